@@ -1,0 +1,23 @@
+"""Where the checkpoints and presets that travel with the package are found."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from kelly_live.errors import ConfigError
+
+
+def resource_root(kind: str) -> Path:
+    """The folder of `models` or `presets`: $KELLY_LIVE_MODELS / _PRESETS if set, else inside the installed
+    package, else (an editable install) the checkout that the package lies in. Raises ConfigError."""
+    override = os.environ.get(f"KELLY_LIVE_{kind.upper()}")
+    package = Path(__file__).resolve().parent
+    candidates = [Path(override)] if override else [package / kind, package.parent / kind]
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise ConfigError(
+        f"the folder {kind!r} is not at {' or '.join(map(str, candidates))}; reinstall kelly-live, "
+        f"or set KELLY_LIVE_{kind.upper()} to where it is"
+    )

@@ -1,0 +1,225 @@
+"""The frozen values that cross a room's door, and the tables that name their axes.
+
+Units are in the names or the docstrings. Invariants are checked where a value is made:
+a bad one raises ConfigError, so nothing downstream has to check again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kelly_live.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+EMOTIONS = (
+    "happy", "sad", "angry", "fearful", "surprised", "disgusted", "neutral", "excited",
+)  # fmt: skip
+MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
+RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
+
+# Russell & Mehrabian (1977), "Evidence for a three-factor theory of emotions": (V, A, D) in [-1, 1].
+EMOTION_VAD: dict[str, tuple[float, float, float]] = {
+    "happy": (0.81, 0.51, 0.46),
+    "sad": (-0.63, -0.27, -0.33),
+    "angry": (-0.51, 0.59, 0.25),
+    "fearful": (-0.64, 0.60, -0.43),
+    "surprised": (0.40, 0.67, -0.13),
+    "disgusted": (-0.60, 0.35, 0.11),
+    "neutral": (0.0, 0.0, 0.0),
+    "excited": (0.62, 0.75, 0.38),
+}
+
+_SUM_TOLERANCE = 1e-3
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ConfigError(message)
+
+
+def _require_range(name: str, value: float, low: float, high: float) -> None:
+    _require(
+        math.isfinite(value) and low <= value <= high,
+        f"{name} is {value}; it must be a number from {low:g} to {high:g}",
+    )
+
+
+def _require_weights(name: str, weights: tuple[float, ...], length: int) -> None:
+    _require(len(weights) == length, f"{name} has {len(weights)} weights; it must have {length}")
+    for weight in weights:
+        _require_range(f"{name} weight", weight, 0.0, 1.0 + _SUM_TOLERANCE)
+    total = sum(weights)
+    _require(abs(total - 1.0) <= _SUM_TOLERANCE, f"{name} weights sum to {total:.4f}; they must sum to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class AudioWindow:
+    """A run of new mono samples, float32 `[n]` in [-1, 1]; `end_time` in seconds, monotonic, of the last sample."""
+
+    samples: np.ndarray
+    sample_rate: int
+    end_time: float
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionState:
+    """What is felt at `time` (s, monotonic): probabilities over EMOTIONS (sum 1); V, A, D in [-1, 1]."""
+
+    probabilities: tuple[float, ...]
+    valence: float
+    arousal: float
+    dominance: float
+    confidence: float
+    time: float
+
+    def __post_init__(self) -> None:
+        _require_weights("emotion", self.probabilities, len(EMOTIONS))
+        for name in ("valence", "arousal", "dominance"):
+            _require_range(name, getattr(self, name), -1.0, 1.0)
+        _require_range("confidence", self.confidence, 0.0, 1.0)
+
+    @property
+    def emotion(self) -> str:
+        """The most probable of EMOTIONS."""
+        return EMOTIONS[max(range(len(EMOTIONS)), key=self.probabilities.__getitem__)]
+
+
+NEUTRAL_PROBABILITIES = tuple(1.0 if name == "neutral" else 0.0 for name in EMOTIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class TempoRange:
+    """BPM, minimum <= suggested <= maximum, all in 20-300."""
+
+    minimum: float
+    suggested: float
+    maximum: float
+
+    def __post_init__(self) -> None:
+        for name in ("minimum", "suggested", "maximum"):
+            _require_range(f"tempo {name}", getattr(self, name), 20.0, 300.0)
+        _require(
+            self.minimum <= self.suggested <= self.maximum,
+            f"tempo {self.minimum:g}/{self.suggested:g}/{self.maximum:g} is out of order; "
+            "it must be minimum <= suggested <= maximum",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """MIDI note numbers, low <= centre <= high, in 0-127; where the melody lives."""
+
+    low: float
+    centre: float
+    high: float
+
+    def __post_init__(self) -> None:
+        for name in ("low", "centre", "high"):
+            _require_range(f"register {name}", getattr(self, name), 0.0, 127.0)
+        _require(
+            self.low <= self.centre <= self.high,
+            f"register {self.low:g}/{self.centre:g}/{self.high:g} is out of order; it must be low <= centre <= high",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamics:
+    """Loudness 0-1, floor <= ceiling; variance 0-1 is how far single notes stray inside that band."""
+
+    floor: float
+    ceiling: float
+    variance: float
+
+    def __post_init__(self) -> None:
+        for name in ("floor", "ceiling", "variance"):
+            _require_range(f"dynamics {name}", getattr(self, name), 0.0, 1.0)
+        _require(
+            self.floor <= self.ceiling,
+            f"dynamics floor {self.floor:g} is over the ceiling {self.ceiling:g}; it must be floor <= ceiling",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TimingWeights:
+    """How much the players lay behind, sit on, or push ahead of the beat; sum 1."""
+
+    behind: float
+    on: float
+    ahead: float
+
+    def __post_init__(self) -> None:
+        _require_weights("timing", (self.behind, self.on, self.ahead), 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A scale that overrides the diatonic modes: cents above the tonic, ascending in [0, 1200), first 0."""
+
+    name: str
+    degrees_cents: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        _require(
+            len(self.degrees_cents) >= 1
+            and self.degrees_cents[0] == 0.0
+            and all(a < b for a, b in zip(self.degrees_cents, self.degrees_cents[1:], strict=False))
+            and self.degrees_cents[-1] < 1200.0,
+            f"scale {self.name!r} must list rising cents from 0 to under 1200",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MusicParameters:
+    """What the players are told: everything a generator may use, in musical units.
+
+    `modes` weighs the 7 MODES, `rhythms` the 5 RHYTHMS (each sums to 1). `density` 0-3: 1 is about one
+    melody note a beat, 3 about three or more. `scale` None: the conductor picks a mode from `modes`.
+    """
+
+    tempo: TempoRange
+    modes: tuple[float, ...]
+    register: Register
+    dynamics: Dynamics
+    timing: TimingWeights
+    density: float
+    rhythms: tuple[float, ...]
+    scale: Scale | None = None
+
+    def __post_init__(self) -> None:
+        _require_weights("mode", self.modes, len(MODES))
+        _require_weights("rhythm", self.rhythms, len(RHYTHMS))
+        _require_range("density", self.density, 0.0, 3.0)
+
+    @property
+    def mode(self) -> str:
+        """The heaviest of MODES."""
+        return MODES[max(range(len(MODES)), key=self.modes.__getitem__)]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEvent:
+    """One note. Onset and duration in beats from the start of the session; pitch a MIDI note number, plus `cents`
+    in [-100, 100] for tunings outside 12-TET; velocity 1-127; channel 1-16 (10 is percussion); part, a name."""
+
+    onset_beats: float
+    duration_beats: float
+    pitch: int
+    velocity: int
+    channel: int
+    part: str
+    cents: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require(math.isfinite(self.onset_beats), f"onset is {self.onset_beats}; it must be a finite beat")
+        _require(
+            math.isfinite(self.duration_beats) and self.duration_beats > 0.0,
+            f"duration is {self.duration_beats} beats; it must be over 0",
+        )
+        _require(0 <= self.pitch <= 127, f"pitch is {self.pitch}; it must be in 0..127")
+        _require(1 <= self.velocity <= 127, f"velocity is {self.velocity}; it must be in 1..127")
+        _require(1 <= self.channel <= 16, f"channel is {self.channel}; it must be in 1..16")
+        _require_range("cents", self.cents, -100.0, 100.0)

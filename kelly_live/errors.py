@@ -1,0 +1,35 @@
+"""The errors a user can meet. Every message is one line: what happened, the rule, what to do."""
+
+from __future__ import annotations
+
+
+class KellyError(Exception):
+    """Root of all expected failures; the CLI prints it as one line and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class AudioError(KellyError):
+    """An audio file or device cannot be read, or stopped delivering."""
+
+
+class MidiError(KellyError):
+    """A MIDI port or file cannot be found, opened or written."""
+
+
+class ModelError(KellyError):
+    """A checkpoint is missing, damaged or does not fit the code."""
+
+
+class ConfigError(KellyError):
+    """A setting, preset or parameter is outside its range."""
+
+
+class OutputError(KellyError):
+    """A result cannot be written where it was asked for."""
+
+
+class NotBuiltYet(KellyError):
+    """An option that is reserved, but whose feature is not built yet."""
+
+    exit_code = 2

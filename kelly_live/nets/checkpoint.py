@@ -1,0 +1,87 @@
+"""Checkpoints: one safetensors file that holds the weights and, as JSON in its header, what is needed to rebuild the
+net (kind and config) and to trust it (the card: sources, licences, measured scores). Nothing in it can run code."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kelly_live.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = "kelly-live/1"
+MAX_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights on the CPU, the net's `kind` and constructor `config`, and its `card`."""
+
+    kind: str
+    config: dict[str, Any]
+    card: dict[str, Any]
+    weights: dict[str, torch.Tensor]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write beside, then rename: a crash leaves the old file whole."""
+    from safetensors.torch import save
+
+    metadata = {
+        "format": FORMAT,
+        "kind": checkpoint.kind,
+        "config": json.dumps(checkpoint.config, sort_keys=True),
+        "card": json.dumps(checkpoint.card, sort_keys=True),
+    }
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(save(weights, metadata))
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def load_checkpoint(path: Path, kind: str) -> Checkpoint:
+    """Read a checkpoint of `kind`; sizes are checked before anything is allocated. Raises ModelError."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelError(f"the checkpoint {path} is missing; reinstall kelly-live or name another with --models")
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelError(f"the checkpoint {path} is over {MAX_BYTES >> 20} MB; it is not one of kelly-live's")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT or metadata.get("kind") != kind:
+                raise ModelError(
+                    f"{path} is a {metadata.get('kind', 'foreign')!r} checkpoint, not {kind!r} of {FORMAT}; "
+                    "name the right file or reinstall kelly-live"
+                )
+            return Checkpoint(
+                kind=kind,
+                config=json.loads(metadata["config"]),
+                card=json.loads(metadata["card"]),
+                weights={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
+            )
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ModelError(f"the checkpoint {path} is damaged ({error}); reinstall kelly-live") from error
+
+
+def load_weights(net: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
+    """Put the weights into `net`, strictly. Raises ModelError if a name or a shape does not fit."""
+    try:
+        net.load_state_dict(checkpoint.weights, strict=True)
+    except RuntimeError as error:
+        first_line = str(error).splitlines()[0]
+        raise ModelError(f"the checkpoint {path} does not fit this version of the net ({first_line})") from error

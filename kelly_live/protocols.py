@@ -1,0 +1,129 @@
+"""The doors between the rooms: what `session` needs of each part, real or fake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kelly_live.domain import AudioWindow, EmotionState, MusicParameters, NoteEvent
+from kelly_live.timebase import TempoPoint
+
+
+@dataclass(frozen=True, slots=True)
+class AudioHealth:
+    """Counters of an audio source since its start; `level_dbfs` is the RMS of the latest block (-120 = silence)."""
+
+    level_dbfs: float
+    overflows: int
+    dropped_seconds: float
+
+
+class AudioSource(Protocol):
+    """Mono float32 audio at `sample_rate` Hz. Thread: all calls from the one analysis thread, except `health`."""
+
+    sample_rate: int
+
+    def start(self) -> None:
+        """Open and begin. Raises AudioError."""
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """The samples that arrived since the last read; None if none came within `timeout` s. Raises AudioError."""
+
+    @property
+    def finished(self) -> bool:
+        """True once a finite source has delivered everything; a live one never is."""
+
+    def health(self) -> AudioHealth: ...
+
+    def close(self) -> None:
+        """Stop and release; safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """The performer's hand on the wheel: whatever is not None replaces what was heard. `freeze` holds the state."""
+
+    valence: float | None = None
+    arousal: float | None = None
+    dominance: float | None = None
+    emotion: str | None = None
+    freeze: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One hop of analysis: what is felt, and the music that follows from it."""
+
+    state: EmotionState
+    parameters: MusicParameters
+
+
+class Analyzer(Protocol):
+    """Audio in, readings out. Thread: `push` from the analysis thread; `steer` from any (it swaps one reference)."""
+
+    hop_seconds: float
+
+    def push(self, block: AudioWindow) -> Sequence[Reading]:
+        """Feed new samples (any number); returns one reading for each hop that they completed."""
+
+    def steer(self, steering: Steering) -> None: ...
+
+
+class EmotionReader(Protocol):
+    """Audio in, emotion states out (features, net, temporal model); one state a hop. Thread: analysis only."""
+
+    sample_rate: int
+    hop_seconds: float
+
+    def push(self, block: AudioWindow) -> Sequence[EmotionState]: ...
+
+    def reset(self) -> None: ...
+
+
+class Mapper(Protocol):
+    """Emotion state to music parameters; a pure function of the state."""
+
+    def __call__(self, state: EmotionState) -> MusicParameters: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerHealth:
+    """Counters of the send path since its start; `late` events were sent late, `dropped` notes were not sent at all."""
+
+    sent: int = 0
+    late: int = 0
+    dropped: int = 0
+    sounding: int = 0
+    worst_late_seconds: float = 0.0
+    error: str | None = None
+
+
+class NoteSink(Protocol):
+    """Where the conductor's notes go: the scheduler process live, an in-process scheduler when rendering.
+
+    Thread: the conductor's. No call blocks; when a hand-off is full a whole note (on and off) is dropped and counted.
+    """
+
+    def start(self, origin_seconds: float, bpm: float) -> None:
+        """Beat 0 falls at `origin_seconds` (monotonic)."""
+
+    def tempo(self, point: TempoPoint) -> None: ...
+
+    def play(self, notes: Sequence[NoteEvent]) -> None: ...
+
+    def stop(self) -> None:
+        """Cancel what is not sent, silence what sounds, close the port. Safe to call twice."""
+
+    def health(self) -> SchedulerHealth: ...
+
+
+class MidiOut(Protocol):
+    """An open MIDI output. Thread: the scheduler's only. `send` takes one complete raw message."""
+
+    name: str
+
+    def send(self, message: bytes) -> None:
+        """Raises MidiError if the port is gone."""
+
+    def close(self) -> None: ...
