@@ -1,0 +1,149 @@
+"""Sound files of any common kind as a stream of mono blocks; a two-hour file never lies in memory whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+import soundfile
+
+from kelly_live.audio.resample import ANALYSIS_RATE, MonoResampler
+from kelly_live.errors import AudioError
+from kelly_live.quiet import quiet_stderr
+
+RULE = "kelly-live reads WAV, FLAC, OGG Vorbis, Opus and MP3"
+CONVERT = "convert it first, e.g. `ffmpeg -i IN OUT.wav`"
+
+# Small, because the block in which a damaged file breaks off is lost: at most 0.1 s at 44.1 kHz.
+_READ_FRAMES = 4096
+
+
+class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
+    """soundfile seeks after each read of a seekable file, and each seek makes libsndfile's MP3 decoder lose its bit
+    reservoir: the sound then comes out some 15 dB too quiet. We only read forward, so say that it can't seek."""
+
+    def seekable(self) -> bool:
+        return False
+
+
+class AudioFile:
+    """An open sound file. Thread: one consumer. A context manager; `blocks` may be called once.
+
+    `native_rate` (Hz), `channels` and `duration_seconds` come from the header, which may promise too much: when the
+    sound breaks off early, `damage` says so after the last block. `replaced` counts NaN and infinite samples, now 0.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.damage: str | None = None
+        self._file = _open(self.path)
+        self.native_rate: int = self._file.samplerate
+        self.channels: int = self._file.channels
+        self.duration_seconds: float = max(0, self._file.frames) / self.native_rate
+        self._resampler: MonoResampler | None = None
+
+    @property
+    def replaced(self) -> int:
+        return self._resampler.replaced if self._resampler else 0
+
+    def blocks(self, sample_rate: int = ANALYSIS_RATE, block_seconds: float = 0.5) -> Iterator[np.ndarray]:
+        """Mono float32 [block_seconds * sample_rate] in [-1, 1], the last one shorter. Raises AudioError if there is
+        no sound in the file at all."""
+        resampler = self._resampler = _resampler_for(self.path, self.native_rate, sample_rate)
+        size = max(1, round(block_seconds * sample_rate))
+        pending = np.empty(0, np.float32)
+        delivered = False
+        for piece in self._pieces(resampler):
+            pending = np.concatenate((pending, piece))
+            while len(pending) >= size:
+                delivered = True
+                yield pending[:size]
+                pending = pending[size:]
+        if len(pending):
+            yield pending
+        elif not delivered:
+            cause = self.damage or "holds no sound (0 samples)"
+            raise AudioError(f"{self.path} {cause}; kelly-live needs at least one sample: record or export it again")
+
+    def _pieces(self, resampler: MonoResampler) -> Iterator[np.ndarray]:
+        buffer = np.empty((_READ_FRAMES, self.channels), np.float32)
+        frames_read = 0
+        while True:
+            try:
+                with self._hush():
+                    # `out=`, because without it soundfile stops at the header's count, which a cut-off file gets wrong.
+                    frames = self._file.read(out=buffer)
+            except soundfile.LibsndfileError:
+                self.damage = f"is damaged after {frames_read / self.native_rate:.2f} s"
+                break
+            if len(frames) == 0:
+                break
+            frames_read += len(frames)
+            yield resampler.push(frames)
+        missing_seconds = self.duration_seconds - frames_read / self.native_rate
+        if self.damage is None and missing_seconds > 0.1:  # MP3 headers are honest only to a frame or two
+            self.damage = f"breaks off {missing_seconds:.2f} s before the end that its header promises"
+        yield resampler.flush()
+
+    def _hush(self) -> AbstractContextManager[None]:
+        """Only the MP3 decoder chatters, and fd 2 is the whole process's: the others leave it alone."""
+        return quiet_stderr() if self._file.format == "MP3" else nullcontext()
+
+    def close(self) -> None:
+        """Safe to call twice."""
+        self._file.close()
+
+    def __enter__(self) -> AudioFile:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def open_audio(path: str | os.PathLike[str]) -> AudioFile:
+    """Open a sound file. Raises AudioError: what is wrong with it, what can be read, what to do."""
+    return AudioFile(path)
+
+
+def read_blocks(
+    path: str | os.PathLike[str], sample_rate: int = ANALYSIS_RATE, block_seconds: float = 0.5
+) -> Iterator[np.ndarray]:
+    """The whole file as mono float32 blocks [block_seconds * sample_rate], the last shorter. Raises AudioError."""
+    with open_audio(path) as file:
+        yield from file.blocks(sample_rate, block_seconds)
+
+
+def _open(path: Path) -> _ForwardFile:
+    # What the file system knows is asked first: libsndfile says only "System error", and would wait on a FIFO forever.
+    try:
+        if path.is_dir():
+            raise AudioError(f"{path} is a folder; {RULE} files: name one of the files in it")
+        if not path.exists():
+            raise AudioError(f"{path} does not exist; {RULE} files: check the name")
+        if not path.is_file():
+            raise AudioError(f"{path} is not a regular file; {RULE} files: name a file on disk")
+        if path.stat().st_size == 0:
+            raise AudioError(f"{path} is empty (0 bytes); {RULE} files: record or export it again")
+        with path.open("rb"):
+            pass
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AudioError(f"{path} cannot be read ({reason}); {RULE} files: make it readable") from error
+    try:
+        with quiet_stderr():
+            return _ForwardFile(str(path))
+    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a name that ends in .raw
+        raise AudioError(f"{path} is not a sound file that can be decoded; {RULE}: {CONVERT}") from error
+
+
+def _resampler_for(path: Path, native_rate: int, sample_rate: int) -> MonoResampler:
+    try:
+        return MonoResampler(native_rate, sample_rate)
+    except AudioError as error:
+        raise AudioError(f"{path}: {error}") from error

@@ -1,0 +1,82 @@
+"""Whatever a file or a device delivers, made into the one kind of sound that the analysis hears: mono, one rate.
+
+Thread: one MonoResampler belongs to one consumer thread; it is never touched from an audio callback.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import soxr
+
+from kelly_live.errors import AudioError
+
+ANALYSIS_RATE = 16_000
+SILENCE_DBFS = -120.0
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+
+
+def level_dbfs(samples: np.ndarray) -> float:
+    """RMS of `samples` [n] in dB relative to full scale (a full square wave is 0); -120 for silence or nothing."""
+    if samples.size == 0:
+        return SILENCE_DBFS
+    rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))
+    return max(SILENCE_DBFS, 20.0 * math.log10(rms)) if rms > 0.0 else SILENCE_DBFS
+
+
+class MonoResampler:
+    """A streaming downmix and resample: blocks float32 [frames, channels] in, float32 [n] in [-1, 1] out.
+
+    NaN and infinite samples become 0 and are counted in `replaced`; what is over full scale is clipped. How the sound
+    is cut into blocks doesn't change a single output sample.
+    """
+
+    def __init__(self, native_rate: int, sample_rate: int = ANALYSIS_RATE) -> None:
+        if not LOWEST_RATE <= native_rate <= HIGHEST_RATE:
+            raise AudioError(
+                f"the sample rate is {native_rate} Hz; kelly-live hears {LOWEST_RATE} to {HIGHEST_RATE} Hz: "
+                "convert the sound, e.g. `ffmpeg -i IN -ar 48000 OUT.wav`"
+            )
+        self.native_rate = native_rate
+        self.sample_rate = sample_rate
+        self.replaced = 0
+        self._stream = soxr.ResampleStream(native_rate, sample_rate, 1, dtype="float32", quality="HQ")
+        self._frames_in = 0
+        self._samples_out = 0
+        self._last_value = np.float32(0.0)
+
+    @property
+    def lag_seconds(self) -> float:
+        """How far the end of the output is behind the end of the input: what the filter still holds back."""
+        return self._frames_in / self.native_rate - self._samples_out / self.sample_rate
+
+    def push(self, block: np.ndarray) -> np.ndarray:
+        """The samples that `block` completed; the filter holds back some tens of ms (see `lag_seconds`)."""
+        if len(block) == 0:
+            return np.empty(0, np.float32)
+        mono = self._to_mono(block)
+        self._frames_in += len(mono)
+        self._last_value = mono[-1]
+        return self._count(self._stream.resample_chunk(mono))
+
+    def flush(self) -> np.ndarray:
+        """The end of the sound: what was held back. A sound shorter than one output sample is still one sample."""
+        tail = self._count(self._stream.resample_chunk(np.empty(0, np.float32), last=True))
+        if self._samples_out == 0 and self._frames_in > 0:
+            return self._count(np.array([self._last_value], np.float32))
+        return tail
+
+    def _to_mono(self, block: np.ndarray) -> np.ndarray:
+        clean = np.clip(block, -1.0, 1.0)  # infinities become +-1 here, but are replaced below; NaN passes through
+        finite = np.isfinite(block)
+        if not finite.all():
+            self.replaced += int(finite.size - np.count_nonzero(finite))
+            clean[~finite] = 0.0
+        mono: np.ndarray = clean.mean(axis=1, dtype=np.float32)
+        return mono
+
+    def _count(self, samples: np.ndarray) -> np.ndarray:
+        self._samples_out += len(samples)
+        clipped: np.ndarray = np.clip(samples, -1.0, 1.0)  # the filter rings a little over full scale
+        return clipped

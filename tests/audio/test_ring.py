@@ -1,0 +1,111 @@
+"""The ring against a model: everything written is either read once, in order, or counted as dropped."""
+
+import threading
+from collections import deque
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.audio.ring import SpscRing
+from kelly_live.errors import ConfigError
+
+
+class Counting:
+    """A producer whose n-th frame holds the number n in every channel, stamped n + 1 after it."""
+
+    def __init__(self, ring: SpscRing) -> None:
+        self.ring, self.written = ring, 0
+
+    def write(self, frames: int) -> None:
+        numbers = np.arange(self.written, self.written + frames, dtype=np.float32)
+        self.written += frames
+        self.ring.write(np.repeat(numbers[:, None], self.ring.channels, axis=1), float(self.written))
+
+
+@given(
+    capacity=st.integers(1, 12),
+    channels=st.integers(1, 3),
+    steps=st.lists(st.one_of(st.just("read"), st.integers(0, 30)), max_size=40),
+)
+def test_against_a_bounded_deque(capacity: int, channels: int, steps: list[str | int]) -> None:
+    ring = SpscRing(capacity, channels)
+    producer, model, delivered = Counting(ring), deque(maxlen=capacity), 0
+    for step in [*steps, "read"]:
+        if step != "read":
+            model.extend(range(producer.written, producer.written + step))
+            producer.write(step)
+            continue
+        captured = ring.read()
+        expected = list(model)
+        model.clear()
+        if captured is None:
+            assert expected == []
+            continue
+        assert captured.frames.dtype == np.float32
+        assert captured.frames.tolist() == [[float(n)] * channels for n in expected]
+        assert captured.time == float(producer.written)
+        delivered += len(captured.frames)
+    assert delivered + ring.dropped == producer.written == ring.published
+
+
+@given(capacity=st.integers(1, 12), before=st.integers(1, 30), during=st.integers(0, 30))
+def test_frames_overwritten_while_they_are_copied_out_are_dropped(capacity: int, before: int, during: int) -> None:
+    """The producer strikes at the worst moment: after the consumer's decision what to copy, before the copy."""
+
+    class Struck(SpscRing):
+        def _copy_out(self, start: int, end: int) -> np.ndarray:
+            producer.write(during)
+            return super()._copy_out(start, end)
+
+    ring = Struck(capacity, 1)
+    producer = Counting(ring)
+    producer.write(before)
+    captured = ring.read()
+    survivors = [] if captured is None else captured.frames[:, 0].tolist()
+    first_kept = max(before - capacity, before + during - capacity, 0)
+    assert survivors == [float(n) for n in range(min(first_kept, before), before)]
+    assert ring.dropped == before - len(survivors)
+
+
+def test_a_real_thread_never_tears_a_frame() -> None:
+    """A producer at full speed laps a slow reader again and again; what is read is whole, in order, and adds up."""
+    ring = SpscRing(64, 2)
+    producer, done = Counting(ring), threading.Event()
+
+    def produce() -> None:
+        for n in range(20_000):
+            producer.write(1 + n % 17)
+        done.set()
+
+    thread = threading.Thread(target=produce)
+    thread.start()
+    numbers: list[np.ndarray] = []
+    while True:
+        last_round = done.is_set()
+        if (captured := ring.read()) is not None:
+            assert (captured.frames[:, 0] == captured.frames[:, 1]).all()
+            numbers.append(captured.frames[:, 0])
+        elif last_round:
+            break
+    thread.join()
+    heard = np.concatenate(numbers)
+    assert (np.diff(heard) >= 1.0).all()
+    assert len(heard) + ring.dropped == producer.written
+    assert heard[-1] == producer.written - 1
+
+
+def test_the_block_is_copied_not_kept() -> None:
+    ring, block = SpscRing(4, 1), np.ones((2, 1), np.float32)
+    ring.write(block, 0.0)
+    block[:] = 9.0
+    captured = ring.read()
+    assert captured is not None
+    assert captured.frames.tolist() == [[1.0], [1.0]]
+
+
+@pytest.mark.parametrize(("capacity", "channels"), [(0, 1), (1, 0)])
+def test_an_impossible_ring_is_refused(capacity: int, channels: int) -> None:
+    with pytest.raises(ConfigError, match="at least 1"):
+        SpscRing(capacity, channels)
