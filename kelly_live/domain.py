@@ -223,3 +223,14 @@ class NoteEvent:
         _require(1 <= self.velocity <= 127, f"velocity is {self.velocity}; it must be in 1..127")
         _require(1 <= self.channel <= 16, f"channel is {self.channel}; it must be in 1..16")
         _require_range("cents", self.cents, -100.0, 100.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundingNote:
+    """A note as it was really sent: start and end in seconds, pitch 0-127, velocity 1-127, channel 1-16."""
+
+    start_seconds: float
+    end_seconds: float
+    pitch: int
+    velocity: int
+    channel: int

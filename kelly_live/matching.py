@@ -28,8 +28,11 @@ def choose(query: str, names: Sequence[str], *, kind: str, error: type[KellyErro
     the candidates) go into the message. Raises `error`."""
     if not query.strip():
         raise error(f"the {kind} name is empty; give a part of a name that `{listing}` shows")
-    for same in (lambda n: n == query, lambda n: n.casefold() == query.casefold()):
-        exact = [i for i, name in enumerate(names) if same(name)]
+    folded = query.casefold()
+    for exact in (
+        [i for i, name in enumerate(names) if name == query],
+        [i for i, name in enumerate(names) if name.casefold() == folded],
+    ):
         if len(exact) == 1:
             return exact[0]
     found = [i for i, name in enumerate(names) if matches(query, name)]

@@ -89,13 +89,18 @@ class Mapper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SchedulerHealth:
-    """Counters of the send path since its start; `late` events were sent late, `dropped` notes were not sent at all."""
+    """Counters of the send path since its start; `late` events were sent late, `dropped` notes were not sent at all.
+
+    The `*_late_seconds` say how long after its due time a message left: worst, and two quantiles (to about 12 %).
+    """
 
     sent: int = 0
     late: int = 0
     dropped: int = 0
     sounding: int = 0
     worst_late_seconds: float = 0.0
+    p50_late_seconds: float = 0.0
+    p99_late_seconds: float = 0.0
     error: str | None = None
 
 
