@@ -1,0 +1,105 @@
+"""MIDI outputs through pylibremidi (libremidi): the back end for Pythons that python-rtmidi has no wheels for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from kelly_live.errors import MidiError
+from kelly_live.midi.native import prepare_jack
+from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
+from kelly_live.quiet import quiet_stderr
+
+prepare_jack()
+
+import pylibremidi as libremidi  # noqa: E402  (its libjack must bind to the system's, which prepare_jack loads)
+
+# Raw ALSA, PipeWire, network and keyboard back ends are left out: no virtual ports, or not a port a player names.
+_APIS = ("COREMIDI", "ALSA_SEQ", "JACK_MIDI", "WINDOWS_MM")
+_DRAIN_SECONDS = {"JACK_MIDI": 0.05}  # JACK sends on its next period, and closing forgets what is queued
+
+
+def backends() -> Sequence[MidiBackend]:
+    """One back end for each API that works on this machine now; a JACK server is never started for it."""
+    with quiet_stderr():
+        there = {api.name: api for api in libremidi.available_apis()}
+        candidates = [LibremidiBackend(there[name]) for name in _APIS if name in there]
+        return [backend for backend in candidates if backend.works()]
+
+
+def _check(error: libremidi.Error, what: str, remedy: str) -> None:
+    if error:  # an Error is true when it is one
+        raise MidiError(f"{what} ({error}); {remedy}")
+
+
+class LibremidiBackend:
+    """One of libremidi's APIs."""
+
+    def __init__(self, api: libremidi.API) -> None:
+        self._api = api
+        self.name = f"libremidi:{libremidi.get_api_name(api)}"
+        self.has_virtual = api.name != "WINDOWS_MM"
+
+    def works(self) -> bool:
+        if self._api.name != "JACK_MIDI":
+            return True
+        # libremidi makes a JACK client without complaint when no server runs; only opening a port tells.
+        client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
+        failed = bool(client.open_virtual_port("probe"))
+        client.close_port()
+        return not failed
+
+    def _ports(self) -> list[tuple[str, libremidi.OutputPort]]:
+        ports = libremidi.Observer(libremidi.ObserverConfiguration(), self._api).get_output_ports()
+        return [(port.display_name if self._api.name == "WINDOWS_MM" else port.port_name, port) for port in ports]
+
+    def outputs(self) -> list[str]:
+        with quiet_stderr():
+            return [name for name, _ in self._ports()]
+
+    def open(self, name: str, occurrence: int = 0) -> LibremidiOut:
+        with quiet_stderr():
+            places = [port for port_name, port in self._ports() if port_name == name]
+            if occurrence >= len(places):
+                raise MidiError(f"the MIDI output {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+            client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
+            error = client.open_port(places[occurrence], f"{CLIENT_NAME} out")
+            _check(error, f"the MIDI output {name!r} cannot be opened", "close what else uses it, or check its rights")
+            return LibremidiOut(client, self._api, name, self)
+
+    def open_virtual(self, name: str) -> LibremidiOut:
+        with quiet_stderr():
+            client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
+            error = client.open_virtual_port(name)
+            _check(error, f"the virtual MIDI port {name!r} cannot be made", "name an output with --midi-out")
+            return LibremidiOut(client, self._api, name, None)
+
+
+class LibremidiOut:
+    """An open libremidi output. Thread: the sender's only. `backend` is None for a virtual port."""
+
+    def __init__(
+        self, client: libremidi.MidiOut, api: libremidi.API, name: str, backend: LibremidiBackend | None
+    ) -> None:
+        self.name = name
+        self._client = client
+        self._api = api
+        self._backend = backend
+        self._open = True
+
+    def send(self, message: bytes) -> None:
+        if not self._open:
+            raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
+        _check(
+            self._client.send_message(list(message)),
+            f"the MIDI output {self.name!r} is gone",
+            f"see `{LISTING_COMMAND}`",
+        )
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        time.sleep(_DRAIN_SECONDS.get(self._api.name, 0.0))
+        with quiet_stderr():
+            self._client.close_port()

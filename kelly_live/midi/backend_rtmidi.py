@@ -1,0 +1,124 @@
+"""MIDI outputs through python-rtmidi: CoreMIDI, Windows MM, ALSA and JACK, whichever work here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from kelly_live.errors import MidiError
+from kelly_live.midi.native import prepare_jack
+from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
+from kelly_live.quiet import quiet_stderr
+
+prepare_jack()
+
+import rtmidi  # noqa: E402  (its libjack must bind to the system's, which prepare_jack loads)
+
+# JACK sends on its next period, and closing forgets what is queued: 50 ms outlasts any period in live use.
+_DRAIN_SECONDS = {rtmidi.API_UNIX_JACK: 0.05}
+_ERRORS = (rtmidi.RtMidiError, RuntimeError, ValueError, OSError)
+
+
+def _works(api: int) -> bool:
+    if api == rtmidi.API_LINUX_ALSA and not Path("/dev/snd/seq").exists():
+        return False
+    try:
+        with quiet_stderr():
+            rtmidi.MidiOut(api, name=f"{CLIENT_NAME}-probe").delete()
+    except _ERRORS:
+        return False
+    return True
+
+
+def backends() -> Sequence[MidiBackend]:
+    """One back end for each API that works on this machine now; a JACK server is never started for it."""
+    return [RtMidiBackend(api) for api in rtmidi.get_compiled_api() if api != rtmidi.API_RTMIDI_DUMMY and _works(api)]
+
+
+class RtMidiBackend:
+    """One of RtMidi's APIs."""
+
+    def __init__(self, api: int) -> None:
+        self._api = api
+        self.name = f"rtmidi:{rtmidi.get_api_name(api)}"
+        self.has_virtual = api != rtmidi.API_WINDOWS_MM
+
+    def _client(self, name: str) -> rtmidi.MidiOut:
+        try:
+            return rtmidi.MidiOut(self._api, name=name)
+        except _ERRORS as error:
+            raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
+
+    def outputs(self) -> list[str]:
+        with quiet_stderr():
+            client = self._client(f"{CLIENT_NAME}-list")
+            try:
+                return list(client.get_ports())
+            finally:
+                client.delete()
+
+    def open(self, name: str, occurrence: int = 0) -> RtMidiOut:
+        with quiet_stderr():
+            client = self._client(CLIENT_NAME)
+            places = [index for index, port in enumerate(client.get_ports()) if port == name]
+            if occurrence >= len(places):
+                client.delete()
+                raise MidiError(f"the MIDI output {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+            try:
+                client.open_port(places[occurrence], name="out")
+            except _ERRORS as error:
+                client.delete()
+                raise MidiError(
+                    f"the MIDI output {name!r} cannot be opened ({error}); close what else uses it, or check its rights"
+                ) from error
+            return RtMidiOut(client, self._api, name, is_virtual=False)
+
+    def open_virtual(self, name: str) -> RtMidiOut:
+        with quiet_stderr():
+            client = self._client(CLIENT_NAME)
+            try:
+                client.open_virtual_port(name)
+            except _ERRORS as error:
+                client.delete()
+                raise MidiError(
+                    f"the virtual MIDI port {name!r} cannot be made ({error}); name an output with --midi-out"
+                ) from error
+            return RtMidiOut(client, self._api, name, is_virtual=True)
+
+
+class RtMidiOut:
+    """An open RtMidi output. Thread: the sender's only."""
+
+    def __init__(self, client: rtmidi.MidiOut, api: int, name: str, *, is_virtual: bool) -> None:
+        self.name = name
+        self._client = client
+        self._api = api
+        self._is_virtual = is_virtual
+        self._open = True
+
+    def send(self, message: bytes) -> None:
+        if not self._open:
+            raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
+        try:
+            self._client.send_message(message)
+        except _ERRORS as error:
+            raise MidiError(f"the MIDI output {self.name!r} is gone ({error}); see `{LISTING_COMMAND}`") from error
+
+    def is_alive(self) -> bool:
+        """A named port must still be listed. For a virtual one, any listed port proves that the system answers; only
+        where none is listed does it take a probe, which a JACK server that died would fail."""
+        try:
+            ports = self._client.get_ports()
+            return self.name in ports if not self._is_virtual else bool(ports) or _works(self._api)
+        except _ERRORS:
+            return False
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        time.sleep(_DRAIN_SECONDS.get(self._api, 0.0))
+        with quiet_stderr():
+            self._client.close_port()
+            self._client.delete()

@@ -1,0 +1,245 @@
+"""The conductor's end of the scheduler: SchedulerClient starts and feeds the process, OfflineScheduler is the same
+core in this process, faster than real time.
+
+Threads of a SchedulerClient: the caller's (no call but open and stop waits), a writer that may block on the pipe, and
+a reader that takes reports and notices if the process dies.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import IO
+
+from kelly_live.domain import NoteEvent
+from kelly_live.errors import MidiError
+from kelly_live.midi.messages import silence_channel
+from kelly_live.midi.ports import RecordedMessage, RecordingPort, open_output
+from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
+from kelly_live.midi.wire import Decoder, Failed, Ready, Start, Stop, encode, encode_notes
+from kelly_live.protocols import SchedulerHealth
+from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
+
+READY_TIMEOUT_SECONDS = 10.0
+OUTBOX_NOTES = 4096  # notes that wait for the pipe; past this a new note is dropped and counted
+_PATIENCE_SECONDS = 1.0  # for each of: a polite stop, a terminate, a kill
+
+
+class SchedulerClient:
+    """A NoteSink whose notes are sent by a process of its own. Call `open` first.
+
+    `query`: the MIDI output's name or part of it; None: a virtual port. `null`: send nowhere, to measure timing.
+    """
+
+    def __init__(
+        self,
+        query: str | None = None,
+        *,
+        send_clock: bool = False,
+        late_limit_seconds: float = LATE_LIMIT_SECONDS,
+        capacity_notes: int = CAPACITY_NOTES,
+        realtime: bool = True,
+        null: bool = False,
+    ) -> None:
+        options = [f"--late-limit={late_limit_seconds}", f"--capacity={capacity_notes}"]
+        options += [f"--output={query}"] if query is not None else []
+        options += ["--clock"] if send_clock else []
+        options += [] if realtime else ["--no-realtime"]
+        options += ["--null"] if null else []
+        # -P: a file in the user's folder called, say, queue.py must not end up inside the scheduler.
+        self._command = [sys.executable, "-P", "-m", "kelly_live.midi.process", *options]
+        self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+        self._outbox: deque[tuple[int, bytes]] = deque()  # (notes in the frame, frame)
+        self._outbox_notes = 0
+        self._outbox_changed = threading.Condition()
+        self._reported = threading.Event()  # set by Ready, by Failed and by the process's end
+        self._ready: Ready | None = None
+        self._health = SchedulerHealth()
+        self._error: str | None = None
+        self._dropped = 0
+        self._channels: set[int] = set()
+        self._stopping = False
+
+    def open(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> Ready:
+        """Start the process and wait until its port is open; says which port it is. Raises MidiError."""
+        if self._process is not None:
+            raise MidiError("the MIDI scheduler was opened twice; make a new one for a new session")
+        try:
+            self._process = subprocess.Popen(
+                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+            )  # fmt: skip
+        except OSError as error:
+            raise MidiError(f"the MIDI scheduler cannot be started ({error}); check the Python installation") from error
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._threads = [
+            threading.Thread(target=self._write, args=(self._process.stdin,), name="midi-writer", daemon=True),
+            threading.Thread(target=self._read, args=(self._process.stdout,), name="midi-reader", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        self._reported.wait(timeout_seconds)
+        if self._ready is None:
+            error_line = self._error or f"the MIDI scheduler was not ready within {timeout_seconds:g} s; try again"
+            self.stop()
+            raise MidiError(error_line)
+        return self._ready
+
+    def __enter__(self) -> SchedulerClient:
+        self.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, origin_seconds: float, bpm: float) -> None:
+        self._queue(encode(Start(origin_seconds, bpm)))
+
+    def tempo(self, point: TempoPoint) -> None:
+        self._queue(encode(point))
+
+    def play(self, notes: Sequence[NoteEvent]) -> None:
+        for count, frame in encode_notes(notes):
+            self._queue(frame, count)
+        self._channels.update(note.channel for note in notes)
+
+    def stop(self) -> None:
+        """Returns within about 4 s, whatever state the process is in."""
+        process = self._process
+        if process is None or self._stopping:
+            return
+        self._stopping = True
+        with self._outbox_changed:
+            self._outbox.clear()  # what is not sent is cancelled
+            self._outbox.append((0, encode(Stop())))
+            self._outbox_changed.notify()
+        for insist in (None, process.terminate, process.kill):
+            if insist is not None:
+                insist()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE_SECONDS)
+                break
+        for thread in self._threads:
+            thread.join(_PATIENCE_SECONDS)
+        if process.returncode and process.returncode < 0:
+            self._silence_port_directly()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.close()
+        process.stdout.close()
+
+    def health(self) -> SchedulerHealth:
+        latest = self._health
+        return replace(latest, dropped=latest.dropped + self._dropped, error=self._error)
+
+    def _queue(self, frame: bytes, notes: int = 0) -> None:
+        """Never waits. Only frames of notes count against the bound: a tempo or a stop always goes."""
+        with self._outbox_changed:
+            if self._stopping or self._outbox_notes + notes > OUTBOX_NOTES:
+                self._dropped += notes
+                return
+            self._outbox.append((notes, frame))
+            self._outbox_notes += notes
+            self._outbox_changed.notify()
+
+    def _write(self, pipe: IO[bytes]) -> None:
+        """Thread: midi-writer. Ends after a Stop, or when the process is gone (the reader says why)."""
+        stop = encode(Stop())
+        while True:
+            with self._outbox_changed:
+                self._outbox_changed.wait_for(lambda: self._outbox)
+                notes, frame = self._outbox.popleft()
+                self._outbox_notes -= notes
+            rest = memoryview(frame)
+            try:
+                while rest:
+                    rest = rest[pipe.write(rest) :]
+            except OSError:
+                return
+            if frame == stop:
+                return
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        """Thread: midi-reader. Ends when the process does."""
+        decoder = Decoder()
+        try:
+            while data := pipe.read(65536):
+                for message in decoder.feed(data):
+                    if isinstance(message, SchedulerHealth):
+                        self._health = message
+                    elif isinstance(message, Failed):
+                        self._error = message.message
+                    elif isinstance(message, Ready):
+                        self._ready = message
+                        self._reported.set()
+        except (MidiError, OSError) as error:
+            self._error = str(error)
+        if not self._stopping and self._error is None:
+            code = self._process.wait() if self._process is not None else None
+            self._error = f"the MIDI scheduler ended by itself (exit code {code}); restart kelly-live"
+            self._silence_port_directly()
+        self._reported.set()
+
+    def _silence_port_directly(self) -> None:
+        """The process died without ending its notes: reach the receiver another way. A virtual port died with it."""
+        if self._ready is None or self._ready.is_virtual or not self._channels:
+            return
+        with contextlib.suppress(MidiError):  # the best that can be done; the death itself is already reported
+            out = open_output(self._ready.name).out
+            for channel in sorted(self._channels):
+                for message in silence_channel(channel):
+                    out.send(message)
+            out.close()
+
+
+class OfflineScheduler:
+    """A NoteSink without a process or a clock: `advance` sends what is due, each message at exactly its time."""
+
+    def __init__(self, *, send_clock: bool = False, capacity_notes: int = CAPACITY_NOTES) -> None:
+        self._clock = ManualClock()
+        self._port = RecordingPort(self._clock)
+        self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=capacity_notes)
+        self._tempo_map = TempoMap(0.0, 120.0)
+
+    @property
+    def messages(self) -> list[RecordedMessage]:
+        """All that was sent so far, in order; seconds on the time line of `start`'s origin."""
+        return self._port.messages
+
+    @property
+    def tempo_map(self) -> TempoMap:
+        """The curve that the messages were played along; outlives `stop`."""
+        return self._tempo_map
+
+    def start(self, origin_seconds: float, bpm: float) -> None:
+        self._core.start(origin_seconds, bpm)
+        assert self._core.tempo_map is not None
+        self._tempo_map = self._core.tempo_map
+
+    def tempo(self, point: TempoPoint) -> None:
+        self._core.tempo(point)
+
+    def play(self, notes: Sequence[NoteEvent]) -> None:
+        self._core.play(notes)
+
+    def advance(self, now: float) -> None:
+        """Send everything due up to `now` (seconds); the clock then stands at `now`."""
+        while (deadline := self._core.next_deadline()) is not None and deadline <= now:
+            self._clock.sleep_until(deadline)
+            self._core.run_due(deadline)
+        self._clock.sleep_until(now)
+
+    def stop(self) -> None:
+        if not self._port.closed:
+            self._core.silence()
+            self._port.close()
+
+    def health(self) -> SchedulerHealth:
+        return self._core.health()

@@ -1,0 +1,166 @@
+"""MIDI outputs: the seam that back ends fit into, and finding and opening a port by name.
+
+Importing this needs no MIDI library; each back end loads on first use. Thread: any for listing; an open port belongs
+to the one thread that sends.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from kelly_live.errors import MidiError
+from kelly_live.matching import choose
+from kelly_live.protocols import MidiOut
+from kelly_live.timebase import Clock
+
+VIRTUAL_PORT_NAME = "Kelly Live"
+CLIENT_NAME = "kelly-live"
+LISTING_COMMAND = "kelly-live devices"
+
+
+class MidiBackend(Protocol):
+    """One way to reach MIDI outputs (a library's driver for one system API)."""
+
+    name: str
+    has_virtual: bool
+
+    def outputs(self) -> list[str]:
+        """Names of the outputs that are there now, possibly none. Raises MidiError."""
+
+    def open(self, name: str, occurrence: int = 0) -> MidiOut:
+        """Open the output of exactly this name; the `occurrence`-th if several have it. Raises MidiError."""
+
+    def open_virtual(self, name: str) -> MidiOut:
+        """Make an output that other programs can connect to. Raises MidiError."""
+
+
+@runtime_checkable
+class WatchedOut(Protocol):
+    """A MidiOut that can tell that its port is gone (some systems swallow what is sent to a dead port)."""
+
+    def is_alive(self) -> bool:
+        """Thread: the sender's. Takes under a few ms."""
+
+
+@dataclass(frozen=True, slots=True)
+class PortInfo:
+    """An output as listed: `name` is unique in the list; `port_name` is the system's, the `occurrence`-th of it."""
+
+    name: str
+    backend: str
+    port_name: str
+    occurrence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedPort:
+    """An open output, its full name, and whether it is a virtual one that waits for others to connect."""
+
+    out: MidiOut
+    name: str
+    is_virtual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMessage:
+    """One raw message and when it was sent (seconds, of the recorder's clock)."""
+
+    seconds: float
+    data: bytes
+
+
+class RecordingPort:
+    """A MidiOut that keeps what is sent, with the time of an injected clock: for tests and for rendering."""
+
+    def __init__(self, clock: Clock, name: str = "recording") -> None:
+        self.name = name
+        self.messages: list[RecordedMessage] = []
+        self.closed = False
+        self._clock = clock
+
+    def send(self, message: bytes) -> None:
+        if self.closed:
+            raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
+        self.messages.append(RecordedMessage(self._clock.now(), bytes(message)))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class NullPort:
+    """A MidiOut that forgets: to measure timing without a MIDI system."""
+
+    name = "null"
+
+    def send(self, message: bytes) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+def backends() -> Sequence[MidiBackend]:
+    """The back ends that work here, preferred first; empty if no MIDI system is there. Raises MidiError if no MIDI
+    library is installed. python-rtmidi comes first; it has no wheels from Python 3.13 on, libremidi has."""
+    try:
+        from kelly_live.midi import backend_rtmidi
+
+        return backend_rtmidi.backends()
+    except ImportError:
+        pass  # the next library may be there
+    try:
+        from kelly_live.midi import backend_libremidi
+
+        return backend_libremidi.backends()
+    except ImportError as error:
+        raise MidiError(
+            f"no MIDI library can be loaded ({error}); install one: pip install python-rtmidi (or pylibremidi)"
+        ) from error
+
+
+def list_outputs(among: Sequence[MidiBackend] | None = None) -> list[PortInfo]:
+    """All MIDI outputs that can be opened now. A name that several ports share gets " #2", " #3", … from the second
+    on. Raises MidiError."""
+    ports: list[PortInfo] = []
+    seen: Counter[str] = Counter()
+    for backend in backends() if among is None else among:
+        here: Counter[str] = Counter()
+        for port_name in backend.outputs():
+            seen[port_name] += 1
+            name = port_name if seen[port_name] == 1 else f"{port_name} #{seen[port_name]}"
+            ports.append(PortInfo(name, backend.name, port_name, here[port_name]))
+            here[port_name] += 1
+    return ports
+
+
+def resolve(query: str, among: Sequence[MidiBackend] | None = None) -> PortInfo:
+    """The output that `query` means (see kelly_live.matching). Raises MidiError that lists the candidates."""
+    ports = list_outputs(among)
+    names = [port.name for port in ports]
+    return ports[choose(query, names, kind="MIDI output", error=MidiError, listing=LISTING_COMMAND)]
+
+
+def open_output(query: str | None, among: Sequence[MidiBackend] | None = None) -> OpenedPort:
+    """Open the output that `query` means; None: a virtual port "Kelly Live", where the system has them."""
+    there = list(backends() if among is None else among)
+    if query is not None:
+        info = resolve(query, there)
+        backend = next(backend for backend in there if backend.name == info.backend)
+        return OpenedPort(backend.open(info.port_name, info.occurrence), info.name, is_virtual=False)
+    for backend in there:
+        if backend.has_virtual:
+            return OpenedPort(backend.open_virtual(VIRTUAL_PORT_NAME), VIRTUAL_PORT_NAME, is_virtual=True)
+    if there:
+        raise MidiError(
+            f"this system has no virtual MIDI ports; name an output with --midi-out (see `{LISTING_COMMAND}`)"
+        )
+    raise MidiError(
+        f"no MIDI system is running; {_START_HINTS.get(sys.platform, 'start one')}, or use `kelly-live demo`"
+    )
+
+
+_START_HINTS = {"linux": "start one (load snd-seq for ALSA, or run PipeWire or jackd)"}

@@ -1,0 +1,219 @@
+"""The scheduler's core: what is due when, and which notes sound. No thread, no clock of its own, no I/O but `send`.
+
+Everything is kept in beats and turned into seconds only when it is asked for, so a tempo change moves all that is
+not yet sent. Whoever owns a core (the scheduler process live, OfflineScheduler when rendering) waits for
+`next_deadline()` and calls `run_due(now)`. Thread: one, the owner's.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import NamedTuple
+
+from kelly_live.domain import NoteEvent
+from kelly_live.errors import MidiError
+from kelly_live.midi.lateness import LatenessRecord
+from kelly_live.midi.messages import (
+    CLOCK,
+    CLOCKS_PER_BEAT,
+    START,
+    STOP,
+    note_off,
+    note_on,
+    silence_channel,
+)
+from kelly_live.protocols import MidiOut, SchedulerHealth
+from kelly_live.timebase import TempoMap, TempoPoint
+
+LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
+LATE_SECONDS = 0.005  # sent later than this counts as late: about where an ear starts to notice
+CAPACITY_NOTES = 4096
+
+# A receiver starts at the first clock that comes at least 1 ms after Start (MIDI 1.0, "MIDI clock"): 1 ms at 300 BPM.
+_START_LEAD_BEATS = 0.005
+# Beats are compared to a millionth (under 3 µs), so that 0.1 + 0.9 ends before what begins at 1.0.
+_BEAT_DECIMALS = 6
+
+
+class _Kind(IntEnum):
+    """What is sent at one instant, in this order."""
+
+    START = 0
+    CLOCK = 1
+    OFF = 2
+    ON = 3
+
+
+class _Entry(NamedTuple):
+    """A place in the heap; the fields after `serial` never take part in a comparison, as serials are unique."""
+
+    beat: float
+    kind: _Kind
+    serial: int
+    note: NoteEvent
+
+
+class SchedulerCore:
+    """Notes in, raw messages out at their time. A note takes one place of `capacity_notes` from play to note-off, so
+    a note-off always has one; a note that finds no place is dropped whole. `NoteEvent.cents` is not sent yet: a
+    tuning outside 12-TET sounds at its nearest MIDI pitch."""
+
+    def __init__(
+        self,
+        port: MidiOut,
+        *,
+        late_limit_seconds: float = LATE_LIMIT_SECONDS,
+        send_clock: bool = False,
+        capacity_notes: int = CAPACITY_NOTES,
+    ) -> None:
+        self._port = port
+        self._late_limit = late_limit_seconds
+        self._send_clock = send_clock
+        self._capacity = capacity_notes
+        self._heap: list[_Entry] = []
+        self._serial = 0
+        self._sounding: dict[tuple[int, int], int] = {}  # (channel, pitch) -> serial of the note that sounds
+        self._channels: set[int] = set()
+        self._tempo: TempoMap | None = None
+        self._started_clock = False
+        self._next_tick = 0
+        self._sent = self._late = self._dropped = 0
+        self.lateness = LatenessRecord()
+
+    @property
+    def tempo_map(self) -> TempoMap | None:
+        """None before `start` and after `silence`."""
+        return self._tempo
+
+    @property
+    def sounding(self) -> frozenset[tuple[int, int]]:
+        """The (channel, pitch) of every note whose note-off is still to come."""
+        return frozenset(self._sounding)
+
+    def start(self, origin_seconds: float, bpm: float) -> None:
+        """Beat 0 falls at `origin_seconds`. What was played before is kept; a second start silences first."""
+        if self._tempo is not None:
+            self.silence()
+        self._tempo = TempoMap(origin_seconds, bpm)
+        self._started_clock = False
+        self._next_tick = 0
+
+    def tempo(self, point: TempoPoint) -> None:
+        """Raises ConfigError if the point lies before the last one; MidiError before `start`."""
+        if self._tempo is None:
+            raise MidiError("a tempo came before the start; start the scheduler first")
+        self._tempo.add(point)
+
+    def play(self, notes: Sequence[NoteEvent]) -> None:
+        for note in notes:
+            if len(self._heap) >= self._capacity:
+                self._dropped += 1
+                continue
+            self._push(note.onset_beats, _Kind.ON, self._new_serial(), note)
+
+    def next_deadline(self) -> float | None:
+        """When the next message is due (seconds, monotonic); None when there is nothing to wait for."""
+        beat = self._next_beat()
+        if beat is None or self._tempo is None:
+            return None
+        return self._tempo.seconds_at(beat)
+
+    def run_due(self, now: float) -> None:
+        """Send all that is due at `now` (seconds), in due order. Raises MidiError if the port is gone."""
+        while (due := self.next_deadline()) is not None and due <= now:
+            if self._is_clock_next():
+                self._send_clock_message(now - due)
+                continue
+            entry = heapq.heappop(self._heap)
+            if entry.kind is _Kind.ON:
+                self._note_on(entry, now - due)
+            elif self._sounding.get((entry.note.channel, entry.note.pitch)) == entry.serial:
+                self._note_off(entry, now - due)
+
+    def silence(self) -> None:
+        """Forget what is not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
+        was used, then MIDI stop. Tries every message even if one fails; then raises the first MidiError."""
+        messages = [note_off(channel, pitch) for channel, pitch in self._sounding]
+        for channel in sorted(self._channels):
+            messages += silence_channel(channel)
+        if self._started_clock:
+            messages.append(STOP)
+        self._heap.clear()
+        self._sounding.clear()
+        self._tempo = None
+        self._started_clock = False
+        failure: MidiError | None = None
+        for message in messages:
+            try:
+                self._port.send(message)
+                self._sent += 1
+            except MidiError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
+
+    def health(self) -> SchedulerHealth:
+        return SchedulerHealth(
+            sent=self._sent,
+            late=self._late,
+            dropped=self._dropped,
+            sounding=len(self._sounding),
+            worst_late_seconds=self.lateness.worst_seconds,
+            p50_late_seconds=self.lateness.quantile(0.5),
+            p99_late_seconds=self.lateness.quantile(0.99),
+        )
+
+    def _new_serial(self) -> int:
+        self._serial += 1
+        return self._serial
+
+    def _push(self, beat: float, kind: _Kind, serial: int, note: NoteEvent) -> None:
+        heapq.heappush(self._heap, _Entry(round(beat, _BEAT_DECIMALS), kind, serial, note))
+
+    def _tick_beat(self) -> float:
+        """Every tick from its own number, so that no rounding adds up over a long session."""
+        beat = self._next_tick / CLOCKS_PER_BEAT if self._started_clock else -_START_LEAD_BEATS
+        return round(beat, _BEAT_DECIMALS)
+
+    def _is_clock_next(self) -> bool:
+        return self._send_clock and (not self._heap or self._tick_beat() <= self._heap[0].beat)
+
+    def _next_beat(self) -> float | None:
+        if self._is_clock_next():
+            return self._tick_beat()
+        return self._heap[0].beat if self._heap else None
+
+    def _send(self, message: bytes, late_seconds: float) -> None:
+        self._port.send(message)
+        self._sent += 1
+        self._late += late_seconds > LATE_SECONDS
+        self.lateness.add(late_seconds)
+
+    def _send_clock_message(self, late_seconds: float) -> None:
+        # A late tick is sent all the same: receivers count ticks, and a missing one would shift them for good.
+        if self._started_clock:
+            self._next_tick += 1
+            self._send(CLOCK, late_seconds)
+        else:
+            self._started_clock = True
+            self._send(START, late_seconds)
+
+    def _note_on(self, entry: _Entry, late_seconds: float) -> None:
+        note = entry.note
+        if late_seconds > self._late_limit:
+            self._dropped += 1
+            return
+        key = (note.channel, note.pitch)
+        if key in self._sounding:
+            self._send(note_off(*key), late_seconds)  # the older note's own off finds another serial, and is let go
+        # Ledger and off come first: if send raises half way, the note is still known and will be silenced.
+        self._sounding[key] = entry.serial
+        self._channels.add(note.channel)
+        self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note)
+        self._send(note_on(note.channel, note.pitch, note.velocity), late_seconds)
+
+    def _note_off(self, entry: _Entry, late_seconds: float) -> None:
+        self._send(note_off(entry.note.channel, entry.note.pitch), late_seconds)
+        del self._sounding[entry.note.channel, entry.note.pitch]

@@ -1,0 +1,194 @@
+"""What the parent and the scheduler process say to each other: small framed binary messages, versioned.
+
+A frame is magic, version, kind, payload length, payload; all little-endian. No pickle: nothing in a frame can run
+code, and whatever does not fit the tables here raises MidiError.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from kelly_live.domain import NoteEvent
+from kelly_live.errors import ConfigError, MidiError
+from kelly_live.protocols import SchedulerHealth
+from kelly_live.timebase import TempoPoint
+
+VERSION = 1
+NOTES_PER_FRAME = 256
+MAX_TEXT_BYTES = 1000  # keeps a report under PIPE_BUF (4096), so that a non-blocking write is all or nothing
+
+_MAGIC = b"KL"
+_HEADER = struct.Struct("<2sBBI")
+_NOTE = struct.Struct("<dd3Bf")
+_PAIR = struct.Struct("<dd")
+_FLAG = struct.Struct("<?")
+_HEALTH = struct.Struct("<4Q3d?")
+_MAX_PAYLOAD = max(NOTES_PER_FRAME * _NOTE.size, _HEALTH.size + MAX_TEXT_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """To the scheduler: beat 0 falls at `origin_seconds` (monotonic)."""
+
+    origin_seconds: float
+    bpm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """To the scheduler: notes to send. `part` does not travel."""
+
+    notes: tuple[NoteEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """To the scheduler: cancel, silence, close, exit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """From the scheduler: the port is open."""
+
+    name: str
+    is_virtual: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """From the scheduler: it cannot go on, and why, in one line."""
+
+    message: str
+
+
+Message = Start | TempoPoint | Play | Stop | Ready | Failed | SchedulerHealth
+
+
+class _Kind(IntEnum):
+    START = 1
+    TEMPO = 2
+    PLAY = 3
+    STOP = 4
+    READY = 5
+    FAILED = 6
+    HEALTH = 7
+
+
+def encode(message: Message) -> bytes:
+    """One frame. A Play holds at most NOTES_PER_FRAME notes; long texts are cut to MAX_TEXT_BYTES."""
+    match message:
+        case Start(origin_seconds, bpm):
+            kind, payload = _Kind.START, _PAIR.pack(origin_seconds, bpm)
+        case TempoPoint(beat, bpm):
+            kind, payload = _Kind.TEMPO, _PAIR.pack(beat, bpm)
+        case Play(notes):
+            if len(notes) > NOTES_PER_FRAME:
+                raise MidiError(f"{len(notes)} notes in one frame; it holds at most {NOTES_PER_FRAME}: split them")
+            kind, payload = _Kind.PLAY, b"".join(map(_pack_note, notes))
+        case Stop():
+            kind, payload = _Kind.STOP, b""
+        case Ready(name, is_virtual):
+            kind, payload = _Kind.READY, _FLAG.pack(is_virtual) + _pack_text(name)
+        case Failed(text):
+            kind, payload = _Kind.FAILED, _pack_text(text)
+        case SchedulerHealth() as h:
+            counters = (h.sent, h.late, h.dropped, h.sounding)
+            lateness = (h.worst_late_seconds, h.p50_late_seconds, h.p99_late_seconds)
+            kind, payload = _Kind.HEALTH, _HEALTH.pack(*counters, *lateness, h.error is not None)
+            payload += _pack_text(h.error or "")
+    return _HEADER.pack(_MAGIC, VERSION, kind, len(payload)) + payload
+
+
+def encode_notes(notes: Sequence[NoteEvent]) -> list[tuple[int, bytes]]:
+    """As many frames as the notes need, each with its number of notes."""
+    chunks = [tuple(notes[i : i + NOTES_PER_FRAME]) for i in range(0, len(notes), NOTES_PER_FRAME)]
+    return [(len(chunk), encode(Play(chunk))) for chunk in chunks]
+
+
+class Decoder:
+    """Bytes in, whole messages out; keeps what is left over for the next call. Raises MidiError on garbage."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        self._buffer += data
+        messages: list[Message] = []
+        while len(self._buffer) >= _HEADER.size:
+            magic, version, kind, length = _HEADER.unpack_from(self._buffer)
+            if magic != _MAGIC or length > _MAX_PAYLOAD:
+                raise MidiError("the scheduler's pipe carries something else; nothing but kelly-live may write to it")
+            if version != VERSION:
+                raise MidiError(f"the scheduler's pipe speaks version {version}, not {VERSION}; restart kelly-live")
+            end = _HEADER.size + length
+            if len(self._buffer) < end:
+                break
+            payload = bytes(self._buffer[_HEADER.size : end])
+            del self._buffer[:end]
+            messages.append(_decode(kind, payload))
+        return messages
+
+
+def _decode(kind: int, payload: bytes) -> Message:
+    try:
+        return _READERS[_Kind(kind)](payload)
+    except (struct.error, ValueError, ConfigError) as error:
+        raise MidiError(f"the scheduler's pipe carries a damaged message ({error}); restart kelly-live") from error
+
+
+def _pack_note(note: NoteEvent) -> bytes:
+    return _NOTE.pack(
+        note.onset_beats, note.duration_beats, note.pitch, note.velocity, note.channel, note.cents
+    )  # fmt: skip
+
+
+def _pack_text(text: str) -> bytes:
+    return text.encode("utf-8", "replace")[:MAX_TEXT_BYTES]
+
+
+def _text(payload: bytes) -> str:
+    return payload.decode("utf-8", "ignore")
+
+
+def _pair(payload: bytes) -> tuple[float, float]:
+    first, bpm = _PAIR.unpack(payload)
+    if not (math.isfinite(first) and math.isfinite(bpm) and bpm > 0.0):
+        raise ValueError(f"{first}, {bpm} BPM")
+    return first, bpm
+
+
+def _read_notes(payload: bytes) -> Play:
+    return Play(
+        tuple(
+            NoteEvent(onset, duration, pitch, velocity, channel, part="", cents=cents)
+            for onset, duration, pitch, velocity, channel, cents in _NOTE.iter_unpack(payload)
+        )
+    )
+
+
+def _read_stop(payload: bytes) -> Stop:
+    if payload:
+        raise ValueError(f"{len(payload)} bytes after a stop")
+    return Stop()
+
+
+def _read_health(payload: bytes) -> SchedulerHealth:
+    *numbers, failed = _HEALTH.unpack_from(payload)
+    sent, late, dropped, sounding, worst, p50, p99 = numbers
+    error = _text(payload[_HEALTH.size :]) if failed else None
+    return SchedulerHealth(sent, late, dropped, sounding, worst, p50, p99, error)
+
+
+_READERS: dict[_Kind, Callable[[bytes], Message]] = {
+    _Kind.START: lambda payload: Start(*_pair(payload)),
+    _Kind.TEMPO: lambda payload: TempoPoint(*_pair(payload)),
+    _Kind.PLAY: _read_notes,
+    _Kind.STOP: _read_stop,
+    _Kind.READY: lambda payload: Ready(_text(payload[1:]), _FLAG.unpack_from(payload)[0]),
+    _Kind.FAILED: lambda payload: Failed(_text(payload)),
+    _Kind.HEALTH: _read_health,
+}
