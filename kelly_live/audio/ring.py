@@ -51,6 +51,11 @@ class SpscRing:
         """Frames written since the start. Any thread."""
         return self._published[0]
 
+    @property
+    def stamp(self) -> float:
+        """The time (s) of the newest write; 0 before the first. Any thread."""
+        return self._published[1]
+
     def write(self, block: np.ndarray, time: float) -> None:
         """Copy `block` float32 [n, channels] in, stamped `time`. Producer only; never waits, never fails when full."""
         start = self._published[0]

@@ -1,0 +1,148 @@
+"""Audio inputs: which there are, which one a name means, and what PortAudio's error codes mean to a user.
+
+PortAudio is loaded on first use, so that everything that needs no device runs where the library is not installed.
+Its list of devices is the one of that moment: a device plugged in later is found by a new process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+
+from kelly_live import matching
+from kelly_live.errors import AudioError
+from kelly_live.quiet import quiet_stderr
+
+LISTING = "kelly-live devices"
+WITHOUT_A_DEVICE = "or use `kelly-live demo` or `kelly-live render IN.wav`, which need none"
+
+# PortAudio's PaErrorCode: (cause, remedy).
+_MEANINGS: dict[int, tuple[str, str]] = {
+    -10000: ("PortAudio is not initialised", "start kelly-live again"),
+    -9999: ("the system's audio driver failed", "plug the device in again, or restart the sound server"),
+    -9998: ("it does not have that many channels", f"pick another input from `{LISTING}`"),
+    -9997: ("it does not offer a usable sample rate", "set it to 44100 or 48000 Hz in the system's settings"),
+    -9996: ("there is no such device any more", f"plug it in again, or pick one from `{LISTING}`"),
+    -9994: ("it does not offer a usable sample format", f"pick another input from `{LISTING}`"),
+    -9992: ("the system is out of memory", "close other programs"),
+    -9987: ("it did not answer in time", "plug it in again, or restart the sound server"),
+    -9986: ("PortAudio failed inside", "start kelly-live again"),
+    -9985: (
+        "another program holds it, or this one may not use it",
+        "close the other program, or allow microphone access in the system's settings",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InputDevice:
+    """An audio input as PortAudio lists it; `default_rate` in Hz."""
+
+    index: int
+    name: str
+    host_api: str
+    channels: int
+    default_rate: int
+    is_default: bool
+
+    @property
+    def label(self) -> str:
+        """What a user picks it by: one device can be listed under several host APIs."""
+        return f"{self.name}, {self.host_api}"
+
+
+def portaudio() -> ModuleType:
+    """The sounddevice module, loaded and initialised quietly. Raises AudioError if PortAudio is not installed."""
+    os.environ.setdefault("JACK_NO_START_SERVER", "1")  # looking for devices must not start a sound server
+    try:
+        with quiet_stderr():
+            import sounddevice
+    except OSError as error:
+        raise AudioError(
+            "the PortAudio library is not installed, and live input needs it: install it, e.g. "
+            f"`sudo apt install libportaudio2`, {WITHOUT_A_DEVICE}"
+        ) from error
+    except Exception as error:  # sounddevice's PortAudioError, which can't be named when its import fails
+        raise AudioError(
+            f"PortAudio did not start ({_first_line(error)}); live input needs it: restart the sound server, "
+            f"{WITHOUT_A_DEVICE}"
+        ) from error
+    module: ModuleType = sounddevice
+    return module
+
+
+def device_error(name: str, error: Exception) -> AudioError:
+    """The one place where a PortAudioError (message, code, …) becomes words for the user."""
+    code = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else None
+    cause, remedy = _MEANINGS.get(code or 0, (_first_line(error), f"pick another input from `{LISTING}`"))
+    return AudioError(f"the audio input {name!r} cannot be used: {cause}; {remedy}, {WITHOUT_A_DEVICE}")
+
+
+def forget_portaudio() -> None:
+    """Leave PortAudio as it is at exit. When the sound server died, its own clean-up would hang or abort the process;
+    the system takes everything back anyway."""
+    handler = getattr(portaudio(), "_exit_handler", None)
+    if handler is not None:
+        atexit.unregister(handler)
+
+
+def list_inputs() -> list[InputDevice]:
+    """All audio inputs; empty if there is none. Raises AudioError if PortAudio is not there."""
+    module = portaudio()
+    try:
+        with quiet_stderr():
+            devices, apis = module.query_devices(), module.query_hostapis()
+    except module.PortAudioError as error:
+        raise device_error("(all)", error) from error
+    inputs = [device for device in devices if device["max_input_channels"] > 0]
+    indices = [device["index"] for device in inputs]
+    # The system's default may be missing though there are inputs: then the first host API that has one decides.
+    wanted = [_default_index(module), *(api["default_input_device"] for api in apis), *indices]
+    default = next((index for index in wanted if index in indices), None)
+    return [
+        InputDevice(
+            index=device["index"],
+            name=device["name"],
+            host_api=apis[device["hostapi"]]["name"],
+            channels=device["max_input_channels"],
+            default_rate=round(device["default_samplerate"]),
+            is_default=device["index"] == default,
+        )
+        for device in inputs
+    ]
+
+
+def resolve_input(query: str | None) -> InputDevice:
+    """The input that `query` means (see kelly_live.matching), or the default one for None. Raises AudioError."""
+    return choose_input(query, list_inputs())
+
+
+def choose_input(query: str | None, inputs: Sequence[InputDevice]) -> InputDevice:
+    """`resolve_input` over a list that is already there, for showing what would be chosen."""
+    if not inputs:
+        raise AudioError(f"there is no audio input on this machine; plug one in, {WITHOUT_A_DEVICE}")
+    if query is None:
+        return next((device for device in inputs if device.is_default), inputs[0])
+    namesakes = [device for device in inputs if device.name.casefold() == query.casefold()]
+    if len(namesakes) > 1:  # the same device under several host APIs: the default's API, if it is one of them
+        home = next((device.host_api for device in inputs if device.is_default), None)
+        namesakes = [device for device in namesakes if device.host_api == home]
+    if len(namesakes) == 1:
+        return namesakes[0]
+    labels = [device.label for device in inputs]
+    return inputs[matching.choose(query, labels, kind="audio input", error=AudioError, listing=LISTING)]
+
+
+def _default_index(module: ModuleType) -> int:
+    try:
+        return int(module.query_devices(kind="input")["index"])
+    except module.PortAudioError:
+        return -1  # PortAudio's own "no device"
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else ""
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,351 @@
+"""Where sound comes from, behind the one AudioSource protocol: a device, a file, or a made-up sound.
+
+Thread contract: the consumer (analysis) thread calls everything but `health`. A device's callback, on PortAudio's own
+thread, copies into a ring and counts; whatever can be slow (downmix, resampling) is done in `read`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kelly_live.audio import devices
+from kelly_live.audio.decode import AudioFile
+from kelly_live.audio.resample import ANALYSIS_RATE, SILENCE_DBFS, MonoResampler, level_dbfs
+from kelly_live.audio.ring import SpscRing
+from kelly_live.domain import AudioWindow
+from kelly_live.errors import AudioError, ConfigError
+from kelly_live.protocols import AudioHealth
+from kelly_live.quiet import quiet_stderr
+from kelly_live.timebase import Clock
+
+MAX_CHANNELS = 8
+SILENT_DEVICE_SECONDS = 2.0  # a device that delivers nothing for so long is gone
+_POLL_SECONDS = 0.005  # how often `read` looks into the ring; waking a waiter from the callback would need a lock
+_CLOSE_SECONDS = 2.0
+
+
+class PortAudioSource:
+    """A live input at its own rate and channel count; mono at `sample_rate` Hz comes out.
+
+    `device`: a part of the name (None: the system's default). The ring holds `buffer_seconds`; when the reader falls
+    further behind, the oldest sound is dropped and counted. `end_time` of a window is when its newest sample arrived.
+    """
+
+    def __init__(
+        self, device: str | None, clock: Clock, *, sample_rate: int = ANALYSIS_RATE, buffer_seconds: float = 4.0
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.name = device or "default"
+        self._query = device
+        self._clock = clock
+        self._buffer_seconds = buffer_seconds
+        self._stream: Any = None
+        self._ring: SpscRing | None = None
+        self._resampler: MonoResampler | None = None
+        self._started = self._last_end = 0.0
+        self._level = SILENCE_DBFS
+        self._flagged_overflows = 0  # callback only
+        self._laps = 0  # consumer only
+
+    @property
+    def finished(self) -> bool:
+        return False
+
+    @property
+    def replaced(self) -> int:
+        """NaN and infinite samples that the device delivered, now 0."""
+        return self._resampler.replaced if self._resampler else 0
+
+    def start(self) -> None:
+        """Open the device and capture. Raises AudioError: not there, busy, denied, no usable format."""
+        chosen = devices.resolve_input(self._query)
+        self.name = chosen.name
+        module = devices.portaudio()
+        channels, rate = _usable_format(module, chosen)
+        self._resampler = MonoResampler(rate, self.sample_rate)
+        self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), channels)
+        self._started = self._last_end = self._clock.now()
+        try:
+            with quiet_stderr():
+                self._stream = module.InputStream(
+                    device=chosen.index,
+                    channels=channels,
+                    samplerate=rate,
+                    dtype="float32",
+                    callback=self._capture,
+                )
+                self._stream.start()
+        except module.PortAudioError as error:
+            self.close()
+            raise devices.device_error(chosen.name, error) from error
+
+    def _capture(self, block: np.ndarray, frames: int, time: object, status: Any) -> None:
+        """PortAudio's thread: stamp, copy, count; nothing else."""
+        if status.input_overflow:
+            self._flagged_overflows += 1
+        if self._ring is not None:
+            self._ring.write(block, self._clock.now())
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """The samples that arrived since the last read, or None after `timeout` s. Raises AudioError when the device
+        is gone: its stream has stopped, or it has delivered nothing for 2 s."""
+        deadline = self._clock.now() + timeout
+        while True:
+            window = self._take()
+            if window is not None:
+                return window
+            self._check_alive()
+            now = self._clock.now()
+            if now >= deadline:
+                return None
+            self._clock.sleep_until(min(deadline, now + _POLL_SECONDS))
+
+    def _take(self) -> AudioWindow | None:
+        if self._stream is None or self._ring is None or self._resampler is None:
+            raise AudioError(f"the audio input {self.name!r} is not open; start it before reading")
+        dropped_before = self._ring.dropped
+        captured = self._ring.read()
+        if self._ring.dropped > dropped_before:
+            self._laps += 1
+        if captured is None:
+            return None
+        samples = self._resampler.push(captured.frames)
+        if len(samples) == 0:
+            return None
+        self._level = level_dbfs(samples)
+        # Callbacks come in bursts while the filter's lag moves by up to a block: a window never ends before the last.
+        self._last_end = max(self._last_end, captured.time - self._resampler.lag_seconds)
+        return AudioWindow(samples, self.sample_rate, self._last_end)
+
+    def _check_alive(self) -> None:
+        assert self._ring is not None
+        newest = max(self._started, self._ring.stamp)
+        quiet_seconds = self._clock.now() - newest
+        stopped = not self._stream_active()
+        if not stopped and quiet_seconds <= SILENT_DEVICE_SECONDS:
+            return
+        cause = "its stream has stopped" if stopped else f"nothing came for {quiet_seconds:.1f} s"
+        devices.forget_portaudio()
+        self.close()
+        raise AudioError(
+            f"the audio input {self.name!r} stopped delivering ({cause}); a live input must keep running: "
+            "plug it in again or restart the sound server, then start kelly-live again"
+        )
+
+    def _stream_active(self) -> bool:
+        try:
+            return bool(self._stream.active)
+        except devices.portaudio().PortAudioError:
+            return False
+
+    def health(self) -> AudioHealth:
+        """Any thread."""
+        dropped = self._ring.dropped if self._ring else 0
+        rate = self._resampler.native_rate if self._resampler else self.sample_rate
+        return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped / rate)
+
+    def close(self) -> None:
+        """Stop and release, within 2 s; safe to call twice. PortAudio hangs for ever in the close of a stream whose
+        server has died, so that runs on a thread that may be left behind."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            closer = threading.Thread(target=_abort_and_close, args=(stream,), name="audio-close", daemon=True)
+            closer.start()
+            closer.join(_CLOSE_SECONDS)
+            if closer.is_alive():
+                devices.forget_portaudio()
+
+
+def _abort_and_close(stream: Any) -> None:
+    with suppress(devices.portaudio().PortAudioError):  # a stream that is gone needs no more than to be forgotten
+        stream.abort()
+        stream.close()
+
+
+def _usable_format(module: Any, device: devices.InputDevice) -> tuple[int, int]:
+    """(channels, rate) that the device takes: its own if it can, else the nearest usual one. Raises AudioError."""
+    own_channels = min(device.channels, MAX_CHANNELS)
+    channel_counts = dict.fromkeys((own_channels, min(2, own_channels), 1))
+    rates = dict.fromkeys((device.default_rate, 48_000, 44_100, 16_000))
+    refusals: list[Exception] = []
+    for channels in channel_counts:
+        for rate in rates:
+            try:
+                with quiet_stderr():
+                    module.check_input_settings(
+                        device=device.index, channels=channels, samplerate=rate, dtype="float32"
+                    )
+                return channels, rate
+            except module.PortAudioError as error:
+                refusals.append(error)
+    raise devices.device_error(device.name, refusals[0]) from refusals[0]
+
+
+class _BlockSource:
+    """Blocks that are known beforehand, delivered one a `read`.
+
+    realtime: each when it is due by the clock, never early; late readers get all blocks, one after the other.
+    Otherwise: at once, without touching the clock. Either way `end_time` is start + position.
+    """
+
+    def __init__(self, clock: Clock, *, realtime: bool, sample_rate: int, block_seconds: float) -> None:
+        if not block_seconds > 0.0:
+            raise ConfigError(f"the block size is {block_seconds} s; it must be over 0")
+        self.sample_rate = sample_rate
+        self._clock = clock
+        self._realtime = realtime
+        self._block_seconds = block_seconds
+        self._blocks: Iterator[np.ndarray] = iter(())
+        self._next: np.ndarray | None = None  # one block ahead, so that `finished` is known with the last one
+        self._origin = 0.0
+        self._delivered = 0
+        self._level = SILENCE_DBFS
+
+    def _open(self) -> Iterator[np.ndarray]:
+        raise NotImplementedError
+
+    @property
+    def finished(self) -> bool:
+        return self._next is None
+
+    def start(self) -> None:
+        """Open, and read the first block. Raises AudioError if there is no sound."""
+        self._blocks = self._open()
+        self._next = next(self._blocks, None)
+        self._origin = self._clock.now()
+        self._delivered = 0
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """The next block, or None if it is not due within `timeout` s, or all are delivered."""
+        if self._next is None:
+            return None
+        due = self._origin + (self._delivered + len(self._next)) / self.sample_rate
+        if self._realtime:
+            self._clock.sleep_until(min(due, self._clock.now() + timeout))
+            if self._clock.now() < due:
+                return None
+        samples, self._next = self._next, next(self._blocks, None)
+        self._delivered += len(samples)
+        self._level = level_dbfs(samples)
+        return AudioWindow(samples, self.sample_rate, due)
+
+    def health(self) -> AudioHealth:
+        return AudioHealth(self._level, overflows=0, dropped_seconds=0.0)
+
+    def close(self) -> None:
+        self._blocks, self._next = iter(()), None
+
+
+class FileSource(_BlockSource):
+    """A sound file (see audio.decode) as a source; `damage` and `replaced` as of AudioFile, once finished."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        clock: Clock,
+        *,
+        realtime: bool,
+        sample_rate: int = ANALYSIS_RATE,
+        block_seconds: float = 0.05,
+    ) -> None:
+        super().__init__(clock, realtime=realtime, sample_rate=sample_rate, block_seconds=block_seconds)
+        self.path = Path(path)
+        self._file: AudioFile | None = None
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """As the header promises; None before the start."""
+        return self._file.duration_seconds if self._file else None
+
+    @property
+    def damage(self) -> str | None:
+        return self._file.damage if self._file else None
+
+    @property
+    def replaced(self) -> int:
+        return self._file.replaced if self._file else 0
+
+    def _open(self) -> Iterator[np.ndarray]:
+        if self._file is not None:
+            self._file.close()
+        self._file = AudioFile(self.path)
+        return self._file.blocks(self.sample_rate, self._block_seconds)
+
+    def close(self) -> None:
+        super().close()
+        if self._file is not None:
+            self._file.close()
+
+
+class ScriptedSource(_BlockSource):
+    """Given samples, float32 [n] at `sample_rate`, for tests and demos; then it ends, or fails with `failure`, as a
+    device that is pulled out does."""
+
+    def __init__(
+        self,
+        samples: np.ndarray,
+        clock: Clock,
+        *,
+        realtime: bool = False,
+        sample_rate: int = ANALYSIS_RATE,
+        block_seconds: float = 0.05,
+        failure: AudioError | None = None,
+    ) -> None:
+        super().__init__(clock, realtime=realtime, sample_rate=sample_rate, block_seconds=block_seconds)
+        self._samples = np.asarray(samples, np.float32)
+        self._failure = failure
+
+    @property
+    def finished(self) -> bool:
+        return super().finished and self._failure is None
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        if self._next is None and self._failure is not None:
+            raise self._failure
+        return super().read(timeout)
+
+    def _open(self) -> Iterator[np.ndarray]:
+        size = max(1, round(self._block_seconds * self.sample_rate))
+        return (self._samples[start : start + size] for start in range(0, len(self._samples), size))
+
+
+class ToneSource(_BlockSource):
+    """A sine of `hz` at `amplitude` (0-1), for `seconds`, or for ever (None: only with realtime pacing in mind)."""
+
+    def __init__(
+        self,
+        hz: float,
+        clock: Clock,
+        *,
+        amplitude: float = 0.5,
+        seconds: float | None = None,
+        realtime: bool = False,
+        sample_rate: int = ANALYSIS_RATE,
+        block_seconds: float = 0.05,
+    ) -> None:
+        super().__init__(clock, realtime=realtime, sample_rate=sample_rate, block_seconds=block_seconds)
+        self._hz, self._amplitude, self._seconds = hz, amplitude, seconds
+
+    def _open(self) -> Iterator[np.ndarray]:
+        size = max(1, round(self._block_seconds * self.sample_rate))
+        end = None if self._seconds is None else round(self._seconds * self.sample_rate)
+        start = 0
+        while end is None or start < end:
+            stop = start + size if end is None else min(end, start + size)
+            phase = 2.0 * np.pi * self._hz * np.arange(start, stop) / self.sample_rate
+            yield (self._amplitude * np.sin(phase)).astype(np.float32)
+            start = stop
+
+
+class SilenceSource(ToneSource):
+    """Nothing, for `seconds` or for ever."""
+
+    def __init__(self, clock: Clock, *, seconds: float | None = None, realtime: bool = False) -> None:
+        super().__init__(0.0, clock, amplitude=0.0, seconds=seconds, realtime=realtime)
