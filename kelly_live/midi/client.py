@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import IO
 
 from kelly_live.domain import NoteEvent
 from kelly_live.errors import MidiError
@@ -77,10 +76,9 @@ class SchedulerClient:
             )  # fmt: skip
         except OSError as error:
             raise MidiError(f"the MIDI scheduler cannot be started ({error}); check the Python installation") from error
-        assert self._process.stdin is not None and self._process.stdout is not None
         self._threads = [
-            threading.Thread(target=self._write, args=(self._process.stdin,), name="midi-writer", daemon=True),
-            threading.Thread(target=self._read, args=(self._process.stdout,), name="midi-reader", daemon=True),
+            threading.Thread(target=self._write, args=(self._process,), name="midi-writer", daemon=True),
+            threading.Thread(target=self._read, args=(self._process,), name="midi-reader", daemon=True),
         ]
         for thread in self._threads:
             thread.start()
@@ -131,9 +129,9 @@ class SchedulerClient:
             thread.join(_PATIENCE_SECONDS)
         if process.returncode and process.returncode < 0:
             self._silence_port_directly()
-        assert process.stdin is not None and process.stdout is not None
-        process.stdin.close()
-        process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            assert pipe is not None
+            pipe.close()
 
     def health(self) -> SchedulerHealth:
         latest = self._health
@@ -149,8 +147,9 @@ class SchedulerClient:
             self._outbox_notes += notes
             self._outbox_changed.notify()
 
-    def _write(self, pipe: IO[bytes]) -> None:
+    def _write(self, process: subprocess.Popen[bytes]) -> None:
         """Thread: midi-writer. Ends after a Stop, or when the process is gone (the reader says why)."""
+        assert process.stdin is not None
         stop = encode(Stop())
         while True:
             with self._outbox_changed:
@@ -160,17 +159,18 @@ class SchedulerClient:
             rest = memoryview(frame)
             try:
                 while rest:
-                    rest = rest[pipe.write(rest) :]
+                    rest = rest[process.stdin.write(rest) :]
             except OSError:
                 return
             if frame == stop:
                 return
 
-    def _read(self, pipe: IO[bytes]) -> None:
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
         """Thread: midi-reader. Ends when the process does."""
+        assert process.stdout is not None
         decoder = Decoder()
         try:
-            while data := pipe.read(65536):
+            while data := process.stdout.read(65536):
                 for message in decoder.feed(data):
                     if isinstance(message, SchedulerHealth):
                         self._health = message
@@ -182,8 +182,7 @@ class SchedulerClient:
         except (MidiError, OSError) as error:
             self._error = str(error)
         if not self._stopping and self._error is None:
-            code = self._process.wait() if self._process is not None else None
-            self._error = f"the MIDI scheduler ended by itself (exit code {code}); restart kelly-live"
+            self._error = f"the MIDI scheduler ended by itself (exit code {process.wait()}); restart kelly-live"
             self._silence_port_directly()
         self._reported.set()
 

@@ -25,7 +25,7 @@ from kelly_live.midi.native import hush_forever
 from kelly_live.midi.ports import NullPort, OpenedPort, WatchedOut, open_output
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.wire import Decoder, Failed, Message, Play, Ready, Start, Stop, encode
-from kelly_live.timebase import TempoPoint
+from kelly_live.timebase import MonotonicClock, TempoPoint
 
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
 REPORT_SECONDS = 0.25
@@ -177,7 +177,11 @@ def main(arguments: Sequence[str]) -> int:
         reports.send(Failed(str(error)))
         return error.exit_code
     core = SchedulerCore(
-        opened.out, late_limit_seconds=options.late_limit, send_clock=options.clock, capacity_notes=options.capacity
+        opened.out,
+        late_limit_seconds=options.late_limit,
+        send_clock=options.clock,
+        capacity_notes=options.capacity,
+        clock=MonotonicClock(),
     )
     loop = SchedulerLoop(core, opened, reports, options.spin)
     for name in ("SIGTERM", "SIGHUP"):
@@ -201,12 +205,11 @@ def main(arguments: Sequence[str]) -> int:
             core.silence()
         except MidiError as error:
             failure = failure or str(error)
-        opened.out.close()
-    reports.send(core.health())
-    if failure is not None:
-        reports.send(Failed(failure))
-        return 1
-    return 0
+        reports.send(core.health())
+        if failure is not None:
+            reports.send(Failed(failure))
+        opened.out.close()  # last: the close of a port whose system died may take a second
+    return 0 if failure is None else 1
 
 
 if __name__ == "__main__":

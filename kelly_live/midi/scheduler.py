@@ -25,7 +25,7 @@ from kelly_live.midi.messages import (
     silence_channel,
 )
 from kelly_live.protocols import MidiOut, SchedulerHealth
-from kelly_live.timebase import TempoMap, TempoPoint
+from kelly_live.timebase import Clock, TempoMap, TempoPoint
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
 LATE_SECONDS = 0.005  # sent later than this counts as late: about where an ear starts to notice
@@ -58,7 +58,8 @@ class _Entry(NamedTuple):
 class SchedulerCore:
     """Notes in, raw messages out at their time. A note takes one place of `capacity_notes` from play to note-off, so
     a note-off always has one; a note that finds no place is dropped whole. `NoteEvent.cents` is not sent yet: a
-    tuning outside 12-TET sounds at its nearest MIDI pitch."""
+    tuning outside 12-TET sounds at its nearest MIDI pitch. Lateness counts to `run_due`'s `now`, or, with a `clock`,
+    to when `send` has returned."""
 
     def __init__(
         self,
@@ -67,8 +68,10 @@ class SchedulerCore:
         late_limit_seconds: float = LATE_LIMIT_SECONDS,
         send_clock: bool = False,
         capacity_notes: int = CAPACITY_NOTES,
+        clock: Clock | None = None,
     ) -> None:
         self._port = port
+        self._clock = clock
         self._late_limit = late_limit_seconds
         self._send_clock = send_clock
         self._capacity = capacity_notes
@@ -124,13 +127,13 @@ class SchedulerCore:
         """Send all that is due at `now` (seconds), in due order. Raises MidiError if the port is gone."""
         while (due := self.next_deadline()) is not None and due <= now:
             if self._is_clock_next():
-                self._send_clock_message(now - due)
+                self._send_clock_message(due, now)
                 continue
             entry = heapq.heappop(self._heap)
             if entry.kind is _Kind.ON:
-                self._note_on(entry, now - due)
+                self._note_on(entry, due, now)
             elif self._sounding.get((entry.note.channel, entry.note.pitch)) == entry.serial:
-                self._note_off(entry, now - due)
+                self._note_off(entry, due, now)
 
     def silence(self) -> None:
         """Forget what is not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
@@ -185,35 +188,36 @@ class SchedulerCore:
             return self._tick_beat()
         return self._heap[0].beat if self._heap else None
 
-    def _send(self, message: bytes, late_seconds: float) -> None:
+    def _send(self, message: bytes, due: float, now: float) -> None:
         self._port.send(message)
+        late_seconds = (now if self._clock is None else self._clock.now()) - due
         self._sent += 1
         self._late += late_seconds > LATE_SECONDS
         self.lateness.add(late_seconds)
 
-    def _send_clock_message(self, late_seconds: float) -> None:
+    def _send_clock_message(self, due: float, now: float) -> None:
         # A late tick is sent all the same: receivers count ticks, and a missing one would shift them for good.
         if self._started_clock:
             self._next_tick += 1
-            self._send(CLOCK, late_seconds)
+            self._send(CLOCK, due, now)
         else:
             self._started_clock = True
-            self._send(START, late_seconds)
+            self._send(START, due, now)
 
-    def _note_on(self, entry: _Entry, late_seconds: float) -> None:
+    def _note_on(self, entry: _Entry, due: float, now: float) -> None:
         note = entry.note
-        if late_seconds > self._late_limit:
+        if now - due > self._late_limit:
             self._dropped += 1
             return
         key = (note.channel, note.pitch)
         if key in self._sounding:
-            self._send(note_off(*key), late_seconds)  # the older note's own off finds another serial, and is let go
+            self._send(note_off(*key), due, now)  # the older note's own off finds another serial, and is let go
         # Ledger and off come first: if send raises half way, the note is still known and will be silenced.
         self._sounding[key] = entry.serial
         self._channels.add(note.channel)
         self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note)
-        self._send(note_on(note.channel, note.pitch, note.velocity), late_seconds)
+        self._send(note_on(note.channel, note.pitch, note.velocity), due, now)
 
-    def _note_off(self, entry: _Entry, late_seconds: float) -> None:
-        self._send(note_off(entry.note.channel, entry.note.pitch), late_seconds)
+    def _note_off(self, entry: _Entry, due: float, now: float) -> None:
+        self._send(note_off(entry.note.channel, entry.note.pitch), due, now)
         del self._sounding[entry.note.channel, entry.note.pitch]

@@ -1,0 +1,110 @@
+"""Standard MIDI files from what a scheduler sent, and the notes that were heard, for a synthesiser or a plot."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import mido
+
+from kelly_live.atomic import write_atomically
+from kelly_live.domain import SoundingNote
+from kelly_live.midi.messages import CONTROLLERS, channel_of, kind_of, program_change
+from kelly_live.midi.ports import RecordedMessage
+from kelly_live.timebase import TempoMap
+
+TICKS_PER_BEAT = 480
+_SLOWEST_MICROSECONDS = 0xFFFFFF  # a tempo is 3 bytes: under 3.58 BPM cannot be written
+
+
+def write_midi(
+    path: Path,
+    messages: Sequence[RecordedMessage],
+    tempo_map: TempoMap,
+    *,
+    track_names: Mapping[int, str] | None = None,
+    programs: Mapping[int, int] | None = None,
+    title: str = "Kelly Live",
+) -> None:
+    """Write a type 1 file: a tempo track, then a track a channel (1-16), named and given a program (0-127) by the two
+    mappings. Clock and the final silencing (CC 120, 123) are left out. Raises OutputError."""
+    write_atomically(path, midi_bytes(messages, tempo_map, track_names=track_names, programs=programs, title=title))
+
+
+def midi_bytes(
+    messages: Sequence[RecordedMessage],
+    tempo_map: TempoMap,
+    *,
+    track_names: Mapping[int, str] | None = None,
+    programs: Mapping[int, int] | None = None,
+    title: str = "Kelly Live",
+) -> bytes:
+    """What write_midi writes; the same input gives the same bytes."""
+    names, programs = track_names or {}, programs or {}
+    file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
+    file.tracks.append(_tempo_track(tempo_map, title))
+    music = [message for message in messages if _is_music(message.data)]
+    for channel in sorted({channel_of(message.data) for message in music}):
+        score = [(0, program_change(channel, programs[channel]))] if channel in programs else []
+        for message in music:
+            if channel_of(message.data) == channel:
+                beat = tempo_map.beat_at(message.seconds)
+                score.append((max(0, round(beat * TICKS_PER_BEAT)), message.data))
+        name = mido.MetaMessage("track_name", name=names.get(channel, f"Channel {channel}"))
+        file.tracks.append(_track([(0, name), *((tick, mido.Message.from_bytes(data)) for tick, data in score)]))
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+def notes_from_messages(messages: Sequence[RecordedMessage]) -> list[SoundingNote]:
+    """The notes that were heard, by start time. A note that nothing ended ends with the last message."""
+    notes: list[SoundingNote] = []
+    sounding: dict[tuple[int, int], tuple[float, int]] = {}  # (channel, pitch) -> (start, velocity)
+
+    def end(key: tuple[int, int], seconds: float) -> None:
+        start_seconds, velocity = sounding.pop(key)
+        notes.append(SoundingNote(start_seconds, seconds, key[1], velocity, key[0]))
+
+    for message in messages:
+        kind = kind_of(message.data)
+        if kind == "control_change" and message.data[1] in CONTROLLERS.values():
+            for key in [key for key in sounding if key[0] == channel_of(message.data)]:
+                end(key, message.seconds)
+        elif kind in ("note_on", "note_off"):
+            key = (channel_of(message.data), message.data[1])
+            if key in sounding:
+                end(key, message.seconds)
+            if kind == "note_on":
+                sounding[key] = (message.seconds, message.data[2])
+    for key in list(sounding):
+        end(key, messages[-1].seconds)
+    return sorted(notes, key=lambda note: (note.start_seconds, note.channel, note.pitch))
+
+
+def _is_music(data: bytes) -> bool:
+    kind = kind_of(data)
+    return bool(kind) and not (kind == "control_change" and data[1] in CONTROLLERS.values())
+
+
+def _tempo_track(tempo_map: TempoMap, title: str) -> mido.MidiTrack:
+    events: list[tuple[int, mido.MetaMessage]] = [
+        (0, mido.MetaMessage("track_name", name=title)),
+        (0, mido.MetaMessage("time_signature", numerator=4, denominator=4)),
+    ]
+    for point in tempo_map.points():
+        microseconds = min(_SLOWEST_MICROSECONDS, round(60e6 / point.bpm))
+        tick = max(0, round(point.beat * TICKS_PER_BEAT))
+        events.append((tick, mido.MetaMessage("set_tempo", tempo=microseconds)))
+    return _track(events)
+
+
+def _track(events: Sequence[tuple[int, mido.Message | mido.MetaMessage]]) -> mido.MidiTrack:
+    """Ticks from the start to ticks from the event before; `events` come in the order they were sent."""
+    track = mido.MidiTrack()
+    now = 0
+    for tick, message in events:
+        track.append(message.copy(time=max(0, tick - now)))
+        now = max(now, tick)
+    return track
