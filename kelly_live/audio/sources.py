@@ -1,7 +1,8 @@
 """Where sound comes from, behind the one AudioSource protocol: a device, a file, or a made-up sound.
 
-Thread contract: the consumer (analysis) thread calls everything but `health`. A device's callback, on PortAudio's own
-thread, copies into a ring and counts; whatever can be slow (downmix, resampling) is done in `read`.
+Thread contract: the consumer (analysis) thread calls everything but `health` and `close`, which any thread may. A
+device's callback, on PortAudio's own thread, copies into a ring and counts; whatever can be slow (downmix, resampling)
+is done in `read`.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ class PortAudioSource:
         assert self._ring is not None
         newest = max(self._started, self._ring.stamp)
         quiet_seconds = self._clock.now() - newest
-        stopped = not self._stream_active()
+        stopped = not _is_active(self._stream)
         if not stopped and quiet_seconds <= SILENT_DEVICE_SECONDS:
             return
         cause = "its stream has stopped" if stopped else f"nothing came for {quiet_seconds:.1f} s"
@@ -138,12 +139,6 @@ class PortAudioSource:
             f"the audio input {self.name!r} stopped delivering ({cause}); a live input must keep running: "
             "plug it in again or restart the sound server, then start kelly-live again"
         )
-
-    def _stream_active(self) -> bool:
-        try:
-            return bool(self._stream.active)
-        except devices.portaudio().PortAudioError:
-            return False
 
     def health(self) -> AudioHealth:
         """Any thread."""
@@ -161,6 +156,13 @@ class PortAudioSource:
             closer.join(_CLOSE_SECONDS)
             if closer.is_alive():
                 devices.forget_portaudio()
+
+
+def _is_active(stream: Any) -> bool:
+    try:
+        return stream is not None and bool(stream.active)
+    except devices.portaudio().PortAudioError:
+        return False
 
 
 def _abort_and_close(stream: Any) -> None:
@@ -207,6 +209,7 @@ class _BlockSource:
         self._origin = 0.0
         self._delivered = 0
         self._level = SILENCE_DBFS
+        self._busy = threading.Lock()  # `close` from another thread waits for the block that is being made
 
     def _open(self) -> Iterator[np.ndarray]:
         raise NotImplementedError
@@ -231,7 +234,9 @@ class _BlockSource:
             self._clock.sleep_until(min(due, self._clock.now() + timeout))
             if self._clock.now() < due:
                 return None
-        samples, self._next = self._next, next(self._blocks, None)
+        samples = self._next
+        with self._busy:
+            self._next = next(self._blocks, None)
         self._delivered += len(samples)
         self._level = level_dbfs(samples)
         return AudioWindow(samples, self.sample_rate, due)
@@ -240,7 +245,12 @@ class _BlockSource:
         return AudioHealth(self._level, overflows=0, dropped_seconds=0.0)
 
     def close(self) -> None:
-        self._blocks, self._next = iter(()), None
+        with self._busy:
+            self._blocks, self._next = iter(()), None
+            self._release()
+
+    def _release(self) -> None:
+        """What a kind of source must give back."""
 
 
 class FileSource(_BlockSource):
@@ -278,8 +288,7 @@ class FileSource(_BlockSource):
         self._file = AudioFile(self.path)
         return self._file.blocks(self.sample_rate, self._block_seconds)
 
-    def close(self) -> None:
-        super().close()
+    def _release(self) -> None:
         if self._file is not None:
             self._file.close()
 

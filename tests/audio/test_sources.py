@@ -1,4 +1,4 @@
-"""Sound arrives whole, on time and counted, from a device, a file or a script; a lost device is an error, not a hang."""
+"""Sound arrives whole, on time and counted, from a device, a file or a script; a lost device is never a hang."""
 
 import threading
 from collections.abc import Iterator
