@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import subprocess
 import sys
 
@@ -88,7 +89,8 @@ def test_plain_lines_every_5_s_and_when_the_emotion_changes(stream: io.StringIO,
 
 def test_a_stream_that_knows_only_ascii() -> None:
     raw = io.BytesIO()
-    StatusView(io.TextIOWrapper(raw, encoding="ascii"), ManualClock(), {}).show(status())
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    StatusView(stream, ManualClock(), {}).show(status())
     assert b" | " in raw.getvalue()
 
 
@@ -125,11 +127,11 @@ def test_a_closed_stream_ends_the_drawing_quietly() -> None:
 
 def test_progress_in_a_log_is_a_line_every_2_s_and_the_last() -> None:
     stream, clock = io.StringIO(), ManualClock()
-    with progress(200, "render", stream, clock, {}) as bar:
-        for _ in range(200):
-            clock.advance(0.05)
+    with progress(128, "render", stream, clock, {}) as bar:
+        for _ in range(128):
+            clock.advance(0.0625)
             bar.advance()
-    assert stream.getvalue().splitlines() == [f"render: {p}%" for p in (20, 40, 60, 80, 100)]
+    assert stream.getvalue().splitlines() == [f"render: {p}%" for p in (25, 50, 75, 100)]
 
 
 def test_short_work_prints_nothing_in_a_log() -> None:
@@ -161,9 +163,7 @@ def test_a_real_terminal_is_measured() -> None:
     """On a pseudo-terminal 30 columns wide, no line is wider than 29."""
     fcntl, pty, termios = (pytest.importorskip(name) for name in ("fcntl", "pty", "termios"))
     ours, theirs = pty.openpty()
-    fcntl.ioctl(
-        theirs, termios.TIOCSWINSZ, (24).to_bytes(2, sys.byteorder) + (30).to_bytes(2, sys.byteorder) + bytes(4)
-    )
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", 24, 30, 0, 0))
     with open(theirs, "w", encoding="utf-8") as stream:
         StatusView(stream, ManualClock(), {"TERM": "xterm"}).show(status())
         line = os.read(ours, 1_000).decode().removeprefix("\r\x1b[2K")
