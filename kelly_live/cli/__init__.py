@@ -1,0 +1,121 @@
+"""The command line. `kelly-live [options]` is `kelly-live live [options]`; each command is one file in this folder.
+
+Nothing heavy is imported here, so that `--help` answers at once; a command imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from kelly_live import __version__
+from kelly_live.errors import KellyError
+
+# name -> one line for the list of commands; the module of the same name holds `command`.
+COMMANDS = {
+    "live": "listen and play into a MIDI port until Ctrl-C (what a bare `kelly-live [options]` does)",
+    "demo": "hear it now: no sound card, MIDI or network needed",
+    "devices": "audio inputs and MIDI outputs, and which would be chosen",
+    "render": "accompany a recording, faster than real time: IN.wav -> OUT.mid",
+    "compose": "music for an emotion that you name; no audio",
+    "analyze": "the emotion in audio files, as text or JSON lines",
+    "bench": "how late, how fast: measured on this machine",
+    "train": "train the nets from labelled data",
+    "evaluate": "measure the shipped nets on labelled data",
+    "data": "what a training manifest holds, and what it lacks",
+}
+COMMON_FLAGS = {"--debug": 0, "--profile": 1, "--culture": 1, "--device": 1}  # option -> values that it takes
+
+
+class LiveByDefault(click.Group):
+    """Loads a command's module when it is asked for; options without a command mean `live`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"kelly_live.cli.{name}")
+        command: click.Command = module.command
+        return command
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, with_command(args))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def with_command(args: Sequence[str]) -> list[str]:
+    """Put the command first: `--debug demo` -> `demo --debug`; options alone -> `live ...`."""
+    i = 0
+    while i < len(args):
+        name, _, inline = args[i].partition("=")
+        if name not in COMMON_FLAGS:
+            break
+        i += 1 + (0 if inline else COMMON_FLAGS[name])
+    rest = args[i:]
+    if not args or (rest and rest[0] in ("--help", "-h", "--version")):
+        return list(rest) if rest else ["live"]
+    if rest and not rest[0].startswith("-"):
+        return [rest[0], *args[:i], *rest[1:]]
+    return ["live", *args]
+
+
+@click.group(
+    cls=LiveByDefault,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Without a command: `live`. See `kelly-live live --help` for its options.",
+)
+@click.version_option(__version__, prog_name="kelly-live")
+def root() -> None:
+    """Listens to a player, a voice or a room, feels the emotion in the sound, and plays along over MIDI.
+
+    \b
+    kelly-live --midi-out "IAC Bus"      play along, live
+    kelly-live demo                      see and hear what it does
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 a KellyError (one line on stderr), 2 a usage error."""
+    arguments = list(sys.argv[1:] if args is None else args)
+    debug = "--debug" in arguments
+    # Nobody wants a sound server started, or its chatter on their terminal, by asking for a list of ports.
+    os.environ.setdefault("JACK_NO_START_SERVER", "1")
+    try:
+        sys.exit(root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KellyError as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            click.echo(f"kelly-live: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: not an error, but Python would complain while flushing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            click.echo(
+                f"kelly-live: unexpected {type(error).__name__}: {' '.join(str(error).split())}; "
+                "this is a bug: run again with --debug and report what it prints",
+                err=True,
+            )
+        sys.exit(1)

@@ -1,0 +1,58 @@
+# Kelly Live: every command a developer needs. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+BIN := $(VENV)/bin
+# The first interpreter found that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
+
+.PHONY: help demo test lint types bench system clean
+
+help: ## list these commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# One stamp an extra, so that each command installs no more than it needs.
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; install one, or run make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[test,train]"
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --editable ".[test,train,lint]"
+	@touch $@ $(VENV)/.test $(VENV)/.run
+
+demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kelly-live-demo/
+	$(BIN)/kelly-live demo
+
+test: $(VENV)/.test system ## every test, those on a real sound and MIDI server included
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint ## ruff: style, imports, likely bugs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.lint ## mypy, strict
+	$(BIN)/mypy
+
+bench: $(VENV)/.run ## timing of the send path and of each stage of a hop, on this machine
+	$(BIN)/kelly-live bench
+
+system: ## the system packages that the live tests use (apt where it may, else the line to run)
+	@missing=(); for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing+=($$p); done; \
+	if [ $${#missing[@]} -eq 0 ]; then exit 0; fi; \
+	line="apt-get update && apt-get install --yes --no-install-recommends $${missing[*]}"; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then export DEBIAN_FRONTEND=noninteractive; bash -c "$$line" >/dev/null; \
+	elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then sudo DEBIAN_FRONTEND=noninteractive bash -c "$$line" >/dev/null; \
+	else echo "the live tests need JACK, PortAudio and fluidsynth and will be skipped; on Debian or Ubuntu run: sudo bash -c '$$line'" >&2; fi
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist

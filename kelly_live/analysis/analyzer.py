@@ -1,0 +1,38 @@
+"""The analyzer: emotion reader -> the performer's steering -> mapper, one reading a hop.
+
+Thread: `push` belongs to the analysis thread; `steer` may come from any, it swaps one reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kelly_live.domain import NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
+from kelly_live.protocols import EmotionReader, Mapper, Reading, Steering
+from kelly_live.steering import apply_steering
+
+
+class LiveAnalyzer:
+    """Composes an EmotionReader and a Mapper. While frozen, the state is the one held when the freeze began
+    (neutral if nothing was felt yet); overrides act on top, frozen or not."""
+
+    def __init__(self, reader: EmotionReader, mapper: Mapper, steering: Steering | None = None) -> None:
+        self.hop_seconds = reader.hop_seconds
+        self._reader = reader
+        self._mapper = mapper
+        self._steering = steering or Steering()
+        self._felt = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+    def push(self, block: AudioWindow) -> Sequence[Reading]:
+        readings = []
+        for state in self._reader.push(block):
+            steering = self._steering
+            if not steering.freeze:
+                self._felt = state
+            shown = apply_steering(replace(self._felt, time=state.time), steering)
+            readings.append(Reading(shown, self._mapper(shown)))
+        return readings
+
+    def steer(self, steering: Steering) -> None:
+        self._steering = steering

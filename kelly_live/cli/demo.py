@@ -1,0 +1,46 @@
+"""`kelly-live demo`: the live path on the bundled recording; no sound card, MIDI or network needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kelly_live.cli.options import common, seed
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("kelly-live-demo"),
+    show_default=True,
+    help="The folder for the results; made if it is not there.",
+)
+@seed
+@common
+def command(out: Path, seed: int, device: str) -> None:
+    """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""
+    from kelly_live.cli.render import render
+    from kelly_live.config import resource_root
+    from kelly_live.errors import OutputError
+    from kelly_live.protocols import Steering
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {str(out)!r} ({error.strerror}); name another with --out") from error
+    recording = resource_root("presets") / "demo" / "recording.ogg"
+    click.echo(f"listening to {recording}")
+    click.echo(
+        render(
+            recording,
+            out / "demo.mid",
+            out / "demo.wav",
+            out / "demo.png",
+            steering=Steering(),
+            freeze=False,
+            seed=seed,
+            device=device,
+        )
+    )

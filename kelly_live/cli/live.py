@@ -1,0 +1,95 @@
+"""`kelly-live [live]`: listen to an input and play into a MIDI port until Ctrl-C."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from dataclasses import replace
+from types import FrameType
+
+import click
+
+from kelly_live.cli.options import common, steering
+from kelly_live.protocols import Steering
+
+
+@click.command()
+@click.option("--midi-out", metavar="NAME", help="The MIDI output, by any part of its name [default: a virtual port].")
+@click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")
+@click.option("--clock", type=click.Choice(["send", "off"]), default="off", show_default=True, help="MIDI clock.")
+@steering
+@click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
+@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
+@common
+def command(
+    midi_out: str | None,
+    audio_in: str | None,
+    clock: str,
+    steering: Steering,
+    freeze: bool,
+    seed: int | None,
+    device: str,
+) -> None:
+    """Listen, feel, play, send, until Ctrl-C."""
+    import sys
+
+    from kelly_live.audio.devices import resolve_input
+    from kelly_live.audio.sources import PortAudioSource
+    from kelly_live.cli.parts import make_analyzer, make_conductor
+    from kelly_live.midi.client import SchedulerClient
+    from kelly_live.session import LiveSession, Snapshot
+    from kelly_live.timebase import MonotonicClock
+    from kelly_live.ui.terminal import LiveStatus, StatusView
+
+    seed = secrets.randbelow(2**31) if seed is None else seed
+    now = MonotonicClock()
+    heard = resolve_input(audio_in)  # the cheap parts first: a wrong name is told before the nets are loaded
+    sink = SchedulerClient(midi_out, send_clock=clock == "send")
+    try:
+        port = sink.open()
+        analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze))
+        conductor = make_conductor(sink, seed=seed)
+        session = LiveSession(
+            source=PortAudioSource(audio_in, now),
+            analyzer=analyzer,
+            conductor=conductor,
+            sink=sink,
+            clock=now,
+            opening=opening,
+        )
+
+        def on_signal(number: int, frame: FrameType | None) -> None:
+            session.stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, on_signal)
+        virtual = " (a virtual port: connect your synth or DAW to it)" if port.is_virtual else ""
+        click.echo(f"listening to {heard.name!r}, playing into {port.name!r}{virtual}, seed {seed}; Ctrl-C stops")
+        with StatusView(sys.stdout, now) as view:
+
+            def on_status(snapshot: Snapshot) -> None:
+                muted = ", ".join(player.name for player in snapshot.conductor.muted)
+                remarks = ["frozen"] * freeze + [f"muted: {muted}"] * bool(muted)
+                view.show(
+                    LiveStatus(
+                        state=snapshot.reading.state,
+                        tempo_bpm=snapshot.conductor.bpm,
+                        mode=snapshot.conductor.mode,
+                        level_dbfs=snapshot.audio.level_dbfs,
+                        late_notes=snapshot.scheduler.late + snapshot.scheduler.dropped,
+                        dropped_windows=snapshot.dropped_windows,
+                        overflows=snapshot.audio.overflows,
+                        tonic=snapshot.conductor.tonic,
+                        chord=snapshot.conductor.chord,
+                        bar=snapshot.conductor.bar + 1,
+                        remark=", ".join(remarks) or None,
+                    )
+                )
+
+            last = session.run(on_status)
+    finally:
+        sink.stop()
+    click.echo(
+        f"stopped: {last.scheduler.sent} events sent, {last.scheduler.late} late, {last.scheduler.dropped} notes "
+        f"dropped; {last.dropped_windows} windows and {last.audio.dropped_seconds:.1f} s of input dropped"
+    )

@@ -1,0 +1,73 @@
+"""Options that several commands share, and the values they become."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kelly_live.domain import EMOTIONS
+from kelly_live.errors import NotBuiltYet
+from kelly_live.protocols import Steering
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False)
+# Existence is checked where the file is read, so that a missing one gets the same one-line error everywhere.
+INPUT_FILE = click.Path(path_type=Path)
+
+
+def common(function: F) -> F:
+    """--profile, --culture, --device, --debug. The first two are reserved: asked for, they answer so with exit 2."""
+
+    @click.option("--profile", metavar="NAME", help="Your own profile (not built yet).")
+    @click.option("--culture", metavar="NAME", help="A culture preset (not built yet).")
+    @click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+        default="auto",
+        show_default=True,
+        help="Where the nets run; auto takes a GPU where there is one.",
+    )
+    @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+    @functools.wraps(function)
+    def wrapped(*args: Any, profile: str | None, culture: str | None, debug: bool, **kwargs: Any) -> Any:
+        for name, value in (("--profile", profile), ("--culture", culture)):
+            if value is not None:
+                raise NotBuiltYet(f"{name} {value}: this feature is not there yet; run the command without {name}")
+        return function(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def steering(function: F) -> F:
+    """--valence, --arousal, --dominance, --emotion, gathered into one `steering: Steering` argument."""
+    axis = click.FloatRange(-1.0, 1.0)
+
+    @click.option("--valence", type=axis, help="Displeasure -1 ... 1 pleasure.")
+    @click.option("--arousal", type=axis, help="Calm -1 ... 1 excited.")
+    @click.option("--dominance", type=axis, help="Submissive -1 ... 1 in control.")
+    @click.option("--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="By name instead.")
+    @functools.wraps(function)
+    def wrapped(
+        *args: Any,
+        valence: float | None,
+        arousal: float | None,
+        dominance: float | None,
+        emotion: str | None,
+        **kwargs: Any,
+    ) -> Any:
+        chosen = Steering(valence=valence, arousal=arousal, dominance=dominance, emotion=emotion)
+        return function(*args, steering=chosen, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def seed(function: F) -> F:
+    """--seed N."""
+    return click.option(
+        "--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same music."
+    )(function)

@@ -1,0 +1,79 @@
+"""`kelly-live render IN.wav --midi OUT.mid`: the live path on a recording, faster than real time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE, common, seed, steering
+from kelly_live.protocols import Steering
+
+
+@click.command()
+@click.argument("recording", type=INPUT_FILE)
+@click.option("--midi", type=OUTPUT_FILE, help="The MIDI file to write.")
+@click.option("--wav", type=OUTPUT_FILE, help="A WAV of it, with the built-in synthesiser.")
+@click.option("--plot", type=OUTPUT_FILE, help="A picture: emotion over time above a piano roll (PNG).")
+@steering
+@click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
+@seed
+@common
+def command(
+    recording: Path,
+    midi: Path | None,
+    wav: Path | None,
+    plot: Path | None,
+    steering: Steering,
+    freeze: bool,
+    seed: int,
+    device: str,
+) -> None:
+    """Accompany RECORDING (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes."""
+    if midi is None and wav is None and plot is None:
+        raise click.UsageError("say what to write: --midi OUT.mid, --wav OUT.wav or --plot OUT.png")
+    click.echo(render(recording, midi, wav, plot, steering=steering, freeze=freeze, seed=seed, device=device))
+
+
+def render(
+    recording: Path,
+    midi: Path | None,
+    wav: Path | None,
+    plot: Path | None,
+    *,
+    steering: Steering,
+    freeze: bool,
+    seed: int,
+    device: str,
+) -> str:
+    """Do the command's work; returns what to tell the user. Raises KellyError."""
+    from dataclasses import replace
+
+    from kelly_live.audio.sources import FileSource
+    from kelly_live.cli.parts import check_outputs, make_analyzer, make_conductor, write_performance
+    from kelly_live.midi.client import OfflineScheduler
+    from kelly_live.session import accompany
+    from kelly_live.timebase import ManualClock
+    from kelly_live.ui.terminal import progress
+
+    check_outputs([midi, wav, plot])
+    source = FileSource(recording, ManualClock(), realtime=False)
+    source.start()  # a file that cannot be read is told before the nets are loaded
+    analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze))
+    scheduler = OfflineScheduler()
+    conductor = make_conductor(scheduler, seed=seed)
+    began = time.monotonic()
+    with progress(source.duration_seconds or 0.0, "listening and playing") as update:
+        performance = accompany(source, analyzer, conductor, scheduler, opening, update)
+    took = time.monotonic() - began
+    title = f"Kelly Live: {recording.stem}"
+    write_performance(performance, conductor, title=title, midi=midi, wav=wav, plot=plot)
+    heard = performance.readings[-1].state.time
+    lines = [f"{performance.end_seconds:.1f} s of music, made at {heard / max(took, 1e-9):.0f} x real time"]
+    if source.damage:
+        lines.append(f"note: {recording}: {source.damage}; what could be read was used")
+    if source.replaced:
+        lines.append(f"note: {recording}: {source.replaced} samples that were not numbers were taken as silence")
+    lines += [f"wrote {path}" for path in (midi, wav, plot) if path is not None]
+    return "\n".join(lines)

@@ -1,0 +1,217 @@
+"""The live path, top to bottom: sound in, feeling, music, notes out.
+
+Threads of a LiveSession:
+- `listen`   reads the source, runs the analyzer, publishes the latest Reading (one reference, swapped whole).
+- `play`     steps the conductor, which hands notes to the sink a little ahead of time; it never waits for `listen`.
+- the caller reads the published values for the status view and decides when to stop.
+The sink (live: the scheduler process) is the only one that sends. Hand-offs are bounded: input that is older than
+`MAX_BACKLOG_SECONDS` when the analysis gets to it is dropped and counted.
+
+`accompany` and `compose` walk the same parts in the caller's thread, faster than real time: the same input, seed and
+version give the same notes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from kelly_live.domain import AudioWindow
+from kelly_live.errors import MidiError
+from kelly_live.midi.client import OfflineScheduler
+from kelly_live.midi.ports import RecordedMessage
+from kelly_live.music.conductor import Conductor, ConductorStatus
+from kelly_live.protocols import (
+    Analyzer,
+    AudioHealth,
+    AudioSource,
+    NoteSink,
+    Reading,
+    SchedulerHealth,
+)
+from kelly_live.timebase import Clock, TempoMap
+
+MAX_BACKLOG_SECONDS = 1.0
+CONDUCTOR_STEP_SECONDS = 0.01
+STATUS_STEP_SECONDS = 0.1
+LEAD_IN_SECONDS = 0.3  # beat 0 falls this long after the start, so that the first slice is never late
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the session is doing now, for a status view: the latest value of every part."""
+
+    reading: Reading
+    conductor: ConductorStatus
+    audio: AudioHealth
+    scheduler: SchedulerHealth
+    dropped_windows: int
+
+
+def keep_latest(block: AudioWindow, max_seconds: float) -> tuple[AudioWindow, float]:
+    """The newest `max_seconds` of `block`, and how many seconds were cut off its start."""
+    surplus = len(block.samples) - int(max_seconds * block.sample_rate)
+    if surplus <= 0:
+        return block, 0.0
+    return replace(block, samples=block.samples[surplus:]), surplus / block.sample_rate
+
+
+class LiveSession:
+    """Runs until `stop` is called, the source ends, or a part fails (its error is raised by `run`)."""
+
+    def __init__(
+        self,
+        *,
+        source: AudioSource,
+        analyzer: Analyzer,
+        conductor: Conductor,
+        sink: NoteSink,
+        clock: Clock,
+        opening: Reading,
+    ) -> None:
+        self._source = source
+        self._analyzer = analyzer
+        self._conductor = conductor
+        self._sink = sink
+        self._clock = clock
+        self._reading = opening
+        self._dropped_seconds = 0.0
+        self._stopping = threading.Event()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+
+    def stop(self) -> None:
+        """Ask the session to end; safe from a signal handler and from any thread."""
+        self._stopping.set()
+
+    def run(self, on_status: Callable[[Snapshot], None] | None = None) -> Snapshot:
+        """Start every part, play, stop every part in order; returns the last Snapshot. Raises KellyError."""
+        listen = threading.Thread(target=self._guarded, args=(self._listen,), name="listen", daemon=True)
+        play = threading.Thread(target=self._guarded, args=(self._play,), name="play", daemon=True)
+        try:
+            self._source.start()
+            play.start()
+            listen.start()
+            while not self._stopping.wait(STATUS_STEP_SECONDS):
+                if on_status is not None:
+                    on_status(self.snapshot())
+        finally:
+            self._stopping.set()
+            self._source.close()
+            for thread in (listen, play):
+                if thread.is_alive():
+                    thread.join(timeout=2.0)
+            last = self.snapshot()
+            self._sink.stop()
+        if self._failure is not None:
+            raise self._failure
+        return last
+
+    def snapshot(self) -> Snapshot:
+        return Snapshot(
+            reading=self._reading,
+            conductor=self._conductor.status(),
+            audio=self._source.health(),
+            scheduler=self._sink.health(),
+            dropped_windows=int(self._dropped_seconds / self._analyzer.hop_seconds),
+        )
+
+    def _guarded(self, body: Callable[[], None]) -> None:
+        """Run a thread's body; its first error ends the session and is raised by `run`."""
+        try:
+            body()
+        except BaseException as error:
+            if not self._stopping.is_set():
+                self._failure = self._failure or error
+        finally:
+            self._stopping.set()
+
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            block = self._source.read(timeout=0.1)
+            if block is None:
+                if self._source.finished:
+                    self._ended.set()
+                    self._stopping.wait()  # the players bring the piece to its cadence, then stop the session
+                continue
+            block, dropped = keep_latest(block, MAX_BACKLOG_SECONDS)
+            self._dropped_seconds += dropped
+            for reading in self._analyzer.push(block):
+                self._reading = reading
+
+    def _play(self) -> None:
+        origin = self._clock.now() + LEAD_IN_SECONDS
+        self._conductor.start(origin, self._reading.parameters)
+        end_seconds: float | None = None
+        step = self._clock.now()
+        while not self._stopping.is_set():
+            now = self._clock.now()
+            if end_seconds is None:
+                if self._ended.is_set():
+                    end_seconds = self._conductor.tempo_map.seconds_at(self._conductor.finish(now))
+            elif now > end_seconds:
+                return
+            self._conductor.advance(now, self._reading.parameters)
+            self._raise_if_scheduler_failed()
+            step = max(step + CONDUCTOR_STEP_SECONDS, now)
+            self._clock.sleep_until(step)
+
+    def _raise_if_scheduler_failed(self) -> None:
+        error = self._sink.health().error
+        if error is not None:
+            raise MidiError(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """What an offline run made: the readings in time order, all that was sent, the tempo curve; `end_seconds` is where
+    the closing bar ends."""
+
+    readings: tuple[Reading, ...]
+    messages: tuple[RecordedMessage, ...]
+    tempo_map: TempoMap
+    end_seconds: float
+
+
+def accompany(
+    source: AudioSource,
+    analyzer: Analyzer,
+    conductor: Conductor,
+    scheduler: OfflineScheduler,
+    opening: Reading,
+    on_progress: Callable[[float], None] | None = None,
+) -> Performance:
+    """Play along with a finite source and bring it to a close; time is the position in the source, from 0.
+
+    `on_progress` is told the position in seconds. Raises AudioError.
+    """
+    readings = [opening]
+    position = 0.0
+    try:
+        source.start()
+        conductor.start(0.0, opening.parameters)
+        while (block := source.read(timeout=0.0)) is not None:
+            position = block.end_time
+            readings.extend(analyzer.push(block))
+            conductor.advance(position, readings[-1].parameters)
+            scheduler.advance(position)
+            if on_progress is not None:
+                on_progress(position)
+    finally:
+        source.close()
+    return _close(readings, conductor, scheduler, end_beat=conductor.finish(position))
+
+
+def compose(reading: Reading, conductor: Conductor, scheduler: OfflineScheduler) -> Performance:
+    """Play one emotion through the conductor's `length_bars`; no audio."""
+    return _close([reading], conductor, scheduler, end_beat=conductor.play_through(reading.parameters))
+
+
+def _close(
+    readings: list[Reading], conductor: Conductor, scheduler: OfflineScheduler, *, end_beat: float
+) -> Performance:
+    end_seconds = conductor.tempo_map.seconds_at(end_beat)
+    scheduler.advance(end_seconds)
+    scheduler.stop()
+    return Performance(tuple(readings), tuple(scheduler.messages), scheduler.tempo_map, end_seconds)

@@ -1,0 +1,87 @@
+"""The command line as a user meets it: order of options, exit codes, one-line errors, a light start."""
+
+import subprocess
+import sys
+
+import pytest
+
+from kelly_live.cli import COMMANDS, with_command
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ([], ["live"]),
+        (["--midi-out", "IAC Bus"], ["live", "--midi-out", "IAC Bus"]),
+        (["--device", "cpu", "--midi-out", "X"], ["live", "--device", "cpu", "--midi-out", "X"]),
+        (["--debug", "demo"], ["demo", "--debug"]),
+        (["--device=cpu", "--debug", "render", "a.wav"], ["render", "--device=cpu", "--debug", "a.wav"]),
+        (["--help"], ["--help"]),
+        (["--version"], ["--version"]),
+        (["analyze", "a.wav", "--json"], ["analyze", "a.wav", "--json"]),
+    ],
+)
+def test_options_before_a_command_are_its_options_and_alone_mean_live(typed: list[str], meant: list[str]) -> None:
+    assert with_command(typed) == meant
+
+
+def run(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "kelly_live", *args], capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_help_lists_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name in COMMANDS:
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_each_command_has_help(name: str) -> None:
+    done = run(name, "--help")
+    assert done.returncode == 0, done.stderr
+    assert "--debug" in done.stdout or name in ("train", "data")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom kelly_live.cli import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "heavy = {'torch', 'numpy', 'librosa', 'matplotlib', 'sounddevice', 'mido'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        (["--no-such-option"], "No such option"),
+        (["no-such-command"], "No such command"),
+        (["compose", "--valence", "3", "--midi", "x.mid"], "3"),
+        (["compose", "--emotion", "bored", "--midi", "x.mid"], "bored"),
+        (["demo", "--profile", "me"], "not there yet"),
+        (["render", "x.wav", "--midi", "y.mid", "--culture", "klezmer"], "not there yet"),
+    ],
+)
+def test_usage_errors_exit_2_without_a_traceback(args: list[str], complaint: str) -> None:
+    done = run(*args)
+    assert done.returncode == 2
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_missing_file_is_one_line_on_stderr_and_exit_1(tmp_path) -> None:
+    done = run("analyze", str(tmp_path / "none.wav"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("kelly-live: ")
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_debug_shows_the_traceback(tmp_path) -> None:
+    done = run("--debug", "render", str(tmp_path / "none.wav"), "--midi", str(tmp_path / "out.mid"))
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
