@@ -1,0 +1,92 @@
+"""The bass player: roots where chords change, fifths and octaves between, a step into the next root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.generators.base import Descriptor, MusicContext, bars_of, struck, within
+from kelly_live.music.dice import dice
+from kelly_live.music.harmony import ChordSpan
+from kelly_live.music.rhythm import PACE, ranked_places, wanted
+from kelly_live.music.theory import Chord
+
+_LOWEST, _HIGHEST = 31, 52  # G1 to E3
+_CENTRE = 38.0  # D2: roots lie within half an octave of it
+_NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
+
+
+class BassGenerator:
+    """One voice; plays the root on every change of chord, so that the harmony stands even when it is sparse."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor("bass", "bass", channel=2, program=33)
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Sequence[NoteEvent]:
+        notes = (n for bar in bars_of(context, start_beat, end_beat) for n in self._bar(parameters, context, bar))
+        return within(notes, start_beat, end_beat)
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def _bar(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        start = float(bar * context.beats_per_bar)
+        places = _places(parameters, context, bar)
+        ends = [*places[1:], float(context.beats_per_bar)]
+        for position, end in zip(places, ends, strict=True):
+            beat = start + position
+            note = context.key.note(_step(context, beat))
+            length = min(end - position, 4.0)
+            yield NoteEvent(
+                onset_beats=beat,
+                duration_beats=length * (0.98 if length >= 1.0 or context.rhythm == "sustained" else 0.8),
+                pitch=note.pitch,
+                cents=note.cents,
+                velocity=struck(parameters, context, "bass", beat, weight=1.05),
+                channel=self.descriptor.channel,
+                part=self.descriptor.part,
+            )
+
+
+def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
+    start = float(bar * context.beats_per_bar)
+    changes = {span.start_beat - start for span in context.phrase.spans}
+    changes = {position for position in changes if 0.0 <= position < context.beats_per_bar}
+    if context.closing:
+        return sorted(changes)
+    rng = dice(context.seed, "bass rhythm", context.phrase.theme, context.phrase.place.letter)
+    ranks = ranked_places(context.rhythm, context.beats_per_bar, rng, freedom=0.15)
+    least, more = _NOTES_PER_BEAT
+    count = (least + more * parameters.density) * context.beats_per_bar * PACE[context.rhythm]
+    return sorted(changes | set(ranks[: max(1, wanted(count, 0))]))
+
+
+def _root(chord: Chord) -> int:
+    """The root's step around the bass's centre."""
+    return min(
+        (s for s in chord.key.steps_within(_LOWEST, _HIGHEST) if s % chord.key.size == chord.root),
+        key=lambda s: abs(chord.key.cents(s) / 100.0 - _CENTRE),
+        default=chord.key.step_near(_CENTRE),
+    )
+
+
+def _step(context: MusicContext, beat: float) -> int:
+    """The bass's step at a beat; it depends on the place alone, not on what else is played."""
+    span: ChordSpan = context.span_at(beat)
+    chord, root = span.chord, _root(span.chord)
+    if beat == span.start_beat or context.closing:
+        return root
+    rng = dice(context.seed, "bass line", context.phrase.index, round(beat * 48))
+    left = span.end_beat - beat
+    target = _root(context.phrase.chord_after(beat))
+    if left <= 0.5 or (left <= 1.0 and rng.random() < 0.5):
+        # Approach the next root by a step, from the side that we come from.
+        return target + (1 if target < root or (target == root and rng.random() < 0.5) else -1)
+    # A line in place of a leap: fifth below or above, octave, or the root again on the strong beat.
+    above = [s for s in chord.key.steps_within(chord.key.cents(root) / 100.0, _HIGHEST) if chord.has(s)]
+    choices = [root, root, *above[1:5]]
+    if (beat - span.start_beat) % 2.0 == 0.0 and len(chord.degrees) > 2:
+        choices = [s for s in above[1:4] if s % chord.key.size == chord.degrees[2]] or choices
+    return rng.choice(choices)

@@ -1,0 +1,209 @@
+"""The melody player: a motif that returns, varied, over an arc; chord tones on strong beats, steps between them.
+
+The line is built from the inside out. First the strong beats: chord tones near a contour (the phrase's arc plus
+the motif). Then every place between two notes gets one that joins them: a passing tone, a neighbour, a repeat.
+A place's pitch so depends on the places that are stronger than it, never on how many of them density lets sound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.generators.base import Descriptor, MusicContext, bars_of, struck, within
+from kelly_live.music.dice import dice
+from kelly_live.music.feel import phrase_arc
+from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
+from kelly_live.music.theory import Chord
+
+_ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
+_PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
+_LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
+_MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
+
+
+class MelodyGenerator:
+    """One voice inside the register, that breathes at phrase ends."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor("melody", "melody", channel=3, program=11)
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Sequence[NoteEvent]:
+        line = _Line(parameters, context)
+        per_bar = context.beats_per_bar
+        onsets = [
+            bar * per_bar + position
+            for bar in range(context.phrase.start_bar, context.phrase.start_bar + context.phrase.bars)
+            for position in _places(parameters, context, bar)
+        ]
+        inside = set(bars_of(context, start_beat, end_beat))
+        notes = []
+        for beat, following in zip(onsets, [*onsets[1:], None], strict=True):
+            if context.bar_at(beat) not in inside:
+                continue
+            note = context.key.note(line.step(beat))
+            notes.append(
+                NoteEvent(
+                    onset_beats=float(beat),
+                    duration_beats=_length(context, beat, following),
+                    pitch=note.pitch,
+                    cents=note.cents,
+                    velocity=struck(parameters, context, "melody", beat, weight=1.15),
+                    channel=self.descriptor.channel,
+                    part=self.descriptor.part,
+                )
+            )
+        return within(notes, start_beat, end_beat)
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+
+def _theme_dice_names(context: MusicContext) -> tuple[object, ...]:
+    return context.phrase.theme, context.phrase.place.letter
+
+
+def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
+    """Where the bar sounds. The last bar of a phrase comes to rest by its second strong beat."""
+    per_bar = context.beats_per_bar
+    if context.closing:
+        return [0.0]
+    bar_in_phrase = context.bar_in_phrase(bar)
+    motif = _MOTIF[bar_in_phrase % 4] if not context.is_last_bar(bar) else 2
+    rng = dice(context.seed, "motif rhythm", *_theme_dice_names(context), motif)
+    ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.22)
+    count = parameters.density * per_bar * PACE[context.rhythm]
+    if context.is_last_bar(bar):
+        rest = strong_beats(per_bar)[-1]
+        before = [place for place in ranks if 0.0 < place < rest]
+        ranks = (0.0, float(rest), *before) if rest else (0.0,)
+        count /= 2.0
+    elif bar_in_phrase == 1:  # a breath in the middle of the phrase
+        ranks = tuple(place for place in ranks if place < per_bar - 0.5)
+    return sorted(ranks[: wanted(count, bar_in_phrase)])
+
+
+def _length(context: MusicContext, beat: float, following: float | None) -> float:
+    """To the next note, nearly; at the phrase's end a long note, then a breath."""
+    if context.closing:
+        return 0.97 * context.beats_per_bar
+    if following is None:
+        left = context.phrase.end_beat - beat
+        return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
+    gap = following - beat
+    if context.rhythm == "sustained":
+        return 0.98 * min(gap, 2.0 * _LONGEST_BEATS)
+    return 0.94 * min(gap, _LONGEST_BEATS)
+
+
+@dataclass
+class _Line:
+    """The phrase's melody as a function from beat to step, found from strong places to weak ones."""
+
+    parameters: MusicParameters
+    context: MusicContext
+    _known: dict[float, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        register = self.parameters.register
+        self.steps = self.context.key.steps_within(register.low, register.high)
+        near = self.context.key.step_near(register.centre)
+        self.anchor = min(self.steps[-1], max(self.steps[0], near))
+        self.strong = strong_beats(self.context.beats_per_bar)
+        # The motif: how far each strong beat of bars 0 (and, shifted, 2) and 1 leaves the arc.
+        rng = dice(self.context.seed, "motif", *_theme_dice_names(self.context))
+        self.motif = [[rng.choice((-2, -1, 0, 1, 2)) for _ in self.strong] for _ in range(2)]
+        turn = dice(self.context.seed, "turn", self.context.phrase.index)
+        self.sequence = turn.choice((-1, 1, 2))
+        if self.context.phrase.place.variation:
+            self.motif[1][-1] += turn.choice((-2, 2))
+
+    def step(self, beat: float) -> int:
+        """The step at a beat of the phrase."""
+        if beat not in self._known:
+            position = beat % self.context.beats_per_bar
+            self._known[beat] = self._strong(beat) if position in self.strong else self._between(beat)
+        return self._known[beat]
+
+    def _strong(self, beat: float) -> int:
+        context, phrase = self.context, self.context.phrase
+        if beat >= phrase.end_beat:
+            return self._chord_tone(phrase.chord_after(phrase.end_beat), self.anchor)
+        chord, bar = context.chord_at(beat), context.bar_at(beat)
+        if context.is_last_bar(bar):
+            # At home on the tonic itself; after a question on whatever the chord holds nearest.
+            home = phrase.place.closed and chord.root == 0
+            return self._tonic() if home else self._chord_tone(chord, self.anchor)
+        room = (len(self.steps) - 1) / 2.0
+        rise = min(_ARC_STEPS[phrase.place.letter], 0.6 * room)
+        height = rise * (2.0 * phrase_arc(context.phrase_fraction(beat)) - 1.0)
+        bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
+        turn = self.motif[bar_in_phrase % 2][self.strong.index(int(position))] + self.sequence * (bar_in_phrase == 2)
+        contour = self.anchor + height + turn * min(1.0, room / 5.0)
+        # Bars lead on from bar to bar, so that a sparse line, which has little else, goes by small intervals too;
+        # the strong beat inside a bar lies between its own bar's tone and the next one's.
+        bar_start = beat - position
+        if position:
+            return self._chord_tone(chord, contour, self.step(bar_start), self.step(bar_start + context.beats_per_bar))
+        if bar_in_phrase == 0:
+            return self._chord_tone(chord, contour)
+        return self._chord_tone(chord, contour, self.step(bar_start - context.beats_per_bar))
+
+    def _tonic(self) -> int:
+        size = self.context.key.size
+        return self._kept(min((self.anchor // size * size, -(-self.anchor // size) * size), key=self._from_anchor))
+
+    def _from_anchor(self, step: int) -> int:
+        return abs(step - self.anchor)
+
+    def _chord_tone(self, chord: Chord, contour: float, *neighbours: int) -> int:
+        """The chord's tone in the register that lies nearest to the contour and to the tones it stands between."""
+
+        def cost(step: int) -> float:
+            return abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
+
+        return min((s for s in self.steps if chord.has(s)), key=cost, default=self._kept(round(contour)))
+
+    def _between(self, beat: float) -> int:
+        """A step that joins the notes on either side: the beat's (or half beat's) own, and the next one's."""
+        per_bar = self.context.beats_per_bar
+        position = beat % per_bar
+        bar_start = beat - position
+        before: float
+        after: float
+        if position == int(position):
+            before = max(s for s in self.strong if s < position)
+            after = min((s for s in self.strong if s > position), default=per_bar)
+        else:
+            before, after = int(position), int(position) + 1
+            offset = position - before
+            if offset in (0.25, 0.75):
+                before, after = before + 0.5 * (offset > 0.5), after - 0.5 * (offset < 0.5)
+            elif offset > 0.5 and offset < 0.7:
+                before += 1 / 3
+        return self._kept(self._joined(self.step(bar_start + before), self.step(bar_start + after), beat))
+
+    def _joined(self, a: int, b: int, beat: float) -> int:
+        rng = dice(self.context.seed, "joint", *_theme_dice_names(self.context), self._motif_place(beat))
+        gap = b - a
+        sign = 1 if gap > 0 else -1
+        if gap == 0:
+            return a + rng.choice((-1, 1, 1))  # a neighbour
+        if abs(gap) == 1:
+            return a if rng.random() < 0.6 else b + sign  # a repeat, or over the target and back
+        if abs(gap) <= 4:
+            return a + sign * (abs(gap) // 2 if rng.random() < 0.5 else (abs(gap) + 1) // 2)  # passing
+        middle = a + gap // 2
+        return self.context.chord_at(beat).step_near(middle)
+
+    def _motif_place(self, beat: float) -> tuple[int, int]:
+        """A place's name inside its motif: the same for each statement, so that it returns with its turns."""
+        bar_in_phrase = self.context.bar_in_phrase(self.context.bar_at(beat))
+        return _MOTIF[bar_in_phrase % 4], round(beat % self.context.beats_per_bar * 48)
+
+    def _kept(self, step: int) -> int:
+        """The step inside the register."""
+        return min(self.steps[-1], max(self.steps[0], step))

@@ -1,0 +1,351 @@
+"""The conductor: asks each player for the next slice of time, lays the feel over it, and hands it to the sink.
+
+Thread: all calls from one thread, the conductor's (or the caller's, when rendering); it starts none, never sleeps
+and reads no clock: `now` comes in from outside. All times are monotonic seconds, all beats count from the origin.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kelly_live.domain import MODES, RHYTHMS, MusicParameters, NoteEvent
+from kelly_live.errors import ConfigError
+from kelly_live.music.context import Descriptor, MusicContext
+from kelly_live.music.dice import dice
+from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
+from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, plan_phrase
+from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
+from kelly_live.protocols import NoteSink
+from kelly_live.timebase import TempoMap, TempoPoint
+
+if TYPE_CHECKING:
+    from kelly_live.generators.base import Generator
+
+# A tempo may change by this share of itself each beat: 60 -> 120 BPM takes about three bars, and a few BPM one beat.
+_GLIDE_PER_BEAT = 0.06
+_TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
+_MODE_MARGIN = 0.08  # a new mode must outweigh the one in force by this much
+_BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
+_MOST_NOTES_PER_BEAT = 128  # a generator that wants more in one slice (at least a beat's worth) has lost its mind
+_LONGEST_NOTE_BEATS = 64.0
+
+
+@dataclass(frozen=True, slots=True)
+class Muted:
+    """A player that does not play, and the one-line reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConductorStatus:
+    """Where the music is: at `beat`, in `bar` (from 0), as of the last `advance`."""
+
+    beat: float
+    bar: int
+    bpm: float
+    mode: str
+    chord: str
+    tonic: str
+    muted: tuple[Muted, ...]
+    skipped_beats: float
+
+
+class Conductor:
+    """Steps the band through time: `start`, then `advance` often, then `finish`; or `play_through` to render.
+
+    With `length_bars` the last of that many bars is the closing one, and nothing follows. `muted` names players
+    that could not even be loaded, so that the status tells of them too.
+    """
+
+    def __init__(
+        self,
+        sink: NoteSink,
+        generators: Sequence[Generator],
+        *,
+        seed: int,
+        tonic: int | None = None,
+        beats_per_bar: int = 4,
+        look_ahead_seconds: float = 0.1,
+        slice_beats: float = 0.25,
+        length_bars: int | None = None,
+        muted: Sequence[Muted] = (),
+    ) -> None:
+        if tonic is not None and not 0 <= tonic <= 11:
+            raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
+        if beats_per_bar < 1:
+            raise ConfigError(f"a bar has {beats_per_bar} beats; it must have 1 or more")
+        slices = beats_per_bar / slice_beats if slice_beats > 0.0 else 0.5
+        if slices != int(slices):
+            raise ConfigError(f"slices of {slice_beats:g} beats do not fill a bar of {beats_per_bar}; they must")
+        if length_bars is not None and length_bars < 1:
+            raise ConfigError(f"length is {length_bars} bars; it must be 1 or more")
+        self._sink = sink
+        self._generators = tuple(generators)
+        self._seed = seed
+        self._tonic = dice(seed, "tonic").randrange(12) if tonic is None else tonic
+        self._per_bar = beats_per_bar
+        self._slices_per_bar = int(slices)
+        self._slice_beats = slice_beats
+        # Feel may move a note ahead of its slice, so a slice is made that much earlier.
+        self._reach_seconds = look_ahead_seconds + REACH_SECONDS
+        self._length_bars = length_bars
+        self._unloaded = tuple(muted)
+        self._muted: dict[str, Muted] = {}
+        self._tempo: TempoMap | None = None
+        self._parameters: MusicParameters | None = None
+        self._phrase: Phrase | None = None
+        self._key: Key | None = None
+        self._slice = 0
+        self._closing_bar: int | None = None
+        self._skipped_beats = 0.0
+        self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._unloaded, 0.0)
+
+    def programs(self) -> tuple[Descriptor, ...]:
+        """Who plays on which channel, with which General MIDI program."""
+        return tuple(generator.descriptor for generator in self._generators)
+
+    @property
+    def tempo_map(self) -> TempoMap:
+        """The conductor's own copy; the sink was sent the same points."""
+        if self._tempo is None:
+            raise ConfigError("the conductor has not started; call start() first")
+        return self._tempo
+
+    @property
+    def done(self) -> bool:
+        """Whether the closing bar has been sent; nothing will follow it."""
+        return self._closing_bar is not None and self._slice >= (self._closing_bar + 1) * self._slices_per_bar
+
+    @property
+    def end_beat(self) -> float | None:
+        """Where the music ends, once that is settled."""
+        last = self._closing_bar if self._length_bars is None else self._length_bars - 1
+        return None if last is None else float((last + 1) * self._per_bar)
+
+    def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
+        """Beat 0 falls at `origin_seconds`; resets every player and starts the sink."""
+        bpm = _grained(parameters.tempo.suggested)
+        self._tempo = TempoMap(origin_seconds, bpm)
+        self._parameters = parameters
+        self._phrase = self._key = self._closing_bar = None
+        self._slice, self._skipped_beats = 0, 0.0
+        self._muted = {}
+        self._sink.start(origin_seconds, bpm)
+        for generator in self._generators:
+            try:
+                generator.reset()
+            except Exception as error:  # a plug-in's fault mutes the plug-in
+                self._mute(generator, f"reset raised {type(error).__name__}: {error}")
+        self._publish(origin_seconds)
+
+    def advance(self, now: float, parameters: MusicParameters) -> None:
+        """Make and send every slice that starts within the look-ahead of `now`; cheap when there is none.
+
+        More than a bar behind (a suspended machine), it skips to the next bar line instead of a burst of old notes.
+        """
+        self._parameters = parameters
+        self._skip_if_late(now)
+        while not self.done and self._slice_seconds() < now + self._reach_seconds:
+            self._play_slice(parameters)
+        self._publish(now)
+
+    def finish(self, now: float) -> float:
+        """Send the rest of this bar and a closing bar of the tonic, at once; returns the beat where that ends."""
+        parameters = self._parameters
+        if parameters is None:
+            raise ConfigError("the conductor has not started; call start() first")
+        self._skip_if_late(now)
+        if self._closing_bar is None:
+            self._closing_bar = math.ceil(self._slice / self._slices_per_bar)
+        while not self.done:
+            self._play_slice(parameters)
+        self._publish(now)
+        return float((self._closing_bar + 1) * self._per_bar)
+
+    def play_through(self, parameters: MusicParameters) -> float:
+        """Play all of `length_bars` from second 0, faster than real time; returns the end beat."""
+        if self._length_bars is None:
+            raise ConfigError("playing through needs an end; give the conductor length_bars")
+        self.start(0.0, parameters)
+        while not self.done:
+            self.advance(self._slice_seconds(), parameters)
+        return float(self._length_bars * self._per_bar)
+
+    def seconds_at(self, beat: float) -> float:
+        """When a beat falls, seconds, monotonic."""
+        return self.tempo_map.seconds_at(beat)
+
+    def status(self) -> ConductorStatus:
+        """The status as of the last call; may be read from any thread (one reference, swapped whole)."""
+        return self._status
+
+    def _publish(self, now: float) -> None:
+        beat = max(0.0, self.tempo_map.beat_at(now))
+        key, phrase = self._key, self._phrase
+        self._status = ConductorStatus(
+            beat=beat,
+            bar=int(beat // self._per_bar),
+            bpm=self.tempo_map.bpm,
+            mode=key.scale.name if key else "",
+            chord=phrase.span_at(beat).chord.name if phrase else "",
+            tonic=key.tonic_name if key else NOTE_NAMES[self._tonic],
+            muted=(*self._unloaded, *self._muted.values()),
+            skipped_beats=self._skipped_beats,
+        )
+
+    def _slice_seconds(self) -> float:
+        return self.tempo_map.seconds_at(self._slice * self._slice_beats)
+
+    def _skip_if_late(self, now: float) -> None:
+        bar_seconds = self._per_bar * 60.0 / self.tempo_map.bpm
+        if self.done or now - self._slice_seconds() <= bar_seconds:
+            return
+        before = self._slice
+        bar = math.ceil(self.tempo_map.beat_at(now) / self._per_bar)
+        if self._length_bars is not None:
+            bar = min(bar, self._length_bars - 1)
+        if self._closing_bar is not None:
+            bar = min(bar, self._closing_bar)
+        self._slice = max(before, bar * self._slices_per_bar)
+        self._skipped_beats += (self._slice - before) * self._slice_beats
+
+    def _play_slice(self, parameters: MusicParameters) -> None:
+        start = self._slice * self._slice_beats
+        end = start + self._slice_beats
+        bar = self._slice // self._slices_per_bar
+        self._glide(start, parameters.tempo.suggested)
+        if self._length_bars is not None and bar == self._length_bars - 1:
+            self._closing_bar = bar
+        closing = bar == self._closing_bar
+        phrase = self._phrase_for(bar, parameters, closing=closing)
+        context = MusicContext(
+            seed=self._seed,
+            phrase=phrase,
+            rhythm=_rhythm(self._seed, phrase, parameters),
+            bpm=self.tempo_map.bpm,
+            closing=closing,
+        )
+        notes: list[NoteEvent] = []
+        for generator in self._generators:
+            if generator.descriptor.name not in self._muted:
+                notes += self._ask(generator, parameters, context, start, end)
+        if notes:
+            felt = [self._felt(note, parameters) for note in notes]
+            self._sink.play(sorted(felt, key=lambda note: (note.onset_beats, note.channel, note.pitch)))
+        self._slice += 1
+
+    def _glide(self, beat: float, target: float) -> None:
+        """One slice's step towards the tempo that is asked for."""
+        bpm = self.tempo_map.bpm
+        most = max(_TEMPO_GRAIN_BPM, bpm * _GLIDE_PER_BEAT * self._slice_beats)
+        stepped = _grained(bpm + max(-most, min(most, target - bpm)))
+        if stepped != bpm:
+            point = TempoPoint(beat, stepped)
+            self.tempo_map.add(point)
+            self._sink.tempo(point)
+
+    def _phrase_for(self, bar: int, parameters: MusicParameters, *, closing: bool) -> Phrase:
+        """The plan in force, or a new one at a phrase's first bar (or at the bar that a skip landed on)."""
+        phrase = self._phrase
+        if closing:
+            if phrase is None or phrase.start_bar != bar or phrase.bars != 1:
+                key = self._key or self._next_key(parameters)
+                self._key = key
+                phrase = closing_phrase(bar // BARS_PER_PHRASE, key, start_bar=bar, beats_per_bar=self._per_bar)
+        elif phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars:
+            index = bar // BARS_PER_PHRASE
+            start_bar = index * BARS_PER_PHRASE
+            bars, leads_home = BARS_PER_PHRASE, False
+            if self._length_bars is not None:
+                bars = min(bars, self._length_bars - 1 - start_bar)
+                leads_home = start_bar + bars == self._length_bars - 1
+            self._key = self._next_key(parameters)
+            phrase = plan_phrase(
+                self._seed,
+                index,
+                self._key,
+                start_bar=start_bar,
+                beats_per_bar=self._per_bar,
+                bars=bars,
+                busy=parameters.density >= _BUSY_DENSITY,
+                leads_home=leads_home,
+            )
+        self._phrase = phrase
+        return phrase
+
+    def _next_key(self, parameters: MusicParameters) -> Key:
+        """The scale that is asked for; else the mode in force, unless another outweighs it clearly."""
+        if parameters.scale is not None:
+            return Key(self._tonic, parameters.scale)
+        weights = dict(zip(MODES, parameters.modes, strict=True))
+        heaviest = parameters.mode
+        now = self._key.scale.name if self._key else None
+        if now in weights and self._key and self._key.scale == mode_scale(now):
+            keeps = weights[heaviest] <= weights[now] + _MODE_MARGIN
+            return self._key if keeps else Key(self._tonic, mode_scale(heaviest))
+        return Key(self._tonic, mode_scale(heaviest))
+
+    def _ask(
+        self, generator: Generator, parameters: MusicParameters, context: MusicContext, start: float, end: float
+    ) -> Sequence[NoteEvent]:
+        """A player's notes for a slice; a player that fails is muted, and gives none."""
+        try:
+            notes = generator.generate(parameters, context, start, end)
+            fault = _fault(notes, start, end)
+        except Exception as error:  # a plug-in's fault mutes the plug-in, the band plays on
+            fault = f"generate raised {type(error).__name__}: {error}"
+        if fault:
+            self._mute(generator, fault)
+            return ()
+        return notes
+
+    def _mute(self, generator: Generator, reason: str) -> None:
+        name = generator.descriptor.name
+        self._muted[name] = Muted(name, reason)
+
+    def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
+        """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""
+        offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=note.part, beat=note.onset_beats)
+        if offset == 0.0:
+            return note
+        return replace(note, onset_beats=max(0.0, note.onset_beats + offset * self.tempo_map.bpm / 60.0))
+
+
+def _grained(bpm: float) -> float:
+    return round(bpm / _TEMPO_GRAIN_BPM) * _TEMPO_GRAIN_BPM
+
+
+def _rhythm(seed: int, phrase: Phrase, parameters: MusicParameters) -> str:
+    """One rhythm for the whole band, thrown once a letter and form, with the heavier ones favoured (squared)."""
+    throw = dice(seed, "rhythm", phrase.index // len(FORM), phrase.place.letter).random()
+    squares = [weight * weight for weight in parameters.rhythms]
+    below = 0.0
+    for name, square in zip(RHYTHMS, squares, strict=True):
+        below += square / sum(squares)
+        if throw < below:
+            return name
+    return RHYTHMS[-1]
+
+
+def _fault(notes: Sequence[NoteEvent], start: float, end: float) -> str | None:
+    """What is wrong with a player's answer, in one line; None if nothing is."""
+    limit = math.ceil(max(1.0, end - start) * _MOST_NOTES_PER_BEAT)
+    if len(notes) > limit:
+        return f"{len(notes)} notes from beat {start:g} to {end:g}; at most {limit} may start there"
+    before = start
+    for note in notes:
+        if not isinstance(note, NoteEvent):
+            return f"returned a {type(note).__name__}; it must return NoteEvents"
+        if not start <= note.onset_beats < end:
+            return f"a note at beat {note.onset_beats:g} is outside the slice {start:g} to {end:g}"
+        if note.onset_beats < before:
+            return f"a note at beat {note.onset_beats:g} comes after one at {before:g}; notes must be sorted by onset"
+        if note.duration_beats > _LONGEST_NOTE_BEATS:
+            return f"a note of {note.duration_beats:g} beats; at most {_LONGEST_NOTE_BEATS:g} are allowed"
+        before = note.onset_beats
+    return None

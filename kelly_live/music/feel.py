@@ -1,0 +1,71 @@
+"""Timing and dynamics of a hand: where a note falls around its beat, and how hard it is struck.
+
+Timing weights become an offset in seconds, not beats: a player lies back by about the same time at any tempo.
+Parts take unequal shares (SHARE): feel is only heard against something that keeps the grid, so percussion takes
+none, the bass a third (it must lock with the kick), chords half, and the melody, which is free to, all of it.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+from kelly_live.domain import Dynamics, TimingWeights
+from kelly_live.music.dice import dice
+
+MAX_OFFSET_SECONDS = 0.035  # about as far as a melody lies behind or ahead before it sounds wrong
+SHARE = {"percussion": 0.0, "bass": 1 / 3, "chords": 0.5, "melody": 1.0}
+_DEFAULT_SHARE = 0.5  # parts that other people's generators bring
+JITTER_SECONDS = 0.004  # standard deviation for the melody
+_MEMORY = 0.8  # AR(1) coefficient: human timing drifts, it does not flicker
+_REACH = 16  # steps of AR(1) that still matter: 0.8 ** 16 < 3 %
+_JITTER_STEPS_PER_BEAT = 2
+# No note moves further than this from its beat, so the conductor knows how early to generate.
+REACH_SECONDS = MAX_OFFSET_SECONDS + 3.0 * JITTER_SECONDS
+
+LOUDEST_VELOCITY = 127
+SOFTEST_VELOCITY = 12  # a note that is played at all can be heard
+_MEAN_ACCENT = 0.62
+
+
+@lru_cache(maxsize=8192)
+def _shock(seed: int, part: str, step: int) -> float:
+    return dice(seed, "jitter", part, step).gauss(0.0, 1.0)
+
+
+def drift(seed: int, part: str, beat: float) -> float:
+    """AR(1) noise at a beat, about unit variance, within [-3, 3]; the same for the same seed, part and half beat.
+
+    Summed from its last shocks instead of carried on, so that any beat can be asked for in any order.
+    """
+    step = math.floor(beat * _JITTER_STEPS_PER_BEAT)
+    total = sum(_MEMORY**back * _shock(seed, part, step - back) for back in range(_REACH))
+    return max(-3.0, min(3.0, total * math.sqrt(1.0 - _MEMORY**2)))
+
+
+def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: float) -> float:
+    """How far a part's note leaves its beat: behind is late (+), ahead early (-); within ±REACH_SECONDS."""
+    share = SHARE.get(part, _DEFAULT_SHARE)
+    lean = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
+    return share * (lean + JITTER_SECONDS * drift(seed, part, beat)) if share else 0.0
+
+
+def phrase_arc(fraction: float) -> float:
+    """The swell of a phrase, 0-1, highest two thirds of the way through."""
+    x = min(1.0, max(0.0, fraction))
+    return math.sin(math.pi * x**1.7)
+
+
+def velocity(dynamics: Dynamics, *, accent: float, stray: float) -> int:
+    """MIDI velocity of a note: `accent` 0-1 from metre and phrase, `stray` in [-1, 1] the note's own chance.
+
+    Both act inside the band floor-ceiling, around its middle, and the wider the greater `variance` is.
+    """
+    height = 0.5 + (0.35 + 0.55 * dynamics.variance) * (accent - _MEAN_ACCENT) + 0.4 * dynamics.variance * stray
+    level = dynamics.floor + (dynamics.ceiling - dynamics.floor) * min(1.0, max(0.0, height))
+    return round(SOFTEST_VELOCITY + (LOUDEST_VELOCITY - SOFTEST_VELOCITY) * level)
+
+
+def stray(seed: int, part: str, beat: float, voice: int = 0) -> float:
+    """A note's own chance in [-1, 1]; from its place, not its pitch, so a change of mode keeps it."""
+    return dice(seed, "stray", part, round(beat * 48), voice).uniform(-1.0, 1.0)

@@ -1,0 +1,68 @@
+"""Where notes may fall in a bar: each of RHYTHMS ranks the places of a bar, and density says how far down to go.
+
+Ranks, not dice, decide which places sound, so a higher density adds notes and leaves the others where they are.
+"""
+
+from __future__ import annotations
+
+import random
+
+# Offset within a beat (beats) -> how readily a note falls there. Thirds only in "triplet", so that it cannot be
+# mistaken; "dotted" leans on the last sixteenth; "syncopated" is ranked in `place_weights` by the beat as well.
+_OFFSETS: dict[str, dict[float, float]] = {
+    "straight": {0.0: 1.0, 0.5: 0.62, 0.25: 0.28, 0.75: 0.32},
+    "dotted": {0.0: 1.0, 0.75: 0.87, 0.5: 0.2, 0.25: 0.24},
+    "syncopated": {0.0: 0.5, 0.5: 0.97, 0.25: 0.3, 0.75: 0.42},
+    "triplet": {0.0: 1.0, 2 / 3: 0.87, 1 / 3: 0.45},
+    "sustained": {0.0: 1.0, 0.5: 0.3},
+}
+# How many notes of the density a pattern plays: held music moves at under half the pace.
+PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.45}
+
+
+def middle_beat(beats_per_bar: int) -> int | None:
+    """The second strong beat of a bar, if it has one: beat 2 of 4, 3 of 6; none in 3 (or 2)."""
+    return beats_per_bar // 2 if beats_per_bar >= 4 and beats_per_bar % 2 == 0 else None
+
+
+def strong_beats(beats_per_bar: int) -> tuple[int, ...]:
+    middle = middle_beat(beats_per_bar)
+    return (0,) if middle is None else (0, middle)
+
+
+def beat_strength(position: float, beats_per_bar: int) -> float:
+    """Metrical weight 0-1 of a place in the bar (beats from its start)."""
+    beat, offset = int(position), position % 1.0
+    if offset:
+        return 0.5 if offset == 0.5 else 0.38
+    if beat == 0:
+        return 1.0
+    return 0.85 if beat == middle_beat(beats_per_bar) else 0.68
+
+
+def place_weights(rhythm: str, beats_per_bar: int) -> dict[float, float]:
+    """Every place of a bar (beats from its start, rising) and its weight 0-1 in a rhythm."""
+    weights: dict[float, float] = {}
+    for beat in range(beats_per_bar):
+        strength = {1.0: 1.0, 0.85: 0.93}.get(beat_strength(beat, beats_per_bar), 0.7)
+        for offset, weight in sorted(_OFFSETS[rhythm].items()):
+            if rhythm == "syncopated":
+                # The first beat anchors; after that the off-beats lead and the beats give way.
+                value = 1.0 if beat == 0 and not offset else weight * (0.75 if beat == 0 else 1.0)
+            else:
+                value = strength * weight
+            weights[beat + offset] = value
+    return weights
+
+
+def ranked_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: float) -> tuple[float, ...]:
+    """The places of a bar, the surest first; `freedom` (0-0.5) is how far chance may move a weight."""
+    weights = place_weights(rhythm, beats_per_bar)
+    # The first beat is never given away: it is where a listener finds the bar.
+    drawn = {place: weight + (freedom * rng.uniform(-1.0, 1.0) if place else 1.0) for place, weight in weights.items()}
+    return tuple(sorted(drawn, key=lambda place: (-drawn[place], place)))
+
+
+def wanted(count: float, bar_in_phrase: int) -> int:
+    """A count of notes (may be fractional) as a whole number for one bar: over a phrase the rounding evens out."""
+    return int(count + (0.5, 0.25, 0.75, 0.125)[bar_in_phrase % 4])

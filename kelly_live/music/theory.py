@@ -1,0 +1,204 @@
+"""Modes, keys and chords: pitch as steps on a scale's ladder, so that the same music sounds in any mode or tuning.
+
+A *step* counts scale tones upwards from the tonic of MIDI octave 0 (notes 0-11); a *degree* is a step within the
+octave, 0 = tonic. Pitches are MIDI note numbers with a remainder in cents for scales outside 12-TET.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from kelly_live.domain import MODES, Scale
+
+_MAJOR = (0, 2, 4, 5, 7, 9, 11)
+# Each mode is the major scale started one degree later.
+MODE_SEMITONES: dict[str, tuple[int, ...]] = {
+    mode: tuple((_MAJOR[(i + k) % 7] - _MAJOR[i]) % 12 for k in range(7)) for i, mode in enumerate(MODES)
+}
+NOTE_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_LETTERS = "CDEFGAB"
+
+
+class Note(NamedTuple):
+    """A MIDI note number and what is missing from it, in cents in [-50, 50]."""
+
+    pitch: int
+    cents: float
+
+
+@lru_cache(maxsize=16)
+def mode_scale(mode: str) -> Scale:
+    """One of MODES as a Scale in 12-TET."""
+    return Scale(mode, tuple(100.0 * semitone for semitone in MODE_SEMITONES[mode]))
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A tonic (pitch class 0-11) and the scale that stands on it."""
+
+    tonic: int
+    scale: Scale
+
+    @property
+    def size(self) -> int:
+        """Scale tones an octave."""
+        return len(self.scale.degrees_cents)
+
+    @property
+    def tonic_name(self) -> str:
+        return spelled(self)[0]
+
+    def cents(self, step: int) -> float:
+        """The step's height in cents above MIDI note 0."""
+        octave, degree = divmod(step, self.size)
+        return 100.0 * self.tonic + 1200.0 * octave + self.scale.degrees_cents[degree]
+
+    def note(self, step: int) -> Note:
+        cents = self.cents(step)
+        pitch = round(cents / 100.0)
+        return Note(pitch, round(cents - 100.0 * pitch, 3))
+
+    def step_near(self, pitch: float) -> int:
+        """The step whose tone lies nearest to `pitch` (MIDI note number, may be fractional); the lower on a tie."""
+        octave = int((pitch - self.tonic) // 12)
+        around = range((octave - 1) * self.size, (octave + 2) * self.size)
+        return min(around, key=lambda step: abs(self.cents(step) - 100.0 * pitch))
+
+    def steps_within(self, low: float, high: float) -> range:
+        """The steps whose tones lie in [low, high] (MIDI note numbers); the one nearest the middle if none does."""
+        first, last = self.step_near(low), self.step_near(high)
+        first += self.cents(first) < 100.0 * low
+        last -= self.cents(last) > 100.0 * high
+        if first > last:
+            first = last = self.step_near((low + high) / 2.0)
+        return range(first, last + 1)
+
+    @property
+    def pitch_classes(self) -> tuple[int, ...]:
+        """The nearest 12-TET pitch class of each degree."""
+        return tuple(self.note(degree).pitch % 12 for degree in range(self.size))
+
+    @property
+    def mode(self) -> str:
+        """The diatonic mode that the scale is, or comes nearest to."""
+        return nearest_mode(self.scale)
+
+    def degree_of(self, mode_degree: int) -> int:
+        """Where a degree (0-6) of the nearest mode lies on this scale."""
+        if self.size == 7:
+            return mode_degree
+        wanted = 100.0 * MODE_SEMITONES[self.mode][mode_degree]
+        return min(range(self.size), key=lambda degree: abs(self.scale.degrees_cents[degree] - wanted))
+
+
+@lru_cache(maxsize=256)
+def spelled(key: Key) -> tuple[str, ...]:
+    """The name of each degree: a letter a degree on seven-tone scales, with as few accidentals as any spelling of
+    the tonic gives; otherwise the usual names of the pitch classes."""
+    classes = key.pitch_classes
+    if len(classes) != 7:
+        return tuple(NOTE_NAMES[pc] for pc in classes)
+
+    def from_letter(first: int) -> list[tuple[str, int]]:
+        letters = [(first + k) % 7 for k in range(7)]
+        return [
+            (_LETTERS[letter], (pc - _MAJOR[letter] + 6) % 12 - 6) for letter, pc in zip(letters, classes, strict=True)
+        ]
+
+    def accidentals(names: list[tuple[str, int]]) -> tuple[int, int]:
+        return max(abs(shift) for _, shift in names), sum(abs(shift) for _, shift in names)
+
+    best = min((from_letter(first) for first in range(7)), key=accidentals)
+    return tuple(letter + ("#" * shift if shift > 0 else "b" * -shift) for letter, shift in best)
+
+
+@lru_cache(maxsize=64)
+def nearest_mode(scale: Scale) -> str:
+    """The mode whose tones lie nearest to the scale's own (both ways, in cents); the first of MODES on a tie."""
+
+    def distance(mode: str) -> float:
+        ours, theirs = scale.degrees_cents, mode_scale(mode).degrees_cents
+        return sum(min(_apart(a, b) for b in theirs) for a in ours) + sum(
+            min(_apart(a, b) for b in ours) for a in theirs
+        )
+
+    return scale.name if scale == _as_mode(scale.name) else min(MODES, key=distance)
+
+
+def _as_mode(name: str) -> Scale | None:
+    return mode_scale(name) if name in MODE_SEMITONES else None
+
+
+def _apart(a: float, b: float) -> float:
+    around = abs(a - b) % 1200.0
+    return min(around, 1200.0 - around)
+
+
+@dataclass(frozen=True, slots=True)
+class Chord:
+    """A chord of a key: the degrees of its tones, root first, and what to call it."""
+
+    key: Key
+    degrees: tuple[int, ...]
+    name: str
+
+    @property
+    def root(self) -> int:
+        return self.degrees[0]
+
+    @property
+    def pitch_classes(self) -> tuple[int, ...]:
+        """The nearest 12-TET pitch class of each tone, root first."""
+        return tuple(self.key.note(degree).pitch % 12 for degree in self.degrees)
+
+    def has(self, step: int) -> bool:
+        return step % self.key.size in self.degrees
+
+    def step_near(self, step: float) -> int:
+        """The chord tone nearest to a step (may be fractional); the lower on a tie."""
+        size, middle = self.key.size, round(step)
+        return min((s for s in range(middle - size, middle + size + 1) if self.has(s)), key=lambda s: abs(s - step))
+
+
+@lru_cache(maxsize=1024)
+def chord_on(key: Key, degree: int, *, seventh: bool = False, fifth: bool = True) -> Chord:
+    """The chord that a key has on a degree: thirds stacked on five- to seven-tone scales, else the tones nearest
+    to a neutral third, a fifth and a seventh above the root."""
+    if 5 <= key.size <= 7:
+        stack = [degree, degree + 2, degree + 4, degree + 6]
+    else:
+        root = key.cents(degree)
+        above = range(degree, degree + key.size)
+        stack = [degree] + [
+            min(above, key=lambda s: abs(key.cents(s) - root - want)) for want in (350.0, 700.0, 1050.0)
+        ]
+    kept = stack[:2] + stack[2:3] * fifth + stack[3:4] * seventh
+    degrees = tuple(dict.fromkeys(step % key.size for step in kept))
+    return Chord(key, degrees, _chord_name(key, stack, seventh=seventh, fifth=fifth))
+
+
+_TRIADS = {(4, 7): "", (3, 7): "m", (3, 6): "dim", (4, 8): "aug", (5, 7): "sus4", (2, 7): "sus2"}
+
+
+def _chord_name(key: Key, stack: Sequence[int], *, seventh: bool, fifth: bool) -> str:
+    root, *above = (key.note(step).pitch for step in stack)
+    third, perfect, top = (pitch - root for pitch in above)
+    name = spelled(key)[stack[0] % key.size]
+    if not fifth:
+        return name + {3: "m", 4: ""}.get(third, "") + "(no5)"
+    quality = _TRIADS.get((third, perfect), f"({third},{perfect})")
+    if seventh and quality == "dim" and top == 10:
+        return name + "m7b5"
+    return name + quality + ({11: "maj7", 10: "7", 9: "6"}.get(top, "") if seventh else "")
+
+
+def voice_leading_distance(a: Sequence[int], b: Sequence[int]) -> int:
+    """Semitones that the voices move in all from chord `a` to `b` (MIDI pitches), each paired by height; a voice
+    that the smaller chord lacks comes from its nearest neighbour."""
+    low, high = sorted((sorted(a), sorted(b)), key=len)
+    if len(low) == len(high):
+        return sum(abs(x - y) for x, y in zip(low, high, strict=True))
+    return sum(min(abs(x - y) for y in low) for x in high) if low else 0

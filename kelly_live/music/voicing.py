@@ -1,0 +1,45 @@
+"""Which notes a chord is played with: close to the last ones, close to the middle, never muddy."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from itertools import combinations, pairwise
+
+from kelly_live.music.theory import Chord, Note, voice_leading_distance
+
+VOICES = 4
+_REACH = 11  # semitones either side of the centre
+_LARGEST_SPAN = 17
+_LOW = 52  # below this (E3), intervals under a fourth growl
+
+
+@lru_cache(maxsize=4096)
+def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int) -> tuple[int, ...]:
+    """Four MIDI pitches, rising, for a chord: all its tones, the least movement from `previous`, around `centre`."""
+    classes = chord.pitch_classes
+    pitches = [p for p in range(centre - _REACH, centre + _REACH + 1) if 0 <= p <= 127 and p % 12 in classes]
+
+    def cost(notes: tuple[int, ...]) -> float:
+        sounding = {p % 12 for p in notes}
+        missing = sum(6.0 for pc in classes if pc not in sounding)
+        # Doubling the third (or seventh) makes a chord thick; doubling the root or fifth is free.
+        doubled = sum(1.5 * (sum(p % 12 == pc for p in notes) > 1) for pc in (*classes[1:2], *classes[3:4]))
+        gaps = [b - a for a, b in pairwise(notes)]
+        tight = sum(5.0 for a, gap in zip(notes, gaps, strict=False) if gap < (5 if a < _LOW else 2))
+        seconds = 1.5 * max(0, sum(gap <= 2 for gap in gaps) - 1) + 3.0 * (gaps[-1] <= 2)
+        wide = 2.0 * max(0, notes[-1] - notes[0] - _LARGEST_SPAN) + 2.0 * max(0, 7 - (notes[-1] - notes[0]))
+        stray = abs(sum(notes) / len(notes) - centre)
+        moved = float(voice_leading_distance(previous, notes)) if previous else stray
+        leap = max((abs(a - b) for a, b in zip(previous, notes, strict=False)), default=0) if previous else 0
+        return missing + doubled + tight + seconds + wide + stray + moved + 0.8 * max(0, leap - 4)
+
+    return min(combinations(pitches, min(VOICES, len(pitches))), key=lambda notes: (cost(notes), notes))
+
+
+def tuned(chord: Chord, pitch: int) -> Note:
+    """A voiced pitch with the cents that the chord's scale gives its tone."""
+    for degree in chord.degrees:
+        note = chord.key.note(degree)
+        if note.pitch % 12 == pitch % 12:
+            return Note(pitch, note.cents)
+    return Note(pitch, 0.0)

@@ -1,0 +1,96 @@
+"""A small stage for the music tests: parameters with defaults, a sink that records, the built-in band."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kelly_live.domain import (
+    MODES,
+    RHYTHMS,
+    Dynamics,
+    MusicParameters,
+    NoteEvent,
+    Register,
+    Scale,
+    TempoRange,
+    TimingWeights,
+)
+from kelly_live.generators.bass import BassGenerator
+from kelly_live.generators.chords import ChordGenerator
+from kelly_live.generators.melody import MelodyGenerator
+from kelly_live.generators.percussion import PercussionGenerator
+from kelly_live.music.conductor import Conductor
+from kelly_live.protocols import SchedulerHealth
+from kelly_live.timebase import TempoPoint
+
+
+def one_hot(names: tuple[str, ...], name: str) -> tuple[float, ...]:
+    return tuple(float(n == name) for n in names)
+
+
+def told(
+    *,
+    bpm: float = 100.0,
+    mode: str = "ionian",
+    centre: float = 69.0,
+    half_range: float = 10.0,
+    floor: float = 0.3,
+    ceiling: float = 0.8,
+    variance: float = 0.3,
+    behind: float = 0.0,
+    ahead: float = 0.0,
+    density: float = 1.0,
+    rhythm: str = "straight",
+    scale: Scale | None = None,
+) -> MusicParameters:
+    """Parameters that differ from a plain middle only where the test says so."""
+    return MusicParameters(
+        tempo=TempoRange(max(20.0, bpm - 10.0), bpm, bpm + 10.0),
+        modes=one_hot(MODES, mode),
+        register=Register(max(0.0, centre - half_range), centre, min(127.0, centre + half_range)),
+        dynamics=Dynamics(floor, ceiling, variance),
+        timing=TimingWeights(behind, 1.0 - behind - ahead, ahead),
+        density=density,
+        rhythms=one_hot(RHYTHMS, rhythm),
+        scale=scale,
+    )
+
+
+@dataclass
+class RecordingSink:
+    """A NoteSink that keeps what it is given."""
+
+    notes: list[NoteEvent] = field(default_factory=list)
+    tempos: list[TempoPoint] = field(default_factory=list)
+    origin_seconds: float | None = None
+
+    def start(self, origin_seconds: float, bpm: float) -> None:
+        self.origin_seconds = origin_seconds
+        self.tempos.append(TempoPoint(0.0, bpm))
+
+    def tempo(self, point: TempoPoint) -> None:
+        self.tempos.append(point)
+
+    def play(self, notes: Sequence[NoteEvent]) -> None:
+        self.notes.extend(notes)
+
+    def stop(self) -> None:
+        """Nothing sounds."""
+
+    def health(self) -> SchedulerHealth:
+        return SchedulerHealth(sent=len(self.notes))
+
+    def part(self, name: str) -> list[NoteEvent]:
+        return [note for note in self.notes if note.part == name]
+
+
+def band() -> list[ChordGenerator | BassGenerator | MelodyGenerator | PercussionGenerator]:
+    return [ChordGenerator(), BassGenerator(), MelodyGenerator(), PercussionGenerator()]
+
+
+def played(parameters: MusicParameters, *, bars: int = 16, seed: int = 3, tonic: int = 0) -> RecordingSink:
+    """A whole piece, from the first bar to its close."""
+    sink = RecordingSink()
+    Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars).play_through(parameters)
+    return sink
