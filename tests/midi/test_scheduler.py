@@ -1,0 +1,351 @@
+"""The scheduler's core, read as scores: what is sent, and when. Time is a number that the test moves."""
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kelly_live.domain import NoteEvent
+from kelly_live.errors import ConfigError, MidiError
+from kelly_live.midi.lateness import LatenessRecord
+from kelly_live.midi.messages import CLOCK, START, STOP, channel_of, kind_of
+from kelly_live.midi.ports import RecordedMessage, RecordingPort
+from kelly_live.midi.scheduler import LATE_LIMIT_SECONDS, LATE_SECONDS, SchedulerCore
+from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
+
+WORDS = {"note_on": "on", "note_off": "off"}
+
+
+def note(onset: float, duration: float = 0.5, pitch: int = 60, channel: int = 1, velocity: int = 80) -> NoteEvent:
+    return NoteEvent(onset, duration, pitch, velocity, channel, part="test")
+
+
+class Desk:
+    """A core, a recorder and a clock; `to(seconds)` visits every deadline on the way."""
+
+    def __init__(
+        self, bpm: float = 60.0, *, send_clock: bool = False, capacity_notes: int = 4096, now: float = 0.0
+    ) -> None:
+        self.clock = ManualClock(now)
+        self.port = RecordingPort(self.clock)
+        self.core = SchedulerCore(self.port, send_clock=send_clock, capacity_notes=capacity_notes)
+        self.core.start(0.0, bpm)
+
+    def to(self, seconds: float) -> None:
+        while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
+            self.clock.sleep_until(deadline)
+            self.core.run_due(self.clock.now())
+        self.clock.sleep_until(seconds)
+
+    def jump(self, seconds: float) -> None:
+        """As if the process had not run until `seconds`."""
+        self.clock.sleep_until(seconds)
+        self.core.run_due(seconds)
+
+    def score(self) -> list[tuple[float, str, int]]:
+        return [
+            (round(m.seconds, 4), WORDS[kind_of(m.data)], m.data[1])
+            for m in self.port.messages
+            if kind_of(m.data) in WORDS
+        ]
+
+
+def test_notes_are_sent_at_their_beats() -> None:
+    desk = Desk(bpm=120.0)
+    desk.core.play([note(1.0, 1.0, 64), note(0.0, 1.0, 60)])
+    desk.to(9.0)
+    assert desk.score() == [(0.0, "on", 60), (0.5, "off", 60), (0.5, "on", 64), (1.0, "off", 64)]
+
+
+def test_note_offs_come_before_note_ons_of_the_same_instant_even_through_rounding() -> None:
+    desk = Desk()
+    desk.core.play([note(0.1 + 0.2 + 0.6, 1.0, 64), note(0.1, 0.8, 60)])  # 0.9000000000000001 and 0.9
+    desk.to(9.0)
+    assert desk.score() == [(0.1, "on", 60), (0.9, "off", 60), (0.9, "on", 64), (1.9, "off", 64)]
+
+
+def test_a_tempo_change_moves_what_is_not_yet_sent() -> None:
+    desk = Desk(bpm=60.0)
+    desk.core.play([note(0.0, 4.0, 60), note(3.0, 1.0, 64)])
+    desk.to(1.0)
+    desk.core.tempo(TempoPoint(2.0, 120.0))
+    desk.to(9.0)
+    assert desk.score() == [(0.0, "on", 60), (2.5, "on", 64), (3.0, "off", 60), (3.0, "off", 64)]
+
+
+def test_a_retrigger_ends_the_older_note_and_forgets_its_off() -> None:
+    desk = Desk()
+    desk.core.play([note(0.0, 2.0), note(1.0, 3.0)])
+    desk.to(9.0)
+    assert desk.score() == [(0.0, "on", 60), (1.0, "off", 60), (1.0, "on", 60), (4.0, "off", 60)]
+
+
+def test_the_same_pitch_on_another_channel_is_another_note() -> None:
+    desk = Desk()
+    desk.core.play([note(0.0, 2.0, channel=1), note(1.0, 2.0, channel=2)])
+    desk.to(9.0)
+    assert desk.score() == [(0.0, "on", 60), (1.0, "on", 60), (2.0, "off", 60), (3.0, "off", 60)]
+
+
+def test_a_note_a_little_late_is_sent_and_counted() -> None:
+    desk = Desk()
+    desk.core.play([note(1.0, 1.0)])
+    desk.jump(1.04)
+    desk.to(9.0)
+    assert desk.score() == [(1.04, "on", 60), (2.0, "off", 60)]
+    health = desk.core.health()
+    assert (health.sent, health.late, health.dropped) == (2, 1, 0)
+    assert health.worst_late_seconds == pytest.approx(0.04)
+
+
+def test_a_note_too_late_is_dropped_whole_and_counted() -> None:
+    desk = Desk()
+    desk.core.play([note(1.0, 1.0), note(3.0, 1.0, 67)])
+    desk.jump(1.0 + LATE_LIMIT_SECONDS + 0.001)
+    desk.to(9.0)
+    assert desk.score() == [(3.0, "on", 67), (4.0, "off", 67)]
+    assert desk.core.health().dropped == 1
+
+
+def test_a_note_off_is_sent_however_late() -> None:
+    desk = Desk()
+    desk.core.play([note(0.0, 1.0)])
+    desk.to(0.0)
+    desk.jump(60.0)
+    assert desk.score() == [(0.0, "on", 60), (60.0, "off", 60)]
+    assert desk.core.sounding == frozenset()
+
+
+def test_a_full_heap_drops_the_whole_new_note_but_never_an_off() -> None:
+    desk = Desk(capacity_notes=2)
+    desk.core.play([note(0.0, 4.0, 60), note(1.0, 4.0, 62), note(2.0, 4.0, 64)])
+    desk.to(1.0)
+    desk.core.play([note(3.0, 1.0, 65)])
+    desk.to(9.0)
+    assert desk.score() == [(0.0, "on", 60), (1.0, "on", 62), (4.0, "off", 60), (5.0, "off", 62)]
+    assert desk.core.health().dropped == 2
+
+
+def test_clock_is_24_ticks_a_beat_at_absolute_positions() -> None:
+    desk = Desk(bpm=97.0, send_clock=True, now=-1.0)
+    ticks = 24 * 1000
+    desk.to(TempoMap(0.0, 97.0).seconds_at(1000.0) - 1e-3)
+    assert [m.data for m in desk.port.messages] == [START] + [CLOCK] * ticks
+    started, first, last = (desk.port.messages[i].seconds for i in (0, 1, -1))
+    assert first - started >= 0.001  # a receiver needs it between start and the first tick
+    assert first == 0.0
+    assert last == pytest.approx((ticks - 1) / 24 * 60.0 / 97.0, abs=1e-6)
+
+
+def test_clock_follows_a_tempo_change_and_stops_with_the_music() -> None:
+    desk = Desk(bpm=60.0, send_clock=True)
+    desk.core.tempo(TempoPoint(1.0, 120.0))
+    desk.to(1.99)
+    ticks = [m.seconds for m in desk.port.messages if m.data == CLOCK]
+    assert len([t for t in ticks if t < 0.999]) == 24
+    assert len([t for t in ticks if 0.999 < t < 1.499]) == 24
+    desk.core.silence()
+    assert desk.port.messages[-1].data == STOP
+    assert desk.core.next_deadline() is None
+
+
+def test_late_ticks_are_all_sent_so_that_no_receiver_loses_its_place() -> None:
+    desk = Desk(bpm=60.0, send_clock=True)
+    desk.jump(1.0)
+    assert [m.data for m in desk.port.messages] == [START] + [CLOCK] * 25
+
+
+def test_silence_releases_what_sounds_then_quiets_each_channel_used() -> None:
+    desk = Desk()
+    desk.core.play([note(0.0, 9.0, 60, 1), note(0.0, 9.0, 38, 10), note(0.0, 0.5, 64, 2), note(5.0, 1.0, 72, 3)])
+    desk.to(1.0)
+    before = len(desk.port.messages)
+    desk.core.silence()
+    assert [m.data.hex(" ") for m in desk.port.messages[before:]] == [
+        "80 3c 00", "89 26 00", "b0 7b 00", "b0 78 00", "b1 7b 00", "b1 78 00", "b9 7b 00", "b9 78 00",
+    ]  # fmt: skip
+    desk.to(99.0)
+    assert len(desk.port.messages) == before + 8  # the note at beat 5 was cancelled
+    desk.core.silence()
+    assert desk.core.health().sounding == 0
+
+
+def test_silence_tries_every_message_on_a_broken_port() -> None:
+    class Broken(RecordingPort):
+        attempts = 0
+
+        def send(self, message: bytes) -> None:
+            self.attempts += 1
+            if self.attempts > 2:
+                raise MidiError(f"gone at {self.attempts}")
+
+    port = Broken(ManualClock())
+    core = SchedulerCore(port)
+    core.start(0.0, 60.0)
+    core.play([note(0.0, 9.0, 60), note(0.0, 9.0, 64)])
+    core.run_due(0.0)
+    with pytest.raises(MidiError, match="gone at 3"):
+        core.silence()
+    assert port.attempts == 2 + 2 + 2
+    assert core.sounding == frozenset()
+
+
+def test_a_second_start_begins_again_in_silence() -> None:
+    desk = Desk()
+    desk.core.play([note(0.0, 9.0)])
+    desk.to(1.0)
+    desk.core.start(2.0, 120.0)
+    desk.core.play([note(0.0, 1.0, 62)])
+    desk.to(9.0)
+    assert desk.score() == [(0.0, "on", 60), (1.0, "off", 60), (2.0, "on", 62), (2.5, "off", 62)]
+
+
+def test_nothing_is_due_before_the_start() -> None:
+    core = SchedulerCore(RecordingPort(ManualClock()), send_clock=True)
+    core.play([note(0.0)])
+    assert core.next_deadline() is None
+    core.run_due(1e9)
+    assert core.health().sent == 0
+    with pytest.raises(MidiError, match="before the start"):
+        core.tempo(TempoPoint(0.0, 100.0))
+
+
+def test_tempo_points_go_forward() -> None:
+    desk = Desk()
+    desk.core.tempo(TempoPoint(4.0, 90.0))
+    with pytest.raises(ConfigError, match="points go forward"):
+        desk.core.tempo(TempoPoint(3.0, 120.0))
+
+
+def test_lateness_quantiles_are_within_a_bin() -> None:
+    record = LatenessRecord()
+    assert record.quantile(0.5) == 0.0
+    for i in range(1, 1001):
+        record.add(i * 1e-5)  # 10 µs to 10 ms
+    assert record.quantile(0.5) == pytest.approx(5e-3, rel=0.13)
+    assert record.quantile(0.99) == pytest.approx(9.9e-3, rel=0.13)
+    assert record.quantile(1.0) == record.worst_seconds == pytest.approx(1e-2)
+    record.add(1e9)
+    assert record.total == 1001
+
+
+# -- what must hold for any music ------------------------------------------------------------------------------------
+
+any_note = st.builds(
+    note,
+    onset=st.floats(-1.0, 16.0),
+    duration=st.floats(1e-3, 8.0),
+    pitch=st.integers(60, 63),  # few pitches and channels, so that retriggers are common
+    channel=st.integers(1, 2),
+)
+step = st.one_of(
+    st.tuples(st.just("play"), st.lists(any_note, max_size=8)),
+    st.tuples(st.just("tempo"), st.floats(20.0, 300.0)),
+    st.tuples(st.just("to"), st.floats(0.0, 3.0)),
+    st.tuples(st.just("jump"), st.floats(0.0, 1.0)),
+)
+
+
+def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capacity_notes: int = 4096) -> Desk:
+    desk = Desk(bpm=120.0, send_clock=send_clock, capacity_notes=capacity_notes)
+    tempo_map = TempoMap(0.0, 120.0)
+    for action, value in steps:
+        now = desk.clock.now()
+        if action == "play":
+            desk.core.play(value)  # type: ignore[arg-type]
+        elif action == "tempo":
+            # As the conductor does: a point lies a little ahead of now, and after the one before.
+            beat = max(tempo_map.beat_at(now) + 0.25, tempo_map.points()[-1].beat)
+            tempo_map.add(TempoPoint(beat, float(value)))  # type: ignore[arg-type]
+            desk.core.tempo(TempoPoint(beat, float(value)))  # type: ignore[arg-type]
+        elif action == "to":
+            desk.to(now + float(value))  # type: ignore[arg-type]
+        else:
+            desk.jump(now + float(value))  # type: ignore[arg-type]
+    return desk
+
+
+def assert_every_on_has_its_off(messages: list[RecordedMessage]) -> None:
+    sounding: set[tuple[int, int]] = set()
+    for message in messages:
+        kind = kind_of(message.data)
+        if kind not in WORDS:
+            continue
+        key = (channel_of(message.data), message.data[1])
+        if kind == "note_on":
+            assert key not in sounding, f"{key} was started twice"
+            sounding.add(key)
+        else:
+            assert key in sounding, f"{key} was ended without a start"
+            sounding.remove(key)
+    assert not sounding
+
+
+@given(st.lists(step, max_size=25), st.integers(1, 40))
+@settings(max_examples=300)
+def test_every_note_on_has_exactly_one_note_off_whenever_silence_falls(
+    steps: list[tuple[str, object]], capacity: int
+) -> None:
+    desk = perform(steps, capacity_notes=capacity)
+    sounding = len(desk.core.sounding)
+    assert desk.core.health().sounding == sounding
+    desk.core.silence()
+    assert_every_on_has_its_off(desk.port.messages)
+    assert desk.core.sounding == frozenset()
+
+
+@given(st.lists(step, max_size=25))
+@settings(max_examples=200)
+def test_left_alone_every_note_ends_by_itself_and_none_is_lost(steps: list[tuple[str, object]]) -> None:
+    desk = perform(steps)
+    desk.to(desk.clock.now() + 200.0)
+    assert desk.core.next_deadline() is None
+    assert desk.core.sounding == frozenset()
+    assert_every_on_has_its_off(desk.port.messages)
+    played = sum(len(value) for action, value in steps if action == "play")  # type: ignore[arg-type]
+    ons = sum(kind_of(m.data) == "note_on" for m in desk.port.messages)
+    health = desk.core.health()
+    assert ons + health.dropped == played
+    assert health.sent == len(desk.port.messages)
+    assert health.late <= health.sent
+
+
+@given(
+    st.lists(any_note, min_size=1, max_size=30),
+    st.lists(st.tuples(st.floats(0.0, 16.0), st.floats(20.0, 300.0)), max_size=6),
+    st.lists(st.floats(0.001, 2.0), min_size=1, max_size=30),
+)
+@settings(max_examples=200)
+def test_music_known_ahead_is_sent_in_due_order_and_never_early(
+    notes: list[NoteEvent], curve: list[tuple[float, float]], steps: list[float]
+) -> None:
+    desk = Desk(bpm=120.0, send_clock=True)
+    tempo_map = TempoMap(0.0, 120.0)
+    for beat, bpm in sorted(curve):
+        tempo_map.add(TempoPoint(beat, bpm))
+        desk.core.tempo(TempoPoint(beat, bpm))
+    desk.core.play(notes)
+    due: list[float] = []
+    for seconds in itertools.accumulate(steps):
+        while (deadline := desk.core.next_deadline()) is not None and deadline <= seconds:
+            desk.clock.sleep_until(deadline)
+            due.append(deadline)
+            desk.core.run_due(desk.clock.now())
+    assert due == sorted(due)
+    ticks = [m.seconds for m in desk.port.messages if m.data == CLOCK]
+    expected = [tempo_map.seconds_at(k / 24) for k in range(len(ticks))]
+    assert ticks == pytest.approx(expected, abs=1e-5)
+    onsets = sorted(max(0.0, tempo_map.seconds_at(n.onset_beats)) for n in notes if n.onset_beats >= 0.0)
+    sent = [m.seconds for m in desk.port.messages if kind_of(m.data) == "note_on" and m.seconds > 0.0]
+    assert all(any(abs(when - onset) < 1e-5 for onset in onsets) for when in sent)
+
+
+@given(st.floats(0.0, 0.2))
+def test_late_is_what_an_ear_could_notice(lateness: float) -> None:
+    desk = Desk()
+    desk.core.play([note(1.0, 60.0)])
+    desk.jump(1.0 + lateness)
+    health = desk.core.health()
+    assert health.late == (LATE_SECONDS < desk.clock.now() - 1.0 <= LATE_LIMIT_SECONDS)
+    assert health.dropped == (desk.clock.now() - 1.0 > LATE_LIMIT_SECONDS)

@@ -1,0 +1,121 @@
+"""The pipe's language: every message comes back as it was sent, however the bytes are cut; garbage is refused."""
+
+import contextlib
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.domain import NoteEvent
+from kelly_live.errors import MidiError
+from kelly_live.midi.wire import (
+    MAX_TEXT_BYTES,
+    NOTES_PER_FRAME,
+    Decoder,
+    Failed,
+    Message,
+    Play,
+    Ready,
+    Start,
+    Stop,
+    encode,
+    encode_notes,
+)
+from kelly_live.protocols import SchedulerHealth
+from kelly_live.timebase import TempoPoint
+
+seconds = st.floats(-1e9, 1e9)
+bpms = st.floats(1.0, 400.0)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=100)
+counts = st.integers(0, 2**63)
+notes = st.builds(
+    NoteEvent,
+    onset_beats=seconds,
+    duration_beats=st.floats(1e-6, 1e6),
+    pitch=st.integers(0, 127),
+    velocity=st.integers(1, 127),
+    channel=st.integers(1, 16),
+    part=st.just(""),
+    cents=st.floats(-100.0, 100.0, width=32),
+)
+messages = st.one_of(
+    st.builds(Start, seconds, bpms),
+    st.builds(TempoPoint, seconds, bpms),
+    st.builds(Play, st.lists(notes, max_size=20).map(tuple)),
+    st.just(Stop()),
+    st.builds(Ready, texts, st.booleans()),
+    st.builds(Failed, texts),
+    st.builds(SchedulerHealth, counts, counts, counts, counts, seconds, seconds, seconds, st.none() | texts),
+)
+
+
+@given(st.lists(messages, max_size=10), st.data())
+def test_messages_survive_the_pipe_however_it_cuts_them(sent: list[Message], data: st.DataObject) -> None:
+    stream = b"".join(map(encode, sent))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
+    decoder = Decoder()
+    received = [
+        message
+        for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)
+        for message in decoder.feed(stream[start:end])
+    ]
+    assert received == sent
+
+
+@given(st.binary(min_size=8, max_size=300))
+def test_garbage_is_refused_or_waited_on_but_never_obeyed(garbage: bytes) -> None:
+    try:
+        received = Decoder().feed(garbage)
+    except MidiError:
+        return
+    assert received == [] or garbage.startswith(b"KL")
+
+
+@given(messages, st.data())
+def test_a_flipped_byte_raises_nothing_but_midi_errors(message: Message, data: st.DataObject) -> None:
+    frame = bytearray(encode(message))
+    frame[data.draw(st.integers(0, len(frame) - 1))] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(MidiError):  # anything else fails the test
+        Decoder().feed(bytes(frame))
+
+
+def framed(kind: int, payload: bytes, version: int = 1) -> bytes:
+    return struct.pack("<2sBBI", b"KL", version, kind, len(payload)) + payload
+
+
+@pytest.mark.parametrize(
+    ("frame", "complaint"),
+    [
+        (b"Traceback (most recent call last)", "something else"),
+        (framed(4, b"", version=2), "version 2, not 1"),
+        (framed(99, b""), "99 is not a valid"),
+        (framed(4, b"x"), "after a stop"),
+        (struct.pack("<2sBBI", b"KL", 1, 3, 2**31), "something else"),  # a length that would fill the memory
+        (framed(1, struct.pack("<dd", float("nan"), 120.0)), "nan"),
+        (framed(2, struct.pack("<dd", 0.0, -5.0)), "-5.0 BPM"),
+        (framed(3, struct.pack("<dd3Bf", 0.0, 1.0, 200, 64, 1, 0.0)), "pitch is 200"),
+        (framed(3, b"short"), "damaged"),
+    ],
+)
+def test_what_does_not_fit_is_named(frame: bytes, complaint: str) -> None:
+    with pytest.raises(MidiError, match=complaint):
+        Decoder().feed(frame)
+
+
+def test_many_notes_travel_in_several_frames() -> None:
+    many = [NoteEvent(float(i), 1.0, 60, 64, 1, "") for i in range(NOTES_PER_FRAME * 2 + 1)]
+    frames = encode_notes(many)
+    assert [count for count, _ in frames] == [NOTES_PER_FRAME, NOTES_PER_FRAME, 1]
+    decoded = Decoder().feed(b"".join(frame for _, frame in frames))
+    assert [note for play in decoded if isinstance(play, Play) for note in play.notes] == many
+    with pytest.raises(MidiError, match="at most 256"):
+        encode(Play(tuple(many)))
+
+
+def test_a_report_always_fits_one_atomic_write() -> None:
+    health = SchedulerHealth(error="ü" * 5000)
+    assert len(encode(health)) < 4096
+    (back,) = Decoder().feed(encode(health))
+    assert isinstance(back, SchedulerHealth)
+    assert back.error == "ü" * (MAX_TEXT_BYTES // 2)
