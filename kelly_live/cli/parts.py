@@ -94,9 +94,9 @@ def write_performance(
 
         plot_session(
             plot,
-            [reading.state for reading in performance.readings],
-            [reading.parameters for reading in performance.readings],
-            notes,
+            states=[reading.state for reading in performance.readings],
+            parameters=[reading.parameters for reading in performance.readings],
+            notes=notes,
             duration_seconds=performance.end_seconds,
             parts=parts,
             title=title,

@@ -64,8 +64,8 @@ def render(
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed)
     began = time.monotonic()
-    with progress(source.duration_seconds or 0.0, "listening and playing") as update:
-        performance = accompany(source, analyzer, conductor, scheduler, opening, update)
+    with progress(source.duration_seconds or 0.0, "listening and playing") as bar:
+        performance = accompany(source, analyzer, conductor, scheduler, opening, bar.update)
     took = time.monotonic() - began
     title = f"Kelly Live: {recording.stem}"
     write_performance(performance, conductor, title=title, midi=midi, wav=wav, plot=plot)
