@@ -12,7 +12,7 @@ from kelly_live.music.harmony import ChordSpan
 from kelly_live.music.rhythm import PACE, ranked_places, wanted
 from kelly_live.music.theory import Chord
 
-_LOWEST, _HIGHEST = 31, 52  # G1 to E3
+_LOWEST, _HIGHEST = 31, 48  # G1 to C3
 _CENTRE = 38.0  # D2: roots lie within half an octave of it
 _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 

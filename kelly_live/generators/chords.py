@@ -12,8 +12,9 @@ from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
 from kelly_live.music.voicing import tuned, voice
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
-_BELOW_MELODY = 11  # semitones from the melody's centre down to the chords'
-_LOWEST_CENTRE, _HIGHEST_CENTRE = 53, 62
+_BELOW_MELODY = 13  # semitones from the melody's centre down to the chords'
+_LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 60
+_ROLL_BEATS = 0.5  # from voice to voice where the music is sustained
 
 
 class ChordGenerator:
@@ -45,13 +46,18 @@ class ChordGenerator:
             for number, pitch in enumerate(pitches):
                 if not strong and number == 0:
                     continue
+                # Held chords open from the bottom up, like a hand on a harp.
+                entry = _ROLL_BEATS * number if context.rhythm == "sustained" and length > 2 * _ROLL_BEATS else 0.0
+                entry = min(entry, length - _ROLL_BEATS) if entry else 0.0
                 note = tuned(span.chord, pitch)
                 yield NoteEvent(
-                    onset_beats=beat,
-                    duration_beats=0.97 * held,
+                    onset_beats=beat + entry,
+                    duration_beats=0.97 * (held - entry),
                     pitch=note.pitch,
                     cents=note.cents,
-                    velocity=struck(parameters, context, "chords", beat, weight=0.9 if strong else 0.75, voice=number),
+                    velocity=struck(
+                        parameters, context, "chords", beat + entry, weight=0.9 if strong else 0.75, voice=number
+                    ),
                     channel=self.descriptor.channel,
                     part=self.descriptor.part,
                 )

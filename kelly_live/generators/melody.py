@@ -8,7 +8,7 @@ A place's pitch so depends on the places that are stronger than it, never on how
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from kelly_live.domain import MusicParameters, NoteEvent
@@ -20,6 +20,7 @@ from kelly_live.music.theory import Chord
 
 _ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
 _PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
+_STALE = 0.9  # a repeated strong tone costs nearly a step
 _LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
 _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
 
@@ -135,11 +136,13 @@ class _Line:
         chord, bar = context.chord_at(beat), context.bar_at(beat)
         if context.is_last_bar(bar):
             # At home on the tonic itself; after a question on whatever the chord holds nearest.
-            home = phrase.place.closed and chord.root == 0
-            return self._tonic() if home else self._chord_tone(chord, self.anchor)
+            before = self.step(beat - context.beats_per_bar) if context.bar_in_phrase(bar) else self.anchor
+            if phrase.place.closed and chord.root == 0:
+                chord = replace(chord, degrees=(0,))
+            return self._chord_tone(chord, self.anchor, before)
         room = (len(self.steps) - 1) / 2.0
         rise = min(_ARC_STEPS[phrase.place.letter], 0.6 * room)
-        height = rise * (2.0 * phrase_arc(context.phrase_fraction(beat)) - 1.0)
+        height = rise * (1.5 * phrase_arc(context.phrase_fraction(beat)) - 0.5)
         bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
         turn = self.motif[bar_in_phrase % 2][self.strong.index(int(position))] + self.sequence * (bar_in_phrase == 2)
         contour = self.anchor + height + turn * min(1.0, room / 5.0)
@@ -149,21 +152,15 @@ class _Line:
         if position:
             return self._chord_tone(chord, contour, self.step(bar_start), self.step(bar_start + context.beats_per_bar))
         if bar_in_phrase == 0:
-            return self._chord_tone(chord, contour)
+            return self._chord_tone(chord, contour, self.anchor)
         return self._chord_tone(chord, contour, self.step(bar_start - context.beats_per_bar))
-
-    def _tonic(self) -> int:
-        size = self.context.key.size
-        return self._kept(min((self.anchor // size * size, -(-self.anchor // size) * size), key=self._from_anchor))
-
-    def _from_anchor(self, step: int) -> int:
-        return abs(step - self.anchor)
 
     def _chord_tone(self, chord: Chord, contour: float, *neighbours: int) -> int:
         """The chord's tone in the register that lies nearest to the contour and to the tones it stands between."""
 
         def cost(step: int) -> float:
-            return abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
+            near = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
+            return near + _STALE * (step in neighbours)
 
         return min((s for s in self.steps if chord.has(s)), key=cost, default=self._kept(round(contour)))
 

@@ -16,8 +16,8 @@ _OFFSETS: dict[str, dict[float, float]] = {
     "triplet": {0.0: 1.0, 2 / 3: 0.87, 1 / 3: 0.45},
     "sustained": {0.0: 1.0, 0.5: 0.3},
 }
-# How many notes of the density a pattern plays: held music moves at under half the pace.
-PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.45}
+# How many notes of the density a pattern plays: held music moves at just over half the pace.
+PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.6}
 
 
 def middle_beat(beats_per_bar: int) -> int | None:

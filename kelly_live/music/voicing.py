@@ -10,6 +10,7 @@ from kelly_live.music.theory import Chord, Note, voice_leading_distance
 VOICES = 4
 _REACH = 11  # semitones either side of the centre
 _LARGEST_SPAN = 17
+_FLOOR = 45  # A2: below it is the bass's
 _LOW = 52  # below this (E3), intervals under a fourth growl
 
 
@@ -17,7 +18,7 @@ _LOW = 52  # below this (E3), intervals under a fourth growl
 def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int) -> tuple[int, ...]:
     """Four MIDI pitches, rising, for a chord: all its tones, the least movement from `previous`, around `centre`."""
     classes = chord.pitch_classes
-    pitches = [p for p in range(centre - _REACH, centre + _REACH + 1) if 0 <= p <= 127 and p % 12 in classes]
+    pitches = [p for p in range(centre - _REACH, centre + _REACH + 1) if _FLOOR <= p <= 127 and p % 12 in classes]
 
     def cost(notes: tuple[int, ...]) -> float:
         sounding = {p % 12 for p in notes}

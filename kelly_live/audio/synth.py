@@ -1,0 +1,284 @@
+"""A compact synthesiser: a list of sounding notes becomes stereo sound, with no system library and no download.
+
+Each General MIDI program family maps to one of a few voices of our own (electric piano, mallets, bass, lead, pad);
+channel 10 is a small drum kit. Everything is deterministic: noise comes from fixed seeds.
+"""
+
+from __future__ import annotations
+
+import io
+import wave
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kelly_live.domain import SoundingNote
+
+SAMPLE_RATE = 44_100
+PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS
+_PERCUSSION_CHANNEL = 10
+_REVERB_SECONDS = 1.6
+_TAIL_SECONDS = 1.8  # after the last note, for releases and the reverb
+_ATTACK_SECONDS = 0.004
+_LONGEST_SECONDS = 20.0  # a voice has died away by then
+
+Audio: TypeAlias = NDArray[np.float32]
+Voice: TypeAlias = Callable[[Audio, float, float], Audio]  # (time s [n], frequency Hz, brightness 0-1) -> wave [n]
+
+
+def _sine(phase: Audio) -> Audio:
+    """sin(2*pi*phase) of a phase in cycles, which should stay within a few of 0: float32 sines blur further out."""
+    result: Audio = np.sin(phase * np.float32(2.0 * np.pi))
+    return result
+
+
+def _cycles(time: Audio, frequency: float) -> Audio:
+    """The phase of a steady tone, in cycles in [-0.5, 0.5): an integer accumulator, which wraps by itself and so
+    stays in tune however long the note is (a step is 1e-5 Hz)."""
+    step = np.uint32(round(frequency / SAMPLE_RATE * 2**32))
+    turns = np.arange(len(time), dtype=np.uint32) * step
+    return turns.view(np.int32).astype(np.float32) * np.float32(2.0**-32)
+
+
+def _fade(time: Audio, rate: float) -> Audio:
+    """Exponential decay, `rate` per second."""
+    result: Audio = np.exp(np.float32(-rate) * time)
+    return result
+
+
+def _rise(time: Audio, seconds: float) -> Audio:
+    """From 0 to 1 in a straight line, then 1."""
+    result: Audio = np.minimum(np.float32(1.0), time * np.float32(1.0 / seconds))
+    return result
+
+
+def _electric_piano(time: Audio, frequency: float, bright: float) -> Audio:
+    """Two-operator FM (after the DX7's tine pianos): a bell that fades quickly over a body that fades slowly."""
+    phase = _cycles(time, frequency)
+    body = _sine(phase + (0.05 + 0.22 * bright) * _fade(time, 2.2) * _sine(phase))
+    tine = _sine(phase + 0.12 * bright * _fade(time, 6.0) * _sine(_cycles(time, 14.0 * frequency)))
+    return (0.75 * body + 0.25 * tine) * _fade(time, 0.7 + frequency / 900.0)
+
+
+def _mallet(time: Audio, frequency: float, bright: float) -> Audio:
+    """A vibraphone bar: fundamental, its tuned fourth harmonic, a short strike, and a slow tremolo."""
+    tone = _sine(_cycles(time, frequency)) * _fade(time, 1.3)
+    if 4.0 * frequency < 0.45 * SAMPLE_RATE:
+        tone += (0.12 + 0.25 * bright) * _sine(_cycles(time, 4.0 * frequency)) * _fade(time, 5.0)
+    if 9.9 * frequency < 0.45 * SAMPLE_RATE:
+        tone += 0.18 * bright * _sine(_cycles(time, 9.9 * frequency)) * _fade(time, 22.0)
+    return tone * (1.0 - 0.12 * (1.0 + _sine(_cycles(time, 5.2))) * _rise(time, 0.4))
+
+
+def _bass(time: Audio, frequency: float, bright: float) -> Audio:
+    """A plucked string: harmonics of a saw, the upper ones softer and gone sooner, as a closing filter would do."""
+    highest = min(9, int(0.45 * SAMPLE_RATE / frequency))
+    tone = np.zeros_like(time)
+    for harmonic in range(1, highest + 1):
+        level = (0.32 + 0.4 * bright) ** (harmonic - 1) if harmonic > 1 else 1.0
+        fade = _fade(time, 0.5 + 0.9 * (harmonic - 1))
+        tone += (level / harmonic**0.5) * fade * _sine(_cycles(time, harmonic * frequency))
+    return tone * np.float32(0.8)
+
+
+def _lead(time: Audio, frequency: float, bright: float) -> Audio:
+    """A soft reed or flute: few harmonics, a vibrato that comes in late."""
+    depth = np.float32(0.0035 * frequency / (2.0 * np.pi * 5.3))  # 6 cents either way, at 5.3 Hz
+    late = _rise(np.maximum(time - np.float32(0.25), np.float32(0.0)), 0.4)
+    phase: Audio = _cycles(time, frequency) + depth * late * _sine(_cycles(time, 5.3))
+    tone = _sine(phase) + (0.15 + 0.3 * bright) * _sine(2.0 * phase) + 0.3 * bright * _sine(3.0 * phase)
+    return tone * _rise(time, 0.03) * np.float32(0.7)
+
+
+def _pad(time: Audio, frequency: float, bright: float) -> Audio:
+    """Three detuned oscillators with soft harmonics and a slow start."""
+    tone = np.zeros_like(time)
+    for detune in (0.9975, 1.0, 1.0025):
+        phase = _cycles(time, detune * frequency)
+        tone += _sine(phase) + (0.2 + 0.2 * bright) * _sine(2.0 * phase) + 0.1 * bright * _sine(3.0 * phase)
+    return tone * _rise(time, 0.12) * np.float32(0.3)
+
+
+# Upper end (exclusive) of each run of General MIDI programs (0-127), its voice and its release in seconds.
+_FAMILIES: tuple[tuple[int, Voice, float], ...] = (
+    (8, _electric_piano, 0.18),
+    (16, _mallet, 0.35),
+    (24, _pad, 0.12),
+    (32, _electric_piano, 0.15),
+    (40, _bass, 0.07),
+    (56, _pad, 0.35),
+    (88, _lead, 0.12),
+    (104, _pad, 0.5),
+    (128, _mallet, 0.2),
+)
+
+
+def _voice_of(program: int) -> tuple[Voice, float]:
+    return next((voice, release) for end, voice, release in _FAMILIES if program < end)
+
+
+# Where each part sits: channel -> (gain, pan from -1 left to 1 right). Other channels stay in the middle.
+_MIX = {1: (0.30, -0.25), 2: (0.46, 0.0), 3: (0.52, 0.18), _PERCUSSION_CHANNEL: (0.75, 0.0)}
+_DRY_CHANNELS = (2,)  # a bass in the reverb turns to mud
+
+
+def _loudness(velocity: int) -> float:
+    """Gain of a velocity: 40 dB over its range, as General MIDI Level 2 recommends ((v/127)^2), a little flatter."""
+    return float((velocity / 127.0) ** 1.7)
+
+
+def _tone(voice: Voice, release: float, pitch: int, velocity: int, held_seconds: float) -> Audio:
+    """One note: attack without a click, the voice's own decay, a release after `held_seconds`."""
+    held = min(max(held_seconds, 0.02), _LONGEST_SECONDS)
+    count = int((held + release) * SAMPLE_RATE)
+    time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
+    frequency = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
+    wave_ = voice(time, frequency, velocity / 127.0)
+    attack = min(count, int(_ATTACK_SECONDS * SAMPLE_RATE))
+    wave_[:attack] *= np.linspace(0.0, 1.0, attack, dtype=np.float32)
+    fall = count - int(held * SAMPLE_RATE)
+    wave_[-fall:] *= np.cos(np.linspace(0.0, 0.5 * np.pi, fall, dtype=np.float32)) ** 2
+    return (wave_ * np.float32(_loudness(velocity))).astype(np.float32)
+
+
+def _noise(count: int, seed: int) -> Audio:
+    return np.random.default_rng(seed).standard_normal(count).astype(np.float32) * np.float32(0.4)
+
+
+def _high_passed(noise: Audio, times: int) -> Audio:
+    for _ in range(times):
+        noise = np.diff(noise, prepend=np.float32(0.0)) * np.float32(0.6)
+    return noise
+
+
+def _drop(time: Audio, start: float, end: float, fall: float) -> Audio:
+    """A sine that falls from `start` to `end` Hz, `fall` a second."""
+    sweep = end * time.astype(np.float64) + (start - end) * (1.0 - np.exp(-fall * time)) / fall
+    return _sine((sweep % 1.0).astype(np.float32))
+
+
+@lru_cache(maxsize=256)
+def _drum(key: int, velocity: int) -> Audio:
+    """One stroke on a General MIDI percussion key; keys without a drum of their own sound as the nearest in kind."""
+    bright = velocity / 127.0
+    seconds = {36: 0.45, 38: 0.3, 46: 0.5, 49: 1.8, 51: 0.9, 57: 1.8}.get(key, 0.35)
+    count = int(seconds * SAMPLE_RATE)
+    time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
+    hiss = _noise(count, key)
+    if key in (35, 36):
+        click = _high_passed(hiss, 1) * _fade(time, 400.0) * (0.2 + 0.5 * bright)
+        sound = _drop(time, 150.0 + 60.0 * bright, 48.0, 28.0) * _fade(time, 8.0) * 1.1 + click
+    elif key in (38, 40):
+        body = _drop(time, 260.0, 185.0, 40.0) * _fade(time, 22.0)
+        sound = 0.5 * body + (0.5 + 0.5 * bright) * _high_passed(hiss, 1) * _fade(time, 15.0)
+    elif key in (37, 39):  # side stick, clap
+        sound = _high_passed(hiss, 1) * _fade(time, 38.0) + 0.3 * _drop(time, 900.0, 800.0, 50.0) * _fade(time, 60.0)
+    elif key in (41, 43, 45, 47, 48, 50):
+        pitch = {41: 75.0, 43: 90.0, 45: 108.0, 47: 132.0, 48: 150.0, 50: 172.0}[key]
+        sound = 0.9 * _drop(time, 1.5 * pitch, pitch, 18.0) * _fade(time, 9.0)
+        sound += 0.12 * hiss * _fade(time, 60.0)
+    elif key in (42, 44):
+        sound = 0.8 * _high_passed(hiss, 3) * _fade(time, 70.0 - 30.0 * bright)
+    elif key == 46:
+        sound = 0.7 * _high_passed(hiss, 3) * _fade(time, 9.0)
+    elif key in (49, 52, 55, 57):
+        sound = 0.4 * _high_passed(hiss, 2) * (0.7 * _fade(time, 2.6) + 0.3 * _fade(time, 18.0))
+    elif key in (51, 53, 59):
+        bell = _sine(_cycles(time, 3120.0)) + 0.7 * _sine(_cycles(time, 4670.0)) + 0.5 * _sine(_cycles(time, 6890.0))
+        sound = 0.05 * bell * _fade(time, 6.0) + 0.4 * _high_passed(hiss, 3) * _fade(time, 7.0)
+    else:  # shakers and what else there is
+        sound = 0.3 * _high_passed(hiss, 2) * _rise(time, 0.02) * _fade(time, 28.0)
+    edge = min(count, int(0.001 * SAMPLE_RATE))
+    sound[:edge] *= np.linspace(0.0, 1.0, edge, dtype=np.float32)
+    sound[-edge * 10 :] *= np.linspace(1.0, 0.0, edge * 10, dtype=np.float32)
+    return (sound * np.float32(_loudness(velocity))).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _room() -> Audio:
+    """A room's impulse response, stereo [2, n]: noise that dies away, its highs sooner than its lows."""
+    count = int(_REVERB_SECONDS * SAMPLE_RATE)
+    time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
+    sides = []
+    for seed in (1, 2):
+        bright = _noise(count, seed) * _fade(time, 9.0)
+        dark = np.convolve(_noise(count, seed + 10), np.ones(8, dtype=np.float32) / 8.0, mode="same") * _fade(time, 4.0)
+        side = (0.6 * bright + 1.6 * dark) * _rise(time, 0.012)
+        sides.append(side / np.sqrt(np.sum(side * side)))
+    return np.stack(sides).astype(np.float32)
+
+
+def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample_rate: int = SAMPLE_RATE) -> Audio:
+    """Stereo float32 [2, n] of the notes from second 0 to a reverb's tail after the last; peak -1 dBFS, or silence.
+
+    `programs` maps channels 1-16 to General MIDI programs 0-127 (a channel without one plays program 0; channel 10
+    is percussion). `sample_rate` other than 44100 Hz is resampled at the end.
+    """
+    last = max((note.end_seconds for note in notes), default=0.0)
+    count = int((max(0.0, last) + _TAIL_SECONDS) * SAMPLE_RATE)
+    buses: dict[int, Audio] = {}
+    for note in notes:
+        if note.channel == _PERCUSSION_CHANNEL:
+            sound = _drum(note.pitch, note.velocity)
+        else:
+            voice, release = _voice_of(programs.get(note.channel, 0))
+            sound = _tone(voice, release, note.pitch, note.velocity, note.end_seconds - note.start_seconds)
+        start = max(0, round(note.start_seconds * SAMPLE_RATE))
+        if note.channel not in buses:
+            buses[note.channel] = np.zeros(count, dtype=np.float32)
+        bus = buses[note.channel]
+        fits = min(len(sound), count - start)
+        bus[start : start + fits] += sound[:fits]
+    mixed = _mixed(buses, count)
+    if sample_rate != SAMPLE_RATE:
+        import soxr
+
+        mixed = np.ascontiguousarray(soxr.resample(mixed.T, SAMPLE_RATE, sample_rate).T, dtype=np.float32)
+    return _levelled(mixed)
+
+
+def _mixed(buses: Mapping[int, Audio], count: int) -> Audio:
+    """The channels placed in the stereo picture, with the room around them."""
+    from scipy.signal import oaconvolve  # type: ignore[import-untyped]  # slow to import, and only rendering needs it
+
+    dry = np.zeros((2, count), dtype=np.float32)
+    send = np.zeros((2, count), dtype=np.float32)
+    for channel, bus in sorted(buses.items()):
+        gain, pan = _MIX.get(channel, (0.4, 0.0))
+        angle = (pan + 1.0) * 0.25 * np.pi
+        placed = np.stack([bus * np.float32(gain * np.cos(angle)), bus * np.float32(gain * np.sin(angle))])
+        dry += placed
+        if channel not in _DRY_CHANNELS:
+            send += placed * np.float32(0.4 if channel == _PERCUSSION_CHANNEL else 1.0)
+    room = _room()
+    wet = np.stack([oaconvolve(send[side], room[side])[:count] for side in (0, 1)])
+    return (dry + np.float32(0.28) * wet).astype(np.float32)
+
+
+def _levelled(sound: Audio) -> Audio:
+    """Loud peaks pressed softly, then the whole brought to -1 dBFS; silence stays silence."""
+    body = float(np.sqrt(np.mean(np.square(sound)))) if sound.size else 0.0
+    if body < 1e-7:
+        return sound
+    knee = np.float32(5.0 * body)  # peaks are rarely more than 14 dB above the body; what is, bends
+    pressed = knee * np.tanh(sound / knee)
+    levelled: Audio = pressed * np.float32(PEAK / float(np.max(np.abs(pressed))))
+    return levelled
+
+
+def write_wav(path: Path, samples: Audio, sample_rate: int = SAMPLE_RATE) -> None:
+    """Write [channels, n] in [-1, 1] as 16-bit PCM, whole or not at all. Raises OutputError."""
+    from kelly_live.atomic import write_atomically
+
+    pcm = np.round(np.clip(samples.T, -1.0, 1.0) * 32767.0).astype("<i2")
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(samples.shape[0])
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(pcm.tobytes())
+    write_atomically(path, buffer.getvalue())
