@@ -1,0 +1,98 @@
+"""`kelly-live train emotion | temporal | front-end`: the nets from labelled data, resumable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+DEFAULT_CACHE = Path.home() / ".cache" / "kelly-live"
+
+
+def data_options(function: F) -> F:
+    """--data, --symbolic, --cache, --most, --threads, --debug."""
+    for option in (
+        click.option("--debug", is_flag=True, help="Show the traceback of an error."),
+        click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch."),
+        click.option("--most", type=click.IntRange(1), default=900, show_default=True, help="Train clips a data set."),
+        click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Features and renderings."),
+        click.option("--symbolic", type=FOLDER, help="Folder of a symbolic manifest.jsonl (MIDI, rendered)."),
+        click.option("--data", type=FOLDER, help="Folder of an audio manifest.jsonl."),
+    ):
+        function = option(function)
+    return function
+
+
+def out_option(name: str) -> Callable[[F], F]:
+    return click.option(
+        "--out", type=FILE, default=Path(name), show_default=True, help="Checkpoint; its card beside it."
+    )
+
+
+@click.group("train")
+def command() -> None:
+    """Train the nets from labelled data."""
+
+
+@command.command("front-end")
+@click.argument("wheel", type=FILE)
+@out_option("front_end.safetensors")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def front_end(wheel: Path, out: Path, debug: bool) -> None:
+    """Convert MSD_musicnn from the musicnn WHEEL (`pip download --no-deps musicnn`); needs kelly-live[convert]."""
+    from kelly_live.training.front_end import convert_checked, save_front_end
+
+    trunk, worst = convert_checked(wheel)
+    save_front_end(trunk, worst, out)
+    click.echo(f"wrote {out}; its taggrams differ from TensorFlow's by at most {worst:.1g}")
+
+
+@command.command("emotion")
+@data_options
+@click.option(
+    "--front-end", "front_end_file", type=FILE, help="From `train front-end`; default: the shipped net's own."
+)
+@out_option("models/emotion.safetensors")
+@click.option("--resume", is_flag=True, help="Go on with the run that was broken off.")
+@click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
+@click.option("--patience", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def emotion(
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    front_end_file: Path | None, out: Path, resume: bool, epochs: int, patience: int, seed: int,
+) -> None:  # fmt: skip
+    """The emotion net: features once (kept in --cache), then training, calibration, and the card."""
+    import torch
+
+    from kelly_live.training.emotion import Settings
+    from kelly_live.training.pipeline import Sources, train_emotion
+
+    torch.set_num_threads(threads)
+    settings = Settings(epochs=epochs, patience=patience, seed=seed)
+    train_emotion(Sources(data, symbolic, cache, most), front_end_file, out, settings, resume=resume, say=click.echo)
+
+
+@command.command("temporal")
+@data_options
+@out_option("models/temporal.safetensors")
+@click.option("--models", type=FOLDER, default=Path("models"), show_default=True, help="Where emotion.safetensors is.")
+@click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
+@click.option("--scenes", type=click.IntRange(1), default=80, show_default=True, help="Scenes of changing clips.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def temporal(
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    out: Path, models: Path, epochs: int, scenes: int, seed: int,
+) -> None:  # fmt: skip
+    """The temporal model, on the emotion net's answers over sounds whose feeling changes."""
+    import torch
+
+    from kelly_live.training.pipeline import Sources, train_temporal_model
+
+    torch.set_num_threads(threads)
+    sources = Sources(data, symbolic, cache, most)
+    train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, say=click.echo)

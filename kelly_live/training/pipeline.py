@@ -1,0 +1,229 @@
+"""The commands' work, top to bottom: gather clips, cache windows, train, calibrate, measure, write checkpoint and card."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kelly_live.analysis.reader import LiveEmotionReader, load_emotion_net, load_temporal_model
+from kelly_live.domain import AudioWindow
+from kelly_live.errors import ConfigError
+from kelly_live.nets.checkpoint import Checkpoint, save_checkpoint
+from kelly_live.nets.emotion import MultiScaleEmotionNet
+from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE
+from kelly_live.nets.temporal import EmotionTransitionModel
+from kelly_live.training.baseline import baseline_scores
+from kelly_live.training.card import emotion_card, temporal_card
+from kelly_live.training.corpus import gather, make_sounds, split_clips, thin
+from kelly_live.training.diversity import DatasetDiversityManager
+from kelly_live.training.emotion import Part, Settings, Trainer, calibrate, train
+from kelly_live.training.evaluation import Answers, Score, answer, evaluate
+from kelly_live.training.front_end import load_front_end
+from kelly_live.training.manifest import Clip
+from kelly_live.training.temporal import compare, described_scenes, make_stories, restlessness, train_temporal
+from kelly_live.training.windows import (
+    FIT,
+    TEST,
+    Cut,
+    Windows,
+    cached_windows,
+    describe_samples,
+    join,
+    read_windows,
+    write_windows,
+)
+
+Say = Callable[[str], None]
+SOUND_COUNTS = {"fit": 84, "fold": 42, "val": 42}
+SOUND_SEEDS = {"fit": 1, "fold": 2, "val": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the manifests are (either may be None), where features are kept, and how many train clips a set is used."""
+
+    data: Path | None
+    symbolic: Path | None
+    cache: Path
+    most: int = 900
+
+    def clips(self, say: Say) -> dict[str, list[Clip]]:
+        """`fit`, `fold` and `val`."""
+        if self.data is None and self.symbolic is None:
+            raise ConfigError("there is nothing to learn from; give --data and/or --symbolic")
+
+        def progress(done: int, total: int) -> None:
+            if done == total or done % 200 == 0:
+                say(f"scores rendered: {done}/{total}")
+
+        parts = split_clips(gather(self.data, self.symbolic, self.cache, progress=progress))
+        parts["fit"] = thin(parts["fit"], self.most)
+        return parts
+
+
+def windows_of(net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, say: Say) -> Windows:
+    """All windows of `clips`, `clip` indexing them; data set by data set, so that shards survive a change of another."""
+    parts = []
+    for dataset in sorted({clip.dataset for clip in clips}):
+        index = np.array([i for i, clip in enumerate(clips) if clip.dataset == dataset])
+        own = [clips[i] for i in index]
+        for done, windows in cached_windows(net, own, cache, cut):
+            parts.append(
+                Windows(windows.trunk, windows.voice, windows.picture, index[windows.clip], windows.end_seconds)
+            )
+        say(f"windows of {dataset}: {done} clips")
+    return join(parts)
+
+
+def sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[list[str], Windows]:
+    """Windows of sounds that feel nothing, and the kind of each sound; `clip` is the sound's index."""
+    path = cache / "windows" / f"sounds_{part}_{SOUND_COUNTS[part]}.npz"
+    sounds = make_sounds(SOUND_COUNTS[part], SOUND_SEEDS[part])
+    if path.is_file():
+        windows = read_windows(path)
+    else:
+        rows = [describe_samples(net, samples, 1.0, 1.5) for _, samples in sounds]
+        windows = join([Windows(w.trunk, w.voice, w.picture, w.clip + i, w.end_seconds) for i, w in enumerate(rows)])
+        write_windows(path, windows)
+    return [kind for kind, _ in sounds], windows
+
+
+def train_emotion(
+    sources: Sources, front_end: Path | None, out: Path, settings: Settings, *, resume: bool, say: Say
+) -> None:
+    """The whole run; the state after every epoch is kept in the cache, so that `resume` can go on."""
+    parts = sources.clips(say)
+    manager = DatasetDiversityManager(parts["fit"])
+    report = manager.report_lines()
+    for line in report:
+        say(line)
+    torch.manual_seed(settings.seed)
+    net = MultiScaleEmotionNet()
+    if front_end is not None:
+        net.trunk.load_state_dict(load_front_end(front_end).state_dict())
+    elif out.is_file():
+        net.trunk.load_state_dict(load_emotion_net(out).trunk.state_dict())
+    else:
+        raise ConfigError("the net needs musicnn's trunk; give --front-end, made by `kelly-live train front-end`")
+    net.eval()
+    ready = {
+        name: Part.of(clips, windows_of(net, clips, sources.cache, FIT if name == "fit" else TEST, say))
+        for name, clips in parts.items()
+    }
+    sounds = {name: sound_windows(net, name, sources.cache)[1] for name in SOUND_COUNTS}
+    say(", ".join(f"{name}: {len(p.clips)} clips, {len(p.windows)} windows" for name, p in ready.items()))
+    trainer = Trainer(net, ready["fit"], sounds["fit"], ready["fold"], manager.get_sampling_weights(), settings)
+    state = sources.cache / "emotion_run.pt"
+    if not resume:
+        state.unlink(missing_ok=True)
+    train(trainer, state, say)
+    calibrate(net, ready["fold"], sounds["fold"])
+    val = ready["val"]
+    scores = evaluate(val.clips, val.windows, answer(net, val.windows))
+    baseline = baseline_scores((parts["fit"], ready["fit"].windows), (val.clips, val.windows))
+    kinds, heard = sound_windows(net, "val", sources.cache)
+    calm = sound_summary(kinds, heard, answer(net, heard), answer(net, val.windows))
+    hop = hop_milliseconds(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu")))
+    card = {
+        "sources": sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),
+        "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
+        "clips": {name: len(p.clips) for name, p in ready.items()},
+        "epochs": trainer.epoch,
+        "fold_score": trainer.stopping.best,
+        "history": trainer.history,
+        "scores": [s.as_dict() for s in scores],
+        "baseline": [s.as_dict() for s in baseline],
+        "sounds": calm,
+        "hop_milliseconds": hop,
+        "diversity": report,
+        "temperature": [round(float(t), 3) for t in net.temperature],
+    }
+    save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, dict(net.state_dict())))
+    out.with_suffix(".md").write_text(emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
+    say(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Answers, clips: Answers) -> dict[str, float]:
+    """How sure the net is of sounds that feel nothing, by kind, beside its mean on real clips."""
+    out = {"mean confidence on real clips": float(clips.confidence.mean())}
+    for kind in dict.fromkeys(kinds):
+        rows = np.isin(windows.clip, [i for i, k in enumerate(kinds) if k == kind])
+        out[f"mean confidence on {kind}"] = float(sounds.confidence[rows].mean())
+        out[f"mean presence on {kind}"] = float(sounds.presence[rows].mean())
+    return out
+
+
+def hop_milliseconds(reader: LiveEmotionReader, hops: int = 60) -> float:
+    """The median time of a whole 250 ms hop of the reader (features, net, temporal model), after a warm-up."""
+    rng = np.random.default_rng(0)
+    taken = []
+    for i in range(hops):
+        samples = (0.1 * rng.standard_normal(HOP_SAMPLES)).astype(np.float32)
+        began = time.perf_counter()
+        reader.push(AudioWindow(samples, SAMPLE_RATE, (i + 1) * HOP_SAMPLES / SAMPLE_RATE))
+        taken.append(time.perf_counter() - began)
+    reader.reset()
+    return 1000.0 * float(np.median(taken[hops // 3 :]))
+
+
+def train_temporal_model(
+    sources: Sources, models: Path, out: Path, *, epochs: int, scenes: int, seed: int, say: Say
+) -> None:
+    """Scenes from the fold (a fifth of them to stop by), scores on scenes from `val`."""
+    parts = sources.clips(say)
+    net = load_emotion_net(models / "emotion.safetensors")
+    stories = {}
+    for number, (name, count) in enumerate((("fold", scenes), ("val", max(1, scenes // 2)))):
+        described = described_scenes(net, parts[name], count, seed + number, sources.cache, say)
+        stories[name] = make_stories(net, parts[name], described)
+    stop = stories["fold"][::5]
+    fit = [story for i, story in enumerate(stories["fold"]) if i % 5]
+    torch.manual_seed(seed)
+    model = EmotionTransitionModel()
+    train_temporal(model, fit, stop, epochs=epochs, patience=15, seed=seed, say=say)
+    scores = compare(model, stories["val"], resamples=1000)
+    rest = restlessness(model, stories["val"])
+    card: dict[str, Any] = {
+        "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
+        "stories": {"fit": len(fit), "stop": len(stop), "val": len(stories["val"])},
+        "scores": [s.as_dict() for s in scores],
+        "restlessness": rest,
+    }
+    save_checkpoint(out, Checkpoint("temporal", dict(model.config), card, dict(model.state_dict())))
+    out.with_suffix(".md").write_text(temporal_card(card, scores, out.stat().st_size), encoding="utf-8")
+    for score in scores:
+        say(
+            f"{score.measure:42} {score.dataset:22} {score.value:.3f} ({score.low:.3f} – {score.high:.3f}), n {score.n}"
+        )
+    for what, value in rest.items():
+        say(f"{what}: {value:.3f}")
+    say(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What `kelly-live evaluate` reports."""
+
+    scores: list[Score]
+    sounds: dict[str, float]
+    hop_milliseconds: float
+
+
+def evaluate_shipped(sources: Sources, models: Path, say: Say) -> Result:
+    """The nets of `models` on the `val` parts."""
+    net = load_emotion_net(models / "emotion.safetensors")
+    temporal = load_temporal_model(models / "temporal.safetensors")
+    clips = sources.clips(say)["val"]
+    if not clips:
+        raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
+    windows = windows_of(net, clips, sources.cache, TEST, say)
+    answers = answer(net, windows)
+    kinds, heard = sound_windows(net, "val", sources.cache)
+    hop = hop_milliseconds(LiveEmotionReader(net, temporal, torch.device("cpu")))
+    return Result(evaluate(clips, windows, answers), sound_summary(kinds, heard, answer(net, heard), answers), hop)

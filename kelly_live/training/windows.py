@@ -1,0 +1,170 @@
+"""Clips to training windows, once: each clip runs through the live stream, and what the fusion would see is kept.
+
+The cache lies outside the repository, in shards of clips, so that a broken run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kelly_live.analysis.features import FeatureStream
+from kelly_live.errors import AudioError
+from kelly_live.nets.emotion import EmotionStream, MultiScaleEmotionNet
+from kelly_live.nets.scales import SAMPLE_RATE
+from kelly_live.training.manifest import Clip
+
+SHARD_CLIPS = 64
+TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are complete
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How clips become windows: the hop between them, how many seconds of music are used, and the share of clips that
+    are roughened. `tag` names it in the cache."""
+
+    tag: str
+    rough_share: float
+    music_hop_seconds: float
+    music_seconds: dict[str, float]
+    voice_hop_seconds: float = 1.0
+    voice_first_seconds: float = 1.5
+    music_first_seconds: float = 3.0
+
+
+FIT = Cut("0.35 brief", 0.35, 3.0, {"emotify": 15.0, "emopia": 15.0, "vgmidi": 60.0})
+TEST = Cut("0.0", 0.0, 2.0, {"emotify": 20.0, "emopia": 20.0, "vgmidi": 60.0})
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What the fusion sees of every window: rows `[N, …]`, the clip's index of each row, and its end in seconds."""
+
+    trunk: np.ndarray
+    voice: np.ndarray
+    picture: np.ndarray
+    clip: np.ndarray
+    end_seconds: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+    def take(self, rows: np.ndarray) -> Windows:
+        return Windows(*(getattr(self, name)[rows] for name in _ARRAYS))
+
+
+_ARRAYS = ("trunk", "voice", "picture", "clip", "end_seconds")
+
+
+def join(parts: Sequence[Windows]) -> Windows:
+    return Windows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS))
+
+
+def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
+    """Mono float32 at 16 kHz, at most the first `seconds`. Raises AudioError."""
+    import soundfile
+    import soxr
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = -1 if seconds is None else int(seconds * file.samplerate)
+            samples, rate = file.read(frames, dtype="float32", always_2d=True), file.samplerate
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(f"cannot read {path} ({error}); the manifest must name readable audio files") from error
+    mono = samples.mean(axis=1)
+    return mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
+
+
+def roughen(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The same sound through a worse microphone: gain -18..+6 dB, a band limit, noise at 5-35 dB below the sound."""
+    spectrum = np.fft.rfft(samples)
+    hertz = np.fft.rfftfreq(len(samples), 1.0 / SAMPLE_RATE)
+    high, low = rng.uniform(2800.0, 8000.0), rng.uniform(20.0, 250.0)
+    spectrum *= 1.0 / np.sqrt(1.0 + (hertz / high) ** 8) / np.sqrt(1.0 + (low / np.maximum(hertz, 1.0)) ** 4)
+    noise = np.fft.rfft(rng.standard_normal(len(samples))) / np.maximum(hertz, 20.0) ** rng.uniform(0.0, 0.7)
+    spectrum += (
+        noise * np.sqrt((np.abs(spectrum) ** 2).mean() / (np.abs(noise) ** 2).mean()) * 10 ** rng.uniform(-1.75, -0.25)
+    )
+    rough = np.fft.irfft(spectrum, len(samples)) * 10 ** rng.uniform(-0.9, 0.3)
+    return np.clip(rough, -1.0, 1.0).astype(np.float32)
+
+
+def describe_samples(
+    net: MultiScaleEmotionNet, samples: np.ndarray, hop_seconds: float, first_seconds: float
+) -> Windows:
+    """Windows that end every `hop_seconds`, from `first_seconds` on, and one at the end; `clip` is 0."""
+    features, stream = FeatureStream(), EmotionStream(net)
+    stops = list(range(int(first_seconds * SAMPLE_RATE), len(samples), int(hop_seconds * SAMPLE_RATE)))
+    if not stops or len(samples) - stops[-1] > SAMPLE_RATE // 4:
+        stops.append(len(samples))
+    rows: list[tuple[torch.Tensor, ...]] = []
+    start = 0
+    for stop in stops:
+        stream.push(features.push(samples[start:stop]).mels)
+        rows.append(tuple(stream.describe()))
+        start = stop
+    trunk, voice, picture = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
+    times = np.array(stops, np.float32) / SAMPLE_RATE
+    return Windows(trunk.astype(np.float16), voice, picture.astype(np.float16), np.zeros(len(rows), np.int64), times)
+
+
+def describe_clip(net: MultiScaleEmotionNet, clip: Clip, cut: Cut) -> Windows:
+    """A clip's windows. Which clips are roughened, their keys decide: always the same ones."""
+    samples = read_audio(clip.audio_path, cut.music_seconds.get(clip.dataset))
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(clip.key.encode()).digest()[:8], "big"))
+    if rng.random() < cut.rough_share and len(samples) > 1:
+        samples = roughen(samples, rng)
+    samples = np.concatenate((samples, np.zeros(int(TAIL_SECONDS * SAMPLE_RATE), np.float32)))
+    if clip.dataset in cut.music_seconds:
+        return describe_samples(net, samples, cut.music_hop_seconds, cut.music_first_seconds)
+    return describe_samples(net, samples, cut.voice_hop_seconds, cut.voice_first_seconds)
+
+
+def _shard_path(cache: Path, net_name: str, clips: Sequence[Clip], cut: Cut) -> Path:
+    name = hashlib.sha256(f"{net_name} {cut.tag} {[c.key for c in clips]}".encode()).hexdigest()[:16]
+    return cache / "windows" / f"{clips[0].dataset}_{name}.npz"
+
+
+def write_windows(path: Path, windows: Windows) -> None:
+    """Keep windows in an npz file: written beside, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    with os.fdopen(handle, "wb") as file:
+        np.savez(file, **{name: getattr(windows, name) for name in _ARRAYS})
+    os.replace(temporary, path)
+
+
+def read_windows(path: Path) -> Windows:
+    with np.load(path) as file:
+        return Windows(*(file[name] for name in _ARRAYS))
+
+
+def cached_windows(
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut
+) -> Iterator[tuple[int, Windows]]:
+    """Shard by shard: how many clips are done, and their windows, with `clip` the index in `clips`."""
+    weights = b"".join(p.detach().numpy().tobytes() for p in net.trunk.parameters())
+    net_name = hashlib.sha256(weights).hexdigest()[:8]
+    for start in range(0, len(clips), SHARD_CLIPS):
+        shard = clips[start : start + SHARD_CLIPS]
+        path = _shard_path(cache, net_name, shard, cut)
+        if path.is_file():
+            windows = read_windows(path)
+        else:
+            parts = []
+            for index, clip in enumerate(shard):
+                part = describe_clip(net, clip, cut)
+                parts.append(Windows(part.trunk, part.voice, part.picture, part.clip + index, part.end_seconds))
+            windows = join(parts)
+            write_windows(path, windows)
+        yield (
+            start + len(shard),
+            Windows(windows.trunk, windows.voice, windows.picture, windows.clip + start, windows.end_seconds),
+        )
