@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from kelly_live.errors import MidiError
-from kelly_live.midi.native import prepare_jack
+from kelly_live.midi.native import JackWatch, prepare_jack
 from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.quiet import quiet_stderr
 
@@ -85,6 +85,7 @@ class LibremidiOut:
         self._client = client
         self._api = api
         self._backend = backend
+        self._jack = JackWatch(f"{CLIENT_NAME}-watch") if api.name == "JACK_MIDI" else None
         self._open = True
 
     def send(self, message: bytes) -> None:
@@ -96,6 +97,11 @@ class LibremidiOut:
             f"see `{LISTING_COMMAND}`",
         )
 
+    def is_alive(self) -> bool:
+        if self._jack is not None and self._jack.server_gone:
+            return False
+        return self._backend is None or self.name in self._backend.outputs()
+
     def close(self) -> None:
         if not self._open:
             return
@@ -103,3 +109,5 @@ class LibremidiOut:
         time.sleep(_DRAIN_SECONDS.get(self._api.name, 0.0))
         with quiet_stderr():
             self._client.close_port()
+            if self._jack is not None:
+                self._jack.close()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kelly_live.errors import MidiError
-from kelly_live.midi.native import prepare_jack
+from kelly_live.midi.native import JackWatch, prepare_jack
 from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.quiet import quiet_stderr
 
@@ -95,6 +95,7 @@ class RtMidiOut:
         self._client = client
         self._api = api
         self._is_virtual = is_virtual
+        self._jack = JackWatch(f"{CLIENT_NAME}-watch") if api == rtmidi.API_UNIX_JACK else None
         self._open = True
 
     def send(self, message: bytes) -> None:
@@ -106,11 +107,10 @@ class RtMidiOut:
             raise MidiError(f"the MIDI output {self.name!r} is gone ({error}); see `{LISTING_COMMAND}`") from error
 
     def is_alive(self) -> bool:
-        """A named port must still be listed. For a virtual one, any listed port proves that the system answers; only
-        where none is listed does it take a probe, which a JACK server that died would fail."""
+        if self._jack is not None and self._jack.server_gone:
+            return False
         try:
-            ports = self._client.get_ports()
-            return self.name in ports if not self._is_virtual else bool(ports) or _works(self._api)
+            return self._is_virtual or self.name in self._client.get_ports()
         except _ERRORS:
             return False
 
@@ -122,3 +122,5 @@ class RtMidiOut:
         with quiet_stderr():
             self._client.close_port()
             self._client.delete()
+            if self._jack is not None:
+                self._jack.close()

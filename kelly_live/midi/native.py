@@ -7,18 +7,50 @@ import os
 import sys
 from functools import cache
 
+_JACK_NO_START_SERVER = 0x01  # jack/types.h, JackOptions
+
 
 @cache
-def prepare_jack() -> None:
+def prepare_jack() -> ctypes.CDLL | None:
     """Call before a back end is imported. Listing ports must not start a sound server; and the wheels bundle a libjack
     of their own age, which the running server may refuse ("protocol mismatch"): the system's one, loaded first and
-    globally, is what their symbols then bind to."""
+    globally, is what their symbols then bind to. None where the system has no libjack."""
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
-    if sys.platform.startswith("linux"):
-        try:
-            ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
-        except OSError:
-            return  # no JACK on this system: nothing to agree with
+    if not sys.platform.startswith("linux"):
+        return None
+    try:
+        return ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
+    except OSError:
+        return None
+
+
+class JackWatch:
+    """Knows when the JACK server has died. The back ends do not: they list the ports of a dead server from its shared
+    memory, and take messages until a buffer is full and then wait forever. It is a JACK client without ports."""
+
+    def __init__(self, name: str) -> None:
+        self.server_gone = False
+        self._library = prepare_jack()
+        self._client: ctypes.c_void_p | None = None
+        if self._library is None:
+            return
+        self._library.jack_client_open.restype = ctypes.c_void_p
+        client = self._library.jack_client_open(name.encode(), _JACK_NO_START_SERVER, None)
+        if not client:
+            self.server_gone = True
+            return
+        self._client = ctypes.c_void_p(client)
+        # Kept on self: the library calls it from a thread of its own for as long as the client lives.
+        self._on_shutdown = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._shutdown)
+        self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
+
+    def _shutdown(self, _: object) -> None:
+        self.server_gone = True
+
+    def close(self) -> None:
+        if self._client is not None and self._library is not None:
+            self._library.jack_client_close(self._client)
+            self._client = None
 
 
 def hush_forever() -> None:

@@ -1,0 +1,213 @@
+"""Real servers for the live tests: a private jackd with its dummy driver, and fluidsynth, whose sound can be heard.
+
+Where a program is missing the tests are skipped, with the reason; with KELLY_LIVE_REQUIRE_LIVE=1 (CI) they fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NoReturn
+
+import pytest
+
+SAMPLE_RATE = 48000
+PERIOD_FRAMES = 128
+PERIOD_SECONDS = PERIOD_FRAMES / SAMPLE_RATE
+SOUND_FONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/sounds/sf2/default-GM.sf2")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.live)
+
+
+def unavailable(reason: str) -> NoReturn:
+    if os.environ.get("KELLY_LIVE_REQUIRE_LIVE") == "1":
+        pytest.fail(f"{reason} (KELLY_LIVE_REQUIRE_LIVE=1, so this is a failure)")
+    pytest.skip(reason)
+
+
+def need_program(name: str, package: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        unavailable(f"{name} is not installed; apt install {package}")
+    return found
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout: float = 10.0) -> Any:
+    """Poll until `condition` is true and return what it gave; a failure names `what`."""
+    deadline = time.monotonic() + timeout
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what} did not happen within {timeout:g} s"
+        time.sleep(0.005)
+    return value
+
+
+@dataclass(frozen=True)
+class JackServer:
+    """A running jackd that only this test run knows."""
+
+    name: str
+    process: subprocess.Popen[bytes]
+
+
+def start_jackd(name: str) -> JackServer:
+    """A jackd of this name, up and answering."""
+    program = need_program("jackd", "jackd2")
+    need_program("jack_lsp", "jackd2")
+    # -S: the server waits for its clients, so that on a busy machine a late witness is late and not deaf.
+    command = [
+        program,
+        "--no-realtime",
+        "-S",
+        "-n",
+        name,
+        "-d",
+        "dummy",
+        "-r",
+        str(SAMPLE_RATE),
+        "-p",
+        str(PERIOD_FRAMES),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
+    deadline = time.monotonic() + 10.0
+    while subprocess.run(["jack_lsp"], env=environment, capture_output=True, check=False).returncode != 0:
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            unavailable(f"jackd does not come up (exit code {process.poll()}); try: {' '.join(command)}")
+        time.sleep(0.05)
+    return JackServer(name, process)
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    process.terminate()
+    try:
+        process.wait(5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture(scope="session")
+def jack_server() -> Iterator[JackServer]:
+    """One jackd for the whole run; JACK_DEFAULT_SERVER leads everything, child processes too, to it."""
+    server = start_jackd(f"kelly-test-{os.getpid()}")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JACK_DEFAULT_SERVER", server.name)
+        patch.setenv("JACK_NO_START_SERVER", "1")
+        yield server
+    end(server.process)
+
+
+class Witness:
+    """What the independent ear (witness.py) heard: `events`, each MIDI message with its time on JACK's clock."""
+
+    def __init__(self, name: str = "kelly-witness") -> None:
+        self.port_name = f"{name}:in"
+        self.events: list[tuple[float, bytes]] = []
+        self._answers: SimpleQueue[list[str]] = SimpleQueue()
+        script = str(Path(__file__).with_name("witness.py"))
+        self._process = subprocess.Popen(
+            [sys.executable, script, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self._answers.get(timeout=20.0)
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            words = line.split(maxsplit=2)
+            if words[0] == "midi":
+                self.events.append((float(words[1]), bytes.fromhex(words[2])))
+            else:
+                self._answers.put(line.split(maxsplit=1))
+
+    def _ask(self, question: str) -> list[str]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{question}\n")
+        return self._answers.get(timeout=20.0)
+
+    def now(self) -> float:
+        """Seconds on JACK's clock, as of its latest period (the one that events are timed by)."""
+        return float(self._ask("now")[1])
+
+    def peak_since_last(self) -> float:
+        """The loudest sample at its audio input since the last question; full scale 1."""
+        return float(self._ask("peak")[1])
+
+    def listen_to(self, part_of_name: str, kind: str = "midi") -> None:
+        """Connect the output port (kind midi or audio) whose name has this in it, as a player would in a patch bay."""
+        question = f"connect {part_of_name.replace(' ', '')} {kind}"
+        wait_for(lambda: self._ask(question) == ["ok"], f"a port {part_of_name!r}", 20.0)
+
+    def midi_input(self, part_of_name: str) -> str:
+        """The full name of another client's MIDI input, as soon as there is one."""
+        return str(wait_for(lambda: self._found_input(part_of_name), f"an input {part_of_name!r}", 20.0))
+
+    def _found_input(self, part_of_name: str) -> str | None:
+        kind, rest = self._ask(f"input {part_of_name}")
+        return rest.strip() if kind == "input" else None
+
+    def of_kind(self, *statuses: int) -> list[tuple[float, bytes]]:
+        """Events whose status byte (channel removed) is one of these."""
+        return [e for e in list(self.events) if (e[1][0] & 0xF0 if e[1][0] < 0xF0 else e[1][0]) in statuses]
+
+    def sounding(self) -> set[tuple[int, int]]:
+        """(channel 1-16, pitch) of what was started and not ended."""
+        notes: set[tuple[int, int]] = set()
+        for _, data in self.of_kind(0x80, 0x90):
+            key = ((data[0] & 15) + 1, data[1])
+            if data[0] & 0xF0 == 0x90 and data[2] > 0:
+                notes.add(key)
+            else:
+                notes.discard(key)
+        return notes
+
+    def close(self) -> None:
+        end(self._process)
+        self._reader.join(5.0)
+
+
+@pytest.fixture
+def witness(jack_server: JackServer) -> Iterator[Witness]:
+    try:
+        import jack  # noqa: F401
+    except (ImportError, OSError) as error:
+        unavailable(f"JACK-Client does not load ({error}); pip install JACK-Client")
+    witness = Witness()
+    yield witness
+    witness.close()
+
+
+@pytest.fixture
+def fluidsynth(witness: Witness) -> Iterator[str]:
+    """A running fluidsynth whose sound the witness hears (`witness.peak_since_last()`); its MIDI input's name."""
+    program = need_program("fluidsynth", "fluidsynth")
+    sound_font = next((font for font in SOUND_FONTS if Path(font).exists()), None)
+    if sound_font is None:
+        unavailable("no General MIDI sound font is installed; apt install fluid-soundfont-gm")
+    name = f"kelly-synth-{os.getpid()}"
+    options = ["-a", "jack", "-m", "jack", "-r", str(SAMPLE_RATE), "-o", f"audio.jack.id={name}"]
+    options += ["-o", f"midi.jack.id={name}-midi", "-o", "synth.cpu-cores=1", "-o", "audio.jack.autoconnect=0"]
+    # Its shell keeps it alive for as long as stdin is open.
+    process = subprocess.Popen(
+        [program, *options, sound_font], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        witness.listen_to(f"{name}:", "audio")
+        yield witness.midi_input(f"{name}-midi")
+    finally:
+        end(process)

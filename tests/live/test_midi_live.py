@@ -1,0 +1,274 @@
+"""The scheduler process through a real JACK server, heard by an independent JACK client that keeps frame times."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from kelly_live.domain import NoteEvent
+from kelly_live.errors import MidiError
+from kelly_live.midi import backend_rtmidi, ports
+from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.messages import CLOCK, START, STOP, note_off, note_on
+from kelly_live.timebase import TempoPoint
+from tests.live.conftest import (
+    PERIOD_SECONDS,
+    JackServer,
+    Witness,
+    end,
+    start_jackd,
+    wait_for,
+)
+
+SILENCE_LIMIT_SECONDS = 0.2
+MELODY = [60, 62, 64, 65, 67, 69, 71, 72]
+
+PARENT = """
+import sys, time
+from kelly_live.domain import NoteEvent
+from kelly_live.midi.client import SchedulerClient
+scheduler = SchedulerClient(sys.argv[1] if len(sys.argv) > 1 else None)
+scheduler.open()
+print(scheduler._process.pid, flush=True)
+sys.stdin.readline()  # until the test has connected its ears
+scheduler.start(time.monotonic(), 120.0)
+scheduler.play([NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in ((60, 1), (64, 1), (38, 10))])
+time.sleep(60)
+"""
+
+
+def melody(count: int, beats_apart: float = 0.25) -> list[NoteEvent]:
+    return [
+        NoteEvent(i * beats_apart, beats_apart * 0.8, MELODY[i % len(MELODY)], 80, 1, "melody") for i in range(count)
+    ]
+
+
+def assert_spaced(times: list[float], expected_seconds: float) -> None:
+    """JACK delivers at the start of a period, so a single gap may be one off; a busy test machine adds its own."""
+    gaps = [b - a for a, b in itertools.pairwise(times)]
+    errors = sorted(abs(gap - expected_seconds) for gap in gaps)
+    print(f"  gap error: median {errors[len(errors) // 2] * 1e3:.2f} ms, worst {errors[-1] * 1e3:.2f} ms")
+    assert errors[len(errors) // 2] <= PERIOD_SECONDS + 0.001
+    mean_gap = (times[-1] - times[0]) / len(gaps)
+    assert mean_gap == pytest.approx(expected_seconds, rel=0.02)
+
+
+def test_the_jack_port_is_listed_and_found_by_a_part_of_its_name(witness: Witness) -> None:
+    assert witness.port_name in [port.name for port in ports.list_outputs()]
+    assert ports.resolve("witness in").name == witness.port_name
+    with pytest.raises(MidiError, match=r"kelly-witness:in.*kelly-live devices"):
+        ports.resolve("no such port")
+
+
+def test_two_ports_of_one_kind_need_more_of_the_name(witness: Witness) -> None:
+    twin = Witness("kelly-witness-twin")
+    try:
+        with pytest.raises(MidiError, match="ambiguous"):
+            ports.resolve("kelly-witness")
+        assert ports.resolve("twin").name == twin.port_name
+    finally:
+        twin.close()
+
+
+def test_notes_reach_a_named_port_in_order_and_in_time(witness: Witness) -> None:
+    with SchedulerClient("witness in") as scheduler:
+        scheduler.start(time.monotonic() + 0.1, 120.0)
+        scheduler.play(melody(24))
+        wait_for(lambda: len(witness.events) >= 48, "24 notes")
+        health = scheduler.health()
+    events = list(witness.events)[:48]
+    expected = [m for i in range(24) for m in (note_on(1, MELODY[i % 8], 80), note_off(1, MELODY[i % 8]))]
+    assert [data for _, data in events] == expected
+    assert_spaced([seconds for seconds, data in events if data[0] == 0x90], 0.125)
+    late = (health.p50_late_seconds, health.p99_late_seconds, health.worst_late_seconds)
+    print("  deadline error p50/p99/worst: " + " / ".join(f"{seconds * 1e3:.3f} ms" for seconds in late))
+    assert health.dropped == 0
+
+
+def test_a_tempo_change_on_the_way_is_heard(witness: Witness) -> None:
+    with SchedulerClient("witness in") as scheduler:
+        scheduler.start(time.monotonic() + 0.2, 120.0)
+        scheduler.play(melody(16))
+        scheduler.tempo(TempoPoint(2.0, 240.0))
+        wait_for(lambda: len(witness.of_kind(0x80)) >= 16, "16 notes")
+    onsets = [seconds for seconds, _ in witness.of_kind(0x90)]
+    assert_spaced(onsets[:9], 0.125)
+    assert_spaced(onsets[8:], 0.0625)
+
+
+def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -> None:
+    scheduler = SchedulerClient()
+    opened = scheduler.open()
+    assert (opened.name, opened.is_virtual) == ("Kelly Live", True)
+    try:
+        witness.listen_to("Kelly Live")
+        scheduler.start(time.monotonic() + 0.1, 120.0)
+        scheduler.play(melody(8))
+        wait_for(lambda: len(witness.of_kind(0x80)) >= 8, "8 notes")
+    finally:
+        scheduler.stop()
+    assert [data[1] for _, data in witness.of_kind(0x90)] == MELODY
+    assert witness.sounding() == set()
+
+
+def test_clock_is_24_ticks_a_beat(witness: Witness) -> None:
+    with SchedulerClient("witness in", send_clock=True) as scheduler:
+        scheduler.start(time.monotonic() + 0.1, 120.0)
+        scheduler.play([NoteEvent(float(beat), 0.5, 60, 80, 1, "beat") for beat in range(5)])
+        wait_for(lambda: len(witness.of_kind(0x90)) >= 5, "5 beats")
+    events = list(witness.events)
+    assert events[0][1] == START
+    assert wait_for(lambda: witness.events[-1][1] == STOP, "the stop")
+    beats = [i for i, (_, data) in enumerate(events) if data[0] == 0x90]
+    for start, stop in itertools.pairwise(beats):
+        assert sum(data == CLOCK for _, data in events[start:stop]) == 24
+    assert_spaced([seconds for seconds, data in events if data == CLOCK][:97], 0.5 / 24)
+
+
+@pytest.fixture(params=["virtual", "named"])
+def playing_parent(request: pytest.FixtureRequest, witness: Witness) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A parent process with a scheduler that holds three notes; and the scheduler's process id."""
+    arguments = [] if request.param == "virtual" else ["witness in"]
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert parent.stdout is not None
+    assert parent.stdin is not None
+    scheduler_pid = int(parent.stdout.readline())
+    if request.param == "virtual":
+        witness.listen_to("Kelly Live")
+    parent.stdin.write("go\n")
+    wait_for(lambda: witness.sounding() == {(1, 60), (1, 64), (10, 38)}, "three held notes")
+    yield parent, scheduler_pid
+    parent.kill()
+    parent.communicate()
+
+
+@pytest.mark.parametrize("victim", ["the parent, SIGKILL", "the scheduler, SIGTERM"])
+def test_every_note_ends_when_a_process_does(
+    playing_parent: tuple[subprocess.Popen[str], int], witness: Witness, victim: str
+) -> None:
+    parent, scheduler_pid = playing_parent
+    killed = witness.now()
+    if victim.startswith("the parent"):
+        parent.kill()
+    else:
+        os.kill(scheduler_pid, signal.SIGTERM)
+    # note-offs, then CC 123 and CC 120 on the two channels that were used
+    wait_for(lambda: len(witness.of_kind(0xB0)) >= 4, "the silence")
+    assert witness.sounding() == set()
+    assert sorted(data for _, data in witness.of_kind(0x80)) == [
+        note_off(1, 60),
+        note_off(1, 64),
+        note_off(10, 38),
+    ]
+    assert [data.hex() for _, data in witness.of_kind(0xB0)] == ["b07b00", "b07800", "b97b00", "b97800"]
+    silent = max(seconds for seconds, _ in witness.of_kind(0x80, 0xB0))
+    print(f"  {victim}: silent after {(silent - killed) * 1e3:.1f} ms")
+    assert silent - killed < SILENCE_LIMIT_SECONDS
+    wait_for(lambda: not os.path.exists(f"/proc/{scheduler_pid}") or _is_zombie(scheduler_pid), "the scheduler to end")
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def test_a_killed_scheduler_is_silenced_by_its_parent(witness: Witness) -> None:
+    with SchedulerClient("witness in") as scheduler:
+        scheduler.start(time.monotonic(), 120.0)
+        scheduler.play([NoteEvent(0.0, 1000.0, 60, 80, 3, "pad")])
+        wait_for(lambda: witness.sounding() == {(3, 60)}, "the held note")
+        assert scheduler._process is not None
+        scheduler._process.kill()
+        wait_for(lambda: len(witness.of_kind(0xB0)) == 2, "the parent's silence")
+        assert [data.hex() for _, data in witness.of_kind(0xB0)] == ["b27b00", "b27800"]
+        assert "ended by itself (exit code -9)" in str(scheduler.health().error)
+
+
+def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
+    recorder = Witness("kelly-vanishing")
+    with SchedulerClient("vanishing in") as scheduler:
+        scheduler.start(time.monotonic(), 120.0)
+        recorder.close()
+        wait_for(lambda: scheduler.health().error, "the report")
+        assert "'kelly-vanishing:in' is gone" in str(scheduler.health().error)
+
+
+@pytest.mark.parametrize("query", [None, "brief in"], ids=["virtual", "named"])
+def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(
+    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch, query: str | None
+) -> None:
+    server = start_jackd(f"kelly-brief-{os.getpid()}")
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+    listener = Witness("brief")
+    try:
+        scheduler = SchedulerClient(query, send_clock=True)
+        scheduler.open()
+        scheduler.start(time.monotonic(), 120.0)
+        end(server.process)
+        wait_for(lambda: scheduler.health().error, "the report")
+        begun = time.monotonic()
+        scheduler.stop()
+        assert time.monotonic() - begun < 4.0
+        assert "is gone" in str(scheduler.health().error)
+    finally:
+        end(server.process)
+        listener.close()
+
+
+def test_no_server_is_started_for_a_listing(
+    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", f"kelly-nowhere-{os.getpid()}")
+    assert not [backend.name for backend in ports.backends() if "jack" in backend.name]
+    assert capfd.readouterr().err == ""  # and the C libraries kept quiet about it
+    if not ports.backends():
+        with pytest.raises(MidiError, match="no MIDI system is running"):
+            ports.open_output(None)
+
+
+def libremidi_backends() -> list[ports.MidiBackend]:
+    backend_libremidi = pytest.importorskip("kelly_live.midi.backend_libremidi")
+    return list(backend_libremidi.backends())
+
+
+@pytest.mark.parametrize("library", ["rtmidi", "libremidi"])
+@pytest.mark.parametrize("query", [None, "witness in"], ids=["virtual", "named"])
+def test_each_back_end_delivers_all_it_was_given_before_it_closes(
+    witness: Witness, library: str, query: str | None
+) -> None:
+    among = list(backend_rtmidi.backends()) if library == "rtmidi" else libremidi_backends()
+    assert [backend.name for backend in among] == [f"{library}:jack"]
+    opened = ports.open_output(query, among)
+    if query is None:
+        witness.listen_to(ports.VIRTUAL_PORT_NAME)
+    assert opened.is_virtual == (query is None)
+    opened.out.send(note_on(1, 60, 80))
+    opened.out.send(note_off(1, 60))
+    opened.out.close()
+    opened.out.close()
+    assert [data for _, data in wait_for(lambda: list(witness.events), "the notes")][:2] == [
+        note_on(1, 60, 80),
+        note_off(1, 60),
+    ]
+    with pytest.raises(MidiError, match="is closed"):
+        opened.out.send(note_on(1, 60, 80))
+
+
+def test_fluidsynth_sounds_and_falls_silent(witness: Witness, fluidsynth: str) -> None:
+    with SchedulerClient(fluidsynth) as scheduler:
+        scheduler.start(time.monotonic(), 120.0)
+        scheduler.play([NoteEvent(0.0, 1000.0, pitch, 110, 1, "chord") for pitch in (60, 64, 67)])
+        wait_for(lambda: witness.peak_since_last() > 0.02, "a sound")
+    wait_for(lambda: (time.sleep(0.1), witness.peak_since_last() < 1e-3)[1], "the silence after the stop")

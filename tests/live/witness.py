@@ -1,0 +1,65 @@
+"""An independent ear, in a process of its own: a JACK client that tells on stdout what it hears, with JACK's times.
+
+Its own process, so that no thread of ours can hold it up: JACK waits for its clients, and a Python callback for its
+interpreter's lock. Lines out: `midi SECONDS HEX`, `now SECONDS`, `peak LEVEL` (full scale 1, since the last question),
+`ok`, `no REASON`. Lines in: `now`, `peak`, `connect SOURCE INPUT` (INPUT: midi or audio;
+SOURCE: a part of a port's name, without spaces), `input PART` (the MIDI input with that in its name).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from queue import SimpleQueue
+
+import jack
+import numpy as np
+
+
+def main(name: str) -> None:
+    client = jack.Client(name, no_start_server=True)
+    midi = client.midi_inports.register("in")
+    audio = client.inports.register("ear")
+    lines: SimpleQueue[str] = SimpleQueue()
+    peak = [0.0]
+
+    @client.set_process_callback
+    def process(_: int) -> None:
+        for offset, data in midi.incoming_midi_events():
+            lines.put(f"midi {(client.last_frame_time + offset) / client.samplerate} {bytes(data).hex()}")
+        peak[0] = max(peak[0], float(np.abs(audio.get_array()).max()))
+
+    def answer(words: list[str]) -> str:
+        match words:
+            case ["now"]:
+                return f"now {client.last_frame_time / client.samplerate}"
+            case ["peak"]:
+                level, peak[0] = peak[0], 0.0
+                return f"peak {level}"
+            case ["connect", source, target]:
+                wanted = [p for p in client.get_ports(is_output=True) if source in p.name.replace(" ", "")]
+                wanted = [p for p in wanted if p.is_midi == (target == "midi")]
+                if not wanted:
+                    return "no such port"
+                client.connect(wanted[0], midi if target == "midi" else audio)
+                return "ok"
+            case ["input", part]:
+                found = [p.name for p in client.get_ports(is_input=True, is_midi=True) if part in p.name]
+                return f"input {found[0]}" if found else "no such port"
+        return f"no such command {words}"
+
+    def tell() -> None:
+        while True:
+            print(lines.get(), flush=True)
+
+    client.activate()
+    threading.Thread(target=tell, daemon=True).start()
+    lines.put("ok")
+    for line in sys.stdin:
+        lines.put(answer(line.split()))
+    client.deactivate()
+    client.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
