@@ -1,0 +1,87 @@
+"""The trained mapper behind the Mapper protocol: an emotion state in, checked music parameters out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from kelly_live.domain import (
+    NEUTRAL_PROBABILITIES,
+    Dynamics,
+    EmotionState,
+    MusicParameters,
+    Register,
+    TempoRange,
+    TimingWeights,
+)
+from kelly_live.nets.mapper import DynamicEmotionToMusicMapper, load_net
+
+CHECKPOINT = "mapper.safetensors"
+# A state at least this sure is played as it is. Below, it is drawn towards neutral in proportion, so that noise and
+# silence sound like a resting player; eight-way probabilities rarely reach certainty, so 1 would mute everything.
+SURE = 0.5
+
+
+def relaxed(state: EmotionState) -> EmotionState:
+    """The state drawn towards neutral by its lack of confidence: untouched from SURE up, neutral itself at 0."""
+    trust = min(state.confidence / SURE, 1.0)
+    blend = [
+        trust * p + (1.0 - trust) * rest for p, rest in zip(state.probabilities, NEUTRAL_PROBABILITIES, strict=True)
+    ]
+    return replace(
+        state,
+        probabilities=tuple(blend),
+        valence=trust * state.valence,
+        arousal=trust * state.arousal,
+        dominance=trust * state.dominance,
+    )
+
+
+class LearnedMapper:
+    """EmotionState → MusicParameters by a trained net; a pure function of the state. Thread: analysis only.
+
+    `user` 0 is the base mapping, as is any user that the net does not know.
+    """
+
+    def __init__(self, net: DynamicEmotionToMusicMapper, device: str = "cpu", user: int = 0) -> None:
+        self._net = net.to(device).eval()
+        self._device = device
+        self._user = torch.tensor([user], device=device) if user else None
+
+    def __call__(self, state: EmotionState) -> MusicParameters:
+        felt = relaxed(state)
+        # One row in, one row out: both cross to the device and back once, whatever the number of parameters.
+        inputs = torch.tensor([[*felt.probabilities, felt.valence, felt.arousal, felt.dominance]], device=self._device)
+        with torch.inference_mode():
+            music = self._net(inputs[:, :-3], inputs[:, -3:], self._user)
+            names = sorted(music)
+            numbers = torch.cat([music[name].reshape(-1) for name in names]).tolist()
+        values: dict[str, tuple[float, ...]] = {}
+        for name in names:
+            size = music[name].numel()
+            values[name], numbers = tuple(numbers[:size]), numbers[size:]
+        return _parameters(values)
+
+
+def _parameters(values: dict[str, tuple[float, ...]]) -> MusicParameters:
+    """The net's numbers as a checked value."""
+
+    def number(name: str) -> float:
+        return values[name][0]
+
+    return MusicParameters(
+        tempo=TempoRange(number("tempo_min"), number("tempo_suggested"), number("tempo_max")),
+        modes=values["mode_weights"],
+        register=Register(number("register_low"), number("register_center"), number("register_high")),
+        dynamics=Dynamics(number("dynamics_floor"), number("dynamics_ceiling"), number("dynamics_variance")),
+        timing=TimingWeights(*values["timing_weights"]),
+        density=number("density"),
+        rhythms=values["rhythm_weights"],
+    )
+
+
+def load_mapper(models_dir: Path, device: str = "cpu", user: int = 0) -> LearnedMapper:
+    """The mapper that ships in `models_dir`. Raises ModelError."""
+    return LearnedMapper(load_net(models_dir / CHECKPOINT), device, user)

@@ -1,0 +1,259 @@
+"""Emotion becomes music: a small net that predicts the distribution of each musical parameter, then commits to a value.
+
+A scalar parameter follows a sinh-arcsinh density (Jones & Pewsey 2009): location and scale depend on the state, skew
+and tail on the parameter; density and quantiles have closed forms. Mode, timing and rhythm are softmax weights.
+
+Committing: conditional medians huddle around the corpus mean, because an emotion explains only part of a parameter. A
+player who *means* the emotion goes further. So what leaves `forward` is stretched from the corpus centre by a gain that
+training measures (`set_commitment`): medians get back the spread that the data has, weights the entropy that single
+pieces have. `distribution` stays as learned.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import NormalDist
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kelly_live.domain import EMOTION_VAD, EMOTIONS, MODES, RHYTHMS
+from kelly_live.errors import ModelError
+from kelly_live.nets.checkpoint import load_checkpoint, load_weights
+
+# Scalars are learned on scales without bounds: log2 of BPM; MIDI notes; log2 of semitones, of velocity share, …
+SCALARS = (
+    "tempo", "centre", "below", "above", "level", "softer", "louder", "variation", "density",
+)  # fmt: skip
+WEIGHTS = {"modes": len(MODES), "timing": 3, "rhythms": len(RHYTHMS)}
+
+TEMPO_BPM = (40.0, 160.0)
+TEMPO_SPAN_BPM = 60.0
+REGISTER_NOTES = (24.0, 72.0)
+REGISTER_SPAN_NOTES = 48.0
+DENSITY_TOP = 3.0
+KIND = "mapper"
+CORPUS_PREFIX = "corpus."  # weights of a checkpoint that only training needs: what is constant between its corpora
+USER_DIM = 64
+QUANTILES = (0.2, 0.5, 0.8)
+_LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
+
+
+def _soft_limit(values: Tensor, limit: float) -> Tensor:
+    """Within ±limit, smooth, and finite for any finite input."""
+    return limit * torch.tanh(torch.nan_to_num(values, nan=0.0, posinf=1e6, neginf=-1e6) / limit)
+
+
+@dataclass(frozen=True)
+class ParameterDistribution:
+    """What the net believes: standardised `location`, `log_scale` `[B, S]` over SCALARS with `skew`, `log_tail` `[S]`,
+    and logits `[B, n]` for each of WEIGHTS."""
+
+    location: Tensor
+    log_scale: Tensor
+    skew: Tensor
+    log_tail: Tensor
+    logits: dict[str, Tensor]
+
+    def log_density(self, standardised: Tensor) -> Tensor:
+        """Log density (nats) `[B, S]` of standardised scalars."""
+        tail = self.log_tail.exp()
+        u = (standardised - self.location) / self.log_scale.exp()
+        z = torch.sinh(torch.clamp(tail * torch.asinh(u) - self.skew, -12.0, 12.0))
+        return (
+            -0.5 * math.log(2 * math.pi) - 0.5 * z**2 + self.log_tail + 0.5 * torch.log1p(z**2)
+            - 0.5 * torch.log1p(u**2) - self.log_scale
+        )  # fmt: skip
+
+    def quantile(self, probability: float) -> Tensor:
+        """Standardised scalars `[B, S]` that a share `probability` of such music stays under."""
+        z = math.asinh(NormalDist().inv_cdf(probability))
+        return self.location + self.log_scale.exp() * torch.sinh((z + self.skew) / self.log_tail.exp())
+
+
+class DynamicEmotionToMusicMapper(nn.Module):
+    """Emotion state → MusicParameters' numbers, always inside the documented ranges.
+
+    `num_users` listeners with an embedding of their own; index 0 is "no one" and means the base mapping, unchanged.
+    """
+
+    scalar_mean: Tensor
+    scalar_sd: Tensor
+    scalar_gain: Tensor
+    weight_gain: Tensor
+    centre: Tensor
+    anchors: Tensor
+
+    def __init__(
+        self, emotion_dim: int = len(EMOTIONS), hidden_dim: int = 256, num_modes: int = 7, num_users: int = 16
+    ):
+        super().__init__()
+        self.config = {
+            "emotion_dim": emotion_dim, "hidden_dim": hidden_dim, "num_modes": num_modes, "num_users": num_users,
+        }  # fmt: skip
+        self.sizes = {**WEIGHTS, "modes": num_modes}
+        outputs = 2 * len(SCALARS) + sum(self.sizes.values())
+        inputs = emotion_dim + 6
+        self.linear = nn.Linear(inputs, outputs)
+        self.body = nn.Sequential(
+            nn.Linear(inputs, hidden_dim), nn.SiLU(), nn.Linear(hidden_dim, hidden_dim), nn.SiLU()
+        )
+        self.bend = nn.Linear(hidden_dim, outputs)
+        self.shape = nn.Parameter(torch.zeros(2, len(SCALARS)))
+        self.user = nn.Embedding(num_users + 1, USER_DIM, padding_idx=0)
+        self.adapter = nn.Linear(USER_DIM, outputs, bias=False)
+        nn.init.zeros_(self.adapter.weight)  # a new user begins at the base mapping
+        anchors = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
+        self.register_buffer("anchors", F.pad(anchors, (0, 0, 0, max(emotion_dim - len(EMOTIONS), 0)))[:emotion_dim])
+        self.register_buffer(
+            "scalar_mean", torch.tensor([math.log2(110.0), 67.0, 3.2, 3.0, -1.2, -1.3, -1.3, -1.0, 0.3])
+        )
+        self.register_buffer("scalar_sd", torch.tensor([0.4, 6.0, 0.5, 0.5, 0.5, 1.0, 1.0, 0.5, 0.6]))
+        self.register_buffer("scalar_gain", torch.ones(len(SCALARS)))
+        self.register_buffer("weight_gain", torch.ones(len(self.sizes)))
+        self.register_buffer("centre", torch.zeros(outputs))
+
+    # ------------------------------------------------------------ what is learned
+
+    def raw(self, probabilities: Tensor, vad: Tensor, user: Tensor | None = None) -> Tensor:
+        """Unbounded outputs `[B, outputs]` of probabilities `[B, E]`, vad `[B, 3]`, user `[B]` (0 or unknown: none)."""
+        p = torch.clamp(torch.nan_to_num(probabilities), 0.0, 1.0)
+        p = p / torch.clamp(p.sum(-1, keepdim=True), min=1e-6)
+        place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
+        features = torch.cat([p, place, p @ self.anchors], dim=-1)
+        outputs: Tensor = self.linear(features) + self.bend(self.body(features))
+        if user is not None:
+            known = torch.where((user >= 0) & (user < self.user.num_embeddings), user, torch.zeros_like(user))
+            outputs = outputs + self.adapter(self.user(known))
+        return _soft_limit(outputs, _LIMIT)
+
+    def unpack(self, raw: Tensor) -> ParameterDistribution:
+        """Name the columns of `raw`. Scales stay within a factor of about 7 of the corpus's own."""
+        location, log_scale, *logits = raw.split([len(SCALARS)] * 2 + list(self.sizes.values()), dim=-1)
+        return ParameterDistribution(
+            location=location,
+            log_scale=_soft_limit(log_scale, 2.0),
+            skew=_soft_limit(self.shape[0], 1.0),
+            log_tail=_soft_limit(self.shape[1], 0.7),
+            logits=dict(zip(self.sizes, logits, strict=True)),
+        )
+
+    def distribution(self, probabilities: Tensor, vad: Tensor, user: Tensor | None = None) -> ParameterDistribution:
+        """The learned distribution of each parameter given the state; no commitment, no range."""
+        return self.unpack(self.raw(probabilities, vad, user))
+
+    # ------------------------------------------------------------ what is played
+
+    @torch.no_grad()
+    def set_commitment(self, centre: Tensor, scalar_gain: Tensor, weight_gain: Tensor) -> None:
+        """Stretch from `centre` (raw outputs `[outputs]` of the average state) by these gains, each at least 0."""
+        self.centre.copy_(centre)
+        self.scalar_gain.copy_(scalar_gain)
+        self.weight_gain.copy_(weight_gain)
+
+    def committed(self, raw: Tensor) -> Tensor:
+        """`raw` with locations and logits stretched from the corpus centre; scales stay as they are."""
+        gains = torch.cat(
+            [self.scalar_gain, torch.ones_like(self.scalar_gain)]
+            + [gain.expand(size) for gain, size in zip(self.weight_gain, self.sizes.values(), strict=True)]
+        )
+        return self.centre + gains * (raw - self.centre)
+
+    def forward(
+        self,
+        probabilities: Tensor,
+        vad: Tensor,
+        user: Tensor | None = None,
+        culture: dict[str, Tensor] | None = None,
+        culture_strength: float = 1.0,
+    ) -> dict[str, Tensor]:
+        """Numbers to play: tempo_*, register_*, dynamics_*, density `[B]`; mode_, timing_, rhythm_weights `[B, n]`.
+
+        `culture` holds CulturalContextAdapter's outputs; at strength 1 its preferences and the emotion's weigh alike,
+        at 0 (or None) it changes nothing.
+        """
+        spread = self.unpack(self.committed(self.raw(probabilities, vad, user)))
+        quantiles = torch.stack([spread.quantile(q) for q in QUANTILES])
+        values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)
+        early, middle, late = (dict(zip(SCALARS, rank.unbind(-1), strict=True)) for rank in values)
+
+        centre = middle["centre"]
+        level = torch.exp2(torch.clamp(middle["level"], -10.0, 0.0))
+        music = {
+            **_ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, *(_exp2(rank["tempo"]) for rank in (early, middle, late))),
+            **_ordered(
+                "register", REGISTER_NOTES, REGISTER_SPAN_NOTES,
+                centre - _exp2(middle["below"]), centre, centre + _exp2(middle["above"]),
+                names=("low", "center", "high"),
+            ),
+            "mode_weights": torch.softmax(spread.logits["modes"], dim=-1),
+            "timing_weights": torch.softmax(spread.logits["timing"], dim=-1),
+            "rhythm_weights": torch.softmax(spread.logits["rhythms"], dim=-1),
+            "dynamics_variance": torch.clamp(_exp2(middle["variation"]), 0.0, 1.0),
+            "density": torch.clamp(_exp2(middle["density"]), 0.0, DENSITY_TOP),
+        }  # fmt: skip
+        floor = torch.clamp(level - _exp2(middle["softer"]), 0.0, 1.0)
+        music["dynamics_floor"] = floor
+        music["dynamics_ceiling"] = torch.maximum(torch.clamp(level + _exp2(middle["louder"]), 0.0, 1.0), floor)
+        if culture is not None and culture_strength > 0.0:
+            music = _coloured(music, culture, min(culture_strength, 1.0))
+        return music
+
+
+def _exp2(values: Tensor) -> Tensor:
+    return torch.exp2(torch.clamp(values, -12.0, 12.0))
+
+
+def _ordered(
+    name: str, low_range: tuple[float, float], span: float, low: Tensor, middle: Tensor, high: Tensor,
+    names: tuple[str, str, str] = ("min", "suggested", "max"),
+) -> dict[str, Tensor]:  # fmt: skip
+    """`low` into its range, `high` within `span` of it, `middle` between; the window slides so that `middle` keeps."""
+    ceiling = low_range[1] + span
+    middle = torch.clamp(middle, low_range[0], ceiling)
+    # A band wider than the span is narrowed around the middle, not cut off at one end.
+    width = torch.clamp((high - low).clamp(min=1e-6), max=1e5)
+    scale = torch.clamp(span / width, max=1.0)
+    low = torch.clamp(middle - scale * (middle - low).clamp(min=0.0), *low_range)
+    low = torch.maximum(low, torch.clamp(middle - span, *low_range))
+    high = torch.minimum(torch.maximum(middle + scale * (high - middle).clamp(min=0.0), low), low + span)
+    middle = torch.minimum(torch.maximum(middle, low), high)
+    return dict(zip((f"{name}_{part}" for part in names), (low, middle, high), strict=True))
+
+
+def _coloured(music: dict[str, Tensor], culture: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
+    """Geometric middle between emotion and culture at strength 1: neither can veto, both are heard."""
+    share = 0.5 * strength
+    music = dict(music)
+    for ours, theirs in (("mode_weights", "mode_preferences"), ("rhythm_weights", "rhythm_patterns")):
+        if theirs in culture:
+            blend = (1.0 - share) * torch.log(music[ours] + 1e-6) + share * torch.log(culture[theirs] + 1e-6)
+            music[ours] = torch.softmax(blend, dim=-1)
+    if "tempo_range" in culture:
+        theirs = torch.clamp(culture["tempo_range"], 20.0, 300.0).unbind(-1)
+        ours = [music[f"tempo_{part}"] for part in ("min", "suggested", "max")]
+        blend = [mine ** (1.0 - share) * other**share for mine, other in zip(ours, theirs, strict=True)]
+        music |= _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, *blend)
+    if "dynamics" in culture:
+        soft, _, loud = torch.clamp(culture["dynamics"], 0.0, 1.0).unbind(-1)
+        music["dynamics_floor"] = (1.0 - share) * music["dynamics_floor"] + share * soft
+        louder = (1.0 - share) * music["dynamics_ceiling"] + share * loud
+        music["dynamics_ceiling"] = torch.maximum(louder, music["dynamics_floor"])
+    return music
+
+
+def load_net(path: Path) -> DynamicEmotionToMusicMapper:
+    """The trained net of a checkpoint, on the CPU and ready to map. Raises ModelError."""
+    checkpoint = load_checkpoint(path, KIND)
+    try:
+        net = DynamicEmotionToMusicMapper(**checkpoint.config)
+    except TypeError as error:
+        raise ModelError(
+            f"the checkpoint {path} has a config that does not fit ({error}); reinstall kelly-live"
+        ) from error
+    played = {name: weight for name, weight in checkpoint.weights.items() if not name.startswith(CORPUS_PREFIX)}
+    load_weights(net, replace(checkpoint, weights=played), path)
+    return net.eval()
