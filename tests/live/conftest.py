@@ -152,6 +152,9 @@ class Witness:
         """Connect the output port (kind midi or audio) whose name has this in it, as a player would in a patch bay."""
         question = f"connect {part_of_name.replace(' ', '')} {kind}"
         wait_for(lambda: self._ask(question) == ["ok"], f"a port {part_of_name!r}", 20.0)
+        # JACK says yes at once, and switches to the new graph some periods later.
+        settled = self.now() + 40 * PERIOD_SECONDS
+        wait_for(lambda: self.now() > settled, "the connection")
 
     def midi_input(self, part_of_name: str) -> str:
         """The full name of another client's MIDI input, as soon as there is one."""
@@ -177,7 +180,13 @@ class Witness:
         return notes
 
     def close(self) -> None:
-        end(self._process)
+        """Leaves the graph by itself: a killed client would hold the server up for seconds."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(5.0)
+        except subprocess.TimeoutExpired:
+            end(self._process)
         self._reader.join(5.0)
 
 
@@ -201,13 +210,14 @@ def fluidsynth(witness: Witness) -> Iterator[str]:
         unavailable("no General MIDI sound font is installed; apt install fluid-soundfont-gm")
     name = f"kelly-synth-{os.getpid()}"
     options = ["-a", "jack", "-m", "jack", "-r", str(SAMPLE_RATE), "-o", f"audio.jack.id={name}"]
-    options += ["-o", f"midi.jack.id={name}-midi", "-o", "synth.cpu-cores=1", "-o", "audio.jack.autoconnect=0"]
+    options += ["-o", f"midi.jack.id={name}", "-o", "synth.cpu-cores=1", "-o", "audio.jack.autoconnect=0"]
     # Its shell keeps it alive for as long as stdin is open.
     process = subprocess.Popen(
         [program, *options, sound_font], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        witness.listen_to(f"{name}:", "audio")
-        yield witness.midi_input(f"{name}-midi")
+        witness.listen_to(f"{name}:left", "audio")
+        yield witness.midi_input(f"{name}:")
+        process.communicate(b"quit\n", timeout=10.0)
     finally:
         end(process)
