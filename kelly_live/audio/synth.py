@@ -60,7 +60,9 @@ def _electric_piano(time: Audio, frequency: float, bright: float) -> Audio:
     """Two-operator FM (after the DX7's tine pianos): a bell that fades quickly over a body that fades slowly."""
     phase = _cycles(time, frequency)
     body = _sine(phase + (0.05 + 0.22 * bright) * _fade(time, 2.2) * _sine(phase))
-    tine = _sine(phase + 0.12 * bright * _fade(time, 6.0) * _sine(_cycles(time, 14.0 * frequency)))
+    # Where the real tine would be above hearing, so is the modulator: a lower one keeps it from folding back.
+    ratio = 14.0 if 14.0 * frequency < 0.4 * SAMPLE_RATE else 1.0
+    tine = _sine(phase + 0.12 * bright * _fade(time, 6.0) * _sine(_cycles(time, ratio * frequency)))
     return (0.75 * body + 0.25 * tine) * _fade(time, 0.7 + frequency / 900.0)
 
 
@@ -90,7 +92,7 @@ def _lead(time: Audio, frequency: float, bright: float) -> Audio:
     depth = np.float32(0.0035 * frequency / (2.0 * np.pi * 5.3))  # 6 cents either way, at 5.3 Hz
     late = _rise(np.maximum(time - np.float32(0.25), np.float32(0.0)), 0.4)
     phase: Audio = _cycles(time, frequency) + depth * late * _sine(_cycles(time, 5.3))
-    tone = _sine(phase) + (0.15 + 0.3 * bright) * _sine(2.0 * phase) + 0.3 * bright * _sine(3.0 * phase)
+    tone: Audio = _sine(phase) + (0.15 + 0.3 * bright) * _sine(2.0 * phase) + 0.3 * bright * _sine(3.0 * phase)
     return tone * _rise(time, 0.03) * np.float32(0.7)
 
 

@@ -15,15 +15,17 @@ conductor, with the reason in its status, and the band plays on.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, Protocol
 
 from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.feel import phrase_arc, stray, velocity
+from kelly_live.music.harmony import Phrase
 from kelly_live.music.rhythm import beat_strength
 
-__all__ = ["Descriptor", "Generator", "MusicContext", "bars_of", "struck", "within"]
+__all__ = ["BarPlayer", "Descriptor", "Generator", "MusicContext", "struck"]
 
 
 class Generator(Protocol):
@@ -42,16 +44,41 @@ class Generator(Protocol):
         """Forget everything: a new session begins at beat 0. Thread: conductor, never during `generate`."""
 
 
-def bars_of(context: MusicContext, start_beat: float, end_beat: float) -> Iterator[int]:
-    """The bars that [start_beat, end_beat) touches."""
-    per_bar = context.beats_per_bar
-    return iter(range(int(start_beat // per_bar), math.ceil(end_beat / per_bar)))
+class BarPlayer(ABC):
+    """A generator that plans by the bar: subclasses say what a bar holds, and slices are cut out of it.
 
+    The plans of the latest bars are kept while nothing they were made from changes; they are a saving, not a state.
+    """
 
-def within(notes: Iterable[NoteEvent], start_beat: float, end_beat: float) -> list[NoteEvent]:
-    """The notes that start in [start_beat, end_beat), sorted by onset, then pitch."""
-    inside = [note for note in notes if start_beat <= note.onset_beats < end_beat]
-    return sorted(inside, key=lambda note: (note.onset_beats, note.pitch))
+    descriptor: ClassVar[Descriptor]
+
+    def __init__(self) -> None:
+        self._made_from: tuple[MusicParameters, Phrase, str, bool] | None = None
+        self._bars: dict[int, list[NoteEvent]] = {}
+
+    @abstractmethod
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterable[NoteEvent]:
+        """The notes that start in a bar of `context.phrase`, in any order; a pure function."""
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Sequence[NoteEvent]:
+        made_from = (parameters, context.phrase, context.rhythm, context.closing)
+        if self._made_from != made_from:
+            self._made_from = made_from
+            self._bars = {}
+        per_bar = context.beats_per_bar
+        notes: list[NoteEvent] = []
+        for bar in range(int(start_beat // per_bar), math.ceil(end_beat / per_bar)):
+            if bar not in self._bars:
+                planned = self.bar_notes(parameters, context, bar)
+                self._bars[bar] = sorted(planned, key=lambda note: (note.onset_beats, note.pitch))
+            notes += [note for note in self._bars[bar] if start_beat <= note.onset_beats < end_beat]
+        return notes
+
+    def reset(self) -> None:
+        self._made_from = None
+        self._bars = {}
 
 
 def struck(

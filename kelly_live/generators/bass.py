@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar
 
 from kelly_live.domain import MusicParameters, NoteEvent
-from kelly_live.generators.base import Descriptor, MusicContext, bars_of, struck, within
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.harmony import ChordSpan
 from kelly_live.music.rhythm import PACE, ranked_places, wanted
@@ -17,21 +17,12 @@ _CENTRE = 38.0  # D2: roots lie within half an octave of it
 _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 
 
-class BassGenerator:
+class BassGenerator(BarPlayer):
     """One voice; plays the root on every change of chord, so that the harmony stands even when it is sparse."""
 
     descriptor: ClassVar[Descriptor] = Descriptor("bass", "bass", channel=2, program=33)
 
-    def generate(
-        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
-    ) -> Sequence[NoteEvent]:
-        notes = (n for bar in bars_of(context, start_beat, end_beat) for n in self._bar(parameters, context, bar))
-        return within(notes, start_beat, end_beat)
-
-    def reset(self) -> None:
-        """Nothing is remembered."""
-
-    def _bar(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         start = float(bar * context.beats_per_bar)
         places = _places(parameters, context, bar)
         ends = [*places[1:], float(context.beats_per_bar)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar
 
 from kelly_live.domain import MusicParameters, NoteEvent
-from kelly_live.generators.base import Descriptor, MusicContext, bars_of, struck, within
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
 from kelly_live.music.voicing import tuned, voice
@@ -17,21 +17,12 @@ _LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 60
 _ROLL_BEATS = 0.5  # from voice to voice where the music is sustained
 
 
-class ChordGenerator:
+class ChordGenerator(BarPlayer):
     """Comps the phrase's chords in four voices; weak strokes leave out the lowest."""
 
     descriptor: ClassVar[Descriptor] = Descriptor("chords", "chords", channel=1, program=4)
 
-    def generate(
-        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
-    ) -> Sequence[NoteEvent]:
-        notes = (n for bar in bars_of(context, start_beat, end_beat) for n in self._bar(parameters, context, bar))
-        return within(notes, start_beat, end_beat)
-
-    def reset(self) -> None:
-        """Nothing is remembered."""
-
-    def _bar(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         start = float(bar * context.beats_per_bar)
         strokes = _strokes(parameters, context, bar)
         ends = [*strokes[1:], float(context.beats_per_bar)]

@@ -7,12 +7,12 @@ A place's pitch so depends on the places that are stronger than it, never on how
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from kelly_live.domain import MusicParameters, NoteEvent
-from kelly_live.generators.base import Descriptor, MusicContext, bars_of, struck, within
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import phrase_arc
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
@@ -25,45 +25,33 @@ _LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
 _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
 
 
-class MelodyGenerator:
+class MelodyGenerator(BarPlayer):
     """One voice inside the register, that breathes at phrase ends."""
 
     descriptor: ClassVar[Descriptor] = Descriptor("melody", "melody", channel=3, program=11)
 
-    def generate(
-        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
-    ) -> Sequence[NoteEvent]:
-        line = _Line(parameters, context)
-        per_bar = context.beats_per_bar
-        onsets = [
-            bar * per_bar + position
-            for bar in range(context.phrase.start_bar, context.phrase.start_bar + context.phrase.bars)
-            for position in _places(parameters, context, bar)
-        ]
-        inside = set(bars_of(context, start_beat, end_beat))
-        notes = []
-        for beat, following in zip(onsets, [*onsets[1:], None], strict=True):
-            if context.bar_at(beat) not in inside:
-                continue
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        line, phrase = _Line(parameters, context), context.phrase
+        here = [bar * context.beats_per_bar + place for place in _places(parameters, context, bar)]
+        later = (
+            other * context.beats_per_bar + place
+            for other in range(bar + 1, phrase.start_bar + phrase.bars)
+            for place in _places(parameters, context, other)
+        )
+        for beat, following in zip(here, [*here[1:], next(later, None)], strict=False):
             note = context.key.note(line.step(beat))
-            notes.append(
-                NoteEvent(
-                    onset_beats=float(beat),
-                    duration_beats=_length(context, beat, following),
-                    pitch=note.pitch,
-                    cents=note.cents,
-                    velocity=struck(parameters, context, "melody", beat, weight=1.15),
-                    channel=self.descriptor.channel,
-                    part=self.descriptor.part,
-                )
+            yield NoteEvent(
+                onset_beats=float(beat),
+                duration_beats=_length(context, beat, following),
+                pitch=note.pitch,
+                cents=note.cents,
+                velocity=struck(parameters, context, "melody", beat, weight=1.15),
+                channel=self.descriptor.channel,
+                part=self.descriptor.part,
             )
-        return within(notes, start_beat, end_beat)
-
-    def reset(self) -> None:
-        """Nothing is remembered."""
 
 
-def _theme_dice_names(context: MusicContext) -> tuple[object, ...]:
+def _theme(context: MusicContext) -> tuple[object, ...]:
     return context.phrase.theme, context.phrase.place.letter
 
 
@@ -74,7 +62,7 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
         return [0.0]
     bar_in_phrase = context.bar_in_phrase(bar)
     motif = _MOTIF[bar_in_phrase % 4] if not context.is_last_bar(bar) else 2
-    rng = dice(context.seed, "motif rhythm", *_theme_dice_names(context), motif)
+    rng = dice(context.seed, "motif rhythm", *_theme(context), motif)
     ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.22)
     count = parameters.density * per_bar * PACE[context.rhythm]
     if context.is_last_bar(bar):
@@ -115,7 +103,7 @@ class _Line:
         self.anchor = min(self.steps[-1], max(self.steps[0], near))
         self.strong = strong_beats(self.context.beats_per_bar)
         # The motif: how far each strong beat of bars 0 (and, shifted, 2) and 1 leaves the arc.
-        rng = dice(self.context.seed, "motif", *_theme_dice_names(self.context))
+        rng = dice(self.context.seed, "motif", *_theme(self.context))
         self.motif = [[rng.choice((-2, -1, 0, 1, 2)) for _ in self.strong] for _ in range(2)]
         turn = dice(self.context.seed, "turn", self.context.phrase.index)
         self.sequence = turn.choice((-1, 1, 2))
@@ -184,7 +172,7 @@ class _Line:
         return self._kept(self._joined(self.step(bar_start + before), self.step(bar_start + after), beat))
 
     def _joined(self, a: int, b: int, beat: float) -> int:
-        rng = dice(self.context.seed, "joint", *_theme_dice_names(self.context), self._motif_place(beat))
+        rng = dice(self.context.seed, "joint", *_theme(self.context), self._motif_place(beat))
         gap = b - a
         sign = 1 if gap > 0 else -1
         if gap == 0:

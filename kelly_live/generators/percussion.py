@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 from kelly_live.domain import MusicParameters, NoteEvent
-from kelly_live.generators.base import Descriptor, MusicContext, bars_of, struck, within
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.rhythm import middle_beat
 
@@ -26,34 +26,24 @@ class Hit(NamedTuple):
     density: float
 
 
-class PercussionGenerator:
+class PercussionGenerator(BarPlayer):
     """Channel 10. Each stroke has the density from which it is played, so more density only adds strokes."""
 
     descriptor: ClassVar[Descriptor] = Descriptor("percussion", "percussion", channel=10, program=0)
 
-    def generate(
-        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
-    ) -> Sequence[NoteEvent]:
-        notes = []
-        for bar in bars_of(context, start_beat, end_beat):
-            for hit in _hits(context, bar):
-                if parameters.density < hit.density:
-                    continue
-                beat = bar * context.beats_per_bar + hit.position
-                notes.append(
-                    NoteEvent(
-                        onset_beats=float(beat),
-                        duration_beats=_CRASH_BEATS if hit.key == CRASH else _HIT_BEATS,
-                        pitch=hit.key,
-                        velocity=struck(parameters, context, "percussion", beat, weight=hit.touch, voice=hit.key),
-                        channel=self.descriptor.channel,
-                        part=self.descriptor.part,
-                    )
-                )
-        return within(notes, start_beat, end_beat)
-
-    def reset(self) -> None:
-        """Nothing is remembered."""
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        for hit in _hits(context, bar):
+            if parameters.density < hit.density:
+                continue
+            beat = bar * context.beats_per_bar + hit.position
+            yield NoteEvent(
+                onset_beats=float(beat),
+                duration_beats=_CRASH_BEATS if hit.key == CRASH else _HIT_BEATS,
+                pitch=hit.key,
+                velocity=struck(parameters, context, "percussion", beat, weight=hit.touch, voice=hit.key),
+                channel=self.descriptor.channel,
+                part=self.descriptor.part,
+            )
 
 
 def _hits(context: MusicContext, bar: int) -> list[Hit]:

@@ -252,13 +252,16 @@ def _degrees(
         # The bar before the last leads into it: a full close by the mode's own cadence, a half one by the grammar.
         source = grammar.home if goes_home else dict.fromkeys(grammar.moves, 1.0)
         here = grammar.moves[degrees[-1]]
+        # Two chords to and fro are not a progression: the third bar brings a third one.
+        heard = {*degrees, last}
+        avoid = heard if len(heard) < 3 else {degrees[-1], last}
         degrees.append(
             pick(
                 ending,
                 {
                     d: w * here.get(d, _UNLIKELY) * grammar.moves[d].get(last, _UNLIKELY)
                     for d, w in source.items()
-                    if d not in (degrees[-1], last)
+                    if d not in avoid
                 }
                 or grammar.home,
             )

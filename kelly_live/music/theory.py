@@ -68,12 +68,14 @@ class Key:
         return min(around, key=lambda step: abs(self.cents(step) - 100.0 * pitch))
 
     def steps_within(self, low: float, high: float) -> range:
-        """The steps whose tones lie in [low, high] (MIDI note numbers); the one nearest the middle if none does."""
+        """The steps whose tones lie in [low, high] (MIDI note numbers); if none does, the playable one nearest."""
         first, last = self.step_near(low), self.step_near(high)
         first += self.cents(first) < 100.0 * low
         last -= self.cents(last) > 100.0 * high
         if first > last:
-            first = last = self.step_near((low + high) / 2.0)
+            middle = self.step_near((low + high) / 2.0)
+            playable = [step for step in (middle, middle + 1, middle - 1) if 0 <= self.note(step).pitch <= 127]
+            first = last = playable[0]
         return range(first, last + 1)
 
     @property

@@ -22,7 +22,7 @@ def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int) -> tuple[
 
     def cost(notes: tuple[int, ...]) -> float:
         sounding = {p % 12 for p in notes}
-        missing = sum(6.0 for pc in classes if pc not in sounding)
+        missing = sum(40.0 for pc in classes if pc not in sounding)
         # Doubling the third (or seventh) makes a chord thick; doubling the root or fifth is free.
         doubled = sum(1.5 * (sum(p % 12 == pc for p in notes) > 1) for pc in (*classes[1:2], *classes[3:4]))
         gaps = [b - a for a, b in pairwise(notes)]

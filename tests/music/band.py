@@ -46,7 +46,7 @@ def told(
 ) -> MusicParameters:
     """Parameters that differ from a plain middle only where the test says so."""
     return MusicParameters(
-        tempo=TempoRange(max(20.0, bpm - 10.0), bpm, bpm + 10.0),
+        tempo=TempoRange(max(20.0, bpm - 10.0), bpm, min(300.0, bpm + 10.0)),
         modes=one_hot(MODES, mode),
         register=Register(max(0.0, centre - half_range), centre, min(127.0, centre + half_range)),
         dynamics=Dynamics(floor, ceiling, variance),

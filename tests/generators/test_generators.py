@@ -1,0 +1,191 @@
+"""The built-in players one by one: cut anywhere, the same notes; and what makes their lines music."""
+
+import itertools
+import statistics
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kelly_live.domain import MODES, RHYTHMS, NoteEvent
+from kelly_live.generators.base import Generator
+from kelly_live.music.conductor import Conductor
+from kelly_live.music.context import MusicContext
+from kelly_live.music.harmony import plan_phrase
+from kelly_live.music.theory import Key, mode_scale
+from tests.music.band import RecordingSink, band, played, told
+
+PLAYERS: Sequence[Generator] = band()
+
+
+def moment(
+    seed: int = 3, index: int = 1, mode: str = "ionian", rhythm: str = "straight", per_bar: int = 4
+) -> MusicContext:
+    key = Key(2, mode_scale(mode))
+    phrase = plan_phrase(seed, index, key, start_bar=4 * index, beats_per_bar=per_bar, busy=True)
+    return MusicContext(seed=seed, phrase=phrase, rhythm=rhythm, bpm=100.0)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    player=st.sampled_from(PLAYERS),
+    cuts=st.lists(st.floats(0.0, 1.0), max_size=6),
+    seed=st.integers(0, 500),
+    index=st.integers(0, 9),
+    density=st.floats(0.0, 3.0),
+    mode=st.sampled_from(MODES),
+    rhythm=st.sampled_from(RHYTHMS),
+    per_bar=st.integers(2, 7),
+)
+def test_short_slices_and_long_ones_give_the_same_notes(
+    player: Generator, cuts: list[float], seed: int, index: int, density: float, mode: str, rhythm: str, per_bar: int
+) -> None:
+    context = moment(seed, index, mode, rhythm, per_bar)
+    parameters = told(density=density)
+    start, end = context.phrase.start_beat, context.phrase.end_beat
+    whole = list(player.generate(parameters, context, start, end))
+    edges = [start, *sorted(start + cut * (end - start) for cut in cuts), end]
+    pieces: list[NoteEvent] = []
+    for a, b in itertools.pairwise(edges):
+        piece = player.generate(parameters, context, a, b)
+        assert all(a <= note.onset_beats < b for note in piece)
+        pieces += piece
+    assert pieces == whole
+    assert [n.onset_beats for n in whole] == sorted(n.onset_beats for n in whole)
+
+
+@pytest.mark.parametrize("player", PLAYERS, ids=lambda p: p.descriptor.name)
+def test_new_parameters_count_from_the_next_slice(player: Generator) -> None:
+    context = moment(index=0)
+    quiet, loud = told(floor=0.1, ceiling=0.2, density=2.0), told(floor=0.8, ceiling=0.9, density=2.0)
+    notes = [*player.generate(quiet, context, 0.0, 5.25), *player.generate(loud, context, 5.25, 16.0)]
+    assert max(n.velocity for n in notes if n.onset_beats < 5.25) < min(
+        n.velocity for n in notes if n.onset_beats >= 5.25
+    )
+    assert [n.onset_beats for n in notes] == [n.onset_beats for n in player.generate(loud, context, 0.0, 16.0)]
+
+
+def test_everyone_has_a_channel_of_their_own() -> None:
+    assert Counter(p.descriptor.channel for p in PLAYERS) == Counter({1: 1, 2: 1, 3: 1, 10: 1})
+    for note in played(told()).notes:
+        assert note.channel == {"chords": 1, "bass": 2, "melody": 3, "percussion": 10}[note.part]
+
+
+class Piece:
+    """A played piece with the chords it was played over."""
+
+    def __init__(self, seed: int, density: float = 1.0, mode: str = "ionian", bars: int = 33) -> None:
+        sink = RecordingSink()
+        self.contexts: list[MusicContext] = []
+        listener = _Listener(self.contexts)
+        Conductor(sink, [listener, *band()], seed=seed, tonic=0, length_bars=bars).play_through(
+            told(density=density, mode=mode)
+        )
+        self.sink = sink
+
+    def chord_classes(self, beat: float) -> set[int]:
+        context = next(c for c in self.contexts if c.phrase.start_beat <= beat < c.phrase.end_beat)
+        return set(context.chord_at(beat).pitch_classes)
+
+
+class _Listener:
+    descriptor = band()[0].descriptor.__class__("listener", "listener", 16, 0)
+
+    def __init__(self, contexts: list[MusicContext]) -> None:
+        self.contexts = contexts
+
+    def generate(
+        self, parameters: object, context: MusicContext, start_beat: float, end_beat: float
+    ) -> list[NoteEvent]:
+        if not self.contexts or self.contexts[-1].phrase is not context.phrase:
+            self.contexts.append(context)
+        return []
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+
+@pytest.mark.parametrize("mode", ["ionian", "aeolian", "dorian", "phrygian"])
+def test_the_melody_sings(mode: str) -> None:
+    """Chord tones on strong beats; steps and thirds, few leaps; a breath at the end of each phrase."""
+    strong: list[bool] = []
+    intervals: list[int] = []
+    breaths: list[float] = []
+    for seed in range(5):
+        piece = Piece(seed, density=1.5, mode=mode)
+        melody = piece.sink.part("melody")
+        for note in melody:
+            beat = round(note.onset_beats * 4) / 4
+            if beat % 2 == 0:
+                strong.append(note.pitch % 12 in piece.chord_classes(beat))
+        intervals += [abs(a.pitch - b.pitch) for a, b in itertools.pairwise(melody)]
+        for end in range(16, 129, 16):
+            before = max(n.onset_beats + n.duration_beats for n in melody if n.onset_beats < end - 0.2)
+            breaths.append(end - before)
+    assert statistics.mean(strong) > 0.95
+    assert statistics.mean(i <= 2 for i in intervals) > 0.6
+    assert statistics.mean(i > 7 for i in intervals) < 0.02
+    assert statistics.mean(i == 0 for i in intervals) < 0.35
+    assert min(breaths) > 0.85
+
+
+def test_the_motif_returns() -> None:
+    """The first bars of A, A' and A'' share their rhythm; those of B do not, for nearly every seed."""
+    returned, contrasted = [], []
+    for seed in range(8):
+        melody = played(told(density=1.3), seed=seed, bars=17).part("melody")
+
+        def opening(phrase: int, melody: list[NoteEvent] = melody) -> list[float]:
+            start = 16 * phrase
+            return [round(4 * n.onset_beats) / 4 - start for n in melody if start - 0.2 < n.onset_beats < start + 7.8]
+
+        returned.append(opening(0) == opening(1) == opening(3))
+        contrasted.append(opening(0) != opening(2))
+    assert all(returned)
+    assert statistics.mean(contrasted) >= 0.75
+
+
+def test_the_answer_ends_on_the_tonic() -> None:
+    for seed in range(6):
+        melody = played(told(density=1.5), seed=seed, bars=33).part("melody")
+        last = [n for n in melody if 28.0 - 0.2 < n.onset_beats < 31.5]
+        assert last[-1].pitch % 12 == 0
+
+
+def test_the_bass_plays_the_root_where_the_chord_changes() -> None:
+    piece = Piece(4, density=2.0)
+    for context in piece.contexts:
+        for span in context.phrase.spans:
+            note = min(piece.sink.part("bass"), key=lambda n: abs(n.onset_beats - span.start_beat))
+            assert abs(note.onset_beats - span.start_beat) < 0.1
+            assert note.pitch % 12 == span.chord.pitch_classes[0]
+
+
+def test_parts_keep_to_their_floors() -> None:
+    for seed in range(4):
+        sink = played(told(density=2.0, centre=72.0), seed=seed)
+        means = {p: statistics.mean(n.pitch for n in sink.part(p)) for p in ("bass", "chords", "melody")}
+        assert means["bass"] + 8 < means["chords"] < means["melody"] - 6
+
+
+def test_no_voice_sounds_one_pitch_twice_at_once() -> None:
+    for rhythm in RHYTHMS:
+        sink = played(told(density=2.5, rhythm=rhythm))
+        for part in ("chords", "bass", "melody"):
+            ends: dict[int, float] = {}
+            for note in sorted(sink.part(part), key=lambda n: n.onset_beats):
+                assert note.onset_beats >= ends.get(note.pitch, 0.0) - 0.03
+                ends[note.pitch] = note.onset_beats + note.duration_beats
+
+
+def test_nearly_still_music_has_nearly_no_drums() -> None:
+    assert played(told(density=0.05)).part("percussion") == []
+    assert {n.pitch for n in played(told(density=0.2)).part("percussion")} == {70}
+
+
+def test_drums_fill_into_a_new_phrase() -> None:
+    toms = [n.onset_beats for n in played(told(density=2.0), bars=33).part("percussion") if n.pitch in (45, 47, 50)]
+    assert toms
+    assert all(beat % 16 >= 14.0 for beat in toms)

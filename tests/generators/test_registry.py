@@ -1,0 +1,68 @@
+"""Generators come from entry points; one that fails is a named state, not a crash."""
+
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from kelly_live.errors import ConfigError
+from kelly_live.generators import registry
+from kelly_live.music.context import Descriptor
+
+BUILT_IN = {"bass", "chords", "melody", "percussion"}
+
+
+class NotAPlayer:
+    pass
+
+
+class Explodes:
+    descriptor = Descriptor("explodes", "explodes", 5, 0)
+
+    def __init__(self) -> None:
+        raise RuntimeError("no")
+
+
+def test_the_built_in_band_comes_through_the_same_door() -> None:
+    assert set(registry.names()) >= BUILT_IN
+    found = registry.load(sorted(BUILT_IN))
+    assert [f.name for f in found] == sorted(BUILT_IN)
+    assert all(f.problem is None and f.generator and f.generator.descriptor.name == f.name for f in found)
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match=r"no generator 'theremin'.*melody"):
+        registry.load(["theremin"])
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("kelly_live.no_such_module:X", "ModuleNotFoundError"),
+        ("kelly_live.generators.bass:NoSuchClass", "AttributeError"),
+        (f"{__name__}:Explodes", "RuntimeError: no"),
+        (f"{__name__}:NotAPlayer", "lacks `descriptor`"),
+    ],
+)
+def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value: str, problem: str) -> None:
+    points = [
+        EntryPoint("broken", value, registry.GROUP),
+        EntryPoint("bass", "kelly_live.generators.bass:BassGenerator", registry.GROUP),
+    ]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    bass, broken = registry.load()
+    assert bass.generator is not None
+    assert broken.generator is None
+    assert broken.problem is not None
+    assert problem in broken.problem
+    assert "\n" not in broken.problem
+
+
+def test_naming_them_loads_none() -> None:
+    program = (
+        "import sys; from kelly_live.generators import registry; registry.names(); "
+        "print([m for m in sys.modules if m in ('kelly_live.generators.chords', 'torch', 'numpy')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,60 @@
+"""Timing and dynamics of a hand."""
+
+import statistics
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.domain import Dynamics, TimingWeights
+from kelly_live.music.feel import MAX_OFFSET_SECONDS, REACH_SECONDS, drift, onset_offset_seconds, stray, velocity
+
+ON = TimingWeights(0.0, 1.0, 0.0)
+BEHIND = TimingWeights(1.0, 0.0, 0.0)
+AHEAD = TimingWeights(0.0, 0.0, 1.0)
+UNIT = st.floats(0.0, 1.0)
+
+
+def mean_offset(timing: TimingWeights, part: str) -> float:
+    return statistics.mean(onset_offset_seconds(timing, seed=1, part=part, beat=k / 2) for k in range(400))
+
+
+def test_behind_is_late_ahead_is_early_and_percussion_keeps_the_grid() -> None:
+    assert abs(mean_offset(BEHIND, "melody") - MAX_OFFSET_SECONDS) < 0.002
+    assert abs(mean_offset(AHEAD, "melody") + MAX_OFFSET_SECONDS) < 0.002
+    assert abs(mean_offset(ON, "melody")) < 0.002
+    assert abs(mean_offset(BEHIND, "chords") - MAX_OFFSET_SECONDS / 2) < 0.002
+    assert abs(mean_offset(BEHIND, "bass") - MAX_OFFSET_SECONDS / 3) < 0.002
+    assert all(onset_offset_seconds(t, seed=1, part="percussion", beat=2.0) == 0.0 for t in (ON, BEHIND, AHEAD))
+
+
+def test_drift_is_correlated_unit_noise() -> None:
+    noise = [drift(5, "melody", k / 2) for k in range(4000)]
+    lag = statistics.correlation(noise[:-1], noise[1:])
+    assert 0.75 < lag < 0.85
+    assert 0.85 < statistics.stdev(noise) < 1.15
+
+
+@given(st.integers(0, 99), st.floats(0, 5000), UNIT)
+def test_no_note_leaves_its_beat_by_more_than_the_reach(seed: int, beat: float, behind: float) -> None:
+    timing = TimingWeights(behind, 0.0, 1.0 - behind)
+    assert abs(onset_offset_seconds(timing, seed=seed, part="melody", beat=beat)) <= REACH_SECONDS
+
+
+@given(UNIT, UNIT, UNIT, st.floats(0.0, 1.2), st.floats(-1.0, 1.0))
+def test_velocity_stays_in_its_band(a: float, b: float, variance: float, accent: float, chance: float) -> None:
+    low, high = sorted((a, b))
+    value = velocity(Dynamics(low, high, variance), accent=accent, stray=chance)
+    assert round(12 + 115 * low) - 1 <= value <= round(12 + 115 * high) + 1
+    assert 1 <= value <= 127
+
+
+def test_variance_widens_and_leaves_the_middle() -> None:
+    def spread(variance: float) -> tuple[float, float]:
+        dynamics = Dynamics(0.2, 0.9, variance)
+        accents = (0.86, 0.5, 0.68, 0.5)
+        values = [velocity(dynamics, accent=accents[k % 4], stray=stray(1, "melody", k)) for k in range(800)]
+        return statistics.mean(values), statistics.stdev(values)
+
+    (mean0, narrow), (_, middle), (mean1, wide) = spread(0.0), spread(0.5), spread(1.0)
+    assert narrow < middle < wide
+    assert abs(mean0 - mean1) < 4

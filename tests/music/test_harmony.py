@@ -1,0 +1,110 @@
+"""Harmony that moves: cadences, colour, form; and it does not hang on the mode where chords change."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.domain import MODES
+from kelly_live.music.harmony import GRAMMARS, closing_phrase, plan_phrase
+from kelly_live.music.theory import Key, mode_scale
+from kelly_live.music.voicing import VOICES, voice
+
+SEEDS = st.integers(0, 10_000)
+MODE = st.sampled_from(MODES)
+
+
+def roots(seed: int, index: int, mode: str, **plan: object) -> list[int]:
+    phrase = plan_phrase(seed, index, Key(0, mode_scale(mode)), start_bar=4 * index, **plan)  # type: ignore[arg-type]
+    return [span.chord.root for span in phrase.spans]
+
+
+@given(SEEDS, st.integers(0, 40), MODE, st.booleans(), st.integers(2, 7), st.integers(1, 4), st.booleans())
+def test_the_chords_fill_the_phrase_without_a_gap(
+    seed: int, index: int, mode: str, busy: bool, per_bar: int, bars: int, home: bool
+) -> None:
+    phrase = plan_phrase(
+        seed, index, Key(5, mode_scale(mode)), start_bar=7, beats_per_bar=per_bar, bars=bars, busy=busy, leads_home=home
+    )
+    assert phrase.spans[0].start_beat == phrase.start_beat
+    assert phrase.spans[-1].end_beat == phrase.end_beat
+    for before, after in zip(phrase.spans, phrase.spans[1:], strict=False):
+        assert before.end_beat == after.start_beat
+    assert len(phrase.spans) <= 2 * bars
+
+
+@given(SEEDS, MODE)
+def test_questions_end_away_and_answers_end_at_home(seed: int, mode: str) -> None:
+    """A A' | B A'': the first and third end on a chord that asks, the second and fourth on the tonic."""
+    grammar = GRAMMARS[mode]
+    a, a1, b, a2 = (roots(seed, index, mode) for index in range(4))
+    assert a[0] == a1[0] == a2[0] == 0 != b[0]
+    assert a[-1] in grammar.half
+    assert b[-1] in grammar.half
+    assert a1[-1] == a2[-1] == 0
+    assert a1[-2] in grammar.home
+    assert a2[-2] in grammar.home
+
+
+@given(SEEDS, MODE)
+def test_every_phrase_lets_the_mode_be_heard(seed: int, mode: str) -> None:
+    for index in range(8):
+        assert set(roots(seed, index, mode)) & set(GRAMMARS[mode].colour)
+
+
+@given(SEEDS, MODE, st.integers(0, 20))
+def test_harmony_moves(seed: int, mode: str, index: int) -> None:
+    chords = roots(seed, index, mode)
+    assert len(set(chords)) >= 3
+    assert sum(a == b for a, b in itertools.pairwise(chords)) == 0
+
+
+@given(SEEDS, MODE)
+def test_the_theme_returns_and_changes_after_two_forms(seed: int, mode: str) -> None:
+    assert roots(seed, 0, mode)[0] == roots(seed, 4, mode)[0]
+    plans = {tuple(roots(seed + k, 8 * n, mode)) for n in range(6) for k in range(3)}
+    assert len(plans) > 3
+
+
+@given(SEEDS, MODE, MODE, st.integers(0, 20), st.booleans())
+def test_where_chords_change_does_not_depend_on_the_mode(
+    seed: int, one: str, other: str, index: int, busy: bool
+) -> None:
+    times = [
+        [span.start_beat for span in plan_phrase(seed, index, Key(0, mode_scale(m)), start_bar=0, busy=busy).spans]
+        for m in (one, other)
+    ]
+    assert times[0] == times[1]
+
+
+@given(SEEDS, MODE, st.integers(0, 20))
+def test_a_plan_is_the_same_twice(seed: int, mode: str, index: int) -> None:
+    key = Key(3, mode_scale(mode))
+    assert plan_phrase(seed, index, key, start_bar=0) == plan_phrase(seed, index, key, start_bar=0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_before_a_closing_bar_comes_a_chord_that_leads_home(mode: str) -> None:
+    for seed in range(20):
+        assert roots(seed, 3, mode, leads_home=True)[-1] in GRAMMARS[mode].home
+    closing = closing_phrase(3, Key(0, mode_scale(mode)), start_bar=16, beats_per_bar=4)
+    assert [(s.start_beat, s.end_beat, s.chord.root) for s in closing.spans] == [(64.0, 68.0, 0)]
+
+
+def test_the_locrian_piece_does_not_end_on_a_tritone() -> None:
+    closing = closing_phrase(0, Key(11, mode_scale("locrian")), start_bar=0, beats_per_bar=4)
+    assert closing.spans[0].chord.pitch_classes == (11, 2)
+
+
+@given(SEEDS, MODE, st.integers(0, 20), st.integers(0, 11), st.integers(51, 60))
+def test_voices_move_little_and_hold_every_tone(seed: int, mode: str, index: int, tonic: int, centre: int) -> None:
+    previous = None
+    for span in plan_phrase(seed, index, Key(tonic, mode_scale(mode)), start_bar=0, busy=True).spans:
+        now = voice(span.chord, previous, centre)
+        assert len(now) == VOICES
+        assert {p % 12 for p in now} == set(span.chord.pitch_classes)
+        if previous:
+            assert max(abs(a - b) for a, b in zip(previous, now, strict=True)) <= 9
+            assert sum(abs(a - b) for a, b in zip(previous, now, strict=True)) / VOICES <= 5.0
+        previous = now
