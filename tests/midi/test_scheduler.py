@@ -193,7 +193,7 @@ def test_silence_tries_every_message_on_a_broken_port() -> None:
 
 def test_a_second_start_begins_again_in_silence() -> None:
     desk = Desk()
-    desk.core.play([note(0.0, 9.0)])
+    desk.core.play([note(0.0, 9.0), note(3.0, 1.0, 64)])  # the second is never heard
     desk.to(1.0)
     desk.core.start(2.0, 120.0)
     desk.core.play([note(0.0, 1.0, 62)])
