@@ -124,7 +124,7 @@ def _voice_of(program: int) -> tuple[Voice, float]:
 
 
 # Where each part sits: channel -> (gain, pan from -1 left to 1 right). Other channels stay in the middle.
-_MIX = {1: (0.30, -0.25), 2: (0.46, 0.0), 3: (0.52, 0.18), _PERCUSSION_CHANNEL: (0.75, 0.0)}
+_MIX = {1: (0.30, -0.25), 2: (0.46, 0.0), 3: (0.52, 0.18), _PERCUSSION_CHANNEL: (0.66, 0.0)}
 _DRY_CHANNELS = (2,)  # a bass in the reverb turns to mud
 
 
@@ -191,7 +191,7 @@ def _drum(key: int, velocity: int) -> Audio:
         sound = 0.4 * _high_passed(hiss, 2) * (0.7 * _fade(time, 2.6) + 0.3 * _fade(time, 18.0))
     elif key in (51, 53, 59):
         bell = _sine(_cycles(time, 3120.0)) + 0.7 * _sine(_cycles(time, 4670.0)) + 0.5 * _sine(_cycles(time, 6890.0))
-        sound = 0.05 * bell * _fade(time, 6.0) + 0.4 * _high_passed(hiss, 3) * _fade(time, 7.0)
+        sound = 0.05 * bell * _fade(time, 6.0) + 0.26 * _high_passed(hiss, 3) * _fade(time, 7.0)
     else:  # shakers and what else there is
         sound = 0.3 * _high_passed(hiss, 2) * _rise(time, 0.02) * _fade(time, 28.0)
     edge = min(count, int(0.001 * SAMPLE_RATE))

@@ -21,6 +21,7 @@ from kelly_live.music.theory import Chord
 _ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
 _PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
 _STALE = 0.9  # a repeated strong tone costs nearly a step
+_CADENCE_DENSITY = 0.2  # from here on a phrase is never left without its last note
 _LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
 _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
 
@@ -39,10 +40,11 @@ class MelodyGenerator(BarPlayer):
             for place in _places(parameters, context, other)
         )
         for beat, following in zip(here, [*here[1:], next(later, None)], strict=False):
-            note = context.key.note(line.step(beat))
+            step = line.step(beat)
+            note = context.key.note(step)
             yield NoteEvent(
                 onset_beats=float(beat),
-                duration_beats=_length(context, beat, following),
+                duration_beats=min(_length(context, beat, following), _consonant_length(context, beat, step)),
                 pitch=note.pitch,
                 cents=note.cents,
                 velocity=struck(parameters, context, "melody", beat, weight=1.15),
@@ -72,7 +74,10 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
         count /= 2.0
     elif bar_in_phrase == 1:  # a breath in the middle of the phrase
         ranks = tuple(place for place in ranks if place < per_bar - 0.5)
-    return sorted(ranks[: wanted(count, bar_in_phrase)])
+    number = wanted(count, bar_in_phrase)
+    if context.is_last_bar(bar) and parameters.density >= _CADENCE_DENSITY:
+        number = max(1, number)
+    return sorted(ranks[:number])
 
 
 def _length(context: MusicContext, beat: float, following: float | None) -> float:
@@ -86,6 +91,14 @@ def _length(context: MusicContext, beat: float, following: float | None) -> floa
     if context.rhythm == "sustained":
         return 0.98 * min(gap, 2.0 * _LONGEST_BEATS)
     return 0.94 * min(gap, _LONGEST_BEATS)
+
+
+def _consonant_length(context: MusicContext, beat: float, step: int) -> float:
+    """How long a note may ring: over a change of chord only where it belongs to the next one too."""
+    span = context.span_at(beat)
+    stays = span.end_beat < context.phrase.end_beat and context.chord_at(span.end_beat).has(step)
+    end = context.span_at(span.end_beat).end_beat if stays else span.end_beat
+    return 0.98 * (end - beat)
 
 
 @dataclass
