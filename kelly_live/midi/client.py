@@ -11,6 +11,7 @@ import contextlib
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,6 +28,9 @@ from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
 
 READY_TIMEOUT_SECONDS = 10.0
 OUTBOX_NOTES = 4096  # notes that wait for the pipe; past this a new note is dropped and counted
+# A fresh connection may take some periods to carry anything (JACK), more after a crash: say it again.
+_SILENCE_ATTEMPTS = 4
+_SILENCE_APART_SECONDS = 0.1
 _PATIENCE_SECONDS = 1.0  # for each of: a polite stop, a terminate, a kill
 
 
@@ -192,9 +196,11 @@ class SchedulerClient:
             return
         with contextlib.suppress(MidiError):  # the best that can be done; the death itself is already reported
             out = open_output(self._ready.name).out
-            for channel in sorted(self._channels):
-                for message in silence_channel(channel):
-                    out.send(message)
+            for _ in range(_SILENCE_ATTEMPTS):
+                time.sleep(_SILENCE_APART_SECONDS)
+                for channel in sorted(self._channels):
+                    for message in silence_channel(channel):
+                        out.send(message)
             out.close()
 
 

@@ -188,16 +188,29 @@ def _is_zombie(pid: int) -> bool:
         return True
 
 
-def test_a_killed_scheduler_is_silenced_by_its_parent(witness: Witness) -> None:
-    with SchedulerClient("witness in") as scheduler:
-        scheduler.start(time.monotonic(), 120.0)
-        scheduler.play([NoteEvent(0.0, 1000.0, 60, 80, 3, "pad")])
-        wait_for(lambda: witness.sounding() == {(3, 60)}, "the held note")
-        assert scheduler._process is not None
-        scheduler._process.kill()
-        wait_for(lambda: len(witness.of_kind(0xB0)) == 2, "the parent's silence")
-        assert [data.hex() for _, data in witness.of_kind(0xB0)] == ["b27b00", "b27800"]
-        assert "ended by itself (exit code -9)" in str(scheduler.health().error)
+@pytest.fixture
+def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A second jackd, in the default mode, that a test may harm."""
+    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+    yield server
+    end(server.process)
+
+
+def test_a_killed_scheduler_is_silenced_by_its_parent(own_server: JackServer) -> None:
+    witness = Witness("kelly-own-witness")
+    try:
+        with SchedulerClient("own-witness in") as scheduler:
+            scheduler.start(time.monotonic() + 0.2, 120.0)
+            scheduler.play([NoteEvent(0.0, 1000.0, 60, 80, 3, "pad")])
+            wait_for(lambda: witness.sounding() == {(3, 60)}, "the held note")
+            assert scheduler._process is not None
+            scheduler._process.kill()
+            wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) == 2, "the parent's silence")
+            assert {data.hex() for _, data in witness.of_kind(0xB0)} == {"b27b00", "b27800"}
+            assert "ended by itself (exit code -9)" in str(scheduler.health().error)
+    finally:
+        witness.close()
 
 
 def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
@@ -210,24 +223,19 @@ def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
 
 
 @pytest.mark.parametrize("query", [None, "brief in"], ids=["virtual", "named"])
-def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(
-    jack_server: JackServer, monkeypatch: pytest.MonkeyPatch, query: str | None
-) -> None:
-    server = start_jackd(f"kelly-brief-{os.getpid()}")
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(own_server: JackServer, query: str | None) -> None:
     listener = Witness("brief")
     try:
         scheduler = SchedulerClient(query, send_clock=True)
         scheduler.open()
         scheduler.start(time.monotonic(), 120.0)
-        end(server.process)
+        end(own_server.process)
         wait_for(lambda: scheduler.health().error, "the report")
         begun = time.monotonic()
         scheduler.stop()
         assert time.monotonic() - begun < 4.0
         assert "is gone" in str(scheduler.health().error)
     finally:
-        end(server.process)
         listener.close()
 
 
