@@ -41,7 +41,8 @@ def filter_bank(scale: MelScale) -> np.ndarray:
     rising = (bins - low[:, None]) / (centre - low)[:, None]
     falling = (high[:, None] - bins) / (high - centre)[:, None]
     triangles = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (high - low))[:, None]
-    return triangles.astype(np.float32)
+    bank: np.ndarray = triangles.astype(np.float32)
+    return bank
 
 
 class MelStream:
@@ -73,7 +74,7 @@ class MelStream:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """New frames by scale name, `[bands, new]` each, and the RMS level in dBFS of every 250 ms hop completed `[hops]`."""
+    """New frames by scale name, `[bands, new]` each; the RMS level in dBFS of every 250 ms hop completed."""
 
     mels: dict[str, torch.Tensor]
     levels_dbfs: tuple[float, ...]

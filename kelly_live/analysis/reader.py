@@ -2,9 +2,10 @@
 
 samples → log-mel frames → emotion net over the last 3 s → temporal model over the last 8 s → EmotionState.
 
-Start: before the first sample there was silence, so the first hop already answers; confidence is held down until one
-window of sound has been heard. Silence: below SILENCE_DBFS confidence falls and the state relaxes to neutral with a time
-constant of RELAX_SECONDS; when sound returns, what is heard replaces it within about half a second, never in one step.
+Start: before the first sample there was silence, so the first hop already answers; confidence is held down until
+one window of sound has been heard.
+Silence: below SILENCE_DBFS confidence falls and the state relaxes to neutral with a time constant of RELAX_SECONDS;
+when sound returns, what is heard replaces it in about half a second, never in one step.
 Thread: everything here belongs to the analysis thread. Torch's thread count is the application's to set.
 """
 

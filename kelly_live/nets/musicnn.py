@@ -102,7 +102,7 @@ class MusicnnTrunk(nn.Module):
         return self.finish(torch.cat((timbre, self.tempo(x, outputs)), dim=1))
 
     def taggram(self, mel: torch.Tensor) -> torch.Tensor:
-        """musicnn's own answer for a bare window `[B, 96, n]`, zero padded as it does: 50 tag probabilities `[B, 50]`."""
+        """musicnn's own answer for a bare window `[B, 96, n]`, zero padded as it does: 50 tag chances `[B, 50]`."""
         x = functional.pad(self.normalise(mel), (TRUNK_PAST, TRUNK_AHEAD))
         front = torch.cat((self.timbre(x[..., TRUNK_PAST - 3 :]), self.tempo(x, mel.shape[-1])), dim=1)
         return torch.sigmoid(self.tags(self.penultimate(self.finish(front))))

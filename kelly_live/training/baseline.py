@@ -8,7 +8,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from kelly_live.errors import ConfigError
-from kelly_live.training.evaluation import CHOICES, Score, bootstrap, by_clip, correlation, recall
+from kelly_live.training.evaluation import (
+    CHOICES,
+    Measure,
+    Score,
+    average_recall,
+    bootstrap,
+    by_clip,
+    correlated,
+    share,
+)  # fmt: skip
 from kelly_live.training.manifest import QUADRANTS, Clip
 from kelly_live.training.targets import label_of
 from kelly_live.training.windows import Windows
@@ -52,74 +61,34 @@ def baseline_scores(
         guess: np.ndarray = model.fit(x_fit[a], y).predict(x_test[b])
         return guess
 
+    def add(dataset: str, name: str, measure: Measure, n: int) -> None:
+        scores.append(Score(dataset, name, *bootstrap(measure, n, resamples), n))
+
     for dataset in sorted({c.dataset for c in test[0]}):
         a, b = rows(fit[0], dataset), rows(test[0], dataset)
         a, b = a[~np.isnan(x_fit[a]).any(axis=1)], b[~np.isnan(x_test[b]).any(axis=1)]
         if len(a) < 10 or len(b) < 3:
             continue
-        one = test[0][b[0]]
+        learn, one, n = [fit[0][i] for i in a], test[0][b[0]], len(b)
+        asked = [test[0][i] for i in b]
         if dataset in CHOICES:
-            y, truth = (np.array([label_of(c[i]) for i in k]) for c, k in ((fit[0], a), (test[0], b)))
-            guess = classify(y, a, b)
-            n = len(CHOICES[dataset])
-            scores.append(
-                Score(
-                    dataset,
-                    f"accuracy of {n}",
-                    *bootstrap(lambda k, t=truth, g=guess: float((t[k] == g[k]).mean()), len(b), resamples),
-                    len(b),
-                )
-            )
-            scores.append(
-                Score(
-                    dataset,
-                    f"UAR of {n}",
-                    *bootstrap(lambda k, t=truth, g=guess: recall(t[k], g[k]), len(b), resamples),
-                    len(b),
-                )
-            )
+            truth = np.array([label_of(c) for c in asked])
+            guess = classify(np.array([label_of(c) for c in learn]), a, b)
+            choices = len(CHOICES[dataset])
+            add(dataset, f"accuracy of {choices}", share(truth == guess), n)
+            add(dataset, f"UAR of {choices}", average_recall(truth, guess), n)
         if one.quadrant is not None:
-            y, truth = (
-                np.array([list(QUADRANTS).index(c[i].quadrant or "Q1") for i in k])
-                for c, k in ((fit[0], a), (test[0], b))
-            )
+            y, truth = (np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in part]) for part in (learn, asked))
             signs = np.array(list(QUADRANTS.values()))
-            right = {"4 quadrants": classify(y, a, b) == truth}
+            add(dataset, "4 quadrants", share(classify(y, a, b) == truth), n)
             for axis, name in enumerate(("valence half", "arousal half")):
-                right[name] = classify(signs[y, axis], a, b) == signs[truth, axis]
-            scores += [
-                Score(dataset, name, *bootstrap(lambda k, r=r: float(r[k].mean()), len(b), resamples), len(b))
-                for name, r in right.items()
-            ]
+                add(dataset, name, share(classify(signs[y, axis], a, b) == signs[truth, axis]), n)
         if one.gems is not None:
-            y, truth = (np.array([c[i].gems for i in k]) for c, k in ((fit[0], a), (test[0], b)))
-            guess = regress(y, a, b)
-            scores.append(
-                Score(
-                    dataset,
-                    "mean r of 9 GEMS",
-                    *bootstrap(
-                        lambda k, t=truth, g=guess: float(
-                            np.nanmean([correlation(t[k, j], g[k, j]) for j in range(t.shape[1])])
-                        ),
-                        len(b),
-                        resamples,
-                    ),
-                    len(b),
-                )
-            )
+            y, truth = (np.array([c.gems for c in part]) for part in (learn, asked))
+            add(dataset, "mean r of 9 GEMS", correlated(truth, regress(y, a, b)), n)
         if one.measures is not None:
-            y, truth = (
-                np.array([np.mean(c[i].measures or (), axis=0) for i in k]) for c, k in ((fit[0], a), (test[0], b))
-            )
+            y, truth = (np.array([np.mean(c.measures or (), axis=0) for c in part]) for part in (learn, asked))
             guess = regress(y, a, b)
-            scores += [
-                Score(
-                    dataset,
-                    f"{name} r a piece",
-                    *bootstrap(lambda k, t=truth[:, j], g=guess[:, j]: correlation(t[k], g[k]), len(b), resamples),
-                    len(b),
-                )
-                for j, name in enumerate(("valence", "arousal"))
-            ]
+            for axis, name in enumerate(("valence", "arousal")):
+                add(dataset, f"{name} r a piece", correlated(truth[:, axis], guess[:, axis]), n)
     return scores

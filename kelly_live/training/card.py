@@ -15,12 +15,12 @@ CREDITS = """\
 - **Emotify** (Aljanaki, Wiering & Veltkamp 2015), citation asked, recordings non-commercial
 - **EMOPIA** (Hung et al. 2021), CC BY-NC-SA 4.0, rendered with fluidsynth and FluidR3_GM (MIT)
 - **VGMIDI** (Ferreira & Whitehead 2019), no licence stated, research use, rendered likewise
-- The frozen trunk is **MSD_musicnn** of the PyPI package `musicnn` 0.1.0 (Pons & Serra 2019), ISC licence,
-  (c) 2019 Jordi Pons, converted by `kelly-live train front-end`; its taggrams agree with TensorFlow's within 1e-6.
+- The frozen trunk is **MSD_musicnn** of the PyPI package `musicnn` 0.1.0 (Pons & Serra 2019), ISC licence, converted
+  by `kelly-live train front-end`; its taggrams agree with TensorFlow's within 1e-6.
 """
 LICENCE = """\
-**Non-commercial research only.** Most of the voices and the piano clips are CC BY-NC-SA 4.0, so these weights are shared
-under CC BY-NC-SA 4.0 too. They are not for commercial use. Only aggregate weights are shipped, no clip.
+**Non-commercial research only.** Most of the voices and the piano clips are CC BY-NC-SA 4.0, so these weights are
+shared under CC BY-NC-SA 4.0 too. They are not for commercial use. Only aggregate weights are shipped, no clip.
 """
 
 
@@ -39,37 +39,42 @@ def emotion_card(card: dict[str, Any], scores: Sequence[Score], baseline: Sequen
     net = {(s.dataset, s.measure): s.value for s in scores}
     lost = [f"{b.dataset} {b.measure} ({b.value:.3f} against {net[b.dataset, b.measure]:.3f})" for b in baseline
             if (b.dataset, b.measure) in net and b.value > net[b.dataset, b.measure]]  # fmt: skip
+    run = card["settings"]
     sounds = "\n".join(f"| {name} | {value:.3f} |" for name, value in card["sounds"].items())
     clips = card["clips"]
     return f"""# emotion.safetensors: a first honest training run
 
-`MultiScaleEmotionNet`, {size_bytes / 1e6:.1f} MB. It hears 3 s of sound at three resolutions and answers with eight emotions, valence,
-arousal, dominance and a calibrated confidence. A frozen musicnn trunk, fixed voice statistics (cepstra, pitch, loudness,
-pace) and a small CNN, joined by a trained fusion. One 250 ms hop of the reader: {card["hop_milliseconds"]:.1f} ms (median, one CPU thread,
-on a busy shared machine).
+`MultiScaleEmotionNet`, {size_bytes / 1e6:.1f} MB. It hears 3 s of sound at three resolutions and answers with eight
+emotions, valence, arousal, dominance and a calibrated confidence. A frozen musicnn trunk, fixed voice statistics
+(cepstra, pitch, loudness, pace) and a small CNN, joined by a trained fusion. One 250 ms hop of the reader:
+{card["hop_milliseconds"]:.1f} ms (median, one CPU thread, on a busy shared machine).
 
 ## Licence
 {LICENCE}
 ## Learned from
 {CREDITS}
-{clips["fit"]} clips to fit (at most 900 a data set), {clips["fold"]} clips of other speakers and songs to stop, to set the temperatures and the
-confidence by, {clips["val"]} clips (the manifests' `val`: other speakers, songs, series) only to report on. The rules that turn what
-people said into targets, with their sources and weights, are the docstring of `kelly_live/training/targets.py`. Nobody
-rated dominance and nobody said "excited": dominance is Russell & Mehrabian's (1977) value of the category, "excited" a
-share of EMOPIA's Q1 and of Emotify's power and joyful activation. No accuracy is claimed for either.
+{clips["fit"]} clips to fit (at most {card["most"]} a data set), {clips["fold"]} clips of other speakers and songs to
+stop and to set the temperatures and the confidence by, {clips["val"]} clips (the manifests' `val`: other speakers, songs,
+series) only to report on. The rules that turn what people said into targets, with their sources and weights, are the
+docstring of `kelly_live/training/targets.py`. Nobody rated dominance and nobody said "excited": dominance is Russell &
+Mehrabian's (1977) value of the category, "excited" a share of EMOPIA's Q1 and of Emotify's power and joyful
+activation. No accuracy is claimed for either.
 
     kelly-live train front-end musicnn-0.1.0-py3-none-any.whl --out front_end.safetensors
-    kelly-live train emotion --data shared/data/emotion --symbolic shared/data/symbolic --front-end front_end.safetensors
+    kelly-live train emotion --data ../shared/data/emotion --symbolic ../shared/data/symbolic \\
+        --front-end front_end.safetensors --epochs {run["epochs"]} --patience {run["patience"]}
 
-{card["epochs"]} epochs, best score on the held-out fold {card["fold_score"]:.4f}. Temperatures {card["temperature"]}.
+{card["epochs"]} epochs, best score on the held-out fold {card["fold_score"]:.4f}. Temperatures of the emotion and the
+label logits: {card["temperature"]}.
 
 ## Measured on `val`
-`kelly-live evaluate --data shared/data/emotion --symbolic shared/data/symbolic`. A clip's answer is the mean over its
-windows. Intervals: 1000 bootstrap resamples of the clips (speakers are few, so the truth may lie further off). "accuracy
-of N" chooses among the N labels that the actors were told, with "calm" and "boredom" as labels of their own; "open 8" is
-the shipped eight-way answer, where RAVDESS's calm counts as neutral and EmoDB's boredom is left out. Confidence means
-P(the strongest emotion is right) for voices and P(the quadrant is right) for music. The baseline is one logistic or
-ridge regression a data set on pooled cepstra, pitch, loudness and pace of the same clips.
+`kelly-live evaluate --data ../shared/data/emotion --symbolic ../shared/data/symbolic`. A clip's answer is the mean over
+its windows, the emotion net alone. Intervals: 1000 bootstrap resamples of the clips (speakers are few, so the truth may
+lie further off). "accuracy of N" chooses among the N labels that the actors were told, with "calm" and "boredom" as
+labels of their own; "open 8" is the shipped eight-way answer, where RAVDESS's calm counts as neutral and EmoDB's
+boredom is left out. Confidence means P(the strongest emotion is right) for voices and P(the quadrant is right) for
+music. The baseline is one logistic or ridge regression a data set on pooled cepstra, pitch, loudness and pace of the
+same clips.
 
 {_side_by_side(scores, baseline)}
 
@@ -81,9 +86,9 @@ The baseline is ahead on: {"; ".join(lost) if lost else "nothing"}.
 {sounds}
 
 ## What it is not
-Acted speech of few speakers, piano from one soundfont, 313 music excerpts: a room, a real quarrel, an unseen language or a
-band will be harder than these numbers. A language never trained on was not measured (there is none in this data). EMOPIA
-and VGMIDI were only heard through one synthesiser. It must not be used to judge people.
+Acted speech of few speakers, piano from one soundfont, 313 music excerpts: a room, a real quarrel, an unseen language
+or a band will be harder than these numbers. A language never trained on was not measured (there is none in this data).
+It must not be used to judge people.
 
 ## The diversity report of the clips it was fitted to
 ```
@@ -107,21 +112,22 @@ def temporal_card(card: dict[str, Any], scores: Sequence[Score], size_bytes: int
     stories = card["stories"]
     return f"""# temporal.safetensors: what a row of readings really says
 
-`EmotionTransitionModel`, {size_bytes / 1e6:.2f} MB: a small bidirectional LSTM over the last 8 s, attention over time, a learned rate matrix.
+`EmotionTransitionModel`, {size_bytes / 1e6:.2f} MB: a small bidirectional LSTM over the last 8 s, attention over time,
+a learned rate matrix. Smaller than the 256 x 3 of the design: there are {stories["fit"]} sequences to learn from.
 
 ## Licence
 {LICENCE}
 ## Learned from
-The emotion net's answers, hop by hop, over {stories["fit"]} sequences ({stories["stop"]} more to stop by) of speakers and songs that the net never
-learned from: clips of one speaker or of piano laid end to end, so that each change is known, and VGMIDI pieces with
-listeners' valence and arousal a measure. Credits as in `emotion.md`.
+The emotion net's answers, hop by hop, over {stories["fit"]} sequences ({stories["stop"]} more to stop by) of speakers
+and songs that the net never learned from: clips of one speaker or of piano laid end to end, so that each change is
+known, and VGMIDI pieces with listeners' valence and arousal a measure. Credits as in `emotion.md`.
 
-    kelly-live train temporal --data shared/data/emotion --symbolic shared/data/symbolic
+    kelly-live train temporal --data ../shared/data/emotion --symbolic ../shared/data/symbolic
 
 ## Measured on {stories["val"]} sequences from the `val` parts
 Error (lower is better) against what was true at that moment and 1, 4 and 8 s later; the moving average is the best of
-0.5, 1, 2 and 4 s, chosen on these very sequences, in its favour. In the spoken scenes the next clip is drawn at random, so
-nothing can know the far future: there a good forecast is a careful one. n counts sequences.
+0.5, 1, 2 and 4 s, chosen on these very sequences, in its favour. In the spoken scenes the next clip is drawn at random,
+so nothing can know the far future: there a good forecast is a careful one. n counts sequences.
 
 | measure | what | error | 95 % interval | n |
 |---|---|---|---|---|

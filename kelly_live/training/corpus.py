@@ -29,7 +29,7 @@ def _rank(text: str) -> str:
 
 def split_clips(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
     """`fit`, `fold` and `val`. `val` is the manifest's own and only ever reported on; `fold` is FOLD_SHARE of the
-    train part's speakers and songs (at least one a dataset, where it has more than one), for stopping and calibrating."""
+    train part's speakers and songs (at least one a set, where it has more), for stopping and calibrating."""
     held: set[str] = set()
     families: dict[str, set[str]] = {}
     for clip in clips:
@@ -108,7 +108,8 @@ def make_sound(kind: str, rng: np.random.Generator, seconds: float = SOUND_SECON
                 1, 30
             )
     rms = np.sqrt(np.mean(np.square(x))) + 1e-9
-    return np.clip(x / rms * 10 ** rng.uniform(-2.75, -0.6), -1.0, 1.0).astype(np.float32)
+    sound: np.ndarray = np.clip(x / rms * 10 ** rng.uniform(-2.75, -0.6), -1.0, 1.0).astype(np.float32)
+    return sound
 
 
 def make_sounds(count: int, seed: int) -> list[tuple[str, np.ndarray]]:

@@ -1,4 +1,4 @@
-"""Training the emotion net: cached windows in, early stopping on held-out speakers and songs, calibration at the end."""
+"""Training the emotion net on cached windows: early stopping on held-out speakers and songs, then calibration."""
 
 from __future__ import annotations
 
@@ -196,9 +196,9 @@ class Trainer:
     def state(self) -> dict[str, Any]:
         stop = self.stopping
         return {
-            "net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
-            "epoch": self.epoch, "history": self.history, "best": stop.best, "since": stop.since, "weights": stop.weights,
-            "generator": self.generator.get_state(),
+            "net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(), "epoch": self.epoch, "history": self.history, "best": stop.best,
+            "since": stop.since, "weights": stop.weights, "generator": self.generator.get_state(),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -245,7 +245,7 @@ def _temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
 
 
 def was_right(clips: Sequence[Clip], answers: Answers, clip: np.ndarray) -> np.ndarray:
-    """A row a window: 1 if its answer agrees with what was said (category, or quadrant), 0 if not, NaN if nothing was."""
+    """A row a window: 1 if it agrees with what was said (category, or quadrant), 0 if not, NaN if nothing was."""
     right = np.full(len(clip), np.nan)
     guess, quadrants = answers.emotions.argmax(axis=1), quadrant_of(answers.affect)
     for row, index in enumerate(clip):

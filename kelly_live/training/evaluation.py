@@ -1,4 +1,4 @@
-"""Measuring: a clip's answer from its windows, and the table of scores with n and a 95 % interval (bootstrap by clip)."""
+"""Measuring: a clip's answer from its windows, and scores with n and a 95 % interval (bootstrap by clip)."""
 
 from __future__ import annotations
 
@@ -122,6 +122,33 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10)
     )
 
 
+Measure = Callable[[np.ndarray], float]  # of the clips with these indices
+
+
+def share(right: np.ndarray) -> Measure:
+    """The mean: how many are right, or how wrong they are on average."""
+    return lambda k: float(right[k].mean())
+
+
+def average_recall(truth: np.ndarray, guess: np.ndarray) -> Measure:
+    return lambda k: recall(truth[k], guess[k])
+
+
+def correlated(truth: np.ndarray, guess: np.ndarray) -> Measure:
+    """Pearson's r, or its mean over the columns."""
+    pairs = list(zip(np.atleast_2d(truth.T), np.atleast_2d(guess.T), strict=True))
+    return lambda k: float(np.nanmean([correlation(t[k], g[k]) for t, g in pairs]))
+
+
+def correlated_rows(truth: list[np.ndarray], guess: list[np.ndarray]) -> Measure:
+    """Pearson's r over all the rows of the chosen clips."""
+    return lambda k: correlation(np.concatenate([truth[i] for i in k]), np.concatenate([guess[i] for i in k]))
+
+
+def miscalibrated(confidence: np.ndarray, right: np.ndarray) -> Measure:
+    return lambda k: calibration_error(confidence[k], right[k])
+
+
 def quadrant_of(affect: np.ndarray) -> np.ndarray:
     """(V, A) `[N, 2+]` to 0-3 for Q1-Q4."""
     signs = [tuple(np.where(row[:2] >= 0, 1.0, -1.0)) for row in affect]
@@ -133,7 +160,7 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Answers, resample
     """All scores that the clips' labels allow, dataset by dataset; without intervals where `resamples` is 0."""
     scores: list[Score] = []
 
-    def add(dataset: str, name: str, measure: Callable[[np.ndarray], float], n: int) -> None:
+    def add(dataset: str, name: str, measure: Measure, n: int) -> None:
         scores.append(Score(dataset, name, *bootstrap(measure, n, resamples), n))
 
     mean = {name: by_clip(getattr(answers, name), windows.clip, len(clips)) for name in Answers.__slots__}
@@ -143,49 +170,31 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Answers, resample
         )
         if not len(own):
             continue
-        first = clips[own[0]]
+        first, n = clips[own[0]], len(own)
+        affect, confidence = mean["affect"][own], mean["confidence"][own]
         if dataset in CHOICES or (first.emotions is not None and first.gems is None):
             _voice(dataset, [clips[i] for i in own], {k: v[own] for k, v in mean.items()}, add)
         if first.quadrant is not None:
-            truth = np.array([list(QUADRANTS).index(clips[i].quadrant or "Q1") for i in own])
-            guess = quadrant_of(mean["affect"][own])
-            signs = np.array([QUADRANTS[clips[i].quadrant or "Q1"] for i in own])
-            said = np.where(mean["affect"][own][:, :2] >= 0, 1.0, -1.0)
-            add(dataset, "4 quadrants", lambda k, t=truth, g=guess: float((t[k] == g[k]).mean()), len(own))
-            for axis, name in enumerate(("valence half", "arousal half")):
-                right = (signs == said)[:, axis]
-                add(dataset, name, lambda k, r=right: float(r[k].mean()), len(own))
-            sure = mean["confidence"][own]
-            add(
-                dataset,
-                "ECE of confidence",
-                lambda k, c=sure, r=truth == guess: calibration_error(c[k], r[k]),
-                len(own),
-            )
+            said = [clips[i].quadrant or "Q1" for i in own]
+            right = quadrant_of(affect) == np.array([list(QUADRANTS).index(q) for q in said])
+            halves = np.where(affect[:, :2] >= 0, 1.0, -1.0) == np.array([QUADRANTS[q] for q in said])
+            add(dataset, "4 quadrants", share(right), n)
+            add(dataset, "valence half", share(halves[:, 0]), n)
+            add(dataset, "arousal half", share(halves[:, 1]), n)
+            add(dataset, "ECE of confidence", miscalibrated(confidence, right), n)
         if first.gems is not None:
-            truth = np.array([clips[i].gems for i in own])
-            guess = mean["gems"][own]
-            add(
-                dataset, "mean r of 9 GEMS",
-                lambda k, t=truth, g=guess: float(np.nanmean([correlation(t[k, j], g[k, j]) for j in range(t.shape[1])])),
-                len(own),
-            )  # fmt: skip
+            add(dataset, "mean r of 9 GEMS", correlated(np.array([clips[i].gems for i in own]), mean["gems"][own]), n)
         if first.measures is not None:
             rows = [np.flatnonzero(windows.clip == i) for i in own]
             heard = [
-                np.array([measures_at(clips[i], float(e)) for e in windows.end_seconds[r]])
+                np.array([measures_at(clips[i], float(end)) for end in windows.end_seconds[r]])
                 for i, r in zip(own, rows, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
                 truth = np.array([h[:, axis].mean() for h in heard])
-                guess = mean["affect"][own][:, axis]
-                add(dataset, f"{name} r a piece", lambda k, t=truth, g=guess: correlation(t[k], g[k]), len(own))
-                pairs = [(h[:, axis], answers.affect[r, axis]) for h, r in zip(heard, rows, strict=True)]
-                add(
-                    dataset, f"{name} r a window",
-                    lambda k, p=pairs: correlation(np.concatenate([p[i][0] for i in k]), np.concatenate([p[i][1] for i in k])),
-                    len(own),
-                )  # fmt: skip
+                add(dataset, f"{name} r a piece", correlated(truth, affect[:, axis]), n)
+                felt = [answers.affect[r, axis] for r in rows]
+                add(dataset, f"{name} r a window", correlated_rows([h[:, axis] for h in heard], felt), n)
     return scores
 
 
@@ -193,24 +202,24 @@ def _voice(
     dataset: str,
     clips: list[Clip],
     mean: dict[str, np.ndarray],
-    add: Callable[[str, str, Callable[[np.ndarray], float], int], None],
+    add: Callable[[str, str, Measure, int], None],
 ) -> None:
     """Closed choice among what the actors were told (the label head), and the open answer among the eight."""
     choices = [LABELS.index(name) for name in CHOICES.get(dataset, EMOTIONS)]
     truth = np.array([label_of(clip) for clip in clips])
     guess = np.array(choices)[np.argmax(mean["labels"][:, choices], axis=1)]
     n = len(choices)
-    add(dataset, f"accuracy of {n}", lambda k: float((truth[k] == guess[k]).mean()), len(clips))
-    add(dataset, f"UAR of {n}", lambda k: recall(truth[k], guess[k]), len(clips))
+    add(dataset, f"accuracy of {n}", share(truth == guess), len(clips))
+    add(dataset, f"UAR of {n}", average_recall(truth, guess), len(clips))
     told = np.array([i for i, clip in enumerate(clips) if clip.emotions is not None])
     told_truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in told])
     probabilities = mean["emotions"][told]
     open_guess = np.argmax(probabilities, axis=1)
     right = (open_guess == told_truth).astype(float)
-    add(dataset, "accuracy, open 8", lambda k: float(right[k].mean()), len(told))
+    add(dataset, "accuracy, open 8", share(right), len(told))
     top, sure = probabilities.max(axis=1), mean["confidence"][told]
-    add(dataset, "ECE of probabilities", lambda k: calibration_error(top[k], right[k]), len(told))
-    add(dataset, "ECE of confidence", lambda k: calibration_error(sure[k], right[k]), len(told))
+    add(dataset, "ECE of probabilities", miscalibrated(top, right), len(told))
+    add(dataset, "ECE of confidence", miscalibrated(sure, right), len(told))
 
 
 def overall(scores: Sequence[Score]) -> float:

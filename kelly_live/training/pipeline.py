@@ -1,10 +1,10 @@
-"""The commands' work, top to bottom: gather clips, cache windows, train, calibrate, measure, write checkpoint and card."""
+"""The commands' work, top to bottom: gather clips, cache windows, train, calibrate, measure, write the card."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -68,16 +68,16 @@ class Sources:
 
 
 def windows_of(net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, say: Say) -> Windows:
-    """All windows of `clips`, `clip` indexing them; data set by data set, so that shards survive a change of another."""
+    """All windows of `clips`, `clip` indexing them; data set by data set."""
     parts = []
     for dataset in sorted({clip.dataset for clip in clips}):
         index = np.array([i for i, clip in enumerate(clips) if clip.dataset == dataset])
         own = [clips[i] for i in index]
-        for done, windows in cached_windows(net, own, cache, cut):
+        for _, windows in cached_windows(net, own, cache, cut):
             parts.append(
                 Windows(windows.trunk, windows.voice, windows.picture, index[windows.clip], windows.end_seconds)
             )
-        say(f"windows of {dataset}: {done} clips")
+        say(f"windows of {dataset}: {len(own)} clips")
     return join(parts)
 
 
@@ -134,6 +134,8 @@ def train_emotion(
         "sources": sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "clips": {name: len(p.clips) for name, p in ready.items()},
+        "most": sources.most,
+        "settings": asdict(settings),
         "epochs": trainer.epoch,
         "fold_score": trainer.stopping.best,
         "history": trainer.history,

@@ -40,7 +40,7 @@ _ORIGINAL = {"calm": "calm", "boredom": "boredom", "bored": "boredom"}
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Rows `[N, …]`, each beside its weight (0: nothing was said). `signs` are ±1 or 0; `label` indexes LABELS or -1."""
+    """Rows `[N, …]`, each beside its weight (0: nothing said). `signs` are ±1 or 0; `label` indexes LABELS or -1."""
 
     emotions: np.ndarray
     emotions_weight: np.ndarray

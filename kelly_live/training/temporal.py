@@ -21,7 +21,7 @@ from kelly_live.nets.emotion import MultiScaleEmotionNet
 from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.nets.temporal import EmotionTransitionModel
 from kelly_live.training.emotion import SIGN_SLOPE, EarlyStopping
-from kelly_live.training.evaluation import Score, answer, bootstrap
+from kelly_live.training.evaluation import Score, answer, bootstrap, share
 from kelly_live.training.manifest import Clip
 from kelly_live.training.targets import Targets, clip_targets
 from kelly_live.training.windows import Windows, describe_samples, join, read_audio, read_windows, write_windows
@@ -312,14 +312,7 @@ def compare(model: EmotionTransitionModel, stories: list[Story], resamples: int)
         averages = {n: float(np.mean(errors[n, measure])) for n, m in errors if m == measure and n.startswith("moving")}
         for name in ("last value", min(averages, key=averages.__getitem__), "temporal model"):
             values = np.array(errors[name, measure])
-            scores.append(
-                Score(
-                    name,
-                    measure,
-                    *bootstrap(lambda k, v=values: float(v[k].mean()), len(values), resamples),
-                    len(values),
-                )
-            )
+            scores.append(Score(name, measure, *bootstrap(share(values), len(values), resamples), len(values)))
     return scores
 
 

@@ -79,7 +79,8 @@ def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError(f"cannot read {path} ({error}); the manifest must name readable audio files") from error
     mono = samples.mean(axis=1)
-    return mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
+    resampled: np.ndarray = mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
+    return resampled
 
 
 def roughen(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
