@@ -21,6 +21,7 @@ from kelly_live.music.theory import Chord
 _ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
 _PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
 _STALE = 0.9  # a repeated strong tone costs nearly a step
+_PARALLEL = 1.6  # a parallel fifth or octave with the bass, more than a step
 _CADENCE_DENSITY = 0.2  # from here on a phrase is never left without its last note
 _LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
 _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
@@ -154,14 +155,22 @@ class _Line:
             return self._chord_tone(chord, contour, self.step(bar_start), self.step(bar_start + context.beats_per_bar))
         if bar_in_phrase == 0:
             return self._chord_tone(chord, contour, self.anchor)
-        return self._chord_tone(chord, contour, self.step(bar_start - context.beats_per_bar))
+        last_bar = bar_start - context.beats_per_bar
+        return self._chord_tone(chord, contour, self.step(last_bar), parallel=self._parallel(last_bar, chord))
 
-    def _chord_tone(self, chord: Chord, contour: float, *neighbours: int) -> int:
+    def _parallel(self, last_bar: float, chord: Chord) -> int | None:
+        """The degree that would run parallel with the bass: it has the roots, so root after root, fifth after fifth."""
+        before, degree = self.context.chord_at(last_bar), self.step(last_bar) % self.context.key.size
+        if before.root == chord.root or degree not in (before.root, *before.degrees[2:3]):
+            return None
+        return chord.degrees[before.degrees.index(degree) % len(chord.degrees)]
+
+    def _chord_tone(self, chord: Chord, contour: float, *neighbours: int, parallel: int | None = None) -> int:
         """The chord's tone in the register that lies nearest to the contour and to the tones it stands between."""
 
         def cost(step: int) -> float:
             near = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
-            return near + _STALE * (step in neighbours)
+            return near + _STALE * (step in neighbours) + _PARALLEL * (step % self.context.key.size == parallel)
 
         return min((s for s in self.steps if chord.has(s)), key=cost, default=self._kept(round(contour)))
 

@@ -14,6 +14,7 @@ from kelly_live.errors import ConfigError
 from kelly_live.music.conductor import Conductor, Muted
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.feel import REACH_SECONDS
+from kelly_live.music.theory import Key, mode_scale
 from kelly_live.timebase import ManualClock
 from tests.music.band import RecordingSink, band, played, told
 
@@ -294,3 +295,35 @@ def test_an_even_mixture_of_rhythms_is_played_one_at_a_time() -> None:
     parameters = replace(told(density=2.0), rhythms=(0.2,) * 5)
     onsets = [n.onset_beats % 1 for n in played(parameters, bars=32).part("percussion")]
     assert len({round(onset, 3) for onset in onsets}) >= 4
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+def test_parameters_that_change_all_the_time_never_break_the_music(data: st.DataObject) -> None:
+    sink = RecordingSink()
+    conductor = Conductor(sink, band(), seed=5)
+    conductor.start(0.0, told())
+    for hop in range(40):
+        changed = told(
+            bpm=data.draw(st.floats(40.0, 220.0)),
+            mode=data.draw(st.sampled_from(MODES)),
+            density=data.draw(st.floats(0.0, 3.0)),
+            centre=data.draw(st.floats(30.0, 100.0)),
+            rhythm=data.draw(st.sampled_from(["straight", "dotted", "syncopated", "triplet", "sustained"])),
+            ahead=data.draw(st.floats(0.0, 1.0)),
+        )
+        conductor.advance(0.25 * hop, changed)
+    end = conductor.finish(10.0)
+    assert conductor.status().muted == ()
+    assert all(n.onset_beats < end for n in sink.notes)
+    beats = [point.beat for point in sink.tempos]
+    assert beats == sorted(beats)
+    closing = [n for n in sink.part("chords") if n.onset_beats > end - 4.2]
+    assert {n.pitch % 12 for n in closing} <= set(conductor_key_classes(conductor))
+
+
+def conductor_key_classes(conductor: Conductor) -> tuple[int, ...]:
+    """The pitch classes of the key that the status names."""
+    status = conductor.status()
+    names = [Key(tonic, mode_scale(status.mode)) for tonic in range(12)]
+    return next(key for key in names if key.tonic_name == status.tonic).pitch_classes

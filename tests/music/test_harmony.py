@@ -60,11 +60,14 @@ def test_harmony_moves(seed: int, mode: str, index: int) -> None:
     assert sum(a == b for a, b in itertools.pairwise(chords)) == 0
 
 
-@given(SEEDS, MODE)
-def test_the_theme_returns_and_changes_after_two_forms(seed: int, mode: str) -> None:
-    assert roots(seed, 0, mode)[0] == roots(seed, 4, mode)[0]
-    plans = {tuple(roots(seed + k, 8 * n, mode)) for n in range(6) for k in range(3)}
-    assert len(plans) > 3
+@pytest.mark.parametrize("mode", MODES)
+def test_the_theme_returns_and_changes_after_two_forms(mode: str) -> None:
+    """A, A', A'' and the next form's A open alike (but where an ending needs the mode's colour); the next theme's A
+    is another one for many seeds."""
+    seeds = range(60)
+    openings = [{index: tuple(roots(seed, index, mode)[:2]) for index in (0, 1, 3, 4, 8)} for seed in seeds]
+    assert sum(o[0] == o[1] == o[3] == o[4] for o in openings) >= 40
+    assert sum(o[0] != o[8] for o in openings) >= 20
 
 
 @given(SEEDS, MODE, MODE, st.integers(0, 20), st.booleans())
