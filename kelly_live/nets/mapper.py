@@ -132,7 +132,8 @@ class DynamicEmotionToMusicMapper(nn.Module):
 
     def unpack(self, raw: Tensor) -> ParameterDistribution:
         """Name the columns of `raw`. Scales stay within a factor of about 7 of the corpus's own."""
-        location, log_scale, *logits = raw.split([len(SCALARS)] * 2 + list(self.sizes.values()), dim=-1)
+        sizes = [len(SCALARS)] * 2 + list(self.sizes.values())
+        location, log_scale, *logits = torch.split(raw, sizes, dim=-1)
         return ParameterDistribution(
             location=location,
             log_scale=_soft_limit(log_scale, 2.0),
@@ -182,11 +183,12 @@ class DynamicEmotionToMusicMapper(nn.Module):
 
         centre = middle["centre"]
         level = torch.exp2(torch.clamp(middle["level"], -10.0, 0.0))
+        tempi = (_exp2(early["tempo"]), _exp2(middle["tempo"]), _exp2(late["tempo"]))
         music = {
-            **_ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, *(_exp2(rank["tempo"]) for rank in (early, middle, late))),
+            **_ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, tempi),
             **_ordered(
                 "register", REGISTER_NOTES, REGISTER_SPAN_NOTES,
-                centre - _exp2(middle["below"]), centre, centre + _exp2(middle["above"]),
+                (centre - _exp2(middle["below"]), centre, centre + _exp2(middle["above"])),
                 names=("low", "center", "high"),
             ),
             "mode_weights": torch.softmax(spread.logits["modes"], dim=-1),
@@ -208,10 +210,11 @@ def _exp2(values: Tensor) -> Tensor:
 
 
 def _ordered(
-    name: str, low_range: tuple[float, float], span: float, low: Tensor, middle: Tensor, high: Tensor,
+    name: str, low_range: tuple[float, float], span: float, ranks: tuple[Tensor, Tensor, Tensor],
     names: tuple[str, str, str] = ("min", "suggested", "max"),
 ) -> dict[str, Tensor]:  # fmt: skip
-    """`low` into its range, `high` within `span` of it, `middle` between; the window slides so that `middle` keeps."""
+    """Ranks (low, middle, high): low into its range, high within `span` of it; the window slides to keep the middle."""
+    low, middle, high = ranks
     ceiling = low_range[1] + span
     middle = torch.clamp(middle, low_range[0], ceiling)
     # A band wider than the span is narrowed around the middle, not cut off at one end.
@@ -230,13 +233,13 @@ def _coloured(music: dict[str, Tensor], culture: dict[str, Tensor], strength: fl
     music = dict(music)
     for ours, theirs in (("mode_weights", "mode_preferences"), ("rhythm_weights", "rhythm_patterns")):
         if theirs in culture:
-            blend = (1.0 - share) * torch.log(music[ours] + 1e-6) + share * torch.log(culture[theirs] + 1e-6)
-            music[ours] = torch.softmax(blend, dim=-1)
+            mixed = (1.0 - share) * torch.log(music[ours] + 1e-6) + share * torch.log(culture[theirs] + 1e-6)
+            music[ours] = torch.softmax(mixed, dim=-1)
     if "tempo_range" in culture:
-        theirs = torch.clamp(culture["tempo_range"], 20.0, 300.0).unbind(-1)
-        ours = [music[f"tempo_{part}"] for part in ("min", "suggested", "max")]
-        blend = [mine ** (1.0 - share) * other**share for mine, other in zip(ours, theirs, strict=True)]
-        music |= _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, *blend)
+        felt = torch.stack([music[f"tempo_{part}"] for part in ("min", "suggested", "max")], dim=-1)
+        usual = torch.clamp(culture["tempo_range"], 20.0, 300.0)
+        slow, middle, fast = torch.exp((1.0 - share) * torch.log(felt) + share * torch.log(usual)).unbind(-1)
+        music |= _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (slow, middle, fast))
     if "dynamics" in culture:
         soft, _, loud = torch.clamp(culture["dynamics"], 0.0, 1.0).unbind(-1)
         music["dynamics_floor"] = (1.0 - share) * music["dynamics_floor"] + share * soft

@@ -3,8 +3,9 @@
 Sources of the methods, beside the choices that are ours:
 - tempo: onset autocorrelation with a log-normal tempo prior that knows the note rate, then Ellis's (2007) beat
   tracking (both librosa, ISC); files whose notes follow their own tempo map (VGMIDI) keep that map instead;
-- mode: Krumhansl & Schmuckler's correlation of a duration-weighted pitch-class profile with key profiles, here those of
-  Albrecht & Shanahan (2013), bent to the seven diatonic modes by swapping the degrees in which a mode differs;
+- mode: Temperley's (2007) likelihood of a duration-weighted pitch-class profile under key profiles, here those of
+  Albrecht & Shanahan (2013), bent to the seven diatonic modes by swapping the degrees in which a mode differs (plain
+  correlation, as Krumhansl & Schmuckler's, hardly sees the one note that makes a mode);
 - melody: the skyline (the highest sounding note at each onset).
 """
 
@@ -26,7 +27,7 @@ from kelly_live.errors import ConfigError
 
 Floats = npt.NDArray[np.float64]
 
-MEASURE_VERSION = 8  # part of the cache's name: raise it when a number below changes meaning
+MEASURE_VERSION = 9  # part of the cache's name: raise it when a number below changes meaning
 
 CHORD_SECONDS = 0.035  # onsets closer than this are one chord (ear's order threshold, about 30-40 ms)
 ON_BEAT_SECONDS = 0.020  # nearer than this to the beat is "on" (just noticeable, Friberg & Sundberg 1995: ~10-20 ms)
@@ -45,7 +46,7 @@ MAJOR_PROFILE = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 
 MINOR_PROFILE = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
 # How often a mode is met before hearing a note: our choice, so that rare modes need evidence. Order of MODES.
 MODE_PRIOR = (0.41, 0.09, 0.05, 0.06, 0.09, 0.295, 0.005)
-MODE_SHARPNESS = 22.0  # softmax of the correlations; chosen so that a clear key keeps about .9 of its weight
+INDEPENDENT_NOTES = 60.0  # how many notes' worth of evidence a piece gives: fewer than it has, as notes repeat; ours
 BASS_WEIGHT = 0.6  # the lowest voice says more about the tonic than its duration alone; ours
 
 
@@ -66,8 +67,14 @@ class Score:
     def between(self, first_beat: float, last_beat: float) -> Score:
         """The notes that begin in [first_beat, last_beat)."""
         keep = (self.beats >= first_beat - 1e-6) & (self.beats < last_beat - 1e-6)
-        columns = (self.onsets, self.offsets, self.beats, self.pitches, self.velocities)
-        return Score(*(column[keep] for column in columns), end_beat=last_beat)
+        return Score(
+            self.onsets[keep],
+            self.offsets[keep],
+            self.beats[keep],
+            self.pitches[keep],
+            self.velocities[keep],
+            last_beat,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +153,8 @@ def read_score(path: Path) -> Score:
             notes.append((onset, max(seconds, onset + 0.01), beat, message.note, velocity))
     for (_, pitch), open_notes in held.items():  # never ended: they sound to the end of the file
         notes += [(onset, max(seconds, onset + 0.01), beat, pitch, velocity) for onset, beat, velocity in open_notes]
-    table = np.array(sorted(notes), dtype=np.float64).reshape(-1, 5)
-    return Score(*(table[:, column] for column in range(5)), end_beat=beats)
+    onsets, offsets, places, pitches, velocities = np.array(sorted(notes), dtype=np.float64).reshape(-1, 5).T
+    return Score(onsets, offsets, places, pitches, velocities, end_beat=beats)
 
 
 def skyline(score: Score) -> npt.NDArray[np.int64]:
@@ -256,10 +263,10 @@ def mode_weights(score: Score) -> tuple[float, ...]:
             bass[int(score.pitches[lowest]) % 12] += durations[lowest]
     ending = np.flatnonzero(group == group[-1])
     bass[int(score.pitches[ending].min()) % 12] += 0.08 * bass.sum()  # a phrase tends to end at home
-    profile = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
-    keys = np.stack([np.roll(mode, tonic) for mode in modal_profiles() for tonic in range(12)])
-    correlation = np.corrcoef(np.vstack([profile, keys]))[0, 1:].reshape(7, 12)
-    logits = MODE_SHARPNESS * np.nan_to_num(correlation) + np.log(MODE_PRIOR)[:, None]
+    heard = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
+    keys = np.stack([np.roll(mode / mode.sum(), tonic) for mode in modal_profiles() for tonic in range(12)])
+    likelihood = (np.log(keys) @ (heard / heard.sum())).reshape(7, 12)
+    logits = INDEPENDENT_NOTES * likelihood + np.log(MODE_PRIOR)[:, None]
     weights = np.exp(logits - logits.max()).sum(axis=1)
     return _normal(weights)
 
@@ -442,8 +449,9 @@ def _read_cache(path: Path) -> Corpus:
 
 
 def _thaw(row: dict[str, Any]) -> Measured:
-    plain = row.pop("features")
-    features = Features(**{key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()})
+    plain: dict[str, Any] = row.pop("features")
+    frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
+    features = Features(**frozen)
     return Measured(features=features, **row)
 
 

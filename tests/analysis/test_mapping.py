@@ -1,0 +1,101 @@
+"""The mapper that ships: sensible music for each feeling, calm when unsure, quick, and the same every time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kelly_live.analysis.mapping import SURE, LearnedMapper, load_mapper, relaxed
+from kelly_live.config import resource_root
+from kelly_live.domain import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters
+from kelly_live.errors import ModelError
+from kelly_live.steering import state_from
+
+unit = st.floats(-1.0, 1.0)
+
+
+@pytest.fixture(scope="module")
+def mapper() -> LearnedMapper:
+    return load_mapper(resource_root("models"))
+
+
+def bright(music: MusicParameters) -> float:
+    """Share of the modes with a major third."""
+    return sum(w for w, name in zip(music.modes, MODES, strict=True) if name in ("ionian", "lydian", "mixolydian"))
+
+
+def loudness(music: MusicParameters) -> float:
+    return (music.dynamics.floor + music.dynamics.ceiling) / 2
+
+
+def test_excitement_is_fast_bright_loud_and_busy_where_sadness_is_slow_dark_soft_and_sparse(
+    mapper: LearnedMapper,
+) -> None:
+    excited, sad = mapper(state_from(emotion="excited")), mapper(state_from(emotion="sad"))
+    assert excited.tempo.suggested > 1.25 * sad.tempo.suggested
+    assert bright(excited) > 0.7
+    assert bright(sad) < 0.35
+    assert loudness(excited) > loudness(sad) + 0.15
+    assert excited.density > 1.6 * sad.density
+    assert excited.register.centre > sad.register.centre
+
+
+def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper) -> None:
+    angry, neutral = mapper(state_from(emotion="angry")), mapper(state_from(emotion="neutral"))
+    assert angry.tempo.suggested > neutral.tempo.suggested + 10
+    assert bright(angry) < 0.35
+    assert loudness(angry) > loudness(neutral) + 0.1
+    assert loudness(angry) > loudness(mapper(state_from(emotion="fearful"))) + 0.05
+
+
+def test_the_four_quadrants_differ_by_more_than_a_shade(mapper: LearnedMapper) -> None:
+    corners = {(v, a): mapper(state_from(v, a)) for v in (-0.5, 0.5) for a in (-0.5, 0.5)}
+    for v in (-0.5, 0.5):
+        assert corners[v, 0.5].tempo.suggested > 1.2 * corners[v, -0.5].tempo.suggested
+        assert corners[v, 0.5].density > 1.3 * corners[v, -0.5].density
+        assert loudness(corners[v, 0.5]) > loudness(corners[v, -0.5]) + 0.1
+    for a in (-0.5, 0.5):
+        assert bright(corners[0.5, a]) > bright(corners[-0.5, a]) + 0.3
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(0.01, 1.0), min_size=8, max_size=8), unit, unit, unit, st.floats(0.0, 1.0))
+def test_every_state_maps_to_checked_parameters_and_always_the_same(
+    weights: list[float], valence: float, arousal: float, dominance: float, confidence: float
+) -> None:
+    mapper = load_mapper(resource_root("models"))
+    probabilities = tuple(weight / sum(weights) for weight in weights)
+    state = EmotionState(probabilities, valence, arousal, dominance, confidence, time=1.0)
+    music = mapper(state)  # MusicParameters checks itself
+    assert mapper(replace(state, time=99.0)) == music
+
+
+def test_doubt_draws_a_state_towards_neutral(mapper: LearnedMapper) -> None:
+    happy, rest = state_from(emotion="happy"), EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
+    assert mapper(replace(happy, confidence=SURE)) == mapper(happy)
+    assert mapper(replace(happy, confidence=0.0)) == mapper(rest)
+    calm, lively = mapper(rest).tempo.suggested, mapper(happy).tempo.suggested
+    assert calm < mapper(replace(happy, confidence=SURE / 4)).tempo.suggested < lively
+    half = relaxed(replace(happy, confidence=SURE / 2))
+    assert half.valence == pytest.approx(happy.valence / 2)
+    assert sum(half.probabilities) == pytest.approx(1.0)
+
+
+def test_a_call_is_quick_enough_for_every_hop(mapper: LearnedMapper) -> None:
+    states = [state_from(emotion=name) for name in EMOTIONS] * 10
+    mapper(states[0])
+    # CPU time of this process: a busy machine must not fail a test of our own work.
+    begin = time.process_time()
+    for state in states:
+        mapper(state)
+    assert (time.process_time() - begin) / len(states) < 0.002
+
+
+def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is missing"):
+        load_mapper(tmp_path)
