@@ -1,0 +1,248 @@
+"""Each command run whole, with the shipped nets: what it writes, and what it says to bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import soundfile
+
+from kelly_live.cli import main
+from kelly_live.domain import EMOTIONS
+
+RATE = 16_000
+
+
+def run(*args: object) -> int:
+    """The exit code of `kelly-live ARGS`."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(arg) for arg in args])
+    return int(stopped.value.code or 0)
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Six seconds of a rising and falling chord."""
+    time = np.arange(6 * RATE) / RATE
+    swell = 0.4 * (1.1 + np.sin(2 * np.pi * time / 6.0)) / 2.1
+    samples = sum(np.sin(2 * np.pi * hz * time) for hz in (220.0, 277.2, 329.6)) / 3.0 * swell
+    path = tmp_path / "chord.wav"
+    soundfile.write(path, samples, RATE)
+    return path
+
+
+def sounding_notes(path: Path) -> list[tuple[int, int]]:
+    """(channel 1-16, pitch) of each note-on."""
+    return [
+        (message.channel + 1, message.note)
+        for message in mido.MidiFile(path)
+        if message.type == "note_on" and message.velocity > 0
+    ]
+
+
+def test_compose_writes_a_band_in_the_tempo_of_the_feeling(tmp_path: Path) -> None:
+    lengths = {}
+    for emotion in ("sad", "excited"):
+        assert run("compose", "--emotion", emotion, "--bars", 8, "--midi", tmp_path / f"{emotion}.mid") == 0
+        notes = sounding_notes(tmp_path / f"{emotion}.mid")
+        assert {channel for channel, _ in notes} >= {1, 2, 3}
+        lengths[emotion] = mido.MidiFile(tmp_path / f"{emotion}.mid").length
+    assert lengths["excited"] < 0.8 * lengths["sad"]
+
+
+def test_compose_is_deterministic_and_the_seed_matters(tmp_path: Path) -> None:
+    for name, seed in (("a", 5), ("b", 5), ("c", 6)):
+        args = ("compose", "--valence", 0.5, "--arousal", -0.4, "--bars", 4, "--seed", seed)
+        assert run(*args, "--midi", tmp_path / f"{name}.mid", "--wav", tmp_path / f"{name}.wav") == 0
+    assert (tmp_path / "a.mid").read_bytes() == (tmp_path / "b.mid").read_bytes()
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert (tmp_path / "a.mid").read_bytes() != (tmp_path / "c.mid").read_bytes()
+
+
+@pytest.mark.parametrize("args", [(), ("--valence", "0.5"), ("--arousal", "0.5"), ("--dominance", "1")])
+def test_compose_needs_to_know_the_feeling(args: tuple[str, ...], tmp_path: Path) -> None:
+    assert run("compose", *args, "--midi", tmp_path / "x.mid") == 2
+
+
+def test_render_writes_what_was_asked_and_the_same_bytes_again(recording: Path, tmp_path: Path) -> None:
+    outputs = []
+    for turn in ("first", "second"):
+        folder = tmp_path / turn
+        folder.mkdir()
+        files = [folder / "out.mid", folder / "out.wav", folder / "out.png"]
+        assert run("render", recording, "--midi", files[0], "--wav", files[1], "--plot", files[2]) == 0
+        outputs.append([file.read_bytes() for file in files])
+    assert outputs[0] == outputs[1]
+    wav, rate = soundfile.read(tmp_path / "first" / "out.wav")
+    assert len(wav) / rate > 6.0
+    assert 0.1 < np.abs(wav).max() <= 1.0
+    assert outputs[0][2].startswith(b"\x89PNG")
+
+
+def test_render_follows_the_hand_on_the_wheel(recording: Path, tmp_path: Path) -> None:
+    lengths = []
+    for emotion in ("sad", "excited"):
+        target = tmp_path / f"{emotion}.mid"
+        assert run("render", recording, "--midi", target, "--emotion", emotion, "--freeze") == 0
+        beats = mido.MidiFile(target)
+        tempos = [m.tempo for m in beats.tracks[0] if m.type == "set_tempo"]
+        lengths.append(mido.tempo2bpm(tempos[-1]))
+    assert lengths[0] < lengths[1]
+
+
+def test_render_needs_an_output(recording: Path) -> None:
+    assert run("render", recording) == 2
+
+
+def test_analyze_json_is_one_whole_object_a_file(recording: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("analyze", recording, recording, "--json") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert lines[0] == lines[1]  # nothing of one file leaks into the next
+    report = json.loads(lines[0])
+    assert set(report) == {
+        "path", "duration", "emotions", "valence", "arousal", "dominance", "confidence", "windows",
+    }  # fmt: skip
+    assert report["duration"] == pytest.approx(6.0, abs=0.01)
+    assert tuple(report["emotions"]) == EMOTIONS
+    assert sum(report["emotions"].values()) == pytest.approx(1.0, abs=1e-4)
+    assert [window["time"] for window in report["windows"]] == pytest.approx(np.arange(1, 25) * 0.25)
+    assert set(report["windows"][0]) == {"time", "emotions", "valence", "arousal", "dominance", "confidence"}
+
+
+def test_analyze_goes_on_after_a_bad_file(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("analyze", tmp_path / "none.wav", recording, "--json") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["path"] == str(recording)
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_demo_writes_its_three_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("demo", "--out", tmp_path / "deep" / "demo") == 0
+    out = capsys.readouterr().out
+    for name in ("demo.mid", "demo.wav", "demo.png"):
+        path = tmp_path / "deep" / "demo" / name
+        assert path.stat().st_size > 1000
+        assert str(path) in out
+    notes = sounding_notes(tmp_path / "deep" / "demo" / "demo.mid")
+    assert {channel for channel, _ in notes} >= {1, 2, 3, 10}
+    assert len({pitch % 12 for channel, pitch in notes if channel == 2}) >= 3  # the harmony moves
+    assert not [name for name in os.listdir(tmp_path / "deep" / "demo") if name.startswith(".")]
+
+
+BAD_AUDIO = {
+    "empty.wav": b"",
+    "text.wav": b"this is not a recording\n" * 20,
+    "header-only.wav": b"RIFF\x24\x00\x00\x00WAVEfmt ",
+    "noise.mp3": bytes(range(256)) * 40,
+}
+
+
+@pytest.mark.parametrize("name", sorted(BAD_AUDIO))
+@pytest.mark.parametrize("command", ["analyze", "render"])
+def test_what_is_not_audio_is_one_line(
+    name: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(BAD_AUDIO[name])
+    extra = ("--midi", tmp_path / "out.mid") if command == "render" else ()
+    assert run(command, path, *extra) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("kelly-live: ")
+    assert len(err.strip().splitlines()) == 1
+    assert name in err
+    assert sorted(os.listdir(tmp_path)) == [name]
+
+
+def test_a_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("analyze", tmp_path) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def odd_audio(name: str) -> tuple[np.ndarray, int]:
+    rng = np.random.default_rng(1)
+    noise = rng.normal(0.0, 0.1, 2 * RATE).astype(np.float32)
+    with_nan = noise.copy()
+    with_nan[1000:9000] = np.nan
+    return {
+        "silent": (np.zeros(2 * RATE, np.float32), RATE),
+        "clipped": (np.sign(noise), RATE),
+        "nan": (with_nan, RATE),
+        "one-sample": (noise[:1], RATE),
+        "8k": (noise[: 2 * 8000], 8000),
+        "192k": (np.repeat(noise, 12), 192_000),
+        "8-channels": (np.stack([noise] * 8, axis=1), 48_000),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["silent", "clipped", "nan", "one-sample", "8k", "192k", "8-channels"])
+def test_odd_audio_gives_a_sensible_result(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples, rate = odd_audio(name)
+    path = tmp_path / f"{name}.wav"
+    soundfile.write(path, samples, rate, subtype="FLOAT")
+    assert run("analyze", path, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    numbers = [report[axis] for axis in ("valence", "arousal", "dominance", "confidence")]
+    assert np.isfinite(numbers).all()
+    assert report["windows"]
+    if name == "silent":
+        assert report["confidence"] < 0.2
+        assert max(report["emotions"], key=report["emotions"].get) == "neutral"
+    assert run("render", path, "--midi", tmp_path / "out.mid") == 0
+    assert sounding_notes(tmp_path / "out.mid")
+
+
+def test_a_truncated_file_is_used_as_far_as_it_goes(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = recording.read_bytes()
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(whole[: len(whole) // 2])
+    assert run("analyze", cut, "--json") == 0
+    assert 2.5 < json.loads(capsys.readouterr().out)["duration"] < 3.5
+
+
+@pytest.mark.parametrize("option", ["--midi", "--wav", "--plot"])
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(
+    option: str, recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("render", recording, option, tmp_path / "no" / "such" / "file") == 1
+    assert "make it first" in capsys.readouterr().err
+    assert run("render", recording, option, tmp_path) in (1, 2)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_one_line(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir()
+    locked.chmod(0o555)
+    assert run("render", recording, "--midi", locked / "out.mid") == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_a_folder_that_takes_no_files_even_from_root_is_one_line(
+    recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("render", recording, "--midi", "/proc/out.mid") == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+def test_two_outputs_of_one_name_are_refused(recording: Path, tmp_path: Path) -> None:
+    assert run("render", recording, "--midi", tmp_path / "x", "--wav", tmp_path / "x") == 1
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_a_device_that_is_not_there_is_one_line(
+    device: str, recording: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    there = torch.cuda.is_available() if device == "cuda" else torch.backends.mps.is_available()
+    if there:
+        pytest.skip(f"this machine has {device}")
+    assert run("analyze", recording, "--device", device) == 1
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1

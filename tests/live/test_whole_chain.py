@@ -1,0 +1,218 @@
+"""The main job on real servers: a recording through JACK into `kelly-live`, notes out of its port into an independent
+JACK client and into fluidsynth, whose sound is heard."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from kelly_live.config import resource_root
+from tests.live.conftest import SAMPLE_RATE, JackServer, Witness, end, start_jackd, wait_for
+
+START_UP_SECONDS = 60.0  # on a loaded machine; what a quiet one takes, `kelly-live bench` tells
+
+
+class Player:
+    """An independent JACK client that plays samples, over and over, into every PortAudio input that appears."""
+
+    def __init__(self, samples: np.ndarray) -> None:
+        import jack
+
+        self.client: jack.Client = jack.Client("kelly-player", no_start_server=True)
+        self.port = self.client.outports.register("out")
+        self._samples = samples
+        self._position = 0
+        self.client.set_process_callback(self._process)
+        self.client.activate()
+
+    def _process(self, frames: int) -> None:
+        indices = (self._position + np.arange(frames)) % len(self._samples)
+        self.port.get_array()[:] = self._samples[indices]
+        self._position += frames
+
+    def play_into(self, part_of_name: str) -> None:
+        def inputs() -> list:
+            return [p for p in self.client.get_ports(is_audio=True, is_input=True) if part_of_name in p.name]
+
+        for port in wait_for(inputs, f"an audio input port {part_of_name!r}", START_UP_SECONDS):
+            self.client.connect(self.port, port)
+
+    def close(self) -> None:
+        self.client.deactivate()
+        self.client.close()
+
+
+@pytest.fixture
+def player(jack_server: JackServer) -> Iterator[Player]:
+    pytest.importorskip("jack")
+    samples, rate = soundfile.read(resource_root("presets") / "demo" / "recording.ogg", dtype="float32")
+    player = Player(soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32))
+    yield player
+    player.close()
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(jack_server: JackServer) -> Iterator[Start]:
+    """Start `kelly-live` with these options; it is made to end with the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(*options: str, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "kelly_live", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def notes_on(recorder: Witness) -> list[tuple[float, bytes]]:
+    return [event for event in recorder.of_kind(0x90) if event[1][2] > 0]
+
+
+@pytest.mark.timeout(300)
+def test_a_recording_in_music_out_of_a_real_synth(
+    start: Start, player: Player, witness: Witness, fluidsynth: str
+) -> None:
+    seconds = float(os.environ.get("KELLY_LIVE_LIVE_SECONDS", "15"))
+    process = start("--midi-out", fluidsynth, "--clock", "send", "--seed", "3")
+    witness.listen_to("kelly-live")
+    player.play_into("PortAudio")
+    wait_for(lambda: notes_on(witness), "a first note", START_UP_SECONDS)
+    witness.peak_since_last()
+    time.sleep(seconds)
+    peak = witness.peak_since_last()
+
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20.0)
+    wait_for(lambda: not witness.sounding(), "the last note's end", 5.0)
+    print(out)
+
+    assert process.returncode == 0, err
+    assert err == ""
+    assert peak > 0.01  # fluidsynth is not silent
+    played = notes_on(witness)
+    assert {(data[0] & 15) + 1 for _, data in played} >= {1, 2, 3, 10}
+    assert len(played) > seconds  # more than a note a second, all parts together
+    assert len({data[1] for _, data in played}) >= 8
+    assert witness.of_kind(0xF8)  # MIDI clock
+    lines = out.splitlines()
+    assert lines[0].startswith("listening to ")
+    assert "stopped:" in lines[-1]
+    heard = [line for line in lines[1:-1] if "BPM" in line]
+    assert heard  # the plain status of a terminal that is none
+    levels = [float(line.split("in ")[1].split(" dB")[0]) for line in heard if " dB" in line]
+    assert max(levels) > -50.0  # it heard the recording, not the dummy driver's silence
+
+
+@pytest.fixture
+def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A jackd that a test may harm: one that waits for its clients would be held up by a killed one."""
+    server = start_jackd(f"kelly-doomed-{os.getpid()}", waits_for_clients=False)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+    yield server
+    end(server.process)
+
+
+@pytest.fixture
+def own_witness(own_server: JackServer) -> Iterator[Witness]:
+    pytest.importorskip("jack")
+    witness = Witness("kelly-own-witness")
+    yield witness
+    witness.close()
+
+
+@pytest.mark.timeout(200)
+def test_killing_the_host_ends_every_note_within_a_fifth_of_a_second(start: Start, own_witness: Witness) -> None:
+    process = start("--seed", "1", "--emotion", "sad", "--freeze")
+    own_witness.listen_to("Kelly Live")
+    wait_for(lambda: len(own_witness.sounding()) >= 2, "a chord", START_UP_SECONDS)
+    killed = own_witness.now()
+    process.kill()
+    process.wait(5.0)
+    wait_for(lambda: not own_witness.sounding(), "silence", 5.0)
+    wait_for(lambda: any(data[1] == 123 for _, data in own_witness.of_kind(0xB0)), "All Notes Off", 5.0)
+    last = max(time for time, data in own_witness.of_kind(0x80, 0x90))
+    print(f"silent {1e3 * (last - killed):.0f} ms after SIGKILL")
+    assert last - killed < 0.2
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(start: Start, witness: Witness, number: signal.Signals) -> None:
+    process = start("--seed", "1", "--emotion", "excited", "--freeze")
+    witness.listen_to("Kelly Live")
+    wait_for(lambda: notes_on(witness), "a first note", START_UP_SECONDS)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=10.0)
+    assert (process.returncode, err) == (0, "")
+    wait_for(lambda: not witness.sounding(), "silence", 5.0)
+
+
+@pytest.mark.timeout(200)
+def test_devices_marks_what_would_be_chosen(start: Start, witness: Witness) -> None:
+    out, err = start("devices", "--midi-out", "witness").communicate(timeout=60.0)
+    assert err == ""
+    assert "-> system" in out.split("MIDI outputs")[0]
+    assert f"-> {witness.port_name}" in out.split("MIDI outputs")[1]
+
+
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--midi-out", "no such port"), "no MIDI output matches"),
+        (("--audio-in", "no such input"), "no audio input matches"),
+    ],
+)
+def test_a_wrong_name_is_one_line_that_lists_what_there_is(
+    start: Start, witness: Witness, options: tuple[str, ...], complaint: str
+) -> None:
+    process = start(*options)
+    _, err = process.communicate(timeout=START_UP_SECONDS)
+    assert process.returncode == 1
+    assert len(err.strip().splitlines()) == 1
+    assert complaint in err
+    assert "kelly-live devices" in err
+
+
+@pytest.mark.timeout(200)
+def test_without_a_sound_server_it_says_so_in_one_line(start: Start) -> None:
+    process = start("--midi-out", "anything", JACK_DEFAULT_SERVER="kelly-no-such-server")
+    _, err = process.communicate(timeout=START_UP_SECONDS)
+    assert process.returncode == 1
+    assert len(err.strip().splitlines()) == 1
+    assert err.startswith("kelly-live: ")
+
+
+@pytest.mark.timeout(200)
+def test_a_sound_server_that_dies_ends_it_with_one_line(start: Start, own_server: JackServer) -> None:
+    process = start("--seed", "1", PYTHONUNBUFFERED="1")
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("listening to ")
+    time.sleep(1.0)
+    end(own_server.process)
+    _, err = process.communicate(timeout=20.0)
+    assert process.returncode == 1
+    assert len(err.strip().splitlines()) == 1, err
+    assert err.startswith("kelly-live: ")
