@@ -137,7 +137,7 @@ GRAMMARS: dict[str, Grammar] = {
         },
         home={1: 3, 6: 3},
         half={4: 2, 1: 2, 6: 1},
-        colour=(4,),
+        colour=(4, 1),
     ),
 }
 assert tuple(GRAMMARS) == MODES
@@ -255,17 +255,14 @@ def _degrees(
         # Two chords to and fro are not a progression: the third bar brings a third one.
         heard = {*degrees, last}
         avoid = heard if len(heard) < 3 else {degrees[-1], last}
-        degrees.append(
-            pick(
-                ending,
-                {
-                    d: w * here.get(d, _UNLIKELY) * grammar.moves[d].get(last, _UNLIKELY)
-                    for d, w in source.items()
-                    if d not in avoid
-                }
-                or grammar.home,
-            )
-        )
+        ways = {
+            d: w * here.get(d, _UNLIKELY) * grammar.moves[d].get(last, _UNLIKELY)
+            for d, w in source.items()
+            if d not in avoid
+        }
+        if not heard & set(grammar.colour):  # the last chance for the chord that makes the mode audible
+            ways = {d: w for d, w in ways.items() if d in grammar.colour} or ways
+        degrees.append(pick(ending, ways or grammar.home))
     degrees.append(last)
     if bars > 2 and not set(degrees) & set(grammar.colour):
         degrees[1] = grammar.colour[0]
