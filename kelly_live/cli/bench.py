@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -53,7 +53,7 @@ def _hop(device: str) -> dict[str, Any]:
     from kelly_live.config import resource_root
     from kelly_live.domain import AudioWindow
     from kelly_live.midi.client import OfflineScheduler
-    from kelly_live.protocols import Steering
+    from kelly_live.protocols import Reading, Steering
     from kelly_live.session import accompany
     from kelly_live.timebase import ManualClock
 
@@ -62,24 +62,25 @@ def _hop(device: str) -> dict[str, Any]:
     analyzer, opening = make_analyzer(device, Steering())
     loaded = time.perf_counter() - began
 
-    hop = analyzer.hop_seconds
-    source = FileSource(recording, ManualClock(), realtime=False, block_seconds=hop)
     hops: list[float] = []
 
-    def timed(push: Callable[[AudioWindow], Any]) -> Callable[[AudioWindow], Any]:
-        def run(block: AudioWindow) -> Any:
+    class Timed:
+        """The analyzer, with a stopwatch on each hop."""
+
+        hop_seconds = analyzer.hop_seconds
+        steer = analyzer.steer
+
+        def push(self, block: AudioWindow) -> Sequence[Reading]:
             start = time.perf_counter()
-            readings = push(block)
+            readings = analyzer.push(block)
             hops.append(time.perf_counter() - start)
             return readings
 
-        return run
-
-    analyzer.push = timed(analyzer.push)  # type: ignore[method-assign]
+    source = FileSource(recording, ManualClock(), realtime=False, block_seconds=analyzer.hop_seconds)
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=1)
     began = time.perf_counter()
-    made = accompany(source, analyzer, conductor, scheduler, opening)
+    made = accompany(source, Timed(), conductor, scheduler, opening)
     took = time.perf_counter() - began
     ranked = sorted(hops)
     return {

@@ -225,11 +225,12 @@ class OfflineScheduler:
 
     def start(self, origin_seconds: float, bpm: float) -> None:
         self._core.start(origin_seconds, bpm)
-        assert self._core.tempo_map is not None
-        self._tempo_map = self._core.tempo_map
+        # The core forgets a long past; a file needs the whole curve.
+        self._tempo_map = TempoMap(origin_seconds, bpm, max_points=sys.maxsize)
 
     def tempo(self, point: TempoPoint) -> None:
         self._core.tempo(point)
+        self._tempo_map.add(point)
 
     def play(self, notes: Sequence[NoteEvent]) -> None:
         self._core.play(notes)
