@@ -35,10 +35,10 @@ class EmotionTransitionModel(nn.Module):
     def __init__(
         self,
         n_emotions: int = len(EMOTIONS),
-        hidden_dim: int = 64,
+        hidden_dim: int = 32,
         layers: int = 1,
         heads: int = 8,
-        dropout: float = 0.2,
+        dropout: float = 0.3,
         bidirectional: bool = True,
     ) -> None:
         super().__init__()
@@ -58,6 +58,10 @@ class EmotionTransitionModel(nn.Module):
         self.evolve = nn.Linear(width, n_emotions)
         self.evolve_affect = nn.Linear(width, N_AFFECT)
         self.keep = nn.Linear(width, 2)  # how far the given emotions and affect are trusted
+        # It begins as "what is said is true" and learns when to doubt it.
+        nn.init.zeros_(self.evolve.weight)
+        nn.init.zeros_(self.evolve_affect.weight)
+        nn.init.constant_(self.keep.bias, 2.0)
         self.rate = nn.Parameter(torch.full((n_emotions, n_emotions), -4.0))  # softplus of it, a second
         self.return_rate = nn.Parameter(torch.full((N_AFFECT,), -4.0))
         self.rest = nn.Parameter(torch.zeros(N_AFFECT))

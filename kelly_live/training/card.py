@@ -54,11 +54,11 @@ emotions, valence, arousal, dominance and a calibrated confidence. A frozen musi
 ## Learned from
 {CREDITS}
 {clips["fit"]} clips to fit (at most {card["most"]} a data set), {clips["fold"]} clips of other speakers and songs to
-stop and to set the temperatures and the confidence by, {clips["val"]} clips (the manifests' `val`: other speakers, songs,
-series) only to report on. The rules that turn what people said into targets, with their sources and weights, are the
-docstring of `kelly_live/training/targets.py`. Nobody rated dominance and nobody said "excited": dominance is Russell &
-Mehrabian's (1977) value of the category, "excited" a share of EMOPIA's Q1 and of Emotify's power and joyful
-activation. No accuracy is claimed for either.
+stop and to set the temperatures and the confidence by, {clips["val"]} clips (the manifests' `val`: other speakers,
+songs, series) only to report on. The rules that turn what people said into targets, with their sources and weights,
+are the docstring of `kelly_live/training/targets.py`. Nobody rated dominance and nobody said "excited": dominance
+is Russell & Mehrabian's (1977) value of the category, "excited" a share of EMOPIA's Q1 and of Emotify's power and
+joyful activation. No accuracy is claimed for either.
 
     kelly-live train front-end musicnn-0.1.0-py3-none-any.whl --out front_end.safetensors
     kelly-live train emotion --data ../shared/data/emotion --symbolic ../shared/data/symbolic \\

@@ -204,7 +204,7 @@ def train_temporal(
     """Random windows of random length; the loss is on the last step, on its forecasts, and on needless change."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
-    optimiser = torch.optim.AdamW(model.parameters(), 2e-3, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), 1.5e-3, weight_decay=0.05)
     stopping = EarlyStopping(patience)
     hops = [(s, i) for s, story in enumerate(fit) for i in range(SHORTEST, len(story.times))]
     for epoch in range(1, epochs + 1):
