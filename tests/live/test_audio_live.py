@@ -127,8 +127,8 @@ def test_a_server_that_is_killed_is_an_error_and_not_a_hang(tmp_path: Path) -> N
     finally:
         end(process)
         end(server.process)
-        for left_behind in Path("/dev/shm").glob(f"jack*{server.name}*"):  # a killed server doesn't tidy up
-            left_behind.unlink(missing_ok=True)
+        # JACK has 8 places for servers on a machine, and a killed one keeps its own until its namesake leaves in order.
+        end(start_jackd(server.name).process)
     assert process.returncode == 1, error
     ours = [line for line in error.splitlines() if line.startswith("kelly-live: ")]
     assert len(ours) == 1
