@@ -91,7 +91,7 @@ class MultiScaleEmotionNet(nn.Module):
     """Log-mels `{mel_512: [B, 96, 253], mel_1024: [B, 64, 94], mel_2048: [B, 144, 94]}` to an EmotionOutput."""
 
     def __init__(
-        self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 192, dropout: float = 0.4, picture_width: int = 80
+        self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 192, dropout: float = 0.2, picture_width: int = 80
     ) -> None:
         super().__init__()
         self.config = {
