@@ -104,8 +104,9 @@ class LiveSession:
                     thread.join(timeout=2.0)
             last = self.snapshot()
             self._sink.stop()
-        if self._failure is not None:
-            raise self._failure
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
         return last
 
     def snapshot(self) -> Snapshot:

@@ -50,6 +50,8 @@ class PortAudioSource:
         self._stream: Any = None
         self._ring: SpscRing | None = None
         self._resampler: MonoResampler | None = None
+        self._native_rate = 0
+        self._replaced = 0
         self._started = self._last_end = 0.0
         self._level = SILENCE_DBFS
         self._flagged_overflows = 0  # callback only
@@ -62,7 +64,7 @@ class PortAudioSource:
     @property
     def replaced(self) -> int:
         """NaN and infinite samples that the device delivered, now 0."""
-        return self._resampler.replaced if self._resampler else 0
+        return self._replaced
 
     def start(self) -> None:
         """Open the device and capture. Raises AudioError: not there, busy, denied, no usable format."""
@@ -71,6 +73,7 @@ class PortAudioSource:
         module = devices.portaudio()
         channels, rate = _usable_format(module, chosen)
         self._resampler = MonoResampler(rate, self.sample_rate)
+        self._native_rate = rate
         self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), channels)
         self._started = self._last_end = self._clock.now()
         try:
@@ -109,7 +112,8 @@ class PortAudioSource:
             self._clock.sleep_until(min(deadline, now + _POLL_SECONDS))
 
     def _take(self) -> AudioWindow | None:
-        if self._stream is None or self._ring is None or self._resampler is None:
+        resampler = self._resampler
+        if self._stream is None or self._ring is None or resampler is None:
             raise AudioError(f"the audio input {self.name!r} is not open; start it before reading")
         dropped_before = self._ring.dropped
         captured = self._ring.read()
@@ -117,12 +121,13 @@ class PortAudioSource:
             self._laps += 1
         if captured is None:
             return None
-        samples = self._resampler.push(captured.frames)
+        samples = resampler.push(captured.frames)
+        self._replaced = resampler.replaced
         if len(samples) == 0:
             return None
         self._level = level_dbfs(samples)
         # Callbacks come in bursts while the filter's lag moves by up to a block: a window never ends before the last.
-        self._last_end = max(self._last_end, captured.time - self._resampler.lag_seconds)
+        self._last_end = max(self._last_end, captured.time - resampler.lag_seconds)
         return AudioWindow(samples, self.sample_rate, self._last_end)
 
     def _check_alive(self) -> None:
@@ -143,13 +148,15 @@ class PortAudioSource:
     def health(self) -> AudioHealth:
         """Any thread."""
         dropped = self._ring.dropped if self._ring else 0
-        rate = self._resampler.native_rate if self._resampler else self.sample_rate
+        rate = self._native_rate or self.sample_rate
         return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped / rate)
 
     def close(self) -> None:
         """Stop and release, within 2 s; safe to call twice. PortAudio hangs for ever in the close of a stream whose
         server has died, so that runs on a thread that may be left behind."""
         stream, self._stream = self._stream, None
+        # A stream that hangs keeps its callback, and so this object, to the end of the process; not the resampler.
+        self._resampler = None
         if stream is not None:
             closer = threading.Thread(target=_abort_and_close, args=(stream,), name="audio-close", daemon=True)
             closer.start()

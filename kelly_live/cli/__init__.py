@@ -86,29 +86,33 @@ def root() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 a KellyError (one line on stderr), 2 a usage error."""
-    arguments = list(sys.argv[1:] if args is None else args)
+    # Exiting from outside the handlers: a pending exception would keep its frames, and all that they hold, alive
+    # until the interpreter goes down, where some libraries complain about it.
+    sys.exit(exit_code(list(sys.argv[1:] if args is None else args)))
+
+
+def exit_code(arguments: list[str]) -> int:
+    """Run one command; its exit code."""
     debug = "--debug" in arguments
     # Nobody wants a sound server started, or its chatter on their terminal, by asking for a list of ports.
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
-        sys.exit(root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0)
-    except click.exceptions.Abort:
-        sys.exit(130)
+        return root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KellyError as error:
         if debug:
             traceback.print_exc()
         else:
             click.echo(f"kelly-live: {error}", err=True)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        return error.exit_code
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: not an error, but Python would complain while flushing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return 0
     except Exception as error:
         if debug:
             traceback.print_exc()
@@ -118,4 +122,4 @@ def main(args: Sequence[str] | None = None) -> None:
                 "this is a bug: run again with --debug and report what it prints",
                 err=True,
             )
-        sys.exit(1)
+        return 1

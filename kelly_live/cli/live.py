@@ -61,8 +61,7 @@ def command(
         def on_signal(number: int, frame: FrameType | None) -> None:
             session.stop()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, on_signal)
+        before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         virtual = " (a virtual port: connect your synth or DAW to it)" if port.is_virtual else ""
         click.echo(f"listening to {heard.name!r}, playing into {port.name!r}{virtual}, seed {seed}; Ctrl-C stops")
         with StatusView(sys.stdout, now) as view:
@@ -86,7 +85,11 @@ def command(
                     )
                 )
 
-            last = session.run(on_status)
+            try:
+                last = session.run(on_status)
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
     finally:
         sink.stop()
     click.echo(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ def make_analyzer(device: str, steering: Steering) -> tuple[LiveAnalyzer, Readin
     # One thread: a hop is too small to share out, and the other cores are the scheduler's and the synth's.
     torch.set_num_threads(1)
     mapper = make_mapper()
-    opening = apply_steering(state_from(), steering)
+    opening = apply_steering(replace(state_from(), confidence=0.0), steering)
     analyzer = LiveAnalyzer(load_reader(resource_root("models"), device), mapper, steering)
     return analyzer, Reading(opening, mapper(opening))
 
