@@ -122,7 +122,8 @@ The emotion net's answers, hop by hop, over {stories["fit"]} sequences ({stories
 and songs that the net never learned from: clips of one speaker or of piano laid end to end, so that each change is
 known, and VGMIDI pieces with listeners' valence and arousal a measure. Credits as in `emotion.md`.
 
-    kelly-live train temporal --data ../shared/data/emotion --symbolic ../shared/data/symbolic
+    kelly-live train temporal --data ../shared/data/emotion --symbolic ../shared/data/symbolic \\
+        --epochs {card["epochs"]} --scenes {card["scenes"]}
 
 ## Measured on {stories["val"]} sequences from the `val` parts
 Error (lower is better) against what was true at that moment and 1, 4 and 8 s later; the moving average is the best of

@@ -193,6 +193,8 @@ def train_temporal_model(
     rest = restlessness(model, stories["val"])
     card: dict[str, Any] = {
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
+        "epochs": epochs,
+        "scenes": scenes,
         "stories": {"fit": len(fit), "stop": len(stop), "val": len(stories["val"])},
         "scores": [s.as_dict() for s in scores],
         "restlessness": rest,
