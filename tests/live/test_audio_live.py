@@ -97,18 +97,19 @@ def test_what_is_played_is_what_is_heard(jack_server: JackServer, tone_player: s
     for performance in range(PERFORMANCES):
         heard = captured(tone_player, jack_server, tmp_path / f"{performance}.npz")
         samples = heard["samples"][RATE // 5 :]  # the connection is made while the first sound already flows
-        assert frequency_of(samples, RATE) == pytest.approx(440.0, abs=0.5)
-        assert level_dbfs(samples) == pytest.approx(-9.03, abs=0.3)
-        assert heard["level_dbfs"] == pytest.approx(-9.03, abs=1.0)
         assert heard["dropped_seconds"] == 0.0
         assert (np.diff(heard["ends"]) >= 0.0).all()
         strays.append(stray_dbfs(samples, 440.0))
         if strays[-1] < -60.0:
-            # Time goes with the samples: the stamps span what was delivered between them.
-            span = heard["ends"][-1] - heard["ends"][0]
-            assert span == pytest.approx(heard["lengths"][1:].sum() / RATE, abs=0.1)
-            return
-    pytest.fail(f"no performance of {PERFORMANCES} came through without a gap: stray {strays} dBFS")
+            break
+    else:
+        pytest.fail(f"no performance of {PERFORMANCES} came through without a gap: stray {strays} dBFS")
+    assert frequency_of(samples, RATE) == pytest.approx(440.0, abs=0.5)
+    assert level_dbfs(samples) == pytest.approx(-9.03, abs=0.1)
+    assert heard["level_dbfs"] == pytest.approx(-9.03, abs=1.0)
+    # The stamps span at least what was delivered between them; more where a starved server lags behind real time
+    # (how exact they are is shown with a manual clock, in tests/audio).
+    assert heard["ends"][-1] - heard["ends"][0] > heard["lengths"][1:].sum() / RATE - 0.1
 
 
 def test_a_server_that_is_killed_is_an_error_and_not_a_hang(tmp_path: Path) -> None:
@@ -129,6 +130,8 @@ def test_a_server_that_is_killed_is_an_error_and_not_a_hang(tmp_path: Path) -> N
         end(server.process)
         # JACK has 8 places for servers on a machine, and a killed one keeps its own until its namesake leaves in order.
         end(start_jackd(server.name).process)
+        for semaphore in Path("/dev/shm").glob(f"jack_sem*{server.name}*"):
+            semaphore.unlink(missing_ok=True)
     assert process.returncode == 1, error
     ours = [line for line in error.splitlines() if line.startswith("kelly-live: ")]
     assert len(ours) == 1
