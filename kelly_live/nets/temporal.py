@@ -12,6 +12,7 @@ from kelly_live.domain import EMOTIONS
 
 N_AFFECT = 3  # valence, arousal, dominance
 N_EXTRA = N_AFFECT + 2  # and confidence, and the level above silence
+MOST_CORRECTION = 0.15
 _EPSILON = 1e-6
 
 
@@ -57,7 +58,9 @@ class EmotionTransitionModel(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.evolve = nn.Linear(width, n_emotions)
         self.evolve_affect = nn.Linear(width, N_AFFECT)
-        self.keep = nn.Linear(width, 2)  # how far the given emotions and affect are trusted
+        self.keep = nn.Linear(width, 1)  # how far the given emotions are trusted
+        self.weigh = nn.Linear(width, 1)  # how much each moment counts in the mean of V, A, D
+        self.fade = nn.Parameter(torch.tensor(0.5))  # and how fast it fades, softplus of it, a second
         # It begins as "what is said is true" and learns when to doubt it.
         nn.init.zeros_(self.evolve.weight)
         nn.init.zeros_(self.evolve_affect.weight)
@@ -91,9 +94,12 @@ class EmotionTransitionModel(nn.Module):
         moments, _ = self.attention(h, h, h, need_weights=False)
         h = self.drop(self.norm(h + moments))
         keep = torch.sigmoid(self.keep(h))
-        logits = keep[..., :1] * log_given + self.evolve(h)
-        given = torch.atanh(extra[..., :N_AFFECT].clamp(-0.995, 0.995))
-        affect = torch.tanh(keep[..., 1:] * given + self.evolve_affect(h))
+        logits = keep * log_given + self.evolve(h)
+        # V, A, D are a weighted mean over the moments around each step, and a small correction: their scale stays.
+        apart = (timestamps.unsqueeze(2) - timestamps.unsqueeze(1)).abs()
+        share = torch.softmax(self.weigh(h).transpose(1, 2) - functional.softplus(self.fade) * apart, dim=2)
+        affect = share @ extra[..., :N_AFFECT] + MOST_CORRECTION * torch.tanh(self.evolve_affect(h))
+        affect = affect.clamp(-1.0, 1.0)
         return TemporalOutput(torch.softmax(logits, dim=2), self.transition(timestamps.diff(dim=1)), affect)
 
     def forecast(

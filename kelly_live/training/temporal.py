@@ -31,6 +31,8 @@ SHORTEST = 4
 HORIZONS_SECONDS = (1.0, 4.0, 8.0)
 SILENT_DBFS = -60.0
 RATED_SECONDS = 45.0
+SETTLE_SECONDS = 2.0  # after a change of clip, moving is right; only later is it restless
+CHANGE_SHARE = 0.5  # of the training windows end within SETTLE_SECONDS of a change: rare live, but what is noticed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,15 @@ def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]
     for index, clip in enumerate(clips):
         if clip.measures is not None:
             yield Scene(read_audio(clip.audio_path, RATED_SECONDS), ((0.0, index, 0.0),))
+
+
+def since_change(story: Story) -> np.ndarray:
+    """Seconds since another clip began to sound `[T]`; infinite in the first one."""
+    since = np.full(len(story.times), np.inf)
+    for i in range(1, len(since)):
+        step = story.times[i] - story.times[i - 1]
+        since[i] = HOP_SECONDS if story.segment[i] != story.segment[i - 1] else since[i - 1] + step
+    return since
 
 
 def _feeling(clip: Clip) -> object:
@@ -201,12 +212,15 @@ def train_temporal(
     model: EmotionTransitionModel, fit: list[Story], fold: list[Story], *, epochs: int, patience: int, seed: int,
     say: Callable[[str], None],
 ) -> EmotionTransitionModel:  # fmt: skip
-    """Random windows of random length; the loss is on the last step, on its forecasts, and on needless change."""
+    """Random windows of random length, many of them just after a change; the loss is on the last step, on its
+    forecasts, and on change where there was time to settle."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), 1.5e-3, weight_decay=0.05)
     stopping = EarlyStopping(patience)
     hops = [(s, i) for s, story in enumerate(fit) for i in range(SHORTEST, len(story.times))]
+    since = [since_change(story) for story in fit]
+    fresh = [(s, i) for s, i in hops if since[s][i] <= SETTLE_SECONDS]
     for epoch in range(1, epochs + 1):
         model.train()
         total = 0.0
@@ -215,11 +229,14 @@ def train_temporal(
             able = [hop for hop in hops if hop[1] >= steps]
             if not able:
                 continue
-            picks = [able[int(k)] for k in rng.integers(0, len(able), 48)]
+            able_fresh = [hop for hop in fresh if hop[1] >= steps]
+            turns = int(48 * CHANGE_SHARE) if able_fresh else 0
+            picks = [able[int(k)] for k in rng.integers(0, len(able), 48 - turns)]
+            picks += [able_fresh[int(k)] for k in rng.integers(0, len(able_fresh) or 1, turns)]
             out = model(*_window(fit, picks, steps))
             before = model(*_window(fit, [(s, i - 1) for s, i in picks], steps))
             loss = _loss(out.evolved_emotions[:, -1], out.evolved_affect[:, -1], _rows(fit, picks))
-            steady = torch.tensor([float(fit[s].segment[i] == fit[s].segment[i - 1]) for s, i in picks])
+            steady = torch.tensor([float(since[s][i] > SETTLE_SECONDS) for s, i in picks])
             change = (out.evolved_emotions[:, -1] - before.evolved_emotions[:, -1]).square().sum(1)
             change = change + (out.evolved_affect[:, -1] - before.evolved_affect[:, -1]).square().sum(1)
             loss = loss + 2.0 * (change * steady).mean()
