@@ -96,3 +96,21 @@ def temporal(
     torch.set_num_threads(threads)
     sources = Sources(data, symbolic, cache, most)
     train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, say=click.echo)
+
+
+@command.command("mapper")
+@click.option("--data", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (MIDI with emotions).")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("models/mapper.safetensors")
+def mapper(data: Path, cache: Path, threads: int, debug: bool, out: Path) -> None:
+    """The mapper: how labelled music sounds, measured, then learned; prints the held-out table."""
+    import torch
+
+    from kelly_live.training.mapper import train_mapper
+
+    torch.set_num_threads(threads)
+    trained = train_mapper(data, cache / "symbolic", out)
+    click.echo(trained.evaluation.table())
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
