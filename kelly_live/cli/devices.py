@@ -47,10 +47,14 @@ def _midi(query: str | None) -> int:
     click.echo("MIDI outputs")
     try:
         outputs = list_outputs()
-        chosen = resolve(query) if query else None
     except KellyError as error:
         click.echo(f"   {error}")
         return 1 if query else 0
+    chosen, complaint = None, None
+    try:
+        chosen = resolve(query) if query else None
+    except KellyError as error:
+        complaint = error
     for port in outputs:
         click.echo(f"{'->' if port == chosen else '  '} {port.name}  ({port.backend})")
     if not query:
@@ -59,4 +63,6 @@ def _midi(query: str | None) -> int:
             click.echo(f"-> a virtual port {VIRTUAL_PORT_NAME!r} that others can connect to  ({makes})")
         elif not outputs:
             click.echo(f"   none; connect one and run `{LISTING_COMMAND}` again, or use `kelly-live demo`")
-    return 0
+    if complaint is not None:
+        click.echo(f"   {complaint}")
+    return 1 if complaint is not None else 0

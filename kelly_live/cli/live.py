@@ -41,6 +41,8 @@ def command(
     from kelly_live.timebase import MonotonicClock
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
+    # The audio callback and the conductor wait at most this long for a thread that computes, not the usual 5 ms.
+    sys.setswitchinterval(0.0005)
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
     heard = resolve_input(audio_in)  # the cheap parts first: a wrong name is told before the nets are loaded

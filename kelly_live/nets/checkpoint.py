@@ -83,5 +83,7 @@ def load_weights(net: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> No
     try:
         net.load_state_dict(checkpoint.weights, strict=True)
     except RuntimeError as error:
-        first_line = str(error).splitlines()[0]
-        raise ModelError(f"the checkpoint {path} does not fit this version of the net ({first_line})") from error
+        reason = " ".join(" ".join(str(error).splitlines()[:2]).split())
+        raise ModelError(
+            f"the checkpoint {path} does not fit this version of the net ({reason}); reinstall kelly-live"
+        ) from error
