@@ -66,7 +66,17 @@ class FakePortAudio:
 
 
 class FakeStream:
-    def __init__(self, *, device: int, channels: int, samplerate: int, dtype: str, callback: Callable[..., None]):
+    def __init__(
+        self,
+        *,
+        device: int,
+        channels: int,
+        samplerate: int,
+        dtype: str,
+        blocksize: int,
+        latency: str,
+        callback: Callable[..., None],
+    ):
         self.device, self.channels, self.rate, self.callback = device, channels, samplerate, callback
         self.active = self.closed = False
         self.on_close: Callable[[], None] = lambda: None
