@@ -12,7 +12,10 @@ from kelly_live.domain import EMOTIONS
 
 N_AFFECT = 3  # valence, arousal, dominance
 N_EXTRA = N_AFFECT + 2  # and confidence, and the level above silence
-MOST_CORRECTION = 0.15
+# What the model may not do, however it was trained: hold on to an outburst of seconds ago, or talk a feeling away.
+SLOWEST_FADE = 0.5  # a second; and by its weight a moment counts at most e times as much as another
+MOST_CORRECTION = 0.15  # of V, A, D
+MOST_SHIFT = 0.5  # of an emotion's log odds
 _EPSILON = 1e-6
 
 
@@ -59,12 +62,16 @@ class EmotionTransitionModel(nn.Module):
         self.evolve = nn.Linear(width, n_emotions)
         self.evolve_affect = nn.Linear(width, N_AFFECT)
         self.keep = nn.Linear(width, 1)  # how far the given emotions are trusted
-        self.weigh = nn.Linear(width, 1)  # how much each moment counts in the mean of V, A, D
-        self.fade = nn.Parameter(torch.tensor(0.5))  # and how fast it fades, softplus of it, a second
+        # A mean over the moments, one for the emotions and one for each of V, A, D: how much a moment counts, and how
+        # fast it fades, as seen from each step. After a change the past must fade at once, on a steady sound slowly.
+        self.weigh = nn.Linear(width, 1 + N_AFFECT)
+        self.fade = nn.Linear(width, 1 + N_AFFECT)
         # It begins as "what is said is true" and learns when to doubt it.
         nn.init.zeros_(self.evolve.weight)
         nn.init.zeros_(self.evolve_affect.weight)
         nn.init.constant_(self.keep.bias, 2.0)
+        nn.init.zeros_(self.weigh.weight)
+        nn.init.constant_(self.fade.bias, 1.0)
         self.rate = nn.Parameter(torch.full((n_emotions, n_emotions), -4.0))  # softplus of it, a second
         self.return_rate = nn.Parameter(torch.full((N_AFFECT,), -4.0))
         self.rest = nn.Parameter(torch.zeros(N_AFFECT))
@@ -93,12 +100,16 @@ class EmotionTransitionModel(nn.Module):
         h, _ = self.lstm(torch.tanh(self.enter(torch.cat((log_given * 0.3, extra, time), dim=2))))
         moments, _ = self.attention(h, h, h, need_weights=False)
         h = self.drop(self.norm(h + moments))
+        # Weighted means over the moments, then a small correction: what is heard keeps its scale.
+        apart = (timestamps.unsqueeze(2) - timestamps.unsqueeze(1)).abs()[..., None]
+        fading = (SLOWEST_FADE + functional.softplus(self.fade(h))).unsqueeze(2) * apart
+        weight = 0.5 * torch.tanh(self.weigh(h)).unsqueeze(1)
+        share = torch.softmax(weight - fading, dim=2)  # [B, step, moment, which mean]
+        mean = torch.einsum("bsm,bme->bse", share[..., 0], emotion_sequence)
         keep = torch.sigmoid(self.keep(h))
-        logits = keep * log_given + self.evolve(h)
-        # V, A, D are a weighted mean over the moments around each step, and a small correction: their scale stays.
-        apart = (timestamps.unsqueeze(2) - timestamps.unsqueeze(1)).abs()
-        share = torch.softmax(self.weigh(h).transpose(1, 2) - functional.softplus(self.fade) * apart, dim=2)
-        affect = share @ extra[..., :N_AFFECT] + MOST_CORRECTION * torch.tanh(self.evolve_affect(h))
+        logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MOST_SHIFT * torch.tanh(self.evolve(h))
+        affect = torch.einsum("bsma,bma->bsa", share[..., 1:], extra[..., :N_AFFECT])
+        affect = affect + MOST_CORRECTION * torch.tanh(self.evolve_affect(h))
         affect = affect.clamp(-1.0, 1.0)
         return TemporalOutput(torch.softmax(logits, dim=2), self.transition(timestamps.diff(dim=1)), affect)
 

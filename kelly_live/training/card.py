@@ -141,5 +141,12 @@ so nothing can know the far future: there a good forecast is a careful one. n co
 |---|---|
 {rest}
 
-"half-way" is the time after a change of clip until the arousal has moved half of the way to where it settles.
+"half-way" is the time after a change of clip until the arousal has moved half of the way to where it settles. The net's
+own 3 s window is part of it.
+
+## How it was chosen
+The weights: by error and delay on the fold. The bounds in `nets/temporal.py` (how slowly a moment may fade, how much
+more it may count, how far the model may correct): by hand, after five designs had been seen on these very `val`
+sequences and on the demo's recording, because an average that forecast best held on to an outburst for five seconds.
+So the table is a little kind to it.
 """

@@ -119,3 +119,18 @@ def test_a_forecast_starts_here_and_ends_at_rest() -> None:
 def test_any_length_of_history(steps: int) -> None:
     out = make_model()(*history(steps=steps))
     assert out.transitions.shape == (3, steps - 1, 8, 8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 1000), size=st.floats(0.1, 20.0))
+@torch.inference_mode()
+def test_no_training_can_make_it_hold_on_to_an_outburst(seed: int, size: float) -> None:
+    """Four seconds roused, then four seconds quiet: whatever the weights, it is quiet now."""
+    model = make_model(seed)
+    for parameter in (model.weigh.weight, model.fade.weight, model.evolve_affect.weight):
+        torch.nn.init.normal_(parameter, std=size)
+    emotions = torch.full((1, 32, len(EMOTIONS)), 1.0 / len(EMOTIONS))
+    extra = torch.ones(1, 32, N_EXTRA)
+    extra[0, :16, 1], extra[0, 16:, 1] = 0.7, -0.7
+    arousal = model(emotions, torch.arange(32.0)[None] * 0.25, extra).evolved_affect[0, :, 1]
+    assert arousal[-1] < -0.1
