@@ -59,8 +59,8 @@ def front_end(wheel: Path, out: Path, debug: bool) -> None:
 )
 @out_option("models/emotion.safetensors")
 @click.option("--resume", is_flag=True, help="Go on with the run that was broken off.")
-@click.option("--epochs", type=click.IntRange(1), default=40, show_default=True)
-@click.option("--patience", type=click.IntRange(1), default=10, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
+@click.option("--patience", type=click.IntRange(1), default=24, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def emotion(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,

@@ -1,12 +1,13 @@
 """The emotion net: what is felt in the last three seconds, from three resolutions of the same sound.
 
-A frozen musicnn trunk hears music, fixed statistics and a small CNN hear a voice; a fusion joins them. `forward` is
-the batch answer for a window. `EmotionStream` gives the same answer hop by hop: it keeps the trunk's timbral frames
-and its settled temporal frames, and recomputes the rest of the window, which is cheap.
+A frozen musicnn trunk hears music, fixed statistics hear a voice; a few small nets judge both, and their mean is the
+answer. `forward` is the batch answer for a window. `EmotionStream` gives the same answer hop by hop: it keeps the
+trunk's timbral frames and its settled temporal frames, and recomputes the rest of the window, which is cheap.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -30,7 +31,8 @@ _UNSETTLED = 64 - TRUNK_AHEAD  # newest frames whose temporal features still lac
 class EmotionOutput(NamedTuple):
     """`emotion_logits [B, E]`; V, A, D `[B]` in [-1, 1]; `confidence [B]` in [0, 1], the calibrated chance that the
     answer is right; `presence [B]` in [0, 1], that there is a voice or music at all; `label_logits [B, LABELS]`;
-    `gems [B, 9]`, the fraction of listeners that would choose each GEMS emotion."""
+    `gems [B, 9]`, the fraction of listeners that would choose each GEMS emotion; `music [B]` in [0, 1], that it is
+    music and not a voice."""
 
     emotion_logits: torch.Tensor
     valence: torch.Tensor
@@ -40,20 +42,20 @@ class EmotionOutput(NamedTuple):
     presence: torch.Tensor
     label_logits: torch.Tensor
     gems: torch.Tensor
+    music: torch.Tensor
 
 
 class Description(NamedTuple):
-    """What the fusion sees of a window: trunk statistics, voice statistics, and the picture for the CNN."""
+    """What the members see of a window: trunk statistics `[B, TRUNK_STATISTICS]`, voice statistics."""
 
     trunk: torch.Tensor
     voice: torch.Tensor
-    picture: torch.Tensor
 
 
 class Standardise(nn.Module):
     """Centre and scale by what was measured on the training windows; kept within ±`limit` deviations."""
 
-    def __init__(self, width: int, limit: float = 6.0) -> None:
+    def __init__(self, width: int, limit: float = 5.0) -> None:
         super().__init__()
         self.limit = limit
         self.register_buffer("mean", torch.zeros(width))
@@ -70,51 +72,58 @@ class Standardise(nn.Module):
         self.deviation.copy_(x.std(dim=0).clamp_min(1e-3))
 
 
-class Picture(nn.Module):
-    """A small CNN over `mel_1024` `[B, 64, T]`, pooled to mean and deviation over the frames: `[B, 2 * width]`."""
+class Members(nn.Module):
+    """`count` small nets side by side, each a linear path and a deeper one from the same statistics: their mean errs
+    less than each. `[B, TRUNK_STATISTICS + VOICE_STATISTICS]` to hidden `[M, B, H]` and raw outputs `[M, B, O]`."""
 
-    def __init__(self, width: int = 80) -> None:
+    def __init__(self, count: int, hidden: int, outputs: int, drop_in: float, dropout: float) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        sizes = [(1, 24, (2, 2)), (24, 40, (2, 1)), (40, 56, (2, 2)), (56, width, (2, 1))]
-        for n_in, n_out, stride in sizes:
-            layers += [nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
-        self.layers = nn.Sequential(*layers)
+        self.count, self.hidden = count, hidden
+        self.drop_in, self.drop = nn.Dropout(drop_in), nn.Dropout(dropout)
 
-    def forward(self, picture: torch.Tensor) -> torch.Tensor:
-        image = ((picture.unsqueeze(1) - 1.0) * 0.7).contiguous(memory_format=torch.channels_last)  # twice as fast
-        h = self.layers(image).mean(dim=2)
-        return torch.cat((h.mean(dim=2), torch.sqrt(h.var(dim=2, unbiased=False) + 1e-5)), dim=1)
+        def linear(name: str, n_in: int, n_out: int) -> None:
+            self.register_parameter(f"{name}_weight", nn.Parameter(torch.randn(count, n_in, n_out) / math.sqrt(n_in)))
+            self.register_parameter(f"{name}_bias", nn.Parameter(torch.zeros(count, 1, n_out)))
+
+        linear("trunk", TRUNK_STATISTICS, hidden)
+        linear("voice", VOICE_STATISTICS, hidden)
+        linear("fuse", 2 * hidden, hidden)
+        linear("head", hidden, outputs)
+        self.skip = nn.Parameter(torch.zeros(count, TRUNK_STATISTICS + VOICE_STATISTICS, outputs))
+
+    def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
+        return torch.baddbmm(getattr(self, f"{name}_bias"), x, getattr(self, f"{name}_weight"))
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.drop_in(x.unsqueeze(0).expand(self.count, -1, -1))
+        trunk = self._linear("trunk", x[..., :TRUNK_STATISTICS])
+        voice = self._linear("voice", x[..., TRUNK_STATISTICS:])
+        h = self.drop(functional.gelu(torch.cat((trunk, voice), dim=2)))
+        h = self.drop(functional.gelu(self._linear("fuse", h)))
+        return h, self._linear("head", h) + torch.bmm(x, self.skip)
 
 
 class MultiScaleEmotionNet(nn.Module):
     """Log-mels `{mel_512: [B, 96, 253], mel_1024: [B, 64, 94], mel_2048: [B, 144, 94]}` to an EmotionOutput."""
 
     def __init__(
-        self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 192, dropout: float = 0.2, picture_width: int = 80
-    ) -> None:
+        self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 96, members: int = 4, drop_in: float = 0.2,
+        dropout: float = 0.3,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.config = {
-            "n_emotions": n_emotions, "hidden_dim": hidden_dim, "dropout": dropout, "picture_width": picture_width,
+            "n_emotions": n_emotions, "hidden_dim": hidden_dim, "members": members, "drop_in": drop_in,
+            "dropout": dropout,
         }  # fmt: skip
         self.trunk = MusicnnTrunk().requires_grad_(False)
         self.voice = VoiceStatistics()
-        self.picture = Picture(picture_width).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.trunk_scale = Standardise(TRUNK_STATISTICS)
         self.voice_scale = Standardise(VOICE_STATISTICS)
-        self.drop = nn.Dropout(dropout)
-        self.from_trunk = nn.Linear(TRUNK_STATISTICS, hidden_dim)
-        self.from_voice = nn.Linear(VOICE_STATISTICS, hidden_dim)
-        self.from_picture = nn.Linear(2 * picture_width, hidden_dim)
-        self.fuse = nn.Linear(3 * hidden_dim, hidden_dim)
-        self.emotion_head = nn.Linear(hidden_dim, n_emotions)
-        self.label_head = nn.Linear(hidden_dim, len(LABELS))
-        self.affect_head = nn.Linear(hidden_dim, 3)
-        self.presence_head = nn.Linear(hidden_dim, 1)
-        self.gems_head = nn.Linear(hidden_dim, N_GEMS)
-        # Fitted after training, on clips that the weights never saw.
-        self.register_buffer("temperature", torch.ones(2))  # of the emotion and of the label logits
-        self.register_buffer("confidence_fit", torch.tensor([0.0, 1.0, 0.0, 1.0]))
+        self._widths = [n_emotions, 3, 1, 1, len(LABELS), N_GEMS]
+        self.members = Members(members, hidden_dim, sum(self._widths), drop_in, dropout)
+        # Fitted after training, on clips that the weights never saw: a row for voices, a row for music.
+        self.register_buffer("temperature", torch.ones(2, 2))  # of the emotion and of the label logits
+        self.register_buffer("confidence_fit", torch.tensor([[0.0, 1.0, 0.0, 1.0]] * 2))
         self.temperature: torch.Tensor
         self.confidence_fit: torch.Tensor
 
@@ -124,42 +133,44 @@ class MultiScaleEmotionNet(nn.Module):
         return self
 
     def summarise(self, frames: torch.Tensor, mel_1024: torch.Tensor, mel_2048: torch.Tensor) -> Description:
-        """Trunk frames `[B, 753, 187]` and the two other scales to what the fusion sees."""
+        """Trunk frames `[B, 753, 187]` and the two other scales to what the members see."""
         sounding = functional.interpolate(activity(mel_1024).unsqueeze(1), size=TRUNK_FRAMES, mode="linear").squeeze(1)
         mean, deviation = weighted_moments(frames, sounding)
         short, _ = weighted_moments(frames[..., -_SHORT_FRAMES:], sounding[:, -_SHORT_FRAMES:])
         trunk = torch.cat((mean, deviation, short, self.trunk.penultimate(frames)), dim=1)
-        return Description(trunk, self.voice(mel_1024, mel_2048), mel_1024)
+        return Description(trunk, self.voice(mel_1024, mel_2048))
 
     def describe(self, mels: dict[str, torch.Tensor]) -> Description:
         return self.summarise(self.trunk(mels["mel_512"]), mels["mel_1024"], mels["mel_2048"])
 
-    def judge(self, seen: Description) -> EmotionOutput:
-        """The learned part: description to answer."""
-        parts = (
-            self.from_trunk(self.drop(self.trunk_scale(seen.trunk))),
-            self.from_voice(self.drop(self.voice_scale(seen.voice))),
-            self.from_picture(self.drop(self.picture(seen.picture))),
-        )
-        joined = functional.gelu(torch.cat(parts, dim=1))
-        h = self.drop(functional.gelu(self.fuse(self.drop(joined))))
-        logits = self.emotion_head(h) / self.temperature[0]
-        affect = torch.tanh(self.affect_head(h))
-        presence = self.presence_head(h).squeeze(1)
-        top = torch.softmax(logits, dim=1).amax(dim=1)
-        bias, by_top, by_affect, by_presence = self.confidence_fit
-        strength = affect[:, :2].abs().mean(dim=1)
-        sure = (
-            bias
-            + by_top * torch.logit(top, 1e-4)
-            + by_affect * strength
-            + by_presence * functional.logsigmoid(presence)
-        )
+    def standardise(self, seen: Description) -> torch.Tensor:
+        """What the members take, `[B, TRUNK_STATISTICS + VOICE_STATISTICS]`."""
+        return torch.cat((self.trunk_scale(seen.trunk), self.voice_scale(seen.voice)), dim=1)
+
+    def speak(self, raw: torch.Tensor) -> EmotionOutput:
+        """Raw outputs `[N, outputs]` of a member, or their mean, to a calibrated answer."""
+        emotions, affect, presence, music, labels, gems = torch.split(raw, self._widths, dim=1)
+        p_music = torch.sigmoid(music)  # [N, 1]
+        temperature = torch.exp(torch.lerp(self.temperature[0].log(), self.temperature[1].log(), p_music))  # [N, 2]
+        logits, affect = emotions / temperature[:, :1], torch.tanh(affect)
+        doubts = torch.sigmoid(self.evidence(logits, affect, presence) @ self.confidence_fit.T)  # [N, 2]
         return EmotionOutput(
             logits, affect[:, 0], affect[:, 1], affect[:, 2],
-            torch.sigmoid(sure), torch.sigmoid(presence), self.label_head(h) / self.temperature[1],
-            torch.sigmoid(self.gems_head(h)),
+            torch.lerp(doubts[:, 0], doubts[:, 1], p_music[:, 0]), torch.sigmoid(presence[:, 0]),
+            labels / temperature[:, 1:], torch.sigmoid(gems), p_music[:, 0],
         )  # fmt: skip
+
+    @staticmethod
+    def evidence(logits: torch.Tensor, affect: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
+        """What the confidence is judged by, `[N, 4]`: a one, the strongest emotion's log-odds, how clear the weaker
+        of V and A is, and how surely there is anything at all."""
+        top = torch.softmax(logits, dim=1).amax(dim=1, keepdim=True)
+        clear = affect[:, :2].abs().amin(dim=1, keepdim=True)
+        return torch.cat((torch.ones_like(top), torch.logit(top, 1e-4), clear, functional.logsigmoid(presence)), dim=1)
+
+    def judge(self, seen: Description) -> EmotionOutput:
+        """The learned part: description to answer, the members' mean."""
+        return self.speak(self.members(self.standardise(seen))[1].mean(dim=0))
 
     def forward(self, mels: dict[str, torch.Tensor]) -> EmotionOutput:
         return self.judge(self.describe(mels))

@@ -42,12 +42,14 @@ def emotion_card(card: dict[str, Any], scores: Sequence[Score], baseline: Sequen
     run = card["settings"]
     sounds = "\n".join(f"| {name} | {value:.3f} |" for name, value in card["sounds"].items())
     clips = card["clips"]
-    return f"""# emotion.safetensors: a first honest training run
+    (voice, voice_label), (music, _) = card["temperature"]
+    return f"""# emotion.safetensors: what is felt in a voice or in music
 
 `MultiScaleEmotionNet`, {size_bytes / 1e6:.1f} MB. It hears 3 s of sound at three resolutions and answers with eight
-emotions, valence, arousal, dominance and a calibrated confidence. A frozen musicnn trunk, fixed voice statistics
-(cepstra, pitch, loudness, pace) and a small CNN, joined by a trained fusion. One 250 ms hop of the reader:
-{card["hop_milliseconds"]:.1f} ms (median, one CPU thread, on a busy shared machine).
+emotions, valence, arousal, dominance and a calibrated confidence. Statistics of a frozen musicnn trunk and fixed voice
+statistics (cepstra, pitch, loudness, pace), each standardised, are judged by {card["members"]} small nets, each with a
+linear and a deeper path; their mean is the answer. One 250 ms hop of the reader: {card["hop_milliseconds"]:.1f} ms
+(median, one CPU thread, on a busy shared machine).
 
 ## Licence
 {LICENCE}
@@ -62,19 +64,20 @@ joyful activation. No accuracy is claimed for either.
 
     kelly-live train front-end musicnn-0.1.0-py3-none-any.whl --out front_end.safetensors
     kelly-live train emotion --data ../shared/data/emotion --symbolic ../shared/data/symbolic \\
-        --front-end front_end.safetensors --epochs {run["epochs"]} --patience {run["patience"]}
+        --front-end front_end.safetensors --most {card["most"]} --epochs {run["epochs"]} --patience {run["patience"]} \\
+        --seed {run["seed"]}
 
-{card["epochs"]} epochs, best score on the held-out fold {card["fold_score"]:.4f}. Temperatures of the emotion and the
-label logits: {card["temperature"]}.
+{card["epochs"]} epochs, best score on the held-out fold {card["fold_score"]:.4f}. Temperatures, fitted on the fold:
+{voice} for voices' emotions, {music} for music's, {voice_label} for the labels that actors were told.
 
 ## Measured on `val`
 `kelly-live evaluate --data ../shared/data/emotion --symbolic ../shared/data/symbolic`. A clip's answer is the mean over
-its windows, the emotion net alone. Intervals: 1000 bootstrap resamples of the clips (speakers are few, so the truth may
-lie further off). "accuracy of N" chooses among the N labels that the actors were told, with "calm" and "boredom" as
-labels of their own; "open 8" is the shipped eight-way answer, where RAVDESS's calm counts as neutral and EmoDB's
-boredom is left out. Confidence means P(the strongest emotion is right) for voices and P(the quadrant is right) for
-music. The baseline is one logistic or ridge regression a data set on pooled cepstra, pitch, loudness and pace of the
-same clips.
+its windows (music: the first 20 s, VGMIDI 60 s), the emotion net alone. Intervals: 1000 bootstrap resamples of the
+clips (speakers are few, so the truth may lie further off). "accuracy of N" chooses among the N labels that the actors
+were told, with "calm" and "boredom" as labels of their own; "open 8" is the shipped eight-way answer, where RAVDESS's
+calm counts as neutral and EmoDB's boredom is left out. Confidence means P(the strongest emotion is right) for voices
+and P(the quadrant is right) for music, both of a clip's answer. The baseline is one logistic or ridge regression a data
+set on pooled cepstra, pitch, loudness and pace of the same clips.
 
 {_side_by_side(scores, baseline)}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,10 +16,10 @@ import torch
 from torch.nn import functional
 from torch.utils.data import WeightedRandomSampler
 
-from kelly_live.nets.emotion import Description, EmotionOutput, MultiScaleEmotionNet
-from kelly_live.training.evaluation import Answers, answer, evaluate, overall, quadrant_of
+from kelly_live.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet
+from kelly_live.training.evaluation import Answers, answer, by_clip, description_of, evaluate, overall, quadrant_of
 from kelly_live.training.manifest import QUADRANTS, Clip
-from kelly_live.training.targets import Targets, clip_targets, label_of, sound_targets
+from kelly_live.training.targets import Targets, clip_targets, is_music, label_of, sound_targets
 from kelly_live.training.windows import Windows
 
 SIGN_SLOPE = 4.0  # how sharply the sign losses treat V and A near 0
@@ -28,12 +29,14 @@ SIGN_SLOPE = 4.0  # how sharply the sign losses treat V and A near 0
 class Settings:
     """What a run depends on, besides its data."""
 
-    epochs: int = 40
-    patience: int = 8
-    batch: int = 64
-    learning_rate: float = 7e-4
+    epochs: int = 24
+    patience: int = 24
+    batch: int = 128
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
-    tempering: float = 0.5  # power of the sampling weights: at 1 the net learns the rare clips by heart
+    skip_decay: float = 0.3  # of the linear paths, which learn at a fifth of the rate
+    set_heads: float = 1.0  # weight of the heads that are each data set's own
+    tempering: float = 0.25  # power of the sampling weights: at 1 the net learns the rare clips by heart
     seed: int = 0
 
 
@@ -86,6 +89,7 @@ def loss_of(out: EmotionOutput, t: dict[str, torch.Tensor]) -> torch.Tensor:
     label = functional.cross_entropy(out.label_logits, t["label"].clamp_min(0), reduction="none", label_smoothing=0.05)
     gems = (out.gems - t["gems"]).square().mean(dim=1)
     presence = functional.binary_cross_entropy(out.presence.clamp(1e-5, 1 - 1e-5), t["presence"])
+    music = functional.binary_cross_entropy(out.music.clamp(1e-5, 1 - 1e-5), t["music"], reduction="none")
     signs = functional.softplus(-SIGN_SLOPE * t["signs"] * affect[:, :2]) * t["signs"].abs()
     return (
         _weighted(-(t["emotions"] * log_p).sum(dim=1), t["emotions_weight"])
@@ -94,6 +98,7 @@ def loss_of(out: EmotionOutput, t: dict[str, torch.Tensor]) -> torch.Tensor:
         + _weighted(signs.mean(dim=1), t["signs_weight"])
         + 8.0 * _weighted(gems, t["gems_weight"])
         + 0.5 * presence
+        + 0.2 * _weighted(music, t["music_weight"])
     )
 
 
@@ -101,24 +106,12 @@ def torch_targets(targets: Targets, rows: np.ndarray, device: torch.device) -> d
     return {name: torch.from_numpy(getattr(targets, name)[rows]).to(device) for name in Targets.__slots__}
 
 
-def vary(seen: Description, generator: torch.Generator) -> Description:
-    """Augment a training batch: the picture's gain (exact: the mels are log10(1 + x)), a masked run of frames and of
-    bands, and a little noise on the statistics."""
-    n = len(seen.picture)
-    gain = 10.0 ** (torch.rand(n, 1, 1, generator=generator) * 2.0 - 1.2)
-    picture = torch.log10(1.0 + gain * (torch.pow(10.0, seen.picture) - 1.0).clamp_min(0.0))
-    for axis, widest in ((1, 10), (2, 20)):
-        size = picture.shape[axis]
-        start = torch.rand(n, 1, generator=generator) * size
-        width = torch.rand(n, 1, generator=generator) * widest
-        place = torch.arange(size).unsqueeze(0)
-        masked = (place >= start) & (place < start + width)
-        picture = picture.masked_fill(masked.unsqueeze(3 - axis), 0.0)
-    return Description(seen.trunk, seen.voice, picture)
-
-
 class Trainer:
-    """One training run, epoch by epoch; `state` and `restore` make it resumable."""
+    """One training run, epoch by epoch; `state` and `restore` make it resumable.
+
+    Each data set has a head of its own on top of the shared label head, for training only: what is peculiar to a
+    studio or a language then need not go into the answer that all share.
+    """
 
     def __init__(
         self, net: MultiScaleEmotionNet, fit: Part, sounds: Windows, fold: Part, weights: np.ndarray, settings: Settings
@@ -134,17 +127,45 @@ class Trainer:
             list(weights**settings.tempering), len(fit.clips), replacement=True, generator=self.generator
         )
         self.rows = [np.flatnonzero(fit.windows.clip == i) for i in range(len(fit.clips))]
-        learned = [p for p in net.parameters() if p.requires_grad]
-        self.optimiser = torch.optim.AdamW(learned, settings.learning_rate, weight_decay=settings.weight_decay)
+        sets = sorted({clip.dataset for clip in fit.clips})
+        self.set_of = np.array([sets.index(fit.clips[i].dataset) for i in fit.windows.clip])
+        shape = (net.members.count, len(sets), net.members.hidden, len(LABELS))
+        self.set_heads = torch.nn.Parameter(torch.zeros(shape, device=self.device))
+        skip = net.members.skip
+        learned = [p for p in net.parameters() if p.requires_grad and p is not skip]
+        groups: list[dict[str, Any]] = [
+            {"params": [*learned, self.set_heads], "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
+            {"params": [skip], "lr": settings.learning_rate / 5, "weight_decay": settings.skip_decay},
+        ]
+        self.optimiser = torch.optim.AdamW(groups)
         steps = max(1, settings.epochs * (len(fit.clips) // settings.batch + 1))
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, settings.learning_rate, total_steps=steps, pct_start=0.1
+            self.optimiser, [g["lr"] for g in groups], total_steps=steps, pct_start=0.1
         )
 
     def measure_scales(self) -> None:
         """Set the standardisation from all training windows."""
         self.net.trunk_scale.measure(torch.from_numpy(self.fit.windows.trunk.astype(np.float32)))
         self.net.voice_scale.measure(torch.from_numpy(self.fit.windows.voice))
+
+    def _loss(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:
+        """Of all members on these windows and these sounds; a member's mistakes are its own to mend."""
+        windows = [
+            self.net.standardise(description_of(w, r, self.device))
+            for w, r in ((self.fit.windows, rows), (self.sounds, sounds))
+        ]
+        pairs = [torch_targets(t, r, self.device) for t, r in ((self.fit.targets, rows), (self.sound_targets, sounds))]
+        hidden, raw = self.net.members(torch.cat(windows))
+        count = len(hidden)
+        targets = {name: torch.cat((pairs[0][name], pairs[1][name])) for name in pairs[0]}
+        out = self.net.speak(raw.flatten(0, 1))
+        loss = loss_of(out, {name: torch.cat([value] * count) for name, value in targets.items()})
+        own = torch.einsum("mbh,mdhl->mbdl", hidden[:, : len(rows)], self.set_heads)
+        own = own[:, torch.arange(len(rows)), torch.from_numpy(self.set_of[rows])]
+        shared = out.label_logits.view(count, -1, len(LABELS))[:, : len(rows)]
+        label = pairs[0]["label"].repeat(count)
+        wrong = functional.cross_entropy((shared + own).flatten(0, 1), label.clamp_min(0), reduction="none")
+        return loss + self.settings.set_heads * _weighted(wrong, (label >= 0).float())
 
     def _batches(self) -> list[np.ndarray]:
         """One random window a drawn clip."""
@@ -154,30 +175,17 @@ class Trainer:
         size = self.settings.batch
         return [rows[i : i + size] for i in range(0, len(rows), size) if len(rows[i : i + size]) > 1]
 
-    def _seen(self, windows: Windows, rows: np.ndarray) -> Description:
-        parts = (windows.trunk[rows], windows.voice[rows], windows.picture[rows])
-        return Description(*(torch.from_numpy(p).float() for p in parts))
-
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch, score the fold, remember the best."""
         began = time.monotonic()
         self.net.train()
         total, batches = 0.0, self._batches()
         for rows in batches:
-            seen, targets = self._seen(self.fit.windows, rows), torch_targets(self.fit.targets, rows, self.device)
-            extra = len(rows) // 16
-            if extra and len(self.sounds):
-                drawn = torch.randint(len(self.sounds), (extra,), generator=self.generator).numpy()
-                seen = Description(
-                    *(torch.cat(pair) for pair in zip(seen, self._seen(self.sounds, drawn), strict=True))
-                )
-                also = torch_targets(self.sound_targets, drawn, self.device)
-                targets = {name: torch.cat((value, also[name])) for name, value in targets.items()}
-            seen = Description(*(part.to(self.device) for part in vary(seen, self.generator)))
-            loss = loss_of(self.net.judge(seen), targets)
+            drawn = torch.randint(len(self.sounds), (len(rows) // 16 + 1,), generator=self.generator).numpy()
+            loss = self._loss(rows, drawn)
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
+            torch.nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
             self.optimiser.step()
             if self.schedule.last_epoch < self.schedule.total_steps - 1:
                 self.schedule.step()
@@ -202,6 +210,7 @@ class Trainer:
             "net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(), "epoch": self.epoch, "history": self.history, "best": stop.best,
             "since": stop.since, "weights": stop.weights, "generator": self.generator.get_state(),
+            "set_heads": self.set_heads.detach(),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -212,6 +221,7 @@ class Trainer:
         self.stopping.best, self.stopping.since = state["best"], state["since"]
         self.stopping.weights = state["weights"]
         self.generator.set_state(state["generator"])
+        self.set_heads.data.copy_(state["set_heads"])
 
 
 def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> MultiScaleEmotionNet:
@@ -234,61 +244,87 @@ def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> 
     return trainer.net.eval()
 
 
-def _temperature(probabilities: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature that makes `truth` likeliest, by a search over 0.3-5."""
-    log_p = np.log(np.maximum(probabilities, 1e-9))
+def _temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
+    """The temperature that makes `truth` `[clips, K]` likeliest, by a search over 0.3-5: rows are windows, and a clip's
+    answer is the mean over its windows."""
+    log_p = torch.from_numpy(np.log(np.maximum(probabilities, 1e-9)))
     best, best_loss = 1.0, math.inf
     for t in np.geomspace(0.3, 5.0, 60):
-        z = log_p / t
-        z -= np.log(np.exp(z - z.max(1, keepdims=True)).sum(1, keepdims=True)) + z.max(1, keepdims=True)
-        loss = -float(z[np.arange(len(truth)), truth].mean())
+        mean = by_clip(torch.softmax(log_p / t, dim=1).numpy(), clip, len(truth))
+        said = (weight > 0) & ~np.isnan(mean[:, 0])
+        loss = -float((truth * np.log(np.maximum(mean, 1e-9))).sum(axis=1)[said] @ weight[said])
         if loss < best_loss:
             best, best_loss = float(t), loss
     return best
 
 
 def was_right(clips: Sequence[Clip], answers: Answers, clip: np.ndarray) -> np.ndarray:
-    """A row a window: 1 if it agrees with what was said (category, or quadrant), 0 if not, NaN if nothing was."""
-    right = np.full(len(clip), np.nan)
-    guess, quadrants = answers.emotions.argmax(axis=1), quadrant_of(answers.affect)
-    for row, index in enumerate(clip):
-        c = clips[index]
+    """A number a clip: 1 if its mean answer agrees with what was said (category, or quadrant), 0 if not, NaN if
+    nothing was said. `clip` is the clip of each of the answers' rows."""
+    guess = by_clip(answers.emotions, clip, len(clips)).argmax(axis=1)
+    quadrants = quadrant_of(by_clip(answers.affect, clip, len(clips)))
+    right = np.full(len(clips), np.nan)
+    for index, c in enumerate(clips):
         if c.quadrant is not None:
-            right[row] = float(quadrants[row] == list(QUADRANTS).index(c.quadrant))
+            right[index] = float(quadrants[index] == list(QUADRANTS).index(c.quadrant))
         elif c.emotions is not None and label_of(c) >= 0:
-            right[row] = float(guess[row] == int(np.argmax(c.emotions)))
+            right[index] = float(guess[index] == int(np.argmax(c.emotions)))
     return right
 
 
-def calibrate(net: MultiScaleEmotionNet, fold: Part, sounds: Windows) -> None:
-    """Fit the temperatures and the confidence on the fold and on sounds that the weights never saw."""
-    net.temperature.fill_(1.0)
-    answers = answer(net, fold.windows)
-    labels, told = fold.targets.label, fold.targets.emotions_weight >= 0.99
-    if told.any():
-        t = _temperature(answers.emotions[told], fold.targets.emotions[told].argmax(axis=1))
-        net.temperature[0] = t
-    if (labels >= 0).any():
-        net.temperature[1] = _temperature(answers.labels[labels >= 0], labels[labels >= 0])
-    answers, noise = answer(net, fold.windows), answer(net, sounds)
-    right = was_right(fold.clips, answers, fold.windows.clip)
-    known = ~np.isnan(right)
-
-    def inputs(a: Answers) -> np.ndarray:
-        top = np.clip(a.emotions.max(axis=1), 1e-4, 1 - 1e-4)
-        presence = np.log(np.clip(a.presence, 1e-6, 1.0))
-        return np.stack((np.ones(len(top)), np.log(top / (1 - top)), np.abs(a.affect[:, :2]).mean(1), presence), axis=1)
-
-    x = torch.from_numpy(np.concatenate((inputs(answers)[known], inputs(noise)))).float()
-    y = torch.from_numpy(np.concatenate((right[known], np.zeros(len(sounds))))).float()
-    weight = net.confidence_fit.detach().cpu().clone().requires_grad_(True)
+def _fit_confidence(x: torch.Tensor, y: torch.Tensor, importance: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """Logistic regression of "it was right" on the evidence."""
+    weight = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([weight], max_iter=200)
 
     def closure() -> torch.Tensor:
         optimiser.zero_grad()
-        loss = functional.binary_cross_entropy_with_logits(x @ weight, y) + 1e-4 * weight.square().sum()
+        wrong = functional.binary_cross_entropy_with_logits(x @ weight, y, reduction="none")
+        loss = (wrong * importance).sum() / importance.sum() + 1e-4 * weight.square().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         return loss
 
     optimiser.step(closure)  # type: ignore[no-untyped-call]
-    net.confidence_fit.copy_(weight.detach())
+    return weight.detach()
+
+
+def calibrate(net: MultiScaleEmotionNet, fold: Part, sounds: Windows) -> None:
+    """Fit the temperatures and the confidence, for voices and for music apart, on the fold and on sounds that the
+    weights never saw. Each data set counts alike. What is made honest is a clip's answer, the mean over its windows."""
+    clips, clip = fold.clips, fold.windows.clip
+    sizes = Counter(c.dataset for c in clips)
+    alike = np.array([1.0 / sizes[c.dataset] for c in clips])
+    kinds = {music: np.array([is_music(c) is music for c in clips]) for music in (False, True)}
+    kinds = {music: own for music, own in kinds.items() if own.any()}
+    first = {int(c): row for row, c in reversed(list(enumerate(clip)))}
+    rows = np.array([first.get(i, 0) for i in range(len(clips))])
+    labels = np.eye(len(LABELS))[fold.targets.label[rows].clip(0)]
+    net.temperature.fill_(1.0)
+    answers = answer(net, fold.windows)
+    for music, own in kinds.items():
+        said = own * alike * fold.targets.emotions_weight[rows]
+        net.temperature[int(music), 0] = _temperature(answers.emotions, clip, fold.targets.emotions[rows], said)
+        told = own * alike * (fold.targets.label[rows] >= 0)
+        net.temperature[int(music), 1] = _temperature(answers.labels, clip, labels, told) if told.any() else 1.0
+    if len(kinds) == 1:  # the other kind was never heard: what is known is the better guess
+        net.temperature[:] = net.temperature[int(next(iter(kinds)))].clone()
+    answers, noise = answer(net, fold.windows), answer(net, sounds)
+    right = was_right(clips, answers, clip)[clip]
+
+    def evidence(a: Answers) -> torch.Tensor:
+        logits, affect, presence = (torch.from_numpy(v).float() for v in (a.emotions, a.affect, a.presence))
+        odds = torch.logit(presence.clamp(1e-6, 1 - 1e-6)).unsqueeze(1)
+        return net.evidence(logits.clamp_min(1e-9).log(), affect, odds)
+
+    for music, own in kinds.items():
+        known = ~np.isnan(right) & own[clip]
+        if not known.any():
+            continue
+        x = torch.cat((evidence(answers)[torch.from_numpy(known)], evidence(noise)))
+        y = torch.from_numpy(np.concatenate((right[known], np.zeros(len(sounds))))).float()
+        per_clip = np.bincount(clip, minlength=len(clips))[clip[known]]
+        importance = np.concatenate((alike[clip[known]] / per_clip, np.full(len(sounds), 0.5 / max(1, len(sounds)))))
+        start = torch.tensor([0.0, 1.0, 0.0, 1.0])
+        net.confidence_fit[int(music)] = _fit_confidence(x, y, torch.from_numpy(importance).float(), start)
+    if len(kinds) == 1:
+        net.confidence_fit[:] = net.confidence_fit[int(next(iter(kinds)))].clone()

@@ -44,7 +44,7 @@ class Score:
 @dataclass(frozen=True, slots=True)
 class Answers:
     """The net's answers, a row a window: probabilities `[N, 8]`, label probabilities `[N, 10]`, V/A/D `[N, 3]`,
-    confidence and presence `[N]`, GEMS fractions `[N, 9]`."""
+    confidence, presence and music `[N]`, GEMS fractions `[N, 9]`."""
 
     emotions: np.ndarray
     labels: np.ndarray
@@ -52,6 +52,7 @@ class Answers:
     confidence: np.ndarray
     presence: np.ndarray
     gems: np.ndarray
+    music: np.ndarray
 
     @classmethod
     def of(cls, out: EmotionOutput) -> Answers:
@@ -62,11 +63,12 @@ class Answers:
             out.confidence.cpu().numpy(),
             out.presence.cpu().numpy(),
             out.gems.cpu().numpy(),
+            out.music.cpu().numpy(),
         )
 
 
 def description_of(windows: Windows, rows: np.ndarray | slice, device: torch.device | None = None) -> Description:
-    parts = (windows.trunk[rows], windows.voice[rows], windows.picture[rows])
+    parts = (windows.trunk[rows], windows.voice[rows])
     return Description(*(torch.from_numpy(part).float().to(device or "cpu") for part in parts))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,9 +74,7 @@ def windows_of(net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cu
         index = np.array([i for i, clip in enumerate(clips) if clip.dataset == dataset])
         own = [clips[i] for i in index]
         for _, windows in cached_windows(net, own, cache, cut):
-            parts.append(
-                Windows(windows.trunk, windows.voice, windows.picture, index[windows.clip], windows.end_seconds)
-            )
+            parts.append(replace(windows, clip=index[windows.clip]))
         say(f"windows of {dataset}: {len(own)} clips")
     return join(parts)
 
@@ -89,7 +87,7 @@ def sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[li
         windows = read_windows(path)
     else:
         rows = [describe_samples(net, samples, 1.0, 1.5) for _, samples in sounds]
-        windows = join([Windows(w.trunk, w.voice, w.picture, w.clip + i, w.end_seconds) for i, w in enumerate(rows)])
+        windows = join([w.shifted(i) for i, w in enumerate(rows)])
         write_windows(path, windows)
     return [kind for kind, _ in sounds], windows
 
@@ -135,6 +133,7 @@ def train_emotion(
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "clips": {name: len(p.clips) for name, p in ready.items()},
         "most": sources.most,
+        "members": net.members.count,
         "settings": asdict(settings),
         "epochs": trainer.epoch,
         "fold_score": trainer.stopping.best,
@@ -144,7 +143,7 @@ def train_emotion(
         "sounds": calm,
         "hop_milliseconds": hop,
         "diversity": report,
-        "temperature": [round(float(t), 3) for t in net.temperature],
+        "temperature": [[round(float(t), 3) for t in row] for row in net.temperature],
     }
     save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, dict(net.state_dict())))
     out.with_suffix(".md").write_text(emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")

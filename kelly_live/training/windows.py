@@ -5,6 +5,7 @@ The cache lies outside the repository, in shards of clips, so that a broken run 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import tempfile
@@ -28,9 +29,8 @@ TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are compl
 @dataclass(frozen=True, slots=True)
 class Cut:
     """How clips become windows: the hop between them, how many seconds of music are used, and the share of clips that
-    are roughened. `tag` names it in the cache."""
+    are roughened."""
 
-    tag: str
     rough_share: float
     music_hop_seconds: float
     music_seconds: dict[str, float]
@@ -38,9 +38,15 @@ class Cut:
     voice_first_seconds: float = 1.5
     music_first_seconds: float = 3.0
 
+    def timing(self, dataset: str) -> tuple[float | None, float, float]:
+        """Of a data set's clips: the seconds used (None: all), the hop, and the end of the first window."""
+        if dataset in self.music_seconds:
+            return self.music_seconds[dataset], self.music_hop_seconds, self.music_first_seconds
+        return None, self.voice_hop_seconds, self.voice_first_seconds
 
-FIT = Cut("0.35 brief", 0.35, 3.0, {"emotify": 15.0, "emopia": 15.0, "vgmidi": 60.0})
-TEST = Cut("0.0", 0.0, 2.0, {"emotify": 20.0, "emopia": 20.0, "vgmidi": 60.0})
+
+FIT = Cut(0.35, 3.0, {"emotify": 15.0, "emopia": 15.0, "vgmidi": 60.0})
+TEST = Cut(0.0, 2.0, {"emotify": 20.0, "emopia": 20.0, "vgmidi": 60.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,6 @@ class Windows:
 
     trunk: np.ndarray
     voice: np.ndarray
-    picture: np.ndarray
     clip: np.ndarray
     end_seconds: np.ndarray
 
@@ -59,8 +64,12 @@ class Windows:
     def take(self, rows: np.ndarray) -> Windows:
         return Windows(*(getattr(self, name)[rows] for name in _ARRAYS))
 
+    def shifted(self, by: int) -> Windows:
+        """The same windows, of clips whose indices are `by` higher."""
+        return dataclasses.replace(self, clip=self.clip + by)
 
-_ARRAYS = ("trunk", "voice", "picture", "clip", "end_seconds")
+
+_ARRAYS = ("trunk", "voice", "clip", "end_seconds")
 
 
 def join(parts: Sequence[Windows]) -> Windows:
@@ -111,26 +120,26 @@ def describe_samples(
         stream.push(features.push(samples[start:stop]).mels)
         rows.append(tuple(stream.describe()))
         start = stop
-    trunk, voice, picture = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
+    trunk, voice = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
     times = np.array(stops, np.float32) / SAMPLE_RATE
-    return Windows(trunk.astype(np.float16), voice, picture.astype(np.float16), np.zeros(len(rows), np.int64), times)
+    return Windows(trunk.astype(np.float16), voice, np.zeros(len(rows), np.int64), times)
 
 
 def describe_clip(net: MultiScaleEmotionNet, clip: Clip, cut: Cut) -> Windows:
     """A clip's windows. Which clips are roughened, their keys decide: always the same ones."""
-    samples = read_audio(clip.audio_path, cut.music_seconds.get(clip.dataset))
+    seconds, hop, first = cut.timing(clip.dataset)
+    samples = read_audio(clip.audio_path, seconds)
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(clip.key.encode()).digest()[:8], "big"))
     if rng.random() < cut.rough_share and len(samples) > 1:
         samples = roughen(samples, rng)
     samples = np.concatenate((samples, np.zeros(int(TAIL_SECONDS * SAMPLE_RATE), np.float32)))
-    if clip.dataset in cut.music_seconds:
-        return describe_samples(net, samples, cut.music_hop_seconds, cut.music_first_seconds)
-    return describe_samples(net, samples, cut.voice_hop_seconds, cut.voice_first_seconds)
+    return describe_samples(net, samples, hop, first)
 
 
 def _shard_path(cache: Path, net_name: str, clips: Sequence[Clip], cut: Cut) -> Path:
-    name = hashlib.sha256(f"{net_name} {cut.tag} {[c.key for c in clips]}".encode()).hexdigest()[:16]
-    return cache / "windows" / f"{clips[0].dataset}_{name}.npz"
+    dataset = clips[0].dataset
+    how = f"{net_name} {cut.rough_share} {cut.timing(dataset)} {[(c.key, c.region) for c in clips]}"
+    return cache / "windows" / f"{dataset}_{hashlib.sha256(how.encode()).hexdigest()[:16]}.npz"
 
 
 def write_windows(path: Path, windows: Windows) -> None:
@@ -162,10 +171,7 @@ def cached_windows(
             parts = []
             for index, clip in enumerate(shard):
                 part = describe_clip(net, clip, cut)
-                parts.append(Windows(part.trunk, part.voice, part.picture, part.clip + index, part.end_seconds))
+                parts.append(part.shifted(index))
             windows = join(parts)
             write_windows(path, windows)
-        yield (
-            start + len(shard),
-            Windows(windows.trunk, windows.voice, windows.picture, windows.clip + start, windows.end_seconds),
-        )
+        yield start + len(shard), windows.shifted(start)

@@ -21,7 +21,7 @@ from tests.nets.test_emotion import make_net, sound, window_ending
 def make_reader(seed: int = 0) -> LiveEmotionReader:
     net = make_net(seed)
     with torch.no_grad():
-        net.presence_head.bias.fill_(5.0)  # all that sounds counts as voice or music
+        net.members.head_bias[..., len(EMOTIONS) + 3] = 5.0  # presence: all that sounds counts as voice or music
     torch.manual_seed(seed)
     return LiveEmotionReader(net, EmotionTransitionModel(hidden_dim=16, heads=4), torch.device("cpu"))
 
@@ -121,7 +121,7 @@ def test_wrong_audio_is_refused(samples: np.ndarray, rate: int) -> None:
 
 
 def test_checkpoints_rebuild_the_reader(tmp_path) -> None:
-    net, temporal = MultiScaleEmotionNet(hidden_dim=8, picture_width=8), EmotionTransitionModel(hidden_dim=16)
+    net, temporal = MultiScaleEmotionNet(hidden_dim=8, members=2), EmotionTransitionModel(hidden_dim=16)
     for kind, part in (("emotion", net), ("temporal", temporal)):
         save_checkpoint(tmp_path / f"{kind}.safetensors", Checkpoint(kind, dict(part.config), {}, part.state_dict()))
     samples = sound(1.0)

@@ -19,9 +19,9 @@ from kelly_live.nets.voice import VOICE_STATISTICS, VoiceStatistics
 def make_net(seed: int = 0) -> MultiScaleEmotionNet:
     """Random weights, lively enough that a wrong frame changes the answer."""
     torch.manual_seed(seed)
-    net = MultiScaleEmotionNet(hidden_dim=16, picture_width=8)
+    net = MultiScaleEmotionNet(hidden_dim=16, members=2)
     for name, parameter in net.named_parameters():
-        if "head" in name:
+        if "head" in name or name == "members.skip":
             torch.nn.init.normal_(parameter, std=0.5)
     return net.eval()
 
@@ -127,6 +127,28 @@ def test_the_trunk_does_not_learn() -> None:
     net = make_net().train()
     assert not any(p.requires_grad for p in net.trunk.parameters())
     assert not net.trunk.training
+
+
+@torch.inference_mode()
+def test_the_answer_is_the_mean_of_the_members() -> None:
+    net = make_net()
+    seen = net.describe(windows(2))
+    _, raw = net.members(net.standardise(seen))
+    assert raw.shape[:2] == (2, 2)
+    assert (raw[0] - raw[1]).abs().max() > 0.1  # they differ ...
+    torch.testing.assert_close(net.judge(seen), net.speak((raw[0] + raw[1]) / 2))  # ... and are heard alike
+
+
+@torch.inference_mode()
+def test_temperature_is_that_of_the_kind_of_sound() -> None:
+    net = make_net()
+    raw = torch.randn(2, net.members.head_bias.shape[-1])
+    music = len(EMOTIONS) + 4
+    raw[1] = raw[0]
+    raw[0, music], raw[1, music] = -40.0, 40.0  # surely a voice; surely music
+    net.temperature[0], net.temperature[1] = 2.0, 0.5
+    voice, song = net.speak(raw).emotion_logits
+    torch.testing.assert_close(song, 4.0 * voice)
 
 
 def test_the_shipped_checkpoint_is_small() -> None:

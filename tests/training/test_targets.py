@@ -10,7 +10,14 @@ import pytest
 from kelly_live.domain import EMOTION_VAD, EMOTIONS
 from kelly_live.nets.emotion import LABELS
 from kelly_live.training.manifest import Clip
-from kelly_live.training.targets import Targets, clip_targets, measures_at, quadrant_categories, sound_targets
+from kelly_live.training.targets import (
+    RATING_PLANES,
+    Targets,
+    clip_targets,
+    measures_at,
+    quadrant_categories,
+    sound_targets,
+)
 
 ANGRY = tuple(float(name == "angry") for name in EMOTIONS)
 NEUTRAL = tuple(float(name == "neutral") for name in EMOTIONS)
@@ -74,10 +81,30 @@ def test_ratings_a_measure_are_looked_up_where_the_window_is() -> None:
     assert t.emotions_weight[0] == 0.0
 
 
+def test_vgmidi_ratings_are_put_on_the_plane_of_the_quadrants() -> None:
+    plane = RATING_PLANES["vgmidi"]
+    middle = targets(measures=(plane.centre,), duration=2.0, dataset="vgmidi")
+    assert middle.affect[0, :2] == pytest.approx((0.0, 0.0), abs=1e-6)
+    one_deviation = tuple(c + 0.5 / g for c, g in zip(plane.centre, plane.gain, strict=True))
+    higher = targets(measures=(one_deviation,), duration=2.0, dataset="vgmidi")
+    assert higher.affect[0, :2] == pytest.approx((np.tanh(0.5), np.tanh(0.5)), abs=1e-5)
+    elsewhere = targets(measures=(one_deviation,), duration=2.0)
+    assert elsewhere.affect[0, :2] == pytest.approx(one_deviation, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("said", "music"),
+    [({"quadrant": "Q1"}, 1.0), ({"emotions": ANGRY}, 0.0), ({"emotion_original": "boredom"}, 0.0)],
+)
+def test_music_and_voice_are_told_apart_where_known(said: dict[str, object], music: float) -> None:
+    t = targets(**said)
+    assert (t.music[0], t.music_weight[0]) == (music, 1.0)
+
+
 def test_nothing_said_weighs_nothing() -> None:
     t = targets()
     assert t.label[0] == -1
-    for name in ("emotions_weight", "affect_weight", "signs_weight", "gems_weight"):
+    for name in ("emotions_weight", "affect_weight", "signs_weight", "gems_weight", "music_weight"):
         assert getattr(t, name).sum() == 0.0
 
 

@@ -18,7 +18,7 @@ from kelly_live.nets.checkpoint import load_checkpoint
 from kelly_live.nets.musicnn import MusicnnTrunk
 from kelly_live.training import pipeline
 from kelly_live.training.corpus import SOUNDS, make_sounds, split_clips, thin
-from kelly_live.training.emotion import EarlyStopping, loss_of
+from kelly_live.training.emotion import EarlyStopping, _temperature, loss_of
 from kelly_live.training.evaluation import by_clip, calibration_error, recall
 from kelly_live.training.front_end import load_front_end, save_front_end
 from kelly_live.training.manifest import Clip, read_manifest
@@ -229,6 +229,17 @@ def test_trim_takes_the_quiet_ends_off() -> None:
     loud = np.ones(3200, np.float32)
     assert len(trim(np.concatenate((np.zeros(6400, np.float32), loud, np.zeros(960, np.float32))))) == 3200
     assert len(trim(np.zeros(1600, np.float32))) == 1600
+
+
+def test_temperatures_make_overconfidence_honest() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 2, 2000)
+    right = rng.random(2000) < 0.7  # says 99 %, is right 70 % of the time
+    guess = np.where(right, truth, 1 - truth)
+    sure = np.where(np.eye(2)[guess] > 0, 0.99, 0.01)
+    t = _temperature(sure, np.arange(2000), np.eye(2)[truth], np.ones(2000))
+    cooled = 1.0 / (1.0 + (0.01 / 0.99) ** (1.0 / t))
+    assert cooled == pytest.approx(0.7, abs=0.05)
 
 
 def test_the_front_end_survives_its_file(tmp_path: Path) -> None:
