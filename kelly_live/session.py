@@ -150,7 +150,7 @@ class LiveSession:
             now = self._clock.now()
             if end_seconds is None:
                 if self._ended.is_set():
-                    end_seconds = self._conductor.tempo_map.seconds_at(self._conductor.finish(now))
+                    end_seconds = self._conductor.seconds_at(self._conductor.finish(now))
             elif now > end_seconds:
                 return
             self._conductor.advance(now, self._reading.parameters)
@@ -212,7 +212,7 @@ def compose(reading: Reading, conductor: Conductor, scheduler: OfflineScheduler)
 def _close(
     readings: list[Reading], conductor: Conductor, scheduler: OfflineScheduler, *, end_beat: float
 ) -> Performance:
-    end_seconds = conductor.tempo_map.seconds_at(end_beat)
+    end_seconds = conductor.seconds_at(end_beat)
     scheduler.advance(end_seconds)
     scheduler.stop()
     return Performance(tuple(readings), tuple(scheduler.messages), scheduler.tempo_map, end_seconds)

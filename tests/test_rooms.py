@@ -9,7 +9,8 @@ import kelly_live
 
 PACKAGE = Path(kelly_live.__file__).parent
 GROUND = {
-    "domain", "errors", "config", "timebase", "matching", "protocols", "steering", "atomic", "quiet", "__version__",
+    "domain", "errors", "config", "timebase", "matching", "protocols", "steering", "atomic", "quiet", "level",
+    "__version__",
 }  # fmt: skip
 ALLOWED = {
     "audio": GROUND,

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from kelly_live.level import level_dbfs
 from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE, SCALES, MelScale
-
-SILENCE_DBFS = -120.0
 
 
 def _slaney_mel(hertz: np.ndarray) -> np.ndarray:
@@ -104,14 +103,6 @@ class FeatureStream:
         with torch.inference_mode():
             mels = {stream.scale.name: stream.push(on_device) for stream in self._streams}
         return Frames(mels, tuple(level_dbfs(block) for block in blocks))
-
-
-def level_dbfs(samples: np.ndarray) -> float:
-    """RMS in dB below full scale, at least SILENCE_DBFS."""
-    if len(samples) == 0:
-        return SILENCE_DBFS
-    mean_square = float(np.mean(np.square(samples, dtype=np.float64)))
-    return max(SILENCE_DBFS, 10.0 * float(np.log10(mean_square + 1e-30)))
 
 
 def log_mels(samples: np.ndarray) -> dict[str, torch.Tensor]:

@@ -5,24 +5,13 @@ Thread: one MonoResampler belongs to one consumer thread; it is never touched fr
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import soxr
 
 from kelly_live.errors import AudioError
 
 ANALYSIS_RATE = 16_000
-SILENCE_DBFS = -120.0
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
-
-
-def level_dbfs(samples: np.ndarray) -> float:
-    """RMS of `samples` [n] in dB relative to full scale (a full square wave is 0); -120 for silence or nothing."""
-    if samples.size == 0:
-        return SILENCE_DBFS
-    rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))
-    return max(SILENCE_DBFS, 20.0 * math.log10(rms)) if rms > 0.0 else SILENCE_DBFS
 
 
 class MonoResampler:

@@ -18,10 +18,11 @@ import numpy as np
 
 from kelly_live.audio import devices
 from kelly_live.audio.decode import AudioFile
-from kelly_live.audio.resample import ANALYSIS_RATE, SILENCE_DBFS, MonoResampler, level_dbfs
+from kelly_live.audio.resample import ANALYSIS_RATE, MonoResampler
 from kelly_live.audio.ring import SpscRing
 from kelly_live.domain import AudioWindow
 from kelly_live.errors import AudioError, ConfigError
+from kelly_live.level import SILENCE_DBFS, level_dbfs
 from kelly_live.protocols import AudioHealth
 from kelly_live.quiet import quiet_stderr
 from kelly_live.timebase import Clock

@@ -6,7 +6,6 @@ Nothing heavy is imported here, so that `--help` answers at once; a command impo
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -94,8 +93,6 @@ def main(args: Sequence[str] | None = None) -> None:
 def exit_code(arguments: list[str]) -> int:
     """Run one command; its exit code."""
     debug = "--debug" in arguments
-    # Nobody wants a sound server started, or its chatter on their terminal, by asking for a list of ports.
-    os.environ.setdefault("JACK_NO_START_SERVER", "1")
     try:
         return root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -111,7 +108,9 @@ def exit_code(arguments: list[str]) -> int:
         return error.exit_code
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: not an error, but Python would complain while flushing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        from kelly_live.ui.terminal import discard_rest
+
+        discard_rest(sys.stdout)
         return 0
     except Exception as error:
         if debug:

@@ -4,12 +4,11 @@ net (kind and config) and to trust it (the card: sources, licences, measured sco
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kelly_live.atomic import write_atomically
 from kelly_live.errors import ModelError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Checkpoint:
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write beside, then rename: a crash leaves the old file whole."""
+    """Write it whole or not at all: a crash leaves the old file. Raises OutputError."""
     from safetensors.torch import save
 
     metadata = {
@@ -41,15 +40,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.weights.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(save(weights, metadata))
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomically(path, save(weights, metadata))
 
 
 def load_checkpoint(path: Path, kind: str) -> Checkpoint:

@@ -8,7 +8,6 @@ SAMPLE_RATE = 16_000
 HOP_SECONDS = 0.25
 HOP_SAMPLES = int(HOP_SECONDS * SAMPLE_RATE)
 WINDOW_SECONDS = 3.0  # the long context, musicnn's own
-SHORT_SECONDS = 1.0  # the context that reacts
 
 
 @dataclass(frozen=True, slots=True)

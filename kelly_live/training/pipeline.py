@@ -26,7 +26,7 @@ from kelly_live.training.emotion import Part, Settings, Trainer, calibrate, trai
 from kelly_live.training.evaluation import Answers, Score, answer, evaluate
 from kelly_live.training.front_end import load_front_end
 from kelly_live.training.manifest import Clip
-from kelly_live.training.temporal import compare, described_scenes, make_stories, restlessness, train_temporal
+from kelly_live.training.temporal import compare, described_scenes, evolve, make_stories, restlessness, train_temporal
 from kelly_live.training.windows import (
     FIT,
     TEST,
@@ -188,8 +188,9 @@ def train_temporal_model(
     torch.manual_seed(seed)
     model = EmotionTransitionModel()
     train_temporal(model, fit, stop, epochs=epochs, patience=15, seed=seed, say=say)
-    scores = compare(model, stories["val"], resamples=1000)
-    rest = restlessness(model, stories["val"])
+    evolved = [evolve(model, story) for story in stories["val"]]
+    scores = compare(model, stories["val"], evolved, resamples=1000)
+    rest = restlessness(stories["val"], evolved)
     card: dict[str, Any] = {
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "epochs": epochs,

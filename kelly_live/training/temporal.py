@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from kelly_live.analysis.features import level_dbfs
 from kelly_live.domain import EMOTIONS
+from kelly_live.level import level_dbfs
 from kelly_live.nets.emotion import MultiScaleEmotionNet
 from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.nets.temporal import EmotionTransitionModel
@@ -33,6 +33,8 @@ SILENT_DBFS = -60.0
 RATED_SECONDS = 45.0
 SETTLE_SECONDS = 2.0  # after a change of clip, moving is right; only later is it restless
 CHANGE_SHARE = 0.5  # of the training windows end within SETTLE_SECONDS of a change: rare live, but what is noticed
+
+Track = tuple[np.ndarray, np.ndarray]  # emotions `[T, 8]` and V, A, D `[T, 3]` at each hop of a story
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +257,10 @@ def train_temporal(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             total += float(loss.detach())
-        errors = [e for e in compare(model, fold, resamples=0) if e.dataset == "temporal model"]
+        evolved = [evolve(model, story) for story in fold]
+        errors = [e for e in compare(model, fold, evolved, resamples=0) if e.dataset == "temporal model"]
         # A second of delay weighs as much as .1 of error: slow averages are the best forecasts, and useless on stage.
-        delay = restlessness(model, fold)["median seconds to half-way"]
+        delay = restlessness(fold, evolved)["median seconds to half-way"]
         score = -float(np.nanmean([e.value for e in errors])) - 0.1 * (0.0 if np.isnan(delay) else delay)
         best = stopping.update(score, model)
         if best or epoch % 10 == 0:
@@ -270,7 +273,7 @@ def train_temporal(
 
 
 @torch.inference_mode()
-def evolve(model: EmotionTransitionModel, story: Story) -> tuple[np.ndarray, np.ndarray]:
+def evolve(model: EmotionTransitionModel, story: Story) -> Track:
     """What the live path would say at each hop: the last step of every rolling window, `[T, 8]` and `[T, 3]`."""
     model.eval()
     emotions, affect = [], []
@@ -290,19 +293,20 @@ def smoothed(values: np.ndarray, times: np.ndarray, constant_seconds: float) -> 
     return out
 
 
-def compare(model: EmotionTransitionModel, stories: list[Story], resamples: int) -> list[Score]:
+def compare(
+    model: EmotionTransitionModel, stories: Sequence[Story], evolved: Sequence[Track], resamples: int
+) -> list[Score]:
     """Errors against what was true now and at each horizon: the Brier score of the emotions (spoken scenes) and the
     RMSE of V and A (rated pieces), for the temporal model, the last value, and the best of several moving averages."""
     eight = len(EMOTIONS)
     constants = (0.5, 1.0, 2.0, 4.0)
     errors: dict[tuple[str, str], list[float]] = {}
-    model.eval()
-    for story in stories:
+    for story, track in zip(stories, evolved, strict=True):
         raw, raw_affect = story.said[:, :eight], story.said[:, eight : eight + 3]
         tracks = {"last value": (raw, raw_affect)}
         for c in constants:
             tracks[f"moving average {c:g} s"] = (smoothed(raw, story.times, c), smoothed(raw_affect, story.times, c))
-        tracks["temporal model"] = evolve(model, story)
+        tracks["temporal model"] = track
         rated = story.truth.affect_weight[0, 0] >= 0.99
         spoken = story.truth.emotions_weight[0] >= 0.99
         if not rated and not spoken:
@@ -336,13 +340,12 @@ def compare(model: EmotionTransitionModel, stories: list[Story], resamples: int)
     return scores
 
 
-def restlessness(model: EmotionTransitionModel, stories: list[Story]) -> dict[str, float]:
+def restlessness(stories: Sequence[Story], evolved: Sequence[Track]) -> dict[str, float]:
     """Changes of the strongest emotion a second while the clip stays the same, before and after the temporal model;
     and the median seconds until its arousal is half-way after a change between far ends (quiet to roused)."""
     eight = len(EMOTIONS)
     seconds, raw_flips, flips, halves = 0.0, 0, 0, []
-    for story in stories:
-        emotions, affect = evolve(model, story)
+    for story, (emotions, affect) in zip(stories, evolved, strict=True):
         same = story.segment[1:] == story.segment[:-1]
         for name, track in (("raw", story.said[:, :eight]), ("evolved", emotions)):
             top = track.argmax(axis=1)

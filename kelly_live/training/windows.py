@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
-import tempfile
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import torch
 
 from kelly_live.analysis.features import FeatureStream
+from kelly_live.atomic import write_atomically
 from kelly_live.errors import AudioError
 from kelly_live.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.nets.scales import SAMPLE_RATE
@@ -143,12 +143,11 @@ def _shard_path(cache: Path, net_name: str, clips: Sequence[Clip], cut: Cut) -> 
 
 
 def write_windows(path: Path, windows: Windows) -> None:
-    """Keep windows in an npz file: written beside, then renamed."""
+    """Keep windows in an npz file, written whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    with os.fdopen(handle, "wb") as file:
-        np.savez(file, **{name: getattr(windows, name) for name in _ARRAYS})
-    os.replace(temporary, path)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: getattr(windows, name) for name in _ARRAYS})
+    write_atomically(path, buffer.getvalue())
 
 
 def read_windows(path: Path) -> Windows:

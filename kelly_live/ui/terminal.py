@@ -118,7 +118,7 @@ class StatusView:
             self._stream.flush()
         except (OSError, ValueError):  # ValueError: the stream was closed
             self.alive = False
-            _discard_rest(self._stream)
+            discard_rest(self._stream)
 
     def __enter__(self) -> StatusView:
         return self
@@ -164,7 +164,7 @@ class Progress:
                 self._stream.write(f"{self._label}: {percent}%\n")
                 self._stream.flush()
             except (OSError, ValueError):
-                _discard_rest(self._stream)
+                discard_rest(self._stream)
 
     def __enter__(self) -> Progress:
         if self._bar is not None:
@@ -235,7 +235,7 @@ def _can_encode(stream: TextIO, text: str) -> bool:
     return True
 
 
-def _discard_rest(stream: TextIO) -> None:
+def discard_rest(stream: TextIO) -> None:
     """Python flushes stdout once more at exit, and would complain there: let that go nowhere."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)

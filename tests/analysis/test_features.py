@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.analysis.features import SILENCE_DBFS, FeatureStream, filter_bank, level_dbfs, log_mels
+from kelly_live.analysis.features import FeatureStream, filter_bank, log_mels
+from kelly_live.level import SILENCE_DBFS, level_dbfs
 from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE, SCALES
 
 RNG = np.random.default_rng(7)

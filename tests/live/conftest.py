@@ -101,6 +101,16 @@ def jack_server() -> Iterator[JackServer]:
     end(server.process)
 
 
+@pytest.fixture
+def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """A second jackd that a test may harm, in the default mode: one that waits for its clients is held up for seconds
+    by a killed one."""
+    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+    yield server
+    end(server.process)
+
+
 class Witness:
     """What the independent ear (witness.py) heard: `events`, each MIDI message with its time on JACK's clock."""
 

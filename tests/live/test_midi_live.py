@@ -23,7 +23,6 @@ from tests.live.conftest import (
     JackServer,
     Witness,
     end,
-    start_jackd,
     wait_for,
 )
 
@@ -204,15 +203,6 @@ def _is_zombie(pid: int) -> bool:
             return file.read().rsplit(")", 1)[1].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):  # gone before the open, or between the open and the read
         return True
-
-
-@pytest.fixture
-def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A second jackd, in the default mode, that a test may harm."""
-    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False)
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
-    yield server
-    end(server.process)
 
 
 def test_a_killed_scheduler_is_silenced_by_its_parent(own_server: JackServer) -> None:

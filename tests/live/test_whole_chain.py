@@ -16,7 +16,7 @@ import soundfile
 import soxr
 
 from kelly_live.config import resource_root
-from tests.live.conftest import SAMPLE_RATE, JackServer, Witness, end, start_jackd, wait_for
+from tests.live.conftest import SAMPLE_RATE, JackServer, Witness, end, wait_for
 
 START_UP_SECONDS = 60.0  # on a loaded machine; what a quiet one takes, `kelly-live bench` tells
 
@@ -123,15 +123,6 @@ def test_a_recording_in_music_out_of_a_real_synth(
     assert heard  # the plain status of a terminal that is none
     levels = [float(line.split("in ")[1].split(" dB")[0]) for line in heard if " dB" in line]
     assert max(levels) > -50.0  # it heard the recording, not the dummy driver's silence
-
-
-@pytest.fixture
-def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A jackd that a test may harm: one that waits for its clients would be held up by a killed one."""
-    server = start_jackd(f"kelly-doomed-{os.getpid()}", waits_for_clients=False)
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
-    yield server
-    end(server.process)
 
 
 @pytest.fixture
