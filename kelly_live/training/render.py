@@ -10,10 +10,13 @@ from pathlib import Path
 
 from kelly_live.errors import ConfigError, KellyError
 
+# What training hears, both MIT: Debian's fluid-soundfont-gm and musescore-general-soundfont-small.
 SOUNDFONTS = (
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
-    Path("/usr/share/sounds/sf2/TimGM6mb.sf2"),
+    Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"),
 )
+# Never rendered for training: what is judged on it shows whether a net knows music or only these instruments.
+HELD_OUT_SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 RENDER_RATE = 32_000  # twice what is kept: the synthesiser's aliases then fall above what the net hears
 KEPT_RATE = 16_000
 

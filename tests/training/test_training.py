@@ -17,7 +17,7 @@ from kelly_live.errors import ConfigError, KellyError
 from kelly_live.nets.checkpoint import load_checkpoint
 from kelly_live.nets.musicnn import MusicnnTrunk
 from kelly_live.training import pipeline
-from kelly_live.training.corpus import SOUNDS, make_sounds, split_clips, thin
+from kelly_live.training.corpus import split_clips, thin
 from kelly_live.training.emotion import EarlyStopping, _temperature, loss_of
 from kelly_live.training.evaluation import by_clip, calibration_error, recall
 from kelly_live.training.front_end import load_front_end, save_front_end
@@ -183,17 +183,6 @@ def test_windows_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ((_, again),) = cached_windows(net, clips, tmp_path / "cache", TEST)
     np.testing.assert_array_equal(first.trunk, again.trunk)
     assert set(first.clip) == {0, 1, 2}
-
-
-@pytest.mark.parametrize("kind", SOUNDS)
-def test_sounds_are_finite_and_the_same_each_time(kind: str) -> None:
-    (name, one), (_, other) = (
-        dict_sounds[SOUNDS.index(kind)] for dict_sounds in (make_sounds(7, 5), make_sounds(7, 5))
-    )
-    assert name == kind
-    assert np.isfinite(one).all()
-    assert np.abs(one).max() <= 1.0
-    np.testing.assert_array_equal(one, other)
 
 
 def test_roughening_changes_the_sound_but_not_its_length() -> None:
