@@ -188,7 +188,8 @@ def _harmonics(
     phase = 2.0 * np.pi * base * seconds
     if wobble:
         phase -= wobble * base / rate * np.cos(2.0 * np.pi * rate * seconds)
-    turn = np.exp(1j * phase.astype(np.float64)).astype(np.complex64)
+    turn, phase = np.empty(n, np.complex64), np.mod(phase, 2.0 * np.pi).astype(np.float32)
+    turn.real, turn.imag = np.cos(phase), np.sin(phase)
     count = 8
     weights = rng.uniform(0.1, 1.0, count) / np.arange(1, count + 1) * np.exp(2j * np.pi * rng.random(count))
     weights *= np.interp(base * np.arange(1, count + 1), hertz, heard)
