@@ -11,21 +11,26 @@ from typing import Any
 import numpy as np
 import torch
 
+from kelly_live.analysis.analyzer import LiveAnalyzer
+from kelly_live.analysis.mapping import load_mapper
 from kelly_live.analysis.reader import LiveEmotionReader, load_emotion_net, load_temporal_model
 from kelly_live.domain import AudioWindow
 from kelly_live.errors import ConfigError
-from kelly_live.nets.checkpoint import Checkpoint, save_checkpoint
+from kelly_live.nets.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from kelly_live.nets.emotion import MultiScaleEmotionNet
 from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.nets.temporal import EmotionTransitionModel
+from kelly_live.protocols import Mapper
 from kelly_live.training.baseline import baseline_scores
 from kelly_live.training.card import emotion_card, temporal_card
 from kelly_live.training.corpus import gather, make_sounds, split_clips, thin
 from kelly_live.training.diversity import DatasetDiversityManager
 from kelly_live.training.emotion import Part, Settings, Trainer, calibrate, train
-from kelly_live.training.evaluation import Answers, Score, answer, evaluate
-from kelly_live.training.front_end import load_front_end
+from kelly_live.training.evaluation import Answers, Score, answer, bootstrap, evaluate
+from kelly_live.training.front_end import FrontEnd, load_front_end
+from kelly_live.training.goals import Row, rows_of
 from kelly_live.training.manifest import Clip
+from kelly_live.training.replay import Change, changes, reaction_scores, reader_scores
 from kelly_live.training.temporal import compare, described_scenes, evolve, make_stories, restlessness, train_temporal
 from kelly_live.training.windows import (
     FIT,
@@ -104,11 +109,12 @@ def train_emotion(
     torch.manual_seed(settings.seed)
     net = MultiScaleEmotionNet()
     if front_end is not None:
-        net.trunk.load_state_dict(load_front_end(front_end).state_dict())
+        load_front_end(front_end).fit_into(net)
     elif out.is_file():
-        net.trunk.load_state_dict(load_emotion_net(out).trunk.state_dict())
+        shipped = load_emotion_net(out)
+        FrontEnd(shipped.trunk, shipped.speech).fit_into(net)
     else:
-        raise ConfigError("the net needs musicnn's trunk; give --front-end, made by `kelly-live train front-end`")
+        raise ConfigError("the net needs its frozen ears; give --front-end, made by `kelly-live train front-end`")
     net.eval()
     ready = {
         name: Part.of(clips, windows_of(net, clips, sources.cache, FIT if name == "fit" else TEST, say))
@@ -127,7 +133,7 @@ def train_emotion(
     baseline = baseline_scores((parts["fit"], ready["fit"].windows), (val.clips, val.windows))
     kinds, heard = sound_windows(net, "val", sources.cache)
     calm = sound_summary(kinds, heard, answer(net, heard), answer(net, val.windows))
-    hop = hop_milliseconds(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu")))
+    hop = hop_score(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu"))).value
     card = {
         "sources": sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
@@ -160,17 +166,22 @@ def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Answers, clips
     return out
 
 
-def hop_milliseconds(reader: LiveEmotionReader, hops: int = 60) -> float:
-    """The median time of a whole 250 ms hop of the reader (features, net, temporal model), after a warm-up."""
+def hop_score(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int = 60) -> Score:
+    """The median milliseconds of a whole 250 ms hop after a warm-up: features, net, temporal model, and the mapper to
+    the music's parameters if there is one."""
+    push = reader.push if mapper is None else LiveAnalyzer(reader, mapper).push
     rng = np.random.default_rng(0)
+    reader.reset()
     taken = []
     for i in range(hops):
         samples = (0.1 * rng.standard_normal(HOP_SAMPLES)).astype(np.float32)
         began = time.perf_counter()
-        reader.push(AudioWindow(samples, SAMPLE_RATE, (i + 1) * HOP_SAMPLES / SAMPLE_RATE))
-        taken.append(time.perf_counter() - began)
+        push(AudioWindow(samples, SAMPLE_RATE, (i + 1) * HOP_SAMPLES / SAMPLE_RATE))
+        taken.append(1000.0 * (time.perf_counter() - began))
     reader.reset()
-    return 1000.0 * float(np.median(taken[hops // 3 :]))
+    warm = np.array(taken[hops // 3 :])
+    name = "median ms, sound to emotion" if mapper is None else "median ms, sound to parameters"
+    return Score("hop", name, *bootstrap(lambda k: float(np.median(warm[k])), len(warm), 1000), len(warm))
 
 
 def train_temporal_model(
@@ -212,22 +223,45 @@ def train_temporal_model(
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What `kelly-live evaluate` reports."""
+    """What `kelly-live evaluate` reports: the issue's table, then all scores of the emotion net alone (`scores`), of
+    the whole live reader (`live`), and of sounds that feel nothing; `heard` are the sudden changes behind `live`."""
 
+    rows: list[Row]
     scores: list[Score]
+    live: list[Score]
     sounds: dict[str, float]
-    hop_milliseconds: float
+    clips: list[Clip]
+    windows: Windows
+    answers: Answers
+    heard: list[Change]
+    reader: LiveEmotionReader
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "table": [row.as_dict() for row in self.rows],
+            "scores": [score.as_dict() for score in self.scores],
+            "live": [score.as_dict() for score in self.live],
+            "sounds": self.sounds,
+        }
 
 
-def evaluate_shipped(sources: Sources, models: Path, say: Say) -> Result:
-    """The nets of `models` on the `val` parts."""
+def evaluate_shipped(sources: Sources, models: Path, say: Say, reader_clips: int = 40) -> Result:
+    """The nets of `models` on the `val` parts; the whole live reader on at most `reader_clips` of each data set."""
     net = load_emotion_net(models / "emotion.safetensors")
-    temporal = load_temporal_model(models / "temporal.safetensors")
+    card = load_checkpoint(models / "emotion.safetensors", "emotion").card
+    reader = LiveEmotionReader(net, load_temporal_model(models / "temporal.safetensors"), torch.device("cpu"))
     clips = sources.clips(say)["val"]
     if not clips:
         raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
     windows = windows_of(net, clips, sources.cache, TEST, say)
     answers = answer(net, windows)
-    kinds, heard = sound_windows(net, "val", sources.cache)
-    hop = hop_milliseconds(LiveEmotionReader(net, temporal, torch.device("cpu")))
-    return Result(evaluate(clips, windows, answers), sound_summary(kinds, heard, answer(net, heard), answers), hop)
+    kinds, noise = sound_windows(net, "val", sources.cache)
+    scores = evaluate(clips, windows, answers)
+    scores += [Score(**score) for score in card.get("unseen", [])]  # measured when this net was trained
+    mapper = load_mapper(models) if (models / "mapper.safetensors").is_file() else None
+    live = [hop_score(reader, mapper)]
+    heard = changes(reader, clips)
+    live += reaction_scores(heard)
+    live += reader_scores(reader, clips, reader_clips, say)
+    calm = sound_summary(kinds, noise, answer(net, noise), answers)
+    return Result(rows_of(scores, live), scores, live, calm, clips, windows, answers, heard, reader)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -94,7 +95,14 @@ def test_evaluate_measures_the_shipped_nets(trained: Path) -> None:
     ]
     result = CliRunner().invoke(evaluate_command, arguments, catch_exceptions=False)
     assert "accuracy, open 8" in result.output
-    assert "median ms a hop" in result.output
+    assert "live reader: accuracy, open 8" in result.output
+    assert "median ms, sound to emotion" in result.output
+    assert "| EmoDB, unseen speakers | accuracy of 7 | – | – | – |" in result.output  # asked for, not in this data
+    report = json.loads(CliRunner().invoke(evaluate_command, [*arguments, "--json"], catch_exceptions=False).stdout)
+    by_name = {(s["dataset"], s["measure"]): s for s in report["live"]}
+    assert by_name["tiny", "live reader: accuracy, open 8"]["n"] == 6
+    assert by_name["live reader", "flips a second on a steady clip"]["n"] == 2
+    assert any(row["goal"] == 0.08 and row["measured"]["dataset"] == "tiny" for row in report["table"])
 
 
 def test_resume_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:
