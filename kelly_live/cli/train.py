@@ -19,7 +19,7 @@ def data_options(function: F) -> F:
     for option in (
         click.option("--debug", is_flag=True, help="Show the traceback of an error."),
         click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch."),
-        click.option("--most", type=click.IntRange(1), default=900, show_default=True, help="Train clips a data set."),
+        click.option("--most", type=click.IntRange(1), default=1000, show_default=True, help="Train clips a data set."),
         click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Features and renderings."),
         click.option("--symbolic", type=FOLDER, help="Folder of a symbolic manifest.jsonl (MIDI, rendered)."),
         click.option("--data", type=FOLDER, help="Folder of an audio manifest.jsonl."),
@@ -40,16 +40,20 @@ def command() -> None:
 
 
 @command.command("front-end")
-@click.argument("wheel", type=FILE)
+@click.argument("musicnn", type=FILE)
+@click.argument("pipecat", type=FILE)
 @out_option("front_end.safetensors")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def front_end(wheel: Path, out: Path, debug: bool) -> None:
-    """Convert MSD_musicnn from the musicnn WHEEL (`pip download --no-deps musicnn`); needs kelly-live[convert]."""
-    from kelly_live.training.front_end import convert_checked, save_front_end
+def front_end(musicnn: Path, pipecat: Path, out: Path, debug: bool) -> None:
+    """Convert the frozen ears from the wheels MUSICNN and PIPECAT (`pip download --no-deps musicnn pipecat-ai`); needs
+    kelly-live[convert]."""
+    from kelly_live.training.front_end import FrontEnd, convert_checked, convert_speech_checked, save_front_end
 
-    trunk, worst = convert_checked(wheel)
-    save_front_end(trunk, worst, out)
-    click.echo(f"wrote {out}; its taggrams differ from TensorFlow's by at most {worst:.1g}")
+    trunk, worst = convert_checked(musicnn)
+    speech, mean = convert_speech_checked(pipecat)
+    save_front_end(FrontEnd(trunk, speech, worst, mean), out)
+    click.echo(f"wrote {out}; taggrams differ from TensorFlow's by at most {worst:.1g},")
+    click.echo(f"speech tokens from ONNX's by {mean:.1g} standard deviations on average")
 
 
 @command.command("emotion")
@@ -62,19 +66,29 @@ def front_end(wheel: Path, out: Path, debug: bool) -> None:
 @click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
 @click.option("--patience", type=click.IntRange(1), default=24, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--leave-out", metavar="DATASET[,DATASET]", help="Train without these, measure on them, ship nothing.")
 def emotion(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
     front_end_file: Path | None, out: Path, resume: bool, epochs: int, patience: int, seed: int,
+    leave_out: str | None,
 ) -> None:  # fmt: skip
-    """The emotion net: features once (kept in --cache), then training, calibration, and the card."""
+    """The emotion net: features once (kept in --cache), then training, calibration, and the card.
+
+    On several GPUs or processes: `torchrun --nproc-per-node N -m kelly_live train emotion ...`."""
     import torch
 
     from kelly_live.training.emotion import Settings
     from kelly_live.training.pipeline import Sources, train_emotion
+    from kelly_live.training.ranks import joined
 
     torch.set_num_threads(threads)
     settings = Settings(epochs=epochs, patience=patience, seed=seed)
-    train_emotion(Sources(data, symbolic, cache, most), front_end_file, out, settings, resume=resume, say=click.echo)
+    left = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
+    with joined() as ranks:
+        train_emotion(
+            Sources(data, symbolic, cache, most), front_end_file, out, settings,
+            resume=resume, say=click.echo, leave_out=left, ranks=ranks,
+        )  # fmt: skip
 
 
 @command.command("temporal")

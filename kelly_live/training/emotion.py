@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import math
 import time
 from collections import Counter
@@ -16,12 +17,15 @@ import torch
 from torch.nn import functional
 from torch.utils.data import WeightedRandomSampler
 
+from kelly_live.errors import ModelError
 from kelly_live.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet
 from kelly_live.training.evaluation import Answers, answer, by_clip, description_of, evaluate, overall, quadrant_of
 from kelly_live.training.manifest import QUADRANTS, Clip
+from kelly_live.training.ranks import Ranks
 from kelly_live.training.targets import Targets, clip_targets, is_music, label_of, sound_targets
 from kelly_live.training.windows import Windows
 
+ALONE = Ranks()
 SIGN_SLOPE = 4.0  # how sharply the sign losses treat V and A near 0
 
 
@@ -106,17 +110,34 @@ def torch_targets(targets: Targets, rows: np.ndarray, device: torch.device) -> d
     return {name: torch.from_numpy(getattr(targets, name)[rows]).to(device) for name in Targets.__slots__}
 
 
+class Lesson(torch.nn.Module):
+    """All that learns, as one module whose forward is the loss: what DistributedDataParallel averages gradients of."""
+
+    def __init__(
+        self, net: MultiScaleEmotionNet, set_heads: torch.nn.Parameter, loss: Callable[..., torch.Tensor]
+    ) -> None:
+        super().__init__()
+        self.net, self.set_heads = net, set_heads
+        self._loss: Callable[..., torch.Tensor] = loss
+
+    def forward(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:
+        return self._loss(rows, sounds)
+
+
 class Trainer:
     """One training run, epoch by epoch; `state` and `restore` make it resumable.
 
     Each data set has a head of its own on top of the shared label head, for training only: what is peculiar to a
     studio or a language then need not go into the answer that all share.
+
+    Several ranks draw the same clips, and each learns from its share of every batch; only the first scores the fold.
     """
 
     def __init__(
-        self, net: MultiScaleEmotionNet, fit: Part, sounds: Windows, fold: Part, weights: np.ndarray, settings: Settings
-    ) -> None:
-        self.net, self.fit, self.fold, self.settings = net, fit, fold, settings
+        self, net: MultiScaleEmotionNet, fit: Part, sounds: Windows, fold: Part, weights: np.ndarray,
+        settings: Settings, ranks: Ranks = ALONE,
+    ) -> None:  # fmt: skip
+        self.net, self.fit, self.fold, self.settings, self.ranks = net, fit, fold, settings, ranks
         self.sounds, self.sound_targets = sounds, sound_targets(len(sounds))
         self.device = next(net.parameters()).device
         self.epoch = 0
@@ -131,6 +152,7 @@ class Trainer:
         self.set_of = np.array([sets.index(fit.clips[i].dataset) for i in fit.windows.clip])
         shape = (net.members.count, len(sets), net.members.hidden, len(LABELS))
         self.set_heads = torch.nn.Parameter(torch.zeros(shape, device=self.device))
+        self.lesson = ranks.wrap(Lesson(net, self.set_heads, self._loss))
         skip = net.members.skip
         learned = [p for p in net.parameters() if p.requires_grad and p is not skip]
         groups: list[dict[str, Any]] = [
@@ -145,8 +167,8 @@ class Trainer:
 
     def measure_scales(self) -> None:
         """Set the standardisation from all training windows."""
-        self.net.trunk_scale.measure(torch.from_numpy(self.fit.windows.trunk.astype(np.float32)))
-        self.net.voice_scale.measure(torch.from_numpy(self.fit.windows.voice))
+        for name, scale in self.net.scales.items():
+            scale.measure(torch.from_numpy(getattr(self.fit.windows, name).astype(np.float32)))
 
     def _loss(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:
         """Of all members on these windows and these sounds; a member's mistakes are its own to mend."""
@@ -168,21 +190,24 @@ class Trainer:
         return loss + self.settings.set_heads * _weighted(wrong, (label >= 0).float())
 
     def _batches(self) -> list[np.ndarray]:
-        """One random window a drawn clip."""
+        """One random window a drawn clip; of each batch, this rank's share."""
         drawn = [i for i in self.sampler if len(self.rows[i])]
         pick = torch.rand(len(drawn), generator=self.generator).numpy()
         rows = np.array([self.rows[i][int(u * len(self.rows[i]))] for i, u in zip(drawn, pick, strict=True)])
-        size = self.settings.batch
-        return [rows[i : i + size] for i in range(0, len(rows), size) if len(rows[i : i + size]) > 1]
+        size, ranks = self.settings.batch, self.ranks
+        whole = [rows[i : i + size] for i in range(0, len(rows), size) if len(rows[i : i + size]) > ranks.count]
+        return [batch[ranks.rank :: ranks.count] for batch in whole]
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch, score the fold, remember the best."""
-        began = time.monotonic()
+        began, ranks = time.monotonic(), self.ranks
         self.net.train()
         total, batches = 0.0, self._batches()
         for rows in batches:
-            drawn = torch.randint(len(self.sounds), (len(rows) // 16 + 1,), generator=self.generator).numpy()
-            loss = self._loss(rows, drawn)
+            # Drawn for all ranks at once, so that their generators stay alike; the share of a batch may differ by one.
+            count = (self.settings.batch // ranks.count // 16 + 1) * ranks.count
+            drawn = torch.randint(len(self.sounds), (count,), generator=self.generator).numpy()
+            loss: torch.Tensor = self.lesson(rows, drawn[ranks.rank :: ranks.count][: len(rows) // 16 + 1])
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
@@ -190,10 +215,13 @@ class Trainer:
             if self.schedule.last_epoch < self.schedule.total_steps - 1:
                 self.schedule.step()
             total += float(loss.detach())
-        scores = evaluate(self.fold.clips, self.fold.windows, answer(self.net, self.fold.windows), resamples=0)
+        score = 0.0
+        if ranks.first:
+            answers = answer(self.net, self.fold.windows)
+            score = overall(evaluate(self.fold.clips, self.fold.windows, answers, resamples=0))
         self.epoch += 1
         entry = {
-            "epoch": float(self.epoch), "loss": total / max(1, len(batches)), "score": overall(scores),
+            "epoch": float(self.epoch), "loss": total / max(1, len(batches)), "score": ranks.of_first(score),
             "seconds": time.monotonic() - began,
         }  # fmt: skip
         entry["best"] = float(self.stopping.update(entry["score"], self.net))
@@ -226,8 +254,9 @@ class Trainer:
 
 def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> MultiScaleEmotionNet:
     """Run to the end, saving after every epoch to `resume` (and going on from there); the best weights are left in."""
+    ranks = trainer.ranks
     if resume and resume.is_file():
-        trainer.restore(torch.load(resume, weights_only=True))
+        trainer.restore(torch.load(resume, weights_only=True, map_location="cpu"))
         say(f"resuming after epoch {trainer.epoch} (best {trainer.stopping.best:.4f})")
     else:
         trainer.measure_scales()
@@ -235,12 +264,18 @@ def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> 
         e = trainer.run_epoch()
         mark = "  * best" if e["best"] else ""
         say(f"epoch {e['epoch']:3.0f}  loss {e['loss']:.3f}  fold {e['score']:.4f}  {e['seconds']:.0f} s{mark}")
-        if resume:
+        if resume and ranks.first:
             resume.parent.mkdir(parents=True, exist_ok=True)
             part = resume.with_suffix(".part")
             torch.save(trainer.state(), part)
             part.replace(resume)
     trainer.net.load_state_dict(trainer.stopping.weights)
+    weights = b"".join(w.cpu().numpy().tobytes() for w in trainer.net.state_dict().values())
+    digests = ranks.all(hashlib.sha256(weights).hexdigest()[:12])
+    if len(set(digests)) > 1:
+        raise ModelError(f"the ranks end with different weights ({', '.join(digests)}); they must see the same data")
+    if len(digests) > 1:
+        say(f"weights of {len(digests)} ranks: {' '.join(digests)}")
     return trainer.net.eval()
 
 

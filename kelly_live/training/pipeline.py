@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +18,7 @@ from kelly_live.analysis.reader import LiveEmotionReader, load_emotion_net, load
 from kelly_live.domain import AudioWindow
 from kelly_live.errors import ConfigError
 from kelly_live.nets.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from kelly_live.nets.emotion import MultiScaleEmotionNet
+from kelly_live.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.nets.temporal import EmotionTransitionModel
 from kelly_live.protocols import Mapper
@@ -25,15 +26,18 @@ from kelly_live.training.baseline import baseline_scores
 from kelly_live.training.card import emotion_card, temporal_card
 from kelly_live.training.corpus import gather, make_sounds, split_clips, thin
 from kelly_live.training.diversity import DatasetDiversityManager
-from kelly_live.training.emotion import Part, Settings, Trainer, calibrate, train
-from kelly_live.training.evaluation import Answers, Score, answer, bootstrap, evaluate
+from kelly_live.training.emotion import ALONE, Part, Settings, Trainer, calibrate, train
+from kelly_live.training.evaluation import Answers, Score, answer, bootstrap, evaluate, table
 from kelly_live.training.front_end import FrontEnd, load_front_end
 from kelly_live.training.goals import Row, rows_of
 from kelly_live.training.manifest import Clip
+from kelly_live.training.ranks import Ranks
 from kelly_live.training.replay import Change, changes, reaction_scores, reader_scores
 from kelly_live.training.temporal import compare, described_scenes, evolve, make_stories, restlessness, train_temporal
+from kelly_live.training.unseen import frozen_name, keep, kept, recipe, unseen_scores, without
 from kelly_live.training.windows import (
     FIT,
+    SHARD_CLIPS,
     TEST,
     Cut,
     Windows,
@@ -45,6 +49,7 @@ from kelly_live.training.windows import (
 )
 
 Say = Callable[[str], None]
+PROGRESS_SECONDS = 5.0
 SOUND_COUNTS = {"fit": 84, "fold": 42, "val": 42}
 SOUND_SEEDS = {"fit": 1, "fold": 2, "val": 3}
 
@@ -56,7 +61,7 @@ class Sources:
     data: Path | None
     symbolic: Path | None
     cache: Path
-    most: int = 900
+    most: int = 1000
 
     def clips(self, say: Say) -> dict[str, list[Clip]]:
         """`fit`, `fold` and `val`."""
@@ -72,36 +77,56 @@ class Sources:
         return parts
 
 
-def windows_of(net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, say: Say) -> Windows:
-    """All windows of `clips`, `clip` indexing them; data set by data set."""
+def windows_of(
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, say: Say, ranks: Ranks = ALONE
+) -> Windows:
+    """All windows of `clips`, `clip` indexing them; data set by data set. Several ranks compute a share each first."""
+    sets = {d: [i for i, clip in enumerate(clips) if clip.dataset == d] for d in sorted({c.dataset for c in clips})}
+    if ranks.count > 1:
+        shards = [own[i : i + SHARD_CLIPS] for own in sets.values() for i in range(0, len(own), SHARD_CLIPS)]
+        mine = shards[ranks.rank :: ranks.count]
+        for number, shard in enumerate(mine, 1):
+            list(cached_windows(net, [clips[i] for i in shard], cache, cut))
+            say(f"windows: shard {number}/{len(mine)} of rank {ranks.rank}")
+        ranks.wait()
     parts = []
-    for dataset in sorted({clip.dataset for clip in clips}):
-        index = np.array([i for i, clip in enumerate(clips) if clip.dataset == dataset])
-        own = [clips[i] for i in index]
-        for _, windows in cached_windows(net, own, cache, cut):
+    for dataset, own in sets.items():
+        index, began, told = np.array(own), time.monotonic(), 0.0
+        for done, windows in cached_windows(net, [clips[i] for i in own], cache, cut):
             parts.append(replace(windows, clip=index[windows.clip]))
-        say(f"windows of {dataset}: {len(own)} clips")
+            taken = time.monotonic() - began
+            if done == len(own) or taken - told >= PROGRESS_SECONDS:
+                say(f"windows of {dataset}: {done}/{len(own)} clips, {done / max(taken, 1e-3):.0f} a second")
+                told = taken
     return join(parts)
 
 
 def sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[list[str], Windows]:
     """Windows of sounds that feel nothing, and the kind of each sound; `clip` is the sound's index."""
-    path = cache / "windows" / f"sounds_{part}_{SOUND_COUNTS[part]}.npz"
     sounds = make_sounds(SOUND_COUNTS[part], SOUND_SEEDS[part])
+    # Named by what it was made of: other sounds, or a net with other ears, are other windows.
+    content = hashlib.sha256(b"".join(samples.tobytes() for _, samples in sounds)).hexdigest()[:8]
+    path = cache / "windows" / f"sounds_{part}_{content}_{frozen_name(net)}.npz"
     if path.is_file():
         windows = read_windows(path)
     else:
-        rows = [describe_samples(net, samples, 1.0, 1.5) for _, samples in sounds]
+        stream = EmotionStream(net)
+        rows = [describe_samples(stream, samples, 1.0, 1.5) for _, samples in sounds]
         windows = join([w.shifted(i) for i, w in enumerate(rows)])
         write_windows(path, windows)
     return [kind for kind, _ in sounds], windows
 
 
 def train_emotion(
-    sources: Sources, front_end: Path | None, out: Path, settings: Settings, *, resume: bool, say: Say
-) -> None:
-    """The whole run; the state after every epoch is kept in the cache, so that `resume` can go on."""
-    parts = sources.clips(say)
+    sources: Sources, front_end: Path | None, out: Path, settings: Settings, *, resume: bool, say: Say,
+    leave_out: Sequence[str] = (), ranks: Ranks = ALONE,
+) -> None:  # fmt: skip
+    """The whole run; the state after every epoch is kept in the cache, so that `resume` can go on. With `leave_out`,
+    a net that never heard those data sets nor their languages is measured on them, and nothing is written to `out`."""
+    say = ranks.voice(say)
+    with ranks.first_goes_first():
+        gathered = sources.clips(say)
+    parts = without(gathered, leave_out) if leave_out else gathered
     manager = DatasetDiversityManager(parts["fit"])
     report = manager.report_lines()
     for line in report:
@@ -117,17 +142,36 @@ def train_emotion(
         raise ConfigError("the net needs its frozen ears; give --front-end, made by `kelly-live train front-end`")
     net.eval()
     ready = {
-        name: Part.of(clips, windows_of(net, clips, sources.cache, FIT if name == "fit" else TEST, say))
+        name: Part.of(clips, windows_of(net, clips, sources.cache, FIT if name == "fit" else TEST, say, ranks))
         for name, clips in parts.items()
     }
-    sounds = {name: sound_windows(net, name, sources.cache)[1] for name in SOUND_COUNTS}
+    with ranks.first_goes_first():
+        sounds = {name: sound_windows(net, name, sources.cache)[1] for name in SOUND_COUNTS}
+    if not ranks.first:
+        torch.manual_seed(settings.seed + ranks.rank)  # other dropout than the first rank's
     say(", ".join(f"{name}: {len(p.clips)} clips, {len(p.windows)} windows" for name, p in ready.items()))
-    trainer = Trainer(net, ready["fit"], sounds["fit"], ready["fold"], manager.get_sampling_weights(), settings)
-    state = sources.cache / "emotion_run.pt"
-    if not resume:
+    weights = manager.get_sampling_weights()
+    net.to(ranks.device)
+    trainer = Trainer(net, ready["fit"], sounds["fit"], ready["fold"], weights, settings, ranks)
+    state = sources.cache / "_".join(("emotion_run", *(f"without_{name}" for name in leave_out)))
+    state = state.with_suffix(".pt")
+    if not resume and ranks.first:
         state.unlink(missing_ok=True)
+    ranks.wait()
     train(trainer, state, say)
+    if not ranks.first:
+        return
+    net.cpu()
     calibrate(net, ready["fold"], sounds["fold"])
+    made_by = recipe(net, asdict(settings), sources.most, gathered)
+    if leave_out:
+        unseen = ready["unseen"]
+        scores = unseen_scores(unseen.clips, unseen.windows, answer(net, unseen.windows))
+        for line in table(scores).splitlines():
+            say(line)
+        for path in keep(sources.cache, made_by, leave_out, scores):
+            say(f"wrote {path}")
+        return
     val = ready["val"]
     scores = evaluate(val.clips, val.windows, answer(net, val.windows))
     baseline = baseline_scores((parts["fit"], ready["fit"].windows), (val.clips, val.windows))
@@ -146,12 +190,13 @@ def train_emotion(
         "history": trainer.history,
         "scores": [s.as_dict() for s in scores],
         "baseline": [s.as_dict() for s in baseline],
+        "unseen": [s.as_dict() for s in kept(sources.cache, made_by)],
         "sounds": calm,
         "hop_milliseconds": hop,
         "diversity": report,
         "temperature": [[round(float(t), 3) for t in row] for row in net.temperature],
     }
-    save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, dict(net.state_dict())))
+    save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, net.stored()))
     out.with_suffix(".md").write_text(emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
     say(f"wrote {out} and {out.with_suffix('.md')}")
 

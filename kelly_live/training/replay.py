@@ -1,7 +1,9 @@
 """The whole live reader measured, hop by hop as on stage: clips heard one after the other, and sudden changes.
 
-A clip's answer is the mean of the states that the reader gave, weighted by each state's confidence, as
-`kelly-live analyze` does it; the confidence of that answer is the same weighted mean of the confidences.
+A clip's answer is read in two ways: the mean of the states that the reader gave, weighted by each state's confidence,
+as `kelly-live analyze` does it (the answer's own confidence is weighted likewise); and the one state at its surest hop,
+with that hop's confidence. The second is what somebody watching would remember of a short clip, whose quiet end relaxes
+to neutral.
 """
 
 from __future__ import annotations
@@ -95,15 +97,21 @@ def reader_scores(
         say(f"live reader: {len(own)} clips of {dataset}")
         affect = np.array([t.weights @ t.affect for t in tracks])
         sure = np.array([t.weights @ t.confidence for t in tracks])
+        surest = [int(t.confidence.argmax()) for t in tracks]
+        peak = np.array([t.confidence.max() for t in tracks])
         n = len(own)
 
         def add(name: str, measure: Measure, n: int = n, dataset: str = dataset) -> None:
             scores.append(Score(dataset, f"live reader: {name}", *bootstrap(measure, n, resamples), n))
 
         right: np.ndarray | None = None
+        right_at_peak = right
         if own[0].quadrant is not None:
-            right = quadrant_of(affect) == np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in own])
+            truth = np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in own])
+            right = quadrant_of(affect) == truth
+            right_at_peak = quadrant_of(np.array([t.affect[i] for t, i in zip(tracks, surest, strict=True)])) == truth
             add("4 quadrants", share(right))
+            add("4 quadrants, surest hop", share(right_at_peak))
         elif own[0].measures is not None:
             heard = [
                 t.weights @ np.array([measures_at(c, float(end)) for end in t.times])
@@ -114,9 +122,12 @@ def reader_scores(
         else:
             truth = np.array([int(np.argmax(c.emotions or ())) for c in own])
             right = np.array([(t.weights @ t.emotions).argmax() for t in tracks]) == truth
+            right_at_peak = np.array([t.emotions[i].argmax() for t, i in zip(tracks, surest, strict=True)]) == truth
             add("accuracy, open 8", share(right))
-        if right is not None:
+            add("accuracy, open 8, surest hop", share(right_at_peak))
+        if right is not None and right_at_peak is not None:
             add("ECE of confidence", miscalibrated(sure, right.astype(float)))
+            add("ECE of confidence, surest hop", miscalibrated(peak, right_at_peak.astype(float)))
     return scores
 
 

@@ -17,11 +17,12 @@ from kelly_live.cli.train import command as train_command
 from kelly_live.errors import ConfigError, KellyError
 from kelly_live.nets.checkpoint import load_checkpoint
 from kelly_live.nets.musicnn import MusicnnTrunk
+from kelly_live.nets.speech import SpeechEncoder
 from kelly_live.training import pipeline
 from kelly_live.training.corpus import split_clips, thin
 from kelly_live.training.emotion import EarlyStopping, _temperature, loss_of
 from kelly_live.training.evaluation import by_clip, calibration_error, recall
-from kelly_live.training.front_end import load_front_end, save_front_end
+from kelly_live.training.front_end import FrontEnd, load_front_end, save_front_end
 from kelly_live.training.manifest import Clip, read_manifest
 from kelly_live.training.render import render
 from kelly_live.training.targets import Targets, empty_targets
@@ -37,7 +38,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("training")
     make_corpus(folder / "data", speakers=5, takes=2)
     torch.manual_seed(0)
-    save_front_end(MusicnnTrunk(), 0.0, folder / "front_end.safetensors")
+    save_front_end(FrontEnd(MusicnnTrunk(), SpeechEncoder()), folder / "front_end.safetensors")
     patch = pytest.MonkeyPatch()
     patch.setattr(pipeline, "SOUND_COUNTS", {"fit": 7, "fold": 7, "val": 7})
     common = ["--data", str(folder / "data"), "--cache", str(folder / "cache")]
@@ -240,10 +241,13 @@ def test_temperatures_make_overconfidence_honest() -> None:
 
 
 def test_the_front_end_survives_its_file(tmp_path: Path) -> None:
-    trunk = MusicnnTrunk()
-    save_front_end(trunk, 0.0, tmp_path / "f.safetensors")
-    for name, weight in load_front_end(tmp_path / "f.safetensors").state_dict().items():
-        torch.testing.assert_close(weight, trunk.state_dict()[name])
+    front_end = FrontEnd(MusicnnTrunk(), SpeechEncoder(), 1e-7, 0.02)
+    save_front_end(front_end, tmp_path / "f.safetensors")
+    read = load_front_end(tmp_path / "f.safetensors")
+    assert (read.trunk_difference, read.speech_difference) == (1e-7, 0.02)
+    for one, other in ((read.trunk, front_end.trunk), (read.speech, front_end.speech)):
+        for name, weight in one.state_dict().items():
+            torch.testing.assert_close(weight, other.state_dict()[name])
 
 
 def test_rendering_what_is_no_midi_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

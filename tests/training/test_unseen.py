@@ -1,0 +1,64 @@
+"""What was left out of training was not heard in training, and is asked about in full."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.errors import ConfigError
+from kelly_live.training.evaluation import Answers
+from kelly_live.training.manifest import Clip
+from kelly_live.training.unseen import keep, kept, unseen_scores, without
+from kelly_live.training.windows import Windows
+
+
+def told(index: int, dataset: str, language: str | None, original: str | None = None) -> Clip:
+    emotions = tuple(float(i == index) for i in range(8))
+    return Clip(Path(f"{dataset}{index}.wav"), dataset, emotions=emotions, language=language, emotion_original=original)
+
+
+PARTS = {
+    "fit": [told(2, "speech_en", "en"), told(2, "song_en", "en"), told(1, "polish", "pl"), told(0, "piano", None)],
+    "fold": [told(1, "polish", "pl")],
+    "val": [told(6, "speech_en", "en", "calm"), told(3, "speech_en", "en"), told(0, "polish", "pl")],
+}
+
+
+def test_a_language_leaves_with_its_data_set() -> None:
+    parts = without(PARTS, ["speech_en"])
+    assert {c.dataset for name in ("fit", "fold", "val") for c in parts[name]} == {"polish", "piano"}
+    # All its clips of the four, train and val; calm is neutral, fear is not asked.
+    assert [c.emotion_original for c in parts["unseen"]] == [None, "calm"]
+
+
+def test_what_is_not_there_cannot_be_left_out() -> None:
+    with pytest.raises(ConfigError, match="no data set klingon to leave out; there are"):
+        without(PARTS, ["klingon"])
+    with pytest.raises(ConfigError, match="nothing is left to train on"):
+        without(PARTS, ["speech_en", "polish"])
+
+
+def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
+    clips = [told(2, "speech_en", "en"), told(1, "speech_en", "en")]
+    says = np.array([[0, 0, 0.3, 0.7, 0, 0, 0, 0], [0.3, 0.2, 0, 0, 0, 0.5, 0, 0]])
+    nothing = np.zeros(2)
+    answers = Answers(says, np.zeros((2, 10)), np.zeros((2, 3)), nothing, nothing, np.zeros((2, 9)), nothing)
+    rows = {name: np.zeros((2, 1)) for name in Windows.__slots__} | {"clip": np.arange(2)}
+    scores = {s.measure: s for s in unseen_scores(clips, Windows(**rows), answers)}
+    assert scores["accuracy of 4"].value == 0.5
+    assert scores["accuracy of 4"].n == 2
+    assert scores["accuracy of the 4, open 8"].value == 0.0
+    assert scores["accuracy of 4"].dataset == "unseen speech_en"
+
+
+def test_only_the_same_recipe_is_believed(tmp_path: Path) -> None:
+    clips = [told(2, "polish", "pl")]
+    rows = {name: np.zeros((1, 1)) for name in Windows.__slots__} | {"clip": np.zeros(1, int)}
+    one = np.zeros(1)
+    answers = Answers(np.eye(8)[2:3], np.zeros((1, 10)), np.zeros((1, 3)), one, one, np.zeros((1, 9)), one)
+    scores = unseen_scores(clips, Windows(**rows), answers)
+    keep(tmp_path, "this one", ["polish"], scores)
+    assert kept(tmp_path, "this one") == scores
+    assert kept(tmp_path, "another") == []
