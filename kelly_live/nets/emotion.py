@@ -1,8 +1,9 @@
-"""The emotion net: what is felt in the last three seconds, from three resolutions of the same sound.
+"""The emotion net: what is felt in the last three seconds, from four resolutions of the same sound.
 
-A frozen musicnn trunk hears music, fixed statistics hear a voice; a few small nets judge both, and their mean is the
-answer. `forward` is the batch answer for a window. `EmotionStream` gives the same answer hop by hop: it keeps the
-trunk's timbral frames and its settled temporal frames, and recomputes the rest of the window, which is cheap.
+A frozen musicnn trunk hears music, a frozen speech encoder and fixed statistics hear a voice; a few small nets judge
+it all, and their mean is the answer. `forward` is the batch answer for a window. `EmotionStream` gives the same answer
+hop by hop: it keeps the trunk's timbral frames, its settled temporal frames and the speech tokens, and recomputes the
+rest of the window, which is cheap.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from torch.nn import functional
 
 from kelly_live.domain import EMOTIONS
 from kelly_live.nets.musicnn import FRAME_CHANNELS, PENULTIMATE, MusicnnTrunk
-from kelly_live.nets.scales import SCALES, TRUNK_AHEAD, TRUNK_FRAMES, TRUNK_PAST
+from kelly_live.nets.scales import (
+    SCALES,
+    SPEECH_CONTEXT,
+    SPEECH_HOP,
+    SPEECH_KEPT,
+    SPEECH_PASSES,
+    TRUNK_AHEAD,
+    TRUNK_FRAMES,
+    TRUNK_PAST,
+)
+from kelly_live.nets.speech import SPEECH_STATISTICS, Heard, SpeechEncoder, speech_statistics
 from kelly_live.nets.voice import VOICE_STATISTICS, VoiceStatistics, activity, weighted_moments
 
 # The labels that actors were given: the eight, and two that the eight have no place for. Only for training and
@@ -46,10 +57,15 @@ class EmotionOutput(NamedTuple):
 
 
 class Description(NamedTuple):
-    """What the members see of a window: trunk statistics `[B, TRUNK_STATISTICS]`, voice statistics."""
+    """What the members see of a window: statistics of the music trunk `[B, TRUNK_STATISTICS]`, of pitch, loudness and
+    pace `[B, VOICE_STATISTICS]`, of the speech encoder `[B, SPEECH_STATISTICS]`."""
 
     trunk: torch.Tensor
     voice: torch.Tensor
+    speech: torch.Tensor
+
+
+WIDTHS = {"trunk": TRUNK_STATISTICS, "voice": VOICE_STATISTICS, "speech": SPEECH_STATISTICS}  # as in Description
 
 
 class Standardise(nn.Module):
@@ -74,7 +90,7 @@ class Standardise(nn.Module):
 
 class Members(nn.Module):
     """`count` small nets side by side, each a linear path and a deeper one from the same statistics: their mean errs
-    less than each. `[B, TRUNK_STATISTICS + VOICE_STATISTICS]` to hidden `[M, B, H]` and raw outputs `[M, B, O]`."""
+    less than each. `[B, sum of WIDTHS]` to hidden `[M, B, H]` and raw outputs `[M, B, O]`."""
 
     def __init__(self, count: int, hidden: int, outputs: int, drop_in: float, dropout: float) -> None:
         super().__init__()
@@ -85,26 +101,26 @@ class Members(nn.Module):
             self.register_parameter(f"{name}_weight", nn.Parameter(torch.randn(count, n_in, n_out) / math.sqrt(n_in)))
             self.register_parameter(f"{name}_bias", nn.Parameter(torch.zeros(count, 1, n_out)))
 
-        linear("trunk", TRUNK_STATISTICS, hidden)
-        linear("voice", VOICE_STATISTICS, hidden)
-        linear("fuse", 2 * hidden, hidden)
+        for name, width in WIDTHS.items():
+            linear(name, width, hidden)
+        linear("fuse", len(WIDTHS) * hidden, hidden)
         linear("head", hidden, outputs)
-        self.skip = nn.Parameter(torch.zeros(count, TRUNK_STATISTICS + VOICE_STATISTICS, outputs))
+        self.skip = nn.Parameter(torch.zeros(count, sum(WIDTHS.values()), outputs))
 
     def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
         return torch.baddbmm(getattr(self, f"{name}_bias"), x, getattr(self, f"{name}_weight"))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.drop_in(x.unsqueeze(0).expand(self.count, -1, -1))
-        trunk = self._linear("trunk", x[..., :TRUNK_STATISTICS])
-        voice = self._linear("voice", x[..., TRUNK_STATISTICS:])
-        h = self.drop(functional.gelu(torch.cat((trunk, voice), dim=2)))
+        parts = zip(WIDTHS, torch.split(x, list(WIDTHS.values()), dim=2), strict=True)
+        h = self.drop(functional.gelu(torch.cat([self._linear(name, part) for name, part in parts], dim=2)))
         h = self.drop(functional.gelu(self._linear("fuse", h)))
         return h, self._linear("head", h) + torch.bmm(x, self.skip)
 
 
 class MultiScaleEmotionNet(nn.Module):
-    """Log-mels `{mel_512: [B, 96, 253], mel_1024: [B, 64, 94], mel_2048: [B, 144, 94]}` to an EmotionOutput."""
+    """Log-mels of SCALES, `{mel_512: [B, 96, 253], mel_400: [B, 80, 375], mel_1024: [B, 64, 94], mel_2048: [B, 144,
+    94]}`, to an EmotionOutput."""
 
     def __init__(
         self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 96, members: int = 4, drop_in: float = 0.2,
@@ -116,9 +132,9 @@ class MultiScaleEmotionNet(nn.Module):
             "dropout": dropout,
         }  # fmt: skip
         self.trunk = MusicnnTrunk().requires_grad_(False)
+        self.speech = SpeechEncoder().requires_grad_(False)
         self.voice = VoiceStatistics()
-        self.trunk_scale = Standardise(TRUNK_STATISTICS)
-        self.voice_scale = Standardise(VOICE_STATISTICS)
+        self.scales = nn.ModuleDict({name: Standardise(width) for name, width in WIDTHS.items()})
         self._widths = [n_emotions, 3, 1, 1, len(LABELS), N_GEMS]
         self.members = Members(members, hidden_dim, sum(self._widths), drop_in, dropout)
         # Fitted after training, on clips that the weights never saw: a row for voices, a row for music.
@@ -130,22 +146,31 @@ class MultiScaleEmotionNet(nn.Module):
     def train(self, mode: bool = True) -> MultiScaleEmotionNet:
         super().train(mode)
         self.trunk.eval()
+        self.speech.eval()
         return self
 
-    def summarise(self, frames: torch.Tensor, mel_1024: torch.Tensor, mel_2048: torch.Tensor) -> Description:
-        """Trunk frames `[B, 753, 187]` and the two other scales to what the members see."""
-        sounding = functional.interpolate(activity(mel_1024).unsqueeze(1), size=TRUNK_FRAMES, mode="linear").squeeze(1)
+    def stored(self) -> dict[str, torch.Tensor]:
+        """The weights as a checkpoint holds them: the speech encoder's, which came from 8 bits, in half precision."""
+        return {name: w.half() if name.startswith("speech.") else w for name, w in self.state_dict().items()}
+
+    def summarise(
+        self, frames: torch.Tensor, heard: Heard, mel_1024: torch.Tensor, mel_2048: torch.Tensor
+    ) -> Description:
+        """Trunk frames `[B, 753, 187]`, speech tokens `[B, 300, …]` and the other scales to what the members see."""
+        sounding = activity(mel_1024.mean(dim=1)).unsqueeze(1)
+        sounding = functional.interpolate(sounding, size=TRUNK_FRAMES, mode="linear").squeeze(1)
         mean, deviation = weighted_moments(frames, sounding)
         short, _ = weighted_moments(frames[..., -_SHORT_FRAMES:], sounding[:, -_SHORT_FRAMES:])
         trunk = torch.cat((mean, deviation, short, self.trunk.penultimate(frames)), dim=1)
-        return Description(trunk, self.voice(mel_1024, mel_2048))
+        return Description(trunk, self.voice(mel_1024, mel_2048), speech_statistics(heard))
 
     def describe(self, mels: dict[str, torch.Tensor]) -> Description:
-        return self.summarise(self.trunk(mels["mel_512"]), mels["mel_1024"], mels["mel_2048"])
+        heard = self.speech.hear_window(mels["mel_400"])
+        return self.summarise(self.trunk(mels["mel_512"]), heard, mels["mel_1024"], mels["mel_2048"])
 
     def standardise(self, seen: Description) -> torch.Tensor:
-        """What the members take, `[B, TRUNK_STATISTICS + VOICE_STATISTICS]`."""
-        return torch.cat((self.trunk_scale(seen.trunk), self.voice_scale(seen.voice)), dim=1)
+        """What the members take, `[B, sum of WIDTHS]`."""
+        return torch.cat([self.scales[name](part) for name, part in zip(WIDTHS, seen, strict=True)], dim=1)
 
     def speak(self, raw: torch.Tensor) -> EmotionOutput:
         """Raw outputs `[N, outputs]` of a member, or their mean, to a calibrated answer."""
@@ -184,10 +209,20 @@ class EmotionStream:
 
     def __init__(self, net: MultiScaleEmotionNet) -> None:
         self.net = net
-        self.reset()
+        self._mels: dict[str, torch.Tensor] = {}
+        self._hear_silence()
+        self._start = {
+            **vars(self),
+            "_mels": dict(self._mels),
+        }  # tensors are replaced, never written to: what was heard first stays as it was
+
+    def reset(self) -> None:
+        """Forget everything heard."""
+        vars(self).update(self._start)
+        self._mels = dict(self._mels)
 
     @torch.inference_mode()
-    def reset(self) -> None:
+    def _hear_silence(self) -> None:
         trunk = self.net.trunk
         device = next(self.net.parameters()).device
         self._mels = {s.name: torch.zeros(1, s.bands, s.frames, device=device) for s in SCALES}
@@ -196,6 +231,9 @@ class EmotionStream:
         self._tempo = trunk.tempo(self._x, TRUNK_FRAMES)
         self._settled = self._settled_silence()
         self._fresh = 0
+        self._until_pass = SPEECH_HOP - 1  # a frame is out half an FFT after its centre, so a hop ends one frame early
+        silence = self.net.speech.hear_window(self._mels["mel_400"])
+        self._tokens, self._loudness = silence.tokens, silence.loudness
 
     def _settled_silence(self) -> torch.Tensor:
         """Temporal features of silence that goes on, for every frame of the window but the newest."""
@@ -204,6 +242,7 @@ class EmotionStream:
     @torch.inference_mode()
     def push(self, mels: dict[str, torch.Tensor]) -> None:
         """New frames by scale name, `[bands, new]`."""
+        self._hear(mels["mel_400"])
         for name, new in mels.items():
             kept = self._mels[name]
             self._mels[name] = torch.cat((kept, new.unsqueeze(0)), dim=2)[..., -kept.shape[2] :]
@@ -229,7 +268,20 @@ class EmotionStream:
             self._tempo = torch.cat((self._settled, unsettled), dim=2)
             self._fresh = 0
         frames = self.net.trunk.finish(torch.cat((self._timbre, self._tempo), dim=1))
-        return self.net.summarise(frames, self._mels["mel_1024"], self._mels["mel_2048"])
+        heard = Heard(self._tokens, self._loudness)
+        return self.net.summarise(frames, heard, self._mels["mel_1024"], self._mels["mel_2048"])
+
+    def _hear(self, new: torch.Tensor) -> None:
+        """The speech encoder's passes that `new` frames of mel_400 completed: one every hop."""
+        ends = range(self._until_pass, new.shape[1] + 1, SPEECH_HOP)
+        self._until_pass = (self._until_pass - new.shape[1] - 1) % SPEECH_HOP + 1
+        if not ends:
+            return
+        longer = torch.cat((self._mels["mel_400"][0, :, -SPEECH_CONTEXT:], new), dim=1)
+        heard = self.net.speech.hear(torch.stack([longer[:, end : end + SPEECH_CONTEXT] for end in ends]))
+        kept = SPEECH_PASSES * SPEECH_KEPT
+        self._tokens = torch.cat((self._tokens, heard.tokens.flatten(0, 1).unsqueeze(0)), dim=1)[:, -kept:]
+        self._loudness = torch.cat((self._loudness, heard.loudness.reshape(1, -1)), dim=1)[:, -kept:]
 
     @torch.inference_mode()
     def read(self) -> EmotionOutput:

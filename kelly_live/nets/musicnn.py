@@ -72,10 +72,13 @@ class MusicnnTrunk(nn.Module):
         last = x.shape[-1] - TRUNK_AHEAD  # one past the frame of the last output
         pooled = []
         for length, conv, norm in zip(TEMPORAL, self.temporal, self.temporal_norm, strict=True):
+            assert isinstance(conv, nn.Conv2d)
             first = last - outputs - (length - 1) // 2
             padded = functional.pad(x[..., first:], (0, max(0, length // 2 - TRUNK_AHEAD)))
-            y = functional.relu(conv(padded[..., : outputs + length - 1]))
-            pooled.append(norm(y).amax(dim=2))
+            # Band by band as a batch: the same sums as the 2-D convolution's, at half its cost.
+            bands = padded[:, 0, :, : outputs + length - 1].flatten(0, 1).unsqueeze(1)
+            y = functional.relu(functional.conv1d(bands, conv.weight[:, :, 0], conv.bias))
+            pooled.append(norm(y.view(len(x), -1, *y.shape[1:]).transpose(1, 2)).amax(dim=2))
         return torch.cat(pooled, dim=1)
 
     def finish(self, front: torch.Tensor) -> torch.Tensor:

@@ -31,8 +31,15 @@ TRUNK_FRAMES = 187
 TRUNK_PAST = 63
 TRUNK_AHEAD = 3
 
+# The speech encoder hears a second at a time, every hop, and keeps what it says of the newest half second.
+SPEECH_CONTEXT = 100  # frames of a pass: 1 s
+SPEECH_HOP = 25  # frames between passes: 250 ms
+SPEECH_KEPT = 25  # newest tokens of a pass, 20 ms each
+SPEECH_PASSES = 12
+
 SCALES = (
     MelScale("mel_512", 512, 256, 96, TRUNK_PAST + TRUNK_FRAMES + TRUNK_AHEAD),
+    MelScale("mel_400", 400, 160, 80, SPEECH_CONTEXT + (SPEECH_PASSES - 1) * SPEECH_HOP),
     MelScale("mel_1024", 1024, 512, 64, 94),
     # 24 bands an octave over 6 octaves: a voice's pitch is a place on this axis and its harmonics are fixed shifts.
     MelScale("mel_2048", 2048, 512, 144, 94, low_hz=62.5, high_hz=4000.0, per_octave=24),

@@ -16,10 +16,9 @@ PITCHES = 96  # candidates: the lowest 4 octaves of mel_2048, 62.5-1000 Hz
 VOICE_STATISTICS = 2 * 2 * 2 * BASE + 3 * BASE + 9
 
 
-def activity(mel: torch.Tensor) -> torch.Tensor:
-    """How much each frame sounds, `[B, bands, T]` to `[B, T]` in (0, 1]: against the window's own loudest frame, and
-    near 0 where nothing sounds at all."""
-    loudness = mel.mean(dim=1)
+def activity(loudness: torch.Tensor) -> torch.Tensor:
+    """How much each frame sounds: its mean log-mel `[B, T]` to (0, 1], against the window's own loudest frame, and near
+    0 where nothing sounds at all."""
     peak = loudness.amax(dim=1, keepdim=True).clamp_min(1e-3)
     return torch.sigmoid(8.0 * (loudness / peak - 0.5)) * (loudness / (loudness + 0.05)) + 1e-4
 
@@ -57,11 +56,11 @@ class VoiceStatistics(nn.Module):
         return torch.einsum("bpt,p->bt", likely, self.octaves), salience.amax(dim=1)
 
     def forward(self, mel_1024: torch.Tensor, mel_2048: torch.Tensor) -> torch.Tensor:
-        sounding = activity(mel_1024)
+        loudness = mel_1024.mean(dim=1)
+        sounding = activity(loudness)
         cepstra = torch.einsum("kn,bnt->bkt", self.cosines, mel_1024)
         pitch, salience = self.pitch(mel_2048)
         flux = functional.pad(functional.relu(mel_1024.diff(dim=2)).mean(dim=1), (1, 0))
-        loudness = mel_1024.mean(dim=1)
         base = torch.cat((cepstra, torch.stack((pitch, salience, flux, loudness), dim=1)), dim=1)
         slopes = functional.pad(base[..., 2:] - base[..., :-2], (1, 1)) * 0.5
         frames = torch.cat((base, slopes), dim=1)

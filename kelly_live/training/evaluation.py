@@ -68,7 +68,7 @@ class Answers:
 
 
 def description_of(windows: Windows, rows: np.ndarray | slice, device: torch.device | None = None) -> Description:
-    parts = (windows.trunk[rows], windows.voice[rows])
+    parts = (getattr(windows, name)[rows] for name in Description._fields)
     return Description(*(torch.from_numpy(part).float().to(device or "cpu") for part in parts))
 
 

@@ -17,14 +17,22 @@ from torch.nn import functional
 
 from kelly_live.domain import EMOTIONS
 from kelly_live.level import level_dbfs
-from kelly_live.nets.emotion import MultiScaleEmotionNet
+from kelly_live.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.nets.temporal import EmotionTransitionModel
 from kelly_live.training.emotion import SIGN_SLOPE, EarlyStopping
 from kelly_live.training.evaluation import Score, answer, bootstrap, share
 from kelly_live.training.manifest import Clip
 from kelly_live.training.targets import Targets, clip_targets
-from kelly_live.training.windows import Windows, describe_samples, join, read_audio, read_windows, write_windows
+from kelly_live.training.windows import (
+    Windows,
+    describe_samples,
+    ears_name,
+    join,
+    read_audio,
+    read_windows,
+    write_windows,
+)
 
 STEPS = 32  # the live history, 8 s
 SHORTEST = 4
@@ -117,15 +125,16 @@ def described_scenes(
     net: MultiScaleEmotionNet, clips: Sequence[Clip], count: int, seed: int, cache: Path, say: Callable[[str], None]
 ) -> list[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]]:
     """Every scene's windows at live hops, which hops sound, and its segments; computed once and kept in `cache`."""
-    out = []
+    out, ears, stream = [], ears_name(net), None
     for number, scene in enumerate(make_scenes(clips, count, seed)):
         name = "_".join(clips[i].audio_path.stem[-12:] for _, i, _ in scene.segments)[:80]
-        path = cache / "scenes" / f"{seed}_{number}_{name}_{len(scene.samples)}.npz"
+        path = cache / "scenes" / f"{seed}_{number}_{name}_{len(scene.samples)}_{ears}.npz"
         if path.is_file():
             windows = read_windows(path)
         else:
             whole = scene.samples[: len(scene.samples) // HOP_SAMPLES * HOP_SAMPLES]
-            windows = describe_samples(net, whole, HOP_SECONDS, HOP_SECONDS)
+            stream = stream or EmotionStream(net)
+            windows = describe_samples(stream, whole, HOP_SECONDS, HOP_SECONDS)
             write_windows(path, windows)
         levels = [
             level_dbfs(scene.samples[int(e * SAMPLE_RATE) - HOP_SAMPLES : int(e * SAMPLE_RATE)])

@@ -18,10 +18,12 @@ import torch
 from kelly_live.analysis.features import FeatureStream
 from kelly_live.atomic import write_atomically
 from kelly_live.errors import AudioError
-from kelly_live.nets.emotion import EmotionStream, MultiScaleEmotionNet
+from kelly_live.nets.emotion import Description, EmotionStream, MultiScaleEmotionNet
 from kelly_live.nets.scales import SAMPLE_RATE
 from kelly_live.training.manifest import Clip
+from kelly_live.training.roughen import roughen
 
+VERSION = 2  # of what is done to a clip before the net hears it: part of the cached files' names
 SHARD_CLIPS = 64
 TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are complete
 
@@ -45,8 +47,8 @@ class Cut:
         return None, self.voice_hop_seconds, self.voice_first_seconds
 
 
-FIT = Cut(0.35, 3.0, {"emotify": 15.0, "emopia": 15.0, "vgmidi": 60.0})
-TEST = Cut(0.0, 2.0, {"emotify": 20.0, "emopia": 20.0, "vgmidi": 60.0})
+FIT = Cut(0.5, 3.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
+TEST = Cut(0.0, 2.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Windows:
 
     trunk: np.ndarray
     voice: np.ndarray
+    speech: np.ndarray
     clip: np.ndarray
     end_seconds: np.ndarray
 
@@ -69,7 +72,7 @@ class Windows:
         return dataclasses.replace(self, clip=self.clip + by)
 
 
-_ARRAYS = ("trunk", "voice", "clip", "end_seconds")
+_ARRAYS = (*Description._fields, "clip", "end_seconds")
 
 
 def join(parts: Sequence[Windows]) -> Windows:
@@ -92,53 +95,48 @@ def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
     return resampled
 
 
-def roughen(samples: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The same sound through a worse microphone: gain -18..+6 dB, a band limit, noise at 5-35 dB below the sound."""
-    spectrum = np.fft.rfft(samples)
-    hertz = np.fft.rfftfreq(len(samples), 1.0 / SAMPLE_RATE)
-    high, low = rng.uniform(2800.0, 8000.0), rng.uniform(20.0, 250.0)
-    spectrum *= 1.0 / np.sqrt(1.0 + (hertz / high) ** 8) / np.sqrt(1.0 + (low / np.maximum(hertz, 1.0)) ** 4)
-    noise = np.fft.rfft(rng.standard_normal(len(samples))) / np.maximum(hertz, 20.0) ** rng.uniform(0.0, 0.7)
-    spectrum += (
-        noise * np.sqrt((np.abs(spectrum) ** 2).mean() / (np.abs(noise) ** 2).mean()) * 10 ** rng.uniform(-1.75, -0.25)
-    )
-    rough = np.fft.irfft(spectrum, len(samples)) * 10 ** rng.uniform(-0.9, 0.3)
-    return np.clip(rough, -1.0, 1.0).astype(np.float32)
-
-
-def describe_samples(
-    net: MultiScaleEmotionNet, samples: np.ndarray, hop_seconds: float, first_seconds: float
-) -> Windows:
-    """Windows that end every `hop_seconds`, from `first_seconds` on, and one at the end; `clip` is 0."""
-    features, stream = FeatureStream(), EmotionStream(net)
+def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: float, first_seconds: float) -> Windows:
+    """Windows that end every `hop_seconds`, from `first_seconds` on, and one at the end; `clip` is 0. The stream is
+    reset first."""
+    stream.reset()
+    features = FeatureStream()
     stops = list(range(int(first_seconds * SAMPLE_RATE), len(samples), int(hop_seconds * SAMPLE_RATE)))
     if not stops or len(samples) - stops[-1] > SAMPLE_RATE // 4:
         stops.append(len(samples))
-    rows: list[tuple[torch.Tensor, ...]] = []
+    rows: list[Description] = []
     start = 0
     for stop in stops:
         stream.push(features.push(samples[start:stop]).mels)
-        rows.append(tuple(stream.describe()))
+        rows.append(stream.describe())
         start = stop
-    trunk, voice = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
+    trunk, voice, speech = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
     times = np.array(stops, np.float32) / SAMPLE_RATE
-    return Windows(trunk.astype(np.float16), voice, np.zeros(len(rows), np.int64), times)
+    half = np.float16
+    return Windows(trunk.astype(half), voice, speech.astype(half), np.zeros(len(rows), np.int64), times)
 
 
-def describe_clip(net: MultiScaleEmotionNet, clip: Clip, cut: Cut) -> Windows:
+def describe_clip(stream: EmotionStream, clip: Clip, cut: Cut) -> Windows:
     """A clip's windows. Which clips are roughened, their keys decide: always the same ones."""
     seconds, hop, first = cut.timing(clip.dataset)
     samples = read_audio(clip.audio_path, seconds)
-    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(clip.key.encode()).digest()[:8], "big"))
+    name = f"{clip.key} {clip.region}"  # a score's two renderings have one key, and their soundfonts as regions
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
     if rng.random() < cut.rough_share and len(samples) > 1:
         samples = roughen(samples, rng)
     samples = np.concatenate((samples, np.zeros(int(TAIL_SECONDS * SAMPLE_RATE), np.float32)))
-    return describe_samples(net, samples, hop, first)
+    return describe_samples(stream, samples, hop, first)
 
 
-def _shard_path(cache: Path, net_name: str, clips: Sequence[Clip], cut: Cut) -> Path:
+def ears_name(net: MultiScaleEmotionNet) -> str:
+    """A short name of what is done to a clip before the members see it: the frozen ears' weights and VERSION."""
+    frozen = (*net.trunk.parameters(), *net.speech.parameters())
+    weights = b"".join(p.detach().cpu().numpy().tobytes() for p in frozen)
+    return hashlib.sha256(weights + bytes([VERSION])).hexdigest()[:8]
+
+
+def _shard_path(cache: Path, ears: str, clips: Sequence[Clip], cut: Cut) -> Path:
     dataset = clips[0].dataset
-    how = f"{net_name} {cut.rough_share} {cut.timing(dataset)} {[(c.key, c.region) for c in clips]}"
+    how = f"{ears} {cut.rough_share} {cut.timing(dataset)} {[(c.key, c.region) for c in clips]}"
     return cache / "windows" / f"{dataset}_{hashlib.sha256(how.encode()).hexdigest()[:16]}.npz"
 
 
@@ -159,18 +157,15 @@ def cached_windows(
     net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut
 ) -> Iterator[tuple[int, Windows]]:
     """Shard by shard: how many clips are done, and their windows, with `clip` the index in `clips`."""
-    weights = b"".join(p.detach().numpy().tobytes() for p in net.trunk.parameters())
-    net_name = hashlib.sha256(weights).hexdigest()[:8]
+    ears = ears_name(net)
+    stream: EmotionStream | None = None
     for start in range(0, len(clips), SHARD_CLIPS):
         shard = clips[start : start + SHARD_CLIPS]
-        path = _shard_path(cache, net_name, shard, cut)
+        path = _shard_path(cache, ears, shard, cut)
         if path.is_file():
             windows = read_windows(path)
         else:
-            parts = []
-            for index, clip in enumerate(shard):
-                part = describe_clip(net, clip, cut)
-                parts.append(part.shifted(index))
-            windows = join(parts)
+            stream = stream or EmotionStream(net)
+            windows = join([describe_clip(stream, clip, cut).shifted(i) for i, clip in enumerate(shard)])
             write_windows(path, windows)
         yield start + len(shard), windows.shifted(start)

@@ -27,7 +27,7 @@ from kelly_live.training.manifest import Clip, read_manifest
 from kelly_live.training.render import render
 from kelly_live.training.targets import Targets, empty_targets
 from kelly_live.training.temporal import smoothed, trim
-from kelly_live.training.windows import TEST, cached_windows, roughen
+from kelly_live.training.windows import TEST, cached_windows
 from tests.nets.test_emotion import make_net, windows
 from tests.training.tiny import make_corpus
 
@@ -192,13 +192,6 @@ def test_windows_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     ((_, again),) = cached_windows(net, clips, tmp_path / "cache", TEST)
     np.testing.assert_array_equal(first.trunk, again.trunk)
     assert set(first.clip) == {0, 1, 2}
-
-
-def test_roughening_changes_the_sound_but_not_its_length() -> None:
-    samples = np.sin(np.arange(16_000) * 0.1).astype(np.float32)
-    rough = roughen(samples, np.random.default_rng(0))
-    assert rough.shape == samples.shape
-    assert np.corrcoef(rough, samples)[0, 1] < 0.999
 
 
 def test_calibration_error_by_hand() -> None:
