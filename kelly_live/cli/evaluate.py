@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kelly_live.cli.train import data_options
+
+if TYPE_CHECKING:
+    from kelly_live.training.pipeline import Result
 
 _READER_CLIPS = "Clips a data set for the whole live reader, which hears them hop by hop."
 
@@ -16,10 +20,11 @@ _READER_CLIPS = "Clips a data set for the whole live reader, which hears them ho
 @data_options
 @click.option("--models", type=click.Path(path_type=Path, file_okay=False), help="Default: the shipped ones.")
 @click.option("--reader-clips", type=click.IntRange(0), default=40, show_default=True, help=_READER_CLIPS)
+@click.option("--pictures", type=click.Path(path_type=Path, file_okay=False), help="Also draw, into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def command(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
-    models: Path | None, reader_clips: int, as_json: bool,
+    models: Path | None, reader_clips: int, pictures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """What was promised beside what is measured, on the manifests' `val` parts (speakers and songs never trained on),
     with n and a 95 % interval; then every score of the emotion net alone (a clip's answer is the mean over its
@@ -36,6 +41,8 @@ def command(
     models = models or resource_root("models")
     sources = Sources(data, symbolic, cache, most)
     result = evaluate_shipped(sources, models, lambda line: click.echo(line, err=True), reader_clips)
+    if pictures is not None:
+        _draw(result, pictures)
     if as_json:
         click.echo(json.dumps(result.as_dict()))
         return
@@ -44,3 +51,29 @@ def command(
     click.echo(f"\nThe live path\n\n{table(result.live)}\n\nSounds that feel nothing\n")
     for name, value in result.sounds.items():
         click.echo(f"{name}: {value:.3f}")
+
+
+def _draw(result: Result, folder: Path) -> None:
+    """confusion.png, calibration.png and trajectories.png."""
+    from kelly_live.atomic import write_atomically
+    from kelly_live.errors import OutputError
+    from kelly_live.training.evidence import calibrations, confusions, trajectories
+    from kelly_live.ui.evidence import draw_calibration, draw_confusions, draw_trajectories
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {str(folder)!r} ({error.strerror}); name another") from error
+    heard = (result.clips, result.windows, result.answers)
+    matrices, reliable = confusions(*heard), calibrations(*heard)
+    tracks = trajectories(result.reader, result.clips, result.heard)
+    for name, picture in (
+        ("confusion", draw_confusions(matrices) if matrices else None),
+        ("calibration", draw_calibration(reliable) if reliable else None),
+        ("trajectories", draw_trajectories(tracks) if tracks else None),
+    ):
+        if picture is None:
+            click.echo(f"no {name}.png: these data have nothing to show in it", err=True)
+        else:
+            write_atomically(folder / f"{name}.png", picture)
+            click.echo(f"wrote {folder / name}.png", err=True)
