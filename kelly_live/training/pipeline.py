@@ -64,7 +64,12 @@ class Sources:
     most: int = 1000
 
     def clips(self, say: Say) -> dict[str, list[Clip]]:
-        """`fit`, `fold` and `val`."""
+        """`fit` (at most `most` a data set), `fold` and `val`."""
+        parts = self.all_clips(say)
+        return {**parts, "fit": thin(parts["fit"], self.most)}
+
+    def all_clips(self, say: Say) -> dict[str, list[Clip]]:
+        """`fit`, `fold` and `val`, whole."""
         if self.data is None and self.symbolic is None:
             raise ConfigError("there is nothing to learn from; give --data and/or --symbolic")
 
@@ -72,9 +77,7 @@ class Sources:
             if done == total or done % 200 == 0:
                 say(f"scores rendered: {done}/{total}")
 
-        parts = split_clips(gather(self.data, self.symbolic, self.cache, progress=progress))
-        parts["fit"] = thin(parts["fit"], self.most)
-        return parts
+        return split_clips(gather(self.data, self.symbolic, self.cache, progress=progress))
 
 
 def windows_of(
@@ -125,8 +128,9 @@ def train_emotion(
     a net that never heard those data sets nor their languages is measured on them, and nothing is written to `out`."""
     say = ranks.voice(say)
     with ranks.first_goes_first():
-        gathered = sources.clips(say)
+        gathered = sources.all_clips(say)
     parts = without(gathered, leave_out) if leave_out else gathered
+    parts = {**parts, "fit": thin(parts["fit"], sources.most)}
     manager = DatasetDiversityManager(parts["fit"])
     report = manager.report_lines()
     for line in report:

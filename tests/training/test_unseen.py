@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 
+from kelly_live.cli.train import command as train_command
 from kelly_live.errors import ConfigError
+from kelly_live.nets.checkpoint import load_checkpoint
+from kelly_live.nets.musicnn import MusicnnTrunk
+from kelly_live.nets.speech import SpeechEncoder
+from kelly_live.training import pipeline
 from kelly_live.training.evaluation import Answers
+from kelly_live.training.front_end import FrontEnd, save_front_end
 from kelly_live.training.manifest import Clip
 from kelly_live.training.unseen import keep, kept, unseen_scores, without
 from kelly_live.training.windows import Windows
+from tests.training.tiny import make_corpus
 
 
 def told(index: int, dataset: str, language: str | None, original: str | None = None) -> Clip:
@@ -62,3 +72,30 @@ def test_only_the_same_recipe_is_believed(tmp_path: Path) -> None:
     keep(tmp_path, "this one", ["polish"], scores)
     assert kept(tmp_path, "this one") == scores
     assert kept(tmp_path, "another") == []
+
+
+def test_the_card_takes_what_the_same_recipe_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "SOUND_COUNTS", {"fit": 2, "fold": 2, "val": 2})
+    manifest = make_corpus(tmp_path / "data", speakers=4, takes=1)
+    rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]
+    rows += [{**row, "dataset": "far", "language": "yy", "speaker": f"far:{row['speaker']}"} for row in rows]
+    manifest.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    torch.manual_seed(0)
+    save_front_end(FrontEnd(MusicnnTrunk(), SpeechEncoder()), tmp_path / "f.safetensors")
+    out = tmp_path / "emotion.safetensors"
+
+    def run(*more: str) -> str:
+        command = ["emotion", "--data", str(tmp_path / "data"), "--cache", str(tmp_path / "cache"), "--front-end",
+                   str(tmp_path / "f.safetensors"), "--out", str(out), "--most", "5", *more]  # fmt: skip
+        return CliRunner().invoke(train_command, command, catch_exceptions=False).output
+
+    log = run("--epochs", "2", "--leave-out", "far")
+    assert "| unseen far | accuracy of 4 |" in log
+    assert not out.exists()
+    run("--epochs", "2")
+    (accuracy, *_) = load_checkpoint(out, "emotion").card["unseen"]
+    assert accuracy["n"] == 12  # every clip of it, train and val, more than --most
+    assert "unseen far" in out.with_suffix(".md").read_text(encoding="utf-8")
+    run("--epochs", "1")  # another recipe
+    assert load_checkpoint(out, "emotion").card["unseen"] == []
+    assert "Not measured with these settings" in out.with_suffix(".md").read_text(encoding="utf-8")
