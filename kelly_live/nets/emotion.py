@@ -1,9 +1,9 @@
-"""The emotion net: what is felt in the last three seconds, from four resolutions of the same sound.
+"""The emotion net: what is felt in the last three seconds, from five resolutions of the same sound.
 
-A frozen musicnn trunk hears music, a frozen speech encoder and fixed statistics hear a voice; a few small nets judge
-it all, and their mean is the answer. `forward` is the batch answer for a window. `EmotionStream` gives the same answer
-hop by hop: it keeps the trunk's timbral frames, its settled temporal frames and the speech tokens, and recomputes the
-rest of the window, which is cheap.
+A frozen musicnn trunk and fixed statistics of harmony hear music, a frozen speech encoder and fixed statistics of
+prosody hear a voice; a few small nets judge it all, and their mean is the answer. `forward` is the batch answer for a
+window. `EmotionStream` gives the same answer hop by hop: it keeps the trunk's timbral frames, its settled temporal
+frames, the speech tokens and the tonal frames, and recomputes the rest of the window, which is cheap.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from kelly_live.nets.scales import (
     SPEECH_HOP,
     SPEECH_KEPT,
     SPEECH_PASSES,
+    TONAL_FRAMES,
     TRUNK_AHEAD,
     TRUNK_FRAMES,
     TRUNK_PAST,
 )
 from kelly_live.nets.speech import SPEECH_STATISTICS, Heard, SpeechEncoder, speech_statistics
+from kelly_live.nets.tonality import TONALITY_STATISTICS, Tonality, tonal_frames
 from kelly_live.nets.voice import VOICE_STATISTICS, VoiceStatistics, activity, weighted_moments
 
 # The labels that actors were given: the eight, and two that the eight have no place for. Only for training and
@@ -58,14 +60,18 @@ class EmotionOutput(NamedTuple):
 
 class Description(NamedTuple):
     """What the members see of a window: statistics of the music trunk `[B, TRUNK_STATISTICS]`, of pitch, loudness and
-    pace `[B, VOICE_STATISTICS]`, of the speech encoder `[B, SPEECH_STATISTICS]`."""
+    pace `[B, VOICE_STATISTICS]`, of the speech encoder `[B, SPEECH_STATISTICS]`, of harmony and rhythm over twelve
+    seconds `[B, TONALITY_STATISTICS]`."""
 
     trunk: torch.Tensor
     voice: torch.Tensor
     speech: torch.Tensor
+    tonality: torch.Tensor
 
 
-WIDTHS = {"trunk": TRUNK_STATISTICS, "voice": VOICE_STATISTICS, "speech": SPEECH_STATISTICS}  # as in Description
+WIDTHS = {  # of Description's parts
+    "trunk": TRUNK_STATISTICS, "voice": VOICE_STATISTICS, "speech": SPEECH_STATISTICS, "tonality": TONALITY_STATISTICS,
+}  # fmt: skip
 
 
 class Standardise(nn.Module):
@@ -119,8 +125,9 @@ class Members(nn.Module):
 
 
 class MultiScaleEmotionNet(nn.Module):
-    """Log-mels of SCALES, `{mel_512: [B, 96, 253], mel_400: [B, 80, 375], mel_1024: [B, 64, 94], mel_2048: [B, 144,
-    94]}`, to an EmotionOutput."""
+    """Log-mels of SCALES, `{mel_512: [B, 96, 253], mel_400: [B, 80, 375], mel_1024: [B, 64, 94],
+    mel_2048: [B, 144, 94],
+    mel_4096: [B, 216, 376]}`, to an EmotionOutput."""
 
     def __init__(
         self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 96, members: int = 4, drop_in: float = 0.2,
@@ -134,6 +141,7 @@ class MultiScaleEmotionNet(nn.Module):
         self.trunk = MusicnnTrunk().requires_grad_(False)
         self.speech = SpeechEncoder().requires_grad_(False)
         self.voice = VoiceStatistics()
+        self.tonality = Tonality()
         self.scales = nn.ModuleDict({name: Standardise(width) for name, width in WIDTHS.items()})
         self._widths = [n_emotions, 3, 1, 1, len(LABELS), N_GEMS]
         self.members = Members(members, hidden_dim, sum(self._widths), drop_in, dropout)
@@ -154,19 +162,22 @@ class MultiScaleEmotionNet(nn.Module):
         return {name: w.half() if name.startswith("speech.") else w for name, w in self.state_dict().items()}
 
     def summarise(
-        self, frames: torch.Tensor, heard: Heard, mel_1024: torch.Tensor, mel_2048: torch.Tensor
+        self, frames: torch.Tensor, heard: Heard, mel_1024: torch.Tensor, mel_2048: torch.Tensor, tonal: torch.Tensor
     ) -> Description:
-        """Trunk frames `[B, 753, 187]`, speech tokens `[B, 300, …]` and the other scales to what the members see."""
+        """Trunk frames `[B, 753, 187]`, speech tokens `[B, 300, …]`, two scales and tonal frames `[B, 75, 375]` to what
+        the members see."""
         sounding = activity(mel_1024.mean(dim=1)).unsqueeze(1)
         sounding = functional.interpolate(sounding, size=TRUNK_FRAMES, mode="linear").squeeze(1)
         mean, deviation = weighted_moments(frames, sounding)
         short, _ = weighted_moments(frames[..., -_SHORT_FRAMES:], sounding[:, -_SHORT_FRAMES:])
         trunk = torch.cat((mean, deviation, short, self.trunk.penultimate(frames)), dim=1)
-        return Description(trunk, self.voice(mel_1024, mel_2048), speech_statistics(heard))
+        voice, tonality = self.voice(mel_1024, mel_2048), self.tonality(tonal)
+        return Description(trunk, voice, speech_statistics(heard), tonality)
 
     def describe(self, mels: dict[str, torch.Tensor]) -> Description:
         heard = self.speech.hear_window(mels["mel_400"])
-        return self.summarise(self.trunk(mels["mel_512"]), heard, mels["mel_1024"], mels["mel_2048"])
+        tonal = tonal_frames(mels["mel_4096"])
+        return self.summarise(self.trunk(mels["mel_512"]), heard, mels["mel_1024"], mels["mel_2048"], tonal)
 
     def standardise(self, seen: Description) -> torch.Tensor:
         """What the members take, `[B, sum of WIDTHS]`."""
@@ -234,6 +245,7 @@ class EmotionStream:
         self._until_pass = SPEECH_HOP - 1  # a frame is out half an FFT after its centre, so a hop ends one frame early
         silence = self.net.speech.hear_window(self._mels["mel_400"])
         self._tokens, self._loudness = silence.tokens, silence.loudness
+        self._tonal = tonal_frames(self._mels["mel_4096"])
 
     def _settled_silence(self) -> torch.Tensor:
         """Temporal features of silence that goes on, for every frame of the window but the newest."""
@@ -243,6 +255,10 @@ class EmotionStream:
     def push(self, mels: dict[str, torch.Tensor]) -> None:
         """New frames by scale name, `[bands, new]`."""
         self._hear(mels["mel_400"])
+        if mels["mel_4096"].shape[1]:
+            before = self._mels["mel_4096"][..., -1:]
+            new = tonal_frames(torch.cat((before, mels["mel_4096"].unsqueeze(0)), dim=2))
+            self._tonal = torch.cat((self._tonal, new), dim=2)[..., -TONAL_FRAMES:]
         for name, new in mels.items():
             kept = self._mels[name]
             self._mels[name] = torch.cat((kept, new.unsqueeze(0)), dim=2)[..., -kept.shape[2] :]
@@ -269,7 +285,8 @@ class EmotionStream:
             self._fresh = 0
         frames = self.net.trunk.finish(torch.cat((self._timbre, self._tempo), dim=1))
         heard = Heard(self._tokens, self._loudness)
-        return self.net.summarise(frames, heard, self._mels["mel_1024"], self._mels["mel_2048"])
+        mels = self._mels
+        return self.net.summarise(frames, heard, mels["mel_1024"], mels["mel_2048"], self._tonal)
 
     def _hear(self, new: torch.Tensor) -> None:
         """The speech encoder's passes that `new` frames of mel_400 completed: one every hop."""

@@ -37,10 +37,14 @@ SPEECH_HOP = 25  # frames between passes: 250 ms
 SPEECH_KEPT = 25  # newest tokens of a pass, 20 ms each
 SPEECH_PASSES = 12
 
+TONAL_FRAMES = 375  # 12 s: harmony and rhythm take longer to tell than timbre
+
 SCALES = (
     MelScale("mel_512", 512, 256, 96, TRUNK_PAST + TRUNK_FRAMES + TRUNK_AHEAD),
     MelScale("mel_400", 400, 160, 80, SPEECH_CONTEXT + (SPEECH_PASSES - 1) * SPEECH_HOP),
     MelScale("mel_1024", 1024, 512, 64, 94),
     # 24 bands an octave over 6 octaves: a voice's pitch is a place on this axis and its harmonics are fixed shifts.
     MelScale("mel_2048", 2048, 512, 144, 94, low_hz=62.5, high_hz=4000.0, per_octave=24),
+    # Three bands a semitone over six octaves, and a frame before the first, for what rose and fell.
+    MelScale("mel_4096", 4096, 512, 216, TONAL_FRAMES + 1, low_hz=55.0, high_hz=3520.0, per_octave=36),
 )

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.utils.data import WeightedRandomSampler
 
 from kelly_live.errors import ModelError
-from kelly_live.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet
+from kelly_live.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet, Standardise
 from kelly_live.training.evaluation import Answers, answer, by_clip, description_of, evaluate, overall, quadrant_of
 from kelly_live.training.manifest import QUADRANTS, Clip
 from kelly_live.training.ranks import Ranks
@@ -168,6 +168,7 @@ class Trainer:
     def measure_scales(self) -> None:
         """Set the standardisation from all training windows."""
         for name, scale in self.net.scales.items():
+            assert isinstance(scale, Standardise)
             scale.measure(torch.from_numpy(getattr(self.fit.windows, name).astype(np.float32)))
 
     def _loss(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:

@@ -23,7 +23,7 @@ from kelly_live.nets.scales import SAMPLE_RATE
 from kelly_live.training.manifest import Clip
 from kelly_live.training.roughen import roughen
 
-VERSION = 2  # of what is done to a clip before the net hears it: part of the cached files' names
+VERSION = 3  # of what is done to a clip before the net hears it: part of the cached files' names
 SHARD_CLIPS = 64
 TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are complete
 
@@ -58,6 +58,7 @@ class Windows:
     trunk: np.ndarray
     voice: np.ndarray
     speech: np.ndarray
+    tonality: np.ndarray
     clip: np.ndarray
     end_seconds: np.ndarray
 
@@ -109,10 +110,11 @@ def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: fl
         stream.push(features.push(samples[start:stop]).mels)
         rows.append(stream.describe())
         start = stop
-    trunk, voice, speech = (torch.cat(column).numpy() for column in zip(*rows, strict=True))
+    seen = Description(*(torch.cat(column) for column in zip(*rows, strict=True)))
+    seen = seen._replace(trunk=seen.trunk.half(), speech=seen.speech.half())
     times = np.array(stops, np.float32) / SAMPLE_RATE
-    half = np.float16
-    return Windows(trunk.astype(half), voice, speech.astype(half), np.zeros(len(rows), np.int64), times)
+    arrays = {name: part.numpy() for name, part in seen._asdict().items()}
+    return Windows(**arrays, clip=np.zeros(len(rows), np.int64), end_seconds=times)
 
 
 def describe_clip(stream: EmotionStream, clip: Clip, cut: Cut) -> Windows:

@@ -1,0 +1,163 @@
+"""What harmony and rhythm do over twelve seconds: fixed statistics of key, mode, chords, register, onsets, dynamics.
+
+Key profiles are those of Krumhansl & Kessler (1982). Everything tonal is turned so that the best-fitting key stands
+first: a transposed piece is described alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+SEMITONES = 72  # six octaves up from A1, 55 Hz
+FRAME_ROWS = SEMITONES + 3  # and rise, fall, loudness
+_BASS = 24
+_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+_DIATONIC = (1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)
+_CHORDS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8), (0, 5, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 4, 7, 10))
+_LAGS = (8, 16, 32, 64)  # frames of 32 ms over which harmony may change
+_SMOOTH = 17  # frames that a chord is looked for in
+TONALITY_STATISTICS = 4 + 3 * 12 + 1 + 6 + 2 * len(_CHORDS) + len(_LAGS) + 5 + 6 + 8 + 2 + 6 + 5 + 5
+Mean = Callable[[torch.Tensor], torch.Tensor]
+
+
+def tonal_frames(mel: torch.Tensor) -> torch.Tensor:
+    """`mel_4096` `[B, 216, 1 + T]` to `[B, FRAME_ROWS, T]`: each semitone's height over its surroundings, how much the
+    sound rose and fell since the frame before, and how loud it is."""
+    step = mel.diff(dim=2)
+    now = mel[..., 1:]
+    around = functional.avg_pool1d(functional.pad(now.transpose(1, 2), (9, 9), mode="replicate"), 19, 1)
+    peaks = functional.relu(now - around.transpose(1, 2))
+    below = functional.pad(peaks, (0, 0, 1, 0))[:, :-1]
+    semitones = peaks[:, 0::3] + 0.5 * (below[:, 0::3] + peaks[:, 1::3])
+    rows = (functional.relu(step).mean(dim=1), functional.relu(-step).mean(dim=1), now.mean(dim=1))
+    return torch.cat((semitones, torch.stack(rows, dim=1)), dim=1)
+
+
+def _unit(x: torch.Tensor, dim: int = -1) -> torch.Tensor:
+    centred = x - x.mean(dim=dim, keepdim=True)
+    unit: torch.Tensor = centred / (centred.norm(dim=dim, keepdim=True) + 1e-3)
+    return unit
+
+
+def _rolled(profile: torch.Tensor) -> torch.Tensor:
+    return torch.stack([profile.roll(k) for k in range(12)])
+
+
+class Tonality(nn.Module):
+    """`tonal_frames` of twelve seconds `[B, FRAME_ROWS, T]` to `[B, TONALITY_STATISTICS]`; nothing is learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        chords = []
+        for intervals in _CHORDS:
+            chord = torch.zeros(12)
+            chord[list(intervals)] = 1.0
+            chords.append(_rolled(chord / chord.norm()))
+        for name, value in {
+            "major": _rolled(_unit(torch.tensor(_MAJOR))),
+            "minor": _rolled(_unit(torch.tensor(_MINOR))),
+            "diatonic": _rolled(_unit(torch.tensor(_DIATONIC))),
+            "chords": torch.stack(chords),
+            "turns": torch.stack([(torch.arange(12) + k) % 12 for k in range(12)]),
+        }.items():
+            self.register_buffer(name, value, persistent=False)
+        self.major: torch.Tensor
+        self.minor: torch.Tensor
+        self.diatonic: torch.Tensor
+        self.chords: torch.Tensor
+        self.turns: torch.Tensor
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        semitones, rise, fall, loudness = frames[:, :SEMITONES], frames[:, -3], frames[:, -2], frames[:, -1]
+        peak = loudness.amax(dim=1, keepdim=True).clamp_min(1e-3)
+        sounding = torch.sigmoid(8.0 * (loudness / peak - 0.35)) * (loudness / (loudness + 0.05)) + 1e-4
+        share = sounding / sounding.sum(dim=1, keepdim=True)
+
+        def mean(x: torch.Tensor) -> torch.Tensor:
+            """Over time, of `[B, …, T]`, where it sounds."""
+            return (x * (share if x.dim() == 2 else share.unsqueeze(1))).sum(dim=-1)
+
+        def spread(x: torch.Tensor) -> torch.Tensor:
+            return torch.sqrt(mean((x - mean(x).unsqueeze(-1)).square()) + 1e-6)
+
+        parts = [
+            *self._harmony(semitones, mean, share),
+            *self._register(semitones, mean, spread),
+            *self._motion(semitones, rise, sounding, mean),
+        ]
+        levels = torch.quantile(loudness, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], device=frames.device), dim=1).T
+        rising, falling = mean(rise), mean(fall)
+        dynamics = (mean(loudness), spread(loudness), sounding.mean(dim=1), falling, rising / (falling + 1e-3))
+        return torch.cat((*parts, levels, torch.stack(dynamics, dim=1)), dim=1)
+
+    def _turned(self, chroma: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        """Chroma `[B, 12]` with pitch class `key [B]` first, its sum 1."""
+        turned = chroma.gather(1, self.turns[key])
+        return turned / (turned.sum(dim=1, keepdim=True) + 1e-3)
+
+    def _harmony(self, semitones: torch.Tensor, mean: Mean, share: torch.Tensor) -> list[torch.Tensor]:
+        chroma = semitones.view(len(semitones), 6, 12, -1).sum(dim=1)
+        whole = mean(chroma)
+        shape = _unit(whole)
+        major, minor, diatonic = (shape @ profiles.T for profiles in (self.major, self.minor, self.diatonic))
+        best_major, best_minor = major.amax(dim=1), minor.amax(dim=1)
+        chances = torch.softmax(12.0 * torch.cat((major, minor), dim=1), dim=1)
+        key = torch.stack((best_major, best_minor, best_major - best_minor, chances[:, :12].sum(dim=1)), dim=1)
+        collection = diatonic.argmax(dim=1)
+        tonic = chances.argmax(dim=1) % 12
+        bass = mean(semitones[:, :_BASS].reshape(len(semitones), 2, 12, -1).sum(dim=1))
+        smooth = functional.avg_pool1d(chroma, _SMOOTH, 1, _SMOOTH // 2)
+        smooth = smooth / (smooth.norm(dim=1, keepdim=True) + 1e-3)
+        intervals = torch.stack([mean((smooth * smooth.roll(-i, 1)).sum(dim=1)) for i in range(1, 7)], dim=1)
+        fit = torch.einsum("krc,bct->bkrt", self.chords, smooth).amax(dim=2)
+        kind = mean(torch.softmax(20.0 * fit, dim=1))
+        stay = []
+        for lag in _LAGS:
+            later = share[:, lag:] / share[:, lag:].sum(dim=1, keepdim=True)
+            stay.append(((smooth[..., lag:] * smooth[..., :-lag]).sum(dim=1) * later).sum(dim=1))
+        return [
+            key, self._turned(whole, collection), self._turned(whole, tonic), self._turned(bass, collection),
+            diatonic.amax(dim=1, keepdim=True), intervals, mean(fit), kind, torch.stack(stay, dim=1),
+        ]  # fmt: skip
+
+    def _register(self, semitones: torch.Tensor, mean: Mean, spread: Mean) -> list[torch.Tensor]:
+        place = torch.arange(SEMITONES, device=semitones.device).view(1, -1, 1) / 12.0
+        total = semitones.sum(dim=1) + 1e-3
+        centre = (semitones * place).sum(dim=1) / total
+        width = torch.sqrt(((semitones * place.square()).sum(dim=1) / total - centre.square()).clamp_min(0.0) + 1e-6)
+        octaves = mean(semitones.view(len(semitones), 6, 12, -1).sum(dim=2))
+        high = 0.3 * semitones.amax(dim=1, keepdim=True) + 0.1
+        lowest = (semitones > high).float().argmax(dim=1) / 12.0
+        five = (mean(centre), spread(centre), mean(width), mean(lowest), spread(lowest))
+        return [torch.stack(five, dim=1), octaves / (octaves.sum(dim=1, keepdim=True) + 1e-3)]
+
+    def _motion(
+        self, semitones: torch.Tensor, rise: torch.Tensor, sounding: torch.Tensor, mean: Mean
+    ) -> list[torch.Tensor]:
+        floor = rise.mean(dim=1, keepdim=True) + 0.5 * rise.std(dim=1, keepdim=True)
+        inner = rise[:, 1:-1]
+        onsets = (inner > floor) & (inner >= rise[:, :-2]) & (inner > rise[:, 2:])
+        rate = onsets.sum(dim=1) / ((sounding > 0.3).sum(dim=1) + 16.0)
+        centred = rise - rise.mean(dim=1, keepdim=True)
+        power = torch.fft.rfft(centred, n=2 * rise.shape[1])
+        echo = torch.fft.irfft(power.real.square() + power.imag.square())[:, 5:64]
+        pulse = echo.amax(dim=1) / (centred.square().sum(dim=1) + 1e-4)
+        begun = functional.relu(functional.pad(semitones.diff(dim=2), (1, 0)))
+        middle, most = torch.quantile(rise, torch.tensor([0.5, 0.9], device=rise.device), dim=1)
+        rhythm = (
+            mean(rise), torch.sqrt(mean(rise.square()) + 1e-9), middle, most, rate, pulse,
+            mean(begun.sum(dim=1)), mean((begun > 0.5).float().sum(dim=1)),
+        )  # fmt: skip
+        loudest = semitones.amax(dim=(1, 2), keepdim=True)
+        voices = (
+            mean((semitones > 0.4 * loudest + 0.05).float().sum(dim=1)),
+            mean((semitones > 0.2).float().sum(dim=1)),
+        )
+        total = semitones.sum(dim=1) + 1e-3
+        clashes = [mean(torch.minimum(semitones[:, :-i], semitones[:, i:]).sum(dim=1) / total) for i in range(1, 7)]
+        return [torch.stack((*rhythm, *voices, *clashes), dim=1)]
