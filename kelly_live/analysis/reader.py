@@ -3,9 +3,10 @@
 samples → log-mel frames → emotion net over the last 3 s → temporal model over the last 8 s → EmotionState.
 
 Start: before the first sample there was silence, so the first hop already answers; confidence is held down until
-one window of sound has been heard.
-Silence: below SILENCE_DBFS confidence falls and the state relaxes to neutral with a time constant of RELAX_SECONDS;
-when sound returns, what is heard replaces it in about half a second, never in one step.
+SHORT_SECONDS of sound have been heard.
+Silence: below SILENCE_DBFS the state stays as it is for PAUSE_SECONDS, a breath or a rest; then confidence falls and
+the state relaxes to neutral with a time constant of RELAX_SECONDS. When sound returns, what is heard replaces it in
+about half a second, never in one step.
 Thread: everything here belongs to the analysis thread. Torch's thread count is the application's to set.
 """
 
@@ -26,11 +27,13 @@ from kelly_live.errors import AudioError
 from kelly_live.nets.checkpoint import load_checkpoint, load_weights
 from kelly_live.nets.device import choose_device
 from kelly_live.nets.emotion import EmotionOutput, EmotionStream, MultiScaleEmotionNet
-from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE, WINDOW_SECONDS
+from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.nets.temporal import EmotionTransitionModel
 
 HISTORY_STEPS = 32  # 8 s of hops
-SILENCE_DBFS = -60.0
+SILENCE_DBFS = -65.0
+SHORT_SECONDS = 1.5
+PAUSE_SECONDS = 1.0
 RELAX_SECONDS = 2.0
 RETURN_SECONDS = 0.25
 
@@ -83,6 +86,7 @@ class LiveEmotionReader:
         self._history: deque[np.ndarray] = deque(maxlen=HISTORY_STEPS)
         self._times: deque[float] = deque(maxlen=HISTORY_STEPS)
         self._heard_seconds = 0.0
+        self._silent_seconds = 0.0
         self._probabilities = np.array(NEUTRAL_PROBABILITIES)
         self._affect = np.zeros(3)
         self._trust = 0.0  # 0: relaxed to neutral; 1: what is heard is what is felt
@@ -108,12 +112,15 @@ class LiveEmotionReader:
 
     def _hop(self, raw: RawReading, level_dbfs: float, end_time: float) -> EmotionState:
         silent = level_dbfs < SILENCE_DBFS
+        self._silent_seconds = self._silent_seconds + HOP_SECONDS if silent else 0.0
         if not silent:
             self._heard_seconds += HOP_SECONDS
             # Only sound makes history: a pause does not teach the temporal model, but its length shows in the times.
             self._history.append(raw.row())
             self._times.append(end_time)
-        target = 0.0 if silent else raw.presence
+        target = raw.presence
+        if silent:
+            target = self._trust if self._silent_seconds <= PAUSE_SECONDS else 0.0
         constant = RELAX_SECONDS if target < self._trust else RETURN_SECONDS
         self._trust += (target - self._trust) * -math.expm1(-HOP_SECONDS / constant)
         if not silent:
@@ -122,7 +129,7 @@ class LiveEmotionReader:
         probabilities = neutral + (self._probabilities - neutral) * self._trust
         probabilities = np.clip(probabilities, 0.0, 1.0) / probabilities.sum()
         affect = np.clip(self._affect * self._trust, -1.0, 1.0)
-        short_history = min(1.0, self._heard_seconds / WINDOW_SECONDS)
+        short_history = min(1.0, self._heard_seconds / SHORT_SECONDS)
         confidence = 0.0 if not self._history else float(self._history[-1][len(EMOTIONS) + 3])
         confidence *= short_history * self._trust
         return EmotionState(

@@ -1,14 +1,14 @@
 """The emotion net: what is felt in the last three seconds, from five resolutions of the same sound.
 
 A frozen musicnn trunk and fixed statistics of harmony hear music, a frozen speech encoder and fixed statistics of
-prosody hear a voice; a few small nets judge it all, and their mean is the answer. `forward` is the batch answer for a
+prosody hear a voice; a few small nets judge what they hear, and their weighted mean is the answer. `forward` is the batch answer for a
 window. `EmotionStream` gives the same answer hop by hop: it keeps the trunk's timbral frames, its settled temporal
 frames, the speech tokens and the tonal frames, and recomputes the rest of the window, which is cheap.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -72,6 +72,8 @@ class Description(NamedTuple):
 WIDTHS = {  # of Description's parts
     "trunk": TRUNK_STATISTICS, "voice": VOICE_STATISTICS, "speech": SPEECH_STATISTICS, "tonality": TONALITY_STATISTICS,
 }  # fmt: skip
+# What each member sees. A ridge on harmony alone does better on valence in music than on harmony beside timbre.
+VIEWS = (("tonality",), ("tonality", "trunk"), ("speech",), ("speech", "voice"), tuple(WIDTHS))
 
 
 class Standardise(nn.Module):
@@ -94,60 +96,81 @@ class Standardise(nn.Module):
         self.deviation.copy_(x.std(dim=0).clamp_min(1e-3))
 
 
-class Members(nn.Module):
-    """`count` small nets side by side, each a linear path and a deeper one from the same statistics: their mean errs
-    less than each. `[B, sum of WIDTHS]` to hidden `[M, B, H]` and raw outputs `[M, B, O]`."""
+class Member(nn.Module):
+    """A small net on some parts of a Description: a linear path and a deeper one. Standardised parts `[B, n]` side by
+    side to hidden `[B, H]` and raw outputs `[B, O]`."""
 
-    def __init__(self, count: int, hidden: int, outputs: int, drop_in: float, dropout: float) -> None:
+    def __init__(self, widths: Sequence[int], hidden: int, outputs: int, drop_in: float, dropout: float) -> None:
         super().__init__()
-        self.count, self.hidden = count, hidden
+        self.widths = list(widths)
         self.drop_in, self.drop = nn.Dropout(drop_in), nn.Dropout(dropout)
-
-        def linear(name: str, n_in: int, n_out: int) -> None:
-            self.register_parameter(f"{name}_weight", nn.Parameter(torch.randn(count, n_in, n_out) / math.sqrt(n_in)))
-            self.register_parameter(f"{name}_bias", nn.Parameter(torch.zeros(count, 1, n_out)))
-
-        for name, width in WIDTHS.items():
-            linear(name, width, hidden)
-        linear("fuse", len(WIDTHS) * hidden, hidden)
-        linear("head", hidden, outputs)
-        self.skip = nn.Parameter(torch.zeros(count, sum(WIDTHS.values()), outputs))
-
-    def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
-        return torch.baddbmm(getattr(self, f"{name}_bias"), x, getattr(self, f"{name}_weight"))
+        self.look = nn.ModuleList([nn.Linear(width, hidden) for width in widths])
+        self.fuse = nn.Linear(len(self.widths) * hidden, hidden)
+        self.head = nn.Linear(hidden, outputs)
+        self.skip = nn.Linear(sum(widths), outputs, bias=False)
+        nn.init.zeros_(self.skip.weight)
+        nn.init.zeros_(self.head.bias)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        x = self.drop_in(x.unsqueeze(0).expand(self.count, -1, -1))
-        parts = zip(WIDTHS, torch.split(x, list(WIDTHS.values()), dim=2), strict=True)
-        h = self.drop(functional.gelu(torch.cat([self._linear(name, part) for name, part in parts], dim=2)))
-        h = self.drop(functional.gelu(self._linear("fuse", h)))
-        return h, self._linear("head", h) + torch.bmm(x, self.skip)
+        x = self.drop_in(x)
+        seen = [look(part) for look, part in zip(self.look, torch.split(x, self.widths, dim=1), strict=True)]
+        h = self.drop(functional.gelu(torch.cat(seen, dim=1)))
+        h = self.drop(functional.gelu(self.fuse(h)))
+        return h, self.head(h) + self.skip(x)
+
+
+class Members(nn.Module):
+    """Small nets that see different parts of a Description: what one ear knows is not drowned by a louder one.
+    Standardised parts by name `[B, n]` to hidden `[M, B, H]` and raw outputs `[M, B, O]`."""
+
+    def __init__(
+        self, views: Sequence[Sequence[str]], hidden: int, outputs: int, drop_in: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.views, self.hidden = [tuple(view) for view in views], hidden
+        self.each = nn.ModuleList(
+            [Member([WIDTHS[name] for name in view], hidden, outputs, drop_in, dropout) for view in self.views]
+        )
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def forward(self, parts: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        answers = [
+            member(torch.cat([parts[name] for name in view], dim=1))
+            for member, view in zip(self.each, self.views, strict=True)
+        ]
+        return torch.stack([hidden for hidden, _ in answers]), torch.stack([raw for _, raw in answers])
 
 
 class MultiScaleEmotionNet(nn.Module):
     """Log-mels of SCALES, `{mel_512: [B, 96, 253], mel_400: [B, 80, 375], mel_1024: [B, 64, 94],
-    mel_2048: [B, 144, 94],
-    mel_4096: [B, 216, 376]}`, to an EmotionOutput."""
+    mel_2048: [B, 144, 94], mel_4096: [B, 216, 376]}`, to an EmotionOutput."""
 
     def __init__(
-        self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 96, members: int = 4, drop_in: float = 0.2,
-        dropout: float = 0.3,
+        self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 96, views: Sequence[Sequence[str]] = VIEWS,
+        drop_in: float = 0.2, dropout: float = 0.3,
     ) -> None:  # fmt: skip
         super().__init__()
         self.config = {
-            "n_emotions": n_emotions, "hidden_dim": hidden_dim, "members": members, "drop_in": drop_in,
-            "dropout": dropout,
+            "n_emotions": n_emotions, "hidden_dim": hidden_dim, "views": [list(view) for view in views],
+            "drop_in": drop_in, "dropout": dropout,
         }  # fmt: skip
         self.trunk = MusicnnTrunk().requires_grad_(False)
         self.speech = SpeechEncoder().requires_grad_(False)
         self.voice = VoiceStatistics()
         self.tonality = Tonality()
         self.scales = nn.ModuleDict({name: Standardise(width) for name, width in WIDTHS.items()})
+        # Emotions; valence, arousal, dominance; presence; music; labels; GEMS.
         self._widths = [n_emotions, 3, 1, 1, len(LABELS), N_GEMS]
-        self.members = Members(members, hidden_dim, sum(self._widths), drop_in, dropout)
+        self.output_widths = [n_emotions, 1, 1, 1, 1, 1, len(LABELS), N_GEMS]  # with V, A and D apart
+        self.members = Members(views, hidden_dim, sum(self._widths), drop_in, dropout)
+        # How much each member's word counts in each output: a row for voices, a row for music.
+        self.register_buffer("mix", torch.full((2, len(self.members), sum(self._widths)), 1.0 / len(self.members)))
         # Fitted after training, on clips that the weights never saw: a row for voices, a row for music.
         self.register_buffer("temperature", torch.ones(2, 2))  # of the emotion and of the label logits
         self.register_buffer("confidence_fit", torch.tensor([[0.0, 1.0, 0.0, 1.0]] * 2))
+        self.mix: torch.Tensor
         self.temperature: torch.Tensor
         self.confidence_fit: torch.Tensor
 
@@ -179,9 +202,9 @@ class MultiScaleEmotionNet(nn.Module):
         tonal = tonal_frames(mels["mel_4096"])
         return self.summarise(self.trunk(mels["mel_512"]), heard, mels["mel_1024"], mels["mel_2048"], tonal)
 
-    def standardise(self, seen: Description) -> torch.Tensor:
-        """What the members take, `[B, sum of WIDTHS]`."""
-        return torch.cat([self.scales[name](part) for name, part in zip(WIDTHS, seen, strict=True)], dim=1)
+    def standardise(self, seen: Description) -> dict[str, torch.Tensor]:
+        """What the members take, by name `[B, n]`."""
+        return {name: self.scales[name](part) for name, part in seen._asdict().items()}
 
     def speak(self, raw: torch.Tensor) -> EmotionOutput:
         """Raw outputs `[N, outputs]` of a member, or their mean, to a calibrated answer."""
@@ -204,9 +227,16 @@ class MultiScaleEmotionNet(nn.Module):
         clear = affect[:, :2].abs().amin(dim=1, keepdim=True)
         return torch.cat((torch.ones_like(top), torch.logit(top, 1e-4), clear, functional.logsigmoid(presence)), dim=1)
 
+    def mixed(self, raw: torch.Tensor, mix: torch.Tensor) -> torch.Tensor:
+        """The members' raw outputs `[M, B, O]` as one `[B, O]`, under weights `[2, M, O]` for voices and for music."""
+        music = sum(self._widths[:3])  # where the music output is
+        p_music = torch.sigmoid(raw[..., music].mean(dim=0)).unsqueeze(1)
+        voice, song = torch.einsum("mbo,kmo->kbo", raw, mix)
+        return torch.lerp(voice, song, p_music)
+
     def judge(self, seen: Description) -> EmotionOutput:
-        """The learned part: description to answer, the members' mean."""
-        return self.speak(self.members(self.standardise(seen))[1].mean(dim=0))
+        """The learned part: description to answer, the members' weighted mean."""
+        return self.speak(self.mixed(self.members(self.standardise(seen))[1], self.mix))
 
     def forward(self, mels: dict[str, torch.Tensor]) -> EmotionOutput:
         return self.judge(self.describe(mels))

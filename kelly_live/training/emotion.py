@@ -40,6 +40,7 @@ class Settings:
     weight_decay: float = 0.05
     skip_decay: float = 0.3  # of the linear paths, which learn at a fifth of the rate
     set_heads: float = 1.0  # weight of the heads that are each data set's own
+    averaging: float = 0.99  # what scores and ships is a moving average of the weights, a step keeping so much of it
     tempering: float = 0.25  # power of the sampling weights: at 1 the net learns the rare clips by heart
     seed: int = 0
 
@@ -85,11 +86,13 @@ def _weighted(loss: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return (loss * weight).sum() / weight.sum().clamp_min(1.0)
 
 
-def loss_of(out: EmotionOutput, t: dict[str, torch.Tensor]) -> torch.Tensor:
-    """All heads' masked losses, summed."""
+def loss_of(
+    out: EmotionOutput, t: dict[str, torch.Tensor], importance: torch.Tensor | float = 1.0
+) -> torch.Tensor:
+    """All heads' masked losses, summed; `importance` weighs the rows' labels, where no weight of their own does."""
     log_p = functional.log_softmax(out.emotion_logits, dim=1)
     affect = torch.stack((out.valence, out.arousal, out.dominance), dim=1)
-    named = (t["label"] >= 0).float()
+    named = (t["label"] >= 0).float() * importance
     label = functional.cross_entropy(out.label_logits, t["label"].clamp_min(0), reduction="none", label_smoothing=0.05)
     gems = (out.gems - t["gems"]).square().mean(dim=1)
     presence = functional.binary_cross_entropy(out.presence.clamp(1e-5, 1 - 1e-5), t["presence"])
@@ -150,14 +153,16 @@ class Trainer:
         self.rows = [np.flatnonzero(fit.windows.clip == i) for i in range(len(fit.clips))]
         sets = sorted({clip.dataset for clip in fit.clips})
         self.set_of = np.array([sets.index(fit.clips[i].dataset) for i in fit.windows.clip])
-        shape = (net.members.count, len(sets), net.members.hidden, len(LABELS))
+        shape = (len(net.members), len(sets), net.members.hidden, len(LABELS))
         self.set_heads = torch.nn.Parameter(torch.zeros(shape, device=self.device))
+        self.average = copy.deepcopy(net).requires_grad_(False)
         self.lesson = ranks.wrap(Lesson(net, self.set_heads, self._loss))
-        skip = net.members.skip
-        learned = [p for p in net.parameters() if p.requires_grad and p is not skip]
+        named = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
+        skips = [p for name, p in named if ".skip." in name]
+        learned = [p for name, p in named if ".skip." not in name]
         groups: list[dict[str, Any]] = [
             {"params": [*learned, self.set_heads], "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
-            {"params": [skip], "lr": settings.learning_rate / 5, "weight_decay": settings.skip_decay},
+            {"params": skips, "lr": settings.learning_rate / 5, "weight_decay": settings.skip_decay},
         ]
         self.optimiser = torch.optim.AdamW(groups)
         steps = max(1, settings.epochs * (len(fit.clips) // settings.batch + 1))
@@ -170,6 +175,14 @@ class Trainer:
         for name, scale in self.net.scales.items():
             assert isinstance(scale, Standardise)
             scale.measure(torch.from_numpy(getattr(self.fit.windows, name).astype(np.float32)))
+        self.average.load_state_dict(self.net.state_dict())
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        steps = self.schedule.last_epoch
+        keep = min(self.settings.averaging, (1.0 + steps) / (10.0 + steps))  # soon forgets where it began
+        for mean, now in zip(self.average.members.parameters(), self.net.members.parameters(), strict=True):
+            mean.lerp_(now, 1.0 - keep)
 
     def _loss(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:
         """Of all members on these windows and these sounds; a member's mistakes are its own to mend."""
@@ -178,7 +191,7 @@ class Trainer:
             for w, r in ((self.fit.windows, rows), (self.sounds, sounds))
         ]
         pairs = [torch_targets(t, r, self.device) for t, r in ((self.fit.targets, rows), (self.sound_targets, sounds))]
-        hidden, raw = self.net.members(torch.cat(windows))
+        hidden, raw = self.net.members({name: torch.cat([w[name] for w in windows]) for name in windows[0]})
         count = len(hidden)
         targets = {name: torch.cat((pairs[0][name], pairs[1][name])) for name in pairs[0]}
         out = self.net.speak(raw.flatten(0, 1))
@@ -213,19 +226,21 @@ class Trainer:
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
             self.optimiser.step()
+            self._average()
             if self.schedule.last_epoch < self.schedule.total_steps - 1:
                 self.schedule.step()
             total += float(loss.detach())
         score = 0.0
         if ranks.first:
-            answers = answer(self.net, self.fold.windows)
+            mix_members(self.average, self.fold)
+            answers = answer(self.average, self.fold.windows)
             score = overall(evaluate(self.fold.clips, self.fold.windows, answers, resamples=0))
         self.epoch += 1
         entry = {
             "epoch": float(self.epoch), "loss": total / max(1, len(batches)), "score": ranks.of_first(score),
             "seconds": time.monotonic() - began,
         }  # fmt: skip
-        entry["best"] = float(self.stopping.update(entry["score"], self.net))
+        entry["best"] = float(self.stopping.update(entry["score"], self.average))
         self.history.append(entry)
         return entry
 
@@ -239,7 +254,7 @@ class Trainer:
             "net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(),
             "schedule": self.schedule.state_dict(), "epoch": self.epoch, "history": self.history, "best": stop.best,
             "since": stop.since, "weights": stop.weights, "generator": self.generator.get_state(),
-            "set_heads": self.set_heads.detach(),
+            "set_heads": self.set_heads.detach(), "average": self.average.state_dict(),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -251,6 +266,7 @@ class Trainer:
         self.stopping.weights = state["weights"]
         self.generator.set_state(state["generator"])
         self.set_heads.data.copy_(state["set_heads"])
+        self.average.load_state_dict(state["average"])
 
 
 def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> MultiScaleEmotionNet:
@@ -278,6 +294,43 @@ def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> 
     if len(digests) > 1:
         say(f"weights of {len(digests)} ranks: {' '.join(digests)}")
     return trainer.net.eval()
+
+
+def mix_members(net: MultiScaleEmotionNet, fold: Part, steps: int = 60) -> None:
+    """Set how much each member's word counts, by kind of sound and of answer: what makes the fold's labels likeliest.
+    Each data set counts alike; a weak pull towards equal shares decides where the fold says nothing."""
+    net.eval()
+    device = next(net.parameters()).device
+    every = np.arange(len(fold.windows))
+    with torch.no_grad():
+        raw = torch.cat(
+            [
+                net.members(net.standardise(description_of(fold.windows, every[i : i + 512], device)))[1]
+                for i in range(0, len(every), 512)
+            ],
+            dim=1,
+        )
+    sets = np.array([fold.clips[i].dataset for i in fold.windows.clip])
+    _, index, sizes = np.unique(sets, return_inverse=True, return_counts=True)
+    alike = torch.from_numpy((len(sets) / len(sizes) / sizes)[index]).float().to(device)
+    targets = torch_targets(fold.targets, every, device)
+    targets = {n: v * alike.view(-1, *[1] * (v.dim() - 1)) if n.endswith("_weight") else v for n, v in targets.items()}
+    widths, kept = net.output_widths, (net.temperature.clone(), net.confidence_fit.clone())
+    net.temperature.fill_(1.0)
+    lean = torch.zeros(2, len(net.members), len(widths), device=device, requires_grad=True)
+    optimiser = torch.optim.Adam([lean], lr=0.1)
+    groups = torch.repeat_interleave(torch.arange(len(widths)), torch.tensor(widths)).to(device)
+
+    def shares() -> torch.Tensor:
+        return torch.softmax(lean, dim=1)[..., groups]
+
+    for _ in range(steps):
+        loss = loss_of(net.speak(net.mixed(raw, shares())), targets, alike) + 0.01 * lean.square().mean()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    net.temperature.copy_(kept[0])
+    net.mix.copy_(shares().detach())
 
 
 def _temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:

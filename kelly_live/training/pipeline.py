@@ -187,7 +187,7 @@ def train_emotion(
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "clips": {name: len(p.clips) for name, p in ready.items()},
         "most": sources.most,
-        "members": net.members.count,
+        "members": len(net.members),
         "settings": asdict(settings),
         "epochs": trainer.epoch,
         "fold_score": trainer.stopping.best,

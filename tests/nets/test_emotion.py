@@ -11,7 +11,7 @@ from kelly_live.config import resource_root
 from kelly_live.domain import EMOTIONS
 from kelly_live.errors import ConfigError
 from kelly_live.nets.device import choose_device
-from kelly_live.nets.emotion import EmotionOutput, EmotionStream, MultiScaleEmotionNet
+from kelly_live.nets.emotion import WIDTHS, EmotionOutput, EmotionStream, MultiScaleEmotionNet
 from kelly_live.nets.scales import HOP_SAMPLES, SCALES
 from kelly_live.nets.voice import VOICE_STATISTICS, VoiceStatistics
 
@@ -19,9 +19,9 @@ from kelly_live.nets.voice import VOICE_STATISTICS, VoiceStatistics
 def make_net(seed: int = 0) -> MultiScaleEmotionNet:
     """Random weights, lively enough that a wrong frame changes the answer."""
     torch.manual_seed(seed)
-    net = MultiScaleEmotionNet(hidden_dim=16, members=2)
+    net = MultiScaleEmotionNet(hidden_dim=16, views=(("speech",), tuple(WIDTHS)))
     for name, parameter in net.named_parameters():
-        if "head" in name or name == "members.skip":
+        if ".head." in name or ".skip." in name:
             torch.nn.init.normal_(parameter, std=0.5)
     return net.eval()
 
@@ -130,19 +130,32 @@ def test_the_trunk_does_not_learn() -> None:
 
 
 @torch.inference_mode()
-def test_the_answer_is_the_mean_of_the_members() -> None:
+def test_the_answer_is_the_weighted_mean_of_the_members() -> None:
     net = make_net()
     seen = net.describe(windows(2))
     _, raw = net.members(net.standardise(seen))
     assert raw.shape[:2] == (2, 2)
     assert (raw[0] - raw[1]).abs().max() > 0.1  # they differ ...
-    torch.testing.assert_close(net.judge(seen), net.speak((raw[0] + raw[1]) / 2))  # ... and are heard alike
+    torch.testing.assert_close(net.judge(seen), net.speak((raw[0] + raw[1]) / 2))  # ... and are heard alike at first
+    net.mix[:, 0], net.mix[:, 1] = 0.25, 0.75
+    torch.testing.assert_close(net.judge(seen), net.speak(0.25 * raw[0] + 0.75 * raw[1]), atol=1e-5, rtol=1e-4)
+
+
+@torch.inference_mode()
+def test_voices_and_music_weigh_the_members_differently() -> None:
+    net = make_net()
+    raw = torch.randn(2, 1, sum(net.output_widths))
+    net.mix[0, :, :], net.mix[1, :, :] = torch.tensor([[1.0], [0.0]]), torch.tensor([[0.0], [1.0]])
+    music = len(EMOTIONS) + 4
+    for chance, member in ((-60.0, 0), (60.0, 1)):
+        raw[..., music] = chance
+        torch.testing.assert_close(net.mixed(raw, net.mix), raw[member], atol=1e-4, rtol=1e-4)
 
 
 @torch.inference_mode()
 def test_temperature_is_that_of_the_kind_of_sound() -> None:
     net = make_net()
-    raw = torch.randn(2, net.members.head_bias.shape[-1])
+    raw = torch.randn(2, sum(net.output_widths))
     music = len(EMOTIONS) + 4
     raw[1] = raw[0]
     raw[0, music], raw[1, music] = -40.0, 40.0  # surely a voice; surely music
