@@ -63,14 +63,15 @@ def front_end(musicnn: Path, pipecat: Path, out: Path, debug: bool) -> None:
 )
 @out_option("models/emotion.safetensors")
 @click.option("--resume", is_flag=True, help="Go on with the run that was broken off.")
-@click.option("--epochs", type=click.IntRange(1), default=24, show_default=True)
-@click.option("--patience", type=click.IntRange(1), default=24, show_default=True)
+@click.option("--epochs", type=click.IntRange(1), default=28, show_default=True)
+@click.option("--patience", type=click.IntRange(1), default=28, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--cross", type=click.IntRange(1), default=4, show_default=True, help="Parts that each sit out once.")
 @click.option("--leave-out", metavar="DATASET[,DATASET]", help="Train without these, measure on them, ship nothing.")
 def emotion(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
     front_end_file: Path | None, out: Path, resume: bool, epochs: int, patience: int, seed: int,
-    leave_out: str | None,
+    cross: int, leave_out: str | None,
 ) -> None:  # fmt: skip
     """The emotion net: features once (kept in --cache), then training, calibration, and the card.
 
@@ -82,7 +83,7 @@ def emotion(
     from kelly_live.training.ranks import joined
 
     torch.set_num_threads(threads)
-    settings = Settings(epochs=epochs, patience=patience, seed=seed)
+    settings = Settings(epochs=epochs, patience=patience, seed=seed, cross=cross)
     left = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
     with joined() as ranks:
         train_emotion(

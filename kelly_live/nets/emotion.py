@@ -1,9 +1,9 @@
 """The emotion net: what is felt in the last three seconds, from five resolutions of the same sound.
 
 A frozen musicnn trunk and fixed statistics of harmony hear music, a frozen speech encoder and fixed statistics of
-prosody hear a voice; a few small nets judge what they hear, and their weighted mean is the answer. `forward` is the batch answer for a
-window. `EmotionStream` gives the same answer hop by hop: it keeps the trunk's timbral frames, its settled temporal
-frames, the speech tokens and the tonal frames, and recomputes the rest of the window, which is cheap.
+prosody hear a voice; a few small nets judge what they hear, and their weighted mean is the answer. `forward` is the
+batch answer for a window. `EmotionStream` gives the same answer hop by hop: it keeps the trunk's timbral frames, its
+settled temporal frames, the speech tokens and the tonal frames, and recomputes the rest of the window, which is cheap.
 """
 
 from __future__ import annotations

@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from kelly_live.errors import ConfigError
 from kelly_live.training.manifest import Clip, read_manifest, read_scores
 from kelly_live.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS, render, rendered_path
@@ -43,6 +45,15 @@ def split_clips(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
     for clip in clips:
         parts["val" if clip.split == "val" else "fold" if _group(clip) in held else "fit"].append(clip)
     return parts
+
+
+def deal(clips: Sequence[Clip], count: int) -> np.ndarray:
+    """A number from 0 to `count` - 1 for each clip: the speakers and songs of each set go round, none is split."""
+    families: dict[str, set[str]] = {}
+    for clip in clips:
+        families.setdefault(clip.dataset.split("_")[0], set()).add(_group(clip))
+    place = {group: i % count for groups in families.values() for i, group in enumerate(sorted(groups, key=_rank))}
+    return np.array([place[_group(clip)] for clip in clips])
 
 
 def thin(clips: Sequence[Clip], most: int) -> list[Clip]:

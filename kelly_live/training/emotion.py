@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import math
 import time
@@ -17,13 +18,14 @@ import torch
 from torch.nn import functional
 from torch.utils.data import WeightedRandomSampler
 
-from kelly_live.errors import ModelError
+from kelly_live.errors import ConfigError, ModelError
 from kelly_live.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet, Standardise
+from kelly_live.training.corpus import deal
 from kelly_live.training.evaluation import Answers, answer, by_clip, description_of, evaluate, overall, quadrant_of
 from kelly_live.training.manifest import QUADRANTS, Clip
 from kelly_live.training.ranks import Ranks
 from kelly_live.training.targets import Targets, clip_targets, is_music, label_of, sound_targets
-from kelly_live.training.windows import Windows
+from kelly_live.training.windows import Windows, join
 
 ALONE = Ranks()
 SIGN_SLOPE = 4.0  # how sharply the sign losses treat V and A near 0
@@ -33,14 +35,16 @@ SIGN_SLOPE = 4.0  # how sharply the sign losses treat V and A near 0
 class Settings:
     """What a run depends on, besides its data."""
 
-    epochs: int = 24
-    patience: int = 24
+    epochs: int = 28
+    patience: int = 28
     batch: int = 128
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     skip_decay: float = 0.3  # of the linear paths, which learn at a fifth of the rate
     set_heads: float = 1.0  # weight of the heads that are each data set's own
     averaging: float = 0.99  # what scores and ships is a moving average of the weights, a step keeping so much of it
+    cross: int = 4  # parts of speakers and songs that sit out once each, to stop and calibrate by; 1: the fold alone
+    lengths: float = 1.0  # power of a clip's number of windows in how often it is drawn
     tempering: float = 0.25  # power of the sampling weights: at 1 the net learns the rare clips by heart
     seed: int = 0
 
@@ -80,15 +84,27 @@ class Part:
     def of(cls, clips: list[Clip], windows: Windows) -> Part:
         return cls(clips, windows, clip_targets(clips, windows.clip, windows.end_seconds))
 
+    def select(self, chosen: np.ndarray) -> Part:
+        """Those clips (a mask) and their windows."""
+        rows = chosen[self.windows.clip]
+        windows = self.windows.take(np.flatnonzero(rows))
+        places = np.cumsum(chosen) - 1
+        windows = dataclasses.replace(windows, clip=places[windows.clip])
+        targets = Targets(*(getattr(self.targets, name)[rows] for name in Targets.__slots__))
+        return Part([clip for clip, kept in zip(self.clips, chosen, strict=True) if kept], windows, targets)
+
+    def followed_by(self, other: Part) -> Part:
+        windows = join([self.windows, other.windows.shifted(len(self.clips))])
+        pairs = ((getattr(self.targets, name), getattr(other.targets, name)) for name in Targets.__slots__)
+        return Part(self.clips + other.clips, windows, Targets(*(np.concatenate(pair) for pair in pairs)))
+
 
 def _weighted(loss: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     """The mean over the batch of what was said: a batch that says nothing gives 0."""
     return (loss * weight).sum() / weight.sum().clamp_min(1.0)
 
 
-def loss_of(
-    out: EmotionOutput, t: dict[str, torch.Tensor], importance: torch.Tensor | float = 1.0
-) -> torch.Tensor:
+def loss_of(out: EmotionOutput, t: dict[str, torch.Tensor], importance: torch.Tensor | float = 1.0) -> torch.Tensor:
     """All heads' masked losses, summed; `importance` weighs the rows' labels, where no weight of their own does."""
     log_p = functional.log_softmax(out.emotion_logits, dim=1)
     affect = torch.stack((out.valence, out.arousal, out.dominance), dim=1)
@@ -133,13 +149,16 @@ class Trainer:
     Each data set has a head of its own on top of the shared label head, for training only: what is peculiar to a
     studio or a language then need not go into the answer that all share.
 
+    Without a `fold` there is nothing to stop by: the run goes to `until`.
+
     Several ranks draw the same clips, and each learns from its share of every batch; only the first scores the fold.
     """
 
     def __init__(
-        self, net: MultiScaleEmotionNet, fit: Part, sounds: Windows, fold: Part, weights: np.ndarray,
-        settings: Settings, ranks: Ranks = ALONE,
+        self, net: MultiScaleEmotionNet, fit: Part, sounds: Windows, fold: Part | None, weights: np.ndarray,
+        settings: Settings, ranks: Ranks = ALONE, until: int | None = None,
     ) -> None:  # fmt: skip
+        self.until = until or settings.epochs
         self.net, self.fit, self.fold, self.settings, self.ranks = net, fit, fold, settings, ranks
         self.sounds, self.sound_targets = sounds, sound_targets(len(sounds))
         self.device = next(net.parameters()).device
@@ -147,9 +166,8 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.stopping = EarlyStopping(settings.patience)
         self.generator = torch.Generator().manual_seed(settings.seed)
-        self.sampler = WeightedRandomSampler(
-            list(weights**settings.tempering), len(fit.clips), replacement=True, generator=self.generator
-        )
+        drawn = weights**settings.tempering * self._windows_of(fit) ** settings.lengths
+        self.sampler = WeightedRandomSampler(list(drawn), len(fit.clips), replacement=True, generator=self.generator)
         self.rows = [np.flatnonzero(fit.windows.clip == i) for i in range(len(fit.clips))]
         sets = sorted({clip.dataset for clip in fit.clips})
         self.set_of = np.array([sets.index(fit.clips[i].dataset) for i in fit.windows.clip])
@@ -169,6 +187,10 @@ class Trainer:
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimiser, [g["lr"] for g in groups], total_steps=steps, pct_start=0.1
         )
+
+    @staticmethod
+    def _windows_of(part: Part) -> np.ndarray:
+        return np.maximum(np.bincount(part.windows.clip, minlength=len(part.clips)), 1)
 
     def measure_scales(self) -> None:
         """Set the standardisation from all training windows."""
@@ -231,8 +253,8 @@ class Trainer:
                 self.schedule.step()
             total += float(loss.detach())
         score = 0.0
-        if ranks.first:
-            mix_members(self.average, self.fold)
+        if ranks.first and self.fold is not None:
+            mix_members(self.average, self.fold, members_say(self.average, self.fold.windows))
             answers = answer(self.average, self.fold.windows)
             score = overall(evaluate(self.fold.clips, self.fold.windows, answers, resamples=0))
         self.epoch += 1
@@ -246,7 +268,7 @@ class Trainer:
 
     @property
     def done(self) -> bool:
-        return self.epoch >= self.settings.epochs or self.stopping.done
+        return self.epoch >= self.until or (self.fold is not None and self.stopping.done)
 
     def state(self) -> dict[str, Any]:
         stop = self.stopping
@@ -270,7 +292,8 @@ class Trainer:
 
 
 def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> MultiScaleEmotionNet:
-    """Run to the end, saving after every epoch to `resume` (and going on from there); the best weights are left in."""
+    """Run to the end, saving after every epoch to `resume` (and going on from there). The averaged weights are left in:
+    the fold's best, or, without a fold, the last."""
     ranks = trainer.ranks
     if resume and resume.is_file():
         trainer.restore(torch.load(resume, weights_only=True, map_location="cpu"))
@@ -280,13 +303,15 @@ def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> 
     while not trainer.done:
         e = trainer.run_epoch()
         mark = "  * best" if e["best"] else ""
-        say(f"epoch {e['epoch']:3.0f}  loss {e['loss']:.3f}  fold {e['score']:.4f}  {e['seconds']:.0f} s{mark}")
+        judged = "" if trainer.fold is None else f"  fold {e['score']:.4f}"
+        say(f"epoch {e['epoch']:3.0f}  loss {e['loss']:.3f}{judged}  {e['seconds']:.0f} s{mark if judged else ''}")
         if resume and ranks.first:
             resume.parent.mkdir(parents=True, exist_ok=True)
             part = resume.with_suffix(".part")
             torch.save(trainer.state(), part)
             part.replace(resume)
-    trainer.net.load_state_dict(trainer.stopping.weights)
+    last = trainer.average.state_dict()
+    trainer.net.load_state_dict(last if trainer.fold is None else trainer.stopping.weights)
     weights = b"".join(w.cpu().numpy().tobytes() for w in trainer.net.state_dict().values())
     digests = ranks.all(hashlib.sha256(weights).hexdigest()[:12])
     if len(set(digests)) > 1:
@@ -296,26 +321,38 @@ def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> 
     return trainer.net.eval()
 
 
-def mix_members(net: MultiScaleEmotionNet, fold: Part, steps: int = 60) -> None:
-    """Set how much each member's word counts, by kind of sound and of answer: what makes the fold's labels likeliest.
-    Each data set counts alike; a weak pull towards equal shares decides where the fold says nothing."""
+@torch.inference_mode()
+def members_say(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> torch.Tensor:
+    """The members' raw outputs over all windows, `[M, N, O]`, on the CPU."""
     net.eval()
     device = next(net.parameters()).device
-    every = np.arange(len(fold.windows))
-    with torch.no_grad():
-        raw = torch.cat(
-            [
-                net.members(net.standardise(description_of(fold.windows, every[i : i + 512], device)))[1]
-                for i in range(0, len(every), 512)
-            ],
-            dim=1,
-        )
+    rows = np.arange(len(windows))
+    parts = [
+        net.members(net.standardise(description_of(windows, rows[i : i + batch], device)))[1].cpu()
+        for i in range(0, len(rows), batch)
+    ]
+    return torch.cat(parts, dim=1)
+
+
+@torch.inference_mode()
+def answer_of(net: MultiScaleEmotionNet, raw: torch.Tensor) -> Answers:
+    """What the net makes of its members' raw outputs."""
+    device = net.mix.device
+    return Answers.of(net.speak(net.mixed(raw.to(device), net.mix)))
+
+
+def mix_members(net: MultiScaleEmotionNet, fold: Part, raw: torch.Tensor, steps: int = 60) -> None:
+    """Set how much each member's word counts, by kind of sound and of answer: what makes the fold's labels likeliest,
+    `raw` being what members that never saw it say of it. Each data set counts alike; a weak pull towards equal shares
+    decides where the fold says nothing."""
+    device = net.mix.device
+    raw, every = raw.clone().to(device), np.arange(len(fold.windows))
     sets = np.array([fold.clips[i].dataset for i in fold.windows.clip])
     _, index, sizes = np.unique(sets, return_inverse=True, return_counts=True)
     alike = torch.from_numpy((len(sets) / len(sizes) / sizes)[index]).float().to(device)
     targets = torch_targets(fold.targets, every, device)
     targets = {n: v * alike.view(-1, *[1] * (v.dim() - 1)) if n.endswith("_weight") else v for n, v in targets.items()}
-    widths, kept = net.output_widths, (net.temperature.clone(), net.confidence_fit.clone())
+    widths, temperature = net.output_widths, net.temperature.clone()
     net.temperature.fill_(1.0)
     lean = torch.zeros(2, len(net.members), len(widths), device=device, requires_grad=True)
     optimiser = torch.optim.Adam([lean], lr=0.1)
@@ -329,7 +366,7 @@ def mix_members(net: MultiScaleEmotionNet, fold: Part, steps: int = 60) -> None:
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-    net.temperature.copy_(kept[0])
+    net.temperature.copy_(temperature)
     net.mix.copy_(shares().detach())
 
 
@@ -377,9 +414,10 @@ def _fit_confidence(x: torch.Tensor, y: torch.Tensor, importance: torch.Tensor, 
     return weight.detach()
 
 
-def calibrate(net: MultiScaleEmotionNet, fold: Part, sounds: Windows) -> None:
-    """Fit the temperatures and the confidence, for voices and for music apart, on the fold and on sounds that the
-    weights never saw. Each data set counts alike. What is made honest is a clip's answer, the mean over its windows."""
+def calibrate(net: MultiScaleEmotionNet, fold: Part, raw: torch.Tensor, sounds: Windows) -> None:
+    """Fit the temperatures and the confidence, for voices and for music apart, on the fold (`raw` is what members that
+    never saw it say of it) and on sounds that the weights never saw. Each data set counts alike. What is made honest is
+    a clip's answer, the mean over its windows."""
     clips, clip = fold.clips, fold.windows.clip
     sizes = Counter(c.dataset for c in clips)
     alike = np.array([1.0 / sizes[c.dataset] for c in clips])
@@ -389,7 +427,7 @@ def calibrate(net: MultiScaleEmotionNet, fold: Part, sounds: Windows) -> None:
     rows = np.array([first.get(i, 0) for i in range(len(clips))])
     labels = np.eye(len(LABELS))[fold.targets.label[rows].clip(0)]
     net.temperature.fill_(1.0)
-    answers = answer(net, fold.windows)
+    answers = answer_of(net, raw)
     for music, own in kinds.items():
         said = own * alike * fold.targets.emotions_weight[rows]
         net.temperature[int(music), 0] = _temperature(answers.emotions, clip, fold.targets.emotions[rows], said)
@@ -397,7 +435,7 @@ def calibrate(net: MultiScaleEmotionNet, fold: Part, sounds: Windows) -> None:
         net.temperature[int(music), 1] = _temperature(answers.labels, clip, labels, told) if told.any() else 1.0
     if len(kinds) == 1:  # the other kind was never heard: what is known is the better guess
         net.temperature[:] = net.temperature[int(next(iter(kinds)))].clone()
-    answers, noise = answer(net, fold.windows), answer(net, sounds)
+    answers, noise = answer_of(net, raw), answer(net, sounds)
     right = was_right(clips, answers, clip)[clip]
 
     def evidence(a: Answers) -> torch.Tensor:
@@ -417,3 +455,40 @@ def calibrate(net: MultiScaleEmotionNet, fold: Part, sounds: Windows) -> None:
         net.confidence_fit[int(music)] = _fit_confidence(x, y, torch.from_numpy(importance).float(), start)
     if len(kinds) == 1:
         net.confidence_fit[:] = net.confidence_fit[int(next(iter(kinds)))].clone()
+
+
+def cross_fit(
+    make: Callable[[int], MultiScaleEmotionNet], whole: Part, sounds: Windows, unheard: Windows, weights: np.ndarray,
+    settings: Settings, state: Callable[[str], Path], ranks: Ranks, say: Callable[[str], None],
+) -> tuple[MultiScaleEmotionNet, dict[str, Any]]:  # fmt: skip
+    """`settings.cross` nets, each without a part of the speakers and songs, say when to stop and how far to trust; the
+    net that is returned then learns from all. With it: epochs, the mean score of the parts, the last run's history."""
+    part_of = deal(whole.clips, settings.cross)
+    parts = np.unique(part_of)
+    if len(parts) < 2:
+        raise ConfigError("all clips are of one speaker or song, so none can sit out; add some, or give --cross 1")
+    raw = torch.zeros(0)
+    epochs, scores = [], []
+    for index in parts.tolist():
+        held = part_of == index
+        say(f"part {index + 1} of {len(parts)}: {int(held.sum())} clips sit out")
+        away = whole.select(held)
+        trainer = Trainer(make(index), whole.select(~held), sounds, away, weights[~held], settings, ranks)
+        net = train(trainer, state(f"part{index}"), say)
+        best = max(trainer.history, key=lambda entry: entry["score"])
+        epochs.append(int(best["epoch"]))
+        scores.append(best["score"])
+        if ranks.first:
+            said = members_say(net, away.windows)
+            if not len(raw):
+                raw = torch.zeros(said.shape[0], len(whole.windows), said.shape[2])
+            raw[:, torch.from_numpy(held[whole.windows.clip])] = said
+    until = int(np.median(epochs))
+    say(f"all clips, until epoch {until}")
+    trainer = Trainer(make(settings.cross), whole, sounds, None, weights, settings, ranks, until)
+    net = train(trainer, state("whole"), say)
+    if ranks.first:
+        net.cpu()
+        mix_members(net, whole, raw)
+        calibrate(net, whole, raw, unheard)
+    return net, {"epochs": until, "fold_score": float(np.mean(scores)), "history": trainer.history}

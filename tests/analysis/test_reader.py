@@ -124,7 +124,10 @@ def test_wrong_audio_is_refused(samples: np.ndarray, rate: int) -> None:
 
 
 def test_checkpoints_rebuild_the_reader(tmp_path) -> None:
-    net, temporal = MultiScaleEmotionNet(hidden_dim=8, views=(("speech",), ("tonality",))), EmotionTransitionModel(hidden_dim=16)
+    net, temporal = (
+        MultiScaleEmotionNet(hidden_dim=8, views=(("speech",), ("tonality",))),
+        EmotionTransitionModel(hidden_dim=16),
+    )
     for kind, part in (("emotion", net), ("temporal", temporal)):
         save_checkpoint(tmp_path / f"{kind}.safetensors", Checkpoint(kind, dict(part.config), {}, part.state_dict()))
     samples = sound(1.0)

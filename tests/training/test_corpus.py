@@ -11,7 +11,8 @@ import pytest
 
 from kelly_live.errors import ConfigError
 from kelly_live.training import corpus
-from kelly_live.training.corpus import SOUNDS, gather, make_sound, make_sounds, split_clips, thin
+from kelly_live.training.corpus import SOUNDS, deal, gather, make_sound, make_sounds, split_clips, thin
+from kelly_live.training.manifest import Clip
 from kelly_live.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS, rendered_path
 from kelly_live.training.sounds import LOUDEST_DB, QUIETEST_DB, SILENCE_DB
 
@@ -152,3 +153,18 @@ def test_a_vacuum_cleaner_runs_up_at_least_sometimes() -> None:
     rises = [decibels(sound[32_000:]) - decibels(sound[:3200]) for sound in takes]
     assert max(rises) > 10.0
     assert min(rises) < 3.0
+
+
+def test_parts_that_sit_out_share_no_speaker_and_every_set_has_some_in_each() -> None:
+    names = [("ravdess_speech", 6), ("ravdess_song", 6), ("emodb", 5)]
+    clips = [
+        Clip(Path(f"{name}_{speaker}_{take}.wav"), name, speaker=f"{name}:{speaker:02}")
+        for name, speakers in names
+        for speaker in range(speakers)
+        for take in range(3)
+    ]
+    part = deal(clips, 4)
+    actor = [clip.speaker.split(":")[1] if "ravdess" in clip.dataset else clip.speaker for clip in clips]
+    assert all(len({p for p, a in zip(part, actor, strict=True) if a == one}) == 1 for one in set(actor))
+    for name in ("ravdess_speech", "emodb"):
+        assert {int(p) for p, clip in zip(part, clips, strict=True) if clip.dataset == name} == {0, 1, 2, 3}

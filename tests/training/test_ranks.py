@@ -35,7 +35,7 @@ def test_two_gloo_processes_train_one_net_and_go_on_where_they_stopped(tmp_path:
     make_corpus(tmp_path / "data", speakers=3, takes=1)
     torch.manual_seed(0)
     save_front_end(FrontEnd(MusicnnTrunk(), SpeechEncoder()), tmp_path / "front_end.safetensors")
-    log = torchrun(tmp_path, "--epochs", "2")
+    log = torchrun(tmp_path, "--epochs", "2", "--cross", "1")
     assert log.count("epoch   1") == 1  # only the first rank speaks
     found = re.search(r"weights of 2 ranks: (\w+) (\w+)", log)
     assert found is not None
@@ -43,7 +43,7 @@ def test_two_gloo_processes_train_one_net_and_go_on_where_they_stopped(tmp_path:
     card = load_checkpoint(tmp_path / "emotion.safetensors", "emotion").card
     assert card["epochs"] == 2
     assert "95 % interval" in (tmp_path / "emotion.md").read_text(encoding="utf-8")
-    assert "resuming after epoch 2" in torchrun(tmp_path, "--epochs", "3", "--resume")
+    assert "resuming after epoch 2" in torchrun(tmp_path, "--epochs", "3", "--cross", "1", "--resume")
 
 
 def test_alone_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:

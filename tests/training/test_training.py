@@ -43,7 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patch.setattr(pipeline, "SOUND_COUNTS", {"fit": 7, "fold": 7, "val": 7})
     common = ["--data", str(folder / "data"), "--cache", str(folder / "cache")]
     runs = [
-        ["emotion", *common, "--front-end", str(folder / "front_end.safetensors"), "--epochs", "6",
+        ["emotion", *common, "--front-end", str(folder / "front_end.safetensors"), "--epochs", "6", "--cross", "2",
          "--out", str(folder / "models" / "emotion.safetensors")],
         ["temporal", *common, "--models", str(folder / "models"), "--scenes", "5", "--epochs", "1",
          "--out", str(folder / "models" / "temporal.safetensors")],
@@ -109,7 +109,7 @@ def test_evaluate_measures_the_shipped_nets(trained: Path) -> None:
 def test_resume_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "emotion.safetensors"
     arguments = ["emotion", "--data", str(trained / "data"), "--cache", str(trained / "cache"), "--out", str(out),
-                 "--front-end", str(trained / "front_end.safetensors"), "--resume", "--epochs", "6"]  # fmt: skip
+                 "--front-end", str(trained / "front_end.safetensors"), "--resume", "--epochs", "6", "--cross", "2"]  # fmt: skip
     result = CliRunner().invoke(train_command, arguments, catch_exceptions=False)
     assert "resuming after epoch 6" in result.output
     first = load_emotion_net(trained / "models" / "emotion.safetensors").state_dict()
