@@ -253,8 +253,9 @@ class Trainer:
                 self.schedule.step()
             total += float(loss.detach())
         score = 0.0
-        if ranks.first and self.fold is not None:
+        if self.fold is not None:  # on every rank: the mix is part of the weights that must agree
             mix_members(self.average, self.fold, members_say(self.average, self.fold.windows))
+        if ranks.first and self.fold is not None:
             answers = answer(self.average, self.fold.windows)
             score = overall(evaluate(self.fold.clips, self.fold.windows, answers, resamples=0))
         self.epoch += 1
