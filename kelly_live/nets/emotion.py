@@ -9,7 +9,7 @@ settled temporal frames, the speech tokens and the tonal frames, and recomputes 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -152,7 +152,7 @@ class MultiScaleEmotionNet(nn.Module):
         drop_in: float = 0.2, dropout: float = 0.3,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.config = {
+        self.config: dict[str, Any] = {
             "n_emotions": n_emotions, "hidden_dim": hidden_dim, "views": [list(view) for view in views],
             "drop_in": drop_in, "dropout": dropout,
         }  # fmt: skip

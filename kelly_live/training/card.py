@@ -13,10 +13,13 @@ CREDITS = """\
 - **EmoDB** German speech (Burkhardt et al. 2005), CC0 1.0
 - **ASED** Amharic speech (Retta et al. 2022), no licence stated, cited as its authors ask
 - **Emotify** (Aljanaki, Wiering & Veltkamp 2015), citation asked, recordings non-commercial
-- **EMOPIA** (Hung et al. 2021), CC BY-NC-SA 4.0, rendered with fluidsynth and FluidR3_GM (MIT)
+- **EMOPIA** (Hung et al. 2021), CC BY-NC-SA 4.0, rendered with fluidsynth, FluidR3_GM and MuseScore General (both MIT)
 - **VGMIDI** (Ferreira & Whitehead 2019), no licence stated, research use, rendered likewise
-- The frozen trunk is **MSD_musicnn** of the PyPI package `musicnn` 0.1.0 (Pons & Serra 2019), ISC licence, converted
-  by `kelly-live train front-end`; its taggrams agree with TensorFlow's within 1e-6.
+- The frozen trunk is **MSD_musicnn** of the PyPI package `musicnn` 0.1.0 (Pons & Serra 2019), ISC licence; its
+  taggrams agree with TensorFlow's within 1e-6
+- The frozen speech encoder is the first two blocks of **Smart Turn 3.2** of the PyPI package `pipecat-ai` (Daily 2025,
+  BSD 2-clause: Copyright (c) 2024-2026, Daily), which is **Whisper tiny** (OpenAI 2022, MIT) tuned to hear the end of a
+  turn of speech in 23 languages; its tokens agree with ONNX Runtime's within .001 deviations
 """
 LICENCE = """\
 **Non-commercial research only.** Most of the voices and the piano clips are CC BY-NC-SA 4.0, so these weights are
@@ -56,34 +59,36 @@ def emotion_card(card: dict[str, Any], scores: Sequence[Score], baseline: Sequen
     (voice, voice_label), (music, _) = card["temperature"]
     return f"""# emotion.safetensors: what is felt in a voice or in music
 
-`MultiScaleEmotionNet`, {size_bytes / 1e6:.1f} MB. It hears 3 s of sound at three resolutions and answers with eight
-emotions, valence, arousal, dominance and a calibrated confidence. Statistics of a frozen musicnn trunk and fixed voice
-statistics (cepstra, pitch, loudness, pace), each standardised, are judged by {card["members"]} small nets, each with a
-linear and a deeper path; their mean is the answer. One 250 ms hop of the reader: {card["hop_milliseconds"]:.1f} ms
-(median, one CPU thread, on a busy shared machine).
+`MultiScaleEmotionNet`, {size_bytes / 1e6:.1f} MB. It hears sound at five resolutions and answers with eight emotions,
+valence, arousal, dominance and a calibrated confidence. Statistics of a frozen musicnn trunk and of a frozen speech
+encoder over 3 s, fixed statistics of the voice (cepstra, pitch, loudness, pace) over 3 s and of harmony, register and
+rhythm over 12 s are judged by {card["members"]} small nets, each with a linear and a deeper path and each seeing other
+parts; what each says counts by how right it was, for voices and for music apart. One 250 ms hop of the reader:
+{card["hop_milliseconds"]:.1f} ms (median, one CPU thread, on a busy shared machine).
 
 ## Licence
 {LICENCE}
 ## Learned from
 {CREDITS}
-{clips["fit"]} clips to fit (at most {card["most"]} a data set), {clips["fold"]} clips of other speakers and songs to
-stop and to set the temperatures and the confidence by, {clips["val"]} clips (the manifests' `val`: other speakers,
-songs, series) only to report on. The rules that turn what people said into targets, with their sources and weights,
-are the docstring of `kelly_live/training/targets.py`. Nobody rated dominance and nobody said "excited": dominance
-is Russell & Mehrabian's (1977) value of the category, "excited" a share of EMOPIA's Q1 and of Emotify's power and
-joyful activation. No accuracy is claimed for either.
+{clips["fit"]} clips (at most {card["most"]} a data set; half of them roughened: a room, a cheap microphone, noise,
+gain) and {clips["fold"]} more as they are. Nets that each missed one of {run["cross"]} parts of the speakers and songs
+said when to stop, how much each member counts, and how far to trust; the net that ships learned from all.
+{clips["val"]} clips (the manifests' `val`: other speakers, songs, series) only to report on. The rules that turn what
+people said into targets, with their sources and weights, are the docstring of `kelly_live/training/targets.py`. Nobody
+rated dominance and nobody said "excited": dominance is Russell & Mehrabian's (1977) value of the category, "excited" a
+share of EMOPIA's Q1 and of Emotify's power and joyful activation. No accuracy is claimed for either.
 
-    kelly-live train front-end musicnn-0.1.0-py3-none-any.whl --out front_end.safetensors
+    kelly-live train front-end musicnn-0.1.0-py3-none-any.whl pipecat_ai-1.14.0-py3-none-any.whl
     kelly-live train emotion --data ../shared/data/emotion --symbolic ../shared/data/symbolic \\
         --front-end front_end.safetensors --most {card["most"]} --epochs {run["epochs"]} --patience {run["patience"]} \\
-        --seed {run["seed"]}
+        --cross {run["cross"]} --seed {run["seed"]}
 
-{card["epochs"]} epochs, best score on the held-out fold {card["fold_score"]:.4f}. Temperatures, fitted on the fold:
+{card["epochs"]} epochs; mean score of the parts that sat out {card["fold_score"]:.4f}. Temperatures, fitted on them:
 {voice} for voices' emotions, {music} for music's, {voice_label} for the labels that actors were told.
 
 ## Measured on `val`
 `kelly-live evaluate --data ../shared/data/emotion --symbolic ../shared/data/symbolic`. A clip's answer is the mean over
-its windows (music: the first 20 s, VGMIDI 60 s), the emotion net alone. Intervals: 1000 bootstrap resamples of the
+its windows (music: the first 24 s, VGMIDI 60 s), the emotion net alone. Intervals: 1000 bootstrap resamples of the
 clips (speakers are few, so the truth may lie further off). "accuracy of N" chooses among the N labels that the actors
 were told, with "calm" and "boredom" as labels of their own; "open 8" is the shipped eight-way answer, where RAVDESS's
 calm counts as neutral and EmoDB's boredom is left out. Confidence means P(the strongest emotion is right) for voices
@@ -103,7 +108,7 @@ The baseline is ahead on: {"; ".join(lost) if lost else "nothing"}.
 {sounds}
 
 ## What it is not
-Acted speech of few speakers, piano from one soundfont, 313 music excerpts: a room, a real quarrel, an unseen language
+Acted speech of few speakers, piano from two soundfonts, 313 music excerpts: a room, a real quarrel, an unseen language
 or a band will be harder than these numbers. It must not be used to judge people.
 
 ## The diversity report of the clips it was fitted to
