@@ -463,7 +463,8 @@ def cross_fit(
     settings: Settings, state: Callable[[str], Path], ranks: Ranks, say: Callable[[str], None],
 ) -> tuple[MultiScaleEmotionNet, dict[str, Any]]:  # fmt: skip
     """`settings.cross` nets, each without a part of the speakers and songs, say when to stop and how far to trust; the
-    net that is returned then learns from all. With it: epochs, the mean score of the parts, the last run's history."""
+    net that is returned then learns from all. With it: epochs, the mean score of the parts, the last run's history, and
+    `away`, the scores of all clips while they sat out."""
     part_of = deal(whole.clips, settings.cross)
     parts = np.unique(part_of)
     if len(parts) < 2:
@@ -488,8 +489,10 @@ def cross_fit(
     say(f"all clips, until epoch {until}")
     trainer = Trainer(make(settings.cross), whole, sounds, None, weights, settings, ranks, until)
     net = train(trainer, state("whole"), say)
+    course: dict[str, Any] = {"epochs": until, "fold_score": float(np.mean(scores)), "history": trainer.history}
     if ranks.first:
         net.cpu()
         mix_members(net, whole, raw)
         calibrate(net, whole, raw, unheard)
-    return net, {"epochs": until, "fold_score": float(np.mean(scores)), "history": trainer.history}
+        course["away"] = [s.as_dict() for s in evaluate(whole.clips, whole.windows, answer_of(net, raw), 200)]
+    return net, course
