@@ -15,7 +15,8 @@ N_EXTRA = N_AFFECT + 2  # and confidence, and the level above silence
 # What the model may not do, however it was trained: hold on to an outburst of seconds ago, or talk a feeling away.
 SLOWEST_FADE = 0.5  # a second; and by its weight a moment counts at most e times as much as another
 MOST_CORRECTION = 0.15  # of V, A, D
-MOST_SHIFT = 0.5  # of an emotion's log odds
+MOST_SHIFT = 0.25  # of an emotion's log odds
+LEAST_TRUST = 0.7  # of what is heard: it may be flattened so far, lest hedging drown the answer
 _EPSILON = 1e-6
 
 
@@ -106,7 +107,7 @@ class EmotionTransitionModel(nn.Module):
         weight = 0.5 * torch.tanh(self.weigh(h)).unsqueeze(1)
         share = torch.softmax(weight - fading, dim=2)  # [B, step, moment, which mean]
         mean = torch.einsum("bsm,bme->bse", share[..., 0], emotion_sequence)
-        keep = torch.sigmoid(self.keep(h))
+        keep = LEAST_TRUST + (1.0 - LEAST_TRUST) * torch.sigmoid(self.keep(h))
         logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MOST_SHIFT * torch.tanh(self.evolve(h))
         affect = torch.einsum("bsma,bma->bsa", share[..., 1:], extra[..., :N_AFFECT])
         affect = affect + MOST_CORRECTION * torch.tanh(self.evolve_affect(h))
