@@ -80,7 +80,7 @@ class Tonality(nn.Module):
 
         def mean(x: torch.Tensor) -> torch.Tensor:
             """Over time, of `[B, …, T]`, where it sounds."""
-            return (x * (share if x.dim() == 2 else share.unsqueeze(1))).sum(dim=-1)
+            return (x * share).sum(dim=1) if x.dim() == 2 else torch.bmm(x, share.unsqueeze(2)).squeeze(2)
 
         def spread(x: torch.Tensor) -> torch.Tensor:
             return torch.sqrt(mean((x - mean(x).unsqueeze(-1)).square()) + 1e-6)
@@ -102,7 +102,8 @@ class Tonality(nn.Module):
 
     def _harmony(self, semitones: torch.Tensor, mean: Mean, share: torch.Tensor) -> list[torch.Tensor]:
         chroma = semitones.view(len(semitones), 6, 12, -1).sum(dim=1)
-        whole = mean(chroma)
+        each = mean(semitones)
+        whole = each.view(-1, 6, 12).sum(dim=1)
         shape = _unit(whole)
         major, minor, diatonic = (shape @ profiles.T for profiles in (self.major, self.minor, self.diatonic))
         best_major, best_minor = major.amax(dim=1), minor.amax(dim=1)
@@ -110,7 +111,7 @@ class Tonality(nn.Module):
         key = torch.stack((best_major, best_minor, best_major - best_minor, chances[:, :12].sum(dim=1)), dim=1)
         collection = diatonic.argmax(dim=1)
         tonic = chances.argmax(dim=1) % 12
-        bass = mean(semitones[:, :_BASS].reshape(len(semitones), 2, 12, -1).sum(dim=1))
+        bass = each[:, :_BASS].view(-1, 2, 12).sum(dim=1)
         smooth = functional.avg_pool1d(chroma, _SMOOTH, 1, _SMOOTH // 2)
         smooth = smooth / (smooth.norm(dim=1, keepdim=True) + 1e-3)
         intervals = torch.stack([mean((smooth * smooth.roll(-i, 1)).sum(dim=1)) for i in range(1, 7)], dim=1)
@@ -126,11 +127,12 @@ class Tonality(nn.Module):
         ]  # fmt: skip
 
     def _register(self, semitones: torch.Tensor, mean: Mean, spread: Mean) -> list[torch.Tensor]:
-        place = torch.arange(SEMITONES, device=semitones.device).view(1, -1, 1) / 12.0
+        place = torch.arange(SEMITONES, device=semitones.device).unsqueeze(0) / 12.0
         total = semitones.sum(dim=1) + 1e-3
-        centre = (semitones * place).sum(dim=1) / total
-        width = torch.sqrt(((semitones * place.square()).sum(dim=1) / total - centre.square()).clamp_min(0.0) + 1e-6)
-        octaves = mean(semitones.view(len(semitones), 6, 12, -1).sum(dim=2))
+        centre, square = (torch.cat((place, place.square())) @ semitones).unbind(dim=1)
+        centre = centre / total
+        width = torch.sqrt((square / total - centre.square()).clamp_min(0.0) + 1e-6)
+        octaves = mean(semitones).view(-1, 6, 12).sum(dim=2)
         high = 0.3 * semitones.amax(dim=1, keepdim=True) + 0.1
         lowest = (semitones > high).float().argmax(dim=1) / 12.0
         five = (mean(centre), spread(centre), mean(width), mean(lowest), spread(lowest))

@@ -25,10 +25,10 @@ def activity(loudness: torch.Tensor) -> torch.Tensor:
 
 def weighted_moments(x: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation of `[B, C, T]` over T under weights `[B, T]`."""
-    share = (weight / weight.sum(dim=1, keepdim=True)).unsqueeze(1)
-    mean = (x * share).sum(dim=2)
-    variance = ((x - mean.unsqueeze(2)).square() * share).sum(dim=2)
-    return mean, torch.sqrt(variance + 1e-6)
+    share = (weight / weight.sum(dim=1, keepdim=True)).unsqueeze(2)
+    mean = torch.bmm(x, share)
+    variance = torch.bmm((x - mean).square(), share)
+    return mean.squeeze(2), torch.sqrt(variance.squeeze(2) + 1e-6)
 
 
 class VoiceStatistics(nn.Module):
