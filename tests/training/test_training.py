@@ -109,7 +109,8 @@ def test_evaluate_measures_the_shipped_nets(trained: Path) -> None:
 def test_resume_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "emotion.safetensors"
     arguments = ["emotion", "--data", str(trained / "data"), "--cache", str(trained / "cache"), "--out", str(out),
-                 "--front-end", str(trained / "front_end.safetensors"), "--resume", "--epochs", "6", "--cross", "2"]  # fmt: skip
+                 "--front-end", str(trained / "front_end.safetensors"), "--resume", "--epochs", "6",
+                 "--cross", "2"]  # fmt: skip
     result = CliRunner().invoke(train_command, arguments, catch_exceptions=False)
     assert "resuming after epoch 6" in result.output
     first = load_emotion_net(trained / "models" / "emotion.safetensors").state_dict()
