@@ -252,15 +252,11 @@ class EmotionStream:
         self.net = net
         self._mels: dict[str, torch.Tensor] = {}
         self._hear_silence()
-        self._start = {
-            **vars(self),
-            "_mels": dict(self._mels),
-        }  # tensors are replaced, never written to: what was heard first stays as it was
+        self._start = dict(vars(self))  # all is replaced, never written to: what was heard first stays as it was
 
     def reset(self) -> None:
         """Forget everything heard."""
         vars(self).update(self._start)
-        self._mels = dict(self._mels)
 
     @torch.inference_mode()
     def _hear_silence(self) -> None:
@@ -289,9 +285,10 @@ class EmotionStream:
             before = self._mels["mel_4096"][..., -1:]
             new = tonal_frames(torch.cat((before, mels["mel_4096"].unsqueeze(0)), dim=2))
             self._tonal = torch.cat((self._tonal, new), dim=2)[..., -TONAL_FRAMES:]
-        for name, new in mels.items():
-            kept = self._mels[name]
-            self._mels[name] = torch.cat((kept, new.unsqueeze(0)), dim=2)[..., -kept.shape[2] :]
+        self._mels = {
+            name: torch.cat((kept, mels[name].unsqueeze(0)), dim=2)[..., -kept.shape[2] :]
+            for name, kept in self._mels.items()
+        }
         new = mels["mel_512"].unsqueeze(0)
         if new.shape[2] == 0:
             return

@@ -12,9 +12,6 @@ import numpy as np
 from kelly_live.errors import ConfigError
 from kelly_live.training.manifest import Clip, read_manifest, read_scores
 from kelly_live.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS, render, rendered_path
-from kelly_live.training.sounds import SOUNDS, make_sound, make_sounds
-
-__all__ = ["SOUNDS", "gather", "make_sound", "make_sounds", "split_clips", "thin"]
 
 FOLD_SHARE = 0.15
 RENDER_SECONDS = 62.0

@@ -253,11 +253,12 @@ class Trainer:
                 self.schedule.step()
             total += float(loss.detach())
         score = 0.0
-        if self.fold is not None:  # on every rank: the mix is part of the weights that must agree
-            mix_members(self.average, self.fold, members_say(self.average, self.fold.windows))
-        if ranks.first and self.fold is not None:
-            answers = answer(self.average, self.fold.windows)
-            score = overall(evaluate(self.fold.clips, self.fold.windows, answers, resamples=0))
+        if self.fold is not None:
+            raw = members_say(self.average, self.fold.windows)
+            mix_members(self.average, self.fold, raw)  # on every rank: the mix is part of the weights that must agree
+            if ranks.first:
+                answers = answer_of(self.average, raw)
+                score = overall(evaluate(self.fold.clips, self.fold.windows, answers, resamples=0))
         self.epoch += 1
         entry = {
             "epoch": float(self.epoch), "loss": total / max(1, len(batches)), "score": ranks.of_first(score),

@@ -23,6 +23,11 @@ SPEECH_TOLERANCE = 2e-3
 _PARTS = (".index", ".data-00000-of-00001")
 
 
+def _must_be_there(wheel: Path, package: str) -> None:
+    if not wheel.is_file():
+        raise ConfigError(f"{wheel} is missing; `pip download --no-deps {package}` fetches it")
+
+
 def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
     """The MSD_musicnn variables by name (without the `model/` scope). Raises ConfigError or ModelError."""
     try:
@@ -31,8 +36,7 @@ def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
         raise ConfigError(
             "tensorflow reads this checkpoint and is not installed; `pip install kelly-live[convert]`"
         ) from error
-    if not wheel.is_file():
-        raise ConfigError(f"{wheel} is missing; `pip download --no-deps musicnn` fetches it")
+    _must_be_there(wheel, "musicnn")
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
         for part in _PARTS:  # TensorFlow takes no prefix that is a bare folder, so the parts get a name
             (Path(folder) / f"msd{part}").write_bytes(archive.read(f"musicnn/MSD_musicnn/{part}"))
@@ -157,8 +161,7 @@ class SpeechGraph:
             raise ConfigError(
                 "onnx and onnxruntime read this graph and are not installed; `pip install kelly-live[convert]`"
             ) from error
-        if not wheel.is_file():
-            raise ConfigError(f"{wheel} is missing; `pip download --no-deps pipecat-ai` fetches it")
+        _must_be_there(wheel, "pipecat-ai")
         try:
             with zipfile.ZipFile(wheel) as archive:
                 self.model = onnx.load_model_from_string(archive.read(SPEECH_FILE))

@@ -24,7 +24,7 @@ from kelly_live.nets.temporal import EmotionTransitionModel
 from kelly_live.protocols import Mapper
 from kelly_live.training.baseline import baseline_scores
 from kelly_live.training.card import emotion_card, temporal_card
-from kelly_live.training.corpus import deal, gather, make_sounds, split_clips, thin
+from kelly_live.training.corpus import deal, gather, split_clips, thin
 from kelly_live.training.diversity import DatasetDiversityManager
 from kelly_live.training.emotion import ALONE, Part, Settings, Trainer, calibrate, cross_fit, members_say, train
 from kelly_live.training.evaluation import Answers, Score, answer, bootstrap, evaluate, table
@@ -33,8 +33,9 @@ from kelly_live.training.goals import Row, rows_of
 from kelly_live.training.manifest import Clip
 from kelly_live.training.ranks import Ranks
 from kelly_live.training.replay import Change, changes, reaction_scores, reader_scores
+from kelly_live.training.sounds import make_sounds
 from kelly_live.training.temporal import compare, described_scenes, evolve, make_stories, restlessness, train_temporal
-from kelly_live.training.unseen import frozen_name, keep, kept, recipe, unseen_scores, without
+from kelly_live.training.unseen import keep, kept, recipe, unseen_scores, without
 from kelly_live.training.windows import (
     FIT,
     SHARD_CLIPS,
@@ -43,6 +44,7 @@ from kelly_live.training.windows import (
     Windows,
     cached_windows,
     describe_samples,
+    ears_name,
     join,
     read_windows,
     write_windows,
@@ -112,7 +114,7 @@ def sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[li
     sounds = make_sounds(SOUND_COUNTS[part], SOUND_SEEDS[part])
     # Named by what it was made of: other sounds, or a net with other ears, are other windows.
     content = hashlib.sha256(b"".join(samples.tobytes() for _, samples in sounds)).hexdigest()[:8]
-    path = cache / "windows" / f"sounds_{part}_{content}_{frozen_name(net)}.npz"
+    path = cache / "windows" / f"sounds_{part}_{content}_{ears_name(net)}.npz"
     if path.is_file():
         windows = read_windows(path)
     else:

@@ -20,7 +20,7 @@ from kelly_live.nets.emotion import MultiScaleEmotionNet
 from kelly_live.training.evaluation import RESAMPLES, Answers, Score, average_recall, bootstrap, by_clip, share
 from kelly_live.training.goals import UNSEEN
 from kelly_live.training.manifest import Clip
-from kelly_live.training.windows import Windows
+from kelly_live.training.windows import Windows, ears_name
 
 FOUR = ("angry", "happy", "sad", "neutral")
 _CHOICES = [EMOTIONS.index(name) for name in FOUR]
@@ -69,17 +69,11 @@ def unseen_scores(clips: Sequence[Clip], windows: Windows, answers: Answers) -> 
     return scores
 
 
-def frozen_name(net: MultiScaleEmotionNet) -> str:
-    """Of the weights that training leaves alone, which is what windows depend on."""
-    frozen = b"".join(p.detach().cpu().numpy().tobytes() for p in net.parameters() if not p.requires_grad)
-    return hashlib.sha256(frozen).hexdigest()[:8]
-
-
 def recipe(net: MultiScaleEmotionNet, settings: Mapping[str, Any], most: int, parts: Mapping[str, list[Clip]]) -> str:
     """What two runs must share to be the same training but for what is left out: net, frozen ears, settings, clips."""
     learned = [(name, tuple(p.shape)) for name, p in net.named_parameters() if p.requires_grad]
     clips = sorted((name, clip.key, clip.region or "") for name, part in parts.items() for clip in part)
-    how = json.dumps([net.config, frozen_name(net), learned, dict(settings), most, clips], sort_keys=True)
+    how = json.dumps([net.config, ears_name(net), learned, dict(settings), most, clips], sort_keys=True)
     return hashlib.sha256(how.encode()).hexdigest()[:16]
 
 

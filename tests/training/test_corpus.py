@@ -11,10 +11,10 @@ import pytest
 
 from kelly_live.errors import ConfigError
 from kelly_live.training import corpus
-from kelly_live.training.corpus import SOUNDS, deal, gather, make_sound, make_sounds, split_clips, thin
+from kelly_live.training.corpus import deal, gather, split_clips, thin
 from kelly_live.training.manifest import Clip
 from kelly_live.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS, rendered_path
-from kelly_live.training.sounds import LOUDEST_DB, QUIETEST_DB, SILENCE_DB
+from kelly_live.training.sounds import LOUDEST_DB, QUIETEST_DB, SILENCE_DB, SOUNDS, make_sound, make_sounds
 
 
 @pytest.fixture
