@@ -79,7 +79,9 @@ def joined() -> Iterator[Ranks]:
     if cuda:
         torch.cuda.set_device(device)
     distributed.init_process_group("nccl" if cuda else "gloo")
+    ranks = Ranks(distributed.get_rank(), distributed.get_world_size(), device)
     try:
-        yield Ranks(distributed.get_rank(), distributed.get_world_size(), device)
+        yield ranks
+        ranks.wait()  # a rank that leaves while another still works was seen to abort in gloo's threads
     finally:
         distributed.destroy_process_group()
