@@ -2,8 +2,8 @@
 
 A frozen musicnn trunk and fixed statistics of harmony hear music, a frozen speech encoder and fixed statistics of
 prosody hear a voice; a few small nets judge what they hear, and their weighted mean is the answer. `forward` is the
-batch answer for a window. `EmotionStream` gives the same answer hop by hop: it keeps the trunk's timbral frames, its
-settled temporal frames, the speech tokens and the tonal frames, and recomputes the rest of the window, which is cheap.
+batch answer for a window. `EmotionStream` gives the same answer hop by hop: it keeps what the trunk, the speech encoder
+and the tonal frames said of what is still in the window.
 """
 
 from __future__ import annotations
@@ -24,12 +24,11 @@ from kelly_live.nets.scales import (
     SPEECH_KEPT,
     SPEECH_PASSES,
     TONAL_FRAMES,
-    TRUNK_AHEAD,
     TRUNK_FRAMES,
-    TRUNK_PAST,
 )
 from kelly_live.nets.speech import SPEECH_STATISTICS, Heard, SpeechEncoder, speech_statistics
 from kelly_live.nets.tonality import TONALITY_STATISTICS, Tonality, tonal_frames
+from kelly_live.nets.trunk_stream import TrunkStream
 from kelly_live.nets.voice import VOICE_STATISTICS, VoiceStatistics, activity, weighted_moments
 
 # The labels that actors were given: the eight, and two that the eight have no place for. Only for training and
@@ -38,7 +37,6 @@ LABELS = (*EMOTIONS, "calm", "boredom")
 N_GEMS = 9  # the emotions that music induces, after Zentner, Grandjean & Scherer (2008); only to learn and measure with
 TRUNK_STATISTICS = 3 * FRAME_CHANNELS + PENULTIMATE
 _SHORT_FRAMES = 62  # 1 s of trunk frames
-_UNSETTLED = 64 - TRUNK_AHEAD  # newest frames whose temporal features still lack some of their future
 
 
 class EmotionOutput(NamedTuple):
@@ -128,19 +126,79 @@ class Members(nn.Module):
     ) -> None:
         super().__init__()
         self.views, self.hidden = [tuple(view) for view in views], hidden
+        self.outputs = outputs
         self.each = nn.ModuleList(
             [Member([WIDTHS[name] for name in view], hidden, outputs, drop_in, dropout) for view in self.views]
         )
+        self._joined: _Joined | None = None
 
     def __len__(self) -> int:
         return len(self.views)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_joined": None}
+
     def forward(self, parts: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        if torch.is_inference_mode_enabled() and not self.training and len(next(iter(parts.values()))) == 1:
+            if self._joined is None or self._joined.stale:
+                self._joined = _Joined(self)
+            return self._joined(parts)
         answers = [
             member(torch.cat([parts[name] for name in view], dim=1))
             for member, view in zip(self.each, self.views, strict=True)
         ]
         return torch.stack([hidden for hidden, _ in answers]), torch.stack([raw for _, raw in answers])
+
+
+class _Joined:
+    """Members as their weights are when it is made, for a single row: each part is read once, for all who see it."""
+
+    def __init__(self, members: Members) -> None:
+        self._made_of = list(members.parameters())
+        self._versions = self._now()
+        self._hidden, self._outputs = members.hidden, members.outputs
+        each: list[Member] = list(members.each)  # type: ignore[arg-type]
+        width = max(len(view) for view in members.views)
+        self._fuse = torch.zeros(len(each), width * self._hidden, self._hidden, device=each[0].head.weight.device)
+        for index, member in enumerate(each):
+            self._fuse[index, : member.fuse.in_features] = member.fuse.weight.T
+        self._fuse_bias = torch.stack([m.fuse.bias for m in each]).unsqueeze(1)
+        self._head = torch.stack([m.head.weight.T for m in each])
+        self._head_bias = torch.stack([m.head.bias for m in each]).unsqueeze(1)
+        self._slots = torch.zeros(len(each) * width, self._hidden, device=self._fuse.device)
+        self._skips = torch.zeros(len(each), self._outputs, device=self._fuse.device)
+        self._parts: list[tuple[str, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        for name in WIDTHS:
+            seers = [(m, view.index(name)) for m, view in enumerate(members.views) if name in view]
+            if not seers:
+                continue
+            looks: list[nn.Linear] = [each[m].look[place] for m, place in seers]  # type: ignore[misc]
+            skips = [torch.split(each[m].skip.weight, each[m].widths, dim=1)[place] for m, place in seers]
+            self._parts.append((
+                name, torch.cat([look.weight for look in looks] + skips),
+                torch.cat([look.bias for look in looks] + [skip.new_zeros(self._outputs) for skip in skips]),
+                torch.tensor([m * width + place for m, place in seers], device=self._fuse.device),
+                torch.tensor([m for m, _ in seers], device=self._fuse.device),
+            ))  # fmt: skip
+
+    def _now(self) -> list[tuple[int, int]]:
+        return [(p.data_ptr(), 0 if p.is_inference() else p._version) for p in self._made_of]
+
+    @property
+    def stale(self) -> bool:
+        """Whether the members' weights have changed since."""
+        return self._now() != self._versions
+
+    def __call__(self, parts: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        slots, skips = self._slots, self._skips
+        for name, weight, bias, places, members in self._parts:
+            seen = functional.linear(parts[name], weight, bias)[0]
+            cut = len(places) * self._hidden
+            slots = slots.index_copy(0, places, seen[:cut].view(-1, self._hidden))
+            skips = skips.index_add(0, members, seen[cut:].view(-1, self._outputs))
+        h = functional.gelu(slots).view(len(skips), 1, -1)
+        h = functional.gelu(torch.baddbmm(self._fuse_bias, h, self._fuse))
+        return h, torch.baddbmm(self._head_bias, h, self._head) + skips.unsqueeze(1)
 
 
 class MultiScaleEmotionNet(nn.Module):
@@ -245,37 +303,29 @@ class MultiScaleEmotionNet(nn.Module):
 class EmotionStream:
     """The rolling window of one stream; before the first frame there was silence. Not thread-safe.
 
-    A hop costs the timbral filters on its new frames, the temporal filters on the newest second, and the small rest.
+    A hop costs the trunk's filters on its new frames, a second of the speech encoder, and the small rest.
     """
 
     def __init__(self, net: MultiScaleEmotionNet) -> None:
         self.net = net
+        self._trunk = TrunkStream(net.trunk)
         self._mels: dict[str, torch.Tensor] = {}
         self._hear_silence()
         self._start = dict(vars(self))  # all is replaced, never written to: what was heard first stays as it was
 
     def reset(self) -> None:
         """Forget everything heard."""
+        self._trunk.reset()
         vars(self).update(self._start)
 
     @torch.inference_mode()
     def _hear_silence(self) -> None:
-        trunk = self.net.trunk
         device = next(self.net.parameters()).device
-        self._mels = {s.name: torch.zeros(1, s.bands, s.frames, device=device) for s in SCALES}
-        self._x = trunk.normalise(self._mels["mel_512"])
-        self._timbre = trunk.timbre(self._x[..., TRUNK_PAST - 3 :])
-        self._tempo = trunk.tempo(self._x, TRUNK_FRAMES)
-        self._settled = self._settled_silence()
-        self._fresh = 0
+        self._mels = {s.name: torch.zeros(1, s.bands, s.frames, device=device) for s in SCALES if s.name != "mel_512"}
         self._until_pass = SPEECH_HOP - 1  # a frame is out half an FFT after its centre, so a hop ends one frame early
         silence = self.net.speech.hear_window(self._mels["mel_400"])
         self._tokens, self._loudness = silence.tokens, silence.loudness
         self._tonal = tonal_frames(self._mels["mel_4096"])
-
-    def _settled_silence(self) -> torch.Tensor:
-        """Temporal features of silence that goes on, for every frame of the window but the newest."""
-        return self._tempo[..., :1].expand(-1, -1, TRUNK_FRAMES - _UNSETTLED).clone()
 
     @torch.inference_mode()
     def push(self, mels: dict[str, torch.Tensor]) -> None:
@@ -289,31 +339,13 @@ class EmotionStream:
             name: torch.cat((kept, mels[name].unsqueeze(0)), dim=2)[..., -kept.shape[2] :]
             for name, kept in self._mels.items()
         }
-        new = mels["mel_512"].unsqueeze(0)
-        if new.shape[2] == 0:
-            return
-        trunk = self.net.trunk
-        longer = torch.cat((self._x, trunk.normalise(new)), dim=3)
-        count = min(new.shape[2], TRUNK_FRAMES)
-        timbre = trunk.timbre(longer[..., -(count + 6) :])
-        self._timbre = torch.cat((self._timbre, timbre), dim=2)[..., -TRUNK_FRAMES:]
-        self._x = longer[..., -self._x.shape[3] :]
-        self._fresh += new.shape[2]
+        self._trunk.push(mels["mel_512"])
 
     @torch.inference_mode()
     def describe(self) -> Description:
-        if self._fresh:
-            outputs = min(TRUNK_FRAMES, _UNSETTLED + self._fresh)
-            around = self._x[..., -(TRUNK_PAST + outputs + TRUNK_AHEAD) :]
-            tempo = self.net.trunk.tempo(around, outputs)
-            settled, unsettled = tempo[..., :-_UNSETTLED], tempo[..., -_UNSETTLED:]
-            self._settled = torch.cat((self._settled, settled), dim=2)[..., -(TRUNK_FRAMES - _UNSETTLED) :]
-            self._tempo = torch.cat((self._settled, unsettled), dim=2)
-            self._fresh = 0
-        frames = self.net.trunk.finish(torch.cat((self._timbre, self._tempo), dim=1))
         heard = Heard(self._tokens, self._loudness)
         mels = self._mels
-        return self.net.summarise(frames, heard, mels["mel_1024"], mels["mel_2048"], self._tonal)
+        return self.net.summarise(self._trunk.frames(), heard, mels["mel_1024"], mels["mel_2048"], self._tonal)
 
     def _hear(self, new: torch.Tensor) -> None:
         """The speech encoder's passes that `new` frames of mel_400 completed: one every hop."""

@@ -1,7 +1,7 @@
 """MSD_musicnn (Pons & Serra 2019, ISC licence) as PyTorch: the frozen trunk that knows what music sounds like.
 
 Only the timbral front end is dear (6 of 8 million multiplications a frame) and it looks at 7 frames, so a stream
-computes it once a frame and keeps it; the rest looks up to 64 frames ahead and is recomputed over the window.
+computes it once a frame and keeps it; the rest looks up to 64 frames ahead (trunk_stream.py).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from kelly_live.nets.scales import TRUNK_AHEAD, TRUNK_PAST
 
+BANDS = 96
 FRAME_CHANNELS = 561 + 3 * 64
 PENULTIMATE = 200
 TEMPORAL = (128, 64, 32)  # filter lengths in frames; TensorFlow's "same" pads (n-1)//2 left, n//2 right

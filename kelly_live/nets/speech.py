@@ -12,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from kelly_live.nets.packed import PackedLinear
 from kelly_live.nets.scales import SPEECH_CONTEXT, SPEECH_HOP, SPEECH_KEPT
 from kelly_live.nets.voice import activity, weighted_moments
 
@@ -46,9 +47,9 @@ class Block(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.attention_norm, self.feed_norm = nn.LayerNorm(WIDTH), nn.LayerNorm(WIDTH)
-        self.project = nn.Linear(WIDTH, 3 * WIDTH)  # queries, keys, values
-        self.mix = nn.Linear(WIDTH, WIDTH)
-        self.widen, self.narrow = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
+        self.project = PackedLinear(WIDTH, 3 * WIDTH)  # queries, keys, values
+        self.mix = PackedLinear(WIDTH, WIDTH)
+        self.widen, self.narrow = PackedLinear(WIDTH, 4 * WIDTH), PackedLinear(4 * WIDTH, WIDTH)
 
     def forward(self, x: torch.Tensor, newest: int | None = None) -> torch.Tensor:
         """`[B, T, WIDTH]` to the same, or to its `newest` tokens alone."""

@@ -13,7 +13,10 @@ from torch import nn
 from torch.nn import functional
 
 SEMITONES = 72  # six octaves up from A1, 55 Hz
-FRAME_ROWS = SEMITONES + 3  # and rise, fall, loudness
+_CLASHES = 6  # intervals in semitones at which two voices may sound together
+# A frame's own row each, below its semitones.
+_RISE, _FALL, _LOUDNESS, _CENTRE, _WIDTH, _LOWEST, _BEGUN, _NEW, _CLEAR, _CLASH = range(SEMITONES, SEMITONES + 10)
+FRAME_ROWS = _CLASH + _CLASHES
 _BASS = 24
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
 _MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
@@ -26,16 +29,30 @@ Mean = Callable[[torch.Tensor], torch.Tensor]
 
 
 def tonal_frames(mel: torch.Tensor) -> torch.Tensor:
-    """`mel_4096` `[B, 216, 1 + T]` to `[B, FRAME_ROWS, T]`: each semitone's height over its surroundings, how much the
-    sound rose and fell since the frame before, and how loud it is."""
+    """`mel_4096` `[B, 216, 1 + T]` to `[B, FRAME_ROWS, T]`: each semitone's height over its surroundings; how much the
+    sound rose and fell since the frame before, how loud it is; the centre and width of what sounds and its lowest note,
+    in octaves; how much and how many semitones began, how many are clear; how much sounds one to six semitones apart.
+    """
     step = mel.diff(dim=2)
-    now = mel[..., 1:]
-    around = functional.avg_pool1d(functional.pad(now.transpose(1, 2), (9, 9), mode="replicate"), 19, 1)
-    peaks = functional.relu(now - around.transpose(1, 2))
+    around = functional.avg_pool1d(functional.pad(mel.transpose(1, 2), (9, 9), mode="replicate"), 19, 1)
+    peaks = functional.relu(mel - around.transpose(1, 2))
     below = functional.pad(peaks, (0, 0, 1, 0))[:, :-1]
-    semitones = peaks[:, 0::3] + 0.5 * (below[:, 0::3] + peaks[:, 1::3])
-    rows = (functional.relu(step).mean(dim=1), functional.relu(-step).mean(dim=1), now.mean(dim=1))
-    return torch.cat((semitones, torch.stack(rows, dim=1)), dim=1)
+    all_semitones = peaks[:, 0::3] + 0.5 * (below[:, 0::3] + peaks[:, 1::3])
+    semitones, begun = all_semitones[..., 1:], functional.relu(all_semitones.diff(dim=2))
+    total = semitones.sum(dim=1, keepdim=True) + 1e-3
+    place = torch.arange(SEMITONES, device=mel.device).unsqueeze(0) / 12.0
+    centre, square = torch.split((torch.cat((place, place.square())) @ semitones) / total, 1, dim=1)
+    width = torch.sqrt((square - centre.square()).clamp_min(0.0) + 1e-6)
+    high = 0.3 * semitones.amax(dim=1, keepdim=True) + 0.1
+    lowest = (semitones > high).float().argmax(dim=1, keepdim=True) / 12.0
+    apart = functional.pad(semitones, (0, 0, 0, _CLASHES)).unfold(1, _CLASHES + 1, 1)  # [B, 72, T, 7]
+    clashes = torch.minimum(apart[..., :1], apart[..., 1:]).sum(dim=1).transpose(1, 2) / total
+    rows = (
+        functional.relu(step).mean(dim=1, keepdim=True), functional.relu(-step).mean(dim=1, keepdim=True),
+        mel[..., 1:].mean(dim=1, keepdim=True), centre, width, lowest, begun.sum(dim=1, keepdim=True),
+        (begun > 0.5).float().sum(dim=1, keepdim=True), (semitones > 0.2).float().sum(dim=1, keepdim=True),
+    )  # fmt: skip
+    return torch.cat((semitones, *rows, clashes), dim=1)
 
 
 def _unit(x: torch.Tensor, dim: int = -1) -> torch.Tensor:
@@ -73,7 +90,7 @@ class Tonality(nn.Module):
         self.turns: torch.Tensor
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        semitones, rise, fall, loudness = frames[:, :SEMITONES], frames[:, -3], frames[:, -2], frames[:, -1]
+        semitones, loudness = frames[:, :SEMITONES], frames[:, _LOUDNESS]
         peak = loudness.amax(dim=1, keepdim=True).clamp_min(1e-3)
         sounding = torch.sigmoid(8.0 * (loudness / peak - 0.35)) * (loudness / (loudness + 0.05)) + 1e-4
         share = sounding / sounding.sum(dim=1, keepdim=True)
@@ -85,14 +102,15 @@ class Tonality(nn.Module):
         def spread(x: torch.Tensor) -> torch.Tensor:
             return torch.sqrt(mean((x - mean(x).unsqueeze(-1)).square()) + 1e-6)
 
+        means = mean(frames)
         parts = [
-            *self._harmony(semitones, mean, share),
-            *self._register(semitones, mean, spread),
-            *self._motion(semitones, rise, sounding, mean),
+            *self._harmony(semitones, means[:, :SEMITONES], mean, share),
+            *self._register(frames, means, spread),
+            *self._motion(frames, means, sounding, share),
         ]
         levels = torch.quantile(loudness, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], device=frames.device), dim=1).T
-        rising, falling = mean(rise), mean(fall)
-        dynamics = (mean(loudness), spread(loudness), sounding.mean(dim=1), falling, rising / (falling + 1e-3))
+        rising, falling = means[:, _RISE], means[:, _FALL]
+        dynamics = (means[:, _LOUDNESS], spread(loudness), sounding.mean(dim=1), falling, rising / (falling + 1e-3))
         return torch.cat((*parts, levels, torch.stack(dynamics, dim=1)), dim=1)
 
     def _turned(self, chroma: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
@@ -100,10 +118,11 @@ class Tonality(nn.Module):
         turned = chroma.gather(1, self.turns[key])
         return turned / (turned.sum(dim=1, keepdim=True) + 1e-3)
 
-    def _harmony(self, semitones: torch.Tensor, mean: Mean, share: torch.Tensor) -> list[torch.Tensor]:
-        chroma = semitones.view(len(semitones), 6, 12, -1).sum(dim=1)
-        each = mean(semitones)
-        whole = each.view(-1, 6, 12).sum(dim=1)
+    def _harmony(
+        self, semitones: torch.Tensor, each: torch.Tensor, mean: Mean, share: torch.Tensor
+    ) -> list[torch.Tensor]:
+        chroma = semitones.reshape(len(semitones), 6, 12, -1).sum(dim=1)
+        whole = each.reshape(-1, 6, 12).sum(dim=1)
         shape = _unit(whole)
         major, minor, diatonic = (shape @ profiles.T for profiles in (self.major, self.minor, self.diatonic))
         best_major, best_minor = major.amax(dim=1), minor.amax(dim=1)
@@ -111,36 +130,33 @@ class Tonality(nn.Module):
         key = torch.stack((best_major, best_minor, best_major - best_minor, chances[:, :12].sum(dim=1)), dim=1)
         collection = diatonic.argmax(dim=1)
         tonic = chances.argmax(dim=1) % 12
-        bass = each[:, :_BASS].view(-1, 2, 12).sum(dim=1)
+        bass = each[:, :_BASS].reshape(-1, 2, 12).sum(dim=1)
         smooth = functional.avg_pool1d(chroma, _SMOOTH, 1, _SMOOTH // 2)
         smooth = smooth / (smooth.norm(dim=1, keepdim=True) + 1e-3)
-        intervals = torch.stack([mean((smooth * smooth.roll(-i, 1)).sum(dim=1)) for i in range(1, 7)], dim=1)
+        around = torch.cat((smooth, smooth[:, :6]), dim=1).unfold(1, 12, 1)[:, 1:]  # [B, 6, T, 12]
+        intervals = (around * smooth.transpose(1, 2).unsqueeze(1)).sum(dim=3)
         fit = torch.einsum("krc,bct->bkrt", self.chords, smooth).amax(dim=2)
-        kind = mean(torch.softmax(20.0 * fit, dim=1))
+        kind = torch.softmax(20.0 * fit, dim=1)
+        shown = mean(torch.cat((intervals, fit, kind), dim=1))
         stay = []
         for lag in _LAGS:
             later = share[:, lag:] / share[:, lag:].sum(dim=1, keepdim=True)
             stay.append(((smooth[..., lag:] * smooth[..., :-lag]).sum(dim=1) * later).sum(dim=1))
         return [
             key, self._turned(whole, collection), self._turned(whole, tonic), self._turned(bass, collection),
-            diatonic.amax(dim=1, keepdim=True), intervals, mean(fit), kind, torch.stack(stay, dim=1),
+            diatonic.amax(dim=1, keepdim=True), shown, torch.stack(stay, dim=1),
         ]  # fmt: skip
 
-    def _register(self, semitones: torch.Tensor, mean: Mean, spread: Mean) -> list[torch.Tensor]:
-        place = torch.arange(SEMITONES, device=semitones.device).unsqueeze(0) / 12.0
-        total = semitones.sum(dim=1) + 1e-3
-        centre, square = (torch.cat((place, place.square())) @ semitones).unbind(dim=1)
-        centre = centre / total
-        width = torch.sqrt((square / total - centre.square()).clamp_min(0.0) + 1e-6)
-        octaves = mean(semitones).view(-1, 6, 12).sum(dim=2)
-        high = 0.3 * semitones.amax(dim=1, keepdim=True) + 0.1
-        lowest = (semitones > high).float().argmax(dim=1) / 12.0
-        five = (mean(centre), spread(centre), mean(width), mean(lowest), spread(lowest))
-        return [torch.stack(five, dim=1), octaves / (octaves.sum(dim=1, keepdim=True) + 1e-3)]
+    def _register(self, frames: torch.Tensor, means: torch.Tensor, spread: Mean) -> list[torch.Tensor]:
+        octaves = means[:, :SEMITONES].reshape(-1, 6, 12).sum(dim=2)
+        spreads = spread(frames[:, [_CENTRE, _LOWEST]])
+        five = torch.cat((means[:, _CENTRE], spreads[:, 0], means[:, _WIDTH], means[:, _LOWEST], spreads[:, 1]))
+        return [five.view(5, -1).T, octaves / (octaves.sum(dim=1, keepdim=True) + 1e-3)]
 
     def _motion(
-        self, semitones: torch.Tensor, rise: torch.Tensor, sounding: torch.Tensor, mean: Mean
+        self, frames: torch.Tensor, means: torch.Tensor, sounding: torch.Tensor, share: torch.Tensor
     ) -> list[torch.Tensor]:
+        semitones, rise = frames[:, :SEMITONES], frames[:, _RISE]
         floor = rise.mean(dim=1, keepdim=True) + 0.5 * rise.std(dim=1, keepdim=True)
         inner = rise[:, 1:-1]
         onsets = (inner > floor) & (inner >= rise[:, :-2]) & (inner > rise[:, 2:])
@@ -149,17 +165,12 @@ class Tonality(nn.Module):
         power = torch.fft.rfft(centred, n=2 * rise.shape[1])
         echo = torch.fft.irfft(power.real.square() + power.imag.square())[:, 5:64]
         pulse = echo.amax(dim=1) / (centred.square().sum(dim=1) + 1e-4)
-        begun = functional.relu(functional.pad(semitones.diff(dim=2), (1, 0)))
+        # What began in the first frame began before the window.
+        begun = means[:, _BEGUN : _NEW + 1] - frames[:, _BEGUN : _NEW + 1, 0] * share[:, :1]
         middle, most = torch.quantile(rise, torch.tensor([0.5, 0.9], device=rise.device), dim=1)
-        rhythm = (
-            mean(rise), torch.sqrt(mean(rise.square()) + 1e-9), middle, most, rate, pulse,
-            mean(begun.sum(dim=1)), mean((begun > 0.5).float().sum(dim=1)),
-        )  # fmt: skip
         loudest = semitones.amax(dim=(1, 2), keepdim=True)
-        voices = (
-            mean((semitones > 0.4 * loudest + 0.05).float().sum(dim=1)),
-            mean((semitones > 0.2).float().sum(dim=1)),
-        )
-        total = semitones.sum(dim=1) + 1e-3
-        clashes = [mean(torch.minimum(semitones[:, :-i], semitones[:, i:]).sum(dim=1) / total) for i in range(1, 7)]
-        return [torch.stack((*rhythm, *voices, *clashes), dim=1)]
+        loud = ((semitones > 0.4 * loudest + 0.05).float().sum(dim=1) * share).sum(dim=1)
+        strength = torch.sqrt((rise.square() * share).sum(dim=1) + 1e-9)
+        rhythm = torch.stack((means[:, _RISE], strength, middle, most, rate, pulse), dim=1)
+        voices = torch.stack((loud, means[:, _CLEAR]), dim=1)
+        return [rhythm, begun, voices, means[:, _CLASH:]]
