@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kelly_live.domain import MODES, RHYTHMS, MusicParameters, NoteEvent
+from kelly_live.domain import RHYTHMS, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
+from kelly_live.music.glide import Glide
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, plan_phrase
 from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
 from kelly_live.protocols import NoteSink
@@ -24,10 +25,7 @@ from kelly_live.timebase import TempoMap, TempoPoint
 if TYPE_CHECKING:
     from kelly_live.generators.base import Generator
 
-# A tempo may change by this share of itself each beat: 60 -> 120 BPM takes about three bars, and a few BPM one beat.
-_GLIDE_PER_BEAT = 0.06
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
-_MODE_MARGIN = 0.08  # a new mode must outweigh the one in force by this much
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 _MOST_NOTES_PER_BEAT = 128  # a generator that wants more in one slice (at least a beat's worth) has lost its mind
 _LONGEST_NOTE_BEATS = 64.0
@@ -53,11 +51,18 @@ class ConductorStatus:
     tonic: str
     muted: tuple[Muted, ...]
     skipped_beats: float
+    beats_per_bar: int = 4
+
+    @property
+    def bars(self) -> float:
+        """How many bars have gone by, with the part of the present one."""
+        return self.beat / self.beats_per_bar
 
 
 class Conductor:
     """Steps the band through time: `start`, then `advance` often, then `finish`; or `play_through` to render.
 
+    What is asked for is not played at once: it glides (`music/glide.py`), each parameter at its musical place.
     With `length_bars` the last of that many bars is the closing one, and nothing follows. `muted` names players
     that could not even be loaded, so that the status tells of them too.
     """
@@ -98,12 +103,14 @@ class Conductor:
         self._muted: dict[str, Muted] = {}
         self._tempo: TempoMap | None = None
         self._parameters: MusicParameters | None = None
+        self._glide: Glide | None = None
         self._phrase: Phrase | None = None
         self._key: Key | None = None
+        self._busy = False
         self._slice = 0
         self._closing_bar: int | None = None
         self._skipped_beats = 0.0
-        self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._unloaded, 0.0)
+        self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._unloaded, 0.0, beats_per_bar)
 
     def programs(self) -> tuple[Descriptor, ...]:
         """Who plays on which channel, with which General MIDI program."""
@@ -132,6 +139,7 @@ class Conductor:
         bpm = _grained(parameters.tempo.suggested)
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
+        self._glide = Glide.begin(0.0, parameters, self._per_bar)
         self._phrase = self._key = self._closing_bar = None
         self._slice, self._skipped_beats = 0, 0.0
         self._muted = {}
@@ -196,6 +204,7 @@ class Conductor:
             tonic=key.tonic_name if key else NOTE_NAMES[self._tonic],
             muted=(*self._unloaded, *self._muted.values()),
             skipped_beats=self._skipped_beats,
+            beats_per_bar=self._per_bar,
         )
 
     def _slice_seconds(self) -> float:
@@ -214,11 +223,11 @@ class Conductor:
         self._slice = max(before, bar * self._slices_per_bar)
         self._skipped_beats += (self._slice - before) * self._slice_beats
 
-    def _play_slice(self, parameters: MusicParameters) -> None:
+    def _play_slice(self, asked: MusicParameters) -> None:
         start = self._slice * self._slice_beats
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
-        self._glide(start, parameters.tempo.suggested)
+        parameters = self._glided(start, asked)
         if self._length_bars is not None and bar == self._length_bars - 1:
             self._closing_bar = bar
         closing = bar == self._closing_bar
@@ -239,56 +248,52 @@ class Conductor:
             self._sink.play(sorted(felt, key=lambda note: (note.onset_beats, note.channel, note.pitch)))
         self._slice += 1
 
-    def _glide(self, beat: float, target: float) -> None:
-        """One slice's step towards the tempo that is asked for."""
-        bpm = self.tempo_map.bpm
-        most = max(_TEMPO_GRAIN_BPM, bpm * _GLIDE_PER_BEAT * self._slice_beats)
-        stepped = _grained(bpm + max(-most, min(most, target - bpm)))
-        if stepped != bpm:
-            point = TempoPoint(beat, stepped)
+    def _glided(self, beat: float, asked: MusicParameters) -> MusicParameters:
+        """The parameters in force from a beat on; a new tempo is told to the sink."""
+        self._glide = self._glide.step(beat, asked) if self._glide else Glide.begin(beat, asked, self._per_bar)
+        bpm = _grained(self._glide.played.tempo.suggested)
+        if bpm != self.tempo_map.bpm:
+            point = TempoPoint(beat, bpm)
             self.tempo_map.add(point)
             self._sink.tempo(point)
+        return self._glide.played
 
     def _phrase_for(self, bar: int, parameters: MusicParameters, *, closing: bool) -> Phrase:
-        """The plan in force, or a new one at a phrase's first bar (or at the bar that a skip landed on)."""
+        """The plan in force, or a new one: at a phrase's first bar (or at the bar that a skip landed on), and where
+        the key turns inside a phrase, the rest of which is then played as if it had been in the new key all along."""
         phrase = self._phrase
         if closing:
             if phrase is None or phrase.start_bar != bar or phrase.bars != 1:
-                key = self._key or self._next_key(parameters)
-                self._key = key
-                phrase = closing_phrase(bar // BARS_PER_PHRASE, key, start_bar=bar, beats_per_bar=self._per_bar)
-        elif phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars:
+                self._key = self._key or self._asked_key(parameters)
+                phrase = closing_phrase(bar // BARS_PER_PHRASE, self._key, start_bar=bar, beats_per_bar=self._per_bar)
+            self._phrase = phrase
+            return phrase
+        begins = phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars
+        key = self._asked_key(parameters)
+        if phrase is None or begins or key != self._key:
+            if begins:
+                self._busy = parameters.density >= _BUSY_DENSITY
             index = bar // BARS_PER_PHRASE
             start_bar = index * BARS_PER_PHRASE
             bars, leads_home = BARS_PER_PHRASE, False
             if self._length_bars is not None:
                 bars = min(bars, self._length_bars - 1 - start_bar)
                 leads_home = start_bar + bars == self._length_bars - 1
-            self._key = self._next_key(parameters)
             phrase = plan_phrase(
                 self._seed,
                 index,
-                self._key,
+                key,
                 start_bar=start_bar,
                 beats_per_bar=self._per_bar,
                 bars=bars,
-                busy=parameters.density >= _BUSY_DENSITY,
+                busy=self._busy,
                 leads_home=leads_home,
             )
-        self._phrase = phrase
+        self._key, self._phrase = key, phrase
         return phrase
 
-    def _next_key(self, parameters: MusicParameters) -> Key:
-        """The scale that is asked for; else the mode in force, unless another outweighs it clearly."""
-        if parameters.scale is not None:
-            return Key(self._tonic, parameters.scale)
-        weights = dict(zip(MODES, parameters.modes, strict=True))
-        heaviest = parameters.mode
-        now = self._key.scale.name if self._key else None
-        if now in weights and self._key and self._key.scale == mode_scale(now):
-            keeps = weights[heaviest] <= weights[now] + _MODE_MARGIN
-            return self._key if keeps else Key(self._tonic, mode_scale(heaviest))
-        return Key(self._tonic, mode_scale(heaviest))
+    def _asked_key(self, parameters: MusicParameters) -> Key:
+        return Key(self._tonic, parameters.scale or mode_scale(parameters.mode))
 
     def _ask(
         self, generator: Generator, parameters: MusicParameters, context: MusicContext, start: float, end: float
