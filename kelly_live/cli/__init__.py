@@ -26,6 +26,7 @@ COMMANDS = {
     "bench": "how late, how fast: measured on this machine",
     "train": "train the nets from labelled data",
     "evaluate": "measure the shipped nets on labelled data",
+    "judge": "does our music feel as it was meant to? ears that never heard it say",
     "data": "what a training manifest holds, and what it lacks",
 }
 COMMON_FLAGS = {"--debug": 0, "--profile": 1, "--culture": 1, "--device": 1}  # option -> values that it takes

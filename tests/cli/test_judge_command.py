@@ -1,0 +1,77 @@
+"""`kelly-live judge`: its options, its composer, and what it prints."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import mido
+import pytest
+
+from kelly_live.cli.judge import PIECE_SECONDS, composer
+from kelly_live.cli.parts import make_mapper
+from kelly_live.training import closed_loop
+from kelly_live.training.evaluation import Score
+from tests.cli.test_commands import run
+
+LOOP = closed_loop.ClosedLoop(
+    scores=(Score("human", "4 quadrants, notes judge", 0.6, 0.5, 0.7, 198),),
+    confusions=(closed_loop.Confusion("notes judge", "human", tuple((1, 2, 3, 4) for _ in range(4))),),
+    judges={"notes": {"clips": 767, "songs": 290, "validated": 0.65, "strengths": (0.1, 10.0, 10.0)}},
+)
+
+
+def sounding(midi: bytes) -> list[tuple[int, int, int]]:
+    """(channel 1-16, pitch, velocity) of each note."""
+    return [
+        (m.channel + 1, m.note, m.velocity)
+        for m in mido.MidiFile(file=io.BytesIO(midi))
+        if m.type == "note_on" and m.velocity
+    ]
+
+
+def test_both_readings_are_the_same_notes_and_the_piano_has_no_drums() -> None:
+    midi = composer(make_mapper())(0.5, 0.5, 3)
+    band, piano = (sounding(midi[name]) for name in ("band", "piano"))
+    assert 10 in {channel for channel, _, _ in band}
+    assert [note for note in band if note[0] != 10] == piano
+    programs = {m.program for m in mido.MidiFile(file=io.BytesIO(midi["piano"])) if m.type == "program_change"}
+    assert programs == {0}
+
+
+@pytest.mark.parametrize("arousal", [-0.8, 0.8])
+def test_pieces_last_about_half_a_minute_at_any_tempo(arousal: float) -> None:
+    midi = composer(make_mapper())(0.0, arousal, 1)["band"]
+    assert mido.MidiFile(file=io.BytesIO(midi)).length == pytest.approx(PIECE_SECONDS, rel=0.15)
+
+
+def test_seeds_play_in_several_keys() -> None:
+    compose = composer(make_mapper())
+    endings = {sounding(compose(0.5, -0.5, seed)["piano"])[-1][1] % 12 for seed in range(1, 9)}
+    assert len(endings) >= 3
+
+
+def test_it_prints_tables_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    asked: dict[str, object] = {}
+
+    def close(*args: object, **options: object) -> closed_loop.ClosedLoop:
+        asked.update(options)
+        return LOOP
+
+    monkeypatch.setattr(closed_loop, "close_the_loop", close)
+    assert run("judge", "--symbolic", "x", "--pieces", 3, "--workers", 1) == 0
+    printed = capsys.readouterr().out
+    assert "| human | 4 quadrants, notes judge | 0.600 | 0.500 – 0.700 | 198 |" in printed
+    assert "| Q4 asked | 1 | 2 | 3 | 4 |" in printed
+    assert (asked["pieces"], asked["workers"]) == (3, 1)
+    assert run("judge", "--symbolic", "x", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["scores"][0]["n"] == 198
+
+
+def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("judge") == 2
+    assert run("judge", "--symbolic", tmp_path, "--cache", tmp_path) == 1
+    assert run("judge", "--symbolic", tmp_path, "--mapper", tmp_path / "none.safetensors") == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kelly-live:")]
+    assert len(errors) == 2
