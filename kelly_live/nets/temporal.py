@@ -90,6 +90,13 @@ class EmotionTransitionModel(nn.Module):
     def forward(
         self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None = None
     ) -> TemporalOutput:
+        emotions, affect = self.evolved(emotion_sequence, timestamps, extra)
+        return TemporalOutput(emotions, self.transition(timestamps.diff(dim=1)), affect)
+
+    def evolved(
+        self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`forward` without the transitions, which only a forecast needs."""
         batch, steps, _ = emotion_sequence.shape
         if extra is None:
             extra = emotion_sequence.new_zeros(batch, steps, N_EXTRA)
@@ -111,8 +118,7 @@ class EmotionTransitionModel(nn.Module):
         logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MOST_SHIFT * torch.tanh(self.evolve(h))
         affect = torch.einsum("bsma,bma->bsa", share[..., 1:], extra[..., :N_AFFECT])
         affect = affect + MOST_CORRECTION * torch.tanh(self.evolve_affect(h))
-        affect = affect.clamp(-1.0, 1.0)
-        return TemporalOutput(torch.softmax(logits, dim=2), self.transition(timestamps.diff(dim=1)), affect)
+        return torch.softmax(logits, dim=2), affect.clamp(-1.0, 1.0)
 
     def forecast(
         self, emotions: torch.Tensor, affect: torch.Tensor, seconds: torch.Tensor

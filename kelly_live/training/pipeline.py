@@ -35,7 +35,7 @@ from kelly_live.training.ranks import Ranks
 from kelly_live.training.replay import Change, changes, reaction_scores, reader_scores
 from kelly_live.training.sounds import make_sounds
 from kelly_live.training.temporal import compare, described_scenes, evolve, make_stories, restlessness, train_temporal
-from kelly_live.training.unseen import keep, kept, recipe, unseen_scores, without
+from kelly_live.training.unseen import keep, kept, known_voices, recipe, unseen_scores, without
 from kelly_live.training.windows import (
     FIT,
     SHARD_CLIPS,
@@ -194,6 +194,8 @@ def train_emotion(
     if leave_out:
         unseen = ready["unseen"]
         scores = unseen_scores(unseen.clips, unseen.windows, answer(net, unseen.windows))
+        heard = ready["val"]
+        scores += known_voices(heard.clips, heard.windows, answer(net, heard.windows), leave_out)
         for line in table(scores).splitlines():
             say(line)
         for path in keep(sources.cache, made_by, leave_out, scores):
@@ -203,8 +205,8 @@ def train_emotion(
     scores = evaluate(val.clips, val.windows, answer(net, val.windows))
     learned = ready["fit"].followed_by(ready["fold"]) if settings.cross > 1 else ready["fit"]
     baseline = baseline_scores((learned.clips, learned.windows), (val.clips, val.windows))
-    kinds, heard = sound_windows(net, "val", sources.cache)
-    calm = sound_summary(kinds, heard, answer(net, heard), answer(net, val.windows))
+    kinds, calls = sound_windows(net, "val", sources.cache)
+    calm = sound_summary(kinds, calls, answer(net, calls), answer(net, val.windows))
     hop = hop_score(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu"))).value
     card = {
         "sources": sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),

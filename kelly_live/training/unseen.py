@@ -17,7 +17,17 @@ from kelly_live.atomic import write_atomically
 from kelly_live.domain import EMOTIONS
 from kelly_live.errors import ConfigError
 from kelly_live.nets.emotion import MultiScaleEmotionNet
-from kelly_live.training.evaluation import RESAMPLES, Answers, Score, average_recall, bootstrap, by_clip, share
+from kelly_live.training.evaluation import (
+    RESAMPLES,
+    Answers,
+    Measure,
+    Score,
+    average_recall,
+    bootstrap,
+    by_clip,
+    miscalibrated,
+    share,
+)
 from kelly_live.training.goals import UNSEEN
 from kelly_live.training.manifest import Clip
 from kelly_live.training.windows import Windows, ears_name
@@ -51,22 +61,51 @@ def without(parts: Mapping[str, list[Clip]], names: Sequence[str]) -> dict[str, 
     return {**kept, "unseen": unseen}
 
 
+def told_apart(sure: np.ndarray, right: np.ndarray) -> float:
+    """The chance that a right answer is surer than a wrong one (area under the ROC curve); .5 is a confidence that
+    knows nothing, nan where all are right or all are wrong."""
+    yes, no = sure[right], sure[~right]
+    if not len(yes) or not len(no):
+        return float("nan")
+    return float(np.mean((yes[:, None] > no).astype(float) + 0.5 * (yes[:, None] == no)))
+
+
 def unseen_scores(clips: Sequence[Clip], windows: Windows, answers: Answers) -> list[Score]:
-    """The choice of four by the shared emotion head, a clip's answer being the mean over its windows; and how often
-    the open answer among the eight is right on the same clips."""
+    """The choice of four by the shared emotion head, a clip's answer being the mean over its windows; how often the
+    open answer among the eight is right on the same clips; how sure it was, and what that was worth."""
     emotions = by_clip(answers.emotions, windows.clip, len(clips))
+    confidence = by_clip(answers.confidence, windows.clip, len(clips))
     scores = []
     for dataset in sorted({clip.dataset for clip in clips}):
         own = np.array([i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(emotions[i, 0])])
         truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in own])
         guess = np.array(_CHOICES)[emotions[own][:, _CHOICES].argmax(axis=1)]
+        right, sure = truth == emotions[own].argmax(axis=1), confidence[own]
         for name, measure in (
             ("accuracy of 4", share(truth == guess)),
             ("UAR of 4", average_recall(truth, guess)),
-            ("accuracy of the 4, open 8", share(truth == emotions[own].argmax(axis=1))),
+            ("accuracy of the 4, open 8", share(right)),
+            ("mean confidence", share(sure)),
+            ("ECE of confidence", miscalibrated(sure, right.astype(float))),
+            ("AUROC of confidence", _apart(sure, right)),
         ):
-            scores.append(Score(f"{UNSEEN}{dataset}", name, *bootstrap(measure, len(own), RESAMPLES), len(own)))
+            if not np.isnan(measure(np.arange(len(own)))):
+                scores.append(Score(f"{UNSEEN}{dataset}", name, *bootstrap(measure, len(own), RESAMPLES), len(own)))
     return scores
+
+
+def _apart(sure: np.ndarray, right: np.ndarray) -> Measure:
+    return lambda k: told_apart(sure[k], right[k])
+
+
+def known_voices(clips: Sequence[Clip], windows: Windows, answers: Answers, names: Sequence[str]) -> list[Score]:
+    """How sure the same net was of held-out voices in the languages that it did learn, beside each of `names`."""
+    confidence = by_clip(answers.confidence, windows.clip, len(clips))
+    own = np.array([i for i, c in enumerate(clips) if _asked(c) and c.language and not np.isnan(confidence[i])])
+    if not len(own):
+        return []
+    measured = bootstrap(share(confidence[own]), len(own), RESAMPLES)
+    return [Score(f"{UNSEEN}{name}", "mean confidence, known languages", *measured, len(own)) for name in names]
 
 
 def recipe(net: MultiScaleEmotionNet, settings: Mapping[str, Any], most: int, parts: Mapping[str, list[Clip]]) -> str:

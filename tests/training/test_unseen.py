@@ -19,7 +19,7 @@ from kelly_live.training import pipeline
 from kelly_live.training.evaluation import Answers
 from kelly_live.training.front_end import FrontEnd, save_front_end
 from kelly_live.training.manifest import Clip
-from kelly_live.training.unseen import keep, kept, unseen_scores, without
+from kelly_live.training.unseen import keep, kept, known_voices, told_apart, unseen_scores, without
 from kelly_live.training.windows import Windows
 from tests.training.tiny import make_corpus
 
@@ -61,6 +61,23 @@ def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
     assert scores["accuracy of 4"].n == 2
     assert scores["accuracy of the 4, open 8"].value == 0.0
     assert scores["accuracy of 4"].dataset == "unseen speech_en"
+
+
+def test_a_confidence_is_worth_what_it_tells_apart() -> None:
+    right = np.array([True, True, False, False])
+    assert told_apart(np.array([0.9, 0.8, 0.2, 0.1]), right) == 1.0
+    assert told_apart(np.array([0.1, 0.2, 0.8, 0.9]), right) == 0.0
+    assert told_apart(np.full(4, 0.5), right) == 0.5
+    assert np.isnan(told_apart(np.ones(2), np.ones(2, bool)))
+
+
+def test_voices_of_known_languages_stand_beside_the_unseen() -> None:
+    clips = [told(2, "speech_en", "en"), told(1, "speech_en", "en")]
+    sure = np.array([0.4, 0.6])
+    answers = Answers(np.eye(8)[:2], np.zeros((2, 10)), np.zeros((2, 3)), sure, sure, np.zeros((2, 9)), sure)
+    rows = {name: np.zeros((2, 1)) for name in Windows.__slots__} | {"clip": np.arange(2)}
+    (score,) = known_voices(clips, Windows(**rows), answers, ["polish"])
+    assert (score.dataset, score.value, score.n) == ("unseen polish", 0.5, 2)
 
 
 def test_only_the_same_recipe_is_believed(tmp_path: Path) -> None:
