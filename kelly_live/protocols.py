@@ -41,14 +41,27 @@ class AudioSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Morph:
+    """A way from here to there: from `origin` (None: from whatever is felt on the way) to where `to` leads, between
+    bar `start_bar` of the music and `bars` bars (over 0) later. It stays there until it is taken back."""
+
+    to: Steering
+    start_bar: float = 0.0
+    bars: float = 8.0
+    origin: EmotionState | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Steering:
-    """The performer's hand on the wheel: whatever is not None replaces what was heard. `freeze` holds the state."""
+    """The performer's hand on the wheel, in the order in which it acts: `freeze` holds what was heard; whatever else
+    is not None replaces it (numbers win over the emotion); `morph` leads on from there."""
 
     valence: float | None = None
     arousal: float | None = None
     dominance: float | None = None
     emotion: str | None = None
     freeze: bool = False
+    morph: Morph | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +77,9 @@ class Analyzer(Protocol):
 
     hop_seconds: float
 
-    def push(self, block: AudioWindow) -> Sequence[Reading]:
-        """Feed new samples (any number); returns one reading for each hop that they completed."""
+    def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
+        """Feed new samples (any number); returns one reading for each hop that they completed. `bar` says where the
+        music is, in bars since its start: a morph counts by it."""
 
     def steer(self, steering: Steering) -> None: ...
 

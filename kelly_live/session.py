@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from kelly_live.domain import AudioWindow
+from kelly_live.domain import AudioWindow, MusicParameters
 from kelly_live.errors import MidiError
 from kelly_live.midi.client import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
@@ -138,7 +138,7 @@ class LiveSession:
                 continue
             block, dropped = keep_latest(block, MAX_BACKLOG_SECONDS)
             self._dropped_seconds += dropped
-            for reading in self._analyzer.push(block):
+            for reading in self._analyzer.push(block, self._conductor.status().bars):
                 self._reading = reading
 
     def _play(self) -> None:
@@ -194,7 +194,7 @@ def accompany(
         conductor.start(0.0, opening.parameters)
         while (block := source.read(timeout=0.0)) is not None:
             position = block.end_time
-            readings.extend(analyzer.push(block))
+            readings.extend(analyzer.push(block, conductor.status().bars))
             conductor.advance(position, readings[-1].parameters)
             scheduler.advance(position)
             if on_progress is not None:
@@ -204,9 +204,26 @@ def accompany(
     return _close(readings, conductor, scheduler, end_beat=conductor.finish(position))
 
 
-def compose(reading: Reading, conductor: Conductor, scheduler: OfflineScheduler) -> Performance:
-    """Play one emotion through the conductor's `length_bars`; no audio."""
-    return _close([reading], conductor, scheduler, end_beat=conductor.play_through(reading.parameters))
+def compose(
+    reading: Reading,
+    conductor: Conductor,
+    scheduler: OfflineScheduler,
+    reading_at: Callable[[float], Reading] | None = None,
+) -> Performance:
+    """Play through the conductor's `length_bars`, no audio: one emotion, or what `reading_at` says at each bar.
+
+    `reading_at` is asked once a beat, with the bars that have gone by; each reading is dated where it falls.
+    """
+    readings = [reading]
+
+    def at_beat(beat: float) -> MusicParameters:
+        if reading_at is not None:
+            told = reading_at(beat / conductor.status().beats_per_bar)
+            readings.append(replace(told, state=replace(told.state, time=conductor.seconds_at(beat))))
+        return readings[-1].parameters
+
+    end_beat = conductor.play_through(reading.parameters, at_beat)
+    return _close(readings, conductor, scheduler, end_beat=end_beat)
 
 
 def _close(

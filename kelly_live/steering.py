@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from kelly_live.domain import EMOTION_VAD, EMOTIONS, EmotionState
 from kelly_live.errors import ConfigError
-from kelly_live.protocols import Steering
+from kelly_live.protocols import Morph, Steering
 
 # Width of an emotion's region in V/A/D: about half the mean distance between neighbouring anchors of EMOTION_VAD.
 ANCHOR_WIDTH = 0.35
@@ -51,13 +52,89 @@ def state_from(
     )
 
 
-def apply_steering(state: EmotionState, steering: Steering) -> EmotionState:
+def apply_steering(state: EmotionState, steering: Steering, bar: float = 0.0) -> EmotionState:
     """Replace what was heard by whatever the performer set; the probabilities then follow the new place.
 
-    An emotion brings its anchor's V, A and D; numbers win over it. Open dominance follows the categories once both
-    valence and arousal are set. Confidence rises by the steered share of valence and arousal. `freeze` holds a state
-    over time, so the caller must do it. Raises ConfigError for a number outside [-1, 1] or an unknown emotion.
+    First the hand: an emotion brings its anchor's V, A and D; numbers win over it. Open dominance follows the
+    categories once both valence and arousal are set. Confidence rises by the steered share of valence and arousal.
+    Then the morph leads on from there, as far as the music has come by `bar`. `freeze` comes before both; it holds a
+    state over time, so the caller must do it. Raises ConfigError for a number outside [-1, 1] or an unknown emotion.
     """
+    by_hand = _by_hand(state, steering)
+    return by_hand if steering.morph is None else _morphed(by_hand, steering.morph, bar)
+
+
+def morph_share(morph: Morph, bar: float) -> float:
+    """How much of its way a morph has made at a bar, 0-1. Raises ConfigError."""
+    if not (math.isfinite(morph.bars) and morph.bars > 0.0):
+        raise ConfigError(f"a morph of {morph.bars:g} bars; it must take more than 0")
+    return min(1.0, max(0.0, (bar - morph.start_bar) / morph.bars))
+
+
+def _morphed(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
+    """Linear in V, A, D and confidence. On the way the probabilities are those of the place that it passes through
+    (half way between sad and happy lies neutral, not half of each); towards either end they become that end's own."""
+    if morph.to.morph is not None:
+        raise ConfigError("a morph leads to another morph; it must lead to a place")
+    here = state if morph.origin is None else replace(morph.origin, time=state.time)
+    there = _by_hand(here, morph.to)
+    share = morph_share(morph, bar)
+    if share in (0.0, 1.0):
+        return there if share else here
+
+    def on_the_way(a: float, b: float) -> float:
+        return min(max(a, b), max(min(a, b), a + share * (b - a)))
+
+    valence = on_the_way(here.valence, there.valence)
+    arousal = on_the_way(here.arousal, there.arousal)
+    dominance = on_the_way(here.dominance, there.dominance)
+    end, of_end = (here, 1.0 - 2.0 * share) if share < 0.5 else (there, 2.0 * share - 1.0)
+    around = category_probabilities(valence, arousal, dominance)
+    probabilities = tuple(of_end * p + (1.0 - of_end) * q for p, q in zip(end.probabilities, around, strict=True))
+    confidence = on_the_way(here.confidence, there.confidence)
+    return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
+
+
+def nudged(steering: Steering, shown: EmotionState, *, valence: float = 0.0, arousal: float = 0.0) -> Steering:
+    """The hand moves an axis on by these steps, from where it holds it or else from what is shown. It takes the place
+    of a morph, whose other axes stay as they are shown."""
+    if steering.morph is not None:
+        steering = Steering(_near(shown.valence), _near(shown.arousal), _near(shown.dominance), freeze=steering.freeze)
+    if valence:
+        held = shown.valence if steering.valence is None else steering.valence
+        steering = replace(steering, valence=_near(held + valence))
+    if arousal:
+        held = shown.arousal if steering.arousal is None else steering.arousal
+        steering = replace(steering, arousal=_near(held + arousal))
+    return steering
+
+
+def described(steering: Steering, bar: float) -> list[str]:
+    """What the hand does, in the order in which it acts, a few words each; empty if nothing."""
+    words = ["frozen"] if steering.freeze else []
+    by_hand = _named(steering)
+    if by_hand:
+        words.append(f"by hand: {by_hand}")
+    if steering.morph is not None:
+        morph, goal = steering.morph, _named(steering.morph.to)
+        share = morph_share(morph, bar)
+        made = f"{share * morph.bars:.0f} of {morph.bars:g} bars"
+        words.append(f"morph to {goal}: {made}" if share < 1.0 else f"morphed to {goal}")
+    return words
+
+
+def _named(steering: Steering) -> str:
+    axes = (("V", steering.valence), ("A", steering.arousal), ("D", steering.dominance))
+    numbers = [f"{name}{number:+.2f}" for name, number in axes if number is not None]
+    return " ".join(([steering.emotion] if steering.emotion else []) + numbers)
+
+
+def _near(number: float) -> float:
+    """Inside the space, to two digits, so that ten steps of .1 are 1."""
+    return round(min(1.0, max(-1.0, number)), 2)
+
+
+def _by_hand(state: EmotionState, steering: Steering) -> EmotionState:
     for name in ("valence", "arousal", "dominance"):
         number = getattr(steering, name)
         if number is not None and not (math.isfinite(number) and -1.0 <= number <= 1.0):

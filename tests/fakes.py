@@ -48,12 +48,14 @@ class ScriptedAnalyzer:
         self.hop_seconds = hop_seconds
         self.steered: list[Steering] = []
         self.blocks = 0
+        self.bars: list[float] = []
         self._script = script
         self._heard = 0.0
         self._hops = 0
 
-    def push(self, block: AudioWindow) -> list[Reading]:
+    def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
         self.blocks += 1
+        self.bars.append(bar)
         self._heard += len(block.samples) / block.sample_rate
         readings = []
         while (self._hops + 1) * self.hop_seconds <= self._heard + 1e-9:

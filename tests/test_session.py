@@ -79,6 +79,35 @@ def test_composing_lasts_exactly_its_bars() -> None:
     assert made.end_seconds == pytest.approx(8 * 4 * 0.5)
 
 
+def test_composing_follows_the_feeling_from_beat_to_beat() -> None:
+    """80 to 160 BPM in four bars, asked once a beat; each reading is dated where it falls."""
+    scheduler, asked = OfflineScheduler(), []
+
+    def reading_at(bar: float) -> Reading:
+        asked.append(bar)
+        return Reading(state(valence=min(1.0, bar / 4.0)), parameters(80.0 * (1.0 + min(1.0, bar / 4.0))))
+
+    made = compose(reading_at(0.0), band(scheduler, length_bars=12), scheduler, reading_at)
+    assert asked == [0.0, *(0.25 * beat for beat in range(1, 48))]
+    bpms = {point.beat: point.bpm for point in made.tempo_map.points()}
+    assert min(beat for beat in bpms if beat > 0) <= 4.0
+    assert made.tempo_map.bpm == 160.0
+    assert sorted(bpms.values()) == list(bpms.values())
+    times = [reading.state.time for reading in made.readings]
+    assert times == sorted(times)
+    assert times[-1] == pytest.approx(made.tempo_map.seconds_at(47.0))
+
+
+def test_a_morph_counts_the_bars_of_the_music() -> None:
+    """10 s at 120 BPM are 5 bars; the analyzer is told where the music is with each block."""
+    scheduler, analyzer = OfflineScheduler(), ScriptedAnalyzer([(0.0, parameters(120.0))])
+    source = ScriptedSource(np.zeros(10 * RATE, np.float32), ManualClock())
+    accompany(source, analyzer, band(scheduler), scheduler, Reading(state(), parameters(120.0)))
+    assert analyzer.bars[0] == 0.0
+    assert analyzer.bars == sorted(analyzer.bars)
+    assert analyzer.bars[-1] == pytest.approx(5.0, abs=0.2)
+
+
 def test_a_source_that_fails_ends_the_render_with_its_error() -> None:
     scheduler = OfflineScheduler()
     source = ScriptedSource(np.zeros(RATE, np.float32), ManualClock(), failure=AudioError("the device is gone"))

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from kelly_live.domain import EMOTION_VAD, EMOTIONS, NEUTRAL_PROBABILITIES, EmotionState
 from kelly_live.errors import ConfigError
-from kelly_live.protocols import Steering
-from kelly_live.steering import apply_steering, category_probabilities, state_from
+from kelly_live.protocols import Morph, Steering
+from kelly_live.steering import apply_steering, category_probabilities, described, nudged, state_from
 
 unit = st.floats(-1.0, 1.0)
 HEARD = EmotionState(NEUTRAL_PROBABILITIES, 0.1, -0.2, 0.3, 0.4, time=7.0)
@@ -84,6 +84,92 @@ def test_whatever_is_set_wins_and_the_state_is_valid(
             assert getattr(state, name) == asked
     assert state.confidence >= HEARD.confidence
     assert sum(state.probabilities) == pytest.approx(1.0)
+
+
+def place(state: EmotionState) -> tuple[float, float, float]:
+    return state.valence, state.arousal, state.dominance
+
+
+SAD_TO_HAPPY = Steering(emotion="sad", morph=Morph(Steering(emotion="happy"), start_bar=2.0, bars=8.0))
+
+
+def test_a_morph_goes_in_a_straight_line_and_stays_there() -> None:
+    sad, happy = state_from(emotion="sad"), state_from(emotion="happy")
+    for bar, share in ((0.0, 0.0), (2.0, 0.0), (4.0, 0.25), (6.0, 0.5), (9.0, 0.875), (10.0, 1.0), (500.0, 1.0)):
+        state = apply_steering(HEARD, SAD_TO_HAPPY, bar)
+        assert place(state) == pytest.approx(
+            [a + share * (b - a) for a, b in zip(place(sad), place(happy), strict=True)]
+        )
+    assert apply_steering(HEARD, SAD_TO_HAPPY, 2.0).probabilities == sad.probabilities
+    assert apply_steering(HEARD, SAD_TO_HAPPY, 10.0).probabilities == happy.probabilities
+    assert apply_steering(HEARD, SAD_TO_HAPPY, 6.0).emotion == "neutral", "what lies between is felt, not half of each"
+
+
+@given(st.floats(0.0, 12.0), st.sampled_from(EMOTIONS), unit, unit)
+def test_a_morph_never_jumps(bar: float, emotion: str, valence: float, arousal: float) -> None:
+    steering = Steering(valence=valence, arousal=arousal, morph=Morph(Steering(emotion=emotion), 2.0, 8.0))
+    one, next_one = (apply_steering(HEARD, steering, bar + step) for step in (0.0, 0.01))
+    pairs = [
+        *zip(one.probabilities, next_one.probabilities, strict=True),
+        *zip(place(one), place(next_one), strict=True),
+    ]
+    assert all(abs(a - b) < 0.02 for a, b in pairs)
+
+
+def test_a_morph_leaves_from_where_it_was_taken_or_from_what_is_heard_on_the_way() -> None:
+    there = Steering(valence=1.0, arousal=1.0, dominance=1.0)
+    from_here = Steering(morph=Morph(there, 0.0, 4.0, origin=state_from(-1.0, -1.0, -1.0)))
+    assert place(apply_steering(HEARD, from_here, 2.0)) == (0.0, 0.0, 0.0)
+    heard_on_the_way = apply_steering(HEARD, Steering(morph=Morph(there, 0.0, 4.0)), 2.0)
+    assert place(heard_on_the_way) == pytest.approx((0.55, 0.4, 0.65))
+    assert HEARD.confidence < heard_on_the_way.confidence < 1.0
+    assert heard_on_the_way.time == HEARD.time
+
+
+def test_axes_that_a_morph_leaves_open_stay_as_the_hand_or_the_ear_has_them() -> None:
+    steering = Steering(arousal=0.5, morph=Morph(Steering(valence=1.0), 0.0, 4.0))
+    assert place(apply_steering(HEARD, steering, 4.0)) == (1.0, 0.5, HEARD.dominance)
+
+
+def test_the_hand_comes_before_the_morph() -> None:
+    """An override says where a morph leaves from, not where it ends."""
+    steering = Steering(valence=-0.4, arousal=0.0, morph=Morph(Steering(valence=0.4, arousal=0.8), 0.0, 8.0))
+    assert [apply_steering(HEARD, steering, bar).valence for bar in (0.0, 4.0, 8.0)] == pytest.approx([-0.4, 0.0, 0.4])
+
+
+@pytest.mark.parametrize("bars", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_morph_takes_time(bars: float) -> None:
+    with pytest.raises(ConfigError, match="it must take more than 0"):
+        apply_steering(HEARD, Steering(morph=Morph(Steering(valence=1.0), 0.0, bars)))
+
+
+def test_a_morph_does_not_lead_to_a_morph() -> None:
+    with pytest.raises(ConfigError, match="it must lead to a place"):
+        apply_steering(HEARD, Steering(morph=Morph(SAD_TO_HAPPY)))
+
+
+def test_nudges_add_up_and_stop_at_the_edge() -> None:
+    steering = Steering()
+    for _ in range(3):
+        steering = nudged(steering, HEARD, valence=0.1)
+    assert steering == Steering(valence=0.4)
+    for _ in range(12):
+        steering = nudged(steering, HEARD, arousal=-0.1)
+    assert steering == Steering(valence=0.4, arousal=-1.0)
+
+
+def test_a_nudge_takes_over_from_a_morph_where_it_is() -> None:
+    shown = apply_steering(HEARD, SAD_TO_HAPPY, 6.0)
+    steering = nudged(SAD_TO_HAPPY, shown, arousal=0.1)
+    assert steering == Steering(valence=0.09, arousal=0.22, dominance=0.07)  # rounded to two digits
+    assert place(apply_steering(HEARD, steering, 99.0)) == pytest.approx((0.09, 0.22, 0.07))
+
+
+def test_what_the_hand_does_in_words() -> None:
+    assert described(Steering(), 0.0) == []
+    both = Steering(valence=0.3, freeze=True, morph=Morph(Steering(emotion="happy"), 4.0, 8.0))
+    assert described(both, 7.2) == ["frozen", "by hand: V+0.30", "morph to happy: 3 of 8 bars"]
+    assert described(both, 12.0)[-1] == "morphed to happy"
 
 
 def test_steering_does_not_need_torch() -> None:

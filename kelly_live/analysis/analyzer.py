@@ -15,7 +15,7 @@ from kelly_live.steering import apply_steering
 
 class LiveAnalyzer:
     """Composes an EmotionReader and a Mapper. While frozen, the state is the one held when the freeze began
-    (neutral if nothing was felt yet); overrides act on top, frozen or not."""
+    (neutral if nothing was felt yet); overrides act on top, frozen or not, and a morph leads on from there."""
 
     def __init__(self, reader: EmotionReader, mapper: Mapper, steering: Steering | None = None) -> None:
         self.hop_seconds = reader.hop_seconds
@@ -24,13 +24,13 @@ class LiveAnalyzer:
         self._steering = steering or Steering()
         self._felt = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
 
-    def push(self, block: AudioWindow) -> Sequence[Reading]:
+    def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
         readings = []
         for state in self._reader.push(block):
             steering = self._steering
             if not steering.freeze:
                 self._felt = state
-            shown = apply_steering(replace(self._felt, time=state.time), steering)
+            shown = apply_steering(replace(self._felt, time=state.time), steering, bar)
             readings.append(Reading(shown, self._mapper(shown)))
         return readings
 

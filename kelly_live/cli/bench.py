@@ -70,9 +70,9 @@ def _hop(device: str) -> dict[str, Any]:
         hop_seconds = analyzer.hop_seconds
         steer = analyzer.steer
 
-        def push(self, block: AudioWindow) -> Sequence[Reading]:
+        def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
             start = time.perf_counter()
-            readings = analyzer.push(block)
+            readings = analyzer.push(block, bar)
             hops.append(time.perf_counter() - start)
             return readings
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from kelly_live.cli.options import OUTPUT_FILE, common, seed, steering
-from kelly_live.protocols import Steering
+from kelly_live.protocols import Reading, Steering
 
 
 @click.command()
@@ -21,29 +22,41 @@ from kelly_live.protocols import Steering
 def command(
     steering: Steering, bars: int, midi: Path, wav: Path | None, plot: Path | None, seed: int, device: str
 ) -> None:
-    """Music for an emotion: --valence V --arousal A [--dominance D], or --emotion NAME."""
-    if steering == Steering():
+    """Music for an emotion: --valence V --arousal A [--dominance D], or --emotion NAME; --morph-to leads on from it."""
+    if replace(steering, morph=None) == Steering():
         raise click.UsageError("say which emotion: --emotion NAME, or --valence V --arousal A")
     if steering.emotion is None and (steering.valence is None or steering.arousal is None):
         raise click.UsageError("--valence and --arousal go together (or give --emotion NAME)")
 
     from kelly_live.cli.parts import check_outputs, make_conductor, make_mapper, write_performance
     from kelly_live.midi.client import OfflineScheduler
-    from kelly_live.protocols import Reading
     from kelly_live.session import compose
-    from kelly_live.steering import state_from
+    from kelly_live.steering import apply_steering, state_from
 
     check_outputs([midi, wav, plot])
     state = state_from(steering.valence, steering.arousal, steering.dominance, steering.emotion)
-    parameters = make_mapper()(state)
+    mapper = make_mapper()
+
+    def reading_at(bar: float) -> Reading:
+        felt = apply_steering(state, Steering(morph=steering.morph), bar)
+        return Reading(felt, mapper(felt))
+
+    opening = reading_at(0.0)
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed, length_bars=bars)
-    performance = compose(Reading(state, parameters), conductor, scheduler)
-    write_performance(performance, conductor, title=f"Kelly Live: {state.emotion}", midi=midi, wav=wav, plot=plot)
+    performance = compose(opening, conductor, scheduler, reading_at if steering.morph is not None else None)
+    last = performance.readings[-1]
+    names = dict.fromkeys((state.emotion, last.state.emotion))  # one name if it stays the same
+    write_performance(performance, conductor, title=f"Kelly Live: {' to '.join(names)}", midi=midi, wav=wav, plot=plot)
     status = conductor.status()
-    click.echo(
-        f"{bars} bars of {state.emotion} (V {state.valence:+.2f} A {state.arousal:+.2f} D {state.dominance:+.2f}): "
-        f"{parameters.tempo.suggested:.0f} BPM, {status.tonic} {status.mode}, {performance.end_seconds:.1f} s"
-    )
+    way = f", in {steering.morph.bars:.0f} bars to {_told(last)}" if steering.morph is not None else ""
+    key = f"{status.tonic} {status.mode}" if not way else f"ending in {status.tonic} {status.mode}"
+    click.echo(f"{bars} bars of {_told(opening)}{way}, {key}, {performance.end_seconds:.1f} s")
     for path in filter(None, (midi, wav, plot)):
         click.echo(f"wrote {path}")
+
+
+def _told(reading: Reading) -> str:
+    state = reading.state
+    place = f"V {state.valence:+.2f} A {state.arousal:+.2f} D {state.dominance:+.2f}"
+    return f"{state.emotion} ({place}): {reading.parameters.tempo.suggested:.0f} BPM"

@@ -11,7 +11,7 @@ import click
 
 from kelly_live.domain import EMOTIONS
 from kelly_live.errors import NotBuiltYet
-from kelly_live.protocols import Steering
+from kelly_live.protocols import Morph, Steering
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,14 +43,39 @@ def common(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def _place(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Steering | None:
+    """Somewhere in the space of feelings: an emotion's name, or V,A or V,A,D from -1 to 1."""
+    if text is None:
+        return None
+    name = text.strip().lower()
+    if name in EMOTIONS:
+        return Steering(emotion=name)
+    try:
+        numbers = [float(part) for part in name.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) not in (2, 3) or not all(-1.0 <= number <= 1.0 for number in numbers):
+        choices = ", ".join(EMOTIONS)
+        raise click.BadParameter(f"{text!r} is no place: give one of {choices}; or V,A or V,A,D from -1 to 1")
+    return Steering(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None)
+
+
 def steering(function: F) -> F:
-    """--valence, --arousal, --dominance, --emotion, gathered into one `steering: Steering` argument."""
+    """--valence, --arousal, --dominance, --emotion, --morph-to and --morph-bars, gathered into one `steering: Steering`
+    argument; a morph begins with the music."""
     axis = click.FloatRange(-1.0, 1.0)
 
     @click.option("--valence", type=axis, help="Displeasure -1 ... 1 pleasure.")
     @click.option("--arousal", type=axis, help="Calm -1 ... 1 excited.")
     @click.option("--dominance", type=axis, help="Submissive -1 ... 1 in control.")
     @click.option("--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="By name instead.")
+    @click.option(
+        "--morph-to",
+        metavar="PLACE",
+        callback=_place,
+        help="Go there from the start on, and stay: an emotion, or V,A or V,A,D.",
+    )
+    @click.option("--morph-bars", type=click.IntRange(1, 1000), default=8, show_default=True, help="In how many bars.")
     @functools.wraps(function)
     def wrapped(
         *args: Any,
@@ -58,9 +83,12 @@ def steering(function: F) -> F:
         arousal: float | None,
         dominance: float | None,
         emotion: str | None,
+        morph_to: Steering | None,
+        morph_bars: int,
         **kwargs: Any,
     ) -> Any:
-        chosen = Steering(valence=valence, arousal=arousal, dominance=dominance, emotion=emotion)
+        morph = None if morph_to is None else Morph(morph_to, bars=float(morph_bars))
+        chosen = Steering(valence=valence, arousal=arousal, dominance=dominance, emotion=emotion, morph=morph)
         return function(*args, steering=chosen, **kwargs)
 
     return wrapped  # type: ignore[return-value]

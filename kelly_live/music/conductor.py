@@ -7,7 +7,7 @@ and reads no clock: `now` comes in from outside. All times are monotonic seconds
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -175,12 +175,19 @@ class Conductor:
         self._publish(now)
         return float((self._closing_bar + 1) * self._per_bar)
 
-    def play_through(self, parameters: MusicParameters) -> float:
-        """Play all of `length_bars` from second 0, faster than real time; returns the end beat."""
+    def play_through(
+        self, parameters: MusicParameters, at_beat: Callable[[float], MusicParameters] | None = None
+    ) -> float:
+        """Play all of `length_bars` from second 0, faster than real time; returns the end beat. `at_beat` is asked at
+        each beat after the first for the parameters from there on."""
         if self._length_bars is None:
             raise ConfigError("playing through needs an end; give the conductor length_bars")
         self.start(0.0, parameters)
+        asked = 0
         while not self.done:
+            beat = int(self._slice * self._slice_beats)
+            if at_beat is not None and beat > asked:
+                asked, parameters = beat, at_beat(float(beat))
             self.advance(self._slice_seconds(), parameters)
         return float(self._length_bars * self._per_bar)
 
