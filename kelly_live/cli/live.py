@@ -30,7 +30,7 @@ def command(
     seed: int | None,
     device: str,
 ) -> None:
-    """Listen, feel, play, send, until Ctrl-C."""
+    """Listen, feel, play, send, until Ctrl-C. In a terminal, keys steer it: ? lists them."""
     import sys
 
     from kelly_live.audio.devices import resolve_input
@@ -38,7 +38,9 @@ def command(
     from kelly_live.cli.parts import make_analyzer, make_conductor
     from kelly_live.midi.client import SchedulerClient
     from kelly_live.session import LiveSession, Snapshot
+    from kelly_live.steering import described
     from kelly_live.timebase import MonotonicClock
+    from kelly_live.ui.keys import HELP, Keyboard, press
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
     # The audio callback and the conductor wait at most this long for a thread that computes, not the usual 5 ms.
@@ -49,7 +51,8 @@ def command(
     sink = SchedulerClient(midi_out, send_clock=clock == "send")
     try:
         port = sink.open()
-        analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze))
+        hand = replace(steering, freeze=freeze)
+        analyzer, opening = make_analyzer(device, hand)
         conductor = make_conductor(sink, seed=seed)
         session = LiveSession(
             source=PortAudioSource(audio_in, now),
@@ -66,11 +69,24 @@ def command(
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         virtual = " (a virtual port: connect your synth or DAW to it)" if port.is_virtual else ""
         click.echo(f"listening to {heard.name!r}, playing into {port.name!r}{virtual}, seed {seed}; Ctrl-C stops")
-        with StatusView(sys.stdout, now) as view:
+        with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
+            if keyboard.live:
+                view.say(HELP)
 
             def on_status(snapshot: Snapshot) -> None:
+                nonlocal hand
+                bars = snapshot.conductor.bars
+                for key in keyboard.poll():
+                    pressed = press(key, hand, snapshot.reading.state, bars)
+                    if pressed.steering != hand:
+                        hand = pressed.steering
+                        analyzer.steer(hand)
+                    if pressed.help:
+                        view.say(HELP)
+                    if pressed.quit:
+                        session.stop()
                 muted = ", ".join(player.name for player in snapshot.conductor.muted)
-                remarks = ["frozen"] * freeze + [f"muted: {muted}"] * bool(muted)
+                remarks = described(hand, bars) + [f"muted: {muted}"] * bool(muted)
                 view.show(
                     LiveStatus(
                         state=snapshot.reading.state,

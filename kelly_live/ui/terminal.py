@@ -104,6 +104,14 @@ class StatusView:
         self._write(self._erase + line + padding)
         self._drawn = len(line)
 
+    def say(self, text: str) -> None:
+        """A line that stays, above the status."""
+        if self._in_place:
+            blank = " " * self._drawn + "\r" if self._erase == "\r" and self._drawn else ""
+            text = self._erase + blank + text
+            self._drawn, self._due = 0, float("-inf")
+        self._write(text + "\n")
+
     def close(self) -> None:
         """Leave the last line standing, and the cursor below it."""
         if self._in_place and self._drawn:

@@ -74,6 +74,26 @@ def test_no_color_means_no_escape_codes_and_no_leftovers() -> None:
     assert len(second) >= len(first), "the longer line before must be painted over"
 
 
+def test_what_is_said_stands_above_the_line_that_is_redrawn() -> None:
+    terminal, clock = Terminal(), ManualClock()
+    with StatusView(terminal, clock, {"TERM": "xterm"}) as view:
+        view.show(status())
+        view.say("keys: f freezes")
+        view.show(status("sad"))  # at once, however soon
+    before, said, after = terminal.getvalue().partition("\r\x1b[2Kkeys: f freezes\n")
+    assert said
+    assert before.count("happy 72%") == after.count("sad 72%") == 1
+
+
+def test_without_escape_codes_what_is_said_paints_over_the_line() -> None:
+    terminal = Terminal()
+    view = StatusView(terminal, ManualClock(), {"TERM": "xterm", "NO_COLOR": "1"})
+    view.show(status())
+    shown = len(terminal.getvalue().lstrip("\r"))
+    view.say("keys")
+    assert terminal.getvalue().endswith("\r" + " " * shown + "\rkeys\n")
+
+
 @pytest.mark.parametrize(("stream", "term"), [(io.StringIO(), "xterm"), (Terminal(), "dumb")])
 def test_plain_lines_every_5_s_and_when_the_emotion_changes(stream: io.StringIO, term: str) -> None:
     clock = ManualClock()

@@ -1,0 +1,248 @@
+"""Keys become steering; the terminal they come from is given back as it was, whatever happens."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.domain import EMOTIONS, EmotionState
+from kelly_live.protocols import Morph, Steering
+from kelly_live.steering import apply_steering, state_from
+from kelly_live.ui.keys import HELP, Keyboard, KeyParser, press
+
+SHOWN = state_from(0.2, -0.3, 0.1)
+ARROWS = {"up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b[D"}
+
+
+def after(*keys: str, steering: Steering | None = None, shown: EmotionState = SHOWN, bars: float = 0.0) -> Steering:
+    steering = steering or Steering()
+    for key in keys:
+        steering = press(key, steering, shown, bars).steering
+    return steering
+
+
+def test_f_freezes_and_follows_again() -> None:
+    assert after("f") == Steering(freeze=True)
+    assert after("f", "f") == Steering()
+
+
+def test_arrows_move_one_axis_by_a_tenth_and_make_it_manual() -> None:
+    assert after("right") == Steering(valence=0.3)
+    assert after("left", "left") == Steering(valence=0.0)
+    assert after("up", "right", "down") == Steering(valence=0.3, arousal=-0.3)
+    assert after(*["up"] * 30).arousal == 1.0
+
+
+@pytest.mark.parametrize(("key", "emotion"), [(str(n), name) for n, name in enumerate(EMOTIONS, start=1)])
+def test_a_number_morphs_from_here_to_its_emotion_in_8_bars_from_the_next_bar_line(key: str, emotion: str) -> None:
+    steering = after(key, bars=5.3)
+    assert steering == Steering(morph=Morph(Steering(emotion=emotion), 6.0, 8.0, SHOWN))
+    assert apply_steering(state_from(), steering, 5.3).valence == SHOWN.valence
+    assert apply_steering(state_from(), steering, 14.0).emotion == emotion
+
+
+def test_an_arrow_takes_over_from_a_morph() -> None:
+    assert after("1", "right") == Steering(valence=0.3, arousal=-0.3, dominance=0.1)
+
+
+def test_0_lets_go_of_everything() -> None:
+    assert after("f", "up", "3", "0") == Steering()
+
+
+def test_questions_and_the_end() -> None:
+    assert press("?", Steering(freeze=True), SHOWN, 0.0).help
+    assert press("q", Steering(freeze=True), SHOWN, 0.0).quit
+    assert after("?", "q", "x", "9", "Q", "escape") == Steering()
+    for name in EMOTIONS:
+        assert name in HELP
+
+
+def test_the_bytes_of_keys() -> None:
+    assert KeyParser().feed(b"f1?Q") == ["f", "1", "?", "q"]
+    for name, sequence in ARROWS.items():
+        assert KeyParser().feed(sequence) == [name]
+        assert KeyParser().feed(sequence.replace(b"[", b"O")) == [name]  # as some terminals send them
+    assert KeyParser().feed(b"\x1b[1;2C") == ["right"]  # with shift
+
+
+@pytest.mark.parametrize("other", [b"\x1b[15~", b"\x1b[3~", b"\x1bOP", b"\x1bf", b"\r\n\t \x7f", "ä1€".encode()[:2]])
+def test_other_keys_are_no_keys(other: bytes) -> None:
+    parser = KeyParser()
+    assert parser.feed(other) == []
+    assert parser.feed(b"f") == ["f"]
+
+
+def test_the_escape_key_alone_swallows_nothing_that_comes_later() -> None:
+    parser = KeyParser()
+    assert parser.feed(b"\x1b") == []
+    assert parser.feed(b"") == []  # nothing followed
+    assert parser.feed(b"f") == ["f"]
+    assert KeyParser().feed(b"\x1b\x1b[A") == ["up"]
+
+
+@given(st.lists(st.sampled_from([*ARROWS.values(), b"f", b"\x1b[15~", b"8", b"\x1bOA"]), max_size=12), st.data())
+def test_keys_that_arrive_in_pieces_are_the_same_keys(typed: list[bytes], data: st.DataObject) -> None:
+    whole = b"".join(typed)
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)), max_size=6, unique=True)))
+    pieces = [whole[a:b] for a, b in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
+    parser = KeyParser()
+    assert [key for piece in pieces if piece for key in parser.feed(piece)] == KeyParser().feed(whole)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_it(data: bytes) -> None:
+    parser = KeyParser()
+    for key in [*parser.feed(data), *parser.feed(b""), *parser.feed(b"f")]:
+        press(key, Steering(), SHOWN, 0.0)
+
+
+@pytest.mark.parametrize("stream", [io.StringIO("fff"), None])
+def test_without_a_terminal_it_is_off(stream: io.StringIO | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", stream)
+    with Keyboard() as keyboard:
+        assert not keyboard.live
+        assert keyboard.poll() == []
+
+
+# A shell's child with a controlling terminal of its own: it says what it reads, and how the terminal is set.
+CHILD = """
+import sys, termios, time
+from kelly_live.ui.keys import Keyboard
+def modes(): return "raw" if not termios.tcgetattr(0)[3] & (termios.ICANON | termios.ECHO) else "cooked"
+print(modes(), flush=True)
+with Keyboard() as keyboard:
+    print(modes(), flush=True)
+    while True:
+        for key in keyboard.poll():
+            print("key", key, modes(), flush=True)
+            if key == "q": sys.exit(0)
+            if key == "x": raise SystemError("a fault")
+        time.sleep(0.005)
+"""
+
+
+class OnTerminal:
+    """A program on a pseudo-terminal, in a session of its own, as from a shell."""
+
+    def __init__(self, code: str) -> None:
+        import pty
+
+        self.pid, self.ours = pty.fork()
+        if self.pid == 0:
+            os.execv(sys.executable, [sys.executable, "-c", code])
+        self.said = ""
+
+    def type(self, keys: bytes) -> None:
+        os.write(self.ours, keys)
+
+    def wait_for(self, text: str, seconds: float = 20.0) -> None:
+        """Until it has said this. Raises AssertionError."""
+        import select
+
+        deadline = time.monotonic() + seconds
+        while text not in self.said:
+            assert time.monotonic() < deadline, f"{text!r} is not in {self.said!r}"
+            if select.select([self.ours], [], [], 0.1)[0]:
+                try:
+                    self.said += os.read(self.ours, 4096).decode()
+                except OSError as gone:
+                    raise AssertionError(f"it ended; {text!r} is not in {self.said!r}") from gone
+        self.said = self.said.split(text, 1)[1]
+
+    def modes(self) -> str:
+        import termios
+
+        cooked = termios.ICANON | termios.ECHO
+        return "cooked" if termios.tcgetattr(self.ours)[3] & cooked == cooked else "raw"
+
+    def wait_until(self, true: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + 20.0
+        while not true():
+            assert time.monotonic() < deadline, what
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.ours)
+
+
+@pytest.fixture
+def child() -> Iterator[OnTerminal]:
+    pytest.importorskip("termios")
+    program = OnTerminal(CHILD)
+    program.wait_for("cooked")
+    program.wait_for("raw")
+    yield program
+    program.close()
+
+
+def test_a_terminal_gives_keys_at_once_and_unechoed(child: OnTerminal) -> None:
+    child.type(b"f\x1b[A7")
+    child.wait_for("key f raw")
+    child.wait_for("key up raw")
+    child.wait_for("key 7 raw")
+
+
+@pytest.mark.parametrize(
+    ("end", "how"), [(b"q", "the end"), (b"x", "a fault"), (b"\x03", "Ctrl-C"), (signal.SIGTERM, "a handled signal")]
+)
+def test_the_terminal_is_given_back_however_it_ends(end: bytes | int, how: str) -> None:
+    pytest.importorskip("termios")
+    program = OnTerminal("import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n" + CHILD)
+    program.wait_for("raw")
+    assert program.modes() == "raw"
+    if isinstance(end, bytes):
+        program.type(end)
+    else:
+        os.kill(program.pid, end)
+    os.waitpid(program.pid, 0)
+    assert program.modes() == "cooked", how
+    os.close(program.ours)
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="asks a shell with job control to stop and continue it")
+def test_ctrl_z_gives_the_terminal_back_and_it_is_taken_again_afterwards(tmp_path: Path) -> None:
+    pytest.importorskip("termios")
+    (tmp_path / "child.py").write_text(CHILD)
+    shell = OnTerminal("import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '--noediting', '-i'])")
+    shell.type(f"{sys.executable} {tmp_path}/child.py\n".encode())
+    shell.wait_for("\nraw")
+    shell.type(b"f")
+    shell.wait_for("key f raw")
+    shell.type(b"\x1a")
+    shell.wait_for("Stopped")
+    assert shell.modes() == "cooked"
+    shell.type(b"echo back-$((6*7))\n")
+    shell.wait_for("back-42")
+    shell.type(b"bg\n")  # in the background it leaves the terminal alone
+    shell.type(b"jobs; echo still-$((6*7))\n")
+    shell.wait_for("Running")
+    shell.wait_for("still-42")
+    assert shell.modes() == "cooked"
+    shell.type(b"fg\n")
+    shell.wait_until(lambda: shell.modes() == "raw", "it takes the terminal again")
+    shell.type(b"8")
+    shell.wait_for("key 8 raw")
+    shell.type(b"q")
+    shell.wait_for("key q")
+    shell.wait_until(lambda: shell.modes() == "cooked", "it gives the terminal back")
+    shell.close()
+
+
+def test_keys_need_no_torch() -> None:
+    check = "import sys, kelly_live.ui.keys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
