@@ -10,6 +10,7 @@ import kelly_live
 PACKAGE = Path(kelly_live.__file__).parent
 GROUND = {
     "domain", "errors", "config", "timebase", "matching", "protocols", "steering", "atomic", "quiet", "level",
+    "measures",
     "__version__",
 }  # fmt: skip
 ALLOWED = {
@@ -19,8 +20,9 @@ ALLOWED = {
     "music": GROUND,
     "generators": GROUND | {"music"},
     "midi": GROUND,
-    "training": GROUND | {"analysis", "nets", "audio"},
+    "training": GROUND | {"analysis", "nets", "audio", "cultures"},
     "ui": GROUND,
+    "cultures": GROUND,
 }
 TORCH_ROOMS = {"nets", "analysis", "training"}
 # The conductor asks generators through their contract, which lies with the generators.

@@ -1,0 +1,337 @@
+"""What a culture preset says, each number with where it comes from; read from YAML, and refused where it breaks a rule.
+
+Units are in the names. A parameter is `Known` (measured or cited) or None: absent means absent, the base mapping stays.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from kelly_live.cultures.safe_yaml import Node, read_nodes
+from kelly_live.domain import MODES, RHYTHMS
+
+T = TypeVar("T")
+FORMAT = 1
+SOURCES = ("measured", "cited", "absent")
+TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)  # of presets and modes; no dot or slash: never leaves its folder
+MAX_NAME = 48
+_TOLERANCE = 0.01  # shares are written to four digits: fifty of them may be off by this much together
+
+Shares = tuple[tuple[str, float], ...]  # name -> share, the largest first
+Quantiles = tuple[float, float, float]  # 20, 50 and 80 % over pieces unless the field says otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Known(Generic[T]):
+    """A value and its ground: `source` measured or cited, from `n` (None if the citation gives none) of `of`
+    ("tunes", "recordings"), and the corpus or publication."""
+
+    value: T
+    source: str
+    n: int | None
+    of: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """A makam, raga, dastgah, banshi …: `name` as typed after the colon. `scale_cents` rise from 0 (the tonic) to
+    under 1200, `degree_weights` are their shares of the sounding time, `intervals` the shares of signed melodic steps
+    (cents). `share` of the corpus; `valence` -1 to 1 only where somebody asked listeners."""
+
+    name: str
+    title: str
+    share: Known[float] | None
+    scale_cents: Known[tuple[float, ...]] | None
+    degree_weights: Known[tuple[float, ...]] | None
+    intervals: Known[Shares] | None
+    valence: Known[float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """Whom a number is owed to, and under which terms."""
+
+    corpus: str
+    origin: str
+    licence: str
+    credit: str
+
+
+@dataclass(frozen=True, slots=True)
+class CulturePreset:
+    """One tradition. `languages` are ISO 639 codes; `absent` pairs each field that is not known with the reason.
+
+    tempo_bpm           beats a minute, 20/50/80 % (the beat of `metres`: a dotted quarter in 6/8)
+    metres, groupings   share of each metre; how its smallest unit groups into beats ("9/8": 2+2+2+3)
+    onset_profiles      chance of an onset at each place of the bar, as "metre" -> places (first = downbeat)
+    rhythms             weights over RHYTHMS; density: melody notes a beat; npvi: contrast of neighbouring durations
+    register, ambitus_semitones   10/50/90 % of the melody's MIDI pitch; 20/50/80 % of a piece's range
+    scale_cents, degree_weights, intervals   as in Mode, over all modes
+    mode_preferences    weights over the seven MODES, only where the scales are diatonic
+    ornaments           kind -> ornaments a note
+    swing_ratio, swing_by_tempo   long to short eighth; band of BPM -> ratio
+    timing              shares behind, on and ahead of the beat; microtiming_ms: instrument -> mean onset offset
+    dynamics            10/50/90 % of velocity over 127
+    texture             one of TEXTURES; only "chordal" has triads
+    """
+
+    name: str
+    title: str
+    summary: str
+    region: str
+    languages: tuple[str, ...]
+    tempo_bpm: Known[Quantiles] | None
+    metres: Known[Shares] | None
+    groupings: Known[tuple[tuple[str, tuple[int, ...]], ...]] | None
+    onset_profiles: Known[tuple[tuple[str, tuple[float, ...]], ...]] | None
+    rhythms: Known[tuple[float, ...]] | None
+    density: Known[float] | None
+    npvi: Known[float] | None
+    register: Known[Quantiles] | None
+    ambitus_semitones: Known[Quantiles] | None
+    scale_cents: Known[tuple[float, ...]] | None
+    degree_weights: Known[tuple[float, ...]] | None
+    intervals: Known[Shares] | None
+    mode_preferences: Known[tuple[float, ...]] | None
+    ornaments: Known[Shares] | None
+    swing_ratio: Known[float] | None
+    swing_by_tempo: Known[Shares] | None
+    timing: Known[Quantiles] | None
+    microtiming_ms: Known[Shares] | None
+    dynamics: Known[Quantiles] | None
+    texture: Known[str] | None
+    modes: tuple[Mode, ...]
+    credits: tuple[Credit, ...]
+    absent: tuple[tuple[str, str], ...]
+
+    @property
+    def triads(self) -> bool | None:
+        """Whether the tradition has chords under the melody; None if nobody says."""
+        return None if self.texture is None else self.texture.value == "chordal"
+
+    def mode(self, name: str) -> Mode | None:
+        """The mode called `name`, or None."""
+        return next((mode for mode in self.modes if mode.name == name), None)
+
+
+def load_file(path: Path) -> CulturePreset:
+    """Read and check one preset. Raises ConfigError naming file, line and field; a preset can do nothing else."""
+    return parse_preset(read_nodes(path), path.stem)
+
+
+def parse_preset(root: Node, stem: str) -> CulturePreset:
+    """Check a preset read from `<stem>.yaml`. Raises ConfigError naming file, line and field."""
+    given = root.map()
+    form = _needed(root, given, "format").whole(0, 10_000)
+    if form != FORMAT:
+        given["format"].fail(f"is {form}; this kelly-live reads format {FORMAT}: take the preset that fits, or update")
+    name = _name(_needed(root, given, "name"))
+    if name != stem:
+        given["name"].fail(f"is {name!r}; it must be the file's own name, {stem!r}")
+    head = ("format", "name", "title", "summary", "region", "languages", "modes", "credits")
+    for key, node in given.items():
+        if key not in head and key not in PARAMETERS:
+            node.fail(f"is not a field of a preset; the fields are: {', '.join((*head, *PARAMETERS))}")
+    absent: list[tuple[str, str]] = []
+    known = {key: _known(given[key], read, key, absent) if key in given else None for key, read in PARAMETERS.items()}
+    absent += [(key, "not stated") for key in PARAMETERS if key not in given]
+    _same_length(known, given)
+    modes = given["modes"].map() if "modes" in given else {}
+    credits_ = given["credits"].list() if "credits" in given else []
+    languages = given["languages"].list() if "languages" in given else []
+    return CulturePreset(
+        name=name,
+        title=_needed(root, given, "title").text(80),
+        summary=_needed(root, given, "summary").text(600),
+        region=_needed(root, given, "region").text(60),
+        languages=tuple(node.text(12) for node in languages),
+        modes=tuple(_mode(key, node) for key, node in modes.items()),
+        credits=tuple(_credit(node) for node in credits_),
+        absent=tuple(absent),
+        **known,
+    )
+
+
+def _needed(parent: Node, given: dict[str, Node], key: str) -> Node:
+    if key not in given:
+        parent.fail(f"lacks {key!r}; add it")
+    return given[key]
+
+
+def _name(node: Node, text: str | None = None) -> str:
+    name = node.text(MAX_NAME) if text is None else text
+    if len(name) > MAX_NAME or not NAME.fullmatch(name):
+        node.fail(f"is {name[:MAX_NAME]!r}; a name is up to {MAX_NAME} of a-z, 0-9 and single hyphens")
+    return name
+
+
+def _known(node: Node, read: Callable[[Node], Any], key: str, absent: list[tuple[str, str]]) -> Known[Any] | None:
+    given = node.map()
+    for name, part in given.items():
+        if name not in ("value", "source", "n", "of", "reference"):
+            part.fail("is not a part of a parameter; the parts are: value, source, n, of, reference")
+    source = _needed(node, given, "source").text(20)
+    if source not in SOURCES:
+        given["source"].fail(f"is {given['source'].shown()}; it must be one of {', '.join(SOURCES)}")
+    reference = _needed(node, given, "reference").text(600)
+    if source == "absent":
+        if "value" in given:
+            given["value"].fail("is there although the source is absent; remove it, or say where it comes from")
+        absent.append((key, reference))
+        return None
+    count = given["n"].whole(1, 10**9) if "n" in given else None
+    if source == "measured" and count is None:
+        node.fail("is measured but has no n; say from how many")
+    of = given["of"].text(60) if "of" in given else ""
+    return Known(read(_needed(node, given, "value")), source, count, of, reference)
+
+
+def _same_length(known: dict[str, Known[Any] | None], given: dict[str, Node]) -> None:
+    scale, weights = known["scale_cents"], known["degree_weights"]
+    if weights is not None and (scale is None or len(scale.value) != len(weights.value)):
+        given["degree_weights"].fail("must have one weight for each of scale_cents")
+
+
+def _mode(name: str, node: Node) -> Mode:
+    given = node.map()
+    _name(node, name)
+    for key, part in given.items():
+        if key != "title" and key not in MODE_PARAMETERS:
+            part.fail(f"is not a field of a mode; the fields are: title, {', '.join(MODE_PARAMETERS)}")
+    known = {key: _known(given[key], read, key, []) if key in given else None for key, read in MODE_PARAMETERS.items()}
+    _same_length(known, given)
+    if known["valence"] is not None and known["valence"].source != "cited":
+        given["valence"].fail("must be cited: a feeling is not measured on notes")
+    return Mode(name=name, title=_needed(node, given, "title").text(80), **known)
+
+
+def _credit(node: Node) -> Credit:
+    given = node.map()
+    names = [field.name for field in fields(Credit)]
+    for key, part in given.items():
+        if key not in names:
+            part.fail(f"is not a field of a credit; the fields are: {', '.join(names)}")
+    return Credit(**{name: _needed(node, given, name).text(600) for name in names})
+
+
+# ---------------------------------------------------------------- what each field may hold
+
+
+def _number(low: float, high: float) -> Callable[[Node], float]:
+    return lambda node: node.number(low, high)
+
+
+def _rising(low: float, high: float) -> Callable[[Node], Quantiles]:
+    def read(node: Node) -> Quantiles:
+        numbers = [one.number(low, high) for one in node.list()]
+        if len(numbers) != 3 or numbers != sorted(numbers):
+            node.fail("must be three rising numbers (the low, middle and high quantile)")
+        return numbers[0], numbers[1], numbers[2]
+
+    return read
+
+
+def _weights(length: int | None) -> Callable[[Node], tuple[float, ...]]:
+    def read(node: Node) -> tuple[float, ...]:
+        weights = tuple(one.number(0.0, 1.0) for one in node.list())
+        if length is not None and len(weights) != length:
+            node.fail(f"has {len(weights)} weights; it must have {length}")
+        if abs(sum(weights) - 1.0) > _TOLERANCE:
+            node.fail(f"sums to {sum(weights):.3f}; it must sum to 1")
+        return tuple(weight / sum(weights) for weight in weights)
+
+    return read
+
+
+def _triple(node: Node) -> Quantiles:
+    behind, on, ahead = _weights(3)(node)
+    return behind, on, ahead
+
+
+def _scale(node: Node) -> tuple[float, ...]:
+    cents = tuple(one.number(0.0, 1199.99) for one in node.list())
+    if not 1 <= len(cents) <= 53 or cents[0] != 0.0 or any(a >= b for a, b in itertools.pairwise(cents)):
+        node.fail("must be 1 to 53 rising cents from 0 to under 1200")
+    return cents
+
+
+def _table(low: float, high: float, *, sums_to_one: bool = False, most: int = 400) -> Callable[[Node], Shares]:
+    def read(node: Node) -> Shares:
+        given = node.map()
+        if not 1 <= len(given) <= most:
+            node.fail(f"has {len(given)} entries; it must have 1 to {most}")
+        table = tuple((_label(one, key), one.number(low, high)) for key, one in given.items())
+        total = sum(value for _, value in table)
+        if sums_to_one and abs(total - 1.0) > 2 * _TOLERANCE:
+            node.fail(f"sums to {total:.3f}; shares must sum to 1")
+        return table
+
+    return read
+
+
+def _label(node: Node, key: str) -> str:
+    if not 1 <= len(key) <= MAX_NAME or not key.isprintable():
+        node.fail(f"must have a name of 1 to {MAX_NAME} printable characters")
+    return key
+
+
+def _intervals(node: Node) -> Shares:
+    table = _table(0.0, 1.0, sums_to_one=True)(node)
+    for key, _ in table:
+        if not re.fullmatch(r"-?\d{1,4}", key, re.ASCII):
+            node.map()[key].fail("must be named by signed whole cents, such as -200")
+    return table
+
+
+def _lists(read: Callable[[Node], Any], most: int) -> Callable[[Node], tuple[tuple[str, tuple[Any, ...]], ...]]:
+    def read_map(node: Node) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+        given = node.map()
+        for one in given.values():
+            if not 1 <= len(one.list()) <= most:
+                one.fail(f"must have 1 to {most} entries")
+        return tuple((_label(one, key), tuple(read(part) for part in one.list())) for key, one in given.items())
+
+    return read_map
+
+
+def _texture(node: Node) -> str:
+    text = node.text(20)
+    return text if text in TEXTURES else node.fail(f"is {node.shown()}; it must be one of {', '.join(TEXTURES)}")
+
+
+PARAMETERS: dict[str, Callable[[Node], Any]] = {
+    "tempo_bpm": _rising(5.0, 400.0),
+    "metres": _table(0.0, 1.0, sums_to_one=True),
+    "groupings": _lists(lambda node: node.whole(1, 64), 64),
+    "onset_profiles": _lists(_number(0.0, 1.0), 128),
+    "rhythms": _weights(len(RHYTHMS)),
+    "density": _number(0.0, 20.0),
+    "npvi": _number(0.0, 200.0),
+    "register": _rising(0.0, 127.0),
+    "ambitus_semitones": _rising(0.0, 127.0),
+    "scale_cents": _scale,
+    "degree_weights": _weights(None),
+    "intervals": _intervals,
+    "mode_preferences": _weights(len(MODES)),
+    "ornaments": _table(0.0, 10.0),
+    "swing_ratio": _number(0.3, 5.0),
+    "swing_by_tempo": _table(0.3, 5.0),
+    "timing": _triple,
+    "microtiming_ms": _table(-500.0, 500.0),
+    "dynamics": _rising(0.0, 1.0),
+    "texture": _texture,
+}
+MODE_PARAMETERS: dict[str, Callable[[Node], Any]] = {
+    "share": _number(0.0, 1.0),
+    "scale_cents": _scale,
+    "degree_weights": _weights(None),
+    "intervals": _intervals,
+    "valence": _number(-1.0, 1.0),
+}
