@@ -169,6 +169,8 @@ def _open(options: argparse.Namespace) -> OpenedPort:
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    if sys.platform != "win32":
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # and so does Ctrl-Z: while the parent stands, its notes must end
     hush_forever()
     reports = Reports()
     try:

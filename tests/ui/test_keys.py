@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +19,7 @@ from kelly_live.domain import EMOTIONS, EmotionState
 from kelly_live.protocols import Morph, Steering
 from kelly_live.steering import apply_steering, state_from
 from kelly_live.ui.keys import HELP, Keyboard, KeyParser, press
+from tests.ui.on_terminal import OnTerminal
 
 SHOWN = state_from(0.2, -0.3, 0.1)
 ARROWS = {"up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b[D"}
@@ -133,57 +132,10 @@ with Keyboard() as keyboard:
 """
 
 
-class OnTerminal:
-    """A program on a pseudo-terminal, in a session of its own, as from a shell."""
-
-    def __init__(self, code: str) -> None:
-        import pty
-
-        self.pid, self.ours = pty.fork()
-        if self.pid == 0:
-            os.execv(sys.executable, [sys.executable, "-c", code])
-        self.said = ""
-
-    def type(self, keys: bytes) -> None:
-        os.write(self.ours, keys)
-
-    def wait_for(self, text: str, seconds: float = 20.0) -> None:
-        """Until it has said this. Raises AssertionError."""
-        import select
-
-        deadline = time.monotonic() + seconds
-        while text not in self.said:
-            assert time.monotonic() < deadline, f"{text!r} is not in {self.said!r}"
-            if select.select([self.ours], [], [], 0.1)[0]:
-                try:
-                    self.said += os.read(self.ours, 4096).decode()
-                except OSError as gone:
-                    raise AssertionError(f"it ended; {text!r} is not in {self.said!r}") from gone
-        self.said = self.said.split(text, 1)[1]
-
-    def modes(self) -> str:
-        import termios
-
-        cooked = termios.ICANON | termios.ECHO
-        return "cooked" if termios.tcgetattr(self.ours)[3] & cooked == cooked else "raw"
-
-    def wait_until(self, true: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + 20.0
-        while not true():
-            assert time.monotonic() < deadline, what
-            time.sleep(0.01)
-
-    def close(self) -> None:
-        with contextlib.suppress(ProcessLookupError, ChildProcessError):
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.ours)
-
-
 @pytest.fixture
 def child() -> Iterator[OnTerminal]:
     pytest.importorskip("termios")
-    program = OnTerminal(CHILD)
+    program = OnTerminal("-c", CHILD)
     program.wait_for("cooked")
     program.wait_for("raw")
     yield program
@@ -202,7 +154,7 @@ def test_a_terminal_gives_keys_at_once_and_unechoed(child: OnTerminal) -> None:
 )
 def test_the_terminal_is_given_back_however_it_ends(end: bytes | int, how: str) -> None:
     pytest.importorskip("termios")
-    program = OnTerminal("import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n" + CHILD)
+    program = OnTerminal("-c", "import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n" + CHILD)
     program.wait_for("raw")
     assert program.modes() == "raw"
     if isinstance(end, bytes):
@@ -218,7 +170,7 @@ def test_the_terminal_is_given_back_however_it_ends(end: bytes | int, how: str) 
 def test_ctrl_z_gives_the_terminal_back_and_it_is_taken_again_afterwards(tmp_path: Path) -> None:
     pytest.importorskip("termios")
     (tmp_path / "child.py").write_text(CHILD)
-    shell = OnTerminal("import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '--noediting', '-i'])")
+    shell = OnTerminal("-c", "import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '--noediting', '-i'])")
     shell.type(f"{sys.executable} {tmp_path}/child.py\n".encode())
     shell.wait_for("\nraw")
     shell.type(b"f")

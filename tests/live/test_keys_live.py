@@ -1,0 +1,52 @@
+"""`kelly-live` in a terminal of its own, with a hand at its keys, and an independent ear at its port."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.live.conftest import JackServer, Witness, wait_for
+from tests.ui.on_terminal import OnTerminal
+
+
+@pytest.mark.timeout(200)
+def test_a_hand_at_the_keys(jack_server: JackServer, witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Freeze, nudge, morph, let go, stop and go on, end: the status says each, and what sounds follows."""
+    monkeypatch.setenv("TERM", "xterm")
+    program = OnTerminal("-c", "import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '--noediting', '-i'])")
+    try:
+        program.type(f"{sys.executable} -m kelly_live --seed 1 --emotion sad\n".encode())
+        program.wait_for("q ends", 60.0)
+        witness.listen_to("Kelly Live")
+        wait_for(lambda: len(witness.sounding()) >= 2, "a chord", 60.0)
+        program.wait_for("by hand: sad")
+        program.type(b"f")
+        program.wait_for("frozen, by hand: sad")
+        program.type(b"\x1b[C\x1b[C\x1b[A")
+        program.wait_for("frozen, by hand: sad V-0.43 A-0.17")
+        program.type(b"8")
+        program.wait_for("morph to excited: 1 of 8 bars")
+        program.type(b"0")
+        program.wait_for("late 0")
+        assert "frozen" not in program.said.rsplit("\r", 1)[-1]
+        program.type(b"?")
+        program.wait_for("q ends")
+
+        program.type(b"\x1a")  # Ctrl-Z: stopped, and what sounded ends
+        program.wait_for("Stopped")
+        assert program.modes() == "cooked"
+        wait_for(lambda: not witness.sounding(), "silence", 10.0)
+        heard = len(witness.of_kind(0x90))
+        program.type(b"fg\n")
+        wait_for(lambda: len(witness.of_kind(0x90)) > heard + 4, "music again", 20.0)
+        program.wait_until(lambda: program.modes() == "raw", "the terminal is taken again")
+
+        program.type(b"q")
+        program.wait_for("events sent")
+        program.type(b"echo ended with $?\n")
+        program.wait_for("ended with 0")
+        assert program.modes() == "cooked"
+        wait_for(lambda: not witness.sounding(), "silence", 5.0)
+    finally:
+        program.close()
