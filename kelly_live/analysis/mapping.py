@@ -1,4 +1,5 @@
-"""The trained mapper behind the Mapper protocol: an emotion state in, checked music parameters out."""
+"""The trained mapper behind the Mapper protocol: an emotion state in, through the culture if one is set, and checked
+music parameters out."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from kelly_live.analysis.culture import CultureStage
 from kelly_live.domain import (
     NEUTRAL_PROBABILITIES,
     Dynamics,
@@ -46,9 +48,12 @@ class LearnedMapper:
     `user` 0 is the base mapping, as is any user that the net does not know.
     """
 
-    def __init__(self, net: DynamicEmotionToMusicMapper, device: str = "cpu", user: int = 0) -> None:
+    def __init__(
+        self, net: DynamicEmotionToMusicMapper, device: str = "cpu", user: int = 0, culture: CultureStage | None = None
+    ) -> None:
         self._net = net.to(device).eval()
         self._device = device
+        self._culture = culture
         self._user = torch.tensor([user], device=device) if user else None
 
     def __call__(self, state: EmotionState) -> MusicParameters:
@@ -56,7 +61,11 @@ class LearnedMapper:
         # One row in, one row out: both cross to the device and back once, whatever the number of parameters.
         inputs = torch.tensor([[*felt.probabilities, felt.valence, felt.arousal, felt.dominance]], device=self._device)
         with torch.inference_mode():
-            music = self._net(inputs[:, :-3], inputs[:, -3:], self._user)
+            emotions, vad, coloured, strength = inputs[:, :-3], inputs[:, -3:], None, 0.0
+            if self._culture is not None:
+                emotions, coloured = self._culture(emotions)
+                strength = self._culture.strength
+            music = self._net(emotions, vad, self._user, coloured, strength)
             names = sorted(music)
             numbers = torch.cat([music[name].reshape(-1) for name in names]).tolist()
         values: dict[str, tuple[float, ...]] = {}
@@ -83,6 +92,8 @@ def _parameters(values: dict[str, tuple[float, ...]]) -> MusicParameters:
     )
 
 
-def load_mapper(models_dir: Path, device: str = "cpu", user: int = 0) -> LearnedMapper:
+def load_mapper(
+    models_dir: Path, device: str = "cpu", user: int = 0, culture: CultureStage | None = None
+) -> LearnedMapper:
     """The mapper that ships in `models_dir`. Raises ModelError."""
-    return LearnedMapper(load_net(models_dir / CHECKPOINT), device, user)
+    return LearnedMapper(load_net(models_dir / CHECKPOINT), device, user, culture)
