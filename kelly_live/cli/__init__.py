@@ -15,7 +15,7 @@ import click
 from kelly_live import __version__
 from kelly_live.errors import KellyError
 
-# name -> one line for the list of commands; the module of the same name holds `command`.
+# name -> one line for the list of commands; the module of the same name (`-` as `_`) holds `command`.
 COMMANDS = {
     "live": "listen and play into a MIDI port until Ctrl-C (what a bare `kelly-live [options]` does)",
     "demo": "hear it now: no sound card, MIDI or network needed",
@@ -27,6 +27,8 @@ COMMANDS = {
     "train": "train the nets from labelled data",
     "evaluate": "measure the shipped nets on labelled data",
     "judge": "does our music feel as it was meant to? ears that never heard it say",
+    "cultures": "the musical traditions that can be played, and where each number comes from",
+    "measure-cultures": "make the culture presets from their corpora",
     "data": "what a training manifest holds, and what it lacks",
 }
 COMMON_FLAGS = {"--debug": 0, "--profile": 1, "--culture": 1, "--device": 1}  # option -> values that it takes
@@ -41,7 +43,7 @@ class LiveByDefault(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        module = importlib.import_module(f"kelly_live.cli.{name}")
+        module = importlib.import_module(f"kelly_live.cli.{name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kelly_live.atomic import write_atomically
-from kelly_live.cultures.preset import CulturePreset, parse_preset
+from kelly_live.cultures.preset import PARAMETERS, CulturePreset, parse_preset
 from kelly_live.cultures.recipe import complete
 from kelly_live.cultures.recipes import RECIPES
 from kelly_live.cultures.safe_yaml import parse_nodes
@@ -33,16 +33,10 @@ def measure_all(corpora: Path, out: Path, only: tuple[str, ...], report: Callabl
         ).encode()
         checked = parse_preset(parse_nodes(text, f"{recipe.name}.yaml"), recipe.name)
         write_atomically(out / f"{recipe.name}.yaml", text)
-        known = sum(getattr(checked, name) is not None for name, _ in _parameters(checked))
+        known = sum(getattr(checked, name) is not None for name in PARAMETERS)
         report(
             f"{recipe.name:26} {known:2} parameters, {len(checked.modes):3} modes, {len(text) / 1000:.0f} kB, "
             f"{time.monotonic() - start:.0f} s"
         )
         made.append(checked)
     return made
-
-
-def _parameters(preset: CulturePreset) -> list[tuple[str, object]]:
-    from kelly_live.cultures.preset import PARAMETERS
-
-    return [(name, getattr(preset, name)) for name in PARAMETERS]

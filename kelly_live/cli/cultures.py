@@ -1,0 +1,101 @@
+"""`kelly-live cultures`: the traditions that can be played, each number with its source."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from kelly_live.cultures.preset import CulturePreset, Known
+
+
+@click.command("cultures")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(name: str | None, as_json: bool, debug: bool) -> int:
+    """List the culture presets, or show one: NAME, or NAME:MODE for one of its modes."""
+    from kelly_live.cultures.shelf import choose_culture
+
+    if name is None:
+        return _list(as_json)
+    choice = choose_culture(name)
+    if as_json:
+        shown = asdict(choice.preset) if choice.mode is None else asdict(choice.mode)
+        click.echo(json.dumps(shown, ensure_ascii=False))
+    elif choice.mode is None:
+        _show(choice.preset)
+    else:
+        click.echo(f"{choice.preset.name}:{choice.mode.name}  {choice.mode.title}")
+        for field in ("share", "scale_cents", "degree_weights", "intervals", "valence"):
+            _line(field, getattr(choice.mode, field), "not stated")
+    return 0
+
+
+def _list(as_json: bool) -> int:
+    from kelly_live.cultures.preset import PARAMETERS
+    from kelly_live.cultures.shelf import culture_id, list_cultures, user_folder
+
+    shelf = list_cultures()
+    if as_json:
+        rows = [
+            {
+                "name": one.name,
+                "id": culture_id(one.name),
+                "own": one.own,
+                "path": str(one.path),
+                "problem": one.problem,
+                "preset": None if one.preset is None else asdict(one.preset),
+            }
+            for one in shelf
+        ]
+        click.echo(json.dumps({"cultures": rows, "user_folder": str(user_folder())}, ensure_ascii=False))
+        return 0
+    for one in shelf:
+        if one.preset is None:
+            click.echo(f"{one.name:24} cannot be used: {one.problem}")
+            continue
+        known = [getattr(one.preset, field) for field in PARAMETERS]
+        measured = sum(value is not None and value.source == "measured" for value in known)
+        cited = sum(value is not None and value.source == "cited" for value in known)
+        modes = f"{len(one.preset.modes)} modes" if one.preset.modes else ""
+        mark = "  (your own)" if one.own else ""
+        click.echo(f"{one.name:24} {measured:2} measured, {cited} cited  {modes:9} {one.preset.title}{mark}")
+    click.echo(f"your own presets: {user_folder()}")
+    return 0
+
+
+def _show(preset: CulturePreset) -> None:
+    from kelly_live.cultures.preset import PARAMETERS
+
+    click.echo(f"{preset.name}  {preset.title}")
+    click.echo(f"  {preset.summary}")
+    click.echo(f"  {preset.region}; languages: {', '.join(preset.languages) or 'none'}")
+    reasons = dict(preset.absent)
+    for field in PARAMETERS:
+        _line(field, getattr(preset, field), reasons.get(field, "not stated"))
+    for mode in preset.modes:
+        scale = " ".join(f"{cents:g}" for cents in mode.scale_cents.value) if mode.scale_cents else "scale absent"
+        share = f"{mode.share.value:6.1%}" if mode.share else "      "
+        click.echo(f"  :{mode.name:22} {share}  {scale}  {mode.title}")
+    for credit in preset.credits:
+        click.echo(f"  from {credit.corpus} ({credit.origin}; {credit.licence}): {credit.credit}")
+
+
+def _line(field: str, known: Known[Any] | None, reason: str) -> None:
+    if known is None:
+        click.echo(f"  {field:18} absent: {reason}")
+        return
+    ground = f"{known.source}, {f'n {known.n} {known.of}, ' if known.n is not None else ''}{known.reference}"
+    click.echo(f"  {field:18} {_shown(known.value)}  [{ground}]")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        if value and isinstance(value[0], tuple):
+            return "  ".join(f"{key} {_shown(one)}" for key, one in value[:8]) + ("  …" if len(value) > 8 else "")
+        return " ".join(map(_shown, value))
+    return f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value}"
