@@ -63,6 +63,40 @@ def test_compose_is_deterministic_and_the_seed_matters(tmp_path: Path) -> None:
     assert (tmp_path / "a.mid").read_bytes() != (tmp_path / "c.mid").read_bytes()
 
 
+def test_compose_morphs_from_here_to_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Sad to excited in 8 of 16 bars: the tempo rises on the way, is there by bar 10, and stays; sad alone does not."""
+    tempos = {}
+    for name, more in (("still", ()), ("morph", ("--morph-to", "excited", "--morph-bars", 8))):
+        assert run("compose", "--emotion", "sad", *more, "--bars", 16, "--midi", tmp_path / f"{name}.mid") == 0
+        track, beat, tempos[name] = mido.MidiFile(tmp_path / f"{name}.mid").tracks[0], 0, {}
+        for message in track:
+            beat += message.time
+            if message.type == "set_tempo":
+                tempos[name][beat / 480] = mido.tempo2bpm(message.tempo)
+    assert len(tempos["still"]) == 1
+    rising = tempos["morph"]
+    assert list(rising.values()) == sorted(rising.values())
+    assert tempos["still"][0.0] == rising[0.0] < 0.8 * max(rising.values())
+    assert 24.0 < max(rising) <= 40.0
+    assert "sad (V -0.63 A -0.27 D -0.33): " in (said := capsys.readouterr().out)
+    assert "in 8 bars to excited (V +0.62 A +0.75 D +0.38): " in said
+
+
+@pytest.mark.parametrize("wrong", ["hangry", "0.5", "0.5,2", "0.5,x", "nan,0", "0,0,0,0", ""])
+def test_a_morph_to_no_place_is_refused(wrong: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("compose", "--emotion", "sad", "--morph-to", wrong, "--midi", tmp_path / "x.mid") == 2
+    assert "is no place: give one of happy, " in capsys.readouterr().err
+
+
+def test_render_morphs_away_from_what_it_hears(recording: Path, tmp_path: Path) -> None:
+    """Frozen and calm at first; in two bars at V, A, D of its own."""
+    target = tmp_path / "out.mid"
+    there = ("--emotion", "sad", "--freeze", "--morph-to", "0.6,0.9,0.4", "--morph-bars", 2)
+    assert run("render", recording, "--midi", target, *there) == 0
+    tempos = [mido.tempo2bpm(m.tempo) for m in mido.MidiFile(target).tracks[0] if m.type == "set_tempo"]
+    assert tempos[-1] > 1.2 * tempos[0]
+
+
 @pytest.mark.parametrize("args", [(), ("--valence", "0.5"), ("--arousal", "0.5"), ("--dominance", "1")])
 def test_compose_needs_to_know_the_feeling(args: tuple[str, ...], tmp_path: Path) -> None:
     assert run("compose", *args, "--midi", tmp_path / "x.mid") == 2
