@@ -4,8 +4,8 @@ Pure and clock-free: beats come in, a new value goes out. What is asked for is f
 
 - tempo moves from slice to slice, but starts only when it is clearly off, and then goes all the way;
 - dynamics follow at once;
-- density, rhythm, timing and register move at a bar line if they are clearly off, and at a phrase's start if they
-  are off at all; a register inside a phrase climbs, it does not leap;
+- density, rhythm, timing and register move at a bar line if they are clearly off, go on at the next ones until they
+  are there, and move at a phrase's start if they are off at all; a register inside a phrase climbs, it does not leap;
 - the mode (or scale) changes at a phrase's start, or in the middle of one if another mode outweighs it by far;
   either way only if it has been outweighed for a whole bar's worth of beats.
 
@@ -33,11 +33,13 @@ MODE_MARGIN = 0.08  # a new mode must outweigh the one in force by this much at 
 EMPHATIC_MARGIN = 0.25  # by this much in the middle of one,
 MODE_HOLD_BEATS = 4.0  # and must have outweighed it by the smaller of them for this long
 
-# How far each must be off to move at a bar line; at a phrase's start a quarter of it will do.
+# How far each must be off to move at a bar line; half of it will do where it moved at the last one, a quarter at a
+# phrase's start.
 DENSITY_BAND = 0.15
 RHYTHM_BAND = 0.12  # share of the weight that has moved to other rhythms
 TIMING_BAND = 0.08  # the same, of behind, on and ahead
 REGISTER_BAND = 4.0  # semitones
+_MOVING_SHARE = 0.5
 _PHRASE_SHARE = 0.25
 REGISTER_STEP = 2.0  # semitones a bar, inside a phrase
 _DYNAMICS_GRAIN = 0.008  # one MIDI velocity: less is not sent, so not a change
@@ -48,7 +50,7 @@ class Glide:
     """The parameters in force (`played`) at `beat`, and what their next move depends on.
 
     `asked` and `swell` are running averages; `mode_since` and `scale_since` the beats from which on another mode or
-    scale has been wanted without a break.
+    scale has been wanted without a break; `moving` the fields that moved at the last bar line.
     """
 
     beat: float
@@ -59,6 +61,7 @@ class Glide:
     gliding: bool = False
     mode_since: float | None = None
     scale_since: float | None = None
+    moving: frozenset[str] = frozenset()
 
     @classmethod
     def begin(cls, beat: float, asked: MusicParameters, beats_per_bar: int = 4) -> Glide:
@@ -85,7 +88,7 @@ class Glide:
         if _lead(average, self.played.mode) > MODE_MARGIN:
             mode_since = beat if self.mode_since is None else self.mode_since
 
-        played = self._at_its_place(beat, average, mode_since, scale_since)
+        played, moving = self._at_its_place(beat, average, mode_since, scale_since)
         return Glide(
             beat,
             self.beats_per_bar,
@@ -95,6 +98,7 @@ class Glide:
             gliding,
             mode_since if played.modes is self.played.modes else None,
             scale_since if played.scale == self.played.scale else None,
+            moving,
         )
 
     def _tempo(self, beats: float, average: MusicParameters, asked: MusicParameters) -> tuple[TempoRange, bool]:
@@ -112,27 +116,31 @@ class Glide:
 
     def _at_its_place(
         self, beat: float, average: MusicParameters, mode_since: float | None, scale_since: float | None
-    ) -> MusicParameters:
-        """What bar lines, the middle of a phrase and its start let through since the last step."""
+    ) -> tuple[MusicParameters, frozenset[str]]:
+        """What bar lines, the middle of a phrase and its start let through since the last step, and what moved."""
         played = self.played
         bar, before = int(beat // self.beats_per_bar), int(self.beat // self.beats_per_bar)
         if bar == before:
-            return played
+            return played, self.moving
         starts = bar // BARS_PER_PHRASE != before // BARS_PER_PHRASE
         middle = BARS_PER_PHRASE // 2
         turns = starts or bar // middle != before // middle
-        part = _PHRASE_SHARE if starts else 1.0
 
-        away = abs(average.density - played.density)
-        density = average.density if away > part * DENSITY_BAND else played.density
-        away = _moved(average.rhythms, played.rhythms)
-        rhythms = average.rhythms if away > part * RHYTHM_BAND else played.rhythms
-        away = _moved(_weights(average.timing), _weights(played.timing))
-        timing = average.timing if away > part * TIMING_BAND else played.timing
         register, wanted = played.register, average.register
-        away = max(abs(getattr(wanted, end) - getattr(register, end)) for end in ("low", "centre", "high"))
-        if away > part * REGISTER_BAND:
-            register = _register(register, wanted, 1.0 if starts else min(1.0, REGISTER_STEP / away))
+        climb = max(abs(getattr(wanted, end) - getattr(register, end)) for end in ("low", "centre", "high"))
+        away = {
+            "density": abs(average.density - played.density) / DENSITY_BAND,
+            "rhythms": _moved(average.rhythms, played.rhythms) / RHYTHM_BAND,
+            "timing": _moved(_weights(average.timing), _weights(played.timing)) / TIMING_BAND,
+            "register": climb / REGISTER_BAND,
+        }
+        moves = frozenset(
+            name
+            for name, bands in away.items()
+            if bands > (_PHRASE_SHARE if starts else _MOVING_SHARE if name in self.moving else 1.0)
+        )
+        if "register" in moves:
+            register = _register(register, wanted, 1.0 if starts else min(1.0, REGISTER_STEP / climb))
 
         modes, scale = played.modes, played.scale
         margin = MODE_MARGIN if starts else EMPHATIC_MARGIN
@@ -140,9 +148,16 @@ class Glide:
             modes = average.modes
         if starts and _held(scale_since, beat):
             scale = average.scale
-        return replace(
-            played, density=density, rhythms=rhythms, timing=timing, register=register, modes=modes, scale=scale
+        now = replace(
+            played,
+            density=average.density if "density" in moves else played.density,
+            rhythms=average.rhythms if "rhythms" in moves else played.rhythms,
+            timing=average.timing if "timing" in moves else played.timing,
+            register=register,
+            modes=modes,
+            scale=scale,
         )
+        return now, moves
 
 
 def _held(since: float | None, beat: float) -> bool:

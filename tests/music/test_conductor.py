@@ -133,6 +133,22 @@ def test_the_mode_changes_at_a_phrase_and_only_if_it_outweighs() -> None:
     assert max(minor_third) < 48.0
 
 
+def test_a_feeling_that_has_really_turned_is_heard_in_the_middle_of_a_phrase() -> None:
+    """Minor is asked for from beat 1 on: bars 0 and 1 are played out in major, bars 2 and 3 of the phrase are minor,
+    and its chords still change where they would have."""
+    sink, at_beat = RecordingSink(), lambda beat: told(mode="aeolian", density=2.0)
+    Conductor(sink, band(), seed=3, tonic=0, length_bars=9).play_through(told(density=2.0), at_beat)
+    tuned = [n for n in sink.notes if n.part != "percussion"]
+    before, after = [n for n in tuned if n.onset_beats < 7.8], [n for n in tuned if n.onset_beats >= 7.8]
+    assert {n.pitch % 12 for n in before} <= {0, 2, 4, 5, 7, 9, 11}
+    assert not {n.pitch % 12 for n in after} & {4, 9}, "no major third or sixth any more"
+    assert {n.pitch % 12 for n in after if n.onset_beats < 15.8} >= {3, 8}
+    steady = played(told(mode="aeolian", density=2.0), bars=9)
+    assert sound_of([n for n in sink.part("bass") if 7.8 <= n.onset_beats < 15.8]) == sound_of(
+        [n for n in steady.part("bass") if 7.8 <= n.onset_beats < 15.8]
+    )
+
+
 def test_a_scale_of_its_own_takes_the_place_of_the_mode() -> None:
     rast = Scale("rast", (0.0, 204.0, 384.0, 498.0, 702.0, 906.0, 1088.0))
     sink = played(told(scale=rast, density=2.0))
