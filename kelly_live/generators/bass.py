@@ -28,7 +28,7 @@ class BassGenerator(BarPlayer):
         ends = [*places[1:], float(context.beats_per_bar)]
         for position, end in zip(places, ends, strict=True):
             beat = start + position
-            note = context.key.note(_step(context, beat))
+            note = context.chord_at(beat).key.note(_step(context, beat))
             length = min(end - position, 4.0)
             yield NoteEvent(
                 onset_beats=beat,

@@ -1,9 +1,10 @@
-"""The chord player: pads where it is sparse, comping where it is dense, voices moving as little as they can."""
+"""The chord player: a chord where the harmony changes, broken between, comped where it is dense; voices that move as
+little as they can."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
@@ -12,43 +13,52 @@ from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
 from kelly_live.music.voicing import tuned, voice
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
+# Broken chords run at nearly the same pace whatever the density, as in piano music (EMOPIA: 1.6 to 2.3 onsets a beat in
+# every quadrant): this many attacks a beat where it is dense, half of it where the density is _HALF_FIGURE.
+_FIGURE, _HALF_FIGURE = 2.2, 0.55
+_FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
+_RING_BEATS = (2.2, 1.3, 0.5)  # how long a broken note rings: at density 0, less for each 1 of density, at least
 _BELOW_MELODY = 13  # semitones from the melody's centre down to the chords'
 _LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 60
-_ROLL_BEATS = 0.5  # from voice to voice where the music is sustained
+# Which voice (0 the lowest) a broken chord takes on each half beat of a bar, over and over.
+_FIGURES = ((0, 2, 3, 2), (0, 3, 1, 3), (0, 1, 2, 3), (0, 2, 1, 3, 1, 2, 1, 3), (0, 1, 2, 3, 2, 3, 2, 1))
+
+
+class Attack(NamedTuple):
+    """A place in the bar (beats) and the voices, 0 the lowest, that begin there."""
+
+    position: float
+    voices: tuple[int, ...]
 
 
 class ChordGenerator(BarPlayer):
-    """Comps the phrase's chords in four voices; weak strokes leave out the lowest."""
+    """Plays the phrase's chords in four voices: struck where they change, broken or comped until the next."""
 
     descriptor: ClassVar[Descriptor] = Descriptor("chords", "chords", channel=1, program=4)
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         start = float(bar * context.beats_per_bar)
-        strokes = _strokes(parameters, context, bar)
-        ends = [*strokes[1:], float(context.beats_per_bar)]
-        for position, end in zip(strokes, ends, strict=True):
+        attacks = _attacks(parameters, context, bar)
+        strong = strong_beats(context.beats_per_bar)
+        longest, less, least = _RING_BEATS
+        ring = max(least, longest - less * parameters.density)
+        for index, (position, voices) in enumerate(attacks):
             beat = start + position
             span = context.span_at(beat)
-            strong = beat == span.start_beat or position in strong_beats(context.beats_per_bar)
+            firm = position in strong or beat == span.start_beat
             pitches = _voicing(context, beat, _centre(parameters))
-            length = min(start + end, span.end_beat) - beat
-            # A stroke between the beats is let go early, or the comping turns to a wash.
-            held = length if strong or context.rhythm == "sustained" else min(length, 0.6)
-            for number, pitch in enumerate(pitches):
-                if not strong and number == 0:
-                    continue
-                # Held chords open from the bottom up, like a hand on a harp.
-                entry = _ROLL_BEATS * number if context.rhythm == "sustained" and length > 2 * _ROLL_BEATS else 0.0
-                entry = min(entry, length - _ROLL_BEATS) if entry else 0.0
-                note = tuned(span.chord, pitch)
+            for number in (v for v in voices if v < len(pitches)):
+                # A voice rings until it is wanted again; what is struck firmly rings twice as long as the rest.
+                again = (other.position for other in attacks[index + 1 :] if number in other.voices)
+                left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
+                bound = context.rhythm == "sustained" or context.closing
+                note = tuned(span.chord, pitches[number])
                 yield NoteEvent(
-                    onset_beats=beat + entry,
-                    duration_beats=0.97 * (held - entry),
+                    onset_beats=beat,
+                    duration_beats=0.97 * (left if bound else min(left, 2.0 * ring if firm else ring)),
                     pitch=note.pitch,
                     cents=note.cents,
-                    velocity=struck(
-                        parameters, context, "chords", beat + entry, weight=0.9 if strong else 0.75, voice=number
-                    ),
+                    velocity=struck(parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number),
                     channel=self.descriptor.channel,
                     part=self.descriptor.part,
                 )
@@ -59,18 +69,34 @@ def _centre(parameters: MusicParameters) -> int:
     return int(min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
 
 
-def _strokes(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
-    """Where the bar is struck: at every change of chord, and as far down the rhythm's ranking as density asks."""
-    start = float(bar * context.beats_per_bar)
+def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Attack]:
+    """Where the bar is played and with which voices: chords at every change and as far down the rhythm's ranking as
+    density asks, single voices further down. More density only adds voices and places."""
+    per_bar, density = context.beats_per_bar, parameters.density
+    start = float(bar * per_bar)
     changes = {span.start_beat - start for span in context.phrase.spans}
-    changes = {position for position in changes if 0.0 <= position < context.beats_per_bar}
+    changes = {position for position in changes if 0.0 <= position < per_bar}
     if context.closing:
-        return sorted(changes)
+        return [Attack(position, (0, 1, 2, 3)) for position in sorted(changes)]
     place = context.phrase.place
     rng = dice(context.seed, "comping", context.phrase.theme, place.letter, context.bar_in_phrase(bar) % 2)
-    ranks = ranked_places(context.rhythm, context.beats_per_bar, rng, freedom=0.12)
-    count = _NOTES_PER_BEAT * parameters.density * context.beats_per_bar * PACE[context.rhythm]
-    return sorted(changes | set(ranks[: wanted(count, 0)]))
+    ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.12)
+    beats = per_bar * PACE[context.rhythm]
+    struck_places = set(ranks[: wanted(_NOTES_PER_BEAT * density * beats, 0)])
+    slope = density**1.5
+    broken = set(ranks[: wanted(_FIGURE * beats * slope / (slope + _HALF_FIGURE**1.5), 0)])
+    figure = dice(context.seed, "figure", context.phrase.theme, place.letter).choice(_FIGURES)
+    attacks = []
+    for position in sorted(changes | struck_places | broken):
+        own = figure[round(2.0 * position) % len(figure)]
+        if position in changes:
+            voices = (0, 1, 2, 3) if density >= _FULL_DENSITY else (0, 1, 2)
+        elif position in struck_places:
+            voices = (0, 1, 2, 3) if position in strong_beats(per_bar) else tuple(sorted({own, 1, 2, 3}))
+        else:
+            voices = (own,)
+        attacks.append(Attack(position, voices))
+    return attacks
 
 
 def _voicing(context: MusicContext, beat: float, centre: int) -> tuple[int, ...]:

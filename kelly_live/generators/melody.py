@@ -42,7 +42,7 @@ class MelodyGenerator(BarPlayer):
         )
         for beat, following in zip(here, [*here[1:], next(later, None)], strict=False):
             step = line.step(beat)
-            note = context.key.note(step)
+            note = context.chord_at(beat).key.note(step)  # the leading tone, where the chord has it
             yield NoteEvent(
                 onset_beats=float(beat),
                 duration_beats=min(_length(context, beat, following), _consonant_length(context, beat, step)),

@@ -11,13 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from kelly_live.domain import MODES
+from kelly_live.domain import MODES, Scale
 from kelly_live.music.dice import dice, pick
 from kelly_live.music.rhythm import middle_beat
-from kelly_live.music.theory import Chord, Key, chord_on
+from kelly_live.music.theory import Chord, Key, chord_on, mode_scale
 
 BARS_PER_PHRASE = 4
 _PHRASES_PER_THEME = 8
+# Aeolian with a leading tone: as many degrees, so that a chord of it fits a key of aeolian degree by degree.
+HARMONIC_MINOR = Scale("harmonic minor", (0.0, 200.0, 300.0, 500.0, 700.0, 800.0, 1100.0))
 
 
 class Place(NamedTuple):
@@ -42,7 +44,7 @@ class Grammar:
     colour: tuple[int, ...]
 
 
-# Weights after common practice: functional (T-S-D) in ionian; in the others the modal cadences that avoid a
+# Weights after common practice: functional (T-S-D) in ionian and aeolian; in the others the modal cadences that avoid a
 # borrowed leading tone, with the tritone chord of the mode left out except where it is the tonic (locrian).
 GRAMMARS: dict[str, Grammar] = {
     "ionian": Grammar(
@@ -110,18 +112,19 @@ GRAMMARS: dict[str, Grammar] = {
         half={6: 3, 3: 1, 4: 1},
         colour=(6,),
     ),
+    # The dominant is major (see `_voiced`); the relative major's own chords (2, 6) are kept few, or the ear goes there.
     "aeolian": Grammar(
         {
-            0: {5: 4, 6: 3, 3: 3, 2: 2, 4: 1},
-            2: {5: 3, 6: 2, 3: 2},
-            3: {6: 3, 0: 2, 4: 2, 5: 1},
-            4: {0: 3, 5: 3, 3: 1},
-            5: {6: 4, 2: 2, 3: 2, 0: 1, 4: 1},
-            6: {0: 3, 2: 3, 5: 2, 4: 0.5},
+            0: {3: 4, 5: 4, 4: 3, 6: 1.5, 2: 0.7},
+            2: {5: 3, 3: 3},
+            3: {4: 4, 0: 3, 5: 1, 6: 1},
+            4: {0: 4, 5: 3, 3: 0.5},
+            5: {3: 3, 4: 3, 6: 2, 0: 1, 2: 0.7},
+            6: {0: 3, 5: 2, 3: 2, 4: 0.5},
         },
-        home={6: 4, 4: 3, 3: 2},
-        half={4: 3, 6: 2, 3: 1},
-        colour=(5, 6),
+        home={4: 5, 3: 1.5, 6: 1},
+        half={4: 4, 3: 1.5, 6: 1},
+        colour=(3, 5),
     ),
     # The tonic is diminished, so the stable major chords on b2 and b5 carry the weight and the tonic passes by
     # as a half-diminished seventh.
@@ -279,7 +282,10 @@ def _between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int
 
 
 def _voiced(key: Key, mode_degree: int, rng: random.Random) -> Chord:
-    """A chord of the key, now and then with its seventh; the locrian tonic always, which softens its tritone."""
+    """A chord of the key, now and then with its seventh; the locrian tonic always, which softens its tritone. The
+    dominant of minor is borrowed from the harmonic minor, whose leading tone says where home is."""
     coloured = rng.random() < 0.35
+    if mode_degree == 4 and key.scale == mode_scale("aeolian"):
+        return chord_on(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=coloured)
     unstable_tonic = key.mode == "locrian" and mode_degree == 0
     return chord_on(key, key.degree_of(mode_degree), seventh=unstable_tonic or coloured)

@@ -170,6 +170,30 @@ def test_parts_keep_to_their_floors() -> None:
         assert means["bass"] + 8 < means["chords"] < means["melody"] - 6
 
 
+def test_chords_are_broken_where_it_is_calm_and_struck_where_it_is_lively() -> None:
+    """Hardly fewer onsets; more notes at once where density is high, longer ones where it is low."""
+
+    def heard(density: float) -> tuple[int, float, float]:
+        notes = [(seed, n) for seed in range(4) for n in played(told(density=density), seed=seed).part("chords")]
+        onsets = {(seed, round(4 * n.onset_beats)) for seed, n in notes}
+        return len(onsets), len(notes) / len(onsets), statistics.mean(n.duration_beats for _, n in notes)
+
+    calm, lively = heard(0.6), heard(1.4)
+    assert calm[0] > 0.65 * lively[0]
+    assert calm[1] < 0.75 * lively[1]
+    assert calm[2] > 1.2 * lively[2]
+
+
+def test_the_melody_leads_home_by_the_leading_tone_of_minor() -> None:
+    for seed in range(4):
+        piece = Piece(seed, density=2.0, mode="aeolian")
+        for note in piece.sink.part("melody"):
+            beat = round(note.onset_beats * 4) / 4
+            dominant = piece.chord_classes(beat) >= {7, 11}
+            assert (note.pitch % 12 == 11) <= dominant
+            assert (note.pitch % 12 == 10) <= (not dominant)
+
+
 def test_no_voice_sounds_one_pitch_twice_at_once() -> None:
     for rhythm in RHYTHMS:
         sink = played(told(density=2.5, rhythm=rhythm))

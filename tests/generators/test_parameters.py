@@ -65,7 +65,8 @@ def test_tempo_scales_the_seconds_and_keeps_the_notes(seed: int) -> None:
 def test_mode_changes_the_pitch_classes_and_nothing_else(mode: str, seed: int) -> None:
     sink, plain = (played(told(mode=m, density=2.0), seed=seed, tonic=4) for m in (mode, "ionian"))
     heard = {(n.pitch - 4) % 12 for part in PITCHED for n in sink.part(part)}
-    assert heard == set(MODE_SEMITONES[mode])
+    # Minor borrows its dominant, and with it a leading tone, from the harmonic minor.
+    assert heard == set(MODE_SEMITONES[mode]) | ({11} if mode == "aeolian" else set())
     # The closing chord of locrian leaves out its fifth: compare up to there.
     for part in PARTS:
         views = [Counter(onset_and_velocity(n) for n in s.part(part) if n.onset_beats < 59.8) for s in (sink, plain)]
@@ -96,8 +97,19 @@ def test_dynamics_floor_and_ceiling_change_velocities_only(seed: int) -> None:
     assert same(soft, wide, all_but_velocity)
     assert same(soft, loud, all_but_velocity)
     assert mean_velocity(soft) + 15 < mean_velocity(wide) < mean_velocity(loud) - 15
-    assert all(23 <= n.velocity <= 58 for n in soft.notes)
-    assert all(92 <= n.velocity <= 116 for n in loud.notes)
+    assert all(13 <= n.velocity <= 51 for n in soft.notes)
+    assert all(89 <= n.velocity <= 114 for n in loud.notes)
+
+
+@pytest.mark.parametrize(("floor", "ceiling"), [(0.2, 0.5), (0.5, 0.7), (0.3, 0.9)])
+def test_a_tenth_of_the_notes_reaches_each_end_of_the_band(floor: float, ceiling: float) -> None:
+    """As the band was measured in people's playing: asked and played are the same thing."""
+    notes = [
+        n for s in SEEDS for part in PITCHED for n in played(told(floor=floor, ceiling=ceiling), seed=s).part(part)
+    ]
+    low, *_, high = statistics.quantiles([n.velocity / 127.0 for n in notes], n=10)
+    assert abs(low - floor) < 0.15 * (ceiling - floor)
+    assert abs(high - ceiling) < 0.15 * (ceiling - floor)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.domain import Dynamics, TimingWeights
-from kelly_live.music.feel import MAX_OFFSET_SECONDS, REACH_SECONDS, drift, onset_offset_seconds, stray, velocity
+from kelly_live.music.feel import (
+    MAX_OFFSET_SECONDS,
+    REACH_SECONDS,
+    SOFTEST_VELOCITY,
+    drift,
+    onset_offset_seconds,
+    stray,
+    velocity,
+)
 
 ON = TimingWeights(0.0, 1.0, 0.0)
 BEHIND = TimingWeights(1.0, 0.0, 0.0)
@@ -44,8 +52,7 @@ def test_no_note_leaves_its_beat_by_more_than_the_reach(seed: int, beat: float, 
 def test_velocity_stays_in_its_band(a: float, b: float, variance: float, accent: float, chance: float) -> None:
     low, high = sorted((a, b))
     value = velocity(Dynamics(low, high, variance), accent=accent, stray=chance)
-    assert round(12 + 115 * low) - 1 <= value <= round(12 + 115 * high) + 1
-    assert 1 <= value <= 127
+    assert max(SOFTEST_VELOCITY, round(127 * low)) <= value <= max(SOFTEST_VELOCITY, round(127 * high))
 
 
 def test_variance_widens_and_leaves_the_middle() -> None:

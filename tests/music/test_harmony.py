@@ -53,6 +53,24 @@ def test_every_phrase_lets_the_mode_be_heard(seed: int, mode: str) -> None:
         assert set(roots(seed, index, mode)) & set(GRAMMARS[mode].colour)
 
 
+@given(SEEDS, st.integers(0, 11), st.integers(0, 20))
+def test_minor_closes_on_a_leading_tone(seed: int, tonic: int, index: int) -> None:
+    """The dominant of minor is major; every other chord stays in the natural scale, as do all modes but minor."""
+    key = Key(tonic, mode_scale("aeolian"))
+    for span in plan_phrase(seed, index, key, start_bar=0).spans:
+        leading = (tonic + 11) % 12 in span.chord.pitch_classes
+        assert leading == (span.chord.root == 4)
+        assert leading or set(span.chord.pitch_classes) <= set(key.pitch_classes)
+    for mode in set(MODES) - {"aeolian"}:
+        spans = plan_phrase(seed, index, Key(tonic, mode_scale(mode)), start_bar=0).spans
+        assert all(span.chord.key.scale == mode_scale(mode) for span in spans)
+
+
+def test_most_minor_phrases_that_end_at_home_get_there_from_the_dominant() -> None:
+    before = [roots(seed, 1, "aeolian")[-2] for seed in range(100)]
+    assert before.count(4) > 50
+
+
 @given(SEEDS, MODE, st.integers(0, 20))
 def test_harmony_moves(seed: int, mode: str, index: int) -> None:
     chords = roots(seed, index, mode)
