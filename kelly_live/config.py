@@ -9,13 +9,13 @@ from kelly_live.errors import ConfigError
 
 
 def resource_root(kind: str) -> Path:
-    """The folder of `models` or `presets`: $KELLY_LIVE_MODELS / _PRESETS if set, else inside the installed
-    package, else (an editable install) the checkout that the package lies in. Raises ConfigError."""
+    """The folder of `models` or `presets`: $KELLY_LIVE_MODELS / _PRESETS if set (models: or one file of them all), else
+    inside the installed package, else (an editable install) the checkout it lies in. Raises ConfigError."""
     override = os.environ.get(f"KELLY_LIVE_{kind.upper()}")
     package = Path(__file__).resolve().parent
     candidates = [Path(override)] if override else [package / kind, package.parent / kind]
     for folder in candidates:
-        if folder.is_dir():
+        if folder.is_dir() or (kind == "models" and folder.is_file()):
             return folder
     raise ConfigError(
         f"the folder {kind!r} is not at {' or '.join(map(str, candidates))}; reinstall kelly-live, "

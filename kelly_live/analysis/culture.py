@@ -6,32 +6,34 @@ from collections.abc import Callable
 
 import torch
 
-from kelly_live.domain import MODES, RHYTHMS
+from kelly_live.domain import MODES, RHYTHMS, Scale
 from kelly_live.nets.culture import CulturalContextAdapter, CultureOutput
 
 Colour = Callable[[torch.Tensor], CultureOutput]  # emotions [1, E] to what the culture makes of them
 
 
 class CultureStage:
-    """What a culture makes of emotions, taken over by `strength` (0: nothing of it, 1: all of it)."""
+    """What a culture makes of emotions, taken over by `strength` (0: nothing of it, 1: all of it), and the `scale` that
+    it is played in, None for the mapper's modes."""
 
-    def __init__(self, colour: Colour, strength: float = 1.0) -> None:
-        self._colour = colour
+    def __init__(self, colour: Colour, strength: float = 1.0, scale: Scale | None = None) -> None:
+        self._colour, self.scale = colour, scale
         self.strength = min(max(strength, 0.0), 1.0)
 
     @classmethod
     def learned(
-        cls, adapter: CulturalContextAdapter, name: str, strength: float = 1.0, device: str = "cpu"
-    ) -> CultureStage:
-        """A culture that the adapter learned. Raises ConfigError for any other."""
+        cls, adapter: CulturalContextAdapter, name: str, strength: float = 1.0, device: str = "cpu", *,
+        scale: Scale | None = None,
+    ) -> CultureStage:  # fmt: skip
+        """A culture that the adapter learned, in a scale of its own if one is given. Raises ConfigError for others."""
         net, own = adapter.to(device).eval(), torch.tensor([adapter.culture_id(name)], device=device)
-        return cls(lambda emotions: net(emotions, own), strength)
+        return cls(lambda emotions: net(emotions, own), strength, scale)
 
     @classmethod
     def of_numbers(
         cls, strength: float = 1.0, device: str = "cpu", *, tempo_bpm: tuple[float, ...] | None = None,
         modes: tuple[float, ...] | None = None, dynamics: tuple[float, ...] | None = None,
-        rhythms: tuple[float, ...] | None = None,
+        rhythms: tuple[float, ...] | None = None, scale: Scale | None = None,
     ) -> CultureStage:  # fmt: skip
         """A culture that no net learned, such as a user's own preset: its numbers as they are, None where not known."""
 
@@ -43,7 +45,7 @@ class CultureStage:
         tempo, loud = row(tempo_bpm or (110.0,) * 3, 3), row(dynamics, 3)
         weights, patterns = row(modes, len(MODES)), row(rhythms, len(RHYTHMS))
         nothing = torch.zeros(1, 0, device=device)
-        return cls(lambda felt: CultureOutput(felt, tempo, weights, loud, patterns, nothing, known), strength)
+        return cls(lambda felt: CultureOutput(felt, tempo, weights, loud, patterns, nothing, known), strength, scale)
 
     def __call__(self, emotions: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Emotions `[1, E]` as they are heard in this culture, and what the mapper takes of it."""

@@ -15,6 +15,7 @@ from kelly_live.domain import (
     EmotionState,
     MusicParameters,
     Register,
+    Scale,
     TempoRange,
     TimingWeights,
 )
@@ -72,10 +73,10 @@ class LearnedMapper:
         for name in names:
             size = music[name].numel()
             values[name], numbers = tuple(numbers[:size]), numbers[size:]
-        return _parameters(values)
+        return _parameters(values, None if self._culture is None else self._culture.scale)
 
 
-def _parameters(values: dict[str, tuple[float, ...]]) -> MusicParameters:
+def _parameters(values: dict[str, tuple[float, ...]], scale: Scale | None) -> MusicParameters:
     """The net's numbers as a checked value."""
 
     def number(name: str) -> float:
@@ -89,6 +90,7 @@ def _parameters(values: dict[str, tuple[float, ...]]) -> MusicParameters:
         timing=TimingWeights(*values["timing_weights"]),
         density=number("density"),
         rhythms=values["rhythm_weights"],
+        scale=scale,
     )
 
 

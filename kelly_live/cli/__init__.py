@@ -31,7 +31,13 @@ COMMANDS = {
     "measure-cultures": "make the culture presets from their corpora",
     "data": "what a training manifest holds, and what it lacks",
 }
-COMMON_FLAGS = {"--debug": 0, "--profile": 1, "--culture": 1, "--device": 1}  # option -> values that it takes
+COMMON_FLAGS = {
+    "--debug": 0,
+    "--profile": 1,
+    "--culture": 1,
+    "--culture-strength": 1,
+    "--device": 1,
+}  # option -> values that it takes
 
 
 class LiveByDefault(click.Group):

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import OUTPUT_FILE, common, seed, steering
+from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, seed, steering
 from kelly_live.protocols import Reading, Steering
 
 
 @click.command()
 @steering
+@culture
 @click.option("--bars", type=click.IntRange(1, 1000), default=16, show_default=True, help="How long.")
 @click.option("--midi", type=OUTPUT_FILE, required=True, help="The MIDI file to write.")
 @click.option("--wav", type=OUTPUT_FILE, help="Also a WAV, with the built-in synthesiser.")
@@ -20,7 +21,14 @@ from kelly_live.protocols import Reading, Steering
 @seed
 @common
 def command(
-    steering: Steering, bars: int, midi: Path, wav: Path | None, plot: Path | None, seed: int, device: str
+    steering: Steering,
+    culture: CultureWish | None,
+    bars: int,
+    midi: Path,
+    wav: Path | None,
+    plot: Path | None,
+    seed: int,
+    device: str,
 ) -> None:
     """Music for an emotion: --valence V --arousal A [--dominance D], or --emotion NAME; --morph-to leads on from it."""
     if replace(steering, morph=None) == Steering():
@@ -35,7 +43,7 @@ def command(
 
     check_outputs([midi, wav, plot])
     state = state_from(steering.valence, steering.arousal, steering.dominance, steering.emotion)
-    mapper = make_mapper()
+    mapper = make_mapper(culture)
 
     def reading_at(bar: float) -> Reading:
         felt = apply_steering(state, Steering(morph=steering.morph), bar)

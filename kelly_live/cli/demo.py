@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import common, seed
+from kelly_live.cli.options import CultureWish, common, culture, seed
 
 
 @click.command()
@@ -17,9 +17,10 @@ from kelly_live.cli.options import common, seed
     show_default=True,
     help="The folder for the results; made if it is not there.",
 )
+@culture
 @seed
 @common
-def command(out: Path, seed: int, device: str) -> None:
+def command(out: Path, culture: CultureWish | None, seed: int, device: str) -> None:
     """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""
     from kelly_live.cli.render import render
     from kelly_live.config import resource_root
@@ -39,6 +40,7 @@ def command(out: Path, seed: int, device: str) -> None:
             out / "demo.wav",
             out / "demo.png",
             steering=Steering(),
+            culture=culture,
             freeze=False,
             seed=seed,
             device=device,

@@ -9,7 +9,7 @@ from types import FrameType
 
 import click
 
-from kelly_live.cli.options import common, steering
+from kelly_live.cli.options import CultureWish, common, culture, steering
 from kelly_live.protocols import Steering
 
 
@@ -18,6 +18,7 @@ from kelly_live.protocols import Steering
 @click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")
 @click.option("--clock", type=click.Choice(["send", "off"]), default="off", show_default=True, help="MIDI clock.")
 @steering
+@culture
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
 @common
@@ -26,6 +27,7 @@ def command(
     audio_in: str | None,
     clock: str,
     steering: Steering,
+    culture: CultureWish | None,
     freeze: bool,
     seed: int | None,
     device: str,
@@ -52,7 +54,7 @@ def command(
     try:
         port = sink.open()
         hand = replace(steering, freeze=freeze)
-        analyzer, opening = make_analyzer(device, hand)
+        analyzer, opening = make_analyzer(device, hand, culture)
         conductor = make_conductor(sink, seed=seed)
         session = LiveSession(
             source=PortAudioSource(audio_in, now),

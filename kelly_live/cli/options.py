@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,10 +22,9 @@ INPUT_FILE = click.Path(path_type=Path)
 
 
 def common(function: F) -> F:
-    """--profile, --culture, --device, --debug. The first two are reserved: asked for, they answer so with exit 2."""
+    """--profile, --device, --debug. The first is reserved: asked for, it answers so with exit 2."""
 
     @click.option("--profile", metavar="NAME", help="Your own profile (not built yet).")
-    @click.option("--culture", metavar="NAME", help="A culture preset (not built yet).")
     @click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -34,11 +34,39 @@ def common(function: F) -> F:
     )
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @functools.wraps(function)
-    def wrapped(*args: Any, profile: str | None, culture: str | None, debug: bool, **kwargs: Any) -> Any:
-        for name, value in (("--profile", profile), ("--culture", culture)):
-            if value is not None:
-                raise NotBuiltYet(f"{name} {value}: this feature is not there yet; run the command without {name}")
+    def wrapped(*args: Any, profile: str | None, debug: bool, **kwargs: Any) -> Any:
+        if profile is not None:
+            raise NotBuiltYet(f"--profile {profile}: this feature is not there yet; run the command without --profile")
         return function(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True)
+class CultureWish:
+    """A culture as typed, NAME or NAME:MODE, and how far it is followed (0-1)."""
+
+    name: str
+    strength: float
+
+
+def culture(function: F) -> F:
+    """--culture and --culture-strength, gathered into one `culture: CultureWish | None` argument."""
+
+    @click.option(
+        "--culture", "name", metavar="NAME[:MODE]", help="Play as in a tradition; `kelly-live cultures` lists them."
+    )
+    @click.option(
+        "--culture-strength",
+        type=click.FloatRange(0.0, 1.0),
+        default=1.0,
+        show_default=True,
+        help="0 is off; 1 is half-way between the feeling's own music and the tradition's.",
+    )
+    @functools.wraps(function)
+    def wrapped(*args: Any, name: str | None, culture_strength: float, **kwargs: Any) -> Any:
+        wish = None if name is None else CultureWish(name, culture_strength)
+        return function(*args, culture=wish, **kwargs)
 
     return wrapped  # type: ignore[return-value]
 

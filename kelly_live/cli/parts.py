@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from kelly_live.protocols import Mapper, NoteSink, Reading, Steering
 
 if TYPE_CHECKING:
     from kelly_live.analysis.analyzer import LiveAnalyzer
+    from kelly_live.analysis.culture import CultureStage
+    from kelly_live.cli.options import CultureWish
+    from kelly_live.cultures.preset import Known
     from kelly_live.session import Performance
 
 
@@ -31,13 +34,48 @@ def make_conductor(sink: NoteSink, *, seed: int, length_bars: int | None = None)
     return Conductor(sink, players, seed=seed, length_bars=length_bars, muted=muted)
 
 
-def make_mapper() -> Mapper:
-    from kelly_live.analysis.mapping import load_mapper
+def make_culture(wish: CultureWish | None, device: str = "cpu") -> CultureStage | None:
+    """The culture that was asked for, as the adapter learned it; a user's own preset by its numbers. Raises
+    ConfigError."""
+    if wish is None:
+        return None
+    from kelly_live.analysis.culture import CultureStage
+    from kelly_live.cultures.shelf import choose_culture, user_folder
+    from kelly_live.domain import Scale
+    from kelly_live.nets.culture import CulturalContextAdapter
+    from kelly_live.nets.system import load_part
 
-    return load_mapper(resource_root("models"))
+    choice = choose_culture(wish.name)
+    preset, mode = choice.preset, choice.mode
+    scale = None
+    if mode is not None and mode.scale_cents is not None and wish.strength > 0.0:
+        scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
+    adapter = load_part(resource_root("models"), "culture")
+    assert isinstance(adapter, CulturalContextAdapter)
+    own = (user_folder() / f"{preset.name}.yaml").is_file()  # a user's preset of a shipped name is not what was learned
+    if preset.name in adapter.cultures and not own:
+        return CultureStage.learned(adapter, preset.name, wish.strength, device, scale=scale)
+
+    def value(known: Known[Any] | None) -> tuple[float, ...] | None:
+        return None if known is None else known.value
+
+    return CultureStage.of_numbers(
+        wish.strength, device, scale=scale, tempo_bpm=value(preset.tempo_bpm), modes=value(preset.mode_preferences),
+        dynamics=value(preset.dynamics), rhythms=value(preset.rhythms),
+    )  # fmt: skip
 
 
-def make_analyzer(device: str, steering: Steering) -> tuple[LiveAnalyzer, Reading]:
+def make_mapper(culture: CultureWish | None = None) -> Mapper:
+    from kelly_live.analysis.mapping import LearnedMapper
+    from kelly_live.nets.mapper import DynamicEmotionToMusicMapper
+    from kelly_live.nets.system import load_part
+
+    net = load_part(resource_root("models"), "mapper")
+    assert isinstance(net, DynamicEmotionToMusicMapper)
+    return LearnedMapper(net, culture=make_culture(culture))
+
+
+def make_analyzer(device: str, steering: Steering, culture: CultureWish | None = None) -> tuple[LiveAnalyzer, Reading]:
     """The analyzer, and the reading to open with before anything is heard: neutral, steered."""
     import torch
 
@@ -47,7 +85,7 @@ def make_analyzer(device: str, steering: Steering) -> tuple[LiveAnalyzer, Readin
 
     # One thread: a hop is too small to share out, and the other cores are the scheduler's and the synth's.
     torch.set_num_threads(1)
-    mapper = make_mapper()
+    mapper = make_mapper(culture)
     opening = apply_steering(replace(state_from(), confidence=0.0), steering)
     analyzer = LiveAnalyzer(load_reader(resource_root("models"), device), mapper, steering)
     return analyzer, Reading(opening, mapper(opening))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE, common, seed, steering
+from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE, CultureWish, common, culture, seed, steering
 from kelly_live.protocols import Steering
 
 
@@ -17,6 +17,7 @@ from kelly_live.protocols import Steering
 @click.option("--wav", type=OUTPUT_FILE, help="A WAV of it, with the built-in synthesiser.")
 @click.option("--plot", type=OUTPUT_FILE, help="A picture: emotion over time above a piano roll (PNG).")
 @steering
+@culture
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @seed
 @common
@@ -26,6 +27,7 @@ def command(
     wav: Path | None,
     plot: Path | None,
     steering: Steering,
+    culture: CultureWish | None,
     freeze: bool,
     seed: int,
     device: str,
@@ -33,7 +35,9 @@ def command(
     """Accompany RECORDING (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes."""
     if midi is None and wav is None and plot is None:
         raise click.UsageError("say what to write: --midi OUT.mid, --wav OUT.wav or --plot OUT.png")
-    click.echo(render(recording, midi, wav, plot, steering=steering, freeze=freeze, seed=seed, device=device))
+    click.echo(
+        render(recording, midi, wav, plot, steering=steering, culture=culture, freeze=freeze, seed=seed, device=device)
+    )
 
 
 def render(
@@ -43,6 +47,7 @@ def render(
     plot: Path | None,
     *,
     steering: Steering,
+    culture: CultureWish | None,
     freeze: bool,
     seed: int,
     device: str,
@@ -60,7 +65,7 @@ def render(
     check_outputs([midi, wav, plot])
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is told before the nets are loaded
-    analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze))
+    analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze), culture)
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed)
     began = time.monotonic()

@@ -1,4 +1,4 @@
-"""`kelly-live train emotion | temporal | front-end`: the nets from labelled data, resumable."""
+"""`kelly-live train emotion | temporal | mapper | culture | front-end | system`: the nets, each from its data."""
 
 from __future__ import annotations
 
@@ -129,3 +129,42 @@ def mapper(data: Path, cache: Path, threads: int, debug: bool, out: Path) -> Non
     trained = train_mapper(data, cache / "symbolic", out)
     click.echo(trained.evaluation.table())
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+@command.command("culture")
+@click.option("--presets", type=FOLDER, help="Folder of culture presets; default: the shipped ones.")
+@click.option("--listeners", type=FILE, help="emo-agreement-4languages.tar.xz: is a re-interpreter worth having?")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("models/culture.safetensors")
+def culture(presets: Path | None, listeners: Path | None, seed: int, threads: int, debug: bool, out: Path) -> None:
+    """The culture adapter: what the presets measured, and, with --listeners, whether knowing a language helps."""
+    import torch
+
+    from kelly_live.config import resource_root
+    from kelly_live.cultures.preset import load_file
+    from kelly_live.cultures.shelf import CULTURES
+    from kelly_live.training.culture import train_culture
+
+    torch.set_num_threads(threads)
+    folder = presets or resource_root("presets") / "cultures"
+    files = [folder / f"{name}.yaml" for name in CULTURES]  # in the order that is the adapter's ids
+    card = train_culture([load_file(file) for file in files if file.is_file()], out, listeners=listeners, seed=seed)
+    for name, worst in card["furthest from the presets"].items():
+        click.echo(f"{name}: at most {worst:.4f} from any preset")
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+@command.command("system")
+@click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("kelly.safetensors")
+def system(models: Path | None, debug: bool, out: Path) -> None:
+    """One file of all four nets, with their cards: set KELLY_LIVE_MODELS to it to play with it."""
+    from kelly_live.config import resource_root
+    from kelly_live.nets.system import load_system, part_cards, save_system
+
+    folder = models or resource_root("models")
+    save_system(out, load_system(folder), part_cards(folder))
+    click.echo(f"wrote {out}")

@@ -91,19 +91,25 @@ class KellySystem(nn.Module):
 
 def load_system(path: Path) -> KellySystem:
     """The system of a folder with a checkpoint a part, or of one file, on the CPU, in eval mode. Raises ModelError."""
-    found = _of_file(path) if path.is_file() else {n: load_checkpoint(path / f"{n}.safetensors", n) for n in PARTS}
-    nets = {}
-    for name, kind in PARTS.items():
-        checkpoint = found[name]
-        where = path if path.is_file() else path / f"{name}.safetensors"
-        try:
-            net = kind(**checkpoint.config)
-        except TypeError as error:
-            raise ModelError(f"{where} has a config that does not fit ({error}); reinstall kelly-live") from error
-        played = {key: w for key, w in checkpoint.weights.items() if not key.startswith(CORPUS_PREFIX)}
-        load_weights(net, Checkpoint(name, checkpoint.config, checkpoint.card, played), where)
-        nets[name] = net
-    return KellySystem(**nets).eval()  # type: ignore[arg-type]
+    return KellySystem(**{name: load_part(path, name) for name in PARTS}).eval()  # type: ignore[arg-type]
+
+
+def load_part(path: Path, name: str) -> nn.Module:
+    """One of PARTS, from a folder of checkpoints or from one file, on the CPU, in eval mode. Raises ModelError."""
+    where = path if path.is_file() else path / f"{name}.safetensors"
+    checkpoint = _of_file(path, name) if path.is_file() else load_checkpoint(where, name)
+    try:
+        net = PARTS[name](**checkpoint.config)
+    except TypeError as error:
+        raise ModelError(f"{where} has a config that does not fit ({error}); reinstall kelly-live") from error
+    played = {key: w for key, w in checkpoint.weights.items() if not key.startswith(CORPUS_PREFIX)}
+    load_weights(net, Checkpoint(name, checkpoint.config, checkpoint.card, played), where)
+    return net.eval()
+
+
+def part_cards(folder: Path) -> dict[str, Any]:
+    """The card of each part in a folder of checkpoints. Raises ModelError."""
+    return {name: load_checkpoint(folder / f"{name}.safetensors", name).card for name in PARTS}
 
 
 def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
@@ -116,16 +122,9 @@ def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
     save_checkpoint(path, Checkpoint(KIND, system.config, cards, weights))
 
 
-def _of_file(path: Path) -> dict[str, Checkpoint]:
+def _of_file(path: Path, name: str) -> Checkpoint:
     whole = load_checkpoint(path, KIND)
-    if missing := sorted(set(PARTS) - set(whole.config)):
-        raise ModelError(f"{path} lacks {', '.join(missing)}; it is not a whole system")
-    return {
-        name: Checkpoint(
-            name,
-            whole.config[name],
-            whole.card.get(name, {}),
-            {key.removeprefix(f"{name}."): w for key, w in whole.weights.items() if key.startswith(f"{name}.")},
-        )
-        for name in PARTS
-    }
+    if name not in whole.config:
+        raise ModelError(f"{path} lacks the {name} net; it is not a whole system: make it with `train system`")
+    weights = {key.removeprefix(f"{name}."): w for key, w in whole.weights.items() if key.startswith(f"{name}.")}
+    return Checkpoint(name, whole.config[name], whole.card.get(name, {}), weights)

@@ -64,7 +64,7 @@ def test_help_imports_nothing_heavy() -> None:
         (["compose", "--valence", "3", "--midi", "x.mid"], "3"),
         (["compose", "--emotion", "bored", "--midi", "x.mid"], "bored"),
         (["demo", "--profile", "me"], "not there yet"),
-        (["render", "x.wav", "--midi", "y.mid", "--culture", "klezmer"], "not there yet"),
+        (["render", "x.wav", "--midi", "y.mid", "--culture-strength", "2"], "0<=x<=1"),
     ],
 )
 def test_usage_errors_exit_2_without_a_traceback(args: list[str], complaint: str) -> None:
