@@ -97,8 +97,8 @@ def _morphed(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
 
 def nudged(steering: Steering, shown: EmotionState, *, valence: float = 0.0, arousal: float = 0.0) -> Steering:
     """The hand moves an axis on by these steps, from where it holds it or else from what is shown. It takes the place
-    of a morph, whose other axes stay as they are shown."""
-    if steering.morph is not None:
+    of a morph and of an emotion's name; what these held on the other axes stays as it is shown."""
+    if steering.morph is not None or steering.emotion is not None:
         steering = Steering(_near(shown.valence), _near(shown.arousal), _near(shown.dominance), freeze=steering.freeze)
     if valence:
         held = shown.valence if steering.valence is None else steering.valence

@@ -165,6 +165,15 @@ def test_a_nudge_takes_over_from_a_morph_where_it_is() -> None:
     assert place(apply_steering(HEARD, steering, 99.0)) == pytest.approx((0.09, 0.22, 0.07))
 
 
+def test_a_nudge_leaves_an_emotion_s_name_behind() -> None:
+    """Sad, made ten steps happier, is not called sad any more."""
+    steering = Steering(emotion="sad")
+    for _ in range(10):
+        steering = nudged(steering, apply_steering(HEARD, steering), valence=0.1)
+    assert steering == Steering(valence=0.37, arousal=-0.27, dominance=-0.33)
+    assert apply_steering(HEARD, steering).emotion == "neutral"
+
+
 def test_what_the_hand_does_in_words() -> None:
     assert described(Steering(), 0.0) == []
     both = Steering(valence=0.3, freeze=True, morph=Morph(Steering(emotion="happy"), 4.0, 8.0))
