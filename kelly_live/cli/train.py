@@ -115,18 +115,19 @@ def temporal(
 
 @command.command("mapper")
 @click.option("--data", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (MIDI with emotions).")
+@click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to learn from as evidence.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @out_option("models/mapper.safetensors")
-def mapper(data: Path, cache: Path, threads: int, debug: bool, out: Path) -> None:
+def mapper(data: Path, cues: Path | None, cache: Path, threads: int, debug: bool, out: Path) -> None:
     """The mapper: how labelled music sounds, measured, then learned; prints the held-out table."""
     import torch
 
     from kelly_live.training.mapper import train_mapper
 
     torch.set_num_threads(threads)
-    trained = train_mapper(data, cache / "symbolic", out)
+    trained = train_mapper(data, cache / "symbolic", out, cues_dir=cues)
     click.echo(trained.evaluation.table())
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 

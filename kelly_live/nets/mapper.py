@@ -6,7 +6,12 @@ and tail on the parameter; density and quantiles have closed forms. Mode, timing
 Committing: conditional medians huddle around the corpus mean, because an emotion explains only part of a parameter. A
 player who *means* the emotion goes further. So what leaves `forward` is stretched from the corpus centre by a gain that
 training measures (`set_commitment`): medians get back the spread that the data has, weights the entropy that single
-pieces have. `distribution` stays as learned.
+pieces have, and no median leaves the range that labelled pieces themselves keep to. `distribution` stays as learned.
+
+Users: a person's embedding (64 numbers, a priori N(0, 1) each) moves the raw outputs along the ways in which songs of
+the same emotion differ from each other (`set_basis`, measured in training), so a hint about one parameter also moves
+what goes with it in real music. A third of the numbers hold everywhere; the other two thirds turn with valence and with
+arousal, so that a wish about sad music changes happy music less. At zero the mapping is the base, to the bit.
 """
 
 from __future__ import annotations
@@ -21,12 +26,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kelly_live.domain import EMOTION_VAD, EMOTIONS, MODES, RHYTHMS
-from kelly_live.errors import ModelError
+from kelly_live.errors import ConfigError, ModelError
 from kelly_live.nets.checkpoint import load_checkpoint, load_weights
 
-# Scalars are learned on scales without bounds: log2 of BPM; MIDI notes; log2 of semitones, of velocity share, …
+# Scalars are learned on scales without bounds: log2 of BPM; MIDI notes; log2 of semitones, of velocity share, …; `rate`
+# is log2 of melody notes a second, which needs no beat to be measured: what is played as density is rate over tempo.
 SCALARS = (
-    "tempo", "centre", "below", "above", "level", "softer", "louder", "variation", "density",
+    "tempo", "centre", "below", "above", "level", "softer", "louder", "variation", "rate",
 )  # fmt: skip
 WEIGHTS = {"modes": len(MODES), "timing": 3, "rhythms": len(RHYTHMS)}
 
@@ -38,7 +44,10 @@ DENSITY_TOP = 3.0
 KIND = "mapper"
 CORPUS_PREFIX = "corpus."  # weights of a checkpoint that only training needs: what is constant between its corpora
 USER_DIM = 64
+USER_WAYS = USER_DIM // 3  # ways in which a taste may differ: as many everywhere, with valence and with arousal
+USER_RADIUS = 3.0  # standard deviations; no taste goes further from the base than this
 QUANTILES = (0.2, 0.5, 0.8)
+_NO_EDGE = 1e3  # standard deviations; an edge so far out that it bends nothing
 _LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
 
 
@@ -85,7 +94,11 @@ class DynamicEmotionToMusicMapper(nn.Module):
     scalar_gain: Tensor
     weight_gain: Tensor
     centre: Tensor
+    home: Tensor
     anchors: Tensor
+    played_low: Tensor
+    played_high: Tensor
+    basis: Tensor
 
     def __init__(
         self, emotion_dim: int = len(EMOTIONS), hidden_dim: int = 256, num_modes: int = 7, num_users: int = 16
@@ -104,30 +117,31 @@ class DynamicEmotionToMusicMapper(nn.Module):
         self.bend = nn.Linear(hidden_dim, outputs)
         self.shape = nn.Parameter(torch.zeros(2, len(SCALARS)))
         self.user = nn.Embedding(num_users + 1, USER_DIM, padding_idx=0)
-        self.adapter = nn.Linear(USER_DIM, outputs, bias=False)
-        nn.init.zeros_(self.adapter.weight)  # a new user begins at the base mapping
+        nn.init.zeros_(self.user.weight)  # a new user begins at the base mapping
+        self.user.weight.requires_grad_(False)  # learned by `remember`, never by training
         anchors = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
         self.register_buffer("anchors", F.pad(anchors, (0, 0, 0, max(emotion_dim - len(EMOTIONS), 0)))[:emotion_dim])
         self.register_buffer(
-            "scalar_mean", torch.tensor([math.log2(110.0), 67.0, 3.2, 3.0, -1.2, -1.3, -1.3, -1.0, 0.3])
+            "scalar_mean", torch.tensor([math.log2(110.0), 67.0, 3.2, 3.0, -1.2, -1.3, -1.3, -1.0, 0.8])
         )
         self.register_buffer("scalar_sd", torch.tensor([0.4, 6.0, 0.5, 0.5, 0.5, 1.0, 1.0, 0.5, 0.6]))
         self.register_buffer("scalar_gain", torch.ones(len(SCALARS)))
         self.register_buffer("weight_gain", torch.ones(len(self.sizes)))
         self.register_buffer("centre", torch.zeros(outputs))
+        self.register_buffer("home", torch.zeros(outputs))
+        self.register_buffer("played_low", torch.full((len(SCALARS),), -_NO_EDGE))
+        self.register_buffer("played_high", torch.full((len(SCALARS),), _NO_EDGE))
+        self.register_buffer("basis", torch.zeros(outputs, USER_WAYS))
 
     # ------------------------------------------------------------ what is learned
 
-    def raw(self, probabilities: Tensor, vad: Tensor, user: Tensor | None = None) -> Tensor:
-        """Unbounded outputs `[B, outputs]` of probabilities `[B, E]`, vad `[B, 3]`, user `[B]` (0 or unknown: none)."""
+    def raw(self, probabilities: Tensor, vad: Tensor) -> Tensor:
+        """Unbounded outputs `[B, outputs]` of the base mapping, from probabilities `[B, E]` and vad `[B, 3]`."""
         p = torch.clamp(torch.nan_to_num(probabilities), 0.0, 1.0)
         p = p / torch.clamp(p.sum(-1, keepdim=True), min=1e-6)
         place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
         features = torch.cat([p, place, p @ self.anchors], dim=-1)
         outputs: Tensor = self.linear(features) + self.bend(self.body(features))
-        if user is not None:
-            known = torch.where((user >= 0) & (user < self.user.num_embeddings), user, torch.zeros_like(user))
-            outputs = outputs + self.adapter(self.user(known))
         return _soft_limit(outputs, _LIMIT)
 
     def unpack(self, raw: Tensor) -> ParameterDistribution:
@@ -142,26 +156,65 @@ class DynamicEmotionToMusicMapper(nn.Module):
             logits=dict(zip(self.sizes, logits, strict=True)),
         )
 
-    def distribution(self, probabilities: Tensor, vad: Tensor, user: Tensor | None = None) -> ParameterDistribution:
-        """The learned distribution of each parameter given the state; no commitment, no range."""
-        return self.unpack(self.raw(probabilities, vad, user))
+    def distribution(self, probabilities: Tensor, vad: Tensor) -> ParameterDistribution:
+        """The learned distribution of each parameter given the state; no commitment, no taste, no range."""
+        return self.unpack(self.raw(probabilities, vad))
+
+    # ------------------------------------------------------------ whose taste
+
+    @torch.no_grad()
+    def set_basis(self, basis: Tensor) -> None:
+        """Columns `[outputs, USER_WAYS]`: how far one standard deviation of each way of differing moves raw outputs."""
+        self.basis.copy_(basis)
+
+    def taste(self, embedding: Tensor, vad: Tensor) -> Tensor:
+        """What embeddings `[B, 64]` add to the raw outputs at states `[B, 3]`; 0 for a zero embedding."""
+        everywhere, valence, arousal = embedding[:, : 3 * USER_WAYS].split(USER_WAYS, dim=-1)
+        place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
+        return (everywhere + place[:, :1] * valence + place[:, 1:2] * arousal) @ self.basis.T
+
+    def embedding_of(self, user: Tensor) -> Tensor:
+        """Embeddings `[B, 64]` of users `[B]`; no one (0) and the unknown have the base's: zeros."""
+        known = torch.where((user >= 0) & (user < self.user.num_embeddings), user, torch.zeros_like(user))
+        embedding: Tensor = self.user(known)
+        return embedding * (known > 0)[:, None]
+
+    @torch.no_grad()
+    def remember(self, user: int, embedding: Tensor) -> None:
+        """Keep a user's embedding `[64]`, drawn in to USER_RADIUS; zeros forget. Raises ConfigError: no such user."""
+        if not 1 <= user < self.user.num_embeddings:
+            raise ConfigError(f"user {user} is not in 1..{self.user.num_embeddings - 1}; 0 is the base mapping")
+        self.user.weight[user] = within_radius(torch.nan_to_num(embedding.to(self.user.weight)))
 
     # ------------------------------------------------------------ what is played
 
     @torch.no_grad()
-    def set_commitment(self, centre: Tensor, scalar_gain: Tensor, weight_gain: Tensor) -> None:
-        """Stretch from `centre` (raw outputs `[outputs]` of the average state) by these gains, each at least 0."""
+    def set_commitment(
+        self,
+        centre: Tensor,
+        scalar_gain: Tensor,
+        weight_gain: Tensor,
+        home: Tensor | None = None,
+        played: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        """Stretch from `centre` (raw outputs `[outputs]` of the average state) by these gains, each at least 0, and
+        play that state at `home` (default: the centre itself). `played`: lowest and highest standardised median `[S]`.
+        """
         self.centre.copy_(centre)
+        self.home.copy_(centre if home is None else home)
         self.scalar_gain.copy_(scalar_gain)
         self.weight_gain.copy_(weight_gain)
+        low, high = played or (torch.full_like(scalar_gain, -_NO_EDGE), torch.full_like(scalar_gain, _NO_EDGE))
+        self.played_low.copy_(low)
+        self.played_high.copy_(high)
 
     def committed(self, raw: Tensor) -> Tensor:
-        """`raw` with locations and logits stretched from the corpus centre; scales stay as they are."""
+        """`raw` with locations and logits stretched from the centre, around home; scales stay as they are."""
         gains = torch.cat(
             [self.scalar_gain, torch.ones_like(self.scalar_gain)]
             + [gain.expand(size) for gain, size in zip(self.weight_gain, self.sizes.values(), strict=True)]
         )
-        return self.centre + gains * (raw - self.centre)
+        return self.home + gains * (raw - self.centre)
 
     def forward(
         self,
@@ -174,10 +227,25 @@ class DynamicEmotionToMusicMapper(nn.Module):
         """Numbers to play: tempo_*, register_*, dynamics_*, density `[B]`; mode_, timing_, rhythm_weights `[B, n]`.
 
         `culture` holds CulturalContextAdapter's outputs; at strength 1 its preferences and the emotion's weigh alike,
-        at 0 (or None) it changes nothing.
+        at 0 (or None) it changes nothing. Its optional `known` `[B, 4]` (tempo, modes, dynamics, rhythms; 0-1) says how
+        well each is known of that culture; where it is 0 the emotion's value stays.
         """
-        spread = self.unpack(self.committed(self.raw(probabilities, vad, user)))
+        music = self.play(probabilities, vad, None if user is None else self.embedding_of(user))
+        if culture is not None and culture_strength > 0.0:
+            music = _coloured(music, culture, min(culture_strength, 1.0))
+        return music
+
+    def play(self, probabilities: Tensor, vad: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
+        """`forward` before any culture, for a taste `[B, 64]` that need not be anyone's yet."""
+        raw = self.committed(self.raw(probabilities, vad))
+        if embedding is not None:
+            raw = raw + self.taste(embedding, vad)
+        spread = self.unpack(raw)
         quantiles = torch.stack([spread.quantile(q) for q in QUANTILES])
+        # The whole band moves with its median, which nears but never passes the ends of what labelled pieces do.
+        middle_of, half = (self.played_high + self.played_low) / 2.0, (self.played_high - self.played_low) / 2.0
+        median = middle_of + half * torch.tanh((quantiles[1] - middle_of) / torch.clamp(half, min=1e-3))
+        quantiles = quantiles + (median - quantiles[1])
         values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)
         early, middle, late = (dict(zip(SCALARS, rank.unbind(-1), strict=True)) for rank in values)
 
@@ -195,14 +263,19 @@ class DynamicEmotionToMusicMapper(nn.Module):
             "timing_weights": torch.softmax(spread.logits["timing"], dim=-1),
             "rhythm_weights": torch.softmax(spread.logits["rhythms"], dim=-1),
             "dynamics_variance": torch.clamp(_exp2(middle["variation"]), 0.0, 1.0),
-            "density": torch.clamp(_exp2(middle["density"]), 0.0, DENSITY_TOP),
         }  # fmt: skip
+        beats_a_second = music["tempo_suggested"] / 60.0
+        music["density"] = torch.clamp(_exp2(middle["rate"]) / beats_a_second, 0.0, DENSITY_TOP)
         floor = torch.clamp(level - _exp2(middle["softer"]), 0.0, 1.0)
         music["dynamics_floor"] = floor
         music["dynamics_ceiling"] = torch.maximum(torch.clamp(level + _exp2(middle["louder"]), 0.0, 1.0), floor)
-        if culture is not None and culture_strength > 0.0:
-            music = _coloured(music, culture, min(culture_strength, 1.0))
         return music
+
+
+def within_radius(embedding: Tensor) -> Tensor:
+    """An embedding `[..., 64]` drawn in to USER_RADIUS; one inside it stays as it is."""
+    length = embedding.norm(dim=-1, keepdim=True)
+    return embedding * torch.clamp(USER_RADIUS / torch.clamp(length, min=1e-9), max=1.0)
 
 
 def _exp2(values: Tensor) -> Tensor:
@@ -227,24 +300,45 @@ def _ordered(
     return dict(zip((f"{name}_{part}" for part in names), (low, middle, high), strict=True))
 
 
+_CULTURE_FIELDS = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
+
+
 def _coloured(music: dict[str, Tensor], culture: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
-    """Geometric middle between emotion and culture at strength 1: neither can veto, both are heard."""
-    share = 0.5 * strength
+    """Geometric middle between emotion and culture at strength 1: neither can veto, both are heard.
+
+    What is not known of the culture keeps the emotion's own value, to the bit.
+    """
+    rows = len(music["density"])
+    known = culture.get("known")
+    if known is None:
+        known = torch.ones(rows, len(_CULTURE_FIELDS), device=music["density"].device)
+    share = dict(zip(_CULTURE_FIELDS, (0.5 * strength * torch.clamp(known, 0.0, 1.0)).unbind(-1), strict=True))
+
+    def blend(field: str, coloured: dict[str, Tensor]) -> None:
+        for name, value in coloured.items():
+            heard = share[field] > 0.0
+            music[name] = torch.where(heard if value.ndim == 1 else heard[:, None], value, music[name])
+
     music = dict(music)
-    for ours, theirs in (("mode_weights", "mode_preferences"), ("rhythm_weights", "rhythm_patterns")):
+    for field, ours, theirs in (
+        ("modes", "mode_weights", "mode_preferences"), ("rhythms", "rhythm_weights", "rhythm_patterns"),
+    ):  # fmt: skip
         if theirs in culture:
-            mixed = (1.0 - share) * torch.log(music[ours] + 1e-6) + share * torch.log(culture[theirs] + 1e-6)
-            music[ours] = torch.softmax(mixed, dim=-1)
+            part = share[field][:, None]
+            mixed = (1.0 - part) * torch.log(music[ours] + 1e-6) + part * torch.log(culture[theirs] + 1e-6)
+            blend(field, {ours: torch.softmax(mixed, dim=-1)})
     if "tempo_range" in culture:
-        felt = torch.stack([music[f"tempo_{part}"] for part in ("min", "suggested", "max")], dim=-1)
+        part = share["tempo"][:, None]
+        felt = torch.stack([music[f"tempo_{name}"] for name in ("min", "suggested", "max")], dim=-1)
         usual = torch.clamp(culture["tempo_range"], 20.0, 300.0)
-        slow, middle, fast = torch.exp((1.0 - share) * torch.log(felt) + share * torch.log(usual)).unbind(-1)
-        music |= _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (slow, middle, fast))
+        slow, middle, fast = torch.exp((1.0 - part) * torch.log(felt) + part * torch.log(usual)).unbind(-1)
+        blend("tempo", _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (slow, middle, fast)))
     if "dynamics" in culture:
         soft, _, loud = torch.clamp(culture["dynamics"], 0.0, 1.0).unbind(-1)
-        music["dynamics_floor"] = (1.0 - share) * music["dynamics_floor"] + share * soft
-        louder = (1.0 - share) * music["dynamics_ceiling"] + share * loud
-        music["dynamics_ceiling"] = torch.maximum(louder, music["dynamics_floor"])
+        part = share["dynamics"]
+        floor = (1.0 - part) * music["dynamics_floor"] + part * soft
+        louder = (1.0 - part) * music["dynamics_ceiling"] + part * loud
+        blend("dynamics", {"dynamics_floor": floor, "dynamics_ceiling": torch.maximum(louder, floor)})
     return music
 
 

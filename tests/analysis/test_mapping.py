@@ -41,7 +41,9 @@ def test_excitement_is_fast_bright_loud_and_busy_where_sadness_is_slow_dark_soft
     assert bright(excited) > 0.7
     assert bright(sad) < 0.35
     assert loudness(excited) > loudness(sad) + 0.15
-    assert excited.density > 1.6 * sad.density
+    # Busy is notes a second: a beat of a fast tempo holds about as many notes as one of a slow tempo.
+    assert excited.density * excited.tempo.suggested > 1.6 * sad.density * sad.tempo.suggested
+    assert excited.density > 1.2 * sad.density
     assert excited.register.centre > sad.register.centre
 
 

@@ -24,6 +24,7 @@ def random_net(seed: int, size: float = 1.0) -> DynamicEmotionToMusicMapper:
         for weight in net.parameters():
             weight.normal_(0.0, size)
         net.user.weight[0].zero_()
+        net.set_basis(torch.randn_like(net.basis))
         net.set_commitment(torch.randn_like(net.centre), 3 * torch.rand(len(SCALARS)), 3 * torch.rand(3))
     return net.eval()
 
@@ -64,16 +65,20 @@ def test_any_finite_input_and_any_weights_give_playable_music(numbers: list[floa
     assert_playable(random_net(seed, size)(inputs[:, :8], inputs[:, 8:]))
 
 
+def random_culture(rows: int) -> dict[str, Tensor]:
+    return {
+        "tempo_range": torch.rand(rows, 3).sort(-1).values * 300,
+        "mode_preferences": torch.rand(rows, 7).softmax(-1),
+        "rhythm_patterns": torch.rand(rows, 5).softmax(-1),
+        "dynamics": torch.rand(rows, 3).sort(-1).values,
+    }
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.0, 1.0))
 def test_a_culture_of_any_strength_keeps_music_playable(seed: int, strength: float) -> None:
     torch.manual_seed(seed)
-    culture = {
-        "tempo_range": torch.rand(4, 3).sort(-1).values * 300,
-        "mode_preferences": torch.rand(4, 7).softmax(-1),
-        "rhythm_patterns": torch.rand(4, 5).softmax(-1),
-        "dynamics": torch.rand(4, 3).sort(-1).values,
-    }
+    culture = random_culture(4)
     p, vad = torch.rand(4, 8), torch.rand(4, 3) * 2 - 1
     net = random_net(seed)
     music = net(p, vad, culture=culture, culture_strength=strength)
@@ -82,6 +87,53 @@ def test_a_culture_of_any_strength_keeps_music_playable(seed: int, strength: flo
     assert all(torch.equal(plain[k], v) for k, v in net(p, vad, culture=culture, culture_strength=0.0).items())
     if strength > 0.2:
         assert not torch.allclose(plain["mode_weights"], music["mode_weights"])
+
+
+FIELDS = {
+    "tempo": ("tempo_min", "tempo_suggested", "tempo_max"),
+    "modes": ("mode_weights",),
+    "dynamics": ("dynamics_floor", "dynamics_ceiling"),
+    "rhythms": ("rhythm_weights",),
+}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), st.floats(0.0, 1.0), st.lists(st.booleans(), min_size=8, max_size=8))
+def test_what_is_not_known_of_a_culture_keeps_the_emotions_value_to_the_bit(
+    seed: int, strength: float, known: list[bool]
+) -> None:
+    torch.manual_seed(seed)
+    culture = random_culture(2) | {"known": torch.tensor(known, dtype=torch.float32).reshape(2, 4)}
+    p, vad = torch.rand(2, 8), torch.rand(2, 3) * 2 - 1
+    net = random_net(seed)
+    plain, music = net(p, vad), net(p, vad, culture=culture, culture_strength=strength)
+    assert_playable(music)
+    for column, names in enumerate(FIELDS.values()):
+        for row in range(2):
+            if strength == 0.0 or not known[4 * row + column]:
+                assert all(torch.equal(plain[name][row], music[name][row]) for name in names)
+    everything = culture | {"known": torch.ones(2, 4)}
+    whole, unsaid = (net(p, vad, culture=c, culture_strength=strength) for c in (everything, without_known(culture)))
+    assert all(torch.equal(whole[name], unsaid[name]) for name in whole)
+
+
+def without_known(culture: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value for name, value in culture.items() if name != "known"}
+
+
+def test_half_known_colours_half_as_much() -> None:
+    net, p, vad = random_net(5, 0.3), torch.full((1, 8), 1 / 8), torch.zeros(1, 3)
+    slow = {"tempo_range": torch.tensor([[45.0, 50.0, 55.0]])}
+    tempo = [
+        float(
+            net(p, vad, culture=slow | {"known": torch.tensor([[known, 0.0, 0.0, 0.0]])})["tempo_suggested"]
+            .log2()
+            .detach()
+        )
+        for known in (0.0, 0.5, 1.0)
+    ]
+    assert tempo[1] == pytest.approx((tempo[0] + tempo[2]) / 2, abs=1e-3)
+    assert tempo[2] < tempo[0]
 
 
 def test_no_user_and_an_unknown_user_are_the_base_mapping_and_a_known_one_is_not() -> None:
