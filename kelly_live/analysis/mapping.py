@@ -67,17 +67,17 @@ class LearnedMapper:
                 emotions, coloured = self._culture(emotions)
                 strength = self._culture.strength
             music = self._net(emotions, vad, self._user, coloured, strength)
-            names = sorted(music)
-            numbers = torch.cat([music[name].reshape(-1) for name in names]).tolist()
-        values: dict[str, tuple[float, ...]] = {}
-        for name in names:
-            size = music[name].numel()
-            values[name], numbers = tuple(numbers[:size]), numbers[size:]
-        return _parameters(values, None if self._culture is None else self._culture.scale)
+            return parameters_of(music, None if self._culture is None else self._culture.scale)
 
 
-def _parameters(values: dict[str, tuple[float, ...]], scale: Scale | None) -> MusicParameters:
-    """The net's numbers as a checked value."""
+def parameters_of(music: dict[str, torch.Tensor], scale: Scale | None = None) -> MusicParameters:
+    """The mapper's numbers, one row of each, as a checked value."""
+    names = sorted(music)
+    numbers = torch.cat([music[name].reshape(-1) for name in names]).tolist()
+    values: dict[str, tuple[float, ...]] = {}
+    for name in names:
+        size = music[name].numel()
+        values[name], numbers = tuple(numbers[:size]), numbers[size:]
 
     def number(name: str) -> float:
         return values[name][0]

@@ -249,3 +249,26 @@ class OfflineScheduler:
 
     def health(self) -> SchedulerHealth:
         return self._core.health()
+
+
+class NoteList:
+    """A NoteSink that only keeps what it is given: `notes` in beats, as the conductor hands them over, and `tempos`."""
+
+    def __init__(self) -> None:
+        self.notes: list[NoteEvent] = []
+        self.tempos: list[TempoPoint] = []
+
+    def start(self, origin_seconds: float, bpm: float) -> None:
+        self.tempos.append(TempoPoint(0.0, bpm))
+
+    def tempo(self, point: TempoPoint) -> None:
+        self.tempos.append(point)
+
+    def play(self, notes: Sequence[NoteEvent]) -> None:
+        self.notes.extend(notes)
+
+    def stop(self) -> None:
+        """Nothing sounds."""
+
+    def health(self) -> SchedulerHealth:
+        return SchedulerHealth(sent=len(self.notes))

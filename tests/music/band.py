@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-
 from kelly_live.domain import (
     MODES,
     RHYTHMS,
@@ -20,9 +17,8 @@ from kelly_live.generators.bass import BassGenerator
 from kelly_live.generators.chords import ChordGenerator
 from kelly_live.generators.melody import MelodyGenerator
 from kelly_live.generators.percussion import PercussionGenerator
+from kelly_live.midi.client import NoteList
 from kelly_live.music.conductor import Conductor
-from kelly_live.protocols import SchedulerHealth
-from kelly_live.timebase import TempoPoint
 
 
 def one_hot(names: tuple[str, ...], name: str) -> tuple[float, ...]:
@@ -57,29 +53,8 @@ def told(
     )
 
 
-@dataclass
-class RecordingSink:
-    """A NoteSink that keeps what it is given."""
-
-    notes: list[NoteEvent] = field(default_factory=list)
-    tempos: list[TempoPoint] = field(default_factory=list)
-    origin_seconds: float | None = None
-
-    def start(self, origin_seconds: float, bpm: float) -> None:
-        self.origin_seconds = origin_seconds
-        self.tempos.append(TempoPoint(0.0, bpm))
-
-    def tempo(self, point: TempoPoint) -> None:
-        self.tempos.append(point)
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self.notes.extend(notes)
-
-    def stop(self) -> None:
-        """Nothing sounds."""
-
-    def health(self) -> SchedulerHealth:
-        return SchedulerHealth(sent=len(self.notes))
+class RecordingSink(NoteList):
+    """A NoteList that can be asked for one part."""
 
     def part(self, name: str) -> list[NoteEvent]:
         return [note for note in self.notes if note.part == name]

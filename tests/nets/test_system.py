@@ -9,7 +9,7 @@ import torch
 
 from kelly_live.errors import ModelError
 from kelly_live.nets.checkpoint import Checkpoint, save_checkpoint
-from kelly_live.nets.mapper import DynamicEmotionToMusicMapper
+from kelly_live.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper
 from kelly_live.nets.system import PARTS, KellySystem, load_system, reading, save_system
 from kelly_live.nets.temporal import EmotionTransitionModel
 from tests.nets.test_culture import make_adapter
@@ -21,9 +21,11 @@ def make_system() -> KellySystem:
     torch.manual_seed(5)
     temporal, mapper = EmotionTransitionModel(), DynamicEmotionToMusicMapper(hidden_dim=8, num_users=2)
     with torch.no_grad():
-        for weight in (*mapper.parameters(), *temporal.evolve.parameters()):
+        for weight in (*mapper.linear.parameters(), *mapper.bend.parameters(), *temporal.evolve.parameters()):
             weight.normal_(0.0, 0.3)
-        mapper.user.weight[0] = 0.0
+        mapper.set_basis(torch.randn_like(mapper.basis))
+        for user in (1, 2):
+            mapper.remember(user, torch.randn(USER_DIM))
     return KellySystem(emotion, temporal, make_adapter(), mapper).eval()
 
 
