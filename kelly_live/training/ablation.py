@@ -7,6 +7,7 @@ strength 0, no user), changing it must change nothing.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -60,7 +61,9 @@ def differing(first: Iterable[NoteEvent], second: Iterable[NoteEvent]) -> float:
 def window_at(samples: np.ndarray, seconds: float) -> dict[str, torch.Tensor]:
     """The emotion net's input for the window that ends at `seconds` of 16 kHz samples; silence before the first."""
     stop = int(seconds * SAMPLE_RATE)
-    mels = log_mels(samples[max(0, stop - int((WINDOW_SECONDS + 2.0) * SAMPLE_RATE)) : stop])
+    grid = math.lcm(*(scale.hop for scale in SCALES))  # a cut here leaves every frame where it would have been
+    start = max(0, stop - int((WINDOW_SECONDS + 2.0) * SAMPLE_RATE)) // grid * grid
+    mels = log_mels(samples[start:stop])
     return {s.name: functional.pad(mels[s.name], (s.frames, 0))[:, -s.frames :].unsqueeze(0) for s in SCALES}
 
 

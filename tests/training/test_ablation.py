@@ -48,5 +48,5 @@ def test_the_window_is_the_nets_own() -> None:
 
 
 def test_a_past_must_lie_in_the_recording() -> None:
-    with pytest.raises(ConfigError, match="the recording lasts 10.0 s"):
+    with pytest.raises(ConfigError, match="the recording lasts"):
         ablate(SYSTEM, sound(10.0), (9.0, 21.0), 5.0, told, cultures=("one", "two"), users=(1, 2))
