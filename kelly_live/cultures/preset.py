@@ -69,10 +69,13 @@ class CulturePreset:
     """One tradition. `languages` are ISO 639 codes; `absent` pairs each field that is not known with the reason.
 
     tempo_bpm           beats a minute, 20/50/80 % (the beat of `metres`: a dotted quarter in 6/8)
-    metres, groupings   share of each metre; how its smallest unit groups into beats ("9/8": 2+2+2+3)
-    onset_profiles      chance of an onset at each place of the bar, as "metre" -> places (first = downbeat)
+    metres              share of each metre
+    groupings           "metre" or "metre name" ("9/8 Aksak") -> how the bar's units group into beats (2 2 2 3)
+    onset_profiles      "metre" (the melody) or "metre part" ("4/4 clave") -> chance of an onset at each sixteenth
+                        of the bar, the downbeat first
     rhythms             weights over RHYTHMS; density: melody notes a beat; npvi: contrast of neighbouring durations
     register, ambitus_semitones   10/50/90 % of the melody's MIDI pitch; 20/50/80 % of a piece's range
+    tonic_midi          20/50/80 % of the sounding tonic over performances, as a MIDI note with its fraction
     scale_cents, degree_weights, intervals   as in Mode, over all modes
     mode_preferences    weights over the seven MODES, only where the scales are diatonic
     ornaments           kind -> ornaments a note
@@ -95,6 +98,7 @@ class CulturePreset:
     density: Known[float] | None
     npvi: Known[float] | None
     register: Known[Quantiles] | None
+    tonic_midi: Known[Quantiles] | None
     ambitus_semitones: Known[Quantiles] | None
     scale_cents: Known[tuple[float, ...]] | None
     degree_weights: Known[tuple[float, ...]] | None
@@ -315,6 +319,7 @@ PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "density": _number(0.0, 20.0),
     "npvi": _number(0.0, 200.0),
     "register": _rising(0.0, 127.0),
+    "tonic_midi": _rising(0.0, 127.0),
     "ambitus_semitones": _rising(0.0, 127.0),
     "scale_cents": _scale,
     "degree_weights": _weights(None),

@@ -82,6 +82,7 @@ def from_tunes(
         "tempo_bpm": statistics.tempo(tunes, reference),
         "metres": statistics.metres(tunes, reference),
         "onset_profiles": statistics.onset_profiles(tunes, reference),
+        "groupings": statistics.groupings(tunes, reference),
         "rhythms": statistics.rhythms(tunes, reference),
         "density": statistics.density(tunes, reference),
         "npvi": statistics.npvi(tunes, reference),

@@ -5,20 +5,36 @@ Only what a publication states is cited; a reason is given where a corpus looks 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kelly_live.cultures import statistics
-from kelly_live.cultures.corpora import abc, irish, makam, pop909, symbtr, weimar, workbook
+from kelly_live.cultures.corpora import (
+    abc,
+    amicor,
+    irish,
+    makam,
+    pop909,
+    radif,
+    saraga,
+    sargam,
+    scores,
+    son,
+    symbtr,
+    tunings,
+    weimar,
+    workbook,
+)
 from kelly_live.cultures.corpora.archive import read_files
 from kelly_live.cultures.corpora.kern import read_kern
-from kelly_live.cultures.preset import PARAMETERS
+from kelly_live.cultures.preset import PARAMETERS, Known, Mode
 from kelly_live.cultures.recipe import Findings, Recipe, cited, from_tunes
-from kelly_live.cultures.statistics import grouping, measured
+from kelly_live.cultures.statistics import grouping, measured, quantiles
 from kelly_live.cultures.tune import Tune
 
 _EDITORIAL = "set by an editor in this corpus, so it measures the editor"
@@ -126,6 +142,193 @@ _MAKAM = {
 }  # fmt: skip
 
 
+# ---------------------------------------------------------------- Middle East and North Africa
+
+
+def _persian(corpora: Path) -> Findings:
+    tunes = radif.read_radif(corpora)
+    titles = {radif.mode_name(title): title for title in radif.DASTGAHS.values()}
+    found = from_tunes(
+        tunes, "radif-mirza-abdollah; 0 is the home note, or the witness", titles=titles, divisions=24, grid=50.0,
+        pooled_scale=False, least=5,
+    )  # fmt: skip
+    free = "the radif is free in time; durations are those of the notation's playback"
+    return found.also({}, modes=radif.performed_tuning(corpora, found.modes, tunes)).without(
+        **dict.fromkeys(("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms", "density"), free),
+        mode_preferences="quarter tones: the seven diatonic modes do not describe a dastgah",
+    )
+
+
+def _arab(corpora: Path) -> Findings:
+    shares, notes, sentences = amicor.degree_shares(corpora)
+    recorded = {maqam: scales for maqam, scales in tunings.cairo(corpora).items() if len(scales) >= 4}
+    total = sum(map(len, recorded.values()))
+    modes = []
+    for maqam, scales in sorted(recorded.items(), key=lambda item: -len(item[1])):
+        cents = tunings.consensus(scales, most=7)
+        reference = "scale-library-cairo-damusc: recordings of 1932 with an annotated tonic"
+        weights = measured(shares, notes, f"sung notes in {sentences} sentences", "amicor, degrees 1-7 of eight maqams")
+        modes.append(
+            Mode(
+                maqam,
+                _MAQAM.get(maqam, maqam),
+                measured(len(scales) / total, len(scales), "recordings", reference),
+                measured(cents, len(scales), "recordings", reference),
+                weights if len(cents) == len(shares) else None,
+                None,
+                None,
+            )
+        )
+    return Findings(
+        modes=tuple(modes),
+        absent={
+            "scale_cents": "each maqam has its own degrees: see modes",
+            "degree_weights": "each maqam has its own degrees: see modes",
+            "rhythms": "amicor's improvisations are free in time and give duration classes only",
+            "intervals": "amicor's letters have no octave, and the maqam of a sentence is not given",
+            "mode_preferences": "neutral thirds: the seven diatonic modes do not describe a maqam",
+        },
+    )
+
+
+_MAQAM = {"bayati": "Bayātī", "rast": "Rāst", "saba": "Ṣabā", "husayni": "Ḥusaynī", "hijaz": "Ḥijāz"}
+
+
+def _al_ala(corpora: Path) -> Findings:
+    tunes = scores.read_al_ala(corpora)
+    titles = dict(scores.NUBAS.values())
+    found = from_tunes(tunes, "arab-andalusian; 0 is a nuba's commonest last note", titles=titles, pooled_scale=False)
+    return found.without(tempo_bpm=_EDITORIAL, ornaments="the transcriptions note none")
+
+
+# ---------------------------------------------------------------- South Asia
+
+
+def _raga_name(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _concerts(concerts: saraga.Concerts, below: Mapping[int, int]) -> dict[str, Known[Any] | None]:
+    """Tempo, cycle and sounding tonic of annotated concerts; `below` names the metre's unit where it is no quarter."""
+    cycles = Counter({f"{beats}/{below.get(beats, 4)}": count for beats, count in concerts.cycles.items()})
+    midi = [69.0 + 12.0 * float(np.log2(tonic / 440.0)) for tonic in concerts.tonics]
+    sections = sum(concerts.cycles.values())
+    return {
+        "tempo_bpm": measured(quantiles(concerts.tempi), len(concerts.tempi), "timed sections", "saraga-annotations"),
+        "metres": measured(statistics.shares(cycles, 0.01), sections, "timed sections", "saraga-annotations"),
+        "tonic_midi": measured(quantiles(midi), len(midi), "recordings", "saraga-annotations, tonic of the lead"),
+    }
+
+
+def _hindustani(corpora: Path) -> Findings:
+    tunes = sargam.read_sargam(corpora)
+    titles = {"bhairav": "Bhairav", "todi": "Todi", "poorvi": "Poorvi"}
+    found = from_tunes(tunes, "hindustani-sangeet", titles=titles, pooled_scale=False)
+    concerts = saraga.read_saraga(corpora, "hindustani")
+    modes = list(found.modes)
+    for raga, (phrases, svaras) in sorted(concerts.phrases.items(), key=lambda item: -item[1][0]):
+        degrees, name = _RAGAS.get(raga), _raga_name(raga)
+        total = sum(svaras.values())
+        if degrees is None or phrases < 50 or any(mode.name == name for mode in modes):
+            continue
+        kept = [degree for degree in sorted(degrees) if svaras[degree] / total >= 0.03 or degree == 0]
+        if sum(svaras[degree] for degree in kept) / total < _SPELLED_RIGHT:
+            continue
+        inside = sum(svaras[degree] for degree in kept)
+        reference = (
+            "saraga-annotations, svaras of annotated phrases; degrees agree with Bor et al. (1999), The Raga Guide"
+        )
+        modes.append(
+            Mode(
+                name,
+                raga,
+                None,
+                measured(tuple(100.0 * degree for degree in kept), phrases, "phrases", reference),
+                measured(tuple(svaras[degree] / inside for degree in kept), total, "svaras", reference),
+                None,
+                None,
+            )
+        )
+    talas: dict[str, list[int]] = {}
+    for tune in tunes:
+        matras, tala, pattern = tune.group.split(" ")[0], *tune.group.split(" ", 1)[1].rsplit(" ", 1)
+        talas.setdefault(f"{matras}/4 {tala}", [int(part) for part in pattern.split("-")])
+    vibhags = tuple((name, tuple(parts)) for name, parts in talas.items())
+    grouped = measured(vibhags, len(tunes), "compositions", "hindustani-sangeet, vibhags as notated")
+    return (
+        found.also(_concerts(concerts, {}), modes=tuple(modes))
+        .also({"groupings": grouped})
+        .without(
+            intervals="each raga has its own steps: see modes",
+            mode_preferences="ragas are not the seven diatonic modes",
+        )
+    )
+
+
+_SPELLED_RIGHT = 0.9  # of a raga's annotated svaras must be its own: annotators differ in how they spell the fourth
+# Semitones of a raga's svaras: Bor et al. (1999), The Raga Guide.
+_RAGAS: dict[str, set[int]] = {
+    "Shree": {0, 1, 4, 6, 7, 8, 11}, "Lalat": {0, 1, 4, 5, 6, 8, 11}, "Bihag": {0, 2, 4, 5, 6, 7, 9, 11},
+    "Marwa": {0, 1, 4, 6, 9, 11}, "Bairagi": {0, 1, 5, 7, 10}, "Bhimpalas": {0, 2, 3, 5, 7, 9, 10},
+    "Ahir bhairav": {0, 1, 4, 5, 7, 9, 10}, "Multani": {0, 1, 3, 6, 7, 8, 11}, "Megh": {0, 2, 5, 7, 10},
+    "Malkauns": {0, 3, 5, 8, 10}, "Bilaskhani todi": {0, 1, 3, 5, 7, 8, 10}, "Bhoop": {0, 2, 4, 7, 9},
+    "Bhairabi": {0, 1, 3, 5, 7, 8, 10}, "Jog": {0, 3, 4, 5, 7, 10}, "Dhani": {0, 3, 5, 7, 10},
+    "Hameer": {0, 2, 4, 5, 6, 7, 9, 11}, "Shuddh sarang": {0, 2, 5, 6, 7, 9, 11},
+    "Marubihag": {0, 2, 4, 5, 6, 7, 9, 11}, "Kalyan": {0, 2, 4, 6, 7, 9, 11},
+}  # fmt: skip
+
+
+def _carnatic(corpora: Path) -> Findings:
+    concerts = saraga.read_saraga(corpora, "carnatic")
+    named = sum(concerts.ragas.values())
+    scheme = "scale of its melakarta in twelve equal steps (Viswanathan & Allen 2004); gamakas not in it"
+    modes = []
+    for raga, (degrees, title) in _MELAKARTA.items():
+        count = concerts.ragas[raga]
+        modes.append(
+            Mode(
+                _raga_name(raga),
+                title,
+                measured(count / named, count, "recordings", "saraga-annotations"),
+                cited(tuple(100.0 * degree for degree in degrees), scheme),
+                None,
+                None,
+                None,
+            )
+        )
+    modes.sort(key=lambda mode: -(mode.share.value if mode.share else 0.0))
+    return Findings(
+        _concerts(concerts, {7: 8, 5: 8}),
+        tuple(modes),
+        {
+            "scale_cents": "each raga has its own degrees: see modes",
+            "degree_weights": "svaras are annotated without their variety (r, g, d, n)",
+            "intervals": "svaras are annotated without their variety and octave",
+            "mode_preferences": "ragas are not the seven diatonic modes",
+            "ornaments": "gamakas are not annotated",
+        },
+    )
+
+
+# Ragas of several recordings whose scale is a melakarta or a plain selection from one, in semitones.
+_MELAKARTA: dict[str, tuple[tuple[int, ...], str]] = {
+    "thodi": ((0, 1, 3, 5, 7, 8, 10), "Tōḍi (8 Hanumatōḍi)"),
+    "kalyani": ((0, 2, 4, 6, 7, 9, 11), "Kalyāṇi (65)"),
+    "shanmukhapriya": ((0, 2, 3, 6, 7, 8, 10), "Ṣaṇmukhapriya (56)"),
+    "sankarabharanam": ((0, 2, 4, 5, 7, 9, 11), "Śankarābharaṇam (29)"),
+    "harikambhoji": ((0, 2, 4, 5, 7, 9, 10), "Harikāmbhōji (28)"),
+    "karaharapriya": ((0, 2, 3, 5, 7, 9, 10), "Kharaharapriya (22)"),
+    "mohanam": ((0, 2, 4, 7, 9), "Mōhanam (from 28)"),
+    "madyamavati": ((0, 2, 5, 7, 10), "Madhyamāvati (from 22)"),
+    "abhogi": ((0, 2, 3, 5, 9), "Ābhōgi (from 22)"),
+    "shuddhadhanyasi": ((0, 3, 5, 7, 10), "Śuddha Dhanyāsi (from 22)"),
+    "jaunpuri": ((0, 2, 3, 5, 7, 8, 10), "Jaunpuri (from 20)"),
+    "saurashtram": ((0, 1, 4, 5, 7, 9, 11), "Saurāṣṭram (from 17)"),
+    "saveri": ((0, 1, 4, 5, 7, 8, 11), "Sāvēri (from 15)"),
+    "amritavarshini": ((0, 4, 6, 7, 11), "Amṛtavarṣiṇi (from 66)"),
+}
+
+
 # ---------------------------------------------------------------- East Asia
 
 
@@ -163,6 +366,47 @@ def _minyo(corpora: Path) -> Findings:
         pooled_scale=False,
     )
     return without_rhythm(found).without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+
+
+def _jingju(corpora: Path) -> Findings:
+    tunes = scores.read_jingju(corpora)
+    titles = {"xipi-dan": "Xipi, dan", "xipi-laosheng": "Xipi, laosheng", "erhuang-dan": "Erhuang, dan",
+              "erhuang-laosheng": "Erhuang, laosheng"}  # fmt: skip
+    found = from_tunes(tunes, "jingju, sung parts; 0 is do of the notation", titles=titles)
+    return found.without(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
+
+
+def _jeongak(corpora: Path) -> Findings:
+    tunes = scores.read_jeongak(corpora)
+    titles = {"gyemyeonjo": "Gyemyeonjo 계면조", "ujo": "Ujo 우조", "pyeongjo": "Pyeongjo 평조"}
+    found = from_tunes(tunes, "korean-jeongganbo, piri or first part; 0 is the last note", titles=titles)
+    notated = "the corpus notates twelve tones; how they are tuned is not in it"
+    return replace(found, absent={**found.absent, "tonic_midi": notated})
+
+
+def _gamelan(corpora: Path) -> Findings:
+    scales = tunings.damusc(corpora, "Gamelan", "Surjodiningrat")
+    modes = []
+    sizes = {"slendro": 5, "pelog": 7}
+    counts = {name: sum(len(scale) == size + 1 for scale in scales) for name, size in sizes.items()}
+    for name, size in sizes.items():
+        degrees, spread = tunings.mean_degrees(scales, size)
+        n = counts[name]
+        reference = (
+            f"damusc: Surjodiningrat et al., Central Javanese gamelans, from tone 1; SD up to {spread:.0f} cents"
+        )
+        share = measured(n / sum(counts.values()), n, "gamelans", "damusc: how many were measured")
+        modes.append(Mode(name, name.title(), share, measured(degrees, n, "gamelans", reference), None, None, None))
+    rhythm = "no corpus of balungan is here"
+    return Findings(
+        modes=tuple(modes),
+        absent={
+            **dict.fromkeys(_RHYTHM_FIELDS, rhythm),
+            **dict.fromkeys(("scale_cents", "degree_weights"), "each laras has its own degrees: see modes"),
+            "intervals": rhythm,
+            "mode_preferences": "slendro and pelog are not the seven diatonic modes",
+        },
+    )
 
 
 def _mandopop(corpora: Path) -> Findings:
@@ -208,6 +452,62 @@ def _jazz(corpora: Path) -> Findings:
     )
 
 
+def _son(corpora: Path) -> Findings:
+    found = son.read_son(corpora)
+    cycles = f"cycles in {found.performances} performances"
+    profiles = [
+        (f"4/4 {name.lower()}", tuple(float(one) for one in np.minimum(found.onsets[name] / found.played[name], 1.0)))
+        for name in son.INSTRUMENTS
+    ]
+    profiles.insert(0, ("4/4", profiles[son.INSTRUMENTS.index("Tres")][1]))
+    early = tuple(
+        (name.lower(), float(np.mean(found.offsets[name]))) for name in son.INSTRUMENTS if found.offsets[name]
+    )
+    n = sum(map(len, found.offsets.values()))
+    corpus, tres = "cuban-son-onsets-iemp", "cuban-son-onsets-iemp, tres"
+    return Findings(
+        {
+            "tempo_bpm": measured(quantiles(found.tempi), len(found.tempi), cycles, corpus),
+            "metres": measured((("4/4", 1.0),), found.performances, "performances", corpus),
+            "onset_profiles": measured(tuple(profiles), len(found.tempi), cycles, f"{corpus}; two bars of 2/4 a cycle"),
+            "rhythms": statistics.rhythms(found.tres, tres),
+            "density": statistics.density(found.tres, tres),
+            "npvi": statistics.npvi(found.tres, tres),
+            "microtiming_ms": measured(
+                early, n, "onsets", f"{corpus}, against the mean of the others in the same place"
+            ),
+        },
+        absent=dict.fromkeys(
+            ("scale_cents", "degree_weights", "intervals", "mode_preferences", "register", "ambitus_semitones"),
+            "the corpus holds onset times without pitch",
+        ),
+    )
+
+
+# ---------------------------------------------------------------- Caucasus
+
+
+def _georgian(corpora: Path) -> Findings:
+    songs = tunings.steps(corpora, "Georgia", "Recording")
+    pooled = np.concatenate([np.array(song) for song in songs])
+    pooled = pooled[(pooled > 100.0) & (pooled < 300.0)]  # larger ones skip a tone, smaller ones end a measured range
+    step, spread = float(pooled.mean()), float(pooled.std())
+    degrees = tuple(round(step * place, 1) for place in range(7))
+    reference = (
+        f"damusc (Scherbaum, Mzhavanadze et al.): the mean melodic step of {len(songs)} measured scales is {step:.0f} "
+        f"cents (SD {spread:.0f}), nearly a seventh of the octave; degrees are its multiples"
+    )
+    return Findings(
+        {"scale_cents": measured(degrees, len(pooled), f"steps in {len(songs)} scales", reference)},
+        absent={
+            **dict.fromkeys(_RHYTHM_FIELDS, "the corpus holds scales, not songs"),
+            "degree_weights": "the corpus holds scales, not songs",
+            "intervals": "the corpus holds scales, not songs",
+            "mode_preferences": "nearly equal steps: the seven diatonic modes do not describe it",
+        },
+    )
+
+
 # ---------------------------------------------------------------- the plain default
 
 
@@ -229,11 +529,68 @@ RECIPES: tuple[Recipe, ...] = (
         {"texture": cited("heterophony", "Signell (1977), Makam: Modal Practice in Turkish Art Music")},
     ),
     Recipe(
+        "persian-dastgah", "Persian dastgah music",
+        "The radif of Mirza Abdollah, gushe by gushe, tuned as it was recorded where recordings fit.",
+        "Middle East", ("fa",), _persian,
+        {
+            "radif-mirza-abdollah": "Khalij, IranianMusicKnowledgeBase; SepiSha, radif-Midi",
+            "measured_summary": "histograms of the KDC recordings: Nikzat & Caro Repetto (2022), KDC, ISMIR",
+        },
+        {"texture": cited("heterophony", "Farhat (1990), The Dastgah Concept in Persian Music")},
+    ),
+    Recipe(
+        "arab-maqam", "Arab maqam (Cairo 1932)",
+        "Maqams as tuned in the recordings of the Cairo Congress of 1932.",
+        "Middle East", ("ar",), _arab,
+        {
+            "scale-library-cairo-damusc": "Bozkurt (2025), An open research dataset of the 1932 Cairo Congress",
+            "amicor": "Al-Ghawanmeh, Jensenius & Smaïli, AMICOR: Arab Music Improvisation Corpus",
+        },
+        {"texture": cited("heterophony", "Touma (1996), The Music of the Arabs")},
+    ),
+    Recipe(
+        "moroccan-al-ala", "Moroccan al-Āla",
+        "Nubas of the Andalusian tradition of Morocco, by nuba and mizan, as transcribed in twelve tones.",
+        "North Africa", ("ar",), _al_ala,
+        {"arab-andalusian": "Caro Repetto et al. (2018), An open corpus for Arab-Andalusian music, ISMIR; A. Chaachoo"},
+        {"texture": cited("heterophony", "Davila (2013), The Andalusian Music of Morocco: Al-Āla")},
+    ),
+    Recipe(
+        "hindustani", "Hindustani music",
+        "Khyal concerts by tala and laya, and bandish of three ragas as notated by Bhatkhande.",
+        "South Asia", ("hi",), _hindustani,
+        {
+            "saraga-annotations": "Srinivasamurthy et al. (2021), Saraga: open datasets of Indian art music",
+            "hindustani-sangeet": "Misra et al., Sangeet; Bhatkhande (1923), Kramik Pustak Malika",
+        },
+        {"texture": cited("drone", "Jairazbhoy (1971), The Rāgs of North Indian Music")},
+    ),
+    Recipe(
+        "carnatic", "Carnatic music",
+        "Concerts of South Indian art music by tala; ragas as often as they were sung, scales by melakarta.",
+        "South Asia", ("te", "ta", "sa", "kn"), _carnatic,
+        {"saraga-annotations": "Srinivasamurthy et al. (2021), Saraga: open datasets of Indian art music"},
+        {
+            "texture": cited("drone", "Viswanathan & Allen (2004), Music in South India"),
+            "groupings": cited(
+                (("8/4 adi", (4, 2, 2)), ("7/8 misra chapu", (3, 2, 2)), ("5/8 khanda chapu", (2, 3))),
+                "Viswanathan & Allen (2004), Music in South India",
+            ),
+        },
+    ),
+    Recipe(
         "chinese-han-folk", "Chinese Han folk song",
         "Songs of Han villages and of Shanxi, pentatonic, named by the last note.",
         "East Asia", ("zh",), _han,
         {"essen": "Schaffrath (1995), The Essen Folksong Collection, ed. Huron, CCARH"},
         {"texture": cited("heterophony", "Jones (1995), Folk Music of China: Living Instrumental Traditions")},
+    ),
+    Recipe(
+        "jingju", "Jingju (Beijing opera)",
+        "Arias of dan and laosheng in xipi and erhuang.",
+        "East Asia", ("zh",), _jingju,
+        {"jingju": "Caro Repetto & Serra (2017), A collection of music scores for corpus based jingju research, DLfM"},
+        {"texture": cited("heterophony", "Wichmann (1991), Listening to Theatre")},
     ),
     Recipe(
         "mandopop", "Mandarin pop",
@@ -247,6 +604,20 @@ RECIPES: tuple[Recipe, ...] = (
         "East Asia", ("ja",), _minyo,
         {"japan-english-folk": "Savage et al. (2022), Sequence alignment of folk song melodies, Current Biology 32"},
         {"texture": cited("heterophony", "Hughes (2008), Traditional Folk Song in Modern Japan")},
+    ),
+    Recipe(
+        "korean-jeongak", "Korean jeongak",
+        "Court and aristocratic music from the jeongganbo of the National Gugak Center; a jeonggan is the beat.",
+        "East Asia", ("ko",), _jeongak,
+        {"korean-jeongganbo": "Han et al. (2024), Six dragons fly again, ISMIR; National Gugak Center"},
+        {"texture": cited("heterophony", "Provine, Tokumaru & Witzleben (2002), Garland Encyclopedia 7: East Asia")},
+    ),
+    Recipe(
+        "javanese-gamelan", "Javanese gamelan",
+        "Slendro and pelog of Central Javanese court gamelans; tuning only.",
+        "South-East Asia", ("jv",), _gamelan,
+        {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Surjodiningrat, Sudarjana & Susanto (1972)"},
+        {"texture": cited("heterophony", "Sutton (1991), Traditions of Gamelan Music in Java")},
     ),
     Recipe(
         "irish-traditional", "Irish traditional dance music",
@@ -288,6 +659,20 @@ RECIPES: tuple[Recipe, ...] = (
         "Transcribed solos from 1925 to 2009, swing to post-bop, each note timed.",
         "North America", ("en",), _jazz,
         {"jazz-weimar": "Pfleiderer et al. (2017), Inside the Jazzomat; Weimar Jazz Database (ODbL)"},
+    ),
+    Recipe(
+        "cuban-son", "Cuban son",
+        "Clave, tres, bass and drums of son and salsa, timed onset by onset; no pitch in the corpus.",
+        "Caribbean", ("es",), _son,
+        {"cuban-son-onsets-iemp": "Poole, Tarsitani & Clayton (2018), IEMP Cuban Son and Salsa; Eerola, onsetsync"},
+        {"texture": cited("chordal", "Manuel (1985), The anticipated bass in Cuban popular music, LAMR 6")},
+    ),
+    Recipe(
+        "georgian-vocal", "Georgian vocal music",
+        "Three-part song as measured on church recordings and Svan dirges: steps of nearly equal size; tuning only.",
+        "Caucasus", ("ka",), _georgian,
+        {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Scherbaum et al.; Mzhavanadze & Scherbaum"},
+        {"texture": cited("polyphony", "Jordania (2006), Who Asked the First Question?")},
     ),
     Recipe(
         "western", "Western (plain default)", "No tradition's own habits: what the mapper learned stays untouched.",

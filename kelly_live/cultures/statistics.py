@@ -18,6 +18,7 @@ from kelly_live.domain import MODES, RHYTHMS
 from kelly_live.measures import MODE_PRIOR, modal_profiles, rhythm_weights
 
 MIN_TUNES = 5
+GROUPED_TUNES = 20  # fewer may share a grouping by chance
 MIN_NOTES = 12  # fewer say nothing about a mode or a rhythm, as in training/symbolic.py
 SMALL_SHARE = 0.002  # rarer intervals and metres are left out and the rest made to sum to 1
 DEGREE_SHARE = 0.015  # of the sounding time: rarer pitches are passing or misprints, not degrees of the scale
@@ -122,6 +123,21 @@ def onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...] | None
         np.add.at(hits, cells % places, 1.0)
         bars += len(np.unique(np.floor(tune.onsets / bar + 1e-6)))
     return tuple(float(min(hit / bars, 1.0)) for hit in hits)
+
+
+def groupings(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+    """The grouping of each metre of five to sixteen eighths that GROUPED_TUNES tunes are in."""
+    by_metre: dict[str, list[Tune]] = {}
+    for tune, _, _ in timed(tunes):
+        if tune.metre and tune.metre.endswith("/8") and 5 <= int(tune.metre.split("/")[0]) <= 16:
+            by_metre.setdefault(tune.metre, []).append(tune)
+    found, n = [], 0
+    for metre, members in sorted(by_metre.items(), key=lambda item: -len(item[1])):
+        parts = grouping(members, metre, int(metre.split("/")[0])) if len(members) >= GROUPED_TUNES else None
+        if parts:
+            found.append((metre, parts))
+            n += len(members)
+    return measured(tuple(found), n, "tunes", f"{reference}: where long notes start in the bar") if found else None
 
 
 def grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] | None:

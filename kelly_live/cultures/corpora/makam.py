@@ -12,6 +12,7 @@ from kelly_live.cultures.corpora.archive import read_file
 from kelly_live.cultures.preset import Known, Mode
 
 _REACH = 45.0  # cents about a notated degree in which its performed peak is looked for: half a small whole tone
+_SAME = 25.0  # cents within which two degrees are one: a comma
 _WIDTH = 25.0  # cents about the peak whose centre of gravity is the pitch
 
 
@@ -24,28 +25,37 @@ def performed_tuning(corpora: Path, modes: tuple[Mode, ...]) -> tuple[Mode, ...]
 
 def _tuned(mode: Mode, recorded: dict[str, object]) -> Mode:
     histogram = np.array(recorded["hist_10cent_tonic_relative"], dtype=np.float64)
-    count = int(str(recorded["n_recordings"]))
-    if mode.scale_cents is None:
-        return mode
-    tonic = peak(histogram, 0.0) or 0.0  # the annotated tonic is a few cents off the peak: measure from the peak
-    cents = [0.0]
-    for degree in mode.scale_cents.value[1:]:
-        performed = peak(histogram, degree)
-        place = round((degree if performed is None else performed) - (tonic if performed is not None else 0.0), 1)
-        cents.append(max(place, cents[-1] + 1.0))
     reference = "degrees from symbtr, their tuning from otmm-makam (performed)"
-    return replace(mode, scale_cents=Known(tuple(cents), "measured", count, "recordings", reference))
+    return retuned(mode, histogram, int(str(recorded["n_recordings"])), reference)
 
 
-def peak(histogram: np.ndarray, near: float) -> float | None:
-    """The centre (cents) of the highest bin within _REACH of `near`, or None if the histogram has no rise there."""
+def retuned(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, reach: float = _REACH) -> Mode:
+    """The mode with each degree at the peak of a tonic-relative histogram that lies within `reach` cents of it; degrees
+    that share a peak become one. A degree without a peak stays where it was."""
+    if mode.scale_cents is None or mode.degree_weights is None:
+        return mode
+    tonic = peak(histogram, 0.0, reach)
+    if tonic is None:
+        return mode
+    places: dict[float, float] = {0.0: mode.degree_weights.value[0]}
+    for degree, weight in zip(mode.scale_cents.value[1:], mode.degree_weights.value[1:], strict=True):
+        performed = peak(histogram, degree, reach)
+        place = degree if performed is None else performed - tonic
+        same = next((known for known in places if abs(known - place) < _SAME), place)
+        places[same] = places.get(same, 0.0) + weight
+    cents = tuple(round(place, 1) for place in sorted(places))
+    weights = replace(mode.degree_weights, value=tuple(places[place] for place in sorted(places)))
+    known = Known(cents, "measured", recordings, "recordings", reference)
+    return replace(mode, scale_cents=known, degree_weights=weights)
+
+
+def peak(histogram: np.ndarray, near: float, reach: float = _REACH) -> float | None:
+    """The centre (cents) of the highest bin within `reach` of `near`, or None if the histogram has no peak there."""
     bins = np.arange(len(histogram)) * (1200.0 / len(histogram))
     away = (bins - near + 600.0) % 1200.0 - 600.0
-    close = np.abs(away) <= _REACH
-    inside = np.where(close, histogram, -1.0)
+    inside = np.where(np.abs(away) <= reach, histogram, -1.0)
     top = int(np.argmax(inside))
-    neighbours = histogram[[top - 1, (top + 1) % len(histogram)]]
-    if histogram[top] < neighbours.max():
+    if histogram[top] < max(histogram[top - 1], histogram[(top + 1) % len(histogram)]):
         return None  # the side of a neighbouring degree's peak
     around = (bins - bins[top] + 600.0) % 1200.0 - 600.0
     mass = np.where(np.abs(around) <= _WIDTH, histogram, 0.0)
