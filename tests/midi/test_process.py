@@ -199,6 +199,18 @@ def test_ctrl_c_is_the_parents_business() -> None:
     assert isinstance(reports(out)[0], Ready)
 
 
+@posix_only
+def test_ctrl_z_stops_the_parent_only_so_that_what_sounds_still_ends() -> None:
+    """The stop reaches the whole group of a shell's job, and so the scheduler, in the middle of a note."""
+    with SchedulerClient(null=True) as scheduler:
+        scheduler.start(time.monotonic(), 60.0)
+        scheduler.play([NoteEvent(0.2, 0.8, 60, 80, 1, "x")])
+        wait_for(lambda: scheduler.health().sounding == 1)
+        assert scheduler._process is not None
+        scheduler._process.send_signal(signal.SIGTSTP)
+        wait_for(lambda: scheduler.health().sounding == 0)
+
+
 def test_the_end_of_stdin_is_the_end() -> None:
     process = raw_process()
     out, errors = process.communicate(input=b"", timeout=10.0)
