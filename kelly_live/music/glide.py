@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from kelly_live.domain import MODES, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
 from kelly_live.music.harmony import BARS_PER_PHRASE
 
-AVERAGE_BEATS = 3.0  # time constant of what is asked for: a hop that stands alone counts for a tenth or so
+AVERAGE_BEATS = 3.0  # time constant of what is asked for: at 110 BPM a hop that stands alone counts for a seventh
 SWELL_BEATS = 0.5  # the same for dynamics: 63 % of a change within half a beat, and no zipper
 
 # A tempo may change by this share of itself each beat: 60 -> 120 BPM takes about three bars, and a few BPM one beat.
