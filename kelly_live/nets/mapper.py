@@ -169,9 +169,10 @@ class DynamicEmotionToMusicMapper(nn.Module):
 
     def taste(self, embedding: Tensor, vad: Tensor) -> Tensor:
         """What embeddings `[B, 64]` add to the raw outputs at states `[B, 3]`; 0 for a zero embedding."""
-        everywhere, valence, arousal = embedding[:, : 3 * USER_WAYS].split(USER_WAYS, dim=-1)
+        everywhere, valence, arousal = (embedding[:, i * USER_WAYS : (i + 1) * USER_WAYS] for i in range(3))
         place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
-        return (everywhere + place[:, :1] * valence + place[:, 1:2] * arousal) @ self.basis.T
+        moved: Tensor = (everywhere + place[:, :1] * valence + place[:, 1:2] * arousal) @ self.basis.T
+        return moved
 
     def embedding_of(self, user: Tensor) -> Tensor:
         """Embeddings `[B, 64]` of users `[B]`; no one (0) and the unknown have the base's: zeros."""
@@ -238,14 +239,16 @@ class DynamicEmotionToMusicMapper(nn.Module):
     def play(self, probabilities: Tensor, vad: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """`forward` before any culture, for a taste `[B, 64]` that need not be anyone's yet."""
         raw = self.committed(self.raw(probabilities, vad))
-        if embedding is not None:
-            raw = raw + self.taste(embedding, vad)
         spread = self.unpack(raw)
         quantiles = torch.stack([spread.quantile(q) for q in QUANTILES])
         # The whole band moves with its median, which nears but never passes the ends of what labelled pieces do.
         middle_of, half = (self.played_high + self.played_low) / 2.0, (self.played_high - self.played_low) / 2.0
         median = middle_of + half * torch.tanh((quantiles[1] - middle_of) / torch.clamp(half, min=1e-3))
         quantiles = quantiles + (median - quantiles[1])
+        if embedding is not None:  # after the edges: a person may want what labelled pieces do not do
+            wanted = self.unpack(raw + self.taste(embedding, vad))
+            quantiles = quantiles + (wanted.location - spread.location)
+            spread = wanted
         values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)
         early, middle, late = (dict(zip(SCALARS, rank.unbind(-1), strict=True)) for rank in values)
 

@@ -19,7 +19,7 @@ from kelly_live.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper, within
 
 MAX_WEIGHT = 100.0  # of one wish
 _MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
-_STEPS = 60
+_STEPS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def fit_taste(net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> Tenso
             (embedding.grad,) = torch.autograd.grad(loss, embedding)
             return loss
 
-        optimiser.step(closure)  # type: ignore[arg-type]
+        optimiser.step(closure)  # type: ignore[no-untyped-call]
     found = within_radius(torch.nan_to_num(embedding.detach()))
     with torch.no_grad():
         better = regret(found) < regret(torch.zeros_like(found))

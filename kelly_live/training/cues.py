@@ -98,8 +98,9 @@ def measure_cues(folder: Path, seed: int = 0) -> Cues:
     }
     for index, name in enumerate(RATED_CUES):
         cues[name] = (_ridge(seen, answers[:, index], heard), _reading(seen, answers[:, index], seed))
+    draws = _draws(albums, seed)
     links = tuple(
-        CueLink(feeling, cue, len(rated), *_interval(rated[:, i], values, albums, seed), reading)
+        CueLink(feeling, cue, len(rated), *_interval(rated[:, i], values, draws), reading)
         for i, feeling in enumerate(FEELINGS)
         for cue, (values, reading) in cues.items()
     )
@@ -194,13 +195,20 @@ def _r(one: Floats, other: Floats) -> float:
     return float(a @ b) / power if power > 0.0 else 0.0
 
 
-def _interval(one: Floats, other: Floats, groups: Sequence[str], seed: int) -> tuple[float, float, float]:
-    """r and its 95 % interval: soundtracks are drawn anew, for excerpts of one are not independent."""
-    members = [np.flatnonzero(np.array(groups) == name) for name in sorted(set(groups))]
+def _draws(groups: Sequence[str], seed: int) -> Floats:
+    """How often each excerpt is drawn, `[DRAWS, n]`: whole soundtracks, for excerpts of one are not independent."""
+    _, member = np.unique(np.array(groups), return_inverse=True)
+    count = int(member.max()) + 1
     dice = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(DRAWS):
-        index = np.concatenate([members[k] for k in dice.integers(len(members), size=len(members))])
-        drawn.append(_r(one[index], other[index]))
+    return dice.multinomial(count, np.full(count, 1.0 / count), size=DRAWS).astype(np.float64)[:, member]
+
+
+def _interval(one: Floats, other: Floats, draws: Floats) -> tuple[float, float, float]:
+    """r and its 95 % interval over the draws."""
+    share = draws / draws.sum(axis=1, keepdims=True)
+    x, y = one - one.mean(), other - other.mean()
+    mean_x, mean_y = share @ x, share @ y
+    power = np.sqrt((share @ x**2 - mean_x**2) * (share @ y**2 - mean_y**2))
+    drawn = (share @ (x * y) - mean_x * mean_y) / np.maximum(power, 1e-12)
     low, high = np.percentile(drawn, [2.5, 97.5])
     return _r(one, other), float(low), float(high)

@@ -37,7 +37,7 @@ from kelly_live.training.priors import PriorLoss
 from kelly_live.training.symbolic import Corpus, measure_corpus
 
 HOME = "emopia"
-MAX_GAIN = 2.0  # how far a commitment may stretch; beyond it noise would be played with conviction
+MAX_GAIN = 1.75  # how far a commitment may stretch; beyond it noise would be played with conviction
 MAX_WEIGHT_GAIN = 2.0  # for weights: logits of what is rare are noisier than those of what is common
 PLAYED_SHARE = 0.05  # medians that are played stay between this quantile of labelled pieces and its mirror
 FOLDS = 4
@@ -156,10 +156,9 @@ def held_out_loss(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: 
 def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples, skilled: dict[str, bool]) -> None:
     """Set what is played: the commitment, where its middle is, how far it may go, and the ways of taste.
 
-    A state's medians are spread less than single pieces are: to play them as they are would call none of the rest
-    expression, to give them the pieces' spread all of it. Gains are the geometric middle of the two; weights are
-    stretched until they have the entropy of single pieces. Both only where the state helped to predict held-back
-    groups (`skilled`), and by at most MAX_GAIN and MAX_WEIGHT_GAIN.
+    A state's medians are spread less than single pieces are: stretched until they have the pieces' spread (weights: the
+    entropy of single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most
+    MAX_GAIN and MAX_WEIGHT_GAIN.
     """
     raw = net.raw(*states(data))
     importance = data.importance / data.importance.sum()
@@ -173,7 +172,7 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
             seen = data.scalar_mask[:, index] > 0
             target = _spread_within(standard[seen, index], data.corpus[seen])
             full = max(target / max(_spread(medians[seen, index]), 1e-3), 1.0)
-            scalar_gain[index] = min(math.sqrt(full), MAX_GAIN)
+            scalar_gain[index] = min(full, MAX_GAIN)
     weight_gain = torch.ones(len(WEIGHTS))
     for index, name in enumerate(WEIGHTS):
         if skilled[name]:

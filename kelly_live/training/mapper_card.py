@@ -76,10 +76,12 @@ _LIMITS = (
     "Pop piano and game music of a Western and East Asian make; other cultures' emotion cues are not in it.",
     "'modes' knows the 7 diatonic modes only, and minor with a raised 7th counts as aeolian; rare modes are rare here.",
     "Epochs and skilled parameters were chosen by cross-validation over the training songs. The held-out part chose no "
-    "weights; the measuring and the limits of commitment were revised a few times after looking at its table.",
+    "weights; the measuring, the limits of commitment and the pieces a prior weighs were revised a few times after "
+    "looking at its table.",
     "Register hardly rises with valence over the whole plane: it does where arousal is high (happy over scary, as in "
     "Eerola, Friberg & Bresin 2013), but calm pleasant piano lies lower than sad piano here (r about 0 overall), "
-    "and Juslin & Laukka 2003 call tenderness low too.",
+    "and Juslin & Laukka 2003 call tenderness low too. Over the plane its slope is near 0, "
+    "and its sign changes with the weight of the priors.",
 )
 
 
@@ -141,10 +143,10 @@ Slopes are of what is played, per unit of valence or arousal; r is within the co
 {heard}
 
 ## Commitment
-Medians of a learned distribution huddle around the mean. What is played is stretched from the centre by a gain: the
-geometric middle of 1 and of what would give medians the spread of single pieces (at most {most["gain"]:g}; weights:
-until they have the entropy of single pieces, at most {most["weight_gain"]:g}), and only where the state helped by over
-two standard errors on songs held back by cross-validation (else 1): {gains}.
+Medians of a learned distribution huddle around the mean. What is played is stretched from the centre by a gain that
+gives medians the spread of single pieces (at most {most["gain"]:g}; weights: the entropy of single pieces, at most
+{most["weight_gain"]:g}), and only where the state helped by over two standard errors on songs held back by
+cross-validation (else 1): {gains}.
 The middle is EMOPIA's, which people performed. Medians near but never leave its {edge:.0f}-{100 - edge:.0f} % range.
 
 ## Users

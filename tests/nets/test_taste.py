@@ -1,0 +1,118 @@
+"""A person's wishes move the music for them, plausibly and within bounds, and for nobody else."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from kelly_live.config import resource_root
+from kelly_live.domain import EMOTIONS, EmotionState
+from kelly_live.errors import ConfigError
+from kelly_live.nets.mapper import USER_DIM, USER_RADIUS, DynamicEmotionToMusicMapper, load_net
+from kelly_live.nets.taste import MAX_WEIGHT, WISHES, Wish, fit_taste, learn_user
+from kelly_live.steering import state_from
+from tests.nets.test_mapper import assert_playable, random_net
+
+SAD, HAPPY, ANGRY = (state_from(emotion=name) for name in ("sad", "happy", "angry"))
+
+
+@pytest.fixture
+def net() -> DynamicEmotionToMusicMapper:
+    return load_net(resource_root("models") / "mapper.safetensors")
+
+
+@torch.no_grad()
+def music(net: DynamicEmotionToMusicMapper, state: EmotionState, user: int = 0) -> dict[str, Tensor]:
+    return net(
+        torch.tensor([state.probabilities]),
+        torch.tensor([[state.valence, state.arousal, state.dominance]]),
+        torch.tensor([user]),
+    )
+
+
+def tempo(net: DynamicEmotionToMusicMapper, state: EmotionState, user: int = 0) -> float:
+    return float(music(net, state, user)["tempo_suggested"])
+
+
+def test_who_wants_sad_slower_gets_sad_slower_happy_less_so_and_nobody_else_notices(
+    net: DynamicEmotionToMusicMapper,
+) -> None:
+    base = {state: tempo(net, state) for state in (SAD, HAPPY)}
+    learn_user(net, 1, [Wish(SAD, "tempo", 60.0)])
+    slower = {state: math.log2(base[state] / tempo(net, state, 1)) for state in (SAD, HAPPY)}
+    assert tempo(net, SAD, 1) == pytest.approx(60.0, rel=0.06)
+    assert 0.0 < slower[HAPPY] < 0.5 * slower[SAD]
+    assert tempo(net, SAD, 2) == tempo(net, SAD, 0) == base[SAD]
+
+
+def test_a_wish_moves_what_goes_with_it_in_real_music(net: DynamicEmotionToMusicMapper) -> None:
+    """Slower songs of the same emotion hold more notes a beat: nobody asked for it, the songs say so."""
+    learn_user(net, 3, [Wish(SAD, "tempo", 60.0)])
+    assert float(music(net, SAD, 3)["density"]) > float(music(net, SAD)["density"])
+
+
+def test_two_wishes_are_both_served(net: DynamicEmotionToMusicMapper) -> None:
+    learn_user(net, 1, [Wish(SAD, "register", 62.0, 3.0), Wish(ANGRY, "tempo", 150.0, 3.0)])
+    assert float(music(net, SAD, 1)["register_center"]) == pytest.approx(62.0, abs=2.0)
+    assert tempo(net, ANGRY, 1) == pytest.approx(150.0, rel=0.06)
+
+
+def test_without_wishes_a_user_is_forgotten_to_the_bit(net: DynamicEmotionToMusicMapper) -> None:
+    base = music(net, HAPPY)
+    learn_user(net, 1, [Wish(HAPPY, "major", 0.1, 3.0)])
+    assert not torch.equal(music(net, HAPPY, 1)["mode_weights"], base["mode_weights"])
+    learn_user(net, 1, [])
+    forgotten, weightless = music(net, HAPPY, 1), fit_taste(net, [Wish(HAPPY, "tempo", 200.0, 0.0)])
+    assert all(torch.equal(base[name], forgotten[name]) for name in base)
+    assert not weightless.any()
+
+
+def test_the_same_wishes_give_the_same_taste(net: DynamicEmotionToMusicMapper) -> None:
+    wishes = [Wish(SAD, "density", 0.4), Wish(HAPPY, "level", 0.8)]
+    assert torch.equal(fit_taste(net, wishes), fit_taste(net, wishes))
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> Wish:
+    name = draw(st.sampled_from(sorted(WISHES)))
+    state = state_from(
+        draw(st.floats(-1, 1)), draw(st.floats(-1, 1)), draw(st.floats(-1, 1)), draw(st.sampled_from([*EMOTIONS, None]))
+    )
+    return Wish(state, name, draw(st.floats(WISHES[name].low, WISHES[name].high)), draw(st.floats(0.0, MAX_WEIGHT)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(wishes(), max_size=4), st.one_of(st.none(), st.integers(0, 1000)))
+def test_no_wishes_run_away(some: list[Wish], seed: int | None) -> None:
+    """However many and however contrary, on the shipped net and on nonsense: bounded, playable, and no worse."""
+    net = load_net(resource_root("models") / "mapper.safetensors") if seed is None else random_net(seed)
+    embedding = learn_user(net, 2, some)
+    assert bool(torch.isfinite(embedding).all())
+    assert float(embedding.norm()) <= USER_RADIUS + 1e-4
+    for state in (SAD, HAPPY, ANGRY, *(wish.state for wish in some)):
+        assert_playable(music(net, state, 2))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([0.0, 1.0, 100.0, math.inf, math.nan]))
+def test_whatever_is_remembered_stays_playable(seed: int, size: float) -> None:
+    net = random_net(seed)
+    net.remember(1, torch.randn(USER_DIM) * size)
+    assert float(net.user.weight[1].norm()) <= USER_RADIUS + 1e-4
+    assert_playable(music(net, SAD, 1))
+
+
+def test_nobody_and_strangers_cannot_be_taught() -> None:
+    net = random_net(1)
+    for user in (0, -1, 99):
+        with pytest.raises(ConfigError, match="is not in 1"):
+            net.remember(user, torch.ones(USER_DIM))
+    for parameter, value, weight in (("colour", 1.0, 1.0), ("tempo", math.nan, 1.0), ("tempo", 90.0, -1.0)):
+        with pytest.raises(ConfigError) as error:
+            Wish(SAD, parameter, value, weight)
+        assert "\n" not in str(error.value)
