@@ -197,7 +197,12 @@ _MAQAM = {"bayati": "Bayātī", "rast": "Rāst", "saba": "Ṣabā", "husayni": "
 def _al_ala(corpora: Path) -> Findings:
     tunes = scores.read_al_ala(corpora)
     titles = dict(scores.NUBAS.values())
-    found = from_tunes(tunes, "arab-andalusian; 0 is a nuba's commonest last note", titles=titles, pooled_scale=False)
+    found = from_tunes(
+        tunes,
+        "arab-andalusian, sections in one metre; 0 is the note on which most sections of a nuba end",
+        titles=titles,
+        pooled_scale=False,
+    )
     return found.without(tempo_bpm=_EDITORIAL, ornaments="the transcriptions note none")
 
 
@@ -372,14 +377,14 @@ def _jingju(corpora: Path) -> Findings:
     tunes = scores.read_jingju(corpora)
     titles = {"xipi-dan": "Xipi, dan", "xipi-laosheng": "Xipi, laosheng", "erhuang-dan": "Erhuang, dan",
               "erhuang-laosheng": "Erhuang, laosheng"}  # fmt: skip
-    found = from_tunes(tunes, "jingju, sung parts; 0 is do of the notation", titles=titles)
+    found = from_tunes(tunes, "jingju, sung sections in one metre; 0 is do of the notation", titles=titles)
     return found.without(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
 
 
 def _jeongak(corpora: Path) -> Findings:
     tunes = scores.read_jeongak(corpora)
     titles = {"gyemyeonjo": "Gyemyeonjo 계면조", "ujo": "Ujo 우조", "pyeongjo": "Pyeongjo 평조"}
-    found = from_tunes(tunes, "korean-jeongganbo, piri or first part; 0 is the last note", titles=titles)
+    found = from_tunes(tunes, "korean-jeongganbo, sections of the piri or first part; 0 is hwangjong", titles=titles)
     notated = "the corpus notates twelve tones; how they are tuned is not in it"
     return replace(found, absent={**found.absent, "tonic_midi": notated})
 
@@ -534,7 +539,7 @@ RECIPES: tuple[Recipe, ...] = (
         "Middle East", ("fa",), _persian,
         {
             "radif-mirza-abdollah": "Khalij, IranianMusicKnowledgeBase; SepiSha, radif-Midi",
-            "measured_summary": "histograms of the KDC recordings: Nikzat & Caro Repetto (2022), KDC, ISMIR",
+            "dastgahi-kdc": "histograms of its recordings (measured_summary): Nikzat & Caro Repetto (2022), ISMIR",
         },
         {"texture": cited("heterophony", "Farhat (1990), The Dastgah Concept in Persian Music")},
     ),
@@ -552,7 +557,7 @@ RECIPES: tuple[Recipe, ...] = (
         "moroccan-al-ala", "Moroccan al-Āla",
         "Nubas of the Andalusian tradition of Morocco, by nuba and mizan, as transcribed in twelve tones.",
         "North Africa", ("ar",), _al_ala,
-        {"arab-andalusian": "Caro Repetto et al. (2018), An open corpus for Arab-Andalusian music, ISMIR; A. Chaachoo"},
+        {"arab-andalusian": "Caro Repetto et al. (2018), An open corpus for Arab-Andalusian music, DLfM; A. Chaachoo"},
         {"texture": cited("heterophony", "Davila (2013), The Andalusian Music of Morocco: Al-Āla")},
     ),
     Recipe(
@@ -589,7 +594,7 @@ RECIPES: tuple[Recipe, ...] = (
         "jingju", "Jingju (Beijing opera)",
         "Arias of dan and laosheng in xipi and erhuang.",
         "East Asia", ("zh",), _jingju,
-        {"jingju": "Caro Repetto & Serra (2017), A collection of music scores for corpus based jingju research, DLfM"},
+        {"jingju": "Caro Repetto & Serra (2017), A collection of scores for jingju singing research, ISMIR"},
         {"texture": cited("heterophony", "Wichmann (1991), Listening to Theatre")},
     ),
     Recipe(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from kelly_live.domain import MODES, RHYTHMS
 from kelly_live.measures import MODE_PRIOR, modal_profiles, rhythm_weights
 
 MIN_TUNES = 5
+STANDS_OUT = 0.1  # log of how much more than its share the group starts must hold; ours
 GROUPED_TUNES = 20  # fewer may share a grouping by chance
 MIN_NOTES = 12  # fewer say nothing about a mode or a rhythm, as in training/symbolic.py
 SMALL_SHARE = 0.002  # rarer intervals and metres are left out and the rest made to sum to 1
@@ -34,7 +36,7 @@ def quantiles(values: Iterable[float], at: Sequence[float] = (20, 50, 80)) -> tu
     return float(low), float(middle), float(high)
 
 
-def measured(value: object, n: int, of: str, reference: str) -> Known[object]:
+def measured(value: object, n: int, of: str, reference: str) -> Known[Any]:
     return Known(value, "measured", n, of, reference)
 
 
@@ -46,14 +48,14 @@ def shares(counts: Counter[str], least: float = SMALL_SHARE) -> Shares:
     return tuple((name, count / whole) for name, count in kept)
 
 
-def tempo(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def tempo(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     stated = [tune.tempo for tune in tunes if tune.tempo is not None]
     return (
         measured(quantiles(stated), len(stated), "tunes with a tempo", reference) if len(stated) >= MIN_TUNES else None
     )
 
 
-def metres(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def metres(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     named = Counter(tune.metre for tune in tunes if tune.metre)
     n = sum(named.values())
     return measured(shares(named, 0.01), n, "tunes", reference) if n >= MIN_TUNES else None
@@ -68,7 +70,7 @@ def timed(tunes: Iterable[Tune]) -> list[tuple[Tune, Floats, Floats]]:
     ]
 
 
-def rhythms(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def rhythms(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """Weights over RHYTHMS, pooled over onsets: the same patterns that the mapper learns from."""
     total, n = np.zeros(len(RHYTHMS)), 0
     for tune, onsets, _ in timed(tunes):
@@ -77,13 +79,13 @@ def rhythms(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
     return measured(tuple(total / total.sum()), n, "notes", reference) if n >= MIN_TUNES * MIN_NOTES else None
 
 
-def density(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def density(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """Melody onsets a beat, the median over tunes."""
     rates = [len(tune) / float(onsets[-1] + lengths[-1] - onsets[0]) for tune, onsets, lengths in timed(tunes)]
     return measured(float(np.median(rates)), len(rates), "tunes", reference) if len(rates) >= MIN_TUNES else None
 
 
-def npvi(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def npvi(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """Normalised pairwise variability of durations (Grabe & Low 2002), the median over tunes."""
     values = []
     for _, _, lengths in timed(tunes):
@@ -92,7 +94,7 @@ def npvi(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
     return measured(float(np.median(values)), len(values), "tunes", reference) if len(values) >= MIN_TUNES else None
 
 
-def onset_profiles(tunes: Sequence[Tune], reference: str, most: int = 4) -> Known[object] | None:
+def onset_profiles(tunes: Sequence[Tune], reference: str, most: int = 4) -> Known[Any] | None:
     """For the commonest metres: at which places of the bar (sixteenths, or twelfths of a beat's third where that is
     the finest grid) how many of the bars have an onset."""
     by_metre: dict[str, list[Tune]] = {}
@@ -125,7 +127,7 @@ def onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...] | None
     return tuple(float(min(hit / bars, 1.0)) for hit in hits)
 
 
-def groupings(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def groupings(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """The grouping of each metre of five to sixteen eighths that GROUPED_TUNES tunes are in."""
     by_metre: dict[str, list[Tune]] = {}
     for tune, _, _ in timed(tunes):
@@ -163,7 +165,7 @@ def grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] |
         ),
         reverse=True,
     )
-    return ranked[0][1] if ranked and ranked[0][0] > 0.0 else None
+    return ranked[0][1] if ranked and ranked[0][0] > STANDS_OUT else None
 
 
 def compositions(units: int) -> list[tuple[int, ...]]:
@@ -173,7 +175,7 @@ def compositions(units: int) -> list[tuple[int, ...]]:
     return [(part, *rest) for part in (2, 3) if part <= units for rest in compositions(units - part)]
 
 
-def register(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def register(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """10/50/90 % of the sounding time over MIDI pitch; None where tunes were transposed to a common tonic."""
     placed = [tune for tune in tunes if tune.tonic is not None and len(tune)]
     if len(placed) < MIN_TUNES:
@@ -186,7 +188,7 @@ def register(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
     return measured((low, centre, high), len(placed), "tunes", reference)
 
 
-def ambitus(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def ambitus(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     spans = [float(np.ptp(tune.cents)) / 100.0 for tune in tunes if len(tune) >= MIN_NOTES]
     return measured(quantiles(spans), len(spans), "tunes", reference) if len(spans) >= MIN_TUNES else None
 
@@ -209,7 +211,7 @@ def degree_histogram(tunes: Sequence[Tune], divisions: int) -> tuple[Floats, Flo
 
 def scale(
     tunes: Sequence[Tune], reference: str, divisions: int = 12, apart: int = 1
-) -> tuple[Known[object] | None, Known[object] | None]:
+) -> tuple[Known[Any] | None, Known[Any] | None]:
     """The degrees that the tunes rest on (cents) and their shares of the time.
 
     A degree holds DEGREE_SHARE of the time, is used by DEGREE_TUNES of the tunes, and is the strongest within `apart`
@@ -241,7 +243,7 @@ def degrees(time: Floats, used: Floats, divisions: int, apart: int) -> tuple[tup
     return tuple(round(c * 1200.0 / divisions, 1) for c in centres), tuple(float(w) for w in weights)
 
 
-def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Known[object] | None:
+def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Known[Any] | None:
     """Shares of signed melodic steps between neighbouring notes, in cents on a grid of `grid`."""
     counts: Counter[str] = Counter()
     for tune in tunes:
@@ -275,7 +277,7 @@ def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
     return np.array(weights), np.array(inside), np.array(used)
 
 
-def mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Known[object] | None, str]:
+def mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Known[Any] | None, str]:
     """Weights over MODES, the mean over tunes, or None and why: the scales are not the seven-note diatonic ones."""
     clear = [tune for tune in tunes if len(tune) >= MIN_NOTES]
     if len(clear) < MIN_TUNES:
@@ -298,7 +300,7 @@ def diatonic_name(tune: Tune) -> str:
     return MODES[int(np.argmax(weights[0]))]
 
 
-def ornaments(tunes: Sequence[Tune], reference: str) -> Known[object] | None:
+def ornaments(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """Ornaments a note, by kind; None where the corpus does not note them."""
     noted = [tune for tune in tunes if tune.ornaments is not None]
     n = sum(len(tune) for tune in noted)
@@ -336,9 +338,9 @@ def modes_of(
                 name=name,
                 title=(titles or {}).get(name, name),
                 share=Known(len(members) / named, "measured", len(members), "tunes", reference),
-                scale_cents=cents,  # type: ignore[arg-type]
-                degree_weights=weights,  # type: ignore[arg-type]
-                intervals=intervals(members, reference, grid),  # type: ignore[arg-type]
+                scale_cents=cents,
+                degree_weights=weights,
+                intervals=intervals(members, reference, grid),
                 valence=None,
             )
         )

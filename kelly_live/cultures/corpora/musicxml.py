@@ -1,4 +1,4 @@
-"""MusicXML scores: each part as stretches of one metre; ties joined, the top note of chords, graces and signs counted."""
+"""MusicXML scores: each part as stretches of one metre; ties joined, chords by their top note, ornaments counted."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ def nuba_of(title: str) -> str | None:
 
 
 def read_al_ala(corpora: Path) -> list[Tune]:
-    """157 performances' scores by nuba; the tonic of a nuba is the commonest last note of its scores."""
+    """157 performances' scores by nuba; the tonic of a nuba is the note on which most of its sections end."""
     titles = {
         row["RECORDING_MBID"]: row["RECORDING_TITLE_TRANSLITERATED"]
         for row in csv.DictReader(
@@ -125,10 +125,11 @@ def _title(data: bytes) -> str:
 
 
 def _finals(scores: list[tuple[str | None, list[Stretch]]]) -> dict[str | None, int]:
+    """Pitch class on which most stretches of each name end."""
     ends: dict[str | None, Counter[int]] = defaultdict(Counter)
     for name, stretches in scores:
         if name is not None:
-            ends[name][int(stretches[-1].pitches[-1]) % 12] += 1
+            ends[name].update(int(stretch.pitches[-1]) % 12 for stretch in stretches)
     return {name: counts.most_common(1)[0][0] for name, counts in ends.items()}
 
 
@@ -140,14 +141,15 @@ def _unicode(name: str) -> str:
         return name
 
 
+_HWANGJONG = 3  # pitch class
 _JO = {"계면": "gyemyeonjo", "우조": "ujo", "평조": "pyeongjo"}
 
 
 def read_jeongak(corpora: Path) -> list[Tune]:
-    """91 scores, the piri's part (or the first): the tonic of a mode is the commonest last note of its pieces, of a
-    piece whose title names no mode its own last note. A jeonggan is the beat."""
+    """91 scores, the piri's part (or the first). 0 is hwangjong, written E flat (Garland Encyclopedia 7, "Korea"): wind
+    parts end on other tones of the mode, so the last note would not do. A jeonggan is the beat."""
     packed = read_file(corpora, "korean-jeongganbo", "music_score/Jeongganbo_dataset.zip")
-    scores: list[tuple[str | None, list[Stretch]]] = []
+    tunes = []
     with zipfile.ZipFile(io.BytesIO(packed)) as book:
         for name in sorted(book.namelist()):
             if not name.endswith(".musicxml"):
@@ -157,11 +159,6 @@ def read_jeongak(corpora: Path) -> list[Tune]:
             names = instruments.split("_")
             lead = names.index("piri") if "piri" in names and len(names) == len(parts) else 0
             stretches = _stretches(parts[lead])
-            if stretches:
-                scores.append((next((mode for word, mode in _JO.items() if word in title), None), stretches))
-    finals = _finals(scores)
-    tunes = []
-    for mode, stretches in scores:
-        tonic_class = finals.get(mode, int(stretches[-1].pitches[-1]) % 12)
-        tunes += [_tune(stretch, _near(tonic_class, stretches), mode, beat=JEONGGAN) for stretch in stretches]
+            mode = next((mode for word, mode in _JO.items() if word in title), None)
+            tunes += [_tune(stretch, _near(_HWANGJONG, stretches), mode, beat=JEONGGAN) for stretch in stretches]
     return tunes

@@ -1,0 +1,193 @@
+"""From a preset to what players are told: one mode of a tradition as an Idiom, and which mode a feeling asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from itertools import accumulate
+
+import numpy as np
+import numpy.typing as npt
+
+from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
+from kelly_live.domain import ORNAMENTS, Idiom, Metre, Register, Scale
+from kelly_live.measures import modal_profiles
+
+Floats = npt.NDArray[np.float64]
+
+MAX_BAR_BEATS = 16  # longer cycles would let a feeling into the mode only every minute or two
+FIT = 6.0  # how much a mode's fit with the feeling outweighs how common it is: share × e^(FIT × correlation)
+_UNSTATED_SHARE = 0.5  # of the rarest stated one, for a mode that nobody counted
+# The kinds that corpora name, as the players' ORNAMENTS.
+_KINDS = {
+    "grace": "grace", "small note": "grace", "kan grace": "grace", "glissando": "grace", "mordent": "mordent",
+    "trill": "trill", "turn": "turn", "tremolo": "tremolo",
+}  # fmt: skip
+_KIND_DEFAULT = {"downbeat": 0.95, "group": 0.8, "unit": 0.6, "between": 0.15}
+
+IdiomChooser = Callable[[Sequence[float]], Idiom | None]  # weights over MODES -> how to play
+
+
+def idiom_of(
+    preset: CulturePreset, mode: Mode | None, emotion_modes: Sequence[float], strength: float = 1.0
+) -> Idiom | None:
+    """How `preset` plays in `mode`, or in the one that suits the feeling's weights over MODES; None at strength 0 and
+    where the preset says nothing that a player could use."""
+    if strength <= 0.0:
+        return None
+    chosen = mode if mode is not None else chosen_mode(preset, emotion_modes)
+    return _idiom(preset, chosen, min(strength, 1.0))
+
+
+def chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> IdiomChooser:
+    """`idiom_of` with everything but the feeling given; each idiom is made once."""
+    return lambda emotion_modes: idiom_of(preset, mode, emotion_modes, strength)
+
+
+def chosen_mode(preset: CulturePreset, emotion_modes: Sequence[float]) -> Mode | None:
+    """The tradition's mode whose tones fit the feeling best, common ones favoured; None if it has none with a scale."""
+    modes = [mode for mode in preset.modes if mode.scale_cents is not None]
+    if not modes:
+        return None
+    felt = np.array(emotion_modes) @ modal_profiles()
+    stated = [mode.share.value for mode in modes if mode.share is not None]
+    unstated = _UNSTATED_SHARE * min(stated, default=1.0)
+
+    def merit(mode: Mode) -> float:
+        share = unstated if mode.share is None else max(mode.share.value, 1e-4)
+        fit = float(np.corrcoef(felt, _tones(mode))[0, 1])
+        return float(np.log(share)) + FIT * fit
+
+    return max(modes, key=merit)
+
+
+@lru_cache(maxsize=512)
+def _tones(mode: Mode) -> Floats:
+    """`[12]` a mode's degree weights; a tone between two semitones is shared out between them."""
+    assert mode.scale_cents is not None
+    scale = mode.scale_cents.value
+    weights = mode.degree_weights.value if mode.degree_weights else (1.0 / len(scale),) * len(scale)
+    profile = np.zeros(12)
+    for cents, weight in zip(scale, weights, strict=True):
+        below, part = divmod(cents / 100.0, 1.0)
+        profile[int(below) % 12] += weight * (1.0 - part)
+        profile[int(below + 1) % 12] += weight * part
+    if profile.std() < 1e-9:  # twelve even tones fit every feeling alike
+        profile[0] += 1e-6
+    return profile
+
+
+@lru_cache(maxsize=256)
+def _idiom(preset: CulturePreset, mode: Mode | None, strength: float) -> Idiom | None:
+    of: CulturePreset | Mode = preset if mode is None or mode.scale_cents is None else mode
+    cents, weights, steps = of.scale_cents, of.degree_weights, of.intervals or preset.intervals
+    name = preset.name if mode is None else f"{preset.name}:{mode.name}"
+    scale = None if cents is None else Scale(name, cents.value)
+    idiom = Idiom(
+        name=name,
+        scale=scale,
+        degree_weights=() if cents is None or weights is None else _towards_even(weights.value, strength),
+        intervals=() if steps is None or scale is None else tuple((float(c), s) for c, s in steps.value),
+        metres=metres_of(preset),
+        density=None if preset.density is None else max(0.01, preset.density.value),
+        ornaments=tuple(strength * rate for rate in _ornaments(preset.ornaments)),
+        swing_ratio=1.0 if preset.swing_ratio is None else 1.0 + strength * (preset.swing_ratio.value - 1.0),
+        texture=None if preset.texture is None else preset.texture.value,
+        register=None if preset.register is None else Register(*preset.register.value),
+    )
+    silent = Idiom(name=name, texture="chordal")
+    return None if idiom in (silent, Idiom(name=name)) else idiom
+
+
+def _towards_even(weights: tuple[float, ...], strength: float) -> tuple[float, ...]:
+    total = sum(weights)
+    return tuple(strength * weight / total + (1.0 - strength) / len(weights) for weight in weights)
+
+
+def _ornaments(known: Known[Shares] | None) -> tuple[float, ...]:
+    rates = dict.fromkeys(ORNAMENTS, 0.0)
+    for kind, rate in () if known is None else known.value:
+        if kind in _KINDS:
+            rates[_KINDS[kind]] += rate
+    return tuple(min(1.0, rate) for rate in rates.values())
+
+
+def metres_of(preset: CulturePreset) -> tuple[Metre, ...]:
+    """The metres of a preset that a phrase can be made of, their shares over them summing to 1."""
+    if preset.metres is None:
+        return ()
+    groups = _groups(preset)
+    profiles = {} if preset.onset_profiles is None else dict(preset.onset_profiles.value)
+    plain = {name: profile for name, profile in profiles.items() if " " not in name}
+    shapes = {name: _shape(name, groups.get(name)) for name, _ in preset.metres.value}
+    places = _kinds_of_place({n: (shapes[n], profile) for n, profile in plain.items() if shapes.get(n)})
+    made: list[tuple[str, float, float, tuple[int, ...], tuple[float, ...]]] = []
+    for name, share in preset.metres.value:
+        shape = shapes[name]
+        if shape is not None:
+            unit, parts = shape
+            made.append((name, share, unit, parts, plain.get(name) or _built(unit, parts, places)))
+    total = sum(share for _, share, *_ in made) or 1.0
+    return tuple(
+        Metre(name, share / total, unit, parts, profile, tuple(
+            (key.split(" ", 1)[1], chances) for key, chances in profiles.items() if key.startswith(f"{name} ")
+        ))
+        for name, share, unit, parts, profile in made
+    )  # fmt: skip
+
+
+def _groups(preset: CulturePreset) -> dict[str, tuple[int, ...]]:
+    """The commonest grouping of each metre (they are written in that order)."""
+    found: dict[str, tuple[int, ...]] = {}
+    for name, parts in () if preset.groupings is None else preset.groupings.value:
+        found.setdefault(name.split(" ", 1)[0], parts)
+    return found
+
+
+def _shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int, ...]] | None:
+    """A metre's unit in beats and its groups, or None if it cannot be played here. Eighths make the beat in threes (a
+    dotted quarter) where nothing says otherwise, and in twos where they are added up: 2+2+2+3."""
+    match = re.fullmatch(r"(\d{1,3})/(1|2|4|8|16)", metre, re.ASCII)
+    if match is None or int(match[1]) < 1:
+        return None
+    above, small = int(match[1]), int(match[2]) >= 8
+    if groups is None or sum(groups) != above:
+        if small and above % 3 == 0:
+            groups = (3,) * (above // 3)
+        else:
+            groups = (2,) * (above // 2) + (1,) * (above % 2) if above > 3 else (1,) * above
+    unit = 1.0 if not small else 1.0 / 3.0 if set(groups) == {3} else 0.5
+    if not 1 <= len(groups) <= 64 or max(groups) > 64:
+        return None
+    beats = sum(groups) * unit
+    counts = [count for count in (1, 2, 4) if abs(count * beats - round(count * beats)) < 1e-6]
+    return (unit, groups) if counts and counts[0] * beats <= MAX_BAR_BEATS else None
+
+
+def _kind(place: float, unit: float, groups: tuple[int, ...]) -> str:
+    """What a place of the measure (units) is."""
+    if place == 0.0:
+        return "downbeat"
+    if any(abs(place - start) < 1e-6 for start in accumulate(groups)):
+        return "group"
+    return "unit" if abs(place - round(place)) < 1e-6 else "between"
+
+
+def _kinds_of_place(
+    measured: dict[str, tuple[tuple[float, tuple[int, ...]] | None, tuple[float, ...]]],
+) -> dict[str, float]:
+    """The mean chance of an onset at each kind of place, over the metres whose profile was measured."""
+    found: dict[str, list[float]] = {kind: [] for kind in _KIND_DEFAULT}
+    for shape, profile in measured.values():
+        assert shape is not None
+        unit, groups = shape
+        for cell, chance in enumerate(profile):
+            found[_kind(cell * sum(groups) / len(profile), unit, groups)].append(chance)
+    return {kind: float(np.mean(chances)) if chances else _KIND_DEFAULT[kind] for kind, chances in found.items()}
+
+
+def _built(unit: float, groups: tuple[int, ...], places: dict[str, float]) -> tuple[float, ...]:
+    """A profile for a metre that has none: the tradition's own mean for each kind of place."""
+    each = 4 if unit == 1.0 else 2
+    return tuple(places[_kind(cell / each, unit, groups)] for cell in range(sum(groups) * each))

@@ -1,0 +1,87 @@
+"""`kelly-live cultures` and `measure-cultures`, run whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import platformdirs
+import pytest
+
+from kelly_live.cli import main
+from tests.cultures.example import PRESET
+
+
+def run(*args: object) -> int:
+    """The exit code of `kelly-live ARGS`."""
+    with pytest.raises(SystemExit) as stopped:
+        main([str(arg) for arg in args])
+    return int(stopped.value.code or 0)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's own folder with one good preset and one broken one."""
+    monkeypatch.setattr(platformdirs, "user_data_path", lambda *args, **more: tmp_path / "data")
+    folder = tmp_path / "data" / "cultures"
+    folder.mkdir(parents=True)
+    (folder / "my-waltzes.yaml").write_text(PRESET, encoding="utf-8")
+    (folder / "broken.yaml").write_text("format: 1\nname: broken\ntempo: 3\n", encoding="utf-8")
+    return folder
+
+
+def test_the_list_has_every_preset_and_the_users_own(capsys: pytest.CaptureFixture[str], own_folder: Path) -> None:
+    assert run("cultures") == 0
+    shown = capsys.readouterr().out
+    assert "turkish-makam" in shown
+    assert "my-waltzes" in shown
+    assert "(your own)" in shown
+    assert "broken                   cannot be used" in shown
+    assert "line 3: tempo is not a field" in shown
+    assert str(own_folder) in shown
+
+
+def test_the_list_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cultures", "--json") == 0
+    listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)["cultures"]}
+    assert listed["turkish-makam"]["id"] == 1
+    assert listed["western"]["id"] == 0
+    assert listed["my-waltzes"]["own"] is True
+    assert listed["broken"]["preset"] is None
+    tempo = listed["swedish-polska"]["preset"]["tempo_bpm"]
+    assert tempo["source"] == "measured"
+    assert tempo["n"] > 100
+    assert tempo["reference"].startswith("swedish-folkwiki")
+
+
+def test_one_preset_shows_sources_reasons_and_credits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cultures", "klezmer") == 0
+    shown = capsys.readouterr().out
+    assert "[measured, n 249 tunes, klezmer-beregovski]" in shown
+    assert "[cited, Feldman (2016)" in shown
+    assert "register           absent: the tunes were moved to common keys" in shown
+    assert ":freygish" in shown
+    assert "from klezmer-beregovski (yonmalin/mode_in_klezmer" in shown
+
+
+def test_one_mode_as_text_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cultures", "turkish-makam:hicaz") == 0
+    assert "n 50 recordings" in capsys.readouterr().out
+    assert run("cultures", "turkish-makam:hicaz", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "hicaz"
+
+
+def test_a_near_miss_is_one_line_with_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("cultures", "klesmer") == 1
+    complaint = capsys.readouterr().err
+    assert complaint.count("\n") == 1
+    assert "did you mean klezmer" in complaint
+    assert run("cultures", "broken") == 1
+    assert "broken.yaml line 3: tempo" in capsys.readouterr().err
+
+
+def test_measuring_without_corpora_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("measure-cultures", tmp_path, "--out", tmp_path, "--only", "klezmer") == 1
+    assert "INDEX.tsv cannot be read" in capsys.readouterr().err
+    assert run("measure-cultures", tmp_path, "--out", tmp_path, "--only", "western") == 0
+    assert (tmp_path / "western.yaml").is_file()

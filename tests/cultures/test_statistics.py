@@ -1,0 +1,141 @@
+"""What a corpus has in common, on tunes whose answer is known by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.cultures import statistics
+from kelly_live.cultures.recipe import from_tunes
+from kelly_live.cultures.tune import Tune
+from kelly_live.domain import MODES, RHYTHMS
+from tests.cultures.example import tune
+
+MAJOR = [0, 2, 4, 5, 7, 9, 11, 12, 11, 9, 7, 5, 4, 2, 0, 0]
+PENTATONIC = [0, 2, 4, 7, 9, 12, 9, 7, 4, 2, 0, 2, 4, 2, 0, 0]
+
+
+def test_a_scale_is_what_the_tunes_rest_on() -> None:
+    cents, weights = statistics.scale([tune(PENTATONIC)] * 6, "x")
+    assert cents is not None
+    assert weights is not None
+    assert cents.value == (0.0, 200.0, 400.0, 700.0, 900.0)
+    assert weights.value == pytest.approx([5 / 16, 4 / 16, 3 / 16, 2 / 16, 2 / 16])
+    assert (cents.source, cents.n) == ("measured", 6 * 16)
+
+
+def test_neighbouring_commas_are_one_degree() -> None:
+    comma = 1200.0 / 53.0
+    tunes = [Tune(cents=np.array([0, 8, 8, 7, 13, 22, 31] * 2) * comma) for _ in range(6)]
+    cents, weights = statistics.scale(tunes, "x", divisions=53, apart=2)
+    assert cents is not None
+    assert weights is not None
+    assert cents.value == pytest.approx([0, 8 * comma, 13 * comma, 22 * comma, 31 * comma], abs=0.1)
+    assert weights.value[1] == pytest.approx(3 / 7)
+
+
+def test_steps_are_signed() -> None:
+    steps = statistics.intervals([tune([0, 2, 4, 0] * 4)] * 5, "x")
+    assert steps is not None
+    shares = dict(steps.value)
+    assert shares["200"] == pytest.approx(8 / 15)
+    assert shares["-400"] == pytest.approx(4 / 15)
+    assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_only_seven_note_diatonic_tunes_have_mode_preferences() -> None:
+    known, _ = statistics.mode_preferences([tune(MAJOR)] * 6, "x")
+    assert known is not None
+    assert MODES[int(np.argmax(known.value))] == "ionian"
+    assert sum(known.value) == pytest.approx(1.0)
+    assert statistics.mode_preferences([tune(PENTATONIC)] * 6, "x") == (
+        None,
+        "not seven-note: the median tune uses 5 degrees, which fit several modes",
+    )
+    freygish = [0, 1, 4, 5, 7, 8, 10, 12, 10, 8, 7, 5, 4, 1, 0, 4]
+    none, why = statistics.mode_preferences([tune(freygish)] * 6, "x")
+    assert none is None
+    assert why.startswith("not diatonic")
+
+
+def bars(lengths: list[float], metre: str) -> Tune:
+    return tune([0] * 8 * len(lengths), lengths * 8, metre=metre)
+
+
+@pytest.mark.parametrize(
+    ("groups", "metre"),
+    [((2, 2, 2, 3), "9/8"), ((3, 3, 3), "9/8"), ((3, 2, 2), "7/8"), ((2, 3), "5/8"), ((3, 3, 2), "8/8")],
+)
+def test_a_bars_grouping_is_heard_from_where_long_notes_start(groups: tuple[int, ...], metre: str) -> None:
+    units = int(metre.split("/")[0])
+    assert sum(groups) == units
+    assert statistics.grouping([bars([part / 2.0 for part in groups], metre)], metre, units) == groups
+
+
+def test_even_eighths_have_no_grouping() -> None:
+    even = bars([0.5] * 7, "7/8")
+    assert statistics.grouping([even], "7/8", 7) is None
+
+
+@given(st.integers(0, 18))
+def test_compositions_are_all_and_only_the_twos_and_threes(units: int) -> None:
+    found = statistics.compositions(units)
+    assert len(set(found)) == len(found)
+    assert all(sum(parts) == units and set(parts) <= {2, 3} for parts in found)
+    assert bool(found) == (units != 1)
+
+
+def test_onset_profile_is_the_share_of_bars() -> None:
+    quarter_and_eighths = tune([0] * 24, [1.0, 0.5, 0.5, 2.0] * 6)
+    profile = statistics.onset_profile([quarter_and_eighths], "4/4")
+    assert profile == pytest.approx([1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+
+
+def test_density_rhythm_and_contrast() -> None:
+    even = [tune([0, 2] * 16, [0.5] * 32)] * 5
+    assert statistics.density(even, "x").value == pytest.approx(2.0)  # type: ignore[union-attr]
+    assert statistics.npvi(even, "x").value == pytest.approx(0.0)  # type: ignore[union-attr]
+    rhythms = statistics.rhythms(even, "x")
+    assert rhythms is not None
+    assert RHYTHMS[int(np.argmax(rhythms.value))] == "straight"
+    jigs = [tune([0, 2, 4] * 12, [0.5] * 36, metre="6/8", beat=1.5)] * 5
+    rhythms = statistics.rhythms(jigs, "x")
+    assert rhythms is not None
+    assert RHYTHMS[int(np.argmax(rhythms.value))] == "triplet"
+
+
+def test_register_counts_time_and_is_absent_where_tunes_were_transposed() -> None:
+    high_and_low = [tune([0, 12] * 8, [0.5, 1.5] * 8)] * 5
+    register = statistics.register(high_and_low, "x")
+    assert register is not None
+    assert register.value == (60.0, 72.0, 72.0)
+    assert statistics.register([tune(MAJOR, tonic=None)] * 5, "x") is None
+
+
+def test_what_is_not_in_the_corpus_is_absent() -> None:
+    pitches_only = [Tune(cents=100.0 * np.array(MAJOR, float)) for _ in range(6)]
+    found = from_tunes(pitches_only, "x")
+    silent = (
+        "tempo_bpm",
+        "metres",
+        "groupings",
+        "onset_profiles",
+        "rhythms",
+        "density",
+        "npvi",
+        "register",
+        "ornaments",
+    )
+    assert [name for name in silent if found.known[name] is not None] == []
+    assert found.known["scale_cents"] is not None
+    assert from_tunes(pitches_only[:3], "x").known["intervals"] is None  # three tunes prove nothing
+
+
+def test_modes_are_the_commonest_first_and_rare_ones_are_left_out() -> None:
+    tunes = [tune(MAJOR, mode="plain")] * 7 + [tune(PENTATONIC, mode="open")] * 5 + [tune(MAJOR, mode="rare")] * 2
+    found = statistics.modes_of(tunes, "x", {"open": "The open one"})
+    assert [(mode.name, mode.title) for mode in found] == [("plain", "plain"), ("open", "The open one")]
+    assert found[0].share is not None
+    assert found[0].share.value == pytest.approx(0.5)
