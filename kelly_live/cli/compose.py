@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, seed, steering
+from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, seed, steering, tuning
+from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Reading, Steering
 
 
 @click.command()
 @steering
 @culture
+@tuning
 @click.option("--bars", type=click.IntRange(1, 1000), default=16, show_default=True, help="How long.")
 @click.option("--midi", type=OUTPUT_FILE, required=True, help="The MIDI file to write.")
 @click.option("--wav", type=OUTPUT_FILE, help="Also a WAV, with the built-in synthesiser.")
@@ -23,6 +25,7 @@ from kelly_live.protocols import Reading, Steering
 def command(
     steering: Steering,
     culture: CultureWish | None,
+    tuning: Tuning,
     bars: int,
     midi: Path,
     wav: Path | None,
@@ -52,6 +55,7 @@ def command(
     opening = reading_at(0.0)
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed, length_bars=bars)
+    scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
     performance = compose(opening, conductor, scheduler, reading_at if steering.morph is not None else None)
     last = performance.readings[-1]
     names = dict.fromkeys((state.emotion, last.state.emotion))  # one name if it stays the same

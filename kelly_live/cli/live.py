@@ -9,7 +9,8 @@ from types import FrameType
 
 import click
 
-from kelly_live.cli.options import CultureWish, common, culture, steering
+from kelly_live.cli.options import CultureWish, common, culture, steering, tuning
+from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
 
 
@@ -19,6 +20,7 @@ from kelly_live.protocols import Steering
 @click.option("--clock", type=click.Choice(["send", "off"]), default="off", show_default=True, help="MIDI clock.")
 @steering
 @culture
+@tuning
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
 @common
@@ -28,6 +30,7 @@ def command(
     clock: str,
     steering: Steering,
     culture: CultureWish | None,
+    tuning: Tuning,
     freeze: bool,
     seed: int | None,
     device: str,
@@ -56,6 +59,7 @@ def command(
         hand = replace(steering, freeze=freeze)
         analyzer, opening = make_analyzer(device, hand, culture)
         conductor = make_conductor(sink, seed=seed)
+        sink.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
         session = LiveSession(
             source=PortAudioSource(audio_in, now),
             analyzer=analyzer,

@@ -12,6 +12,7 @@ import click
 
 from kelly_live.domain import EMOTIONS
 from kelly_live.errors import NotBuiltYet
+from kelly_live.midi.tuning import BEND_SEMITONES, DEFAULT_TUNING, TUNINGS, Tuning
 from kelly_live.protocols import Morph, Steering
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -67,6 +68,32 @@ def culture(function: F) -> F:
     def wrapped(*args: Any, name: str | None, culture_strength: float, **kwargs: Any) -> Any:
         wish = None if name is None else CultureWish(name, culture_strength)
         return function(*args, culture=wish, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def tuning(function: F) -> F:
+    """--tuning and --bend-range, gathered into one `tuning: Tuning` argument, which knows no programs yet."""
+
+    @click.option(
+        "--tuning",
+        "mode",
+        type=click.Choice(TUNINGS),
+        default=DEFAULT_TUNING.mode,
+        show_default=True,
+        help="How notes outside 12-TET are sent: bends, MPE, MIDI Tuning Standard; or not at all.",
+    )
+    @click.option(
+        "--bend-range",
+        type=click.Choice([str(semitones) for semitones in BEND_SEMITONES]),
+        help="Semitones of a full bend [default: 48 for mpe, else 2].",
+    )
+    @functools.wraps(function)
+    def wrapped(*args: Any, mode: str, bend_range: str | None, **kwargs: Any) -> Any:
+        if bend_range is not None and mode not in ("bend", "mpe"):
+            raise click.UsageError(f"--bend-range has no meaning with --tuning {mode}; leave it out")
+        chosen = Tuning(mode, None if bend_range is None else int(bend_range))
+        return function(*args, tuning=chosen, **kwargs)
 
     return wrapped  # type: ignore[return-value]
 

@@ -121,7 +121,7 @@ def write_performance(
     players = conductor.programs()
     programs = {player.channel: player.program for player in players}
     parts = {player.channel: player.part for player in players}
-    notes = notes_from_messages(performance.messages)
+    notes = notes_from_messages(performance.messages, programs)
     if midi is not None:
         write_midi(midi, performance.messages, performance.tempo_map, track_names=parts, programs=programs, title=title)
     if wav is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE, CultureWish, common, culture, seed, steering
+from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE, CultureWish, common, culture, seed, steering, tuning
+from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.protocols import Steering
 
 
@@ -18,6 +19,7 @@ from kelly_live.protocols import Steering
 @click.option("--plot", type=OUTPUT_FILE, help="A picture: emotion over time above a piano roll (PNG).")
 @steering
 @culture
+@tuning
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @seed
 @common
@@ -28,6 +30,7 @@ def command(
     plot: Path | None,
     steering: Steering,
     culture: CultureWish | None,
+    tuning: Tuning,
     freeze: bool,
     seed: int,
     device: str,
@@ -36,7 +39,18 @@ def command(
     if midi is None and wav is None and plot is None:
         raise click.UsageError("say what to write: --midi OUT.mid, --wav OUT.wav or --plot OUT.png")
     click.echo(
-        render(recording, midi, wav, plot, steering=steering, culture=culture, freeze=freeze, seed=seed, device=device)
+        render(
+            recording,
+            midi,
+            wav,
+            plot,
+            steering=steering,
+            culture=culture,
+            tuning=tuning,
+            freeze=freeze,
+            seed=seed,
+            device=device,
+        )
     )
 
 
@@ -48,6 +62,7 @@ def render(
     *,
     steering: Steering,
     culture: CultureWish | None,
+    tuning: Tuning = DEFAULT_TUNING,
     freeze: bool,
     seed: int,
     device: str,
@@ -68,6 +83,7 @@ def render(
     analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze), culture)
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed)
+    scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0, "listening and playing") as bar:
         performance = accompany(source, analyzer, conductor, scheduler, opening, bar.update)

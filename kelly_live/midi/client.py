@@ -19,9 +19,9 @@ from types import TracebackType
 
 from kelly_live.domain import NoteEvent
 from kelly_live.errors import MidiError
-from kelly_live.midi.messages import silence_channel
 from kelly_live.midi.ports import RecordedMessage, RecordingPort, open_output
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
+from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, emergency
 from kelly_live.midi.wire import Decoder, Failed, Ready, Start, Stop, encode, encode_notes
 from kelly_live.protocols import SchedulerHealth
 from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
@@ -67,7 +67,9 @@ class SchedulerClient:
         self._health = SchedulerHealth()
         self._error: str | None = None
         self._dropped = 0
+        self._tuning = DEFAULT_TUNING
         self._channels: set[int] = set()
+        self._tuned = False
         self._stopping = False
 
     def open(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> Ready:
@@ -102,6 +104,11 @@ class SchedulerClient:
     ) -> None:
         self.stop()
 
+    def tune(self, tuning: Tuning) -> None:
+        """How cents are sent; before `start`."""
+        self._tuning = tuning
+        self._queue(encode(tuning))
+
     def start(self, origin_seconds: float, bpm: float) -> None:
         self._queue(encode(Start(origin_seconds, bpm)))
 
@@ -109,9 +116,10 @@ class SchedulerClient:
         self._queue(encode(point))
 
     def play(self, notes: Sequence[NoteEvent]) -> None:
+        self._channels.update(note.channel for note in notes)
+        self._tuned = self._tuned or any(note.cents for note in notes)
         for count, frame in encode_notes(notes):
             self._queue(frame, count)
-        self._channels.update(note.channel for note in notes)
 
     def stop(self) -> None:
         """Returns within about 4 s, whatever state the process is in."""
@@ -198,19 +206,24 @@ class SchedulerClient:
             out = open_output(self._ready.name).out
             for _ in range(_SILENCE_ATTEMPTS):
                 time.sleep(_SILENCE_APART_SECONDS)
-                for channel in sorted(self._channels):
-                    for message in silence_channel(channel):
-                        out.send(message)
+                for message in emergency(self._tuning, self._channels, self._tuned):
+                    out.send(message)
             out.close()
 
 
 class OfflineScheduler:
     """A NoteSink without a process or a clock: `advance` sends what is due, each message at exactly its time."""
 
-    def __init__(self, *, send_clock: bool = False, capacity_notes: int = CAPACITY_NOTES) -> None:
+    def __init__(
+        self,
+        *,
+        send_clock: bool = False,
+        capacity_notes: int = CAPACITY_NOTES,
+        tuning: Tuning = DEFAULT_TUNING,
+    ) -> None:
         self._clock = ManualClock()
         self._port = RecordingPort(self._clock)
-        self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=capacity_notes)
+        self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=capacity_notes, tuning=tuning)
         self._tempo_map = TempoMap(0.0, 120.0)
 
     @property
@@ -222,6 +235,10 @@ class OfflineScheduler:
     def tempo_map(self) -> TempoMap:
         """The curve that the messages were played along; outlives `stop`."""
         return self._tempo_map
+
+    def tune(self, tuning: Tuning) -> None:
+        """How cents are sent; before `start`."""
+        self._core.tune(tuning)
 
     def start(self, origin_seconds: float, bpm: float) -> None:
         self._core.start(origin_seconds, bpm)

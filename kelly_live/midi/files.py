@@ -10,11 +10,12 @@ import mido
 
 from kelly_live.atomic import write_atomically
 from kelly_live.domain import SoundingNote
-from kelly_live.midi.messages import CONTROLLERS, channel_of, kind_of, program_change
+from kelly_live.midi.messages import CONTROLLERS, channel_of, kind_of, program_change, tuned_program
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.timebase import TempoMap
 
 TICKS_PER_BEAT = 480
+_DRUM_CHANNEL = 10
 _SLOWEST_MICROSECONDS = 0xFFFFFF  # a tempo is 3 bytes: under 3.58 BPM cannot be written
 
 
@@ -28,7 +29,8 @@ def write_midi(
     title: str = "Kelly Live",
 ) -> None:
     """Write a type 1 file: a tempo track, then a track a channel (1-16), named and given a program (0-127) by the two
-    mappings. Clock and the final silencing (CC 120, 123) are left out. Raises OutputError."""
+    mappings. Channels and keys that were tuned are so in the file; what a channel is told before its first note stands
+    at its start. Clock, and what comes after a channel's last note, are left out. Raises OutputError."""
     write_atomically(path, midi_bytes(messages, tempo_map, track_names=track_names, programs=programs, title=title))
 
 
@@ -44,34 +46,51 @@ def midi_bytes(
     names, programs = track_names or {}, programs or {}
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
     file.tracks.append(_tempo_track(tempo_map, title))
-    music = [message for message in messages if _is_music(message.data)]
-    for channel in sorted({channel_of(message.data) for message in music}):
-        score = [(0, program_change(channel, programs[channel]))] if channel in programs else []
-        for message in music:
-            if channel_of(message.data) == channel:
-                beat = tempo_map.beat_at(message.seconds)
-                score.append((max(0, round(beat * TICKS_PER_BEAT)), message.data))
-        name = mido.MetaMessage("track_name", name=names.get(channel, f"Channel {channel}"))
-        file.tracks.append(_track([(0, name), *((tick, mido.Message.from_bytes(data)) for tick, data in score)]))
+    by_channel: dict[int, list[RecordedMessage]] = {}
+    for message in messages:
+        if (channel := _track_of(message.data)) is not None:
+            by_channel.setdefault(channel, []).append(message)
+    parts = _channel_by_program(programs)
+    for channel, music in sorted(by_channel.items()):
+        program, score = _score(music, tempo_map, programs.get(channel))
+        name = names.get(channel, f"Channel {channel}")
+        if program is not None and program != programs.get(channel) and program in parts:  # lent to a part by a tuning
+            name = f"{names.get(parts[program], f'Channel {parts[program]}')} (channel {channel})"
+        events = [(0, program_change(channel, programs[channel]))] if channel in programs else []
+        file.tracks.append(
+            _track(
+                [
+                    (0, mido.MetaMessage("track_name", name=name)),
+                    *((tick, mido.Message.from_bytes(data)) for tick, data in events + score),
+                ]
+            )
+        )
     buffer = io.BytesIO()
     file.save(file=buffer)
     return buffer.getvalue()
 
 
-def notes_from_messages(messages: Sequence[RecordedMessage]) -> list[SoundingNote]:
-    """The notes that were heard, by start time. A note that nothing ended ends with the last message."""
+def notes_from_messages(
+    messages: Sequence[RecordedMessage], programs: Mapping[int, int] | None = None
+) -> list[SoundingNote]:
+    """The notes that were heard, by start time. A note that nothing ended ends with the last message. With the parts'
+    `programs`, a note on a channel that a tuning lent to a part is given on the part's own."""
+    parts = _channel_by_program(programs or {})
+    lent: dict[int, int] = {}
     notes: list[SoundingNote] = []
     sounding: dict[tuple[int, int], tuple[float, int]] = {}  # (channel, pitch) -> (start, velocity)
 
     def end(key: tuple[int, int], seconds: float) -> None:
         start_seconds, velocity = sounding.pop(key)
-        notes.append(SoundingNote(start_seconds, seconds, key[1], velocity, key[0]))
+        notes.append(SoundingNote(start_seconds, seconds, key[1], velocity, lent.get(key[0], key[0])))
 
     for message in messages:
         kind = kind_of(message.data)
         if kind == "control_change" and message.data[1] in CONTROLLERS.values():
             for key in [key for key in sounding if key[0] == channel_of(message.data)]:
                 end(key, message.seconds)
+        elif kind == "program_change" and message.data[1] in parts:
+            lent[channel_of(message.data)] = parts[message.data[1]]
         elif kind in ("note_on", "note_off"):
             key = (channel_of(message.data), message.data[1])
             if key in sounding:
@@ -83,9 +102,37 @@ def notes_from_messages(messages: Sequence[RecordedMessage]) -> list[SoundingNot
     return sorted(notes, key=lambda note: (note.start_seconds, note.channel, note.pitch))
 
 
-def _is_music(data: bytes) -> bool:
+def _track_of(data: bytes) -> int | None:
+    """The channel whose track a message belongs to, None if it is not music. A key's tuning goes with the channel that
+    selected its program, so that it stays before its note."""
+    if (program := tuned_program(data)) is not None:
+        return program + 1
     kind = kind_of(data)
-    return bool(kind) and not (kind == "control_change" and data[1] in CONTROLLERS.values())
+    silencing = kind == "control_change" and data[1] in CONTROLLERS.values()
+    return channel_of(data) if kind and not silencing else None
+
+
+def _channel_by_program(programs: Mapping[int, int]) -> dict[int, int]:
+    """Whose program it is: the first channel's that plays it."""
+    return {program: channel for channel, program in sorted(programs.items(), reverse=True) if channel != _DRUM_CHANNEL}
+
+
+def _score(
+    music: Sequence[RecordedMessage], tempo_map: TempoMap, program: int | None
+) -> tuple[int | None, list[tuple[int, bytes]]]:
+    """A channel's messages in ticks up to its last note, and the program it comes to play, having begun with
+    `program`. What sets it up before its first note goes to the start: a synth may need time to load a sound."""
+    notes = [i for i, message in enumerate(music) if kind_of(message.data) in ("note_on", "note_off")]
+    first, end = (notes[0], notes[-1] + 1) if notes else (len(music), len(music))
+    score = []
+    for i, message in enumerate(music[:end]):
+        if kind_of(message.data) == "program_change":
+            if message.data[1] == program:
+                continue
+            program = message.data[1]
+        beat = 0.0 if i < first else tempo_map.beat_at(message.seconds)
+        score.append((max(0, round(beat * TICKS_PER_BEAT)), message.data))
+    return program, score
 
 
 def _tempo_track(tempo_map: TempoMap, title: str) -> mido.MidiTrack:

@@ -5,6 +5,8 @@ Channels are 1-16 as musicians count them; pitches, velocities, programs and con
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from kelly_live.errors import MidiError
 
 # name -> (status byte, number of data bytes), from the MIDI 1.0 specification, table I-III.
@@ -21,9 +23,17 @@ SPECS: dict[str, tuple[int, int]] = {
 }
 CONTROLLERS = {"all_sound_off": 120, "all_notes_off": 123}
 
+# Registered parameters: 0 and 3 from the MIDI 1.0 specification, table IIIa; 6 from MPE (M1-100-UM v1.0, 2.2).
+RPN_BEND_RANGE, RPN_TUNING_PROGRAM, RPN_MPE_ZONE = 0, 3, 6
+_RPN_NONE = 0x3FFF
+_RPN_COARSE, _RPN_FINE, _DATA_COARSE, _DATA_FINE = 101, 100, 6, 38
+BEND_CENTRE = 8192
+KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
+
 CLOCKS_PER_BEAT = 24
 CLOCK, START, CONTINUE, STOP = (bytes([SPECS[name][0]]) for name in ("clock", "start", "continue", "stop"))
 
+_KEY_TUNINGS = bytes([0xF0, 0x7F, 0x7F, 0x08, 0x02])
 _CHANNEL_KINDS = {status: name for name, (status, _) in SPECS.items() if status < 0xF0}
 
 
@@ -64,8 +74,39 @@ def pitch_bend(channel: int, bend: float) -> bytes:
     """`bend` in [-1, 1] of the receiver's range (0 is no bend), as the 14-bit number 0..16383."""
     if not -1.0 <= bend <= 1.0:
         raise MidiError(f"pitch bend {bend}; it must be in -1..1")
-    value = min(16383, round(8192 + bend * 8192))
+    return bend_to(channel, min(16383, round(BEND_CENTRE + bend * BEND_CENTRE)))
+
+
+def bend_to(channel: int, value: int) -> bytes:
+    """A pitch bend by its 14-bit number: 0..16383, BEND_CENTRE is none."""
     return _message("pitch_bend", channel, value & 0x7F, value >> 7)
+
+
+def registered_parameter(channel: int, number: int, value: int) -> list[bytes]:
+    """Sets an RPN to `value` 0-127 (its coarse part), then lets go of it, so that no later data entry reaches it."""
+    return [
+        control_change(channel, _RPN_COARSE, number >> 7),
+        control_change(channel, _RPN_FINE, number & 0x7F),
+        control_change(channel, _DATA_COARSE, value),
+        control_change(channel, _DATA_FINE, 0),
+        control_change(channel, _RPN_COARSE, _RPN_NONE >> 7),
+        control_change(channel, _RPN_FINE, _RPN_NONE & 0x7F),
+    ]
+
+
+def key_tunings(program: int, units: Mapping[int, int]) -> bytes:
+    """MIDI Tuning Standard, single-note change (real time): keys of tuning program 0-127 to where each shall sound, in
+    KEY_UNITS a semitone from MIDI note 0. At most 127 keys; sounding ones are moved too. For every device."""
+    changes = [(key, number >> 14, number >> 7 & 0x7F, number & 0x7F) for key, number in units.items()]
+    data = bytes((program, len(changes), *(byte for change in changes for byte in change)))
+    if max(data) > 127:
+        raise MidiError(f"a key tuning of {dict(units)} in program {program}; keys and programs are 0..127")
+    return _KEY_TUNINGS + data + b"\xf7"
+
+
+def tuned_program(message: bytes) -> int | None:
+    """The tuning program that `key_tunings` made this message for; None for any other message."""
+    return message[len(_KEY_TUNINGS)] if message.startswith(_KEY_TUNINGS) else None
 
 
 def silence_channel(channel: int) -> tuple[bytes, bytes]:

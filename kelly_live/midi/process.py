@@ -24,6 +24,7 @@ from kelly_live.errors import KellyError, MidiError
 from kelly_live.midi.native import hush_forever
 from kelly_live.midi.ports import NullPort, OpenedPort, WatchedOut, open_output
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
+from kelly_live.midi.tuning import Tuning
 from kelly_live.midi.wire import Decoder, Failed, Message, Play, Ready, Start, Stop, encode
 from kelly_live.timebase import MonotonicClock, TempoPoint
 
@@ -104,6 +105,8 @@ class SchedulerLoop:
         match message:
             case Play(notes):
                 self._core.play(notes)
+            case Tuning():
+                self._core.tune(message)
             case TempoPoint():
                 self._core.tempo(message)
             case Start(origin_seconds, bpm):

@@ -24,6 +24,7 @@ from kelly_live.midi.messages import (
     note_on,
     silence_channel,
 )
+from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, make_tuner
 from kelly_live.protocols import MidiOut, SchedulerHealth
 from kelly_live.timebase import Clock, TempoMap, TempoPoint
 
@@ -53,12 +54,13 @@ class _Entry(NamedTuple):
     kind: _Kind
     serial: int
     note: NoteEvent
+    voice: tuple[int, int]  # an off's (channel, key)
 
 
 class SchedulerCore:
     """Notes in, raw messages out at their time. A note takes one place of `capacity_notes` from play to note-off, so
-    a note-off always has one; a note that finds no place is dropped whole. `NoteEvent.cents` is not sent yet: a
-    tuning outside 12-TET sounds at its nearest MIDI pitch. Lateness counts to `run_due`'s `now`, or, with a `clock`,
+    a note-off always has one; a note that finds no place is dropped whole. `tuning` says how a note's cents are sent,
+    which may be on another channel than its own. Lateness counts to `run_due`'s `now`, or, with a `clock`,
     to when `send` has returned."""
 
     def __init__(
@@ -69,15 +71,17 @@ class SchedulerCore:
         send_clock: bool = False,
         capacity_notes: int = CAPACITY_NOTES,
         clock: Clock | None = None,
+        tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self._port = port
+        self._tuner = make_tuner(tuning)
         self._clock = clock
         self._late_limit = late_limit_seconds
         self._send_clock = send_clock
         self._capacity = capacity_notes
         self._heap: list[_Entry] = []
         self._serial = 0
-        self._sounding: dict[tuple[int, int], int] = {}  # (channel, pitch) -> serial of the note that sounds
+        self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note that sounds
         self._channels: set[int] = set()
         self._tempo: TempoMap | None = None
         self._started_clock = False
@@ -92,16 +96,26 @@ class SchedulerCore:
 
     @property
     def sounding(self) -> frozenset[tuple[int, int]]:
-        """The (channel, pitch) of every note whose note-off is still to come."""
+        """The (channel, key) as sent, of every note whose note-off is still to come."""
         return frozenset(self._sounding)
 
+    def tune(self, tuning: Tuning) -> None:
+        """Send cents this way. Raises MidiError after `start`."""
+        if self._tempo is not None:
+            raise MidiError("a tuning came after the start; choose it before the scheduler starts")
+        self._tuner = make_tuner(tuning)
+
     def start(self, origin_seconds: float, bpm: float) -> None:
-        """Beat 0 falls at `origin_seconds`. What was played before is kept; a second start silences first."""
+        """Beat 0 falls at `origin_seconds`. What was played before is kept; a second start silences first. Raises
+        MidiError if the port is gone."""
         if self._tempo is not None:
             self.silence()
         self._tempo = TempoMap(origin_seconds, bpm)
         self._started_clock = False
         self._next_tick = 0
+        for message in self._tuner.opening():
+            self._port.send(message)
+            self._sent += 1
 
     def tempo(self, point: TempoPoint) -> None:
         """Raises ConfigError if the point lies before the last one; MidiError before `start`."""
@@ -114,7 +128,7 @@ class SchedulerCore:
             if len(self._heap) >= self._capacity:
                 self._dropped += 1
                 continue
-            self._push(note.onset_beats, _Kind.ON, self._new_serial(), note)
+            self._push(note.onset_beats, _Kind.ON, self._new_serial(), note, (note.channel, note.pitch))
 
     def next_deadline(self) -> float | None:
         """When the next message is due (seconds, monotonic); None when there is nothing to wait for."""
@@ -132,15 +146,17 @@ class SchedulerCore:
             entry = heapq.heappop(self._heap)
             if entry.kind is _Kind.ON:
                 self._note_on(entry, due, now)
-            elif self._sounding.get((entry.note.channel, entry.note.pitch)) == entry.serial:
+            elif self._sounding.get(entry.voice) == entry.serial:
                 self._note_off(entry, due, now)
 
     def silence(self) -> None:
         """Forget what is not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
-        was used, then MIDI stop. Tries every message even if one fails; then raises the first MidiError."""
-        messages = [note_off(channel, pitch) for channel, pitch in self._sounding]
+        was used, then what undoes a tuning, then MIDI stop. Tries every message even if one fails; then raises the
+        first MidiError."""
+        messages = [note_off(channel, key) for channel, key in self._sounding]
         for channel in sorted(self._channels):
             messages += silence_channel(channel)
+        messages += self._tuner.reset()
         if self._started_clock:
             messages.append(STOP)
         self._heap.clear()
@@ -172,8 +188,8 @@ class SchedulerCore:
         self._serial += 1
         return self._serial
 
-    def _push(self, beat: float, kind: _Kind, serial: int, note: NoteEvent) -> None:
-        heapq.heappush(self._heap, _Entry(round(beat, _BEAT_DECIMALS), kind, serial, note))
+    def _push(self, beat: float, kind: _Kind, serial: int, note: NoteEvent, voice: tuple[int, int]) -> None:
+        heapq.heappush(self._heap, _Entry(round(beat, _BEAT_DECIMALS), kind, serial, note, voice))
 
     def _tick_beat(self) -> float:
         """Every tick from its own number, so that no rounding adds up over a long session."""
@@ -209,15 +225,19 @@ class SchedulerCore:
         if now - due > self._late_limit:
             self._dropped += 1
             return
-        key = (note.channel, note.pitch)
-        if key in self._sounding:
-            self._send(note_off(*key), due, now)  # the older note's own off finds another serial, and is let go
+        channel, key, before = self._tuner.place(note, now)
+        voice = (channel, key)
+        if voice in self._sounding:
+            self._send(note_off(*voice), due, now)  # the older note's own off finds another serial, and is let go
         # Ledger and off come first: if send raises half way, the note is still known and will be silenced.
-        self._sounding[key] = entry.serial
-        self._channels.add(note.channel)
-        self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note)
-        self._send(note_on(note.channel, note.pitch, note.velocity), due, now)
+        self._sounding[voice] = entry.serial
+        self._channels.add(channel)
+        self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note, voice)
+        for message in before:
+            self._send(message, due, now)
+        self._send(note_on(channel, key, note.velocity), due, now)
 
     def _note_off(self, entry: _Entry, due: float, now: float) -> None:
-        self._send(note_off(entry.note.channel, entry.note.pitch), due, now)
-        del self._sounding[entry.note.channel, entry.note.pitch]
+        self._send(note_off(*entry.voice), due, now)
+        del self._sounding[entry.voice]
+        self._tuner.release(*entry.voice, now)

@@ -14,10 +14,11 @@ from enum import IntEnum
 
 from kelly_live.domain import NoteEvent
 from kelly_live.errors import ConfigError, MidiError
+from kelly_live.midi.tuning import TUNINGS, Tuning
 from kelly_live.protocols import SchedulerHealth
 from kelly_live.timebase import TempoPoint
 
-VERSION = 1
+VERSION = 2
 NOTES_PER_FRAME = 256
 MAX_TEXT_BYTES = 1000  # keeps a report under PIPE_BUF (4096), so that a non-blocking write is all or nothing
 
@@ -25,6 +26,7 @@ _MAGIC = b"KL"
 _HEADER = struct.Struct("<2sBBI")
 _NOTE = struct.Struct("<dd3Bf")
 _PAIR = struct.Struct("<dd")
+_BYTES = struct.Struct("<BB")
 _FLAG = struct.Struct("<?")
 _HEALTH = struct.Struct("<4Q3d?")
 _MAX_PAYLOAD = max(NOTES_PER_FRAME * _NOTE.size, _HEALTH.size + MAX_TEXT_BYTES)
@@ -65,7 +67,7 @@ class Failed:
     message: str
 
 
-Message = Start | TempoPoint | Play | Stop | Ready | Failed | SchedulerHealth
+Message = Start | Tuning | TempoPoint | Play | Stop | Ready | Failed | SchedulerHealth
 
 
 class _Kind(IntEnum):
@@ -76,6 +78,7 @@ class _Kind(IntEnum):
     READY = 5
     FAILED = 6
     HEALTH = 7
+    TUNE = 8
 
 
 def encode(message: Message) -> bytes:
@@ -83,6 +86,9 @@ def encode(message: Message) -> bytes:
     match message:
         case Start(origin_seconds, bpm):
             kind, payload = _Kind.START, _PAIR.pack(origin_seconds, bpm)
+        case Tuning(mode, semitones, programs):
+            head = _BYTES.pack(TUNINGS.index(mode), semitones or 0)
+            kind, payload = _Kind.TUNE, head + b"".join(_BYTES.pack(*pair) for pair in programs)
         case TempoPoint(beat, bpm):
             kind, payload = _Kind.TEMPO, _PAIR.pack(beat, bpm)
         case Play(notes):
@@ -170,6 +176,13 @@ def _read_notes(payload: bytes) -> Play:
     )
 
 
+def _read_tuning(payload: bytes) -> Tuning:
+    (mode, semitones), *programs = _BYTES.iter_unpack(payload)
+    if mode >= len(TUNINGS):
+        raise ValueError(f"tuning number {mode}")
+    return Tuning(TUNINGS[mode], semitones or None, tuple((channel, program) for channel, program in programs))
+
+
 def _read_stop(payload: bytes) -> Stop:
     if payload:
         raise ValueError(f"{len(payload)} bytes after a stop")
@@ -191,4 +204,5 @@ _READERS: dict[_Kind, Callable[[bytes], Message]] = {
     _Kind.READY: lambda payload: Ready(_text(payload[1:]), _FLAG.unpack_from(payload)[0]),
     _Kind.FAILED: lambda payload: Failed(_text(payload)),
     _Kind.HEALTH: _read_health,
+    _Kind.TUNE: _read_tuning,
 }

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from kelly_live.domain import NoteEvent
 from kelly_live.errors import MidiError
+from kelly_live.midi.tuning import TUNINGS, Tuning
 from kelly_live.midi.wire import (
     MAX_TEXT_BYTES,
     NOTES_PER_FRAME,
+    VERSION,
     Decoder,
     Failed,
     Message,
@@ -43,6 +45,12 @@ messages = st.one_of(
     st.builds(Start, seconds, bpms),
     st.builds(TempoPoint, seconds, bpms),
     st.builds(Play, st.lists(notes, max_size=20).map(tuple)),
+    st.builds(
+        Tuning,
+        st.sampled_from(TUNINGS),
+        st.sampled_from([None, 2, 48]),
+        st.lists(st.tuples(st.integers(1, 16), st.integers(0, 127)), max_size=16).map(tuple),
+    ),
     st.just(Stop()),
     st.builds(Ready, texts, st.booleans()),
     st.builds(Failed, texts),
@@ -80,7 +88,7 @@ def test_a_flipped_byte_raises_nothing_but_midi_errors(message: Message, data: s
         Decoder().feed(bytes(frame))
 
 
-def framed(kind: int, payload: bytes, version: int = 1) -> bytes:
+def framed(kind: int, payload: bytes, version: int = VERSION) -> bytes:
     return struct.pack("<2sBBI", b"KL", version, kind, len(payload)) + payload
 
 
@@ -88,7 +96,7 @@ def framed(kind: int, payload: bytes, version: int = 1) -> bytes:
     ("frame", "complaint"),
     [
         (b"Traceback (most recent call last)", "something else"),
-        (framed(4, b"", version=2), "version 2, not 1"),
+        (framed(4, b"", version=1), f"version 1, not {VERSION}"),
         (framed(99, b""), "99 is not a valid"),
         (framed(4, b"x"), "after a stop"),
         (struct.pack("<2sBBI", b"KL", 1, 3, 2**31), "something else"),  # a length that would fill the memory
@@ -96,6 +104,10 @@ def framed(kind: int, payload: bytes, version: int = 1) -> bytes:
         (framed(2, struct.pack("<dd", 0.0, -5.0)), "-5.0 BPM"),
         (framed(3, struct.pack("<dd3Bf", 0.0, 1.0, 200, 64, 1, 0.0)), "pitch is 200"),
         (framed(3, b"short"), "damaged"),
+        (framed(8, b""), "damaged"),
+        (framed(8, bytes([9, 2])), "tuning number 9"),
+        (framed(8, bytes([1, 7])), "bend range is 7"),
+        (framed(8, bytes([1, 2, 17, 0])), "channel 17"),
     ],
 )
 def test_what_does_not_fit_is_named(frame: bytes, complaint: str) -> None:

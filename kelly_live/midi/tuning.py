@@ -1,0 +1,388 @@
+"""How a note sounds at its own pitch: which channel and key it takes, and what must be said before it.
+
+Four ways (`TUNINGS`). `off`: the nearest key of 12-TET. `bend`: each part borrows channels that stand bent. `mpe`: one
+zone, a channel a note. `mts`: each channel has a tuning program, whose keys are moved one by one. Drums (channel 10)
+are never moved. What sounds, or was released under RING_SECONDS ago, never changes its pitch: where no channel is
+rested, a note takes the one that stands nearest to it, its part's own at 12-TET included. Pure: no clock, no port.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple, Protocol
+
+from kelly_live.domain import NoteEvent
+from kelly_live.errors import ConfigError
+from kelly_live.midi.messages import (
+    BEND_CENTRE,
+    KEY_UNITS,
+    RPN_BEND_RANGE,
+    RPN_MPE_ZONE,
+    RPN_TUNING_PROGRAM,
+    bend_to,
+    key_tunings,
+    program_change,
+    registered_parameter,
+    silence_channel,
+)
+
+TUNINGS = ("off", "bend", "mpe", "mts")
+BEND_SEMITONES = (2, 48)  # what General MIDI and what MPE receivers start with
+DRUM_CHANNEL = 10
+RING_SECONDS = 0.2  # a released note's tail is left alone this long; the longest released goes first anyway
+# MPE (M1-100-UM v1.0, 2.1): a lower zone is master 1 and members from 2 up, without gaps. Eight members end it before
+# channel 10, which so stays an ordinary channel, outside of any zone: the drums'.
+MPE_MASTER = 1
+MPE_MEMBERS = tuple(range(2, 10))
+_KEYS_AROUND = sorted(range(-6, 7), key=abs)  # keys that may stand in for a busy one: samples sound alike so near
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """One of TUNINGS; `bend_semitones` one of BEND_SEMITONES, None: 48 for mpe, else 2; `programs`, what the parts
+    play: (channel 1-16, General MIDI program 0-127), so that a borrowed channel sounds like its part."""
+
+    mode: str = "bend"
+    bend_semitones: int | None = None
+    programs: tuple[tuple[int, int], ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode not in TUNINGS:
+            raise ConfigError(f"tuning is {self.mode!r}; it must be one of {', '.join(TUNINGS)}")
+        if self.bend_semitones not in (None, *BEND_SEMITONES):
+            raise ConfigError(f"the bend range is {self.bend_semitones} semitones; it must be 2 or 48")
+        for channel, program in self.programs:
+            if not (1 <= channel <= 16 and 0 <= program <= 127):
+                raise ConfigError(f"program {program} on channel {channel}; it must be 0..127 on a channel in 1..16")
+
+    @property
+    def bend_range(self) -> int:
+        """Semitones either way."""
+        return self.bend_semitones or (48 if self.mode == "mpe" else 2)
+
+    def with_programs(self, programs: Iterable[tuple[int, int]]) -> Tuning:
+        return replace(self, programs=tuple(programs))
+
+
+DEFAULT_TUNING = Tuning()  # says nothing until a note has cents
+
+
+class Placement(NamedTuple):
+    """Where a note goes, and the messages to send right before its note-on."""
+
+    channel: int
+    key: int
+    before: Sequence[bytes] = ()
+
+
+class Tuner(Protocol):
+    """Finds a place for each note as it is sent. `now` in seconds, never falling."""
+
+    def opening(self) -> list[bytes]:
+        """What a receiver must hear before the first note."""
+
+    def place(self, note: NoteEvent, now: float) -> Placement:
+        """Takes the place: it sounds from now on, until `release`."""
+
+    def release(self, channel: int, key: int, now: float) -> None: ...
+
+    def reset(self) -> list[bytes]:
+        """Forget all; returns what brings every channel back to 12-TET, to be sent once nothing sounds any more."""
+
+
+def make_tuner(tuning: Tuning) -> Tuner:
+    match tuning.mode:
+        case "bend":
+            return BendTuner(tuning)
+        case "mpe":
+            return MpeTuner(tuning)
+        case "mts":
+            return MtsTuner()
+    return NoTuner()
+
+
+def emergency(tuning: Tuning, channels: Iterable[int], tuned: bool) -> list[bytes]:
+    """What silences and straightens a receiver of which only this is known: notes were played on `channels`, and
+    whether any of them may have been `tuned`."""
+    used = set(channels)
+    if tuned and tuning.mode == "bend":
+        used |= set(range(1, 17)) - {DRUM_CHANNEL}
+    elif tuning.mode == "mpe":
+        used = (used & {DRUM_CHANNEL}) | set(MPE_MEMBERS)
+    messages = [message for channel in sorted(used) for message in silence_channel(channel)]
+    if not tuned:
+        return messages
+    for channel in sorted(used - {DRUM_CHANNEL}):
+        if tuning.mode in ("bend", "mpe"):
+            messages.append(bend_to(channel, BEND_CENTRE))
+        elif tuning.mode == "mts":
+            messages += _straight(channel, range(128))
+    return messages
+
+
+class NoTuner:
+    """Every note on its part's channel, at the key it names."""
+
+    def opening(self) -> list[bytes]:
+        return []
+
+    def place(self, note: NoteEvent, now: float) -> Placement:
+        return Placement(note.channel, note.pitch)
+
+    def release(self, channel: int, key: int, now: float) -> None:
+        pass
+
+    def reset(self) -> list[bytes]:
+        return []
+
+
+@dataclass(slots=True)
+class _Lane:
+    """A channel: how it stands, what sounds on it, and whose it is (the part's own channel; None: nobody's)."""
+
+    channel: int
+    owner: int | None = None
+    bend: int = BEND_CENTRE
+    program: int | None = None
+    ranged: bool = False  # told its bend range
+    keys: set[int] = field(default_factory=set)
+    released_at: float = -math.inf
+
+    def rested(self, now: float) -> bool:
+        """Nothing sounds or rings."""
+        return not self.keys and now - self.released_at >= RING_SECONDS
+
+    def release(self, key: int, now: float) -> None:
+        self.keys.discard(key)
+        self.released_at = now
+
+    def prepare(self, program: int | None, bend_range: int) -> list[bytes]:
+        """Messages for what it has not been told yet."""
+        messages = []
+        if program is not None and program != self.program:
+            messages.append(program_change(self.channel, program))
+            self.program = program
+        if not self.ranged:
+            messages += registered_parameter(self.channel, RPN_BEND_RANGE, bend_range)
+            self.ranged = True
+        return messages
+
+    def stand_at(self, bend: int) -> list[bytes]:
+        if bend == self.bend:
+            return []
+        self.bend = bend
+        return [bend_to(self.channel, bend)]
+
+
+class _BendingTuner:
+    """What both ways of bending share: lanes by channel, and the 14-bit number that a note's cents come to."""
+
+    def __init__(self, tuning: Tuning, channels: Iterable[int]) -> None:
+        self._tuning = tuning
+        self._range = tuning.bend_range
+        self._programs = {channel: program for channel, program in tuning.programs if channel != DRUM_CHANNEL}
+        self._lanes = {channel: _Lane(channel) for channel in channels}
+
+    def _bend(self, cents: float) -> int:
+        return min(2 * BEND_CENTRE - 1, BEND_CENTRE + round(cents / (100.0 * self._range) * BEND_CENTRE))
+
+    def release(self, channel: int, key: int, now: float) -> None:
+        if channel in self._lanes:
+            self._lanes[channel].release(key, now)
+
+    def _straighten(self) -> list[bytes]:
+        return [message for lane in self._lanes.values() for message in lane.stand_at(BEND_CENTRE)]
+
+
+class BendTuner(_BendingTuner):
+    """A part keeps its own channel at 12-TET and borrows others for what lies between. Notes that want the same bend
+    share a channel, so 12-TET music is sent as if this were off.
+
+    A note that no channel of its part stands right for takes, in this order: a channel nobody has used; the part's
+    rested one that was released longest ago; such a one of the part that holds most, if both then hold more alike.
+    """
+
+    def __init__(self, tuning: Tuning) -> None:
+        super().__init__(tuning, (channel for channel in range(1, 17) if channel != DRUM_CHANNEL))
+        self._own_parts()
+
+    def _own_parts(self) -> None:
+        for part in self._programs:
+            self._lanes[part].owner = part
+
+    def opening(self) -> list[bytes]:
+        return []
+
+    def place(self, note: NoteEvent, now: float) -> Placement:
+        part = note.channel
+        if part == DRUM_CHANNEL:
+            return Placement(part, note.pitch)
+        own = self._lanes[part]
+        if own.owner is None:  # a part that was not announced: its channel is its own, unless it is lent already
+            own.owner = part
+        bend = self._bend(note.cents)
+        if own.owner == part and bend == BEND_CENTRE:
+            own.keys.add(note.pitch)
+            return Placement(part, note.pitch)
+        lane, may_bend = self._choose(part, bend, now)
+        before: list[bytes] = []
+        if may_bend:
+            program = self._programs.get(part)
+            if lane.owner != part:
+                lane.owner = part
+                if own.owner == part and program is not None and own.program != program:
+                    before.append(program_change(part, program))  # a part is one sound on all of its channels
+                    own.program = program
+            before += lane.prepare(program, self._range) + lane.stand_at(bend)
+        lane.keys.add(note.pitch)
+        return Placement(lane.channel, note.pitch, before)
+
+    def reset(self) -> list[bytes]:
+        messages = self._straighten()
+        if self._range != 2:
+            for lane in self._lanes.values():
+                if lane.ranged:
+                    messages += registered_parameter(lane.channel, RPN_BEND_RANGE, 2)
+        self._lanes = {channel: _Lane(channel) for channel in self._lanes}
+        self._own_parts()
+        return messages
+
+    def _choose(self, part: int, bend: int, now: float) -> tuple[_Lane, bool]:
+        """The lane, and whether it may be bent for this note."""
+        lanes = list(self._lanes.values())
+        mine = [lane for lane in lanes if lane.owner == part]
+        for lane in mine:
+            if lane.bend == bend:
+                return lane, False
+        for lane in lanes:
+            if lane.owner is None:
+                return lane, True
+        if rested := self._rested(part, now):
+            return min(rested, key=_released_at), True
+        lent = [lane.owner for lane in lanes if lane.owner is not None and lane.channel != lane.owner]
+        for rival in sorted(set(lent) - {part}, key=lent.count, reverse=True):
+            if lent.count(rival) > lent.count(part) + 1 and (rested := self._rested(rival, now)):
+                return min(rested, key=_released_at), True
+        if not mine:
+            return self._lanes[part], False
+        return min(mine, key=lambda lane: abs(lane.bend - bend)), False
+
+    def _rested(self, part: int, now: float) -> list[_Lane]:
+        return [x for x in self._lanes.values() if x.owner == part and x.channel != part and x.rested(now)]
+
+
+class MpeTuner(_BendingTuner):
+    """One lower zone, which is one instrument with the program of the lowest part; every pitched note goes to a member
+    of its own: a rested one, the longest released first, if it can be one that already stands right. When none is
+    rested, notes of one bend share."""
+
+    def __init__(self, tuning: Tuning) -> None:
+        super().__init__(tuning, MPE_MEMBERS)
+        self._program = self._programs[min(self._programs)] if self._programs else None
+
+    def opening(self) -> list[bytes]:
+        messages = registered_parameter(MPE_MASTER, RPN_MPE_ZONE, len(MPE_MEMBERS))
+        if self._program is not None:
+            messages.append(program_change(MPE_MASTER, self._program))
+        for lane in self._lanes.values():
+            # A zone takes its master's program; the members' own is for a synth that knows no zones.
+            messages += lane.prepare(self._program, self._range)
+        return messages
+
+    def place(self, note: NoteEvent, now: float) -> Placement:
+        if note.channel == DRUM_CHANNEL:
+            return Placement(note.channel, note.pitch)
+        bend = self._bend(note.cents)
+        lanes = list(self._lanes.values())
+        idle = [lane for lane in lanes if not lane.keys and (lane.bend == bend or lane.rested(now))]
+        if idle:
+            lane = min(idle, key=lambda lane: (lane.bend != bend, lane.released_at))
+            before = lane.stand_at(bend)
+        else:
+            lane = min(lanes, key=lambda lane: (abs(lane.bend - bend), note.pitch in lane.keys, len(lane.keys)))
+            before = []
+        lane.keys.add(note.pitch)
+        return Placement(lane.channel, note.pitch, before)
+
+    def reset(self) -> list[bytes]:
+        """The zone is left standing: a receiver in MPE mode stays in it."""
+        messages = self._straighten()
+        self._lanes = {channel: _Lane(channel) for channel in self._lanes}
+        return messages
+
+
+@dataclass(slots=True)
+class _Keyboard:
+    """A channel's tuning program: where moved keys stand (KEY_UNITS a semitone), what sounds, what rang when."""
+
+    moved: dict[int, int] = field(default_factory=dict)
+    sounding: set[int] = field(default_factory=set)
+    released_at: dict[int, float] = field(default_factory=dict)
+
+    def units(self, key: int) -> int:
+        return self.moved.get(key, key * KEY_UNITS)
+
+    def rested(self, key: int, now: float) -> bool:
+        return key not in self.sounding and now - self.released_at.get(key, -math.inf) >= RING_SECONDS
+
+
+class MtsTuner:
+    """MIDI Tuning Standard: channel c selects tuning program c - 1, and keys are moved in it by real-time single-note
+    changes. A key that sounds or rings at another pitch is left alone: the nearest rested key is moved instead."""
+
+    def __init__(self) -> None:
+        self._keyboards: dict[int, _Keyboard] = {}
+
+    def opening(self) -> list[bytes]:
+        return []
+
+    def place(self, note: NoteEvent, now: float) -> Placement:
+        if note.channel == DRUM_CHANNEL:
+            return Placement(note.channel, note.pitch)
+        keyboard = self._keyboards.setdefault(note.channel, _Keyboard())
+        wanted = min(max(0, round((note.pitch + note.cents / 100.0) * KEY_UNITS)), 128 * KEY_UNITS - 2)
+        key, free = self._choose(keyboard, note.pitch, wanted, now)
+        before: list[bytes] = []
+        if free and keyboard.units(key) != wanted:
+            if not keyboard.moved:
+                before += registered_parameter(note.channel, RPN_TUNING_PROGRAM, note.channel - 1)
+            before.append(key_tunings(note.channel - 1, {key: wanted}))
+            keyboard.moved[key] = wanted
+        keyboard.sounding.add(key)
+        return Placement(note.channel, key, before)
+
+    def release(self, channel: int, key: int, now: float) -> None:
+        if channel in self._keyboards:
+            self._keyboards[channel].sounding.discard(key)
+            self._keyboards[channel].released_at[key] = now
+
+    def reset(self) -> list[bytes]:
+        messages = [m for channel, k in self._keyboards.items() for m in _straight(channel, k.moved)]
+        self._keyboards.clear()
+        return messages
+
+    @staticmethod
+    def _choose(keyboard: _Keyboard, pitch: int, wanted: int, now: float) -> tuple[int, bool]:
+        """The key, and whether it may be moved for this note."""
+        keys = [pitch + offset for offset in _KEYS_AROUND if 0 <= pitch + offset <= 127]
+        for key in keys:
+            if keyboard.units(key) == wanted:
+                return key, False
+        for key in keys:
+            if keyboard.rested(key, now):
+                return key, True
+        return min(keys, key=lambda key: abs(keyboard.units(key) - wanted)), False
+
+
+def _released_at(lane: _Lane) -> float:
+    return lane.released_at
+
+
+def _straight(channel: int, keys: Iterable[int]) -> list[bytes]:
+    """Puts `keys` of the channel's tuning program back where 12-TET has them; a message holds up to 127."""
+    rest = list(keys)
+    return [
+        key_tunings(channel - 1, {key: key * KEY_UNITS for key in rest[i : i + 127]}) for i in range(0, len(rest), 127)
+    ]
