@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError
@@ -155,9 +156,8 @@ def test_what_is_written_is_read_back() -> None:
     assert dict(again.absent) == dict(preset.absent)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_or_a_folder_is_no_preset(tmp_path: Path) -> None:
-    import os
-
     os.mkfifo(tmp_path / "pipe.yaml")
     (tmp_path / "folder.yaml").mkdir()
     for name in ("pipe", "folder", "missing"):
