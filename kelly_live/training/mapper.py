@@ -288,9 +288,15 @@ def train_mapper(
     calibrate(final.net, final.offset, train, trial.skilled)
     net = final.net.eval()
     evaluation = Evaluation(score(net, final.offset, train, held_out), directions(net, train, cues))
+    without = None
+    if recipe.use_priors:  # what labelled music says alone: the same recipe, so that only the priors differ
+        bare = fit(train, replace(chosen, use_priors=False))
+        calibrate(bare.net, bare.offset, train, trial.skilled)
+        without = Evaluation(score(bare.net, bare.offset, train, held_out), directions(bare.net.eval(), train, cues))
     limits = {"gain": MAX_GAIN, "weight_gain": MAX_WEIGHT_GAIN, "played_share": PLAYED_SHARE}
     card = make_card(
-        net, recipe=asdict(chosen), scale=scale, parts=(train, held_out), evaluation=evaluation, skilled=trial.skilled,
+        net, recipe=asdict(chosen), scale=scale, parts=(train, held_out), evaluation=evaluation,
+        without_priors=without, skilled=trial.skilled,
         cues=cues, home=HOME, limits=limits, command=command,
     )  # fmt: skip
     offsets = {CORPUS_PREFIX + name: weight for name, weight in final.offset.state_dict().items()}

@@ -25,6 +25,7 @@ def make_card(
     scale: RatingScale,
     parts: tuple[Examples, Examples],
     evaluation: Evaluation,
+    without_priors: Evaluation | None,
     skilled: Mapping[str, bool],
     cues: Cues | None,
     home: str,
@@ -60,7 +61,17 @@ def make_card(
         "skilled": dict(skilled),
         "scores_nats": {row.parameter: asdict(row) for row in evaluation.scores},
         "directions": [asdict(direction) | {"holds": direction.holds} for direction in evaluation.directions],
+        "without_priors": _alone(without_priors) if without_priors else {},
         "limits": list(_LIMITS),
+    }
+
+
+def _alone(evaluation: Evaluation) -> dict[str, Any]:
+    """What labelled music says without priors: gains over the corpus, and the directions that then fail."""
+    return {
+        "gain_nats": {row.parameter: row.corpus - row.mapper for row in evaluation.scores},
+        "held": evaluation.held,
+        "fail": {line.claim: line.mapper_slope for line in evaluation.directions if not line.holds},
     }
 
 
@@ -106,6 +117,16 @@ def card_markdown(card: Mapping[str, Any], evaluation: Evaluation, cues: Cues | 
         else "Not used in this run (`--cues`)."
     )
     most = card["limits_of_commitment"]
+    alone = card["without_priors"]
+    spared = (
+        f"Trained without these lines, the same recipe holds {alone['held']} of {len(card['directions'])} directions "
+        f"(not: {'; '.join(f'{claim}, {slope:+.3f}' for claim, slope in alone['fail'].items()) or 'none'}).\n"
+        "Its gains over corpus-wide on the held-out part, in nats: "
+        + ", ".join(f"{name} {gain:+.3f}" for name, gain in alone["gain_nats"].items())
+        + "."
+        if alone
+        else "Not used in this run."
+    )
     edge = 100 * most["played_share"]
     scale = card["rating_scale"]
     limits = "\n".join(f"- {line}" for line in card["limits"])
@@ -156,7 +177,8 @@ principal directions of the covariance between one half of a song's clips and th
 
 ## Priors
 Pseudo-observations, each worth so many labelled pieces; effects in corpus standard deviations (weights: along a stated
-direction). Directions as published; sizes ours: ±1 for what is clear, ±.5 for what is hedged or ranked as lesser.
+direction). Directions as published; sizes ours: ±1 for what is clear or was ranked among the first three cues, ±.5 for
+what is hedged or only near what was varied. {spared}
 
 | at | parameter | effect | pieces | source |
 |---|---|---|---|---|
