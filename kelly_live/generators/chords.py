@@ -14,12 +14,13 @@ from kelly_live.music.voicing import tuned, voice
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
 # Broken chords run at nearly the same pace whatever the density, as in piano music (EMOPIA: 1.6 to 2.3 onsets a beat in
-# every quadrant): this many attacks a beat where it is dense, half of it where the density is _HALF_FIGURE.
-_FIGURE, _HALF_FIGURE = 2.2, 0.55
+# every quadrant, held melodies or not): this many a beat where it is dense, half of it at density _HALF_FIGURE.
+_FIGURE, _HALF_FIGURE = 2.4, 0.3
+_FIGURE_PACE = {"sustained": 0.85}
 _FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
-_RING_BEATS = (2.2, 1.3, 0.5)  # how long a broken note rings: at density 0, less for each 1 of density, at least
-_BELOW_MELODY = 13  # semitones from the melody's centre down to the chords'
-_LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 60
+_RING_BEATS = (2.4, 1.1, 0.9)  # how long a broken note rings: at density 0, less for each 1 of density, at least
+_BELOW_MELODY = 12  # semitones from the melody's centre down to the chords'
+_LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 64
 # Which voice (0 the lowest) a broken chord takes on each half beat of a bar, over and over.
 _FIGURES = ((0, 2, 3, 2), (0, 3, 1, 3), (0, 1, 2, 3), (0, 2, 1, 3, 1, 2, 1, 3), (0, 1, 2, 3, 2, 3, 2, 1))
 
@@ -48,14 +49,14 @@ class ChordGenerator(BarPlayer):
             firm = position in strong or beat == span.start_beat
             pitches = _voicing(context, beat, _centre(parameters))
             for number in (v for v in voices if v < len(pitches)):
-                # A voice rings until it is wanted again; what is struck firmly rings twice as long as the rest.
+                # A voice rings until it is wanted again: a new chord as under a pedal, what comes between less long.
                 again = (other.position for other in attacks[index + 1 :] if number in other.voices)
                 left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
-                bound = context.rhythm == "sustained" or context.closing
+                pedalled = beat == span.start_beat or context.rhythm == "sustained"
                 note = tuned(span.chord, pitches[number])
                 yield NoteEvent(
                     onset_beats=beat,
-                    duration_beats=0.97 * (left if bound else min(left, 2.0 * ring if firm else ring)),
+                    duration_beats=0.97 * (left if pedalled else min(left, 2.0 * ring if firm else ring)),
                     pitch=note.pitch,
                     cents=note.cents,
                     velocity=struck(parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number),
@@ -84,7 +85,8 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     beats = per_bar * PACE[context.rhythm]
     struck_places = set(ranks[: wanted(_NOTES_PER_BEAT * density * beats, 0)])
     slope = density**1.5
-    broken = set(ranks[: wanted(_FIGURE * beats * slope / (slope + _HALF_FIGURE**1.5), 0)])
+    pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
+    broken = set(ranks[: wanted(pace * per_bar, 0)])
     figure = dice(context.seed, "figure", context.phrase.theme, place.letter).choice(_FIGURES)
     attacks = []
     for position in sorted(changes | struck_places | broken):
@@ -92,7 +94,7 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
         if position in changes:
             voices = (0, 1, 2, 3) if density >= _FULL_DENSITY else (0, 1, 2)
         elif position in struck_places:
-            voices = (0, 1, 2, 3) if position in strong_beats(per_bar) else tuple(sorted({own, 1, 2, 3}))
+            voices = tuple(sorted({own, 2, 3}))
         else:
             voices = (own,)
         attacks.append(Attack(position, voices))

