@@ -12,7 +12,9 @@ from kelly_live.midi.client import OfflineScheduler
 from kelly_live.midi.files import midi_bytes, notes_from_messages, write_midi
 from kelly_live.midi.messages import all_sound_off, note_off, note_on
 from kelly_live.midi.ports import RecordedMessage
+from kelly_live.midi.tuning import Tuning
 from kelly_live.timebase import TempoPoint
+from tests.midi.receiver import Receiver
 
 SONG = [
     NoteEvent(0.0, 1.0, 60, 80, 1, "melody"),
@@ -122,3 +124,64 @@ def test_stopping_offline_ends_what_sounds() -> None:
     assert notes_from_messages(scheduler.messages) == [SoundingNote(0.0, 2.0, 60, 80, 1)]
     assert scheduler.health().sounding == 0
     assert scheduler.tempo_map.bpm == 60.0
+
+
+HIJAZ = [(60, 0.0), (61, -10.0), (63, 80.0), (65, -2.0)]
+BAND = ((1, 0), (2, 33), (3, 11), (10, 0))
+
+
+def performed_in(tuning: Tuning) -> OfflineScheduler:
+    """A melody on 3 in a tuning of its own, over a plain bass on 2."""
+    scheduler = OfflineScheduler(tuning=tuning)
+    scheduler.start(0.0, 60.0)
+    scheduler.play([NoteEvent(4.0 + i, 0.5, p, 80, 3, "melody", cents) for i, (p, cents) in enumerate(HIJAZ)])
+    scheduler.play([NoteEvent(0.0, 8.0, 36, 60, 2, "bass"), NoteEvent(1.0, 0.5, 38, 90, 10, "percussion")])
+    scheduler.advance(9.0)
+    scheduler.stop()
+    return scheduler
+
+
+def as_heard(file: mido.MidiFile) -> Receiver:
+    """Played back as a sequencer does: seconds, and every message in the file's order."""
+    now, messages = 0.0, []
+    for message in file:
+        now += message.time
+        if not message.is_meta:
+            messages.append(RecordedMessage(now, bytes(message.bytes())))
+    return Receiver().hear(messages)
+
+
+@pytest.mark.parametrize("mode", ["bend", "mpe", "mts"])
+def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
+    scheduler = performed_in(Tuning(mode, None, BAND))
+    file = read_back(
+        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names={2: "bass", 3: "melody"}, programs=dict(BAND))
+    )
+    voices = as_heard(file).voices
+    melody = [v for v in voices if v.key not in (36, 38)]
+    assert [v.heard for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
+    assert [v.channel for v in voices if v.key == 38] == [10]
+    if mode != "mpe":  # a zone is one instrument
+        assert {v.program for v in melody} == {11}
+        assert {v.program for v in voices if v.key == 36} == {33}
+    for track in file.tracks[1:]:
+        first_note = next((i for i, m in enumerate(track) if m.type == "note_on"), len(track))
+        assert all(m.time == 0 for m in track[:first_note])  # ready from the start on
+        assert [m.type for m in track[-2:]] == ["note_off", "end_of_track"] or first_note == len(track)
+
+
+def test_tracks_of_borrowed_channels_say_whose_they_are() -> None:
+    scheduler = performed_in(Tuning("bend", 2, BAND))
+    names = {2: "bass", 3: "melody", 10: "percussion"}
+    file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=dict(BAND)))
+    assert [track.name for track in file.tracks[1:]] == [
+        "bass", "melody", "melody (channel 4)", "melody (channel 5)", "melody (channel 6)", "percussion",
+    ]  # fmt: skip
+    heard = notes_from_messages(scheduler.messages, dict(BAND))
+    assert [(note.pitch, note.channel) for note in heard] == [(36, 2), (38, 10), (60, 3), (61, 3), (63, 3), (65, 3)]
+
+
+def test_a_retuned_file_ends_with_its_notes_so_that_tails_stay_in_tune() -> None:
+    scheduler = performed_in(Tuning("bend", 2, BAND))
+    file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map))
+    assert not any(m.type == "pitchwheel" and m.pitch == 0 for m in file)

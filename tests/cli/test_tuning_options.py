@@ -1,0 +1,60 @@
+"""--tuning and --bend-range, from the command line to the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mido
+import pytest
+from click.testing import CliRunner, Result
+
+from kelly_live.cli.compose import command
+from kelly_live.midi.tuning import Tuning
+
+TURKISH = ["--emotion", "sad", "--bars", "4", "--culture", "turkish-makam:hicaz"]
+
+
+def compose(out: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(command, [*arguments, "--midi", str(out)])
+
+
+def kinds(path: Path) -> set[str]:
+    return {message.type for track in mido.MidiFile(path).tracks for message in track if not message.is_meta}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extra"),
+    [
+        ([], {"pitchwheel", "control_change"}),
+        (["--tuning", "bend", "--bend-range", "48"], {"pitchwheel", "control_change"}),
+        (["--tuning", "mpe"], {"pitchwheel", "control_change"}),
+        (["--tuning", "mts"], {"sysex", "control_change"}),
+        (["--tuning", "off"], set()),
+    ],
+)
+def test_each_way_leaves_its_mark_in_the_file(tmp_path: Path, arguments: list[str], extra: set[str]) -> None:
+    result = compose(tmp_path / "makam.mid", *TURKISH, *arguments)
+    assert result.exit_code == 0, result.output
+    assert kinds(tmp_path / "makam.mid") == {"note_on", "note_off", "program_change"} | extra
+    ranges = [m.value for t in mido.MidiFile(tmp_path / "makam.mid").tracks for m in t if m.is_cc(6)]
+    if "pitchwheel" in extra:
+        assert set(ranges) - {8} == {2 if not arguments else 48}  # 8: how many members an MPE zone has
+
+
+def test_music_in_12_tet_is_the_same_file_however_it_would_be_tuned(tmp_path: Path) -> None:
+    files = []
+    for way in ("off", "bend", "mts"):
+        assert compose(tmp_path / way, "--emotion", "happy", "--bars", "2", "--tuning", way).exit_code == 0
+        files.append((tmp_path / way).read_bytes())
+    assert files[0] == files[1] == files[2]
+
+
+@pytest.mark.parametrize("way", ["off", "mts"])
+def test_a_bend_range_without_a_bend_is_a_usage_error(tmp_path: Path, way: str) -> None:
+    result = compose(tmp_path / "x.mid", *TURKISH, "--tuning", way, "--bend-range", "48")
+    assert result.exit_code == 2
+    assert f"no meaning with --tuning {way}" in result.output
+
+
+def test_the_range_follows_the_way_unless_it_is_set() -> None:
+    assert [Tuning("bend").bend_range, Tuning("mpe").bend_range, Tuning("mpe", 2).bend_range] == [2, 48, 2]
