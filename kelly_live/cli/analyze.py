@@ -15,8 +15,8 @@ from kelly_live.protocols import EmotionReader
 
 
 @click.command(
-    epilog="The means over a file are weighted by each window's confidence, so that silence and noise count little; "
-    "`confidence` itself is the plain mean. `time` is the end of a window in seconds."
+    epilog="The means over a file are weighted by each window's confidence, so that silence and noise count little; so "
+    "is `confidence` itself: it is that of the file's answer. `time` is the end of a window in seconds."
 )
 @click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line and file, windows included.")
@@ -89,7 +89,7 @@ def summarize(path: str, duration: float, states: list[EmotionState]) -> dict[st
         "valence": mean([state.valence for state in states]),
         "arousal": mean([state.arousal for state in states]),
         "dominance": mean([state.dominance for state in states]),
-        "confidence": round(sum(state.confidence for state in states) / len(states), 6),
+        "confidence": mean([state.confidence for state in states]),
         "windows": [
             {
                 "time": round(state.time, 6),
