@@ -21,6 +21,7 @@ from kelly_live.errors import ConfigError
 from kelly_live.training.corpus import RENDER_SECONDS
 from kelly_live.training.evaluation import RESAMPLES, Score, correlation, table
 from kelly_live.training.judge import (
+    HARMONY,
     JUDGED_SECONDS,
     VERSION,
     Ear,
@@ -29,7 +30,7 @@ from kelly_live.training.judge import (
     Verdicts,
     fit_judge,
     read_notes,
-)  # fmt: skip
+)
 from kelly_live.training.manifest import QUADRANTS, Clip, read_scores
 from kelly_live.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS, render
 from kelly_live.training.windows import read_audio
@@ -37,6 +38,10 @@ from kelly_live.training.windows import read_audio
 CENTRE = 0.5  # how far a quadrant's centre lies from neutral, on both axes
 GRID = (-0.8, -0.4, 0.0, 0.4, 0.8)
 GOALS = {"4 quadrants": 0.70, "valence r": 0.60, "arousal r": 0.85}
+
+# Name, what it goes by, and which part of that. The piano's timbre is all that the audio judge knows: of other
+# instruments trust the harmony judge, which has the same ears without their timbre, and the one that reads notes.
+JUDGES = (("audio", "audio", slice(None)), ("harmony", "audio", HARMONY), ("notes", "notes", slice(None)))
 
 Composer = Callable[[float, float, int], Mapping[str, bytes]]  # valence, arousal, seed -> a MIDI file a reading
 Say = Callable[[str], None]
@@ -53,9 +58,8 @@ class Confusion:
     def table(self) -> str:
         names = list(QUADRANTS)
         lines = [f"| {self.music}, {self.judge} | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
-        lines += [
-            f"| {n} asked | " + " | ".join(map(str, row)) + " |" for n, row in zip(names, self.counts, strict=True)
-        ]
+        for name, row in zip(names, self.counts, strict=True):
+            lines.append(f"| {name} asked | " + " | ".join(map(str, row)) + " |")
         return "\n".join(lines)
 
 
@@ -286,22 +290,22 @@ def close_the_loop(
 
     songs = {split: [clip.group for clip in clips] for split, clips in parts.items()}
     labels = [clip.quadrant or "Q1" for clip in parts["train"]]
-    judges = {name: _fitted(rows[f"{name}/train"], labels, songs["train"]) for name in ("audio", "notes")}
+    judges = {name: _fitted(rows[f"{sense}/train"], labels, songs["train"], part) for name, sense, part in JUDGES}
     found: list[Score] = []
     confusions: list[Confusion] = []
 
     asked = np.repeat(np.arange(4), pieces)
     targets = np.array([(piece.valence, piece.arousal) for piece in spread])
-    for name, judge in judges.items():
-        who = f"{name} judge"
-        kept, seen = _present(rows[f"{name}/human"])
+    for name, sense, part in JUDGES:
+        judge, who = judges[name], f"{name} judge"
+        kept, seen = _present(rows[f"{sense}/human"], part)
         groups = [songs["val"][i] for i in kept]
         results = [_shares(who, "human", judge.hear(seen), _quadrants(parts["val"])[kept], groups)]
-        for reading in readings if name == "audio" else ["notes"]:
-            of = f"/{reading}" if name == "audio" else ""
-            kept, seen = _present(rows[f"{name}/ours{of}"])
+        for reading in readings if sense == "audio" else ["notes"]:
+            of = f"/{reading}" if sense == "audio" else ""
+            kept, seen = _present(rows[f"{sense}/ours{of}"], part)
             results.append(_shares(who, f"ours, {reading}", judge.hear(seen), asked[kept]))
-            kept, seen = _present(rows[f"{name}/grid{of}"])
+            kept, seen = _present(rows[f"{sense}/grid{of}"], part)
             found.extend(_correlations(who, f"ours, {reading}", judge.hear(seen), targets[kept]))
         for shares, confusion in results:
             found.extend(shares)
@@ -318,14 +322,14 @@ def close_the_loop(
     return ClosedLoop(tuple(found), tuple(confusions), info)
 
 
-def _present(rows: Sequence[Floats | None]) -> tuple[list[int], Floats]:
-    """Which rows there are, and those."""
+def _present(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
+    """Which rows there are, and that part of those."""
     kept = [i for i, row in enumerate(rows) if row is not None]
-    return kept, np.stack([row for row in rows if row is not None])
+    return kept, np.stack([row[part] for row in rows if row is not None])
 
 
-def _fitted(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str]) -> Judge:
-    kept, seen = _present(rows)
+def _fitted(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
+    kept, seen = _present(rows, part)
     return fit_judge(seen, [labels[i] for i in kept], [songs[i] for i in kept])
 
 

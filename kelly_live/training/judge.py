@@ -1,7 +1,7 @@
 """Judges of emotion in music that never met our own: fitted on people's labels of EMOPIA's `train` part alone.
 
-Two, because music that convinces only one of them is not convincing: an ear for sound and a reader of notes. The ear
-hears the frozen musicnn's penultimate layer and the fixed statistics of nets/tonality.py; the reader takes
+More than one, because music that convinces only one is not convincing: ears for sound, and a reader of notes. The ears
+hear the frozen musicnn's penultimate layer and the fixed statistics of nets/tonality.py; the reader takes
 training/symbolic.py's measurements and a few plain ones. Each is a linear model: L2 logistic regression over the four
 quadrants, and a ridge for valence and one for arousal, their strengths chosen by cross-validation that tears no song
 apart. Nothing fitted is shared with the emotion net, the temporal model or the mapper. Published figures for such a
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from kelly_live.analysis.features import log_mels
 from kelly_live.errors import ConfigError
-from kelly_live.nets.musicnn import MusicnnTrunk
+from kelly_live.nets.musicnn import PENULTIMATE, MusicnnTrunk
 from kelly_live.nets.scales import TONAL_FRAMES, TRUNK_FRAMES, TRUNK_PAST
 from kelly_live.nets.tonality import Tonality, tonal_frames
 from kelly_live.training.manifest import QUADRANTS
@@ -36,6 +36,7 @@ JUDGED_SECONDS = 30.0  # about the length of EMOPIA's clips
 FOLDS = 5
 LOGISTIC_STRENGTHS = tuple(10.0 ** (-k / 2.0) for k in range(2, 9))  # scikit-learn's C: 0.1 ... 0.0001
 RIDGE_STRENGTHS = tuple(10.0 ** (k / 2.0) for k in range(2, 10))  # its alpha: 10 ... 30 000
+HARMONY = slice(2 * PENULTIMATE, None)  # of what an Ear hears: key, chords, register, rhythm, force; no timbre
 _TRUNK_HOP, _TONAL_HOP = TRUNK_FRAMES // 2, TONAL_FRAMES // 2
 
 NOTE_CUES = (

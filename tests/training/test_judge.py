@@ -12,7 +12,7 @@ import torch
 from kelly_live.errors import ConfigError
 from kelly_live.nets.musicnn import PENULTIMATE, MusicnnTrunk
 from kelly_live.nets.tonality import TONALITY_STATISTICS
-from kelly_live.training.judge import FOLDS, JUDGED_SECONDS, NOTE_CUES, Ear, fit_judge, read_notes
+from kelly_live.training.judge import FOLDS, HARMONY, JUDGED_SECONDS, NOTE_CUES, Ear, fit_judge, read_notes
 
 RATE = 16_000
 CUE = {name: i for i, name in enumerate(NOTE_CUES)}
@@ -54,6 +54,7 @@ def test_a_clip_becomes_one_row_whatever_its_length(ear: Ear) -> None:
     rows = [ear.hear(tone(seconds)) for seconds in (0.5, 4.0, 20.0)]
     assert {row.shape for row in rows} == {(2 * PENULTIMATE + TONALITY_STATISTICS,)}
     assert all(np.isfinite(row).all() for row in rows)
+    assert {row[HARMONY].shape for row in rows} == {(TONALITY_STATISTICS,)}
     with pytest.raises(ConfigError, match="no sound"):
         ear.hear(np.zeros(0, np.float32))
 
