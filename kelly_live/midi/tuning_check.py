@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import wave
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +56,9 @@ def measure_tuning(
     """Write `notes` (on CHANNEL, one at a time) to a MIDI file, have fluidsynth play it, and listen: cents above the
     pitch asked for `[len(notes)]`, NaN where nothing was heard. Raises MidiError if there is no fluidsynth or
     soundfont."""
-    return cents_off(render(notes, tuning, sound_font, program), notes)
+    sound = render(notes, tuning, sound_font, program)
+    edges = [[round((note.onset_beats + edge) * SAMPLE_RATE) for edge in _HEARD] for note in notes]
+    return cents_off([sound[first:last] for first, last in edges], notes)
 
 
 def render(notes: Sequence[NoteEvent], tuning: Tuning, sound_font: Path, program: int) -> NDArray[np.float64]:
@@ -93,17 +95,12 @@ def render(notes: Sequence[NoteEvent], tuning: Tuning, sound_font: Path, program
     return mono
 
 
-def cents_off(
-    sound: NDArray[np.float64], notes: Sequence[NoteEvent], start_seconds: float = 0.0
-) -> NDArray[np.float64]:
-    """How many cents above the pitch asked for each note sounds `[len(notes)]`, at 60 BPM from `start_seconds` on in
-    `sound` (SAMPLE_RATE); NaN where nothing was heard."""
-    found = []
-    for note in notes:
-        first, last = (round((start_seconds + note.onset_beats + edge) * SAMPLE_RATE) for edge in _HEARD)
-        asked = 440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0)
-        found.append(1200.0 * np.log2(frequency_near(sound[first:last], asked) / asked))
-    return np.array(found)
+def cents_off(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEvent]) -> NDArray[np.float64]:
+    """How many cents above the pitch asked for each note sounds `[len(notes)]`, by the steady part of its sound
+    (SAMPLE_RATE); NaN where nothing was heard."""
+    asked = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
+    heard = [frequency_near(sound, hertz) for sound, hertz in zip(sounds, asked, strict=True)]
+    return 1200.0 * np.log2(np.array(heard) / np.array(asked))
 
 
 def frequency_near(samples: NDArray[np.float64], expected_hz: float) -> float:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
@@ -201,16 +202,16 @@ def witness(jack_server: JackServer) -> Iterator[Witness]:
     witness.close()
 
 
-@pytest.fixture
-def fluidsynth(witness: Witness) -> Iterator[str]:
-    """A running fluidsynth whose sound the witness hears (`witness.peak_since_last()`); its MIDI input's name."""
+@contextmanager
+def running_fluidsynth(witness: Witness, *more: str) -> Iterator[str]:
+    """A fluidsynth whose sound the witness hears (`witness.peak_since_last()`); its MIDI input's name."""
     program = need_program("fluidsynth", "fluidsynth")
     sound_font = next((font for font in SOUND_FONTS if Path(font).exists()), None)
     if sound_font is None:
         unavailable("no General MIDI sound font is installed; apt install fluid-soundfont-gm")
     name = f"kelly-synth-{os.getpid()}"
     options = ["-a", "jack", "-m", "jack", "-r", str(SAMPLE_RATE), "-o", f"audio.jack.id={name}"]
-    options += ["-o", f"midi.jack.id={name}", "-o", "synth.cpu-cores=1", "-o", "audio.jack.autoconnect=0"]
+    options += ["-o", f"midi.jack.id={name}", "-o", "synth.cpu-cores=1", "-o", "audio.jack.autoconnect=0", *more]
     # Its shell keeps it alive for as long as stdin is open.
     process = subprocess.Popen(
         [program, *options, sound_font], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -221,3 +222,19 @@ def fluidsynth(witness: Witness) -> Iterator[str]:
         process.communicate(b"quit\n", timeout=10.0)
     finally:
         end(process)
+
+
+@pytest.fixture
+def fluidsynth(witness: Witness) -> Iterator[str]:
+    with running_fluidsynth(witness) as name:
+        yield name
+
+
+@pytest.fixture
+def organ(witness: Witness, tmp_path: Path) -> Iterator[str]:
+    """A fluidsynth set by hand to an organ on channel 3, without reverb, which runs notes together, and chorus, which
+    moves their pitch."""
+    by_hand = tmp_path / "by-hand"
+    by_hand.write_text("prog 2 16\n")
+    with running_fluidsynth(witness, "-R", "0", "-C", "0", "-f", str(by_hand)) as name:
+        yield name

@@ -27,11 +27,11 @@ def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:
 @settings(max_examples=50, deadline=None)
 def test_the_ear_tells_a_tenth_of_a_cent(pitch: int, cents: float) -> None:
     sound = tone(440.0 * 2.0 ** ((pitch - 69 + cents / 100.0) / 12.0))
-    assert cents_off(sound, [NoteEvent(0.0, 1.0, pitch, 80, 3, "")])[0] == pytest.approx(cents, abs=0.1)
+    assert cents_off([sound], [NoteEvent(0.0, 1.0, pitch, 80, 3, "")])[0] == pytest.approx(cents, abs=0.1)
 
 
 def test_silence_is_not_a_pitch() -> None:
-    assert np.isnan(cents_off(np.zeros(SAMPLE_RATE), [NoteEvent(0.0, 1.0, 60, 80, 3, "")]))[0]
+    assert np.isnan(cents_off([np.zeros(SAMPLE_RATE)], [NoteEvent(0.0, 1.0, 60, 80, 3, "")])[0])
 
 
 def test_the_score_has_quarter_tones_and_commas_all_over_the_keyboard() -> None:

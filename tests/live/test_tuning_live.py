@@ -1,0 +1,113 @@
+"""Tuned notes the whole live way out: scheduler process, JACK, a running fluidsynth; and what is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.domain import NoteEvent
+from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.messages import kind_of
+from kelly_live.midi.ports import RecordedMessage
+from kelly_live.midi.tuning import Tuning
+from kelly_live.midi.tuning_check import CHANNEL, PROGRAM, cents_off, score
+from tests.live.conftest import SAMPLE_RATE, Witness, wait_for
+from tests.midi.receiver import Receiver
+
+PROGRAMS = ((CHANNEL, PROGRAM),)
+FEW = [replace(note, onset_beats=1.25 * i) for i, note in enumerate(score()[4:22:3])]  # quarter-tones and commas
+LEFT_HANGING = """
+import sys, time
+from kelly_live.domain import NoteEvent
+from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.tuning import Tuning
+
+scheduler = SchedulerClient("kelly-witness")
+scheduler.open()
+scheduler.tune(Tuning(sys.argv[1]))
+scheduler.start(time.monotonic(), 60.0)
+scheduler.play([NoteEvent(0.0, 1000.0, 60 + i, 80, 3, "pad", 10.0 * i - 35.0) for i in range(6)])
+print(scheduler._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def notes_on(tape: np.ndarray) -> list[np.ndarray]:
+    """The middle of each note. Found by loudness, as a busy machine's JACK takes longer over a second than a clock."""
+    block = SAMPLE_RATE // 50
+    level = np.sqrt(np.mean(tape[: len(tape) // block * block].reshape(-1, block) ** 2, axis=1))
+    loud = np.concatenate([[False], level > 0.2 * np.quantile(level, 0.8), [False]])
+    edges = np.flatnonzero(np.diff(loud.astype(int))).reshape(-1, 2)
+    return [tape[block * a : block * b][block * (b - a) // 4 : -block * (b - a) // 8] for a, b in edges if b - a > 15]
+
+
+@pytest.mark.parametrize("tuning", [Tuning("bend"), Tuning("mpe"), Tuning("mts")], ids=lambda t: t.mode)
+def test_fluidsynth_sounds_in_tune_live(organ: str, tuning: Tuning, tmp_path: Path) -> None:
+    out = tmp_path / "tape.npy"
+    length = FEW[-1].onset_beats + 2.0
+    script = str(Path(__file__).with_name("recorder.py"))
+    tape = subprocess.Popen(
+        [sys.executable, script, organ.partition(":")[0] + ":left", str(length), str(out)],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert tape.stdout is not None
+    assert tape.stdout.readline() == "recording\n"
+    with SchedulerClient(organ) as scheduler:
+        scheduler.tune(tuning.with_programs(PROGRAMS))
+        scheduler.start(time.monotonic() + 0.3, 60.0)
+        scheduler.play([replace(note, velocity=100) for note in FEW])
+        assert tape.wait(length + 20.0) == 0
+    sounds = notes_on(np.load(out).astype(float))
+    assert len(sounds) == len(FEW)
+    errors = np.abs(cents_off(sounds, FEW))
+    assert np.median(errors) <= 3.0, errors
+    assert errors.max() <= 6.0, errors
+
+
+@pytest.mark.parametrize("mode", ["bend", "mpe", "mts"])
+@pytest.mark.parametrize("victim", ["parent", "scheduler"])
+def test_a_killed_process_leaves_no_note_and_no_bend(witness: Witness, mode: str, victim: str) -> None:
+    parent = subprocess.Popen([sys.executable, "-c", LEFT_HANGING, mode], stdout=subprocess.PIPE, text=True)
+    try:
+        assert parent.stdout is not None
+        scheduler = int(parent.stdout.readline())
+
+        def heard() -> Receiver:
+            return Receiver().hear(RecordedMessage(seconds, data) for seconds, data in list(witness.events))
+
+        wait_for(lambda: len(witness.sounding()) == 6, "six notes")
+        before = heard()
+        assert sorted(voice.heard[-1] for voice in before.voices) == pytest.approx(
+            [60 + i + (10.0 * i - 35.0) / 100.0 for i in range(6)], abs=0.004
+        )
+        os.kill(parent.pid if victim == "parent" else scheduler, signal.SIGKILL)
+
+        def straight() -> bool:
+            receiver = heard()
+            return not receiver.sounding() and all(
+                receiver.pitch(channel, key) == key for channel in range(1, 17) for key in range(128)
+            )
+
+        wait_for(straight, "silence, and every channel back at 12-TET", 15.0)
+        assert {m[1][1] for m in witness.of_kind(0xB0) if kind_of(m[1]) == "control_change"} >= {120, 123}
+    finally:
+        parent.kill()
+        parent.wait()
+
+
+def test_plain_music_brings_no_bend_with_it(witness: Witness) -> None:
+    with SchedulerClient("kelly-witness") as scheduler:
+        scheduler.tune(Tuning(programs=((3, 11),)))
+        scheduler.start(time.monotonic(), 120.0)
+        scheduler.play([NoteEvent(0.5 * i, 0.4, 60 + i, 80, 3, "melody") for i in range(4)])
+        wait_for(lambda: len(witness.of_kind(0x80)) == 4, "four notes")
+    wait_for(lambda: len(witness.events) == 10, "all that was sent")
+    assert [data[0] & 0xF0 for _, data in witness.events] == [0x90, 0x80] * 4 + [0xB0] * 2
