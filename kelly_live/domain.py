@@ -20,6 +20,8 @@ EMOTIONS = (
 )  # fmt: skip
 MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
+TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
+ORNAMENTS = ("grace", "mordent", "trill", "turn", "tremolo")
 
 # Russell & Mehrabian (1977), "Evidence for a three-factor theory of emotions": (V, A, D) in [-1, 1].
 EMOTION_VAD: dict[str, tuple[float, float, float]] = {
@@ -173,11 +175,106 @@ class Scale:
 
 
 @dataclass(frozen=True, slots=True)
+class Metre:
+    """A measure: `groups` of units (2+2+2+3), each `unit_beats` long; the chance of a melody onset at evenly spaced
+    places (`profile`, the downbeat first), and the same for single instruments. `share` weighs it among its like."""
+
+    name: str
+    share: float
+    unit_beats: float
+    groups: tuple[int, ...]
+    profile: tuple[float, ...]
+    parts: tuple[tuple[str, tuple[float, ...]], ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_range(f"share of {self.name}", self.share, 0.0, 1.0)
+        _require_range(f"unit of {self.name}", self.unit_beats, 0.1, 4.0)
+        _require(
+            1 <= len(self.groups) <= 64 and all(1 <= group <= 64 for group in self.groups),
+            f"{self.name} groups as {self.groups}; it must have 1 to 64 groups of 1 to 64 units",
+        )
+        for profile in (self.profile, *(part for _, part in self.parts)):
+            _require(
+                1 <= len(profile) <= 256 and all(0.0 <= chance <= 1.0 for chance in profile),
+                f"an onset profile of {self.name} must be 1 to 256 chances from 0 to 1",
+            )
+        _require(self.measures > 0, f"{self.name} lasts {self.beats:g} beats; 1, 2 or 4 of it must make whole beats")
+
+    @property
+    def beats(self) -> float:
+        return sum(self.groups) * self.unit_beats
+
+    @property
+    def measures(self) -> int:
+        """How many measures the conductor counts as one bar: enough for whole beats, three at least (0: none fit)."""
+        for count in (1, 2, 4):
+            beats = count * self.beats
+            if abs(beats - round(beats)) < 1e-6 and (beats > 2.5 or count == 4):
+                return count
+        return 0
+
+    @property
+    def bar_beats(self) -> int:
+        """Beats of a bar as the conductor counts it."""
+        return round(self.measures * self.beats)
+
+    @property
+    def compound(self) -> bool:
+        """Whether the beat divides by three."""
+        return abs(self.unit_beats - 1.0 / 3.0) < 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Idiom:
+    """How a tradition plays, as far as it is known: None and () leave a player its own habits.
+
+    `degree_weights` one a degree of `scale`; `intervals` (signed cents, share); `metres` to choose one from;
+    `density` melody notes a beat; `ornaments` the chance of each of ORNAMENTS a note; `swing_ratio` long to short half
+    beat; `texture` one of TEXTURES, of which only "chordal" (and None) has chords.
+    """
+
+    name: str
+    scale: Scale | None = None
+    degree_weights: tuple[float, ...] = ()
+    intervals: tuple[tuple[float, float], ...] = ()
+    metres: tuple[Metre, ...] = ()
+    density: float | None = None
+    ornaments: tuple[float, ...] = (0.0,) * len(ORNAMENTS)
+    swing_ratio: float = 1.0
+    texture: str | None = None
+    register: Register | None = None
+
+    def __post_init__(self) -> None:
+        if self.degree_weights:
+            size = 0 if self.scale is None else len(self.scale.degrees_cents)
+            _require_weights(f"degree of {self.name}", self.degree_weights, size)
+        for cents, share in self.intervals:
+            _require_range(f"interval of {self.name}", cents, -2400.0, 2400.0)
+            _require_range(f"interval share of {self.name}", share, 0.0, 1.0)
+        if self.density is not None:
+            _require_range(f"density of {self.name}", self.density, 0.01, 20.0)
+        _require(len(self.ornaments) == len(ORNAMENTS), f"ornaments of {self.name} must be one rate each of ORNAMENTS")
+        for rate in self.ornaments:
+            _require_range(f"ornament rate of {self.name}", rate, 0.0, 1.0)
+        _require_range(f"swing of {self.name}", self.swing_ratio, 0.3, 5.0)
+        _require(
+            self.texture is None or self.texture in TEXTURES,
+            f"texture of {self.name} is {self.texture!r}; it must be one of {', '.join(TEXTURES)}",
+        )
+
+    @property
+    def chordal(self) -> bool:
+        """Whether chords stand under the melody; where nobody says, they may."""
+        return self.texture in (None, "chordal")
+
+
+@dataclass(frozen=True, slots=True)
 class MusicParameters:
     """What the players are told: everything a generator may use, in musical units.
 
     `modes` weighs the 7 MODES, `rhythms` the 5 RHYTHMS (each sums to 1). `density` 0-3: 1 is about one
-    melody note a beat, 3 about three or more. `scale` None: the conductor picks a mode from `modes`.
+    melody note a beat, 3 about three or more. `scale` None: the conductor picks a mode from `modes`. `idiom` None: no
+    tradition's own habits.
     """
 
     tempo: TempoRange
@@ -188,6 +285,7 @@ class MusicParameters:
     density: float
     rhythms: tuple[float, ...]
     scale: Scale | None = None
+    idiom: Idiom | None = None
 
     def __post_init__(self) -> None:
         _require_weights("mode", self.modes, len(MODES))

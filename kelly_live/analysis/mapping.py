@@ -67,7 +67,14 @@ class LearnedMapper:
                 emotions, coloured = self._culture(emotions)
                 strength = self._culture.strength
             music = self._net(emotions, vad, self._user, coloured, strength)
-            return parameters_of(music, None if self._culture is None else self._culture.scale)
+            if self._culture is None:
+                return parameters_of(music)
+            parameters = parameters_of(music, self._culture.scale)
+            if not self._culture.has_idioms:
+                return parameters
+            # The feeling's own modes choose: the coloured ones already lean to what is common in the tradition.
+            own = self._net(inputs[:, :-3], vad, self._user, None, 0.0)["mode_weights"][0].tolist()
+            return replace(parameters, idiom=self._culture.idiom(own))
 
 
 def parameters_of(music: dict[str, torch.Tensor], scale: Scale | None = None) -> MusicParameters:

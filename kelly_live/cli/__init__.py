@@ -30,6 +30,7 @@ COMMANDS = {
     "judge": "does our music feel as it was meant to? ears that never heard it say",
     "ablate": "do history, culture and user reach the notes, and only where they are on?",
     "cultures": "the musical traditions that can be played, and where each number comes from",
+    "identify": "is what is played in a culture nearest to its own corpus? by the notes alone",
     "measure-cultures": "make the culture presets from their corpora",
     "data": "what a training manifest holds, and what it lacks",
 }

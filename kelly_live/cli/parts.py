@@ -24,14 +24,16 @@ if TYPE_CHECKING:
     from kelly_live.session import Performance
 
 
-def make_conductor(sink: NoteSink, *, seed: int, length_bars: int | None = None) -> Conductor:
+def make_conductor(
+    sink: NoteSink, *, seed: int, length_bars: int | None = None, tonic: int | None = None
+) -> Conductor:
     """The conductor with every installed generator; those that failed to load are named and stay silent."""
     found = registry.load()
     muted = [Muted(f.name, f.problem or "unknown") for f in found if f.generator is None]
     for player in muted:
         click.echo(f"kelly-live: generator {player.name} is muted: {player.reason}", err=True)
     players = [f.generator for f in found if f.generator is not None]
-    return Conductor(sink, players, seed=seed, length_bars=length_bars, muted=muted)
+    return Conductor(sink, players, seed=seed, tonic=tonic, length_bars=length_bars, muted=muted)
 
 
 def make_culture(wish: CultureWish | None, device: str = "cpu") -> CultureStage | None:
@@ -40,6 +42,7 @@ def make_culture(wish: CultureWish | None, device: str = "cpu") -> CultureStage 
     if wish is None:
         return None
     from kelly_live.analysis.culture import CultureStage
+    from kelly_live.cultures.idiom import chooser
     from kelly_live.cultures.shelf import choose_culture, user_folder
     from kelly_live.domain import Scale
     from kelly_live.nets.culture import CulturalContextAdapter
@@ -50,18 +53,19 @@ def make_culture(wish: CultureWish | None, device: str = "cpu") -> CultureStage 
     scale = None
     if mode is not None and mode.scale_cents is not None and wish.strength > 0.0:
         scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
+    idioms = chooser(preset, mode, wish.strength)
     adapter = load_part(resource_root("models"), "culture")
     assert isinstance(adapter, CulturalContextAdapter)
     own = (user_folder() / f"{preset.name}.yaml").is_file()  # a user's preset of a shipped name is not what was learned
     if preset.name in adapter.cultures and not own:
-        return CultureStage.learned(adapter, preset.name, wish.strength, device, scale=scale)
+        return CultureStage.learned(adapter, preset.name, wish.strength, device, scale=scale, idioms=idioms)
 
     def value(known: Known[Any] | None) -> tuple[float, ...] | None:
         return None if known is None else known.value
 
     return CultureStage.of_numbers(
-        wish.strength, device, scale=scale, tempo_bpm=value(preset.tempo_bpm), modes=value(preset.mode_preferences),
-        dynamics=value(preset.dynamics), rhythms=value(preset.rhythms),
+        wish.strength, device, scale=scale, idioms=idioms, tempo_bpm=value(preset.tempo_bpm),
+        modes=value(preset.mode_preferences), dynamics=value(preset.dynamics), rhythms=value(preset.rhythms),
     )  # fmt: skip
 
 

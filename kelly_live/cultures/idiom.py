@@ -17,7 +17,7 @@ from kelly_live.measures import modal_profiles
 Floats = npt.NDArray[np.float64]
 
 MAX_BAR_BEATS = 16  # longer cycles would let a feeling into the mode only every minute or two
-FIT = 6.0  # how much a mode's fit with the feeling outweighs how common it is: share × e^(FIT × correlation)
+FIT = 12.0  # how much a mode's fit with the feeling outweighs how common it is: share × e^(FIT × correlation)
 _UNSTATED_SHARE = 0.5  # of the rarest stated one, for a mode that nobody counted
 # The kinds that corpora name, as the players' ORNAMENTS.
 _KINDS = {

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.harmony import ChordSpan
@@ -23,6 +24,9 @@ class BassGenerator(BarPlayer):
     descriptor: ClassVar[Descriptor] = Descriptor("bass", "bass", channel=2, program=33)
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.without_chords(parameters):
+            yield from idiomatic.low_part(parameters, context, bar, self.descriptor)
+            return
         start = float(bar * context.beats_per_bar)
         places = _places(parameters, context, bar)
         ends = [*places[1:], float(context.beats_per_bar)]

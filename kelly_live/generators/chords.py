@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
@@ -38,6 +39,9 @@ class ChordGenerator(BarPlayer):
     descriptor: ClassVar[Descriptor] = Descriptor("chords", "chords", channel=1, program=4)
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.without_chords(parameters):
+            yield from idiomatic.accompaniment(parameters, context, bar, self.descriptor)
+            return
         start = float(bar * context.beats_per_bar)
         attacks = _attacks(parameters, context, bar)
         strong = strong_beats(context.beats_per_bar)

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import phrase_arc
+from kelly_live.music.idiom import places as idiom_places
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
 from kelly_live.music.theory import Chord
 
@@ -33,6 +35,9 @@ class MelodyGenerator(BarPlayer):
     descriptor: ClassVar[Descriptor] = Descriptor("melody", "melody", channel=3, program=11)
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.sings(parameters):
+            yield from idiomatic.melody(parameters, context, bar, self.descriptor)
+            return
         line, phrase = _Line(parameters, context), context.phrase
         here = [bar * context.beats_per_bar + place for place in _places(parameters, context, bar)]
         later = (
@@ -63,6 +68,8 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     per_bar = context.beats_per_bar
     if context.closing:
         return [0.0]
+    if parameters.idiom is not None:
+        return list(idiom_places(parameters, context, bar))
     bar_in_phrase = context.bar_in_phrase(bar)
     motif = _MOTIF[bar_in_phrase % 4] if not context.is_last_bar(bar) else 2
     rng = dice(context.seed, "motif rhythm", *_theme(context), motif)

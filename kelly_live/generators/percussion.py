@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.rhythm import middle_beat
@@ -34,6 +35,9 @@ class PercussionGenerator(BarPlayer):
     descriptor: ClassVar[Descriptor] = Descriptor("percussion", "percussion", channel=10, program=0)
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.hand_drums(parameters, context):
+            yield from idiomatic.drums(parameters, context, bar, self.descriptor)
+            return
         for hit in _hits(context, bar):
             if parameters.density < hit.density:
                 continue

@@ -18,6 +18,7 @@ from kelly_live.music.dice import dice
 from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
 from kelly_live.music.glide import Glide
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, plan_phrase
+from kelly_live.music.idiom import harmonic_scale, metre_of, swung
 from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
 from kelly_live.protocols import NoteSink
 from kelly_live.timebase import TempoMap, TempoPoint
@@ -63,6 +64,7 @@ class Conductor:
     """Steps the band through time: `start`, then `advance` often, then `finish`; or `play_through` to render.
 
     What is asked for is not played at once: it glides (`music/glide.py`), each parameter at its musical place.
+    Bars have `beats_per_bar` beats; not given, a tradition's metre says, and 4 where there is none.
     With `length_bars` the last of that many bars is the closing one, and nothing follows. `muted` names players
     that could not even be loaded, so that the status tells of them too.
     """
@@ -74,7 +76,7 @@ class Conductor:
         *,
         seed: int,
         tonic: int | None = None,
-        beats_per_bar: int = 4,
+        beats_per_bar: int | None = None,
         look_ahead_seconds: float = 0.1,
         slice_beats: float = 0.25,
         length_bars: int | None = None,
@@ -82,18 +84,20 @@ class Conductor:
     ) -> None:
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
-        if beats_per_bar < 1:
-            raise ConfigError(f"a bar has {beats_per_bar} beats; it must have 1 or more")
-        slices = beats_per_bar / slice_beats if slice_beats > 0.0 else 0.5
+        per_bar = 4 if beats_per_bar is None else beats_per_bar
+        if per_bar < 1:
+            raise ConfigError(f"a bar has {per_bar} beats; it must have 1 or more")
+        slices = per_bar / slice_beats if slice_beats > 0.0 else 0.5
         if slices != int(slices):
-            raise ConfigError(f"slices of {slice_beats:g} beats do not fill a bar of {beats_per_bar}; they must")
+            raise ConfigError(f"slices of {slice_beats:g} beats do not fill a bar of {per_bar}; they must")
         if length_bars is not None and length_bars < 1:
             raise ConfigError(f"length is {length_bars} bars; it must be 1 or more")
         self._sink = sink
         self._generators = tuple(generators)
         self._seed = seed
         self._tonic = dice(seed, "tonic").randrange(12) if tonic is None else tonic
-        self._per_bar = beats_per_bar
+        self._given_per_bar = beats_per_bar
+        self._per_bar = per_bar
         self._slices_per_bar = int(slices)
         self._slice_beats = slice_beats
         # Feel may move a note ahead of its slice, so a slice is made that much earlier.
@@ -107,10 +111,11 @@ class Conductor:
         self._phrase: Phrase | None = None
         self._key: Key | None = None
         self._busy = False
+        self._compound = False
         self._slice = 0
         self._closing_bar: int | None = None
         self._skipped_beats = 0.0
-        self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._unloaded, 0.0, beats_per_bar)
+        self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._unloaded, 0.0, per_bar)
 
     def programs(self) -> tuple[Descriptor, ...]:
         """Who plays on which channel, with which General MIDI program."""
@@ -137,6 +142,12 @@ class Conductor:
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
         """Beat 0 falls at `origin_seconds`; resets every player and starts the sink."""
         bpm = _grained(parameters.tempo.suggested)
+        metre = metre_of(parameters.idiom, self._seed)
+        self._compound = False
+        if self._given_per_bar is None:
+            self._per_bar = 4 if metre is None else metre.bar_beats
+            self._compound = metre is not None and metre.compound
+            self._slices_per_bar = round(self._per_bar / self._slice_beats)
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
         self._glide = Glide.begin(0.0, parameters, self._per_bar)
@@ -242,7 +253,7 @@ class Conductor:
         context = MusicContext(
             seed=self._seed,
             phrase=phrase,
-            rhythm=_rhythm(self._seed, phrase, parameters),
+            rhythm="triplet" if self._compound else _rhythm(self._seed, phrase, parameters),
             bpm=self.tempo_map.bpm,
             closing=closing,
         )
@@ -300,7 +311,8 @@ class Conductor:
         return phrase
 
     def _asked_key(self, parameters: MusicParameters) -> Key:
-        return Key(self._tonic, parameters.scale or mode_scale(parameters.mode))
+        own = harmonic_scale(parameters.idiom) if parameters.idiom is not None else None
+        return Key(self._tonic, own or parameters.scale or mode_scale(parameters.mode))
 
     def _ask(
         self, generator: Generator, parameters: MusicParameters, context: MusicContext, start: float, end: float
@@ -323,6 +335,8 @@ class Conductor:
     def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""
         offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=note.part, beat=note.onset_beats)
+        if parameters.idiom is not None:
+            note = replace(note, onset_beats=swung(note.onset_beats, parameters.idiom.swing_ratio))
         if offset == 0.0:
             return note
         return replace(note, onset_beats=max(0.0, note.onset_beats + offset * self.tempo_map.bpm / 60.0))

@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from kelly_live.domain import MODES, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
+from kelly_live.domain import MODES, Dynamics, Idiom, MusicParameters, Register, Scale, TempoRange, TimingWeights
 from kelly_live.music.harmony import BARS_PER_PHRASE
 
 AVERAGE_BEATS = 3.0  # time constant of what is asked for: at 110 BPM a hop that stands alone counts for a seventh
@@ -81,8 +81,8 @@ class Glide:
         swell = _dynamics(self.swell, asked.dynamics, -math.expm1(-beats / SWELL_BEATS))
         tempo, gliding = self._tempo(beats, average, asked)
         scale_since = None
-        if asked.scale != self.played.scale:
-            same = self.scale_since is not None and asked.scale == self.asked.scale
+        if _tones(asked) != _tones(self.played):
+            same = self.scale_since is not None and _tones(asked) == _tones(self.asked)
             scale_since = self.scale_since if same else beat
         mode_since = None
         if _lead(average, self.played.mode) > MODE_MARGIN:
@@ -97,7 +97,7 @@ class Glide:
             swell,
             gliding,
             mode_since if played.modes is self.played.modes else None,
-            scale_since if played.scale == self.played.scale else None,
+            scale_since if _tones(played) == _tones(self.played) else None,
             moving,
         )
 
@@ -142,12 +142,12 @@ class Glide:
         if "register" in moves:
             register = _register(register, wanted, 1.0 if starts else min(1.0, REGISTER_STEP / climb))
 
-        modes, scale = played.modes, played.scale
+        modes, scale, idiom = played.modes, played.scale, played.idiom
         margin = MODE_MARGIN if starts else EMPHATIC_MARGIN
         if turns and _held(mode_since, beat) and _lead(average, played.mode) > margin:
             modes = average.modes
         if starts and _held(scale_since, beat):
-            scale = average.scale
+            scale, idiom = average.scale, average.idiom
         now = replace(
             played,
             density=average.density if "density" in moves else played.density,
@@ -156,8 +156,14 @@ class Glide:
             register=register,
             modes=modes,
             scale=scale,
+            idiom=idiom,
         )
         return now, moves
+
+
+def _tones(parameters: MusicParameters) -> tuple[Scale | None, Idiom | None]:
+    """What changes only at a phrase's start: a scale, and a tradition's way with it."""
+    return parameters.scale, parameters.idiom
 
 
 def _held(since: float | None, beat: float) -> bool:
@@ -204,7 +210,7 @@ def _grained(played: Dynamics, swell: Dynamics) -> Dynamics:
 
 
 def _between(a: MusicParameters, b: MusicParameters, share: float) -> MusicParameters:
-    """Every number on its way from a to b; the scale is b's."""
+    """Every number on its way from a to b; the scale and idiom are b's."""
     tempo = _mix(a.tempo.suggested, b.tempo.suggested, share)
     return MusicParameters(
         tempo=TempoRange(
@@ -219,4 +225,5 @@ def _between(a: MusicParameters, b: MusicParameters, share: float) -> MusicParam
         density=_mix(a.density, b.density, share),
         rhythms=_mixed(a.rhythms, b.rhythms, share),
         scale=b.scale,
+        idiom=b.idiom,
     )

@@ -1,0 +1,109 @@
+"""A piece is known by its notes: nearest to whom it was drawn from, whatever its key."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.cultures.identify import (
+    CIRCLE,
+    FEATURES,
+    Heard,
+    distance,
+    distances,
+    identified,
+    interval_of_share,
+    on_circle,
+    signature_of,
+    statistics_of,
+)
+from kelly_live.cultures.shelf import CULTURES, load_culture
+from kelly_live.domain import NoteEvent
+
+SIGNATURES = {name: signature_of(load_culture(name)) for name in CULTURES}
+
+
+def note(beat: float, length: float, pitch: int, cents: float = 0.0) -> NoteEvent:
+    return NoteEvent(beat, length, pitch, 80, 3, "melody", cents)
+
+
+def drawn_from(name: str, tonic: int, seed: int = 1, notes: int = 300) -> list[NoteEvent]:
+    """Notes thrown from a preset's degrees, one on each beat: its tones, and nothing else of it."""
+    preset = load_culture(name)
+    of = next((mode for mode in preset.modes if mode.scale_cents), preset)
+    assert of.scale_cents is not None
+    scale = of.scale_cents.value
+    weights = of.degree_weights.value if of.degree_weights else (1 / len(scale),) * len(scale)
+    made = []
+    for beat, cents in enumerate(np.random.default_rng(seed).choice(scale, notes, p=weights)):
+        pitch = round(tonic + cents / 100.0)
+        made.append(note(float(beat), 0.9, pitch, 100.0 * (tonic - pitch) + float(cents)))
+    return made
+
+
+@given(tonic=st.integers(48, 72))
+def test_the_key_does_not_matter(tonic: int) -> None:
+    at_c, moved = (statistics_of(drawn_from("turkish-makam", t), t) for t in (60, tonic))
+    np.testing.assert_allclose(at_c.degrees, moved.degrees, atol=1e-6)
+    np.testing.assert_allclose(at_c.intervals, moved.intervals, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [n for n in CULTURES if "degrees" in SIGNATURES[n].knows])
+def test_tones_drawn_from_a_tradition_are_near_it(name: str) -> None:
+    far = distances(statistics_of(drawn_from(name, 60), 60), SIGNATURES[name])
+    assert far["degrees"] < 0.12
+
+
+def test_slendro_is_not_taken_for_a_tempered_pentatonic() -> None:
+    heard = statistics_of(drawn_from("javanese-gamelan", 62), 62)
+    own, han = (distances(heard, SIGNATURES[n])["degrees"] for n in ("javanese-gamelan", "chinese-han-folk"))
+    assert own < 0.5 * han
+
+
+def test_an_ornament_is_counted_and_is_no_note() -> None:
+    plain = [note(float(beat), 0.9, 60 + beat % 5) for beat in range(16)]
+    graced = [note(0.0, 0.09, 63), note(0.09, 0.8, 60), *plain[1:]]
+    one, other = statistics_of(plain, 60), statistics_of(graced, 60)
+    assert (one.ornaments, other.ornaments) == (0.0, 1 / 16)
+    np.testing.assert_allclose(one.intervals, other.intervals)
+    np.testing.assert_allclose(one.onsets, other.onsets)
+
+
+def test_a_hand_s_timing_is_no_rhythm() -> None:
+    onsets = [0.0, 1.0, 1.5, 2.0, 2.75, 3.0, 3.5, 4.0, 5.0]
+    late = statistics_of([note(onset + 0.04, 0.3, 60) for onset in onsets], 60)
+    np.testing.assert_allclose(late.onsets, onsets)
+    swung = statistics_of([note(onset if onset != 1.5 else 1.58, 0.3, 60) for onset in onsets], 60)
+    np.testing.assert_allclose(swung.onsets, onsets)
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3), st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3))
+def test_the_distance_is_one(a: list[float], b: list[float]) -> None:
+    one, other = (on_circle([0.0, 300.0, 700.0], [value + 0.01 for value in values]) for values in (a, b))
+    assert distance(one, one) == pytest.approx(0.0, abs=1e-6)
+    assert distance(one, other) == pytest.approx(distance(other, one))
+    assert 0.0 <= distance(one, other) <= 1.0
+
+
+def test_nothing_in_common_is_as_far_as_it_gets() -> None:
+    assert distance(np.eye(CIRCLE)[0], np.eye(CIRCLE)[1]) == pytest.approx(1.0)
+
+
+def test_two_are_compared_over_what_both_know() -> None:
+    """The second knows only tones, and is nearer in them; that it has no rhythm counts neither for nor against it."""
+    piece = Heard(
+        "b", {"a": {"degrees": 0.3, "onsets": 0.1}, "b": {"degrees": 0.1}, "c": {"degrees": 0.5, "onsets": 0.5}}
+    )
+    assert identified([piece]) == ["b"]
+
+
+def test_what_a_preset_knows_is_named() -> None:
+    assert SIGNATURES["javanese-gamelan"].knows == ("degrees",)
+    assert SIGNATURES["cuban-son"].knows == ("onsets", "rhythms")
+    assert SIGNATURES["jingju"].knows == FEATURES
+
+
+def test_the_interval_holds_the_share() -> None:
+    low, high = interval_of_share(160, 200)
+    assert 0.73 < low < 0.8 < high < 0.86
+    assert interval_of_share(0, 10)[0] == 0.0

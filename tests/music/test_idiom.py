@@ -1,0 +1,309 @@
+"""A tradition's melody: its own tones and steps, its own measure, and no other."""
+
+import itertools
+import math
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kelly_live.domain import ORNAMENTS, TEXTURES, Idiom, Metre, MusicParameters, NoteEvent, Register, Scale
+from kelly_live.errors import ConfigError
+from kelly_live.music import idiom as idioms
+from kelly_live.music.conductor import Conductor
+from kelly_live.music.context import MusicContext
+from kelly_live.music.harmony import plan_phrase
+from kelly_live.music.theory import Key
+from tests.music.band import RecordingSink, band, told
+
+SLENDRO = Scale("slendro", (0.0, 233.4, 474.3, 718.6, 961.2))
+HICAZ = Idiom(
+    "hicaz",
+    Scale("hicaz", (0.0, 109.1, 380.1, 497.4, 707.7, 798.9, 990.7)),
+    (0.3, 0.1, 0.1, 0.2, 0.2, 0.05, 0.05),
+    ((-271.0, 0.1), (-204.0, 0.2), (-113.0, 0.2), (0.0, 0.15), (113.0, 0.2), (204.0, 0.1), (271.0, 0.05)),
+    texture="heterophony",
+)
+AKSAK = Metre("9/8", 1.0, 0.5, (2, 2, 2, 3), (0.9, 0.0) * 3 + (0.8, 0.1, 0.3) * 4)
+
+
+def in_idiom(idiom: Idiom, **rest: float) -> MusicParameters:
+    return replace(told(**rest), idiom=idiom)  # type: ignore[arg-type]
+
+
+def played(idiom: Idiom, *, bars: int = 17, seed: int = 3, tonic: int = 0, **rest: float) -> RecordingSink:
+    sink = RecordingSink()
+    Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars).play_through(in_idiom(idiom, **rest))
+    return sink
+
+
+def cents_of(note: NoteEvent) -> float:
+    return (100.0 * note.pitch + note.cents) % 1200.0
+
+
+def moment(idiom: Idiom, seed: int = 3, index: int = 1) -> MusicContext:
+    metre = idioms.metre_of(idiom, seed)
+    key = Key(2, idioms.harmonic_scale(idiom) or SLENDRO)
+    per_bar = 4 if metre is None else metre.bar_beats
+    phrase = plan_phrase(seed, index, key, start_bar=4 * index, beats_per_bar=per_bar)
+    return MusicContext(seed=seed, phrase=phrase, rhythm="straight", bpm=100.0)
+
+
+@pytest.mark.parametrize("texture", [t for t in TEXTURES if t != "chordal"])
+def test_no_tone_sounds_that_the_tradition_does_not_have(texture: str) -> None:
+    sink = played(Idiom("gamelan", SLENDRO, texture=texture), tonic=2, density=1.5)
+    pitched = [note for note in sink.notes if note.part != "percussion"]
+    assert pitched
+    for note in pitched:
+        away = min(abs((cents_of(note) - 200.0 - degree + 600.0) % 1200.0 - 600.0) for degree in SLENDRO.degrees_cents)
+        assert away < 0.01
+
+
+@pytest.mark.parametrize("texture", [t for t in TEXTURES if t != "chordal"])
+def test_a_tradition_without_chords_has_no_triads(texture: str) -> None:
+    """Never do three tones of three pitch classes begin together in the accompaniment."""
+    sink = played(Idiom("hicaz", HICAZ.scale, texture=texture), density=2.0)
+    together: dict[float, set[float]] = {}
+    for note in (*sink.part("chords"), *sink.part("bass")):
+        together.setdefault(round(4 * note.onset_beats) / 4, set()).add(round(cents_of(note)))
+    assert all(len(tones) <= 2 for tones in together.values())
+
+
+def test_a_drone_is_the_tonic_and_its_fifth() -> None:
+    sink = played(Idiom("raga", HICAZ.scale, texture="drone"))
+    assert {round(cents_of(note)) for note in sink.part("chords")} == {0, 708}
+    assert {round(cents_of(note)) for note in sink.part("bass")} == {0}
+
+
+def test_a_single_voice_is_alone() -> None:
+    assert {note.part for note in played(Idiom("air", HICAZ.scale, texture="monophony")).notes} == {"melody"}
+
+
+def test_the_second_player_says_the_same_in_fewer_words_and_later() -> None:
+    sink = played(HICAZ, density=1.5)
+    melody, second = sink.part("melody"), sink.part("chords")
+    assert 0.4 * len(melody) < len(second) < len(melody)
+    told_by = {round(note.onset_beats * 4) / 4: cents_of(note) for note in melody}
+    late = [note.onset_beats - round(note.onset_beats * 4) / 4 for note in second[:-1]]
+    assert np.median(late) > 0.03
+    for note in second:
+        assert math.isclose(cents_of(note), told_by[round(note.onset_beats * 4) / 4], abs_tol=0.01)
+
+
+def test_chords_stand_on_the_seven_weightiest_degrees() -> None:
+    weights = (0.2, 0.01, 0.15, 0.02, 0.12, 0.1, 0.01, 0.2, 0.02, 0.1, 0.03, 0.04)
+    chromatic = Idiom("jazz", Scale("jazz", tuple(100.0 * n for n in range(12))), weights, texture="chordal")
+    scale = idioms.harmonic_scale(chromatic)
+    assert scale is not None
+    assert scale.degrees_cents == (0.0, 200.0, 400.0, 500.0, 700.0, 900.0, 1100.0)
+    assert len({round(cents_of(note)) for note in played(chromatic).part("chords")}) >= 5
+
+
+def test_nine_eighths_are_two_two_two_three() -> None:
+    """Two measures a bar, its groups struck, the downbeat the loudest and the groups louder than what lies between."""
+    sink = played(Idiom("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"), bars=9, density=2.0)
+    struck: dict[float, list[int]] = {}
+    for note in sink.part("percussion"):
+        struck.setdefault(note.onset_beats % 4.5, []).append(note.velocity)
+    loud = {place: float(np.mean(velocities)) for place, velocities in struck.items()}
+    assert {0.0, 1.0, 2.0, 3.0} <= set(loud)
+    assert loud[0.0] > max(loud[1.0], loud[2.0], loud[3.0])
+    assert min(loud[1.0], loud[2.0], loud[3.0]) > max(
+        loud[place] for place in loud if place not in (0.0, 1.0, 2.0, 3.0)
+    )
+
+
+def test_the_metre_makes_the_conductor_s_bar() -> None:
+    sink = RecordingSink()
+    conductor = Conductor(sink, band(), seed=1, length_bars=2)
+    end = conductor.play_through(in_idiom(Idiom("aksak", SLENDRO, metres=(AKSAK,))))
+    assert end == 18.0
+    assert conductor.status().beats_per_bar == 9
+
+
+@pytest.mark.parametrize(
+    ("metre", "bar"),
+    [
+        (Metre("2/4", 1.0, 1.0, (1, 1), (1.0,)), 4), (Metre("3/4", 1.0, 1.0, (1, 1, 1), (1.0,)), 3),
+        (Metre("6/8", 1.0, 1 / 3, (3, 3), (1.0,)), 4), (Metre("7/8", 1.0, 0.5, (3, 2, 2), (1.0,)), 7),
+        (Metre("1/4", 1.0, 1.0, (1,), (1.0,)), 4),
+    ],
+)  # fmt: skip
+def test_measures_are_counted_together_until_they_make_whole_beats(metre: Metre, bar: int) -> None:
+    assert metre.bar_beats == bar
+
+
+def test_metres_come_by_their_shares() -> None:
+    three = Metre("3/4", 0.25, 1.0, (1, 1, 1), (1.0,))
+    four = Metre("4/4", 0.75, 1.0, (2, 2), (1.0,))
+    chosen = Counter(idioms.metre_of(Idiom("x", metres=(three, four)), seed).name for seed in range(400))  # type: ignore[union-attr]
+    assert 0.68 < chosen["4/4"] / 400 < 0.82
+
+
+def test_notes_fall_where_the_profile_says() -> None:
+    profile = (0.95, 0.0, 0.4, 0.0, 0.8, 0.0, 0.1, 0.0, 0.9, 0.0, 0.5, 0.0, 0.7, 0.0, 0.2, 0.0)
+    idiom = Idiom("x", SLENDRO, metres=(Metre("4/4", 1.0, 1.0, (2, 2), profile),), texture="monophony")
+    heard: Counter[int] = Counter()
+    for seed in range(60):
+        context = moment(idiom, seed)
+        for bar in range(context.phrase.start_bar, context.phrase.start_bar + 3):
+            heard.update(round(4 * place) for place in idioms.places(in_idiom(idiom, density=0.8), context, bar))
+    assert set(heard) <= {cell for cell, chance in enumerate(profile) if chance > 0.0}
+    for cell, chance in enumerate(profile):
+        assert abs(heard[cell] / 180 - chance) < 0.15
+
+
+@settings(max_examples=30, deadline=None)
+@given(low=st.floats(0.05, 2.5), more=st.floats(0.0, 2.0), seed=st.integers(0, 99))
+def test_more_density_only_adds_notes(low: float, more: float, seed: int) -> None:
+    idiom = Idiom("aksak", SLENDRO, metres=(AKSAK,))
+    context = moment(idiom, seed)
+    sparse, dense = (
+        idioms.places(in_idiom(idiom, density=min(3.0, d)), context, context.phrase.start_bar)
+        for d in (low, low + more)
+    )
+    assert set(sparse) <= set(dense) or sparse == (0.0,)
+
+
+def test_the_ladder_keeps_both_habits() -> None:
+    """A walk whose habits are known is measured, and found again: each degree, each step, as often as it was."""
+    weights = (0.3, 0.15, 0.2, 0.25, 0.1)
+    key, register = Key(0, SLENDRO), Register(57, 69, 81)
+    steps = np.array(key.steps_within(57, 81))
+    cents = np.array([key.cents(int(step)) for step in steps])
+    leaps = np.rint(cents[None, :] - cents[:, None])
+    walk = np.outer(*(np.array(weights)[steps % 5],) * 2) * np.exp(-np.abs(leaps) / 300.0)
+    walk /= walk.sum()
+    degrees = tuple(float(walk.sum(axis=1)[steps % 5 == degree].sum()) for degree in range(5))
+    sizes = tuple((float(size), float(walk[leaps == size].sum())) for size in np.unique(leaps))
+    rungs = idioms.ladder(Idiom("walk", SLENDRO, degrees, sizes), key, register)
+    at = rungs.ahead[-1][len(steps) // 2]
+    for degree, share in enumerate(degrees):
+        assert abs(at[steps % 5 == degree].sum() - share) < 0.01
+    moves = at[:, None] * rungs.ahead[0]
+    for size, share in sizes:
+        assert abs(moves[leaps == size].sum() - share) < 0.01
+
+
+def test_an_answer_ends_on_the_tonic() -> None:
+    for seed in range(5):
+        melody = played(HICAZ, seed=seed).part("melody")
+        last = max(note.onset_beats for note in melody if note.onset_beats < 31.9)
+        assert [round(cents_of(note)) for note in melody if note.onset_beats == last] == [0]
+
+
+@pytest.mark.parametrize("kind", ORNAMENTS)
+def test_ornaments_come_at_their_rate(kind: str) -> None:
+    rates = tuple(0.3 * (name == kind) for name in ORNAMENTS)
+    plain = played(Idiom("plain", SLENDRO, texture="monophony"), bars=129, density=0.6).part("melody")
+    idiom = Idiom("graced", SLENDRO, ornaments=rates, texture="monophony")
+    graced = played(idiom, bars=129, density=0.6).part("melody")
+    short = sum(note.duration_beats < 0.12 for note in graced)
+    figure = {"grace": 1, "mordent": 2, "trill": 4, "turn": 3, "tremolo": 3}[kind]
+    assert len(graced) - len(plain) == short
+    assert 0.2 < short / figure / len(plain) < 0.4
+
+
+@given(beat=st.integers(0, 999), place=st.sampled_from((0.0, 0.25, 0.5, 0.75)), ratio=st.floats(1.0, 3.0))
+def test_swing_keeps_the_order_and_the_beat(beat: int, place: float, ratio: float) -> None:
+    late = idioms.swung(beat + place, ratio)
+    assert beat + place <= late + 1e-9
+    assert late < beat + 1
+    if place == 0.5:
+        assert math.isclose((late - beat) / (1 - (late - beat)), ratio, rel_tol=1e-6)
+    assert idioms.swung(beat + 1 / 3, ratio) == beat + 1 / 3
+
+
+cents = st.lists(st.floats(1.0, 1199.0), max_size=11, unique=True).map(lambda rest: (0.0, *sorted(rest)))
+profiles = st.lists(st.floats(0.0, 1.0), min_size=1, max_size=20).map(tuple)
+metres = st.builds(
+    lambda unit, groups, profile: (unit, tuple(groups), profile),
+    st.sampled_from((1 / 3, 0.5, 1.0)),
+    st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    profiles,
+).filter(lambda given: _whole(given[0] * sum(given[1])))
+
+
+def _whole(beats: float) -> bool:
+    return any(abs(n * beats - round(n * beats)) < 1e-6 for n in (1, 2, 4))
+
+
+@st.composite
+def any_idiom(draw: st.DrawFn) -> Idiom:
+    scale = Scale("any", draw(cents))
+    weights = [draw(st.floats(0.0, 1.0)) + 0.001 for _ in scale.degrees_cents]
+    steps = draw(st.dictionaries(st.integers(-1500, 1500), st.floats(0.0, 1.0), max_size=8))
+    metre = draw(st.none() | metres)
+    return Idiom(
+        "any",
+        scale,
+        tuple(weight / sum(weights) for weight in weights) if draw(st.booleans()) else (),
+        tuple((float(size), share) for size, share in steps.items()),
+        () if metre is None else (Metre("any", 1.0, *metre),),
+        draw(st.none() | st.floats(0.05, 4.0)),
+        tuple(draw(st.floats(0.0, 0.5)) for _ in ORNAMENTS),
+        draw(st.floats(0.5, 3.0)),
+        draw(st.none() | st.sampled_from(TEXTURES)),
+        draw(st.none() | st.just(Register(50.0, 60.0, 66.0))),
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    idiom=any_idiom(),
+    seed=st.integers(0, 500),
+    index=st.integers(0, 9),
+    density=st.floats(0.0, 3.0),
+    cuts=st.lists(st.floats(0.0, 1.0), max_size=6),
+)
+def test_any_idiom_is_playable_and_cut_anywhere_the_same(
+    idiom: Idiom, seed: int, index: int, density: float, cuts: list[float]
+) -> None:
+    context, parameters = moment(idiom, seed, index), in_idiom(idiom, density=density)
+    start, end = context.phrase.start_beat, context.phrase.end_beat
+    edges = [start, *sorted(start + cut * (end - start) for cut in cuts), end]
+    for player in band():
+        whole = list(player.generate(parameters, context, start, end))
+        pieces: list[NoteEvent] = []
+        for a, b in itertools.pairwise(edges):
+            piece = player.generate(parameters, context, a, b)
+            assert all(a <= note.onset_beats < b for note in piece)
+            pieces += piece
+        assert pieces == whole
+        assert [n.onset_beats for n in whole] == sorted(n.onset_beats for n in whole)
+
+
+def test_without_an_idiom_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kelly_live.generators import idiomatic
+
+    def asked(*_: object) -> None:
+        raise AssertionError("asked although there is no idiom")
+
+    for name in ("melody", "accompaniment", "low_part", "drums"):
+        monkeypatch.setattr(idiomatic, name, asked)
+    monkeypatch.setattr(idioms, "line", asked)
+    sink = RecordingSink()
+    conductor = Conductor(sink, band(), seed=1, length_bars=9)
+    conductor.play_through(told())
+    assert not conductor.status().muted
+    assert {note.part for note in sink.notes} == {"melody", "chords", "bass", "percussion"}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"degree_weights": (0.5, 0.5)}, {"ornaments": (0.1,)}, {"swing_ratio": 9.0}, {"texture": "polka"},
+        {"density": 0.0}, {"intervals": ((9999.0, 1.0),)},
+    ],
+)  # fmt: skip
+def test_what_cannot_be_played_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        Idiom("wrong", SLENDRO, **wrong)  # type: ignore[arg-type]
+
+
+def test_a_metre_that_never_makes_whole_beats_is_refused() -> None:
+    with pytest.raises(ConfigError, match="whole beats"):
+        Metre("7/24", 1.0, 0.29, (3, 2, 2), (1.0,))
