@@ -36,7 +36,7 @@ class Attack(NamedTuple):
 class ChordGenerator(BarPlayer):
     """Plays the phrase's chords in four voices: struck where they change, broken or comped until the next."""
 
-    descriptor: ClassVar[Descriptor] = Descriptor("chords", "chords", channel=1, program=4)
+    descriptor: ClassVar[Descriptor] = Descriptor("chords", "chords", channel=1, program=0)
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         if idiomatic.without_chords(parameters):

@@ -32,7 +32,7 @@ _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the caden
 class MelodyGenerator(BarPlayer):
     """One voice inside the register, that breathes at phrase ends."""
 
-    descriptor: ClassVar[Descriptor] = Descriptor("melody", "melody", channel=3, program=11)
+    descriptor: ClassVar[Descriptor] = Descriptor("melody", "melody", channel=3, program=0)
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         if idiomatic.sings(parameters):
