@@ -23,7 +23,7 @@ SPECS: dict[str, tuple[int, int]] = {
 }
 CONTROLLERS = {"all_sound_off": 120, "all_notes_off": 123}
 
-# Registered parameters: 0 and 3 from the MIDI 1.0 specification, table IIIa; 6 from MPE (M1-100-UM v1.0, 2.2).
+# Registered parameters: 0 and 3 from the MIDI 1.0 specification, table IIIa; 6 from MPE (M1-100-UM v1.0, 2.1.1).
 RPN_BEND_RANGE, RPN_TUNING_PROGRAM, RPN_MPE_ZONE = 0, 3, 6
 _RPN_NONE = 0x3FFF
 _RPN_COARSE, _RPN_FINE, _DATA_COARSE, _DATA_FINE = 101, 100, 6, 38

@@ -21,6 +21,7 @@ from kelly_live.midi.messages import (
     RPN_BEND_RANGE,
     RPN_MPE_ZONE,
     RPN_TUNING_PROGRAM,
+    all_notes_off,
     bend_to,
     key_tunings,
     program_change,
@@ -112,6 +113,8 @@ def emergency(tuning: Tuning, channels: Iterable[int], tuned: bool) -> list[byte
     elif tuning.mode == "mpe":
         used = (used & {DRUM_CHANNEL}) | set(MPE_MEMBERS)
     messages = [message for channel in sorted(used) for message in silence_channel(channel)]
+    if tuning.mode == "mpe":
+        messages.append(all_notes_off(MPE_MASTER))
     if not tuned:
         return messages
     for channel in sorted(used - {DRUM_CHANNEL}):
@@ -276,7 +279,7 @@ class BendTuner(_BendingTuner):
 class MpeTuner(_BendingTuner):
     """One lower zone, which is one instrument with the program of the lowest part; every pitched note goes to a member
     of its own: a rested one, the longest released first, if it can be one that already stands right. When none is
-    rested, notes of one bend share."""
+    rested, notes of one bend share (3.2 leaves this to the sender)."""
 
     def __init__(self, tuning: Tuning) -> None:
         super().__init__(tuning, MPE_MEMBERS)
@@ -287,7 +290,8 @@ class MpeTuner(_BendingTuner):
         if self._program is not None:
             messages.append(program_change(MPE_MASTER, self._program))
         for lane in self._lanes.values():
-            # A zone takes its master's program; the members' own is for a synth that knows no zones.
+            # A zone takes its master's program and must ignore its members' (2.3): those, which the specification does
+            # not provide for, are for synths and file players that know no zones.
             messages += lane.prepare(self._program, self._range)
         return messages
 
@@ -307,8 +311,9 @@ class MpeTuner(_BendingTuner):
         return Placement(lane.channel, note.pitch, before)
 
     def reset(self) -> list[bytes]:
-        """The zone is left standing: a receiver in MPE mode stays in it."""
-        messages = self._straighten()
+        """Silences the zone by its master too, as a receiver may ignore its members; the zone is left standing: a
+        receiver in MPE mode stays in it."""
+        messages = [all_notes_off(MPE_MASTER), *self._straighten()]
         self._lanes = {channel: _Lane(channel) for channel in self._lanes}
         return messages
 

@@ -100,7 +100,8 @@ def cents_off(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEvent])
     (SAMPLE_RATE); NaN where nothing was heard."""
     asked = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
     heard = [frequency_near(sound, hertz) for sound, hertz in zip(sounds, asked, strict=True)]
-    return 1200.0 * np.log2(np.array(heard) / np.array(asked))
+    cents: NDArray[np.float64] = 1200.0 * np.log2(np.array(heard) / np.array(asked))
+    return cents
 
 
 def frequency_near(samples: NDArray[np.float64], expected_hz: float) -> float:

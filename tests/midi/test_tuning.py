@@ -143,6 +143,15 @@ def test_mpe_takes_the_longest_released_member_first() -> None:
     assert onsets == [f"60 on {member}" for member in [*MPE_MEMBERS, 2, 3]]
 
 
+def test_an_mpe_zone_is_silenced_by_its_master_too() -> None:
+    notes = [note(0.0, 9.0, 60, 50.0)]
+    for after in (
+        [m.data for m in perform(notes, Tuning("mpe"), until=1.0, stop=True)],
+        emergency(Tuning("mpe"), {3}, tuned=True),
+    ):
+        assert {bytes([0xB0, 123, 0]), bytes([0xB1, 123, 0]), bytes([0xB1, 120, 0]), bytes([0xE1, 0, 64])} <= set(after)
+
+
 def test_mts_moves_a_key_before_its_note_and_another_while_that_one_sounds() -> None:
     notes = [note(0.0, 4.0, 60, -33.0), note(1.0, 1.0, 60, 20.0), note(2.0, 1.0, 60, 20.0)]
     messages = perform(notes, Tuning("mts"))
@@ -318,7 +327,7 @@ def test_a_tuner_forgets_everything_at_a_reset(notes: list[NoteEvent], mode: str
     tuner.reset()
     assert [tuner.place(n, float(i)) for i, n in enumerate(notes)] == first
     assert tuner.reset() == tuner_reset_after(notes, Tuning(mode, semitones, PARTS))
-    assert tuner.reset() == []
+    assert tuner.reset() == tuner_reset_after([], Tuning(mode, semitones, PARTS))
 
 
 def tuner_reset_after(notes: list[NoteEvent], tuning: Tuning) -> list[bytes]:
