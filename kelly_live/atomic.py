@@ -24,11 +24,12 @@ _REMEDIES = {
 }
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write `data` beside `path`, then rename it into place. A link is followed; a device or pipe is written to as it
-    is. Raises OutputError, and then leaves nothing behind and the old file whole."""
+    is. `private`: only the user may read it, whatever the old file's rights. Raises OutputError, and then leaves
+    nothing behind and the old file whole."""
     try:
-        _write(Path(os.path.realpath(path)), data)
+        _write(Path(os.path.realpath(path)), data, private)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else str(error)
@@ -36,7 +37,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise OutputError(f"cannot write {str(path)!r} ({reason}): {remedy}") from error
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write(path: Path, data: bytes, private: bool) -> None:
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -51,13 +52,14 @@ def _write(path: Path, data: bytes) -> None:
             return
     temporary = path.with_name(f".kelly-live-{secrets.token_hex(8)}")
     # O_EXCL: never into a file that is there. 0o666: what the user's umask leaves, as for any new file.
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        if mode is not None:
+        if mode is not None and not private:
             os.chmod(temporary, stat.S_IMODE(mode))
         os.replace(temporary, path)
     except BaseException:

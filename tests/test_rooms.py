@@ -10,19 +10,20 @@ import kelly_live
 PACKAGE = Path(kelly_live.__file__).parent
 GROUND = {
     "domain", "errors", "config", "timebase", "matching", "protocols", "steering", "atomic", "quiet", "level",
-    "measures",
+    "measures", "safe_yaml",
     "__version__",
 }  # fmt: skip
 ALLOWED = {
     "audio": GROUND,
-    "analysis": GROUND | {"nets"},
+    "analysis": GROUND | {"nets", "profiles"},
     "nets": GROUND,
     "music": GROUND,
     "generators": GROUND | {"music"},
     "midi": GROUND,
-    "training": GROUND | {"analysis", "nets", "audio", "cultures"},
+    "training": GROUND | {"analysis", "nets", "audio", "cultures", "profiles"},
     "ui": GROUND,
     "cultures": GROUND,
+    "profiles": GROUND,
 }
 TORCH_ROOMS = {"nets", "analysis", "training"}
 # The conductor asks generators through their contract, which lies with the generators.

@@ -10,9 +10,9 @@ from kelly_live.atomic import write_atomically
 from kelly_live.cultures.preset import PARAMETERS, CulturePreset, parse_preset
 from kelly_live.cultures.recipe import complete
 from kelly_live.cultures.recipes import RECIPES
-from kelly_live.cultures.safe_yaml import parse_nodes
 from kelly_live.cultures.writing import to_yaml
 from kelly_live.errors import ConfigError
+from kelly_live.safe_yaml import parse_nodes
 
 
 def measure_all(corpora: Path, out: Path, only: tuple[str, ...], report: Callable[[str], None]) -> list[CulturePreset]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from kelly_live.cultures.safe_yaml import Node, read_nodes
 from kelly_live.domain import MODES, RHYTHMS
+from kelly_live.safe_yaml import Node, read_nodes
 
 T = TypeVar("T")
 FORMAT = 1

@@ -1,7 +1,8 @@
 """Learns a user's taste from wishes: the embedding that serves them best while staying a plausible person.
 
 A wish is one line: in this state, this parameter should be about that. The embedding is the maximum a posteriori under
-its N(0, I) prior; each wish counts as a measurement whose error is about what a listener just notices.
+its N(0, I) prior; each wish counts as a measurement whose error is about what a listener just notices. Found by
+Gauss-Newton, which also tells how sure it is (Laplace's approximation at the optimum).
 """
 
 from __future__ import annotations
@@ -9,17 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from kelly_live.domain import MODES, RHYTHMS, EmotionState
 from kelly_live.errors import ConfigError
-from kelly_live.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper, within_radius
+from kelly_live.nets.mapper import USER_DIM, USER_RADIUS, DynamicEmotionToMusicMapper, within_radius
 
 MAX_WEIGHT = 100.0  # of one wish
 _MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
-_STEPS = 30
+_STEPS = 12
+_SETTLED = 1e-4  # of the regret; a step that gains less ends the search
+_HALVINGS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,13 @@ WISHES: dict[str, _Scale] = {
 @dataclass(frozen=True, slots=True)
 class Wish:
     """In `state`, `parameter` (one of WISHES) should be `value` (BPM, MIDI note, share ...); `weight` counts it as that
-    many wishes."""
+    many wishes. `side` -1: at most that much, +1: at least; what already is so is content."""
 
     state: EmotionState
     parameter: str
     value: float
     weight: float = 1.0
+    side: int = 0
 
     def __post_init__(self) -> None:
         if self.parameter not in WISHES:
@@ -78,45 +83,147 @@ class Wish:
             raise ConfigError(f"{self.parameter} is {self.value:g}; it must be from {scale.low:g} to {scale.high:g}")
         if not (math.isfinite(self.weight) and 0.0 <= self.weight <= MAX_WEIGHT):
             raise ConfigError(f"a wish weighs {self.weight:g}; it must be from 0 to {MAX_WEIGHT:g}")
+        if self.side not in (-1, 0, 1):
+            raise ConfigError(f"the side of a wish is {self.side}; it must be -1, 0 or 1")
+
+
+class Told(NamedTuple):
+    """What is played at some states, on the scales of even steps `[n]`; how much of that the taste moved, how unsure
+    that still is and how unsure it was before any wish (standard deviations), in the same steps."""
+
+    values: Tensor
+    spread: Tensor
+    prior_spread: Tensor
+
+
+class _Rows:
+    """Wishes as rows of one batch: what is played for each, and how that moves with the embedding."""
+
+    def __init__(self, net: DynamicEmotionToMusicMapper, states: Sequence[EmotionState], names: Sequence[str]) -> None:
+        device = net.centre.device
+        self._net = net
+        self._probabilities = torch.tensor([state.probabilities for state in states], device=device)
+        self._vad = torch.tensor([(state.valence, state.arousal, state.dominance) for state in states], device=device)
+        self._rows = {
+            name: torch.tensor([row for row, other in enumerate(names) if other == name], device=device)
+            for name in dict.fromkeys(names)
+        }
+
+    def played(self, embeddings: Tensor) -> Tensor:
+        """What is played `[n]`, on the even scales, for a taste a row `[n, 64]`."""
+        music = self._net.play(self._probabilities, self._vad, embeddings)
+        values = torch.zeros(len(embeddings), device=embeddings.device)
+        for name, rows in self._rows.items():
+            values = values.index_put((rows,), WISHES[name].even(WISHES[name].read(music)[rows]))
+        return values
+
+    def at(self, embedding: Tensor) -> Tensor:
+        with torch.no_grad():
+            return self.played(embedding.expand(len(self._vad), -1))
+
+    def with_slopes(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """What is played `[n]` and its derivatives by the embedding `[n, 64]`: no row depends on another's taste."""
+        with torch.enable_grad():
+            each = embedding.detach().expand(len(self._vad), -1).clone().requires_grad_(True)
+            values = self.played(each)
+            (slopes,) = torch.autograd.grad(values.sum(), each)
+        return values.detach(), torch.nan_to_num(slopes, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+class _Problem:
+    """The regret of a taste under some wishes: half its squared length, and a Student's t (4 degrees) of what each
+    wish missed: one that cannot be met must not drown those that can."""
+
+    def __init__(self, net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> None:
+        device = net.centre.device
+        self._rows = _Rows(net, [wish.state for wish in wishes], [wish.parameter for wish in wishes])
+        scales = [WISHES[wish.parameter] for wish in wishes]
+        wanted = [scale.even(torch.tensor(wish.value)) for scale, wish in zip(scales, wishes, strict=True)]
+        self._wanted = torch.stack(wanted).to(device)
+        self._error = torch.tensor([scale.error for scale in scales], device=device)
+        self._weight = torch.tensor([wish.weight for wish in wishes], device=device)
+        self._side = torch.tensor([float(wish.side) for wish in wishes], device=device)
+
+    def _missed(self, values: Tensor) -> Tensor:
+        missed = torch.nan_to_num((values - self._wanted) / self._error)
+        return torch.where(self._side * missed > 0.0, torch.zeros_like(missed), missed)
+
+    def regret(self, embedding: Tensor) -> float:
+        missed = self._missed(self._rows.at(embedding))
+        return float(0.5 * (embedding**2).sum() + (self._weight * 2.5 * torch.log1p(missed**2 / 4.0)).sum())
+
+    def normal(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Gauss-Newton's matrix `[64, 64]`, prior included, and right-hand side `[64]` for the whole embedding."""
+        values, slopes = self._rows.with_slopes(embedding)
+        missed, slopes = self._missed(values), slopes / self._error[:, None]
+        content = (missed == 0.0) & (self._side != 0.0)
+        strength = torch.where(content, torch.zeros_like(missed), self._weight * 1.25 / (1.0 + missed**2 / 4.0))
+        pulled = slopes.T * strength
+        matrix: Tensor = torch.eye(USER_DIM, device=embedding.device) + pulled @ slopes
+        right: Tensor = pulled @ (slopes @ embedding - missed)
+        return matrix, right
 
 
 def fit_taste(net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> Tensor:
     """The embedding `[64]` most probable given these wishes, inside USER_RADIUS; zeros for none. Deterministic."""
-    device = net.centre.device
-    embedding = torch.zeros(USER_DIM, device=device)
+    embedding = torch.zeros(USER_DIM, device=net.centre.device)
     active = [wish for wish in wishes if wish.weight > 0.0]
     if not active:
         return embedding
-    states = [wish.state for wish in active]
-    probabilities = torch.tensor([state.probabilities for state in states], device=device)
-    vad = torch.tensor([(state.valence, state.arousal, state.dominance) for state in states], device=device)
+    problem = _Problem(net, active)
+    regret = problem.regret(embedding)
+    for _ in range(_STEPS):
+        goal = _inside(*problem.normal(embedding))
+        tried = ((candidate, problem.regret(candidate)) for candidate in _between(embedding, goal))
+        better = next((found for found in tried if found[1] < regret), None)
+        if better is None:
+            break
+        gained, (embedding, regret) = regret - better[1], better
+        if gained < _SETTLED * max(regret, 1.0):
+            break
+    return within_radius(embedding)
 
-    def regret(candidate: Tensor) -> Tensor:
-        music = net.play(probabilities, vad, within_radius(candidate)[None].expand(len(active), -1))
-        total = 0.5 * (candidate**2).sum()
-        for row, wish in enumerate(active):
-            scale = WISHES[wish.parameter]
-            missed = (
-                scale.even(scale.read(music)[row]) - scale.even(torch.tensor(wish.value, device=device))
-            ) / scale.error
-            # Student's t, 4 degrees: a wish that cannot be met must not drown those that can.
-            total = total + wish.weight * 2.5 * torch.log1p(missed**2 / 4.0)
-        return total
 
-    embedding.requires_grad_(True)
-    optimiser = torch.optim.LBFGS([embedding], max_iter=_STEPS, line_search_fn="strong_wolfe")
-    with torch.enable_grad():
+def told(
+    net: DynamicEmotionToMusicMapper,
+    wishes: Sequence[Wish],
+    embedding: Tensor,
+    asked: Sequence[tuple[EmotionState, str]],
+) -> Told:
+    """What a taste plays for each (state, parameter) asked, and how sure that is given the wishes it came from."""
+    active = [wish for wish in wishes if wish.weight > 0.0]
+    values, slopes = _Rows(net, [state for state, _ in asked], [name for _, name in asked]).with_slopes(embedding)
+    matrix = torch.eye(USER_DIM, device=embedding.device)
+    if active:
+        matrix, _ = _Problem(net, active).normal(embedding)
+    variance = (slopes * torch.linalg.solve(matrix, slopes.T).T).sum(-1)
+    return Told(values, variance.clamp(min=0.0).sqrt(), slopes.norm(dim=-1))
 
-        def closure() -> Tensor:
-            loss = regret(embedding)
-            (embedding.grad,) = torch.autograd.grad(loss, embedding)
-            return loss
 
-        optimiser.step(closure)  # type: ignore[no-untyped-call]
-    found = within_radius(torch.nan_to_num(embedding.detach()))
-    with torch.no_grad():
-        better = regret(found) < regret(torch.zeros_like(found))
-    return found if bool(better) else torch.zeros_like(found)
+def _between(here: Tensor, there: Tensor) -> list[Tensor]:
+    return [here + share * (there - here) for share in _HALVINGS]
+
+
+def _inside(matrix: Tensor, right: Tensor) -> Tensor:
+    """The solution of `matrix` x = `right`, or the best one within USER_RADIUS: damped just enough (Levenberg)."""
+    sizes, ways = torch.linalg.eigh(matrix.double())
+    along = ways.T @ right.double()
+
+    def solved(damping: float) -> Tensor:
+        shrunk: Tensor = along / (sizes.clamp(min=1.0) + damping)
+        return shrunk
+
+    low, high = 0.0, 1.0
+    if float(solved(0.0).norm()) > USER_RADIUS:
+        while float(solved(high).norm()) > USER_RADIUS:
+            high *= 4.0
+        for _ in range(40):
+            middle = (low + high) / 2.0
+            low, high = (middle, high) if float(solved(middle).norm()) > USER_RADIUS else (low, middle)
+    else:
+        high = 0.0
+    found: Tensor = (ways @ solved(high)).to(right)
+    return found
 
 
 def learn_user(net: DynamicEmotionToMusicMapper, user: int, wishes: Sequence[Wish]) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kelly_live.cultures.preset import CulturePreset, parse_preset
-from kelly_live.cultures.safe_yaml import parse_nodes
 from kelly_live.cultures.tune import Tune
+from kelly_live.safe_yaml import parse_nodes
 
 PRESET = """\
 format: 1

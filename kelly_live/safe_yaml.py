@@ -70,10 +70,10 @@ Content: TypeAlias = "str | list[Node] | dict[str, Node]"
 
 
 def read_nodes(path: Path) -> Node:
-    """Read one preset file. Raises ConfigError naming file and line: unreadable, too large, too deep, or not plain."""
+    """Read one file. Raises ConfigError naming file and line: unreadable, too large, too deep, or not plain."""
     try:
         if not path.is_file():  # a pipe or a device would never end
-            raise ConfigError(f"{path} is not a file; name a folder of presets (*.yaml)")
+            raise ConfigError(f"{path} is not a file; name a YAML file, or for presets their folder")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -84,7 +84,7 @@ def read_nodes(path: Path) -> Node:
 def parse_nodes(data: bytes, file: str) -> Node:
     """The map in `data`. Raises ConfigError."""
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{file} is over {MAX_BYTES // 1024} kB; a preset holds aggregates only: shorten it")
+        raise ConfigError(f"{file} is over {MAX_BYTES // 1024} kB; it is no preset or profile of ours: shorten it")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -99,7 +99,7 @@ def parse_nodes(data: bytes, file: str) -> Node:
         problem = " ".join(str(getattr(error, "problem", None) or "it has a character that YAML forbids").split())
         raise ConfigError(f"{file}{where}: is not YAML ({problem}); repair it") from error
     if root is None:
-        raise ConfigError(f"{file} line 1: the file is empty; a preset is a map that begins with `format: 1`")
+        raise ConfigError(f"{file} line 1: the file is empty; it must be a map that begins with `format: 1`")
     root.map()
     return root
 
@@ -115,7 +115,7 @@ def _built(events: object, file: str) -> Node | None:
         if isinstance(event, yaml.DocumentStartEvent):
             documents += 1
             if documents > 1:
-                raise ConfigError(f"{file} line {line}: a second document begins; a preset is one document")
+                raise ConfigError(f"{file} line {line}: a second document begins; keep one")
         if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             open_nodes.pop()
             keys.pop()
@@ -129,11 +129,11 @@ def _built(events: object, file: str) -> Node | None:
             raise ConfigError(f"{file} line {line}: {field or 'the file'} uses an anchor or alias; write it out")
         if getattr(event, "tag", None) is not None:
             raise ConfigError(
-                f"{file} line {line}: {field or 'the file'} has a tag; a preset is plain text and numbers"
+                f"{file} line {line}: {field or 'the file'} has a tag; only plain text and numbers may stand there"
             )
         if count > MAX_NODES or len(open_nodes) >= MAX_DEPTH:
             raise ConfigError(
-                f"{file} line {line}: over {MAX_NODES} values or {MAX_DEPTH} levels; a preset is small and flat"
+                f"{file} line {line}: over {MAX_NODES} values or {MAX_DEPTH} levels; it must be small and flat"
             )
         if parent is not None and isinstance(parent.value, dict) and key is None:
             if not isinstance(event, yaml.ScalarEvent):

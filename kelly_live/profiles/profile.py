@@ -1,0 +1,216 @@
+"""A person's profile as a value and as YAML: who, what they reacted to, and the embedding that was learned of it.
+
+The reactions are a table in one block of text, a row each, so that a full one still loads in milliseconds. At most
+MAX_ROWS rows are kept: beyond, the oldest row is merged with the next one about the same thing, and counts for both.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from kelly_live.domain import EMOTIONS, EmotionState
+from kelly_live.errors import ConfigError
+from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, merged, moment
+from kelly_live.safe_yaml import Node, parse_nodes
+
+FORMAT = 1
+MAX_NAME = 48
+MAX_ROWS = 256  # more than there are topics (24 things to say, 8 emotions), so that two can always be merged
+EMBEDDING = 64
+_FARTHEST = 3.001  # the mapper's USER_RADIUS, and what rounding adds
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+# "none" means no profile; the others are devices of Windows, in any folder.
+_PORTS = (f"{port}{number}" for port in ("com", "lpt") for number in range(10))
+_RESERVED = frozenset(("none", "con", "prn", "aux", "nul", *_PORTS))
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_COLUMNS = ("time", "count", "kind", "about", "V", "A", "D", *EMOTIONS, *ASKED)
+_FIELDS = (
+    "format", "name", "created", "culture", "culture_strength", "learned_from", "mapper", "embedding", "reactions",
+)  # fmt: skip
+_HEAD = "# A kelly-live profile: what one person means by each feeling. Private; holds no audio.\n"
+
+
+class NewerFormat(ConfigError):
+    """A profile of a later version; it is whole, only not ours to read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`embedding`: 64 numbers for the mapper whose fingerprint is `mapper`, None before anything was learned, from
+    `learned_from` reactions. `culture` (NAME or NAME:MODE) and its strength are played unless others are asked for."""
+
+    name: str
+    created: str
+    culture: str | None = None
+    culture_strength: float = 1.0
+    reactions: tuple[Reaction, ...] = ()
+    embedding: tuple[float, ...] | None = None
+    learned_from: int = 0
+    mapper: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        moment(self.created)
+        if self.culture is not None and not (0 < len(self.culture) <= 100 and self.culture.isprintable()):
+            raise ConfigError("the culture of a profile must be NAME or NAME:MODE, up to 100 characters")
+        if not (math.isfinite(self.culture_strength) and 0.0 <= self.culture_strength <= 1.0):
+            raise ConfigError(f"the culture's strength is {self.culture_strength:g}; it must be from 0 to 1")
+        if len(self.reactions) > MAX_ROWS:
+            raise ConfigError(f"a profile has {len(self.reactions)} rows of reactions; it must have at most {MAX_ROWS}")
+        if (self.embedding is None) != (self.mapper is None):
+            raise ConfigError("a profile has an embedding and the mapper that it is for, or neither")
+        if self.embedding is not None:
+            size = math.hypot(*self.embedding)
+            if len(self.embedding) != EMBEDDING or not (math.isfinite(size) and size <= _FARTHEST):
+                raise ConfigError(f"an embedding must be {EMBEDDING} numbers, together no longer than 3")
+        if self.mapper is not None and not _FINGERPRINT.fullmatch(self.mapper):
+            raise ConfigError("the mapper's fingerprint must be 16 digits from 0 to f")
+
+    @property
+    def count(self) -> int:
+        """How many reactions it knows, merged ones included."""
+        return sum(one.count for one in self.reactions)
+
+    def heard(self, one: Reaction) -> Profile:
+        """With one more reaction, in bounds."""
+        rows = [*self.reactions, one]
+        while len(rows) > MAX_ROWS:
+            rows = _one_less(rows)
+        return replace(self, reactions=tuple(rows))
+
+    def without(self, emotion: str | None = None) -> Profile:
+        """Forgotten what was said in an emotion, or everything; nothing is learned any more, until `learn` again."""
+        kept = () if emotion is None else tuple(one for one in self.reactions if one.state.emotion != emotion)
+        return replace(self, reactions=kept, embedding=None, learned_from=0, mapper=None)
+
+
+def new_profile(name: str, now: datetime, culture: str | None = None, culture_strength: float = 1.0) -> Profile:
+    """A profile that plays the base mapping. Raises ConfigError."""
+    return Profile(name, now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), culture, culture_strength)
+
+
+def check_name(name: str) -> str:
+    """The name itself. Raises ConfigError for one that could be a path, a device or nothing at all."""
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name in _RESERVED:
+        raise ConfigError(
+            f"{name[:MAX_NAME]!r} is no name for a profile; "
+            f"use a-z, 0-9 and single dashes between them, up to {MAX_NAME}"
+        )
+    return name
+
+
+def _one_less(rows: list[Reaction]) -> list[Reaction]:
+    """The oldest row that has one of its topic after it, merged into that."""
+    later: dict[tuple[str, str | None, str], int] = {}
+    pair = (0, 1)
+    for index in range(len(rows) - 1, -1, -1):
+        if rows[index].topic in later:
+            pair = (index, later[rows[index].topic])
+        later[rows[index].topic] = index
+    first, second = pair
+    both = merged(rows[first], rows[second])
+    return [both if index == second else row for index, row in enumerate(rows) if index != first]
+
+
+# ---------------------------------------------------------------- as a file
+
+
+def to_yaml(profile: Profile) -> bytes:
+    """The file. Written by hand, as every text in it is of a small alphabet, and a block keeps the table readable."""
+    lines = [f"format: {FORMAT}", f"name: {profile.name}", f"created: {profile.created}"]
+    if profile.culture is not None:
+        quoted = profile.culture.replace("'", "''")
+        lines += [f"culture: '{quoted}'", f"culture_strength: {_short(profile.culture_strength)}"]
+    if profile.embedding is not None:
+        numbers = ", ".join(f"{number:.9g}" for number in profile.embedding)
+        lines += [f"learned_from: {profile.learned_from}", f"mapper: '{profile.mapper}'", f"embedding: [{numbers}]"]
+    if profile.reactions:
+        lines += ["reactions: |", f"  {' '.join(_COLUMNS)}", *(f"  {_row(one)}" for one in profile.reactions)]
+    return (_HEAD + "\n".join(lines) + "\n").encode()
+
+
+def from_yaml(data: bytes, file: str) -> Profile:
+    """The profile in a file's bytes, migrated if it is of an old format. Raises ConfigError naming file and line."""
+    root = parse_nodes(data, file)
+    fields = root.map()
+    version = _field(root, fields, "format").whole(0, 10**6)
+    if version > FORMAT:
+        raise NewerFormat(f"{file} is of format {version}, this kelly-live knows up to {FORMAT}; update kelly-live")
+    while version < FORMAT:
+        if version not in MIGRATIONS:
+            root.fail(f"is of format {version}; it must be {FORMAT}")
+        fields, version = MIGRATIONS[version](fields), version + 1
+    for key, node in fields.items():
+        if key not in _FIELDS:
+            node.fail(f"is not known; a profile has {', '.join(_FIELDS)}")
+    embedding = fields.get("embedding")
+    strength, learned = fields.get("culture_strength"), fields.get("learned_from")
+    try:
+        return Profile(
+            name=_field(root, fields, "name").text(MAX_NAME),
+            created=_field(root, fields, "created").text(40),
+            culture=fields["culture"].text(100) if "culture" in fields else None,
+            culture_strength=1.0 if strength is None else strength.number(0.0, 1.0),
+            reactions=_rows(fields["reactions"]) if "reactions" in fields else (),
+            embedding=None if embedding is None else tuple(n.number(-4.0, 4.0) for n in embedding.list()),
+            learned_from=0 if learned is None else learned.whole(0, 10**11),
+            mapper=fields["mapper"].text(40) if "mapper" in fields else None,
+        )
+    except ConfigError as error:
+        if str(error).startswith(file):
+            raise
+        raise ConfigError(f"{file}: {error}") from error
+
+
+# From a format to the next one. Format 1 is the first.
+MIGRATIONS: dict[int, Callable[[dict[str, Node]], dict[str, Node]]] = {}
+
+
+def _field(root: Node, fields: dict[str, Node], name: str) -> Node:
+    return fields[name] if name in fields else root.fail(f"has no {name}; a profile must have one")
+
+
+def _short(number: float) -> str:
+    return f"{number:.7g}"
+
+
+def _row(one: Reaction) -> str:
+    state = one.state
+    about = "-" if one.parameter is None or one.value is None else f"{one.parameter}={_short(one.value)}"
+    numbers = (state.valence, state.arousal, state.dominance, *state.probabilities, *one.asked)
+    return " ".join((one.time, str(one.count), one.kind, about, *map(_short, numbers)))
+
+
+def _rows(node: Node) -> tuple[Reaction, ...]:
+    if not isinstance(node.value, str):
+        node.fail("must be a block of text (|)")
+    head, *rows = node.value.split("\n")
+    if tuple(head.split()) != _COLUMNS:
+        node.fail(f"must begin with the columns {' '.join(_COLUMNS)}")
+    found = []
+    for number, row in enumerate(rows, start=node.line + 2):
+        if row.strip():
+            try:
+                found.append(_reaction(row.split()))
+            except (ValueError, ConfigError) as error:
+                raise ConfigError(f"{node.file} line {number}: a reaction does not fit ({error})") from error
+    return tuple(found)
+
+
+def _reaction(cells: list[str]) -> Reaction:
+    if len(cells) != len(_COLUMNS):
+        raise ConfigError(f"it has {len(cells)} columns; it must have {len(_COLUMNS)}")
+    time, count, kind, about = cells[:4]
+    if kind not in KINDS or not count.isdecimal() or len(count) > 10:
+        raise ConfigError(f"{count[:20]} x {kind[:20]!r} is no reaction")
+    numbers = [float(cell) for cell in cells[4:]]
+    parameter, equals, value = about.partition("=")
+    if bool(equals) != (kind == WISH) or (equals and parameter not in RANGES):
+        raise ConfigError(f"{about[:40]!r} must be NAME=NUMBER for a wish, else -")
+    state = EmotionState(tuple(numbers[3:11]), numbers[0], numbers[1], numbers[2], 1.0, 0.0)
+    about_what, wished = (parameter, float(value)) if equals else (None, None)
+    return Reaction(time, kind, state, tuple(numbers[11:]), about_what, wished, int(count))

@@ -1,0 +1,186 @@
+"""One reaction of a listener: what was felt and played at that moment, and what they said of it.
+
+What counts as what, in wishes (nets/taste.py):
+
+- a wish says a value; it counts once.
+- `too-fast` and the like want the other side of what was played, by a step of twice a wish's error (WORDS): at least
+  so much slower. Slower still is content too, so that saying it again goes on from there.
+- a like is a weak wish for all of what was played. A dislike does not say what was wrong: it is a weak wish back
+  towards the base, half the way, and nothing where the base itself was played.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from kelly_live.domain import EmotionState
+from kelly_live.errors import ConfigError
+
+# What a wish may be about, and from where to where: the parameters of nets/taste.py (a test holds them together).
+RANGES: dict[str, tuple[float, float]] = {
+    "tempo": (20.0, 300.0), "register": (0.0, 127.0), "level": (0.0, 1.0), "variation": (0.0, 1.0),
+    "density": (0.0, 3.0), "major": (0.0, 1.0), "straight": (0.0, 1.0), "dotted": (0.0, 1.0),
+    "syncopated": (0.0, 1.0), "triplet": (0.0, 1.0), "sustained": (0.0, 1.0), "behind": (0.0, 1.0), "on": (0.0, 1.0),
+    "ahead": (0.0, 1.0),
+}  # fmt: skip
+# What is written down of the music at that moment: BPM, MIDI note, share of full velocity, notes a beat, major's share.
+ASKED = ("tempo", "register", "level", "density", "major")
+_BY_RATIO = frozenset(("tempo", "density"))  # heard in ratios; the others in differences
+
+# What is said -> (parameter, step): ratios for tempo (a fifth of an octave) and density (half of one).
+_FASTER, _BUSIER = 2.0**0.2, 2.0**0.5
+WORDS: dict[str, tuple[tuple[str, float], ...]] = {
+    "too-fast": (("tempo", 1.0 / _FASTER),),
+    "too-slow": (("tempo", _FASTER),),
+    "too-dark": (("register", 4.0), ("major", 0.2)),
+    "too-bright": (("register", -4.0), ("major", -0.2)),
+    "too-busy": (("density", 1.0 / _BUSIER),),
+    "too-sparse": (("density", _BUSIER),),
+    "too-loud": (("level", -0.1),),
+    "too-soft": (("level", 0.1),),
+}
+LIKE, DISLIKE, WISH = "like", "dislike", "wish"
+KINDS = (WISH, LIKE, DISLIKE, *WORDS)
+OPINION_WEIGHT = 0.3  # of a like or dislike, for each parameter
+MOST_COUNTED = 10  # a row that stands for more reactions counts as this many, so that a taste can still change
+
+
+@dataclass(frozen=True, slots=True)
+class Hope:
+    """A wish without torch: `parameter` of RANGES at about `value`; `side` -1: at most, +1: at least that."""
+
+    state: EmotionState
+    parameter: str
+    value: float
+    weight: float
+    side: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """`kind` of KINDS, said at `time` (UTC, YYYY-MM-DDTHH:MM:SSZ) in `state` while `asked` (over ASKED) was played;
+    a wish has a `parameter` and a `value`. `count`: how many reactions alike this row stands for."""
+
+    time: str
+    kind: str
+    state: EmotionState
+    asked: tuple[float, ...]
+    parameter: str | None = None
+    value: float | None = None
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        moment(self.time)
+        if self.kind not in KINDS:
+            raise ConfigError(f"nothing is said as {self.kind[:40]!r}; say one of {', '.join(KINDS)}")
+        if len(self.asked) != len(ASKED):
+            raise ConfigError(f"a reaction has {len(self.asked)} parameters; it must have {len(ASKED)}")
+        for name, value in zip(ASKED, self.asked, strict=True):
+            _check(name, value)
+        if (self.kind == WISH) != (self.parameter is not None) or (self.parameter is None) != (self.value is None):
+            raise ConfigError("a wish has a parameter and a value, and nothing else has")
+        if self.parameter is not None and self.value is not None:
+            _check(self.parameter, self.value)
+        if not 1 <= self.count <= 10**9:
+            raise ConfigError(f"a reaction counts {self.count}; it must be from 1 to 10^9")
+
+    @property
+    def topic(self) -> tuple[str, str | None, str]:
+        """What it is about; reactions of one topic may be merged."""
+        return self.kind, self.parameter, self.state.emotion
+
+    def hopes(self, base: Sequence[float]) -> list[Hope]:
+        """What it asks for, where the base mapping plays `base` (over ASKED) in this state."""
+        count = float(min(self.count, MOST_COUNTED))
+        if self.parameter is not None and self.value is not None:
+            return [Hope(self.state, self.parameter, self.value, count)]
+        asked = dict(zip(ASKED, self.asked, strict=True))
+        if self.kind in WORDS:
+            wanted = [(name, _stepped(name, asked[name], step)) for name, step in WORDS[self.kind]]
+            weight = count / len(wanted)
+            return [Hope(self.state, n, v, weight, 1 if v > asked[n] else -1) for n, v in wanted if v != asked[n]]
+        weight = OPINION_WEIGHT * count
+        if self.kind == LIKE:
+            return [Hope(self.state, name, value, weight) for name, value in asked.items()]
+        back = {name: _between(name, asked[name], there) for name, there in zip(ASKED, base, strict=True)}
+        return [
+            Hope(self.state, name, value, weight)
+            for name, value in back.items()
+            if not math.isclose(value, asked[name], rel_tol=1e-3, abs_tol=1e-3)
+        ]
+
+
+def reaction(
+    when: datetime, kind: str, state: EmotionState, asked: Sequence[float], parameter: str | None = None,
+    value: float | None = None,
+) -> Reaction:  # fmt: skip
+    """A reaction of now, rounded to what the file keeps; `state` as the mapper takes it (`relaxed`). Raises
+    ConfigError."""
+    said = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _rounded(Reaction(said, kind, state, tuple(asked), parameter, value))
+
+
+def merged(one: Reaction, other: Reaction) -> Reaction:
+    """Two reactions of one topic as one row: the later time, the mean of the rest by count."""
+    total = one.count + other.count
+    part = other.count / total
+
+    def mean(a: float, b: float) -> float:
+        return a + part * (b - a)
+
+    chances = zip(one.state.probabilities, other.state.probabilities, strict=True)
+    state = replace(
+        one.state,
+        probabilities=tuple(mean(a, b) for a, b in chances),
+        valence=mean(one.state.valence, other.state.valence),
+        arousal=mean(one.state.arousal, other.state.arousal),
+        dominance=mean(one.state.dominance, other.state.dominance),
+    )
+    value = None
+    if one.parameter is not None and one.value is not None and other.value is not None:
+        value = _between(one.parameter, one.value, other.value, part)
+    asked = tuple(_between(n, a, b, part) for n, a, b in zip(ASKED, one.asked, other.asked, strict=True))
+    return _rounded(Reaction(max(one.time, other.time), one.kind, state, asked, one.parameter, value, total))
+
+
+def moment(text: str) -> datetime:
+    """A time as files have it. Raises ConfigError."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise ConfigError(f"the time {text[:40]!r} must be like 2026-11-23T00:40:00Z") from error
+
+
+def _check(name: str, value: float) -> None:
+    if name not in RANGES:
+        raise ConfigError(f"nothing is called {name[:40]!r}; a wish is about one of {', '.join(RANGES)}")
+    low, high = RANGES[name]
+    if not (math.isfinite(value) and low <= value <= high):
+        raise ConfigError(f"{name} is {value:g}; it must be from {low:g} to {high:g}")
+
+
+def _stepped(name: str, value: float, step: float) -> float:
+    low, high = RANGES[name]
+    return min(high, max(low, value * step if name in _BY_RATIO else value + step))
+
+
+def _between(name: str, here: float, there: float, share: float = 0.5) -> float:
+    if name in _BY_RATIO and here > 0.0 and there > 0.0:
+        return here * math.exp(share * math.log(there / here))
+    return here + share * (there - here)
+
+
+def _rounded(exact: Reaction) -> Reaction:
+    state = exact.state
+    return replace(
+        exact,
+        state=EmotionState(
+            tuple(round(p, 5) for p in state.probabilities), round(state.valence, 4), round(state.arousal, 4),
+            round(state.dominance, 4), 1.0, 0.0,
+        ),
+        asked=tuple(round(value, 4) for value in exact.asked),
+        value=None if exact.value is None else round(exact.value, 4),
+    )  # fmt: skip

@@ -1,0 +1,225 @@
+"""Where profiles are kept: one private YAML file each in the user's data folder, never shared with anybody.
+
+Every change is made under one lock between processes and written beside the old file. A file that breaks the rules is
+kept aside under another name, never overwritten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from kelly_live.atomic import write_atomically
+from kelly_live.errors import ConfigError, OutputError
+from kelly_live.profiles.profile import NewerFormat, Profile, check_name, from_yaml, to_yaml
+from kelly_live.safe_yaml import MAX_BYTES
+
+LISTING_COMMAND = "kelly-live profile list"
+_PATIENCE_SECONDS = 5.0
+_DEFAULT = ".default"  # holds the name of the profile that is used unless another is asked for
+_NEAR = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A file of the folder: its profile, or the problem that keeps it from being used."""
+
+    name: str
+    path: Path
+    profile: Profile | None
+    problem: str | None
+
+
+def user_folder() -> Path:
+    """Where the user's profiles lie; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_data_path("kelly-live", appauthor=False) / "profiles"
+
+
+class Store:
+    """The profiles of one folder, the user's own by default. Any thread, any number of processes."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = user_folder() if folder is None else folder
+
+    def path(self, name: str) -> Path:
+        return self.folder / f"{check_name(name)}.yaml"
+
+    def names(self) -> tuple[str, ...]:
+        """The names in use, sorted."""
+        found = []
+        with contextlib.suppress(FileNotFoundError):
+            for file in self._listing():
+                with contextlib.suppress(ConfigError):  # not a profile's name: not ours
+                    if file.suffix == ".yaml":
+                        found.append(check_name(file.stem))
+        return tuple(sorted(found))
+
+    def find(self, typed: str) -> str:
+        """The profile that was meant, ignoring case. Raises ConfigError with near names."""
+        wanted, names = typed.strip().casefold(), self.names()
+        if wanted in names:
+            return wanted
+        near = difflib.get_close_matches(wanted[:100], names, n=_NEAR, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(names)}"
+        make = "`kelly-live profile create NAME` makes one"
+        raise ConfigError(f"no profile is called {typed[:48]!r}; {hint} (see `{LISTING_COMMAND}`; {make})")
+
+    def load(self, typed: str) -> Profile:
+        """Raises ConfigError: no such profile; or a damaged one, which is then kept aside under the name it tells."""
+        return self._read(self.find(typed))
+
+    def listed(self) -> tuple[Listed, ...]:
+        """Every profile by name, also those that cannot be used, with the reason; nothing is moved."""
+        rows = []
+        for name in self.names():
+            try:
+                rows.append(Listed(name, self.path(name), self._parsed(name, self._bytes(name)), None))
+            except ConfigError as error:
+                rows.append(Listed(name, self.path(name), None, str(error)))
+        return tuple(rows)
+
+    def kept_aside(self) -> tuple[Path, ...]:
+        """The damaged files that were kept."""
+        if not self.folder.is_dir():
+            return ()
+        return tuple(sorted(file for file in self._listing() if ".damaged-" in file.name))
+
+    def create(self, profile: Profile) -> Path:
+        """Raises ConfigError if the name is taken."""
+        with self._locked():
+            path = self.path(profile.name)
+            if os.path.lexists(path):
+                raise ConfigError(
+                    f"there is a profile {profile.name!r} already; choose another name, or delete it first"
+                )
+            write_atomically(path, to_yaml(profile), private=True)
+        return path
+
+    def update(self, typed: str, change: Callable[[Profile], Profile]) -> Profile:
+        """Read, change and write one profile, while no other process can."""
+        with self._locked():
+            before = self.load(typed)
+            after = change(before)
+            if after != before:
+                write_atomically(self.path(after.name), to_yaml(after), private=True)
+        return after
+
+    def delete(self, typed: str) -> str:
+        """Remove a profile, also one that cannot be read; it is no default any more. Returns its name."""
+        with self._locked():
+            name = self.find(typed)
+            self.path(name).unlink(missing_ok=True)
+            if self.default() == name:
+                self._set_default(None)
+        return name
+
+    def default(self) -> str | None:
+        """The name that `use` set, if any."""
+        try:
+            text = (self.folder / _DEFAULT).read_bytes()[:200].decode("ascii", "replace").strip()
+            return check_name(text)
+        except (OSError, ConfigError):
+            return None
+
+    def use(self, typed: str | None) -> str | None:
+        """Make a profile the default, or none."""
+        with self._locked():
+            name = None if typed is None else self.find(typed)
+            self._set_default(name)
+        return name
+
+    def _set_default(self, name: str | None) -> None:
+        if name is None:
+            (self.folder / _DEFAULT).unlink(missing_ok=True)
+        else:
+            write_atomically(self.folder / _DEFAULT, f"{name}\n".encode(), private=True)
+
+    def _listing(self) -> list[Path]:
+        try:
+            return list(self.folder.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigError(f"{self.folder} cannot be read ({error.strerror}); check its rights") from error
+
+    def _bytes(self, name: str) -> bytes:
+        """Raises ConfigError for what is no plain file of bounded size: links lead elsewhere, pipes never end."""
+        return read_bounded(self.path(name), follow_links=False)
+
+    def _parsed(self, name: str, data: bytes) -> Profile:
+        profile = from_yaml(data, str(self.path(name)))
+        if profile.name != name:
+            raise ConfigError(f"{self.path(name)} says that it is {profile.name!r}; a profile is named as its file")
+        return profile
+
+    def _read(self, name: str) -> Profile:
+        data = self._bytes(name)
+        try:
+            return self._parsed(name, data)
+        except NewerFormat:
+            raise
+        except ConfigError as error:
+            try:
+                aside = self._set_aside(name)
+            except OSError:
+                raise ConfigError(f"the profile {name!r} is damaged ({error}); move it away") from error
+            raise ConfigError(
+                f"the profile {name!r} is damaged and was kept as {aside.name} ({error}); repair that and "
+                f"`kelly-live profile import` it, or create a new one"
+            ) from error
+
+    def _set_aside(self, name: str) -> Path:
+        path, stamp = self.path(name), datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+        for number in range(1000):
+            aside = path.with_name(f"{name}.damaged-{stamp}{f'-{number}' if number else ''}.yaml")
+            try:
+                os.link(path, aside)  # fails where the name is taken, so that nothing is overwritten
+            except FileExistsError:
+                continue
+            except OSError:  # a file system without hard links
+                if aside.exists():
+                    continue
+                path.rename(aside)
+                return aside
+            path.unlink(missing_ok=True)
+            return aside
+        raise OutputError(f"{self.folder} has a thousand damaged profiles of this second; clear it")
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.name == "posix" and stat.S_IMODE(self.folder.stat().st_mode) & 0o077:
+                self.folder.chmod(0o700)
+            lock = FileLock(self.folder / ".lock", timeout=_PATIENCE_SECONDS, mode=0o600)
+            with lock:
+                yield
+        except Timeout as error:
+            raise ConfigError("another kelly-live is changing the profiles; try again when it is done") from error
+        except OSError as error:
+            raise OutputError(f"cannot write in {self.folder} ({error.strerror}); check its rights") from error
+
+
+def read_bounded(path: Path, *, follow_links: bool = True) -> bytes:
+    """A small plain file's bytes. Raises ConfigError."""
+    try:
+        if not stat.S_ISREG((path.stat() if follow_links else path.lstat()).st_mode):
+            raise ConfigError(f"{path} is not a plain file; a profile must be one")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path} cannot be read ({reason}); check its name and rights") from error
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{path} is over {MAX_BYTES // 1024} kB; a profile is smaller")
+    return data
