@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.cli.options import seed
+
 if TYPE_CHECKING:
-    from kelly_live.cultures.identify import Statistics
+    from kelly_live.cultures.identify import Likeness, Piece
+    from kelly_live.cultures.preset import CulturePreset, Mode
 
 # Valence and arousal of the four quadrants: a piece of each culture takes them in turn.
 QUADRANTS = ((0.6, 0.6), (-0.6, 0.6), (-0.6, -0.6), (0.6, -0.6))
@@ -20,7 +24,8 @@ LITTLE = 3  # features; a preset that knows fewer is named
 @dataclass(frozen=True, slots=True)
 class Row:
     """A culture's pieces: how many were known, whom the others were taken for, how far they are from their corpus in
-    each feature, and which features that is measured in."""
+    each feature, and which features that is measured in;
+    `likeness` puts the pieces of a mode together."""
 
     culture: str
     right: int
@@ -28,28 +33,41 @@ class Row:
     taken_for: dict[str, int]
     distance: dict[str, float]
     knows: tuple[str, ...]
+    likeness: dict[str, Likeness | None]
 
 
 @click.command("identify")
 @click.option("--pieces", type=click.IntRange(1, 1000), default=10, show_default=True, help="Pieces a culture.")
 @click.option("--bars", type=click.IntRange(4, 1000), default=64, show_default=True, help="How long each is.")
+@click.option(
+    "--corpora",
+    type=click.Path(path_type=Path),
+    help="The folder of corpora: also how far each corpus's two halves are from each other (minutes).",
+)
 @click.option("--only", multiple=True, metavar="NAME", help="Play only this culture; all are compared with.")
+@seed
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(pieces: int, bars: int, only: tuple[str, ...], as_json: bool, debug: bool) -> int:
+def command(
+    pieces: int, bars: int, corpora: Path | None, only: tuple[str, ...], seed: int, as_json: bool, debug: bool
+) -> int:
     """Compose pieces in each culture, over the four quadrants of feeling, and find the nearest corpus of each piece by
     its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not."""
     from kelly_live.cultures.identify import Heard, distances, identified, interval_of_share, signature_of
     from kelly_live.cultures.shelf import CULTURES, choose_culture
 
     played = [choose_culture(name).preset.name for name in only] or list(CULTURES)
-    signatures = {name: signature_of(choose_culture(name).preset) for name in CULTURES}
-    heard = []
+    presets = {name: choose_culture(name).preset for name in CULTURES}
+    signatures = {name: signature_of(preset) for name, preset in presets.items()}
+    heard, like = [], {}
     for culture in played:
-        for number, statistics in enumerate(_compose(culture, pieces, bars)):
-            heard.append(Heard(culture, {name: distances(statistics, one) for name, one in signatures.items()}))
-            if not as_json and number == pieces - 1:
-                click.echo(f"{culture}: {pieces} pieces", err=True)
+        composed = _compose(culture, pieces, bars, seed)
+        heard += [
+            Heard(culture, {name: distances(piece.statistics, one) for name, one in signatures.items()})
+            for piece in composed
+        ]
+        like[culture] = _likeness(composed, presets[culture], corpora)
+        click.echo(f"{culture}: {pieces} pieces", err=True)
     verdicts = identified(heard)
     right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, heard, strict=True))
     low, high = interval_of_share(right, len(heard))
@@ -61,7 +79,8 @@ def command(pieces: int, bars: int, only: tuple[str, ...], as_json: bool, debug:
         distance = {name: [one[name] for one in far if name in one] for name in knows}
         taken_for = Counter(verdict for _, verdict in own if verdict != culture)
         mean = {name: sum(values) / len(values) for name, values in distance.items() if values}
-        rows.append(Row(culture, len(own) - taken_for.total(), len(own), dict(taken_for.most_common()), mean, knows))
+        known = len(own) - taken_for.total()
+        rows.append(Row(culture, known, len(own), dict(taken_for.most_common()), mean, knows, like[culture]))
     if as_json:
         total = {"right": right, "pieces": len(heard), "interval": [low, high]}
         click.echo(json.dumps({**total, "cultures": [asdict(row) for row in rows]}))
@@ -75,6 +94,14 @@ def command(pieces: int, bars: int, only: tuple[str, ...], as_json: bool, debug:
     click.echo(
         "Jensen-Shannon distance of a piece to its own corpus (nearest mode and metre): 0 the same, 1 all different"
     )
+    click.echo(f"\n{'all pieces of a mode':24} degrees  2 x halves       intervals  2 x halves       modes")
+    for row in rows:
+        cells = _liked(row)
+        modes = max((found.modes for found in row.likeness.values() if found is not None), default=0)
+        shown = f"{cells[0]:>7}  {cells[1]:>10}  {cells[2]:3}  {cells[3]:>9}  {cells[4]:>10}  {cells[5]:3}"
+        click.echo(f"{row.culture:24} {shown}  {modes:5}")
+    if corpora is None:
+        click.echo("the distance between the halves of each corpus: with --corpora FOLDER")
     little = [row.culture for row in rows if len(row.knows) < LITTLE]
     if little:
         click.echo(f"hold little to be known by: {', '.join(little)}")
@@ -88,11 +115,37 @@ def command(pieces: int, bars: int, only: tuple[str, ...], as_json: bool, debug:
 _SHOWN = ("degrees", "intervals", "onsets", "rhythms")
 
 
-def _compose(culture: str, pieces: int, bars: int) -> list[Statistics]:
-    """Pieces in a culture, each with a seed, a tonic and a quadrant of its own, as their melodies' statistics."""
+def _likeness(pieces: list[Piece], preset: CulturePreset, corpora: Path | None) -> dict[str, Likeness | None]:
+    """How like the corpus all pieces of a mode together are, beside what its halves are to each other."""
+    from kelly_live.cultures.identify import likeness
+    from kelly_live.cultures.recipe import halves
+    from kelly_live.cultures.recipes import RECIPES
+
+    halved: tuple[tuple[Mode, ...], tuple[Mode, ...]] = ((), ())
+    recipe = next((recipe for recipe in RECIPES if recipe.name == preset.name), None)
+    if corpora is not None and recipe is not None:
+        one, other = halves(recipe, corpora)
+        halved = (one.modes, other.modes)
+    return {feature: likeness(pieces, preset, halved, feature) for feature in ("degrees", "intervals")}
+
+
+def _liked(row: Row) -> list[str]:
+    """A row of the second table: ours, twice the halves' own, and whether it is within, for degrees and intervals."""
+    cells = []
+    for feature in ("degrees", "intervals"):
+        found = row.likeness[feature]
+        bound = None if found is None or found.halves is None else 2.0 * found.halves
+        cells.append("-" if found is None else f"{found.ours:.3f}")
+        cells.append("-" if bound is None else f"{bound:.3f}")
+        cells.append("" if found is None or bound is None else "yes" if found.ours < bound else "no")
+    return cells
+
+
+def _compose(culture: str, pieces: int, bars: int, seed: int) -> list[Piece]:
+    """Pieces in a culture, each with a seed, a tonic and a quadrant of its own."""
     from kelly_live.cli.options import CultureWish
     from kelly_live.cli.parts import make_conductor, make_mapper
-    from kelly_live.cultures.identify import statistics_of
+    from kelly_live.cultures.identify import Piece, statistics_of
     from kelly_live.midi.client import NoteList
     from kelly_live.steering import state_from
 
@@ -102,7 +155,9 @@ def _compose(culture: str, pieces: int, bars: int) -> list[Statistics]:
         valence, arousal = QUADRANTS[number % len(QUADRANTS)]
         sink = NoteList()
         tonic = 7 * number % 12
-        conductor = make_conductor(sink, seed=100 + number, length_bars=bars, tonic=tonic)
-        conductor.play_through(mapper(state_from(valence, arousal, None, None)))
-        found.append(statistics_of([note for note in sink.notes if note.part == "melody"], tonic))
+        conductor = make_conductor(sink, seed=1000 * seed + number, length_bars=bars, tonic=tonic)
+        parameters = mapper(state_from(valence, arousal, None, None))
+        conductor.play_through(parameters)
+        mode = None if parameters.idiom is None else parameters.idiom.name.partition(":")[2] or None
+        found.append(Piece(mode, statistics_of([note for note in sink.notes if note.part == "melody"], tonic)))
     return found

@@ -138,27 +138,28 @@ def _snapped(onsets: Floats) -> Floats:
     return nearest(onsets - np.median(onsets - nearest(onsets, found)), counted)
 
 
+def degrees_of(of: CulturePreset | Mode) -> Floats | None:
+    """The degrees of a mode or of a whole tradition on the circle; without weights they count alike."""
+    if of.scale_cents is None:
+        return None
+    scale, weights = of.scale_cents.value, of.degree_weights
+    return on_circle(scale, (1.0,) * len(scale) if weights is None else weights.value)
+
+
+def intervals_of(known: Known[Shares] | None) -> Floats | None:
+    """Measured steps on the line of commas."""
+    if known is None:
+        return None
+    return as_steps([float(cents) for cents, _ in known.value], [share for _, share in known.value])
+
+
 def signature_of(preset: CulturePreset) -> Signature:
-    """A preset in the terms of `Statistics`. Degrees without weights count alike."""
-
-    def degrees(of: object) -> Floats | None:
-        scale: Known[tuple[float, ...]] | None = getattr(of, "scale_cents", None)
-        weights: Known[tuple[float, ...]] | None = getattr(of, "degree_weights", None)
-        if scale is None:
-            return None
-        return on_circle(scale.value, (1.0,) * len(scale.value) if weights is None else weights.value)
-
-    def intervals(of: object) -> Floats | None:
-        known: Known[Shares] | None = getattr(of, "intervals", None) or preset.intervals
-        if known is None:
-            return None
-        return as_steps([float(cents) for cents, _ in known.value], [share for _, share in known.value])
-
+    """A preset in the terms of `Statistics`."""
     measured = set() if preset.onset_profiles is None else {name for name, _ in preset.onset_profiles.value}
     kinds: list[CulturePreset | Mode] = [mode for mode in preset.modes if mode.scale_cents is not None]
     return Signature(
         name=preset.name,
-        tones=tuple((degrees(one), intervals(one)) for one in (kinds or [preset])),
+        tones=tuple((degrees_of(one), intervals_of(one.intervals or preset.intervals)) for one in (kinds or [preset])),
         metres=tuple(metre for metre in metres_of(preset) if metre.name in measured),
         rhythms=None if preset.rhythms is None else np.array(preset.rhythms.value),
         ornaments=None if preset.ornaments is None else min(1.0, sum(rate for _, rate in preset.ornaments.value)),
@@ -203,6 +204,50 @@ def _off_metre(onsets: Floats, metre: Metre) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """What was composed: in which mode of a tradition (None: it has none), and what its melody's notes say."""
+
+    mode: str | None
+    statistics: Statistics
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """How far the pieces of a tradition, put together by mode, are from their corpus in a feature, and how far one half
+    of the corpus is from the other; means over the modes that were played, weighted by their pieces."""
+
+    ours: float
+    halves: float | None
+    modes: int
+
+
+def likeness(
+    pieces: Sequence[Piece], preset: CulturePreset, halved: tuple[Sequence[Mode], Sequence[Mode]], feature: str
+) -> Likeness | None:
+    """The likeness in "degrees" or "intervals"; None where no mode's were measured."""
+
+    def measured(mode: CulturePreset | Mode | None) -> Floats | None:
+        if mode is None or feature == "intervals":
+            return None if mode is None else intervals_of(mode.intervals)
+        return None if mode.degree_weights is None else degrees_of(mode)
+
+    ours, halves, modes = [], [], 0
+    for name in dict.fromkeys(piece.mode for piece in pieces):
+        own = measured(preset if name is None else preset.mode(name))
+        if own is None:
+            continue
+        together = [getattr(piece.statistics, feature) for piece in pieces if piece.mode == name]
+        ours += [distance(np.mean(together, axis=0), own)] * len(together)
+        pair = [measured(next((mode for mode in half if mode.name == name), None)) for half in halved]
+        if pair[0] is not None and pair[1] is not None:
+            halves += [distance(pair[0], pair[1])] * len(together)
+        modes += 1
+    if not ours:
+        return None
+    return Likeness(float(np.mean(ours)), float(np.mean(halves)) if len(halves) == len(ours) else None, modes)
+
+
+@dataclass(frozen=True, slots=True)
 class Heard:
     """A piece: the preset that it was played in, and how far it is from each preset in each feature."""
 
@@ -212,7 +257,7 @@ class Heard:
 
 def identified(pieces: Sequence[Heard]) -> list[str]:
     """The nearest preset of each piece: the one that is nearer than most others, two and two compared over what both
-    know (Copeland's rule); two with nothing in common draw, and the nearer on the average wins a tie.
+    know (Copeland's rule, as a share: two with nothing in common are no match). The nearer on the average wins a tie.
 
     A feature counts in units of its median distance over all pieces and presets, so that none outweighs the others by
     its spread alone.
@@ -226,14 +271,15 @@ def identified(pieces: Sequence[Heard]) -> list[str]:
     verdicts = []
     for heard in pieces:
         scaled = {preset: {n: value / unit[n] for n, value in own.items()} for preset, own in heard.far.items() if own}
-        wins = dict.fromkeys(scaled, 0.0)
+        wins, matches = dict.fromkeys(scaled, 0.0), dict.fromkeys(scaled, 1e-9)
         for one, other in itertools.combinations(scaled, 2):
             shared = scaled[one].keys() & scaled[other].keys()
             nearer = sum(scaled[other][name] - scaled[one][name] for name in shared)
-            wins[one] += 0.5 * (1.0 + np.sign(nearer))
-            wins[other] += 0.5 * (1.0 - np.sign(nearer))
+            for preset, won in ((one, nearer > 0.0), (other, nearer < 0.0)) if shared else ():
+                wins[preset] += won
+                matches[preset] += 1.0
         mean = {preset: sum(own.values()) / len(own) for preset, own in scaled.items()}
-        verdicts.append(max(scaled, key=lambda preset: (wins[preset], -mean[preset])))
+        verdicts.append(max(scaled, key=lambda preset: (wins[preset] / matches[preset], -mean[preset])))
     return verdicts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,9 @@ def cited(value: object, reference: str) -> Known[Any]:
     return Known(value, "cited", None, "", reference)
 
 
+_HALF: ContextVar[int | None] = ContextVar("half", default=None)  # 0 or 1: every other tune only
+
+
 def from_tunes(
     tunes: Sequence[Tune],
     reference: str,
@@ -77,6 +81,9 @@ def from_tunes(
 ) -> Findings:
     """Every parameter that a corpus of tunes can support. `divisions` of the octave and `apart` find the degrees,
     `grid` (cents) bins the steps; `pooled_scale` is False where each mode has its own degrees."""
+    half = _HALF.get()
+    if half is not None:
+        tunes = tunes[half::2]
     preferences, why_not = statistics.mode_preferences(tunes, reference)
     known: dict[str, Known[Any] | None] = {
         "tempo_bpm": statistics.tempo(tunes, reference),
@@ -99,6 +106,20 @@ def from_tunes(
         absent |= dict.fromkeys(("scale_cents", "degree_weights"), "each mode has its own degrees: see modes")
     modes = statistics.modes_of(tunes, reference, dict(titles or {}), divisions, apart, grid, least)
     return Findings(known, modes, absent)
+
+
+def halves(recipe: Recipe, corpora: Path) -> tuple[Findings, Findings]:
+    """What each half of the corpus's tunes says, every other one: how far they differ is how sure the whole is. Only
+    what is measured on tunes is halved. Raises ConfigError if a corpus is missing."""
+
+    def measured(half: int) -> Findings:
+        token = _HALF.set(half)
+        try:
+            return recipe.measure(corpora)
+        finally:
+            _HALF.reset(token)
+
+    return measured(0), measured(1)
 
 
 def complete(recipe: Recipe, corpora: Path) -> CulturePreset:

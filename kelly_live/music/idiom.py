@@ -154,19 +154,20 @@ def places(parameters: MusicParameters, context: MusicContext, bar: int) -> tupl
         thrown = _raised(chances, sum(chances) * felt)
         found = [cell * grain for cell, chance in enumerate(thrown) if rng.random() < chance]
     if last:
-        rest = _rest(metre, per_bar)
+        rest = _rest(metre, per_bar, closed=context.phrase.place.closed)
         found = sorted({place for place in found if place < rest} | {rest})
     return tuple(found or (0.0,))
 
 
-def _rest(metre: Metre | None, per_bar: int) -> float:
-    """Where a phrase comes to rest in its last bar: on a strong place past its middle."""
+def _rest(metre: Metre | None, per_bar: int, *, closed: bool) -> float:
+    """Where a phrase comes to rest in its last bar: an answer on a strong place past its middle, a question on the last
+    one."""
     starts = [start for start in group_starts(metre, per_bar) if start >= per_bar / 2.0]
     if metre is None:
         return float(middle_beat(per_bar) or per_bar - 1)
     if not starts:  # a measure of one group
         return float(per_bar // 2)
-    return starts[0] if per_bar <= 8 else starts[len(starts) // 2]
+    return starts[-1] if not closed else starts[0] if per_bar <= 8 else starts[len(starts) // 2]
 
 
 @lru_cache(maxsize=256)

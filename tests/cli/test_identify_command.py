@@ -1,0 +1,61 @@
+"""What `--culture` does to the players, and the command that listens whether it did."""
+
+import json
+
+import pytest
+
+from kelly_live.cli import exit_code
+from kelly_live.cli.options import CultureWish
+from kelly_live.cli.parts import make_mapper
+from kelly_live.domain import EMOTIONS
+from kelly_live.steering import state_from
+
+
+@pytest.mark.parametrize("wish", [CultureWish("turkish-makam:hicaz", 0.0), CultureWish("western", 1.0)])
+def test_no_strength_and_the_plain_default_are_no_culture(wish: CultureWish) -> None:
+    plain, coloured = make_mapper(None), make_mapper(wish)
+    for emotion in EMOTIONS:
+        assert coloured(state_from(emotion=emotion)) == plain(state_from(emotion=emotion))
+
+
+def test_a_typed_mode_is_what_is_played() -> None:
+    for emotion in ("happy", "sad"):
+        idiom = make_mapper(CultureWish("turkish-makam:hicaz", 1.0))(state_from(emotion=emotion)).idiom
+        assert idiom is not None
+        assert idiom.name == "turkish-makam:hicaz"
+
+
+def test_the_feeling_picks_the_mode() -> None:
+    mapper = make_mapper(CultureWish("klezmer", 1.0))
+    chosen = [mapper(state_from(emotion=emotion)).idiom for emotion in ("happy", "sad")]
+    assert [idiom.name for idiom in chosen if idiom] == ["klezmer:major", "klezmer:minor"]
+
+
+def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "identify",
+        "--pieces",
+        "2",
+        "--bars",
+        "16",
+        "--only",
+        "jingju",
+        "--only",
+        "javanese-gamelan",
+        "--json",
+    ]
+    assert exit_code(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pieces"] == 4
+    assert found["right"] >= 3
+    low, high = found["interval"]
+    assert low <= found["right"] / 4 <= high
+    jingju, gamelan = found["cultures"]
+    assert jingju["knows"] == ["degrees", "intervals", "onsets", "rhythms", "ornaments"]
+    assert gamelan["knows"] == ["degrees"]
+    assert jingju["likeness"]["degrees"]["halves"] is None  # no corpora were given
+
+
+def test_identify_refuses_a_culture_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["identify", "--only", "atlantis"]) != 0
+    assert "atlantis" in capsys.readouterr().err
