@@ -325,10 +325,12 @@ class NoteEvent:
 
 @dataclass(frozen=True, slots=True)
 class SoundingNote:
-    """A note as it was really sent: start and end in seconds, pitch 0-127, velocity 1-127, channel 1-16."""
+    """A note as it was really sent: start and end in seconds, pitch 0-127 and the `cents` beside it that a receiver
+    makes of bends and tunings, velocity 1-127, channel 1-16."""
 
     start_seconds: float
     end_seconds: float
     pitch: int
     velocity: int
     channel: int
+    cents: float = 0.0

@@ -133,7 +133,7 @@ def _loudness(velocity: int) -> float:
     return float((velocity / 127.0) ** 1.7)
 
 
-def _tone(voice: Voice, release: float, pitch: int, velocity: int, held_seconds: float) -> Audio:
+def _tone(voice: Voice, release: float, pitch: float, velocity: int, held_seconds: float) -> Audio:
     """One note: attack without a click, the voice's own decay, a release after `held_seconds`."""
     held = min(max(held_seconds, 0.02), _LONGEST_SECONDS)
     count = int((held + release) * SAMPLE_RATE)
@@ -228,7 +228,9 @@ def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample
             sound = _drum(note.pitch, note.velocity)
         else:
             voice, release = _voice_of(programs.get(note.channel, 0))
-            sound = _tone(voice, release, note.pitch, note.velocity, note.end_seconds - note.start_seconds)
+            sound = _tone(
+                voice, release, note.pitch + note.cents / 100.0, note.velocity, note.end_seconds - note.start_seconds
+            )
         start = max(0, round(note.start_seconds * SAMPLE_RATE))
         if note.channel not in buses:
             buses[note.channel] = np.zeros(count, dtype=np.float32)

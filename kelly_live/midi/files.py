@@ -10,6 +10,7 @@ import mido
 
 from kelly_live.atomic import write_atomically
 from kelly_live.domain import SoundingNote
+from kelly_live.midi.hearing import Hearing
 from kelly_live.midi.messages import CONTROLLERS, channel_of, kind_of, program_change, tuned_program
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.timebase import TempoMap
@@ -78,13 +79,19 @@ def notes_from_messages(
     parts = _channel_by_program(programs or {})
     lent: dict[int, int] = {}
     notes: list[SoundingNote] = []
-    sounding: dict[tuple[int, int], tuple[float, int]] = {}  # (channel, pitch) -> (start, velocity)
+    hearing = Hearing()
+    sounding: dict[tuple[int, int], tuple[float, int, float]] = {}  # (channel, key) -> (start, velocity, pitch)
 
     def end(key: tuple[int, int], seconds: float) -> None:
-        start_seconds, velocity = sounding.pop(key)
-        notes.append(SoundingNote(start_seconds, seconds, key[1], velocity, lent.get(key[0], key[0])))
+        start_seconds, velocity, heard = sounding.pop(key)
+        pitch = (
+            key[1] if abs(heard - key[1]) < 0.51 else min(127, max(0, round(heard)))
+        )  # a quarter-tone stays its key's
+        cents = round(100.0 * (heard - pitch), 3)
+        notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, lent.get(key[0], key[0]), cents))
 
     for message in messages:
+        hearing.take(message.data)
         kind = kind_of(message.data)
         if kind == "control_change" and message.data[1] in CONTROLLERS.values():
             for key in [key for key in sounding if key[0] == channel_of(message.data)]:
@@ -96,7 +103,7 @@ def notes_from_messages(
             if key in sounding:
                 end(key, message.seconds)
             if kind == "note_on":
-                sounding[key] = (message.seconds, message.data[2])
+                sounding[key] = (message.seconds, message.data[2], hearing.pitch(*key))
     for key in list(sounding):
         end(key, messages[-1].seconds)
     return sorted(notes, key=lambda note: (note.start_seconds, note.channel, note.pitch))
