@@ -84,9 +84,7 @@ def notes_from_messages(
 
     def end(key: tuple[int, int], seconds: float) -> None:
         start_seconds, velocity, heard = sounding.pop(key)
-        pitch = (
-            key[1] if abs(heard - key[1]) < 0.51 else min(127, max(0, round(heard)))
-        )  # a quarter-tone stays its key's
+        pitch = key[1] if abs(heard - key[1]) < 1.01 else min(127, max(0, round(heard)))
         cents = round(100.0 * (heard - pitch), 3)
         notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, lent.get(key[0], key[0]), cents))
 
