@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -34,35 +33,53 @@ def idiom_of(
 ) -> Idiom | None:
     """How `preset` plays in `mode`, or in the one that suits the feeling's weights over MODES; None at strength 0 and
     where the preset says nothing that a player could use."""
-    if strength <= 0.0:
-        return None
-    chosen = mode if mode is not None else chosen_mode(preset, emotion_modes)
-    return _idiom(preset, chosen, min(strength, 1.0))
+    return chooser(preset, mode, strength)(emotion_modes)
 
 
 def chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> IdiomChooser:
-    """`idiom_of` with everything but the feeling given; each idiom is made once."""
-    return lambda emotion_modes: idiom_of(preset, mode, emotion_modes, strength)
+    """`idiom_of` with everything but the feeling given; what does not depend on it is made once."""
+    if strength <= 0.0:
+        return lambda _: None
+    if mode is not None:
+        only = _idiom(preset, mode, min(strength, 1.0))
+        return lambda _: only
+    choose = mode_chooser(preset)
+    made: dict[str | None, Idiom | None] = {}
+
+    def chosen(emotion_modes: Sequence[float]) -> Idiom | None:
+        best = choose(emotion_modes)
+        name = None if best is None else best.name
+        if name not in made:
+            made[name] = _idiom(preset, best, min(strength, 1.0))
+        return made[name]
+
+    return chosen
 
 
-def chosen_mode(preset: CulturePreset, emotion_modes: Sequence[float]) -> Mode | None:
-    """The tradition's mode whose tones fit the feeling best, common ones favoured; None if it has none with a scale."""
+def mode_chooser(preset: CulturePreset) -> Callable[[Sequence[float]], Mode | None]:
+    """Weights over MODES to the tradition's mode whose tones fit them best, common ones favoured; None if no mode of it
+    has a scale."""
     modes = [mode for mode in preset.modes if mode.scale_cents is not None]
     if not modes:
-        return None
-    felt = np.array(emotion_modes) @ modal_profiles()
+        return lambda _: None
     stated = [mode.share.value for mode in modes if mode.share is not None]
     unstated = _UNSTATED_SHARE * min(stated, default=1.0)
+    shares = [unstated if mode.share is None else max(mode.share.value, 1e-4) for mode in modes]
+    log_shares, tones = np.log(shares), np.stack([_standard(_tones(mode)) for mode in modes])
+    profiles = modal_profiles()
 
-    def merit(mode: Mode) -> float:
-        share = unstated if mode.share is None else max(mode.share.value, 1e-4)
-        fit = float(np.corrcoef(felt, _tones(mode))[0, 1])
-        return float(np.log(share)) + FIT * fit
+    def choose(emotion_modes: Sequence[float]) -> Mode | None:
+        correlations = tones @ _standard(np.array(emotion_modes) @ profiles) / 12.0
+        return modes[int(np.argmax(log_shares + FIT * correlations))]
 
-    return max(modes, key=merit)
+    return choose
 
 
-@lru_cache(maxsize=512)
+def _standard(profile: Floats) -> Floats:
+    """With mean 0 and deviation 1; an even profile, which fits every feeling alike, as zeros."""
+    return np.asarray((profile - profile.mean()) / max(float(profile.std()), 1e-9), dtype=np.float64)
+
+
 def _tones(mode: Mode) -> Floats:
     """`[12]` a mode's degree weights; a tone between two semitones is shared out between them."""
     assert mode.scale_cents is not None
@@ -73,13 +90,11 @@ def _tones(mode: Mode) -> Floats:
         below, part = divmod(cents / 100.0, 1.0)
         profile[int(below) % 12] += weight * (1.0 - part)
         profile[int(below + 1) % 12] += weight * part
-    if profile.std() < 1e-9:  # twelve even tones fit every feeling alike
-        profile[0] += 1e-6
     return profile
 
 
-@lru_cache(maxsize=256)
 def _idiom(preset: CulturePreset, mode: Mode | None, strength: float) -> Idiom | None:
+    """One mode of a tradition (None: all of it) as an Idiom."""
     of: CulturePreset | Mode = preset if mode is None or mode.scale_cents is None else mode
     cents, weights, steps = of.scale_cents, of.degree_weights, of.intervals or preset.intervals
     name = preset.name if mode is None else f"{preset.name}:{mode.name}"

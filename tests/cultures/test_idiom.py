@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kelly_live.cultures.idiom import MAX_BAR_BEATS, chosen_mode, idiom_of, metres_of
+from kelly_live.cultures.idiom import MAX_BAR_BEATS, idiom_of, metres_of, mode_chooser
 from kelly_live.cultures.shelf import CULTURES, choose_culture, load_culture
 from kelly_live.domain import MODES
 
@@ -50,7 +50,7 @@ def test_a_lesser_strength_is_less_of_it() -> None:
 )  # fmt: skip
 def test_a_bright_feeling_takes_a_bright_mode_and_a_dark_one_a_dark(name: str, bright: str, dark: str) -> None:
     preset = load_culture(name)
-    chosen = [chosen_mode(preset, feeling(mode)) for mode in ("ionian", "aeolian")]
+    chosen = [mode_chooser(preset)(feeling(mode)) for mode in ("ionian", "aeolian")]
     assert [mode.name for mode in chosen if mode] == [bright, dark]
 
 
