@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,11 +16,22 @@ if TYPE_CHECKING:
 @click.command("cultures")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.option(
+    "--listen",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    metavar="FOLDER",
+    help="Play NAME (or every preset): happy, then sad, as NAME.mid, .wav and .png in FOLDER.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(name: str | None, as_json: bool, debug: bool) -> int:
+def command(name: str | None, as_json: bool, listen: Path | None, debug: bool) -> int:
     """List the culture presets, or show one: NAME, or NAME:MODE for one of its modes."""
-    from kelly_live.cultures.shelf import choose_culture
+    from kelly_live.cultures.shelf import choose_culture, list_cultures
 
+    if listen is not None:
+        names = [one.name for one in list_cultures() if one.preset is not None] if name is None else [name]
+        for each in names:
+            _play(each, listen)
+        return 0
     if name is None:
         return _list(as_json)
     choice = choose_culture(name)
@@ -33,6 +45,37 @@ def command(name: str | None, as_json: bool, debug: bool) -> int:
         for field in ("share", "scale_cents", "degree_weights", "intervals", "valence"):
             _line(field, getattr(choice.mode, field), "not stated")
     return 0
+
+
+LISTEN_BEATS = 64  # and at least eight bars
+
+
+def _play(name: str, folder: Path) -> None:
+    """A piece in a culture, its first half happy and its second half sad, as MIDI, WAV and picture."""
+    from kelly_live.cli.options import CultureWish
+    from kelly_live.cli.parts import check_outputs, make_conductor, make_mapper, write_performance
+    from kelly_live.midi.client import OfflineScheduler
+    from kelly_live.music.idiom import metre_of
+    from kelly_live.protocols import Reading
+    from kelly_live.session import compose
+    from kelly_live.steering import state_from
+
+    midi, wav, plot = paths = [folder / f"{name.replace(':', '-')}.{kind}" for kind in ("mid", "wav", "png")]
+    check_outputs(paths)
+    mapper, seed = make_mapper(CultureWish(name, 1.0)), 1
+    happy, sad = (Reading(state, mapper(state)) for state in (state_from(emotion=one) for one in ("happy", "sad")))
+    metre = metre_of(happy.parameters.idiom, seed)
+    bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
+    scheduler = OfflineScheduler()
+    conductor = make_conductor(scheduler, seed=seed, length_bars=bars)
+    performance = compose(happy, conductor, scheduler, lambda bar: happy if bar < bars // 2 else sad)
+    write_performance(performance, conductor, title=f"Kelly Live: {name}", midi=midi, wav=wav, plot=plot)
+    idioms = [reading.parameters.idiom for reading in (happy, sad)]
+    played = dict.fromkeys(name if idiom is None else idiom.name for idiom in idioms)
+    beats = "" if metre is None else f", {metre.name}"
+    click.echo(
+        f"{name}: {' then '.join(played)}{beats}, {performance.end_seconds:.0f} s -> {', '.join(map(str, paths))}"
+    )
 
 
 def _list(as_json: bool) -> int:

@@ -1,6 +1,7 @@
 """What `--culture` does to the players, and the command that listens whether it did."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,12 @@ def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str
 def test_identify_refuses_a_culture_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["identify", "--only", "atlantis"]) != 0
     assert "atlantis" in capsys.readouterr().err
+
+
+def test_a_preset_can_be_listened_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["cultures", "korean-jeongak", "--listen", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"korean-jeongak.{kind}" for kind in ("mid", "png", "wav")
+    ]
+    assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
+    assert "korean-jeongak:" in capsys.readouterr().out
