@@ -39,8 +39,8 @@ CENTRE = 0.5  # how far a quadrant's centre lies from neutral, on both axes
 GRID = (-0.8, -0.4, 0.0, 0.4, 0.8)
 GOALS = {"4 quadrants": 0.70, "valence r": 0.60, "arousal r": 0.85}
 
-# Name, what it goes by, and which part of that. The piano's timbre is all that the audio judge knows: of other
-# instruments trust the harmony judge, which has the same ears without their timbre, and the one that reads notes.
+# Name, what it goes by, and which part of that. The piano's timbre is all that the audio judge knows, so beside it sits
+# one with the same ears and no timbre.
 JUDGES = (("audio", "audio", slice(None)), ("harmony", "audio", HARMONY), ("notes", "notes", slice(None)))
 
 Composer = Callable[[float, float, int], Mapping[str, bytes]]  # valence, arousal, seed -> a MIDI file a reading
@@ -292,6 +292,7 @@ def close_the_loop(
     labels = [clip.quadrant or "Q1" for clip in parts["train"]]
     judges = {name: _fitted(rows[f"{sense}/train"], labels, songs["train"], part) for name, sense, part in JUDGES}
     found: list[Score] = []
+    correlations: list[Score] = []
     confusions: list[Confusion] = []
 
     asked = np.repeat(np.arange(4), pieces)
@@ -306,7 +307,7 @@ def close_the_loop(
             kept, seen = _present(rows[f"{sense}/ours{of}"], part)
             results.append(_shares(who, f"ours, {reading}", judge.hear(seen), asked[kept]))
             kept, seen = _present(rows[f"{sense}/grid{of}"], part)
-            found.extend(_correlations(who, f"ours, {reading}", judge.hear(seen), targets[kept]))
+            correlations.extend(_correlations(who, f"ours, {reading}", judge.hear(seen), targets[kept]))
         for shares, confusion in results:
             found.extend(shares)
             confusions.append(confusion)
@@ -319,7 +320,7 @@ def close_the_loop(
         }
         for name, judge in judges.items()
     }
-    return ClosedLoop(tuple(found), tuple(confusions), info)
+    return ClosedLoop((*found, *correlations), tuple(confusions), info)
 
 
 def _present(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
