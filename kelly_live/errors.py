@@ -27,9 +27,3 @@ class ConfigError(KellyError):
 
 class OutputError(KellyError):
     """A result cannot be written where it was asked for."""
-
-
-class NotBuiltYet(KellyError):
-    """An option that is reserved, but whose feature is not built yet."""
-
-    exit_code = 2

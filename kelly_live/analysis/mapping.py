@@ -57,8 +57,19 @@ class LearnedMapper:
         self._culture = culture
         self._user = torch.tensor([user], device=device) if user else None
 
+    def play_for(self, embedding: torch.Tensor) -> None:
+        """From the next state on, play for a person (`[64]`; zeros: for nobody in particular). Any thread: the net
+        keeps the new person beside the old one, whom a running call may still be reading."""
+        if not bool(embedding.any()):
+            self._user = None
+            return
+        last = 0 if self._user is None else int(self._user)
+        user = last % (self._net.user.num_embeddings - 1) + 1
+        self._net.remember(user, embedding)
+        self._user = torch.tensor([user], device=self._device)
+
     def __call__(self, state: EmotionState) -> MusicParameters:
-        felt = relaxed(state)
+        felt, user = relaxed(state), self._user  # one person for all of this call
         # One row in, one row out: both cross to the device and back once, whatever the number of parameters.
         inputs = torch.tensor([[*felt.probabilities, felt.valence, felt.arousal, felt.dominance]], device=self._device)
         with torch.inference_mode():
@@ -66,14 +77,14 @@ class LearnedMapper:
             if self._culture is not None:
                 emotions, coloured = self._culture(emotions)
                 strength = self._culture.strength
-            music = self._net(emotions, vad, self._user, coloured, strength)
+            music = self._net(emotions, vad, user, coloured, strength)
             if self._culture is None:
                 return parameters_of(music)
             parameters = parameters_of(music, self._culture.scale)
             if not self._culture.has_idioms:
                 return parameters
             # The feeling's own modes choose: the coloured ones already lean to what is common in the tradition.
-            own = self._net(inputs[:, :-3], vad, self._user, None, 0.0)["mode_weights"][0].tolist()
+            own = self._net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0].tolist()
             return replace(parameters, idiom=self._culture.idiom(own))
 
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "map": "how emotion becomes music: measured on held-out pieces, and drawn",
     "judge": "does our music feel as it was meant to? ears that never heard it say",
     "ablate": "do history, culture and user reach the notes, and only where they are on?",
+    "profile": "teach it what *you* mean by sad: profiles, what they learned, and how sure they are",
     "cultures": "the musical traditions that can be played, and where each number comes from",
     "identify": "is what is played in a culture nearest to its own corpus? by the notes alone",
     "measure-cultures": "make the culture presets from their corpora",

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, seed, steering, tuning
+from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, profile, seed, steering, tuning
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Reading, Steering
+
+if TYPE_CHECKING:
+    from kelly_live.profiles.profile import Profile
 
 
 @click.command()
@@ -21,6 +25,7 @@ from kelly_live.protocols import Reading, Steering
 @click.option("--wav", type=OUTPUT_FILE, help="Also a WAV, with the built-in synthesiser.")
 @click.option("--plot", type=OUTPUT_FILE, help="Also a picture (PNG).")
 @seed
+@profile
 @common
 def command(
     steering: Steering,
@@ -31,6 +36,7 @@ def command(
     wav: Path | None,
     plot: Path | None,
     seed: int,
+    profile: Profile | None,
     device: str,
 ) -> None:
     """Music for an emotion: --valence V --arousal A [--dominance D], or --emotion NAME; --morph-to leads on from it."""
@@ -46,7 +52,7 @@ def command(
 
     check_outputs([midi, wav, plot])
     state = state_from(steering.valence, steering.arousal, steering.dominance, steering.emotion)
-    mapper = make_mapper(culture)
+    mapper = make_mapper(culture, profile)
 
     def reading_at(bar: float) -> Reading:
         felt = apply_steering(state, Steering(morph=steering.morph), bar)

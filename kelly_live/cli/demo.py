@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import CultureWish, common, culture, seed
+from kelly_live.cli.options import CultureWish, common, culture, profile, seed
+
+if TYPE_CHECKING:
+    from kelly_live.profiles.profile import Profile
 
 
 @click.command()
@@ -19,8 +23,9 @@ from kelly_live.cli.options import CultureWish, common, culture, seed
 )
 @culture
 @seed
+@profile
 @common
-def command(out: Path, culture: CultureWish | None, seed: int, device: str) -> None:
+def command(out: Path, culture: CultureWish | None, seed: int, profile: Profile | None, device: str) -> None:
     """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""
     from kelly_live.cli.render import render
     from kelly_live.config import resource_root
@@ -43,6 +48,7 @@ def command(out: Path, culture: CultureWish | None, seed: int, device: str) -> N
             culture=culture,
             freeze=False,
             seed=seed,
+            profile=profile,
             device=device,
         )
     )

@@ -6,12 +6,16 @@ import secrets
 import signal
 from dataclasses import replace
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import CultureWish, common, culture, steering, tuning
+from kelly_live.cli.options import CultureWish, common, culture, profile, steering, tuning
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
+
+if TYPE_CHECKING:
+    from kelly_live.profiles.profile import Profile
 
 
 @click.command()
@@ -23,6 +27,7 @@ from kelly_live.protocols import Steering
 @tuning
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
+@profile
 @common
 def command(
     midi_out: str | None,
@@ -33,6 +38,7 @@ def command(
     tuning: Tuning,
     freeze: bool,
     seed: int | None,
+    profile: Profile | None,
     device: str,
 ) -> None:
     """Listen, feel, play, send, until Ctrl-C. In a terminal, keys steer it: ? lists them."""
@@ -57,7 +63,7 @@ def command(
     try:
         port = sink.open()
         hand = replace(steering, freeze=freeze)
-        analyzer, opening = make_analyzer(device, hand, culture)
+        analyzer, opening = make_analyzer(device, hand, culture, profile)
         conductor = make_conductor(sink, seed=seed)
         sink.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
         session = LiveSession(

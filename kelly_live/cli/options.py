@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import click
 
 from kelly_live.domain import EMOTIONS
-from kelly_live.errors import NotBuiltYet
 from kelly_live.midi.tuning import BEND_SEMITONES, DEFAULT_TUNING, TUNINGS, Tuning
 from kelly_live.protocols import Morph, Steering
 
@@ -23,9 +22,8 @@ INPUT_FILE = click.Path(path_type=Path)
 
 
 def common(function: F) -> F:
-    """--profile, --device, --debug. The first is reserved: asked for, it answers so with exit 2."""
+    """--device, --debug."""
 
-    @click.option("--profile", metavar="NAME", help="Your own profile (not built yet).")
     @click.option(
         "--device",
         type=click.Choice(["auto", "cpu", "cuda", "mps"]),
@@ -35,10 +33,31 @@ def common(function: F) -> F:
     )
     @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
     @functools.wraps(function)
-    def wrapped(*args: Any, profile: str | None, debug: bool, **kwargs: Any) -> Any:
-        if profile is not None:
-            raise NotBuiltYet(f"--profile {profile}: this feature is not there yet; run the command without --profile")
+    def wrapped(*args: Any, debug: bool, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def profile(function: F) -> F:
+    """--profile, or the user's default, loaded into one `profile: Profile | None` argument."""
+
+    @click.option(
+        "--profile",
+        "profile_name",
+        metavar="NAME",
+        help="Play for a profile (`kelly-live profile`) [default: what `profile use` set]; `none` for nobody.",
+    )
+    @functools.wraps(function)
+    def wrapped(*args: Any, profile_name: str | None, **kwargs: Any) -> Any:
+        from kelly_live.profiles.store import Store
+
+        store = Store()
+        chosen = store.default() if profile_name is None else profile_name
+        loaded = None if chosen is None or chosen.strip().casefold() == "none" else store.load(chosen)
+        if loaded is not None and profile_name is None:
+            click.echo(f"for {loaded.name}, your default (`--profile none`: for nobody in particular)", err=True)
+        return function(*args, profile=loaded, **kwargs)
 
     return wrapped  # type: ignore[return-value]
 

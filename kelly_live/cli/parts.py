@@ -21,12 +21,11 @@ if TYPE_CHECKING:
     from kelly_live.analysis.culture import CultureStage
     from kelly_live.cli.options import CultureWish
     from kelly_live.cultures.preset import Known
+    from kelly_live.profiles.profile import Profile
     from kelly_live.session import Performance
 
 
-def make_conductor(
-    sink: NoteSink, *, seed: int, length_bars: int | None = None, tonic: int | None = None
-) -> Conductor:
+def make_conductor(sink: NoteSink, *, seed: int, length_bars: int | None = None, tonic: int | None = None) -> Conductor:
     """The conductor with every installed generator; those that failed to load are named and stay silent."""
     found = registry.load()
     muted = [Muted(f.name, f.problem or "unknown") for f in found if f.generator is None]
@@ -69,17 +68,26 @@ def make_culture(wish: CultureWish | None, device: str = "cpu") -> CultureStage 
     )  # fmt: skip
 
 
-def make_mapper(culture: CultureWish | None = None) -> Mapper:
+def make_mapper(culture: CultureWish | None = None, profile: Profile | None = None) -> Mapper:
+    """The mapper for a profile, in the culture asked for, else in the profile's own. Raises KellyError."""
     from kelly_live.analysis.mapping import LearnedMapper
+    from kelly_live.analysis.person import embedding_of
+    from kelly_live.cli.options import CultureWish
     from kelly_live.nets.mapper import DynamicEmotionToMusicMapper
     from kelly_live.nets.system import load_part
 
     net = load_part(resource_root("models"), "mapper")
     assert isinstance(net, DynamicEmotionToMusicMapper)
-    return LearnedMapper(net, culture=make_culture(culture))
+    if culture is None and profile is not None and profile.culture is not None:
+        culture = CultureWish(profile.culture, profile.culture_strength)
+    mapper = LearnedMapper(net, culture=make_culture(culture))
+    mapper.play_for(embedding_of(net, profile))
+    return mapper
 
 
-def make_analyzer(device: str, steering: Steering, culture: CultureWish | None = None) -> tuple[LiveAnalyzer, Reading]:
+def make_analyzer(
+    device: str, steering: Steering, culture: CultureWish | None = None, profile: Profile | None = None
+) -> tuple[LiveAnalyzer, Reading]:
     """The analyzer, and the reading to open with before anything is heard: neutral, steered."""
     import torch
 
@@ -89,7 +97,7 @@ def make_analyzer(device: str, steering: Steering, culture: CultureWish | None =
 
     # One thread: a hop is too small to share out, and the other cores are the scheduler's and the synth's.
     torch.set_num_threads(1)
-    mapper = make_mapper(culture)
+    mapper = make_mapper(culture, profile)
     opening = apply_steering(replace(state_from(), confidence=0.0), steering)
     analyzer = LiveAnalyzer(load_reader(resource_root("models"), device), mapper, steering)
     return analyzer, Reading(opening, mapper(opening))

@@ -4,12 +4,26 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE, CultureWish, common, culture, seed, steering, tuning
+from kelly_live.cli.options import (
+    INPUT_FILE,
+    OUTPUT_FILE,
+    CultureWish,
+    common,
+    culture,
+    profile,
+    seed,
+    steering,
+    tuning,
+)
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.protocols import Steering
+
+if TYPE_CHECKING:
+    from kelly_live.profiles.profile import Profile
 
 
 @click.command()
@@ -22,6 +36,7 @@ from kelly_live.protocols import Steering
 @tuning
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @seed
+@profile
 @common
 def command(
     recording: Path,
@@ -33,6 +48,7 @@ def command(
     tuning: Tuning,
     freeze: bool,
     seed: int,
+    profile: Profile | None,
     device: str,
 ) -> None:
     """Accompany RECORDING (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes."""
@@ -49,6 +65,7 @@ def command(
             tuning=tuning,
             freeze=freeze,
             seed=seed,
+            profile=profile,
             device=device,
         )
     )
@@ -65,6 +82,7 @@ def render(
     tuning: Tuning = DEFAULT_TUNING,
     freeze: bool,
     seed: int,
+    profile: Profile | None = None,
     device: str,
 ) -> str:
     """Do the command's work; returns what to tell the user. Raises KellyError."""
@@ -80,7 +98,7 @@ def render(
     check_outputs([midi, wav, plot])
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is told before the nets are loaded
-    analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze), culture)
+    analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze), culture, profile)
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))

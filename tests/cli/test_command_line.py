@@ -42,7 +42,7 @@ def test_help_lists_every_command() -> None:
 def test_each_command_has_help(name: str) -> None:
     done = run(name, "--help")
     assert done.returncode == 0, done.stderr
-    assert "--debug" in done.stdout or name in ("train", "data")
+    assert "--debug" in done.stdout or name in ("train", "data", "profile")
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -63,7 +63,6 @@ def test_help_imports_nothing_heavy() -> None:
         (["no-such-command"], "No such command"),
         (["compose", "--valence", "3", "--midi", "x.mid"], "3"),
         (["compose", "--emotion", "bored", "--midi", "x.mid"], "bored"),
-        (["demo", "--profile", "me"], "not there yet"),
         (["render", "x.wav", "--midi", "y.mid", "--culture-strength", "2"], "0<=x<=1"),
     ],
 )
@@ -79,6 +78,15 @@ def test_a_missing_file_is_one_line_on_stderr_and_exit_1(tmp_path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("kelly-live: ")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_unknown_profile_is_one_line_on_stderr_and_exit_1(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    done = run("--profile", "nobody", "compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"))
+    assert done.returncode == 1
+    assert done.stderr.startswith("kelly-live: no profile is called 'nobody'")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "x.mid").exists()
 
 
 def test_debug_shows_the_traceback(tmp_path) -> None:

@@ -1,0 +1,153 @@
+"""`kelly-live profile` as a user meets it: made, taught, told, played, forgotten, taken elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import mido
+import pytest
+
+from kelly_live.cli import main
+from kelly_live.profiles.store import Store
+
+
+def run(*args: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(arg) for arg in args])
+    return int(stopped.value.code or 0)
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """An empty data folder with one new profile, anna."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    assert run("profile", "create", "anna") == 0
+    return Store()
+
+
+def composed(path: Path, *args: object) -> bytes:
+    assert run("compose", "--emotion", "sad", "--bars", 2, "--midi", path, *args) == 0
+    return path.read_bytes()
+
+
+def tempo(path: Path) -> float:
+    return next(mido.tempo2bpm(m.tempo) for m in mido.MidiFile(path).tracks[0] if m.type == "set_tempo")
+
+
+def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = store.path("anna").read_bytes()
+    base = composed(tmp_path / "base.mid")
+    assert composed(tmp_path / "untaught.mid", "--profile", "anna") == base
+    assert run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60", "--say", "too bright") == 0
+    assert "sad: tempo 82 -> 6" in capsys.readouterr().out
+    assert composed(tmp_path / "slow.mid", "--profile", "anna") != base
+    assert tempo(tmp_path / "slow.mid") == pytest.approx(60.0, rel=0.06)
+    assert tempo(tmp_path / "slow.mid") < 0.85 * tempo(tmp_path / "base.mid")
+
+    capsys.readouterr()
+    assert run("profile", "show", "anna") == 0
+    shown = capsys.readouterr().out
+    assert "anna: 2 reactions" in shown
+    assert "your sad (2 of these): slower (-2" in shown
+    assert run("profile", "show", "anna", "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["reactions"], told["learned_from"], len(told["differences"])) == (2, 2, 40)
+
+    assert run("profile", "reset", "anna") == 0
+    assert store.path("anna").read_bytes() == new
+    assert composed(tmp_path / "again.mid", "--profile", "anna") == base
+
+
+def test_a_default_is_used_until_none_is_asked_for(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
+    base = composed(tmp_path / "base.mid")
+    assert run("profile", "use", "anna") == 0
+    capsys.readouterr()
+    slow = composed(tmp_path / "slow.mid")
+    assert "anna, your default" in capsys.readouterr().err
+    assert slow != base
+    assert composed(tmp_path / "none.mid", "--profile", "none") == base
+    assert run("profile", "list") == 0
+    assert "* anna" in capsys.readouterr().out
+    assert run("profile", "use", "none") == 0
+    assert composed(tmp_path / "after.mid") == base
+
+
+def test_what_is_only_noted_is_learned_later(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    run("profile", "rate", "anna", "--valence", "-0.6", "--arousal", "-0.3", "--say", "too-fast", "--no-learn")
+    assert store.load("anna").embedding is None
+    assert "1 of them not learned from yet" in capsys.readouterr().out
+    assert run("profile", "learn", "anna") == 0
+    assert store.load("anna").learned_from == 1
+    assert "sad: tempo 82 -> " in capsys.readouterr().out
+
+
+def test_a_profile_brings_its_culture(store: Store, tmp_path: Path) -> None:
+    assert run("profile", "create", "ravi", "--culture", "Hindustani", "--culture-strength", "0.5") == 0
+    assert store.load("ravi").culture == "hindustani"
+    own = composed(tmp_path / "own.mid", "--profile", "ravi")
+    assert own == composed(tmp_path / "asked.mid", "--culture", "hindustani", "--culture-strength", 0.5)
+    assert own != composed(tmp_path / "base.mid")
+    assert composed(tmp_path / "other.mid", "--profile", "ravi", "--culture", "western") != own
+    assert run("profile", "create", "x", "--culture", "atlantis") == 1
+
+
+def test_a_profile_travels(store: Store, tmp_path: Path) -> None:
+    run("profile", "rate", "anna", "--emotion", "happy", "--say", "too-busy")
+    assert run("profile", "export", "anna", tmp_path / "anna.yaml") == 0
+    assert (tmp_path / "anna.yaml").read_bytes() == store.path("anna").read_bytes()
+    assert run("profile", "import", tmp_path / "anna.yaml") == 1  # there is one
+    assert run("profile", "import", tmp_path / "anna.yaml", "--as", "berta") == 0
+    assert store.load("berta").reactions == store.load("anna").reactions
+    assert run("profile", "delete", "anna", "--yes") == 0
+    assert run("profile", "import", tmp_path / "anna.yaml") == 0
+    assert store.names() == ("anna", "berta")
+    (tmp_path / "bad.yaml").write_text("format: 1\nname: ../../evil\ncreated: 2026-11-23T00:40:00Z\n")
+    assert run("profile", "import", tmp_path / "bad.yaml") == 1
+    assert store.names() == ("anna", "berta")
+
+
+def test_one_feeling_can_be_forgotten(store: Store) -> None:
+    run("profile", "rate", "anna", "--emotion", "happy", "--say", "too-busy")
+    happy = store.path("anna").read_bytes()
+    run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
+    assert run("profile", "reset", "anna", "--emotion", "sad") == 0
+    assert store.path("anna").read_bytes() == happy
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (("create", "../anna"), 1),
+        (("create", "anna"), 1),
+        (("show", "ana"), 1),
+        (("rate", "anna", "--say", "too-fast"), 2),
+        (("rate", "anna", "--emotion", "sad"), 2),
+        (("rate", "anna", "--emotion", "sad", "--say", "too purple"), 2),
+        (("rate", "anna", "--emotion", "sad", "--wish", "tempo"), 2),
+        (("rate", "anna", "--emotion", "sad", "--wish", "tempo=fast"), 2),
+        (("rate", "anna", "--emotion", "sad", "--wish", "tempo=9000"), 1),
+        (("rate", "anna", "--emotion", "sad", "--wish", "colour=1"), 1),
+        (("rate", "ana", "--emotion", "sad", "--say", "like"), 1),
+        (("import", "/nowhere/x.yaml"), 1),
+        (("export", "anna", "/nowhere/x.yaml"), 1),
+        (("delete", "nobody", "--yes"), 1),
+    ],
+)
+def test_mistakes_are_told_and_change_nothing(
+    store: Store, args: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = store.path("anna").read_bytes()
+    capsys.readouterr()
+    assert run("profile", *args) == code
+    told = capsys.readouterr().err
+    if code == 1:
+        assert told.startswith("kelly-live: ")
+        assert len(told.strip().splitlines()) == 1
+    assert "unexpected" not in told
+    assert store.path("anna").read_bytes() == before

@@ -1,0 +1,68 @@
+"""Reactions and profiles to test with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import strategies as st
+
+from kelly_live.domain import EMOTIONS
+from kelly_live.profiles.profile import MAX_ROWS, Profile, new_profile
+from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, reaction
+from kelly_live.steering import state_from
+
+NOW = datetime(2026, 11, 23, 0, 40, tzinfo=UTC)
+PLAYED = (80.0, 70.0, 0.5, 0.7, 0.4)  # over ASKED
+
+
+def said(kind: str, emotion: str = "sad", asked: tuple[float, ...] = PLAYED) -> Reaction:
+    return reaction(NOW, kind, state_from(emotion=emotion), asked)
+
+
+def wished(parameter: str, value: float, emotion: str = "sad") -> Reaction:
+    return reaction(NOW, WISH, state_from(emotion=emotion), PLAYED, parameter, value)
+
+
+@st.composite
+def reactions(draw: st.DrawFn) -> Reaction:
+    kind = draw(st.sampled_from(KINDS))
+    name = draw(st.sampled_from(sorted(RANGES)))
+    unit = st.floats(-1, 1)
+    state = state_from(draw(unit), draw(unit), draw(unit), draw(st.sampled_from([*EMOTIONS, None])))
+    asked = tuple(draw(st.floats(*RANGES[parameter])) for parameter in ASKED)
+    if kind == WISH:
+        return reaction(NOW, kind, state, asked, name, draw(st.floats(*RANGES[name])))
+    return reaction(NOW, kind, state, asked)
+
+
+@st.composite
+def profiles(draw: st.DrawFn) -> Profile:
+    profile = new_profile(draw(st.from_regex(r"[a-z0-9]{2,8}x(-[a-z0-9]{1,8})?", fullmatch=True)), NOW)
+    for one in draw(st.lists(reactions(), max_size=6)):
+        profile = profile.heard(one)
+    if draw(st.booleans()):
+        number = st.floats(-0.375, 0.375, width=32).map(lambda x: float(f"{x:.9g}"))
+        embedding = tuple(draw(st.lists(number, min_size=64, max_size=64)))
+        profile = Profile(
+            profile.name, profile.created, draw(st.sampled_from([None, "hindustani:yaman", "it's"])), 1.0,
+            profile.reactions, embedding, 7, "0123456789abcdef",
+        )  # fmt: skip
+    return profile
+
+
+def crowded(count: int) -> Profile:
+    """A profile after `count` reactions of every kind in every emotion."""
+    profile = new_profile("crowd", NOW)
+    names = sorted(RANGES)
+    for index in range(count):
+        emotion = EMOTIONS[index % len(EMOTIONS)]
+        kind = KINDS[(index // 8) % len(KINDS)]
+        if kind == WISH:
+            name = names[(index // 88) % len(names)]
+            low, high = RANGES[name]
+            one = reaction(NOW, kind, state_from(emotion=emotion), PLAYED, name, low + (high - low) * (index % 7) / 7.0)
+        else:
+            one = said(kind, emotion)
+        profile = profile.heard(one)
+    assert len(profile.reactions) <= MAX_ROWS
+    return profile

@@ -1,0 +1,141 @@
+"""What a profile teaches the mapper: what was said comes true, little is learned of little, and nothing runs away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kelly_live.analysis.mapping import LearnedMapper
+from kelly_live.analysis.person import asked_for, differences, embedding_of, learn
+from kelly_live.config import resource_root
+from kelly_live.domain import EMOTIONS
+from kelly_live.nets.mapper import USER_RADIUS, DynamicEmotionToMusicMapper, load_net
+from kelly_live.profiles.profile import Profile, from_yaml, new_profile, to_yaml
+from kelly_live.profiles.reaction import ASKED, Reaction, reaction
+from kelly_live.steering import state_from
+from tests.profiles.sample import NOW, crowded, reactions, said, wished
+
+NET = load_net(resource_root("models") / "mapper.safetensors")
+SAD = state_from(emotion="sad")
+
+
+@pytest.fixture
+def net() -> DynamicEmotionToMusicMapper:
+    return load_net(resource_root("models") / "mapper.safetensors")
+
+
+def taught(*some: Reaction) -> Profile:
+    profile = new_profile("anna", NOW)
+    for one in some:
+        profile = profile.heard(one)
+    return learn(NET, profile)
+
+
+def played(profile: Profile | None, emotion: str = "sad") -> dict[str, float]:
+    return dict(zip(ASKED, asked_for(NET, profile, [state_from(emotion=emotion)])[0], strict=True))
+
+
+def test_a_wish_comes_true_and_is_told() -> None:
+    profile = taught(wished("tempo", 60.0))
+    assert played(profile)["tempo"] == pytest.approx(60.0, rel=0.06)
+    told = {(one.emotion, one.parameter): one for one in differences(NET, profile)}
+    sad = told["sad", "tempo"]
+    assert sad.own == pytest.approx(played(profile)["tempo"])
+    assert sad.base == pytest.approx(played(None)["tempo"])
+    assert sad.known > 0.8 > told["happy", "tempo"].known
+    assert 0.0 < sad.spread < 10.0
+    assert told["sad", "level"].known < 0.2  # nobody spoke of it
+
+
+@pytest.mark.parametrize(
+    ("word", "parameter", "sign"),
+    [
+        ("too-fast", "tempo", -1), ("too-slow", "tempo", 1), ("too-dark", "register", 1), ("too-dark", "major", 1),
+        ("too-bright", "register", -1), ("too-busy", "density", -1), ("too-sparse", "density", 1),
+        ("too-loud", "level", -1), ("too-soft", "level", 1),
+    ],
+)  # fmt: skip
+def test_a_word_moves_its_parameter_its_way_and_again_moves_it_further(word: str, parameter: str, sign: int) -> None:
+    profile, last = taught(), played(None)[parameter]
+    for _ in range(3):
+        (asked,) = asked_for(NET, profile, [SAD])
+        profile = learn(NET, profile.heard(reaction(NOW, word, SAD, asked)))
+        now = played(profile)[parameter]
+        assert sign * (now - last) > 0.0
+        last = now
+
+
+def test_a_like_of_the_base_changes_nothing_and_a_dislike_of_it_is_only_noted() -> None:
+    asked = tuple(played(None).values())
+    for kind in ("like", "dislike"):
+        profile = taught(said(kind, asked=asked))
+        assert profile.count == 1
+        assert played(profile) == pytest.approx(played(None), rel=1e-3)
+
+
+def test_a_like_holds_on_and_a_dislike_goes_back() -> None:
+    slow = taught(wished("tempo", 60.0))
+    (asked,) = asked_for(NET, slow, [SAD])
+    liked = learn(NET, slow.heard(said("like", asked=asked)))
+    disliked = learn(NET, slow.heard(said("dislike", asked=asked)))
+    assert played(liked)["tempo"] == pytest.approx(played(slow)["tempo"], rel=0.02)
+    assert played(slow)["tempo"] < played(disliked)["tempo"] < played(None)["tempo"]
+
+
+def test_forgetting_restores_the_base_to_the_bit(net: DynamicEmotionToMusicMapper) -> None:
+    mapper = LearnedMapper(net)
+    base = [mapper(state_from(emotion=name)) for name in EMOTIONS]
+    profile = taught(wished("tempo", 60.0), said("too-dark", "happy"))
+    mapper.play_for(embedding_of(net, profile))
+    assert [mapper(state_from(emotion=name)) for name in EMOTIONS] != base
+    mapper.play_for(embedding_of(net, profile.without()))
+    assert [mapper(state_from(emotion=name)) for name in EMOTIONS] == base
+
+
+def test_forgetting_one_emotion_is_never_having_heard_of_it() -> None:
+    both = taught(wished("tempo", 60.0), wished("density", 0.4, "happy"))
+    assert learn(NET, both.without("sad")) == taught(wished("density", 0.4, "happy"))
+
+
+def test_people_change_places_while_it_plays(net: DynamicEmotionToMusicMapper) -> None:
+    """Each call is wholly for one of them, more of them than the net has places for."""
+    mapper = LearnedMapper(net)
+    people = [embedding_of(net, taught(wished("tempo", float(bpm)))) for bpm in range(50, 150, 5)]
+    alone = []
+    for embedding in people:
+        fresh = LearnedMapper(load_net(resource_root("models") / "mapper.safetensors"))
+        fresh.play_for(embedding)
+        alone.append(fresh(SAD))
+    for embedding, expected in zip(people, alone, strict=True):
+        mapper.play_for(embedding)
+        assert mapper(SAD) == expected
+
+
+def test_what_was_learned_for_another_mapper_is_learned_anew() -> None:
+    profile = taught(wished("tempo", 60.0))
+    stranger = replace(profile, mapper="0" * 16, embedding=(0.1,) * 64)
+    assert torch.equal(embedding_of(NET, stranger), embedding_of(NET, profile))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(reactions(), max_size=12))
+def test_whoever_rates_at_random_stays_in_bounds(some: list[Reaction]) -> None:
+    profile = taught(*some)
+    assert float(embedding_of(NET, profile).norm()) <= USER_RADIUS + 1e-4
+    mapper = LearnedMapper(load_net(resource_root("models") / "mapper.safetensors"))
+    mapper.play_for(embedding_of(NET, profile))
+    for state in (*(state_from(emotion=name) for name in EMOTIONS), *(one.state for one in some)):
+        mapper(state)  # MusicParameters check their own ranges
+    assert from_yaml(to_yaml(profile), "p.yaml") == profile
+    assert learn(NET, profile.without()) == new_profile("anna", NOW)
+
+
+def test_a_full_profile_is_learned_and_survives_its_file() -> None:
+    profile = learn(NET, crowded(600))
+    again = from_yaml(to_yaml(profile), "p.yaml")
+    assert profile.learned_from == 600
+    assert torch.equal(embedding_of(NET, again), embedding_of(NET, profile))

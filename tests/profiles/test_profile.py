@@ -1,0 +1,149 @@
+"""A profile as a value and as a file: nothing is lost, nothing grows without bound, nothing bad gets in."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kelly_live.errors import ConfigError
+from kelly_live.nets.mapper import USER_DIM, USER_RADIUS
+from kelly_live.nets.taste import WISHES
+from kelly_live.profiles import profile as module
+from kelly_live.profiles.profile import (
+    EMBEDDING,
+    MAX_ROWS,
+    NewerFormat,
+    Profile,
+    check_name,
+    from_yaml,
+    new_profile,
+    to_yaml,
+)
+from kelly_live.profiles.reaction import DISLIKE, LIKE, MOST_COUNTED, RANGES, merged
+from kelly_live.safe_yaml import Node
+from tests.profiles.sample import NOW, PLAYED, crowded, profiles, reactions, said, wished
+
+
+def test_what_may_be_wished_is_what_taste_can_learn() -> None:
+    assert {name: (scale.low, scale.high) for name, scale in WISHES.items()} == RANGES
+    assert EMBEDDING == USER_DIM
+    assert pytest.approx(USER_RADIUS, rel=1e-3) == module._FARTHEST
+
+
+@settings(max_examples=60, deadline=None)
+@given(profiles())
+def test_a_profile_survives_its_file(profile: Profile) -> None:
+    assert from_yaml(to_yaml(profile), "p.yaml") == profile
+
+
+def test_three_thousand_reactions_are_bounded_and_all_counted() -> None:
+    profile = crowded(3000)
+    assert profile.count == 3000
+    assert len(profile.reactions) == MAX_ROWS
+    assert len(to_yaml(profile)) < 100_000
+    assert from_yaml(to_yaml(profile), "p.yaml") == profile
+
+
+def test_merging_keeps_the_mean_and_the_count() -> None:
+    both = merged(wished("tempo", 50.0), wished("tempo", 200.0))
+    assert (both.count, both.value) == (2, 100.0)  # half-way as ratios are heard
+    thrice = merged(both, wished("tempo", 100.0))
+    assert (thrice.count, thrice.value) == (3, 100.0)
+    assert thrice.hopes(PLAYED)[0].weight == 3.0
+    assert replace(thrice, count=5000).hopes(PLAYED)[0].weight == MOST_COUNTED
+
+
+@settings(max_examples=60, deadline=None)
+@given(reactions())
+def test_every_reaction_asks_for_something_that_can_be(one) -> None:
+    for hope in one.hopes(PLAYED):
+        low, high = RANGES[hope.parameter]
+        assert low <= hope.value <= high
+        assert 0.0 < hope.weight <= MOST_COUNTED
+
+
+def test_words_want_at_least_a_step_the_other_way() -> None:
+    (slower,) = said("too-fast").hopes(PLAYED)
+    assert slower.value == pytest.approx(80.0 / 2**0.2)
+    assert (slower.parameter, slower.side, slower.weight) == ("tempo", -1, 1.0)
+    higher, brighter = said("too-dark").hopes(PLAYED)
+    assert (higher.value, higher.side, higher.weight) == (74.0, 1, 0.5)
+    assert brighter.value == pytest.approx(0.6)
+    assert said("too-soft", asked=(80.0, 70.0, 1.0, 0.7, 0.4)).hopes(PLAYED) == []  # it cannot be louder
+
+
+def test_a_like_holds_what_was_played_and_a_dislike_goes_half_way_home() -> None:
+    liked = said(LIKE).hopes((120.0, 60.0, 0.3, 1.0, 0.8))
+    assert tuple(hope.value for hope in liked) == PLAYED
+    assert {hope.weight for hope in liked} == {0.3}
+    away = {hope.parameter: hope.value for hope in said(DISLIKE).hopes((125.0, 70.0, 0.3, 0.7, 0.8))}
+    assert away == pytest.approx({"tempo": 100.0, "level": 0.4, "major": 0.6})
+    assert said(DISLIKE).hopes(PLAYED) == []  # the base itself is disliked: nobody knows what else
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "A", "../x", "a/b", "a\\b", ".x", "a.b", "-a", "a-", "a--b", "none", "con", "com1", "a" * 49, "é", "a\n"],
+)
+def test_names_that_are_paths_or_devices_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="no name for a profile") as error:
+        check_name(name)
+    assert "\n" not in str(error.value)
+
+
+GOOD = to_yaml(new_profile("anna", NOW).heard(said("too-fast")))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        (b"format: 1", b"format: one", "line 2: format is 'one'"),
+        (b"name: anna", b"name: ../anna", "no name for a profile"),
+        (b"created: 2026", b"created: last year 2026", "must be like"),
+        (b"too-fast", b"too-hot", "line 7: a reaction does not fit"),
+        (b" 80 ", b" nan ", "tempo is nan"),
+        (b" 80 ", b" 5000 ", "tempo is 5000"),
+        (b" 80 ", b" ", "columns"),
+        (b"Z 1 ", b"Z 0 ", "counts 0"),
+        (b"Z 1 ", b"Z -1 ", "no reaction"),
+        (b"name:", b"shell: rm\nname:", "shell is not known"),
+        (b"name: anna", b"name: !!python/object:os.system anna", "tag"),
+        (b"name:", b"embedding: [1, 2]\nname:", "embedding and the mapper"),
+        (b"name:", b"mapper: '0123456789abcdef'\nembedding: [" + b"1, " * 64 + b"]\nname:", "no longer than 3"),
+    ],
+)
+def test_a_bad_file_is_told_in_one_line(old: bytes, new: bytes, complaint: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError) as error:
+        from_yaml(GOOD.replace(old, new), "p.yaml")
+    assert str(error.value).startswith("p.yaml")
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, len(GOOD)), st.integers(0, 40))
+def test_whatever_stands_in_a_file_is_a_profile_or_a_config_error(noise: bytes, at: int, cut: int) -> None:
+    for data in (noise, GOOD[:at] + noise + GOOD[at + cut :]):
+        complaint = ""
+        try:
+            from_yaml(data, "p.yaml")
+        except ConfigError as error:
+            complaint = str(error)
+        assert "\n" not in complaint
+
+
+def test_an_old_format_is_migrated_and_a_newer_one_is_not_called_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    def from_zero(fields: dict[str, Node]) -> dict[str, Node]:
+        return {("culture" if key == "tradition" else key): node for key, node in fields.items()}
+
+    old = b"format: 0\nname: anna\ncreated: 2026-11-23T00:40:00Z\ntradition: jingju\n"
+    with pytest.raises(ConfigError, match="format 0"):
+        from_yaml(old, "p.yaml")
+    monkeypatch.setitem(module.MIGRATIONS, 0, from_zero)
+    assert from_yaml(old, "p.yaml") == new_profile("anna", NOW, "jingju")
+    with pytest.raises(NewerFormat, match="update kelly-live"):
+        from_yaml(GOOD.replace(b"format: 1", b"format: 2"), "p.yaml")

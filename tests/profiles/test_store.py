@@ -1,0 +1,142 @@
+"""The folder of profiles: private, locked, and nothing in it is ever overwritten by accident."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from kelly_live.errors import ConfigError
+from kelly_live.profiles.profile import MAX_ROWS, new_profile, to_yaml
+from kelly_live.profiles.store import Store
+from tests.profiles.sample import NOW, crowded, said
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "data" / "profiles")
+    store.create(new_profile("anna", NOW))
+    return store
+
+
+def test_what_is_kept_comes_back(store: Store) -> None:
+    changed = store.update("anna", lambda profile: profile.heard(said("too-fast")))
+    assert store.load("Anna ") == changed
+    assert changed.count == 1
+    assert store.update("anna", lambda profile: profile.without()) == new_profile("anna", NOW)
+    assert store.path("anna").read_bytes() == to_yaml(new_profile("anna", NOW))
+
+
+@POSIX
+def test_only_the_user_can_read(store: Store) -> None:
+    store.folder.chmod(0o755)
+    store.path("anna").chmod(0o644)
+    store.update("anna", lambda profile: profile.heard(said("like")))
+    store.use("anna")
+    assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
+    for file in store.folder.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+
+
+def test_a_name_is_made_once(store: Store) -> None:
+    store.update("anna", lambda profile: profile.heard(said("like")))
+    with pytest.raises(ConfigError, match="already"):
+        store.create(new_profile("anna", NOW))
+    assert store.load("anna").count == 1
+
+
+def test_an_unknown_name_tells_near_ones(store: Store) -> None:
+    with pytest.raises(ConfigError, match="did you mean anna"):
+        store.load("ana")
+    with pytest.raises(ConfigError, match="no profile is called"):
+        Store(store.folder / "elsewhere").load("../profiles/anna")
+
+
+@pytest.mark.parametrize("typed", ["../anna", "/etc/passwd", "anna.yaml", "", "a" * 10_000, "\0"])
+def test_no_name_leads_out_of_the_folder(store: Store, typed: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        store.load(typed)
+    assert len(str(error.value)) < 300
+
+
+def test_a_damaged_profile_is_kept_aside_and_named(store: Store) -> None:
+    path = store.path("anna")
+    path.write_bytes(b"format: 1\nname: [")
+    assert store.listed()[0].problem is not None
+    assert path.exists()  # looking moves nothing
+    with pytest.raises(ConfigError, match=r"damaged and was kept as anna\.damaged-\d+T\d+Z\.yaml") as error:
+        store.load("anna")
+    assert "\n" not in str(error.value)
+    assert [kept.read_bytes() for kept in store.kept_aside()] == [b"format: 1\nname: ["]
+    assert store.names() == ()
+    store.create(new_profile("anna", NOW))
+    path.write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="was kept as"):
+        store.update("anna", lambda profile: profile)
+    assert {kept.read_bytes() for kept in store.kept_aside()} == {b"format: 1\nname: [", b"\xff"}
+
+
+def test_a_newer_profile_stays_where_it_is(store: Store) -> None:
+    newer = store.path("anna").read_bytes().replace(b"format: 1", b"format: 9")
+    store.path("anna").write_bytes(newer)
+    with pytest.raises(ConfigError, match="update kelly-live"):
+        store.load("anna")
+    assert store.path("anna").read_bytes() == newer
+    assert store.kept_aside() == ()
+
+
+@POSIX
+def test_links_and_pipes_are_not_read(store: Store, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.yaml"
+    outside.write_bytes(to_yaml(new_profile("link", NOW)))
+    (store.folder / "link.yaml").symlink_to(outside)
+    os.mkfifo(store.folder / "pipe.yaml")
+    for name in ("link", "pipe"):
+        with pytest.raises(ConfigError, match="not a plain file"):
+            store.load(name)
+    with pytest.raises(ConfigError, match="not a plain file"):
+        store.update("link", lambda profile: profile.heard(said("like")))
+    assert outside.read_bytes() == to_yaml(new_profile("link", NOW))
+
+
+def test_the_default_is_kept_until_it_is_gone(store: Store) -> None:
+    assert store.default() is None
+    store.use("ANNA")
+    assert store.default() == "anna"
+    store.delete("anna")
+    assert store.default() is None
+    with pytest.raises(ConfigError, match="no profile"):
+        store.use("anna")
+
+
+def test_two_processes_lose_nothing(store: Store) -> None:
+    code = (
+        "import sys; from pathlib import Path; from kelly_live.profiles.store import Store;"
+        "from tests.profiles.sample import said\n"
+        "for _ in range(20): Store(Path(sys.argv[1])).update('anna', lambda profile: profile.heard(said('like')))"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", code, str(store.folder)], cwd=Path(__file__).parents[2]) for _ in "ab"
+    ]
+    assert [process.wait(timeout=60) for process in both] == [0, 0]
+    assert store.load("anna").count == 40
+
+
+def test_who_waits_too_long_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kelly_live.profiles.store._PATIENCE_SECONDS", 0.0)
+    with store._locked(), pytest.raises(ConfigError, match="another kelly-live"):
+        store.update("anna", lambda profile: profile)
+
+
+def test_a_full_profile_stays_small(store: Store) -> None:
+    full = replace(crowded(2000), name="anna")
+    store.update("anna", lambda profile: full)
+    assert len(store.load("anna").reactions) == MAX_ROWS
+    assert store.path("anna").stat().st_size < 100_000
