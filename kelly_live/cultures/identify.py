@@ -214,7 +214,8 @@ class Piece:
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """How far the pieces of a tradition, put together by mode, are from their corpus in a feature, and how far one half
-    of the corpus is from the other; means over the modes that were played, weighted by their pieces."""
+    of the corpus is from the other (None where it was not measured on tunes, which can be halved); means over the modes
+    that were played, weighted by their pieces."""
 
     ours: float
     halves: float | None
@@ -239,7 +240,7 @@ def likeness(
         together = [getattr(piece.statistics, feature) for piece in pieces if piece.mode == name]
         ours += [distance(np.mean(together, axis=0), own)] * len(together)
         pair = [measured(next((mode for mode in half if mode.name == name), None)) for half in halved]
-        if pair[0] is not None and pair[1] is not None:
+        if pair[0] is not None and pair[1] is not None and not np.array_equal(pair[0], pair[1]):
             halves += [distance(pair[0], pair[1])] * len(together)
         modes += 1
     if not ours:

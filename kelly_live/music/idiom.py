@@ -22,6 +22,7 @@ from kelly_live.domain import ORNAMENTS, Idiom, Metre, MusicParameters, Register
 from kelly_live.music.context import MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import phrase_arc
+from kelly_live.music.harmony import FORM
 from kelly_live.music.rhythm import PACE, beat_strength, middle_beat, ranked_places, wanted
 from kelly_live.music.theory import Key
 
@@ -33,6 +34,9 @@ _SPREAD = 0.55  # of half the register: one standard deviation of how far the me
 _HABIT_CENTS = 260.0  # where nobody measured the steps: small ones, each this much larger is e times rarer
 _REPEAT = 0.35  # and a repeated tone is this much rarer than the smallest step
 _LEAST = 1e-5
+# Phrases come to rest, and long: this share of the time. The line between makes up for it, so that the whole keeps the
+# degrees' measured shares; so much of a resting note's time is the tonic's.
+_REST_SHARE, _REST_TONIC = 0.1, 0.7
 _FELT = 0.6  # of a felt density's ratio to the usual one, as a power: the tradition's pace gives way, but not wholly
 _USUAL_DENSITY = 0.8  # what the mapper asks for when nothing much is felt
 _OCTAVE = 1200.0
@@ -213,7 +217,9 @@ def ladder(idiom: Idiom, key: Key, register: Register) -> Ladder:
     weights = np.array(idiom.degree_weights or (1.0 / key.size,) * key.size)
     sigma = _SPREAD * 50.0 * (register.high - register.low)
     bell = np.exp(-0.5 * ((cents - 100.0 * register.centre) / max(sigma, 100.0)) ** 2)
-    table = _fitted(idiom, cents, degrees, np.maximum(weights, _LEAST), bell)
+    rests = np.array(_rests(idiom, key.size))
+    between = np.maximum(weights - _REST_SHARE * rests, 0.3 * weights) + _LEAST
+    table = _fitted(idiom, cents, degrees, between / between.sum(), bell)
     moves = table / table.sum(axis=1, keepdims=True)
     ahead = [moves]
     for _ in range(_MOST_AHEAD - 1):
@@ -304,16 +310,20 @@ def _anchors(
     `moves` is how many there are from each bar's anchor to the next."""
     rungs, phrase = ladder(idiom, key, register), context.phrase
     steps, heights = np.array(rungs.steps), np.array([key.cents(step) for step in rungs.steps])
-    rest = _resting(idiom, key, register, context)
+    rest = _resting(idiom, key, register, context, phrase.index)
     if context.closing:
         return rest, rest
     found: list[int] = []
-    sigma = 60.0 * (register.high - register.low) / 2.0
+    sigma = 50.0 * (register.high - register.low)
+    before = _resting(idiom, key, register, context, phrase.index - 1)
     for bar in range(phrase.bars):
         rng = dice(context.seed, "idiom anchor", *_return(context, phrase.start_bar + bar))
         swell = 100.0 * register.centre + 150.0 * (2.0 * phrase_arc((bar + 0.5) / phrase.bars) - 1.0)
         chances = np.exp(-0.5 * ((heights - swell) / max(sigma, 200.0)) ** 2)
-        chances = chances * (rungs.arriving(moves[bar - 1])[found[-1]] if found else rungs.weight)
+        if found:
+            chances = chances * rungs.arriving(moves[bar - 1])[found[-1]]
+        else:
+            chances = chances * (rungs.weight if phrase.index == 0 else rungs.ahead[0][before])
         left = sum(moves[bar:])
         if left == 0:
             found.append(rest)
@@ -334,14 +344,27 @@ def _fits(key: Key, steps: npt.NDArray[np.int_], context: MusicContext, beat: fl
     return np.where(apart <= _CHORD_CENTS, 1.0, _OFF_CHORD)
 
 
-def _resting(idiom: Idiom, key: Key, register: Register, context: MusicContext) -> int:
-    """Where a phrase ends: an answer on the tonic; a question on the weightiest other degree, or the second one."""
-    rungs, place = ladder(idiom, key, register), context.phrase.place
-    degree = 0
-    if not (place.closed or context.closing) and key.size > 1:
-        weights = idiom.degree_weights or tuple(0.0 if d == 0 else 1.0 for d in range(key.size))
-        ranked = sorted(range(1, key.size), key=lambda d: -weights[d])
-        degree = ranked[dice(context.seed, "question", context.phrase.index).randrange(min(2, len(ranked)))]
+def _questions(idiom: Idiom, size: int) -> list[int]:
+    """The degrees that a question may end on: the two weightiest but the tonic."""
+    weights = idiom.degree_weights or (1.0,) * size
+    return sorted(range(1, size), key=lambda degree: -weights[degree])[:2]
+
+
+def _rests(idiom: Idiom, size: int) -> list[float]:
+    """How the resting notes' time is shared out among the degrees."""
+    questions = _questions(idiom, size)
+    shares = [0.0] * size
+    shares[0] = _REST_TONIC if questions else 1.0
+    for degree in questions:
+        shares[degree] += (1.0 - _REST_TONIC) / len(questions)
+    return shares
+
+
+def _resting(idiom: Idiom, key: Key, register: Register, context: MusicContext, index: int) -> int:
+    """Where phrase `index` ends, as a place on the ladder: an answer on the tonic, a question on another degree."""
+    rungs, degree, questions = ladder(idiom, key, register), 0, _questions(idiom, key.size)
+    if not (FORM[index % len(FORM)].closed or context.closing) and questions:
+        degree = dice(context.seed, "question", index).choice(questions)
     steps = [i for i, step in enumerate(rungs.steps) if step % key.size == degree]
     heights = [key.cents(step) / 100.0 for step in rungs.steps]
     return min(steps or range(len(heights)), key=lambda i: abs(heights[i] - register.centre))

@@ -169,7 +169,8 @@ def test_more_density_only_adds_notes(low: float, more: float, seed: int) -> Non
 
 
 def test_the_ladder_keeps_both_habits() -> None:
-    """A walk whose habits are known is measured, and found again: each degree, each step, as often as it was."""
+    """A walk whose habits are known is measured, and found again: each degree, each step, as often as it was, the rests
+    at the ends of phrases included."""
     weights = (0.3, 0.15, 0.2, 0.25, 0.1)
     key, register = Key(0, SLENDRO), Register(57, 69, 81)
     steps = np.array(key.steps_within(57, 81))
@@ -181,11 +182,12 @@ def test_the_ladder_keeps_both_habits() -> None:
     sizes = tuple((float(size), float(walk[leaps == size].sum())) for size in np.unique(leaps))
     rungs = idioms.ladder(Idiom("walk", SLENDRO, degrees, sizes), key, register)
     at = rungs.ahead[-1][len(steps) // 2]
+    rests = (0.7, 0.0, 0.15, 0.15, 0.0)  # what phrases end on, a tenth of the time
     for degree, share in enumerate(degrees):
-        assert abs(at[steps % 5 == degree].sum() - share) < 0.01
+        assert abs(0.9 * at[steps % 5 == degree].sum() + 0.1 * rests[degree] - share) < 0.01
     moves = at[:, None] * rungs.ahead[0]
     for size, share in sizes:
-        assert abs(moves[leaps == size].sum() - share) < 0.01
+        assert abs(moves[leaps == size].sum() - share) < 0.02
 
 
 def test_an_answer_ends_on_the_tonic() -> None:
