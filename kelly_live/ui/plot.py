@@ -222,7 +222,9 @@ def _tempo_and_mode(
     axis.set_ylim(low - 0.12 * span, high + 0.85 * span)  # the modes stand in the free space above
     axis.locator_params(axis="y", nbins=3, integer=True)
     starts = [0.0, *times[1:], duration]
-    runs = [(mode, [i for i, _ in run]) for mode, run in groupby(enumerate(parameters), key=lambda pair: pair[1].mode)]
+    runs = [
+        (mode, [i for i, _ in run]) for mode, run in groupby(enumerate(parameters), key=lambda pair: _scale(pair[1]))
+    ]
     for number, (mode, indices) in enumerate(runs):
         start, end = starts[indices[0]], min(starts[indices[-1] + 1], duration)
         axis.axvspan(start, end, ymin=0.72, color=("#EEF0F3", "#DDE1E6")[number % 2], linewidth=0)
@@ -231,6 +233,13 @@ def _tempo_and_mode(
                 (start + end) / 2, 0.86, mode, transform=axis.get_xaxis_transform(), ha="center", va="center", size=8.5
             )
     _beside(axis)
+
+
+def _scale(parameters: MusicParameters) -> str:
+    """What it is played in: a tradition's own mode, a scale, or one of MODES."""
+    idiom = parameters.idiom
+    own = idiom.scale if idiom is not None and idiom.scale is not None else parameters.scale
+    return parameters.mode if own is None else own.name
 
 
 def _piano_roll(axis: Axes, notes: Sequence[SoundingNote], parts: Mapping[int, str]) -> None:

@@ -294,6 +294,49 @@ def test_without_an_idiom_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch
     assert {note.part for note in sink.notes} == {"melody", "chords", "bass", "percussion"}
 
 
+def test_another_mode_waits_for_the_phrase() -> None:
+    """Asked for in the middle of the first phrase, it is there from the second on, and not before."""
+    other = Idiom("pelog", Scale("pelog", (0.0, 119.5, 255.8, 547.1, 672.2, 781.8, 946.9)), texture="monophony")
+    first, then = in_idiom(Idiom("slendro", SLENDRO, texture="monophony")), in_idiom(other)
+    sink = RecordingSink()
+    conductor = Conductor(sink, band(), seed=3, tonic=0, length_bars=9)
+    conductor.play_through(first, lambda beat: first if beat < 6 else then)
+    degrees = {True: set(), False: set()}  # type: dict[bool, set[float]]
+    for note in sink.notes:
+        degrees[note.onset_beats < 15.9].add(round(cents_of(note), 1))
+    assert degrees[True] <= {*SLENDRO.degrees_cents}
+    assert degrees[False] <= {*other.scale.degrees_cents}  # type: ignore[union-attr]
+    assert len(degrees[False]) >= 5
+
+
+def test_a_tradition_that_comes_in_later_keeps_the_bar_that_is_there() -> None:
+    sink = RecordingSink()
+    conductor = Conductor(sink, band(), seed=3, tonic=0, length_bars=13)
+    late = in_idiom(Idiom("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"))
+    conductor.play_through(told(), lambda beat: told() if beat < 6 else late)
+    assert conductor.status().beats_per_bar == 4
+    assert not conductor.status().muted
+    assert max(note.onset_beats for note in sink.part("melody")) > 40.0
+
+
+def test_a_tradition_known_only_by_its_rhythm_keeps_the_band_s_own_tones() -> None:
+    profile = (1.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0, 0.9, 0.0, 0.9, 0.0, 0.0, 0.0)
+    clave = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
+    son = Idiom("son", metres=(Metre("4/4", 1.0, 1.0, (2, 2), profile, (("clave", clave),)),), texture="chordal")
+    sink = played(son, density=1.2, bars=9)
+    where = {round(4 * note.onset_beats) % 16 for note in sink.part("melody")}
+    assert where <= {0, 3, 6, 8, 10, 12}  # 8: where a phrase rests
+    assert {note.pitch for note in sink.part("percussion")} == {75, 64}  # the last bar has a drum
+    assert {round(4 * note.onset_beats) % 16 for note in sink.part("percussion") if note.pitch == 75} == {
+        0,
+        3,
+        6,
+        10,
+        12,
+    }
+    assert sink.part("chords")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
