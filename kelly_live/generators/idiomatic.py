@@ -4,7 +4,8 @@ drone        the tonic and its fifth, plucked round and round; a low tonic benea
 heterophony  a second player of the same melody: simpler, a little late, with graces of its own; a low one for its bones
 parallel     the melody again, a fourth or fifth lower; polyphony adds a held tonic to it
 monophony    the melody alone
-Hand drums take the metre's groups where the tradition has a metre (its own instruments where they were measured).
+Hand drums take the metre's groups where the tradition has a metre (its own instruments where they were measured);
+where it has none, they mark no more than the bar.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ _PLUCKED = 50.0
 LOW_DRUM, HIGH_DRUM = 64, 63
 _INSTRUMENTS = {"clave": (75, 0.0), "bell": (56, 0.5), "conga": (63, 0.9)}
 _STRUCK_BEATS = 0.2
+_MARKED = 0.7  # the density from which a bar without a metre of its own has its beginning struck
 
 
 def sings(parameters: MusicParameters) -> bool:
@@ -123,17 +125,19 @@ def drums(parameters: MusicParameters, context: MusicContext, bar: int, player: 
                 yield _stroke(parameters, context, player, _INSTRUMENTS[name][0], beat, 0.8)
     if measured:
         return
+    if metre is None:  # free in time, or nobody says: at most the bar is marked
+        if parameters.density >= _MARKED:
+            yield _stroke(parameters, context, player, LOW_DRUM, start, 0.8)
+        return
     groups = group_starts(metre, per_bar)
-    measure = float(per_bar) if metre is None else metre.beats
     for position in groups:
-        low = position % measure == 0.0
+        low = position % metre.beats == 0.0
         drum, weight = (LOW_DRUM, 1.0) if low else (HIGH_DRUM, 0.85)
         yield _stroke(parameters, context, player, drum, start + position, weight)
     if parameters.density > 0.8:  # a lively hand fills in between
-        unit = 0.5 if metre is None else metre.unit_beats
         rng = dice(context.seed, "hand", context.phrase.theme, context.phrase.place.letter, bar % 2)
-        for n in range(round(per_bar / unit)):
-            position = n * unit
+        for n in range(round(per_bar / metre.unit_beats)):
+            position = n * metre.unit_beats
             if rng.random() < parameters.density - 0.7 and all(abs(position - group) > 1e-6 for group in groups):
                 yield _stroke(parameters, context, player, HIGH_DRUM, start + position, 0.55)
 
