@@ -95,6 +95,7 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     attacks = []
     for position in sorted(changes | struck_places | broken):
         own = figure[round(2.0 * position) % len(figure)]
+        voices: tuple[int, ...]
         if position in changes:
             voices = (0, 1, 2, 3) if density >= _FULL_DENSITY else (0, 1, 2)
         elif position in struck_places:
