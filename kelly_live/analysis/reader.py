@@ -147,8 +147,8 @@ class LiveEmotionReader:
         rows = torch.from_numpy(np.stack(self._history)).unsqueeze(0).to(self.device)
         # Seconds before now, so that float32 is fine after days of uptime.
         times = torch.tensor([[t - self._times[-1] for t in self._times]], dtype=torch.float32, device=self.device)
-        emotions, affect = self.temporal.evolved(rows[..., : len(EMOTIONS)], times, rows[..., len(EMOTIONS) :])
-        packed = torch.cat((emotions[0, -1], affect[0, -1])).cpu().numpy().astype(np.float64)
+        emotions, affect = self.temporal.newest(rows[..., : len(EMOTIONS)], times, rows[..., len(EMOTIONS) :])
+        packed = torch.cat((emotions[0], affect[0])).cpu().numpy().astype(np.float64)
         return packed[: len(EMOTIONS)], packed[len(EMOTIONS) :]
 
 

@@ -90,13 +90,20 @@ class EmotionTransitionModel(nn.Module):
     def forward(
         self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None = None
     ) -> TemporalOutput:
-        emotions, affect = self.evolved(emotion_sequence, timestamps, extra)
+        emotions, affect = self._evolved(emotion_sequence, timestamps, extra, emotion_sequence.shape[1])
         return TemporalOutput(emotions, self.transition(timestamps.diff(dim=1)), affect)
 
-    def evolved(
+    def newest(
         self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """`forward` without the transitions, which only a forecast needs."""
+        """Evolved emotions `[B, E]` and affect `[B, 3]` of the last step alone: what is used live, at half the cost."""
+        emotions, affect = self._evolved(emotion_sequence, timestamps, extra, 1)
+        return emotions[:, -1], affect[:, -1]
+
+    def _evolved(
+        self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None, newest: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Evolved emotions `[B, newest, E]` and affect `[B, newest, 3]` of the newest steps, each seen from itself."""
         batch, steps, _ = emotion_sequence.shape
         if extra is None:
             extra = emotion_sequence.new_zeros(batch, steps, N_EXTRA)
@@ -109,15 +116,16 @@ class EmotionTransitionModel(nn.Module):
         moments, _ = self.attention(h, h, h, need_weights=False)
         h = self.drop(self.norm(h + moments))
         # Weighted means over the moments, then a small correction: what is heard keeps its scale.
-        apart = (timestamps.unsqueeze(2) - timestamps.unsqueeze(1)).abs()[..., None]
-        fading = (SLOWEST_FADE + functional.softplus(self.fade(h))).unsqueeze(2) * apart
+        here = h[:, -newest:]
+        apart = (timestamps[:, -newest:].unsqueeze(2) - timestamps.unsqueeze(1)).abs()[..., None]
+        fading = (SLOWEST_FADE + functional.softplus(self.fade(here))).unsqueeze(2) * apart
         weight = 0.5 * torch.tanh(self.weigh(h)).unsqueeze(1)
         share = torch.softmax(weight - fading, dim=2)  # [B, step, moment, which mean]
         mean = torch.einsum("bsm,bme->bse", share[..., 0], emotion_sequence)
-        keep = LEAST_TRUST + (1.0 - LEAST_TRUST) * torch.sigmoid(self.keep(h))
-        logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MOST_SHIFT * torch.tanh(self.evolve(h))
+        keep = LEAST_TRUST + (1.0 - LEAST_TRUST) * torch.sigmoid(self.keep(here))
+        logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MOST_SHIFT * torch.tanh(self.evolve(here))
         affect = torch.einsum("bsma,bma->bsa", share[..., 1:], extra[..., :N_AFFECT])
-        affect = affect + MOST_CORRECTION * torch.tanh(self.evolve_affect(h))
+        affect = affect + MOST_CORRECTION * torch.tanh(self.evolve_affect(here))
         return torch.softmax(logits, dim=2), affect.clamp(-1.0, 1.0)
 
     def forecast(

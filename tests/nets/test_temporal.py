@@ -134,3 +134,17 @@ def test_no_training_can_make_it_hold_on_to_an_outburst(seed: int, size: float) 
     extra[0, :16, 1], extra[0, 16:, 1] = 0.7, -0.7
     arousal = model(emotions, torch.arange(32.0)[None] * 0.25, extra).evolved_affect[0, :, 1]
     assert arousal[-1] < -0.1
+
+
+@torch.inference_mode()
+def test_the_newest_step_alone_is_the_last_of_all() -> None:
+    torch.manual_seed(4)
+    model = EmotionTransitionModel().eval()
+    for parameter in model.parameters():
+        parameter.add_(0.3 * torch.randn_like(parameter))
+    emotions, times = torch.softmax(torch.randn(2, 9, 8), dim=2), torch.rand(2, 9).cumsum(dim=1)
+    extra = torch.rand(2, 9, 5)
+    whole = model(emotions, times, extra)
+    newest, affect = model.newest(emotions, times, extra)
+    torch.testing.assert_close(newest, whole.evolved_emotions[:, -1])
+    torch.testing.assert_close(affect, whole.evolved_affect[:, -1])
