@@ -11,9 +11,9 @@ import torch
 from kelly_live.analysis.mapping import relaxed
 from kelly_live.domain import EMOTIONS, EmotionState
 from kelly_live.nets.mapper import DynamicEmotionToMusicMapper, within_radius
-from kelly_live.nets.taste import Wish, fit_taste, told
+from kelly_live.nets.taste import Wish, fit_taste, played, told
 from kelly_live.profiles.profile import Profile
-from kelly_live.profiles.reaction import ASKED
+from kelly_live.profiles.reaction import ASKED, DISLIKE
 from kelly_live.steering import state_from
 
 _LOGARITHMIC = ("tempo", "density")
@@ -49,10 +49,10 @@ def fingerprint(net: DynamicEmotionToMusicMapper) -> str:
 
 def wishes_of(net: DynamicEmotionToMusicMapper, profile: Profile) -> list[Wish]:
     """What the reactions ask for."""
-    if not profile.reactions:
-        return []
-    base = asked_for(net, None, [one.state for one in profile.reactions])
-    hopes = [hope for one, row in zip(profile.reactions, base, strict=True) for hope in one.hopes(row)]
+    disliked = [one for one in profile.reactions if one.kind == DISLIKE]
+    # Only a dislike asks what the base plays; the states of reactions are relaxed already.
+    base = dict(zip(disliked, play_for(net, embedding_of(net, None), [one.state for one in disliked]), strict=True))
+    hopes = [hope for one in profile.reactions for hope in one.hopes(base.get(one, one.asked))]
     return [Wish(hope.state, hope.parameter, hope.value, hope.weight, hope.side) for hope in hopes]
 
 
@@ -79,16 +79,14 @@ def asked_for(
     net: DynamicEmotionToMusicMapper, profile: Profile | None, states: Sequence[EmotionState]
 ) -> list[tuple[float, ...]]:
     """What is played for a person in some states, over ASKED, before any culture."""
-    return play_for(net, embedding_of(net, profile), states)
+    return play_for(net, embedding_of(net, profile), [relaxed(state) for state in states])
 
 
-@torch.no_grad()
 def play_for(
     net: DynamicEmotionToMusicMapper, embedding: torch.Tensor, states: Sequence[EmotionState]
 ) -> list[tuple[float, ...]]:
-    """The same for an embedding `[64]`."""
-    values = _told(net, [], embedding, states)[0]
-    return [tuple(row) for row in values]
+    """The same for an embedding `[64]`, and states as the mapper takes them (`relaxed`)."""
+    return [tuple(row) for row in _plain(played(net, embedding, states, ASKED))] if states else []
 
 
 def differences(net: DynamicEmotionToMusicMapper, profile: Profile) -> list[Difference]:
@@ -114,7 +112,11 @@ def _told(
     """Values, spreads and prior spreads `[states][ASKED]`; values in their own units, spreads in even steps."""
     asked = [(relaxed(state), name) for state in states for name in ASKED]
     answer = told(net, wishes, embedding, asked)
-    values, spread, prior = (numbers.reshape(len(states), len(ASKED)).tolist() for numbers in answer)
-    by_name = (zip(ASKED, row, strict=True) for row in values)
-    plain = [[2.0**value if name in _LOGARITHMIC else value for name, value in row] for row in by_name]
-    return plain, spread, prior
+    values, spread, prior = (numbers.reshape(len(states), len(ASKED)) for numbers in answer)
+    return _plain(values), spread.tolist(), prior.tolist()
+
+
+def _plain(values: torch.Tensor) -> list[list[float]]:
+    """Rows over ASKED in their own units, from even steps."""
+    rows = (zip(ASKED, row, strict=True) for row in values.tolist())
+    return [[2.0**value if name in _LOGARITHMIC else value for name, value in row] for row in rows]

@@ -283,6 +283,52 @@ def delete(name: str, yes: bool, debug: bool) -> None:
     click.echo(f"deleted {store.delete(name)}")
 
 
+@command.command()
+@click.option("--listeners", type=click.IntRange(2, 10_000), default=60, show_default=True, help="Of each kind.")
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same listeners.")
+@click.option("--emotify", type=INPUT_FILE, help="Also what real listeners agree on: emotify_listeners.csv.")
+@click.option("--picture", type=OUTPUT_FILE, help="Also draw the curve (PNG).")
+@JSON
+@DEBUG
+def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | None, as_json: bool, debug: bool) -> None:
+    """How well is a taste learned? Simulated listeners, held-out preferences, 95 % intervals; minutes."""
+    from kelly_live.cli.parts import check_outputs
+    from kelly_live.training import simulated_listeners as simulated
+
+    check_outputs([picture])
+    real = None if emotify is None else simulated.real_likes(emotify)
+    net = _net()
+    rows = [row for kind in simulated.POPULATIONS for row in simulated.simulate(net, kind, listeners, seed)]
+    spilt = simulated.spills(net, seed)
+    if picture is not None:
+        from kelly_live.atomic import write_atomically
+        from kelly_live.ui.learning import Curve, draw_learning
+
+        curves = []
+        for kind in simulated.POPULATIONS:
+            own = [row for row in rows if row.population == kind]
+            points = tuple((row.agreement.mean, row.agreement.low, row.agreement.high) for row in own)
+            none = own[0].agreement.mean - own[0].over_none.mean
+            curves.append(Curve(kind, tuple(row.reactions for row in own), points, none))
+        write_atomically(picture, draw_learning(curves))
+        click.echo(f"wrote {picture}", err=True)
+    if as_json:
+        answer = {
+            "learned": [asdict(row) for row in rows],
+            "spills": [asdict(row) for row in spilt],
+            "emotify": None if real is None else asdict(real),
+        }
+        click.echo(json.dumps(answer))
+        return
+    click.echo(simulated.learned_table(rows))
+    click.echo(f"\n{simulated.spills_table(spilt)}")
+    if real is not None:
+        click.echo(
+            f"\nEmotify: {real.ratings} ratings of {real.tracks} tracks, {real.liked:.0%} liked, {real.disliked:.0%} "
+            f"disliked; two listeners of a track agree on {real.agreement:.3f}, chance {real.chance:.3f}"
+        )
+
+
 def told(found: Sequence[Difference], emotion: str) -> str:
     """One emotion's differences in words: those that are at least as large as their doubt, with it."""
     said = []

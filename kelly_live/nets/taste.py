@@ -22,7 +22,7 @@ from kelly_live.nets.mapper import USER_DIM, USER_RADIUS, DynamicEmotionToMusicM
 MAX_WEIGHT = 100.0  # of one wish
 _MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
 _STEPS = 12
-_SETTLED = 1e-4  # of the regret; a step that gains less ends the search
+_SETTLED = 1e-3  # of the regret; a step that gains less ends the search
 _HALVINGS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 
 
@@ -117,10 +117,6 @@ class _Rows:
             values = values.index_put((rows,), WISHES[name].even(WISHES[name].read(music)[rows]))
         return values
 
-    def at(self, embedding: Tensor) -> Tensor:
-        with torch.no_grad():
-            return self.played(embedding.expand(len(self._vad), -1))
-
     def with_slopes(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """What is played `[n]` and its derivatives by the embedding `[n, 64]`: no row depends on another's taste."""
         with torch.enable_grad():
@@ -128,6 +124,16 @@ class _Rows:
             values = self.played(each)
             (slopes,) = torch.autograd.grad(values.sum(), each)
         return values.detach(), torch.nan_to_num(slopes, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+class _Place(NamedTuple):
+    """A taste, its regret, and Gauss-Newton's matrix `[64, 64]` (prior included) and right-hand side `[64]` for the
+    taste that would be better."""
+
+    embedding: Tensor
+    regret: float
+    matrix: Tensor
+    right: Tensor
 
 
 class _Problem:
@@ -148,20 +154,16 @@ class _Problem:
         missed = torch.nan_to_num((values - self._wanted) / self._error)
         return torch.where(self._side * missed > 0.0, torch.zeros_like(missed), missed)
 
-    def regret(self, embedding: Tensor) -> float:
-        missed = self._missed(self._rows.at(embedding))
-        return float(0.5 * (embedding**2).sum() + (self._weight * 2.5 * torch.log1p(missed**2 / 4.0)).sum())
-
-    def normal(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
-        """Gauss-Newton's matrix `[64, 64]`, prior included, and right-hand side `[64]` for the whole embedding."""
+    def at(self, embedding: Tensor) -> _Place:
+        """The regret of a taste, and from where to go on."""
         values, slopes = self._rows.with_slopes(embedding)
         missed, slopes = self._missed(values), slopes / self._error[:, None]
         content = (missed == 0.0) & (self._side != 0.0)
         strength = torch.where(content, torch.zeros_like(missed), self._weight * 1.25 / (1.0 + missed**2 / 4.0))
         pulled = slopes.T * strength
         matrix: Tensor = torch.eye(USER_DIM, device=embedding.device) + pulled @ slopes
-        right: Tensor = pulled @ (slopes @ embedding - missed)
-        return matrix, right
+        regret = 0.5 * (embedding**2).sum() + (self._weight * 2.5 * torch.log1p(missed**2 / 4.0)).sum()
+        return _Place(embedding, float(regret), matrix, pulled @ (slopes @ embedding - missed))
 
 
 def fit_taste(net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> Tensor:
@@ -171,17 +173,27 @@ def fit_taste(net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> Tenso
     if not active:
         return embedding
     problem = _Problem(net, active)
-    regret = problem.regret(embedding)
+    here = problem.at(embedding)
     for _ in range(_STEPS):
-        goal = _inside(*problem.normal(embedding))
-        tried = ((candidate, problem.regret(candidate)) for candidate in _between(embedding, goal))
-        better = next((found for found in tried if found[1] < regret), None)
+        way = _inside(here.matrix, here.right) - here.embedding
+        tried = (problem.at(here.embedding + share * way) for share in _HALVINGS)
+        better = next((place for place in tried if place.regret < here.regret), None)
         if better is None:
             break
-        gained, (embedding, regret) = regret - better[1], better
-        if gained < _SETTLED * max(regret, 1.0):
+        gained, here = here.regret - better.regret, better
+        if gained < _SETTLED * max(here.regret, 1.0):
             break
-    return within_radius(embedding)
+    return within_radius(here.embedding)
+
+
+@torch.no_grad()
+def played(
+    net: DynamicEmotionToMusicMapper, embedding: Tensor, states: Sequence[EmotionState], names: Sequence[str]
+) -> Tensor:
+    """What a taste `[64]`, or one for each state `[states, 64]`, plays `[states, names]`, on scales of even steps."""
+    rows = _Rows(net, [state for state in states for _ in names], [name for _ in states for name in names])
+    each = embedding.expand(len(states), -1).repeat_interleave(len(names), dim=0)
+    return rows.played(each).reshape(len(states), len(names))
 
 
 def told(
@@ -195,17 +207,16 @@ def told(
     values, slopes = _Rows(net, [state for state, _ in asked], [name for _, name in asked]).with_slopes(embedding)
     matrix = torch.eye(USER_DIM, device=embedding.device)
     if active:
-        matrix, _ = _Problem(net, active).normal(embedding)
+        matrix = _Problem(net, active).at(embedding).matrix
     variance = (slopes * torch.linalg.solve(matrix, slopes.T).T).sum(-1)
     return Told(values, variance.clamp(min=0.0).sqrt(), slopes.norm(dim=-1))
 
 
-def _between(here: Tensor, there: Tensor) -> list[Tensor]:
-    return [here + share * (there - here) for share in _HALVINGS]
-
-
 def _inside(matrix: Tensor, right: Tensor) -> Tensor:
     """The solution of `matrix` x = `right`, or the best one within USER_RADIUS: damped just enough (Levenberg)."""
+    free: Tensor = torch.linalg.solve(matrix.double(), right.double())
+    if float(free.norm()) <= USER_RADIUS:
+        return free.to(right)
     sizes, ways = torch.linalg.eigh(matrix.double())
     along = ways.T @ right.double()
 
@@ -214,14 +225,11 @@ def _inside(matrix: Tensor, right: Tensor) -> Tensor:
         return shrunk
 
     low, high = 0.0, 1.0
-    if float(solved(0.0).norm()) > USER_RADIUS:
-        while float(solved(high).norm()) > USER_RADIUS:
-            high *= 4.0
-        for _ in range(40):
-            middle = (low + high) / 2.0
-            low, high = (middle, high) if float(solved(middle).norm()) > USER_RADIUS else (low, middle)
-    else:
-        high = 0.0
+    while float(solved(high).norm()) > USER_RADIUS:
+        high *= 4.0
+    for _ in range(40):
+        middle = (low + high) / 2.0
+        low, high = (middle, high) if float(solved(middle).norm()) > USER_RADIUS else (low, middle)
     found: Tensor = (ways @ solved(high)).to(right)
     return found
 
