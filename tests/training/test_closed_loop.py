@@ -117,7 +117,7 @@ def test_nothing_is_rendered_or_heard_twice(symbolic: Path, tmp_path: Path, hall
     first = judged(symbolic, tmp_path)
     once = len(hall)
     assert once > 40
-    assert judged(symbolic, tmp_path).scores == first.scores
+    assert repr(judged(symbolic, tmp_path).scores) == repr(first.scores)  # as text, where nan equals nan
     assert len(hall) == once
 
 
