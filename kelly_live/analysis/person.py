@@ -10,7 +10,7 @@ import torch
 
 from kelly_live.analysis.mapping import relaxed
 from kelly_live.domain import EMOTIONS, EmotionState
-from kelly_live.nets.mapper import DynamicEmotionToMusicMapper, within_radius
+from kelly_live.nets.mapper import OWN_TASTE, SHARED_TASTE, TASTE_WAYS, DynamicEmotionToMusicMapper, within_radius
 from kelly_live.nets.taste import Wish, fit_taste, played, told
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import ASKED, DISLIKE
@@ -39,7 +39,7 @@ class Difference:
 
 def fingerprint(net: DynamicEmotionToMusicMapper) -> str:
     """16 hex digits that differ between trained mappers: an embedding means nothing to another one."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"taste {TASTE_WAYS} {SHARED_TASTE} {OWN_TASTE}".encode())
     for name, tensor in sorted(net.state_dict().items()):
         if not name.startswith("user."):  # who is remembered changes no one else's music
             digest.update(name.encode())

@@ -10,8 +10,9 @@ pieces have, and no median leaves the range that labelled pieces themselves keep
 
 Users: a person's embedding (64 numbers, a priori N(0, 1) each) moves the raw outputs along the ways in which songs of
 the same emotion differ from each other (`set_basis`, measured in training), so a hint about one parameter also moves
-what goes with it in real music. A third of the numbers hold everywhere; the other two thirds turn with valence and with
-arousal, so that a wish about sad music changes happy music less. At zero the mapping is the base, to the bit.
+what goes with it in real music. A ninth of the numbers hold everywhere; each of the other eighths only as far as one
+emotion is felt, so that a wish about sad music changes happy music a third as much. At zero the mapping is the base, to
+the bit.
 """
 
 from __future__ import annotations
@@ -44,11 +45,20 @@ DENSITY_TOP = 3.0
 KIND = "mapper"
 CORPUS_PREFIX = "corpus."  # weights of a checkpoint that only training needs: what is constant between its corpora
 USER_DIM = 64
-USER_WAYS = USER_DIM // 3  # ways in which a taste may differ: as many everywhere, with valence and with arousal
+USER_WAYS = USER_DIM // 3  # ways in which songs differ that a basis keeps, the largest first
+TASTE_WAYS = USER_DIM // (1 + len(EMOTIONS))  # of these, in which a taste may differ everywhere and in each emotion
+# Variances of a taste, in those of songs: what emotions share, and what each adds of its own where it is certain.
+SHARED_TASTE, OWN_TASTE = 0.5, 1.0
 USER_RADIUS = 3.0  # standard deviations; no taste goes further from the base than this
 QUANTILES = (0.2, 0.5, 0.8)
 _NO_EDGE = 1e3  # standard deviations; an edge so far out that it bends nothing
 _LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
+
+
+def _shares(probabilities: Tensor) -> Tensor:
+    """Rows that sum to 1, or to 0 where nothing is felt, of whatever was given."""
+    p = torch.clamp(torch.nan_to_num(probabilities), 0.0, 1.0)
+    return p / torch.clamp(p.sum(-1, keepdim=True), min=1e-6)
 
 
 def _soft_limit(values: Tensor, limit: float) -> Tensor:
@@ -137,8 +147,7 @@ class DynamicEmotionToMusicMapper(nn.Module):
 
     def raw(self, probabilities: Tensor, vad: Tensor) -> Tensor:
         """Unbounded outputs `[B, outputs]` of the base mapping, from probabilities `[B, E]` and vad `[B, 3]`."""
-        p = torch.clamp(torch.nan_to_num(probabilities), 0.0, 1.0)
-        p = p / torch.clamp(p.sum(-1, keepdim=True), min=1e-6)
+        p = _shares(probabilities)
         place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
         features = torch.cat([p, place, p @ self.anchors], dim=-1)
         outputs: Tensor = self.linear(features) + self.bend(self.body(features))
@@ -167,11 +176,15 @@ class DynamicEmotionToMusicMapper(nn.Module):
         """Columns `[outputs, USER_WAYS]`: how far one standard deviation of each way of differing moves raw outputs."""
         self.basis.copy_(basis)
 
-    def taste(self, embedding: Tensor, vad: Tensor) -> Tensor:
-        """What embeddings `[B, 64]` add to the raw outputs at states `[B, 3]`; 0 for a zero embedding."""
-        everywhere, valence, arousal = (embedding[:, i * USER_WAYS : (i + 1) * USER_WAYS] for i in range(3))
-        place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
-        moved: Tensor = (everywhere + place[:, :1] * valence + place[:, 1:2] * arousal) @ self.basis.T
+    def taste(self, embedding: Tensor, probabilities: Tensor) -> Tensor:
+        """What embeddings `[B, 64]` add to the raw outputs where emotions `[B, E]` are felt; 0 for a zero embedding."""
+        felt = _shares(probabilities)[:, : len(EMOTIONS)]
+        felt = torch.cat([torch.full_like(felt[:, :1], SHARED_TASTE**0.5), OWN_TASTE**0.5 * felt], dim=-1)
+        ways = embedding[:, : felt.shape[1] * TASTE_WAYS].reshape(len(embedding), felt.shape[1], TASTE_WAYS)
+        kept, whole = self.basis[:, :TASTE_WAYS], self.basis.norm(dim=1, keepdim=True)
+        # What the smaller ways would add is not lost: each output may differ as much as songs do in all ways.
+        kept = kept * (whole / torch.clamp(kept.norm(dim=1, keepdim=True), min=1e-9))
+        moved: Tensor = (felt[:, :, None] * ways).sum(1) @ kept.T
         return moved
 
     def embedding_of(self, user: Tensor) -> Tensor:
@@ -246,7 +259,7 @@ class DynamicEmotionToMusicMapper(nn.Module):
         median = middle_of + half * torch.tanh((quantiles[1] - middle_of) / torch.clamp(half, min=1e-3))
         quantiles = quantiles + (median - quantiles[1])
         if embedding is not None:  # after the edges: a person may want what labelled pieces do not do
-            wanted = self.unpack(raw + self.taste(embedding, vad))
+            wanted = self.unpack(raw + self.taste(embedding, probabilities))
             quantiles = quantiles + (wanted.location - spread.location)
             spread = wanted
         values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)

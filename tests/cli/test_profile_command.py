@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import mido
@@ -51,7 +52,7 @@ def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
     assert run("profile", "show", "anna") == 0
     shown = capsys.readouterr().out
     assert "anna: 2 reactions" in shown
-    assert "your sad (2 of these): slower (-2" in shown
+    assert re.search(r"your sad \(2 of these\): slower \(-[12]\d ± \d BPM; [89]\d% known\)", shown), shown
     assert run("profile", "show", "anna", "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["reactions"], told["learned_from"], len(told["differences"])) == (2, 2, 40)

@@ -50,6 +50,16 @@ def test_who_wants_sad_slower_gets_sad_slower_happy_less_so_and_nobody_else_noti
     assert tempo(net, SAD, 2) == tempo(net, SAD, 0) == base[SAD]
 
 
+def test_a_wish_stays_mostly_with_its_emotion(net: DynamicEmotionToMusicMapper) -> None:
+    """Neighbours included: who wants sad slower says little of anger, though both are unpleasant."""
+    states = [state_from(emotion=name) for name in EMOTIONS]
+    base = [tempo(net, state) for state in states]
+    learn_user(net, 1, [Wish(SAD, "tempo", 60.0)])
+    moved = {n: math.log2(b / tempo(net, s, 1)) for n, s, b in zip(EMOTIONS, states, base, strict=True)}
+    sad = moved.pop("sad")
+    assert all(0.0 < other < 0.5 * sad for other in moved.values())
+
+
 def test_a_wish_moves_what_goes_with_it_in_real_music(net: DynamicEmotionToMusicMapper) -> None:
     """Slower songs of the same emotion hold more notes a beat: nobody asked for it, the songs say so."""
     learn_user(net, 3, [Wish(SAD, "tempo", 60.0)])
