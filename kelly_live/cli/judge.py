@@ -35,8 +35,16 @@ def command(
     on, and ask two judges, fitted on EMOPIA's train part, what they feel: beside what they say of people's own playing
     (EMOPIA's val part)."""
     from kelly_live.config import resource_root
+    from kelly_live.errors import ConfigError
     from kelly_live.training.closed_loop import close_the_loop
+    from kelly_live.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS
 
+    for soundfont in (*SOUNDFONTS, HELD_OUT_SOUNDFONT):  # before the long listening, not after it
+        if not soundfont.is_file():
+            raise ConfigError(
+                f"the soundfont {soundfont} is missing, and the judges hear music rendered with it; apt install "
+                "fluid-soundfont-gm musescore-general-soundfont-small timgm6mb-soundfont"
+            )
     models = resource_root("models")
     loop = close_the_loop(
         symbolic, cache, models / "emotion.safetensors", composer(_mapper(mapper)),

@@ -11,7 +11,7 @@ import pytest
 
 from kelly_live.cli.judge import PIECE_SECONDS, composer
 from kelly_live.cli.parts import make_mapper
-from kelly_live.training import closed_loop
+from kelly_live.training import closed_loop, render
 from kelly_live.training.evaluation import Score
 from tests.cli.test_commands import run
 
@@ -20,6 +20,16 @@ LOOP = closed_loop.ClosedLoop(
     confusions=(closed_loop.Confusion("notes judge", "human", tuple((1, 2, 3, 4) for _ in range(4))),),
     judges={"notes": {"clips": 767, "songs": 290, "validated": 0.65, "strengths": (0.1, 10.0, 10.0)}},
 )
+
+
+@pytest.fixture(autouse=True)
+def soundfonts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Soundfonts that are there, on any machine; nothing here renders with them."""
+    font = tmp_path / "there.sf2"
+    font.touch()
+    monkeypatch.setattr(render, "SOUNDFONTS", (font,))
+    monkeypatch.setattr(render, "HELD_OUT_SOUNDFONT", font)
+    return font
 
 
 def sounding(midi: bytes) -> list[tuple[int, int, int]]:
@@ -75,3 +85,12 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert run("judge", "--symbolic", tmp_path, "--mapper", tmp_path / "none.safetensors") == 1
     errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kelly-live:")]
     assert len(errors) == 2
+
+
+def test_a_missing_soundfont_is_told_before_the_listening(
+    soundfonts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(closed_loop, "close_the_loop", lambda *args, **options: pytest.fail("it listened"))
+    soundfonts.unlink()
+    assert run("judge", "--symbolic", "x") == 1
+    assert "timgm6mb-soundfont" in capsys.readouterr().err
