@@ -24,10 +24,11 @@ import torch
 from kelly_live.analysis.features import FeatureStream
 from kelly_live.domain import EMOTIONS, NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.errors import AudioError
-from kelly_live.nets.checkpoint import load_checkpoint, load_weights
+from kelly_live.nets.checkpoint import load_checkpoint, rebuilt
 from kelly_live.nets.device import choose_device
 from kelly_live.nets.emotion import EmotionOutput, EmotionStream, MultiScaleEmotionNet
 from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
+from kelly_live.nets.system import load_part
 from kelly_live.nets.temporal import EmotionTransitionModel
 
 HISTORY_STEPS = 32  # 8 s of hops
@@ -154,26 +155,22 @@ class LiveEmotionReader:
 
 def load_emotion_net(path: Path) -> MultiScaleEmotionNet:
     """The emotion net of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
-    checkpoint = load_checkpoint(path, "emotion")
-    net = MultiScaleEmotionNet(**checkpoint.config)
-    load_weights(net, checkpoint, path)
-    return net.eval()
+    return rebuilt(MultiScaleEmotionNet, load_checkpoint(path, "emotion"), path)
 
 
 def load_temporal_model(path: Path) -> EmotionTransitionModel:
     """The temporal model of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
-    checkpoint = load_checkpoint(path, "temporal")
-    model = EmotionTransitionModel(**checkpoint.config)
-    load_weights(model, checkpoint, path)
-    return model.eval()
+    return rebuilt(EmotionTransitionModel, load_checkpoint(path, "temporal"), path)
 
 
-def load_reader(models_dir: Path, device: str = "auto", *, torch_threads: int | None = None) -> LiveEmotionReader:
-    """The shipped reader: `emotion.safetensors` and `temporal.safetensors` of `models_dir`, on `device` (auto, cpu,
-    cuda, mps). `torch_threads` sets torch's CPU threads for the whole process. Raises ModelError or ConfigError."""
+def load_reader(models: Path, device: str = "auto", *, torch_threads: int | None = None) -> LiveEmotionReader:
+    """The shipped reader: `emotion.safetensors` and `temporal.safetensors` of the folder `models`, or those parts of
+    one file (`train system`), on `device` (auto, cpu, cuda, mps). `torch_threads` sets torch's CPU threads for the
+    whole process. Raises ModelError or ConfigError."""
     if torch_threads is not None:
         torch.set_num_threads(torch_threads)
     chosen = choose_device(device)
-    net = load_emotion_net(models_dir / "emotion.safetensors")
-    temporal = load_temporal_model(models_dir / "temporal.safetensors")
+    net, temporal = load_part(models, "emotion"), load_part(models, "temporal")
+    assert isinstance(net, MultiScaleEmotionNet)
+    assert isinstance(temporal, EmotionTransitionModel)
     return LiveEmotionReader(net, temporal, chosen)

@@ -4,9 +4,10 @@ net (kind and config) and to trust it (the card: sources, licences, measured sco
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kelly_live.atomic import write_atomically
 from kelly_live.errors import ModelError
@@ -14,7 +15,9 @@ from kelly_live.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
+N = TypeVar("N", bound="torch.nn.Module")
 FORMAT = "kelly-live/1"
+CORPUS_PREFIX = "corpus."  # weights of a checkpoint that only training needs: what is constant between its corpora
 MAX_BYTES = 256 * 1024 * 1024
 
 
@@ -67,6 +70,21 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
             )
     except (SafetensorError, KeyError, json.JSONDecodeError) as error:
         raise ModelError(f"the checkpoint {path} is damaged ({error}); reinstall kelly-live") from error
+
+
+def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
+    """The net that `make` makes of the checkpoint's config, with its weights but those that only training needs, in
+    eval mode. Raises ModelError."""
+    try:
+        net = make(**checkpoint.config)
+    except TypeError as error:
+        raise ModelError(
+            f"the checkpoint {path} has a config that does not fit ({error}); reinstall kelly-live"
+        ) from error
+    played = {name: weight for name, weight in checkpoint.weights.items() if not name.startswith(CORPUS_PREFIX)}
+    load_weights(net, replace(checkpoint, weights=played), path)
+    net.eval()
+    return net
 
 
 def load_weights(net: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:

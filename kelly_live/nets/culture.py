@@ -15,8 +15,8 @@ import torch
 from torch import nn
 
 from kelly_live.domain import EMOTIONS, MODES, RHYTHMS
-from kelly_live.errors import ConfigError, ModelError
-from kelly_live.nets.checkpoint import load_checkpoint, load_weights
+from kelly_live.errors import ConfigError
+from kelly_live.nets.checkpoint import load_checkpoint, rebuilt
 
 KIND = "culture"
 NONE = 0  # the id of no culture, no region, no language
@@ -113,12 +113,4 @@ class CulturalContextAdapter(nn.Module):
 
 def load_culture_adapter(path: Path) -> CulturalContextAdapter:
     """The adapter of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
-    checkpoint = load_checkpoint(path, KIND)
-    try:
-        net = CulturalContextAdapter(**checkpoint.config)
-    except TypeError as error:
-        raise ModelError(
-            f"the checkpoint {path} has a config that does not fit ({error}); reinstall kelly-live"
-        ) from error
-    load_weights(net, checkpoint, path)
-    return net.eval()
+    return rebuilt(CulturalContextAdapter, load_checkpoint(path, KIND), path)

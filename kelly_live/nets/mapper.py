@@ -18,7 +18,7 @@ the bit.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
 
@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kelly_live.domain import EMOTION_VAD, EMOTIONS, MODES, RHYTHMS
-from kelly_live.errors import ConfigError, ModelError
-from kelly_live.nets.checkpoint import load_checkpoint, load_weights
+from kelly_live.errors import ConfigError
+from kelly_live.nets.checkpoint import load_checkpoint, rebuilt
 
 # Scalars are learned on scales without bounds: log2 of BPM; MIDI notes; log2 of semitones, of velocity share, …; `rate`
 # is log2 of melody notes a second, which needs no beat to be measured: what is played as density is rate over tempo.
@@ -43,7 +43,6 @@ REGISTER_NOTES = (24.0, 72.0)
 REGISTER_SPAN_NOTES = 48.0
 DENSITY_TOP = 3.0
 KIND = "mapper"
-CORPUS_PREFIX = "corpus."  # weights of a checkpoint that only training needs: what is constant between its corpora
 USER_DIM = 64
 USER_WAYS = USER_DIM // 3  # ways in which songs differ that a basis keeps, the largest first
 TASTE_WAYS = USER_DIM // (1 + len(EMOTIONS))  # of these, in which a taste may differ everywhere and in each emotion
@@ -360,13 +359,4 @@ def _coloured(music: dict[str, Tensor], culture: dict[str, Tensor], strength: fl
 
 def load_net(path: Path) -> DynamicEmotionToMusicMapper:
     """The trained net of a checkpoint, on the CPU and ready to map. Raises ModelError."""
-    checkpoint = load_checkpoint(path, KIND)
-    try:
-        net = DynamicEmotionToMusicMapper(**checkpoint.config)
-    except TypeError as error:
-        raise ModelError(
-            f"the checkpoint {path} has a config that does not fit ({error}); reinstall kelly-live"
-        ) from error
-    played = {name: weight for name, weight in checkpoint.weights.items() if not name.startswith(CORPUS_PREFIX)}
-    load_weights(net, replace(checkpoint, weights=played), path)
-    return net.eval()
+    return rebuilt(DynamicEmotionToMusicMapper, load_checkpoint(path, KIND), path)

@@ -13,10 +13,10 @@ import torch
 from torch import nn
 
 from kelly_live.errors import ModelError
-from kelly_live.nets.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from kelly_live.nets.checkpoint import Checkpoint, load_checkpoint, rebuilt, save_checkpoint
 from kelly_live.nets.culture import CulturalContextAdapter, CultureOutput
 from kelly_live.nets.emotion import EmotionOutput, MultiScaleEmotionNet
-from kelly_live.nets.mapper import CORPUS_PREFIX, DynamicEmotionToMusicMapper
+from kelly_live.nets.mapper import DynamicEmotionToMusicMapper
 from kelly_live.nets.temporal import EmotionTransitionModel, TemporalOutput
 
 KIND = "system"
@@ -91,20 +91,19 @@ class KellySystem(nn.Module):
 
 def load_system(path: Path) -> KellySystem:
     """The system of a folder with a checkpoint a part, or of one file, on the CPU, in eval mode. Raises ModelError."""
-    return KellySystem(**{name: load_part(path, name) for name in PARTS}).eval()  # type: ignore[arg-type]
+    whole = load_checkpoint(path, KIND) if path.is_file() else None
+    return KellySystem(**{name: _part(path, name, whole) for name in PARTS}).eval()  # type: ignore[arg-type]
 
 
 def load_part(path: Path, name: str) -> nn.Module:
     """One of PARTS, from a folder of checkpoints or from one file, on the CPU, in eval mode. Raises ModelError."""
-    where = path if path.is_file() else path / f"{name}.safetensors"
-    checkpoint = _of_file(path, name) if path.is_file() else load_checkpoint(where, name)
-    try:
-        net = PARTS[name](**checkpoint.config)
-    except TypeError as error:
-        raise ModelError(f"{where} has a config that does not fit ({error}); reinstall kelly-live") from error
-    played = {key: w for key, w in checkpoint.weights.items() if not key.startswith(CORPUS_PREFIX)}
-    load_weights(net, Checkpoint(name, checkpoint.config, checkpoint.card, played), where)
-    return net.eval()
+    return _part(path, name, load_checkpoint(path, KIND) if path.is_file() else None)
+
+
+def _part(path: Path, name: str, whole: Checkpoint | None) -> nn.Module:
+    where = path / f"{name}.safetensors" if whole is None else path
+    checkpoint = load_checkpoint(where, name) if whole is None else _of_whole(path, name, whole)
+    return rebuilt(PARTS[name], checkpoint, where)
 
 
 def part_cards(folder: Path) -> dict[str, Any]:
@@ -122,8 +121,7 @@ def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
     save_checkpoint(path, Checkpoint(KIND, system.config, cards, weights))
 
 
-def _of_file(path: Path, name: str) -> Checkpoint:
-    whole = load_checkpoint(path, KIND)
+def _of_whole(path: Path, name: str, whole: Checkpoint) -> Checkpoint:
     if name not in whole.config:
         raise ModelError(f"{path} lacks the {name} net; it is not a whole system: make it with `train system`")
     weights = {key.removeprefix(f"{name}."): w for key, w in whole.weights.items() if key.startswith(f"{name}.")}

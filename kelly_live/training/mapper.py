@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from kelly_live.atomic import write_atomically
-from kelly_live.nets.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
-from kelly_live.nets.mapper import CORPUS_PREFIX, KIND, SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, load_net
+from kelly_live.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from kelly_live.nets.mapper import KIND, SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, load_net
 from kelly_live.training.cues import Evidence, evidence, measure_cues
 from kelly_live.training.differences import user_basis
 from kelly_live.training.mapper_card import card_markdown, make_card

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from kelly_live.analysis.reader import HISTORY_STEPS, LiveEmotionReader, load_reader
+from kelly_live.config import resource_root
 from kelly_live.domain import EMOTIONS, AudioWindow, EmotionState
 from kelly_live.errors import AudioError, ModelError
 from kelly_live.nets.checkpoint import Checkpoint, save_checkpoint
 from kelly_live.nets.emotion import MultiScaleEmotionNet
+from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE
+from kelly_live.nets.system import load_system, save_system
 from kelly_live.nets.temporal import EmotionTransitionModel
 from tests.nets.test_emotion import make_net, sound, window_ending
 
@@ -138,3 +142,13 @@ def test_checkpoints_rebuild_the_reader(tmp_path) -> None:
 def test_a_missing_checkpoint_is_one_line(tmp_path) -> None:
     with pytest.raises(ModelError, match=r"emotion\.safetensors is missing"):
         load_reader(tmp_path, "cpu")
+
+
+def test_one_file_of_all_nets_listens_as_the_folder_does(tmp_path: Path) -> None:
+    folder, whole = resource_root("models"), tmp_path / "kelly.safetensors"
+    save_system(whole, load_system(folder), {})
+    sound = (0.1 * np.random.default_rng(2).standard_normal(8 * HOP_SAMPLES)).astype(np.float32)
+    heard = [load_reader(models, "cpu").push(AudioWindow(sound, SAMPLE_RATE, 2.0)) for models in (folder, whole)]
+    for ours, theirs in zip(*heard, strict=True):
+        assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
+        assert (ours.valence, ours.confidence) == pytest.approx((theirs.valence, theirs.confidence), abs=1e-4)
