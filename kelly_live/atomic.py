@@ -24,6 +24,14 @@ _REMEDIES = {
 }
 
 
+def make_folder(path: Path, remedy: str = "name another") -> None:
+    """The folder, made if it is not there, and those above it. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {str(path)!r} ({error.strerror}); {remedy}") from error
+
+
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write `data` beside `path`, then rename it into place. A link is followed; a device or pipe is written to as it
     is. `private`: only the user may read it, whatever the old file's rights. Raises OutputError, and then leaves

@@ -27,15 +27,12 @@ if TYPE_CHECKING:
 @common
 def command(out: Path, culture: CultureWish | None, seed: int, profile: Profile | None, device: str) -> None:
     """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""
+    from kelly_live.atomic import make_folder
     from kelly_live.cli.render import render
     from kelly_live.config import resource_root
-    from kelly_live.errors import OutputError
     from kelly_live.protocols import Steering
 
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {str(out)!r} ({error.strerror}); name another with --out") from error
+    make_folder(out, "name another with --out")
     recording = resource_root("presets") / "demo" / "recording.ogg"
     click.echo(f"listening to {recording}")
     click.echo(

@@ -55,15 +55,11 @@ def command(
 
 def _draw(result: Result, folder: Path) -> None:
     """confusion.png, calibration.png and trajectories.png."""
-    from kelly_live.atomic import write_atomically
-    from kelly_live.errors import OutputError
+    from kelly_live.atomic import make_folder, write_atomically
     from kelly_live.training.evidence import calibrations, confusions, trajectories
     from kelly_live.ui.evidence import draw_calibration, draw_confusions, draw_trajectories
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {str(folder)!r} ({error.strerror}); name another") from error
+    make_folder(folder)
     heard = (result.clips, result.windows, result.answers)
     matrices, reliable = confusions(*heard), calibrations(*heard)
     tracks = trajectories(result.reader, result.clips, result.heard)

@@ -53,8 +53,9 @@ def command(
 ) -> int:
     """Compose pieces in each culture, over the four quadrants of feeling, and find the nearest corpus of each piece by
     its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not."""
-    from kelly_live.cultures.identify import Heard, distances, identified, interval_of_share, signature_of
+    from kelly_live.cultures.identify import Heard, distances, identified, signature_of
     from kelly_live.cultures.shelf import CULTURES, choose_culture
+    from kelly_live.proportion import wilson
 
     played = [choose_culture(name).preset.name for name in only] or list(CULTURES)
     presets = {name: choose_culture(name).preset for name in CULTURES}
@@ -70,7 +71,7 @@ def command(
         click.echo(f"{culture}: {pieces} pieces", err=True)
     verdicts = identified(heard)
     right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, heard, strict=True))
-    low, high = interval_of_share(right, len(heard))
+    low, high = wilson(right, len(heard))
     rows = []
     for culture in played:
         own = [(piece, verdict) for piece, verdict in zip(heard, verdicts, strict=True) if piece.culture == culture]

@@ -56,17 +56,13 @@ def command(
 
 def _draw(checkpoint: Path, folder: Path) -> Path:
     """mapper.png in `folder`, made if need be. Raises OutputError."""
-    from kelly_live.atomic import write_atomically
+    from kelly_live.atomic import make_folder, write_atomically
     from kelly_live.domain import EMOTION_VAD
-    from kelly_live.errors import OutputError
     from kelly_live.nets.mapper import load_net
     from kelly_live.training.mapper_plane import SHOWN, over_the_plane
     from kelly_live.ui.plane import Panel, draw_plane
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"cannot make the folder {str(folder)!r} ({error.strerror}); name another") from error
+    make_folder(folder)
     plane = over_the_plane(load_net(checkpoint))
     picture = draw_plane(
         [Panel(name, unit, plane[name]) for name, unit in SHOWN.items()],

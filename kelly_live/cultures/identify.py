@@ -282,11 +282,3 @@ def identified(pieces: Sequence[Heard]) -> list[str]:
         mean = {preset: sum(own.values()) / len(own) for preset, own in scaled.items()}
         verdicts.append(max(scaled, key=lambda preset: (wins[preset] / matches[preset], -mean[preset])))
     return verdicts
-
-
-def interval_of_share(right: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    z, share = 1.96, right / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from kelly_live.midi.messages import channel_of, kind_of
+from kelly_live.midi.messages import (
+    BEND_CENTRE,
+    DATA_COARSE,
+    RPN_BEND_RANGE,
+    RPN_COARSE,
+    RPN_FINE,
+    RPN_MPE_ZONE,
+    RPN_NONE,
+    RPN_TUNING_PROGRAM,
+    channel_of,
+    kind_of,
+    tuned_keys,
+    tuned_program,
+)
 
-_BEND_RANGE, _TUNING_PROGRAM = (0, 0), (0, 3)
-_ZONE = (0, 6)  # an MPE zone's members bend by 48 semitones until they are told otherwise
-_NOTHING = (127, 127)
-_KEY_TUNING = bytes([0xF0, 0x7F, 0x7F, 0x08, 0x02])
-_DATA_ENTRY, _RPN_LOW, _RPN_HIGH = 6, 100, 101
+_ZONE_RANGE = 48.0  # semitones: what an MPE zone's members bend by until they are told otherwise
 
 
 class Hearing:
@@ -18,18 +27,17 @@ class Hearing:
         self._bend: dict[int, int] = {}  # -8192 … 8191, by channel
         self._range: dict[int, float] = {}
         self._program: dict[int, int] = {}
-        self._rpn: dict[int, tuple[int, int]] = {}
+        self._rpn: dict[int, int] = {}  # the registered parameter that a data entry would set
         self._tunings: dict[tuple[int, int], float] = {}  # (tuning program, key) -> semitones
 
     def take(self, data: bytes) -> None:
         """A raw message; any kind."""
-        if data.startswith(_KEY_TUNING) and len(data) >= 8:
-            for key, semitone, coarse, fine in zip(*(data[7:-1][i::4] for i in range(4)), strict=False):
-                self._tunings[data[5], key] = semitone + (coarse * 128 + fine) / 16384
+        if (program := tuned_program(data)) is not None:
+            self._tunings.update({(program, key): pitch for key, pitch in tuned_keys(data).items()})
             return
         kind = kind_of(data)
         if kind == "pitch_bend":
-            self._bend[channel_of(data)] = data[1] + 128 * data[2] - 8192
+            self._bend[channel_of(data)] = data[1] + 128 * data[2] - BEND_CENTRE
         elif kind == "control_change":
             self._control(channel_of(data), data[1], data[2])
 
@@ -37,18 +45,18 @@ class Hearing:
         """Semitones (69 is 440 Hz) that `key` sounds on `channel` now."""
         program = self._program.get(channel)
         tuned = float(key) if program is None else self._tunings.get((program, key), float(key))
-        return tuned + self._bend.get(channel, 0) / 8192 * self._range.get(channel, 2.0)
+        return tuned + self._bend.get(channel, 0) / BEND_CENTRE * self._range.get(channel, 2.0)
 
     def _control(self, channel: int, controller: int, value: int) -> None:
-        high, low = self._rpn.get(channel, _NOTHING)
-        if controller == _RPN_HIGH:
-            self._rpn[channel] = (value, low)
-        elif controller == _RPN_LOW:
-            self._rpn[channel] = (high, value)
-        elif controller == _DATA_ENTRY:
-            if (high, low) == _BEND_RANGE:
+        number = self._rpn.get(channel, RPN_NONE)
+        if controller == RPN_COARSE:
+            self._rpn[channel] = value << 7 | number & 0x7F
+        elif controller == RPN_FINE:
+            self._rpn[channel] = number >> 7 << 7 | value
+        elif controller == DATA_COARSE:
+            if number == RPN_BEND_RANGE:
                 self._range[channel] = float(value)
-            elif (high, low) == _TUNING_PROGRAM:
+            elif number == RPN_TUNING_PROGRAM:
                 self._program[channel] = value
-            elif (high, low) == _ZONE:
-                self._range.update(dict.fromkeys(range(channel + 1, min(16, channel + value) + 1), 48.0))
+            elif number == RPN_MPE_ZONE:
+                self._range.update(dict.fromkeys(range(channel + 1, min(16, channel + value) + 1), _ZONE_RANGE))

@@ -25,8 +25,8 @@ CONTROLLERS = {"all_sound_off": 120, "all_notes_off": 123}
 
 # Registered parameters: 0 and 3 from the MIDI 1.0 specification, table IIIa; 6 from MPE (M1-100-UM v1.0, 2.1.1).
 RPN_BEND_RANGE, RPN_TUNING_PROGRAM, RPN_MPE_ZONE = 0, 3, 6
-_RPN_NONE = 0x3FFF
-_RPN_COARSE, _RPN_FINE, _DATA_COARSE, _DATA_FINE = 101, 100, 6, 38
+RPN_NONE = 0x3FFF
+RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE = 101, 100, 6, 38
 BEND_CENTRE = 8192
 KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
 
@@ -85,12 +85,12 @@ def bend_to(channel: int, value: int) -> bytes:
 def registered_parameter(channel: int, number: int, value: int) -> list[bytes]:
     """Sets an RPN to `value` 0-127 (its coarse part), then lets go of it, so that no later data entry reaches it."""
     return [
-        control_change(channel, _RPN_COARSE, number >> 7),
-        control_change(channel, _RPN_FINE, number & 0x7F),
-        control_change(channel, _DATA_COARSE, value),
+        control_change(channel, RPN_COARSE, number >> 7),
+        control_change(channel, RPN_FINE, number & 0x7F),
+        control_change(channel, DATA_COARSE, value),
         control_change(channel, _DATA_FINE, 0),
-        control_change(channel, _RPN_COARSE, _RPN_NONE >> 7),
-        control_change(channel, _RPN_FINE, _RPN_NONE & 0x7F),
+        control_change(channel, RPN_COARSE, RPN_NONE >> 7),
+        control_change(channel, RPN_FINE, RPN_NONE & 0x7F),
     ]
 
 
@@ -102,6 +102,15 @@ def key_tunings(program: int, units: Mapping[int, int]) -> bytes:
     if max(data) > 127:
         raise MidiError(f"a key tuning of {dict(units)} in program {program}; keys and programs are 0..127")
     return _KEY_TUNINGS + data + b"\xf7"
+
+
+def tuned_keys(message: bytes) -> dict[int, float]:
+    """What `key_tunings` made this message of: keys to the semitones that they sound; nothing for any other message."""
+    changes = message[len(_KEY_TUNINGS) + 2 : -1] if message.startswith(_KEY_TUNINGS) else b""
+    return {
+        key: semitone + (coarse << 7 | fine) / KEY_UNITS
+        for key, semitone, coarse, fine in zip(*(changes[i::4] for i in range(4)), strict=False)
+    }
 
 
 def tuned_program(message: bytes) -> int | None:

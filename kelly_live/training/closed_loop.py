@@ -18,6 +18,7 @@ import torch
 from kelly_live.analysis.reader import load_emotion_net
 from kelly_live.atomic import write_atomically
 from kelly_live.errors import ConfigError
+from kelly_live.proportion import wilson
 from kelly_live.training.corpus import RENDER_SECONDS
 from kelly_live.training.evaluation import RESAMPLES, Score, correlation, table
 from kelly_live.training.judge import (
@@ -160,14 +161,6 @@ def heard(jobs: Sequence[Job], emotion_net: Path, cache: Path, workers: int) -> 
 
 
 # ---------------------------------------------------------------- judging
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    z = 1.959964
-    middle = (right + z * z / 2.0) / (n + z * z)
-    reach = z / (n + z * z) * np.sqrt(right * (n - right) / n + z * z / 4.0)
-    return float(middle - reach), float(middle + reach)
 
 
 def by_song(right: np.ndarray, songs: Sequence[str]) -> tuple[float, float]:

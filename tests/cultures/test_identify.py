@@ -12,13 +12,13 @@ from kelly_live.cultures.identify import (
     distance,
     distances,
     identified,
-    interval_of_share,
     on_circle,
     signature_of,
     statistics_of,
 )
 from kelly_live.cultures.shelf import CULTURES, load_culture
 from kelly_live.domain import NoteEvent
+from kelly_live.proportion import wilson
 
 SIGNATURES = {name: signature_of(load_culture(name)) for name in CULTURES}
 
@@ -104,6 +104,6 @@ def test_what_a_preset_knows_is_named() -> None:
 
 
 def test_the_interval_holds_the_share() -> None:
-    low, high = interval_of_share(160, 200)
+    low, high = wilson(160, 200)
     assert 0.73 < low < 0.8 < high < 0.86
-    assert interval_of_share(0, 10)[0] == 0.0
+    assert wilson(0, 10)[0] == 0.0

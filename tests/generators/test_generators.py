@@ -15,7 +15,7 @@ from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
 from kelly_live.music.theory import Key, mode_scale
-from tests.music.band import RecordingSink, band, played, told
+from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, played, told
 
 PLAYERS: Sequence[Generator] = band()
 
@@ -44,16 +44,7 @@ def test_short_slices_and_long_ones_give_the_same_notes(
 ) -> None:
     context = moment(seed, index, mode, rhythm, per_bar)
     parameters = told(density=density)
-    start, end = context.phrase.start_beat, context.phrase.end_beat
-    whole = list(player.generate(parameters, context, start, end))
-    edges = [start, *sorted(start + cut * (end - start) for cut in cuts), end]
-    pieces: list[NoteEvent] = []
-    for a, b in itertools.pairwise(edges):
-        piece = player.generate(parameters, context, a, b)
-        assert all(a <= note.onset_beats < b for note in piece)
-        pieces += piece
-    assert pieces == whole
-    assert [n.onset_beats for n in whole] == sorted(n.onset_beats for n in whole)
+    assert_cut_anywhere_the_same(player, parameters, context, cuts)
 
 
 @pytest.mark.parametrize("player", PLAYERS, ids=lambda p: p.descriptor.name)

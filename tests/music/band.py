@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from kelly_live.domain import (
     MODES,
     RHYTHMS,
@@ -13,12 +15,14 @@ from kelly_live.domain import (
     TempoRange,
     TimingWeights,
 )
+from kelly_live.generators.base import Generator
 from kelly_live.generators.bass import BassGenerator
 from kelly_live.generators.chords import ChordGenerator
 from kelly_live.generators.melody import MelodyGenerator
 from kelly_live.generators.percussion import PercussionGenerator
 from kelly_live.midi.client import NoteList
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.context import MusicContext
 
 
 def one_hot(names: tuple[str, ...], name: str) -> tuple[float, ...]:
@@ -62,6 +66,22 @@ class RecordingSink(NoteList):
 
 def band() -> list[ChordGenerator | BassGenerator | MelodyGenerator | PercussionGenerator]:
     return [ChordGenerator(), BassGenerator(), MelodyGenerator(), PercussionGenerator()]
+
+
+def assert_cut_anywhere_the_same(
+    player: Generator, parameters: MusicParameters, context: MusicContext, cuts: list[float]
+) -> None:
+    """A phrase in one piece is what it is in pieces, cut at these shares of it; each piece keeps to its span."""
+    start, end = context.phrase.start_beat, context.phrase.end_beat
+    edges = [start, *sorted(start + cut * (end - start) for cut in cuts), end]
+    whole = list(player.generate(parameters, context, start, end))
+    pieces: list[NoteEvent] = []
+    for a, b in itertools.pairwise(edges):
+        piece = player.generate(parameters, context, a, b)
+        assert all(a <= note.onset_beats < b for note in piece)
+        pieces += piece
+    assert pieces == whole
+    assert [n.onset_beats for n in whole] == sorted(n.onset_beats for n in whole)
 
 
 def played(parameters: MusicParameters, *, bars: int = 16, seed: int = 3, tonic: int = 0) -> RecordingSink:

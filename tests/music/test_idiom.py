@@ -1,6 +1,5 @@
 """A tradition's melody: its own tones and steps, its own measure, and no other."""
 
-import itertools
 import math
 from collections import Counter
 from dataclasses import replace
@@ -17,7 +16,7 @@ from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
 from kelly_live.music.theory import Key
-from tests.music.band import RecordingSink, band, told
+from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, told
 
 SLENDRO = Scale("slendro", (0.0, 233.4, 474.3, 718.6, 961.2))
 HICAZ = Idiom(
@@ -265,17 +264,8 @@ def test_any_idiom_is_playable_and_cut_anywhere_the_same(
     idiom: Idiom, seed: int, index: int, density: float, cuts: list[float]
 ) -> None:
     context, parameters = moment(idiom, seed, index), in_idiom(idiom, density=density)
-    start, end = context.phrase.start_beat, context.phrase.end_beat
-    edges = [start, *sorted(start + cut * (end - start) for cut in cuts), end]
     for player in band():
-        whole = list(player.generate(parameters, context, start, end))
-        pieces: list[NoteEvent] = []
-        for a, b in itertools.pairwise(edges):
-            piece = player.generate(parameters, context, a, b)
-            assert all(a <= note.onset_beats < b for note in piece)
-            pieces += piece
-        assert pieces == whole
-        assert [n.onset_beats for n in whole] == sorted(n.onset_beats for n in whole)
+        assert_cut_anywhere_the_same(player, parameters, context, cuts)
 
 
 def test_without_an_idiom_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from kelly_live.errors import ConfigError
+from kelly_live.proportion import wilson
 from kelly_live.training import closed_loop
-from kelly_live.training.closed_loop import Job, by_song, close_the_loop, wilson
+from kelly_live.training.closed_loop import Job, by_song, close_the_loop
 from tests.training.test_judge import score
 
 THIRDS, BEATS = {True: 4, False: 3}, {True: 0.3, False: 0.7}  # by the sign of valence; of arousal
