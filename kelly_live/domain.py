@@ -334,3 +334,58 @@ class SoundingNote:
     velocity: int
     channel: int
     cents: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Somebody else's beat, to be joined: one of its beats falls at `beat_seconds` (monotonic), the next ones every
+    60 / `bpm` s. `confidence` in [0, 1]; `beat_number` counts that beat from the start (a MIDI clock's song position),
+    None where nobody counts."""
+
+    beat_seconds: float
+    bpm: float
+    confidence: float
+    beat_number: int | None = None
+
+    def __post_init__(self) -> None:
+        _require(math.isfinite(self.beat_seconds), f"a pulse lies at {self.beat_seconds} s; it must be a finite time")
+        _require_range("pulse tempo", self.bpm, 20.0, 300.0)
+        _require_range("pulse confidence", self.confidence, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class HeardKey:
+    """The key that somebody plays in: `tonic` a pitch class 0 (C) to 11 (B), `mode` one of MODES, `confidence` in
+    [0, 1]."""
+
+    tonic: int
+    mode: str
+    confidence: float
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.tonic <= 11, f"tonic is {self.tonic}; it must be a pitch class from 0 (C) to 11 (B)")
+        _require(self.mode in MODES, f"mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
+        _require_range("key confidence", self.confidence, 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What the band joins instead of deciding itself: a pulse, a key, both or (None, None) neither."""
+
+    pulse: Pulse | None = None
+    key: HeardKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlChange:
+    """A MIDI controller's new value: channel 1-16, controller 0-119 (120 and up are channel mode messages), value
+    0-127."""
+
+    channel: int
+    controller: int
+    value: int
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.channel <= 16, f"channel is {self.channel}; it must be in 1..16")
+        _require(0 <= self.controller <= 119, f"controller is {self.controller}; it must be in 0..119")
+        _require(0 <= self.value <= 127, f"value is {self.value}; it must be in 0..127")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kelly_live.domain import AudioWindow, EmotionState, MusicParameters, NoteEvent
+from kelly_live.domain import AudioWindow, EmotionState, Lead, MusicParameters, NoteEvent
 from kelly_live.timebase import TempoPoint
 
 
@@ -99,6 +99,13 @@ class Mapper(Protocol):
     """Emotion state to music parameters; a pure function of the state."""
 
     def __call__(self, state: EmotionState) -> MusicParameters: ...
+
+
+class Leader(Protocol):
+    """Somebody whose beat or key the band joins: a listener to the input's own music, or a MIDI clock coming in."""
+
+    def lead(self, now: float) -> Lead:
+        """What is known at `now` (s, monotonic); cheap, never blocks. Thread: the conductor's."""
 
 
 @dataclass(frozen=True, slots=True)

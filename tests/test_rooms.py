@@ -26,8 +26,8 @@ ALLOWED = {
     "profiles": GROUND,
 }
 TORCH_ROOMS = {"nets", "analysis", "training"}
-# The conductor asks generators through their contract, which lies with the generators.
-DOORS = {("music/conductor.py", "generators")}
+# The conductor and its band ask generators through their contract, which lies with the generators.
+DOORS = {("music/conductor.py", "generators"), ("music/band.py", "generators")}
 
 
 def imported_modules(file: Path) -> set[str]:

@@ -13,7 +13,8 @@ import click
 from kelly_live.config import resource_root
 from kelly_live.errors import OutputError
 from kelly_live.generators import registry
-from kelly_live.music.conductor import Conductor, Muted
+from kelly_live.music.band import Muted
+from kelly_live.music.conductor import Conductor
 from kelly_live.protocols import Mapper, NoteSink, Reading, Steering
 
 if TYPE_CHECKING:

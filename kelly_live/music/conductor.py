@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kelly_live.domain import RHYTHMS, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError
+from kelly_live.music.band import Band, Muted
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
-_MOST_NOTES_PER_BEAT = 128  # a generator that wants more in one slice (at least a beat's worth) has lost its mind
-_LONGEST_NOTE_BEATS = 64.0
-
-
-@dataclass(frozen=True, slots=True)
-class Muted:
-    """A player that does not play, and the one-line reason."""
-
-    name: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +84,7 @@ class Conductor:
         if length_bars is not None and length_bars < 1:
             raise ConfigError(f"length is {length_bars} bars; it must be 1 or more")
         self._sink = sink
-        self._generators = tuple(generators)
+        self._band = Band(generators, muted)
         self._seed = seed
         self._tonic = dice(seed, "tonic").randrange(12) if tonic is None else tonic
         self._given_per_bar = beats_per_bar
@@ -103,8 +94,6 @@ class Conductor:
         # Feel may move a note ahead of its slice, so a slice is made that much earlier.
         self._reach_seconds = look_ahead_seconds + REACH_SECONDS
         self._length_bars = length_bars
-        self._unloaded = tuple(muted)
-        self._muted: dict[str, Muted] = {}
         self._tempo: TempoMap | None = None
         self._parameters: MusicParameters | None = None
         self._glide: Glide | None = None
@@ -115,11 +104,11 @@ class Conductor:
         self._slice = 0
         self._closing_bar: int | None = None
         self._skipped_beats = 0.0
-        self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._unloaded, 0.0, per_bar)
+        self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._band.muted, 0.0, per_bar)
 
     def programs(self) -> tuple[Descriptor, ...]:
         """Who plays on which channel, with which General MIDI program."""
-        return tuple(generator.descriptor for generator in self._generators)
+        return self._band.programs()
 
     @property
     def tempo_map(self) -> TempoMap:
@@ -153,13 +142,8 @@ class Conductor:
         self._glide = Glide.begin(0.0, parameters, self._per_bar)
         self._phrase = self._key = self._closing_bar = None
         self._slice, self._skipped_beats = 0, 0.0
-        self._muted = {}
         self._sink.start(origin_seconds, bpm)
-        for generator in self._generators:
-            try:
-                generator.reset()
-            except Exception as error:  # a plug-in's fault mutes the plug-in
-                self._mute(generator, f"reset raised {type(error).__name__}: {error}")
+        self._band.reset()
         self._publish(origin_seconds)
 
     def advance(self, now: float, parameters: MusicParameters) -> None:
@@ -220,7 +204,7 @@ class Conductor:
             mode=key.scale.name if key else "",
             chord=phrase.span_at(beat).chord.name if phrase else "",
             tonic=key.tonic_name if key else NOTE_NAMES[self._tonic],
-            muted=(*self._unloaded, *self._muted.values()),
+            muted=self._band.muted,
             skipped_beats=self._skipped_beats,
             beats_per_bar=self._per_bar,
         )
@@ -257,10 +241,7 @@ class Conductor:
             bpm=self.tempo_map.bpm,
             closing=closing,
         )
-        notes: list[NoteEvent] = []
-        for generator in self._generators:
-            if generator.descriptor.name not in self._muted:
-                notes += self._ask(generator, parameters, context, start, end)
+        notes = self._band.play(parameters, context, start, end)
         if notes:
             felt = [self._felt(note, parameters) for note in notes]
             self._sink.play(sorted(felt, key=lambda note: (note.onset_beats, note.channel, note.pitch)))
@@ -314,24 +295,6 @@ class Conductor:
         own = harmonic_scale(parameters.idiom) if parameters.idiom is not None else None
         return Key(self._tonic, own or parameters.scale or mode_scale(parameters.mode))
 
-    def _ask(
-        self, generator: Generator, parameters: MusicParameters, context: MusicContext, start: float, end: float
-    ) -> Sequence[NoteEvent]:
-        """A player's notes for a slice; a player that fails is muted, and gives none."""
-        try:
-            notes = generator.generate(parameters, context, start, end)
-            fault = _fault(notes, start, end)
-        except Exception as error:  # a plug-in's fault mutes the plug-in, the band plays on
-            fault = f"generate raised {type(error).__name__}: {error}"
-        if fault:
-            self._mute(generator, fault)
-            return ()
-        return notes
-
-    def _mute(self, generator: Generator, reason: str) -> None:
-        name = generator.descriptor.name
-        self._muted[name] = Muted(name, reason)
-
     def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""
         offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=note.part, beat=note.onset_beats)
@@ -356,22 +319,3 @@ def _rhythm(seed: int, phrase: Phrase, parameters: MusicParameters) -> str:
         if throw < below:
             return name
     return RHYTHMS[-1]
-
-
-def _fault(notes: Sequence[NoteEvent], start: float, end: float) -> str | None:
-    """What is wrong with a player's answer, in one line; None if nothing is."""
-    limit = math.ceil(max(1.0, end - start) * _MOST_NOTES_PER_BEAT)
-    if len(notes) > limit:
-        return f"{len(notes)} notes from beat {start:g} to {end:g}; at most {limit} may start there"
-    before = start
-    for note in notes:
-        if not isinstance(note, NoteEvent):
-            return f"returned a {type(note).__name__}; it must return NoteEvents"
-        if not start <= note.onset_beats < end:
-            return f"a note at beat {note.onset_beats:g} is outside the slice {start:g} to {end:g}"
-        if note.onset_beats < before:
-            return f"a note at beat {note.onset_beats:g} comes after one at {before:g}; notes must be sorted by onset"
-        if note.duration_beats > _LONGEST_NOTE_BEATS:
-            return f"a note of {note.duration_beats:g} beats; at most {_LONGEST_NOTE_BEATS:g} are allowed"
-        before = note.onset_beats
-    return None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from kelly_live.domain import MODES, MusicParameters, NoteEvent, Scale
 from kelly_live.errors import ConfigError
-from kelly_live.music.conductor import Conductor, Muted
+from kelly_live.music.band import Muted
+from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.feel import REACH_SECONDS
 from kelly_live.music.theory import Key, mode_scale
