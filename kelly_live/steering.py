@@ -95,18 +95,48 @@ def _morphed(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
     return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
 
 
-def nudged(steering: Steering, shown: EmotionState, *, valence: float = 0.0, arousal: float = 0.0) -> Steering:
+def nudged(
+    steering: Steering, shown: EmotionState, *, valence: float = 0.0, arousal: float = 0.0, dominance: float = 0.0
+) -> Steering:
     """The hand moves an axis on by these steps, from where it holds it or else from what is shown. It takes the place
     of a morph and of an emotion's name; what these held on the other axes stays as it is shown."""
-    if steering.morph is not None or steering.emotion is not None:
-        steering = Steering(_near(shown.valence), _near(shown.arousal), _near(shown.dominance), freeze=steering.freeze)
-    if valence:
-        held = shown.valence if steering.valence is None else steering.valence
-        steering = replace(steering, valence=_near(held + valence))
-    if arousal:
-        held = shown.arousal if steering.arousal is None else steering.arousal
-        steering = replace(steering, arousal=_near(held + arousal))
-    return steering
+    taken = _taken(steering, shown)
+
+    def moved(place: float | None, here: float, step: float) -> float | None:
+        return (here if place is None else place) + step if step else None
+
+    return held(
+        steering,
+        shown,
+        valence=moved(taken.valence, shown.valence, valence),
+        arousal=moved(taken.arousal, shown.arousal, arousal),
+        dominance=moved(taken.dominance, shown.dominance, dominance),
+    )
+
+
+def held(
+    steering: Steering,
+    shown: EmotionState,
+    *,
+    valence: float | None = None,
+    arousal: float | None = None,
+    dominance: float | None = None,
+) -> Steering:
+    """The hand holds these axes there, and takes the place of a morph and of a name as in `nudged`."""
+    taken = _taken(steering, shown)
+    return replace(
+        taken,
+        valence=taken.valence if valence is None else _near(valence),
+        arousal=taken.arousal if arousal is None else _near(arousal),
+        dominance=taken.dominance if dominance is None else _near(dominance),
+    )
+
+
+def _taken(steering: Steering, shown: EmotionState) -> Steering:
+    """The hand without a morph or a name: what these held is held in numbers."""
+    if steering.morph is None and steering.emotion is None:
+        return steering
+    return Steering(_near(shown.valence), _near(shown.arousal), _near(shown.dominance), freeze=steering.freeze)
 
 
 def described(steering: Steering, bar: float) -> list[str]:

@@ -44,6 +44,7 @@ def command(
     """Listen, feel, play, send, until Ctrl-C. In a terminal, keys steer it: ? lists them."""
     import sys
 
+    from kelly_live.actions import Hand, Reach
     from kelly_live.audio.devices import resolve_input
     from kelly_live.audio.sources import PortAudioSource
     from kelly_live.cli.parts import make_analyzer, make_conductor
@@ -51,7 +52,7 @@ def command(
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
     from kelly_live.timebase import MonotonicClock
-    from kelly_live.ui.keys import HELP, Keyboard, press
+    from kelly_live.ui.keys import HELP, Keyboard, action_of
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
     # The audio callback and the conductor wait at most this long for a thread that computes, not the usual 5 ms.
@@ -62,8 +63,8 @@ def command(
     sink = SchedulerClient(midi_out, send_clock=clock == "send")
     try:
         port = sink.open()
-        hand = replace(steering, freeze=freeze)
-        analyzer, opening = make_analyzer(device, hand, culture, profile)
+        steering = replace(steering, freeze=freeze)
+        analyzer, opening = make_analyzer(device, steering, culture, profile)
         conductor = make_conductor(sink, seed=seed)
         sink.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
         session = LiveSession(
@@ -85,20 +86,14 @@ def command(
             if keyboard.live:
                 view.say(HELP)
 
+            hand = Hand(steering, Reach(analyzer.steer, help=lambda: HELP, quit=session.stop))
+
             def on_status(snapshot: Snapshot) -> None:
-                nonlocal hand
-                bars = snapshot.conductor.bars
                 for key in keyboard.poll():
-                    pressed = press(key, hand, snapshot.reading.state, bars)
-                    if pressed.steering != hand:
-                        hand = pressed.steering
-                        analyzer.steer(hand)
-                    if pressed.help:
-                        view.say(HELP)
-                    if pressed.quit:
-                        session.stop()
+                    if (action := action_of(key)) and (told := hand.apply(action, snapshot, "key")):
+                        view.say(told)
                 muted = ", ".join(player.name for player in snapshot.conductor.muted)
-                remarks = described(hand, bars) + [f"muted: {muted}"] * bool(muted)
+                remarks = described(hand.steering, snapshot.conductor.bars) + [f"muted: {muted}"] * bool(muted)
                 view.show(
                     LiveStatus(
                         state=snapshot.reading.state,

@@ -1,6 +1,6 @@
-"""The keyboard as the performer's hand: single keys, read without waiting, become steering.
+"""The keyboard in the performer's hand: single keys, read without waiting, become actions.
 
-`KeyParser` and `press` are pure. `Keyboard` owns the terminal while it is open: keys come at once and unechoed
+`KeyParser` and `action_of` are pure. `Keyboard` owns the terminal while it is open: keys come at once and unechoed
 (POSIX: cbreak, so Ctrl-C and Ctrl-Z still work; Windows: msvcrt), and the terminal is given back as it was, however
 the program ends, and while it is stopped. Thread: the main one, for all calls; nothing blocks.
 """
@@ -9,61 +9,67 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import math
 import os
 import signal
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
-from kelly_live.domain import EMOTIONS, EmotionState
-from kelly_live.protocols import Morph, Steering
-from kelly_live.steering import nudged
+from kelly_live.actions import MORPH_BARS, Action
+from kelly_live.domain import EMOTIONS
 
 NUDGE = 0.1
-MORPH_BARS = 8.0
+UP, DOWN, RIGHT, LEFT = "up", "down", "right", "left"
+
+KEYS: dict[str, Action] = {
+    "f": Action("freeze"),
+    RIGHT: Action("nudge-valence", NUDGE),
+    LEFT: Action("nudge-valence", -NUDGE),
+    UP: Action("nudge-arousal", NUDGE),
+    DOWN: Action("nudge-arousal", -NUDGE),
+    ">": Action("nudge-dominance", NUDGE),
+    "<": Action("nudge-dominance", -NUDGE),
+    **{str(number): Action("morph", name) for number, name in enumerate(EMOTIONS, start=1)},
+    "0": Action("let-go"),
+    "p": Action("panic"),
+    "]": Action("next-preset"),
+    "[": Action("previous-preset"),
+    "n": Action("next-profile"),
+    "+": Action("like"),
+    "-": Action("dislike"),
+    "m": Action("more-like-this"),
+    "t": Action("too-fast"),
+    "w": Action("too-slow"),
+    "d": Action("too-dark"),
+    "b": Action("too-bright"),
+    "y": Action("too-busy"),
+    "e": Action("too-sparse"),
+    "l": Action("too-loud"),
+    "s": Action("too-soft"),
+    "?": Action("help"),
+    "q": Action("quit"),
+}
+_UNSHIFTED = {"=": "+", "_": "-", ".": ">", ",": "<"}  # the same keys with the other hand on the shift key, or not
+
 HELP = (
-    "keys: f freezes or follows | left, right: valence | up, down: arousal | "
+    "keys: f freezes or follows | left, right: valence | up, down: arousal | < >: dominance | "
     f"in {MORPH_BARS:.0f} bars to "
     + ", ".join(f"{number} {name}" for number, name in enumerate(EMOTIONS, start=1))
-    + " | 0 lets go of everything | ? these keys | q ends"
+    + " | 0 lets go of everything | p panic: every note ends | [ ] preset | n next profile\n"
+    "      + like, - dislike, m more like this | too t fast, w slow, d dark, b bright, y busy, e sparse, l loud, s soft"
+    " | ? these keys | q ends"
 )
 
-UP, DOWN, RIGHT, LEFT = "up", "down", "right", "left"
-_NUDGES = {RIGHT: (NUDGE, 0.0), LEFT: (-NUDGE, 0.0), UP: (0.0, NUDGE), DOWN: (0.0, -NUDGE)}
 _ARROWS = {ord("A"): UP, ord("B"): DOWN, ord("C"): RIGHT, ord("D"): LEFT}
 _WINDOWS_ARROWS = {"H": UP, "P": DOWN, "M": RIGHT, "K": LEFT}
 _ESCAPE = 0x1B
 _LONGEST_SEQUENCE = 32  # bytes; what goes on longer is no key
 
 
-@dataclass(frozen=True, slots=True)
-class Pressed:
-    """What a key asks for: another steering, the list of keys, or the end."""
-
-    steering: Steering
-    help: bool = False
-    quit: bool = False
-
-
-def press(key: str, steering: Steering, shown: EmotionState, bars: float) -> Pressed:
-    """What becomes of the steering when a key goes down while `shown` is felt, `bars` into the music.
-
-    A morph leaves from what is shown, at the next bar line. Keys of no meaning change nothing.
-    """
-    if key == "f":
-        return Pressed(replace(steering, freeze=not steering.freeze))
-    if key in _NUDGES:
-        valence, arousal = _NUDGES[key]
-        return Pressed(nudged(steering, shown, valence=valence, arousal=arousal))
-    if key == "0":
-        return Pressed(Steering())
-    if len(key) == 1 and key in "12345678":
-        to = Steering(emotion=EMOTIONS[int(key) - 1])
-        return Pressed(replace(steering, morph=Morph(to, float(math.floor(bars) + 1), MORPH_BARS, shown)))
-    return Pressed(steering, help=key == "?", quit=key == "q")
+def action_of(key: str) -> Action | None:
+    """What a key asks for; None: nothing."""
+    return KEYS.get(_UNSHIFTED.get(key, key))
 
 
 class KeyParser:

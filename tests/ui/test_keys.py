@@ -1,9 +1,10 @@
-"""Keys become steering; the terminal they come from is given back as it was, whatever happens."""
+"""Keys become actions; the terminal they come from is given back as it was, whatever happens."""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kelly_live.actions import REACTIONS, Action, steered
 from kelly_live.domain import EMOTIONS, EmotionState
 from kelly_live.protocols import Morph, Steering
 from kelly_live.steering import apply_steering, state_from
-from kelly_live.ui.keys import HELP, Keyboard, KeyParser, press
+from kelly_live.ui.keys import HELP, KEYS, Keyboard, KeyParser, action_of
 from tests.ui.on_terminal import OnTerminal
 
 SHOWN = state_from(0.2, -0.3, 0.1)
@@ -28,7 +30,8 @@ ARROWS = {"up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b
 def after(*keys: str, steering: Steering | None = None, shown: EmotionState = SHOWN, bars: float = 0.0) -> Steering:
     steering = steering or Steering()
     for key in keys:
-        steering = press(key, steering, shown, bars).steering
+        if (action := action_of(key)) is not None:
+            steering = steered(action, steering, shown, bars)
     return steering
 
 
@@ -41,6 +44,7 @@ def test_arrows_move_one_axis_by_a_tenth_and_make_it_manual() -> None:
     assert after("right") == Steering(valence=0.3)
     assert after("left", "left") == Steering(valence=0.0)
     assert after("up", "right", "down") == Steering(valence=0.3, arousal=-0.3)
+    assert after(">", ".", "<") == Steering(dominance=0.2)
     assert after(*["up"] * 30).arousal == 1.0
 
 
@@ -60,12 +64,18 @@ def test_0_lets_go_of_everything() -> None:
     assert after("f", "up", "3", "0") == Steering()
 
 
-def test_questions_and_the_end() -> None:
-    assert press("?", Steering(freeze=True), SHOWN, 0.0).help
-    assert press("q", Steering(freeze=True), SHOWN, 0.0).quit
-    assert after("?", "q", "x", "9", "Q", "escape") == Steering()
-    for name in EMOTIONS:
-        assert name in HELP
+def test_keys_that_are_not_about_the_steering_leave_it_alone() -> None:
+    held = Steering(valence=0.3, freeze=True)
+    assert after("?", "q", "p", "+", "t", "[", "x", "9", "Q", "escape", steering=held) == held
+    assert action_of("x") is None
+
+
+def test_every_key_is_in_the_list_and_every_reaction_has_a_key() -> None:
+    listed = set(re.findall(r"[^\s,|]+", HELP))
+    named = {"right": "right:", "left": "left", "up": "up", "down": "down:", ">": ">:"}
+    assert not [key for key in KEYS if named.get(key, key) not in listed]
+    assert set(REACTIONS) <= {action.name for action in KEYS.values()}
+    assert action_of("=") == action_of("+") == Action("like")
 
 
 def test_the_bytes_of_keys() -> None:
@@ -104,7 +114,7 @@ def test_keys_that_arrive_in_pieces_are_the_same_keys(typed: list[bytes], data: 
 def test_no_bytes_break_it(data: bytes) -> None:
     parser = KeyParser()
     for key in [*parser.feed(data), *parser.feed(b""), *parser.feed(b"f")]:
-        press(key, Steering(), SHOWN, 0.0)
+        action_of(key)
 
 
 @pytest.mark.parametrize("stream", [io.StringIO("fff"), None])
