@@ -1,13 +1,16 @@
-"""MIDI outputs through pylibremidi (libremidi): the back end for Pythons that python-rtmidi has no wheels for."""
+"""MIDI ports through pylibremidi (libremidi): the back end for Pythons that python-rtmidi has no wheels for."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
+from typing import TypeVar
 
 from kelly_live.errors import MidiError
+from kelly_live.midi.inputs import InputQueue
 from kelly_live.midi.native import JackWatch, prepare_jack
-from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
+from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
 from kelly_live.quiet import quiet_stderr
 
 prepare_jack()
@@ -17,6 +20,7 @@ import pylibremidi as libremidi  # noqa: E402  (its libjack must bind to the sys
 # Raw ALSA, PipeWire, network and keyboard back ends are left out: no virtual ports, or not a port a player names.
 _APIS = ("COREMIDI", "ALSA_SEQ", "JACK_MIDI", "WINDOWS_MM")
 _DRAIN_SECONDS = {"JACK_MIDI": 0.05}  # JACK sends on its next period, and closing forgets what is queued
+_POLL_SECONDS = 0.001
 
 
 def backends() -> Sequence[MidiBackend]:
@@ -25,6 +29,9 @@ def backends() -> Sequence[MidiBackend]:
         there = {api.name: api for api in libremidi.available_apis()}
         candidates = [LibremidiBackend(there[name]) for name in _APIS if name in there]
         return [backend for backend in candidates if backend.works()]
+
+
+_Port = TypeVar("_Port", libremidi.InputPort, libremidi.OutputPort)
 
 
 def _check(error: libremidi.Error, what: str, remedy: str) -> None:
@@ -49,21 +56,27 @@ class LibremidiBackend:
         client.close_port()
         return not failed
 
-    def _ports(self) -> list[tuple[str, libremidi.OutputPort]]:
-        ports = libremidi.Observer(libremidi.ObserverConfiguration(), self._api).get_output_ports()
+    def _observer(self) -> libremidi.Observer:
+        return libremidi.Observer(libremidi.ObserverConfiguration(), self._api)
+
+    def _named(self, ports: Sequence[_Port]) -> list[tuple[str, _Port]]:
         return [(port.display_name if self._api.name == "WINDOWS_MM" else port.port_name, port) for port in ports]
+
+    def _find(self, ports: Sequence[_Port], name: str, occurrence: int, kind: str) -> _Port:
+        places = [port for port_name, port in self._named(ports) if port_name == name]
+        if occurrence >= len(places):
+            raise MidiError(f"the MIDI {kind} {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+        return places[occurrence]
 
     def outputs(self) -> list[str]:
         with quiet_stderr():
-            return [name for name, _ in self._ports()]
+            return [name for name, _ in self._named(self._observer().get_output_ports())]
 
     def open(self, name: str, occurrence: int = 0) -> LibremidiOut:
         with quiet_stderr():
-            places = [port for port_name, port in self._ports() if port_name == name]
-            if occurrence >= len(places):
-                raise MidiError(f"the MIDI output {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+            port = self._find(self._observer().get_output_ports(), name, occurrence, "output")
             client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
-            error = client.open_port(places[occurrence], f"{CLIENT_NAME} out")
+            error = client.open_port(port, f"{CLIENT_NAME} out")
             _check(error, f"the MIDI output {name!r} cannot be opened", "close what else uses it, or check its rights")
             return LibremidiOut(client, self._api, name, self)
 
@@ -73,6 +86,76 @@ class LibremidiBackend:
             error = client.open_virtual_port(name)
             _check(error, f"the virtual MIDI port {name!r} cannot be made", "name an output with --midi-out")
             return LibremidiOut(client, self._api, name, None)
+
+    def inputs(self) -> list[str]:
+        with quiet_stderr():
+            return [name for name, _ in self._named(self._observer().get_input_ports())]
+
+    def open_input(self, name: str, occurrence: int = 0) -> LibremidiIn:
+        with quiet_stderr():
+            port = self._find(self._observer().get_input_ports(), name, occurrence, "input")
+            ear = LibremidiIn(self._api, name, self)
+            error = ear.client.open_port(port, f"{CLIENT_NAME} in")
+            _check(error, f"the MIDI input {name!r} cannot be opened", "close what else uses it, or check its rights")
+            return ear.listening()
+
+    def open_virtual_input(self, name: str) -> LibremidiIn:
+        with quiet_stderr():
+            ear = LibremidiIn(self._api, name, None)
+            error = ear.client.open_virtual_port(name)
+            _check(error, f"the virtual MIDI port {name!r} cannot be made", "name an input with --midi-in")
+            return ear.listening()
+
+
+class LibremidiIn:
+    """An open libremidi input. Its binding hands messages over only when asked, with times that are not monotonic
+    seconds, so a thread asks every _POLL_SECONDS. `backend` is None for a virtual port."""
+
+    def __init__(self, api: libremidi.API, name: str, backend: LibremidiBackend | None) -> None:
+        self.name = name
+        self._backend = backend
+        self._queue = queue = InputQueue()
+        self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api.name == "JACK_MIDI" else None
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._listen, name="midi-in", daemon=True)
+        configuration = libremidi.InputConfiguration()
+        configuration.ignore_sysex = True
+        configuration.ignore_timing = False
+        configuration.ignore_sensing = True
+        # A message as an object cannot be read in this binding: its bytes have no Python type. Not a method: the
+        # collector cannot see through the binding, so that self would live for ever.
+        configuration.on_raw_data = lambda data, _: queue.put(time.monotonic(), bytes(data))
+        self.client = libremidi.MidiIn(configuration, api)
+
+    def listening(self) -> LibremidiIn:
+        self._thread.start()
+        return self
+
+    def _listen(self) -> None:
+        while not self._closing.wait(_POLL_SECONDS):
+            self.client.poll()
+
+    def poll(self) -> list[ReceivedMessage]:
+        return self._queue.take()
+
+    @property
+    def overflows(self) -> int:
+        return self._queue.overflows
+
+    def is_alive(self) -> bool:
+        if self._closing.is_set() or (self._jack is not None and self._jack.server_gone):
+            return False
+        return self._backend is None or self.name in self._backend.inputs()
+
+    def close(self) -> None:
+        if self._closing.is_set():
+            return
+        self._closing.set()
+        self._thread.join(1.0)
+        with quiet_stderr():
+            self.client.close_port()
+            if self._jack is not None:
+                self._jack.close()
 
 
 class LibremidiOut:

@@ -1,14 +1,16 @@
-"""MIDI outputs through python-rtmidi: CoreMIDI, Windows MM, ALSA and JACK, whichever work here."""
+"""MIDI ports through python-rtmidi: CoreMIDI, Windows MM, ALSA and JACK, whichever work here."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from kelly_live.errors import MidiError
+from kelly_live.midi.inputs import InputQueue
 from kelly_live.midi.native import JackWatch, prepare_jack
-from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
+from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
 from kelly_live.quiet import quiet_stderr
 
 prepare_jack()
@@ -17,6 +19,7 @@ import rtmidi  # noqa: E402  (its libjack must bind to the system's, which prepa
 
 # JACK sends on its next period, and closing forgets what is queued: 50 ms outlasts any period in live use.
 _DRAIN_SECONDS = {rtmidi.API_UNIX_JACK: 0.05}
+_Client = TypeVar("_Client", rtmidi.MidiIn, rtmidi.MidiOut)
 _ERRORS = (rtmidi.RtMidiError, RuntimeError, ValueError, OSError)
 
 
@@ -44,47 +47,115 @@ class RtMidiBackend:
         self.name = f"rtmidi:{rtmidi.get_api_name(api)}"
         self.has_virtual = api != rtmidi.API_WINDOWS_MM
 
-    def _client(self, name: str) -> rtmidi.MidiOut:
+    def _client(self, kind: type[_Client], name: str) -> _Client:
         try:
-            return rtmidi.MidiOut(self._api, name=name)
+            return kind(self._api, name=name)
         except _ERRORS as error:
             raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
 
-    def outputs(self) -> list[str]:
+    def _names(self, kind: type[_Client]) -> list[str]:
         with quiet_stderr():
-            client = self._client(f"{CLIENT_NAME}-list")
+            client = self._client(kind, f"{CLIENT_NAME}-list")
             try:
                 return list(client.get_ports())
             finally:
                 client.delete()
 
+    def _opened(self, client: _Client, name: str, occurrence: int, what: str) -> _Client:
+        """The client, connected to the `occurrence`-th port of this name; deleted if it cannot be."""
+        places = [index for index, port in enumerate(client.get_ports()) if port == name]
+        if occurrence >= len(places):
+            client.delete()
+            raise MidiError(f"the MIDI {what}put {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+        try:
+            client.open_port(places[occurrence], name=what)
+        except _ERRORS as error:
+            client.delete()
+            raise MidiError(
+                f"the MIDI {what}put {name!r} cannot be opened ({error}); close what else uses it, or check its rights"
+            ) from error
+        return client
+
+    def _opened_virtual(self, client: _Client, name: str, what: str) -> _Client:
+        try:
+            client.open_virtual_port(name)
+        except _ERRORS as error:
+            client.delete()
+            raise MidiError(
+                f"the virtual MIDI port {name!r} cannot be made ({error}); name an {what}put with --midi-{what}"
+            ) from error
+        return client
+
+    def outputs(self) -> list[str]:
+        return self._names(rtmidi.MidiOut)
+
     def open(self, name: str, occurrence: int = 0) -> RtMidiOut:
         with quiet_stderr():
-            client = self._client(CLIENT_NAME)
-            places = [index for index, port in enumerate(client.get_ports()) if port == name]
-            if occurrence >= len(places):
-                client.delete()
-                raise MidiError(f"the MIDI output {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
-            try:
-                client.open_port(places[occurrence], name="out")
-            except _ERRORS as error:
-                client.delete()
-                raise MidiError(
-                    f"the MIDI output {name!r} cannot be opened ({error}); close what else uses it, or check its rights"
-                ) from error
+            client = self._opened(self._client(rtmidi.MidiOut, CLIENT_NAME), name, occurrence, "out")
             return RtMidiOut(client, self._api, name, is_virtual=False)
 
     def open_virtual(self, name: str) -> RtMidiOut:
         with quiet_stderr():
-            client = self._client(CLIENT_NAME)
-            try:
-                client.open_virtual_port(name)
-            except _ERRORS as error:
-                client.delete()
-                raise MidiError(
-                    f"the virtual MIDI port {name!r} cannot be made ({error}); name an output with --midi-out"
-                ) from error
+            client = self._opened_virtual(self._client(rtmidi.MidiOut, CLIENT_NAME), name, "out")
             return RtMidiOut(client, self._api, name, is_virtual=True)
+
+    def inputs(self) -> list[str]:
+        return self._names(rtmidi.MidiIn)
+
+    def open_input(self, name: str, occurrence: int = 0) -> RtMidiIn:
+        with quiet_stderr():
+            ear = RtMidiIn(self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in"), self._api, name, is_virtual=False)
+            self._opened(ear.client, name, occurrence, "in")
+            return ear
+
+    def open_virtual_input(self, name: str) -> RtMidiIn:
+        with quiet_stderr():
+            ear = RtMidiIn(self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in"), self._api, name, is_virtual=True)
+            self._opened_virtual(ear.client, name, "in")
+            return ear
+
+
+class RtMidiIn:
+    """An open RtMidi input. Its driver's thread (JACK's own, on JACK) stamps and queues, and no more."""
+
+    def __init__(self, client: rtmidi.MidiIn, api: int, name: str, *, is_virtual: bool) -> None:
+        self.name = name
+        self.client = client
+        self._is_virtual = is_virtual
+        self._queue = InputQueue()
+        self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
+        self._open = True
+        client.ignore_types(sysex=True, timing=False, active_sense=True)
+        client.set_callback(self._take)  # before the port opens, so that nothing is missed
+
+    def _take(self, event: tuple[list[int], float], _: object = None) -> None:
+        self._queue.put(time.monotonic(), bytes(event[0]))
+
+    def poll(self) -> list[ReceivedMessage]:
+        return self._queue.take()
+
+    @property
+    def overflows(self) -> int:
+        return self._queue.overflows
+
+    def is_alive(self) -> bool:
+        if not self._open or (self._jack is not None and self._jack.server_gone):
+            return False
+        try:
+            return self._is_virtual or self.name in self.client.get_ports()
+        except _ERRORS:
+            return False
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        with quiet_stderr():
+            self.client.cancel_callback()
+            self.client.close_port()
+            self.client.delete()
+            if self._jack is not None:
+                self._jack.close()
 
 
 class RtMidiOut:

@@ -16,6 +16,7 @@ SPECS: dict[str, tuple[int, int]] = {
     "control_change": (0xB0, 2),
     "program_change": (0xC0, 1),
     "pitch_bend": (0xE0, 2),
+    "song_position": (0xF2, 2),
     "clock": (0xF8, 0),
     "start": (0xFA, 0),
     "continue": (0xFB, 0),
@@ -31,9 +32,14 @@ BEND_CENTRE = 8192
 KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
 
 CLOCKS_PER_BEAT = 24
+CLOCKS_PER_SIXTEENTH = 6  # what song position counts ("MIDI beats")
+MAX_SIXTEENTHS = 0x3FFF
 CLOCK, START, CONTINUE, STOP = (bytes([SPECS[name][0]]) for name in ("clock", "start", "continue", "stop"))
 
 _KEY_TUNINGS = bytes([0xF0, 0x7F, 0x7F, 0x08, 0x02])
+# Data bytes after each status that has any (table I and III); system exclusive, its end, and undefined statuses.
+_DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2, 0xF1: 1, 0xF2: 2, 0xF3: 1}
+_NOT_ONE = frozenset((0xF0, 0xF4, 0xF5, 0xF7, 0xF9, 0xFD))
 _CHANNEL_KINDS = {status: name for name, (status, _) in SPECS.items() if status < 0xF0}
 
 
@@ -116,6 +122,21 @@ def tuned_keys(message: bytes) -> dict[int, float]:
 def tuned_program(message: bytes) -> int | None:
     """The tuning program that `key_tunings` made this message for; None for any other message."""
     return message[len(_KEY_TUNINGS)] if message.startswith(_KEY_TUNINGS) else None
+
+
+def song_position(sixteenths: int) -> bytes:
+    """Where the next Continue goes on, in sixteenth notes from the start: 0..MAX_SIXTEENTHS."""
+    if not 0 <= sixteenths <= MAX_SIXTEENTHS:
+        raise MidiError(f"song position {sixteenths}; it must be in 0..{MAX_SIXTEENTHS}")
+    return bytes((SPECS["song_position"][0], sixteenths & 0x7F, sixteenths >> 7))
+
+
+def is_whole(message: bytes) -> bool:
+    """Whether this is one complete message of MIDI 1.0, system exclusive apart."""
+    if not message or message[0] < 0x80 or message[0] in _NOT_ONE or any(byte > 127 for byte in message[1:]):
+        return False
+    status = message[0] & 0xF0 if message[0] < 0xF0 else message[0]
+    return len(message) - 1 == _DATA_BYTES.get(status, 0)
 
 
 def silence_channel(channel: int) -> tuple[bytes, bytes]:

@@ -1,4 +1,4 @@
-"""MIDI outputs: the seam that back ends fit into, and finding and opening a port by name.
+"""MIDI ports: the seam that back ends fit into, and finding and opening an output by name (inputs: `inputs.py`).
 
 Importing this needs no MIDI library; each back end loads on first use. Thread: any for listing; an open port belongs
 to the one thread that sends.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -22,8 +22,34 @@ CLIENT_NAME = "kelly-live"
 LISTING_COMMAND = "kelly-live devices"
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """One whole raw message, and when it came in (seconds, monotonic)."""
+
+    seconds: float
+    data: bytes
+
+
+class MidiIn(Protocol):
+    """An open MIDI input. Thread: one that polls; the driver's own may fill it at any time."""
+
+    name: str
+
+    def poll(self) -> list[ReceivedMessage]:
+        """What came since the last poll, in order; never waits."""
+
+    @property
+    def overflows(self) -> int:
+        """Messages that were thrown away: too many, too fast, or none that MIDI knows."""
+
+    def is_alive(self) -> bool:
+        """Whether its port is still there. Takes under a few ms."""
+
+    def close(self) -> None: ...
+
+
 class MidiBackend(Protocol):
-    """One way to reach MIDI outputs (a library's driver for one system API)."""
+    """One way to reach MIDI ports (a library's driver for one system API)."""
 
     name: str
     has_virtual: bool
@@ -37,6 +63,13 @@ class MidiBackend(Protocol):
     def open_virtual(self, name: str) -> MidiOut:
         """Make an output that other programs can connect to. Raises MidiError."""
 
+    def inputs(self) -> list[str]:
+        """The same for inputs, and so on."""
+
+    def open_input(self, name: str, occurrence: int = 0) -> MidiIn: ...
+
+    def open_virtual_input(self, name: str) -> MidiIn: ...
+
 
 @runtime_checkable
 class WatchedOut(Protocol):
@@ -48,7 +81,7 @@ class WatchedOut(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """An output as listed: `name` is unique in the list; `port_name` is the system's, the `occurrence`-th of it."""
+    """A port as listed: `name` is unique in the list; `port_name` is the system's, the `occurrence`-th of it."""
 
     name: str
     backend: str
@@ -125,14 +158,19 @@ def backends() -> Sequence[MidiBackend]:
 def list_outputs(among: Sequence[MidiBackend] | None = None) -> list[PortInfo]:
     """All MIDI outputs that can be opened now. A name that several ports share gets " #2", " #3", … from the second
     on. Raises MidiError."""
+    return numbered((backend.name, backend.outputs()) for backend in (backends() if among is None else among))
+
+
+def numbered(found: Iterable[tuple[str, Sequence[str]]]) -> list[PortInfo]:
+    """What back ends found, (back end, port names), under names of their own."""
     ports: list[PortInfo] = []
     seen: Counter[str] = Counter()
-    for backend in backends() if among is None else among:
+    for backend, port_names in found:
         here: Counter[str] = Counter()
-        for port_name in backend.outputs():
+        for port_name in port_names:
             seen[port_name] += 1
             name = port_name if seen[port_name] == 1 else f"{port_name} #{seen[port_name]}"
-            ports.append(PortInfo(name, backend.name, port_name, here[port_name]))
+            ports.append(PortInfo(name, backend, port_name, here[port_name]))
             here[port_name] += 1
     return ports
 
@@ -158,7 +196,11 @@ def open_output(query: str | None, among: Sequence[MidiBackend] | None = None) -
         raise MidiError(
             f"this system has no virtual MIDI ports; name an output with --midi-out (see `{LISTING_COMMAND}`)"
         )
-    raise MidiError(
+    raise no_midi_system()
+
+
+def no_midi_system() -> MidiError:
+    return MidiError(
         f"no MIDI system is running; {_START_HINTS.get(sys.platform, 'start one')}, or use `kelly-live demo`"
     )
 

@@ -1,0 +1,137 @@
+"""MIDI inputs: which one a name means, and what strangers may send."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.errors import MidiError
+from kelly_live.midi.inputs import (
+    CAPACITY_MESSAGES,
+    CLOCK_PER_SECOND,
+    MESSAGES_PER_SECOND,
+    VIRTUAL_INPUT_NAME,
+    InputQueue,
+    ScriptedInput,
+    SharedInput,
+    list_inputs,
+    open_input,
+)
+from kelly_live.midi.messages import CLOCK, control_change, note_on, program_change, song_position
+from kelly_live.midi.ports import MidiIn, ReceivedMessage
+from kelly_live.timebase import ManualClock
+from tests.midi.test_ports import PretendBackend
+
+
+class Listening(PretendBackend):
+    """A system with these inputs."""
+
+    def __init__(self, inputs: list[str], *, has_virtual: bool = True) -> None:
+        super().__init__("pretend", [], has_virtual=has_virtual)
+        self._inputs = inputs
+
+    def inputs(self) -> list[str]:
+        return self._inputs
+
+    def open_input(self, name: str, occurrence: int = 0) -> MidiIn:
+        self.opened.append((name, occurrence))
+        return ScriptedInput([(0.0, CLOCK)], ManualClock(), name)
+
+    def open_virtual_input(self, name: str) -> MidiIn:
+        return ScriptedInput([], ManualClock(), name)
+
+
+def test_inputs_are_found_by_a_part_of_their_name_as_outputs_are() -> None:
+    system = Listening(["IAC Driver Bus 1", "Keys", "Keys"])
+    assert [port.name for port in list_inputs([system])] == ["IAC Driver Bus 1", "Keys", "Keys #2"]
+    opened = open_input("iac bus", [system])
+    assert (opened.name, opened.is_virtual) == ("IAC Driver Bus 1", False)
+    assert opened.poll() == [ReceivedMessage(0.0, CLOCK)]
+    open_input("Keys #2", [system])
+    assert system.opened == [("IAC Driver Bus 1", 0), ("Keys", 1)]
+    with pytest.raises(MidiError, match="no MIDI input matches 'drums'; there are: 'IAC Driver Bus 1'"):
+        open_input("drums", [system])
+
+
+def test_without_a_name_a_virtual_input_waits_to_be_connected() -> None:
+    opened = open_input(None, [Listening([])])
+    assert (opened.name, opened.is_virtual) == (VIRTUAL_INPUT_NAME, True)
+    with pytest.raises(MidiError, match="name an input with --midi-in"):
+        open_input(None, [Listening(["Keys"], has_virtual=False)])
+    with pytest.raises(MidiError, match="no MIDI system is running"):
+        open_input(None, [])
+
+
+def test_what_came_is_taken_once_in_order_with_its_time() -> None:
+    queue = InputQueue()
+    queue.put(1.0, note_on(1, 60, 80))
+    queue.put(1.5, song_position(16))
+    assert queue.take() == [ReceivedMessage(1.0, note_on(1, 60, 80)), ReceivedMessage(1.5, song_position(16))]
+    assert queue.take() == []
+    assert queue.overflows == 0
+
+
+@given(st.binary(max_size=6))
+def test_only_whole_messages_come_in(data: bytes) -> None:
+    queue = InputQueue()
+    queue.put(0.0, data)
+    taken = queue.take()
+    assert len(taken) + queue.overflows == 1
+    for message in taken:
+        assert message.data[0] >= 0x80
+        assert all(byte < 0x80 for byte in message.data[1:])
+        assert len(message.data) <= 3
+
+
+@pytest.mark.parametrize(
+    "message", [CLOCK, note_on(16, 127, 127), program_change(1, 5), b"\xd0\x40", b"\xa0\x40\x40", b"\xf3\x01", b"\xfe"]
+)
+def test_every_kind_of_message_is_known(message: bytes) -> None:
+    queue = InputQueue()
+    queue.put(0.0, message)
+    queue.put(0.0, message + b"\x00")
+    queue.put(0.0, message + b"\x00\x00\x00")
+    assert [taken.data for taken in queue.take()] == [message]
+    assert queue.overflows == 2
+
+
+def test_a_flood_is_cut_to_what_a_cable_carries_and_does_not_stop_the_clock() -> None:
+    queue = InputQueue()
+    heard = []
+    for millisecond in range(4000):
+        seconds = millisecond / 1000.0
+        for value in range(5):
+            queue.put(seconds, control_change(1, 7, value))
+        if millisecond % 20 == 0:
+            queue.put(seconds, CLOCK)
+        heard += queue.take()
+    ticks = [message.seconds for message in heard if message.data == CLOCK]
+    assert ticks == [millisecond / 1000.0 for millisecond in range(0, 4000, 20)]
+    assert len(heard) - len(ticks) == pytest.approx(5 * MESSAGES_PER_SECOND, rel=0.01)  # a second's worth at once, too
+    assert queue.overflows == 4000 * 5 - (len(heard) - len(ticks))
+
+
+def test_who_never_polls_keeps_no_more_than_the_bound() -> None:
+    queue = InputQueue()
+    for tick in range(10 * CLOCK_PER_SECOND):
+        queue.put(tick * 2.0 / CLOCK_PER_SECOND, CLOCK)
+    assert queue.overflows == 10 * CLOCK_PER_SECOND - CAPACITY_MESSAGES
+    assert len(queue.take()) == CAPACITY_MESSAGES
+
+
+def test_a_clock_and_a_hand_hear_the_same_input() -> None:
+    clock = ManualClock()
+    shared = SharedInput(ScriptedInput([(0.0, CLOCK), (1.0, note_on(1, 60, 80)), (2.0, CLOCK)], clock))
+    one, other = shared.branch(), shared.branch()
+    assert [message.data for message in one.poll()] == [CLOCK]
+    clock.advance(1.0)
+    assert [message.data for message in other.poll()] == [CLOCK, note_on(1, 60, 80)]
+    clock.advance(1.0)
+    late = shared.branch()
+    assert [message.data for message in one.poll()] == [note_on(1, 60, 80), CLOCK]
+    assert [message.data for message in other.poll()] == [CLOCK]
+    assert [message.data for message in late.poll()] == [CLOCK]
+    assert one.is_alive()
+    shared.source.close()
+    assert not one.is_alive()
