@@ -33,8 +33,10 @@ $(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
 demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kelly-live-demo/
 	$(BIN)/kelly-live demo
 
+# The live tests share one sound server and measure time, so they run alone and one after the other.
 test: $(VENV)/.test system ## every test, those on a real sound and MIDI server included
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest -m live
 
 lint: $(VENV)/.lint ## ruff: style, imports, likely bugs
 	$(BIN)/ruff check .
