@@ -301,7 +301,9 @@ class MusicParameters:
 @dataclass(frozen=True, slots=True)
 class NoteEvent:
     """One note. Onset and duration in beats from the start of the session; pitch a MIDI note number, plus `cents`
-    in [-100, 100] for tunings outside 12-TET; velocity 1-127; channel 1-16 (10 is percussion); part, a name."""
+    in [-100, 100] for tunings outside 12-TET; velocity 1-127; channel 1-16 (10 is percussion); part, a name; the name of
+    the port it leaves by ("": the main one); the General MIDI program 0-127 that its channel is told before it, None:
+    what the channel has."""
 
     onset_beats: float
     duration_beats: float
@@ -310,6 +312,8 @@ class NoteEvent:
     channel: int
     part: str
     cents: float = 0.0
+    port: str = ""
+    program: int | None = None
 
     def __post_init__(self) -> None:
         _require(math.isfinite(self.onset_beats), f"onset is {self.onset_beats}; it must be a finite beat")
@@ -321,6 +325,7 @@ class NoteEvent:
         _require(1 <= self.velocity <= 127, f"velocity is {self.velocity}; it must be in 1..127")
         _require(1 <= self.channel <= 16, f"channel is {self.channel}; it must be in 1..16")
         _require_range("cents", self.cents, -100.0, 100.0)
+        _require(self.program is None or 0 <= self.program <= 127, f"program is {self.program}; it must be in 0..127")
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,11 +374,22 @@ class HeardKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Transport:
+    """Somebody else's buttons: `playing`, or held, and then the band is silent. `take` grows with each start, continue
+    and jump: the music then goes on at the pulse's `beat_number` at once, rather than glide there."""
+
+    playing: bool
+    take: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Lead:
-    """What the band joins instead of deciding itself: a pulse, a key, both or (None, None) neither."""
+    """What the band joins instead of deciding itself: a pulse, a key, both or (None, None) neither. `transport` None:
+    nobody starts and stops it."""
 
     pulse: Pulse | None = None
     key: HeardKey | None = None
+    transport: Transport | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ MAX_TEXT_BYTES = 1000  # keeps a report under PIPE_BUF (4096), so that a non-blo
 
 _MAGIC = b"KL"
 _HEADER = struct.Struct("<2sBBI")
-_NOTE = struct.Struct("<dd3Bf")
+_NOTE = struct.Struct("<dd3BfB")
+_NO_PROGRAM = 255
 _PAIR = struct.Struct("<dd")
 _BYTES = struct.Struct("<BB")
 _FLAG = struct.Struct("<?")
@@ -42,7 +43,7 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Play:
-    """To the scheduler: notes to send. `part` does not travel."""
+    """To the scheduler: notes to send. `part` and `port` do not travel."""
 
     notes: tuple[NoteEvent, ...]
 
@@ -147,8 +148,9 @@ def _decode(kind: int, payload: bytes) -> Message:
 
 
 def _pack_note(note: NoteEvent) -> bytes:
+    program = _NO_PROGRAM if note.program is None else note.program
     return _NOTE.pack(
-        note.onset_beats, note.duration_beats, note.pitch, note.velocity, note.channel, note.cents
+        note.onset_beats, note.duration_beats, note.pitch, note.velocity, note.channel, note.cents, program
     )  # fmt: skip
 
 
@@ -170,8 +172,10 @@ def _pair(payload: bytes) -> tuple[float, float]:
 def _read_notes(payload: bytes) -> Play:
     return Play(
         tuple(
-            NoteEvent(onset, duration, pitch, velocity, channel, part="", cents=cents)
-            for onset, duration, pitch, velocity, channel, cents in _NOTE.iter_unpack(payload)
+            NoteEvent(
+                onset, duration, pitch, velocity, channel, "", cents, program=None if program == _NO_PROGRAM else program
+            )
+            for onset, duration, pitch, velocity, channel, cents, program in _NOTE.iter_unpack(payload)
         )
     )
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from kelly_live.domain import RHYTHMS, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError
-from kelly_live.music.band import Band, Muted
-from kelly_live.music.context import Descriptor, MusicContext
+from kelly_live.music.band import Band, Muted, Seat
+from kelly_live.music.context import MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
 from kelly_live.music.glide import Glide
@@ -56,14 +56,14 @@ class Conductor:
 
     What is asked for is not played at once: it glides (`music/glide.py`), each parameter at its musical place.
     Bars have `beats_per_bar` beats; not given, a tradition's metre says, and 4 where there is none.
-    With `length_bars` the last of that many bars is the closing one, and nothing follows. `muted` names players
-    that could not even be loaded, so that the status tells of them too.
+    With `length_bars` the last of that many bars is the closing one, and nothing follows. `generators` is a Band, or
+    who is to be one; `muted` then names players that could not even be loaded, so that the status tells of them too.
     """
 
     def __init__(
         self,
         sink: NoteSink,
-        generators: Sequence[Generator],
+        generators: Band | Sequence[Generator],
         *,
         seed: int,
         tonic: int | None = None,
@@ -84,7 +84,7 @@ class Conductor:
         if length_bars is not None and length_bars < 1:
             raise ConfigError(f"length is {length_bars} bars; it must be 1 or more")
         self._sink = sink
-        self._band = Band(generators, muted)
+        self._band = generators if isinstance(generators, Band) else Band(generators, muted)
         self._seed = seed
         self._tonic = dice(seed, "tonic").randrange(12) if tonic is None else tonic
         self._given_per_bar = beats_per_bar
@@ -106,7 +106,7 @@ class Conductor:
         self._skipped_beats = 0.0
         self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._band.muted, 0.0, per_bar)
 
-    def programs(self) -> tuple[Descriptor, ...]:
+    def programs(self) -> tuple[Seat, ...]:
         """Who plays on which channel, with which General MIDI program."""
         return self._band.programs()
 

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kelly_live.errors import ConfigError
 from kelly_live.music.harmony import ChordSpan, Phrase
+from kelly_live.music.parameter import Parameter
 from kelly_live.music.theory import Chord, Key
 
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
     """A player, before there is one: its name, the part that it plays, the MIDI channel 1-16 and the General MIDI
-    program 0-127 (0 = Acoustic Grand Piano; of no meaning on channel 10)."""
+    program 0-127 (0 = Acoustic Grand Piano; of no meaning on channel 10) that it is made for, its own `parameters`
+    and, in one line, what it does. A host may seat it elsewhere. Raises ConfigError."""
 
     name: str
     part: str
     channel: int
     program: int
+    parameters: tuple[Parameter, ...] = ()
+    help: str = ""
+
+    def __post_init__(self) -> None:
+        for word in (self.name, self.part):
+            if not (0 < len(word) <= 64 and word.isprintable()):
+                raise ConfigError(f"a player is called {word[:64]!r}; a name must be 1 to 64 printable characters")
+        if not (1 <= self.channel <= 16 and 0 <= self.program <= 127):
+            raise ConfigError(
+                f"{self.name} plays program {self.program} on channel {self.channel}; it must be 0..127 on 1..16"
+            )
+        names = [parameter.name for parameter in self.parameters]
+        if len(set(names)) < len(names):
+            raise ConfigError(f"{self.name} declares a parameter twice ({', '.join(names)}); name them apart")
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,7 +215,7 @@ def guest_note(beat: float, duration: float = 0.5) -> NoteEvent:
     ("answer", "reason"),
     [
         (lambda a, b: 1 / 0, "generate raised ZeroDivisionError"),
-        (lambda a, b: None, "generate raised TypeError"),
+        (lambda a, b: None, "returned a NoneType"),
         (lambda a, b: [guest_note(b)], "outside the slice"),
         (lambda a, b: [guest_note(a - 0.01)], "outside the slice"),
         (lambda a, b: [guest_note(a + 0.2), guest_note(a + 0.1)], "sorted by onset"),
