@@ -102,7 +102,8 @@ def framed(kind: int, payload: bytes, version: int = VERSION) -> bytes:
         (struct.pack("<2sBBI", b"KL", 1, 3, 2**31), "something else"),  # a length that would fill the memory
         (framed(1, struct.pack("<dd", float("nan"), 120.0)), "nan"),
         (framed(2, struct.pack("<dd", 0.0, -5.0)), "-5.0 BPM"),
-        (framed(3, struct.pack("<dd3Bf", 0.0, 1.0, 200, 64, 1, 0.0)), "pitch is 200"),
+        (framed(3, struct.pack("<dd3BfB", 0.0, 1.0, 200, 64, 1, 0.0, 255)), "pitch is 200"),
+        (framed(3, struct.pack("<dd3BfB", 0.0, 1.0, 60, 64, 1, 0.0, 128)), "program is 128"),
         (framed(3, b"short"), "damaged"),
         (framed(8, b""), "damaged"),
         (framed(8, bytes([9, 2])), "tuning number 9"),
