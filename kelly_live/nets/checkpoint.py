@@ -19,6 +19,7 @@ N = TypeVar("N", bound="torch.nn.Module")
 FORMAT = "kelly-live/1"
 CORPUS_PREFIX = "corpus."  # weights of a checkpoint that only training needs: what is constant between its corpora
 MAX_BYTES = 256 * 1024 * 1024
+LARGEST_NUMBER = 4096  # in a config: widths, counts, layers
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,10 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path, kind: str) -> Checkpoint:
-    """Read a checkpoint of `kind`; sizes are checked before anything is allocated. Raises ModelError."""
+    """Read a checkpoint of `kind`; sizes are checked before anything is allocated. Raises ModelError.
+
+    A stranger's file may be refused, and nothing else: it holds numbers and JSON, no code.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -62,29 +66,69 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
                     f"{path} is a {metadata.get('kind', 'foreign')!r} checkpoint, not {kind!r} of {FORMAT}; "
                     "name the right file or reinstall kelly-live"
                 )
-            return Checkpoint(
+            checkpoint = Checkpoint(
                 kind=kind,
-                config=json.loads(metadata["config"]),
-                card=json.loads(metadata["card"]),
+                config=_object(metadata["config"]),
+                card=_object(metadata["card"]),
                 weights={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
             )
-    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
-        raise ModelError(f"the checkpoint {path} is damaged ({error}); reinstall kelly-live") from error
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"the checkpoint {path} is damaged ({reason}); reinstall kelly-live") from error
+    for name, weight in checkpoint.weights.items():
+        if not bool(weight.isfinite().all()):
+            raise ModelError(
+                f"the checkpoint {path} holds numbers that are none, in {name[:80]!r}; reinstall kelly-live"
+            )
+    return checkpoint
+
+
+def _object(text: str) -> dict[str, Any]:
+    """A JSON object. Raises ValueError."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("config and card must be JSON objects")
+    return value
 
 
 def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
     """The net that `make` makes of the checkpoint's config, with its weights but those that only training needs, in
-    eval mode. Raises ModelError."""
+    eval mode. It is first made without memory, and made for real only if every weight fits: a config can't ask for
+    more than the file holds. Raises ModelError."""
+    import torch
+
+    played = replace(
+        checkpoint, weights={n: w for n, w in checkpoint.weights.items() if not n.startswith(CORPUS_PREFIX)}
+    )
     try:
+        _require_small(checkpoint.config)
+        with torch.device("meta"):
+            trial = make(**checkpoint.config)
+        load_weights(trial, replace(played, weights={n: w.to("meta") for n, w in played.weights.items()}), path)
         net = make(**checkpoint.config)
-    except TypeError as error:
+    except ModelError:
+        raise
+    except Exception as error:  # whatever a foreign config breaks, the file is at fault
+        reason = " ".join(str(error).split())[:200]
         raise ModelError(
-            f"the checkpoint {path} has a config that does not fit ({error}); reinstall kelly-live"
+            f"the checkpoint {path} has a config that does not fit ({reason}); reinstall kelly-live"
         ) from error
-    played = {name: weight for name, weight in checkpoint.weights.items() if not name.startswith(CORPUS_PREFIX)}
-    load_weights(net, replace(checkpoint, weights=played), path)
+    load_weights(net, played, path)
     net.eval()
     return net
+
+
+def _require_small(config: object) -> None:
+    """Refuse numbers and lists that no net of ours has, before a constructor counts up to them. Raises ValueError."""
+    if isinstance(config, dict):
+        config = list(config.values())
+    if isinstance(config, list):
+        if len(config) > LARGEST_NUMBER:
+            raise ValueError(f"a list of {len(config)}; at most {LARGEST_NUMBER}")
+        for value in config:
+            _require_small(value)
+    elif isinstance(config, int | float) and not abs(config) <= LARGEST_NUMBER:
+        raise ValueError(f"a number of {config}; at most {LARGEST_NUMBER}")
 
 
 def load_weights(net: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
