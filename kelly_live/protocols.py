@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from kelly_live.domain import AudioWindow, EmotionState, Lead, MusicParameters, NoteEvent
+from kelly_live.domain import AudioWindow, ControlChange, EmotionState, Lead, MusicParameters, NoteEvent
 from kelly_live.timebase import TempoPoint
 
 
@@ -131,12 +131,19 @@ class NoteSink(Protocol):
     Thread: the conductor's. No call blocks; when a hand-off is full a whole note (on and off) is dropped and counted.
     """
 
-    def start(self, origin_seconds: float, bpm: float) -> None:
-        """Beat 0 falls at `origin_seconds` (monotonic)."""
+    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
+        """Beat 0 falls (or fell) at `origin_seconds` (monotonic), and the music begins at `first_beat`. A later start
+        ends what sounds and counts beats anew."""
 
     def tempo(self, point: TempoPoint) -> None: ...
 
     def play(self, notes: Sequence[NoteEvent]) -> None: ...
+
+    def control(self, changes: Sequence[ControlChange]) -> None:
+        """Send these as soon as the notes leave room; of one controller's values, the newest."""
+
+    def pause(self) -> None:
+        """Forget what is not sent and end what sounds, at once; the next `start` goes on. No tempo in between."""
 
     def stop(self) -> None:
         """Cancel what is not sent, silence what sounds, close the port. Safe to call twice."""

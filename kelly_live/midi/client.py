@@ -17,12 +17,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import TracebackType
 
-from kelly_live.domain import NoteEvent
+from kelly_live.domain import ControlChange, NoteEvent
 from kelly_live.errors import MidiError
 from kelly_live.midi.ports import RecordedMessage, RecordingPort, open_output
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, emergency
-from kelly_live.midi.wire import Decoder, Failed, Ready, Start, Stop, encode, encode_notes
+from kelly_live.midi.wire import (
+    CONTROLS_PER_FRAME,
+    Control,
+    Decoder,
+    Failed,
+    Pause,
+    Ready,
+    Start,
+    Stop,
+    encode,
+    encode_notes,
+)
 from kelly_live.protocols import SchedulerHealth
 from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
 
@@ -37,7 +48,8 @@ _PATIENCE_SECONDS = 1.0  # for each of: a polite stop, a terminate, a kill
 class SchedulerClient:
     """A NoteSink whose notes are sent by a process of its own. Call `open` first.
 
-    `query`: the MIDI output's name or part of it; None: a virtual port. `null`: send nowhere, to measure timing.
+    `query`: the MIDI output's name or part of it; None: a virtual port. `latency_seconds`: all leaves that much earlier
+    (negative: later), clock included. `null`: send nowhere, to measure timing.
     """
 
     def __init__(
@@ -45,6 +57,7 @@ class SchedulerClient:
         query: str | None = None,
         *,
         send_clock: bool = False,
+        latency_seconds: float = 0.0,
         late_limit_seconds: float = LATE_LIMIT_SECONDS,
         capacity_notes: int = CAPACITY_NOTES,
         realtime: bool = True,
@@ -53,14 +66,15 @@ class SchedulerClient:
         options = [f"--late-limit={late_limit_seconds}", f"--capacity={capacity_notes}"]
         options += [f"--output={query}"] if query is not None else []
         options += ["--clock"] if send_clock else []
+        options += [f"--latency={latency_seconds}"] if latency_seconds else []
         options += [] if realtime else ["--no-realtime"]
         options += ["--null"] if null else []
         # -P: a file in the user's folder called, say, queue.py must not end up inside the scheduler.
         self._command = [sys.executable, "-P", "-m", "kelly_live.midi.process", *options]
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
-        self._outbox: deque[tuple[int, bytes]] = deque()  # (notes in the frame, frame)
-        self._outbox_notes = 0
+        self._outbox: deque[tuple[int, bytes]] = deque()  # (what it counts for, frame)
+        self._outbox_weight = 0
         self._outbox_changed = threading.Condition()
         self._reported = threading.Event()  # set by Ready, by Failed and by the process's end
         self._ready: Ready | None = None
@@ -109,8 +123,8 @@ class SchedulerClient:
         self._tuning = tuning
         self._queue(encode(tuning))
 
-    def start(self, origin_seconds: float, bpm: float) -> None:
-        self._queue(encode(Start(origin_seconds, bpm)))
+    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
+        self._queue(encode(Start(origin_seconds, bpm, first_beat)))
 
     def tempo(self, point: TempoPoint) -> None:
         self._queue(encode(point))
@@ -120,6 +134,13 @@ class SchedulerClient:
         self._tuned = self._tuned or any(note.cents for note in notes)
         for count, frame in encode_notes(notes):
             self._queue(frame, count)
+
+    def control(self, changes: Sequence[ControlChange]) -> None:
+        for first in range(0, len(changes), CONTROLS_PER_FRAME):
+            self._queue(encode(Control(tuple(changes[first : first + CONTROLS_PER_FRAME]))), weight=1)
+
+    def pause(self) -> None:
+        self._queue(encode(Pause()))
 
     def stop(self) -> None:
         """Returns within about 4 s, whatever state the process is in."""
@@ -149,14 +170,15 @@ class SchedulerClient:
         latest = self._health
         return replace(latest, dropped=latest.dropped + self._dropped, error=self._error)
 
-    def _queue(self, frame: bytes, notes: int = 0) -> None:
-        """Never waits. Only frames of notes count against the bound: a tempo or a stop always goes."""
+    def _queue(self, frame: bytes, notes: int = 0, *, weight: int = 0) -> None:
+        """Never waits. Notes, and what has a `weight`, count against the bound; a tempo or a stop always goes."""
+        weight = weight or notes
         with self._outbox_changed:
-            if self._stopping or self._outbox_notes + notes > OUTBOX_NOTES:
+            if self._stopping or self._outbox_weight + weight > OUTBOX_NOTES:
                 self._dropped += notes
                 return
-            self._outbox.append((notes, frame))
-            self._outbox_notes += notes
+            self._outbox.append((weight, frame))
+            self._outbox_weight += weight
             self._outbox_changed.notify()
 
     def _write(self, process: subprocess.Popen[bytes]) -> None:
@@ -166,8 +188,8 @@ class SchedulerClient:
         while True:
             with self._outbox_changed:
                 self._outbox_changed.wait_for(lambda: self._outbox)
-                notes, frame = self._outbox.popleft()
-                self._outbox_notes -= notes
+                weight, frame = self._outbox.popleft()
+                self._outbox_weight -= weight
             rest = memoryview(frame)
             try:
                 while rest:
@@ -240,8 +262,8 @@ class OfflineScheduler:
         """How cents are sent; before `start`."""
         self._core.tune(tuning)
 
-    def start(self, origin_seconds: float, bpm: float) -> None:
-        self._core.start(origin_seconds, bpm)
+    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
+        self._core.start(origin_seconds, bpm, first_beat)
         # The core forgets a long past; a file needs the whole curve.
         self._tempo_map = TempoMap(origin_seconds, bpm, max_points=sys.maxsize)
 
@@ -251,6 +273,12 @@ class OfflineScheduler:
 
     def play(self, notes: Sequence[NoteEvent]) -> None:
         self._core.play(notes)
+
+    def control(self, changes: Sequence[ControlChange]) -> None:
+        self._core.control(changes)
+
+    def pause(self) -> None:
+        self._core.silence()
 
     def advance(self, now: float) -> None:
         """Send everything due up to `now` (seconds); the clock then stands at `now`."""
@@ -269,13 +297,15 @@ class OfflineScheduler:
 
 
 class NoteList:
-    """A NoteSink that only keeps what it is given: `notes` in beats, as the conductor hands them over, and `tempos`."""
+    """A NoteSink that only keeps what it is given: `notes` in beats, as the conductor hands them over, `tempos` and
+    `controls`."""
 
     def __init__(self) -> None:
         self.notes: list[NoteEvent] = []
         self.tempos: list[TempoPoint] = []
+        self.controls: list[ControlChange] = []
 
-    def start(self, origin_seconds: float, bpm: float) -> None:
+    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
         self.tempos.append(TempoPoint(0.0, bpm))
 
     def tempo(self, point: TempoPoint) -> None:
@@ -283,6 +313,12 @@ class NoteList:
 
     def play(self, notes: Sequence[NoteEvent]) -> None:
         self.notes.extend(notes)
+
+    def control(self, changes: Sequence[ControlChange]) -> None:
+        self.controls.extend(changes)
+
+    def pause(self) -> None:
+        """Nothing sounds."""
 
     def stop(self) -> None:
         """Nothing sounds."""

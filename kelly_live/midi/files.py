@@ -11,7 +11,7 @@ import mido
 from kelly_live.atomic import write_atomically
 from kelly_live.domain import SoundingNote
 from kelly_live.midi.hearing import Hearing
-from kelly_live.midi.messages import CONTROLLERS, channel_of, kind_of, program_change, tuned_program
+from kelly_live.midi.messages import CONTROLLERS, SETTING_UP, channel_of, kind_of, program_change, tuned_program
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.timebase import TempoMap
 
@@ -31,7 +31,8 @@ def write_midi(
 ) -> None:
     """Write a type 1 file: a tempo track, then a track a channel (1-16), named and given a program (0-127) by the two
     mappings. Channels and keys that were tuned are so in the file; what a channel is told before its first note stands
-    at its start. Clock, and what comes after a channel's last note, are left out. Raises OutputError."""
+    at its start. Clock, and what comes after a channel's last note, are left out; controllers stand at their time.
+    Raises OutputError."""
     write_atomically(path, midi_bytes(messages, tempo_map, track_names=track_names, programs=programs, title=title))
 
 
@@ -130,12 +131,16 @@ def _score(
     notes = [i for i, message in enumerate(music) if kind_of(message.data) in ("note_on", "note_off")]
     first, end = (notes[0], notes[-1] + 1) if notes else (len(music), len(music))
     score = []
-    for i, message in enumerate(music[:end]):
-        if kind_of(message.data) == "program_change":
+    for i, message in enumerate(music):
+        kind = kind_of(message.data)
+        moves = kind == "control_change" and message.data[1] not in SETTING_UP
+        if i >= end and not moves:
+            continue
+        if kind == "program_change":
             if message.data[1] == program:
                 continue
             program = message.data[1]
-        beat = 0.0 if i < first else tempo_map.beat_at(message.seconds)
+        beat = 0.0 if i < first and not moves else tempo_map.beat_at(message.seconds)
         score.append((max(0, round(beat * TICKS_PER_BEAT)), message.data))
     return program, score
 

@@ -28,6 +28,7 @@ CONTROLLERS = {"all_sound_off": 120, "all_notes_off": 123}
 RPN_BEND_RANGE, RPN_TUNING_PROGRAM, RPN_MPE_ZONE = 0, 3, 6
 RPN_NONE = 0x3FFF
 RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE = 101, 100, 6, 38
+SETTING_UP = frozenset((RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE))  # controllers that tell how, not what
 BEND_CENTRE = 8192
 KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
 

@@ -25,7 +25,7 @@ from kelly_live.midi.native import hush_forever
 from kelly_live.midi.ports import NullPort, OpenedPort, WatchedOut, open_output
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.tuning import Tuning
-from kelly_live.midi.wire import Decoder, Failed, Message, Play, Ready, Start, Stop, encode
+from kelly_live.midi.wire import Control, Decoder, Failed, Message, Pause, Play, Ready, Start, Stop, encode
 from kelly_live.timebase import MonotonicClock, TempoPoint
 
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
@@ -109,8 +109,12 @@ class SchedulerLoop:
                 self._core.tune(message)
             case TempoPoint():
                 self._core.tempo(message)
-            case Start(origin_seconds, bpm):
-                self._core.start(origin_seconds, bpm)
+            case Control(changes):
+                self._core.control(changes)
+            case Start(origin_seconds, bpm, first_beat):
+                self._core.start(origin_seconds, bpm, first_beat)
+            case Pause():
+                self._core.silence()
             case Stop():
                 self._running = False
             case Failed(text):
@@ -156,6 +160,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", help="name of the MIDI output; none: a virtual port")
     parser.add_argument("--null", action="store_true", help="send nowhere: to measure timing")
     parser.add_argument("--clock", action="store_true", help="send MIDI clock")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="send all that much earlier")
     parser.add_argument("--late-limit", type=float, default=LATE_LIMIT_SECONDS, metavar="SECONDS")
     parser.add_argument("--spin", type=float, default=SPIN_SECONDS, metavar="SECONDS")
     parser.add_argument("--capacity", type=int, default=CAPACITY_NOTES, metavar="NOTES")
@@ -184,6 +189,7 @@ def main(arguments: Sequence[str]) -> int:
     core = SchedulerCore(
         opened.out,
         late_limit_seconds=options.late_limit,
+        latency_seconds=options.latency,
         send_clock=options.clock,
         capacity_notes=options.capacity,
         clock=MonotonicClock(),

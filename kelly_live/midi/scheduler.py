@@ -8,21 +8,27 @@ not yet sent. Whoever owns a core (the scheduler process live, OfflineScheduler 
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from kelly_live.domain import NoteEvent
+from kelly_live.domain import ControlChange, NoteEvent
 from kelly_live.errors import MidiError
 from kelly_live.midi.lateness import LatenessRecord
 from kelly_live.midi.messages import (
     CLOCK,
     CLOCKS_PER_BEAT,
+    CLOCKS_PER_SIXTEENTH,
+    CONTINUE,
+    MAX_SIXTEENTHS,
     START,
     STOP,
+    control_change,
     note_off,
     note_on,
     silence_channel,
+    song_position,
 )
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, make_tuner
 from kelly_live.protocols import MidiOut, SchedulerHealth
@@ -31,6 +37,8 @@ from kelly_live.timebase import Clock, TempoMap, TempoPoint
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
 LATE_SECONDS = 0.005  # sent later than this counts as late: about where an ear starts to notice
 CAPACITY_NOTES = 4096
+CONTROL_SPACING_SECONDS = 0.001  # about what a cable carries: a burst of controls leaves room for notes
+RESYNC_SECONDS = 1.0  # a clock that fell this far behind (a suspended machine) is set anew, not made up tick by tick
 
 # A receiver starts at the first clock that comes at least 1 ms after Start (MIDI 1.0, "MIDI clock"): 1 ms at 300 BPM.
 _START_LEAD_BEATS = 0.005
@@ -60,8 +68,8 @@ class _Entry(NamedTuple):
 class SchedulerCore:
     """Notes in, raw messages out at their time. A note takes one place of `capacity_notes` from play to note-off, so
     a note-off always has one; a note that finds no place is dropped whole. `tuning` says how a note's cents are sent,
-    which may be on another channel than its own. Lateness counts to `run_due`'s `now`, or, with a `clock`,
-    to when `send` has returned."""
+    which may be on another channel than its own. All leaves `latency_seconds` before its time (negative: after), clock
+    included. Lateness counts to `run_due`'s `now`, or, with a `clock`, to when `send` has returned."""
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class SchedulerCore:
         *,
         late_limit_seconds: float = LATE_LIMIT_SECONDS,
         send_clock: bool = False,
+        latency_seconds: float = 0.0,
         capacity_notes: int = CAPACITY_NOTES,
         clock: Clock | None = None,
         tuning: Tuning = DEFAULT_TUNING,
@@ -78,20 +87,24 @@ class SchedulerCore:
         self._clock = clock
         self._late_limit = late_limit_seconds
         self._send_clock = send_clock
+        self._latency = latency_seconds
         self._capacity = capacity_notes
         self._heap: list[_Entry] = []
         self._serial = 0
         self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note that sounds
         self._channels: set[int] = set()
         self._tempo: TempoMap | None = None
-        self._started_clock = False
+        self._clock_runs = False  # the receiver was told to play
+        self._clock_opening: tuple[bytes, ...] = ()  # what it must be told before the next tick
         self._next_tick = 0
+        self._controls: dict[tuple[int, int], int] = {}  # (channel, controller) -> value still to be sent
+        self._controls_at = 0.0
         self._sent = self._late = self._dropped = 0
         self.lateness = LatenessRecord()
 
     @property
     def tempo_map(self) -> TempoMap | None:
-        """None before `start` and after `silence`."""
+        """None before `start` and after `silence`; `latency_seconds` early."""
         return self._tempo
 
     @property
@@ -105,14 +118,13 @@ class SchedulerCore:
             raise MidiError("a tuning came after the start; choose it before the scheduler starts")
         self._tuner = make_tuner(tuning)
 
-    def start(self, origin_seconds: float, bpm: float) -> None:
-        """Beat 0 falls at `origin_seconds`. What was played before is kept; a second start silences first. Raises
-        MidiError if the port is gone."""
+    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
+        """Beat 0 falls at `origin_seconds`, the music begins at `first_beat`. What was played before is kept; a second
+        start silences first. Raises MidiError if the port is gone."""
         if self._tempo is not None:
             self.silence()
-        self._tempo = TempoMap(origin_seconds, bpm)
-        self._started_clock = False
-        self._next_tick = 0
+        self._tempo = TempoMap(origin_seconds - self._latency, bpm)
+        self._set_clock(first_beat)
         for message in self._tuner.opening():
             self._port.send(message)
             self._sent += 1
@@ -130,16 +142,27 @@ class SchedulerCore:
                 continue
             self._push(note.onset_beats, _Kind.ON, self._new_serial(), note, (note.channel, note.pitch))
 
+    def control(self, changes: Sequence[ControlChange]) -> None:
+        """Send these when no note is due, also before `start` and after `silence`; a newer value replaces one that
+        still waits."""
+        for change in changes:
+            self._controls[change.channel, change.controller] = change.value
+
     def next_deadline(self) -> float | None:
         """When the next message is due (seconds, monotonic); None when there is nothing to wait for."""
-        beat = self._next_beat()
-        if beat is None or self._tempo is None:
-            return None
-        return self._tempo.seconds_at(beat)
+        timed = self._next_timed()
+        if not self._controls:
+            return timed
+        return self._controls_at if timed is None else min(timed, self._controls_at)
 
     def run_due(self, now: float) -> None:
         """Send all that is due at `now` (seconds), in due order. Raises MidiError if the port is gone."""
         while (due := self.next_deadline()) is not None and due <= now:
+            timed = self._next_timed()
+            if timed is None or timed > now:
+                self._send_control(now)
+                continue
+            due = timed
             if self._is_clock_next():
                 self._send_clock_message(due, now)
                 continue
@@ -150,19 +173,19 @@ class SchedulerCore:
                 self._note_off(entry, due, now)
 
     def silence(self) -> None:
-        """Forget what is not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
+        """Forget the notes not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
         was used, then what undoes a tuning, then MIDI stop. Tries every message even if one fails; then raises the
-        first MidiError."""
+        first MidiError. A `start` may follow."""
         messages = [note_off(channel, key) for channel, key in self._sounding]
         for channel in sorted(self._channels):
             messages += silence_channel(channel)
         messages += self._tuner.reset()
-        if self._started_clock:
+        if self._clock_runs:
             messages.append(STOP)
         self._heap.clear()
         self._sounding.clear()
         self._tempo = None
-        self._started_clock = False
+        self._clock_runs = False
         failure: MidiError | None = None
         for message in messages:
             try:
@@ -193,11 +216,24 @@ class SchedulerCore:
 
     def _tick_beat(self) -> float:
         """Every tick from its own number, so that no rounding adds up over a long session."""
-        beat = self._next_tick / CLOCKS_PER_BEAT if self._started_clock else -_START_LEAD_BEATS
-        return round(beat, _BEAT_DECIMALS)
+        lead = _START_LEAD_BEATS if self._clock_opening else 0.0
+        return round(self._next_tick / CLOCKS_PER_BEAT - lead, _BEAT_DECIMALS)
+
+    def _set_clock(self, first_beat: float) -> None:
+        """The next tick is the first sixteenth note from `first_beat` on, and what tells a receiver so."""
+        sixteenths = max(0, math.ceil(round(first_beat * CLOCKS_PER_BEAT / CLOCKS_PER_SIXTEENTH, _BEAT_DECIMALS)))
+        self._next_tick = sixteenths * CLOCKS_PER_SIXTEENTH
+        # Past 1024 bars of four a position cannot be said; this one lies as far into a bar.
+        told = (song_position(sixteenths % (MAX_SIXTEENTHS + 1)), CONTINUE) if sixteenths else (START,)
+        self._clock_opening = (STOP, *told) if self._clock_runs else told
 
     def _is_clock_next(self) -> bool:
         return self._send_clock and (not self._heap or self._tick_beat() <= self._heap[0].beat)
+
+    def _next_timed(self) -> float | None:
+        """When the next note or clock message is due."""
+        beat = self._next_beat()
+        return None if beat is None or self._tempo is None else self._tempo.seconds_at(beat)
 
     def _next_beat(self) -> float | None:
         if self._is_clock_next():
@@ -213,12 +249,23 @@ class SchedulerCore:
 
     def _send_clock_message(self, due: float, now: float) -> None:
         # A late tick is sent all the same: receivers count ticks, and a missing one would shift them for good.
-        if self._started_clock:
+        if self._clock_runs and not self._clock_opening and now - due > RESYNC_SECONDS:
+            assert self._tempo is not None
+            self._set_clock(self._tempo.beat_at(now))
+        elif self._clock_opening:
+            opening, self._clock_opening, self._clock_runs = self._clock_opening, (), True
+            for message in opening:
+                self._send(message, due, now)
+        else:
             self._next_tick += 1
             self._send(CLOCK, due, now)
-        else:
-            self._started_clock = True
-            self._send(START, due, now)
+
+    def _send_control(self, now: float) -> None:
+        (channel, controller), value = next(iter(self._controls.items()))
+        del self._controls[channel, controller]
+        self._controls_at = now + CONTROL_SPACING_SECONDS
+        self._port.send(control_change(channel, controller, value))
+        self._sent += 1
 
     def _note_on(self, entry: _Entry, due: float, now: float) -> None:
         note = entry.note

@@ -12,14 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from kelly_live.domain import NoteEvent
+from kelly_live.domain import ControlChange, NoteEvent
 from kelly_live.errors import ConfigError, MidiError
 from kelly_live.midi.tuning import TUNINGS, Tuning
 from kelly_live.protocols import SchedulerHealth
 from kelly_live.timebase import TempoPoint
 
-VERSION = 2
+VERSION = 3
 NOTES_PER_FRAME = 256
+CONTROLS_PER_FRAME = 256
 MAX_TEXT_BYTES = 1000  # keeps a report under PIPE_BUF (4096), so that a non-blocking write is all or nothing
 
 _MAGIC = b"KL"
@@ -27,7 +28,9 @@ _HEADER = struct.Struct("<2sBBI")
 _NOTE = struct.Struct("<dd3BfB")
 _NO_PROGRAM = 255
 _PAIR = struct.Struct("<dd")
+_TRIPLE = struct.Struct("<ddd")
 _BYTES = struct.Struct("<BB")
+_CONTROL = struct.Struct("<BBB")
 _FLAG = struct.Struct("<?")
 _HEALTH = struct.Struct("<4Q3d?")
 _MAX_PAYLOAD = max(NOTES_PER_FRAME * _NOTE.size, _HEALTH.size + MAX_TEXT_BYTES)
@@ -35,10 +38,11 @@ _MAX_PAYLOAD = max(NOTES_PER_FRAME * _NOTE.size, _HEALTH.size + MAX_TEXT_BYTES)
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """To the scheduler: beat 0 falls at `origin_seconds` (monotonic)."""
+    """To the scheduler: beat 0 falls at `origin_seconds` (monotonic); the music begins at `first_beat`."""
 
     origin_seconds: float
     bpm: float
+    first_beat: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,18 @@ class Play:
     """To the scheduler: notes to send. `part` and `port` do not travel."""
 
     notes: tuple[NoteEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """To the scheduler: controllers' new values."""
+
+    changes: tuple[ControlChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """To the scheduler: cancel and silence, and wait for the next Start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +84,7 @@ class Failed:
     message: str
 
 
-Message = Start | Tuning | TempoPoint | Play | Stop | Ready | Failed | SchedulerHealth
+Message = Start | Tuning | TempoPoint | Play | Control | Pause | Stop | Ready | Failed | SchedulerHealth
 
 
 class _Kind(IntEnum):
@@ -80,13 +96,15 @@ class _Kind(IntEnum):
     FAILED = 6
     HEALTH = 7
     TUNE = 8
+    CONTROL = 9
+    PAUSE = 10
 
 
 def encode(message: Message) -> bytes:
     """One frame. A Play holds at most NOTES_PER_FRAME notes; long texts are cut to MAX_TEXT_BYTES."""
     match message:
-        case Start(origin_seconds, bpm):
-            kind, payload = _Kind.START, _PAIR.pack(origin_seconds, bpm)
+        case Start(origin_seconds, bpm, first_beat):
+            kind, payload = _Kind.START, _TRIPLE.pack(origin_seconds, bpm, first_beat)
         case Tuning(mode, semitones, programs):
             head = _BYTES.pack(TUNINGS.index(mode), semitones or 0)
             kind, payload = _Kind.TUNE, head + b"".join(_BYTES.pack(*pair) for pair in programs)
@@ -96,6 +114,13 @@ def encode(message: Message) -> bytes:
             if len(notes) > NOTES_PER_FRAME:
                 raise MidiError(f"{len(notes)} notes in one frame; it holds at most {NOTES_PER_FRAME}: split them")
             kind, payload = _Kind.PLAY, b"".join(map(_pack_note, notes))
+        case Control(changes):
+            if len(changes) > CONTROLS_PER_FRAME:
+                raise MidiError(f"{len(changes)} controls in one frame; it holds at most {CONTROLS_PER_FRAME}")
+            packed = [_CONTROL.pack(change.channel, change.controller, change.value) for change in changes]
+            kind, payload = _Kind.CONTROL, b"".join(packed)
+        case Pause():
+            kind, payload = _Kind.PAUSE, b""
         case Stop():
             kind, payload = _Kind.STOP, b""
         case Ready(name, is_virtual):
@@ -173,7 +198,14 @@ def _read_notes(payload: bytes) -> Play:
     return Play(
         tuple(
             NoteEvent(
-                onset, duration, pitch, velocity, channel, "", cents, program=None if program == _NO_PROGRAM else program
+                onset,
+                duration,
+                pitch,
+                velocity,
+                channel,
+                "",
+                cents,
+                program=None if program == _NO_PROGRAM else program,
             )
             for onset, duration, pitch, velocity, channel, cents, program in _NOTE.iter_unpack(payload)
         )
@@ -187,10 +219,24 @@ def _read_tuning(payload: bytes) -> Tuning:
     return Tuning(TUNINGS[mode], semitones or None, tuple((channel, program) for channel, program in programs))
 
 
-def _read_stop(payload: bytes) -> Stop:
-    if payload:
-        raise ValueError(f"{len(payload)} bytes after a stop")
-    return Stop()
+def _read_start(payload: bytes) -> Start:
+    *_, first_beat = _TRIPLE.unpack(payload)
+    if not math.isfinite(first_beat):
+        raise ValueError(f"beat {first_beat}")
+    return Start(*_pair(payload[: _PAIR.size]), first_beat)
+
+
+def _read_controls(payload: bytes) -> Control:
+    return Control(tuple(ControlChange(*numbers) for numbers in _CONTROL.iter_unpack(payload)))
+
+
+def _read_bare(message: Message) -> Callable[[bytes], Message]:
+    def read(payload: bytes) -> Message:
+        if payload:
+            raise ValueError(f"{len(payload)} bytes after a {type(message).__name__.lower()}")
+        return message
+
+    return read
 
 
 def _read_health(payload: bytes) -> SchedulerHealth:
@@ -201,10 +247,12 @@ def _read_health(payload: bytes) -> SchedulerHealth:
 
 
 _READERS: dict[_Kind, Callable[[bytes], Message]] = {
-    _Kind.START: lambda payload: Start(*_pair(payload)),
+    _Kind.START: _read_start,
     _Kind.TEMPO: lambda payload: TempoPoint(*_pair(payload)),
     _Kind.PLAY: _read_notes,
-    _Kind.STOP: _read_stop,
+    _Kind.CONTROL: _read_controls,
+    _Kind.PAUSE: _read_bare(Pause()),
+    _Kind.STOP: _read_bare(Stop()),
     _Kind.READY: lambda payload: Ready(_text(payload[1:]), _FLAG.unpack_from(payload)[0]),
     _Kind.FAILED: lambda payload: Failed(_text(payload)),
     _Kind.HEALTH: _read_health,

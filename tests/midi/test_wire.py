@@ -7,16 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.domain import NoteEvent
+from kelly_live.domain import ControlChange, NoteEvent
 from kelly_live.errors import MidiError
 from kelly_live.midi.tuning import TUNINGS, Tuning
 from kelly_live.midi.wire import (
     MAX_TEXT_BYTES,
     NOTES_PER_FRAME,
     VERSION,
+    Control,
     Decoder,
     Failed,
     Message,
+    Pause,
     Play,
     Ready,
     Start,
@@ -41,8 +43,11 @@ notes = st.builds(
     part=st.just(""),
     cents=st.floats(-100.0, 100.0, width=32),
 )
+controls = st.builds(ControlChange, st.integers(1, 16), st.integers(0, 119), st.integers(0, 127))
 messages = st.one_of(
-    st.builds(Start, seconds, bpms),
+    st.builds(Start, seconds, bpms, seconds),
+    st.builds(Control, st.lists(controls, max_size=20).map(tuple)),
+    st.just(Pause()),
     st.builds(TempoPoint, seconds, bpms),
     st.builds(Play, st.lists(notes, max_size=20).map(tuple)),
     st.builds(
@@ -100,7 +105,10 @@ def framed(kind: int, payload: bytes, version: int = VERSION) -> bytes:
         (framed(99, b""), "99 is not a valid"),
         (framed(4, b"x"), "after a stop"),
         (struct.pack("<2sBBI", b"KL", 1, 3, 2**31), "something else"),  # a length that would fill the memory
-        (framed(1, struct.pack("<dd", float("nan"), 120.0)), "nan"),
+        (framed(1, struct.pack("<ddd", float("nan"), 120.0, 0.0)), "nan"),
+        (framed(1, struct.pack("<ddd", 0.0, 120.0, float("inf"))), "beat inf"),
+        (framed(9, bytes([1, 120, 0])), "controller is 120"),
+        (framed(10, b"x"), "after a pause"),
         (framed(2, struct.pack("<dd", 0.0, -5.0)), "-5.0 BPM"),
         (framed(3, struct.pack("<dd3BfB", 0.0, 1.0, 200, 64, 1, 0.0, 255)), "pitch is 200"),
         (framed(3, struct.pack("<dd3BfB", 0.0, 1.0, 60, 64, 1, 0.0, 128)), "program is 128"),

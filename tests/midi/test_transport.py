@@ -1,0 +1,173 @@
+"""Pausing, going on, song position, latency and controllers, as the scheduler's core sends them."""
+
+from __future__ import annotations
+
+import io
+
+import mido
+import pytest
+
+from kelly_live.domain import ControlChange, NoteEvent
+from kelly_live.midi.client import OfflineScheduler
+from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.messages import (
+    CLOCK,
+    CONTINUE,
+    START,
+    STOP,
+    control_change,
+    note_off,
+    note_on,
+    silence_channel,
+    song_position,
+)
+from kelly_live.midi.ports import RecordingPort
+from kelly_live.midi.scheduler import SchedulerCore
+from kelly_live.timebase import ManualClock
+
+
+class Desk:
+    """A core at 60 BPM (a beat is a second), a recorder and a clock."""
+
+    def __init__(self, *, send_clock: bool = False, latency_seconds: float = 0.0) -> None:
+        self.clock = ManualClock(-1.0)
+        self.port = RecordingPort(self.clock)
+        self.core = SchedulerCore(self.port, send_clock=send_clock, latency_seconds=latency_seconds)
+
+    def to(self, seconds: float) -> Desk:
+        while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
+            self.clock.sleep_until(deadline)
+            self.core.run_due(self.clock.now())
+        self.clock.sleep_until(seconds)
+        return self
+
+    def heard(self) -> list[tuple[float, bytes]]:
+        """Everything but clock ticks."""
+        return [(round(m.seconds, 3), m.data) for m in self.port.messages if m.data != CLOCK]
+
+    def ticks(self) -> list[float]:
+        return [round(m.seconds, 4) for m in self.port.messages if m.data == CLOCK]
+
+
+def note(beat: float, pitch: int = 60, beats: float = 0.5) -> NoteEvent:
+    return NoteEvent(beat, beats, pitch, 80, 1, "test")
+
+
+def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> None:
+    desk = Desk()
+    desk.core.start(0.0, 60.0)
+    desk.core.play([note(0.0, 60, beats=4.0), note(2.0, 62)])
+    desk.to(1.0).core.silence()
+    assert desk.to(5.0).heard() == [
+        (0.0, note_on(1, 60, 80)),
+        (1.0, note_off(1, 60)),
+        *((1.0, message) for message in silence_channel(1)),
+    ]
+    assert desk.core.next_deadline() is None
+    desk.core.start(5.5 - 8.0, 60.0, first_beat=8.0)  # beat 8 falls at 5.5 s
+    desk.core.play([note(8.0, 64)])
+    assert desk.to(9.0).heard()[-2:] == [(5.5, note_on(1, 64, 80)), (6.0, note_off(1, 64))]
+
+
+def test_clock_says_where_it_goes_on() -> None:
+    desk = Desk(send_clock=True)
+    desk.core.start(0.0, 60.0)
+    desk.to(1.0).core.silence()
+    desk.to(3.0)
+    desk.core.start(4.0 - 8.0, 60.0, first_beat=8.0)
+    desk.to(4.99)
+    assert [data for _, data in desk.heard()] == [START, STOP, song_position(32), CONTINUE]
+    assert desk.ticks() == [round(i / 24, 4) for i in range(25)] + [round(4.0 + i / 24, 4) for i in range(24)]
+    desk.core.start(6.0, 60.0)  # and from the top, without a pause
+    desk.to(6.5)
+    assert [data for _, data in desk.heard()][4:] == [STOP, START]
+
+
+def test_going_on_between_two_sixteenths_the_clock_waits_for_the_next() -> None:
+    desk = Desk(send_clock=True)
+    desk.core.start(0.0, 60.0, first_beat=0.6)
+    desk.to(0.9)
+    assert [data for _, data in desk.heard()] == [song_position(3), CONTINUE]
+    assert desk.ticks()[0] == 0.75
+
+
+def test_past_what_song_position_can_say_it_says_the_same_place_of_a_bar() -> None:
+    desk = Desk(send_clock=True)
+    beat = (0x3FFF + 1) / 4 + 5.0
+    desk.core.start(-beat, 60.0, first_beat=beat)
+    desk.to(0.5)
+    assert desk.heard()[0][1] == song_position(20)
+
+
+def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
+    desk = Desk(send_clock=True)
+    desk.core.start(0.0, 60.0)
+    desk.to(1.0)
+    before = len(desk.ticks())
+    desk.clock.sleep_until(6.1)
+    desk.core.run_due(6.1)
+    assert len(desk.ticks()) == before
+    desk.to(7.0)
+    assert [data for _, data in desk.heard()] == [START, STOP, song_position(25), CONTINUE]
+    assert desk.ticks()[before] == 6.25
+
+
+@pytest.mark.parametrize("latency_ms", [80.0, -80.0, 0.0])
+def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
+    desk = Desk(send_clock=True, latency_seconds=latency_ms / 1000.0)
+    desk.core.start(0.0, 60.0)
+    desk.core.play([note(1.0)])
+    desk.to(3.0)
+    shift = -latency_ms / 1000.0
+    assert desk.heard()[1:] == [(round(1.0 + shift, 3), note_on(1, 60, 80)), (round(1.5 + shift, 3), note_off(1, 60))]
+    assert desk.ticks()[:2] == [round(shift, 4), round(shift + 1 / 24, 4)]
+    assert desk.core.health().late == 0
+
+
+def test_controls_go_at_once_paced_and_only_their_newest_value() -> None:
+    desk = Desk()
+    desk.to(2.0)
+    desk.core.control([ControlChange(16, 20, 1), ControlChange(16, 21, 2), ControlChange(16, 20, 3)])
+    assert desk.to(3.0).heard() == [(2.0, control_change(16, 20, 3)), (2.001, control_change(16, 21, 2))]
+
+
+def test_notes_go_before_controls() -> None:
+    desk = Desk()
+    desk.core.start(0.0, 60.0)
+    desk.core.play([note(1.0)])
+    desk.to(0.99)
+    desk.core.control([ControlChange(16, controller, 64) for controller in range(40)])
+    desk.to(2.0)
+    on = next(m.seconds for m in desk.port.messages if m.data == note_on(1, 60, 80))
+    assert on == 1.0
+    assert len(desk.heard()) == 42
+    assert desk.core.health().late == 0
+
+
+def test_controls_pass_while_the_music_is_paused() -> None:
+    desk = Desk()
+    desk.core.start(0.0, 60.0)
+    desk.to(1.0).core.silence()
+    desk.core.control([ControlChange(1, 1, 127)])
+    assert desk.to(2.0).heard() == [(1.0, control_change(1, 1, 127))]
+
+
+def test_controls_stand_at_their_time_in_a_midi_file() -> None:
+    scheduler = OfflineScheduler()
+    scheduler.start(0.0, 60.0)
+    scheduler.play([note(1.0)])
+    for second in (0, 1, 2, 3):
+        scheduler.advance(float(second))
+        scheduler.control([ControlChange(16, 20, second), ControlChange(1, 7, second)])
+    scheduler.advance(4.0)
+    scheduler.stop()
+
+    file = mido.MidiFile(file=io.BytesIO(midi_bytes(scheduler.messages, scheduler.tempo_map)))
+    found = []
+    for track in file.tracks:
+        ticks = 0
+        for message in track:
+            ticks += message.time
+            if message.type == "control_change":
+                found.append((message.channel + 1, ticks / file.ticks_per_beat, message.control, message.value))
+    assert found == [(1, float(i), 7, i) for i in range(4)] + [(16, float(i), 20, i) for i in range(4)]
