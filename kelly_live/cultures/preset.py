@@ -14,12 +14,11 @@ from typing import Any, Generic, TypeVar
 
 from kelly_live.domain import MODES, RHYTHMS, TEXTURES
 from kelly_live.safe_yaml import Node, read_nodes
+from kelly_live.shelf import MAX_NAME, NAME
 
 T = TypeVar("T")
 FORMAT = 1
 SOURCES = ("measured", "cited", "absent")
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)  # of presets and modes; no dot or slash: never leaves its folder
-MAX_NAME = 48
 _TOLERANCE = 0.01  # shares are written to four digits: fifty of them may be off by this much together
 
 Shares = tuple[tuple[str, float], ...]  # name -> share, the largest first

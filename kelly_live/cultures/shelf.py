@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from kelly_live import shelf as shelves
 from kelly_live.config import resource_root
-from kelly_live.cultures.preset import MAX_NAME, NAME, CulturePreset, Mode, load_file
+from kelly_live.cultures.preset import CulturePreset, Mode, load_file
 from kelly_live.errors import ConfigError
-from kelly_live.matching import matches
 
 LISTING_COMMAND = "kelly-live cultures"
 PLAIN = "western"  # the base mapping as it is: id 0, "none"
@@ -20,8 +19,7 @@ CULTURES = (
     "jingju", "mandopop", "japanese-minyo", "korean-jeongak", "javanese-gamelan", "irish-traditional", "swedish-polska",
     "klezmer", "german-folk", "british-american-ballad", "jazz-swing", "cuban-son", "georgian-vocal",
 )  # fmt: skip
-_LONGEST = 2 * MAX_NAME + 1
-_NEAR = 5
+_LONGEST = 2 * shelves.MAX_NAME + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +53,7 @@ def culture_id(name: str) -> int:
 
 def user_folder() -> Path:
     """Where a user's own presets lie; it need not exist."""
-    import platformdirs
-
-    return platformdirs.user_data_path("kelly-live", appauthor=False) / "cultures"
+    return shelves.user_folder("cultures")
 
 
 def preset_folders() -> tuple[Path, ...]:
@@ -67,8 +63,8 @@ def preset_folders() -> tuple[Path, ...]:
 
 def load_culture(name: str, folders: Sequence[Path] | None = None) -> CulturePreset:
     """The preset called `name`. Raises ConfigError: no such name (with near ones), or a preset that breaks a rule."""
-    shelf = _shelf(preset_folders() if folders is None else folders)
-    return load_file(shelf[_found(name, tuple(shelf), "culture", LISTING_COMMAND)])
+    shelf = shelves.shelved(preset_folders() if folders is None else folders)
+    return load_file(shelf[shelves.meant(name, tuple(shelf), "culture", LISTING_COMMAND)])
 
 
 def choose_culture(typed: str, folders: Sequence[Path] | None = None) -> Choice:
@@ -84,7 +80,7 @@ def choose_culture(typed: str, folders: Sequence[Path] | None = None) -> Choice:
     if not preset.modes:
         raise ConfigError(f"{preset.name} has no modes of its own; give --culture {preset.name}")
     names = tuple(mode.name for mode in preset.modes)
-    found = _found(mode_name, names, f"mode of {preset.name}", f"{LISTING_COMMAND} {preset.name}")
+    found = shelves.meant(mode_name, names, f"mode of {preset.name}", f"{LISTING_COMMAND} {preset.name}")
     return Choice(preset, preset.mode(found))
 
 
@@ -92,7 +88,7 @@ def list_cultures(folders: Sequence[Path] | None = None) -> tuple[Shelved, ...]:
     """Every preset by name, also those that cannot be used, with the reason; the shipped order first."""
     given = preset_folders() if folders is None else tuple(folders)
     listed = []
-    for name, path in _shelf(given).items():
+    for name, path in shelves.shelved(given).items():
         preset, problem = None, None
         try:
             preset = load_file(path)
@@ -101,38 +97,3 @@ def list_cultures(folders: Sequence[Path] | None = None) -> tuple[Shelved, ...]:
         listed.append(Shelved(name, path, path.parent != given[-1], preset, problem))
     order = (*CULTURES, PLAIN)
     return tuple(sorted(listed, key=lambda one: (order.index(one.name) if one.name in order else len(order), one.name)))
-
-
-def _shelf(folders: Sequence[Path]) -> dict[str, Path]:
-    """Name -> file, the first folder winning. Only plain names directly in a folder; a link may not lead out of it."""
-    shelf: dict[str, Path] = {}
-    for folder in folders:
-        try:
-            files = sorted(folder.glob("*.yaml"))
-            home = folder.resolve()
-            inside = [file for file in files if file.resolve().parent == home]
-        except OSError as error:
-            raise ConfigError(f"{folder} cannot be read ({error.strerror}); check its rights") from error
-        for file in inside:
-            if NAME.fullmatch(file.stem) and len(file.stem) <= MAX_NAME:
-                shelf.setdefault(file.stem, file)
-    return shelf
-
-
-def _found(typed: str, names: Sequence[str], kind: str, listing: str) -> str:
-    """The one of `names` that was meant: itself, ignoring case, or the only one that has the typed words.
-
-    Raises ConfigError with the nearest names.
-    """
-    wanted = typed.strip().casefold().replace("_", "-").replace(" ", "-")
-    if wanted in names:
-        return wanted
-    holding = [name for name in names if wanted and matches(wanted.replace("-", " "), name)]
-    if len(holding) == 1:
-        return holding[0]
-    if holding:
-        listed = ", ".join(holding[:_NEAR]) + (" …" if len(holding) > _NEAR else "")
-        raise ConfigError(f"{kind} {typed[:MAX_NAME]!r} is ambiguous: {listed}; give the whole name (see `{listing}`)")
-    near = difflib.get_close_matches(wanted, names, n=_NEAR, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(names)}"
-    raise ConfigError(f"no {kind} is called {typed[:MAX_NAME]!r}; {hint} (see `{listing}`)")
