@@ -7,6 +7,8 @@ from pathlib import Path
 
 from kelly_live.errors import ConfigError
 
+_KINDS = ("models", "presets")
+
 
 def resource_root(kind: str) -> Path:
     """The folder of `models` or `presets`: $KELLY_LIVE_MODELS / _PRESETS if set (models: or one file of them all), else
@@ -21,3 +23,9 @@ def resource_root(kind: str) -> Path:
         f"the folder {kind!r} is not at {' or '.join(map(str, candidates))}; reinstall kelly-live, "
         f"or set KELLY_LIVE_{kind.upper()} to where it is"
     )
+
+
+def is_shipped(path: Path) -> bool:
+    """Whether a file came with the code, and is trusted as the code is."""
+    package = Path(__file__).resolve().parent
+    return any(path.resolve().is_relative_to(home / kind) for home in (package, package.parent) for kind in _KINDS)

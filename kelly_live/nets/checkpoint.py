@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from kelly_live.atomic import write_atomically
+from kelly_live.config import is_shipped
 from kelly_live.errors import ModelError
 
 if TYPE_CHECKING:
@@ -93,18 +94,19 @@ def _object(text: str) -> dict[str, Any]:
 
 def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
     """The net that `make` makes of the checkpoint's config, with its weights but those that only training needs, in
-    eval mode. It is first made without memory, and made for real only if every weight fits: a config can't ask for
-    more than the file holds. Raises ModelError."""
+    eval mode. A stranger's is first made without memory, and made for real only if every weight fits: its config can't
+    ask for more than the file holds. Raises ModelError."""
     import torch
 
     played = replace(
         checkpoint, weights={n: w for n, w in checkpoint.weights.items() if not n.startswith(CORPUS_PREFIX)}
     )
     try:
-        _require_small(checkpoint.config)
-        with torch.device("meta"):
-            trial = make(**checkpoint.config)
-        load_weights(trial, replace(played, weights={n: w.to("meta") for n, w in played.weights.items()}), path)
+        if not is_shipped(path):  # loading what the trial needs takes a second
+            _require_small(checkpoint.config)
+            with torch.device("meta"):
+                trial = make(**checkpoint.config)
+            load_weights(trial, replace(played, weights={n: w.to("meta") for n, w in played.weights.items()}), path)
         net = make(**checkpoint.config)
     except ModelError:
         raise
