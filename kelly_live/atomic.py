@@ -41,8 +41,12 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else str(error)
-        remedy = _REMEDIES.get(number or 0, "name another file")
-        raise OutputError(f"cannot write {str(path)!r} ({reason}): {remedy}") from error
+        raise OutputError(f"cannot write {str(path)!r} ({reason}): {remedy_for(number)}") from error
+
+
+def remedy_for(number: int | None) -> str:
+    """What to do where a file cannot be written for this reason (an errno)."""
+    return _REMEDIES.get(number or 0, "name another file")
 
 
 def _write(path: Path, data: bytes, private: bool) -> None:

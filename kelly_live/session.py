@@ -16,8 +16,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from kelly_live.domain import AudioWindow, MusicParameters
+from kelly_live.domain import AudioWindow, Lead, MusicParameters
 from kelly_live.errors import MidiError
 from kelly_live.midi.client import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
@@ -49,6 +50,40 @@ class Snapshot:
     dropped_windows: int
 
 
+class Journal(Protocol):
+    """Is told what decided over the notes, right after it did, and what was felt. No call blocks.
+
+    Thread: the conductor's; `felt` comes from the one that listens, `stopped` from the one that ends the session."""
+
+    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None: ...
+
+    def advanced(self, now: float, parameters: MusicParameters, lead: Lead, conductor: Conductor) -> None: ...
+
+    def panicked(self, now: float) -> None: ...
+
+    def finished(self, now: float) -> None: ...
+
+    def felt(self, reading: Reading) -> None: ...
+
+    def stopped(self, now: float) -> None: ...
+
+
+class NoJournal:
+    """A Journal that keeps nothing."""
+
+    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None: ...
+
+    def advanced(self, now: float, parameters: MusicParameters, lead: Lead, conductor: Conductor) -> None: ...
+
+    def panicked(self, now: float) -> None: ...
+
+    def finished(self, now: float) -> None: ...
+
+    def felt(self, reading: Reading) -> None: ...
+
+    def stopped(self, now: float) -> None: ...
+
+
 def keep_latest(block: AudioWindow, max_seconds: float) -> tuple[AudioWindow, float]:
     """The newest `max_seconds` of `block`, and how many seconds were cut off its start."""
     surplus = len(block.samples) - int(max_seconds * block.sample_rate)
@@ -69,6 +104,7 @@ class LiveSession:
         sink: NoteSink,
         clock: Clock,
         opening: Reading,
+        journal: Journal | None = None,
     ) -> None:
         self._source = source
         self._analyzer = analyzer
@@ -76,7 +112,9 @@ class LiveSession:
         self._sink = sink
         self._clock = clock
         self._reading = opening
+        self._journal = journal or NoJournal()
         self._dropped_seconds = 0.0
+        self._panic = threading.Event()
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._failure: BaseException | None = None
@@ -84,6 +122,10 @@ class LiveSession:
     def stop(self) -> None:
         """Ask the session to end; safe from a signal handler and from any thread."""
         self._stopping.set()
+
+    def panic(self) -> None:
+        """End every note at once, and play on at the next bar; from any thread."""
+        self._panic.set()
 
     def run(self, on_status: Callable[[Snapshot], None] | None = None) -> Snapshot:
         """Start every part, play, stop every part in order; returns the last Snapshot. Raises KellyError."""
@@ -103,6 +145,7 @@ class LiveSession:
                 if thread.is_alive():
                     thread.join(timeout=2.0)
             last = self.snapshot()
+            self._journal.stopped(self._clock.now())
             self._sink.stop()
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -140,10 +183,13 @@ class LiveSession:
             self._dropped_seconds += dropped
             for reading in self._analyzer.push(block, self._conductor.status().bars):
                 self._reading = reading
+                self._journal.felt(reading)
 
     def _play(self) -> None:
         origin = self._clock.now() + LEAD_IN_SECONDS
-        self._conductor.start(origin, self._reading.parameters)
+        opening = self._reading.parameters
+        self._conductor.start(origin, opening)
+        self._journal.started(self._clock.now(), origin, opening)
         end_seconds: float | None = None
         step = self._clock.now()
         while not self._stopping.is_set():
@@ -151,9 +197,16 @@ class LiveSession:
             if end_seconds is None:
                 if self._ended.is_set():
                     end_seconds = self._conductor.seconds_at(self._conductor.finish(now))
+                    self._journal.finished(now)
             elif now > end_seconds:
                 return
-            self._conductor.advance(now, self._reading.parameters)
+            if self._panic.is_set():
+                self._panic.clear()
+                self._conductor.panic(now)
+                self._journal.panicked(now)
+            parameters = self._reading.parameters
+            self._conductor.advance(now, parameters)
+            self._journal.advanced(now, parameters, Lead(), self._conductor)
             self._raise_if_scheduler_failed()
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
             self._clock.sleep_until(step)
@@ -182,26 +235,35 @@ def accompany(
     scheduler: OfflineScheduler,
     opening: Reading,
     on_progress: Callable[[float], None] | None = None,
+    journal: Journal | None = None,
 ) -> Performance:
     """Play along with a finite source and bring it to a close; time is the position in the source, from 0.
 
     `on_progress` is told the position in seconds. Raises AudioError.
     """
+    journal = journal or NoJournal()
     readings = [opening]
     position = 0.0
     try:
         source.start()
         conductor.start(0.0, opening.parameters)
+        journal.started(0.0, 0.0, opening.parameters)
         while (block := source.read(timeout=0.0)) is not None:
             position = block.end_time
-            readings.extend(analyzer.push(block, conductor.status().bars))
+            for reading in analyzer.push(block, conductor.status().bars):
+                readings.append(reading)
+                journal.felt(reading)
             conductor.advance(position, readings[-1].parameters)
+            journal.advanced(position, readings[-1].parameters, Lead(), conductor)
             scheduler.advance(position)
             if on_progress is not None:
                 on_progress(position)
     finally:
         source.close()
-    return _close(readings, conductor, scheduler, end_beat=conductor.finish(position))
+    end_beat = conductor.finish(position)
+    journal.finished(position)
+    journal.stopped(conductor.seconds_at(end_beat))
+    return _close(readings, conductor, scheduler, end_beat=end_beat)
 
 
 def compose(

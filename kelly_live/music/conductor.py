@@ -123,6 +123,11 @@ class Conductor:
         return self._closing_bar is not None and self._slice >= (self._closing_bar + 1) * self._slices_per_bar
 
     @property
+    def slices(self) -> int:
+        """How many slices have been made or skipped."""
+        return self._slice
+
+    @property
     def end_beat(self) -> float | None:
         """Where the music ends, once that is settled."""
         last = self._closing_bar if self._length_bars is None else self._length_bars - 1
@@ -155,6 +160,19 @@ class Conductor:
         self._skip_if_late(now)
         while not self.done and self._slice_seconds() < now + self._reach_seconds:
             self._play_slice(parameters)
+        self._publish(now)
+
+    def panic(self, now: float) -> None:
+        """End every note at once, and play on at the next bar line that nothing was made for."""
+        if self.done:
+            self._sink.pause()
+            return
+        self._slice = math.ceil(self._slice / self._slices_per_bar) * self._slices_per_bar
+        beat, bpm = self._slice * self._slice_beats, self.tempo_map.bpm
+        origin = self.tempo_map.seconds_at(beat) - beat * 60.0 / bpm
+        self._tempo = TempoMap(origin, bpm)
+        self._sink.pause()
+        self._sink.start(origin, bpm, beat)
         self._publish(now)
 
     def finish(self, now: float) -> float:
