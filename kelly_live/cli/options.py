@@ -81,7 +81,7 @@ def culture(function: F) -> F:
         type=click.FloatRange(0.0, 1.0),
         default=1.0,
         show_default=True,
-        help="0 is off; 1 is half-way between the feeling's own music and the tradition's.",
+        help="0 is off; at 1 the music sets out half-way to the tradition's, and feelings move it as far as ever.",
     )
     @functools.wraps(function)
     def wrapped(*args: Any, name: str | None, culture_strength: float, **kwargs: Any) -> Any:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kelly_live.domain import EMOTION_VAD, EMOTIONS, MODES, RHYTHMS
+from kelly_live.domain import EMOTION_VAD, EMOTIONS, MODES, NEUTRAL_PROBABILITIES, RHYTHMS
 from kelly_live.errors import ConfigError
 from kelly_live.nets.checkpoint import load_checkpoint, rebuilt
 
@@ -239,13 +239,15 @@ class DynamicEmotionToMusicMapper(nn.Module):
     ) -> dict[str, Tensor]:
         """Numbers to play: tempo_*, register_*, dynamics_*, density `[B]`; mode_, timing_, rhythm_weights `[B, n]`.
 
-        `culture` holds CulturalContextAdapter's outputs; at strength 1 its preferences and the emotion's weigh alike,
-        at 0 (or None) it changes nothing. Its optional `known` `[B, 4]` (tempo, modes, dynamics, rhythms; 0-1) says how
-        well each is known of that culture; where it is 0 the emotion's value stays.
+        `culture` holds CulturalContextAdapter's outputs. At strength 1 a player at rest moves half-way to what it
+        prefers, and a feeling moves that player as far as any other; at 0 (or None) it changes nothing. Its optional
+        `known` `[B, 4]` (tempo, modes, dynamics, rhythms; 0-1) says how well each is known of that culture; where it is
+        0 the emotion's value stays.
         """
         music = self.play(probabilities, vad, None if user is None else self.embedding_of(user))
         if culture is not None and culture_strength > 0.0:
-            music = _coloured(music, culture, min(culture_strength, 1.0))
+            rest = self.play(*_at_rest(probabilities, vad))
+            music = _coloured(music, rest, culture, min(culture_strength, 1.0))
         return music
 
     def play(self, probabilities: Tensor, vad: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
@@ -316,12 +318,25 @@ def _ordered(
 
 
 _CULTURE_FIELDS = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
+_LEAST_WEIGHT = 0.02  # of a mode or rhythm: under a fiftieth, how rare it is says nothing
 
 
-def _coloured(music: dict[str, Tensor], culture: dict[str, Tensor], strength: float) -> dict[str, Tensor]:
-    """Geometric middle between emotion and culture at strength 1: neither can veto, both are heard.
+def _at_rest(probabilities: Tensor, vad: Tensor) -> tuple[Tensor, Tensor]:
+    """One row: a player who feels nothing in particular (a net of other emotions than ours: none of them)."""
+    rest = torch.zeros_like(probabilities[:1])
+    if rest.shape[-1] == len(EMOTIONS):
+        rest = rest + torch.tensor(NEUTRAL_PROBABILITIES, dtype=rest.dtype, device=rest.device)
+    return rest, torch.zeros_like(vad[:1])
 
-    What is not known of the culture keeps the emotion's own value, to the bit.
+
+def _coloured(
+    music: dict[str, Tensor], rest: dict[str, Tensor], culture: dict[str, Tensor], strength: float
+) -> dict[str, Tensor]:
+    """`music` moved by half of what parts the tradition from a player at rest (`rest`, one row), at strength 1.
+
+    Everybody is moved alike: what a feeling changes (faster, louder, a darker mode) it changes at full strength, from
+    the tradition's own middle. Tempo and weights move as ratios, loudness as a difference. What is not known of the
+    culture keeps the emotion's own value, to the bit.
     """
     rows = len(music["density"])
     known = culture.get("known")
@@ -339,21 +354,20 @@ def _coloured(music: dict[str, Tensor], culture: dict[str, Tensor], strength: fl
         ("modes", "mode_weights", "mode_preferences"), ("rhythms", "rhythm_weights", "rhythm_patterns"),
     ):  # fmt: skip
         if theirs in culture:
-            part = share[field][:, None]
-            mixed = (1.0 - part) * torch.log(music[ours] + 1e-6) + part * torch.log(culture[theirs] + 1e-6)
-            blend(field, {ours: torch.softmax(mixed, dim=-1)})
+            # Two rarities are no difference: what hardly anybody plays at rest is not for that the tradition's own.
+            apart = torch.log(culture[theirs] + _LEAST_WEIGHT) - torch.log(rest[ours] + _LEAST_WEIGHT)
+            blend(field, {ours: torch.softmax(torch.log(music[ours] + 1e-6) + share[field][:, None] * apart, dim=-1)})
     if "tempo_range" in culture:
-        part = share["tempo"][:, None]
-        felt = torch.stack([music[f"tempo_{name}"] for name in ("min", "suggested", "max")], dim=-1)
-        usual = torch.clamp(culture["tempo_range"], 20.0, 300.0)
-        slow, middle, fast = torch.exp((1.0 - part) * torch.log(felt) + part * torch.log(usual)).unbind(-1)
-        blend("tempo", _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (slow, middle, fast)))
+        usual = torch.clamp(culture["tempo_range"][:, 1], 20.0, 300.0)
+        ratio = (usual / rest["tempo_suggested"]) ** share["tempo"]
+        felt = tuple(ratio * music[f"tempo_{name}"] for name in ("min", "suggested", "max"))
+        blend("tempo", _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (felt[0], felt[1], felt[2])))
     if "dynamics" in culture:
         soft, _, loud = torch.clamp(culture["dynamics"], 0.0, 1.0).unbind(-1)
-        part = share["dynamics"]
-        floor = (1.0 - part) * music["dynamics_floor"] + part * soft
-        louder = (1.0 - part) * music["dynamics_ceiling"] + part * loud
-        blend("dynamics", {"dynamics_floor": floor, "dynamics_ceiling": torch.maximum(louder, floor)})
+        floor = torch.clamp(music["dynamics_floor"] + share["dynamics"] * (soft - rest["dynamics_floor"]), 0.0, 1.0)
+        louder = music["dynamics_ceiling"] + share["dynamics"] * (loud - rest["dynamics_ceiling"])
+        louder = torch.maximum(torch.clamp(louder, 0.0, 1.0), floor)
+        blend("dynamics", {"dynamics_floor": floor, "dynamics_ceiling": louder})
     return music
 
 

@@ -203,7 +203,7 @@ def _correlations(judge: str, music: str, verdicts: Verdicts, targets: np.ndarra
     return scores
 
 
-def _emopia(symbolic: Path) -> dict[str, list[Clip]]:
+def emopia_scores(symbolic: Path) -> dict[str, list[Clip]]:
     """EMOPIA's scores by split."""
     scores = [clip for clip in read_scores(symbolic / "manifest.jsonl") if clip.dataset == "emopia" and clip.quadrant]
     parts = {split: [clip for clip in scores if clip.split == split] for split in ("train", "val")}
@@ -226,7 +226,7 @@ class Piece:
     files: dict[str, Path]
 
 
-def _composed(places: Sequence[tuple[float, float]], seeds: int, compose: Composer, cache: Path) -> list[Piece]:
+def composed_in(places: Sequence[tuple[float, float]], seeds: int, compose: Composer, cache: Path) -> list[Piece]:
     """`seeds` pieces a place, their MIDI files in the cache under the hash of what is in them."""
     folder = cache / "composed"
     folder.mkdir(parents=True, exist_ok=True)
@@ -254,10 +254,10 @@ def close_the_loop(
 ) -> ClosedLoop:
     """Fit the judges on EMOPIA's train part, let them judge its val part and our music, both with the soundfont that
     nothing was trained on. Raises KellyError."""
-    parts = _emopia(symbolic)
+    parts = emopia_scores(symbolic)
     centres = [(CENTRE * v, CENTRE * a) for v, a in QUADRANTS.values()]
-    ours = _composed(centres, pieces, compose, cache)
-    spread = _composed([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
+    ours = composed_in(centres, pieces, compose, cache)
+    spread = composed_in([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
     readings = list(ours[0].files)
     say(f"composed {len(ours) + len(spread)} pieces, to be read as {' and '.join(readings)}")
 
@@ -279,11 +279,11 @@ def close_the_loop(
     for reading in readings:
         jobs[f"audio/ours/{reading}"] = [Job(path, HELD_OUT_SOUNDFONT) for path in files(ours, reading)]
         jobs[f"audio/grid/{reading}"] = [Job(path, HELD_OUT_SOUNDFONT) for path in files(spread, reading)]
-    rows = _all_heard(jobs, emotion_net, cache, workers, say)
+    rows = all_heard(jobs, emotion_net, cache, workers, say)
 
     songs = {split: [clip.group for clip in clips] for split, clips in parts.items()}
     labels = [clip.quadrant or "Q1" for clip in parts["train"]]
-    judges = {name: _fitted(rows[f"{sense}/train"], labels, songs["train"], part) for name, sense, part in JUDGES}
+    judges = {name: fitted(rows[f"{sense}/train"], labels, songs["train"], part) for name, sense, part in JUDGES}
     found: list[Score] = []
     correlations: list[Score] = []
     confusions: list[Confusion] = []
@@ -292,14 +292,14 @@ def close_the_loop(
     targets = np.array([(piece.valence, piece.arousal) for piece in spread])
     for name, sense, part in JUDGES:
         judge, who = judges[name], f"{name} judge"
-        kept, seen = _present(rows[f"{sense}/human"], part)
+        kept, seen = present(rows[f"{sense}/human"], part)
         groups = [songs["val"][i] for i in kept]
         results = [_shares(who, "human", judge.hear(seen), _quadrants(parts["val"])[kept], groups)]
         for reading in readings if sense == "audio" else ["notes"]:
             of = f"/{reading}" if sense == "audio" else ""
-            kept, seen = _present(rows[f"{sense}/ours{of}"], part)
+            kept, seen = present(rows[f"{sense}/ours{of}"], part)
             results.append(_shares(who, f"ours, {reading}", judge.hear(seen), asked[kept]))
-            kept, seen = _present(rows[f"{sense}/grid{of}"], part)
+            kept, seen = present(rows[f"{sense}/grid{of}"], part)
             correlations.extend(_correlations(who, f"ours, {reading}", judge.hear(seen), targets[kept]))
         for shares, confusion in results:
             found.extend(shares)
@@ -316,18 +316,18 @@ def close_the_loop(
     return ClosedLoop((*found, *correlations), tuple(confusions), info)
 
 
-def _present(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
+def present(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
     """Which rows there are, and that part of those."""
     kept = [i for i, row in enumerate(rows) if row is not None]
     return kept, np.stack([row[part] for row in rows if row is not None])
 
 
-def _fitted(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
-    kept, seen = _present(rows, part)
+def fitted(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
+    kept, seen = present(rows, part)
     return fit_judge(seen, [labels[i] for i in kept], [songs[i] for i in kept])
 
 
-def _all_heard(
+def all_heard(
     jobs: Mapping[str, list[Job]], emotion_net: Path, cache: Path, workers: int, say: Say
 ) -> dict[str, list[Floats | None]]:
     """The rows of every list of jobs."""

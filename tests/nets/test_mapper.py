@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from kelly_live.domain import EMOTIONS
 from kelly_live.errors import ModelError
 from kelly_live.nets.checkpoint import Checkpoint, save_checkpoint
 from kelly_live.nets.mapper import KIND, SCALARS, DynamicEmotionToMusicMapper, ParameterDistribution, load_net
@@ -134,6 +135,35 @@ def test_half_known_colours_half_as_much() -> None:
     ]
     assert tempo[1] == pytest.approx((tempo[0] + tempo[2]) / 2, abs=1e-3)
     assert tempo[2] < tempo[0]
+
+
+def test_in_a_tradition_a_feeling_changes_as_much_as_anywhere() -> None:
+    net = random_net(5, 0.1)
+    p, vad = torch.eye(8), torch.zeros(8, 3)
+    fast = {"tempo_range": torch.tensor([[115.0, 125.0, 130.0]]), "dynamics": torch.tensor([[0.3, 0.4, 0.5]])}
+    shy = {"mode_preferences": torch.tensor([[0.4, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1]])}
+    plain, there = net(p, vad), net(p, vad, culture=fast | shy)
+    assert torch.unique(plain["tempo_suggested"]).numel() == 8
+
+    def changes(music: dict[str, Tensor], name: str) -> Tensor:
+        """From the first emotion to each other: as a ratio, or as a difference of loudness."""
+        values = music[name] if name.startswith("dynamics") else music[name].log()
+        return (values - values[:1]).detach()
+
+    for name in ("tempo_suggested", "dynamics_floor"):
+        torch.testing.assert_close(changes(there, name), changes(plain, name), atol=1e-4, rtol=1e-3)
+        assert not torch.allclose(there[name], plain[name], rtol=0.01)
+    odds = [changes(music, "mode_weights") for music in (plain, there)]
+    against_first = [one - one[:, :1] for one in odds]  # of each mode against ionian
+    torch.testing.assert_close(against_first[1], against_first[0], atol=1e-3, rtol=1e-3)
+    assert (there["mode_weights"][:, 0] > plain["mode_weights"][:, 0]).all()
+
+
+def test_a_player_at_rest_goes_half_way_to_the_tradition() -> None:
+    net, rest = random_net(3, 0.1), torch.eye(8)[[EMOTIONS.index("neutral")]]
+    fast = {"tempo_range": torch.tensor([[150.0, 150.0, 150.0]])}
+    plain, there = net(rest, torch.zeros(1, 3)), net(rest, torch.zeros(1, 3), culture=fast)
+    torch.testing.assert_close(there["tempo_suggested"].square(), 150.0 * plain["tempo_suggested"], rtol=1e-3, atol=0)
 
 
 def test_no_user_and_an_unknown_user_are_the_base_mapping_and_a_known_one_is_not() -> None:
