@@ -1,0 +1,186 @@
+"""`kelly-live compare`: is our music like people's? Distributions, form, loops and reaction, beside human pieces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kelly_live.cli.train import DEFAULT_CACHE, FOLDER
+
+if TYPE_CHECKING:
+    from kelly_live.domain import MusicParameters
+    from kelly_live.music.conductor import Conductor
+    from kelly_live.protocols import Mapper, NoteSink
+    from kelly_live.training.likeness import Composer
+    from kelly_live.training.reaction import NoteOn, Player
+
+KINDS = {"solo": ("chords", "melody"), "band": None}  # which generators; None: every one, the drums aside
+TWO_MINUTES = 120.0
+FORM_BARS = 33  # the 32 that are measured, and a closing one
+SETS = {"calm to stirred": ((0.5, -0.5), (0.5, 0.5)), "stirred to calm": ((0.5, 0.5), (0.5, -0.5)),
+        "glad to sad": ((0.5, 0.0), (-0.5, 0.0)), "angry to happy": ((-0.5, 0.5), (0.5, 0.5))}  # fmt: skip
+
+
+@click.command("compare")
+@click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="What was measured of people.")
+@click.option("--pieces", type=click.IntRange(2), default=12, show_default=True, help="Pieces a quadrant and kind.")
+@click.option("--changes", type=click.IntRange(1), default=20, show_default=True, help="Moments a change of feeling.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool, debug: bool) -> None:
+    """Our music against human pieces (EMOPIA, VGMIDI), with random notes and a rule table beside it; how long it
+    repeats itself literally in two minutes; and how soon new parameters are heard while it plays."""
+    from dataclasses import asdict
+
+    import numpy as np
+
+    from kelly_live.cli.parts import make_mapper
+    from kelly_live.training import likeness
+    from kelly_live.training.manifest import QUADRANTS
+    from kelly_live.training.textbook import by_the_rules, random_notes
+
+    people = likeness.human_portraits(symbolic, cache / "likeness")
+    mapper = make_mapper()
+    compose = composer(mapper)
+    centres = [(0.5 * v, 0.5 * a) for v, a in QUADRANTS.values()]
+    music: dict[str, list[likeness.Portrait]] = {"random": [], "rule table": []}
+    for index, (valence, arousal) in enumerate(centres):
+        for seed in range(1, pieces + 1):
+            ruled = by_the_rules(valence, arousal, 100 * index + seed, 64)
+            music["rule table"].append(likeness.portray_ours(ruled, f"rules {index} {seed}"))
+    repeats = {}
+    for kind in KINDS:
+        music[kind], lengths, shared = [], [], []
+        for index, (valence, arousal) in enumerate(centres):
+            before = None
+            for seed in range(1, pieces + 1):
+                score = compose(kind, valence, arousal, seed, TWO_MINUTES)
+                music[kind].append(likeness.portray_ours(score, f"{kind} {index} {seed}"))
+                if kind == "band":
+                    thrown = random_notes(likeness.excerpt(score, TWO_MINUTES), seed)
+                    music["random"].append(likeness.portray_ours(thrown, f"random {index} {seed}"))
+                now = likeness.cells(likeness.excerpt(score, TWO_MINUTES))
+                lengths.append(likeness.longest_repeat_beats(now))
+                if before is not None:
+                    shared.append(likeness.shared_notes(before, now))
+                before = now
+        repeats[kind] = likeness.Repeats(kind, tuple(lengths), tuple(shared))
+    repeats["people"] = likeness.Repeats("people", tuple(likeness.human_repeats(symbolic)))
+    lines = likeness.Crowd(people).compare(music)
+    reactions = {kind: reaction_table(mapper, kind, changes) for kind in KINDS}
+    if as_json:
+        answer = {
+            "likeness": [asdict(line) | {"holds": line.holds} for line in lines],
+            "repeats": {kind: asdict(one) for kind, one in repeats.items()},
+            "reaction": reactions,
+        }
+        click.echo(json.dumps(answer))
+        return
+    click.echo(likeness.table(lines))
+    click.echo("\n| two minutes | longest literal repeat, beats: median, worst | notes that two seeds share |")
+    click.echo("|---|---|---|")
+    for kind, one in repeats.items():
+        same = f"{np.mean(one.shared):.2f}" if one.shared else ""
+        click.echo(f"| {kind} (n {len(one.beats)}) | {np.median(one.beats):.1f}, {max(one.beats):.1f} | {same} |")
+    click.echo(
+        "\n| new parameters, ms | heard p50 | p95 | old notes until p50 | p95 | changes |\n|---|---|---|---|---|---|"
+    )
+    for kind, rows in reactions.items():
+        for name, row in rows.items():
+            values = [f"{1000 * row[key]:.0f}" for key in ("p50", "p95", "stale p50", "stale p95")]
+            click.echo(f"| {kind}, {name} | {' | '.join(values)} | {row['changes']:.0f} |")
+
+
+def _conductor(sink: NoteSink, kind: str, seed: int, bars: int | None) -> Conductor:
+    from kelly_live.generators import registry
+    from kelly_live.music.conductor import Conductor
+
+    found = registry.load(KINDS[kind])
+    return Conductor(sink, [one.generator for one in found if one.generator is not None], seed=seed, length_bars=bars)
+
+
+def composer(mapper: Mapper) -> Composer:
+    """Who plays, valence, arousal, seed, seconds -> what is sent, drums aside, by seconds and the conductor's beats; at
+    least FORM_BARS bars."""
+    import numpy as np
+
+    from kelly_live.midi.client import OfflineScheduler
+    from kelly_live.midi.files import notes_from_messages
+    from kelly_live.protocols import Reading
+    from kelly_live.session import compose
+    from kelly_live.steering import state_from
+    from kelly_live.training.symbolic import Score
+
+    def composed(kind: str, valence: float, arousal: float, seed: int, seconds: float) -> Score:
+        state = state_from(valence, arousal)
+        parameters = mapper(state)
+        scheduler = OfflineScheduler()
+        bars = max(FORM_BARS, round(seconds * parameters.tempo.suggested / 240.0) + 1)
+        conductor = _conductor(scheduler, kind, seed, bars)
+        played = compose(Reading(state, parameters), conductor, scheduler)
+        programs = {player.channel: player.program for player in conductor.programs()}
+        notes = [note for note in notes_from_messages(played.messages, programs) if note.channel != 10]
+        rows = sorted(
+            (n.start_seconds, n.end_seconds, played.tempo_map.beat_at(n.start_seconds), n.pitch, n.velocity)
+            for n in notes
+        )
+        starts, ends, beats, pitches, velocities = np.array(rows, dtype=np.float64).reshape(-1, 5).T
+        return Score(starts, ends, beats, pitches, velocities, end_beat=4.0 * bars)
+
+    return composed
+
+
+class _Heard:
+    """The conductor and an offline scheduler, stepped as a live session steps them."""
+
+    def __init__(self, kind: str, seed: int) -> None:
+        from kelly_live.midi.client import OfflineScheduler
+
+        self._scheduler = OfflineScheduler()
+        self._conductor = _conductor(self._scheduler, kind, seed, None)
+
+    def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
+        self._conductor.start(origin_seconds, parameters)
+
+    def advance(self, now: float, parameters: MusicParameters) -> None:
+        self._conductor.advance(now, parameters)
+        self._scheduler.advance(now)
+
+    def heard(self, now: float) -> Sequence[NoteOn]:
+        from kelly_live.midi.messages import channel_of
+        from kelly_live.training.reaction import NoteOn
+
+        return [
+            NoteOn(message.seconds, channel_of(message.data) or 0, message.data[1], message.data[2])
+            for message in self._scheduler.messages
+            if message.data[0] & 0xF0 == 0x90 and message.data[2] > 0
+        ]
+
+
+def reaction_table(mapper: Mapper, kind: str, changes: int) -> dict[str, dict[str, float]]:
+    """Each of SETS, at random moments of the music: seconds until it is heard."""
+    import random
+
+    from kelly_live.steering import state_from
+    from kelly_live.training.reaction import reaction, summary
+
+    rows = {}
+    everything = []
+    for name, (before, after) in SETS.items():
+        rng = random.Random(name)
+        found = []
+        for seed in range(1, changes + 1):
+
+            def make(seed: int = seed) -> Player:
+                return _Heard(kind, seed)
+
+            old, new = mapper(state_from(*before)), mapper(state_from(*after))
+            found.append(reaction(make, old, new, rng.uniform(6.0, 16.0)))
+        rows[name] = summary(found)
+        everything += found
+    return rows | {"all": summary(everything)}
