@@ -20,10 +20,12 @@ ALLOWED = {
     "music": GROUND,
     "generators": GROUND | {"music"},
     "midi": GROUND,
-    "training": GROUND | {"analysis", "nets", "audio", "cultures", "profiles"},
+    "training": GROUND | {"analysis", "nets", "audio", "cultures", "profiles", "following"},
+    "following": GROUND,
     "ui": GROUND,
     "cultures": GROUND,
     "profiles": GROUND,
+    "recording": GROUND | {"midi", "music", "session"},
 }
 TORCH_ROOMS = {"nets", "analysis", "training"}
 # The conductor and its band ask generators through their contract, which lies with the generators.
