@@ -116,6 +116,7 @@ class LibremidiIn:
         self._backend = backend
         self._queue = queue = InputQueue()
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api.name == "JACK_MIDI" else None
+        self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="midi-in", daemon=True)
         configuration = libremidi.InputConfiguration()

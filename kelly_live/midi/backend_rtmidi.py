@@ -124,6 +124,7 @@ class RtMidiIn:
         self._is_virtual = is_virtual
         self._queue = InputQueue()
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
+        self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
         self._open = True
         client.ignore_types(sysex=True, timing=False, active_sense=True)
         client.set_callback(self._take)  # before the port opens, so that nothing is missed

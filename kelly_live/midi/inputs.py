@@ -46,6 +46,10 @@ class OpenedInput:
         return self.source.poll()
 
     @property
+    def grain_seconds(self) -> float:
+        return self.source.grain_seconds
+
+    @property
     def overflows(self) -> int:
         return self.source.overflows
 
@@ -97,8 +101,11 @@ class InputQueue:
 class ScriptedInput:
     """A MidiIn that plays a script, (seconds, message) in order, by an injected clock."""
 
-    def __init__(self, script: Sequence[tuple[float, bytes]], clock: Clock, name: str = "scripted") -> None:
+    def __init__(
+        self, script: Sequence[tuple[float, bytes]], clock: Clock, name: str = "scripted", *, grain_seconds: float = 0.0
+    ) -> None:
         self.name = name
+        self.grain_seconds = grain_seconds
         self.alive = True
         self._script = deque(script)
         self._clock = clock
@@ -148,6 +155,7 @@ class SharedInput:
 class _Branch:
     def __init__(self, shared: SharedInput, waiting: deque[ReceivedMessage]) -> None:
         self.name = shared.source.name
+        self.grain_seconds = shared.source.grain_seconds
         self._shared = shared
         self._waiting = waiting
 

@@ -30,6 +30,7 @@ class JackWatch:
 
     def __init__(self, name: str) -> None:
         self.server_gone = False
+        self.period_seconds = 0.0  # how coarsely it hands over what comes in
         self._library = prepare_jack()
         self._client: ctypes.c_void_p | None = None
         if self._library is None:
@@ -40,6 +41,9 @@ class JackWatch:
             self.server_gone = True
             return
         self._client = ctypes.c_void_p(client)
+        frames, rate = (self._library[name] for name in ("jack_get_buffer_size", "jack_get_sample_rate"))
+        frames.restype = rate.restype = ctypes.c_uint32
+        self.period_seconds = frames(self._client) / max(1, rate(self._client))
         # Kept on self: the library calls it from a thread of its own for as long as the client lives.
         self._on_shutdown = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._shutdown)
         self._library.jack_on_shutdown(self._client, self._on_shutdown, None)

@@ -34,6 +34,7 @@ class MidiIn(Protocol):
     """An open MIDI input. Thread: one that polls; the driver's own may fill it at any time."""
 
     name: str
+    grain_seconds: float  # a stamp is late by up to this much, anywhere in it: JACK hands over once a period
 
     def poll(self) -> list[ReceivedMessage]:
         """What came since the last poll, in order; never waits."""
