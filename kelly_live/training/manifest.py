@@ -63,10 +63,9 @@ def _read_lines(path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise ConfigError(
-                f"{path} line {number} is not JSON ({error.msg}); every line is one JSON object"
-            ) from error
+        except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, deep nesting
+            reason = getattr(error, "msg", error)
+            raise ConfigError(f"{path} line {number} is not JSON ({reason}); every line is one JSON object") from error
         if not isinstance(row, dict):
             raise ConfigError(f"{path} line {number} is not a JSON object; every line is one clip")
         yield number, row

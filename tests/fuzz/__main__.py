@@ -1,0 +1,88 @@
+"""Coverage-guided fuzzing with atheris: `python -m tests.fuzz --seconds 60` tries each target and prints a table.
+
+An input that breaks a target is kept in the folder that is named, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.fuzz.targets import TARGETS
+
+LARGEST = 16384  # bytes of an input: room for every structure, and thousands of tries a second
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("targets", nargs="*", help=f"which of {', '.join(TARGETS)} [default: all]")
+    parser.add_argument("--seconds", type=int, default=60, help="for each target")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options, rest = parser.parse_known_args()
+    if options.one:
+        return fuzz_one(options.one, rest)
+    unknown = sorted(set(options.targets) - set(TARGETS))
+    if unknown:
+        parser.error(f"no target is called {', '.join(unknown)}; choose of {', '.join(TARGETS)}")
+    findings = 0
+    print(
+        "| parser | seconds | inputs tried | edges reached | kept as new | findings |\n|---|---|---|---|---|---|",
+        flush=True,
+    )
+    for name in options.targets or TARGETS:
+        findings += report(name, options.seconds)
+    return 1 if findings else 0
+
+
+def report(name: str, seconds: int) -> int:
+    """Fuzz one target in a process of its own, print its row; how many findings."""
+    folder = Path(tempfile.mkdtemp(prefix=f"kelly-fuzz-{name}-"))
+    for number, seed in enumerate(TARGETS[name].seeds()):
+        (folder / f"seed-{number}").write_bytes(seed)
+    arguments = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", f"-artifact_prefix={folder}/", str(folder)]
+    command = [sys.executable, "-m", "tests.fuzz", "--one", name, *arguments]
+    # atheris says a process that breaks by its exit code, and all else on stderr.
+    run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
+    tried = re.findall(r"^#(\d+)", run.stderr, re.MULTILINE)
+    edges = re.findall(r"cov: (\d+)", run.stderr)
+    new = len(re.findall(r"^#\d+\s+NEW", run.stderr, re.MULTILINE))
+    broken = run.returncode != 0
+    print(
+        f"| {name} | {seconds} | {tried[-1] if tried else 0} | {edges[-1] if edges else 0} | {new} | {int(broken)} |",
+        flush=True,
+    )
+    if broken:
+        print(
+            f"{name} broke (exit code {run.returncode}); the input is in {folder}\n{run.stderr[-3000:]}",
+            file=sys.stderr,
+        )
+    return int(broken)
+
+
+def fuzz_one(name: str, arguments: list[str]) -> int:
+    import atheris
+
+    with atheris.instrument_imports(include=["kelly_live", "yaml"]):
+        import yaml
+
+        if hasattr(yaml, "CSafeLoader"):
+            del yaml.CSafeLoader  # the same grammar in Python, whose branches can be seen
+        target = TARGETS[name]
+        for seed in target.seeds():
+            if not target.feed(seed):
+                raise AssertionError(f"a seed of {name} is refused; the fuzzer would begin from nothing")
+
+    def one(data: bytes) -> None:
+        target.feed(data)
+
+    atheris.Setup([sys.argv[0], *arguments], one)
+    atheris.Fuzz()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

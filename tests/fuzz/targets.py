@@ -1,0 +1,115 @@
+"""What a fuzzer may feed: every parser of ours that strangers' bytes reach. Each may raise KellyError, nothing else."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kelly_live.config import resource_root
+from kelly_live.errors import KellyError
+
+LONGEST_ERROR = 1000  # characters: an error is a line that somebody reads
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser, and files that it accepts, to begin from."""
+
+    parse: Callable[[bytes], object]
+    seeds: Callable[[], Iterator[bytes]]
+
+    def feed(self, data: bytes) -> bool:
+        """Whether it was accepted. What is raised, KellyError apart, is a finding; so is an error that is no line."""
+        try:
+            self.parse(data)
+        except KellyError as error:
+            message = str(error)
+            assert "\n" not in message, f"an error of several lines: {message!r}"
+            assert len(message) < LONGEST_ERROR, f"an error of {len(message)} characters: {message[:200]!r}"
+            return False
+        return True
+
+
+def _file(data: bytes) -> Path:
+    """The bytes as a file, the same one each time."""
+    path = Path(tempfile.gettempdir()) / f"kelly-fuzz-{os.getpid()}"
+    path.write_bytes(data)
+    return path
+
+
+def _culture(data: bytes) -> object:
+    from kelly_live.cultures.preset import parse_preset
+    from kelly_live.safe_yaml import parse_nodes
+
+    return parse_preset(parse_nodes(data, "stranger.yaml"), "stranger")
+
+
+def _cultures() -> Iterator[bytes]:
+    for path in sorted((resource_root("presets") / "cultures").glob("*.yaml")):
+        data = path.read_bytes()
+        if len(data) < 5000:
+            yield data.replace(b"name: " + path.stem.encode(), b"name: stranger")
+
+
+def _profile(data: bytes) -> object:
+    from kelly_live.profiles.profile import from_yaml
+
+    return from_yaml(data, "stranger.yaml")
+
+
+def _profiles() -> Iterator[bytes]:
+    from dataclasses import replace
+
+    from kelly_live.profiles.profile import new_profile, to_yaml
+    from tests.profiles.sample import NOW, said, wished
+
+    fresh = new_profile("stranger", NOW, "klezmer", 0.5)
+    yield to_yaml(fresh)
+    yield to_yaml(
+        replace(
+            fresh,
+            reactions=(said("like"), wished("tempo", 60.0)),
+            embedding=(0.5, -0.25) * 2 + (0.0,) * 60,
+            mapper="0123456789abcdef",
+        )
+    )
+
+
+def _manifest(data: bytes) -> object:
+    from kelly_live.training.manifest import read_manifest
+
+    return read_manifest(_file(data))
+
+
+def _manifests() -> Iterator[bytes]:
+    yield (
+        b'{"audio_path": "a.wav", "emotions": [1, 0, 0, 0, 0, 0, 0, 0], "valence": 0.5, "arousal": -0.25, '
+        b'"dominance": null, "culture": "c", "is_genuine": true, "duration": 2.5, "split": "train"}\n'
+    )
+    yield b'{"audio_path": "a.wav", "speaker": "s", "dataset": "d", "licence": "CC0", "region": "r", "language": "l"}\n'
+
+
+def _wire(data: bytes) -> object:
+    from kelly_live.midi.wire import Decoder
+
+    return Decoder().feed(data)
+
+
+def _frames() -> Iterator[bytes]:
+    from kelly_live.midi.wire import Failed, Ready, Start, Stop, encode
+    from kelly_live.protocols import SchedulerHealth
+    from kelly_live.timebase import TempoPoint
+
+    yield encode(Start(1.0, 120.0)) + encode(TempoPoint(4.0, 90.0)) + encode(Stop())
+    yield encode(SchedulerHealth(sent=3)) + encode(Failed("gone")) + encode(Ready("IAC Bus 1", is_virtual=False))
+
+
+TARGETS = {
+    "culture": Target(_culture, _cultures),
+    "profile": Target(_profile, _profiles),
+    "manifest": Target(_manifest, _manifests),
+    "wire": Target(_wire, _frames),
+}
