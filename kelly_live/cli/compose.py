@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.cli.hosting import HostWish, host
 from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, profile, seed, steering, tuning
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Reading, Steering
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.command()
 @steering
 @culture
+@host()
 @tuning
 @click.option("--bars", type=click.IntRange(1, 1000), default=16, show_default=True, help="How long.")
 @click.option("--midi", type=OUTPUT_FILE, required=True, help="The MIDI file to write.")
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 def command(
     steering: Steering,
     culture: CultureWish | None,
+    host: HostWish,
     tuning: Tuning,
     bars: int,
     midi: Path,
@@ -51,6 +54,7 @@ def command(
     from kelly_live.steering import apply_steering, state_from
 
     check_outputs([midi, wav, plot])
+    players = host.host()
     state = state_from(steering.valence, steering.arousal, steering.dominance, steering.emotion)
     mapper = make_mapper(culture, profile)
 
@@ -60,7 +64,7 @@ def command(
 
     opening = reading_at(0.0)
     scheduler = OfflineScheduler()
-    conductor = make_conductor(scheduler, seed=seed, length_bars=bars)
+    conductor = make_conductor(scheduler, seed=seed, length_bars=bars, host=players)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
     performance = compose(opening, conductor, scheduler, reading_at if steering.morph is not None else None)
     last = performance.readings[-1]

@@ -12,8 +12,6 @@ import click
 
 from kelly_live.config import resource_root
 from kelly_live.errors import OutputError
-from kelly_live.generators import registry
-from kelly_live.music.band import Muted
 from kelly_live.music.conductor import Conductor
 from kelly_live.protocols import Mapper, NoteSink, Reading, Steering
 
@@ -22,18 +20,27 @@ if TYPE_CHECKING:
     from kelly_live.analysis.culture import CultureStage
     from kelly_live.cli.options import CultureWish
     from kelly_live.cultures.preset import Known
+    from kelly_live.generators.host import Host
     from kelly_live.profiles.profile import Profile
     from kelly_live.session import Performance
 
 
-def make_conductor(sink: NoteSink, *, seed: int, length_bars: int | None = None, tonic: int | None = None) -> Conductor:
-    """The conductor with every installed generator; those that failed to load are named and stay silent."""
-    found = registry.load()
-    muted = [Muted(f.name, f.problem or "unknown") for f in found if f.generator is None]
-    for player in muted:
-        click.echo(f"kelly-live: generator {player.name} is muted: {player.reason}", err=True)
-    players = [f.generator for f in found if f.generator is not None]
-    return Conductor(sink, players, seed=seed, tonic=tonic, length_bars=length_bars, muted=muted)
+def make_conductor(
+    sink: NoteSink,
+    *,
+    seed: int,
+    length_bars: int | None = None,
+    tonic: int | None = None,
+    host: Host | None = None,
+) -> Conductor:
+    """The conductor with the host's band [default: the preset `band`]; players that failed to load are named and stay
+    silent. Raises ConfigError."""
+    from kelly_live.cli.hosting import HostWish
+
+    band = (host or HostWish().host()).band
+    for player in band.muted:
+        click.echo(f"kelly-live: {player.name} is silent ({player.state}): {player.reason}", err=True)
+    return Conductor(sink, band, seed=seed, tonic=tonic, length_bars=length_bars)
 
 
 def make_culture(wish: CultureWish | None, device: str = "cpu") -> CultureStage | None:

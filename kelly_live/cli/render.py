@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.cli.hosting import EVERYDAY, HostWish, host
 from kelly_live.cli.options import (
     INPUT_FILE,
     OUTPUT_FILE,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--plot", type=OUTPUT_FILE, help="A picture: emotion over time above a piano roll (PNG).")
 @steering
 @culture
+@host()
 @tuning
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @seed
@@ -45,6 +47,7 @@ def command(
     plot: Path | None,
     steering: Steering,
     culture: CultureWish | None,
+    host: HostWish,
     tuning: Tuning,
     freeze: bool,
     seed: int,
@@ -62,6 +65,7 @@ def command(
             plot,
             steering=steering,
             culture=culture,
+            host=host,
             tuning=tuning,
             freeze=freeze,
             seed=seed,
@@ -79,6 +83,7 @@ def render(
     *,
     steering: Steering,
     culture: CultureWish | None,
+    host: HostWish = EVERYDAY,
     tuning: Tuning = DEFAULT_TUNING,
     freeze: bool,
     seed: int,
@@ -96,11 +101,12 @@ def render(
     from kelly_live.ui.terminal import progress
 
     check_outputs([midi, wav, plot])
+    players = host.host()
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is told before the nets are loaded
     analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze), culture, profile)
     scheduler = OfflineScheduler()
-    conductor = make_conductor(scheduler, seed=seed)
+    conductor = make_conductor(scheduler, seed=seed, host=players)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0, "listening and playing") as bar:

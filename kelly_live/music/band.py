@@ -45,7 +45,7 @@ class Muted:
 
 
 class TooLate(Exception):
-    """Raised by a player whose answer is not there in time. `excused`: it is still at its first, which may take long."""
+    """Raised by a player whose answer is not there in time. `excused`: it is still at its first, which may be long."""
 
     def __init__(self, excused: bool = False) -> None:
         super().__init__("no answer in time")
@@ -89,9 +89,7 @@ class Seat:
             self.channel, self.part, self.port, velocity, program,
         ):  # fmt: skip
             return note
-        return replace(
-            note, channel=self.channel, part=self.part, port=self.port, velocity=velocity, program=program
-        )
+        return replace(note, channel=self.channel, part=self.part, port=self.port, velocity=velocity, program=program)
 
 
 class Band:

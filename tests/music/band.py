@@ -84,6 +84,12 @@ def assert_cut_anywhere_the_same(
     assert [n.onset_beats for n in whole] == sorted(n.onset_beats for n in whole)
 
 
+def step(conductor: Conductor, start: float, end: float, parameters: MusicParameters) -> None:
+    """Advance as a live session does, every tenth of a second from one time to another (both included)."""
+    for tenth in range(round(10.0 * start), round(10.0 * end) + 1):
+        conductor.advance(tenth / 10.0, parameters)
+
+
 def played(parameters: MusicParameters, *, bars: int = 16, seed: int = 3, tonic: int = 0) -> RecordingSink:
     """A whole piece, from the first bar to its close."""
     sink = RecordingSink()
