@@ -11,6 +11,7 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
+ANY_PATH = click.Path(path_type=Path)
 DEFAULT_CACHE = Path.home() / ".cache" / "kelly-live"
 
 
@@ -134,7 +135,7 @@ def mapper(data: Path, cues: Path | None, cache: Path, threads: int, debug: bool
 
 @command.command("culture")
 @click.option("--presets", type=FOLDER, help="Folder of culture presets; default: the shipped ones.")
-@click.option("--listeners", type=FILE, help="emo-agreement-4languages.tar.xz: is a re-interpreter worth having?")
+@click.option("--listeners", type=ANY_PATH, help="Folder of the emo-* archives: is a re-interpreter worth having?")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -146,7 +147,7 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     from kelly_live.config import resource_root
     from kelly_live.cultures.preset import load_file
     from kelly_live.cultures.shelf import CULTURES
-    from kelly_live.training.culture import train_culture
+    from kelly_live.training.culture import listeners_report, train_culture
 
     torch.set_num_threads(threads)
     folder = presets or resource_root("presets") / "cultures"
@@ -154,6 +155,8 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     card = train_culture([load_file(file) for file in files if file.is_file()], out, listeners=listeners, seed=seed)
     for name, worst in card["furthest from the presets"].items():
         click.echo(f"{name}: at most {worst:.4f} from any preset")
+    if listeners is not None:
+        click.echo(listeners_report(card))
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 

@@ -19,7 +19,18 @@ from kelly_live.domain import EMOTIONS, MODES, RHYTHMS
 from kelly_live.errors import ConfigError
 from kelly_live.nets.checkpoint import Checkpoint, save_checkpoint
 from kelly_live.nets.culture import KIND, KNOWN, NONE, CulturalContextAdapter, CultureOutput
-from kelly_live.training.listeners import Gain, gains_table, language_gains, read_ratings
+from kelly_live.training.listeners import (
+    MOODS,
+    Gain,
+    Liking,
+    annotation_gains,
+    gains_table,
+    language_gains,
+    likings_table,
+    read_annotations,
+    read_likings,
+    read_ratings,
+)
 
 STEPS = 1500
 
@@ -123,7 +134,7 @@ def train_culture(
                     for p, row in zip(presets, lesson.known.tolist(), strict=True)},
         "licences": sorted({f"{c.corpus}: {c.licence}" for p in presets for c in p.credits}),
         "furthest from the presets": deviations(net, lesson),
-        "listeners": [] if listeners is None else [g.as_dict() for g in language_gains(*read_ratings(listeners))],
+        "listeners": {} if listeners is None else heard_by(listeners),
         "steps": steps,
         "parameters": sum(p.numel() for p in net.parameters()),
     }  # fmt: skip
@@ -132,10 +143,62 @@ def train_culture(
     return card
 
 
-def _heard(rows: Sequence[dict[str, Any]]) -> str:
-    if not rows:
+def heard_by(listeners: Path) -> dict[str, list[dict[str, Any]]]:
+    """What listeners say of a re-interpreter by language, from the folder of the corpora; from one archive, only the
+    first test. Raises ConfigError."""
+    if not listeners.is_dir():
+        return {"languages": [gain.as_dict() for gain in language_gains(*read_ratings(listeners))]}
+    first = language_gains(*read_ratings(listeners / "emo-agreement-4languages.tar.xz"))
+    annotations = read_annotations(listeners / "emo-trompa-mer.tar.xz")
+    words, signs = (annotation_gains(annotations, columns) for columns in (slice(len(MOODS)), slice(len(MOODS), None)))
+    return {
+        "languages": [gain.as_dict() for gain in first],
+        "second, emotions": [gain.as_dict() for gain in words],
+        "second, valence and arousal": [gain.as_dict() for gain in signs],
+        "likings": [liking.as_dict() for liking in read_likings(listeners / "emo-pakistan-chords.tar.xz")],
+    }
+
+
+def listeners_report(card: dict[str, Any]) -> str:
+    """What listeners say, as markdown; of a card."""
+    found = card["listeners"]
+    if not found:
         return "Not measured: trained without --listeners."
-    return gains_table([Gain(**row) for row in rows])
+
+    def gains(name: str) -> list[Gain]:
+        return [Gain(**row) for row in found[name]]
+
+    parts = [gains_table(gains("languages"))]
+    if "likings" in found:
+        parts += [
+            "A second test: TROMPA-MER (Gómez-Cañón et al. 2022; AGPL-3.0, only these figures leave it), excerpts of "
+            "many\ncountries, most heard by few, by listeners of a stated mother tongue that five or more share. Which "
+            "of the\nsame eleven emotions they chose:",
+            gains_table(gains("second, emotions")),
+            "The signs of valence and arousal they chose:",
+            gains_table(gains("second, valence and arousal")),
+            _verdict({name: gains(name)[-1] for name in found if name != "likings"}),
+            "A check of direction: how much better major chords are liked than minor ones (Lahdelma, Athanasopoulos & "
+            "Eerola\n2021; GPL-3.0, only these figures leave it):",
+            likings_table([Liking(**row) for row in found["likings"]]),
+            "Liking is no perceived emotion, and no preset here is of these listeners, so nothing is learned from it. "
+            "It says\nthat a major chord need not please everybody: where the signs differ, a mapping that puts major "
+            "on the pleasant\nside is that of its own listeners.",
+        ]
+    return "\n\n".join(parts)
+
+
+def _verdict(overall: dict[str, Gain]) -> str:
+    helps = [name for name, gain in overall.items() if gain.low > 0.0]
+    if not helps:
+        return "In none of the tests is the gain over all listeners above 0 with certainty: no ground for such a head."
+    if len(helps) == len(overall):
+        return "The gain over all listeners is above 0 in every test; the head stays off until one was learned from it."
+    shown = " and ".join(f"`{name}` ({overall[name].gain:+.2%})" for name in helps)
+    return (
+        f"The gain over all listeners is above 0 with certainty in {shown}, not in the others. The head stays off: it\n"
+        "is kept only where the tests agree."
+    )
 
 
 def _card(card: dict[str, Any], size_bytes: int) -> str:
@@ -168,7 +231,7 @@ listeners on held-out excerpts (Gómez-Cañón et al. 2020; GPL-3.0, only these 
 of four languages alike, and with what their own language's listeners said of other excerpts; a gain above 0 would be a
 ground for such a head:
 
-{_heard(card["listeners"])}
+{listeners_report(card)}
 
 Published: of 192 comparisons between cultures on ragas 9 % differed.
 
