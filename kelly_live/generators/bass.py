@@ -11,10 +11,8 @@ from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, stru
 from kelly_live.music.dice import dice
 from kelly_live.music.harmony import ChordSpan
 from kelly_live.music.rhythm import PACE, ranked_places, wanted
-from kelly_live.music.theory import Chord
+from kelly_live.music.voicing import HIGHEST_BASS, bass_root
 
-_LOWEST, _HIGHEST = 31, 48  # G1 to C3
-_CENTRE = 38.0  # D2: roots lie within half an octave of it
 _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 
 
@@ -58,29 +56,20 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     return sorted(changes | set(ranks[: max(1, wanted(count, 0))]))
 
 
-def _root(chord: Chord) -> int:
-    """The root's step around the bass's centre."""
-    return min(
-        (s for s in chord.key.steps_within(_LOWEST, _HIGHEST) if s % chord.key.size == chord.root),
-        key=lambda s: abs(chord.key.cents(s) / 100.0 - _CENTRE),
-        default=chord.key.step_near(_CENTRE),
-    )
-
-
 def _step(context: MusicContext, beat: float) -> int:
     """The bass's step at a beat; it depends on the place alone, not on what else is played."""
     span: ChordSpan = context.span_at(beat)
-    chord, root = span.chord, _root(span.chord)
+    chord, root = span.chord, bass_root(span.chord)
     if beat == span.start_beat or context.closing:
         return root
     rng = dice(context.seed, "bass line", context.phrase.index, round(beat * 48))
     left = span.end_beat - beat
-    target = _root(context.phrase.chord_after(beat))
+    target = bass_root(context.phrase.chord_after(beat))
     if left <= 0.5 or (left <= 1.0 and rng.random() < 0.5):
         # Approach the next root by a step, from the side that we come from.
         return target + (1 if target < root or (target == root and rng.random() < 0.5) else -1)
     # A line in place of a leap: fifth below or above, octave, or the root again on the strong beat.
-    above = [s for s in chord.key.steps_within(chord.key.cents(root) / 100.0, _HIGHEST) if chord.has(s)]
+    above = [s for s in chord.key.steps_within(chord.key.cents(root) / 100.0, HIGHEST_BASS) if chord.has(s)]
     choices = [root, root, *above[1:5]]
     if (beat - span.start_beat) % 2.0 == 0.0 and len(chord.degrees) > 2:
         choices = [s for s in above[1:4] if s % chord.key.size == chord.degrees[2]] or choices

@@ -11,6 +11,7 @@ from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
+from kelly_live.music.theory import Chord
 from kelly_live.music.voicing import tuned, voice
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
@@ -109,8 +110,9 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
 def _voicing(context: MusicContext, beat: float, centre: int) -> tuple[int, ...]:
     """The chord at a beat, led from the phrase's first chord on; that one stands around the centre."""
     pitches: tuple[int, ...] | None = None
+    before: Chord | None = None
     for span in context.phrase.spans:
-        pitches = voice(span.chord, pitches, centre)
+        pitches, before = voice(span.chord, pitches, centre, before), span.chord
         if beat < span.end_beat:
             break
     assert pitches is not None  # a phrase has chords

@@ -18,7 +18,7 @@ from kelly_live.music.context import MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
 from kelly_live.music.glide import Glide
-from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, plan_phrase
+from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, phrase_mode, plan_phrase
 from kelly_live.music.idiom import harmonic_scale, metre_of, swung
 from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
 from kelly_live.protocols import NoteSink
@@ -281,12 +281,12 @@ class Conductor:
         phrase = self._phrase
         if closing:
             if phrase is None or phrase.start_bar != bar or phrase.bars != 1:
-                self._key = self._key or self._asked_key(parameters)
+                self._key = self._key or self._asked_key(parameters, bar // BARS_PER_PHRASE)
                 phrase = closing_phrase(bar // BARS_PER_PHRASE, self._key, start_bar=bar, beats_per_bar=self._per_bar)
             self._phrase = phrase
             return phrase
         begins = phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars
-        key = self._asked_key(parameters)
+        key = self._asked_key(parameters, bar // BARS_PER_PHRASE)
         if phrase is None or begins or key != self._key:
             if begins:
                 self._busy = parameters.density >= _BUSY_DENSITY
@@ -305,13 +305,17 @@ class Conductor:
                 bars=bars,
                 busy=self._busy,
                 leads_home=leads_home,
+                modes=parameters.modes,
             )
         self._key, self._phrase = key, phrase
         return phrase
 
-    def _asked_key(self, parameters: MusicParameters) -> Key:
+    def _asked_key(self, parameters: MusicParameters, phrase: int) -> Key:
+        """A tradition's scale; else the phrase's share of the modes."""
         own = harmonic_scale(parameters.idiom) if parameters.idiom is not None else None
-        return Key(self._tonic, own or parameters.scale or mode_scale(parameters.mode))
+        return Key(
+            self._tonic, own or parameters.scale or mode_scale(phrase_mode(self._seed, phrase, parameters.modes))
+        )
 
     def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""

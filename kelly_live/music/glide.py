@@ -6,8 +6,8 @@ Pure and clock-free: beats come in, a new value goes out. What is asked for is f
 - dynamics follow at once;
 - density, rhythm, timing and register move at a bar line if they are clearly off, go on at the next ones until they
   are there, and move at a phrase's start if they are off at all; a register inside a phrase climbs, it does not leap;
-- the mode (or scale) changes at a phrase's start, or in the middle of one if another mode outweighs it by far;
-  either way only if it has been outweighed for a whole bar's worth of beats.
+- the modes' weights move at a phrase's start; another heaviest mode (or scale) there only if it outweighs the old one
+  clearly, or in the middle of a phrase if by far; either way only if it has done so for a whole bar's worth of beats.
 
 A phrase is only four bars, so its middle is the one boundary inside it that is not a mere bar line: a chord changes
 there anyway and the motif comes back. A feeling that has really turned is thus in the mode within two to four bars.
@@ -31,6 +31,7 @@ _TEMPO_SETTLED = 0.01  # a glide ends when what is asked for is this near to its
 
 MODE_MARGIN = 0.08  # a new mode must outweigh the one in force by this much at a phrase's start,
 EMPHATIC_MARGIN = 0.25  # by this much in the middle of one,
+MODE_SHIFT = 0.04  # share of the weight that has moved to other modes, where the heaviest stays
 MODE_HOLD_BEATS = 4.0  # and must have outweighed it by the smaller of them for this long
 
 # How far each must be off to move at a bar line; half of it will do where it moved at the last one, a quarter at a
@@ -144,7 +145,9 @@ class Glide:
 
         modes, scale, idiom = played.modes, played.scale, played.idiom
         margin = MODE_MARGIN if starts else EMPHATIC_MARGIN
-        if turns and _held(mode_since, beat) and _lead(average, played.mode) > margin:
+        outweighed = turns and _held(mode_since, beat) and _lead(average, played.mode) > margin
+        shifted = starts and average.mode == played.mode and _moved(average.modes, modes) > MODE_SHIFT
+        if outweighed or shifted:
             modes = average.modes
         if starts and _held(scale_since, beat):
             scale, idiom = average.scale, average.idiom

@@ -2,13 +2,19 @@
 
 A phrase is 4 bars, a section two phrases (a question and its answer), a form A A' | B A''. All phrases of a letter
 open with the same chords; their endings differ. Themes change every second form.
+
+The weights of the modes are heard as a mixture, so that feelings grade: a phrase's mode is a quantile of them from dark
+to bright, chords lean to major or minor triads as the weights lie above or below what its mode is used to, and now and
+then one is borrowed from a parallel mode, as often as that one weighs.
 """
 
 from __future__ import annotations
 
+import math
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from kelly_live.domain import MODES, Scale
@@ -145,6 +151,17 @@ GRAMMARS: dict[str, Grammar] = {
 }
 assert tuple(GRAMMARS) == MODES
 
+# The modes from dark to bright: each raises one degree of the one before it.
+DARK_TO_BRIGHT = ("locrian", "phrygian", "aeolian", "dorian", "mixolydian", "ionian", "lydian")
+_BRIGHTNESS = {mode: float(rank - 3) for rank, mode in enumerate(DARK_TO_BRIGHT)}
+_COMMITMENT = 2.0  # weights are raised to this before a phrase's mode is drawn from them
+_GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
+_USUAL = 0.6  # music in a mode is, as far as its weights tell, this share of the way from neutral to it
+_LEAN = 0.45  # log-odds of a major triad against none, for each mode that the weights lie brighter
+_LIGHT_GRAIN = 0.25
+_BORROWED = 0.55  # chance of a borrowed chord where the whole weight lay on another mode
+_MAJOR, _MINOR = (4, 7), (3, 7)
+
 _UNLIKELY = 0.05  # a move that the grammar lacks, where an ending leaves no other
 
 
@@ -191,6 +208,28 @@ class Phrase:
         return self.span_at(end).chord if end < self.end_beat else tonic_chord(self.key)
 
 
+def brightness(modes: Sequence[float]) -> float:
+    """Where weights over MODES lie on the row of modes: -3 (locrian) to 3 (lydian)."""
+    return sum(weight * _BRIGHTNESS[mode] for mode, weight in zip(MODES, modes, strict=True))
+
+
+def phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
+    """The mode of phrase `index`: a quantile of the weights from dark to bright, the heavier ones favoured.
+
+    The phrases of a form are spread evenly over the mixture, a question half a turn from its answer (minore, maggiore),
+    so that a few phrases already tell it; weights that grow brighter never give a darker mode.
+    """
+    form, place = divmod(index, len(FORM))
+    throw = (dice(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
+    favoured = {mode: modes[MODES.index(mode)] ** _COMMITMENT for mode in DARK_TO_BRIGHT}
+    below, total = 0.0, sum(favoured.values())
+    for mode, weight in favoured.items():
+        below += weight / total
+        if throw < below:
+            return mode
+    return max(favoured, key=favoured.__getitem__)  # rounding left a crumb
+
+
 def tonic_chord(key: Key) -> Chord:
     """The chord to end on: the tonic's triad, without its fifth where that is diminished (locrian)."""
     return chord_on(key, 0, fifth=key.mode != "locrian")
@@ -206,14 +245,17 @@ def plan_phrase(
     bars: int = BARS_PER_PHRASE,
     busy: bool = False,
     leads_home: bool = False,
+    modes: Sequence[float] | None = None,
 ) -> Phrase:
     """Phrase `index` of a session. `busy` splits inner bars between two chords; `leads_home` ends on a chord that
-    wants the tonic, for a closing bar to follow. Where chords change does not depend on the key."""
+    wants the tonic, for a closing bar to follow. `modes`, weights over MODES, colour a key that is one of them; None:
+    the key alone. Where chords change depends on neither."""
     place = FORM[index % len(FORM)]
     theme = index // _PHRASES_PER_THEME
     opening = dice(seed, "opening", theme, place.letter)
     ending = dice(seed, "ending", index)
-    grammar = GRAMMARS[key.mode]
+    mixture = modes if modes and key.scale == mode_scale(key.mode) else None
+    grammar = GRAMMARS[key.mode] if mixture is None else _leaning(key.mode, _light(key.mode, mixture))
     degrees = _degrees(grammar, place, bars, leads_home, opening, ending)
 
     split = dice(seed, "split", index)
@@ -229,6 +271,10 @@ def plan_phrase(
             spans.append(ChordSpan(start + middle, end, _voiced(key, passing, ending)))
         else:
             spans.append(ChordSpan(start, end, _voiced(key, degree, opening)))
+    if mixture is not None:
+        for number in range(1, len(spans)):
+            rng, last = dice(seed, "borrowed", index, number), number == len(spans) - 1
+            spans[number] = replace(spans[number], chord=_borrowed(spans[number].chord, mixture, rng, last=last))
     return Phrase(index, place, theme, key, start_bar, bars, beats_per_bar, tuple(spans))
 
 
@@ -279,6 +325,70 @@ def _between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int
         {d: w * grammar.moves[d].get(there, _UNLIKELY) for d, w in grammar.moves[here].items() if d != there}
         or {here: 1},
     )
+
+
+def _light(mode: str, modes: Sequence[float]) -> float:
+    """How much brighter the weights are than is usual in a mode, in modes; grained, so that no wavering is heard."""
+    return round((brightness(modes) - _USUAL * _BRIGHTNESS[mode]) / _LIGHT_GRAIN) * _LIGHT_GRAIN
+
+
+@lru_cache(maxsize=256)
+def _leaning(mode: str, light: float) -> Grammar:
+    """A mode's grammar with major triads likelier (light > 0), or minor and diminished ones; the dominant of minor,
+    whose third tells of home and not of a mood, and the tonic stay as they are."""
+    key, grammar = Key(0, mode_scale(mode)), GRAMMARS[mode]
+
+    def kind(degree: int) -> float:
+        if degree == 0 or (degree == 4 and mode == "aeolian"):
+            return 0.0
+        return {_MAJOR: 1.0, _MINOR: -1.0}.get(_triad(key, degree), -2.0)
+
+    def leaned(weights: Mapping[int, float]) -> dict[int, float]:
+        return {degree: weight * math.exp(_LEAN * light * kind(degree)) for degree, weight in weights.items()}
+
+    moves = {here: leaned(there) for here, there in grammar.moves.items()}
+    return Grammar(moves, leaned(grammar.home), leaned(grammar.half), grammar.colour)
+
+
+def _triad(key: Key, degree: int) -> tuple[int, int]:
+    """The semitones of a degree's third and fifth above it."""
+    root, third, fifth = (key.note(degree + step).pitch for step in (0, 2, 4))
+    return third - root, fifth - root
+
+
+def _borrowed(chord: Chord, modes: Sequence[float], rng: random.Random, *, last: bool) -> Chord:
+    """The chord, or now and then the major or minor one that a parallel mode has on its degree, the rest of the scale
+    unchanged. Darker modes lend what they have (iv, bVI, bVII; bII in place of iv), brighter ones only chords on roots
+    of the key (IV, ii; I to end a phrase on); the dominant, and the tonic on the way, are not touched."""
+    key, degree, chance = chord.key, chord.root, rng.random()
+    here = key.scale.name
+    if here not in _BRIGHTNESS or degree == 4 or (degree == 0 and not last):
+        return chord
+    for mode, weight in zip(MODES, modes, strict=True):
+        chance -= _BORROWED * weight * (mode != here)
+        if chance < 0.0:
+            return _lent(chord, mode)
+    return chord
+
+
+def _lent(chord: Chord, mode: str) -> Chord:
+    """What another mode has in a chord's place, or the chord itself where players don't borrow it."""
+    key, degree = chord.key, chord.root
+    own, theirs = key.scale.degrees_cents, mode_scale(mode).degrees_cents
+    darker = _BRIGHTNESS[mode] < _BRIGHTNESS[key.scale.name]
+    if darker and degree == 3 and theirs[1] < 200.0:
+        degree = 1  # the Neapolitan
+    quality = _triad(Key(key.tonic, mode_scale(mode)), degree)
+    if quality not in (_MAJOR, _MINOR) or (degree == 0 and quality != _MAJOR):
+        return chord
+    if not darker and theirs[degree] != own[degree]:
+        return chord
+    seventh = len(chord.degrees) > 3 and theirs[1] == 200.0
+    tones = {(degree + third) % 7 for third in (0, 2, 4, 6)[: 3 + seventh]}
+    lent = tuple(b if at in tones else a for at, (a, b) in enumerate(zip(own, theirs, strict=True)))
+    if lent == own:
+        return chord
+    return chord_on(Key(key.tonic, Scale(f"{key.scale.name} with {mode}", lent)), degree, seventh=seventh)
 
 
 def _voiced(key: Key, mode_degree: int, rng: random.Random) -> Chord:

@@ -1,4 +1,5 @@
-"""Which notes a chord is played with: close to the last ones, close to the middle, never muddy."""
+"""Which notes a chord is played with: close to the last ones, close to the middle, never muddy, and its outer voices
+not in step."""
 
 from __future__ import annotations
 
@@ -12,11 +13,41 @@ _REACH = 11  # semitones either side of the centre
 _LARGEST_SPAN = 17
 _FLOOR = 45  # A2: below it is the bass's
 _LOW = 52  # below this (E3), intervals under a fourth growl
+LOWEST_BASS, HIGHEST_BASS = 31, 48  # G1 to C3
+_BASS_CENTRE = 38.0  # D2: roots lie within half an octave of it
+# What is thought of two outer voices that fall into one perfect interval after another, or leap into one together.
+_PARALLEL, _HIDDEN = 10.0, 5.0
+
+
+@lru_cache(maxsize=1024)
+def bass_root(chord: Chord) -> int:
+    """The root's step around the bass's centre."""
+    return min(
+        (s for s in chord.key.steps_within(LOWEST_BASS, HIGHEST_BASS) if s % chord.key.size == chord.root),
+        key=lambda s: abs(chord.key.cents(s) / 100.0 - _BASS_CENTRE),
+        default=chord.key.step_near(_BASS_CENTRE),
+    )
+
+
+def bass_pitch(chord: Chord) -> int:
+    """The MIDI note that the bass has under a chord where it begins."""
+    return chord.key.note(bass_root(chord)).pitch
+
+
+def in_step(low: tuple[int, int], high: tuple[int, int]) -> float:
+    """How badly two voices (each a pitch and the next one) run in parallel or hidden fifths, octaves and unisons."""
+    down, up = low[1] - low[0], high[1] - high[0]
+    after = (high[1] - low[1]) % 12
+    if down * up <= 0 or after not in (0, 7):
+        return 0.0
+    return _PARALLEL if (high[0] - low[0]) % 12 == after else _HIDDEN * (abs(up) > 2)
 
 
 @lru_cache(maxsize=4096)
-def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int) -> tuple[int, ...]:
-    """Four MIDI pitches, rising, for a chord: all its tones, the least movement from `previous`, around `centre`."""
+def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int, before: Chord | None = None) -> tuple[int, ...]:
+    """Four MIDI pitches, rising, for a chord: all its tones, the least movement from `previous`, around `centre`. With
+    the chord `before`, the top voice keeps out of step with the roots in the bass."""
+    roots = None if before is None else (bass_pitch(before), bass_pitch(chord))
     classes = chord.pitch_classes
     pitches = [p for p in range(centre - _REACH, centre + _REACH + 1) if _FLOOR <= p <= 127 and p % 12 in classes]
 
@@ -32,7 +63,8 @@ def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int) -> tuple[
         stray = abs(sum(notes) / len(notes) - centre)
         moved = float(voice_leading_distance(previous, notes)) if previous else stray
         leap = max((abs(a - b) for a, b in zip(previous, notes, strict=False)), default=0) if previous else 0
-        return missing + doubled + tight + seconds + wide + stray + moved + 0.8 * max(0, leap - 4)
+        led = in_step(roots, (previous[-1], notes[-1])) if roots and previous else 0.0
+        return missing + doubled + tight + seconds + wide + stray + moved + 0.8 * max(0, leap - 4) + led
 
     return min(combinations(pitches, min(VOICES, len(pitches))), key=lambda notes: (cost(notes), notes))
 

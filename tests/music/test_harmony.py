@@ -3,13 +3,14 @@
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kelly_live.domain import MODES
-from kelly_live.music.harmony import GRAMMARS, closing_phrase, plan_phrase
-from kelly_live.music.theory import Key, mode_scale
-from kelly_live.music.voicing import VOICES, voice
+from kelly_live.music.harmony import DARK_TO_BRIGHT, GRAMMARS, brightness, closing_phrase, phrase_mode, plan_phrase
+from kelly_live.music.theory import Chord, Key, mode_scale
+from kelly_live.music.voicing import VOICES, bass_pitch, in_step, voice
+from tests.music.band import one_hot
 
 SEEDS = st.integers(0, 10_000)
 MODE = st.sampled_from(MODES)
@@ -129,3 +130,96 @@ def test_voices_move_little_and_hold_every_tone(seed: int, mode: str, index: int
             assert max(abs(a - b) for a, b in zip(previous, now, strict=True)) <= 9
             assert sum(abs(a - b) for a, b in zip(previous, now, strict=True)) / VOICES <= 5.0
         previous = now
+
+
+WEIGHTS = st.lists(st.floats(0.0, 1.0), min_size=7, max_size=7).filter(lambda ws: sum(ws) > 0.1)
+
+
+def weights(raw: list[float]) -> tuple[float, ...]:
+    return tuple(weight / sum(raw) for weight in raw)
+
+
+@given(SEEDS, st.integers(0, 60), MODE)
+def test_one_mode_alone_is_the_mode_of_every_phrase(seed: int, index: int, mode: str) -> None:
+    assert phrase_mode(seed, index, one_hot(MODES, mode)) == mode
+
+
+@given(SEEDS, st.integers(0, 60), WEIGHTS, MODE, MODE, st.floats(0.0, 1.0))
+def test_brighter_weights_never_darken_a_phrase(
+    seed: int, index: int, raw: list[float], one: str, other: str, share: float
+) -> None:
+    """Weight that moves from one of two modes to the brighter of them, in what is favoured of the mixture."""
+    dark, bright = sorted((one, other), key=DARK_TO_BRIGHT.index)
+    assume(dark != bright)
+    before = dict(zip(MODES, weights(raw), strict=True))
+    favoured = {mode: weight**2 for mode, weight in before.items()}
+    moved = share * favoured[dark]
+    favoured[dark], favoured[bright] = favoured[dark] - moved, favoured[bright] + moved
+    after = weights([favoured[mode] ** 0.5 for mode in MODES])
+    modes = [phrase_mode(seed, index, ws) for ws in (weights(raw), after)]
+    assert DARK_TO_BRIGHT.index(modes[0]) <= DARK_TO_BRIGHT.index(modes[1])
+    assert brightness(one_hot(MODES, dark)) <= brightness(one_hot(MODES, bright))
+
+
+def third(chord_classes: tuple[int, ...]) -> int:
+    return (chord_classes[1] - chord_classes[0]) % 12
+
+
+@pytest.mark.parametrize("mode", ["ionian", "aeolian"])
+def test_chords_lean_with_the_weights(mode: str) -> None:
+    """In one and the same mode, more major triads the brighter the weights; the first and last chord of an answer stay
+    home, and minor may close in major."""
+
+    def own(chord: Chord) -> bool:
+        return chord.root != 4 and chord.key.scale.name == mode
+
+    def major_share(other: str, share: float) -> float:
+        given_weights = tuple(share * (m == other) + (1.0 - share) * (m == mode) for m in MODES)
+        key, thirds = Key(0, mode_scale(mode)), []
+        for seed in range(150):
+            spans = plan_phrase(seed, 1, key, start_bar=0, modes=given_weights).spans
+            assert spans[0].chord == plan_phrase(seed, 1, key, start_bar=0).spans[0].chord
+            assert spans[-1].chord.root == 0
+            thirds += [third(span.chord.pitch_classes) for span in spans[1:-1] if own(span.chord)]
+        return thirds.count(4) / len(thirds)
+
+    shares = [major_share("locrian", 0.45), major_share(mode, 0.0), major_share("lydian", 0.45)]
+    assert shares[0] + 0.01 < shares[1] < shares[2] - 0.01
+
+
+def test_borrowed_chords_are_those_that_players_borrow() -> None:
+    """Minor's subdominants in major; in minor the major subdominant, the Neapolitan, and a major close."""
+
+    def borrowed(mode: str, other: str) -> set[str]:
+        mixture = tuple(0.5 * (m in (mode, other)) for m in MODES)
+        names: set[str] = set()
+        for seed in range(200):
+            for span in plan_phrase(seed, 1, Key(0, mode_scale(mode)), start_bar=0, modes=mixture, busy=True).spans:
+                if " with " in span.chord.key.scale.name:
+                    names.add(span.chord.name.rstrip("7").removesuffix("maj"))
+        return names
+
+    assert borrowed("ionian", "aeolian") == {"Fm", "Ab", "Eb"}
+    assert borrowed("aeolian", "ionian") == {"F", "C"}
+    assert borrowed("aeolian", "phrygian") == {"Db", "Bbm"}
+    assert borrowed("mixolydian", "aeolian") >= {"Fm", "Ab"}
+
+
+def test_the_outer_voices_hardly_ever_run_in_step() -> None:
+    """Fifths and octaves with the bass, parallel or leapt into together: in fewer than 2 % of the changes of chord."""
+    bad = []
+    for seed, mode, centre in itertools.product(range(6), MODES, (51, 57, 64)):
+        previous, before = None, None
+        for span in plan_phrase(seed, seed, Key(seed, mode_scale(mode)), start_bar=0, busy=True).spans:
+            now = voice(span.chord, previous, centre, before)
+            if previous and before:
+                bad.append(in_step((bass_pitch(before), bass_pitch(span.chord)), (previous[-1], now[-1])) > 0.0)
+            previous, before = now, span.chord
+    assert len(bad) > 500
+    assert sum(bad) < 0.02 * len(bad)
+
+
+def test_what_running_in_step_is() -> None:
+    assert in_step((36, 38), (55, 57)) > in_step((36, 38), (50, 57)) > 0.0  # parallel fifths; a fifth leapt into
+    assert in_step((36, 38), (55, 53)) == in_step((36, 38), (52, 53)) == in_step((36, 36), (55, 60)) == 0.0
+    assert in_step((36, 38), (56, 57)) == 0.0  # a fifth that the upper voice steps into
