@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tests.fuzz.targets import TARGETS
 
+ONE = "--one"  # how the table starts the process of one target; libFuzzer reads what follows
 LARGEST = 16384  # bytes of an input: room for every structure, and thousands of tries a second
 
 
@@ -21,10 +22,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", help=f"which of {', '.join(TARGETS)} [default: all]")
     parser.add_argument("--seconds", type=int, default=60, help="for each target")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    options, rest = parser.parse_known_args()
-    if options.one:
-        return fuzz_one(options.one, rest)
+    if sys.argv[1:2] == [ONE]:
+        return fuzz_one(sys.argv[2], sys.argv[3:])
+    options = parser.parse_args()
     unknown = sorted(set(options.targets) - set(TARGETS))
     if unknown:
         parser.error(f"no target is called {', '.join(unknown)}; choose of {', '.join(TARGETS)}")
@@ -44,7 +44,7 @@ def report(name: str, seconds: int) -> int:
     for number, seed in enumerate(TARGETS[name].seeds()):
         (folder / f"seed-{number}").write_bytes(seed)
     arguments = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", f"-artifact_prefix={folder}/", str(folder)]
-    command = [sys.executable, "-m", "tests.fuzz", "--one", name, *arguments]
+    command = [sys.executable, "-m", "tests.fuzz", ONE, name, *arguments]
     # atheris says a process that breaks by its exit code, and all else on stderr.
     run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     tried = re.findall(r"^#(\d+)", run.stderr, re.MULTILINE)
