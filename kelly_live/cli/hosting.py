@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from kelly_live.generators.host import Host
+    from kelly_live.midi.routing import RoutedSink
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +36,30 @@ class HostWish:
             chosen += [preset for preset in there if preset.name != chosen[0].name]
         settings = [Setting.read(one) for one in self.settings]
         return Host(chosen, settings=settings, extra=self.extra, live=live)
+
+    def sink(self, players: Host, midi_out: str | None, *, send_clock: bool) -> RoutedSink:
+        """A port's scheduler process each, none started yet; the main one is `midi_out`. Raises ConfigError."""
+        from kelly_live.errors import ConfigError
+        from kelly_live.midi.client import SchedulerClient
+        from kelly_live.midi.ports import VIRTUAL_PORT_NAME
+        from kelly_live.midi.routing import MAIN_PORT, RoutedSink
+
+        outputs = dict(self.outputs)
+        known = [port.name for port in players.ports]
+        for name in outputs:
+            if name not in known:
+                raise ConfigError(
+                    f"{' and '.join(players.names[:1] if not self.presets else self.presets)} has no port "
+                    f"{name[:60]!r} (there: {', '.join(known) or 'only the main one, --midi-out'}); leave --port out"
+                )
+        ports = {MAIN_PORT: SchedulerClient(midi_out, send_clock=send_clock)}
+        for port in players.ports:
+            ports[port.name] = SchedulerClient(
+                outputs.get(port.name, port.output),
+                send_clock=send_clock and port.clock,
+                virtual_name=f"{VIRTUAL_PORT_NAME} {port.name}",
+            )
+        return RoutedSink(ports)
 
 
 EVERYDAY = HostWish()

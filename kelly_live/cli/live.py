@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.cli.hosting import HostWish, host
 from kelly_live.cli.options import CultureWish, common, culture, profile, steering, tuning
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--clock", type=click.Choice(["send", "off"]), default="off", show_default=True, help="MIDI clock.")
 @steering
 @culture
+@host(live=True)
 @tuning
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
@@ -35,6 +37,7 @@ def command(
     clock: str,
     steering: Steering,
     culture: CultureWish | None,
+    host: HostWish,
     tuning: Tuning,
     freeze: bool,
     seed: int | None,
@@ -48,7 +51,6 @@ def command(
     from kelly_live.audio.devices import resolve_input
     from kelly_live.audio.sources import PortAudioSource
     from kelly_live.cli.parts import make_analyzer, make_conductor
-    from kelly_live.midi.client import SchedulerClient
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
     from kelly_live.timebase import MonotonicClock
@@ -60,13 +62,14 @@ def command(
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
     heard = resolve_input(audio_in)  # the cheap parts first: a wrong name is told before the nets are loaded
-    sink = SchedulerClient(midi_out, send_clock=clock == "send")
+    players = host.host(live=True)
+    sink = host.sink(players, midi_out, send_clock=clock == "send")
     try:
-        port = sink.open()
+        ports = sink.open()
         steering = replace(steering, freeze=freeze)
         analyzer, opening = make_analyzer(device, steering, culture, profile)
-        conductor = make_conductor(sink, seed=seed)
-        sink.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
+        conductor = make_conductor(sink, seed=seed, host=players)
+        sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
         session = LiveSession(
             source=PortAudioSource(audio_in, now),
             analyzer=analyzer,
@@ -80,20 +83,21 @@ def command(
             session.stop()
 
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        virtual = " (a virtual port: connect your synth or DAW to it)" if port.is_virtual else ""
-        click.echo(f"listening to {heard.name!r}, playing into {port.name!r}{virtual}, seed {seed}; Ctrl-C stops")
+        virtual = " (a virtual port: connect your synth or DAW to it)"
+        into = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
+        click.echo(f"listening to {heard.name!r}, playing into {into}, seed {seed}; Ctrl-C stops")
         with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
             if keyboard.live:
                 view.say(HELP)
 
-            hand = Hand(steering, Reach(analyzer.steer, help=lambda: HELP, quit=session.stop))
+            hand = Hand(steering, Reach(analyzer.steer, preset=players.turn, help=lambda: HELP, quit=session.stop))
 
             def on_status(snapshot: Snapshot) -> None:
                 for key in keyboard.poll():
                     if (action := action_of(key)) and (told := hand.apply(action, snapshot, "key")):
                         view.say(told)
-                muted = ", ".join(player.name for player in snapshot.conductor.muted)
-                remarks = described(hand.steering, snapshot.conductor.bars) + [f"muted: {muted}"] * bool(muted)
+                silent = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
+                remarks = [*described(hand.steering, snapshot.conductor.bars), *silent, *sink.failures.values()]
                 view.show(
                     LiveStatus(
                         state=snapshot.reading.state,
@@ -117,6 +121,7 @@ def command(
                     signal.signal(number, handler)
     finally:
         sink.stop()
+        players.band.dismiss()
     click.echo(
         f"stopped: {last.scheduler.sent} events sent, {last.scheduler.late} late, {last.scheduler.dropped} notes "
         f"dropped; {last.dropped_windows} windows and {last.audio.dropped_seconds:.1f} s of input dropped"

@@ -318,6 +318,15 @@ class Host:
             self._place = place
         return self.name
 
+    def turn(self, by: int) -> str:
+        """`step` for a performer's key or pedal: what to tell, be it that it cannot be done."""
+        if len(self._presets) == 1:
+            return f"there is no other preset than {self.name}"
+        try:
+            return f"from the next bar: {self.step(by)}"
+        except ConfigError as error:
+            return f"still {self.name}: {error}"
+
     def _seated(self, preset: HostPreset) -> Seating:
         seated = seat(preset, self._settings, alone=self._live, one_port=not self._live)
         told = {(one.port, one.channel) for one in seated.seats if one.sent_program}

@@ -62,9 +62,11 @@ class SchedulerClient:
         capacity_notes: int = CAPACITY_NOTES,
         realtime: bool = True,
         null: bool = False,
+        virtual_name: str | None = None,
     ) -> None:
         options = [f"--late-limit={late_limit_seconds}", f"--capacity={capacity_notes}"]
         options += [f"--output={query}"] if query is not None else []
+        options += [f"--virtual-name={virtual_name}"] if virtual_name is not None else []
         options += ["--clock"] if send_clock else []
         options += [f"--latency={latency_seconds}"] if latency_seconds else []
         options += [] if realtime else ["--no-realtime"]

@@ -183,8 +183,10 @@ def resolve(query: str, among: Sequence[MidiBackend] | None = None) -> PortInfo:
     return ports[choose(query, names, kind="MIDI output", error=MidiError, listing=LISTING_COMMAND)]
 
 
-def open_output(query: str | None, among: Sequence[MidiBackend] | None = None) -> OpenedPort:
-    """Open the output that `query` means; None: a virtual port "Kelly Live", where the system has them."""
+def open_output(
+    query: str | None, among: Sequence[MidiBackend] | None = None, *, virtual_name: str = VIRTUAL_PORT_NAME
+) -> OpenedPort:
+    """Open the output that `query` means; None: a virtual port of this name, where the system has them."""
     there = list(backends() if among is None else among)
     if query is not None:
         info = resolve(query, there)
@@ -192,7 +194,7 @@ def open_output(query: str | None, among: Sequence[MidiBackend] | None = None) -
         return OpenedPort(backend.open(info.port_name, info.occurrence), info.name, is_virtual=False)
     for backend in there:
         if backend.has_virtual:
-            return OpenedPort(backend.open_virtual(VIRTUAL_PORT_NAME), VIRTUAL_PORT_NAME, is_virtual=True)
+            return OpenedPort(backend.open_virtual(virtual_name), virtual_name, is_virtual=True)
     if there:
         raise MidiError(
             f"this system has no virtual MIDI ports; name an output with --midi-out (see `{LISTING_COMMAND}`)"

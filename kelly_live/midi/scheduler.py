@@ -24,9 +24,12 @@ from kelly_live.midi.messages import (
     MAX_SIXTEENTHS,
     START,
     STOP,
+    channel_of,
     control_change,
+    kind_of,
     note_off,
     note_on,
+    program_change,
     silence_channel,
     song_position,
 )
@@ -93,6 +96,7 @@ class SchedulerCore:
         self._serial = 0
         self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note that sounds
         self._channels: set[int] = set()
+        self._programs: dict[int, int] = {}  # channel -> the program that it was last told
         self._tempo: TempoMap | None = None
         self._clock_runs = False  # the receiver was told to play
         self._clock_opening: tuple[bytes, ...] = ()  # what it must be told before the next tick
@@ -281,7 +285,12 @@ class SchedulerCore:
         self._channels.add(channel)
         self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note, voice)
         for message in before:
+            if kind_of(message) == "program_change":
+                self._programs[channel_of(message)] = message[1]
             self._send(message, due, now)
+        if note.program is not None and self._programs.get(channel) != note.program:
+            self._programs[channel] = note.program
+            self._send(program_change(channel, note.program), due, now)
         self._send(note_on(channel, key, note.velocity), due, now)
 
     def _note_off(self, entry: _Entry, due: float, now: float) -> None:
