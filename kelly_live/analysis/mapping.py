@@ -27,6 +27,11 @@ CHECKPOINT = "mapper.safetensors"
 # that feels nothing (models/emotion.md): half of what is real is a fair line, and above it the state speaks for itself.
 SURE = 0.25
 
+# To this power a feeling's weights over modes choose among a tradition's: one that leans to a mode asks for that mode,
+# as the plain band plays it, not for a blur of all seven, which every scale fits alike; one in two minds leaves the
+# choice to what is common in the tradition.
+SURE_OF_MODE = 4.0
+
 
 def relaxed(state: EmotionState) -> EmotionState:
     """The state drawn towards neutral by its lack of confidence: untouched from SURE up, neutral itself at 0."""
@@ -84,8 +89,8 @@ class LearnedMapper:
             if not self._culture.has_idioms:
                 return parameters
             # The feeling's own modes choose: the coloured ones already lean to what is common in the tradition.
-            own = self._net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0].tolist()
-            return replace(parameters, idiom=self._culture.idiom(own))
+            own = self._net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0] ** SURE_OF_MODE
+            return replace(parameters, idiom=self._culture.idiom((own / own.sum()).tolist()))
 
 
 def parameters_of(music: dict[str, torch.Tensor], scale: Scale | None = None) -> MusicParameters:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 
 from kelly_live.analysis.culture import CultureStage
 from kelly_live.analysis.mapping import LearnedMapper
 from kelly_live.config import resource_root
+from kelly_live.cultures.idiom import chooser
+from kelly_live.cultures.shelf import load_culture
 from kelly_live.domain import MODES, MusicParameters
 from kelly_live.nets.mapper import load_net
 from kelly_live.steering import state_from
@@ -32,6 +36,31 @@ def test_half_the_strength_is_between() -> None:
     full, half, none = (played(CultureStage.of_numbers(s, tempo_bpm=(140, 160, 180))) for s in (1.0, 0.5, 0.0))
     assert none == played(None)
     assert none.tempo.suggested < half.tempo.suggested < full.tempo.suggested
+
+
+def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_for_what_is_common() -> None:
+    asked: list[tuple[float, ...]] = []
+
+    def ask(weights: Sequence[float]) -> None:
+        asked.append(tuple(weights))
+
+    for place in ((-0.5, 0.5), (0.0, 0.0), (0.5, -0.5)):
+        LearnedMapper(NET, culture=CultureStage.of_numbers(idioms=ask))(state_from(*place))
+    dark, between, bright = (dict(zip(MODES, weights, strict=True)) for weights in asked)
+    assert all(sum(weights) == pytest.approx(1.0) for weights in asked)
+    assert dark["aeolian"] > 0.8
+    assert bright["ionian"] > 0.9
+    assert max(between.values()) < 0.8
+
+
+def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
+    preset = load_culture("german-folk", (resource_root("presets") / "cultures",))
+    stage = CultureStage.of_numbers(idioms=chooser(preset, None, 1.0))
+    names = {emotion: played(stage, emotion).idiom for emotion in ("happy", "sad")}
+    assert {emotion: idiom and idiom.name for emotion, idiom in names.items()} == {
+        "happy": "german-folk:ionian",
+        "sad": "german-folk:aeolian",
+    }
 
 
 def test_a_culture_that_knows_nothing_changes_nothing() -> None:
