@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kelly_live.domain import RHYTHMS, MusicParameters, NoteEvent
+from kelly_live.domain import RHYTHMS, Lead, MusicParameters, NoteEvent, TempoRange
 from kelly_live.errors import ConfigError
 from kelly_live.music.band import Band, Muted, Seat
 from kelly_live.music.context import MusicContext
@@ -20,6 +20,7 @@ from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
 from kelly_live.music.glide import Glide
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, phrase_mode, plan_phrase
 from kelly_live.music.idiom import harmonic_scale, metre_of, swung
+from kelly_live.music.joining import JoinedKey, JoinedTempo
 from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
 from kelly_live.protocols import NoteSink
 from kelly_live.timebase import TempoMap, TempoPoint
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from kelly_live.generators.base import Generator
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
+_NOBODY = Lead()
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 
 
@@ -44,6 +46,7 @@ class ConductorStatus:
     muted: tuple[Muted, ...]
     skipped_beats: float
     beats_per_bar: int = 4
+    joined: tuple[str, ...] = ()  # what of "tempo" and "key" somebody else leads in
 
     @property
     def bars(self) -> float:
@@ -97,6 +100,9 @@ class Conductor:
         self._tempo: TempoMap | None = None
         self._parameters: MusicParameters | None = None
         self._glide: Glide | None = None
+        self._lead = Lead()
+        self._joined_tempo = JoinedTempo(0.0, 0.0, 0.0)
+        self._joined_key = JoinedKey()
         self._phrase: Phrase | None = None
         self._key: Key | None = None
         self._busy = False
@@ -145,18 +151,20 @@ class Conductor:
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
         self._glide = Glide.begin(0.0, parameters, self._per_bar)
+        self._joined_tempo, self._joined_key = JoinedTempo(0.0, bpm, bpm), JoinedKey()
         self._phrase = self._key = self._closing_bar = None
         self._slice, self._skipped_beats = 0, 0.0
         self._sink.start(origin_seconds, bpm)
         self._band.reset()
         self._publish(origin_seconds)
 
-    def advance(self, now: float, parameters: MusicParameters) -> None:
-        """Make and send every slice that starts within the look-ahead of `now`; cheap when there is none.
+    def advance(self, now: float, parameters: MusicParameters, lead: Lead = _NOBODY) -> None:
+        """Make and send every slice that starts within the look-ahead of `now`; cheap when there is none. `lead` is
+        joined (`music/joining.py`); its beats are in the same seconds as `now`.
 
         More than a bar behind (a suspended machine), it skips to the next bar line instead of a burst of old notes.
         """
-        self._parameters = parameters
+        self._parameters, self._lead = parameters, lead
         self._skip_if_late(now)
         while not self.done and self._slice_seconds() < now + self._reach_seconds:
             self._play_slice(parameters)
@@ -225,6 +233,7 @@ class Conductor:
             muted=self._band.muted,
             skipped_beats=self._skipped_beats,
             beats_per_bar=self._per_bar,
+            joined=("tempo",) * self._joined_tempo.joined + ("key",) * (self._joined_key.key is not None),
         )
 
     def _slice_seconds(self) -> float:
@@ -268,12 +277,18 @@ class Conductor:
     def _glided(self, beat: float, asked: MusicParameters) -> MusicParameters:
         """The parameters in force from a beat on; a new tempo is told to the sink."""
         self._glide = self._glide.step(beat, asked) if self._glide else Glide.begin(beat, asked, self._per_bar)
-        bpm = _grained(self._glide.played.tempo.suggested)
+        played = self._glide.played
+        own = _grained(played.tempo.suggested)
+        joined = self._joined_tempo.step(beat, self._slice_seconds(), own, self._lead.pulse, self._per_bar)
+        self._joined_tempo, bpm = joined, joined.bpm
         if bpm != self.tempo_map.bpm:
             point = TempoPoint(beat, bpm)
             self.tempo_map.add(point)
             self._sink.tempo(point)
-        return self._glide.played
+        if not joined.engaged:
+            return played
+        tempo = TempoRange(min(bpm, played.tempo.minimum), bpm, max(bpm, played.tempo.maximum))
+        return replace(played, tempo=tempo)
 
     def _phrase_for(self, bar: int, parameters: MusicParameters, *, closing: bool) -> Phrase:
         """The plan in force, or a new one: at a phrase's first bar (or at the bar that a skip landed on), and where
@@ -286,6 +301,10 @@ class Conductor:
             self._phrase = phrase
             return phrase
         begins = phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars
+        bar_starts = self._slice % self._slices_per_bar == 0
+        self._joined_key = self._joined_key.step(
+            self._slice * self._slice_beats, self._lead.key, phrase_starts=begins, bar_starts=bar_starts
+        )
         key = self._asked_key(parameters, bar // BARS_PER_PHRASE)
         if phrase is None or begins or key != self._key:
             if begins:
@@ -312,10 +331,12 @@ class Conductor:
 
     def _asked_key(self, parameters: MusicParameters, phrase: int) -> Key:
         """A tradition's scale; else the phrase's share of the modes."""
+        joined = self._joined_key
+        tonic = self._tonic if joined.tonic is None else joined.tonic
         own = harmonic_scale(parameters.idiom) if parameters.idiom is not None else None
-        return Key(
-            self._tonic, own or parameters.scale or mode_scale(phrase_mode(self._seed, phrase, parameters.modes))
-        )
+        if joined.key is not None and own is None and parameters.scale is None:
+            return Key(tonic, mode_scale(joined.key.mode))
+        return Key(tonic, own or parameters.scale or mode_scale(phrase_mode(self._seed, phrase, parameters.modes)))
 
     def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""
