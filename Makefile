@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
 
-.PHONY: help demo demo-recording test lint types bench system clean
+.PHONY: help demo demo-recording test lint types bench audit fuzz system clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,16 @@ types: $(VENV)/.lint ## mypy, strict
 
 bench: $(VENV)/.run ## timing of the send path and of each stage of a hop, on this machine
 	$(BIN)/kelly-live bench
+
+audit: $(VENV)/.run ## known vulnerabilities in what is installed, as far as the package index tells them
+	$(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/pip install --quiet "pip-audit>=2.7"
+	$(BIN)/pip list --format freeze --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' > $(VENV)/audit/installed.txt
+	$(VENV)/audit/bin/pip-audit --requirement $(VENV)/audit/installed.txt --no-deps --disable-pip
+
+fuzz: $(VENV)/.test ## coverage-guided fuzzing of every parser of ours that strangers' files reach (FUZZ_SECONDS=60 each; Linux)
+	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
+	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 system: ## the system packages that the live tests use (apt where it may, else the line to run)
 	@missing=(); for p in $(SYSTEM_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || missing+=($$p); done; \
