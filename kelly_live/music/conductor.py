@@ -17,6 +17,7 @@ from kelly_live.music.band import Band, Muted, Seat
 from kelly_live.music.context import MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
+from kelly_live.music.form import intensity, remembered, trend
 from kelly_live.music.glide import Glide
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, phrase_mode, plan_phrase
 from kelly_live.music.idiom import harmonic_scale, metre_of, swung
@@ -35,7 +36,8 @@ _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 
 @dataclass(frozen=True, slots=True)
 class ConductorStatus:
-    """Where the music is: at `beat`, in `bar` (from 0), as of the last `advance`."""
+    """Where the music is: at `beat`, in `bar` (from 0), as of the last `advance`; and where it goes: `plan` has the
+    beat and name of each chord from the bar being made to the end of the next, as things stand."""
 
     beat: float
     bar: int
@@ -47,6 +49,7 @@ class ConductorStatus:
     skipped_beats: float
     beats_per_bar: int = 4
     joined: tuple[str, ...] = ()  # what of "tempo" and "key" somebody else leads in
+    plan: tuple[tuple[float, str], ...] = ()
 
     @property
     def bars(self) -> float:
@@ -110,6 +113,8 @@ class Conductor:
         self._slice = 0
         self._closing_bar: int | None = None
         self._skipped_beats = 0.0
+        self._plan: tuple[tuple[float, str], ...] = ()
+        self._intensity = self._trend = 0.0  # what the feeling was, and where it goes
         self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._band.muted, 0.0, per_bar)
 
     def programs(self) -> tuple[Seat, ...]:
@@ -154,6 +159,7 @@ class Conductor:
         self._joined_tempo, self._joined_key = JoinedTempo(0.0, bpm, bpm), JoinedKey()
         self._phrase = self._key = self._closing_bar = None
         self._slice, self._skipped_beats = 0, 0.0
+        self._intensity, self._trend = intensity(parameters), 0.0
         self._sink.start(origin_seconds, bpm)
         self._band.reset()
         self._publish(origin_seconds)
@@ -234,6 +240,7 @@ class Conductor:
             skipped_beats=self._skipped_beats,
             beats_per_bar=self._per_bar,
             joined=("tempo",) * self._joined_tempo.joined + ("key",) * (self._joined_key.key is not None),
+            plan=self._plan,
         )
 
     def _slice_seconds(self) -> float:
@@ -257,16 +264,24 @@ class Conductor:
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
         parameters = self._glided(start, asked)
+        if self._slice % self._slices_per_bar == 0:
+            now = intensity(self._glide.asked if self._glide else parameters)
+            self._trend = trend(self._intensity, now)
+            self._intensity = remembered(self._intensity, now, self._per_bar)
         if self._length_bars is not None and bar == self._length_bars - 1:
             self._closing_bar = bar
         closing = bar == self._closing_bar
+        before = self._phrase
         phrase = self._phrase_for(bar, parameters, closing=closing)
+        if phrase is not before or self._slice % self._slices_per_bar == 0:
+            self._plan = self._outlook(phrase, bar, parameters)
         context = MusicContext(
             seed=self._seed,
             phrase=phrase,
             rhythm="triplet" if self._compound else _rhythm(self._seed, phrase, parameters),
             bpm=self.tempo_map.bpm,
             closing=closing,
+            trend=self._trend,
         )
         notes = self._band.play(parameters, context, start, end)
         if notes:
@@ -309,25 +324,40 @@ class Conductor:
         if phrase is None or begins or key != self._key:
             if begins:
                 self._busy = parameters.density >= _BUSY_DENSITY
-            index = bar // BARS_PER_PHRASE
-            start_bar = index * BARS_PER_PHRASE
-            bars, leads_home = BARS_PER_PHRASE, False
-            if self._length_bars is not None:
-                bars = min(bars, self._length_bars - 1 - start_bar)
-                leads_home = start_bar + bars == self._length_bars - 1
-            phrase = plan_phrase(
-                self._seed,
-                index,
-                key,
-                start_bar=start_bar,
-                beats_per_bar=self._per_bar,
-                bars=bars,
-                busy=self._busy,
-                leads_home=leads_home,
-                modes=parameters.modes,
-            )
+            phrase = self._planned(bar // BARS_PER_PHRASE, key, parameters)
         self._key, self._phrase = key, phrase
         return phrase
+
+    def _planned(self, index: int, key: Key, parameters: MusicParameters) -> Phrase:
+        """Phrase `index` as it is played with these parameters; shorter, and leading home, before the closing bar."""
+        start_bar = index * BARS_PER_PHRASE
+        bars, leads_home = BARS_PER_PHRASE, False
+        if self._length_bars is not None:
+            bars = min(bars, self._length_bars - 1 - start_bar)
+            leads_home = start_bar + bars == self._length_bars - 1
+        return plan_phrase(
+            self._seed,
+            index,
+            key,
+            start_bar=start_bar,
+            beats_per_bar=self._per_bar,
+            bars=bars,
+            busy=self._busy,
+            leads_home=leads_home,
+            modes=parameters.modes if self._joined_key.key is None else None,
+        )
+
+    def _outlook(self, phrase: Phrase, bar: int, parameters: MusicParameters) -> tuple[tuple[float, str], ...]:
+        """The chords from a bar's first beat to the end of the next bar."""
+        start, end, following = float(bar * self._per_bar), float((bar + 2) * self._per_bar), bar + 1
+        last = self._closing_bar if self._length_bars is None else self._length_bars - 1
+        spans = list(phrase.spans)
+        if phrase.end_beat < end and (last is None or following < last):
+            index = following // BARS_PER_PHRASE
+            spans += self._planned(index, self._asked_key(parameters, index), parameters).spans
+        elif phrase.end_beat < end and following == last and self._key is not None:
+            spans += closing_phrase(0, self._key, start_bar=following, beats_per_bar=self._per_bar).spans
+        return tuple((s.start_beat, s.chord.name) for s in spans if start < s.end_beat and s.start_beat < end)
 
     def _asked_key(self, parameters: MusicParameters, phrase: int) -> Key:
         """A tradition's scale; else the phrase's share of the modes."""

@@ -40,7 +40,8 @@ class Descriptor:
 class MusicContext:
     """The moment that a slice lies in. Beats count from the session's start; `bpm` is the tempo in force.
 
-    `rhythm` is the one of RHYTHMS that the whole band plays in this bar; `closing` marks the last bar of all.
+    `rhythm` is the one of RHYTHMS that the whole band plays in this bar; `closing` marks the last bar of all; `trend`
+    says whether the feeling builds (up to 1) or calms down (to -1) in these bars.
     """
 
     seed: int
@@ -48,6 +49,7 @@ class MusicContext:
     rhythm: str
     bpm: float
     closing: bool = False
+    trend: float = 0.0
 
     @property
     def key(self) -> Key:

@@ -1,0 +1,75 @@
+"""How a piece breathes above the phrase: who rests, what each place of the form asks of the band, and how it builds and
+lets go as the feeling moves.
+
+The form is 4-bar phrases, 8-bar periods (a question and its answer) and 16-bar forms A A' | B A'' (music/harmony.py);
+themes last two forms. What follows from it here is small on purpose: the feeling says how much is played, the form only
+where.
+"""
+
+from __future__ import annotations
+
+import math
+
+from kelly_live.domain import MusicParameters
+from kelly_live.music.context import MusicContext
+from kelly_live.music.harmony import FORM, Phrase
+
+_MEMORY_BEATS = 8.0  # what the feeling was: two bars or so ago
+_FULL_TREND = 0.1  # of `intensity`: a third of the way from sad to excited, within that memory, is all there is
+_TREND_GRAIN = 0.25
+_DENSITY_SHARE = 0.25  # what a note a beat adds to intensity, against 1 for the whole range of loudness
+_ENERGY = (-0.4, 0.0, 0.6, 0.2)  # of the form's four phrases: it opens, and is highest in its third
+_SECOND_TIME = 0.2  # a theme's second form carries a little more
+_ENERGY_DENSITY, _TREND_DENSITY = 0.1, 0.15  # share of the density that they add to what accompanies
+_ENERGY_ACCENT, _TREND_ACCENT = 0.05, 0.16  # of a velocity's way between floor and ceiling
+# Up to these densities there is room for silence: a break of the drums, bars without the tune.
+_BREAK, _INTERLUDE = 1.3, 0.9
+
+
+def intensity(parameters: MusicParameters) -> float:
+    """How much is going on: the middle loudness, and the density."""
+    return 0.5 * (parameters.dynamics.floor + parameters.dynamics.ceiling) + _DENSITY_SHARE * parameters.density
+
+
+def remembered(before: float, now: float, beats: float) -> float:
+    """The running average of intensities, `beats` later."""
+    return now + (before - now) * math.exp(-beats / _MEMORY_BEATS)
+
+
+def trend(before: float, now: float) -> float:
+    """From -1 (it calms down) over 0 to 1 (it builds): an intensity against the remembered one, in coarse grains."""
+    share = max(-1.0, min(1.0, (now - before) / _FULL_TREND))
+    return round(share / _TREND_GRAIN) * _TREND_GRAIN
+
+
+def energy(phrase: Phrase) -> float:
+    """A phrase's place in the rise and fall of the form, -1 to 1."""
+    form, place = divmod(phrase.index, len(FORM))
+    return _ENERGY[place] + _SECOND_TIME * (form % 2)
+
+
+def accompanying_density(parameters: MusicParameters, context: MusicContext) -> float:
+    """The density for all but the tune: more where the form or the feeling rises."""
+    share = 1.0 + _ENERGY_DENSITY * energy(context.phrase) + _TREND_DENSITY * context.trend
+    return min(3.0, parameters.density * share)
+
+
+def lift(context: MusicContext, beat: float) -> float:
+    """What an accent gains: the form's share, and a crescendo or diminuendo through the phrase as the feeling moves."""
+    return _ENERGY_ACCENT * energy(context.phrase) + _TREND_ACCENT * context.trend * context.phrase_fraction(beat)
+
+
+def rests(part: str, parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
+    """Whether a part is silent for a bar: the drums in the third phrase of a theme's second form but for its last bar,
+    the tune in the first half of that form; only where it is calm enough, and nothing builds."""
+    if context.closing or context.trend > 0.0:
+        return False
+    form, place = divmod(context.phrase.index, len(FORM))
+    if form % 2 == 0:
+        return False
+    if part == "percussion":
+        return place == 2 and parameters.density < _BREAK and not context.is_last_bar(bar)
+    if part == "melody":
+        first_half = context.bar_in_phrase(bar) < context.phrase.bars // 2
+        return place == 0 and parameters.density < _INTERLUDE and first_half
+    return False
