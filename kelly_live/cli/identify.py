@@ -95,12 +95,8 @@ def command(
     click.echo(
         "Jensen-Shannon distance of a piece to its own corpus (nearest mode and metre): 0 the same, 1 all different"
     )
-    click.echo(f"\n{'all pieces of a mode':24} degrees  2 x halves       intervals  2 x halves       modes")
-    for row in rows:
-        cells = _liked(row)
-        modes = max((found.modes for found in row.likeness.values() if found is not None), default=0)
-        shown = f"{cells[0]:>7}  {cells[1]:>10}  {cells[2]:3}  {cells[3]:>9}  {cells[4]:>10}  {cells[5]:3}"
-        click.echo(f"{row.culture:24} {shown}  {modes:5}")
+    for line in _likeness_table(rows):
+        click.echo(line)
     if corpora is None:
         click.echo("the distance between the halves of each corpus: with --corpora FOLDER")
     little = [row.culture for row in rows if len(row.knows) < LITTLE]
@@ -130,24 +126,41 @@ def _likeness(pieces: list[Piece], preset: CulturePreset, corpora: Path | None) 
     return {feature: likeness(pieces, preset, halved, feature) for feature in ("degrees", "intervals")}
 
 
-def _liked(row: Row) -> list[str]:
-    """A row of the second table: ours, twice the halves' own, and whether it is within, for degrees and intervals."""
-    cells = []
-    for feature in ("degrees", "intervals"):
-        found = row.likeness[feature]
-        bound = None if found is None or found.halves is None else 2.0 * found.halves
-        cells.append("-" if found is None else f"{found.ours:.3f}")
-        cells.append("-" if bound is None else f"{bound:.3f}")
-        cells.append("" if found is None or bound is None else "yes" if found.ours < bound else "no")
-    return cells
+def _likeness_table(rows: list[Row]) -> list[str]:
+    """The second table: of degrees and of intervals, ours, a perfect sampler's, twice the halves' own, and whether ours
+    is within."""
+    over = "ours  sampler  2 x halves     "
+    lines = ["", f"{'all pieces of a mode':24}  degrees: {over}  intervals: {over}   modes  notes"]
+    within: dict[str, list[bool]] = {"degrees": [], "intervals": []}
+    for row in rows:
+        cells = ""
+        for feature, column in (("degrees", 15), ("intervals", 18)):
+            found = row.likeness[feature]
+            bound = None if found is None or found.halves is None else 2.0 * found.halves
+            ours, sampler = ("-", "-") if found is None else (f"{found.ours:.3f}", f"{found.perfect:.3f}")
+            if found is not None and bound is not None:
+                within[feature].append(found.ours < bound)
+            verdict = "" if found is None or bound is None else "yes" if found.ours < bound else "no"
+            cells += f"{ours:>{column}}  {sampler:>7}  {'-' if bound is None else f'{bound:.3f}':>10}  {verdict:3}"
+        known = [found for found in row.likeness.values() if found is not None]
+        modes, notes = (max((getattr(one, name) for one in known), default=0) for name in ("modes", "notes"))
+        lines.append(f"{row.culture:24}{cells}   {modes:5}  {notes:5}")
+    lines.append("sampler: how far as many notes are that are drawn from the corpus's own shares; chance alone")
+    for feature, found in within.items():
+        if found:
+            lines.append(f"within twice the distance of the corpus's halves in {feature}: {sum(found)} of {len(found)}")
+    return lines
 
 
 def _compose(culture: str, pieces: int, bars: int, seed: int) -> list[Piece]:
-    """Pieces in a culture, each with a seed, a tonic and a quadrant of its own."""
+    """Pieces in a culture, each with a seed, a tonic and a quadrant of its own: their melodies, for no other part is
+    listened to."""
     from kelly_live.cli.options import CultureWish
-    from kelly_live.cli.parts import make_conductor, make_mapper
+    from kelly_live.cli.parts import make_mapper
     from kelly_live.cultures.identify import Piece, statistics_of
+    from kelly_live.generators.melody import MelodyGenerator
     from kelly_live.midi.client import NoteList
+    from kelly_live.music.conductor import Conductor
     from kelly_live.steering import state_from
 
     mapper = make_mapper(CultureWish(culture, 1.0))
@@ -156,7 +169,7 @@ def _compose(culture: str, pieces: int, bars: int, seed: int) -> list[Piece]:
         valence, arousal = QUADRANTS[number % len(QUADRANTS)]
         sink = NoteList()
         tonic = 7 * number % 12
-        conductor = make_conductor(sink, seed=1000 * seed + number, length_bars=bars, tonic=tonic)
+        conductor = Conductor(sink, [MelodyGenerator()], seed=1000 * seed + number, length_bars=bars, tonic=tonic)
         parameters = mapper(state_from(valence, arousal, None, None))
         conductor.play_through(parameters)
         mode = None if parameters.idiom is None else parameters.idiom.name.partition(":")[2] or None

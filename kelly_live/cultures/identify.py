@@ -24,6 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 CIRCLE = 53  # of the octave: one comma, which tells a makam's third from a tempered one
 FURTHEST = 27  # commas; a wider melodic step counts as this wide
+ASIDE = 60.0  # cents; a step this near to a size that a corpus counts is of that size: notated there, tuned here
+DRAWS = 200  # of a perfect sampler, to know how far chance alone leads
 SHORT_BEATS = 0.125  # a note this short that leads into another is its ornament
 # Where notes fall in a beat, and as what they count: a swung eighth is an eighth, as it is written.
 GRID = (*((n / 4, n / 4) for n in range(5)), *((n / 6, n / 6) for n in (1, 2, 4, 5)), (0.58, 0.5))
@@ -33,13 +35,16 @@ FEATURES = ("degrees", "intervals", "onsets", "rhythms", "ornaments")
 @dataclass(frozen=True, slots=True)
 class Statistics:
     """What a melody's notes say: shares of time on the circle `[CIRCLE]`, of steps `[2 FURTHEST + 1]` and of RHYTHMS
-    `[5]`; onsets in beats, snapped to the grid; ornaments a note."""
+    `[5]`; onsets in beats, snapped to the grid; ornaments a note; as played, `steps` in cents, `lengths` in
+    beats."""
 
     degrees: Floats
     intervals: Floats
     onsets: Floats
     rhythms: Floats
     ornaments: float
+    steps: Floats
+    lengths: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,8 @@ def statistics_of(melody: Sequence[NoteEvent], tonic: float) -> Statistics:
         onsets=onsets,
         rhythms=np.array(rhythm_weights(onsets)),
         ornaments=ornamented / len(main),
+        steps=np.diff(cents),
+        lengths=lengths,
     )
 
 
@@ -213,39 +220,84 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How far the pieces of a tradition, put together by mode, are from their corpus in a feature, and how far one half
-    of the corpus is from the other (None where it was not measured on tunes, which can be halved); means over the modes
-    that were played, weighted by their pieces."""
+    """How far the pieces of a tradition, put together by mode, are from their corpus in a feature; how far as many
+    notes would be that were drawn from the corpus's own distribution; and how far one half of the corpus is from the
+    other (None where it was not measured on tunes, which can be halved). Means over the modes that were played,
+    weighted by their pieces; `notes` are those of all of them."""
 
     ours: float
+    perfect: float
     halves: float | None
     modes: int
+    notes: int
 
 
 def likeness(
     pieces: Sequence[Piece], preset: CulturePreset, halved: tuple[Sequence[Mode], Sequence[Mode]], feature: str
 ) -> Likeness | None:
     """The likeness in "degrees" or "intervals"; None where no mode's were measured."""
-
-    def measured(mode: CulturePreset | Mode | None) -> Floats | None:
-        if mode is None or feature == "intervals":
-            return None if mode is None else intervals_of(mode.intervals)
-        return None if mode.degree_weights is None else degrees_of(mode)
-
-    ours, halves, modes = [], [], 0
+    ours, perfect, halves, modes, notes = [], [], [], 0, 0
     for name in dict.fromkeys(piece.mode for piece in pieces):
-        own = measured(preset if name is None else preset.mode(name))
-        if own is None:
+        measured = _measured(preset if name is None else preset.mode(name), feature)
+        if measured is None:
             continue
-        together = [getattr(piece.statistics, feature) for piece in pieces if piece.mode == name]
-        ours += [distance(np.mean(together, axis=0), own)] * len(together)
-        pair = [measured(next((mode for mode in half if mode.name == name), None)) for half in halved]
-        if pair[0] is not None and pair[1] is not None and not np.array_equal(pair[0], pair[1]):
-            halves += [distance(pair[0], pair[1])] * len(together)
+        own = _placed(measured, feature)
+        together = [piece.statistics for piece in pieces if piece.mode == name]
+        if feature == "degrees":
+            found = np.mean([one.degrees for one in together], axis=0)
+            lengths = np.concatenate([one.lengths for one in together])
+            count = round(float(lengths.sum() ** 2 / np.square(lengths).sum()))  # as many notes of equal length
+        else:
+            steps = np.concatenate([one.steps for one in together])
+            found, count = as_steps(_counted(steps, measured[0]), np.ones(len(steps))), len(steps)
+        ours += [distance(found, own)] * len(together)
+        perfect += [_chance(measured, feature, count)] * len(together)
+        pair = [_measured(next((mode for mode in half if mode.name == name), None), feature) for half in halved]
+        if pair[0] is not None and pair[1] is not None:
+            one, other = (_placed(each, feature) for each in pair if each is not None)
+            if not np.array_equal(one, other):
+                halves += [distance(one, other)] * len(together)
         modes += 1
+        notes += sum(len(one.lengths) for one in together)
     if not ours:
         return None
-    return Likeness(float(np.mean(ours)), float(np.mean(halves)) if len(halves) == len(ours) else None, modes)
+    between = float(np.mean(halves)) if len(halves) == len(ours) else None
+    return Likeness(float(np.mean(ours)), float(np.mean(perfect)), between, modes, notes)
+
+
+def _measured(of: CulturePreset | Mode | None, feature: str) -> tuple[Floats, Floats] | None:
+    """The degrees or the steps in cents that were measured, and their shares."""
+    if of is None:
+        return None
+    if feature == "intervals":
+        known = None if of.intervals is None else of.intervals.value
+        return (
+            None if known is None else (np.array([float(cents) for cents, _ in known]), _shares([s for _, s in known]))
+        )
+    if of.scale_cents is None or of.degree_weights is None:
+        return None
+    return np.array(of.scale_cents.value), _shares(of.degree_weights.value)
+
+
+def _shares(weights: Sequence[float]) -> Floats:
+    return np.asarray(np.array(weights) / sum(weights), dtype=np.float64)
+
+
+def _placed(measured: tuple[Floats, Floats], feature: str) -> Floats:
+    return on_circle(*measured) if feature == "degrees" else as_steps(*measured)
+
+
+def _counted(steps: Floats, sizes: Floats) -> Floats:
+    """Steps as the corpus counts them: those near one of its sizes as that size."""
+    near = sizes[np.abs(steps[:, None] - sizes).argmin(axis=1)]
+    return np.where(np.abs(steps - near) <= ASIDE, near, steps)
+
+
+def _chance(measured: tuple[Floats, Floats], feature: str, count: int) -> float:
+    """How far `count` notes are from what they are drawn from, on the average."""
+    rng, own = np.random.default_rng(0), _placed(measured, feature)
+    drawn = rng.multinomial(count, measured[1], DRAWS)
+    return float(np.mean([distance(_placed((measured[0], one / count), feature), own) for one in drawn]))
 
 
 @dataclass(frozen=True, slots=True)

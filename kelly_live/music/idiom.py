@@ -3,7 +3,8 @@
 Two measured habits meet in one table of moves between the tones of the ladder: how long each degree sounds, and how
 often each interval is taken. The table is the least prejudiced one that keeps both (iterative proportional fitting,
 Deming & Stephan 1940). The first note of each bar is an anchor; the notes between two anchors are drawn by the table
-under the condition that they arrive, so a bar depends on its neighbours' anchors alone.
+under the condition that they arrive, so a bar depends on its neighbours' anchors alone. What phrases do to the habits
+(they rest long, and lead there) is worked out and made up for, so that the whole keeps what was measured.
 """
 
 from __future__ import annotations
@@ -22,21 +23,20 @@ from kelly_live.domain import ORNAMENTS, Idiom, Metre, MusicParameters, Register
 from kelly_live.music.context import MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import phrase_arc
-from kelly_live.music.harmony import FORM
+from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, plan_phrase
 from kelly_live.music.rhythm import PACE, beat_strength, middle_beat, ranked_places, wanted
-from kelly_live.music.theory import Key
+from kelly_live.music.theory import Chord, Key
 
 Floats = npt.NDArray[np.float64]
 
-_ROUNDS = 60  # of the fitting: the margins are then within a percent
+_ROUNDS = 15  # of the fitting, each time: the margins are then within a percent
 _MOST_AHEAD = 48  # moves; further ahead than this an anchor is no constraint
 _SPREAD = 0.55  # of half the register: one standard deviation of how far the melody strays from its centre
 _HABIT_CENTS = 260.0  # where nobody measured the steps: small ones, each this much larger is e times rarer
 _REPEAT = 0.35  # and a repeated tone is this much rarer than the smallest step
 _LEAST = 1e-5
-# Phrases come to rest, and long: this share of the time. The line between makes up for it, so that the whole keeps the
-# degrees' measured shares; so much of a resting note's time is the tonic's.
-_REST_SHARE, _REST_TONIC = 0.1, 0.7
+_MAKING_UP = 6  # rounds of comparing what phrases are expected to hold with what was measured
+_MOST_MADE_UP = 4.0  # times as often, or as rarely, as measured
 _FELT = 0.6  # of a felt density's ratio to the usual one, as a power: the tradition's pace gives way, but not wholly
 _USUAL_DENSITY = 0.8  # what the mapper asks for when nothing much is felt
 _OCTAVE = 1200.0
@@ -208,27 +208,70 @@ class Ladder:
         return self.ahead[min(moves, len(self.ahead)) - 1]
 
 
+class Course(NamedTuple):
+    """How a phrase goes when nothing much is felt: the moves in a bar, and where in its last bar (0-1) an answer and a
+    question come to rest."""
+
+    moves: int
+    answer: float
+    question: float
+
+
+def course_of(idiom: Idiom, context: MusicContext) -> Course:
+    """The course of an idiom's phrases in the session's bar."""
+    metre, per_bar = metre_in(idiom, context), context.beats_per_bar
+    count = (idiom.density or _USUAL_DENSITY) * per_bar if metre is None else sum(bar_profile(metre))
+    answer, question = (_rest(metre, per_bar, closed=closed) / per_bar for closed in (True, False))
+    return Course(max(1, round(count)), answer, question)
+
+
 @lru_cache(maxsize=32)
-def ladder(idiom: Idiom, key: Key, register: Register) -> Ladder:
-    """The ladder of a register, fitted to the idiom's degrees and intervals."""
+def ladder(idiom: Idiom, key: Key, register: Register, course: Course) -> Ladder:
+    """The ladder of a register, fitted so that phrases of that course keep the idiom's degrees and intervals."""
     steps = tuple(key.steps_within(register.low, register.high))
-    cents = np.array([key.cents(step) for step in steps])
-    degrees = np.array([step % key.size for step in steps])
-    weights = np.array(idiom.degree_weights or (1.0 / key.size,) * key.size)
+    cents, degrees = np.array([key.cents(step) for step in steps]), np.array([step % key.size for step in steps])
+    weights = np.array(idiom.degree_weights or (1.0 / key.size,) * key.size) + _LEAST
     sigma = _SPREAD * 50.0 * (register.high - register.low)
     bell = np.exp(-0.5 * ((cents - 100.0 * register.centre) / max(sigma, 100.0)) ** 2)
-    rests = np.array(_rests(idiom, key.size))
-    between = np.maximum(weights - _REST_SHARE * rests, 0.3 * weights) + _LEAST
-    table = _fitted(idiom, cents, degrees, between / between.sum(), bell)
-    moves = table / table.sum(axis=1, keepdims=True)
-    ahead = [moves]
-    for _ in range(_MOST_AHEAD - 1):
-        ahead.append(ahead[-1] @ moves)
-    return Ladder(steps, table.sum(axis=1) / table.sum(), tuple(ahead))
+    table, kind, shares = _possible(idiom, cents, degrees, weights, bell)
+    present = np.bincount(degrees, minlength=key.size) > 0
+    held = np.bincount(kind.ravel(), minlength=len(shares)) > 0
+    wanted_degrees = np.where(present, weights, 0.0) / weights[present].sum()
+    wanted_steps = np.where(held, shares, 0.0) / shares[held].sum()
+    phrases = _phrases(idiom, steps, key, register, course)
+    tilts = _tilts(idiom, key, steps, register)
+    asked_degrees, asked_steps = wanted_degrees, wanted_steps
+    for _ in range(_MAKING_UP):
+        table = _fitted(table, kind, degrees, asked_degrees, asked_steps)
+        sounding, moves = _expected(table / table.sum(axis=1, keepdims=True), phrases, tilts, course.moves)
+        asked_degrees = _made_up(asked_degrees, wanted_degrees, np.bincount(degrees, sounding, key.size))
+        if idiom.intervals:
+            heard = np.bincount(kind.ravel(), moves.ravel(), len(shares))
+            asked_steps = _made_up(asked_steps, wanted_steps, heard)
+    table = _fitted(table, kind, degrees, asked_degrees, asked_steps)
+    chances = table / table.sum(axis=1, keepdims=True)
+    return Ladder(steps, table.sum(axis=1) / table.sum(), tuple(_powers(chances, _MOST_AHEAD)))
 
 
-def _fitted(idiom: Idiom, cents: Floats, degrees: npt.NDArray[np.int_], weights: Floats, bell: Floats) -> Floats:
-    """`[n, n]` shares of moves, whose margins are the degrees' weights and whose steps are the intervals'."""
+def _powers(chances: Floats, most: int) -> list[Floats]:
+    """What is ahead after 1, 2, … `most` moves."""
+    ahead = [chances]
+    while len(ahead) < most:
+        ahead.append(ahead[-1] @ chances)
+    return ahead
+
+
+def _made_up(asked: Floats, wanted: Floats, expected: Floats) -> Floats:
+    """What to ask for next, where `asked` led to `expected` instead of what was `wanted`."""
+    ratio = np.where(wanted > 0.0, wanted / np.maximum(expected / expected.sum(), 1e-9), 0.0)
+    moved = np.clip(asked * np.sqrt(ratio), wanted / _MOST_MADE_UP, wanted * _MOST_MADE_UP)
+    return np.asarray(moved / moved.sum(), dtype=np.float64)
+
+
+def _possible(
+    idiom: Idiom, cents: Floats, degrees: npt.NDArray[np.int_], weights: Floats, bell: Floats
+) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
+    """The moves `[n, n]` to begin the fitting with, which of the measured steps each of them is, and their shares."""
     leap = cents[None, :] - cents[:, None]
     table = np.outer(weights[degrees] * bell, weights[degrees] * bell)
     if idiom.intervals:
@@ -236,25 +279,75 @@ def _fitted(idiom: Idiom, cents: Floats, degrees: npt.NDArray[np.int_], weights:
         shares = np.array([share for _, share in idiom.intervals]) + _LEAST
         kind = np.abs(leap[:, :, None] - sizes).argmin(axis=2)
         # A step between two measured sizes belongs to the nearer one; one that is near none is hardly taken.
-        apart = np.abs(leap - sizes[kind])
-        table *= np.where(apart <= 60.0, 1.0, 1e-3)
+        table *= np.where(np.abs(leap - sizes[kind]) <= 60.0, 1.0, 1e-3)
     else:
         table *= np.exp(-np.abs(leap) / _HABIT_CENTS) * np.where(leap == 0.0, _REPEAT, 1.0)
         kind, shares = np.zeros(leap.shape, dtype=int), np.ones(1)
-    table = np.maximum(table / table.sum(), 1e-12)
-    present = np.bincount(degrees, minlength=len(weights)) > 0
-    wanted_degrees = np.where(present, weights, 0.0) / weights[present].sum()
-    held = np.bincount(kind.ravel(), minlength=len(shares)) > 0
-    wanted_steps = np.where(held, shares, 0.0) / shares[held].sum()
+    return np.maximum(table / table.sum(), 1e-12), kind, shares
+
+
+def _fitted(
+    table: Floats, kind: npt.NDArray[np.int_], degrees: npt.NDArray[np.int_], of_degrees: Floats, of_steps: Floats
+) -> Floats:
+    """`[n, n]` shares of moves, whose margins are the degrees' shares and whose steps are the intervals'."""
     for _ in range(_ROUNDS):
-        sums = np.bincount(kind.ravel(), weights=table.ravel(), minlength=len(shares))
-        table *= (wanted_steps / np.maximum(sums, 1e-15))[kind]
-        rows = np.bincount(degrees, weights=table.sum(axis=1), minlength=len(weights))
-        table *= (wanted_degrees / np.maximum(rows, 1e-15))[degrees][:, None]
+        sums = np.bincount(kind.ravel(), weights=table.ravel(), minlength=len(of_steps))
+        table = table * (of_steps / np.maximum(sums, 1e-15))[kind]
+        rows = np.bincount(degrees, weights=table.sum(axis=1), minlength=len(of_degrees))
+        table *= (of_degrees / np.maximum(rows, 1e-15))[degrees][:, None]
         # What comes in goes out: a line that never ends is at each tone as often as it leaves it.
         flow = np.sqrt(np.maximum(table.sum(axis=1), 1e-15) / np.maximum(table.sum(axis=0), 1e-15))
         table *= flow[None, :] / flow[:, None]
     return np.asarray(table / table.sum(), dtype=np.float64)
+
+
+def _phrases(
+    idiom: Idiom, steps: tuple[int, ...], key: Key, register: Register, course: Course
+) -> list[tuple[int, int, float]]:
+    """The phrases of a form, each as where the one before rests, where it rests itself (places on the ladder), and
+    when in its last bar: a question from the tonic, its answer, another question, its answer."""
+    home = _place_of(0, steps, key, register)
+    asked = [_place_of(degree, steps, key, register) for degree in _questions(idiom, key.size)]
+    if not asked:
+        return [(home, home, course.answer)]
+    return [phrase for place in asked for phrase in ((home, place, course.question), (place, home, course.answer))]
+
+
+def _expected(
+    chances: Floats, phrases: list[tuple[int, int, float]], tilts: Floats, per_bar: int
+) -> tuple[Floats, Floats]:
+    """What the phrases hold on the average: of the time each step `[n]`, and of the moves each `[n, n]`; drawn as in
+    `line`, anchors first, `tilts` `[bars, n]` weighing them."""
+    n, bars = len(chances), len(tilts)
+    ahead = [np.eye(n), *_powers(chances, min(bars * per_bar + 1, _MOST_AHEAD))]
+
+    def arriving(moves: int, at: int) -> Floats:
+        return ahead[min(moves, len(ahead) - 1)][:, at]
+
+    time, moved = np.zeros(n), np.zeros((n, n))
+    for before, rest, when in phrases:
+        counts = [*[per_bar] * (bars - 1), round(per_bar * when)]
+        left = sum(counts)
+        here = chances[before] * tilts[0] * arriving(left, rest)
+        here = here / max(here.sum(), 1e-300)
+        moved[before] += here
+        for bar, count in enumerate(counts):
+            if count == 0:
+                continue
+            left -= count
+            goal = tilts[bar + 1] * arriving(left, rest) if left else np.eye(n)[rest]
+            weighed = goal / np.maximum(ahead[min(count, len(ahead) - 1)] @ goal, 1e-300)[:, None]
+            bridge = here[:, None] * weighed  # chance of these two anchors, over that of the way between them
+            length = (1.0 if bar < bars - 1 else when) / count
+            for move in range(count):
+                gone, to_go = ahead[min(move, len(ahead) - 1)], ahead[min(count - move - 1, len(ahead) - 1)]
+                pairs = chances * (gone.T @ bridge @ to_go.T)
+                moved += pairs
+                time += length * pairs.sum(axis=1)
+                last = pairs
+            here = last.sum(axis=0)
+        time[rest] += 1.0 - when
+    return time, moved
 
 
 def _return(context: MusicContext, bar: int) -> tuple[object, ...]:
@@ -276,7 +369,7 @@ def line(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[
     assert idiom is not None
     register, phrase = register_of(parameters), context.phrase
     key = melody_key(idiom, context)
-    rungs = ladder(idiom, key, register)
+    rungs = ladder(idiom, key, register, course_of(idiom, context))
     here, in_phrase = places(parameters, context, bar), context.bar_in_phrase(bar)
     last = context.is_last_bar(bar)
     moves_by_bar = tuple(
@@ -308,18 +401,15 @@ def _anchors(
 ) -> tuple[int, ...]:
     """For each bar of the phrase the place on the ladder that it begins with, then where the phrase comes to rest;
     `moves` is how many there are from each bar's anchor to the next."""
-    rungs, phrase = ladder(idiom, key, register), context.phrase
-    steps, heights = np.array(rungs.steps), np.array([key.cents(step) for step in rungs.steps])
+    rungs, phrase = ladder(idiom, key, register, course_of(idiom, context)), context.phrase
     rest = _resting(idiom, key, register, context, phrase.index)
     if context.closing:
         return rest, rest
     found: list[int] = []
-    sigma = 50.0 * (register.high - register.low)
     before = _resting(idiom, key, register, context, phrase.index - 1)
     for bar in range(phrase.bars):
         rng = dice(context.seed, "idiom anchor", *_return(context, phrase.start_bar + bar))
-        swell = 100.0 * register.centre + 150.0 * (2.0 * phrase_arc((bar + 0.5) / phrase.bars) - 1.0)
-        chances = np.exp(-0.5 * ((heights - swell) / max(sigma, 200.0)) ** 2)
+        chances = _tilt(key, rungs.steps, register, (bar + 0.5) / phrase.bars)
         if found:
             chances = chances * rungs.arriving(moves[bar - 1])[found[-1]]
         else:
@@ -331,16 +421,45 @@ def _anchors(
         chances = chances * rungs.arriving(left)[:, rest]
         if idiom.chordal and idiom.scale is not None:
             beat = float((phrase.start_bar + bar) * phrase.beats_per_bar)
-            chances = chances * _fits(key, steps, context, beat)
+            chances = chances * _fits(key, rungs.steps, context.chord_at(beat))
         found.append(_drawn(chances, rng.random()))
     return (*found, rest)
 
 
-def _fits(key: Key, steps: npt.NDArray[np.int_], context: MusicContext, beat: float) -> Floats:
+def _tilt(key: Key, steps: tuple[int, ...], register: Register, fraction: float) -> Floats:
+    """How much a bar that lies at `fraction` of its phrase leans towards each step, `[n]`: phrases swell."""
+    heights = np.array([key.cents(step) for step in steps])
+    swell = 100.0 * register.centre + 150.0 * (2.0 * phrase_arc(fraction) - 1.0)
+    sigma = max(50.0 * (register.high - register.low), 200.0)
+    return np.asarray(np.exp(-0.5 * ((heights - swell) / sigma) ** 2), dtype=np.float64)
+
+
+def _tilts(idiom: Idiom, key: Key, steps: tuple[int, ...], register: Register) -> Floats:
+    """The leaning of each bar of a whole phrase, `[bars, n]`; under chords, what a few forms lean to on the average."""
+    bars = range(BARS_PER_PHRASE)
+    tilts = np.stack([_tilt(key, steps, register, (bar + 0.5) / BARS_PER_PHRASE) for bar in bars])
+    harmony = harmonic_scale(idiom)
+    if not idiom.chordal or harmony is None:
+        return tilts
+    chords = [
+        [phrase.span_at(4.0 * (phrase.start_bar + bar)).chord for bar in bars]
+        for phrase in _usual_phrases(Key(key.tonic, harmony))
+    ]
+    return tilts * np.mean([[_fits(key, steps, chord) for chord in phrase] for phrase in chords], axis=0)
+
+
+@lru_cache(maxsize=32)
+def _usual_phrases(key: Key) -> tuple[Phrase, ...]:
+    """Two forms of phrases in a key, to see what is usual there."""
+    count = 2 * len(FORM)
+    return tuple(plan_phrase(0, n, key, start_bar=BARS_PER_PHRASE * n, beats_per_bar=4) for n in range(count))
+
+
+def _fits(key: Key, steps: tuple[int, ...], chord: Chord) -> Floats:
     """1 for the steps that the chord holds, less for the others, `[n]`."""
-    chord = context.chord_at(beat)
     tones = np.array([chord.key.cents(degree) for degree in chord.degrees])
-    apart = np.array([np.abs((key.cents(int(step)) - tones + 600.0) % _OCTAVE - 600.0).min() for step in steps])
+    heights = np.array([key.cents(step) for step in steps])
+    apart = np.abs((heights[:, None] - tones + 600.0) % _OCTAVE - 600.0).min(axis=1)
     return np.where(apart <= _CHORD_CENTS, 1.0, _OFF_CHORD)
 
 
@@ -350,24 +469,18 @@ def _questions(idiom: Idiom, size: int) -> list[int]:
     return sorted(range(1, size), key=lambda degree: -weights[degree])[:2]
 
 
-def _rests(idiom: Idiom, size: int) -> list[float]:
-    """How the resting notes' time is shared out among the degrees."""
-    questions = _questions(idiom, size)
-    shares = [0.0] * size
-    shares[0] = _REST_TONIC if questions else 1.0
-    for degree in questions:
-        shares[degree] += (1.0 - _REST_TONIC) / len(questions)
-    return shares
-
-
 def _resting(idiom: Idiom, key: Key, register: Register, context: MusicContext, index: int) -> int:
     """Where phrase `index` ends, as a place on the ladder: an answer on the tonic, a question on another degree."""
-    rungs, degree, questions = ladder(idiom, key, register), 0, _questions(idiom, key.size)
+    degree, questions = 0, _questions(idiom, key.size)
     if not (FORM[index % len(FORM)].closed or context.closing) and questions:
         degree = dice(context.seed, "question", index).choice(questions)
-    steps = [i for i, step in enumerate(rungs.steps) if step % key.size == degree]
-    heights = [key.cents(step) / 100.0 for step in rungs.steps]
-    return min(steps or range(len(heights)), key=lambda i: abs(heights[i] - register.centre))
+    return _place_of(degree, tuple(key.steps_within(register.low, register.high)), key, register)
+
+
+def _place_of(degree: int, steps: tuple[int, ...], key: Key, register: Register) -> int:
+    """The place on the ladder of a degree, nearest to the register's centre."""
+    places = [i for i, step in enumerate(steps) if step % key.size == degree]
+    return min(places or range(len(steps)), key=lambda i: abs(key.cents(steps[i]) / 100.0 - register.centre))
 
 
 # ---------------------------------------------------------------- ornaments

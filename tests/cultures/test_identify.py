@@ -1,21 +1,26 @@
 """A piece is known by its notes: nearest to whom it was drawn from, whatever its key."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.cultures.identify import (
     CIRCLE,
     FEATURES,
     Heard,
+    Piece,
     distance,
     distances,
     identified,
+    likeness,
     on_circle,
     signature_of,
     statistics_of,
 )
+from kelly_live.cultures.preset import Mode
 from kelly_live.cultures.shelf import CULTURES, load_culture
 from kelly_live.domain import NoteEvent
 from kelly_live.proportion import wilson
@@ -41,6 +46,7 @@ def drawn_from(name: str, tonic: int, seed: int = 1, notes: int = 300) -> list[N
     return made
 
 
+@settings(max_examples=10, deadline=None)
 @given(tonic=st.integers(48, 72))
 def test_the_key_does_not_matter(tonic: int) -> None:
     at_c, moved = (statistics_of(drawn_from("turkish-makam", t), t) for t in (60, tonic))
@@ -95,6 +101,41 @@ def test_two_are_compared_over_what_both_know() -> None:
         "b", {"a": {"degrees": 0.3, "onsets": 0.1}, "b": {"degrees": 0.1}, "c": {"degrees": 0.5, "onsets": 0.5}}
     )
     assert identified([piece]) == ["b"]
+
+
+def test_a_perfect_sampler_is_as_far_as_the_sampler_s_column_says() -> None:
+    """Notes thrown from the corpus's own shares are no nearer to it than chance lets them, and a wrong scale is."""
+    preset = load_culture("jingju")
+    of = next(mode for mode in preset.modes if mode.scale_cents)
+    thrown = [Piece(of.name, statistics_of(drawn_from("jingju", 60, seed), 60)) for seed in range(8)]
+    found = likeness(thrown, preset, ((), ()), "degrees")
+    assert found is not None
+    assert 0.5 * found.perfect < found.ours < 2.0 * found.perfect
+    assert (found.halves, found.modes, found.notes) == (None, 1, 2400)
+    flat = [NoteEvent(float(beat), 0.9, 60 + 2 * (beat % 6), 80, 3, "melody") for beat in range(2400)]
+    wrong = likeness([Piece(of.name, statistics_of(flat, 60))], preset, ((), ()), "degrees")
+    assert wrong is not None
+    assert wrong.ours > 5.0 * wrong.perfect
+
+
+def test_a_step_counts_as_the_size_that_the_corpus_has_for_it() -> None:
+    """What a corpus notates as whole commas is played as its scale was measured, a few cents beside."""
+    preset = load_culture("turkish-makam")
+    of = preset.mode("hicaz")
+    assert of.intervals is not None
+    sizes = np.array([float(size) for size, _ in of.intervals.value])
+    thrown = np.random.default_rng(0).choice(sizes, 4000, p=_shares(of))
+    notes = [note(float(beat), 0.9, 60) for beat in range(len(thrown) + 1)]
+    statistics = replace(statistics_of(notes, 60), steps=thrown + 9.0)
+    found = likeness([Piece("hicaz", statistics)], preset, ((), ()), "intervals")
+    assert found is not None
+    assert found.ours < 2.0 * found.perfect
+
+
+def _shares(of: Mode) -> list[float]:
+    assert of.intervals is not None
+    total = sum(share for _, share in of.intervals.value)
+    return [share / total for _, share in of.intervals.value]
 
 
 def test_what_a_preset_knows_is_named() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from kelly_live.domain import ORNAMENTS, TEXTURES, Idiom, Metre, MusicParameters, NoteEvent, Register, Scale
 from kelly_live.errors import ConfigError
+from kelly_live.generators.melody import MelodyGenerator
 from kelly_live.music import idiom as idioms
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
@@ -167,26 +168,31 @@ def test_more_density_only_adds_notes(low: float, more: float, seed: int) -> Non
     assert set(sparse) <= set(dense) or sparse == (0.0,)
 
 
-def test_the_ladder_keeps_both_habits() -> None:
-    """A walk whose habits are known is measured, and found again: each degree, each step, as often as it was, the rests
-    at the ends of phrases included."""
+@pytest.mark.parametrize("texture", ["monophony", "chordal"])
+def test_the_line_keeps_both_habits(texture: str) -> None:
+    """A walk whose habits are known is measured, and found again in what is played: each degree for as much of the
+    time, each step as often; rests at the ends of phrases, what leads to them, and the chords' pull included."""
     weights = (0.3, 0.15, 0.2, 0.25, 0.1)
-    key, register = Key(0, SLENDRO), Register(57, 69, 81)
+    key = Key(0, SLENDRO)
     steps = np.array(key.steps_within(57, 81))
     cents = np.array([key.cents(int(step)) for step in steps])
     leaps = np.rint(cents[None, :] - cents[:, None])
-    walk = np.outer(*(np.array(weights)[steps % 5],) * 2) * np.exp(-np.abs(leaps) / 300.0)
+    walk = np.outer(*(np.array(weights)[steps % 5],) * 2) * np.exp(-np.abs(leaps) / 800.0)
     walk /= walk.sum()
     degrees = tuple(float(walk.sum(axis=1)[steps % 5 == degree].sum()) for degree in range(5))
     sizes = tuple((float(size), float(walk[leaps == size].sum())) for size in np.unique(leaps))
-    rungs = idioms.ladder(Idiom("walk", SLENDRO, degrees, sizes), key, register)
-    at = rungs.ahead[-1][len(steps) // 2]
-    rests = (0.7, 0.0, 0.15, 0.15, 0.0)  # what phrases end on, a tenth of the time
-    for degree, share in enumerate(degrees):
-        assert abs(0.9 * at[steps % 5 == degree].sum() + 0.1 * rests[degree] - share) < 0.01
-    moves = at[:, None] * rungs.ahead[0]
-    for size, share in sizes:
-        assert abs(moves[leaps == size].sum() - share) < 0.02
+    idiom = Idiom("walk", SLENDRO, degrees, sizes, density=1.0, register=Register(57, 69, 81), texture=texture)
+    sink = RecordingSink()
+    Conductor(sink, [MelodyGenerator()], seed=3, tonic=0, length_bars=641).play_through(in_idiom(idiom, density=0.8))
+    time = np.zeros(5)
+    for note in sink.notes:
+        time[np.abs(np.array(SLENDRO.degrees_cents) - cents_of(note)).argmin()] += note.duration_beats
+    heights = np.array([100.0 * note.pitch + note.cents for note in sink.notes])
+    assert np.abs(time / time.sum() - degrees).max() < 0.03
+    moves = Counter(np.rint(np.diff(heights) / 240.0).tolist())  # slendro's steps are all about this wide
+    for count in range(-4, 5):
+        share = sum(share for size, share in sizes if round(size / 240.0) == count)
+        assert abs(moves[count] / len(heights) - share) < 0.03
 
 
 def test_an_answer_ends_on_the_tonic() -> None:
