@@ -22,6 +22,7 @@ ALLOWED = {
     "midi": GROUND,
     "training": GROUND | {"analysis", "nets", "audio", "cultures", "profiles", "following"},
     "following": GROUND,
+    "osc": GROUND,
     "ui": GROUND,
     "cultures": GROUND,
     "profiles": GROUND,
