@@ -36,6 +36,7 @@ from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.music.band import BUDGET_SECONDS, OVERRUN_FORGIVEN, OVERRUNS_TO_MUTE, PlayerState
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.feel import phrase_arc, stray, velocity
+from kelly_live.music.form import lift
 from kelly_live.music.harmony import Phrase
 from kelly_live.music.parameter import Parameter, Value, read_all
 from kelly_live.music.rhythm import beat_strength
@@ -82,7 +83,7 @@ class BarPlayer(ABC):
     descriptor: ClassVar[Descriptor]
 
     def __init__(self) -> None:
-        self._made_from: tuple[MusicParameters, Phrase, str, bool] | None = None
+        self._made_from: tuple[MusicParameters, Phrase, str, bool, float] | None = None
         self._bars: dict[int, list[NoteEvent]] = {}
         self._values = read_all(self.descriptor.parameters, {})
 
@@ -109,7 +110,7 @@ class BarPlayer(ABC):
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
-        made_from = (parameters, context.phrase, context.rhythm, context.closing)
+        made_from = (parameters, context.phrase, context.rhythm, context.closing, context.trend)
         if self._made_from != made_from:
             self._made_from = made_from
             self._bars = {}
@@ -130,7 +131,9 @@ class BarPlayer(ABC):
 def struck(
     parameters: MusicParameters, context: MusicContext, part: str, beat: float, *, weight: float = 1.0, voice: int = 0
 ) -> int:
-    """A note's velocity from the metre, the phrase's arc and its own chance; `weight` 0-1.2 is the player's touch."""
+    """A note's velocity from the metre, the phrase's arc, the form's and its own chance; `weight` 0-1.2 is the player's
+    touch."""
     metre = beat_strength(beat % context.beats_per_bar, context.beats_per_bar)
     accent = weight * (0.2 + 0.5 * metre + 0.25 * phrase_arc(context.phrase_fraction(beat)))
+    accent += lift(context, beat)
     return velocity(parameters.dynamics, accent=accent, stray=stray(context.seed, part, beat, voice))
