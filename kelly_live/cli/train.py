@@ -1,4 +1,4 @@
-"""`kelly-live train emotion | temporal | mapper | culture | front-end | system`: the nets, each from its data."""
+"""`kelly-live train emotion | temporal | mapper | culture | vocabulary | front-end | system`: each from its data."""
 
 from __future__ import annotations
 
@@ -157,6 +157,44 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
         click.echo(f"{name}: at most {worst:.4f} from any preset")
     if listeners is not None:
         click.echo(listeners_report(card))
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+@command.command("vocabulary")
+@click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
+@click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where tracked beats are kept.")
+@click.option(
+    "--pieces", type=click.IntRange(0), default=10, show_default=True, help="Of ours a quadrant: do they quote?"
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("models/vocabulary.json")
+def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, debug: bool, out: Path) -> None:
+    """What people play, as tables for the players: chord moves, rhythms, steps, touch, timing; prints how likely they
+    make held-out pieces, and whether our music quotes anybody for more than a bar."""
+    from kelly_live.cli.compare import TWO_MINUTES, composer
+    from kelly_live.cli.parts import make_mapper
+    from kelly_live.music.harmony import GRAMMARS
+    from kelly_live.music.rhythm import place_weights
+    from kelly_live.music.vocabulary import vocabulary as shipped
+    from kelly_live.training.manifest import QUADRANTS
+    from kelly_live.training.vocabulary_card import train_vocabulary
+
+    def ours() -> list[Any]:
+        shipped.cache_clear()
+        compose = composer(make_mapper())
+        return [
+            compose("band", 0.5 * valence, 0.5 * arousal, seed, TWO_MINUTES)
+            for valence, arousal in QUADRANTS.values()
+            for seed in range(1, pieces + 1)
+        ]
+
+    trained = train_vocabulary(
+        corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
+        places=place_weights("straight", 4), ours=ours, say=click.echo,
+        command="kelly-live train vocabulary --corpora data/cultures --symbolic data/symbolic",
+    )  # fmt: skip
+    click.echo(trained.table())
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
