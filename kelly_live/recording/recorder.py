@@ -1,0 +1,355 @@
+"""Keeps a session while it plays: a tee before the sink, a queue, and a thread that writes.
+
+Nothing here holds up the music: the tee only remembers what goes by, every hand-off is bounded and never waits, and
+only the `record` thread touches the disk. About twice a second it appends to the log and has the system put that on
+the disk, so that a crash, a kill or a power cut costs a second at most. While the disk is full, up to
+MAX_PENDING_BYTES wait in memory and are written when there is room again. The MIDI file is written whole at the end;
+after a crash `kelly-live replay` makes it from the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import struct
+import threading
+import zlib
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from kelly_live.actions import Action
+from kelly_live.atomic import remedy_for, write_atomically
+from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
+from kelly_live.errors import ConfigError, OutputError
+from kelly_live.midi.wire import Control, Pause, Play, Start
+from kelly_live.music.band import Muted as Absent
+from kelly_live.music.conductor import Conductor
+from kelly_live.protocols import NoteSink, Reading, SchedulerHealth
+from kelly_live.recording.log import (
+    Acted,
+    Controlled,
+    Counted,
+    Fault,
+    Felt,
+    Finished,
+    Header,
+    Muted,
+    Panicked,
+    PresetTaken,
+    Record,
+    Started,
+    Stepped,
+    Stopped,
+    Sum,
+    TempoTold,
+    Writer,
+    header_line,
+    rounded,
+)
+from kelly_live.recording.take import take_bytes
+from kelly_live.recording.tape import Command, Tape
+from kelly_live.session import Snapshot
+from kelly_live.timebase import Clock, TempoPoint
+
+FLUSH_SECONDS = 0.5
+MAX_QUEUED = 20_000  # records that wait for the thread: at a dozen a second, some 25 minutes of a disk that hangs
+MAX_PENDING_BYTES = 8 << 20  # lines that wait for a full disk: most of an hour
+_PATIENCE_SECONDS = 10.0
+_CHUNK_BYTES = 1 << 16
+_NOTE = struct.Struct("<2d3Bd")
+
+T = TypeVar("T")
+
+
+class Tee:
+    """A NoteSink before another: all goes on to it at once, and is remembered until it is `taken`."""
+
+    def __init__(self, inner: NoteSink) -> None:
+        self._inner = inner
+        self._commands: deque[Command] = deque()
+        self._controls: deque[ControlChange] = deque()
+
+    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
+        self._inner.start(origin_seconds, bpm, first_beat)
+        self._commands.append(Start(origin_seconds, bpm, first_beat))
+
+    def tempo(self, point: TempoPoint) -> None:
+        self._inner.tempo(point)
+        self._commands.append(point)
+
+    def play(self, notes: Sequence[NoteEvent]) -> None:
+        self._inner.play(notes)
+        self._commands.append(Play(tuple(notes)))
+
+    def control(self, changes: Sequence[ControlChange]) -> None:
+        self._inner.control(changes)
+        self._controls.extend(changes)
+
+    def pause(self) -> None:
+        self._inner.pause()
+        self._commands.append(Pause())
+
+    def stop(self) -> None:
+        self._inner.stop()
+
+    def health(self) -> SchedulerHealth:
+        return self._inner.health()
+
+    def taken(self) -> tuple[Command, ...]:
+        """What went by since the last time, controllers apart."""
+        return tuple(_emptied(self._commands))
+
+    def taken_controls(self) -> tuple[ControlChange, ...]:
+        return tuple(_emptied(self._controls))
+
+
+class Check:
+    """A checksum of all that was handed over, so that a replay can tell whether it is the same."""
+
+    def __init__(self) -> None:
+        self.notes = 0
+        self.crc = 0
+
+    def add(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            match command:
+                case Play(notes):
+                    self.notes += len(notes)
+                    for n in notes:
+                        packed = _NOTE.pack(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.channel, n.cents)
+                        self._add(packed + n.port.encode())
+                case Control() | Pause():
+                    self._add(type(command).__name__.encode())
+                case TempoPoint(beat, bpm):
+                    self._add(struct.pack("<2d", beat, bpm))
+                case Start(origin_seconds, bpm, first_beat):
+                    self._add(struct.pack("<3d", origin_seconds, bpm, first_beat))
+
+    def _add(self, data: bytes) -> None:
+        self.crc = zlib.crc32(data, self.crc)
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where a take goes; `midi` None: only the log."""
+
+    midi: Path | None
+    log: Path
+
+
+def new_paths(midi: Path | None, log: Path | None) -> Paths:
+    """The paths of a new take: the log beside the MIDI file unless it is named. What is there already is kept: the new
+    take gets a number. Raises OutputError."""
+    if midi is None and log is None:
+        raise ConfigError("a recording needs a file to go to; name one")
+    if midi is not None and log is not None and midi.resolve() == log.resolve():
+        raise OutputError("the recording and its log have the same name; name them apart")
+    for number in itertools.count(1):
+        paths = [_numbered(path, number) for path in (midi, log or (midi and midi.with_suffix(".jsonl")))]
+        if not any(path is not None and os.path.lexists(path) for path in paths):
+            assert paths[1] is not None
+            return Paths(paths[0], paths[1])
+    raise AssertionError
+
+
+def _numbered(path: Path | None, number: int) -> Path | None:
+    return path if path is None or number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+class Recorder:
+    """One take: a Journal of the session, and what the performer does. `problem` is a few words for the status line,
+    None while all is well. Threads: any for all calls but `close`."""
+
+    def __init__(self, paths: Paths, header: Header, tee: Tee, clock: Clock) -> None:
+        self.paths = paths
+        self.problem: str | None = None
+        self._header = header
+        self._tee = tee
+        self._clock = clock
+        self._tape = Tape(header.tuning, live=header.live)
+        self._parts = list(header.parts)
+        self._check = Check()
+        self._writer = Writer()
+        self._queue: deque[tuple[Record, tuple[Command, ...]]] = deque()
+        self._pending = bytearray(header_line(header))
+        self._made = -1
+        self._transport: object = None
+        self._unmade: Stepped | None = None  # the latest step, where it made nothing
+        self._counted: tuple[object, ...] = (0, 0, 0, 0, 0.0)
+        self._muted: Sequence[Absent] = ()
+        self._ended: str | None = None  # why nothing more is kept
+        self._over = False
+        self._closing = threading.Event()
+        self._file = _opened(paths.log)
+        self._thread = threading.Thread(target=self._run, name="record", daemon=True)
+        self._thread.start()
+
+    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
+        """The conductor started. Thread: the conductor's, as for the next three."""
+        self._made = -1
+        self._put(Started(now, origin_seconds, parameters), self._tee.taken())
+
+    def advanced(self, now: float, parameters: MusicParameters, lead: Lead, conductor: Conductor) -> None:
+        """The conductor advanced; cheap when it made nothing."""
+        self._controlled(now)
+        self._unmade = Stepped(now, parameters, lead)
+        commands = self._tee.taken()
+        if conductor.slices == self._made and not commands and lead.transport == self._transport:
+            return
+        self._made, self._transport = conductor.slices, lead.transport
+        muted = conductor.status().muted
+        if muted is not self._muted:
+            before = {player.name for player in self._muted}
+            self._muted = muted
+            for player in muted:
+                if player.name not in before:
+                    self._put(Muted(now, player.name, player.reason))
+        self._put(self._unmade, commands)
+        self._unmade = None
+
+    def finished(self, now: float) -> None:
+        """The conductor played its closing bar, with the parameters that it was told last."""
+        if self._unmade is not None:
+            self._put(self._unmade)
+        self._put(Finished(now), self._tee.taken())
+
+    def panicked(self, now: float) -> None:
+        """The conductor ended every note."""
+        self._put(Panicked(now), self._tee.taken())
+
+    def preset_taken(self, now: float, taken: PresetTaken) -> None:
+        self._put(taken, self._tee.taken())
+
+    def felt(self, reading: Reading) -> None:
+        """A reading was made. Thread: the one that listens."""
+        state = reading.state
+        told = Felt(
+            self._clock.now(), state.time, state.emotion, state.valence, state.arousal, state.dominance,
+            state.confidence, state.probabilities,
+        )  # fmt: skip
+        self._put(rounded(told))
+
+    def acted(self, action: Action, source: str, snapshot: Snapshot) -> None:
+        """The performer did something. Thread: the main one, as for the next."""
+        value = None if action.value is None else str(action).removeprefix(f"{action.name} ")
+        self._put(Acted(self._clock.now(), action.name, source, snapshot.conductor.bar, value))
+
+    def noticed(self, snapshot: Snapshot) -> None:
+        """Look at the counters; cheap when none has moved."""
+        scheduler, audio = snapshot.scheduler, snapshot.audio
+        counted = (
+            scheduler.dropped, scheduler.late, snapshot.dropped_windows, audio.overflows,
+            snapshot.conductor.skipped_beats,
+        )  # fmt: skip
+        if counted != self._counted:
+            self._counted = counted
+            self._put(Counted(self._clock.now(), *counted))
+
+    def failed(self, what: str) -> None:
+        """Something else failed."""
+        self._put(Fault(self._clock.now(), what))
+
+    def stopped(self, now: float) -> None:
+        """The sink was stopped: nothing was sent after `now`."""
+        self._controlled(now)
+        self._put(Stopped(now), self._tee.taken())
+        self._over = True
+
+    def close(self) -> list[str]:
+        """Write what is left, and the MIDI file; what to tell of it. Waits for the disk, not for ever. Safe to call
+        twice."""
+        if self._closing.is_set():
+            return []
+        self._closing.set()
+        self._thread.join(_PATIENCE_SECONDS)
+        if self._thread.is_alive():
+            return [f"the log {str(self.paths.log)!r} is not whole: the disk does not answer"]
+        os.close(self._file)
+        told = [f"recorded {self._check.notes} notes; log: {self.paths.log}"]
+        if self.problem is not None:
+            told = [f"the log {str(self.paths.log)!r} is not whole: {self.problem}"]
+        if self.paths.midi is None or self._check.notes == 0:
+            return told
+        try:
+            write_atomically(self.paths.midi, take_bytes(self._tape, self._parts, self._header.title))
+        except OutputError as error:
+            again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` makes it later"
+            return [*told, f"{error}; {again}"]
+        return [f"recorded {self.paths.midi}", *told]
+
+    def _controlled(self, now: float) -> None:
+        if changes := self._tee.taken_controls():
+            self._put(Controlled(now, changes))
+
+    def _put(self, record: Record, commands: tuple[Command, ...] = ()) -> None:
+        if self._over or self._ended is not None:
+            return
+        if len(self._queue) >= MAX_QUEUED:
+            self._ended = self.problem = "recording ended: the disk does not answer"
+            return
+        self._queue.append((record, commands))
+
+    def _run(self) -> None:
+        """Thread: record. A fault of its own ends the recording, never the music."""
+        try:
+            while not self._closing.wait(FLUSH_SECONDS):
+                self._keep()
+            self._keep()
+        except Exception as error:  # whatever it is, the band plays on and the status says so
+            self._ended = self.problem = f"recording ended: {type(error).__name__}: {error}"
+
+    def _keep(self) -> None:
+        notes, last = self._check.notes, 0.0
+        for record, commands in _emptied(self._queue):
+            last = record.time
+            self._pending += self._writer.line(record)
+            for command in commands:
+                if isinstance(command, TempoPoint):
+                    self._pending += self._writer.line(TempoTold(last, command.beat, command.bpm))
+            heard: tuple[Command, ...] = commands
+            if isinstance(record, Controlled):
+                heard = (Control(record.changes),)
+            elif isinstance(record, PresetTaken):
+                self._parts += record.parts
+            if heard:
+                self._check.add(commands)
+                self._tape.take(last, heard)
+            if isinstance(record, Stopped):
+                self._tape.end(last)
+        if self._check.notes > notes:
+            self._pending += self._writer.line(Sum(last, self._check.notes, self._check.crc))
+        self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        try:
+            while self._pending:
+                del self._pending[: os.write(self._file, self._pending[:_CHUNK_BYTES])]
+            with contextlib.suppress(OSError):  # a pipe or a device has no disk to wait for
+                os.fsync(self._file)
+            if self._ended is None:
+                self.problem = None
+        except OSError as error:
+            self.problem = f"not recording: {error.strerror}"
+            if len(self._pending) > MAX_PENDING_BYTES:
+                self._ended = self.problem = f"recording ended: {error.strerror}"
+                self._pending.clear()
+
+
+def _emptied(queue: deque[T]) -> list[T]:
+    return [queue.popleft() for _ in range(len(queue))]
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+    try:
+        return os.open(path, flags, 0o666)
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number else str(error)
+        raise OutputError(f"cannot write {str(path)!r} ({reason}): {remedy_for(number)}") from error

@@ -1,0 +1,111 @@
+"""A session played again from its log: the conductor is given what it was given, when it was given it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from kelly_live.errors import ConfigError
+from kelly_live.midi.client import NoteList
+from kelly_live.midi.wire import Control, Play
+from kelly_live.music.conductor import Conductor
+from kelly_live.protocols import NoteSink
+from kelly_live.recording.log import (
+    Controlled,
+    Finished,
+    Header,
+    Muted,
+    Panicked,
+    PresetTaken,
+    Reader,
+    Started,
+    Stepped,
+    Stopped,
+    Sum,
+)
+from kelly_live.recording.recorder import Check, Tee
+from kelly_live.recording.take import take_bytes
+from kelly_live.recording.tape import Command, Tape
+
+MakeConductor = Callable[[NoteSink, Header], Conductor]
+TakePreset = Callable[[Conductor, PresetTaken], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of a log: the file's bytes, and how it compares. `checked` notes were compared with the log's
+    checksums; `differs_at` is the line where they first differ. `torn`: the log ends in the middle."""
+
+    header: Header
+    midi: bytes
+    tape: Tape
+    seconds: float
+    notes: int
+    checked: int
+    differs_at: int | None
+    torn: bool
+
+
+def replay(reader: Reader, make_conductor: MakeConductor, take_preset: TakePreset | None = None) -> Replayed:
+    """Play a log through a new conductor. Raises ConfigError naming the line that does not fit."""
+    tee = Tee(NoteList())
+    conductor = make_conductor(tee, reader.header)
+    tape, check = Tape(reader.header.tuning, live=reader.header.live), Check()
+    parts = list(reader.header.parts)
+    silent: set[str] = set()
+    begun: float | None = None
+    last = 0.0
+    checked, differs_at, stopped = 0, None, False
+
+    for record in reader.records():
+        if stopped and not isinstance(record, Sum):
+            reader.fail("something happened after the end; the log is damaged there")
+        if begun is None and not isinstance(record, Started) and isinstance(record, Stepped | Finished | Panicked):
+            reader.fail("something was played before the start; the log is damaged there")
+        last = max(last, record.time)
+        heard: tuple[Command, ...] = ()
+        try:
+            match record:
+                case Started(time, origin_seconds, parameters):
+                    begun = time if begun is None else begun
+                    conductor.start(origin_seconds, parameters)
+                case Stepped(time, parameters, _):
+                    conductor.advance(time, parameters)
+                case Finished(time):
+                    conductor.finish(time)
+                case Panicked(time):
+                    conductor.panic(time)
+                case Muted(player=player):
+                    silent.add(player)
+                case PresetTaken():
+                    if take_preset is None:
+                        raise ConfigError(f"it changes to the host preset {record.name!r}, which cannot be followed")
+                    take_preset(conductor, record)
+                    parts += record.parts
+                    silent.clear()
+                case Controlled(_, changes):
+                    heard = (Control(changes),)
+                case Sum(_, notes, crc):
+                    if (notes, crc) != (check.notes, check.crc) and differs_at is None:
+                        differs_at = reader.line
+                    checked = notes if differs_at is None else checked
+                case Stopped(time):
+                    stopped = True
+        except ConfigError as error:
+            reader.fail(str(error))
+        played = tuple(_without(command, silent) for command in tee.taken())
+        check.add(played)
+        if played or heard:
+            tape.take(record.time, heard or played)
+    if begun is None:
+        reader.fail("the log ends before the music starts; there is nothing to play")
+    tape.end(last)
+    midi = take_bytes(tape, parts, reader.header.title)
+    return Replayed(reader.header, midi, tape, last - begun, check.notes, checked, differs_at, reader.torn)
+
+
+def _without(command: Command, silent: set[str]) -> Command:
+    """The command without the notes of players that were silent at the time, whatever they would play today."""
+    if not silent or not isinstance(command, Play):
+        return command
+    return replace(command, notes=tuple(note for note in command.notes if note.part not in silent))

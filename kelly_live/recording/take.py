@@ -1,0 +1,41 @@
+"""A tape as a standard MIDI file: a track a channel, of every port that notes went to."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import mido
+
+from kelly_live.midi.files import midi_bytes
+from kelly_live.recording.log import Part
+from kelly_live.recording.tape import MAIN_PORT, Tape
+
+
+def take_bytes(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
+    """A type 1 file; the tracks of other ports than the main one say so in their names and by a port message. The same
+    tape gives the same bytes. Raises ConfigError if nothing was played."""
+    whole = _bytes(tape, parts, title, MAIN_PORT)
+    others = [port for port in tape.ports if port != MAIN_PORT]
+    if not others:
+        return whole
+    file = mido.MidiFile(file=io.BytesIO(whole), charset="utf-8")
+    for number, port in enumerate(others, start=1):
+        for track in mido.MidiFile(file=io.BytesIO(_bytes(tape, parts, title, port)), charset="utf-8").tracks[1:]:
+            track[0].name = f"{track[0].name} ({port})"
+            track.insert(0, mido.MetaMessage("midi_port", port=min(number, 255)))
+            file.tracks.append(track)
+    buffer = io.BytesIO()
+    file.save(file=buffer)
+    return buffer.getvalue()
+
+
+def _bytes(tape: Tape, parts: Sequence[Part], title: str, port: str) -> bytes:
+    here = [part for part in reversed(parts) if part.port == port]  # of a channel's parts, the first names it
+    return midi_bytes(
+        tape.messages(port),
+        tape.tempo_map,
+        track_names={part.channel: part.part for part in here},
+        programs={part.channel: part.program for part in here},
+        title=title,
+    )

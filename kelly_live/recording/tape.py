@@ -1,0 +1,155 @@
+"""The messages that a scheduler makes of what it is handed, each at its due time: the live one's twin, without a port.
+
+What comes too late is dropped as the live scheduler drops it. Pure: the same commands at the same times give the same
+messages. Thread: one, the owner's.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+from kelly_live.errors import ConfigError
+from kelly_live.midi.files import TICKS_PER_BEAT
+from kelly_live.midi.ports import RecordedMessage
+from kelly_live.midi.scheduler import SchedulerCore
+from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
+from kelly_live.midi.wire import Control, Pause, Play, Start
+from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
+
+MAIN_PORT = ""
+_HEAD = struct.Struct("<dH")
+
+Command: TypeAlias = Start | TempoPoint | Play | Control | Pause
+
+
+class _Reel:
+    """A MidiOut that packs what is sent, about 13 bytes a message: a megabyte an hour, not a gigabyte."""
+
+    name = "tape"
+
+    def __init__(self, clock: ManualClock) -> None:
+        self.packed = bytearray()
+        self._clock = clock
+
+    def send(self, message: bytes) -> None:
+        self.packed += _HEAD.pack(self._clock.now(), len(message)) + message
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class Tape:
+    """Takes commands in order, each lot at its time (s, monotonic), then `end`; keeps the messages of every port.
+    `tunings`: how cents are sent there; the main port's where a port has none of its own. `live`: what is handed over
+    too late is dropped; else time waits for it, as an offline scheduler's does."""
+
+    def __init__(
+        self, tuning: Tuning = DEFAULT_TUNING, tunings: Mapping[str, Tuning] | None = None, *, live: bool = True
+    ) -> None:
+        self._live = live
+        self._tuning = tuning
+        self._tunings = dict(tunings or {})
+        self._clock = ManualClock()
+        self._reels: dict[str, _Reel] = {}
+        self._cores: dict[str, SchedulerCore] = {}
+        self._curve: TempoMap | None = None  # in the beats of the latest start; None before it and in a pause
+        self._written: TempoMap | None = None  # in the beats of the file, which never go back
+        self._shift_beats = 0.0  # from the former to the latter
+        self._core(MAIN_PORT)
+
+    @property
+    def tempo_map(self) -> TempoMap:
+        """The whole curve, as a file has it. Raises ConfigError before the start."""
+        if self._written is None:
+            raise ConfigError("nothing was played: there is no start in it")
+        return self._written
+
+    @property
+    def ports(self) -> tuple[str, ...]:
+        """The ports that notes were sent to, the main one first."""
+        return tuple(self._reels)
+
+    def take(self, now: float, commands: Sequence[Command] = ()) -> None:
+        """Send what is due up to `now`, then hear these commands (not `live`: the other way round)."""
+        if self._live:
+            self._run_to(now)
+        for command in commands:
+            match command:
+                case Start():
+                    self._start(command)
+                case TempoPoint():
+                    self._tempo(command)
+                case Play(notes):
+                    for note in notes:
+                        self._core(note.port).play((note,))
+                case Control(changes):
+                    self._core(MAIN_PORT).control(changes)
+                case Pause():
+                    self._curve = None
+                    self._silence()
+        if not self._live:
+            self._run_to(now)
+
+    def end(self, now: float) -> None:
+        """The end: what sounds is silenced, what was to come is forgotten."""
+        self._run_to(now)
+        self._silence()
+
+    def messages(self, port: str = MAIN_PORT) -> list[RecordedMessage]:
+        """All that was sent there so far, in order."""
+        found, at = [], 0
+        packed = self._reels[port].packed
+        while at < len(packed):
+            seconds, length = _HEAD.unpack_from(packed, at)
+            at += _HEAD.size
+            found.append(RecordedMessage(seconds, bytes(packed[at : at + length])))
+            at += length
+        return found
+
+    def _core(self, port: str) -> SchedulerCore:
+        """A port's core; a port that is heard of for the first time joins where the music is."""
+        if port not in self._cores:
+            self._reels[port] = _Reel(self._clock)
+            core = SchedulerCore(self._reels[port], tuning=self._tunings.get(port, self._tuning))
+            self._cores[port] = core
+            if self._curve is not None:
+                first, *rest = self._curve.points()
+                core.start(self._curve.seconds_at(0.0), first.bpm)
+                for point in rest:
+                    core.tempo(point)
+        return self._cores[port]
+
+    def _start(self, start: Start) -> None:
+        self._curve = TempoMap(start.origin_seconds, start.bpm, max_points=sys.maxsize)
+        for core in self._cores.values():
+            core.start(start.origin_seconds, start.bpm, start.first_beat)
+        if self._written is None:
+            self._written, self._shift_beats = TempoMap(start.origin_seconds, start.bpm, max_points=sys.maxsize), 0.0
+            return
+        # A file's beats go on through a pause, at the tempo before it, and take the new one at a tick.
+        begins = self._written.beat_at(self._curve.seconds_at(start.first_beat))
+        begins = max(round(begins * TICKS_PER_BEAT) / TICKS_PER_BEAT, self._written.points()[-1].beat)
+        self._shift_beats = begins - start.first_beat
+        self._written.add(TempoPoint(begins, start.bpm))
+
+    def _tempo(self, point: TempoPoint) -> None:
+        if self._curve is None or self._written is None:
+            raise ConfigError("a tempo came before the start")
+        self._curve.add(point)
+        for core in self._cores.values():
+            core.tempo(point)
+        self._written.add(TempoPoint(max(point.beat + self._shift_beats, self._written.points()[-1].beat), point.bpm))
+
+    def _silence(self) -> None:
+        for core in self._cores.values():
+            core.silence()
+
+    def _run_to(self, now: float) -> None:
+        while due := [d for core in self._cores.values() if (d := core.next_deadline()) is not None and d <= now]:
+            self._clock.sleep_until(min(due))
+            for core in self._cores.values():
+                core.run_due(self._clock.now())
+        self._clock.sleep_until(now)

@@ -1,0 +1,423 @@
+"""A session is kept while it plays, and comes back from its log to the byte."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kelly_live.actions import Action
+from kelly_live.audio.sources import ScriptedSource
+from kelly_live.domain import ControlChange, Lead, MusicParameters, Scale
+from kelly_live.errors import ConfigError, OutputError
+from kelly_live.generators import registry
+from kelly_live.midi.client import NoteList, OfflineScheduler
+from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.tuning import Tuning
+from kelly_live.music.conductor import Conductor
+from kelly_live.protocols import NoteSink, Reading
+from kelly_live.recording import recorder as recorder_module
+from kelly_live.recording.log import Header, Part, Reader
+from kelly_live.recording.recorder import Paths, Recorder, Tee, new_paths
+from kelly_live.recording.replay import Replayed, replay
+from kelly_live.session import LiveSession, accompany
+from kelly_live.timebase import ManualClock, MonotonicClock
+from tests.fakes import ScriptedAnalyzer, parameters, state
+
+RATE = 16_000
+PLAYERS = ("chords", "bass", "melody", "percussion")
+QUARTER_TONES = Scale("quarter-tones", (0.0, 150.0, 350.0, 500.0, 700.0, 850.0, 1050.0))
+
+
+def band(sink: NoteSink, seed: int = 7) -> Conductor:
+    players = [found.generator for found in registry.load(PLAYERS) if found.generator is not None]
+    return Conductor(sink, players, seed=seed, tonic=0)
+
+
+def header(conductor: Conductor, seed: int = 7, tuning: Tuning | None = None) -> Header:
+    parts = tuple(Part(seat.channel, seat.part, seat.program) for seat in conductor.programs())
+    tuning = (tuning or Tuning()).with_programs((part.channel, part.program) for part in parts)
+    return Header("1.0", "2026-11-23T03:00:00Z", seed, 0, PLAYERS, parts, tuning)
+
+
+@dataclass
+class Take:
+    """A recorder before a conductor, by a manual clock: the test is the play thread."""
+
+    folder: Path
+    seed: int = 7
+    tuning: Tuning | None = None
+
+    def __post_init__(self) -> None:
+        self.clock = ManualClock(1000.0)
+        self.tee = Tee(NoteList())
+        self.conductor = band(self.tee, self.seed)
+        self.paths = new_paths(self.folder / "take.mid", None)
+        self.recorder = Recorder(self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock)
+
+    def start(self, asked: MusicParameters) -> None:
+        origin = self.clock.now() + 0.3
+        self.conductor.start(origin, asked)
+        self.recorder.started(self.clock.now(), origin, asked)
+
+    def play(self, seconds: float, asked: MusicParameters, step: float = 0.01) -> None:
+        for _ in range(max(1, round(seconds / step))):
+            self.clock.advance(step)
+            self.conductor.advance(self.clock.now(), asked)
+            self.recorder.advanced(self.clock.now(), asked, Lead(), self.conductor)
+
+    def panic(self) -> None:
+        self.conductor.panic(self.clock.now())
+        self.recorder.panicked(self.clock.now())
+
+    def finish(self) -> None:
+        self.conductor.finish(self.clock.now())
+        self.recorder.finished(self.clock.now())
+
+    def end(self) -> bytes:
+        self.recorder.stopped(self.clock.now())
+        self.recorder.close()
+        assert self.paths.midi is not None
+        return self.paths.midi.read_bytes() if self.paths.midi.exists() else b""
+
+
+def played_again(log: Path) -> Replayed:
+    return replay(Reader(log), lambda sink, header: band(sink, header.seed))
+
+
+def events(log: Path, name: str) -> list[dict]:
+    lines = [json.loads(line) for line in log.read_bytes().splitlines()[1:]]
+    return [line for line in lines if line["event"] == name]
+
+
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10.0
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Path) -> None:
+    """The real threads, for two seconds at 200 BPM, with a change of mind half way."""
+    script = [(0.0, parameters(200.0)), (1.0, parameters(160.0, density=3.0))]
+    clock = MonotonicClock()
+    tee = Tee(NoteList())
+    conductor = band(tee)
+    recorder = Recorder(new_paths(tmp_path / "set.mid", None), header(conductor), tee, clock)
+    source = ScriptedSource(np.zeros(2 * RATE, np.float32), clock, realtime=True)
+    opening = Reading(state(), script[0][1])
+    session = LiveSession(
+        source=source, analyzer=ScriptedAnalyzer(script), conductor=conductor, sink=tee, clock=clock, opening=opening,
+        journal=recorder,
+    )  # fmt: skip
+    last = session.run(recorder.noticed)
+    recorder.acted(Action("like"), "key", last)
+    told = recorder.close()
+
+    again = played_again(tmp_path / "set.jsonl")
+    assert (tmp_path / "set.mid").read_bytes() == again.midi
+    assert (again.differs_at, again.torn) == (None, False)
+    assert again.checked == again.notes > 20
+    assert told[0] == f"recorded {tmp_path / 'set.mid'}"
+    assert len(events(tmp_path / "set.jsonl", "felt")) == 8
+    assert events(tmp_path / "set.jsonl", "action") == []  # the session was over: nothing follows its end
+
+
+def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Path) -> None:
+    scheduler = OfflineScheduler()
+    tee = Tee(scheduler)
+    conductor = band(tee)
+    head = replace(header(conductor), live=False)
+    scheduler.tune(head.tuning)
+    recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
+    source = ScriptedSource(np.zeros(6 * RATE, np.float32), ManualClock())
+    made = accompany(
+        source, ScriptedAnalyzer([(0.0, parameters(150.0))]), conductor, scheduler, Reading(state(), parameters(150.0)),
+        journal=recorder,
+    )  # fmt: skip
+    recorder.close()
+    names = {part.channel: part.part for part in head.parts}
+    programs = {part.channel: part.program for part in head.parts}
+    rendered = midi_bytes(made.messages, made.tempo_map, track_names=names, programs=programs)
+    assert (tmp_path / "a.mid").read_bytes() == rendered == played_again(tmp_path / "a.jsonl").midi
+
+
+asked_for = st.builds(
+    parameters,
+    st.floats(40.0, 220.0),
+    st.sampled_from(["ionian", "aeolian", "dorian"]),
+    density=st.floats(0.0, 3.0),
+    scale=st.sampled_from([None, QUARTER_TONES]),
+)
+doings = st.lists(
+    st.one_of(
+        st.tuples(st.just("play"), st.floats(0.01, 3.0), asked_for),
+        st.tuples(st.just("lag"), st.floats(0.5, 20.0), asked_for),
+        st.tuples(st.just("panic"), st.just(0.0), asked_for),
+        st.tuples(st.just("control"), st.just(0.0), asked_for),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(doings, st.booleans(), st.integers(0, 99), st.sampled_from(["bend", "mpe", "mts", "off"]))
+def test_whatever_happens_a_log_gives_the_same_bytes(
+    tmp_path_factory: pytest.TempPathFactory, doings: list, finishes: bool, seed: int, mode: str
+) -> None:
+    take = Take(tmp_path_factory.mktemp("take"), seed, Tuning(mode))
+    take.start(doings[0][2])
+    for what, seconds, asked in doings:
+        if what == "lag":  # the machine was asleep: bars are skipped
+            take.clock.advance(seconds)
+        elif what == "panic":
+            take.panic()
+        elif what == "control":
+            take.tee.control([ControlChange(3, 20, 64)])
+        take.play(seconds if what == "play" else 0.05, asked)
+    if finishes:
+        take.finish()
+        take.clock.advance(4.0)
+    recorded = take.end()
+    again = played_again(take.paths.log)
+    assert again.midi == recorded or not again.notes
+    assert again.differs_at is None
+    assert (again.checked, again.torn) == (again.notes, False)
+
+
+def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path: Path) -> None:
+    """120 BPM, a bar is 2 s; panic at beat 5: nothing from there to beat 8."""
+    take = Take(tmp_path)
+    asked = parameters(120.0, density=2.0)
+    take.start(asked)
+    take.play(0.3 + 2.5, asked)
+    take.panic()
+    take.play(4.0, asked)
+    take.end()
+    again = played_again(take.paths.log)
+    origin = 1000.3
+    ons = [m.seconds - origin for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
+    assert any(second < 2.5 for second in ons)
+    assert not [second for second in ons if 2.5 < second < 4.0 - 0.05]
+    assert any(4.0 - 0.05 <= second < 4.1 for second in ons)
+
+
+def test_a_note_that_is_handed_over_too_late_is_not_in_the_file(tmp_path: Path) -> None:
+    """The play thread stood still for half a bar: what should have sounded by then is left out, as on stage."""
+    take, asked = Take(tmp_path), parameters(120.0, density=3.0)
+    take.start(asked)
+    take.play(2.0, asked)
+    take.clock.advance(0.9)
+    take.play(2.0, asked)
+    take.end()
+    again = played_again(take.paths.log)
+    ons = [m.seconds for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
+    assert len(ons) < again.notes
+    stood, went_on = 1000.0 + 2.0 + 0.25, 1000.0 + 2.9
+    assert not [second for second in ons if stood < second < went_on]
+
+
+def test_a_take_never_overwrites_another(tmp_path: Path) -> None:
+    assert new_paths(tmp_path / "take.mid", None) == Paths(tmp_path / "take.mid", tmp_path / "take.jsonl")
+    (tmp_path / "take.jsonl").touch()
+    assert new_paths(tmp_path / "take.mid", None) == Paths(tmp_path / "take-2.mid", tmp_path / "take-2.jsonl")
+    assert new_paths(None, tmp_path / "x.log") == Paths(None, tmp_path / "x.log")
+    with pytest.raises(OutputError, match="same name"):
+        new_paths(tmp_path / "a", tmp_path / "a")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of a short take, whole."""
+    take, asked = Take(tmp_path_factory.mktemp("kept")), parameters(120.0)
+    take.start(asked)
+    take.play(3.0, asked)
+    take.end()
+    return take.paths.log
+
+
+def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) -> None:
+    """No stop, no close: what is on the disk half a second later."""
+    take, asked = Take(tmp_path), parameters(120.0)
+    take.start(asked)
+    take.play(5.0, asked)
+    wait_until(lambda: not take.recorder._queue and not take.recorder._pending)
+    killed = take.paths.log.read_bytes()
+    take.end()
+    (tmp_path / "killed.jsonl").write_bytes(killed)
+    again = played_again(tmp_path / "killed.jsonl")
+    assert again.seconds > 4.5
+    assert again.checked == again.notes == played_again(take.paths.log).notes
+    assert not sounding_at_the_end(again)
+
+
+def sounding_at_the_end(again: Replayed) -> set[tuple[int, int]]:
+    sounding: set[tuple[int, int]] = set()
+    for message in again.tape.messages():
+        kind, voice = message.data[0] & 0xF0, (message.data[0] & 15, message.data[1])
+        if kind == 0x90:
+            sounding.add(voice)
+        elif kind == 0x80:
+            sounding.discard(voice)
+    return sounding
+
+
+@given(st.integers(1, 4000))
+def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
+    kept: Path, tmp_path_factory: pytest.TempPathFactory, cut: int
+) -> None:
+    whole = kept.read_bytes()
+    first = whole.index(b"\n", whole.index(b'"event":"start"')) + 1
+    path = tmp_path_factory.mktemp("cut") / "cut.jsonl"
+    path.write_bytes(whole[: max(first, len(whole) - cut)] + b"\0" * (cut % 3))
+    again = played_again(path)
+    assert again.differs_at is None
+    assert not sounding_at_the_end(again)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda lines: [lines[0].replace(b'"format":1', b'"format":2'), *lines[1:]], r"line 1: format 2 is newer"),
+        (lambda lines: [b'{"x":1}', *lines[1:]], r"line 1: this is no log"),
+        (lambda lines: [lines[0].replace(b'"seed":7', b'"seed":"7"'), *lines[1:]], r"line 1: header.seed is '7'"),
+        (lambda lines: [*lines[:5], lines[5][:9], *lines[6:]], r"line 6: is not JSON"),
+        (lambda lines: [*lines[:5], b"\0" * 40, *lines[6:]], r"line 6: is not JSON"),
+        (lambda lines: [*lines[:5], b'{"event":"solo","time":1}', *lines[6:]], r"line 6: no event is called 'solo'"),
+        (lambda lines: [*lines[:5], b'{"event":"step"}', *lines[6:]], r"line 6: time is None; it must be a number"),
+        (lambda lines: [*lines[:5], b'{"event":"step","time":NaN}', *lines[6:]], r"line 6: is not JSON"),
+        (
+            lambda lines: [*lines[:5], b'{"event":"step","time":1,"parameters":{"density":9}}', *lines[6:]],
+            r"line 6: density is 9",
+        ),
+        (lambda lines: [*lines[:5], b"[" * 200_000, *lines[6:]], r"line 6: is not JSON"),
+        (lambda lines: [lines[0], *lines[2:]], r"line 2: musicparameters lacks 'tempo'"),
+        (lambda lines: lines[:1], r"line 1: the log ends before the music starts"),
+        (lambda lines: [*lines, lines[-3]], r"something happened after the end"),
+    ],
+)
+def test_a_log_that_is_damaged_is_refused_with_its_line(
+    kept: Path, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], said: str
+) -> None:
+    path = tmp_path / "damaged.jsonl"
+    path.write_bytes(b"\n".join(damage(kept.read_bytes().splitlines())) + b"\n")
+    with pytest.raises(ConfigError, match=said):
+        played_again(path)
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_bytes_break_the_reader(kept: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """Bytes changed anywhere in a real log: it plays, or is refused in one line."""
+    whole = bytearray(kept.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("fuzz") / "fuzz.jsonl"
+    path.write_bytes(whole)
+    said = ""
+    try:
+        list(Reader(path).records())
+    except ConfigError as error:
+        said = str(error)
+    assert "\n" not in said
+
+
+def test_a_player_of_today_that_was_silent_then_is_left_out(kept: Path, tmp_path: Path) -> None:
+    """The checksum says that the notes are not the same; the silence itself is kept."""
+    lines = kept.read_bytes().splitlines(keepends=True)
+    start = next(i for i, line in enumerate(lines) if b'"event":"start"' in line)
+    lines.insert(start + 1, b'{"event":"muted","time":1000.0,"player":"melody","reason":"slow"}\n')
+    (tmp_path / "muted.jsonl").write_bytes(b"".join(lines))
+    again = played_again(tmp_path / "muted.jsonl")
+    assert not [m for m in again.tape.messages() if m.data[0] == 0x92]
+    assert again.differs_at is not None
+
+
+class FullDisk:
+    """os.write to a disk that takes `room` bytes more, and then none."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def __call__(self, file: int, data: bytes) -> int:
+        if self.room <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = min(self.room, len(data))
+        self.room -= taken
+        return _write(file, data[:taken])
+
+
+_write = os.write
+
+
+def test_a_full_disk_is_told_the_music_goes_on_and_nothing_is_lost_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(1800)
+    monkeypatch.setattr(recorder_module.os, "write", disk)
+    take, asked = Take(tmp_path), parameters(120.0)
+    take.start(asked)
+    take.play(5.0, asked)
+    wait_until(lambda: take.recorder.problem)
+    assert take.recorder.problem == "not recording: No space left on device"
+    full = tmp_path / "full.jsonl"
+    full.write_bytes(take.paths.log.read_bytes())
+    assert played_again(full).torn  # what is there is valid, up to the line that did not fit
+    take.play(2.0, asked)
+    disk.room = 1 << 30
+    wait_until(lambda: take.recorder.problem is None)
+    recorded = take.end()
+    assert played_again(take.paths.log).midi == recorded
+
+
+def test_a_disk_that_stays_full_ends_the_recording_in_a_bounded_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module.os, "write", FullDisk(1800))
+    monkeypatch.setattr(recorder_module, "MAX_PENDING_BYTES", 100)
+    take, asked = Take(tmp_path), parameters(120.0)
+    take.start(asked)
+    take.play(5.0, asked)
+    wait_until(lambda: (take.recorder.problem or "").startswith("recording ended"))
+    take.play(5.0, asked)
+    assert not take.recorder._queue
+    told = take.recorder.close()
+    assert "is not whole: recording ended: No space left on device" in " ".join(told)
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_played(tmp_path: Path) -> None:
+    tee = Tee(NoteList())
+    paths = new_paths(tmp_path / "missing" / "take.mid", None)
+    with pytest.raises(OutputError, match=r"cannot write .*missing.*folder does not exist"):
+        Recorder(paths, header(band(tee)), tee, ManualClock())
+
+
+def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:
+    take, asked = Take(tmp_path), parameters(120.0)
+    take.start(asked)
+    take.play(3.0, asked)
+    take.recorder.felt(Reading(state(1001.0, 0.5, -0.25), asked))
+    take.play(3.0, replace(asked, tempo=parameters(160.0).tempo))
+    take.end()
+    assert events(take.paths.log, "felt")[0] | {"probabilities": None} == {
+        "event": "felt", "time": pytest.approx(1003.0), "audio": 1001.0, "emotion": "neutral", "valence": 0.5, "arousal": -0.25,
+        "dominance": 0.0, "confidence": 1.0, "probabilities": None,
+    }  # fmt: skip
+    changes = [step["parameters"] for step in events(take.paths.log, "step") if "parameters" in step]
+    assert changes == [{"tempo": {"minimum": 160.0, "suggested": 160.0, "maximum": 160.0}}]
+    bpms = [tempo["bpm"] for tempo in events(take.paths.log, "tempo")]
+    assert bpms[-1] > 140.0
+    assert bpms == sorted(bpms)
+    names = [track.name for track in mido.MidiFile(take.paths.midi).tracks]
+    assert names == ["Kelly Live", *(part.part for part in header(take.conductor).parts)]
