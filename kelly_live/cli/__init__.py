@@ -31,6 +31,8 @@ COMMANDS = {
     "compare": "is our music like people's? distributions, form, loops, and how soon a change is heard",
     "ablate": "do history, culture and user reach the notes, and only where they are on?",
     "profile": "teach it what *you* mean by sad: profiles, what they learned, and how sure they are",
+    "presets": "host presets: who plays which part, on which channel and port",
+    "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",
     "follow": "the beat and key heard in recordings, and how well `--follow` hears them",
     "identify": "is what is played in a culture nearest to its own corpus? by the notes alone",

@@ -50,9 +50,10 @@ FIRST_CALL_SECONDS = 5.0
 
 
 class Generator(Protocol):
-    """One player of the band."""
+    """One player of the band. `descriptor` is the class's, read before there is an instance."""
 
-    descriptor: ClassVar[Descriptor]
+    @property
+    def descriptor(self) -> Descriptor: ...
 
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float

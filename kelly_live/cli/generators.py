@@ -1,0 +1,131 @@
+"""`kelly-live generators`: the players that are installed, ours and other people's, and their parameters."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from kelly_live.generators.registry import Described
+
+UNCHECKED = "unchecked"  # its class was read, but nobody was made
+
+
+@click.command("generators")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.option("--check", is_flag=True, help="Also make each, let it play four bars, and say in which state it ends.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(as_json: bool, check: bool, debug: bool) -> int:
+    """List the generators: part, MIDI channel, General MIDI program, package, and the parameters that --set takes.
+
+    Their classes are imported to read this; none is made, unless --check is given.
+    """
+    from kelly_live.generators import registry
+
+    rows = [_row(found, check) for found in registry.described()]
+    if as_json:
+        click.echo(json.dumps({"generators": rows, "entry_points": registry.GROUP}, ensure_ascii=False))
+        return 0
+    for row in rows:
+        _print(row)
+    click.echo("play one with --with NAME, or name it in a host preset (`kelly-live presets`)")
+    return 0
+
+
+def _row(found: Described, check: bool) -> dict[str, Any]:
+    """What is told of a generator; part, channel and program are None where its class could not be read."""
+    from kelly_live.music.band import PlayerState
+
+    own, descriptor = found.declared, found.descriptor
+    state, problem = UNCHECKED, found.problem
+    if descriptor is None:
+        state = PlayerState.NOT_LOADED
+    elif check:
+        state, problem = _tried(own.name)
+    return {
+        "name": own.name,
+        "help": "" if descriptor is None else descriptor.help,
+        "part": None if descriptor is None else descriptor.part,
+        "channel": None if descriptor is None else descriptor.channel,
+        "program": None if descriptor is None else descriptor.program,
+        "package": own.package,
+        "version": own.version,
+        "target": own.target,
+        "parameters": [] if descriptor is None else [_knob(one) for one in descriptor.parameters],
+        "state": str(state),
+        "problem": problem,
+    }
+
+
+def _knob(parameter: Any) -> dict[str, Any]:
+    """A parameter's fields, without a range where it has none."""
+    fields = asdict(parameter) | {"kind": parameter.kind}
+    if parameter.kind in ("switch", "choice"):
+        del fields["low"], fields["high"], fields["unit"]
+    if parameter.kind != "choice":
+        del fields["choices"]
+    return fields
+
+
+def _tried(name: str) -> tuple[str, str | None]:
+    """The state after four neutral bars, timed by the clock, and what went wrong."""
+    import time
+
+    from kelly_live.domain import MODES, RHYTHMS, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
+    from kelly_live.generators import registry
+    from kelly_live.generators.base import FIRST_CALL_SECONDS
+    from kelly_live.generators.guest import Guest
+    from kelly_live.midi.client import NoteList
+    from kelly_live.music.band import Band, PlayerState, Seat
+    from kelly_live.music.conductor import Conductor
+
+    plain = MusicParameters(
+        tempo=TempoRange(100.0, 100.0, 100.0),
+        modes=tuple(float(mode == "ionian") for mode in MODES),
+        register=Register(58.0, 67.0, 77.0),
+        dynamics=Dynamics(0.4, 0.7, 0.2),
+        timing=TimingWeights(0.0, 1.0, 0.0),
+        density=1.5,
+        rhythms=tuple(float(rhythm == "straight") for rhythm in RHYTHMS),
+    )
+    found = registry.make(name, {})
+    if found.generator is None:
+        return PlayerState.NOT_LOADED, found.problem
+    guest = Guest(found.generator, deadline_seconds=FIRST_CALL_SECONDS)  # one that hangs must not hang the listing
+    own = found.generator.descriptor
+    band = Band([Seat(guest, name, own.channel, own.program)], stopwatch=time.monotonic)
+    Conductor(NoteList(), band, seed=1, tonic=0, length_bars=4).play_through(plain)
+    band.dismiss()
+    ((_, state),) = band.states()
+    return state, band.muted[0].reason if band.muted else None
+
+
+def _print(row: dict[str, Any]) -> None:
+    state = "" if row["state"] == UNCHECKED else f"  {row['state']}"
+    whose = f"{row['package']} {row['version']}".strip()
+    if row["part"] is None:
+        click.echo(f"{row['name']:12} {row['state']}: {row['problem']}  ({whose})")
+        return
+    sound = "drums" if row["channel"] == 10 else f"program {row['program']}"
+    click.echo(f"{row['name']:12} channel {row['channel']:2}  {sound:11} {row['help']}  ({whose}){state}")
+    if row["problem"]:
+        click.echo(f"    {row['problem']}")
+    for knob in row["parameters"]:
+        click.echo(f"    --set {row['name']}.{knob['name']}={_shown(knob['default'])}  {knob['help']}: {_range(knob)}")
+
+
+def _shown(value: Any) -> str:
+    from kelly_live.music.parameter import shown
+
+    return shown(value)
+
+
+def _range(knob: dict[str, Any]) -> str:
+    if knob["kind"] == "choice":
+        return ", ".join(knob["choices"])
+    if knob["kind"] == "switch":
+        return "on, off"
+    return f"{knob['low']:g} to {knob['high']:g}" + (f" {knob['unit']}" if knob["unit"] else "")

@@ -1,0 +1,71 @@
+"""`kelly-live presets`: the host presets, who plays in each and on what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from kelly_live.generators.host import HostPreset, Shelved
+
+
+@click.command("presets")
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(name: str | None, as_json: bool, debug: bool) -> int:
+    """List the host presets that --preset takes, or show the players of one."""
+    from kelly_live.generators.host import list_presets, load_preset, user_folder
+
+    if name is not None:
+        preset = load_preset(name)
+        if as_json:
+            click.echo(json.dumps(asdict(preset), ensure_ascii=False))
+        else:
+            _show(preset)
+        return 0
+    shelf = list_presets()
+    if as_json:
+        told = {"presets": [_row(one) for one in shelf], "user_folder": str(user_folder())}
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return 0
+    for one in shelf:
+        mark = "  (your own)" if one.own else ""
+        title = f"cannot be used: {one.problem}" if one.preset is None else one.preset.title
+        click.echo(f"{one.name:12} {title}{mark}")
+    click.echo(f"your own presets: {user_folder()}")
+    return 0
+
+
+def _row(one: Shelved) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "own": one.own,
+        "path": str(one.path),
+        "problem": one.problem,
+        "preset": None if one.preset is None else asdict(one.preset),
+    }
+
+
+def _show(preset: HostPreset) -> None:
+    """What the file says, and `-` where it leaves it to the generator."""
+    click.echo(f"{preset.name}: {preset.title}")
+    for port in preset.ports:
+        output = "a virtual port of its own" if port.output is None else repr(port.output)
+        clock = "" if port.clock else ", no clock"
+        click.echo(f"  port {port.name}: {output}{clock}; --port {port.name}=NAME")
+    for player in preset.players:
+        fields = {
+            "channel": player.channel,
+            "program": player.program,
+            "port": player.port or None,
+            "volume": None if player.volume == 1.0 else player.volume,
+            **dict(player.values),
+        }
+        told = "  ".join(f"{field} {value}" for field, value in fields.items() if value is not None)
+        part = player.part or player.generator
+        made = "" if part == player.generator else f" ({player.generator})"
+        click.echo(f"  {part}{made}  {told}".rstrip())
