@@ -146,9 +146,10 @@ def _likeness_table(rows: list[Row]) -> list[str]:
         modes, notes = (max((getattr(one, name) for one in known), default=0) for name in ("modes", "notes"))
         lines.append(f"{row.culture:24}{cells}   {modes:5}  {notes:5}")
     lines.append("sampler: how far as many notes are that are drawn from the corpus's own shares; chance alone")
-    for feature, found in within.items():
-        if found:
-            lines.append(f"within twice the distance of the corpus's halves in {feature}: {sum(found)} of {len(found)}")
+    for feature, verdicts in within.items():
+        if verdicts:
+            held = f"{sum(verdicts)} of {len(verdicts)}"
+            lines.append(f"within twice the distance of the corpus's halves in {feature}: {held}")
     return lines
 
 

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -261,7 +261,7 @@ def _powers(chances: Floats, most: int) -> list[Floats]:
     return ahead
 
 
-def _made_up(asked: Floats, wanted: Floats, expected: Floats) -> Floats:
+def _made_up(asked: Floats, wanted: Floats, expected: npt.NDArray[Any]) -> Floats:
     """What to ask for next, where `asked` led to `expected` instead of what was `wanted`."""
     ratio = np.where(wanted > 0.0, wanted / np.maximum(expected / expected.sum(), 1e-9), 0.0)
     moved = np.clip(asked * np.sqrt(ratio), wanted / _MOST_MADE_UP, wanted * _MOST_MADE_UP)
@@ -445,7 +445,8 @@ def _tilts(idiom: Idiom, key: Key, steps: tuple[int, ...], register: Register) -
         [phrase.span_at(4.0 * (phrase.start_bar + bar)).chord for bar in bars]
         for phrase in _usual_phrases(Key(key.tonic, harmony))
     ]
-    return tilts * np.mean([[_fits(key, steps, chord) for chord in phrase] for phrase in chords], axis=0)
+    leaning = np.mean([[_fits(key, steps, chord) for chord in phrase] for phrase in chords], axis=0)
+    return np.asarray(tilts * leaning, dtype=np.float64)
 
 
 @lru_cache(maxsize=32)

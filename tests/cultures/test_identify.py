@@ -122,6 +122,7 @@ def test_a_step_counts_as_the_size_that_the_corpus_has_for_it() -> None:
     """What a corpus notates as whole commas is played as its scale was measured, a few cents beside."""
     preset = load_culture("turkish-makam")
     of = preset.mode("hicaz")
+    assert of is not None
     assert of.intervals is not None
     sizes = np.array([float(size) for size, _ in of.intervals.value])
     thrown = np.random.default_rng(0).choice(sizes, 4000, p=_shares(of))
