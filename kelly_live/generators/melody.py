@@ -2,7 +2,8 @@
 
 The line is built from the inside out. First the strong beats: chord tones near a contour (the phrase's arc plus
 the motif). Then every place between two notes gets one that joins them: a passing tone, a neighbour, a repeat.
-A place's pitch so depends on the places that are stronger than it, never on how many of them density lets sound.
+A place's pitch so depends on the places that are stronger than it, never on how many of them density lets sound. When
+a phrase returns, some of its joints are found anew, so that it comes back as itself and not as a copy.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from typing import ClassVar
 
 from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators import idiomatic
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
 from kelly_live.music.dice import dice
-from kelly_live.music.feel import phrase_arc
+from kelly_live.music.feel import articulation, phrase_arc, stray
+from kelly_live.music.form import rests
 from kelly_live.music.idiom import places as idiom_places
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
 from kelly_live.music.theory import Chord
+from kelly_live.music.voicing import bass_pitch, in_step
 
 _ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
 _PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
 _STALE = 0.9  # a repeated strong tone costs nearly a step
-_PARALLEL = 1.6  # a parallel fifth or octave with the bass, more than a step
+_IN_STEP = 0.35  # steps for each point of running in fifths or octaves with the bass (music/voicing.py)
+_VARIED = 0.3  # share of the joints that a return finds anew
+_LAST_BAR = 0.5  # of a phrase's other bars' notes: it comes to rest
 _CADENCE_DENSITY = 0.2  # from here on a phrase is never left without its last note
 _LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
 _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
@@ -32,9 +37,23 @@ _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the caden
 class MelodyGenerator(BarPlayer):
     """One voice inside the register, that breathes at phrase ends."""
 
-    descriptor: ClassVar[Descriptor] = Descriptor("melody", "melody", channel=3, program=0)
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "melody",
+        "melody",
+        channel=3,
+        program=0,
+        parameters=(
+            Parameter("octave", 0, "play higher or lower than the feeling asks", low=-2, high=2, unit="octaves"),
+        ),
+        help="the tune: a motif that returns, varied, over an arc",
+    )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        shift = 12 * round(self.number("octave"))
+        for note in self._tune(parameters, context, bar):
+            yield replace(note, pitch=note.pitch + shift) if shift and 0 <= note.pitch + shift <= 127 else note
+
+    def _tune(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         if idiomatic.sings(parameters):
             yield from idiomatic.melody(parameters, context, bar, self.descriptor)
             return
@@ -48,9 +67,10 @@ class MelodyGenerator(BarPlayer):
         for beat, following in zip(here, [*here[1:], next(later, None)], strict=False):
             step = line.step(beat)
             note = context.chord_at(beat).key.note(step)  # the leading tone, where the chord has it
+            length = _length(parameters, context, beat, following)
             yield NoteEvent(
                 onset_beats=float(beat),
-                duration_beats=min(_length(context, beat, following), _consonant_length(context, beat, step)),
+                duration_beats=min(length, _consonant_length(context, beat, step)),
                 pitch=note.pitch,
                 cents=note.cents,
                 velocity=struck(parameters, context, "melody", beat, weight=1.15),
@@ -68,6 +88,8 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     per_bar = context.beats_per_bar
     if context.closing:
         return [0.0]
+    if rests("melody", parameters, context, bar):
+        return []
     if parameters.idiom is not None:
         return list(idiom_places(parameters, context, bar))
     bar_in_phrase = context.bar_in_phrase(bar)
@@ -75,11 +97,14 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     rng = dice(context.seed, "motif rhythm", *_theme(context), motif)
     ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.22)
     count = parameters.density * per_bar * PACE[context.rhythm]
+    bars = context.phrase.bars
+    if bars > 1:  # what the last bar rests, the others make up for
+        count *= bars / (bars - 1.0 + _LAST_BAR)
     if context.is_last_bar(bar):
         rest = strong_beats(per_bar)[-1]
         before = [place for place in ranks if 0.0 < place < rest]
         ranks = (0.0, float(rest), *before) if rest else (0.0,)
-        count /= 2.0
+        count *= _LAST_BAR
     elif bar_in_phrase == 1:  # a breath in the middle of the phrase
         ranks = tuple(place for place in ranks if place < per_bar - 0.5)
     number = wanted(count, bar_in_phrase)
@@ -88,17 +113,16 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     return sorted(ranks[:number])
 
 
-def _length(context: MusicContext, beat: float, following: float | None) -> float:
-    """To the next note, nearly; at the phrase's end a long note, then a breath."""
+def _length(parameters: MusicParameters, context: MusicContext, beat: float, following: float | None) -> float:
+    """Towards the next note, as far as the touch goes; at the phrase's end a long note, then a breath."""
     if context.closing:
         return 0.97 * context.beats_per_bar
     if following is None:
         left = context.phrase.end_beat - beat
         return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
-    gap = following - beat
-    if context.rhythm == "sustained":
-        return 0.98 * min(gap, 2.0 * _LONGEST_BEATS)
-    return 0.94 * min(gap, _LONGEST_BEATS)
+    longest = 2.0 * _LONGEST_BEATS if context.rhythm == "sustained" else _LONGEST_BEATS
+    touch = articulation(context.rhythm, parameters.dynamics, stray(context.seed, "touch", beat))
+    return touch * min(following - beat, longest)
 
 
 def _consonant_length(context: MusicContext, beat: float, step: int) -> float:
@@ -145,10 +169,11 @@ class _Line:
         chord, bar = context.chord_at(beat), context.bar_at(beat)
         if context.is_last_bar(bar):
             # At home on the tonic itself; after a question on whatever the chord holds nearest.
-            before = self.step(beat - context.beats_per_bar) if context.bar_in_phrase(bar) else self.anchor
+            last = beat - context.beats_per_bar if context.bar_in_phrase(bar) else None
+            before = self.anchor if last is None else self.step(last)
             if phrase.place.closed and chord.root == 0:
                 chord = replace(chord, degrees=(0,))
-            return self._chord_tone(chord, self.anchor, before)
+            return self._chord_tone(chord, self.anchor, before, before=last)
         room = (len(self.steps) - 1) / 2.0
         rise = min(_ARC_STEPS[phrase.place.letter], 0.6 * room)
         height = rise * (1.5 * phrase_arc(context.phrase_fraction(beat)) - 0.5)
@@ -159,25 +184,25 @@ class _Line:
         # the strong beat inside a bar lies between its own bar's tone and the next one's.
         bar_start = beat - position
         if position:
-            return self._chord_tone(chord, contour, self.step(bar_start), self.step(bar_start + context.beats_per_bar))
+            next_bar = bar_start + context.beats_per_bar
+            return self._chord_tone(chord, contour, self.step(bar_start), self.step(next_bar), before=bar_start)
         if bar_in_phrase == 0:
             return self._chord_tone(chord, contour, self.anchor)
         last_bar = bar_start - context.beats_per_bar
-        return self._chord_tone(chord, contour, self.step(last_bar), parallel=self._parallel(last_bar, chord))
+        return self._chord_tone(chord, contour, self.step(last_bar), before=last_bar)
 
-    def _parallel(self, last_bar: float, chord: Chord) -> int | None:
-        """The degree that would run parallel with the bass: it has the roots, so root after root, fifth after fifth."""
-        before, degree = self.context.chord_at(last_bar), self.step(last_bar) % self.context.key.size
-        if before.root == chord.root or degree not in (before.root, *before.degrees[2:3]):
-            return None
-        return chord.degrees[before.degrees.index(degree) % len(chord.degrees)]
-
-    def _chord_tone(self, chord: Chord, contour: float, *neighbours: int, parallel: int | None = None) -> int:
-        """The chord's tone in the register that lies nearest to the contour and to the tones it stands between."""
+    def _chord_tone(self, chord: Chord, contour: float, *neighbours: int, before: float | None = None) -> int:
+        """The chord's tone in the register that lies nearest to the contour and to the tones it stands between, and
+        keeps out of step with the bass on the way from the tone `before`."""
+        led = None
+        if before is not None:
+            last = self.context.chord_at(before)
+            led = (bass_pitch(last), bass_pitch(chord)), last.key.note(self.step(before)).pitch
 
         def cost(step: int) -> float:
             near = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
-            return near + _STALE * (step in neighbours) + _PARALLEL * (step % self.context.key.size == parallel)
+            stiff = in_step(led[0], (led[1], chord.key.note(step).pitch)) if led else 0.0
+            return near + _STALE * (step in neighbours) + _IN_STEP * stiff
 
         return min((s for s in self.steps if chord.has(s)), key=cost, default=self._kept(round(contour)))
 
@@ -201,7 +226,10 @@ class _Line:
         return self._kept(self._joined(self.step(bar_start + before), self.step(bar_start + after), beat))
 
     def _joined(self, a: int, b: int, beat: float) -> int:
-        rng = dice(self.context.seed, "joint", *_theme(self.context), self._motif_place(beat))
+        seed, phrase, place = self.context.seed, self.context.phrase, self._motif_place(beat)
+        rng = dice(seed, "joint", *_theme(self.context), place)
+        if dice(seed, "varied", phrase.index, place).random() < _VARIED and phrase.place.variation + phrase.index // 4:
+            rng = dice(seed, "joint", phrase.index, place)
         gap = b - a
         sign = 1 if gap > 0 else -1
         if gap == 0:

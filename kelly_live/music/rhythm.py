@@ -16,8 +16,8 @@ _OFFSETS: dict[str, dict[float, float]] = {
     "triplet": {0.0: 1.0, 2 / 3: 0.87, 1 / 3: 0.45},
     "sustained": {0.0: 1.0, 0.5: 0.3},
 }
-# How many notes of the density a pattern plays: held music moves at just over half the pace.
-PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.6}
+# How many notes of the density a pattern plays: held music moves at three quarters of the pace.
+PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.75}
 
 
 def middle_beat(beats_per_bar: int) -> int | None:
@@ -65,4 +65,4 @@ def ranked_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: 
 
 def wanted(count: float, bar_in_phrase: int) -> int:
     """A count of notes (may be fractional) as a whole number for one bar: over a phrase the rounding evens out."""
-    return int(count + (0.5, 0.25, 0.75, 0.125)[bar_in_phrase % 4])
+    return int(count + (0.5, 0.25, 0.75, 0.5)[bar_in_phrase % 4])
