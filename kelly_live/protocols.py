@@ -108,6 +108,13 @@ class Leader(Protocol):
         """What is known at `now` (s, monotonic); cheap, never blocks. Thread: the conductor's."""
 
 
+class Follower(Leader, Protocol):
+    """A Leader that listens to the input's own music."""
+
+    def push(self, block: AudioWindow) -> None:
+        """Take new samples (any number). Thread: analysis only."""
+
+
 @dataclass(frozen=True, slots=True)
 class SchedulerHealth:
     """Counters of the send path since its start; `late` events were sent late, `dropped` notes were not sent at all.

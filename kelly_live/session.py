@@ -14,7 +14,7 @@ version give the same notes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,6 +27,8 @@ from kelly_live.protocols import (
     Analyzer,
     AudioHealth,
     AudioSource,
+    Follower,
+    Leader,
     NoteSink,
     Reading,
     SchedulerHealth,
@@ -84,6 +86,15 @@ class NoJournal:
     def stopped(self, now: float) -> None: ...
 
 
+def joint_lead(now: float, leaders: Sequence[Leader]) -> Lead:
+    """The pulse of the first that has one, the key of the first that has one."""
+    leads = [leader.lead(now) for leader in leaders]
+    return Lead(
+        next((lead.pulse for lead in leads if lead.pulse is not None), None),
+        next((lead.key for lead in leads if lead.key is not None), None),
+    )
+
+
 def keep_latest(block: AudioWindow, max_seconds: float) -> tuple[AudioWindow, float]:
     """The newest `max_seconds` of `block`, and how many seconds were cut off its start."""
     surplus = len(block.samples) - int(max_seconds * block.sample_rate)
@@ -93,7 +104,9 @@ def keep_latest(block: AudioWindow, max_seconds: float) -> tuple[AudioWindow, fl
 
 
 class LiveSession:
-    """Runs until `stop` is called, the source ends, or a part fails (its error is raised by `run`)."""
+    """Runs until `stop` is called, the source ends, or a part fails (its error is raised by `run`).
+
+    The band joins the `leaders`, the earlier ones before the later, and the `follower` (who hears the input) last."""
 
     def __init__(
         self,
@@ -105,6 +118,8 @@ class LiveSession:
         clock: Clock,
         opening: Reading,
         journal: Journal | None = None,
+        follower: Follower | None = None,
+        leaders: Sequence[Leader] = (),
     ) -> None:
         self._source = source
         self._analyzer = analyzer
@@ -113,6 +128,8 @@ class LiveSession:
         self._clock = clock
         self._reading = opening
         self._journal = journal or NoJournal()
+        self._follower = follower
+        self._leaders = (*leaders, follower) if follower is not None else tuple(leaders)
         self._dropped_seconds = 0.0
         self._panic = threading.Event()
         self._stopping = threading.Event()
@@ -181,6 +198,8 @@ class LiveSession:
                 continue
             block, dropped = keep_latest(block, MAX_BACKLOG_SECONDS)
             self._dropped_seconds += dropped
+            if self._follower is not None:
+                self._follower.push(block)  # before the nets, which take longer
             for reading in self._analyzer.push(block, self._conductor.status().bars):
                 self._reading = reading
                 self._journal.felt(reading)
@@ -205,8 +224,9 @@ class LiveSession:
                 self._conductor.panic(now)
                 self._journal.panicked(now)
             parameters = self._reading.parameters
-            self._conductor.advance(now, parameters)
-            self._journal.advanced(now, parameters, Lead(), self._conductor)
+            lead = joint_lead(now, self._leaders)
+            self._conductor.advance(now, parameters, lead)
+            self._journal.advanced(now, parameters, lead, self._conductor)
             self._raise_if_scheduler_failed()
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
             self._clock.sleep_until(step)
@@ -236,8 +256,10 @@ def accompany(
     opening: Reading,
     on_progress: Callable[[float], None] | None = None,
     journal: Journal | None = None,
+    follower: Follower | None = None,
 ) -> Performance:
-    """Play along with a finite source and bring it to a close; time is the position in the source, from 0.
+    """Play along with a finite source and bring it to a close; time is the position in the source, from 0. With a
+    `follower` the band joins what it hears.
 
     `on_progress` is told the position in seconds. Raises AudioError.
     """
@@ -250,11 +272,14 @@ def accompany(
         journal.started(0.0, 0.0, opening.parameters)
         while (block := source.read(timeout=0.0)) is not None:
             position = block.end_time
+            if follower is not None:
+                follower.push(block)
             for reading in analyzer.push(block, conductor.status().bars):
                 readings.append(reading)
                 journal.felt(reading)
-            conductor.advance(position, readings[-1].parameters)
-            journal.advanced(position, readings[-1].parameters, Lead(), conductor)
+            lead = follower.lead(position) if follower is not None else Lead()
+            conductor.advance(position, readings[-1].parameters, lead)
+            journal.advanced(position, readings[-1].parameters, lead, conductor)
             scheduler.advance(position)
             if on_progress is not None:
                 on_progress(position)

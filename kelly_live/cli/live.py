@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.cli.hosting import HostWish, host
-from kelly_live.cli.options import CultureWish, common, culture, profile, steering, tuning
+from kelly_live.cli.options import CultureWish, common, culture, follow, profile, steering, tuning
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 @culture
 @host(live=True)
 @tuning
+@follow
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
 @profile
@@ -39,6 +40,7 @@ def command(
     culture: CultureWish | None,
     host: HostWish,
     tuning: Tuning,
+    follow: tuple[str, ...],
     freeze: bool,
     seed: int | None,
     profile: Profile | None,
@@ -50,7 +52,7 @@ def command(
     from kelly_live.actions import Hand, Reach
     from kelly_live.audio.devices import resolve_input
     from kelly_live.audio.sources import PortAudioSource
-    from kelly_live.cli.parts import make_analyzer, make_conductor
+    from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
     from kelly_live.timebase import MonotonicClock
@@ -77,6 +79,7 @@ def command(
             sink=sink,
             clock=now,
             opening=opening,
+            follower=make_follower(follow),
         )
 
         def on_signal(number: int, frame: FrameType | None) -> None:
@@ -97,7 +100,13 @@ def command(
                     if (action := action_of(key)) and (told := hand.apply(action, snapshot, "key")):
                         view.say(told)
                 silent = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
-                remarks = [*described(hand.steering, snapshot.conductor.bars), *silent, *sink.failures.values()]
+                joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
+                remarks = [
+                    *joined,
+                    *described(hand.steering, snapshot.conductor.bars),
+                    *silent,
+                    *sink.failures.values(),
+                ]
                 view.show(
                     LiveStatus(
                         state=snapshot.reading.state,

@@ -168,6 +168,25 @@ def steering(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
+def follow(function: F) -> F:
+    """--follow, as one `follow: tuple[str, ...]` argument."""
+    return click.option(
+        "--follow",
+        metavar="tempo,key",
+        callback=_followed,
+        help="Join the player: the tempo and beat, the key, or both, as they are heard.",
+    )(function)
+
+
+def _followed(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
+    from kelly_live.following import FOLLOWABLE
+
+    names = () if text is None else tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
+    if set(names) - set(FOLLOWABLE):
+        raise click.BadParameter(f"{text!r} cannot be followed: give tempo, key, or tempo,key")
+    return names
+
+
 def seed(function: F) -> F:
     """--seed N."""
     return click.option(

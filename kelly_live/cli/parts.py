@@ -13,7 +13,7 @@ import click
 from kelly_live.config import resource_root
 from kelly_live.errors import OutputError
 from kelly_live.music.conductor import Conductor
-from kelly_live.protocols import Mapper, NoteSink, Reading, Steering
+from kelly_live.protocols import Follower, Mapper, NoteSink, Reading, Steering
 
 if TYPE_CHECKING:
     from kelly_live.analysis.analyzer import LiveAnalyzer
@@ -41,6 +41,15 @@ def make_conductor(
     for player in band.muted:
         click.echo(f"kelly-live: {player.name} is silent ({player.state}): {player.reason}", err=True)
     return Conductor(sink, band, seed=seed, tonic=tonic, length_bars=length_bars)
+
+
+def make_follower(follow: Sequence[str]) -> Follower | None:
+    """Who hears the input's beat and key, of those asked for."""
+    if not follow:
+        return None
+    from kelly_live.following.listener import MusicListener
+
+    return MusicListener(follow)
 
 
 def make_culture(wish: CultureWish | None, device: str = "cpu") -> CultureStage | None:

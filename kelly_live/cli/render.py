@@ -15,6 +15,7 @@ from kelly_live.cli.options import (
     CultureWish,
     common,
     culture,
+    follow,
     profile,
     seed,
     steering,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 @culture
 @host()
 @tuning
+@follow
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @seed
 @profile
@@ -49,6 +51,7 @@ def command(
     culture: CultureWish | None,
     host: HostWish,
     tuning: Tuning,
+    follow: tuple[str, ...],
     freeze: bool,
     seed: int,
     profile: Profile | None,
@@ -67,6 +70,7 @@ def command(
             culture=culture,
             host=host,
             tuning=tuning,
+            follow=follow,
             freeze=freeze,
             seed=seed,
             profile=profile,
@@ -85,6 +89,7 @@ def render(
     culture: CultureWish | None,
     host: HostWish = EVERYDAY,
     tuning: Tuning = DEFAULT_TUNING,
+    follow: tuple[str, ...] = (),
     freeze: bool,
     seed: int,
     profile: Profile | None = None,
@@ -94,7 +99,7 @@ def render(
     from dataclasses import replace
 
     from kelly_live.audio.sources import FileSource
-    from kelly_live.cli.parts import check_outputs, make_analyzer, make_conductor, write_performance
+    from kelly_live.cli.parts import check_outputs, make_analyzer, make_conductor, make_follower, write_performance
     from kelly_live.midi.client import OfflineScheduler
     from kelly_live.session import accompany
     from kelly_live.timebase import ManualClock
@@ -108,9 +113,10 @@ def render(
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed, host=players)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
+    follower = make_follower(follow)
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0, "listening and playing") as bar:
-        performance = accompany(source, analyzer, conductor, scheduler, opening, bar.update)
+        performance = accompany(source, analyzer, conductor, scheduler, opening, bar.update, follower=follower)
     took = time.monotonic() - began
     title = f"Kelly Live: {recording.stem}"
     write_performance(performance, conductor, title=title, midi=midi, wav=wav, plot=plot)

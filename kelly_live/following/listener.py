@@ -16,11 +16,11 @@ import numpy as np
 
 from kelly_live.domain import AudioWindow, HeardKey, Lead, Pulse
 from kelly_live.errors import ConfigError
+from kelly_live.following import FOLLOWABLE
 from kelly_live.following.key import KeyBelief, KeyFilter
 from kelly_live.following.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
 from kelly_live.following.pulse import Beat, PulseFilter
 
-FOLLOWABLE = ("tempo", "key")
 # An attack is strongest in the frame that ends so long after it (clicks 23 ms, notes 26 to 33; tests/following).
 ATTACK_DELAY_SECONDS = 0.028
 LEARNED_FILE = Path(__file__).with_name("learned.json")
