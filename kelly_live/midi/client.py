@@ -15,6 +15,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 
 from kelly_live.domain import ControlChange, NoteEvent
@@ -49,7 +50,8 @@ class SchedulerClient:
     """A NoteSink whose notes are sent by a process of its own. Call `open` first.
 
     `query`: the MIDI output's name or part of it; None: a virtual port. `latency_seconds`: all leaves that much earlier
-    (negative: later), clock included. `null`: send nowhere, to measure timing.
+    (negative: later), clock included. `null`: send nowhere; `trace`: nor then, but write to that file when each
+    message left: to measure timing.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SchedulerClient:
         capacity_notes: int = CAPACITY_NOTES,
         realtime: bool = True,
         null: bool = False,
+        trace: Path | None = None,
         virtual_name: str | None = None,
     ) -> None:
         options = [f"--late-limit={late_limit_seconds}", f"--capacity={capacity_notes}"]
@@ -71,6 +74,7 @@ class SchedulerClient:
         options += [f"--latency={latency_seconds}"] if latency_seconds else []
         options += [] if realtime else ["--no-realtime"]
         options += ["--null"] if null else []
+        options += [f"--trace={trace}"] if trace is not None else []
         # -P: a file in the user's folder called, say, queue.py must not end up inside the scheduler.
         self._command = [sys.executable, "-P", "-m", "kelly_live.midi.process", *options]
         self._process: subprocess.Popen[bytes] | None = None

@@ -18,12 +18,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from kelly_live.errors import KellyError, MidiError
 from kelly_live.midi.native import hush_forever
 from kelly_live.midi.ports import VIRTUAL_PORT_NAME, NullPort, OpenedPort, WatchedOut, open_output
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
+from kelly_live.midi.trace import TracingPort
 from kelly_live.midi.tuning import Tuning
 from kelly_live.midi.wire import Control, Decoder, Failed, Message, Pause, Play, Ready, Start, Stop, encode
 from kelly_live.timebase import MonotonicClock, TempoPoint
@@ -160,6 +162,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", help="name of the MIDI output; none: a virtual port")
     parser.add_argument("--virtual-name", default=VIRTUAL_PORT_NAME, metavar="NAME", help="what that is called")
     parser.add_argument("--null", action="store_true", help="send nowhere: to measure timing")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="send nowhere, write there when each message left")
     parser.add_argument("--clock", action="store_true", help="send MIDI clock")
     parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="send all that much earlier")
     parser.add_argument("--late-limit", type=float, default=LATE_LIMIT_SECONDS, metavar="SECONDS")
@@ -170,6 +173,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _open(options: argparse.Namespace) -> OpenedPort:
+    if options.trace:
+        return OpenedPort(TracingPort(options.trace), TracingPort.name, is_virtual=False)
     if options.null:
         return OpenedPort(NullPort(), NullPort.name, is_virtual=False)
     return open_output(options.output, virtual_name=options.virtual_name)

@@ -1,0 +1,45 @@
+"""A port that leads nowhere and remembers when each message left: what timing is measured with, from outside the core.
+
+Imports nothing heavy: the scheduler process loads it.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+_RECORD = struct.Struct("<dB3s")
+CAPACITY_MESSAGES = 1_000_000  # half an hour of clock and dense notes; later ones are not kept
+
+
+class Traced(NamedTuple):
+    """A message of up to 3 bytes (longer ones are cut), and when `send` was called, seconds, monotonic."""
+
+    seconds: float
+    data: bytes
+
+
+class TracingPort:
+    """A MidiOut that stamps each message; `close` writes them to `path`."""
+
+    name = "trace"
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._records = bytearray(CAPACITY_MESSAGES * _RECORD.size)  # all of it now: nothing is allocated later
+        self._end = 0
+
+    def send(self, message: bytes) -> None:
+        if self._end < len(self._records):
+            _RECORD.pack_into(self._records, self._end, time.monotonic(), min(3, len(message)), message[:3])
+            self._end += _RECORD.size
+
+    def close(self) -> None:
+        self._path.write_bytes(memoryview(self._records)[: self._end])
+
+
+def read_trace(path: Path) -> list[Traced]:
+    """All that a TracingPort kept, in the order of sending."""
+    return [Traced(seconds, data[:length]) for seconds, length, data in _RECORD.iter_unpack(path.read_bytes())]
