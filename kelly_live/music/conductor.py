@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kelly_live.domain import RHYTHMS, Lead, MusicParameters, NoteEvent, TempoRange
+from kelly_live.domain import RHYTHMS, Lead, MusicParameters, NoteEvent, Pulse, TempoRange
 from kelly_live.errors import ConfigError
 from kelly_live.music.band import Band, Muted, Seat
 from kelly_live.music.context import MusicContext
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NOBODY = Lead()
+_STILL_IN_TIME_SECONDS = 0.04  # a start is told a little after its first beat; the scheduler drops what is 50 ms late
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 
 
@@ -106,6 +107,8 @@ class Conductor:
         self._lead = Lead()
         self._joined_tempo = JoinedTempo(0.0, 0.0, 0.0)
         self._joined_key = JoinedKey()
+        self._take: int | None = None  # of somebody else's transport
+        self._held_beat: float | None = None  # where that stopped us
         self._phrase: Phrase | None = None
         self._key: Key | None = None
         self._busy = False
@@ -153,24 +156,35 @@ class Conductor:
             self._per_bar = 4 if metre is None else metre.bar_beats
             self._compound = metre is not None and metre.compound
             self._slices_per_bar = round(self._per_bar / self._slice_beats)
+        self._joined_key = JoinedKey()
+        self._take = self._closing_bar = None
+        self._skipped_beats = 0.0
+        self._begin(origin_seconds, bpm, 0, parameters)
+        self._publish(origin_seconds)
+
+    def _begin(self, origin_seconds: float, bpm: float, first: int, parameters: MusicParameters) -> None:
+        """The music begins with slice `first`, whatever was before it."""
+        beat = first * self._slice_beats
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
-        self._glide = Glide.begin(0.0, parameters, self._per_bar)
-        self._joined_tempo, self._joined_key = JoinedTempo(0.0, bpm, bpm), JoinedKey()
-        self._phrase = self._key = self._closing_bar = None
-        self._slice, self._skipped_beats = 0, 0.0
+        self._glide = Glide.begin(beat, parameters, self._per_bar)
+        self._joined_tempo = JoinedTempo(beat, bpm, bpm)
+        self._phrase = self._key = self._held_beat = None
+        self._slice = first
         self._intensity, self._trend = intensity(parameters), 0.0
-        self._sink.start(origin_seconds, bpm)
+        self._sink.start(origin_seconds, bpm, beat)
         self._band.reset()
-        self._publish(origin_seconds)
 
     def advance(self, now: float, parameters: MusicParameters, lead: Lead = _NOBODY) -> None:
         """Make and send every slice that starts within the look-ahead of `now`; cheap when there is none. `lead` is
-        joined (`music/joining.py`); its beats are in the same seconds as `now`.
+        joined (`music/joining.py`); its beats are in the same seconds as `now`. Its transport is obeyed: stopped, the
+        band ends every note and waits; a new take begins where it says, as if nothing had been before.
 
         More than a bar behind (a suspended machine), it skips to the next bar line instead of a burst of old notes.
         """
         self._parameters, self._lead = parameters, lead
+        if self._held_by(lead, now, parameters):
+            return
         self._skip_if_late(now)
         while not self.done and self._slice_seconds() < now + self._reach_seconds:
             self._play_slice(parameters)
@@ -178,7 +192,7 @@ class Conductor:
 
     def panic(self, now: float) -> None:
         """End every note at once, and play on at the next bar line that nothing was made for."""
-        if self.done:
+        if self.done or self._held_beat is not None:
             self._sink.pause()
             return
         self._slice = math.ceil(self._slice / self._slices_per_bar) * self._slices_per_bar
@@ -194,6 +208,8 @@ class Conductor:
         parameters = self._parameters
         if parameters is None:
             raise ConfigError("the conductor has not started; call start() first")
+        if self._held_beat is not None:
+            self._closing_bar = self._slice // self._slices_per_bar - 1  # it was over when it was stopped
         self._skip_if_late(now)
         if self._closing_bar is None:
             self._closing_bar = math.ceil(self._slice / self._slices_per_bar)
@@ -226,8 +242,31 @@ class Conductor:
         """The status as of the last call; may be read from any thread (one reference, swapped whole)."""
         return self._status
 
+    def _held_by(self, lead: Lead, now: float, parameters: MusicParameters) -> bool:
+        """Obeys the transport, if there is one and the closing bar was not asked for: whether it holds the band."""
+        transport = lead.transport
+        if transport is None or self._closing_bar is not None:
+            return False
+        if not transport.playing:
+            if self._held_beat is None:
+                self._sink.pause()
+                self._publish(now)
+                self._held_beat = self._status.beat
+            return True
+        if transport.take != self._take and lead.pulse is not None:
+            self._take = transport.take
+            self._set_down(lead.pulse, now, parameters)
+        return self._held_beat is not None
+
+    def _set_down(self, pulse: Pulse, now: float, parameters: MusicParameters) -> None:
+        """Begin where the pulse is, at its tempo."""
+        bpm = _grained(pulse.bpm)
+        origin = pulse.beat_seconds - (pulse.beat_number or 0) * 60.0 / bpm
+        beat = (now - _STILL_IN_TIME_SECONDS - origin) * bpm / 60.0
+        self._begin(origin, bpm, max(0, math.ceil(beat / self._slice_beats)), parameters)
+
     def _publish(self, now: float) -> None:
-        beat = max(0.0, self.tempo_map.beat_at(now))
+        beat = max(0.0, self.tempo_map.beat_at(now)) if self._held_beat is None else self._held_beat
         key, phrase = self._key, self._phrase
         self._status = ConductorStatus(
             beat=beat,
