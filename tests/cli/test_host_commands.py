@@ -1,0 +1,106 @@
+"""`generators`, `presets`, and the options that say who plays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import mido
+import pytest
+
+from kelly_live.cli import exit_code
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    def runs(*arguments: str) -> tuple[int, str, str]:
+        code = exit_code(list(arguments))
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return runs
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_generators_are_listed_with_place_package_and_parameters_and_nobody_is_made(run: Run) -> None:
+    code, out, _ = run("generators", "--json")
+    listed = {one["name"]: one for one in json.loads(out)["generators"]}
+    assert code == 0
+    assert set(listed) >= {"bass", "chords", "melody", "percussion"}
+    assert {one["state"] for one in listed.values()} <= {"unchecked", "not-loaded"}
+    drums = listed["percussion"]
+    assert (drums["channel"], drums["part"], drums["package"]) == (10, "percussion", "kelly-live")
+    knobs = {knob["name"]: knob for knob in listed["chords"]["parameters"]}
+    assert knobs["voicing"]["choices"] == ["close", "open"]
+    _, text, _ = run("generators")
+    assert "--set chords.voicing=close" in text
+
+
+def test_check_makes_them_and_says_how_they_are(run: Run) -> None:
+    _, out, _ = run("generators", "--check", "--json")
+    states = {one["name"]: one["state"] for one in json.loads(out)["generators"] if one["package"] == "kelly-live"}
+    assert {states[name] for name in ("bass", "chords", "melody", "percussion")} == {"playing"}
+
+
+def test_presets_are_listed_and_shown(run: Run) -> None:
+    _, out, _ = run("presets")
+    assert out.startswith("band ")
+    assert "your own presets:" in out
+    _, out, _ = run("presets", "two-synths")
+    assert "--port backing=NAME" in out
+    code, _, err = run("presets", "quartett")
+    assert code == 1
+    assert err.startswith("kelly-live: no host preset is called 'quartett'")
+
+
+def channels(path: Path) -> dict[int, set[int]]:
+    """Channel (1-16) -> the programs that a file gives it."""
+    found: dict[int, set[int]] = {}
+    for track in mido.MidiFile(path).tracks:
+        for message in track:
+            if message.type == "note_on":
+                found.setdefault(message.channel + 1, set())
+            if message.type == "program_change":
+                found.setdefault(message.channel + 1, set()).add(message.program)
+    return found
+
+
+def test_a_preset_decides_who_plays_in_a_file(run: Run, tmp_path: Path) -> None:
+    piano, default, named = tmp_path / "piano.mid", tmp_path / "default.mid", tmp_path / "named.mid"
+    compose = ("compose", "--emotion", "happy", "--bars", "4", "--midi")
+    assert run(*compose, str(piano), "--preset", "solo-piano", "--set", "chords.voicing=open")[0] == 0
+    assert channels(piano) == {1: {0}}
+    assert run(*compose, str(default))[0] == run(*compose, str(named), "--preset", "band")[0] == 0
+    assert default.read_bytes() == named.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (("--preset", "quartett"), "no host preset is called 'quartett'"),
+        (("--set", "chords=open"), "PLAYER.PARAMETER=VALUE"),
+        (("--set", "chords.voicing=wide"), "--set: generator chords: voicing is 'wide'; it must be one of close, open"),
+        (("--set", "flute.octave=1"), "nobody called 'flute' plays"),
+    ],
+)
+def test_what_nobody_can_play_is_one_line(run: Run, tmp_path: Path, options: tuple[str, str], complaint: str) -> None:
+    code, _, err = run("compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"), *options)
+    assert code == 1
+    assert complaint in err
+    assert err.count("\n") == 1
+
+
+def test_a_generator_that_is_not_there_is_told_and_the_others_play(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "x.mid"
+    code, _, err = run("compose", "--emotion", "sad", "--bars", "2", "--midi", str(out), "--with", "theremin")
+    assert code == 0
+    assert "theremin is silent (not-loaded): there is no generator 'theremin'" in err
+    assert out.exists()
+
+
+@pytest.mark.parametrize("typed", ["backing", "backing=", "=x"])
+def test_a_port_without_an_output_is_a_usage_error(run: Run, typed: str) -> None:
+    assert run("live", "--port", typed)[0] == 2
