@@ -19,7 +19,9 @@ _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 class BassGenerator(BarPlayer):
     """One voice; plays the root on every change of chord, so that the harmony stands even when it is sparse."""
 
-    descriptor: ClassVar[Descriptor] = Descriptor("bass", "bass", channel=2, program=32)
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "bass", "bass", channel=2, program=32, help="roots where chords change, fifths and octaves between"
+    )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         if idiomatic.without_chords(parameters):

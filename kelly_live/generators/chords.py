@@ -8,7 +8,7 @@ from typing import ClassVar, NamedTuple
 
 from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators import idiomatic
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
 from kelly_live.music.theory import Chord
@@ -27,6 +27,10 @@ _LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 64
 _FIGURES = ((0, 2, 3, 2), (0, 3, 1, 3), (0, 1, 2, 3), (0, 2, 1, 3, 1, 2, 1, 3), (0, 1, 2, 3, 2, 3, 2, 1))
 
 
+VOICINGS = ("close", "open")
+LOWEST_PITCH = 45  # A2: below it is the bass's
+
+
 class Attack(NamedTuple):
     """A place in the bar (beats) and the voices, 0 the lowest, that begin there."""
 
@@ -37,7 +41,16 @@ class Attack(NamedTuple):
 class ChordGenerator(BarPlayer):
     """Plays the phrase's chords in four voices: struck where they change, broken or comped until the next."""
 
-    descriptor: ClassVar[Descriptor] = Descriptor("chords", "chords", channel=1, program=0)
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "chords",
+        "chords",
+        channel=1,
+        program=0,
+        parameters=(
+            Parameter("voicing", "close", "open takes the second voice from the top an octave down", choices=VOICINGS),
+        ),
+        help="the harmony in four voices, struck, broken or comped",
+    )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         if idiomatic.without_chords(parameters):
@@ -52,7 +65,7 @@ class ChordGenerator(BarPlayer):
             beat = start + position
             span = context.span_at(beat)
             firm = position in strong or beat == span.start_beat
-            pitches = _voicing(context, beat, _centre(parameters))
+            pitches = _voicing(context, beat, _centre(parameters), self.choice("voicing"))
             for number in (v for v in voices if v < len(pitches)):
                 # A voice rings until it is wanted again: a new chord as under a pedal, what comes between less long.
                 again = (other.position for other in attacks[index + 1 :] if number in other.voices)
@@ -107,7 +120,7 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     return attacks
 
 
-def _voicing(context: MusicContext, beat: float, centre: int) -> tuple[int, ...]:
+def _voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> tuple[int, ...]:
     """The chord at a beat, led from the phrase's first chord on; that one stands around the centre."""
     pitches: tuple[int, ...] | None = None
     before: Chord | None = None
@@ -116,4 +129,6 @@ def _voicing(context: MusicContext, beat: float, centre: int) -> tuple[int, ...]
         if beat < span.end_beat:
             break
     assert pitches is not None  # a phrase has chords
+    if spacing == "open" and len(pitches) >= 3 and pitches[-2] - 12 >= LOWEST_PITCH:
+        return tuple(sorted((*pitches[:-2], pitches[-2] - 12, pitches[-1])))  # "drop 2"
     return pitches

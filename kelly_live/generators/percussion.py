@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators import idiomatic
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
 from kelly_live.music.dice import dice
 from kelly_live.music.rhythm import middle_beat
 
@@ -32,13 +32,20 @@ class Hit(NamedTuple):
 class PercussionGenerator(BarPlayer):
     """Channel 10. Each stroke has the density from which it is played, so more density only adds strokes."""
 
-    descriptor: ClassVar[Descriptor] = Descriptor("percussion", "percussion", channel=10, program=0)
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "percussion",
+        "percussion",
+        channel=10,
+        program=0,
+        parameters=(Parameter("fills", True, "lead into the next phrase with a fill, or keep the beat"),),
+        help="kick, snare and cymbals, or a tradition's hand drums",
+    )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         if idiomatic.hand_drums(parameters, context):
             yield from idiomatic.drums(parameters, context, bar, self.descriptor)
             return
-        for hit in _hits(context, bar):
+        for hit in _hits(context, bar, fills=self.switch("fills")):
             if parameters.density < hit.density:
                 continue
             beat = bar * context.beats_per_bar + hit.position
@@ -52,13 +59,13 @@ class PercussionGenerator(BarPlayer):
             )
 
 
-def _hits(context: MusicContext, bar: int) -> list[Hit]:
+def _hits(context: MusicContext, bar: int, *, fills: bool) -> list[Hit]:
     """The bar's strokes, no key twice in one place."""
     if context.closing:
         return [Hit(0.0, KICK, 1.0, _KIT), Hit(0.0, CRASH, 0.8, 1.2)]
     per_bar = context.beats_per_bar
     hits = [*_groove(context), *_ghosts(context)]
-    if context.is_last_bar(bar):
+    if fills and context.is_last_bar(bar):
         # The fill takes the last beat (two at a section's end) from the cymbals and the snare.
         fill_start = per_bar - (2.0 if context.phrase.place.closed and per_bar >= 4 else 1.0)
         hits = [hit for hit in hits if hit.position < fill_start or hit.key == KICK]
