@@ -25,33 +25,45 @@ NO_LEAD = Lead()
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Who plays on a channel (1-16) of a port ("": the main one), with which General MIDI program (0-127)."""
+    """Who plays on a channel (1-16) of a port ("": the main one), with which General MIDI program (0-127), and whether
+    the port is told it."""
 
-    channel: int
     part: str
+    channel: int
     program: int
     port: str = ""
+    sent_program: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What was chosen before the first note. `players`: the generators by name, in order; `tonic` a pitch class;
-    `live`: it was played against the clock; `options`: the command line's other choices, to be read."""
+    """What was chosen before the first note: `tonic` a pitch class; `preset` the host preset that begins, `extra` the
+    generators beside every preset, `settings` of players as typed; `live`: it was played against the clock; `options`:
+    the command line's other choices, to be read."""
 
     version: str
     made: str
     seed: int
     tonic: int
-    players: tuple[str, ...]
+    preset: str
     parts: tuple[Part, ...]
+    extra: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
     tuning: Tuning = DEFAULT_TUNING
     live: bool = True
     title: str = "Kelly Live"
-    preset: str | None = None
     culture: str | None = None
     culture_strength: float | None = None
     profile: str | None = None
     options: tuple[tuple[str, str], ...] = ()
+
+    def tunings(self) -> dict[str, Tuning]:
+        """How cents are sent, by port: each knows the programs that its parts begin with."""
+        ports = {part.port for part in self.parts} | {""}
+        return {
+            port: self.tuning.with_programs((part.channel, part.program) for part in self.parts if part.port == port)
+            for port in ports
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +108,11 @@ class Panicked:
 
 @dataclass(frozen=True, slots=True)
 class PresetTaken:
-    """The band plays another host preset from here on."""
+    """In the next step, at a bar line, the band changes to another host preset."""
 
     time: float
     name: str
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Part, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import struct
 import threading
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,6 +27,7 @@ from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError, OutputError
 from kelly_live.midi.wire import Control, Pause, Play, Start
 from kelly_live.music.band import Muted as Absent
+from kelly_live.music.band import Seat
 from kelly_live.music.conductor import Conductor
 from kelly_live.protocols import NoteSink, Reading, SchedulerHealth
 from kelly_live.recording.log import (
@@ -39,6 +40,7 @@ from kelly_live.recording.log import (
     Header,
     Muted,
     Panicked,
+    Part,
     PresetTaken,
     Record,
     Started,
@@ -160,17 +162,27 @@ def _numbered(path: Path | None, number: int) -> Path | None:
     return path if path is None or number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-class Recorder:
-    """One take: a Journal of the session, and what the performer does. `problem` is a few words for the status line,
-    None while all is well. Threads: any for all calls but `close`."""
+def parts_of(conductor: Conductor) -> tuple[Part, ...]:
+    """Who plays what, as a log has it."""
+    seats = conductor.programs()
+    return tuple(Part(seat.part, seat.channel, seat.program, seat.port, seat.sent_program) for seat in seats)
 
-    def __init__(self, paths: Paths, header: Header, tee: Tee, clock: Clock) -> None:
+
+class Recorder:
+    """One take: a Journal of the session, and what the performer does. `preset` says which host preset is in force;
+    `problem` is a few words for the status line, None while all is well. Threads: any for all calls but `close`."""
+
+    def __init__(
+        self, paths: Paths, header: Header, tee: Tee, clock: Clock, preset: Callable[[], str] | None = None
+    ) -> None:
         self.paths = paths
         self.problem: str | None = None
         self._header = header
         self._tee = tee
         self._clock = clock
-        self._tape = Tape(header.tuning, live=header.live)
+        self._preset = preset or (lambda: header.preset)
+        self._seats: tuple[Seat, ...] | None = None
+        self._tape = Tape(header.tunings(), live=header.live)
         self._parts = list(header.parts)
         self._check = Check()
         self._writer = Writer()
@@ -178,6 +190,7 @@ class Recorder:
         self._pending = bytearray(header_line(header))
         self._made = -1
         self._transport: object = None
+        self._conductor: Conductor | None = None
         self._unmade: Stepped | None = None  # the latest step, where it made nothing
         self._counted: tuple[object, ...] = (0, 0, 0, 0, 0.0)
         self._muted: Sequence[Absent] = ()
@@ -196,23 +209,19 @@ class Recorder:
     def advanced(self, now: float, parameters: MusicParameters, lead: Lead, conductor: Conductor) -> None:
         """The conductor advanced; cheap when it made nothing."""
         self._controlled(now)
-        self._unmade = Stepped(now, parameters, lead)
+        self._unmade, self._conductor = Stepped(now, parameters, lead), conductor
         commands = self._tee.taken()
         if conductor.slices == self._made and not commands and lead.transport == self._transport:
             return
         self._made, self._transport = conductor.slices, lead.transport
-        muted = conductor.status().muted
-        if muted is not self._muted:
-            before = {player.name for player in self._muted}
-            self._muted = muted
-            for player in muted:
-                if player.name not in before:
-                    self._put(Muted(now, player.name, player.reason))
+        self._look_at(now, conductor)
         self._put(self._unmade, commands)
         self._unmade = None
 
     def finished(self, now: float) -> None:
         """The conductor played its closing bar, with the parameters that it was told last."""
+        if self._conductor is not None:
+            self._look_at(now, self._conductor)
         if self._unmade is not None:
             self._put(self._unmade)
         self._put(Finished(now), self._tee.taken())
@@ -220,9 +229,6 @@ class Recorder:
     def panicked(self, now: float) -> None:
         """The conductor ended every note."""
         self._put(Panicked(now), self._tee.taken())
-
-    def preset_taken(self, now: float, taken: PresetTaken) -> None:
-        self._put(taken, self._tee.taken())
 
     def felt(self, reading: Reading) -> None:
         """A reading was made. Thread: the one that listens."""
@@ -280,6 +286,20 @@ class Recorder:
             again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` makes it later"
             return [*told, f"{error}; {again}"]
         return [f"recorded {self.paths.midi}", *told]
+
+    def _look_at(self, now: float, conductor: Conductor) -> None:
+        """Who plays, and who does not any more."""
+        seats, muted = conductor.programs(), conductor.status().muted
+        if seats is not self._seats:
+            if self._seats is not None:
+                self._put(PresetTaken(now, self._preset(), parts_of(conductor)))
+            self._seats, self._muted = seats, ()
+        if muted is not self._muted:
+            before = {player.name for player in self._muted}
+            self._muted = muted
+            for player in muted:
+                if player.name not in before:
+                    self._put(Muted(now, player.name, player.reason))
 
     def _controlled(self, now: float) -> None:
         if changes := self._tee.taken_controls():

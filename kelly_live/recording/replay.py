@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from kelly_live.errors import ConfigError
 from kelly_live.midi.client import NoteList
 from kelly_live.midi.wire import Control, Play
+from kelly_live.music.band import Band, Seat
 from kelly_live.music.conductor import Conductor
-from kelly_live.protocols import NoteSink
 from kelly_live.recording.log import (
     Controlled,
     Finished,
     Header,
     Muted,
     Panicked,
+    Part,
     PresetTaken,
     Reader,
     Started,
@@ -27,8 +28,7 @@ from kelly_live.recording.recorder import Check, Tee
 from kelly_live.recording.take import take_bytes
 from kelly_live.recording.tape import Command, Tape
 
-MakeConductor = Callable[[NoteSink, Header], Conductor]
-TakePreset = Callable[[Conductor, PresetTaken], None]
+Seating = Callable[[Header, str, tuple[Part, ...]], Sequence[Seat]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,15 @@ class Replayed:
     torn: bool
 
 
-def replay(reader: Reader, make_conductor: MakeConductor, take_preset: TakePreset | None = None) -> Replayed:
-    """Play a log through a new conductor. Raises ConfigError naming the line that does not fit."""
+def replay(reader: Reader, seating: Seating) -> Replayed:
+    """Play a log through a new conductor; `seating` gives the players of a host preset, as the log's parts seat them.
+    Raises ConfigError naming the line that does not fit."""
     tee = Tee(NoteList())
-    conductor = make_conductor(tee, reader.header)
-    tape, check = Tape(reader.header.tuning, live=reader.header.live), Check()
-    parts = list(reader.header.parts)
+    header = reader.header
+    band = Band(seating(header, header.preset, header.parts))
+    conductor = Conductor(tee, band, seed=header.seed, tonic=header.tonic)
+    tape, check = Tape(header.tunings(), live=header.live), Check()
+    parts = list(header.parts)
     silent: set[str] = set()
     begun: float | None = None
     last = 0.0
@@ -69,8 +72,8 @@ def replay(reader: Reader, make_conductor: MakeConductor, take_preset: TakePrese
                 case Started(time, origin_seconds, parameters):
                     begun = time if begun is None else begun
                     conductor.start(origin_seconds, parameters)
-                case Stepped(time, parameters, _):
-                    conductor.advance(time, parameters)
+                case Stepped(time, parameters, lead):
+                    conductor.advance(time, parameters, lead)
                 case Finished(time):
                     conductor.finish(time)
                 case Panicked(time):
@@ -78,9 +81,7 @@ def replay(reader: Reader, make_conductor: MakeConductor, take_preset: TakePrese
                 case Muted(player=player):
                     silent.add(player)
                 case PresetTaken():
-                    if take_preset is None:
-                        raise ConfigError(f"it changes to the host preset {record.name!r}, which cannot be followed")
-                    take_preset(conductor, record)
+                    band.change(seating(header, record.name, record.parts))
                     parts += record.parts
                     silent.clear()
                 case Controlled(_, changes):
@@ -100,8 +101,8 @@ def replay(reader: Reader, make_conductor: MakeConductor, take_preset: TakePrese
     if begun is None:
         reader.fail("the log ends before the music starts; there is nothing to play")
     tape.end(last)
-    midi = take_bytes(tape, parts, reader.header.title)
-    return Replayed(reader.header, midi, tape, last - begun, check.notes, checked, differs_at, reader.torn)
+    midi = take_bytes(tape, parts, header.title)
+    return Replayed(header, midi, tape, last - begun, check.notes, checked, differs_at, reader.torn)
 
 
 def _without(command: Command, silent: set[str]) -> Command:

@@ -43,15 +43,12 @@ class _Reel:
 
 class Tape:
     """Takes commands in order, each lot at its time (s, monotonic), then `end`; keeps the messages of every port.
-    `tunings`: how cents are sent there; the main port's where a port has none of its own. `live`: what is handed over
-    too late is dropped; else time waits for it, as an offline scheduler's does."""
+    `tunings`: how cents are sent there. `live`: what is handed over too late is dropped; else time waits for it, as an
+    offline scheduler's does."""
 
-    def __init__(
-        self, tuning: Tuning = DEFAULT_TUNING, tunings: Mapping[str, Tuning] | None = None, *, live: bool = True
-    ) -> None:
+    def __init__(self, tunings: Mapping[str, Tuning], *, live: bool = True) -> None:
         self._live = live
-        self._tuning = tuning
-        self._tunings = dict(tunings or {})
+        self._tunings = dict(tunings)
         self._clock = ManualClock()
         self._reels: dict[str, _Reel] = {}
         self._cores: dict[str, SchedulerCore] = {}
@@ -113,7 +110,7 @@ class Tape:
         """A port's core; a port that is heard of for the first time joins where the music is."""
         if port not in self._cores:
             self._reels[port] = _Reel(self._clock)
-            core = SchedulerCore(self._reels[port], tuning=self._tunings.get(port, self._tuning))
+            core = SchedulerCore(self._reels[port], tuning=self._tunings.get(port, DEFAULT_TUNING))
             self._cores[port] = core
             if self._curve is not None:
                 first, *rest = self._curve.points()

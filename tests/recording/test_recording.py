@@ -18,36 +18,41 @@ from hypothesis import strategies as st
 
 from kelly_live.actions import Action
 from kelly_live.audio.sources import ScriptedSource
-from kelly_live.domain import ControlChange, Lead, MusicParameters, Scale
+from kelly_live.domain import ControlChange, HeardKey, Lead, MusicParameters, Pulse, Scale
 from kelly_live.errors import ConfigError, OutputError
 from kelly_live.generators import registry
 from kelly_live.midi.client import NoteList, OfflineScheduler
 from kelly_live.midi.files import midi_bytes
 from kelly_live.midi.tuning import Tuning
+from kelly_live.music.band import Band, Seat
 from kelly_live.music.conductor import Conductor
 from kelly_live.protocols import NoteSink, Reading
 from kelly_live.recording import recorder as recorder_module
-from kelly_live.recording.log import Header, Part, Reader
-from kelly_live.recording.recorder import Paths, Recorder, Tee, new_paths
+from kelly_live.recording.log import Header, Reader
+from kelly_live.recording.recorder import Paths, Recorder, Tee, new_paths, parts_of
 from kelly_live.recording.replay import Replayed, replay
 from kelly_live.session import LiveSession, accompany
 from kelly_live.timebase import ManualClock, MonotonicClock
 from tests.fakes import ScriptedAnalyzer, parameters, state
 
 RATE = 16_000
-PLAYERS = ("chords", "bass", "melody", "percussion")
+FOUR, TWO = "chords+bass+melody+percussion", "bass+melody"
 QUARTER_TONES = Scale("quarter-tones", (0.0, 150.0, 350.0, 500.0, 700.0, 850.0, 1050.0))
 
 
-def band(sink: NoteSink, seed: int = 7) -> Conductor:
-    players = [found.generator for found in registry.load(PLAYERS) if found.generator is not None]
-    return Conductor(sink, players, seed=seed, tonic=0)
+def seats(preset: str) -> list[Seat]:
+    """The presets of these tests are named after the players that they have."""
+    found = registry.load(preset.split("+"))
+    return [Seat.made_for(one.generator) for one in found if one.generator is not None]
+
+
+def conducted(sink: NoteSink, seed: int = 7) -> tuple[Conductor, Band]:
+    band = Band(seats(FOUR))
+    return Conductor(sink, band, seed=seed, tonic=0), band
 
 
 def header(conductor: Conductor, seed: int = 7, tuning: Tuning | None = None) -> Header:
-    parts = tuple(Part(seat.channel, seat.part, seat.program) for seat in conductor.programs())
-    tuning = (tuning or Tuning()).with_programs((part.channel, part.program) for part in parts)
-    return Header("1.0", "2026-11-23T03:00:00Z", seed, 0, PLAYERS, parts, tuning)
+    return Header("1.0", "2026-11-23T03:00:00Z", seed, 0, FOUR, parts_of(conductor), tuning=tuning or Tuning())
 
 
 @dataclass
@@ -61,9 +66,13 @@ class Take:
     def __post_init__(self) -> None:
         self.clock = ManualClock(1000.0)
         self.tee = Tee(NoteList())
-        self.conductor = band(self.tee, self.seed)
+        self.conductor, self.band = conducted(self.tee, self.seed)
+        self.preset = FOUR
+        self.lead = Lead()
         self.paths = new_paths(self.folder / "take.mid", None)
-        self.recorder = Recorder(self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock)
+        self.recorder = Recorder(
+            self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock, lambda: self.preset
+        )
 
     def start(self, asked: MusicParameters) -> None:
         origin = self.clock.now() + 0.3
@@ -73,8 +82,12 @@ class Take:
     def play(self, seconds: float, asked: MusicParameters, step: float = 0.01) -> None:
         for _ in range(max(1, round(seconds / step))):
             self.clock.advance(step)
-            self.conductor.advance(self.clock.now(), asked)
-            self.recorder.advanced(self.clock.now(), asked, Lead(), self.conductor)
+            self.conductor.advance(self.clock.now(), asked, self.lead)
+            self.recorder.advanced(self.clock.now(), asked, self.lead, self.conductor)
+
+    def turn(self) -> None:
+        self.preset = TWO if self.preset == FOUR else FOUR
+        self.band.change(seats(self.preset))
 
     def panic(self) -> None:
         self.conductor.panic(self.clock.now())
@@ -92,7 +105,7 @@ class Take:
 
 
 def played_again(log: Path) -> Replayed:
-    return replay(Reader(log), lambda sink, header: band(sink, header.seed))
+    return replay(Reader(log), lambda header, preset, parts: seats(preset))
 
 
 def events(log: Path, name: str) -> list[dict]:
@@ -112,7 +125,7 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
     script = [(0.0, parameters(200.0)), (1.0, parameters(160.0, density=3.0))]
     clock = MonotonicClock()
     tee = Tee(NoteList())
-    conductor = band(tee)
+    conductor, _ = conducted(tee)
     recorder = Recorder(new_paths(tmp_path / "set.mid", None), header(conductor), tee, clock)
     source = ScriptedSource(np.zeros(2 * RATE, np.float32), clock, realtime=True)
     opening = Reading(state(), script[0][1])
@@ -136,9 +149,9 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
 def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Path) -> None:
     scheduler = OfflineScheduler()
     tee = Tee(scheduler)
-    conductor = band(tee)
+    conductor, _ = conducted(tee)
     head = replace(header(conductor), live=False)
-    scheduler.tune(head.tuning)
+    scheduler.tune(head.tunings()[""])
     recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
     source = ScriptedSource(np.zeros(6 * RATE, np.float32), ManualClock())
     made = accompany(
@@ -163,15 +176,14 @@ doings = st.lists(
     st.one_of(
         st.tuples(st.just("play"), st.floats(0.01, 3.0), asked_for),
         st.tuples(st.just("lag"), st.floats(0.5, 20.0), asked_for),
-        st.tuples(st.just("panic"), st.just(0.0), asked_for),
-        st.tuples(st.just("control"), st.just(0.0), asked_for),
+        st.tuples(st.sampled_from(["panic", "control", "turn", "lead"]), st.just(0.0), asked_for),
     ),
     min_size=1,
     max_size=6,
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(doings, st.booleans(), st.integers(0, 99), st.sampled_from(["bend", "mpe", "mts", "off"]))
 def test_whatever_happens_a_log_gives_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, doings: list, finishes: bool, seed: int, mode: str
@@ -183,6 +195,11 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
             take.clock.advance(seconds)
         elif what == "panic":
             take.panic()
+        elif what == "turn":
+            take.turn()
+        elif what == "lead":
+            beat = take.clock.now() + seconds
+            take.lead = Lead(Pulse(beat, asked.tempo.suggested, 0.9), HeardKey(5, asked.mode, 0.9))
         elif what == "control":
             take.tee.control([ControlChange(3, 20, 64)])
         take.play(seconds if what == "play" else 0.05, asked)
@@ -273,6 +290,7 @@ def sounding_at_the_end(again: Replayed) -> set[tuple[int, int]]:
     return sounding
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.integers(1, 4000))
 def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
     kept: Path, tmp_path_factory: pytest.TempPathFactory, cut: int
@@ -400,7 +418,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_played(tm
     tee = Tee(NoteList())
     paths = new_paths(tmp_path / "missing" / "take.mid", None)
     with pytest.raises(OutputError, match=r"cannot write .*missing.*folder does not exist"):
-        Recorder(paths, header(band(tee)), tee, ManualClock())
+        Recorder(paths, header(conducted(tee)[0]), tee, ManualClock())
 
 
 def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:
@@ -411,8 +429,8 @@ def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:
     take.play(3.0, replace(asked, tempo=parameters(160.0).tempo))
     take.end()
     assert events(take.paths.log, "felt")[0] | {"probabilities": None} == {
-        "event": "felt", "time": pytest.approx(1003.0), "audio": 1001.0, "emotion": "neutral", "valence": 0.5, "arousal": -0.25,
-        "dominance": 0.0, "confidence": 1.0, "probabilities": None,
+        "event": "felt", "time": pytest.approx(1003.0), "audio": 1001.0, "emotion": "neutral", "valence": 0.5,
+        "arousal": -0.25, "dominance": 0.0, "confidence": 1.0, "probabilities": None,
     }  # fmt: skip
     changes = [step["parameters"] for step in events(take.paths.log, "step") if "parameters" in step]
     assert changes == [{"tempo": {"minimum": 160.0, "suggested": 160.0, "maximum": 160.0}}]
