@@ -281,7 +281,7 @@ class Host:
     ) -> None:
         if not presets:
             raise ConfigError(f"no host preset is given; name one of `{LISTING_COMMAND}`")
-        self._presets = tuple(_with(preset, extra) for preset in presets)
+        self._presets = tuple(with_extra(preset, extra) for preset in presets)
         self._settings = tuple(settings)
         self._live = live
         self._place = 0
@@ -344,7 +344,7 @@ class Host:
                 raise ConfigError(f"nobody called {one.player[:60]!r} plays; there are {known}")
 
 
-def _with(preset: HostPreset, extra: Sequence[str]) -> HostPreset:
+def with_extra(preset: HostPreset, extra: Sequence[str]) -> HostPreset:
     """The preset and these generators beside it, except those that it has."""
     there = {wish.generator for wish in preset.players}
     more = (PlayerWish(name) for name in dict.fromkeys(extra) if name not in there)

@@ -20,7 +20,7 @@ from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
 from kelly_live.music.form import intensity, remembered, trend
 from kelly_live.music.glide import Glide
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, phrase_mode, plan_phrase
-from kelly_live.music.idiom import harmonic_scale, metre_of, swung
+from kelly_live.music.idiom import harmonic_scale, in_phrase, metre_of, swung
 from kelly_live.music.joining import JoinedKey, JoinedTempo
 from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
 from kelly_live.protocols import NoteSink
@@ -302,7 +302,7 @@ class Conductor:
         start = self._slice * self._slice_beats
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
-        parameters = self._glided(start, asked)
+        parameters = in_phrase(self._glided(start, asked), self._seed, bar // BARS_PER_PHRASE)
         if self._slice % self._slices_per_bar == 0:
             now = intensity(self._glide.asked if self._glide else parameters)
             self._trend = trend(self._intensity, now)
