@@ -61,8 +61,9 @@ def read_index(corpora: Path) -> dict[str, tuple[str, str]]:
     return {row[0]: (f"{row[1]} @{row[2]}", row[3]) for row in rows if len(row) >= 4}
 
 
-def cited(value: object, reference: str) -> Known[Any]:
-    return Known(value, "cited", None, "", reference)
+def cited(value: object, reference: str, checked: str) -> Known[Any]:
+    """What a publication says; `checked`: where it was looked up, and what was not."""
+    return Known(value, "cited", None, "", f"{reference} (checked: {checked})")
 
 
 _HALF: ContextVar[int | None] = ContextVar("half", default=None)  # 0 or 1: every other tune only

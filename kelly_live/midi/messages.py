@@ -24,7 +24,8 @@ SPECS: dict[str, tuple[int, int]] = {
 }
 CONTROLLERS = {"all_sound_off": 120, "all_notes_off": 123}
 
-# Registered parameters: 0 and 3 from the MIDI 1.0 specification, table IIIa; 6 from MPE (M1-100-UM v1.0, 2.1.1).
+# Registered parameters: 0 and 3 from the MIDI 1.0 specification, table IIIa; 6 from MPE (RP-053 v1.0, 2.1.1, which is
+# 2.2.1 of M1-100-UM v1.1). Looked up in what others quote of these documents, not in the documents.
 RPN_BEND_RANGE, RPN_TUNING_PROGRAM, RPN_MPE_ZONE = 0, 3, 6
 RPN_NONE = 0x3FFF
 RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE = 101, 100, 6, 38

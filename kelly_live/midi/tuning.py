@@ -33,7 +33,7 @@ TUNINGS = ("off", "bend", "mpe", "mts")
 BEND_SEMITONES = (2, 48)  # what General MIDI and what MPE receivers start with
 DRUM_CHANNEL = 10
 RING_SECONDS = 0.2  # a released note's tail is left alone this long; the longest released goes first anyway
-# MPE (M1-100-UM v1.0, 2.1): a lower zone is master 1 and members from 2 up, without gaps. Eight members end it before
+# MPE (RP-053 v1.0, 2.1; v1.1 is M1-100-UM): a lower zone is master 1 and members from 2 up. Eight members end it before
 # channel 10, which so stays an ordinary channel, outside of any zone: the drums'.
 MPE_MASTER = 1
 MPE_MEMBERS = tuple(range(2, 10))
@@ -279,7 +279,7 @@ class BendTuner(_BendingTuner):
 class MpeTuner(_BendingTuner):
     """One lower zone, which is one instrument with the program of the lowest part; every pitched note goes to a member
     of its own: a rested one, the longest released first, if it can be one that already stands right. When none is
-    rested, notes of one bend share (3.2 leaves this to the sender)."""
+    rested, notes of one bend share (RP-053's 3.2 leaves this to the sender)."""
 
     def __init__(self, tuning: Tuning) -> None:
         super().__init__(tuning, MPE_MEMBERS)
