@@ -87,11 +87,12 @@ class NoJournal:
 
 
 def joint_lead(now: float, leaders: Sequence[Leader]) -> Lead:
-    """The pulse of the first that has one, the key of the first that has one."""
+    """The pulse of the first that has one, the key of the first that has one, the transport likewise."""
     leads = [leader.lead(now) for leader in leaders]
     return Lead(
         next((lead.pulse for lead in leads if lead.pulse is not None), None),
         next((lead.key for lead in leads if lead.key is not None), None),
+        next((lead.transport for lead in leads if lead.transport is not None), None),
     )
 
 
