@@ -9,7 +9,8 @@ from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
 from kelly_live.music.dice import dice
-from kelly_live.music.harmony import ChordSpan
+from kelly_live.music.form import accompanying_density
+from kelly_live.music.harmony import FORM, ChordSpan
 from kelly_live.music.rhythm import PACE, ranked_places, wanted
 from kelly_live.music.voicing import HIGHEST_BASS, bass_root
 
@@ -51,10 +52,10 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     changes = {position for position in changes if 0.0 <= position < context.beats_per_bar}
     if context.closing:
         return sorted(changes)
-    rng = dice(context.seed, "bass rhythm", context.phrase.theme, context.phrase.place.letter)
+    rng = dice(context.seed, "bass rhythm", context.phrase.index // len(FORM), context.phrase.place.letter)
     ranks = ranked_places(context.rhythm, context.beats_per_bar, rng, freedom=0.15)
     least, more = _NOTES_PER_BEAT
-    count = (least + more * parameters.density) * context.beats_per_bar * PACE[context.rhythm]
+    count = (least + more * accompanying_density(parameters, context)) * context.beats_per_bar * PACE[context.rhythm]
     return sorted(changes | set(ranks[: max(1, wanted(count, 0))]))
 
 

@@ -10,9 +10,10 @@ from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
 from kelly_live.music.dice import dice
+from kelly_live.music.form import accompanying_density
+from kelly_live.music.harmony import FORM
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
-from kelly_live.music.theory import Chord
-from kelly_live.music.voicing import tuned, voice
+from kelly_live.music.voicing import led, tuned
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
 # Broken chords run at nearly the same pace whatever the density, as in piano music (EMOPIA: 1.6 to 2.3 onsets a beat in
@@ -91,21 +92,22 @@ def _centre(parameters: MusicParameters) -> int:
 def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Attack]:
     """Where the bar is played and with which voices: chords at every change and as far down the rhythm's ranking as
     density asks, single voices further down. More density only adds voices and places."""
-    per_bar, density = context.beats_per_bar, parameters.density
+    per_bar, density = context.beats_per_bar, accompanying_density(parameters, context)
     start = float(bar * per_bar)
     changes = {span.start_beat - start for span in context.phrase.spans}
     changes = {position for position in changes if 0.0 <= position < per_bar}
     if context.closing:
         return [Attack(position, (0, 1, 2, 3)) for position in sorted(changes)]
     place = context.phrase.place
-    rng = dice(context.seed, "comping", context.phrase.theme, place.letter, context.bar_in_phrase(bar) % 2)
+    form = context.phrase.index // len(FORM)  # its second time, a theme is accompanied otherwise
+    rng = dice(context.seed, "comping", form, place.letter, context.bar_in_phrase(bar) % 2)
     ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.12)
     beats = per_bar * PACE[context.rhythm]
     struck_places = set(ranks[: wanted(_NOTES_PER_BEAT * density * beats, 0)])
     slope = density**1.5
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
     broken = set(ranks[: wanted(pace * per_bar, 0)])
-    figure = dice(context.seed, "figure", context.phrase.theme, place.letter).choice(_FIGURES)
+    figure = dice(context.seed, "figure", form, place.letter).choice(_FIGURES)
     attacks = []
     for position in sorted(changes | struck_places | broken):
         own = figure[round(2.0 * position) % len(figure)]
@@ -122,13 +124,9 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
 
 def _voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> tuple[int, ...]:
     """The chord at a beat, led from the phrase's first chord on; that one stands around the centre."""
-    pitches: tuple[int, ...] | None = None
-    before: Chord | None = None
-    for span in context.phrase.spans:
-        pitches, before = voice(span.chord, pitches, centre, before), span.chord
-        if beat < span.end_beat:
-            break
-    assert pitches is not None  # a phrase has chords
+    spans = context.phrase.spans
+    number = next((number for number, span in enumerate(spans) if beat < span.end_beat), -1)
+    pitches = led(tuple(span.chord for span in spans), centre)[number]
     if spacing == "open" and len(pitches) >= 3 and pitches[-2] - 12 >= LOWEST_PITCH:
         return tuple(sorted((*pitches[:-2], pitches[-2] - 12, pitches[-1])))  # "drop 2"
     return pitches

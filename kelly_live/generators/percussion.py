@@ -9,6 +9,8 @@ from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
 from kelly_live.music.dice import dice
+from kelly_live.music.form import accompanying_density, rests
+from kelly_live.music.harmony import FORM
 from kelly_live.music.rhythm import middle_beat
 
 # General MIDI percussion keys.
@@ -17,6 +19,7 @@ HIGH_TOM, MID_TOM, LOW_TOM = 50, 47, 45
 # Calm music has a shaker at most: the kit comes in where the melody has most of a note a beat.
 _KIT = 0.8
 _HIT_BEATS = 0.2
+_BUILDING, _CALMING = 0.5, 0.5  # trends from which a drummer goes along
 _CRASH_BEATS = 2.0
 
 
@@ -45,8 +48,11 @@ class PercussionGenerator(BarPlayer):
         if idiomatic.hand_drums(parameters, context):
             yield from idiomatic.drums(parameters, context, bar, self.descriptor)
             return
+        if rests("percussion", parameters, context, bar):
+            return
+        density = accompanying_density(parameters, context)
         for hit in _hits(context, bar, fills=self.switch("fills")):
-            if parameters.density < hit.density:
+            if density < hit.density:
                 continue
             beat = bar * context.beats_per_bar + hit.position
             yield NoteEvent(
@@ -65,13 +71,16 @@ def _hits(context: MusicContext, bar: int, *, fills: bool) -> list[Hit]:
         return [Hit(0.0, KICK, 1.0, _KIT), Hit(0.0, CRASH, 0.8, 1.2)]
     per_bar = context.beats_per_bar
     hits = [*_groove(context), *_ghosts(context)]
-    if fills and context.is_last_bar(bar):
-        # The fill takes the last beat (two at a section's end) from the cymbals and the snare.
-        fill_start = per_bar - (2.0 if context.phrase.place.closed and per_bar >= 4 else 1.0)
+    if fills and context.is_last_bar(bar) and context.trend > -_CALMING:
+        # The fill takes the last beat (two at a section's end, or where the feeling builds) from the cymbals and the
+        # snare; where it calms down there is none.
+        long = (context.phrase.place.closed or context.trend >= _BUILDING) and per_bar >= 4
+        fill_start = per_bar - (2.0 if long else 1.0)
         hits = [hit for hit in hits if hit.position < fill_start or hit.key == KICK]
         hits += _fill(context, fill_start)
     if context.bar_in_phrase(bar) == 0:
-        hits.append(Hit(0.0, CRASH, 0.75, 1.3 if context.phrase.place.letter == "B" else 1.6))
+        least = 1.0 if context.trend >= _BUILDING else 1.3 if context.phrase.place.letter == "B" else 1.6
+        hits.append(Hit(0.0, CRASH, 0.75, least))
     firmest: dict[tuple[float, int], Hit] = {}
     for hit in hits:
         known = firmest.setdefault((hit.position, hit.key), hit)
@@ -111,7 +120,7 @@ def _ghosts(context: MusicContext) -> Iterator[Hit]:
     inner = (1 / 3,) if rhythm == "triplet" else (0.25, 0.5) if rhythm == "dotted" else (0.25, 0.75)
     if rhythm == "sustained":
         return
-    rng = dice(context.seed, "ghosts", context.phrase.theme, context.phrase.place.letter)
+    rng = dice(context.seed, "ghosts", context.phrase.index // len(FORM), context.phrase.place.letter)
     for beat in range(per_bar):
         for offset in inner:
             yield Hit(beat + offset, RIDE if rhythm == "triplet" else CLOSED_HAT, 0.45, 1.9 + 0.4 * rng.random())

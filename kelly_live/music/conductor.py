@@ -302,7 +302,8 @@ class Conductor:
         start = self._slice * self._slice_beats
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
-        parameters = in_phrase(self._glided(start, asked), self._seed, bar // BARS_PER_PHRASE)
+        told = self._glided(start, asked)
+        parameters = in_phrase(told, self._seed, bar // BARS_PER_PHRASE)
         if self._slice % self._slices_per_bar == 0:
             now = intensity(self._glide.asked if self._glide else parameters)
             self._trend = trend(self._intensity, now)
@@ -313,7 +314,7 @@ class Conductor:
         before = self._phrase
         phrase = self._phrase_for(bar, parameters, closing=closing)
         if phrase is not before or self._slice % self._slices_per_bar == 0:
-            self._plan = self._outlook(phrase, bar, parameters)
+            self._plan = self._outlook(phrase, bar, told)
         context = MusicContext(
             seed=self._seed,
             phrase=phrase,
@@ -400,7 +401,7 @@ class Conductor:
 
     def _asked_key(self, parameters: MusicParameters, phrase: int) -> Key:
         """A tradition's scale; else the phrase's share of the modes."""
-        joined = self._joined_key
+        joined, parameters = self._joined_key, in_phrase(parameters, self._seed, phrase)
         tonic = self._tonic if joined.tonic is None else joined.tonic
         own = harmonic_scale(parameters.idiom) if parameters.idiom is not None else None
         if joined.key is not None and own is None and parameters.scale is None:
@@ -422,8 +423,8 @@ def _grained(bpm: float) -> float:
 
 
 def _rhythm(seed: int, phrase: Phrase, parameters: MusicParameters) -> str:
-    """One rhythm for the whole band, thrown once a letter and form, with the heavier ones favoured (squared)."""
-    throw = dice(seed, "rhythm", phrase.index // len(FORM), phrase.place.letter).random()
+    """One rhythm for the whole band, thrown once a letter and form, half a turn apart, the heavier ones favoured."""
+    throw = (dice(seed, "rhythm", phrase.index // len(FORM)).random() + 0.5 * (phrase.place.letter == "B")) % 1.0
     squares = [weight * weight for weight in parameters.rhythms]
     below = 0.0
     for name, square in zip(RHYTHMS, squares, strict=True):

@@ -76,3 +76,14 @@ def tuned(chord: Chord, pitch: int) -> Note:
         if note.pitch % 12 == pitch % 12:
             return Note(pitch, note.cents)
     return Note(pitch, 0.0)
+
+
+@lru_cache(maxsize=256)
+def led(chords: tuple[Chord, ...], centre: int) -> tuple[tuple[int, ...], ...]:
+    """The voicing of each of a phrase's chords, one led from the other; the first stands around the centre."""
+    voicings: list[tuple[int, ...]] = []
+    before: Chord | None = None
+    for chord in chords:
+        voicings.append(voice(chord, voicings[-1] if voicings else None, centre, before))
+        before = chord
+    return tuple(voicings)
