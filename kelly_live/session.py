@@ -21,6 +21,7 @@ from typing import Protocol
 from kelly_live.domain import AudioWindow, Lead, MusicParameters
 from kelly_live.errors import MidiError
 from kelly_live.midi.client import OfflineScheduler
+from kelly_live.midi.expression import EmotionControls
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.music.conductor import Conductor, ConductorStatus
 from kelly_live.protocols import (
@@ -107,7 +108,8 @@ def keep_latest(block: AudioWindow, max_seconds: float) -> tuple[AudioWindow, fl
 class LiveSession:
     """Runs until `stop` is called, the source ends, or a part fails (its error is raised by `run`).
 
-    The band joins the `leaders`, the earlier ones before the later, and the `follower` (who hears the input) last."""
+    The band joins the `leaders`, the earlier ones before the later, and the `follower` (who hears the input) last. What
+    is felt goes out as `controls` too. The port that sends earliest does so `early_seconds` before a note's time."""
 
     def __init__(
         self,
@@ -121,6 +123,8 @@ class LiveSession:
         journal: Journal | None = None,
         follower: Follower | None = None,
         leaders: Sequence[Leader] = (),
+        controls: EmotionControls | None = None,
+        early_seconds: float = 0.0,
     ) -> None:
         self._source = source
         self._analyzer = analyzer
@@ -131,6 +135,8 @@ class LiveSession:
         self._journal = journal or NoJournal()
         self._follower = follower
         self._leaders = (*leaders, follower) if follower is not None else tuple(leaders)
+        self._controls = controls
+        self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
         self._dropped_seconds = 0.0
         self._panic = threading.Event()
         self._stopping = threading.Event()
@@ -206,7 +212,7 @@ class LiveSession:
                 self._journal.felt(reading)
 
     def _play(self) -> None:
-        origin = self._clock.now() + LEAD_IN_SECONDS
+        origin = self._clock.now() + self._lead_in_seconds
         opening = self._reading.parameters
         self._conductor.start(origin, opening)
         self._journal.started(self._clock.now(), origin, opening)
@@ -224,9 +230,12 @@ class LiveSession:
                 self._panic.clear()
                 self._conductor.panic(now)
                 self._journal.panicked(now)
-            parameters = self._reading.parameters
+            reading = self._reading
+            parameters = reading.parameters
             lead = joint_lead(now, self._leaders)
             self._conductor.advance(now, parameters, lead)
+            if self._controls is not None and (changes := self._controls.step(now, reading.state)):
+                self._sink.control(changes)
             self._journal.advanced(now, parameters, lead, self._conductor)
             self._raise_if_scheduler_failed()
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
@@ -258,6 +267,7 @@ def accompany(
     on_progress: Callable[[float], None] | None = None,
     journal: Journal | None = None,
     follower: Follower | None = None,
+    controls: EmotionControls | None = None,
 ) -> Performance:
     """Play along with a finite source and bring it to a close; time is the position in the source, from 0. With a
     `follower` the band joins what it hears.
@@ -282,6 +292,8 @@ def accompany(
             conductor.advance(position, readings[-1].parameters, lead)
             journal.advanced(position, readings[-1].parameters, lead, conductor)
             scheduler.advance(position)
+            if controls is not None:
+                scheduler.control(controls.step(position, readings[-1].state))
             if on_progress is not None:
                 on_progress(position)
     finally:
@@ -297,6 +309,7 @@ def compose(
     conductor: Conductor,
     scheduler: OfflineScheduler,
     reading_at: Callable[[float], Reading] | None = None,
+    controls: EmotionControls | None = None,
 ) -> Performance:
     """Play through the conductor's `length_bars`, no audio: one emotion, or what `reading_at` says at each bar.
 
@@ -311,6 +324,10 @@ def compose(
         return readings[-1].parameters
 
     end_beat = conductor.play_through(reading.parameters, at_beat)
+    if controls is not None:
+        for felt in (one.state for one in readings):
+            scheduler.advance(felt.time)
+            scheduler.control(controls.step(felt.time, felt))
     return _close(readings, conductor, scheduler, end_beat=end_beat)
 
 
