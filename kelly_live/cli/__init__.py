@@ -22,6 +22,7 @@ COMMANDS = {
     "devices": "audio inputs and MIDI outputs, and which would be chosen",
     "render": "accompany a recording, faster than real time: IN.wav -> OUT.mid",
     "compose": "music for an emotion that you name; no audio",
+    "replay": "play a recording's log again: the same MIDI to the byte",
     "analyze": "the emotion in audio files, as text or JSON lines",
     "bench": "how late, how fast: measured on this machine",
     "train": "train the nets from labelled data",

@@ -12,6 +12,7 @@ import click
 
 from kelly_live.cli.hosting import HostWish, host
 from kelly_live.cli.options import CultureWish, common, culture, follow, profile, steering, tuning
+from kelly_live.cli.taking import TakeWish, taking
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @host(live=True)
 @tuning
 @follow
+@taking
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
 @profile
@@ -41,6 +43,7 @@ def command(
     host: HostWish,
     tuning: Tuning,
     follow: tuple[str, ...],
+    take: TakeWish,
     freeze: bool,
     seed: int | None,
     profile: Profile | None,
@@ -66,12 +69,18 @@ def command(
     heard = resolve_input(audio_in)  # the cheap parts first: a wrong name is told before the nets are loaded
     players = host.host(live=True)
     sink = host.sink(players, midi_out, send_clock=clock == "send")
+    out = take.before(sink)
+    recorder = None
     try:
         ports = sink.open()
         steering = replace(steering, freeze=freeze)
         analyzer, opening = make_analyzer(device, steering, culture, profile)
-        conductor = make_conductor(sink, seed=seed, host=players)
+        conductor = make_conductor(out, seed=seed, host=players)
         sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
+        recorder = take.begin(
+            out, conductor, now,
+            seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile,
+        )  # fmt: skip
         session = LiveSession(
             source=PortAudioSource(audio_in, now),
             analyzer=analyzer,
@@ -79,6 +88,7 @@ def command(
             sink=sink,
             clock=now,
             opening=opening,
+            journal=recorder,
             follower=make_follower(follow),
         )
 
@@ -89,16 +99,27 @@ def command(
         virtual = " (a virtual port: connect your synth or DAW to it)"
         into = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
         click.echo(f"listening to {heard.name!r}, playing into {into}, seed {seed}; Ctrl-C stops")
+        if recorder is not None:
+            click.echo(f"recording: {recorder.paths.midi or recorder.paths.log}")
         with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
             if keyboard.live:
                 view.say(HELP)
 
-            hand = Hand(steering, Reach(analyzer.steer, preset=players.turn, help=lambda: HELP, quit=session.stop))
+            def on_reaction(word: str, snapshot: Snapshot) -> str:
+                return f"{word}: kept in the log" if recorder else f"{word}: nobody keeps it; --record does"
+
+            reach = Reach(
+                analyzer.steer, panic=session.panic, preset=players.turn, reaction=on_reaction, help=lambda: HELP,
+                quit=session.stop, log=recorder.acted if recorder else None,
+            )  # fmt: skip
+            hand = Hand(steering, reach)
 
             def on_status(snapshot: Snapshot) -> None:
                 for key in keyboard.poll():
                     if (action := action_of(key)) and (told := hand.apply(action, snapshot, "key")):
                         view.say(told)
+                if recorder is not None:
+                    recorder.noticed(snapshot)
                 silent = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
                 joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
                 remarks = [
@@ -106,6 +127,7 @@ def command(
                     *described(hand.steering, snapshot.conductor.bars),
                     *silent,
                     *sink.failures.values(),
+                    *([recorder.problem] if recorder and recorder.problem else []),
                 ]
                 view.show(
                     LiveStatus(
@@ -131,6 +153,8 @@ def command(
     finally:
         sink.stop()
         players.band.dismiss()
+        for line in recorder.close() if recorder is not None else ():
+            click.echo(line)
     click.echo(
         f"stopped: {last.scheduler.sent} events sent, {last.scheduler.late} late, {last.scheduler.dropped} notes "
         f"dropped; {last.dropped_windows} windows and {last.audio.dropped_seconds:.1f} s of input dropped"

@@ -21,6 +21,7 @@ from kelly_live.cli.options import (
     steering,
     tuning,
 )
+from kelly_live.cli.taking import NOTHING_KEPT, TakeWish, logging
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.protocols import Steering
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @host()
 @tuning
 @follow
+@logging
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @seed
 @profile
@@ -52,6 +54,7 @@ def command(
     host: HostWish,
     tuning: Tuning,
     follow: tuple[str, ...],
+    take: TakeWish,
     freeze: bool,
     seed: int,
     profile: Profile | None,
@@ -71,6 +74,7 @@ def command(
             host=host,
             tuning=tuning,
             follow=follow,
+            take=take,
             freeze=freeze,
             seed=seed,
             profile=profile,
@@ -90,6 +94,7 @@ def render(
     host: HostWish = EVERYDAY,
     tuning: Tuning = DEFAULT_TUNING,
     follow: tuple[str, ...] = (),
+    take: TakeWish = NOTHING_KEPT,
     freeze: bool,
     seed: int,
     profile: Profile | None = None,
@@ -111,14 +116,19 @@ def render(
     source.start()  # a file that cannot be read is told before the nets are loaded
     analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze), culture, profile)
     scheduler = OfflineScheduler()
-    conductor = make_conductor(scheduler, seed=seed, host=players)
+    title = f"Kelly Live: {recording.stem}"
+    out = take.before(scheduler)
+    conductor = make_conductor(out, seed=seed, host=players)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
     follower = make_follower(follow)
+    recorder = take.begin(
+        out, conductor, ManualClock(),
+        seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile, live=False, title=title,
+    )  # fmt: skip
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0, "listening and playing") as bar:
-        performance = accompany(source, analyzer, conductor, scheduler, opening, bar.update, follower=follower)
+        performance = accompany(source, analyzer, conductor, scheduler, opening, bar.update, recorder, follower)
     took = time.monotonic() - began
-    title = f"Kelly Live: {recording.stem}"
     write_performance(performance, conductor, title=title, midi=midi, wav=wav, plot=plot)
     heard = performance.readings[-1].state.time
     lines = [f"{performance.end_seconds:.1f} s of music, made at {heard / max(took, 1e-9):.0f} x real time"]
@@ -127,4 +137,5 @@ def render(
     if source.replaced:
         lines.append(f"note: {recording}: {source.replaced} samples that were not numbers were taken as silence")
     lines += [f"wrote {path}" for path in (midi, wav, plot) if path is not None]
+    lines += recorder.close() if recorder is not None else []
     return "\n".join(lines)

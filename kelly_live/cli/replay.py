@@ -1,0 +1,56 @@
+"""`kelly-live replay LOG`: a session again from its log, as the same MIDI to the byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE
+
+
+@click.command()
+@click.argument("log", type=INPUT_FILE)
+@click.option("--midi", type=OUTPUT_FILE, help="The MIDI file to write [default: none; only compare].")
+@click.option("--wav", type=OUTPUT_FILE, help="A WAV of it, with the built-in synthesiser.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(log: Path, midi: Path | None, wav: Path | None, debug: bool) -> None:
+    """Play a LOG of --record or --log again: the same MIDI to the byte, also after a crash, up to its last second.
+
+    The notes are compared with the log's checksums; if they differ (another version, another plug-in) it says from
+    where on, writes what this version plays, and exits 1.
+    """
+    from kelly_live import __version__
+    from kelly_live.atomic import write_atomically
+    from kelly_live.cli.parts import check_outputs
+    from kelly_live.cli.taking import seated
+    from kelly_live.errors import ConfigError
+    from kelly_live.recording.log import Reader
+    from kelly_live.recording.replay import replay
+
+    check_outputs([midi, wav])
+    reader = Reader(log)
+    header = reader.header
+    again = replay(reader, seated)
+    torn = "; the log breaks off there" if again.torn else ""
+    click.echo(
+        f"seed {header.seed}, preset {header.preset}, made {header.made} by version {header.version}: "
+        f"{again.notes} notes in {again.seconds:.1f} s{torn}"
+    )
+    if midi is not None:
+        write_atomically(midi, again.midi)
+        click.echo(f"wrote {midi}")
+    if wav is not None:
+        from kelly_live.audio.synth import SAMPLE_RATE, render, write_wav
+        from kelly_live.midi.files import notes_from_messages
+
+        programs = {part.channel: part.program for part in header.parts if part.port == ""}
+        write_wav(wav, render(notes_from_messages(again.tape.messages(), programs), programs), SAMPLE_RATE)
+        click.echo(f"wrote {wav}")
+    if again.differs_at is not None:
+        other = f" (made by version {header.version}, this is {__version__})" if header.version != __version__ else ""
+        raise ConfigError(
+            f"{log} line {again.differs_at}: from here on at the latest the notes are not the recorded ones{other}; "
+            "replay with the version, plug-ins and presets that played it"
+        )
+    click.echo(f"compared {again.checked} of {again.notes} notes: the same")

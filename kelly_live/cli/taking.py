@@ -1,0 +1,139 @@
+"""The options that keep a session (`--record`, `--log`), what becomes of them, and the players of a log."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from kelly_live.cli.options import OUTPUT_FILE, CultureWish
+from kelly_live.midi.tuning import Tuning
+
+if TYPE_CHECKING:
+    from kelly_live.cli.hosting import HostWish
+    from kelly_live.generators.host import Host
+    from kelly_live.music.band import Seat
+    from kelly_live.music.conductor import Conductor
+    from kelly_live.profiles.profile import Profile
+    from kelly_live.protocols import NoteSink
+    from kelly_live.recording.log import Header, Part
+    from kelly_live.recording.recorder import Recorder
+    from kelly_live.timebase import Clock
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class TakeWish:
+    """Where a session is to be kept, as typed; neither: nowhere."""
+
+    midi: Path | None = None
+    log: Path | None = None
+
+    def before(self, sink: NoteSink) -> NoteSink:
+        """What the conductor is to play into: the sink, or a tee before it. Raises OutputError where nothing could be
+        written."""
+        if self.midi is None and self.log is None:
+            return sink
+        from kelly_live.cli.parts import check_outputs
+        from kelly_live.recording.recorder import Tee
+
+        check_outputs([self.midi, self.log])
+        return Tee(sink)
+
+    def begin(
+        self,
+        sink: NoteSink,
+        conductor: Conductor,
+        clock: Clock,
+        *,
+        seed: int,
+        host: HostWish,
+        players: Host,
+        tuning: Tuning,
+        culture: CultureWish | None = None,
+        profile: Profile | None = None,
+        live: bool = True,
+        title: str = "Kelly Live",
+    ) -> Recorder | None:
+        """The recorder behind what `before` made, running; None if nothing is to be kept. Raises OutputError."""
+        from kelly_live.recording.recorder import Recorder, Tee, new_paths, parts_of
+
+        if not isinstance(sink, Tee):
+            return None
+        from datetime import UTC, datetime
+
+        from kelly_live import __version__
+        from kelly_live.music.theory import NOTE_NAMES
+        from kelly_live.recording.log import Header
+
+        typed = click.get_current_context().params.items()
+        header = Header(
+            version=__version__,
+            made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            seed=seed,
+            tonic=NOTE_NAMES.index(conductor.status().tonic),
+            preset=players.name,
+            parts=parts_of(conductor),
+            extra=host.extra,
+            settings=host.settings,
+            tuning=replace(tuning, programs=()),
+            live=live,
+            title=title,
+            culture=None if culture is None else culture.name,
+            culture_strength=None if culture is None else culture.strength,
+            profile=None if profile is None else profile.name,
+            options=tuple((name, str(value)) for name, value in typed if value not in (None, False, ())),
+        )
+        return Recorder(new_paths(self.midi, self.log), header, sink, clock, lambda: players.name)
+
+
+NOTHING_KEPT = TakeWish()
+_LOG = click.option(
+    "--log",
+    type=OUTPUT_FILE,
+    metavar="FILE.jsonl",
+    help="Keep a log of what happened; `kelly-live replay` plays it again.",
+)
+
+
+def logging(function: F) -> F:
+    """--log, as a `take: TakeWish` argument."""
+
+    @_LOG
+    @functools.wraps(function)
+    def wrapped(*args: Any, log: Path | None, **kwargs: Any) -> Any:
+        return function(*args, take=TakeWish(None, log), **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def taking(function: F) -> F:
+    """--record and --log, gathered into one `take: TakeWish` argument."""
+
+    @click.option(
+        "--record",
+        type=OUTPUT_FILE,
+        metavar="FILE.mid",
+        help="Keep what is played: a MIDI file, and beside it a log (FILE.jsonl). No earlier take is overwritten.",
+    )
+    @_LOG
+    @functools.wraps(function)
+    def wrapped(*args: Any, record: Path | None, log: Path | None, **kwargs: Any) -> Any:
+        return function(*args, take=TakeWish(record, log), **kwargs)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def seated(header: Header, preset: str, parts: tuple[Part, ...]) -> list[Seat]:
+    """The players of a host preset as a log seats them: all in this thread, and nobody is timed. Raises ConfigError."""
+    from kelly_live.generators.host import Setting, load_preset, seat, with_extra
+
+    settings = [Setting.read(typed) for typed in header.settings]
+    seats = seat(with_extra(load_preset(preset), header.extra), settings, one_port=not header.live).seats
+    told = {part.part: part.sent_program for part in parts}
+    return [replace(one, sent_program=told[one.part]) for one in seats if one.part in told]
