@@ -16,12 +16,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
-from kelly_live.domain import AudioWindow, Lead, MusicParameters
+from kelly_live.domain import AudioWindow, EmotionState, Lead, MusicParameters
 from kelly_live.errors import MidiError
 from kelly_live.midi.client import OfflineScheduler
-from kelly_live.midi.expression import EmotionControls
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.music.conductor import Conductor, ConductorStatus
 from kelly_live.protocols import (
@@ -51,6 +50,10 @@ class Snapshot:
     audio: AudioHealth
     scheduler: SchedulerHealth
     dropped_windows: int
+
+
+# What is felt at a time (s), told to whoever makes controllers of it. Thread: the conductor's.
+Expression: TypeAlias = Callable[[float, EmotionState], None]
 
 
 class Journal(Protocol):
@@ -123,7 +126,7 @@ class LiveSession:
         journal: Journal | None = None,
         follower: Follower | None = None,
         leaders: Sequence[Leader] = (),
-        controls: EmotionControls | None = None,
+        controls: Expression | None = None,
         early_seconds: float = 0.0,
     ) -> None:
         self._source = source
@@ -234,8 +237,8 @@ class LiveSession:
             parameters = reading.parameters
             lead = joint_lead(now, self._leaders)
             self._conductor.advance(now, parameters, lead)
-            if self._controls is not None and (changes := self._controls.step(now, reading.state)):
-                self._sink.control(changes)
+            if self._controls is not None:
+                self._controls(now, reading.state)
             self._journal.advanced(now, parameters, lead, self._conductor)
             self._raise_if_scheduler_failed()
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
@@ -267,7 +270,7 @@ def accompany(
     on_progress: Callable[[float], None] | None = None,
     journal: Journal | None = None,
     follower: Follower | None = None,
-    controls: EmotionControls | None = None,
+    controls: Expression | None = None,
 ) -> Performance:
     """Play along with a finite source and bring it to a close; time is the position in the source, from 0. With a
     `follower` the band joins what it hears.
@@ -293,7 +296,7 @@ def accompany(
             journal.advanced(position, readings[-1].parameters, lead, conductor)
             scheduler.advance(position)
             if controls is not None:
-                scheduler.control(controls.step(position, readings[-1].state))
+                controls(position, readings[-1].state)
             if on_progress is not None:
                 on_progress(position)
     finally:
@@ -309,7 +312,7 @@ def compose(
     conductor: Conductor,
     scheduler: OfflineScheduler,
     reading_at: Callable[[float], Reading] | None = None,
-    controls: EmotionControls | None = None,
+    controls: Expression | None = None,
 ) -> Performance:
     """Play through the conductor's `length_bars`, no audio: one emotion, or what `reading_at` says at each bar.
 
@@ -327,7 +330,7 @@ def compose(
     if controls is not None:
         for felt in (one.state for one in readings):
             scheduler.advance(felt.time)
-            scheduler.control(controls.step(felt.time, felt))
+            controls(felt.time, felt)
     return _close(readings, conductor, scheduler, end_beat=end_beat)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from kelly_live.domain import EMOTIONS, ControlChange, EmotionState
 from kelly_live.errors import ConfigError
+from kelly_live.protocols import NoteSink
 
 AXES = ("valence", "arousal", "dominance")
 QUANTITIES = (*AXES, "confidence", *EMOTIONS)
@@ -53,6 +55,15 @@ class EmotionControls:
         self._values: dict[str, float] = {}
         self._sent: dict[str, int] = {}
         self._seconds = -math.inf
+
+    def send_to(self, sink: NoteSink) -> Callable[[float, EmotionState], None]:
+        """`step`, and the changes handed to `sink`."""
+
+        def tell(now: float, state: EmotionState) -> None:
+            if changes := self.step(now, state):
+                sink.control(changes)
+
+        return tell
 
     def step(self, now: float, state: EmotionState) -> list[ControlChange]:
         """What has changed, to be sent at `now` (s); nothing if it was asked under 50 ms ago."""
