@@ -20,6 +20,7 @@ EMOTIONS = (
 )  # fmt: skip
 MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
+LONGEST_BAR = 16  # beats; a longer one would let a feeling into the mode only every minute or two
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
 ORNAMENTS = ("grace", "mordent", "trill", "turn", "tremolo")
 
@@ -199,6 +200,10 @@ class Metre:
                 f"an onset profile of {self.name} must be 1 to 256 chances from 0 to 1",
             )
         _require(self.measures > 0, f"{self.name} lasts {self.beats:g} beats; 1, 2 or 4 of it must make whole beats")
+        _require(
+            self.bars > 0,
+            f"{self.name} lasts {self.beats:g} beats; it must be 1, 2 or 4 bars of at most {LONGEST_BAR} whole beats",
+        )
 
     @property
     def beats(self) -> float:
@@ -214,9 +219,15 @@ class Metre:
         return 0
 
     @property
+    def bars(self) -> int:
+        """How many of the conductor's bars a measure lies over, if it lasts over LONGEST_BAR beats (0: none fit)."""
+        whole = round(self.measures * self.beats)
+        return next((bars for bars in (1, 2, 4) if whole % bars == 0 and whole // bars <= LONGEST_BAR), 0)
+
+    @property
     def bar_beats(self) -> int:
         """Beats of a bar as the conductor counts it."""
-        return round(self.measures * self.beats)
+        return round(self.measures * self.beats) // max(1, self.bars)
 
     @property
     def compound(self) -> bool:
@@ -230,7 +241,8 @@ class Idiom:
 
     `degree_weights` one a degree of `scale`; `intervals` (signed cents, share); `metres` to choose one from;
     `density` melody notes a beat; `ornaments` the chance of each of ORNAMENTS a note; `swing_ratio` long to short half
-    beat; `texture` one of TEXTURES, of which only "chordal" (and None) has chords.
+    beat; `texture` one of TEXTURES, of which only "chordal" (and None) has chords. `strength` in (0, 1]: so many of the
+    phrases are in its scale, the others in the feeling's own mode, and its register counts so much.
     """
 
     name: str
@@ -243,8 +255,10 @@ class Idiom:
     swing_ratio: float = 1.0
     texture: str | None = None
     register: Register | None = None
+    strength: float = 1.0
 
     def __post_init__(self) -> None:
+        _require_range(f"strength of {self.name}", self.strength, 0.0, 1.0)
         if self.degree_weights:
             size = 0 if self.scale is None else len(self.scale.degrees_cents)
             _require_weights(f"degree of {self.name}", self.degree_weights, size)

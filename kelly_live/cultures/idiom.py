@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from itertools import accumulate
@@ -10,12 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
-from kelly_live.domain import ORNAMENTS, Idiom, Metre, Register, Scale
+from kelly_live.domain import LONGEST_BAR, ORNAMENTS, Idiom, Metre, Register, Scale
 from kelly_live.measures import modal_profiles
 
 Floats = npt.NDArray[np.float64]
 
-MAX_BAR_BEATS = 16  # longer cycles would let a feeling into the mode only every minute or two
+WHOLE = 0.5  # what cannot be had by halves, metre and texture, is there from this strength on
+_USUAL_DENSITY = 0.8  # notes a beat and ...
+_SMALL_CENTS, _REPEAT = 260.0, 0.35  # ... the habit of small steps that players have of their own (music/idiom.py)
 FIT = 12.0  # how much a mode's fit with the feeling outweighs how common it is: share × e^(FIT × correlation)
 _UNSTATED_SHARE = 0.5  # of the rarest stated one, for a mode that nobody counted
 # The kinds that corpora name, as the players' ORNAMENTS.
@@ -98,21 +101,46 @@ def _idiom(preset: CulturePreset, mode: Mode | None, strength: float) -> Idiom |
     of: CulturePreset | Mode = preset if mode is None or mode.scale_cents is None else mode
     cents, weights, steps = of.scale_cents, of.degree_weights, of.intervals or preset.intervals
     name = preset.name if mode is None else f"{preset.name}:{mode.name}"
-    scale = None if cents is None else Scale(name, cents.value)
+    scale = None if cents is None else Scale(name, tuned(cents.value, strength))
     idiom = Idiom(
         name=name,
         scale=scale,
         degree_weights=() if cents is None or weights is None else _towards_even(weights.value, strength),
-        intervals=() if steps is None or scale is None else tuple((float(c), s) for c, s in steps.value),
-        metres=metres_of(preset),
-        density=None if preset.density is None else max(0.01, preset.density.value),
+        intervals=() if steps is None or scale is None else _towards_small_steps(steps.value, strength),
+        metres=metres_of(preset) if strength >= WHOLE else (),
+        density=None if preset.density is None else _towards_usual(preset.density.value, strength),
         ornaments=tuple(strength * rate for rate in _ornaments(preset.ornaments)),
         swing_ratio=1.0 if preset.swing_ratio is None else 1.0 + strength * (preset.swing_ratio.value - 1.0),
-        texture=None if preset.texture is None else preset.texture.value,
+        texture=None if preset.texture is None or strength < WHOLE else preset.texture.value,
         register=None if preset.register is None else Register(*preset.register.value),
+        strength=strength,
     )
-    silent = Idiom(name=name, texture="chordal")
-    return None if idiom in (silent, Idiom(name=name)) else idiom
+    silent = Idiom(name=name, texture="chordal", strength=strength)
+    return None if idiom in (silent, Idiom(name=name, strength=strength)) else idiom
+
+
+def tuned(cents: tuple[float, ...], strength: float) -> tuple[float, ...]:
+    """Degrees between their nearest 12-TET neighbours (strength 0) and their own tuning (1)."""
+    return tuple(
+        c if strength >= 1.0 else near + strength * (c - near) for c in cents for near in (100.0 * round(c / 100.0),)
+    )
+
+
+def _towards_usual(density: float, strength: float) -> float:
+    return float(max(0.01, density**strength * _USUAL_DENSITY ** (1.0 - strength)))
+
+
+def _towards_small_steps(steps: Shares, strength: float) -> tuple[tuple[float, float], ...]:
+    """The tradition's shares of its steps, mixed with those that players have of their own."""
+    sizes = [float(cents) for cents, _ in steps]
+    if strength >= 1.0:
+        return tuple((size, share) for size, (_, share) in zip(sizes, steps, strict=True))
+    usual = [math.exp(-abs(size) / _SMALL_CENTS) * (_REPEAT if size == 0.0 else 1.0) for size in sizes]
+    total = sum(usual)
+    return tuple(
+        (size, strength * share + (1.0 - strength) * own / total)
+        for size, (_, share), own in zip(sizes, steps, usual, strict=True)
+    )
 
 
 def _towards_even(weights: tuple[float, ...], strength: float) -> tuple[float, ...]:
@@ -177,7 +205,11 @@ def _shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int
         return None
     beats = sum(groups) * unit
     counts = [count for count in (1, 2, 4) if abs(count * beats - round(count * beats)) < 1e-6]
-    return (unit, groups) if counts and counts[0] * beats <= MAX_BAR_BEATS else None
+    if not counts:
+        return None
+    whole = round(counts[0] * beats)
+    fits = any(whole % bars == 0 and whole // bars <= LONGEST_BAR for bars in (1, 2, 4))
+    return (unit, groups) if fits else None
 
 
 def _kind(place: float, unit: float, groups: tuple[int, ...]) -> str:

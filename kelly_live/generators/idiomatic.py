@@ -117,7 +117,7 @@ def drums(parameters: MusicParameters, context: MusicContext, bar: int, player: 
         return
     for name in playing:
         assert metre is not None
-        chances = bar_profile(metre, name)
+        chances = bar_profile(metre, name, bar)
         rng = dice(context.seed, "hand", name, context.phrase.theme, context.phrase.place.letter, bar % 2)
         for cell, chance in enumerate(chances):
             if rng.random() < chance * min(1.0, 0.5 + 0.5 * parameters.density):
@@ -129,9 +129,9 @@ def drums(parameters: MusicParameters, context: MusicContext, bar: int, player: 
         if parameters.density >= _MARKED:
             yield _stroke(parameters, context, player, LOW_DRUM, start, 0.8)
         return
-    groups = group_starts(metre, per_bar)
+    groups = group_starts(metre, per_bar, bar)
     for position in groups:
-        low = position % metre.beats == 0.0
+        low = (bar % metre.bars * per_bar + position) % metre.beats == 0.0
         drum, weight = (LOW_DRUM, 1.0) if low else (HIGH_DRUM, 0.85)
         yield _stroke(parameters, context, player, drum, start + position, weight)
     if parameters.density > 0.8:  # a lively hand fills in between
@@ -164,7 +164,7 @@ def _second(parameters: MusicParameters, context: MusicContext, bar: int, player
     idiom = _idiom(parameters)
     key = melody_key(idiom, context)
     metre = metre_in(idiom, context)
-    groups = group_starts(metre, context.beats_per_bar)
+    groups = group_starts(metre, context.beats_per_bar, bar)
     down = key.size if register_of(parameters).centre > 62.0 else 0
     kept: list[Placed] = []
     for note in line(parameters, context, bar):
@@ -196,7 +196,7 @@ def _bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list
     notes = line(parameters, context, bar)
     metre = metre_in(parameters.idiom, context)
     bones: list[Placed] = []
-    for start in group_starts(metre, context.beats_per_bar):
+    for start in group_starts(metre, context.beats_per_bar, bar):
         note = next((n for n in notes if abs(n.position - start) < 1e-6), None)
         if note is not None and (not bones or note.position - bones[-1].position >= 1.5):
             bones.append(note)
@@ -268,7 +268,7 @@ def _touch(
 ) -> int:
     """A velocity from the metre's own accents, the phrase's arc and the note's own chance."""
     metre = metre_in(parameters.idiom, context)
-    height = accent(metre, beat % context.beats_per_bar, context.beats_per_bar)
+    height = accent(metre, beat, context.beats_per_bar)
     arc = phrase_arc(context.phrase_fraction(beat))
     strength = weight * (0.15 + 0.6 * height + 0.25 * arc)
     return velocity(parameters.dynamics, accent=strength, stray=stray(context.seed, part, beat, voice))

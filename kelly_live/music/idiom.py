@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from typing import Any, NamedTuple
@@ -69,22 +69,37 @@ def metre_in(idiom: Idiom | None, context: MusicContext) -> Metre | None:
     return metre if metre is not None and metre.bar_beats == context.beats_per_bar else None
 
 
-def group_starts(metre: Metre | None, beats_per_bar: int) -> tuple[float, ...]:
+def in_phrase(parameters: MusicParameters, seed: int, index: int) -> MusicParameters:
+    """What phrase `index` is told: at less than full strength only so many phrases, evenly spread, are in the
+    tradition's scale; the others are in the feeling's own mode, with what else the tradition has."""
+    idiom = parameters.idiom
+    if idiom is None or idiom.scale is None or idiom.strength >= 1.0:
+        return parameters
+    begun = dice(seed, "phrases in the scale").random()
+    if math.floor((index + 1) * idiom.strength + begun) > math.floor(index * idiom.strength + begun):
+        return parameters
+    return replace(parameters, scale=None, idiom=replace(idiom, scale=None, degree_weights=(), intervals=()))
+
+
+def group_starts(metre: Metre | None, beats_per_bar: int, bar: int = 0) -> tuple[float, ...]:
     """Where the groups of each measure of a bar begin, beats from its start; every beat where there is no metre."""
     if metre is None:
         return tuple(float(beat) for beat in range(beats_per_bar))
     units = list(accumulate((0, *metre.groups[:-1])))
-    return tuple(n * metre.beats + unit * metre.unit_beats for n in range(metre.measures) for unit in units)
+    starts = [n * metre.beats + unit * metre.unit_beats for n in range(metre.measures) for unit in units]
+    first = bar % metre.bars * beats_per_bar
+    return tuple(start - first for start in starts if first - 1e-6 <= start < first + beats_per_bar - 1e-6)
 
 
-def accent(metre: Metre | None, position: float, beats_per_bar: int) -> float:
-    """Metrical weight 0-1 of a place in the bar: the downbeat, the groups, the units, and what lies between."""
+def accent(metre: Metre | None, beat: float, beats_per_bar: int) -> float:
+    """Metrical weight 0-1 of a beat of the session: the downbeat, the groups, the units, and what lies between."""
+    position = beat % beats_per_bar
     if metre is None:
         return beat_strength(position, beats_per_bar)
-    place = position % metre.beats
+    place = beat % (metre.bars * beats_per_bar) % metre.beats
     if min(place, metre.beats - place) < 1e-6:
         return 1.0
-    if any(abs(place - start) < 1e-6 for start in group_starts(metre, beats_per_bar)):
+    if any(abs(position - start) < 1e-6 for start in group_starts(metre, beats_per_bar, int(beat // beats_per_bar))):
         return 0.85
     unit = place / metre.unit_beats
     return 0.6 if abs(unit - round(unit)) < 1e-6 else 0.4
@@ -108,10 +123,14 @@ def melody_key(idiom: Idiom, context: MusicContext) -> Key:
 
 
 def register_of(parameters: MusicParameters) -> Register:
-    """Half-way between the feeling's register and the tradition's, in whole semitones, wide enough for the scale."""
+    """Half-way between the feeling's register and the tradition's (less far at less strength), in whole semitones, wide
+    enough for the scale."""
     own, idiom = parameters.register, parameters.idiom
     other = own if idiom is None or idiom.register is None else idiom.register
-    low, centre, high = (round((getattr(own, end) + getattr(other, end)) / 2.0) for end in ("low", "centre", "high"))
+    share = 0.5 if idiom is None else 0.5 * idiom.strength
+    low, centre, high = (
+        round((1.0 - share) * getattr(own, end) + share * getattr(other, end)) for end in ("low", "centre", "high")
+    )
     missing = max(0.0, _NARROWEST - (high - low)) / 2.0
     low, high = max(0, math.floor(low - missing)), min(127, math.ceil(high + missing))
     return Register(low, min(high, max(low, centre)), high)
@@ -130,10 +149,16 @@ def swung(beat: float, ratio: float) -> float:
 # ---------------------------------------------------------------- where notes fall
 
 
-def bar_profile(metre: Metre, part: str | None = None) -> tuple[float, ...]:
-    """The chance of an onset at evenly spaced places of the conductor's bar."""
+def bar_profile(metre: Metre, part: str | None = None, bar: int = 0) -> tuple[float, ...]:
+    """The chance of an onset at evenly spaced places of the conductor's bar, which may be a part of a long measure."""
     found = next((profile for name, profile in metre.parts if name == part), None) if part else metre.profile
-    return (found or metre.profile) * metre.measures
+    profile, bars = found or metre.profile, metre.bars
+    if bars == 1:
+        return profile * metre.measures
+    if len(profile) % bars:  # a measure in so few places that bars would cut them
+        profile = tuple(chance for chance in profile for _ in range(bars))
+    each = len(profile) // bars
+    return profile[bar % bars * each :][:each]
 
 
 @lru_cache(maxsize=512)
@@ -152,21 +177,21 @@ def places(parameters: MusicParameters, context: MusicContext, bar: int) -> tupl
         ranks = ranked_places(context.rhythm, per_bar, dice(context.seed, *name), freedom=0.4)
         found = sorted(ranks[: max(1, wanted(count, in_phrase))])
     else:
-        chances = bar_profile(metre)
+        chances = bar_profile(metre, bar=bar)
         grain = per_bar / len(chances)
         rng = dice(context.seed, *name)
         thrown = _raised(chances, sum(chances) * felt)
         found = [cell * grain for cell, chance in enumerate(thrown) if rng.random() < chance]
     if last:
-        rest = _rest(metre, per_bar, closed=context.phrase.place.closed)
+        rest = _rest(metre, per_bar, bar, closed=context.phrase.place.closed)
         found = sorted({place for place in found if place < rest} | {rest})
     return tuple(found or (0.0,))
 
 
-def _rest(metre: Metre | None, per_bar: int, *, closed: bool) -> float:
+def _rest(metre: Metre | None, per_bar: int, bar: int, *, closed: bool) -> float:
     """Where a phrase comes to rest in its last bar: an answer on a strong place past its middle, a question on the last
     one."""
-    starts = [start for start in group_starts(metre, per_bar) if start >= per_bar / 2.0]
+    starts = [start for start in group_starts(metre, per_bar, bar) if start >= per_bar / 2.0]
     if metre is None:
         return float(middle_beat(per_bar) or per_bar - 1)
     if not starts:  # a measure of one group
@@ -220,8 +245,11 @@ class Course(NamedTuple):
 def course_of(idiom: Idiom, context: MusicContext) -> Course:
     """The course of an idiom's phrases in the session's bar."""
     metre, per_bar = metre_in(idiom, context), context.beats_per_bar
-    count = (idiom.density or _USUAL_DENSITY) * per_bar if metre is None else sum(bar_profile(metre))
-    answer, question = (_rest(metre, per_bar, closed=closed) / per_bar for closed in (True, False))
+    bars = range(BARS_PER_PHRASE)
+    count = (idiom.density or _USUAL_DENSITY) * per_bar
+    if metre is not None:
+        count = sum(sum(bar_profile(metre, bar=bar)) for bar in bars) / BARS_PER_PHRASE
+    answer, question = (_rest(metre, per_bar, bars[-1], closed=closed) / per_bar for closed in (True, False))
     return Course(max(1, round(count)), answer, question)
 
 

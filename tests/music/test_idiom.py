@@ -124,6 +124,44 @@ def test_the_metre_makes_the_conductor_s_bar() -> None:
     assert conductor.status().beats_per_bar == 9
 
 
+def test_a_long_cycle_begins_every_other_bar() -> None:
+    """28 beats in bars of 14: the low drum and the loudest stroke come once a cycle, the melody's own places too."""
+    profile = (1.0, *(0.0,) * 27, 0.5, *(0.0, 1.0) * 13, 0.0)  # half beats
+    cycle = Metre("28/4", 1.0, 1.0, (2,) * 14, profile)
+    sink = played(Idiom("usul", SLENDRO, metres=(cycle,), texture="heterophony"), bars=9, density=0.8)
+    low = [note for note in sink.part("percussion") if note.pitch == 64]
+    assert [note.onset_beats for note in low] == [0.0, 28.0, 56.0, 84.0, 112.0]
+    high = [note for note in sink.part("percussion") if note.pitch == 63]
+    assert {note.onset_beats % 14.0 for note in high} == {*map(float, range(0, 14, 2))}
+    assert np.mean([n.velocity for n in low]) > np.mean([n.velocity for n in high if n.onset_beats % 14.0 == 0.0])
+    context = moment(Idiom("usul", SLENDRO, metres=(cycle,)), index=1)
+    first, second = (idioms.places(in_idiom(Idiom("usul", SLENDRO, metres=(cycle,))), context, bar) for bar in (4, 5))
+    assert first == (0.0,)
+    assert {*range(1, 13)} <= {*second} <= {*range(14)}
+
+
+@pytest.mark.parametrize("strength", [0.25, 0.5, 0.75])
+def test_as_many_phrases_as_the_strength_says_are_in_the_scale(strength: float) -> None:
+    """Of sixteen phrases a quarter, a half, three quarters: evenly spread, not in a row."""
+    idiom = replace(HICAZ, strength=strength, texture="monophony")
+    for seed in range(4):
+        melody = played(idiom, bars=65, seed=seed, density=1.2).part("melody")
+        scale = [False] * 16
+        for note in melody:
+            if note.onset_beats < 255.9:
+                scale[int((note.onset_beats + 0.1) // 16)] |= cents_of(note) % 100.0 > 1.0
+        assert sum(scale) == 16 * strength
+        assert max(len(run) for run in "".join("x" if own else " " for own in scale).split()) <= (
+            3 if strength > 0.5 else 1
+        )
+
+
+def test_a_phrase_that_is_not_in_the_scale_is_in_the_feeling_s_mode() -> None:
+    sink = played(replace(HICAZ, strength=0.5), bars=33, density=1.5)
+    plain = [note for note in sink.part("melody") if cents_of(note) % 100.0 == 0.0]
+    assert {round(cents_of(note)) for note in plain} >= {0, 200, 400, 500, 700, 900}
+
+
 @pytest.mark.parametrize(
     ("metre", "bar"),
     [
