@@ -14,11 +14,12 @@ from kelly_live.domain import Dynamics, TimingWeights
 from kelly_live.music.dice import dice
 
 MAX_OFFSET_SECONDS = 0.035  # about as far as a melody lies behind or ahead before it sounds wrong
-SHARE = {"percussion": 0.0, "bass": 1 / 3, "chords": 0.5, "melody": 1.0}
+SHARE = {"percussion": 0.0, "bass": 1 / 3, "arpeggio": 1 / 3, "chords": 0.5, "pad": 0.5, "melody": 1.0}
 _DEFAULT_SHARE = 0.5  # parts that other people's generators bring
 JITTER_SECONDS = 0.004  # standard deviation for the melody
-_MEMORY = 0.8  # AR(1) coefficient: human timing drifts, it does not flicker
-_REACH = 16  # steps of AR(1) that still matter: 0.8 ** 16 < 3 %
+# Human timing drifts on every scale, as 1/f noise (Hennig et al. 2011, PLoS ONE 6:e26457): a sum of shocks that stay
+# for half a beat, one, two, four, ... 128 beats.
+_SCALES = 9
 _JITTER_STEPS_PER_BEAT = 2
 # No note moves further than this from its beat, so the conductor knows how early to generate.
 REACH_SECONDS = MAX_OFFSET_SECONDS + 3.0 * JITTER_SECONDS
@@ -29,18 +30,25 @@ _MEAN_ACCENT = 0.62
 
 
 @lru_cache(maxsize=8192)
-def _shock(seed: int, part: str, step: int) -> float:
-    return dice(seed, "jitter", part, step).gauss(0.0, 1.0)
+def _shock(seed: int, part: str, scale: int, stretch: int) -> float:
+    return dice(seed, "jitter", part, scale, stretch).gauss(0.0, 1.0)
+
+
+@lru_cache(maxsize=256)
+def _shift(seed: int, part: str, scale: int) -> int:
+    """Where the stretches of a scale begin, so that not all scales turn at once."""
+    return dice(seed, "jitter", part, scale).randrange(1 << scale)
 
 
 def drift(seed: int, part: str, beat: float) -> float:
-    """AR(1) noise at a beat, about unit variance, within [-3, 3]; the same for the same seed, part and half beat.
+    """1/f noise at a beat, about unit variance, within [-3, 3]; the same for the same seed, part and half beat.
 
-    Summed from its last shocks instead of carried on, so that any beat can be asked for in any order.
+    Summed from the shocks in force (Voss's algorithm) instead of carried on, so that any beat can be asked for in any
+    order.
     """
     step = math.floor(beat * _JITTER_STEPS_PER_BEAT)
-    total = sum(_MEMORY**back * _shock(seed, part, step - back) for back in range(_REACH))
-    return max(-3.0, min(3.0, total * math.sqrt(1.0 - _MEMORY**2)))
+    total = sum(_shock(seed, part, scale, (step + _shift(seed, part, scale)) >> scale) for scale in range(_SCALES))
+    return max(-3.0, min(3.0, total / math.sqrt(_SCALES)))
 
 
 def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: float) -> float:
