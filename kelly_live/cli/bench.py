@@ -7,96 +7,126 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 
 from kelly_live.cli.options import common
 
+PEERS = ("isobar",)
+RENDERED_SECONDS = 120.0  # of sound, for the real-time factor
+STARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `limit`: what was asked for, in words; "" if nothing was."""
+
+    name: str
+    value: float
+    unit: str
+    limit: str = ""
+
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(1.0, 3600.0), default=10.0, show_default=True, help="Each timing run.")
+@click.option("--seconds", type=click.FloatRange(2.0, 3600.0), default=10.0, show_default=True, help="Each timing run.")
+@click.option("--against", type=click.Choice(PEERS), help="A peer on the same grid (`pip install kelly-live[bench]`).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @common
-def command(seconds: float, as_json: bool, device: str) -> None:
-    """Deadline error of the send path (idle and with every core busy), time of a hop, render speed, start-up."""
-    results = measure(seconds, device)
+def command(seconds: float, against: str | None, as_json: bool, device: str) -> None:
+    """Deadlines (idle, beside the nets, with every core busy), each stage of a hop, control latency, start, memory."""
+    sys.setswitchinterval(0.0005)  # as in a live session
+    rows = []
+    for row in measure(seconds, device, against):
+        rows.append(row)
+        if not as_json:
+            click.echo(f"{row.name:<62} {row.value:>10g} {row.unit:<3} {row.limit}".rstrip())
     if as_json:
-        click.echo(json.dumps(results))
-        return
-    for name, value in results.items():
-        click.echo(f"{name:<44} {value}")
+        click.echo(json.dumps({"rows": [asdict(row) for row in rows]}))
 
 
-def measure(seconds: float, device: str) -> dict[str, Any]:
-    """Name of a measurement (with its unit) -> number."""
-    from kelly_live.midi.bench import measure_deadline_error
-
-    results: dict[str, Any] = {}
-    for label, load in (("idle", False), ("every core busy", True)):
-        error = measure_deadline_error(seconds, load)
-        results[f"deadline error, {label}, p50 (ms)"] = round(error.p50_seconds * 1e3, 3)
-        results[f"deadline error, {label}, p99 (ms)"] = round(error.p99_seconds * 1e3, 3)
-        results[f"deadline error, {label}, max (ms)"] = round(error.worst_seconds * 1e3, 3)
-        results[f"messages sent, {label}"] = error.messages
-        results[f"notes dropped, {label}"] = error.dropped_notes
-    results.update(_hop(device))
-    results.update(_start_up())
-    return results
-
-
-def _hop(device: str) -> dict[str, Any]:
-    """Time of one hop, stage by stage, and the real-time factor of a render, on the demo recording."""
-    from kelly_live.audio.sources import FileSource
-    from kelly_live.cli.parts import make_analyzer, make_conductor
+def measure(seconds: float, device: str, against: str | None = None) -> Iterator[Row]:
+    """Row by row, as they are measured. Raises KellyError."""
     from kelly_live.config import resource_root
-    from kelly_live.domain import AudioWindow
-    from kelly_live.midi.client import OfflineScheduler
-    from kelly_live.protocols import Reading, Steering
-    from kelly_live.session import accompany
-    from kelly_live.timebase import ManualClock
 
     recording = resource_root("presets") / "demo" / "recording.ogg"
-    began = time.perf_counter()
-    analyzer, opening = make_analyzer(device, Steering())
-    loaded = time.perf_counter() - began
-
-    hops: list[float] = []
-
-    class Timed:
-        """The analyzer, with a stopwatch on each hop."""
-
-        hop_seconds = analyzer.hop_seconds
-        steer = analyzer.steer
-
-        def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
-            start = time.perf_counter()
-            readings = analyzer.push(block, bar)
-            hops.append(time.perf_counter() - start)
-            return readings
-
-    source = FileSource(recording, ManualClock(), realtime=False, block_seconds=analyzer.hop_seconds)
-    scheduler = OfflineScheduler()
-    conductor = make_conductor(scheduler, seed=1)
-    began = time.perf_counter()
-    made = accompany(source, Timed(), conductor, scheduler, opening)
-    took = time.perf_counter() - began
-    ranked = sorted(hops)
-    return {
-        "hop, sound to parameters, median (ms)": round(statistics.median(ranked) * 1e3, 2),
-        "hop, sound to parameters, p99 (ms)": round(ranked[int(0.99 * (len(ranked) - 1))] * 1e3, 2),
-        "hops measured": len(ranked),
-        "render, real-time factor": round(made.readings[-1].state.time / took, 1),
-        "loading the nets, torch import included (s)": round(loaded, 2),
-    }
+    yield from _deadlines(seconds, against)
+    yield from _hop(recording, device)
+    yield from _control(recording, device, seconds)
+    yield from _starts(recording, device)
 
 
-def _start_up() -> dict[str, Any]:
-    """`kelly-live --help`, median of five, in a process of its own."""
+def _deadlines(seconds: float, against: str | None) -> Iterator[Row]:
+    from kelly_live.bench.deadlines import measure_punctuality
+
+    loads = {"idle": {}, "beside the nets": {"net": True}, "every core busy": {"busy": True}}
+    for load, options in loads.items():
+        measured = measure_punctuality(seconds, **options)
+        limits = ("", "<= 1", "<= 5") if load == "beside the nets" else ("", "", "")
+        yield from _quantiles(f"deadline error, {load}", measured.quantile, limits)
+        yield Row(f"MIDI clock, {load}: SD of its intervals", _ms(measured.jitter), "ms", "<= 0.3")
+        yield Row(f"MIDI clock, {load}: drift at the end", _ms(measured.drift), "ms", "within a tick, 20.8")
+        yield Row(f"note messages counted, {load}", len(measured.late), "")
+        yield Row(f"notes dropped, {load}", measured.dropped, "", "0")
+    if against == "isobar":
+        import numpy as np
+
+        from kelly_live.bench.peer_isobar import measure_isobar
+
+        for load, net in (("idle", False), ("beside the nets", True)):
+            errors = np.abs(measure_isobar(seconds, net=net))
+            yield from _quantiles(f"isobar, {load}", lambda share, e=errors: float(np.quantile(e, share)))  # type: ignore[misc]
+
+
+def _quantiles(name: str, quantile: Callable[[float], float], limits: Sequence[str] = ("", "", "")) -> Iterator[Row]:
+    for share, title, limit in zip((0.5, 0.99, 1.0), ("p50", "p99", "max"), limits, strict=True):
+        yield Row(f"{name}, {title}", _ms(quantile(share)), "ms", limit)
+
+
+def _hop(recording: Path, device: str) -> Iterator[Row]:
+    from kelly_live.bench.deadlines import every_core_busy
+    from kelly_live.bench.hops import CULTURE, STAGES, measure_hops, milliseconds, repeated
+
+    with repeated(recording, RENDERED_SECONDS) as longer:
+        hops = measure_hops(longer, device)
+        for stage in STAGES:
+            title = f"{stage} ({CULTURE})" if stage == "culture" else stage
+            yield Row(f"a hop's {title}, median", milliseconds(hops.stages[stage], 0.5), "ms")
+        yield Row("hop, sound to parameters, median", milliseconds(hops.hop, 0.5), "ms", "<= 20")
+        yield Row("hop, sound to parameters, p99", milliseconds(hops.hop, 0.99), "ms", "<= 40, GPU <= 3")
+        yield Row("hops measured", len(hops.hop), "")
+        yield Row("render, seconds of sound in a second", round(hops.real_time_factor, 1), "", ">= 20")
+    with every_core_busy():
+        hops = measure_hops(recording, device)
+    yield Row("hop, every core busy, median", milliseconds(hops.hop, 0.5), "ms")
+    yield Row("hop, every core busy, p99", milliseconds(hops.hop, 0.99), "ms", "< 250, or windows are dropped")
+
+
+def _control(recording: Path, device: str, seconds: float) -> Iterator[Row]:
+    from kelly_live.bench.control import measure_control, quantile
+
+    times = measure_control(recording, device, 2.0 * seconds)
+    yield Row("control latency, end of window to first note, median", quantile(times, 0.5), "ms")
+    yield Row("control latency, end of window to first note, p95", quantile(times, 0.95), "ms", "<= 150")
+    yield Row("turns measured", len(times), "")
+
+
+def _starts(recording: Path, device: str) -> Iterator[Row]:
+    from kelly_live.bench.first_note import measure_start
+
+    starts = [measure_start(recording, device) for _ in range(STARTS)]
+    first = statistics.median(start.first_note for start in starts)
+    yield Row(f"program start to first note, median of {STARTS}", round(first, 2), "s", "<= 3")
+    yield Row("memory, most of a live session's", round(max(start.memory for start in starts) / 1e6), "MB")
     times = []
     for _ in range(5):
         began = time.perf_counter()
         subprocess.run([sys.executable, "-m", "kelly_live", "--help"], stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - began)
-    return {"kelly-live --help (s)": round(statistics.median(times), 3)}
+    yield Row("kelly-live --help, median of 5", round(statistics.median(times), 3), "s")
+
+
+def _ms(seconds: float) -> float:
+    return round(1e3 * seconds, 3)

@@ -1,0 +1,101 @@
+"""Control latency: from the end of the window in which a feeling turned to the first note that shows it, in a live
+session with the real nets, conductor and scheduler process, in real time."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.audio.sources import FileSource
+from kelly_live.cli.parts import make_analyzer, make_conductor
+from kelly_live.domain import AudioWindow, Dynamics
+from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.trace import Traced, read_trace
+from kelly_live.protocols import Analyzer, Reading, Steering
+from kelly_live.session import LiveSession, Snapshot
+from kelly_live.timebase import MonotonicClock
+
+HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere in the bar
+SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
+BETWEEN = 64  # a velocity that neither plays
+DENSITY = 2.5  # busy, so that what is measured is the software's wait more than the music's
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The dynamics turned in the window that ended at `seconds`."""
+
+    seconds: float
+    loud: bool
+
+
+class TurningAnalyzer:
+    """The real analyzer at its real pace; what it says of dynamics is replaced, soft and loud by turns."""
+
+    def __init__(self, analyzer: Analyzer) -> None:
+        self.hop_seconds = analyzer.hop_seconds
+        self.turns: list[Turn] = []
+        self._analyzer = analyzer
+        self._hops = 0
+
+    def steer(self, steering: Steering) -> None:
+        self._analyzer.steer(steering)
+
+    def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
+        readings = []
+        for reading in self._analyzer.push(block, bar):
+            loud = self._hops // HOPS_A_TURN % 2 == 1
+            if self._hops % HOPS_A_TURN == 0:
+                self.turns.append(Turn(reading.state.time, loud))
+            self._hops += 1
+            parameters = replace(reading.parameters, dynamics=LOUD if loud else SOFT, density=DENSITY)
+            readings.append(replace(reading, parameters=parameters))
+        return readings
+
+
+def measure_control(recording: Path, device: str, seconds: float) -> tuple[float, ...]:
+    """The latency of each turn, seconds. Raises KellyError."""
+    clock = MonotonicClock()
+    analyzer, opening = make_analyzer(device, Steering(freeze=True))
+    turning = TurningAnalyzer(analyzer)
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace"
+        sink = SchedulerClient(trace=trace)
+        sink.open()
+        session = LiveSession(
+            source=FileSource(recording, clock, realtime=True),
+            analyzer=turning,
+            conductor=make_conductor(sink, seed=1),
+            sink=sink,
+            clock=clock,
+            opening=opening,
+        )
+        began = time.monotonic()
+
+        def on_status(snapshot: Snapshot) -> None:
+            if time.monotonic() - began > seconds:
+                session.stop()
+
+        session.run(on_status)
+        return latencies(turning.turns, read_trace(trace))
+
+
+def latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:
+    """For each turn but the first, the time until the first note-on that plays as it says; a turn that was over before
+    any did counts until the note that came at last."""
+    ons = [(t, data[2] > BETWEEN) for t, data in trace if data[0] & 0xF0 == 0x90 and data[2] > 0]
+    found = []
+    for turn in turns[1:]:
+        shown = next((t for t, loud in ons if t >= turn.seconds and loud == turn.loud), None)
+        if shown is not None:
+            found.append(shown - turn.seconds)
+    return tuple(found)
+
+
+def quantile(times: Sequence[float], share: float) -> float:
+    return round(1e3 * float(np.quantile(times, share)), 1)
