@@ -1,7 +1,7 @@
 """The peer on the same grid: isobar's timeline in a process of its own, which prints when each note left.
 
 Run as `python -m kelly_live.bench.peer_isobar SECONDS [--net]` where isobar is installed (`pip install
-"kelly-live[bench]"`); one JSON list of seconds on stdout.
+"kelly-live[isobar]"`); one JSON list of seconds on stdout.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
     """How far each of isobar's note-ons lay from a grid, seconds, in a process of its own. What it says of its start is
     not known here, so the grid is laid where it favours isobar most: through the median. Raises MidiError."""
     if find_spec("isobar") is None:
-        raise MidiError('isobar is not installed; install it with: pip install "kelly-live[bench]"')
+        raise MidiError('isobar is not installed; install it with: pip install "kelly-live[isobar]"')
     command = [sys.executable, "-m", "kelly_live.bench.peer_isobar", str(seconds), *(["--net"] if net else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120.0)
     try:

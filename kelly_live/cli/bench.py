@@ -32,7 +32,7 @@ class Row:
 
 @click.command()
 @click.option("--seconds", type=click.FloatRange(2.0, 3600.0), default=10.0, show_default=True, help="Each timing run.")
-@click.option("--against", type=click.Choice(PEERS), help="A peer on the same grid (`pip install kelly-live[bench]`).")
+@click.option("--against", type=click.Choice(PEERS), help="A peer on the same grid (`pip install kelly-live[isobar]`).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @common
 def command(seconds: float, against: str | None, as_json: bool, device: str) -> None:
