@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
-from kelly_live.domain import AudioWindow, EmotionState, Lead, MusicParameters
+from kelly_live.domain import AudioWindow, EmotionState, Lead, MusicParameters, NoteEvent
 from kelly_live.errors import MidiError
 from kelly_live.midi.client import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
@@ -253,12 +253,13 @@ class LiveSession:
 @dataclass(frozen=True, slots=True)
 class Performance:
     """What an offline run made: the readings in time order, all that was sent, the tempo curve; `end_seconds` is where
-    the closing bar ends."""
+    the closing bar ends; `notes` as they were asked for."""
 
     readings: tuple[Reading, ...]
     messages: tuple[RecordedMessage, ...]
     tempo_map: TempoMap
     end_seconds: float
+    notes: tuple[NoteEvent, ...] = ()
 
 
 def accompany(
@@ -340,4 +341,6 @@ def _close(
     end_seconds = conductor.seconds_at(end_beat)
     scheduler.advance(end_seconds)
     scheduler.stop()
-    return Performance(tuple(readings), tuple(scheduler.messages), scheduler.tempo_map, end_seconds)
+    return Performance(
+        tuple(readings), tuple(scheduler.messages), scheduler.tempo_map, end_seconds, tuple(scheduler.notes)
+    )

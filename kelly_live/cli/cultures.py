@@ -67,13 +67,11 @@ def _play(name: str, folder: Path) -> None:
     happy, sad = (Reading(state, mapper(state)) for state in (state_from(emotion=one) for one in ("happy", "sad")))
     metre = metre_of(happy.parameters.idiom, seed)
     bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
-    # The picture shows parts, so it is drawn from the notes before tuning lends them other channels.
-    for mode, files in (("bend", {"midi": midi, "wav": wav}), ("off", {"plot": plot})):
-        scheduler = OfflineScheduler()
-        conductor = make_conductor(scheduler, seed=seed, length_bars=bars)
-        scheduler.tune(Tuning(mode).with_programs((d.channel, d.program) for d in conductor.programs()))
-        performance = compose(happy, conductor, scheduler, lambda bar: happy if bar < bars // 2 else sad)
-        write_performance(performance, conductor, title=f"Kelly Live: {name}", **files)
+    scheduler = OfflineScheduler()
+    conductor = make_conductor(scheduler, seed=seed, length_bars=bars)
+    scheduler.tune(Tuning("bend").with_programs((d.channel, d.program) for d in conductor.programs()))
+    performance = compose(happy, conductor, scheduler, lambda bar: happy if bar < bars // 2 else sad)
+    write_performance(performance, conductor, title=f"Kelly Live: {name}", midi=midi, wav=wav, plot=plot)
     idioms = [reading.parameters.idiom for reading in (happy, sad)]
     played = dict.fromkeys(name if idiom is None else idiom.name for idiom in idioms)
     beats = "" if metre is None else f", {metre.name}"

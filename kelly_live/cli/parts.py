@@ -12,7 +12,7 @@ import click
 
 from kelly_live.config import resource_root
 from kelly_live.errors import OutputError
-from kelly_live.music.conductor import Conductor
+from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, Conductor
 from kelly_live.protocols import Follower, Mapper, NoteSink, Reading, Steering
 
 if TYPE_CHECKING:
@@ -32,15 +32,18 @@ def make_conductor(
     length_bars: int | None = None,
     tonic: int | None = None,
     host: Host | None = None,
+    early_seconds: float = 0.0,
 ) -> Conductor:
     """The conductor with the host's band [default: the preset `band`]; players that failed to load are named and stay
-    silent. Raises ConfigError."""
+    silent. Notes must be made so much earlier that they can be sent `early_seconds` before their time. Raises
+    ConfigError."""
     from kelly_live.cli.hosting import HostWish
 
     band = (host or HostWish().host()).band
     for player in band.muted:
         click.echo(f"kelly-live: {player.name} is silent ({player.state}): {player.reason}", err=True)
-    return Conductor(sink, band, seed=seed, tonic=tonic, length_bars=length_bars)
+    look_ahead = LOOK_AHEAD_SECONDS + early_seconds
+    return Conductor(sink, band, seed=seed, tonic=tonic, length_bars=length_bars, look_ahead_seconds=look_ahead)
 
 
 def make_follower(follow: Sequence[str]) -> Follower | None:
@@ -145,14 +148,18 @@ def write_performance(
     plot: Path | None = None,
 ) -> None:
     """Write the MIDI file, the WAV and the picture that are asked for. Raises OutputError."""
-    from kelly_live.midi.files import notes_from_messages, write_midi
+    from kelly_live.midi.files import notes_from_messages, owners_of, write_midi
 
     players = conductor.programs()
     programs = {player.channel: player.program for player in players}
     parts = {player.channel: player.part for player in players}
-    notes = notes_from_messages(performance.messages, programs)
+    owners = owners_of(performance.messages, performance.notes, performance.tempo_map)
+    notes = notes_from_messages(performance.messages, programs, owners)
     if midi is not None:
-        write_midi(midi, performance.messages, performance.tempo_map, track_names=parts, programs=programs, title=title)
+        write_midi(
+            midi, performance.messages, performance.tempo_map, track_names=parts, programs=programs, title=title,
+            owners=owners,
+        )  # fmt: skip
     if wav is not None:
         from kelly_live.audio.synth import SAMPLE_RATE, render, write_wav
 

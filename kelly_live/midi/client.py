@@ -77,6 +77,7 @@ class SchedulerClient:
         options += [f"--trace={trace}"] if trace is not None else []
         # -P: a file in the user's folder called, say, queue.py must not end up inside the scheduler.
         self._command = [sys.executable, "-P", "-m", "kelly_live.midi.process", *options]
+        self.latency_seconds = latency_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
         self._outbox: deque[tuple[int, bytes]] = deque()  # (what it counts for, frame)
@@ -253,6 +254,7 @@ class OfflineScheduler:
         self._port = RecordingPort(self._clock)
         self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=capacity_notes, tuning=tuning)
         self._tempo_map = TempoMap(0.0, 120.0)
+        self.notes: list[NoteEvent] = []  # all that was asked for
 
     @property
     def messages(self) -> list[RecordedMessage]:
@@ -278,6 +280,7 @@ class OfflineScheduler:
         self._tempo_map.add(point)
 
     def play(self, notes: Sequence[NoteEvent]) -> None:
+        self.notes.extend(notes)
         self._core.play(notes)
 
     def control(self, changes: Sequence[ControlChange]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import mido
 
 from kelly_live.atomic import write_atomically
-from kelly_live.domain import SoundingNote
+from kelly_live.domain import NoteEvent, SoundingNote
 from kelly_live.midi.hearing import Hearing
 from kelly_live.midi.messages import CONTROLLERS, SETTING_UP, channel_of, kind_of, program_change, tuned_program
 from kelly_live.midi.ports import RecordedMessage
@@ -17,6 +17,7 @@ from kelly_live.timebase import TempoMap
 
 TICKS_PER_BEAT = 480
 _DRUM_CHANNEL = 10
+_SENT_WITHIN_SECONDS = 0.05  # of when it was due; offline it is sent at exactly that time
 _SLOWEST_MICROSECONDS = 0xFFFFFF  # a tempo is 3 bytes: under 3.58 BPM cannot be written
 
 
@@ -28,12 +29,14 @@ def write_midi(
     track_names: Mapping[int, str] | None = None,
     programs: Mapping[int, int] | None = None,
     title: str = "Kelly Live",
+    owners: Mapping[int, int] | None = None,
 ) -> None:
     """Write a type 1 file: a tempo track, then a track a channel (1-16), named and given a program (0-127) by the two
-    mappings. Channels and keys that were tuned are so in the file; what a channel is told before its first note stands
-    at its start. Clock, and what comes after a channel's last note, are left out; controllers stand at their time.
-    Raises OutputError."""
-    write_atomically(path, midi_bytes(messages, tempo_map, track_names=track_names, programs=programs, title=title))
+    mappings; `owners` (`owners_of`) tell whose notes a borrowed channel holds, else programs have to. Channels and keys
+    that were tuned are so in the file; what a channel is told before its first note stands at its start. Clock, and
+    what comes after a channel's last note, are left out; controllers stand at their time. Raises OutputError."""
+    written = midi_bytes(messages, tempo_map, track_names=track_names, programs=programs, title=title, owners=owners)
+    write_atomically(path, written)
 
 
 def midi_bytes(
@@ -43,21 +46,31 @@ def midi_bytes(
     track_names: Mapping[int, str] | None = None,
     programs: Mapping[int, int] | None = None,
     title: str = "Kelly Live",
+    owners: Mapping[int, int] | None = None,
 ) -> bytes:
     """What write_midi writes; the same input gives the same bytes."""
     names, programs = track_names or {}, programs or {}
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
     file.tracks.append(_tempo_track(tempo_map, title))
     by_channel: dict[int, list[RecordedMessage]] = {}
-    for message in messages:
+    holds: dict[int, dict[int, None]] = {}  # the parts' channels whose notes a channel holds, in the order they came
+    for number, message in enumerate(messages):
         if (channel := _track_of(message.data)) is not None:
             by_channel.setdefault(channel, []).append(message)
-    parts = _channel_by_program(programs)
+            if owners is not None and number in owners:
+                holds.setdefault(channel, {})[owners[number]] = None
+    by_program = _channels_by_program(programs)
     for channel, music in sorted(by_channel.items()):
         program, score = _score(music, tempo_map, programs.get(channel))
-        name = names.get(channel, f"Channel {channel}")
-        if program is not None and program != programs.get(channel) and program in parts:  # lent to a part by a tuning
-            name = f"{names.get(parts[program], f'Channel {parts[program]}')} (channel {channel})"
+        whose = [channel]
+        if owners is not None:
+            whose = list(holds.get(channel, whose))
+        elif program is not None and program != programs.get(channel):  # lent by a tuning to a part that plays this
+            whose = by_program.get(program, whose)
+        or_and = " or " if owners is None else ", "  # one of them, nobody knows which; each of them
+        name = or_and.join(names.get(part, f"Channel {part}") for part in whose)
+        if whose != [channel]:
+            name += f" (channel {channel})"
         events = [(0, program_change(channel, programs[channel]))] if channel in programs else []
         file.tracks.append(
             _track(
@@ -72,24 +85,48 @@ def midi_bytes(
     return buffer.getvalue()
 
 
+def owners_of(messages: Sequence[RecordedMessage], asked: Sequence[NoteEvent], tempo_map: TempoMap) -> dict[int, int]:
+    """The channel that each note was asked for on, by its note-on's place in `messages`: what a tuning sends on
+    another is found again by when it was due, its key and its velocity."""
+    due: dict[tuple[int, int], list[tuple[float, int]]] = {}
+    for note in asked:
+        due.setdefault((note.pitch, note.velocity), []).append((tempo_map.seconds_at(note.onset_beats), note.channel))
+    found: dict[int, int] = {}
+    for number, message in enumerate(messages):
+        if kind_of(message.data) != "note_on":
+            continue
+        waiting = due.get((message.data[1], message.data[2]), [])
+        near = min(waiting, key=lambda one: abs(one[0] - message.seconds), default=None)
+        if near is not None and abs(near[0] - message.seconds) < _SENT_WITHIN_SECONDS:
+            waiting.remove(near)
+            found[number] = near[1]
+    return found
+
+
 def notes_from_messages(
-    messages: Sequence[RecordedMessage], programs: Mapping[int, int] | None = None
+    messages: Sequence[RecordedMessage],
+    programs: Mapping[int, int] | None = None,
+    owners: Mapping[int, int] | None = None,
 ) -> list[SoundingNote]:
-    """The notes that were heard, by start time. A note that nothing ended ends with the last message. With the parts'
-    `programs`, a note on a channel that a tuning lent to a part is given on the part's own."""
-    parts = _channel_by_program(programs or {})
+    """The notes that were heard, by start time. A note that nothing ended ends with the last message. A note on a
+    channel that a tuning lent to a part is given on the part's own, if `owners` tell or, without them, the parts'
+    `programs` (of two parts with one program, the first)."""
+    parts = (
+        {} if owners is not None else {p: channels[0] for p, channels in _channels_by_program(programs or {}).items()}
+    )
     lent: dict[int, int] = {}
     notes: list[SoundingNote] = []
     hearing = Hearing()
-    sounding: dict[tuple[int, int], tuple[float, int, float]] = {}  # (channel, key) -> (start, velocity, pitch)
+    # (channel, key) -> (start, velocity, pitch, the part's channel)
+    sounding: dict[tuple[int, int], tuple[float, int, float, int]] = {}
 
     def end(key: tuple[int, int], seconds: float) -> None:
-        start_seconds, velocity, heard = sounding.pop(key)
+        start_seconds, velocity, heard, part = sounding.pop(key)
         pitch = key[1] if abs(heard - key[1]) < 1.01 else min(127, max(0, round(heard)))
         cents = round(100.0 * (heard - pitch), 3)
-        notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, lent.get(key[0], key[0]), cents))
+        notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, part, cents))
 
-    for message in messages:
+    for number, message in enumerate(messages):
         hearing.take(message.data)
         kind = kind_of(message.data)
         if kind == "control_change" and message.data[1] in CONTROLLERS.values():
@@ -102,7 +139,8 @@ def notes_from_messages(
             if key in sounding:
                 end(key, message.seconds)
             if kind == "note_on":
-                sounding[key] = (message.seconds, message.data[2], hearing.pitch(*key))
+                part = lent.get(key[0], key[0]) if owners is None else owners.get(number, key[0])
+                sounding[key] = (message.seconds, message.data[2], hearing.pitch(*key), part)
     for key in list(sounding):
         end(key, messages[-1].seconds)
     return sorted(notes, key=lambda note: (note.start_seconds, note.channel, note.pitch))
@@ -118,9 +156,13 @@ def _track_of(data: bytes) -> int | None:
     return channel_of(data) if kind and not silencing else None
 
 
-def _channel_by_program(programs: Mapping[int, int]) -> dict[int, int]:
-    """Whose program it is: the first channel's that plays it."""
-    return {program: channel for channel, program in sorted(programs.items(), reverse=True) if channel != _DRUM_CHANNEL}
+def _channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int]]:
+    """Whose program it may be."""
+    found: dict[int, list[int]] = {}
+    for channel, program in sorted(programs.items()):
+        if channel != _DRUM_CHANNEL:
+            found.setdefault(program, []).append(channel)
+    return found
 
 
 def _score(

@@ -9,7 +9,7 @@ import pytest
 from kelly_live.domain import NoteEvent, SoundingNote
 from kelly_live.errors import OutputError
 from kelly_live.midi.client import OfflineScheduler
-from kelly_live.midi.files import midi_bytes, notes_from_messages, write_midi
+from kelly_live.midi.files import midi_bytes, notes_from_messages, owners_of, write_midi
 from kelly_live.midi.messages import all_sound_off, note_off, note_on
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.tuning import Tuning
@@ -179,6 +179,33 @@ def test_tracks_of_borrowed_channels_say_whose_they_are() -> None:
     ]  # fmt: skip
     heard = notes_from_messages(scheduler.messages, dict(BAND))
     assert [(note.pitch, note.channel) for note in heard] == [(36, 2), (38, 10), (60, 3), (61, 3), (63, 3), (65, 3)]
+
+
+def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sound() -> None:
+    """Chords and melody on the same piano, the melody a quarter-tone higher: its notes, at the same time, are its."""
+    piano = ((1, 0), (3, 0))
+    scheduler = OfflineScheduler(tuning=Tuning("bend", 2, piano))
+    scheduler.start(0.0, 60.0)
+    chord = [NoteEvent(0.0, 1.9, key, 70, 1, "chords", cents) for key, cents in ((48, 0.0), (52, 10.0), (55, 0.0))]
+    tune = [NoteEvent(float(n), 0.9, 72, 70, 3, "melody", 50.0) for n in range(2)]
+    scheduler.play([*chord, *tune])
+    scheduler.advance(3.0)
+    scheduler.stop()
+    owners = owners_of(scheduler.messages, scheduler.notes, scheduler.tempo_map)
+    heard = notes_from_messages(scheduler.messages, dict(piano), owners)
+    assert [(n.pitch, n.channel) for n in heard] == [(48, 1), (52, 1), (55, 1), (72, 3), (72, 3)]
+    names = {1: "chords", 3: "melody"}
+    file = read_back(
+        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=dict(piano), owners=owners)
+    )
+    lent = {m.channel + 1: track.name for track in file.tracks[1:] for m in track if m.type == "note_on"}
+    assert sorted(lent.values()) == [
+        "chords",
+        f"chords (channel {min(c for c in lent if c > 1)})",
+        f"melody (channel {max(lent)})",
+    ]
+    unsure = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=dict(piano)))
+    assert sum("chords or melody" in track.name for track in unsure.tracks) == 2  # without that, it is not guessed
 
 
 def test_a_retuned_file_ends_with_its_notes_so_that_tails_stay_in_tune() -> None:
