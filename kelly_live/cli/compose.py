@@ -10,6 +10,7 @@ import click
 
 from kelly_live.cli.hosting import HostWish, host
 from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, profile, seed, steering, tuning
+from kelly_live.cli.studio import Controllers, controllers, expression
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Reading, Steering
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 @culture
 @host()
 @tuning
+@controllers
 @click.option("--bars", type=click.IntRange(1, 1000), default=16, show_default=True, help="How long.")
 @click.option("--midi", type=OUTPUT_FILE, required=True, help="The MIDI file to write.")
 @click.option("--wav", type=OUTPUT_FILE, help="Also a WAV, with the built-in synthesiser.")
@@ -34,6 +36,7 @@ def command(
     culture: CultureWish | None,
     host: HostWish,
     tuning: Tuning,
+    controllers: Controllers,
     bars: int,
     midi: Path,
     wav: Path | None,
@@ -66,7 +69,13 @@ def command(
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=seed, length_bars=bars, host=players)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
-    performance = compose(opening, conductor, scheduler, reading_at if steering.morph is not None else None)
+    performance = compose(
+        opening,
+        conductor,
+        scheduler,
+        reading_at if steering.morph is not None else None,
+        expression(controllers, scheduler),
+    )
     last = performance.readings[-1]
     names = dict.fromkeys((state.emotion, last.state.emotion))  # one name if it stays the same
     write_performance(performance, conductor, title=f"Kelly Live: {' to '.join(names)}", midi=midi, wav=wav, plot=plot)

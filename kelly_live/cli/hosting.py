@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -37,8 +38,16 @@ class HostWish:
         settings = [Setting.read(one) for one in self.settings]
         return Host(chosen, settings=settings, extra=self.extra, live=live)
 
-    def sink(self, players: Host, midi_out: str | None, *, send_clock: bool) -> RoutedSink:
-        """A port's scheduler process each, none started yet; the main one is `midi_out`. Raises ConfigError."""
+    def sink(
+        self,
+        players: Host,
+        midi_out: str | None,
+        *,
+        send_clock: bool,
+        latencies: Mapping[str, float] = MappingProxyType({}),
+    ) -> RoutedSink:
+        """A port's scheduler process each, none started yet; the main one is `midi_out`. `latencies`: by port, in
+        seconds, instead of the preset's. Raises ConfigError."""
         from kelly_live.errors import ConfigError
         from kelly_live.midi.client import SchedulerClient
         from kelly_live.midi.ports import VIRTUAL_PORT_NAME
@@ -46,17 +55,19 @@ class HostWish:
 
         outputs = dict(self.outputs)
         known = [port.name for port in players.ports]
-        for name in outputs:
+        for name in (*outputs, *(name for name in latencies if name != MAIN_PORT)):
             if name not in known:
                 raise ConfigError(
                     f"{' and '.join(players.names[:1] if not self.presets else self.presets)} has no port "
-                    f"{name[:60]!r} (there: {', '.join(known) or 'only the main one, --midi-out'}); leave --port out"
+                    f"{name[:60]!r} (there: {', '.join(known) or 'only the main one, --midi-out'}); leave it out"
                 )
-        ports = {MAIN_PORT: SchedulerClient(midi_out, send_clock=send_clock)}
+        main = latencies.get(MAIN_PORT, 0.0)
+        ports = {MAIN_PORT: SchedulerClient(midi_out, send_clock=send_clock, latency_seconds=main)}
         for port in players.ports:
             ports[port.name] = SchedulerClient(
                 outputs.get(port.name, port.output),
                 send_clock=send_clock and port.clock,
+                latency_seconds=latencies.get(port.name, port.latency_seconds),
                 virtual_name=f"{VIRTUAL_PORT_NAME} {port.name}",
             )
         return RoutedSink(ports)

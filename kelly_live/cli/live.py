@@ -12,6 +12,7 @@ import click
 
 from kelly_live.cli.hosting import HostWish, host
 from kelly_live.cli.options import CultureWish, common, culture, follow, profile, steering, tuning
+from kelly_live.cli.studio import StudioWish, expression, studio
 from kelly_live.cli.taking import TakeWish, taking
 from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--midi-out", metavar="NAME", help="The MIDI output, by any part of its name [default: a virtual port].")
 @click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")
-@click.option("--clock", type=click.Choice(["send", "off"]), default="off", show_default=True, help="MIDI clock.")
+@studio
 @steering
 @culture
 @host(live=True)
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 def command(
     midi_out: str | None,
     audio_in: str | None,
-    clock: str,
+    studio: StudioWish,
     steering: Steering,
     culture: CultureWish | None,
     host: HostWish,
@@ -68,14 +69,15 @@ def command(
     now = MonotonicClock()
     heard = resolve_input(audio_in)  # the cheap parts first: a wrong name is told before the nets are loaded
     players = host.host(live=True)
-    sink = host.sink(players, midi_out, send_clock=clock == "send")
+    sink = host.sink(players, midi_out, send_clock=studio.sends_clock, latencies=studio.latencies)
     out = take.before(sink)
     recorder = None
+    room = studio.open(now)
     try:
         ports = sink.open()
         steering = replace(steering, freeze=freeze)
         analyzer, opening = make_analyzer(device, steering, culture, profile)
-        conductor = make_conductor(out, seed=seed, host=players)
+        conductor = make_conductor(out, seed=seed, host=players, early_seconds=sink.early_seconds)
         sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
         recorder = take.begin(
             out, conductor, now,
@@ -90,6 +92,9 @@ def command(
             opening=opening,
             journal=recorder,
             follower=make_follower(follow),
+            leaders=room.leaders,
+            controls=expression(studio.controllers, out),
+            early_seconds=sink.early_seconds,
         )
 
         def on_signal(number: int, frame: FrameType | None) -> None:
@@ -99,6 +104,8 @@ def command(
         virtual = " (a virtual port: connect your synth or DAW to it)"
         into = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
         click.echo(f"listening to {heard.name!r}, playing into {into}, seed {seed}; Ctrl-C stops")
+        for line in room.told():
+            click.echo(line)
         if recorder is not None:
             click.echo(f"recording: {recorder.paths.midi or recorder.paths.log}")
         with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
@@ -113,10 +120,14 @@ def command(
                 quit=session.stop, log=recorder.acted if recorder else None,
             )  # fmt: skip
             hand = Hand(steering, reach)
+            room.tell(session.snapshot)
 
             def on_status(snapshot: Snapshot) -> None:
                 for key in keyboard.poll():
                     if (action := action_of(key)) and (told := hand.apply(action, snapshot, "key")):
+                        view.say(told)
+                for action in room.actions():
+                    if told := hand.apply(action, snapshot, "osc"):
                         view.say(told)
                 if recorder is not None:
                     recorder.noticed(snapshot)
@@ -124,6 +135,7 @@ def command(
                 joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
                 remarks = [
                     *joined,
+                    *room.remarks(),
                     *described(hand.steering, snapshot.conductor.bars),
                     *silent,
                     *sink.failures.values(),
@@ -152,6 +164,7 @@ def command(
                     signal.signal(number, handler)
     finally:
         sink.stop()
+        room.close()
         players.band.dismiss()
         for line in recorder.close() if recorder is not None else ():
             click.echo(line)

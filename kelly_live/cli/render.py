@@ -21,6 +21,7 @@ from kelly_live.cli.options import (
     steering,
     tuning,
 )
+from kelly_live.cli.studio import NO_CONTROLLERS, Controllers, controllers, expression
 from kelly_live.cli.taking import NOTHING_KEPT, TakeWish, logging
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.protocols import Steering
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @host()
 @tuning
 @follow
+@controllers
 @logging
 @click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
 @seed
@@ -54,6 +56,7 @@ def command(
     host: HostWish,
     tuning: Tuning,
     follow: tuple[str, ...],
+    controllers: Controllers,
     take: TakeWish,
     freeze: bool,
     seed: int,
@@ -74,6 +77,7 @@ def command(
             host=host,
             tuning=tuning,
             follow=follow,
+            controllers=controllers,
             take=take,
             freeze=freeze,
             seed=seed,
@@ -94,6 +98,7 @@ def render(
     host: HostWish = EVERYDAY,
     tuning: Tuning = DEFAULT_TUNING,
     follow: tuple[str, ...] = (),
+    controllers: Controllers = NO_CONTROLLERS,
     take: TakeWish = NOTHING_KEPT,
     freeze: bool,
     seed: int,
@@ -127,7 +132,17 @@ def render(
     )  # fmt: skip
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0, "listening and playing") as bar:
-        performance = accompany(source, analyzer, conductor, scheduler, opening, bar.update, recorder, follower)
+        performance = accompany(
+            source,
+            analyzer,
+            conductor,
+            scheduler,
+            opening,
+            bar.update,
+            recorder,
+            follower,
+            expression(controllers, out),
+        )
     took = time.monotonic() - began
     write_performance(performance, conductor, title=title, midi=midi, wav=wav, plot=plot)
     heard = performance.readings[-1].state.time

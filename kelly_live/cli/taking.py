@@ -83,6 +83,7 @@ class TakeWish:
             settings=host.settings,
             tuning=replace(tuning, programs=()),
             live=live,
+            look_ahead_seconds=conductor.look_ahead_seconds,
             title=title,
             culture=None if culture is None else culture.name,
             culture_strength=None if culture is None else culture.strength,

@@ -26,15 +26,18 @@ LISTING_COMMAND = "kelly-live presets"
 DRUM_CHANNEL = 10
 _MOST_PLAYERS = 32
 _VOLUMES = (0.05, 4.0)
+_MOST_LATENCY_MS = 500.0
 
 
 @dataclass(frozen=True, slots=True)
 class PortWish:
-    """A MIDI port beside the main one: the output that it means (None: a virtual port), and whether it gets a clock."""
+    """A MIDI port beside the main one: the output that it means (None: a virtual port), whether it gets a clock, and
+    how many seconds earlier (negative: later) all leaves it."""
 
     name: str
     output: str | None = None
     clock: bool = True
+    latency_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +174,12 @@ def _player(node: Node, ports: Sequence[str]) -> PlayerWish:
 def _port(name: str, node: Node) -> PortWish:
     if not shelf.NAME.fullmatch(name) or len(name) > shelf.MAX_NAME:
         node.fail(f"must have a name of up to {shelf.MAX_NAME} of a-z, 0-9 and single hyphens")
-    fields = _fields(node, (), ("output", "clock"))
+    fields = _fields(node, (), ("output", "clock", "latency_ms"))
     clock = fields["clock"].text() if "clock" in fields else "yes"
     if clock not in ("yes", "no"):
         fields["clock"].fail(f"is {clock!r}; it must be yes or no")
-    return PortWish(name, fields["output"].text(120) if "output" in fields else None, clock == "yes")
+    latency = fields["latency_ms"].number(-_MOST_LATENCY_MS, _MOST_LATENCY_MS) if "latency_ms" in fields else 0.0
+    return PortWish(name, fields["output"].text(120) if "output" in fields else None, clock == "yes", latency / 1000.0)
 
 
 def _fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Node]:

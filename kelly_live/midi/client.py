@@ -125,6 +125,11 @@ class SchedulerClient:
     ) -> None:
         self.stop()
 
+    @property
+    def process_id(self) -> int | None:
+        """Of the scheduler process; None before `open`."""
+        return None if self._process is None else self._process.pid
+
     def tune(self, tuning: Tuning) -> None:
         """How cents are sent; before `start`."""
         self._tuning = tuning

@@ -59,6 +59,16 @@ class ClockFollower:
         self._said_playing = False
         self._transport = Transport(playing=False)
         self._take = 0
+        self._leads = False
+
+    @property
+    def state(self) -> str:
+        """What a performer should know; empty while it leads. Thread: any."""
+        if self._count == 0:
+            return "no MIDI clock yet"
+        if not self._transport.playing:
+            return "the clock stands: waiting for its start"
+        return "" if self._leads else "the MIDI clock is lost"
 
     def lead(self, now: float) -> Lead:
         before = self._count
@@ -67,6 +77,7 @@ class ClockFollower:
         if self._count != before:
             self._line = self._fitted()
         pulse = self._pulse(now)
+        self._leads = pulse is not None
         if not self._said_playing:
             self._transport = Transport(False, self._take)
         elif pulse is not None:  # a take begins when it is known where its beats fall

@@ -79,6 +79,11 @@ class RoutedSink:
             port.stop()
 
     @property
+    def early_seconds(self) -> float:
+        """How long before a note's time the earliest port sends it."""
+        return max(0.0, *(port.latency_seconds for port in self._ports.values()))
+
+    @property
     def failures(self) -> dict[str, str]:
         """The ports that have failed, by name, and why in one line."""
         errors = {name: port.health().error for name, port in self._ports.items()}

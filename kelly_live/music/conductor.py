@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NOBODY = Lead()
+LOOK_AHEAD_SECONDS = 0.1
 _STILL_IN_TIME_SECONDS = 0.04  # a start is told a little after its first beat; the scheduler drops what is 50 ms late
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 
@@ -75,7 +76,7 @@ class Conductor:
         seed: int,
         tonic: int | None = None,
         beats_per_bar: int | None = None,
-        look_ahead_seconds: float = 0.1,
+        look_ahead_seconds: float = LOOK_AHEAD_SECONDS,
         slice_beats: float = 0.25,
         length_bars: int | None = None,
         muted: Sequence[Muted] = (),
@@ -99,6 +100,7 @@ class Conductor:
         self._slices_per_bar = int(slices)
         self._slice_beats = slice_beats
         # Feel may move a note ahead of its slice, so a slice is made that much earlier.
+        self.look_ahead_seconds = look_ahead_seconds
         self._reach_seconds = look_ahead_seconds + REACH_SECONDS
         self._length_bars = length_bars
         self._tempo: TempoMap | None = None

@@ -51,6 +51,7 @@ class Header:
     settings: tuple[str, ...] = ()
     tuning: Tuning = DEFAULT_TUNING
     live: bool = True
+    look_ahead_seconds: float = 0.1
     title: str = "Kelly Live"
     culture: str | None = None
     culture_strength: float | None = None
