@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kelly_live.training.likeness import Composer
     from kelly_live.training.reaction import NoteOn, Player
 
-KINDS = {"solo": ("chords", "melody"), "band": None}  # which generators; None: every one, the drums aside
+KINDS = {"solo": "solo-piano", "band": "band"}  # host presets; drums are left out of every measure
 TWO_MINUTES = 120.0
 FORM_BARS = 33  # the 32 that are measured, and a closing one
 SETS = {"calm to stirred": ((0.5, -0.5), (0.5, 0.5)), "stirred to calm": ((0.5, 0.5), (0.5, -0.5)),
@@ -97,11 +97,10 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
 
 
 def _conductor(sink: NoteSink, kind: str, seed: int, bars: int | None) -> Conductor:
-    from kelly_live.generators import registry
-    from kelly_live.music.conductor import Conductor
+    from kelly_live.cli.hosting import HostWish
+    from kelly_live.cli.parts import make_conductor
 
-    found = registry.load(KINDS[kind])
-    return Conductor(sink, [one.generator for one in found if one.generator is not None], seed=seed, length_bars=bars)
+    return make_conductor(sink, seed=seed, length_bars=bars, host=HostWish((KINDS[kind],)).host())
 
 
 def composer(mapper: Mapper) -> Composer:

@@ -4,9 +4,10 @@ How to use it: `words = vocabulary()` (read once; None where `models/vocabulary.
 own habits). Draw with `pick(dice(...), words.moves("aeolian")[here])` for the next chord's degree 0-6 (the same shape
 as `Grammar.moves`; give a quadrant "Q1".."Q4" where the feeling is known), `words.cells("melody", onsets)` for one-bar
 rhythms in 4/4 as `(places in beats, share)`, most frequent first, all played in at least LEAST_PIECES different pieces;
-`words.steps(previous)` for the next melodic step in scale degrees after the last one; `words.touch` and `words.timing`
-are plain numbers (see their classes). Nothing in it is longer than a bar or rarer than LEAST_PIECES pieces, so that
-nobody's piece can be told from it: the sequences are yours to draw. Made by `kelly-live train vocabulary`
+`words.steps(previous)` for the next melodic step in scale degrees after the last one; `words.leaning` says how often a
+strong beat leans on a tone outside the chord, `words.resolutions` where it goes from there; `words.touch` and
+`words.timing` are plain numbers (see their classes). Nothing in it is longer than a bar or rarer than LEAST_PIECES
+pieces, so that nobody's piece can be told from it: the sequences are yours to draw. Made by `kelly-live train vocabulary`
 (training/vocabulary.py), measured in models/vocabulary.md.
 """
 
@@ -64,6 +65,8 @@ class Vocabulary:
     chord_beats: Mapping[str, Mapping[float, float]]  # by quadrant and "all": how long a chord stays, beats -> share
     _cells: Mapping[str, Mapping[int, tuple[tuple[tuple[float, ...], float], ...]]]
     _steps: Mapping[int, Mapping[int, float]]
+    leaning: float  # share of the melody's notes on strong beats that the chord does not hold
+    resolutions: Mapping[int, float]  # the step in scale degrees that such a note takes next -> share
     voices: Mapping[int, float]  # keys of a struck accompaniment chord -> share
     spans: Mapping[int, float]  # its lowest to highest, semitones -> share
     touch: Touch
@@ -103,6 +106,8 @@ def read_vocabulary(path: Path) -> Vocabulary:
             {name: {float(k): float(v) for k, v in row.items()} for name, row in told["chord_beats"].items()},
             {hand: _cells(told["cells"][hand]) for hand in ("melody", "accompaniment")},
             _table(told["steps"]),
+            float(told["leaning"]["share"]),
+            _shares(told["leaning"]["steps"]),
             _shares(told["voices"]),
             _shares(told["spans"]),
             Touch(tuple(told["touch"].pop("metre")), **told["touch"]),

@@ -14,6 +14,7 @@ from kelly_live.errors import ConfigError
 from kelly_live.training.pieces import HELD_OUT, Piece, found_piece, read_labelled, read_pop909
 from kelly_live.training.symbolic import Score
 from kelly_live.training.vocabulary import (
+    FELT_PULL,
     LEAST_PIECES,
     PULL,
     Fit,
@@ -99,13 +100,14 @@ quadrant, how long chords stay, one-bar rhythms, melodic steps, how many keys a 
 |---|---|---|---|
 {sources}
 
-POP909's melody, piano, beats, key and chords are its own; every {HELD_OUT}th song is held out. EMOPIA (a clip of each song
+POP909's melody, piano, beats, key and chords are its own; every {HELD_OUT}th song is held out. EMOPIA (a clip a song
 and quadrant) and VGMIDI give emotion, with found melodies, keys and chords; their `val` part is held out. Touch and
 timing are EMOPIA's alone, which was performed.
 
 Nothing that fewer than {LEAST_PIECES} songs share is kept, and nothing longer than a bar. Tables are smoothed towards
-the next wider one with the weight of {PULL:.0f} observations: a quadrant's moves towards the mode's, those towards all
-major-like or minor-like modes'. As EMOPIA forbids commercial use, so does this file.
+the next wider one with the weight of {PULL:.0f} observations: a mode's chord moves towards all major-like or minor-like
+modes'; a quadrant's with {FELT_PULL:.0f} towards all labelled pieces', as the feeling says little about them once the
+mode is known (chosen on the held-out pieces among five). As EMOPIA forbids commercial use, so does this file.
 
 {self.table()}
 
