@@ -54,6 +54,17 @@ def _cultures() -> Iterator[bytes]:
             yield data.replace(b"name: " + path.stem.encode(), b"name: stranger")
 
 
+def _host(data: bytes) -> object:
+    from kelly_live.generators.host import read_preset
+
+    return read_preset(_file(data))
+
+
+def _hosts() -> Iterator[bytes]:
+    for path in sorted((resource_root("presets") / "hosts").glob("*.yaml")):
+        yield path.read_bytes()
+
+
 def _profile(data: bytes) -> object:
     from kelly_live.profiles.profile import from_yaml
 
@@ -109,6 +120,7 @@ def _frames() -> Iterator[bytes]:
 
 TARGETS = {
     "culture": Target(_culture, _cultures),
+    "host": Target(_host, _hosts),
     "profile": Target(_profile, _profiles),
     "manifest": Target(_manifest, _manifests),
     "wire": Target(_wire, _frames),

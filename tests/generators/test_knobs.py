@@ -1,0 +1,67 @@
+"""What the players' own parameters do to the notes; at their defaults they do nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+
+from kelly_live.domain import NoteEvent
+from kelly_live.generators.host import Host, Setting, load_preset
+from kelly_live.generators.percussion import HIGH_TOM, LOW_TOM, MID_TOM
+from kelly_live.music.conductor import Conductor
+from tests.music.band import RecordingSink, told
+
+
+def played(*settings: str) -> RecordingSink:
+    host = Host([load_preset("band")], settings=[Setting.read(one) for one in settings])
+    sink = RecordingSink()
+    Conductor(sink, host.band, seed=3, tonic=0, length_bars=17).play_through(told(density=2.0))
+    assert host.band.muted == ()
+    return sink
+
+
+@pytest.fixture(scope="module")
+def plain() -> RecordingSink:
+    return played()
+
+
+def others(sink: RecordingSink, part: str) -> list[NoteEvent]:
+    return [note for note in sink.notes if note.part != part]
+
+
+def chords(sink: RecordingSink) -> list[tuple[int, ...]]:
+    """Pitches struck together by the chord player, four at a time, rising."""
+    struck = defaultdict(list)
+    for note in sink.part("chords"):
+        struck[round(note.onset_beats * 8)].append(note.pitch)
+    return [tuple(sorted(pitches)) for _, pitches in sorted(struck.items()) if len(pitches) == 4]
+
+
+def test_an_open_voicing_drops_the_second_voice_from_the_top_by_an_octave(plain: RecordingSink) -> None:
+    opened = played("chords.voicing=open")
+    assert others(opened, "chords") == others(plain, "chords")
+    pairs = list(zip(chords(plain), chords(opened), strict=True))
+    assert len(pairs) > 16
+    for (a, b, c, d), wide in pairs:
+        assert wide == (tuple(sorted((a, b, c - 12, d))) if c - 12 >= 45 else (a, b, c, d))
+    assert any(close != wide for close, wide in pairs)
+
+
+def test_an_octave_moves_the_tune_and_nothing_else(plain: RecordingSink) -> None:
+    high = played("melody.octave=1")
+    assert others(high, "melody") == others(plain, "melody")
+    moved = {b.pitch - a.pitch for a, b in zip(plain.part("melody"), high.part("melody"), strict=True)}
+    assert moved == {12}
+
+
+def test_without_fills_the_drums_keep_the_beat_through_a_phrases_last_bar(plain: RecordingSink) -> None:
+    steady = played("percussion.fills=off")
+    assert others(steady, "percussion") == others(plain, "percussion")
+    toms = {HIGH_TOM, MID_TOM, LOW_TOM}
+    assert toms & {note.pitch for note in plain.part("percussion")}
+    assert not toms & {note.pitch for note in steady.part("percussion")}
+
+
+def test_every_shipped_default_is_the_value_that_is_set_to_it(plain: RecordingSink) -> None:
+    assert played("chords.voicing=close", "melody.octave=0", "percussion.fills=on").notes == plain.notes
