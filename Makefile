@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
 
-.PHONY: help demo demo-recording test lint types bench audit fuzz system clean
+.PHONY: help demo demo-recording test lint types bench soak audit fuzz system clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +47,9 @@ types: $(VENV)/.lint ## mypy, strict
 
 bench: $(VENV)/.run ## timing of the send path and of each stage of a hop, on this machine
 	$(BIN)/kelly-live bench
+
+soak: $(VENV)/.run ## a long session in real time: nothing hangs, gets lost, drifts or grows (SOAK_MINUTES=60)
+	$(BIN)/python -m kelly_live.bench.soak --minutes $(or $(SOAK_MINUTES),60)
 
 audit: $(VENV)/.run ## known vulnerabilities in what is installed, as far as the package index tells them
 	$(PYTHON) -m venv $(VENV)/audit

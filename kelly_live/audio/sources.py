@@ -338,6 +338,28 @@ class ScriptedSource(_BlockSource):
         return (self._samples[start : start + size] for start in range(0, len(self._samples), size))
 
 
+class RepeatingSource(_BlockSource):
+    """Given samples, float32 [n] at `sample_rate`, over and over for `seconds`: a long evening out of a short tape."""
+
+    def __init__(
+        self,
+        samples: np.ndarray,
+        clock: Clock,
+        *,
+        seconds: float,
+        realtime: bool = False,
+        sample_rate: int = ANALYSIS_RATE,
+        block_seconds: float = 0.05,
+    ) -> None:
+        super().__init__(clock, realtime=realtime, sample_rate=sample_rate, block_seconds=block_seconds)
+        self._samples, self._seconds = np.asarray(samples, np.float32), seconds
+
+    def _open(self) -> Iterator[np.ndarray]:
+        size = max(1, round(self._block_seconds * self.sample_rate))
+        for start in range(0, round(self._seconds * self.sample_rate), size):
+            yield self._samples.take(range(start, start + size), mode="wrap")
+
+
 class ToneSource(_BlockSource):
     """A sine of `hz` at `amplitude` (0-1), for `seconds`, or for ever (None: only with realtime pacing in mind)."""
 
