@@ -59,7 +59,7 @@ from kelly_live.timebase import Clock, TempoPoint
 
 FLUSH_SECONDS = 0.5
 MAX_QUEUED = 20_000  # records that wait for the thread: at a dozen a second, some 25 minutes of a disk that hangs
-MAX_PENDING_BYTES = 8 << 20  # lines that wait for a full disk: most of an hour
+MAX_PENDING_BYTES = 8 << 20  # lines that wait for a full disk: about half an hour
 _PATIENCE_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
 _NOTE = struct.Struct("<2d3Bd")
