@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+
 from kelly_live.errors import ConfigError
 from kelly_live.generators import registry
 from kelly_live.generators.host import (
