@@ -119,6 +119,10 @@ class Band:
         """Who plays on which channel of which port, with which General MIDI program."""
         return self._seats
 
+    def role(self, part: str) -> str:
+        """What a seat's generator calls its part itself, whatever the seat is called: its feel goes by that."""
+        return next((seat.generator.descriptor.part for seat in self._seats if seat.part == part), part)
+
     def states(self) -> tuple[tuple[str, PlayerState], ...]:
         """Everybody's name and state, the seated ones first."""
         muted = self.muted

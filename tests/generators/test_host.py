@@ -148,6 +148,19 @@ def test_the_same_generator_twice_on_two_channels(tmp_path: Path) -> None:
     assert {n.channel for n in organ} == {5}
 
 
+def test_a_player_keeps_its_feel_whatever_its_seat_is_called(tmp_path: Path) -> None:
+    """Drums keep the grid, a tune lies back by all that the timing asks, as right hand too."""
+    text = HEAD + "players:\n  - {generator: melody, part: flute}\n  - {generator: percussion, part: kit}\n"
+    renamed = Host([read_preset(preset(tmp_path, text))])
+    named = Host([load_preset("minimal")], extra=["percussion"])
+    late = told(behind=1.0, density=2.0)
+    there, here = RecordingSink(), RecordingSink()
+    Conductor(there, renamed.band, seed=3, tonic=0, length_bars=4).play_through(late)
+    Conductor(here, named.band, seed=3, tonic=0, length_bars=4).play_through(late)
+    for part, seat_name in (("melody", "flute"), ("percussion", "kit")):
+        assert [n.onset_beats for n in there.part(seat_name)] == [n.onset_beats for n in here.part(part)]
+
+
 def test_a_generator_that_is_not_installed_is_a_named_state_and_the_others_play(tmp_path: Path) -> None:
     path = preset(tmp_path, HEAD + "players:\n  - generator: theremin\n  - generator: bass\n")
     host = Host([read_preset(path)])
