@@ -22,6 +22,7 @@ COMMANDS = {
     "devices": "audio inputs and MIDI outputs, and which would be chosen",
     "render": "accompany a recording, faster than real time: IN.wav -> OUT.mid",
     "compose": "music for an emotion that you name; no audio",
+    "learn": "teach a MIDI pad, knob or pedal what to do while playing",
     "replay": "play a recording's log again: the same MIDI to the byte",
     "analyze": "the emotion in audio files, as text or JSON lines",
     "bench": "how late, how fast: measured on this machine",
@@ -45,6 +46,9 @@ COMMON_FLAGS = {
     "--profile": 1,
     "--culture": 1,
     "--culture-strength": 1,
+    "--preset": 1,
+    "--with": 1,
+    "--set": 1,
     "--device": 1,
 }  # option -> values that it takes
 

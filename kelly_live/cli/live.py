@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import signal
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,7 @@ def command(
     from kelly_live.audio.devices import resolve_input
     from kelly_live.audio.sources import PortAudioSource
     from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower
+    from kelly_live.midi import controls
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
     from kelly_live.timebase import MonotonicClock
@@ -74,6 +76,8 @@ def command(
     recorder = None
     room = studio.open(now)
     try:
+        pads_in = room.input.branch() if room.input is not None else None
+        pads = controls.Controls(controls.with_defaults(controls.load()) if pads_in is not None else ())
         ports = sink.open()
         steering = replace(steering, freeze=freeze)
         analyzer, opening = make_analyzer(device, steering, culture, profile)
@@ -126,8 +130,12 @@ def command(
                 for key in keyboard.poll():
                     if (action := action_of(key)) and (told := hand.apply(action, snapshot, "key")):
                         view.say(told)
-                for action in room.actions():
-                    if told := hand.apply(action, snapshot, "osc"):
+                asked = [("osc", action) for action in room.actions()]
+                if pads_in is not None:
+                    stands = partial(hand.place, shown=snapshot.reading.state)
+                    asked += [("midi", action) for action in pads.hear(pads_in.poll(), stands)]
+                for source, action in asked:
+                    if told := hand.apply(action, snapshot, source):
                         view.say(told)
                 if recorder is not None:
                     recorder.noticed(snapshot)
