@@ -152,7 +152,9 @@ def write_performance(
 
     players = conductor.programs()
     programs = {player.channel: player.program for player in players}
-    parts = {player.channel: player.part for player in players}
+    parts: dict[int, str] = {}
+    for player in players:  # those of one sound may share a channel, as two hands do
+        parts[player.channel] = f"{parts[player.channel]}, {player.part}" if player.channel in parts else player.part
     owners = owners_of(performance.messages, performance.notes, performance.tempo_map)
     notes = notes_from_messages(performance.messages, programs, owners)
     if midi is not None:
