@@ -1,7 +1,8 @@
 """The melody player: a motif that returns, varied, over an arc; chord tones on strong beats, steps between them.
 
 The line is built from the inside out. First the strong beats: chord tones near a contour (the phrase's arc plus
-the motif). Then every place between two notes gets one that joins them: a passing tone, a neighbour, a repeat.
+the motif), some of which people lean on from the next tone of the scale instead (music/vocabulary.py says how often and
+from which side). Then every place between two notes gets one that joins them: a passing tone, a neighbour, a repeat.
 A place's pitch so depends on the places that are stronger than it, never on how many of them density lets sound. When
 a phrase returns, some of its joints are found anew, so that it comes back as itself and not as a copy.
 """
@@ -21,12 +22,14 @@ from kelly_live.music.form import rests
 from kelly_live.music.idiom import places as idiom_places
 from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
 from kelly_live.music.theory import Chord
+from kelly_live.music.vocabulary import vocabulary
 from kelly_live.music.voicing import bass_pitch, in_step
 
 _ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
 _PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
 _STALE = 0.9  # a repeated strong tone costs nearly a step
 _IN_STEP = 0.35  # steps for each point of running in fifths or octaves with the bass (music/voicing.py)
+_LEANING_PLACES = 0.6  # share of the strong beats that can lean: not at a phrase's end, near enough to what follows
 _VARIED = 0.3  # share of the joints that a return finds anew
 _LAST_BAR = 0.5  # of a phrase's other bars' notes: it comes to rest
 _CADENCE_DENSITY = 0.2  # from here on a phrase is never left without its last note
@@ -140,6 +143,7 @@ class _Line:
     parameters: MusicParameters
     context: MusicContext
     _known: dict[float, int] = field(default_factory=dict)
+    _frames: dict[float, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         register = self.parameters.register
@@ -158,9 +162,38 @@ class _Line:
     def step(self, beat: float) -> int:
         """The step at a beat of the phrase."""
         if beat not in self._known:
-            position = beat % self.context.beats_per_bar
-            self._known[beat] = self._strong(beat) if position in self.strong else self._between(beat)
+            strong = beat % self.context.beats_per_bar in self.strong
+            self._known[beat] = self._frame(beat) + self._leaning(beat) if strong else self._between(beat)
         return self._known[beat]
+
+    def _frame(self, beat: float) -> int:
+        """The step that a strong beat stands on, whether or not it is leant on; elsewhere the beat's own."""
+        if beat % self.context.beats_per_bar not in self.strong:
+            return self.step(beat)
+        if beat not in self._frames:
+            self._frames[beat] = self._strong(beat)
+        return self._frames[beat]
+
+    def _leaning(self, beat: float) -> int:
+        """The step above or below its own tone that a strong beat begins on, 0 where it begins on that tone."""
+        words, context = vocabulary(), self.context
+        bar = context.bar_at(beat)
+        if words is None or beat >= context.phrase.end_beat or context.is_last_bar(bar) or context.closing:
+            return 0
+        rng = dice(context.seed, "leaning", *_theme(context), self._motif_place(beat))
+        if rng.random() * _LEANING_PLACES >= words.leaning:
+            return 0
+        falling = sum(share for step, share in words.resolutions.items() if step < 0)
+        rising = sum(share for step, share in words.resolutions.items() if step > 0)
+        side = 1 if rng.random() * (falling + rising) < falling else -1
+        own, chord = self._frame(beat), context.chord_at(beat)
+        if chord.has(own + side) or own + side not in self.steps:
+            side = -side
+        if chord.has(own + side) or own + side not in self.steps:
+            return 0
+        after = [s for s in self.strong if s > beat % context.beats_per_bar]
+        following = beat - beat % context.beats_per_bar + (after[0] if after else context.beats_per_bar)
+        return side if abs(self._frame(following) - own - side) <= 2 else 0
 
     def _strong(self, beat: float) -> int:
         context, phrase = self.context, self.context.phrase
@@ -170,7 +203,7 @@ class _Line:
         if context.is_last_bar(bar):
             # At home on the tonic itself; after a question on whatever the chord holds nearest.
             last = beat - context.beats_per_bar if context.bar_in_phrase(bar) else None
-            before = self.anchor if last is None else self.step(last)
+            before = self.anchor if last is None else self._frame(last)
             if phrase.place.closed and chord.root == 0:
                 chord = replace(chord, degrees=(0,))
             return self._chord_tone(chord, self.anchor, before, before=last)
@@ -185,11 +218,11 @@ class _Line:
         bar_start = beat - position
         if position:
             next_bar = bar_start + context.beats_per_bar
-            return self._chord_tone(chord, contour, self.step(bar_start), self.step(next_bar), before=bar_start)
+            return self._chord_tone(chord, contour, self._frame(bar_start), self._frame(next_bar), before=bar_start)
         if bar_in_phrase == 0:
             return self._chord_tone(chord, contour, self.anchor)
         last_bar = bar_start - context.beats_per_bar
-        return self._chord_tone(chord, contour, self.step(last_bar), before=last_bar)
+        return self._chord_tone(chord, contour, self._frame(last_bar), before=last_bar)
 
     def _chord_tone(self, chord: Chord, contour: float, *neighbours: int, before: float | None = None) -> int:
         """The chord's tone in the register that lies nearest to the contour and to the tones it stands between, and
@@ -197,7 +230,7 @@ class _Line:
         led = None
         if before is not None:
             last = self.context.chord_at(before)
-            led = (bass_pitch(last), bass_pitch(chord)), last.key.note(self.step(before)).pitch
+            led = (bass_pitch(last), bass_pitch(chord)), last.key.note(self._frame(before)).pitch
 
         def cost(step: int) -> float:
             near = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
@@ -223,7 +256,7 @@ class _Line:
                 before, after = before + 0.5 * (offset > 0.5), after - 0.5 * (offset < 0.5)
             elif offset > 0.5 and offset < 0.7:
                 before += 1 / 3
-        return self._kept(self._joined(self.step(bar_start + before), self.step(bar_start + after), beat))
+        return self._kept(self._joined(self._frame(bar_start + before), self._frame(bar_start + after), beat))
 
     def _joined(self, a: int, b: int, beat: float) -> int:
         seed, phrase, place = self.context.seed, self.context.phrase, self._motif_place(beat)

@@ -100,7 +100,7 @@ class _Listener:
 
 @pytest.mark.parametrize("mode", ["ionian", "aeolian", "dorian", "phrygian"])
 def test_the_melody_sings(mode: str) -> None:
-    """Chord tones on strong beats; steps and thirds, few leaps; a breath at the end of each phrase."""
+    """Chord tones on three strong beats of four, as people have them (POP909 .74); steps and thirds, few leaps; a breath at the end of each phrase."""
     strong: list[bool] = []
     intervals: list[int] = []
     breaths: list[float] = []
@@ -115,7 +115,7 @@ def test_the_melody_sings(mode: str) -> None:
         for end in range(16, 129, 16):
             before = max(n.onset_beats + n.duration_beats for n in melody if n.onset_beats < end - 0.2)
             breaths.append(end - before)
-    assert statistics.mean(strong) > 0.95
+    assert 0.64 < statistics.mean(strong) < 0.84
     assert statistics.mean(i <= 2 for i in intervals) > 0.6
     assert statistics.mean(i > 7 for i in intervals) < 0.02
     assert statistics.mean(i == 0 for i in intervals) < 0.35
