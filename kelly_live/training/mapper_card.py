@@ -10,7 +10,7 @@ from kelly_live.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper
 from kelly_live.training.cues import SOURCE, Cues, evidence
 from kelly_live.training.mapper_data import CORPORA, Examples, RatingScale
 from kelly_live.training.mapper_scores import Evaluation
-from kelly_live.training.priors import PRIORS, cue_priors
+from kelly_live.training.priors import CHECKED, PRIORS, cue_priors
 
 _LICENCES = {
     "EMOPIA (Hung et al. 2021)": "CC BY-NC-SA 4.0 by its README (another record says CC BY 4.0); quadrant labels",
@@ -180,6 +180,8 @@ Learned from wishes as a maximum a posteriori (`nets/taste.py`); zero until then
 Pseudo-observations, each worth so many labelled pieces; effects in corpus standard deviations (weights: along a stated
 direction). Directions as published; sizes ours: ±1 for what is clear or was ranked among the first three cues, ±.5 for
 what is hedged or only near what was varied. {spared}
+
+{CHECKED}
 
 | at | parameter | effect | pieces | source |
 |---|---|---|---|---|

@@ -26,10 +26,21 @@ SUMMARY_PIECES = 6.0
 PROXY_PIECES = 2.0
 EXPERIMENT_PIECES = 200.0 / (4.0 * 6.0)
 
-_JL = "Juslin & Laukka 2003, Psychol. Bull. 129:770, summary of cues"
+_JL = "Juslin & Laukka 2003, Psychol. Bull. 129:770, table 11"
+_JL_MEMORY = "Juslin & Laukka 2003, from memory"
 _GL = "Gabrielsson & Lindström 2010, Handbook of Music and Emotion ch. 14"
 _EFB = "Eerola, Friberg & Bresin 2013, Front. Psychol. 4:487, 200 examples varied in six cues"
-_HKP = "Huron, Kinney & Precoda 2006, Empir. Musicol. Rev. 1:170"
+_HKP = "Huron, Kinney & Precoda 2006, Empir. Musicol. Rev. 1(3)"
+
+# How far these were looked up: the card prints it.
+CHECKED = (
+    "Looked up, the publications themselves being out of reach: Juslin & Laukka's summary for tenderness, sadness and "
+    "happiness, as quoted elsewhere (what else rests on it is marked `from memory`: anger, fear, articulation, and how "
+    "loud happiness is); Gabrielsson & Lindström's table, as adapted elsewhere; of Eerola, Friberg & Bresin the "
+    "abstract (the design, and mode, tempo and register as the first three cues; the directions are from memory); the "
+    "abstracts of Huron, Kinney & Precoda and of Temperley & Tan (who had no locrian: that it is as dark as phrygian "
+    "is ours)."
+)
 
 # Where an emotion sits that has no anchor of its own: (V, A, D). Tender or peaceful is the centre of its quadrant; in
 # power and submissive differ in nothing but dominance, by about the range of the anchors.
@@ -55,23 +66,27 @@ class Prior:
 PRIORS = (
     Prior("happy", "tempo", 1.0, f"fast: {_EFB}; {_JL}", EXPERIMENT_PIECES),
     Prior("sad", "tempo", -1.0, f"slow: {_EFB}; {_JL}", EXPERIMENT_PIECES),
-    Prior("angry", "tempo", 1.0, f"fast: {_JL}"),
-    Prior("fearful", "tempo", 1.0, f"fast: {_JL}"),
+    Prior("angry", "tempo", 1.0, f"fast: {_GL}; {_JL_MEMORY}"),
+    Prior("fearful", "tempo", 1.0, f"fast: {_GL}; {_JL_MEMORY}"),
     Prior("tender", "tempo", -1.0, f"slow: {_JL}"),
     Prior("excited", "tempo", 1.0, f"fast (excitement, activity): {_GL}"),
-    Prior("angry", "level", 1.0, f"high level: {_JL}"),
-    Prior("fearful", "level", -0.5, f"low level, but for panic: {_JL}"),
-    Prior("happy", "level", 0.5, f"medium to high level: {_JL}"),
+    Prior("angry", "level", 1.0, f"loud: {_GL}; {_JL_MEMORY}"),
+    Prior("fearful", "level", -0.5, f"soft: {_GL}; low level, but for panic: {_JL_MEMORY}"),
+    Prior("happy", "level", 0.5, f"loud (joy): {_GL}; medium to high level: {_JL_MEMORY}"),
     Prior("sad", "level", -1.0, f"low level: {_JL}"),
     Prior("tender", "level", -1.0, f"low level: {_JL}"),
     Prior("excited", "level", 1.0, f"loud (excitement, intensity, power): {_GL}"),
-    Prior("angry", "variation", 0.5, f"much level variability: {_JL}"),
-    Prior("fearful", "variation", 1.0, f"much level variability: {_JL}"),
+    Prior("angry", "variation", 0.5, f"much level variability: {_JL_MEMORY}"),
+    Prior("fearful", "variation", 1.0, f"large variations of loudness: {_GL}; {_JL_MEMORY}"),
     Prior("sad", "variation", -0.5, f"little level variability: {_JL}"),
     Prior("tender", "variation", -0.5, f"little level variability: {_JL}"),
     Prior("happy", "centre", 1.0, f"high register: {_EFB}; {_JL}", EXPERIMENT_PIECES),
     Prior(
-        "fearful", "centre", -1.0, f"low register (scary): {_EFB}; speech goes up instead ({_JL})", EXPERIMENT_PIECES
+        "fearful",
+        "centre",
+        -1.0,
+        f"low register (scary): {_EFB}; speech goes up instead ({_JL_MEMORY})",
+        EXPERIMENT_PIECES,
     ),
     Prior("sad", "centre", -0.5, f"low pitch: {_JL}"),
     Prior("happy", "above", 0.5, f"much pitch variability: {_JL}"),
@@ -80,14 +95,14 @@ PRIORS = (
     Prior("sad", "modes", -1.0, f"minor: {_EFB}; {_GL}", EXPERIMENT_PIECES),
     Prior("fearful", "modes", -1.0, f"minor (scary): {_EFB}", EXPERIMENT_PIECES),
     Prior("angry", "modes", -1.0, f"minor: {_GL}"),
-    Prior("sad", "rhythms", 0.5, f"legato: {_JL}", PROXY_PIECES),
-    Prior("tender", "rhythms", 0.5, f"legato: {_JL}", PROXY_PIECES),
-    Prior("happy", "rhythms", -0.5, f"staccato: {_JL}", PROXY_PIECES),
-    Prior("angry", "rhythms", -0.5, f"staccato: {_JL}", PROXY_PIECES),
-    Prior("happy", "timing", 0.5, f"microstructural regularity: {_JL}", PROXY_PIECES),
+    Prior("sad", "rhythms", 0.5, f"legato: {_JL_MEMORY}", PROXY_PIECES),
+    Prior("tender", "rhythms", 0.5, f"legato: {_JL_MEMORY}", PROXY_PIECES),
+    Prior("happy", "rhythms", -0.5, f"staccato: {_JL_MEMORY}", PROXY_PIECES),
+    Prior("angry", "rhythms", -0.5, f"staccato: {_JL_MEMORY}", PROXY_PIECES),
+    Prior("happy", "timing", 0.5, f"microstructural regularity: {_JL_MEMORY}", PROXY_PIECES),
     Prior("tender", "timing", 0.5, f"microstructural regularity: {_JL}", PROXY_PIECES),
-    Prior("angry", "timing", -0.5, f"microstructural irregularity: {_JL}", PROXY_PIECES),
-    Prior("fearful", "timing", -0.5, f"much microstructural irregularity: {_JL}", PROXY_PIECES),
+    Prior("angry", "timing", -0.5, f"microstructural irregularity: {_JL_MEMORY}", PROXY_PIECES),
+    Prior("fearful", "timing", -0.5, f"much microstructural irregularity: {_JL_MEMORY}", PROXY_PIECES),
     Prior("sad", "timing", -0.5, f"microstructural irregularity: {_JL}", PROXY_PIECES),
     Prior("in power", "level", 0.5, f"loud (power, intensity): {_GL}"),
     Prior("submissive", "level", -0.5, f"the contrary of loud for power: {_GL}"),
@@ -97,8 +112,8 @@ PRIORS = (
 )
 
 # Directions that a weight's effect moves along. Modes, by the ranking of Temperley & Tan 2013 (Music Percept. 30:237,
-# ionian to phrygian, lydian lower than its sharps), evenly spaced by us; timing: on the beat against off it; rhythms:
-# held against detached, the nearest that five patterns come to articulation.
+# ionian to phrygian, lydian lower than its sharps), evenly spaced by us, locrian too; timing: on the beat against off
+# it; rhythms: held against detached, the nearest that five patterns come to articulation.
 WEIGHT_DIRECTIONS = {
     "modes": (1.0, -0.2, -1.0, 0.3, 0.6, -0.6, -1.0),
     "timing": (-0.5, 1.0, -0.5),
