@@ -12,11 +12,13 @@ from kelly_live.timebase import TempoPoint
 
 @dataclass(frozen=True, slots=True)
 class AudioHealth:
-    """Counters of an audio source since its start; `level_dbfs` is the RMS of the latest block (-120 = silence)."""
+    """Counters of an audio source since its start; `level_dbfs` is the RMS of the latest block (-120 = silence);
+    `problem` says in a line that the input is lost, for as long as it is."""
 
     level_dbfs: float
     overflows: int
     dropped_seconds: float
+    problem: str | None = None
 
 
 class AudioSource(Protocol):
