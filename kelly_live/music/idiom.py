@@ -179,13 +179,28 @@ def places(parameters: MusicParameters, context: MusicContext, bar: int) -> tupl
     else:
         chances = bar_profile(metre, bar=bar)
         grain = per_bar / len(chances)
-        rng = dice(context.seed, *name)
         thrown = _raised(chances, sum(chances) * felt)
-        found = [cell * grain for cell, chance in enumerate(thrown) if rng.random() < chance]
+        throws = _throws(context, bar, len(thrown))
+        found = [
+            cell * grain for cell, (chance, throw) in enumerate(zip(thrown, throws, strict=True)) if throw < chance
+        ]
     if last:
         rest = _rest(metre, per_bar, bar, closed=context.phrase.place.closed)
         found = sorted({place for place in found if place < rest} | {rest})
     return tuple(found or (0.0,))
+
+
+def _throws(context: MusicContext, bar: int, cells: int) -> list[float]:
+    """A throw in [0, 1) for each place of a bar. The bars of a phrase, and the letters of a form, share one throw,
+    turned by halves and quarters: where one of them is silent the other one sounds, and together they keep the
+    measure's chances better than throws of their own would."""
+    phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
+    if context.is_last_bar(bar):
+        rng = dice(context.seed, "idiom rhythm", phrase.theme, phrase.place.letter, 2)
+        return [rng.random() for _ in range(cells)]
+    rng = dice(context.seed, "idiom rhythm", phrase.theme)
+    turn = 0.5 * (in_phrase % 2) + 0.25 * (phrase.place.letter != FORM[0].letter)
+    return [(rng.random() + turn) % 1.0 for _ in range(cells)]
 
 
 def _rest(metre: Metre | None, per_bar: int, bar: int, *, closed: bool) -> float:
