@@ -7,6 +7,7 @@ read.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -105,7 +106,7 @@ class Band:
     ) -> None:
         self._seats = tuple(_seat(player) for player in players)
         self._unloaded = tuple(unloaded)
-        self._next: tuple[tuple[Seat, ...], tuple[Muted, ...]] | None = None
+        self._next: deque[tuple[tuple[Seat, ...], tuple[Muted, ...]]] = deque(maxlen=1)
         self._stopwatch = stopwatch
         self._muted: dict[str, Muted] = {}
         self._overruns: dict[str, float] = {}
@@ -132,7 +133,7 @@ class Band:
 
     def change(self, players: Iterable[Generator | Seat], unloaded: Sequence[Muted] = ()) -> None:
         """From the next bar line that is made on, these play instead; what was sent before still ends by itself."""
-        self._next = tuple(_seat(player) for player in players), tuple(unloaded)
+        self._next.append((tuple(_seat(player) for player in players), tuple(unloaded)))
 
     def reset(self) -> None:
         """A new session: everybody plays again, and remembers nothing."""
@@ -142,7 +143,7 @@ class Band:
 
     def play(self, parameters: MusicParameters, context: MusicContext, start: float, end: float) -> list[NoteEvent]:
         """The notes that start in [start, end) beats, player by player."""
-        if self._next is not None and start % context.beats_per_bar == 0.0:
+        if self._next and start % context.beats_per_bar == 0.0:
             self._take_over()
         notes: list[NoteEvent] = []
         for seat in self._seats:
@@ -156,13 +157,12 @@ class Band:
             _dismiss(seat)
 
     def _take_over(self) -> None:
-        coming, self._next = self._next, None
-        assert coming is not None
-        stay = {id(seat.generator) for seat in coming[0]}
+        seats, unloaded = self._next.popleft()
+        stay = {id(seat.generator) for seat in seats}
         for seat in self._seats:
             if id(seat.generator) not in stay:
                 _dismiss(seat)
-        self._seats, self._unloaded = coming
+        self._seats, self._unloaded = seats, unloaded
         self.reset()
 
     def _begin(self, seat: Seat) -> None:
