@@ -81,7 +81,9 @@ def culture(function: F) -> F:
         type=click.FloatRange(0.0, 1.0),
         default=1.0,
         show_default=True,
-        help="0 is off; at 1 the music sets out half-way to the tradition's, and feelings move it as far as ever.",
+        help="0 is off; at 1 the music sets out half-way to the tradition's, and feelings move it as far as ever. "
+        "Between, that share of the phrases is in its scale, and tuning, steps, ornaments, swing, pace and register go "
+        "that far; its metre and its texture are there from 0.5 on.",
     )
     @functools.wraps(function)
     def wrapped(*args: Any, name: str | None, culture_strength: float, **kwargs: Any) -> Any:
