@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,18 +11,19 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.cli.train import DEFAULT_CACHE, FOLDER
+from kelly_live.midi.client import OfflineScheduler
 
 if TYPE_CHECKING:
-    from kelly_live.domain import MusicParameters
+    from kelly_live.domain import MusicParameters, NoteEvent
     from kelly_live.music.conductor import Conductor
     from kelly_live.protocols import Mapper, NoteSink
     from kelly_live.training.likeness import Composer
-    from kelly_live.training.reaction import NoteOn, Player
+    from kelly_live.training.reaction import NoteOn
 
 KINDS = {"solo": "solo-piano", "band": "band"}  # host presets; drums are left out of every measure
 TWO_MINUTES = 120.0
 FORM_BARS = 33  # the 32 that are measured, and a closing one
-SETS = {"calm to stirred": ((0.5, -0.5), (0.5, 0.5)), "stirred to calm": ((0.5, 0.5), (0.5, -0.5)),
+CHANGES = {"calm to stirred": ((0.5, -0.5), (0.5, 0.5)), "stirred to calm": ((0.5, 0.5), (0.5, -0.5)),
         "glad to sad": ((0.5, 0.0), (-0.5, 0.0)), "angry to happy": ((-0.5, 0.5), (0.5, 0.5))}  # fmt: skip
 
 
@@ -87,13 +89,12 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
     for kind, one in repeats.items():
         same = f"{np.mean(one.shared):.2f}" if one.shared else ""
         click.echo(f"| {kind} (n {len(one.beats)}) | {np.median(one.beats):.1f}, {max(one.beats):.1f} | {same} |")
-    click.echo(
-        "\n| new parameters, ms | heard p50 | p95 | old notes until p50 | p95 | changes |\n|---|---|---|---|---|---|"
-    )
+    click.echo("\n| new parameters, ms | first new note p50 | p95 | last old note p50 | p95 | moments |")
+    click.echo("|---|---|---|---|---|---|")
     for kind, rows in reactions.items():
         for name, row in rows.items():
             values = [f"{1000 * row[key]:.0f}" for key in ("p50", "p95", "stale p50", "stale p95")]
-            click.echo(f"| {kind}, {name} | {' | '.join(values)} | {row['changes']:.0f} |")
+            click.echo(f"| {kind}: {name} | {' | '.join(values)} | {row['changes']:.0f} |")
 
 
 def _conductor(sink: NoteSink, kind: str, seed: int, bars: int | None) -> Conductor:
@@ -108,7 +109,6 @@ def composer(mapper: Mapper) -> Composer:
     least FORM_BARS bars."""
     import numpy as np
 
-    from kelly_live.midi.client import OfflineScheduler
     from kelly_live.midi.files import notes_from_messages
     from kelly_live.protocols import Reading
     from kelly_live.session import compose
@@ -134,21 +134,36 @@ def composer(mapper: Mapper) -> Composer:
     return composed
 
 
+class _Noting(OfflineScheduler):
+    """Notes of each note when it was made and when it is due."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.made: list[tuple[float, float]] = []
+
+    def play(self, notes: Sequence[NoteEvent]) -> None:
+        self.made += [(self.now, self.tempo_map.seconds_at(note.onset_beats)) for note in notes]
+        super().play(notes)
+
+
 class _Heard:
-    """The conductor and an offline scheduler, stepped as a live session steps them."""
+    """The conductor and what becomes of its notes, stepped as a live session steps them."""
 
     def __init__(self, kind: str, seed: int) -> None:
-        from kelly_live.midi.client import OfflineScheduler
-
-        self._scheduler = OfflineScheduler()
-        self._conductor = _conductor(self._scheduler, kind, seed, None)
+        self._sink = _Noting()
+        self._conductor = _conductor(self._sink, kind, seed, None)
 
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
         self._conductor.start(origin_seconds, parameters)
 
     def advance(self, now: float, parameters: MusicParameters) -> None:
+        self._sink.now = now
         self._conductor.advance(now, parameters)
-        self._scheduler.advance(now)
+        self._sink.advance(now)
+
+    def made(self) -> Sequence[tuple[float, float]]:
+        return self._sink.made
 
     def heard(self, now: float) -> Sequence[NoteOn]:
         from kelly_live.midi.messages import channel_of
@@ -156,30 +171,36 @@ class _Heard:
 
         return [
             NoteOn(message.seconds, channel_of(message.data) or 0, message.data[1], message.data[2])
-            for message in self._scheduler.messages
+            for message in self._sink.messages
             if message.data[0] & 0xF0 == 0x90 and message.data[2] > 0
         ]
 
 
 def reaction_table(mapper: Mapper, kind: str, changes: int) -> dict[str, dict[str, float]]:
-    """Each of SETS, at random moments of the music: seconds until it is heard."""
+    """At random moments: how soon new parameters reach a note, in the middle of each quadrant; and of each of CHANGES,
+    how soon it is heard. Seconds."""
     import random
 
     from kelly_live.steering import state_from
-    from kelly_live.training.reaction import reaction, summary
+    from kelly_live.training.manifest import QUADRANTS
+    from kelly_live.training.reaction import Reaction, reach, reaction, summary
 
-    rows = {}
-    everything = []
-    for name, (before, after) in SETS.items():
+    reached: list[Reaction] = []
+    for valence, arousal in QUADRANTS.values():
+        rng = random.Random(f"{valence} {arousal}")
+        parameters = mapper(state_from(0.5 * valence, 0.5 * arousal))
+        for seed in (1, 2):
+            moments = [rng.uniform(4.0, 20.0) for _ in range(5 * changes)]
+            reached += reach(_Heard(kind, seed), parameters, 26.0, moments)
+    rows = {"reach a note": summary(reached)}
+    heard: list[Reaction] = []
+    for name, (before, after) in CHANGES.items():
         rng = random.Random(name)
-        found = []
-        for seed in range(1, changes + 1):
-
-            def make(seed: int = seed) -> Player:
-                return _Heard(kind, seed)
-
-            old, new = mapper(state_from(*before)), mapper(state_from(*after))
-            found.append(reaction(make, old, new, rng.uniform(6.0, 16.0)))
-        rows[name] = summary(found)
-        everything += found
-    return rows | {"all": summary(everything)}
+        old, new = mapper(state_from(*before)), mapper(state_from(*after))
+        found = [
+            reaction(functools.partial(_Heard, kind, seed), old, new, rng.uniform(6.0, 16.0))
+            for seed in range(1, changes + 1)
+        ]
+        rows[f"heard, {name}"] = summary(found)
+        heard += found
+    return rows | {"heard, all": summary(heard)}

@@ -1,9 +1,13 @@
-"""How soon new parameters are heard: the same music twice, stepped as live, once with a change at some moment.
+"""How soon new parameters reach a note, and how soon they are heard, in music that is stepped as live.
 
-Up to the change both runs are the same to the note. The first note-on after it that is audibly another (pitch or
-channel, velocity by VELOCITY_STEPS, or time by TIME_SECONDS), or that one run has and the other lacks, shows the
-change. How long that takes is the wait for a note to be due at all (rests are music), plus what was already on its way:
-the slice, the look-ahead, the reach of the feel, and the glide. So two numbers a change:
+They reach a note when it is made with them: for any moment, `reach` says when the last note sounds that was made before
+it (what the slice, the look-ahead and the reach of the feel cost), and when the first one that was made after it (so
+much and the wait for a note to be due at all: rests are music).
+
+Whether that note *shows* them is another question, as parameters glide. So the same music is played twice, once with a
+change at some moment. Up to it both runs are the same to the note. The first note-on after it that is audibly another
+(pitch or channel, velocity by VELOCITY_STEPS, or time by TIME_SECONDS), or that one run has and the other lacks, shows
+the change. Two numbers a change:
 
 - `seconds`: from the change to the sound of the first note that shows it;
 - `stale_seconds`: from the change to the last note that sounds before that one (0: none): how long old music goes on.
@@ -45,6 +49,9 @@ class Player(Protocol):
     def heard(self, now: float) -> Sequence[NoteOn]:
         """All note-ons sent up to `now`."""
 
+    def made(self) -> Sequence[tuple[float, float]]:
+        """Of each note so far: when it was made, and when it sounds (s)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
@@ -85,6 +92,22 @@ def reaction(
     shown = turned[first].seconds - change_seconds if first < len(turned) else HEARD_FOR_SECONDS
     old = [note.seconds - change_seconds for note in turned[:first] if note.seconds > change_seconds]
     return Reaction(change_seconds, shown, max(old, default=0.0))
+
+
+def reach(player: Player, parameters: MusicParameters, until: float, moments: Sequence[float]) -> list[Reaction]:
+    """Play until then; of each moment (s), when the first note sounds that was made from then on, and how long those go
+    on that were made before. A moment after which nothing is made counts until the end."""
+    player.start(0.0, parameters)
+    for step in range(round(until / STEP_SECONDS) + 1):
+        player.advance(step * STEP_SECONDS, parameters)
+    made, sounds = np.array(player.made(), dtype=np.float64).reshape(-1, 2).T
+    found = []
+    for moment in moments:
+        new, old = sounds[made >= moment], sounds[made < moment]
+        first = float(new.min()) if len(new) else until
+        last = float(old.max()) if len(old) else 0.0
+        found.append(Reaction(moment, first - moment, max(0.0, last - moment)))
+    return found
 
 
 def summary(reactions: Sequence[Reaction]) -> dict[str, float]:
