@@ -212,7 +212,7 @@ def _card(card: dict[str, Any], size_bytes: int) -> str:
 
 `CulturalContextAdapter`, {card["parameters"]} parameters, {size_bytes / 1e6:.2f} MB. Learned from the presets in
 presets/cultures, which hold aggregates measured from corpora; each says from what, and how many.
-Made by `kelly-live train culture`; the same presets give the same weights.
+Made by `kelly-live train culture --listeners FOLDER`; the same presets give the same weights.
 
 ## What it knows
 | culture | {" | ".join(KNOWN)} |
