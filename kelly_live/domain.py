@@ -315,9 +315,9 @@ class MusicParameters:
 @dataclass(frozen=True, slots=True)
 class NoteEvent:
     """One note. Onset and duration in beats from the start of the session; pitch a MIDI note number, plus `cents`
-    in [-100, 100] for tunings outside 12-TET; velocity 1-127; channel 1-16 (10 is percussion); part, a name; the name of
-    the port it leaves by ("": the main one); the General MIDI program 0-127 that its channel is told before it, None:
-    what the channel has."""
+    in [-100, 100] for tunings outside 12-TET; velocity 1-127; channel 1-16 (10 is percussion); part, a name; the name
+    of the port it leaves by ("": the main one); the General MIDI program 0-127 that its channel is told before it,
+    None: what the channel has."""
 
     onset_beats: float
     duration_beats: float

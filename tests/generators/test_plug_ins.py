@@ -66,7 +66,7 @@ def test_its_parameters_are_heard(installed: Path) -> None:
         piece(alone("ostinato", *settings)).notes for settings in ((), ("pattern=rising",), ("accent=0",))
     )
     assert [n.pitch for n in plain] != [n.pitch for n in rising]
-    assert [n.onset_beats for n in plain] == [n.onset_beats for n in rising]
+    assert [round(2.0 * n.onset_beats) for n in plain] == [round(2.0 * n.onset_beats) for n in rising]
     assert max(n.velocity for n in plain) > max(n.velocity for n in flat)
     with pytest.raises(ConfigError, match="pattern is 'falling'; it must be one of rocking, rising, tolling"):
         alone("ostinato", "pattern=falling")
