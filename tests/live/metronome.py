@@ -1,0 +1,52 @@
+"""A band of one that plays each beat, led by a MIDI clock, in a process of its own: `metronome.py INPUT OUTPUT`.
+
+Key 60 and the beat's number in its bar: 60 is a bar's first. Prints `ready`; ends with stdin.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.generators.base import Descriptor
+from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.clock_in import ClockFollower
+from kelly_live.midi.inputs import open_input
+from kelly_live.music.conductor import Conductor
+from kelly_live.music.context import MusicContext
+from kelly_live.timebase import MonotonicClock
+from tests.fakes import parameters
+
+
+class Metronome:
+    descriptor = Descriptor("metronome", "percussion", 10, 0)
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> list[NoteEvent]:
+        whole = [beat for beat in range(int(start_beat), int(end_beat) + 1) if start_beat <= beat < end_beat]
+        return [NoteEvent(float(beat), 0.5, 60 + beat % 4, 80, 10, "percussion") for beat in whole]
+
+
+def main(source: str, target: str) -> None:
+    ending = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    clock = MonotonicClock()
+    opened = open_input(source)
+    leader = ClockFollower(opened.source)
+    with SchedulerClient(target) as sink:
+        conductor = Conductor(sink, [Metronome()], seed=1)
+        conductor.start(clock.now() + 0.3, parameters(97.0))
+        print("ready", flush=True)
+        while not ending.wait(0.01):
+            now = clock.now()
+            conductor.advance(now, parameters(97.0), leader.lead(now))
+    opened.close()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])
