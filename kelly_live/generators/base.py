@@ -135,6 +135,6 @@ def struck(
     """A note's velocity from the metre, the phrase's arc, the form's and its own chance; `weight` 0-1.2 is the player's
     touch."""
     metre = beat_strength(beat % context.beats_per_bar, context.beats_per_bar)
-    accent = weight * (0.2 + 0.5 * metre + 0.25 * phrase_arc(context.phrase_fraction(beat)))
+    accent = weight * (0.34 + 0.3 * metre + 0.25 * phrase_arc(context.phrase_fraction(beat)))
     accent += lift(context, beat)
     return velocity(parameters.dynamics, accent=accent, stray=stray(context.seed, part, beat, voice))

@@ -16,11 +16,11 @@ from typing import ClassVar
 from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators import idiomatic
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.music.dice import dice
+from kelly_live.music.dice import dice, pick
 from kelly_live.music.feel import articulation, phrase_arc, stray
 from kelly_live.music.form import rests
 from kelly_live.music.idiom import places as idiom_places
-from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
+from kelly_live.music.rhythm import PACE, people_cells, ranked_places, strong_beats, wanted
 from kelly_live.music.theory import Chord
 from kelly_live.music.vocabulary import vocabulary
 from kelly_live.music.voicing import bass_pitch, in_step
@@ -111,9 +111,18 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     elif bar_in_phrase == 1:  # a breath in the middle of the phrase
         ranks = tuple(place for place in ranks if place < per_bar - 0.5)
     number = wanted(count, bar_in_phrase)
-    if context.is_last_bar(bar) and parameters.density >= _CADENCE_DENSITY:
-        number = max(1, number)
-    return sorted(ranks[:number])
+    if context.is_last_bar(bar):
+        number = max(1, number) if parameters.density >= _CADENCE_DENSITY else number
+        return sorted(ranks[:number])
+    # A rhythm that people play, near enough in number; the ranking adds or takes what is missing.
+    before = per_bar - 0.5 if bar_in_phrase == 1 else float(per_bar)
+    cells = people_cells(context.rhythm, round(count), bar_in_phrase == 0, before) if per_bar == 4 else ()
+    if not cells:
+        return sorted(ranks[:number])
+    throw = dice(context.seed, "motif cell", *_theme(context), motif)
+    cell = throw.choices([places for places, _ in cells], [weight for _, weight in cells])[0]
+    own = [place for place in ranks if place in cell]
+    return sorted([*own, *(place for place in ranks if place not in cell)][:number])
 
 
 def _length(parameters: MusicParameters, context: MusicContext, beat: float, following: float | None) -> float:
@@ -264,6 +273,11 @@ class _Line:
         if dice(seed, "varied", phrase.index, place).random() < _VARIED and phrase.place.variation + phrase.index // 4:
             rng = dice(seed, "joint", phrase.index, place)
         gap = b - a
+        words = vocabulary()
+        if words is not None and abs(gap) <= 4:
+            first = words.steps(1 if gap >= 0 else -1)
+            ways = {a + step: first[step] * words.steps(step).get(gap - step, 0.0) for step in first if abs(step) <= 4}
+            return pick(rng, {step: weight for step, weight in ways.items() if weight > 0.0} or {a: 1.0})
         sign = 1 if gap > 0 else -1
         if gap == 0:
             return a + rng.choice((-1, 1, 1))  # a neighbour

@@ -413,7 +413,8 @@ class Conductor:
     def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""
         role = self._band.role(note.part)
-        offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=role, beat=note.onset_beats)
+        beat, voice = note.onset_beats, note.pitch
+        offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)
         if parameters.idiom is not None:
             note = replace(note, onset_beats=swung(note.onset_beats, parameters.idiom.swing_ratio))
         if offset == 0.0:

@@ -16,7 +16,10 @@ from kelly_live.music.dice import dice
 MAX_OFFSET_SECONDS = 0.035  # about as far as a melody lies behind or ahead before it sounds wrong
 SHARE = {"percussion": 0.0, "bass": 1 / 3, "arpeggio": 1 / 3, "chords": 0.5, "pad": 0.5, "melody": 1.0}
 _DEFAULT_SHARE = 0.5  # parts that other people's generators bring
-JITTER_SECONDS = 0.004  # standard deviation for the melody
+# Standard deviation for the melody. EMOPIA's pianists lie 17 ms from a tracked grid (models/vocabulary.md), of which
+# transcription and tracking are about 15 (squares added).
+JITTER_SECONDS = 0.007
+_HAND = 0.6  # of it, each note's own; the rest (root of squares) drifts
 # Human timing drifts on every scale, as 1/f noise (Hennig et al. 2011, PLoS ONE 6:e26457): a sum of shocks that stay
 # for half a beat, one, two, four, ... 128 beats.
 _SCALES = 9
@@ -51,11 +54,16 @@ def drift(seed: int, part: str, beat: float) -> float:
     return max(-3.0, min(3.0, total / math.sqrt(_SCALES)))
 
 
-def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: float) -> float:
-    """How far a part's note leaves its beat: behind is late (+), ahead early (-); within ±REACH_SECONDS."""
+def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: float, voice: int = 0) -> float:
+    """How far a part's note leaves its beat: behind is late (+), ahead early (-); within ±REACH_SECONDS. The notes of a
+    chord, each a `voice`, fall a little apart."""
     share = SHARE.get(part, _DEFAULT_SHARE)
     lean = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
-    return share * (lean + JITTER_SECONDS * drift(seed, part, beat)) if share else 0.0
+    if not share:
+        return 0.0
+    own = math.sqrt(3.0) * stray(seed, part + " hand", beat, voice)
+    noise = math.sqrt(1.0 - _HAND**2) * drift(seed, part, beat) + _HAND * own
+    return share * (lean + JITTER_SECONDS * max(-3.0, min(3.0, noise)))
 
 
 # Share of the way to the next note that a note is held: legato in held music, detached where a rhythm is pointed

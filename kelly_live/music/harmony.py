@@ -21,6 +21,7 @@ from kelly_live.domain import MODES, Scale
 from kelly_live.music.dice import dice, pick
 from kelly_live.music.rhythm import middle_beat
 from kelly_live.music.theory import Chord, Key, chord_on, mode_scale
+from kelly_live.music.vocabulary import vocabulary
 
 BARS_PER_PHRASE = 4
 _PHRASES_PER_THEME = 8
@@ -161,6 +162,9 @@ _LEAN = 0.45  # log-odds of a major triad against none, for each mode that the w
 _LIGHT_GRAIN = 0.25
 _BORROWED = 0.55  # chance of a borrowed chord where the whole weight lay on another mode
 _MAJOR, _MINOR = (4, 7), (3, 7)
+# Share of the inner bars that have two chords: half of people's chords stay for two beats (models/vocabulary.md).
+_SPLIT = {False: 0.35, True: 0.75}
+_UNLISTED = 0.02  # of a row: what a move weighs that people make and the grammar lacks
 
 _UNLIKELY = 0.05  # a move that the grammar lacks, where an ending leaves no other
 
@@ -247,30 +251,40 @@ def plan_phrase(
     leads_home: bool = False,
     modes: Sequence[float] | None = None,
 ) -> Phrase:
-    """Phrase `index` of a session. `busy` splits inner bars between two chords; `leads_home` ends on a chord that
-    wants the tonic, for a closing bar to follow. `modes`, weights over MODES, colour a key that is one of them; None:
-    the key alone. Where chords change depends on neither."""
+    """Phrase `index` of a session. `busy` splits more of the inner bars between two chords; `leads_home` ends on a
+    chord that wants the tonic, for a closing bar to follow. `modes`, weights over MODES, colour a key that is one of
+    them; None: the key alone. Where chords change depends on neither."""
     place = FORM[index % len(FORM)]
     theme = index // _PHRASES_PER_THEME
     opening = dice(seed, "opening", theme, place.letter)
     ending = dice(seed, "ending", index)
     mixture = modes if modes and key.scale == mode_scale(key.mode) else None
-    grammar = GRAMMARS[key.mode] if mixture is None else _leaning(key.mode, _light(key.mode, mixture))
+    grammar = _leaning(key.mode, 0.0 if mixture is None else _light(key.mode, mixture))
     degrees = _degrees(grammar, place, bars, leads_home, opening, ending)
 
-    split = dice(seed, "split", index)
     middle = float(middle_beat(beats_per_bar) or beats_per_bar - 1)
     spans: list[ChordSpan] = []
+    before = degrees[0]
     for bar, degree in enumerate(degrees):
         start = float((start_bar + bar) * beats_per_bar)
         end = start + beats_per_bar
-        splits = split.random() < 0.75 and 0 < bar < bars - 1
-        if busy and splits and beats_per_bar > 1:
-            passing = _between(grammar, degree, degrees[bar + 1], ending)
-            spans.append(ChordSpan(start, start + middle, _voiced(key, degree, opening)))
-            spans.append(ChordSpan(start + middle, end, _voiced(key, passing, ending)))
+        # The bars that a letter owns split alike whenever it returns; the one before the last goes with the ending.
+        leads = bar == bars - 2
+        split = dice(seed, "split", bar, index if leads else (theme, place.letter))
+        splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1
+        chord = _voiced(key, degree, opening)
+        if splits and beats_per_bar > 1:
+            # On the way to the next bar; but what leads into the ending stands right before it, its own way in first.
+            here, there = (before, degree) if leads else (degree, degrees[bar + 1])
+            between = _between(grammar, here, there, split)
+            before = degree if leads else between
+            passing = _voiced(key, between, split)
+            first, second = (passing, chord) if leads else (chord, passing)
+            spans.append(ChordSpan(start, start + middle, first))
+            spans.append(ChordSpan(start + middle, end, second))
         else:
-            spans.append(ChordSpan(start, end, _voiced(key, degree, opening)))
+            before = degree
+            spans.append(ChordSpan(start, end, chord))
     if mixture is not None:
         for number in range(1, len(spans)):
             rng, last = dice(seed, "borrowed", index, number), number == len(spans) - 1
@@ -327,6 +341,25 @@ def _between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int
     )
 
 
+@lru_cache(maxsize=16)
+def learned_grammar(mode: str) -> Grammar:
+    """A mode's grammar with its moves weighed by people's, half and half (geometric mean); the hand-written one alone
+    where no vocabulary is shipped. Chords that the grammar never enters stay out: they blur the mode."""
+    words, grammar = vocabulary(), GRAMMARS[mode]
+    if words is None:
+        return grammar
+    theirs = words.moves(mode)
+    moves: dict[int, dict[int, float]] = {}
+    for here, row in grammar.moves.items():
+        total = sum(row.values())
+        moves[here] = {
+            there: math.sqrt(max(row.get(there, 0.0) / total, _UNLISTED) * theirs.get(here, {}).get(there, _UNLISTED))
+            for there in grammar.moves
+            if there != here
+        }
+    return Grammar(moves, grammar.home, grammar.half, grammar.colour)
+
+
 def _light(mode: str, modes: Sequence[float]) -> float:
     """How much brighter the weights are than is usual in a mode, in modes; grained, so that no wavering is heard."""
     return round((brightness(modes) - _USUAL * _BRIGHTNESS[mode]) / _LIGHT_GRAIN) * _LIGHT_GRAIN
@@ -336,7 +369,7 @@ def _light(mode: str, modes: Sequence[float]) -> float:
 def _leaning(mode: str, light: float) -> Grammar:
     """A mode's grammar with major triads likelier (light > 0), or minor and diminished ones; the dominant of minor,
     whose third tells of home and not of a mood, and the tonic stay as they are."""
-    key, grammar = Key(0, mode_scale(mode)), GRAMMARS[mode]
+    key, grammar = Key(0, mode_scale(mode)), learned_grammar(mode)
 
     def kind(degree: int) -> float:
         if degree == 0 or (degree == 4 and mode == "aeolian"):

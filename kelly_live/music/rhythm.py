@@ -6,6 +6,9 @@ Ranks, not dice, decide which places sound, so a higher density adds notes and l
 from __future__ import annotations
 
 import random
+from functools import lru_cache
+
+from kelly_live.music.vocabulary import vocabulary
 
 # Offset within a beat (beats) -> how readily a note falls there. Thirds only in "triplet", so that it cannot be
 # mistaken; "dotted" leans on the last sixteenth; "syncopated" is ranked in `place_weights` by the beat as well.
@@ -18,6 +21,9 @@ _OFFSETS: dict[str, dict[float, float]] = {
 }
 # How many notes of the density a pattern plays: held music moves at three quarters of the pace.
 PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.75}
+
+
+_SUITED = 3.0  # how much a rhythm's own places count in choosing a cell
 
 
 def middle_beat(beats_per_bar: int) -> int | None:
@@ -61,6 +67,26 @@ def ranked_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: 
     # The first beat is never given away: it is where a listener finds the bar.
     drawn = {place: weight + (freedom * rng.uniform(-1.0, 1.0) if place else 1.0) for place, weight in weights.items()}
     return tuple(sorted(drawn, key=lambda place: (-drawn[place], place)))
+
+
+@lru_cache(maxsize=512)
+def people_cells(
+    rhythm: str, onsets: int, from_first: bool, before: float
+) -> tuple[tuple[tuple[float, ...], float], ...]:
+    """One-bar melody rhythms of 4/4 that people play, with so many onsets, all before a place, weighed by how common
+    they are and how well they suit one of RHYTHMS; empty where there are none (no vocabulary, triplets, ...)."""
+    words = vocabulary()
+    if words is None or rhythm == "triplet":
+        return ()
+    weights = place_weights(rhythm, 4)
+    cells = []
+    for places, share in words.cells("melody", onsets):
+        if places[-1] >= before or (from_first and places[0] > 0.0):
+            continue
+        suits = min(weights.get(place, 0.0) for place in places), sum(weights.get(place, 0.0) for place in places)
+        if suits[0] > 0.0:
+            cells.append((places, share * (suits[1] / onsets) ** _SUITED))
+    return tuple(cells)
 
 
 def wanted(count: float, bar_in_phrase: int) -> int:

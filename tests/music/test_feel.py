@@ -29,11 +29,11 @@ def mean_offset(timing: TimingWeights, part: str) -> float:
 
 
 def test_behind_is_late_ahead_is_early_and_percussion_keeps_the_grid() -> None:
-    assert abs(mean_offset(BEHIND, "melody") - MAX_OFFSET_SECONDS) < 0.002
-    assert abs(mean_offset(AHEAD, "melody") + MAX_OFFSET_SECONDS) < 0.002
-    assert abs(mean_offset(ON, "melody")) < 0.002
-    assert abs(mean_offset(BEHIND, "chords") - MAX_OFFSET_SECONDS / 2) < 0.002
-    assert abs(mean_offset(BEHIND, "bass") - MAX_OFFSET_SECONDS / 3) < 0.002
+    assert abs(mean_offset(BEHIND, "melody") - MAX_OFFSET_SECONDS) < 0.004
+    assert abs(mean_offset(AHEAD, "melody") + MAX_OFFSET_SECONDS) < 0.004
+    assert abs(mean_offset(ON, "melody")) < 0.004
+    assert abs(mean_offset(BEHIND, "chords") - MAX_OFFSET_SECONDS / 2) < 0.004
+    assert abs(mean_offset(BEHIND, "bass") - MAX_OFFSET_SECONDS / 3) < 0.004
     assert all(onset_offset_seconds(t, seed=1, part="percussion", beat=2.0) == 0.0 for t in (ON, BEHIND, AHEAD))
 
 

@@ -69,7 +69,7 @@ def test_minor_closes_on_a_leading_tone(seed: int, tonic: int, index: int) -> No
 
 def test_most_minor_phrases_that_end_at_home_get_there_from_the_dominant() -> None:
     before = [roots(seed, 1, "aeolian")[-2] for seed in range(100)]
-    assert before.count(4) > 50
+    assert before.count(4) == max(before.count(degree) for degree in range(7)) > 40
 
 
 @given(SEEDS, MODE, st.integers(0, 20))
