@@ -10,8 +10,9 @@ import mido
 import pytest
 
 from kelly_live.cli.judge import PIECE_SECONDS, composer
+from kelly_live.cli.options import CultureWish
 from kelly_live.cli.parts import make_mapper
-from kelly_live.training import closed_loop, render
+from kelly_live.training import across_cultures, closed_loop, render
 from kelly_live.training.evaluation import Score
 from tests.cli.test_commands import run
 
@@ -77,6 +78,34 @@ def test_it_prints_tables_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert (asked["pieces"], asked["workers"]) == (3, 1)
     assert run("judge", "--symbolic", "x", "--json") == 0
     assert json.loads(capsys.readouterr().out)["scores"][0]["n"] == 198
+
+
+def test_cultures_are_judged_beside_the_plain_music(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: dict[str, object] = {}
+
+    def judge(*args: object, **options: object) -> across_cultures.AcrossCultures:
+        asked.update(options, cultures=list(args[4]))  # type: ignore[call-overload]
+        return across_cultures.AcrossCultures(())
+
+    monkeypatch.setattr(across_cultures, "judge_cultures", judge)
+    assert run("judge", "--symbolic", "x", "--cultures", "klezmer,irish, klezmer", "--culture-pieces", 3) == 0
+    assert (asked["cultures"], asked["pieces"], asked["plain_pieces"]) == (["klezmer", "irish-traditional"], 3, 40)
+    assert run("judge", "--symbolic", "x", "--cultures", "klezmre") == 1
+    assert run("judge", "--symbolic", "x", "--cultures", "all", "--mapper", "m.safetensors") == 1
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("kelly-live:")]
+    assert "did you mean klezmer" in errors[0]
+    assert "leave --mapper out" in errors[1]
+
+
+def test_a_tradition_out_of_twelve_tones_is_in_tune_for_the_judges_and_all_on_the_piano() -> None:
+    midi = composer(make_mapper(CultureWish("turkish-makam:rast", 1.0)))(0.5, 0.5, 1)
+    messages = [m for m in mido.MidiFile(file=io.BytesIO(midi["piano"])) if not m.is_meta]
+    assert any(m.type == "pitchwheel" and m.pitch for m in messages)
+    assert {m.program for m in messages if m.type == "program_change"} == {0}
+    assert all(m.channel != 9 for m in messages)
+    assert {m.program for m in mido.MidiFile(file=io.BytesIO(midi["band"])) if m.type == "program_change"} > {0}
 
 
 def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
