@@ -344,7 +344,7 @@ def learn(pieces: Sequence[Piece]) -> dict[str, Any]:
         "voices": _share(voices, 2, 8),
         "spans": _share(spans, 2, 48),
         "touch": {
-            "metre": [float(np.mean([loud for place, loud in strokes if place == p])) for p in range(4)],
+            "metre": [float(np.mean([0.0, *(loud for place, loud in strokes if place == p)])) for p in range(4)],
             "melody": float(np.median([hand.over for hand in hands])),
             "spread_velocities": float(np.median([hand.spread for hand in hands])),
             "lag1": float(np.median([hand.lag for hand in hands])),
@@ -352,8 +352,8 @@ def learn(pieces: Sequence[Piece]) -> dict[str, Any]:
         "timing": {
             "sd_seconds": float(np.median([hand.deviation for hand in hands])),
             "lag1": float(np.median([hand.drift for hand in hands])),
-            "roll_seconds": float(np.median([roll for hand in hands for roll in hand.rolls])),
-            "lead_seconds": float(np.median([lead for hand in hands for lead in hand.leads])),
+            "roll_seconds": float(np.median([roll for hand in hands for roll in hand.rolls] or [0.0])),
+            "lead_seconds": float(np.median([lead for hand in hands for lead in hand.leads] or [0.0])),
         },
     }
 
