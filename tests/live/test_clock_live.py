@@ -90,6 +90,15 @@ def onsets(witness: Witness, after: float = 0.0) -> list[tuple[int, float]]:
     return [(data[1] - 60, seconds) for seconds, data in witness.of_kind(0x90) if seconds > after]
 
 
+def in_turn(heard: list[tuple[int, float]], first: int) -> list[int]:
+    """The numbers of the beats heard: one by one from `first`, which alone may be missing (a note that would be over
+    50 ms late is not sent)."""
+    begin = first + (heard[0][0] != first % 4)
+    numbers = list(range(begin, begin + len(heard)))
+    assert [place for place, _ in heard] == [number % 4 for number in numbers]
+    return numbers
+
+
 @pytest.mark.timeout(150)
 def test_start_stop_position_continue_and_a_new_tempo(
     witness: Witness, sender: Sender, band: subprocess.Popen[str]
@@ -101,12 +110,12 @@ def test_start_stop_position_continue_and_a_new_tempo(
     while len(tries) < 3 and min(tries, default=1.0) > 0.04:
         sender.does("start")
         top = sender.played(0, len(tries) + 1)
-        sender.played(8, len(tries) + 1)
+        sender.played(9, len(tries) + 1)
         told = {number: seconds for number, seconds in list(sender.beats) if seconds >= top}
         wait_for(lambda top=top: len(onsets(witness, top - 0.2)) >= 8, "eight beats")
         heard = onsets(witness, top - 0.2)[:8]
-        assert [place for place, _ in heard] == [number % 4 for number in range(8)]
-        errors = [seconds - told[number] for number, (_, seconds) in enumerate(heard)]
+        numbers = in_turn(heard, 0)
+        errors = [seconds - told[number] for number, (_, seconds) in zip(numbers, heard, strict=True)]
         tries.append(sorted(map(abs, errors))[4])
         shown = ", ".join(f"{1e3 * error:+.0f}" for error in errors)
         print(f"  joined beats off by {shown} ms: median {1e3 * tries[-1]:.1f}")
@@ -124,12 +133,12 @@ def test_start_stop_position_continue_and_a_new_tempo(
     resumed = witness.now()
     sender.does("continue")
     wait_for(lambda: any(place == 0 for place, _ in onsets(witness, resumed)), "beat 8")
-    assert [place for place, _ in onsets(witness, resumed)[:3]] == [2, 3, 0]
+    in_turn(onsets(witness, resumed)[:3], 6)
     again = [number for number, seconds in list(sender.beats) if seconds > resumed]
     assert again[:2] == [6, 7]
 
     sender.does("tempo 90")
     changed = witness.now()
-    wait_for(lambda: witness.now() > changed + 3.5, "five beats")
+    wait_for(lambda: witness.now() > changed + 4.5, "five beats")
     slow = [seconds for _, seconds in onsets(witness, changed + 1.0)]
-    assert slow[2] - slow[1] == pytest.approx(60.0 / 90.0, abs=0.08)
+    assert (slow[-1] - slow[0]) / (len(slow) - 1) == pytest.approx(60.0 / 90.0, abs=0.07)
