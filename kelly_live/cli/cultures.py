@@ -11,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import CulturePreset, Known
+    from kelly_live.ui.sheet import Panel
 
 
 @click.command("cultures")
@@ -22,11 +23,22 @@ if TYPE_CHECKING:
     metavar="FOLDER",
     help="Play NAME (or every preset): happy, then sad, as NAME.mid, .wav and .png in FOLDER.",
 )
+@click.option(
+    "--sheet",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Draw eight bars of NAME (or of every shipped preset), and its degrees as measured and as played, as a PNG.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(name: str | None, as_json: bool, listen: Path | None, debug: bool) -> int:
+def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | None, debug: bool) -> int:
     """List the culture presets, or show one: NAME, or NAME:MODE for one of its modes."""
-    from kelly_live.cultures.shelf import choose_culture, list_cultures
+    from kelly_live.cultures.shelf import CULTURES, choose_culture, list_cultures
 
+    if listen is not None and sheet is not None:
+        raise click.UsageError("--listen and --sheet are two things; ask for one at a time")
+    if sheet is not None:
+        _draw([name] if name is not None else list(CULTURES), sheet)
+        return 0
     if listen is not None:
         names = [one.name for one in list_cultures() if one.preset is not None] if name is None else [name]
         for each in names:
@@ -78,6 +90,71 @@ def _play(name: str, folder: Path) -> None:
     click.echo(
         f"{name}: {' then '.join(played)}{beats}, {performance.end_seconds:.0f} s -> {', '.join(map(str, paths))}"
     )
+
+
+SHEET_BARS = 8
+COUNTED_BARS = 64  # of each of four pieces, in which is counted how long each degree is played
+
+
+def _draw(names: list[str], path: Path) -> None:
+    """One picture of what the cultures play; the feeling is the same in all of them."""
+    from kelly_live.atomic import write_atomically
+    from kelly_live.cli.parts import check_outputs
+    from kelly_live.ui.sheet import draw_sheet
+
+    check_outputs([path])
+    panels = [_panel(name) for name in names]
+    picture = draw_sheet(panels, "What each tradition plays when the feeling is happy")
+    write_atomically(path, picture)
+    click.echo(f"{len(panels)} traditions, {len(picture) / 1000:.0f} kB -> {path}")
+
+
+def _panel(name: str) -> Panel:
+    from kelly_live.cli.identify import melody_of
+    from kelly_live.cli.options import CultureWish
+    from kelly_live.cli.parts import make_conductor, make_mapper
+    from kelly_live.cultures.shelf import choose_culture
+    from kelly_live.midi.client import NoteList
+    from kelly_live.steering import state_from
+    from kelly_live.ui.sheet import Panel
+
+    parameters = make_mapper(CultureWish(name, 1.0))(state_from(emotion="happy"))
+    idiom, sink = parameters.idiom, NoteList()
+    conductor = make_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, tonic=0)
+    conductor.play_through(parameters)
+    bar_beats = conductor.status().beats_per_bar
+    beats = float(SHEET_BARS * bar_beats)
+    notes = tuple(
+        (
+            note.onset_beats,
+            min(note.duration_beats, beats - note.onset_beats),
+            100.0 * note.pitch + note.cents,
+            note.part,
+        )
+        for note in sink.notes
+        if note.onset_beats < beats
+    )
+    degrees: tuple[float, ...] = ()
+    measured: tuple[float, ...] = ()
+    played: list[float] = []
+    if idiom is not None and idiom.scale is not None:
+        degrees = idiom.scale.degrees_cents
+        preset, _, mode = idiom.name.partition(":")
+        known = choose_culture(preset).preset
+        of = known.mode(mode) if mode else known
+        weights = None if of is None else of.degree_weights
+        measured = () if weights is None else tuple(weight / sum(weights.value) for weight in weights.value)
+        played = [0.0] * len(degrees)
+        for seed in range(4):
+            for note in melody_of(parameters, seed=seed, tonic=0, bars=COUNTED_BARS):
+                at = 100.0 * note.pitch + note.cents
+                near = min(range(len(degrees)), key=lambda n: abs((at - degrees[n] + 600.0) % 1200.0 - 600.0))
+                played[near] += note.duration_beats
+    caption = "" if idiom is None else idiom.name.partition(":")[2]
+    return Panel(
+        title=name, caption=caption, notes=notes, beats=beats, bar_beats=bar_beats, degrees=degrees,
+        measured=measured, played=tuple(share / max(sum(played), 1e-9) for share in played),
+    )  # fmt: skip
 
 
 def _list(as_json: bool) -> int:

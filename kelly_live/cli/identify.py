@@ -15,6 +15,7 @@ from kelly_live.cli.options import seed
 if TYPE_CHECKING:
     from kelly_live.cultures.identify import Likeness, Piece
     from kelly_live.cultures.preset import CulturePreset, Mode
+    from kelly_live.domain import MusicParameters, NoteEvent
 
 # Valence and arousal of the four quadrants: a piece of each culture takes them in turn.
 QUADRANTS = ((0.6, 0.6), (-0.6, 0.6), (-0.6, -0.6), (0.6, -0.6))
@@ -159,20 +160,26 @@ def _compose(culture: str, pieces: int, bars: int, seed: int) -> list[Piece]:
     from kelly_live.cli.options import CultureWish
     from kelly_live.cli.parts import make_mapper
     from kelly_live.cultures.identify import Piece, statistics_of
-    from kelly_live.generators.melody import MelodyGenerator
-    from kelly_live.midi.client import NoteList
-    from kelly_live.music.conductor import Conductor
     from kelly_live.steering import state_from
 
     mapper = make_mapper(CultureWish(culture, 1.0))
     found = []
     for number in range(pieces):
         valence, arousal = QUADRANTS[number % len(QUADRANTS)]
-        sink = NoteList()
         tonic = 7 * number % 12
-        conductor = Conductor(sink, [MelodyGenerator()], seed=1000 * seed + number, length_bars=bars, tonic=tonic)
         parameters = mapper(state_from(valence, arousal, None, None))
-        conductor.play_through(parameters)
         mode = None if parameters.idiom is None else parameters.idiom.name.partition(":")[2] or None
-        found.append(Piece(mode, statistics_of([note for note in sink.notes if note.part == "melody"], tonic)))
+        melody = melody_of(parameters, seed=1000 * seed + number, tonic=tonic, bars=bars)
+        found.append(Piece(mode, statistics_of(melody, tonic)))
     return found
+
+
+def melody_of(parameters: MusicParameters, *, seed: int, tonic: int, bars: int) -> list[NoteEvent]:
+    """The melody of a piece that is told the same all along."""
+    from kelly_live.generators.melody import MelodyGenerator
+    from kelly_live.midi.client import NoteList
+    from kelly_live.music.conductor import Conductor
+
+    sink = NoteList()
+    Conductor(sink, [MelodyGenerator()], seed=seed, length_bars=bars, tonic=tonic).play_through(parameters)
+    return [note for note in sink.notes if note.part == "melody"]

@@ -85,3 +85,21 @@ def test_measuring_without_corpora_says_what_is_missing(tmp_path: Path, capsys: 
     assert "INDEX.tsv cannot be read" in capsys.readouterr().err
     assert run("measure-cultures", tmp_path, "--out", tmp_path, "--only", "western") == 0
     assert (tmp_path / "western.yaml").is_file()
+
+
+def test_a_sheet_is_one_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = []
+    for name in ("cuban-son", "javanese-gamelan"):  # the first has no scale of its own
+        assert run("cultures", name, "--sheet", tmp_path / "sheet.png") == 0
+        assert "1 traditions" in capsys.readouterr().out
+        pictures.append((tmp_path / "sheet.png").read_bytes())
+    assert all(picture.startswith(b"\x89PNG") and len(picture) > 5000 for picture in pictures)
+    assert pictures[0] != pictures[1]
+
+
+def test_a_sheet_that_cannot_be_written_is_refused_before_it_is_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("cultures", "klezmer", "--sheet", tmp_path / "missing" / "one.png") == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert run("cultures", "klezmer", "--sheet", tmp_path / "one.png", "--listen", tmp_path) == 2
