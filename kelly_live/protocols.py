@@ -122,6 +122,7 @@ class SchedulerHealth:
     """Counters of the send path since its start; `late` events were sent late, `dropped` notes were not sent at all.
 
     The `*_late_seconds` say how long after its due time a message left: worst, and two quantiles (to about 12 %).
+    `error` ended it; `problem` is a loss that it is about to get over.
     """
 
     sent: int = 0
@@ -132,6 +133,7 @@ class SchedulerHealth:
     p50_late_seconds: float = 0.0
     p99_late_seconds: float = 0.0
     error: str | None = None
+    problem: str | None = None
 
 
 class NoteSink(Protocol):

@@ -51,6 +51,7 @@ class RestartingSource:
             *(sys.executable, "-P", "-m", "kelly_live.audio.capture", str(sample_rate)),
             *([device] if device is not None else []),
         ]
+        self._opened = False
         self._changed = threading.Condition()
         self._process: subprocess.Popen[bytes] | None = None  # all from here on: under `_changed`
         self._open = False
@@ -67,7 +68,19 @@ class RestartingSource:
         return False
 
     def start(self) -> None:
-        """Open and capture. Raises AudioError: not there, busy, denied, no usable format, no answer."""
+        """Deliver from now on; opens if `open` did not. Raises AudioError."""
+        if not self._opened:
+            self.open()
+            return
+        with self._changed:
+            self._blocks.clear()
+            self._late_seconds = 0.0
+            self._delivered = self._clock.now()
+
+    def open(self) -> None:
+        """Capture, but keep it to yourself: a wrong name is told early. Raises AudioError: not there, busy, denied, no
+        usable format, no answer."""
+        self._opened = True
         self._spawn()
         with self._changed:
             answered = self._changed.wait_for(lambda: self._open or self._problem is not None, OPEN_SECONDS)

@@ -49,9 +49,9 @@ class HostWish:
         """A port's scheduler process each, none started yet; the main one is `midi_out`. `latencies`: by port, in
         seconds, instead of the preset's. Raises ConfigError."""
         from kelly_live.errors import ConfigError
-        from kelly_live.midi.client import SchedulerClient
         from kelly_live.midi.ports import VIRTUAL_PORT_NAME
         from kelly_live.midi.routing import MAIN_PORT, RoutedSink
+        from kelly_live.midi.supervised import SupervisedClient
 
         outputs = dict(self.outputs)
         known = [port.name for port in players.ports]
@@ -62,9 +62,9 @@ class HostWish:
                     f"{name[:60]!r} (there: {', '.join(known) or 'only the main one, --midi-out'}); leave it out"
                 )
         main = latencies.get(MAIN_PORT, 0.0)
-        ports = {MAIN_PORT: SchedulerClient(midi_out, send_clock=send_clock, latency_seconds=main)}
+        ports = {MAIN_PORT: SupervisedClient(midi_out, send_clock=send_clock, latency_seconds=main)}
         for port in players.ports:
-            ports[port.name] = SchedulerClient(
+            ports[port.name] = SupervisedClient(
                 outputs.get(port.name, port.output),
                 send_clock=send_clock and port.clock,
                 latency_seconds=latencies.get(port.name, port.latency_seconds),

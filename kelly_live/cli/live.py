@@ -55,8 +55,7 @@ def command(
     import sys
 
     from kelly_live.actions import Hand, Reach
-    from kelly_live.audio.devices import resolve_input
-    from kelly_live.audio.sources import PortAudioSource
+    from kelly_live.audio.restarting import RestartingSource
     from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower
     from kelly_live.midi import controls
     from kelly_live.session import LiveSession, Snapshot
@@ -69,7 +68,7 @@ def command(
     sys.setswitchinterval(0.0005)
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
-    heard = resolve_input(audio_in)  # the cheap parts first: a wrong name is told before the nets are loaded
+    source = RestartingSource(audio_in, now)
     players = host.host(live=True)
     sink = host.sink(players, midi_out, send_clock=studio.sends_clock, latencies=studio.latencies)
     out = take.before(sink)
@@ -78,7 +77,8 @@ def command(
     try:
         pads_in = room.input.branch() if room.input is not None else None
         pads = controls.Controls(controls.with_defaults(controls.load()) if pads_in is not None else ())
-        ports = sink.open()
+        ports = sink.open()  # the cheap parts first: a wrong name is told before the nets are loaded
+        source.open()
         steering = replace(steering, freeze=freeze)
         analyzer, opening = make_analyzer(device, steering, culture, profile)
         conductor = make_conductor(out, seed=seed, host=players, early_seconds=sink.early_seconds)
@@ -88,7 +88,7 @@ def command(
             seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile,
         )  # fmt: skip
         session = LiveSession(
-            source=PortAudioSource(audio_in, now),
+            source=source,
             analyzer=analyzer,
             conductor=conductor,
             sink=sink,
@@ -107,7 +107,7 @@ def command(
         before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         virtual = " (a virtual port: connect your synth or DAW to it)"
         into = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
-        click.echo(f"listening to {heard.name!r}, playing into {into}, seed {seed}; Ctrl-C stops")
+        click.echo(f"listening to {source.name!r}, playing into {into}, seed {seed}; Ctrl-C stops")
         for line in room.told():
             click.echo(line)
         if recorder is not None:
@@ -134,8 +134,8 @@ def command(
                 if pads_in is not None:
                     stands = partial(hand.place, shown=snapshot.reading.state)
                     asked += [("midi", action) for action in pads.hear(pads_in.poll(), stands)]
-                for source, action in asked:
-                    if told := hand.apply(action, snapshot, source):
+                for way, action in asked:
+                    if told := hand.apply(action, snapshot, way):
                         view.say(told)
                 if recorder is not None:
                     recorder.noticed(snapshot)
@@ -146,6 +146,7 @@ def command(
                     *room.remarks(),
                     *described(hand.steering, snapshot.conductor.bars),
                     *silent,
+                    *([snapshot.audio.problem] if snapshot.audio.problem else []),
                     *sink.failures.values(),
                     *([recorder.problem] if recorder and recorder.problem else []),
                 ]
@@ -171,6 +172,7 @@ def command(
                 for number, handler in before.items():
                     signal.signal(number, handler)
     finally:
+        source.close()
         sink.stop()
         room.close()
         players.band.dismiss()

@@ -28,6 +28,7 @@ from kelly_live.midi.wire import (
     Control,
     Decoder,
     Failed,
+    Hush,
     Pause,
     Ready,
     Start,
@@ -150,6 +151,10 @@ class SchedulerClient:
     def control(self, changes: Sequence[ControlChange]) -> None:
         for first in range(0, len(changes), CONTROLS_PER_FRAME):
             self._queue(encode(Control(tuple(changes[first : first + CONTROLS_PER_FRAME]))), weight=1)
+
+    def hush(self, channels: Sequence[int]) -> None:
+        """End whatever a receiver still plays there from before."""
+        self._queue(encode(Hush(tuple(channels))))
 
     def pause(self) -> None:
         self._queue(encode(Pause()))

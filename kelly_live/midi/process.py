@@ -27,7 +27,7 @@ from kelly_live.midi.ports import VIRTUAL_PORT_NAME, NullPort, OpenedPort, Watch
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.trace import TracingPort
 from kelly_live.midi.tuning import Tuning
-from kelly_live.midi.wire import Control, Decoder, Failed, Message, Pause, Play, Ready, Start, Stop, encode
+from kelly_live.midi.wire import Control, Decoder, Failed, Hush, Message, Pause, Play, Ready, Start, Stop, encode
 from kelly_live.timebase import MonotonicClock, TempoPoint
 
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
@@ -115,6 +115,8 @@ class SchedulerLoop:
                 self._core.control(changes)
             case Start(origin_seconds, bpm, first_beat):
                 self._core.start(origin_seconds, bpm, first_beat)
+            case Hush(channels):
+                self._core.hush(channels)
             case Pause():
                 self._core.silence()
             case Stop():

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from kelly_live.domain import ControlChange, NoteEvent
 from kelly_live.errors import MidiError
 from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.supervised import SupervisedClient
 from kelly_live.midi.tuning import Tuning
 from kelly_live.midi.wire import Ready
 from kelly_live.protocols import SchedulerHealth
@@ -24,7 +25,7 @@ class RoutedSink:
     counted. Thread: as a SchedulerClient's.
     """
 
-    def __init__(self, ports: Mapping[str, SchedulerClient]) -> None:
+    def __init__(self, ports: Mapping[str, SchedulerClient | SupervisedClient]) -> None:
         if MAIN_PORT not in ports:
             raise MidiError("there is no main MIDI port; name one with --midi-out")
         self._ports = dict(ports)
@@ -85,8 +86,9 @@ class RoutedSink:
 
     @property
     def failures(self) -> dict[str, str]:
-        """The ports that have failed, by name, and why in one line."""
-        errors = {name: port.health().error for name, port in self._ports.items()}
+        """The ports that have failed or are lost for now, by name, and why in one line."""
+        each = {name: port.health() for name, port in self._ports.items()}
+        errors = {name: health.error or health.problem for name, health in each.items()}
         return {name: _named(name, error) for name, error in errors.items() if error is not None}
 
     def health(self) -> SchedulerHealth:

@@ -176,6 +176,14 @@ class SchedulerCore:
             elif self._sounding.get(entry.voice) == entry.serial:
                 self._note_off(entry, due, now)
 
+    def hush(self, channels: Sequence[int]) -> None:
+        """End whatever a receiver still plays on these channels: CC 123 and CC 120. For before the first note: what was
+        played here is not forgotten. Raises MidiError if the port is gone."""
+        for channel in channels:
+            for message in silence_channel(channel):
+                self._port.send(message)
+                self._sent += 1
+
     def silence(self) -> None:
         """Forget the notes not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
         was used, then what undoes a tuning, then MIDI stop. Tries every message even if one fails; then raises the

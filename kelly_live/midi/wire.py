@@ -60,6 +60,13 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
+class Hush:
+    """To the scheduler: end whatever sounds on these channels, whoever began it."""
+
+    channels: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Pause:
     """To the scheduler: cancel and silence, and wait for the next Start."""
 
@@ -84,7 +91,7 @@ class Failed:
     message: str
 
 
-Message = Start | Tuning | TempoPoint | Play | Control | Pause | Stop | Ready | Failed | SchedulerHealth
+Message = Start | Tuning | TempoPoint | Play | Control | Hush | Pause | Stop | Ready | Failed | SchedulerHealth
 
 
 class _Kind(IntEnum):
@@ -98,6 +105,7 @@ class _Kind(IntEnum):
     TUNE = 8
     CONTROL = 9
     PAUSE = 10
+    HUSH = 11
 
 
 def encode(message: Message) -> bytes:
@@ -119,6 +127,8 @@ def encode(message: Message) -> bytes:
                 raise MidiError(f"{len(changes)} controls in one frame; it holds at most {CONTROLS_PER_FRAME}")
             packed = [_CONTROL.pack(change.channel, change.controller, change.value) for change in changes]
             kind, payload = _Kind.CONTROL, b"".join(packed)
+        case Hush(channels):
+            kind, payload = _Kind.HUSH, bytes(channels)
         case Pause():
             kind, payload = _Kind.PAUSE, b""
         case Stop():
@@ -226,6 +236,12 @@ def _read_start(payload: bytes) -> Start:
     return Start(*_pair(payload[: _PAIR.size]), first_beat)
 
 
+def _read_hush(payload: bytes) -> Hush:
+    if not all(1 <= channel <= 16 for channel in payload):
+        raise ValueError("a channel is not in 1..16")
+    return Hush(tuple(payload))
+
+
 def _read_controls(payload: bytes) -> Control:
     return Control(tuple(ControlChange(*numbers) for numbers in _CONTROL.iter_unpack(payload)))
 
@@ -251,6 +267,7 @@ _READERS: dict[_Kind, Callable[[bytes], Message]] = {
     _Kind.TEMPO: lambda payload: TempoPoint(*_pair(payload)),
     _Kind.PLAY: _read_notes,
     _Kind.CONTROL: _read_controls,
+    _Kind.HUSH: _read_hush,
     _Kind.PAUSE: _read_bare(Pause()),
     _Kind.STOP: _read_bare(Stop()),
     _Kind.READY: lambda payload: Ready(_text(payload[1:]), _FLAG.unpack_from(payload)[0]),

@@ -91,6 +91,20 @@ def test_an_input_that_is_not_there_is_an_error_at_the_start(tmp_path: Path) -> 
         source(tmp_path, "write(1, Broken('no such input'))").start()
 
 
+def test_what_came_before_the_start_is_not_heard(tmp_path: Path) -> None:
+    heard = source(tmp_path, "say(0.25); say(0.5); write(1, Opened('mic'))\ninput()\nsay(0.75)" + ASLEEP)
+    heard.open()
+    heard.start()
+    try:
+        process = heard._process
+        assert process is not None
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        assert loud(0.75)(until(lambda block: True, heard))
+    finally:
+        heard.close()
+
+
 def test_garbage_is_no_sound(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="something else than sound"):
         source(tmp_path, "os.write(1, b'Traceback (most recent call last)')" + ASLEEP).start()

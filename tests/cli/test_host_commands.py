@@ -111,7 +111,7 @@ def test_a_port_without_an_output_is_a_usage_error(run: Run, typed: str) -> None
 def started(wish: HostWish, midi_out: str | None) -> dict[str, list[str]]:
     """Port -> how its scheduler process would be started."""
     sink = wish.sink(wish.host(live=True), midi_out, send_clock=True)
-    return {name: client._command for name, client in sink._ports.items()}
+    return {name: port._client._command for name, port in sink._ports.items()}
 
 
 def test_each_port_of_the_set_list_gets_its_output_and_the_clock() -> None:
