@@ -33,7 +33,7 @@ _LATE_BEATS = 0.06  # how far the second player of a heterophony is behind
 _KEPT = 0.45  # of the melody's weaker notes, those that the second player takes as well
 _HELD_BEATS = 8.0
 _LOW = 43.0  # where a low tonic lies: G2
-_PLUCKED = 50.0
+_PLUCKED = 55.0  # and a drone's tonic: G3, an octave or so below the melody
 # General MIDI percussion of the hand: low and high drum, and the instruments that a metre may have parts for, each with
 # the density from which it is played.
 LOW_DRUM, HIGH_DRUM = 64, 63
@@ -65,7 +65,7 @@ def melody(parameters: MusicParameters, context: MusicContext, bar: int, player:
     before: int | None = None
     for note in line(parameters, context, bar):
         beat = bar * context.beats_per_bar + note.position
-        length = 0.95 * (note.length if context.closing else min(note.length, _HELD_BEATS))
+        length = 0.95 * min(note.length, _HELD_BEATS)
         rising = before is not None and note.step > before
         before = note.step
         for bit in ornament(idiom, context.seed, "melody", beat, length, rising):
