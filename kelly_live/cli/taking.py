@@ -131,10 +131,11 @@ def taking(function: F) -> F:
 
 
 def seated(header: Header, preset: str, parts: tuple[Part, ...]) -> list[Seat]:
-    """The players of a host preset as a log seats them: all in this thread, and nobody is timed. Raises ConfigError."""
+    """The players of a host preset as a log seats them: all in this thread, nobody timed, no guests. Raises
+    ConfigError."""
     from kelly_live.generators.host import Setting, load_preset, seat, with_extra
 
     settings = [Setting.read(typed) for typed in header.settings]
     seats = seat(with_extra(load_preset(preset), header.extra), settings, one_port=not header.live).seats
-    told = {part.part: part.sent_program for part in parts}
+    told = {part.part: part.sent_program for part in parts if not part.guest}
     return [replace(one, sent_program=told[one.part]) for one in seats if one.part in told]

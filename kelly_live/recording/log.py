@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from kelly_live.domain import ControlChange, Lead, MusicParameters
+from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.recording.plain import plain, typed
@@ -22,17 +22,20 @@ FORMAT = 1
 MAX_LINE_BYTES = 1 << 20
 NO_LEAD = Lead()
 
+Plays: TypeAlias = "tuple[tuple[NoteEvent, ...], ...] | None"
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """Who plays on a channel (1-16) of a port ("": the main one), with which General MIDI program (0-127), and whether
-    the port is told it."""
+    the port is told it. `guest`: it answers from a thread of its own when it can, so that its notes are logged."""
 
     part: str
     channel: int
     program: int
     port: str = ""
     sent_program: bool = False
+    guest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +81,21 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Stepped:
-    """The conductor made its next slices, with these parameters and this lead in force."""
+    """The conductor made its next slices, with these parameters and this lead in force. `plays`: the notes that it
+    handed over, lot by lot, where a guest was among the players."""
 
     time: float
     parameters: MusicParameters
     lead: Lead = NO_LEAD
+    plays: Plays = None
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The conductor was asked for its closing bar."""
+    """The conductor was asked for its closing bar; `plays` as in a step."""
 
     time: float
+    plays: Plays = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +236,8 @@ class Writer:
             if record.lead != self._lead:
                 self._lead = record.lead
                 told["lead"] = plain(record.lead)
+            if record.plays is not None:
+                told["plays"] = plain(record.plays)
         elif isinstance(record, Started):
             self._parameters, self._lead = record.parameters, NO_LEAD
             told |= {"origin_seconds": record.origin_seconds, "parameters": _whole(record.parameters)}
@@ -323,7 +331,9 @@ class Reader:
             if kind is Stepped:
                 if "lead" in told:
                     self._lead = typed(Lead, told.pop("lead"))
-                return Stepped(_time(told), self._asked(told), self._lead)
+                lots = tuple[tuple[NoteEvent, ...], ...]
+                plays = typed(lots, told.pop("plays")) if "plays" in told else None
+                return Stepped(_time(told), self._asked(told), self._lead, plays)
             record: Record = typed(kind, told)
             return record
         except ConfigError as error:

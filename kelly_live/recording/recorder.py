@@ -26,8 +26,8 @@ from kelly_live.atomic import remedy_for, write_atomically
 from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError, OutputError
 from kelly_live.midi.wire import Control, Pause, Play, Start
+from kelly_live.music.band import Dismissible, Seat
 from kelly_live.music.band import Muted as Absent
-from kelly_live.music.band import Seat
 from kelly_live.music.conductor import Conductor
 from kelly_live.protocols import NoteSink, Reading, SchedulerHealth
 from kelly_live.recording.log import (
@@ -41,6 +41,7 @@ from kelly_live.recording.log import (
     Muted,
     Panicked,
     Part,
+    Plays,
     PresetTaken,
     Record,
     Started,
@@ -117,7 +118,8 @@ class Check:
         self.crc = 0
 
     def add(self, commands: Sequence[Command]) -> None:
-        for command in commands:
+        """In the order that is heard: of what was handed over at once, the tempos and then the notes."""
+        for command in sorted(commands, key=lambda command: isinstance(command, Play)):
             match command:
                 case Play(notes):
                     self.notes += len(notes)
@@ -165,7 +167,14 @@ def _numbered(path: Path | None, number: int) -> Path | None:
 def parts_of(conductor: Conductor) -> tuple[Part, ...]:
     """Who plays what, as a log has it."""
     seats = conductor.programs()
-    return tuple(Part(seat.part, seat.channel, seat.program, seat.port, seat.sent_program) for seat in seats)
+    return tuple(
+        Part(seat.part, seat.channel, seat.program, seat.port, seat.sent_program, _is_guest(seat)) for seat in seats
+    )
+
+
+def _is_guest(seat: Seat) -> bool:
+    """A player that holds a thread (and so must be let go of) may come too late, which no replay can repeat."""
+    return isinstance(seat.generator, Dismissible)
 
 
 class Recorder:
@@ -215,7 +224,7 @@ class Recorder:
             return
         self._made, self._transport = conductor.slices, lead.transport
         self._look_at(now, conductor)
-        self._put(self._unmade, commands)
+        self._put(Stepped(now, parameters, lead, self._plays(commands)), commands)
         self._unmade = None
 
     def finished(self, now: float) -> None:
@@ -224,7 +233,8 @@ class Recorder:
             self._look_at(now, self._conductor)
         if self._unmade is not None:
             self._put(self._unmade)
-        self._put(Finished(now), self._tee.taken())
+        commands = self._tee.taken()
+        self._put(Finished(now, self._plays(commands)), commands)
 
     def panicked(self, now: float) -> None:
         """The conductor ended every note."""
@@ -286,6 +296,11 @@ class Recorder:
             again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` makes it later"
             return [*told, f"{error}; {again}"]
         return [f"recorded {self.paths.midi}", *told]
+
+    def _plays(self, commands: Sequence[Command]) -> Plays:
+        if not any(_is_guest(seat) for seat in self._seats or ()):
+            return None
+        return tuple(command.notes for command in commands if isinstance(command, Play))
 
     def _look_at(self, now: float, conductor: Conductor) -> None:
         """Who plays, and who does not any more."""

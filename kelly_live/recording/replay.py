@@ -47,8 +47,8 @@ class Replayed:
 
 
 def replay(reader: Reader, seating: Seating) -> Replayed:
-    """Play a log through a new conductor; `seating` gives the players of a host preset, as the log's parts seat them.
-    Raises ConfigError naming the line that does not fit."""
+    """Play a log through a new conductor; `seating` gives the players of a host preset, as the log's parts seat them,
+    without guests: where one played, the notes are the log's. Raises ConfigError naming the line that does not fit."""
     tee = Tee(NoteList())
     header = reader.header
     band = Band(seating(header, header.preset, header.parts))
@@ -73,9 +73,9 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
                 case Started(time, origin_seconds, parameters):
                     begun = time if begun is None else begun
                     conductor.start(origin_seconds, parameters)
-                case Stepped(time, parameters, lead):
+                case Stepped(time, parameters, lead, _):
                     conductor.advance(time, parameters, lead)
-                case Finished(time):
+                case Finished(time, _):
                     conductor.finish(time)
                 case Panicked(time):
                     conductor.panic(time)
@@ -96,6 +96,9 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
         except ConfigError as error:
             reader.fail(str(error))
         played = tuple(_without(command, silent) for command in tee.taken())
+        if isinstance(record, Stepped | Finished) and record.plays is not None:
+            others = (command for command in played if not isinstance(command, Play))
+            played = (*others, *(Play(notes) for notes in record.plays))
         check.add(played)
         if played or heard:
             tape.take(record.time, heard or played)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -18,17 +19,19 @@ from hypothesis import strategies as st
 
 from kelly_live.actions import Action
 from kelly_live.audio.sources import ScriptedSource
-from kelly_live.domain import ControlChange, HeardKey, Lead, MusicParameters, Pulse, Scale
+from kelly_live.domain import ControlChange, HeardKey, Lead, MusicParameters, NoteEvent, Pulse, Scale
 from kelly_live.errors import ConfigError, OutputError
 from kelly_live.generators import registry
+from kelly_live.generators.melody import MelodyGenerator
 from kelly_live.midi.client import NoteList, OfflineScheduler
 from kelly_live.midi.files import midi_bytes
 from kelly_live.midi.tuning import Tuning
-from kelly_live.music.band import Band, Seat
+from kelly_live.music.band import Band, Seat, TooLate
 from kelly_live.music.conductor import Conductor
+from kelly_live.music.context import MusicContext
 from kelly_live.protocols import NoteSink, Reading
 from kelly_live.recording import recorder as recorder_module
-from kelly_live.recording.log import Header, Reader
+from kelly_live.recording.log import Header, Part, Reader
 from kelly_live.recording.recorder import Paths, Recorder, Tee, new_paths, parts_of
 from kelly_live.recording.replay import Replayed, replay
 from kelly_live.session import LiveSession, accompany
@@ -243,6 +246,81 @@ def test_a_note_that_is_handed_over_too_late_is_not_in_the_file(tmp_path: Path) 
     assert len(ons) < again.notes
     stood, went_on = 1000.0 + 2.0 + 0.25, 1000.0 + 2.9
     assert not [second for second in ons if stood < second < went_on]
+
+
+class Whimsical:
+    """A guest: what it answers, and whether in time, nobody can repeat."""
+
+    descriptor = MelodyGenerator.descriptor
+
+    def __init__(self) -> None:
+        self._dice, self._inner = random.Random(1), MelodyGenerator()
+
+    def generate(self, parameters: MusicParameters, context: MusicContext, start: float, end: float) -> list[NoteEvent]:
+        if self._dice.random() < 0.4:
+            raise TooLate(excused=True)
+        notes = self._inner.generate(parameters, context, start, end)
+        return [replace(note, velocity=self._dice.randint(1, 127)) for note in notes]
+
+    def reset(self) -> None:
+        """It remembers nothing."""
+
+    def dismiss(self) -> None:
+        """It holds nothing."""
+
+
+def test_a_guest_s_notes_are_kept_so_that_it_need_not_be_there(tmp_path: Path) -> None:
+    """It comes in with a change of preset, and goes with the next."""
+    take, asked = Take(tmp_path), parameters(160.0, density=3.0)
+    take.start(asked)
+    take.play(2.0, asked)
+    take.preset, guest = TWO, Seat.made_for(Whimsical())
+    take.band.change([*seats("bass"), guest])
+    take.play(4.0, asked)
+    take.turn()
+    take.play(2.0, asked)
+    take.finish()
+    take.clock.advance(4.0)
+    recorded = take.end()
+
+    def seating(header: Header, preset: str, parts: tuple[Part, ...]) -> list[Seat]:
+        own = {part.part for part in parts if not part.guest}
+        return [seat for seat in seats(preset) if seat.part in own]
+
+    again = replay(Reader(take.paths.log), seating)
+    assert again.midi == recorded
+    assert (again.differs_at, again.checked) == (None, again.notes)
+    steps = events(take.paths.log, "step")
+    assert 0 < len([step for step in steps if "plays" in step]) < len(steps)
+
+
+def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
+    """Two synths, both on channel 1: the file keeps them apart, and says which is which."""
+
+    def two(preset: str) -> list[Seat]:
+        there = {
+            "bass": replace(seats("bass")[0], channel=1),
+            "melody": replace(seats("melody")[0], channel=1, port="far"),
+        }
+        return [there[name] for name in preset.split("+")]
+
+    take, asked = Take(tmp_path), parameters(160.0, density=2.0)
+    take.start(asked)
+    take.band.change(two("bass+melody"))
+    take.preset = "bass+melody"
+    take.play(4.0, asked)
+    take.end()
+    again = replay(
+        Reader(take.paths.log), lambda header, preset, parts: two(preset) if preset == TWO else seats(preset)
+    )
+    assert take.paths.midi is not None
+    assert take.paths.midi.read_bytes() == again.midi
+    assert again.tape.ports == ("", "far")
+    tracks = {track.name: track for track in mido.MidiFile(take.paths.midi).tracks}
+    far = [message for message in tracks["melody (far)"] if message.type == "note_on"]
+    assert far
+    assert {message.channel for message in far} == {0}
+    assert [message for message in tracks["melody (far)"] if message.type == "midi_port"]
 
 
 def test_a_take_never_overwrites_another(tmp_path: Path) -> None:
