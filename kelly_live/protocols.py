@@ -85,6 +85,9 @@ class Analyzer(Protocol):
 
     def steer(self, steering: Steering) -> None: ...
 
+    def restart(self) -> None:
+        """Forget what was heard, and go on: after a fault, on the CPU if it was elsewhere. Thread: analysis."""
+
 
 class EmotionReader(Protocol):
     """Audio in, emotion states out (features, net, temporal model); one state a hop. Thread: analysis only."""

@@ -13,6 +13,7 @@ version give the same notes.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,7 @@ from kelly_live.protocols import (
 from kelly_live.timebase import Clock, TempoMap
 
 MAX_BACKLOG_SECONDS = 1.0
+HOLD_SECONDS = 4.0  # when no reading comes for so long, the music goes back to how it opened
 CONDUCTOR_STEP_SECONDS = 0.01
 STATUS_STEP_SECONDS = 0.04  # the status is drawn less often; what a performer does waits this long at most
 LEAD_IN_SECONDS = 0.3  # beat 0 falls this long after the start, so that the first slice is never late
@@ -43,13 +45,15 @@ LEAD_IN_SECONDS = 0.3  # beat 0 falls this long after the start, so that the fir
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the session is doing now, for a status view: the latest value of every part."""
+    """What the session is doing now, for a status view: the latest value of every part; `problem`: why nothing new is
+    felt, in a line, for as long as that lasts."""
 
     reading: Reading
     conductor: ConductorStatus
     audio: AudioHealth
     scheduler: SchedulerHealth
     dropped_windows: int
+    problem: str | None = None
 
 
 # What is felt at a time (s), told to whoever makes controllers of it. Thread: the conductor's.
@@ -112,7 +116,10 @@ class LiveSession:
     """Runs until `stop` is called, the source ends, or a part fails (its error is raised by `run`).
 
     The band joins the `leaders`, the earlier ones before the later, and the `follower` (who hears the input) last. What
-    is felt goes out as `controls` too. The port that sends earliest does so `early_seconds` before a note's time."""
+    is felt goes out as `controls` too. The port that sends earliest does so `early_seconds` before a note's time.
+
+    An analysis that fails begins anew. While it is silent for whatever reason, the last reading holds for HOLD_SECONDS,
+    then the music goes back to the `opening`."""
 
     def __init__(
         self,
@@ -134,7 +141,9 @@ class LiveSession:
         self._conductor = conductor
         self._sink = sink
         self._clock = clock
-        self._reading = opening
+        self._reading = self._opening = opening
+        self._felt_at = 0.0
+        self._fault: str | None = None
         self._journal = journal or NoJournal()
         self._follower = follower
         self._leaders = (*leaders, follower) if follower is not None else tuple(leaders)
@@ -186,7 +195,14 @@ class LiveSession:
             audio=self._source.health(),
             scheduler=self._sink.health(),
             dropped_windows=int(self._dropped_seconds / self._analyzer.hop_seconds),
+            problem=self._problem(self._clock.now()),
         )
+
+    def _problem(self, now: float) -> str | None:
+        if self._fault is not None:
+            return self._fault
+        silent = now - self._felt_at
+        return f"nothing was felt for {silent:.0f} s" if self._felt_at and silent > HOLD_SECONDS else None
 
     def _guarded(self, body: Callable[[], None]) -> None:
         """Run a thread's body; its first error ends the session and is raised by `run`."""
@@ -210,12 +226,25 @@ class LiveSession:
             self._dropped_seconds += dropped
             if self._follower is not None:
                 self._follower.push(block)  # before the nets, which take longer
-            for reading in self._analyzer.push(block, self._conductor.status().bars):
-                self._reading = reading
+            for reading in self._analyzed(block):
+                self._reading, self._felt_at = reading, self._clock.now()
                 self._journal.felt(reading)
+
+    def _analyzed(self, block: AudioWindow) -> Sequence[Reading]:
+        try:
+            readings = self._analyzer.push(block, self._conductor.status().bars)
+            if readings:
+                self._fault = None
+        except Exception as error:  # whatever a driver or a net throws on stage, the music goes on
+            self._fault = f"the analysis begins anew ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+            readings = ()
+            with contextlib.suppress(Exception):  # it is tried again with the next block
+                self._analyzer.restart()
+        return readings
 
     def _play(self) -> None:
         origin = self._clock.now() + self._lead_in_seconds
+        self._felt_at = self._clock.now()
         opening = self._reading.parameters
         self._conductor.start(origin, opening)
         self._journal.started(self._clock.now(), origin, opening)
@@ -233,7 +262,7 @@ class LiveSession:
                 self._panic.clear()
                 self._conductor.panic(now)
                 self._journal.panicked(now)
-            reading = self._reading
+            reading = self._reading if now - self._felt_at <= HOLD_SECONDS else self._opening
             parameters = reading.parameters
             lead = joint_lead(now, self._leaders)
             self._conductor.advance(now, parameters, lead)

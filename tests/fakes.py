@@ -47,7 +47,7 @@ class ScriptedAnalyzer:
     def __init__(self, script: Sequence[tuple[float, MusicParameters]], hop_seconds: float = 0.25) -> None:
         self.hop_seconds = hop_seconds
         self.steered: list[Steering] = []
-        self.blocks = 0
+        self.blocks = self.restarts = 0
         self.bars: list[float] = []
         self._script = script
         self._heard = 0.0
@@ -67,3 +67,6 @@ class ScriptedAnalyzer:
 
     def steer(self, steering: Steering) -> None:
         self.steered.append(steering)
+
+    def restart(self) -> None:
+        self.restarts += 1

@@ -7,15 +7,16 @@ import threading
 import numpy as np
 import pytest
 
+from kelly_live import session as session_module
 from kelly_live.audio.sources import ScriptedSource
-from kelly_live.domain import AudioWindow
+from kelly_live.domain import AudioWindow, Lead, MusicParameters
 from kelly_live.errors import AudioError, MidiError
 from kelly_live.generators import registry
 from kelly_live.midi.client import OfflineScheduler
 from kelly_live.midi.files import notes_from_messages
 from kelly_live.music.conductor import Conductor
 from kelly_live.protocols import Reading, SchedulerHealth
-from kelly_live.session import LiveSession, Performance, Snapshot, accompany, compose, keep_latest
+from kelly_live.session import LiveSession, NoJournal, Performance, Snapshot, accompany, compose, keep_latest
 from kelly_live.timebase import ManualClock, MonotonicClock
 from tests.fakes import ScriptedAnalyzer, parameters, state
 
@@ -180,6 +181,83 @@ def test_live_raises_the_error_of_a_port_that_is_gone() -> None:
     sink.fail_with = "the port is gone"
     with pytest.raises(MidiError, match="the port is gone"):
         live(silence(5.0), sink).run()
+
+
+class Tempos(NoJournal):
+    """A journal that keeps the tempo asked for at each step."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def advanced(self, now: float, parameters: MusicParameters, lead: Lead, conductor: Conductor) -> None:
+        self.asked.append(parameters.tempo.suggested)
+
+
+def listening(analyzer: ScriptedAnalyzer, journal: NoJournal, opening: float = 60.0) -> LiveSession:
+    sink = Loopback()
+    return LiveSession(
+        source=silence(60.0), analyzer=analyzer, conductor=band(sink), sink=sink, clock=MonotonicClock(),
+        opening=Reading(state(), parameters(opening)), journal=journal,
+    )  # fmt: skip
+
+
+def test_while_the_analysis_stalls_the_last_reading_holds_and_then_the_opening_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session_module, "HOLD_SECONDS", 0.2)
+    goes_on = threading.Event()
+
+    class Stalling(ScriptedAnalyzer):
+        def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
+            readings = super().push(block, bar)
+            if readings and not goes_on.is_set():
+                goes_on.wait(20.0)
+                return []
+            return readings
+
+    felt = Stalling([(0.0, parameters(200.0))])
+    journal = Tempos()
+    session = listening(felt, journal)
+    problems: list[str | None] = []
+
+    def on_status(snapshot: Snapshot) -> None:
+        problems.append(snapshot.problem)
+        if len(problems) > 8 and not goes_on.is_set():
+            assert set(journal.asked[-5:]) == {60.0}
+            goes_on.set()
+        elif 200.0 in journal.asked:
+            session.stop()
+
+    session.run(on_status)
+    assert journal.asked[0] == 60.0
+    assert journal.asked[-1] == 200.0
+    assert any(problem is not None and "nothing was felt" in problem for problem in problems)
+
+
+def test_an_analysis_that_fails_begins_anew_and_the_music_goes_on() -> None:
+    class Failing(ScriptedAnalyzer):
+        def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
+            readings = super().push(block, bar)
+            if self.blocks in (3, 4):
+                raise RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be reported later")
+            return readings
+
+    felt = Failing([(0.0, parameters(200.0))])
+    journal = Tempos()
+    session = listening(felt, journal)
+    problems: list[str | None] = []
+
+    def on_status(snapshot: Snapshot) -> None:
+        problems.append(snapshot.problem)
+        if 200.0 in journal.asked:
+            session.stop()
+
+    last = session.run(on_status)
+    assert felt.restarts == 2
+    assert last.problem is None
+    told = [problem for problem in problems if problem is not None]
+    assert all(line.startswith("the analysis begins anew (RuntimeError: CUDA error") for line in told)
+    assert all("\n" not in line for line in told)
 
 
 def test_the_session_runs_without_torch() -> None:

@@ -5,7 +5,7 @@ Thread: `push` belongs to the analysis thread; `steer` may come from any, it swa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from kelly_live.domain import NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
@@ -15,11 +15,20 @@ from kelly_live.steering import apply_steering
 
 class LiveAnalyzer:
     """Composes an EmotionReader and a Mapper. While frozen, the state is the one held when the freeze began
-    (neutral if nothing was felt yet); overrides act on top, frozen or not, and a morph leads on from there."""
+    (neutral if nothing was felt yet); overrides act on top, frozen or not, and a morph leads on from there.
 
-    def __init__(self, reader: EmotionReader, mapper: Mapper, steering: Steering | None = None) -> None:
+    `spare` makes another reader, for when the first one fails because its GPU is gone."""
+
+    def __init__(
+        self,
+        reader: EmotionReader,
+        mapper: Mapper,
+        steering: Steering | None = None,
+        spare: Callable[[], EmotionReader] | None = None,
+    ) -> None:
         self.hop_seconds = reader.hop_seconds
         self._reader = reader
+        self._spare = spare
         self._mapper = mapper
         self._steering = steering or Steering()
         self._felt = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -36,3 +45,10 @@ class LiveAnalyzer:
 
     def steer(self, steering: Steering) -> None:
         self._steering = steering
+
+    def restart(self) -> None:
+        """The spare reader takes over if there is one; else this one forgets what it heard."""
+        if self._spare is None:
+            self._reader.reset()
+            return
+        self._reader, self._spare = self._spare(), None

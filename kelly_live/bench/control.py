@@ -46,6 +46,9 @@ class TurningAnalyzer:
     def steer(self, steering: Steering) -> None:
         self._analyzer.steer(steering)
 
+    def restart(self) -> None:
+        self._analyzer.restart()
+
     def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
         readings = []
         for reading in self._analyzer.push(block, bar):

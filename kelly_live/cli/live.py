@@ -146,7 +146,7 @@ def command(
                     *room.remarks(),
                     *described(hand.steering, snapshot.conductor.bars),
                     *silent,
-                    *([snapshot.audio.problem] if snapshot.audio.problem else []),
+                    *(problem for problem in (snapshot.audio.problem, snapshot.problem) if problem),
                     *sink.failures.values(),
                     *([recorder.problem] if recorder and recorder.problem else []),
                 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,7 +120,10 @@ def make_analyzer(
     torch.set_num_threads(1)
     mapper = make_mapper(culture, profile)
     opening = apply_steering(replace(state_from(), confidence=0.0), steering)
-    analyzer = LiveAnalyzer(load_reader(resource_root("models"), device), mapper, steering)
+    reader = load_reader(resource_root("models"), device)
+    elsewhere = reader.device.type != "cpu"
+    spare = partial(load_reader, resource_root("models"), "cpu") if elsewhere else None
+    analyzer = LiveAnalyzer(reader, mapper, steering, spare)
     return analyzer, Reading(opening, mapper(opening))
 
 

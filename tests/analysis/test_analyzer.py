@@ -66,3 +66,14 @@ def test_freeze_then_hand_then_morph() -> None:
     assert valences(listening, 1, 20.0) == pytest.approx([0.2])
     listening.steer(Steering())
     assert valences(listening, 1, 20.0)[0] == 1.0
+
+
+def test_after_a_fault_the_spare_reader_takes_over_once() -> None:
+    first, spare = Rising(), Rising()
+    listening = LiveAnalyzer(first, lambda felt: parameters(), spare=lambda: spare)
+    valences(listening, 3)
+    listening.restart()
+    assert valences(listening, 2) == pytest.approx([0.1, 0.2])
+    assert (first.hops, spare.hops) == (3, 2)
+    listening.restart()  # there is no other: this one forgets
+    assert valences(listening, 1) == pytest.approx([0.1])
