@@ -12,6 +12,7 @@ from kelly_live.cli.options import INPUT_FILE
 from kelly_live.cli.train import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
+    from kelly_live.domain import Lead, MusicParameters
     from kelly_live.training.following import Piece
 
 MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -28,11 +29,12 @@ MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option("--corpora", type=FOLDER, help="Also measure on POP909, rendered: the folder of the cultures' corpora.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where renderings are kept.")
-@click.option("--learn", type=click.Path(path_type=Path), metavar="OUT.json", help="Learn from these, measure others.")
+@click.option("--teach", type=MANIFEST, multiple=True, metavar="FILE.jsonl", help="With --learn: learn from these.")
+@click.option("--learn", type=click.Path(path_type=Path), metavar="OUT.json", help="Learn (and from half of POP909).")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(
-    recordings: Sequence[Path], measure: Sequence[Path], corpora: Path | None, cache: Path, learn: Path | None,
-    debug: bool,
+    recordings: Sequence[Path], measure: Sequence[Path], corpora: Path | None, cache: Path,
+    teach: Sequence[Path], learn: Path | None, debug: bool,
 ) -> None:  # fmt: skip
     """The tempo and key of RECORDINGS, as `--follow` hears them; or tables against truth."""
     import kelly_live.training.following as f
@@ -42,22 +44,53 @@ def command(
     for path in recordings:
         moments = f.follow(f.sound_of(f.Piece(path, "")))
         click.echo(f"{path}: {_told(moments[-1]) if moments else 'too short'}")
+    if bool(teach) != (learn is not None):
+        raise click.UsageError("--teach FILE.jsonl and --learn OUT.json go together")
     pieces: list[Piece] = [piece for manifest in measure for piece in f.read_recordings(manifest)]
     songs = f.read_pop909(corpora, cache) if corpora is not None else []
     model = None
     if learn is not None:
         # Songs alternate between soundfonts, so pairs of them go together.
-        taught = [song for i, song in enumerate(songs) if i % 4 < 2] + [
-            p for p in pieces if not p.beats and not p.keys
-        ][::2]
+        taught = [song for i, song in enumerate(songs) if i % 4 < 2]
+        taught += [piece for manifest in teach for piece in f.read_recordings(manifest)]
         model = f.learn(taught, lambda line: click.echo(line, err=True))
-        learn.write_text(f.written(model, f"kelly-live follow --learn: {len(taught)} pieces, POP909 and speech"))
-        pieces = [piece for piece in pieces if piece not in taught]
+        sets = ", ".join(dict.fromkeys(piece.set_name for piece in taught))
+        learn.write_text(f.written(model, f"kelly-live follow --learn, of {len(taught)} pieces: {sets}"))
         click.echo(f"wrote {learn}", err=True)
     pieces += [song for i, song in enumerate(songs) if i % 4 >= 2]
     if pieces:
-        verdicts = [f.judge_piece(piece, f.follow(f.sound_of(piece), model)) for piece in pieces]
+        from kelly_live.cli.parts import make_mapper
+        from kelly_live.steering import state_from
+
+        neutral = make_mapper()(state_from())
+        verdicts = []
+        for piece in pieces:
+            band = _Band(neutral)
+            moments = f.follow(f.sound_of(piece), model, band.join)
+            verdicts.append(f.judge_piece(piece, moments, band.beats))
         click.echo(f.table(verdicts))
+
+
+class _Band:
+    """A conductor without players, at a neutral feeling's tempo, that joins; `beats` are when its beats fell while it
+    was joined, in seconds."""
+
+    def __init__(self, parameters: MusicParameters) -> None:
+        from kelly_live.midi.client import NoteList
+        from kelly_live.music.conductor import Conductor
+
+        self.beats: list[float] = []
+        self._parameters = parameters
+        self._conductor = Conductor(NoteList(), [], seed=1)
+        self._conductor.start(0.0, self._parameters)
+        self._beat = 0
+
+    def join(self, now: float, lead: Lead) -> None:
+        self._conductor.advance(now, self._parameters, lead)
+        while (due := self._conductor.seconds_at(float(self._beat))) <= now:
+            if "tempo" in self._conductor.status().joined:
+                self.beats.append(due)
+            self._beat += 1
 
 
 def _told(moment: object) -> str:

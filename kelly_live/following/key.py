@@ -23,9 +23,9 @@ MAJORISH = {mode: mode in ("ionian", "lydian", "mixolydian") for mode in MODES}
 _LOW_HZ, _HIGH_HZ = 60.0, 2_000.0
 _RANGE = 0.03  # peaks more than 30 dB under the loudest are leakage
 _HARMONICS = (1.0, 0.5, 0.25, 0.12)  # how much a peak speaks for the tone that it is the n-th harmonic of
-_MEMORY_SECONDS = 25.0
+_MEMORY_SECONDS = 30.0
 _TUNING_SECONDS = 60.0
-_BLUR = 0.25  # how much of a profile is evened out: harmonics and passing tones reach every pitch class
+_BLUR = 0.4  # how much of a profile is evened out: harmonics and passing tones reach every pitch class
 _WORTH = 4.0  # independent notes a second of full sound, as evidence
 _QUIET_AMPLITUDE = 1e-3  # a loudest peak under -60 dBFS is no music
 
@@ -72,6 +72,7 @@ class KeyFilter:
         self._seconds = 0.0
         self._tonality = 0.0
         self._tuning = 0.0 + 0.0j
+        self._believed: KeyBelief | None = None
 
     def push(self, samples: np.ndarray) -> None:
         """Feed new samples [n] at SAMPLE_RATE."""
@@ -79,6 +80,7 @@ class KeyFilter:
         while len(self._kept) >= _WINDOW:
             self._hear(self._kept[:_WINDOW])
             self._kept = self._kept[_HOP:]
+            self._believed = self._weigh()
 
     def _hear(self, sound: Floats) -> None:
         fade = np.exp(-HOP_SECONDS / _MEMORY_SECONDS)
@@ -93,7 +95,7 @@ class KeyFilter:
         left, here, right = (np.log(spectrum[tops + shift] + 1e-12) for shift in (-1, 0, 1))
         offset = 0.5 * (left - right) / np.minimum(left - 2.0 * here + right, -1e-9)
         hertz = (tops + self._low - 1 + np.clip(offset, -0.5, 0.5)) * (SAMPLE_RATE / _WINDOW)
-        weight = np.sqrt(spectrum[tops] / loudest)
+        weight = spectrum[tops] / loudest
         pitch = 69.0 + 12.0 * np.log2(hertz / 440.0)
         self._tuning = self._tuning * np.exp(-HOP_SECONDS / _TUNING_SECONDS) + complex(
             (weight * np.exp(2j * np.pi * pitch)).sum()
@@ -115,6 +117,9 @@ class KeyFilter:
 
     def key(self) -> KeyBelief | None:
         """What is believed now; None before anything was heard."""
+        return self._believed
+
+    def _weigh(self) -> KeyBelief | None:
         if self._seconds < HOP_SECONDS:
             return None
         chroma = self._chroma / self._chroma.sum()

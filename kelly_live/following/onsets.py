@@ -20,10 +20,10 @@ HOP = SAMPLE_RATE // FRAMES_PER_SECOND
 _WINDOW = 1024
 _BANDS = 24
 _LOW_HZ, _HIGH_HZ = 40.0, 7_000.0
-_COMPRESSION = 300.0  # of the magnitude in log(1 + c x): a full-scale sine's magnitude is 1
+_COMPRESSION = 1_000.0  # of the magnitude in log(1 + c x): a full-scale sine's magnitude is 1
 _LAG_FRAMES = 3  # rises are taken over 30 ms, about what a 64 ms window needs to see an attack
 _PEAK_SECONDS = 4.0  # how fast the memory of the loudest rise fades
-_LOW = 5  # bands under some 400 Hz: bass and kick have a pattern of their own
+_LOW = 3  # bands under some 280 Hz: bass and kick have a pattern of their own
 _FLOOR = 1.0  # rises below this (log units, all bands of a half together) are noise, not music
 
 

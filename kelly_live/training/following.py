@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly_live.domain import AudioWindow
+from kelly_live.domain import AudioWindow, Lead
 from kelly_live.errors import ConfigError, KellyError
 from kelly_live.following.key import MAJORISH
 from kelly_live.following.listener import ATTACK_DELAY_SECONDS, Learned, MusicListener
@@ -130,14 +130,19 @@ class Moment:
     key_features: tuple[float, ...]
 
 
-def follow(sound: Floats, model: Learned | None = None) -> list[Moment]:
-    """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second."""
+def follow(
+    sound: Floats, model: Learned | None = None, on_lead: Callable[[float, Lead], None] | None = None
+) -> list[Moment]:
+    """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second. `on_lead` is told
+    each time and lead, as a band that joins would be."""
     listener = MusicListener(model=model)
     size = SAMPLE_RATE // 20
     moments = []
     for start in range(0, len(sound) - size + 1, size):
         now = (start + size) / SAMPLE_RATE
         listener.push(AudioWindow(sound[start : start + size], SAMPLE_RATE, now))
+        if on_lead is not None:
+            on_lead(now, listener.lead(now))
         if (start // size) % round(_ASKED_SECONDS * 20) == 0:
             beat, key, lead = listener.beat, listener.key, listener.lead(now)
             if beat is None or lead.pulse is None:
@@ -204,21 +209,23 @@ def _since(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One piece. Relations are over its last half, by what was said most often; shares of moments while sure, from
-    _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure."""
+    _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure, `band_errors` of those that
+    a band which joined would have played, each to the nearest of theirs."""
 
     set_name: str
     tempo: str | None
     tempo_seconds: float | None
     beat_errors: tuple[float, ...]
     offbeats: int
+    band_errors: tuple[float, ...]
     sure_of_beat: float
     key: str | None
     key_seconds: float | None
     sure_of_key: float
 
 
-def judge_piece(piece: Piece, moments: Sequence[Moment]) -> Verdict:
-    """How a piece was followed."""
+def judge_piece(piece: Piece, moments: Sequence[Moment], band_beats: Sequence[float] = ()) -> Verdict:
+    """How a piece was followed; `band_beats` are when the beats of a band fell, while it was joined."""
     late = [m for m in moments if m.seconds >= _WARM_SECONDS]
     tempo = key = tempo_seconds = key_seconds = None
     errors: list[float] = []
@@ -247,6 +254,11 @@ def judge_piece(piece: Piece, moments: Sequence[Moment]) -> Verdict:
         tempo_seconds,
         tuple(errors),
         offbeats,
+        tuple(
+            min(abs(true - ours) for true in piece.beats)
+            for ours in band_beats
+            if piece.beats and max(_WARM_SECONDS, piece.beats[0]) <= ours <= piece.beats[-1]
+        ),
         float(np.mean([m.tempo_confidence >= SURE for m in late])) if late else 0.0,
         key,
         key_seconds,
@@ -273,6 +285,13 @@ def table(verdicts: Sequence[Verdict]) -> str:
                 lines.append(
                     f"  beats   while sure, foretold a beat ahead: {hits / len(errors):.2f} within 70 ms, "
                     f"{off:.2f} half a beat off, median {1e3 * np.median(errors):.0f} ms"
+                )
+            band = [e for v in group for e in v.band_errors]
+            if band:
+                hits = sum(e <= BEAT_TOLERANCE_SECONDS for e in band)
+                lines.append(
+                    f"  band    its beats while joined: {hits / len(band):.2f} within 70 ms of theirs, "
+                    f"median {1e3 * np.median(band):.0f} ms (n {len(band)})"
                 )
         keys = [v.key for v in group if v.key is not None]
         if keys:

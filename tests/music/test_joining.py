@@ -125,9 +125,7 @@ def test_a_pulse_that_is_lost_is_carried_on_and_then_let_go() -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(
-    bpm=st.floats(50.0, 210.0), first=st.floats(0.0, 2.0), own=st.floats(50.0, 200.0), wobble=st.floats(0.0, 0.05)
-)
+@given(bpm=st.floats(50.0, 210.0), first=st.floats(0.0, 2.0), own=st.floats(50.0, 200.0), wobble=st.floats(0.0, 0.05))
 def test_the_beat_never_jumps(bpm: float, first: float, own: float, wobble: float) -> None:
     conductor = joined(Beats(lambda now: bpm, first, jitter=wobble), own, seconds=15.0)
     points = [p.bpm for p in conductor.tempo_map.points()]
