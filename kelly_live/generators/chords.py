@@ -12,7 +12,7 @@ from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Para
 from kelly_live.music.dice import dice
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.harmony import FORM
-from kelly_live.music.rhythm import PACE, ranked_places, strong_beats, wanted
+from kelly_live.music.rhythm import PACE, people_cells, ranked_places, strong_beats, wanted
 from kelly_live.music.voicing import led, tuned
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
@@ -22,6 +22,11 @@ _FIGURE, _HALF_FIGURE = 2.4, 0.3
 _FIGURE_PACE = {"sustained": 0.85}
 _FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
 _RING_BEATS = (2.4, 1.1, 0.9)  # how long a broken note rings: at density 0, less for each 1 of density, at least
+# Share of the bars with the pedal down, and how long a note rings in the others: people have three, four, five and six
+# keys sounding about as often each (EMOPIA), and all chords under the pedal made it nearly always the same five.
+_PEDAL, _DRY_BEATS = 0.5, 0.6
+# How many notes more (or fewer) than the pace asks a bar's rhythm has: sixteenths run up here and there.
+_MORE_OR_FEWER = (-2, 0, 2, 3)
 _BELOW_MELODY = 12  # semitones from the melody's centre down to the chords'
 _LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 64
 # Which voice (0 the lowest) a broken chord takes on each half beat of a bar, over and over.
@@ -61,7 +66,9 @@ class ChordGenerator(BarPlayer):
         attacks = _attacks(parameters, context, bar)
         strong = strong_beats(context.beats_per_bar)
         longest, less, least = _RING_BEATS
-        ring = max(least, longest - less * parameters.density)
+        down = dice(context.seed, "pedal", context.phrase.index, bar).random() < _PEDAL
+        pedal = down or context.closing or context.rhythm == "sustained"
+        ring = max(least, longest - less * parameters.density) if pedal else _DRY_BEATS
         for index, (position, voices) in enumerate(attacks):
             beat = start + position
             span = context.span_at(beat)
@@ -71,7 +78,7 @@ class ChordGenerator(BarPlayer):
                 # A voice rings until it is wanted again: a new chord as under a pedal, what comes between less long.
                 again = (other.position for other in attacks[index + 1 :] if number in other.voices)
                 left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
-                pedalled = beat == span.start_beat or context.rhythm == "sustained"
+                pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
                 note = tuned(span.chord, pitches[number])
                 yield NoteEvent(
                     onset_beats=beat,
@@ -107,6 +114,12 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     slope = density**1.5
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
     broken = set(ranks[: wanted(pace * per_bar, 0)])
+    if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
+        throw = dice(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
+        count = len(broken) + throw.choice(_MORE_OR_FEWER)
+        cells = people_cells(context.rhythm, count, False, float(per_bar), "accompaniment")
+        if cells:
+            broken = set(throw.choices([places for places, _ in cells], [weight for _, weight in cells])[0])
     figure = dice(context.seed, "figure", form, place.letter).choice(_FIGURES)
     attacks = []
     for position in sorted(changes | struck_places | broken):

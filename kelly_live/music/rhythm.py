@@ -71,16 +71,17 @@ def ranked_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: 
 
 @lru_cache(maxsize=512)
 def people_cells(
-    rhythm: str, onsets: int, from_first: bool, before: float
+    rhythm: str, onsets: int, from_first: bool, before: float, hand: str = "melody"
 ) -> tuple[tuple[tuple[float, ...], float], ...]:
-    """One-bar melody rhythms of 4/4 that people play, with so many onsets, all before a place, weighed by how common
-    they are and how well they suit one of RHYTHMS; empty where there are none (no vocabulary, triplets, ...)."""
+    """One-bar rhythms of 4/4 that people play with the hand of the "melody" or the "accompaniment", with so many
+    onsets, all before a place, weighed by how common they are and how well they suit one of RHYTHMS; empty where there
+    are none (no vocabulary, triplets, ...)."""
     words = vocabulary()
     if words is None or rhythm == "triplet":
         return ()
     weights = place_weights(rhythm, 4)
     cells = []
-    for places, share in words.cells("melody", onsets):
+    for places, share in words.cells(hand, onsets):
         if places[-1] >= before or (from_first and places[0] > 0.0):
             continue
         suits = min(weights.get(place, 0.0) for place in places), sum(weights.get(place, 0.0) for place in places)
