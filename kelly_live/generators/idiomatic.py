@@ -33,6 +33,7 @@ _LATE_BEATS = 0.06  # how far the second player of a heterophony is behind
 _KEPT = 0.45  # of the melody's weaker notes, those that the second player takes as well
 _HELD_BEATS = 8.0
 _LOW = 43.0  # where a low tonic lies: G2
+_HELD = 52.0  # and the one that singers hold under two others: E3
 _PLUCKED = 55.0  # and a drone's tonic: G3, an octave or so below the melody
 # General MIDI percussion of the hand: low and high drum, and the instruments that a metre may have parts for, each with
 # the density from which it is played.
@@ -93,7 +94,8 @@ def low_part(parameters: MusicParameters, context: MusicContext, bar: int, playe
         key = context.key
         for position in range(0, per_bar, int(_HELD_BEATS)):
             length = 0.97 * min(_HELD_BEATS, per_bar - position)
-            yield _event(parameters, context, player, key, _tonic(key, _LOW), start + position, 0.0, length, 0.85)
+            held = _tonic(key, _LOW if idiom.texture == "drone" else _HELD)
+            yield _event(parameters, context, player, key, held, start + position, 0.0, length, 0.85)
     elif idiom.texture == "heterophony" and sings(parameters):
         key = melody_key(idiom, context)
         bones = _bones(parameters, context, bar)
