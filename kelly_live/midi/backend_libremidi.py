@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from typing import TypeVar
 
 from kelly_live.errors import MidiError
-from kelly_live.midi.inputs import InputQueue
+from kelly_live.midi.inputs import Asker, InputQueue
 from kelly_live.midi.native import JackWatch, prepare_jack
 from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
 from kelly_live.quiet import quiet_stderr
@@ -20,7 +19,6 @@ import pylibremidi as libremidi  # noqa: E402  (its libjack must bind to the sys
 # Raw ALSA, PipeWire, network and keyboard back ends are left out: no virtual ports, or not a port a player names.
 _APIS = ("COREMIDI", "ALSA_SEQ", "JACK_MIDI", "WINDOWS_MM")
 _DRAIN_SECONDS = {"JACK_MIDI": 0.05}  # JACK sends on its next period, and closing forgets what is queued
-_POLL_SECONDS = 0.001
 
 
 def backends() -> Sequence[MidiBackend]:
@@ -108,8 +106,8 @@ class LibremidiBackend:
 
 
 class LibremidiIn:
-    """An open libremidi input. Its binding hands messages over only when asked, with times that are not monotonic
-    seconds, so a thread asks every _POLL_SECONDS. `backend` is None for a virtual port."""
+    """An open libremidi input. Its binding hands messages over when asked; the times it gives are not monotonic
+    seconds. `backend` is None for a virtual port."""
 
     def __init__(self, api: libremidi.API, name: str, backend: LibremidiBackend | None) -> None:
         self.name = name
@@ -117,8 +115,6 @@ class LibremidiIn:
         self._queue = queue = InputQueue()
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api.name == "JACK_MIDI" else None
         self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._listen, name="midi-in", daemon=True)
         configuration = libremidi.InputConfiguration()
         configuration.ignore_sysex = True
         configuration.ignore_timing = False
@@ -127,14 +123,11 @@ class LibremidiIn:
         # collector cannot see through the binding, so that self would live for ever.
         configuration.on_raw_data = lambda data, _: queue.put(time.monotonic(), bytes(data))
         self.client = libremidi.MidiIn(configuration, api)
+        self._asker: Asker | None = None
 
     def listening(self) -> LibremidiIn:
-        self._thread.start()
+        self._asker = Asker(self.client.poll)
         return self
-
-    def _listen(self) -> None:
-        while not self._closing.wait(_POLL_SECONDS):
-            self.client.poll()
 
     def poll(self) -> list[ReceivedMessage]:
         return self._queue.take()
@@ -144,15 +137,15 @@ class LibremidiIn:
         return self._queue.overflows
 
     def is_alive(self) -> bool:
-        if self._closing.is_set() or (self._jack is not None and self._jack.server_gone):
+        if self._asker is None or (self._jack is not None and self._jack.server_gone):
             return False
         return self._backend is None or self.name in self._backend.inputs()
 
     def close(self) -> None:
-        if self._closing.is_set():
+        if self._asker is None:
             return
-        self._closing.set()
-        self._thread.join(1.0)
+        self._asker.close()
+        self._asker = None
         with quiet_stderr():
             self.client.close_port()
             if self._jack is not None:

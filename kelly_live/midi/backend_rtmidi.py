@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kelly_live.errors import MidiError
-from kelly_live.midi.inputs import InputQueue
+from kelly_live.midi.inputs import Asker, InputQueue, Stamps
 from kelly_live.midi.native import JackWatch, prepare_jack
 from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
 from kelly_live.quiet import quiet_stderr
@@ -116,21 +116,23 @@ class RtMidiBackend:
 
 
 class RtMidiIn:
-    """An open RtMidi input. Its driver's thread (JACK's own, on JACK) stamps and queues, and no more."""
+    """An open RtMidi input, whose driver queues in C++."""
 
     def __init__(self, client: rtmidi.MidiIn, api: int, name: str, *, is_virtual: bool) -> None:
         self.name = name
         self.client = client
         self._is_virtual = is_virtual
         self._queue = InputQueue()
+        self._stamps = Stamps()
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
         self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
-        self._open = True
         client.ignore_types(sysex=True, timing=False, active_sense=True)
-        client.set_callback(self._take)  # before the port opens, so that nothing is missed
+        self._asker = Asker(self._ask)
 
-    def _take(self, event: tuple[list[int], float], _: object = None) -> None:
-        self._queue.put(time.monotonic(), bytes(event[0]))
+    def _ask(self) -> None:
+        while (event := self.client.get_message()) is not None:
+            data, since_last = event
+            self._queue.put(self._stamps.stamp(since_last, time.monotonic()), bytes(data))
 
     def poll(self) -> list[ReceivedMessage]:
         return self._queue.take()
@@ -140,7 +142,7 @@ class RtMidiIn:
         return self._queue.overflows
 
     def is_alive(self) -> bool:
-        if not self._open or (self._jack is not None and self._jack.server_gone):
+        if self._asker.closed or (self._jack is not None and self._jack.server_gone):
             return False
         try:
             return self._is_virtual or self.name in self.client.get_ports()
@@ -148,11 +150,10 @@ class RtMidiIn:
             return False
 
     def close(self) -> None:
-        if not self._open:
+        if self._asker.closed:
             return
-        self._open = False
+        self._asker.close()
         with quiet_stderr():
-            self.client.cancel_callback()
             self.client.close_port()
             self.client.delete()
             if self._jack is not None:

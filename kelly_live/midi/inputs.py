@@ -1,14 +1,17 @@
-"""MIDI inputs: finding and opening one by name, and the bounded queue between a driver's thread and who polls.
+"""MIDI inputs: finding and opening one by name, and the bounded queue between a driver and who polls.
 
+A driver's thread never runs Python: it would wait for the interpreter, and JACK, which waits for its clients, for it;
+whoever held the interpreter and asked JACK for something would then wait for ever. A thread of ours asks the driver.
 Input is what strangers send: a message that MIDI does not know, or that comes faster than a cable could carry it, is
 thrown away and counted; clock has a share of its own, so that a flood of notes cannot stop it.
 """
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kelly_live.errors import MidiError
@@ -30,6 +33,9 @@ VIRTUAL_INPUT_NAME = "Kelly Live in"
 CAPACITY_MESSAGES = 1024
 MESSAGES_PER_SECOND = 1000  # about what a MIDI cable carries (31 250 baud, 3 bytes each)
 CLOCK_PER_SECOND = 300  # 120 at 300 BPM; a driver may hand over what it held back all at once
+ASK_SECONDS = 0.002
+_DRIFT = 1e-4
+_LOST_SECONDS = 0.5
 _REALTIME = 0xF8
 _SONG_POSITION = SPECS["song_position"][0]
 
@@ -77,7 +83,7 @@ class _Allowance:
 
 
 class InputQueue:
-    """Threads: `put` from the driver's, which it never holds up; `take` from the one that polls."""
+    """Threads: `put` from the one that asks the driver; `take` from the one that polls."""
 
     def __init__(self, capacity: int = CAPACITY_MESSAGES) -> None:
         self.overflows = 0
@@ -96,6 +102,49 @@ class InputQueue:
 
     def take(self) -> list[ReceivedMessage]:
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+
+class Stamps:
+    """When messages came, from how long after each other they did, and when they were fetched: the one that was
+    fetched the fastest says how the two clocks lie. They may drift apart by a ten-thousandth."""
+
+    def __init__(self) -> None:
+        self._driver = 0.0  # seconds of the driver's clock since its first message
+        self._ahead = math.inf  # what ours is ahead of that, as far as is known
+
+    def stamp(self, since_last: float, fetched: float) -> float:
+        """Seconds of our clock, `fetched` at the latest."""
+        self._driver += since_last
+        ahead = fetched - self._driver
+        self._ahead = min(ahead, self._ahead + since_last * _DRIFT)
+        if ahead - self._ahead > _LOST_SECONDS:  # nothing waits for so long: the driver's clock stood still
+            self._ahead = ahead
+        return self._driver + self._ahead
+
+
+class Asker:
+    """Calls `ask` every ASK_SECONDS, from a thread of its own, until it is closed."""
+
+    def __init__(self, ask: Callable[[], None]) -> None:
+        self._ask = ask
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.wait(ASK_SECONDS):
+                self._ask()
+        finally:
+            self._closing.set()  # a driver that fails is an input that is gone
+
+    @property
+    def closed(self) -> bool:
+        return self._closing.is_set()
+
+    def close(self) -> None:
+        self._closing.set()
+        self._thread.join(1.0)
 
 
 class ScriptedInput:

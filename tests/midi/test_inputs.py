@@ -15,6 +15,7 @@ from kelly_live.midi.inputs import (
     InputQueue,
     ScriptedInput,
     SharedInput,
+    Stamps,
     list_inputs,
     open_input,
 )
@@ -135,3 +136,23 @@ def test_a_clock_and_a_hand_hear_the_same_input() -> None:
     assert one.is_alive()
     shared.source.close()
     assert not one.is_alive()
+
+
+@given(st.lists(st.tuples(st.floats(0.001, 0.2), st.floats(0.0, 0.008)), min_size=20, max_size=200), st.integers(0, 99))
+def test_a_stamp_is_when_it_came_not_when_it_was_fetched(steps: list[tuple[float, float]], prompt: int) -> None:
+    """Fetched up to 8 ms late, one of them at once: from there on all are known to a fraction of a millisecond."""
+    stamps = Stamps()
+    came, last = 1000.0, None
+    prompt %= len(steps)
+    for number, (pause, late) in enumerate(steps):
+        came += pause
+        stamp = stamps.stamp(0.0 if last is None else came - last, came + (0.0 if number == prompt else late))
+        last = came
+        assert came - 1e-6 <= stamp <= came + 0.008 + 1e-6
+        if number >= prompt:
+            assert stamp <= came + 1e-4 * (came - 1000.0) + 1e-6
+
+
+def test_a_drivers_clock_that_stands_still_is_not_believed() -> None:
+    stamps = Stamps()
+    assert [stamps.stamp(0.0, fetched) for fetched in (1.0, 2.0, 3.0)] == [1.0, 2.0, 3.0]
