@@ -9,7 +9,7 @@ after a crash `kelly-live replay` makes it from the log.
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import itertools
 import os
 import struct
@@ -150,10 +150,11 @@ def new_paths(midi: Path | None, log: Path | None) -> Paths:
     take gets a number. Raises OutputError."""
     if midi is None and log is None:
         raise ConfigError("a recording needs a file to go to; name one")
+    log = log or (midi and midi.with_suffix(".jsonl"))
     if midi is not None and log is not None and midi.resolve() == log.resolve():
         raise OutputError("the recording and its log have the same name; name them apart")
     for number in itertools.count(1):
-        paths = [_numbered(path, number) for path in (midi, log or (midi and midi.with_suffix(".jsonl")))]
+        paths = [_numbered(path, number) for path in (midi, log)]
         if not any(path is not None and os.path.lexists(path) for path in paths):
             assert paths[1] is not None
             return Paths(paths[0], paths[1])
@@ -365,8 +366,7 @@ class Recorder:
         try:
             while self._pending:
                 del self._pending[: os.write(self._file, self._pending[:_CHUNK_BYTES])]
-            with contextlib.suppress(OSError):  # a pipe or a device has no disk to wait for
-                os.fsync(self._file)
+            _on_disk(self._file)
             if self._ended is None:
                 self.problem = None
         except OSError as error:
@@ -374,6 +374,15 @@ class Recorder:
             if len(self._pending) > MAX_PENDING_BYTES:
                 self._ended = self.problem = f"recording ended: {error.strerror}"
                 self._pending.clear()
+
+
+def _on_disk(file: int) -> None:
+    """Wait until what was written is on the disk; a pipe or a device has none. Raises OSError."""
+    try:
+        os.fsync(file)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def _emptied(queue: deque[T]) -> list[T]:

@@ -330,6 +330,8 @@ def test_a_take_never_overwrites_another(tmp_path: Path) -> None:
     assert new_paths(None, tmp_path / "x.log") == Paths(None, tmp_path / "x.log")
     with pytest.raises(OutputError, match="same name"):
         new_paths(tmp_path / "a", tmp_path / "a")
+    with pytest.raises(OutputError, match="same name"):
+        new_paths(tmp_path / "a.jsonl", None)
 
 
 @pytest.fixture(scope="module")

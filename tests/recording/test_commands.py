@@ -1,0 +1,79 @@
+"""What `--record` wires together, and `kelly-live replay` of what came of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from kelly_live.cli.hosting import HostWish
+from kelly_live.cli.options import CultureWish
+from kelly_live.cli.parts import make_conductor
+from kelly_live.cli.replay import command
+from kelly_live.cli.taking import TakeWish
+from kelly_live.domain import Lead
+from kelly_live.errors import OutputError
+from kelly_live.midi.client import NoteList
+from kelly_live.midi.tuning import Tuning
+from kelly_live.timebase import ManualClock
+from tests.fakes import parameters
+
+
+@pytest.fixture(scope="module")
+def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log of a set as `kelly-live live --record` keeps it: real presets, with a setting, turned to the next and
+    back, one of them on a second port."""
+    folder = tmp_path_factory.mktemp("set")
+    clock, asked = ManualClock(50.0), parameters(150.0, density=2.0)
+    host = HostWish(("band", "two-synths", "solo-piano"), settings=("chords.voicing=open",))
+    with click.Context(click.Command("live")):
+        players = host.host(live=True)
+        wish = TakeWish(folder / "set.mid")
+        out = wish.before(NoteList())
+        conductor = make_conductor(out, seed=11, host=players)
+        recorder = wish.begin(
+            out, conductor, clock, seed=11, host=host, players=players, tuning=Tuning("mpe"),
+            culture=CultureWish("klezmer", 0.5),
+        )  # fmt: skip
+    assert recorder is not None
+    conductor.start(50.3, asked)
+    recorder.started(50.0, 50.3, asked)
+    for step in range(1200):
+        if step in (250, 500, 502, 800):
+            players.turn(1 if step < 800 else -1)
+        clock.advance(0.01)
+        conductor.advance(clock.now(), asked)
+        recorder.advanced(clock.now(), asked, Lead(), conductor)
+    recorder.stopped(clock.now())
+    recorder.close()
+    players.band.dismiss()
+    return folder / "set.jsonl"
+
+
+def test_a_set_is_played_again_to_the_byte(taken: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, [str(taken), "--midi", str(tmp_path / "again.mid")])
+    assert result.exit_code == 0, result.output
+    assert "seed 11, preset band, made" in result.output
+    assert "notes: the same" in result.output
+    assert (tmp_path / "again.mid").read_bytes() == taken.with_suffix(".mid").read_bytes()
+    text = taken.read_text()
+    assert '"culture":"klezmer","culture_strength":0.5' in text
+    assert [name in text for name in ('"name":"two-synths"', '"name":"solo-piano"', '"name":"band"')].count(True) >= 2
+
+
+def test_what_another_version_plays_otherwise_is_written_and_told(taken: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.jsonl"
+    other.write_text(taken.read_text().replace('"seed":11', '"seed":12').replace('"version":"', '"version":"9.'))
+    result = CliRunner().invoke(command, [str(other), "--midi", str(tmp_path / "other.mid")])
+    assert result.exit_code == 1
+    assert "from here on at the latest the notes are not the recorded ones (made by version 9." in str(result.exception)
+    assert (tmp_path / "other.mid").exists()
+
+
+def test_nothing_is_kept_unless_it_is_asked_for_and_what_cannot_be_is_told_at_once(tmp_path: Path) -> None:
+    sink = NoteList()
+    assert TakeWish().before(sink) is sink
+    with pytest.raises(OutputError, match="does not exist"):
+        TakeWish(tmp_path / "missing" / "set.mid").before(sink)
