@@ -76,6 +76,8 @@ def band(witness: Witness, sender: Sender) -> Iterator[subprocess.Popen[str]]:
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
+    settled = witness.now() + 1.5  # JACK holds up its graph while a client joins: the first ticks tell no tempo
+    wait_for(lambda: witness.now() > settled, "steady ticks")
     yield process
     assert process.stdin is not None
     process.stdin.close()
