@@ -10,7 +10,8 @@ from kelly_live.domain import MODES, RHYTHMS, Idiom, Scale
 from kelly_live.nets.culture import CulturalContextAdapter, CultureOutput
 
 Colour = Callable[[torch.Tensor], CultureOutput]  # emotions [1, E] to what the culture makes of them
-Idioms = Callable[[Sequence[float]], Idiom | None]  # weights over MODES to how the culture plays what feels so
+# How much more (or less) than on average each of MODES is felt, to how the culture plays what feels so.
+Idioms = Callable[[Sequence[float]], Idiom | None]
 
 
 class CultureStage:
@@ -60,7 +61,7 @@ class CultureStage:
         return self._idioms is not None and self.strength > 0.0
 
     def idiom(self, modes: Sequence[float]) -> Idiom | None:
-        """How to play what asks for these weights over MODES."""
+        """How to play what leans so to each of MODES."""
         return None if self._idioms is None else self._idioms(modes)
 
     def __call__(self, emotions: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:

@@ -90,7 +90,9 @@ class LearnedMapper:
                 return parameters
             # The feeling's own modes choose: the coloured ones already lean to what is common in the tradition.
             own = self._net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0] ** SURE_OF_MODE
-            return replace(parameters, idiom=self._culture.idiom((own / own.sum()).tolist()))
+            own = own / own.sum()
+            # Against the average of all seven: what they share (a weighty tonic and fifth) fits every feeling alike.
+            return replace(parameters, idiom=self._culture.idiom((own - own.mean()).tolist()))
 
 
 def parameters_of(music: dict[str, torch.Tensor], scale: Scale | None = None) -> MusicParameters:
