@@ -209,15 +209,16 @@ def _since(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One piece. Relations are over its last half, by what was said most often; shares of moments while sure, from
-    _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure, `band_errors` of those that
-    a band which joined would have played, each to the nearest of theirs."""
+    _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure; `band_errors` of the beats
+    of a band that joined: to the nearest of theirs, and to the nearest beat or middle of two (a band may play at twice
+    their tempo)."""
 
     set_name: str
     tempo: str | None
     tempo_seconds: float | None
     beat_errors: tuple[float, ...]
     offbeats: int
-    band_errors: tuple[float, ...]
+    band_errors: tuple[tuple[float, float], ...]
     sure_of_beat: float
     key: str | None
     key_seconds: float | None
@@ -254,11 +255,7 @@ def judge_piece(piece: Piece, moments: Sequence[Moment], band_beats: Sequence[fl
         tempo_seconds,
         tuple(errors),
         offbeats,
-        tuple(
-            min(abs(true - ours) for true in piece.beats)
-            for ours in band_beats
-            if piece.beats and max(_WARM_SECONDS, piece.beats[0]) <= ours <= piece.beats[-1]
-        ),
+        _band_errors(piece, band_beats),
         float(np.mean([m.tempo_confidence >= SURE for m in late])) if late else 0.0,
         key,
         key_seconds,
@@ -266,12 +263,24 @@ def judge_piece(piece: Piece, moments: Sequence[Moment], band_beats: Sequence[fl
     )
 
 
+def _band_errors(piece: Piece, band_beats: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    beats = np.array(piece.beats)
+    if len(beats) < 2:
+        return ()
+    places = np.concatenate([beats, 0.5 * (beats[1:] + beats[:-1])])
+    heard = [ours for ours in band_beats if max(_WARM_SECONDS, beats[0]) <= ours <= beats[-1]]
+    return tuple((float(np.min(np.abs(beats - ours))), float(np.min(np.abs(places - ours)))) for ours in heard)
+
+
 def table(verdicts: Sequence[Verdict]) -> str:
-    """A line a set: shares with their 95 % interval, medians (and the 90th percentile) of the seconds."""
+    """A block a set, and one for sets that share a name up to a comma: shares with their 95 % interval, medians (and
+    the 90th percentile) of the seconds."""
     lines = []
-    for name in dict.fromkeys(v.set_name for v in verdicts):
-        group = [v for v in verdicts if v.set_name == name]
-        lines.append(f"{name} (n {len(group)})")
+    names = list(dict.fromkeys(v.set_name for v in verdicts))
+    families = Counter(name.split(",")[0] for name in names)
+    for name in [*names, *(f"{family}," for family, sets in families.items() if sets > 1)]:
+        group = [v for v in verdicts if v.set_name == name or (name.endswith(",") and v.set_name.startswith(name))]
+        lines.append(f"{name.removesuffix(',') + ', all' if name.endswith(',') else name} (n {len(group)})")
         tempi = [v.tempo for v in group if v.tempo is not None]
         if tempi:
             lines.append(f"  tempo   {_shares(tempi, ('right', 'double', 'half', 'other'))}")
@@ -286,12 +295,12 @@ def table(verdicts: Sequence[Verdict]) -> str:
                     f"  beats   while sure, foretold a beat ahead: {hits / len(errors):.2f} within 70 ms, "
                     f"{off:.2f} half a beat off, median {1e3 * np.median(errors):.0f} ms"
                 )
-            band = [e for v in group for e in v.band_errors]
-            if band:
-                hits = sum(e <= BEAT_TOLERANCE_SECONDS for e in band)
+            band = np.array([e for v in group for e in v.band_errors])
+            if len(band):
+                on, half = (band <= BEAT_TOLERANCE_SECONDS).mean(axis=0)
                 lines.append(
-                    f"  band    its beats while joined: {hits / len(band):.2f} within 70 ms of theirs, "
-                    f"median {1e3 * np.median(band):.0f} ms (n {len(band)})"
+                    f"  band    its beats, joined: {on:.2f} within 70 ms of theirs, {half:.2f} of these or halves, "
+                    f"median {1e3 * np.median(band[:, 1]):.0f} ms"
                 )
         keys = [v.key for v in group if v.key is not None]
         if keys:
