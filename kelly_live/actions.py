@@ -19,6 +19,7 @@ from kelly_live.protocols import Morph, Steering
 from kelly_live.steering import held, nudged
 
 if TYPE_CHECKING:
+    from kelly_live.protocols import Reading
     from kelly_live.session import Snapshot
 
 MORPH_BARS = 8.0
@@ -153,11 +154,16 @@ class Hand:
     def __init__(self, steering: Steering, reach: Reach) -> None:
         self.steering = steering
         self._reach = reach
+        self._said: dict[str, Reading] = {}  # of each reaction, what it was said of
 
     def apply(self, action: Action, snapshot: Snapshot, source: str) -> str | None:
         """Do it, while `snapshot` is shown; `source` says where it came from ("key", "midi"). What to tell, if
         anything."""
         reach, name = self._reach, action.name
+        if name in REACTIONS:
+            before, self._said[name] = self._said.get(name), snapshot.reading
+            if before is snapshot.reading:  # a key that is held down says it again and again of the same quarter second
+                return None
         if reach.log is not None:
             reach.log(action, source, snapshot)
         do: Callable[[], str | None] | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,6 +74,15 @@ def test_a_hand_reaches_everything_and_every_action_is_logged() -> None:
     assert [line for line in told if line] == ["playing for number 1", "the keys"]
     assert hand.steering.freeze is False  # let go came after freeze; what came after it is held
     assert hand.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
+
+
+def test_a_key_that_is_held_down_says_it_once_a_reading() -> None:
+    heard: list[str] = []
+    hand = Hand(Steering(), Reach(lambda steering: None, reaction=lambda word, snapshot: heard.append(word)))
+    later = replace(SNAPSHOT, reading=replace(SNAPSHOT.reading))
+    for snapshot, word in ((SNAPSHOT, "like"), (SNAPSHOT, "like"), (SNAPSHOT, "too-fast"), (later, "like")):
+        hand.apply(Action(word), snapshot, "key")
+    assert heard == ["like", "too-fast", "like"]
 
 
 def test_what_a_session_does_not_have_says_so() -> None:
