@@ -1,0 +1,102 @@
+"""The options that tie a session to a studio: what is refused in one line, and what reaches a file."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import mido
+import pytest
+from click.testing import CliRunner
+
+from kelly_live.actions import Action
+from kelly_live.cli.compose import command as compose
+from kelly_live.cli.hosting import HostWish
+from kelly_live.cli.live import command as live
+from kelly_live.cli.studio import StudioWish
+from kelly_live.errors import ConfigError
+from kelly_live.timebase import ManualClock
+from tests.osc.test_osc import message, send
+
+
+@pytest.fixture
+def here() -> str:
+    """A free UDP port on this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_port:
+        any_port.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{any_port.getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--clock", "lead"], "'lead' is not one of 'send', 'follow', 'link', 'off'"),
+        (["--latency-ms", "soon"], "write MS or PORT=MS"),
+        (["--latency-ms", "501"], "milliseconds from -500 to 500"),
+        (["--latency-ms", "nan"], "milliseconds from -500 to 500"),
+        (["--latency-ms", "=5"], "write MS or PORT=MS"),
+        (["--latency-ms", "5", "--latency-ms", "6"], "comes second for that port"),
+        (["--cc", "joy=20"], "'joy=20' is no controller"),
+        (["--cc", "valence=64"], "the sustain pedal"),
+        (["--cc-channel", "17"], "1<=x<=16"),
+    ],
+)
+def test_what_cannot_be_is_a_usage_error(arguments: list[str], complaint: str) -> None:
+    result = CliRunner().invoke(live, arguments)
+    assert result.exit_code == 2
+    assert complaint in result.output
+
+
+def test_a_latency_is_the_ports_that_it_names_and_only_a_known_one() -> None:
+    wish = HostWish(presets=("two-synths",))
+    sink = wish.sink(wish.host(), None, send_clock=False, latencies={"": 0.02, "backing": -0.005})
+    assert sink.early_seconds == 0.02
+    late = wish.sink(wish.host(), None, send_clock=False, latencies={"backing": -0.005})
+    assert late.early_seconds == 0.0
+    with pytest.raises(ConfigError, match=r"no port 'bakcing'.*there: backing"):
+        wish.sink(wish.host(), None, send_clock=False, latencies={"bakcing": 0.01})
+
+
+def test_what_cannot_be_opened_is_one_line_and_leaves_nothing_open(here: str) -> None:
+    with pytest.raises(ConfigError, match="'nine' is no OSC address"):
+        StudioWish(osc="nine").open(ManualClock())
+    first = StudioWish(osc_in=here).open(ManualClock())
+    try:
+        with pytest.raises(ConfigError, match="take another port"):
+            StudioWish(osc_in=here).open(ManualClock())
+        assert first.told() == [f"OSC comes in at {here}"]
+    finally:
+        first.close()
+    StudioWish(osc_in=here).open(ManualClock()).close()  # it was let go
+
+
+def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str) -> None:
+    studio = StudioWish(osc_in=here).open(ManualClock())
+    try:
+        assert studio.osc_in is not None
+        wanted = [Action("freeze", True), Action("valence", 0.5), Action("emotion", "sad"), Action("panic")]
+        packets = [message("/kelly/do/freeze", 1), message("/kelly/do/valence", 0.5)]
+        packets += [message("/kelly/do/emotion", "sad"), message("/kelly/do/panic")]
+        send(studio.osc_in, *packets, message("/kelly/do/valence", 7.0), message("/kelly/do/dance"))
+        taken: list[Action] = []
+        deadline = time.monotonic() + 10.0
+        while len(taken) + studio.osc_in.refused < 6 and time.monotonic() < deadline:
+            taken += studio.actions()
+            time.sleep(0.005)
+        assert taken == wanted
+        assert studio.remarks() == ["OSC refused 2"]
+    finally:
+        studio.close()
+
+
+def test_what_is_felt_stands_in_the_file_as_controllers(tmp_path: Path) -> None:
+    out = tmp_path / "song.mid"
+    arguments = ["--emotion", "sad", "--morph-to", "happy", "--morph-bars", "2", "--bars", "3"]
+    result = CliRunner().invoke(compose, [*arguments, "--cc", "valence=20", "--cc-channel", "5", "--midi", str(out)])
+    assert result.exit_code == 0, result.output
+    values = [m.value for track in mido.MidiFile(out).tracks for m in track if m.is_cc(20) and m.channel == 4]
+    assert values[0] == 24  # V -0.63
+    assert values == sorted(values)
+    assert values[-1] == 115  # V +0.81
+    assert len(values) > 5
