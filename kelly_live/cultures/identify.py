@@ -310,7 +310,8 @@ class Heard:
 
 def identified(pieces: Sequence[Heard]) -> list[str]:
     """The nearest preset of each piece: the one that is nearer than most others, two and two compared over what both
-    know (Copeland's rule, as a share: two with nothing in common are no match). The nearer on the average wins a tie.
+    know (Copeland's rule, as a share: two with nothing in common are no match). A tie goes to the one that was near in
+    more features, which is the stronger evidence, then to the nearer on the average.
 
     A feature counts in units of its median distance over all pieces and presets, so that none outweighs the others by
     its spread alone.
@@ -332,5 +333,6 @@ def identified(pieces: Sequence[Heard]) -> list[str]:
                 wins[preset] += won
                 matches[preset] += 1.0
         mean = {preset: sum(own.values()) / len(own) for preset, own in scaled.items()}
-        verdicts.append(max(scaled, key=lambda preset: (wins[preset] / matches[preset], -mean[preset])))
+        share = {preset: round(wins[preset] / matches[preset], 6) for preset in scaled}
+        verdicts.append(max(scaled, key=lambda preset: (share[preset], len(scaled[preset]), -mean[preset])))
     return verdicts

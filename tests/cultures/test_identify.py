@@ -103,6 +103,12 @@ def test_two_are_compared_over_what_both_know() -> None:
     assert identified([piece]) == ["b"]
 
 
+def test_of_two_that_share_nothing_the_one_with_more_to_show_for_it_wins() -> None:
+    """Each beats whoever it can be compared with; "b" in two features, "a" in one, though that one is nearer."""
+    far = {"a": {"degrees": 0.1}, "b": {"onsets": 0.2, "rhythms": 0.2}, "c": {"degrees": 0.5, "onsets": 0.5}}
+    assert identified([Heard("b", far)]) == ["b"]
+
+
 def test_a_perfect_sampler_is_as_far_as_the_sampler_s_column_says() -> None:
     """Notes thrown from the corpus's own shares are no nearer to it than chance lets them, and a wrong scale is."""
     preset = load_culture("jingju")
