@@ -39,6 +39,7 @@ from kelly_live.timebase import Clock, TempoMap, TempoPoint
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
 LATE_SECONDS = 0.005  # sent later than this counts as late: about where an ear starts to notice
+FIRST_LATE_LIMIT_SECONDS = 0.15  # but a band that is told to start now is better late than without its first beat
 CAPACITY_NOTES = 4096
 CONTROL_SPACING_SECONDS = 0.001  # about what a cable carries: a burst of controls leaves room for notes
 RESYNC_SECONDS = 1.0  # a clock that fell this far behind (a suspended machine) is set anew, not made up tick by tick
@@ -47,6 +48,7 @@ RESYNC_SECONDS = 1.0  # a clock that fell this far behind (a suspended machine) 
 _START_LEAD_BEATS = 0.005
 # Beats are compared to a millionth (under 3 µs), so that 0.1 + 0.9 ends before what begins at 1.0.
 _BEAT_DECIMALS = 6
+_FIRST_BEATS = 0.1  # what lies so near to where the music begins is its first beat
 
 
 class _Kind(IntEnum):
@@ -101,6 +103,7 @@ class SchedulerCore:
         self._clock_runs = False  # the receiver was told to play
         self._clock_opening: tuple[bytes, ...] = ()  # what it must be told before the next tick
         self._next_tick = 0
+        self._first_beat = -math.inf
         self._controls: dict[tuple[int, int], int] = {}  # (channel, controller) -> value still to be sent
         self._controls_at = 0.0
         self._sent = self._late = self._dropped = 0
@@ -129,6 +132,7 @@ class SchedulerCore:
             self.silence()
         self._tempo = TempoMap(origin_seconds - self._latency, bpm)
         self._set_clock(first_beat)
+        self._first_beat = first_beat
         for message in self._tuner.opening():
             self._port.send(message)
             self._sent += 1
@@ -281,7 +285,10 @@ class SchedulerCore:
 
     def _note_on(self, entry: _Entry, due: float, now: float) -> None:
         note = entry.note
-        if now - due > self._late_limit:
+        limit = self._late_limit
+        if abs(entry.beat - self._first_beat) < _FIRST_BEATS:
+            limit = max(limit, FIRST_LATE_LIMIT_SECONDS)
+        if now - due > limit:
             self._dropped += 1
             return
         channel, key, before = self._tuner.place(note, now)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NOBODY = Lead()
 LOOK_AHEAD_SECONDS = 0.1
-_STILL_IN_TIME_SECONDS = 0.04  # a start is told a little after its first beat; the scheduler drops what is 50 ms late
+_STILL_IN_TIME_SECONDS = 0.06  # a start is told a little after its first beat: by less than a slice at 240 BPM
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 
 

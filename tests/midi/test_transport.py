@@ -171,3 +171,18 @@ def test_controls_stand_at_their_time_in_a_midi_file() -> None:
             if message.type == "control_change":
                 found.append((message.channel + 1, ticks / file.ticks_per_beat, message.control, message.value))
     assert found == [(1, float(i), 7, i) for i in range(4)] + [(16, float(i), 20, i) for i in range(4)]
+
+
+def test_a_band_that_is_told_to_start_now_is_better_late_than_without_its_first_beat() -> None:
+    desk = Desk(latency_seconds=0.03)
+    desk.to(1.06)
+    desk.core.start(1.0, 60.0)  # its first beat was 60 ms ago, and should have left 30 ms before that
+    desk.core.play([note(0.0, 60), note(0.5, 62), note(-0.2, 64)])
+    desk.to(3.0)
+    assert [data for _, data in desk.heard()] == [
+        note_on(1, 60, 80),
+        note_off(1, 60),
+        note_on(1, 62, 80),
+        note_off(1, 62),
+    ]
+    assert desk.core.health().dropped == 1
