@@ -61,6 +61,7 @@ def command(
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
     from kelly_live.timebase import MonotonicClock
+    from kelly_live.ui.alerts import Alerts
     from kelly_live.ui.keys import HELP, Keyboard, action_of
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
@@ -124,6 +125,7 @@ def command(
                 quit=session.stop, log=recorder.acted if recorder else None,
             )  # fmt: skip
             hand = Hand(steering, reach)
+            alerts = Alerts()
             room.tell(session.snapshot)
 
             def on_status(snapshot: Snapshot) -> None:
@@ -141,14 +143,20 @@ def command(
                     recorder.noticed(snapshot)
                 silent = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
                 joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
+                troubles = {
+                    "the audio input": snapshot.audio.problem,
+                    "the analysis": snapshot.problem,
+                    "the recording": recorder.problem if recorder else None,
+                    **{f"the MIDI port {name}".rstrip(): failure for name, failure in sink.failures.items()},
+                }
+                for line in alerts.news(troubles):
+                    view.say(line)
                 remarks = [
                     *joined,
                     *room.remarks(),
                     *described(hand.steering, snapshot.conductor.bars),
                     *silent,
-                    *(problem for problem in (snapshot.audio.problem, snapshot.problem) if problem),
-                    *sink.failures.values(),
-                    *([recorder.problem] if recorder and recorder.problem else []),
+                    *(trouble for trouble in troubles.values() if trouble),
                 ]
                 view.show(
                     LiveStatus(

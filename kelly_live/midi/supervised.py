@@ -23,7 +23,7 @@ from kelly_live.timebase import Clock, MonotonicClock, TempoMap, TempoPoint
 
 WATCH_SECONDS = 0.1
 RETRY_SECONDS = 0.7  # between tries; each starts a process
-_END_SECONDS = 1.0  # a failed process gets this long to close its port, before the next one opens it
+_END_SECONDS = 0.5  # a failed process gets this long to close its port, before the next one opens it
 
 
 @dataclass(slots=True)
@@ -116,7 +116,7 @@ class SupervisedClient:
     def stop(self) -> None:
         self._stopping.set()
         if self._supervisor.is_alive():
-            self._supervisor.join(2.0 * _END_SECONDS)
+            self._supervisor.join(2.0)
         self._client.stop()
 
     def health(self) -> SchedulerHealth:
@@ -140,9 +140,8 @@ class SupervisedClient:
             if error is None:
                 continue
             self._bury(error)
-            while not self._stopping.wait(RETRY_SECONDS):
-                if self._revive():
-                    break
+            while not self._stopping.is_set() and not self._revive():
+                self._stopping.wait(RETRY_SECONDS)
 
     def _bury(self, error: str) -> None:
         """The process has failed: count what it did, give it a moment to close its port."""
