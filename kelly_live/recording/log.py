@@ -20,6 +20,7 @@ from kelly_live.recording.plain import plain, typed
 
 FORMAT = 1
 MAX_LINE_BYTES = 1 << 20
+MOST_SECONDS, MOST_BEATS = 1e9, 10**7  # a monotonic clock's after 30 years, and a session's after weeks
 NO_LEAD = Lead()
 
 Plays: TypeAlias = "tuple[tuple[NoteEvent, ...], ...] | None"
@@ -327,13 +328,14 @@ class Reader:
         try:
             if kind is Started:
                 self._parameters, self._lead = {}, NO_LEAD
-                return Started(_time(told), typed(float, told.pop("origin_seconds", None), "origin"), self._asked(told))
+                return Started(_time(told), _seconds(told, "origin_seconds"), self._asked(told))
             if kind is Stepped:
                 if "lead" in told:
-                    self._lead = typed(Lead, told.pop("lead"))
+                    self._lead = _lead(told.pop("lead"))
                 lots = tuple[tuple[NoteEvent, ...], ...]
                 plays = typed(lots, told.pop("plays")) if "plays" in told else None
                 return Stepped(_time(told), self._asked(told), self._lead, plays)
+            _seconds(dict(told), "time")
             record: Record = typed(kind, told)
             return record
         except ConfigError as error:
@@ -350,8 +352,24 @@ class Reader:
         return self._asked_last
 
 
+def _lead(told: Any) -> Lead:
+    """A lead whose numbers a conductor can count with."""
+    lead = typed(Lead, told)
+    pulse = lead.pulse
+    if pulse is not None and not (abs(pulse.beat_seconds) < MOST_SECONDS and abs(pulse.beat_number or 0) < MOST_BEATS):
+        raise ConfigError(f"a pulse is at {pulse.beat_seconds:g} s, beat {pulse.beat_number}; nothing plays there")
+    return lead
+
+
 def _time(told: dict[str, Any]) -> float:
-    return typed(float, told.pop("time", None), "time")
+    return _seconds(told, "time")
+
+
+def _seconds(told: dict[str, Any], name: str) -> float:
+    seconds = typed(float, told.pop(name, None), name)
+    if abs(seconds) >= MOST_SECONDS:
+        raise ConfigError(f"{name} is {seconds:g}; no clock says so")
+    return seconds
 
 
 def rounded(record: Felt) -> Felt:

@@ -28,6 +28,7 @@ from kelly_live.recording.recorder import Check, Tee
 from kelly_live.recording.take import take_bytes
 from kelly_live.recording.tape import Command, Tape
 
+LONGEST_SECONDS = 7.0 * 24.0 * 3600.0
 Seating = Callable[[Header, str, tuple[Part, ...]], Sequence[Seat]]
 
 
@@ -58,12 +59,18 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
     parts = list(header.parts)
     silent: set[str] = set()
     begun: float | None = None
-    last = 0.0
+    last, played_at = 0.0, -LONGEST_SECONDS
     checked, differs_at, stopped = 0, None, False
 
     for record in reader.records():
         if stopped and not isinstance(record, Sum):
             reader.fail("something happened after the end; the log is damaged there")
+        if isinstance(record, Started) and begun is not None:
+            reader.fail("the music starts a second time; the log is damaged there")
+        if isinstance(record, Started | Stepped | Finished | Panicked | Stopped):
+            if record.time < played_at or record.time > (begun or record.time) + LONGEST_SECONDS:
+                reader.fail(f"time is {record.time:g}; it must go on from {played_at:g}, a week at most")
+            played_at = record.time
         if begun is None and not isinstance(record, Started) and isinstance(record, Stepped | Finished | Panicked):
             reader.fail("something was played before the start; the log is damaged there")
         last = max(last, record.time)
@@ -71,7 +78,7 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
         try:
             match record:
                 case Started(time, origin_seconds, parameters):
-                    begun = time if begun is None else begun
+                    begun = time
                     conductor.start(origin_seconds, parameters)
                 case Stepped(time, parameters, lead, _):
                     conductor.advance(time, parameters, lead)
@@ -93,7 +100,7 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
                     checked = notes if differs_at is None else checked
                 case Stopped(time):
                     stopped = True
-        except ConfigError as error:
+        except (ConfigError, ArithmeticError) as error:
             reader.fail(str(error))
         played = tuple(_without(command, silent) for command in tee.taken())
         if isinstance(record, Stepped | Finished) and record.plays is not None:

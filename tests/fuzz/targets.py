@@ -118,10 +118,59 @@ def _frames() -> Iterator[bytes]:
     yield encode(SchedulerHealth(sent=3)) + encode(Failed("gone")) + encode(Ready("IAC Bus 1", is_virtual=False))
 
 
+def _log(data: bytes) -> object:
+    from kelly_live.cli.taking import seated
+    from kelly_live.recording.log import Reader
+    from kelly_live.recording.replay import replay
+
+    return replay(Reader(_file(data)), seated)
+
+
+def _logs() -> Iterator[bytes]:
+    from kelly_live.domain import HeardKey, Lead, Pulse, Transport
+    from kelly_live.recording.log import (
+        Finished,
+        Header,
+        Panicked,
+        Part,
+        Started,
+        Stepped,
+        Stopped,
+        Writer,
+        header_line,
+    )
+    from tests.fakes import parameters
+
+    lead = Lead(Pulse(11.0, 90.0, 0.9, 8), HeardKey(2, "dorian", 0.9), Transport(playing=True, take=1))
+    asked, writer = parameters(100.0), Writer()
+    records = [
+        Started(10.0, 10.3, asked),
+        *(Stepped(10.0 + 0.2 * i, parameters(100.0, density=i / 4.0), lead if i > 4 else Lead()) for i in range(8)),
+        Panicked(11.5),
+        Finished(11.6),
+        Stopped(14.0),
+    ]
+    parts = tuple(Part(name, channel, 0) for channel, name in enumerate(("bass", "chords", "melody"), start=1))
+    yield header_line(Header("1", "now", 3, 0, "band", parts)) + b"".join(map(writer.line, records))
+
+
+def _controls(data: bytes) -> object:
+    from kelly_live.midi.controls import load
+
+    return load(_file(data))
+
+
+def _learned() -> Iterator[bytes]:
+    yield b"format: 1\ncontrols:\n  - {kind: cc, number: 20, channel: 3, action: valence}\n"
+    yield b"format: 1\ncontrols:\n- kind: note\n  number: 36\n  action: emotion\n  value: sad\n"
+
+
 TARGETS = {
     "culture": Target(_culture, _cultures),
     "host": Target(_host, _hosts),
     "profile": Target(_profile, _profiles),
     "manifest": Target(_manifest, _manifests),
     "wire": Target(_wire, _frames),
+    "log": Target(_log, _logs),
+    "controls": Target(_controls, _learned),
 }

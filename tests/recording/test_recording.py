@@ -186,7 +186,7 @@ doings = st.lists(
 )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(doings, st.booleans(), st.integers(0, 99), st.sampled_from(["bend", "mpe", "mts", "off"]))
 def test_whatever_happens_a_log_gives_the_same_bytes(
     tmp_path_factory: pytest.TempPathFactory, doings: list, finishes: bool, seed: int, mode: str
