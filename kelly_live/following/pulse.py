@@ -9,6 +9,7 @@ for the future; where the next beats fall is then arithmetic.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,13 +65,15 @@ class PulseFilter:
         place = (np.arange(len(of)) - self._first[of]) / self._periods[of]
         self._period_of = of
         self._turn = np.exp(2j * np.pi * place)
-        self._place = np.round(place * PLACES).astype(np.intp) % PLACES
+        at = np.round(place * PLACES).astype(np.intp) % PLACES
         move = np.exp(-_STEADINESS * np.abs(self._periods[:, None] / self._periods[None, :] - 1.0))
         self._move = (move / move.sum(axis=0)).astype(np.float32)
         bpm = 60.0 * FRAMES_PER_SECOND / self._periods
         prior = np.exp(-0.5 * (np.log2(bpm / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2)
         self._start = ((prior / prior.sum() / self._periods)[of]).astype(np.float32)
-        self._likely = np.exp(_TRUST * onsets).astype(np.float32)
+        # [low, high, state]: a megabyte, so that a frame is a few passes over the states and no look-up.
+        self._likely = np.moveaxis(np.exp(_TRUST * onsets).astype(np.float32)[at], 0, 2).copy()
+        self._anew = np.float32(_RESTART) * self._start
         self.reset()
 
     def reset(self) -> None:
@@ -85,12 +88,12 @@ class PulseFilter:
             moved = np.empty_like(belief)
             moved[1:] = belief[:-1]
             moved[self._first] = self._move @ belief[self._last]
-            moved *= self._likely[:, low, high].take(self._place)
+            moved *= self._likely[low, high]
             total = float(moved.sum())
             moved *= (1.0 - _RESTART) / total
-            moved += _RESTART * self._start
+            moved += self._anew
             self._belief = moved
-            self._evidence += fade * (np.log(total) - self._evidence)
+            self._evidence += fade * (math.log(total) - self._evidence)
 
     def beat(self) -> Beat:
         shares = np.add.reduceat(self._belief, self._first).astype(np.float64)
