@@ -165,7 +165,56 @@ def _learned() -> Iterator[bytes]:
     yield b"format: 1\ncontrols:\n- kind: note\n  number: 36\n  action: emotion\n  value: sad\n"
 
 
+def _osc(data: bytes) -> object:
+    from kelly_live.errors import ConfigError
+    from kelly_live.osc.inlet import read_packet
+
+    try:
+        return read_packet(data)
+    except ValueError as error:  # which is its way to refuse: packets are counted, not told of
+        raise ConfigError("no packet") from error
+
+
+def _packets() -> Iterator[bytes]:
+    from pythonosc.osc_bundle_builder import OscBundleBuilder
+    from pythonosc.osc_message_builder import OscMessageBuilder
+
+    bundle = OscBundleBuilder(0)
+    for address, value in (("/kelly/do/valence", 0.5), ("/kelly/do/emotion", "sad"), ("/kelly/do/freeze", True)):
+        builder = OscMessageBuilder(address)
+        builder.add_arg(value)
+        bundle.add_content(builder.build())
+        yield bytes(builder.build().dgram)
+    yield bytes(bundle.build().dgram)
+
+
+def _midi_in(data: bytes) -> object:
+    """Four bytes a message: after how many milliseconds, and what."""
+    from kelly_live.midi.clock_in import ClockFollower
+    from kelly_live.midi.inputs import ScriptedInput
+    from kelly_live.timebase import ManualClock
+
+    seconds, script = 0.0, []
+    for at in range(0, len(data) - 3, 4):
+        seconds += data[at] / 1000.0
+        script.append((seconds, data[at + 1 : at + 4].rstrip(b"\xff")))
+    clock = ManualClock()
+    follower = ClockFollower(ScriptedInput(script, clock))
+    leads = []
+    while clock.now() <= seconds:
+        leads.append(follower.lead(clock.now()))
+        clock.advance(0.05)
+    return leads
+
+
+def _takes() -> Iterator[bytes]:
+    tick, start, stop = b"\x14\xf8\xff\xff", b"\x00\xfa\xff\xff", b"\x00\xfc\xff\xff"
+    yield start + 30 * tick + stop + b"\x00\xf2\x08\x00" + b"\x00\xfb\xff\xff" + 10 * tick
+
+
 TARGETS = {
+    "osc": Target(_osc, _packets),
+    "midi-in": Target(_midi_in, _takes),
     "culture": Target(_culture, _cultures),
     "host": Target(_host, _hosts),
     "profile": Target(_profile, _profiles),
