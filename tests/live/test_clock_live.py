@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import threading
@@ -144,3 +145,35 @@ def test_start_stop_position_continue_and_a_new_tempo(
     wait_for(lambda: witness.now() > changed + 4.5, "five beats")
     slow = [seconds for _, seconds in onsets(witness, changed + 1.0)]
     assert (slow[-1] - slow[0]) / (len(slow) - 1) == pytest.approx(60.0 / 90.0, abs=0.07)
+
+
+@pytest.mark.parametrize("library", ["rtmidi", "libremidi"])
+def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, library: str) -> None:
+    from importlib import import_module
+
+    from kelly_live.midi.inputs import list_inputs, open_input
+    from kelly_live.midi.messages import CLOCK
+
+    backends = import_module(f"kelly_live.midi.backend_{library}").backends()
+    assert "kelly-clock:out" in [port.name for port in list_inputs(backends)]
+    opened = open_input("kelly-clock", backends)
+    try:
+        assert opened.is_alive()
+        sender.does("start")
+        heard = opened.poll()
+        ends = sender.played(4)
+
+        def ticks() -> list[float]:
+            heard.extend(opened.poll())
+            return [message.seconds for message in heard if message.data == CLOCK]
+
+        wait_for(lambda: len(ticks()) >= 97, "four beats of ticks")
+        assert ends > 0.0
+        assert opened.overflows == 0
+        assert heard[0].data == b"\xfa"
+        gaps = sorted(later - earlier for earlier, later in itertools.pairwise(ticks()))
+        assert gaps[len(gaps) // 2] == pytest.approx(0.5 / 24, abs=0.004)
+        assert gaps[0] >= 0.0
+    finally:
+        opened.close()
+    assert not opened.is_alive()
