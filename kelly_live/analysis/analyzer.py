@@ -1,6 +1,6 @@
 """The analyzer: emotion reader -> the performer's steering -> mapper, one reading a hop.
 
-Thread: `push` belongs to the analysis thread; `steer` may come from any, it swaps one reference.
+Thread: `push` belongs to the analysis thread; `steer` and `calibrate` may come from any, they swap one reference.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from kelly_live.analysis.mapping import SURE
 from kelly_live.domain import NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.protocols import EmotionReader, Mapper, Reading, Steering
 from kelly_live.steering import apply_steering
@@ -29,22 +30,29 @@ class LiveAnalyzer:
         self.hop_seconds = reader.hop_seconds
         self._reader = reader
         self._spare = spare
-        self._mapper = mapper
+        self.mapper = mapper
         self._steering = steering or Steering()
+        self._offset = (0.0, 0.0, 0.0)
+        self.heard: EmotionState | None = None
         self._felt = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
 
     def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
         readings = []
         for state in self._reader.push(block):
-            steering = self._steering
+            steering, self.heard = self._steering, state
+            state = less(state, self._offset)
             if not steering.freeze:
                 self._felt = state
             shown = apply_steering(replace(self._felt, time=state.time), steering, bar)
-            readings.append(Reading(shown, self._mapper(shown)))
+            readings.append(Reading(shown, self.mapper(shown)))
         return readings
 
     def steer(self, steering: Steering) -> None:
         self._steering = steering
+
+    def calibrate(self, offset: tuple[float, float, float]) -> None:
+        """From the next hop on, take this off the valence, arousal and dominance that are read."""
+        self._offset = offset
 
     def restart(self) -> None:
         """The spare reader takes over if there is one; else this one forgets what it heard."""
@@ -52,3 +60,15 @@ class LiveAnalyzer:
             self._reader.reset()
             return
         self._reader, self._spare = self._spare(), None
+
+
+def less(state: EmotionState, offset: tuple[float, float, float]) -> EmotionState:
+    """The state moved back by (V, A, D), as far as it is sure of itself: silence stays neutral. Zeros change no bit."""
+    if not any(offset):
+        return state
+    trust = min(state.confidence / SURE, 1.0)
+    valence, arousal, dominance = (
+        min(1.0, max(-1.0, place - trust * off))
+        for place, off in zip((state.valence, state.arousal, state.dominance), offset, strict=True)
+    )
+    return replace(state, valence=valence, arousal=arousal, dominance=dominance)

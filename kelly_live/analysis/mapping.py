@@ -57,42 +57,43 @@ class LearnedMapper:
     def __init__(
         self, net: DynamicEmotionToMusicMapper, device: str = "cpu", user: int = 0, culture: CultureStage | None = None
     ) -> None:
-        self._net = net.to(device).eval()
+        self.net = net.to(device).eval()
         self._device = device
-        self._culture = culture
-        self._user = torch.tensor([user], device=device) if user else None
+        self._last = user
+        # Who is played for, and in which culture: one reference, swapped whole.
+        self._for = (torch.tensor([user], device=device) if user else None, culture)
 
-    def play_for(self, embedding: torch.Tensor) -> None:
-        """From the next state on, play for a person (`[64]`; zeros: for nobody in particular). Any thread: the net
-        keeps the new person beside the old one, whom a running call may still be reading."""
-        if not bool(embedding.any()):
-            self._user = None
-            return
-        last = 0 if self._user is None else int(self._user)
-        user = last % (self._net.user.num_embeddings - 1) + 1
-        self._net.remember(user, embedding)
-        self._user = torch.tensor([user], device=self._device)
+    def play_for(self, embedding: torch.Tensor, *culture: CultureStage | None) -> None:
+        """From the next state on, play for a person (`[64]`; zeros: for nobody in particular), in a culture if one (or
+        None) is given, else in the same. Any thread, one at a time: the net keeps the new person beside the old one,
+        whom a running call may still be reading."""
+        user = None
+        if bool(embedding.any()):
+            self._last = self._last % (self.net.user.num_embeddings - 1) + 1
+            self.net.remember(self._last, embedding)
+            user = torch.tensor([self._last], device=self._device)
+        self._for = (user, culture[0] if culture else self._for[1])
 
     def __call__(self, state: EmotionState) -> MusicParameters:
-        felt, user = relaxed(state), self._user  # one person for all of this call
+        felt, (user, culture) = relaxed(state), self._for  # one person for all of this call
         # One row in, one row out: both cross to the device and back once, whatever the number of parameters.
         inputs = torch.tensor([[*felt.probabilities, felt.valence, felt.arousal, felt.dominance]], device=self._device)
         with torch.inference_mode():
             emotions, vad, coloured, strength = inputs[:, :-3], inputs[:, -3:], None, 0.0
-            if self._culture is not None:
-                emotions, coloured = self._culture(emotions)
-                strength = self._culture.strength
-            music = self._net(emotions, vad, user, coloured, strength)
-            if self._culture is None:
+            if culture is not None:
+                emotions, coloured = culture(emotions)
+                strength = culture.strength
+            music = self.net(emotions, vad, user, coloured, strength)
+            if culture is None:
                 return parameters_of(music)
-            parameters = parameters_of(music, self._culture.scale)
-            if not self._culture.has_idioms:
+            parameters = parameters_of(music, culture.scale)
+            if not culture.has_idioms:
                 return parameters
             # The feeling's own modes choose: the coloured ones already lean to what is common in the tradition.
-            own = self._net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0] ** SURE_OF_MODE
+            own = self.net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0] ** SURE_OF_MODE
             own = own / own.sum()
             # Against the average of all seven: what they share (a weighty tonic and fifth) fits every feeling alike.
-            return replace(parameters, idiom=self._culture.idiom((own - own.mean()).tolist()))
+            return replace(parameters, idiom=culture.idiom((own - own.mean()).tolist()))
 
 
 def parameters_of(music: dict[str, torch.Tensor], scale: Scale | None = None) -> MusicParameters:

@@ -10,13 +10,26 @@ import torch
 
 from kelly_live.analysis.mapping import relaxed
 from kelly_live.domain import EMOTIONS, EmotionState
-from kelly_live.nets.mapper import OWN_TASTE, SHARED_TASTE, TASTE_WAYS, DynamicEmotionToMusicMapper, within_radius
+from kelly_live.nets.mapper import (
+    OWN_RADIUS,
+    OWN_TASTE,
+    SHARED_RADIUS,
+    SHARED_TASTE,
+    TASTE_WAYS,
+    DynamicEmotionToMusicMapper,
+    within_radius,
+)
 from kelly_live.nets.taste import Wish, fit_taste, played, told
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import ASKED, DISLIKE
 from kelly_live.steering import state_from
 
 _LOGARITHMIC = ("tempo", "density")
+# How a value over ASKED is told: unit, digits.
+UNITS = {
+    "tempo": (" BPM", 0), "register": (" notes", 1), "level": (" of full velocity", 2), "density": (" notes a beat", 2),
+    "major": (" of major", 2),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class Difference:
 
 def fingerprint(net: DynamicEmotionToMusicMapper) -> str:
     """16 hex digits that differ between trained mappers: an embedding means nothing to another one."""
-    digest = hashlib.sha256(f"taste {TASTE_WAYS} {SHARED_TASTE} {OWN_TASTE}".encode())
+    digest = hashlib.sha256(f"taste {TASTE_WAYS} {SHARED_TASTE} {OWN_TASTE} {SHARED_RADIUS} {OWN_RADIUS}".encode())
     for name, tensor in sorted(net.state_dict().items()):
         if not name.startswith("user."):  # who is remembered changes no one else's music
             digest.update(name.encode())
@@ -104,6 +117,16 @@ def differences(net: DynamicEmotionToMusicMapper, profile: Profile) -> list[Diff
             shown = value * (2.0**sd - 1.0) if name in _LOGARITHMIC else sd
             found.append(Difference(emotion, name, base[row][column], value, shown, known))
     return found
+
+
+def moved(before: Sequence[float], after: Sequence[float]) -> str:
+    """What can be told apart of two rows over ASKED: "tempo 82 -> 70 BPM, …"; "" for nothing."""
+    said = []
+    for name, old, new in zip(ASKED, before, after, strict=True):
+        unit, digits = UNITS[name]
+        if f"{old:.{digits}f}" != f"{new:.{digits}f}":
+            said.append(f"{name} {old:.{digits}f} -> {new:.{digits}f}{unit}")
+    return ", ".join(said)
 
 
 def _told(

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kelly_live.analysis.mapping import LearnedMapper
 from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import FileSource
@@ -91,7 +92,8 @@ def measure_hops(recording: Path, device: str) -> Hops:
     KellyError."""
     watch = Stopwatch()
     analyzer, opening = make_analyzer(device, Steering(), CultureWish(CULTURE, 1.0))
-    reader, mapper = analyzer._reader, analyzer._mapper
+    reader, mapper = analyzer._reader, analyzer.mapper
+    assert isinstance(mapper, LearnedMapper)
     source = FileSource(recording, ManualClock(), realtime=False, block_seconds=analyzer.hop_seconds)
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=1)
@@ -100,8 +102,9 @@ def measure_hops(recording: Path, device: str) -> Hops:
     watch.wrap(reader._stream, "push", "net")  # type: ignore[attr-defined]
     watch.wrap(reader._stream, "read", "net")  # type: ignore[attr-defined]
     watch.wrap(reader, "_evolve", "temporal")
-    mapper._culture = _Watched(mapper._culture, watch, "culture")  # type: ignore[attr-defined]
-    analyzer._mapper = _Watched(mapper, watch, "mapper")  # type: ignore[assignment]
+    user, stage = mapper._for
+    mapper._for = (user, _Watched(stage, watch, "culture"))  # type: ignore[assignment]
+    analyzer.mapper = _Watched(mapper, watch, "mapper")  # type: ignore[assignment]
     watch.wrap(conductor, "advance", "generate")
     watch.wrap(scheduler, "play", "hand-off")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +13,7 @@ import click
 if TYPE_CHECKING:
     from kelly_live.generators.host import Host
     from kelly_live.midi.routing import RoutedSink
+    from kelly_live.profiles.profile import Profile
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +26,11 @@ class HostWish:
     extra: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
+
+    def for_profile(self, profile: Profile | None) -> HostWish:
+        """The same, with a profile's own preset where none was typed."""
+        own = None if profile is None else profile.preset
+        return self if self.presets or own is None else replace(self, presets=(own,))
 
     def host(self, *, live: bool = False) -> Host:
         """The players in their seats. Live, the presets that follow a single one are all others of the shelf that need

@@ -19,6 +19,7 @@ from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
 
 if TYPE_CHECKING:
+    from kelly_live.actions import Action
     from kelly_live.profiles.profile import Profile
 
 
@@ -57,12 +58,13 @@ def command(
     from kelly_live.actions import Hand, Reach
     from kelly_live.audio.restarting import RestartingSource
     from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower
+    from kelly_live.cli.personal import Personal
     from kelly_live.midi import controls
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
     from kelly_live.timebase import MonotonicClock
     from kelly_live.ui.alerts import Alerts
-    from kelly_live.ui.keys import HELP, Keyboard, action_of
+    from kelly_live.ui.keys import HELP, Keyboard, action_of, own_help
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
     # The audio callback and the conductor wait at most this long for a thread that computes, not the usual 5 ms.
@@ -70,10 +72,11 @@ def command(
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
     source = RestartingSource(audio_in, now)
+    host = host.for_profile(profile)
     players = host.host(live=True)
     sink = host.sink(players, midi_out, send_clock=studio.sends_clock, latencies=studio.latencies)
     out = take.before(sink)
-    recorder = None
+    recorder = person = None
     room = studio.open(now)
     try:
         pads_in = room.input.branch() if room.input is not None else None
@@ -88,6 +91,7 @@ def command(
             out, conductor, now,
             seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile,
         )  # fmt: skip
+        person = Personal(profile, analyzer, culture, now)
         session = LiveSession(
             source=source,
             analyzer=analyzer,
@@ -114,15 +118,21 @@ def command(
         if recorder is not None:
             click.echo(f"recording: {recorder.paths.midi or recorder.paths.log}")
         with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
-            if keyboard.live:
-                view.say(HELP)
 
-            def on_reaction(word: str, snapshot: Snapshot) -> str:
-                return f"{word}: kept in the log" if recorder else f"{word}: nobody keeps it; --record does"
+            def on_help() -> str:
+                return f"{HELP}\n      {own_help(person.keys)}" if person.keys else HELP
+
+            if keyboard.live:
+                view.say(on_help())
+
+            def on_action(action: Action, source: str, snapshot: Snapshot) -> None:
+                person.acted(action)
+                if recorder is not None:
+                    recorder.acted(action, source, snapshot)
 
             reach = Reach(
-                analyzer.steer, panic=session.panic, preset=players.turn, reaction=on_reaction, help=lambda: HELP,
-                quit=session.stop, log=recorder.acted if recorder else None,
+                analyzer.steer, panic=session.panic, preset=players.turn, profile=person.learner.next,
+                reaction=person.react, help=on_help, quit=session.stop, log=on_action,
             )  # fmt: skip
             hand = Hand(steering, reach)
             alerts = Alerts()
@@ -130,7 +140,7 @@ def command(
 
             def on_status(snapshot: Snapshot) -> None:
                 for key in keyboard.poll():
-                    if (action := action_of(key)) and (told := hand.apply(action, snapshot, "key")):
+                    if (action := action_of(key, person.keys)) and (told := hand.apply(action, snapshot, "key")):
                         view.say(told)
                 asked = [("osc", action) for action in room.actions()]
                 if pads_in is not None:
@@ -141,6 +151,8 @@ def command(
                         view.say(told)
                 if recorder is not None:
                     recorder.noticed(snapshot)
+                for line in person.watch(hand.steering):
+                    view.say(line)
                 silent = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
                 joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
                 troubles = {
@@ -153,6 +165,7 @@ def command(
                     view.say(line)
                 remarks = [
                     *joined,
+                    *person.remarks,
                     *room.remarks(),
                     *described(hand.steering, snapshot.conductor.bars),
                     *silent,
@@ -184,6 +197,8 @@ def command(
         sink.stop()
         room.close()
         players.band.dismiss()
+        if person is not None:
+            person.close()
         for line in recorder.close() if recorder is not None else ():
             click.echo(line)
     click.echo(

@@ -11,8 +11,8 @@ pieces have, and no median leaves the range that labelled pieces themselves keep
 Users: a person's embedding (64 numbers, a priori N(0, 1) each) moves the raw outputs along the ways in which songs of
 the same emotion differ from each other (`set_basis`, measured in training), so a hint about one parameter also moves
 what goes with it in real music. A ninth of the numbers hold everywhere; each of the other eighths only as far as one
-emotion is felt, so that a wish about sad music changes happy music a third as much. At zero the mapping is the base, to
-the bit.
+emotion is felt. Each of these nine parts has a radius of its own, so that what is said of one emotion takes no room
+from another. At zero the mapping is the base, to the bit.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import NormalDist
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -45,10 +46,12 @@ DENSITY_TOP = 3.0
 KIND = "mapper"
 USER_DIM = 64
 USER_WAYS = USER_DIM // 3  # ways in which songs differ that a basis keeps, the largest first
-TASTE_WAYS = USER_DIM // (1 + len(EMOTIONS))  # of these, in which a taste may differ everywhere and in each emotion
+TASTE_PARTS = 1 + len(EMOTIONS)  # of a taste: what holds everywhere, and what each emotion has of its own
+TASTE_WAYS = USER_DIM // TASTE_PARTS  # of these, in which each part may differ
 # Variances of a taste, in those of songs: what emotions share, and what each adds of its own where it is certain.
 SHARED_TASTE, OWN_TASTE = 0.5, 1.0
-USER_RADIUS = 3.0  # standard deviations; no taste goes further from the base than this
+# Standard deviations: how far from the base a taste may go in what emotions share, and in what each has of its own.
+SHARED_RADIUS, OWN_RADIUS = 1.5, 2.5
 QUANTILES = (0.2, 0.5, 0.8)
 _NO_EDGE = 1e3  # standard deviations; an edge so far out that it bends nothing
 _LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
@@ -90,6 +93,16 @@ class ParameterDistribution:
         """Standardised scalars `[B, S]` that a share `probability` of such music stays under."""
         z = math.asinh(NormalDist().inv_cdf(probability))
         return self.location + self.log_scale.exp() * torch.sinh((z + self.skew) / self.log_tail.exp())
+
+
+class Felt(NamedTuple):
+    """States `[B]` before anybody's taste: probabilities, committed raw outputs, their distribution, and the played
+    quantiles `[3, B, S]`."""
+
+    probabilities: Tensor
+    raw: Tensor
+    spread: ParameterDistribution
+    quantiles: Tensor
 
 
 class DynamicEmotionToMusicMapper(nn.Module):
@@ -194,7 +207,7 @@ class DynamicEmotionToMusicMapper(nn.Module):
 
     @torch.no_grad()
     def remember(self, user: int, embedding: Tensor) -> None:
-        """Keep a user's embedding `[64]`, drawn in to USER_RADIUS; zeros forget. Raises ConfigError: no such user."""
+        """Keep a user's embedding `[64]`, drawn in by `within_radius`; zeros forget. Raises ConfigError."""
         if not 1 <= user < self.user.num_embeddings:
             raise ConfigError(f"user {user} is not in 1..{self.user.num_embeddings - 1}; 0 is the base mapping")
         self.user.weight[user] = within_radius(torch.nan_to_num(embedding.to(self.user.weight)))
@@ -252,15 +265,23 @@ class DynamicEmotionToMusicMapper(nn.Module):
 
     def play(self, probabilities: Tensor, vad: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """`forward` before any culture, for a taste `[B, 64]` that need not be anyone's yet."""
+        return self.play_felt(self.felt(probabilities, vad), embedding)
+
+    def felt(self, probabilities: Tensor, vad: Tensor) -> Felt:
+        """All that these states play before anybody's taste."""
         raw = self.committed(self.raw(probabilities, vad))
         spread = self.unpack(raw)
         quantiles = torch.stack([spread.quantile(q) for q in QUANTILES])
         # The whole band moves with its median, which nears but never passes the ends of what labelled pieces do.
         middle_of, half = (self.played_high + self.played_low) / 2.0, (self.played_high - self.played_low) / 2.0
         median = middle_of + half * torch.tanh((quantiles[1] - middle_of) / torch.clamp(half, min=1e-3))
-        quantiles = quantiles + (median - quantiles[1])
+        return Felt(probabilities, raw, spread, quantiles + (median - quantiles[1]))
+
+    def play_felt(self, felt: Felt, embedding: Tensor | None = None) -> dict[str, Tensor]:
+        """`play` of states that are known already: cheap, for whoever tries many tastes on them."""
+        quantiles, spread = felt.quantiles, felt.spread
         if embedding is not None:  # after the edges: a person may want what labelled pieces do not do
-            wanted = self.unpack(raw + self.taste(embedding, probabilities))
+            wanted = self.unpack(felt.raw + self.taste(embedding, felt.probabilities))
             quantiles = quantiles + (wanted.location - spread.location)
             spread = wanted
         values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)
@@ -289,10 +310,22 @@ class DynamicEmotionToMusicMapper(nn.Module):
         return music
 
 
+def taste_radii(like: Tensor) -> Tensor:
+    """`[9]`: SHARED_RADIUS, then OWN_RADIUS for each emotion; where and of the type that `like` is."""
+    return like.new_tensor([SHARED_RADIUS] + [OWN_RADIUS] * len(EMOTIONS))
+
+
+def taste_parts(embedding: Tensor) -> Tensor:
+    """`[..., 9, 7]`: what holds everywhere, then what each emotion has of its own, of an embedding `[..., 64]`."""
+    return embedding[..., : TASTE_PARTS * TASTE_WAYS].reshape(*embedding.shape[:-1], TASTE_PARTS, TASTE_WAYS)
+
+
 def within_radius(embedding: Tensor) -> Tensor:
-    """An embedding `[..., 64]` drawn in to USER_RADIUS; one inside it stays as it is."""
-    length = embedding.norm(dim=-1, keepdim=True)
-    return embedding * torch.clamp(USER_RADIUS / torch.clamp(length, min=1e-9), max=1.0)
+    """An embedding `[..., 64]`, each part drawn in to its radius; one inside stays. What moves nothing is 0."""
+    parts = taste_parts(embedding)
+    lengths = torch.clamp(parts.norm(dim=-1), min=1e-9)
+    inside = parts * torch.clamp(taste_radii(embedding) / lengths, max=1.0).unsqueeze(-1)
+    return F.pad(inside.flatten(-2), (0, embedding.shape[-1] - TASTE_PARTS * TASTE_WAYS))
 
 
 def _exp2(values: Tensor) -> Tensor:

@@ -3,6 +3,9 @@
 A wish is one line: in this state, this parameter should be about that. The embedding is the maximum a posteriori under
 its N(0, I) prior; each wish counts as a measurement whose error is about what a listener just notices. Found by
 Gauss-Newton, which also tells how sure it is (Laplace's approximation at the optimum).
+
+What is said of one emotion alone is about that emotion, however often it is said: what holds everywhere is learned only
+as far as several emotions were spoken of (`reach`), so that whoever rates one of them does not move the others.
 """
 
 from __future__ import annotations
@@ -14,15 +17,24 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from kelly_live.domain import MODES, RHYTHMS, EmotionState
 from kelly_live.errors import ConfigError
-from kelly_live.nets.mapper import USER_DIM, USER_RADIUS, DynamicEmotionToMusicMapper, within_radius
+from kelly_live.nets.mapper import (
+    TASTE_WAYS,
+    USER_DIM,
+    DynamicEmotionToMusicMapper,
+    taste_parts,
+    taste_radii,
+    within_radius,
+)
 
 MAX_WEIGHT = 100.0  # of one wish
 _MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
 _STEPS = 12
 _SETTLED = 1e-3  # of the regret; a step that gains less ends the search
+_DAMPINGS = 12
 _HALVINGS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 
 
@@ -102,8 +114,10 @@ class _Rows:
     def __init__(self, net: DynamicEmotionToMusicMapper, states: Sequence[EmotionState], names: Sequence[str]) -> None:
         device = net.centre.device
         self._net = net
-        self._probabilities = torch.tensor([state.probabilities for state in states], device=device)
-        self._vad = torch.tensor([(state.valence, state.arousal, state.dominance) for state in states], device=device)
+        probabilities = torch.tensor([state.probabilities for state in states], device=device)
+        vad = torch.tensor([(state.valence, state.arousal, state.dominance) for state in states], device=device)
+        with torch.no_grad():
+            self._felt = net.felt(probabilities, vad)
         self._rows = {
             name: torch.tensor([row for row, other in enumerate(names) if other == name], device=device)
             for name in dict.fromkeys(names)
@@ -111,26 +125,32 @@ class _Rows:
 
     def played(self, embeddings: Tensor) -> Tensor:
         """What is played `[n]`, on the even scales, for a taste a row `[n, 64]`."""
-        music = self._net.play(self._probabilities, self._vad, embeddings)
+        music = self._net.play_felt(self._felt, embeddings)
         values = torch.zeros(len(embeddings), device=embeddings.device)
         for name, rows in self._rows.items():
             values = values.index_put((rows,), WISHES[name].even(WISHES[name].read(music)[rows]))
         return values
 
+    def even(self, values: Tensor) -> Tensor:
+        """Values `[n]` in their own units, one a row, on the even scales."""
+        for name, rows in self._rows.items():
+            values = values.index_put((rows,), WISHES[name].even(values[rows]))
+        return values
+
     def with_slopes(self, embedding: Tensor) -> tuple[Tensor, Tensor]:
         """What is played `[n]` and its derivatives by the embedding `[n, 64]`: no row depends on another's taste."""
         with torch.enable_grad():
-            each = embedding.detach().expand(len(self._vad), -1).clone().requires_grad_(True)
+            each = embedding.detach().expand(len(self._felt.raw), -1).clone().requires_grad_(True)
             values = self.played(each)
             (slopes,) = torch.autograd.grad(values.sum(), each)
         return values.detach(), torch.nan_to_num(slopes, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 class _Place(NamedTuple):
-    """A taste, its regret, and Gauss-Newton's matrix `[64, 64]` (prior included) and right-hand side `[64]` for the
-    taste that would be better."""
+    """A taste before its reach, its regret, and Gauss-Newton's matrix `[64, 64]` (prior included) and right-hand side
+    `[64]` for the taste that would be better."""
 
-    embedding: Tensor
+    taste: Tensor
     regret: float
     matrix: Tensor
     right: Tensor
@@ -140,12 +160,12 @@ class _Problem:
     """The regret of a taste under some wishes: half its squared length, and a Student's t (4 degrees) of what each
     wish missed: one that cannot be met must not drown those that can."""
 
-    def __init__(self, net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> None:
+    def __init__(self, net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish], within: Tensor | None = None) -> None:
         device = net.centre.device
+        self._reach = torch.ones(USER_DIM, device=device) if within is None else within.to(device)
         self._rows = _Rows(net, [wish.state for wish in wishes], [wish.parameter for wish in wishes])
         scales = [WISHES[wish.parameter] for wish in wishes]
-        wanted = [scale.even(torch.tensor(wish.value)) for scale, wish in zip(scales, wishes, strict=True)]
-        self._wanted = torch.stack(wanted).to(device)
+        self._wanted = self._rows.even(torch.tensor([wish.value for wish in wishes], device=device))
         self._error = torch.tensor([scale.error for scale in scales], device=device)
         self._weight = torch.tensor([wish.weight for wish in wishes], device=device)
         self._side = torch.tensor([float(wish.side) for wish in wishes], device=device)
@@ -154,36 +174,51 @@ class _Problem:
         missed = torch.nan_to_num((values - self._wanted) / self._error)
         return torch.where(self._side * missed > 0.0, torch.zeros_like(missed), missed)
 
-    def at(self, embedding: Tensor) -> _Place:
-        """The regret of a taste, and from where to go on."""
-        values, slopes = self._rows.with_slopes(embedding)
-        missed, slopes = self._missed(values), slopes / self._error[:, None]
+    def at(self, taste: Tensor) -> _Place:
+        """The regret of a taste, of which only what is within reach is played, and from where to go on."""
+        values, slopes = self._rows.with_slopes(self._reach * taste)
+        missed, slopes = self._missed(values), self._reach * slopes / self._error[:, None]
         content = (missed == 0.0) & (self._side != 0.0)
         strength = torch.where(content, torch.zeros_like(missed), self._weight * 1.25 / (1.0 + missed**2 / 4.0))
         pulled = slopes.T * strength
-        matrix: Tensor = torch.eye(USER_DIM, device=embedding.device) + pulled @ slopes
-        regret = 0.5 * (embedding**2).sum() + (self._weight * 2.5 * torch.log1p(missed**2 / 4.0)).sum()
-        return _Place(embedding, float(regret), matrix, pulled @ (slopes @ embedding - missed))
+        matrix: Tensor = torch.eye(USER_DIM, device=taste.device) + pulled @ slopes
+        regret = 0.5 * (taste**2).sum() + (self._weight * 2.5 * torch.log1p(missed**2 / 4.0)).sum()
+        return _Place(taste, float(regret), matrix, pulled @ (slopes @ taste - missed))
+
+
+def reach(wishes: Sequence[Wish]) -> Tensor:
+    """How far each number of an embedding may be learned from these wishes `[64]`, 0-1: what an emotion has of its own
+    wholly; what all share by the root of 1 - 1/n, n the number of emotions that were spoken of (the inverse Simpson
+    index of the wishes' weights: 1 for one emotion alone, and hardly more for one beside a token of another)."""
+    spoken: dict[str, float] = {}
+    for wish in wishes:
+        spoken[wish.state.emotion] = spoken.get(wish.state.emotion, 0.0) + wish.weight
+    total = sum(spoken.values())
+    alone = sum((weight / total) ** 2 for weight in spoken.values()) if total > 0.0 else 1.0
+    found = torch.ones(USER_DIM)
+    found[:TASTE_WAYS] = math.sqrt(max(0.0, 1.0 - alone))
+    return found
 
 
 def fit_taste(net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> Tensor:
-    """The embedding `[64]` most probable given these wishes, inside USER_RADIUS; zeros for none. Deterministic."""
-    embedding = torch.zeros(USER_DIM, device=net.centre.device)
+    """The embedding `[64]` most probable given these wishes, each part within its radius; zeros for none.
+    Deterministic."""
     active = [wish for wish in wishes if wish.weight > 0.0]
     if not active:
-        return embedding
-    problem = _Problem(net, active)
-    here = problem.at(embedding)
+        return torch.zeros(USER_DIM, device=net.centre.device)
+    within = reach(active).to(net.centre)
+    problem = _Problem(net, active, within)
+    here = problem.at(torch.zeros_like(within))
     for _ in range(_STEPS):
-        way = _inside(here.matrix, here.right) - here.embedding
-        tried = (problem.at(here.embedding + share * way) for share in _HALVINGS)
+        way = _inside(here.matrix, here.right) - here.taste
+        tried = (problem.at(here.taste + share * way) for share in _HALVINGS)
         better = next((place for place in tried if place.regret < here.regret), None)
         if better is None:
             break
         gained, here = here.regret - better.regret, better
         if gained < _SETTLED * max(here.regret, 1.0):
             break
-    return within_radius(here.embedding)
+    return within_radius(within * here.taste)
 
 
 @torch.no_grad()
@@ -213,25 +248,22 @@ def told(
 
 
 def _inside(matrix: Tensor, right: Tensor) -> Tensor:
-    """The solution of `matrix` x = `right`, or the best one within USER_RADIUS: damped just enough (Levenberg)."""
-    free: Tensor = torch.linalg.solve(matrix.double(), right.double())
-    if float(free.norm()) <= USER_RADIUS:
-        return free.to(right)
-    sizes, ways = torch.linalg.eigh(matrix.double())
-    along = ways.T @ right.double()
-
-    def solved(damping: float) -> Tensor:
-        shrunk: Tensor = along / (sizes.clamp(min=1.0) + damping)
-        return shrunk
-
-    low, high = 0.0, 1.0
-    while float(solved(high).norm()) > USER_RADIUS:
-        high *= 4.0
-    for _ in range(40):
-        middle = (low + high) / 2.0
-        low, high = (middle, high) if float(solved(middle).norm()) > USER_RADIUS else (low, middle)
-    found: Tensor = (ways @ solved(high)).to(right)
-    return found
+    """The solution of `matrix` x = `right`, each part drawn in to its radius by a damping of its own (Levenberg)."""
+    kind = right.dtype
+    matrix, right = matrix.double(), right.double()
+    radii, damping = taste_radii(right), taste_parts(torch.zeros_like(right)).norm(dim=-1)
+    found = torch.linalg.solve(matrix, right)
+    for _ in range(_DAMPINGS):
+        length = torch.clamp(taste_parts(found).norm(dim=-1), min=1e-9)
+        held = (length <= 1.001 * radii) & ((damping == 0.0) | (length >= 0.99 * radii))
+        if bool(held.all()):
+            break
+        # How strongly a part is pulled back per step outwards, so that the damping lands where its length is right.
+        pulled = taste_parts(found * (matrix @ found)).sum(-1).clamp(min=0.0) / length**2
+        damping = torch.clamp((pulled + damping) * length / radii - pulled, min=0.0)
+        each = F.pad(damping.repeat_interleave(TASTE_WAYS), (0, USER_DIM - len(damping) * TASTE_WAYS))
+        found = torch.linalg.solve(matrix + torch.diag(each), right)
+    return within_radius(found).to(kind)
 
 
 def learn_user(net: DynamicEmotionToMusicMapper, user: int, wishes: Sequence[Wish]) -> Tensor:

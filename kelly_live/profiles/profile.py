@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TypeAlias
 
+from kelly_live.actions import Action, parsed
 from kelly_live.domain import EMOTIONS, EmotionState
 from kelly_live.errors import ConfigError
+from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, offset_of
 from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, merged, moment
 from kelly_live.safe_yaml import Node, parse_nodes
 
-FORMAT = 1
+FORMAT = 2
 MAX_NAME = 48
 MAX_ROWS = 256  # more than there are topics (24 things to say, 8 emotions), so that two can always be merged
 EMBEDDING = 64
-_FARTHEST = 3.001  # the mapper's USER_RADIUS, and what rounding adds
+_FARTHEST = 7.23  # as far as the mapper's radii let all parts of a taste go together, and what rounding adds
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 # "none" means no profile; the others are devices of Windows, in any folder.
 _PORTS = (f"{port}{number}" for port in ("com", "lpt") for number in range(10))
@@ -29,8 +32,12 @@ _RESERVED = frozenset(("none", "con", "prn", "aux", "nul", *_PORTS))
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _COLUMNS = ("time", "count", "kind", "about", "V", "A", "D", *EMOTIONS, *ASKED)
 _FIELDS = (
-    "format", "name", "created", "culture", "culture_strength", "learned_from", "mapper", "embedding", "reactions",
+    "format", "name", "created", "culture", "culture_strength", "preset", "keys", "calibrate", "take", "hints",
+    "learned_from", "mapper", "embedding", "reactions",
 )  # fmt: skip
+MAX_KEYS = 64
+_ARROWS = ("up", "down", "left", "right")
+Keys: TypeAlias = "tuple[tuple[str, Action | None], ...]"
 _HEAD = "# A kelly-live profile: what one person means by each feeling. Private; holds no audio.\n"
 
 
@@ -41,7 +48,9 @@ class NewerFormat(ConfigError):
 @dataclass(frozen=True, slots=True)
 class Profile:
     """`embedding`: 64 numbers for the mapper whose fingerprint is `mapper`, None before anything was learned, from
-    `learned_from` reactions. `culture` (NAME or NAME:MODE) and its strength are played unless others are asked for."""
+    `learned_from` reactions. `culture` (NAME or NAME:MODE), its strength and the host `preset` are played unless others
+    are asked for. `keys`: what a key does instead (None: nothing). `take` and `hints` say what the input reads like at
+    rest; that is taken off the readings if `calibrate`."""
 
     name: str
     created: str
@@ -51,12 +60,23 @@ class Profile:
     embedding: tuple[float, ...] | None = None
     learned_from: int = 0
     mapper: str | None = None
+    preset: str | None = None
+    keys: Keys = ()
+    calibrate: bool = False
+    take: Calibration | None = None
+    hints: Hints = NO_HINTS
 
     def __post_init__(self) -> None:
         check_name(self.name)
         moment(self.created)
         if self.culture is not None and not (0 < len(self.culture) <= 100 and self.culture.isprintable()):
             raise ConfigError("the culture of a profile must be NAME or NAME:MODE, up to 100 characters")
+        if self.preset is not None and not (0 < len(self.preset) <= 100 and self.preset.isprintable()):
+            raise ConfigError("the host preset of a profile must be a name, up to 100 characters")
+        if len(self.keys) > MAX_KEYS or len(dict(self.keys)) < len(self.keys):
+            raise ConfigError(f"a profile has each key once, and at most {MAX_KEYS}")
+        for key, _ in self.keys:
+            check_key(key)
         if not (math.isfinite(self.culture_strength) and 0.0 <= self.culture_strength <= 1.0):
             raise ConfigError(f"the culture's strength is {self.culture_strength:g}; it must be from 0 to 1")
         if len(self.reactions) > MAX_ROWS:
@@ -66,7 +86,7 @@ class Profile:
         if self.embedding is not None:
             size = math.hypot(*self.embedding)
             if len(self.embedding) != EMBEDDING or not (math.isfinite(size) and size <= _FARTHEST):
-                raise ConfigError(f"an embedding must be {EMBEDDING} numbers, together no longer than 3")
+                raise ConfigError(f"an embedding must be {EMBEDDING} numbers, together no longer than {_FARTHEST:g}")
         if self.mapper is not None and not _FINGERPRINT.fullmatch(self.mapper):
             raise ConfigError("the mapper's fingerprint must be 16 digits from 0 to f")
 
@@ -74,6 +94,11 @@ class Profile:
     def count(self) -> int:
         """How many reactions it knows, merged ones included."""
         return sum(one.count for one in self.reactions)
+
+    @property
+    def offset(self) -> Place:
+        """What is to be taken off the readings of this input: (V, A, D), zeros if not wanted."""
+        return offset_of(self.take, self.hints) if self.calibrate else (0.0, 0.0, 0.0)
 
     def heard(self, one: Reaction) -> Profile:
         """With one more reaction, in bounds."""
@@ -103,6 +128,19 @@ def check_name(name: str) -> str:
     return name
 
 
+def check_key(key: str) -> str:
+    """The key itself: a character as typed without shift or an arrow. Raises ConfigError."""
+    if key not in _ARROWS and not (len(key) == 1 and "!" <= key <= "~" and not key.isupper()):
+        raise ConfigError(f"{key[:20]!r} is no key; it must be one character (a, 5, /) or {', '.join(_ARROWS)}")
+    return key
+
+
+def key_action(text: str) -> Action | None:
+    """What a key is to do, as it is written: `panic`, `emotion sad`, `none`. Raises ConfigError."""
+    name, _, value = text.strip().lower().partition(" ")
+    return None if name == "none" else parsed(name, value.strip() or None)
+
+
 def _one_less(rows: list[Reaction]) -> list[Reaction]:
     """The oldest row that has one of its topic after it, merged into that."""
     later: dict[tuple[str, str | None, str], int] = {}
@@ -123,8 +161,21 @@ def to_yaml(profile: Profile) -> bytes:
     """The file. Written by hand, as every text in it is of a small alphabet, and a block keeps the table readable."""
     lines = [f"format: {FORMAT}", f"name: {profile.name}", f"created: {profile.created}"]
     if profile.culture is not None:
-        quoted = profile.culture.replace("'", "''")
-        lines += [f"culture: '{quoted}'", f"culture_strength: {_short(profile.culture_strength)}"]
+        lines += [f"culture: {_quoted(profile.culture)}", f"culture_strength: {_short(profile.culture_strength)}"]
+    if profile.preset is not None:
+        lines.append(f"preset: {_quoted(profile.preset)}")
+    if profile.keys:
+        lines += ["keys:", *(f"  {_quoted(key)}: {_quoted(_written(action))}" for key, action in profile.keys)]
+    if profile.calibrate:
+        lines.append("calibrate: yes")
+    if (take := profile.take) is not None:
+        lines += [
+            "take:", f"  time: {take.time}", f"  seconds: {_short(take.seconds)}",
+            f"  level_dbfs: {_short(take.level_dbfs)}", f"  floor_dbfs: {_short(take.floor_dbfs)}",
+            f"  offset: {_list(take.offset)}", f"  error: {_list(take.error)}",
+        ]  # fmt: skip
+    if profile.hints != NO_HINTS:
+        lines += ["hints:", f"  counts: {_list(profile.hints.counts)}", f"  means: {_list(profile.hints.means)}"]
     if profile.embedding is not None:
         numbers = ", ".join(f"{number:.9g}" for number in profile.embedding)
         lines += [f"learned_from: {profile.learned_from}", f"mapper: '{profile.mapper}'", f"embedding: [{numbers}]"]
@@ -159,6 +210,11 @@ def from_yaml(data: bytes, file: str) -> Profile:
             embedding=None if embedding is None else tuple(n.number(-4.0, 4.0) for n in embedding.list()),
             learned_from=0 if learned is None else learned.whole(0, 10**11),
             mapper=fields["mapper"].text(40) if "mapper" in fields else None,
+            preset=fields["preset"].text(100) if "preset" in fields else None,
+            keys=_keys(fields["keys"]) if "keys" in fields else (),
+            calibrate="calibrate" in fields and _yes(fields["calibrate"]),
+            take=_take(fields["take"]) if "take" in fields else None,
+            hints=_hints(fields["hints"]) if "hints" in fields else NO_HINTS,
         )
     except ConfigError as error:
         if str(error).startswith(file):
@@ -166,12 +222,68 @@ def from_yaml(data: bytes, file: str) -> Profile:
         raise ConfigError(f"{file}: {error}") from error
 
 
-# From a format to the next one. Format 1 is the first.
-MIGRATIONS: dict[int, Callable[[dict[str, Node]], dict[str, Node]]] = {}
+# From a format to the next one. Format 2 can hold a preset, keys, a take and hints, which 1 did not know.
+MIGRATIONS: dict[int, Callable[[dict[str, Node]], dict[str, Node]]] = {1: lambda fields: fields}
 
 
 def _field(root: Node, fields: dict[str, Node], name: str) -> Node:
     return fields[name] if name in fields else root.fail(f"has no {name}; a profile must have one")
+
+
+def _keys(node: Node) -> Keys:
+    found: list[tuple[str, Action | None]] = []
+    for key, value in node.map().items():
+        try:
+            found.append((check_key(key), key_action(value.text(60))))
+        except ConfigError as error:
+            value.fail(f"does not fit ({error})")
+    return tuple(found)
+
+
+def _yes(node: Node) -> bool:
+    return {"yes": True, "no": False}[node.value] if node.value in ("yes", "no") else node.fail("must be yes or no")
+
+
+def _take(node: Node) -> Calibration:
+    fields = node.map()
+    return Calibration(
+        _field(node, fields, "time").text(40), _field(node, fields, "seconds").number(0.0, 3600.0),
+        _field(node, fields, "level_dbfs").number(-200.0, 20.0),
+        _field(node, fields, "floor_dbfs").number(-200.0, 20.0),
+        _axes(_field(node, fields, "offset")), _axes(_field(node, fields, "error")),
+    )  # fmt: skip
+
+
+def _hints(node: Node) -> Hints:
+    fields = node.map()
+    counts = [one.whole(0, 10**9) for one in _field(node, fields, "counts").list()]
+    if len(counts) != len(AXES):
+        node.fail(f"must have a count for each of {', '.join(AXES)}")
+    return Hints((counts[0], counts[1], counts[2]), _axes(_field(node, fields, "means")))
+
+
+def _axes(node: Node) -> Place:
+    numbers = [one.number(-2.0, 2.0) for one in node.list()]
+    if len(numbers) != len(AXES):
+        node.fail(f"must have a number for each of {', '.join(AXES)}")
+    return numbers[0], numbers[1], numbers[2]
+
+
+def _written(action: Action | None) -> str:
+    if action is None:
+        return "none"
+    if isinstance(action.value, bool):
+        return f"{action.name} {'on' if action.value else 'off'}"
+    value = action.value if action.value is None or isinstance(action.value, str) else _short(action.value)
+    return action.name if value is None else f"{action.name} {value}"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _list(numbers: Sequence[float]) -> str:
+    return f"[{', '.join(map(_short, numbers))}]"
 
 
 def _short(number: float) -> str:

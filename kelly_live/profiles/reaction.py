@@ -5,8 +5,8 @@ What counts as what, in wishes (nets/taste.py):
 - a wish says a value; it counts once.
 - `too-fast` and the like want the other side of what was played, by a step of twice a wish's error (WORDS): at least
   so much slower. Slower still is content too, so that saying it again goes on from there.
-- a like is a weak wish for all of what was played. A dislike does not say what was wrong: it is a weak wish back
-  towards the base, half the way, and nothing where the base itself was played.
+- a like is a weak wish for all of what was played, and `more-like-this` twice that. A dislike does not say what was
+  wrong: it is a weak wish back towards the base, half the way, and nothing where the base itself was played.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ WORDS: dict[str, tuple[tuple[str, float], ...]] = {
     "too-loud": (("level", -0.1),),
     "too-soft": (("level", 0.1),),
 }
-LIKE, DISLIKE, WISH = "like", "dislike", "wish"
-KINDS = (WISH, LIKE, DISLIKE, *WORDS)
+LIKE, DISLIKE, MORE, WISH = "like", "dislike", "more-like-this", "wish"
+KINDS = (WISH, LIKE, DISLIKE, MORE, *WORDS)
 OPINION_WEIGHT = 0.3  # of a like or dislike, for each parameter
 MOST_COUNTED = 10  # a row that stands for more reactions counts as this many, so that a taste can still change
 
@@ -102,8 +102,8 @@ class Reaction:
             wanted = [(name, _stepped(name, asked[name], step)) for name, step in WORDS[self.kind]]
             weight = count / len(wanted)
             return [Hope(self.state, n, v, weight, 1 if v > asked[n] else -1) for n, v in wanted if v != asked[n]]
-        weight = OPINION_WEIGHT * count
-        if self.kind == LIKE:
+        weight = OPINION_WEIGHT * count * (2.0 if self.kind == MORE else 1.0)
+        if self.kind in (LIKE, MORE):
             return [Hope(self.state, name, value, weight) for name, value in asked.items()]
         back = {name: _between(name, asked[name], there) for name, there in zip(ASKED, base, strict=True)}
         return [

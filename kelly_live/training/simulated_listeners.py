@@ -22,7 +22,7 @@ import torch
 from kelly_live.analysis.person import asked_for, embedding_of, learn
 from kelly_live.domain import EMOTION_VAD, EMOTIONS, EmotionState
 from kelly_live.errors import ConfigError
-from kelly_live.nets.mapper import USER_DIM, USER_RADIUS, DynamicEmotionToMusicMapper
+from kelly_live.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper, taste_parts, taste_radii
 from kelly_live.nets.taste import WISHES, played
 from kelly_live.profiles.profile import Profile, new_profile
 from kelly_live.profiles.reaction import ASKED, KINDS, LIKE, RANGES, WISH, Reaction, reaction
@@ -59,7 +59,7 @@ class Interval:
 class Learned:
     """After `reactions`: share of held-out pairs in which the profile names the version that its listener prefers;
     how much more that is than with no profile, and than with the mean of the other listeners' profiles; and the share
-    of profiles that reached the edge of what a taste may be."""
+    of their tastes' parts (what holds everywhere, and each emotion's own) that reached their radius."""
 
     population: str
     listeners: int
@@ -94,7 +94,7 @@ def simulate(net: DynamicEmotionToMusicMapper, population: str, listeners: int =
         others = (kept[:, column].sum(axis=0) - kept[:, column]) / max(listeners - 1, 1)
         own = np.array([trial.agreement(e) for trial, e in zip(trials, kept[:, column], strict=True)])
         mean = np.array([trial.agreement(e) for trial, e in zip(trials, others, strict=True)])
-        edge = float((np.linalg.norm(kept[:, column], axis=1) > 0.999 * USER_RADIUS).mean())
+        edge = _at_the_edge(kept[:, column])
         over_none, over_mean = _interval(own - none, seed), _interval(own - mean, seed)
         rows.append(Learned(population, listeners, count, _interval(own, seed), over_none, over_mean, edge))
     return rows
@@ -222,6 +222,12 @@ def _inside(wanted: np.ndarray) -> np.ndarray:
     low, high = (_even([RANGES[name][side] for name in ASKED]) for side in (0, 1))
     inside: np.ndarray = np.clip(wanted, low, high)
     return inside
+
+
+def _at_the_edge(embeddings: np.ndarray) -> float:
+    """The share of all parts of these tastes `[n, 64]` that have reached their radius."""
+    tastes = torch.from_numpy(embeddings)
+    return float((taste_parts(tastes).norm(dim=-1) > 0.999 * taste_radii(tastes)).float().mean())
 
 
 def _interval(values: np.ndarray, seed: int) -> Interval:

@@ -12,7 +12,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
@@ -67,9 +67,16 @@ _ESCAPE = 0x1B
 _LONGEST_SEQUENCE = 32  # bytes; what goes on longer is no key
 
 
-def action_of(key: str) -> Action | None:
-    """What a key asks for; None: nothing."""
+def action_of(key: str, own: Mapping[str, Action | None] | None = None) -> Action | None:
+    """What a key asks for; None: nothing. `own`: what single keys do for this performer instead."""
+    if own and key in own:
+        return own[key]
     return KEYS.get(_UNSHIFTED.get(key, key))
+
+
+def own_help(own: Mapping[str, Action | None]) -> str:
+    """A performer's own keys, as a line below HELP."""
+    return "your keys: " + ", ".join(f"{key} {'nothing' if action is None else action}" for key, action in own.items())
 
 
 class KeyParser:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
+from kelly_live.actions import Action
 from kelly_live.domain import EMOTIONS
+from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import MAX_ROWS, Profile, new_profile
 from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, reaction
 from kelly_live.steering import state_from
 
+KEY_ACTIONS = (None, Action("panic"), Action("freeze", True), Action("valence", -0.5), Action("emotion", "sad"))
 NOW = datetime(2026, 11, 23, 0, 40, tzinfo=UTC)
 PLAYED = (80.0, 70.0, 0.5, 0.7, 0.4)  # over ASKED
 
@@ -46,6 +50,18 @@ def profiles(draw: st.DrawFn) -> Profile:
         profile = Profile(
             profile.name, profile.created, draw(st.sampled_from([None, "hindustani:yaman", "it's"])), 1.0,
             profile.reactions, embedding, 7, "0123456789abcdef",
+        )  # fmt: skip
+    if draw(st.booleans()):
+        place = st.floats(-0.3, 0.3).map(lambda x: round(x, 4))
+        places = st.tuples(place, place, place)
+        keys = draw(st.dictionaries(st.sampled_from("ax'/:#5-\""), st.sampled_from(KEY_ACTIONS), max_size=4))
+        take = Calibration(
+            "2026-11-23T00:40:00Z", 30.0, -31.5, -62.25, draw(places), tuple(abs(x) for x in draw(places))
+        )
+        hints = Hints(draw(st.tuples(*[st.integers(0, 50)] * 3)), draw(places))
+        profile = replace(
+            profile, preset=draw(st.sampled_from([None, "solo-piano"])), keys=tuple(keys.items()), take=take,
+            calibrate=draw(st.booleans()), hints=hints,
         )  # fmt: skip
     return profile
 

@@ -13,7 +13,7 @@ from kelly_live.analysis.mapping import LearnedMapper
 from kelly_live.analysis.person import asked_for, differences, embedding_of, learn
 from kelly_live.config import resource_root
 from kelly_live.domain import EMOTIONS
-from kelly_live.nets.mapper import USER_RADIUS, DynamicEmotionToMusicMapper, load_net
+from kelly_live.nets.mapper import DynamicEmotionToMusicMapper, load_net, taste_parts, taste_radii
 from kelly_live.profiles.profile import Profile, from_yaml, new_profile, to_yaml
 from kelly_live.profiles.reaction import ASKED, Reaction, reaction
 from kelly_live.steering import state_from
@@ -125,7 +125,8 @@ def test_what_was_learned_for_another_mapper_is_learned_anew() -> None:
 @given(st.lists(reactions(), max_size=12))
 def test_whoever_rates_at_random_stays_in_bounds(some: list[Reaction]) -> None:
     profile = taught(*some)
-    assert float(embedding_of(NET, profile).norm()) <= USER_RADIUS + 1e-4
+    embedding = embedding_of(NET, profile)
+    assert bool((taste_parts(embedding).norm(dim=-1) <= taste_radii(embedding) + 1e-4).all())
     mapper = LearnedMapper(load_net(resource_root("models") / "mapper.safetensors"))
     mapper.play_for(embedding_of(NET, profile))
     for state in (*(state_from(emotion=name) for name in EMOTIONS), *(one.state for one in some)):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.actions import REACTIONS
+from kelly_live.domain import EMOTIONS
 from kelly_live.errors import ConfigError
-from kelly_live.nets.mapper import USER_DIM, USER_RADIUS
+from kelly_live.nets.mapper import OWN_RADIUS, SHARED_RADIUS, USER_DIM
 from kelly_live.nets.taste import WISHES
 from kelly_live.profiles import profile as module
 from kelly_live.profiles.profile import (
@@ -22,7 +25,7 @@ from kelly_live.profiles.profile import (
     new_profile,
     to_yaml,
 )
-from kelly_live.profiles.reaction import DISLIKE, LIKE, MOST_COUNTED, RANGES, merged
+from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTED, RANGES, WISH, merged
 from kelly_live.safe_yaml import Node
 from tests.profiles.sample import NOW, PLAYED, crowded, profiles, reactions, said, wished
 
@@ -30,7 +33,13 @@ from tests.profiles.sample import NOW, PLAYED, crowded, profiles, reactions, sai
 def test_what_may_be_wished_is_what_taste_can_learn() -> None:
     assert {name: (scale.low, scale.high) for name, scale in WISHES.items()} == RANGES
     assert EMBEDDING == USER_DIM
-    assert pytest.approx(USER_RADIUS, rel=1e-3) == module._FARTHEST
+    farthest = math.hypot(SHARED_RADIUS, *(OWN_RADIUS for _ in EMOTIONS))
+    assert pytest.approx(farthest, rel=1e-3) == module._FARTHEST
+    assert farthest < module._FARTHEST
+
+
+def test_whatever_a_performer_may_say_can_be_learned() -> None:
+    assert {WISH, *REACTIONS} == set(KINDS)
 
 
 @settings(max_examples=60, deadline=None)
@@ -79,6 +88,7 @@ def test_a_like_holds_what_was_played_and_a_dislike_goes_half_way_home() -> None
     liked = said(LIKE).hopes((120.0, 60.0, 0.3, 1.0, 0.8))
     assert tuple(hope.value for hope in liked) == PLAYED
     assert {hope.weight for hope in liked} == {0.3}
+    assert {hope.weight for hope in said(MORE).hopes(PLAYED)} == {0.6}
     away = {hope.parameter: hope.value for hope in said(DISLIKE).hopes((125.0, 70.0, 0.3, 0.7, 0.8))}
     assert away == pytest.approx({"tempo": 100.0, "level": 0.4, "major": 0.6})
     assert said(DISLIKE).hopes(PLAYED) == []  # the base itself is disliked: nobody knows what else
@@ -100,7 +110,7 @@ GOOD = to_yaml(new_profile("anna", NOW).heard(said("too-fast")))
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        (b"format: 1", b"format: one", "line 2: format is 'one'"),
+        (b"format: 2", b"format: one", "line 2: format is 'one'"),
         (b"name: anna", b"name: ../anna", "no name for a profile"),
         (b"created: 2026", b"created: last year 2026", "must be like"),
         (b"too-fast", b"too-hot", "line 7: a reaction does not fit"),
@@ -112,7 +122,13 @@ GOOD = to_yaml(new_profile("anna", NOW).heard(said("too-fast")))
         (b"name:", b"shell: rm\nname:", "shell is not known"),
         (b"name: anna", b"name: !!python/object:os.system anna", "tag"),
         (b"name:", b"embedding: [1, 2]\nname:", "embedding and the mapper"),
-        (b"name:", b"mapper: '0123456789abcdef'\nembedding: [" + b"1, " * 64 + b"]\nname:", "no longer than 3"),
+        (b"name:", b"mapper: '0123456789abcdef'\nembedding: [" + b"1, " * 64 + b"]\nname:", "no longer than 7.23"),
+        (b"name:", b"calibrate: perhaps\nname:", "yes or no"),
+        (b"name:", b"keys:\n  xx: panic\nname:", "no key"),
+        (b"name:", b"keys:\n  x: explode\nname:", "no action"),
+        (b"name:", b"keys:\n  x: emotion\nname:", "takes one of"),
+        (b"name:", b"hints:\n  counts: [1, 2]\n  means: [0, 0, 0]\nname:", "a count for each"),
+        (b"name:", b"take:\n  time: 2026-11-23T00:40:00Z\nname:", "has no seconds"),
     ],
 )
 def test_a_bad_file_is_told_in_one_line(old: bytes, new: bytes, complaint: str) -> None:
@@ -146,4 +162,9 @@ def test_an_old_format_is_migrated_and_a_newer_one_is_not_called_damaged(monkeyp
     monkeypatch.setitem(module.MIGRATIONS, 0, from_zero)
     assert from_yaml(old, "p.yaml") == new_profile("anna", NOW, "jingju")
     with pytest.raises(NewerFormat, match="update kelly-live"):
-        from_yaml(GOOD.replace(b"format: 1", b"format: 2"), "p.yaml")
+        from_yaml(GOOD.replace(b"format: 2", b"format: 3"), "p.yaml")
+
+
+def test_a_profile_of_format_1_is_read_as_it_was() -> None:
+    old = GOOD.replace(b"format: 2", b"format: 1")
+    assert from_yaml(old, "p.yaml") == from_yaml(GOOD, "p.yaml")

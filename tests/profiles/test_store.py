@@ -84,7 +84,7 @@ def test_a_damaged_profile_is_kept_aside_and_named(store: Store) -> None:
 
 
 def test_a_newer_profile_stays_where_it_is(store: Store) -> None:
-    newer = store.path("anna").read_bytes().replace(b"format: 1", b"format: 9")
+    newer = store.path("anna").read_bytes().replace(b"format: 2", b"format: 9")
     store.path("anna").write_bytes(newer)
     with pytest.raises(ConfigError, match="update kelly-live"):
         store.load("anna")

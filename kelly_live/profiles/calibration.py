@@ -1,0 +1,164 @@
+"""What this input reads like at rest: the place where a neutral take is heard, and what the hand says against readings.
+
+Valence, arousal and dominance of a take are averaged and drawn towards 0 by their own uncertainty; a nudge while
+something else was heard is a hint of the same kind, and a far weaker one, for a nudge may also just want other music.
+What is taken off a reading is bounded (MOST), so that no take can turn a feeling over. Numbers only, no audio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeAlias
+
+from kelly_live.errors import ConfigError
+
+AXES = ("valence", "arousal", "dominance")
+MOST = 0.3  # of an axis from -1 to 1; more is no offset of an input but a take that was not neutral
+PRIOR = 0.2  # standard deviation of what inputs differ by, before any take
+LEAST_SPREAD = 0.05  # of readings around their mean: a take that happens to be steady is not certain for that
+HINT_ERROR = 0.5  # standard error of one nudge about what should have been read
+MOST_HINTS = 20  # counted; a later one still moves the mean
+INDEPENDENT_SECONDS = 3.0  # readings nearer together share most of what they heard
+HOLD_SECONDS = 4.0
+
+Place: TypeAlias = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A take of `seconds` at `time` (UTC): the offset of each of AXES and its standard error; the level of what was
+    heard and of its quietest tenth (dB below full scale)."""
+
+    time: str
+    seconds: float
+    level_dbfs: float
+    floor_dbfs: float
+    offset: Place
+    error: Place
+
+    def __post_init__(self) -> None:
+        try:
+            datetime.strptime(self.time, "%Y-%m-%dT%H:%M:%SZ")
+        except ValueError as error:
+            raise ConfigError(f"the time of a take, {self.time[:40]!r}, must be like 2026-11-23T00:40:00Z") from error
+        for name, number, low, high in (
+            ("seconds", self.seconds, 0.0, 3600.0),
+            ("level", self.level_dbfs, -200.0, 20.0),
+            ("floor", self.floor_dbfs, -200.0, 20.0),
+            *(("offset", number, -MOST, MOST) for number in self.offset),
+            *(("error", number, 0.0, 1.0) for number in self.error),
+        ):
+            if not (math.isfinite(number) and low <= number <= high):
+                raise ConfigError(f"the {name} of a take is {number:g}; it must be from {low:g} to {high:g}")
+
+    @classmethod
+    def of(
+        cls, places: Sequence[Sequence[float]], level_dbfs: float, floor_dbfs: float, time: str, seconds: float,
+        independent: float | None = None,
+    ) -> Calibration:  # fmt: skip
+        """From the readings of a take, as many of them `independent` of each other [default: all]. Raises ConfigError
+        for none."""
+        if not places:
+            raise ConfigError("nothing was heard in the take; play or speak, neutrally, all through it")
+        count = max(1.0, len(places) if independent is None else independent)
+        offset, error = [], []
+        for axis in range(len(AXES)):
+            values = [place[axis] for place in places]
+            mean = sum(values) / len(values)
+            spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values)) + LEAST_SPREAD
+            drawn, doubt = _posterior(mean / (spread**2 / count), count / spread**2)
+            offset.append(drawn)
+            error.append(doubt)
+        return cls(time, seconds, level_dbfs, floor_dbfs, _place(offset), _place(error))
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """How often the hand nudged each of AXES, and by how much what was read differed from where it was put (mean)."""
+
+    counts: tuple[int, int, int] = (0, 0, 0)
+    means: Place = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        for count, mean in zip(self.counts, self.means, strict=True):
+            if not (0 <= count <= 10**9 and math.isfinite(mean) and abs(mean) <= 2.0):
+                raise ConfigError("hints of the hand are a count and a mean from -2 to 2, for each axis")
+
+    def heard(self, axis: str, difference: float) -> Hints:
+        """With one more: what was read less where the hand put it. A tenth of a late one still counts."""
+        at = AXES.index(axis)
+        counts, means = list(self.counts), list(self.means)
+        counts[at] += 1
+        means[at] += (min(2.0, max(-2.0, difference)) - means[at]) / min(counts[at], MOST_HINTS)
+        return Hints((counts[0], counts[1], counts[2]), _place([round(mean, 4) for mean in means]))
+
+
+NO_HINTS = Hints()
+
+
+def offset_of(take: Calibration | None, hints: Hints) -> Place:
+    """What is to be taken off a reading: the take and the hints together, each by its own certainty; within MOST."""
+    found = []
+    for axis in range(len(AXES)):
+        weight, pulled = 0.0, 0.0
+        if take is not None:
+            # The take's own offset holds the prior already; without it, what is left is what was measured.
+            weight = max(0.0, 1.0 / max(take.error[axis], 1e-3) ** 2 - 1.0 / PRIOR**2)
+            pulled = take.offset[axis] / max(take.error[axis], 1e-3) ** 2
+        counted = min(hints.counts[axis], MOST_HINTS) / HINT_ERROR**2
+        found.append(_posterior(pulled + counted * hints.means[axis], weight + counted)[0])
+    return _place(found)
+
+
+def _posterior(pulled: float, weight: float) -> tuple[float, float]:
+    """The mean, within MOST, and the standard deviation under the prior, of measurements whose precisions add up to
+    `weight` and whose precision-weighted sum is `pulled`."""
+    precision = 1.0 / PRIOR**2 + weight
+    return min(MOST, max(-MOST, pulled / precision)), 1.0 / math.sqrt(precision)
+
+
+def _place(numbers: Sequence[float]) -> Place:
+    valence, arousal, dominance = (round(number, 4) for number in numbers)
+    return valence, arousal, dominance
+
+
+@dataclass(slots=True)
+class Nudges:
+    """Watches the hand: a nudged axis that stays put for HOLD_SECONDS, while something is heard, is one hint.
+
+    An emotion by name, a morph, a freeze say where the music is to go, not that the reading is off: they teach nothing.
+    Thread: the main one."""
+
+    _since: dict[str, float] = field(default_factory=dict)
+    _read: dict[str, list[float]] = field(default_factory=dict)
+
+    def acted(self, action: str, now: float) -> None:
+        """The performer did this (a name of ACTIONS)."""
+        axis = action.removeprefix("nudge-")
+        if action.startswith("nudge-") and axis in AXES:
+            self._since[axis], self._read[axis] = now, []
+        elif action in ("emotion", "morph", "let-go", "freeze", *AXES):
+            self._since.clear()
+            self._read.clear()
+
+    def watch(
+        self, now: float, held: Sequence[float | None], read: Sequence[float], sure: bool
+    ) -> list[tuple[str, float]]:
+        """What is held and read on AXES now, and whether what was read is to be believed at all. The hints that are
+        complete with it: (axis, read less held)."""
+        done = []
+        for at, axis in enumerate(AXES):
+            place = held[at]
+            if axis not in self._since or place is None:
+                continue
+            if sure:
+                self._read[axis].append(read[at])
+            if now - self._since[axis] >= HOLD_SECONDS:
+                values = self._read.pop(axis)
+                del self._since[axis]
+                if values:
+                    done.append((axis, sum(values) / len(values) - place))
+        return done
