@@ -115,8 +115,8 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
         number = max(1, number) if parameters.density >= _CADENCE_DENSITY else number
         return sorted(ranks[:number])
     # A rhythm that people play, near enough in number; the ranking adds or takes what is missing.
-    before = per_bar - 0.5 if bar_in_phrase == 1 else float(per_bar)
-    cells = people_cells(context.rhythm, round(count), bar_in_phrase == 0, before) if per_bar == 4 else ()
+    until = per_bar - 0.5 if bar_in_phrase == 1 else float(per_bar)
+    cells = people_cells(context.rhythm, round(count), bar_in_phrase == 0, until) if per_bar == 4 else ()
     if not cells:
         return sorted(ranks[:number])
     throw = dice(context.seed, "motif cell", *_theme(context), motif)
