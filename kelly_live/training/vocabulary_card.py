@@ -105,9 +105,10 @@ and quadrant) and VGMIDI give emotion, with found melodies, keys and chords; the
 timing are EMOPIA's alone, which was performed.
 
 No move, step or rhythm that fewer than {LEAST_PIECES} songs share is kept, and nothing longer than a bar. Tables are
-smoothed towards the next wider one with the weight of {PULL:.0f} observations: a mode's chord moves towards all major-like or minor-like
-modes'; a quadrant's with {FELT_PULL:.0f} towards all labelled pieces', as the feeling says little about them once the
-mode is known (chosen on the held-out pieces among five). As EMOPIA forbids commercial use, so does this file.
+smoothed towards the next wider one with the weight of {PULL:.0f} observations: a mode's chord moves towards all
+major-like or minor-like modes'; a quadrant's with {FELT_PULL:.0f} towards all labelled pieces', as the feeling says
+little about them once the mode is known (chosen on the held-out pieces among five). As EMOPIA forbids commercial use,
+so does this file.
 
 {self.table()}
 
