@@ -19,7 +19,7 @@ from kelly_live.nets.mapper import (
     DynamicEmotionToMusicMapper,
     within_radius,
 )
-from kelly_live.nets.taste import Wish, fit_taste, played, told
+from kelly_live.nets.taste import CAUTION, Wish, fit_taste, played, told
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import ASKED, DISLIKE
 from kelly_live.steering import state_from
@@ -52,7 +52,8 @@ class Difference:
 
 def fingerprint(net: DynamicEmotionToMusicMapper) -> str:
     """16 hex digits that differ between trained mappers: an embedding means nothing to another one."""
-    digest = hashlib.sha256(f"taste {TASTE_WAYS} {SHARED_TASTE} {OWN_TASTE} {SHARED_RADIUS} {OWN_RADIUS}".encode())
+    layout = (TASTE_WAYS, SHARED_TASTE, OWN_TASTE, SHARED_RADIUS, OWN_RADIUS, CAUTION)
+    digest = hashlib.sha256(f"taste {layout}".encode())
     for name, tensor in sorted(net.state_dict().items()):
         if not name.startswith("user."):  # who is remembered changes no one else's music
             digest.update(name.encode())

@@ -103,8 +103,9 @@ def measure_hops(recording: Path, device: str) -> Hops:
     watch.wrap(reader._stream, "read", "net")  # type: ignore[attr-defined]
     watch.wrap(reader, "_evolve", "temporal")
     user, stage = mapper._for
+    assert stage is not None
     mapper._for = (user, _Watched(stage, watch, "culture"))  # type: ignore[assignment]
-    analyzer.mapper = _Watched(mapper, watch, "mapper")  # type: ignore[assignment]
+    analyzer.mapper = _Watched(mapper, watch, "mapper")
     watch.wrap(conductor, "advance", "generate")
     watch.wrap(scheduler, "play", "hand-off")
 

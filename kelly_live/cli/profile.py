@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE
+from kelly_live.cli.profile_settings import at_rest, calibrate_command, culture_name, described, set_command
 from kelly_live.domain import EMOTIONS
 from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
 
@@ -38,6 +39,10 @@ def command() -> None:
     """Teach it what you mean by a feeling. Profiles stay in your own data folder, readable by you alone."""
 
 
+command.add_command(set_command)
+command.add_command(calibrate_command)
+
+
 @command.command()
 @click.argument("name")
 @click.option("--culture", metavar="NAME[:MODE]", help="Play as in this tradition unless another is asked for.")
@@ -50,11 +55,7 @@ def create(name: str, culture: str | None, culture_strength: float, debug: bool)
     from kelly_live.profiles.profile import new_profile
     from kelly_live.profiles.store import Store
 
-    if culture is not None:
-        from kelly_live.cultures.shelf import choose_culture
-
-        choice = choose_culture(culture)
-        culture = choice.preset.name if choice.mode is None else f"{choice.preset.name}:{choice.mode.name}"
+    culture = None if culture is None else culture_name(culture)
     path = Store().create(new_profile(name, datetime.now(UTC), culture, culture_strength))
     click.echo(f"made {name} ({path}); teach it with `kelly-live profile rate {name}`")
 
@@ -96,21 +97,35 @@ def list_profiles(as_json: bool, debug: bool) -> None:
 
 @command.command()
 @click.argument("name")
+@click.option("--plot", type=OUTPUT_FILE, help="Also as a picture (PNG): the base and yours, for each feeling.")
 @JSON
 @DEBUG
-def show(name: str, as_json: bool, debug: bool) -> None:
+def show(name: str, plot: Path | None, as_json: bool, debug: bool) -> None:
     """What it has learned: for each feeling, how it differs from the base, and how sure."""
     from kelly_live.analysis.person import differences
+    from kelly_live.cli.parts import check_outputs
     from kelly_live.profiles.store import Store
 
+    check_outputs([plot])
     profile = Store().load(name)
     found = differences(_net(), profile)
+    if plot is not None:
+        from kelly_live.atomic import write_atomically
+        from kelly_live.ui.person import Mark, draw_person
+
+        marks = [Mark(one.emotion, one.parameter, one.base, one.own, one.spread, one.known) for one in found]
+        write_atomically(plot, draw_person(marks, f"{profile.name}: {_reactions(profile)}"))
+        click.echo(f"wrote {plot}", err=True)
     if as_json:
         answer = {
             "name": profile.name,
             "created": profile.created,
             "culture": profile.culture,
             "culture_strength": profile.culture_strength,
+            "preset": profile.preset,
+            "settings": described(profile),
+            "input_at_rest": at_rest(profile),
+            "calibrate": profile.calibrate,
             "reactions": profile.count,
             "learned_from": profile.learned_from,
             "differences": [asdict(one) | {"change": one.change} for one in found],
@@ -118,8 +133,8 @@ def show(name: str, as_json: bool, debug: bool) -> None:
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
     click.echo(f"{profile.name}: {_reactions(profile)}")
-    if profile.culture is not None:
-        click.echo(f"plays as in {profile.culture}, strength {profile.culture_strength:g}, unless told otherwise")
+    if (settings := described(profile)) != "nothing set":
+        click.echo(settings)
     if profile.embedding is None:
         click.echo("nothing is learned yet: it plays the base mapping")
         return

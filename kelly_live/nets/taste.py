@@ -34,6 +34,7 @@ MAX_WEIGHT = 100.0  # of one wish
 _MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
 _STEPS = 12
 _SETTLED = 1e-3  # of the regret; a step that gains less ends the search
+CAUTION = 0.8  # a taste is looked for a little nearer to the base than songs lie, as what is said is noisy
 _DAMPINGS = 12
 _HALVINGS = (1.0, 0.5, 0.25, 0.125, 0.0625)
 
@@ -187,16 +188,17 @@ class _Problem:
 
 
 def reach(wishes: Sequence[Wish]) -> Tensor:
-    """How far each number of an embedding may be learned from these wishes `[64]`, 0-1: what an emotion has of its own
-    wholly; what all share by the root of 1 - 1/n, n the number of emotions that were spoken of (the inverse Simpson
-    index of the wishes' weights: 1 for one emotion alone, and hardly more for one beside a token of another)."""
+    """How far each number of an embedding may be learned from these wishes `[64]`, as a share of what songs differ by:
+    CAUTION for what an emotion has of its own; for what all share times the root of 1 - 1/n, n the number of emotions
+    that were spoken of (the inverse Simpson index of the wishes' weights: 1 for one emotion alone, and hardly more for
+    one beside a token of another)."""
     spoken: dict[str, float] = {}
     for wish in wishes:
         spoken[wish.state.emotion] = spoken.get(wish.state.emotion, 0.0) + wish.weight
     total = sum(spoken.values())
     alone = sum((weight / total) ** 2 for weight in spoken.values()) if total > 0.0 else 1.0
-    found = torch.ones(USER_DIM)
-    found[:TASTE_WAYS] = math.sqrt(max(0.0, 1.0 - alone))
+    found = torch.full((USER_DIM,), CAUTION)
+    found[:TASTE_WAYS] *= math.sqrt(max(0.0, 1.0 - alone))
     return found
 
 

@@ -2,15 +2,15 @@
 
 Of each speaker some neutral clips are the take; what is heard in them, on average, is taken off the speaker's other
 clips as `profiles/calibration.py` would, and valence and arousal are compared with the anchors of what was acted
-(`EMOTION_VAD`), before and after. `python -m kelly_live.training.neutral_takes DATA [--readings FILE]` prints it.
+(`EMOTION_VAD`), before and after. `python -m kelly_live.training.neutral_takes DATA --cache CACHE` prints it.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,9 @@ import numpy as np
 from kelly_live.config import resource_root
 from kelly_live.domain import EMOTION_VAD, EMOTIONS
 from kelly_live.profiles.calibration import Calibration
-from kelly_live.training.manifest import Clip, read_manifest
+from kelly_live.training.evaluation import answer, by_clip
+from kelly_live.training.pipeline import Sources, windows_of
+from kelly_live.training.windows import TEST
 
 AXES = ("valence", "arousal")
 TAKE_CLIPS = 6  # at most, and never more than half of a speaker's neutral clips: 10 to 20 s of speech
@@ -30,7 +32,7 @@ RESAMPLES = 500
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What the live reader says of one clip: V, A, D (means weighted by confidence, as `analyze` gives them)."""
+    """What the emotion net says of one clip: V, A, D (means weighted by confidence, as `analyze` gives them)."""
 
     dataset: str
     speaker: str
@@ -53,29 +55,27 @@ class Change:
     more_error: tuple[float, float, float]
 
 
-def heard(clips: Sequence[Clip]) -> Iterator[Read]:
-    """Every clip of these with a speaker and a certain emotion, as the shipped reader hears it; minutes."""
-    import torch
+def heard(data: Path, cache: Path, say: Callable[[str], None]) -> list[Read]:
+    """Every clip, of speakers that the net was not fitted on, with a speaker and a certain emotion: the emotion net's
+    answer, averaged over its windows by confidence."""
+    from kelly_live.analysis.reader import load_emotion_net
 
-    from kelly_live.analysis.reader import load_reader
-    from kelly_live.domain import AudioWindow
-    from kelly_live.training.windows import read_audio
-
-    torch.set_num_threads(1)
-    reader = load_reader(resource_root("models"), "cpu")
-    for clip in clips:
-        if clip.speaker is None or clip.emotions is None:
-            continue
-        samples = read_audio(clip.audio_path)
-        reader.reset()
-        states = reader.push(AudioWindow(samples, reader.sample_rate, len(samples) / reader.sample_rate))
-        if not states:
-            continue
-        weights = np.array([state.confidence for state in states]) + 1e-6
-        places = np.array([(state.valence, state.arousal, state.dominance) for state in states])
-        valence, arousal, dominance = (weights @ places / weights.sum()).tolist()
-        emotion = EMOTIONS[int(np.argmax(clip.emotions))]
-        yield Read(clip.dataset, clip.speaker, emotion, (valence, arousal, dominance))
+    net = load_emotion_net(resource_root("models") / "emotion.safetensors")
+    parts = Sources(data, None, cache).all_clips(say)
+    reads = []
+    for part in ("val", "fold"):
+        clips = [clip for clip in parts[part] if clip.speaker is not None and clip.emotions is not None]
+        windows = windows_of(net, clips, cache, TEST, say)
+        answers = answer(net, windows)
+        weights = answers.confidence[:, None] + 1e-6
+        places = by_clip(answers.affect * weights, windows.clip, len(clips)) / by_clip(
+            weights, windows.clip, len(clips)
+        )
+        for clip, place in zip(clips, places.tolist(), strict=True):
+            if clip.speaker is not None and clip.emotions is not None and not np.isnan(place).any():
+                emotion = EMOTIONS[int(np.argmax(clip.emotions))]
+                reads.append(Read(clip.dataset, clip.speaker, emotion, (place[0], place[1], place[2])))
+    return reads
 
 
 def changes(reads: Sequence[Read], seed: int = 1) -> list[Change]:
@@ -164,18 +164,9 @@ def table(rows: Sequence[Change]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Does a neutral take help the reading of speakers never heard?")
     parser.add_argument("data", type=Path, help="the folder of manifest.jsonl")
-    parser.add_argument("--readings", type=Path, help="keep what was heard there, or take it from there")
+    parser.add_argument("--cache", type=Path, required=True, help="where features are kept")
     chosen = parser.parse_args(arguments)
-    if chosen.readings is not None and chosen.readings.exists():
-        lines = chosen.readings.read_text(encoding="utf-8").splitlines()
-        reads = [Read(d, s, e, (v, a, o)) for d, s, e, (v, a, o) in map(json.loads, lines)]
-    else:
-        clips = [clip for clip in read_manifest(chosen.data / "manifest.jsonl") if clip.split == "val"]
-        reads = list(heard([clip for clip in clips if clip.speaker is not None]))
-        if chosen.readings is not None:
-            rows = [json.dumps([one.dataset, one.speaker, one.emotion, one.place]) for one in reads]
-            chosen.readings.write_text("\n".join(rows) + "\n", encoding="utf-8")
-    print(table(changes(reads)))
+    print(table(changes(heard(chosen.data, chosen.cache, lambda line: print(line, file=sys.stderr)))))
 
 
 if __name__ == "__main__":

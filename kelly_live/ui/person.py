@@ -1,0 +1,86 @@
+"""What a profile has learned, as one picture: for each emotion, nobody's music beside this person's, and how sure."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kelly_live.domain import EMOTIONS
+from kelly_live.ui.plot import EMOTION_COLOURS
+
+# parameter -> title, whether it is heard in ratios
+PANELS = {
+    "tempo": ("tempo (BPM)", True), "major": ("mode (share of major)", False),
+    "register": ("register (MIDI note)", False),
+    "level": ("dynamics (of full velocity)", False), "density": ("density (notes a beat)", True),
+}  # fmt: skip
+_INK, _PALE, _GRID, _BASE = "#24292F", "#6E7781", "#E4E7EB", "#8C949E"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A parameter (of PANELS) in an emotion: for nobody in particular, for this person, ± one standard deviation, and
+    the share of what was open that is known (0-1)."""
+
+    emotion: str
+    parameter: str
+    base: float
+    own: float
+    spread: float
+    known: float
+
+
+def draw_person(marks: Sequence[Mark], title: str) -> bytes:
+    """A PNG: a panel a parameter, a row an emotion. A ring is the base, a dot the person's own with its spread; the
+    fainter the dot, the less is known."""
+    import matplotlib.style
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    style = {
+        "font.family": "DejaVu Sans", "font.size": 9.0, "axes.edgecolor": _GRID, "text.color": _INK,
+        "xtick.color": _PALE, "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
+        "axes.spines.left": False,
+    }  # fmt: skip
+    with matplotlib.style.context(["default", style]):
+        figure = Figure(figsize=(13.0, 4.4), dpi=120, facecolor="white", layout="constrained")
+        FigureCanvasAgg(figure)
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+        panels = figure.subplots(1, len(PANELS), sharey=True)
+        rows = {emotion: len(EMOTIONS) - 1 - index for index, emotion in enumerate(EMOTIONS)}
+        for axis, (parameter, (name, ratio)) in zip(panels, PANELS.items(), strict=True):
+            axis.set_title(name, loc="left", fontsize=9.5)
+            for mark in (one for one in marks if one.parameter == parameter):
+                row, colour = rows[mark.emotion], EMOTION_COLOURS[mark.emotion]
+                low, high = _span(mark, ratio)
+                axis.plot([low, high], [row, row], color=colour, linewidth=4.5, alpha=0.3, solid_capstyle="round")
+                axis.annotate(
+                    "", (mark.own, row), (mark.base, row), arrowprops={"arrowstyle": "-", "color": _PALE, "lw": 1.0}
+                )
+                axis.plot(mark.base, row, marker="o", markersize=8, markerfacecolor="white", markeredgecolor=_BASE)
+                axis.plot(
+                    mark.own, row, marker="o", markersize=6, color=colour, alpha=0.35 + 0.65 * mark.known,
+                    markeredgecolor=_INK, markeredgewidth=0.5,
+                )  # fmt: skip
+            axis.grid(axis="both", color=_GRID, linewidth=0.6)
+            axis.set_axisbelow(True)
+            axis.tick_params(length=0)
+            axis.set_ylim(-0.6, len(EMOTIONS) - 0.4)
+        panels[0].set_yticks(list(rows.values()), list(rows))
+        figure.supxlabel(
+            "ring: nobody in particular · dot: you (fainter: less known) · bar: ± one standard deviation",
+            fontsize=8.5, color=_PALE, style="italic",
+        )  # fmt: skip
+        data = io.BytesIO()
+        figure.savefig(data, format="png", metadata={"Software": None})
+        return data.getvalue()
+
+
+def _span(mark: Mark, ratio: bool) -> tuple[float, float]:
+    """One standard deviation to either side, as far as there is room; of what is heard in ratios, by the same ratio."""
+    if not ratio or mark.own <= 0.0:
+        most = 127.0 if mark.parameter == "register" else 1.0
+        return max(0.0, mark.own - mark.spread), min(most, mark.own + mark.spread)
+    factor = 1.0 + mark.spread / mark.own
+    return mark.own / factor, mark.own * factor
