@@ -51,8 +51,8 @@ class SchedulerClient:
     """A NoteSink whose notes are sent by a process of its own. Call `open` first.
 
     `query`: the MIDI output's name or part of it; None: a virtual port. `latency_seconds`: all leaves that much earlier
-    (negative: later), clock included. `null`: send nowhere; `trace`: nor then, but write to that file when each
-    message left: to measure timing.
+    (negative: later), clock included. `frame_accurate`: through JACK, each message at its frame. `null`: send nowhere;
+    `trace`: nor then, but write to that file when each message left: to measure timing.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class SchedulerClient:
         null: bool = False,
         trace: Path | None = None,
         virtual_name: str | None = None,
+        frame_accurate: bool = False,
     ) -> None:
         options = [f"--late-limit={late_limit_seconds}", f"--capacity={capacity_notes}"]
         options += [f"--output={query}"] if query is not None else []
@@ -74,6 +75,7 @@ class SchedulerClient:
         options += ["--clock"] if send_clock else []
         options += [f"--latency={latency_seconds}"] if latency_seconds else []
         options += [] if realtime else ["--no-realtime"]
+        options += ["--frame-accurate"] if frame_accurate else []
         options += ["--null"] if null else []
         options += [f"--trace={trace}"] if trace is not None else []
         # -P: a file in the user's folder called, say, queue.py must not end up inside the scheduler.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+LATE_SECONDS = 0.005  # sent later than this counts as late: about where an ear starts to notice
 _FLOOR_SECONDS = 1e-6
 _BINS_PER_DECADE = 20  # a bin's upper edge is 12 % over its lower one
 _DECADES = 7  # 1 µs to 10 s
@@ -15,6 +16,7 @@ class LatenessRecord:
     def __init__(self) -> None:
         self._counts = [0] * (_BINS_PER_DECADE * _DECADES + 1)
         self.total = 0
+        self.late = 0  # over LATE_SECONDS
         self.worst_seconds = 0.0
 
     def add(self, seconds: float) -> None:
@@ -23,6 +25,7 @@ class LatenessRecord:
             place = min(len(self._counts) - 1, math.ceil(math.log10(seconds / _FLOOR_SECONDS) * _BINS_PER_DECADE))
         self._counts[place] += 1
         self.total += 1
+        self.late += seconds > LATE_SECONDS
         self.worst_seconds = max(self.worst_seconds, seconds)
 
     def quantile(self, share: float) -> float:

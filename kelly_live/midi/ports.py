@@ -14,6 +14,7 @@ from typing import Protocol, runtime_checkable
 
 from kelly_live.errors import MidiError
 from kelly_live.matching import choose
+from kelly_live.midi.lateness import LatenessRecord
 from kelly_live.protocols import MidiOut
 from kelly_live.timebase import Clock
 
@@ -78,6 +79,18 @@ class WatchedOut(Protocol):
 
     def is_alive(self) -> bool:
         """Thread: the sender's. Takes under a few ms."""
+
+
+@runtime_checkable
+class PlacingOut(Protocol):
+    """A MidiOut that takes each message `lead_seconds` ahead and places it at its time itself, in the order given."""
+
+    lead_seconds: float
+    lateness: LatenessRecord  # of what it has placed
+    dropped: int  # notes that lay so long that they were not sent
+
+    def send_at(self, message: bytes, seconds: float) -> None:
+        """`seconds`: monotonic. A later moment is taken when this one is over. Raises MidiError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +167,16 @@ def backends() -> Sequence[MidiBackend]:
         raise MidiError(
             f"no MIDI library can be loaded ({error}); install one: pip install python-rtmidi (or pylibremidi)"
         ) from error
+
+
+def frame_accurate_backends() -> Sequence[MidiBackend]:
+    """Those whose outputs place each message at its frame: JACK, so far. Raises MidiError where there is none."""
+    from kelly_live.midi import backend_jack
+
+    found = backend_jack.backends()
+    if not found:
+        raise MidiError("--frame-accurate needs a running JACK server and libjack; start one, or leave it out")
+    return found
 
 
 def list_outputs(among: Sequence[MidiBackend] | None = None) -> list[PortInfo]:

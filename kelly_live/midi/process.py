@@ -23,7 +23,15 @@ from queue import Empty, SimpleQueue
 
 from kelly_live.errors import KellyError, MidiError
 from kelly_live.midi.native import hush_forever
-from kelly_live.midi.ports import VIRTUAL_PORT_NAME, NullPort, OpenedPort, WatchedOut, open_output
+from kelly_live.midi.ports import (
+    VIRTUAL_PORT_NAME,
+    NullPort,
+    OpenedPort,
+    PlacingOut,
+    WatchedOut,
+    frame_accurate_backends,
+    open_output,
+)
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.trace import TracingPort
 from kelly_live.midi.tuning import Tuning
@@ -37,6 +45,7 @@ _PORT_CHECK_SECONDS = 0.5
 _CHORE_SLACK_SECONDS = 0.005  # chores wait for a gap this long …
 _CHORE_PATIENCE_SECONDS = 1.0  # … but not longer than this
 _SWITCH_SECONDS = 0.0005  # how long the reader may keep the interpreter from the main thread
+_PLACING_SWITCH_SECONDS = 0.0001  # and both of them from a sound server's thread
 _REALTIME_PRIORITY = 10  # under jackd's, over everything that is not audio
 
 
@@ -163,6 +172,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="kelly_live.midi.process", description=__doc__)
     parser.add_argument("--output", help="name of the MIDI output; none: a virtual port")
     parser.add_argument("--virtual-name", default=VIRTUAL_PORT_NAME, metavar="NAME", help="what that is called")
+    parser.add_argument("--frame-accurate", action="store_true", help="place each message at its frame, through JACK")
     parser.add_argument("--null", action="store_true", help="send nowhere: to measure timing")
     parser.add_argument("--trace", type=Path, metavar="FILE", help="send nowhere, write there when each message left")
     parser.add_argument("--clock", action="store_true", help="send MIDI clock")
@@ -179,7 +189,8 @@ def _open(options: argparse.Namespace) -> OpenedPort:
         return OpenedPort(TracingPort(options.trace), TracingPort.name, is_virtual=False)
     if options.null:
         return OpenedPort(NullPort(), NullPort.name, is_virtual=False)
-    return open_output(options.output, virtual_name=options.virtual_name)
+    among = frame_accurate_backends() if options.frame_accurate else None
+    return open_output(options.output, among, virtual_name=options.virtual_name)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -202,14 +213,19 @@ def main(arguments: Sequence[str]) -> int:
         capacity_notes=options.capacity,
         clock=MonotonicClock(),
     )
-    loop = SchedulerLoop(core, opened, reports, options.spin)
+    placing = isinstance(opened.out, PlacingOut)
+    loop = SchedulerLoop(core, opened, reports, 0.0 if placing else options.spin)
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: loop.inbox.put(Stop()))
-    sys.setswitchinterval(_SWITCH_SECONDS)
-    threading.Thread(target=_read_commands, args=(loop.inbox,), name="commands", daemon=True).start()
+    sys.setswitchinterval(_PLACING_SWITCH_SECONDS if placing else _SWITCH_SECONDS)
+    reader = threading.Thread(target=_read_commands, args=(loop.inbox,), name="commands", daemon=True)
+    if not placing:
+        reader.start()
     if not options.no_realtime:
         _prefer_this_thread()
+    if placing:
+        reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
     gc.collect()
     gc.freeze()
     gc.disable()  # the send path makes no cycles, and a collection is a pause

@@ -33,12 +33,12 @@ from kelly_live.midi.messages import (
     silence_channel,
     song_position,
 )
+from kelly_live.midi.ports import PlacingOut
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, make_tuner
 from kelly_live.protocols import MidiOut, SchedulerHealth
 from kelly_live.timebase import Clock, TempoMap, TempoPoint
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
-LATE_SECONDS = 0.005  # sent later than this counts as late: about where an ear starts to notice
 FIRST_LATE_LIMIT_SECONDS = 0.15  # but a band that is told to start now is better late than without its first beat
 CAPACITY_NOTES = 4096
 CONTROL_SPACING_SECONDS = 0.001  # about what a cable carries: a burst of controls leaves room for notes
@@ -74,7 +74,8 @@ class SchedulerCore:
     """Notes in, raw messages out at their time. A note takes one place of `capacity_notes` from play to note-off, so
     a note-off always has one; a note that finds no place is dropped whole. `tuning` says how a note's cents are sent,
     which may be on another channel than its own. All leaves `latency_seconds` before its time (negative: after), clock
-    included. Lateness counts to `run_due`'s `now`, or, with a `clock`, to when `send` has returned."""
+    included. Lateness counts to `run_due`'s `now`, or, with a `clock`, to when `send` has returned. A PlacingOut gets
+    all of it ahead, with its time, and counts lateness itself; a note sounds, here, from when it is handed over."""
 
     def __init__(
         self,
@@ -88,6 +89,7 @@ class SchedulerCore:
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self._port = port
+        self._placing = port if isinstance(port, PlacingOut) else None
         self._tuner = make_tuner(tuning)
         self._clock = clock
         self._late_limit = late_limit_seconds
@@ -106,8 +108,8 @@ class SchedulerCore:
         self._first_beat = -math.inf
         self._controls: dict[tuple[int, int], int] = {}  # (channel, controller) -> value still to be sent
         self._controls_at = 0.0
-        self._sent = self._late = self._dropped = 0
-        self.lateness = LatenessRecord()
+        self._sent = self._dropped = 0
+        self.lateness = LatenessRecord() if self._placing is None else self._placing.lateness
 
     @property
     def tempo_map(self) -> TempoMap | None:
@@ -157,20 +159,21 @@ class SchedulerCore:
             self._controls[change.channel, change.controller] = change.value
 
     def next_deadline(self) -> float | None:
-        """When the next message is due (seconds, monotonic); None when there is nothing to wait for."""
+        """When to send the next message (seconds, monotonic); None when there is nothing to wait for."""
         timed = self._next_timed()
+        if timed is not None:
+            timed -= self._lead
         if not self._controls:
             return timed
         return self._controls_at if timed is None else min(timed, self._controls_at)
 
     def run_due(self, now: float) -> None:
         """Send all that is due at `now` (seconds), in due order. Raises MidiError if the port is gone."""
-        while (due := self.next_deadline()) is not None and due <= now:
-            timed = self._next_timed()
-            if timed is None or timed > now:
+        while (deadline := self.next_deadline()) is not None and deadline <= now:
+            due = self._next_timed()
+            if due is None or due - self._lead > now:
                 self._send_control(now)
                 continue
-            due = timed
             if self._is_clock_next():
                 self._send_clock_message(due, now)
                 continue
@@ -215,13 +218,18 @@ class SchedulerCore:
     def health(self) -> SchedulerHealth:
         return SchedulerHealth(
             sent=self._sent,
-            late=self._late,
-            dropped=self._dropped,
+            late=self.lateness.late,
+            dropped=self._dropped + (self._placing.dropped if self._placing is not None else 0),
             sounding=len(self._sounding),
             worst_late_seconds=self.lateness.worst_seconds,
             p50_late_seconds=self.lateness.quantile(0.5),
             p99_late_seconds=self.lateness.quantile(0.99),
         )
+
+    @property
+    def _lead(self) -> float:
+        """How far ahead of its time each message is handed over."""
+        return 0.0 if self._placing is None else self._placing.lead_seconds
 
     def _new_serial(self) -> int:
         self._serial += 1
@@ -257,10 +265,13 @@ class SchedulerCore:
         return self._heap[0].beat if self._heap else None
 
     def _send(self, message: bytes, due: float, now: float) -> None:
+        if self._placing is not None:
+            self._placing.send_at(message, due)
+            self._sent += 1
+            return
         self._port.send(message)
         late_seconds = (now if self._clock is None else self._clock.now()) - due
         self._sent += 1
-        self._late += late_seconds > LATE_SECONDS
         self.lateness.add(late_seconds)
 
     def _send_clock_message(self, due: float, now: float) -> None:
@@ -291,7 +302,7 @@ class SchedulerCore:
         if now - due > limit:
             self._dropped += 1
             return
-        channel, key, before = self._tuner.place(note, now)
+        channel, key, before = self._tuner.place(note, max(now, due))
         voice = (channel, key)
         if voice in self._sounding:
             self._send(note_off(*voice), due, now)  # the older note's own off finds another serial, and is let go
@@ -311,4 +322,4 @@ class SchedulerCore:
     def _note_off(self, entry: _Entry, due: float, now: float) -> None:
         self._send(note_off(*entry.voice), due, now)
         del self._sounding[entry.voice]
-        self._tuner.release(*entry.voice, now)
+        self._tuner.release(*entry.voice, max(now, due))

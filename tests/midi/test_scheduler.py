@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from kelly_live.domain import NoteEvent
 from kelly_live.errors import ConfigError, MidiError
-from kelly_live.midi.lateness import LatenessRecord
+from kelly_live.midi.lateness import LATE_SECONDS, LatenessRecord
 from kelly_live.midi.messages import CLOCK, START, STOP, channel_of, kind_of
 from kelly_live.midi.ports import RecordedMessage, RecordingPort
-from kelly_live.midi.scheduler import LATE_LIMIT_SECONDS, LATE_SECONDS, SchedulerCore
+from kelly_live.midi.scheduler import LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
 
 WORDS = {"note_on": "on", "note_off": "off"}
