@@ -92,7 +92,7 @@ def measure_hops(recording: Path, device: str) -> Hops:
     KellyError."""
     watch = Stopwatch()
     analyzer, opening = make_analyzer(device, Steering(), CultureWish(CULTURE, 1.0))
-    reader, mapper = analyzer._reader, analyzer.mapper
+    reader, mapper = analyzer.reader, analyzer.mapper
     assert isinstance(mapper, LearnedMapper)
     source = FileSource(recording, ManualClock(), realtime=False, block_seconds=analyzer.hop_seconds)
     scheduler = OfflineScheduler()
@@ -105,7 +105,7 @@ def measure_hops(recording: Path, device: str) -> Hops:
     user, stage = mapper._for
     assert stage is not None
     mapper._for = (user, _Watched(stage, watch, "culture"))  # type: ignore[assignment]
-    analyzer.mapper = _Watched(mapper, watch, "mapper")
+    analyzer.mapper = _Watched(mapper, watch, "mapper")  # type: ignore[assignment]
     watch.wrap(conductor, "advance", "generate")
     watch.wrap(scheduler, "play", "hand-off")
 
