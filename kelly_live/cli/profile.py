@@ -303,12 +303,22 @@ def delete(name: str, yes: bool, debug: bool) -> None:
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same listeners.")
 @click.option("--emotify", type=INPUT_FILE, help="Also what real listeners agree on: emotify_listeners.csv.")
 @click.option("--picture", type=OUTPUT_FILE, help="Also draw the curve (PNG).")
+@click.option("--bench", is_flag=True, help="Only how long learning takes, up to 10 000 reactions; half a minute.")
 @JSON
 @DEBUG
-def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | None, as_json: bool, debug: bool) -> None:
+def simulate(
+    listeners: int, seed: int, emotify: Path | None, picture: Path | None, bench: bool, as_json: bool, debug: bool
+) -> None:
     """How well is a taste learned? Simulated listeners, held-out preferences, 95 % intervals; minutes."""
     from kelly_live.cli.parts import check_outputs
     from kelly_live.training import simulated_listeners as simulated
+
+    if bench:
+        from kelly_live.bench.learning import measure_learning, table
+
+        measured = measure_learning(_net(), seed)
+        click.echo(json.dumps({"learning": [asdict(row) for row in measured]}) if as_json else table(measured))
+        return
 
     check_outputs([picture])
     real = None if emotify is None else simulated.real_likes(emotify)

@@ -30,7 +30,7 @@ from kelly_live.steering import state_from
 
 COUNTS = (5, 10, 20, 40)
 POPULATIONS = ("songs", "rules")
-_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _ERRORS = np.array([WISHES[name].error for name in ASKED])
 _RULE_SPREAD = 2.0  # errors: as far as a word's step
 _NOISE = 1.0  # errors, of what a listener wants at one moment
@@ -105,8 +105,8 @@ def spills(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spill]:
     rng = np.random.default_rng([seed, 99])
     sad = state_from(emotion="sad")
     (asked,) = asked_for(net, None, [sad])
-    once = [reaction(_NOW, WISH, sad, asked, "tempo", 60.0)]
-    hostile = [reaction(_NOW, WISH, sad, asked, "tempo", 300.0), reaction(_NOW, WISH, sad, asked, "register", 0.0)]
+    once = [reaction(NOW, WISH, sad, asked, "tempo", 60.0)]
+    hostile = [reaction(NOW, WISH, sad, asked, "tempo", 300.0), reaction(NOW, WISH, sad, asked, "register", 0.0)]
     raters: dict[str, list[Reaction]] = {
         "one wish (60 BPM)": once,
         "forty times 60 BPM": once * 40,
@@ -117,7 +117,7 @@ def spills(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spill]:
 
 
 def _spill(net: DynamicEmotionToMusicMapper, name: str, said: Sequence[Reaction]) -> Spill:
-    profile = new_profile("rater", _NOW)
+    profile = new_profile("rater", NOW)
     for one in said:
         profile = profile.heard(one)
     states = [state_from(emotion=emotion) for emotion in EMOTIONS]
@@ -156,12 +156,12 @@ class _Listener:
         worst = int(np.abs(gaps).argmax())
         name = ASKED[worst]
         if abs(gaps[worst]) < _CONTENT:
-            return reaction(_NOW, LIKE, state, asked)
+            return reaction(NOW, LIKE, state, asked)
         if rng.random() < _SPELT_OUT:
             low, high = RANGES[name]
             value = 2.0 ** wanted[worst] if name in ("tempo", "density") else wanted[worst]
-            return reaction(_NOW, WISH, state, asked, name, float(np.clip(value, low, high)))
-        return reaction(_NOW, _SAID[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
+            return reaction(NOW, WISH, state, asked, name, float(np.clip(value, low, high)))
+        return reaction(NOW, _SAID[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
 
 
 class _Trial:
@@ -187,7 +187,7 @@ class _Trial:
 
 def _taught(net: DynamicEmotionToMusicMapper, person: _Listener, rng: np.random.Generator) -> np.ndarray:
     """The embeddings `[counts, 64]` of a profile after each of COUNTS reactions, each learned from at once."""
-    profile: Profile = new_profile("listener", _NOW)
+    profile: Profile = new_profile("listener", NOW)
     kept = []
     for count in range(1, COUNTS[-1] + 1):
         state = _state(rng)
@@ -205,12 +205,19 @@ def _state(rng: np.random.Generator) -> EmotionState:
     return state_from(float(valence), float(arousal), emotion=emotion)
 
 
+def random_reactions(net: DynamicEmotionToMusicMapper, count: int, seed: int = 1) -> list[Reaction]:
+    """What somebody says who means nothing by it: any word or wish, of the base music of any emotion."""
+    rng = np.random.default_rng([seed, 98])
+    states = [_state(rng) for _ in range(count)]
+    return [_slip(state, asked, rng) for state, asked in zip(states, asked_for(net, None, states), strict=True)]
+
+
 def _slip(state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
     kind = str(rng.choice(KINDS))
     if kind != WISH:
-        return reaction(_NOW, kind, state, asked)
+        return reaction(NOW, kind, state, asked)
     name = str(rng.choice(ASKED))
-    return reaction(_NOW, WISH, state, asked, name, float(rng.uniform(*RANGES[name])))
+    return reaction(NOW, WISH, state, asked, name, float(rng.uniform(*RANGES[name])))
 
 
 def _even(asked: Sequence[float]) -> np.ndarray:
