@@ -28,7 +28,7 @@ class LiveAnalyzer:
         spare: Callable[[], EmotionReader] | None = None,
     ) -> None:
         self.hop_seconds = reader.hop_seconds
-        self._reader = reader
+        self.reader = reader
         self._spare = spare
         self.mapper = mapper
         self._steering = steering or Steering()
@@ -38,7 +38,7 @@ class LiveAnalyzer:
 
     def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
         readings = []
-        for state in self._reader.push(block):
+        for state in self.reader.push(block):
             steering, self.heard = self._steering, state
             state = less(state, self._offset)
             if not steering.freeze:
@@ -57,9 +57,9 @@ class LiveAnalyzer:
     def restart(self) -> None:
         """The spare reader takes over if there is one; else this one forgets what it heard."""
         if self._spare is None:
-            self._reader.reset()
+            self.reader.reset()
             return
-        self._reader, self._spare = self._spare(), None
+        self.reader, self._spare = self._spare(), None
 
 
 def less(state: EmotionState, offset: tuple[float, float, float]) -> EmotionState:

@@ -49,15 +49,11 @@ class RawReading:
     presence: float
 
     @classmethod
-    def of(cls, out: EmotionOutput) -> RawReading:
-        packed = torch.cat(
-            (
-                torch.softmax(out.emotion_logits[0], 0),
-                torch.stack((out.valence[0], out.arousal[0], out.dominance[0], out.confidence[0], out.presence[0])),
-            )
-        )
-        values = packed.cpu().numpy()  # one transfer a hop
-        return cls(values[:8], values[8:11], float(values[11]), float(values[12]))
+    def of(cls, out: EmotionOutput) -> list[RawReading]:
+        """One for each row of the answer."""
+        rest = torch.stack((out.valence, out.arousal, out.dominance, out.confidence, out.presence), dim=1)
+        rows = torch.cat((torch.softmax(out.emotion_logits, dim=1), rest), dim=1).cpu().numpy()  # one transfer
+        return [cls(row[:8], row[8:11], float(row[11]), float(row[12])) for row in rows]
 
     def row(self) -> np.ndarray:
         """`[13]`, as the temporal model takes it: emotions, then extra."""
@@ -108,10 +104,12 @@ class LiveEmotionReader:
             start = stop
             if self._into_hop == 0:
                 end_time = block.end_time - (total - stop) / SAMPLE_RATE
-                states.append(self._hop(RawReading.of(self._stream.read()), frames.levels_dbfs[-1], end_time))
+                (raw,) = RawReading.of(self._stream.read())
+                states.append(self.settle(raw, frames.levels_dbfs[-1], end_time))
         return states
 
-    def _hop(self, raw: RawReading, level_dbfs: float, end_time: float) -> EmotionState:
+    def settle(self, raw: RawReading, level_dbfs: float, end_time: float) -> EmotionState:
+        """What is felt after the next hop, of which the net said `raw`: the temporal model and the rules of silence."""
         silent = level_dbfs < SILENCE_DBFS
         self._silent_seconds = self._silent_seconds + HOP_SECONDS if silent else 0.0
         if not silent:

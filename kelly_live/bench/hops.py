@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kelly_live.analysis.ahead import read_ahead
 from kelly_live.analysis.mapping import LearnedMapper
 from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
@@ -31,12 +32,10 @@ CULTURE = "klezmer"  # one with a scale, metres and ornaments of its own, so tha
 
 @dataclass(frozen=True, slots=True)
 class Hops:
-    """Seconds: of each stage (STAGES) and of the whole analysis (`hop`: features to mapper), one number a hop; audio
-    seconds rendered in a second, the net's loading apart."""
+    """Seconds: of each stage (STAGES) and of the whole analysis (`hop`: features to mapper), one number a hop."""
 
     stages: dict[str, tuple[float, ...]]
     hop: tuple[float, ...]
-    real_time_factor: float
 
 
 class Stopwatch:
@@ -118,15 +117,21 @@ def measure_hops(recording: Path, device: str) -> Hops:
             stages[stage].append(lap.get(stage, 0.0))
         whole.append(sum(lap.get(stage, 0.0) for stage in STAGES[1:6]))
 
-    began = time.perf_counter()
-    made = accompany(source, analyzer, conductor, scheduler, opening, note)
-    took = time.perf_counter() - began
+    accompany(source, analyzer, conductor, scheduler, opening, note)
     warm = slice(20, None)  # the first hops fill caches
-    return Hops(
-        {stage: tuple(times[warm]) for stage, times in stages.items()},
-        tuple(whole[warm]),
-        made.readings[-1].state.time / took,
-    )
+    return Hops({stage: tuple(times[warm]) for stage, times in stages.items()}, tuple(whole[warm]))
+
+
+def measure_render(recording: Path, device: str) -> float:
+    """Seconds of sound that `kelly-live render` hears and plays along with in a second, the nets' loading apart. Raises
+    KellyError."""
+    analyzer, opening = make_analyzer(device, Steering())
+    source = FileSource(recording, ManualClock(), realtime=False)
+    scheduler = OfflineScheduler()
+    conductor = make_conductor(scheduler, seed=1)
+    began = time.perf_counter()
+    made = accompany(read_ahead(source, analyzer), analyzer, conductor, scheduler, opening)
+    return made.readings[-1].state.time / (time.perf_counter() - began)
 
 
 @contextmanager

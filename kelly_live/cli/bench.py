@@ -87,7 +87,7 @@ def _quantiles(name: str, quantile: Callable[[float], float], limits: Sequence[s
 
 def _hop(recording: Path, device: str) -> Iterator[Row]:
     from kelly_live.bench.deadlines import every_core_busy
-    from kelly_live.bench.hops import CULTURE, STAGES, measure_hops, milliseconds, repeated
+    from kelly_live.bench.hops import CULTURE, STAGES, measure_hops, measure_render, milliseconds, repeated
 
     with repeated(recording, RENDERED_SECONDS) as longer:
         hops = measure_hops(longer, device)
@@ -97,7 +97,7 @@ def _hop(recording: Path, device: str) -> Iterator[Row]:
         yield Row("hop, sound to parameters, median", milliseconds(hops.hop, 0.5), "ms", "<= 20")
         yield Row("hop, sound to parameters, p99", milliseconds(hops.hop, 0.99), "ms", "<= 40, GPU <= 3")
         yield Row("hops measured", len(hops.hop), "")
-        yield Row("render, seconds of sound in a second", round(hops.real_time_factor, 1), "", ">= 20")
+        yield Row("render, seconds of sound in a second", round(measure_render(longer, device), 1), "", ">= 20")
     with every_core_busy():
         hops = measure_hops(recording, device)
     yield Row("hop, every core busy, median", milliseconds(hops.hop, 0.5), "ms")

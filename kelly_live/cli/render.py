@@ -130,10 +130,12 @@ def render(
         out, conductor, ManualClock(),
         seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile, live=False, title=title,
     )  # fmt: skip
+    from kelly_live.analysis.ahead import read_ahead
+
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0, "listening and playing") as bar:
         performance = accompany(
-            source,
+            read_ahead(source, analyzer),
             analyzer,
             conductor,
             scheduler,

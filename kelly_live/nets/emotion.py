@@ -8,6 +8,7 @@ and the tonal frames said of what is still in the window.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -54,6 +55,22 @@ class EmotionOutput(NamedTuple):
     label_logits: torch.Tensor
     gems: torch.Tensor
     music: torch.Tensor
+
+
+class Window(NamedTuple):
+    """What the frozen ears made of a window: trunk frames `[B, 753, 187]`, speech tokens `[B, 300, …]`, two scales, and
+    tonal frames `[B, FRAME_ROWS, 375]`."""
+
+    frames: torch.Tensor
+    heard: Heard
+    mel_1024: torch.Tensor
+    mel_2048: torch.Tensor
+    tonal: torch.Tensor
+
+    @classmethod
+    def batch(cls, windows: Sequence[Window]) -> Window:
+        frames, heard, *mels = zip(*windows, strict=True)
+        return cls(torch.cat(frames), Heard(*map(torch.cat, zip(*heard, strict=True))), *map(torch.cat, mels))
 
 
 class Description(NamedTuple):
@@ -318,6 +335,14 @@ class EmotionStream:
         self._trunk.reset()
         vars(self).update(self._start)
 
+    def fork(self) -> EmotionStream:
+        """Another stream over the same weights, from silence; the two may run in different threads."""
+        other = copy.copy(self)
+        other._trunk = copy.copy(self._trunk)
+        other._start = {**self._start, "_trunk": other._trunk}
+        other.reset()
+        return other
+
     @torch.inference_mode()
     def _hear_silence(self) -> None:
         device = next(self.net.parameters()).device
@@ -328,9 +353,10 @@ class EmotionStream:
         self._tonal = tonal_frames(self._mels["mel_4096"])
 
     @torch.inference_mode()
-    def push(self, mels: dict[str, torch.Tensor]) -> None:
-        """New frames by scale name, `[bands, new]`."""
-        self._hear(mels["mel_400"])
+    def push(self, mels: dict[str, torch.Tensor], heard: Heard | None = None) -> None:
+        """New frames by scale name, `[bands, new]`; `heard`: what `hear_ahead` said of them, if it was asked."""
+        self._keep(self.hear_ahead([mels["mel_400"]])[0] if heard is None else heard)
+        self._until_pass = _until(self._until_pass, mels["mel_400"])
         if mels["mel_4096"].shape[1]:
             before = self._mels["mel_4096"][..., -1:]
             new = tonal_frames(torch.cat((before, mels["mel_4096"].unsqueeze(0)), dim=2))
@@ -342,24 +368,45 @@ class EmotionStream:
         self._trunk.push(mels["mel_512"])
 
     @torch.inference_mode()
-    def describe(self) -> Description:
+    def window(self) -> Window:
+        """What is in the window that ends with the newest frame."""
         heard = Heard(self._tokens, self._loudness)
-        mels = self._mels
-        return self.net.summarise(self._trunk.frames(), heard, mels["mel_1024"], mels["mel_2048"], self._tonal)
+        return Window(self._trunk.frames(), heard, self._mels["mel_1024"], self._mels["mel_2048"], self._tonal)
 
-    def _hear(self, new: torch.Tensor) -> None:
-        """The speech encoder's passes that `new` frames of mel_400 completed: one every hop."""
-        ends = range(self._until_pass, new.shape[1] + 1, SPEECH_HOP)
-        self._until_pass = (self._until_pass - new.shape[1] - 1) % SPEECH_HOP + 1
-        if not ends:
-            return
-        longer = torch.cat((self._mels["mel_400"][0, :, -SPEECH_CONTEXT:], new), dim=1)
-        heard = self.net.speech.hear(torch.stack([longer[:, end : end + SPEECH_CONTEXT] for end in ends]))
+    @torch.inference_mode()
+    def describe(self) -> Description:
+        return self.net.summarise(*self.window())
+
+    @torch.inference_mode()
+    def hear_ahead(self, coming: Sequence[torch.Tensor]) -> list[Heard]:
+        """The speech encoder's passes (one every hop) that each of the pushes to come will complete, from their frames
+        of mel_400 `[80, new]`; taken together, a pass costs little over half."""
+        longer = torch.cat((self._mels["mel_400"][0, :, -SPEECH_CONTEXT:], *coming), dim=1)
+        passes: list[torch.Tensor] = []
+        counts, until, start = [], self._until_pass, 0
+        for new in coming:
+            ends = range(start + until, start + new.shape[1] + 1, SPEECH_HOP)[-SPEECH_PASSES:]
+            passes += [longer[:, end : end + SPEECH_CONTEXT] for end in ends]
+            counts.append(len(ends))
+            until, start = _until(until, new), start + new.shape[1]
+        if not passes:
+            return [Heard(self._tokens[0, :0], self._loudness[0, :0])] * len(counts)
+        heard = self.net.speech.hear(torch.stack(passes))
+        parts = zip(torch.split(heard.tokens, counts), torch.split(heard.loudness, counts), strict=True)
+        return [Heard(tokens.flatten(0, 1), loudness.flatten()) for tokens, loudness in parts]
+
+    def _keep(self, heard: Heard) -> None:
+        """Tokens `[n, …]` and their loudness `[n]`, the newest last."""
         kept = SPEECH_PASSES * SPEECH_KEPT
-        self._tokens = torch.cat((self._tokens, heard.tokens.flatten(0, 1).unsqueeze(0)), dim=1)[:, -kept:]
-        self._loudness = torch.cat((self._loudness, heard.loudness.reshape(1, -1)), dim=1)[:, -kept:]
+        self._tokens = torch.cat((self._tokens, heard.tokens.unsqueeze(0)), dim=1)[:, -kept:]
+        self._loudness = torch.cat((self._loudness, heard.loudness.unsqueeze(0)), dim=1)[:, -kept:]
 
     @torch.inference_mode()
     def read(self) -> EmotionOutput:
         """The answer for the window that ends with the newest frame."""
         return self.net.judge(self.describe())
+
+
+def _until(until: int, new: torch.Tensor) -> int:
+    """Frames of mel_400 until the next pass ends, after `new` ones came."""
+    return (until - new.shape[1] - 1) % SPEECH_HOP + 1

@@ -102,8 +102,8 @@ def test_every_stage_of_a_hop_is_timed() -> None:
 
     with hops.repeated(resource_root("presets") / "demo" / "recording.ogg", 8.0) as recording:
         measured = hops.measure_hops(recording, "cpu")
+        assert hops.measure_render(recording, "cpu") > 0.0
     assert set(measured.stages) == set(hops.STAGES)
     assert all(max(times) > 0.0 for times in measured.stages.values())
     parts = np.sum([measured.stages[stage] for stage in hops.STAGES[1:6]], axis=0)
     assert measured.hop == pytest.approx(parts)
-    assert measured.real_time_factor > 0.0

@@ -1,0 +1,165 @@
+"""Reading a recording ahead of the music: parts of it, each in a thread of its own, beside whoever plays.
+
+What the net says of a hop depends on the last twelve seconds alone. So a part of the recording needs no more than the
+frames before it, and the parts can be read in any order; the temporal model, which remembers, takes them in turn. The
+parts are the same however many cores there are, and so is the answer, to the bit.
+Threads: everything here belongs to the caller's, but `_read_part`, which runs in several at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeAlias
+
+import numpy as np
+import torch
+
+from kelly_live.analysis.analyzer import LiveAnalyzer
+from kelly_live.analysis.features import FeatureStream
+from kelly_live.analysis.reader import LiveEmotionReader, RawReading
+from kelly_live.domain import AudioWindow, EmotionState
+from kelly_live.nets.emotion import EmotionStream, Window
+from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE, SCALES, SPEECH_HOP
+from kelly_live.protocols import AudioHealth, AudioSource
+
+PART_HOPS = 160  # 40 s: getting into a part costs about a second of it
+TOGETHER_HOPS = 16  # that the speech encoder and the judges take at once
+MOST_WORKERS = 4  # the music is made in one thread, and cannot follow more
+
+Mels: TypeAlias = dict[str, torch.Tensor]
+# Frames before a part that its first hop still sees: the window, one more for what rose since, and for mel_400 as many
+# more as put the speech encoder's passes where they fall in a stream.
+_BEFORE = {s.name: s.frames + (SPEECH_HOP - 1 if s.name == "mel_400" else 1) for s in SCALES}
+
+
+def read_ahead(source: AudioSource, analyzer: LiveAnalyzer, workers: int | None = None) -> AudioSource:
+    """The source to play along with: from now on `analyzer` knows it ahead, if its net is on the CPU."""
+    reader = analyzer.reader
+    if not isinstance(reader, LiveEmotionReader) or reader.device.type != "cpu":
+        return source
+    ahead = ReadAhead(source, reader, workers or min(_cores(), MOST_WORKERS))
+    analyzer.reader = ahead
+    return ahead
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class ReadAhead:
+    """Both ends: the finite source that is played along with, and the EmotionReader that then knows what it says.
+
+    `push` must be given just what `read` gave. Memory is bounded: `workers` + 1 parts."""
+
+    hop_seconds = LiveEmotionReader.hop_seconds
+
+    def __init__(self, source: AudioSource, reader: LiveEmotionReader, workers: int) -> None:
+        self.sample_rate = source.sample_rate
+        self._source, self._reader, self._workers = source, reader, workers
+        self._features = FeatureStream()
+        self._stream = EmotionStream(reader.net)
+        self._pool: ThreadPoolExecutor | None = None
+        self._forget()
+
+    def _forget(self) -> None:
+        self._features.reset()
+        self._blocks: deque[AudioWindow] = deque()
+        self._hop: list[np.ndarray] = []  # samples of the hop that is coming in
+        self._part: list[Mels] = []  # hops of the part that is coming in
+        self._before: Mels | None = None
+        self._levels: deque[float] = deque()
+        self._parts: deque[Future[list[RawReading]]] = deque()
+        self._raws: deque[RawReading] = deque()
+        self._taken = self._told = 0  # samples read from the source, and given on
+        self._pushed = 0
+
+    def start(self) -> None:
+        self._source.start()
+        self._forget()
+        self._pool = ThreadPoolExecutor(self._workers, "read-ahead")
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """The source's next block, once its parts are under way. Raises AudioError."""
+        while self._taken - self._told < (self._workers + 1) * PART_HOPS * HOP_SAMPLES and self._take(timeout):
+            pass
+        if not self._blocks:
+            return None
+        block = self._blocks.popleft()
+        self._told += len(block.samples)
+        return block
+
+    @property
+    def finished(self) -> bool:
+        return self._source.finished and not self._blocks
+
+    def health(self) -> AudioHealth:
+        return self._source.health()
+
+    def close(self) -> None:
+        self._source.close()
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def push(self, block: AudioWindow) -> Sequence[EmotionState]:
+        states, total = [], len(block.samples)
+        for end in range(HOP_SAMPLES - self._pushed % HOP_SAMPLES, total + 1, HOP_SAMPLES):
+            if not self._raws:
+                self._raws.extend(self._parts.popleft().result())
+            end_time = block.end_time - (total - end) / SAMPLE_RATE
+            states.append(self._reader.settle(self._raws.popleft(), self._levels.popleft(), end_time))
+        self._pushed += total
+        return states
+
+    def reset(self) -> None:
+        """Only what was felt is forgotten; what was read stays true of the recording."""
+        self._reader.reset()
+
+    def _take(self, timeout: float) -> bool:
+        """Another block of the source, its frames into the parts; False at the end."""
+        block = self._source.read(timeout)
+        if block is None:
+            if self._source.finished:
+                self._send_part()
+            return False
+        self._blocks.append(block)
+        start = 0
+        while start < len(block.samples):
+            piece = block.samples[start : start + HOP_SAMPLES - self._taken % HOP_SAMPLES]
+            self._hop.append(piece)
+            start, self._taken = start + len(piece), self._taken + len(piece)
+            if self._taken % HOP_SAMPLES == 0:
+                frames = self._features.push(np.concatenate(self._hop))
+                self._levels.extend(frames.levels_dbfs)
+                self._part.append(frames.mels)
+                self._hop = []
+                if len(self._part) == PART_HOPS:
+                    self._send_part()
+        return True
+
+    def _send_part(self) -> None:
+        part, self._part = self._part, []
+        if not part:
+            return
+        assert self._pool is not None
+        self._parts.append(self._pool.submit(_read_part, self._stream.fork(), self._before, part))
+        self._before = {name: torch.cat([hop[name] for hop in part], 1)[:, -_BEFORE[name] :] for name in _BEFORE}
+
+
+@torch.inference_mode()
+def _read_part(stream: EmotionStream, before: Mels | None, part: Sequence[Mels]) -> list[RawReading]:
+    """What the net says at the end of each hop of `part`, `before` which these frames came (None: silence)."""
+    if before is not None:
+        stream.push(before)
+    raws: list[RawReading] = []
+    for first in range(0, len(part), TOGETHER_HOPS):
+        hops = part[first : first + TOGETHER_HOPS]
+        windows = []
+        for mels, heard in zip(hops, stream.hear_ahead([hop["mel_400"] for hop in hops]), strict=True):
+            stream.push(mels, heard)
+            windows.append(stream.window())
+        raws += RawReading.of(stream.net.judge(stream.net.summarise(*Window.batch(windows))))
+    return raws
