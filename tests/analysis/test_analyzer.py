@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from kelly_live.analysis.analyzer import LiveAnalyzer
-from kelly_live.domain import AudioWindow, EmotionState
+from kelly_live.analysis.analyzer import LiveAnalyzer, less
+from kelly_live.domain import NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.protocols import Morph, Steering
 from tests.fakes import parameters, state
 
@@ -77,3 +78,11 @@ def test_after_a_fault_the_spare_reader_takes_over_once() -> None:
     assert (first.hops, spare.hops) == (3, 2)
     listening.restart()  # there is no other: this one forgets
     assert valences(listening, 1) == pytest.approx([0.1])
+
+
+def test_what_an_input_reads_like_at_rest_is_taken_off_as_far_as_the_reading_is_sure() -> None:
+    off = (0.2, -0.1, 0.0)
+    sure = EmotionState(NEUTRAL_PROBABILITIES, 0.5, 0.95, 0.1, 0.8, 1.0)
+    assert (less(sure, off).valence, less(sure, off).arousal, less(sure, off).dominance) == (0.3, 1.0, 0.1)
+    assert less(replace(sure, confidence=0.0), off) == replace(sure, confidence=0.0)
+    assert less(sure, (0.0, 0.0, 0.0)) is sure

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import mido
+import numpy as np
 import pytest
+import soundfile
 
+from kelly_live.actions import Action
 from kelly_live.cli import main
+from kelly_live.cli.hosting import HostWish
+from kelly_live.config import resource_root
+from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store
+from tests.profiles.sample import NOW
 
 
 def run(*args: object) -> int:
@@ -152,3 +160,74 @@ def test_mistakes_are_told_and_change_nothing(
         assert len(told.strip().splitlines()) == 1
     assert "unexpected" not in told
     assert store.path("anna").read_bytes() == before
+
+
+def test_what_goes_with_a_profile_is_set_shown_and_taken_back(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = ("culture=Klezmer", "strength=0.5", "preset=solo-piano", "keys.x=panic", "keys.1=emotion sad")
+    assert run("profile", "set", "anna", *settings, "keys.q=none") == 0
+    profile = store.load("anna")
+    assert (profile.culture, profile.culture_strength, profile.preset) == ("klezmer", 0.5, "solo-piano")
+    assert dict(profile.keys) == {"x": Action("panic"), "1": Action("emotion", "sad"), "q": None}
+    capsys.readouterr()
+    run("profile", "show", "anna")
+    assert "your keys: x panic, 1 emotion sad, q nothing" in capsys.readouterr().out
+    assert run("profile", "set", "anna", "culture=none", "preset=none", "keys.x=default", "keys.1=default") == 0
+    profile = store.load("anna")
+    assert (profile.culture, profile.preset, dict(profile.keys)) == (None, None, {"q": None})
+
+
+def test_a_profile_plays_on_its_own_preset_unless_another_is_typed() -> None:
+    anna = replace(new_profile("anna", NOW), preset="strings")
+    assert HostWish().for_profile(anna).presets == ("strings",)
+    assert HostWish(("band",)).for_profile(anna).presets == ("band",)
+    assert HostWish().for_profile(None) == HostWish().for_profile(new_profile("bert", NOW)) == HostWish()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    ["colour=red", "strength=much", "strength=2", "preset=nonesuch", "culture=atlantis", "calibrate=maybe",
+     "keys.xx=panic", "keys.x=explode", "keys.x=emotion", "keys.x=emotion glum"],
+)  # fmt: skip
+def test_what_cannot_be_set_is_told_and_changes_nothing(
+    store: Store, settings: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = store.path("anna").read_bytes()
+    capsys.readouterr()
+    assert run("profile", "set", "anna", "keys.z=panic", settings) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("kelly-live: ")
+    assert len(told.strip().splitlines()) == 1
+    assert store.path("anna").read_bytes() == before
+
+
+def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recording = resource_root("presets") / "demo" / "recording.ogg"
+    assert run("profile", "calibrate", "anna", "--from", recording, "--seconds", 8) == 0
+    told = capsys.readouterr().out
+    assert "from a take of 8 s" in told
+    assert "not used" in told
+    take = store.load("anna").take
+    assert take is not None
+    assert -60.0 < take.floor_dbfs < take.level_dbfs < 0.0
+    assert store.load("anna").offset == (0.0, 0.0, 0.0)
+    assert run("profile", "set", "anna", "calibrate=on") == 0
+    assert store.load("anna").offset == pytest.approx(take.offset, abs=0.01)
+    soundfile.write(tmp_path / "silence.wav", np.zeros(10 * 16_000), 16_000)
+    assert run("profile", "calibrate", "anna", "--from", tmp_path / "silence.wav") == 1
+    assert "only 0.0 s of 10 s could be read" in capsys.readouterr().err
+    assert store.load("anna").take == take
+
+
+def test_what_was_learned_is_drawn(store: Store, tmp_path: Path) -> None:
+    run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
+    assert run("profile", "show", "anna", "--plot", tmp_path / "anna.png") == 0
+    once = (tmp_path / "anna.png").read_bytes()
+    assert once.startswith(b"\x89PNG")
+    run("profile", "reset", "anna")
+    run("profile", "show", "anna", "--plot", tmp_path / "nothing.png")
+    assert (tmp_path / "nothing.png").read_bytes() != once
+    assert run("profile", "show", "anna", "--plot", "/nowhere/x.png") == 1

@@ -20,7 +20,7 @@ from kelly_live.actions import REACTIONS, Action, steered
 from kelly_live.domain import EMOTIONS, EmotionState
 from kelly_live.protocols import Morph, Steering
 from kelly_live.steering import apply_steering, state_from
-from kelly_live.ui.keys import HELP, KEYS, Keyboard, KeyParser, action_of
+from kelly_live.ui.keys import HELP, KEYS, Keyboard, KeyParser, action_of, own_help
 from tests.ui.on_terminal import OnTerminal
 
 SHOWN = state_from(0.2, -0.3, 0.1)
@@ -208,3 +208,11 @@ def test_ctrl_z_gives_the_terminal_back_and_it_is_taken_again_afterwards(tmp_pat
 def test_keys_need_no_torch() -> None:
     check = "import sys, kelly_live.ui.keys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_performers_own_keys_come_first_and_may_be_nothing() -> None:
+    own = {"x": Action("panic"), "q": None}
+    assert action_of("x", own) == Action("panic")
+    assert action_of("q", own) is None
+    assert action_of("f", own) == Action("freeze")
+    assert own_help(own) == "your keys: x panic, q nothing"
