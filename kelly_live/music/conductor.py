@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NOBODY = Lead()
-LOOK_AHEAD_SECONDS = 0.1
+LOOK_AHEAD_SECONDS = 0.05  # with every core busy none of 600 notes came late (`python -m kelly_live.bench.soak`)
 _STILL_IN_TIME_SECONDS = 0.06  # a start is told a little after its first beat: by less than a slice at 240 BPM
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 

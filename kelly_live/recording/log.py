@@ -16,6 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
+from kelly_live.music.conductor import LOOK_AHEAD_SECONDS
 from kelly_live.recording.plain import plain, typed
 
 FORMAT = 1
@@ -55,7 +56,7 @@ class Header:
     settings: tuple[str, ...] = ()
     tuning: Tuning = DEFAULT_TUNING
     live: bool = True
-    look_ahead_seconds: float = 0.1
+    look_ahead_seconds: float = LOOK_AHEAD_SECONDS
     title: str = "Kelly Live"
     culture: str | None = None
     culture_strength: float | None = None
