@@ -51,9 +51,10 @@ class HostWish:
         *,
         send_clock: bool,
         latencies: Mapping[str, float] = MappingProxyType({}),
+        frame_accurate: bool = False,
     ) -> RoutedSink:
         """A port's scheduler process each, none started yet; the main one is `midi_out`. `latencies`: by port, in
-        seconds, instead of the preset's. Raises ConfigError."""
+        seconds, instead of the preset's. `frame_accurate`: all through JACK. Raises ConfigError."""
         from kelly_live.errors import ConfigError
         from kelly_live.midi.ports import VIRTUAL_PORT_NAME
         from kelly_live.midi.routing import MAIN_PORT, RoutedSink
@@ -68,13 +69,18 @@ class HostWish:
                     f"{name[:60]!r} (there: {', '.join(known) or 'only the main one, --midi-out'}); leave it out"
                 )
         main = latencies.get(MAIN_PORT, 0.0)
-        ports = {MAIN_PORT: SupervisedClient(midi_out, send_clock=send_clock, latency_seconds=main)}
+        ports = {
+            MAIN_PORT: SupervisedClient(
+                midi_out, send_clock=send_clock, latency_seconds=main, frame_accurate=frame_accurate
+            )
+        }
         for port in players.ports:
             ports[port.name] = SupervisedClient(
                 outputs.get(port.name, port.output),
                 send_clock=send_clock and port.clock,
                 latency_seconds=latencies.get(port.name, port.latency_seconds),
                 virtual_name=f"{VIRTUAL_PORT_NAME} {port.name}",
+                frame_accurate=frame_accurate,
             )
         return RoutedSink(ports)
 

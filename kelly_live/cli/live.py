@@ -74,7 +74,13 @@ def command(
     source = RestartingSource(audio_in, now)
     host = host.for_profile(profile)
     players = host.host(live=True)
-    sink = host.sink(players, midi_out, send_clock=studio.sends_clock, latencies=studio.latencies)
+    sink = host.sink(
+        players,
+        midi_out,
+        send_clock=studio.sends_clock,
+        latencies=studio.latencies,
+        frame_accurate=studio.frame_accurate,
+    )
     out = take.before(sink)
     recorder = person = None
     room = studio.open(now)

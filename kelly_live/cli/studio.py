@@ -1,5 +1,5 @@
-"""The options that tie a session to a studio (`--clock`, `--midi-in`, `--latency-ms`, `--cc`, `--osc`, `--osc-in`), and
-what they open."""
+"""The options that tie a session to a studio (`--clock`, `--midi-in`, `--latency-ms`, `--frame-accurate`, `--cc`,
+`--osc`, `--osc-in`), and what they open."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class StudioWish:
     controllers: Controllers = NO_CONTROLLERS
     osc: str | None = None
     osc_in: str | None = None
+    frame_accurate: bool = False
 
     @property
     def sends_clock(self) -> bool:
@@ -253,6 +254,12 @@ def studio(function: F) -> F:
         callback=_latencies,
         help="All leaves that much earlier (negative: later), clock too; PORT as a preset calls it, else the main one.",
     )
+    @click.option(
+        "--frame-accurate/--no-frame-accurate",
+        default=False,
+        show_default=True,
+        help="Through JACK: every message at its sample, not at the period that comes next.",
+    )
     @_CC
     @_CC_CHANNEL
     @click.option("--osc", metavar="[HOST:]PORT", help="Send what is felt and played as OSC [host: this machine].")
@@ -265,13 +272,14 @@ def studio(function: F) -> F:
         clock: str,
         midi_in: str | None,
         latencies: dict[str, float],
+        frame_accurate: bool,
         controllers: dict[str, int] | None,
         cc_channel: int,
         osc: str | None,
         osc_in: str | None,
         **kwargs: Any,
     ) -> Any:
-        wish = StudioWish(clock, midi_in, latencies, (controllers, cc_channel), osc, osc_in)
+        wish = StudioWish(clock, midi_in, latencies, (controllers, cc_channel), osc, osc_in, frame_accurate)
         return function(*args, studio=wish, **kwargs)
 
     return wrapped  # type: ignore[return-value]

@@ -29,13 +29,13 @@ _MARGIN_SECONDS = 0.003  # for this process to wake up in, beside two periods
 _DRAIN_SECONDS = 0.3  # closing waits so long for what is queued …
 _DRAIN_CYCLES = 2  # … and so many periods after it, in which receivers read it
 _CLOCK_TRIES = 20
+_RUSHED_PERIODS = 0.3  # a period that begins so soon after the last was left: that one was late
 _SILENCERS = frozenset(CONTROLLERS.values())
 _MIDI_TYPE = b"8 bit raw midi"
 _IS_INPUT, _IS_OUTPUT = 0x1, 0x2  # jack/types.h, JackPortFlags
 _NO_START_SERVER = 0x01  # JackOptions
 _ON_PROCESS = ctypes.CFUNCTYPE(c_int, c_uint32, c_void_p)
 _ON_SHUTDOWN = ctypes.CFUNCTYPE(None, c_void_p)
-_ON_XRUN = ctypes.CFUNCTYPE(c_int, c_void_p)
 
 _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "jack_client_open": (c_void_p, (c_char_p, c_int, c_void_p)),
@@ -52,7 +52,6 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "jack_port_name": (c_char_p, (c_void_p,)),
     "jack_port_register": (c_void_p, (c_void_p, c_char_p, c_char_p, c_ulong, c_ulong)),
     "jack_set_process_callback": (c_int, (c_void_p, _ON_PROCESS, c_void_p)),
-    "jack_set_xrun_callback": (c_int, (c_void_p, _ON_XRUN, c_void_p)),
     # Only these are called in JACK's thread; none of them waits.
     "jack_get_cycle_times": (
         c_int,
@@ -148,7 +147,6 @@ class JackOut:
         self.name = name
         self.lateness = LatenessRecord()
         self.dropped = 0
-        self.xruns = 0
         self.cycles = 0
         self.longest_seconds = 0.0  # that `_process` took, once it had the interpreter
         self._library = backend.library
@@ -157,13 +155,13 @@ class JackOut:
         # A deque's ends are atomic under the interpreter's lock: one side appends, the other pops, and neither waits.
         self._queue: deque[tuple[float, bytes]] = deque()
         self._last_offs: tuple[bytes, ...] = ()  # of the latest period, in case nobody heard it
-        self._xruns_seen = 0
         self._server_gone = False
         self._failure: Exception | None = None
         self._keeps_state = False
         self._cycle = (c_uint32(), c_uint64(), c_uint64(), c_float())
         self._cycle_pointers = tuple(byref(value) for value in self._cycle)
         self._next_frame: int | None = None
+        self._ended_at = 0.0  # when `_process` was last left
         self.client = backend.client(CLIENT_NAME)
         self._open = True
         port = self._library.jack_port_register(self.client, port_name.encode(), _MIDI_TYPE, _IS_OUTPUT, 0)
@@ -177,10 +175,8 @@ class JackOut:
         # Kept on self: the library calls them for as long as the client lives.
         self._on_process = _ON_PROCESS(self._process)
         self._on_shutdown = _ON_SHUTDOWN(self._shutdown)
-        self._on_xrun = _ON_XRUN(self._xrun)
         self._library.jack_set_process_callback(self.client, self._on_process, None)
         self._library.jack_on_shutdown(self.client, self._on_shutdown, None)
-        self._library.jack_set_xrun_callback(self.client, self._on_xrun, None)
         if self._library.jack_activate(self.client) != 0:
             self.close()
             raise MidiError("the JACK server does not take another client; is it still running?")
@@ -243,19 +239,16 @@ class JackOut:
     def _shutdown(self, _: object) -> None:
         self._server_gone = True
 
-    def _xrun(self, _: object) -> int:
-        self.xruns += 1
-        return 0
-
     def _process(self, frames: int, _: object) -> int:
         """Thread: JACK's, once a period."""
         try:
-            begun = time.monotonic()
             if not self._keeps_state:
                 self._keep_thread_state()
-            self._place(frames)
+            begun = time.monotonic()
+            self._place(frames, begun)
+            self._ended_at = time.monotonic()
+            self.longest_seconds = max(self.longest_seconds, self._ended_at - begun)
             self.cycles += 1
-            self.longest_seconds = max(self.longest_seconds, time.monotonic() - begun)
         except Exception as error:
             self._failure = error  # told by is_alive
         return 0
@@ -266,18 +259,24 @@ class JackOut:
         self._keeps_state = True
         ctypes.pythonapi.PyGILState_Ensure()
 
-    def _place(self, frames: int) -> None:
+    def _place(self, frames: int, now: float) -> None:
         library, queue = self._held, self._queue
         buffer = library.jack_port_get_buffer(self._port, frames)
         library.jack_midi_clear_buffer(buffer)
         if library.jack_get_cycle_times(self.client, *self._cycle_pointers) != 0:
             return  # the server has just started; the next period has times
         frame_now = self._cycle[0].value
-        again = self._offs_nobody_heard(frame_now)
+        frame_seconds = self._cycle[3].value * 1e-6 / frames
+        # A server that runs late starts its next period without waiting for all to have written, and read, the last.
+        # Ends are then said again, which harms nothing (those that a new note followed are left out). An xrun callback
+        # would tell the same, but from a thread of JACK's without real-time priority, which may be put aside while it
+        # holds the interpreter.
+        rushed = now - self._ended_at < _RUSHED_PERIODS * frames * frame_seconds
+        missed = rushed or self._next_frame not in (None, frame_now)
+        again = self._last_offs if missed else ()
         self._next_frame = (frame_now + frames) & 0xFFFFFFFF
         self._last_offs = ()
         start = self._cycle[1].value * 1e-6 - self._offset
-        frame_seconds = self._cycle[3].value * 1e-6 / frames
         place = 0
         offs = [off for off in again if library.jack_midi_event_write(buffer, 0, off, len(off)) == 0]
         while queue:
@@ -303,10 +302,3 @@ class JackOut:
             elif offs and _starts(message):
                 offs = [off for off in offs if (off[0] ^ message[0]) & 0x0F or off[1] not in (message[1], *_SILENCERS)]
         self._last_offs = tuple(offs)
-
-    def _offs_nobody_heard(self, frame_now: int) -> tuple[bytes, ...]:
-        """A server that runs late starts its next period without waiting for all to have read the last: note-offs are
-        then said again, which harms nothing (those that a new note followed were left out)."""
-        missed = self._xruns_seen != self.xruns or self._next_frame not in (None, frame_now)
-        self._xruns_seen = self.xruns
-        return self._last_offs if missed else ()

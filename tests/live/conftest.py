@@ -63,11 +63,13 @@ class JackServer:
     process: subprocess.Popen[bytes]
 
 
-def start_jackd(name: str, *, waits_for_clients: bool = True, sample_rate: int = SAMPLE_RATE) -> JackServer:
+def start_jackd(
+    name: str, *, waits_for_clients: bool = True, sample_rate: int = SAMPLE_RATE, realtime: bool = False
+) -> JackServer:
     """A jackd of this name, up and answering."""
     program = need_program("jackd", "jackd2")
     need_program("jack_lsp", "jackd2")
-    command = [program, "--no-realtime", "-n", name]
+    command = [program, *(["-R", "-P", "70"] if realtime else ["--no-realtime"]), "-n", name]
     # -S: on a busy machine a late witness is late and not deaf; but a client that is killed holds it up for seconds.
     command += ["-S"] if waits_for_clients else []
     command += ["-d", "dummy", "-r", str(sample_rate), "-p", str(PERIOD_FRAMES)]
