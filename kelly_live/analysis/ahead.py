@@ -26,7 +26,7 @@ from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE, SCALES, SPEECH_HOP
 from kelly_live.protocols import AudioHealth, AudioSource
 
 PART_HOPS = 160  # 40 s: getting into a part costs about a second of it
-TOGETHER_HOPS = 16  # that the speech encoder and the judges take at once
+TOGETHER_HOPS = 8  # that the speech encoder and the judges take at once
 MOST_WORKERS = 4  # the music is made in one thread, and cannot follow more
 
 Mels: TypeAlias = dict[str, torch.Tensor]
