@@ -174,8 +174,8 @@ class Learner:
         profile = self._kept(job.name, lambda profile: learn(net, profile.heard(said)))
         embedding = embedding_of(net, profile)
         (now,) = play_for(net, embedding, [state])
-        change = moved(asked, now) or "nothing that could be heard"
-        self._told.append(f"{job.word}: {profile.name} has {state.emotion} {change} (of {profile.count} reactions)")
+        change = moved(asked, now) or "no change that could be heard"
+        self._told.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
         if self._is_played_for(profile.name):
             self._take(profile)
 

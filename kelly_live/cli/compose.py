@@ -57,6 +57,7 @@ def command(
     from kelly_live.steering import apply_steering, state_from
 
     check_outputs([midi, wav, plot])
+    host = host.for_profile(profile)
     players = host.host()
     state = state_from(steering.valence, steering.arousal, steering.dominance, steering.emotion)
     mapper = make_mapper(culture, profile)

@@ -124,6 +124,8 @@ def make_analyzer(
     elsewhere = reader.device.type != "cpu"
     spare = partial(load_reader, resource_root("models"), "cpu") if elsewhere else None
     analyzer = LiveAnalyzer(reader, mapper, steering, spare)
+    if profile is not None:
+        analyzer.calibrate(profile.offset)
     return analyzer, Reading(opening, mapper(opening))
 
 

@@ -36,8 +36,6 @@ class Personal:
         assert isinstance(analyzer.mapper, LearnedMapper)
         self._analyzer, self._clock = analyzer, clock
         self._nudges = Nudges()
-        if profile is not None:
-            analyzer.calibrate(profile.offset)
         self.learner = Learner(
             Store(), analyzer.mapper, profile, culture_of=own_culture if culture is None else None, taken=self._taken
         )

@@ -240,7 +240,9 @@ def learn_again(name: str, debug: bool) -> None:
 @click.option("--emotion", type=EMOTION, help="Only what was said in this feeling.")
 @DEBUG
 def reset(name: str, emotion: str | None, debug: bool) -> None:
-    """Forget what was said and learned: back to the base mapping, to the byte."""
+    """Forget what was said and learned, the input at rest too: back to the base mapping, to the byte.
+
+    What was `set` stays: culture, preset, keys."""
     from kelly_live.analysis.person import learn
     from kelly_live.profiles.store import Store
 

@@ -116,6 +116,7 @@ def render(
     from kelly_live.ui.terminal import progress
 
     check_outputs([midi, wav, plot])
+    host = host.for_profile(profile)
     players = host.host()
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is told before the nets are loaded

@@ -108,9 +108,11 @@ class Profile:
         return replace(self, reactions=tuple(rows))
 
     def without(self, emotion: str | None = None) -> Profile:
-        """Forgotten what was said in an emotion, or everything; nothing is learned any more, until `learn` again."""
+        """Forgotten what was said in an emotion, or everything, the input at rest too; nothing is learned any more,
+        until `learn` again. What was set stays: culture, preset, keys."""
         kept = () if emotion is None else tuple(one for one in self.reactions if one.state.emotion != emotion)
-        return replace(self, reactions=kept, embedding=None, learned_from=0, mapper=None)
+        rest = replace(self, reactions=kept, embedding=None, learned_from=0, mapper=None)
+        return replace(rest, calibrate=False, take=None, hints=NO_HINTS) if emotion is None else rest
 
 
 def new_profile(name: str, now: datetime, culture: str | None = None, culture_strength: float = 1.0) -> Profile:

@@ -64,7 +64,7 @@ def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: Le
     once = mapper(SAD).tempo.suggested
     assert once < base
     (line,) = cleo.told()
-    assert line.startswith("too-fast: cleo has sad tempo 82 -> ")
+    assert line.startswith("too-fast: cleo's sad: tempo 82 -> ")
     assert cleo.remark == "for cleo (1 said)"
     cleo.say("too-fast", SAD)
     cleo.say("more-like-this", SAD)

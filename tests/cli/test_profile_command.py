@@ -220,6 +220,8 @@ def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
     assert run("profile", "calibrate", "anna", "--from", tmp_path / "silence.wav") == 1
     assert "only 0.0 s of 10 s could be read" in capsys.readouterr().err
     assert store.load("anna").take == take
+    assert run("profile", "reset", "anna") == 0
+    assert (store.load("anna").take, store.load("anna").offset) == (None, (0.0, 0.0, 0.0))
 
 
 def test_what_was_learned_is_drawn(store: Store, tmp_path: Path) -> None:
