@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
 
-.PHONY: help demo demo-recording test lint types bench soak audit fuzz system clean
+.PHONY: help demo demo-recording test lint types bench soak drills audit fuzz system clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,10 @@ bench: $(VENV)/.run ## timing of the send path and of each stage of a hop, on th
 
 soak: $(VENV)/.run ## a long session in real time: nothing hangs, gets lost, drifts or grows (SOAK_MINUTES=60)
 	$(BIN)/python -m kelly_live.bench.soak --minutes $(or $(SOAK_MINUTES),60)
+
+drills: $(VENV)/.test system ## the fault drills on real servers; their table goes into docs/drills.md
+	printf '%s\n' '# Fault drills' '' 'Made by `make drills` (tests/live/test_drills.py): `kelly-live` plays into JACK, something breaks, another JACK' 'client counts. *Over after*: how long the notes of then still sounded (asked: 1 s; .2 s after SIGKILL of the host).' '*Back after*: until the next note, once the cause was gone (asked: 2 s, and where it goes on at a bar, to that bar).' '' '| fault | over after | back after | and then |' '|---|---|---|---|' > docs/drills.md
+	KELLY_LIVE_DRILLS=docs/drills.md $(BIN)/python -m pytest -q tests/live/test_drills.py
 
 audit: $(VENV)/.run ## known vulnerabilities in what is installed, as far as the package index tells them
 	$(PYTHON) -m venv $(VENV)/audit

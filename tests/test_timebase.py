@@ -1,11 +1,14 @@
 """Beats and seconds, read as a score: where a beat falls under a tempo curve."""
 
+import ast
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import kelly_live
 from kelly_live.errors import ConfigError
 from kelly_live.timebase import ManualClock, MonotonicClock, TempoMap, TempoPoint
 
@@ -80,3 +83,18 @@ def test_the_monotonic_clock_wakes_at_or_after_the_deadline() -> None:
     deadline = clock.now() + 0.01
     clock.sleep_until(deadline)
     assert clock.now() >= deadline
+
+
+def test_nothing_that_plays_reads_the_wall_clock() -> None:
+    """So that a clock that is set, or a leap second, moves no note. What is dated (a log's or a profile's day) may."""
+    wall = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
+    dated = "analysis/learner.py"  # a reaction's day
+    package = Path(kelly_live.__file__).parent
+    readers = []
+    for room in ("audio", "analysis", "nets", "music", "generators", "midi", "following", "osc", "ui"):
+        for file in sorted((package / room).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text())):
+                named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+                if named and (node.value.id, node.attr) in wall and f"{room}/{file.name}" != dated:
+                    readers.append(f"{room}/{file.name}:{node.lineno}")
+    assert not readers

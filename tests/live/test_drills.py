@@ -3,6 +3,7 @@ JACK client. With KELLY_LIVE_DRILLS=FILE each drill adds its row to a table (`ma
 
 from __future__ import annotations
 
+import itertools
 import os
 import resource
 import signal
@@ -14,8 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from kelly_live.audio.resample import ANALYSIS_RATE
+from kelly_live.audio.sources import ScriptedSource
+from kelly_live.cli.parts import make_analyzer, make_conductor
+from kelly_live.midi.client import OfflineScheduler
+from kelly_live.protocols import Steering
+from kelly_live.session import accompany
+from kelly_live.timebase import ManualClock
 from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
 
 pytestmark = pytest.mark.timeout(200)
@@ -249,6 +258,52 @@ def test_the_process_is_suspended(stage: Stage) -> None:
     assert silent < SILENCE_LIMIT
     assert back - goes_on < RECOVERY_LIMIT + 1.0  # the next bar line
     ended(stage)
+
+
+HANGS = """
+import time
+from kelly_live.music.context import Descriptor
+
+class Hangs:
+    descriptor = Descriptor("hangs", "melody", 5, 0)
+    def generate(self, parameters, context, start_beat, end_beat):
+        if start_beat >= 4.0:
+            time.sleep(3600.0)
+        return []
+    def reset(self):
+        pass
+"""
+
+
+def test_a_plug_in_hangs(start: Start, witness: Witness, tmp_path: Path) -> None:
+    (tmp_path / "hangs.py").write_text(HANGS)
+    installed = tmp_path / "hangs-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Metadata-Version: 2.1\nName: hangs\nVersion: 1.0\n")
+    (installed / "entry_points.txt").write_text("[kelly_live.generators]\nhangs = hangs:Hangs\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    stage = Stage(start("--midi-out", "kelly-witness:in", "--with", "hangs", *DENSE, env=environment), witness)
+    stage.plays()
+    first = stage.onsets()[0]
+    wait_for(lambda: stage.onsets(first + 8.0), "music after it", 30.0)
+    gaps = [after - before for before, after in itertools.pairwise(stage.onsets())]
+    row("a plug-in hangs", 0.0, 0.0, "it is muted, by name and state; the band plays on")
+    assert max(gaps) < RECOVERY_LIMIT
+    assert "hangs muted-slow" in ended(stage)
+
+
+def test_ten_seconds_of_full_scale_noise() -> None:
+    """Offline, through the real nets; `make soak` has more of it."""
+    noise = np.random.default_rng(1).uniform(-1.0, 1.0, 10 * ANALYSIS_RATE).astype(np.float32)
+    analyzer, opening = make_analyzer("cpu", Steering())
+    scheduler = OfflineScheduler()
+    source = ScriptedSource(noise, ManualClock())
+    made = accompany(source, analyzer, make_conductor(scheduler, seed=1), scheduler, opening)
+    ons = [m for m in made.messages if m.data[0] & 0xF0 == 0x90]
+    offs = [m for m in made.messages if m.data[0] & 0xF0 == 0x80]
+    row("full-scale noise", 0.0, 0.0, f"{len(ons)} notes, all ended; heard as {made.readings[-1].state.emotion}")
+    assert len(ons) == len(offs) > 10
+    assert made.readings[-1].state.confidence < 0.9
 
 
 def test_the_disk_is_full_while_recording(start: Start, witness: Witness, tmp_path: Path) -> None:
