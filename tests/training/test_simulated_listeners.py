@@ -53,9 +53,13 @@ def test_a_taste_is_learned_and_told() -> None:
     assert draw_learning([Curve("songs", COUNTS, points, 0.7)]).startswith(b"\x89PNG")
 
 
-def test_who_rates_sad_only_moves_sad_most() -> None:
+def test_who_rates_sad_only_moves_sad_alone_however_hostile() -> None:
+    """In a wish's errors, about two just noticeable differences: what the others move is under one, and by the mean
+    under a tenth of what sad moves."""
     rows = simulated.spills(NET)
     assert all(row.own > row.most >= row.others for row in rows)
+    assert all(row.most < 0.5 for row in rows)
+    assert all(row.others < 0.1 * row.own for row in rows)
     assert spills_table(rows).count("|") > 20
 
 
