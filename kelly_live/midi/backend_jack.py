@@ -26,6 +26,7 @@ from kelly_live.quiet import quiet_stderr
 CAPACITY_MESSAGES = 8192  # more than any lead holds: so many wait only when JACK has stood still for long
 STALE_SECONDS = 0.15  # a note that JACK let lie for longer is worse than a rest
 _MARGIN_SECONDS = 0.003  # for this process to wake up in, beside two periods
+_MOST_A_PERIOD = 128  # messages: under half a millisecond of JACK's thread; a burst goes on in the next period
 _DRAIN_SECONDS = 0.3  # closing waits so long for what is queued …
 _DRAIN_CYCLES = 2  # … and so many periods after it, in which receivers read it
 _CLOCK_TRIES = 20
@@ -59,7 +60,6 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     ),
     "jack_midi_clear_buffer": (None, (c_void_p,)),
     "jack_midi_event_write": (c_int, (c_void_p, c_uint32, c_char_p, c_size_t)),
-    "jack_midi_max_event_size": (c_size_t, (c_void_p,)),
     "jack_port_get_buffer": (c_void_p, (c_void_p, c_uint32)),
 }
 
@@ -279,7 +279,8 @@ class JackOut:
         start = self._cycle[1].value * 1e-6 - self._offset
         place = 0
         offs = [off for off in again if library.jack_midi_event_write(buffer, 0, off, len(off)) == 0]
-        while queue:
+        written = len(offs)
+        while queue and written < _MOST_A_PERIOD:
             due, message = queue[0]
             if due > start and (due - start) / frame_seconds >= frames:
                 break
@@ -290,11 +291,12 @@ class JackOut:
                 continue
             place = max(place, int((due - start) / frame_seconds) if due > start else 0)
             if library.jack_midi_event_write(buffer, place, message, len(message)) != 0:
-                if len(message) > library.jack_midi_max_event_size(buffer) and place == 0 and not offs:
+                if written == 0:
                     queue.popleft()  # no period will ever hold it
                     self.dropped += 1
                 break  # full: the next period takes it
             queue.popleft()
+            written += 1
             if due > -math.inf:
                 self.lateness.add(max(0.0, late))
             if _ends(message):
