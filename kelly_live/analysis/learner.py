@@ -144,12 +144,17 @@ class Learner:
             try:
                 self._do(job)
             except KellyError as error:
-                self.problem = str(error)
+                self._failed(job, str(error))
             except Exception as error:  # the band plays on; the next word may fare better
-                self.problem = f"not learned: unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+                self._failed(job, f"not learned: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
             finally:
                 self._queue.task_done()
         self._queue.task_done()
+
+    def _failed(self, job: _Said | _Hint | _Turn, problem: str) -> None:
+        self.problem = problem
+        if isinstance(job, _Turn) and self.name == job.name:  # it is still the one before who is played for
+            self.name = None if self.profile is None else self.profile.name
 
     def _do(self, job: _Said | _Hint | _Turn) -> None:
         if isinstance(job, _Turn):

@@ -131,7 +131,7 @@ def calibrate_command(
     """Be neutral for 30 s: speak, sing or play as you do when you feel nothing in particular, into your own microphone.
 
     What is read of it on average is kept (numbers only, no audio), and with --use it is taken off what is read while
-    playing. Off unless you say so: on 27 speakers whom the net never heard it did not help (arousal r -.04, valence
+    playing. Off unless you say so: on 27 voices that the net was not fitted on it did not help (arousal r -.04, valence
     -.01: `python -m kelly_live.training.neutral_takes`).
     """
     from kelly_live.analysis.reader import load_reader

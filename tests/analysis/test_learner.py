@@ -138,6 +138,21 @@ def test_the_next_profile_goes_round(store: Store, mapper: LearnedMapper) -> Non
     learner.close()
 
 
+def test_who_cannot_be_played_for_is_told_and_the_one_before_stays(store: Store, mapper: LearnedMapper) -> None:
+    learner = Learner(store, mapper, store.load("anna"))
+    before = mapper(SAD)
+    store.path("bert").write_bytes(b"format: [")
+    learner.next(1)
+    learner.settle()
+    assert learner.remark is not None
+    assert learner.remark.startswith("for anna (2 said), the profile 'bert' is damaged")
+    assert mapper(SAD) == before
+    assert learner.next(1) == "for cleo from now on"
+    learner.settle()
+    assert learner.remark == "for cleo (0 said)"
+    learner.close()
+
+
 # ---------------------------------------------------------------- two people, one session
 
 
