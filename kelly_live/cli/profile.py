@@ -57,7 +57,7 @@ def create(name: str, culture: str | None, culture_strength: float, debug: bool)
 
     culture = None if culture is None else culture_name(culture)
     path = Store().create(new_profile(name, datetime.now(UTC), culture, culture_strength))
-    click.echo(f"made {name} ({path}); teach it with `kelly-live profile rate {name}`")
+    click.echo(f"made {name} ({path}); teach it while it plays: `kelly-live --profile {name}`")
 
 
 @command.command("list")

@@ -15,6 +15,7 @@ from kelly_live.errors import ConfigError
 from kelly_live.nets.mapper import OWN_RADIUS, SHARED_RADIUS, USER_DIM
 from kelly_live.nets.taste import WISHES
 from kelly_live.profiles import profile as module
+from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import (
     EMBEDDING,
     MAX_ROWS,
@@ -27,7 +28,7 @@ from kelly_live.profiles.profile import (
 )
 from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTED, RANGES, WISH, merged
 from kelly_live.safe_yaml import Node
-from tests.profiles.sample import NOW, PLAYED, crowded, profiles, reactions, said, wished
+from tests.profiles.sample import KEY_ACTIONS, NOW, PLAYED, crowded, profiles, reactions, said, wished
 
 
 def test_what_may_be_wished_is_what_taste_can_learn() -> None:
@@ -140,10 +141,19 @@ def test_a_bad_file_is_told_in_one_line(old: bytes, new: bytes, complaint: str) 
     assert "\n" not in str(error.value)
 
 
+FULL = to_yaml(
+    replace(
+        new_profile("anna", NOW), preset="strings", keys=tuple(zip("axq'", KEY_ACTIONS, strict=False)), calibrate=True,
+        take=Calibration("2026-11-23T00:40:00Z", 30.0, -31.5, -62.25, (0.1, -0.2, 0.0), (0.1, 0.1, 0.2)),
+        hints=Hints((1, 2, 0), (0.3, -0.2, 0.0)),
+    )
+)  # fmt: skip
+
+
 @settings(max_examples=150, deadline=None)
-@given(st.binary(max_size=200), st.integers(0, len(GOOD)), st.integers(0, 40))
+@given(st.binary(max_size=200), st.integers(0, len(FULL)), st.integers(0, 40))
 def test_whatever_stands_in_a_file_is_a_profile_or_a_config_error(noise: bytes, at: int, cut: int) -> None:
-    for data in (noise, GOOD[:at] + noise + GOOD[at + cut :]):
+    for data in (noise, GOOD[:at] + noise + GOOD[at + cut :], FULL[:at] + noise + FULL[at + cut :]):
         complaint = ""
         try:
             from_yaml(data, "p.yaml")
