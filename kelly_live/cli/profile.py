@@ -336,7 +336,8 @@ def simulate(
             own = [row for row in rows if row.population == kind]
             points = tuple((row.agreement.mean, row.agreement.low, row.agreement.high) for row in own)
             none = own[0].agreement.mean - own[0].over_none.mean
-            curves.append(Curve(kind, tuple(row.reactions for row in own), points, none))
+            others = tuple(row.agreement.mean - row.over_mean.mean for row in own)
+            curves.append(Curve(kind, tuple(row.reactions for row in own), points, none, others))
         write_atomically(picture, draw_learning(curves))
         click.echo(f"wrote {picture}", err=True)
     if as_json:

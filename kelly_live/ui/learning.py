@@ -11,12 +11,14 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73")
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One kind of listener: agreement (mean, low, high; 0-1) after each number of reactions, and with no profile."""
+    """One kind of listener: agreement (mean, low, high; 0-1) after each number of reactions, that of the others' mean
+    profile, and with no profile."""
 
     name: str
     reactions: tuple[int, ...]
     agreement: tuple[tuple[float, float, float], ...]
     none: float
+    others: tuple[float, ...] = ()
 
 
 def draw_learning(curves: Sequence[Curve]) -> bytes:
@@ -31,6 +33,9 @@ def draw_learning(curves: Sequence[Curve]) -> bytes:
         mean, low, high = zip(*curve.agreement, strict=True)
         axes.fill_between(curve.reactions, low, high, color=colour, alpha=0.2, linewidth=0)
         axes.plot(curve.reactions, mean, color=colour, marker="o", label=f"{curve.name}: with a profile")
+        if curve.others:
+            label = f"{curve.name}: the others' mean profile"
+            axes.plot(curve.reactions, curve.others, color=colour, linestyle="--", linewidth=1.0, label=label)
         axes.axhline(curve.none, color=colour, linestyle=":", label=f"{curve.name}: no profile")
     axes.set(xlabel="reactions", ylabel="held-out preferences agreed with", xlim=(0, None))
     axes.set_title("What a profile learns of simulated listeners (shaded: 95 %)", fontsize=10)

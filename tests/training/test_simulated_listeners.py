@@ -50,7 +50,9 @@ def test_a_taste_is_learned_and_told() -> None:
         assert 0.0 <= row.agreement.low <= row.agreement.mean <= row.agreement.high <= 1.0
     assert learned_table(rows).count("songs, 3") == len(COUNTS)
     points = tuple((row.agreement.mean, row.agreement.low, row.agreement.high) for row in rows)
-    assert draw_learning([Curve("songs", COUNTS, points, 0.7)]).startswith(b"\x89PNG")
+    alone = draw_learning([Curve("songs", COUNTS, points, 0.7)])
+    assert alone.startswith(b"\x89PNG")
+    assert draw_learning([Curve("songs", COUNTS, points, 0.7, (0.7, 0.7, 0.7, 0.7))]) != alone
 
 
 def test_who_rates_sad_only_moves_sad_alone_however_hostile() -> None:
