@@ -55,7 +55,7 @@ class ArpeggioGenerator(BarPlayer):
             # The figure begins anew with each chord, and counts half beats: a note more or less moves no other.
             number = round((beat - max(span.start_beat, start)) * (3 if context.rhythm == "triplet" else 4))
             note = span.chord.key.note(ladder[_turn(pattern, number, len(ladder))])
-            touch = articulation(context.rhythm, parameters.dynamics, stray(context.seed, "gate", beat))
+            touch = articulation(context.rhythm, parameters.density, stray(context.seed, "gate", beat))
             left = context.phrase.end_beat - beat if context.closing else min(following - place, _GATE_BEATS)
             yield NoteEvent(
                 onset_beats=beat,

@@ -12,7 +12,7 @@ from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Para
 from kelly_live.music.dice import dice
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.harmony import FORM
-from kelly_live.music.rhythm import PACE, people_cells, ranked_places, strong_beats, wanted
+from kelly_live.music.rhythm import PACE, people_ranks, ranked_places, strong_beats, wanted
 from kelly_live.music.voicing import led, tuned
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
@@ -25,8 +25,10 @@ _RING_BEATS = (2.4, 1.1, 0.9)  # how long a broken note rings: at density 0, les
 # Share of the bars with the pedal down, and how long a note rings in the others: people have three, four, five and six
 # keys sounding about as often each (EMOPIA), and all chords under the pedal made it nearly always the same five.
 _PEDAL, _DRY_BEATS = 0.5, 0.6
-# How many notes more (or fewer) than the pace asks a bar's rhythm has: sixteenths run up here and there.
-_MORE_OR_FEWER = (-2, 0, 2, 3)
+# How much of the pace a bar's rhythm goes at, sixteenths run up here and there; and the onsets of the rhythm of
+# people's that it grows from.
+_MORE_OR_FEWER = (0.75, 1.0, 1.25, 1.4)
+_CELL_ONSETS = (6, 7, 9, 10)
 _BELOW_MELODY = 12  # semitones from the melody's centre down to the chords'
 _LOWEST_CENTRE, _HIGHEST_CENTRE = 51, 64
 # Which voice (0 the lowest) a broken chord takes on each half beat of a bar, over and over.
@@ -113,13 +115,11 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     struck_places = set(ranks[: wanted(_NOTES_PER_BEAT * density * beats, 0)])
     slope = density**1.5
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
-    broken = set(ranks[: wanted(pace * per_bar, 0)])
     if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
         throw = dice(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
-        count = len(broken) + throw.choice(_MORE_OR_FEWER)
-        cells = people_cells(context.rhythm, count, False, float(per_bar), "accompaniment")
-        if cells:
-            broken = set(throw.choices([places for places, _ in cells], [weight for _, weight in cells])[0])
+        pace *= throw.choice(_MORE_OR_FEWER)
+        ranks = people_ranks(ranks, context.rhythm, "accompaniment", throw.choice(_CELL_ONSETS), throw)
+    broken = set(ranks[: wanted(pace * per_bar, 0)])
     figure = dice(context.seed, "figure", form, place.letter).choice(_FIGURES)
     attacks = []
     for position in sorted(changes | struck_places | broken):

@@ -20,7 +20,7 @@ from kelly_live.music.dice import dice, pick
 from kelly_live.music.feel import articulation, phrase_arc, stray
 from kelly_live.music.form import rests
 from kelly_live.music.idiom import places as idiom_places
-from kelly_live.music.rhythm import PACE, people_cells, ranked_places, strong_beats, wanted
+from kelly_live.music.rhythm import PACE, people_ranks, ranked_places, strong_beats, wanted
 from kelly_live.music.theory import Chord
 from kelly_live.music.vocabulary import vocabulary
 from kelly_live.music.voicing import bass_pitch, in_step
@@ -32,6 +32,7 @@ _IN_STEP = 0.35  # steps for each point of running in fifths or octaves with the
 _LEANING_PLACES = 0.6  # share of the strong beats that can lean: not at a phrase's end, near enough to what follows
 _VARIED = 0.3  # share of the joints that a return finds anew
 _LAST_BAR = 0.5  # of a phrase's other bars' notes: it comes to rest
+_CELL_ONSETS = 5  # of the rhythm that a bar grows from: about density 1
 _CADENCE_DENSITY = 0.2  # from here on a phrase is never left without its last note
 _LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
 _MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
@@ -114,15 +115,10 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     if context.is_last_bar(bar):
         number = max(1, number) if parameters.density >= _CADENCE_DENSITY else number
         return sorted(ranks[:number])
-    # A rhythm that people play, near enough in number; the ranking adds or takes what is missing.
-    until = per_bar - 0.5 if bar_in_phrase == 1 else float(per_bar)
-    cells = people_cells(context.rhythm, round(count), bar_in_phrase == 0, until) if per_bar == 4 else ()
-    if not cells:
-        return sorted(ranks[:number])
-    throw = dice(context.seed, "motif cell", *_theme(context), motif)
-    cell = throw.choices([places for places, _ in cells], [weight for _, weight in cells])[0]
-    own = [place for place in ranks if place in cell]
-    return sorted([*own, *(place for place in ranks if place not in cell)][:number])
+    if per_bar == 4:
+        throw = dice(context.seed, "motif cell", *_theme(context), motif)
+        ranks = people_ranks(ranks, context.rhythm, "melody", _CELL_ONSETS, throw, from_first=bar_in_phrase == 0)
+    return sorted(ranks[:number])
 
 
 def _length(parameters: MusicParameters, context: MusicContext, beat: float, following: float | None) -> float:
@@ -133,7 +129,7 @@ def _length(parameters: MusicParameters, context: MusicContext, beat: float, fol
         left = context.phrase.end_beat - beat
         return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
     longest = 2.0 * _LONGEST_BEATS if context.rhythm == "sustained" else _LONGEST_BEATS
-    touch = articulation(context.rhythm, parameters.dynamics, stray(context.seed, "touch", beat))
+    touch = articulation(context.rhythm, parameters.density, stray(context.seed, "touch", beat))
     return touch * min(following - beat, longest)
 
 

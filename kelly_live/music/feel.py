@@ -69,13 +69,15 @@ def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: f
 # Share of the way to the next note that a note is held: legato in held music, detached where a rhythm is pointed
 # (Juslin & Laukka 2003: staccato with activity); ours in size.
 _HELD = {"straight": 0.95, "dotted": 0.9, "syncopated": 0.88, "triplet": 0.95, "sustained": 0.99}
-_DETACHED = 0.14  # shorter at full loudness than in silence
+# Shorter where there are two notes a beat or more. Not where it is loud, though loud music is both: dynamics move
+# velocities and nothing else.
+_DETACHED, _BUSY = 0.1, 2.0
 
 
-def articulation(rhythm: str, dynamics: Dynamics, chance: float) -> float:
+def articulation(rhythm: str, density: float, chance: float) -> float:
     """How much of the way to the next note a note is held, 0.6-0.99; `chance` in [-1, 1] is its own."""
-    loud = 0.5 * (dynamics.floor + dynamics.ceiling)
-    return min(0.99, max(0.6, _HELD[rhythm] - _DETACHED * loud * (rhythm != "sustained") + 0.05 * chance))
+    busy = min(1.0, density / _BUSY) * (rhythm != "sustained")
+    return min(0.99, max(0.6, _HELD[rhythm] - _DETACHED * busy + 0.05 * chance))
 
 
 def phrase_arc(fraction: float) -> float:

@@ -21,8 +21,9 @@ _OFFSETS: dict[str, dict[float, float]] = {
 }
 # How many notes of the density a pattern plays: held music moves at three quarters of the pace.
 PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.75}
-
-
+# These keep their own ranking: no bar of the vocabulary has thirds, and none of its melodies' with more than two notes
+# goes on beats and last sixteenths alone (eighths between them are heard as straight).
+_OWN = ("triplet", "dotted")
 _SUITED = 3.0  # how much a rhythm's own places count in choosing a cell
 
 
@@ -69,25 +70,53 @@ def ranked_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: 
     return tuple(sorted(drawn, key=lambda place: (-drawn[place], place)))
 
 
-@lru_cache(maxsize=512)
-def people_cells(
-    rhythm: str, onsets: int, from_first: bool, before: float, hand: str = "melody"
-) -> tuple[tuple[tuple[float, ...], float], ...]:
-    """One-bar rhythms of 4/4 that people play with the hand of the "melody" or the "accompaniment", with so many
-    onsets, all before a place, weighed by how common they are and how well they suit one of RHYTHMS; empty where there
-    are none (no vocabulary, triplets, ...)."""
+Cell = tuple[frozenset[float], float]  # the places of a bar, and how readily it is chosen
+
+
+@lru_cache(maxsize=16)
+def people_cells(rhythm: str, hand: str) -> tuple[Cell, ...]:
+    """One-bar rhythms of 4/4 that people play with the hand of the "melody" or the "accompaniment", weighed by how
+    common they are among those with as many onsets and how well they suit one of RHYTHMS, those with the fewest onsets
+    first; empty where there are none (no vocabulary, or one of _OWN)."""
     words = vocabulary()
-    if words is None or rhythm == "triplet":
+    if words is None or rhythm in _OWN:
         return ()
     weights = place_weights(rhythm, 4)
-    cells = []
-    for places, share in words.cells(hand, onsets):
-        if places[-1] >= before or (from_first and places[0] > 0.0):
-            continue
-        suits = min(weights.get(place, 0.0) for place in places), sum(weights.get(place, 0.0) for place in places)
-        if suits[0] > 0.0:
-            cells.append((places, share * (suits[1] / onsets) ** _SUITED))
-    return tuple(cells)
+    return tuple(
+        (frozenset(places), share * (sum(weights[place] for place in places) / onsets) ** _SUITED)
+        for onsets in range(1, 17)
+        for places, share in words.cells(hand, onsets)
+        if weights.keys() >= set(places)
+    )
+
+
+def people_ranks(
+    ranks: tuple[float, ...], rhythm: str, hand: str, onsets: int, rng: random.Random, *, from_first: bool = False
+) -> tuple[float, ...]:
+    """`ranks` of a bar of 4/4 in the order in which people's bars grow, unchanged where they have none.
+
+    A bar of theirs with so many `onsets` is drawn, then others with a note fewer or more that lie in it or hold it: so
+    at any density it is (nearly) a bar that people play, and more density only adds to it. All stay inside `ranks`;
+    `from_first`: and begin on the first beat.
+    """
+    cells = [
+        (places, weight)
+        for places, weight in people_cells(rhythm, hand)
+        if places.issubset(ranks) and (0.0 in places or not from_first)
+    ]
+
+    def drawn(choices: list[Cell]) -> list[frozenset[float]]:
+        return rng.choices([places for places, _ in choices], [weight for _, weight in choices]) if choices else []
+
+    chain = drawn([cell for cell in cells if len(cell[0]) == onsets])
+    if not chain:
+        return ranks
+    for count in range(onsets - 1, 0, -1):
+        chain = [*drawn([cell for cell in cells if len(cell[0]) == count and cell[0] < chain[0]]), *chain]
+    for count in range(onsets + 1, len(ranks)):
+        chain += drawn([cell for cell in cells if len(cell[0]) == count and cell[0] > chain[-1]])
+    first_in = {place: next((n for n, cell in enumerate(chain) if place in cell), len(chain)) for place in ranks}
+    return tuple(sorted(ranks, key=lambda place: first_in[place]))  # stable: among those that come at once, as ranked
 
 
 def wanted(count: float, bar_in_phrase: int) -> int:
