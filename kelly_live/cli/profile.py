@@ -371,16 +371,16 @@ def told(found: Sequence[Difference], emotion: str) -> str:
 
 def _changed(before: Sequence[Difference], after: Sequence[Difference]) -> None:
     """Tell what a person's music became, where it can be read."""
-    lines = []
-    for old, new in zip(before, after, strict=True):
-        unit, digits, *_ = _TOLD[new.parameter]
-        if f"{old.own:.{digits}f}" != f"{new.own:.{digits}f}":
-            lines.append((new.emotion, f"{new.parameter} {old.own:.{digits}f} -> {new.own:.{digits}f}{unit}"))
-    for emotion in EMOTIONS:
-        parts = [text for name, text in lines if name == emotion]
-        if parts:
-            click.echo(f"  {emotion}: {', '.join(parts)}")
-    if not lines:
+    from kelly_live.analysis.person import moved
+
+    def own(found: Sequence[Difference], emotion: str) -> list[float]:
+        return [one.own for one in found if one.emotion == emotion]
+
+    lines = {emotion: moved(own(before, emotion), own(after, emotion)) for emotion in EMOTIONS}
+    for emotion, text in lines.items():
+        if text:
+            click.echo(f"  {emotion}: {text}")
+    if not any(lines.values()):
         click.echo("  nothing changed that could be heard")
 
 
