@@ -34,6 +34,7 @@ COMMANDS = {
     "ablate": "do history, culture and user reach the notes, and only where they are on?",
     "profile": "teach it what *you* mean by sad: profiles, what they learned, and how sure they are",
     "presets": "host presets: who plays which part, on which channel and port",
+    "gallery": "a minute of each feeling, solo and with the band, to hear and to see",
     "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",
     "follow": "the beat and key heard in recordings, and how well `--follow` hears them",
