@@ -14,7 +14,7 @@ COLUMNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """A piece: `notes` as (start, end in seconds, MIDI pitch, velocity, part: one of COLOURS, else it is the piano's)."""
+    """A piece: `notes` as (start, end in seconds, MIDI pitch, velocity, part); a part out of COLOURS is the piano's."""
 
     title: str
     caption: str
