@@ -30,6 +30,9 @@ class LiveAnalyzer:
         self.hop_seconds = reader.hop_seconds
         self.reader = reader
         self._spare = spare
+        self._failed: EmotionReader | None = (
+            None  # kept: what a dead GPU does when it is let go of is not tried on stage
+        )
         self.mapper = mapper
         self._steering = steering or Steering()
         self._offset = (0.0, 0.0, 0.0)
@@ -59,7 +62,13 @@ class LiveAnalyzer:
         if self._spare is None:
             self.reader.reset()
             return
-        self.reader, self._spare = self._spare(), None
+        spare = self._spare()
+        self._failed, self.reader, self._spare = self.reader, spare, None
+
+    @property
+    def problem(self) -> str | None:
+        """What is not as it began, in a line."""
+        return None if self._failed is None else "the GPU failed; the CPU took over the analysis"
 
 
 def less(state: EmotionState, offset: tuple[float, float, float]) -> EmotionState:

@@ -44,6 +44,13 @@ def filter_bank(scale: MelScale) -> np.ndarray:
     return bank
 
 
+def cleaned(samples: np.ndarray) -> np.ndarray:
+    """float32 in [-1, 1]: what is not a finite number counts as silence, what is beyond is clipped."""
+    finite = np.nan_to_num(samples.astype(np.float32, copy=False), nan=0.0, posinf=1.0, neginf=-1.0)
+    clean: np.ndarray = np.clip(finite, -1.0, 1.0)
+    return clean
+
+
 class MelStream:
     """One scale, streaming: keeps the samples that the next frame still needs, computes each frame once."""
 
@@ -93,8 +100,8 @@ class FeatureStream:
         self._level_tail = np.zeros(0, np.float32)
 
     def push(self, samples: np.ndarray) -> Frames:
-        """Mono float32 `[n]` at 16 kHz, any n. What is not a finite number counts as silence; beyond ±1 is clipped."""
-        clean = np.clip(np.nan_to_num(samples.astype(np.float32, copy=False), nan=0.0, posinf=1.0, neginf=-1.0), -1, 1)
+        """Mono float32 `[n]` at 16 kHz, any n; see `cleaned`."""
+        clean = cleaned(samples)
         self._level_tail = np.concatenate((self._level_tail, clean))
         hops = len(self._level_tail) // HOP_SAMPLES
         blocks = self._level_tail[: hops * HOP_SAMPLES].reshape(hops, HOP_SAMPLES)

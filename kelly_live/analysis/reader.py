@@ -7,6 +7,8 @@ SHORT_SECONDS of sound have been heard.
 Silence: below SILENCE_DBFS the state stays as it is for PAUSE_SECONDS, a breath or a rest; then confidence falls and
 the state relaxes to neutral with a time constant of RELAX_SECONDS. When sound returns, what is heard replaces it in
 about half a second, never in one step.
+On a GPU a hop is one captured graph (captured.py), checked against the CPU when it is loaded; if that fails, the GPU
+does what the CPU would do, call by call.
 Thread: everything here belongs to the analysis thread. Torch's thread count is the application's to set.
 """
 
@@ -14,16 +16,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from kelly_live.analysis.features import FeatureStream
+from kelly_live.analysis.captured import HISTORY_STEPS, ROW, CapturedHop
+from kelly_live.analysis.features import FeatureStream, cleaned
 from kelly_live.domain import EMOTIONS, NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.errors import AudioError
+from kelly_live.level import level_dbfs
 from kelly_live.nets.checkpoint import load_checkpoint, rebuilt
 from kelly_live.nets.device import choose_device
 from kelly_live.nets.emotion import EmotionOutput, EmotionStream, MultiScaleEmotionNet
@@ -31,12 +35,13 @@ from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.nets.system import load_part
 from kelly_live.nets.temporal import EmotionTransitionModel
 
-HISTORY_STEPS = 32  # 8 s of hops
 SILENCE_DBFS = -65.0
 SHORT_SECONDS = 1.5
 PAUSE_SECONDS = 1.0
 RELAX_SECONDS = 2.0
 RETURN_SECONDS = 0.25
+CHECKED_HOPS = HISTORY_STEPS + 2  # of noise, in which a captured hop must say what the CPU says
+TOLERANCE = 1e-3  # of a probability, of V, A, D, of the confidence: what rounding does is far less
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,11 @@ class RawReading:
         """One for each row of the answer."""
         rest = torch.stack((out.valence, out.arousal, out.dominance, out.confidence, out.presence), dim=1)
         rows = torch.cat((torch.softmax(out.emotion_logits, dim=1), rest), dim=1).cpu().numpy()  # one transfer
-        return [cls(row[:8], row[8:11], float(row[11]), float(row[12])) for row in rows]
+        return [cls.from_row(row) for row in rows]
+
+    @classmethod
+    def from_row(cls, row: np.ndarray) -> RawReading:
+        return cls(row[:8], row[8:11], float(row[11]), float(row[12]))
 
     def row(self) -> np.ndarray:
         """`[13]`, as the temporal model takes it: emotions, then extra."""
@@ -71,14 +80,18 @@ class LiveEmotionReader:
         self.net = net.to(device).eval()
         self.temporal = temporal.to(device).eval()
         self._features = FeatureStream(device)
-        # Here is the place for CUDA graphs: EmotionStream.push/read have fixed shapes once blocks are whole hops.
         self._stream = EmotionStream(self.net)
+        self.captured: CapturedHop | None = None  # does the features', the net's and the temporal model's work
+        self.note: str | None = None  # what the user should know of how it runs, in a line
+        self._hop = np.zeros(HOP_SAMPLES, np.float32)
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard."""
         self._features.reset()
         self._stream.reset()
+        if self.captured is not None:
+            self.captured.reset()
         self._into_hop = 0
         self._history: deque[np.ndarray] = deque(maxlen=HISTORY_STEPS)
         self._times: deque[float] = deque(maxlen=HISTORY_STEPS)
@@ -98,18 +111,38 @@ class LiveEmotionReader:
         states, start, total = [], 0, len(block.samples)
         while start < total:
             stop = min(total, start + HOP_SAMPLES - self._into_hop)
-            frames = self._features.push(block.samples[start:stop])
-            self._stream.push(frames.mels)
-            self._into_hop = (self._into_hop + stop - start) % HOP_SAMPLES
+            level_dbfs = self._take(block.samples[start:stop])
             start = stop
-            if self._into_hop == 0:
+            if level_dbfs is not None:
                 end_time = block.end_time - (total - stop) / SAMPLE_RATE
-                (raw,) = RawReading.of(self._stream.read())
-                states.append(self.settle(raw, frames.levels_dbfs[-1], end_time))
+                states.append(self._answer(level_dbfs, end_time))
         return states
 
-    def settle(self, raw: RawReading, level_dbfs: float, end_time: float) -> EmotionState:
-        """What is felt after the next hop, of which the net said `raw`: the temporal model and the rules of silence."""
+    def _take(self, samples: np.ndarray) -> float | None:
+        """Samples of this hop; the hop's level once it is whole."""
+        first, self._into_hop = self._into_hop, (self._into_hop + len(samples)) % HOP_SAMPLES
+        if self.captured is not None:
+            self._hop[first : first + len(samples)] = cleaned(samples)
+            return level_dbfs(self._hop) if self._into_hop == 0 else None
+        frames = self._features.push(samples)
+        self._stream.push(frames.mels)
+        return frames.levels_dbfs[-1] if frames.levels_dbfs else None
+
+    def _answer(self, level_dbfs: float, end_time: float) -> EmotionState:
+        if self.captured is None:
+            (raw,) = RawReading.of(self._stream.read())
+            return self.settle(raw, level_dbfs, end_time)
+        sounds = level_dbfs >= SILENCE_DBFS
+        times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []
+        said = self.captured(self._hop, sounds, [end_time - time for time in times])
+        full = len(times) == HISTORY_STEPS  # with less to remember, the temporal model is asked apart
+        return self.settle(RawReading.from_row(said[:ROW]), level_dbfs, end_time, said[ROW:] if full else None)
+
+    def settle(
+        self, raw: RawReading, level_dbfs: float, end_time: float, evolved: np.ndarray | None = None
+    ) -> EmotionState:
+        """What is felt after the next hop, of which the net said `raw`: the temporal model and the rules of silence.
+        `evolved`: what the temporal model says of it `[8 + 3]`, if that is known."""
         silent = level_dbfs < SILENCE_DBFS
         self._silent_seconds = self._silent_seconds + HOP_SECONDS if silent else 0.0
         if not silent:
@@ -123,7 +156,8 @@ class LiveEmotionReader:
         constant = RELAX_SECONDS if target < self._trust else RETURN_SECONDS
         self._trust += (target - self._trust) * -math.expm1(-HOP_SECONDS / constant)
         if not silent:
-            self._probabilities, self._affect = self._evolve()
+            felt = self._evolve() if evolved is None else evolved.astype(np.float64)
+            self._probabilities, self._affect = felt[: len(EMOTIONS)], felt[len(EMOTIONS) :]
         neutral = np.array(NEUTRAL_PROBABILITIES)
         probabilities = neutral + (self._probabilities - neutral) * self._trust
         probabilities = np.clip(probabilities, 0.0, 1.0) / probabilities.sum()
@@ -141,14 +175,14 @@ class LiveEmotionReader:
         )
 
     @torch.inference_mode()
-    def _evolve(self) -> tuple[np.ndarray, np.ndarray]:
-        """The temporal model's last step over the history."""
+    def _evolve(self) -> np.ndarray:
+        """The temporal model's last step over the history: emotions, then V, A, D."""
         rows = torch.from_numpy(np.stack(self._history)).unsqueeze(0).to(self.device)
         # Seconds before now, so that float32 is fine after days of uptime.
         times = torch.tensor([[t - self._times[-1] for t in self._times]], dtype=torch.float32, device=self.device)
         emotions, affect = self.temporal.newest(rows[..., : len(EMOTIONS)], times, rows[..., len(EMOTIONS) :])
-        packed = torch.cat((emotions[0], affect[0])).cpu().numpy().astype(np.float64)
-        return packed[: len(EMOTIONS)], packed[len(EMOTIONS) :]
+        felt: np.ndarray = torch.cat((emotions[0], affect[0])).cpu().numpy().astype(np.float64)
+        return felt
 
 
 def load_emotion_net(path: Path) -> MultiScaleEmotionNet:
@@ -171,4 +205,39 @@ def load_reader(models: Path, device: str = "auto", *, torch_threads: int | None
     net, temporal = load_part(models, "emotion"), load_part(models, "temporal")
     assert isinstance(net, MultiScaleEmotionNet)
     assert isinstance(temporal, EmotionTransitionModel)
-    return LiveEmotionReader(net, temporal, chosen)
+    if chosen.type != "cuda":
+        return LiveEmotionReader(net, temporal, chosen)
+    expected = said_of_noise(LiveEmotionReader(net, temporal, torch.device("cpu")))
+    reader = LiveEmotionReader(net, temporal, chosen)
+    capture(reader, expected)
+    return reader
+
+
+def said_of_noise(reader: LiveEmotionReader) -> np.ndarray:
+    """CHECKED_HOPS of always the same noise, before and after which the reader is reset: `[hops, 12]`, probabilities,
+    V, A, D, confidence."""
+    reader.reset()
+    noise = np.random.default_rng(1).normal(0.0, 0.1, CHECKED_HOPS * HOP_SAMPLES).astype(np.float32)
+    states = reader.push(AudioWindow(noise, SAMPLE_RATE, CHECKED_HOPS * HOP_SECONDS))
+    reader.reset()
+    return np.array([(*s.probabilities, s.valence, s.arousal, s.dominance, s.confidence) for s in states])
+
+
+def capture(
+    reader: LiveEmotionReader,
+    expected: np.ndarray,
+    make: Callable[[MultiScaleEmotionNet, EmotionTransitionModel, torch.device], CapturedHop] = CapturedHop,
+) -> None:
+    """From now on the reader's hop is a captured one, if what it says of the noise is what was `expected`; else nothing
+    changes but its `note`."""
+    try:
+        reader.captured = make(reader.net, reader.temporal, reader.device)
+        off = float(np.abs(said_of_noise(reader) - expected).max())
+        if off <= TOLERANCE:
+            return
+        reason = f"it was {off:.2g} off the CPU, over {TOLERANCE:g}"
+    except Exception as error:  # whatever a driver or a kernel that will not be captured throws, the set must begin
+        reason = " ".join(str(error).split())[:120]
+    reader.captured = None
+    reader.reset()
+    reader.note = f"the hop runs call by call on {reader.device.type}, not as one graph ({reason})"

@@ -164,6 +164,7 @@ def command(
                 troubles = {
                     "the audio input": snapshot.audio.problem,
                     "the analysis": snapshot.problem,
+                    "the GPU": analyzer.problem,
                     "the recording": recorder.problem if recorder else None,
                     **{f"the MIDI port {name}".rstrip(): failure for name, failure in sink.failures.items()},
                 }

@@ -121,6 +121,8 @@ def make_analyzer(
     mapper = make_mapper(culture, profile)
     opening = apply_steering(replace(state_from(), confidence=0.0), steering)
     reader = load_reader(resource_root("models"), device)
+    if reader.note is not None:
+        click.echo(f"kelly-live: {reader.note}", err=True)
     elsewhere = reader.device.type != "cpu"
     spare = partial(load_reader, resource_root("models"), "cpu") if elsewhere else None
     analyzer = LiveAnalyzer(reader, mapper, steering, spare)

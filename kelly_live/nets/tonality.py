@@ -81,6 +81,9 @@ class Tonality(nn.Module):
             "diatonic": _rolled(_unit(torch.tensor(_DIATONIC))),
             "chords": torch.stack(chords),
             "turns": torch.stack([(torch.arange(12) + k) % 12 for k in range(12)]),
+            # Kept on the device, for nothing may cross over to it within a captured hop.
+            "levels": torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95]),
+            "ranks": torch.tensor([0.5, 0.9]),
         }.items():
             self.register_buffer(name, value, persistent=False)
         self.major: torch.Tensor
@@ -88,6 +91,8 @@ class Tonality(nn.Module):
         self.diatonic: torch.Tensor
         self.chords: torch.Tensor
         self.turns: torch.Tensor
+        self.levels: torch.Tensor
+        self.ranks: torch.Tensor
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
         semitones, loudness = frames[:, :SEMITONES], frames[:, _LOUDNESS]
@@ -108,7 +113,7 @@ class Tonality(nn.Module):
             *self._register(frames, means, spread),
             *self._motion(frames, means, sounding, share),
         ]
-        levels = torch.quantile(loudness, torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95], device=frames.device), dim=1).T
+        levels = torch.quantile(loudness, self.levels, dim=1).T
         rising, falling = means[:, _RISE], means[:, _FALL]
         dynamics = (means[:, _LOUDNESS], spread(loudness), sounding.mean(dim=1), falling, rising / (falling + 1e-3))
         return torch.cat((*parts, levels, torch.stack(dynamics, dim=1)), dim=1)
@@ -149,7 +154,7 @@ class Tonality(nn.Module):
 
     def _register(self, frames: torch.Tensor, means: torch.Tensor, spread: Mean) -> list[torch.Tensor]:
         octaves = means[:, :SEMITONES].reshape(-1, 6, 12).sum(dim=2)
-        spreads = spread(frames[:, [_CENTRE, _LOWEST]])
+        spreads = spread(torch.stack((frames[:, _CENTRE], frames[:, _LOWEST]), dim=1))
         five = torch.cat((means[:, _CENTRE], spreads[:, 0], means[:, _WIDTH], means[:, _LOWEST], spreads[:, 1]))
         return [five.view(5, -1).T, octaves / (octaves.sum(dim=1, keepdim=True) + 1e-3)]
 
@@ -167,7 +172,7 @@ class Tonality(nn.Module):
         pulse = echo.amax(dim=1) / (centred.square().sum(dim=1) + 1e-4)
         # What began in the first frame began before the window.
         begun = means[:, _BEGUN : _NEW + 1] - frames[:, _BEGUN : _NEW + 1, 0] * share[:, :1]
-        middle, most = torch.quantile(rise, torch.tensor([0.5, 0.9], device=rise.device), dim=1)
+        middle, most = torch.quantile(rise, self.ranks, dim=1)
         loudest = semitones.amax(dim=(1, 2), keepdim=True)
         loud = ((semitones > 0.4 * loudest + 0.05).float().sum(dim=1) * share).sum(dim=1)
         strength = torch.sqrt((rise.square() * share).sum(dim=1) + 1e-9)

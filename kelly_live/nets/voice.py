@@ -44,7 +44,9 @@ class VoiceStatistics(nn.Module):
         k = torch.arange(CEPSTRA, dtype=torch.float32).unsqueeze(1)
         self.register_buffer("cosines", torch.cos(math.pi / bands * (n + 0.5) * k) * math.sqrt(2.0 / bands), False)
         self.register_buffer("octaves", torch.arange(PITCHES) / 24.0, False)
+        self.register_buffer("ranks", torch.tensor([0.1, 0.5, 0.9]), False)
         self.cosines: torch.Tensor
+        self.ranks: torch.Tensor
         self.octaves: torch.Tensor
 
     def pitch(self, mel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -67,7 +69,7 @@ class VoiceStatistics(nn.Module):
         mean, deviation = weighted_moments(frames, sounding)
         short = weighted_moments(frames[..., -SHORT_FRAMES:], sounding[:, -SHORT_FRAMES:])
         filled = torch.where(sounding.unsqueeze(1) > 0.5, base, mean[:, :BASE].unsqueeze(2))
-        low, middle, high = torch.quantile(filled, torch.tensor([0.1, 0.5, 0.9], device=base.device), dim=2)
+        low, middle, high = torch.quantile(filled, self.ranks, dim=2)
         voiced = sounding * torch.sigmoid(3.0 * (salience - 1.0))
         tone = torch.stack((pitch, slopes[:, CEPSTRA]), dim=1)
         tone_mean, tone_deviation = weighted_moments(tone, voiced)

@@ -73,9 +73,11 @@ def test_after_a_fault_the_spare_reader_takes_over_once() -> None:
     first, spare = Rising(), Rising()
     listening = LiveAnalyzer(first, lambda felt: parameters(), spare=lambda: spare)
     valences(listening, 3)
+    assert listening.problem is None
     listening.restart()
     assert valences(listening, 2) == pytest.approx([0.1, 0.2])
     assert (first.hops, spare.hops) == (3, 2)
+    assert listening.problem == "the GPU failed; the CPU took over the analysis"
     listening.restart()  # there is no other: this one forgets
     assert valences(listening, 1) == pytest.approx([0.1])
 
