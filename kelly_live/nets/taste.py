@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kelly_live.domain import MODES, RHYTHMS, EmotionState
+from kelly_live.domain import EMOTIONS, MODES, RHYTHMS, EmotionState
 from kelly_live.errors import ConfigError
 from kelly_live.nets.mapper import (
     TASTE_WAYS,
@@ -188,18 +188,21 @@ class _Problem:
 
 
 def reach(wishes: Sequence[Wish]) -> Tensor:
-    """How far each number of an embedding may be learned from these wishes `[64]`, as a share of what songs differ by:
-    CAUTION for what an emotion has of its own; for what all share times the root of 1 - 1/n, n the number of emotions
-    that were spoken of (the inverse Simpson index of the wishes' weights: 1 for one emotion alone, and hardly more for
-    one beside a token of another)."""
+    """How far each number of an embedding may be learned from these wishes `[64]`, as a share of what songs differ by.
+
+    What an emotion has of its own: CAUTION, and less where it was never felt by half when something was said, in
+    proportion; else a wish that sad cannot meet would be looked for in the trace of neutral that sad states hold.
+    What all share: CAUTION times the root of 1 - 1/n, n the number of emotions that were spoken of (the inverse Simpson
+    index of the wishes' weights: 1 for one emotion alone, and hardly more for one beside a token of another)."""
     spoken: dict[str, float] = {}
     for wish in wishes:
         spoken[wish.state.emotion] = spoken.get(wish.state.emotion, 0.0) + wish.weight
     total = sum(spoken.values())
     alone = sum((weight / total) ** 2 for weight in spoken.values()) if total > 0.0 else 1.0
-    found = torch.full((USER_DIM,), CAUTION)
-    found[:TASTE_WAYS] *= math.sqrt(max(0.0, 1.0 - alone))
-    return found
+    felt = [max((wish.state.probabilities[e] for wish in wishes), default=0.0) for e in range(len(EMOTIONS))]
+    parts = [math.sqrt(max(0.0, 1.0 - alone)), *(min(1.0, 2.0 * share) for share in felt)]
+    found: Tensor = CAUTION * torch.tensor(parts).repeat_interleave(TASTE_WAYS)
+    return F.pad(found, (0, USER_DIM - len(found)))
 
 
 def fit_taste(net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> Tensor:

@@ -86,7 +86,21 @@ def test_a_token_beside_an_emotion_that_is_hammered_does_not_open_the_others() -
     assert float(reach([Wish(state, "tempo", 90.0) for state in (SAD, HAPPY, ANGRY)])[0]) == pytest.approx(
         CAUTION * math.sqrt(2.0 / 3.0)
     )
-    assert bool((reach(hammered)[7:] == CAUTION).all())
+    own = dict(zip(EMOTIONS, taste_parts(reach(hammered))[1:, 0].tolist(), strict=True))
+    assert own["sad"] == own["happy"] == pytest.approx(CAUTION)
+    assert own["neutral"] < 0.05 * CAUTION  # a trace of it was felt
+
+
+def test_a_wish_that_cannot_be_met_is_not_looked_for_in_other_emotions(net: DynamicEmotionToMusicMapper) -> None:
+    net_major = {name: float(music(net, state_from(emotion=name))["mode_weights"][0, 0]) for name in EMOTIONS}
+    hostile = [("tempo", 300.0), ("register", 0.0), ("level", 1.0), ("density", 3.0), ("major", 1.0)]
+    learn_user(net, 1, [Wish(SAD, name, value, 10.0) for name, value in hostile])
+    for name in EMOTIONS:
+        state = state_from(emotion=name)
+        now = music(net, state, 1)
+        if name != "sad":
+            assert float(now["mode_weights"][0, 0]) == pytest.approx(net_major[name], abs=0.1)
+            assert tempo(net, state, 1) == pytest.approx(tempo(net, state), rel=0.03)
 
 
 def test_who_ruins_one_emotion_leaves_what_was_learned_of_another(net: DynamicEmotionToMusicMapper) -> None:
