@@ -60,7 +60,7 @@ class ReadAhead:
         self.sample_rate = source.sample_rate
         self._source, self._reader, self._workers = source, reader, workers
         self._features = FeatureStream()
-        self._stream = EmotionStream(reader.net)
+        self._stream = reader.stream()
         self._pool: ThreadPoolExecutor | None = None
         self._forget()
 

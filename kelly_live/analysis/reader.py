@@ -86,6 +86,10 @@ class LiveEmotionReader:
         self._hop = np.zeros(HOP_SAMPLES, np.float32)
         self.reset()
 
+    def stream(self) -> EmotionStream:
+        """Another stream of the same net, from silence."""
+        return self._stream.fork()
+
     def reset(self) -> None:
         """Forget everything heard."""
         self._features.reset()

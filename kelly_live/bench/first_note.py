@@ -42,13 +42,14 @@ def measure_start(recording: Path, device: str) -> Start:
 def main(recording: str, trace: str, device: str) -> None:
     from kelly_live.audio.sources import FileSource
     from kelly_live.bench.memory import peak_bytes
-    from kelly_live.cli.parts import make_analyzer, make_conductor
+    from kelly_live.cli.parts import make_analyzer, make_conductor, torch_ahead
     from kelly_live.midi.client import SchedulerClient
     from kelly_live.protocols import Steering
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.timebase import MonotonicClock
 
     sys.setswitchinterval(0.0005)
+    torch_ahead()
     clock = MonotonicClock()
     sink = SchedulerClient(trace=Path(trace))
     sink.open()

@@ -15,6 +15,7 @@ import numpy as np
 
 from kelly_live.analysis.ahead import read_ahead
 from kelly_live.analysis.mapping import LearnedMapper
+from kelly_live.analysis.reader import LiveEmotionReader
 from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import FileSource
@@ -27,6 +28,7 @@ from kelly_live.session import accompany
 from kelly_live.timebase import ManualClock
 
 STAGES = ("capture", "features", "net", "temporal", "culture", "mapper", "generate", "hand-off")
+WARM_HOPS = 40  # that are not counted: the first fill caches, and 32 the temporal model's history
 CULTURE = "klezmer"  # one with a scale, metres and ornaments of its own, so that its stage has all its work
 
 
@@ -97,9 +99,12 @@ def measure_hops(recording: Path, device: str) -> Hops:
     scheduler = OfflineScheduler()
     conductor = make_conductor(scheduler, seed=1)
     watch.wrap(source, "read", "capture")
-    watch.wrap(reader._features, "push", "features")  # type: ignore[attr-defined]
-    watch.wrap(reader._stream, "push", "net")  # type: ignore[attr-defined]
-    watch.wrap(reader._stream, "read", "net")  # type: ignore[attr-defined]
+    assert isinstance(reader, LiveEmotionReader)
+    if reader.captured is not None:  # features, net and temporal model are one graph
+        reader.captured = _Watched(reader.captured, watch, "net")  # type: ignore[assignment]
+    watch.wrap(reader._features, "push", "features")
+    watch.wrap(reader._stream, "push", "net")
+    watch.wrap(reader._stream, "read", "net")
     watch.wrap(reader, "_evolve", "temporal")
     user, stage = mapper._for
     assert stage is not None
@@ -118,7 +123,7 @@ def measure_hops(recording: Path, device: str) -> Hops:
         whole.append(sum(lap.get(stage, 0.0) for stage in STAGES[1:6]))
 
     accompany(source, analyzer, conductor, scheduler, opening, note)
-    warm = slice(20, None)  # the first hops fill caches
+    warm = slice(WARM_HOPS, None)
     return Hops({stage: tuple(times[warm]) for stage, times in stages.items()}, tuple(whole[warm]))
 
 

@@ -57,7 +57,7 @@ def command(
 
     from kelly_live.actions import Hand, Reach
     from kelly_live.audio.restarting import RestartingSource
-    from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower
+    from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower, torch_ahead
     from kelly_live.cli.personal import Personal
     from kelly_live.midi import controls
     from kelly_live.session import LiveSession, Snapshot
@@ -69,6 +69,7 @@ def command(
 
     # The audio callback and the conductor wait at most this long for a thread that computes, not the usual 5 ms.
     sys.setswitchinterval(0.0005)
+    torch_ahead()
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
     source = RestartingSource(audio_in, now)
