@@ -30,6 +30,7 @@ _MOST_A_PERIOD = 128  # messages: under half a millisecond of JACK's thread; a b
 _DRAIN_SECONDS = 0.3  # closing waits so long for what is queued …
 _DRAIN_CYCLES = 2  # … and so many periods after it, in which receivers read it
 _CLOCK_TRIES = 20
+_LAG_PERIODS = 1.5
 _RUSHED_PERIODS = 0.3  # a period that begins so soon after the last was left: that one was late
 _SILENCERS = frozenset(CONTROLLERS.values())
 _MIDI_TYPE = b"8 bit raw midi"
@@ -276,7 +277,8 @@ class JackOut:
         again = self._last_offs if missed else ()
         self._next_frame = (frame_now + frames) & 0xFFFFFFFF
         self._last_offs = ()
-        start = self._cycle[1].value * 1e-6 - self._offset
+        # A server's own clock may lag for a second after a stall; a period has begun by now, and not long ago.
+        start = min(now, max(now - _LAG_PERIODS * frames * frame_seconds, self._cycle[1].value * 1e-6 - self._offset))
         place = 0
         offs = [off for off in again if library.jack_midi_event_write(buffer, 0, off, len(off)) == 0]
         written = len(offs)
