@@ -16,6 +16,7 @@ import click
 from kelly_live.cli.options import common
 
 PEERS = ("isobar",)
+PARTS = ("deadlines", "hop", "control", "start")
 RENDERED_SECONDS = 120.0  # of sound, for the real-time factor
 STARTS = 3
 
@@ -33,13 +34,14 @@ class Row:
 @click.command()
 @click.option("--seconds", type=click.FloatRange(2.0, 3600.0), default=10.0, show_default=True, help="Each timing run.")
 @click.option("--against", type=click.Choice(PEERS), help="A peer on the same grid (`pip install kelly-live[isobar]`).")
+@click.option("--only", type=click.Choice(PARTS), help="One part alone.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
 @common
-def command(seconds: float, against: str | None, as_json: bool, device: str) -> None:
+def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
     """Deadlines (idle, beside the nets, with every core busy), each stage of a hop, control latency, start, memory."""
     sys.setswitchinterval(0.0005)  # as in a live session
     rows = []
-    for row in measure(seconds, device, against):
+    for row in measure(seconds, device, against, (only,) if only else PARTS):
         rows.append(row)
         if not as_json:
             click.echo(f"{row.name:<62} {row.value:>10g} {row.unit:<3} {row.limit}".rstrip())
@@ -47,15 +49,19 @@ def command(seconds: float, against: str | None, as_json: bool, device: str) -> 
         click.echo(json.dumps({"rows": [asdict(row) for row in rows]}))
 
 
-def measure(seconds: float, device: str, against: str | None = None) -> Iterator[Row]:
+def measure(seconds: float, device: str, against: str | None = None, parts: Sequence[str] = PARTS) -> Iterator[Row]:
     """Row by row, as they are measured. Raises KellyError."""
     from kelly_live.config import resource_root
 
     recording = resource_root("presets") / "demo" / "recording.ogg"
-    yield from _deadlines(seconds, against)
-    yield from _hop(recording, device)
-    yield from _control(recording, device, seconds)
-    yield from _starts(recording, device)
+    if "deadlines" in parts:
+        yield from _deadlines(seconds, against)
+    if "hop" in parts:
+        yield from _hop(recording, device)
+    if "control" in parts:
+        yield from _control(recording, device, seconds)
+    if "start" in parts:
+        yield from _starts(recording, device)
 
 
 def _deadlines(seconds: float, against: str | None) -> Iterator[Row]:

@@ -171,3 +171,13 @@ def test_the_graph_s_inputs_never_move(hop: CapturedHop) -> None:
     before = (step.incoming.data_ptr(), step.outgoing.data_ptr(), hop._in.data_ptr(), hop._out.data_ptr())
     hop(sound(0.25), True, [0.25, 0.0])
     assert (step.incoming.data_ptr(), step.outgoing.data_ptr(), hop._in.data_ptr(), hop._out.data_ptr()) == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_on_a_gpu_the_graph_says_what_the_cpu_says(reader: LiveEmotionReader) -> None:
+    on_gpu = load_reader(resource_root("models"), "cuda")
+    assert on_gpu.note is None, on_gpu.note
+    assert on_gpu.captured is not None
+    samples = sound(0.25 * 80, seed=6)
+    samples[50 * HOP_SAMPLES : 53 * HOP_SAMPLES] = 0.0
+    assert felt(on_gpu, samples, HOP_SAMPLES) == pytest.approx(felt(reader, samples, HOP_SAMPLES), abs=1e-3)
