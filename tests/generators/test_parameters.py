@@ -200,7 +200,6 @@ def test_rhythms_can_be_told_apart_by_their_onsets() -> None:
     }
     assert tune["dotted"][0.75] > 4 * tune["dotted"][0.5]
     assert tune["straight"][0.5] > 4 * tune["straight"][0.75]
-    assert tune["syncopated"][0.5] > 1.3 * tune["straight"][0.5]
     lengths = {
         r: statistics.mean(n.duration_beats for n in played(told(density=1.2, rhythm=r)).part("melody"))
         for r in RHYTHMS
