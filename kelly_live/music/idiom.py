@@ -306,7 +306,8 @@ def _powers(chances: Floats, most: int) -> list[Floats]:
 
 def _made_up(asked: Floats, wanted: Floats, expected: npt.NDArray[Any]) -> Floats:
     """What to ask for next, where `asked` led to `expected` instead of what was `wanted`."""
-    ratio = np.where(wanted > 0.0, wanted / np.maximum(expected / expected.sum(), 1e-9), 0.0)
+    share = expected / max(float(expected.sum()), 1e-9)
+    ratio = np.where(wanted > 0.0, wanted / np.maximum(share, 1e-9), 0.0)
     moved = np.clip(asked * np.sqrt(ratio), wanted / _MOST_MADE_UP, wanted * _MOST_MADE_UP)
     return np.asarray(moved / moved.sum(), dtype=np.float64)
 
