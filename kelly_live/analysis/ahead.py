@@ -18,11 +18,12 @@ import numpy as np
 import torch
 
 from kelly_live.analysis.analyzer import LiveAnalyzer
+from kelly_live.analysis.captured import HISTORY_STEPS
 from kelly_live.analysis.features import FeatureStream
-from kelly_live.analysis.reader import LiveEmotionReader, RawReading
+from kelly_live.analysis.reader import SILENCE_DBFS, LiveEmotionReader, RawReading
 from kelly_live.domain import AudioWindow, EmotionState
 from kelly_live.nets.emotion import EmotionStream, Window
-from kelly_live.nets.scales import HOP_SAMPLES, SAMPLE_RATE, SCALES, SPEECH_HOP
+from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE, SCALES, SPEECH_HOP
 from kelly_live.protocols import AudioHealth, AudioSource
 
 PART_HOPS = 160  # 40 s: getting into a part costs about a second of it
@@ -72,7 +73,10 @@ class ReadAhead:
         self._before: Mels | None = None
         self._levels: deque[float] = deque()
         self._parts: deque[Future[list[RawReading]]] = deque()
-        self._raws: deque[RawReading] = deque()
+        self._said: deque[tuple[RawReading, float]] = deque()  # of the part that is played, and each hop's level
+        self._evolved: deque[np.ndarray | None] = deque()  # what the temporal model said of them
+        self._history: deque[tuple[np.ndarray, float]] = deque(maxlen=HISTORY_STEPS)  # as the reader will have it
+        self._settled = 0  # hops
         self._taken = self._told = 0  # samples read from the source, and given on
         self._pushed = 0
 
@@ -107,12 +111,31 @@ class ReadAhead:
     def push(self, block: AudioWindow) -> Sequence[EmotionState]:
         states, total = [], len(block.samples)
         for end in range(HOP_SAMPLES - self._pushed % HOP_SAMPLES, total + 1, HOP_SAMPLES):
-            if not self._raws:
-                self._raws.extend(self._parts.popleft().result())
+            if not self._said:
+                self._settle_part(self._parts.popleft().result())
             end_time = block.end_time - (total - end) / SAMPLE_RATE
-            states.append(self._reader.settle(self._raws.popleft(), self._levels.popleft(), end_time))
+            states.append(self._reader.settle(*self._said.popleft(), end_time, self._evolved.popleft()))
         self._pushed += total
         return states
+
+    def _settle_part(self, raws: Sequence[RawReading]) -> None:
+        """What the net said of a part's hops, and the temporal model of those with a whole history, all at once."""
+        evolved: list[np.ndarray | None] = [None] * len(raws)
+        rows, times, places = [], [], []
+        for place, raw in enumerate(raws):
+            level = self._levels.popleft()
+            self._said.append((raw, level))
+            if level >= SILENCE_DBFS:
+                self._history.append((raw.row(), self._settled * HOP_SECONDS))
+                if len(self._history) == HISTORY_STEPS:
+                    rows.append([row for row, _ in self._history])
+                    times.append([time - self._history[-1][1] for _, time in self._history])
+                    places.append(place)
+            self._settled += 1
+        if places:
+            for place, felt in zip(places, self._reader.evolved(np.array(rows), np.array(times)), strict=True):
+                evolved[place] = felt
+        self._evolved.extend(evolved)
 
     def reset(self) -> None:
         """Only what was felt is forgotten; what was read stays true of the recording."""

@@ -178,14 +178,21 @@ class LiveEmotionReader:
             time=end_time,
         )
 
-    @torch.inference_mode()
     def _evolve(self) -> np.ndarray:
         """The temporal model's last step over the history: emotions, then V, A, D."""
-        rows = torch.from_numpy(np.stack(self._history)).unsqueeze(0).to(self.device)
         # Seconds before now, so that float32 is fine after days of uptime.
-        times = torch.tensor([[t - self._times[-1] for t in self._times]], dtype=torch.float32, device=self.device)
-        emotions, affect = self.temporal.newest(rows[..., : len(EMOTIONS)], times, rows[..., len(EMOTIONS) :])
-        felt: np.ndarray = torch.cat((emotions[0], affect[0])).cpu().numpy().astype(np.float64)
+        ages = np.array([[t - self._times[-1] for t in self._times]])
+        felt: np.ndarray = self.evolved(np.stack(self._history)[None], ages)[0]
+        return felt
+
+    @torch.inference_mode()
+    def evolved(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """What the temporal model says after each of n histories: rows `[n, steps, 13]` at times `[n, steps]` (s) to
+        `[n, 8 + 3]`."""
+        given = torch.from_numpy(rows).to(self.device)
+        when = torch.from_numpy(times.astype(np.float32)).to(self.device)
+        emotions, affect = self.temporal.newest(given[..., : len(EMOTIONS)], when, given[..., len(EMOTIONS) :])
+        felt: np.ndarray = torch.cat((emotions, affect), dim=1).cpu().numpy().astype(np.float64)
         return felt
 
 
