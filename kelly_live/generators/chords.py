@@ -24,7 +24,7 @@ _FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
 _RING_BEATS = (2.4, 1.1, 0.9)  # how long a broken note rings: at density 0, less for each 1 of density, at least
 # Share of the bars with the pedal down, and how long a note rings in the others: people have three, four, five and six
 # keys sounding about as often each (EMOPIA), and all chords under the pedal made it nearly always the same five.
-_PEDAL, _DRY_BEATS = 0.5, 0.6
+_PEDAL, _DRY_BEATS = 0.75, 0.6
 # How much of the pace a bar's rhythm goes at, sixteenths run up here and there; and the onsets of the rhythm of
 # people's that it grows from.
 _MORE_OR_FEWER = (0.75, 1.0, 1.25, 1.4)

@@ -155,7 +155,7 @@ assert tuple(GRAMMARS) == MODES
 # The modes from dark to bright: each raises one degree of the one before it.
 DARK_TO_BRIGHT = ("locrian", "phrygian", "aeolian", "dorian", "mixolydian", "ionian", "lydian")
 _BRIGHTNESS = {mode: float(rank - 3) for rank, mode in enumerate(DARK_TO_BRIGHT)}
-_COMMITMENT = 2.0  # weights are raised to this before a phrase's mode is drawn from them
+COMMITMENT = 1.3  # weights are raised to this before a phrase's mode is drawn from them
 _GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)
 _USUAL = 0.6  # music in a mode is, as far as its weights tell, this share of the way from neutral to it
 _LEAN = 0.45  # log-odds of a major triad against none, for each mode that the weights lie brighter
@@ -225,7 +225,7 @@ def phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
     """
     form, place = divmod(index, len(FORM))
     throw = (dice(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
-    favoured = {mode: modes[MODES.index(mode)] ** _COMMITMENT for mode in DARK_TO_BRIGHT}
+    favoured = {mode: modes[MODES.index(mode)] ** COMMITMENT for mode in DARK_TO_BRIGHT}
     below, total = 0.0, sum(favoured.values())
     for mode, weight in favoured.items():
         below += weight / total

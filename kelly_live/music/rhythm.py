@@ -99,22 +99,21 @@ def people_ranks(
     at any density it is (nearly) a bar that people play, and more density only adds to it. All stay inside `ranks`;
     `from_first`: and begin on the first beat.
     """
-    cells = [
-        (places, weight)
-        for places, weight in people_cells(rhythm, hand)
-        if places.issubset(ranks) and (0.0 in places or not from_first)
-    ]
+    cells: dict[int, list[Cell]] = {}
+    for cell in people_cells(rhythm, hand):
+        if cell[0].issubset(ranks) and (0.0 in cell[0] or not from_first):
+            cells.setdefault(len(cell[0]), []).append(cell)
 
     def drawn(choices: list[Cell]) -> list[frozenset[float]]:
         return rng.choices([places for places, _ in choices], [weight for _, weight in choices]) if choices else []
 
-    chain = drawn([cell for cell in cells if len(cell[0]) == onsets])
+    chain = drawn(cells.get(onsets, []))
     if not chain:
         return ranks
     for count in range(onsets - 1, 0, -1):
-        chain = [*drawn([cell for cell in cells if len(cell[0]) == count and cell[0] < chain[0]]), *chain]
+        chain = [*drawn([cell for cell in cells.get(count, ()) if cell[0] < chain[0]]), *chain]
     for count in range(onsets + 1, len(ranks)):
-        chain += drawn([cell for cell in cells if len(cell[0]) == count and cell[0] > chain[-1]])
+        chain += drawn([cell for cell in cells.get(count, ()) if cell[0] > chain[-1]])
     first_in = {place: next((n for n, cell in enumerate(chain) if place in cell), len(chain)) for place in ranks}
     return tuple(sorted(ranks, key=lambda place: first_in[place]))  # stable: among those that come at once, as ranked
 

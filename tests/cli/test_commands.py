@@ -24,6 +24,11 @@ def run(*args: object) -> int:
     return int(stopped.value.code or 0)
 
 
+def complaints(err: str) -> list[str]:
+    """The errors in what went to stderr; on a slow machine lines of progress stand beside them."""
+    return [line for line in err.splitlines() if line.startswith("kelly-live:")]
+
+
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     """Six seconds of a rising and falling chord."""
@@ -152,9 +157,8 @@ def test_analyze_goes_on_after_a_bad_file(recording: Path, tmp_path: Path, capsy
     assert run("analyze", tmp_path / "none.wav", recording, "--json") == 1
     out, err = capsys.readouterr()
     assert json.loads(out)["path"] == str(recording)
-    complaints = [line for line in err.splitlines() if line.startswith("kelly-live:")]
-    assert len(complaints) == 1  # on a slow machine lines of progress stand beside it
-    assert "none.wav" in complaints[0]
+    (complaint,) = complaints(err)
+    assert "none.wav" in complaint
 
 
 def test_demo_writes_its_three_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,14 +193,14 @@ def test_what_is_not_audio_is_one_line(
     assert run(command, path, *extra) == 1
     err = capsys.readouterr().err
     assert err.startswith("kelly-live: ")
-    assert len(err.strip().splitlines()) == 1
+    assert len(complaints(err)) == 1
     assert name in err
     assert sorted(os.listdir(tmp_path)) == [name]
 
 
 def test_a_folder_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("analyze", tmp_path) == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert len(complaints(capsys.readouterr().err)) == 1
 
 
 def odd_audio(name: str) -> tuple[np.ndarray, int]:
@@ -257,14 +261,14 @@ def test_a_read_only_folder_is_one_line(recording: Path, tmp_path: Path, capsys:
     locked.mkdir()
     locked.chmod(0o555)
     assert run("render", recording, "--midi", locked / "out.mid") == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert len(complaints(capsys.readouterr().err)) == 1
 
 
 def test_a_folder_that_takes_no_files_even_from_root_is_one_line(
     recording: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run("render", recording, "--midi", "/proc/out.mid") == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert len(complaints(capsys.readouterr().err)) == 1
 
 
 def test_two_outputs_of_one_name_are_refused(recording: Path, tmp_path: Path) -> None:
@@ -281,4 +285,4 @@ def test_a_device_that_is_not_there_is_one_line(
     if there:
         pytest.skip(f"this machine has {device}")
     assert run("analyze", recording, "--device", device) == 1
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert len(complaints(capsys.readouterr().err)) == 1

@@ -7,7 +7,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kelly_live.domain import MODES
-from kelly_live.music.harmony import DARK_TO_BRIGHT, GRAMMARS, brightness, closing_phrase, phrase_mode, plan_phrase
+from kelly_live.music.harmony import (
+    COMMITMENT,
+    DARK_TO_BRIGHT,
+    GRAMMARS,
+    brightness,
+    closing_phrase,
+    phrase_mode,
+    plan_phrase,
+)
 from kelly_live.music.theory import Chord, Key, mode_scale
 from kelly_live.music.voicing import VOICES, bass_pitch, in_step, voice
 from tests.music.band import one_hot
@@ -152,10 +160,10 @@ def test_brighter_weights_never_darken_a_phrase(
     dark, bright = sorted((one, other), key=DARK_TO_BRIGHT.index)
     assume(dark != bright)
     before = dict(zip(MODES, weights(raw), strict=True))
-    favoured = {mode: weight**2 for mode, weight in before.items()}
+    favoured = {mode: weight**COMMITMENT for mode, weight in before.items()}
     moved = share * favoured[dark]
     favoured[dark], favoured[bright] = favoured[dark] - moved, favoured[bright] + moved
-    after = weights([favoured[mode] ** 0.5 for mode in MODES])
+    after = weights([favoured[mode] ** (1.0 / COMMITMENT) for mode in MODES])
     modes = [phrase_mode(seed, index, ws) for ws in (weights(raw), after)]
     assert DARK_TO_BRIGHT.index(modes[0]) <= DARK_TO_BRIGHT.index(modes[1])
     assert brightness(one_hot(MODES, dark)) <= brightness(one_hot(MODES, bright))
