@@ -22,7 +22,8 @@ from kelly_live.timebase import MonotonicClock
 
 HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere in the bar
 SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
-BETWEEN = 64  # a velocity that neither plays
+# Velocities that show a turn: out of the band that was played before it, by more than the nearest grain.
+SOFTEST_LOUD, LOUDEST_SOFT = 108, 19
 DENSITY = 2.5  # busy, so that what is measured is the software's wait more than the music's
 
 
@@ -89,12 +90,13 @@ def measure_control(recording: Path, device: str, seconds: float) -> tuple[float
 
 
 def latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:
-    """For each turn but the first, the time until the first note-on that plays as it says; a turn that was over before
-    any did counts until the note that came at last."""
-    ons = [(t, data[2] > BETWEEN) for t, data in trace if data[0] & 0xF0 == 0x90 and data[2] > 0]
+    """For each turn but the first, the time until the first note-on that shows it: the dynamics are on their way then.
+    A turn that was over before any did counts until the note that came at last."""
+    ons = [(t, data[2]) for t, data in trace if data[0] & 0xF0 == 0x90 and data[2] > 0]
     found = []
     for turn in turns[1:]:
-        shown = next((t for t, loud in ons if t >= turn.seconds and loud == turn.loud), None)
+        after = [(t, velocity) for t, velocity in ons if t >= turn.seconds]
+        shown = next((t for t, v in after if (v > LOUDEST_SOFT if turn.loud else v < SOFTEST_LOUD)), None)
         if shown is not None:
             found.append(shown - turn.seconds)
     return tuple(found)

@@ -78,8 +78,10 @@ def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
         Traced(0.5, note_on(1, 60, 10)),
         Traced(1.05, note_on(1, 60, 10)),  # still soft: decided before
         Traced(1.1, note_off(1, 60)),
-        Traced(1.2, note_on(1, 60, 120)),
-        Traced(2.3, note_on(1, 60, 12)),
+        Traced(1.2, note_on(1, 60, 40)),  # on its way
+        Traced(1.3, note_on(1, 60, 120)),
+        Traced(2.1, note_on(1, 60, 115)),
+        Traced(2.3, note_on(1, 60, 100)),
     ]
     assert latencies(turns, trace) == pytest.approx([0.2, 0.3])
 
