@@ -139,6 +139,8 @@ class SchedulerLoop:
         self._chore_at = now + _WATCH_SECONDS
         if os.getppid() != self._parent:
             self._running = False
+        if self._core.sounding and is_stopped(self._parent):
+            self._core.release(now)  # who stands still can't end a long note, nor say how long it will stand
         if now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
             self._reports.send(self._core.health())
@@ -147,6 +149,14 @@ class SchedulerLoop:
             out = self._opened.out
             if isinstance(out, WatchedOut) and not out.is_alive():
                 raise MidiError(f"the MIDI output {self._opened.name!r} is gone; plug it in again and restart")
+
+
+def is_stopped(process: int) -> bool:
+    """Whether a process is suspended (SIGSTOP, Ctrl-Z); False where the system doesn't tell."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
+    except (OSError, IndexError):
+        return False
 
 
 def _read_commands(inbox: SimpleQueue[Message]) -> None:

@@ -183,6 +183,14 @@ class SchedulerCore:
             elif self._sounding.get(entry.voice) == entry.serial:
                 self._note_off(entry, due, now)
 
+    def release(self, now: float) -> None:
+        """End all that sounds, at once; what is still to come stays. Raises MidiError if the port is gone."""
+        due = now + (self._placing.lead_seconds if self._placing is not None else 0.0)  # after what is placed already
+        for voice in list(self._sounding):
+            self._send(note_off(*voice), due, now)
+            del self._sounding[voice]  # its own note-off finds nothing then, and is let go
+            self._tuner.release(*voice, now)
+
     def hush(self, channels: Sequence[int]) -> None:
         """End whatever a receiver still plays on these channels: CC 123 and CC 120. For before the first note: what was
         played here is not forgotten. Raises MidiError if the port is gone."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from kelly_live.domain import NoteEvent
 from kelly_live.errors import MidiError
 from kelly_live.midi import client as client_module
 from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.process import is_stopped
 from kelly_live.midi.wire import Decoder, Failed, Message, Ready, Stop, encode
 from kelly_live.protocols import SchedulerHealth
 from kelly_live.timebase import TempoPoint
@@ -242,3 +244,18 @@ def test_an_idle_scheduler_does_not_spin() -> None:
         before = cpu_seconds()
         time.sleep(1.0)
         assert cpu_seconds() - before < 0.1
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell whether a process stands")
+def test_a_process_that_stands_is_told_from_one_that_runs() -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert not is_stopped(other.pid)
+        other.send_signal(signal.SIGSTOP)
+        wait_for(lambda: is_stopped(other.pid))
+        other.send_signal(signal.SIGCONT)
+        wait_for(lambda: not is_stopped(other.pid))
+    finally:
+        other.kill()
+        other.communicate()
+    assert not is_stopped(other.pid)

@@ -51,6 +51,19 @@ class Desk:
         ]
 
 
+def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
+    desk = Desk(bpm=60.0)
+    desk.core.play([note(0.0, 4.0, 60), note(1.0, 4.0, 64), note(2.0, 1.0, 67), note(3.0, 1.0, 60)])
+    desk.to(1.5)
+    desk.core.release(desk.clock.now())
+    assert not desk.core.sounding
+    desk.to(9.0)
+    assert desk.score() == [
+        (0.0, "on", 60), (1.0, "on", 64), (1.5, "off", 60), (1.5, "off", 64),
+        (2.0, "on", 67), (3.0, "off", 67), (3.0, "on", 60), (4.0, "off", 60),
+    ]  # fmt: skip
+
+
 def test_notes_are_sent_at_their_beats() -> None:
     desk = Desk(bpm=120.0)
     desk.core.play([note(1.0, 1.0, 64), note(0.0, 1.0, 60)])
