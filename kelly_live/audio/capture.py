@@ -6,6 +6,7 @@ process whose sound server has died (it hangs in its own close), so it gets one 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import struct
@@ -17,6 +18,7 @@ from enum import IntEnum
 
 import numpy as np
 
+from kelly_live.audio import devices
 from kelly_live.errors import AudioError, KellyError
 from kelly_live.protocols import AudioHealth, AudioSource
 from kelly_live.timebase import MonotonicClock
@@ -26,6 +28,7 @@ _SOUND = struct.Struct("<dfId")  # end time, level dBFS, overflows, dropped seco
 _MAGIC = b"KA"
 _MAX_PAYLOAD = 1 << 20
 _POLL_SECONDS = 0.1
+_CLOSE_SECONDS = 1.5
 
 
 class _Kind(IntEnum):
@@ -122,11 +125,30 @@ def write(pipe: int, message: Message) -> None:
         rest = rest[os.write(pipe, rest) :]
 
 
-def _end_with_parent() -> None:
-    """Thread: its own. stdin ends when the parent does; a close that hangs must not hold anything up then."""
+def _end_with_parent(source: AudioSource) -> None:
+    """Thread: its own. stdin ends when the parent does."""
     while os.read(0, 4096):
         pass
-    os._exit(0)
+    _leave(source)
+
+
+_leaving = threading.Lock()
+
+
+def _leave(source: AudioSource) -> None:
+    """In order where that is possible, as a client that vanishes holds JACK up; but not for ever: PortAudio's own
+    clean-up hangs when its server has died. Ends the process; whoever comes second waits for that."""
+    with _leaving:
+        closer = threading.Thread(target=_close, args=(source,), daemon=True)
+        closer.start()
+        closer.join(_CLOSE_SECONDS)
+        os._exit(0)
+
+
+def _close(source: AudioSource) -> None:
+    source.close()
+    with contextlib.suppress(Exception):  # it may never have been there, or be gone with its server
+        devices.portaudio()._terminate()
 
 
 def main(sample_rate: str, device: str | None = None) -> None:
@@ -136,16 +158,17 @@ def main(sample_rate: str, device: str | None = None) -> None:
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C and Ctrl-Z are the parent's
     pipe = os.dup(1)
     os.dup2(2, 1)  # whatever a driver prints must not get into the sound
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     source = PortAudioSource(device, MonotonicClock(), sample_rate=int(sample_rate))
+    threading.Thread(target=_end_with_parent, args=(source,), name="parent", daemon=True).start()
     try:
         source.start()
         write(pipe, Opened(source.name))
         relay(source, pipe)
     except KellyError as error:
-        write(pipe, Broken(str(error)))
+        with contextlib.suppress(OSError):  # nobody reads any more
+            write(pipe, Broken(str(error)))
     finally:
-        os._exit(0)  # PortAudio's own clean-up hangs when its server has died
+        _leave(source)
 
 
 if __name__ == "__main__":

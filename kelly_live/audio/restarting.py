@@ -27,7 +27,7 @@ STALL_SECONDS = 3.0  # an input that delivers nothing for so long is started ane
 RETRY_SECONDS = 1.0
 KEPT_SECONDS = 4.0  # of sound that nobody has read; older sound is dropped and counted
 _SILENT_BLOCK_SECONDS = 0.05
-_PATIENCE_SECONDS = 0.5
+_PATIENCE_SECONDS = 2.0  # to close its device in order
 
 
 class RestartingSource:
