@@ -139,6 +139,7 @@ def _leave(source: AudioSource) -> None:
     """In order where that is possible, as a client that vanishes holds JACK up; but not for ever: PortAudio's own
     clean-up hangs when its server has died. Ends the process; whoever comes second waits for that."""
     with _leaving:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # PortAudio aborts with a word of its own where a server is stuck
         closer = threading.Thread(target=_close, args=(source,), daemon=True)
         closer.start()
         closer.join(_CLOSE_SECONDS)
