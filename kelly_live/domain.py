@@ -21,6 +21,7 @@ EMOTIONS = (
 MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
 LONGEST_BAR = 16  # beats; a longer one would let a feeling into the mode only every minute or two
+MAIN_PORT = ""  # the MIDI port of every note that names none
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
 ORNAMENTS = ("grace", "mordent", "trill", "turn", "tremolo")
 
@@ -326,7 +327,7 @@ class NoteEvent:
     channel: int
     part: str
     cents: float = 0.0
-    port: str = ""
+    port: str = MAIN_PORT
     program: int | None = None
 
     def __post_init__(self) -> None:

@@ -4,21 +4,19 @@ session with the real nets, conductor and scheduler process, in real time."""
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from kelly_live.audio.sources import FileSource
-from kelly_live.cli.parts import make_analyzer, make_conductor
+from kelly_live.bench.playing import play_for
+from kelly_live.cli.parts import make_analyzer
 from kelly_live.domain import AudioWindow, Dynamics
 from kelly_live.midi.client import SchedulerClient
+from kelly_live.midi.messages import kind_of
 from kelly_live.midi.trace import Traced, read_trace
 from kelly_live.protocols import Analyzer, Reading, Steering
-from kelly_live.session import LiveSession, Snapshot
-from kelly_live.timebase import MonotonicClock
 
 HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere in the bar
 SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
@@ -64,35 +62,20 @@ class TurningAnalyzer:
 
 def measure_control(recording: Path, device: str, seconds: float) -> tuple[float, ...]:
     """The latency of each turn, seconds. Raises KellyError."""
-    clock = MonotonicClock()
     analyzer, opening = make_analyzer(device, Steering(freeze=True))
     turning = TurningAnalyzer(analyzer)
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
         sink = SchedulerClient(trace=trace)
         sink.open()
-        session = LiveSession(
-            source=FileSource(recording, clock, realtime=True),
-            analyzer=turning,
-            conductor=make_conductor(sink, seed=1),
-            sink=sink,
-            clock=clock,
-            opening=opening,
-        )
-        began = time.monotonic()
-
-        def on_status(snapshot: Snapshot) -> None:
-            if time.monotonic() - began > seconds:
-                session.stop()
-
-        session.run(on_status)
+        play_for(seconds, recording, sink, turning, opening)
         return latencies(turning.turns, read_trace(trace))
 
 
 def latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:
     """For each turn but the first, the time until the first note-on that shows it: the dynamics are on their way then.
     A turn that was over before any did counts until the note that came at last."""
-    ons = [(t, data[2]) for t, data in trace if data[0] & 0xF0 == 0x90 and data[2] > 0]
+    ons = [(t, data[2]) for t, data in trace if kind_of(data) == "note_on"]
     found = []
     for turn in turns[1:]:
         after = [(t, velocity) for t, velocity in ons if t >= turn.seconds]

@@ -18,7 +18,7 @@ import numpy as np
 from kelly_live.bench.load import computing
 from kelly_live.domain import NoteEvent
 from kelly_live.midi.client import SchedulerClient
-from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT
+from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.midi.trace import Traced, read_trace
 
 BPM = 120.0
@@ -73,9 +73,9 @@ def punctuality(trace: Sequence[Traced], origin: float, dropped: int = 0) -> Pun
     late = []
     for seconds, data in trace:
         # A note comes round every beat, so which one it was is told by the nearest due time.
-        if data[0] & 0xE0 == 0x80 and len(data) == 3:
-            on = data[0] & 0xF0 == 0x90 and data[2] > 0
-            phase = (data[1] - _KEYS + _OFFSET_NOTES + (0.0 if on else NOTE_SHARE)) * NOTE_SECONDS
+        kind = kind_of(data)
+        if kind in ("note_on", "note_off"):
+            phase = (data[1] - _KEYS + _OFFSET_NOTES + (0.0 if kind == "note_on" else NOTE_SHARE)) * NOTE_SECONDS
             beats = (seconds - origin - phase) / BEAT_SECONDS
             late.append((beats - round(beats)) * BEAT_SECONDS)
     ticks = [seconds for seconds, data in trace if data == CLOCK]

@@ -29,11 +29,11 @@ from kelly_live.cli.parts import make_analyzer, make_conductor
 from kelly_live.config import resource_root
 from kelly_live.domain import EMOTIONS, NoteEvent
 from kelly_live.midi.client import SchedulerClient
-from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT
+from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.midi.trace import Traced, read_trace
 from kelly_live.protocols import Morph, SchedulerHealth, Steering
 from kelly_live.session import LiveSession, Snapshot
-from kelly_live.timebase import MonotonicClock, TempoPoint
+from kelly_live.timebase import SWITCH_SECONDS, MonotonicClock, TempoPoint
 
 STEER_SECONDS = 20.0
 SAMPLE_SECONDS = 2.0
@@ -108,13 +108,13 @@ def held_notes(trace: Sequence[Traced], longest_seconds: float) -> int:
     sounding: dict[bytes, float] = {}
     stuck = 0
     for seconds, data in trace:
-        kind = data[0] & 0xF0
-        if kind not in (0x80, 0x90) or len(data) < 3:
+        kind = kind_of(data)
+        if kind not in ("note_on", "note_off"):
             continue
         voice = bytes((data[0] & 0x0F, data[1]))
         began = sounding.pop(voice, None)
         stuck += began is not None and seconds - began > longest_seconds
-        if kind == 0x90 and data[2] > 0:
+        if kind == "note_on":
             sounding[voice] = seconds
     return stuck + len(sounding)
 
@@ -130,7 +130,7 @@ def growth(samples: Sequence[float]) -> float:
 
 def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
     """Raises KellyError."""
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(SWITCH_SECONDS)
     clock = MonotonicClock()
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +171,7 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
         last = session.run(on_status)
         health = client.health()
         trace = read_trace(trace_path)
-    ons = sum(data[0] & 0xF0 == 0x90 and data[2] > 0 for _, data in trace)
+    ons = sum(kind_of(data) == "note_on" for _, data in trace)
     ticks = [seconds for seconds, data in trace if data == CLOCK]
     tempo = conductor.tempo_map
     beats = tempo.beat_at(ticks[-1]) * CLOCKS_PER_BEAT

@@ -166,13 +166,13 @@ class _Heard:
         return self._sink.made
 
     def heard(self, now: float) -> Sequence[NoteOn]:
-        from kelly_live.midi.messages import channel_of
+        from kelly_live.midi.messages import channel_of, kind_of
         from kelly_live.training.reaction import NoteOn
 
         return [
             NoteOn(message.seconds, channel_of(message.data) or 0, message.data[1], message.data[2])
             for message in self._sink.messages
-            if message.data[0] & 0xF0 == 0x90 and message.data[2] > 0
+            if kind_of(message.data) == "note_on"
         ]
 
 

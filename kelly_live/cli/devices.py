@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from kelly_live.cli.options import common
 from kelly_live.errors import KellyError
+
+if TYPE_CHECKING:
+    from kelly_live.midi.ports import PortInfo
 
 
 @click.command()
@@ -45,48 +51,50 @@ def _audio(query: str | None) -> int:
 def _midi(query: str | None) -> int:
     from kelly_live.midi.ports import LISTING_COMMAND, VIRTUAL_PORT_NAME, backends, list_outputs, resolve
 
-    click.echo("MIDI outputs")
-    try:
-        outputs = list_outputs()
-    except KellyError as error:
-        click.echo(f"   {error}")
-        return 1 if query else 0
-    chosen, complaint = None, None
-    try:
-        chosen = resolve(query) if query else None
-    except KellyError as error:
-        complaint = error
-    for port in outputs:
-        click.echo(f"{'->' if port == chosen else '  '} {port.name}  ({port.backend})")
-    if not query:
+    def otherwise(outputs: Sequence[PortInfo]) -> None:
+        if query:
+            return
         makes = next((backend.name for backend in backends() if backend.has_virtual), None)
         if makes:
             click.echo(f"-> a virtual port {VIRTUAL_PORT_NAME!r} that others can connect to  ({makes})")
         elif not outputs:
             click.echo(f"   none; connect one and run `{LISTING_COMMAND}` again, or use `kelly-live demo`")
-    if complaint is not None:
-        click.echo(f"   {complaint}")
-    return 1 if complaint is not None else 0
+
+    return _ports("MIDI outputs", query, list_outputs, resolve, otherwise)
 
 
 def _midi_in(query: str | None) -> int:
     from kelly_live.midi.inputs import list_inputs, resolve_input
 
-    click.echo("MIDI inputs (for --midi-in)")
+    def otherwise(inputs: Sequence[PortInfo]) -> None:
+        if not inputs:
+            click.echo("   none")
+
+    return _ports("MIDI inputs (for --midi-in)", query, list_inputs, resolve_input, otherwise)
+
+
+def _ports(
+    title: str,
+    query: str | None,
+    listed: Callable[[], Sequence[PortInfo]],
+    meant: Callable[[str], PortInfo],
+    otherwise: Callable[[Sequence[PortInfo]], None],
+) -> int:
+    """List ports with an arrow at the one that `query` means; `otherwise` says what else there is. 1: it means none."""
+    click.echo(title)
     try:
-        inputs = list_inputs()
+        ports = listed()
     except KellyError as error:
         click.echo(f"   {error}")
         return 1 if query else 0
     chosen, complaint = None, None
     try:
-        chosen = resolve_input(query) if query else None
+        chosen = meant(query) if query else None
     except KellyError as error:
         complaint = error
-    for port in inputs:
+    for port in ports:
         click.echo(f"{'->' if port == chosen else '  '} {port.name}  ({port.backend})")
-    if not inputs:
-        click.echo("   none")
+    otherwise(ports)
     if complaint is not None:
         click.echo(f"   {complaint}")
     return 1 if complaint is not None else 0

@@ -55,9 +55,10 @@ class HostWish:
     ) -> RoutedSink:
         """A port's scheduler process each, none started yet; the main one is `midi_out`. `latencies`: by port, in
         seconds, instead of the preset's. `frame_accurate`: all through JACK. Raises ConfigError."""
+        from kelly_live.domain import MAIN_PORT
         from kelly_live.errors import ConfigError
         from kelly_live.midi.ports import VIRTUAL_PORT_NAME
-        from kelly_live.midi.routing import MAIN_PORT, RoutedSink
+        from kelly_live.midi.routing import RoutedSink
         from kelly_live.midi.supervised import SupervisedClient
 
         outputs = dict(self.outputs)

@@ -62,13 +62,12 @@ def command(
     from kelly_live.midi import controls
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
-    from kelly_live.timebase import MonotonicClock
+    from kelly_live.timebase import SWITCH_SECONDS, MonotonicClock
     from kelly_live.ui.alerts import Alerts
     from kelly_live.ui.keys import HELP, Keyboard, action_of, own_help
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
-    # The audio callback and the conductor wait at most this long for a thread that computes, not the usual 5 ms.
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(SWITCH_SECONDS)
     torch_ahead()
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()

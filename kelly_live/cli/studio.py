@@ -29,7 +29,6 @@ Controllers: TypeAlias = tuple[Mapping[str, int] | None, int]
 NO_CONTROLLERS: Controllers = (None, 16)
 
 F = TypeVar("F", bound=Callable[..., Any])
-MAIN_PORT = ""
 MOST_LATENCY_MS = 500.0
 _ALIVE_SECONDS = 1.0
 

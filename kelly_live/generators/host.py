@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from kelly_live import shelf
 from kelly_live.config import resource_root
+from kelly_live.domain import MAIN_PORT
 from kelly_live.errors import ConfigError
 from kelly_live.generators import registry
 from kelly_live.generators.base import Descriptor
@@ -21,7 +22,6 @@ from kelly_live.safe_yaml import Node, read_nodes
 
 FORMAT = 1
 DEFAULT = "band"
-MAIN_PORT = ""
 LISTING_COMMAND = "kelly-live presets"
 DRUM_CHANNEL = 10
 _MOST_PLAYERS = 32

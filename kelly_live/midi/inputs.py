@@ -15,7 +15,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kelly_live.errors import MidiError
-from kelly_live.matching import choose
 from kelly_live.midi.messages import SPECS, is_whole
 from kelly_live.midi.ports import (
     LISTING_COMMAND,
@@ -24,6 +23,7 @@ from kelly_live.midi.ports import (
     PortInfo,
     ReceivedMessage,
     backends,
+    meant,
     no_midi_system,
     numbered,
 )
@@ -229,9 +229,7 @@ def list_inputs(among: Sequence[MidiBackend] | None = None) -> list[PortInfo]:
 
 def resolve_input(query: str, among: Sequence[MidiBackend] | None = None) -> PortInfo:
     """The input that `query` means (see kelly_live.matching). Raises MidiError that lists the candidates."""
-    ports = list_inputs(among)
-    names = [port.name for port in ports]
-    return ports[choose(query, names, kind="MIDI input", error=MidiError, listing=LISTING_COMMAND)]
+    return meant(query, list_inputs(among), "MIDI input")
 
 
 def open_input(query: str | None, among: Sequence[MidiBackend] | None = None) -> OpenedInput:

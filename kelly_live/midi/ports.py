@@ -201,9 +201,12 @@ def numbered(found: Iterable[tuple[str, Sequence[str]]]) -> list[PortInfo]:
 
 def resolve(query: str, among: Sequence[MidiBackend] | None = None) -> PortInfo:
     """The output that `query` means (see kelly_live.matching). Raises MidiError that lists the candidates."""
-    ports = list_outputs(among)
-    names = [port.name for port in ports]
-    return ports[choose(query, names, kind="MIDI output", error=MidiError, listing=LISTING_COMMAND)]
+    return meant(query, list_outputs(among), "MIDI output")
+
+
+def meant(query: str, ports: Sequence[PortInfo], kind: str) -> PortInfo:
+    """The one of `ports` that `query` means; `kind` names them in the error. Raises MidiError."""
+    return ports[choose(query, [port.name for port in ports], kind=kind, error=MidiError, listing=LISTING_COMMAND)]
 
 
 def open_output(

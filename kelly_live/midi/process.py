@@ -36,7 +36,7 @@ from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, Schedu
 from kelly_live.midi.trace import TracingPort
 from kelly_live.midi.tuning import Tuning
 from kelly_live.midi.wire import Control, Decoder, Failed, Hush, Message, Pause, Play, Ready, Start, Stop, encode
-from kelly_live.timebase import MonotonicClock, TempoPoint
+from kelly_live.timebase import SWITCH_SECONDS, MonotonicClock, TempoPoint
 
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
 REPORT_SECONDS = 0.25
@@ -44,8 +44,7 @@ _WATCH_SECONDS = 0.1  # how often the parent's life is checked, beside the end o
 _PORT_CHECK_SECONDS = 0.5
 _CHORE_SLACK_SECONDS = 0.005  # chores wait for a gap this long …
 _CHORE_PATIENCE_SECONDS = 1.0  # … but not longer than this
-_SWITCH_SECONDS = 0.0005  # how long the reader may keep the interpreter from the main thread
-_PLACING_SWITCH_SECONDS = 0.0001  # and both of them from a sound server's thread
+_PLACING_SWITCH_SECONDS = 0.0001  # how long anybody may keep the interpreter from a sound server's thread
 _REALTIME_PRIORITY = 10  # under jackd's, over everything that is not audio
 
 
@@ -228,7 +227,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: loop.inbox.put(Stop()))
-    sys.setswitchinterval(_PLACING_SWITCH_SECONDS if placing else _SWITCH_SECONDS)
+    sys.setswitchinterval(_PLACING_SWITCH_SECONDS if placing else SWITCH_SECONDS)
     reader = threading.Thread(target=_read_commands, args=(loop.inbox,), name="commands", daemon=True)
     if not placing:
         reader.start()

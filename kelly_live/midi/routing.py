@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from kelly_live.domain import ControlChange, NoteEvent
+from kelly_live.domain import MAIN_PORT, ControlChange, NoteEvent
 from kelly_live.errors import MidiError
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.midi.supervised import SupervisedClient
@@ -14,8 +14,6 @@ from kelly_live.midi.tuning import Tuning
 from kelly_live.midi.wire import Ready
 from kelly_live.protocols import SchedulerHealth
 from kelly_live.timebase import TempoPoint
-
-MAIN_PORT = ""
 
 
 class RoutedSink:

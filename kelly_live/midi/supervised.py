@@ -33,7 +33,6 @@ class _Past:
     sent: int = 0
     late: int = 0
     dropped: int = 0
-    lives: int = 0
     channels: set[int] = field(default_factory=set)
 
 
@@ -153,7 +152,6 @@ class SupervisedClient:
             past.sent += last.sent
             past.late += last.late
             past.dropped += last.dropped + last.sounding
-            past.lives += 1
         ending = threading.Thread(target=self._client.stop, name="midi-end", daemon=True)
         ending.start()
         ending.join(_END_SECONDS)

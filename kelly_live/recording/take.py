@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 import mido
 
+from kelly_live.domain import MAIN_PORT
 from kelly_live.midi.files import midi_bytes
 from kelly_live.recording.log import Part
-from kelly_live.recording.tape import MAIN_PORT, Tape
+from kelly_live.recording.tape import Tape
 
 
 def take_bytes(tape: Tape, parts: Sequence[Part], title: str) -> bytes:

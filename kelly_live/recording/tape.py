@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from kelly_live.domain import MAIN_PORT
 from kelly_live.errors import ConfigError
 from kelly_live.midi.files import TICKS_PER_BEAT
 from kelly_live.midi.ports import RecordedMessage
@@ -19,7 +20,6 @@ from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.midi.wire import Control, Pause, Play, Start
 from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
 
-MAIN_PORT = ""
 _HEAD = struct.Struct("<dH")
 
 Command: TypeAlias = Start | TempoPoint | Play | Control | Pause

@@ -5,14 +5,14 @@ Each function takes plain values and gives PNG bytes, the same for the same valu
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kelly_live.ui.plot import _GRID, _INK, _PALE_INK, _STYLE
+from kelly_live.ui.ink import GRID, INK, PALE, png
+from kelly_live.ui.plot import _STYLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,15 +44,9 @@ def _panels(count: int, width: float, height: float, title: str, note: str) -> t
     figure = Figure(figsize=size, dpi=110, facecolor="white", layout=layout)
     FigureCanvasAgg(figure)
     figure.text(0.012, 1 - 0.27 / size[1], title, fontsize=14, fontweight="bold", va="center", parse_math=False)
-    figure.text(0.012, 1 - 0.57 / size[1], note, fontsize=9, color=_PALE_INK, va="center", parse_math=False)
+    figure.text(0.012, 1 - 0.57 / size[1], note, fontsize=9, color=PALE, va="center", parse_math=False)
     axes = [figure.add_subplot(rows, COLUMNS, i + 1) for i in range(count)]
     return figure, axes
-
-
-def _png(figure: Any) -> bytes:
-    data = io.BytesIO()
-    figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
 
 
 def draw_confusions(panels: Sequence[tuple[str, Sequence[str], np.ndarray]]) -> bytes:
@@ -73,9 +67,9 @@ def draw_confusions(panels: Sequence[tuple[str, Sequence[str], np.ndarray]]) -> 
             axis.spines[:].set_visible(False)
             for row, column in np.argwhere(counts > 0):
                 value = share[row, column]
-                colour = "white" if value > 0.55 else _INK
+                colour = "white" if value > 0.55 else INK
                 axis.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=8, color=colour)
-        return _png(figure)
+        return png(figure)
 
 
 def draw_calibration(panels: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> bytes:
@@ -91,18 +85,18 @@ def draw_calibration(panels: Sequence[tuple[str, np.ndarray, np.ndarray, float]]
             x = np.array([sure[which == b].mean() for b in used])
             y = np.array([right[which == b].mean() for b in used])
             n = np.array([(which == b).sum() for b in used])
-            axis.plot([0, 1], [0, 1], color=_PALE_INK, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
+            axis.plot([0, 1], [0, 1], color=PALE, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
             axis.vlines(x, np.minimum(x, y), np.maximum(x, y), color=_AROUSAL, linewidth=1.2, zorder=2)
             axis.scatter(x, y, s=18 + 380 * n / n.sum(), color=_FILL, edgecolor=_VALENCE, linewidth=1.0, zorder=3)
             axis.set_title(f"{name}: ECE {error:.3f}, n {len(sure)}", loc="left", fontsize=10, parse_math=False)
             axis.set(xlim=(0, 1.02), ylim=(-0.04, 1.06), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-            axis.grid(color=_GRID, linewidth=0.8)
+            axis.grid(color=GRID, linewidth=0.8)
             axis.set_axisbelow(True)
             axis.tick_params(length=0)
             if number % COLUMNS == 0:
                 axis.set_ylabel("share that is right")
             axis.set_xlabel("confidence")
-        return _png(figure)
+        return png(figure)
 
 
 def draw_trajectories(
@@ -123,19 +117,19 @@ def draw_trajectories(
         figure.text(0.012, 1 - 0.27 / size[1], "The live reader over time", fontsize=14, fontweight="bold", va="center")
         figure.text(
             0.012, 1 - 0.57 / size[1], "held-out pieces, and a speaker whose mood changes at once", fontsize=9,
-            color=_PALE_INK, va="center",
+            color=PALE, va="center",
         )  # fmt: skip
         handles = [
             Line2D([], [], color=_VALENCE, linewidth=1.8, label="valence, felt"),
             Line2D([], [], color=_AROUSAL, linewidth=1.8, label="arousal, felt"),
-            Line2D([], [], color=_INK, linewidth=1.2, linestyle=(0, (4, 2)), label="the same, as listeners rated it"),
+            Line2D([], [], color=INK, linewidth=1.2, linestyle=(0, (4, 2)), label="the same, as listeners rated it"),
         ]
         figure.legend(handles=handles, loc="upper right", ncols=3, bbox_to_anchor=(0.995, 1 - 0.12 / size[1]))
         for number, (name, times, felt, rated, change, half) in enumerate(panels):
             axis = figure.add_subplot(len(panels), 1, number + 1)
             axis.set(xlim=(0, times[-1]), ylim=(-1.05, 1.05), yticks=(-1, 0, 1))
             axis.set_title(name, loc="left", fontsize=10, parse_math=False)
-            axis.axhline(0.0, color=_GRID, linewidth=1.0, zorder=0)
+            axis.axhline(0.0, color=GRID, linewidth=1.0, zorder=0)
             axis.tick_params(length=0)
             for column, colour in enumerate((_VALENCE, _AROUSAL)):
                 axis.plot(times, felt[:, column], color=colour, linewidth=1.8)
@@ -143,12 +137,12 @@ def draw_trajectories(
                     axis.plot(times, rated[:, column], color=colour, linewidth=1.2, linestyle=(0, (4, 2)), alpha=0.8)
             for moment, text in ((change, "the mood changes"), (half, "half-way")):
                 if moment is not None:
-                    axis.axvline(moment, color=_PALE_INK, linewidth=1.0, linestyle=(0, (2, 2)))
+                    axis.axvline(moment, color=PALE, linewidth=1.0, linestyle=(0, (2, 2)))
                     left = text != "half-way"
                     axis.annotate(
                         text if left else f"half-way after {moment - (change or 0.0):.2f} s", (moment, -0.98),
-                        xytext=(-4 if left else 4, 0), textcoords="offset points", fontsize=8.5, color=_PALE_INK,
+                        xytext=(-4 if left else 4, 0), textcoords="offset points", fontsize=8.5, color=PALE,
                         ha="right" if left else "left",
                     )  # fmt: skip
-        axis.set_xlabel("time (s)", color=_PALE_INK)
-        return _png(figure)
+        axis.set_xlabel("time (s)", color=PALE)
+        return png(figure)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from kelly_live.ui.ink import png
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73")
 
@@ -41,6 +42,4 @@ def draw_learning(curves: Sequence[Curve]) -> bytes:
     axes.set_title("What a profile learns of simulated listeners (shaded: 95 %)", fontsize=10)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
+    return png(figure)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kelly_live.domain import EMOTIONS
+from kelly_live.ui.ink import GRID, INK, PALE, png
 from kelly_live.ui.plot import EMOTION_COLOURS
 
 # parameter -> title, whether it is heard in ratios
@@ -15,7 +15,7 @@ PANELS = {
     "register": ("register (MIDI note)", False),
     "level": ("dynamics (of full velocity)", False), "density": ("density (notes a beat)", True),
 }  # fmt: skip
-_INK, _PALE, _GRID, _BASE = "#24292F", "#6E7781", "#E4E7EB", "#8C949E"
+_BASE = "#8C949E"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ def draw_person(marks: Sequence[Mark], title: str) -> bytes:
     from matplotlib.figure import Figure
 
     style = {
-        "font.family": "DejaVu Sans", "font.size": 9.0, "axes.edgecolor": _GRID, "text.color": _INK,
-        "xtick.color": _PALE, "ytick.color": _INK, "axes.spines.top": False, "axes.spines.right": False,
+        "font.family": "DejaVu Sans", "font.size": 9.0, "axes.edgecolor": GRID, "text.color": INK,
+        "xtick.color": PALE, "ytick.color": INK, "axes.spines.top": False, "axes.spines.right": False,
         "axes.spines.left": False,
     }  # fmt: skip
     with matplotlib.style.context(["default", style]):
@@ -56,25 +56,23 @@ def draw_person(marks: Sequence[Mark], title: str) -> bytes:
                 low, high = _span(mark, ratio)
                 axis.plot([low, high], [row, row], color=colour, linewidth=4.5, alpha=0.3, solid_capstyle="round")
                 axis.annotate(
-                    "", (mark.own, row), (mark.base, row), arrowprops={"arrowstyle": "-", "color": _PALE, "lw": 1.0}
+                    "", (mark.own, row), (mark.base, row), arrowprops={"arrowstyle": "-", "color": PALE, "lw": 1.0}
                 )
                 axis.plot(mark.base, row, marker="o", markersize=8, markerfacecolor="white", markeredgecolor=_BASE)
                 axis.plot(
                     mark.own, row, marker="o", markersize=6, color=colour, alpha=0.35 + 0.65 * mark.known,
-                    markeredgecolor=_INK, markeredgewidth=0.5,
+                    markeredgecolor=INK, markeredgewidth=0.5,
                 )  # fmt: skip
-            axis.grid(axis="both", color=_GRID, linewidth=0.6)
+            axis.grid(axis="both", color=GRID, linewidth=0.6)
             axis.set_axisbelow(True)
             axis.tick_params(length=0)
             axis.set_ylim(-0.6, len(EMOTIONS) - 0.4)
         panels[0].set_yticks(list(rows.values()), list(rows))
         figure.supxlabel(
             "ring: nobody in particular · dot: you (fainter: less known) · bar: ± one standard deviation",
-            fontsize=8.5, color=_PALE, style="italic",
+            fontsize=8.5, color=PALE, style="italic",
         )  # fmt: skip
-        data = io.BytesIO()
-        figure.savefig(data, format="png", metadata={"Software": None})
-        return data.getvalue()
+        return png(figure)
 
 
 def _span(mark: Mark, ratio: bool) -> tuple[float, float]:

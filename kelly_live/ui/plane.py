@@ -5,13 +5,13 @@ Takes plain arrays and gives PNG bytes, the same for the same values (see `ui/pl
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_live.ui.plot import _GRID, _INK, _PALE_INK, _STYLE
+from kelly_live.ui.ink import GRID, INK, PALE, png
+from kelly_live.ui.plot import _STYLE
 
 COLUMNS = 4
 
@@ -39,7 +39,7 @@ def draw_plane(panels: Sequence[Panel], places: Mapping[str, tuple[float, float]
         figure = Figure(figsize=size, dpi=100, facecolor="white", layout=layout)
         FigureCanvasAgg(figure)
         figure.text(0.012, 1 - 0.27 / size[1], title, fontsize=14, fontweight="bold", va="center", parse_math=False)
-        figure.text(0.012, 1 - 0.57 / size[1], note, fontsize=9, color=_PALE_INK, va="center", parse_math=False)
+        figure.text(0.012, 1 - 0.57 / size[1], note, fontsize=9, color=PALE, va="center", parse_math=False)
         for number, panel in enumerate(panels):
             axis = figure.add_subplot(rows, COLUMNS, number + 1)
             steps = np.linspace(-1.0, 1.0, panel.values.shape[1]), np.linspace(-1.0, 1.0, panel.values.shape[0])
@@ -52,25 +52,23 @@ def draw_plane(panels: Sequence[Panel], places: Mapping[str, tuple[float, float]
                 axis.clabel(lines, fontsize=6.5, fmt="%g")
             figure.colorbar(picture, ax=axis, label=panel.unit, shrink=0.86, pad=0.02)
             for name, (valence, arousal) in places.items():
-                axis.plot(valence, arousal, "o", markersize=4, color="white", markeredgecolor=_INK, markeredgewidth=0.8)
+                axis.plot(valence, arousal, "o", markersize=4, color="white", markeredgecolor=INK, markeredgewidth=0.8)
                 side = -1.0 if valence > 0.3 else 1.0
                 axis.annotate(
                     name, (valence, arousal), xytext=(5 * side, -8 if name in _BELOW else 3),
-                    textcoords="offset points", fontsize=6.8, color=_INK, ha="right" if side < 0 else "left",
+                    textcoords="offset points", fontsize=6.8, color=INK, ha="right" if side < 0 else "left",
                     bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.6, "linewidth": 0},
                 )  # fmt: skip
             axis.set_title(panel.name, loc="left", fontsize=10, parse_math=False)
-            axis.axhline(0.0, color=_GRID, linewidth=0.6)
-            axis.axvline(0.0, color=_GRID, linewidth=0.6)
+            axis.axhline(0.0, color=GRID, linewidth=0.6)
+            axis.axvline(0.0, color=GRID, linewidth=0.6)
             axis.set(xlim=(-1, 1), ylim=(-1, 1), xticks=(-1, 0, 1), yticks=(-1, 0, 1))
             axis.tick_params(length=0)
             if number % COLUMNS == 0:
                 axis.set_ylabel("arousal")
             if number >= len(panels) - COLUMNS:
                 axis.set_xlabel("valence")
-        data = io.BytesIO()
-        figure.savefig(data, format="png", metadata={"Software": None})
-        return data.getvalue()
+        return png(figure)
 
 
 _BELOW = ("angry", "happy", "disgusted")  # these names go under their mark, for another's is right above

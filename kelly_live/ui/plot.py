@@ -6,7 +6,6 @@ the same session always gives the same bytes.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kelly_live.domain import EMOTIONS, EmotionState, MusicParameters, SoundingNote
 from kelly_live.errors import ConfigError
+from kelly_live.ui.ink import GRID, INK, PALE, png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,7 @@ EMOTION_COLOURS: dict[str, str] = {
     "excited": "#E69F00",
 }
 _PART_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#5B4A8A", "#8C8C8C")
-_INK, _PALE_INK, _GRID, _PERCUSSION_COLOUR = "#24292F", "#6E7781", "#E4E7EB", "#4A5058"
+_PERCUSSION_COLOUR = "#4A5058"
 # Bottom to top, so that what is bright lies above what is dark.
 _STACK = ("neutral", "sad", "fearful", "disgusted", "angry", "surprised", "excited", "happy")
 _PERCUSSION_CHANNEL = 10
@@ -46,13 +46,13 @@ _DRUMS: dict[int, str] = {
 _STYLE: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
-    "axes.edgecolor": _GRID,
-    "axes.labelcolor": _INK,
+    "axes.edgecolor": GRID,
+    "axes.labelcolor": INK,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "text.color": _INK,
-    "xtick.color": _PALE_INK,
-    "ytick.color": _PALE_INK,
+    "text.color": INK,
+    "xtick.color": PALE,
+    "ytick.color": PALE,
     "legend.frameon": False,
     "legend.fontsize": 8.5,
 }
@@ -106,7 +106,7 @@ def render_session(
         for axis in axes:
             axis.set_xlim(0.0, duration_seconds)
             axis.set_axisbelow(True)
-            axis.grid(axis="x", color=_GRID, linewidth=0.8)
+            axis.grid(axis="x", color=GRID, linewidth=0.8)
             axis.tick_params(length=0)
         for axis in axes[:-1]:
             axis.tick_params(labelbottom=False)
@@ -116,11 +116,9 @@ def render_session(
         _tempo_and_mode(axes[2], states, parameters, duration_seconds)
         _piano_roll(axes[3], melodic, parts)
         _percussion(axes[4], drums)
-        axes[4].set_xlabel("time (s)", color=_PALE_INK)
+        axes[4].set_xlabel("time (s)", color=PALE)
         figure.align_ylabels(axes)
-        data = io.BytesIO()
-        figure.savefig(data, format="png", metadata={"Software": None})
-    return data.getvalue()
+        return png(figure)
 
 
 def _title(
@@ -139,7 +137,7 @@ def _title(
     if parameters:
         tempos = [p.tempo.suggested for p in parameters]
         facts.insert(-1, f"{min(tempos):.0f}–{max(tempos):.0f} BPM")
-    figure.text(0.865, 0.962, "  ·  ".join(facts), fontsize=10, color=_PALE_INK, ha="right", va="center")
+    figure.text(0.865, 0.962, "  ·  ".join(facts), fontsize=10, color=PALE, ha="right", va="center")
 
 
 def _beside(axis: Axes, handles: Sequence[Any] | None = None, **options: Any) -> None:
@@ -152,7 +150,7 @@ def _beside(axis: Axes, handles: Sequence[Any] | None = None, **options: Any) ->
 
 
 def _remark(axis: Axes, text: str) -> None:
-    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=_PALE_INK, style="italic")
+    axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=PALE, style="italic")
 
 
 def _held(times: Sequence[float], values: Sequence[float], duration: float) -> tuple[list[float], list[float]]:
@@ -184,7 +182,7 @@ def _dimensions(axis: Axes, states: Sequence[EmotionState], duration: float) -> 
     axis.set_ylabel("V / A / D")
     axis.set_ylim(-1.05, 1.05)
     axis.set_yticks([-1.0, 0.0, 1.0], ["−1", "0", "+1"])
-    axis.axhline(0.0, color=_GRID, linewidth=1.0, zorder=0)
+    axis.axhline(0.0, color=GRID, linewidth=1.0, zorder=0)
     if not states:
         return
     times = [state.time for state in states]
@@ -258,7 +256,7 @@ def _piano_roll(axis: Axes, notes: Sequence[SoundingNote], parts: Mapping[int, s
             axis.axhspan(pitch - 0.5, pitch + 0.5, color="#F5F6F8", linewidth=0, zorder=0)
     octaves = [pitch for pitch in range(low, high + 1) if pitch % 12 == 0]
     for pitch in octaves:
-        axis.axhline(pitch - 0.5, color=_GRID, linewidth=1.0, zorder=0)
+        axis.axhline(pitch - 0.5, color=GRID, linewidth=1.0, zorder=0)
     axis.set_ylim(low - 0.5, high + 0.5)
     axis.set_yticks(octaves, [f"C{pitch // 12 - 1}" for pitch in octaves])
     channels = sorted({note.channel for note in notes})
@@ -266,7 +264,7 @@ def _piano_roll(axis: Axes, notes: Sequence[SoundingNote], parts: Mapping[int, s
     _bars(axis, notes, [note.pitch for note in notes], [colours[note.channel] for note in notes], height=0.84)
     _beside(axis, [Patch(color=colours[c], label=parts.get(c, f"channel {c}")) for c in channels])
     axis.text(
-        1.008, 0.0, "stronger = louder", transform=axis.transAxes, va="bottom", size=8, color=_PALE_INK, style="italic"
+        1.008, 0.0, "stronger = louder", transform=axis.transAxes, va="bottom", size=8, color=PALE, style="italic"
     )
 
 

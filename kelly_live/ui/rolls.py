@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-INK, PALE, LINE = "#24292F", "#6E7781", "#E4E7EB"
+from kelly_live.ui.ink import GRID, INK, PALE, png
+
 COLOURS = {"melody": "#009E73", "chords": "#56B4E9", "bass": "#D55E00", "percussion": "#8C8C8C", "piano": "#CC79A7"}
 COLUMNS = 2
 
@@ -29,7 +29,7 @@ def draw_rolls(rolls: Sequence[Roll], title: str) -> bytes:
     from matplotlib.figure import Figure
 
     rows = -(-len(rolls) // COLUMNS)
-    style: dict[Any, Any] = {"font.family": "DejaVu Sans", "font.size": 7.0, "text.color": INK, "axes.edgecolor": LINE}
+    style: dict[Any, Any] = {"font.family": "DejaVu Sans", "font.size": 7.0, "text.color": INK, "axes.edgecolor": GRID}
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(13.0, 0.6 + 1.9 * rows), dpi=100)
         FigureCanvasAgg(figure)
@@ -53,9 +53,7 @@ def draw_rolls(rolls: Sequence[Roll], title: str) -> bytes:
             axis.set_ylim(24, 96)
             axis.set_yticks([36, 48, 60, 72, 84], ["C2", "C3", "C4", "C5", "C6"])
             axis.tick_params(colors=PALE, length=0)
-            axis.grid(axis="y", color=LINE, linewidth=0.6)
+            axis.grid(axis="y", color=GRID, linewidth=0.6)
             for side in ("top", "right", "left"):
                 axis.spines[side].set_visible(False)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
-    return picture.getvalue()
+        return png(figure, smallest=True)

@@ -3,15 +3,16 @@ measured and as they are played."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kelly_live.ui.ink import GRID, INK, PALE, png
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_INK, _PALE, _GRID, _MELODY, _OTHERS, _DRUMS = "#24292F", "#6E7781", "#E4E7EB", "#009E73", "#9DC3E0", "#8C8C8C"
+_MELODY, _OTHERS, _DRUMS = "#009E73", "#9DC3E0", "#8C8C8C"
 _COLUMNS, _OCTAVE = 4, 1200.0
 
 
@@ -41,8 +42,8 @@ def draw_sheet(panels: Sequence[Panel], title: str) -> bytes:
     style: dict[Any, Any] = {
         "font.family": "DejaVu Sans",
         "font.size": 7.0,
-        "text.color": _INK,
-        "axes.edgecolor": _GRID,
+        "text.color": INK,
+        "axes.edgecolor": GRID,
     }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(13.0, 0.6 + 1.75 * rows), dpi=110)
@@ -56,15 +57,13 @@ def draw_sheet(panels: Sequence[Panel], title: str) -> bytes:
         figure.text(
             0.01, 1.0 - 0.42 / height, "eight bars: melody green, what goes with it blue, drums below; lines are "
             "tonics. Right: how long each degree sounds, measured in the corpus (grey) and played (green)",
-            size=8, color=_PALE, va="center",
+            size=8, color=PALE, va="center",
         )  # fmt: skip
         for number, panel in enumerate(panels):
             cell = grid[divmod(number, _COLUMNS)].subgridspec(1, 2, width_ratios=(3.4, 1.0), wspace=0.03)
             _roll(figure.add_subplot(cell[0]), panel)
             _degrees(figure.add_subplot(cell[1]), panel)
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", metadata={"Software": None}, pil_kwargs={"optimize": True})
-    return picture.getvalue()
+        return png(figure, smallest=True)
 
 
 def _bare(axis: Axes) -> None:
@@ -77,15 +76,15 @@ def _bare(axis: Axes) -> None:
 def _roll(axis: Axes, panel: Panel) -> None:
     _bare(axis)
     axis.set_title(panel.title, size=8, weight="bold", loc="left", pad=2.5)
-    axis.set_title(panel.caption, size=6.5, color=_PALE, loc="right", pad=2.5)
+    axis.set_title(panel.caption, size=6.5, color=PALE, loc="right", pad=2.5)
     pitched = [note for note in panel.notes if note[3] != "percussion"]
     cents = [note[2] for note in pitched] or [0.0, _OCTAVE]
     low, high = min(cents) - 150.0, max(cents) + 150.0
     struck = low - 0.08 * (high - low)
     for tonic in range(int(low // _OCTAVE) + 1, int(high // _OCTAVE) + 1):
-        axis.axhline(tonic * _OCTAVE, color=_GRID, linewidth=0.9, zorder=0)
+        axis.axhline(tonic * _OCTAVE, color=GRID, linewidth=0.9, zorder=0)
     for bar in range(0, int(panel.beats) + 1, panel.bar_beats):
-        axis.axvline(bar, color=_GRID, linewidth=0.6, zorder=0)
+        axis.axvline(bar, color=GRID, linewidth=0.6, zorder=0)
     for name, colour in (("others", _OTHERS), ("melody", _MELODY)):
         shown = [note for note in pitched if (note[3] == "melody") == (name == "melody")]
         axis.hlines(
@@ -101,7 +100,7 @@ def _roll(axis: Axes, panel: Panel) -> None:
 def _degrees(axis: Axes, panel: Panel) -> None:
     _bare(axis)
     if not panel.degrees:
-        axis.text(0.5, 0.5, "no scale\nwas measured", transform=axis.transAxes, ha="center", va="center", color=_PALE)
+        axis.text(0.5, 0.5, "no scale\nwas measured", transform=axis.transAxes, ha="center", va="center", color=PALE)
         axis.spines["bottom"].set_visible(False)
         return
     axis.bar([at - 20.0 for at in panel.degrees], panel.played, width=40.0, color=_MELODY)
