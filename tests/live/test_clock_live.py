@@ -155,7 +155,7 @@ def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, li
     from kelly_live.midi.messages import CLOCK
 
     backends = import_module(f"kelly_live.midi.backend_{library}").backends()
-    assert "kelly-clock:out" in [port.name for port in list_inputs(backends)]
+    wait_for(lambda: "kelly-clock:out" in [port.name for port in list_inputs(backends)], "the sender's port")
     opened = open_input("kelly-clock", backends)
     try:
         assert opened.is_alive()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -14,7 +14,7 @@ from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.tuning import Tuning
 from kelly_live.music.conductor import Conductor
 from kelly_live.timebase import MonotonicClock
-from tests.live.conftest import Witness, wait_for
+from tests.live.conftest import JackServer, Witness, wait_for
 from tests.music.band import told
 
 FAST = told(bpm=240.0, density=2.0)  # a bar a second
@@ -33,57 +33,79 @@ def channels(witness: Witness, since: int = 0) -> set[int]:
     return {(data[0] & 15) + 1 for data in begun}
 
 
+class Duo:
+    """A band on two ports, of which the second can be killed."""
+
+    def __init__(self, presets: list[HostPreset]) -> None:
+        self.host = Host(presets, live=True)
+        self.backing = SchedulerClient(virtual_name="Kelly Live backing", send_clock=True)
+        self.sink = RoutedSink({"": SchedulerClient(), "backing": self.backing})
+        self._clock = MonotonicClock()
+        self._conductor = Conductor(self.sink, self.host.band, seed=3, tonic=0)
+
+    def begin(self, witness: Witness, far_witness: Witness) -> None:
+        assert sorted(port.name for port in self.sink.open().values()) == ["Kelly Live", "Kelly Live backing"]
+        seats = [(seat.port, seat.channel, seat.program) for seat in self.host.band.programs()]
+        self.sink.tune(Tuning(), seats)
+        witness.listen_to("Kelly Live")
+        far_witness.listen_to("Kelly Live backing")
+        self._conductor.start(self._clock.now() + 0.3, FAST)
+
+    def play(self, what: str, until: Callable[[], object]) -> None:
+        def done() -> bool:
+            self._conductor.advance(self._clock.now(), FAST)
+            return bool(until())
+
+        wait_for(done, what, 20.0)
+
+    def end(self) -> None:
+        self.sink.stop()
+        self.host.band.dismiss()
+
+
 @pytest.mark.timeout(100)
-def test_two_ports_play_their_own_parts_a_preset_follows_and_one_may_die(
-    witness: Witness, far_witness: Witness
-) -> None:
+def test_two_ports_play_their_own_parts_and_a_preset_follows(witness: Witness, far_witness: Witness) -> None:
     strings = HostPreset(
         "strings",
         "on both ports",
         (PlayerWish("melody", channel=1, program=40), PlayerWish("bass", channel=6, program=43, port="backing")),
         (PortWish("backing"),),
     )
-    host = Host([load_preset("two-synths"), strings], live=True)
-    backing = SchedulerClient(virtual_name="Kelly Live backing", send_clock=True)
-    sink = RoutedSink({"": SchedulerClient(), "backing": backing})
-    clock = MonotonicClock()
+    duo = Duo([load_preset("two-synths"), strings])
     try:
-        assert sorted(port.name for port in sink.open().values()) == ["Kelly Live", "Kelly Live backing"]
-        sink.tune(Tuning(), [(seat.port, seat.channel, seat.program) for seat in host.band.programs()])
-        witness.listen_to("Kelly Live")
-        far_witness.listen_to("Kelly Live backing")
-        conductor = Conductor(sink, host.band, seed=3, tonic=0)
-        conductor.start(clock.now() + 0.3, FAST)
-
-        def play(what: str, until: object) -> None:
-            def done() -> bool:
-                conductor.advance(clock.now(), FAST)
-                return bool(until())  # type: ignore[operator]
-
-            wait_for(done, what, 20.0)
-
-        play("all three of the backing", lambda: channels(far_witness) == {1, 2, 10})
-        play("the tune", lambda: channels(witness) == {1})
+        duo.begin(witness, far_witness)
+        duo.play("all three of the backing", lambda: channels(far_witness) == {1, 2, 10})
+        duo.play("the tune", lambda: channels(witness) == {1})
         assert far_witness.of_kind(0xF8), "MIDI clock on the port that wants it"
         assert not witness.of_kind(0xF8)
         assert not witness.of_kind(0xC0) + far_witness.of_kind(0xC0), "nobody asked for a program"
 
-        host.step()
-        play("a bass on channel 6", lambda: 6 in channels(far_witness))
+        duo.host.step()
+        duo.play("a bass on channel 6", lambda: 6 in channels(far_witness))
         changed = len(far_witness.events)
         assert [data for _, data in far_witness.of_kind(0xC0)] == [bytes([0xC5, 43])]
-        play("the violin's program", lambda: [data for _, data in witness.of_kind(0xC0)] == [bytes([0xC0, 40])])
-        play("some more of it", lambda: len(far_witness.events) > changed + 60)
+        duo.play("the violin's program", lambda: [data for _, data in witness.of_kind(0xC0)] == [bytes([0xC0, 40])])
+        duo.play("some more of it", lambda: len(far_witness.events) > changed + 60)
         assert channels(far_witness, changed + 12) == {6}
         assert {channel for channel, _ in far_witness.sounding()} <= {6}, "nothing hangs from the preset before"
-
-        assert backing._process is not None
-        os.kill(backing._process.pid, signal.SIGKILL)
-        play("the death is told", lambda: sink.failures)
-        assert sink.health().error is None
-        alive = len(witness.events)
-        play("the tune goes on", lambda: len(witness.events) > alive + 8)
     finally:
-        sink.stop()
-        host.band.dismiss()
+        duo.end()
+    wait_for(lambda: not witness.sounding() and not far_witness.sounding(), "silence", 5.0)
+
+
+@pytest.mark.timeout(100)
+def test_one_port_dies_and_the_other_plays_on(own_server: JackServer, witness: Witness, far_witness: Witness) -> None:
+    """On a server that does not wait for its clients: one that does is held up for seconds by the killed one."""
+    duo = Duo([load_preset("two-synths")])
+    try:
+        duo.begin(witness, far_witness)
+        duo.play("both ports", lambda: channels(witness) and channels(far_witness))
+        assert duo.backing.process_id is not None
+        os.kill(duo.backing.process_id, signal.SIGKILL)
+        duo.play("the death is told", lambda: duo.sink.failures)
+        assert duo.sink.health().error is None
+        alive = len(witness.events)
+        duo.play("the tune goes on", lambda: len(witness.events) > alive + 8)
+    finally:
+        duo.end()
     wait_for(lambda: not witness.sounding(), "silence", 5.0)
