@@ -163,6 +163,7 @@ def command(
                 joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
                 troubles = {
                     "the audio input": snapshot.audio.problem,
+                    "the MIDI input": room.problem,
                     "the analysis": snapshot.problem,
                     "the GPU": analyzer.problem,
                     "the recording": recorder.problem if recorder else None,

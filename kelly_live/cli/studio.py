@@ -15,8 +15,9 @@ from kelly_live.errors import ConfigError
 if TYPE_CHECKING:
     from kelly_live.actions import Action
     from kelly_live.midi.clock_in import ClockFollower
-    from kelly_live.midi.inputs import OpenedInput, SharedInput
+    from kelly_live.midi.inputs import SharedInput
     from kelly_live.midi.link_session import LinkLeader
+    from kelly_live.midi.reopening import ReopeningInput
     from kelly_live.osc.address import Place
     from kelly_live.osc.inlet import OscIn
     from kelly_live.osc.out import OscOut
@@ -30,7 +31,6 @@ NO_CONTROLLERS: Controllers = (None, 16)
 
 F = TypeVar("F", bound=Callable[..., Any])
 MOST_LATENCY_MS = 500.0
-_ALIVE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class StudioWish:
 
     def open(self, clock: Clock) -> Studio:
         """Opens what was asked for; nothing stays open if anything cannot be. Raises KellyError."""
-        studio = Studio(clock)
+        studio = Studio()
         try:
             self._open(studio, clock)
         except BaseException:
@@ -70,10 +70,11 @@ class StudioWish:
 
             studio.osc_in = OscIn(resolve_place(self.osc_in))
         if self.midi_in is not None or self.clock == "follow":
-            from kelly_live.midi.inputs import SharedInput, open_input
+            from kelly_live.midi.inputs import SharedInput
+            from kelly_live.midi.reopening import ReopeningInput
 
-            studio.opened = open_input(self.midi_in)
-            studio.input = SharedInput(studio.opened.source)
+            studio.opened = ReopeningInput(self.midi_in, clock).start()
+            studio.input = SharedInput(studio.opened)
         if self.clock == "follow" and studio.input is not None:
             from kelly_live.midi.clock_in import ClockFollower
 
@@ -87,17 +88,19 @@ class StudioWish:
 class Studio:
     """What is open. Thread: the main one; `leaders` are asked by the conductor's."""
 
-    def __init__(self, clock: Clock) -> None:
-        self.opened: OpenedInput | None = None
+    def __init__(self) -> None:
+        self.opened: ReopeningInput | None = None
         self.input: SharedInput | None = None  # for whoever else listens to the same MIDI input
         self.follower: ClockFollower | None = None
         self.link: LinkLeader | None = None
         self.osc_in: OscIn | None = None
         self.osc_to: Place | None = None
         self._osc_out: OscOut | None = None
-        self._clock = clock
-        self._looked = -_ALIVE_SECONDS
-        self._alive = True
+
+    @property
+    def problem(self) -> str | None:
+        """That the MIDI input is lost, while it is."""
+        return self.opened.problem if self.opened is not None else None
 
     @property
     def leaders(self) -> tuple[Leader, ...]:
@@ -144,14 +147,9 @@ class Studio:
         return taken
 
     def remarks(self) -> list[str]:
-        """What the status should say of all this."""
-        now = self._clock.now()
-        if self.opened is not None and now - self._looked >= _ALIVE_SECONDS:
-            self._looked, self._alive = now, self.opened.is_alive()
+        """What the status should say of all this, but for `problem`."""
         said = []
-        if self.opened is not None and not self._alive:
-            said.append(f"MIDI input {self.opened.name!r} is gone")
-        elif self.follower is not None and (state := self.follower.state):
+        if self.follower is not None and self.problem is None and (state := self.follower.state):
             said.append(state)
         if self.link is not None:
             peers = self.link.peers

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from kelly_live.errors import MidiError
 from kelly_live.midi.inputs import Asker, InputQueue
-from kelly_live.midi.native import JackWatch, prepare_jack
+from kelly_live.midi.native import JackWatch, jack_midi_ports, prepare_jack
 from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
 from kelly_live.quiet import quiet_stderr
 
@@ -48,6 +48,8 @@ class LibremidiBackend:
     def works(self) -> bool:
         if self._api.name != "JACK_MIDI":
             return True
+        if prepare_jack() is not None:
+            return jack_midi_ports(outputs=True) is not None
         # libremidi makes a JACK client without complaint when no server runs; only opening a port tells.
         client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
         failed = bool(client.open_virtual_port("probe"))
@@ -60,6 +62,14 @@ class LibremidiBackend:
     def _named(self, ports: Sequence[_Port]) -> list[tuple[str, _Port]]:
         return [(port.display_name if self._api.name == "WINDOWS_MM" else port.port_name, port) for port in ports]
 
+    def _names(self, *, outputs: bool) -> list[str]:
+        if self._api.name == "JACK_MIDI" and prepare_jack() is not None:
+            return jack_midi_ports(outputs=outputs) or []
+        with quiet_stderr():
+            observer = self._observer()
+            ports = observer.get_output_ports() if outputs else observer.get_input_ports()
+            return [name for name, _ in self._named(ports)]
+
     def _find(self, ports: Sequence[_Port], name: str, occurrence: int, kind: str) -> _Port:
         places = [port for port_name, port in self._named(ports) if port_name == name]
         if occurrence >= len(places):
@@ -67,8 +77,7 @@ class LibremidiBackend:
         return places[occurrence]
 
     def outputs(self) -> list[str]:
-        with quiet_stderr():
-            return [name for name, _ in self._named(self._observer().get_output_ports())]
+        return self._names(outputs=True)
 
     def open(self, name: str, occurrence: int = 0) -> LibremidiOut:
         with quiet_stderr():
@@ -86,23 +95,28 @@ class LibremidiBackend:
             return LibremidiOut(client, self._api, name, None)
 
     def inputs(self) -> list[str]:
-        with quiet_stderr():
-            return [name for name, _ in self._named(self._observer().get_input_ports())]
+        return self._names(outputs=False)
 
     def open_input(self, name: str, occurrence: int = 0) -> LibremidiIn:
         with quiet_stderr():
             port = self._find(self._observer().get_input_ports(), name, occurrence, "input")
             ear = LibremidiIn(self._api, name, self)
-            error = ear.client.open_port(port, f"{CLIENT_NAME} in")
-            _check(error, f"the MIDI input {name!r} cannot be opened", "close what else uses it, or check its rights")
-            return ear.listening()
+            ear.listen(
+                lambda client: client.open_port(port, f"{CLIENT_NAME} in"),
+                f"the MIDI input {name!r} cannot be opened",
+                "close what else uses it, or check its rights",
+            )
+            return ear
 
     def open_virtual_input(self, name: str) -> LibremidiIn:
         with quiet_stderr():
             ear = LibremidiIn(self._api, name, None)
-            error = ear.client.open_virtual_port(name)
-            _check(error, f"the virtual MIDI port {name!r} cannot be made", "name an input with --midi-in")
-            return ear.listening()
+            ear.listen(
+                lambda client: client.open_virtual_port(name),
+                f"the virtual MIDI port {name!r} cannot be made",
+                "name an input with --midi-in",
+            )
+            return ear
 
 
 class LibremidiIn:
@@ -113,7 +127,8 @@ class LibremidiIn:
         self.name = name
         self._backend = backend
         self._queue = queue = InputQueue()
-        self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api.name == "JACK_MIDI" else None
+        has_libjack = api.name == "JACK_MIDI" and prepare_jack() is not None
+        self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if has_libjack else None
         self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
         configuration = libremidi.InputConfiguration()
         configuration.ignore_sysex = True
@@ -122,12 +137,18 @@ class LibremidiIn:
         # A message as an object cannot be read in this binding: its bytes have no Python type. Not a method: the
         # collector cannot see through the binding, so that self would live for ever.
         configuration.on_raw_data = lambda data, _: queue.put(time.monotonic(), bytes(data))
-        self.client = libremidi.MidiIn(configuration, api)
+        self._client: libremidi.MidiIn | None = libremidi.MidiIn(configuration, api)
         self._asker: Asker | None = None
 
-    def listening(self) -> LibremidiIn:
-        self._asker = Asker(self.client.poll)
-        return self
+    def listen(self, opening: Callable[[libremidi.MidiIn], libremidi.Error], failure: str, remedy: str) -> None:
+        """Open the client by `opening`, and ask it from then on; closed if that fails. Raises MidiError."""
+        assert self._client is not None
+        try:
+            _check(opening(self._client), failure, remedy)
+        except MidiError:
+            self.close()
+            raise
+        self._asker = Asker(self._client.poll)
 
     def poll(self) -> list[ReceivedMessage]:
         return self._queue.take()
@@ -137,17 +158,23 @@ class LibremidiIn:
         return self._queue.overflows
 
     def is_alive(self) -> bool:
-        if self._asker is None or (self._jack is not None and self._jack.server_gone):
+        if self._asker is None or self._asker.closed:
             return False
+        if self._jack is not None:  # a new client, made to look, would harm this one if the server has just died
+            return not self._jack.server_gone and (
+                self._backend is None or self.name in self._jack.midi_ports(outputs=False)
+            )
         return self._backend is None or self.name in self._backend.inputs()
 
     def close(self) -> None:
-        if self._asker is None:
+        if self._client is None:
             return
-        self._asker.close()
-        self._asker = None
+        if self._asker is not None:
+            self._asker.close()
+            self._asker = None
         with quiet_stderr():
-            self.client.close_port()
+            self._client.close_port()
+            self._client = None  # which closes it: libjack loses its mind over clients of a server that is gone
             if self._jack is not None:
                 self._jack.close()
 

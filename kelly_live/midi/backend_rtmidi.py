@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from kelly_live.errors import MidiError
 from kelly_live.midi.inputs import Asker, InputQueue, Stamps
-from kelly_live.midi.native import JackWatch, prepare_jack
+from kelly_live.midi.native import JackWatch, jack_midi_ports, prepare_jack
 from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
 from kelly_live.quiet import quiet_stderr
 
@@ -23,9 +23,16 @@ _Client = TypeVar("_Client", rtmidi.MidiIn, rtmidi.MidiOut)
 _ERRORS = (rtmidi.RtMidiError, RuntimeError, ValueError, OSError)
 
 
+def _lists_by_libjack(api: int) -> bool:
+    """Whether there is a way to look that does not hold the interpreter."""
+    return bool(api == rtmidi.API_UNIX_JACK and prepare_jack() is not None)
+
+
 def _works(api: int) -> bool:
     if api == rtmidi.API_LINUX_ALSA and not Path("/dev/snd/seq").exists():
         return False
+    if _lists_by_libjack(api):
+        return jack_midi_ports(outputs=True) is not None
     try:
         with quiet_stderr():
             rtmidi.MidiOut(api, name=f"{CLIENT_NAME}-probe").delete()
@@ -54,16 +61,31 @@ class RtMidiBackend:
             raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
 
     def _names(self, kind: type[_Client]) -> list[str]:
+        if _lists_by_libjack(self._api):
+            names = jack_midi_ports(outputs=kind is rtmidi.MidiOut)
+            if names is None:
+                raise MidiError(f"the MIDI system {self.name} does not answer; is it still running?")
+            return names
         with quiet_stderr():
             client = self._client(kind, f"{CLIENT_NAME}-list")
             try:
-                return list(client.get_ports())
+                return self._ports(client)
             finally:
                 client.delete()
 
+    def _ports(self, client: _Client) -> list[str]:
+        try:
+            return list(client.get_ports())
+        except _ERRORS as error:
+            raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
+
     def _opened(self, client: _Client, name: str, occurrence: int, what: str) -> _Client:
         """The client, connected to the `occurrence`-th port of this name; deleted if it cannot be."""
-        places = [index for index, port in enumerate(client.get_ports()) if port == name]
+        try:
+            places = [index for index, port in enumerate(self._ports(client)) if port == name]
+        except MidiError:
+            client.delete()
+            raise
         if occurrence >= len(places):
             client.delete()
             raise MidiError(f"the MIDI {what}put {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
@@ -104,19 +126,20 @@ class RtMidiBackend:
 
     def open_input(self, name: str, occurrence: int = 0) -> RtMidiIn:
         with quiet_stderr():
-            ear = RtMidiIn(self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in"), self._api, name, is_virtual=False)
-            self._opened(ear.client, name, occurrence, "in")
-            return ear
+            return RtMidiIn(self._opened(self._ear(), name, occurrence, "in"), self._api, name, is_virtual=False)
 
     def open_virtual_input(self, name: str) -> RtMidiIn:
         with quiet_stderr():
-            ear = RtMidiIn(self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in"), self._api, name, is_virtual=True)
-            self._opened_virtual(ear.client, name, "in")
-            return ear
+            return RtMidiIn(self._opened_virtual(self._ear(), name, "in"), self._api, name, is_virtual=True)
+
+    def _ear(self) -> rtmidi.MidiIn:
+        client = self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in")
+        client.ignore_types(sysex=True, timing=False, active_sense=True)
+        return client
 
 
 class RtMidiIn:
-    """An open RtMidi input, whose driver queues in C++."""
+    """An open RtMidi input, whose driver queues in C++. `client` is open: a failed one, deleted, must not be asked."""
 
     def __init__(self, client: rtmidi.MidiIn, api: int, name: str, *, is_virtual: bool) -> None:
         self.name = name
@@ -126,7 +149,7 @@ class RtMidiIn:
         self._stamps = Stamps()
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
         self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
-        client.ignore_types(sysex=True, timing=False, active_sense=True)
+        self._open = True
         self._asker = Asker(self._ask)
 
     def _ask(self) -> None:
@@ -150,8 +173,9 @@ class RtMidiIn:
             return False
 
     def close(self) -> None:
-        if self._asker.closed:
+        if not self._open:
             return
+        self._open = False
         self._asker.close()
         with quiet_stderr():
             self.client.close_port()

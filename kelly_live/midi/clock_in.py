@@ -60,6 +60,7 @@ class ClockFollower:
         self._transport = Transport(playing=False)
         self._take = 0
         self._leads = False
+        self._connection = 0
 
     @property
     def state(self) -> str:
@@ -73,8 +74,11 @@ class ClockFollower:
     def lead(self, now: float) -> Lead:
         before = self._count
         for message in self._source.poll():
+            if message.connection != self._connection:
+                self._connection = message.connection
+                self._rejoin(message.seconds)
             self._hear(message.data, message.seconds)
-        if self._count != before:
+        if self._count != before and self._ticks:
             self._line = self._fitted()
         pulse = self._pulse(now)
         self._leads = pulse is not None
@@ -109,6 +113,13 @@ class ClockFollower:
         self._first = self._count
         self._said_playing = True
         self._take += 1
+
+    def _rejoin(self, seconds: float) -> None:
+        """The input was lost until `seconds`: ticks are missing, as many as the tempo says. Which buttons were pressed
+        meanwhile nobody knows."""
+        if self._line is not None:
+            self._count = max(self._count, round((seconds - self._line.seconds) / self._line.period))
+        self._forget()
 
     def _tick(self, seconds: float) -> None:
         if self._ticks:

@@ -124,6 +124,7 @@ class Controls:
         self._value: dict[Control, int] = {}  # where a controller stood
         self._set: dict[Control, float] = {}  # what a knob set its axis to
         self._allowance, self._seconds = ACTIONS_PER_SECOND, 0.0
+        self._connection = 0
 
     def hear(self, messages: Sequence[ReceivedMessage], place: Callable[[str], float]) -> list[Action]:
         """What these ask for, in order, a knob's newest value last; `place` says where an axis stands."""
@@ -131,6 +132,10 @@ class Controls:
         knobs: dict[Control, tuple[Binding, int, int]] = {}  # with where it stands now, and where it came from
         ticks: dict[Control, tuple[Binding, int]] = {}
         for message in messages:
+            if message.connection != self._connection:  # what was held or turned while it was lost is not known
+                self._connection = message.connection
+                self._value.clear()
+                self._set.clear()
             heard = control_of(message.data)
             if heard is None:
                 continue

@@ -203,10 +203,16 @@ class SharedInput:
 
 class _Branch:
     def __init__(self, shared: SharedInput, waiting: deque[ReceivedMessage]) -> None:
-        self.name = shared.source.name
-        self.grain_seconds = shared.source.grain_seconds
         self._shared = shared
         self._waiting = waiting
+
+    @property
+    def name(self) -> str:
+        return self._shared.source.name
+
+    @property
+    def grain_seconds(self) -> float:
+        return self._shared.source.grain_seconds
 
     @property
     def overflows(self) -> int:

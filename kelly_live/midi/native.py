@@ -8,6 +8,8 @@ import sys
 from functools import cache
 
 _JACK_NO_START_SERVER = 0x01  # jack/types.h, JackOptions
+_IS_INPUT, _IS_OUTPUT = 0x1, 0x2  # JackPortFlags
+_MIDI_TYPE = b"8 bit raw midi"
 
 
 @cache
@@ -19,9 +21,28 @@ def prepare_jack() -> ctypes.CDLL | None:
     if not sys.platform.startswith("linux"):
         return None
     try:
-        return ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
+        library = ctypes.CDLL("libjack.so.0", mode=ctypes.RTLD_GLOBAL)
     except OSError:
         return None
+    # It would write on the terminal when a server dies. A function of C's that does nothing with a line but read it:
+    # a library's threads must not run Python.
+    unheard = ctypes.CDLL(None).strlen
+    for tell in ("jack_set_error_function", "jack_set_info_function"):
+        library[tell](unheard)
+    return library
+
+
+def jack_midi_ports(*, outputs: bool) -> list[str] | None:
+    """The ports that can be sent to (`outputs`) or listened to; None if no server answers. Where there is libjack.
+
+    The back ends' own listings hold the interpreter for as long as the server needs to take their client into its graph
+    (25 ms, and more with long periods); this client stays out of the graph, and the interpreter is free meanwhile.
+    """
+    watch = JackWatch("kelly-live-list")
+    try:
+        return None if watch.server_gone else watch.midi_ports(outputs=outputs)
+    finally:
+        watch.close()
 
 
 class JackWatch:
@@ -47,6 +68,21 @@ class JackWatch:
         # Kept on self: the library calls it from a thread of its own for as long as the client lives.
         self._on_shutdown = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._shutdown)
         self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
+
+    def midi_ports(self, *, outputs: bool) -> list[str]:
+        """Full names, in JACK's order; none once the server is gone or the watch closed."""
+        if self._library is None or self._client is None or self.server_gone:
+            return []
+        listed, free = self._library.jack_get_ports, self._library.jack_free
+        listed.restype = ctypes.POINTER(ctypes.c_char_p)
+        listed.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong]
+        free.argtypes = [ctypes.c_void_p]
+        found = listed(self._client, None, _MIDI_TYPE, _IS_INPUT if outputs else _IS_OUTPUT)
+        names: list[str] = []
+        while found and (name := found[len(names)]) is not None:
+            names.append(name.decode(errors="replace"))
+        free(found)
+        return names
 
     def _shutdown(self, _: object) -> None:
         self.server_gone = True

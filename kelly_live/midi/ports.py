@@ -25,17 +25,23 @@ LISTING_COMMAND = "kelly-live devices"
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """One whole raw message, and when it came in (seconds, monotonic)."""
+    """One whole raw message, and when it came in (seconds, monotonic). `connection`: by which of an input that was lost
+    and came back; what was sent between two of them was never heard."""
 
     seconds: float
     data: bytes
+    connection: int = 0
 
 
 class MidiIn(Protocol):
     """An open MIDI input. Thread: one that polls; the driver's own may fill it at any time."""
 
-    name: str
-    grain_seconds: float  # a stamp is late by up to this much, anywhere in it: JACK hands over once a period
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def grain_seconds(self) -> float:
+        """A stamp is late by up to this much, anywhere in it: JACK hands over once a period."""
 
     def poll(self) -> list[ReceivedMessage]:
         """What came since the last poll, in order; never waits."""

@@ -14,9 +14,14 @@ from kelly_live.actions import Action
 from kelly_live.cli.compose import command as compose
 from kelly_live.cli.hosting import HostWish
 from kelly_live.cli.live import command as live
-from kelly_live.cli.studio import StudioWish
+from kelly_live.cli.studio import Studio, StudioWish
 from kelly_live.errors import ConfigError
+from kelly_live.midi.clock_in import ClockFollower
+from kelly_live.midi.inputs import SharedInput
+from kelly_live.midi.reopening import ReopeningInput
 from kelly_live.timebase import ManualClock
+from kelly_live.ui.alerts import Alerts
+from tests.midi.test_reopening import Socket
 from tests.osc.test_osc import message, send
 
 
@@ -88,6 +93,35 @@ def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str
         assert studio.remarks() == ["OSC refused 2"]
     finally:
         studio.close()
+
+
+def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() -> None:
+    clock = ManualClock()
+    socket = Socket(clock)
+    studio, alerts = Studio(), Alerts()
+    studio.opened = ReopeningInput("keys", clock, among=socket.running)
+    studio.follower = ClockFollower(SharedInput(studio.opened).branch())
+
+    def seconds_later(seconds: float) -> tuple[list[str], list[str]]:
+        """What is told anew, and what the status says besides."""
+        clock.advance(seconds)
+        assert studio.opened is not None
+        studio.opened.step()
+        return alerts.news({"the MIDI input": studio.problem}), studio.remarks()
+
+    try:
+        assert studio.told() == ["MIDI comes in by 'Keys'"]
+        assert seconds_later(1.0) == ([], ["no MIDI clock yet"])
+        socket.unplug("Keys")
+        assert seconds_later(1.0) == (["the MIDI input 'Keys' is gone; kelly-live opens it again"], [])
+        assert seconds_later(1.0) == ([], [])
+        assert studio.problem == "the MIDI input 'Keys' is gone; kelly-live opens it again"
+        socket.plugged = ["Keys"]
+        assert seconds_later(1.0) == (["the MIDI input: back"], ["no MIDI clock yet"])
+        assert studio.problem is None
+    finally:
+        studio.close()
+    assert not any(life.alive for life in socket.lives)
 
 
 def test_what_is_felt_stands_in_the_file_as_controllers(tmp_path: Path) -> None:
