@@ -13,9 +13,6 @@ from typing import Protocol
 
 from kelly_live.errors import ConfigError
 
-# How long a thread that computes may keep the interpreter from one that must be on time (Python's own: 5 ms).
-SWITCH_SECONDS = 0.0005
-
 
 class Clock(Protocol):
     """Where time comes from. `now()` in seconds, monotonic; `sleep_until` returns at or after `deadline`."""

@@ -44,11 +44,11 @@ def main(recording: str, trace: str, device: str) -> None:
     from kelly_live.bench.memory import peak_bytes
     from kelly_live.bench.playing import play_for
     from kelly_live.cli.parts import make_analyzer, torch_ahead
+    from kelly_live.interpreter import take_turns
     from kelly_live.midi.client import SchedulerClient
     from kelly_live.protocols import Steering
-    from kelly_live.timebase import SWITCH_SECONDS
 
-    sys.setswitchinterval(SWITCH_SECONDS)
+    take_turns()
     torch_ahead()
     sink = SchedulerClient(trace=Path(trace))
     sink.open()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from kelly_live.audio.sources import FileSource
 from kelly_live.cli.parts import make_conductor
+from kelly_live.interpreter import settle
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.protocols import Analyzer, Reading
 from kelly_live.session import LiveSession, Snapshot
@@ -19,7 +20,7 @@ def play_for(seconds: float, recording: Path, sink: SchedulerClient, analyzer: A
     session = LiveSession(
         source=FileSource(recording, clock, realtime=True),
         analyzer=analyzer,
-        conductor=make_conductor(sink, seed=1),
+        conductor=make_conductor(sink, seed=1, live=True),
         sink=sink,
         clock=clock,
         opening=opening,
@@ -30,4 +31,5 @@ def play_for(seconds: float, recording: Path, sink: SchedulerClient, analyzer: A
         if time.monotonic() - began > seconds:
             session.stop()
 
+    settle()
     session.run(on_status)

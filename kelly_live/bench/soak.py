@@ -28,12 +28,13 @@ from kelly_live.bench.memory import held_bytes
 from kelly_live.cli.parts import make_analyzer, make_conductor
 from kelly_live.config import resource_root
 from kelly_live.domain import EMOTIONS, NoteEvent
+from kelly_live.interpreter import settle, take_turns
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.midi.trace import Traced, read_trace
 from kelly_live.protocols import Morph, SchedulerHealth, Steering
 from kelly_live.session import LiveSession, Snapshot
-from kelly_live.timebase import SWITCH_SECONDS, MonotonicClock, TempoPoint
+from kelly_live.timebase import MonotonicClock, TempoPoint
 
 STEER_SECONDS = 20.0
 SAMPLE_SECONDS = 2.0
@@ -130,7 +131,7 @@ def growth(samples: Sequence[float]) -> float:
 
 def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
     """Raises KellyError."""
-    sys.setswitchinterval(SWITCH_SECONDS)
+    take_turns()
     clock = MonotonicClock()
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -139,7 +140,7 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
         sink = CountingSink(client)
         client.open()
         analyzer, opening = make_analyzer(device, Steering())
-        conductor = make_conductor(sink, seed=seed)  # type: ignore[arg-type]
+        conductor = make_conductor(sink, seed=seed, live=True)  # type: ignore[arg-type]
         session = LiveSession(
             source=RepeatingSource(evening(), clock, seconds=60.0 * minutes, realtime=True),
             analyzer=analyzer,
@@ -168,6 +169,7 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
                 memory.append((held_bytes() or 0) + (held_bytes(client.process_id) or 0))
                 threads.append(threading.active_count())
 
+        settle()
         last = session.run(on_status)
         health = client.health()
         trace = read_trace(trace_path)

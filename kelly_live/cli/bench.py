@@ -39,9 +39,9 @@ class Row:
 @common
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
     """Deadlines (idle, beside the nets, with every core busy), each stage of a hop, control latency, start, memory."""
-    from kelly_live.timebase import SWITCH_SECONDS
+    from kelly_live.interpreter import take_turns
 
-    sys.setswitchinterval(SWITCH_SECONDS)  # as in a live session
+    take_turns()  # as in a live session
     rows = []
     for row in measure(seconds, device, against, (only,) if only else PARTS):
         rows.append(row)

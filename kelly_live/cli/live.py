@@ -59,15 +59,16 @@ def command(
     from kelly_live.audio.restarting import RestartingSource
     from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower, torch_ahead
     from kelly_live.cli.personal import Personal
+    from kelly_live.interpreter import settle, take_turns
     from kelly_live.midi import controls
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
-    from kelly_live.timebase import SWITCH_SECONDS, MonotonicClock
+    from kelly_live.timebase import MonotonicClock
     from kelly_live.ui.alerts import Alerts
     from kelly_live.ui.keys import HELP, Keyboard, action_of, own_help
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
-    sys.setswitchinterval(SWITCH_SECONDS)
+    take_turns()
     torch_ahead()
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
@@ -91,7 +92,7 @@ def command(
         source.open()
         steering = replace(steering, freeze=freeze)
         analyzer, opening = make_analyzer(device, steering, culture, profile)
-        conductor = make_conductor(out, seed=seed, host=players, early_seconds=sink.early_seconds)
+        conductor = make_conductor(out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds)
         sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
         recorder = take.begin(
             out, conductor, now,
@@ -196,6 +197,7 @@ def command(
                 )
 
             try:
+                settle()
                 last = session.run(on_status)
             finally:
                 for number, handler in before.items():

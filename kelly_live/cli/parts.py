@@ -15,7 +15,7 @@ import click
 
 from kelly_live.config import resource_root
 from kelly_live.errors import OutputError
-from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, Conductor
+from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLICE_BEATS, Conductor
 from kelly_live.protocols import Follower, Mapper, NoteSink, Reading, Steering
 
 if TYPE_CHECKING:
@@ -45,18 +45,27 @@ def make_conductor(
     length_bars: int | None = None,
     tonic: int | None = None,
     host: Host | None = None,
+    live: bool = False,
     early_seconds: float = 0.0,
 ) -> Conductor:
     """The conductor with the host's band [default: the preset `band`]; players that failed to load are named and stay
-    silent. Notes must be made so much earlier that they can be sent `early_seconds` before their time. Raises
-    ConfigError."""
+    silent. `live` is answered sooner, by finer slices. Notes must be made so much earlier that they can be sent
+    `early_seconds` before their time. Raises ConfigError."""
     from kelly_live.cli.hosting import HostWish
 
     band = (host or HostWish().host()).band
     for player in band.muted:
         click.echo(f"kelly-live: {player.name} is silent ({player.state}): {player.reason}", err=True)
     look_ahead = LOOK_AHEAD_SECONDS + early_seconds
-    return Conductor(sink, band, seed=seed, tonic=tonic, length_bars=length_bars, look_ahead_seconds=look_ahead)
+    return Conductor(
+        sink,
+        band,
+        seed=seed,
+        tonic=tonic,
+        length_bars=length_bars,
+        look_ahead_seconds=look_ahead,
+        slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,
+    )
 
 
 def make_follower(follow: Sequence[str]) -> Follower | None:

@@ -84,6 +84,7 @@ class TakeWish:
             tuning=replace(tuning, programs=()),
             live=live,
             look_ahead_seconds=conductor.look_ahead_seconds,
+            slice_beats=conductor.slice_beats,
             title=title,
             culture=None if culture is None else culture.name,
             culture_strength=None if culture is None else culture.strength,

@@ -22,6 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from kelly_live.errors import KellyError, MidiError
+from kelly_live.interpreter import SWITCH_SECONDS, settle, take_turns
 from kelly_live.midi.native import hush_forever
 from kelly_live.midi.ports import (
     VIRTUAL_PORT_NAME,
@@ -36,7 +37,7 @@ from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, Schedu
 from kelly_live.midi.trace import TracingPort
 from kelly_live.midi.tuning import Tuning
 from kelly_live.midi.wire import Control, Decoder, Failed, Hush, Message, Pause, Play, Ready, Start, Stop, encode
-from kelly_live.timebase import SWITCH_SECONDS, MonotonicClock, TempoPoint
+from kelly_live.timebase import MonotonicClock, TempoPoint
 
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
 REPORT_SECONDS = 0.25
@@ -227,7 +228,7 @@ def main(arguments: Sequence[str]) -> int:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: loop.inbox.put(Stop()))
-    sys.setswitchinterval(_PLACING_SWITCH_SECONDS if placing else SWITCH_SECONDS)
+    take_turns(_PLACING_SWITCH_SECONDS if placing else SWITCH_SECONDS)
     reader = threading.Thread(target=_read_commands, args=(loop.inbox,), name="commands", daemon=True)
     if not placing:
         reader.start()
@@ -235,8 +236,7 @@ def main(arguments: Sequence[str]) -> int:
         _prefer_this_thread()
     if placing:
         reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
-    gc.collect()
-    gc.freeze()
+    settle()
     gc.disable()  # the send path makes no cycles, and a collection is a pause
     reports.send(Ready(opened.name, opened.is_virtual))
     failure: str | None = None

@@ -16,7 +16,7 @@ from kelly_live.errors import ConfigError
 from kelly_live.music.band import Band, Muted, Seat
 from kelly_live.music.context import MusicContext
 from kelly_live.music.dice import dice
-from kelly_live.music.feel import REACH_SECONDS, onset_offset_seconds
+from kelly_live.music.feel import earliest_seconds, onset_offset_seconds
 from kelly_live.music.form import intensity, remembered, trend
 from kelly_live.music.glide import Glide
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, phrase_mode, plan_phrase
@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NOBODY = Lead()
-# In an hour beside loads of 5 to 16 on two cores, half of it lost 53 of 33 518 notes (`make soak`).
-LOOK_AHEAD_SECONDS = 0.1
+LOOK_AHEAD_SECONDS = 0.05
+# What is asked for counts from the next slice on: fine ones answer sooner, coarse ones cost less. The notes are alike.
+SLICE_BEATS, LIVE_SLICE_BEATS = 1 / 4, 1 / 16
+_FINEST_BEATS = 1 / 64
 _STILL_IN_TIME_SECONDS = 0.06  # a start is told a little after its first beat: by less than a slice at 240 BPM
 _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 
@@ -78,7 +80,7 @@ class Conductor:
         tonic: int | None = None,
         beats_per_bar: int | None = None,
         look_ahead_seconds: float = LOOK_AHEAD_SECONDS,
-        slice_beats: float = 0.25,
+        slice_beats: float = SLICE_BEATS,
         length_bars: int | None = None,
         muted: Sequence[Muted] = (),
     ) -> None:
@@ -87,7 +89,7 @@ class Conductor:
         per_bar = 4 if beats_per_bar is None else beats_per_bar
         if per_bar < 1:
             raise ConfigError(f"a bar has {per_bar} beats; it must have 1 or more")
-        slices = per_bar / slice_beats if slice_beats > 0.0 else 0.5
+        slices = per_bar / slice_beats if slice_beats >= _FINEST_BEATS else 0.5
         if slices != int(slices):
             raise ConfigError(f"slices of {slice_beats:g} beats do not fill a bar of {per_bar}; they must")
         if length_bars is not None and length_bars < 1:
@@ -100,9 +102,7 @@ class Conductor:
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
         self._slice_beats = slice_beats
-        # Feel may move a note ahead of its slice, so a slice is made that much earlier.
         self.look_ahead_seconds = look_ahead_seconds
-        self._reach_seconds = look_ahead_seconds + REACH_SECONDS
         self._length_bars = length_bars
         self._tempo: TempoMap | None = None
         self._parameters: MusicParameters | None = None
@@ -138,6 +138,11 @@ class Conductor:
     def done(self) -> bool:
         """Whether the closing bar has been sent; nothing will follow it."""
         return self._closing_bar is not None and self._slice >= (self._closing_bar + 1) * self._slices_per_bar
+
+    @property
+    def slice_beats(self) -> float:
+        """How much is made at a time."""
+        return self._slice_beats
 
     @property
     def slices(self) -> int:
@@ -189,7 +194,7 @@ class Conductor:
         if self._held_by(lead, now, parameters):
             return
         self._skip_if_late(now)
-        while not self.done and self._slice_seconds() < now + self._reach_seconds:
+        while not self.done and self._slice_seconds() < now + self.look_ahead_seconds + self._early(parameters):
             self._play_slice(parameters)
         self._publish(now)
 
@@ -284,6 +289,12 @@ class Conductor:
             joined=("tempo",) * self._joined_tempo.joined + ("key",) * (self._joined_key.key is not None),
             plan=self._plan,
         )
+
+    def _early(self, asked: MusicParameters) -> float:
+        """How far feel may move a note of the next slice ahead of it: the slice is made that much earlier."""
+        glide = self._glide
+        timings = [asked.timing] if glide is None else [asked.timing, glide.asked.timing, glide.played.timing]
+        return max(earliest_seconds(timing) for timing in timings)
 
     def _slice_seconds(self) -> float:
         return self.tempo_map.seconds_at(self._slice * self._slice_beats)

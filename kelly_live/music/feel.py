@@ -24,8 +24,6 @@ _HAND = 0.6  # of it, each note's own; the rest (root of squares) drifts
 # for half a beat, one, two, four, ... 128 beats.
 _SCALES = 9
 _JITTER_STEPS_PER_BEAT = 2
-# No note moves further than this from its beat, so the conductor knows how early to generate.
-REACH_SECONDS = MAX_OFFSET_SECONDS + 3.0 * JITTER_SECONDS
 
 LOUDEST_VELOCITY = 127
 SOFTEST_VELOCITY = 8  # a note that is played at all can be heard
@@ -55,8 +53,8 @@ def drift(seed: int, part: str, beat: float) -> float:
 
 
 def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: float, voice: int = 0) -> float:
-    """How far a part's note leaves its beat: behind is late (+), ahead early (-); within ±REACH_SECONDS. The notes of a
-    chord, each a `voice`, fall a little apart."""
+    """How far a part's note leaves its beat: behind is late (+), ahead early (-), never further than
+    `earliest_seconds`. The notes of a chord, each a `voice`, fall a little apart."""
     share = SHARE.get(part, _DEFAULT_SHARE)
     lean = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
     if not share:
@@ -64,6 +62,11 @@ def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: f
     own = math.sqrt(3.0) * stray(seed, part + " hand", beat, voice)
     noise = math.sqrt(1.0 - _HAND**2) * drift(seed, part, beat) + _HAND * own
     return share * (lean + JITTER_SECONDS * max(-3.0, min(3.0, noise)))
+
+
+def earliest_seconds(timing: TimingWeights) -> float:
+    """How far ahead of its beat any part's note may lie at most, 0 or more: so much earlier it must be made."""
+    return max(0.0, 3.0 * JITTER_SECONDS - MAX_OFFSET_SECONDS * (timing.behind - timing.ahead))
 
 
 # Share of the way to the next note that a note is held: legato in held music, detached where a rhythm is pointed

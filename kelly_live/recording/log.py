@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
 from kelly_live.errors import ConfigError
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
-from kelly_live.music.conductor import LOOK_AHEAD_SECONDS
+from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
 from kelly_live.recording.plain import plain, typed
 
 FORMAT = 1
@@ -57,6 +57,7 @@ class Header:
     tuning: Tuning = DEFAULT_TUNING
     live: bool = True
     look_ahead_seconds: float = LOOK_AHEAD_SECONDS
+    slice_beats: float = SLICE_BEATS
     title: str = "Kelly Live"
     culture: str | None = None
     culture_strength: float | None = None

@@ -53,8 +53,14 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
     tee = Tee(NoteList())
     header = reader.header
     band = Band(seating(header, header.preset, header.parts))
-    look_ahead = header.look_ahead_seconds
-    conductor = Conductor(tee, band, seed=header.seed, tonic=header.tonic, look_ahead_seconds=look_ahead)
+    conductor = Conductor(
+        tee,
+        band,
+        seed=header.seed,
+        tonic=header.tonic,
+        look_ahead_seconds=header.look_ahead_seconds,
+        slice_beats=header.slice_beats,
+    )
     tape, check = Tape(header.tunings(), live=header.live), Check()
     parts = list(header.parts)
     silent: set[str] = set()

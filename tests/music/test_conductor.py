@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from kelly_live.domain import MODES, MusicParameters, NoteEvent, Scale
 from kelly_live.errors import ConfigError
 from kelly_live.music.band import Muted
-from kelly_live.music.conductor import Conductor
+from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from kelly_live.music.context import Descriptor, MusicContext
-from kelly_live.music.feel import REACH_SECONDS
+from kelly_live.music.feel import earliest_seconds
 from kelly_live.music.theory import Key, mode_scale
 from kelly_live.timebase import ManualClock
 from tests.music.band import RecordingSink, band, played, told
@@ -66,7 +66,7 @@ def test_every_note_is_sent_at_least_the_look_ahead_early() -> None:
         leads += [conductor.seconds_at(n.onset_beats) - clock.now() for n in sink.notes[before:]]
         clock.advance(0.01)
     assert min(leads) >= 0.1 - 0.01  # a step passes between looks
-    assert max(leads) <= 0.1 + 2 * REACH_SECONDS + 60.0 / parameters.tempo.suggested
+    assert max(leads) <= 0.1 + 2 * earliest_seconds(parameters.timing) + 60.0 / parameters.tempo.suggested
 
 
 @pytest.mark.parametrize("rhythm", ["straight", "dotted", "sustained"])
@@ -74,7 +74,7 @@ def test_what_is_asked_for_reaches_the_notes_within_150_ms(rhythm: str) -> None:
     """The notes that were already made sound at most 150 ms after a change (95 of 100 changes); whatever sounds later
     has heard of it. At a beat's pace of 130 a minute, with the timing feel."""
     sink, clock, changes = RecordingSink(), ManualClock(0.0), []
-    conductor = Conductor(sink, band(), seed=3, tonic=0)
+    conductor = Conductor(sink, band(), seed=3, tonic=0, slice_beats=LIVE_SLICE_BEATS)
     parameters = told(bpm=130.0, density=1.2, rhythm=rhythm, behind=0.3)
     conductor.start(0.0, parameters)
     while clock.now() < 40.0:

@@ -3,16 +3,18 @@
 import statistics
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.domain import RHYTHMS, Dynamics, TimingWeights
 from kelly_live.music.feel import (
+    JITTER_SECONDS,
     MAX_OFFSET_SECONDS,
-    REACH_SECONDS,
     SOFTEST_VELOCITY,
     articulation,
     drift,
+    earliest_seconds,
     onset_offset_seconds,
     stray,
     velocity,
@@ -70,7 +72,13 @@ def test_the_touch_is_legato_in_held_music_and_detached_where_it_is_busy_and_poi
 @given(st.integers(0, 99), st.floats(0, 5000), UNIT)
 def test_no_note_leaves_its_beat_by_more_than_the_reach(seed: int, beat: float, behind: float) -> None:
     timing = TimingWeights(behind, 0.0, 1.0 - behind)
-    assert abs(onset_offset_seconds(timing, seed=seed, part="melody", beat=beat)) <= REACH_SECONDS
+    offset = onset_offset_seconds(timing, seed=seed, part="melody", beat=beat)
+    assert -earliest_seconds(timing) <= offset <= MAX_OFFSET_SECONDS + 3.0 * JITTER_SECONDS
+
+
+def test_who_lies_back_needs_no_earlier_slices() -> None:
+    assert earliest_seconds(TimingWeights(0.8, 0.2, 0.0)) == 0.0
+    assert earliest_seconds(TimingWeights(0.0, 1.0, 0.0)) == pytest.approx(3.0 * JITTER_SECONDS)
 
 
 @given(UNIT, UNIT, UNIT, st.floats(0.0, 1.2), st.floats(-1.0, 1.0))
