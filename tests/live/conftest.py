@@ -64,7 +64,12 @@ class JackServer:
 
 
 def start_jackd(
-    name: str, *, waits_for_clients: bool = True, sample_rate: int = SAMPLE_RATE, realtime: bool = False
+    name: str,
+    *,
+    waits_for_clients: bool = True,
+    sample_rate: int = SAMPLE_RATE,
+    realtime: bool = False,
+    period_frames: int = PERIOD_FRAMES,
 ) -> JackServer:
     """A jackd of this name, up and answering."""
     program = need_program("jackd", "jackd2")
@@ -72,7 +77,7 @@ def start_jackd(
     command = [program, *(["-R", "-P", "70"] if realtime else ["--no-realtime"]), "-n", name]
     # -S: on a busy machine a late witness is late and not deaf; but a client that is killed holds it up for seconds.
     command += ["-S"] if waits_for_clients else []
-    command += ["-d", "dummy", "-r", str(sample_rate), "-p", str(PERIOD_FRAMES)]
+    command += ["-d", "dummy", "-r", str(sample_rate), "-p", str(period_frames)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
     deadline = time.monotonic() + 10.0
@@ -109,6 +114,15 @@ def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iter
     """A second jackd that a test may harm, in the default mode: one that waits for its clients is held up for seconds
     by a killed one."""
     server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+    yield server
+    end(server.process)
+
+
+@pytest.fixture
+def patient_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """As `own_server`, with periods of 21 ms: a witness that is late by less is not deaf."""
+    server = start_jackd(f"kelly-patient-{os.getpid()}", waits_for_clients=False, period_frames=1024)
     monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
     yield server
     end(server.process)

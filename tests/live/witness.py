@@ -1,9 +1,9 @@
 """An independent ear, in a process of its own: a JACK client that tells on stdout what it hears, with JACK's times.
 
 Its own process, so that no thread of ours can hold it up: JACK waits for its clients, and a Python callback for its
-interpreter's lock. Lines out: `midi SECONDS HEX`, `now SECONDS`, `peak LEVEL` (full scale 1, since the last question),
-`ok`, `no REASON`. Lines in: `now`, `peak`, `connect SOURCE INPUT` (INPUT: midi or audio;
-SOURCE: a part of a port's name, without spaces), `input PART` (the MIDI input with that in its name).
+interpreter's lock. Lines out: `midi SECONDS HEX`, `now SECONDS`, `peak LEVEL` (full scale 1, since the last question;
+NaN if a sample was), `ok`, `no REASON`. Lines in: `now`, `peak`, `connect SOURCE INPUT` (INPUT: midi or audio; SOURCE:
+a part of a port's name, without spaces), `input PART` (the MIDI input with that in its name).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def main(name: str) -> None:
     def process(_: int) -> None:
         for offset, data in midi.incoming_midi_events():
             lines.put(f"midi {(client.last_frame_time + offset) / client.samplerate} {bytes(data).hex()}")
-        peak[0] = max(peak[0], float(np.abs(audio.get_array()).max()))
+        peak[0] = float(np.maximum(peak[0], np.abs(audio.get_array()).max()))  # NaN stays NaN
 
     def answer(words: list[str]) -> str:
         match words:

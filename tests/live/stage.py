@@ -1,0 +1,124 @@
+"""A running kelly-live and who hears it: what the fault drills measure, and the table that they fill."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.live.conftest import Witness, wait_for
+
+START_UP_SECONDS = 60.0  # on a loaded machine
+# Dense music that nothing heard can thin out.
+DENSE = ("--seed", "1", "--emotion", "excited", "--freeze")
+_BURST_SECONDS = 0.1
+
+
+def row(fault: str, over: float | None, back: float | None, gap: float | None, then: str) -> None:
+    """One line of the drill table, in seconds as measured; None where there is nothing to measure."""
+    cells = [fault, *("-" if t is None else f"{max(0.0, t):.2f} s" for t in (over, back, gap)), then]
+    print(" | ".join(cells))
+    if table := os.environ.get("KELLY_LIVE_DRILLS"):
+        with Path(table).open("a") as file:
+            file.write("| " + " | ".join(cells) + " |\n")
+
+
+def children(process: int, module: str = "") -> list[int]:
+    """Its child processes that run a module of ours, or all."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            status = entry.joinpath("stat").read_text().rsplit(")", 1)[1].split()
+            command = entry.joinpath("cmdline").read_bytes().decode().split("\0")
+        except (OSError, IndexError):
+            continue  # not a process, or one that has just ended
+        if int(status[1]) == process and (not module or module in command):
+            found.append(int(entry.name))
+    return found
+
+
+def longest_gap(onsets: list[float], since: float) -> float:
+    """The longest time without a new note from the last one before `since` on."""
+    before = max((t for t in onsets if t <= since), default=since)
+    times = [before, *(t for t in onsets if t > since)]
+    return max((after - earlier for earlier, after in itertools.pairwise(times)), default=0.0)
+
+
+def most_at_once(onsets: list[float], since: float) -> int:
+    """The most notes that began within a tenth of a second."""
+    times = [t for t in onsets if t > since]
+    return max((sum(t <= u < t + _BURST_SECONDS for u in times) for t in times), default=0)
+
+
+@dataclass
+class Ear:
+    """What a witness makes of the music. Times are the witness's."""
+
+    witness: Witness
+
+    def onsets(self, since: float = 0.0) -> list[float]:
+        return [t for t, data in self.witness.of_kind(0x90) if data[2] > 0 and t > since]
+
+    def plays(self) -> None:
+        wait_for(lambda: self.onsets(), "a first note", START_UP_SECONDS)
+
+    def plays_again(self, since: float, what: str) -> float:
+        """When the first note after `since` came."""
+        wait_for(lambda: self.onsets(since), f"a note after {what}", 30.0)
+        return self.onsets(since)[0]
+
+    def plays_on(self, since: float, seconds: float) -> float:
+        """Until it has played for so long after `since`; the longest gap between two notes meanwhile."""
+        wait_for(lambda: self.onsets(since + seconds), f"music {seconds:g} s later", 30.0 + seconds)
+        return longest_gap(self.onsets(), since)
+
+    def sounds(self) -> bool:
+        """Whether anything does, All Notes Off and All Sound Off obeyed."""
+        now = self.witness.now()
+        return self.hung(now, now + 1.0) > 0.0
+
+    def hung(self, fault: float, until: float | None = None) -> float:
+        """How long after the fault notes that had begun before it were still sounding; to `until` [default: now] if
+        never ended."""
+        until = self.witness.now() if until is None else until
+        sounding: dict[tuple[int, int], float] = {}
+        last = fault
+        for t, data in sorted(self.witness.of_kind(0x80, 0x90, 0xB0)):
+            if t > until:
+                break
+            ends_all = data[0] & 0xF0 == 0xB0 and data[1] in (120, 123)
+            gone = [v for v in sounding if v[0] == data[0] & 15 and (ends_all or v[1] == data[1])]
+            if data[0] & 0xF0 != 0xB0 or ends_all:
+                for voice in gone:
+                    began = sounding.pop(voice)
+                    last = max(last, t) if began <= fault < t else last
+            if data[0] & 0xF0 == 0x90 and data[2] > 0:
+                sounding[data[0] & 15, data[1]] = t
+        if any(began <= fault for began in sounding.values()):
+            return until - fault
+        return last - fault
+
+
+@dataclass
+class Stage(Ear):
+    """A running kelly-live, and who hears it."""
+
+    process: subprocess.Popen[str]
+
+    def child(self, module: str) -> int:
+        return int(wait_for(lambda: children(self.process.pid, module), f"a process {module}")[0])
+
+    def plays(self) -> None:
+        wait_for(lambda: self.onsets() or self.process.poll() is not None, "a first note", START_UP_SECONDS)
+        assert self.process.poll() is None, f"it ended: {self.process.communicate()}"
+
+    def ended(self, number: signal.Signals = signal.SIGINT) -> str:
+        """End it in order; what it said."""
+        self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=60.0)
+        assert (self.process.returncode, err) == (0, ""), err
+        wait_for(lambda: not self.sounds(), "silence", 5.0)
+        return out
