@@ -246,9 +246,9 @@ class SchedulerClient:
         with contextlib.suppress(MidiError):  # the best that can be done; the death itself is already reported
             out = open_output(self._ready.name).out
             for _ in range(_SILENCE_ATTEMPTS):
-                time.sleep(_SILENCE_APART_SECONDS)
                 for message in emergency(self._tuning, self._channels, self._tuned):
                     out.send(message)
+                time.sleep(_SILENCE_APART_SECONDS)
             out.close()
 
 
