@@ -11,7 +11,6 @@ import contextlib
 import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -94,7 +93,8 @@ class SchedulerClient:
         self._tuning = DEFAULT_TUNING
         self._channels: set[int] = set()
         self._tuned = False
-        self._stopping = False
+        self._stopping = self._silenced = False
+        self._relieved = threading.Event()
 
     def open(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> Ready:
         """Start the process and wait until its port is open; says which port it is. Raises MidiError."""
@@ -161,6 +161,16 @@ class SchedulerClient:
     def pause(self) -> None:
         self._queue(encode(Pause()))
 
+    def wait_gone(self, timeout_seconds: float) -> None:
+        """Until the process has ended, or so long."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout_seconds)
+
+    def relieve(self) -> None:
+        """Another client has the port now, and silences what hangs there."""
+        self._relieved.set()
+
     def stop(self) -> None:
         """Returns within about 4 s, whatever state the process is in."""
         process = self._process
@@ -179,7 +189,7 @@ class SchedulerClient:
                 break
         for thread in self._threads:
             thread.join(_PATIENCE_SECONDS)
-        if process.returncode and process.returncode < 0:
+        if process.returncode and process.returncode < 0 and not self._silenced:
             self._silence_port_directly()
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
@@ -241,6 +251,7 @@ class SchedulerClient:
 
     def _silence_port_directly(self) -> None:
         """The process died without ending its notes: reach the receiver another way. A virtual port died with it."""
+        self._silenced = True
         if self._ready is None or self._ready.is_virtual or not self._channels:
             return
         with contextlib.suppress(MidiError):  # the best that can be done; the death itself is already reported
@@ -248,7 +259,8 @@ class SchedulerClient:
             for _ in range(_SILENCE_ATTEMPTS):
                 for message in emergency(self._tuning, self._channels, self._tuned):
                     out.send(message)
-                time.sleep(_SILENCE_APART_SECONDS)
+                if self._relieved.wait(_SILENCE_APART_SECONDS):
+                    break
             out.close()
 
 

@@ -152,9 +152,8 @@ class SupervisedClient:
             past.sent += last.sent
             past.late += last.late
             past.dropped += last.dropped + last.sounding
-        ending = threading.Thread(target=self._client.stop, name="midi-end", daemon=True)
-        ending.start()
-        ending.join(_END_SECONDS)
+        threading.Thread(target=self._client.stop, name="midi-end", daemon=True).start()
+        self._client.wait_gone(_END_SECONDS)
 
     def _revive(self) -> bool:
         """Try another process; whether its port is open and the music goes on in it."""
@@ -167,6 +166,7 @@ class SupervisedClient:
             client.stop()
             return True
         client.tune(self._tuning)
+        self._client.relieve()
         with self._lock:
             # What hung when the port went away may hang still; the receiver was out of reach then.
             client.hush(sorted(self._past.channels))

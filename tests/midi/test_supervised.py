@@ -30,7 +30,7 @@ class ScriptedClient:
     def __init__(self, *, opens: bool = True) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.now = SchedulerHealth(sent=10, late=1, sounding=2)
-        self.stopped = False
+        self.stopped = self.relieved = False
         self._opens = opens
 
     def open(self) -> Ready:
@@ -61,6 +61,12 @@ class ScriptedClient:
 
     def pause(self) -> None:
         self.told.append(("pause",))
+
+    def wait_gone(self, timeout_seconds: float) -> None:
+        until(lambda: self.stopped, timeout_seconds)
+
+    def relieve(self) -> None:
+        self.relieved = True
 
     def stop(self) -> None:
         self.stopped = True
@@ -102,6 +108,7 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
         port.play([NOTE])
         assert lives[2].told[-1] == ("play", NOTE)
         assert lives[0].stopped
+        assert lives[0].relieved
     finally:
         port.stop()
     assert lives[2].stopped
