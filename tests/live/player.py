@@ -1,6 +1,7 @@
 """An independent JACK client in a process of its own that plays a sound file over and over: `player.py NAME FILE`.
 
-Lines in: `sound`, `nan`, `inf`: from then on that is what it plays. `ok` for each, once it does, and one at the start.
+Lines in: `sound` (from its start), `nan`, `inf`: from then on that is what it plays. `ok` for each, once it does, and
+one at the start.
 PortAudio lists every JACK client with outputs as an input.
 """
 
@@ -27,7 +28,7 @@ def main(name: str, path: str) -> None:
     def process(frames: int) -> None:
         nonlocal plays, position
         if not asked.empty():
-            plays = asked.get_nowait()
+            plays, position = asked.get_nowait(), 0
             played.put("ok")
         indices = (position + np.arange(frames)) % len(sound)
         port.get_array()[:] = sound[indices] if plays == "sound" else np.float32(plays)
