@@ -1,7 +1,8 @@
 """Somebody else's MIDI clock, in a process of its own: a JACK client whose every tick lies at its frame.
 
 `clock_sender.py NAME BPM`; it ticks from the first command on. Lines in: `start`, `stop`, `continue`, `position
-SIXTEENTHS`, `tempo BPM`. Lines out: `ok` for each, and `beat NUMBER SECONDS`, on JACK's clock, for every beat played.
+SIXTEENTHS`, `tempo BPM`, `send HEX` (any message). Lines out: `ok` for each, and `beat NUMBER SECONDS`, on JACK's
+clock, for every beat played.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ def main(name: str, bpm: float) -> None:
                 case ["position", sixteenths]:
                     port.write_midi_event(0, struct.pack("BBB", 0xF2, int(sixteenths) & 127, int(sixteenths) >> 7))
                     song = 6 * int(sixteenths)
+                case ["send", message]:
+                    port.write_midi_event(0, bytes.fromhex(message))
                 case ["tempo", wanted]:
                     bpm = float(wanted)
             if due is None:

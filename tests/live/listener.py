@@ -1,0 +1,60 @@
+"""Who listens to a MIDI input and does not let it go, in a process of its own: `listener.py LIBRARY [INPUT]`.
+
+Without INPUT it makes a virtual one. It tries every 20 ms, so that what a try leaves behind would be seen soon. Lines
+out: `open FILES`, `heard CONNECTION HEX`, `gone FILES`, `try NUMBER`, `back FILES`, `closed FILES` (how many files it
+has open by then). Ends with stdin.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from importlib import import_module
+
+from kelly_live.midi import reopening
+from kelly_live.midi.ports import MidiBackend
+from kelly_live.timebase import MonotonicClock
+
+
+def say(*words: object) -> None:
+    """In one piece: two threads say things."""
+    print(f"{' '.join(map(str, words))}\n", end="", flush=True)
+
+
+def files() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+def main(library: str, query: str | None = None) -> None:
+    ending = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
+    backends = import_module(f"kelly_live.midi.backend_{library}").backends
+    tries = 0
+
+    def among() -> Sequence[MidiBackend]:
+        nonlocal tries
+        tries += 1
+        if tries > 1:
+            say("try", tries - 1)
+        found: Sequence[MidiBackend] = backends()
+        return found
+
+    port = reopening.ReopeningInput(query, MonotonicClock(), among=among)
+    reopening.RETRY_SECONDS = 0.02
+    port.start()
+    say("open", files())
+    alive = True
+    while not ending.wait(0.005):
+        for message in port.poll():
+            say("heard", message.connection, message.data.hex())
+        if alive != port.is_alive():
+            alive = port.is_alive()
+            say("back" if alive else "gone", files())
+    port.close()
+    say("closed", files())
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

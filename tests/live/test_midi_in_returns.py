@@ -1,0 +1,176 @@
+"""A MIDI input that is lost comes back by itself: a sender that leaves and returns, a server that dies and returns, and
+a whole kelly-live that follows such a sender's clock."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import pytest
+
+from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
+from tests.live.stage import DENSE, Stage, row
+from tests.live.test_clock_live import Sender
+
+pytest.importorskip("jack", exc_type=(ImportError, OSError))
+pytestmark = pytest.mark.timeout(200)
+
+START_SECONDS = 30.0  # of a Python process, on a loaded machine
+RECOVERY_LIMIT = 2.0 + 1.0  # a try may have begun just before
+LIBRARIES = ("rtmidi", "libremidi")
+PRESSED, PRESSED_AGAIN = "b01d7f", "b01e7f"
+
+
+class Listener:
+    """listener.py, and what it has said."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.said: list[list[str]] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.live.listener", *arguments],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line.split())
+
+    def after(self, word: str, times: int = 1) -> list[str]:
+        """What it said behind this word the `times`-th time, as soon as it has."""
+
+        def found() -> list[list[str]]:
+            assert self.process.poll() in (None, 0), f"it ended with {self.process.returncode} after {self.said[-3:]}"
+            return [rest for first, *rest in list(self.said) if first == word]
+
+        wait_for(lambda: len(found()) >= times, f"{word!r} of the listener", START_SECONDS)
+        return found()[times - 1]
+
+    def hears(self, sender: Sender, connection: int, message: str) -> None:
+        """It is sent until it is heard: JACK connects at once, and switches to the new graph some periods later."""
+
+        def heard() -> bool:
+            sender.does(f"send {message}")
+            return ["heard", str(connection), message] in self.said
+
+        wait_for(heard, f"{message} by connection {connection}", START_SECONDS)
+
+    def close(self) -> None:
+        """In order, with nothing left open."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            end(self.process)
+        self._reader.join(5.0)
+
+
+@contextmanager
+def sending(name: str, bpm: float = 120.0) -> Iterator[Sender]:
+    with closing(Sender(name, bpm)) as sender:
+        wait_for(lambda: f"{name}:out" in connections(), f"the port of {name}", START_SECONDS)
+        yield sender
+
+
+def connections() -> dict[str, list[str]]:
+    """Every port of the server, with those that it is connected to."""
+    listed = subprocess.run(["jack_lsp", "-c"], capture_output=True, text=True, check=False).stdout
+    found: dict[str, list[str]] = {}
+    for line in listed.splitlines():
+        if line.startswith(" "):
+            found[list(found)[-1]].append(line.strip())
+        else:
+            found[line] = []
+    return found
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_sender_that_leaves_and_returns_is_heard_again(jack_server: JackServer, library: str) -> None:
+    with sending("kelly-hand") as sender:
+        listener = Listener(library, "kelly-hand:out")
+        opened = listener.after("open")
+        listener.hears(sender, 0, PRESSED)
+    try:
+        lost = listener.after("gone")
+        listener.after("try", 12)
+        with sending("kelly-hand") as sender:
+            assert listener.after("back") == opened, "no file is left open by a dozen tries"
+            listener.hears(sender, 1, PRESSED_AGAIN)
+            listener.close()
+    finally:
+        listener.close()
+    assert listener.process.returncode == 0
+    assert listener.said[-1][0] == "closed"
+    assert int(listener.said[-1][1]) <= int(lost[0])
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_virtual_input_comes_back_with_its_server(own_server: JackServer, library: str) -> None:
+    listener = Listener(library)
+    server = own_server
+    try:
+        opened = listener.after("open")
+        for death in (1, 2):
+            end(server.process)
+            lost = listener.after("gone", death)
+            listener.after("try", 10 * death)
+            server = start_jackd(own_server.name)
+            assert listener.after("back", death) == opened, f"{lost} files were left open when it was lost"
+        virtual = wait_for(lambda: [port for port in connections() if port.endswith(":Kelly Live in")], "the port")
+        with sending("kelly-hand") as sender:
+            subprocess.run(["jack_connect", "kelly-hand:out", virtual[0]], check=True, capture_output=True)
+            listener.hears(sender, 2, PRESSED)
+            listener.close()
+    finally:
+        listener.close()
+        end(server.process)
+    assert listener.process.returncode == 0
+
+
+@contextmanager
+def performance(witness: Witness, *options: str) -> Iterator[Stage]:
+    command = [sys.executable, "-m", "kelly_live", *options, *DENSE]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        yield Stage(witness, process)
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_a_band_that_follows_a_clock_is_led_again(witness: Witness) -> None:
+    """A stop and a start tell that it is: dense as its music is, it rests with the clock, and goes on with it."""
+    with sending("kelly-clock") as sender:
+        sender.does("start")  # and it ticks
+        follow = ("--clock", "follow", "--midi-in", "kelly-clock", "--midi-out", witness.port_name)
+        with performance(witness, *follow) as stage:
+            wait_for(lambda: connections()["kelly-clock:out"], "its MIDI input", 60.0)
+            sender.does("start")
+            stage.plays()
+            sender.close()
+            gap = stage.plays_on(witness.now(), 2.0)
+            with sending("kelly-clock") as again:
+                returned = witness.now()
+                wait_for(lambda: connections()["kelly-clock:out"], "the input")
+                back = witness.now() - returned
+                row("the MIDI input vanishes and returns", None, back, gap, "the band plays on; it is led again")
+                assert back < RECOVERY_LIMIT
+
+                def rests() -> bool:
+                    again.does("stop")
+                    return witness.now() - stage.onsets()[-1] > 2.0
+
+                wait_for(rests, "a rest with the clock", 20.0)
+                stopped = witness.now()
+                again.does("start")
+                stage.plays_again(stopped, "the start")
+                said = stage.ended()
+    assert "the MIDI input 'kelly-clock:out' is gone; kelly-live opens it again" in said
+    assert said.count("the MIDI input: back") == 1
