@@ -1,17 +1,42 @@
-"""What a process that must be on time asks of its Python: short turns, and no long collection of garbage."""
+"""What a process that must be on time asks of the system and of its Python: its turn, short turns for others, and no
+long collection of garbage."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import sys
 
 # How long a thread that computes may keep the interpreter from one that must be on time (Python's own: 5 ms).
 SWITCH_SECONDS = 0.0005
+STAGE_PRIORITY = 1  # real time, under whatever is audio: it computes a twentieth of the time
 
 
 def take_turns(seconds: float = SWITCH_SECONDS) -> None:
     """No thread keeps the interpreter for longer than this while another wants it."""
     sys.setswitchinterval(seconds)
+
+
+def on_stage() -> None:
+    """For the process that makes the music, first of all: `take_turns`, and a real-time turn. A thread that waits for
+    its turn may hold the interpreter, so all have one: what this thread starts takes after it."""
+    take_turns()
+    prefer_this_thread(STAGE_PRIORITY)
+
+
+def prefer_this_thread(priority: int) -> None:
+    """Ask for a real-time turn, where the system grants it; go on as an ordinary thread where it does not."""
+    if hasattr(os, "sched_setscheduler"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(priority))
+
+
+def backstage() -> None:
+    """An ordinary turn again: for what computes long, or is not ours."""
+    if hasattr(os, "sched_setscheduler"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def settle() -> None:

@@ -10,7 +10,7 @@ import kelly_live
 PACKAGE = Path(kelly_live.__file__).parent
 GROUND = {
     "domain", "errors", "config", "timebase", "matching", "protocols", "steering", "atomic", "quiet", "level",
-    "measures", "proportion", "safe_yaml", "shelf", "actions", "interpreter",
+    "measures", "proportion", "safe_yaml", "shelf", "actions", "interpreter", "apart",
     "__version__",
 }  # fmt: skip
 ALLOWED = {

@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from kelly_live.bench.playing import play_for
-from kelly_live.cli.parts import make_analyzer
+from kelly_live.cli.listening import Listening
 from kelly_live.domain import AudioWindow, Dynamics
+from kelly_live.interpreter import backstage, on_stage
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.midi.messages import kind_of
 from kelly_live.midi.trace import Traced, read_trace
@@ -62,9 +64,12 @@ class TurningAnalyzer:
 
 def measure_control(recording: Path, device: str, seconds: float) -> tuple[float, ...]:
     """The latency of each turn, seconds. Raises KellyError."""
-    analyzer, opening = make_analyzer(device, Steering(freeze=True))
-    turning = TurningAnalyzer(analyzer)
-    with tempfile.TemporaryDirectory() as folder:
+    on_stage()
+    ears = Listening()
+    with closing(ears), ExitStack() as after, tempfile.TemporaryDirectory() as folder:
+        after.callback(backstage)
+        opening = ears.make(device, Steering(freeze=True))
+        turning = TurningAnalyzer(ears)
         trace = Path(folder) / "trace"
         sink = SchedulerClient(trace=trace)
         sink.open()

@@ -19,7 +19,8 @@ PLAYED_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`first_note`: seconds from starting the program; `memory`: the most that its process held, bytes."""
+    """`first_note`: seconds from starting the program; `memory`: the most that its process held, and what its
+    analysis held at the end, bytes."""
 
     first_note: float
     memory: int
@@ -41,20 +42,21 @@ def measure_start(recording: Path, device: str) -> Start:
 
 
 def main(recording: str, trace: str, device: str) -> None:
-    from kelly_live.bench.memory import peak_bytes
+    from kelly_live.bench.memory import held_bytes, peak_bytes
     from kelly_live.bench.playing import play_for
-    from kelly_live.cli.parts import make_analyzer, torch_ahead
-    from kelly_live.interpreter import take_turns
+    from kelly_live.cli.listening import Listening
+    from kelly_live.interpreter import on_stage
     from kelly_live.midi.client import SchedulerClient
     from kelly_live.protocols import Steering
 
-    take_turns()
-    torch_ahead()
+    on_stage()
+    ears = Listening()
     sink = SchedulerClient(trace=Path(trace))
     sink.open()
-    analyzer, opening = make_analyzer(device, Steering())
-    play_for(PLAYED_SECONDS, Path(recording), sink, analyzer, opening)
-    print(peak_bytes())
+    opening = ears.make(device, Steering())
+    play_for(PLAYED_SECONDS, Path(recording), sink, ears, opening)
+    print(peak_bytes() + (held_bytes(ears.process_id) or 0))
+    ears.close()
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,10 +26,11 @@ from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
 from kelly_live.bench.memory import held_bytes
-from kelly_live.cli.parts import make_analyzer, make_conductor
+from kelly_live.cli.listening import Listening
+from kelly_live.cli.parts import make_conductor
 from kelly_live.config import resource_root
 from kelly_live.domain import EMOTIONS, NoteEvent
-from kelly_live.interpreter import settle, take_turns
+from kelly_live.interpreter import on_stage, settle
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.midi.trace import Traced, read_trace
@@ -44,7 +46,7 @@ LONG_SECONDS = 1.0  # a note that sounds this much longer than any was asked to 
 
 @dataclass(frozen=True, slots=True)
 class Soak:
-    """What was counted. `growth`: of both processes' memory after the warm-up, as a share; `drift`: of the last clock
+    """What was counted. `growth`: of all processes' memory after the warm-up, as a share; `drift`: of the last clock
     tick, seconds; `ticks_off`: clock ticks too many (+) or too few for the beats played."""
 
     minutes: float
@@ -131,19 +133,20 @@ def growth(samples: Sequence[float]) -> float:
 
 def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
     """Raises KellyError."""
-    take_turns()
+    on_stage()
     clock = MonotonicClock()
     rng = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
+    ears = Listening()
+    with closing(ears), tempfile.TemporaryDirectory() as folder:
         trace_path = Path(folder) / "trace"
         client = SchedulerClient(trace=trace_path, send_clock=True)
         sink = CountingSink(client)
         client.open()
-        analyzer, opening = make_analyzer(device, Steering())
+        opening = ears.make(device, Steering())
         conductor = make_conductor(sink, seed=seed, live=True)  # type: ignore[arg-type]
         session = LiveSession(
             source=RepeatingSource(evening(), clock, seconds=60.0 * minutes, realtime=True),
-            analyzer=analyzer,
+            analyzer=ears,
             conductor=conductor,
             sink=sink,  # type: ignore[arg-type]
             clock=clock,
@@ -161,12 +164,13 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
                 steer_at = now + STEER_SECONDS
                 emotion = rng.choice(EMOTIONS)
                 morph = Morph(Steering(emotion=emotion), snapshot.conductor.bars, 4.0)
-                analyzer.steer(
+                ears.steer(
                     rng.choice((Steering(), Steering(freeze=True), Steering(emotion=emotion), Steering(morph=morph)))
                 )
             if now >= sample_at:
                 sample_at = now + SAMPLE_SECONDS
-                memory.append((held_bytes() or 0) + (held_bytes(client.process_id) or 0))
+                processes = (None, client.process_id, ears.process_id)
+                memory.append(sum(held_bytes(process) or 0 for process in processes))
                 threads.append(threading.active_count())
 
         settle()

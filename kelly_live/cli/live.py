@@ -57,9 +57,9 @@ def command(
 
     from kelly_live.actions import Hand, Reach
     from kelly_live.audio.restarting import RestartingSource
-    from kelly_live.cli.parts import make_analyzer, make_conductor, make_follower, torch_ahead
-    from kelly_live.cli.personal import Personal
-    from kelly_live.interpreter import settle, take_turns
+    from kelly_live.cli.listening import Listening
+    from kelly_live.cli.parts import make_conductor, make_follower
+    from kelly_live.interpreter import on_stage, settle
     from kelly_live.midi import controls
     from kelly_live.session import LiveSession, Snapshot
     from kelly_live.steering import described
@@ -68,8 +68,9 @@ def command(
     from kelly_live.ui.keys import HELP, Keyboard, action_of, own_help
     from kelly_live.ui.terminal import LiveStatus, StatusView
 
-    take_turns()
-    torch_ahead()
+    on_stage()
+    ears = Listening()  # loads beside all that follows
+    click.get_current_context().call_on_close(ears.close)
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
     source = RestartingSource(audio_in, now)
@@ -83,7 +84,7 @@ def command(
         frame_accurate=studio.frame_accurate,
     )
     out = take.before(sink)
-    recorder = person = None
+    recorder = None
     room = studio.open(now)
     try:
         pads_in = room.input.branch() if room.input is not None else None
@@ -91,17 +92,16 @@ def command(
         ports = sink.open()  # the cheap parts first: a wrong name is told before the nets are loaded
         source.open()
         steering = replace(steering, freeze=freeze)
-        analyzer, opening = make_analyzer(device, steering, culture, profile)
+        opening = ears.make(device, steering, culture, profile)
         conductor = make_conductor(out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds)
         sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
         recorder = take.begin(
             out, conductor, now,
             seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile,
         )  # fmt: skip
-        person = Personal(profile, analyzer, culture, now)
         session = LiveSession(
             source=source,
-            analyzer=analyzer,
+            analyzer=ears,
             conductor=conductor,
             sink=sink,
             clock=now,
@@ -127,19 +127,19 @@ def command(
         with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
 
             def on_help() -> str:
-                return f"{HELP}\n      {own_help(person.keys)}" if person.keys else HELP
+                return f"{HELP}\n      {own_help(ears.keys)}" if ears.keys else HELP
 
             if keyboard.live:
                 view.say(on_help())
 
             def on_action(action: Action, source: str, snapshot: Snapshot) -> None:
-                person.acted(action)
+                ears.acted(action)
                 if recorder is not None:
                     recorder.acted(action, source, snapshot)
 
             reach = Reach(
-                analyzer.steer, panic=session.panic, preset=players.turn, profile=person.learner.next,
-                reaction=person.react, help=on_help, quit=session.stop, log=on_action,
+                ears.steer, panic=session.panic, preset=players.turn, profile=ears.turn,
+                reaction=ears.react, help=on_help, quit=session.stop, log=on_action,
             )  # fmt: skip
             hand = Hand(steering, reach)
             alerts = Alerts()
@@ -147,7 +147,7 @@ def command(
 
             def on_status(snapshot: Snapshot) -> None:
                 for key in keyboard.poll():
-                    if (action := action_of(key, person.keys)) and (told := hand.apply(action, snapshot, "key")):
+                    if (action := action_of(key, ears.keys)) and (told := hand.apply(action, snapshot, "key")):
                         view.say(told)
                 asked = [("osc", action) for action in room.actions()]
                 if pads_in is not None:
@@ -158,7 +158,7 @@ def command(
                         view.say(told)
                 if recorder is not None:
                     recorder.noticed(snapshot)
-                for line in person.watch(hand.steering):
+                for line in ears.watch(hand.steering):
                     view.say(line)
                 silent = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
                 joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
@@ -166,7 +166,7 @@ def command(
                     "the audio input": snapshot.audio.problem,
                     "the MIDI input": room.problem,
                     "the analysis": snapshot.problem,
-                    "the GPU": analyzer.problem,
+                    "the GPU": ears.problem,
                     "the recording": recorder.problem if recorder else None,
                     **{f"the MIDI port {name}".rstrip(): failure for name, failure in sink.failures.items()},
                 }
@@ -174,7 +174,7 @@ def command(
                     view.say(line)
                 remarks = [
                     *joined,
-                    *person.remarks,
+                    *ears.remarks,
                     *room.remarks(),
                     *described(hand.steering, snapshot.conductor.bars),
                     *silent,
@@ -207,8 +207,6 @@ def command(
         sink.stop()
         room.close()
         players.band.dismiss()
-        if person is not None:
-            person.close()
         for line in recorder.close() if recorder is not None else ():
             click.echo(line)
     click.echo(

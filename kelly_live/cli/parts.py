@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -26,16 +24,6 @@ if TYPE_CHECKING:
     from kelly_live.generators.host import Host
     from kelly_live.profiles.profile import Profile
     from kelly_live.session import Performance
-
-
-def torch_ahead() -> None:
-    """Begin to import torch, which takes longer than all else at the start, beside the opening of ports and inputs."""
-
-    def import_it() -> None:
-        with contextlib.suppress(Exception):  # whoever needs it imports it again, and is told
-            import torch  # noqa: F401
-
-    threading.Thread(target=import_it, name="torch-ahead").start()
 
 
 def make_conductor(

@@ -1,6 +1,7 @@
 """What a profile brings to a live session: who is played for, what they say, their keys, their input at rest.
 
-Reactions come as actions, by key, MIDI control or OSC; a page would send the same. Thread: the main one, for all calls.
+Reactions come as actions, by key, MIDI control or OSC; a page would send the same. Thread: one for all
+calls, not the analyzer's.
 """
 
 from __future__ import annotations

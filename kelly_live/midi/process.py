@@ -22,7 +22,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from kelly_live.errors import KellyError, MidiError
-from kelly_live.interpreter import SWITCH_SECONDS, settle, take_turns
+from kelly_live.interpreter import SWITCH_SECONDS, prefer_this_thread, settle, take_turns
 from kelly_live.midi.native import hush_forever
 from kelly_live.midi.ports import (
     VIRTUAL_PORT_NAME,
@@ -171,13 +171,6 @@ def _read_commands(inbox: SimpleQueue[Message]) -> None:
         inbox.put(Failed(str(error)))
 
 
-def _prefer_this_thread() -> None:
-    """Ask for a real-time turn, where the system grants it; go on as an ordinary process where it does not."""
-    if hasattr(os, "sched_setscheduler"):
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(_REALTIME_PRIORITY))
-
-
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="kelly_live.midi.process", description=__doc__)
     parser.add_argument("--output", help="name of the MIDI output; none: a virtual port")
@@ -233,7 +226,7 @@ def main(arguments: Sequence[str]) -> int:
     if not placing:
         reader.start()
     if not options.no_realtime:
-        _prefer_this_thread()
+        prefer_this_thread(_REALTIME_PRIORITY)
     if placing:
         reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
     settle()

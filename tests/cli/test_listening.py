@@ -1,0 +1,68 @@
+"""The analysis in a process of its own: what is felt, steered and said goes there and back, and a death is got over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.actions import Action
+from kelly_live.apart import ApartError
+from kelly_live.cli.listening import Listening
+from kelly_live.domain import AudioWindow
+from kelly_live.profiles.profile import new_profile
+from kelly_live.profiles.store import Store
+from kelly_live.protocols import Steering
+from tests.cli.test_personal import snapshot
+from tests.profiles.sample import NOW
+
+HOP = AudioWindow(np.zeros(4000, np.float32), 16000, 0.25)
+
+
+@pytest.fixture
+def ears(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listening]:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    anna = new_profile("anna", NOW)
+    Store().create(anna)
+    ears = Listening()
+    opening = ears.make("cpu", Steering(emotion="happy"), profile=anna)
+    assert opening.state.emotion == "happy"
+    yield ears
+    ears.close()
+    ears.close()
+
+
+def watched(ears: Listening, line: str) -> None:
+    deadline = time.monotonic() + 30.0
+    while not any(line in told for told in ears.watch(Steering())):
+        assert time.monotonic() < deadline, f"{line!r} was never told"
+        time.sleep(0.01)
+
+
+def test_a_session_s_worth(ears: Listening) -> None:
+    assert ears.hop_seconds == 0.25
+    (reading,) = ears.push(HOP)
+    assert reading.state.emotion == "happy"
+    ears.steer(Steering(emotion="sad"))
+    (reading,) = ears.push(HOP)
+    assert reading.state.emotion == "sad"
+
+    assert ears.react("too-dark", snapshot()) == "too-dark: noted for anna"
+    watched(ears, "too-dark: anna's sad")
+    assert ears.remarks == ("for anna (1 said)",)
+    ears.acted(Action("panic"))
+    assert "only profile" in ears.turn(1)
+
+    os.kill(ears.process_id, signal.SIGKILL)
+    with pytest.raises(ApartError, match="its process has ended"):
+        ears.push(HOP)
+    assert "no answer" in ears.turn(1)
+    ears.restart()
+    (reading,) = ears.push(HOP)
+    assert reading.state.emotion == "sad"
+    assert ears.remarks == ("for anna (1 said)",)
