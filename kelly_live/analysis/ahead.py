@@ -1,13 +1,14 @@
 """Reading a recording ahead of the music: parts of it, each in a thread of its own, beside whoever plays.
 
 What the net says of a hop depends on the last twelve seconds alone. So a part of the recording needs no more than the
-frames before it, and the parts can be read in any order; the temporal model, which remembers, takes them in turn. The
+sound before it, and the parts can be read in any order; the temporal model, which remembers, takes them in turn. The
 parts are the same however many cores there are, and so is the answer, to the bit.
 Threads: everything here belongs to the caller's, but `_read_part`, which runs in several at once.
 """
 
 from __future__ import annotations
 
+import math
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -30,10 +31,14 @@ PART_HOPS = 160  # 40 s: getting into a part costs about a second of it
 TOGETHER_HOPS = 8  # that the speech encoder and the judges take at once
 MOST_WORKERS = 4  # the music is made in one thread, and cannot follow more
 
-Mels: TypeAlias = dict[str, torch.Tensor]
+Said: TypeAlias = tuple[RawReading, float]  # and the hop's level
 # Frames before a part that its first hop still sees: the window, one more for what rose since, and for mel_400 as many
 # more as put the speech encoder's passes where they fall in a stream.
 _BEFORE = {s.name: s.frames + (SPEECH_HOP - 1 if s.name == "mel_400" else 1) for s in SCALES}
+# Hops of sound that these are in; the first frames of what is cut off there know nothing of the sound before.
+_BEFORE_HOPS = math.ceil(max(_BEFORE[s.name] * s.hop + s.fft for s in SCALES) / HOP_SAMPLES)
+# So often a frame of every scale falls on a hop's first sample: what begins there has its frames where the stream has
+_IN_STEP_HOPS = math.lcm(*(s.hop for s in SCALES), HOP_SAMPLES) // HOP_SAMPLES
 
 
 def read_ahead(source: AudioSource, analyzer: LiveAnalyzer, workers: int | None = None) -> AudioSource:
@@ -60,20 +65,18 @@ class ReadAhead:
     def __init__(self, source: AudioSource, reader: LiveEmotionReader, workers: int) -> None:
         self.sample_rate = source.sample_rate
         self._source, self._reader, self._workers = source, reader, workers
-        self._features = FeatureStream()
         self._stream = reader.stream()
         self._pool: ThreadPoolExecutor | None = None
         self._forget()
 
     def _forget(self) -> None:
-        self._features.reset()
         self._blocks: deque[AudioWindow] = deque()
         self._hop: list[np.ndarray] = []  # samples of the hop that is coming in
-        self._part: list[Mels] = []  # hops of the part that is coming in
-        self._before: Mels | None = None
-        self._levels: deque[float] = deque()
-        self._parts: deque[Future[list[RawReading]]] = deque()
-        self._said: deque[tuple[RawReading, float]] = deque()  # of the part that is played, and each hop's level
+        self._part: list[np.ndarray] = []  # hops of the part that is coming in
+        self._before: list[np.ndarray] = []  # and those that it still hears
+        self._sent = 0  # hops in the parts that are under way
+        self._parts: deque[Future[list[Said]]] = deque()
+        self._said: deque[Said] = deque()  # of the part that is played
         self._evolved: deque[np.ndarray | None] = deque()  # what the temporal model said of them
         self._history: deque[tuple[np.ndarray, float]] = deque(maxlen=HISTORY_STEPS)  # as the reader will have it
         self._settled = 0  # hops
@@ -118,13 +121,12 @@ class ReadAhead:
         self._pushed += total
         return states
 
-    def _settle_part(self, raws: Sequence[RawReading]) -> None:
+    def _settle_part(self, said: Sequence[Said]) -> None:
         """What the net said of a part's hops, and the temporal model of those with a whole history, all at once."""
-        evolved: list[np.ndarray | None] = [None] * len(raws)
+        evolved: list[np.ndarray | None] = [None] * len(said)
         rows, times, places = [], [], []
-        for place, raw in enumerate(raws):
-            level = self._levels.popleft()
-            self._said.append((raw, level))
+        self._said.extend(said)
+        for place, (raw, level) in enumerate(said):
             if level >= SILENCE_DBFS:
                 self._history.append((raw.row(), self._settled * HOP_SECONDS))
                 if len(self._history) == HISTORY_STEPS:
@@ -142,7 +144,7 @@ class ReadAhead:
         self._reader.reset()
 
     def _take(self, timeout: float) -> bool:
-        """Another block of the source, its frames into the parts; False at the end."""
+        """Another block of the source into the parts; False at the end."""
         block = self._source.read(timeout)
         if block is None:
             if self._source.finished:
@@ -155,9 +157,7 @@ class ReadAhead:
             self._hop.append(piece)
             start, self._taken = start + len(piece), self._taken + len(piece)
             if self._taken % HOP_SAMPLES == 0:
-                frames = self._features.push(np.concatenate(self._hop))
-                self._levels.extend(frames.levels_dbfs)
-                self._part.append(frames.mels)
+                self._part.append(np.concatenate(self._hop))
                 self._hop = []
                 if len(self._part) == PART_HOPS:
                     self._send_part()
@@ -169,20 +169,26 @@ class ReadAhead:
             return
         assert self._pool is not None
         self._parts.append(self._pool.submit(_read_part, self._stream.fork(), self._before, part))
-        self._before = {name: torch.cat([hop[name] for hop in part], 1)[:, -_BEFORE[name] :] for name in _BEFORE}
+        self._sent += len(part)
+        begin = max(0, self._sent - _BEFORE_HOPS) // _IN_STEP_HOPS * _IN_STEP_HOPS
+        self._before = (self._before + part)[begin - self._sent :]
 
 
 @torch.inference_mode()
-def _read_part(stream: EmotionStream, before: Mels | None, part: Sequence[Mels]) -> list[RawReading]:
-    """What the net says at the end of each hop of `part`, `before` which these frames came (None: silence)."""
-    if before is not None:
-        stream.push(before)
-    raws: list[RawReading] = []
+def _read_part(stream: EmotionStream, before: Sequence[np.ndarray], part: Sequence[np.ndarray]) -> list[Said]:
+    """What the net says at the end of each hop of `part`, `before` which this sound came (none: silence)."""
+    features = FeatureStream()
+    if before:
+        mels = features.push(np.concatenate(before)).mels
+        stream.push({name: frames[:, -_BEFORE[name] :] for name, frames in mels.items()})
+    said: list[Said] = []
     for first in range(0, len(part), TOGETHER_HOPS):
-        hops = part[first : first + TOGETHER_HOPS]
+        heard_hops = [features.push(hop) for hop in part[first : first + TOGETHER_HOPS]]
+        hops = [frames.mels for frames in heard_hops]
         windows = []
         for mels, heard in zip(hops, stream.hear_ahead([hop["mel_400"] for hop in hops]), strict=True):
             stream.push(mels, heard)
             windows.append(stream.window())
-        raws += RawReading.of(stream.net.judge(stream.net.summarise(*Window.batch(windows))))
-    return raws
+        raws = RawReading.of(stream.net.judge(stream.net.summarise(*Window.batch(windows))))
+        said += [(raw, frames.levels_dbfs[0]) for raw, frames in zip(raws, heard_hops, strict=True)]
+    return said

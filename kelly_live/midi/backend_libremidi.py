@@ -127,9 +127,9 @@ class LibremidiIn:
         self.name = name
         self._backend = backend
         self._queue = queue = InputQueue()
-        has_libjack = api.name == "JACK_MIDI" and prepare_jack() is not None
-        self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if has_libjack else None
-        self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
+        self._has_libjack = api.name == "JACK_MIDI" and prepare_jack() is not None
+        self._jack: JackWatch | None = None
+        self.grain_seconds = 0.0
         configuration = libremidi.InputConfiguration()
         configuration.ignore_sysex = True
         configuration.ignore_timing = False
@@ -148,6 +148,9 @@ class LibremidiIn:
         except MidiError:
             self.close()
             raise
+        if self._has_libjack:
+            self._jack = JackWatch(f"{CLIENT_NAME}-in-watch")
+            self.grain_seconds = self._jack.period_seconds
         self._asker = Asker(self._client.poll)
 
     def poll(self) -> list[ReceivedMessage]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+import glob
 import os
+import socket
 import sys
 from functools import cache
 
 _JACK_NO_START_SERVER = 0x01  # jack/types.h, JackOptions
 _IS_INPUT, _IS_OUTPUT = 0x1, 0x2  # JackPortFlags
+_KNOCK_SECONDS = 0.5
 _MIDI_TYPE = b"8 bit raw midi"
 
 
@@ -32,6 +35,25 @@ def prepare_jack() -> ctypes.CDLL | None:
     return library
 
 
+def _may_answer(library: ctypes.CDLL) -> bool:
+    """False if surely no JACK server does. To find none by jack_client_open is not safe: on a busy machine jackd 1.9.21
+    now and then waits for ever to end a thread that it has only just started. So its socket is knocked at first."""
+    version = library.jack_get_version_string
+    version.restype = ctypes.c_char_p
+    if not (version() or b"").startswith(b"1.9"):
+        return True  # PipeWire's, or one whose sockets are elsewhere
+    server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
+    for place in glob.glob(f"/dev/shm/jack_{glob.escape(server)}_*"):
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.settimeout(_KNOCK_SECONDS)
+            try:
+                knock.connect(place)
+            except OSError:
+                continue
+            return True
+    return False
+
+
 def jack_midi_ports(*, outputs: bool) -> list[str] | None:
     """The ports that can be sent to (`outputs`) or listened to; None if no server answers. Where there is libjack.
 
@@ -47,7 +69,11 @@ def jack_midi_ports(*, outputs: bool) -> list[str] | None:
 
 class JackWatch:
     """Knows when the JACK server has died. The back ends do not: they list the ports of a dead server from its shared
-    memory, and take messages until a buffer is full and then wait forever. It is a JACK client without ports."""
+    memory, and take messages until a buffer is full and then wait forever. It is a JACK client without ports.
+
+    Make it after the client that it goes with: a process has one table of the server's clients, and a client that hears
+    late of one that left takes its place out of there, even if it is another's by now, which is deaf from then on.
+    """
 
     def __init__(self, name: str) -> None:
         self.server_gone = False
@@ -55,6 +81,9 @@ class JackWatch:
         self._library = prepare_jack()
         self._client: ctypes.c_void_p | None = None
         if self._library is None:
+            return
+        if not _may_answer(self._library):
+            self.server_gone = True
             return
         self._library.jack_client_open.restype = ctypes.c_void_p
         client = self._library.jack_client_open(name.encode(), _JACK_NO_START_SERVER, None)

@@ -6,6 +6,7 @@ Ranks, not dice, decide which places sound, so a higher density adds notes and l
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from kelly_live.music.vocabulary import vocabulary
@@ -90,6 +91,16 @@ def people_cells(rhythm: str, hand: str) -> tuple[Cell, ...]:
     )
 
 
+@lru_cache(maxsize=64)
+def _cells_among(places: frozenset[float], rhythm: str, hand: str, from_first: bool) -> Mapping[int, tuple[Cell, ...]]:
+    """Those of `people_cells` that lie in `places`, by their number of onsets."""
+    cells: dict[int, tuple[Cell, ...]] = {}
+    for cell in people_cells(rhythm, hand):
+        if cell[0] <= places and (0.0 in cell[0] or not from_first):
+            cells[len(cell[0])] = (*cells.get(len(cell[0]), ()), cell)
+    return cells
+
+
 def people_ranks(
     ranks: tuple[float, ...], rhythm: str, hand: str, onsets: int, rng: random.Random, *, from_first: bool = False
 ) -> tuple[float, ...]:
@@ -99,15 +110,12 @@ def people_ranks(
     at any density it is (nearly) a bar that people play, and more density only adds to it. All stay inside `ranks`;
     `from_first`: and begin on the first beat.
     """
-    cells: dict[int, list[Cell]] = {}
-    for cell in people_cells(rhythm, hand):
-        if cell[0].issubset(ranks) and (0.0 in cell[0] or not from_first):
-            cells.setdefault(len(cell[0]), []).append(cell)
+    cells = _cells_among(frozenset(ranks), rhythm, hand, from_first)
 
-    def drawn(choices: list[Cell]) -> list[frozenset[float]]:
+    def drawn(choices: Sequence[Cell]) -> list[frozenset[float]]:
         return rng.choices([places for places, _ in choices], [weight for _, weight in choices]) if choices else []
 
-    chain = drawn(cells.get(onsets, []))
+    chain = drawn(cells.get(onsets, ()))
     if not chain:
         return ranks
     for count in range(onsets - 1, 0, -1):

@@ -367,7 +367,7 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     assert not playing.is_alive()
     assert problem is not None
     assert problem.startswith("nothing was felt for")
-    assert told > HOLD_SECONDS - 0.5
+    assert HOLD_SECONDS / 2 < told < 10.0  # the last reading was made before
     assert held > between > relaxed
     assert calm < before
     assert gap < RECOVERY_LIMIT
@@ -376,7 +376,8 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     wait_for(lambda: not witness.sounding(), "silence", 5.0)
 
 
-def test_the_process_is_suspended(stage: Stage) -> None:
+def test_the_process_is_suspended(patient_stage: Stage) -> None:
+    stage = patient_stage
     stage.plays_on(stage.witness.now(), 2.0)
     usual = most_at_once(stage.onsets(), 0.0)
     stage.process.send_signal(signal.SIGSTOP)
@@ -415,38 +416,40 @@ ctypes.CDLL(None).sem_timedwait(lock, struct.pack("ll", int(time.time()) + 3600,
 """
 
 
-def test_the_system_clock_jumps(start: Start, witness: Witness, tmp_path: Path) -> None:
+def test_the_system_clock_jumps(start: Start, patient_server: JackServer, tmp_path: Path) -> None:
     """Nobody may set a machine's clock for a test, and libfaketime 0.9.10 lets time.sleep fail and timed waits come
     late. So the wall clock that Python tells is moved, and the kernel is asked by which clock every thread waits."""
     offset = tmp_path / "offset"
     offset.write_text("0")
     (tmp_path / "sitecustomize.py").write_text(WALL_CLOCK)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "KELLY_LIVE_MOVED": str(offset)}
-    stage = Stage(witness, start("--midi-out", "kelly-witness:in", *DENSE, env=environment))
-    stage.plays()
-    stage.plays_on(stage.witness.now(), 2.0)
-    processes = [stage.process.pid, *children(stage.process.pid)]
-    assert {stage.child("kelly_live.midi.process"), stage.child("kelly_live.audio.capture")} < set(processes)
-    fault = stage.witness.now()
-    seen, wrong = 0, set[str]()
-    for seconds in (3600, -3600):
-        offset.write_text(f"{seconds:5}")
-        jumped = stage.witness.now()
-        while not stage.onsets(jumped + WATCHED_SECONDS / 2):
-            for process in processes:
-                count, by_wall_clock = waits(process)
-                seen += count
-                wrong.update(by_wall_clock)
-            time.sleep(0.005)
-    gap, burst, over = longest_gap(stage.onsets(), fault), most_at_once(stage.onsets(), fault), stage.hung(fault)
-    looked = f"of {seen} waits of its {len(processes)} processes {len(wrong)} go by that clock"
-    then = f"no burst ({burst} notes in .1 s at most); {looked if seen else 'waits not looked at'}"
-    row("the system clock jumps, +1 h, then -2 h", over, None, gap, then)
-    assert not wrong
-    assert gap < RECOVERY_LIMIT
-    assert over < WATCHED_SECONDS, "a note hangs"
-    assert burst < BURST_LIMIT
-    stage.ended()
+    with closing(Witness("kelly-patient")) as witness:
+        stage = Stage(witness, start("--midi-out", "kelly-patient:in", *DENSE, env=environment))
+        stage.plays()
+        stage.plays_on(witness.now(), 2.0)
+        processes = [stage.process.pid, *children(stage.process.pid)]
+        assert {stage.child("kelly_live.midi.process"), stage.child("kelly_live.audio.capture")} < set(processes)
+        fault = witness.now()
+        seen, wrong = 0, set[str]()
+        for seconds in (3600, -3600):
+            offset.write_text(f"{seconds:5}")
+            jumped = witness.now()
+            while not stage.onsets(jumped + WATCHED_SECONDS / 2):
+                for process in processes:
+                    count, by_wall_clock = waits(process)
+                    seen += count
+                    wrong.update(by_wall_clock)
+                time.sleep(0.005)
+        gap, burst = longest_gap(stage.onsets(), fault), most_at_once(stage.onsets(), fault)
+        over = stage.hung(fault)
+        looked = f"of {seen} waits of its {len(processes)} processes {len(wrong)} go by that clock"
+        then = f"no burst ({burst} notes in .1 s at most); {looked if seen else 'waits not looked at'}"
+        row("the system clock jumps, +1 h, then -2 h", over, None, gap, then)
+        assert not wrong
+        assert gap < RECOVERY_LIMIT
+        assert over < WATCHED_SECONDS, "a note hangs"
+        assert burst < BURST_LIMIT
+        stage.ended()
 
 
 def test_a_wait_by_the_wall_clock_is_seen() -> None:
