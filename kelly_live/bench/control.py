@@ -1,4 +1,5 @@
-"""Control latency: from the end of the window in which a feeling turned to the first note that shows it, in a live
+"""Control latency: from the end of the window in which a feeling turned to the first beat that can show it (what the
+software takes), and to the first note that does (and what the music takes: there is not always a note), in a live
 session with the real nets, conductor and scheduler process, in real time."""
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import numpy as np
 
 from kelly_live.bench.playing import play_for
 from kelly_live.cli.listening import Listening
-from kelly_live.domain import AudioWindow, Dynamics
+from kelly_live.domain import AudioWindow, Dynamics, Lead, MusicParameters
 from kelly_live.interpreter import backstage, on_stage
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.midi.messages import kind_of
 from kelly_live.midi.trace import Traced, read_trace
+from kelly_live.music.conductor import Conductor
 from kelly_live.protocols import Analyzer, Reading, Steering
+from kelly_live.session import NoJournal
 
 HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere in the bar
 SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
@@ -33,6 +36,29 @@ class Turn:
 
     seconds: float
     loud: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """Of each turn, seconds: until the first beat, and until the first note."""
+
+    beats: tuple[float, ...]
+    notes: tuple[float, ...]
+
+
+class FirstBeats(NoJournal):
+    """Keeps when the first beat falls that was not made before the dynamics turned."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._dynamics: Dynamics | None = None
+        self._made_until = 0.0
+
+    def advanced(self, now: float, parameters: MusicParameters, lead: Lead, conductor: Conductor) -> None:
+        if self._dynamics not in (None, parameters.dynamics):
+            self.seconds.append(self._made_until)
+        self._dynamics = parameters.dynamics
+        self._made_until = conductor.seconds_at(conductor.slices * conductor.slice_beats)
 
 
 class TurningAnalyzer:
@@ -62,8 +88,8 @@ class TurningAnalyzer:
         return readings
 
 
-def measure_control(recording: Path, device: str, seconds: float) -> tuple[float, ...]:
-    """The latency of each turn, seconds. Raises KellyError."""
+def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
+    """Raises KellyError."""
     on_stage()
     ears = Listening()
     with closing(ears), ExitStack() as after, tempfile.TemporaryDirectory() as folder:
@@ -73,8 +99,20 @@ def measure_control(recording: Path, device: str, seconds: float) -> tuple[float
         trace = Path(folder) / "trace"
         sink = SchedulerClient(trace=trace)
         sink.open()
-        play_for(seconds, recording, sink, turning, opening)
-        return latencies(turning.turns, read_trace(trace))
+        first_beats = FirstBeats()
+        play_for(seconds, recording, sink, turning, opening, first_beats)
+        return Latencies(
+            beat_latencies(turning.turns, first_beats.seconds), latencies(turning.turns, read_trace(trace))
+        )
+
+
+def beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple[float, ...]:
+    """For each turn but the first, the time until the first beat that was made after it."""
+    found = []
+    for turn, following in zip(turns[1:], (*turns[2:], None), strict=True):
+        end = float("inf") if following is None else following.seconds
+        found += [beat - turn.seconds for beat in first_beats if turn.seconds <= beat < end][:1]
+    return tuple(found)
 
 
 def latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:

@@ -10,11 +10,18 @@ from kelly_live.cli.parts import make_conductor
 from kelly_live.interpreter import settle
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.protocols import Analyzer, Reading
-from kelly_live.session import LiveSession, Snapshot
+from kelly_live.session import Journal, LiveSession, Snapshot
 from kelly_live.timebase import MonotonicClock
 
 
-def play_for(seconds: float, recording: Path, sink: SchedulerClient, analyzer: Analyzer, opening: Reading) -> None:
+def play_for(
+    seconds: float,
+    recording: Path,
+    sink: SchedulerClient,
+    analyzer: Analyzer,
+    opening: Reading,
+    journal: Journal | None = None,
+) -> None:
     """In real time; `sink` is open, and stopped afterwards. Raises KellyError."""
     clock = MonotonicClock()
     session = LiveSession(
@@ -24,6 +31,7 @@ def play_for(seconds: float, recording: Path, sink: SchedulerClient, analyzer: A
         sink=sink,
         clock=clock,
         opening=opening,
+        journal=journal,
     )
     began = time.monotonic()
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kelly_live.bench import hops
-from kelly_live.bench.control import Turn, latencies
+from kelly_live.bench.control import FirstBeats, Turn, beat_latencies, latencies
 from kelly_live.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, measure_punctuality, punctuality
 from kelly_live.bench.peer_isobar import off_grid
+from kelly_live.domain import Dynamics, Lead
+from kelly_live.midi.client import NoteList
 from kelly_live.midi.messages import CLOCK, note_off, note_on
 from kelly_live.midi.trace import Traced, TracingPort, read_trace
+from kelly_live.music.conductor import Conductor
+from tests.music.band import told
 
 TICK = BEAT_SECONDS / 24
 
@@ -84,6 +89,22 @@ def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
         Traced(2.3, note_on(1, 60, 100)),
     ]
     assert latencies(turns, trace) == pytest.approx([0.2, 0.3])
+
+
+def test_the_first_beat_that_can_show_a_turn_is_the_first_not_made_before_it() -> None:
+    watch, conductor = FirstBeats(), Conductor(NoteList(), [], seed=1, slice_beats=1 / 16)
+    soft = told(bpm=120.0)
+    loud = replace(soft, dynamics=Dynamics(0.9, 0.95, 0.0))
+    conductor.start(0.0, soft)
+    for step in range(100):
+        now = 0.01 * step
+        parameters = loud if now >= 0.5 else soft
+        conductor.advance(now, parameters)
+        watch.advanced(now, parameters, Lead(), conductor)
+    (beat,) = watch.seconds
+    assert 0.5 + conductor.look_ahead_seconds < beat < 0.5 + conductor.look_ahead_seconds + 0.06
+    turns = [Turn(0.0, loud=False), Turn(0.48, loud=True), Turn(1.5, loud=False)]
+    assert beat_latencies(turns, watch.seconds) == pytest.approx([beat - 0.48])
 
 
 def test_a_stage_inside_another_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
