@@ -101,7 +101,8 @@ def _conductor(sink: NoteSink, kind: str, seed: int, bars: int | None) -> Conduc
     from kelly_live.cli.hosting import HostWish
     from kelly_live.cli.parts import make_conductor
 
-    return make_conductor(sink, seed=seed, length_bars=bars, host=HostWish((KINDS[kind],)).host())
+    host = HostWish((KINDS[kind],)).host()
+    return make_conductor(sink, seed=seed, length_bars=bars, host=host, live=bars is None)
 
 
 def composer(mapper: Mapper) -> Composer:
