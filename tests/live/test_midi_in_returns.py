@@ -20,6 +20,7 @@ pytestmark = pytest.mark.timeout(200)
 
 START_SECONDS = 30.0  # of a Python process, on a loaded machine
 RECOVERY_LIMIT = 2.0 + 1.0  # a try may have begun just before
+A_FEW = 5  # files that libjack has open for a moment; a client that is not closed has six
 LIBRARIES = ("rtmidi", "libremidi")
 PRESSED, PRESSED_AGAIN = "b01d7f", "b01e7f"
 
@@ -100,14 +101,14 @@ def test_a_sender_that_leaves_and_returns_is_heard_again(jack_server: JackServer
         lost = listener.after("gone")
         listener.after("try", 12)
         with sending("kelly-hand") as sender:
-            assert listener.after("back") == opened, "no file is left open by a dozen tries"
+            assert int(listener.after("back")[0]) < int(opened[0]) + A_FEW, "a dozen tries leave no file open"
             listener.hears(sender, 1, PRESSED_AGAIN)
             listener.close()
     finally:
         listener.close()
     assert listener.process.returncode == 0
     assert listener.said[-1][0] == "closed"
-    assert int(listener.said[-1][1]) <= int(lost[0])
+    assert int(listener.said[-1][1]) < int(lost[0]) + A_FEW
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
@@ -118,10 +119,10 @@ def test_a_virtual_input_comes_back_with_its_server(own_server: JackServer, libr
         opened = listener.after("open")
         for death in (1, 2):
             end(server.process)
-            lost = listener.after("gone", death)
+            listener.after("gone", death)
             listener.after("try", 10 * death)
             server = start_jackd(own_server.name)
-            assert listener.after("back", death) == opened, f"{lost} files were left open when it was lost"
+            assert int(listener.after("back", death)[0]) < int(opened[0]) + A_FEW, "ten tries leave no file open"
         virtual = wait_for(lambda: [port for port in connections() if port.endswith(":Kelly Live in")], "the port")
         with sending("kelly-hand") as sender:
             subprocess.run(["jack_connect", "kelly-hand:out", virtual[0]], check=True, capture_output=True)
