@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import signal
 from dataclasses import replace
-from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ from kelly_live.midi.tuning import Tuning
 from kelly_live.protocols import Steering
 
 if TYPE_CHECKING:
-    from kelly_live.actions import Action
     from kelly_live.profiles.profile import Profile
 
 
@@ -55,18 +53,15 @@ def command(
     """Listen, feel, play, send, until Ctrl-C. In a terminal, keys steer it: ? lists them."""
     import sys
 
-    from kelly_live.actions import Hand, Reach
     from kelly_live.audio.restarting import RestartingSource
+    from kelly_live.cli.desk import Desk
     from kelly_live.cli.listening import Listening
     from kelly_live.cli.parts import make_conductor, make_follower
     from kelly_live.interpreter import on_stage, settle
-    from kelly_live.midi import controls
-    from kelly_live.session import LiveSession, Snapshot
-    from kelly_live.steering import described
+    from kelly_live.session import LiveSession
     from kelly_live.timebase import MonotonicClock
-    from kelly_live.ui.alerts import Alerts
-    from kelly_live.ui.keys import HELP, Keyboard, action_of, own_help
-    from kelly_live.ui.terminal import LiveStatus, StatusView
+    from kelly_live.ui.keys import Keyboard
+    from kelly_live.ui.terminal import StatusView
 
     on_stage()
     ears = Listening()  # loads beside all that follows
@@ -87,8 +82,6 @@ def command(
     recorder = None
     room = studio.open(now)
     try:
-        pads_in = room.input.branch() if room.input is not None else None
-        pads = controls.Controls(controls.with_defaults(controls.load()) if pads_in is not None else ())
         ports = sink.open()  # the cheap parts first: a wrong name is told before the nets are loaded
         source.open()
         steering = replace(steering, freeze=freeze)
@@ -125,80 +118,13 @@ def command(
         if recorder is not None:
             click.echo(f"recording: {recorder.paths.midi or recorder.paths.log}")
         with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
-
-            def on_help() -> str:
-                return f"{HELP}\n      {own_help(ears.keys)}" if ears.keys else HELP
-
-            if keyboard.live:
-                view.say(on_help())
-
-            def on_action(action: Action, source: str, snapshot: Snapshot) -> None:
-                ears.acted(action)
-                if recorder is not None:
-                    recorder.acted(action, source, snapshot)
-
-            reach = Reach(
-                ears.steer, panic=session.panic, preset=players.turn, profile=ears.turn,
-                reaction=ears.react, help=on_help, quit=session.stop, log=on_action,
+            desk = Desk(
+                session, view, keyboard,
+                steering=steering, ears=ears, players=players, sink=sink, room=room, recorder=recorder,
             )  # fmt: skip
-            hand = Hand(steering, reach)
-            alerts = Alerts()
-            room.tell(session.snapshot)
-
-            def on_status(snapshot: Snapshot) -> None:
-                for key in keyboard.poll():
-                    if (action := action_of(key, ears.keys)) and (told := hand.apply(action, snapshot, "key")):
-                        view.say(told)
-                asked = [("osc", action) for action in room.actions()]
-                if pads_in is not None:
-                    stands = partial(hand.place, shown=snapshot.reading.state)
-                    asked += [("midi", action) for action in pads.hear(pads_in.poll(), stands)]
-                for way, action in asked:
-                    if told := hand.apply(action, snapshot, way):
-                        view.say(told)
-                if recorder is not None:
-                    recorder.noticed(snapshot)
-                for line in ears.watch(hand.steering):
-                    view.say(line)
-                silent = [f"{player.name} {player.state}" for player in snapshot.conductor.muted]
-                joined = [f"with your {' and '.join(snapshot.conductor.joined)}"] * bool(snapshot.conductor.joined)
-                troubles = {
-                    "the audio input": snapshot.audio.problem,
-                    "the MIDI input": room.problem,
-                    "the analysis": snapshot.problem,
-                    "the GPU": ears.problem,
-                    "the recording": recorder.problem if recorder else None,
-                    **{f"the MIDI port {name}".rstrip(): failure for name, failure in sink.failures.items()},
-                }
-                for line in alerts.news(troubles):
-                    view.say(line)
-                remarks = [
-                    *joined,
-                    *ears.remarks,
-                    *room.remarks(),
-                    *described(hand.steering, snapshot.conductor.bars),
-                    *silent,
-                    *(trouble for trouble in troubles.values() if trouble),
-                ]
-                view.show(
-                    LiveStatus(
-                        state=snapshot.reading.state,
-                        tempo_bpm=snapshot.conductor.bpm,
-                        mode=snapshot.conductor.mode,
-                        level_dbfs=snapshot.audio.level_dbfs,
-                        late_notes=snapshot.scheduler.late + snapshot.scheduler.dropped,
-                        dropped_windows=snapshot.dropped_windows,
-                        overflows=snapshot.audio.overflows,
-                        tonic=snapshot.conductor.tonic,
-                        chord=snapshot.conductor.chord,
-                        bar=snapshot.conductor.bar + 1,
-                        remark=", ".join(remarks) or None,
-                    )
-                )
-
             try:
                 settle()
-                last = session.run(on_status)
+                last = session.run(desk.look)
             finally:
                 for number, handler in before.items():
                     signal.signal(number, handler)

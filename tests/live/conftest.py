@@ -98,6 +98,11 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.wait()
 
 
+def realtime_is_granted() -> bool:
+    """Whether a server and its clients may have real-time threads, so that no other load makes them late."""
+    return subprocess.run(["chrt", "--rr", "70", "true"], capture_output=True, check=False).returncode == 0
+
+
 @pytest.fixture(scope="session")
 def jack_server() -> Iterator[JackServer]:
     """One jackd for the whole run; JACK_DEFAULT_SERVER leads everything, child processes too, to it."""
@@ -113,7 +118,7 @@ def jack_server() -> Iterator[JackServer]:
 def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
     """A second jackd that a test may harm, in the default mode: one that waits for its clients is held up for seconds
     by a killed one."""
-    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False)
+    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False, realtime=realtime_is_granted())
     monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
     yield server
     end(server.process)
