@@ -23,7 +23,7 @@ import numpy as np
 
 from kelly_live.domain import MusicParameters
 
-STEP_SECONDS = 0.01  # session.CONDUCTOR_STEP_SECONDS
+STEP_SECONDS = 0.005  # session.CONDUCTOR_STEP_SECONDS
 VELOCITY_STEPS = 3  # of 127: about the least that is heard as louder or softer
 TIME_SECONDS = 0.01
 HEARD_FOR_SECONDS = 8.0  # after the change; a change that shows later is counted as this long
