@@ -99,7 +99,8 @@ def with_plug_in(folder: Path, name: str, source: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
-def test_the_host_is_killed(stage: Stage) -> None:
+def test_the_host_is_killed(patient_stage: Stage) -> None:
+    stage = patient_stage
     wait_for(lambda: len(stage.witness.sounding()) >= 2, "a chord")
     fault = stage.witness.now()
     stage.process.kill()
@@ -497,6 +498,7 @@ def test_a_plug_in_hangs(start: Start, witness: Witness, tmp_path: Path) -> None
     assert "hangs muted-slow" in stage.ended()
 
 
+@pytest.mark.timeout(900)
 def test_full_scale_noise() -> None:
     """Offline, through the real nets; `make drills` has ten minutes of it."""
     seconds = float(os.environ.get("KELLY_LIVE_DRILL_NOISE_SECONDS", "10"))
