@@ -29,6 +29,7 @@ from kelly_live.interpreter import backstage
 LOAD_SECONDS = 120.0  # on a busy machine with a slow disk
 _LOOK_SECONDS = 1.0
 _END_SECONDS = 2.0
+_FAREWELL_SECONDS = 15.0  # for a process whose parent is gone, to keep what it has learned
 
 
 class ApartError(KellyError):
@@ -163,6 +164,7 @@ class _Child:
         self._lock = threading.Lock()
         self._turns: SimpleQueue[_Asked | None] = SimpleQueue()
         self._object: Any = None
+        self._done = threading.Event()
 
     def run(self) -> None:
         threading.Thread(target=self._read, name="questions", daemon=True).start()
@@ -170,20 +172,21 @@ class _Child:
             self._do(asked)
         if self._object is not None:
             self._object.close()  # its parent may be gone without a word
+        self._done.set()
 
     def _read(self) -> None:
         try:
-            while True:
-                asked = _Asked(*pickle.load(self._questions))
-                if asked.aside:
-                    self._do(asked)
-                else:
-                    self._turns.put(asked)
-        except EOFError:
+            with contextlib.suppress(EOFError):  # the parent closed it, or is gone
+                while True:
+                    asked = _Asked(*pickle.load(self._questions))
+                    if asked.aside:
+                        self._do(asked)
+                    else:
+                        self._turns.put(asked)
+        finally:  # after a question without sense, whatever follows has none either
             self._turns.put(None)
-        except BaseException:  # a question without sense: whatever follows has none either
-            self._turns.put(None)
-            raise
+            if not self._done.wait(_FAREWELL_SECONDS):
+                os._exit(1)  # it hangs in what it was asked, and nobody is left to end it
 
     def _do(self, asked: _Asked) -> None:
         try:
