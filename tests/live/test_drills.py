@@ -111,23 +111,29 @@ def test_the_host_is_killed(patient_stage: Stage) -> None:
     assert over < KILLED_LIMIT
 
 
-def test_the_scheduler_process_is_killed(patient_stage: Stage) -> None:
+def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -> None:
     """Half a second of it may be JACK's: it opens no port while it waits for the killed client. What a starved machine
-    adds is not ours, so one take within the limits will do."""
-    stage = patient_stage
-    for _ in range(TAKES):
-        wait_for(lambda: len(stage.witness.sounding()) >= 2, "a chord")
-        fault = stage.witness.now()
-        os.kill(stage.child("kelly_live.midi.process"), signal.SIGKILL)
-        back = stage.plays_again(fault + 0.05, "the kill") - fault
-        over = stage.hung(fault)
-        if over < SILENCE_LIMIT and back < RECOVERY_LIMIT:
-            break
-        stage.plays_on(stage.witness.now(), 3.0)
-    row("SIGKILL of the scheduler process", over, back, None, "another takes over in step; exit code 0")
-    assert over < SILENCE_LIMIT
-    assert back < RECOVERY_LIMIT
-    stage.ended()
+    adds is not ours, so one take within the limits will do. Short periods: a port takes some of them to open."""
+    pytest.importorskip("jack")
+    with closing(Witness("kelly-orphan")) as witness:
+        stage = Stage(witness, start("--midi-out", "kelly-orphan:in", *DENSE))
+        stage.plays()
+        takes = 0
+        while takes < TAKES:
+            takes += 1
+            wait_for(lambda: len(witness.sounding()) >= 2, "a chord")
+            fault = witness.now()
+            os.kill(stage.child("kelly_live.midi.process"), signal.SIGKILL)
+            back = stage.plays_again(fault + 0.05, "the kill") - fault
+            over = stage.hung(fault)
+            if over < SILENCE_LIMIT and back < RECOVERY_LIMIT:
+                break
+            stage.plays_on(witness.now(), 3.0)
+        then = "another takes over in step; exit code 0" + f" (take {takes})" * (takes > 1)
+        row("SIGKILL of the scheduler process", over, back, None, then)
+        assert over < SILENCE_LIMIT
+        assert back < RECOVERY_LIMIT
+        stage.ended()
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
