@@ -53,7 +53,7 @@ soak: $(VENV)/.run ## a long session in real time: nothing hangs, gets lost, dri
 
 drills: $(VENV)/.test system ## the fault drills on real servers; their table goes into docs/drills.md
 	printf '%s\n' '# Fault drills' '' 'Made by `make drills` (tests/live/test_drills.py): `kelly-live` plays into JACK, something breaks, another JACK' 'client counts. *Over after*: how long the notes of then still sounded (asked: 1 s, .2 s after SIGKILL of the host;' 'where the music goes on, they end as written). *Back after*: from the end of the cause to the next note, or where the' 'music went on, to the next feeling or line on the disk (asked: 2 s, and where it goes on at a bar, to that bar).' '*Longest gap*: without a new note, from the fault on.' '' '| fault | over after | back after | longest gap | and then |' '|---|---|---|---|---|' > docs/drills.md
-	KELLY_LIVE_DRILLS=docs/drills.md KELLY_LIVE_DRILL_NOISE_SECONDS=600 $(BIN)/python -m pytest -q tests/live/test_drills.py
+	KELLY_LIVE_DRILLS=docs/drills.md KELLY_LIVE_DRILL_NOISE_SECONDS=600 $(BIN)/python -m pytest -q tests/live/test_drills.py tests/live/test_midi_in_returns.py
 
 audit: $(VENV)/.run ## known vulnerabilities in what is installed, as far as the package index tells them
 	$(PYTHON) -m venv $(VENV)/audit
