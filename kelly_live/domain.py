@@ -45,19 +45,21 @@ def _require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+# Values are made tens of thousands of times a minute, so the words of an error are only put together for one.
 def _require_range(name: str, value: float, low: float, high: float) -> None:
-    _require(
-        math.isfinite(value) and low <= value <= high,
-        f"{name} is {value}; it must be a number from {low:g} to {high:g}",
-    )
+    if not low <= value <= high:  # nor is a NaN
+        raise ConfigError(f"{name} is {value}; it must be a number from {low:g} to {high:g}")
 
 
 def _require_weights(name: str, weights: tuple[float, ...], length: int) -> None:
-    _require(len(weights) == length, f"{name} has {len(weights)} weights; it must have {length}")
+    if len(weights) != length:
+        raise ConfigError(f"{name} has {len(weights)} weights; it must have {length}")
     for weight in weights:
-        _require_range(f"{name} weight", weight, 0.0, 1.0 + _SUM_TOLERANCE)
+        if not 0.0 <= weight <= 1.0 + _SUM_TOLERANCE:
+            _require_range(f"{name} weight", weight, 0.0, 1.0 + _SUM_TOLERANCE)
     total = sum(weights)
-    _require(abs(total - 1.0) <= _SUM_TOLERANCE, f"{name} weights sum to {total:.4f}; they must sum to 1")
+    if not abs(total - 1.0) <= _SUM_TOLERANCE:
+        raise ConfigError(f"{name} weights sum to {total:.4f}; they must sum to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,8 @@ class TempoRange:
     maximum: float
 
     def __post_init__(self) -> None:
+        if 20.0 <= self.minimum <= self.suggested <= self.maximum <= 300.0:
+            return
         for name in ("minimum", "suggested", "maximum"):
             _require_range(f"tempo {name}", getattr(self, name), 20.0, 300.0)
         _require(
@@ -122,6 +126,8 @@ class Register:
     high: float
 
     def __post_init__(self) -> None:
+        if 0.0 <= self.low <= self.centre <= self.high <= 127.0:
+            return
         for name in ("low", "centre", "high"):
             _require_range(f"register {name}", getattr(self, name), 0.0, 127.0)
         _require(
@@ -139,6 +145,8 @@ class Dynamics:
     variance: float
 
     def __post_init__(self) -> None:
+        if 0.0 <= self.floor <= self.ceiling <= 1.0 and 0.0 <= self.variance <= 1.0:
+            return
         for name in ("floor", "ceiling", "variance"):
             _require_range(f"dynamics {name}", getattr(self, name), 0.0, 1.0)
         _require(
@@ -331,6 +339,16 @@ class NoteEvent:
     program: int | None = None
 
     def __post_init__(self) -> None:
+        if (
+            -math.inf < self.onset_beats < math.inf
+            and 0.0 < self.duration_beats < math.inf
+            and 0 <= self.pitch <= 127
+            and 1 <= self.velocity <= 127
+            and 1 <= self.channel <= 16
+            and -100.0 <= self.cents <= 100.0
+            and (self.program is None or 0 <= self.program <= 127)
+        ):
+            return
         _require(math.isfinite(self.onset_beats), f"onset is {self.onset_beats}; it must be a finite beat")
         _require(
             math.isfinite(self.duration_beats) and self.duration_beats > 0.0,
