@@ -80,13 +80,21 @@ def start_jackd(
     command += ["-d", "dummy", "-r", str(sample_rate), "-p", str(period_frames)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     environment = {**os.environ, "JACK_DEFAULT_SERVER": name, "JACK_NO_START_SERVER": "1"}
-    deadline = time.monotonic() + 10.0
-    while subprocess.run(["jack_lsp"], env=environment, capture_output=True, check=False).returncode != 0:
+    deadline = time.monotonic() + 20.0
+    while not _answers(environment):
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             unavailable(f"jackd does not come up (exit code {process.poll()}); try: {' '.join(command)}")
         time.sleep(0.05)
     return JackServer(name, process)
+
+
+def _answers(environment: dict[str, str]) -> bool:
+    try:
+        asked = subprocess.run(["jack_lsp"], env=environment, capture_output=True, check=False, timeout=3.0)
+    except subprocess.TimeoutExpired:  # libjack, asked for a server that is just coming up, may wait for ever
+        return False
+    return asked.returncode == 0
 
 
 def end(process: subprocess.Popen[Any]) -> None:

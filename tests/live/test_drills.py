@@ -136,6 +136,27 @@ def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -
         stage.ended()
 
 
+def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
+    with closing(Feelings()) as feelings:
+        osc = ("--osc", f"127.0.0.1:{feelings.port}")
+        stage = Stage(witness, start("--midi-out", "kelly-witness:in", *DENSE, *osc))
+        stage.plays()
+        wait_for(lambda: len(feelings.heard) > 2, "a feeling", 30.0)
+        fault, killed = witness.now(), time.monotonic()
+        os.kill(stage.child("kelly_live.apart"), signal.SIGKILL)
+        # What was felt before the kill is told by then.
+        wait_for(lambda: feelings.since(killed + 0.5), "a feeling again", 60.0)
+        back = feelings.since(killed + 0.5)[0][0] - killed
+        gap = stage.plays_on(fault, WATCHED_SECONDS)
+        over = stage.hung(fault)
+        row("SIGKILL of the analysis process", over, back, gap, "the music goes on; another process loads the nets")
+        said = stage.ended()
+    assert gap < RECOVERY_LIMIT
+    assert over < WATCHED_SECONDS, "a note hangs"
+    assert "the analysis begins anew (ApartError: its process has ended)" in said
+    assert "the analysis: back" in said
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_it_is_told_to_end_and_told_again(stage: Stage, name: str) -> None:
     fault = stage.witness.now()

@@ -80,8 +80,11 @@ def sending(name: str, bpm: float = 120.0) -> Iterator[Sender]:
 
 
 def connections() -> dict[str, list[str]]:
-    """Every port of the server, with those that it is connected to."""
-    listed = subprocess.run(["jack_lsp", "-c"], capture_output=True, text=True, check=False).stdout
+    """Every port of the server, with those that it is connected to; none where jack_lsp hangs, as it does at times."""
+    try:
+        listed = subprocess.run(["jack_lsp", "-c"], capture_output=True, text=True, check=False, timeout=5.0).stdout
+    except subprocess.TimeoutExpired:
+        return {}
     found: dict[str, list[str]] = {}
     for line in listed.splitlines():
         if line.startswith(" "):
@@ -152,14 +155,14 @@ def test_a_band_that_follows_a_clock_is_led_again(witness: Witness) -> None:
         sender.does("start")  # and it ticks
         follow = ("--clock", "follow", "--midi-in", "kelly-clock", "--midi-out", witness.port_name)
         with performance(witness, *follow) as stage:
-            wait_for(lambda: connections()["kelly-clock:out"], "its MIDI input", 60.0)
+            wait_for(lambda: connections().get("kelly-clock:out"), "its MIDI input", 60.0)
             sender.does("start")
             stage.plays()
             sender.close()
             gap = stage.plays_on(witness.now(), 2.0)
             with sending("kelly-clock") as again:
                 returned = witness.now()
-                wait_for(lambda: connections()["kelly-clock:out"], "the input")
+                wait_for(lambda: connections().get("kelly-clock:out"), "the input")
                 back = witness.now() - returned
                 row("the MIDI input vanishes and returns", None, back, gap, "the band plays on; it is led again")
                 assert back < RECOVERY_LIMIT
