@@ -15,7 +15,7 @@ from pathlib import Path
 import mido
 import pytest
 
-from tests.live.conftest import Witness, end, wait_for
+from tests.live.conftest import JackServer, Witness, end, wait_for
 
 OPTIONS = ("--emotion", "happy", "--culture", "turkish-makam:hicaz", "--seed", "5", "--follow", "tempo,key")
 # A controller of its own: another process, as rtmidi and a Python JACK callback in one can hold each other up.
@@ -122,8 +122,9 @@ def keys(notes: list[tuple[float, int, int]]) -> Counter[int]:
 
 @pytest.mark.timeout(200)
 def test_after_a_kill_the_log_gives_what_was_heard_but_the_last_second(
-    kelly: subprocess.Popen[str], witness: Witness, tmp_path: Path
+    own_server: JackServer, kelly: subprocess.Popen[str], witness: Witness, tmp_path: Path
 ) -> None:
+    """On a server that does not wait for clients: its MIDI input is one, and dies with it."""
     witness.listen_to("Kelly Live")
     wait_for(lambda: len(heard(witness)) > 14, "music", 60.0)
     kelly.send_signal(signal.SIGKILL)
