@@ -40,7 +40,7 @@ MAX_BACKLOG_SECONDS = 1.0
 HOLD_SECONDS = 4.0  # when no reading comes for so long, the music goes back to how it opened
 CONDUCTOR_STEP_SECONDS = 0.005
 STATUS_STEP_SECONDS = 0.04  # the status is drawn less often; what a performer does waits this long at most
-LEAD_IN_SECONDS = 0.3  # beat 0 falls this long after the start, so that the first slice is never late
+LEAD_IN_SECONDS = 0.2  # beat 0 falls this long after the start, so that the first slice is never late
 
 
 @dataclass(frozen=True, slots=True)
