@@ -20,7 +20,7 @@ def take_turns(seconds: float = SWITCH_SECONDS) -> None:
 
 def on_stage() -> None:
     """For the process that makes the music, first of all: `take_turns`, and a real-time turn. A thread that waits for
-    its turn may hold the interpreter, so all have one: what this thread starts takes after it."""
+    its turn may hold the interpreter, so all have one, guests too: what this thread starts takes after it."""
     take_turns()
     prefer_this_thread(STAGE_PRIORITY)
 
@@ -33,7 +33,7 @@ def prefer_this_thread(priority: int) -> None:
 
 
 def backstage() -> None:
-    """An ordinary turn again: for what computes long, or is not ours."""
+    """An ordinary turn again: for a process that computes long."""
     if hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))

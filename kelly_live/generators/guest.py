@@ -15,7 +15,6 @@ from queue import SimpleQueue
 
 from kelly_live.domain import MusicParameters, NoteEvent
 from kelly_live.generators.base import BUDGET_SECONDS, FIRST_CALL_SECONDS, Generator, MusicContext
-from kelly_live.interpreter import backstage
 from kelly_live.music.band import TooLate
 from kelly_live.timebase import Clock, MonotonicClock
 
@@ -101,7 +100,6 @@ class Guest:
 
     def _live(self, jobs: SimpleQueue[_Job | None]) -> None:
         """Thread: the guest's own, from its first call until it is dismissed."""
-        backstage()  # whatever it does there, it does not do it before the band
         with contextlib.suppress(SystemExit):  # what asks it to stop may arrive between two calls
             self._work(jobs)
 
