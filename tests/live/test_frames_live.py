@@ -19,7 +19,16 @@ from kelly_live.midi import backend_jack
 from kelly_live.midi.client import SchedulerClient
 from kelly_live.midi.messages import CLOCK, key_tunings, note_off, note_on
 from kelly_live.midi.tuning import Tuning
-from tests.live.conftest import PERIOD_SECONDS, SAMPLE_RATE, JackServer, Witness, end, start_jackd, wait_for
+from tests.live.conftest import (
+    PERIOD_SECONDS,
+    SAMPLE_RATE,
+    JackServer,
+    Witness,
+    end,
+    realtime_is_granted,
+    start_jackd,
+    wait_for,
+)
 from tests.live.frames import Listener, perform
 
 SILENCE_LIMIT_SECONDS = 0.2
@@ -43,11 +52,8 @@ def scheduler(query: str | None = "witness in", **options: object) -> SchedulerC
 @pytest.fixture
 def prompt_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
     """A third jackd, with real-time priority: without it, a busy machine tears the clock that frames are counted by."""
-    try:
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-    except (AttributeError, OSError) as error:
-        pytest.skip(f"no right to real-time priority here ({error})")
+    if not realtime_is_granted():
+        pytest.skip("no right to real-time priority here")
     server = start_jackd(f"kelly-prompt-{os.getpid()}", waits_for_clients=False, realtime=True)
     monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
     yield server
