@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
 from kelly_live.domain import AudioWindow, EmotionState, Lead, MusicParameters, NoteEvent
-from kelly_live.errors import MidiError
+from kelly_live.errors import KellyError, MidiError
 from kelly_live.midi.client import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.music.conductor import Conductor, ConductorStatus
@@ -236,7 +236,8 @@ class LiveSession:
             if readings:
                 self._fault = None
         except Exception as error:  # whatever a driver or a net throws on stage, the music goes on
-            self._fault = f"the analysis begins anew ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+            name = "" if isinstance(error, KellyError) else f"{type(error).__name__}: "
+            self._fault = f"the analysis begins anew ({name}{' '.join(str(error).split())[:120]})"
             readings = ()
             with contextlib.suppress(Exception):  # it is tried again with the next block
                 self._analyzer.restart()
