@@ -131,7 +131,17 @@ def jack_server() -> Iterator[JackServer]:
 def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
     """A second jackd that a test may harm, in the default mode: one that waits for its clients is held up for seconds
     by a killed one."""
-    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False, realtime=realtime_is_granted())
+    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False)
+    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
+    yield server
+    end(server.process)
+
+
+@pytest.fixture
+def prompt_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """As `own_server`, with real-time clients where they are granted: no load makes a witness deaf, or tears the clock
+    that frames are counted by."""
+    server = start_jackd(f"kelly-prompt-{os.getpid()}", waits_for_clients=False, realtime=realtime_is_granted())
     monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
     yield server
     end(server.process)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -26,7 +26,6 @@ from tests.live.conftest import (
     Witness,
     end,
     realtime_is_granted,
-    start_jackd,
     wait_for,
 )
 from tests.live.frames import Listener, perform
@@ -50,14 +49,10 @@ def scheduler(query: str | None = "witness in", **options: object) -> SchedulerC
 
 
 @pytest.fixture
-def prompt_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A third jackd, with real-time priority: without it, a busy machine tears the clock that frames are counted by."""
+def prompt_server(prompt_server: JackServer) -> JackServer:
     if not realtime_is_granted():
         pytest.skip("no right to real-time priority here")
-    server = start_jackd(f"kelly-prompt-{os.getpid()}", waits_for_clients=False, realtime=True)
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
-    yield server
-    end(server.process)
+    return prompt_server
 
 
 def test_notes_and_clock_fall_on_their_sample(prompt_server: JackServer) -> None:

@@ -94,7 +94,9 @@ def test_two_ports_play_their_own_parts_and_a_preset_follows(witness: Witness, f
 
 
 @pytest.mark.timeout(100)
-def test_one_port_dies_and_the_other_plays_on(own_server: JackServer, witness: Witness, far_witness: Witness) -> None:
+def test_one_port_dies_and_the_other_plays_on(
+    prompt_server: JackServer, witness: Witness, far_witness: Witness
+) -> None:
     """On a server that does not wait for its clients: one that does is held up for seconds by the killed one."""
     duo = Duo([load_preset("two-synths")])
     try:

@@ -122,7 +122,7 @@ def keys(notes: list[tuple[float, int, int]]) -> Counter[int]:
 
 @pytest.mark.timeout(200)
 def test_after_a_kill_the_log_gives_what_was_heard_but_the_last_second(
-    own_server: JackServer, kelly: subprocess.Popen[str], witness: Witness, tmp_path: Path
+    prompt_server: JackServer, kelly: subprocess.Popen[str], witness: Witness, tmp_path: Path
 ) -> None:
     """On a server that does not wait for clients: its MIDI input is one, and dies with it."""
     witness.listen_to("Kelly Live")
