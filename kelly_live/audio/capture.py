@@ -139,7 +139,6 @@ def _leave(source: AudioSource) -> None:
     """In order where that is possible, as a client that vanishes holds JACK up; but not for ever: PortAudio's own
     clean-up hangs when its server has died. Ends the process; whoever comes second waits for that."""
     with _leaving:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # PortAudio aborts with a word of its own where a server is stuck
         closer = threading.Thread(target=_close, args=(source,), daemon=True)
         closer.start()
         closer.join(_CLOSE_SECONDS)
@@ -158,7 +157,11 @@ def main(sample_rate: str, device: str | None = None) -> None:
     for number in (signal.SIGINT, getattr(signal, "SIGTSTP", signal.SIGINT)):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C and Ctrl-Z are the parent's
     pipe = os.dup(1)
-    os.dup2(2, 1)  # whatever a driver prints must not get into the sound
+    # What a driver prints must not get into the sound, nor on the terminal: where a server is stuck PortAudio aborts with
+    # a word of its own, and another capture is tried.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
     source = PortAudioSource(device, MonotonicClock(), sample_rate=int(sample_rate))
     threading.Thread(target=_end_with_parent, args=(source,), name="parent", daemon=True).start()
     try:
@@ -168,6 +171,9 @@ def main(sample_rate: str, device: str | None = None) -> None:
     except KellyError as error:
         with contextlib.suppress(OSError):  # nobody reads any more
             write(pipe, Broken(str(error)))
+    except Exception as error:  # nobody sees a traceback
+        with contextlib.suppress(OSError):
+            write(pipe, Broken(f"the capture failed ({type(error).__name__}: {' '.join(str(error).split())})"))
     finally:
         _leave(source)
 
