@@ -157,8 +157,8 @@ def main(sample_rate: str, device: str | None = None) -> None:
     for number in (signal.SIGINT, getattr(signal, "SIGTSTP", signal.SIGINT)):
         signal.signal(number, signal.SIG_IGN)  # Ctrl-C and Ctrl-Z are the parent's
     pipe = os.dup(1)
-    # What a driver prints must not get into the sound, nor on the terminal: where a server is stuck PortAudio aborts with
-    # a word of its own, and another capture is tried.
+    # What a driver prints must not get into the sound, nor on the terminal: where a server is stuck PortAudio aborts
+    # with a word of its own, and another capture is tried.
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
