@@ -54,9 +54,9 @@ def _require_range(name: str, value: float, low: float, high: float) -> None:
 def _require_weights(name: str, weights: tuple[float, ...], length: int) -> None:
     if len(weights) != length:
         raise ConfigError(f"{name} has {len(weights)} weights; it must have {length}")
+    one = f"{name} weight"
     for weight in weights:
-        if not 0.0 <= weight <= 1.0 + _SUM_TOLERANCE:
-            _require_range(f"{name} weight", weight, 0.0, 1.0 + _SUM_TOLERANCE)
+        _require_range(one, weight, 0.0, 1.0 + _SUM_TOLERANCE)
     total = sum(weights)
     if not abs(total - 1.0) <= _SUM_TOLERANCE:
         raise ConfigError(f"{name} weights sum to {total:.4f}; they must sum to 1")
@@ -106,15 +106,14 @@ class TempoRange:
     maximum: float
 
     def __post_init__(self) -> None:
-        if 20.0 <= self.minimum <= self.suggested <= self.maximum <= 300.0:
-            return
-        for name in ("minimum", "suggested", "maximum"):
-            _require_range(f"tempo {name}", getattr(self, name), 20.0, 300.0)
-        _require(
-            self.minimum <= self.suggested <= self.maximum,
-            f"tempo {self.minimum:g}/{self.suggested:g}/{self.maximum:g} is out of order; "
-            "it must be minimum <= suggested <= maximum",
-        )
+        _require_range("tempo minimum", self.minimum, 20.0, 300.0)
+        _require_range("tempo suggested", self.suggested, 20.0, 300.0)
+        _require_range("tempo maximum", self.maximum, 20.0, 300.0)
+        if not self.minimum <= self.suggested <= self.maximum:
+            raise ConfigError(
+                f"tempo {self.minimum:g}/{self.suggested:g}/{self.maximum:g} is out of order; "
+                "it must be minimum <= suggested <= maximum"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +125,13 @@ class Register:
     high: float
 
     def __post_init__(self) -> None:
-        if 0.0 <= self.low <= self.centre <= self.high <= 127.0:
-            return
-        for name in ("low", "centre", "high"):
-            _require_range(f"register {name}", getattr(self, name), 0.0, 127.0)
-        _require(
-            self.low <= self.centre <= self.high,
-            f"register {self.low:g}/{self.centre:g}/{self.high:g} is out of order; it must be low <= centre <= high",
-        )
+        _require_range("register low", self.low, 0.0, 127.0)
+        _require_range("register centre", self.centre, 0.0, 127.0)
+        _require_range("register high", self.high, 0.0, 127.0)
+        if not self.low <= self.centre <= self.high:
+            raise ConfigError(
+                f"register {self.low:g}/{self.centre:g}/{self.high:g} is out of order; it must be low <= centre <= high"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,14 +143,13 @@ class Dynamics:
     variance: float
 
     def __post_init__(self) -> None:
-        if 0.0 <= self.floor <= self.ceiling <= 1.0 and 0.0 <= self.variance <= 1.0:
-            return
-        for name in ("floor", "ceiling", "variance"):
-            _require_range(f"dynamics {name}", getattr(self, name), 0.0, 1.0)
-        _require(
-            self.floor <= self.ceiling,
-            f"dynamics floor {self.floor:g} is over the ceiling {self.ceiling:g}; it must be floor <= ceiling",
-        )
+        _require_range("dynamics floor", self.floor, 0.0, 1.0)
+        _require_range("dynamics ceiling", self.ceiling, 0.0, 1.0)
+        _require_range("dynamics variance", self.variance, 0.0, 1.0)
+        if not self.floor <= self.ceiling:
+            raise ConfigError(
+                f"dynamics floor {self.floor:g} is over the ceiling {self.ceiling:g}; it must be floor <= ceiling"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,26 +336,19 @@ class NoteEvent:
     program: int | None = None
 
     def __post_init__(self) -> None:
-        if (
-            -math.inf < self.onset_beats < math.inf
-            and 0.0 < self.duration_beats < math.inf
-            and 0 <= self.pitch <= 127
-            and 1 <= self.velocity <= 127
-            and 1 <= self.channel <= 16
-            and -100.0 <= self.cents <= 100.0
-            and (self.program is None or 0 <= self.program <= 127)
-        ):
-            return
-        _require(math.isfinite(self.onset_beats), f"onset is {self.onset_beats}; it must be a finite beat")
-        _require(
-            math.isfinite(self.duration_beats) and self.duration_beats > 0.0,
-            f"duration is {self.duration_beats} beats; it must be over 0",
-        )
-        _require(0 <= self.pitch <= 127, f"pitch is {self.pitch}; it must be in 0..127")
-        _require(1 <= self.velocity <= 127, f"velocity is {self.velocity}; it must be in 1..127")
-        _require(1 <= self.channel <= 16, f"channel is {self.channel}; it must be in 1..16")
+        if not math.isfinite(self.onset_beats):
+            raise ConfigError(f"onset is {self.onset_beats}; it must be a finite beat")
+        if not 0.0 < self.duration_beats < math.inf:
+            raise ConfigError(f"duration is {self.duration_beats} beats; it must be over 0")
+        if not 0 <= self.pitch <= 127:
+            raise ConfigError(f"pitch is {self.pitch}; it must be in 0..127")
+        if not 1 <= self.velocity <= 127:
+            raise ConfigError(f"velocity is {self.velocity}; it must be in 1..127")
+        if not 1 <= self.channel <= 16:
+            raise ConfigError(f"channel is {self.channel}; it must be in 1..16")
         _require_range("cents", self.cents, -100.0, 100.0)
-        _require(self.program is None or 0 <= self.program <= 127, f"program is {self.program}; it must be in 0..127")
+        if not (self.program is None or 0 <= self.program <= 127):
+            raise ConfigError(f"program is {self.program}; it must be in 0..127")
 
 
 @dataclass(frozen=True, slots=True)

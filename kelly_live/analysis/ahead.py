@@ -37,7 +37,7 @@ Said: TypeAlias = tuple[RawReading, float]  # and the hop's level
 _BEFORE = {s.name: s.frames + (SPEECH_HOP - 1 if s.name == "mel_400" else 1) for s in SCALES}
 # Hops of sound that these are in; the first frames of what is cut off there know nothing of the sound before.
 _BEFORE_HOPS = math.ceil(max(_BEFORE[s.name] * s.hop + s.fft for s in SCALES) / HOP_SAMPLES)
-# So often a frame of every scale falls on a hop's first sample: what begins there has its frames where the stream has
+# So often a frame of every scale falls on a hop's first sample: what begins there has its frames where the stream has.
 _IN_STEP_HOPS = math.lcm(*(s.hop for s in SCALES), HOP_SAMPLES) // HOP_SAMPLES
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,19 +91,18 @@ class TurningAnalyzer:
 def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
     """Raises KellyError."""
     on_stage()
-    ears = Listening()
-    with closing(ears), ExitStack() as after, tempfile.TemporaryDirectory() as folder:
-        after.callback(backstage)
-        opening = ears.make(device, Steering(freeze=True))
-        turning = TurningAnalyzer(ears)
-        trace = Path(folder) / "trace"
-        sink = SchedulerClient(trace=trace)
-        sink.open()
-        first_beats = FirstBeats()
-        play_for(seconds, recording, sink, turning, opening, first_beats)
-        return Latencies(
-            beat_latencies(turning.turns, first_beats.seconds), latencies(turning.turns, read_trace(trace))
-        )
+    try:
+        with closing(Listening()) as ears, tempfile.TemporaryDirectory() as folder:
+            opening = ears.make(device, Steering(freeze=True))
+            turning, first_beats = TurningAnalyzer(ears), FirstBeats()
+            trace = Path(folder) / "trace"
+            sink = SchedulerClient(trace=trace)
+            sink.open()
+            play_for(seconds, recording, sink, turning, opening, first_beats)
+            notes = latencies(turning.turns, read_trace(trace))
+            return Latencies(beat_latencies(turning.turns, first_beats.seconds), notes)
+    finally:
+        backstage()
 
 
 def beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple[float, ...]:

@@ -136,8 +136,7 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
     on_stage()
     clock = MonotonicClock()
     rng = random.Random(seed)
-    ears = Listening()
-    with closing(ears), tempfile.TemporaryDirectory() as folder:
+    with closing(Listening()) as ears, tempfile.TemporaryDirectory() as folder:
         trace_path = Path(folder) / "trace"
         client = SchedulerClient(trace=trace_path, send_clock=True)
         sink = CountingSink(client)

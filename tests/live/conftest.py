@@ -127,33 +127,36 @@ def jack_server() -> Iterator[JackServer]:
     end(server.process)
 
 
-@pytest.fixture
-def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """A second jackd that a test may harm, in the default mode: one that waits for its clients is held up for seconds
-    by a killed one."""
-    server = start_jackd(f"kelly-own-{os.getpid()}", waits_for_clients=False)
+@contextmanager
+def _server_to_harm(monkeypatch: pytest.MonkeyPatch, name: str, **options: Any) -> Iterator[JackServer]:
+    """A second jackd, for one test, that does not wait for its clients: one that does is held up for seconds by a
+    killed one."""
+    server = start_jackd(f"kelly-{name}-{os.getpid()}", waits_for_clients=False, **options)
     monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
     yield server
     end(server.process)
+
+
+@pytest.fixture
+def own_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
+    """One in the default mode."""
+    with _server_to_harm(monkeypatch, "own") as server:
+        yield server
 
 
 @pytest.fixture
 def prompt_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """As `own_server`, with real-time clients where they are granted: no load makes a witness deaf, or tears the clock
-    that frames are counted by."""
-    server = start_jackd(f"kelly-prompt-{os.getpid()}", waits_for_clients=False, realtime=realtime_is_granted())
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
-    yield server
-    end(server.process)
+    """One with real-time clients where they are granted: no load makes a witness deaf, or tears the clock that frames
+    are counted by."""
+    with _server_to_harm(monkeypatch, "prompt", realtime=realtime_is_granted()) as server:
+        yield server
 
 
 @pytest.fixture
 def patient_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[JackServer]:
-    """As `own_server`, with periods of 21 ms: a witness that is late by less is not deaf."""
-    server = start_jackd(f"kelly-patient-{os.getpid()}", waits_for_clients=False, period_frames=1024)
-    monkeypatch.setenv("JACK_DEFAULT_SERVER", server.name)
-    yield server
-    end(server.process)
+    """One with periods of 21 ms: a witness that is late by less is not deaf."""
+    with _server_to_harm(monkeypatch, "patient", period_frames=1024) as server:
+        yield server
 
 
 class Witness:
