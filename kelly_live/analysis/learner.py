@@ -180,9 +180,9 @@ class Learner:
         embedding = embedding_of(net, profile)
         (now,) = play_for(net, embedding, [state])
         change = moved(asked, now) or "no change that could be heard"
-        self._told.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
         if self._is_played_for(profile.name):
             self._take(profile)
+        self._told.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
 
     def _is_played_for(self, name: str) -> bool:
         return self.profile is not None and self.profile.name == name
