@@ -100,7 +100,7 @@ class SchedulerLoop:
         if deadline is None or deadline - self._spin > time.monotonic():
             return  # a command moved it
         while (now := time.monotonic()) < deadline:
-            pass
+            self._core.rehearse()
         self._core.run_due(now)
 
     def _wait(self, timeout: float) -> None:

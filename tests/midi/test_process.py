@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-P", "-m", "kelly_live.midi.process", "--null"]
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
 
-def wait_for(condition: Callable[[], bool], timeout: float = 10.0) -> None:
+def wait_for(condition: Callable[[], bool], timeout: float = 20.0) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline, "it did not happen within the time limit"
@@ -146,7 +146,7 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
     begun = time.monotonic()
     for _ in range(100):
         scheduler.play([held_note()] * 100)
-    assert time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun < 10.0
     # What the pipe (64 kB, under 4096 notes) and the outbox (40 such frames) cannot hold is dropped, and counted.
     assert 10_000 - 4096 - 4096 <= scheduler.health().dropped <= 10_000 - 4000
     scheduler.stop()
@@ -168,7 +168,7 @@ def test_a_stopped_parent_does_not_block_the_scheduler() -> None:
     time.sleep(0.6)  # two reports find the pipe full
     process.stdin.write(encode(Stop()))
     process.stdin.close()
-    assert process.wait(5.0) == 0
+    assert process.wait(20.0) == 0
 
 
 def _report_fd(pid: int) -> int:
@@ -194,7 +194,7 @@ def test_ctrl_c_is_the_parents_business() -> None:
     time.sleep(0.2)
     assert process.poll() is None
     process.terminate()
-    out, errors = process.communicate(timeout=5.0)
+    out, errors = process.communicate(timeout=20.0)
     assert process.returncode == 0
     assert errors == b""
     assert isinstance(reports(out)[0], Ready)

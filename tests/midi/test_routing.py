@@ -107,7 +107,7 @@ def two() -> Iterator[tuple[RoutedSink, SchedulerClient]]:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 20.0
     while not condition():
         assert time.monotonic() < deadline, "it did not happen within the time limit"
         time.sleep(0.01)

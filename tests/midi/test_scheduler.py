@@ -34,6 +34,7 @@ class Desk:
 
     def to(self, seconds: float) -> None:
         while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
+            self.core.rehearse()  # as the process does while it waits; no score here may change by it
             self.clock.sleep_until(deadline)
             self.core.run_due(self.clock.now())
         self.clock.sleep_until(seconds)
@@ -62,6 +63,17 @@ def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
         (0.0, "on", 60), (1.0, "on", 64), (1.5, "off", 60), (1.5, "off", 64),
         (2.0, "on", 67), (3.0, "off", 67), (3.0, "on", 60), (4.0, "off", 60),
     ]  # fmt: skip
+
+
+def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:
+    desk = Desk(bpm=60.0)
+    desk.core.rehearse()  # with nothing to play, too
+    desk.core.play([note(1.0, 1.0, 60, channel=16)])
+    for moment in (0.5, 1.5, 2.5):
+        desk.to(moment)
+        before = desk.core.health(), desk.core.sounding, desk.core.next_deadline(), len(desk.port.messages)
+        desk.core.rehearse()
+        assert (desk.core.health(), desk.core.sounding, desk.core.next_deadline(), len(desk.port.messages)) == before
 
 
 def test_notes_are_sent_at_their_beats() -> None:

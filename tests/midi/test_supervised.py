@@ -169,7 +169,7 @@ def test_a_killed_scheduler_process_is_replaced_and_plays_on() -> None:
         until(lambda: port.health().problem is None)
         assert port.process_id != first
         beat = (time.monotonic() - origin) * 4.0
-        port.play([NoteEvent(beat + 2.0, 0.5, 60, 80, 1, "melody")])
+        port.play([NoteEvent(beat + 12.0, 0.5, 60, 80, 1, "melody")])
         until(lambda: port.health().sent >= 2)
         assert port.health().dropped == 0
     finally:

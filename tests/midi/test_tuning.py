@@ -208,7 +208,7 @@ def test_the_tuning_reaches_the_process_that_sends() -> None:
             scheduler.tune(Tuning(mode, None, PARTS))
             scheduler.start(time.monotonic() + 0.1, 300.0)
             scheduler.play([note(0.0, 0.2, 60, 50.0)])
-            deadline = time.monotonic() + 10.0
+            deadline = time.monotonic() + 20.0
             while not ((health := scheduler.health()).sent and not health.sounding) and time.monotonic() < deadline:
                 time.sleep(0.01)
         sent[mode] = scheduler.health().sent

@@ -78,7 +78,7 @@ def test_every_reading_is_told_once_and_nobody_has_to_listen() -> None:
         assert ear.recv(4096) == bundle_of(current[0])  # not the old one again
     for i in range(1, 4):  # whose receiver is gone
         current[0] = scene(i / 8)
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 20.0
         while out.sent < 2 + i and time.monotonic() < deadline:
             time.sleep(0.005)
     out.close()
@@ -102,7 +102,7 @@ def send(inlet: OscIn, *packets: bytes) -> None:
 def heard(inlet: OscIn, count: int) -> list[tuple[str, object]]:
     """As soon as that many came or were refused."""
     found: list[tuple[str, object]] = []
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 20.0
     while len(found) + inlet.refused < count and time.monotonic() < deadline:
         found += inlet.poll()
         time.sleep(0.005)
@@ -144,7 +144,7 @@ def test_a_flood_is_cut(inlet: OscIn) -> None:
     for _ in range(20):
         before = kept + inlet.refused
         send(inlet, *[message("/kelly/do/panic")] * MESSAGES_PER_SECOND)
-        deadline = time.monotonic() + 10.0
+        deadline = time.monotonic() + 20.0
         while kept + inlet.refused < before + MESSAGES_PER_SECOND and time.monotonic() < deadline:
             kept += len(inlet.poll())
             time.sleep(0.001)

@@ -117,7 +117,7 @@ def events(log: Path, name: str) -> list[dict]:
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 10.0
+    deadline = time.monotonic() + 20.0
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
