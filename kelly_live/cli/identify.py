@@ -25,8 +25,8 @@ LITTLE = 3  # features; a preset that knows fewer is named
 @dataclass(frozen=True, slots=True)
 class Row:
     """A culture's pieces: how many were known, whom the others were taken for, how far they are from their corpus in
-    each feature, and which features that is measured in;
-    `likeness` puts the pieces of a mode together."""
+    each feature, and which features that is measured in; `likeness` puts the pieces of a mode together, of which there
+    are `composed`, as many as it takes to know."""
 
     culture: str
     right: int
@@ -34,6 +34,7 @@ class Row:
     taken_for: dict[str, int]
     distance: dict[str, float]
     knows: tuple[str, ...]
+    composed: int
     likeness: dict[str, Likeness | None]
 
 
@@ -43,33 +44,53 @@ class Row:
 @click.option(
     "--corpora",
     type=click.Path(path_type=Path),
-    help="The folder of corpora: also how far each corpus's two halves are from each other (minutes).",
+    help="The folder of corpora: also how far each corpus's two halves are from each other, and whether the culture's "
+    "pieces are within twice that; so many more are composed for it that chance has no say (half an hour for all).",
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1, 1000),
+    default=500,
+    show_default=True,
+    help="With --corpora: compose no more pieces a culture than so many.",
 )
 @click.option("--only", multiple=True, metavar="NAME", help="Play only this culture; all are compared with.")
 @seed
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(
-    pieces: int, bars: int, corpora: Path | None, only: tuple[str, ...], seed: int, as_json: bool, debug: bool
+    pieces: int,
+    bars: int,
+    corpora: Path | None,
+    most: int,
+    only: tuple[str, ...],
+    seed: int,
+    as_json: bool,
+    debug: bool,
 ) -> int:
     """Compose pieces in each culture, over the four quadrants of feeling, and find the nearest corpus of each piece by
     its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not."""
-    from kelly_live.cultures.identify import Heard, distances, identified, signature_of
+    from kelly_live.cultures.identify import Heard, distances, identified, pieces_needed, signature_of
     from kelly_live.cultures.shelf import CULTURES, choose_culture
     from kelly_live.proportion import wilson
 
     played = [choose_culture(name).preset.name for name in only] or list(CULTURES)
     presets = {name: choose_culture(name).preset for name in CULTURES}
     signatures = {name: signature_of(preset) for name, preset in presets.items()}
-    heard, like = [], {}
+    heard, like, count = [], {}, {}
     for culture in played:
-        composed = _compose(culture, pieces, bars, seed)
+        composed = _compose(culture, range(pieces), bars, seed)
         heard += [
             Heard(culture, {name: distances(piece.statistics, one) for name, one in signatures.items()})
             for piece in composed
         ]
-        like[culture] = _likeness(composed, presets[culture], corpora)
-        click.echo(f"{culture}: {pieces} pieces", err=True)
+        preset, halved = presets[culture], _halved(culture, corpora)
+        like[culture] = _likeness(composed, preset, halved)
+        while len(composed) < (needed := min(most, pieces_needed(like[culture].values(), len(composed)))):
+            composed += _compose(culture, range(len(composed), needed), bars, seed)
+            like[culture] = _likeness(composed, preset, halved)
+        count[culture] = len(composed)
+        click.echo(f"{culture}: {len(composed)} pieces", err=True)
     verdicts = identified(heard)
     right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, heard, strict=True))
     low, high = wilson(right, len(heard))
@@ -82,7 +103,8 @@ def command(
         taken_for = Counter(verdict for _, verdict in own if verdict != culture)
         mean = {name: sum(values) / len(values) for name, values in distance.items() if values}
         known = len(own) - taken_for.total()
-        rows.append(Row(culture, known, len(own), dict(taken_for.most_common()), mean, knows, like[culture]))
+        others = dict(taken_for.most_common())
+        rows.append(Row(culture, known, len(own), others, mean, knows, count[culture], like[culture]))
     if as_json:
         total = {"right": right, "pieces": len(heard), "interval": [low, high]}
         click.echo(json.dumps({**total, "cultures": [asdict(row) for row in rows]}))
@@ -113,17 +135,24 @@ def command(
 _SHOWN = ("degrees", "intervals", "onsets", "rhythms")
 
 
-def _likeness(pieces: list[Piece], preset: CulturePreset, corpora: Path | None) -> dict[str, Likeness | None]:
-    """How like the corpus all pieces of a mode together are, beside what its halves are to each other."""
-    from kelly_live.cultures.identify import likeness
+def _halved(culture: str, corpora: Path | None) -> tuple[tuple[Mode, ...], tuple[Mode, ...]]:
+    """The modes as each half of the culture's corpus has them; none without the corpora."""
     from kelly_live.cultures.recipe import halves
     from kelly_live.cultures.recipes import RECIPES
 
-    halved: tuple[tuple[Mode, ...], tuple[Mode, ...]] = ((), ())
-    recipe = next((recipe for recipe in RECIPES if recipe.name == preset.name), None)
-    if corpora is not None and recipe is not None:
-        one, other = halves(recipe, corpora)
-        halved = (one.modes, other.modes)
+    recipe = next((recipe for recipe in RECIPES if recipe.name == culture), None)
+    if corpora is None or recipe is None:
+        return (), ()
+    one, other = halves(recipe, corpora)
+    return one.modes, other.modes
+
+
+def _likeness(
+    pieces: list[Piece], preset: CulturePreset, halved: tuple[tuple[Mode, ...], tuple[Mode, ...]]
+) -> dict[str, Likeness | None]:
+    """How like the corpus all pieces of a mode together are, beside what its halves are to each other."""
+    from kelly_live.cultures.identify import likeness
+
     return {feature: likeness(pieces, preset, halved, feature) for feature in ("degrees", "intervals")}
 
 
@@ -131,13 +160,13 @@ def _likeness_table(rows: list[Row]) -> list[str]:
     """The second table: of degrees and of intervals, ours, a perfect sampler's, twice the halves' own, and whether ours
     is within."""
     over = "ours  sampler  2 x halves     "
-    lines = ["", f"{'all pieces of a mode':24}  degrees: {over}  intervals: {over}   modes  notes"]
+    lines = ["", f"{'all pieces of a mode':24}  degrees: {over}  intervals: {over}   pieces  modes   notes"]
     within: dict[str, list[bool]] = {"degrees": [], "intervals": []}
     for row in rows:
         cells = ""
         for feature, column in (("degrees", 15), ("intervals", 18)):
             found = row.likeness[feature]
-            bound = None if found is None or found.halves is None else 2.0 * found.halves
+            bound = None if found is None else found.bound
             ours, sampler = ("-", "-") if found is None else (f"{found.ours:.3f}", f"{found.perfect:.3f}")
             if found is not None and bound is not None:
                 within[feature].append(found.ours < bound)
@@ -145,7 +174,7 @@ def _likeness_table(rows: list[Row]) -> list[str]:
             cells += f"{ours:>{column}}  {sampler:>7}  {'-' if bound is None else f'{bound:.3f}':>10}  {verdict:3}"
         known = [found for found in row.likeness.values() if found is not None]
         modes, notes = (max((getattr(one, name) for one in known), default=0) for name in ("modes", "notes"))
-        lines.append(f"{row.culture:24}{cells}   {modes:5}  {notes:5}")
+        lines.append(f"{row.culture:24}{cells}   {row.composed:6}  {modes:5}  {notes:6}")
     lines.append("sampler: how far as many notes are that are drawn from the corpus's own shares; chance alone")
     for feature, verdicts in within.items():
         if verdicts:
@@ -154,9 +183,9 @@ def _likeness_table(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _compose(culture: str, pieces: int, bars: int, seed: int) -> list[Piece]:
-    """Pieces in a culture, each with a seed, a tonic and a quadrant of its own: their melodies, for no other part is
-    listened to."""
+def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
+    """Numbered pieces in a culture, each with a seed, a tonic and a quadrant of its own: their melodies, for no other
+    part is listened to."""
     from kelly_live.cli.options import CultureWish
     from kelly_live.cli.parts import make_mapper
     from kelly_live.cultures.identify import Piece, statistics_of
@@ -164,7 +193,7 @@ def _compose(culture: str, pieces: int, bars: int, seed: int) -> list[Piece]:
 
     mapper = make_mapper(CultureWish(culture, 1.0))
     found = []
-    for number in range(pieces):
+    for number in numbers:
         valence, arousal = QUADRANTS[number % len(QUADRANTS)]
         tonic = 7 * number % 12
         parameters = mapper(state_from(valence, arousal, None, None))

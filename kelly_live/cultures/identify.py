@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,7 @@ CIRCLE = 53  # of the octave: one comma, which tells a makam's third from a temp
 FURTHEST = 27  # commas; a wider melodic step counts as this wide
 ASIDE = 60.0  # cents; a step this near to a size that a corpus counts is of that size: notated there, tuned here
 DRAWS = 200  # of a perfect sampler, to know how far chance alone leads
+SURE = 3.0  # times nearer than the bound is a perfect sampler that cannot miss it by chance
 SHORT_BEATS = 0.125  # a note this short that leads into another is its ornament
 # Where notes fall in a beat, and as what they count: a swung eighth is an eighth, as it is written.
 GRID = (*((n / 4, n / 4) for n in range(5)), *((n / 6, n / 6) for n in (1, 2, 4, 5)), (0.58, 0.5))
@@ -230,6 +231,18 @@ class Likeness:
     halves: float | None
     modes: int
     notes: int
+
+    @property
+    def bound(self) -> float | None:
+        """What `ours` is to stay under: twice the distance of the corpus's halves."""
+        return None if self.halves is None else 2.0 * self.halves
+
+
+def pieces_needed(found: Iterable[Likeness | None], pieces: int) -> int:
+    """How many pieces, where so many led to `found`, make a perfect sampler SURE of every bound: chance falls with the
+    root of the notes. As many as there are, where there is no bound."""
+    short = [SURE * one.perfect / one.bound for one in found if one is not None and one.bound]
+    return max(pieces, math.ceil(pieces * max(short, default=0.0) ** 2))
 
 
 def likeness(

@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 from kelly_live.cultures.identify import (
     CIRCLE,
     FEATURES,
+    SURE,
     Heard,
+    Likeness,
     Piece,
     distance,
     distances,
     identified,
     likeness,
     on_circle,
+    pieces_needed,
     signature_of,
     statistics_of,
 )
-from kelly_live.cultures.preset import Mode
+from kelly_live.cultures.preset import Known, Mode
 from kelly_live.cultures.shelf import CULTURES, load_culture
 from kelly_live.domain import NoteEvent
 from kelly_live.proportion import wilson
@@ -122,6 +125,38 @@ def test_a_perfect_sampler_is_as_far_as_the_sampler_s_column_says() -> None:
     wrong = likeness([Piece(of.name, statistics_of(flat, 60))], preset, ((), ()), "degrees")
     assert wrong is not None
     assert wrong.ours > 5.0 * wrong.perfect
+
+
+def test_so_many_pieces_are_composed_that_chance_has_no_say() -> None:
+    """As many as the pieces needed are a sampler's notes SURE of the bound; of fewer they are not."""
+    preset = load_culture("jingju")
+    of = next(mode for mode in preset.modes if mode.scale_cents)
+    halved = tuple((replace(of, degree_weights=_measured(of, more)),) for more in (0.0, 0.01))
+
+    def heard(pieces: int) -> Likeness:
+        thrown = [Piece(of.name, statistics_of(drawn_from("jingju", 60, seed), 60)) for seed in range(pieces)]
+        found = likeness(thrown, preset, (halved[0], halved[1]), "degrees")
+        assert found is not None
+        assert found.bound is not None
+        return found
+
+    few = heard(4)
+    needed = pieces_needed([few, None], 4)
+    assert needed > 8
+    enough, less = heard(needed), heard(needed // 2)
+    assert enough.bound is not None
+    assert less.bound is not None
+    assert SURE * enough.perfect == pytest.approx(enough.bound, rel=0.1)
+    assert SURE * less.perfect > 1.2 * less.bound
+    assert pieces_needed([enough], needed) <= 1.2 * needed
+    assert pieces_needed([replace(few, halves=None), None], 4) == 4  # nothing to be within
+
+
+def _measured(of: Mode, more: float) -> Known[tuple[float, ...]]:
+    """The degrees' weights, with more of the first and less of the second."""
+    assert of.degree_weights is not None
+    first, second, *rest = of.degree_weights.value
+    return replace(of.degree_weights, value=(first + more, second - more, *rest))
 
 
 def test_a_step_counts_as_the_size_that_the_corpus_has_for_it() -> None:
