@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import sys
+from collections.abc import Iterator
 
 # How long a thread that computes may keep the interpreter from one that must be on time (Python's own: 5 ms).
 SWITCH_SECONDS = 0.0005
@@ -16,6 +17,17 @@ STAGE_PRIORITY = 1  # real time, under whatever is audio: it computes a twentiet
 def take_turns(seconds: float = SWITCH_SECONDS) -> None:
     """No thread keeps the interpreter for longer than this while another wants it."""
     sys.setswitchinterval(seconds)
+
+
+@contextlib.contextmanager
+def turns_of(seconds: float) -> Iterator[None]:
+    """`take_turns` for as long as the context lasts."""
+    before = sys.getswitchinterval()
+    take_turns(seconds)
+    try:
+        yield
+    finally:
+        take_turns(before)
 
 
 def on_stage() -> None:

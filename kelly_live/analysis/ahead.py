@@ -13,6 +13,7 @@ import os
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import TypeAlias
 
 import numpy as np
@@ -23,6 +24,7 @@ from kelly_live.analysis.captured import HISTORY_STEPS
 from kelly_live.analysis.features import FeatureStream
 from kelly_live.analysis.reader import SILENCE_DBFS, LiveEmotionReader, RawReading
 from kelly_live.domain import AudioWindow, EmotionState
+from kelly_live.interpreter import turns_of
 from kelly_live.nets.emotion import EmotionStream, Window
 from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE, SCALES, SPEECH_HOP
 from kelly_live.protocols import AudioHealth, AudioSource
@@ -30,6 +32,9 @@ from kelly_live.protocols import AudioHealth, AudioSource
 PART_HOPS = 160  # 40 s: getting into a part costs about a second of it
 TOGETHER_HOPS = 8  # that the speech encoder and the judges take at once
 MOST_WORKERS = 4  # the music is made in one thread, and cannot follow more
+# A reading thread needs the interpreter for a moment after each operation, thousands of times a second. Were it to wait
+# the usual 5 ms for whoever makes the music, the nets would stand still as long as music is made.
+_TURN_SECONDS = 50e-6
 
 Said: TypeAlias = tuple[RawReading, float]  # and the hop's level
 # Frames before a part that its first hop still sees: the window, one more for what rose since, and for mel_400 as many
@@ -67,6 +72,7 @@ class ReadAhead:
         self._source, self._reader, self._workers = source, reader, workers
         self._stream = reader.stream()
         self._pool: ThreadPoolExecutor | None = None
+        self._turns = ExitStack()
         self._forget()
 
     def _forget(self) -> None:
@@ -87,6 +93,7 @@ class ReadAhead:
         self._source.start()
         self._forget()
         self._pool = ThreadPoolExecutor(self._workers, "read-ahead")
+        self._turns.enter_context(turns_of(_TURN_SECONDS))
 
     def read(self, timeout: float) -> AudioWindow | None:
         """The source's next block, once its parts are under way. Raises AudioError."""
@@ -110,6 +117,7 @@ class ReadAhead:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+        self._turns.close()
 
     def push(self, block: AudioWindow) -> Sequence[EmotionState]:
         states, total = [], len(block.samples)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,16 @@ def test_what_is_read_ahead_is_what_is_heard_live_and_the_cores_change_no_bit(re
 
 def test_less_than_a_hop_is_no_reading(reader: LiveEmotionReader) -> None:
     assert heard_ahead(reader, 2, recording(0.2, 0.05)) == []
+
+
+def test_threads_take_short_turns_while_it_reads_and_usual_ones_after(reader: LiveEmotionReader) -> None:
+    usual = sys.getswitchinterval()
+    both_ends = ReadAhead(recording(1.0, 0.25), reader, 2)
+    both_ends.start()
+    assert sys.getswitchinterval() < usual / 10.0
+    both_ends.close()
+    both_ends.close()
+    assert sys.getswitchinterval() == usual
 
 
 def test_it_reads_no_further_ahead_than_its_threads_need(
