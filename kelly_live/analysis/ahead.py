@@ -30,7 +30,7 @@ from kelly_live.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE, SCALES
 from kelly_live.protocols import AudioHealth, AudioSource
 
 PART_HOPS = 160  # 40 s: getting into a part costs about a second of it
-TOGETHER_HOPS = 8  # that the speech encoder and the judges take at once
+TOGETHER_HOPS = 8  # that the frames, the speech encoder and the judges take at once
 MOST_WORKERS = 4  # the music is made in one thread, and cannot follow more
 # A reading thread needs the interpreter for a moment after each operation, thousands of times a second. Were it to wait
 # the usual 5 ms for whoever makes the music, the nets would stand still as long as music is made.
@@ -191,12 +191,11 @@ def _read_part(stream: EmotionStream, before: Sequence[np.ndarray], part: Sequen
         stream.push({name: frames[:, -_BEFORE[name] :] for name, frames in mels.items()})
     said: list[Said] = []
     for first in range(0, len(part), TOGETHER_HOPS):
-        heard_hops = [features.push(hop) for hop in part[first : first + TOGETHER_HOPS]]
-        hops = [frames.mels for frames in heard_hops]
+        hops = features.push_each(part[first : first + TOGETHER_HOPS])
         windows = []
-        for mels, heard in zip(hops, stream.hear_ahead([hop["mel_400"] for hop in hops]), strict=True):
-            stream.push(mels, heard)
+        for frames, coming in zip(hops, stream.hear_ahead([frames.mels for frames in hops]), strict=True):
+            stream.push(frames.mels, coming)
             windows.append(stream.window())
         raws = RawReading.of(stream.net.judge(stream.net.summarise(*Window.batch(windows))))
-        said += [(raw, frames.levels_dbfs[0]) for raw, frames in zip(raws, heard_hops, strict=True)]
+        said += [(raw, frames.levels_dbfs[0]) for raw, frames in zip(raws, hops, strict=True)]
     return said

@@ -7,7 +7,9 @@ Nothing is normalised over a file or a batch: a frame depends on its own samples
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -64,11 +66,15 @@ class MelStream:
     def reset(self) -> None:
         self._tail = torch.zeros(self.scale.fft // 2, device=self._device)
 
+    def completed(self, samples: int) -> int:
+        """How many frames so many more samples will complete."""
+        return max(0, (len(self._tail) + samples - self.scale.fft) // self.scale.hop + 1)
+
     def push(self, samples: torch.Tensor) -> torch.Tensor:
         """Samples `[n]` in; the frames that they completed out, `[bands, new]` (new may be 0)."""
         scale = self.scale
+        count = self.completed(len(samples))
         self._tail = torch.cat((self._tail, samples))
-        count = max(0, (len(self._tail) - scale.fft) // scale.hop + 1)
         if count == 0:
             return torch.zeros(scale.bands, 0, device=self._device)
         frames = self._tail[: (count - 1) * scale.hop + scale.fft].unfold(0, scale.fft, scale.hop)
@@ -110,6 +116,19 @@ class FeatureStream:
         with torch.inference_mode():
             mels = {stream.scale.name: stream.push(on_device) for stream in self._streams}
         return Frames(mels, tuple(level_dbfs(block) for block in blocks))
+
+    def push_each(self, blocks: Sequence[np.ndarray]) -> list[Frames]:
+        """What a push of each block would give, for less: all are computed at once."""
+        ends = np.cumsum([len(block) for block in blocks])
+        counts = {s.scale.name: np.diff([s.completed(int(end)) for end in ends], prepend=0) for s in self._streams}
+        hops = np.diff((len(self._level_tail) + ends) // HOP_SAMPLES, prepend=0).tolist()
+        frames = self.push(np.concatenate(blocks))
+        mels = {name: torch.split(frames.mels[name], each.tolist(), dim=1) for name, each in counts.items()}
+        levels = iter(frames.levels_dbfs)
+        return [
+            Frames({name: split[place] for name, split in mels.items()}, tuple(islice(levels, count)))
+            for place, count in enumerate(hops)
+        ]
 
 
 def log_mels(samples: np.ndarray) -> dict[str, torch.Tensor]:

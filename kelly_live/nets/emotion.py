@@ -317,6 +317,14 @@ class MultiScaleEmotionNet(nn.Module):
         return self.judge(self.describe(mels))
 
 
+class Coming(NamedTuple):
+    """What new frames say whatever came before: the speech encoder's passes that they complete, and their tonal frames
+    `[1, FRAME_ROWS, new]`."""
+
+    heard: Heard
+    tonal: torch.Tensor
+
+
 class EmotionStream:
     """The rolling window of one stream; before the first frame there was silence. Not thread-safe.
 
@@ -353,14 +361,13 @@ class EmotionStream:
         self._tonal = tonal_frames(self._mels["mel_4096"])
 
     @torch.inference_mode()
-    def push(self, mels: dict[str, torch.Tensor], heard: Heard | None = None) -> None:
-        """New frames by scale name, `[bands, new]`; `heard`: what `hear_ahead` said of them, if it was asked."""
-        self._keep(self.hear_ahead([mels["mel_400"]])[0] if heard is None else heard)
+    def push(self, mels: dict[str, torch.Tensor], coming: Coming | None = None) -> None:
+        """New frames by scale name, `[bands, new]`; `coming`: what `hear_ahead` said of them, if it was asked."""
+        heard, tonal = self.hear_ahead([mels])[0] if coming is None else coming
+        self._keep(heard)
         self._until_pass = _until(self._until_pass, mels["mel_400"])
-        if mels["mel_4096"].shape[1]:
-            before = self._mels["mel_4096"][..., -1:]
-            new = tonal_frames(torch.cat((before, mels["mel_4096"].unsqueeze(0)), dim=2))
-            self._tonal = torch.cat((self._tonal, new), dim=2)[..., -TONAL_FRAMES:]
+        if tonal.shape[2]:
+            self._tonal = torch.cat((self._tonal, tonal), dim=2)[..., -TONAL_FRAMES:]
         self._mels = {
             name: torch.cat((kept, mels[name].unsqueeze(0)), dim=2)[..., -kept.shape[2] :]
             for name, kept in self._mels.items()
@@ -378,9 +385,16 @@ class EmotionStream:
         return self.net.summarise(*self.window())
 
     @torch.inference_mode()
-    def hear_ahead(self, coming: Sequence[torch.Tensor]) -> list[Heard]:
-        """The speech encoder's passes (one every hop) that each of the pushes to come will complete, from their frames
-        of mel_400 `[80, new]`; taken together, a pass costs little over half."""
+    def hear_ahead(self, coming: Sequence[dict[str, torch.Tensor]]) -> list[Coming]:
+        """What of each of the pushes to come needs nothing but its frames, all at once: so it costs about half."""
+        heard = self._hear_speech([mels["mel_400"] for mels in coming])
+        mels = torch.cat([self._mels["mel_4096"][0, :, -1:], *(mels["mel_4096"] for mels in coming)], dim=1)
+        counts = [mels["mel_4096"].shape[1] for mels in coming]
+        tonal = tonal_frames(mels.unsqueeze(0)) if any(counts) else self._tonal[..., :0]
+        return [Coming(*each) for each in zip(heard, torch.split(tonal, counts, dim=2), strict=True)]
+
+    def _hear_speech(self, coming: Sequence[torch.Tensor]) -> list[Heard]:
+        """The speech encoder's passes (one every hop) that pushes of these frames of mel_400 will complete."""
         longer = torch.cat((self._mels["mel_400"][0, :, -SPEECH_CONTEXT:], *coming), dim=1)
         passes: list[torch.Tensor] = []
         counts, until, start = [], self._until_pass, 0

@@ -55,6 +55,21 @@ def test_streaming_equals_batch_for_any_chunks(sizes: list[int]) -> None:
         torch.testing.assert_close(torch.cat(parts[name], dim=1), mel, atol=1e-5, rtol=0.0)
 
 
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.integers(0, 9000), min_size=1, max_size=6), st.integers(0, 5000))
+def test_many_blocks_at_once_are_as_many_pushes(sizes: list[int], before: int) -> None:
+    one_by_one, together = FeatureStream(), FeatureStream()
+    for stream in (one_by_one, together):
+        stream.push(SOUND[:before])
+    ends = np.minimum(before + np.cumsum(sizes), len(SOUND))
+    blocks = [SOUND[start:end] for start, end in zip((before, *ends[:-1]), ends, strict=True)]
+    for block, at_once in zip(blocks, together.push_each(blocks), strict=True):
+        alone = one_by_one.push(block)
+        assert at_once.levels_dbfs == alone.levels_dbfs
+        for name, mel in alone.mels.items():
+            torch.testing.assert_close(at_once.mels[name], mel, atol=1e-5, rtol=0.0)
+
+
 def test_one_level_for_each_quarter_second() -> None:
     stream = FeatureStream()
     tone = np.full(HOP_SAMPLES, 0.1, np.float32)
