@@ -58,7 +58,8 @@ from kelly_live.recording.tape import Command, Tape
 from kelly_live.session import Snapshot
 from kelly_live.timebase import Clock, TempoPoint
 
-FLUSH_SECONDS = 0.5
+KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
+SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine
 MAX_QUEUED = 20_000  # records that wait for the thread: at a dozen a second, some 25 minutes of a disk that hangs
 MAX_PENDING_BYTES = 8 << 20  # lines that wait for a full disk: about half an hour
 _PATIENCE_SECONDS = 10.0
@@ -198,6 +199,7 @@ class Recorder:
         self._writer = Writer()
         self._queue: deque[tuple[Record, tuple[Command, ...]]] = deque()
         self._pending = bytearray(header_line(header))
+        self._unsynced = False
         self._made = -1
         self._transport: object = None
         self._conductor: Conductor | None = None
@@ -332,13 +334,15 @@ class Recorder:
     def _run(self) -> None:
         """Thread: record. A fault of its own ends the recording, never the music."""
         try:
-            while not self._closing.wait(FLUSH_SECONDS):
-                self._keep()
-            self._keep()
+            turn = 0
+            while not self._closing.wait(KEEP_SECONDS):
+                turn += 1
+                self._keep(sync=turn % SYNC_EVERY == 0)
+            self._keep(sync=True)
         except Exception as error:  # whatever it is, the band plays on and the status says so
             self._ended = self.problem = f"recording ended: {type(error).__name__}: {error}"
 
-    def _keep(self) -> None:
+    def _keep(self, sync: bool) -> None:
         notes, last = self._check.notes, 0.0
         for record, commands in _emptied(self._queue):
             last = record.time
@@ -358,17 +362,18 @@ class Recorder:
                 self._tape.end(last)
         if self._check.notes > notes:
             self._pending += self._writer.line(Sum(last, self._check.notes, self._check.crc))
-        self._flush()
+        self._flush(sync)
 
-    def _flush(self) -> None:
-        if not self._pending:
-            return
+    def _flush(self, sync: bool) -> None:
         try:
             while self._pending:
+                self._unsynced = True
                 del self._pending[: os.write(self._file, self._pending[:_CHUNK_BYTES])]
-            _on_disk(self._file)
-            if self._ended is None:
-                self.problem = None
+            if sync and self._unsynced:
+                _on_disk(self._file)
+                self._unsynced = False
+                if self._ended is None:
+                    self.problem = None
         except OSError as error:
             self.problem = f"not recording: {error.strerror}"
             if len(self._pending) > MAX_PENDING_BYTES:

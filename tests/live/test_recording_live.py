@@ -126,10 +126,10 @@ def test_after_a_kill_the_log_gives_what_was_heard_but_the_last_second(
 ) -> None:
     """On a server that does not wait for clients: its MIDI input is one, and dies with it."""
     witness.listen_to("Kelly Live")
-    wait_for(lambda: len(heard(witness)) > 14, "music", 60.0)
+    wait_for(lambda: len(heard(witness)) > 24, "music", 60.0)
+    killed = witness.now()
     kelly.send_signal(signal.SIGKILL)
     kelly.communicate(timeout=20.0)
-    killed = witness.now()
     assert not (tmp_path / "set.mid").exists()
     print(replayed(tmp_path / "set.jsonl", tmp_path / "saved.mid"))
     saved = note_ons(tmp_path / "saved.mid")
