@@ -79,9 +79,11 @@ def from_tunes(
     grid: float = 100.0,
     least: int = statistics.MIN_TUNES,
     pooled_scale: bool = True,
+    tuning: statistics.Tuning | None = None,
 ) -> Findings:
     """Every parameter that a corpus of tunes can support. `divisions` of the octave and `apart` find the degrees,
-    `grid` (cents) bins the steps; `pooled_scale` is False where each mode has its own degrees."""
+    `grid` (cents) bins the steps; `pooled_scale` is False where each mode has its own degrees; `tuning` says where
+    these sound."""
     half = _HALF.get()
     if half is not None:
         tunes = tunes[half::2]
@@ -105,7 +107,7 @@ def from_tunes(
         known["scale_cents"], known["degree_weights"] = statistics.scale(tunes, reference, divisions, apart)
     else:
         absent |= dict.fromkeys(("scale_cents", "degree_weights"), "each mode has its own degrees: see modes")
-    modes = statistics.modes_of(tunes, reference, dict(titles or {}), divisions, apart, grid, least)
+    modes = statistics.modes_of(tunes, reference, dict(titles or {}), divisions, apart, grid, least, tuning)
     return Findings(known, modes, absent)
 
 

@@ -113,7 +113,10 @@ def _ballad(corpora: Path) -> Findings:
 
 def _makam(corpora: Path) -> Findings:
     tunes = symbtr.read_symbtr(corpora)
-    found = from_tunes(tunes, "symbtr", titles=_MAKAM, divisions=53, apart=2, grid=symbtr.COMMA, pooled_scale=False)
+    found = from_tunes(
+        tunes, "symbtr", titles=_MAKAM, divisions=53, apart=2, grid=symbtr.COMMA, pooled_scale=False,
+        tuning=lambda modes: makam.performed_tuning(corpora, modes),
+    )  # fmt: skip
     by_usul: dict[tuple[str, str], list[Tune]] = defaultdict(list)
     for tune in tunes:
         if tune.group and tune.metre:
@@ -125,8 +128,7 @@ def _makam(corpora: Path) -> Findings:
             groupings.append((f"{metre} {usul.rsplit(' ', 1)[0]}", parts))
             n += len(members)
     known = measured(tuple(groupings), n, "scores", "symbtr: where in the bar the long notes start")
-    tuned = makam.performed_tuning(corpora, found.modes)
-    return found.also({"groupings": known}, modes=tuned).without(
+    return found.also({"groupings": known}).without(
         intervals="each makam has its own steps: see modes",
         mode_preferences="a 53-comma system: the seven diatonic modes do not describe it",
     )
@@ -150,10 +152,10 @@ def _persian(corpora: Path) -> Findings:
     titles = {radif.mode_name(title): title for title in radif.DASTGAHS.values()}
     found = from_tunes(
         tunes, "radif-mirza-abdollah; 0 is the home note, or the witness", titles=titles, divisions=24, grid=50.0,
-        pooled_scale=False, least=5,
+        pooled_scale=False, least=5, tuning=lambda modes: radif.performed_tuning(corpora, modes, tunes),
     )  # fmt: skip
     free = "the radif is free in time; durations are those of the notation's playback"
-    return found.also({}, modes=radif.performed_tuning(corpora, found.modes, tunes)).without(
+    return found.without(
         **dict.fromkeys(("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms", "density"), free),
         mode_preferences="quarter tones: the seven diatonic modes do not describe a dastgah",
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ DIATONIC_SHARE = 0.96  # of the time on the best-fitting mode's seven degrees, i
 DIATONIC_DEGREES = 6.0  # degrees that the median tune uses: a pentatonic tune fits several modes and proves none
 INDEPENDENT_NOTES = 60.0  # as in training/symbolic.py: how many notes' worth of evidence a tune gives
 LEAP_CENTS = 2400  # larger jumps are octave slips between voices or pages
+
+Tuning = Callable[[tuple[Mode, ...]], tuple[Mode, ...]]
 
 
 def quantiles(values: Iterable[float], at: Sequence[float] = (20, 50, 80)) -> tuple[float, float, float]:
@@ -244,7 +247,8 @@ def degrees(time: Floats, used: Floats, divisions: int, apart: int) -> tuple[tup
 
 
 def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Known[Any] | None:
-    """Shares of signed melodic steps between neighbouring notes, in cents on a grid of `grid`."""
+    """Shares of signed melodic steps between neighbouring notes, in cents on a grid of `grid`; none to or from a note
+    that is at no pitch (nan)."""
     counts: Counter[str] = Counter()
     for tune in tunes:
         steps = np.diff(tune.cents)
@@ -255,6 +259,23 @@ def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Kno
         return None
     kept = sorted(shares(counts), key=lambda pair: int(pair[0]))
     return measured(tuple(kept), n, "steps", reference)
+
+
+def on_degrees(
+    tune: Tune, scale: Sequence[float], divisions: int = 12, apart: int = 1, sounding: Sequence[float] | None = None
+) -> Tune:
+    """The tune on the degrees (cents) of its mode: what is notated beside one belongs to it, as in `degrees`; a note
+    that is none of them is at no pitch (nan). `sounding`: each degree where its nearest of these is."""
+    bins = np.rint(tune.cents / 1200.0 * divisions)
+    degrees = np.array(scale)
+    half = divisions // 2
+    aside = (bins[:, None] - np.rint(degrees / 1200.0 * divisions) + half) % divisions - half
+    own = np.abs(aside).argmin(axis=1)
+    away = aside[np.arange(len(bins)), own]
+    to_sounding = (np.array(scale if sounding is None else sounding) - degrees[:, None] + 600.0) % 1200.0 - 600.0
+    moved = to_sounding[np.arange(len(degrees)), np.abs(to_sounding).argmin(axis=1)]
+    placed = (bins - away) * 1200.0 / divisions + moved[own]
+    return replace(tune, cents=np.where(np.abs(away) < apart, placed, np.nan))
 
 
 def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
@@ -321,27 +342,40 @@ def modes_of(
     apart: int = 1,
     grid: float = 100.0,
     least: int = MIN_TUNES,
+    tuning: Tuning | None = None,
 ) -> tuple[Mode, ...]:
-    """The modes that the tunes name, the commonest first, each with at least `least` tunes."""
+    """The modes that the tunes name, the commonest first, each with at least `least` tunes; `tuning` moves their
+    degrees from where they are notated to where they sound.
+
+    Of a mode the steps between its degrees are counted, as of its time the time on them, and as wide as they sound: a
+    player has no other tones.
+    """
     by_name: dict[str, list[Tune]] = {}
     for tune in tunes:
         if tune.mode:
             by_name.setdefault(tune.mode, []).append(tune)
     named = sum(len(members) for members in by_name.values())
-    found = []
+    notated = []
     for name, members in sorted(by_name.items(), key=lambda item: (-len(item[1]), item[0])):
         if len(members) < least:
             continue
         cents, weights = scale(members, reference, divisions, apart)
-        found.append(
+        notated.append(
             Mode(
                 name=name,
                 title=(titles or {}).get(name, name),
                 share=Known(len(members) / named, "measured", len(members), "tunes", reference),
                 scale_cents=cents,
                 degree_weights=weights,
-                intervals=intervals(members, reference, grid),
+                intervals=None,
                 valence=None,
             )
         )
+    found = []
+    for mode, tuned in zip(notated, tuple(notated) if tuning is None else tuning(tuple(notated)), strict=True):
+        members = by_name[mode.name]
+        if mode.scale_cents is not None and tuned.scale_cents is not None:
+            degrees, sounding = mode.scale_cents.value, tuned.scale_cents.value
+            members = [on_degrees(tune, degrees, divisions, apart, sounding) for tune in members]
+        found.append(replace(tuned, intervals=intervals(members, reference, grid)))
     return tuple(found)

@@ -17,6 +17,7 @@ from kelly_live.generators.base import Descriptor, MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import phrase_arc, stray, velocity
 from kelly_live.music.idiom import (
+    LONGEST_NOTE,
     Placed,
     accent,
     bar_profile,
@@ -31,7 +32,6 @@ from kelly_live.music.theory import Key
 
 _LATE_BEATS = 0.06  # how far the second player of a heterophony is behind
 _KEPT = 0.45  # of the melody's weaker notes, those that the second player takes as well
-_HELD_BEATS = 8.0
 _LOW = 43.0  # where a low tonic lies: G2
 _HELD = 52.0  # and the one that singers hold under two others: E3
 _PLUCKED = 55.0  # and a drone's tonic: G3, an octave or so below the melody
@@ -66,7 +66,7 @@ def melody(parameters: MusicParameters, context: MusicContext, bar: int, player:
     before: int | None = None
     for note in line(parameters, context, bar):
         beat = bar * context.beats_per_bar + note.position
-        length = 0.95 * min(note.length, _HELD_BEATS)
+        length = 0.95 * min(note.length, LONGEST_NOTE)
         rising = before is not None and note.step > before
         before = note.step
         for bit in ornament(idiom, context.seed, "melody", beat, length, rising):
@@ -92,8 +92,8 @@ def low_part(parameters: MusicParameters, context: MusicContext, bar: int, playe
     start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
     if idiom.texture in ("drone", "polyphony"):
         key = context.key
-        for position in range(0, per_bar, int(_HELD_BEATS)):
-            length = 0.97 * min(_HELD_BEATS, per_bar - position)
+        for position in range(0, per_bar, int(LONGEST_NOTE)):
+            length = 0.97 * min(LONGEST_NOTE, per_bar - position)
             held = _tonic(key, _LOW if idiom.texture == "drone" else _HELD)
             yield _event(parameters, context, player, key, held, start + position, 0.0, length, 0.85)
     elif idiom.texture == "heterophony" and sings(parameters):
@@ -102,7 +102,7 @@ def low_part(parameters: MusicParameters, context: MusicContext, bar: int, playe
         ends = [*(note.position for note in bones[1:]), float(per_bar)]
         for note, end in zip(bones, ends, strict=True):
             step = _lowered(key, note.step, _LOW + 12.0)
-            length = 0.95 * min(end - note.position, _HELD_BEATS)
+            length = 0.95 * min(end - note.position, LONGEST_NOTE)
             yield _event(parameters, context, player, key, step, start + note.position, 0.0, length, 0.8)
 
 
@@ -178,7 +178,7 @@ def _second(parameters: MusicParameters, context: MusicContext, bar: int, player
     for note, end in zip(kept, ends, strict=True):
         beat = bar * context.beats_per_bar + note.position
         late = 0.0 if context.closing else min(_LATE_BEATS, 0.3 * (end - note.position))
-        length = 0.93 * min(end - note.position - late, _HELD_BEATS)
+        length = 0.93 * min(end - note.position - late, LONGEST_NOTE)
         for bit in ornament(idiom, context.seed, "second", beat, length, rising=True):
             step = note.step - down + bit.steps
             yield _event(parameters, context, player, key, step, beat, late + bit.after, bit.length, 0.8)
@@ -190,7 +190,7 @@ def _below(parameters: MusicParameters, context: MusicContext, bar: int, player:
     for note in line(parameters, context, bar):
         beat = bar * context.beats_per_bar + note.position
         step = note.step - key.size if context.closing else _under(key, note.step, 702.0)
-        yield _event(parameters, context, player, key, step, beat, 0.0, 0.93 * min(note.length, _HELD_BEATS), 0.85)
+        yield _event(parameters, context, player, key, step, beat, 0.0, 0.93 * min(note.length, LONGEST_NOTE), 0.85)
 
 
 def _bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Placed]:

@@ -4,13 +4,15 @@ Two measured habits meet in one table of moves between the tones of the ladder: 
 often each interval is taken. The table is the least prejudiced one that keeps both (iterative proportional fitting,
 Deming & Stephan 1940). The first note of each bar is an anchor; the notes between two anchors are drawn by the table
 under the condition that they arrive, so a bar depends on its neighbours' anchors alone. What phrases do to the habits
-(they rest long, and lead there) is worked out and made up for, so that the whole keeps what was measured.
+(they rest long, and lead there; chords pull, downbeats last, a piece closes on its tonic) is worked out on rhythms and
+chords of phrases as they are played, and made up for, so that the whole keeps what was measured.
 """
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -19,15 +21,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kelly_live.domain import ORNAMENTS, Idiom, Metre, MusicParameters, Register, Scale
+from kelly_live.domain import MODES, ORNAMENTS, RHYTHMS, Idiom, Metre, MusicParameters, Register, Scale
 from kelly_live.music.context import MusicContext
 from kelly_live.music.dice import dice
 from kelly_live.music.feel import phrase_arc
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, plan_phrase
 from kelly_live.music.rhythm import PACE, beat_strength, middle_beat, ranked_places, wanted
-from kelly_live.music.theory import Chord, Key
+from kelly_live.music.theory import Chord, Key, mode_scale
 
 Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.int_]
 
 _ROUNDS = 15  # of the fitting, each time: the margins are then within a percent
 _MOST_AHEAD = 48  # moves; further ahead than this an anchor is no constraint
@@ -35,12 +38,17 @@ _SPREAD = 0.55  # of half the register: one standard deviation of how far the me
 _HABIT_CENTS = 260.0  # where nobody measured the steps: small ones, each this much larger is e times rarer
 _REPEAT = 0.35  # and a repeated tone is this much rarer than the smallest step
 _LEAST = 1e-5
-_MAKING_UP = 6  # rounds of comparing what phrases are expected to hold with what was measured
+_HARDLY = 1e-6  # of a move's chance, where nobody measured such a step: only if nothing else arrives
+_MAKING_UP = 8  # rounds of comparing what phrases are expected to hold with what was measured
 _MOST_MADE_UP = 4.0  # times as often, or as rarely, as measured
 _FELT = 0.6  # of a felt density's ratio to the usual one, as a power: the tradition's pace gives way, but not wholly
+_USUAL_FORMS = 16  # looked at, to know what phrases do to the habits
+_PHRASES_A_PIECE = 16  # and how often one closes: four forms of 16 bars
+_DENSITY_GRAIN = 1.25  # the ladder is made for the density's nearest power of this
 _USUAL_DENSITY = 0.8  # what the mapper asks for when nothing much is felt
 _OCTAVE = 1200.0
 _NARROWEST = 14.0  # semitones; a narrower register would lose tones of the scale
+LONGEST_NOTE = 8.0  # beats; what is left of a longer one is silence
 _HARMONY_TONES = 7
 _CHORD_CENTS = 60.0  # a tone this near to a chord's counts as the chord's
 _OFF_CHORD = 0.12  # of the chance, for a bar's first tone that the chord lacks
@@ -164,16 +172,20 @@ def bar_profile(metre: Metre, part: str | None = None, bar: int = 0) -> tuple[fl
 @lru_cache(maxsize=512)
 def places(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[float, ...]:
     """Where the melody sounds in a bar, rising, beats from its start. More density only adds places."""
-    idiom, per_bar = parameters.idiom, context.beats_per_bar
-    assert idiom is not None
+    assert parameters.idiom is not None
+    return _places(parameters.idiom, parameters.density, context, bar)
+
+
+def _places(idiom: Idiom, density: float, context: MusicContext, bar: int) -> tuple[float, ...]:
+    per_bar = context.beats_per_bar
     if context.closing:
         return (0.0,)
     metre, in_phrase, last = metre_in(idiom, context), context.bar_in_phrase(bar), context.is_last_bar(bar)
-    felt = (max(parameters.density, 0.02) / _USUAL_DENSITY) ** _FELT
+    felt = (max(density, 0.02) / _USUAL_DENSITY) ** _FELT
     motif = 2 if last else in_phrase % 2
     name = ("idiom rhythm", context.phrase.theme, context.phrase.place.letter, motif)
     if metre is None:
-        count = (idiom.density * felt if idiom.density else parameters.density) * per_bar * PACE[context.rhythm]
+        count = (idiom.density * felt if idiom.density else density) * per_bar * PACE[context.rhythm]
         ranks = ranked_places(context.rhythm, per_bar, dice(context.seed, *name), freedom=0.4)
         found = sorted(ranks[: max(1, wanted(count, in_phrase))])
     else:
@@ -249,23 +261,20 @@ class Ladder:
 
 
 class Course(NamedTuple):
-    """How a phrase goes when nothing much is felt: the moves in a bar, and where in its last bar (0-1) an answer and a
-    question come to rest."""
+    """What the places of a session's notes depend on: its metre (None: its rhythm), and the density, in grains."""
 
-    moves: int
-    answer: float
-    question: float
+    metre: Metre | None
+    per_bar: int
+    rhythm: str
+    density: float
 
 
-def course_of(idiom: Idiom, context: MusicContext) -> Course:
-    """The course of an idiom's phrases in the session's bar."""
-    metre, per_bar = metre_in(idiom, context), context.beats_per_bar
-    bars = range(BARS_PER_PHRASE)
-    count = (idiom.density or _USUAL_DENSITY) * per_bar
-    if metre is not None:
-        count = sum(sum(bar_profile(metre, bar=bar)) for bar in bars) / BARS_PER_PHRASE
-    answer, question = (_rest(metre, per_bar, bars[-1], closed=closed) / per_bar for closed in (True, False))
-    return Course(max(1, round(count)), answer, question)
+def course_of(parameters: MusicParameters, context: MusicContext) -> Course:
+    """The course of this session's phrases, as it is felt now."""
+    metre = metre_in(parameters.idiom, context)
+    grains = round(math.log(max(parameters.density, 0.02) / _USUAL_DENSITY) / math.log(_DENSITY_GRAIN))
+    rhythm = context.rhythm if metre is None else RHYTHMS[0]  # which a metre does not ask for
+    return Course(metre, context.beats_per_bar, rhythm, _USUAL_DENSITY * _DENSITY_GRAIN**grains)
 
 
 @lru_cache(maxsize=32)
@@ -281,12 +290,11 @@ def ladder(idiom: Idiom, key: Key, register: Register, course: Course) -> Ladder
     held = np.bincount(kind.ravel(), minlength=len(shares)) > 0
     wanted_degrees = np.where(present, weights, 0.0) / weights[present].sum()
     wanted_steps = np.where(held, shares, 0.0) / shares[held].sum()
-    phrases = _phrases(idiom, steps, key, register, course)
-    tilts = _tilts(idiom, key, steps, register)
+    usual = _usual(idiom, key, register, course)
     asked_degrees, asked_steps = wanted_degrees, wanted_steps
     for _ in range(_MAKING_UP):
         table = _fitted(table, kind, degrees, asked_degrees, asked_steps)
-        sounding, moves = _expected(table / table.sum(axis=1, keepdims=True), phrases, tilts, course.moves)
+        sounding, moves = _expected(table / table.sum(axis=1, keepdims=True), usual)
         asked_degrees = _made_up(asked_degrees, wanted_degrees, np.bincount(degrees, sounding, key.size))
         if idiom.intervals:
             heard = np.bincount(kind.ravel(), moves.ravel(), len(shares))
@@ -323,7 +331,7 @@ def _possible(
         shares = np.array([share for _, share in idiom.intervals]) + _LEAST
         kind = np.abs(leap[:, :, None] - sizes).argmin(axis=2)
         # A step between two measured sizes belongs to the nearer one; one that is near none is hardly taken.
-        table *= np.where(np.abs(leap - sizes[kind]) <= 60.0, 1.0, 1e-3)
+        table *= np.where(np.abs(leap - sizes[kind]) <= 60.0, 1.0, _HARDLY)
     else:
         table *= np.exp(-np.abs(leap) / _HABIT_CENTS) * np.where(leap == 0.0, _REPEAT, 1.0)
         kind, shares = np.zeros(leap.shape, dtype=int), np.ones(1)
@@ -345,53 +353,120 @@ def _fitted(
     return np.asarray(table / table.sum(), dtype=np.float64)
 
 
-def _phrases(
-    idiom: Idiom, steps: tuple[int, ...], key: Key, register: Register, course: Course
-) -> list[tuple[int, int, float]]:
-    """The phrases of a form, each as where the one before rests, where it rests itself (places on the ladder), and
-    when in its last bar: a question from the tonic, its answer, another question, its answer."""
+class Usual(NamedTuple):
+    """Phrases of a course, `[f]` of them in `[b]` bars: the places on the ladder that each comes from and rests at;
+    how its bars lean `[f, b, n]`, how many moves each has `[f, b]`, how long each note is `[f, b, m]` (beats); the
+    place that pieces close on, how often in so many phrases, and for how long."""
+
+    before: Places
+    rests: Places
+    tilts: Floats
+    moves: Places
+    lengths: Floats
+    home: int
+    closes: float
+    closing_beats: float
+
+
+def _usual(idiom: Idiom, key: Key, register: Register, course: Course) -> Usual:
+    """Forms of several sessions as they are played in a course, with the rhythms and the chords that they have."""
+    steps = tuple(key.steps_within(register.low, register.high))
     home = _place_of(0, steps, key, register)
-    asked = [_place_of(degree, steps, key, register) for degree in _questions(idiom, key.size)]
-    if not asked:
-        return [(home, home, course.answer)]
-    return [phrase for place in asked for phrase in ((home, place, course.question), (place, home, course.answer))]
+    asked = [_place_of(degree, steps, key, register) for degree in _questions(idiom, key.size)] or [home]
+    # The questions of a form ask in turn, and the next form the other way round.
+    rests = np.array([
+        home if place.closed else asked[(n // 2 + form) % len(asked)]
+        for form in range(_USUAL_FORMS) for n, place in enumerate(FORM)
+    ])  # fmt: skip
+    bars = _usual_places(replace(idiom, metres=() if course.metre is None else (course.metre,)), course)
+    moves = np.array([[len(bar) for bar in phrase] for phrase in bars])
+    lengths = np.zeros((*moves.shape, moves.max()))
+    for phrase, in_phrase in np.ndindex(*moves.shape):
+        onsets = bars[phrase][in_phrase]
+        lengths[phrase, in_phrase, : len(onsets)] = np.minimum(np.diff([*onsets, course.per_bar]), LONGEST_NOTE)
+    moves[:, -1] -= 1  # the last note is where the others arrive
+    fractions = (np.arange(BARS_PER_PHRASE) + 0.5) / BARS_PER_PHRASE
+    tilts = np.stack([_tilt(key, steps, register, fraction) for fraction in fractions])[None]
+    harmony = harmonic_scale(idiom)
+    if idiom.chordal and harmony is not None:
+        tilts = tilts * _usual_fits(key, steps, harmony)
+    return Usual(
+        before=np.roll(rests, 1),
+        rests=rests,
+        tilts=np.broadcast_to(tilts, (*moves.shape, len(steps))),
+        moves=moves,
+        lengths=lengths,
+        home=home,
+        closes=len(rests) / _PHRASES_A_PIECE,
+        closing_beats=min(course.per_bar, LONGEST_NOTE),
+    )
 
 
-def _expected(
-    chances: Floats, phrases: list[tuple[int, int, float]], tilts: Floats, per_bar: int
-) -> tuple[Floats, Floats]:
-    """What the phrases hold on the average: of the time each step `[n]`, and of the moves each `[n, n]`; drawn as in
-    `line`, anchors first, `tilts` `[bars, n]` weighing them."""
-    n, bars = len(chances), len(tilts)
-    ahead = [np.eye(n), *_powers(chances, min(bars * per_bar + 1, _MOST_AHEAD))]
+def _usual_phrases(key: Key, per_bar: int) -> Iterator[tuple[int, Phrase]]:
+    """Seeds of sessions, and the phrases of their first form."""
+    for seed in range(_USUAL_FORMS):
+        for n in range(len(FORM)):
+            yield seed, plan_phrase(seed, n, key, start_bar=BARS_PER_PHRASE * n, beats_per_bar=per_bar)
 
-    def arriving(moves: int, at: int) -> Floats:
-        return ahead[min(moves, len(ahead) - 1)][:, at]
 
-    time, moved = np.zeros(n), np.zeros((n, n))
-    for before, rest, when in phrases:
-        counts = [*[per_bar] * (bars - 1), round(per_bar * when)]
-        left = sum(counts)
-        here = chances[before] * tilts[0] * arriving(left, rest)
-        here = here / max(here.sum(), 1e-300)
-        moved[before] += here
-        for bar, count in enumerate(counts):
-            if count == 0:
-                continue
-            left -= count
-            goal = tilts[bar + 1] * arriving(left, rest) if left else np.eye(n)[rest]
-            weighed = goal / np.maximum(ahead[min(count, len(ahead) - 1)] @ goal, 1e-300)[:, None]
-            bridge = here[:, None] * weighed  # chance of these two anchors, over that of the way between them
-            length = (1.0 if bar < bars - 1 else when) / count
-            for move in range(count):
-                gone, to_go = ahead[min(move, len(ahead) - 1)], ahead[min(count - move - 1, len(ahead) - 1)]
-                pairs = chances * (gone.T @ bridge @ to_go.T)
-                moved += pairs
-                time += length * pairs.sum(axis=1)
-                last = pairs
-            here = last.sum(axis=0)
-        time[rest] += 1.0 - when
+@lru_cache(maxsize=32)
+def _usual_places(idiom: Idiom, course: Course) -> tuple[tuple[tuple[float, ...], ...], ...]:
+    """Where the notes of usual phrases fall, bar by bar; `idiom` has no metre but the course's."""
+    found = []
+    for seed, phrase in _usual_phrases(Key(0, mode_scale(MODES[0])), course.per_bar):
+        context = MusicContext(seed=seed, phrase=phrase, rhythm=course.rhythm, bpm=100.0)
+        bars = range(phrase.start_bar, phrase.start_bar + phrase.bars)
+        found.append(tuple(_places(idiom, course.density, context, bar) for bar in bars))
+    return tuple(found)
+
+
+@lru_cache(maxsize=32)
+def _usual_fits(key: Key, steps: tuple[int, ...], harmony: Scale) -> Floats:
+    """How usual phrases' chords lean, `[f, b, n]`."""
+    return np.stack([
+        [_fits(key, steps, phrase.span_at(4.0 * (phrase.start_bar + bar)).chord) for bar in range(phrase.bars)]
+        for _, phrase in _usual_phrases(Key(key.tonic, harmony), 4)
+    ])  # fmt: skip
+
+
+def _expected(chances: Floats, usual: Usual) -> tuple[Floats, Floats]:
+    """What the phrases hold: of the time each step `[n]`, and of the moves each `[n, n]`. Drawn as in `line`: anchors
+    first, each under the condition that the rest is reached, then the notes between two of them under the condition
+    that these are: what was gone times what is to go."""
+    phrases, bars = np.arange(len(usual.rests)), usual.moves.shape[1]
+    ahead = np.stack([np.eye(len(chances)), *_powers(chances, _MOST_AHEAD)])
+    resting = ahead[:, :, usual.rests].transpose(0, 2, 1)  # [k, f, n]: the chance to rest there, k moves from each step
+    time, moved = np.zeros(len(chances)), np.zeros_like(chances)
+    left = usual.moves.sum(axis=1)
+    here = _shared(chances[usual.before] * usual.tilts[:, 0] * resting[np.minimum(left, _MOST_AHEAD), phrases])
+    np.add.at(moved, usual.before, here)
+    for bar in range(bars):
+        count = usual.moves[:, bar]
+        left = left - count
+        goal = resting[np.minimum(left, _MOST_AHEAD), phrases]
+        if bar + 1 < bars:  # the next bar's anchor, or the rest itself
+            goal = np.where(left[:, None] > 0, goal * usual.tilts[:, bar + 1], goal)
+        ways = [goal]
+        while len(ways) <= count.max():
+            ways.append(ways[-1] @ chances.T)
+        to_go = np.stack(ways)
+        gone = here / np.maximum(to_go[count, phrases], 1e-300)
+        for move in range(count.max()):
+            on = count > move
+            since, after = gone[on], (count[on] - move - 1, phrases[on])
+            time += ((usual.lengths[on, bar, move, None] * since).T * to_go[after[0] + 1, after[1]].T).sum(axis=1)
+            moved += chances * (since.T @ to_go[after])
+            gone[on] = since @ chances
+        here = _shared(gone * goal)
+    np.add.at(time, usual.rests, usual.lengths[phrases, -1, usual.moves[:, -1]])
+    time[usual.home] += usual.closes * usual.closing_beats
+    moved[usual.home, usual.home] += usual.closes
     return time, moved
+
+
+def _shared(chances: Floats) -> Floats:
+    """Each row's shares."""
+    return np.asarray(chances / np.maximum(chances.sum(axis=1, keepdims=True), 1e-300), dtype=np.float64)
 
 
 def _return(context: MusicContext, bar: int) -> tuple[object, ...]:
@@ -413,13 +488,13 @@ def line(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[
     assert idiom is not None
     register, phrase = register_of(parameters), context.phrase
     key = melody_key(idiom, context)
-    rungs = ladder(idiom, key, register, course_of(idiom, context))
+    rungs = ladder(idiom, key, register, course_of(parameters, context))
     here, in_phrase = places(parameters, context, bar), context.bar_in_phrase(bar)
     last = context.is_last_bar(bar)
     moves_by_bar = tuple(
         len(places(parameters, context, phrase.start_bar + n)) - (n == phrase.bars - 1) for n in range(phrase.bars)
     )
-    anchors = _anchors(idiom, key, register, context, moves_by_bar)
+    anchors = _anchors(parameters, key, register, context, moves_by_bar)
     now = anchors[min(in_phrase, len(anchors) - 1)]
     following = anchors[min(in_phrase + 1, len(anchors) - 1)]
     rng = dice(context.seed, "idiom line", *_return(context, bar))
@@ -441,11 +516,13 @@ def line(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[
 
 @lru_cache(maxsize=64)
 def _anchors(
-    idiom: Idiom, key: Key, register: Register, context: MusicContext, moves: tuple[int, ...]
+    parameters: MusicParameters, key: Key, register: Register, context: MusicContext, moves: tuple[int, ...]
 ) -> tuple[int, ...]:
     """For each bar of the phrase the place on the ladder that it begins with, then where the phrase comes to rest;
     `moves` is how many there are from each bar's anchor to the next."""
-    rungs, phrase = ladder(idiom, key, register, course_of(idiom, context)), context.phrase
+    idiom = parameters.idiom
+    assert idiom is not None
+    rungs, phrase = ladder(idiom, key, register, course_of(parameters, context)), context.phrase
     rest = _resting(idiom, key, register, context, phrase.index)
     if context.closing:
         return rest, rest
@@ -476,28 +553,6 @@ def _tilt(key: Key, steps: tuple[int, ...], register: Register, fraction: float)
     swell = 100.0 * register.centre + 150.0 * (2.0 * phrase_arc(fraction) - 1.0)
     sigma = max(50.0 * (register.high - register.low), 200.0)
     return np.asarray(np.exp(-0.5 * ((heights - swell) / sigma) ** 2), dtype=np.float64)
-
-
-def _tilts(idiom: Idiom, key: Key, steps: tuple[int, ...], register: Register) -> Floats:
-    """The leaning of each bar of a whole phrase, `[bars, n]`; under chords, what a few forms lean to on the average."""
-    bars = range(BARS_PER_PHRASE)
-    tilts = np.stack([_tilt(key, steps, register, (bar + 0.5) / BARS_PER_PHRASE) for bar in bars])
-    harmony = harmonic_scale(idiom)
-    if not idiom.chordal or harmony is None:
-        return tilts
-    chords = [
-        [phrase.span_at(4.0 * (phrase.start_bar + bar)).chord for bar in bars]
-        for phrase in _usual_phrases(Key(key.tonic, harmony))
-    ]
-    leaning = np.mean([[_fits(key, steps, chord) for chord in phrase] for phrase in chords], axis=0)
-    return np.asarray(tilts * leaning, dtype=np.float64)
-
-
-@lru_cache(maxsize=32)
-def _usual_phrases(key: Key) -> tuple[Phrase, ...]:
-    """Two forms of phrases in a key, to see what is usual there."""
-    count = 2 * len(FORM)
-    return tuple(plan_phrase(0, n, key, start_bar=BARS_PER_PHRASE * n, beats_per_bar=4) for n in range(count))
 
 
 def _fits(key: Key, steps: tuple[int, ...], chord: Chord) -> Floats:

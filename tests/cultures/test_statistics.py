@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.cultures import statistics
+from kelly_live.cultures.preset import Mode
 from kelly_live.cultures.recipe import from_tunes
 from kelly_live.cultures.tune import Tune
 from kelly_live.domain import MODES, RHYTHMS
@@ -43,6 +46,62 @@ def test_steps_are_signed() -> None:
     assert shares["200"] == pytest.approx(8 / 15)
     assert shares["-400"] == pytest.approx(4 / 15)
     assert sum(shares.values()) == pytest.approx(1.0)
+
+
+def test_a_mode_s_steps_are_those_between_its_degrees() -> None:
+    """A passing tone that is no degree, now and then, gives the mode no steps: its two semitones are a whole tone's
+    way, and no player who has but five tones can take them."""
+    passing = tune([0, 2, 3, 4, 7, 9, 12, 9, 7, 4, 2, 0], mode="five")
+    plain = [tune(PENTATONIC * 4, mode="five")] * 5
+    (mode,) = statistics.modes_of([*plain, passing], "x")
+    assert mode.scale_cents is not None
+    assert mode.intervals is not None
+    assert mode.scale_cents.value == (0.0, 200.0, 400.0, 700.0, 900.0)
+    assert "100" not in dict(mode.intervals.value)
+    assert mode.intervals.n == 5 * (4 * 16 - 1) + 11 - 2
+    (without,) = statistics.modes_of([*plain, tune(PENTATONIC * 4, mode="five")], "x")
+    assert without.intervals == statistics.intervals([*plain, plain[0]], "x")
+
+
+def test_a_degree_sung_a_comma_aside_is_that_degree() -> None:
+    comma = 1200.0 / 53.0
+    sung = Tune(cents=np.array([0, 8, 17, 16, -22, 61, 61, 75, 4]) * comma)
+    scale = (0.0, 8 * comma, 17 * comma, 31 * comma)
+    found = statistics.on_degrees(sung, scale, divisions=53, apart=2).cents / comma
+    assert found[:-2] == pytest.approx([0, 8, 17, 17, -22, 61, 61])
+    assert np.isnan(found[-2:]).all()
+
+
+def test_steps_are_as_wide_as_the_degrees_sound() -> None:
+    """Notated as a limma and an apotome, sung as two steps alike: the mode has steps of one size between them."""
+    comma = 1200.0 / 53.0
+    notated = [Tune(cents=np.array([0, 9, 13, 22, 13, 9, 0, -4] * 3) * comma, mode="x") for _ in range(6)]
+    as_sung = np.array([0.0, 9 * comma, 13.5 * comma, 22 * comma, 48.5 * comma])
+
+    def tuning(modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
+        (mode,) = modes
+        assert mode.scale_cents is not None
+        return (replace(mode, scale_cents=replace(mode.scale_cents, value=tuple(as_sung))),)
+
+    (mode,) = statistics.modes_of(notated, "x", divisions=53, apart=2, grid=comma / 2, tuning=tuning)
+    assert mode.intervals is not None
+    sizes = {int(cents) for cents, _ in mode.intervals.value}
+    assert sizes == {round(n * comma) for n in (9, -9, 4.5, -4.5, 8.5, -8.5)}
+
+
+@given(
+    st.lists(st.integers(-2000, 3000), min_size=1, max_size=20),
+    st.sampled_from([(12, 1), (24, 1), (53, 2)]),
+    st.lists(st.integers(1, 52), max_size=8, unique=True),
+)
+def test_what_is_on_a_degree_was_near_it(cents: list[int], grid: tuple[int, int], degrees: list[int]) -> None:
+    divisions, apart = grid
+    scale = (0.0, *(1200.0 * degree / divisions for degree in sorted(degrees) if degree < divisions))
+    found = statistics.on_degrees(Tune(cents=np.array(cents, dtype=float)), scale, divisions, apart).cents
+    held = ~np.isnan(found)
+    assert (np.abs(found - cents)[held] <= (apart - 0.5) * 1200.0 / divisions + 1e-6).all()
+    off = np.abs((found[held, None] - np.array(scale) + 600.0) % 1200.0 - 600.0).min(axis=1, initial=0.0)
+    assert (off < 1e-6).all() or not held.any()
 
 
 def test_only_seven_note_diatonic_tunes_have_mode_preferences() -> None:

@@ -206,31 +206,58 @@ def test_more_density_only_adds_notes(low: float, more: float, seed: int) -> Non
     assert set(sparse) <= set(dense) or sparse == (0.0,)
 
 
-@pytest.mark.parametrize("texture", ["monophony", "chordal"])
-def test_the_line_keeps_both_habits(texture: str) -> None:
+MAJOR = Scale("major", (0.0, 200.0, 400.0, 500.0, 700.0, 900.0, 1100.0))
+UNEVEN = Metre(
+    "4/4", 1.0, 1.0, (2, 2), (0.95, 0.0, 0.0, 0.1, 0.2, 0.0, 0.4, 0.0, 0.5, 0.0, 0.1, 0.3, 0.3, 0.0, 0.6, 0.0)
+)
+
+
+@pytest.mark.parametrize(
+    ("scale", "weights", "texture", "metres"),
+    [
+        (SLENDRO, (0.3, 0.15, 0.2, 0.25, 0.1), "monophony", ()),
+        (SLENDRO, (0.3, 0.15, 0.2, 0.25, 0.1), "chordal", ()),
+        (MAJOR, (0.2, 0.15, 0.22, 0.08, 0.2, 0.1, 0.05), "chordal", (UNEVEN,)),
+    ],
+    ids=["alone", "chords", "long downbeats on chords"],
+)
+def test_the_line_keeps_both_habits(
+    scale: Scale, weights: tuple[float, ...], texture: str, metres: tuple[Metre, ...]
+) -> None:
     """A walk whose habits are known is measured, and found again in what is played: each degree for as much of the
-    time, each step as often; rests at the ends of phrases, what leads to them, and the chords' pull included."""
-    weights = (0.3, 0.15, 0.2, 0.25, 0.1)
-    key = Key(0, SLENDRO)
+    time, each step as often; rests at the ends of phrases, what leads to them, the chords' pull on downbeats that last
+    and the closing tonic included. No leap is taken that the walk does not take."""
+    size = len(weights)
+    key = Key(0, scale)
     steps = np.array(key.steps_within(57, 81))
     cents = np.array([key.cents(int(step)) for step in steps])
     leaps = np.rint(cents[None, :] - cents[:, None])
-    walk = np.outer(*(np.array(weights)[steps % 5],) * 2) * np.exp(-np.abs(leaps) / 800.0)
+    walk = np.outer(*(np.array(weights)[steps % size],) * 2) * np.exp(-np.abs(leaps) / 300.0)
+    walk = np.where(np.abs(leaps) <= 750.0, walk, 0.0)
     walk /= walk.sum()
-    degrees = tuple(float(walk.sum(axis=1)[steps % 5 == degree].sum()) for degree in range(5))
-    sizes = tuple((float(size), float(walk[leaps == size].sum())) for size in np.unique(leaps))
-    idiom = Idiom("walk", SLENDRO, degrees, sizes, density=1.0, register=Register(57, 69, 81), texture=texture)
-    sink = RecordingSink()
-    Conductor(sink, [MelodyGenerator()], seed=3, tonic=0, length_bars=641).play_through(in_idiom(idiom, density=0.8))
-    time = np.zeros(5)
-    for note in sink.notes:
-        time[np.abs(np.array(SLENDRO.degrees_cents) - cents_of(note)).argmin()] += note.duration_beats
-    heights = np.array([100.0 * note.pitch + note.cents for note in sink.notes])
-    assert np.abs(time / time.sum() - degrees).max() < 0.03
-    moves = Counter(np.rint(np.diff(heights) / 240.0).tolist())  # slendro's steps are all about this wide
-    for count in range(-4, 5):
-        share = sum(share for size, share in sizes if round(size / 240.0) == count)
-        assert abs(moves[count] / len(heights) - share) < 0.03
+    degrees = tuple(float(walk.sum(axis=1)[steps % size == degree].sum()) for degree in range(size))
+    sizes = tuple((float(leap), float(walk[leaps == leap].sum())) for leap in np.unique(leaps) if abs(leap) <= 750.0)
+    idiom = Idiom(
+        "walk", scale, degrees, sizes, metres, density=1.0, register=Register(57, 69, 81), texture=texture
+    )  # fmt: skip
+    time, moves = np.zeros(size), Counter[float]()
+    for seed in range(24):
+        sink = RecordingSink()
+        Conductor(sink, [MelodyGenerator()], seed=seed, tonic=0, length_bars=64).play_through(
+            in_idiom(idiom, density=0.8)
+        )
+        for note in sink.notes:
+            time[np.abs(np.array(scale.degrees_cents) - cents_of(note)).argmin()] += note.duration_beats
+        heights = np.array([100.0 * note.pitch + note.cents for note in sink.notes])
+        moves.update(np.rint(np.diff(heights)).tolist())
+    assert np.abs(time / time.sum() - degrees).max() < 0.025
+    near = Counter[float]()
+    for leap, count in moves.items():
+        size = min(sizes, key=lambda measured: abs(measured[0] - leap))[0]
+        assert abs(size - leap) < 3.0
+        near[size] += count
+    for leap, share in sizes:
+        assert abs(near[leap] / moves.total() - share) < 0.02
 
 
 def test_an_answer_ends_on_the_tonic() -> None:
