@@ -6,6 +6,7 @@ import itertools
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -159,6 +160,7 @@ def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, li
     opened = open_input("kelly-clock", backends)
     try:
         assert opened.is_alive()
+        began = time.monotonic()
         sender.does("start")
         heard = opened.poll()
         ends = sender.played(4)
@@ -171,8 +173,13 @@ def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, li
         assert ends > 0.0
         assert opened.overflows == 0
         assert heard[0].data == b"\xfa"
-        gaps = sorted(later - earlier for earlier, later in itertools.pairwise(ticks()))
-        assert gaps[len(gaps) // 2] == pytest.approx(0.5 / 24, abs=0.004)
+        # Nearly all were taken after the last had come, so the library told when each came. JACK's clock, which the
+        # sender goes by, is two or three times slower on a busy machine.
+        came = ticks()
+        gaps = sorted(later - earlier for earlier, later in itertools.pairwise(came))
+        lasted = (came[96] - came[0]) / 96
+        assert 0.95 * 0.5 / 24 < lasted < (time.monotonic() - began) / 96
+        assert 0.25 * lasted < gaps[len(gaps) // 2] < 4.0 * lasted
         assert gaps[0] >= 0.0
     finally:
         opened.close()
