@@ -10,9 +10,9 @@ chords of phrases as they are played, and made up for, so that the whole keeps w
 
 from __future__ import annotations
 
+import itertools
 import math
 from bisect import bisect_right
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
@@ -39,10 +39,10 @@ _HABIT_CENTS = 260.0  # where nobody measured the steps: small ones, each this m
 _REPEAT = 0.35  # and a repeated tone is this much rarer than the smallest step
 _LEAST = 1e-5
 _HARDLY = 1e-6  # of a move's chance, where nobody measured such a step: only if nothing else arrives
-_MAKING_UP = 8  # rounds of comparing what phrases are expected to hold with what was measured
+_MAKING_UP = 6  # rounds of comparing what phrases are expected to hold with what was measured
 _MOST_MADE_UP = 4.0  # times as often, or as rarely, as measured
 _FELT = 0.6  # of a felt density's ratio to the usual one, as a power: the tradition's pace gives way, but not wholly
-_USUAL_FORMS = 16  # looked at, to know what phrases do to the habits
+_USUAL_FORMS = 8  # looked at, to know what phrases do to the habits
 _PHRASES_A_PIECE = 16  # and how often one closes: four forms of 16 bars
 _DENSITY_GRAIN = 1.25  # the ladder is made for the density's nearest power of this
 _USUAL_DENSITY = 0.8  # what the mapper asks for when nothing much is felt
@@ -67,6 +67,8 @@ def metre_of(idiom: Idiom | None, seed: int) -> Metre | None:
     """The metre of a whole session, by the tradition's shares; None where it has none of its own."""
     if idiom is None or not idiom.metres:
         return None
+    if len(idiom.metres) == 1:
+        return idiom.metres[0]
     weights = [metre.share + 1e-9 for metre in idiom.metres]
     return dice(seed, "metre").choices(idiom.metres, weights)[0]
 
@@ -208,11 +210,15 @@ def _throws(context: MusicContext, bar: int, cells: int) -> list[float]:
     measure's chances better than throws of their own would."""
     phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
     if context.is_last_bar(bar):
-        rng = dice(context.seed, "idiom rhythm", phrase.theme, phrase.place.letter, 2)
-        return [rng.random() for _ in range(cells)]
-    rng = dice(context.seed, "idiom rhythm", phrase.theme)
+        return list(_thrown(cells, context.seed, "idiom rhythm", phrase.theme, phrase.place.letter, 2))
     turn = 0.5 * (in_phrase % 2) + 0.25 * (phrase.place.letter != FORM[0].letter)
-    return [(rng.random() + turn) % 1.0 for _ in range(cells)]
+    return [(throw + turn) % 1.0 for throw in _thrown(cells, context.seed, "idiom rhythm", phrase.theme)]
+
+
+@lru_cache(maxsize=512)
+def _thrown(count: int, seed: int, what: str, *index: object) -> tuple[float, ...]:
+    rng = dice(seed, what, *index)
+    return tuple(rng.random() for _ in range(count))
 
 
 def _rest(metre: Metre | None, per_bar: int, bar: int, *, closed: bool) -> float:
@@ -355,14 +361,15 @@ def _fitted(
 
 class Usual(NamedTuple):
     """Phrases of a course, `[f]` of them in `[b]` bars: the places on the ladder that each comes from and rests at;
-    how its bars lean `[f, b, n]`, how many moves each has `[f, b]`, how long each note is `[f, b, m]` (beats); the
-    place that pieces close on, how often in so many phrases, and for how long."""
+    how its bars lean `[f, b, n]`, how many moves each has `[f, b]`, how long each note is `[f, b, m]` (beats); the bars
+    in order, those with the most moves first; the place that pieces close on, how often, and for how long."""
 
     before: Places
     rests: Places
     tilts: Floats
     moves: Places
     lengths: Floats
+    longest: Places
     home: int
     closes: float
     closing_beats: float
@@ -389,31 +396,26 @@ def _usual(idiom: Idiom, key: Key, register: Register, course: Course) -> Usual:
     tilts = np.stack([_tilt(key, steps, register, fraction) for fraction in fractions])[None]
     harmony = harmonic_scale(idiom)
     if idiom.chordal and harmony is not None:
-        tilts = tilts * _usual_fits(key, steps, harmony)
+        tilts = tilts * _usual_fits(key.scale, harmony)[:, :, np.array(steps) % key.size]
     return Usual(
         before=np.roll(rests, 1),
         rests=rests,
         tilts=np.broadcast_to(tilts, (*moves.shape, len(steps))),
         moves=moves,
         lengths=lengths,
+        longest=np.argsort(-moves.ravel(), kind="stable"),
         home=home,
         closes=len(rests) / _PHRASES_A_PIECE,
         closing_beats=min(course.per_bar, LONGEST_NOTE),
     )
 
 
-def _usual_phrases(key: Key, per_bar: int) -> Iterator[tuple[int, Phrase]]:
-    """Seeds of sessions, and the phrases of their first form."""
-    for seed in range(_USUAL_FORMS):
-        for n in range(len(FORM)):
-            yield seed, plan_phrase(seed, n, key, start_bar=BARS_PER_PHRASE * n, beats_per_bar=per_bar)
-
-
 @lru_cache(maxsize=32)
 def _usual_places(idiom: Idiom, course: Course) -> tuple[tuple[tuple[float, ...], ...], ...]:
     """Where the notes of usual phrases fall, bar by bar; `idiom` has no metre but the course's."""
     found = []
-    for seed, phrase in _usual_phrases(Key(0, mode_scale(MODES[0])), course.per_bar):
+    form = _form(0, Key(0, mode_scale(MODES[0])), course.per_bar)
+    for seed, phrase in itertools.product(range(_USUAL_FORMS), form):
         context = MusicContext(seed=seed, phrase=phrase, rhythm=course.rhythm, bpm=100.0)
         bars = range(phrase.start_bar, phrase.start_bar + phrase.bars)
         found.append(tuple(_places(idiom, course.density, context, bar) for bar in bars))
@@ -421,44 +423,56 @@ def _usual_places(idiom: Idiom, course: Course) -> tuple[tuple[tuple[float, ...]
 
 
 @lru_cache(maxsize=32)
-def _usual_fits(key: Key, steps: tuple[int, ...], harmony: Scale) -> Floats:
-    """How usual phrases' chords lean, `[f, b, n]`."""
-    return np.stack([
-        [_fits(key, steps, phrase.span_at(4.0 * (phrase.start_bar + bar)).chord) for bar in range(phrase.bars)]
-        for _, phrase in _usual_phrases(Key(key.tonic, harmony), 4)
-    ])  # fmt: skip
+def _usual_fits(scale: Scale, harmony: Scale) -> Floats:
+    """How the chords of usual phrases lean towards the degrees of a scale, `[f, b, degree]`."""
+    key, degrees = Key(0, scale), tuple(range(len(scale.degrees_cents)))
+    phrases = itertools.chain.from_iterable(_form(seed, Key(0, harmony), 4) for seed in range(_USUAL_FORMS))
+    chords = [[phrase.span_at(4.0 * (phrase.start_bar + n)).chord for n in range(phrase.bars)] for phrase in phrases]
+    fits = {chord: _fits(key, degrees, chord) for phrase in chords for chord in phrase}
+    return np.array([[fits[chord] for chord in phrase] for phrase in chords])
+
+
+def _form(seed: int, key: Key, per_bar: int) -> list[Phrase]:
+    """The phrases of a session's first form."""
+    return [
+        plan_phrase(seed, n, key, start_bar=BARS_PER_PHRASE * n, beats_per_bar=per_bar) for n in range(len(FORM))
+    ]  # fmt: skip
 
 
 def _expected(chances: Floats, usual: Usual) -> tuple[Floats, Floats]:
     """What the phrases hold: of the time each step `[n]`, and of the moves each `[n, n]`. Drawn as in `line`: anchors
     first, each under the condition that the rest is reached, then the notes between two of them under the condition
     that these are: what was gone times what is to go."""
-    phrases, bars = np.arange(len(usual.rests)), usual.moves.shape[1]
-    ahead = np.stack([np.eye(len(chances)), *_powers(chances, _MOST_AHEAD)])
-    resting = ahead[:, :, usual.rests].transpose(0, 2, 1)  # [k, f, n]: the chance to rest there, k moves from each step
-    time, moved = np.zeros(len(chances)), np.zeros_like(chances)
-    left = usual.moves.sum(axis=1)
-    here = _shared(chances[usual.before] * usual.tilts[:, 0] * resting[np.minimum(left, _MOST_AHEAD), phrases])
+    (phrases, bars), n = usual.moves.shape, len(chances)
+    ahead = np.stack([np.eye(n), *_powers(chances, _MOST_AHEAD)])
+    resting = ahead.transpose(0, 2, 1)  # [k, rest, n]: the chance to rest there, k moves from each step
+    left = np.minimum(usual.moves[:, ::-1].cumsum(axis=1)[:, ::-1], _MOST_AHEAD)
+    here = _shared(chances[usual.before] * usual.tilts[:, 0] * resting[left[:, 0], usual.rests])
+    moved = np.zeros((n, n))
     np.add.at(moved, usual.before, here)
+    since, goals = np.empty((phrases, bars, n)), np.empty((phrases, bars, n))
     for bar in range(bars):
-        count = usual.moves[:, bar]
-        left = left - count
-        goal = resting[np.minimum(left, _MOST_AHEAD), phrases]
+        goal = np.eye(n)[usual.rests]
         if bar + 1 < bars:  # the next bar's anchor, or the rest itself
-            goal = np.where(left[:, None] > 0, goal * usual.tilts[:, bar + 1], goal)
-        ways = [goal]
-        while len(ways) <= count.max():
-            ways.append(ways[-1] @ chances.T)
-        to_go = np.stack(ways)
-        gone = here / np.maximum(to_go[count, phrases], 1e-300)
-        for move in range(count.max()):
-            on = count > move
-            since, after = gone[on], (count[on] - move - 1, phrases[on])
-            time += ((usual.lengths[on, bar, move, None] * since).T * to_go[after[0] + 1, after[1]].T).sum(axis=1)
-            moved += chances * (since.T @ to_go[after])
-            gone[on] = since @ chances
-        here = _shared(gone * goal)
-    np.add.at(time, usual.rests, usual.lengths[phrases, -1, usual.moves[:, -1]])
+            there = left[:, bar + 1]
+            goal = np.where(there[:, None] > 0, usual.tilts[:, bar + 1] * resting[there, usual.rests], goal)
+        through = ahead[np.minimum(usual.moves[:, bar], _MOST_AHEAD)]
+        gone = here / np.maximum((through @ goal[:, :, None])[:, :, 0], 1e-300)
+        since[:, bar], goals[:, bar] = gone, goal
+        here = _shared((gone[:, None] @ through)[:, 0] * goal)
+    # All bars at once, those with the most moves first, so that those that are still under way are first rows.
+    counts, lengths = usual.moves.ravel()[usual.longest], usual.lengths.reshape(phrases * bars, -1)[usual.longest]
+    gone, ways = since.reshape(-1, n)[usual.longest], [goals.reshape(-1, n)[usual.longest]]
+    while len(ways) <= counts[0]:
+        ways.append(ways[-1] @ chances.T)
+    to_go, rows, time = np.stack(ways), np.arange(len(counts)), np.zeros(n)
+    for move in range(counts[0]):
+        on = int(np.searchsorted(-counts, -move))
+        gone, rest = gone[:on], counts[:on] - move
+        time += np.einsum("f,fn,fn->n", lengths[:on, move], gone, to_go[rest, rows[:on]])
+        moved += chances * (gone.T @ to_go[rest - 1, rows[:on]])
+        gone = gone @ chances
+    np.add.at(time, usual.rests, usual.lengths[np.arange(phrases), -1, usual.moves[:, -1]])
     time[usual.home] += usual.closes * usual.closing_beats
     moved[usual.home, usual.home] += usual.closes
     return time, moved
