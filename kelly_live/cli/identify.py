@@ -45,7 +45,7 @@ class Row:
     "--corpora",
     type=click.Path(path_type=Path),
     help="The folder of corpora: also how far each corpus's two halves are from each other, and whether the culture's "
-    "pieces are within twice that; so many more are composed for it that chance has no say (half an hour for all).",
+    "pieces are within twice that; so many more are composed for it that chance has no say (ten minutes for all).",
 )
 @click.option(
     "--most",

@@ -41,7 +41,7 @@ class Known(Generic[T]):
 class Mode:
     """A makam, raga, dastgah, banshi …: `name` as typed after the colon. `scale_cents` rise from 0 (the tonic) to
     under 1200, `degree_weights` are their shares of the sounding time, `intervals` the shares of signed melodic steps
-    (cents). `share` of the corpus; `valence` -1 to 1 only where somebody asked listeners."""
+    between them (cents). `share` of the corpus; `valence` -1 to 1 only where somebody asked listeners."""
 
     name: str
     title: str
