@@ -294,7 +294,7 @@ class MusicParameters:
 
     `modes` weighs the 7 MODES, `rhythms` the 5 RHYTHMS (each sums to 1). `density` 0-3: 1 is about one
     melody note a beat, 3 about three or more. `scale` None: the conductor picks a mode from `modes`. `idiom` None: no
-    tradition's own habits.
+    tradition's own habits. `unrest` -1 to 1: how restlessly (over 0) or lightly (under 0) an accompaniment moves.
     """
 
     tempo: TempoRange
@@ -306,11 +306,13 @@ class MusicParameters:
     rhythms: tuple[float, ...]
     scale: Scale | None = None
     idiom: Idiom | None = None
+    unrest: float = 0.0
 
     def __post_init__(self) -> None:
         _require_weights("mode", self.modes, len(MODES))
         _require_weights("rhythm", self.rhythms, len(RHYTHMS))
         _require_range("density", self.density, 0.0, 3.0)
+        _require_range("unrest", self.unrest, -1.0, 1.0)
 
     @property
     def mode(self) -> str:

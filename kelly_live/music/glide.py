@@ -4,8 +4,9 @@ Pure and clock-free: beats come in, a new value goes out. What is asked for is f
 
 - tempo moves from slice to slice, but starts only when it is clearly off, and then goes all the way;
 - dynamics follow at once;
-- density, rhythm, timing and register move at a bar line if they are clearly off, go on at the next ones until they
-  are there, and move at a phrase's start if they are off at all; a register inside a phrase climbs, it does not leap;
+- density, unrest, rhythm, timing and register move at a bar line if they are clearly off, go on at the next ones until
+  they are there, and move at a phrase's start if they are off at all; a register inside a phrase climbs, it does not
+  leap;
 - the modes' weights move at a phrase's start; another heaviest mode (or scale) there only if it outweighs the old one
   clearly, or in the middle of a phrase if by far; either way only if it has done so for a whole bar's worth of beats.
 
@@ -37,6 +38,7 @@ MODE_HOLD_BEATS = 4.0  # and must have outweighed it by the smaller of them for 
 # How far each must be off to move at a bar line; half of it will do where it moved at the last one, a quarter at a
 # phrase's start.
 DENSITY_BAND = 0.15
+UNREST_BAND = 0.3
 RHYTHM_BAND = 0.12  # share of the weight that has moved to other rhythms
 TIMING_BAND = 0.08  # the same, of behind, on and ahead
 REGISTER_BAND = 4.0  # semitones
@@ -131,6 +133,7 @@ class Glide:
         climb = max(abs(getattr(wanted, end) - getattr(register, end)) for end in ("low", "centre", "high"))
         away = {
             "density": abs(average.density - played.density) / DENSITY_BAND,
+            "unrest": abs(average.unrest - played.unrest) / UNREST_BAND,
             "rhythms": _moved(average.rhythms, played.rhythms) / RHYTHM_BAND,
             "timing": _moved(_weights(average.timing), _weights(played.timing)) / TIMING_BAND,
             "register": climb / REGISTER_BAND,
@@ -154,6 +157,7 @@ class Glide:
         now = replace(
             played,
             density=average.density if "density" in moves else played.density,
+            unrest=average.unrest if "unrest" in moves else played.unrest,
             rhythms=average.rhythms if "rhythms" in moves else played.rhythms,
             timing=average.timing if "timing" in moves else played.timing,
             register=register,
@@ -226,6 +230,7 @@ def _between(a: MusicParameters, b: MusicParameters, share: float) -> MusicParam
         dynamics=_dynamics(a.dynamics, b.dynamics, share),
         timing=TimingWeights(*_mixed(_weights(a.timing), _weights(b.timing), share)),
         density=_mix(a.density, b.density, share),
+        unrest=_mix(a.unrest, b.unrest, share),
         rhythms=_mixed(a.rhythms, b.rhythms, share),
         scale=b.scale,
         idiom=b.idiom,

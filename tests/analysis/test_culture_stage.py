@@ -12,7 +12,7 @@ from kelly_live.analysis.mapping import LearnedMapper
 from kelly_live.config import resource_root
 from kelly_live.cultures.idiom import chooser
 from kelly_live.cultures.shelf import load_culture
-from kelly_live.domain import MODES, MusicParameters
+from kelly_live.domain import MODES, Idiom, MusicParameters
 from kelly_live.nets.mapper import load_net
 from kelly_live.steering import state_from
 from tests.nets.test_culture import make_adapter
@@ -51,6 +51,19 @@ def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_
     assert dark["aeolian"] > 0.65
     assert bright["ionian"] > 0.75
     assert max(between.values()) < 0.65
+
+
+def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_as_far_as_it_is_played() -> None:
+    plain = played(None, "angry")
+
+    def coloured(strength: float) -> MusicParameters:
+        return played(CultureStage.of_numbers(strength, idioms=lambda weights: Idiom("ours")), "angry")
+
+    full, half, none = (coloured(strength) for strength in (1.0, 0.5, 0.0))
+    assert none == plain
+    assert full.unrest == 0.0
+    assert half.unrest == pytest.approx(0.5 * plain.unrest)
+    assert full.modes[0] > half.modes[0] > plain.modes[0]  # anger leans further from major where nobody else chooses
 
 
 @pytest.mark.parametrize(

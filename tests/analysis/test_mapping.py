@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.analysis.mapping import SURE, LearnedMapper, load_mapper, relaxed
+from kelly_live.analysis.mapping import SURE, LearnedMapper, decided, load_mapper, relaxed, unrest
 from kelly_live.config import resource_root
 from kelly_live.domain import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters
 from kelly_live.errors import ModelError
@@ -45,6 +45,39 @@ def test_excitement_is_fast_bright_loud_and_busy_where_sadness_is_slow_dark_soft
     assert excited.density * excited.tempo.suggested > 1.6 * sad.density * sad.tempo.suggested
     assert excited.density > 1.2 * sad.density
     assert excited.register.centre > sad.register.centre
+
+
+def test_quiet_sadness_is_minor_and_quiet_contentment_is_major(mapper: LearnedMapper) -> None:
+    shares = [bright(mapper(state_from(valence, -0.8))) for valence in (-0.8, -0.4, 0.0, 0.4, 0.8)]
+    assert shares == sorted(shares)
+    assert shares[1] < 0.3
+    assert shares[3] > 0.9
+
+
+@given(st.lists(st.floats(0.01, 1.0), min_size=len(MODES), max_size=len(MODES)), unit)
+def test_valence_decides_between_major_and_minor_and_not_within_them(raw: list[float], valence: float) -> None:
+    modes = tuple(weight / sum(raw) for weight in raw)
+    leant, away = decided(modes, valence), decided(modes, -valence)
+    assert sum(leant) == pytest.approx(1.0)
+    assert leant[0] / leant[3] == pytest.approx(modes[0] / modes[3])  # ionian and lydian
+    assert leant[1] / leant[5] == pytest.approx(modes[1] / modes[5])  # dorian and aeolian
+    assert (leant[0] - away[0]) * valence >= 0.0
+    assert decided(modes, 0.0) == modes
+
+
+def test_bitterness_is_accompanied_restlessly_where_it_is_stirred(mapper: LearnedMapper) -> None:
+    angry, happy, sad = (mapper(state_from(emotion=name)).unrest for name in ("angry", "happy", "sad"))
+    assert angry > 0.4
+    assert happy < -0.6
+    assert abs(sad) < 0.2
+    assert mapper(state_from(emotion="neutral")).unrest == 0.0
+
+
+@given(unit, unit)
+def test_unrest_grows_with_bitterness_and_stays_within_its_range(valence: float, arousal: float) -> None:
+    assert -1.0 <= unrest(valence, arousal) <= 1.0
+    assert unrest(-1.0, arousal) >= unrest(valence, arousal) >= unrest(1.0, arousal)
+    assert unrest(valence, -1.0) == 0.0
 
 
 def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper) -> None:

@@ -90,6 +90,17 @@ def test_register_moves_the_melody_and_keeps_the_rhythm(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("rhythm", RHYTHMS)
+def test_unrest_adds_notes_to_what_accompanies_and_leaves_the_rest_alone(rhythm: str, seed: int) -> None:
+    light, plain, restless = (played(told(rhythm=rhythm, unrest=unrest), seed=seed) for unrest in (-1.0, 0.0, 1.0))
+    for sink in (light, restless):
+        assert same(sink, plain, lambda note: note, ("melody", "bass", "percussion"))
+    places = [{onset(note) for note in sink.part("chords")} for sink in (light, plain, restless)]
+    assert places[0] < places[1] < places[2]
+    assert 1.3 * len(places[0]) < len(places[2])
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_dynamics_floor_and_ceiling_change_velocities_only(seed: int) -> None:
     soft = played(told(floor=0.1, ceiling=0.4), seed=seed)
     wide = played(told(floor=0.1, ceiling=0.9), seed=seed)

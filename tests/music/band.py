@@ -43,6 +43,7 @@ def told(
     density: float = 1.0,
     rhythm: str = "straight",
     scale: Scale | None = None,
+    unrest: float = 0.0,
 ) -> MusicParameters:
     """Parameters that differ from a plain middle only where the test says so."""
     return MusicParameters(
@@ -54,6 +55,7 @@ def told(
         density=density,
         rhythms=one_hot(RHYTHMS, rhythm),
         scale=scale,
+        unrest=unrest,
     )
 
 

@@ -183,6 +183,7 @@ def anything(draw: st.DrawFn) -> MusicParameters:
         density=draw(st.floats(0.0, 3.0)),
         rhythms=draw(weights(len(RHYTHMS))),
         scale=draw(st.none() | st.just(RAST)),
+        unrest=draw(st.floats(-1.0, 1.0)),
     )
 
 
@@ -199,8 +200,9 @@ def test_whatever_is_asked_for_what_is_played_is_valid_and_within_reach(
         assert abs(new.tempo.suggested / old.tempo.suggested - 1.0) <= (1.0 + GLIDE_PER_BEAT) ** beats - 1.0 + 1e-9
         assert abs(new.dynamics.floor - old.dynamics.floor) <= 1.0 - 2.7 ** (-2.0 * beats) + 0.02
         if int(glide.beat // 4) == int(before.beat // 4):
-            assert (new.density, new.register, new.rhythms, new.timing) == (
+            assert (new.density, new.unrest, new.register, new.rhythms, new.timing) == (
                 old.density,
+                old.unrest,
                 old.register,
                 old.rhythms,
                 old.timing,
