@@ -61,14 +61,28 @@ def relaxed(state: EmotionState) -> EmotionState:
     )
 
 
-def decided(modes: Sequence[float], valence: float) -> tuple[float, ...]:
+def decided(modes: Sequence[float], valence: float, nobodys: Sequence[float] | None = None) -> tuple[float, ...]:
     """Weights over MODES, those with a major third raised against the others by a valence above 0, lowered by one
-    below; the same to the bit at 0."""
+    below; the same to the bit at 0. `nobodys`: what the weights would be for nobody in particular. As far as a person
+    leads from there, of the way that there is, they lead from what is decided too: it never outweighs a taste."""
     if valence == 0.0:
         return tuple(modes)
     raised = math.exp(DECIDED * valence)
-    weights = [weight * raised if mode in _MAJOR_THIRD else weight for mode, weight in zip(MODES, modes, strict=True)]
+    if nobodys is None:
+        factors = raised, 1.0
+    else:
+        own, base = _majors(modes), _majors(nobodys)
+        ours = raised * base / (raised * base + 1.0 - base)
+        played = ours * own / base if own <= base else 1.0 - (1.0 - ours) * (1.0 - own) / (1.0 - base)
+        factors = played / own, (1.0 - played) / (1.0 - own)
+    weights = [weight * factors[mode not in _MAJOR_THIRD] for mode, weight in zip(MODES, modes, strict=True)]
     return tuple(weight / sum(weights) for weight in weights)
+
+
+def _majors(modes: Sequence[float]) -> float:
+    """The share of modes with a major third; never quite none, or all."""
+    share = sum(weight for mode, weight in zip(MODES, modes, strict=True) if mode in _MAJOR_THIRD)
+    return min(1.0 - 1e-9, max(1e-9, share))
 
 
 def unrest(valence: float, arousal: float) -> float:
@@ -119,10 +133,17 @@ class LearnedMapper:
                 own = self.net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0] ** SURE_OF_MODE
                 own = own / own.sum()
                 idiom = culture.idiom((own - own.mean()).tolist())
+            nobodys = None
+            if user is not None:
+                nobodys = self.net(emotions, vad, None, coloured, strength)["mode_weights"][0].tolist()
         # A tradition with ways of its own has chosen its mode so, and accompanies as it does, as far as it is played.
         valence = felt.valence * (1.0 if idiom is None else 1.0 - strength)
-        modes = decided(parameters.modes, valence)
-        return replace(parameters, modes=modes, unrest=unrest(valence, felt.arousal), idiom=idiom)
+        return replace(
+            parameters,
+            modes=decided(parameters.modes, valence, nobodys),
+            unrest=unrest(valence, felt.arousal),
+            idiom=idiom,
+        )
 
 
 def parameters_of(music: dict[str, torch.Tensor], scale: Scale | None = None) -> MusicParameters:

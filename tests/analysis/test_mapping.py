@@ -17,6 +17,7 @@ from kelly_live.errors import ModelError
 from kelly_live.steering import state_from
 
 unit = st.floats(-1.0, 1.0)
+MAJOR = ("ionian", "lydian", "mixolydian")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def mapper() -> LearnedMapper:
 
 def bright(music: MusicParameters) -> float:
     """Share of the modes with a major third."""
-    return sum(w for w, name in zip(music.modes, MODES, strict=True) if name in ("ionian", "lydian", "mixolydian"))
+    return sum(w for w, name in zip(music.modes, MODES, strict=True) if name in MAJOR)
 
 
 def loudness(music: MusicParameters) -> float:
@@ -63,6 +64,22 @@ def test_valence_decides_between_major_and_minor_and_not_within_them(raw: list[f
     assert leant[1] / leant[5] == pytest.approx(modes[1] / modes[5])  # dorian and aeolian
     assert (leant[0] - away[0]) * valence >= 0.0
     assert decided(modes, 0.0) == modes
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), unit)
+def test_a_taste_leads_as_far_from_what_is_decided_as_from_what_is_not(own: float, base: float, valence: float) -> None:
+    def weights(major: float) -> tuple[float, ...]:
+        return tuple(major / 3.0 if name in MAJOR else (1.0 - major) / 4.0 for name in MODES)
+
+    def major(modes: tuple[float, ...]) -> float:
+        return sum(modes) - 4.0 * modes[MODES.index("aeolian")]
+
+    nobodys, theirs = decided(weights(base), valence), decided(weights(own), valence, weights(base))
+    assert sum(theirs) == pytest.approx(1.0)
+    assert decided(weights(base), valence, weights(base)) == pytest.approx(nobodys)
+    ours, played = major(nobodys), major(theirs)
+    way = (own - base) / (1.0 - base) if own > base else (own - base) / base
+    assert played == pytest.approx(ours + way * (1.0 - ours if own > base else ours), abs=1e-6)
 
 
 def test_bitterness_is_accompanied_restlessly_where_it_is_stirred(mapper: LearnedMapper) -> None:
