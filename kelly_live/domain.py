@@ -19,6 +19,7 @@ EMOTIONS = (
     "happy", "sad", "angry", "fearful", "surprised", "disgusted", "neutral", "excited",
 )  # fmt: skip
 MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
+MAJOR_MODES = ("ionian", "lydian", "mixolydian")  # those with a major third
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
 LONGEST_BAR = 16  # beats; a longer one would let a feeling into the mode only every minute or two
 MAIN_PORT = ""  # the MIDI port of every note that names none

@@ -12,6 +12,7 @@ import torch
 
 from kelly_live.analysis.culture import CultureStage
 from kelly_live.domain import (
+    MAJOR_MODES,
     MODES,
     NEUTRAL_PROBABILITIES,
     Dynamics,
@@ -35,7 +36,6 @@ SURE = 0.25
 # a mode finder hears only .53 of people's quiet sad pieces as minor (EMOPIA's Q3, train, n 171: relative majors are
 # near), and played like that, sad is heard as calm. The size is ours.
 DECIDED = 4.0
-_MAJOR_THIRD = ("ionian", "lydian", "mixolydian")
 # Arousals between which valence comes to be heard in how restlessly it is accompanied: where it is calm people's
 # accompaniments hardly differ (EMOPIA's Q3 and Q4, train: 2.9 and 2.6 attacks a second; Q2 and Q1: 4.7 and 3.8).
 CALM, STIRRED = -0.6, 0.6
@@ -75,13 +75,13 @@ def decided(modes: Sequence[float], valence: float, nobodys: Sequence[float] | N
         ours = raised * base / (raised * base + 1.0 - base)
         played = ours * own / base if own <= base else 1.0 - (1.0 - ours) * (1.0 - own) / (1.0 - base)
         factors = played / own, (1.0 - played) / (1.0 - own)
-    weights = [weight * factors[mode not in _MAJOR_THIRD] for mode, weight in zip(MODES, modes, strict=True)]
+    weights = [weight * factors[mode not in MAJOR_MODES] for mode, weight in zip(MODES, modes, strict=True)]
     return tuple(weight / sum(weights) for weight in weights)
 
 
 def _majors(modes: Sequence[float]) -> float:
     """The share of modes with a major third; never quite none, or all."""
-    share = sum(weight for mode, weight in zip(MODES, modes, strict=True) if mode in _MAJOR_THIRD)
+    share = sum(weight for mode, weight in zip(MODES, modes, strict=True) if mode in MAJOR_MODES)
     return min(1.0 - 1e-9, max(1e-9, share))
 
 
@@ -133,11 +133,12 @@ class LearnedMapper:
                 own = self.net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0] ** SURE_OF_MODE
                 own = own / own.sum()
                 idiom = culture.idiom((own - own.mean()).tolist())
+            # A tradition with ways of its own has chosen its mode so, and accompanies as it does, as far as it is
+            # played.
+            valence = felt.valence * (1.0 if idiom is None else 1.0 - strength)
             nobodys = None
-            if user is not None:
+            if user is not None and valence != 0.0:
                 nobodys = self.net(emotions, vad, None, coloured, strength)["mode_weights"][0].tolist()
-        # A tradition with ways of its own has chosen its mode so, and accompanies as it does, as far as it is played.
-        valence = felt.valence * (1.0 if idiom is None else 1.0 - strength)
         return replace(
             parameters,
             modes=decided(parameters.modes, valence, nobodys),

@@ -83,10 +83,10 @@ class RestartingSource:
         self._opened = True
         self._spawn()
         with self._changed:
-            answered = self._changed.wait_for(lambda: self._open or self._problem is not None, OPEN_SECONDS)
-            problem = self._problem if answered else f"the audio input {self.name!r} gave no answer; try again"
-            if self._open:  # one that was lost right after is opened again, as any time later
-                problem = None
+            self._changed.wait_for(lambda: self._open or self._problem is not None, OPEN_SECONDS)
+            # One that opened and was lost right after is opened again, as any time later.
+            silent = f"the audio input {self.name!r} gave no answer; try again"
+            problem = None if self._open else self._problem or silent
             self._delivered = self._newest = self._clock.now()
         if problem is not None:
             self.close()

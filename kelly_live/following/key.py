@@ -12,14 +12,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_live.domain import MODES
+from kelly_live.domain import MAJOR_MODES, MODES
 from kelly_live.following.onsets import SAMPLE_RATE, Floats
 from kelly_live.measures import MODE_PRIOR, modal_profiles
 
 HOP_SECONDS = 0.25
 _WINDOW = 8192  # half a second: C2 and C#2 are two bins apart
 _HOP = int(HOP_SECONDS * SAMPLE_RATE)
-MAJORISH = {mode: mode in ("ionian", "lydian", "mixolydian") for mode in MODES}
 _LOW_HZ, _HIGH_HZ = 60.0, 2_000.0
 _RANGE = 0.03  # peaks more than 30 dB under the loudest are leakage
 _HARMONICS = (1.0, 0.5, 0.25, 0.12)  # how much a peak speaks for the tone that it is the n-th harmonic of
@@ -127,7 +126,7 @@ class KeyFilter:
         chance = np.exp(score - score.max())
         chance /= chance.sum()
         mode, tonic = np.unravel_index(int(np.argmax(chance)), chance.shape)
-        major = np.array([MAJORISH[name] for name in MODES])
+        major = np.array([name in MAJOR_MODES for name in MODES])
         alike = chance[major == major[mode], tonic].sum()
         centred = self._profiles - self._profiles.mean(axis=2, keepdims=True)
         centred /= np.linalg.norm(centred, axis=2, keepdims=True)

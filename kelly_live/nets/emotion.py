@@ -388,9 +388,10 @@ class EmotionStream:
     def hear_ahead(self, coming: Sequence[dict[str, torch.Tensor]]) -> list[Coming]:
         """What of each of the pushes to come needs nothing but its frames, all at once: so it costs about half."""
         heard = self._hear_speech([mels["mel_400"] for mels in coming])
-        mels = torch.cat([self._mels["mel_4096"][0, :, -1:], *(mels["mel_4096"] for mels in coming)], dim=1)
-        counts = [mels["mel_4096"].shape[1] for mels in coming]
-        tonal = tonal_frames(mels.unsqueeze(0)) if any(counts) else self._tonal[..., :0]
+        new = [mels["mel_4096"] for mels in coming]
+        counts = [frames.shape[1] for frames in new]
+        after_last = torch.cat([self._mels["mel_4096"][0, :, -1:], *new], dim=1).unsqueeze(0)
+        tonal = tonal_frames(after_last) if any(counts) else self._tonal[..., :0]
         return [Coming(*each) for each in zip(heard, torch.split(tonal, counts, dim=2), strict=True)]
 
     def _hear_speech(self, coming: Sequence[torch.Tensor]) -> list[Heard]:

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kelly_live.domain import EMOTION_VAD, EMOTIONS, MODES, NEUTRAL_PROBABILITIES, RHYTHMS
+from kelly_live.domain import EMOTION_VAD, EMOTIONS, MAJOR_MODES, MODES, NEUTRAL_PROBABILITIES, RHYTHMS
 from kelly_live.errors import ConfigError
 from kelly_live.nets.checkpoint import load_checkpoint, rebuilt
 
@@ -53,6 +53,7 @@ SHARED_TASTE, OWN_TASTE = 0.5, 1.0
 # Standard deviations: how far from the base a taste may go in what emotions share, and in what each has of its own.
 SHARED_RADIUS, OWN_RADIUS = 1.5, 2.5
 QUANTILES = (0.2, 0.5, 0.8)
+_MAJOR = [MODES.index(mode) for mode in MAJOR_MODES]
 _NO_EDGE = 1e3  # standard deviations; an edge so far out that it bends nothing
 _LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
 
@@ -308,6 +309,11 @@ class DynamicEmotionToMusicMapper(nn.Module):
         music["dynamics_floor"] = floor
         music["dynamics_ceiling"] = torch.maximum(torch.clamp(level + _exp2(middle["louder"]), 0.0, 1.0), floor)
         return music
+
+
+def major_share(mode_weights: Tensor) -> Tensor:
+    """How much of weights `[..., MODES]` is on modes with a major third, `[...]`."""
+    return mode_weights[..., _MAJOR].sum(-1)
 
 
 def taste_radii(like: Tensor) -> Tensor:

@@ -19,19 +19,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kelly_live.domain import EMOTIONS, MODES, RHYTHMS, EmotionState
+from kelly_live.domain import EMOTIONS, RHYTHMS, EmotionState
 from kelly_live.errors import ConfigError
 from kelly_live.nets.mapper import (
     TASTE_WAYS,
     USER_DIM,
     DynamicEmotionToMusicMapper,
+    major_share,
     taste_parts,
     taste_radii,
     within_radius,
 )
 
 MAX_WEIGHT = 100.0  # of one wish
-_MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
 _STEPS = 12
 _SETTLED = 1e-3  # of the regret; a step that gains less ends the search
 CAUTION = 0.8  # a taste is looked for a little nearer to the base than songs lie, as what is said is noisy
@@ -65,7 +65,7 @@ WISHES: dict[str, _Scale] = {
     "level": _Scale(lambda music: (music["dynamics_floor"] + music["dynamics_ceiling"]) / 2.0, _plain, 0.05, 0.0, 1.0),
     "variation": _Scale(lambda music: music["dynamics_variance"], _plain, 0.05, 0.0, 1.0),
     "density": _Scale(lambda music: music["density"], _log2, 0.25, 0.0, 3.0),
-    "major": _Scale(lambda music: music["mode_weights"][:, _MAJOR].sum(-1), _plain, 0.1, 0.0, 1.0),
+    "major": _Scale(lambda music: major_share(music["mode_weights"]), _plain, 0.1, 0.0, 1.0),
     **{
         name: _Scale(lambda music, index=index: music["rhythm_weights"][:, index], _plain, 0.1, 0.0, 1.0)  # type: ignore[misc]
         for index, name in enumerate(RHYTHMS)

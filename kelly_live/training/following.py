@@ -18,9 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly_live.domain import AudioWindow, Lead
+from kelly_live.domain import MAJOR_MODES, AudioWindow, Lead
 from kelly_live.errors import ConfigError, KellyError
-from kelly_live.following.key import MAJORISH
 from kelly_live.following.listener import ATTACK_DELAY_SECONDS, Learned, MusicListener
 from kelly_live.following.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
 from kelly_live.following.pulse import LEVELS, PLACES, levels
@@ -156,7 +155,7 @@ def follow(
                     lead.pulse.confidence,
                     beat.features,
                     None if key is None else key.tonic,
-                    key is not None and MAJORISH[key.mode],
+                    key is not None and key.mode in MAJOR_MODES,
                     0.0 if lead.key is None else lead.key.confidence,
                     () if key is None else key.features,
                 )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kelly_live.domain import EMOTIONS, MODES, RHYTHMS, EmotionState
-from kelly_live.nets.mapper import DynamicEmotionToMusicMapper
+from kelly_live.domain import EMOTIONS, RHYTHMS, EmotionState
+from kelly_live.nets.mapper import DynamicEmotionToMusicMapper, major_share
 from kelly_live.steering import state_from
 from kelly_live.training.mapper_data import QUADRANT_CENTRE
 from kelly_live.training.symbolic import QUADRANT_SIGNS
@@ -23,7 +23,6 @@ SHOWN = {
     "variation": "share of the dynamic band",
     "on the beat": "share of timing weights",
 }
-_MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
 
 
 def places() -> dict[str, EmotionState]:
@@ -44,7 +43,7 @@ def played(net: DynamicEmotionToMusicMapper, states: list[EmotionState]) -> dict
     )
     values = {
         "tempo": music["tempo_suggested"],
-        "major share": music["mode_weights"][:, _MAJOR].sum(-1),
+        "major share": major_share(music["mode_weights"]),
         "register": music["register_center"],
         "level": (music["dynamics_floor"] + music["dynamics_ceiling"]) / 2.0,
         "long notes": music["rhythm_weights"][:, RHYTHMS.index("sustained")],

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from kelly_live.domain import MODES, EmotionState
-from kelly_live.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, ParameterDistribution
+from kelly_live.domain import EmotionState
+from kelly_live.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, ParameterDistribution, major_share
 from kelly_live.steering import state_from
 from kelly_live.training.cues import CueLink, Cues
 from kelly_live.training.mapper_data import CORPORA, Examples, corpus_weights, masks, states, within_corpus_r
@@ -195,9 +195,6 @@ def score(
     return tuple(table)
 
 
-_MAJOR = [MODES.index(name) for name in ("ionian", "lydian", "mixolydian")]
-
-
 def directions(net: DynamicEmotionToMusicMapper, data: Examples, cues: Cues | None = None) -> tuple[Direction, ...]:
     """Slopes of the played values over the valence-arousal plane (per unit), beside correlations in the data.
 
@@ -208,7 +205,7 @@ def directions(net: DynamicEmotionToMusicMapper, data: Examples, cues: Cues | No
     played = _values(net, [state_from(v, a) for v, a in grid])
     measured = {
         "tempo": ("tempo", data.scalars[:, SCALARS.index("tempo")]),
-        "major": ("modes", data.weights["modes"][:, _MAJOR].sum(-1)),
+        "major": ("modes", major_share(data.weights["modes"])),
         "register": ("centre", data.scalars[:, SCALARS.index("centre")]),
         "level": ("level", data.scalars[:, SCALARS.index("level")]),
         "variation": ("variation", data.scalars[:, SCALARS.index("variation")]),
@@ -263,7 +260,7 @@ def _values(net: DynamicEmotionToMusicMapper, places: list[EmotionState]) -> dic
     )
     return {
         "tempo": torch.log2(music["tempo_suggested"]),
-        "major": music["mode_weights"][:, _MAJOR].sum(-1),
+        "major": major_share(music["mode_weights"]),
         "register": music["register_center"],
         "level": (music["dynamics_floor"] + music["dynamics_ceiling"]) / 2.0,
         "variation": music["dynamics_variance"],

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from kelly_live.atomic import write_atomically
-from kelly_live.domain import MODES
+from kelly_live.domain import MAJOR_MODES, MODES
 from kelly_live.errors import ConfigError
 from kelly_live.training.manifest import QUADRANTS
 from kelly_live.training.pieces import Chord, Piece
@@ -36,7 +36,6 @@ _DEGREES = {
     mode: tuple(sorted((s - start) % 12 for s in (0, 2, 4, 5, 7, 9, 11)))
     for mode, start in zip(MODES, (0, 2, 4, 5, 7, 9, 11), strict=True)
 }
-_MAJOR = ("ionian", "lydian", "mixolydian")
 _MOST_CELLS = 120  # of one number of onsets
 _CHORD_BEATS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
 _NEAR_GRID = 0.2  # sixteenths: what lies further off is not on the grid
@@ -219,7 +218,7 @@ def learn_moves(pieces: Sequence[Piece]) -> Moves:
     even: Table = {a: {b: 1.0 / 6.0 for b in degrees if b != a} for a in degrees}
     tallies: dict[tuple[str | None, str], Tally] = defaultdict(Tally)
     for piece in pieces:
-        family = "major" if piece.mode in _MAJOR else "minor"
+        family = "major" if piece.mode in MAJOR_MODES else "minor"
         for move in chord_moves(piece):
             tallies[None, family].add(move, piece.group)
             tallies[None, piece.mode].add(move, piece.group)
@@ -231,10 +230,10 @@ def learn_moves(pieces: Sequence[Piece]) -> Moves:
         return tallies[quadrant, name].kept()
 
     families = {name: _smoothed(kept(None, name), degrees, even) for name in ("major", "minor")}
-    by_mode = {m: _smoothed(kept(None, m), degrees, families["major" if m in _MAJOR else "minor"]) for m in MODES}
+    by_mode = {m: _smoothed(kept(None, m), degrees, families["major" if m in MAJOR_MODES else "minor"]) for m in MODES}
     felt: dict[str, dict[str, Table]] = {q: {} for q in QUADRANTS}
     for mode in MODES:
-        family = "major" if mode in _MAJOR else "minor"
+        family = "major" if mode in MAJOR_MODES else "minor"
         labelled = _smoothed(kept("labelled", family), degrees, by_mode[mode], LABELLED_PULL)
         for quadrant in QUADRANTS:
             felt[quadrant][mode] = _smoothed(kept(quadrant, family), degrees, labelled, FELT_PULL)

@@ -16,7 +16,7 @@ from kelly_live.analysis.mapping import LearnedMapper
 from kelly_live.analysis.person import learn
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.config import resource_root
-from kelly_live.domain import MODES, AudioWindow, EmotionState, MusicParameters
+from kelly_live.domain import AudioWindow, EmotionState
 from kelly_live.midi.client import OfflineScheduler
 from kelly_live.nets.mapper import load_net
 from kelly_live.profiles.profile import Profile, new_profile
@@ -25,11 +25,11 @@ from kelly_live.protocols import Reading
 from kelly_live.session import Performance, accompany
 from kelly_live.steering import state_from
 from kelly_live.timebase import ManualClock
+from tests.analysis.test_mapping import bright
 from tests.profiles.sample import NOW, wished
 from tests.test_session import RATE, band
 
 SAD = state_from(emotion="sad")
-MAJOR = ("ionian", "lydian", "mixolydian")
 
 
 @pytest.fixture
@@ -62,16 +62,12 @@ def cleo(store: Store, mapper: LearnedMapper) -> Made:
 def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapper, word: str, emotion: str) -> None:
     """Sad is nearly all minor, and happy major, for nobody in particular; five words take that back half-way."""
     state = state_from(emotion=emotion)
-    far = major(mapper(state)) if emotion == "happy" else 1.0 - major(mapper(state))
+    far = bright(mapper(state)) if emotion == "happy" else 1.0 - bright(mapper(state))
     assert far > 0.95
     for _ in range(5):
         cleo.say(word, state)
         cleo.settle()
-    assert 0.3 < major(mapper(state)) < 0.7
-
-
-def major(music: MusicParameters) -> float:
-    return sum(weight for weight, name in zip(music.modes, MODES, strict=True) if name in MAJOR)
+    assert 0.3 < bright(mapper(state)) < 0.7
 
 
 def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: LearnedMapper) -> None:
