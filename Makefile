@@ -47,10 +47,10 @@ types: $(VENV)/.lint ## mypy, strict
 	$(BIN)/mypy
 
 bench: $(VENV)/.run ## timing of the send path and of each stage of a hop, on this machine
-	$(BIN)/kelly-live bench
+	$(BIN)/kelly-live lab bench
 
 soak: $(VENV)/.run ## a long session in real time: nothing hangs, gets lost, drifts or grows (SOAK_MINUTES=60)
-	$(BIN)/python -m kelly_live.bench.soak --minutes $(or $(SOAK_MINUTES),60)
+	$(BIN)/python -m kelly_live.lab.bench.soak --minutes $(or $(SOAK_MINUTES),60)
 
 drills: $(VENV)/.test system ## the fault drills on real servers; their table goes into docs/drills.md
 	printf '%s\n' '# Fault drills' '' 'Made by `make drills` (tests/live/test_drills.py): `kelly-live` plays into JACK, something breaks, another JACK' 'client counts. *Over after*: how long the notes of then still sounded (asked: 1 s, .2 s after SIGKILL of the host;' 'where the music goes on, they end as written). *Back after*: from the end of the cause to the next note, or where the' 'music went on, to the next feeling or line on the disk (asked: 2 s, and where it goes on at a bar, to that bar).' '*Longest gap*: without a new note, from the fault on.' '' '| fault | over after | back after | longest gap | and then |' '|---|---|---|---|---|' > docs/drills.md
@@ -78,4 +78,4 @@ clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 
 demo-recording: $(VENV)/.run system ## make presets/demo/recording.ogg again from its score
-	$(BIN)/python -m kelly_live.training.demo_recording
+	$(BIN)/python -m kelly_live.lab.training.demo_recording

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kelly_live.domain import (
+from kelly_live.core.protocols import EmotionOverride, Reading
+from kelly_live.core.values import (
     MODES,
     NEUTRAL_PROBABILITIES,
     RHYTHMS,
@@ -17,7 +18,6 @@ from kelly_live.domain import (
     TempoRange,
     TimingWeights,
 )
-from kelly_live.protocols import Reading, Steering
 
 
 def one_of(names: Sequence[str], chosen: str) -> tuple[float, ...]:
@@ -46,7 +46,7 @@ class ScriptedAnalyzer:
 
     def __init__(self, script: Sequence[tuple[float, MusicParameters]], hop_seconds: float = 0.25) -> None:
         self.hop_seconds = hop_seconds
-        self.steered: list[Steering] = []
+        self.steered: list[EmotionOverride] = []
         self.blocks = self.restarts = 0
         self.bars: list[float] = []
         self._script = script
@@ -65,7 +65,7 @@ class ScriptedAnalyzer:
             readings.append(Reading(state(time), chosen))
         return readings
 
-    def steer(self, steering: Steering) -> None:
+    def steer(self, steering: EmotionOverride) -> None:
         self.steered.append(steering)
 
     def restart(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import Descriptor, MusicContext, Parameter, Value
 
 # The tones of a figure, as degrees of the chord: 0 the root, 1 the third, 2 the fifth; 3 is the root again, higher.

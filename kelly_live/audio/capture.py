@@ -19,9 +19,9 @@ from enum import IntEnum
 import numpy as np
 
 from kelly_live.audio import devices
-from kelly_live.errors import AudioError, KellyError
-from kelly_live.protocols import AudioHealth, AudioSource
-from kelly_live.timebase import MonotonicClock
+from kelly_live.core.errors import AudioError, KellyError
+from kelly_live.core.protocols import AudioHealth, AudioSource
+from kelly_live.core.timebase import MonotonicClock
 
 _HEADER = struct.Struct("<2sBI")  # magic, kind, bytes that follow
 _SOUND = struct.Struct("<dfId")  # end time, level dBFS, overflows, dropped seconds; then float32 samples

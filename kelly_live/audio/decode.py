@@ -12,8 +12,8 @@ import numpy as np
 import soundfile
 
 from kelly_live.audio.resample import ANALYSIS_RATE, MonoResampler
-from kelly_live.errors import AudioError
-from kelly_live.quiet import quiet_stderr
+from kelly_live.core.errors import AudioError
+from kelly_live.core.stderr_guard import guard_stderr
 
 RULE = "kelly-live reads WAV, FLAC, OGG Vorbis, Opus and MP3"
 CONVERT = "convert it first, e.g. `ffmpeg -i IN OUT.wav`"
@@ -91,7 +91,7 @@ class AudioFile:
 
     def _hush(self) -> AbstractContextManager[None]:
         """Only the MP3 decoder chatters, and fd 2 is the whole process's: the others leave it alone."""
-        return quiet_stderr() if self._file.format == "MP3" else nullcontext()
+        return guard_stderr() if self._file.format == "MP3" else nullcontext()
 
     def close(self) -> None:
         """Safe to call twice."""
@@ -136,7 +136,7 @@ def _open(path: Path) -> _ForwardFile:
         reason = getattr(error, "strerror", None) or str(error)
         raise AudioError(f"{path} cannot be read ({reason}); {RULE} files: make it readable") from error
     try:
-        with quiet_stderr():
+        with guard_stderr():
             return _ForwardFile(str(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a name that ends in .raw
         raise AudioError(f"{path} is not a sound file that can be decoded; {RULE}: {CONVERT}") from error

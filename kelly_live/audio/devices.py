@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 
-from kelly_live import matching
-from kelly_live.errors import AudioError
-from kelly_live.quiet import quiet_stderr
+from kelly_live.core import name_matching as matching
+from kelly_live.core.errors import AudioError
+from kelly_live.core.stderr_guard import guard_stderr
 
 LISTING = "kelly-live devices"
 WITHOUT_A_DEVICE = "or use `kelly-live demo` or `kelly-live render IN.wav`, which need none"
@@ -58,7 +58,7 @@ def portaudio() -> ModuleType:
     """The sounddevice module, loaded and initialised quietly. Raises AudioError if PortAudio is not installed."""
     os.environ.setdefault("JACK_NO_START_SERVER", "1")  # looking for devices must not start a sound server
     try:
-        with quiet_stderr():
+        with guard_stderr():
             import sounddevice
     except OSError as error:
         raise AudioError(
@@ -93,7 +93,7 @@ def list_inputs() -> list[InputDevice]:
     """All audio inputs; empty if there is none. Raises AudioError if PortAudio is not there."""
     module = portaudio()
     try:
-        with quiet_stderr():
+        with guard_stderr():
             devices, apis = module.query_devices(), module.query_hostapis()
     except module.PortAudioError as error:
         raise device_error("(all)", error) from error
@@ -116,7 +116,7 @@ def list_inputs() -> list[InputDevice]:
 
 
 def resolve_input(query: str | None) -> InputDevice:
-    """The input that `query` means (see kelly_live.matching), or the default one for None. Raises AudioError."""
+    """The input that `query` means (see kelly_live.core.name_matching), or the default one for None. Raises AudioError."""
     return choose_input(query, list_inputs())
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import soxr
 
-from kelly_live.errors import AudioError
+from kelly_live.core.errors import AudioError
 
 ANALYSIS_RATE = 16_000
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,12 @@ from kelly_live.audio import devices
 from kelly_live.audio.decode import AudioFile
 from kelly_live.audio.resample import ANALYSIS_RATE, MonoResampler
 from kelly_live.audio.ring import SpscRing
-from kelly_live.domain import AudioWindow
-from kelly_live.errors import AudioError, ConfigError
-from kelly_live.level import SILENCE_DBFS, level_dbfs
-from kelly_live.protocols import AudioHealth
-from kelly_live.quiet import quiet_stderr
-from kelly_live.timebase import Clock
+from kelly_live.core.errors import AudioError, ConfigError
+from kelly_live.core.level import SILENCE_DBFS, level_dbfs
+from kelly_live.core.protocols import AudioHealth
+from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.core.timebase import Clock
+from kelly_live.core.values import AudioWindow
 
 MAX_CHANNELS = 8
 SILENT_DEVICE_SECONDS = 2.0  # a device that delivers nothing for so long is gone
@@ -81,7 +81,7 @@ class PortAudioSource:
         self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), channels)
         self._started = self._last_end = self._clock.now()
         try:
-            with quiet_stderr():
+            with guard_stderr():
                 self._stream = module.InputStream(
                     device=chosen.index,
                     channels=channels,
@@ -193,7 +193,7 @@ def _usable_format(module: Any, device: devices.InputDevice) -> tuple[int, int]:
     for channels in channel_counts:
         for rate in rates:
             try:
-                with quiet_stderr():
+                with guard_stderr():
                     module.check_input_settings(
                         device=device.index, channels=channels, samplerate=rate, dtype="float32"
                     )

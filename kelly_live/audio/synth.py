@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from kelly_live.domain import SoundingNote
+from kelly_live.core.values import SoundingNote
 
 SAMPLE_RATE = 44_100
 PEAK = 10.0 ** (-1.0 / 20.0)  # -1 dBFS
@@ -276,7 +276,7 @@ def _levelled(sound: Audio) -> Audio:
 
 def write_wav(path: Path, samples: Audio, sample_rate: int = SAMPLE_RATE) -> None:
     """Write [channels, n] in [-1, 1] as 16-bit PCM, whole or not at all. Raises OutputError."""
-    from kelly_live.atomic import write_atomically
+    from kelly_live.core.atomic_write import write_atomically
 
     pcm = np.round(np.clip(samples.T, -1.0, 1.0) * 32767.0).astype("<i2")
     buffer = io.BytesIO()

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from kelly_live import __version__
-from kelly_live.errors import KellyError
+from kelly_live.core.errors import KellyError
 
 # name -> one line for the list of commands; the module of the same name (`-` as `_`) holds `command`.
 COMMANDS = {
@@ -25,22 +25,13 @@ COMMANDS = {
     "learn": "teach a MIDI pad, knob or pedal what to do while playing",
     "replay": "play a recording's log again: the same MIDI to the byte",
     "analyze": "the emotion in audio files, as text or JSON lines",
-    "bench": "how late, how fast: measured on this machine",
-    "train": "train the nets from labelled data",
-    "evaluate": "measure the shipped nets on labelled data",
-    "map": "how emotion becomes music: measured on held-out pieces, and drawn",
-    "judge": "does our music feel as it was meant to? ears that never heard it say",
-    "compare": "is our music like people's? distributions, form, loops, and how soon a change is heard",
-    "ablate": "do history, culture and user reach the notes, and only where they are on?",
     "profile": "teach it what *you* mean by sad: profiles, what they learned, and how sure they are",
     "presets": "host presets: who plays which part, on which channel and port",
     "gallery": "a minute of each feeling, solo and with the band, to hear and to see",
     "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",
+    "lab": "make and measure the models: train, evaluate, judge, compare, bench and more",
     "follow": "the beat and key heard in recordings, and how well `--follow` hears them",
-    "identify": "is what is played in a culture nearest to its own corpus? by the notes alone",
-    "measure-cultures": "make the culture presets from their corpora",
-    "data": "what a training manifest holds, and what it lacks",
 }
 COMMON_FLAGS = {
     "--debug": 0,

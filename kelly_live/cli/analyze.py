@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from kelly_live.cli.options import INPUT_FILE, common
-from kelly_live.domain import EMOTIONS, EmotionState
-from kelly_live.errors import KellyError
-from kelly_live.protocols import EmotionReader
+from kelly_live.core.errors import KellyError
+from kelly_live.core.protocols import EmotionReader
+from kelly_live.core.values import EMOTIONS, EmotionState
 
 
 @click.command(
@@ -23,8 +23,8 @@ from kelly_live.protocols import EmotionReader
 @common
 def command(files: tuple[Path, ...], as_json: bool, device: str) -> int:
     """The emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
-    from kelly_live.analysis.reader import load_reader
-    from kelly_live.config import resource_root
+    from kelly_live.core.resources import resource_root
+    from kelly_live.emotion.reader import load_reader
 
     reader = load_reader(resource_root("models"), device)
     failed = 0
@@ -45,8 +45,8 @@ def read_emotions(path: Path, reader: EmotionReader) -> tuple[float, list[Emotio
     import numpy as np
 
     from kelly_live.audio.sources import FileSource
-    from kelly_live.domain import AudioWindow
-    from kelly_live.timebase import ManualClock
+    from kelly_live.core.timebase import ManualClock
+    from kelly_live.core.values import AudioWindow
     from kelly_live.ui.terminal import progress
 
     source = FileSource(path, ManualClock(), realtime=False, sample_rate=reader.sample_rate)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.hosting import HostWish, host
-from kelly_live.cli.options import OUTPUT_FILE, CultureWish, common, culture, profile, seed, steering, tuning
+from kelly_live.cli.hosting import HostOptions, host
+from kelly_live.cli.options import OUTPUT_FILE, CultureOptions, common, culture, profile, seed, steering, tuning
 from kelly_live.cli.studio import Controllers, controllers, expression
+from kelly_live.core.protocols import EmotionOverride, Reading
 from kelly_live.midi.tuning import Tuning
-from kelly_live.protocols import Reading, Steering
 
 if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 @profile
 @common
 def command(
-    steering: Steering,
-    culture: CultureWish | None,
-    host: HostWish,
+    steering: EmotionOverride,
+    culture: CultureOptions | None,
+    host: HostOptions,
     tuning: Tuning,
     controllers: Controllers,
     bars: int,
@@ -46,29 +46,29 @@ def command(
     device: str,
 ) -> None:
     """Music for an emotion: --valence V --arousal A [--dominance D], or --emotion NAME; --morph-to leads on from it."""
-    if replace(steering, morph=None) == Steering():
+    if replace(steering, morph=None) == EmotionOverride():
         raise click.UsageError("say which emotion: --emotion NAME, or --valence V --arousal A")
     if steering.emotion is None and (steering.valence is None or steering.arousal is None):
         raise click.UsageError("--valence and --arousal go together (or give --emotion NAME)")
 
-    from kelly_live.cli.parts import check_outputs, make_conductor, make_mapper, write_performance
-    from kelly_live.midi.client import OfflineScheduler
-    from kelly_live.session import compose
-    from kelly_live.steering import apply_steering, state_from
+    from kelly_live.core.override import apply_override, state_from
+    from kelly_live.engine.parts import check_outputs, create_conductor, create_mapper, write_performance
+    from kelly_live.engine.session import compose
+    from kelly_live.midi.scheduler_client import OfflineScheduler
 
     check_outputs([midi, wav, plot])
     host = host.for_profile(profile)
     players = host.host()
     state = state_from(steering.valence, steering.arousal, steering.dominance, steering.emotion)
-    mapper = make_mapper(culture, profile)
+    mapper = create_mapper(culture, profile)
 
     def reading_at(bar: float) -> Reading:
-        felt = apply_steering(state, Steering(morph=steering.morph), bar)
+        felt = apply_override(state, EmotionOverride(morph=steering.morph), bar)
         return Reading(felt, mapper(felt))
 
     opening = reading_at(0.0)
     scheduler = OfflineScheduler()
-    conductor = make_conductor(scheduler, seed=seed, length_bars=bars, host=players)
+    conductor = create_conductor(scheduler, seed=seed, length_bars=bars, host=players)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
     performance = compose(
         opening,

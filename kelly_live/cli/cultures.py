@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | None, debug: bool) -> int:
     """List the culture presets, or show one: NAME, or NAME:MODE for one of its modes."""
-    from kelly_live.cultures.shelf import CULTURES, choose_culture, list_cultures
+    from kelly_live.cultures.library import CULTURES, choose_culture, list_cultures
 
     if listen is not None and sheet is not None:
         raise click.UsageError("--listen and --sheet are two things; ask for one at a time")
@@ -64,23 +64,23 @@ LISTEN_BEATS = 64  # and at least eight bars
 
 def _play(name: str, folder: Path) -> None:
     """A piece in a culture, its first half happy and its second half sad, as MIDI, WAV and picture."""
-    from kelly_live.cli.options import CultureWish
-    from kelly_live.cli.parts import check_outputs, make_conductor, make_mapper, write_performance
-    from kelly_live.midi.client import OfflineScheduler
+    from kelly_live.cli.options import CultureOptions
+    from kelly_live.core.override import state_from
+    from kelly_live.core.protocols import Reading
+    from kelly_live.engine.parts import check_outputs, create_conductor, create_mapper, write_performance
+    from kelly_live.engine.session import compose
+    from kelly_live.midi.scheduler_client import OfflineScheduler
     from kelly_live.midi.tuning import Tuning
-    from kelly_live.music.idiom import metre_of
-    from kelly_live.protocols import Reading
-    from kelly_live.session import compose
-    from kelly_live.steering import state_from
+    from kelly_live.music.style import metre_of
 
     midi, wav, plot = paths = [folder / f"{name.replace(':', '-')}.{kind}" for kind in ("mid", "wav", "png")]
     check_outputs(paths)
-    mapper, seed = make_mapper(CultureWish(name, 1.0)), 1
+    mapper, seed = create_mapper(CultureOptions(name, 1.0)), 1
     happy, sad = (Reading(state, mapper(state)) for state in (state_from(emotion=one) for one in ("happy", "sad")))
     metre = metre_of(happy.parameters.idiom, seed)
     bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
     scheduler = OfflineScheduler()
-    conductor = make_conductor(scheduler, seed=seed, length_bars=bars)
+    conductor = create_conductor(scheduler, seed=seed, length_bars=bars)
     scheduler.tune(Tuning("bend").with_programs((d.channel, d.program) for d in conductor.programs()))
     performance = compose(happy, conductor, scheduler, lambda bar: happy if bar < bars // 2 else sad)
     write_performance(performance, conductor, title=f"Kelly Live: {name}", midi=midi, wav=wav, plot=plot)
@@ -98,8 +98,8 @@ COUNTED_BARS = 64  # of each of four pieces, in which is counted how long each d
 
 def _draw(names: list[str], path: Path) -> None:
     """One picture of what the cultures play; the feeling is the same in all of them."""
-    from kelly_live.atomic import write_atomically
-    from kelly_live.cli.parts import check_outputs
+    from kelly_live.core.atomic_write import write_atomically
+    from kelly_live.engine.parts import check_outputs
     from kelly_live.ui.sheet import draw_sheet
 
     check_outputs([path])
@@ -110,17 +110,17 @@ def _draw(names: list[str], path: Path) -> None:
 
 
 def _panel(name: str) -> Panel:
-    from kelly_live.cli.identify import melody_of
-    from kelly_live.cli.options import CultureWish
-    from kelly_live.cli.parts import make_conductor, make_mapper
-    from kelly_live.cultures.shelf import choose_culture
-    from kelly_live.midi.client import NoteList
-    from kelly_live.steering import state_from
+    from kelly_live.cli.options import CultureOptions
+    from kelly_live.core.override import state_from
+    from kelly_live.cultures.library import choose_culture
+    from kelly_live.engine.parts import create_conductor, create_mapper
+    from kelly_live.lab.cli.identify import melody_of
+    from kelly_live.midi.scheduler_client import NoteList
     from kelly_live.ui.sheet import Panel
 
-    parameters = make_mapper(CultureWish(name, 1.0))(state_from(emotion="happy"))
+    parameters = create_mapper(CultureOptions(name, 1.0))(state_from(emotion="happy"))
     idiom, sink = parameters.idiom, NoteList()
-    conductor = make_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, tonic=0)
+    conductor = create_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, tonic=0)
     conductor.play_through(parameters)
     bar_beats = conductor.status().beats_per_bar
     beats = float(SHEET_BARS * bar_beats)
@@ -158,8 +158,8 @@ def _panel(name: str) -> Panel:
 
 
 def _list(as_json: bool) -> int:
+    from kelly_live.cultures.library import culture_id, list_cultures, user_folder
     from kelly_live.cultures.preset import PARAMETERS
-    from kelly_live.cultures.shelf import culture_id, list_cultures, user_folder
 
     shelf = list_cultures()
     if as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import CultureWish, common, culture, profile, seed
+from kelly_live.cli.options import CultureOptions, common, culture, profile, seed
 
 if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 @seed
 @profile
 @common
-def command(out: Path, culture: CultureWish | None, seed: int, profile: Profile | None, device: str) -> None:
+def command(out: Path, culture: CultureOptions | None, seed: int, profile: Profile | None, device: str) -> None:
     """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""
-    from kelly_live.atomic import make_folder
     from kelly_live.cli.render import render
-    from kelly_live.config import resource_root
-    from kelly_live.protocols import Steering
+    from kelly_live.core.atomic_write import make_folder
+    from kelly_live.core.protocols import EmotionOverride
+    from kelly_live.core.resources import resource_root
 
     make_folder(out, "name another with --out")
     recording = resource_root("presets") / "demo" / "recording.ogg"
@@ -41,7 +41,7 @@ def command(out: Path, culture: CultureWish | None, seed: int, profile: Profile 
             out / "demo.mid",
             out / "demo.wav",
             out / "demo.png",
-            steering=Steering(),
+            steering=EmotionOverride(),
             culture=culture,
             freeze=False,
             seed=seed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.cli.options import common
-from kelly_live.errors import KellyError
+from kelly_live.core.errors import KellyError
 
 if TYPE_CHECKING:
     from kelly_live.midi.ports import PortInfo

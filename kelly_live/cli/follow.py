@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.cli.options import INPUT_FILE
-from kelly_live.cli.train import DEFAULT_CACHE, FOLDER
+from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
-    from kelly_live.domain import Lead, MusicParameters
-    from kelly_live.training.following import Piece
+    from kelly_live.core.values import MusicParameters, SyncState
+    from kelly_live.lab.training.following import Piece
 
 MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -37,7 +37,7 @@ def command(
     teach: Sequence[Path], learn: Path | None, debug: bool,
 ) -> None:  # fmt: skip
     """The tempo and key of RECORDINGS, as `--follow` hears them; or tables against truth."""
-    import kelly_live.training.following as f
+    import kelly_live.lab.training.following as f
 
     if not recordings and not measure and corpora is None:
         raise click.UsageError("name recordings, --measure FILE.jsonl or --corpora FOLDER")
@@ -59,10 +59,10 @@ def command(
         click.echo(f"wrote {learn}", err=True)
     pieces += [song for i, song in enumerate(songs) if i % 4 >= 2]
     if pieces:
-        from kelly_live.cli.parts import make_mapper
-        from kelly_live.steering import state_from
+        from kelly_live.core.override import state_from
+        from kelly_live.engine.parts import create_mapper
 
-        neutral = make_mapper()(state_from())
+        neutral = create_mapper()(state_from())
         verdicts = []
         for piece in pieces:
             band = _Band(neutral)
@@ -76,7 +76,7 @@ class _Band:
     was joined, in seconds."""
 
     def __init__(self, parameters: MusicParameters) -> None:
-        from kelly_live.midi.client import NoteList
+        from kelly_live.midi.scheduler_client import NoteList
         from kelly_live.music.conductor import Conductor
 
         self.beats: list[float] = []
@@ -85,7 +85,7 @@ class _Band:
         self._conductor.start(0.0, self._parameters)
         self._beat = 0
 
-    def join(self, now: float, lead: Lead) -> None:
+    def join(self, now: float, lead: SyncState) -> None:
         self._conductor.advance(now, self._parameters, lead)
         while (due := self._conductor.seconds_at(float(self._beat))) <= now:
             if "tempo" in self._conductor.status().joined:
@@ -94,8 +94,8 @@ class _Band:
 
 
 def _told(moment: object) -> str:
+    from kelly_live.lab.training.following import Moment
     from kelly_live.music.theory import NOTE_NAMES
-    from kelly_live.training.following import Moment
 
     assert isinstance(moment, Moment)
     key = "no key"

@@ -24,8 +24,8 @@ SECONDS = 60.0
 def command(folder: Path, sheet: Path | None, seed: int, debug: bool) -> None:
     """Eight pieces of about a minute in FOLDER, each as MIDI, WAV and picture: the centre of each quadrant of feeling
     (happy, tense, sad, calm), on solo piano and with the band."""
-    from kelly_live.atomic import make_folder, write_atomically
-    from kelly_live.cli.parts import check_outputs
+    from kelly_live.core.atomic_write import make_folder, write_atomically
+    from kelly_live.engine.parts import check_outputs
     from kelly_live.ui.rolls import draw_rolls
 
     make_folder(folder)
@@ -42,23 +42,23 @@ def command(folder: Path, sheet: Path | None, seed: int, debug: bool) -> None:
 
 
 def _play(out: Path, preset: str, valence: float, arousal: float, seed: int, title: str) -> Roll:
-    from kelly_live.cli.hosting import HostWish
-    from kelly_live.cli.parts import make_conductor, make_mapper, write_performance
-    from kelly_live.midi.client import OfflineScheduler
+    from kelly_live.cli.hosting import HostOptions
+    from kelly_live.core.override import state_from
+    from kelly_live.core.protocols import Reading
+    from kelly_live.engine.parts import create_conductor, create_mapper, write_performance
+    from kelly_live.engine.session import compose
     from kelly_live.midi.files import notes_from_messages
+    from kelly_live.midi.scheduler_client import OfflineScheduler
     from kelly_live.midi.tuning import DEFAULT_TUNING
-    from kelly_live.protocols import Reading
-    from kelly_live.session import compose
-    from kelly_live.steering import state_from
     from kelly_live.ui.rolls import Roll
 
     state = state_from(valence, arousal)
-    parameters = make_mapper()(state)
+    parameters = create_mapper()(state)
     tempo = parameters.tempo.suggested
     scheduler = OfflineScheduler()
-    conductor = make_conductor(
+    conductor = create_conductor(
         scheduler, seed=seed, length_bars=4 * max(1, math.ceil(SECONDS * tempo / 60.0 / 16.0)) + 1,
-        host=HostWish((preset,)).host(),
+        host=HostOptions((preset,)).host(),
     )  # fmt: skip
     players = conductor.programs()
     scheduler.tune(DEFAULT_TUNING.with_programs((player.channel, player.program) for player in players))

@@ -37,7 +37,7 @@ def command(as_json: bool, check: bool, debug: bool) -> int:
 
 def _row(found: Described, check: bool) -> dict[str, Any]:
     """What is told of a generator; part, channel and program are None where its class could not be read."""
-    from kelly_live.music.band import PlayerState
+    from kelly_live.generators.band import PlayerState
 
     own, descriptor = found.declared, found.descriptor
     state, problem = UNCHECKED, found.problem
@@ -74,12 +74,12 @@ def _tried(name: str) -> tuple[str, str | None]:
     """The state after four neutral bars, timed by the clock, and what went wrong."""
     import time
 
-    from kelly_live.domain import MODES, RHYTHMS, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
+    from kelly_live.core.values import MODES, RHYTHMS, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
     from kelly_live.generators import registry
+    from kelly_live.generators.band import Band, PlayerSlot, PlayerState
     from kelly_live.generators.base import FIRST_CALL_SECONDS
-    from kelly_live.generators.guest import Guest
-    from kelly_live.midi.client import NoteList
-    from kelly_live.music.band import Band, PlayerState, Seat
+    from kelly_live.generators.sandbox import SandboxedGenerator
+    from kelly_live.midi.scheduler_client import NoteList
     from kelly_live.music.conductor import Conductor
 
     plain = MusicParameters(
@@ -94,9 +94,11 @@ def _tried(name: str) -> tuple[str, str | None]:
     found = registry.make(name, {})
     if found.generator is None:
         return PlayerState.NOT_LOADED, found.problem
-    guest = Guest(found.generator, deadline_seconds=FIRST_CALL_SECONDS)  # one that hangs must not hang the listing
+    guest = SandboxedGenerator(
+        found.generator, deadline_seconds=FIRST_CALL_SECONDS
+    )  # one that hangs must not hang the listing
     own = found.generator.descriptor
-    band = Band([Seat(guest, name, own.channel, own.program)], stopwatch=time.monotonic)
+    band = Band([PlayerSlot(guest, name, own.channel, own.program)], stopwatch=time.monotonic)
     Conductor(NoteList(), band, seed=1, tonic=0, length_bars=4).play_through(plain)
     band.dismiss()
     ((_, state),) = band.states()

@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class HostWish:
+class HostOptions:
     """Who is to play, as typed: presets in their order, generators beside them, settings, and outputs by port."""
 
     presets: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class HostWish:
     settings: tuple[str, ...] = ()
     outputs: tuple[tuple[str, str], ...] = ()
 
-    def for_profile(self, profile: Profile | None) -> HostWish:
+    def for_profile(self, profile: Profile | None) -> HostOptions:
         """The same, with a profile's own preset where none was typed."""
         own = None if profile is None else profile.preset
         return self if self.presets or own is None else replace(self, presets=(own,))
@@ -55,11 +55,11 @@ class HostWish:
     ) -> RoutedSink:
         """A port's scheduler process each, none started yet; the main one is `midi_out`. `latencies`: by port, in
         seconds, instead of the preset's. `frame_accurate`: all through JACK. Raises ConfigError."""
-        from kelly_live.domain import MAIN_PORT
-        from kelly_live.errors import ConfigError
+        from kelly_live.core.errors import ConfigError
+        from kelly_live.core.values import MAIN_PORT
         from kelly_live.midi.ports import VIRTUAL_PORT_NAME
         from kelly_live.midi.routing import RoutedSink
-        from kelly_live.midi.supervised import SupervisedClient
+        from kelly_live.midi.supervised_sink import SupervisedSink
 
         outputs = dict(self.outputs)
         known = [port.name for port in players.ports]
@@ -71,12 +71,12 @@ class HostWish:
                 )
         main = latencies.get(MAIN_PORT, 0.0)
         ports = {
-            MAIN_PORT: SupervisedClient(
+            MAIN_PORT: SupervisedSink(
                 midi_out, send_clock=send_clock, latency_seconds=main, frame_accurate=frame_accurate
             )
         }
         for port in players.ports:
-            ports[port.name] = SupervisedClient(
+            ports[port.name] = SupervisedSink(
                 outputs.get(port.name, port.output),
                 send_clock=send_clock and port.clock,
                 latency_seconds=latencies.get(port.name, port.latency_seconds),
@@ -86,7 +86,7 @@ class HostWish:
         return RoutedSink(ports)
 
 
-EVERYDAY = HostWish()
+EVERYDAY = HostOptions()
 
 
 def _outputs(ctx: click.Context, parameter: click.Parameter, typed: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -102,7 +102,7 @@ def _outputs(ctx: click.Context, parameter: click.Parameter, typed: tuple[str, .
 
 
 def host(*, live: bool = False) -> Callable[[F], F]:
-    """--preset, --with and --set (live also --port), gathered into one `host: HostWish` argument."""
+    """--preset, --with and --set (live also --port), gathered into one `host: HostOptions` argument."""
 
     def decorate(function: F) -> F:
         several = " Several are a set list: the first begins, `next preset` goes on." if live else ""
@@ -129,7 +129,7 @@ def host(*, live: bool = False) -> Callable[[F], F]:
             **kwargs: Any,
         ) -> Any:
             named = (presets,) if isinstance(presets, str) else presets or ()
-            return function(*args, host=HostWish(named, extra, settings, outputs), **kwargs)
+            return function(*args, host=HostOptions(named, extra, settings, outputs), **kwargs)
 
         if not live:
             return wrapped  # type: ignore[return-value]

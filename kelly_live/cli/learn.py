@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kelly_live.domain import EMOTIONS
+from kelly_live.core.values import EMOTIONS
 
 if TYPE_CHECKING:
-    from kelly_live.midi.controls import Binding, Control
+    from kelly_live.control.midi_map import Binding, Control
     from kelly_live.midi.ports import MidiIn
 
 PATIENCE_SECONDS = 30.0
@@ -33,7 +33,7 @@ def command(
     A knob for valence, arousal or dominance takes no value, a button does (`learn valence 0.5`). What is learned is
     kept in midi-controls.yaml in your data folder, and counts wherever --midi-in is given.
     """
-    from kelly_live.midi import controls
+    from kelly_live.control import midi_map as controls
     from kelly_live.midi.inputs import open_input
 
     if listing:
@@ -60,7 +60,7 @@ def command(
 
 def _checked(name: str, value: str | None) -> tuple[str, str | None]:
     """The action as it may be bound. Raises ConfigError."""
-    from kelly_live.midi.controls import Binding, Control
+    from kelly_live.control.midi_map import Binding, Control
 
     Binding(Control("cc", 0), name, value)
     return name, None if value is None else value.strip().lower()
@@ -68,8 +68,8 @@ def _checked(name: str, value: str | None) -> tuple[str, str | None]:
 
 def _asked() -> tuple[str, str | None]:
     """Which action, by number or name; an empty answer ends."""
-    from kelly_live.actions import ACTIONS, Takes
-    from kelly_live.errors import ConfigError
+    from kelly_live.core.actions import ACTIONS, Takes
+    from kelly_live.core.errors import ConfigError
 
     names = [name for name in ACTIONS if name != "help"]
     for number, name in enumerate(names, start=1):
@@ -91,8 +91,8 @@ def _asked() -> tuple[str, str | None]:
 
 def _heard(source: MidiIn, name: str, value: str | None, clock: Any = time) -> Binding:
     """Wait for a control that this action can have. Raises MidiError."""
-    from kelly_live.errors import MidiError
-    from kelly_live.midi.controls import Binding, Control
+    from kelly_live.control.midi_map import Binding, Control
+    from kelly_live.core.errors import MidiError
 
     knob = Binding(Control("cc", 0), name, value).turns
     click.echo(f"now {'turn a knob or move a fader' if knob else 'press a button, key or pedal'} for {name} …")
@@ -114,7 +114,7 @@ def _heard(source: MidiIn, name: str, value: str | None, clock: Any = time) -> B
 def chosen(message: bytes, seen: Counter[Control], *, knob: bool) -> Control | None:
     """The control that a message is taken to mean: a knob at its second message, a button when it goes down. `seen`
     counts the messages of controllers between calls."""
-    from kelly_live.midi.controls import control_of
+    from kelly_live.control.midi_map import control_of
     from kelly_live.midi.messages import CONTROLLERS
 
     heard = control_of(message)
@@ -130,8 +130,8 @@ def chosen(message: bytes, seen: Counter[Control], *, knob: bool) -> Control | N
 
 
 def _listed(learned: tuple[Binding, ...]) -> str:
-    from kelly_live.actions import ACTIONS
-    from kelly_live.midi.controls import path, with_defaults
+    from kelly_live.control.midi_map import path, with_defaults
+    from kelly_live.core.actions import ACTIONS
 
     by_action: dict[str, list[str]] = {}
     for binding in with_defaults(learned):
@@ -147,9 +147,9 @@ def _listed(learned: tuple[Binding, ...]) -> str:
 
 
 def _forgotten(name: str) -> str:
-    from kelly_live.actions import ACTIONS
-    from kelly_live.errors import ConfigError
-    from kelly_live.midi import controls
+    from kelly_live.control import midi_map as controls
+    from kelly_live.core.actions import ACTIONS
+    from kelly_live.core.errors import ConfigError
 
     if name != "all" and name not in ACTIONS:
         raise ConfigError(f"no action is called {name[:40]!r}; see `kelly-live learn --list`")

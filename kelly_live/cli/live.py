@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.hosting import HostWish, host
-from kelly_live.cli.options import CultureWish, common, culture, follow, profile, steering, tuning
-from kelly_live.cli.studio import StudioWish, expression, studio
-from kelly_live.cli.taking import TakeWish, taking
+from kelly_live.cli.hosting import HostOptions, host
+from kelly_live.cli.options import CultureOptions, common, culture, follow, profile, steering, tuning
+from kelly_live.cli.studio import ExternalIOOptions, expression, studio
+from kelly_live.cli.taking import RecordingOptions, taking
+from kelly_live.core.protocols import EmotionOverride
 from kelly_live.midi.tuning import Tuning
-from kelly_live.protocols import Steering
 
 if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
@@ -38,13 +38,13 @@ if TYPE_CHECKING:
 def command(
     midi_out: str | None,
     audio_in: str | None,
-    studio: StudioWish,
-    steering: Steering,
-    culture: CultureWish | None,
-    host: HostWish,
+    studio: ExternalIOOptions,
+    steering: EmotionOverride,
+    culture: CultureOptions | None,
+    host: HostOptions,
     tuning: Tuning,
     follow: tuple[str, ...],
-    take: TakeWish,
+    take: RecordingOptions,
     freeze: bool,
     seed: int | None,
     profile: Profile | None,
@@ -53,22 +53,22 @@ def command(
     """Listen, feel, play, send, until Ctrl-C. In a terminal, keys steer it: ? lists them."""
     import sys
 
-    from kelly_live.audio.restarting import RestartingSource
-    from kelly_live.cli.desk import Desk
-    from kelly_live.cli.listening import Listening
-    from kelly_live.cli.parts import make_conductor, make_follower
-    from kelly_live.interpreter import on_stage, settle
-    from kelly_live.session import LiveSession
-    from kelly_live.timebase import MonotonicClock
-    from kelly_live.ui.keys import Keyboard
+    from kelly_live.audio.supervised_source import SupervisedSource
+    from kelly_live.control.keyboard import Keyboard
+    from kelly_live.core.timebase import MonotonicClock
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.console import Console
+    from kelly_live.engine.parts import create_beat_tracker, create_conductor
+    from kelly_live.engine.session import LiveSession
     from kelly_live.ui.terminal import StatusView
+    from kelly_live.workers.realtime import enable_realtime, freeze_gc
 
-    on_stage()
-    ears = Listening()  # loads beside all that follows
+    enable_realtime()
+    ears = AnalysisProxy()  # loads beside all that follows
     click.get_current_context().call_on_close(ears.close)
     seed = secrets.randbelow(2**31) if seed is None else seed
     now = MonotonicClock()
-    source = RestartingSource(audio_in, now)
+    source = SupervisedSource(audio_in, now)
     host = host.for_profile(profile)
     players = host.host(live=True)
     sink = host.sink(
@@ -86,7 +86,7 @@ def command(
         source.open()
         steering = replace(steering, freeze=freeze)
         opening = ears.make(device, steering, culture, profile)
-        conductor = make_conductor(out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds)
+        conductor = create_conductor(out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds)
         sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
         recorder = take.begin(
             out, conductor, now,
@@ -100,7 +100,7 @@ def command(
             clock=now,
             opening=opening,
             journal=recorder,
-            follower=make_follower(follow),
+            follower=create_beat_tracker(follow),
             leaders=room.leaders,
             controls=expression(studio.controllers, out),
             early_seconds=sink.early_seconds,
@@ -118,12 +118,12 @@ def command(
         if recorder is not None:
             click.echo(f"recording: {recorder.paths.midi or recorder.paths.log}")
         with StatusView(sys.stdout, now) as view, Keyboard() as keyboard:
-            desk = Desk(
+            desk = Console(
                 session, view, keyboard,
                 steering=steering, ears=ears, players=players, sink=sink, room=room, recorder=recorder,
             )  # fmt: skip
             try:
-                settle()
+                freeze_gc()
                 last = session.run(desk.look)
             finally:
                 for number, handler in before.items():

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from kelly_live.domain import EMOTIONS
+from kelly_live.core.protocols import EmotionOverride, Morph
+from kelly_live.core.values import EMOTIONS
 from kelly_live.midi.tuning import BEND_SEMITONES, DEFAULT_TUNING, TUNINGS, Tuning
-from kelly_live.protocols import Morph, Steering
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,7 +63,7 @@ def profile(function: F) -> F:
 
 
 @dataclass(frozen=True, slots=True)
-class CultureWish:
+class CultureOptions:
     """A culture as typed, NAME or NAME:MODE, and how far it is followed (0-1)."""
 
     name: str
@@ -71,7 +71,7 @@ class CultureWish:
 
 
 def culture(function: F) -> F:
-    """--culture and --culture-strength, gathered into one `culture: CultureWish | None` argument."""
+    """--culture and --culture-strength, gathered into one `culture: CultureOptions | None` argument."""
 
     @click.option(
         "--culture", "name", metavar="NAME[:MODE]", help="Play as in a tradition; `kelly-live cultures` lists them."
@@ -87,7 +87,7 @@ def culture(function: F) -> F:
     )
     @functools.wraps(function)
     def wrapped(*args: Any, name: str | None, culture_strength: float, **kwargs: Any) -> Any:
-        wish = None if name is None else CultureWish(name, culture_strength)
+        wish = None if name is None else CultureOptions(name, culture_strength)
         return function(*args, culture=wish, **kwargs)
 
     return wrapped  # type: ignore[return-value]
@@ -119,13 +119,13 @@ def tuning(function: F) -> F:
     return wrapped  # type: ignore[return-value]
 
 
-def _place(ctx: click.Context, parameter: click.Parameter, text: str | None) -> Steering | None:
+def _place(ctx: click.Context, parameter: click.Parameter, text: str | None) -> EmotionOverride | None:
     """Somewhere in the space of feelings: an emotion's name, or V,A or V,A,D from -1 to 1."""
     if text is None:
         return None
     name = text.strip().lower()
     if name in EMOTIONS:
-        return Steering(emotion=name)
+        return EmotionOverride(emotion=name)
     try:
         numbers = [float(part) for part in name.split(",")]
     except ValueError:
@@ -133,7 +133,7 @@ def _place(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
     if len(numbers) not in (2, 3) or not all(-1.0 <= number <= 1.0 for number in numbers):
         choices = ", ".join(EMOTIONS)
         raise click.BadParameter(f"{text!r} is no place: give one of {choices}; or V,A or V,A,D from -1 to 1")
-    return Steering(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None)
+    return EmotionOverride(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None)
 
 
 def steering(function: F) -> F:
@@ -159,12 +159,12 @@ def steering(function: F) -> F:
         arousal: float | None,
         dominance: float | None,
         emotion: str | None,
-        morph_to: Steering | None,
+        morph_to: EmotionOverride | None,
         morph_bars: int,
         **kwargs: Any,
     ) -> Any:
         morph = None if morph_to is None else Morph(morph_to, bars=float(morph_bars))
-        chosen = Steering(valence=valence, arousal=arousal, dominance=dominance, emotion=emotion, morph=morph)
+        chosen = EmotionOverride(valence=valence, arousal=arousal, dominance=dominance, emotion=emotion, morph=morph)
         return function(*args, steering=chosen, **kwargs)
 
     return wrapped  # type: ignore[return-value]
@@ -181,7 +181,7 @@ def follow(function: F) -> F:
 
 
 def _followed(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    from kelly_live.following import FOLLOWABLE
+    from kelly_live.sync import FOLLOWABLE
 
     names = () if text is None else tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
     if set(names) - set(FOLLOWABLE):

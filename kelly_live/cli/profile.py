@@ -12,12 +12,12 @@ import click
 
 from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE
 from kelly_live.cli.profile_settings import at_rest, calibrate_command, culture_name, described, set_command
-from kelly_live.domain import EMOTIONS
+from kelly_live.core.values import EMOTIONS
 from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
 
 if TYPE_CHECKING:
-    from kelly_live.analysis.person import Difference
-    from kelly_live.nets.mapper import DynamicEmotionToMusicMapper
+    from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
+    from kelly_live.mapping.person import Difference
     from kelly_live.profiles.profile import Profile
 
 DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -102,15 +102,15 @@ def list_profiles(as_json: bool, debug: bool) -> None:
 @DEBUG
 def show(name: str, plot: Path | None, as_json: bool, debug: bool) -> None:
     """What it has learned: for each feeling, how it differs from the base, and how sure."""
-    from kelly_live.analysis.person import differences
-    from kelly_live.cli.parts import check_outputs
+    from kelly_live.engine.parts import check_outputs
+    from kelly_live.mapping.person import differences
     from kelly_live.profiles.store import Store
 
     check_outputs([plot])
     profile = Store().load(name)
     found = differences(_net(), profile)
     if plot is not None:
-        from kelly_live.atomic import write_atomically
+        from kelly_live.core.atomic_write import write_atomically
         from kelly_live.ui.person import Mark, draw_person
 
         marks = [Mark(one.emotion, one.parameter, one.base, one.own, one.spread, one.known) for one in found]
@@ -181,11 +181,11 @@ def rate(
     """
     from datetime import UTC, datetime
 
-    from kelly_live.analysis.mapping import relaxed
-    from kelly_live.analysis.person import asked_for, differences, learn
+    from kelly_live.core.override import state_from
+    from kelly_live.mapping.mapper import relaxed
+    from kelly_live.mapping.person import asked_for, differences, learn
     from kelly_live.profiles.reaction import KINDS, WISH, reaction
     from kelly_live.profiles.store import Store
-    from kelly_live.steering import state_from
 
     if emotion is None and (valence is None or arousal is None):
         raise click.UsageError("say where: --emotion NAME, or --valence V --arousal A")
@@ -220,7 +220,7 @@ def rate(
 @DEBUG
 def learn_again(name: str, debug: bool) -> None:
     """Learn from all reactions anew, and tell what changed."""
-    from kelly_live.analysis.person import differences, learn
+    from kelly_live.mapping.person import differences, learn
     from kelly_live.profiles.store import Store
 
     net = _net()
@@ -243,7 +243,7 @@ def reset(name: str, emotion: str | None, debug: bool) -> None:
     """Forget what was said and learned, the input at rest too: back to the base mapping, to the byte.
 
     What was `set` stays: culture, preset, keys."""
-    from kelly_live.analysis.person import learn
+    from kelly_live.mapping.person import learn
     from kelly_live.profiles.store import Store
 
     def forgotten(profile: Profile) -> Profile:
@@ -261,7 +261,7 @@ def reset(name: str, emotion: str | None, debug: bool) -> None:
 @DEBUG
 def export(name: str, file: Path, debug: bool) -> None:
     """Write a profile to FILE, to keep or to take elsewhere. It holds numbers and times only, no audio."""
-    from kelly_live.atomic import write_atomically
+    from kelly_live.core.atomic_write import write_atomically
     from kelly_live.profiles.profile import to_yaml
     from kelly_live.profiles.store import Store
 
@@ -312,11 +312,11 @@ def simulate(
     listeners: int, seed: int, emotify: Path | None, picture: Path | None, bench: bool, as_json: bool, debug: bool
 ) -> None:
     """How well is a taste learned? Simulated listeners, held-out preferences, 95 % intervals; minutes."""
-    from kelly_live.cli.parts import check_outputs
-    from kelly_live.training import simulated_listeners as simulated
+    from kelly_live.engine.parts import check_outputs
+    from kelly_live.lab.training import simulated_listeners as simulated
 
     if bench:
-        from kelly_live.bench.learning import measure_learning, table
+        from kelly_live.lab.bench.learning import measure_learning, table
 
         measured = measure_learning(_net(), seed)
         click.echo(json.dumps({"learning": [asdict(row) for row in measured]}) if as_json else table(measured))
@@ -328,8 +328,8 @@ def simulate(
     rows = [row for kind in simulated.POPULATIONS for row in simulated.simulate(net, kind, listeners, seed)]
     spilt = simulated.spills(net, seed)
     if picture is not None:
-        from kelly_live.atomic import write_atomically
-        from kelly_live.ui.learning import Curve, draw_learning
+        from kelly_live.core.atomic_write import write_atomically
+        from kelly_live.lab.plots.learning import Curve, draw_learning
 
         curves = []
         for kind in simulated.POPULATIONS:
@@ -371,7 +371,7 @@ def told(found: Sequence[Difference], emotion: str) -> str:
 
 def _changed(before: Sequence[Difference], after: Sequence[Difference]) -> None:
     """Tell what a person's music became, where it can be read."""
-    from kelly_live.analysis.person import moved
+    from kelly_live.mapping.person import moved
 
     def own(found: Sequence[Difference], emotion: str) -> list[float]:
         return [one.own for one in found if one.emotion == emotion]
@@ -401,9 +401,9 @@ def _reactions(profile: Profile) -> str:
 def _net() -> DynamicEmotionToMusicMapper:
     import torch
 
-    from kelly_live.config import resource_root
-    from kelly_live.nets.mapper import DynamicEmotionToMusicMapper
-    from kelly_live.nets.system import load_part
+    from kelly_live.core.resources import resource_root
+    from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
+    from kelly_live.lab.nets.system import load_part
 
     torch.set_num_threads(1)  # the sums are small: sharing them out costs more than it saves
     net: Any = load_part(resource_root("models"), "mapper")

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.cli.options import INPUT_FILE, common
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from kelly_live.core.protocols import AudioSource, EmotionReader
     from kelly_live.profiles.calibration import Calibration
     from kelly_live.profiles.profile import Profile
-    from kelly_live.protocols import AudioSource, EmotionReader
 
 LEAST_SECONDS = 5.0
 # Above every sound that feels nothing (models/emotion.md: under .07), below most of what is spoken or played at rest.
@@ -83,7 +83,7 @@ def applied(profile: Profile, key: str, value: str) -> Profile:
 
 def culture_name(typed: str) -> str:
     """NAME or NAME:MODE as it is kept. Raises ConfigError."""
-    from kelly_live.cultures.shelf import choose_culture
+    from kelly_live.cultures.library import choose_culture
 
     choice = choose_culture(typed)
     return choice.preset.name if choice.mode is None else f"{choice.preset.name}:{choice.mode.name}"
@@ -91,7 +91,7 @@ def culture_name(typed: str) -> str:
 
 def described(profile: Profile) -> str:
     """Its settings, in words."""
-    from kelly_live.ui.keys import own_help
+    from kelly_live.control.keyboard import own_help
 
     culture = profile.culture and f"plays as in {profile.culture}, strength {profile.culture_strength:g}"
     preset = profile.preset and f"on the host preset {profile.preset}"
@@ -132,14 +132,14 @@ def calibrate_command(
 
     What is read of it on average is kept (numbers only, no audio), and with --use it is taken off what is read while
     playing. Off unless you say so: on 27 voices that the net was not fitted on it did not help (arousal r -.04, valence
-    -.01: `python -m kelly_live.training.neutral_takes`).
+    -.01: `python -m kelly_live.lab.training.neutral_takes`).
     """
-    from kelly_live.analysis.reader import load_reader
-    from kelly_live.audio.restarting import RestartingSource
     from kelly_live.audio.sources import FileSource
-    from kelly_live.config import resource_root
+    from kelly_live.audio.supervised_source import SupervisedSource
+    from kelly_live.core.resources import resource_root
+    from kelly_live.core.timebase import MonotonicClock
+    from kelly_live.emotion.reader import load_reader
     from kelly_live.profiles.store import Store
-    from kelly_live.timebase import MonotonicClock
 
     store = Store()
     chosen = store.default() if name is None else store.find(name)
@@ -151,7 +151,7 @@ def calibrate_command(
     if file is not None:
         source = FileSource(file, clock, realtime=False, sample_rate=reader.sample_rate)
     else:
-        source = RestartingSource(audio_in, clock)
+        source = SupervisedSource(audio_in, clock)
         source.open()
         click.echo(f"listening to {source.name!r} for {seconds:g} s: be neutral …")
     take = heard(source, reader, seconds)
@@ -165,9 +165,9 @@ def heard(source: AudioSource, reader: EmotionReader, seconds: float) -> Calibra
     """A take of at most `seconds` from a source, which is closed then. Raises AudioError, ConfigError."""
     from datetime import UTC, datetime
 
-    from kelly_live.domain import AudioWindow
-    from kelly_live.errors import AudioError
-    from kelly_live.level import level_dbfs
+    from kelly_live.core.errors import AudioError
+    from kelly_live.core.level import level_dbfs
+    from kelly_live.core.values import AudioWindow
     from kelly_live.profiles.calibration import INDEPENDENT_SECONDS, Calibration
 
     levels: list[float] = []

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.hosting import EVERYDAY, HostWish, host
+from kelly_live.cli.hosting import EVERYDAY, HostOptions, host
 from kelly_live.cli.options import (
     INPUT_FILE,
     OUTPUT_FILE,
-    CultureWish,
+    CultureOptions,
     common,
     culture,
     follow,
@@ -22,9 +22,9 @@ from kelly_live.cli.options import (
     tuning,
 )
 from kelly_live.cli.studio import NO_CONTROLLERS, Controllers, controllers, expression
-from kelly_live.cli.taking import NOTHING_KEPT, TakeWish, logging
+from kelly_live.cli.taking import NOTHING_KEPT, RecordingOptions, logging
+from kelly_live.core.protocols import EmotionOverride
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
-from kelly_live.protocols import Steering
 
 if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
@@ -51,13 +51,13 @@ def command(
     midi: Path | None,
     wav: Path | None,
     plot: Path | None,
-    steering: Steering,
-    culture: CultureWish | None,
-    host: HostWish,
+    steering: EmotionOverride,
+    culture: CultureOptions | None,
+    host: HostOptions,
     tuning: Tuning,
     follow: tuple[str, ...],
     controllers: Controllers,
-    take: TakeWish,
+    take: RecordingOptions,
     freeze: bool,
     seed: int,
     profile: Profile | None,
@@ -93,13 +93,13 @@ def render(
     wav: Path | None,
     plot: Path | None,
     *,
-    steering: Steering,
-    culture: CultureWish | None,
-    host: HostWish = EVERYDAY,
+    steering: EmotionOverride,
+    culture: CultureOptions | None,
+    host: HostOptions = EVERYDAY,
     tuning: Tuning = DEFAULT_TUNING,
     follow: tuple[str, ...] = (),
     controllers: Controllers = NO_CONTROLLERS,
-    take: TakeWish = NOTHING_KEPT,
+    take: RecordingOptions = NOTHING_KEPT,
     freeze: bool,
     seed: int,
     profile: Profile | None = None,
@@ -109,10 +109,16 @@ def render(
     from dataclasses import replace
 
     from kelly_live.audio.sources import FileSource
-    from kelly_live.cli.parts import check_outputs, make_analyzer, make_conductor, make_follower, write_performance
-    from kelly_live.midi.client import OfflineScheduler
-    from kelly_live.session import accompany
-    from kelly_live.timebase import ManualClock
+    from kelly_live.core.timebase import ManualClock
+    from kelly_live.engine.parts import (
+        check_outputs,
+        create_analyzer,
+        create_beat_tracker,
+        create_conductor,
+        write_performance,
+    )
+    from kelly_live.engine.session import accompany
+    from kelly_live.midi.scheduler_client import OfflineScheduler
     from kelly_live.ui.terminal import progress
 
     check_outputs([midi, wav, plot])
@@ -120,18 +126,18 @@ def render(
     players = host.host()
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is told before the nets are loaded
-    analyzer, opening = make_analyzer(device, replace(steering, freeze=freeze), culture, profile)
+    analyzer, opening = create_analyzer(device, replace(steering, freeze=freeze), culture, profile)
     scheduler = OfflineScheduler()
     title = f"Kelly Live: {recording.stem}"
     out = take.before(scheduler)
-    conductor = make_conductor(out, seed=seed, host=players)
+    conductor = create_conductor(out, seed=seed, host=players)
     scheduler.tune(tuning.with_programs((d.channel, d.program) for d in conductor.programs()))
-    follower = make_follower(follow)
+    follower = create_beat_tracker(follow)
     recorder = take.begin(
         out, conductor, ManualClock(),
         seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile, live=False, title=title,
     )  # fmt: skip
-    from kelly_live.analysis.ahead import read_ahead
+    from kelly_live.emotion.read_ahead import read_ahead
 
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0, "listening and playing") as bar:

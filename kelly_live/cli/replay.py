@@ -21,10 +21,10 @@ def command(log: Path, midi: Path | None, wav: Path | None, debug: bool) -> None
     where on, writes what this version plays, and exits 1.
     """
     from kelly_live import __version__
-    from kelly_live.atomic import write_atomically
-    from kelly_live.cli.parts import check_outputs
     from kelly_live.cli.taking import seated
-    from kelly_live.errors import ConfigError
+    from kelly_live.core.atomic_write import write_atomically
+    from kelly_live.core.errors import ConfigError
+    from kelly_live.engine.parts import check_outputs
     from kelly_live.recording.log import Reader
     from kelly_live.recording.replay import replay
 

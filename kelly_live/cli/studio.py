@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from kelly_live.actions import Action
-    from kelly_live.midi.clock_in import ClockFollower
+    from kelly_live.control.osc_address import Place
+    from kelly_live.control.osc_input import OscIn
+    from kelly_live.control.osc_output import OscOut
+    from kelly_live.core.actions import Action
+    from kelly_live.core.protocols import NoteSink, SyncSource
+    from kelly_live.core.timebase import Clock
+    from kelly_live.engine.session import Expression, Snapshot
     from kelly_live.midi.inputs import SharedInput
-    from kelly_live.midi.link_session import LinkLeader
-    from kelly_live.midi.reopening import ReopeningInput
-    from kelly_live.osc.address import Place
-    from kelly_live.osc.inlet import OscIn
-    from kelly_live.osc.out import OscOut
-    from kelly_live.protocols import Leader, NoteSink
-    from kelly_live.session import Expression, Snapshot
-    from kelly_live.timebase import Clock
+    from kelly_live.midi.supervised_input import SupervisedInput
+    from kelly_live.sync.link import LinkSyncSource
+    from kelly_live.sync.midi_clock import MidiClockSource
 
 # What --cc and --cc-channel say: controllers by name (None: none), and their channel.
 Controllers: TypeAlias = tuple[Mapping[str, int] | None, int]
@@ -34,7 +34,7 @@ MOST_LATENCY_MS = 500.0
 
 
 @dataclass(frozen=True, slots=True)
-class StudioWish:
+class ExternalIOOptions:
     """What was typed. `latencies`: by port, how many seconds earlier all leaves it."""
 
     clock: str = "off"
@@ -49,9 +49,9 @@ class StudioWish:
     def sends_clock(self) -> bool:
         return self.clock == "send"
 
-    def open(self, clock: Clock) -> Studio:
+    def open(self, clock: Clock) -> ExternalIO:
         """Opens what was asked for; nothing stays open if anything cannot be. Raises KellyError."""
-        studio = Studio()
+        studio = ExternalIO()
         try:
             self._open(studio, clock)
         except BaseException:
@@ -59,40 +59,40 @@ class StudioWish:
             raise
         return studio
 
-    def _open(self, studio: Studio, clock: Clock) -> None:
+    def _open(self, studio: ExternalIO, clock: Clock) -> None:
         if self.osc is not None:
-            from kelly_live.osc.address import resolve_place
+            from kelly_live.control.osc_address import resolve_place
 
             studio.osc_to = resolve_place(self.osc)
         if self.osc_in is not None:
-            from kelly_live.osc.address import resolve_place
-            from kelly_live.osc.inlet import OscIn
+            from kelly_live.control.osc_address import resolve_place
+            from kelly_live.control.osc_input import OscIn
 
             studio.osc_in = OscIn(resolve_place(self.osc_in))
         if self.midi_in is not None or self.clock == "follow":
             from kelly_live.midi.inputs import SharedInput
-            from kelly_live.midi.reopening import ReopeningInput
+            from kelly_live.midi.supervised_input import SupervisedInput
 
-            studio.opened = ReopeningInput(self.midi_in, clock).start()
+            studio.opened = SupervisedInput(self.midi_in, clock).start()
             studio.input = SharedInput(studio.opened)
         if self.clock == "follow" and studio.input is not None:
-            from kelly_live.midi.clock_in import ClockFollower
+            from kelly_live.sync.midi_clock import MidiClockSource
 
-            studio.follower = ClockFollower(studio.input.branch())
+            studio.follower = MidiClockSource(studio.input.branch())
         if self.clock == "link":
-            from kelly_live.midi.link_session import open_link
+            from kelly_live.sync.link import open_link
 
             studio.link = open_link(clock)
 
 
-class Studio:
+class ExternalIO:
     """What is open. Thread: the main one; `leaders` are asked by the conductor's."""
 
     def __init__(self) -> None:
-        self.opened: ReopeningInput | None = None
+        self.opened: SupervisedInput | None = None
         self.input: SharedInput | None = None  # for whoever else listens to the same MIDI input
-        self.follower: ClockFollower | None = None
-        self.link: LinkLeader | None = None
+        self.follower: MidiClockSource | None = None
+        self.link: LinkSyncSource | None = None
         self.osc_in: OscIn | None = None
         self.osc_to: Place | None = None
         self._osc_out: OscOut | None = None
@@ -103,7 +103,7 @@ class Studio:
         return self.opened.problem if self.opened is not None else None
 
     @property
-    def leaders(self) -> tuple[Leader, ...]:
+    def leaders(self) -> tuple[SyncSource, ...]:
         return tuple(leader for leader in (self.follower, self.link) if leader is not None)
 
     def told(self) -> list[str]:
@@ -123,7 +123,7 @@ class Studio:
         """Begin to send OSC, if it is wanted; `snapshot` is asked from a thread of its own."""
         if self.osc_to is None:
             return
-        from kelly_live.osc.out import OscOut, Scene
+        from kelly_live.control.osc_output import OscOut, Scene
 
         def scene() -> Scene:
             now = snapshot()
@@ -134,7 +134,7 @@ class Studio:
 
     def actions(self) -> list[Action]:
         """What came in as OSC since the last time; what is no action is counted with the refused."""
-        from kelly_live.actions import ACTIONS, Action, Takes
+        from kelly_live.core.actions import ACTIONS, Action, Takes
 
         taken = []
         for name, value in self.osc_in.poll() if self.osc_in is not None else ():
@@ -170,7 +170,7 @@ def expression(controllers: Controllers, sink: NoteSink) -> Expression | None:
     chosen, channel = controllers
     if chosen is None:
         return None
-    from kelly_live.midi.expression import EmotionControls
+    from kelly_live.control.emotion_controllers import EmotionControls
 
     return EmotionControls(dict(chosen), channel).send_to(sink)
 
@@ -196,7 +196,7 @@ def _latencies(ctx: click.Context, parameter: click.Parameter, typed: tuple[str,
 def _controllers(ctx: click.Context, parameter: click.Parameter, text: str | None) -> dict[str, int] | None:
     if text is None:
         return None
-    from kelly_live.midi.expression import parse_controllers
+    from kelly_live.control.emotion_controllers import parse_controllers
 
     try:
         return parse_controllers(text)
@@ -229,7 +229,7 @@ def controllers(function: F) -> F:
 
 
 def studio(function: F) -> F:
-    """All of them, gathered into one `studio: StudioWish` argument."""
+    """All of them, gathered into one `studio: ExternalIOOptions` argument."""
 
     @click.option(
         "--clock",
@@ -276,7 +276,7 @@ def studio(function: F) -> F:
         osc_in: str | None,
         **kwargs: Any,
     ) -> Any:
-        wish = StudioWish(clock, midi_in, latencies, (controllers, cc_channel), osc, osc_in, frame_accurate)
+        wish = ExternalIOOptions(clock, midi_in, latencies, (controllers, cc_channel), osc, osc_in, frame_accurate)
         return function(*args, studio=wish, **kwargs)
 
     return wrapped  # type: ignore[return-value]

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from kelly_live.cli.options import OUTPUT_FILE, CultureWish
+from kelly_live.cli.options import OUTPUT_FILE, CultureOptions
 from kelly_live.midi.tuning import Tuning
 
 if TYPE_CHECKING:
-    from kelly_live.cli.hosting import HostWish
+    from kelly_live.cli.hosting import HostOptions
+    from kelly_live.core.protocols import NoteSink
+    from kelly_live.core.timebase import Clock
+    from kelly_live.generators.band import PlayerSlot
     from kelly_live.generators.host import Host
-    from kelly_live.music.band import Seat
     from kelly_live.music.conductor import Conductor
     from kelly_live.profiles.profile import Profile
-    from kelly_live.protocols import NoteSink
     from kelly_live.recording.log import Header, Part
     from kelly_live.recording.recorder import Recorder
-    from kelly_live.timebase import Clock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True)
-class TakeWish:
+class RecordingOptions:
     """Where a session is to be kept, as typed; neither: nowhere."""
 
     midi: Path | None = None
@@ -39,7 +39,7 @@ class TakeWish:
         written."""
         if self.midi is None and self.log is None:
             return sink
-        from kelly_live.cli.parts import check_outputs
+        from kelly_live.engine.parts import check_outputs
         from kelly_live.recording.recorder import Tee
 
         check_outputs([self.midi, self.log])
@@ -52,10 +52,10 @@ class TakeWish:
         clock: Clock,
         *,
         seed: int,
-        host: HostWish,
+        host: HostOptions,
         players: Host,
         tuning: Tuning,
-        culture: CultureWish | None = None,
+        culture: CultureOptions | None = None,
         profile: Profile | None = None,
         live: bool = True,
         title: str = "Kelly Live",
@@ -94,7 +94,7 @@ class TakeWish:
         return Recorder(new_paths(self.midi, self.log), header, sink, clock, lambda: players.name)
 
 
-NOTHING_KEPT = TakeWish()
+NOTHING_KEPT = RecordingOptions()
 _LOG = click.option(
     "--log",
     type=OUTPUT_FILE,
@@ -104,18 +104,18 @@ _LOG = click.option(
 
 
 def logging(function: F) -> F:
-    """--log, as a `take: TakeWish` argument."""
+    """--log, as a `take: RecordingOptions` argument."""
 
     @_LOG
     @functools.wraps(function)
     def wrapped(*args: Any, log: Path | None, **kwargs: Any) -> Any:
-        return function(*args, take=TakeWish(None, log), **kwargs)
+        return function(*args, take=RecordingOptions(None, log), **kwargs)
 
     return wrapped  # type: ignore[return-value]
 
 
 def taking(function: F) -> F:
-    """--record and --log, gathered into one `take: TakeWish` argument."""
+    """--record and --log, gathered into one `take: RecordingOptions` argument."""
 
     @click.option(
         "--record",
@@ -126,12 +126,12 @@ def taking(function: F) -> F:
     @_LOG
     @functools.wraps(function)
     def wrapped(*args: Any, record: Path | None, log: Path | None, **kwargs: Any) -> Any:
-        return function(*args, take=TakeWish(record, log), **kwargs)
+        return function(*args, take=RecordingOptions(record, log), **kwargs)
 
     return wrapped  # type: ignore[return-value]
 
 
-def seated(header: Header, preset: str, parts: tuple[Part, ...]) -> list[Seat]:
+def seated(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
     """The players of a host preset as a log seats them: all in this thread, nobody timed, no guests. Raises
     ConfigError."""
     from kelly_live.generators.host import Setting, load_preset, seat, with_extra

@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from kelly_live.domain import MODES, RHYTHMS, TEXTURES
-from kelly_live.safe_yaml import Node, read_nodes
-from kelly_live.shelf import MAX_NAME, NAME
+from kelly_live.core.preset_library import MAX_NAME, NAME
+from kelly_live.core.safe_yaml import Node, read_nodes
+from kelly_live.core.values import MODES, RHYTHMS, TEXTURES
 
 T = TypeVar("T")
 FORMAT = 1

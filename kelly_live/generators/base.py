@@ -32,8 +32,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
-from kelly_live.domain import MusicParameters, NoteEvent
-from kelly_live.music.band import BUDGET_SECONDS, OVERRUN_FORGIVEN, OVERRUNS_TO_MUTE, PlayerState
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.band import BUDGET_SECONDS, OVERRUN_FORGIVEN, OVERRUNS_TO_MUTE, PlayerState
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.feel import phrase_arc, stray, velocity
 from kelly_live.music.form import lift

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from kelly_live import shelf
-from kelly_live.config import resource_root
-from kelly_live.domain import MAIN_PORT
-from kelly_live.errors import ConfigError
+from kelly_live.core import preset_library as shelf
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.resources import resource_root
+from kelly_live.core.safe_yaml import Node, read_nodes
+from kelly_live.core.values import MAIN_PORT
 from kelly_live.generators import registry
+from kelly_live.generators.band import Band, Muted, PlayerSlot
 from kelly_live.generators.base import Descriptor
-from kelly_live.music.band import Band, Muted, Seat
-from kelly_live.safe_yaml import Node, read_nodes
 
 FORMAT = 1
 DEFAULT = "band"
@@ -30,7 +30,7 @@ _MOST_LATENCY_MS = 500.0
 
 
 @dataclass(frozen=True, slots=True)
-class PortWish:
+class PresetPort:
     """A MIDI port beside the main one: the output that it means (None: a virtual port), whether it gets a clock, and
     how many seconds earlier (negative: later) all leaves it."""
 
@@ -41,7 +41,7 @@ class PortWish:
 
 
 @dataclass(frozen=True, slots=True)
-class PlayerWish:
+class PresetPlayer:
     """A player that a preset asks for. None: as the generator's descriptor has it. `values` as written, by parameter;
     `where` names file and line."""
 
@@ -61,8 +61,8 @@ class HostPreset:
 
     name: str
     title: str
-    players: tuple[PlayerWish, ...]
-    ports: tuple[PortWish, ...] = ()
+    players: tuple[PresetPlayer, ...]
+    ports: tuple[PresetPort, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def read_preset(path: Path) -> HostPreset:
     return HostPreset(path.stem, fields["title"].text(120), tuple(wishes), ports)
 
 
-def _player(node: Node, ports: Sequence[str]) -> PlayerWish:
+def _player(node: Node, ports: Sequence[str]) -> PresetPlayer:
     optional = ("part", "channel", "program", "port", "volume", "set")
     fields = _fields(node, ("generator",), optional)
     port = fields["port"].text(shelf.MAX_NAME) if "port" in fields else MAIN_PORT
@@ -159,7 +159,7 @@ def _player(node: Node, ports: Sequence[str]) -> PlayerWish:
         fields["port"].fail(
             f"is {port!r}; `ports` must declare it (there: {there}); without `port`, it is the main one"
         )
-    return PlayerWish(
+    return PresetPlayer(
         generator=fields["generator"].text(64),
         part=fields["part"].text(64) if "part" in fields else None,
         channel=fields["channel"].whole(1, 16) if "channel" in fields else None,
@@ -171,7 +171,7 @@ def _player(node: Node, ports: Sequence[str]) -> PlayerWish:
     )
 
 
-def _port(name: str, node: Node) -> PortWish:
+def _port(name: str, node: Node) -> PresetPort:
     if not shelf.NAME.fullmatch(name) or len(name) > shelf.MAX_NAME:
         node.fail(f"must have a name of up to {shelf.MAX_NAME} of a-z, 0-9 and single hyphens")
     fields = _fields(node, (), ("output", "clock", "latency_ms"))
@@ -179,7 +179,9 @@ def _port(name: str, node: Node) -> PortWish:
     if clock not in ("yes", "no"):
         fields["clock"].fail(f"is {clock!r}; it must be yes or no")
     latency = fields["latency_ms"].number(-_MOST_LATENCY_MS, _MOST_LATENCY_MS) if "latency_ms" in fields else 0.0
-    return PortWish(name, fields["output"].text(120) if "output" in fields else None, clock == "yes", latency / 1000.0)
+    return PresetPort(
+        name, fields["output"].text(120) if "output" in fields else None, clock == "yes", latency / 1000.0
+    )
 
 
 def _fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Node]:
@@ -197,7 +199,7 @@ def _fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[
 class Seating:
     """A preset's players in their seats, and who could not be loaded."""
 
-    seats: tuple[Seat, ...]
+    seats: tuple[PlayerSlot, ...]
     unloaded: tuple[Muted, ...]
 
 
@@ -207,7 +209,7 @@ def seat(
     """Load the players of a preset and give each its place and values (settings win over the preset's). `alone`:
     plug-ins from other packages get a thread of their own. `one_port`: all on the main port, for a file; players whose
     channel another port's already have move to a free one. Raises ConfigError."""
-    seats: list[Seat] = []
+    seats: list[PlayerSlot] = []
     unloaded: list[Muted] = []
     places = _Places(one_port)
     for wish in preset.players:
@@ -227,7 +229,7 @@ def seat(
         own = found.generator.descriptor
         channel, program = places.find(wish, own)
         seats.append(
-            Seat(
+            PlayerSlot(
                 found.generator,
                 part=part,
                 channel=channel,
@@ -247,7 +249,7 @@ class _Places:
         self._one_port = one_port
         self._taken: dict[tuple[str, int], tuple[str, int]] = {}  # (port, channel) -> (wished port, program)
 
-    def find(self, wish: PlayerWish, own: Descriptor) -> tuple[int, int]:
+    def find(self, wish: PresetPlayer, own: Descriptor) -> tuple[int, int]:
         """The channel and program; an own channel that is taken gives way, one that the preset names is an error."""
         channel = wish.channel or own.channel
         program = own.program if wish.program is None else wish.program
@@ -304,9 +306,9 @@ class Host:
         return tuple(preset.name for preset in self._presets)
 
     @property
-    def ports(self) -> tuple[PortWish, ...]:
+    def ports(self) -> tuple[PresetPort, ...]:
         """Every port beside the main one that any of the presets needs; of one name, the first that was declared."""
-        wanted: dict[str, PortWish] = {}
+        wanted: dict[str, PresetPort] = {}
         for preset in self._presets:
             for port in preset.ports:
                 wanted.setdefault(port.name, port)
@@ -351,5 +353,5 @@ class Host:
 def with_extra(preset: HostPreset, extra: Sequence[str]) -> HostPreset:
     """The preset and these generators beside it, except those that it has."""
     there = {wish.generator for wish in preset.players}
-    more = (PlayerWish(name) for name in dict.fromkeys(extra) if name not in there)
+    more = (PresetPlayer(name) for name in dict.fromkeys(extra) if name not in there)
     return replace(preset, players=(*preset.players, *more))

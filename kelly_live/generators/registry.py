@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import cast
 
-from kelly_live.errors import ConfigError, KellyError
+from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.generators.base import Configurable, Descriptor, Generator, Value
-from kelly_live.generators.guest import Guest
+from kelly_live.generators.sandbox import SandboxedGenerator
 from kelly_live.music.parameter import read_all
 
 GROUP = "kelly_live.generators"
@@ -135,7 +135,7 @@ def _made(point: EntryPoint, values: Mapping[str, Value], *, alone: bool) -> Fou
             made.configure(chosen)
     except Exception as error:  # someone else's code again
         return Found(point.name, None, f"{point.value} did not load: {_told(error)}")
-    return Found(point.name, cast(Generator, Guest(made)) if alone and not found.declared.ours else made)
+    return Found(point.name, cast(Generator, SandboxedGenerator(made)) if alone and not found.declared.ours else made)
 
 
 def _told(error: Exception) -> str:

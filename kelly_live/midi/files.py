@@ -8,12 +8,12 @@ from pathlib import Path
 
 import mido
 
-from kelly_live.atomic import write_atomically
-from kelly_live.domain import NoteEvent, SoundingNote
-from kelly_live.midi.hearing import Hearing
+from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.timebase import TempoMap
+from kelly_live.core.values import NoteEvent, SoundingNote
 from kelly_live.midi.messages import CONTROLLERS, SETTING_UP, channel_of, kind_of, program_change, tuned_program
 from kelly_live.midi.ports import RecordedMessage
-from kelly_live.timebase import TempoMap
+from kelly_live.midi.receiver_state import ReceiverState
 
 TICKS_PER_BEAT = 480
 _DRUM_CHANNEL = 10
@@ -116,7 +116,7 @@ def notes_from_messages(
     )
     lent: dict[int, int] = {}
     notes: list[SoundingNote] = []
-    hearing = Hearing()
+    hearing = ReceiverState()
     # (channel, key) -> (start, velocity, pitch, the part's channel)
     sounding: dict[tuple[int, int], tuple[float, int, float, int]] = {}
 

@@ -14,7 +14,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kelly_live.errors import MidiError
+from kelly_live.core.errors import MidiError
+from kelly_live.core.timebase import Clock
 from kelly_live.midi.messages import SPECS, is_whole
 from kelly_live.midi.ports import (
     LISTING_COMMAND,
@@ -27,7 +28,6 @@ from kelly_live.midi.ports import (
     no_midi_system,
     numbered,
 )
-from kelly_live.timebase import Clock
 
 VIRTUAL_INPUT_NAME = "Kelly Live in"
 CAPACITY_MESSAGES = 1024
@@ -66,7 +66,7 @@ class OpenedInput:
         self.source.close()
 
 
-class _Allowance:
+class TokenBucket:
     """So many a second, and as many at once."""
 
     def __init__(self, per_second: float) -> None:
@@ -89,8 +89,8 @@ class InputQueue:
         self.overflows = 0
         self._capacity = capacity
         self._waiting: deque[ReceivedMessage] = deque()
-        self._music = _Allowance(MESSAGES_PER_SECOND)
-        self._clock = _Allowance(CLOCK_PER_SECOND)
+        self._music = TokenBucket(MESSAGES_PER_SECOND)
+        self._clock = TokenBucket(CLOCK_PER_SECOND)
 
     def put(self, seconds: float, data: bytes) -> None:
         keeps_time = bool(data) and (data[0] >= _REALTIME or data[0] == _SONG_POSITION)
@@ -104,7 +104,7 @@ class InputQueue:
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
 
-class Stamps:
+class TimestampEstimator:
     """When messages came, from how long after each other they did, and when they were fetched: the one that was
     fetched the fastest says how the two clocks lie. They may drift apart by a ten-thousandth."""
 
@@ -122,7 +122,7 @@ class Stamps:
         return self._driver + self._ahead
 
 
-class Asker:
+class PollThread:
     """Calls `ask` every ASK_SECONDS, from a thread of its own, until it is closed."""
 
     def __init__(self, ask: Callable[[], None]) -> None:
@@ -234,7 +234,7 @@ def list_inputs(among: Sequence[MidiBackend] | None = None) -> list[PortInfo]:
 
 
 def resolve_input(query: str, among: Sequence[MidiBackend] | None = None) -> PortInfo:
-    """The input that `query` means (see kelly_live.matching). Raises MidiError that lists the candidates."""
+    """The input that `query` means (see kelly_live.core.name_matching). Raises MidiError that lists the candidates."""
     return meant(query, list_inputs(among), "MIDI input")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kelly_live.errors import MidiError
+from kelly_live.core.errors import MidiError
 
 # name -> (status byte, number of data bytes), from the MIDI 1.0 specification, table I-III.
 SPECS: dict[str, tuple[int, int]] = {

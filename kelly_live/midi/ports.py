@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from kelly_live.errors import MidiError
-from kelly_live.matching import choose
+from kelly_live.core.errors import MidiError
+from kelly_live.core.name_matching import choose
+from kelly_live.core.protocols import MidiOut
+from kelly_live.core.timebase import Clock
 from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.protocols import MidiOut
-from kelly_live.timebase import Clock
 
 VIRTUAL_PORT_NAME = "Kelly Live"
 CLIENT_NAME = "kelly-live"
@@ -160,13 +160,13 @@ def backends() -> Sequence[MidiBackend]:
     """The back ends that work here, preferred first; empty if no MIDI system is there. Raises MidiError if no MIDI
     library is installed. python-rtmidi comes first; it has no wheels from Python 3.13 on, libremidi has."""
     try:
-        from kelly_live.midi import backend_rtmidi
+        from kelly_live.midi.backends import rtmidi as backend_rtmidi
 
         return backend_rtmidi.backends()
     except ImportError:
         pass  # the next library may be there
     try:
-        from kelly_live.midi import backend_libremidi
+        from kelly_live.midi.backends import libremidi as backend_libremidi
 
         return backend_libremidi.backends()
     except ImportError as error:
@@ -177,7 +177,7 @@ def backends() -> Sequence[MidiBackend]:
 
 def frame_accurate_backends() -> Sequence[MidiBackend]:
     """Those whose outputs place each message at its frame: JACK, so far. Raises MidiError where there is none."""
-    from kelly_live.midi import backend_jack
+    from kelly_live.midi.backends import jack as backend_jack
 
     found = backend_jack.backends()
     if not found:
@@ -206,7 +206,7 @@ def numbered(found: Iterable[tuple[str, Sequence[str]]]) -> list[PortInfo]:
 
 
 def resolve(query: str, among: Sequence[MidiBackend] | None = None) -> PortInfo:
-    """The output that `query` means (see kelly_live.matching). Raises MidiError that lists the candidates."""
+    """The output that `query` means (see kelly_live.core.name_matching). Raises MidiError that lists the candidates."""
     return meant(query, list_outputs(among), "MIDI output")
 
 

@@ -6,14 +6,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from kelly_live.domain import MAIN_PORT, ControlChange, NoteEvent
-from kelly_live.errors import MidiError
-from kelly_live.midi.client import SchedulerClient
-from kelly_live.midi.supervised import SupervisedClient
+from kelly_live.core.errors import MidiError
+from kelly_live.core.protocols import SchedulerHealth
+from kelly_live.core.timebase import TempoPoint
+from kelly_live.core.values import MAIN_PORT, ControlChange, NoteEvent
+from kelly_live.midi.commands import Ready
+from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.midi.supervised_sink import SupervisedSink
 from kelly_live.midi.tuning import Tuning
-from kelly_live.midi.wire import Ready
-from kelly_live.protocols import SchedulerHealth
-from kelly_live.timebase import TempoPoint
 
 
 class RoutedSink:
@@ -23,7 +23,7 @@ class RoutedSink:
     counted. Thread: as a SchedulerClient's.
     """
 
-    def __init__(self, ports: Mapping[str, SchedulerClient | SupervisedClient]) -> None:
+    def __init__(self, ports: Mapping[str, SchedulerClient | SupervisedSink]) -> None:
         if MAIN_PORT not in ports:
             raise MidiError("there is no main MIDI port; name one with --midi-out")
         self._ports = dict(ports)

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
-from kelly_live.domain import ControlChange, NoteEvent
-from kelly_live.errors import MidiError
+from kelly_live.core.errors import MidiError
+from kelly_live.core.protocols import MidiOut, SchedulerHealth
+from kelly_live.core.timebase import Clock, TempoMap, TempoPoint
+from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi.lateness import LatenessRecord
 from kelly_live.midi.messages import (
     CLOCK,
@@ -35,8 +37,6 @@ from kelly_live.midi.messages import (
 )
 from kelly_live.midi.ports import PlacingOut
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, make_tuner
-from kelly_live.protocols import MidiOut, SchedulerHealth
-from kelly_live.timebase import Clock, TempoMap, TempoPoint
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
 FIRST_LATE_LIMIT_SECONDS = 0.15  # but a band that is told to start now is better late than without its first beat

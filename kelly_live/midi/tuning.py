@@ -13,8 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
-from kelly_live.domain import NoteEvent
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import NoteEvent
 from kelly_live.midi.messages import (
     BEND_CENTRE,
     KEY_UNITS,

@@ -11,26 +11,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kelly_live.domain import RHYTHMS, Lead, MusicParameters, NoteEvent, Pulse, TempoRange
-from kelly_live.errors import ConfigError
-from kelly_live.music.band import Band, Muted, Seat
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.protocols import NoteSink
+from kelly_live.core.timebase import TempoMap, TempoPoint
+from kelly_live.core.values import RHYTHMS, BeatEstimate, MusicParameters, NoteEvent, SyncState, TempoRange
+from kelly_live.generators.band import Band, Muted, PlayerSlot
 from kelly_live.music.context import MusicContext
-from kelly_live.music.dice import dice
 from kelly_live.music.feel import earliest_seconds, onset_offset_seconds
 from kelly_live.music.form import intensity, remembered, trend
-from kelly_live.music.glide import Glide
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, phrase_mode, plan_phrase
-from kelly_live.music.idiom import harmonic_scale, in_phrase, metre_of, swung
-from kelly_live.music.joining import JoinedKey, JoinedTempo
+from kelly_live.music.randomness import rng_for
+from kelly_live.music.smoothing import ParameterSmoother
+from kelly_live.music.style import harmonic_scale, in_phrase, metre_of, swung
+from kelly_live.music.synchronization import JoinedKey, JoinedTempo
 from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
-from kelly_live.protocols import NoteSink
-from kelly_live.timebase import TempoMap, TempoPoint
 
 if TYPE_CHECKING:
     from kelly_live.generators.base import Generator
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
-_NOBODY = Lead()
+_NOBODY = SyncState()
 LOOK_AHEAD_SECONDS = 0.05
 # What is asked for counts from the next slice on: fine ones answer sooner, coarse ones cost less. The notes are alike.
 SLICE_BEATS, LIVE_SLICE_BEATS = 1 / 4, 1 / 16
@@ -97,7 +97,7 @@ class Conductor:
         self._sink = sink
         self._band = generators if isinstance(generators, Band) else Band(generators, muted)
         self._seed = seed
-        self._tonic = dice(seed, "tonic").randrange(12) if tonic is None else tonic
+        self._tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
         self._given_per_bar = beats_per_bar
         self._per_bar = per_bar
         self._slices_per_bar = int(slices)
@@ -106,8 +106,8 @@ class Conductor:
         self._length_bars = length_bars
         self._tempo: TempoMap | None = None
         self._parameters: MusicParameters | None = None
-        self._glide: Glide | None = None
-        self._lead = Lead()
+        self._glide: ParameterSmoother | None = None
+        self._lead = SyncState()
         self._joined_tempo = JoinedTempo(0.0, 0.0, 0.0)
         self._joined_key = JoinedKey()
         self._take: int | None = None  # of somebody else's transport
@@ -123,7 +123,7 @@ class Conductor:
         self._intensity = self._trend = 0.0  # what the feeling was, and where it goes
         self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._band.muted, 0.0, per_bar)
 
-    def programs(self) -> tuple[Seat, ...]:
+    def programs(self) -> tuple[PlayerSlot, ...]:
         """Who plays on which channel, with which General MIDI program."""
         return self._band.programs()
 
@@ -175,7 +175,7 @@ class Conductor:
         beat = first * self._slice_beats
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
-        self._glide = Glide.begin(beat, parameters, self._per_bar)
+        self._glide = ParameterSmoother.begin(beat, parameters, self._per_bar)
         self._joined_tempo = JoinedTempo(beat, bpm, bpm)
         self._phrase = self._key = self._held_beat = None
         self._slice = first
@@ -183,7 +183,7 @@ class Conductor:
         self._sink.start(origin_seconds, bpm, beat)
         self._band.reset()
 
-    def advance(self, now: float, parameters: MusicParameters, lead: Lead = _NOBODY) -> None:
+    def advance(self, now: float, parameters: MusicParameters, lead: SyncState = _NOBODY) -> None:
         """Make and send every slice that starts within the look-ahead of `now`; cheap when there is none. `lead` is
         joined (`music/joining.py`); its beats are in the same seconds as `now`. Its transport is obeyed: stopped, the
         band ends every note and waits; a new take begins where it says, as if nothing had been before.
@@ -250,7 +250,7 @@ class Conductor:
         """The status as of the last call; may be read from any thread (one reference, swapped whole)."""
         return self._status
 
-    def _held_by(self, lead: Lead, now: float, parameters: MusicParameters) -> bool:
+    def _held_by(self, lead: SyncState, now: float, parameters: MusicParameters) -> bool:
         """Obeys the transport, if there is one and the closing bar was not asked for: whether it holds the band."""
         transport = lead.transport
         if transport is None or self._closing_bar is not None:
@@ -266,7 +266,7 @@ class Conductor:
             self._set_down(lead.pulse, now, parameters)
         return self._held_beat is not None
 
-    def _set_down(self, pulse: Pulse, now: float, parameters: MusicParameters) -> None:
+    def _set_down(self, pulse: BeatEstimate, now: float, parameters: MusicParameters) -> None:
         """Begin where the pulse is, at its tempo."""
         bpm = _grained(pulse.bpm)
         origin = pulse.beat_seconds - (pulse.beat_number or 0) * 60.0 / bpm
@@ -345,7 +345,9 @@ class Conductor:
 
     def _glided(self, beat: float, asked: MusicParameters) -> MusicParameters:
         """The parameters in force from a beat on; a new tempo is told to the sink."""
-        self._glide = self._glide.step(beat, asked) if self._glide else Glide.begin(beat, asked, self._per_bar)
+        self._glide = (
+            self._glide.step(beat, asked) if self._glide else ParameterSmoother.begin(beat, asked, self._per_bar)
+        )
         played = self._glide.played
         own = _grained(played.tempo.suggested)
         joined = self._joined_tempo.step(beat, self._slice_seconds(), own, self._lead.pulse, self._per_bar)
@@ -440,7 +442,7 @@ def _grained(bpm: float) -> float:
 
 def _rhythm(seed: int, phrase: Phrase, parameters: MusicParameters) -> str:
     """One rhythm for the whole band, thrown once a letter and form, half a turn apart, the heavier ones favoured."""
-    throw = (dice(seed, "rhythm", phrase.index // len(FORM)).random() + 0.5 * (phrase.place.letter == "B")) % 1.0
+    throw = (rng_for(seed, "rhythm", phrase.index // len(FORM)).random() + 0.5 * (phrase.place.letter == "B")) % 1.0
     squares = [weight * weight for weight in parameters.rhythms]
     below = 0.0
     for name, square in zip(RHYTHMS, squares, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 from kelly_live.music.harmony import ChordSpan, Phrase
 from kelly_live.music.parameter import Parameter
 from kelly_live.music.theory import Chord, Key

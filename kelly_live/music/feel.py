@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-from kelly_live.domain import Dynamics, TimingWeights
-from kelly_live.music.dice import dice
+from kelly_live.core.values import Dynamics, TimingWeights
+from kelly_live.music.randomness import rng_for
 
 MAX_OFFSET_SECONDS = 0.035  # about as far as a melody lies behind or ahead before it sounds wrong
 SHARE = {"percussion": 0.0, "bass": 1 / 3, "arpeggio": 1 / 3, "chords": 0.5, "pad": 0.5, "melody": 1.0}
@@ -32,13 +32,13 @@ _MEAN_ACCENT = 0.62
 
 @lru_cache(maxsize=8192)
 def _shock(seed: int, part: str, scale: int, stretch: int) -> float:
-    return dice(seed, "jitter", part, scale, stretch).gauss(0.0, 1.0)
+    return rng_for(seed, "jitter", part, scale, stretch).gauss(0.0, 1.0)
 
 
 @lru_cache(maxsize=256)
 def _shift(seed: int, part: str, scale: int) -> int:
     """Where the stretches of a scale begin, so that not all scales turn at once."""
-    return dice(seed, "jitter", part, scale).randrange(1 << scale)
+    return rng_for(seed, "jitter", part, scale).randrange(1 << scale)
 
 
 def drift(seed: int, part: str, beat: float) -> float:
@@ -102,4 +102,4 @@ def velocity(dynamics: Dynamics, *, accent: float, stray: float) -> int:
 
 def stray(seed: int, part: str, beat: float, voice: int = 0) -> float:
     """A note's own chance in [-1, 1]; from its place, not its pitch, so a change of mode keeps it."""
-    return dice(seed, "stray", part, round(beat * 48), voice).uniform(-1.0, 1.0)
+    return rng_for(seed, "stray", part, round(beat * 48), voice).uniform(-1.0, 1.0)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-from kelly_live.domain import MusicParameters
+from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import FORM, Phrase
 

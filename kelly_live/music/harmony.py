@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from kelly_live.domain import MODES, Scale
-from kelly_live.music.dice import dice, pick
+from kelly_live.core.values import MODES, Scale
+from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import middle_beat
 from kelly_live.music.theory import Chord, Key, chord_on, mode_scale
 from kelly_live.music.vocabulary import vocabulary
@@ -224,7 +224,7 @@ def phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
     so that a few phrases already tell it; weights that grow brighter never give a darker mode.
     """
     form, place = divmod(index, len(FORM))
-    throw = (dice(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
+    throw = (rng_for(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
     favoured = {mode: modes[MODES.index(mode)] ** COMMITMENT for mode in DARK_TO_BRIGHT}
     below, total = 0.0, sum(favoured.values())
     for mode, weight in favoured.items():
@@ -256,8 +256,8 @@ def plan_phrase(
     them; None: the key alone. Where chords change depends on neither."""
     place = FORM[index % len(FORM)]
     theme = index // _PHRASES_PER_THEME
-    opening = dice(seed, "opening", theme, place.letter)
-    ending = dice(seed, "ending", index)
+    opening = rng_for(seed, "opening", theme, place.letter)
+    ending = rng_for(seed, "ending", index)
     mixture = modes if modes and key.scale == mode_scale(key.mode) else None
     grammar = _leaning(key.mode, 0.0 if mixture is None else _light(key.mode, mixture))
     degrees = _degrees(grammar, place, bars, leads_home, opening, ending)
@@ -270,7 +270,7 @@ def plan_phrase(
         end = start + beats_per_bar
         # The bars that a letter owns split alike whenever it returns; the one before the last goes with the ending.
         leads = bar == bars - 2
-        split = dice(seed, "split", bar, index if leads else (theme, place.letter))
+        split = rng_for(seed, "split", bar, index if leads else (theme, place.letter))
         splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1
         chord = _voiced(key, degree, opening)
         if splits and beats_per_bar > 1:
@@ -287,7 +287,7 @@ def plan_phrase(
             spans.append(ChordSpan(start, end, chord))
     if mixture is not None:
         for number in range(1, len(spans)):
-            rng, last = dice(seed, "borrowed", index, number), number == len(spans) - 1
+            rng, last = rng_for(seed, "borrowed", index, number), number == len(spans) - 1
             spans[number] = replace(spans[number], chord=_borrowed(spans[number].chord, mixture, rng, last=last))
     return Phrase(index, place, theme, key, start_bar, bars, beats_per_bar, tuple(spans))
 

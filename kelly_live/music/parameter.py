@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 
 Value: TypeAlias = "bool | int | float | str"
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from kelly_live.domain import MODES, Scale
+from kelly_live.core.values import MODES, Scale
 
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
 # Each mode is the major scale started one degree later.

@@ -7,7 +7,7 @@ rhythms in 4/4 as `(places in beats, share)`, most frequent first, all played in
 `words.steps(previous)` for the next melodic step in scale degrees after the last one; `words.leaning` says how often a
 strong beat leans on a tone outside the chord, `words.resolutions` where it goes from there; `words.touch` and
 `words.timing` are plain numbers (see their classes). Nothing in it is longer than a bar or rarer than LEAST_PIECES
-pieces, so that nobody's piece can be told from it: the sequences are yours to draw. Made by `kelly-live train
+pieces, so that nobody's piece can be told from it: the sequences are yours to draw. Made by `kelly-live lab train
 vocabulary` (training/vocabulary.py), measured in models/vocabulary.md.
 """
 
@@ -20,9 +20,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kelly_live.config import resource_root
-from kelly_live.domain import MODES
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.resources import resource_root
+from kelly_live.core.values import MODES
 
 FILE = "vocabulary.json"
 VERSION = 1
@@ -114,7 +114,9 @@ def read_vocabulary(path: Path) -> Vocabulary:
             Timing(**told["timing"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} is damaged ({error!r}); reinstall, or run `kelly-live train vocabulary`") from error
+        raise ConfigError(
+            f"{path} is damaged ({error!r}); reinstall, or run `kelly-live lab train vocabulary`"
+        ) from error
 
 
 def _shares(row: Mapping[str, float]) -> dict[int, float]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 
 AXES = ("valence", "arousal", "dominance")
 MOST = 0.3  # of an axis from -1 to 1; more is no offset of an input but a take that was not neutral

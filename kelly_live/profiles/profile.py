@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from kelly_live.actions import Action, parsed
-from kelly_live.domain import EMOTIONS, EmotionState
-from kelly_live.errors import ConfigError
+from kelly_live.core.actions import Action, parsed
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.safe_yaml import Node, parse_nodes
+from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, offset_of
 from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, merged, moment
-from kelly_live.safe_yaml import Node, parse_nodes
 
 FORMAT = 2
 MAX_NAME = 48

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from kelly_live.domain import EmotionState
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import EmotionState
 
 # What a wish may be about, and from where to where: the parameters of nets/taste.py (a test holds them together).
 RANGES: dict[str, tuple[float, float]] = {

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kelly_live.atomic import write_atomically
-from kelly_live.errors import ConfigError, OutputError
+from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.errors import ConfigError, OutputError
+from kelly_live.core.safe_yaml import MAX_BYTES
 from kelly_live.profiles.profile import NewerFormat, Profile, check_name, from_yaml, to_yaml
-from kelly_live.safe_yaml import MAX_BYTES
 
 LISTING_COMMAND = "kelly-live profile list"
 _PATIENCE_SECONDS = 5.0

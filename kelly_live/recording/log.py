@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, SyncState
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
 from kelly_live.recording.plain import plain, typed
@@ -22,7 +22,7 @@ from kelly_live.recording.plain import plain, typed
 FORMAT = 1
 MAX_LINE_BYTES = 1 << 20
 MOST_SECONDS, MOST_BEATS = 1e9, 10**7  # a monotonic clock's after 30 years, and a session's after weeks
-NO_LEAD = Lead()
+NO_LEAD = SyncState()
 
 Plays: TypeAlias = "tuple[tuple[NoteEvent, ...], ...] | None"
 
@@ -89,7 +89,7 @@ class Stepped:
 
     time: float
     parameters: MusicParameters
-    lead: Lead = NO_LEAD
+    lead: SyncState = NO_LEAD
     plays: Plays = None
 
 
@@ -354,9 +354,9 @@ class Reader:
         return self._asked_last
 
 
-def _lead(told: Any) -> Lead:
+def _lead(told: Any) -> SyncState:
     """A lead whose numbers a conductor can count with."""
-    lead = typed(Lead, told)
+    lead = typed(SyncState, told)
     pulse = lead.pulse
     if pulse is not None and not (abs(pulse.beat_seconds) < MOST_SECONDS and abs(pulse.beat_number or 0) < MOST_BEATS):
         raise ConfigError(f"a pulse is at {pulse.beat_seconds:g} s, beat {pulse.beat_number}; nothing plays there")

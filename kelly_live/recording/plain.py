@@ -12,7 +12,7 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 
 T = TypeVar("T")
 

@@ -21,15 +21,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from kelly_live.actions import Action
-from kelly_live.atomic import remedy_for, write_atomically
-from kelly_live.domain import ControlChange, Lead, MusicParameters, NoteEvent
-from kelly_live.errors import ConfigError, OutputError
-from kelly_live.midi.wire import Control, Pause, Play, Start
-from kelly_live.music.band import Dismissible, Seat
-from kelly_live.music.band import Muted as Absent
+from kelly_live.core.actions import Action
+from kelly_live.core.atomic_write import remedy_for, write_atomically
+from kelly_live.core.errors import ConfigError, OutputError
+from kelly_live.core.protocols import NoteSink, Reading, SchedulerHealth
+from kelly_live.core.timebase import Clock, TempoPoint
+from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, SyncState
+from kelly_live.engine.session import Snapshot
+from kelly_live.generators.band import Dismissible, PlayerSlot
+from kelly_live.generators.band import Muted as Absent
+from kelly_live.midi.commands import Control, Pause, Play, Start
 from kelly_live.music.conductor import Conductor
-from kelly_live.protocols import NoteSink, Reading, SchedulerHealth
 from kelly_live.recording.log import (
     Acted,
     Controlled,
@@ -55,8 +57,6 @@ from kelly_live.recording.log import (
 )
 from kelly_live.recording.take import take_bytes
 from kelly_live.recording.tape import Command, Tape
-from kelly_live.session import Snapshot
-from kelly_live.timebase import Clock, TempoPoint
 
 KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
 SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine
@@ -174,7 +174,7 @@ def parts_of(conductor: Conductor) -> tuple[Part, ...]:
     )
 
 
-def _is_guest(seat: Seat) -> bool:
+def _is_guest(seat: PlayerSlot) -> bool:
     """A player that holds a thread (and so must be let go of) may come too late, which no replay can repeat."""
     return isinstance(seat.generator, Dismissible)
 
@@ -192,7 +192,7 @@ class Recorder:
         self._tee = tee
         self._clock = clock
         self._preset = preset or (lambda: header.preset)
-        self._seats: tuple[Seat, ...] | None = None
+        self._seats: tuple[PlayerSlot, ...] | None = None
         self._tape = Tape(header.tunings(), live=header.live)
         self._parts = list(header.parts)
         self._check = Check()
@@ -218,7 +218,7 @@ class Recorder:
         self._made = -1
         self._put(Started(now, origin_seconds, parameters), self._tee.taken())
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: Lead, conductor: Conductor) -> None:
+    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
         """The conductor advanced; cheap when it made nothing."""
         self._controlled(now)
         self._unmade, self._conductor = Stepped(now, parameters, lead), conductor

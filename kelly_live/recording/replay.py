@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from kelly_live.errors import ConfigError
-from kelly_live.midi.client import NoteList
-from kelly_live.midi.wire import Control, Play
-from kelly_live.music.band import Band, Seat
+from kelly_live.core.errors import ConfigError
+from kelly_live.generators.band import Band, PlayerSlot
+from kelly_live.midi.commands import Control, Play
+from kelly_live.midi.scheduler_client import NoteList
 from kelly_live.music.conductor import Conductor
 from kelly_live.recording.log import (
     Controlled,
@@ -29,7 +29,7 @@ from kelly_live.recording.take import take_bytes
 from kelly_live.recording.tape import Command, Tape
 
 LONGEST_SECONDS = 7.0 * 24.0 * 3600.0
-Seating = Callable[[Header, str, tuple[Part, ...]], Sequence[Seat]]
+Seating = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import mido
 
-from kelly_live.domain import MAIN_PORT
+from kelly_live.core.values import MAIN_PORT
 from kelly_live.midi.files import midi_bytes
 from kelly_live.recording.log import Part
 from kelly_live.recording.tape import Tape

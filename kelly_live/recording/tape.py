@@ -11,14 +11,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from kelly_live.domain import MAIN_PORT
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
+from kelly_live.core.values import MAIN_PORT
+from kelly_live.midi.commands import Control, Pause, Play, Start
 from kelly_live.midi.files import TICKS_PER_BEAT
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler import SchedulerCore
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
-from kelly_live.midi.wire import Control, Pause, Play, Start
-from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
 
 _HEAD = struct.Struct("<dH")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kelly_live.domain import EMOTIONS
+from kelly_live.core.values import EMOTIONS
 from kelly_live.ui.ink import GRID, INK, PALE, png
 from kelly_live.ui.plot import EMOTION_COLOURS
 

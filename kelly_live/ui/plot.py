@@ -11,8 +11,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kelly_live.domain import EMOTIONS, EmotionState, MusicParameters, SoundingNote
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import EMOTIONS, EmotionState, MusicParameters, SoundingNote
 from kelly_live.ui.ink import GRID, INK, PALE, png
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def plot_session(
     """Write a PNG to `path`, whole or not at all. Times of `states` and `notes` are seconds from the start of the
     session; `parameters` are those of the `states`, one each (or none at all); `parts` names the channels.
     Raises OutputError if it cannot be written, ConfigError if the values don't fit together."""
-    from kelly_live.atomic import write_atomically
+    from kelly_live.core.atomic_write import write_atomically
 
     write_atomically(path, render_session(states, parameters, notes, duration_seconds, parts, title))
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TextIO
 
-from kelly_live.domain import EmotionState
-from kelly_live.timebase import Clock, MonotonicClock
+from kelly_live.core.timebase import Clock, MonotonicClock
+from kelly_live.core.values import EmotionState
 
 _REDRAW_SECONDS = 0.1
 _PLAIN_SECONDS = 5.0  # a line every so often where lines pile up: logs, pipes, dumb terminals

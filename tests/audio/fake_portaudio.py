@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from kelly_live.timebase import ManualClock
+from kelly_live.core.timebase import ManualClock
 
 
 class FakePortAudioError(Exception):

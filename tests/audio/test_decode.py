@@ -10,8 +10,8 @@ import pytest
 import soundfile
 
 from kelly_live.audio.decode import open_audio, read_blocks
-from kelly_live.errors import AudioError
-from kelly_live.level import level_dbfs
+from kelly_live.core.errors import AudioError
+from kelly_live.core.level import level_dbfs
 from tests.audio.tones import frequency_of, tone
 
 FORMATS = {

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from kelly_live.audio import devices
-from kelly_live.errors import AudioError
+from kelly_live.core.errors import AudioError
 from tests.audio.fake_portaudio import FakePortAudio, FakePortAudioError
 
 STUDIO = [
@@ -112,7 +112,7 @@ def test_without_the_library_the_remedy_is_named() -> None:
         "        if name == 'sounddevice': raise OSError('PortAudio library not found')\n"
         "sys.meta_path.insert(0, NoLibrary())\n"
         "from kelly_live.audio.devices import resolve_input\n"
-        "from kelly_live.errors import AudioError\n"
+        "from kelly_live.core.errors import AudioError\n"
         "try: resolve_input(None)\n"
         "except AudioError as error: print(error)\n"
     )

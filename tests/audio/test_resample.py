@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.audio.resample import MonoResampler
-from kelly_live.errors import AudioError
-from kelly_live.level import level_dbfs
+from kelly_live.core.errors import AudioError
+from kelly_live.core.level import level_dbfs
 from tests.audio.tones import frequency_of, tone
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.audio.ring import SpscRing
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 
 
 class Counting:

@@ -10,10 +10,10 @@ import soundfile
 
 from kelly_live.audio import devices, sources
 from kelly_live.audio.sources import FileSource, PortAudioSource, ScriptedSource, SilenceSource, ToneSource
-from kelly_live.domain import AudioWindow
-from kelly_live.errors import AudioError, ConfigError
-from kelly_live.protocols import AudioSource
-from kelly_live.timebase import ManualClock
+from kelly_live.core.errors import AudioError, ConfigError
+from kelly_live.core.protocols import AudioSource
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import AudioWindow
 from tests.audio.fake_portaudio import DrivenClock, FakePortAudio
 from tests.audio.tones import frequency_of, tone
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kelly_live.audio.synth import PEAK, SAMPLE_RATE, render, write_wav
-from kelly_live.domain import SoundingNote
+from kelly_live.core.values import SoundingNote
 
 PROGRAMS = {1: 4, 2: 33, 3: 11}
 

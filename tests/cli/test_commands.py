@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from kelly_live.cli import main
-from kelly_live.domain import EMOTIONS
+from kelly_live.core.values import EMOTIONS
 
 RATE = 16_000
 

@@ -81,9 +81,9 @@ def test_a_near_miss_is_one_line_with_a_suggestion(capsys: pytest.CaptureFixture
 
 
 def test_measuring_without_corpora_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("measure-cultures", tmp_path, "--out", tmp_path, "--only", "klezmer") == 1
+    assert run("lab", "measure-cultures", tmp_path, "--out", tmp_path, "--only", "klezmer") == 1
     assert "INDEX.tsv cannot be read" in capsys.readouterr().err
-    assert run("measure-cultures", tmp_path, "--out", tmp_path, "--only", "western") == 0
+    assert run("lab", "measure-cultures", tmp_path, "--out", tmp_path, "--only", "western") == 0
     assert (tmp_path / "western.yaml").is_file()
 
 

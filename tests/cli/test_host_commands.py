@@ -10,8 +10,8 @@ import mido
 import pytest
 
 from kelly_live.cli import exit_code
-from kelly_live.cli.hosting import HostWish
-from kelly_live.errors import ConfigError
+from kelly_live.cli.hosting import HostOptions
+from kelly_live.core.errors import ConfigError
 
 
 @pytest.fixture
@@ -108,29 +108,29 @@ def test_a_port_without_an_output_is_a_usage_error(run: Run, typed: str) -> None
     assert run("live", "--port", typed)[0] == 2
 
 
-def started(wish: HostWish, midi_out: str | None) -> dict[str, list[str]]:
+def started(wish: HostOptions, midi_out: str | None) -> dict[str, list[str]]:
     """Port -> how its scheduler process would be started."""
     sink = wish.sink(wish.host(live=True), midi_out, send_clock=True)
     return {name: port._client._command for name, port in sink._ports.items()}
 
 
 def test_each_port_of_the_set_list_gets_its_output_and_the_clock() -> None:
-    wish = HostWish(("band", "two-synths"), outputs=(("backing", "IAC 2"),))
+    wish = HostOptions(("band", "two-synths"), outputs=(("backing", "IAC 2"),))
     commands = started(wish, "IAC 1")
     assert list(commands) == ["", "backing"]
     assert "--output=IAC 1" in commands[""]
     assert "--output=IAC 2" in commands["backing"]
     assert all("--clock" in command for command in commands.values())
-    unnamed = started(HostWish(("two-synths",)), None)
+    unnamed = started(HostOptions(("two-synths",)), None)
     assert "--virtual-name=Kelly Live backing" in unnamed["backing"]
     assert not [option for option in unnamed["backing"] if option.startswith("--output")]
     with pytest.raises(ConfigError, match=r"strings has no port 'backing' \(there: only the main one, --midi-out\)"):
-        started(HostWish(("strings",), outputs=(("backing", "IAC 2"),)), None)
+        started(HostOptions(("strings",), outputs=(("backing", "IAC 2"),)), None)
 
 
 def test_a_single_preset_is_followed_by_all_others_that_need_no_port_of_their_own() -> None:
-    names = HostWish(("strings",)).host(live=True).names
+    names = HostOptions(("strings",)).host(live=True).names
     assert names[0] == "strings"
     assert {"band", "solo-piano", "minimal"} < set(names)
     assert "two-synths" not in names
-    assert HostWish(("strings", "band")).host(live=True).names == ("strings", "band")
+    assert HostOptions(("strings", "band")).host(live=True).names == ("strings", "band")

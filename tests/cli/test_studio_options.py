@@ -10,19 +10,19 @@ import mido
 import pytest
 from click.testing import CliRunner
 
-from kelly_live.actions import Action
 from kelly_live.cli.compose import command as compose
-from kelly_live.cli.hosting import HostWish
+from kelly_live.cli.hosting import HostOptions
 from kelly_live.cli.live import command as live
-from kelly_live.cli.studio import Studio, StudioWish
-from kelly_live.errors import ConfigError
-from kelly_live.midi.clock_in import ClockFollower
+from kelly_live.cli.studio import ExternalIO, ExternalIOOptions
+from kelly_live.core.actions import Action
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.timebase import ManualClock
 from kelly_live.midi.inputs import SharedInput
-from kelly_live.midi.reopening import ReopeningInput
-from kelly_live.timebase import ManualClock
+from kelly_live.midi.supervised_input import SupervisedInput
+from kelly_live.sync.midi_clock import MidiClockSource
 from kelly_live.ui.alerts import Alerts
-from tests.midi.test_reopening import Socket
-from tests.osc.test_osc import message, send
+from tests.control.test_osc import message, send
+from tests.midi.test_supervised_input import Socket
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_what_cannot_be_is_a_usage_error(arguments: list[str], complaint: str) -
 
 
 def test_a_latency_is_the_ports_that_it_names_and_only_a_known_one() -> None:
-    wish = HostWish(presets=("two-synths",))
+    wish = HostOptions(presets=("two-synths",))
     sink = wish.sink(wish.host(), None, send_clock=False, latencies={"": 0.02, "backing": -0.005})
     assert sink.early_seconds == 0.02
     late = wish.sink(wish.host(), None, send_clock=False, latencies={"backing": -0.005})
@@ -65,19 +65,19 @@ def test_a_latency_is_the_ports_that_it_names_and_only_a_known_one() -> None:
 
 def test_what_cannot_be_opened_is_one_line_and_leaves_nothing_open(here: str) -> None:
     with pytest.raises(ConfigError, match="'nine' is no OSC address"):
-        StudioWish(osc="nine").open(ManualClock())
-    first = StudioWish(osc_in=here).open(ManualClock())
+        ExternalIOOptions(osc="nine").open(ManualClock())
+    first = ExternalIOOptions(osc_in=here).open(ManualClock())
     try:
         with pytest.raises(ConfigError, match="take another port"):
-            StudioWish(osc_in=here).open(ManualClock())
+            ExternalIOOptions(osc_in=here).open(ManualClock())
         assert first.told() == [f"OSC comes in at {here}"]
     finally:
         first.close()
-    StudioWish(osc_in=here).open(ManualClock()).close()  # it was let go
+    ExternalIOOptions(osc_in=here).open(ManualClock()).close()  # it was let go
 
 
 def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str) -> None:
-    studio = StudioWish(osc_in=here).open(ManualClock())
+    studio = ExternalIOOptions(osc_in=here).open(ManualClock())
     try:
         assert studio.osc_in is not None
         wanted = [Action("freeze", True), Action("valence", 0.5), Action("emotion", "sad"), Action("panic")]
@@ -98,9 +98,9 @@ def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str
 def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() -> None:
     clock = ManualClock()
     socket = Socket(clock)
-    studio, alerts = Studio(), Alerts()
-    studio.opened = ReopeningInput("keys", clock, among=socket.running)
-    studio.follower = ClockFollower(SharedInput(studio.opened).branch())
+    studio, alerts = ExternalIO(), Alerts()
+    studio.opened = SupervisedInput("keys", clock, among=socket.running)
+    studio.follower = MidiClockSource(SharedInput(studio.opened).branch())
 
     def seconds_later(seconds: float) -> tuple[list[str], list[str]]:
         """What is told anew, and what the status says besides."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kelly_live.core.safe_yaml import parse_nodes
 from kelly_live.cultures.preset import CulturePreset, parse_preset
-from kelly_live.cultures.tune import Tune
-from kelly_live.safe_yaml import parse_nodes
+from kelly_live.lab.cultures.tune import Tune
 
 PRESET = """\
 format: 1

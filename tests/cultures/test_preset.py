@@ -13,10 +13,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.core.safe_yaml import MAX_BYTES, parse_nodes
 from kelly_live.cultures.preset import PARAMETERS, CulturePreset, load_file, parse_preset
-from kelly_live.cultures.writing import to_yaml
-from kelly_live.errors import ConfigError, KellyError
-from kelly_live.safe_yaml import MAX_BYTES, parse_nodes
+from kelly_live.lab.cultures.writing import to_yaml
 from tests.cultures.example import PRESET, parse
 
 

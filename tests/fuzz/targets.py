@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelly_live.config import resource_root
-from kelly_live.errors import KellyError
+from kelly_live.core.errors import KellyError
+from kelly_live.core.resources import resource_root
 
 LONGEST_ERROR = 1000  # characters: an error is a line that somebody reads
 
@@ -41,8 +41,8 @@ def _file(data: bytes) -> Path:
 
 
 def _culture(data: bytes) -> object:
+    from kelly_live.core.safe_yaml import parse_nodes
     from kelly_live.cultures.preset import parse_preset
-    from kelly_live.safe_yaml import parse_nodes
 
     return parse_preset(parse_nodes(data, "stranger.yaml"), "stranger")
 
@@ -90,7 +90,7 @@ def _profiles() -> Iterator[bytes]:
 
 
 def _manifest(data: bytes) -> object:
-    from kelly_live.training.manifest import read_manifest
+    from kelly_live.lab.training.manifest import read_manifest
 
     return read_manifest(_file(data))
 
@@ -104,15 +104,15 @@ def _manifests() -> Iterator[bytes]:
 
 
 def _wire(data: bytes) -> object:
-    from kelly_live.midi.wire import Decoder
+    from kelly_live.midi.commands import Decoder
 
     return Decoder().feed(data)
 
 
 def _frames() -> Iterator[bytes]:
-    from kelly_live.midi.wire import Failed, Ready, Start, Stop, encode
-    from kelly_live.protocols import SchedulerHealth
-    from kelly_live.timebase import TempoPoint
+    from kelly_live.core.protocols import SchedulerHealth
+    from kelly_live.core.timebase import TempoPoint
+    from kelly_live.midi.commands import Failed, Ready, Start, Stop, encode
 
     yield encode(Start(1.0, 120.0)) + encode(TempoPoint(4.0, 90.0)) + encode(Stop())
     yield encode(SchedulerHealth(sent=3)) + encode(Failed("gone")) + encode(Ready("IAC Bus 1", is_virtual=False))
@@ -127,7 +127,7 @@ def _log(data: bytes) -> object:
 
 
 def _logs() -> Iterator[bytes]:
-    from kelly_live.domain import HeardKey, Lead, Pulse, Transport
+    from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState, Transport
     from kelly_live.recording.log import (
         Finished,
         Header,
@@ -141,11 +141,14 @@ def _logs() -> Iterator[bytes]:
     )
     from tests.fakes import parameters
 
-    lead = Lead(Pulse(11.0, 90.0, 0.9, 8), HeardKey(2, "dorian", 0.9), Transport(playing=True, take=1))
+    lead = SyncState(BeatEstimate(11.0, 90.0, 0.9, 8), KeyEstimate(2, "dorian", 0.9), Transport(playing=True, take=1))
     asked, writer = parameters(100.0), Writer()
     records = [
         Started(10.0, 10.3, asked),
-        *(Stepped(10.0 + 0.2 * i, parameters(100.0, density=i / 4.0), lead if i > 4 else Lead()) for i in range(8)),
+        *(
+            Stepped(10.0 + 0.2 * i, parameters(100.0, density=i / 4.0), lead if i > 4 else SyncState())
+            for i in range(8)
+        ),
         Panicked(11.5),
         Finished(11.6),
         Stopped(14.0),
@@ -155,7 +158,7 @@ def _logs() -> Iterator[bytes]:
 
 
 def _controls(data: bytes) -> object:
-    from kelly_live.midi.controls import load
+    from kelly_live.control.midi_map import load
 
     return load(_file(data))
 
@@ -166,8 +169,8 @@ def _learned() -> Iterator[bytes]:
 
 
 def _osc(data: bytes) -> object:
-    from kelly_live.errors import ConfigError
-    from kelly_live.osc.inlet import read_packet
+    from kelly_live.control.osc_input import read_packet
+    from kelly_live.core.errors import ConfigError
 
     try:
         return read_packet(data)
@@ -190,16 +193,16 @@ def _packets() -> Iterator[bytes]:
 
 def _midi_in(data: bytes) -> object:
     """Four bytes a message: after how many milliseconds, and what."""
-    from kelly_live.midi.clock_in import ClockFollower
+    from kelly_live.core.timebase import ManualClock
     from kelly_live.midi.inputs import ScriptedInput
-    from kelly_live.timebase import ManualClock
+    from kelly_live.sync.midi_clock import MidiClockSource
 
     seconds, script = 0.0, []
     for at in range(0, len(data) - 3, 4):
         seconds += data[at] / 1000.0
         script.append((seconds, data[at + 1 : at + 4].rstrip(b"\xff")))
     clock = ManualClock()
-    follower = ClockFollower(ScriptedInput(script, clock))
+    follower = MidiClockSource(ScriptedInput(script, clock))
     leads = []
     while clock.now() <= seconds:
         leads.append(follower.lead(clock.now()))

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.domain import MODES, RHYTHMS, NoteEvent
+from kelly_live.core.values import MODES, RHYTHMS, NoteEvent
 from kelly_live.generators.base import Generator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext

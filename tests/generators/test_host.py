@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
+from kelly_live.generators.band import PlayerSlot, PlayerState
 from kelly_live.generators.host import (
     DEFAULT,
     Host,
     HostPreset,
-    PlayerWish,
+    PresetPlayer,
     Setting,
     list_presets,
     load_preset,
     read_preset,
     seat,
 )
-from kelly_live.music.band import PlayerState, Seat
 from kelly_live.music.conductor import Conductor
 from tests.music.band import RecordingSink, step, told
 
@@ -34,7 +34,7 @@ def preset(folder: Path, text: str, name: str = "mine") -> Path:
     return path
 
 
-def places(seats: Sequence[Seat]) -> list[tuple[str, str, int, int]]:
+def places(seats: Sequence[PlayerSlot]) -> list[tuple[str, str, int, int]]:
     return [(one.part, one.port, one.channel, one.program) for one in seats]
 
 
@@ -120,7 +120,7 @@ def test_two_sounds_on_one_channel_are_an_error_and_one_sound_is_shared(tmp_path
 
 
 def test_a_generator_without_a_wish_gives_way_to_one_that_is_there() -> None:
-    wishes = (PlayerWish("melody", channel=2, program=0), PlayerWish("bass"))
+    wishes = (PresetPlayer("melody", channel=2, program=0), PresetPlayer("bass"))
     assert places(seat(HostPreset("x", "x", wishes)).seats) == [("melody", "", 2, 0), ("bass", "", 1, 32)]
 
 
@@ -192,7 +192,7 @@ def test_a_set_list_goes_on_and_back_at_bar_lines_without_a_gap() -> None:
 
 def test_a_channel_that_was_told_a_program_is_told_again_by_the_next_preset() -> None:
     """Channel 1 was strings: back in the band, its player's own program is sent, where the band alone sends none."""
-    strings = HostPreset("strings", "x", (PlayerWish("chords", channel=1, program=48),))
+    strings = HostPreset("strings", "x", (PresetPlayer("chords", channel=1, program=48),))
     host = Host([strings, load_preset("band")], live=True)
     conductor = Conductor(sink := RecordingSink(), host.band, seed=3)
     conductor.start(0.0, told())

@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import pytest
 
-from kelly_live.domain import NoteEvent
+from kelly_live.core.values import NoteEvent
+from kelly_live.generators.builtin.percussion import HIGH_TOM, LOW_TOM, MID_TOM
 from kelly_live.generators.host import Host, Setting, load_preset
-from kelly_live.generators.percussion import HIGH_TOM, LOW_TOM, MID_TOM
 from kelly_live.music.conductor import Conductor
 from tests.music.band import RecordingSink, told
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.domain import MODES, RHYTHMS, MusicParameters, NoteEvent
-from kelly_live.generators.arpeggio import PATTERNS, ArpeggioGenerator
+from kelly_live.core.values import MODES, RHYTHMS, MusicParameters, NoteEvent
 from kelly_live.generators.base import Generator
-from kelly_live.generators.pad import PadGenerator
+from kelly_live.generators.builtin.arpeggio import PATTERNS, ArpeggioGenerator
+from kelly_live.generators.builtin.pad import PadGenerator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from tests.generators.test_generators import moment

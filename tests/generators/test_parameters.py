@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from kelly_live.domain import MODES, RHYTHMS, NoteEvent
+from kelly_live.core.timebase import TempoMap
+from kelly_live.core.values import MODES, RHYTHMS, NoteEvent
 from kelly_live.music.theory import MODE_SEMITONES
-from kelly_live.timebase import TempoMap
 from tests.music.band import RecordingSink, played, told
 
 PARTS = ("chords", "bass", "melody", "percussion")

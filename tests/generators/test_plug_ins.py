@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
-from kelly_live.generators.host import Host, HostPreset, PlayerWish, Setting, load_preset, read_preset
-from kelly_live.music.band import PlayerState
+from kelly_live.generators.band import PlayerState
+from kelly_live.generators.host import Host, HostPreset, PresetPlayer, Setting, load_preset, read_preset
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.theory import Key, mode_scale
 from tests.music.band import RecordingSink, told
@@ -29,7 +29,7 @@ def piece(host: Host, *, seed: int = 3, bars: int = 8, density: float = 1.5) -> 
 
 
 def alone(generator: str, *settings: str, live: bool = False) -> Host:
-    preset = HostPreset("alone", "alone", (PlayerWish(generator),))
+    preset = HostPreset("alone", "alone", (PresetPlayer(generator),))
     return Host([preset], settings=[Setting.read(f"{generator}.{one}") for one in settings], live=live)
 
 
@@ -113,7 +113,7 @@ def test_isobar_follows_density_and_its_own_octave() -> None:
 
 def test_without_isobar_its_player_is_a_named_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isobar", None)
-    monkeypatch.delitem(sys.modules, "kelly_live.generators.isobar_patterns", raising=False)
+    monkeypatch.delitem(sys.modules, "kelly_live.generators.builtin.isobar_patterns", raising=False)
     band = alone("isobar").band
     assert band.states() == (("isobar", PlayerState.NOT_LOADED),)
     assert "pip install 'kelly-live[isobar]'" in band.muted[0].reason

@@ -6,7 +6,7 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
 from kelly_live.music.context import Descriptor
 
@@ -46,7 +46,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     ("value", "problem"),
     [
         ("kelly_live.no_such_module:X", "ModuleNotFoundError"),
-        ("kelly_live.generators.bass:NoSuchClass", "AttributeError"),
+        ("kelly_live.generators.builtin.bass:NoSuchClass", "AttributeError"),
         (f"{__name__}:Explodes", "RuntimeError: no"),
         (f"{__name__}:NotAPlayer", "lacks `descriptor`"),
     ],
@@ -54,7 +54,7 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value: str, problem: str) -> None:
     points = [
         EntryPoint("broken", value, registry.GROUP),
-        EntryPoint("bass", "kelly_live.generators.bass:BassGenerator", registry.GROUP),
+        EntryPoint("bass", "kelly_live.generators.builtin.bass:BassGenerator", registry.GROUP),
     ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
     bass, broken = registry.load()
@@ -68,7 +68,7 @@ def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value:
 def test_naming_them_loads_none() -> None:
     program = (
         "import sys; from kelly_live.generators import registry; registry.names(); "
-        "print([m for m in sys.modules if m in ('kelly_live.generators.chords', 'torch', 'numpy')])"
+        "print([m for m in sys.modules if m in ('kelly_live.generators.builtin.chords', 'torch', 'numpy')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

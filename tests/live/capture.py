@@ -11,8 +11,8 @@ import sys
 import numpy as np
 
 from kelly_live.audio.sources import PortAudioSource
-from kelly_live.errors import KellyError
-from kelly_live.timebase import MonotonicClock
+from kelly_live.core.errors import KellyError
+from kelly_live.core.timebase import MonotonicClock
 
 
 def main(device: str, seconds: float, out: str) -> int:

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kelly_live.bench.deadlines import BEAT_SECONDS, BPM, NOTE_SECONDS, NOTES_PER_BEAT, every_core_busy
-from kelly_live.domain import NoteEvent
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.values import NoteEvent
+from kelly_live.lab.bench.deadlines import BEAT_SECONDS, BPM, NOTE_SECONDS, NOTES_PER_BEAT, every_core_busy
 from kelly_live.midi.messages import CLOCK
+from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import end, start_jackd
 
 LISTENER = "kelly-listener"

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Sequence
 from importlib import import_module
 
-from kelly_live.midi import reopening
+from kelly_live.core.timebase import MonotonicClock
+from kelly_live.midi import supervised_input as reopening
 from kelly_live.midi.ports import MidiBackend
-from kelly_live.timebase import MonotonicClock
 
 
 def say(*words: object) -> None:
@@ -41,7 +41,7 @@ def main(library: str, query: str | None = None) -> None:
         found: Sequence[MidiBackend] = backends()
         return found
 
-    port = reopening.ReopeningInput(query, MonotonicClock(), among=among)
+    port = reopening.SupervisedInput(query, MonotonicClock(), among=among)
     reopening.RETRY_SECONDS = 0.02
     port.start()
     say("open", files())

@@ -8,14 +8,14 @@ from __future__ import annotations
 import sys
 import threading
 
-from kelly_live.domain import MusicParameters, NoteEvent
+from kelly_live.core.timebase import MonotonicClock
+from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import Descriptor
-from kelly_live.midi.client import SchedulerClient
-from kelly_live.midi.clock_in import ClockFollower
 from kelly_live.midi.inputs import open_input
+from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
-from kelly_live.timebase import MonotonicClock
+from kelly_live.sync.midi_clock import MidiClockSource
 from tests.fakes import parameters
 
 
@@ -37,7 +37,7 @@ def main(source: str, target: str) -> None:
     threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
     clock = MonotonicClock()
     opened = open_input(source)
-    leader = ClockFollower(opened.source)
+    leader = MidiClockSource(opened.source)
     with SchedulerClient(target) as sink:
         conductor = Conductor(sink, [Metronome()], seed=1)
         conductor.start(clock.now() + 0.3, parameters(97.0))

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kelly_live.level import level_dbfs
+from kelly_live.core.level import level_dbfs
 from tests.audio.tones import frequency_of
 from tests.live.conftest import JackServer, end, start_jackd
 

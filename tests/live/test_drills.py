@@ -24,18 +24,18 @@ import pytest
 from pythonosc.osc_bundle import OscBundle
 
 from kelly_live.audio.resample import ANALYSIS_RATE
-from kelly_live.audio.restarting import STALL_SECONDS, RestartingSource
 from kelly_live.audio.sources import RepeatingSource
-from kelly_live.cli.parts import make_analyzer, make_conductor
-from kelly_live.config import resource_root
-from kelly_live.domain import AudioWindow
-from kelly_live.midi.client import OfflineScheduler
-from kelly_live.midi.supervised import SupervisedClient
-from kelly_live.protocols import Analyzer, Reading, Steering
+from kelly_live.audio.supervised_source import STALL_SECONDS, SupervisedSource
+from kelly_live.core.override import apply_override
+from kelly_live.core.protocols import Analyzer, EmotionOverride, Reading
+from kelly_live.core.resources import resource_root
+from kelly_live.core.timebase import ManualClock, MonotonicClock
+from kelly_live.core.values import AudioWindow
+from kelly_live.engine.parts import create_analyzer, create_conductor
+from kelly_live.engine.session import HOLD_SECONDS, LiveSession, accompany
+from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.supervised_sink import SupervisedSink
 from kelly_live.recording.log import Reader, Stepped
-from kelly_live.session import HOLD_SECONDS, LiveSession, accompany
-from kelly_live.steering import apply_steering
-from kelly_live.timebase import ManualClock, MonotonicClock
 from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
 from tests.live.stage import DENSE, Ear, Stage, children, longest_gap, most_at_once, row
 from tests.live.waits import waits
@@ -123,7 +123,7 @@ def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -
             takes += 1
             wait_for(lambda: len(witness.sounding()) >= 2, "a chord")
             fault = witness.now()
-            os.kill(stage.child("kelly_live.midi.process"), signal.SIGKILL)
+            os.kill(stage.child("kelly_live.midi.scheduler_process"), signal.SIGKILL)
             back = stage.plays_again(fault + 0.05, "the kill") - fault
             over = stage.hung(fault)
             if over < SILENCE_LIMIT and back < RECOVERY_LIMIT:
@@ -143,7 +143,7 @@ def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
         stage.plays()
         wait_for(lambda: len(feelings.heard) > 2, "a feeling", 30.0)
         fault, killed = witness.now(), time.monotonic()
-        os.kill(stage.child("kelly_live.apart"), signal.SIGKILL)
+        os.kill(stage.child("kelly_live.workers.process"), signal.SIGKILL)
         # What was felt before the kill is told by then.
         wait_for(lambda: feelings.since(killed + 0.5), "a feeling again", 60.0)
         back = feelings.since(killed + 0.5)[0][0] - killed
@@ -354,15 +354,15 @@ def notes_in_three_seconds(ear: Ear) -> int:
 
 def test_the_analysis_stalls(witness: Witness) -> None:
     """In this process, so that the stall is the analysis's alone; all else is as in `kelly-live`."""
-    analyzer, opening = make_analyzer("cpu", Steering())
-    analyzer.steer(Steering(emotion="excited"))
+    analyzer, opening = create_analyzer("cpu", EmotionOverride())
+    analyzer.steer(EmotionOverride(emotion="excited"))
     stalls, clock, ear = Stalls(analyzer), MonotonicClock(), Ear(witness)
-    sink = SupervisedClient("kelly-witness:in")
+    sink = SupervisedSink("kelly-witness:in")
     session = LiveSession(
-        source=RestartingSource(None, clock), analyzer=stalls, conductor=make_conductor(sink, seed=1), sink=sink,
+        source=SupervisedSource(None, clock), analyzer=stalls, conductor=create_conductor(sink, seed=1), sink=sink,
         clock=clock, opening=opening,
     )  # fmt: skip
-    excited = analyzer.mapper(apply_steering(opening.state, Steering(emotion="excited")))
+    excited = analyzer.mapper(apply_override(opening.state, EmotionOverride(emotion="excited")))
     between = statistics.mean((opening.parameters.tempo.suggested, excited.tempo.suggested))
     sink.open()
     playing = threading.Thread(target=session.run, daemon=True)
@@ -456,7 +456,9 @@ def test_the_system_clock_jumps(start: Start, patient_server: JackServer, tmp_pa
         stage.plays()
         stage.plays_on(witness.now(), 2.0)
         processes = [stage.process.pid, *children(stage.process.pid)]
-        assert {stage.child("kelly_live.midi.process"), stage.child("kelly_live.audio.capture")} < set(processes)
+        assert {stage.child("kelly_live.midi.scheduler_process"), stage.child("kelly_live.audio.capture")} < set(
+            processes
+        )
         fault = witness.now()
         seen, wrong = 0, set[str]()
         for seconds in (3600, -3600):
@@ -530,10 +532,10 @@ def test_full_scale_noise() -> None:
     """Offline, through the real nets; `make drills` has ten minutes of it."""
     seconds = float(os.environ.get("KELLY_LIVE_DRILL_NOISE_SECONDS", "10"))
     noise = np.random.default_rng(1).uniform(-1.0, 1.0, 10 * ANALYSIS_RATE).astype(np.float32)
-    analyzer, opening = make_analyzer("cpu", Steering())
+    analyzer, opening = create_analyzer("cpu", EmotionOverride())
     scheduler = OfflineScheduler()
     source = RepeatingSource(noise, ManualClock(), seconds=seconds)
-    made = accompany(source, analyzer, make_conductor(scheduler, seed=1), scheduler, opening)
+    made = accompany(source, analyzer, create_conductor(scheduler, seed=1), scheduler, opening)
     ons = [m for m in made.messages if m.data[0] & 0xF0 == 0x90]
     offs = [m for m in made.messages if m.data[0] & 0xF0 == 0x80]
     gap = longest_gap([m.seconds for m in ons], 0.0)

@@ -13,11 +13,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kelly_live.domain import NoteEvent
-from kelly_live.errors import MidiError
-from kelly_live.midi import backend_jack
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.errors import MidiError
+from kelly_live.core.values import NoteEvent
+from kelly_live.midi.backends import jack as backend_jack
 from kelly_live.midi.messages import CLOCK, key_tunings, note_off, note_on
+from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.tuning import Tuning
 from tests.live.conftest import (
     PERIOD_SECONDS,
@@ -33,8 +33,8 @@ from tests.live.frames import Listener, perform
 SILENCE_LIMIT_SECONDS = 0.2
 PARENT = """
 import sys, time
-from kelly_live.domain import NoteEvent
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.values import NoteEvent
+from kelly_live.midi.scheduler_client import SchedulerClient
 scheduler = SchedulerClient("witness in", frame_accurate=True)
 scheduler.open()
 print(scheduler.process_id, flush=True)

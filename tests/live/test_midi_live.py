@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kelly_live.domain import NoteEvent
-from kelly_live.errors import MidiError
-from kelly_live.midi import backend_rtmidi, ports
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.errors import MidiError
+from kelly_live.core.timebase import TempoPoint
+from kelly_live.core.values import NoteEvent
+from kelly_live.midi import ports
+from kelly_live.midi.backends import rtmidi as backend_rtmidi
 from kelly_live.midi.messages import CLOCK, START, STOP, note_off, note_on
-from kelly_live.timebase import TempoPoint
+from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import (
     PERIOD_SECONDS,
     JackServer,
@@ -31,8 +32,8 @@ MELODY = [60, 62, 64, 65, 67, 69, 71, 72]
 
 PARENT = """
 import sys, time
-from kelly_live.domain import NoteEvent
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.values import NoteEvent
+from kelly_live.midi.scheduler_client import SchedulerClient
 scheduler = SchedulerClient(sys.argv[1] if len(sys.argv) > 1 else None)
 scheduler.open()
 print(scheduler._process.pid, flush=True)
@@ -52,7 +53,7 @@ def melody(count: int, beats_apart: float = 0.25) -> list[NoteEvent]:
 def spacing_error(times: list[float], expected_seconds: float) -> float:
     """The median of how far the gaps are from `expected_seconds`, as a share of what is allowed: a fifth of the gap,
     and the JACK period by which a delivery may be off. A wrong schedule is further off than that; how punctual a right
-    one is, `kelly-live bench` measures."""
+    one is, `kelly-live lab bench` measures."""
     errors = sorted(abs(b - a - expected_seconds) for a, b in itertools.pairwise(times))
     median = errors[len(errors) // 2]
     print(f"  gap error: median {median * 1e3:.2f} ms, worst {errors[-1] * 1e3:.2f} ms")
@@ -259,7 +260,7 @@ def test_no_server_is_started_for_a_listing(
 
 
 def libremidi_backends() -> list[ports.MidiBackend]:
-    backend_libremidi = pytest.importorskip("kelly_live.midi.backend_libremidi")
+    backend_libremidi = pytest.importorskip("kelly_live.midi.backends.libremidi")
     return list(backend_libremidi.backends())
 
 

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kelly_live.generators.host import Host, HostPreset, PlayerWish, PortWish, load_preset
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.timebase import MonotonicClock
+from kelly_live.generators.host import Host, HostPreset, PresetPlayer, PresetPort, load_preset
 from kelly_live.midi.routing import RoutedSink
+from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.tuning import Tuning
 from kelly_live.music.conductor import Conductor
-from kelly_live.timebase import MonotonicClock
 from tests.live.conftest import JackServer, Witness, wait_for
 from tests.music.band import told
 
@@ -68,8 +68,8 @@ def test_two_ports_play_their_own_parts_and_a_preset_follows(witness: Witness, f
     strings = HostPreset(
         "strings",
         "on both ports",
-        (PlayerWish("melody", channel=1, program=40), PlayerWish("bass", channel=6, program=43, port="backing")),
-        (PortWish("backing"),),
+        (PresetPlayer("melody", channel=1, program=40), PresetPlayer("bass", channel=6, program=43, port="backing")),
+        (PresetPort("backing"),),
     )
     duo = Duo([load_preset("two-synths"), strings])
     try:

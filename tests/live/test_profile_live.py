@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.analysis.person import asked_for
-from kelly_live.config import resource_root
-from kelly_live.nets.mapper import load_net
+from kelly_live.core.override import state_from
+from kelly_live.core.resources import resource_root
+from kelly_live.lab.nets.mapper import load_net
+from kelly_live.mapping.person import asked_for
 from kelly_live.profiles.profile import Profile, new_profile
 from kelly_live.profiles.store import Store
-from kelly_live.steering import state_from
 from tests.live.conftest import Witness, wait_for
 from tests.profiles.sample import NOW
 from tests.ui.on_terminal import OnTerminal

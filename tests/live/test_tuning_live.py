@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kelly_live.domain import NoteEvent
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.values import NoteEvent
+from kelly_live.lab.bench.tuning import CHANNEL, PROGRAM, cents_off, score
 from kelly_live.midi.messages import kind_of
 from kelly_live.midi.ports import RecordedMessage
+from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.tuning import Tuning
-from kelly_live.midi.tuning_check import CHANNEL, PROGRAM, cents_off, score
 from tests.live.conftest import SAMPLE_RATE, Witness, wait_for
 from tests.midi.receiver import Receiver
 
@@ -26,8 +26,8 @@ PROGRAMS = ((CHANNEL, PROGRAM),)
 FEW = [replace(note, onset_beats=1.25 * i) for i, note in enumerate(score()[4:22:3])]  # quarter-tones and commas
 LEFT_HANGING = """
 import sys, time
-from kelly_live.domain import NoteEvent
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.values import NoteEvent
+from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.tuning import Tuning
 
 scheduler = SchedulerClient("kelly-witness")

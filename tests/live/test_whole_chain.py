@@ -15,10 +15,10 @@ import pytest
 import soundfile
 import soxr
 
-from kelly_live.config import resource_root
+from kelly_live.core.resources import resource_root
 from tests.live.conftest import SAMPLE_RATE, JackServer, Witness, wait_for
 
-START_UP_SECONDS = 60.0  # on a loaded machine; what a quiet one takes, `kelly-live bench` tells
+START_UP_SECONDS = 60.0  # on a loaded machine; what a quiet one takes, `kelly-live lab bench` tells
 
 
 class Player:

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.errors import MidiError
+from kelly_live.core.errors import MidiError
+from kelly_live.core.timebase import ManualClock
 from kelly_live.midi.inputs import (
     CAPACITY_MESSAGES,
     CLOCK_PER_SECOND,
@@ -15,17 +16,16 @@ from kelly_live.midi.inputs import (
     InputQueue,
     ScriptedInput,
     SharedInput,
-    Stamps,
+    TimestampEstimator,
     list_inputs,
     open_input,
 )
 from kelly_live.midi.messages import CLOCK, control_change, note_on, program_change, song_position
 from kelly_live.midi.ports import MidiIn, ReceivedMessage
-from kelly_live.timebase import ManualClock
 from tests.midi.test_ports import PretendBackend
 
 
-class Listening(PretendBackend):
+class AnalysisProxy(PretendBackend):
     """A system with these inputs."""
 
     def __init__(self, inputs: list[str], *, has_virtual: bool = True) -> None:
@@ -44,7 +44,7 @@ class Listening(PretendBackend):
 
 
 def test_inputs_are_found_by_a_part_of_their_name_as_outputs_are() -> None:
-    system = Listening(["IAC Driver Bus 1", "Keys", "Keys"])
+    system = AnalysisProxy(["IAC Driver Bus 1", "Keys", "Keys"])
     assert [port.name for port in list_inputs([system])] == ["IAC Driver Bus 1", "Keys", "Keys #2"]
     opened = open_input("iac bus", [system])
     assert (opened.name, opened.is_virtual) == ("IAC Driver Bus 1", False)
@@ -56,10 +56,10 @@ def test_inputs_are_found_by_a_part_of_their_name_as_outputs_are() -> None:
 
 
 def test_without_a_name_a_virtual_input_waits_to_be_connected() -> None:
-    opened = open_input(None, [Listening([])])
+    opened = open_input(None, [AnalysisProxy([])])
     assert (opened.name, opened.is_virtual) == (VIRTUAL_INPUT_NAME, True)
     with pytest.raises(MidiError, match="name an input with --midi-in"):
-        open_input(None, [Listening(["Keys"], has_virtual=False)])
+        open_input(None, [AnalysisProxy(["Keys"], has_virtual=False)])
     with pytest.raises(MidiError, match="no MIDI system is running"):
         open_input(None, [])
 
@@ -141,7 +141,7 @@ def test_a_clock_and_a_hand_hear_the_same_input() -> None:
 @given(st.lists(st.tuples(st.floats(0.001, 0.2), st.floats(0.0, 0.008)), min_size=20, max_size=200), st.integers(0, 99))
 def test_a_stamp_is_when_it_came_not_when_it_was_fetched(steps: list[tuple[float, float]], prompt: int) -> None:
     """Fetched up to 8 ms late, one of them at once: from there on all are known to a fraction of a millisecond."""
-    stamps = Stamps()
+    stamps = TimestampEstimator()
     came, last = 1000.0, None
     prompt %= len(steps)
     for number, (pause, late) in enumerate(steps):
@@ -154,5 +154,5 @@ def test_a_stamp_is_when_it_came_not_when_it_was_fetched(steps: list[tuple[float
 
 
 def test_a_drivers_clock_that_stands_still_is_not_believed() -> None:
-    stamps = Stamps()
+    stamps = TimestampEstimator()
     assert [stamps.stamp(0.0, fetched) for fetched in (1.0, 2.0, 3.0)] == [1.0, 2.0, 3.0]

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.domain import ControlChange, NoteEvent
-from kelly_live.errors import MidiError
+from kelly_live.core.errors import MidiError
+from kelly_live.core.timebase import ManualClock, TempoPoint
+from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi import ports
 from kelly_live.midi.lateness import LatenessRecord
 from kelly_live.midi.messages import CLOCK, STOP, control_change, note_off, note_on, silence_channel
 from kelly_live.midi.ports import PlacingOut, RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
-from kelly_live.timebase import ManualClock, TempoPoint
 
 LEAD = 0.01
 
@@ -41,7 +41,7 @@ class Page:
     def close(self) -> None: ...
 
 
-class Desk:
+class Console:
     def __init__(self, *, clock: bool = False, latency_seconds: float = 0.0) -> None:
         self.clock = ManualClock(0.0)
         self.page = Page(self.clock)
@@ -61,7 +61,7 @@ def note(onset: float, duration: float = 0.5, pitch: int = 60) -> NoteEvent:
 
 
 def test_a_note_is_handed_over_ahead_with_its_time() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(1.0)])
     assert desk.to(3.0) == [
         (pytest.approx(2.0 - LEAD), pytest.approx(2.0), note_on(1, 60, 80)),
@@ -70,19 +70,19 @@ def test_a_note_is_handed_over_ahead_with_its_time() -> None:
 
 
 def test_a_latency_moves_the_time_itself() -> None:
-    desk = Desk(latency_seconds=0.1)
+    desk = Console(latency_seconds=0.1)
     desk.core.play([note(1.0)])
     assert [due for _, due, _ in desk.to(3.0)] == pytest.approx([1.9, 2.4])
 
 
 def test_the_clock_is_placed_too_every_tick_at_its_time() -> None:
-    desk = Desk(clock=True)
+    desk = Console(clock=True)
     ticks = [due for _, due, message in desk.to(3.5) if message == CLOCK]
     assert ticks[:49] == pytest.approx([1.0 + i / 24 for i in range(49)], abs=1e-6)
 
 
 def test_what_is_handed_over_sounds_and_a_silence_ends_it_after_it_began() -> None:
-    desk = Desk(clock=True)
+    desk = Console(clock=True)
     desk.core.play([note(1.0)])
     desk.to(2.0 - LEAD / 2)
     assert desk.core.health().sounding == 1
@@ -93,7 +93,7 @@ def test_what_is_handed_over_sounds_and_a_silence_ends_it_after_it_began() -> No
 
 
 def test_a_note_that_comes_too_late_is_a_rest_and_one_that_comes_just_in_time_is_not() -> None:
-    desk = Desk()
+    desk = Console()
     desk.to(3.0)
     desk.core.play([note(1.9, 0.05, pitch=60), note(1.97, pitch=62)])  # due at 2.9 and 2.97
     assert [message for _, _, message in desk.to(4.0)] == [note_on(1, 62, 80), note_off(1, 62)]
@@ -101,7 +101,7 @@ def test_a_note_that_comes_too_late_is_a_rest_and_one_that_comes_just_in_time_is
 
 
 def test_controllers_go_between_notes_as_soon_as_possible() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(1.0)])
     desk.to(1.5)
     desk.core.control([ControlChange(16, 20, 64), ControlChange(16, 21, 65)])
@@ -110,7 +110,7 @@ def test_controllers_go_between_notes_as_soon_as_possible() -> None:
 
 
 def test_lateness_is_what_the_port_found_when_it_placed() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(1.0)])
     desk.to(3.0)
     assert desk.core.health().worst_late_seconds == 0.0
@@ -129,7 +129,7 @@ def test_the_same_messages_as_an_ordinary_port_is_sent_at_the_same_times(
     notes: list[tuple[float, float, int]], tempos: list[tuple[float, float]]
 ) -> None:
     """Tempi that are known before; one that comes within the lead cannot move what is already handed over."""
-    desk, clock = Desk(clock=True), ManualClock(0.0)
+    desk, clock = Console(clock=True), ManualClock(0.0)
     plain = RecordingPort(clock)
     core = SchedulerCore(plain, send_clock=True)
     core.start(1.0, 60.0)

@@ -2,7 +2,9 @@
 
 import pytest
 
-from kelly_live.errors import MidiError
+from kelly_live.core.errors import MidiError
+from kelly_live.core.protocols import MidiOut
+from kelly_live.core.timebase import ManualClock
 from kelly_live.midi.messages import note_on
 from kelly_live.midi.ports import (
     VIRTUAL_PORT_NAME,
@@ -14,8 +16,6 @@ from kelly_live.midi.ports import (
     open_output,
     resolve,
 )
-from kelly_live.protocols import MidiOut
-from kelly_live.timebase import ManualClock
 
 
 class PretendBackend:

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kelly_live.domain import NoteEvent
-from kelly_live.errors import MidiError
-from kelly_live.midi.client import SchedulerClient
+from kelly_live.core.errors import MidiError
+from kelly_live.core.protocols import SchedulerHealth
+from kelly_live.core.timebase import ManualClock, TempoPoint
+from kelly_live.core.values import NoteEvent
+from kelly_live.midi.commands import Ready
 from kelly_live.midi.ports import RecordingPort
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler import SchedulerCore
+from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.tuning import Tuning
-from kelly_live.midi.wire import Ready
-from kelly_live.protocols import SchedulerHealth
-from kelly_live.timebase import ManualClock, TempoPoint
 
 
 def note(beat: float, port: str = "", program: int | None = None, pitch: int = 60, channel: int = 1) -> NoteEvent:

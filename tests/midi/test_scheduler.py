@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.domain import NoteEvent
-from kelly_live.errors import ConfigError, MidiError
+from kelly_live.core.errors import ConfigError, MidiError
+from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
+from kelly_live.core.values import NoteEvent
 from kelly_live.midi.lateness import LATE_SECONDS, LatenessRecord
 from kelly_live.midi.messages import CLOCK, START, STOP, channel_of, kind_of
 from kelly_live.midi.ports import RecordedMessage, RecordingPort
 from kelly_live.midi.scheduler import LATE_LIMIT_SECONDS, SchedulerCore
-from kelly_live.timebase import ManualClock, TempoMap, TempoPoint
 
 WORDS = {"note_on": "on", "note_off": "off"}
 
@@ -21,7 +21,7 @@ def note(onset: float, duration: float = 0.5, pitch: int = 60, channel: int = 1,
     return NoteEvent(onset, duration, pitch, velocity, channel, part="test")
 
 
-class Desk:
+class Console:
     """A core, a recorder and a clock; `to(seconds)` visits every deadline on the way."""
 
     def __init__(
@@ -53,7 +53,7 @@ class Desk:
 
 
 def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
-    desk = Desk(bpm=60.0)
+    desk = Console(bpm=60.0)
     desk.core.play([note(0.0, 4.0, 60), note(1.0, 4.0, 64), note(2.0, 1.0, 67), note(3.0, 1.0, 60)])
     desk.to(1.5)
     desk.core.release(desk.clock.now())
@@ -66,7 +66,7 @@ def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
 
 
 def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:
-    desk = Desk(bpm=60.0)
+    desk = Console(bpm=60.0)
     desk.core.rehearse()  # with nothing to play, too
     desk.core.play([note(1.0, 1.0, 60, channel=16)])
     for moment in (0.5, 1.5, 2.5):
@@ -77,21 +77,21 @@ def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:
 
 
 def test_notes_are_sent_at_their_beats() -> None:
-    desk = Desk(bpm=120.0)
+    desk = Console(bpm=120.0)
     desk.core.play([note(1.0, 1.0, 64), note(0.0, 1.0, 60)])
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (0.5, "off", 60), (0.5, "on", 64), (1.0, "off", 64)]
 
 
 def test_note_offs_come_before_note_ons_of_the_same_instant_even_through_rounding() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(0.1 + 0.2 + 0.6, 1.0, 64), note(0.1, 0.8, 60)])  # 0.9000000000000001 and 0.9
     desk.to(9.0)
     assert desk.score() == [(0.1, "on", 60), (0.9, "off", 60), (0.9, "on", 64), (1.9, "off", 64)]
 
 
 def test_a_tempo_change_moves_what_is_not_yet_sent() -> None:
-    desk = Desk(bpm=60.0)
+    desk = Console(bpm=60.0)
     desk.core.play([note(0.0, 4.0, 60), note(3.0, 1.0, 64)])
     desk.to(1.0)
     desk.core.tempo(TempoPoint(2.0, 120.0))
@@ -100,21 +100,21 @@ def test_a_tempo_change_moves_what_is_not_yet_sent() -> None:
 
 
 def test_a_retrigger_ends_the_older_note_and_forgets_its_off() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(0.0, 2.0), note(1.0, 3.0)])
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (1.0, "off", 60), (1.0, "on", 60), (4.0, "off", 60)]
 
 
 def test_the_same_pitch_on_another_channel_is_another_note() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(0.0, 2.0, channel=1), note(1.0, 2.0, channel=2)])
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (1.0, "on", 60), (2.0, "off", 60), (3.0, "off", 60)]
 
 
 def test_a_note_a_little_late_is_sent_and_counted() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(1.0, 1.0)])
     desk.jump(1.04)
     desk.to(9.0)
@@ -125,7 +125,7 @@ def test_a_note_a_little_late_is_sent_and_counted() -> None:
 
 
 def test_a_note_too_late_is_dropped_whole_and_counted() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(1.0, 1.0), note(3.0, 1.0, 67)])
     desk.jump(1.0 + LATE_LIMIT_SECONDS + 0.001)
     desk.to(9.0)
@@ -134,7 +134,7 @@ def test_a_note_too_late_is_dropped_whole_and_counted() -> None:
 
 
 def test_a_note_off_is_sent_however_late() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(0.0, 1.0)])
     desk.to(0.0)
     desk.jump(60.0)
@@ -143,7 +143,7 @@ def test_a_note_off_is_sent_however_late() -> None:
 
 
 def test_a_full_heap_drops_the_whole_new_note_but_never_an_off() -> None:
-    desk = Desk(capacity_notes=2)
+    desk = Console(capacity_notes=2)
     desk.core.play([note(0.0, 4.0, 60), note(1.0, 4.0, 62), note(2.0, 4.0, 64)])
     desk.to(1.0)
     desk.core.play([note(3.0, 1.0, 65)])
@@ -153,7 +153,7 @@ def test_a_full_heap_drops_the_whole_new_note_but_never_an_off() -> None:
 
 
 def test_clock_is_24_ticks_a_beat_at_absolute_positions() -> None:
-    desk = Desk(bpm=97.0, send_clock=True, now=-1.0)
+    desk = Console(bpm=97.0, send_clock=True, now=-1.0)
     ticks = 24 * 1000
     desk.to(TempoMap(0.0, 97.0).seconds_at(1000.0) - 1e-3)
     assert [m.data for m in desk.port.messages] == [START] + [CLOCK] * ticks
@@ -164,7 +164,7 @@ def test_clock_is_24_ticks_a_beat_at_absolute_positions() -> None:
 
 
 def test_clock_follows_a_tempo_change_and_stops_with_the_music() -> None:
-    desk = Desk(bpm=60.0, send_clock=True)
+    desk = Console(bpm=60.0, send_clock=True)
     desk.core.tempo(TempoPoint(1.0, 120.0))
     desk.to(1.99)
     ticks = [m.seconds for m in desk.port.messages if m.data == CLOCK]
@@ -176,13 +176,13 @@ def test_clock_follows_a_tempo_change_and_stops_with_the_music() -> None:
 
 
 def test_late_ticks_are_all_sent_so_that_no_receiver_loses_its_place() -> None:
-    desk = Desk(bpm=60.0, send_clock=True)
+    desk = Console(bpm=60.0, send_clock=True)
     desk.jump(1.0)
     assert [m.data for m in desk.port.messages] == [START] + [CLOCK] * 25
 
 
 def test_silence_releases_what_sounds_then_quiets_each_channel_used() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(0.0, 9.0, 60, 1), note(0.0, 9.0, 38, 10), note(0.0, 0.5, 64, 2), note(5.0, 1.0, 72, 3)])
     desk.to(1.0)
     before = len(desk.port.messages)
@@ -217,7 +217,7 @@ def test_silence_tries_every_message_on_a_broken_port() -> None:
 
 
 def test_a_second_start_begins_again_in_silence() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(0.0, 9.0), note(3.0, 1.0, 64)])  # the second is never heard
     desk.to(1.0)
     desk.core.start(2.0, 120.0)
@@ -237,7 +237,7 @@ def test_nothing_is_due_before_the_start() -> None:
 
 
 def test_tempo_points_go_forward() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.tempo(TempoPoint(4.0, 90.0))
     with pytest.raises(ConfigError, match="points go forward"):
         desk.core.tempo(TempoPoint(3.0, 120.0))
@@ -272,8 +272,8 @@ step = st.one_of(
 )
 
 
-def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capacity_notes: int = 4096) -> Desk:
-    desk = Desk(bpm=120.0, send_clock=send_clock, capacity_notes=capacity_notes)
+def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capacity_notes: int = 4096) -> Console:
+    desk = Console(bpm=120.0, send_clock=send_clock, capacity_notes=capacity_notes)
     tempo_map = TempoMap(0.0, 120.0)
     for action, value in steps:
         now = desk.clock.now()
@@ -345,7 +345,7 @@ def test_left_alone_every_note_ends_by_itself_and_none_is_lost(steps: list[tuple
 def test_music_known_ahead_is_sent_in_due_order_and_never_early(
     notes: list[NoteEvent], curve: list[tuple[float, float]], steps: list[float]
 ) -> None:
-    desk = Desk(bpm=120.0, send_clock=True)
+    desk = Console(bpm=120.0, send_clock=True)
     tempo_map = TempoMap(0.0, 120.0)
     for beat, bpm in sorted(curve):
         tempo_map.add(TempoPoint(beat, bpm))
@@ -368,7 +368,7 @@ def test_music_known_ahead_is_sent_in_due_order_and_never_early(
 
 @given(st.floats(0.0, 0.2))
 def test_late_is_what_an_ear_could_notice(lateness: float) -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.play([note(1.0, 60.0)])
     desk.jump(1.0 + lateness)
     health = desk.core.health()

@@ -7,8 +7,8 @@ import io
 import mido
 import pytest
 
-from kelly_live.domain import ControlChange, NoteEvent
-from kelly_live.midi.client import OfflineScheduler
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi.files import midi_bytes
 from kelly_live.midi.messages import (
     CLOCK,
@@ -23,10 +23,10 @@ from kelly_live.midi.messages import (
 )
 from kelly_live.midi.ports import RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
-from kelly_live.timebase import ManualClock
+from kelly_live.midi.scheduler_client import OfflineScheduler
 
 
-class Desk:
+class Console:
     """A core at 60 BPM (a beat is a second), a recorder and a clock."""
 
     def __init__(self, *, send_clock: bool = False, latency_seconds: float = 0.0) -> None:
@@ -34,7 +34,7 @@ class Desk:
         self.port = RecordingPort(self.clock)
         self.core = SchedulerCore(self.port, send_clock=send_clock, latency_seconds=latency_seconds)
 
-    def to(self, seconds: float) -> Desk:
+    def to(self, seconds: float) -> Console:
         while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
             self.clock.sleep_until(deadline)
             self.core.run_due(self.clock.now())
@@ -54,7 +54,7 @@ def note(beat: float, pitch: int = 60, beats: float = 0.5) -> NoteEvent:
 
 
 def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.start(0.0, 60.0)
     desk.core.play([note(0.0, 60, beats=4.0), note(2.0, 62)])
     desk.to(1.0).core.silence()
@@ -70,7 +70,7 @@ def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> Non
 
 
 def test_clock_says_where_it_goes_on() -> None:
-    desk = Desk(send_clock=True)
+    desk = Console(send_clock=True)
     desk.core.start(0.0, 60.0)
     desk.to(1.0).core.silence()
     desk.to(3.0)
@@ -84,7 +84,7 @@ def test_clock_says_where_it_goes_on() -> None:
 
 
 def test_going_on_between_two_sixteenths_the_clock_waits_for_the_next() -> None:
-    desk = Desk(send_clock=True)
+    desk = Console(send_clock=True)
     desk.core.start(0.0, 60.0, first_beat=0.6)
     desk.to(0.9)
     assert [data for _, data in desk.heard()] == [song_position(3), CONTINUE]
@@ -92,7 +92,7 @@ def test_going_on_between_two_sixteenths_the_clock_waits_for_the_next() -> None:
 
 
 def test_past_what_song_position_can_say_it_says_the_same_place_of_a_bar() -> None:
-    desk = Desk(send_clock=True)
+    desk = Console(send_clock=True)
     beat = (0x3FFF + 1) / 4 + 5.0
     desk.core.start(-beat, 60.0, first_beat=beat)
     desk.to(0.5)
@@ -100,7 +100,7 @@ def test_past_what_song_position_can_say_it_says_the_same_place_of_a_bar() -> No
 
 
 def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
-    desk = Desk(send_clock=True)
+    desk = Console(send_clock=True)
     desk.core.start(0.0, 60.0)
     desk.to(1.0)
     before = len(desk.ticks())
@@ -114,7 +114,7 @@ def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
 
 @pytest.mark.parametrize("latency_ms", [80.0, -80.0, 0.0])
 def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
-    desk = Desk(send_clock=True, latency_seconds=latency_ms / 1000.0)
+    desk = Console(send_clock=True, latency_seconds=latency_ms / 1000.0)
     desk.core.start(0.0, 60.0)
     desk.core.play([note(1.0)])
     desk.to(3.0)
@@ -125,14 +125,14 @@ def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
 
 
 def test_controls_go_at_once_paced_and_only_their_newest_value() -> None:
-    desk = Desk()
+    desk = Console()
     desk.to(2.0)
     desk.core.control([ControlChange(16, 20, 1), ControlChange(16, 21, 2), ControlChange(16, 20, 3)])
     assert desk.to(3.0).heard() == [(2.0, control_change(16, 20, 3)), (2.001, control_change(16, 21, 2))]
 
 
 def test_notes_go_before_controls() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.start(0.0, 60.0)
     desk.core.play([note(1.0)])
     desk.to(0.99)
@@ -145,7 +145,7 @@ def test_notes_go_before_controls() -> None:
 
 
 def test_controls_pass_while_the_music_is_paused() -> None:
-    desk = Desk()
+    desk = Console()
     desk.core.start(0.0, 60.0)
     desk.to(1.0).core.silence()
     desk.core.control([ControlChange(1, 1, 127)])
@@ -174,7 +174,7 @@ def test_controls_stand_at_their_time_in_a_midi_file() -> None:
 
 
 def test_a_band_that_is_told_to_start_now_is_better_late_than_without_its_first_beat() -> None:
-    desk = Desk(latency_seconds=0.03)
+    desk = Console(latency_seconds=0.03)
     desk.to(1.06)
     desk.core.start(1.0, 60.0)  # its first beat was 60 ms ago, and should have left 30 ms before that
     desk.core.play([note(0.0, 60), note(0.5, 62), note(-0.2, 64)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from kelly_live.domain import (
+from kelly_live.core.values import (
     MODES,
     RHYTHMS,
     Dynamics,
@@ -16,11 +16,11 @@ from kelly_live.domain import (
     TimingWeights,
 )
 from kelly_live.generators.base import Generator
-from kelly_live.generators.bass import BassGenerator
-from kelly_live.generators.chords import ChordGenerator
-from kelly_live.generators.melody import MelodyGenerator
-from kelly_live.generators.percussion import PercussionGenerator
-from kelly_live.midi.client import NoteList
+from kelly_live.generators.builtin.bass import BassGenerator
+from kelly_live.generators.builtin.chords import ChordGenerator
+from kelly_live.generators.builtin.melody import MelodyGenerator
+from kelly_live.generators.builtin.percussion import PercussionGenerator
+from kelly_live.midi.scheduler_client import NoteList
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.domain import MODES, MusicParameters, NoteEvent, Scale
-from kelly_live.errors import ConfigError
-from kelly_live.music.band import Muted
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import MODES, MusicParameters, NoteEvent, Scale
+from kelly_live.generators.band import Muted
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from kelly_live.music.context import Descriptor, MusicContext
 from kelly_live.music.feel import earliest_seconds
 from kelly_live.music.theory import Key, mode_scale
-from kelly_live.timebase import ManualClock
 from tests.music.band import RecordingSink, band, played, told
 
 
@@ -238,7 +238,7 @@ def test_a_caller_that_is_a_little_late_gets_every_note() -> None:
     )
 
 
-class Guest:
+class SandboxedGenerator:
     """A third-party player that answers as it is told."""
 
     descriptor = Descriptor("guest", "guest", 5, 0)
@@ -277,7 +277,7 @@ def guest_note(beat: float, duration: float = 0.5) -> NoteEvent:
     ],
 )
 def test_a_player_that_fails_is_muted_and_the_band_plays_on(answer: Callable[[float, float], Any], reason: str) -> None:
-    sink, guest = RecordingSink(), Guest(answer)
+    sink, guest = RecordingSink(), SandboxedGenerator(answer)
     conductor = Conductor(sink, [guest, *band()], seed=3, tonic=0, length_bars=16)
     conductor.play_through(told())
     (muted,) = conductor.status().muted
@@ -289,7 +289,7 @@ def test_a_player_that_fails_is_muted_and_the_band_plays_on(answer: Callable[[fl
 
 
 def test_a_good_guest_is_heard_and_a_muted_one_is_asked_again_in_the_next_session() -> None:
-    sink, guest = RecordingSink(), Guest(lambda a, b: [guest_note(a)])
+    sink, guest = RecordingSink(), SandboxedGenerator(lambda a, b: [guest_note(a)])
     conductor = Conductor(sink, [guest], seed=3, length_bars=2, muted=[Muted("gone", "did not load")])
     conductor.play_through(told())
     assert len(sink.part("guest")) == 32

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.domain import RHYTHMS, Dynamics, TimingWeights
+from kelly_live.core.values import RHYTHMS, Dynamics, TimingWeights
 from kelly_live.music.feel import (
     JITTER_SECONDS,
     MAX_OFFSET_SECONDS,

@@ -5,8 +5,8 @@ import statistics
 from collections.abc import Callable
 from dataclasses import replace
 
-from kelly_live.domain import MusicParameters, NoteEvent
-from kelly_live.generators.percussion import PercussionGenerator
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.builtin.percussion import PercussionGenerator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.form import intensity, remembered, trend
 from tests.generators.test_generators import moment

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kelly_live.domain import MODES
+from kelly_live.core.values import MODES
 from kelly_live.music.harmony import (
     COMMITMENT,
     DARK_TO_BRIGHT,

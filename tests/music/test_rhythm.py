@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.domain import RHYTHMS
-from kelly_live.music.dice import dice
+from kelly_live.core.values import RHYTHMS
+from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import people_cells, people_ranks, ranked_places
 from kelly_live.music.vocabulary import vocabulary
 
@@ -13,10 +13,10 @@ from kelly_live.music.vocabulary import vocabulary
 def test_people_order_the_places_of_a_rhythm_and_bring_none_of_their_own(
     seed: int, rhythm: str, hand: str, onsets: int
 ) -> None:
-    ranks = ranked_places(rhythm, 4, dice(seed, "ranks"), freedom=0.2)
-    grown = people_ranks(ranks, rhythm, hand, onsets, dice(seed, "cells"))
+    ranks = ranked_places(rhythm, 4, rng_for(seed, "ranks"), freedom=0.2)
+    grown = people_ranks(ranks, rhythm, hand, onsets, rng_for(seed, "cells"))
     assert sorted(grown) == sorted(ranks)
-    assert grown == people_ranks(ranks, rhythm, hand, onsets, dice(seed, "cells"))
+    assert grown == people_ranks(ranks, rhythm, hand, onsets, rng_for(seed, "cells"))
     bars = {places for places, _ in people_cells(rhythm, hand)}
     if any(len(places) == onsets for places in bars):
         assert frozenset(grown[:onsets]) in bars  # the bar that it grew from is one of theirs
@@ -26,8 +26,8 @@ def test_people_order_the_places_of_a_rhythm_and_bring_none_of_their_own(
 
 @given(st.integers(0, 999))
 def test_a_phrase_that_must_begin_on_its_first_beat_does_and_a_breath_stays_free(seed: int) -> None:
-    ranks = tuple(place for place in ranked_places("straight", 4, dice(seed, "ranks"), freedom=0.2) if place < 3.5)
-    grown = people_ranks(ranks, "straight", "melody", 5, dice(seed, "cells"), from_first=True)
+    ranks = tuple(place for place in ranked_places("straight", 4, rng_for(seed, "ranks"), freedom=0.2) if place < 3.5)
+    grown = people_ranks(ranks, "straight", "melody", 5, rng_for(seed, "cells"), from_first=True)
     assert grown[0] == 0.0
     assert max(grown) < 3.5
 
@@ -37,8 +37,8 @@ def test_most_bars_are_people_s_at_every_density() -> None:
     for notes in range(1, 8):
         theirs = 0
         for seed in range(50):
-            ranks = ranked_places("straight", 4, dice(seed, "ranks"), freedom=0.22)
-            grown = people_ranks(ranks, "straight", "melody", 5, dice(seed, "cells"))
+            ranks = ranked_places("straight", 4, rng_for(seed, "ranks"), freedom=0.22)
+            grown = people_ranks(ranks, "straight", "melody", 5, rng_for(seed, "cells"))
             theirs += frozenset(grown[:notes]) in bars
         assert theirs > 35, notes
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.domain import MODES, Scale
+from kelly_live.core.values import MODES, Scale
 from kelly_live.music.theory import (
     MODE_SEMITONES,
     Key,

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from kelly_live.actions import Action
-from kelly_live.domain import EMOTIONS
+from kelly_live.core.actions import Action
+from kelly_live.core.override import state_from
+from kelly_live.core.values import EMOTIONS
 from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import MAX_ROWS, Profile, new_profile
 from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, reaction
-from kelly_live.steering import state_from
 
 KEY_ACTIONS = (None, Action("panic"), Action("freeze", True), Action("valence", -0.5), Action("emotion", "sad"))
 NOW = datetime(2026, 11, 23, 0, 40, tzinfo=UTC)

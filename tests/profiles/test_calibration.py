@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 from kelly_live.profiles.calibration import HOLD_SECONDS, MOST, NO_HINTS, PRIOR, Calibration, Hints, Nudges, offset_of
 
 TIME = "2026-11-23T00:40:00Z"

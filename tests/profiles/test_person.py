@@ -9,14 +9,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.analysis.mapping import LearnedMapper
-from kelly_live.analysis.person import asked_for, differences, embedding_of, learn
-from kelly_live.config import resource_root
-from kelly_live.domain import EMOTIONS
-from kelly_live.nets.mapper import DynamicEmotionToMusicMapper, load_net, taste_parts, taste_radii
+from kelly_live.core.override import state_from
+from kelly_live.core.resources import resource_root
+from kelly_live.core.values import EMOTIONS
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, load_net, taste_parts, taste_radii
+from kelly_live.mapping.mapper import LearnedMapper
+from kelly_live.mapping.person import asked_for, differences, embedding_of, learn
 from kelly_live.profiles.profile import Profile, from_yaml, new_profile, to_yaml
 from kelly_live.profiles.reaction import ASKED, Reaction, reaction
-from kelly_live.steering import state_from
 from tests.profiles.sample import NOW, crowded, reactions, said, wished
 
 NET = load_net(resource_root("models") / "mapper.safetensors")

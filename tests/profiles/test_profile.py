@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.actions import REACTIONS
-from kelly_live.domain import EMOTIONS
-from kelly_live.errors import ConfigError
-from kelly_live.nets.mapper import OWN_RADIUS, SHARED_RADIUS, USER_DIM
-from kelly_live.nets.taste import WISHES
+from kelly_live.core.actions import REACTIONS
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.safe_yaml import Node
+from kelly_live.core.values import EMOTIONS
+from kelly_live.lab.nets.mapper import OWN_RADIUS, SHARED_RADIUS, USER_DIM
+from kelly_live.lab.nets.taste import WISHES
 from kelly_live.profiles import profile as module
 from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import (
@@ -27,7 +28,6 @@ from kelly_live.profiles.profile import (
     to_yaml,
 )
 from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTED, RANGES, WISH, merged
-from kelly_live.safe_yaml import Node
 from tests.profiles.sample import KEY_ACTIONS, NOW, PLAYED, crowded, profiles, reactions, said, wished
 
 

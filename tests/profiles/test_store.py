@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.errors import ConfigError
+from kelly_live.core.errors import ConfigError
 from kelly_live.profiles.profile import MAX_ROWS, new_profile, to_yaml
 from kelly_live.profiles.store import Store
 from tests.profiles.sample import NOW, crowded, said

@@ -8,16 +8,16 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from kelly_live.cli.hosting import HostWish
-from kelly_live.cli.options import CultureWish
-from kelly_live.cli.parts import make_conductor
+from kelly_live.cli.hosting import HostOptions
+from kelly_live.cli.options import CultureOptions
 from kelly_live.cli.replay import command
-from kelly_live.cli.taking import TakeWish
-from kelly_live.domain import Lead
-from kelly_live.errors import OutputError
-from kelly_live.midi.client import NoteList
+from kelly_live.cli.taking import RecordingOptions
+from kelly_live.core.errors import OutputError
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import SyncState
+from kelly_live.engine.parts import create_conductor
+from kelly_live.midi.scheduler_client import NoteList
 from kelly_live.midi.tuning import Tuning
-from kelly_live.timebase import ManualClock
 from tests.fakes import parameters
 
 
@@ -27,15 +27,15 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     back, one of them on a second port."""
     folder = tmp_path_factory.mktemp("set")
     clock, asked = ManualClock(50.0), parameters(150.0, density=2.0)
-    host = HostWish(("band", "two-synths", "solo-piano"), settings=("chords.voicing=open",))
+    host = HostOptions(("band", "two-synths", "solo-piano"), settings=("chords.voicing=open",))
     with click.Context(click.Command("live")):
         players = host.host(live=True)
-        wish = TakeWish(folder / "set.mid")
+        wish = RecordingOptions(folder / "set.mid")
         out = wish.before(NoteList())
-        conductor = make_conductor(out, seed=11, host=players)
+        conductor = create_conductor(out, seed=11, host=players)
         recorder = wish.begin(
             out, conductor, clock, seed=11, host=host, players=players, tuning=Tuning("mpe"),
-            culture=CultureWish("klezmer", 0.5),
+            culture=CultureOptions("klezmer", 0.5),
         )  # fmt: skip
     assert recorder is not None
     conductor.start(50.3, asked)
@@ -45,7 +45,7 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
             players.turn(1 if step < 800 else -1)
         clock.advance(0.01)
         conductor.advance(clock.now(), asked)
-        recorder.advanced(clock.now(), asked, Lead(), conductor)
+        recorder.advanced(clock.now(), asked, SyncState(), conductor)
     recorder.stopped(clock.now())
     recorder.close()
     players.band.dismiss()
@@ -74,6 +74,6 @@ def test_what_another_version_plays_otherwise_is_written_and_told(taken: Path, t
 
 def test_nothing_is_kept_unless_it_is_asked_for_and_what_cannot_be_is_told_at_once(tmp_path: Path) -> None:
     sink = NoteList()
-    assert TakeWish().before(sink) is sink
+    assert RecordingOptions().before(sink) is sink
     with pytest.raises(OutputError, match="does not exist"):
-        TakeWish(tmp_path / "missing" / "set.mid").before(sink)
+        RecordingOptions(tmp_path / "missing" / "set.mid").before(sink)

@@ -17,25 +17,33 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kelly_live.actions import Action
 from kelly_live.audio.sources import ScriptedSource
-from kelly_live.domain import ControlChange, HeardKey, Lead, MusicParameters, NoteEvent, Pulse, Scale
-from kelly_live.errors import ConfigError, OutputError
+from kelly_live.core.actions import Action
+from kelly_live.core.errors import ConfigError, OutputError
+from kelly_live.core.protocols import NoteSink, Reading
+from kelly_live.core.timebase import ManualClock, MonotonicClock
+from kelly_live.core.values import (
+    BeatEstimate,
+    ControlChange,
+    KeyEstimate,
+    MusicParameters,
+    NoteEvent,
+    Scale,
+    SyncState,
+)
+from kelly_live.engine.session import LiveSession, accompany
 from kelly_live.generators import registry
-from kelly_live.generators.melody import MelodyGenerator
-from kelly_live.midi.client import NoteList, OfflineScheduler
+from kelly_live.generators.band import Band, DeadlineExceeded, PlayerSlot
+from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.scheduler_client import NoteList, OfflineScheduler
 from kelly_live.midi.tuning import Tuning
-from kelly_live.music.band import Band, Seat, TooLate
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
-from kelly_live.protocols import NoteSink, Reading
 from kelly_live.recording import recorder as recorder_module
 from kelly_live.recording.log import Header, Part, Reader
 from kelly_live.recording.recorder import Paths, Recorder, Tee, new_paths, parts_of
 from kelly_live.recording.replay import Replayed, replay
-from kelly_live.session import LiveSession, accompany
-from kelly_live.timebase import ManualClock, MonotonicClock
 from tests.fakes import ScriptedAnalyzer, parameters, state
 
 RATE = 16_000
@@ -43,10 +51,10 @@ FOUR, TWO = "chords+bass+melody+percussion", "bass+melody"
 QUARTER_TONES = Scale("quarter-tones", (0.0, 150.0, 350.0, 500.0, 700.0, 850.0, 1050.0))
 
 
-def seats(preset: str) -> list[Seat]:
+def seats(preset: str) -> list[PlayerSlot]:
     """The presets of these tests are named after the players that they have."""
     found = registry.load(preset.split("+"))
-    return [Seat.made_for(one.generator) for one in found if one.generator is not None]
+    return [PlayerSlot.made_for(one.generator) for one in found if one.generator is not None]
 
 
 def conducted(sink: NoteSink, seed: int = 7) -> tuple[Conductor, Band]:
@@ -71,7 +79,7 @@ class Take:
         self.tee = Tee(NoteList())
         self.conductor, self.band = conducted(self.tee, self.seed)
         self.preset = FOUR
-        self.lead = Lead()
+        self.lead = SyncState()
         self.paths = new_paths(self.folder / "take.mid", None)
         self.recorder = Recorder(
             self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock, lambda: self.preset
@@ -202,7 +210,7 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
             take.turn()
         elif what == "lead":
             beat = take.clock.now() + seconds
-            take.lead = Lead(Pulse(beat, asked.tempo.suggested, 0.9), HeardKey(5, asked.mode, 0.9))
+            take.lead = SyncState(BeatEstimate(beat, asked.tempo.suggested, 0.9), KeyEstimate(5, asked.mode, 0.9))
         elif what == "control":
             take.tee.control([ControlChange(3, 20, 64)])
         take.play(seconds if what == "play" else 0.05, asked)
@@ -258,7 +266,7 @@ class Whimsical:
 
     def generate(self, parameters: MusicParameters, context: MusicContext, start: float, end: float) -> list[NoteEvent]:
         if self._dice.random() < 0.4:
-            raise TooLate(excused=True)
+            raise DeadlineExceeded(excused=True)
         notes = self._inner.generate(parameters, context, start, end)
         return [replace(note, velocity=self._dice.randint(1, 127)) for note in notes]
 
@@ -274,7 +282,7 @@ def test_a_guest_s_notes_are_kept_so_that_it_need_not_be_there(tmp_path: Path) -
     take, asked = Take(tmp_path), parameters(160.0, density=3.0)
     take.start(asked)
     take.play(2.0, asked)
-    take.preset, guest = TWO, Seat.made_for(Whimsical())
+    take.preset, guest = TWO, PlayerSlot.made_for(Whimsical())
     take.band.change([*seats("bass"), guest])
     take.play(4.0, asked)
     take.turn()
@@ -283,7 +291,7 @@ def test_a_guest_s_notes_are_kept_so_that_it_need_not_be_there(tmp_path: Path) -
     take.clock.advance(4.0)
     recorded = take.end()
 
-    def seating(header: Header, preset: str, parts: tuple[Part, ...]) -> list[Seat]:
+    def seating(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
         own = {part.part for part in parts if not part.guest}
         return [seat for seat in seats(preset) if seat.part in own]
 
@@ -297,7 +305,7 @@ def test_a_guest_s_notes_are_kept_so_that_it_need_not_be_there(tmp_path: Path) -
 def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
     """Two synths, both on channel 1: the file keeps them apart, and says which is which."""
 
-    def two(preset: str) -> list[Seat]:
+    def two(preset: str) -> list[PlayerSlot]:
         there = {
             "bass": replace(seats("bass")[0], channel=1),
             "melody": replace(seats("melody")[0], channel=1, port="far"),

@@ -2,7 +2,7 @@
 
 import math
 
-from kelly_live.domain import (
+from kelly_live.core.values import (
     EMOTION_VAD,
     EMOTIONS,
     MODES,

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kelly_live.domain import SoundingNote
-from kelly_live.errors import ConfigError, OutputError
+from kelly_live.core.errors import ConfigError, OutputError
+from kelly_live.core.values import SoundingNote
 from kelly_live.ui.plot import EMOTION_COLOURS, plot_session, render_session
 from tests.ui import sample_session
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.domain import EMOTIONS, EmotionState
-from kelly_live.timebase import ManualClock
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.ui.terminal import LiveStatus, StatusView, format_status, progress
 
 
@@ -118,7 +118,7 @@ def test_a_reader_that_goes_away_ends_the_drawing_quietly() -> None:
     """A real pipe whose reading end is closed, through to the interpreter's own flush at exit."""
     code = (
         "import sys\n"
-        "from kelly_live.timebase import ManualClock\n"
+        "from kelly_live.core.timebase import ManualClock\n"
         "from kelly_live.ui.terminal import StatusView\n"
         "from tests.ui.test_terminal import status\n"
         "clock = ManualClock(); view = StatusView(sys.stdout, clock, {})\n"

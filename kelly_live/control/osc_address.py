@@ -1,0 +1,39 @@
+"""Where OSC goes to or is listened for: PORT on this machine, or HOST:PORT."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import NamedTuple
+
+from kelly_live.core.errors import ConfigError
+
+LOOPBACK = "127.0.0.1"
+
+
+class Place(NamedTuple):
+    """A UDP address that is known by number, so that nothing has to be looked up later."""
+
+    family: socket.AddressFamily
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def resolve_place(text: str) -> Place:
+    """`9000`, `192.168.1.20:9000`, `lights.local:9000`, `[::1]:9000`. May ask a name server. Raises ConfigError."""
+    host, colon, number = text.strip().rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if colon else LOOPBACK
+    if not host or not number.isascii() or not number.isdigit() or not 1 <= int(number) <= 65535:
+        raise ConfigError(f"{text!r} is no OSC address; write PORT or HOST:PORT with a port in 1..65535")
+    try:
+        family, _, _, _, found = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)[0]
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"no machine is called {host!r} ({error}); give its number, like 192.168.1.20") from error
+    return Place(family, str(found[0]), int(found[1]))

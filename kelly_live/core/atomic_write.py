@@ -1,0 +1,79 @@
+"""Writing a result so that a reader finds the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from kelly_live.core.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOENT: "the folder does not exist: make it, or name another",
+    errno.ENOTDIR: "a part of the path is a file, not a folder: name another",
+    errno.EISDIR: "that is a folder: add a file name",
+    errno.EACCES: "you may not write there: name another folder, or change its rights",
+    errno.EPERM: "you may not write there: name another folder, or change its rights",
+    errno.EROFS: "that file system is read-only: name another folder",
+    errno.ENOSPC: "the disk is full: free some space, or name another disk",
+    errno.EDQUOT: "your disk quota is used up: free some space, or name another disk",
+    errno.EFBIG: "the file would be larger than the system allows: name another disk",
+    errno.ENAMETOOLONG: "the name is too long: shorten it",
+}
+
+
+def make_folder(path: Path, remedy: str = "name another") -> None:
+    """The folder, made if it is not there, and those above it. Raises OutputError."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot make the folder {str(path)!r} ({error.strerror}); {remedy}") from error
+
+
+def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write `data` beside `path`, then rename it into place. A link is followed; a device or pipe is written to as it
+    is. `private`: only the user may read it, whatever the old file's rights. Raises OutputError, and then leaves
+    nothing behind and the old file whole."""
+    try:
+        _write(Path(os.path.realpath(path)), data, private)
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        number = error.errno if isinstance(error, OSError) else None
+        reason = os.strerror(number) if number else str(error)
+        raise OutputError(f"cannot write {str(path)!r} ({reason}): {remedy_for(number)}") from error
+
+
+def remedy_for(number: int | None) -> str:
+    """What to do where a file cannot be written for this reason (an errno)."""
+    return _REMEDIES.get(number or 0, "name another file")
+
+
+def _write(path: Path, data: bytes, private: bool) -> None:
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = None
+    if mode is not None:
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(path, os.W_OK):  # a rename would replace even a file that is write-protected
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        if not stat.S_ISREG(mode):
+            path.write_bytes(data)
+            return
+    temporary = path.with_name(f".kelly-live-{secrets.token_hex(8)}")
+    # O_EXCL: never into a file that is there. 0o666: what the user's umask leaves, as for any new file.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None and not private:
+            os.chmod(temporary, stat.S_IMODE(mode))
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,176 @@
+"""The doors between the rooms: what `session` needs of each part, real or fake."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from kelly_live.core.timebase import TempoPoint
+from kelly_live.core.values import AudioWindow, ControlChange, EmotionState, MusicParameters, NoteEvent, SyncState
+
+
+@dataclass(frozen=True, slots=True)
+class AudioHealth:
+    """Counters of an audio source since its start; `level_dbfs` is the RMS of the latest block (-120 = silence);
+    `problem` says in a line that the input is lost, for as long as it is."""
+
+    level_dbfs: float
+    overflows: int
+    dropped_seconds: float
+    problem: str | None = None
+
+
+class AudioSource(Protocol):
+    """Mono float32 audio at `sample_rate` Hz. Thread: all calls from the one analysis thread, except `health`."""
+
+    sample_rate: int
+
+    def start(self) -> None:
+        """Open and begin. Raises AudioError."""
+
+    def read(self, timeout: float) -> AudioWindow | None:
+        """The samples that arrived since the last read; None if none came within `timeout` s. Raises AudioError."""
+
+    @property
+    def finished(self) -> bool:
+        """True once a finite source has delivered everything; a live one never is."""
+
+    def health(self) -> AudioHealth: ...
+
+    def close(self) -> None:
+        """Stop and release; safe to call twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Morph:
+    """A way from here to there: from `origin` (None: from whatever is felt on the way) to where `to` leads, between
+    bar `start_bar` of the music and `bars` bars (over 0) later. It stays there until it is taken back."""
+
+    to: EmotionOverride
+    start_bar: float = 0.0
+    bars: float = 8.0
+    origin: EmotionState | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EmotionOverride:
+    """The performer's hand on the wheel, in the order in which it acts: `freeze` holds what was heard; whatever else
+    is not None replaces it (numbers win over the emotion); `morph` leads on from there."""
+
+    valence: float | None = None
+    arousal: float | None = None
+    dominance: float | None = None
+    emotion: str | None = None
+    freeze: bool = False
+    morph: Morph | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One hop of analysis: what is felt, and the music that follows from it."""
+
+    state: EmotionState
+    parameters: MusicParameters
+
+
+class Analyzer(Protocol):
+    """Audio in, readings out. Thread: `push` from the analysis thread; `steer` from any (it swaps one reference)."""
+
+    hop_seconds: float
+
+    def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
+        """Feed new samples (any number); returns one reading for each hop that they completed. `bar` says where the
+        music is, in bars since its start: a morph counts by it."""
+
+    def steer(self, steering: EmotionOverride) -> None: ...
+
+    def restart(self) -> None:
+        """Forget what was heard, and go on: after a fault, on the CPU if it was elsewhere. Thread: analysis."""
+
+
+class EmotionReader(Protocol):
+    """Audio in, emotion states out (features, net, temporal model); one state a hop. Thread: analysis only."""
+
+    sample_rate: int
+    hop_seconds: float
+
+    def push(self, block: AudioWindow) -> Sequence[EmotionState]: ...
+
+    def reset(self) -> None: ...
+
+
+class Mapper(Protocol):
+    """Emotion state to music parameters; a pure function of the state."""
+
+    def __call__(self, state: EmotionState) -> MusicParameters: ...
+
+
+class SyncSource(Protocol):
+    """Somebody whose beat or key the band joins: a listener to the input's own music, or a MIDI clock coming in."""
+
+    def lead(self, now: float) -> SyncState:
+        """What is known at `now` (s, monotonic); cheap, never blocks. Thread: the conductor's."""
+
+
+class BeatTracker(SyncSource, Protocol):
+    """A Leader that listens to the input's own music."""
+
+    def push(self, block: AudioWindow) -> None:
+        """Take new samples (any number). Thread: analysis only."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerHealth:
+    """Counters of the send path since its start; `late` events were sent late, `dropped` notes were not sent at all.
+
+    The `*_late_seconds` say how long after its due time a message left: worst, and two quantiles (to about 12 %).
+    `error` ended it; `problem` is a loss that it is about to get over.
+    """
+
+    sent: int = 0
+    late: int = 0
+    dropped: int = 0
+    sounding: int = 0
+    worst_late_seconds: float = 0.0
+    p50_late_seconds: float = 0.0
+    p99_late_seconds: float = 0.0
+    error: str | None = None
+    problem: str | None = None
+
+
+class NoteSink(Protocol):
+    """Where the conductor's notes go: the scheduler process live, an in-process scheduler when rendering.
+
+    Thread: the conductor's. No call blocks; when a hand-off is full a whole note (on and off) is dropped and counted.
+    """
+
+    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
+        """Beat 0 falls (or fell) at `origin_seconds` (monotonic), and the music begins at `first_beat`. A later start
+        ends what sounds and counts beats anew."""
+
+    def tempo(self, point: TempoPoint) -> None: ...
+
+    def play(self, notes: Sequence[NoteEvent]) -> None: ...
+
+    def control(self, changes: Sequence[ControlChange]) -> None:
+        """Send these as soon as the notes leave room; of one controller's values, the newest."""
+
+    def pause(self) -> None:
+        """Forget what is not sent and end what sounds, at once; the next `start` goes on. No tempo in between."""
+
+    def stop(self) -> None:
+        """Cancel what is not sent, silence what sounds, close the port. Safe to call twice."""
+
+    def health(self) -> SchedulerHealth: ...
+
+
+class MidiOut(Protocol):
+    """An open MIDI output. Thread: the scheduler's only. `send` takes one complete raw message."""
+
+    name: str
+
+    def send(self, message: bytes) -> None:
+        """Raises MidiError if the port is gone."""
+
+    def close(self) -> None: ...

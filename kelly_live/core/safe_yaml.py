@@ -1,0 +1,170 @@
+"""The plain part of YAML that a stranger's file may use: maps, lists and text, each with its line; all else is refused.
+
+Nothing is constructed from a tag and no scalar is guessed at: the caller asks for a number where one belongs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+import yaml
+
+from kelly_live.core.errors import ConfigError
+
+MAX_BYTES = 512 * 1024
+MAX_DEPTH = 8
+MAX_NODES = 60_000
+_NUMBER = re.compile(r"[-+]?\d{1,12}(\.\d{1,12})?([eE][-+]?\d{1,2})?", re.ASCII)
+_SHOWN = 60  # characters of a stranger's text that an error repeats
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A value of the file: its text, list or map, the file, the line (from 1) and the field's dotted name."""
+
+    value: Content
+    file: str
+    line: int
+    field: str
+
+    def fail(self, rule: str) -> NoReturn:
+        """Raise ConfigError naming file, line and field."""
+        raise ConfigError(f"{self.file} line {self.line}: {self.field or 'the file'} {rule}")
+
+    def map(self) -> dict[str, Node]:
+        return self.value if isinstance(self.value, dict) else self.fail("must be a map of names to values")
+
+    def list(self) -> list[Node]:
+        return self.value if isinstance(self.value, list) else self.fail("must be a list")
+
+    def text(self, most: int = 400) -> str:
+        """Printable text of 1 to `most` characters."""
+        if not isinstance(self.value, str):
+            self.fail("must be text")
+        if not self.value or len(self.value) > most or not self.value.isprintable():
+            self.fail(f"must be 1 to {most} printable characters on one line")
+        return self.value
+
+    def number(self, low: float, high: float) -> float:
+        if not isinstance(self.value, str) or not _NUMBER.fullmatch(self.value):
+            self.fail(f"is {self.shown()}; it must be a number from {low:g} to {high:g}")
+        number = float(self.value)
+        if not low <= number <= high:
+            self.fail(f"is {number:g}; it must be a number from {low:g} to {high:g}")
+        return number
+
+    def whole(self, low: int, high: int) -> int:
+        number = self.number(low, high)
+        return int(number) if number == int(number) else self.fail(f"is {number:g}; it must be a whole number")
+
+    def shown(self) -> str:
+        if not isinstance(self.value, str):
+            return "a list" if isinstance(self.value, list) else "a map"
+        return repr(self.value if len(self.value) <= _SHOWN else self.value[:_SHOWN] + "…")
+
+
+Content: TypeAlias = "str | list[Node] | dict[str, Node]"
+
+
+def read_nodes(path: Path) -> Node:
+    """Read one file. Raises ConfigError naming file and line: unreadable, too large, too deep, or not plain."""
+    try:
+        if not path.is_file():  # a pipe or a device would never end
+            raise ConfigError(f"{path} is not a file; name a YAML file, or for presets their folder")
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); check its name and rights") from error
+    return parse_nodes(data, str(path))
+
+
+def parse_nodes(data: bytes, file: str) -> Node:
+    """The map in `data`. Raises ConfigError."""
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"{file} is over {MAX_BYTES // 1024} kB; it is no preset or profile of ours: shorten it")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise ConfigError(f"{file} line {line}: is not UTF-8; save it as UTF-8") from error
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = _built(yaml.parse(text, Loader=loader), file)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" line {mark.line + 1}" if mark is not None else ""
+        problem = " ".join(str(getattr(error, "problem", None) or "it has a character that YAML forbids").split())
+        raise ConfigError(f"{file}{where}: is not YAML ({problem}); repair it") from error
+    if root is None:
+        raise ConfigError(f"{file} line 1: the file is empty; it must be a map that begins with `format: 1`")
+    root.map()
+    return root
+
+
+def _built(events: object, file: str) -> Node | None:
+    """A tree of nodes from YAML events, without recursion, so that no depth can exhaust the stack."""
+    root: Node | None = None
+    open_nodes: list[Node] = []
+    keys: list[str | None] = []  # of each open map, the key that waits for its value
+    count = documents = 0
+    for event in events:  # type: ignore[attr-defined]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise ConfigError(f"{file} line {line}: a second document begins; keep one")
+        if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
+            open_nodes.pop()
+            keys.pop()
+        if not isinstance(event, yaml.NodeEvent):
+            continue
+        count += 1
+        parent = open_nodes[-1] if open_nodes else None
+        key = keys[-1] if keys else None
+        field = _field(parent, key)
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise ConfigError(f"{file} line {line}: {field or 'the file'} uses an anchor or alias; write it out")
+        if getattr(event, "tag", None) is not None:
+            raise ConfigError(
+                f"{file} line {line}: {field or 'the file'} has a tag; only plain text and numbers may stand there"
+            )
+        if count > MAX_NODES or len(open_nodes) >= MAX_DEPTH:
+            raise ConfigError(
+                f"{file} line {line}: over {MAX_NODES} values or {MAX_DEPTH} levels; it must be small and flat"
+            )
+        if parent is not None and isinstance(parent.value, dict) and key is None:
+            if not isinstance(event, yaml.ScalarEvent):
+                raise ConfigError(f"{file} line {line}: {parent.field or 'the file'} has a key that is not text")
+            if event.value in parent.value:
+                Node("", file, line, _field(parent, event.value)).fail("is there twice; keep one")
+            keys[-1] = event.value
+            continue
+        content: Content
+        if isinstance(event, yaml.ScalarEvent):
+            content = event.value
+        else:
+            content = {} if isinstance(event, yaml.MappingStartEvent) else []
+        node = Node(content, file, line, field)
+        if parent is None:
+            root = node
+        elif isinstance(parent.value, list):
+            parent.value.append(node)
+        elif isinstance(parent.value, dict) and key is not None:
+            parent.value[key] = node
+            keys[-1] = None
+        if not isinstance(event, yaml.ScalarEvent):
+            open_nodes.append(node)
+            keys.append(None)
+    return root
+
+
+def _field(parent: Node | None, key: str | None) -> str:
+    """The dotted name of what comes next inside `parent`."""
+    if parent is None:
+        return ""
+    shown = f"[{len(parent.value) + 1}]" if isinstance(parent.value, list) else (key or "a key")
+    shown = shown if shown.isprintable() and len(shown) <= _SHOWN else repr(shown[:_SHOWN])
+    return f"{parent.field}.{shown}" if parent.field else shown

@@ -1,0 +1,53 @@
+"""Keeps C libraries (PortAudio, ALSA, JACK, mpg123) from writing on the user's terminal.
+
+Thread contract: the redirection is of the whole process, so it may be entered from several threads at once (the
+first in redirects, the last out restores). What any thread writes to stderr meanwhile is lost: keep the body to one
+C call.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_STDERR_FD = 2
+_lock = threading.Lock()
+_depth = 0
+_saved_fd: int | None = None
+
+
+@contextmanager
+def guard_stderr() -> Iterator[None]:
+    """File descriptor 2 goes to the null device inside the block. Does nothing where there is no stderr."""
+    _enter()
+    try:
+        yield
+    finally:
+        _leave()
+
+
+def _enter() -> None:
+    global _depth, _saved_fd
+    with _lock:
+        _depth += 1
+        if _depth > 1:
+            return
+        try:
+            _saved_fd = os.dup(_STDERR_FD)
+        except OSError:  # started with stderr closed: there is nothing to keep clean
+            return
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, _STDERR_FD)
+        os.close(null)
+
+
+def _leave() -> None:
+    global _depth, _saved_fd
+    with _lock:
+        _depth -= 1
+        if _depth == 0 and _saved_fd is not None:
+            os.dup2(_saved_fd, _STDERR_FD)
+            os.close(_saved_fd)
+            _saved_fd = None

@@ -1,0 +1,24 @@
+"""Choosing where the nets run."""
+
+from __future__ import annotations
+
+import torch
+
+from kelly_live.core.errors import ConfigError
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The torch device of `auto | cpu | cuda | mps`; auto takes CUDA, then MPS, then the CPU. Raises ConfigError if
+    what was asked for is not there."""
+    if name not in DEVICES:
+        raise ConfigError(f"there is no device {name!r}; it must be one of {', '.join(DEVICES)}")
+    present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if present[kind]))
+    if not present[name]:
+        raise ConfigError(
+            f"device {name!r} was asked for, but torch {torch.__version__} finds none; use --device auto or cpu"
+        )
+    return torch.device(name)

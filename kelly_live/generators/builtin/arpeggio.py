@@ -1,0 +1,102 @@
+"""The arpeggio player: the chord's tones one after another, up, down or both, over as many octaves as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
+from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.music.feel import articulation, stray
+from kelly_live.music.form import accompanying_density
+from kelly_live.music.randomness import rng_for
+from kelly_live.music.rhythm import ranked_places, wanted
+
+PATTERNS = ("up", "down", "up-down", "broken", "any")
+_ROOM_BELOW = 5  # semitones from the melody's centre down to the pattern's middle
+_LOWEST_CENTRE, _HIGHEST_CENTRE = 60, 78
+_NOTES_PER_BEAT = (0.8, 1.6)  # at density 0, and more for each 1 of density
+_SILENT_BELOW = 0.15  # density: in near silence there is no arpeggio
+_FIRM, _LIGHT = 0.85, 0.6
+_GATE_BEATS = 1.5
+
+
+class ArpeggioGenerator(BarPlayer):
+    """One note at a time; as many a beat as density asks, on the places that the band's rhythm favours."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "arpeggio",
+        "arpeggio",
+        channel=5,
+        program=46,
+        parameters=(
+            Parameter("pattern", "any", "the order of the tones; any: one of them a theme", choices=PATTERNS),
+            Parameter("octaves", 2, "how far it goes before it turns", low=1, high=3, unit="octaves"),
+        ),
+        help="the chord's tones one after another",
+    )
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.without_chords(parameters) or parameters.density < _SILENT_BELOW:
+            return
+        per_bar = context.beats_per_bar
+        start = float(bar * per_bar)
+        places = _places(parameters, context, bar)
+        pattern = self.choice("pattern")
+        if pattern == "any":
+            pattern = rng_for(context.seed, "pattern", context.phrase.theme, context.phrase.place.letter).choice(
+                PATTERNS[:-1]
+            )
+        for place, following in zip(places, [*places[1:], float(per_bar)], strict=True):
+            beat = start + place
+            span = context.span_at(beat)
+            ladder = self._ladder(parameters, context, beat)
+            # The figure begins anew with each chord, and counts half beats: a note more or less moves no other.
+            number = round((beat - max(span.start_beat, start)) * (3 if context.rhythm == "triplet" else 4))
+            note = span.chord.key.note(ladder[_turn(pattern, number, len(ladder))])
+            touch = articulation(context.rhythm, parameters.density, stray(context.seed, "gate", beat))
+            left = context.phrase.end_beat - beat if context.closing else min(following - place, _GATE_BEATS)
+            yield NoteEvent(
+                onset_beats=beat,
+                duration_beats=touch * min(left, span.end_beat - beat),
+                pitch=note.pitch,
+                cents=note.cents,
+                velocity=struck(parameters, context, "arpeggio", beat, weight=_LIGHT if place % 1.0 else _FIRM),
+                channel=self.descriptor.channel,
+                part=self.descriptor.part,
+            )
+
+    def _ladder(self, parameters: MusicParameters, context: MusicContext, beat: float) -> list[int]:
+        """The chord's steps around the pattern's middle, rising."""
+        chord, half = context.chord_at(beat), 6.0 * self.number("octaves")
+        middle = min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _ROOM_BELOW))
+        steps = chord.key.steps_within(max(0.0, middle - half), min(127.0, middle + half))
+        return [step for step in steps if chord.has(step)] or [chord.step_near(chord.key.step_near(middle))]
+
+
+def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
+    if context.closing:
+        return [0.0]
+    per_bar = context.beats_per_bar
+    rng = rng_for(
+        context.seed, "arpeggio", context.phrase.theme, context.phrase.place.letter, context.phrase.index // 4
+    )
+    ranks = ranked_places("straight" if context.rhythm == "sustained" else context.rhythm, per_bar, rng, freedom=0.05)
+    least, more = _NOTES_PER_BEAT
+    return sorted(ranks[: wanted((least + more * accompanying_density(parameters, context)) * per_bar, 0)])
+
+
+def _turn(pattern: str, number: int, size: int) -> int:
+    """Which rung of `size` the note at place `number` of a figure takes."""
+    if size == 1:
+        return 0
+    match pattern:
+        case "up":
+            return number % size
+        case "down":
+            return size - 1 - number % size
+        case "up-down":
+            turn = number % (2 * size - 2)
+            return min(turn, 2 * size - 2 - turn)
+    return (number // 2 + 2 * (number % 2)) % size  # broken: two up, one back

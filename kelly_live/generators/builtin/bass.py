@@ -1,0 +1,79 @@
+"""The bass player: roots where chords change, fifths and octaves between, a step into the next root."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
+from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.music.form import accompanying_density
+from kelly_live.music.harmony import FORM, ChordSpan
+from kelly_live.music.randomness import rng_for
+from kelly_live.music.rhythm import PACE, ranked_places, wanted
+from kelly_live.music.voicing import HIGHEST_BASS, bass_root
+
+_NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
+
+
+class BassGenerator(BarPlayer):
+    """One voice; plays the root on every change of chord, so that the harmony stands even when it is sparse."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "bass", "bass", channel=2, program=32, help="roots where chords change, fifths and octaves between"
+    )
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.without_chords(parameters):
+            yield from idiomatic.low_part(parameters, context, bar, self.descriptor)
+            return
+        start = float(bar * context.beats_per_bar)
+        places = _places(parameters, context, bar)
+        ends = [*places[1:], float(context.beats_per_bar)]
+        for position, end in zip(places, ends, strict=True):
+            beat = start + position
+            note = context.chord_at(beat).key.note(_step(context, beat))
+            length = min(end - position, 4.0)
+            yield NoteEvent(
+                onset_beats=beat,
+                duration_beats=length * (0.98 if length >= 1.0 or context.rhythm == "sustained" else 0.8),
+                pitch=note.pitch,
+                cents=note.cents,
+                velocity=struck(parameters, context, "bass", beat, weight=1.05),
+                channel=self.descriptor.channel,
+                part=self.descriptor.part,
+            )
+
+
+def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
+    start = float(bar * context.beats_per_bar)
+    changes = {span.start_beat - start for span in context.phrase.spans}
+    changes = {position for position in changes if 0.0 <= position < context.beats_per_bar}
+    if context.closing:
+        return sorted(changes)
+    rng = rng_for(context.seed, "bass rhythm", context.phrase.index // len(FORM), context.phrase.place.letter)
+    ranks = ranked_places(context.rhythm, context.beats_per_bar, rng, freedom=0.15)
+    least, more = _NOTES_PER_BEAT
+    count = (least + more * accompanying_density(parameters, context)) * context.beats_per_bar * PACE[context.rhythm]
+    return sorted(changes | set(ranks[: max(1, wanted(count, 0))]))
+
+
+def _step(context: MusicContext, beat: float) -> int:
+    """The bass's step at a beat; it depends on the place alone, not on what else is played."""
+    span: ChordSpan = context.span_at(beat)
+    chord, root = span.chord, bass_root(span.chord)
+    if beat == span.start_beat or context.closing:
+        return root
+    rng = rng_for(context.seed, "bass line", context.phrase.index, round(beat * 48))
+    left = span.end_beat - beat
+    target = bass_root(context.phrase.chord_after(beat))
+    if left <= 0.5 or (left <= 1.0 and rng.random() < 0.5):
+        # Approach the next root by a step, from the side that we come from.
+        return target + (1 if target < root or (target == root and rng.random() < 0.5) else -1)
+    # A line in place of a leap: fifth below or above, octave, or the root again on the strong beat.
+    above = [s for s in chord.key.steps_within(chord.key.cents(root) / 100.0, HIGHEST_BASS) if chord.has(s)]
+    choices = [root, root, *above[1:5]]
+    if (beat - span.start_beat) % 2.0 == 0.0 and len(chord.degrees) > 2:
+        choices = [s for s in above[1:4] if s % chord.key.size == chord.degrees[2]] or choices
+    return rng.choice(choices)

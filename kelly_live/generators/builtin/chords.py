@@ -1,0 +1,154 @@
+"""The chord player: a chord where the harmony changes, broken between, comped where it is dense; voices that move as
+little as they can."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import ClassVar, NamedTuple
+
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
+from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.music.form import accompanying_density
+from kelly_live.music.harmony import FORM
+from kelly_live.music.randomness import rng_for
+from kelly_live.music.rhythm import PACE, people_ranks, ranked_places, strong_beats, wanted
+from kelly_live.music.voicing import led, tuned
+
+_NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
+# Broken chords run at nearly the same pace whatever the density, as in piano music (EMOPIA: 1.6 to 2.3 onsets a beat in
+# every quadrant, held melodies or not): this many a beat where it is dense, half of it at density _HALF_FIGURE.
+_FIGURE, _HALF_FIGURE = 2.4, 0.3
+_FIGURE_PACE = {"sustained": 0.85}
+# Bitter music is accompanied restlessly and glad music lightly, as far as people do so: under the melody EMOPIA's hands
+# move 4.7 times a second in Q2 and 3.8 in Q1 (train, n 187 and 169, SE .1), ours 4.2 and 4.5 without this. (Gabrielsson
+# & Lindström 2010, from memory: rough, complex rhythm for unease and anger, flowing for joy.)
+_UNREST = 0.4  # log of the pace, for an unrest of 1
+_FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
+_RING_BEATS = (2.4, 1.1, 0.9)  # how long a broken note rings: at density 0, less for each 1 of density, at least
+# Share of the bars with the pedal down, and how long a note rings in the others: people have three, four, five and six
+# keys sounding about as often each (EMOPIA), and all chords under the pedal made it nearly always the same five.
+_PEDAL, _DRY_BEATS = 0.75, 0.6
+# How much of the pace a bar's rhythm goes at, sixteenths run up here and there; and the onsets of the rhythm of
+# people's that it grows from.
+_MORE_OR_FEWER = (0.75, 1.0, 1.25, 1.4)
+_CELL_ONSETS = (6, 7, 9, 10)
+_BELOW_MELODY = 12  # semitones from the melody's centre down to the chords'
+# Never higher than EMOPIA's: its notes under the melody have their median at 60 in Q1 (ours 62 with a highest of 64).
+# Traditions were measured with 64, and keep it.
+_LOWEST_CENTRE, _HIGHEST_CENTRE, _HIGHEST_IN_TRADITION = 51, 61, 64
+# Which voice (0 the lowest) a broken chord takes on each half beat of a bar, over and over.
+_FIGURES = ((0, 2, 3, 2), (0, 3, 1, 3), (0, 1, 2, 3), (0, 2, 1, 3, 1, 2, 1, 3), (0, 1, 2, 3, 2, 3, 2, 1))
+
+
+VOICINGS = ("close", "open")
+LOWEST_PITCH = 45  # A2: below it is the bass's
+
+
+class Attack(NamedTuple):
+    """A place in the bar (beats) and the voices, 0 the lowest, that begin there."""
+
+    position: float
+    voices: tuple[int, ...]
+
+
+class ChordGenerator(BarPlayer):
+    """Plays the phrase's chords in four voices: struck where they change, broken or comped until the next."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "chords",
+        "chords",
+        channel=1,
+        program=0,
+        parameters=(
+            Parameter("voicing", "close", "open takes the second voice from the top an octave down", choices=VOICINGS),
+        ),
+        help="the harmony in four voices, struck, broken or comped",
+    )
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.without_chords(parameters):
+            yield from idiomatic.accompaniment(parameters, context, bar, self.descriptor)
+            return
+        start = float(bar * context.beats_per_bar)
+        attacks = _attacks(parameters, context, bar)
+        strong = strong_beats(context.beats_per_bar)
+        longest, less, least = _RING_BEATS
+        down = rng_for(context.seed, "pedal", context.phrase.index, bar).random() < _PEDAL
+        pedal = down or context.closing or context.rhythm == "sustained"
+        ring = max(least, longest - less * parameters.density) if pedal else _DRY_BEATS
+        for index, (position, voices) in enumerate(attacks):
+            beat = start + position
+            span = context.span_at(beat)
+            firm = position in strong or beat == span.start_beat
+            pitches = _voicing(context, beat, _centre(parameters), self.choice("voicing"))
+            for number in (v for v in voices if v < len(pitches)):
+                # A voice rings until it is wanted again: a new chord as under a pedal, what comes between less long.
+                again = (other.position for other in attacks[index + 1 :] if number in other.voices)
+                left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
+                pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
+                note = tuned(span.chord, pitches[number])
+                yield NoteEvent(
+                    onset_beats=beat,
+                    duration_beats=0.97 * (left if pedalled else min(left, 2.0 * ring if firm else ring)),
+                    pitch=note.pitch,
+                    cents=note.cents,
+                    velocity=struck(parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number),
+                    channel=self.descriptor.channel,
+                    part=self.descriptor.part,
+                )
+
+
+def _centre(parameters: MusicParameters) -> int:
+    """The middle of the voicing: under the melody, but neither in the mud nor in the sky."""
+    highest = _HIGHEST_CENTRE if parameters.idiom is None else _HIGHEST_IN_TRADITION
+    return int(min(highest, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
+
+
+def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Attack]:
+    """Where the bar is played and with which voices: chords at every change and as far down the rhythm's ranking as
+    density asks, single voices further down. More density only adds voices and places."""
+    per_bar, density = context.beats_per_bar, accompanying_density(parameters, context)
+    start = float(bar * per_bar)
+    changes = {span.start_beat - start for span in context.phrase.spans}
+    changes = {position for position in changes if 0.0 <= position < per_bar}
+    if context.closing:
+        return [Attack(position, (0, 1, 2, 3)) for position in sorted(changes)]
+    place = context.phrase.place
+    form = context.phrase.index // len(FORM)  # its second time, a theme is accompanied otherwise
+    rng = rng_for(context.seed, "comping", form, place.letter, context.bar_in_phrase(bar) % 2)
+    ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.12)
+    beats = per_bar * PACE[context.rhythm]
+    struck_places = set(ranks[: wanted(_NOTES_PER_BEAT * density * beats, 0)])
+    slope = density**1.5
+    pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
+    pace *= math.exp(_UNREST * parameters.unrest)
+    if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
+        throw = rng_for(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
+        pace *= throw.choice(_MORE_OR_FEWER)
+        ranks = people_ranks(ranks, context.rhythm, "accompaniment", throw.choice(_CELL_ONSETS), throw)
+    broken = set(ranks[: wanted(pace * per_bar, 0)])
+    figure = rng_for(context.seed, "figure", form, place.letter).choice(_FIGURES)
+    attacks = []
+    for position in sorted(changes | struck_places | broken):
+        own = figure[round(2.0 * position) % len(figure)]
+        voices: tuple[int, ...]
+        if position in changes:
+            voices = (0, 1, 2, 3) if density >= _FULL_DENSITY else (0, 1, 2)
+        elif position in struck_places:
+            voices = tuple(sorted({own, 2, 3}))
+        else:
+            voices = (own,)
+        attacks.append(Attack(position, voices))
+    return attacks
+
+
+def _voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> tuple[int, ...]:
+    """The chord at a beat, led from the phrase's first chord on; that one stands around the centre."""
+    spans = context.phrase.spans
+    number = next((number for number, span in enumerate(spans) if beat < span.end_beat), -1)
+    pitches = led(tuple(span.chord for span in spans), centre)[number]
+    if spacing == "open" and len(pitches) >= 3 and pitches[-2] - 12 >= LOWEST_PITCH:
+        return tuple(sorted((*pitches[:-2], pitches[-2] - 12, pitches[-1])))  # "drop 2"
+    return pitches

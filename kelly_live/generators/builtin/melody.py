@@ -1,0 +1,297 @@
+"""The melody player: a motif that returns, varied, over an arc; chord tones on strong beats, steps between them.
+
+The line is built from the inside out. First the strong beats: chord tones near a contour (the phrase's arc plus
+the motif), some of which people lean on from the next tone of the scale instead (music/vocabulary.py says how often and
+from which side). Then every place between two notes gets one that joins them: a passing tone, a neighbour, a repeat.
+A place's pitch so depends on the places that are stronger than it, never on how many of them density lets sound. When
+a phrase returns, some of its joints are found anew, so that it comes back as itself and not as a copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
+from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.music.feel import articulation, phrase_arc, stray
+from kelly_live.music.form import rests
+from kelly_live.music.randomness import pick, rng_for
+from kelly_live.music.rhythm import PACE, people_ranks, ranked_places, strong_beats, wanted
+from kelly_live.music.style import places as idiom_places
+from kelly_live.music.theory import Chord
+from kelly_live.music.vocabulary import vocabulary
+from kelly_live.music.voicing import bass_pitch, in_step
+
+_ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
+_PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
+_STALE = 0.9  # a repeated strong tone costs nearly a step
+_IN_STEP = 0.35  # steps for each point of running in fifths or octaves with the bass (music/voicing.py)
+_LEANING_PLACES = 0.6  # share of the strong beats that can lean: not at a phrase's end, near enough to what follows
+_VARIED = 0.3  # share of the joints that a return finds anew
+_LAST_BAR = 0.5  # of a phrase's other bars' notes: it comes to rest
+_CELL_ONSETS = 6  # of the rhythm that a bar grows from: people have most of them here and at five
+_CADENCE_DENSITY = 0.2  # from here on a phrase is never left without its last note
+_LONGEST_BEATS = 2.5  # a note rings no longer, save in sustained music
+_MOTIF = (0, 1, 0, 2)  # which motif each bar of a phrase states; 2 is the cadence
+
+
+class MelodyGenerator(BarPlayer):
+    """One voice inside the register, that breathes at phrase ends."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "melody",
+        "melody",
+        channel=3,
+        program=0,
+        parameters=(
+            Parameter("octave", 0, "play higher or lower than the feeling asks", low=-2, high=2, unit="octaves"),
+        ),
+        help="the tune: a motif that returns, varied, over an arc",
+    )
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        shift = 12 * round(self.number("octave"))
+        for note in self._tune(parameters, context, bar):
+            yield replace(note, pitch=note.pitch + shift) if shift and 0 <= note.pitch + shift <= 127 else note
+
+    def _tune(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        if idiomatic.sings(parameters):
+            yield from idiomatic.melody(parameters, context, bar, self.descriptor)
+            return
+        line, phrase = _Line(parameters, context), context.phrase
+        here = [bar * context.beats_per_bar + place for place in _places(parameters, context, bar)]
+        later = (
+            other * context.beats_per_bar + place
+            for other in range(bar + 1, phrase.start_bar + phrase.bars)
+            for place in _places(parameters, context, other)
+        )
+        for beat, following in zip(here, [*here[1:], next(later, None)], strict=False):
+            step = line.step(beat)
+            note = context.chord_at(beat).key.note(step)  # the leading tone, where the chord has it
+            length = _length(parameters, context, beat, following)
+            yield NoteEvent(
+                onset_beats=float(beat),
+                duration_beats=min(length, _consonant_length(context, beat, step)),
+                pitch=note.pitch,
+                cents=note.cents,
+                velocity=struck(parameters, context, "melody", beat, weight=1.15),
+                channel=self.descriptor.channel,
+                part=self.descriptor.part,
+            )
+
+
+def _theme(context: MusicContext) -> tuple[object, ...]:
+    return context.phrase.theme, context.phrase.place.letter
+
+
+def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
+    """Where the bar sounds. The last bar of a phrase comes to rest by its second strong beat."""
+    per_bar = context.beats_per_bar
+    if context.closing:
+        return [0.0]
+    if rests("melody", parameters, context, bar):
+        return []
+    if parameters.idiom is not None:
+        return list(idiom_places(parameters, context, bar))
+    bar_in_phrase = context.bar_in_phrase(bar)
+    motif = _MOTIF[bar_in_phrase % 4] if not context.is_last_bar(bar) else 2
+    rng = rng_for(context.seed, "motif rhythm", *_theme(context), motif)
+    ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.22)
+    count = parameters.density * per_bar * PACE[context.rhythm]
+    bars = context.phrase.bars
+    if bars > 1:  # what the last bar rests, the others make up for
+        count *= bars / (bars - 1.0 + _LAST_BAR)
+    if context.is_last_bar(bar):
+        rest = strong_beats(per_bar)[-1]
+        before = [place for place in ranks if 0.0 < place < rest]
+        ranks = (0.0, float(rest), *before) if rest else (0.0,)
+        count *= _LAST_BAR
+    elif bar_in_phrase == 1:  # a breath in the middle of the phrase
+        ranks = tuple(place for place in ranks if place < per_bar - 0.5)
+    number = wanted(count, bar_in_phrase)
+    if context.is_last_bar(bar):
+        number = max(1, number) if parameters.density >= _CADENCE_DENSITY else number
+        return sorted(ranks[:number])
+    if per_bar == 4:
+        throw = rng_for(context.seed, "motif cell", *_theme(context), motif)
+        ranks = people_ranks(ranks, context.rhythm, "melody", _CELL_ONSETS, throw, from_first=bar_in_phrase == 0)
+    return sorted(ranks[:number])
+
+
+def _length(parameters: MusicParameters, context: MusicContext, beat: float, following: float | None) -> float:
+    """Towards the next note, as far as the touch goes; at the phrase's end a long note, then a breath."""
+    if context.closing:
+        return 0.97 * context.beats_per_bar
+    if following is None:
+        left = context.phrase.end_beat - beat
+        return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
+    longest = 2.0 * _LONGEST_BEATS if context.rhythm == "sustained" else _LONGEST_BEATS
+    touch = articulation(context.rhythm, parameters.density, stray(context.seed, "touch", beat))
+    return touch * min(following - beat, longest)
+
+
+def _consonant_length(context: MusicContext, beat: float, step: int) -> float:
+    """How long a note may ring: over a change of chord only where it belongs to the next one too."""
+    span = context.span_at(beat)
+    stays = span.end_beat < context.phrase.end_beat and context.chord_at(span.end_beat).has(step)
+    end = context.span_at(span.end_beat).end_beat if stays else span.end_beat
+    return 0.98 * (end - beat)
+
+
+@dataclass
+class _Line:
+    """The phrase's melody as a function from beat to step, found from strong places to weak ones."""
+
+    parameters: MusicParameters
+    context: MusicContext
+    _known: dict[float, int] = field(default_factory=dict)
+    _frames: dict[float, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        register = self.parameters.register
+        self.steps = self.context.key.steps_within(register.low, register.high)
+        near = self.context.key.step_near(register.centre)
+        self.anchor = min(self.steps[-1], max(self.steps[0], near))
+        self.strong = strong_beats(self.context.beats_per_bar)
+        # The motif: how far each strong beat of bars 0 (and, shifted, 2) and 1 leaves the arc.
+        rng = rng_for(self.context.seed, "motif", *_theme(self.context))
+        self.motif = [[rng.choice((-2, -1, 0, 1, 2)) for _ in self.strong] for _ in range(2)]
+        turn = rng_for(self.context.seed, "turn", self.context.phrase.index)
+        self.sequence = turn.choice((-1, 1, 2))
+        if self.context.phrase.place.variation:
+            self.motif[1][-1] += turn.choice((-2, 2))
+
+    def step(self, beat: float) -> int:
+        """The step at a beat of the phrase."""
+        if beat not in self._known:
+            strong = beat % self.context.beats_per_bar in self.strong
+            self._known[beat] = self._frame(beat) + self._leaning(beat) if strong else self._between(beat)
+        return self._known[beat]
+
+    def _frame(self, beat: float) -> int:
+        """The step that a strong beat stands on, whether or not it is leant on; elsewhere the beat's own."""
+        if beat % self.context.beats_per_bar not in self.strong:
+            return self.step(beat)
+        if beat not in self._frames:
+            self._frames[beat] = self._strong(beat)
+        return self._frames[beat]
+
+    def _leaning(self, beat: float) -> int:
+        """The step above or below its own tone that a strong beat begins on, 0 where it begins on that tone."""
+        words, context = vocabulary(), self.context
+        bar = context.bar_at(beat)
+        if words is None or beat >= context.phrase.end_beat or context.is_last_bar(bar) or context.closing:
+            return 0
+        rng = rng_for(context.seed, "leaning", *_theme(context), self._motif_place(beat))
+        if rng.random() * _LEANING_PLACES >= words.leaning:
+            return 0
+        falling = sum(share for step, share in words.resolutions.items() if step < 0)
+        rising = sum(share for step, share in words.resolutions.items() if step > 0)
+        side = 1 if rng.random() * (falling + rising) < falling else -1
+        own, chord = self._frame(beat), context.chord_at(beat)
+        if chord.has(own + side) or own + side not in self.steps:
+            side = -side
+        if chord.has(own + side) or own + side not in self.steps:
+            return 0
+        after = [s for s in self.strong if s > beat % context.beats_per_bar]
+        following = beat - beat % context.beats_per_bar + (after[0] if after else context.beats_per_bar)
+        return side if abs(self._frame(following) - own - side) <= 2 else 0
+
+    def _strong(self, beat: float) -> int:
+        context, phrase = self.context, self.context.phrase
+        if beat >= phrase.end_beat:
+            return self._chord_tone(phrase.chord_after(phrase.end_beat), self.anchor)
+        chord, bar = context.chord_at(beat), context.bar_at(beat)
+        if context.is_last_bar(bar):
+            # At home on the tonic itself; after a question on whatever the chord holds nearest.
+            last = beat - context.beats_per_bar if context.bar_in_phrase(bar) else None
+            before = self.anchor if last is None else self._frame(last)
+            if phrase.place.closed and chord.root == 0:
+                chord = replace(chord, degrees=(0,))
+            return self._chord_tone(chord, self.anchor, before, before=last)
+        room = (len(self.steps) - 1) / 2.0
+        rise = min(_ARC_STEPS[phrase.place.letter], 0.6 * room)
+        height = rise * (1.5 * phrase_arc(context.phrase_fraction(beat)) - 0.5)
+        bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
+        turn = self.motif[bar_in_phrase % 2][self.strong.index(int(position))] + self.sequence * (bar_in_phrase == 2)
+        contour = self.anchor + height + turn * min(1.0, room / 5.0)
+        # Bars lead on from bar to bar, so that a sparse line, which has little else, goes by small intervals too;
+        # the strong beat inside a bar lies between its own bar's tone and the next one's.
+        bar_start = beat - position
+        if position:
+            next_bar = bar_start + context.beats_per_bar
+            return self._chord_tone(chord, contour, self._frame(bar_start), self._frame(next_bar), before=bar_start)
+        if bar_in_phrase == 0:
+            return self._chord_tone(chord, contour, self.anchor)
+        last_bar = bar_start - context.beats_per_bar
+        return self._chord_tone(chord, contour, self._frame(last_bar), before=last_bar)
+
+    def _chord_tone(self, chord: Chord, contour: float, *neighbours: int, before: float | None = None) -> int:
+        """The chord's tone in the register that lies nearest to the contour and to the tones it stands between, and
+        keeps out of step with the bass on the way from the tone `before`."""
+        led = None
+        if before is not None:
+            last = self.context.chord_at(before)
+            led = (bass_pitch(last), bass_pitch(chord)), last.key.note(self._frame(before)).pitch
+
+        def cost(step: int) -> float:
+            near = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
+            stiff = in_step(led[0], (led[1], chord.key.note(step).pitch)) if led else 0.0
+            return near + _STALE * (step in neighbours) + _IN_STEP * stiff
+
+        return min((s for s in self.steps if chord.has(s)), key=cost, default=self._kept(round(contour)))
+
+    def _between(self, beat: float) -> int:
+        """A step that joins the notes on either side: the beat's (or half beat's) own, and the next one's."""
+        per_bar = self.context.beats_per_bar
+        position = beat % per_bar
+        bar_start = beat - position
+        before: float
+        after: float
+        if position == int(position):
+            before = max(s for s in self.strong if s < position)
+            after = min((s for s in self.strong if s > position), default=per_bar)
+        else:
+            before, after = int(position), int(position) + 1
+            offset = position - before
+            if offset in (0.25, 0.75):
+                before, after = before + 0.5 * (offset > 0.5), after - 0.5 * (offset < 0.5)
+            elif offset > 0.5 and offset < 0.7:
+                before += 1 / 3
+        return self._kept(self._joined(self._frame(bar_start + before), self._frame(bar_start + after), beat))
+
+    def _joined(self, a: int, b: int, beat: float) -> int:
+        seed, phrase, place = self.context.seed, self.context.phrase, self._motif_place(beat)
+        rng = rng_for(seed, "joint", *_theme(self.context), place)
+        if (
+            rng_for(seed, "varied", phrase.index, place).random() < _VARIED
+            and phrase.place.variation + phrase.index // 4
+        ):
+            rng = rng_for(seed, "joint", phrase.index, place)
+        gap = b - a
+        words = vocabulary()
+        if words is not None and abs(gap) <= 4:
+            first = words.steps(1 if gap >= 0 else -1)
+            ways = {a + step: first[step] * words.steps(step).get(gap - step, 0.0) for step in first if abs(step) <= 4}
+            return pick(rng, {step: weight for step, weight in ways.items() if weight > 0.0} or {a: 1.0})
+        sign = 1 if gap > 0 else -1
+        if gap == 0:
+            return a + rng.choice((-1, 1, 1))  # a neighbour
+        if abs(gap) == 1:
+            return a if rng.random() < 0.6 else b + sign  # a repeat, or over the target and back
+        if abs(gap) <= 4:
+            return a + sign * (abs(gap) // 2 if rng.random() < 0.5 else (abs(gap) + 1) // 2)  # passing
+        middle = a + gap // 2
+        return self.context.chord_at(beat).step_near(middle)
+
+    def _motif_place(self, beat: float) -> tuple[int, int]:
+        """A place's name inside its motif: the same for each statement, so that it returns with its turns."""
+        bar_in_phrase = self.context.bar_in_phrase(self.context.bar_at(beat))
+        return _MOTIF[bar_in_phrase % 4], round(beat % self.context.beats_per_bar * 48)
+
+    def _kept(self, step: int) -> int:
+        """The step inside the register."""
+        return min(self.steps[-1], max(self.steps[0], step))

@@ -1,0 +1,112 @@
+"""How punctual the send path is: the real scheduler process on a grid, idle, beside a net, or with every core busy."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.core.values import NoteEvent
+from kelly_live.lab.bench.load import computing
+from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of
+from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.midi.trace import Traced, read_trace
+
+BPM = 120.0
+NOTES_PER_BEAT = 12  # 24 notes a second, as dense as a busy arrangement
+NOTE_SHARE = 0.9  # of the way to the next note
+_OFFSET_NOTES = 0.37  # off the clock's grid
+_KEYS = 40
+BEAT_SECONDS = 60.0 / BPM
+NOTE_SECONDS = BEAT_SECONDS / NOTES_PER_BEAT
+
+
+@dataclass(frozen=True, slots=True)
+class Punctuality:
+    """Seconds. `late`: each note-on and note-off after its due time; `ticks`: the clock's intervals; `drift`: how far
+    the last tick lay from its due time; `dropped` notes were not sent."""
+
+    late: tuple[float, ...]
+    ticks: tuple[float, ...]
+    drift: float
+    dropped: int
+
+    @property
+    def jitter(self) -> float:
+        """Standard deviation of the clock's intervals."""
+        return float(np.std(self.ticks))
+
+    def quantile(self, share: float) -> float:
+        return float(np.quantile(self.late, share))
+
+
+def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False, realtime: bool = True) -> Punctuality:
+    """Play a grid for `seconds` into a port that keeps when each message left. `net`: while the emotion net runs in
+    this process without a pause; `busy`: while a loop spins on every core. Raises MidiError."""
+    with tempfile.TemporaryDirectory() as folder, every_core_busy(busy), computing(net):
+        trace = Path(folder) / "trace"
+        client = SchedulerClient(trace=trace, send_clock=True, realtime=realtime)
+        try:
+            client.open()
+            origin = time.monotonic() + 0.2
+            client.start(origin, BPM)
+            for beat in range(math.ceil(seconds / BEAT_SECONDS)):
+                client.play(_beat(beat))
+                time.sleep(max(0.0, origin + beat * BEAT_SECONDS - time.monotonic()))
+            time.sleep(2.0 * BEAT_SECONDS)  # the last note ends a little after its beat
+        finally:
+            client.stop()
+        return punctuality(read_trace(trace), origin, client.health().dropped)
+
+
+def punctuality(trace: Sequence[Traced], origin: float, dropped: int = 0) -> Punctuality:
+    """What a trace of the grid says, beat 0 at `origin`."""
+    late = []
+    for seconds, data in trace:
+        # A note comes round every beat, so which one it was is told by the nearest due time.
+        kind = kind_of(data)
+        if kind in ("note_on", "note_off"):
+            phase = (data[1] - _KEYS + _OFFSET_NOTES + (0.0 if kind == "note_on" else NOTE_SHARE)) * NOTE_SECONDS
+            beats = (seconds - origin - phase) / BEAT_SECONDS
+            late.append((beats - round(beats)) * BEAT_SECONDS)
+    ticks = [seconds for seconds, data in trace if data == CLOCK]
+    due = origin + (len(ticks) - 1) * BEAT_SECONDS / CLOCKS_PER_BEAT
+    return Punctuality(tuple(late), tuple(np.diff(ticks)), ticks[-1] - due if ticks else math.nan, dropped)
+
+
+def _beat(beat: int) -> list[NoteEvent]:
+    return [
+        NoteEvent(
+            beat + (i + _OFFSET_NOTES) / NOTES_PER_BEAT,
+            NOTE_SHARE / NOTES_PER_BEAT,
+            _KEYS + i,
+            64,
+            1 + beat % 8,
+            "bench",
+        )
+        for i in range(NOTES_PER_BEAT)
+    ]
+
+
+@contextmanager
+def every_core_busy(really: bool = True) -> Iterator[None]:
+    """A loop that spins on each core, as processes of their own."""
+    spinning = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range((os.cpu_count() or 1) if really else 0)
+    ]
+    try:
+        yield
+    finally:
+        for process in spinning:
+            process.kill()
+            process.wait()

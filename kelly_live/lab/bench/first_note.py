@@ -1,0 +1,63 @@
+"""From starting the program to its first note: the parts of a live session in the order of `kelly-live`, a file for the
+microphone, in a process of its own (`python -m kelly_live.lab.bench.first_note RECORDING TRACE`)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from kelly_live.core.errors import MidiError
+from kelly_live.midi.messages import kind_of
+from kelly_live.midi.trace import read_trace
+
+PLAYED_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """`first_note`: seconds from starting the program; `memory`: the most that its process held, and what its
+    analysis held at the end, bytes."""
+
+    first_note: float
+    memory: int
+
+
+def measure_start(recording: Path, device: str) -> Start:
+    """Start it once. Raises MidiError."""
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace"
+        began = time.monotonic()
+        command = [sys.executable, "-m", "kelly_live.lab.bench.first_note", str(recording), str(trace), device]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120.0)
+        if done.returncode != 0:
+            raise MidiError(f"a session did not start: {(done.stderr.strip() or 'no output').splitlines()[-1]}")
+        ons = [message.seconds for message in read_trace(trace) if kind_of(message.data) == "note_on"]
+        if not ons:
+            raise MidiError(f"no note in {PLAYED_SECONDS:g} s; run `kelly-live lab bench` again")
+        return Start(ons[0] - began, int(done.stdout.split()[-1]))
+
+
+def main(recording: str, trace: str, device: str) -> None:
+    from kelly_live.core.protocols import EmotionOverride
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.lab.bench.memory import held_bytes, peak_bytes
+    from kelly_live.lab.bench.playing import play_for
+    from kelly_live.midi.scheduler_client import SchedulerClient
+    from kelly_live.workers.realtime import enable_realtime
+
+    enable_realtime()
+    ears = AnalysisProxy()
+    sink = SchedulerClient(trace=Path(trace))
+    sink.open()
+    opening = ears.make(device, EmotionOverride())
+    play_for(PLAYED_SECONDS, Path(recording), sink, ears, opening)
+    print(peak_bytes() + (held_bytes(ears.process_id) or 0))
+    ears.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

@@ -1,0 +1,82 @@
+"""The peer on the same grid: isobar's timeline in a process of its own, which prints when each note left.
+
+Run as `python -m kelly_live.lab.bench.peer_isobar SECONDS [--net]` where isobar is installed (`pip install
+"kelly-live[isobar]"`); one JSON list of seconds on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import numpy as np
+
+from kelly_live.core.errors import KellyError, MidiError
+from kelly_live.lab.bench.deadlines import BPM, NOTE_SECONDS, NOTES_PER_BEAT
+from kelly_live.lab.bench.load import computing
+
+
+def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
+    """How far each of isobar's note-ons lay from a grid, seconds, in a process of its own. What it says of its start is
+    not known here, so the grid is laid where it favours isobar most: through the median. Raises MidiError."""
+    if find_spec("isobar") is None:
+        raise MidiError('isobar is not installed; install it with: pip install "kelly-live[isobar]"')
+    command = [sys.executable, "-m", "kelly_live.lab.bench.peer_isobar", str(seconds), *(["--net"] if net else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120.0)
+    try:
+        times = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
+    except (ValueError, IndexError) as error:
+        raise MidiError(f"isobar did not play: {(done.stderr.strip() or 'no output').splitlines()[-1]}") from error
+    return off_grid(times)
+
+
+def off_grid(times: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    """The distance of each time from an even grid of NOTE_SECONDS through their median, in order. Seconds."""
+    steps = np.asarray(times) - np.arange(len(times)) * NOTE_SECONDS
+    return tuple(float(x) for x in steps - np.median(steps))
+
+
+def play(seconds: float) -> list[float]:
+    """When isobar called its output device, note by note, monotonic seconds."""
+    import isobar
+
+    class TimestampEstimator(isobar.OutputDevice):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.times: list[float] = []
+
+        def note_on(self, note: int = 60, velocity: int = 64, channel: int = 0) -> None:
+            self.times.append(time.monotonic())
+
+    device = TimestampEstimator()
+    timeline = isobar.Timeline(BPM, output_device=device)
+    timeline.schedule({"note": isobar.PSequence(list(range(40, 40 + NOTES_PER_BEAT))), "duration": 1 / NOTES_PER_BEAT})
+    threading.Thread(target=timeline.run, daemon=True).start()
+    time.sleep(seconds)
+    timeline.stop()
+    return list(device.times)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("seconds", type=float)
+    parser.add_argument("--net", action="store_true", help="while the emotion net runs in this process")
+    options = parser.parse_args()
+    try:
+        with computing(options.net):
+            times = play(options.seconds)
+    except KellyError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(json.dumps(times))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

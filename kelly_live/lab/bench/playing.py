@@ -1,0 +1,43 @@
+"""A live session that is watched: a recording for the microphone, a port that keeps when each message left."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from kelly_live.audio.sources import FileSource
+from kelly_live.core.protocols import Analyzer, Reading
+from kelly_live.core.timebase import MonotonicClock
+from kelly_live.engine.parts import create_conductor
+from kelly_live.engine.session import Journal, LiveSession, Snapshot
+from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.workers.realtime import freeze_gc
+
+
+def play_for(
+    seconds: float,
+    recording: Path,
+    sink: SchedulerClient,
+    analyzer: Analyzer,
+    opening: Reading,
+    journal: Journal | None = None,
+) -> None:
+    """In real time; `sink` is open, and stopped afterwards. Raises KellyError."""
+    clock = MonotonicClock()
+    session = LiveSession(
+        source=FileSource(recording, clock, realtime=True),
+        analyzer=analyzer,
+        conductor=create_conductor(sink, seed=1, live=True),
+        sink=sink,
+        clock=clock,
+        opening=opening,
+        journal=journal,
+    )
+    began = time.monotonic()
+
+    def on_status(snapshot: Snapshot) -> None:
+        if time.monotonic() - began > seconds:
+            session.stop()
+
+    freeze_gc()
+    session.run(on_status)

@@ -1,0 +1,58 @@
+"""`kelly-live lab ablate`: do history, culture and user reach the notes, and only where they are on?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from kelly_live.cli.options import INPUT_FILE
+from kelly_live.core.values import MusicParameters, NoteEvent
+
+BARS = 8
+
+
+@click.command("ablate")
+@click.argument("recording", type=INPUT_FILE, required=False)
+@click.option("--pasts", nargs=2, type=click.FloatRange(8.0), default=(16.0, 24.0), show_default=True, help="Seconds.")
+@click.option("--now", type=click.FloatRange(0.5), default=12.0, show_default=True, help="End of the window, seconds.")
+@click.option("--cultures", nargs=2, default=("klezmer", "mandopop"), show_default=True, help="From, to.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of the table.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(
+    recording: Path | None, pasts: tuple[float, float], now: float, cultures: tuple[str, str], as_json: bool,
+    debug: bool,
+) -> int:  # fmt: skip
+    """Change history, culture and user one at a time, on RECORDING (default: the demo's): how many notes differ while
+    it is on, and while it is off. The two users are taught here: one wants it slower and softer, one faster and
+    brighter. Exit code 1 if one fails."""
+    import torch
+
+    from kelly_live.core.override import state_from
+    from kelly_live.core.resources import resource_root
+    from kelly_live.lab.nets.system import load_system
+    from kelly_live.lab.nets.taste import Wish, learn_user
+    from kelly_live.lab.training.ablation import ablate, ablation_table
+    from kelly_live.lab.training.windows import read_audio
+
+    torch.set_num_threads(1)
+    samples = read_audio(recording or resource_root("presets") / "demo" / "recording.ogg")
+    system = load_system(resource_root("models"))
+    for user, tempo, major in ((1, 70.0, 0.2), (2, 140.0, 0.9)):
+        wishes = [Wish(state_from(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
+        learn_user(system.mapper, user, [*wishes, Wish(state_from(), "major", major)])
+    found = ablate(system, samples, pasts, now, _notes, cultures=cultures, users=(1, 2))
+    click.echo(json.dumps([a.as_dict() for a in found]) if as_json else ablation_table(found))
+    return 0 if all(a.holds for a in found) else 1
+
+
+def _notes(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
+    """A piece of BARS bars, as the conductor hands it over."""
+    from kelly_live.engine.parts import create_conductor
+    from kelly_live.midi.scheduler_client import NoteList
+
+    sink = NoteList()
+    create_conductor(sink, seed=seed, length_bars=BARS).play_through(parameters)
+    return sink.notes

@@ -1,0 +1,141 @@
+"""`kelly-live lab bench`: how late and how fast, measured on this machine."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from kelly_live.cli.options import common
+
+PEERS = ("isobar",)
+PARTS = ("deadlines", "hop", "control", "start")
+RENDERED_SECONDS = 600.0  # of sound, for the real-time factor
+STARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `limit`: what was asked for, in words; "" if nothing was."""
+
+    name: str
+    value: float
+    unit: str
+    limit: str = ""
+
+
+@click.command()
+@click.option("--seconds", type=click.FloatRange(2.0, 3600.0), default=10.0, show_default=True, help="Each timing run.")
+@click.option("--against", type=click.Choice(PEERS), help="A peer on the same grid (`pip install kelly-live[isobar]`).")
+@click.option("--only", type=click.Choice(PARTS), help="One part alone.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
+@common
+def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
+    """Deadlines (idle, beside the nets, with every core busy), each stage of a hop, control latency, start, memory."""
+    from kelly_live.workers.realtime import take_turns
+
+    take_turns()  # as in a live session
+    rows = []
+    for row in measure(seconds, device, against, (only,) if only else PARTS):
+        rows.append(row)
+        if not as_json:
+            click.echo(f"{row.name:<62} {row.value:>10g} {row.unit:<3} {row.limit}".rstrip())
+    if as_json:
+        click.echo(json.dumps({"rows": [asdict(row) for row in rows]}))
+
+
+def measure(seconds: float, device: str, against: str | None = None, parts: Sequence[str] = PARTS) -> Iterator[Row]:
+    """Row by row, as they are measured. Raises KellyError."""
+    from kelly_live.core.resources import resource_root
+
+    recording = resource_root("presets") / "demo" / "recording.ogg"
+    if "deadlines" in parts:
+        yield from _deadlines(seconds, against)
+    if "hop" in parts:
+        yield from _hop(recording, device)
+    if "control" in parts:
+        yield from _control(recording, device, seconds)
+    if "start" in parts:
+        yield from _starts(recording, device)
+
+
+def _deadlines(seconds: float, against: str | None) -> Iterator[Row]:
+    from kelly_live.lab.bench.deadlines import measure_punctuality
+
+    loads = {"idle": {}, "beside the nets": {"net": True}, "every core busy": {"busy": True}}
+    for load, options in loads.items():
+        measured = measure_punctuality(seconds, **options)
+        limits = ("", "<= 1", "<= 5") if load == "beside the nets" else ("", "", "")
+        yield from _quantiles(f"deadline error, {load}", measured.quantile, limits)
+        yield Row(f"MIDI clock, {load}: SD of its intervals", _ms(measured.jitter), "ms", "<= 0.3")
+        yield Row(f"MIDI clock, {load}: drift at the end", _ms(measured.drift), "ms", "within a tick, 20.8")
+        yield Row(f"note messages counted, {load}", len(measured.late), "")
+        yield Row(f"notes dropped, {load}", measured.dropped, "", "0")
+    if against == "isobar":
+        import numpy as np
+
+        from kelly_live.lab.bench.peer_isobar import measure_isobar
+
+        for load, net in (("idle", False), ("beside the nets", True)):
+            errors = np.abs(measure_isobar(seconds, net=net))
+            yield from _quantiles(f"isobar, {load}", lambda share, e=errors: float(np.quantile(e, share)))  # type: ignore[misc]
+
+
+def _quantiles(name: str, quantile: Callable[[float], float], limits: Sequence[str] = ("", "", "")) -> Iterator[Row]:
+    for share, title, limit in zip((0.5, 0.99, 1.0), ("p50", "p99", "max"), limits, strict=True):
+        yield Row(f"{name}, {title}", _ms(quantile(share)), "ms", limit)
+
+
+def _hop(recording: Path, device: str) -> Iterator[Row]:
+    from kelly_live.lab.bench.deadlines import every_core_busy
+    from kelly_live.lab.bench.hops import CULTURE, STAGES, measure_hops, measure_render, milliseconds, repeated
+
+    with repeated(recording, RENDERED_SECONDS) as longer:
+        hops = measure_hops(longer, device)
+        for stage in STAGES:
+            title = f"{stage} ({CULTURE})" if stage == "culture" else stage
+            yield Row(f"a hop's {title}, median", milliseconds(hops.stages[stage], 0.5), "ms")
+        yield Row("hop, sound to parameters, median", milliseconds(hops.hop, 0.5), "ms", "<= 20")
+        yield Row("hop, sound to parameters, p99", milliseconds(hops.hop, 0.99), "ms", "<= 40, GPU <= 3")
+        yield Row("hops measured", len(hops.hop), "")
+        yield Row("render, seconds of sound in a second", round(measure_render(longer, device), 1), "", ">= 20")
+    with every_core_busy():
+        hops = measure_hops(recording, device)
+    yield Row("hop, every core busy, median", milliseconds(hops.hop, 0.5), "ms")
+    yield Row("hop, every core busy, p99", milliseconds(hops.hop, 0.99), "ms", "< 250, or windows are dropped")
+
+
+def _control(recording: Path, device: str, seconds: float) -> Iterator[Row]:
+    from kelly_live.lab.bench.control import measure_control, quantile
+
+    found = measure_control(recording, device, 2.0 * seconds)
+    for times, what in ((found.beats, "beat that can show it"), (found.notes, "note that does")):
+        yield Row(f"control latency, end of window to the first {what}, median", quantile(times, 0.5), "ms")
+        yield Row(f"control latency, end of window to the first {what}, p95", quantile(times, 0.95), "ms", "<= 150")
+    yield Row("turns measured", len(found.notes), "")
+
+
+def _starts(recording: Path, device: str) -> Iterator[Row]:
+    from kelly_live.lab.bench.first_note import measure_start
+
+    starts = [measure_start(recording, device) for _ in range(STARTS)]
+    first = statistics.median(start.first_note for start in starts)
+    yield Row(f"program start to first note, median of {STARTS}", round(first, 2), "s", "<= 3")
+    yield Row("memory, most of a live session's", round(max(start.memory for start in starts) / 1e6), "MB")
+    times = []
+    for _ in range(5):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "kelly_live", "--help"], stdout=subprocess.DEVNULL, check=True)
+        times.append(time.perf_counter() - began)
+    yield Row("kelly-live --help, median of 5", round(statistics.median(times), 3), "s")
+
+
+def _ms(seconds: float) -> float:
+    return round(1e3 * seconds, 3)

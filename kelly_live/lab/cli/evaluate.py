@@ -1,0 +1,75 @@
+"""`kelly-live lab evaluate`: the shipped nets measured on held-out, labelled data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kelly_live.lab.cli.train import data_options
+
+if TYPE_CHECKING:
+    from kelly_live.lab.training.pipeline import Result
+
+_READER_CLIPS = "Clips a data set for the whole live reader, which hears them hop by hop."
+
+
+@click.command("evaluate")
+@data_options
+@click.option("--models", type=click.Path(path_type=Path, file_okay=False), help="Default: the shipped ones.")
+@click.option("--reader-clips", type=click.IntRange(0), default=40, show_default=True, help=_READER_CLIPS)
+@click.option("--pictures", type=click.Path(path_type=Path, file_okay=False), help="Also draw, into this folder.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+def command(
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    models: Path | None, reader_clips: int, pictures: Path | None, as_json: bool,
+) -> None:  # fmt: skip
+    """What was promised beside what is measured, on the manifests' `val` parts (speakers and songs never trained on),
+    with n and a 95 % interval; then every score of the emotion net alone (a clip's answer is the mean over its
+    windows), of the whole live reader (the mean over its hops, weighted by confidence), and the confidence on sounds
+    that feel nothing."""
+    import torch
+
+    from kelly_live.core.resources import resource_root
+    from kelly_live.lab.training.evaluation import table
+    from kelly_live.lab.training.goals import goal_table
+    from kelly_live.lab.training.pipeline import Sources, evaluate_shipped
+
+    torch.set_num_threads(threads)
+    models = models or resource_root("models")
+    sources = Sources(data, symbolic, cache, most)
+    result = evaluate_shipped(sources, models, lambda line: click.echo(line, err=True), reader_clips)
+    if pictures is not None:
+        _draw(result, pictures)
+    if as_json:
+        click.echo(json.dumps(result.as_dict()))
+        return
+    click.echo(goal_table(result.rows))
+    click.echo(f"\nThe emotion net alone, every score\n\n{table(result.scores)}")
+    click.echo(f"\nThe live path\n\n{table(result.live)}\n\nSounds that feel nothing\n")
+    for name, value in result.sounds.items():
+        click.echo(f"{name}: {value:.3f}")
+
+
+def _draw(result: Result, folder: Path) -> None:
+    """confusion.png, calibration.png and trajectories.png."""
+    from kelly_live.core.atomic_write import make_folder, write_atomically
+    from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
+    from kelly_live.lab.training.evidence import calibrations, confusions, trajectories
+
+    make_folder(folder)
+    heard = (result.clips, result.windows, result.answers)
+    matrices, reliable = confusions(*heard), calibrations(*heard)
+    tracks = trajectories(result.reader, result.clips, result.heard)
+    for name, picture in (
+        ("confusion", draw_confusions(matrices) if matrices else None),
+        ("calibration", draw_calibration(reliable) if reliable else None),
+        ("trajectories", draw_trajectories(tracks) if tracks else None),
+    ):
+        if picture is None:
+            click.echo(f"no {name}.png: these data have nothing to show in it", err=True)
+        else:
+            write_atomically(folder / f"{name}.png", picture)
+            click.echo(f"wrote {folder / name}.png", err=True)

@@ -1,0 +1,75 @@
+"""`kelly-live lab map`: how emotion becomes music, judged on held-out pieces, and drawn over the valence-arousal plane."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
+
+
+@click.command("map")
+@click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (labelled MIDI).")
+@click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to check directions by.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
+@click.option("--models", type=FOLDER, help="Default: the shipped ones.")
+@click.option("--pictures", type=FOLDER, help="Also draw mapper.png, into this folder.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def command(
+    symbolic: Path, cues: Path | None, cache: Path, models: Path | None, pictures: Path | None, as_json: bool,
+    debug: bool,
+) -> None:  # fmt: skip
+    """The shipped mapper: likelihood of held-out music against the corpus-wide distribution and a rule table, published
+    directions (how many of how many hold), and what is played at the eight emotions and the quadrants' middles."""
+    from dataclasses import asdict
+
+    import torch
+
+    from kelly_live.core.resources import resource_root
+    from kelly_live.lab.training.mapper import evaluate_mapper, load_trained
+    from kelly_live.lab.training.mapper_plane import places, places_table, played
+    from kelly_live.mapping.mapper import CHECKPOINT
+
+    torch.set_num_threads(1)
+    checkpoint = (models or resource_root("models")) / CHECKPOINT
+    evaluation = evaluate_mapper(symbolic, cache / "symbolic", checkpoint, cues)
+    net, _ = load_trained(checkpoint)
+    if pictures is not None:
+        click.echo(f"wrote {_draw(checkpoint, pictures)}", err=True)
+    if as_json:
+        named = places()
+        values = played(net, list(named.values()))
+        answer = {
+            "scores": [asdict(row) for row in evaluation.scores],
+            "directions": [asdict(line) | {"holds": line.holds} for line in evaluation.directions],
+            "directions_that_hold": [evaluation.held, len(evaluation.directions)],
+            "played": {name: {k: float(v[i]) for k, v in values.items()} for i, name in enumerate(named)},
+        }
+        click.echo(json.dumps(answer))
+        return
+    click.echo(evaluation.table())
+    click.echo(f"\nWhat is played\n\n{places_table(net)}")
+
+
+def _draw(checkpoint: Path, folder: Path) -> Path:
+    """mapper.png in `folder`, made if need be. Raises OutputError."""
+    from kelly_live.core.atomic_write import make_folder, write_atomically
+    from kelly_live.core.values import EMOTION_VAD
+    from kelly_live.lab.nets.mapper import load_net
+    from kelly_live.lab.plots.plane import Panel, draw_plane
+    from kelly_live.lab.training.mapper_plane import SHOWN, over_the_plane
+
+    make_folder(folder)
+    plane = over_the_plane(load_net(checkpoint))
+    picture = draw_plane(
+        [Panel(name, unit, plane[name]) for name, unit in SHOWN.items()],
+        {name: place[:2] for name, place in EMOTION_VAD.items()},
+        "How emotion becomes music",
+        "what the mapper plays at each valence and arousal, dominance following from them; dots: the emotions' anchors",
+    )
+    path = folder / "mapper.png"
+    write_atomically(path, picture)
+    return path

@@ -1,0 +1,212 @@
+"""`kelly-live lab train emotion | temporal | mapper | culture | vocabulary | front-end | system`: each from its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+ANY_PATH = click.Path(path_type=Path)
+DEFAULT_CACHE = Path.home() / ".cache" / "kelly-live"
+
+
+def data_options(function: F) -> F:
+    """--data, --symbolic, --cache, --most, --threads, --debug."""
+    for option in (
+        click.option("--debug", is_flag=True, help="Show the traceback of an error."),
+        click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch."),
+        click.option("--most", type=click.IntRange(1), default=1000, show_default=True, help="Train clips a data set."),
+        click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Features and renderings."),
+        click.option("--symbolic", type=FOLDER, help="Folder of a symbolic manifest.jsonl (MIDI, rendered)."),
+        click.option("--data", type=FOLDER, help="Folder of an audio manifest.jsonl."),
+    ):
+        function = option(function)
+    return function
+
+
+def out_option(name: str) -> Callable[[F], F]:
+    return click.option(
+        "--out", type=FILE, default=Path(name), show_default=True, help="Checkpoint; its card beside it."
+    )
+
+
+@click.group("train")
+def command() -> None:
+    """Train the nets from labelled data."""
+
+
+@command.command("front-end")
+@click.argument("musicnn", type=FILE)
+@click.argument("pipecat", type=FILE)
+@out_option("front_end.safetensors")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def front_end(musicnn: Path, pipecat: Path, out: Path, debug: bool) -> None:
+    """Convert the frozen ears from the wheels MUSICNN and PIPECAT (`pip download --no-deps musicnn pipecat-ai`); needs
+    kelly-live[convert]."""
+    from kelly_live.lab.training.front_end import FrontEnd, convert_checked, convert_speech_checked, save_front_end
+
+    trunk, worst = convert_checked(musicnn)
+    speech, mean = convert_speech_checked(pipecat)
+    save_front_end(FrontEnd(trunk, speech, worst, mean), out)
+    click.echo(f"wrote {out}; taggrams differ from TensorFlow's by at most {worst:.1g},")
+    click.echo(f"speech tokens from ONNX's by {mean:.1g} standard deviations on average")
+
+
+@command.command("emotion")
+@data_options
+@click.option(
+    "--front-end", "front_end_file", type=FILE, help="From `train front-end`; default: the shipped net's own."
+)
+@out_option("models/emotion.safetensors")
+@click.option("--resume", is_flag=True, help="Go on with the run that was broken off.")
+@click.option("--epochs", type=click.IntRange(1), default=28, show_default=True)
+@click.option("--patience", type=click.IntRange(1), default=28, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--cross", type=click.IntRange(1), default=4, show_default=True, help="Parts that each sit out once.")
+@click.option("--leave-out", metavar="DATASET[,DATASET]", help="Train without these, measure on them, ship nothing.")
+def emotion(
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    front_end_file: Path | None, out: Path, resume: bool, epochs: int, patience: int, seed: int,
+    cross: int, leave_out: str | None,
+) -> None:  # fmt: skip
+    """The emotion net: features once (kept in --cache), then training, calibration, and the card.
+
+    On several GPUs or processes: `torchrun --nproc-per-node N -m kelly_live lab train emotion ...`."""
+    import torch
+
+    from kelly_live.lab.training.emotion import Settings
+    from kelly_live.lab.training.pipeline import Sources, train_emotion
+    from kelly_live.lab.training.ranks import joined
+
+    torch.set_num_threads(threads)
+    settings = Settings(epochs=epochs, patience=patience, seed=seed, cross=cross)
+    left = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
+    with joined() as ranks:
+        train_emotion(
+            Sources(data, symbolic, cache, most), front_end_file, out, settings,
+            resume=resume, say=click.echo, leave_out=left, ranks=ranks,
+        )  # fmt: skip
+
+
+@command.command("temporal")
+@data_options
+@out_option("models/temporal.safetensors")
+@click.option("--models", type=FOLDER, default=Path("models"), show_default=True, help="Where emotion.safetensors is.")
+@click.option("--epochs", type=click.IntRange(1), default=80, show_default=True)
+@click.option("--scenes", type=click.IntRange(1), default=80, show_default=True, help="Scenes of changing clips.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def temporal(
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    out: Path, models: Path, epochs: int, scenes: int, seed: int,
+) -> None:  # fmt: skip
+    """The temporal model, on the emotion net's answers over sounds whose feeling changes."""
+    import torch
+
+    from kelly_live.lab.training.pipeline import Sources, train_temporal_model
+
+    torch.set_num_threads(threads)
+    sources = Sources(data, symbolic, cache, most)
+    train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, say=click.echo)
+
+
+@command.command("mapper")
+@click.option("--data", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (MIDI with emotions).")
+@click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to learn from as evidence.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("models/mapper.safetensors")
+def mapper(data: Path, cues: Path | None, cache: Path, threads: int, debug: bool, out: Path) -> None:
+    """The mapper: how labelled music sounds, measured, then learned; prints the held-out table."""
+    import torch
+
+    from kelly_live.lab.training.mapper import train_mapper
+
+    torch.set_num_threads(threads)
+    trained = train_mapper(data, cache / "symbolic", out, cues_dir=cues)
+    click.echo(trained.evaluation.table())
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+@command.command("culture")
+@click.option("--presets", type=FOLDER, help="Folder of culture presets; default: the shipped ones.")
+@click.option("--listeners", type=ANY_PATH, help="Folder of the emo-* archives: is a re-interpreter worth having?")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("models/culture.safetensors")
+def culture(presets: Path | None, listeners: Path | None, seed: int, threads: int, debug: bool, out: Path) -> None:
+    """The culture adapter: what the presets measured, and, with --listeners, whether knowing a language helps."""
+    import torch
+
+    from kelly_live.core.resources import resource_root
+    from kelly_live.cultures.library import CULTURES
+    from kelly_live.cultures.preset import load_file
+    from kelly_live.lab.training.culture import listeners_report, train_culture
+
+    torch.set_num_threads(threads)
+    folder = presets or resource_root("presets") / "cultures"
+    files = [folder / f"{name}.yaml" for name in CULTURES]  # in the order that is the adapter's ids
+    card = train_culture([load_file(file) for file in files if file.is_file()], out, listeners=listeners, seed=seed)
+    for name, worst in card["furthest from the presets"].items():
+        click.echo(f"{name}: at most {worst:.4f} from any preset")
+    if listeners is not None:
+        click.echo(listeners_report(card))
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+@command.command("vocabulary")
+@click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
+@click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where tracked beats are kept.")
+@click.option(
+    "--pieces", type=click.IntRange(0), default=10, show_default=True, help="Of ours a quadrant: do they quote?"
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("models/vocabulary.json")
+def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, debug: bool, out: Path) -> None:
+    """What people play, as tables for the players: chord moves, rhythms, steps, touch, timing; prints how likely they
+    make held-out pieces, and whether our music quotes anybody for more than a bar."""
+    from kelly_live.engine.parts import create_mapper
+    from kelly_live.lab.cli.compare import TWO_MINUTES, composer
+    from kelly_live.lab.training.manifest import QUADRANTS
+    from kelly_live.lab.training.vocabulary_card import train_vocabulary
+    from kelly_live.music.harmony import GRAMMARS
+    from kelly_live.music.rhythm import place_weights
+    from kelly_live.music.vocabulary import vocabulary as shipped
+
+    def ours() -> list[Any]:
+        shipped.cache_clear()
+        compose = composer(create_mapper())
+        return [
+            compose("band", 0.5 * valence, 0.5 * arousal, seed, TWO_MINUTES)
+            for valence, arousal in QUADRANTS.values()
+            for seed in range(1, pieces + 1)
+        ]
+
+    trained = train_vocabulary(
+        corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
+        places=place_weights("straight", 4), ours=ours, say=click.echo,
+        command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
+    )  # fmt: skip
+    click.echo(trained.table())
+    click.echo(f"wrote {out} and {out.with_suffix('.md')}")
+
+
+@command.command("system")
+@click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@out_option("kelly.safetensors")
+def system(models: Path | None, debug: bool, out: Path) -> None:
+    """One file of all four nets, with their cards: set KELLY_LIVE_MODELS to it to play with it."""
+    from kelly_live.core.resources import resource_root
+    from kelly_live.lab.nets.system import load_system, part_cards, save_system
+
+    folder = models or resource_root("models")
+    save_system(out, load_system(folder), part_cards(folder))
+    click.echo(f"wrote {out}")

@@ -1,0 +1,17 @@
+"""AMICOR: sung and played sentences of mawwal improvisation as scale degrees a-g and duration classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.lab.cultures.corpora.archive import read_file
+
+
+def degree_shares(corpora: Path) -> tuple[tuple[float, ...], int, int]:
+    """Shares of the sung notes on degrees 1-7 over all eight maqams of the corpus, how many notes and sentences."""
+    text = read_file(corpora, "amicor", "clean/Clean corpus/vocal.txt").decode("utf-8", errors="replace")
+    counts = np.array([text.count(letter) for letter in "abcdefg"], dtype=np.float64)
+    sentences = sum(bool(line.strip()) for line in text.splitlines())
+    return tuple(float(share) for share in counts / counts.sum()), int(counts.sum()), sentences

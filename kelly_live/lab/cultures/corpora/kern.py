@@ -1,0 +1,102 @@
+"""Humdrum **kern melodies (Essen, Beregovski): the first spine, with its key, metre, graces and trills."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from kelly_live.lab.cultures.tune import Tune, beat_of
+
+_LETTERS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_DURATION = re.compile(r"(\d+)(\.*)")
+_PITCH = re.compile(r"([a-gA-G])\1*([#\-n]*)")
+_KEY = re.compile(r"\*([A-Ga-g])([#\-]?):")
+_METRE = re.compile(r"\*M(\d+/\d+)")
+ORNAMENTS = {"T": "trill", "t": "trill", "M": "mordent", "m": "mordent", "W": "mordent", "S": "turn", "$": "turn"}
+
+
+def pitch_of(token: str) -> int | None:
+    """MIDI note of a kern token, or None for a rest."""
+    match = _PITCH.search(token)
+    if match is None or "r" in token:
+        return None
+    letters, signs = match.group(0).rstrip("#-n"), match.group(2)
+    letter = letters[0]
+    octave = 4 + len(letters) - 1 if letter.islower() else 4 - len(letters)
+    return 12 * (octave + 1) + _LETTERS[letter.lower()] + signs.count("#") - signs.count("-")
+
+
+def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, group: str = "") -> Tune | None:
+    """The melody of a kern file, or None if it states no key or has no notes. A tune whose metre changes keeps its
+    rhythm but names no metre. `transposed`: the corpus moved its tunes to common keys, so pitch height means nothing.
+    """
+    key: int | None = None
+    metres: list[str] = []
+    pitches: list[int] = []
+    onsets: list[float] = []
+    lengths: list[float] = []
+    ornaments: dict[str, int] = {}
+    now, first_bar, tied = 0.0, None, False
+    for line in text.splitlines():
+        token = line.split("\t")[0].split(" ")[0].strip()
+        if not token or token.startswith("!") or token in (".", "*-"):
+            continue
+        if token.startswith("*"):
+            if found := _KEY.match(token):
+                key = key if key is not None else _tonic(found.group(1), found.group(2))
+            elif found := _METRE.match(token):
+                metres.append(found.group(1))
+            continue
+        if token.startswith("="):
+            if first_bar is None:
+                first_bar = now
+            continue
+        pitch = pitch_of(token)
+        if "q" in token.lower():
+            if pitch is not None:
+                ornaments["grace"] = ornaments.get("grace", 0) + 1
+            continue
+        duration = _DURATION.search(token)
+        if duration is None:
+            continue
+        number, dots = int(duration.group(1)), len(duration.group(2))
+        whole = 8.0 if duration.group(1).startswith("0") else 4.0 / number
+        length = whole * (2.0 - 0.5**dots)
+        if pitch is not None:
+            if tied and pitches and pitches[-1] == pitch:
+                lengths[-1] += length
+            else:
+                pitches.append(pitch)
+                onsets.append(now)
+                lengths.append(length)
+                for sign, kind in ORNAMENTS.items():
+                    if sign in token:
+                        ornaments[kind] = ornaments.get(kind, 0) + 1
+            tied = "[" in token or "_" in token
+        now += length
+    if key is None or not pitches:
+        return None
+    tonic = near_tonic(key, pitches)
+    metre = metres[0] if len(set(metres)) == 1 else None
+    return Tune(
+        cents=100.0 * (np.array(pitches, dtype=np.float64) - tonic),
+        onsets=np.array(onsets) - (first_bar or 0.0),
+        durations=np.array(lengths),
+        tonic=None if transposed else float(tonic),
+        metre=metre,
+        beat=beat_of(metre),
+        ornaments=ornaments,
+        mode=mode,
+        group=group,
+    )
+
+
+def _tonic(letter: str, sign: str) -> int:
+    return (_LETTERS[letter.lower()] + (sign == "#") - (sign == "-")) % 12
+
+
+def near_tonic(pitch_class: int, pitches: list[int]) -> int:
+    """The MIDI note of a tonic's pitch class that lies nearest to the middle of the melody."""
+    middle = float(np.median(pitches))
+    return int(pitch_class + 12 * round((middle - pitch_class) / 12.0))

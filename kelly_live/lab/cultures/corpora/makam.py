@@ -1,0 +1,62 @@
+"""Performed tuning of 20 makams: tonic-relative pitch histograms of 1,000 recordings in bins of 10 cents."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.cultures.preset import Known, Mode
+from kelly_live.lab.cultures.corpora.archive import read_file
+
+_REACH = 45.0  # cents about a notated degree in which its performed peak is looked for: half a small whole tone
+_SAME = 25.0  # cents within which two degrees are one: a comma
+_WIDTH = 25.0  # cents about the peak whose centre of gravity is the pitch
+
+
+def performed_tuning(corpora: Path, modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
+    """The modes with each notated degree moved to where performers put it, for those that were recorded."""
+    data = read_file(corpora, "otmm-makam", "derived_tonic_relative_pitch_histograms.json")
+    recorded = {name.lower(): one for name, one in json.loads(data).items()}
+    return tuple(_tuned(mode, recorded[mode.name]) if mode.name in recorded else mode for mode in modes)
+
+
+def _tuned(mode: Mode, recorded: dict[str, object]) -> Mode:
+    histogram = np.array(recorded["hist_10cent_tonic_relative"], dtype=np.float64)
+    reference = "degrees from symbtr, their tuning from otmm-makam (performed)"
+    return retuned(mode, histogram, int(str(recorded["n_recordings"])), reference)
+
+
+def retuned(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, reach: float = _REACH) -> Mode:
+    """The mode with each degree at the peak of a tonic-relative histogram that lies within `reach` cents of it; degrees
+    that share a peak become one. A degree without a peak stays where it was."""
+    if mode.scale_cents is None or mode.degree_weights is None:
+        return mode
+    tonic = peak(histogram, 0.0, reach)
+    if tonic is None:
+        return mode
+    places: dict[float, float] = {0.0: mode.degree_weights.value[0]}
+    for degree, weight in zip(mode.scale_cents.value[1:], mode.degree_weights.value[1:], strict=True):
+        performed = peak(histogram, degree, reach)
+        place = degree if performed is None else performed - tonic
+        same = next((known for known in places if abs(known - place) < _SAME), place)
+        places[same] = places.get(same, 0.0) + weight
+    cents = tuple(round(place, 1) for place in sorted(places))
+    weights = replace(mode.degree_weights, value=tuple(places[place] for place in sorted(places)))
+    known = Known(cents, "measured", recordings, "recordings", reference)
+    return replace(mode, scale_cents=known, degree_weights=weights)
+
+
+def peak(histogram: np.ndarray, near: float, reach: float = _REACH) -> float | None:
+    """The centre (cents) of the highest bin within `reach` of `near`, or None if the histogram has no peak there."""
+    bins = np.arange(len(histogram)) * (1200.0 / len(histogram))
+    away = (bins - near + 600.0) % 1200.0 - 600.0
+    inside = np.where(np.abs(away) <= reach, histogram, -1.0)
+    top = int(np.argmax(inside))
+    if histogram[top] < max(histogram[top - 1], histogram[(top + 1) % len(histogram)]):
+        return None  # the side of a neighbouring degree's peak
+    around = (bins - bins[top] + 600.0) % 1200.0 - 600.0
+    mass = np.where(np.abs(around) <= _WIDTH, histogram, 0.0)
+    return near + float(away[top]) + float((around * mass).sum() / mass.sum())

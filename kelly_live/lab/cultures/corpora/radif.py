@@ -1,0 +1,132 @@
+"""The radif of Mirza Abdollah as MIDI with koron and sori by pitch bend, and performed pitch histograms of dastgahs."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.cultures.preset import Mode
+from kelly_live.lab.cultures.corpora.archive import read_file, read_files
+from kelly_live.lab.cultures.corpora.makam import retuned
+from kelly_live.lab.cultures.statistics import degree_histogram
+from kelly_live.lab.cultures.tune import Tune
+
+BEND_CENTS = 200.0 / 8192.0  # the General MIDI default, two semitones; the files that set a range do not bend
+_FIT = 0.6  # correlation of notated and performed degrees under which the performances are not this mode's tuning
+_HOME = 2 / 3  # of the gushes must end on a note for it to be home without further witness
+_REACH = 30.0  # cents about a notated quarter tone in which its performed peak is looked for
+
+DASTGAHS = {
+    "Shur": "Shur", "Abuata": "Abu Ata", "Bayat e Tork": "Bayat-e Tork", "Afshari": "Afshari", "Dashty": "Dashti",
+    "Bayat e Kord": "Bayat-e Kord", "Segah": "Segah", "Chahargah": "Chahargah", "Mahur": "Mahur",
+    "Homayoun": "Homayun", "Bayat e Esfahan": "Esfahan", "Nava": "Nava", "Rast Panjgah": "Rast-Panjgah",
+}  # fmt: skip
+
+
+def mode_name(title: str) -> str:
+    return title.lower().replace(" ", "-")
+
+
+def read_radif(corpora: Path) -> list[Tune]:
+    """The gushes of each dastgah or avaz (its `mode`). 0 is the note on which most of its gushes end; where too few end
+    on one note it is the witness (shahed), to which recordings are relative; without recordings the mode is left out.
+    Time is free: onsets and durations are in seconds of the notation's playback."""
+    raw: dict[str, list[np.ndarray]] = defaultdict(list)
+    for path, data in read_files(corpora, "radif-mirza-abdollah", lambda inside: inside.endswith(".mid")):
+        folder = path.split("/")[-2]
+        notes = _notes(data)
+        if folder in DASTGAHS and len(notes) >= 12:
+            raw[mode_name(DASTGAHS[folder])].append(notes)
+    recorded = _recorded(corpora)
+    tunes = []
+    for mode, gushes in raw.items():
+        home, endings = Counter(int(notes[-1, 2]) % 1200 for notes in gushes).most_common(1)[0]
+        members = [_tune(notes, home, mode) for notes in gushes]
+        if endings < _HOME * len(gushes):
+            if mode not in recorded:
+                continue
+            fit, witness = _witness(members, recorded[mode][0])
+            if fit < _FIT:
+                continue
+            members = [_tune(notes, home + witness, mode) for notes in gushes]
+        tunes += members
+    return tunes
+
+
+def _tune(notes: np.ndarray, home: int, mode: str) -> Tune:
+    tonic = home + 1200.0 * round((float(np.median(notes[:, 2])) - home) / 1200.0)
+    return Tune(
+        cents=notes[:, 2] - tonic, onsets=notes[:, 0], durations=notes[:, 1], tonic=tonic / 100.0, mode=mode
+    )  # fmt: skip
+
+
+def _recorded(corpora: Path) -> dict[str, tuple[np.ndarray, int]]:
+    """Mode -> histogram relative to the witness note in bins of 10 cents `[120]`, and how many recordings."""
+    path = "persian_dastgah_kdc_pitch_histograms.json"
+    raw = json.loads(read_file(corpora, "measured_summary", path))
+    named = {"Abuata": "Abu Ata"}
+    return {
+        mode_name(named.get(key, key)): (np.array(one["hist10c_rel_shahed"]), int(one["n"])) for key, one in raw.items()
+    }
+
+
+def _witness(tunes: list[Tune], histogram: np.ndarray) -> tuple[float, int]:
+    """How well (correlation) recordings fit the notation if their witness is the returned notated degree (cents)."""
+    time, _ = degree_histogram(tunes, 24)
+    notated = np.zeros(120)
+    for place, share in enumerate(time):
+        away = (np.arange(120) * 10.0 - place * 50.0 + 600.0) % 1200.0 - 600.0
+        notated += share * np.exp(-0.5 * (away / 25.0) ** 2)
+    degrees = [place * 50 for place in range(24) if time[place] >= 0.03]
+    fits = [(float(np.corrcoef(np.roll(histogram, degree // 10), notated)[0, 1]), degree) for degree in degrees]
+    return max(fits)
+
+
+def _notes(data: bytes) -> np.ndarray:
+    """Onset, duration (s) and pitch (cents of MIDI) of each note, `[n, 3]`; of notes together, the top one."""
+    import mido
+
+    midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
+    now, bend = 0.0, 0
+    held: dict[int, tuple[float, float]] = {}
+    notes: list[tuple[float, float, float]] = []
+    for message in midi:  # in seconds
+        now += message.time
+        if message.type == "pitchwheel":
+            bend = message.pitch
+        elif message.type == "note_on" and message.velocity > 0:
+            cents = round((100.0 * message.note + bend * BEND_CENTS) / 50.0) * 50.0
+            held[message.note] = (now, cents)
+        elif message.type in ("note_on", "note_off") and message.note in held:
+            start, cents = held.pop(message.note)
+            notes.append((start, now - start, cents))
+    top: dict[float, tuple[float, float, float]] = {}
+    for start, length, cents in notes:
+        key = round(start, 2)
+        if length > 0.0 and (key not in top or cents > top[key][2]):
+            top[key] = (start, length, cents)
+    return np.array([top[key] for key in sorted(top)], dtype=np.float64).reshape(-1, 3)
+
+
+def performed_tuning(corpora: Path, modes: tuple[Mode, ...], tunes: list[Tune]) -> tuple[Mode, ...]:
+    """The modes with their notated quarter-tone degrees moved to where singers and players put them, for the dastgahs
+    whose recordings fit the notation."""
+    recorded = _recorded(corpora)
+    return tuple(
+        _tuned(mode, *recorded[mode.name], [tune for tune in tunes if tune.mode == mode.name])
+        if mode.name in recorded
+        else mode
+        for mode in modes
+    )
+
+
+def _tuned(mode: Mode, histogram: np.ndarray, recordings: int, tunes: list[Tune]) -> Mode:
+    fit, witness = _witness(tunes, histogram)
+    if fit < _FIT:
+        return mode
+    reference = f"degrees from the radif, their tuning from KDC recordings (fit {fit:.2f}; measured_summary)"
+    return retuned(mode, np.roll(histogram, witness // 10), recordings, reference, _REACH)

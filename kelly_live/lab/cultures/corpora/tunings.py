@@ -1,0 +1,80 @@
+"""Scales measured on instruments and recordings: DaMuSc (gamelan, Georgia) and Scala files of the Cairo Congress."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.lab.cultures.corpora.archive import read_file, read_files
+
+_WIDTH = 20.0  # cents, of the bell that each measured pitch is blurred by
+_REACH = 50.0  # cents about a peak within which pitches are the same degree
+_AGREED = 0.5  # of the scales must have a degree for it to be one
+Scale = tuple[float, ...]
+
+
+def damusc(corpora: Path, culture: str, reference: str = "") -> list[Scale]:
+    """Measured scales of a culture as cents from the first tone (octave not closed), whose tonic is known to be that
+    tone if `reference` (a part of the source's name) is given."""
+    text = read_file(corpora, "damusc", "Data/measured_scales.csv").decode("utf-8-sig")
+    return [
+        tuple(float(cents) for cents in np.cumsum([0.0, *(float(step) for step in row["Intervals"].split(";"))]))
+        for row in csv.DictReader(io.StringIO(text))
+        if row["Culture"] == culture and reference in row["Reference"]
+    ]
+
+
+def steps(corpora: Path, culture: str, measured_on: str) -> list[Scale]:
+    """The steps (cents) of each melodic scale of a culture that was measured on `measured_on` ("Recording")."""
+    text = read_file(corpora, "damusc", "Data/measured_scales.csv").decode("utf-8-sig")
+    return [
+        tuple(float(step) for step in row["Intervals"].split(";"))
+        for row in csv.DictReader(io.StringIO(text))
+        if row["Culture"] == culture and row["Measured_type"] == measured_on and row["Melodic / Harmonic"] == "M"
+    ]
+
+
+def mean_degrees(scales: list[Scale], length: int) -> tuple[Scale, float]:
+    """The mean of all scales with `length` tones to the octave, without the octave, and the largest SD (cents)."""
+    table = np.array([scale[: length + 1] for scale in scales if len(scale) == length + 1])
+    return tuple(round(float(cents), 1) for cents in table.mean(axis=0)[:length]), float(table.std(axis=0).max())
+
+
+def cairo(corpora: Path) -> dict[str, list[Scale]]:
+    """Maqam -> scales (cents from the annotated tonic) of the 1932 recordings whose maqam is named."""
+    found: dict[str, list[Scale]] = defaultdict(list)
+    for _, data in read_files(
+        corpora, "scale-library-cairo-damusc", lambda inside: inside.startswith("cairo-congress/")
+    ):
+        text = data.decode("utf-8", errors="replace")
+        maqam = re.search(r"^! maqam = (\w+)", text, re.MULTILINE)
+        if maqam is None or "tonic_ref = annotated" not in text:
+            continue
+        lines = [line.strip() for line in text.splitlines() if not line.startswith("!")]
+        cents = [float(line.split()[0]) for line in lines[2:] if "." in line]
+        if cents:
+            found[maqam.group(1).lower()].append((0.0, *(value for value in cents if value < 1190.0)))
+    return dict(found)
+
+
+def consensus(scales: list[Scale], most: int) -> Scale:
+    """The degrees on which half of the scales agree, `most` at most, those that most scales have first: peaks of their
+    pooled pitches, each the mean of its members."""
+    pooled = np.array([value for scale in scales for value in scale]) % 1200.0
+    grid = np.arange(0.0, 1200.0, 5.0)
+    away = (grid[:, None] - pooled[None, :] + 600.0) % 1200.0 - 600.0
+    heights = np.exp(-0.5 * (away / _WIDTH) ** 2).sum(axis=1)
+    degrees: list[float] = [0.0]
+    for place in np.argsort(-heights):
+        near = [abs((grid[place] - degree + 600.0) % 1200.0 - 600.0) for degree in degrees]
+        if min(near) < 2 * _REACH * 0.8:
+            continue
+        members = [value for value in pooled if abs((value - grid[place] + 600.0) % 1200.0 - 600.0) <= _REACH]
+        if len(members) >= _AGREED * len(scales) and len(degrees) < most:
+            degrees.append(float(np.mean(members)))
+    return tuple(round(degree, 1) for degree in sorted(degrees))

@@ -1,0 +1,730 @@
+"""The shipped presets, one recipe each: which corpora, what they can say, what is cited, what stays absent and why.
+
+Only what a publication states is cited; a reason is given where a corpus looks as if it could say more than it can.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kelly_live.cultures.preset import PARAMETERS, Known, Mode
+from kelly_live.lab.cultures import statistics
+from kelly_live.lab.cultures.corpora import (
+    abc,
+    amicor,
+    irish,
+    makam,
+    pop909,
+    radif,
+    saraga,
+    sargam,
+    scores,
+    son,
+    symbtr,
+    tunings,
+    weimar,
+    workbook,
+)
+from kelly_live.lab.cultures.corpora.archive import read_files
+from kelly_live.lab.cultures.corpora.kern import read_kern
+from kelly_live.lab.cultures.recipe import Findings, Recipe, cited, from_tunes
+from kelly_live.lab.cultures.statistics import grouping, measured, quantiles
+from kelly_live.lab.cultures.tune import Tune
+
+_EDITORIAL = "set by an editor in this corpus, so it measures the editor"
+_NO_RHYTHM = "the corpus holds pitches without durations"
+_RHYTHM_FIELDS = ("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms", "density", "npvi")
+
+
+def without_rhythm(findings: Findings) -> Findings:
+    return findings.without(**dict.fromkeys(_RHYTHM_FIELDS, _NO_RHYTHM))
+
+
+# ---------------------------------------------------------------- Europe
+
+
+def _irish(corpora: Path) -> Findings:
+    tunes = irish.read_irish(corpora)
+    found = from_tunes(tunes, "irish-ceol-rince", titles=_DIATONIC, least=20)
+    plain = "the corpus' editors took ornaments out"
+    return found.without(ornaments=plain, tempo_bpm=_EDITORIAL)
+
+
+_DIATONIC = {
+    "ionian": "Ionian (major)", "dorian": "Dorian", "mixolydian": "Mixolydian", "aeolian": "Aeolian (minor)",
+    "lydian": "Lydian", "phrygian": "Phrygian", "locrian": "Locrian",
+}  # fmt: skip
+
+
+def _named_by_fit(tunes: Sequence[Tune]) -> list[Tune]:
+    """The tunes, each called by the diatonic mode that fits it best."""
+    return [replace(tune, mode=statistics.diatonic_name(tune)) for tune in tunes]
+
+
+def _swedish(corpora: Path) -> Findings:
+    tunes = [tune for tune in abc.read_folkwiki(corpora) if "pols" in tune.group or "polon" in tune.group]
+    return from_tunes(tunes, "swedish-folkwiki, polskas and kin", titles=_DIATONIC, least=10)
+
+
+def _kern(corpora: Path, name: str, inside: str) -> list[str]:
+    return [data.decode("latin-1") for path, data in read_files(corpora, name, lambda path: inside in path)]
+
+
+def _german(corpora: Path) -> Findings:
+    tunes = [tune for text in _kern(corpora, "essen", "europa/deutschl/") if (tune := read_kern(text)) is not None]
+    found = from_tunes(_named_by_fit(tunes), "essen, Deutschland", titles=_DIATONIC, least=20)
+    return found.without(ornaments="the collection notes no ornaments")
+
+
+def _klezmer(corpora: Path) -> Findings:
+    tunes = []
+    for text in _kern(corpora, "klezmer-beregovski", "corpus/beregovski"):
+        label = next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("!!!Mode")), "")
+        tune = read_kern(text, transposed=True, mode=_KLEZMER.get(label))
+        if tune is not None:
+            tunes.append(tune)
+    titles = {name: label for label, name in _KLEZMER.items()}
+    found = from_tunes(tunes, "klezmer-beregovski", titles=titles)
+    return found.without(register="the tunes were moved to common keys")
+
+
+_KLEZMER = {
+    "Minor": "minor", "Freygish": "freygish", "Major": "major", "Altered Dorian": "altered-dorian",
+    "Major (Mixolydian)": "mixolydian",
+}  # fmt: skip
+
+
+def _ballad(corpora: Path) -> Findings:
+    tunes = _named_by_fit(workbook.read_songs(corpora, "English"))
+    found = without_rhythm(
+        from_tunes(tunes, "japan-english-folk, English; octaves unfolded the shorter way", titles=_DIATONIC, least=20)
+    )
+    return found.without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+
+
+# ---------------------------------------------------------------- Turkey
+
+
+def _makam(corpora: Path) -> Findings:
+    tunes = symbtr.read_symbtr(corpora)
+    found = from_tunes(
+        tunes, "symbtr", titles=_MAKAM, divisions=53, apart=2, grid=symbtr.COMMA, pooled_scale=False,
+        tuning=lambda modes: makam.performed_tuning(corpora, modes),
+    )  # fmt: skip
+    by_usul: dict[tuple[str, str], list[Tune]] = defaultdict(list)
+    for tune in tunes:
+        if tune.group and tune.metre:
+            by_usul[tune.metre, tune.group].append(tune)
+    groupings, n = [], 0
+    for (metre, usul), members in sorted(by_usul.items(), key=lambda item: -len(item[1])):
+        units = int(metre.split("/")[0])
+        if len(members) >= 20 and 4 <= units <= 16 and (parts := grouping(members, metre, units)):
+            groupings.append((f"{metre} {usul.rsplit(' ', 1)[0]}", parts))
+            n += len(members)
+    known = measured(tuple(groupings), n, "scores", "symbtr: where in the bar the long notes start")
+    return found.also({"groupings": known}).without(
+        intervals="each makam has its own steps: see modes",
+        mode_preferences="a 53-comma system: the seven diatonic modes do not describe it",
+    )
+
+
+_MAKAM = {
+    "hicaz": "Hicaz", "nihavent": "Nihavent", "ussak": "Uşşak", "rast": "Rast", "huzzam": "Hüzzam", "segah": "Segâh",
+    "huseyni": "Hüseynî", "mahur": "Mahur", "hicazkar": "Hicazkâr", "kurdilihicazkar": "Kürdîlihicazkâr",
+    "muhayyer": "Muhayyer", "saba": "Sabâ", "acemasiran": "Acemaşîran", "beyati": "Beyâtî", "buselik": "Bûselik",
+    "karcigar": "Karcığar", "hicaz-humayun": "Hicaz Hümâyun", "acemkurdi": "Acemkürdî", "evic": "Eviç",
+    "muhayyerkurdi": "Muhayyerkürdî", "tahir": "Tâhir", "sehnaz": "Şehnâz", "isfahan": "Isfahan", "neva": "Nevâ",
+    "suzinak": "Sûzinâk", "bestenigar": "Bestenigâr", "sultaniyegah": "Sultânîyegâh",
+}  # fmt: skip
+
+
+# ---------------------------------------------------------------- Middle East and North Africa
+
+
+def _persian(corpora: Path) -> Findings:
+    tunes = radif.read_radif(corpora)
+    titles = {radif.mode_name(title): title for title in radif.DASTGAHS.values()}
+    found = from_tunes(
+        tunes, "radif-mirza-abdollah; 0 is the home note, or the witness", titles=titles, divisions=24, grid=50.0,
+        pooled_scale=False, least=5, tuning=lambda modes: radif.performed_tuning(corpora, modes, tunes),
+    )  # fmt: skip
+    free = "the radif is free in time; durations are those of the notation's playback"
+    return found.without(
+        **dict.fromkeys(("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms", "density"), free),
+        mode_preferences="quarter tones: the seven diatonic modes do not describe a dastgah",
+    )
+
+
+def _arab(corpora: Path) -> Findings:
+    shares, notes, sentences = amicor.degree_shares(corpora)
+    recorded = {maqam: scales for maqam, scales in tunings.cairo(corpora).items() if len(scales) >= 4}
+    total = sum(map(len, recorded.values()))
+    modes = []
+    for maqam, scales in sorted(recorded.items(), key=lambda item: -len(item[1])):
+        cents = tunings.consensus(scales, most=7)
+        reference = "scale-library-cairo-damusc: recordings of 1932 with an annotated tonic"
+        weights = measured(shares, notes, f"sung notes in {sentences} sentences", "amicor, degrees 1-7 of eight maqams")
+        modes.append(
+            Mode(
+                maqam,
+                _MAQAM.get(maqam, maqam),
+                measured(len(scales) / total, len(scales), "recordings", reference),
+                measured(cents, len(scales), "recordings", reference),
+                weights if len(cents) == len(shares) else None,
+                None,
+                None,
+            )
+        )
+    return Findings(
+        modes=tuple(modes),
+        absent={
+            "scale_cents": "each maqam has its own degrees: see modes",
+            "degree_weights": "each maqam has its own degrees: see modes",
+            "rhythms": "amicor's improvisations are free in time and give duration classes only",
+            "intervals": "amicor's letters have no octave, and the maqam of a sentence is not given",
+            "mode_preferences": "neutral thirds: the seven diatonic modes do not describe a maqam",
+        },
+    )
+
+
+_MAQAM = {"bayati": "Bayātī", "rast": "Rāst", "saba": "Ṣabā", "husayni": "Ḥusaynī", "hijaz": "Ḥijāz"}
+
+
+def _al_ala(corpora: Path) -> Findings:
+    tunes = scores.read_al_ala(corpora)
+    titles = dict(scores.NUBAS.values())
+    found = from_tunes(
+        tunes,
+        "arab-andalusian, sections in one metre; 0 is the note on which most sections of a nuba end",
+        titles=titles,
+        pooled_scale=False,
+    )
+    return found.without(tempo_bpm=_EDITORIAL, ornaments="the transcriptions note none")
+
+
+# ---------------------------------------------------------------- South Asia
+
+
+def _raga_name(name: str) -> str:
+    return name.lower().replace(" ", "-")
+
+
+def _concerts(concerts: saraga.Concerts, below: Mapping[int, int]) -> dict[str, Known[Any] | None]:
+    """Tempo, cycle and sounding tonic of annotated concerts; `below` names the metre's unit where it is no quarter."""
+    cycles = Counter({f"{beats}/{below.get(beats, 4)}": count for beats, count in concerts.cycles.items()})
+    midi = [69.0 + 12.0 * float(np.log2(tonic / 440.0)) for tonic in concerts.tonics]
+    sections = sum(concerts.cycles.values())
+    return {
+        "tempo_bpm": measured(quantiles(concerts.tempi), len(concerts.tempi), "timed sections", "saraga-annotations"),
+        "metres": measured(statistics.shares(cycles, 0.01), sections, "timed sections", "saraga-annotations"),
+        "tonic_midi": measured(quantiles(midi), len(midi), "recordings", "saraga-annotations, tonic of the lead"),
+    }
+
+
+def _hindustani(corpora: Path) -> Findings:
+    tunes = sargam.read_sargam(corpora)
+    titles = {"bhairav": "Bhairav", "todi": "Todi", "poorvi": "Poorvi"}
+    found = from_tunes(tunes, "hindustani-sangeet", titles=titles, pooled_scale=False)
+    concerts = saraga.read_saraga(corpora, "hindustani")
+    modes = list(found.modes)
+    for raga, (phrases, svaras) in sorted(concerts.phrases.items(), key=lambda item: -item[1][0]):
+        degrees, name = _RAGAS.get(raga), _raga_name(raga)
+        total = sum(svaras.values())
+        if degrees is None or phrases < 50 or any(mode.name == name for mode in modes):
+            continue
+        kept = [degree for degree in sorted(degrees) if svaras[degree] / total >= 0.03 or degree == 0]
+        if sum(svaras[degree] for degree in kept) / total < _SPELLED_RIGHT:
+            continue
+        inside = sum(svaras[degree] for degree in kept)
+        reference = (
+            "saraga-annotations, svaras of annotated phrases; degrees as the raga is taught, from memory (Bor et al. "
+            "1999, The Raga Guide, was not looked up)"
+        )
+        modes.append(
+            Mode(
+                name,
+                raga,
+                None,
+                measured(tuple(100.0 * degree for degree in kept), phrases, "phrases", reference),
+                measured(tuple(svaras[degree] / inside for degree in kept), total, "svaras", reference),
+                None,
+                None,
+            )
+        )
+    talas: dict[str, list[int]] = {}
+    for tune in tunes:
+        matras, tala, pattern = tune.group.split(" ")[0], *tune.group.split(" ", 1)[1].rsplit(" ", 1)
+        talas.setdefault(f"{matras}/4 {tala}", [int(part) for part in pattern.split("-")])
+    vibhags = tuple((name, tuple(parts)) for name, parts in talas.items())
+    grouped = measured(vibhags, len(tunes), "compositions", "hindustani-sangeet, vibhags as notated")
+    return (
+        found.also(_concerts(concerts, {}), modes=tuple(modes))
+        .also({"groupings": grouped})
+        .without(
+            intervals="each raga has its own steps: see modes",
+            mode_preferences="ragas are not the seven diatonic modes",
+        )
+    )
+
+
+_SPELLED_RIGHT = 0.9  # of a raga's annotated svaras must be its own: annotators differ in how they spell the fourth
+# Semitones of a raga's svaras, from memory; looked up elsewhere, and right, are Lalat, Marwa, Multani and Bilaskhani
+# todi. What keeps a wrong one out is _SPELLED_RIGHT.
+_RAGAS: dict[str, set[int]] = {
+    "Shree": {0, 1, 4, 6, 7, 8, 11}, "Lalat": {0, 1, 4, 5, 6, 8, 11}, "Bihag": {0, 2, 4, 5, 6, 7, 9, 11},
+    "Marwa": {0, 1, 4, 6, 9, 11}, "Bairagi": {0, 1, 5, 7, 10}, "Bhimpalas": {0, 2, 3, 5, 7, 9, 10},
+    "Ahir bhairav": {0, 1, 4, 5, 7, 9, 10}, "Multani": {0, 1, 3, 6, 7, 8, 11}, "Megh": {0, 2, 5, 7, 10},
+    "Malkauns": {0, 3, 5, 8, 10}, "Bilaskhani todi": {0, 1, 3, 5, 7, 8, 10}, "Bhoop": {0, 2, 4, 7, 9},
+    "Bhairabi": {0, 1, 3, 5, 7, 8, 10}, "Jog": {0, 3, 4, 5, 7, 10}, "Dhani": {0, 3, 5, 7, 10},
+    "Hameer": {0, 2, 4, 5, 6, 7, 9, 11}, "Shuddh sarang": {0, 2, 5, 6, 7, 9, 11},
+    "Marubihag": {0, 2, 4, 5, 6, 7, 9, 11}, "Kalyan": {0, 2, 4, 6, 7, 9, 11},
+}  # fmt: skip
+
+
+def _carnatic(corpora: Path) -> Findings:
+    concerts = saraga.read_saraga(corpora, "carnatic")
+    named = sum(concerts.ragas.values())
+    scheme = "scale of its melakarta in twelve equal steps; gamakas not in it"
+    modes = []
+    for raga, (degrees, title) in _MELAKARTA.items():
+        count = concerts.ragas[raga]
+        modes.append(
+            Mode(
+                _raga_name(raga),
+                title,
+                measured(count / named, count, "recordings", "saraga-annotations"),
+                cited(tuple(100.0 * degree for degree in degrees), scheme, _MELAS),
+                None,
+                None,
+                None,
+            )
+        )
+    modes.sort(key=lambda mode: -(mode.share.value if mode.share else 0.0))
+    return Findings(
+        _concerts(concerts, {7: 8, 5: 8}),
+        tuple(modes),
+        {
+            "scale_cents": "each raga has its own degrees: see modes",
+            "degree_weights": "svaras are annotated without their variety (r, g, d, n)",
+            "intervals": "svaras are annotated without their variety and octave",
+            "mode_preferences": "ragas are not the seven diatonic modes",
+            "ornaments": "gamakas are not annotated",
+        },
+    )
+
+
+# Ragas of several recordings whose scale is a melakarta or a plain selection from one, in semitones.
+_MELAKARTA: dict[str, tuple[tuple[int, ...], str]] = {
+    "thodi": ((0, 1, 3, 5, 7, 8, 10), "Tōḍi (8 Hanumatōḍi)"),
+    "kalyani": ((0, 2, 4, 6, 7, 9, 11), "Kalyāṇi (65)"),
+    "shanmukhapriya": ((0, 2, 3, 6, 7, 8, 10), "Ṣaṇmukhapriya (56)"),
+    "sankarabharanam": ((0, 2, 4, 5, 7, 9, 11), "Śankarābharaṇam (29)"),
+    "harikambhoji": ((0, 2, 4, 5, 7, 9, 10), "Harikāmbhōji (28)"),
+    "karaharapriya": ((0, 2, 3, 5, 7, 9, 10), "Kharaharapriya (22)"),
+    "mohanam": ((0, 2, 4, 7, 9), "Mōhanam (from 28)"),
+    "madyamavati": ((0, 2, 5, 7, 10), "Madhyamāvati (from 22)"),
+    "abhogi": ((0, 2, 3, 5, 9), "Ābhōgi (from 22)"),
+    "shuddhadhanyasi": ((0, 3, 5, 7, 10), "Śuddha Dhanyāsi (from 22)"),
+    "jaunpuri": ((0, 2, 3, 5, 7, 8, 10), "Jaunpuri (from 20)"),
+    "saurashtram": ((0, 1, 4, 5, 7, 9, 11), "Saurāṣṭram (from 17)"),
+    "saveri": ((0, 1, 4, 5, 7, 8, 11), "Sāvēri (from 15)"),
+    "amritavarshini": ((0, 4, 6, 7, 11), "Amṛtavarṣiṇi (from 66)"),
+}
+
+
+# ---------------------------------------------------------------- East Asia
+
+
+def _han(corpora: Path) -> Findings:
+    texts = _kern(corpora, "essen", "asia/china/han/") + _kern(corpora, "essen", "asia/china/shanxi/")
+    tunes = [_on_final(tune) for text in texts if (tune := read_kern(text)) is not None]
+    found = from_tunes(
+        tunes, "essen, Han and Shanxi; 0 is the last note, which names the mode", titles=_DIAOSHI, pooled_scale=False
+    )
+    return found.without(ornaments="the collection notes no ornaments")
+
+
+# The last note's place in the gong collection names the mode (common teaching; not looked up).
+_FINALS = {0: "gong", 2: "shang", 4: "jue", 7: "zhi", 9: "yu"}
+_DIAOSHI = {"gong": "Gong 宫", "shang": "Shang 商", "jue": "Jue 角", "zhi": "Zhi 徵", "yu": "Yu 羽"}
+
+
+def _on_final(tune: Tune) -> Tune:
+    """The tune measured from its last note, and called by it."""
+    final = float(tune.cents[-1])
+    tonic = None if tune.tonic is None else tune.tonic + final / 100.0
+    return replace(tune, cents=tune.cents - final, tonic=tonic, mode=_FINALS.get(round(final / 100.0) % 12))
+
+
+def _minyo(corpora: Path) -> Findings:
+    tunes = workbook.read_songs(corpora, "Japanese")
+    titles = {
+        tune.mode: tune.mode.replace("minyo", "min'yō").replace("ryukyu", "ryūkyū") for tune in tunes if tune.mode
+    }
+    found = from_tunes(
+        tunes,
+        "japan-english-folk, Japanese; 0 is the last note; octaves unfolded the shorter way",
+        titles=titles,
+        least=20,
+        pooled_scale=False,
+    )
+    return without_rhythm(found).without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+
+
+def _jingju(corpora: Path) -> Findings:
+    tunes = scores.read_jingju(corpora)
+    titles = {"xipi-dan": "Xipi, dan", "xipi-laosheng": "Xipi, laosheng", "erhuang-dan": "Erhuang, dan",
+              "erhuang-laosheng": "Erhuang, laosheng"}  # fmt: skip
+    found = from_tunes(tunes, "jingju, sung sections in one metre; 0 is do of the notation", titles=titles)
+    return found.without(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
+
+
+def _jeongak(corpora: Path) -> Findings:
+    tunes = scores.read_jeongak(corpora)
+    titles = {"gyemyeonjo": "Gyemyeonjo 계면조", "ujo": "Ujo 우조", "pyeongjo": "Pyeongjo 평조"}
+    found = from_tunes(tunes, "korean-jeongganbo, sections of the piri or first part; 0 is hwangjong", titles=titles)
+    notated = "the corpus notates twelve tones; how they are tuned is not in it"
+    return replace(found, absent={**found.absent, "tonic_midi": notated})
+
+
+def _gamelan(corpora: Path) -> Findings:
+    scales = tunings.damusc(corpora, "Gamelan", "Surjodiningrat")
+    modes = []
+    sizes = {"slendro": 5, "pelog": 7}
+    counts = {name: sum(len(scale) == size + 1 for scale in scales) for name, size in sizes.items()}
+    for name, size in sizes.items():
+        degrees, spread = tunings.mean_degrees(scales, size)
+        n = counts[name]
+        reference = (
+            f"damusc: Surjodiningrat et al., Central Javanese gamelans, from tone 1; SD up to {spread:.0f} cents"
+        )
+        share = measured(n / sum(counts.values()), n, "gamelans", "damusc: how many were measured")
+        modes.append(Mode(name, name.title(), share, measured(degrees, n, "gamelans", reference), None, None, None))
+    rhythm = "no corpus of balungan is here"
+    return Findings(
+        modes=tuple(modes),
+        absent={
+            **dict.fromkeys(_RHYTHM_FIELDS, rhythm),
+            **dict.fromkeys(("scale_cents", "degree_weights"), "each laras has its own degrees: see modes"),
+            "intervals": rhythm,
+            "mode_preferences": "slendro and pelog are not the seven diatonic modes",
+        },
+    )
+
+
+def _mandopop(corpora: Path) -> Findings:
+    songs = pop909.read_pop909(corpora)
+    found = from_tunes(songs.tunes, "pop909-index, sung melody", titles={"major": "Major", "minor": "Minor"})
+    low, centre, high = (float(q) / 127.0 for q in np.percentile(songs.velocities, [10, 50, 90]))
+    share = float(np.mean(songs.chord_shares))
+    reference = f"pop909-index: chord labels cover {share:.0%} of the time"
+    return found.also(
+        {
+            "dynamics": measured(
+                (low, centre, high), len(songs.velocities), "melody notes", "pop909-index, arrangers' velocities"
+            ),
+            "texture": measured("chordal", len(songs.chord_shares), "songs", reference),
+        }
+    )
+
+
+# ---------------------------------------------------------------- Americas
+
+
+def _jazz(corpora: Path) -> Findings:
+    solos = weimar.read_weimar(corpora)
+    found = from_tunes(solos.tunes, "jazz-weimar", titles={"major": "Major", "minor": "Minor", "blues": "Blues"})
+    bands = [(60, 100), (100, 140), (140, 180), (180, 220), (220, 260), (260, 340)]
+    by_tempo = []
+    for low, high in bands:
+        inside = (solos.swing[:, 0] >= low) & (solos.swing[:, 0] < high)
+        by_tempo.append((f"{low}-{high}", float(np.median(solos.swing[inside, 1]))))
+    on_beat, late = "onsets on a beat", "jazz-weimar, onset against annotated beat"
+    behind, ahead = float(np.mean(solos.offsets > 0.020)), float(np.mean(solos.offsets < -0.020))
+    n = len(solos.offsets)
+    chords = f"jazz-weimar: {solos.chord_beats} of {solos.beats} beats carry a chord symbol's harmony"
+    swing = "jazz-weimar, solos in swing feel"
+    return found.also(
+        {
+            "swing_ratio": measured(float(np.median(solos.swing[:, 1])), len(solos.swing), "pairs of eighths", swing),
+            "swing_by_tempo": measured(tuple(by_tempo), len(solos.swing), "pairs of eighths", swing),
+            "timing": measured((behind, 1.0 - behind - ahead, ahead), n, on_beat, f"{late}; 20 ms counts as on"),
+            "microtiming_ms": measured((("solo", 1000.0 * float(np.median(solos.offsets))),), n, on_beat, late),
+            "texture": measured("chordal", solos.beats, "beats", chords),
+        }
+    )
+
+
+def _son(corpora: Path) -> Findings:
+    found = son.read_son(corpora)
+    cycles = f"cycles in {found.performances} performances"
+    profiles = [
+        (f"4/4 {name.lower()}", tuple(float(one) for one in np.minimum(found.onsets[name] / found.played[name], 1.0)))
+        for name in son.INSTRUMENTS
+    ]
+    profiles.insert(0, ("4/4", profiles[son.INSTRUMENTS.index("Tres")][1]))
+    early = tuple(
+        (name.lower(), float(np.mean(found.offsets[name]))) for name in son.INSTRUMENTS if found.offsets[name]
+    )
+    n = sum(map(len, found.offsets.values()))
+    corpus, tres = "cuban-son-onsets-iemp", "cuban-son-onsets-iemp, tres"
+    return Findings(
+        {
+            "tempo_bpm": measured(quantiles(found.tempi), len(found.tempi), cycles, corpus),
+            "metres": measured((("4/4", 1.0),), found.performances, "performances", corpus),
+            "onset_profiles": measured(tuple(profiles), len(found.tempi), cycles, f"{corpus}; two bars of 2/4 a cycle"),
+            "rhythms": statistics.rhythms(found.tres, tres),
+            "density": statistics.density(found.tres, tres),
+            "npvi": statistics.npvi(found.tres, tres),
+            "microtiming_ms": measured(
+                early, n, "onsets", f"{corpus}, against the mean of the others in the same place"
+            ),
+        },
+        absent=dict.fromkeys(
+            ("scale_cents", "degree_weights", "intervals", "mode_preferences", "register", "ambitus_semitones"),
+            "the corpus holds onset times without pitch",
+        ),
+    )
+
+
+# ---------------------------------------------------------------- Caucasus
+
+
+def _georgian(corpora: Path) -> Findings:
+    songs = tunings.steps(corpora, "Georgia", "Recording")
+    pooled = np.concatenate([np.array(song) for song in songs])
+    pooled = pooled[(pooled > 100.0) & (pooled < 300.0)]  # larger ones skip a tone, smaller ones end a measured range
+    step, spread = float(pooled.mean()), float(pooled.std())
+    degrees = tuple(round(step * place, 1) for place in range(7))
+    reference = (
+        f"damusc (Scherbaum, Mzhavanadze et al.): the mean melodic step of {len(songs)} measured scales is {step:.0f} "
+        f"cents (SD {spread:.0f}), nearly a seventh of the octave; degrees are its multiples"
+    )
+    return Findings(
+        {"scale_cents": measured(degrees, len(pooled), f"steps in {len(songs)} scales", reference)},
+        absent={
+            **dict.fromkeys(_RHYTHM_FIELDS, "the corpus holds scales, not songs"),
+            "degree_weights": "the corpus holds scales, not songs",
+            "intervals": "the corpus holds scales, not songs",
+            "mode_preferences": "nearly equal steps: the seven diatonic modes do not describe it",
+        },
+    )
+
+
+# ---------------------------------------------------------------- the plain default
+
+
+def _western(corpora: Path) -> Findings:
+    return Findings()
+
+
+_MAPPED = "the base mapping, learned from labelled Western and game music, stays as it is"
+
+# How far each citation was looked up: the books themselves were out of reach, so no page of one is vouched for.
+_TITLE = "the title; the claim was not looked up"
+_UNSEEN = "nothing; from memory"
+_ENCYCLOPAEDIA = "the title; the texture in encyclopaedias (Wikipedia and Britannica, Heterophony), not in the book"
+_EAST_ASIA = "the title; heterophony of East Asian traditions in general, in a wiki after the Garland Encyclopedia 7"
+_GAMELAN = "not the title; gamelan in encyclopaedias (Wikipedia and Britannica, Heterophony)"
+_DRONE = "the instrument in both Indian traditions, in a magazine; not the book"
+_MANUEL = "the article's first pages: the bass foretells the next bar's harmony"
+_GEORGIA = "its table of contents, which has Georgia's vocal polyphony; not the chapter"
+_TALAS = "adi 4+2+2 and misra chapu 3+2+2 in two introductions, khanda chapu 2+1+2 there; not in the book"
+_MELAS = "each scale against the scheme of 72 melas, by a test; which mela a raga is from, only for some"
+
+RECIPES: tuple[Recipe, ...] = (
+    Recipe(
+        "turkish-makam", "Turkish makam music",
+        "Ottoman and Turkish art and folk repertoire: melody over usul cycles in a 53-comma pitch space.",
+        "Middle East", ("tr",), _makam,
+        {
+            "symbtr": "Karaosmanoğlu (2012), A Turkish makam music symbolic database, ISMIR",
+            "otmm-makam": "Karakurt, Şentürk & Serra (2016), MORTY: a toolbox for mode recognition, DLfM",
+        },
+        {"texture": cited("heterophony", "Signell (1977), Makam: Modal Practice in Turkish Art Music", _ENCYCLOPAEDIA)},
+    ),
+    Recipe(
+        "persian-dastgah", "Persian dastgah music",
+        "The radif of Mirza Abdollah, gushe by gushe, tuned as it was recorded where recordings fit.",
+        "Middle East", ("fa",), _persian,
+        {
+            "radif-mirza-abdollah": "Khalij, IranianMusicKnowledgeBase; SepiSha, radif-Midi",
+            "dastgahi-kdc": "histograms of its recordings (measured_summary): Nikzat & Caro Repetto (2022), ISMIR",
+        },
+        {"texture": cited("heterophony", "Farhat (1990), The Dastgah Concept in Persian Music", _ENCYCLOPAEDIA)},
+    ),
+    Recipe(
+        "arab-maqam", "Arab maqam (Cairo 1932)",
+        "Maqams as tuned in the recordings of the Cairo Congress of 1932.",
+        "Middle East", ("ar",), _arab,
+        {
+            "scale-library-cairo-damusc": "Bozkurt (2025), An open research dataset of the 1932 Cairo Congress",
+            "amicor": "Al-Ghawanmeh, Jensenius & Smaïli, AMICOR: Arab Music Improvisation Corpus",
+        },
+        {"texture": cited("heterophony", "Touma (1996), The Music of the Arabs", _ENCYCLOPAEDIA)},
+    ),
+    Recipe(
+        "moroccan-al-ala", "Moroccan al-Āla",
+        "Nubas of the Andalusian tradition of Morocco, by nuba and mizan, as transcribed in twelve tones.",
+        "North Africa", ("ar",), _al_ala,
+        {"arab-andalusian": "Caro Repetto et al. (2018), An open corpus for Arab-Andalusian music, DLfM; A. Chaachoo"},
+        {
+            "texture": cited(
+                "heterophony", "as Arab art music; Davila (2013), The Andalusian Music of Morocco: Al-Āla",
+                _TITLE,
+            ),
+        },
+    ),
+    Recipe(
+        "hindustani", "Hindustani music",
+        "Khyal concerts by tala and laya, and bandish of three ragas as notated by Bhatkhande.",
+        "South Asia", ("hi",), _hindustani,
+        {
+            "saraga-annotations": "Srinivasamurthy et al. (2021), Saraga: open datasets of Indian art music",
+            "hindustani-sangeet": "Misra et al., Sangeet; Bhatkhande (1923), Kramik Pustak Malika",
+        },
+        {"texture": cited("drone", "the tanpura; Jairazbhoy (1971), The Rāgs of North Indian Music", _DRONE)},
+    ),
+    Recipe(
+        "carnatic", "Carnatic music",
+        "Concerts of South Indian art music by tala; ragas as often as they were sung, scales by melakarta.",
+        "South Asia", ("te", "ta", "sa", "kn"), _carnatic,
+        {"saraga-annotations": "Srinivasamurthy et al. (2021), Saraga: open datasets of Indian art music"},
+        {
+            "texture": cited("drone", "the tambura; Viswanathan & Allen (2004), Music in South India", _DRONE),
+            "groupings": cited(
+                (("8/4 adi", (4, 2, 2)), ("7/8 misra chapu", (3, 2, 2)), ("5/8 khanda chapu", (2, 3))),
+                "Viswanathan & Allen (2004), Music in South India",
+                _TALAS,
+            ),
+        },
+    ),
+    Recipe(
+        "chinese-han-folk", "Chinese Han folk song",
+        "Songs of Han villages and of Shanxi, pentatonic, named by the last note.",
+        "East Asia", ("zh",), _han,
+        {"essen": "Schaffrath (1995), The Essen Folksong Collection, ed. Huron, CCARH"},
+        {
+            "texture": cited(
+                "heterophony", "Jones (1995), Folk Music of China: Living Instrumental Traditions",
+                _EAST_ASIA,
+            ),
+        },
+    ),
+    Recipe(
+        "jingju", "Jingju (Beijing opera)",
+        "Arias of dan and laosheng in xipi and erhuang.",
+        "East Asia", ("zh",), _jingju,
+        {"jingju": "Caro Repetto & Serra (2017), A collection of scores for jingju singing research, ISMIR"},
+        {
+            "texture": cited(
+                "heterophony", "Wichmann (1991), Listening to Theatre: The Aural Dimension of Beijing Opera",
+                _EAST_ASIA,
+            ),
+        },
+    ),
+    Recipe(
+        "mandopop", "Mandarin pop",
+        "Chinese pop songs from the 1950s to about 2010, as arranged for piano by musicians.",
+        "East Asia", ("zh",), _mandopop,
+        {"pop909-index": "Wang et al. (2020), POP909: a pop-song dataset for music arrangement generation, ISMIR"},
+    ),
+    Recipe(
+        "japanese-minyo", "Japanese min'yō",
+        "Folk songs of 46 prefectures from the Nihon min'yō taikan, as pitch sequences.",
+        "East Asia", ("ja",), _minyo,
+        {"japan-english-folk": "Savage et al. (2022), Sequence alignment of folk song melodies, Current Biology 32"},
+        {"texture": cited("heterophony", "Hughes (2008), Traditional Folk Song in Modern Japan", _EAST_ASIA)},
+    ),
+    Recipe(
+        "korean-jeongak", "Korean jeongak",
+        "Court and aristocratic music from the jeongganbo of the National Gugak Center; a jeonggan is the beat.",
+        "East Asia", ("ko",), _jeongak,
+        {"korean-jeongganbo": "Han et al. (2024), Six dragons fly again, ISMIR; National Gugak Center"},
+        {
+            "texture": cited(
+                "heterophony", "Provine, Tokumaru & Witzleben (2002), Garland Encyclopedia 7: East Asia",
+                _EAST_ASIA,
+            ),
+        },
+    ),
+    Recipe(
+        "javanese-gamelan", "Javanese gamelan",
+        "Slendro and pelog of Central Javanese court gamelans; tuning only.",
+        "South-East Asia", ("jv",), _gamelan,
+        {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Surjodiningrat, Sudarjana & Susanto (1972)"},
+        {"texture": cited("heterophony", "Sutton (1991), Traditions of Gamelan Music in Java", _GAMELAN)},
+    ),
+    Recipe(
+        "irish-traditional", "Irish traditional dance music",
+        "Reels, jigs, hornpipes and polkas of Ceol Rince na hÉireann.",
+        "Europe", ("ga", "en"), _irish,
+        {"irish-ceol-rince": "Diamond, Shahid & McDermott (2022), Ceol Rince na hÉireann corpus; Bill Black's ABC"},
+        {"texture": cited("monophony", "Breathnach (1971), Folk Music and Dances of Ireland", _TITLE)},
+    ),
+    Recipe(
+        "swedish-polska", "Swedish polska",
+        "Polskas, slängpolskas and kindred fiddle tunes from folkwiki.se.",
+        "Europe", ("sv",), _swedish,
+        {"swedish-folkwiki": "folkwiki.se and its transcribers"},
+        absent={"timing": "the asymmetric beat is not in the notation"},
+    ),
+    Recipe(
+        "klezmer", "Klezmer",
+        "Beregovski's transcriptions of East European Jewish instrumental music.",
+        "Europe", ("yi",), _klezmer,
+        {"klezmer-beregovski": "Malin & Shanahan (2024), Music Theory Online; Beregovski's collection"},
+        {"texture": cited("chordal", "Feldman (2016), Klezmer: Music, History, and Memory", _TITLE)},
+    ),
+    Recipe(
+        "german-folk", "German folk song",
+        "Songs of the Essen collection from Erk, Böhme, Zuccalmaglio and others.",
+        "Europe", ("de",), _german,
+        {"essen": "Schaffrath (1995), The Essen Folksong Collection, ed. Huron, CCARH"},
+        absent={"texture": "the collection is unaccompanied melody; the base mapping's chords stay"},
+    ),
+    Recipe(
+        "british-american-ballad", "British and American ballad",
+        "English-language ballads (Child and kin) from Britain and North America, as pitch sequences.",
+        "Europe and North America", ("en", "sco"), _ballad,
+        {"japan-english-folk": "Savage et al. (2022), Sequence alignment of folk song melodies, Current Biology 32"},
+        {"texture": cited("monophony", "Bronson (1959-72), The Traditional Tunes of the Child Ballads", _TITLE)},
+    ),
+    Recipe(
+        "jazz-swing", "Jazz",
+        "Transcribed solos from 1925 to 2009, swing to post-bop, each note timed.",
+        "North America", ("en",), _jazz,
+        {"jazz-weimar": "Pfleiderer et al. (2017), Inside the Jazzomat; Weimar Jazz Database (ODbL)"},
+    ),
+    Recipe(
+        "cuban-son", "Cuban son",
+        "Clave, tres, bass and drums of son and salsa, timed onset by onset; no pitch in the corpus.",
+        "Caribbean", ("es",), _son,
+        {"cuban-son-onsets-iemp": "Poole, Tarsitani & Clayton (2018), IEMP Cuban Son and Salsa; Eerola, onsetsync"},
+        {
+            "texture": cited(
+                "chordal", "Manuel (1985), The Anticipated Bass in Cuban Popular Music, LAMR 6(2):249-261",
+                _MANUEL,
+            ),
+        },
+    ),
+    Recipe(
+        "georgian-vocal", "Georgian vocal music",
+        "Three-part song as measured on church recordings and Svan dirges: steps of nearly equal size; tuning only.",
+        "Caucasus", ("ka",), _georgian,
+        {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Scherbaum et al.; Mzhavanadze & Scherbaum"},
+        {"texture": cited("polyphony", "Jordania (2006), Who Asked the First Question?", _GEORGIA)},
+    ),
+    Recipe(
+        "western", "Western (plain default)", "No tradition's own habits: what the mapper learned stays untouched.",
+        "none", (), _western, {},
+        {"texture": cited("chordal", "Aldwell & Schachter (1978), Harmony and Voice Leading", _UNSEEN)},
+        dict.fromkeys(PARAMETERS, _MAPPED),
+    ),
+)  # fmt: skip

@@ -1,0 +1,381 @@
+"""What a corpus of tunes has in common: each function takes tunes and gives one parameter of a preset, or None.
+
+Every tune counts alike where a share is of tunes; every note (or its length) where it is of notes. None means that the
+corpus does not say: fewer than MIN_TUNES tunes with the thing in question.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles, rhythm_weights
+from kelly_live.core.values import MODES, RHYTHMS
+from kelly_live.cultures.preset import Known, Mode, Shares
+from kelly_live.lab.cultures.tune import Floats, Tune, bar_quarters
+
+MIN_TUNES = 5
+STANDS_OUT = 0.1  # log of how much more than its share the group starts must hold; ours
+GROUPED_TUNES = 20  # fewer may share a grouping by chance
+MIN_NOTES = 12  # fewer say nothing about a mode or a rhythm, as in training/symbolic.py
+SMALL_SHARE = 0.002  # rarer intervals and metres are left out and the rest made to sum to 1
+DEGREE_SHARE = 0.015  # of the sounding time: rarer pitches are passing or misprints, not degrees of the scale
+DEGREE_TUNES = 0.10  # or of the tunes, whichever the degree reaches first, must use it
+DIATONIC_SHARE = 0.96  # of the time on the best-fitting mode's seven degrees, in the median tune
+DIATONIC_DEGREES = 6.0  # degrees that the median tune uses: a pentatonic tune fits several modes and proves none
+INDEPENDENT_NOTES = 60.0  # as in training/symbolic.py: how many notes' worth of evidence a tune gives
+LEAP_CENTS = 2400  # larger jumps are octave slips between voices or pages
+
+Tuning = Callable[[tuple[Mode, ...]], tuple[Mode, ...]]
+
+
+def quantiles(values: Iterable[float], at: Sequence[float] = (20, 50, 80)) -> tuple[float, float, float]:
+    low, middle, high = np.percentile(np.array(list(values), dtype=np.float64), at)
+    return float(low), float(middle), float(high)
+
+
+def measured(value: object, n: int, of: str, reference: str) -> Known[Any]:
+    return Known(value, "measured", n, of, reference)
+
+
+def shares(counts: Counter[str], least: float = SMALL_SHARE) -> Shares:
+    """Counts as shares that sum to 1, the largest first, without those under `least`."""
+    total = sum(counts.values())
+    kept = [(name, count) for name, count in counts.most_common() if count / total >= least]
+    whole = sum(count for _, count in kept)
+    return tuple((name, count / whole) for name, count in kept)
+
+
+def tempo(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    stated = [tune.tempo for tune in tunes if tune.tempo is not None]
+    return (
+        measured(quantiles(stated), len(stated), "tunes with a tempo", reference) if len(stated) >= MIN_TUNES else None
+    )
+
+
+def metres(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    named = Counter(tune.metre for tune in tunes if tune.metre)
+    n = sum(named.values())
+    return measured(shares(named, 0.01), n, "tunes", reference) if n >= MIN_TUNES else None
+
+
+def timed(tunes: Iterable[Tune]) -> list[tuple[Tune, Floats, Floats]]:
+    """The tunes that have a rhythm, with their onsets and durations in beats."""
+    return [
+        (tune, tune.onsets / tune.beat, tune.durations / tune.beat)
+        for tune in tunes
+        if tune.onsets is not None and tune.durations is not None and len(tune) >= MIN_NOTES
+    ]
+
+
+def rhythms(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Weights over RHYTHMS, pooled over onsets: the same patterns that the mapper learns from."""
+    total, n = np.zeros(len(RHYTHMS)), 0
+    for tune, onsets, _ in timed(tunes):
+        total += len(tune) * np.array(rhythm_weights(onsets))
+        n += len(tune)
+    return measured(tuple(total / total.sum()), n, "notes", reference) if n >= MIN_TUNES * MIN_NOTES else None
+
+
+def density(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Melody onsets a beat, the median over tunes."""
+    rates = [len(tune) / float(onsets[-1] + lengths[-1] - onsets[0]) for tune, onsets, lengths in timed(tunes)]
+    return measured(float(np.median(rates)), len(rates), "tunes", reference) if len(rates) >= MIN_TUNES else None
+
+
+def npvi(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Normalised pairwise variability of durations (Grabe & Low 2002), the median over tunes."""
+    values = []
+    for _, _, lengths in timed(tunes):
+        pairs = 200.0 * np.abs(np.diff(lengths)) / (lengths[1:] + lengths[:-1])
+        values.append(float(pairs.mean()))
+    return measured(float(np.median(values)), len(values), "tunes", reference) if len(values) >= MIN_TUNES else None
+
+
+def onset_profiles(tunes: Sequence[Tune], reference: str, most: int = 4) -> Known[Any] | None:
+    """For the commonest metres: at which places of the bar (sixteenths, or twelfths of a beat's third where that is
+    the finest grid) how many of the bars have an onset."""
+    by_metre: dict[str, list[Tune]] = {}
+    for tune, _, _ in timed(tunes):
+        if tune.metre:
+            by_metre.setdefault(tune.metre, []).append(tune)
+    found, n = [], 0
+    for metre, members in sorted(by_metre.items(), key=lambda item: -len(item[1]))[:most]:
+        profile = onset_profile(members, metre)
+        if len(members) >= MIN_TUNES and profile is not None:
+            found.append((metre, profile))
+            n += len(members)
+    return measured(tuple(found), n, "tunes", reference) if found else None
+
+
+def onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...] | None:
+    """Share of bars with an onset at each sixteenth of the bar; None if the bar is over 64 of them."""
+    bar = bar_quarters(metre)
+    places = round(bar * 4)
+    if not 2 <= places <= 64 or abs(bar * 4 - places) > 1e-6:
+        return None
+    hits, bars = np.zeros(places), 0
+    for tune in tunes:
+        assert tune.onsets is not None
+        near = np.rint(tune.onsets * 4.0)
+        on_grid = np.abs(tune.onsets * 4.0 - near) < 0.1
+        cells = np.unique(near[on_grid].astype(int))
+        np.add.at(hits, cells % places, 1.0)
+        bars += len(np.unique(np.floor(tune.onsets / bar + 1e-6)))
+    return tuple(float(min(hit / bars, 1.0)) for hit in hits)
+
+
+def groupings(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """The grouping of each metre of five to sixteen eighths that GROUPED_TUNES tunes are in."""
+    by_metre: dict[str, list[Tune]] = {}
+    for tune, _, _ in timed(tunes):
+        if tune.metre and tune.metre.endswith("/8") and 5 <= int(tune.metre.split("/")[0]) <= 16:
+            by_metre.setdefault(tune.metre, []).append(tune)
+    found, n = [], 0
+    for metre, members in sorted(by_metre.items(), key=lambda item: -len(item[1])):
+        parts = grouping(members, metre, int(metre.split("/")[0])) if len(members) >= GROUPED_TUNES else None
+        if parts:
+            found.append((metre, parts))
+            n += len(members)
+    return measured(tuple(found), n, "tunes", f"{reference}: where long notes start in the bar") if found else None
+
+
+def grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] | None:
+    """How `units` of the bar group into twos and threes: the composition whose group starts hold most of the note
+    starts, weighted by how long the notes last, against chance. None if no grouping stands out."""
+    bar = bar_quarters(metre)
+    weight = np.zeros(units)
+    for tune in tunes:
+        assert tune.onsets is not None
+        assert tune.durations is not None
+        place = (tune.onsets % bar) / bar * units
+        near = np.rint(place)
+        on_grid = np.abs(place - near) < 0.05
+        np.add.at(weight, near[on_grid].astype(int) % units, np.minimum(tune.durations[on_grid], bar))
+    if weight.sum() <= 0:
+        return None
+    mean = weight.mean()
+    ranked = sorted(
+        (
+            (float(np.sum(np.log(weight[list(starts)] / mean + 1e-3))) / math.sqrt(len(starts)), parts)
+            for parts in compositions(units)
+            if (starts := np.concatenate([[0], np.cumsum(parts)[:-1]]).astype(int)) is not None
+        ),
+        reverse=True,
+    )
+    return ranked[0][1] if ranked and ranked[0][0] > STANDS_OUT else None
+
+
+def compositions(units: int) -> list[tuple[int, ...]]:
+    """All ways to write `units` as a sequence of twos and threes."""
+    if units == 0:
+        return [()]
+    return [(part, *rest) for part in (2, 3) if part <= units for rest in compositions(units - part)]
+
+
+def register(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """10/50/90 % of the sounding time over MIDI pitch; None where tunes were transposed to a common tonic."""
+    placed = [tune for tune in tunes if tune.tonic is not None and len(tune)]
+    if len(placed) < MIN_TUNES:
+        return None
+    pitches = np.concatenate([tune.tonic + tune.cents / 100.0 for tune in placed if tune.tonic is not None])
+    weights = np.concatenate([_lengths(tune) for tune in placed])
+    order = np.argsort(pitches)
+    at = np.searchsorted(np.cumsum(weights[order]), np.array([0.1, 0.5, 0.9]) * weights.sum())
+    low, centre, high = (float(pitches[order[min(i, len(order) - 1)]]) for i in at)
+    return measured((low, centre, high), len(placed), "tunes", reference)
+
+
+def ambitus(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    spans = [float(np.ptp(tune.cents)) / 100.0 for tune in tunes if len(tune) >= MIN_NOTES]
+    return measured(quantiles(spans), len(spans), "tunes", reference) if len(spans) >= MIN_TUNES else None
+
+
+def _lengths(tune: Tune) -> Floats:
+    """How much each note of a tune counts: its length, or 1 where the corpus has no rhythm; a tune sums to 1."""
+    lengths = np.ones(len(tune)) if tune.durations is None else np.asarray(tune.durations, dtype=np.float64)
+    return np.asarray(lengths / max(float(lengths.sum()), 1e-9), dtype=np.float64)
+
+
+def degree_histogram(tunes: Sequence[Tune], divisions: int) -> tuple[Floats, Floats]:
+    """Shares of the time at each of `divisions` of the octave, `[divisions]`, and the share of tunes that use it."""
+    time, used = np.zeros(divisions), np.zeros(divisions)
+    for tune in tunes:
+        bins = np.rint(tune.cents / 1200.0 * divisions).astype(int) % divisions
+        np.add.at(time, bins, _lengths(tune))
+        used[np.unique(bins)] += 1
+    return time / max(time.sum(), 1e-9), used / max(len(tunes), 1)
+
+
+def scale(
+    tunes: Sequence[Tune], reference: str, divisions: int = 12, apart: int = 1
+) -> tuple[Known[Any] | None, Known[Any] | None]:
+    """The degrees that the tunes rest on (cents) and their shares of the time.
+
+    A degree holds DEGREE_SHARE of the time, is used by DEGREE_TUNES of the tunes, and is the strongest within `apart`
+    divisions; what sounds beside it counts towards it.
+    """
+    if len(tunes) < MIN_TUNES:
+        return None, None
+    time, used = degree_histogram(tunes, divisions)
+    cents, weights = degrees(time, used, divisions, apart)
+    n = sum(len(tune) for tune in tunes)
+    of = f"notes in {len(tunes)} tunes"
+    return measured(cents, n, of, reference), measured(weights, n, of, reference)
+
+
+def degrees(time: Floats, used: Floats, divisions: int, apart: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The strong bins of a tonic-relative histogram as rising cents from 0, and their shares."""
+    centres = [0]
+    for place in np.argsort(-time):
+        distances = [min((place - c) % divisions, (c - place) % divisions) for c in centres]
+        if time[place] >= DEGREE_SHARE and used[place] >= DEGREE_TUNES and min(distances) >= apart:
+            centres.append(int(place))
+    centres.sort()
+    weights = np.zeros(len(centres))
+    for place, share in enumerate(time):
+        distances = [min((place - c) % divisions, (c - place) % divisions) for c in centres]
+        if min(distances) < apart or (apart == 1 and min(distances) == 0):
+            weights[int(np.argmin(distances))] += share
+    weights /= weights.sum()
+    return tuple(round(c * 1200.0 / divisions, 1) for c in centres), tuple(float(w) for w in weights)
+
+
+def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Known[Any] | None:
+    """Shares of signed melodic steps between neighbouring notes, in cents on a grid of `grid`; none to or from a note
+    that is at no pitch (nan)."""
+    counts: Counter[str] = Counter()
+    for tune in tunes:
+        steps = np.diff(tune.cents)
+        steps = np.rint(steps[np.abs(steps) <= LEAP_CENTS] / grid) * grid
+        counts.update(str(round(step)) for step in steps)
+    n = sum(counts.values())
+    if n < MIN_TUNES * MIN_NOTES:
+        return None
+    kept = sorted(shares(counts), key=lambda pair: int(pair[0]))
+    return measured(tuple(kept), n, "steps", reference)
+
+
+def on_degrees(
+    tune: Tune, scale: Sequence[float], divisions: int = 12, apart: int = 1, sounding: Sequence[float] | None = None
+) -> Tune:
+    """The tune on the degrees (cents) of its mode: what is notated beside one belongs to it, as in `degrees`; a note
+    that is none of them is at no pitch (nan). `sounding`: each degree where its nearest of these is."""
+    bins = np.rint(tune.cents / 1200.0 * divisions)
+    degrees = np.array(scale)
+    half = divisions // 2
+    aside = (bins[:, None] - np.rint(degrees / 1200.0 * divisions) + half) % divisions - half
+    own = np.abs(aside).argmin(axis=1)
+    away = aside[np.arange(len(bins)), own]
+    to_sounding = (np.array(scale if sounding is None else sounding) - degrees[:, None] + 600.0) % 1200.0 - 600.0
+    moved = to_sounding[np.arange(len(degrees)), np.abs(to_sounding).argmin(axis=1)]
+    placed = (bins - away) * 1200.0 / divisions + moved[own]
+    return replace(tune, cents=np.where(np.abs(away) < apart, placed, np.nan))
+
+
+def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
+    """For each tune: weights over MODES `[t, 7]` with the tonic known, the share of its time on the best mode's
+    degrees `[t]`, and how many of the 12 pitch classes it uses for over 1 % `[t]`."""
+    profiles = modal_profiles()
+    profiles = profiles / profiles.sum(axis=1, keepdims=True)
+    members = np.zeros((7, 12))
+    major = np.array([0, 2, 4, 5, 7, 9, 11])
+    for row, start in enumerate(major):
+        members[row, (major - start) % 12] = 1.0
+    weights, inside, used = [], [], []
+    for tune in tunes:
+        time, _ = degree_histogram([tune], 12)
+        logits = INDEPENDENT_NOTES * (np.log(profiles) @ time) + np.log(MODE_PRIOR)
+        weight = np.exp(logits - logits.max())
+        weights.append(weight / weight.sum())
+        inside.append(float((members @ time).max()))
+        used.append(float((time > 0.01).sum()))
+    return np.array(weights), np.array(inside), np.array(used)
+
+
+def mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Known[Any] | None, str]:
+    """Weights over MODES, the mean over tunes, or None and why: the scales are not the seven-note diatonic ones."""
+    clear = [tune for tune in tunes if len(tune) >= MIN_NOTES]
+    if len(clear) < MIN_TUNES:
+        return None, "too few tunes with a known tonic"
+    weights, inside, used = mode_posteriors(clear)
+    share, count = float(np.median(inside)), float(np.median(used))
+    if share < DIATONIC_SHARE:
+        return (
+            None,
+            f"not diatonic: the best mode covers {share:.2f} of the median tune's time ({DIATONIC_SHARE} needed)",
+        )
+    if count < DIATONIC_DEGREES:
+        return None, f"not seven-note: the median tune uses {count:.0f} degrees, which fit several modes"
+    return measured(tuple(weights.mean(axis=0)), len(clear), "tunes", reference), ""
+
+
+def diatonic_name(tune: Tune) -> str:
+    """The likeliest of MODES for one tune with a known tonic."""
+    weights, _, _ = mode_posteriors([tune])
+    return MODES[int(np.argmax(weights[0]))]
+
+
+def ornaments(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Ornaments a note, by kind; None where the corpus does not note them."""
+    noted = [tune for tune in tunes if tune.ornaments is not None]
+    n = sum(len(tune) for tune in noted)
+    if len(noted) < MIN_TUNES:
+        return None
+    counts: Counter[str] = Counter()
+    for tune in noted:
+        counts.update(tune.ornaments or {})
+    rates = tuple((kind, count / n) for kind, count in counts.most_common(12) if count >= MIN_TUNES)
+    return measured(rates, n, f"notes in {len(noted)} tunes", reference) if rates else None
+
+
+def modes_of(
+    tunes: Sequence[Tune],
+    reference: str,
+    titles: dict[str, str] | None = None,
+    divisions: int = 12,
+    apart: int = 1,
+    grid: float = 100.0,
+    least: int = MIN_TUNES,
+    tuning: Tuning | None = None,
+) -> tuple[Mode, ...]:
+    """The modes that the tunes name, the commonest first, each with at least `least` tunes; `tuning` moves their
+    degrees from where they are notated to where they sound.
+
+    Of a mode the steps between its degrees are counted, as of its time the time on them, and as wide as they sound: a
+    player has no other tones.
+    """
+    by_name: dict[str, list[Tune]] = {}
+    for tune in tunes:
+        if tune.mode:
+            by_name.setdefault(tune.mode, []).append(tune)
+    named = sum(len(members) for members in by_name.values())
+    notated = []
+    for name, members in sorted(by_name.items(), key=lambda item: (-len(item[1]), item[0])):
+        if len(members) < least:
+            continue
+        cents, weights = scale(members, reference, divisions, apart)
+        notated.append(
+            Mode(
+                name=name,
+                title=(titles or {}).get(name, name),
+                share=Known(len(members) / named, "measured", len(members), "tunes", reference),
+                scale_cents=cents,
+                degree_weights=weights,
+                intervals=None,
+                valence=None,
+            )
+        )
+    found = []
+    for mode, tuned in zip(notated, tuple(notated) if tuning is None else tuning(tuple(notated)), strict=True):
+        members = by_name[mode.name]
+        if mode.scale_cents is not None and tuned.scale_cents is not None:
+            degrees, sounding = mode.scale_cents.value, tuned.scale_cents.value
+            members = [on_degrees(tune, degrees, divisions, apart, sounding) for tune in members]
+        found.append(replace(tuned, intervals=intervals(members, reference, grid)))
+    return tuple(found)

@@ -1,0 +1,116 @@
+"""What a tradition changes: how an emotion is heard in it, and its tempo, modes, dynamics and rhythms.
+
+The music heads learn the culture presets, which were measured from corpora (presets/cultures); what a preset does not
+know stays marked as not known, and the base mapping stands. The re-interpreter starts as "no change".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
+
+KIND = "culture"
+NONE = 0  # the id of no culture, no region, no language
+KNOWN = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
+_SLOWEST, _FASTEST = 20.0, 300.0
+_EPSILON = 1e-6
+
+
+class CultureOutput(NamedTuple):
+    """`adapted_emotion [B, E]` (probabilities), `tempo_range [B, 3]` (BPM, min <= preferred <= max), `mode_preferences
+    [B, 7]` and `rhythm_patterns [B, 5]` (sum 1), `dynamics [B, 3]` (soft <= normal <= loud, 0-1), `cultural_features
+    [B, 256]`, `known [B, 4]`: 1 where the culture's corpus tells tempo, modes, dynamics, rhythms, 0 where not."""
+
+    adapted_emotion: torch.Tensor
+    tempo_range: torch.Tensor
+    mode_preferences: torch.Tensor
+    dynamics: torch.Tensor
+    rhythm_patterns: torch.Tensor
+    cultural_features: torch.Tensor
+    known: torch.Tensor
+
+    def music(self) -> dict[str, torch.Tensor]:
+        """What the mapper takes."""
+        names = ("tempo_range", "mode_preferences", "dynamics", "rhythm_patterns", "known")
+        return {name: getattr(self, name) for name in names}
+
+
+class CulturalContextAdapter(nn.Module):
+    """Emotions `[B, E]` and ids `[B]` of culture, region and language (NONE: unchanged) to a CultureOutput.
+
+    Ids are places in the lists of names given, from 1."""
+
+    def __init__(
+        self, cultures: Sequence[str] = (), regions: Sequence[str] = (), languages: Sequence[str] = (),
+        n_emotions: int = len(EMOTIONS), features: int = 256,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.config: dict[str, Any] = {
+            "cultures": list(cultures), "regions": list(regions), "languages": list(languages),
+            "n_emotions": n_emotions, "features": features,
+        }  # fmt: skip
+        self.cultures, self.regions, self.languages = tuple(cultures), tuple(regions), tuple(languages)
+        self.culture = nn.Embedding(len(cultures) + 1, 128, padding_idx=NONE)
+        self.region = nn.Embedding(len(regions) + 1, 64, padding_idx=NONE)
+        self.language = nn.Embedding(len(languages) + 1, 64, padding_idx=NONE)
+        self.fuse = nn.Sequential(nn.Linear(256 + n_emotions, features), nn.LayerNorm(features), nn.SiLU())
+        self.emotion = nn.Linear(features, n_emotions)
+        self.tempo = nn.Linear(features, 3)
+        self.modes = nn.Linear(features, len(MODES))
+        self.dynamics = nn.Linear(features, 3)
+        self.rhythms = nn.Linear(features, len(RHYTHMS))
+        nn.init.zeros_(self.emotion.weight)
+        nn.init.zeros_(self.emotion.bias)
+        self.register_buffer("known", torch.zeros(len(cultures) + 1, len(KNOWN)))
+        self.known: torch.Tensor
+
+    def culture_id(self, name: str | None) -> int:
+        """The id of a culture's name; NONE for None. Raises ConfigError."""
+        if name is None:
+            return NONE
+        if name not in self.cultures:
+            raise ConfigError(
+                f"the culture adapter has not learned {name!r}; it knows {', '.join(self.cultures) or 'none'}"
+            )
+        return self.cultures.index(name) + 1
+
+    def forward(
+        self, emotion: torch.Tensor, culture: torch.Tensor | None = None, region: torch.Tensor | None = None,
+        language: torch.Tensor | None = None,
+    ) -> CultureOutput:  # fmt: skip
+        nobody = torch.full((len(emotion),), NONE, dtype=torch.long, device=emotion.device)
+        ids = [nobody if given is None else given for given in (culture, region, language)]
+        placed = torch.stack([given != NONE for given in ids]).any(dim=0).unsqueeze(1)
+        tables = (self.culture, self.region, self.language)
+        h = self.fuse(torch.cat([table(i) for table, i in zip(tables, ids, strict=True)] + [emotion], dim=1))
+        heard = torch.softmax(torch.log(emotion.clamp_min(_EPSILON)) + self.emotion(h), dim=1)
+        middle, slower, faster = self.tempo(h).unbind(dim=1)
+        # Shares of the way, on a logarithmic scale, from the middle to either end: bounded without a flat place.
+        preferred = _SLOWEST * torch.exp(torch.sigmoid(middle) * math.log(_FASTEST / _SLOWEST))
+        lowest = preferred * (_SLOWEST / preferred) ** torch.sigmoid(slower)
+        highest = preferred * (_FASTEST / preferred) ** torch.sigmoid(faster)
+        tempo = torch.stack((torch.minimum(lowest, preferred), preferred, torch.maximum(highest, preferred)), dim=1)
+        soft, normal, loud = torch.sigmoid(self.dynamics(h)).unbind(dim=1)
+        return CultureOutput(
+            adapted_emotion=torch.where(placed, heard, emotion),
+            tempo_range=tempo.clamp(_SLOWEST, _FASTEST),
+            mode_preferences=torch.softmax(self.modes(h), dim=1),
+            dynamics=torch.stack((normal * soft, normal, normal + (1.0 - normal) * loud), dim=1),
+            rhythm_patterns=torch.softmax(self.rhythms(h), dim=1),
+            cultural_features=h,
+            known=self.known[ids[0]],
+        )
+
+
+def load_culture_adapter(path: Path) -> CulturalContextAdapter:
+    """The adapter of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
+    return rebuilt(CulturalContextAdapter, load_checkpoint(path, KIND), path)

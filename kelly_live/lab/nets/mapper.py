@@ -1,0 +1,415 @@
+"""Emotion becomes music: a small net that predicts the distribution of each musical parameter, then commits to a value.
+
+A scalar parameter follows a sinh-arcsinh density (Jones & Pewsey 2009): location and scale depend on the state, skew
+and tail on the parameter; density and quantiles have closed forms. Mode, timing and rhythm are softmax weights.
+
+Committing: conditional medians huddle around the corpus mean, because an emotion explains only part of a parameter. A
+player who *means* the emotion goes further. So what leaves `forward` is stretched from the corpus centre by a gain that
+training measures (`set_commitment`): medians get back the spread that the data has, weights the entropy that single
+pieces have, and no median leaves the range that labelled pieces themselves keep to. `distribution` stays as learned.
+
+Users: a person's embedding (64 numbers, a priori N(0, 1) each) moves the raw outputs along the ways in which songs of
+the same emotion differ from each other (`set_basis`, measured in training), so a hint about one parameter also moves
+what goes with it in real music. A ninth of the numbers hold everywhere; each of the other eighths only as far as one
+emotion is felt. Each of these nine parts has a radius of its own, so that what is said of one emotion takes no room
+from another. At zero the mapping is the base, to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS, MAJOR_MODES, MODES, NEUTRAL_PROBABILITIES, RHYTHMS
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
+
+# Scalars are learned on scales without bounds: log2 of BPM; MIDI notes; log2 of semitones, of velocity share, …; `rate`
+# is log2 of melody notes a second, which needs no beat to be measured: what is played as density is rate over tempo.
+SCALARS = (
+    "tempo", "centre", "below", "above", "level", "softer", "louder", "variation", "rate",
+)  # fmt: skip
+WEIGHTS = {"modes": len(MODES), "timing": 3, "rhythms": len(RHYTHMS)}
+
+TEMPO_BPM = (40.0, 160.0)
+TEMPO_SPAN_BPM = 60.0
+REGISTER_NOTES = (24.0, 72.0)
+REGISTER_SPAN_NOTES = 48.0
+DENSITY_TOP = 3.0
+KIND = "mapper"
+USER_DIM = 64
+USER_WAYS = USER_DIM // 3  # ways in which songs differ that a basis keeps, the largest first
+TASTE_PARTS = 1 + len(EMOTIONS)  # of a taste: what holds everywhere, and what each emotion has of its own
+TASTE_WAYS = USER_DIM // TASTE_PARTS  # of these, in which each part may differ
+# Variances of a taste, in those of songs: what emotions share, and what each adds of its own where it is certain.
+SHARED_TASTE, OWN_TASTE = 0.5, 1.0
+# Standard deviations: how far from the base a taste may go in what emotions share, and in what each has of its own.
+SHARED_RADIUS, OWN_RADIUS = 1.5, 2.5
+QUANTILES = (0.2, 0.5, 0.8)
+_MAJOR = [MODES.index(mode) for mode in MAJOR_MODES]
+_NO_EDGE = 1e3  # standard deviations; an edge so far out that it bends nothing
+_LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
+
+
+def _shares(probabilities: Tensor) -> Tensor:
+    """Rows that sum to 1, or to 0 where nothing is felt, of whatever was given."""
+    p = torch.clamp(torch.nan_to_num(probabilities), 0.0, 1.0)
+    return p / torch.clamp(p.sum(-1, keepdim=True), min=1e-6)
+
+
+def _soft_limit(values: Tensor, limit: float) -> Tensor:
+    """Within ±limit, smooth, and finite for any finite input."""
+    return limit * torch.tanh(torch.nan_to_num(values, nan=0.0, posinf=1e6, neginf=-1e6) / limit)
+
+
+@dataclass(frozen=True)
+class ParameterDistribution:
+    """What the net believes: standardised `location`, `log_scale` `[B, S]` over SCALARS with `skew`, `log_tail` `[S]`,
+    and logits `[B, n]` for each of WEIGHTS."""
+
+    location: Tensor
+    log_scale: Tensor
+    skew: Tensor
+    log_tail: Tensor
+    logits: dict[str, Tensor]
+
+    def log_density(self, standardised: Tensor) -> Tensor:
+        """Log density (nats) `[B, S]` of standardised scalars."""
+        tail = self.log_tail.exp()
+        u = (standardised - self.location) / self.log_scale.exp()
+        z = torch.sinh(torch.clamp(tail * torch.asinh(u) - self.skew, -12.0, 12.0))
+        return (
+            -0.5 * math.log(2 * math.pi) - 0.5 * z**2 + self.log_tail + 0.5 * torch.log1p(z**2)
+            - 0.5 * torch.log1p(u**2) - self.log_scale
+        )  # fmt: skip
+
+    def quantile(self, probability: float) -> Tensor:
+        """Standardised scalars `[B, S]` that a share `probability` of such music stays under."""
+        z = math.asinh(NormalDist().inv_cdf(probability))
+        return self.location + self.log_scale.exp() * torch.sinh((z + self.skew) / self.log_tail.exp())
+
+
+class Felt(NamedTuple):
+    """States `[B]` before anybody's taste: probabilities, committed raw outputs, their distribution, and the played
+    quantiles `[3, B, S]`."""
+
+    probabilities: Tensor
+    raw: Tensor
+    spread: ParameterDistribution
+    quantiles: Tensor
+
+
+class DynamicEmotionToMusicMapper(nn.Module):
+    """Emotion state → MusicParameters' numbers, always inside the documented ranges.
+
+    `num_users` listeners with an embedding of their own; index 0 is "no one" and means the base mapping, unchanged.
+    """
+
+    scalar_mean: Tensor
+    scalar_sd: Tensor
+    scalar_gain: Tensor
+    weight_gain: Tensor
+    centre: Tensor
+    home: Tensor
+    anchors: Tensor
+    played_low: Tensor
+    played_high: Tensor
+    basis: Tensor
+
+    def __init__(
+        self, emotion_dim: int = len(EMOTIONS), hidden_dim: int = 256, num_modes: int = 7, num_users: int = 16
+    ):
+        super().__init__()
+        self.config = {
+            "emotion_dim": emotion_dim, "hidden_dim": hidden_dim, "num_modes": num_modes, "num_users": num_users,
+        }  # fmt: skip
+        self.sizes = {**WEIGHTS, "modes": num_modes}
+        outputs = 2 * len(SCALARS) + sum(self.sizes.values())
+        inputs = emotion_dim + 6
+        self.linear = nn.Linear(inputs, outputs)
+        self.body = nn.Sequential(
+            nn.Linear(inputs, hidden_dim), nn.SiLU(), nn.Linear(hidden_dim, hidden_dim), nn.SiLU()
+        )
+        self.bend = nn.Linear(hidden_dim, outputs)
+        self.shape = nn.Parameter(torch.zeros(2, len(SCALARS)))
+        self.user = nn.Embedding(num_users + 1, USER_DIM, padding_idx=0)
+        nn.init.zeros_(self.user.weight)  # a new user begins at the base mapping
+        self.user.weight.requires_grad_(False)  # learned by `remember`, never by training
+        anchors = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
+        self.register_buffer("anchors", F.pad(anchors, (0, 0, 0, max(emotion_dim - len(EMOTIONS), 0)))[:emotion_dim])
+        self.register_buffer(
+            "scalar_mean", torch.tensor([math.log2(110.0), 67.0, 3.2, 3.0, -1.2, -1.3, -1.3, -1.0, 0.8])
+        )
+        self.register_buffer("scalar_sd", torch.tensor([0.4, 6.0, 0.5, 0.5, 0.5, 1.0, 1.0, 0.5, 0.6]))
+        self.register_buffer("scalar_gain", torch.ones(len(SCALARS)))
+        self.register_buffer("weight_gain", torch.ones(len(self.sizes)))
+        self.register_buffer("centre", torch.zeros(outputs))
+        self.register_buffer("home", torch.zeros(outputs))
+        self.register_buffer("played_low", torch.full((len(SCALARS),), -_NO_EDGE))
+        self.register_buffer("played_high", torch.full((len(SCALARS),), _NO_EDGE))
+        self.register_buffer("basis", torch.zeros(outputs, USER_WAYS))
+
+    # ------------------------------------------------------------ what is learned
+
+    def raw(self, probabilities: Tensor, vad: Tensor) -> Tensor:
+        """Unbounded outputs `[B, outputs]` of the base mapping, from probabilities `[B, E]` and vad `[B, 3]`."""
+        p = _shares(probabilities)
+        place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
+        features = torch.cat([p, place, p @ self.anchors], dim=-1)
+        outputs: Tensor = self.linear(features) + self.bend(self.body(features))
+        return _soft_limit(outputs, _LIMIT)
+
+    def unpack(self, raw: Tensor) -> ParameterDistribution:
+        """Name the columns of `raw`. Scales stay within a factor of about 7 of the corpus's own."""
+        sizes = [len(SCALARS)] * 2 + list(self.sizes.values())
+        location, log_scale, *logits = torch.split(raw, sizes, dim=-1)
+        return ParameterDistribution(
+            location=location,
+            log_scale=_soft_limit(log_scale, 2.0),
+            skew=_soft_limit(self.shape[0], 1.0),
+            log_tail=_soft_limit(self.shape[1], 0.7),
+            logits=dict(zip(self.sizes, logits, strict=True)),
+        )
+
+    def distribution(self, probabilities: Tensor, vad: Tensor) -> ParameterDistribution:
+        """The learned distribution of each parameter given the state; no commitment, no taste, no range."""
+        return self.unpack(self.raw(probabilities, vad))
+
+    # ------------------------------------------------------------ whose taste
+
+    @torch.no_grad()
+    def set_basis(self, basis: Tensor) -> None:
+        """Columns `[outputs, USER_WAYS]`: how far one standard deviation of each way of differing moves raw outputs."""
+        self.basis.copy_(basis)
+
+    def taste(self, embedding: Tensor, probabilities: Tensor) -> Tensor:
+        """What embeddings `[B, 64]` add to the raw outputs where emotions `[B, E]` are felt; 0 for a zero embedding."""
+        felt = _shares(probabilities)[:, : len(EMOTIONS)]
+        felt = torch.cat([torch.full_like(felt[:, :1], SHARED_TASTE**0.5), OWN_TASTE**0.5 * felt], dim=-1)
+        ways = embedding[:, : felt.shape[1] * TASTE_WAYS].reshape(len(embedding), felt.shape[1], TASTE_WAYS)
+        kept, whole = self.basis[:, :TASTE_WAYS], self.basis.norm(dim=1, keepdim=True)
+        # What the smaller ways would add is not lost: each output may differ as much as songs do in all ways.
+        kept = kept * (whole / torch.clamp(kept.norm(dim=1, keepdim=True), min=1e-9))
+        moved: Tensor = (felt[:, :, None] * ways).sum(1) @ kept.T
+        return moved
+
+    def embedding_of(self, user: Tensor) -> Tensor:
+        """Embeddings `[B, 64]` of users `[B]`; no one (0) and the unknown have the base's: zeros."""
+        known = torch.where((user >= 0) & (user < self.user.num_embeddings), user, torch.zeros_like(user))
+        embedding: Tensor = self.user(known)
+        return embedding * (known > 0)[:, None]
+
+    @torch.no_grad()
+    def remember(self, user: int, embedding: Tensor) -> None:
+        """Keep a user's embedding `[64]`, drawn in by `within_radius`; zeros forget. Raises ConfigError."""
+        if not 1 <= user < self.user.num_embeddings:
+            raise ConfigError(f"user {user} is not in 1..{self.user.num_embeddings - 1}; 0 is the base mapping")
+        self.user.weight[user] = within_radius(torch.nan_to_num(embedding.to(self.user.weight)))
+
+    # ------------------------------------------------------------ what is played
+
+    @torch.no_grad()
+    def set_commitment(
+        self,
+        centre: Tensor,
+        scalar_gain: Tensor,
+        weight_gain: Tensor,
+        home: Tensor | None = None,
+        played: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
+        """Stretch from `centre` (raw outputs `[outputs]` of the average state) by these gains, each at least 0, and
+        play that state at `home` (default: the centre itself). `played`: lowest and highest standardised median `[S]`.
+        """
+        self.centre.copy_(centre)
+        self.home.copy_(centre if home is None else home)
+        self.scalar_gain.copy_(scalar_gain)
+        self.weight_gain.copy_(weight_gain)
+        low, high = played or (torch.full_like(scalar_gain, -_NO_EDGE), torch.full_like(scalar_gain, _NO_EDGE))
+        self.played_low.copy_(low)
+        self.played_high.copy_(high)
+
+    def committed(self, raw: Tensor) -> Tensor:
+        """`raw` with locations and logits stretched from the centre, around home; scales stay as they are."""
+        gains = torch.cat(
+            [self.scalar_gain, torch.ones_like(self.scalar_gain)]
+            + [gain.expand(size) for gain, size in zip(self.weight_gain, self.sizes.values(), strict=True)]
+        )
+        return self.home + gains * (raw - self.centre)
+
+    def forward(
+        self,
+        probabilities: Tensor,
+        vad: Tensor,
+        user: Tensor | None = None,
+        culture: dict[str, Tensor] | None = None,
+        culture_strength: float = 1.0,
+    ) -> dict[str, Tensor]:
+        """Numbers to play: tempo_*, register_*, dynamics_*, density `[B]`; mode_, timing_, rhythm_weights `[B, n]`.
+
+        `culture` holds CulturalContextAdapter's outputs. At strength 1 a player at rest moves half-way to what it
+        prefers, and a feeling moves that player as far as any other; at 0 (or None) it changes nothing. Its optional
+        `known` `[B, 4]` (tempo, modes, dynamics, rhythms; 0-1) says how well each is known of that culture; where it is
+        0 the emotion's value stays.
+        """
+        music = self.play(probabilities, vad, None if user is None else self.embedding_of(user))
+        if culture is not None and culture_strength > 0.0:
+            rest = self.play(*_at_rest(probabilities, vad))
+            music = _coloured(music, rest, culture, min(culture_strength, 1.0))
+        return music
+
+    def play(self, probabilities: Tensor, vad: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
+        """`forward` before any culture, for a taste `[B, 64]` that need not be anyone's yet."""
+        return self.play_felt(self.felt(probabilities, vad), embedding)
+
+    def felt(self, probabilities: Tensor, vad: Tensor) -> Felt:
+        """All that these states play before anybody's taste."""
+        raw = self.committed(self.raw(probabilities, vad))
+        spread = self.unpack(raw)
+        quantiles = torch.stack([spread.quantile(q) for q in QUANTILES])
+        # The whole band moves with its median, which nears but never passes the ends of what labelled pieces do.
+        middle_of, half = (self.played_high + self.played_low) / 2.0, (self.played_high - self.played_low) / 2.0
+        median = middle_of + half * torch.tanh((quantiles[1] - middle_of) / torch.clamp(half, min=1e-3))
+        return Felt(probabilities, raw, spread, quantiles + (median - quantiles[1]))
+
+    def play_felt(self, felt: Felt, embedding: Tensor | None = None) -> dict[str, Tensor]:
+        """`play` of states that are known already: cheap, for whoever tries many tastes on them."""
+        quantiles, spread = felt.quantiles, felt.spread
+        if embedding is not None:  # after the edges: a person may want what labelled pieces do not do
+            wanted = self.unpack(felt.raw + self.taste(embedding, felt.probabilities))
+            quantiles = quantiles + (wanted.location - spread.location)
+            spread = wanted
+        values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)
+        early, middle, late = (dict(zip(SCALARS, rank.unbind(-1), strict=True)) for rank in values)
+
+        centre = middle["centre"]
+        level = torch.exp2(torch.clamp(middle["level"], -10.0, 0.0))
+        tempi = (_exp2(early["tempo"]), _exp2(middle["tempo"]), _exp2(late["tempo"]))
+        music = {
+            **_ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, tempi),
+            **_ordered(
+                "register", REGISTER_NOTES, REGISTER_SPAN_NOTES,
+                (centre - _exp2(middle["below"]), centre, centre + _exp2(middle["above"])),
+                names=("low", "center", "high"),
+            ),
+            "mode_weights": torch.softmax(spread.logits["modes"], dim=-1),
+            "timing_weights": torch.softmax(spread.logits["timing"], dim=-1),
+            "rhythm_weights": torch.softmax(spread.logits["rhythms"], dim=-1),
+            "dynamics_variance": torch.clamp(_exp2(middle["variation"]), 0.0, 1.0),
+        }  # fmt: skip
+        beats_a_second = music["tempo_suggested"] / 60.0
+        music["density"] = torch.clamp(_exp2(middle["rate"]) / beats_a_second, 0.0, DENSITY_TOP)
+        floor = torch.clamp(level - _exp2(middle["softer"]), 0.0, 1.0)
+        music["dynamics_floor"] = floor
+        music["dynamics_ceiling"] = torch.maximum(torch.clamp(level + _exp2(middle["louder"]), 0.0, 1.0), floor)
+        return music
+
+
+def major_share(mode_weights: Tensor) -> Tensor:
+    """How much of weights `[..., MODES]` is on modes with a major third, `[...]`."""
+    return mode_weights[..., _MAJOR].sum(-1)
+
+
+def taste_radii(like: Tensor) -> Tensor:
+    """`[9]`: SHARED_RADIUS, then OWN_RADIUS for each emotion; where and of the type that `like` is."""
+    return like.new_tensor([SHARED_RADIUS] + [OWN_RADIUS] * len(EMOTIONS))
+
+
+def taste_parts(embedding: Tensor) -> Tensor:
+    """`[..., 9, 7]`: what holds everywhere, then what each emotion has of its own, of an embedding `[..., 64]`."""
+    return embedding[..., : TASTE_PARTS * TASTE_WAYS].reshape(*embedding.shape[:-1], TASTE_PARTS, TASTE_WAYS)
+
+
+def within_radius(embedding: Tensor) -> Tensor:
+    """An embedding `[..., 64]`, each part drawn in to its radius; one inside stays. What moves nothing is 0."""
+    parts = taste_parts(embedding)
+    lengths = torch.clamp(parts.norm(dim=-1), min=1e-9)
+    inside = parts * torch.clamp(taste_radii(embedding) / lengths, max=1.0).unsqueeze(-1)
+    return F.pad(inside.flatten(-2), (0, embedding.shape[-1] - TASTE_PARTS * TASTE_WAYS))
+
+
+def _exp2(values: Tensor) -> Tensor:
+    return torch.exp2(torch.clamp(values, -12.0, 12.0))
+
+
+def _ordered(
+    name: str, low_range: tuple[float, float], span: float, ranks: tuple[Tensor, Tensor, Tensor],
+    names: tuple[str, str, str] = ("min", "suggested", "max"),
+) -> dict[str, Tensor]:  # fmt: skip
+    """Ranks (low, middle, high): low into its range, high within `span` of it; the window slides to keep the middle."""
+    low, middle, high = ranks
+    ceiling = low_range[1] + span
+    middle = torch.clamp(middle, low_range[0], ceiling)
+    # A band wider than the span is narrowed around the middle, not cut off at one end.
+    width = torch.clamp((high - low).clamp(min=1e-6), max=1e5)
+    scale = torch.clamp(span / width, max=1.0)
+    low = torch.clamp(middle - scale * (middle - low).clamp(min=0.0), *low_range)
+    low = torch.maximum(low, torch.clamp(middle - span, *low_range))
+    high = torch.minimum(torch.maximum(middle + scale * (high - middle).clamp(min=0.0), low), low + span)
+    middle = torch.minimum(torch.maximum(middle, low), high)
+    return dict(zip((f"{name}_{part}" for part in names), (low, middle, high), strict=True))
+
+
+_CULTURE_FIELDS = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
+_LEAST_WEIGHT = 0.02  # of a mode or rhythm: under a fiftieth, how rare it is says nothing
+
+
+def _at_rest(probabilities: Tensor, vad: Tensor) -> tuple[Tensor, Tensor]:
+    """One row: a player who feels nothing in particular (a net of other emotions than ours: none of them)."""
+    rest = torch.zeros_like(probabilities[:1])
+    if rest.shape[-1] == len(EMOTIONS):
+        rest = rest + torch.tensor(NEUTRAL_PROBABILITIES, dtype=rest.dtype, device=rest.device)
+    return rest, torch.zeros_like(vad[:1])
+
+
+def _coloured(
+    music: dict[str, Tensor], rest: dict[str, Tensor], culture: dict[str, Tensor], strength: float
+) -> dict[str, Tensor]:
+    """`music` moved by half of what parts the tradition from a player at rest (`rest`, one row), at strength 1.
+
+    Everybody is moved alike: what a feeling changes (faster, louder, a darker mode) it changes at full strength, from
+    the tradition's own middle. Tempo and weights move as ratios, loudness as a difference. What is not known of the
+    culture keeps the emotion's own value, to the bit.
+    """
+    rows = len(music["density"])
+    known = culture.get("known")
+    if known is None:
+        known = torch.ones(rows, len(_CULTURE_FIELDS), device=music["density"].device)
+    share = dict(zip(_CULTURE_FIELDS, (0.5 * strength * torch.clamp(known, 0.0, 1.0)).unbind(-1), strict=True))
+
+    def blend(field: str, coloured: dict[str, Tensor]) -> None:
+        for name, value in coloured.items():
+            heard = share[field] > 0.0
+            music[name] = torch.where(heard if value.ndim == 1 else heard[:, None], value, music[name])
+
+    music = dict(music)
+    for field, ours, theirs in (
+        ("modes", "mode_weights", "mode_preferences"), ("rhythms", "rhythm_weights", "rhythm_patterns"),
+    ):  # fmt: skip
+        if theirs in culture:
+            # Two rarities are no difference: what hardly anybody plays at rest is not for that the tradition's own.
+            apart = torch.log(culture[theirs] + _LEAST_WEIGHT) - torch.log(rest[ours] + _LEAST_WEIGHT)
+            blend(field, {ours: torch.softmax(torch.log(music[ours] + 1e-6) + share[field][:, None] * apart, dim=-1)})
+    if "tempo_range" in culture:
+        usual = torch.clamp(culture["tempo_range"][:, 1], 20.0, 300.0)
+        ratio = (usual / rest["tempo_suggested"]) ** share["tempo"]
+        felt = tuple(ratio * music[f"tempo_{name}"] for name in ("min", "suggested", "max"))
+        blend("tempo", _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (felt[0], felt[1], felt[2])))
+    if "dynamics" in culture:
+        soft, _, loud = torch.clamp(culture["dynamics"], 0.0, 1.0).unbind(-1)
+        floor = torch.clamp(music["dynamics_floor"] + share["dynamics"] * (soft - rest["dynamics_floor"]), 0.0, 1.0)
+        louder = music["dynamics_ceiling"] + share["dynamics"] * (loud - rest["dynamics_ceiling"])
+        louder = torch.maximum(torch.clamp(louder, 0.0, 1.0), floor)
+        blend("dynamics", {"dynamics_floor": floor, "dynamics_ceiling": louder})
+    return music
+
+
+def load_net(path: Path) -> DynamicEmotionToMusicMapper:
+    """The trained net of a checkpoint, on the CPU and ready to map. Raises ModelError."""
+    return rebuilt(DynamicEmotionToMusicMapper, load_checkpoint(path, KIND), path)

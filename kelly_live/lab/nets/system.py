@@ -1,0 +1,128 @@
+"""The four nets as one: emotion -> temporal -> culture -> mapper, with one config and, if wished, in one file.
+
+`forward` is the batch answer, which training, tests and other programs call. Live, analysis/reader.py and
+analysis/mapping.py walk the same four nets in the same order, with the rolling window and the rules of silence between.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from kelly_live.core.errors import ModelError
+from kelly_live.emotion.nets.checkpoint import Checkpoint, load_checkpoint, rebuilt, save_checkpoint
+from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet
+from kelly_live.emotion.nets.temporal import EmotionTransitionModel, TemporalOutput
+from kelly_live.lab.nets.culture import CulturalContextAdapter, CultureOutput
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
+
+KIND = "system"
+PARTS: dict[str, type[nn.Module]] = {  # in the order of the chain; each is also the name of its file in models/
+    "emotion": MultiScaleEmotionNet,
+    "temporal": EmotionTransitionModel,
+    "culture": CulturalContextAdapter,
+    "mapper": DynamicEmotionToMusicMapper,
+}
+
+
+class SystemOutput(NamedTuple):
+    """What every stage said of the newest window: the emotion net, the temporal model over the history and it (None
+    without a history), the culture adapter, and the numbers to play, as the mapper names them."""
+
+    emotion: EmotionOutput
+    temporal: TemporalOutput | None
+    culture: CultureOutput
+    music: dict[str, torch.Tensor]
+
+
+def reading(out: EmotionOutput) -> torch.Tensor:
+    """A row of history `[B, E + 5]`: probabilities, then V, A, D, confidence and presence."""
+    rest = torch.stack((out.valence, out.arousal, out.dominance, out.confidence, out.presence), dim=1)
+    return torch.cat((torch.softmax(out.emotion_logits, dim=1), rest), dim=1)
+
+
+class KellySystem(nn.Module):
+    """The nets composed; `config` rebuilds it."""
+
+    def __init__(
+        self, emotion: MultiScaleEmotionNet, temporal: EmotionTransitionModel, culture: CulturalContextAdapter,
+        mapper: DynamicEmotionToMusicMapper,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.emotion, self.temporal, self.culture, self.mapper = emotion, temporal, culture, mapper
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return {name: dict(getattr(self, name).config) for name in PARTS}
+
+    def forward(
+        self,
+        spectrograms: dict[str, torch.Tensor],
+        history: torch.Tensor | None = None,
+        timestamps: torch.Tensor | None = None,
+        culture: torch.Tensor | None = None,
+        region: torch.Tensor | None = None,
+        language: torch.Tensor | None = None,
+        user: torch.Tensor | None = None,
+        culture_strength: float = 1.0,
+    ) -> SystemOutput:
+        """Spectrograms of the newest window; `history [B, T, E + 5]`, the `reading` rows before it; `timestamps
+        [B, T + 1]` (s, rising), the newest last; ids `[B]` of culture, region, language, user, 0 for none."""
+        felt = self.emotion(spectrograms)
+        now = reading(felt)
+        emotions = now[:, : felt.emotion_logits.shape[1]]
+        vad = now[:, emotions.shape[1] : emotions.shape[1] + 3]
+        temporal = None
+        if history is not None:
+            if timestamps is None or timestamps.shape[1] != history.shape[1] + 1:
+                raise ValueError("a history of T readings needs T + 1 timestamps, the newest window's last")
+            rows = torch.cat((history, now.unsqueeze(1)), dim=1)
+            count = emotions.shape[1]
+            temporal = self.temporal(rows[..., :count], timestamps, rows[..., count:])
+            emotions, vad = temporal.evolved_emotions[:, -1], temporal.evolved_affect[:, -1]
+        cultural = self.culture(emotions, culture, region, language)
+        adapted = torch.lerp(emotions, cultural.adapted_emotion, min(max(culture_strength, 0.0), 1.0))
+        music = self.mapper(adapted, vad, user, cultural.music(), culture_strength)
+        return SystemOutput(felt, temporal, cultural, music)
+
+
+def load_system(path: Path) -> KellySystem:
+    """The system of a folder with a checkpoint a part, or of one file, on the CPU, in eval mode. Raises ModelError."""
+    whole = load_checkpoint(path, KIND) if path.is_file() else None
+    return KellySystem(**{name: _part(path, name, whole) for name in PARTS}).eval()  # type: ignore[arg-type]
+
+
+def load_part(path: Path, name: str) -> nn.Module:
+    """One of PARTS, from a folder of checkpoints or from one file, on the CPU, in eval mode. Raises ModelError."""
+    return _part(path, name, load_checkpoint(path, KIND) if path.is_file() else None)
+
+
+def _part(path: Path, name: str, whole: Checkpoint | None) -> nn.Module:
+    where = path / f"{name}.safetensors" if whole is None else path
+    checkpoint = load_checkpoint(where, name) if whole is None else _of_whole(path, name, whole)
+    return rebuilt(PARTS[name], checkpoint, where)
+
+
+def part_cards(folder: Path) -> dict[str, Any]:
+    """The card of each part in a folder of checkpoints. Raises ModelError."""
+    return {name: load_checkpoint(folder / f"{name}.safetensors", name).card for name in PARTS}
+
+
+def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
+    """All four nets in one file, with the cards of each part. Raises OutputError."""
+    weights: dict[str, torch.Tensor] = {}
+    for name in PARTS:
+        net = getattr(system, name)
+        stored = net.stored() if isinstance(net, MultiScaleEmotionNet) else net.state_dict()
+        weights |= {f"{name}.{key}": weight for key, weight in stored.items()}
+    save_checkpoint(path, Checkpoint(KIND, system.config, cards, weights))
+
+
+def _of_whole(path: Path, name: str, whole: Checkpoint) -> Checkpoint:
+    if name not in whole.config:
+        raise ModelError(f"{path} lacks the {name} net; it is not a whole system: make it with `train system`")
+    weights = {key.removeprefix(f"{name}."): w for key, w in whole.weights.items() if key.startswith(f"{name}.")}
+    return Checkpoint(name, whole.config[name], whole.card.get(name, {}), weights)

@@ -1,0 +1,139 @@
+"""What reaches the notes? History, culture and user are changed one at a time, and then turned off.
+
+One recording is heard twice up to the same last window, after different pasts; the same feeling is played in one
+culture and another, for one user and another. Where a thing is on, the notes must change; where it is off (no history,
+strength 0, no user), changing it must change nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.emotion.features import log_mels
+from kelly_live.emotion.nets.scales import HOP_SECONDS, SAMPLE_RATE, SCALES
+from kelly_live.lab.nets.system import KellySystem, SystemOutput, reading
+from kelly_live.mapping.mapper import parameters_of
+
+PAST_SECONDS = 8.0
+WINDOW_SECONDS = 12.0  # the longest that the emotion net looks back
+
+Play = Callable[[MusicParameters, int], Sequence[NoteEvent]]  # parameters and seed to a piece's notes
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """The share of notes that differ (0-1) when `what` is changed while it is on, and while it is off; the tempo (BPM)
+    under either value while on."""
+
+    what: str
+    changed: str
+    on: float
+    off: float
+    tempo_before: float
+    tempo_after: float
+
+    @property
+    def holds(self) -> bool:
+        """Changed when on, and to the bit the same when off."""
+        return self.on > 0.0 and self.off == 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"holds": self.holds}
+
+
+def differing(first: Iterable[NoteEvent], second: Iterable[NoteEvent]) -> float:
+    """The share of notes (onset, duration, pitch, velocity, part) that only one of two pieces has."""
+    a, b = Counter(first), Counter(second)
+    total = a.total() + b.total()
+    return ((a - b).total() + (b - a).total()) / total if total else 0.0
+
+
+def window_at(samples: np.ndarray, seconds: float) -> dict[str, torch.Tensor]:
+    """The emotion net's input for the window that ends at `seconds` of 16 kHz samples; silence before the first."""
+    stop = int(seconds * SAMPLE_RATE)
+    grid = math.lcm(*(scale.hop for scale in SCALES))  # a cut here leaves every frame where it would have been
+    start = max(0, stop - int((WINDOW_SECONDS + 2.0) * SAMPLE_RATE)) // grid * grid
+    mels = log_mels(samples[start:stop])
+    return {s.name: functional.pad(mels[s.name], (s.frames, 0))[:, -s.frames :].unsqueeze(0) for s in SCALES}
+
+
+@torch.inference_mode()
+def ablate(
+    system: KellySystem,
+    samples: np.ndarray,
+    pasts: tuple[float, float],
+    now: float,
+    play: Play,
+    *,
+    cultures: tuple[str, str],
+    users: tuple[int, int],
+    seeds: Sequence[int] = (1, 2, 3),
+) -> tuple[Ablation, ...]:
+    """Ablations of history, culture and user, at `now` (s) in mono 16 kHz `samples`; `pasts` are the times at which
+    either of two pasts of PAST_SECONDS ends. Raises ConfigError."""
+    if min(pasts) < PAST_SECONDS or max(*pasts, now) * SAMPLE_RATE > len(samples):
+        raise ConfigError(
+            f"the recording lasts {len(samples) / SAMPLE_RATE:.1f} s; give times within, {PAST_SECONDS:g} s or later"
+        )
+    heard = window_at(samples, now)
+    steps = int(PAST_SECONDS / HOP_SECONDS)
+    histories = [
+        torch.stack([reading(system.emotion(window_at(samples, end - HOP_SECONDS * k))) for k in range(steps)], 1).flip(
+            1
+        )
+        for end in pasts
+    ]
+    times = torch.arange(steps + 1).unsqueeze(0) * HOP_SECONDS
+
+    def pieces(out: SystemOutput) -> tuple[list[NoteEvent], float]:
+        parameters = parameters_of(out.music)
+        return [note for seed in seeds for note in play(parameters, seed)], parameters.tempo.suggested
+
+    def compared(
+        what: str, changed: str, on: tuple[SystemOutput, SystemOutput], off: tuple[SystemOutput, SystemOutput]
+    ) -> Ablation:
+        (first, before), (second, after) = map(pieces, on)
+        still, moved = (pieces(out)[0] for out in off)
+        return Ablation(what, changed, differing(first, second), differing(still, moved), before, after)
+
+    ids = [torch.tensor([system.culture.culture_id(name)]) for name in cultures]
+    own = [torch.tensor([user]) for user in users]
+    plain = system(heard)
+    return (
+        compared(
+            "history", f"the {PAST_SECONDS:g} s before {pasts[0]:g} s, before {pasts[1]:g} s",
+            (system(heard, histories[0], times), system(heard, histories[1], times)),
+            (plain, system(heard)),
+        ),
+        compared(
+            "culture", " → ".join(cultures),
+            (system(heard, culture=ids[0]), system(heard, culture=ids[1])),
+            (system(heard, culture=ids[0], culture_strength=0.0), system(heard, culture=ids[1], culture_strength=0.0)),
+        ),
+        compared(
+            "user", f"{users[0]} → {users[1]}",
+            (system(heard, user=own[0]), system(heard, user=own[1])),
+            (plain, system(heard, user=torch.tensor([0]))),
+        ),
+    )  # fmt: skip
+
+
+def ablation_table(found: Sequence[Ablation]) -> str:
+    """As markdown."""
+    lines = ["| changed | from → to | notes that differ, on | off | tempo | holds |", "|---|---|---|---|---|---|"]
+    lines += [
+        f"| {a.what} | {a.changed} | {a.on:.0%} | {a.off:.0%} | {a.tempo_before:.0f} → {a.tempo_after:.0f} BPM "
+        f"| {'yes' if a.holds else 'NO'} |"
+        for a in found
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,80 @@
+"""How songs of the same emotion differ from each other: the ways in which a person's taste may differ from the base.
+
+What a state does not explain of a song is partly its own (a song is fast throughout) and partly chance (this clip).
+Songs with several clips tell the two apart: the cross-covariance between one half of a song's clips and the other half
+holds only what they share. Its principal directions, scaled to one standard deviation, are the mapper's user basis.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import torch
+from torch import Tensor
+
+from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, WEIGHTS, DynamicEmotionToMusicMapper
+from kelly_live.lab.training.mapper_data import Examples, masks, states
+
+_LEAST_SHARE = 0.01  # of a weight, before its logarithm is taken: a rare mode's absence is not infinite
+_LEAST_SONGS = 20  # fewer songs that tell both of a pair say nothing about how they go together
+
+
+@torch.no_grad()
+def user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, data: Examples) -> Tensor:
+    """Columns `[outputs, USER_WAYS]`, largest first; zero columns where songs show no more ways. `corpus_shift`
+    `[N, outputs]` is what the corpus alone adds to a row."""
+    left, seen = _unexplained(net, corpus_shift, data)
+    one, other, told = _halves(left, seen, data.groups)
+    count = told.T @ told
+    shared = (one.T @ other + other.T @ one) / 2.0 / torch.clamp(count, min=1.0)
+    shared = torch.where(count >= _LEAST_SONGS, shared, torch.zeros_like(shared))
+    power, ways = torch.linalg.eigh(shared)
+    top = torch.argsort(power, descending=True)[:USER_WAYS]
+    columns = ways[:, top] * torch.clamp(power[top], min=0.0).sqrt()
+    signs = columns.gather(0, columns.abs().argmax(0, keepdim=True)).sign()  # the same basis on every machine
+    columns = columns * torch.where(signs == 0, torch.ones_like(signs), signs)
+    basis = torch.zeros(len(net.centre), USER_WAYS)
+    basis[_moved(net)] = columns[:, :USER_WAYS]
+    return basis
+
+
+def _moved(net: DynamicEmotionToMusicMapper) -> Tensor:
+    """Which raw outputs a taste moves: locations and logits, never the spreads."""
+    logits = torch.arange(2 * len(SCALARS), len(net.centre))
+    return torch.cat([torch.arange(len(SCALARS)), logits])
+
+
+def _unexplained(net: DynamicEmotionToMusicMapper, shift: Tensor, data: Examples) -> tuple[Tensor, Tensor]:
+    """Residuals `[N, moved]` of locations (SDs) and of centred log weights, and 1 where they were measured."""
+    spread = net.unpack(net.raw(*states(data)) + shift)
+    left = [(data.scalars - net.scalar_mean) / net.scalar_sd - spread.quantile(0.5)]
+    seen = [data.scalar_mask]
+    told = masks(data)
+    for name in WEIGHTS:
+        heard = torch.log(data.weights[name] + _LEAST_SHARE)
+        expected = torch.log(torch.softmax(spread.logits[name], dim=-1) + _LEAST_SHARE)
+        gap = heard - expected
+        left.append(gap - gap.mean(-1, keepdim=True))
+        seen.append(told[name][:, None].expand_as(gap))
+    residual, mask = torch.cat(left, dim=-1), torch.cat(seen, dim=-1)
+    middle = (residual * mask).sum(0) / torch.clamp(mask.sum(0), min=1.0)
+    return (residual - middle).clamp(-4.0, 4.0) * mask, mask
+
+
+def _halves(left: Tensor, seen: Tensor, groups: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+    """Means of the odd and of the even rows of each song that has both, `[songs, moved]`, and what both tell."""
+    members: dict[str, list[int]] = defaultdict(list)
+    for index, group in enumerate(groups):
+        members[group].append(index)
+    pairs = [(rows[::2], rows[1::2]) for _, rows in sorted(members.items()) if len(rows) > 1]
+    if not pairs:
+        nothing = torch.zeros(0, left.shape[1])
+        return nothing, nothing, nothing
+
+    def mean(rows: list[int]) -> tuple[Tensor, Tensor]:
+        count = seen[rows].sum(0)
+        return left[rows].sum(0) / torch.clamp(count, min=1.0), (count > 0).float()
+
+    first, second = [mean(a) for a, _ in pairs], [mean(b) for _, b in pairs]
+    told = torch.stack([x[1] * y[1] for x, y in zip(first, second, strict=True)])
+    return torch.stack([x[0] for x in first]) * told, torch.stack([y[0] for y in second]) * told, told

@@ -1,0 +1,328 @@
+"""The frozen ears' weights, read from the wheels that carry them and checked against what they came from: musicnn's
+TensorFlow 1 checkpoint, and Smart Turn's quantised ONNX graph in the `pipecat-ai` wheel."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kelly_live.core.errors import ConfigError, ModelError
+from kelly_live.emotion.nets.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
+from kelly_live.emotion.nets.musicnn import FRAME_CHANNELS, Affine, MusicnnTrunk
+from kelly_live.emotion.nets.speech import BLOCKS, WIDTH, SpeechEncoder
+
+TOLERANCE = 1e-4
+SPEECH_TOLERANCE = 2e-3
+_PARTS = (".index", ".data-00000-of-00001")
+
+
+def _must_be_there(wheel: Path, package: str) -> None:
+    if not wheel.is_file():
+        raise ConfigError(f"{wheel} is missing; `pip download --no-deps {package}` fetches it")
+
+
+def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
+    """The MSD_musicnn variables by name (without the `model/` scope). Raises ConfigError or ModelError."""
+    try:
+        import tensorflow as tf
+    except ImportError as error:
+        raise ConfigError(
+            "tensorflow reads this checkpoint and is not installed; `pip install kelly-live[convert]`"
+        ) from error
+    _must_be_there(wheel, "musicnn")
+    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
+        for part in _PARTS:  # TensorFlow takes no prefix that is a bare folder, so the parts get a name
+            (Path(folder) / f"msd{part}").write_bytes(archive.read(f"musicnn/MSD_musicnn/{part}"))
+        reader = tf.train.load_checkpoint(str(Path(folder) / "msd"))
+        names = [name for name in reader.get_variable_to_shape_map() if "Adam" not in name]
+        return {name.removeprefix("model/"): np.asarray(reader.get_tensor(name)) for name in names}
+
+
+def _layer(kind: str, index: int) -> str:
+    return kind if index == 0 else f"{kind}_{index}"
+
+
+def convert(variables: dict[str, np.ndarray]) -> MusicnnTrunk:
+    """The variables as a PyTorch trunk in eval mode."""
+    trunk = MusicnnTrunk()
+
+    def tensor(name: str) -> torch.Tensor:
+        if name not in variables:
+            raise ModelError(f"the checkpoint has no {name!r}; is it the MSD_musicnn of musicnn 0.1.0?")
+        return torch.from_numpy(variables[name].astype(np.float32))
+
+    def fold(norm: torch.nn.Module, index: int, order: np.ndarray | None = None) -> None:
+        assert isinstance(norm, Affine)
+        name = _layer("batch_normalization", index)
+        parts = [tensor(f"{name}/{part}") for part in ("gamma", "beta", "moving_mean", "moving_variance")]
+        norm.fold(*[part if order is None else part[order] for part in parts])
+
+    def conv(layer: torch.nn.Module, index: int) -> None:
+        name = _layer("conv2d", index)
+        kernel = tensor(f"{name}/kernel")  # [time, band, in, out]
+        layer.bias.copy_(tensor(f"{name}/bias"))  # type: ignore[operator]
+        if isinstance(layer, torch.nn.Conv1d):
+            layer.weight.copy_(kernel[:, :, 0, :].permute(2, 1, 0))
+        else:
+            layer.weight.copy_(kernel.permute(3, 2, 1, 0))  # type: ignore[operator]
+
+    # TensorFlow flattens [channel, (max, mean)]: max and mean alternate. Ours are two blocks.
+    order = np.concatenate((np.arange(0, 2 * FRAME_CHANNELS, 2), np.arange(1, 2 * FRAME_CHANNELS, 2)))
+    with torch.no_grad():
+        fold(trunk.input_norm, 0)
+        front = [
+            *zip(trunk.timbral, trunk.timbral_norm, strict=True),
+            *zip(trunk.temporal, trunk.temporal_norm, strict=True),
+        ]
+        for index, (layer, norm) in enumerate([*front, *zip(trunk.mid, trunk.mid_norm, strict=True)]):
+            conv(layer, index)
+            fold(norm, index + 1)
+        fold(trunk.pool_norm, 9, order)
+        trunk.dense.weight.copy_(tensor("dense/kernel")[order].T)
+        trunk.dense.bias.copy_(tensor("dense/bias"))
+        fold(trunk.dense_norm, 10)
+        trunk.tags.weight.copy_(tensor("dense_1/kernel").T)
+        trunk.tags.bias.copy_(tensor("dense_1/bias"))
+    return trunk.eval()
+
+
+def reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray) -> np.ndarray:
+    """musicnn's `models.py`, followed line by line in TensorFlow: `[B, frames, 96]` to `[B, 50]`."""
+    import tensorflow as tf
+
+    def norm(x: Any, index: int) -> Any:
+        name = _layer("batch_normalization", index)
+        g, b, m, v = (variables[f"{name}/{part}"] for part in ("gamma", "beta", "moving_mean", "moving_variance"))
+        return tf.nn.batch_normalization(x, m, v, b, g, 1e-3)
+
+    def conv(x: Any, index: int, padding: str) -> Any:
+        name = _layer("conv2d", index)
+        y = tf.nn.conv2d(x, variables[f"{name}/kernel"], 1, padding) + variables[f"{name}/bias"]
+        return tf.nn.relu(y)
+
+    pad = [[0, 0], [3, 3], [0, 0], [0, 0]]
+    x = norm(mel[..., None], 0)
+    padded = tf.pad(x, pad)
+    blocks = [norm(conv(padded, i, "VALID"), i + 1) for i in (0, 1)]
+    blocks += [norm(conv(x, i, "SAME"), i + 1) for i in (2, 3, 4)]
+    front = tf.concat([tf.reduce_max(block, axis=2) for block in blocks], 2)[..., None]
+    h = tf.transpose(norm(conv(tf.pad(front, pad), 5, "VALID"), 6), [0, 1, 3, 2])
+    layers = [front, h]
+    for index in (6, 7):
+        h = tf.transpose(norm(conv(tf.pad(h, pad), index, "VALID"), index + 1), [0, 1, 3, 2]) + h
+        layers.append(h)
+    frames = tf.concat(layers, 2)
+    pooled = tf.concat([tf.reduce_max(frames, axis=1), tf.reduce_mean(frames, axis=1)], 2)
+    flat = norm(tf.reshape(pooled, [len(mel), -1]), 9)
+    dense = norm(tf.nn.relu(flat @ variables["dense/kernel"] + variables["dense/bias"]), 10)
+    return np.asarray(tf.sigmoid(dense @ variables["dense_1/kernel"] + variables["dense_1/bias"]))
+
+
+def convert_checked(wheel: Path) -> tuple[MusicnnTrunk, float]:
+    """Convert, and compare taggrams with TensorFlow's on random spectrograms; returns the trunk and the worst
+    difference. Raises ModelError over TOLERANCE."""
+    variables = read_wheel(wheel)
+    trunk = convert(variables)
+    mel = np.random.default_rng(0).gamma(1.0, 1.2, (4, 187, 96)).astype(np.float32)
+    mel[1] *= np.linspace(2.0, 0.0, 96, dtype=np.float32)
+    mel[2, 90:] = 0.0
+    with torch.inference_mode():
+        ours = trunk.taggram(torch.from_numpy(mel).transpose(1, 2)).numpy()
+    worst = float(np.abs(ours - reference_taggram(variables, mel)).max())
+    if worst > TOLERANCE:
+        raise ModelError(
+            f"the converted trunk differs from TensorFlow's by {worst:.2g}; it must be under {TOLERANCE:g}"
+        )
+    return trunk, worst
+
+
+SPEECH_FILE = "pipecat/audio/turn/smart_turn/data/smart-turn-v3.2-cpu.onnx"
+_ENCODER = "inner.encoder."
+_PARTS_OF_BLOCK = {"mix": "self_attn.out_proj", "widen": "fc1", "narrow": "fc2"}
+_NORMS_OF_BLOCK = {"attention_norm": "self_attn_layer_norm", "feed_norm": "final_layer_norm"}
+
+
+class SpeechGraph:
+    """Smart Turn's ONNX graph: its weights by name, as floats."""
+
+    def __init__(self, wheel: Path) -> None:
+        try:
+            import onnx
+            import onnxruntime  # noqa: F401 - `reference` needs it: say so before the work
+            from onnx import numpy_helper
+        except ImportError as error:
+            raise ConfigError(
+                "onnx and onnxruntime read this graph and are not installed; `pip install kelly-live[convert]`"
+            ) from error
+        _must_be_there(wheel, "pipecat-ai")
+        try:
+            with zipfile.ZipFile(wheel) as archive:
+                self.model = onnx.load_model_from_string(archive.read(SPEECH_FILE))
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise ConfigError(f"{wheel} holds no {SPEECH_FILE}; pipecat-ai 1.14.0 does") from error
+        graph = self.model.graph
+        self._stored = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+        self._made = {name: node for node in graph.node for name in node.output}
+        # What rounds activations to 8 bits is left out: name after rounding to name before it.
+        self._unrounded: dict[str, str] = {}
+        for node in graph.node:
+            if node.op_type == "DequantizeLinear" and node.input[0] in self._made:
+                self._unrounded[node.output[0]] = self._made[node.input[0]].input[0]
+
+    def source(self, name: str) -> str:
+        return self._unrounded.get(name, name)
+
+    def value(self, name: str) -> torch.Tensor:
+        """A weight by the name under which it is used."""
+        if name in self._stored:
+            return self._stored[name].float()
+        node = self._made[name]
+        whole, scale, zero = (self._stored[part].double() for part in node.input)
+        axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
+        shape = [-1 if i == axis else 1 for i in range(whole.dim())] if scale.dim() else [1] * whole.dim()
+        return ((whole - zero.view(shape)) * scale.view(shape)).float()
+
+    def convolution(self, bias: str) -> torch.Tensor:
+        return next(self.value(n.input[1]) for n in self.model.graph.node if n.op_type == "Conv" and n.input[2] == bias)
+
+    def _products(self) -> list[Any]:
+        """The matrix products with a weight."""
+        return [n for n in self.model.graph.node if n.op_type == "MatMul" and self._is_weight(n.input[1])]
+
+    def _is_weight(self, name: str) -> bool:
+        return name in self._stored or (name in self._made and self._made[name].input[0] in self._stored)
+
+    def linear(self, bias: str) -> torch.Tensor:
+        """The weight `[out, in]` of the layer to which `bias` is added."""
+        for node in self.model.graph.node:
+            if node.op_type == "Add" and bias in node.input:
+                other = next(self.source(i) for i in node.input if i != bias)
+                return self.value(self._made[other].input[1]).T
+        raise ModelError(f"the graph adds no {bias!r}; is it Smart Turn 3.2?")
+
+    def keys(self, layer: str) -> torch.Tensor:
+        """The weight of the key projection, which has no bias: the third product of what queries are made of."""
+        query = self.linear(f"{layer}self_attn.q_proj.bias")
+        value = self.linear(f"{layer}self_attn.v_proj.bias")
+        shared = next(n.input[0] for n in self._products() if torch.equal(self.value(n.input[1]).T, query))
+        for node in self._products():
+            weight = self.value(node.input[1]).T
+            if node.input[0] == shared and not torch.equal(weight, query) and not torch.equal(weight, value):
+                return weight
+        raise ModelError(f"the graph has no keys for {layer!r}; is it Smart Turn 3.2?")
+
+    def reference(self, mel: np.ndarray) -> np.ndarray:
+        """The blocks' outputs for `[1, 80, 800]` by ONNX Runtime, activations unrounded: `[400, 2 * 384]`."""
+        from onnx import ModelProto, TensorProto, helper
+        from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
+
+        norms = [n.input[0] for n in self.model.graph.node if n.op_type == "LayerNormalization"]
+        taps = [self.source(norms[2 * (block + 1)]) for block in range(BLOCKS)]
+        model = ModelProto()
+        model.CopyFrom(self.model)
+        for node in model.graph.node:
+            for index, name in enumerate(node.input):
+                node.input[index] = self.source(name)
+        needed, wanted = set(), list(taps)
+        makers = {name: node for node in model.graph.node for name in node.output}
+        while wanted:
+            name = wanted.pop()
+            if name in makers and name not in needed:
+                needed.add(name)
+                wanted += list(makers[name].input)
+        kept = [node for node in model.graph.node if any(name in needed for name in node.output)]
+        del model.graph.node[:]
+        model.graph.node.extend(kept)
+        del model.graph.output[:]
+        model.graph.output.extend(helper.make_tensor_value_info(tap, TensorProto.FLOAT, None) for tap in taps)
+        options = SessionOptions()
+        options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL  # it would round again
+        options.log_severity_level = 3
+        outputs = InferenceSession(model.SerializeToString(), options).run(None, {"input_features": mel})
+        return np.concatenate([out[0] for out in outputs], axis=1)
+
+
+def convert_speech(graph: SpeechGraph) -> SpeechEncoder:
+    """The graph's first blocks as a PyTorch encoder in eval mode."""
+    weights = {"positions": graph.value(f"{_ENCODER}embed_positions.weight")}
+    for conv in ("conv1", "conv2"):
+        bias = f"{_ENCODER}{conv}.bias"
+        weights |= {f"{conv}.weight": graph.convolution(bias), f"{conv}.bias": graph.value(bias)}
+    for block in range(BLOCKS):
+        layer, own = f"{_ENCODER}layers.{block}.", f"blocks.{block}."
+        q, v = (f"{layer}self_attn.{part}_proj.bias" for part in "qv")
+        weights[own + "project.weight"] = torch.cat((graph.linear(q), graph.keys(layer), graph.linear(v)))
+        weights[own + "project.bias"] = torch.cat((graph.value(q), torch.zeros(WIDTH), graph.value(v)))
+        for ours, theirs in _PARTS_OF_BLOCK.items():
+            bias = f"{layer}{theirs}.bias"
+            weights |= {f"{own}{ours}.weight": graph.linear(bias), f"{own}{ours}.bias": graph.value(bias)}
+        for ours, theirs in _NORMS_OF_BLOCK.items():
+            for part in ("weight", "bias"):
+                weights[f"{own}{ours}.{part}"] = graph.value(f"{layer}{theirs}.{part}")
+    encoder = SpeechEncoder()
+    # Half the bytes in the checkpoint; the weights came from 8 bits.
+    encoder.load_state_dict({name: weight.half().float() for name, weight in weights.items()})
+    return encoder.eval()
+
+
+def convert_speech_checked(wheel: Path) -> tuple[SpeechEncoder, float]:
+    """Convert, and compare with the graph on a random spectrogram; returns the encoder and the mean difference in
+    standard deviations. Raises ModelError over SPEECH_TOLERANCE."""
+    graph = SpeechGraph(wheel)
+    encoder = convert_speech(graph)
+    mel = np.random.default_rng(0).normal(0.0, 0.7, (1, 80, 800)).astype(np.float32)
+    theirs = graph.reference(mel)
+    with torch.inference_mode():
+        ours = encoder(torch.from_numpy(mel))[0].numpy()
+    difference = float(np.abs(ours - theirs).mean() / theirs.std())
+    if difference > SPEECH_TOLERANCE:
+        raise ModelError(
+            f"the converted encoder differs from its graph by {difference:.2g} standard deviations; "
+            f"it must be under {SPEECH_TOLERANCE:g}"
+        )
+    return encoder, difference
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnd:
+    """The two frozen ears, and how far each is from what it was converted from."""
+
+    trunk: MusicnnTrunk
+    speech: SpeechEncoder
+    trunk_difference: float = 0.0
+    speech_difference: float = 0.0
+
+    def fit_into(self, net: MultiScaleEmotionNet) -> None:
+        net.trunk.load_state_dict(self.trunk.state_dict())
+        net.speech.load_state_dict(self.speech.state_dict())
+
+
+def save_front_end(front_end: FrontEnd, path: Path) -> None:
+    """As a checkpoint of kind `front-end`."""
+    card = {
+        "trunk": "MSD_musicnn of the PyPI package musicnn 0.1.0 (Pons & Serra 2019), ISC",
+        "speech": "Smart Turn 3.2 of the PyPI package pipecat-ai (Daily, BSD 2-clause), on Whisper tiny (OpenAI, MIT)",
+        "trunk_worst_difference": front_end.trunk_difference,
+        "speech_mean_difference": front_end.speech_difference,
+    }
+    both = torch.nn.ModuleDict({"trunk": front_end.trunk, "speech": front_end.speech})
+    save_checkpoint(path, Checkpoint("front-end", {}, card, both.state_dict()))
+
+
+def load_front_end(path: Path) -> FrontEnd:
+    """What `save_front_end` wrote. Raises ModelError."""
+    checkpoint = load_checkpoint(path, "front-end")
+    both = torch.nn.ModuleDict({"trunk": MusicnnTrunk(), "speech": SpeechEncoder()})
+    load_weights(both, checkpoint, path)
+    both.eval()
+    card, trunk, speech = checkpoint.card, both["trunk"], both["speech"]
+    assert isinstance(trunk, MusicnnTrunk)
+    assert isinstance(speech, SpeechEncoder)
+    return FrontEnd(trunk, speech, card["trunk_worst_difference"], card["speech_mean_difference"])

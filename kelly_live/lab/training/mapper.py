@@ -1,0 +1,331 @@
+"""Trains DynamicEmotionToMusicMapper on music that people labelled, with published effects as weak priors.
+
+Each corpus may sit a constant apart (`CorpusOffset`), so "piano pop against game music" is not mistaken for emotion.
+What is played sits at HOME, with the music that people performed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kelly_live.core.atomic_write import write_atomically
+from kelly_live.emotion.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from kelly_live.lab.nets.mapper import KIND, SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, load_net
+from kelly_live.lab.training.cues import Evidence, evidence, measure_cues
+from kelly_live.lab.training.differences import user_basis
+from kelly_live.lab.training.mapper_card import card_markdown, make_card
+from kelly_live.lab.training.mapper_data import (
+    CORPORA,
+    Examples,
+    RatingScale,
+    corpus_weights,
+    examples,
+    folds,
+    masks,
+    rating_scale,
+    states,
+)
+from kelly_live.lab.training.mapper_scores import Evaluation, directions, losses, mean_loss, score
+from kelly_live.lab.training.priors import PriorLoss
+from kelly_live.lab.training.symbolic import Corpus, measure_corpus
+
+HOME = "emopia"
+MAX_GAIN = 1.75  # how far a commitment may stretch; beyond it noise would be played with conviction
+MAX_WEIGHT_GAIN = 2.0  # for weights: logits of what is rare are noisier than those of what is common
+PLAYED_SHARE = 0.05  # medians that are played stay between this quantile of labelled pieces and its mirror
+FOLDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What may be tuned. `patience` in epochs without a better held-back loss."""
+
+    hidden_dim: int = 64
+    learning_rate: float = 5e-3
+    weight_decay: float = 3e-3
+    epochs: int = 600
+    patience: int = 80
+    use_priors: bool = True
+    seed: int = 1
+
+
+class CorpusOffset(nn.Module):
+    """What is constant between the two corpora; the net itself sits half-way, without it."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, corpus: Tensor) -> Tensor:
+        return (1.0 - 2.0 * corpus[:, None].float()) * self.shift
+
+
+@dataclass(frozen=True)
+class Fit:
+    net: DynamicEmotionToMusicMapper
+    offset: CorpusOffset
+    epochs: int
+    held_back_loss: float
+
+
+def _new_net(data: Examples, recipe: Recipe) -> DynamicEmotionToMusicMapper:
+    """An untrained net that already sits at the corpus: standardised scalars, log mean weights as biases."""
+    torch.manual_seed(recipe.seed)
+    net = DynamicEmotionToMusicMapper(hidden_dim=recipe.hidden_dim)
+    weight = data.scalar_mask * data.importance[:, None]
+    total = torch.clamp(weight.sum(0), min=1e-6)
+    mean = (data.scalars * weight).sum(0) / total
+    spread = (((data.scalars - mean) ** 2 * weight).sum(0) / total).sqrt()
+    measured = weight.sum(0) > 0
+    with torch.no_grad():
+        net.scalar_mean.copy_(torch.where(measured, mean, net.scalar_mean))
+        net.scalar_sd.copy_(torch.where(measured & (spread > 1e-2), spread, net.scalar_sd))
+        net.linear.weight.mul_(0.1)
+        net.bend.weight.mul_(0.1)
+        net.bend.bias.zero_()
+        base = torch.cat([corpus_weights(data)[name].log() for name in WEIGHTS])
+        net.linear.bias.copy_(torch.cat([torch.zeros(2 * len(SCALARS)), base]))
+    return net
+
+
+def fit(
+    data: Examples,
+    recipe: Recipe,
+    held_back: Examples | None = None,
+    progress: Callable[[int, float], None] | None = None,
+    cues: Sequence[Evidence] = (),
+) -> Fit:
+    """Minimise the losses on `data` and, as pseudo-observations, PRIORS and `cues`; with `held_back`, stop early on
+    it and keep the best epoch's weights."""
+    net = _new_net(data, recipe)
+    offset = CorpusOffset(len(net.centre))
+    decayed = [net.linear.weight, net.bend.weight, *(p for p in net.body.parameters() if p.ndim > 1)]
+    ours = {id(p) for p in decayed}
+    others = [p for p in (*net.parameters(), *offset.parameters()) if id(p) not in ours and p.requires_grad]
+    optimiser = torch.optim.AdamW(
+        [
+            {"params": decayed, "weight_decay": recipe.weight_decay / recipe.learning_rate},
+            {"params": others, "weight_decay": 1e-3},  # an offset that no row can tell stays at 0
+        ],
+        lr=recipe.learning_rate,
+    )
+    generator = torch.Generator().manual_seed(recipe.seed)
+    seen, priors = masks(data), PriorLoss(data, cues)
+    best, best_epoch, best_weights = math.inf, 0, None
+    for epoch in range(1, recipe.epochs + 1):
+        probabilities, vad = states(data, generator)
+        spread = net.unpack(net.raw(probabilities, vad) + offset(data.corpus))
+        loss = mean_loss(losses(net, spread, data), seen, data.importance)
+        if recipe.use_priors:
+            loss = loss + priors(net)
+        optimiser.zero_grad()
+        torch.autograd.backward(loss)
+        optimiser.step()
+        if held_back is None:
+            best, best_epoch = float(loss.detach()), epoch
+        elif epoch % 5 == 0:
+            score = held_out_loss(net, offset, held_back)
+            if score < best - 1e-4:
+                best, best_epoch = score, epoch
+                best_weights = [{k: v.clone() for k, v in part.state_dict().items()} for part in (net, offset)]
+            if epoch - best_epoch > recipe.patience:
+                break
+        if progress and epoch % 25 == 0:
+            progress(epoch, best)
+    if best_weights is not None:
+        net.load_state_dict(best_weights[0])
+        offset.load_state_dict(best_weights[1])
+    return Fit(net, offset, best_epoch, best)
+
+
+@torch.no_grad()
+def held_out_loss(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples) -> float:
+    """Sum over the parameters of the mean loss (nats) at the labels' own places."""
+    spread = net.unpack(net.raw(*states(data)) + offset(data.corpus))
+    return float(mean_loss(losses(net, spread, data), masks(data), data.importance))
+
+
+@torch.no_grad()
+def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples, skilled: dict[str, bool]) -> None:
+    """Set what is played: the commitment, where its middle is, how far it may go, and the ways of taste.
+
+    A state's medians are spread less than single pieces are: stretched until they have the pieces' spread (weights: the
+    entropy of single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most
+    MAX_GAIN and MAX_WEIGHT_GAIN.
+    """
+    raw = net.raw(*states(data))
+    importance = data.importance / data.importance.sum()
+    centre = (raw * importance[:, None]).sum(0)
+    spread = net.unpack(raw)
+    medians = spread.quantile(0.5)
+    standard = (data.scalars - net.scalar_mean) / net.scalar_sd
+    scalar_gain = torch.ones(len(SCALARS))
+    for index, name in enumerate(SCALARS):
+        if skilled[name]:
+            seen = data.scalar_mask[:, index] > 0
+            target = _spread_within(standard[seen, index], data.corpus[seen])
+            full = max(target / max(_spread(medians[seen, index]), 1e-3), 1.0)
+            scalar_gain[index] = min(full, MAX_GAIN)
+    weight_gain = torch.ones(len(WEIGHTS))
+    for index, name in enumerate(WEIGHTS):
+        if skilled[name]:
+            mask = data.weight_mask[name] > 0
+            target = float(_entropy(data.weights[name][mask]).mean())
+            logits = spread.logits[name][mask]
+            middle = (logits * importance[mask][:, None]).sum(0) / importance[mask].sum()
+            gains = torch.linspace(1.0, MAX_WEIGHT_GAIN, 41)
+            entropies = torch.stack(
+                [_entropy(torch.softmax(middle + gain * (logits - middle), -1)).mean() for gain in gains]
+            )
+            enough = (entropies <= target).nonzero()
+            weight_gain[index] = gains[int(enough[0])] if len(enough) else MAX_WEIGHT_GAIN
+    low, high = torch.full((len(SCALARS),), -1e3), torch.full((len(SCALARS),), 1e3)
+    for index in range(len(SCALARS)):
+        seen = (data.scalar_mask[:, index] > 0) & (data.corpus == CORPORA.index(HOME))
+        if bool(seen.any()):
+            low[index], high[index] = torch.quantile(
+                standard[seen, index], torch.tensor([PLAYED_SHARE, 1.0 - PLAYED_SHARE])
+            )
+    home = centre + offset(torch.tensor([CORPORA.index(HOME)]))[0]
+    net.set_commitment(centre, scalar_gain, weight_gain, home, (low, high))
+    net.set_basis(user_basis(net, offset(data.corpus), data))
+
+
+def _spread(values: Tensor) -> float:
+    """A standard deviation that outliers don't move: half the 16-84 % range."""
+    if len(values) < 2:
+        return 0.0
+    low, high = torch.quantile(values, torch.tensor([0.1587, 0.8413]))
+    return float(high - low) / 2.0
+
+
+def _spread_within(values: Tensor, corpus: Tensor) -> float:
+    """Spread inside each corpus, averaged by rows: what lies between corpora is not expression."""
+    parts = [values[corpus == index] for index in range(len(CORPORA))]
+    return sum(_spread(part) * len(part) for part in parts) / max(len(values), 1)
+
+
+def _entropy(weights: Tensor) -> Tensor:
+    return -(weights * torch.log(torch.clamp(weights, min=1e-9))).sum(-1)
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a training run left: where, how long, what it scored on held-out music."""
+
+    path: Path
+    card_path: Path
+    epochs: int
+    evaluation: Evaluation
+
+
+COMMAND = "kelly-live lab train mapper --data DATA/symbolic --cues DATA/cues --out models/mapper.safetensors"
+
+
+def _parts(corpus: Corpus) -> tuple[Examples, Examples, RatingScale]:
+    train, held_out = corpus.part("train"), corpus.part("val")
+    scale = rating_scale(train)
+    return examples(train, scale), examples(held_out, scale), scale
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What cross-validation over the training songs found: epochs to run, and which parameters a state predicts."""
+
+    epochs: int
+    skilled: dict[str, bool]
+
+
+def cross_validate(
+    data: Examples,
+    recipe: Recipe,
+    progress: Callable[[int, float], None] | None = None,
+    cues: Sequence[Evidence] = (),
+) -> Trial:
+    """Fit on all folds but one, in turn. Skilled is what beats the corpus-wide distribution by two standard errors."""
+    epochs, gains = [], []
+    for held_back, inner in folds(data, FOLDS, recipe.seed):
+        fitted = fit(inner, recipe, held_back, progress, cues)
+        epochs.append(fitted.epochs)
+        rows = score(fitted.net, fitted.offset, inner, held_back)
+        gains.append({row.parameter: (row.corpus - row.mapper, row.gain_se) for row in rows})
+    skilled = {}
+    for name in gains[0]:
+        mean = float(np.mean([fold[name][0] for fold in gains]))
+        error = math.sqrt(sum(fold[name][1] ** 2 for fold in gains)) / len(gains)
+        skilled[name] = mean > 2.0 * error
+    return Trial(max(int(np.median(epochs)), 1), skilled)
+
+
+def train_mapper(
+    data_dir: Path,
+    cache_dir: Path | None,
+    out: Path,
+    recipe: Recipe | None = None,
+    command: str = COMMAND,
+    progress: Callable[[int, float], None] | None = None,
+    cues_dir: Path | None = None,
+) -> Training:
+    """Measure, fit, calibrate, judge on the held-out songs and series, and write `out` and its card beside it.
+
+    Cross-validation over the training songs chooses the number of epochs and the skilled parameters; then the net is
+    fitted anew on all of them. The manifest's `val` part is only ever judged on. Raises ConfigError.
+    """
+    recipe = recipe or Recipe()
+    cues = measure_cues(cues_dir) if cues_dir else None
+    told = evidence(cues) if cues and recipe.use_priors else ()
+    train, held_out, scale = _parts(measure_corpus(data_dir, cache_dir))
+    trial = cross_validate(train, recipe, progress, told)
+    chosen = replace(recipe, epochs=trial.epochs)
+    final = fit(train, chosen, progress=progress, cues=told)
+    calibrate(final.net, final.offset, train, trial.skilled)
+    net = final.net.eval()
+    evaluation = Evaluation(score(net, final.offset, train, held_out), directions(net, train, cues))
+    without = None
+    if recipe.use_priors:  # what labelled music says alone: the same recipe, so that only the priors differ
+        bare = fit(train, replace(chosen, use_priors=False))
+        calibrate(bare.net, bare.offset, train, trial.skilled)
+        without = Evaluation(score(bare.net, bare.offset, train, held_out), directions(bare.net.eval(), train, cues))
+    limits = {"gain": MAX_GAIN, "weight_gain": MAX_WEIGHT_GAIN, "played_share": PLAYED_SHARE}
+    card = make_card(
+        net, recipe=asdict(chosen), scale=scale, parts=(train, held_out), evaluation=evaluation,
+        without_priors=without, skilled=trial.skilled,
+        cues=cues, home=HOME, limits=limits, command=command,
+    )  # fmt: skip
+    offsets = {CORPUS_PREFIX + name: weight for name, weight in final.offset.state_dict().items()}
+    weights = {**net.state_dict(), **offsets}
+    save_checkpoint(out, Checkpoint(KIND, net.config, card, weights))
+    card_path = out.with_suffix(".md")
+    write_atomically(card_path, card_markdown(card, evaluation, cues).encode())
+    return Training(out, card_path, trial.epochs, evaluation)
+
+
+def evaluate_mapper(
+    data_dir: Path, cache_dir: Path | None, checkpoint: Path, cues_dir: Path | None = None
+) -> Evaluation:
+    """Judge a checkpoint on the manifest's `val` part, with baselines fitted on its `train` part. Raises KellyError."""
+    train, held_out, _ = _parts(measure_corpus(data_dir, cache_dir))
+    net, offset = load_trained(checkpoint)
+    cues = measure_cues(cues_dir) if cues_dir else None
+    return Evaluation(score(net, offset, train, held_out), directions(net, train, cues))
+
+
+def load_trained(path: Path) -> tuple[DynamicEmotionToMusicMapper, CorpusOffset]:
+    """The net and the corpus offset of a checkpoint, for judging or training on. Raises ModelError."""
+    net = load_net(path)
+    offset = CorpusOffset(len(net.centre))
+    checkpoint = load_checkpoint(path, KIND)
+    corpus = {
+        name.removeprefix(CORPUS_PREFIX): weight
+        for name, weight in checkpoint.weights.items()
+        if name.startswith(CORPUS_PREFIX)
+    }
+    load_weights(offset, replace(checkpoint, weights=corpus), path)
+    return net, offset

@@ -1,0 +1,227 @@
+"""Labelled music as tensors: how a label becomes an emotion state, and a measured piece the mapper's own scales.
+
+How a label becomes an emotion state (all of it is stated in the card):
+- an EMOPIA quadrant becomes its centre (±.5, ±.5), with noise (SD .2, never over the axis) anew each epoch;
+- VGMIDI's mean ratings huddle near 0 (30 raters average out), so each axis is centred and stretched to the RMS .5 that
+  the quadrant centres have, then squashed by tanh;
+- category probabilities and dominance follow from the place by distance to EMOTION_VAD, at a width drawn anew each
+  epoch, so that the net accepts sharp and vague states alike. No dominance was rated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.override import ANCHOR_WIDTH, NAMED_SHARE
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS
+from kelly_live.lab.nets.mapper import SCALARS
+from kelly_live.lab.training.symbolic import Measured
+
+CORPORA = ("emopia", "vgmidi")
+QUADRANT_CENTRE, QUADRANT_NOISE = 0.5, 0.2
+RATING_RMS = 0.5
+
+
+@dataclass(frozen=True)
+class Examples:
+    """N labelled stretches: V/A labels, raw scalars `[N, S]`, weights, masks (0 where nothing was measured), weight.
+
+    `certain` marks ratings; the others are quadrants, whose place within the quadrant is unknown.
+    """
+
+    valence: Tensor
+    arousal: Tensor
+    certain: Tensor
+    corpus: Tensor
+    scalars: Tensor
+    scalar_mask: Tensor
+    weights: dict[str, Tensor]
+    weight_mask: dict[str, Tensor]
+    importance: Tensor
+    groups: tuple[str, ...]  # the song or score that a row was cut from
+
+    def __len__(self) -> int:
+        return len(self.valence)
+
+    def take(self, index: Tensor) -> Examples:
+        return Examples(
+            valence=self.valence[index],
+            arousal=self.arousal[index],
+            certain=self.certain[index],
+            corpus=self.corpus[index],
+            scalars=self.scalars[index],
+            scalar_mask=self.scalar_mask[index],
+            weights={name: values[index] for name, values in self.weights.items()},
+            weight_mask={name: values[index] for name, values in self.weight_mask.items()},
+            importance=self.importance[index],
+            groups=tuple(self.groups[i] for i in index.tolist()),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RatingScale:
+    """How VGMIDI's ratings were stretched: (rating - centre) · gain, then tanh."""
+
+    valence_centre: float
+    valence_gain: float
+    arousal_centre: float
+    arousal_gain: float
+
+
+def rating_scale(rows: Sequence[Measured]) -> RatingScale:
+    """Centre and gain that give these rows' ratings the RMS of quadrant centres."""
+    rated = [(row.valence, row.arousal) for row in rows if row.quadrant is None]
+    if len(rated) < 2:
+        return RatingScale(0.0, 1.0, 0.0, 1.0)
+    table = np.array(rated)
+    centre, spread = table.mean(axis=0), np.maximum(table.std(axis=0), 1e-3)
+    gain = RATING_RMS / spread
+    return RatingScale(float(centre[0]), float(gain[0]), float(centre[1]), float(gain[1]))
+
+
+def _scalars(row: Measured) -> list[float]:
+    """One row on the net's unbounded scales, in the order of SCALARS; nan where nothing was measured."""
+    f = row.features
+
+    def log2(value: float | None, least: float) -> float:
+        return math.nan if value is None else math.log2(max(value, least))
+
+    softer = None if f.floor is None or f.level is None else f.level - f.floor
+    louder = None if f.ceiling is None or f.level is None else f.ceiling - f.level
+    values = {
+        "tempo": log2(f.tempo, 20.0),
+        "centre": f.centre,
+        "below": log2(f.centre - f.low, 1.0),
+        "above": log2(f.high - f.centre, 1.0),
+        "level": log2(f.level, 0.02),
+        "softer": log2(softer, 0.02),
+        "louder": log2(louder, 0.02),
+        "variation": log2(f.variation, 0.05),
+        "rate": log2(f.onsets_per_beat * f.tempo / 60.0, 0.1),
+    }
+    return [values[name] for name in SCALARS]
+
+
+def examples(rows: Sequence[Measured], scale: RatingScale) -> Examples:
+    """Tensors of labelled rows. A song's clips together count as their number's square root: they repeat each other."""
+    if not rows:
+        raise ConfigError("no labelled music was measured; name a folder whose manifest lists MIDI that can be read")
+    valence, arousal, importance = [], [], []
+    together = Counter(_family(row) for row in rows)
+    for row in rows:
+        certain = row.quadrant is None
+        valence.append(
+            math.tanh((row.valence - scale.valence_centre) * scale.valence_gain)
+            if certain
+            else row.valence * QUADRANT_CENTRE
+        )
+        arousal.append(
+            math.tanh((row.arousal - scale.arousal_centre) * scale.arousal_gain)
+            if certain
+            else row.arousal * QUADRANT_CENTRE
+        )
+        importance.append(together[_family(row)] ** -0.5)
+    scalars = torch.tensor([_scalars(row) for row in rows])
+    timing = [row.features.timing for row in rows]
+    everywhere = torch.ones(len(rows))
+    return Examples(
+        valence=torch.tensor(valence),
+        arousal=torch.tensor(arousal),
+        certain=torch.tensor([row.quadrant is None for row in rows]),
+        corpus=torch.tensor([CORPORA.index(row.dataset) for row in rows]),
+        scalars=torch.nan_to_num(scalars),
+        scalar_mask=(~torch.isnan(scalars)).float(),
+        weights={
+            "modes": torch.tensor([row.features.modes for row in rows]),
+            "timing": torch.tensor([shares or (0.0, 1.0, 0.0) for shares in timing]),
+            "rhythms": torch.tensor([row.features.rhythms for row in rows]),
+        },
+        weight_mask={
+            "modes": everywhere,
+            "timing": torch.tensor([float(shares is not None) for shares in timing]),
+            "rhythms": everywhere,
+        },
+        importance=torch.tensor(importance),
+        groups=tuple(_family(row) for row in rows),
+    )
+
+
+def _family(row: Measured) -> str:
+    return f"{row.dataset}/{row.group}" if row.quadrant else row.piece
+
+
+_ANCHORS = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
+
+
+def soft_categories(place: Tensor, width: Tensor) -> Tensor:
+    """steering.category_probabilities for a batch: `place` `[N, 2 or 3]`, `width` `[N]` → `[N, 8]`."""
+    squares = ((place[:, None, :] - _ANCHORS[None, :, : place.shape[-1]]) ** 2).sum(-1)
+    return torch.softmax(-squares / (2.0 * width[:, None] ** 2), dim=-1)
+
+
+def states(data: Examples, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    """Probabilities `[N, 8]` and V/A/D `[N, 3]` of the labels; with a generator, drawn anew."""
+    place = torch.stack([data.valence, data.arousal], dim=-1)
+    width = torch.full((len(data),), ANCHOR_WIDTH)
+    if generator is not None:
+        noise = torch.randn(place.shape, generator=generator) * QUADRANT_NOISE
+        inside = place.sign() * torch.clamp(place.abs() + noise, 0.05, 1.0)
+        place = torch.where(data.certain[:, None], torch.clamp(place + 0.25 * noise, -1.0, 1.0), inside)
+        width = 0.2 * (0.6 / 0.2) ** torch.rand(len(data), generator=generator)
+        # The live net's categories and dimensions don't agree to the digit, so neither do ours.
+        seen = place + 0.1 * torch.randn(place.shape, generator=generator)
+        probabilities = soft_categories(seen, width)
+        # A third of the time the state is sure of one of its likely categories, as a live net or a performer may be.
+        sure = (torch.rand(len(data), generator=generator) < 1 / 3).float()[:, None] * NAMED_SHARE
+        named = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+        probabilities = (1.0 - sure) * probabilities + sure * nn.functional.one_hot(named, len(EMOTIONS))
+    else:
+        probabilities = soft_categories(place, width)
+    dominance = probabilities @ _ANCHORS[:, 2]
+    return probabilities, torch.cat([place, dominance[:, None]], dim=-1)
+
+
+def masks(data: Examples) -> dict[str, Tensor]:
+    """1 where a parameter was measured, `[N]` each."""
+    return {name: data.scalar_mask[:, index] for index, name in enumerate(SCALARS)} | data.weight_mask
+
+
+def corpus_weights(data: Examples) -> dict[str, Tensor]:
+    """Mean of each of WEIGHTS over the rows that tell it (even shares if none does), never quite 0."""
+    means = {}
+    for name, values in data.weights.items():
+        weight = data.weight_mask[name] * data.importance
+        mean = (values * weight[:, None]).sum(0) + 1e-3
+        means[name] = mean / mean.sum()
+    return means
+
+
+def folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Examples, Examples]]:
+    """(fold, the rest), `number` times; no song or score lies in both."""
+    groups = np.random.default_rng(seed).permutation(sorted(set(data.groups)))
+    for part in range(number):
+        chosen = set(groups[part::number].tolist())
+        inside = torch.tensor([group in chosen for group in data.groups])
+        yield data.take(inside.nonzero()[:, 0]), data.take((~inside).nonzero()[:, 0])
+
+
+def within_corpus_r(label: Tensor, values: Tensor, data: Examples, mask: Tensor) -> float:
+    """Weighted correlation after each corpus's own means are taken out."""
+    x, y = label.clone(), values.clone()
+    weight = mask * data.importance
+    for corpus in range(len(CORPORA)):
+        inside = weight * (data.corpus == corpus)
+        total = torch.clamp(inside.sum(), min=1e-6)
+        here = data.corpus == corpus
+        x[here] -= (x * inside).sum() / total
+        y[here] -= (y * inside).sum() / total
+    power = ((x**2 * weight).sum() * (y**2 * weight).sum()).sqrt()
+    return float((x * y * weight).sum() / torch.clamp(power, min=1e-9))

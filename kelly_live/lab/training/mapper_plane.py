@@ -1,0 +1,91 @@
+"""What a mapper plays over the valence-arousal plane, at the eight emotions and at the middles of the quadrants."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from kelly_live.core.override import state_from
+from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, major_share
+from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE
+from kelly_live.lab.training.symbolic import QUADRANT_SIGNS
+
+STEPS = 41
+# What is shown: name → unit. Everything else that is played is a band around one of these.
+SHOWN = {
+    "tempo": "BPM",
+    "major share": "share of mode weights",
+    "register": "MIDI note",
+    "level": "share of full velocity",
+    "long notes": "share of rhythm weights",
+    "density": "melody notes a beat",
+    "variation": "share of the dynamic band",
+    "on the beat": "share of timing weights",
+}
+
+
+def places() -> dict[str, EmotionState]:
+    """The eight emotions and the quadrants' middles, as the performer would name them."""
+    named = {name: state_from(emotion=name) for name in EMOTIONS}
+    middles = {
+        quadrant: state_from(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANT_SIGNS.items()
+    }
+    return named | middles
+
+
+@torch.no_grad()
+def played(net: DynamicEmotionToMusicMapper, states: list[EmotionState]) -> dict[str, np.ndarray]:
+    """SHOWN, `[N]` each, and beside it the notes a second and the bands of tempo, register and dynamics."""
+    music = net(
+        torch.tensor([state.probabilities for state in states]),
+        torch.tensor([(state.valence, state.arousal, state.dominance) for state in states]),
+    )
+    values = {
+        "tempo": music["tempo_suggested"],
+        "major share": major_share(music["mode_weights"]),
+        "register": music["register_center"],
+        "level": (music["dynamics_floor"] + music["dynamics_ceiling"]) / 2.0,
+        "long notes": music["rhythm_weights"][:, RHYTHMS.index("sustained")],
+        "density": music["density"],
+        "variation": music["dynamics_variance"],
+        "on the beat": music["timing_weights"][:, 1],
+        "notes a second": music["density"] * music["tempo_suggested"] / 60.0,
+        **{
+            name: music[name]
+            for name in (
+                "tempo_min",
+                "tempo_max",
+                "register_low",
+                "register_high",
+                "dynamics_floor",
+                "dynamics_ceiling",
+            )
+        },
+    }
+    return {name: value.numpy().astype(float) for name, value in values.items()}
+
+
+def over_the_plane(net: DynamicEmotionToMusicMapper) -> dict[str, np.ndarray]:
+    """SHOWN over valence and arousal from -1 to 1: `[STEPS arousal, STEPS valence]` each."""
+    axis = np.linspace(-1.0, 1.0, STEPS)
+    values = played(net, [state_from(float(v), float(a)) for a in axis for v in axis])
+    return {name: values[name].reshape(STEPS, STEPS) for name in SHOWN}
+
+
+def places_table(net: DynamicEmotionToMusicMapper) -> str:
+    """What is played at `places`, as Markdown."""
+    named = places()
+    v = played(net, list(named.values()))
+    head = ("at", "BPM", "major", "melody", "dynamics", "variation", "density", "notes/s", "long notes", "on the beat")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for i, name in enumerate(named):
+        tempo, register = (
+            " / ".join(f"{v[key][i]:.0f}" for key in keys)
+            for keys in (("tempo_min", "tempo", "tempo_max"), ("register_low", "register", "register_high"))
+        )
+        dynamics = f"{v['dynamics_floor'][i]:.2f}-{v['dynamics_ceiling'][i]:.2f}"
+        rest = (f"{v[key][i]:.2f}" for key in ("variation", "density", "notes a second", "long notes", "on the beat"))
+        cells = (name, tempo, f"{v['major share'][i]:.2f}", register, dynamics, *rest)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

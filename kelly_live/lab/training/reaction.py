@@ -1,0 +1,123 @@
+"""How soon new parameters reach a note, and how soon they are heard, in music that is stepped as live.
+
+They reach a note when it is made with them: for any moment, `reach` says when the last note sounds that was made before
+it (what the slice, the look-ahead and the reach of the feel cost), and when the first one that was made after it (so
+much and the wait for a note to be due at all: rests are music).
+
+Whether that note *shows* them is another question, as parameters glide. So the same music is played twice, once with a
+change at some moment. Up to it both runs are the same to the note. The first note-on after it that is audibly another
+(pitch or channel, velocity by VELOCITY_STEPS, or time by TIME_SECONDS), or that one run has and the other lacks, shows
+the change. Two numbers a change:
+
+- `seconds`: from the change to the sound of the first note that shows it;
+- `stale_seconds`: from the change to the last note that sounds before that one (0: none): how long old music goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from kelly_live.core.values import MusicParameters
+
+STEP_SECONDS = 0.005  # session.CONDUCTOR_STEP_SECONDS
+VELOCITY_STEPS = 3  # of 127: about the least that is heard as louder or softer
+TIME_SECONDS = 0.01
+HEARD_FOR_SECONDS = 8.0  # after the change; a change that shows later is counted as this long
+
+
+@dataclass(frozen=True, slots=True)
+class NoteOn:
+    """A note as it was sent: seconds, channel, pitch, velocity."""
+
+    seconds: float
+    channel: int
+    pitch: int
+    velocity: int
+
+
+class Player(Protocol):
+    """A conductor whose notes can be heard."""
+
+    def start(self, origin_seconds: float, parameters: MusicParameters) -> None: ...
+
+    def advance(self, now: float, parameters: MusicParameters) -> None: ...
+
+    def heard(self, now: float) -> Sequence[NoteOn]:
+        """All note-ons sent up to `now`."""
+
+    def made(self) -> Sequence[tuple[float, float]]:
+        """Of each note so far: when it was made, and when it sounds (s)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """One change of parameters, at `change_seconds` of the music."""
+
+    change_seconds: float
+    seconds: float
+    stale_seconds: float
+
+
+def _run(player: Player, before: MusicParameters, after: MusicParameters, change: float, until: float) -> list[NoteOn]:
+    player.start(0.0, before)
+    for step in range(round(until / STEP_SECONDS) + 1):
+        now = step * STEP_SECONDS
+        player.advance(now, after if now >= change else before)
+    return sorted(player.heard(until), key=lambda note: (note.seconds, note.channel, note.pitch))
+
+
+def _another(one: NoteOn, other: NoteOn) -> bool:
+    return (
+        one.pitch != other.pitch
+        or one.channel != other.channel
+        or abs(one.velocity - other.velocity) >= VELOCITY_STEPS
+        or abs(one.seconds - other.seconds) >= TIME_SECONDS
+    )
+
+
+def reaction(
+    make: Callable[[], Player], before: MusicParameters, after: MusicParameters, change_seconds: float
+) -> Reaction:
+    """Play until the change and HEARD_FOR_SECONDS on, with the change and without it."""
+    until = change_seconds + HEARD_FOR_SECONDS
+    kept = _run(make(), before, before, change_seconds, until)
+    turned = _run(make(), before, after, change_seconds, until)
+    first = next((i for i, (a, b) in enumerate(zip(kept, turned, strict=False)) if _another(a, b)), None)
+    if first is None:
+        first = min(len(kept), len(turned))
+    shown = turned[first].seconds - change_seconds if first < len(turned) else HEARD_FOR_SECONDS
+    old = [note.seconds - change_seconds for note in turned[:first] if note.seconds > change_seconds]
+    return Reaction(change_seconds, shown, max(old, default=0.0))
+
+
+def reach(player: Player, parameters: MusicParameters, until: float, moments: Sequence[float]) -> list[Reaction]:
+    """Play until then; of each moment (s), when the first note sounds that was made from then on, and how long those go
+    on that were made before. A moment after which nothing is made counts until the end."""
+    player.start(0.0, parameters)
+    for step in range(round(until / STEP_SECONDS) + 1):
+        player.advance(step * STEP_SECONDS, parameters)
+    made, sounds = np.array(player.made(), dtype=np.float64).reshape(-1, 2).T
+    found = []
+    for moment in moments:
+        new, old = sounds[made >= moment], sounds[made < moment]
+        first = float(new.min()) if len(new) else until
+        last = float(old.max()) if len(old) else 0.0
+        found.append(Reaction(moment, first - moment, max(0.0, last - moment)))
+    return found
+
+
+def summary(reactions: Sequence[Reaction]) -> dict[str, float]:
+    """Medians and 95 % points, seconds."""
+    shown = np.array([one.seconds for one in reactions])
+    stale = np.array([one.stale_seconds for one in reactions])
+    return {
+        "p50": float(np.percentile(shown, 50)),
+        "p95": float(np.percentile(shown, 95)),
+        "stale p50": float(np.percentile(stale, 50)),
+        "stale p95": float(np.percentile(stale, 95)),
+        "changes": float(len(reactions)),
+    }

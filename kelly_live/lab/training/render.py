@@ -1,0 +1,91 @@
+"""Scores to sound: renders labelled MIDI files with fluidsynth into a cache outside the repository."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from kelly_live.core.errors import ConfigError, KellyError
+
+# What training hears, both MIT: Debian's fluid-soundfont-gm and musescore-general-soundfont-small.
+SOUNDFONTS = (
+    Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
+    Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"),
+)
+# Never rendered for training: what is judged on it shows whether a net knows music or only these instruments.
+HELD_OUT_SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+RENDER_RATE = 32_000  # twice what is kept: the synthesiser's aliases then fall above what the net hears
+KEPT_RATE = 16_000
+
+
+def rendered_path(midi: Path, cache: Path, soundfont: Path) -> Path:
+    """Where the audio of `midi` is kept: `cache/rendered/<soundfont>/<folder>_<name>.flac`."""
+    return cache / "rendered" / soundfont.stem / f"{midi.parent.name}_{midi.stem}.flac"
+
+
+def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
+    """A one-track copy of the first `seconds`: rendering the rest would cost more than all the others."""
+    import mido
+
+    try:
+        source = mido.MidiFile(midi)
+        kept = mido.MidiFile(type=0, ticks_per_beat=source.ticks_per_beat)
+        track = mido.MidiTrack()
+        now, tempo = 0.0, 500_000
+        for message in mido.merge_tracks(source.tracks):
+            now += mido.tick2second(message.time, source.ticks_per_beat, tempo)
+            if now > seconds:
+                break
+            tempo = message.tempo if message.type == "set_tempo" else tempo
+            track.append(message)
+        kept.tracks.append(track)
+        kept.save(target)
+    except (OSError, EOFError, ValueError) as error:
+        raise KellyError(f"cannot read {midi} ({error}); it must be a standard MIDI file") from error
+
+
+def render(midi: Path, cache: Path, soundfont: Path = SOUNDFONTS[0], *, seconds: float | None = None) -> Path:
+    """Render `midi` to mono 16 kHz FLAC unless it is already there, at most its first `seconds`. Raises KellyError."""
+    import soundfile
+    import soxr
+
+    target = rendered_path(midi, cache, soundfont)
+    if target.is_file():
+        return target
+    if shutil.which("fluidsynth") is None:
+        raise ConfigError("fluidsynth is not installed, but training on MIDI renders it; `apt install fluidsynth`")
+    if not soundfont.is_file():
+        raise ConfigError(f"the soundfont {soundfont} is missing; `apt install fluid-soundfont-gm`, or name another")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".render") as folder:
+        wav = Path(folder) / "out.wav"
+        score = midi
+        if seconds is not None:
+            score = Path(folder) / "cut.mid"
+            _cut_midi(midi, seconds, score)
+        command = [
+            "fluidsynth",
+            "-ni",
+            "-q",
+            "-r",
+            str(RENDER_RATE),
+            "-g",
+            "0.6",
+            "-o",
+            "synth.dynamic-sample-loading=1",
+        ]
+        done = subprocess.run(
+            [*command, "-F", str(wav), str(soundfont), str(score)], capture_output=True, text=True, timeout=300
+        )
+        if done.returncode != 0 or not wav.is_file():
+            raise KellyError(f"fluidsynth could not render {midi} ({done.stderr.strip()[-200:]}); is it a MIDI file?")
+        frames = -1 if seconds is None else int(seconds * RENDER_RATE)
+        stereo, _ = soundfile.read(wav, frames=frames, dtype="float32", always_2d=True)
+        mono = soxr.resample(stereo.mean(axis=1), RENDER_RATE, KEPT_RATE)
+        kept = Path(folder) / "out.flac"
+        soundfile.write(kept, mono, KEPT_RATE)
+        os.replace(kept, target)
+    return target

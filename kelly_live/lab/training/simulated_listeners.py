@@ -1,0 +1,300 @@
+"""Does a profile learn a taste? Simulated listeners teach one, and held-out preferences between two versions judge it.
+
+Two kinds of listener. "songs": tastes drawn from the mapper's own prior, that is, from how songs of one emotion differ
+in the corpora. "rules": each emotion's parameters moved by chance, independently, as no songs are: what the model does
+not expect. Both hear what the profile plays, say what is most wrong with it (with noise and slips), and are heard at
+once. Neither stands for a real person: what real people want, how steady they are and what they notice is not in it.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.override import state_from
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS, EmotionState
+from kelly_live.lab.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper, taste_parts, taste_radii
+from kelly_live.lab.nets.taste import WISHES, played
+from kelly_live.mapping.person import asked_for, embedding_of, learn
+from kelly_live.profiles.profile import Profile, new_profile
+from kelly_live.profiles.reaction import ASKED, KINDS, LIKE, RANGES, WISH, Reaction, reaction
+
+COUNTS = (5, 10, 20, 40)
+POPULATIONS = ("songs", "rules")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_ERRORS = np.array([WISHES[name].error for name in ASKED])
+_RULE_SPREAD = 2.0  # errors: as far as a word's step
+_NOISE = 1.0  # errors, of what a listener wants at one moment
+_SLIPS = 0.1  # of reactions, said at random
+_SPELT_OUT = 0.3  # of reactions, a value instead of a word
+_CONTENT = 1.0  # errors; nearer than this is liked
+_STATES, _PAIRS = 40, 5  # held out, for each listener
+_RESAMPLES = 2000
+_SAID = {
+    ("tempo", 1): "too-fast", ("tempo", -1): "too-slow", ("register", 1): "too-bright", ("register", -1): "too-dark",
+    ("level", 1): "too-loud", ("level", -1): "too-soft", ("density", 1): "too-busy", ("density", -1): "too-sparse",
+    ("major", 1): "too-bright", ("major", -1): "too-dark",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over listeners and its 95 % interval (bootstrap)."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """After `reactions`: share of held-out pairs in which the profile names the version that its listener prefers;
+    how much more that is than with no profile, and than with the mean of the other listeners' profiles; and the share
+    of their tastes' parts (what holds everywhere, and each emotion's own) that reached their radius."""
+
+    population: str
+    listeners: int
+    reactions: int
+    agreement: Interval
+    over_none: Interval
+    over_mean: Interval
+    at_the_edge: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spill:
+    """After 40 reactions in one emotion only: how far it moved, and how far the others did (root mean square over
+    ASKED, in a wish's errors; the mean of the others, and the one that moved most)."""
+
+    rater: str
+    own: float
+    others: float
+    most: float
+    most_moved: str
+
+
+def simulate(net: DynamicEmotionToMusicMapper, population: str, listeners: int = 60, seed: int = 1) -> list[Learned]:
+    """A row for each of COUNTS."""
+    rng = np.random.default_rng([seed, POPULATIONS.index(population)])
+    people = [_Listener(net, population, rng) for _ in range(listeners)]
+    kept = np.stack([_taught(net, person, rng) for person in people])  # [listeners, counts, 64]
+    trials = [_Trial(net, person, rng) for person in people]
+    none = np.array([trial.agreement(np.zeros(USER_DIM)) for trial in trials])
+    rows = []
+    for column, count in enumerate(COUNTS):
+        others = (kept[:, column].sum(axis=0) - kept[:, column]) / max(listeners - 1, 1)
+        own = np.array([trial.agreement(e) for trial, e in zip(trials, kept[:, column], strict=True)])
+        mean = np.array([trial.agreement(e) for trial, e in zip(trials, others, strict=True)])
+        edge = _at_the_edge(kept[:, column])
+        over_none, over_mean = _interval(own - none, seed), _interval(own - mean, seed)
+        rows.append(Learned(population, listeners, count, _interval(own, seed), over_none, over_mean, edge))
+    return rows
+
+
+def spills(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spill]:
+    """Four raters of sad music only: one wish, forty of the same, as hostile as can be, and at random."""
+    rng = np.random.default_rng([seed, 99])
+    sad = state_from(emotion="sad")
+    (asked,) = asked_for(net, None, [sad])
+    once = [reaction(NOW, WISH, sad, asked, "tempo", 60.0)]
+    hostile = [reaction(NOW, WISH, sad, asked, "tempo", 300.0), reaction(NOW, WISH, sad, asked, "register", 0.0)]
+    raters: dict[str, list[Reaction]] = {
+        "one wish (60 BPM)": once,
+        "forty times 60 BPM": once * 40,
+        "hostile (300 BPM, note 0)": hostile * 20,
+        "random": [_slip(sad, asked, rng) for _ in range(40)],
+    }
+    return [_spill(net, name, said) for name, said in raters.items()]
+
+
+def _spill(net: DynamicEmotionToMusicMapper, name: str, said: Sequence[Reaction]) -> Spill:
+    profile = new_profile("rater", NOW)
+    for one in said:
+        profile = profile.heard(one)
+    states = [state_from(emotion=emotion) for emotion in EMOTIONS]
+    before = played(net, torch.zeros(USER_DIM), states, ASKED).numpy()
+    after = played(net, embedding_of(net, learn(net, profile)), states, ASKED).numpy()
+    moved = np.sqrt((((after - before) / _ERRORS) ** 2).mean(axis=1))
+    far = {emotion: float(size) for emotion, size in zip(EMOTIONS, moved, strict=True)}
+    own = far.pop("sad")
+    most = max(far, key=far.__getitem__)
+    return Spill(name, own, float(np.mean(list(far.values()))), far[most], most)
+
+
+class _Listener:
+    """Somebody with a taste; what they want is on the scales of even steps."""
+
+    def __init__(self, net: DynamicEmotionToMusicMapper, population: str, rng: np.random.Generator) -> None:
+        self._net, self._rules = net, np.zeros((len(EMOTIONS), len(ASKED)))
+        self._taste = torch.zeros(USER_DIM)
+        if population == "songs":
+            self._taste = torch.tensor(rng.standard_normal(USER_DIM), dtype=torch.float32)
+        else:
+            self._rules = rng.standard_normal(self._rules.shape) * _RULE_SPREAD * _ERRORS
+
+    def wants(self, states: Sequence[EmotionState]) -> np.ndarray:
+        """`[states, ASKED]`."""
+        emotions = [EMOTIONS.index(state.emotion) for state in states]
+        base: np.ndarray = played(self._net, self._taste, states, ASKED).numpy()
+        return _inside(base + self._rules[emotions])
+
+    def reacts(self, state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
+        """What they say of music."""
+        if rng.random() < _SLIPS:
+            return _slip(state, asked, rng)
+        wanted = self.wants([state])[0] + rng.standard_normal(len(ASKED)) * _NOISE * _ERRORS
+        gaps = (_even(asked) - wanted) / _ERRORS
+        worst = int(np.abs(gaps).argmax())
+        name = ASKED[worst]
+        if abs(gaps[worst]) < _CONTENT:
+            return reaction(NOW, LIKE, state, asked)
+        if rng.random() < _SPELT_OUT:
+            low, high = RANGES[name]
+            value = 2.0 ** wanted[worst] if name in ("tempo", "density") else wanted[worst]
+            return reaction(NOW, WISH, state, asked, name, float(np.clip(value, low, high)))
+        return reaction(NOW, _SAID[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
+
+
+class _Trial:
+    """Held-out states, two versions of the music for each pair, and which of them a listener likes better."""
+
+    def __init__(self, net: DynamicEmotionToMusicMapper, person: _Listener, rng: np.random.Generator) -> None:
+        self._net = net
+        self._states = [state for state in (_state(rng) for _ in range(_STATES)) for _ in range(_PAIRS)]
+        tastes = torch.tensor(rng.standard_normal((2, len(self._states), USER_DIM)), dtype=torch.float32)
+        self._versions = np.stack([played(net, taste, self._states, ASKED).numpy() for taste in tastes])
+        self._better = self._nearer(person.wants(self._states))
+
+    def agreement(self, embedding: np.ndarray) -> float:
+        """How often what a profile would choose is what its listener does."""
+        taste = torch.tensor(embedding, dtype=torch.float32)
+        return float((self._nearer(played(self._net, taste, self._states, ASKED).numpy()) == self._better).mean())
+
+    def _nearer(self, wanted: np.ndarray) -> np.ndarray:
+        far = (((self._versions - wanted) / _ERRORS) ** 2).sum(axis=-1)
+        nearer: np.ndarray = far[0] < far[1]
+        return nearer
+
+
+def _taught(net: DynamicEmotionToMusicMapper, person: _Listener, rng: np.random.Generator) -> np.ndarray:
+    """The embeddings `[counts, 64]` of a profile after each of COUNTS reactions, each learned from at once."""
+    profile: Profile = new_profile("listener", NOW)
+    kept = []
+    for count in range(1, COUNTS[-1] + 1):
+        state = _state(rng)
+        (asked,) = asked_for(net, profile, [state])
+        profile = learn(net, profile.heard(person.reacts(state, asked, rng)))
+        if count in COUNTS:
+            kept.append(embedding_of(net, profile).numpy())
+    return np.stack(kept)
+
+
+def _state(rng: np.random.Generator) -> EmotionState:
+    """Some emotion, somewhere near its anchor."""
+    emotion = EMOTIONS[rng.integers(len(EMOTIONS))]
+    valence, arousal, _ = np.clip(np.array(EMOTION_VAD[emotion]) + rng.normal(0.0, 0.15, 3), -1.0, 1.0)
+    return state_from(float(valence), float(arousal), emotion=emotion)
+
+
+def random_reactions(net: DynamicEmotionToMusicMapper, count: int, seed: int = 1) -> list[Reaction]:
+    """What somebody says who means nothing by it: any word or wish, of the base music of any emotion."""
+    rng = np.random.default_rng([seed, 98])
+    states = [_state(rng) for _ in range(count)]
+    return [_slip(state, asked, rng) for state, asked in zip(states, asked_for(net, None, states), strict=True)]
+
+
+def _slip(state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
+    kind = str(rng.choice(KINDS))
+    if kind != WISH:
+        return reaction(NOW, kind, state, asked)
+    name = str(rng.choice(ASKED))
+    return reaction(NOW, WISH, state, asked, name, float(rng.uniform(*RANGES[name])))
+
+
+def _even(asked: Sequence[float]) -> np.ndarray:
+    pairs = zip(ASKED, asked, strict=True)
+    return np.array([np.log2(max(v, 1e-3)) if name in ("tempo", "density") else v for name, v in pairs])
+
+
+def _inside(wanted: np.ndarray) -> np.ndarray:
+    low, high = (_even([RANGES[name][side] for name in ASKED]) for side in (0, 1))
+    inside: np.ndarray = np.clip(wanted, low, high)
+    return inside
+
+
+def _at_the_edge(embeddings: np.ndarray) -> float:
+    """The share of all parts of these tastes `[n, 64]` that have reached their radius."""
+    tastes = torch.from_numpy(embeddings)
+    return float((taste_parts(tastes).norm(dim=-1) > 0.999 * taste_radii(tastes)).float().mean())
+
+
+def _interval(values: np.ndarray, seed: int) -> Interval:
+    rng = np.random.default_rng(seed)
+    drawn = values[rng.integers(0, len(values), (_RESAMPLES, len(values)))].mean(axis=1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return Interval(float(values.mean()), float(low), float(high))
+
+
+def learned_table(rows: Sequence[Learned]) -> str:
+    """As markdown."""
+    lines = [
+        "| listeners | reactions | agreement | over no profile | over the others' mean | at the edge |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        shown = [f"{i.mean:+.3f} ({i.low:+.3f} – {i.high:+.3f})" for i in (row.over_none, row.over_mean)]
+        agreement = f"{row.agreement.mean:.3f} ({row.agreement.low:.3f} – {row.agreement.high:.3f})"
+        who = f"{row.population}, {row.listeners}"
+        lines.append(f"| {who} | {row.reactions} | {agreement} | {shown[0]} | {shown[1]} | {row.at_the_edge:.0%} |")
+    return "\n".join(lines)
+
+
+def spills_table(rows: Sequence[Spill]) -> str:
+    """As markdown."""
+    lines = ["| who rates sad only | sad moves | others, mean | most |", "|---|---|---|---|"]
+    lines += [f"| {r.rater} | {r.own:.2f} | {r.others:.2f} | {r.most:.2f} ({r.most_moved}) |" for r in rows]
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class RealLikes:
+    """What real listeners of the same track agree on (Emotify: Aljanaki et al. 2016): `agreement` of two listeners of
+    one track on liked or disliked, beside `chance` from the overall shares. No listener is told apart there and no
+    parameters are known, so it says how much taste is one's own, and cannot say what a profile learns of it."""
+
+    ratings: int
+    tracks: int
+    liked: float
+    disliked: float
+    agreement: float
+    chance: float
+
+
+def real_likes(path: Path) -> RealLikes:
+    """From emotify_listeners.csv. Raises ConfigError."""
+    by_track: dict[str, list[bool]] = defaultdict(list)
+    total = liked = disliked = 0
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                likes, dislikes = row["liked"].strip() == "1", row["disliked"].strip() == "1"
+                total, liked, disliked = total + 1, liked + likes, disliked + dislikes
+                if likes != dislikes:
+                    by_track[row["track id"]].append(likes)
+    except (OSError, KeyError, ValueError) as error:
+        raise ConfigError(f"{path} does not hold Emotify's ratings ({error}); give emotify_listeners.csv") from error
+    pairs = [a == b for told in by_track.values() for a, b in combinations(told, 2)]
+    share = liked / max(liked + disliked, 1)
+    agreement = float(np.mean(pairs)) if pairs else float("nan")
+    return RealLikes(
+        total, len(by_track), liked / max(total, 1), disliked / max(total, 1), agreement, share**2 + (1.0 - share) ** 2
+    )

@@ -1,0 +1,435 @@
+"""Measures labelled MIDI in the units of domain.MusicParameters: what the music of an emotion is really like.
+
+Sources of the methods, beside the choices that are ours:
+- tempo: onset autocorrelation with a log-normal tempo prior that knows the note rate, then Ellis's (2007) beat
+  tracking (both librosa, ISC); files whose notes follow their own tempo map (VGMIDI) keep that map instead;
+- mode: Temperley's (2007) likelihood of a duration-weighted pitch-class profile under key profiles, here those of
+  Albrecht & Shanahan (2013), bent to the seven diatonic modes by swapping the degrees in which a mode differs (plain
+  correlation, as Krumhansl & Schmuckler's, hardly sees the one note that makes a mode);
+- melody: the skyline (the highest sounding note at each onset).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles, rhythm_weights
+
+Floats = npt.NDArray[np.float64]
+
+MEASURE_VERSION = 10  # part of the cache's name: raise it when a number below changes meaning
+
+CHORD_SECONDS = 0.035  # onsets closer than this are one chord (ear's order threshold, about 30-40 ms)
+ON_BEAT_SECONDS = 0.020  # nearer than this to the beat is "on" (just noticeable, Friberg & Sundberg 1995: ~10-20 ms)
+FRAME_RATE = 100  # frames a second of the onset envelope
+# Where the tempo prior sits: log2 BPM is a line in the log2 rates (a second) of melody notes and of bass chords, which
+# carry the beat; how busily the middle is filled in does not make music faster (a slow ballad over broken chords).
+# Regressed on the notated tempi of VGMIDI's train part (133 pieces; 8-fold r .53, .48 for the rate of all chords). The
+# tracker then finds 111 of VGMIDI's 161 notated tempi (train .67, val .79); with all chords 113 (.69, .75), but that
+# heard low-arousal piano a third faster (EMOPIA Q3 111 BPM, now 90), at the broken chords instead of the tune.
+TEMPO_PRIOR_INTERCEPT, TEMPO_PRIOR_MELODY, TEMPO_PRIOR_BASS, TEMPO_PRIOR_OCTAVES = 6.542, 0.224, 0.096, 0.6
+BASS_TOP = 52.0  # MIDI note: below it is bass, to the tempo prior
+LEAST_RATE = 0.15  # a second: fewer notes are no rate
+MIN_NOTES = 12  # fewer say nothing about a mode or a rhythm
+WINDOW_MEASURES = 8
+HOP_MEASURES = 4
+INFORMATIVE_VELOCITIES = 6  # fewer distinct velocities: typed in, not played
+
+INDEPENDENT_NOTES = 60.0  # how many notes' worth of evidence a piece gives: fewer than it has, as notes repeat; ours
+BASS_WEIGHT = 0.6  # the lowest voice says more about the tonic than its duration alone; ours
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Pitched notes by onset: `onsets`, `offsets` in seconds, `beats` by the file's tempo map, each `[n]`."""
+
+    onsets: Floats
+    offsets: Floats
+    beats: Floats
+    pitches: Floats
+    velocities: Floats
+    end_beat: float
+
+    def __len__(self) -> int:
+        return len(self.onsets)
+
+    def between(self, first_beat: float, last_beat: float) -> Score:
+        """The notes that begin in [first_beat, last_beat)."""
+        keep = (self.beats >= first_beat - 1e-6) & (self.beats < last_beat - 1e-6)
+        return Score(
+            self.onsets[keep],
+            self.offsets[keep],
+            self.beats[keep],
+            self.pitches[keep],
+            self.velocities[keep],
+            last_beat,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One piece or window in musical units; None where the file says nothing (constant velocity, quantised timing).
+
+    BPM; weights over MODES and RHYTHMS; melody's 10/50/90 % pitch (MIDI notes); 10/50/90 % velocity over 127;
+    `variation`, note-to-note stray inside that band 0-1; shares [behind, on, ahead]; melody onsets a beat.
+    """
+
+    tempo: float
+    modes: tuple[float, ...]
+    low: float
+    centre: float
+    high: float
+    floor: float | None
+    level: float | None
+    ceiling: float | None
+    variation: float | None
+    timing: tuple[float, ...] | None
+    onsets_per_beat: float
+    rhythms: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A labelled stretch of music. EMOPIA carries a `quadrant` (V, A are its signs), VGMIDI listeners' mean ratings."""
+
+    dataset: str
+    piece: str
+    group: str
+    split: str
+    quadrant: str | None
+    valence: float
+    arousal: float
+    features: Features
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """All that was measured, and what was left out: reason → number of files or windows."""
+
+    rows: tuple[Measured, ...]
+    skipped: dict[str, int]
+
+    def part(self, split: str) -> tuple[Measured, ...]:
+        return tuple(row for row in self.rows if row.split == split)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_score(path: Path) -> Score:
+    """Read a MIDI file; percussion (channel 10) is left out. Raises ConfigError if it is not readable as MIDI."""
+    import mido
+
+    try:
+        midi = mido.MidiFile(path, clip=True)
+    except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:
+        raise ConfigError(f"{path} is not a readable MIDI file ({error}); leave it out or repair it") from error
+    if midi.ticks_per_beat <= 0:
+        raise ConfigError(f"{path} counts time in SMPTE frames, not beats; export it with ticks per beat")
+    notes: list[tuple[float, float, float, int, int]] = []
+    held: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
+    seconds = beats = 0.0
+    tempo = 500_000
+    for message in mido.merge_tracks(midi.tracks):
+        beats += message.time / midi.ticks_per_beat
+        seconds += message.time / midi.ticks_per_beat * tempo / 1e6
+        if message.type == "set_tempo" and message.tempo > 0:
+            tempo = message.tempo
+        elif message.type == "note_on" and message.velocity > 0 and message.channel != 9:
+            held.setdefault((message.channel, message.note), []).append((seconds, beats, message.velocity))
+        elif message.type in ("note_on", "note_off") and held.get((message.channel, message.note)):
+            onset, beat, velocity = held[message.channel, message.note].pop(0)
+            notes.append((onset, max(seconds, onset + 0.01), beat, message.note, velocity))
+    for (_, pitch), open_notes in held.items():  # never ended: they sound to the end of the file
+        notes += [(onset, max(seconds, onset + 0.01), beat, pitch, velocity) for onset, beat, velocity in open_notes]
+    onsets, offsets, places, pitches, velocities = np.array(sorted(notes), dtype=np.float64).reshape(-1, 5).T
+    return Score(onsets, offsets, places, pitches, velocities, end_beat=beats)
+
+
+def skyline(score: Score) -> npt.NDArray[np.int64]:
+    """Indices of the melody: the top note of each chord, unless a higher melody note still sounds over it."""
+    melody: list[int] = []
+    start = 0
+    while start < len(score):
+        stop = start
+        while stop < len(score) and score.onsets[stop] - score.onsets[start] <= CHORD_SECONDS:
+            stop += 1
+        top = start + int(np.argmax(score.pitches[start:stop]))
+        covered = (
+            bool(melody)
+            and score.offsets[melody[-1]] > score.onsets[top] + CHORD_SECONDS
+            and score.pitches[melody[-1]] > score.pitches[top]
+        )
+        if not covered:
+            melody.append(top)
+        start = stop
+    return np.array(melody, dtype=np.int64)
+
+
+# ---------------------------------------------------------------- tempo and beats
+
+
+def track_beats(score: Score) -> tuple[float, Floats]:
+    """Tempo (BPM) and beat times (s) of performed notes, heard only from their onsets and velocities."""
+    import librosa
+
+    first, last = float(score.onsets[0]), float(score.onsets[-1])
+    frames = int((last - first) * FRAME_RATE) + FRAME_RATE
+    envelope = np.zeros(frames)
+    np.add.at(envelope, np.rint((score.onsets - first) * FRAME_RATE).astype(int), score.velocities / 127.0)
+    # Low notes carry the beat in piano music more than the top voice does.
+    low = score.pitches < np.median(score.pitches)
+    np.add.at(envelope, np.rint((score.onsets[low] - first) * FRAME_RATE).astype(int), 0.3)
+    kernel = np.exp(-0.5 * (np.arange(-6, 7) / 2.0) ** 2)
+    envelope = np.convolve(np.sqrt(envelope), kernel, mode="same")
+    span = max(last - first, 1.0)
+    bass = score.onsets[score.pitches < BASS_TOP]
+    steps = 1 + np.count_nonzero(np.diff(bass) > CHORD_SECONDS) if len(bass) else 0
+    melody_rate, bass_rate = max(len(skyline(score)) / span, LEAST_RATE), max(steps / span, LEAST_RATE)
+    expected = 2.0 ** (
+        TEMPO_PRIOR_INTERCEPT + TEMPO_PRIOR_MELODY * math.log2(melody_rate) + TEMPO_PRIOR_BASS * math.log2(bass_rate)
+    )
+    guess = float(
+        librosa.feature.tempo(
+            onset_envelope=envelope,
+            sr=FRAME_RATE,
+            hop_length=1,
+            start_bpm=expected,
+            std_bpm=TEMPO_PRIOR_OCTAVES,
+            ac_size=8.0,
+            max_tempo=240.0,
+        )[0]
+    )
+    _, beat_frames = librosa.beat.beat_track(
+        onset_envelope=envelope, sr=FRAME_RATE, hop_length=1, bpm=guess, tightness=200.0, trim=False
+    )
+    beats = np.asarray(beat_frames, dtype=np.float64) / FRAME_RATE + first
+    if len(beats) < 4:
+        return guess, np.arange(first, last + 60.0 / guess, 60.0 / guess)
+    return 60.0 / float(np.median(np.diff(beats))), beats
+
+
+def to_beats(seconds: Floats, beat_seconds: Floats) -> Floats:
+    """Position in beats on a tracked grid; beyond its ends the nearest beat's length goes on."""
+    index = np.clip(np.searchsorted(beat_seconds, seconds, side="right") - 1, 0, len(beat_seconds) - 2)
+    left, right = beat_seconds[index], beat_seconds[index + 1]
+    return np.asarray(index + (seconds - left) / np.maximum(right - left, 1e-3), dtype=np.float64)
+
+
+# ---------------------------------------------------------------- mode
+
+
+def mode_weights(score: Score) -> tuple[float, ...]:
+    """Weights over MODES, summed over the 12 tonics: how well each explains the pitch classes, given MODE_PRIOR."""
+    # A pedalled or sequenced drone must not outvote the music: durations count up to two seconds.
+    durations = np.clip(score.offsets - score.onsets, 0.05, 2.0)
+    profile = np.zeros(12)
+    np.add.at(profile, score.pitches.astype(int) % 12, durations)
+    bass = np.zeros(12)
+    group = np.cumsum(np.diff(score.onsets, prepend=score.onsets[0]) > CHORD_SECONDS)
+    for chord in range(int(group[-1]) + 1):
+        members = np.flatnonzero(group == chord)
+        lowest = members[np.argmin(score.pitches[members])]
+        if score.pitches[lowest] <= np.percentile(score.pitches, 40):
+            bass[int(score.pitches[lowest]) % 12] += durations[lowest]
+    ending = np.flatnonzero(group == group[-1])
+    bass[int(score.pitches[ending].min()) % 12] += 0.08 * bass.sum()  # a phrase tends to end at home
+    heard = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
+    keys = np.stack([np.roll(mode / mode.sum(), tonic) for mode in modal_profiles() for tonic in range(12)])
+    likelihood = (np.log(keys) @ (heard / heard.sum())).reshape(7, 12)
+    logits = INDEPENDENT_NOTES * likelihood + np.log(MODE_PRIOR)[:, None]
+    weights = np.exp(logits - logits.max()).sum(axis=1)
+    return _normal(weights)
+
+
+# ---------------------------------------------------------------- rhythm, timing, dynamics
+
+
+def timing_shares(melody_beats: Floats, seconds_per_beat: float) -> tuple[float, ...] | None:
+    """[behind, on, ahead] of the melody against its own beat grid (quarters of a beat); None if it is quantised.
+
+    The deviation is taken from the piece's running median, so a tracker's constant offset is not called a feel; what
+    is left also holds the transcriber's own error (EMOPIA: about 10 ms), so weak feels are blurred towards "on".
+    """
+    deviation = (melody_beats * 4.0 - np.rint(melody_beats * 4.0)) / 4.0 * seconds_per_beat
+    near = np.abs(deviation) < 0.45 * seconds_per_beat / 4.0
+    deviation = deviation[near]
+    if len(deviation) < MIN_NOTES or np.percentile(np.abs(deviation), 90) < 0.004:
+        return None
+    behind = float(np.mean(deviation > ON_BEAT_SECONDS))
+    ahead = float(np.mean(deviation < -ON_BEAT_SECONDS))
+    return behind, 1.0 - behind - ahead, ahead
+
+
+def _dynamics(score: Score) -> tuple[float, float, float, float]:
+    """10, 50 and 90 % velocity over 127, and the stray of single notes around their 2 s surroundings over that band."""
+    loud = score.velocities / 127.0
+    floor, level, ceiling = (float(q) for q in np.percentile(loud, [10, 50, 90]))
+    local = np.array([loud[np.abs(score.onsets - onset) <= 1.0].mean() for onset in score.onsets])
+    stray = float(np.std(loud - local)) / max(ceiling - floor, 0.02)
+    return floor, level, ceiling, min(stray, 1.0)
+
+
+def _normal(weights: Floats) -> tuple[float, ...]:
+    return tuple(float(weight) for weight in weights / weights.sum())
+
+
+# ---------------------------------------------------------------- whole pieces
+
+
+def measure(score: Score, *, notated: bool, played_dynamics: bool = True) -> Features:
+    """All features of a piece or window. `notated`: the file's own tempo map is the beat; else it is tracked.
+
+    Raises ConfigError if there are fewer than MIN_NOTES notes or no melody to speak of.
+    """
+    if len(score) < MIN_NOTES or score.onsets[-1] - score.onsets[0] < 2.0:
+        raise ConfigError(f"only {len(score)} notes to measure; {MIN_NOTES} over two seconds are needed")
+    melody = skyline(score)
+    if len(melody) < MIN_NOTES // 2:
+        raise ConfigError(f"only {len(melody)} melody notes to measure; {MIN_NOTES // 2} are needed")
+    if notated:
+        span_beats, span_seconds = np.ptp(score.beats), np.ptp(score.onsets)
+        if span_beats <= 0 or span_seconds <= 0:
+            raise ConfigError("all notes begin at once; a tempo needs time to pass")
+        tempo, melody_beats = 60.0 * float(span_beats / span_seconds), score.beats[melody]
+    else:
+        tempo, beat_seconds = track_beats(score)
+        melody_beats = to_beats(score.onsets[melody], beat_seconds)
+    low, centre, high = (float(q) for q in np.percentile(score.pitches[melody], [10, 50, 90]))
+    played_dynamics = played_dynamics and len(np.unique(score.velocities)) >= INFORMATIVE_VELOCITIES
+    floor, level, ceiling, variation = _dynamics(score) if played_dynamics else (None, None, None, None)
+    return Features(
+        tempo=tempo,
+        modes=mode_weights(score),
+        low=low,
+        centre=centre,
+        high=high,
+        floor=floor,
+        level=level,
+        ceiling=ceiling,
+        variation=variation,
+        timing=timing_shares(melody_beats, 60.0 / tempo),
+        onsets_per_beat=len(melody) / max(float(np.ptp(melody_beats)) + 1.0, 1.0),
+        rhythms=rhythm_weights(melody_beats),
+    )
+
+
+QUADRANT_SIGNS = {"Q1": (1.0, 1.0), "Q2": (-1.0, 1.0), "Q3": (-1.0, -1.0), "Q4": (1.0, -1.0)}
+
+
+def measure_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Iterator[Measured]:
+    """Measure one manifest line: a whole EMOPIA clip, or VGMIDI windows of 8 measures every 4. Counts what it skips."""
+    try:
+        score = read_score(root / row["midi_path"])
+    except ConfigError:
+        skipped["unreadable file"] += 1
+        return
+    piece = str(row["midi_path"])
+    if row["dataset"] == "emopia":
+        valence, arousal = QUADRANT_SIGNS[row["quadrant"]]
+        try:
+            features = measure(score, notated=False)
+        except ConfigError:
+            skipped["too few notes in the file"] += 1
+            return
+        yield Measured("emopia", piece, row["song"], row["split"], row["quadrant"], valence, arousal, features)
+        return
+    # Over half of VGMIDI has one constant velocity and a quantised grid; the rest has the level that an arranger typed
+    # and beats that a player never heard. Neither is an expression: no dynamics, no timing.
+    # Ratings come a measure each over the whole file; equal measures in beats are what the manifest can tell us.
+    measures = len(row["valence"])
+    measure_beats = score.end_beat / measures
+    for first in range(0, max(measures - WINDOW_MEASURES // 2, 1), HOP_MEASURES):
+        last = min(first + WINDOW_MEASURES, measures)
+        try:
+            window = score.between(first * measure_beats, last * measure_beats)
+            features = replace(measure(window, notated=True, played_dynamics=False), timing=None)
+        except ConfigError:
+            skipped["too few notes in the window"] += 1
+            continue
+        valence = float(np.mean(row["valence"][first:last]))
+        arousal = float(np.mean(row["arousal"][first:last]))
+        yield Measured("vgmidi", piece, row["series"], row["split"], None, valence, arousal, features)
+
+
+def measure_corpus(data_dir: Path, cache_dir: Path | None = None) -> Corpus:
+    """Measure every line of `data_dir`/manifest.jsonl; with `cache_dir`, read or keep the result there.
+
+    Raises ConfigError if the manifest is missing or a line of it is damaged (it is named by its number).
+    """
+    manifest = data_dir / "manifest.jsonl"
+    if not manifest.is_file():
+        raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
+    cache = cache_dir / f"measured-v{MEASURE_VERSION}-{manifest.stat().st_size}.jsonl" if cache_dir else None
+    if cache and cache.is_file():
+        return _read_cache(cache)
+    skipped: Counter[str] = Counter()
+    rows: list[Measured] = []
+    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            row = json.loads(line)
+            rows.extend(measure_row(data_dir, row, skipped))
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ConfigError(f"{manifest} line {number} is damaged ({error!r}); repair or remove it") from error
+    corpus = Corpus(tuple(rows), dict(skipped))
+    if cache:
+        _write_cache(cache, corpus)
+    return corpus
+
+
+def _write_cache(path: Path, corpus: Corpus) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = [json.dumps({"skipped": corpus.skipped}), *(json.dumps(asdict(row)) for row in corpus.rows)]
+    beside = path.with_suffix(".part")
+    beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    beside.replace(path)
+
+
+def _read_cache(path: Path) -> Corpus:
+    head, *lines = path.read_text(encoding="utf-8").splitlines()
+    return Corpus(tuple(_thaw(json.loads(line)) for line in lines), json.loads(head)["skipped"])
+
+
+def _thaw(row: dict[str, Any]) -> Measured:
+    plain: dict[str, Any] = row.pop("features")
+    frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
+    features = Features(**frozen)
+    return Measured(features=features, **row)
+
+
+@dataclass(frozen=True, slots=True)
+class TempoCheck:
+    """Tracked against notated tempo: share within 8 %, share within 8 % up to a factor 2, 3, 1/2 or 1/3, and pieces."""
+
+    exact: float
+    up_to_octave: float
+    pieces: int
+
+
+def check_tempo_tracker(data_dir: Path, limit: int | None = None) -> TempoCheck:
+    """How well `track_beats` finds the tempo that VGMIDI's files state: the tracker's own honest score."""
+    hits = octaves = pieces = 0
+    lines = (data_dir / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
+    for row in (json.loads(line) for line in lines):
+        if row["dataset"] != "vgmidi" or (limit is not None and pieces >= limit):
+            continue
+        score = read_score(data_dir / row["midi_path"])
+        window = score.between(0.0, score.end_beat / 2)
+        if len(window) < MIN_NOTES or np.ptp(window.onsets) < 8.0:
+            continue
+        truth = 60.0 * float(np.ptp(window.beats) / np.ptp(window.onsets))
+        found, _ = track_beats(window)
+        pieces += 1
+        hits += abs(found / truth - 1.0) < 0.08
+        octaves += any(abs(found / truth / factor - 1.0) < 0.08 for factor in (1.0, 2.0, 3.0, 0.5, 1 / 3))
+    return TempoCheck(hits / max(pieces, 1), octaves / max(pieces, 1), pieces)

@@ -1,0 +1,376 @@
+"""Training the temporal model on what the emotion net says, hop by hop, of sounds whose feeling is known to change.
+
+Sequences: pieces that listeners rated a measure at a time (VGMIDI), and clips laid end to end, so that the moment of
+each change is known. They come from speakers and songs that the emotion net never learned from: its answers there are
+as wrong as they will be live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from kelly_live.core.level import level_dbfs
+from kelly_live.core.values import EMOTIONS
+from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
+from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
+from kelly_live.emotion.nets.temporal import EmotionTransitionModel
+from kelly_live.lab.training.emotion import SIGN_SLOPE, EarlyStopping
+from kelly_live.lab.training.evaluation import Score, answer, bootstrap, share
+from kelly_live.lab.training.manifest import Clip
+from kelly_live.lab.training.targets import Targets, clip_targets
+from kelly_live.lab.training.windows import (
+    Windows,
+    describe_samples,
+    ears_name,
+    join,
+    read_audio,
+    read_windows,
+    write_windows,
+)
+
+STEPS = 32  # the live history, 8 s
+SHORTEST = 4
+HORIZONS_SECONDS = (1.0, 4.0, 8.0)
+SILENT_DBFS = -60.0
+RATED_SECONDS = 45.0
+SETTLE_SECONDS = 2.0  # after a change of clip, moving is right; only later is it restless
+CHANGE_SHARE = 0.5  # of the training windows end within SETTLE_SECONDS of a change: rare live, but what is noticed
+
+Track = tuple[np.ndarray, np.ndarray]  # emotions `[T, 8]` and V, A, D `[T, 3]` at each hop of a story
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """Audio `[n]` at 16 kHz, and which clip sounds from when: (start second, clip index, offset inside the clip)."""
+
+    samples: np.ndarray
+    segments: tuple[tuple[float, int, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One sequence of hops: what the emotion net said `[T, 13]`, when `[T]`, and what was true (Targets, rows T);
+    `segment` `[T]` numbers the clip that sounds."""
+
+    said: np.ndarray
+    times: np.ndarray
+    truth: Targets
+    segment: np.ndarray
+
+
+def trim(samples: np.ndarray) -> np.ndarray:
+    """Without the quiet before and after: 40 dB under the loudest 20 ms."""
+    frame = SAMPLE_RATE // 50
+    n = len(samples) // frame
+    if n == 0:
+        return samples
+    power = np.square(samples[: n * frame]).reshape(n, frame).mean(axis=1)
+    loud = np.flatnonzero(power > power.max() * 1e-4)
+    return samples[loud[0] * frame : (loud[-1] + 1) * frame] if len(loud) and power.max() > 0 else samples
+
+
+def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]:
+    """`count` scenes of 4-6 clips with changing feelings: one speaker's, or piano excerpts of 5 s; then one scene for
+    every rated piece."""
+    rng = np.random.default_rng(seed)
+    speakers: dict[str, list[int]] = {}
+    music = [i for i, c in enumerate(clips) if c.quadrant is not None]
+    for i, clip in enumerate(clips):
+        if clip.speaker is not None and clip.emotions is not None and clip.gems is None:
+            speakers.setdefault(clip.speaker, []).append(i)
+    names = sorted(name for name, own in speakers.items() if len(own) >= 6)
+    for number in range(count if names or music else 0):
+        from_music = bool(music) and (not names or number % 2 == 1)
+        pool = music if from_music else speakers[names[int(rng.integers(len(names)))]]
+        chosen: list[int] = []
+        while len(chosen) < rng.integers(4, 7):
+            candidate = int(pool[int(rng.integers(len(pool)))])
+            if not chosen or _feeling(clips[candidate]) != _feeling(clips[chosen[-1]]) or rng.random() < 0.2:
+                chosen.append(candidate)
+        parts, segments, at = [], [], 0.0
+        for index in chosen:
+            samples = read_audio(clips[index].audio_path, 20.0)
+            offset = float(rng.uniform(0.0, 10.0)) if from_music else 0.0
+            first = int(offset * SAMPLE_RATE)
+            samples = samples[first : first + 5 * SAMPLE_RATE] if from_music else trim(samples)
+            segments.append((at, index, offset))
+            parts.append(samples)
+            at += len(samples) / SAMPLE_RATE
+        yield Scene(np.concatenate(parts).astype(np.float32), tuple(segments))
+    for index, clip in enumerate(clips):
+        if clip.measures is not None:
+            yield Scene(read_audio(clip.audio_path, RATED_SECONDS), ((0.0, index, 0.0),))
+
+
+def since_change(story: Story) -> np.ndarray:
+    """Seconds since another clip began to sound `[T]`; infinite in the first one."""
+    since = np.full(len(story.times), np.inf)
+    for i in range(1, len(since)):
+        step = story.times[i] - story.times[i - 1]
+        since[i] = HOP_SECONDS if story.segment[i] != story.segment[i - 1] else since[i - 1] + step
+    return since
+
+
+def _feeling(clip: Clip) -> object:
+    return clip.quadrant or clip.emotion_original or clip.emotions
+
+
+def described_scenes(
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], count: int, seed: int, cache: Path, say: Callable[[str], None]
+) -> list[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]]:
+    """Every scene's windows at live hops, which hops sound, and its segments; computed once and kept in `cache`."""
+    out, ears, stream = [], ears_name(net), None
+    for number, scene in enumerate(make_scenes(clips, count, seed)):
+        name = "_".join(clips[i].audio_path.stem[-12:] for _, i, _ in scene.segments)[:80]
+        path = cache / "scenes" / f"{seed}_{number}_{name}_{len(scene.samples)}_{ears}.npz"
+        if path.is_file():
+            windows = read_windows(path)
+        else:
+            whole = scene.samples[: len(scene.samples) // HOP_SAMPLES * HOP_SAMPLES]
+            stream = stream or EmotionStream(net)
+            windows = describe_samples(stream, whole, HOP_SECONDS, HOP_SECONDS)
+            write_windows(path, windows)
+        levels = [
+            level_dbfs(scene.samples[int(e * SAMPLE_RATE) - HOP_SAMPLES : int(e * SAMPLE_RATE)])
+            for e in windows.end_seconds
+        ]
+        out.append((windows, np.array(levels) > SILENT_DBFS, scene.segments))
+        if (number + 1) % 20 == 0:
+            say(f"scenes described: {number + 1}")
+    return out
+
+
+def make_stories(
+    net: MultiScaleEmotionNet,
+    clips: list[Clip],
+    described: Sequence[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]],
+) -> list[Story]:
+    """Ask the net about every hop that sounds, and look up what was true then."""
+    stories = []
+    answers = answer(net, join([windows for windows, _, _ in described])) if described else None
+    at = 0
+    for windows, sounding, segments in described:
+        assert answers is not None
+        rows = slice(at, at + len(windows))
+        at += len(windows)
+        said = np.concatenate(
+            (
+                answers.emotions[rows],
+                answers.affect[rows],
+                answers.confidence[rows, None],
+                answers.presence[rows, None],
+            ),
+            1,
+        )
+        starts = np.array([start for start, _, _ in segments])
+        # A hop belongs to the clip that sounds in its middle.
+        which = np.searchsorted(starts, windows.end_seconds - HOP_SECONDS / 2, side="right") - 1
+        clip = np.array([segments[i][1] for i in which])
+        inside = windows.end_seconds - starts[which] + np.array([segments[i][2] for i in which])
+        truth = clip_targets(clips, clip, inside)
+        keep = np.flatnonzero(sounding)
+        if len(keep) > SHORTEST + 1:
+            stories.append(
+                Story(
+                    said[keep].astype(np.float32),
+                    windows.end_seconds[keep],
+                    Targets(*(getattr(truth, name)[keep] for name in Targets.__slots__)),
+                    which[keep],
+                )
+            )
+    return stories
+
+
+def _loss(emotions: torch.Tensor, affect: torch.Tensor, t: dict[str, torch.Tensor]) -> torch.Tensor:
+    weight = t["emotions_weight"]
+    cross = -(t["emotions"] * torch.log(emotions.clamp_min(1e-6))).sum(1)
+    signs = functional.softplus(-SIGN_SLOPE * t["signs"] * affect[:, :2]) * t["signs"].abs()
+    return (
+        (cross * weight).mean()
+        + 3.0 * ((affect - t["affect"]).square() * t["affect_weight"]).mean()
+        + (signs.mean(1) * t["signs_weight"]).mean()
+    )
+
+
+def _rows(stories: Sequence[Story], picks: Sequence[tuple[int, int]]) -> dict[str, torch.Tensor]:
+    names = ("emotions", "emotions_weight", "affect", "affect_weight", "signs", "signs_weight")
+    return {n: torch.from_numpy(np.stack([getattr(stories[s].truth, n)[i] for s, i in picks])) for n in names}
+
+
+def _window(
+    stories: Sequence[Story], picks: Sequence[tuple[int, int]], steps: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The `steps` hops that end at each pick: emotions, times (before the last), extra."""
+    said = torch.from_numpy(np.stack([stories[s].said[i - steps + 1 : i + 1] for s, i in picks]))
+    times = np.stack([stories[s].times[i - steps + 1 : i + 1] for s, i in picks])
+    eight = len(EMOTIONS)
+    return said[..., :eight], torch.from_numpy((times - times[:, -1:]).astype(np.float32)), said[..., eight:]
+
+
+def _ahead(story: Story, index: int, seconds: float) -> int | None:
+    """The hop `seconds` after `index`, or None past the end."""
+    later = int(np.searchsorted(story.times, story.times[index] + seconds - 1e-3))
+    return later if later < len(story.times) else None
+
+
+def train_temporal(
+    model: EmotionTransitionModel, fit: list[Story], fold: list[Story], *, epochs: int, patience: int, seed: int,
+    say: Callable[[str], None],
+) -> EmotionTransitionModel:  # fmt: skip
+    """Random windows of random length, many of them just after a change; the loss is on the last step, on its
+    forecasts, and on change where there was time to settle."""
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    optimiser = torch.optim.AdamW(model.parameters(), 1.5e-3, weight_decay=0.05)
+    stopping = EarlyStopping(patience)
+    hops = [(s, i) for s, story in enumerate(fit) for i in range(SHORTEST, len(story.times))]
+    since = [since_change(story) for story in fit]
+    fresh = [(s, i) for s, i in hops if since[s][i] <= SETTLE_SECONDS]
+    for epoch in range(1, epochs + 1):
+        model.train()
+        total = 0.0
+        for _ in range(60):
+            steps = int(rng.integers(SHORTEST, STEPS + 1))
+            able = [hop for hop in hops if hop[1] >= steps]
+            if not able:
+                continue
+            able_fresh = [hop for hop in fresh if hop[1] >= steps]
+            turns = int(48 * CHANGE_SHARE) if able_fresh else 0
+            picks = [able[int(k)] for k in rng.integers(0, len(able), 48 - turns)]
+            picks += [able_fresh[int(k)] for k in rng.integers(0, len(able_fresh) or 1, turns)]
+            out = model(*_window(fit, picks, steps))
+            before = model(*_window(fit, [(s, i - 1) for s, i in picks], steps))
+            loss = _loss(out.evolved_emotions[:, -1], out.evolved_affect[:, -1], _rows(fit, picks))
+            steady = torch.tensor([float(since[s][i] > SETTLE_SECONDS) for s, i in picks])
+            change = (out.evolved_emotions[:, -1] - before.evolved_emotions[:, -1]).square().sum(1)
+            change = change + (out.evolved_affect[:, -1] - before.evolved_affect[:, -1]).square().sum(1)
+            loss = loss + 2.0 * (change * steady).mean()
+            for seconds in HORIZONS_SECONDS:
+                later = [(n, s, j) for n, (s, i) in enumerate(picks) if (j := _ahead(fit[s], i, seconds)) is not None]
+                if later:
+                    which = [n for n, _, _ in later]
+                    felt = model.forecast(
+                        out.evolved_emotions[which, -1],
+                        out.evolved_affect[which, -1],
+                        torch.full((len(which),), seconds),
+                    )
+                    loss = loss + 0.3 * _loss(*felt, _rows(fit, [(s, j) for _, s, j in later]))
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimiser.step()
+            total += float(loss.detach())
+        evolved = [evolve(model, story) for story in fold]
+        errors = [e for e in compare(model, fold, evolved, resamples=0) if e.dataset == "temporal model"]
+        # A second of delay weighs as much as .1 of error: slow averages are the best forecasts, and useless on stage.
+        delay = restlessness(fold, evolved)["median seconds to half-way"]
+        score = -float(np.nanmean([e.value for e in errors])) - 0.1 * (0.0 if np.isnan(delay) else delay)
+        best = stopping.update(score, model)
+        if best or epoch % 10 == 0:
+            mark = "  * best" if best else ""
+            say(f"epoch {epoch:3d}  loss {total / 60:.3f}  fold error and delay {-score:.4f}{mark}")
+        if stopping.done:
+            break
+    model.load_state_dict(stopping.weights)
+    return model.eval()
+
+
+@torch.inference_mode()
+def evolve(model: EmotionTransitionModel, story: Story) -> Track:
+    """What the live path would say at each hop: the last step of every rolling window, `[T, 8]` and `[T, 3]`."""
+    model.eval()
+    emotions, affect = [], []
+    for i in range(len(story.times)):
+        out = model(*_window([story], [(0, i)], min(i + 1, STEPS)))
+        emotions.append(out.evolved_emotions[0, -1].numpy())
+        affect.append(out.evolved_affect[0, -1].numpy())
+    return np.stack(emotions), np.stack(affect)
+
+
+def smoothed(values: np.ndarray, times: np.ndarray, constant_seconds: float) -> np.ndarray:
+    """An exponential moving average `[T, …]`; a constant of 0 is "the last value stays"."""
+    out = values.astype(np.float64).copy()
+    for i in range(1, len(values)):
+        keep = np.exp(-(times[i] - times[i - 1]) / constant_seconds) if constant_seconds > 0 else 0.0
+        out[i] = keep * out[i - 1] + (1.0 - keep) * values[i]
+    return out
+
+
+def compare(
+    model: EmotionTransitionModel, stories: Sequence[Story], evolved: Sequence[Track], resamples: int
+) -> list[Score]:
+    """Errors against what was true now and at each horizon: the Brier score of the emotions (spoken scenes) and the
+    RMSE of V and A (rated pieces), for the temporal model, the last value, and the best of several moving averages."""
+    eight = len(EMOTIONS)
+    constants = (0.5, 1.0, 2.0, 4.0)
+    errors: dict[tuple[str, str], list[float]] = {}
+    for story, track in zip(stories, evolved, strict=True):
+        raw, raw_affect = story.said[:, :eight], story.said[:, eight : eight + 3]
+        tracks = {"last value": (raw, raw_affect)}
+        for c in constants:
+            tracks[f"moving average {c:g} s"] = (smoothed(raw, story.times, c), smoothed(raw_affect, story.times, c))
+        tracks["temporal model"] = track
+        rated = story.truth.affect_weight[0, 0] >= 0.99
+        spoken = story.truth.emotions_weight[0] >= 0.99
+        if not rated and not spoken:
+            continue
+        kind = "V/A RMSE, rated pieces" if rated else "Brier, spoken scenes"
+        for seconds in (0.0, *HORIZONS_SECONDS):
+            pairs = [(i, j) for i in range(len(story.times)) if (j := _ahead(story, i, seconds)) is not None]
+            if not pairs:
+                continue
+            now, then = (np.array(x) for x in zip(*pairs, strict=True))
+            for name, (emotions, affect) in tracks.items():
+                e, a = emotions[now], affect[now]
+                if name == "temporal model" and seconds > 0:
+                    with torch.inference_mode():
+                        later = model.forecast(
+                            torch.from_numpy(e).float(), torch.from_numpy(a).float(), torch.full((len(e),), seconds)
+                        )
+                    e, a = later[0].numpy(), later[1].numpy()
+                wrong = (
+                    np.sqrt(np.mean(np.square(a[:, :2] - story.truth.affect[then, :2])))
+                    if rated
+                    else np.mean(np.square(e - story.truth.emotions[then]).sum(axis=1))
+                )
+                errors.setdefault((name, f"{kind}, {seconds:g} s ahead"), []).append(float(wrong))
+    scores = []
+    for measure in sorted({m for _, m in errors}):
+        averages = {n: float(np.mean(errors[n, measure])) for n, m in errors if m == measure and n.startswith("moving")}
+        for name in ("last value", min(averages, key=averages.__getitem__), "temporal model"):
+            values = np.array(errors[name, measure])
+            scores.append(Score(name, measure, *bootstrap(share(values), len(values), resamples), len(values)))
+    return scores
+
+
+def restlessness(stories: Sequence[Story], evolved: Sequence[Track]) -> dict[str, float]:
+    """Changes of the strongest emotion a second while the clip stays the same, before and after the temporal model;
+    and the median seconds until its arousal is half-way after a change between far ends (quiet to roused)."""
+    eight = len(EMOTIONS)
+    seconds, raw_flips, flips, halves = 0.0, 0, 0, []
+    for story, (emotions, affect) in zip(stories, evolved, strict=True):
+        same = story.segment[1:] == story.segment[:-1]
+        for name, track in (("raw", story.said[:, :eight]), ("evolved", emotions)):
+            top = track.argmax(axis=1)
+            count = int(((top[1:] != top[:-1]) & same).sum())
+            raw_flips, flips = (raw_flips + count, flips) if name == "raw" else (raw_flips, flips + count)
+        seconds += float(same.sum()) * HOP_SECONDS
+        for i in np.flatnonzero(~same) + 1:
+            after = np.flatnonzero(story.segment == story.segment[i])
+            before = np.flatnonzero(story.segment == story.segment[i - 1])
+            low, high = affect[before[-1], 1], affect[after[-1], 1]
+            if len(before) >= 4 and len(after) >= 8 and abs(high - low) > 0.4:
+                done = (affect[after, 1] - low) / (high - low) >= 0.5
+                halves.append(float((np.flatnonzero(done)[0] + 1) * HOP_SECONDS))
+    return {
+        "raw flips a second": raw_flips / max(seconds, 1e-9),
+        "evolved flips a second": flips / max(seconds, 1e-9),
+        "median seconds to half-way": float(np.median(halves)) if halves else float("nan"),
+        "changes measured": float(len(halves)),
+    }

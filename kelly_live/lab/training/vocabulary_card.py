@@ -1,0 +1,170 @@
+"""Trains the vocabulary, judges it on pieces that it never read, checks that ours quote nobody, and writes its card."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.errors import ConfigError
+from kelly_live.lab.training.pieces import HELD_OUT, Piece, found_piece, read_labelled, read_pop909
+from kelly_live.lab.training.symbolic import Score
+from kelly_live.lab.training.vocabulary import (
+    FELT_PULL,
+    LEAST_PIECES,
+    PULL,
+    Fit,
+    Memory,
+    judge_cells,
+    judge_moves,
+    judge_steps,
+    learn,
+    learn_cells,
+    learn_moves,
+    learn_steps,
+    write,
+)
+
+LICENCES = {
+    "pop909": "MIT (Wang et al. 2020)",
+    "emopia": "CC BY-NC-SA 4.0 (Hung et al. 2021)",
+    "vgmidi": "none stated; aggregate statistics only (Ferreira & Whitehead 2019)",
+}
+BAR_BEATS = 4.0
+
+# What the players do without a vocabulary, told by the command: training may not ask the players' room.
+Grammar = Mapping[str, Mapping[int, Mapping[int, float]]]
+Ours = Callable[[], Sequence[Score]]
+
+
+@dataclass(frozen=True, slots=True)
+class Quotes:
+    """Longest run shared with another's melody, beats: of each piece; and in how many it is longer than a bar."""
+
+    who: str
+    beats: tuple[float, ...]
+
+    @property
+    def over_a_bar(self) -> float:
+        return float(np.mean(np.array(self.beats) > BAR_BEATS))
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What was read (pieces by source: learned from, held out), the fits, the quotes, and the file's size."""
+
+    sources: dict[str, tuple[int, int]]
+    fits: tuple[Fit, ...]
+    quotes: tuple[Quotes, ...]
+    size_bytes: int
+
+    def table(self) -> str:
+        """As markdown."""
+        lines = [
+            "| decisions of held-out pieces, nats each | learned | hand-written | whatever came before | even "
+            "| gain over hand-written ± SE | n (songs) |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for fit in self.fits:
+            gain = "" if np.isnan(fit.hand_written) else f"{fit.hand_written - fit.learned:+.3f} ± {fit.se:.3f}"
+            numbers = [fit.learned, fit.hand_written, fit.corpus_wide, fit.uniform]
+            told = " | ".join("" if np.isnan(number) else f"{number:.3f}" for number in numbers)
+            lines.append(f"| {fit.what} | {told} | {gain} | {fit.decisions} ({fit.songs}) |")
+        lines += ["", "| melody quotes a piece that was learned from | median beats | worst | longer than a bar |"]
+        lines.append("|---|---|---|---|")
+        for quotes in self.quotes:
+            beats = np.array(quotes.beats)
+            lines.append(
+                f"| {quotes.who} (n {len(beats)}) | {np.median(beats):.1f} | {beats.max():.1f} "
+                f"| {quotes.over_a_bar:.2f} |"
+            )
+        return "\n".join(lines)
+
+    def card(self, command: str) -> str:
+        """The card: data, licences, how, and the tables."""
+        sources = "\n".join(
+            f"| {name} | {LICENCES.get(name, 'not known')} | {learned} | {held} |"
+            for name, (learned, held) in sorted(self.sources.items())
+        )
+        return f"""# vocabulary.json
+
+What people play, as tables that the players draw from (`kelly_live/music/vocabulary.py`): chord moves by mode and by
+quadrant, how long chords stay, one-bar rhythms, melodic steps, how many keys a chord has, touch and timing.
+{self.size_bytes // 1000} kB. Made by `{command}`.
+
+| data | licence | pieces learned from | held out |
+|---|---|---|---|
+{sources}
+
+POP909's melody, piano, beats, key and chords are its own; every {HELD_OUT}th song is held out. EMOPIA (a clip a song
+and quadrant) and VGMIDI give emotion, with found melodies, keys and chords; their `val` part is held out. Touch and
+timing are EMOPIA's alone, which was performed.
+
+No move, step or rhythm that fewer than {LEAST_PIECES} songs share is kept, and nothing longer than a bar. Tables are
+smoothed towards the next wider one with the weight of {PULL:.0f} observations: a mode's chord moves towards all
+major-like or minor-like modes'; a quadrant's with {FELT_PULL:.0f} towards all labelled pieces', as the feeling says
+little about them once the mode is known (chosen on the held-out pieces among five). As EMOPIA forbids commercial use,
+so does this file.
+
+{self.table()}
+
+Hand-written: the players' own grammars (a move that they lack counts as 1 % of its row) and their ranked places. A
+quote is a run of at least six notes with the same intervals and the same sixteenths between them, in any key, of more
+than two different steps; a melody is the skyline.
+"""
+
+
+def train_vocabulary(
+    corpora: Path, symbolic: Path, cache: Path, out: Path, *, grammar: Grammar, places: Mapping[float, float],
+    ours: Ours, command: str, say: Callable[[str], None] = print,
+) -> Trained:  # fmt: skip
+    """Read, learn, judge, check, write `out` and its card. `ours` plays our pieces once the new file is in place.
+    Raises KellyError."""
+    pieces = [*read_pop909(corpora), *read_labelled(symbolic, cache / "beats")]
+    say(f"read {len(pieces)} pieces")
+    return from_pieces(pieces, out, grammar=grammar, places=places, ours=ours, command=command)
+
+
+def from_pieces(
+    pieces: Sequence[Piece], out: Path, *, grammar: Grammar, places: Mapping[float, float], ours: Ours, command: str
+) -> Trained:
+    """The same, of pieces that were read."""
+    known = [piece for piece in pieces if not piece.held_out]
+    unknown = [piece for piece in pieces if piece.held_out]
+    if not known or not unknown:
+        raise ConfigError("there must be pieces to learn from and pieces held out; name the folders of both corpora")
+    write(learn(known), out)
+    moves = learn_moves(known)
+    fits = [
+        judge_moves(moves, unknown, grammar, felt=False),
+        judge_moves(moves, unknown, grammar, felt=True),
+        judge_steps(learn_steps(known), unknown),
+        judge_cells(
+            "melody rhythm of a bar", learn_cells(known, _melody), unknown, _melody, places,
+        ),
+        judge_cells("accompaniment rhythm of a bar", learn_cells(known, _others), unknown, _others, places),
+    ]  # fmt: skip
+    memory = Memory((piece.group, piece.melody) for piece in known)
+    human = tuple(memory.longest_quote_beats(piece.melody, piece.group) for piece in unknown)
+    played = [found_piece(s, "ours", "ours", "ours", held_out=True, quadrant=None, grid=None) for s in ours()]
+    quotes = [Quotes("held-out people", human)]
+    if played:
+        quotes.append(Quotes("ours", tuple(memory.longest_quote_beats(piece.melody) for piece in played)))
+    learned, held = Counter(piece.source for piece in known), Counter(piece.source for piece in unknown)
+    trained = Trained(
+        {name: (learned[name], held[name]) for name in learned | held}, tuple(fits), tuple(quotes), out.stat().st_size
+    )
+    write_atomically(out.with_suffix(".md"), trained.card(command).encode())
+    return trained
+
+
+def _melody(piece: Piece) -> np.ndarray:
+    return piece.melody
+
+
+def _others(piece: Piece) -> np.ndarray:
+    return piece.others

@@ -1,0 +1,173 @@
+"""Clips to training windows, once: each clip runs through the live stream, and what the fusion would see is kept.
+
+The cache lies outside the repository, in shards of clips, so that a broken run goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.errors import AudioError
+from kelly_live.emotion.features import FeatureStream
+from kelly_live.emotion.nets.emotion import Description, EmotionStream, MultiScaleEmotionNet
+from kelly_live.emotion.nets.scales import SAMPLE_RATE
+from kelly_live.lab.training.manifest import Clip
+from kelly_live.lab.training.roughen import roughen
+
+VERSION = 3  # of what is done to a clip before the net hears it: part of the cached files' names
+SHARD_CLIPS = 64
+TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are complete
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How clips become windows: the hop between them, how many seconds of music are used, and the share of clips that
+    are roughened."""
+
+    rough_share: float
+    music_hop_seconds: float
+    music_seconds: dict[str, float]
+    voice_hop_seconds: float = 1.0
+    voice_first_seconds: float = 1.5
+    music_first_seconds: float = 3.0
+
+    def timing(self, dataset: str) -> tuple[float | None, float, float]:
+        """Of a data set's clips: the seconds used (None: all), the hop, and the end of the first window."""
+        if dataset in self.music_seconds:
+            return self.music_seconds[dataset], self.music_hop_seconds, self.music_first_seconds
+        return None, self.voice_hop_seconds, self.voice_first_seconds
+
+
+FIT = Cut(0.5, 3.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
+TEST = Cut(0.0, 2.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """What the fusion sees of every window: rows `[N, …]`, the clip's index of each row, and its end in seconds."""
+
+    trunk: np.ndarray
+    voice: np.ndarray
+    speech: np.ndarray
+    tonality: np.ndarray
+    clip: np.ndarray
+    end_seconds: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+    def take(self, rows: np.ndarray) -> Windows:
+        return Windows(*(getattr(self, name)[rows] for name in _ARRAYS))
+
+    def shifted(self, by: int) -> Windows:
+        """The same windows, of clips whose indices are `by` higher."""
+        return dataclasses.replace(self, clip=self.clip + by)
+
+
+_ARRAYS = (*Description._fields, "clip", "end_seconds")
+
+
+def join(parts: Sequence[Windows]) -> Windows:
+    return Windows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS))
+
+
+def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
+    """Mono float32 at 16 kHz, at most the first `seconds`. Raises AudioError."""
+    import soundfile
+    import soxr
+
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = -1 if seconds is None else int(seconds * file.samplerate)
+            samples, rate = file.read(frames, dtype="float32", always_2d=True), file.samplerate
+    except (soundfile.LibsndfileError, OSError) as error:
+        raise AudioError(f"cannot read {path} ({error}); the manifest must name readable audio files") from error
+    mono = samples.mean(axis=1)
+    resampled: np.ndarray = mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
+    return resampled
+
+
+def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: float, first_seconds: float) -> Windows:
+    """Windows that end every `hop_seconds`, from `first_seconds` on, and one at the end; `clip` is 0. The stream is
+    reset first."""
+    stream.reset()
+    features = FeatureStream()
+    stops = list(range(int(first_seconds * SAMPLE_RATE), len(samples), int(hop_seconds * SAMPLE_RATE)))
+    if not stops or len(samples) - stops[-1] > SAMPLE_RATE // 4:
+        stops.append(len(samples))
+    rows: list[Description] = []
+    start = 0
+    for stop in stops:
+        stream.push(features.push(samples[start:stop]).mels)
+        rows.append(stream.describe())
+        start = stop
+    seen = Description(*(torch.cat(column) for column in zip(*rows, strict=True)))
+    seen = seen._replace(trunk=seen.trunk.half(), speech=seen.speech.half())
+    times = np.array(stops, np.float32) / SAMPLE_RATE
+    arrays = {name: part.numpy() for name, part in seen._asdict().items()}
+    return Windows(**arrays, clip=np.zeros(len(rows), np.int64), end_seconds=times)
+
+
+def describe_clip(stream: EmotionStream, clip: Clip, cut: Cut) -> Windows:
+    """A clip's windows. Which clips are roughened, their keys decide: always the same ones."""
+    seconds, hop, first = cut.timing(clip.dataset)
+    samples = read_audio(clip.audio_path, seconds)
+    name = f"{clip.key} {clip.region}"  # a score's two renderings have one key, and their soundfonts as regions
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
+    if rng.random() < cut.rough_share and len(samples) > 1:
+        samples = roughen(samples, rng)
+    samples = np.concatenate((samples, np.zeros(int(TAIL_SECONDS * SAMPLE_RATE), np.float32)))
+    return describe_samples(stream, samples, hop, first)
+
+
+def ears_name(net: MultiScaleEmotionNet) -> str:
+    """A short name of what is done to a clip before the members see it: the frozen ears' weights and VERSION."""
+    frozen = (*net.trunk.parameters(), *net.speech.parameters())
+    weights = b"".join(p.detach().cpu().numpy().tobytes() for p in frozen)
+    return hashlib.sha256(weights + bytes([VERSION])).hexdigest()[:8]
+
+
+def _shard_path(cache: Path, ears: str, clips: Sequence[Clip], cut: Cut) -> Path:
+    dataset = clips[0].dataset
+    how = f"{ears} {cut.rough_share} {cut.timing(dataset)} {[(c.key, c.region) for c in clips]}"
+    return cache / "windows" / f"{dataset}_{hashlib.sha256(how.encode()).hexdigest()[:16]}.npz"
+
+
+def write_windows(path: Path, windows: Windows) -> None:
+    """Keep windows in an npz file, written whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: getattr(windows, name) for name in _ARRAYS})
+    write_atomically(path, buffer.getvalue())
+
+
+def read_windows(path: Path) -> Windows:
+    with np.load(path) as file:
+        return Windows(*(file[name] for name in _ARRAYS))
+
+
+def cached_windows(
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut
+) -> Iterator[tuple[int, Windows]]:
+    """Shard by shard: how many clips are done, and their windows, with `clip` the index in `clips`."""
+    ears = ears_name(net)
+    stream: EmotionStream | None = None
+    for start in range(0, len(clips), SHARD_CLIPS):
+        shard = clips[start : start + SHARD_CLIPS]
+        path = _shard_path(cache, ears, shard, cut)
+        if path.is_file():
+            windows = read_windows(path)
+        else:
+            stream = stream or EmotionStream(net)
+            windows = join([describe_clip(stream, clip, cut).shifted(i) for i, clip in enumerate(shard)])
+            write_windows(path, windows)
+        yield start + len(shard), windows.shifted(start)

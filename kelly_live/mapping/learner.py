@@ -1,0 +1,206 @@
+"""Learns a person's taste while the music plays: what they say is kept, learned in the background, played a hop later.
+
+Thread: `learn` does all the work (learning, the profile's file, the swap of who is played for); every other call is the
+main thread's and returns at once. The queue is bounded: when it is full, what is said is refused, and told so.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import torch
+
+from kelly_live.core.errors import KellyError
+from kelly_live.core.values import EmotionState
+from kelly_live.mapping.culture import CultureStage
+from kelly_live.mapping.mapper import LearnedMapper, relaxed
+from kelly_live.mapping.person import embedding_of, learn, moved, play_for
+from kelly_live.profiles.profile import Profile
+from kelly_live.profiles.reaction import reaction
+from kelly_live.profiles.store import Store
+
+MOST_WAITING = 64
+_MOST_TOLD = 16
+_PATIENCE_SECONDS = 10.0
+HOW_TO = "nobody to learn it for: `kelly-live profile create NAME`, then `kelly-live --profile NAME`"
+
+CultureOf = Callable[[Profile], "CultureStage | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A word in a state, while an embedding was in force."""
+
+    name: str
+    when: datetime
+    word: str
+    state: EmotionState
+    embedding: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Hint:
+    """An axis was nudged away from what was read, by so much."""
+
+    name: str
+    axis: str
+    difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    name: str
+
+
+class Learner:
+    """For the person of a profile, or nobody yet; `next` goes on to another of the store's.
+
+    `culture_of` makes a profile's own culture when it is its turn (None: the culture stays as it is); `taken` is told
+    each profile from which on is played, in the thread `learn`.
+    """
+
+    def __init__(
+        self, store: Store, mapper: LearnedMapper, profile: Profile | None, *, culture_of: CultureOf | None = None,
+        taken: Callable[[Profile], None] = lambda profile: None,
+    ) -> None:  # fmt: skip
+        self.problem: str | None = None
+        self.name = None if profile is None else profile.name
+        self._store, self._mapper, self._culture_of, self._taken = store, mapper, culture_of, taken
+        self.profile = profile  # whom is played for now
+        self._embedding = embedding_of(mapper.net, profile)
+        self._told: deque[str] = deque(maxlen=_MOST_TOLD)
+        self._queue: queue.Queue[_Said | _Hint | _Turn | None] = queue.Queue(MOST_WAITING)
+        self._thread = threading.Thread(target=self._run, name="learn", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------ the main thread
+
+    def say(self, word: str, state: EmotionState) -> str:
+        """The person says a word (of reaction.KINDS) of what is played in a state; what to tell them."""
+        if self.name is None:
+            return f"{word}: {HOW_TO}"
+        said = _Said(self.name, datetime.now(UTC), word, state, self._embedding)
+        return f"{word}: noted for {self.name}" if self._put(said) else f"{word}: too much at once, not noted"
+
+    def hint(self, axis: str, difference: float) -> None:
+        """The hand put an axis elsewhere than it was read; weak, and dropped when there is too much else to do."""
+        if self.name is not None:
+            self._put(_Hint(self.name, axis, difference))
+
+    def next(self, step: int) -> str:
+        """Go on to the next profile of the store (-1: the one before), round and round; what to tell."""
+        names = self._store.names()
+        if not names:
+            return HOW_TO
+        at = names.index(self.name) + step if self.name in names else min(0, step)
+        name = names[at % len(names)]
+        if name == self.name:
+            return f"{name} is the only profile; `kelly-live profile create NAME` makes another"
+        if not self._put(_Turn(name)):
+            return f"{name}: too much at once, still for {self.name}"
+        self.name = name
+        return f"for {name} from now on"
+
+    def told(self) -> list[str]:
+        """What was learned since the last time, a line each."""
+        return [self._told.popleft() for _ in range(len(self._told))]
+
+    @property
+    def remark(self) -> str | None:
+        """Who is played for, in a few words, and what went wrong; None for nobody."""
+        if self.name is None:
+            return self.problem
+        profile = self.profile
+        count = "" if profile is None or profile.name != self.name else f" ({profile.count} said)"
+        learning = " learning" if self._queue.unfinished_tasks else ""
+        return f"for {self.name}{count}{learning}" + (f", {self.problem}" if self.problem else "")
+
+    def settle(self) -> None:
+        """Wait until all that was said is learned."""
+        self._queue.join()
+
+    def close(self) -> None:
+        """Finish what waits, within reason. Safe to call twice."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            self._thread.join(_PATIENCE_SECONDS)
+
+    def _put(self, job: _Said | _Hint | _Turn) -> bool:
+        try:
+            self._queue.put_nowait(job)
+        except queue.Full:
+            return False
+        return True
+
+    # ------------------------------------------------------------ the thread `learn`
+
+    def _run(self) -> None:
+        while (job := self._queue.get()) is not None:
+            try:
+                self._do(job)
+            except KellyError as error:
+                self._failed(job, str(error))
+            except Exception as error:  # the band plays on; the next word may fare better
+                self._failed(job, f"not learned: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+            finally:
+                self._queue.task_done()
+        self._queue.task_done()
+
+    def _failed(self, job: _Said | _Hint | _Turn, problem: str) -> None:
+        self.problem = problem
+        if isinstance(job, _Turn) and self.name == job.name:  # it is still the one before who is played for
+            self.name = None if self.profile is None else self.profile.name
+
+    def _do(self, job: _Said | _Hint | _Turn) -> None:
+        if isinstance(job, _Turn):
+            profile = self._store.load(job.name)
+            culture = () if self._culture_of is None else (self._culture_of(profile),)
+            self._take(profile, *culture)
+            self.problem = None
+            return
+        if isinstance(job, _Hint):
+            kept = self._kept(
+                job.name, lambda profile: replace(profile, hints=profile.hints.heard(job.axis, job.difference))
+            )
+            if self._is_played_for(kept.name):
+                self.profile = kept
+                self._taken(kept)
+            self._told.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, says your hand (noted)")
+            return
+        state, net = relaxed(job.state), self._mapper.net
+        # What the mapping asked for, before any culture: that is what can be learned.
+        (asked,) = play_for(net, job.embedding, [state])
+        said = reaction(job.when, job.word, state, asked)
+        profile = self._kept(job.name, lambda profile: learn(net, profile.heard(said)))
+        embedding = embedding_of(net, profile)
+        (now,) = play_for(net, embedding, [state])
+        change = moved(asked, now) or "no change that could be heard"
+        if self._is_played_for(profile.name):
+            self._take(profile)
+        self._told.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
+
+    def _is_played_for(self, name: str) -> bool:
+        return self.profile is not None and self.profile.name == name
+
+    def _kept(self, name: str, change: Callable[[Profile], Profile]) -> Profile:
+        """The profile changed, in its file; where that fails, at least for this session."""
+        try:
+            profile = self._store.update(name, change)
+        except KellyError as error:
+            if self.profile is None or self.profile.name != name:
+                raise
+            self.problem = f"not kept: {error}"
+            return change(self.profile)
+        self.problem = None
+        return profile
+
+    def _take(self, profile: Profile, *culture: CultureStage | None) -> None:
+        embedding = embedding_of(self._mapper.net, profile)
+        self._mapper.play_for(embedding, *culture)
+        self.profile, self._embedding = profile, embedding
+        self._taken(profile)

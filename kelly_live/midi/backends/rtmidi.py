@@ -1,0 +1,223 @@
+"""MIDI ports through python-rtmidi: CoreMIDI, Windows MM, ALSA and JACK, whichever work here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from kelly_live.core.errors import MidiError
+from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.midi.backends.native import JackWatch, jack_midi_ports, prepare_jack
+from kelly_live.midi.inputs import InputQueue, PollThread, TimestampEstimator
+from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
+
+prepare_jack()
+
+import rtmidi  # noqa: E402  (its libjack must bind to the system's, which prepare_jack loads)
+
+# JACK sends on its next period, and closing forgets what is queued: 50 ms outlasts any period in live use.
+_DRAIN_SECONDS = {rtmidi.API_UNIX_JACK: 0.05}
+_Client = TypeVar("_Client", rtmidi.MidiIn, rtmidi.MidiOut)
+_ERRORS = (rtmidi.RtMidiError, RuntimeError, ValueError, OSError)
+
+
+def _lists_by_libjack(api: int) -> bool:
+    """Whether there is a way to look that does not hold the interpreter."""
+    return bool(api == rtmidi.API_UNIX_JACK and prepare_jack() is not None)
+
+
+def _works(api: int) -> bool:
+    if api == rtmidi.API_LINUX_ALSA and not Path("/dev/snd/seq").exists():
+        return False
+    if _lists_by_libjack(api):
+        return jack_midi_ports(outputs=True) is not None
+    try:
+        with guard_stderr():
+            rtmidi.MidiOut(api, name=f"{CLIENT_NAME}-probe").delete()
+    except _ERRORS:
+        return False
+    return True
+
+
+def backends() -> Sequence[MidiBackend]:
+    """One back end for each API that works on this machine now; a JACK server is never started for it."""
+    return [RtMidiBackend(api) for api in rtmidi.get_compiled_api() if api != rtmidi.API_RTMIDI_DUMMY and _works(api)]
+
+
+class RtMidiBackend:
+    """One of RtMidi's APIs."""
+
+    def __init__(self, api: int) -> None:
+        self._api = api
+        self.name = f"rtmidi:{rtmidi.get_api_name(api)}"
+        self.has_virtual = api != rtmidi.API_WINDOWS_MM
+
+    def _client(self, kind: type[_Client], name: str) -> _Client:
+        try:
+            return kind(self._api, name=name)
+        except _ERRORS as error:
+            raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
+
+    def _names(self, kind: type[_Client]) -> list[str]:
+        if _lists_by_libjack(self._api):
+            names = jack_midi_ports(outputs=kind is rtmidi.MidiOut)
+            if names is None:
+                raise MidiError(f"the MIDI system {self.name} does not answer; is it still running?")
+            return names
+        with guard_stderr():
+            client = self._client(kind, f"{CLIENT_NAME}-list")
+            try:
+                return self._ports(client)
+            finally:
+                client.delete()
+
+    def _ports(self, client: _Client) -> list[str]:
+        try:
+            return list(client.get_ports())
+        except _ERRORS as error:
+            raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
+
+    def _opened(self, client: _Client, name: str, occurrence: int, what: str) -> _Client:
+        """The client, connected to the `occurrence`-th port of this name; deleted if it cannot be."""
+        try:
+            places = [index for index, port in enumerate(self._ports(client)) if port == name]
+        except MidiError:
+            client.delete()
+            raise
+        if occurrence >= len(places):
+            client.delete()
+            raise MidiError(f"the MIDI {what}put {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+        try:
+            client.open_port(places[occurrence], name=what)
+        except _ERRORS as error:
+            client.delete()
+            raise MidiError(
+                f"the MIDI {what}put {name!r} cannot be opened ({error}); close what else uses it, or check its rights"
+            ) from error
+        return client
+
+    def _opened_virtual(self, client: _Client, name: str, what: str) -> _Client:
+        try:
+            client.open_virtual_port(name)
+        except _ERRORS as error:
+            client.delete()
+            raise MidiError(
+                f"the virtual MIDI port {name!r} cannot be made ({error}); name an {what}put with --midi-{what}"
+            ) from error
+        return client
+
+    def outputs(self) -> list[str]:
+        return self._names(rtmidi.MidiOut)
+
+    def open(self, name: str, occurrence: int = 0) -> RtMidiOut:
+        with guard_stderr():
+            client = self._opened(self._client(rtmidi.MidiOut, CLIENT_NAME), name, occurrence, "out")
+            return RtMidiOut(client, self._api, name, is_virtual=False)
+
+    def open_virtual(self, name: str) -> RtMidiOut:
+        with guard_stderr():
+            client = self._opened_virtual(self._client(rtmidi.MidiOut, CLIENT_NAME), name, "out")
+            return RtMidiOut(client, self._api, name, is_virtual=True)
+
+    def inputs(self) -> list[str]:
+        return self._names(rtmidi.MidiIn)
+
+    def open_input(self, name: str, occurrence: int = 0) -> RtMidiIn:
+        with guard_stderr():
+            return RtMidiIn(self._opened(self._ear(), name, occurrence, "in"), self._api, name, is_virtual=False)
+
+    def open_virtual_input(self, name: str) -> RtMidiIn:
+        with guard_stderr():
+            return RtMidiIn(self._opened_virtual(self._ear(), name, "in"), self._api, name, is_virtual=True)
+
+    def _ear(self) -> rtmidi.MidiIn:
+        client = self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in")
+        client.ignore_types(sysex=True, timing=False, active_sense=True)
+        return client
+
+
+class RtMidiIn:
+    """An open RtMidi input, whose driver queues in C++. `client` is open: a failed one, deleted, must not be asked."""
+
+    def __init__(self, client: rtmidi.MidiIn, api: int, name: str, *, is_virtual: bool) -> None:
+        self.name = name
+        self.client = client
+        self._is_virtual = is_virtual
+        self._queue = InputQueue()
+        self._stamps = TimestampEstimator()
+        self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
+        self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
+        self._open = True
+        self._asker = PollThread(self._ask)
+
+    def _ask(self) -> None:
+        while (event := self.client.get_message()) is not None:
+            data, since_last = event
+            self._queue.put(self._stamps.stamp(since_last, time.monotonic()), bytes(data))
+
+    def poll(self) -> list[ReceivedMessage]:
+        return self._queue.take()
+
+    @property
+    def overflows(self) -> int:
+        return self._queue.overflows
+
+    def is_alive(self) -> bool:
+        if self._asker.closed or (self._jack is not None and self._jack.server_gone):
+            return False
+        try:
+            return self._is_virtual or self.name in self.client.get_ports()
+        except _ERRORS:
+            return False
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._asker.close()
+        with guard_stderr():
+            self.client.close_port()
+            self.client.delete()
+            if self._jack is not None:
+                self._jack.close()
+
+
+class RtMidiOut:
+    """An open RtMidi output. Thread: the sender's only."""
+
+    def __init__(self, client: rtmidi.MidiOut, api: int, name: str, *, is_virtual: bool) -> None:
+        self.name = name
+        self._client = client
+        self._api = api
+        self._is_virtual = is_virtual
+        self._jack = JackWatch(f"{CLIENT_NAME}-watch") if api == rtmidi.API_UNIX_JACK else None
+        self._open = True
+
+    def send(self, message: bytes) -> None:
+        if not self._open:
+            raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
+        try:
+            self._client.send_message(message)
+        except _ERRORS as error:
+            raise MidiError(f"the MIDI output {self.name!r} is gone ({error}); see `{LISTING_COMMAND}`") from error
+
+    def is_alive(self) -> bool:
+        if self._jack is not None and self._jack.server_gone:
+            return False
+        try:
+            return self._is_virtual or self.name in self._client.get_ports()
+        except _ERRORS:
+            return False
+
+    def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        time.sleep(_DRAIN_SECONDS.get(self._api, 0.0))
+        with guard_stderr():
+            self._client.close_port()
+            self._client.delete()
+            if self._jack is not None:
+                self._jack.close()

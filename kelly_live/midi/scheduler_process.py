@@ -1,0 +1,253 @@
+"""The scheduler process: owns the port, sends at absolute deadlines, and outlives its parent by a few milliseconds.
+
+Two threads. The reader blocks on stdin and queues commands. The main thread does everything else: it is the only
+caller of `send`, waits on the queue until a millisecond before the next deadline, and spins the rest. It ends on a
+Stop, on SIGTERM, and when its parent is gone (stdin closes); each way, every sounding note is released first.
+Run by SchedulerClient as `python -m kelly_live.midi.scheduler_process`; torch and numpy are never imported here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from queue import Empty, SimpleQueue
+
+from kelly_live.core.errors import KellyError, MidiError
+from kelly_live.core.timebase import MonotonicClock, TempoPoint
+from kelly_live.midi.backends.native import hush_forever
+from kelly_live.midi.commands import Control, Decoder, Failed, Hush, Message, Pause, Play, Ready, Start, Stop, encode
+from kelly_live.midi.ports import (
+    VIRTUAL_PORT_NAME,
+    NullPort,
+    OpenedPort,
+    PlacingOut,
+    WatchedOut,
+    frame_accurate_backends,
+    open_output,
+)
+from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
+from kelly_live.midi.trace import TracingPort
+from kelly_live.midi.tuning import Tuning
+from kelly_live.workers.realtime import SWITCH_SECONDS, freeze_gc, prefer_this_thread, take_turns
+
+SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
+REPORT_SECONDS = 0.25
+_WATCH_SECONDS = 0.1  # how often the parent's life is checked, beside the end of stdin
+_PORT_CHECK_SECONDS = 0.5
+_CHORE_SLACK_SECONDS = 0.005  # chores wait for a gap this long …
+_CHORE_PATIENCE_SECONDS = 1.0  # … but not longer than this
+_PLACING_SWITCH_SECONDS = 0.0001  # how long anybody may keep the interpreter from a sound server's thread
+_REALTIME_PRIORITY = 10  # under jackd's, over everything that is not audio
+
+
+class Reports:
+    """The way back to the parent. A report that finds the pipe full (a stopped parent) is let go, never waited for."""
+
+    def __init__(self) -> None:
+        # Nothing else may write to the pipe, so stdout itself goes elsewhere.
+        self._pipe = os.dup(1)
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+        # Windows pipes cannot be told before Python 3.12; there, only a parent suspended for hours could fill one.
+        with contextlib.suppress(AttributeError, OSError):
+            os.set_blocking(self._pipe, False)
+
+    def send(self, message: Message) -> None:
+        with contextlib.suppress(OSError):  # full, or nobody reads: the notes matter more
+            os.write(self._pipe, encode(message))
+
+
+class SchedulerLoop:
+    """Waits, spins, sends. `inbox` is filled by the reader thread and by the SIGTERM handler."""
+
+    def __init__(self, core: SchedulerCore, opened: OpenedPort, reports: Reports, spin_seconds: float) -> None:
+        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self._core = core
+        self._opened = opened
+        self._reports = reports
+        self._spin = spin_seconds
+        self._running = True
+        self._parent = os.getppid()
+        self._chore_at = self._report_at = self._port_check_at = 0.0
+
+    def run(self) -> None:
+        """Until a Stop or a failure. Raises MidiError if the port or the pipe is broken."""
+        while self._running:
+            now = time.monotonic()
+            deadline = self._core.next_deadline()
+            slack = math.inf if deadline is None else deadline - self._spin - now
+            chores_due = now >= self._chore_at
+            if chores_due and (slack > _CHORE_SLACK_SECONDS or now > self._chore_at + _CHORE_PATIENCE_SECONDS):
+                self._do_chores(now)
+            elif slack > 0.0:
+                self._wait(slack if chores_due else min(slack, self._chore_at - now))
+            else:
+                self._take_what_waits()
+                self._send_due()
+
+    def _send_due(self) -> None:
+        deadline = self._core.next_deadline()
+        if deadline is None or deadline - self._spin > time.monotonic():
+            return  # a command moved it
+        while (now := time.monotonic()) < deadline:
+            self._core.rehearse()
+        self._core.run_due(now)
+
+    def _wait(self, timeout: float) -> None:
+        with contextlib.suppress(Empty):
+            self._apply(self.inbox.get(timeout=timeout))
+
+    def _take_what_waits(self) -> None:
+        with contextlib.suppress(Empty):
+            for _ in range(self.inbox.qsize()):
+                self._apply(self.inbox.get_nowait())
+
+    def _apply(self, message: Message) -> None:
+        match message:
+            case Play(notes):
+                self._core.play(notes)
+            case Tuning():
+                self._core.tune(message)
+            case TempoPoint():
+                self._core.tempo(message)
+            case Control(changes):
+                self._core.control(changes)
+            case Start(origin_seconds, bpm, first_beat):
+                self._core.start(origin_seconds, bpm, first_beat)
+            case Hush(channels):
+                self._core.hush(channels)
+            case Pause():
+                self._core.silence()
+            case Stop():
+                self._running = False
+            case Failed(text):
+                raise MidiError(text)
+            case _:
+                raise MidiError(f"the scheduler was sent a {type(message).__name__}; restart kelly-live")
+
+    def _do_chores(self, now: float) -> None:
+        self._chore_at = now + _WATCH_SECONDS
+        if os.getppid() != self._parent:
+            self._running = False
+        if self._core.sounding and is_stopped(self._parent):
+            self._core.release(now)  # who stands still can't end a long note, nor say how long it will stand
+        if now >= self._report_at:
+            self._report_at = now + REPORT_SECONDS
+            self._reports.send(self._core.health())
+        if now >= self._port_check_at:
+            self._port_check_at = now + _PORT_CHECK_SECONDS
+            out = self._opened.out
+            if isinstance(out, WatchedOut) and not out.is_alive():
+                raise MidiError(f"the MIDI output {self._opened.name!r} is gone; plug it in again and restart")
+
+
+def is_stopped(process: int) -> bool:
+    """Whether a process is suspended (SIGSTOP, Ctrl-Z); False where the system doesn't tell."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
+    except (OSError, IndexError):
+        return False
+
+
+def _read_commands(inbox: SimpleQueue[Message]) -> None:
+    """Thread: its own. Ends with stdin, which ends with the parent."""
+    decoder = Decoder()
+    try:
+        while data := os.read(0, 65536):
+            for message in decoder.feed(data):
+                inbox.put(message)
+        inbox.put(Stop())
+    except (KellyError, OSError) as error:
+        inbox.put(Failed(str(error)))
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="kelly_live.midi.scheduler_process", description=__doc__)
+    parser.add_argument("--output", help="name of the MIDI output; none: a virtual port")
+    parser.add_argument("--virtual-name", default=VIRTUAL_PORT_NAME, metavar="NAME", help="what that is called")
+    parser.add_argument("--frame-accurate", action="store_true", help="place each message at its frame, through JACK")
+    parser.add_argument("--null", action="store_true", help="send nowhere: to measure timing")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="send nowhere, write there when each message left")
+    parser.add_argument("--clock", action="store_true", help="send MIDI clock")
+    parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="send all that much earlier")
+    parser.add_argument("--late-limit", type=float, default=LATE_LIMIT_SECONDS, metavar="SECONDS")
+    parser.add_argument("--spin", type=float, default=SPIN_SECONDS, metavar="SECONDS")
+    parser.add_argument("--capacity", type=int, default=CAPACITY_NOTES, metavar="NOTES")
+    parser.add_argument("--no-realtime", action="store_true", help="do not ask for real-time priority")
+    return parser.parse_args(arguments)
+
+
+def _open(options: argparse.Namespace) -> OpenedPort:
+    if options.trace:
+        return OpenedPort(TracingPort(options.trace), TracingPort.name, is_virtual=False)
+    if options.null:
+        return OpenedPort(NullPort(), NullPort.name, is_virtual=False)
+    among = frame_accurate_backends() if options.frame_accurate else None
+    return open_output(options.output, among, virtual_name=options.virtual_name)
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = _parse(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
+    if sys.platform != "win32":
+        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # and so does Ctrl-Z: while the parent stands, its notes must end
+    hush_forever()
+    reports = Reports()
+    try:
+        opened = _open(options)
+    except KellyError as error:
+        reports.send(Failed(str(error)))
+        return error.exit_code
+    core = SchedulerCore(
+        opened.out,
+        late_limit_seconds=options.late_limit,
+        latency_seconds=options.latency,
+        send_clock=options.clock,
+        capacity_notes=options.capacity,
+        clock=MonotonicClock(),
+    )
+    placing = isinstance(opened.out, PlacingOut)
+    loop = SchedulerLoop(core, opened, reports, 0.0 if placing else options.spin)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: loop.inbox.put(Stop()))
+    take_turns(_PLACING_SWITCH_SECONDS if placing else SWITCH_SECONDS)
+    reader = threading.Thread(target=_read_commands, args=(loop.inbox,), name="commands", daemon=True)
+    if not placing:
+        reader.start()
+    if not options.no_realtime:
+        prefer_this_thread(_REALTIME_PRIORITY)
+    if placing:
+        reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
+    freeze_gc()
+    gc.disable()  # the send path makes no cycles, and a collection is a pause
+    reports.send(Ready(opened.name, opened.is_virtual))
+    failure: str | None = None
+    try:
+        loop.run()
+    except KellyError as error:
+        failure = str(error)
+    finally:
+        try:
+            core.silence()
+        except MidiError as error:
+            failure = failure or str(error)
+        reports.send(core.health())
+        if failure is not None:
+            reports.send(Failed(failure))
+        opened.out.close()  # last: the close of a port whose system died may take a second
+    return 0 if failure is None else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

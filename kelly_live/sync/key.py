@@ -1,0 +1,139 @@
+"""The key of the sound: spectral peaks folded into pitch classes, weighed against the keys' profiles as they come in.
+
+Chroma after Gómez (2006), "Tonal description of music audio signals": peaks only, each also speaking for the tones
+that it may be a harmonic of, tuning estimated first. The profiles are `measures.modal_profiles` (Albrecht & Shanahan
+2013). What was heard fades, so that a key that changes is followed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles
+from kelly_live.core.values import MAJOR_MODES, MODES
+from kelly_live.sync.onsets import SAMPLE_RATE, Floats
+
+HOP_SECONDS = 0.25
+_WINDOW = 8192  # half a second: C2 and C#2 are two bins apart
+_HOP = int(HOP_SECONDS * SAMPLE_RATE)
+_LOW_HZ, _HIGH_HZ = 60.0, 2_000.0
+_RANGE = 0.03  # peaks more than 30 dB under the loudest are leakage
+_HARMONICS = (1.0, 0.5, 0.25, 0.12)  # how much a peak speaks for the tone that it is the n-th harmonic of
+_MEMORY_SECONDS = 30.0
+_TUNING_SECONDS = 60.0
+_BLUR = 0.4  # how much of a profile is evened out: harmonics and passing tones reach every pitch class
+_WORTH = 4.0  # independent notes a second of full sound, as evidence
+_QUIET_AMPLITUDE = 1e-3  # a loudest peak under -60 dBFS is no music
+
+
+@dataclass(frozen=True, slots=True)
+class KeyBelief:
+    """The likeliest key (`tonic` 0-11, `mode` of MODES), the chance that it is it by the profiles (as major or minor),
+    how far its profile fits better than the next key's (correlation), seconds of sound it rests on, and how tonal the
+    sound is (0-1)."""
+
+    tonic: int
+    mode: str
+    share: float
+    margin: float
+    fit: float
+    seconds: float
+    tonality: float
+
+    @property
+    def features(self) -> tuple[float, ...]:
+        """What the confidence rests on, each within a few units of 0."""
+        share = min(max(self.share, 0.01), 0.99)
+        odds = math.log(share / (1.0 - share))
+        return 1.0, odds, 5.0 * self.margin, 3.0 * self.fit, math.log(self.seconds), 3.0 * self.tonality
+
+
+class KeyFilter:
+    """Samples in, in any number; `key` says what is believed. Thread: one."""
+
+    def __init__(self) -> None:
+        self._window = np.hanning(_WINDOW) * (2.0 / np.hanning(_WINDOW).sum())
+        self._hertz = np.fft.rfftfreq(_WINDOW, 1.0 / SAMPLE_RATE)
+        self._low, self._high = np.searchsorted(self._hertz, [_LOW_HZ, _HIGH_HZ])
+        profiles = modal_profiles()
+        profiles = (1.0 - _BLUR) * profiles / profiles.sum(axis=1, keepdims=True) + _BLUR / 12.0
+        # [mode, tonic, pitch class]
+        self._profiles = np.stack([np.roll(profiles, tonic, axis=1) for tonic in range(12)], axis=1)
+        self._prior = np.log(np.array(MODE_PRIOR))[:, None]
+        self.reset()
+
+    def reset(self) -> None:
+        self._kept = np.zeros(0)
+        self._chroma = np.zeros(12)
+        self._seconds = 0.0
+        self._tonality = 0.0
+        self._tuning = 0.0 + 0.0j
+        self._believed: KeyBelief | None = None
+
+    def push(self, samples: np.ndarray) -> None:
+        """Feed new samples [n] at SAMPLE_RATE."""
+        self._kept = np.concatenate([self._kept, samples])
+        while len(self._kept) >= _WINDOW:
+            self._hear(self._kept[:_WINDOW])
+            self._kept = self._kept[_HOP:]
+            self._believed = self._weigh()
+
+    def _hear(self, sound: Floats) -> None:
+        fade = np.exp(-HOP_SECONDS / _MEMORY_SECONDS)
+        spectrum = np.abs(np.fft.rfft(sound * self._window))[self._low - 1 : self._high + 1]
+        middle = spectrum[1:-1]
+        loudest = float(middle.max())
+        tops = np.flatnonzero((middle > spectrum[:-2]) & (middle >= spectrum[2:]) & (middle > _RANGE * loudest)) + 1
+        self._chroma *= fade
+        self._seconds *= fade
+        if loudest < _QUIET_AMPLITUDE or len(tops) == 0:
+            return
+        left, here, right = (np.log(spectrum[tops + shift] + 1e-12) for shift in (-1, 0, 1))
+        offset = 0.5 * (left - right) / np.minimum(left - 2.0 * here + right, -1e-9)
+        hertz = (tops + self._low - 1 + np.clip(offset, -0.5, 0.5)) * (SAMPLE_RATE / _WINDOW)
+        weight = spectrum[tops] / loudest
+        pitch = 69.0 + 12.0 * np.log2(hertz / 440.0)
+        self._tuning = self._tuning * np.exp(-HOP_SECONDS / _TUNING_SECONDS) + complex(
+            (weight * np.exp(2j * np.pi * pitch)).sum()
+        )
+        pitch = pitch - float(np.angle(self._tuning)) / (2.0 * np.pi)
+        chroma = np.zeros(12)
+        for harmonic, share in enumerate(_HARMONICS, start=1):
+            heard = pitch - 12.0 * np.log2(harmonic)
+            nearest = np.round(heard)
+            near = np.cos(np.pi * (heard - nearest)) ** 2
+            np.add.at(chroma, nearest.astype(np.intp) % 12, share * weight * near)
+        chroma /= chroma.sum()
+        # In noise a peak stands on many others; in music a few hold most of the energy.
+        power = spectrum[tops] ** 2
+        tonality = float(power.sum() / (middle**2).sum())
+        self._tonality += (1.0 - fade) * (tonality - self._tonality)
+        self._chroma += HOP_SECONDS * chroma
+        self._seconds += HOP_SECONDS
+
+    def key(self) -> KeyBelief | None:
+        """What is believed now; None before anything was heard."""
+        return self._believed
+
+    def _weigh(self) -> KeyBelief | None:
+        if self._seconds < HOP_SECONDS:
+            return None
+        chroma = self._chroma / self._chroma.sum()
+        score = _WORTH * self._seconds * (np.log(self._profiles) @ chroma) + self._prior
+        chance = np.exp(score - score.max())
+        chance /= chance.sum()
+        mode, tonic = np.unravel_index(int(np.argmax(chance)), chance.shape)
+        major = np.array([name in MAJOR_MODES for name in MODES])
+        alike = chance[major == major[mode], tonic].sum()
+        centred = self._profiles - self._profiles.mean(axis=2, keepdims=True)
+        centred /= np.linalg.norm(centred, axis=2, keepdims=True)
+        ours = chroma - chroma.mean()
+        fits = centred @ (ours / max(float(np.linalg.norm(ours)), 1e-9))
+        best = float(fits[mode, tonic])
+        others = [fits[m, t] for m in (0, 5) for t in range(12) if not (t == tonic and major[m] == major[mode])]
+        return KeyBelief(
+            int(tonic), MODES[mode], float(alike), best - float(max(others)), best, self._seconds, self._tonality
+        )

@@ -1,0 +1,227 @@
+"""MIDI controls become actions: buttons once, knobs from where the axis stands, and nothing that floods."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.cli import learn
+from kelly_live.control import midi_map as controls
+from kelly_live.control.emotion_controllers import ALL_CONTROLLERS
+from kelly_live.control.midi_map import DEFAULTS, Binding, Control, Controls, learned_with, load, save, with_defaults
+from kelly_live.core.actions import ACTIONS, Action
+from kelly_live.core.errors import ConfigError, MidiError
+from kelly_live.core.timebase import ManualClock
+from kelly_live.midi.inputs import ScriptedInput
+from kelly_live.midi.messages import all_notes_off, control_change, note_off, note_on, program_change
+from kelly_live.midi.ports import ReceivedMessage
+
+LEARNED = (
+    Binding(Control("note", 36, 10), "like"),
+    Binding(Control("cc", 64), "panic"),
+    Binding(Control("program", 3), "next-preset"),
+    Binding(Control("note", 37), "emotion", "sad"),
+    Binding(Control("cc", 20, 1), "valence"),
+    Binding(Control("cc", 21), "nudge-arousal"),
+    Binding(Control("note", 38), "nudge-valence", "-0.1"),
+)
+
+
+def heard(*messages: bytes, bindings=LEARNED, apart: float = 0.1, stands: float = 0.0) -> list[Action]:
+    """What they ask for, one after the other."""
+    hand = Controls(bindings)
+    actions: list[Action] = []
+    for index, data in enumerate(messages):
+        actions += hand.hear([ReceivedMessage(index * apart, data)], lambda axis: stands)
+    return actions
+
+
+def test_a_button_does_its_action_when_it_goes_down() -> None:
+    assert heard(note_on(10, 36, 90), note_off(10, 36), note_on(10, 36, 1)) == [Action("like"), Action("like")]
+    assert heard(control_change(5, 64, 127), control_change(5, 64, 0), control_change(5, 64, 64)) == [
+        Action("panic"),
+        Action("panic"),
+    ]
+    assert heard(program_change(2, 3), program_change(2, 3)) == [Action("next-preset"), Action("next-preset")]
+    assert heard(note_on(1, 37, 100), note_on(1, 38, 100)) == [Action("emotion", "sad"), Action("nudge-valence", -0.1)]
+
+
+def test_what_is_not_mapped_does_nothing() -> None:
+    assert heard(note_on(9, 36, 90), note_on(10, 35, 90), program_change(1, 4), control_change(1, 1, 127)) == []
+    assert heard(control_change(5, 64, 63), b"\xf8", b"\xe0\x00\x40") == []
+
+
+def test_contact_bounce_counts_once() -> None:
+    press = (note_on(10, 36, 90), note_off(10, 36)) * 4
+    assert heard(*press, apart=0.004) == [Action("like")]
+
+
+def test_a_knob_takes_hold_where_the_axis_stands() -> None:
+    """It stands at .5; a knob from the left does nothing until it comes by."""
+    hand, stands = Controls(LEARNED), 0.5
+
+    def turned(value: int) -> list[Action]:
+        nonlocal stands
+        actions = hand.hear([ReceivedMessage(0.0, control_change(1, 20, value))], lambda axis: stands)
+        for action in actions:
+            assert isinstance(action.value, float)
+            stands = round(action.value, 2)
+        return actions
+
+    assert turned(0) == turned(40) == turned(90) == []
+    assert turned(100) == [Action("valence", 36 / 63)]
+    assert turned(127) == [Action("valence", 1.0)]
+    assert turned(64) == [Action("valence", 0.0)]
+    assert turned(0) == [Action("valence", -1.0)]
+    stands = 0.3  # a key has moved it
+    assert turned(10) == []
+    assert turned(83) == [Action("valence", 19 / 63)]
+
+
+def test_of_a_fast_knob_only_the_newest_value_counts() -> None:
+    hand = Controls(LEARNED)
+    sweep = [ReceivedMessage(0.0, control_change(1, 20, value)) for value in range(128)]
+    assert hand.hear(sweep, lambda axis: 0.2) == [Action("valence", 1.0)]
+
+
+def test_an_endless_knob_nudges() -> None:
+    hand = Controls(LEARNED)
+    ticks = [ReceivedMessage(0.0, control_change(3, 21, value)) for value in (1, 1, 2, 127)]
+    (action,) = hand.hear(ticks, lambda axis: 0.0)
+    assert (action.name, action.value) == ("nudge-arousal", pytest.approx(0.06))
+
+
+def test_a_controllers_own_panic_button_is_one_panic() -> None:
+    """All Notes Off on 16 channels at once."""
+    hand = Controls(())
+    messages = [ReceivedMessage(0.001 * channel, all_notes_off(channel)) for channel in range(1, 17)]
+    assert hand.hear(messages, lambda axis: 0.0) == [Action("panic")]
+
+
+def test_a_flood_of_presses_is_bounded() -> None:
+    many = tuple(Binding(Control("note", number), "like") for number in range(128))
+    hand = Controls(many)
+    flood = [ReceivedMessage(1.0, note_on(1, number, 90)) for number in range(128)]
+    assert len(hand.hear(flood, lambda axis: 0.0)) == 20
+    assert hand.refused == 108
+    assert len(hand.hear([ReceivedMessage(2.0, note_on(1, 5, 90))], lambda axis: 0.0)) == 1
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 60.0), st.binary(min_size=1, max_size=3)), max_size=60))
+def test_no_message_breaks_it(script: list[tuple[float, bytes]]) -> None:
+    """Through the input's own queue, as strangers' bytes come."""
+    clock = ManualClock()
+    source = ScriptedInput(sorted(script), clock)
+    hand = Controls((*LEARNED, *DEFAULTS))
+    clock.advance(60.0)
+    actions = hand.hear(source.poll(), lambda axis: 0.0)
+    assert len([action for action in actions if action.value is None]) <= 60 * 20 + 20
+
+
+def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_us() -> None:
+    named = {binding.action for binding in DEFAULTS}
+    other = {"emotion", "morph", "help", "quit", "nudge-valence", "nudge-arousal", "nudge-dominance"}
+    assert named == set(ACTIONS) - other
+    numbers = [binding.control.number for binding in DEFAULTS]
+    assert len(set(numbers)) == len(numbers)
+    assert not set(numbers) & set(ALL_CONTROLLERS.values())
+    assert set(numbers) <= {*range(20, 32), *range(85, 91), *range(102, 120)}  # undefined in MIDI 1.0
+
+
+def test_what_is_learned_takes_the_place_of_the_default() -> None:
+    """Of the action that it is for, and of the control that it is on."""
+    learned = (Binding(Control("note", 36, 10), "like"), Binding(Control("cc", 27, 2), "panic"))
+    table = {(binding.action, str(binding.control)) for binding in with_defaults(learned)}
+    assert {("like", "note 36 channel 10"), ("panic", "cc 27 channel 2"), ("dislike", "cc 113")} <= table
+    assert not {("like", "cc 112"), ("panic", "cc 29"), ("freeze", "cc 27")} & table
+    moved = learned_with(learned, Binding(Control("note", 36), "dislike"))
+    assert [binding.action for binding in moved] == ["panic", "dislike"]
+
+
+bindings = st.one_of(
+    st.builds(
+        lambda kind, number, channel, action: Binding(Control(kind, number, channel), action),
+        st.sampled_from(["note", "cc", "program"]), st.integers(0, 127), st.none() | st.integers(1, 16),
+        st.sampled_from(["like", "freeze", "too-dark"]),
+    ),
+    st.builds(
+        lambda number, value: Binding(Control("cc", number), "valence", f"{value:.3f}"),
+        st.integers(0, 127), st.floats(-1, 1),
+    ),
+    st.just(Binding(Control("note", 1), "morph", "sad")),
+)  # fmt: skip
+
+
+@given(st.lists(bindings, max_size=8).map(tuple))
+def test_what_was_learned_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, learned: tuple) -> None:
+    file = save(learned, tmp_path_factory.mktemp("learned") / "new" / "midi-controls.yaml")
+    assert load(file) == learned
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("{kind: note, number: 128, action: like}", "line 3: controls.*number is 128"),
+        ("{kind: foot, number: 1, action: like}", "line 3: .*must be one of note, cc, program"),
+        ("{kind: note, number: 1, action: fly}", "line 3: .*no action is called 'fly'"),
+        ("{kind: note, number: 1, action: valence}", "line 3: .*a number from -1 to 1"),
+        ("{kind: note, number: 1, action: like, colour: red}", "line 3: .*is not known here"),
+        ("{kind: note, action: like}", "line 3: .*lacks `number`"),
+        ("{kind: note, number: 1, channel: 17, action: like}", "line 3: .*channel is 17"),
+    ],
+)
+def test_a_file_that_breaks_a_rule_is_refused_with_its_line(tmp_path: Path, line: str, said: str) -> None:
+    file = tmp_path / "midi-controls.yaml"
+    file.write_text(f"format: 1\ncontrols:\n  - {line}\n")
+    with pytest.raises(ConfigError, match=said):
+        load(file)
+    assert load(tmp_path / "none.yaml") == ()
+
+
+class Player:
+    """A clock for `_heard` that only goes on when it is waited for."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.monotonic, self.sleep = self.clock.now, self.clock.advance
+
+
+def test_learning_takes_the_first_control_that_fits_the_action(capsys: pytest.CaptureFixture[str]) -> None:
+    def learned(action: str, *script: tuple[float, bytes], value: str | None = None) -> Binding:
+        time = Player()
+        return learn._heard(ScriptedInput(script, time.clock), action, value, time)
+
+    assert learned("like", (1.0, note_off(3, 40)), (1.1, note_on(3, 40, 9))).control == Control("note", 40, 3)
+    assert learned("like", (0.0, note_on(3, 40, 9)), (5.0, control_change(2, 80, 127))).control == Control("cc", 80, 2)
+    knob = [(1.0 + 0.1 * n, control_change(1, 74, 50 + n)) for n in range(3)]
+    assert learned("valence", (0.5, note_on(1, 60, 90)), *knob) == Binding(Control("cc", 74, 1), "valence")
+    assert learned("emotion", (1.0, program_change(1, 7)), value="sad").control == Control("program", 7, 1)
+    with pytest.raises(MidiError, match="nothing that like can have moved within 30 s"):
+        learned("like", (1.0, control_change(1, 7, 20)), (2.0, all_notes_off(1)))
+
+
+def test_a_knob_is_chosen_at_its_second_message() -> None:
+    seen: Counter[Control] = Counter()
+    assert learn.chosen(control_change(1, 74, 3), seen, knob=True) is None
+    assert learn.chosen(control_change(1, 75, 3), seen, knob=True) is None
+    assert learn.chosen(control_change(1, 74, 3), seen, knob=True) == Control("cc", 74, 1)
+
+
+def test_the_command_lists_and_forgets_what_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(controls, "path", lambda: tmp_path / "midi-controls.yaml")
+    save(LEARNED)
+    listed = CliRunner().invoke(learn.command, ["--list"])
+    assert "like             note 36 channel 10" in listed.output
+    assert "cc 113 (default)" in listed.output
+    assert "note 37 (sad)" in listed.output
+    assert "forgot 1" in CliRunner().invoke(learn.command, ["--forget", "like"]).output
+    assert "cc 112 (default)" in CliRunner().invoke(learn.command, ["--list"]).output
+    assert "forgot 6" in CliRunner().invoke(learn.command, ["--forget", "all"]).output
+    assert load(tmp_path / "midi-controls.yaml") == ()
+    for arguments, said in ((["fly"], "no action"), (["emotion"], "one of happy"), (["--forget", "fly"], "no action")):
+        assert said in str(CliRunner().invoke(learn.command, arguments).exception)

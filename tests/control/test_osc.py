@@ -1,0 +1,194 @@
+"""OSC both ways, through real sockets on this machine; python-osc is the other end."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pythonosc.osc_bundle import OscBundle
+from pythonosc.osc_bundle_builder import OscBundleBuilder
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from kelly_live.control.osc_address import Place, resolve_place
+from kelly_live.control.osc_input import MAX_PACKET_BYTES, MESSAGES_PER_SECOND, OscIn, read_packet
+from kelly_live.control.osc_output import ADDRESSES, OscOut, Scene, bundle_of
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import EMOTIONS, EmotionState
+
+HERE = Place(socket.AF_INET, "127.0.0.1", 0)
+SAD = tuple(float(name == "sad") for name in EMOTIONS)
+
+
+def scene(valence: float = -0.5) -> Scene:
+    return Scene(EmotionState(SAD, valence, -0.25, 0.125, 0.75, 1.0), 92.5, 3, "D", "dorian", "ii7")
+
+
+def message(address: str, *arguments: object) -> bytes:
+    builder = OscMessageBuilder(address)
+    for argument in arguments:
+        builder.add_arg(argument)
+    return bytes(builder.build().dgram)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("9000", "127.0.0.1:9000"),
+        ("127.0.0.1:1", "127.0.0.1:1"),
+        ("[::1]:9000", "[::1]:9000"),
+        ("192.168.1.20:65535", "192.168.1.20:65535"),
+    ],
+)
+def test_a_port_alone_is_on_this_machine(text: str, place: str) -> None:
+    found = resolve_place(text)
+    assert str(found) == place
+    assert found.is_loopback == ("192" not in text)
+
+
+@pytest.mark.parametrize("text", ["", "nine", "host:", ":9000", "9000:", "127.0.0.1:0", "127.0.0.1:65536", "a:b:c"])
+def test_what_is_no_address_is_one_line(text: str) -> None:
+    with pytest.raises(ConfigError, match="write PORT or HOST:PORT"):
+        resolve_place(text)
+
+
+def test_a_bundle_tells_every_address_that_is_documented() -> None:
+    bundle = OscBundle(bundle_of(scene()))
+    told = {one.address: one.params for one in bundle}
+    assert told.keys() == ADDRESSES.keys()
+    assert told["/kelly/valence"] == [-0.5]
+    assert told["/kelly/emotion"] == ["sad"]
+    assert told["/kelly/emotion/sad"] == [1.0]
+    assert told["/kelly/bar"] == [3]
+    assert told["/kelly/tempo"] == [92.5]
+
+
+def test_every_reading_is_told_once_and_nobody_has_to_listen() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
+        ear.bind(("127.0.0.1", 0))
+        ear.settimeout(10.0)
+        current = [scene(0.25)]
+        out = OscOut(Place(socket.AF_INET, "127.0.0.1", ear.getsockname()[1]), lambda: current[0]).start()
+        assert ear.recv(4096) == bundle_of(current[0])
+        current[0] = scene(0.5)
+        assert ear.recv(4096) == bundle_of(current[0])  # not the old one again
+    for i in range(1, 4):  # whose receiver is gone
+        current[0] = scene(i / 8)
+        deadline = time.monotonic() + 20.0
+        while out.sent < 2 + i and time.monotonic() < deadline:
+            time.sleep(0.005)
+    out.close()
+    out.close()
+    assert out.sent == 5
+
+
+@pytest.fixture
+def inlet() -> Iterator[OscIn]:
+    inlet = OscIn(HERE)
+    yield inlet
+    inlet.close()
+
+
+def send(inlet: OscIn, *packets: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        for packet in packets:
+            sender.sendto(packet, ("127.0.0.1", inlet.place.port))
+
+
+def heard(inlet: OscIn, count: int) -> list[tuple[str, object]]:
+    """As soon as that many came or were refused."""
+    found: list[tuple[str, object]] = []
+    deadline = time.monotonic() + 20.0
+    while len(found) + inlet.refused < count and time.monotonic() < deadline:
+        found += inlet.poll()
+        time.sleep(0.005)
+    return found
+
+
+def test_what_a_performer_does_comes_in(inlet: OscIn) -> None:
+    bundle = OscBundleBuilder(0)
+    for name in ("arousal", "dominance"):
+        builder = OscMessageBuilder(f"/kelly/do/{name}")
+        builder.add_arg(0.25)
+        bundle.add_content(builder.build())
+    send(
+        inlet,
+        message("/kelly/do/valence", -0.5),
+        message("/kelly/do/freeze", True),
+        message("/kelly/do/emotion", "sad"),
+        message("/kelly/do/panic"),
+        b"/kelly/do/let-go\x00\x00\x00\x00",  # without its types, as some send
+        bytes(bundle.build().dgram),
+        message("/someone/else", 1.0),
+    )
+    assert heard(inlet, 8) == [
+        ("valence", -0.5),
+        ("freeze", True),
+        ("emotion", "sad"),
+        ("panic", None),
+        ("let-go", None),
+        ("arousal", 0.25),
+        ("dominance", 0.25),
+    ]
+    assert inlet.refused == 1
+
+
+def test_a_flood_is_cut(inlet: OscIn) -> None:
+    sent = 20 * MESSAGES_PER_SECOND
+    began = time.monotonic()
+    kept = 0
+    for _ in range(20):
+        before = kept + inlet.refused
+        send(inlet, *[message("/kelly/do/panic")] * MESSAGES_PER_SECOND)
+        deadline = time.monotonic() + 20.0
+        while kept + inlet.refused < before + MESSAGES_PER_SECOND and time.monotonic() < deadline:
+            kept += len(inlet.poll())
+            time.sleep(0.001)
+    assert kept + inlet.refused == sent
+    assert kept <= MESSAGES_PER_SECOND * (1.0 + time.monotonic() - began)
+
+
+def test_a_port_that_is_taken_is_one_line(inlet: OscIn) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be listened for.*take another port"):
+        OscIn(inlet.place)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_refused(garbage: bytes) -> None:
+    for packet in (garbage, b"#bundle\x00" + garbage, b"/a\x00\x00,s\x00\x00" + garbage):
+        try:
+            messages = read_packet(packet)
+        except ValueError:
+            continue
+        assert all(address.startswith("/") for address, _ in messages)
+
+
+@given(
+    st.one_of(st.none(), st.booleans(), st.floats(width=32, allow_nan=False), st.integers(-(2**31), 2**31 - 1))
+    | st.text(st.characters(codec="ascii", exclude_characters="\x00"), max_size=60)
+)
+def test_what_the_library_writes_is_read(value: object) -> None:
+    packet = message("/kelly/do/valence") if value is None else message("/kelly/do/valence", value)
+    assert read_packet(packet) == [("/kelly/do/valence", value)]
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"#bundle\x00" + bytes(8) + struct.pack(">i", -4),  # which would go round for ever
+        b"#bundle\x00" + bytes(8) + struct.pack(">i", 2**31 - 1),
+        b"#bundle\x00" + bytes(8) + struct.pack(">i", 16) + b"#bundle\x00" + bytes(8),  # a bundle in a bundle
+        message("/kelly/do/valence", 1.0, 2.0),
+        message("/kelly/do/valence", 1.0) + bytes(4),
+        b"/" + bytes(MAX_PACKET_BYTES),
+        b"/" + b"a" * 100 + bytes(3),
+        b"",
+    ],
+)
+def test_more_than_it_must_know_is_refused(packet: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011  (any: it is never shown)
+        read_packet(packet)

@@ -1,0 +1,190 @@
+"""The performer's hand on the wheel: any point or name becomes a whole, valid state."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.override import apply_override, category_probabilities, described, nudge_axis, state_from
+from kelly_live.core.protocols import EmotionOverride, Morph
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS, NEUTRAL_PROBABILITIES, EmotionState
+
+unit = st.floats(-1.0, 1.0)
+HEARD = EmotionState(NEUTRAL_PROBABILITIES, 0.1, -0.2, 0.3, 0.4, time=7.0)
+
+
+@pytest.mark.parametrize("name", EMOTIONS)
+def test_an_emotion_s_own_place_is_felt_as_that_emotion(name: str) -> None:
+    assert EMOTIONS[max(range(8), key=category_probabilities(*EMOTION_VAD[name]).__getitem__)] == name
+    state = state_from(emotion=name)
+    assert state.emotion == name
+    assert (state.valence, state.arousal, state.dominance) == EMOTION_VAD[name]
+    assert state.confidence == 1.0
+
+
+def test_names_are_forgiving_and_numbers_win_over_them() -> None:
+    state = state_from(emotion=" Happy", arousal=-0.5)
+    assert state.emotion == "happy"
+    assert state.arousal == -0.5
+    assert state.valence == EMOTION_VAD["happy"][0]
+
+
+@pytest.mark.parametrize("dominance", [None, 0.4])
+def test_the_quadrants_hold_the_emotions_that_live_there(dominance: float | None) -> None:
+    assert state_from(0.65, 0.7, dominance).emotion == "excited"
+    assert state_from(-0.6, -0.4, dominance and -dominance).emotion == "sad"
+
+
+def test_dominance_tells_anger_from_fear() -> None:
+    assert state_from(-0.57, 0.6, 0.3).emotion == "angry"
+    assert state_from(-0.57, 0.6, -0.4).emotion == "fearful"
+
+
+@pytest.mark.parametrize(
+    "bad", [{"valence": 1.01}, {"arousal": float("nan")}, {"dominance": float("-inf")}, {"valence": -7.0}]
+)
+def test_a_number_outside_the_space_is_refused_in_one_line(bad: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match="must be a number from -1 to 1") as error:
+        state_from(**bad)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_emotion_is_answered_with_the_eight() -> None:
+    with pytest.raises(ConfigError) as error:
+        state_from(emotion="hangry")
+    assert "'hangry'" in str(error.value)
+    assert all(name in str(error.value) for name in EMOTIONS)
+    assert "\n" not in str(error.value)
+
+
+def test_an_idle_hand_and_a_freeze_change_nothing() -> None:
+    assert apply_override(HEARD, EmotionOverride()) is HEARD
+    assert apply_override(HEARD, EmotionOverride(freeze=True)) is HEARD
+
+
+def test_one_steered_axis_keeps_the_others_as_heard() -> None:
+    state = apply_override(HEARD, EmotionOverride(valence=0.9))
+    assert (state.valence, state.arousal, state.dominance, state.time) == (0.9, -0.2, 0.3, 7.0)
+    assert HEARD.confidence < state.confidence < 1.0
+    assert apply_override(HEARD, EmotionOverride(dominance=-0.8)).dominance == -0.8
+
+
+@given(*[st.none() | unit] * 3, st.none() | st.sampled_from(EMOTIONS))
+def test_whatever_is_set_wins_and_the_state_is_valid(
+    valence: float | None, arousal: float | None, dominance: float | None, emotion: str | None
+) -> None:
+    state = apply_override(HEARD, EmotionOverride(valence, arousal, dominance, emotion))
+    for name, asked in (("valence", valence), ("arousal", arousal), ("dominance", dominance)):
+        if asked is not None:
+            assert getattr(state, name) == asked
+    assert state.confidence >= HEARD.confidence
+    assert sum(state.probabilities) == pytest.approx(1.0)
+
+
+def place(state: EmotionState) -> tuple[float, float, float]:
+    return state.valence, state.arousal, state.dominance
+
+
+SAD_TO_HAPPY = EmotionOverride(emotion="sad", morph=Morph(EmotionOverride(emotion="happy"), start_bar=2.0, bars=8.0))
+
+
+def test_a_morph_goes_in_a_straight_line_and_stays_there() -> None:
+    sad, happy = state_from(emotion="sad"), state_from(emotion="happy")
+    for bar, share in ((0.0, 0.0), (2.0, 0.0), (4.0, 0.25), (6.0, 0.5), (9.0, 0.875), (10.0, 1.0), (500.0, 1.0)):
+        state = apply_override(HEARD, SAD_TO_HAPPY, bar)
+        assert place(state) == pytest.approx(
+            [a + share * (b - a) for a, b in zip(place(sad), place(happy), strict=True)]
+        )
+    assert apply_override(HEARD, SAD_TO_HAPPY, 2.0).probabilities == sad.probabilities
+    assert apply_override(HEARD, SAD_TO_HAPPY, 10.0).probabilities == happy.probabilities
+    assert apply_override(HEARD, SAD_TO_HAPPY, 6.0).emotion == "neutral", "what lies between is felt, not half of each"
+
+
+@given(st.floats(0.0, 12.0), st.sampled_from(EMOTIONS), unit, unit)
+def test_a_morph_never_jumps(bar: float, emotion: str, valence: float, arousal: float) -> None:
+    steering = EmotionOverride(
+        valence=valence, arousal=arousal, morph=Morph(EmotionOverride(emotion=emotion), 2.0, 8.0)
+    )
+    one, next_one = (apply_override(HEARD, steering, bar + step) for step in (0.0, 0.01))
+    pairs = [
+        *zip(one.probabilities, next_one.probabilities, strict=True),
+        *zip(place(one), place(next_one), strict=True),
+    ]
+    assert all(abs(a - b) < 0.02 for a, b in pairs)
+
+
+def test_a_morph_leaves_from_where_it_was_taken_or_from_what_is_heard_on_the_way() -> None:
+    there = EmotionOverride(valence=1.0, arousal=1.0, dominance=1.0)
+    from_here = EmotionOverride(morph=Morph(there, 0.0, 4.0, origin=state_from(-1.0, -1.0, -1.0)))
+    assert place(apply_override(HEARD, from_here, 2.0)) == (0.0, 0.0, 0.0)
+    heard_on_the_way = apply_override(HEARD, EmotionOverride(morph=Morph(there, 0.0, 4.0)), 2.0)
+    assert place(heard_on_the_way) == pytest.approx((0.55, 0.4, 0.65))
+    assert HEARD.confidence < heard_on_the_way.confidence < 1.0
+    assert heard_on_the_way.time == HEARD.time
+
+
+def test_axes_that_a_morph_leaves_open_stay_as_the_hand_or_the_ear_has_them() -> None:
+    steering = EmotionOverride(arousal=0.5, morph=Morph(EmotionOverride(valence=1.0), 0.0, 4.0))
+    assert place(apply_override(HEARD, steering, 4.0)) == (1.0, 0.5, HEARD.dominance)
+
+
+def test_the_hand_comes_before_the_morph() -> None:
+    """An override says where a morph leaves from, not where it ends."""
+    steering = EmotionOverride(
+        valence=-0.4, arousal=0.0, morph=Morph(EmotionOverride(valence=0.4, arousal=0.8), 0.0, 8.0)
+    )
+    assert [apply_override(HEARD, steering, bar).valence for bar in (0.0, 4.0, 8.0)] == pytest.approx([-0.4, 0.0, 0.4])
+
+
+@pytest.mark.parametrize("bars", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_morph_takes_time(bars: float) -> None:
+    with pytest.raises(ConfigError, match="it must take more than 0"):
+        apply_override(HEARD, EmotionOverride(morph=Morph(EmotionOverride(valence=1.0), 0.0, bars)))
+
+
+def test_a_morph_does_not_lead_to_a_morph() -> None:
+    with pytest.raises(ConfigError, match="it must lead to a place"):
+        apply_override(HEARD, EmotionOverride(morph=Morph(SAD_TO_HAPPY)))
+
+
+def test_nudges_add_up_and_stop_at_the_edge() -> None:
+    steering = EmotionOverride()
+    for _ in range(3):
+        steering = nudge_axis(steering, HEARD, valence=0.1)
+    assert steering == EmotionOverride(valence=0.4)
+    for _ in range(12):
+        steering = nudge_axis(steering, HEARD, arousal=-0.1)
+    assert steering == EmotionOverride(valence=0.4, arousal=-1.0)
+
+
+def test_a_nudge_takes_over_from_a_morph_where_it_is() -> None:
+    shown = apply_override(HEARD, SAD_TO_HAPPY, 6.0)
+    steering = nudge_axis(SAD_TO_HAPPY, shown, arousal=0.1)
+    assert steering == EmotionOverride(valence=0.09, arousal=0.22, dominance=0.07)  # rounded to two digits
+    assert place(apply_override(HEARD, steering, 99.0)) == pytest.approx((0.09, 0.22, 0.07))
+
+
+def test_a_nudge_leaves_an_emotion_s_name_behind() -> None:
+    """Sad, made ten steps happier, is not called sad any more."""
+    steering = EmotionOverride(emotion="sad")
+    for _ in range(10):
+        steering = nudge_axis(steering, apply_override(HEARD, steering), valence=0.1)
+    assert steering == EmotionOverride(valence=0.37, arousal=-0.27, dominance=-0.33)
+    assert apply_override(HEARD, steering).emotion == "neutral"
+
+
+def test_what_the_hand_does_in_words() -> None:
+    assert described(EmotionOverride(), 0.0) == []
+    both = EmotionOverride(valence=0.3, freeze=True, morph=Morph(EmotionOverride(emotion="happy"), 4.0, 8.0))
+    assert described(both, 7.2) == ["frozen", "by hand: V+0.30", "morph to happy: 3 of 8 bars"]
+    assert described(both, 12.0)[-1] == "morphed to happy"
+
+
+def test_steering_does_not_need_torch() -> None:
+    check = "import sys, kelly_live.core.override; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -1,0 +1,74 @@
+"""Tonality read like a score: given these notes, this mode; the same notes higher, the same description."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from kelly_live.emotion.features import log_mels
+from kelly_live.emotion.nets.scales import TONAL_FRAMES
+from kelly_live.emotion.nets.tonality import TONALITY_STATISTICS, Tonality, tonal_frames
+
+MAJOR_LOOP = ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7))  # I IV V I
+MINOR_LOOP = ((0, 3, 7), (5, 8, 12), (7, 10, 14), (0, 3, 7))  # i iv v i
+MAJOR, MINOR, MARGIN, MAJOR_CHANCE = range(4)
+TURNED = slice(4, 28)  # chroma of the whole, from the collection and from the tonic on
+
+
+def play(chords: tuple[tuple[int, ...], ...], root: int = 60, beat: float = 0.5, seconds: float = 13.0) -> np.ndarray:
+    """Struck chords, a beat each, on a tone with six partials."""
+    out = np.zeros(int(seconds * 16_000), np.float32)
+    t = np.arange(int(beat * 16_000)) / 16_000
+    for index in range(int(seconds / beat)):
+        for interval in chords[index % len(chords)]:
+            hertz = 440.0 * 2.0 ** ((root + interval - 69) / 12.0)
+            note = sum(np.sin(2 * np.pi * hertz * k * t) / k**1.5 for k in range(1, 7)) * np.exp(-4.0 * t)
+            start = int(index * beat * 16_000)
+            out[start : start + len(t)] += 0.1 * note[: len(out) - start]
+    return out
+
+
+def describe(samples: np.ndarray) -> torch.Tensor:
+    mel = log_mels(samples)["mel_4096"]
+    padded = torch.nn.functional.pad(mel, (TONAL_FRAMES + 1, 0))[:, -(TONAL_FRAMES + 1) :]
+    with torch.inference_mode():
+        out: torch.Tensor = Tonality()(tonal_frames(padded.unsqueeze(0)))[0]
+    return out
+
+
+def test_a_major_loop_is_major_and_a_minor_loop_minor() -> None:
+    major, minor = describe(play(MAJOR_LOOP)), describe(play(MINOR_LOOP))
+    assert major[MARGIN] > 0.02 > -0.02 > minor[MARGIN]
+    assert major[MAJOR_CHANCE] > 0.6 > 0.4 > minor[MAJOR_CHANCE]
+
+
+def test_a_transposed_loop_is_described_alike() -> None:
+    here, there = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, root=65))
+    assert abs(float(here[MARGIN] - there[MARGIN])) < 0.08
+    torch.testing.assert_close(here[TURNED], there[TURNED], atol=0.06, rtol=0.0)
+    assert (here[TURNED] - describe(play(MINOR_LOOP))[TURNED]).abs().max() > 0.06
+
+
+def test_faster_chords_begin_more_often_and_change_more() -> None:
+    slow, fast = describe(play(MAJOR_LOOP, beat=2.0)), describe(play(MAJOR_LOOP, beat=0.5))
+    kept, risen = 63, 84  # harmony a quarter of a second later; how much the semitones rise
+    assert fast[kept] < slow[kept]
+    assert fast[risen] > 1.1 * slow[risen]
+
+
+def test_higher_is_higher() -> None:
+    low, high = describe(play(MAJOR_LOOP, root=48)), describe(play(MAJOR_LOOP, root=72))
+    assert high[67] > low[67] + 1.0  # octaves
+
+
+def test_silence_and_noise_are_finite() -> None:
+    noise = np.random.default_rng(0).standard_normal(13 * 16_000).astype(np.float32)
+    for samples in (np.zeros(16_000, np.float32), noise, np.ones(1000, np.float32)):
+        described = describe(samples)
+        assert described.shape == (TONALITY_STATISTICS,)
+        assert torch.isfinite(described).all()
+
+
+def test_what_was_before_the_first_sound_does_not_count() -> None:
+    whole, half = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, seconds=6.0))
+    torch.testing.assert_close(whole[: TURNED.stop], half[: TURNED.stop], atol=0.08, rtol=0.0)

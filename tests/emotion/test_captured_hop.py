@@ -1,0 +1,183 @@
+"""A hop as one function of fixed shapes says what the stream says, and could be captured: it asks nothing of the host.
+
+There is no GPU here: what is tried is the same function, called on the CPU, as it is where a capture fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from kelly_live.core.resources import resource_root
+from kelly_live.core.values import AudioWindow, EmotionState
+from kelly_live.emotion.analyzer import LiveAnalyzer
+from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _moved, _Scale
+from kelly_live.emotion.features import MelStream
+from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES, MelScale
+from kelly_live.emotion.reader import LiveEmotionReader, RawReading, capture, load_reader, said_of_noise
+from tests.emotion.nets.test_emotion import sound
+from tests.fakes import parameters
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def reader() -> LiveEmotionReader:
+    return load_reader(resource_root("models"), "cpu")
+
+
+@pytest.fixture(scope="module")
+def hop(reader: LiveEmotionReader) -> CapturedHop:
+    return CapturedHop(reader.net, reader.temporal, CPU)
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale.name)
+def test_fixed_shapes_find_the_frames_of_the_stream(scale: MelScale) -> None:
+    """In every phase that a hop can have against the frames, from the first sample on."""
+    heard, window = torch.from_numpy(sound(17.0)), torch.zeros(scale.bands, 40)
+    stream, fixed = MelStream(scale, CPU), _Scale(scale, CPU)
+    streamed, samples = torch.zeros(scale.bands, 40), torch.zeros(fixed.samples)
+    for index, new in enumerate(heard[: 67 * HOP_SAMPLES].split(HOP_SAMPLES), start=1):
+        streamed = torch.cat((streamed, stream.push(new)), dim=1)[:, -40:]
+        samples = torch.cat((samples, new))[-fixed.samples :]
+        window = _moved(window, *fixed.frames(samples, torch.tensor(index)))
+        torch.testing.assert_close(window, streamed, atol=1e-5, rtol=0.0)
+
+
+def test_a_hop_in_one_step_is_the_stream_s(reader: LiveEmotionReader, hop: CapturedHop) -> None:
+    """The shipped weights; state moves, but never to another place."""
+    reader.reset()
+    hop.reset()
+    places = {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()}
+    for samples in sound(3.0, seed=4).reshape(-1, HOP_SAMPLES):
+        reader._stream.push(reader._features.push(samples).mels)
+        (raw,) = RawReading.of(reader._stream.read())
+        assert hop(samples, True, ())[:13] == pytest.approx(raw.row(), abs=1e-4)
+    assert {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()} == places
+
+
+def felt(reader: LiveEmotionReader, samples: np.ndarray, chunk: int) -> np.ndarray:
+    reader.reset()
+    states: list[EmotionState] = []
+    for start in range(0, len(samples), chunk):
+        block = samples[start : start + chunk]
+        states += reader.push(AudioWindow(block, 16_000, (start + len(block)) / 16_000))
+    return np.array([(*s.probabilities, s.valence, s.arousal, s.dominance, s.confidence, s.time) for s in states])
+
+
+def test_the_reader_feels_the_same_by_captured_hops(reader: LiveEmotionReader, hop: CapturedHop) -> None:
+    """Longer than the temporal model remembers, with a rest in it, a broken sample, and blocks that are no hops."""
+    samples = sound(0.25 * (HISTORY_STEPS + 6), seed=5)
+    samples[5 * HOP_SAMPLES : 8 * HOP_SAMPLES] = 0.0
+    samples[100], samples[200] = np.nan, 7.0
+    expected = felt(reader, samples, HOP_SAMPLES)
+    reader.captured = hop
+    asked = []
+    evolve, reader._evolve = reader._evolve, lambda: (asked.append(1), evolve())[1]  # type: ignore[method-assign,func-returns-value]
+    try:
+        found = felt(reader, samples, 3333)
+    finally:
+        reader.captured, reader._evolve = None, evolve  # type: ignore[method-assign]
+    assert found == pytest.approx(expected, abs=1e-4)
+    assert len(asked) == HISTORY_STEPS - 1, "once there is enough to remember, the step remembers by itself"
+
+
+class HostAsked(AssertionError):
+    """What a capture forbids."""
+
+
+class Capturing(TorchDispatchMode):
+    """Fails where a CUDA capture would: the host wants a value, a shape hangs on one, or something comes from it."""
+
+    FORBIDDEN = ("item", "_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "unique",
+                 "repeat_interleave", "bincount", "lift_fresh", "_to_copy")  # fmt: skip
+
+    def __torch_dispatch__(self, op: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = op.overloadpacket.__name__
+        masks = [x for x in args[1] if x is not None and x.dtype is torch.bool] if name == "index" else []
+        if name in self.FORBIDDEN or masks:
+            raise HostAsked(name)
+        return op(*args, **(kwargs or {}))
+
+
+def test_nothing_in_a_hop_asks_the_host(hop: CapturedHop) -> None:
+    hop(sound(0.25), True, ())
+    with Capturing():
+        hop._step()
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda x: float(x.sum()), lambda x: x[x > 0], lambda x: torch.tensor([1.0]) + x, lambda x: bool(x[0] > 0)]
+)
+def test_the_test_before_can_fail(wrong: Any) -> None:
+    with torch.inference_mode(), pytest.raises(HostAsked), Capturing():
+        wrong(torch.ones(3))
+
+
+def test_a_captured_hop_that_is_off_or_fails_is_not_used(
+    reader: LiveEmotionReader, hop: CapturedHop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kelly_live.emotion.reader.CHECKED_HOPS", 4)
+    expected = said_of_noise(reader)
+    try:
+        capture(reader, expected, lambda *parts: hop)
+        assert reader.captured is hop
+        assert reader.note is None
+        capture(reader, expected + 0.01, lambda *parts: hop)
+        assert reader.captured is None
+        assert "one graph (it was 0.01" in (reader.note or "")
+
+        def refused(*parts: object) -> CapturedHop:
+            raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
+
+        capture(reader, expected, refused)
+        assert reader.captured is None
+        assert "CUDA error: operation not permitted when stream is capturing" in (reader.note or "")
+    finally:
+        reader.captured = reader.note = None
+
+
+def test_a_gpu_that_goes_away_hands_over_to_the_cpu(
+    reader: LiveEmotionReader, hop: CapturedHop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of a set: what the replay throws comes out of `push`, where the session calls for the spare."""
+    reader.reset()
+    hop.reset()
+    lost = LiveEmotionReader(reader.net, reader.temporal, CPU)
+    lost.captured = hop
+    analyzer = LiveAnalyzer(lost, lambda felt: parameters(), spare=lambda: reader)
+    block = AudioWindow(sound(0.25), 16_000, 0.25)
+    assert len(analyzer.push(block)) == 1
+
+    def gone(step: HopStep) -> None:
+        raise RuntimeError("CUDA error: device lost")
+
+    monkeypatch.setattr(HopStep, "__call__", gone)
+    with pytest.raises(RuntimeError, match="device lost"):
+        analyzer.push(replace(block, end_time=0.5))
+    analyzer.restart()
+    assert [reading.state.time for reading in analyzer.push(replace(block, end_time=0.75))] == [0.75]
+    assert analyzer.problem == "the GPU failed; the CPU took over the analysis"
+
+
+def test_the_graph_s_inputs_never_move(hop: CapturedHop) -> None:
+    """A graph reads and writes at the addresses that it was captured with."""
+    step: HopStep = hop._step
+    before = (step.incoming.data_ptr(), step.outgoing.data_ptr(), hop._in.data_ptr(), hop._out.data_ptr())
+    hop(sound(0.25), True, [0.25, 0.0])
+    assert (step.incoming.data_ptr(), step.outgoing.data_ptr(), hop._in.data_ptr(), hop._out.data_ptr()) == before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_on_a_gpu_the_graph_says_what_the_cpu_says(reader: LiveEmotionReader) -> None:
+    on_gpu = load_reader(resource_root("models"), "cuda")
+    assert on_gpu.note is None, on_gpu.note
+    assert on_gpu.captured is not None
+    samples = sound(0.25 * 80, seed=6)
+    samples[50 * HOP_SAMPLES : 53 * HOP_SAMPLES] = 0.0
+    assert felt(on_gpu, samples, HOP_SAMPLES) == pytest.approx(felt(reader, samples, HOP_SAMPLES), abs=1e-3)

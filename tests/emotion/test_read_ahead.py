@@ -1,0 +1,96 @@
+"""A recording is read ahead in parts, and nobody can tell: not from the readings, nor by the number of cores."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from kelly_live.audio.sources import ScriptedSource
+from kelly_live.core.errors import AudioError
+from kelly_live.core.protocols import AudioSource, EmotionReader
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import EmotionState
+from kelly_live.emotion import read_ahead as ahead
+from kelly_live.emotion.read_ahead import ReadAhead
+from kelly_live.emotion.reader import LiveEmotionReader
+from tests.emotion.nets.test_emotion import sound
+from tests.emotion.test_reader import make_reader
+
+PART_HOPS = 52  # 13 s: the longest that a hop remembers, and a little
+
+
+@pytest.fixture(autouse=True)
+def _short_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "PART_HOPS", PART_HOPS)
+
+
+@pytest.fixture(scope="module")
+def reader() -> LiveEmotionReader:
+    return make_reader()
+
+
+def recording(seconds: float, block_seconds: float, failure: AudioError | None = None) -> ScriptedSource:
+    return ScriptedSource(sound(seconds), ManualClock(), block_seconds=block_seconds, failure=failure)
+
+
+def heard(source: AudioSource, reader: EmotionReader) -> list[EmotionState]:
+    reader.reset()
+    states: list[EmotionState] = []
+    try:
+        source.start()
+        while (block := source.read(timeout=0.0)) is not None:
+            states += reader.push(block)
+    finally:
+        source.close()
+    return states
+
+
+def heard_ahead(reader: LiveEmotionReader, workers: int, source: ScriptedSource) -> list[EmotionState]:
+    both_ends = ReadAhead(source, reader, workers)
+    return heard(both_ends, both_ends)
+
+
+def numbers(states: list[EmotionState]) -> np.ndarray:
+    return np.array([(*s.probabilities, s.valence, s.arousal, s.dominance, s.confidence, s.time) for s in states])
+
+
+def test_what_is_read_ahead_is_what_is_heard_live_and_the_cores_change_no_bit(reader: LiveEmotionReader) -> None:
+    """Over a seam, in blocks that fit no hop; the last hop is not whole and gives no reading."""
+    live = numbers(heard(recording(15.1, 0.25), reader))
+    one, three = (heard_ahead(reader, workers, recording(15.1, block)) for workers, block in ((1, 0.333), (3, 0.05)))
+    assert len(live) == 60
+    assert numbers(one) == pytest.approx(live, abs=1e-4)
+    assert [s.probabilities for s in one] == [s.probabilities for s in three]
+
+
+def test_less_than_a_hop_is_no_reading(reader: LiveEmotionReader) -> None:
+    assert heard_ahead(reader, 2, recording(0.2, 0.05)) == []
+
+
+def test_threads_take_short_turns_while_it_reads_and_usual_ones_after(reader: LiveEmotionReader) -> None:
+    usual = sys.getswitchinterval()
+    both_ends = ReadAhead(recording(1.0, 0.25), reader, 2)
+    both_ends.start()
+    assert sys.getswitchinterval() < usual / 10.0
+    both_ends.close()
+    both_ends.close()
+    assert sys.getswitchinterval() == usual
+
+
+def test_it_reads_no_further_ahead_than_its_threads_need(
+    reader: LiveEmotionReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "PART_HOPS", 3)
+    source = recording(10.0, 0.25)
+    both_ends = ReadAhead(source, reader, 1)
+    both_ends.start()
+    both_ends.read(timeout=0.0)
+    assert both_ends._taken == 2 * 3 * 4000
+    both_ends.close()
+
+
+def test_a_recording_that_breaks_off_is_told(reader: LiveEmotionReader) -> None:
+    with pytest.raises(AudioError, match="pulled"):
+        heard_ahead(reader, 2, recording(1.0, 0.25, AudioError("pulled")))

@@ -1,0 +1,215 @@
+"""The band asks, seats, times and mutes its players; a stopwatch that the test winds, no waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import pytest
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.band import (
+    BUDGET_SECONDS,
+    OVERRUN_FORGIVEN,
+    OVERRUNS_TO_MUTE,
+    Band,
+    DeadlineExceeded,
+    Muted,
+    PlayerSlot,
+    PlayerState,
+)
+from kelly_live.music.conductor import Conductor
+from kelly_live.music.context import Descriptor, MusicContext
+from kelly_live.music.parameter import Parameter, read_all
+from tests.music.band import RecordingSink, band, played, step, told
+
+
+class Player:
+    """Plays a note on each slice, or what it is told to do instead."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor("player", "player", 5, 40)
+
+    def __init__(self, act: Callable[[], Any] | None = None) -> None:
+        self.act = act
+        self.calls = self.resets = 0
+        self.dismissed = False
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Sequence[NoteEvent]:
+        self.calls += 1
+        if self.act is not None:
+            self.act()
+        return [NoteEvent(start_beat, 0.25, 60, 100, 5, "player")]
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def dismiss(self) -> None:
+        self.dismissed = True
+
+
+class Stopwatch:
+    """Seconds of work, as far as players have told it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+    def work(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def play(band: Band, *, bars: int) -> RecordingSink:
+    sink = RecordingSink()
+    Conductor(sink, band, seed=1, tonic=0, length_bars=bars).play_through(told())
+    return sink
+
+
+def test_a_seat_moves_the_notes_to_its_place_and_its_loudness() -> None:
+    seat = PlayerSlot(Player(), "horn", channel=7, program=60, port="brass", volume=0.5, sent_program=True)
+    (first, *_) = play(Band([seat]), bars=1).notes
+    assert (first.part, first.channel, first.port, first.velocity, first.program) == ("horn", 7, "brass", 50, 60)
+    loud = PlayerSlot(Player(), "horn", channel=7, program=60, volume=4.0)
+    (first, *_) = play(Band([loud]), bars=1).notes
+    assert (first.velocity, first.program) == (127, None)
+
+
+def test_the_same_generator_twice_plays_in_two_places() -> None:
+    seats = [PlayerSlot(Player(), "low", channel=1, program=89), PlayerSlot(Player(), "high", channel=2, program=90)]
+    sink = play(Band(seats), bars=2)
+    assert len(sink.part("low")) == len(sink.part("high")) == 32
+    assert {note.channel for note in sink.part("high")} == {2}
+
+
+def test_a_player_that_always_overruns_is_muted_as_slow_and_its_band_plays_on() -> None:
+    watch = Stopwatch()
+    slow = Player(lambda: watch.work(2.0 * BUDGET_SECONDS))
+    players = Band([slow, *band()], stopwatch=watch)
+    sink = RecordingSink()
+    Conductor(sink, players, seed=3, tonic=0, length_bars=16).play_through(told())
+    (muted,) = players.muted
+    assert (muted.name, muted.state) == ("player", PlayerState.SLOW)
+    assert slow.calls == 1 + OVERRUNS_TO_MUTE, "the first call is free"
+    assert slow.dismissed
+    assert dict(players.states())["bass"] == PlayerState.PLAYING
+    assert [note for note in sink.notes if note.part != "player"] == played(told()).notes
+
+
+def test_one_very_slow_first_call_and_now_and_then_a_slow_one_are_forgiven() -> None:
+    watch = Stopwatch()
+    every = int(1 / OVERRUN_FORGIVEN) + 1  # one overrun in nine calls is paid back by the eight others
+    player = Player()
+    player.act = lambda: watch.work(5.0 if player.calls == 1 else 10.0 * BUDGET_SECONDS * (player.calls % every == 0))
+    players = Band([player], stopwatch=watch)
+    play(players, bars=100)
+    assert players.muted == ()
+    assert player.calls == 1600
+
+
+def test_offline_nobody_is_timed() -> None:
+    watch = Stopwatch()
+    players = Band([Player(lambda: watch.work(60.0))])
+    assert len(play(players, bars=2).notes) == 32
+    assert players.muted == ()
+
+
+def raise_late(excused: bool) -> None:
+    raise DeadlineExceeded(excused)
+
+
+def test_answers_that_do_not_come_in_time_mute_unless_it_is_still_the_first() -> None:
+    players = Band([Player(lambda: raise_late(True))])
+    play(players, bars=4)
+    assert players.muted == ()
+    players = Band([Player(lambda: raise_late(False))])
+    play(players, bars=4)
+    assert [muted.state for muted in players.muted] == [PlayerState.SLOW]
+
+
+@pytest.mark.parametrize("fault", [ValueError("two\nlines"), RuntimeError("x" * 5000), StopIteration()])
+def test_what_is_raised_is_told_in_one_short_line(fault: Exception) -> None:
+    def act() -> None:
+        raise fault
+
+    players = Band([Player(act)])
+    play(players, bars=1)
+    (muted,) = players.muted
+    assert muted.state == PlayerState.RAISED
+    assert muted.reason.isprintable()
+    assert len(muted.reason) < 300
+
+
+def test_other_players_take_over_exactly_at_a_bar_line() -> None:
+    """Asked for in the middle of bar 1: the old one plays that bar out, the new one begins bar 2."""
+    old, new = Player(), Player()
+    players = Band([PlayerSlot(old, "old", 1, 0)], [Muted("gone", "did not load")])
+    sink = RecordingSink()
+    conductor = Conductor(sink, players, seed=1, look_ahead_seconds=0.0)
+    conductor.start(0.0, told(bpm=60.0))
+    step(conductor, 0.0, 6.0, told(bpm=60.0))
+    players.change([PlayerSlot(new, "new", 2, 0)])
+    step(conductor, 6.1, 6.5, told(bpm=60.0))
+    assert not sink.part("new")
+    step(conductor, 6.6, 12.0, told(bpm=60.0))
+    assert max(note.onset_beats for note in sink.part("old")) == pytest.approx(7.75, abs=0.1)
+    assert min(note.onset_beats for note in sink.part("new")) == pytest.approx(8.0, abs=0.1)
+    assert old.dismissed
+    assert new.resets == 1
+    assert players.muted == ()
+    assert [seat.part for seat in conductor.programs()] == ["new"]
+
+
+KNOBS = (
+    Parameter("voicing", "close", "how far apart", choices=("close", "open")),
+    Parameter("octave", 0, "up or down", low=-2, high=2, unit="octaves"),
+    Parameter("swing", 0.5, "how uneven", low=0.0, high=1.0),
+    Parameter("fills", True, "lead into phrases"),
+)
+
+
+def test_values_are_read_as_typed_and_the_rest_stays_as_declared() -> None:
+    assert read_all(KNOBS, {"octave": "-1", "fills": "off", "voicing": " OPEN "}) == {
+        "voicing": "open",
+        "octave": -1,
+        "swing": 0.5,
+        "fills": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("voicing", "wide", "voicing is 'wide'; it must be one of close, open"),
+        ("octave", "3", "octave is '3'; it must be a whole number from -2 to 2 octaves"),
+        ("octave", "0.5", "a whole number"),
+        ("swing", "nan", "a number from 0 to 1"),
+        ("swing", True, "a number from 0 to 1"),
+        ("fills", "perhaps", "on or off"),
+        ("volume", "1", "there is no parameter 'volume'; it has voicing, octave, swing, fills"),
+    ],
+)
+def test_a_value_out_of_its_range_is_one_line(name: str, value: str | bool, complaint: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_all(KNOBS, {name: value})
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": "No Spaces"},
+        {"default": "none of them", "choices": ("a", "b")},
+        {"default": 7.0},
+        {"default": "free text"},
+        {"help": ""},
+        {"low": 1.0, "high": 0.0},
+    ],
+)
+def test_a_parameter_that_makes_no_sense_cannot_be_declared(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Parameter(**({"name": "knob", "default": 0.5, "help": "what it does"} | wrong))

@@ -1,0 +1,161 @@
+"""A plug-in from elsewhere runs in its own thread; the test decides when it answers, and nobody sleeps."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
+
+import pytest
+
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.band import Band, DeadlineExceeded, PlayerState
+from kelly_live.generators.base import FIRST_CALL_SECONDS, Descriptor, MusicContext
+from kelly_live.generators.sandbox import SandboxedGenerator
+from kelly_live.music.conductor import Conductor
+from tests.music.band import RecordingSink, band, played, step, told
+
+PATIENT = 30.0  # far more than any answer takes: the test waits for the answer, not for the time
+NEVER = 0.0
+
+
+class Visitor:
+    """Does what it is told before it answers."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor("visitor", "visitor", 6, 0)
+
+    def __init__(self, act: Callable[[], object] = lambda: None) -> None:
+        self.act = act
+        self.threads: set[str] = set()
+        self.entered = threading.Event()
+        self.resets = 0
+
+    def generate(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Sequence[NoteEvent]:
+        self.threads.add(threading.current_thread().name)
+        self.entered.set()
+        self.act()
+        return [NoteEvent(start_beat, 0.25, 60, 80, 6, "visitor")]
+
+    def reset(self) -> None:
+        self.resets += 1
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Closed until the test opens it, and open at its end, whatever happened."""
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def play(players: Band, bars: int = 4) -> RecordingSink:
+    sink = RecordingSink()
+    Conductor(sink, players, seed=3, tonic=0, length_bars=bars).play_through(told())
+    return sink
+
+
+def test_one_that_answers_in_time_plays_as_if_it_were_ours() -> None:
+    visitor = Visitor()
+    players = Band([SandboxedGenerator(visitor, deadline_seconds=PATIENT)])
+    assert play(players).notes == play(Band([Visitor()])).notes
+    assert visitor.threads == {"guest"}
+    assert visitor.resets == 1
+    players.dismiss()
+
+
+def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: threading.Event) -> None:
+    clock = ManualClock()
+    visitor = Visitor(gate.wait)
+    guest = SandboxedGenerator(visitor, deadline_seconds=NEVER, clock=clock)
+    players = Band([guest, *band()])
+    sink = RecordingSink()
+    conductor = Conductor(sink, players, seed=3, tonic=0, length_bars=16)
+    conductor.start(0.0, told())
+    step(conductor, 0.0, 2.0, told())
+    assert players.muted == (), "it may still be loading"
+    clock.advance(FIRST_CALL_SECONDS)
+    step(conductor, 2.1, 6.0, told())
+    (muted,) = players.muted
+    assert (muted.name, muted.state) == ("visitor", PlayerState.SLOW)
+    assert sink.notes == [note for note in played(told()).notes if note.onset_beats <= sink.notes[-1].onset_beats]
+
+
+def test_what_comes_too_late_is_not_played_and_it_may_go_on_afterwards(gate: threading.Event) -> None:
+    visitor = Visitor(gate.wait)
+    guest = SandboxedGenerator(visitor, deadline_seconds=NEVER)
+    asked = play_slice(guest, 0.0)
+    assert asked is None
+    late = guest._job
+    assert late is not None
+    gate.set()
+    assert late.done.wait(PATIENT)
+    guest._deadline = PATIENT
+    assert play_slice(guest, 1.0) == [1.0]
+    guest.dismiss()
+
+
+def play_slice(guest: SandboxedGenerator, start: float) -> list[float] | None:
+    """The onsets of one slice; None if they did not come in time."""
+    found: list[float] | None = None
+
+    class Once(Visitor):
+        def generate(
+            self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+        ) -> Sequence[NoteEvent]:
+            nonlocal found
+            if start_beat == start:
+                try:
+                    found = [note.onset_beats for note in guest.generate(parameters, context, start_beat, end_beat)]
+                except DeadlineExceeded:
+                    found = None
+            return []
+
+    play(Band([Once()]), bars=1)
+    return found
+
+
+def test_a_fault_in_its_thread_mutes_it_as_any_other() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError("by zero")
+
+    players = Band([SandboxedGenerator(Visitor(fail), deadline_seconds=PATIENT)])
+    play(players)
+    (muted,) = players.muted
+    assert muted.state == PlayerState.RAISED
+    assert "ZeroDivisionError: by zero" in muted.reason
+
+
+def test_one_that_wants_to_end_the_process_ends_its_own_thread() -> None:
+    def leave() -> None:
+        raise SystemExit(3)
+
+    players = Band([SandboxedGenerator(Visitor(leave), deadline_seconds=PATIENT)])
+    play(players)
+    assert [muted.state for muted in players.muted] == [PlayerState.RAISED]
+
+
+def test_an_endless_loop_is_stopped_when_it_is_dismissed() -> None:
+    def spin() -> None:
+        while True:
+            pass
+
+    visitor = Visitor(spin)
+    guest = SandboxedGenerator(visitor, deadline_seconds=NEVER)
+    assert play_slice(guest, 0.0) is None
+    assert visitor.entered.wait(PATIENT)
+    job = guest._job
+    assert job is not None
+    guest.dismiss()
+    assert job.done.wait(PATIENT), "the loop still runs"
+
+
+def test_one_that_still_hangs_stays_muted_in_the_next_session(gate: threading.Event) -> None:
+    guest = SandboxedGenerator(Visitor(gate.wait), deadline_seconds=NEVER)
+    assert play_slice(guest, 0.0) is None
+    players = Band([guest])
+    play(players)
+    assert [muted.state for muted in players.muted] == [PlayerState.RAISED]
+    assert "hangs" in players.muted[0].reason

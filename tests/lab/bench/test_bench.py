@@ -1,0 +1,132 @@
+"""The stopwatches are right: given these times, these numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.core.values import Dynamics, SyncState
+from kelly_live.lab.bench import hops
+from kelly_live.lab.bench.control import FirstBeats, Turn, beat_latencies, latencies
+from kelly_live.lab.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, measure_punctuality, punctuality
+from kelly_live.lab.bench.peer_isobar import off_grid
+from kelly_live.midi.messages import CLOCK, note_off, note_on
+from kelly_live.midi.scheduler_client import NoteList
+from kelly_live.midi.trace import Traced, TracingPort, read_trace
+from kelly_live.music.conductor import Conductor
+from tests.music.band import told
+
+TICK = BEAT_SECONDS / 24
+
+
+def test_a_trace_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times: Iterator[float] = iter((1.5, 1.625))
+    monkeypatch.setattr(time, "monotonic", lambda: next(times))
+    port = TracingPort(tmp_path / "trace")
+    port.send(note_on(1, 60, 64))
+    port.send(CLOCK)
+    port.close()
+    assert read_trace(tmp_path / "trace") == [Traced(1.5, note_on(1, 60, 64)), Traced(1.625, CLOCK)]
+
+
+def test_a_full_trace_stops_and_harms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kelly_live.midi.trace.CAPACITY_MESSAGES", 2)
+    port = TracingPort(tmp_path / "trace")
+    for _ in range(5):
+        port.send(CLOCK)
+    port.close()
+    assert len(read_trace(tmp_path / "trace")) == 2
+
+
+def test_lateness_is_told_from_the_grid_note_by_note() -> None:
+    origin = 100.0
+    due = origin + 3 * BEAT_SECONDS + 5.37 * NOTE_SECONDS
+    trace = [
+        Traced(due + 0.002, note_on(4, 45, 64)),
+        Traced(due + 0.9 * NOTE_SECONDS - 0.001, note_off(4, 45)),
+        *(Traced(origin + k * TICK + (0.003 if k == 2 else 0.0), CLOCK) for k in range(4)),
+    ]
+    measured = punctuality(trace, origin, dropped=1)
+    assert measured.late == pytest.approx([0.002, -0.001])
+    assert measured.ticks == pytest.approx([TICK, TICK + 0.003, TICK - 0.003])
+    assert measured.jitter == pytest.approx(0.003 * (2 / 3) ** 0.5)
+    assert measured.drift == pytest.approx(0.0)
+    assert measured.dropped == 1
+
+
+def test_a_clock_that_runs_away_drifts() -> None:
+    assert punctuality([Traced(k * TICK * 1.01, CLOCK) for k in range(101)], 0.0).drift == pytest.approx(TICK)
+
+
+def test_the_real_process_plays_the_whole_grid() -> None:
+    measured = measure_punctuality(1.0)
+    assert len(measured.late) == 2 * 24  # on and off of 12 notes a beat, for two beats
+    assert min(measured.late) > -0.001  # never early, but for the stamp's own grain
+    assert len(measured.ticks) > 2 * 24
+
+
+def test_a_peer_is_laid_where_it_looks_best() -> None:
+    times = np.arange(5) * NOTE_SECONDS + 7.0
+    assert off_grid(times) == pytest.approx([0.0] * 5)
+    times[3] += 0.01
+    assert off_grid(times) == pytest.approx([0.0, 0.0, 0.0, 0.01, 0.0])
+
+
+def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
+    turns = [Turn(0.0, loud=False), Turn(1.0, loud=True), Turn(2.0, loud=False)]
+    trace = [
+        Traced(0.5, note_on(1, 60, 10)),
+        Traced(1.05, note_on(1, 60, 10)),  # still soft: decided before
+        Traced(1.1, note_off(1, 60)),
+        Traced(1.2, note_on(1, 60, 40)),  # on its way
+        Traced(1.3, note_on(1, 60, 120)),
+        Traced(2.1, note_on(1, 60, 115)),
+        Traced(2.3, note_on(1, 60, 100)),
+    ]
+    assert latencies(turns, trace) == pytest.approx([0.2, 0.3])
+
+
+def test_the_first_beat_that_can_show_a_turn_is_the_first_not_made_before_it() -> None:
+    watch, conductor = FirstBeats(), Conductor(NoteList(), [], seed=1, slice_beats=1 / 16)
+    soft = told(bpm=120.0)
+    loud = replace(soft, dynamics=Dynamics(0.9, 0.95, 0.0))
+    conductor.start(0.0, soft)
+    for step in range(100):
+        now = 0.01 * step
+        parameters = loud if now >= 0.5 else soft
+        conductor.advance(now, parameters)
+        watch.advanced(now, parameters, SyncState(), conductor)
+    (beat,) = watch.seconds
+    assert 0.5 + conductor.look_ahead_seconds < beat < 0.5 + conductor.look_ahead_seconds + 0.06
+    turns = [Turn(0.0, loud=False), Turn(0.48, loud=True), Turn(1.5, loud=False)]
+    assert beat_latencies(turns, watch.seconds) == pytest.approx([beat - 0.48])
+
+
+def test_a_stage_inside_another_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr(hops.time, "perf_counter", lambda: now[0])
+    watch = hops.Stopwatch()
+    with watch.running("mapper"):
+        now[0] += 2.0
+        with watch.running("culture"):
+            now[0] += 3.0
+        now[0] += 1.0
+    assert watch.lap() == {"mapper": 3.0, "culture": 3.0}
+    assert watch.lap() == {}
+
+
+def test_every_stage_of_a_hop_is_timed() -> None:
+    from kelly_live.core.resources import resource_root
+
+    with hops.repeated(resource_root("presets") / "demo" / "recording.ogg", 11.0) as recording:
+        measured = hops.measure_hops(recording, "cpu")
+        assert hops.measure_render(recording, "cpu") > 0.0
+    assert set(measured.stages) == set(hops.STAGES)
+    assert all(max(times) > 0.0 for times in measured.stages.values())
+    parts = np.sum([measured.stages[stage] for stage in hops.STAGES[1:6]], axis=0)
+    assert measured.hop == pytest.approx(parts)

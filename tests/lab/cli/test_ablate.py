@@ -1,0 +1,17 @@
+"""`kelly-live lab ablate` on the shipped nets and the demo's recording."""
+
+from __future__ import annotations
+
+import json
+
+from click.testing import CliRunner
+
+from kelly_live.lab.cli.ablate import command
+
+
+def test_the_shipped_chain_is_live() -> None:
+    done = CliRunner().invoke(command, ["--json"], catch_exceptions=False, standalone_mode=False)
+    found = {row["what"]: row for row in json.loads(done.output)}
+    assert set(found) == {"history", "culture", "user"}
+    assert all(row["holds"] for row in found.values())
+    assert found["user"]["tempo_before"] < found["user"]["tempo_after"] - 20.0

@@ -1,0 +1,36 @@
+"""`kelly-live lab compare`: what it plays and how it fails; the measures have their own tests (tests/lab/training/)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.cli import exit_code
+from kelly_live.lab.cli.compare import FORM_BARS, _Heard, composer
+from kelly_live.lab.training.reaction import reach
+from tests.fakes import parameters
+
+
+def test_without_people_there_is_nothing_to_compare_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["lab", "compare", "--symbolic", str(tmp_path)]) == 1
+    told = capsys.readouterr().err
+    assert "manifest.jsonl is missing" in told
+    assert told.count("\n") == 1
+
+
+def test_a_piece_is_long_enough_for_its_form_and_two_seeds_differ() -> None:
+    compose = composer(lambda state: parameters(bpm=240.0))
+    one, other = (compose("solo", 0.5, 0.5, seed, 10.0) for seed in (1, 2))
+    assert one.beats[-1] >= 4.0 * (FORM_BARS - 1)
+    assert np.all(np.diff(one.onsets) >= 0.0)
+    assert one.pitches[:50].tolist() != other.pitches[:50].tolist()
+
+
+def test_parameters_reach_a_note_within_the_look_ahead() -> None:
+    """Played live, what sounds 200 ms after a change was made after it: the look-ahead, a slice's reach and no more."""
+    moments = [1.0 + 0.037 * i for i in range(50)]
+    found = reach(_Heard("solo", 1), parameters(bpm=120.0), 4.0, moments)
+    assert max(one.stale_seconds for one in found) < 0.2
+    assert min(one.seconds for one in found) > 0.0

@@ -1,0 +1,72 @@
+"""What `--culture` does to the players, and the command that listens whether it did."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kelly_live.cli import exit_code
+from kelly_live.cli.options import CultureOptions
+from kelly_live.core.override import state_from
+from kelly_live.core.values import EMOTIONS
+from kelly_live.engine.parts import create_mapper
+
+
+@pytest.mark.parametrize("wish", [CultureOptions("turkish-makam:hicaz", 0.0), CultureOptions("western", 1.0)])
+def test_no_strength_and_the_plain_default_are_no_culture(wish: CultureOptions) -> None:
+    plain, coloured = create_mapper(None), create_mapper(wish)
+    for emotion in EMOTIONS:
+        assert coloured(state_from(emotion=emotion)) == plain(state_from(emotion=emotion))
+
+
+def test_a_typed_mode_is_what_is_played() -> None:
+    for emotion in ("happy", "sad"):
+        idiom = create_mapper(CultureOptions("turkish-makam:hicaz", 1.0))(state_from(emotion=emotion)).idiom
+        assert idiom is not None
+        assert idiom.name == "turkish-makam:hicaz"
+
+
+def test_the_feeling_picks_the_mode() -> None:
+    mapper = create_mapper(CultureOptions("klezmer", 1.0))
+    chosen = [mapper(state_from(emotion=emotion)).idiom for emotion in ("happy", "sad")]
+    assert [idiom.name for idiom in chosen if idiom] == ["klezmer:major", "klezmer:minor"]
+
+
+def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [
+        "lab",
+        "identify",
+        "--pieces",
+        "2",
+        "--bars",
+        "16",
+        "--only",
+        "jingju",
+        "--only",
+        "javanese-gamelan",
+        "--json",
+    ]
+    assert exit_code(arguments) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["pieces"] == 4
+    assert found["right"] >= 3
+    low, high = found["interval"]
+    assert low <= found["right"] / 4 <= high
+    jingju, gamelan = found["cultures"]
+    assert jingju["knows"] == ["degrees", "intervals", "onsets", "rhythms", "ornaments"]
+    assert gamelan["knows"] == ["degrees"]
+    assert jingju["likeness"]["degrees"]["halves"] is None  # no corpora were given
+
+
+def test_identify_refuses_a_culture_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["lab", "identify", "--only", "atlantis"]) != 0
+    assert "atlantis" in capsys.readouterr().err
+
+
+def test_a_preset_can_be_listened_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_code(["cultures", "korean-jeongak", "--listen", str(tmp_path)]) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"korean-jeongak.{kind}" for kind in ("mid", "png", "wav")
+    ]
+    assert all(path.stat().st_size > 1000 for path in tmp_path.iterdir())
+    assert "korean-jeongak:" in capsys.readouterr().out

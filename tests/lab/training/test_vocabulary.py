@@ -1,0 +1,165 @@
+"""The vocabulary: what is learned from made-up songs, what is dropped, and whether a quote is noticed."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import MODES
+from kelly_live.lab.training import vocabulary as learning
+from kelly_live.lab.training.pieces import Chord, Piece, found_chords, likeliest_key
+from kelly_live.lab.training.symbolic import Score
+from kelly_live.lab.training.vocabulary import Memory
+from kelly_live.lab.training.vocabulary_card import from_pieces
+from kelly_live.music import vocabulary as words
+
+ROOTS = (0, 9, 5, 7)  # I vi IV V, a bar each
+THIRDS = (True, False, True, True)
+
+
+def song(number: int, *, performed: bool = False, quadrant: str | None = "Q1", held_out: bool = False) -> Piece:
+    """Sixteen bars of a loop in C: a melody that walks by dice, chords on half bars, a hand that drifts."""
+    rng = random.Random(number)
+    melody, others = [], []
+    pitch, late = 72, 0.0
+    for bar in range(16):
+        for place in (0.0, 1.0, 1.5, 2.0, 3.0):
+            pitch = min(84, max(60, pitch + rng.choice((-2, -1, 0, 1, 2))))
+            late = 0.7 * late + rng.gauss(0.0, 0.005)
+            beat = 4.0 * bar + place + 2.0 * late * performed
+            melody.append((beat, 0.9, pitch, 80 + rng.randrange(12), 0.5 * beat))
+        for place in (0.0, 2.0):
+            for voice in (0, 4 if THIRDS[bar % 4] else 3, 7):
+                beat = 4.0 * bar + place
+                others.append((beat, 1.9, 48 + ROOTS[bar % 4] + voice, 60 + rng.randrange(9), 0.5 * beat))
+    chords = tuple(Chord(4.0 * bar, 4.0 * bar + 4.0, ROOTS[bar % 4], THIRDS[bar % 4]) for bar in range(16))
+    return Piece(
+        f"song {number}", f"song {number}", "made-up", held_out, quadrant, 0, "ionian",
+        np.array(melody, dtype=np.float64), np.array(others, dtype=np.float64), chords, bars=True, performed=performed,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def songs() -> list[Piece]:
+    return [song(number, performed=True, held_out=number >= 10) for number in range(14)]
+
+
+@pytest.fixture(scope="module")
+def shipped(songs: list[Piece], tmp_path_factory: pytest.TempPathFactory) -> words.Vocabulary:
+    path = tmp_path_factory.mktemp("models") / "vocabulary.json"
+    learning.write(learning.learn(songs), path)
+    return words.read_vocabulary(path)
+
+
+def test_what_everybody_does_is_learned(shipped: words.Vocabulary) -> None:
+    moves = shipped.moves("ionian")
+    assert max(moves[0], key=moves[0].__getitem__) == 5
+    assert max(moves[5], key=moves[5].__getitem__) == 3
+    assert shipped.cells("melody", 5)[0] == ((0.0, 1.0, 1.5, 2.0, 3.0), 1.0)
+    assert shipped.cells("accompaniment", 2)[0][0] == (0.0, 2.0)
+    assert shipped.chord_beats["all"][4.0] == 1.0
+    assert max(shipped.voices, key=shipped.voices.__getitem__) == 3
+    assert shipped.touch.melody > 1.0
+    assert 0.003 < shipped.timing.sd_seconds < 0.012
+    assert shipped.timing.lag1 > 0.2
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("quadrant", [None, *words.QUADRANTS])
+def test_every_row_is_a_whole_choice(shipped: words.Vocabulary, mode: str, quadrant: str | None) -> None:
+    for degree, row in shipped.moves(mode, quadrant).items():
+        assert degree not in row
+        assert sum(row.values()) == pytest.approx(1.0, abs=0.005)
+        assert min(row.values()) > 0.0
+
+
+def test_what_one_song_alone_does_is_not_kept(songs: list[Piece]) -> None:
+    """A rhythm that a single song plays in every bar leaves no trace; what five play does."""
+
+    def odd(number: int) -> Piece:
+        piece = song(number)
+        notes = piece.melody.copy()
+        notes[:, 0] += 0.25
+        return Piece(piece.name, piece.group, piece.source, False, None, 0, "ionian", notes, piece.others,
+                     piece.chords, bars=True, performed=False)  # fmt: skip
+
+    shifted = (0.25, 1.25, 1.75, 2.25, 3.25)
+
+    def rhythms(pieces: list[Piece]) -> set[tuple[float, ...]]:
+        return {cell for cell, _ in learning.learn_cells(pieces, lambda piece: piece.melody)[5]}
+
+    assert shifted not in rhythms([*songs, odd(100)])
+    assert shifted in rhythms([*songs, *(odd(100 + i) for i in range(learning.LEAST_PIECES))])
+
+
+def test_leaning_is_counted_on_strong_beats_alone() -> None:
+    piece = song(1)
+    notes = piece.melody.copy()
+    notes[:, 2] = np.where(notes[:, 0] % 2.0 == 0.0, 74, 72)  # D on every strong beat, C after it
+    leaning = learning.learn_leaning([Piece(
+        "a", "a", "a", False, None, 0, "ionian", notes, piece.others, (Chord(0.0, 64.0, 0, True),), bars=True,
+        performed=False,
+    )])  # fmt: skip
+    assert leaning["share"] == 1.0
+    assert leaning["steps"] == {-1: 1.0}
+
+
+def test_a_quote_is_noticed_in_any_key_and_a_scale_is_nobodys(songs: list[Piece]) -> None:
+    memory = Memory((piece.group, piece.melody) for piece in songs)
+    theirs = songs[3].melody
+    stolen = song(200).melody
+    stolen[20:40, 2] = theirs[20:40, 2] + 5.0
+    stolen[20:40, 0] = theirs[20:40, 0]
+    assert memory.longest_quote_beats(stolen) >= 12.0
+    assert memory.longest_quote_beats(theirs, songs[3].group) < memory.longest_quote_beats(theirs) == 63.0
+    scale = np.array([(0.5 * i, 0.4, 60 + i, 80, 0.25 * i) for i in range(24)], dtype=np.float64)
+    assert Memory([("a", scale)]).longest_quote_beats(scale) == 0.0
+
+
+def test_held_out_songs_are_likelier_than_by_chance_and_the_card_says_so(songs: list[Piece], tmp_path: Path) -> None:
+    played = [Score(p.melody[:, 4], p.melody[:, 4] + 0.3, p.melody[:, 0], p.melody[:, 2], p.melody[:, 3], 64.0)
+              for p in (song(300), song(301))]  # fmt: skip
+    even = {mode: {a: {b: 1.0 for b in range(7) if b != a} for a in range(7)} for mode in MODES}
+    trained = from_pieces(
+        songs, tmp_path / "vocabulary.json", grammar=even, places={0.0: 1.0, 1.0: 0.7, 2.0: 0.9, 3.0: 0.7},
+        ours=lambda: played, command="made up",
+    )  # fmt: skip
+    moves = trained.fits[0]
+    assert moves.learned < moves.corpus_wide < moves.uniform + 0.05
+    assert moves.hand_written == pytest.approx(moves.uniform, abs=0.03)
+    assert {quotes.who for quotes in trained.quotes} == {"held-out people", "ours"}
+    card = (tmp_path / "vocabulary.md").read_text()
+    assert f"{moves.learned:.3f}" in card
+    assert "| made-up | not known | 10 | 4 |" in card
+
+
+def test_a_key_and_its_chords_are_found() -> None:
+    def notes() -> Iterator[tuple[float, float, float, int, int]]:
+        for bar in range(8):
+            for voice in (-12, 0, 4, 7):
+                yield 2.0 * bar, 2.0 * bar + 1.9, 4.0 * bar, 62 + (0, 5, 0, 7)[bar % 4] + voice, 80
+
+    onsets, offsets, beats, pitches, velocities = np.array(list(notes()), dtype=np.float64).T
+    played = Score(onsets, offsets, beats, pitches, velocities, 32.0)
+    assert likeliest_key(played) == (2, "ionian")
+    rows = np.column_stack((beats, np.full(len(beats), 3.8), pitches, velocities, onsets))
+    assert [(chord.root, chord.major) for chord in found_chords(rows)][:4] == [(r, True) for r in (2, 7, 2, 9)]
+
+
+def test_the_shipped_vocabulary_reads_and_a_damaged_one_says_so(tmp_path: Path) -> None:
+    found = words.vocabulary()
+    assert found is not None
+    assert 0.1 < found.leaning < 0.5
+    path = tmp_path / "vocabulary.json"
+    path.write_text('{"version": 1}')
+    with pytest.raises(ConfigError, match="damaged"):
+        words.read_vocabulary(path)
+    path.write_text(json.dumps({"version": 99}))
+    with pytest.raises(ConfigError, match="version 99"):
+        words.read_vocabulary(path)

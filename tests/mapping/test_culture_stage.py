@@ -1,0 +1,99 @@
+"""A culture at a strength colours the music; at strength 0, or where it knows nothing, the music stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+
+from kelly_live.core.override import state_from
+from kelly_live.core.resources import resource_root
+from kelly_live.core.values import MODES, CultureStyle, MusicParameters
+from kelly_live.cultures.library import load_culture
+from kelly_live.cultures.style import chooser
+from kelly_live.lab.nets.mapper import load_net
+from kelly_live.mapping.culture import CultureStage
+from kelly_live.mapping.mapper import LearnedMapper
+from tests.lab.nets.test_culture import make_adapter
+
+NET = load_net(resource_root("models") / "mapper.safetensors")
+DORIAN = tuple(float(mode == "dorian") for mode in MODES)
+
+
+def played(culture: CultureStage | None, emotion: str = "sad") -> MusicParameters:
+    return LearnedMapper(NET, culture=culture)(state_from(emotion=emotion))
+
+
+def test_a_fast_dorian_tradition_makes_sadness_faster_and_more_dorian() -> None:
+    plain, coloured = played(None), played(CultureStage.of_numbers(tempo_bpm=(140, 160, 180), modes=DORIAN))
+    assert coloured.tempo.suggested > plain.tempo.suggested * 1.1
+    assert coloured.modes[1] > plain.modes[1]
+    assert coloured.rhythms == plain.rhythms  # of which it says nothing
+
+
+def test_half_the_strength_is_between() -> None:
+    full, half, none = (played(CultureStage.of_numbers(s, tempo_bpm=(140, 160, 180))) for s in (1.0, 0.5, 0.0))
+    assert none == played(None)
+    assert none.tempo.suggested < half.tempo.suggested < full.tempo.suggested
+
+
+def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_for_what_is_common() -> None:
+    asked: list[tuple[float, ...]] = []
+
+    def ask(weights: Sequence[float]) -> None:
+        asked.append(tuple(weights))
+
+    for place in ((-0.5, 0.5), (0.0, 0.0), (0.5, -0.5)):
+        LearnedMapper(NET, culture=CultureStage.of_numbers(idioms=ask))(state_from(*place))
+    dark, between, bright = (dict(zip(MODES, weights, strict=True)) for weights in asked)
+    assert all(sum(weights) == pytest.approx(0.0, abs=1e-6) for weights in asked)  # against the average of all seven
+    assert dark["aeolian"] > 0.65
+    assert bright["ionian"] > 0.75
+    assert max(between.values()) < 0.65
+
+
+def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_as_far_as_it_is_played() -> None:
+    plain = played(None, "angry")
+
+    def coloured(strength: float) -> MusicParameters:
+        return played(CultureStage.of_numbers(strength, idioms=lambda weights: CultureStyle("ours")), "angry")
+
+    full, half, none = (coloured(strength) for strength in (1.0, 0.5, 0.0))
+    assert none == plain
+    assert full.unrest == 0.0
+    assert half.unrest == pytest.approx(0.5 * plain.unrest)
+    assert full.modes[0] > half.modes[0] > plain.modes[0]  # anger leans further from major where nobody else chooses
+
+
+@pytest.mark.parametrize(
+    ("name", "happy", "sad"), [("chinese-han-folk", "gong", "yu"), ("persian-dastgah", "mahur", "shur")]
+)
+def test_what_all_modes_share_chooses_none(name: str, happy: str, sad: str) -> None:
+    preset = load_culture(name, (resource_root("presets") / "cultures",))
+    stage = CultureStage.of_numbers(idioms=chooser(preset, None, 1.0))
+    idioms = [played(stage, emotion).idiom for emotion in ("happy", "sad")]
+    assert [idiom and idiom.name for idiom in idioms] == [f"{name}:{happy}", f"{name}:{sad}"]
+
+
+def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
+    preset = load_culture("german-folk", (resource_root("presets") / "cultures",))
+    stage = CultureStage.of_numbers(idioms=chooser(preset, None, 1.0))
+    names = {emotion: played(stage, emotion).idiom for emotion in ("happy", "sad")}
+    assert {emotion: idiom and idiom.name for emotion, idiom in names.items()} == {
+        "happy": "german-folk:ionian",
+        "sad": "german-folk:aeolian",
+    }
+
+
+def test_a_culture_that_knows_nothing_changes_nothing() -> None:
+    assert played(CultureStage.of_numbers()) == played(None)
+
+
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_a_learned_culture_re_interprets_by_its_strength(name: str) -> None:
+    adapter, felt = make_adapter(), torch.eye(8)[:1]
+    full, music = CultureStage.learned(adapter, name)(felt)
+    half, _ = CultureStage.learned(adapter, name, 0.5)(felt)
+    torch.testing.assert_close(half, (felt + full) / 2)
+    assert music["tempo_range"].shape == (1, 3)

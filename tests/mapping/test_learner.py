@@ -1,0 +1,229 @@
+"""Learning while it plays: what is said comes into the file and into the music, and nobody waits for it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.audio.sources import ScriptedSource
+from kelly_live.core.override import state_from
+from kelly_live.core.protocols import Reading
+from kelly_live.core.resources import resource_root
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import AudioWindow, EmotionState
+from kelly_live.emotion.analyzer import LiveAnalyzer
+from kelly_live.engine.session import Performance, accompany
+from kelly_live.lab.nets.mapper import load_net
+from kelly_live.mapping import learner as module
+from kelly_live.mapping.learner import Learner
+from kelly_live.mapping.mapper import LearnedMapper
+from kelly_live.mapping.person import learn
+from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.profiles.profile import Profile, new_profile
+from kelly_live.profiles.store import Store
+from tests.engine.test_session import RATE, band
+from tests.mapping.test_mapper import bright
+from tests.profiles.sample import NOW, wished
+
+SAD = state_from(emotion="sad")
+
+
+@pytest.fixture
+def mapper() -> LearnedMapper:
+    return LearnedMapper(load_net(resource_root("models") / "mapper.safetensors"))
+
+
+@pytest.fixture
+def store(tmp_path: Path, mapper: LearnedMapper) -> Store:
+    """Anna wants sad music slow, Bert fast; Cleo has said nothing."""
+    store = Store(tmp_path / "profiles")
+    for name, bpm in (("anna", 55.0), ("bert", 120.0)):
+        profile = new_profile(name, NOW).heard(wished("tempo", bpm)).heard(wished("tempo", bpm))
+        store.create(learn(mapper.net, profile))
+    store.create(new_profile("cleo", NOW))
+    return store
+
+
+Made = Iterator["Learner"]
+
+
+@pytest.fixture
+def cleo(store: Store, mapper: LearnedMapper) -> Made:
+    learner = Learner(store, mapper, store.load("cleo"))
+    yield learner
+    learner.close()
+
+
+@pytest.mark.parametrize(("word", "emotion"), [("too-dark", "sad"), ("too-bright", "happy")])
+def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapper, word: str, emotion: str) -> None:
+    """Sad is nearly all minor, and happy major, for nobody in particular; five words take that back half-way."""
+    state = state_from(emotion=emotion)
+    far = bright(mapper(state)) if emotion == "happy" else 1.0 - bright(mapper(state))
+    assert far > 0.95
+    for _ in range(5):
+        cleo.say(word, state)
+        cleo.settle()
+    assert 0.3 < bright(mapper(state)) < 0.7
+
+
+def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: LearnedMapper) -> None:
+    base = mapper(SAD).tempo.suggested
+    assert cleo.say("too-fast", SAD) == "too-fast: noted for cleo"
+    cleo.settle()
+    once = mapper(SAD).tempo.suggested
+    assert once < base
+    (line,) = cleo.told()
+    assert line.startswith("too-fast: cleo's sad: tempo 82 -> ")
+    assert cleo.remark == "for cleo (1 said)"
+    cleo.say("too-fast", SAD)
+    cleo.say("more-like-this", SAD)
+    cleo.settle()
+    assert mapper(SAD).tempo.suggested < once
+    kept = store.load("cleo")
+    assert [(one.kind, one.state.emotion) for one in kept.reactions] == [
+        ("too-fast", "sad"), ("too-fast", "sad"), ("more-like-this", "sad"),
+    ]  # fmt: skip
+    assert kept.reactions[0].asked[0] == pytest.approx(base, abs=0.01)
+    assert kept.reactions[1].asked[0] == pytest.approx(once, abs=0.01)  # what was played when it was said
+    assert kept.learned_from == kept.count == 3
+
+
+def test_nobody_is_told_how_to_make_a_profile(store: Store, mapper: LearnedMapper) -> None:
+    learner = Learner(store, mapper, None)
+    before = mapper(SAD)
+    assert learner.say("too-fast", SAD) == f"too-fast: {module.HOW_TO}"
+    assert learner.remark is None
+    learner.hint("valence", 0.2)
+    learner.settle()
+    assert mapper(SAD) == before
+    assert learner.next(1) == "for anna from now on"
+    learner.close()
+
+
+def test_what_is_too_much_is_refused_and_nobody_waits(
+    store: Store, mapper: LearnedMapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "MOST_WAITING", 2)
+    learner = Learner(store, mapper, store.load("cleo"))
+    with store._locked():  # another process holds the profiles: learning has to wait, the performer has not
+        answers = [learner.say("like", SAD) for _ in range(5)]
+    assert answers[-1] == "like: too much at once, not noted"
+    learner.settle()
+    assert store.load("cleo").count == sum("noted for" in answer for answer in answers) < 5
+    learner.close()
+
+
+def test_a_file_that_is_gone_is_told_and_the_session_learns_on(
+    cleo: Learner, store: Store, mapper: LearnedMapper
+) -> None:
+    base = mapper(SAD).tempo.suggested
+    store.delete("cleo")
+    cleo.say("too-fast", SAD)
+    cleo.settle()
+    assert cleo.problem is not None
+    assert "no profile is called 'cleo'" in cleo.problem
+    assert mapper(SAD).tempo.suggested < base
+
+
+def test_a_nudge_is_noted_and_moves_no_music(cleo: Learner, store: Store, mapper: LearnedMapper) -> None:
+    before = mapper(SAD)
+    for _ in range(3):
+        cleo.hint("valence", 0.3)
+    cleo.settle()
+    assert store.load("cleo").hints.counts == (3, 0, 0)
+    assert mapper(SAD) == before
+
+
+def test_the_next_profile_goes_round(store: Store, mapper: LearnedMapper) -> None:
+    taken: list[Profile] = []
+    learner = Learner(store, mapper, store.load("anna"), taken=taken.append)
+    learner.say("like", SAD)  # still anna's, though it is learned after the turn was asked for
+    assert [learner.next(1), learner.next(1), learner.next(1), learner.next(-1)] == [
+        f"for {name} from now on" for name in ("bert", "cleo", "anna", "cleo")
+    ]
+    learner.settle()
+    assert [profile.name for profile in taken] == ["anna", "bert", "cleo", "anna", "cleo"]
+    assert (store.load("anna").count, store.load("bert").count) == (3, 2)
+    learner.close()
+
+
+def test_who_cannot_be_played_for_is_told_and_the_one_before_stays(store: Store, mapper: LearnedMapper) -> None:
+    learner = Learner(store, mapper, store.load("anna"))
+    before = mapper(SAD)
+    store.path("bert").write_bytes(b"format: [")
+    learner.next(1)
+    learner.settle()
+    assert learner.remark is not None
+    assert learner.remark.startswith("for anna (2 said), the profile 'bert' is damaged")
+    assert mapper(SAD) == before
+    assert learner.next(1) == "for cleo from now on"
+    learner.settle()
+    assert learner.remark == "for cleo (0 said)"
+    learner.close()
+
+
+# ---------------------------------------------------------------- two people, one session
+
+
+class SteadilySad:
+    """An EmotionReader that hears the same sadness in everything."""
+
+    sample_rate, hop_seconds = RATE, 0.25
+
+    def __init__(self) -> None:
+        self._heard = 0
+
+    def push(self, block: AudioWindow) -> list[EmotionState]:
+        hop, before = int(self.hop_seconds * RATE), self._heard
+        self._heard += len(block.samples)
+        return [SAD] * (self._heard // hop - before // hop)
+
+    def reset(self) -> None: ...
+
+
+def played(mapper: LearnedMapper, store: Store, *, turns_at: float | None, seconds: float = 24.0) -> Performance:
+    """Sad music for Anna, and from `turns_at` on for Bert."""
+    learner = Learner(store, mapper, None)
+    learner.next(1)
+    learner.settle()
+    scheduler, turned = OfflineScheduler(), []
+
+    def on_progress(position: float) -> None:
+        if turns_at is not None and position >= turns_at and not turned:
+            turned.append(learner.next(1))
+            learner.settle()
+
+    source = ScriptedSource(np.zeros(int(seconds * RATE), np.float32), ManualClock())
+    analyzer = LiveAnalyzer(SteadilySad(), mapper)
+    opening = Reading(SAD, mapper(SAD))
+    made = accompany(source, analyzer, band(scheduler), scheduler, opening, on_progress)
+    learner.close()
+    return made
+
+
+def test_two_people_change_places_without_a_gap_or_a_doubled_note(mapper: LearnedMapper, store: Store) -> None:
+    anna = played(mapper, store, turns_at=None)
+    both = played(mapper, store, turns_at=10.0)
+
+    def onsets(made: Performance) -> list[float]:
+        return sorted(made.tempo_map.seconds_at(note.onset_beats) for note in made.notes)
+
+    def longest_gap(times: list[float], start: float, end: float) -> float:
+        inside = [time for time in times if start <= time <= end]
+        return max(b - a for a, b in zip([start, *inside], [*inside, end], strict=True))
+
+    # Until the turn it is Anna's music, note for note; what was handed over already is played.
+    early = [note for note in both.notes if both.tempo_map.seconds_at(note.onset_beats) < 10.0]
+    assert early
+    assert early == [note for note in anna.notes if anna.tempo_map.seconds_at(note.onset_beats) < 10.0]
+    # After it, Bert's: the tempo is on its way to his.
+    assert both.tempo_map.bpm > 1.3 * anna.tempo_map.bpm
+    # No gap longer than Anna's own slow music has; and no note beside itself.
+    assert longest_gap(onsets(both), 8.0, 20.0) <= longest_gap(onsets(anna), 2.0, 20.0) + 1e-6
+    keys = sorted((n.channel, n.pitch, n.onset_beats, n.duration_beats) for n in both.notes)
+    twice = [(a, b) for a, b in itertools.pairwise(keys) if a[:2] == b[:2] and b[2] - a[2] < 0.05]
+    assert not twice

@@ -1,0 +1,153 @@
+"""The mapper that ships: sensible music for each feeling, calm when unsure, quick, and the same every time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kelly_live.core.errors import ModelError
+from kelly_live.core.override import state_from
+from kelly_live.core.resources import resource_root
+from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters
+from kelly_live.mapping.mapper import SURE, LearnedMapper, decided, load_mapper, relaxed, unrest
+
+unit = st.floats(-1.0, 1.0)
+MAJOR = ("ionian", "lydian", "mixolydian")
+
+
+@pytest.fixture(scope="module")
+def mapper() -> LearnedMapper:
+    return load_mapper(resource_root("models"))
+
+
+def bright(music: MusicParameters) -> float:
+    """Share of the modes with a major third."""
+    return sum(w for w, name in zip(music.modes, MODES, strict=True) if name in MAJOR)
+
+
+def loudness(music: MusicParameters) -> float:
+    return (music.dynamics.floor + music.dynamics.ceiling) / 2
+
+
+def test_excitement_is_fast_bright_loud_and_busy_where_sadness_is_slow_dark_soft_and_sparse(
+    mapper: LearnedMapper,
+) -> None:
+    excited, sad = mapper(state_from(emotion="excited")), mapper(state_from(emotion="sad"))
+    assert excited.tempo.suggested > 1.25 * sad.tempo.suggested
+    assert bright(excited) > 0.7
+    assert bright(sad) < 0.35
+    assert loudness(excited) > loudness(sad) + 0.15
+    # Busy is notes a second: a beat of a fast tempo holds about as many notes as one of a slow tempo.
+    assert excited.density * excited.tempo.suggested > 1.6 * sad.density * sad.tempo.suggested
+    assert excited.density > 1.2 * sad.density
+    assert excited.register.centre > sad.register.centre
+
+
+def test_quiet_sadness_is_minor_and_quiet_contentment_is_major(mapper: LearnedMapper) -> None:
+    shares = [bright(mapper(state_from(valence, -0.8))) for valence in (-0.8, -0.4, 0.0, 0.4, 0.8)]
+    assert shares == sorted(shares)
+    assert shares[1] < 0.3
+    assert shares[3] > 0.9
+
+
+@given(st.lists(st.floats(0.01, 1.0), min_size=len(MODES), max_size=len(MODES)), unit)
+def test_valence_decides_between_major_and_minor_and_not_within_them(raw: list[float], valence: float) -> None:
+    modes = tuple(weight / sum(raw) for weight in raw)
+    leant, away = decided(modes, valence), decided(modes, -valence)
+    assert sum(leant) == pytest.approx(1.0)
+    assert leant[0] / leant[3] == pytest.approx(modes[0] / modes[3])  # ionian and lydian
+    assert leant[1] / leant[5] == pytest.approx(modes[1] / modes[5])  # dorian and aeolian
+    assert (leant[0] - away[0]) * valence >= 0.0
+    assert decided(modes, 0.0) == modes
+
+
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), unit)
+def test_a_taste_leads_as_far_from_what_is_decided_as_from_what_is_not(own: float, base: float, valence: float) -> None:
+    def weights(major: float) -> tuple[float, ...]:
+        return tuple(major / 3.0 if name in MAJOR else (1.0 - major) / 4.0 for name in MODES)
+
+    def major(modes: tuple[float, ...]) -> float:
+        return sum(modes) - 4.0 * modes[MODES.index("aeolian")]
+
+    nobodys, theirs = decided(weights(base), valence), decided(weights(own), valence, weights(base))
+    assert sum(theirs) == pytest.approx(1.0)
+    assert decided(weights(base), valence, weights(base)) == pytest.approx(nobodys)
+    ours, played = major(nobodys), major(theirs)
+    way = (own - base) / (1.0 - base) if own > base else (own - base) / base
+    assert played == pytest.approx(ours + way * (1.0 - ours if own > base else ours), abs=1e-6)
+
+
+def test_bitterness_is_accompanied_restlessly_where_it_is_stirred(mapper: LearnedMapper) -> None:
+    angry, happy, sad = (mapper(state_from(emotion=name)).unrest for name in ("angry", "happy", "sad"))
+    assert angry > 0.4
+    assert happy < -0.6
+    assert abs(sad) < 0.2
+    assert mapper(state_from(emotion="neutral")).unrest == 0.0
+
+
+@given(unit, unit)
+def test_unrest_grows_with_bitterness_and_stays_within_its_range(valence: float, arousal: float) -> None:
+    assert -1.0 <= unrest(valence, arousal) <= 1.0
+    assert unrest(-1.0, arousal) >= unrest(valence, arousal) >= unrest(1.0, arousal)
+    assert unrest(valence, -1.0) == 0.0
+
+
+def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper) -> None:
+    angry, neutral = mapper(state_from(emotion="angry")), mapper(state_from(emotion="neutral"))
+    assert angry.tempo.suggested > neutral.tempo.suggested + 10
+    assert bright(angry) < 0.35
+    assert loudness(angry) > loudness(neutral) + 0.1
+    assert loudness(angry) > loudness(mapper(state_from(emotion="fearful"))) + 0.05
+
+
+def test_the_four_quadrants_differ_by_more_than_a_shade(mapper: LearnedMapper) -> None:
+    corners = {(v, a): mapper(state_from(v, a)) for v in (-0.5, 0.5) for a in (-0.5, 0.5)}
+    for v in (-0.5, 0.5):
+        assert corners[v, 0.5].tempo.suggested > 1.2 * corners[v, -0.5].tempo.suggested
+        assert corners[v, 0.5].density > 1.3 * corners[v, -0.5].density
+        assert loudness(corners[v, 0.5]) > loudness(corners[v, -0.5]) + 0.1
+    for a in (-0.5, 0.5):
+        assert bright(corners[0.5, a]) > bright(corners[-0.5, a]) + 0.3
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(0.01, 1.0), min_size=8, max_size=8), unit, unit, unit, st.floats(0.0, 1.0))
+def test_every_state_maps_to_checked_parameters_and_always_the_same(
+    weights: list[float], valence: float, arousal: float, dominance: float, confidence: float
+) -> None:
+    mapper = load_mapper(resource_root("models"))
+    probabilities = tuple(weight / sum(weights) for weight in weights)
+    state = EmotionState(probabilities, valence, arousal, dominance, confidence, time=1.0)
+    music = mapper(state)  # MusicParameters checks itself
+    assert mapper(replace(state, time=99.0)) == music
+
+
+def test_doubt_draws_a_state_towards_neutral(mapper: LearnedMapper) -> None:
+    happy, rest = state_from(emotion="happy"), EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
+    assert mapper(replace(happy, confidence=SURE)) == mapper(happy)
+    assert mapper(replace(happy, confidence=0.0)) == mapper(rest)
+    calm, lively = mapper(rest).tempo.suggested, mapper(happy).tempo.suggested
+    assert calm < mapper(replace(happy, confidence=SURE / 4)).tempo.suggested < lively
+    half = relaxed(replace(happy, confidence=SURE / 2))
+    assert half.valence == pytest.approx(happy.valence / 2)
+    assert sum(half.probabilities) == pytest.approx(1.0)
+
+
+def test_a_call_is_quick_enough_for_every_hop(mapper: LearnedMapper) -> None:
+    states = [state_from(emotion=name) for name in EMOTIONS] * 10
+    mapper(states[0])
+    # CPU time of this process: a busy machine must not fail a test of our own work.
+    begin = time.process_time()
+    for state in states:
+        mapper(state)
+    assert (time.process_time() - begin) / len(states) < 0.002
+
+
+def test_a_missing_checkpoint_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is missing"):
+        load_mapper(tmp_path)

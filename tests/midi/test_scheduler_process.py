@@ -1,0 +1,261 @@
+"""The scheduler process and its client, without a MIDI system (the null port): start, feed, report, die."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kelly_live.core.errors import MidiError
+from kelly_live.core.protocols import SchedulerHealth
+from kelly_live.core.timebase import TempoPoint
+from kelly_live.core.values import NoteEvent
+from kelly_live.midi import scheduler_client as client_module
+from kelly_live.midi.commands import Decoder, Failed, Message, Ready, Stop, encode
+from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.midi.scheduler_process import is_stopped
+
+COMMAND = [sys.executable, "-P", "-m", "kelly_live.midi.scheduler_process", "--null"]
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+
+
+def wait_for(condition: Callable[[], bool], timeout: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen within the time limit"
+        time.sleep(0.01)
+
+
+def held_note(onset: float = 0.0, pitch: int = 60) -> NoteEvent:
+    return NoteEvent(onset, 1000.0, pitch, 80, 1, "pad")
+
+
+def raw_process() -> subprocess.Popen[bytes]:
+    """Started, and ready: its first report is waiting to be read."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(COMMAND, stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0)
+    assert select.select([process.stdout], [], [], 10.0)[0]
+    return process
+
+
+def reports(stream: bytes) -> list[Message]:
+    return Decoder().feed(stream)
+
+
+def test_the_scheduler_never_loads_the_heavy_libraries() -> None:
+    script = (
+        "import sys, kelly_live.midi.scheduler_process, kelly_live.midi.scheduler_client, kelly_live.midi.backends.rtmidi\n"
+        "print([name for name in ('torch', 'numpy', 'librosa', 'scipy', 'matplotlib', 'mido') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_listing_needs_no_midi_library_at_import() -> None:
+    script = (
+        "import sys, kelly_live.midi.ports\n"
+        "print([name for name in ('rtmidi', 'pylibremidi', 'ctypes') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_notes_go_through_the_process_and_the_health_comes_back() -> None:
+    with SchedulerClient(null=True) as scheduler:
+        scheduler.start(time.monotonic(), 300.0)
+        scheduler.tempo(TempoPoint(0.5, 240.0))
+        scheduler.play([NoteEvent(1.0 + i / 8, 0.1, 60, 80, 1, "x") for i in range(16)] + [held_note(1.0, 72)])
+        wait_for(lambda: scheduler.health().sent >= 33)
+        wait_for(lambda: scheduler.health().sounding == 1)
+        assert scheduler.health().worst_late_seconds >= scheduler.health().p50_late_seconds > 0.0
+    last = scheduler.health()
+    assert last.error is None
+    assert last.sounding == 0
+    assert last.sent == 33 + 1 + 2  # the held note's off, CC 123, CC 120
+
+
+def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
+    scheduler = SchedulerClient(null=True)
+    scheduler.open()
+    scheduler.stop()
+    scheduler.stop()
+    scheduler.play([held_note()])
+    scheduler.tempo(TempoPoint(1.0, 100.0))
+    assert scheduler.health().dropped == 1
+    assert scheduler._process is not None
+    assert scheduler._process.returncode == 0
+    with pytest.raises(MidiError, match="opened twice"):
+        scheduler.open()
+
+
+def test_a_scheduler_that_was_never_opened_can_be_stopped() -> None:
+    SchedulerClient(null=True).stop()
+
+
+def test_a_port_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(MidiError, match="kelly-live devices") as caught:
+        SchedulerClient("no such port anywhere").open()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_process_that_says_nothing_is_given_up() -> None:
+    scheduler = SchedulerClient(null=True)
+    scheduler._command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with pytest.raises(MidiError, match=r"not ready within 0\.2 s"):
+        scheduler.open(timeout_seconds=0.2)
+    assert scheduler._process is not None
+    assert scheduler._process.returncode is not None
+
+
+def test_a_process_that_cannot_start_is_one_line() -> None:
+    scheduler = SchedulerClient(null=True)
+    scheduler._command = ["/no/such/python"]
+    with pytest.raises(MidiError, match="cannot be started"):
+        scheduler.open()
+    broken = SchedulerClient(null=True)
+    broken._command = [sys.executable, "-c", "print('hello')"]
+    with pytest.raises(MidiError, match="ended by itself"):
+        broken.open()
+
+
+@posix_only
+def test_a_killed_scheduler_is_noticed() -> None:
+    scheduler = SchedulerClient(null=True)
+    scheduler.open()
+    assert scheduler._process is not None
+    scheduler._process.kill()
+    wait_for(lambda: scheduler.health().error is not None)
+    assert scheduler.health().error == "the MIDI scheduler ended by itself (exit code -9); restart kelly-live"
+    scheduler.play([held_note()])
+    scheduler.stop()
+
+
+@posix_only
+def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_PATIENCE_SECONDS", 0.2)
+    scheduler = SchedulerClient(null=True)
+    scheduler.open()
+    assert scheduler._process is not None
+    os.kill(scheduler._process.pid, signal.SIGSTOP)
+    scheduler.start(time.monotonic(), 120.0)
+    begun = time.monotonic()
+    for _ in range(100):
+        scheduler.play([held_note()] * 100)
+    assert time.monotonic() - begun < 10.0
+    # What the pipe (64 kB, under 4096 notes) and the outbox (40 such frames) cannot hold is dropped, and counted.
+    assert 10_000 - 4096 - 4096 <= scheduler.health().dropped <= 10_000 - 4000
+    scheduler.stop()
+    assert scheduler._process.returncode == -signal.SIGKILL
+
+
+@posix_only
+def test_a_stopped_parent_does_not_block_the_scheduler() -> None:
+    process = raw_process()  # its reports are never read
+    assert process.stdin is not None
+    writer = os.open(f"/proc/{process.pid}/fd/{_report_fd(process.pid)}", os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(writer, bytes(1))  # to the last byte
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(writer)
+    time.sleep(0.6)  # two reports find the pipe full
+    process.stdin.write(encode(Stop()))
+    process.stdin.close()
+    assert process.wait(20.0) == 0
+
+
+def _report_fd(pid: int) -> int:
+    """The scheduler's end of its report pipe: the only pipe it has open for writing beside stderr."""
+    folder = f"/proc/{pid}/fd"
+    if not os.path.isdir(folder):
+        pytest.skip("needs /proc")
+    pipes = [int(fd) for fd in os.listdir(folder) if os.readlink(f"{folder}/{fd}").startswith("pipe:")]
+    stderr = {os.readlink(f"{folder}/{fd}") for fd in pipes}
+    assert len(stderr) == 3
+    for fd in sorted(pipes):
+        with open(f"/proc/{pid}/fdinfo/{fd}") as info:
+            flags = next(int(line.split()[1], 8) for line in info if line.startswith("flags"))
+        if flags & os.O_ACCMODE == os.O_WRONLY and flags & os.O_NONBLOCK:
+            return fd
+    raise AssertionError("the scheduler has no non-blocking report pipe")
+
+
+@posix_only
+def test_ctrl_c_is_the_parents_business() -> None:
+    process = raw_process()
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.terminate()
+    out, errors = process.communicate(timeout=20.0)
+    assert process.returncode == 0
+    assert errors == b""
+    assert isinstance(reports(out)[0], Ready)
+
+
+@posix_only
+def test_ctrl_z_stops_the_parent_only_so_that_what_sounds_still_ends() -> None:
+    """The stop reaches the whole group of a shell's job, and so the scheduler, in the middle of a note."""
+    with SchedulerClient(null=True) as scheduler:
+        scheduler.start(time.monotonic(), 60.0)
+        scheduler.play([NoteEvent(0.2, 0.8, 60, 80, 1, "x")])
+        wait_for(lambda: scheduler.health().sounding == 1)
+        assert scheduler._process is not None
+        scheduler._process.send_signal(signal.SIGTSTP)
+        wait_for(lambda: scheduler.health().sounding == 0)
+
+
+def test_the_end_of_stdin_is_the_end() -> None:
+    process = raw_process()
+    out, errors = process.communicate(input=b"", timeout=10.0)
+    assert (process.returncode, errors) == (0, b"")
+    assert isinstance(reports(out)[-1], SchedulerHealth)
+
+
+def test_garbage_on_stdin_ends_it_with_one_line() -> None:
+    process = raw_process()
+    out, errors = process.communicate(input=b"GET / HTTP/1.1\r\n\r\n", timeout=10.0)
+    assert (process.returncode, errors) == (1, b"")
+    last = reports(out)[-1]
+    assert isinstance(last, Failed)
+    assert "carries something else" in last.message
+
+
+@posix_only
+def test_an_idle_scheduler_does_not_spin() -> None:
+    with SchedulerClient(null=True) as scheduler:
+        assert scheduler._process is not None
+        stat = f"/proc/{scheduler._process.pid}/stat"
+        if not os.path.exists(stat):
+            pytest.skip("needs /proc")
+
+        def cpu_seconds() -> float:
+            with open(stat) as file:
+                fields = file.read().rsplit(")", 1)[1].split()
+            return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+        before = cpu_seconds()
+        time.sleep(1.0)
+        assert cpu_seconds() - before < 0.1
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell whether a process stands")
+def test_a_process_that_stands_is_told_from_one_that_runs() -> None:
+    other = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert not is_stopped(other.pid)
+        other.send_signal(signal.SIGSTOP)
+        wait_for(lambda: is_stopped(other.pid))
+        other.send_signal(signal.SIGCONT)
+        wait_for(lambda: not is_stopped(other.pid))
+    finally:
+        other.kill()
+        other.communicate()
+    assert not is_stopped(other.pid)

@@ -1,0 +1,139 @@
+"""What the follower hears: the beat where it is, the key that it is, and nothing where there is neither."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import AudioWindow, SyncState
+from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, AudioTracker
+from kelly_live.sync.onsets import FRAMES_PER_SECOND, OnsetStrength
+from tests.sync.music import FIRST_BEAT, RATE, song
+
+BLOCK = RATE // 20
+
+
+def heard(sound: np.ndarray, listener: AudioTracker, start: float = 0.0) -> float:
+    """Plays it to the listener in blocks of 50 ms, from second `start` of its clock; returns when it ended."""
+    for i in range(0, len(sound) - BLOCK + 1, BLOCK):
+        listener.push(AudioWindow(sound[i : i + BLOCK], RATE, start + (i + BLOCK) / RATE))
+    return start + (len(sound) // BLOCK) * BLOCK / RATE
+
+
+def lead_of(sound: np.ndarray) -> tuple[SyncState, float]:
+    listener = AudioTracker()
+    end = heard(sound, listener)
+    return listener.lead(end), end
+
+
+def beats_off(lead: SyncState, bpm: float, end: float) -> float:
+    """How far the next beat that the lead foretells is from where it will be, in seconds."""
+    assert lead.pulse is not None
+    period = 60.0 / lead.pulse.bpm
+    foretold = lead.pulse.beat_seconds + period * math.ceil((end - lead.pulse.beat_seconds) / period)
+    true = 60.0 / bpm
+    away = (foretold - FIRST_BEAT) % true
+    return min(away, true - away)
+
+
+@pytest.mark.parametrize("bpm", [72.0, 96.0, 125.0, 150.0])
+def test_a_band_s_next_beat_is_foretold_within_25_ms(bpm: float) -> None:
+    lead, end = lead_of(song(bpm, 0))
+    assert lead.pulse is not None
+    assert lead.pulse.confidence >= 0.5
+    assert min(abs(lead.pulse.bpm * ratio / bpm - 1.0) for ratio in (0.5, 1.0, 2.0)) < 0.04
+    assert beats_off(lead, bpm if lead.pulse.bpm < 1.5 * bpm else 2.0 * bpm, end) < 0.025
+
+
+@pytest.mark.parametrize(("tonic", "major"), [(0, True), (6, True), (9, False), (2, False)])
+def test_a_band_s_key_is_heard(tonic: int, major: bool) -> None:
+    key = lead_of(song(110.0, tonic, major))[0].key
+    assert key is not None
+    assert (key.tonic, key.mode) == (tonic, "ionian" if major else "aeolian")
+    assert key.confidence >= 0.5
+
+
+def test_a_band_that_is_tuned_40_cents_high_is_in_the_same_key() -> None:
+    sharp = song(110.0, 3)
+    places = np.arange(0.0, len(sharp) - 1, 2.0 ** (40.0 / 1200.0))
+    key = lead_of(np.interp(places, np.arange(len(sharp)), sharp).astype(np.float32))[0].key
+    assert key is not None
+    assert key.tonic == 3
+
+
+def test_noise_and_silence_lead_nobody() -> None:
+    noise = 0.1 * np.random.default_rng(2).standard_normal(15 * RATE).astype(np.float32)
+    for sound in (noise, np.zeros(5 * RATE, np.float32)):
+        lead, _ = lead_of(sound)
+        assert lead.pulse is None or lead.pulse.confidence < 0.3
+        assert lead.key is None or lead.key.confidence < 0.3
+
+
+def test_a_player_who_stops_leads_no_longer() -> None:
+    listener = AudioTracker()
+    end = heard(song(96.0, 0), listener)
+    assert (listener.lead(end).pulse or pytest.fail("no pulse")).confidence >= 0.5
+    assert listener.lead(end + 3.0) == SyncState()  # no sound comes any more
+    end = heard(np.zeros(15 * RATE, np.float32), listener, end)
+    pulse = listener.lead(end).pulse
+    assert pulse is None or pulse.confidence < 0.5
+
+
+def test_how_the_sound_is_cut_does_not_matter() -> None:
+    sound = song(96.0, 0)[: 6 * RATE]
+    whole, cut = AudioTracker(), AudioTracker()
+    whole.push(AudioWindow(sound, RATE, 6.0))
+    dice = np.random.default_rng(3)
+    start = 0
+    while start < len(sound):
+        end = min(len(sound), start + int(dice.integers(1, 3000)))
+        cut.push(AudioWindow(sound[start:end], RATE, end / RATE))
+        start = end
+    one, other = whole.lead(6.0), cut.lead(6.0)
+    assert one.pulse is not None
+    assert other.pulse is not None
+    assert other.pulse.beat_seconds == pytest.approx(one.pulse.beat_seconds, abs=1e-6)
+    assert other.pulse.confidence == pytest.approx(one.pulse.confidence, abs=1e-6)
+    assert one.key == other.key
+
+
+def test_sound_that_was_dropped_does_not_move_the_beat() -> None:
+    sound = song(96.0, 0)
+    listener = AudioTracker(("tempo",))
+    gap = range(160, 168)  # 0.4 s at second 8
+    for i in range(len(sound) // BLOCK):
+        if i not in gap:
+            listener.push(AudioWindow(sound[i * BLOCK : (i + 1) * BLOCK], RATE, (i + 1) * BLOCK / RATE))
+    assert beats_off(listener.lead(16.0), 96.0, 16.0) < 0.03
+
+
+def test_an_attack_shows_when_its_delay_says() -> None:
+    sound = song(60.0, 0, drums=False)
+    strengths = OnsetStrength().push(sound).sum(axis=1)
+    for beat in range(1, 8):
+        first = round((FIRST_BEAT + beat - 0.1) * FRAMES_PER_SECOND)
+        peak = first + int(np.argmax(strengths[first : first + 25]))
+        assert (peak + 1) / FRAMES_PER_SECOND - ATTACK_DELAY_SECONDS == pytest.approx(FIRST_BEAT + beat, abs=0.015)
+
+
+def test_only_what_was_asked_for_is_followed() -> None:
+    sound = song(96.0, 0)[: 4 * RATE]
+    for follows in (("tempo",), ("key",)):
+        listener = AudioTracker(follows)
+        heard(sound, listener)
+        lead = listener.lead(4.0)
+        assert (lead.pulse is not None, lead.key is not None) == ("tempo" in follows, "key" in follows)
+
+
+@pytest.mark.parametrize("wrong", [(), ("groove",), ("tempo", "feel")])
+def test_what_cannot_be_followed_is_refused(wrong: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match="cannot follow"):
+        AudioTracker(wrong)
+
+
+def test_another_sample_rate_is_refused() -> None:
+    with pytest.raises(ConfigError, match="resample"):
+        AudioTracker().push(AudioWindow(np.zeros(100, np.float32), 44_100, 0.1))

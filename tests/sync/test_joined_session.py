@@ -1,0 +1,88 @@
+"""The whole way: a recording is played to the session, and the band's notes lie on its beat and in its key."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from kelly_live.audio.sources import ScriptedSource
+from kelly_live.cli import render
+from kelly_live.core.protocols import BeatTracker, Reading
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
+from kelly_live.engine.session import Performance, accompany, merge_sync_states
+from kelly_live.generators import registry
+from kelly_live.midi.files import notes_from_messages
+from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.music.conductor import Conductor
+from kelly_live.sync.audio_tracker import AudioTracker
+from tests.fakes import ScriptedAnalyzer, parameters, state
+from tests.sync.music import FIRST_BEAT, song
+
+BPM = 96.0
+OWN_BPM = 110.0
+
+
+def accompanied(follower: BeatTracker | None) -> Performance:
+    """In C major and at 110 BPM by itself; the recording is in A minor, at 96."""
+    scheduler = OfflineScheduler()
+    players = [found.generator for found in registry.load(["chords", "bass"])]
+    conductor = Conductor(scheduler, players, seed=7, tonic=0)
+    source = ScriptedSource(song(BPM, 9, False, 30.0), ManualClock())
+    script = [(0.0, parameters(OWN_BPM))]
+    return accompany(
+        source, ScriptedAnalyzer(script), conductor, scheduler, Reading(state(), script[0][1]), follower=follower
+    )
+
+
+def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key() -> None:
+    made = accompanied(AudioTracker())
+    beats = np.array([made.tempo_map.seconds_at(float(beat)) for beat in range(200)])
+    beats = beats[(beats > 15.0) & (beats < 30.0)]
+    period = 60.0 / BPM
+    away = np.abs((beats - FIRST_BEAT + period / 2.0) % period - period / 2.0)
+    assert np.median(away) < 0.02
+    assert np.median(np.diff(beats)) == pytest.approx(period, rel=0.02)
+    late = [note.pitch % 12 for note in notes_from_messages(made.messages) if 20.0 < note.start_seconds < 30.0]
+    a_harmonic_minor = {9, 11, 0, 2, 4, 5, 7, 8}
+    assert len(late) > 20
+    assert set(late) <= a_harmonic_minor
+    assert 9 in late
+
+
+class Nobody:
+    """A follower that hears nothing."""
+
+    def push(self, block: object) -> None: ...
+
+    def lead(self, now: float) -> SyncState:
+        return SyncState(BeatEstimate(now, 173.0, 0.1), KeyEstimate(5, "lydian", 0.1))
+
+
+def test_a_follower_that_is_sure_of_nothing_changes_no_byte() -> None:
+    assert accompanied(Nobody()).messages == accompanied(None).messages
+
+
+def test_of_several_leaders_the_first_with_a_pulse_and_the_first_with_a_key_lead() -> None:
+    class Told:
+        def __init__(self, lead: SyncState) -> None:
+            self._lead = lead
+
+        def lead(self, now: float) -> SyncState:
+            return self._lead
+
+    clock, pulse, key = (
+        BeatEstimate(1.0, 120.0, 1.0, beat_number=4),
+        BeatEstimate(1.1, 90.0, 0.9),
+        KeyEstimate(2, "dorian", 0.8),
+    )
+    assert merge_sync_states(0.0, [Told(SyncState(clock)), Told(SyncState(pulse, key))]) == SyncState(clock, key)
+    assert merge_sync_states(0.0, []) == SyncState()
+
+
+@pytest.mark.parametrize("wish", ["groove", "tempo,feel", ""])
+def test_what_cannot_be_followed_is_a_usage_error(wish: str) -> None:
+    result = CliRunner().invoke(render.command, ["in.wav", "--midi", "out.mid", "--follow", wish])
+    assert result.exit_code == 2
+    assert "tempo,key" in result.output

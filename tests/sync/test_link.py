@@ -1,0 +1,101 @@
+"""Ableton Link as a leader: what it makes of a session, with a session made for the test and with a real one."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import pytest
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.timebase import ManualClock, MonotonicClock
+from kelly_live.core.values import SyncState
+from kelly_live.sync.link import LinkSyncSource, open_link
+
+
+class PretendSession:
+    """A session at 90 BPM whose beat 0 fell at 1 s of its own clock, which is 100 s behind ours."""
+
+    def __init__(self, clock: ManualClock, peers: int = 1, bpm: float = 90.0) -> None:
+        self.enabled = False
+        self._clock, self._peers, self._bpm = clock, peers, bpm
+
+    def numPeers(self) -> int:
+        return self._peers
+
+    def clock(self) -> PretendSession:
+        return self
+
+    def micros(self) -> int:
+        return round((self._clock.now() - 100.0) * 1e6)
+
+    def captureAppSessionState(self) -> PretendSession:
+        return self
+
+    def tempo(self) -> float:
+        return self._bpm
+
+    def beatAtTime(self, micros: int, quantum: float) -> float:
+        return (micros * 1e-6 - 1.0) * self._bpm / 60.0
+
+    def timeAtBeat(self, beat: float, quantum: float) -> int:
+        return round((1.0 + beat * 60.0 / self._bpm) * 1e6)
+
+
+def test_the_sessions_beat_is_told_in_our_seconds() -> None:
+    clock = ManualClock(103.1)  # 2.1 s into the session: beat 3.15
+    pulse = LinkSyncSource(PretendSession(clock), clock).lead(clock.now()).pulse
+    assert pulse is not None
+    assert (round(pulse.beat_seconds, 6), pulse.bpm, pulse.confidence, pulse.beat_number) == (103.0, 90.0, 1.0, 3)
+
+
+def test_alone_in_a_session_nobody_leads() -> None:
+    clock = ManualClock(103.1)
+    session = PretendSession(clock, peers=0)
+    leader = LinkSyncSource(session, clock)
+    assert session.enabled
+    assert leader.lead(clock.now()) == SyncState()
+    assert LinkSyncSource(PretendSession(clock, bpm=999.0), clock).lead(clock.now()) == SyncState()
+    leader.close()
+    assert not session.enabled
+
+
+def test_without_the_binding_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "link", None)
+    with pytest.raises(ConfigError, match=r"Link cannot be loaded.*pip install 'kelly-live\[link\]'"):
+        open_link(ManualClock())
+
+
+def test_two_programs_on_a_network_share_a_beat() -> None:
+    """Through real sockets, where Link is installed and a network carries multicast."""
+    link = pytest.importorskip("link", exc_type=ImportError)
+    other = link.Link(97.0)
+    other.enabled = True
+    time.sleep(0.5)
+    if other.numPeers():
+        pytest.skip("somebody makes music on this network: their tempo is not ours to change")
+    leader = open_link(MonotonicClock())
+    try:
+        deadline = time.monotonic() + 5.0
+        while leader.peers == 0 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        if leader.peers == 0:
+            pytest.skip("no network here carries Link's multicast")
+        state = other.captureSessionState()
+        state.setTempo(133.0, other.clock().micros())
+        other.commitSessionState(state)
+        pulse = None
+        while time.monotonic() < deadline and (pulse is None or abs(pulse.bpm - 133.0) > 0.01):
+            pulse = leader.lead(time.monotonic()).pulse
+            time.sleep(0.01)
+        assert pulse is not None
+        assert pulse.bpm == pytest.approx(133.0, abs=0.01)
+        assert pulse.beat_number is not None
+        # Both see the same place in the bar now.
+        now, micros = time.monotonic(), other.clock().micros()
+        theirs = other.captureSessionState().phaseAtTime(micros, 4.0)
+        ours = (pulse.beat_number + (now - pulse.beat_seconds) * pulse.bpm / 60.0) % 4.0
+        assert abs((ours - theirs + 2.0) % 4.0 - 2.0) < 0.02
+    finally:
+        leader.close()
+        other.enabled = False
