@@ -137,7 +137,8 @@ _leaving = threading.Lock()
 
 def _leave(source: AudioSource) -> None:
     """In order where that is possible, as a client that vanishes holds JACK up; but not for ever: PortAudio's own
-    clean-up hangs when its server has died. Ends the process; whoever comes second waits for that."""
+    clean-up hangs when its server has died. Ends the process; whoever comes second waits for that.
+    """
     with _leaving:
         closer = threading.Thread(target=_close, args=(source,), daemon=True)
         closer.start()

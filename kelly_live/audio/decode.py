@@ -24,7 +24,8 @@ _READ_FRAMES = 4096
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
     """soundfile seeks after each read of a seekable file, and each seek makes libsndfile's MP3 decoder lose its bit
-    reservoir: the sound then comes out some 15 dB too quiet. We only read forward, so say that it can't seek."""
+    reservoir: the sound then comes out some 15 dB too quiet. We only read forward, so say that it can't seek.
+    """
 
     def seekable(self) -> bool:
         return False
@@ -52,7 +53,8 @@ class AudioFile:
 
     def blocks(self, sample_rate: int = ANALYSIS_RATE, block_seconds: float = 0.5) -> Iterator[np.ndarray]:
         """Mono float32 [block_seconds * sample_rate] in [-1, 1], the last one shorter. Raises AudioError if there is
-        no sound in the file at all."""
+        no sound in the file at all.
+        """
         resampler = self._resampler = _resampler_for(self.path, self.native_rate, sample_rate)
         size = max(1, round(block_seconds * sample_rate))
         pending = np.empty(0, np.float32)

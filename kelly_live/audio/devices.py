@@ -83,7 +83,8 @@ def device_error(name: str, error: Exception) -> AudioError:
 
 def forget_portaudio() -> None:
     """Leave PortAudio as it is at exit. When the sound server died, its own clean-up would hang or abort the process;
-    the system takes everything back anyway."""
+    the system takes everything back anyway.
+    """
     handler = getattr(portaudio(), "_exit_handler", None)
     if handler is not None:
         atexit.unregister(handler)

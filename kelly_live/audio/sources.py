@@ -105,7 +105,8 @@ class PortAudioSource:
 
     def read(self, timeout: float) -> AudioWindow | None:
         """The samples that arrived since the last read, or None after `timeout` s. Raises AudioError when the device
-        is gone: its stream has stopped, or it has delivered nothing for 2 s."""
+        is gone: its stream has stopped, or it has delivered nothing for 2 s.
+        """
         deadline = self._clock.now() + timeout
         while True:
             window = self._take()
@@ -159,7 +160,8 @@ class PortAudioSource:
 
     def close(self) -> None:
         """Stop and release, within 2 s; safe to call twice. PortAudio hangs for ever in the close of a stream whose
-        server has died, so that runs on a thread that may be left behind."""
+        server has died, so that runs on a thread that may be left behind.
+        """
         stream, self._stream = self._stream, None
         # A stream that hangs keeps its callback, and so this object, to the end of the process; not the resampler.
         self._resampler = None
@@ -308,7 +310,8 @@ class FileSource(_BlockSource):
 
 class ScriptedSource(_BlockSource):
     """Given samples, float32 [n] at `sample_rate`, for tests and demos; then it ends, or fails with `failure`, as a
-    device that is pulled out does."""
+    device that is pulled out does.
+    """
 
     def __init__(
         self,

@@ -79,7 +79,8 @@ class SupervisedSource:
 
     def open(self) -> None:
         """Capture, but keep it to yourself: a wrong name is told early. Raises AudioError: not there, busy, denied, no
-        usable format, no answer."""
+        usable format, no answer.
+        """
         self._opened = True
         self._spawn()
         with self._changed:

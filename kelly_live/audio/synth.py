@@ -38,7 +38,8 @@ def _sine(phase: Audio) -> Audio:
 
 def _cycles(time: Audio, frequency: float) -> Audio:
     """The phase of a steady tone, in cycles in [-0.5, 0.5): an integer accumulator, which wraps by itself and so
-    stays in tune however long the note is (a step is 1e-5 Hz)."""
+    stays in tune however long the note is (a step is 1e-5 Hz).
+    """
     step = np.uint32(round(frequency / SAMPLE_RATE * 2**32))
     turns = np.arange(len(time), dtype=np.uint32) * step
     return turns.view(np.int32).astype(np.float32) * np.float32(2.0**-32)

@@ -73,7 +73,8 @@ def command(
 
 class _Band:
     """A conductor without players, at a neutral feeling's tempo, that joins; `beats` are when its beats fell while it
-    was joined, in seconds."""
+    was joined, in seconds.
+    """
 
     def __init__(self, parameters: MusicParameters) -> None:
         from kelly_live.midi.scheduler_client import NoteList

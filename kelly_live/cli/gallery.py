@@ -23,7 +23,8 @@ SECONDS = 60.0
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(folder: Path, sheet: Path | None, seed: int, debug: bool) -> None:
     """Eight pieces of about a minute in FOLDER, each as MIDI, WAV and picture: the centre of each quadrant of feeling
-    (happy, tense, sad, calm), on solo piano and with the band."""
+    (happy, tense, sad, calm), on solo piano and with the band.
+    """
     from kelly_live.core.atomic_write import make_folder, write_atomically
     from kelly_live.engine.parts import check_outputs
     from kelly_live.ui.rolls import draw_rolls

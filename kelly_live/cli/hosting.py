@@ -34,7 +34,8 @@ class HostOptions:
 
     def host(self, *, live: bool = False) -> Host:
         """The players in their seats. Live, the presets that follow a single one are all others of the shelf that need
-        no port but the main one. Raises ConfigError."""
+        no port but the main one. Raises ConfigError.
+        """
         from kelly_live.generators.host import DEFAULT, Host, Setting, list_presets, load_preset
 
         chosen = [load_preset(name) for name in (self.presets or (DEFAULT,))]
@@ -54,7 +55,8 @@ class HostOptions:
         frame_accurate: bool = False,
     ) -> RoutedSink:
         """A port's scheduler process each, none started yet; the main one is `midi_out`. `latencies`: by port, in
-        seconds, instead of the preset's. `frame_accurate`: all through JACK. Raises ConfigError."""
+        seconds, instead of the preset's. `frame_accurate`: all through JACK. Raises ConfigError.
+        """
         from kelly_live.core.errors import ConfigError
         from kelly_live.core.values import MAIN_PORT
         from kelly_live.midi.ports import VIRTUAL_PORT_NAME

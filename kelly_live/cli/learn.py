@@ -113,7 +113,8 @@ def _heard(source: MidiIn, name: str, value: str | None, clock: Any = time) -> B
 
 def chosen(message: bytes, seen: Counter[Control], *, knob: bool) -> Control | None:
     """The control that a message is taken to mean: a knob at its second message, a button when it goes down. `seen`
-    counts the messages of controllers between calls."""
+    counts the messages of controllers between calls.
+    """
     from kelly_live.control.midi_map import control_of
     from kelly_live.midi.messages import CONTROLLERS
 

@@ -138,7 +138,8 @@ def _place(ctx: click.Context, parameter: click.Parameter, text: str | None) -> 
 
 def steering(function: F) -> F:
     """--valence, --arousal, --dominance, --emotion, --morph-to and --morph-bars, gathered into one `steering: Steering`
-    argument; a morph begins with the music."""
+    argument; a morph begins with the music.
+    """
     axis = click.FloatRange(-1.0, 1.0)
 
     @click.option("--valence", type=axis, help="Displeasure -1 ... 1 pleasure.")

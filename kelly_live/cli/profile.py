@@ -242,7 +242,8 @@ def learn_again(name: str, debug: bool) -> None:
 def reset(name: str, emotion: str | None, debug: bool) -> None:
     """Forget what was said and learned, the input at rest too: back to the base mapping, to the byte.
 
-    What was `set` stays: culture, preset, keys."""
+    What was `set` stays: culture, preset, keys.
+    """
     from kelly_live.mapping.person import learn
     from kelly_live.profiles.store import Store
 

@@ -1,5 +1,6 @@
 """The options that tie a session to a studio (`--clock`, `--midi-in`, `--latency-ms`, `--frame-accurate`, `--cc`,
-`--osc`, `--osc-in`), and what they open."""
+`--osc`, `--osc-in`), and what they open.
+"""
 
 from __future__ import annotations
 

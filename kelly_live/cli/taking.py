@@ -36,7 +36,8 @@ class RecordingOptions:
 
     def before(self, sink: NoteSink) -> NoteSink:
         """What the conductor is to play into: the sink, or a tee before it. Raises OutputError where nothing could be
-        written."""
+        written.
+        """
         if self.midi is None and self.log is None:
             return sink
         from kelly_live.engine.parts import check_outputs
@@ -133,7 +134,8 @@ def taking(function: F) -> F:
 
 def seated(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
     """The players of a host preset as a log seats them: all in this thread, nobody timed, no guests. Raises
-    ConfigError."""
+    ConfigError.
+    """
     from kelly_live.generators.host import Setting, load_preset, seat, with_extra
 
     settings = [Setting.read(typed) for typed in header.settings]

@@ -47,7 +47,8 @@ def parse_controllers(text: str) -> dict[str, int]:
 
 class EmotionControls:
     """What is felt, as values 0-127 of `controllers` (name of QUANTITIES -> number) on one channel: an axis has its
-    middle at 64, a chance goes from 0 to 127. Steps are glided over. Thread: the conductor's; it reads no clock."""
+    middle at 64, a chance goes from 0 to 127. Steps are glided over. Thread: the conductor's; it reads no clock.
+    """
 
     def __init__(self, controllers: dict[str, int], channel: int = DEFAULT_CHANNEL) -> None:
         self._controllers = controllers

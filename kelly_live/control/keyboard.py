@@ -81,14 +81,16 @@ def own_help(own: Mapping[str, Action | None]) -> str:
 
 class KeyParser:
     """Bytes of a terminal in, keys out: characters, and "up", "down", "right", "left". Whole escape sequences are read,
-    so that no part of one (F5 is ESC [ 1 5 ~) is taken for a key; one may arrive in pieces."""
+    so that no part of one (F5 is ESC [ 1 5 ~) is taken for a key; one may arrive in pieces.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
         """The keys that are complete with these bytes. A sequence that has begun waits for its rest, until nothing
-        comes: then it was the Escape key."""
+        comes: then it was the Escape key.
+        """
         data = self._rest + data if data else b""
         keys: list[str] = []
         at = 0
@@ -200,7 +202,8 @@ else:
 
     class _PosixTerminal:
         """A terminal in cbreak mode. Ctrl-Z gives it back before the program stops; afterwards it is taken again by the
-        first read in the foreground (in the background taking or reading it would stop the program once more)."""
+        first read in the foreground (in the background taking or reading it would stop the program once more).
+        """
 
         def __init__(self, descriptor: int) -> None:
             self._descriptor = descriptor

@@ -61,7 +61,8 @@ class Control:
 @dataclass(frozen=True, slots=True)
 class Binding:
     """A control and what it does; `value` as it is written down. A knob of an axis or a nudge has none. Raises
-    ConfigError."""
+    ConfigError.
+    """
 
     control: Control
     action: str

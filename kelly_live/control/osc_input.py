@@ -28,7 +28,8 @@ _BUNDLE = b"#bundle\x00"
 
 class OscIn:
     """Listens at `place` (port 0: a free one). Threads: its own receives; `poll` is for one other. Raises ConfigError
-    if the port is taken."""
+    if the port is taken.
+    """
 
     def __init__(self, place: Place) -> None:
         self.refused = 0

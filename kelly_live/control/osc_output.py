@@ -72,7 +72,8 @@ def bundle_of(scene: Scene) -> bytes:
 
 class OscOut:
     """Tells `place` of every new scene, from a thread of its own that nobody waits for. `scene` is asked every
-    LOOK_SECONDS (from that thread) and is new when its reading is."""
+    LOOK_SECONDS (from that thread) and is new when its reading is.
+    """
 
     def __init__(self, place: Place, scene: Callable[[], Scene]) -> None:
         self.sent = 0

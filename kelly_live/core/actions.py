@@ -158,7 +158,8 @@ class ActionDispatcher:
 
     def apply(self, action: Action, snapshot: Snapshot, source: str) -> str | None:
         """Do it, while `snapshot` is shown; `source` says where it came from ("key", "midi"). What to tell, if
-        anything."""
+        anything.
+        """
         reach, name = self._reach, action.name
         if name in REACTIONS:
             before, self._said[name] = self._said.get(name), snapshot.reading

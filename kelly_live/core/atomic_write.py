@@ -35,7 +35,8 @@ def make_folder(path: Path, remedy: str = "name another") -> None:
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write `data` beside `path`, then rename it into place. A link is followed; a device or pipe is written to as it
     is. `private`: only the user may read it, whatever the old file's rights. Raises OutputError, and then leaves
-    nothing behind and the old file whole."""
+    nothing behind and the old file whole.
+    """
     try:
         _write(Path(os.path.realpath(path)), data, private)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name

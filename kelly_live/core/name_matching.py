@@ -25,7 +25,8 @@ def matches(query: str, name: str) -> bool:
 
 def choose(query: str, names: Sequence[str], *, kind: str, error: type[KellyError], listing: str) -> int:
     """Index of the one of `names` that `query` means. `kind` ("MIDI output") and `listing` (the command that shows
-    the candidates) go into the message. Raises `error`."""
+    the candidates) go into the message. Raises `error`.
+    """
     if not query.strip():
         raise error(f"the {kind} name is empty; give a part of a name that `{listing}` shows")
     folded = query.casefold()

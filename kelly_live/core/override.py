@@ -73,7 +73,8 @@ def morph_share(morph: Morph, bar: float) -> float:
 
 def _morphed(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
     """Linear in V, A, D and confidence. On the way the probabilities are those of the place that it passes through
-    (half way between sad and happy lies neutral, not half of each); towards either end they become that end's own."""
+    (half way between sad and happy lies neutral, not half of each); towards either end they become that end's own.
+    """
     if morph.to.morph is not None:
         raise ConfigError("a morph leads to another morph; it must lead to a place")
     here = state if morph.origin is None else replace(morph.origin, time=state.time)
@@ -104,7 +105,8 @@ def nudge_axis(
     dominance: float = 0.0,
 ) -> EmotionOverride:
     """The hand moves an axis on by these steps, from where it holds it or else from what is shown. It takes the place
-    of a morph and of an emotion's name; what these held on the other axes stays as it is shown."""
+    of a morph and of an emotion's name; what these held on the other axes stays as it is shown.
+    """
     taken = _taken(steering, shown)
 
     def moved(place: float | None, here: float, step: float) -> float | None:

@@ -24,7 +24,8 @@ def user_folder(kind: str) -> Path:
 
 def shelved(folders: Sequence[Path]) -> dict[str, Path]:
     """Name -> file, the first folder winning. Only plain names directly in a folder; a link may not lead out of it.
-    Raises ConfigError."""
+    Raises ConfigError.
+    """
     shelf: dict[str, Path] = {}
     for folder in folders:
         try:

@@ -13,7 +13,8 @@ from kelly_live.core.values import AudioWindow, ControlChange, EmotionState, Mus
 @dataclass(frozen=True, slots=True)
 class AudioHealth:
     """Counters of an audio source since its start; `level_dbfs` is the RMS of the latest block (-120 = silence);
-    `problem` says in a line that the input is lost, for as long as it is."""
+    `problem` says in a line that the input is lost, for as long as it is.
+    """
 
     level_dbfs: float
     overflows: int
@@ -45,7 +46,8 @@ class AudioSource(Protocol):
 @dataclass(frozen=True, slots=True)
 class Morph:
     """A way from here to there: from `origin` (None: from whatever is felt on the way) to where `to` leads, between
-    bar `start_bar` of the music and `bars` bars (over 0) later. It stays there until it is taken back."""
+    bar `start_bar` of the music and `bars` bars (over 0) later. It stays there until it is taken back.
+    """
 
     to: EmotionOverride
     start_bar: float = 0.0
@@ -56,7 +58,8 @@ class Morph:
 @dataclass(frozen=True, slots=True)
 class EmotionOverride:
     """The performer's hand on the wheel, in the order in which it acts: `freeze` holds what was heard; whatever else
-    is not None replaces it (numbers win over the emotion); `morph` leads on from there."""
+    is not None replaces it (numbers win over the emotion); `morph` leads on from there.
+    """
 
     valence: float | None = None
     arousal: float | None = None
@@ -81,7 +84,8 @@ class Analyzer(Protocol):
 
     def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
         """Feed new samples (any number); returns one reading for each hop that they completed. `bar` says where the
-        music is, in bars since its start: a morph counts by it."""
+        music is, in bars since its start: a morph counts by it.
+        """
 
     def steer(self, steering: EmotionOverride) -> None: ...
 
@@ -147,7 +151,8 @@ class NoteSink(Protocol):
 
     def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
         """Beat 0 falls (or fell) at `origin_seconds` (monotonic), and the music begins at `first_beat`. A later start
-        ends what sounds and counts beats anew."""
+        ends what sounds and counts beats anew.
+        """
 
     def tempo(self, point: TempoPoint) -> None: ...
 

@@ -12,7 +12,8 @@ _KINDS = ("models", "presets")
 
 def resource_root(kind: str) -> Path:
     """The folder of `models` or `presets`: $KELLY_LIVE_MODELS / _PRESETS if set (models: or one file of them all), else
-    inside the installed package, else (an editable install) the checkout it lies in. Raises ConfigError."""
+    inside the installed package, else (an editable install) the checkout it lies in. Raises ConfigError.
+    """
     override = os.environ.get(f"KELLY_LIVE_{kind.upper()}")
     package = Path(__file__).resolve().parents[1]
     candidates = [Path(override)] if override else [package / kind, package.parent / kind]

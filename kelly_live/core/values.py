@@ -185,7 +185,8 @@ class Scale:
 @dataclass(frozen=True, slots=True)
 class Metre:
     """A measure: `groups` of units (2+2+2+3), each `unit_beats` long; the chance of a melody onset at evenly spaced
-    places (`profile`, the downbeat first), and the same for single instruments. `share` weighs it among its like."""
+    places (`profile`, the downbeat first), and the same for single instruments. `share` weighs it among its like.
+    """
 
     name: str
     share: float
@@ -326,7 +327,8 @@ class NoteEvent:
     """One note. Onset and duration in beats from the start of the session; pitch a MIDI note number, plus `cents`
     in [-100, 100] for tunings outside 12-TET; velocity 1-127; channel 1-16 (10 is percussion); part, a name; the name
     of the port it leaves by ("": the main one); the General MIDI program 0-127 that its channel is told before it,
-    None: what the channel has."""
+    None: what the channel has.
+    """
 
     onset_beats: float
     duration_beats: float
@@ -357,7 +359,8 @@ class NoteEvent:
 @dataclass(frozen=True, slots=True)
 class SoundingNote:
     """A note as it was really sent: start and end in seconds, pitch 0-127 and the `cents` beside it that a receiver
-    makes of bends and tunings, velocity 1-127, channel 1-16."""
+    makes of bends and tunings, velocity 1-127, channel 1-16.
+    """
 
     start_seconds: float
     end_seconds: float
@@ -371,7 +374,8 @@ class SoundingNote:
 class BeatEstimate:
     """Somebody else's beat, to be joined: one of its beats falls at `beat_seconds` (monotonic), the next ones every
     60 / `bpm` s. `confidence` in [0, 1]; `beat_number` counts that beat from the start (a MIDI clock's song position),
-    None where nobody counts."""
+    None where nobody counts.
+    """
 
     beat_seconds: float
     bpm: float
@@ -387,7 +391,8 @@ class BeatEstimate:
 @dataclass(frozen=True, slots=True)
 class KeyEstimate:
     """The key that somebody plays in: `tonic` a pitch class 0 (C) to 11 (B), `mode` one of MODES, `confidence` in
-    [0, 1]."""
+    [0, 1].
+    """
 
     tonic: int
     mode: str
@@ -402,7 +407,8 @@ class KeyEstimate:
 @dataclass(frozen=True, slots=True)
 class Transport:
     """Somebody else's buttons: `playing`, or held, and then the band is silent. `take` grows with each start, continue
-    and jump: the music then goes on at the pulse's `beat_number` at once, rather than glide there."""
+    and jump: the music then goes on at the pulse's `beat_number` at once, rather than glide there.
+    """
 
     playing: bool
     take: int = 0
@@ -411,7 +417,8 @@ class Transport:
 @dataclass(frozen=True, slots=True)
 class SyncState:
     """What the band joins instead of deciding itself: a pulse, a key, both or (None, None) neither. `transport` None:
-    nobody starts and stops it."""
+    nobody starts and stops it.
+    """
 
     pulse: BeatEstimate | None = None
     key: KeyEstimate | None = None
@@ -421,7 +428,8 @@ class SyncState:
 @dataclass(frozen=True, slots=True)
 class ControlChange:
     """A MIDI controller's new value: channel 1-16, controller 0-119 (120 and up are channel mode messages), value
-    0-127."""
+    0-127.
+    """
 
     channel: int
     controller: int

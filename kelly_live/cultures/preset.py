@@ -28,7 +28,8 @@ Quantiles = tuple[float, float, float]  # 20, 50 and 80 % over pieces unless the
 @dataclass(frozen=True, slots=True)
 class Known(Generic[T]):
     """A value and its ground: `source` measured or cited, from `n` (None if the citation gives none) of `of`
-    ("tunes", "recordings"), and the corpus or publication."""
+    ("tunes", "recordings"), and the corpus or publication.
+    """
 
     value: T
     source: str
@@ -41,7 +42,8 @@ class Known(Generic[T]):
 class Mode:
     """A makam, raga, dastgah, banshi …: `name` as typed after the colon. `scale_cents` rise from 0 (the tonic) to
     under 1200, `degree_weights` are their shares of the sounding time, `intervals` the shares of signed melodic steps
-    between them (cents). `share` of the corpus; `valence` -1 to 1 only where somebody asked listeners."""
+    between them (cents). `share` of the corpus; `valence` -1 to 1 only where somebody asked listeners.
+    """
 
     name: str
     title: str

@@ -35,7 +35,8 @@ def idiom_of(
     preset: CulturePreset, mode: Mode | None, emotion_modes: Sequence[float], strength: float = 1.0
 ) -> CultureStyle | None:
     """How `preset` plays in `mode`, or in the one that suits the feeling's weights over MODES; None at strength 0 and
-    where the preset says nothing that a player could use."""
+    where the preset says nothing that a player could use.
+    """
     return chooser(preset, mode, strength)(emotion_modes)
 
 
@@ -61,7 +62,8 @@ def chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> IdiomC
 
 def mode_chooser(preset: CulturePreset) -> Callable[[Sequence[float]], Mode | None]:
     """Weights over MODES to the tradition's mode whose tones fit them best, common ones favoured; None if no mode of it
-    has a scale."""
+    has a scale.
+    """
     modes = [mode for mode in preset.modes if mode.scale_cents is not None]
     if not modes:
         return lambda _: None
@@ -190,7 +192,8 @@ def _groups(preset: CulturePreset) -> dict[str, tuple[int, ...]]:
 
 def _shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int, ...]] | None:
     """A metre's unit in beats and its groups, or None if it cannot be played here. Eighths make the beat in threes (a
-    dotted quarter) where nothing says otherwise, and in twos where they are added up: 2+2+2+3."""
+    dotted quarter) where nothing says otherwise, and in twos where they are added up: 2+2+2+3.
+    """
     match = re.fullmatch(r"(\d{1,3})/(1|2|4|8|16)", metre, re.ASCII)
     if match is None or int(match[1]) < 1:
         return None

@@ -18,7 +18,8 @@ class LiveAnalyzer:
     """Composes an EmotionReader and a Mapper. While frozen, the state is the one held when the freeze began
     (neutral if nothing was felt yet); overrides act on top, frozen or not, and a morph leads on from there.
 
-    `spare` makes another reader, for when the first one fails because its GPU is gone."""
+    `spare` makes another reader, for when the first one fails because its GPU is gone.
+    """
 
     def __init__(
         self,

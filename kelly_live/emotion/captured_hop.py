@@ -50,7 +50,8 @@ class _Scale:
 
     def frames(self, samples: torch.Tensor, hops: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The newest samples `[n]` after `hops` (a number on the device) to the newest frames `[bands, most]`, zero
-        where the sound had not begun, and how many of them are new."""
+        where the sound had not begun, and how many of them are new.
+        """
         at = hops * HOP_SAMPLES - self.scale.fft // 2
         newest = torch.div(at, self.scale.hop, rounding_mode="floor")
         before = torch.div(at - HOP_SAMPLES, self.scale.hop, rounding_mode="floor")
@@ -73,7 +74,8 @@ class HopStep:
 
     `incoming`: the hop's samples, in [-1, 1]; 1 if it sounds, 0 if it is silence and makes no history; how many seconds
     ago each moment of the history was, the newest last. `outgoing`: the net's row `[13]`, then the temporal model's
-    emotions and V, A, D, which count once the history is full."""
+    emotions and V, A, D, which count once the history is full.
+    """
 
     def __init__(self, net: MultiScaleEmotionNet, temporal: EmotionTransitionModel, device: torch.device) -> None:
         self._net, self._temporal = net, temporal
@@ -133,7 +135,8 @@ class HopStep:
 class CapturedHop:
     """A HopStep and its way in and out: on a GPU captured once and replayed, elsewhere called. Not thread-safe.
 
-    Raises RuntimeError, as torch does, where the graph cannot be captured or the GPU is gone."""
+    Raises RuntimeError, as torch does, where the graph cannot be captured or the GPU is gone.
+    """
 
     def __init__(self, net: MultiScaleEmotionNet, temporal: EmotionTransitionModel, device: torch.device) -> None:
         self._device = device
@@ -167,7 +170,8 @@ class CapturedHop:
     @torch.inference_mode()
     def __call__(self, samples: np.ndarray, sounds: bool, ages: Sequence[float]) -> np.ndarray:
         """A hop's samples `[4000]` in [-1, 1], whether they sound, and how many seconds ago each moment of the history
-        was, at most HISTORY_STEPS, the newest last: HopStep's `outgoing`."""
+        was, at most HISTORY_STEPS, the newest last: HopStep's `outgoing`.
+        """
         given = self._in.numpy()
         given[:HOP_SAMPLES] = samples
         given[HOP_SAMPLES] = sounds

@@ -29,7 +29,8 @@ def _slaney_hertz(mel: np.ndarray) -> np.ndarray:
 
 def filter_bank(scale: MelScale) -> np.ndarray:
     """Triangles of unit area `[bands, fft // 2 + 1]`, float32: librosa's (Slaney) mel bank, or log-spaced bands that
-    are at least one FFT bin wide."""
+    are at least one FFT bin wide.
+    """
     bins = np.linspace(0.0, SAMPLE_RATE / 2, scale.fft // 2 + 1)
     if scale.per_octave is None:
         ends = _slaney_mel(np.array([scale.low_hz, scale.high_hz]))

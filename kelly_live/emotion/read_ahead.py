@@ -63,7 +63,8 @@ def _cores() -> int:
 class ReadAhead:
     """Both ends: the finite source that is played along with, and the EmotionReader that then knows what it says.
 
-    `push` must be given just what `read` gave. Memory is bounded: `workers` + 1 parts."""
+    `push` must be given just what `read` gave. Memory is bounded: `workers` + 1 parts.
+    """
 
     hop_seconds = LiveEmotionReader.hop_seconds
 

@@ -146,7 +146,8 @@ class LiveEmotionReader:
         self, raw: RawReading, level_dbfs: float, end_time: float, evolved: np.ndarray | None = None
     ) -> EmotionState:
         """What is felt after the next hop, of which the net said `raw`: the temporal model and the rules of silence.
-        `evolved`: what the temporal model says of it `[8 + 3]`, if that is known."""
+        `evolved`: what the temporal model says of it `[8 + 3]`, if that is known.
+        """
         silent = level_dbfs < SILENCE_DBFS
         self._silent_seconds = self._silent_seconds + HOP_SECONDS if silent else 0.0
         if not silent:
@@ -188,7 +189,8 @@ class LiveEmotionReader:
     @torch.inference_mode()
     def evolved(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
         """What the temporal model says after each of n histories: rows `[n, steps, 13]` at times `[n, steps]` (s) to
-        `[n, 8 + 3]`."""
+        `[n, 8 + 3]`.
+        """
         given = torch.from_numpy(rows).to(self.device)
         when = torch.from_numpy(times.astype(np.float32)).to(self.device)
         emotions, affect = self.temporal.newest(given[..., : len(EMOTIONS)], when, given[..., len(EMOTIONS) :])
@@ -209,7 +211,8 @@ def load_temporal_model(path: Path) -> EmotionTransitionModel:
 def load_reader(models: Path, device: str = "auto", *, torch_threads: int | None = None) -> LiveEmotionReader:
     """The shipped reader: `emotion.safetensors` and `temporal.safetensors` of the folder `models`, or those parts of
     one file (`train system`), on `device` (auto, cpu, cuda, mps). `torch_threads` sets torch's CPU threads for the
-    whole process. Raises ModelError or ConfigError."""
+    whole process. Raises ModelError or ConfigError.
+    """
     if torch_threads is not None:
         torch.set_num_threads(torch_threads)
     chosen = choose_device(device)
@@ -226,7 +229,8 @@ def load_reader(models: Path, device: str = "auto", *, torch_threads: int | None
 
 def said_of_noise(reader: LiveEmotionReader) -> np.ndarray:
     """CHECKED_HOPS of always the same noise, before and after which the reader is reset: `[hops, 12]`, probabilities,
-    V, A, D, confidence."""
+    V, A, D, confidence.
+    """
     reader.reset()
     noise = np.random.default_rng(1).normal(0.0, 0.1, CHECKED_HOPS * HOP_SAMPLES).astype(np.float32)
     states = reader.push(AudioWindow(noise, SAMPLE_RATE, CHECKED_HOPS * HOP_SECONDS))
@@ -240,7 +244,8 @@ def capture(
     make: Callable[[MultiScaleEmotionNet, EmotionTransitionModel, torch.device], CapturedHop] = CapturedHop,
 ) -> None:
     """From now on the reader's hop is a captured one, if what it says of the noise is what was `expected`; else nothing
-    changes but its `note`."""
+    changes but its `note`.
+    """
     try:
         reader.captured = make(reader.net, reader.temporal, reader.device)
         off = float(np.abs(said_of_noise(reader) - expected).max())

@@ -94,7 +94,8 @@ def create_analysis_worker(
 class AnalysisProxy:
     """An Analyzer, and the person it is for. A process that is lost, or hangs, is told by `push`; `restart` brings
     another, with the steering and the person of then. Threads: `push` and `restart` from the one that listens, `steer`
-    from any, all others from the main one."""
+    from any, all others from the main one.
+    """
 
     def __init__(self) -> None:
         """Starts the process; `make` waits until it is ready. Raises ApartError."""
@@ -186,7 +187,8 @@ class AnalysisProxy:
 
     def watch(self, steering: EmotionOverride) -> Sequence[str]:
         """A look at the hand, every status step; what is to be told of what was learned meanwhile. Never waits: the
-        answer is that of the step before."""
+        answer is that of the step before.
+        """
         lines: Sequence[str] = ()
         if self._watching is not None and self._watching.done():
             if self._watching.exception() is None:

@@ -38,7 +38,8 @@ def create_conductor(
 ) -> Conductor:
     """The conductor with the host's band [default: the preset `band`]; players that failed to load are named and stay
     silent. `live` is answered sooner, by finer slices. Notes must be made so much earlier that they can be sent
-    `early_seconds` before their time. Raises ConfigError."""
+    `early_seconds` before their time. Raises ConfigError.
+    """
     from kelly_live.cli.hosting import HostOptions
 
     band = (host or HostOptions().host()).band
@@ -67,7 +68,8 @@ def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
 
 def create_culture_stage(wish: CultureOptions | None, device: str = "cpu") -> CultureStage | None:
     """The culture that was asked for, as the adapter learned it; a user's own preset by its numbers. Raises
-    ConfigError."""
+    ConfigError.
+    """
     if wish is None:
         return None
     from kelly_live.core.values import Scale

@@ -46,7 +46,8 @@ LEAD_IN_SECONDS = 0.2  # beat 0 falls this long after the start, so that the fir
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """What the session is doing now, for a status view: the latest value of every part; `problem`: why nothing new is
-    felt, in a line, for as long as that lasts."""
+    felt, in a line, for as long as that lasts.
+    """
 
     reading: Reading
     conductor: ConductorStatus
@@ -63,7 +64,8 @@ Expression: TypeAlias = Callable[[float, EmotionState], None]
 class Journal(Protocol):
     """Is told what decided over the notes, right after it did, and what was felt. No call blocks.
 
-    Thread: the conductor's; `felt` comes from the one that listens, `stopped` from the one that ends the session."""
+    Thread: the conductor's; `felt` comes from the one that listens, `stopped` from the one that ends the session.
+    """
 
     def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None: ...
 
@@ -119,7 +121,8 @@ class LiveSession:
     is felt goes out as `controls` too. The port that sends earliest does so `early_seconds` before a note's time.
 
     An analysis that fails begins anew. While it is silent for whatever reason, the last reading holds for HOLD_SECONDS,
-    then the music goes back to the `opening`."""
+    then the music goes back to the `opening`.
+    """
 
     def __init__(
         self,
@@ -283,7 +286,8 @@ class LiveSession:
 @dataclass(frozen=True, slots=True)
 class Performance:
     """What an offline run made: the readings in time order, all that was sent, the tempo curve; `end_seconds` is where
-    the closing bar ends; `notes` as they were asked for."""
+    the closing bar ends; `notes` as they were asked for.
+    """
 
     readings: tuple[Reading, ...]
     messages: tuple[RecordedMessage, ...]

@@ -64,7 +64,8 @@ class Dismissible(Protocol):
 @dataclass(frozen=True, slots=True)
 class PlayerSlot:
     """A player's place: `part` is its name in the band, and its notes go to `channel` of `port` ("" is the main one)
-    with every velocity times `volume`. `sent_program`: a live port is told the program too."""
+    with every velocity times `volume`. `sent_program`: a live port is told the program too.
+    """
 
     generator: Generator
     part: str
@@ -95,7 +96,8 @@ class PlayerSlot:
 
 class Band:
     """The seats, each playing or muted; each has a `part` of its own. `unloaded` names players that could not even be
-    loaded. `stopwatch` says how many seconds the calling thread has worked; None (offline): nobody is timed."""
+    loaded. `stopwatch` says how many seconds the calling thread has worked; None (offline): nobody is timed.
+    """
 
     def __init__(
         self,

@@ -60,7 +60,8 @@ class Generator(Protocol):
     ) -> Sequence[NoteEvent]:
         """The notes that start in [start_beat, end_beat), sorted by onset; durations in beats, may reach past the
         end. The span lies inside `context.phrase` and spans of a session rise without overlap, but may skip.
-        Onsets are nominal: the conductor adds the timing feel afterwards. Thread: conductor."""
+        Onsets are nominal: the conductor adds the timing feel afterwards. Thread: conductor.
+        """
 
     def reset(self) -> None:
         """Forget everything: a new session begins, or this player enters it. Same thread as `generate`."""
@@ -72,7 +73,8 @@ class Configurable(Protocol):
 
     def configure(self, values: Mapping[str, Value]) -> None:
         """The value of every declared parameter, in its own type and range. Once, in the thread that made it, before
-        any other call; a changed value comes to a new instance, at a bar line."""
+        any other call; a changed value comes to a new instance, at a bar line.
+        """
 
 
 class BarPlayer(ABC):
@@ -133,7 +135,8 @@ def struck(
     parameters: MusicParameters, context: MusicContext, part: str, beat: float, *, weight: float = 1.0, voice: int = 0
 ) -> int:
     """A note's velocity from the metre, the phrase's arc, the form's and its own chance; `weight` 0-1.2 is the player's
-    touch."""
+    touch.
+    """
     metre = beat_strength(beat % context.beats_per_bar, context.beats_per_bar)
     accent = weight * (0.34 + 0.3 * metre + 0.25 * phrase_arc(context.phrase_fraction(beat)))
     accent += lift(context, beat)

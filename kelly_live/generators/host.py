@@ -32,7 +32,8 @@ _MOST_LATENCY_MS = 500.0
 @dataclass(frozen=True, slots=True)
 class PresetPort:
     """A MIDI port beside the main one: the output that it means (None: a virtual port), whether it gets a clock, and
-    how many seconds earlier (negative: later) all leaves it."""
+    how many seconds earlier (negative: later) all leaves it.
+    """
 
     name: str
     output: str | None = None
@@ -43,7 +44,8 @@ class PresetPort:
 @dataclass(frozen=True, slots=True)
 class PresetPlayer:
     """A player that a preset asks for. None: as the generator's descriptor has it. `values` as written, by parameter;
-    `where` names file and line."""
+    `where` names file and line.
+    """
 
     generator: str
     part: str | None = None
@@ -208,7 +210,8 @@ def seat(
 ) -> Seating:
     """Load the players of a preset and give each its place and values (settings win over the preset's). `alone`:
     plug-ins from other packages get a thread of their own. `one_port`: all on the main port, for a file; players whose
-    channel another port's already have move to a free one. Raises ConfigError."""
+    channel another port's already have move to a free one. Raises ConfigError.
+    """
     seats: list[PlayerSlot] = []
     unloaded: list[Muted] = []
     places = _Places(one_port)
@@ -316,7 +319,8 @@ class Host:
 
     def step(self, by: int = 1) -> str:
         """Go on to the next preset (or, with -1, back) at the next bar line; its name. Loads it first, which may take a
-        moment, while the old one plays. Raises ConfigError, and then the old one stays."""
+        moment, while the old one plays. Raises ConfigError, and then the old one stays.
+        """
         place = (self._place + by) % len(self._presets)
         if place != self._place:
             seated = self._seated(self._presets[place])

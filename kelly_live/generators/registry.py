@@ -64,19 +64,22 @@ def names() -> tuple[str, ...]:
 
 def described(wanted: Sequence[str] | None = None) -> tuple[Described, ...]:
     """The `wanted` generators (all by default) with their descriptors: their modules are imported, none is made. Raises
-    ConfigError: a name that is not registered."""
+    ConfigError: a name that is not registered.
+    """
     return tuple(_described(point) for point in _points(wanted))
 
 
 def load(wanted: Sequence[str] | None = None) -> tuple[Found, ...]:
     """Make the `wanted` generators (all by default), each with its defaults. A name that is not registered raises
-    ConfigError; one that fails to load comes back with its problem."""
+    ConfigError; one that fails to load comes back with its problem.
+    """
     return tuple(_made(point, {}, alone=False) for point in _points(wanted))
 
 
 def make(name: str, values: Mapping[str, Value], *, alone: bool = False) -> Found:
     """Make one generator and give it these values. `alone`: one from another package is called in a thread of its own.
-    Raises ConfigError: a name that is not registered, or a value out of its range."""
+    Raises ConfigError: a name that is not registered, or a value out of its range.
+    """
     (point,) = _points([name])
     return _made(point, values, alone=alone)
 

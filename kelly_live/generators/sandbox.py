@@ -34,7 +34,8 @@ class _Job:
 
 class SandboxedGenerator:
     """Wraps a generator in the same contract. `generate` raises TooLate where the answer is not there within
-    `deadline_seconds` for a span of up to a beat, and as much again for each beat more."""
+    `deadline_seconds` for a span of up to a beat, and as much again for each beat more.
+    """
 
     def __init__(
         self, inner: Generator, *, deadline_seconds: float = BUDGET_SECONDS, clock: Clock | None = None
@@ -52,7 +53,8 @@ class SandboxedGenerator:
 
     def reset(self) -> None:
         """Takes effect before the next slice. Raises RuntimeError if the generator was left behind and never came
-        back."""
+        back.
+        """
         self._fresh = True
         if self._job is not None and not self._job.done.is_set():
             raise RuntimeError("it still hangs in an earlier call")
@@ -84,7 +86,8 @@ class SandboxedGenerator:
 
     def dismiss(self) -> None:
         """Let the thread go. One that is still in a call is asked to stop there: a plain loop does, at its next step;
-        one that waits inside the system stays behind, idle."""
+        one that waits inside the system stays behind, idle.
+        """
         thread, self._thread = self._thread, None
         if thread is None:
             return

@@ -16,7 +16,8 @@ Idioms = Callable[[Sequence[float]], CultureStyle | None]
 
 class CultureStage:
     """What a culture makes of emotions, taken over by `strength` (0: nothing of it, 1: all of it), and the `scale` that
-    it is played in, None for the mapper's modes; `idioms` says how it is played, None as anything else."""
+    it is played in, None for the mapper's modes; `idioms` says how it is played, None as anything else.
+    """
 
     def __init__(
         self, colour: Colour, strength: float = 1.0, scale: Scale | None = None, idioms: Idioms | None = None

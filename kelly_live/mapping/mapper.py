@@ -1,5 +1,6 @@
 """The trained mapper behind the Mapper protocol: an emotion state in, through the culture if one is set, and checked
-music parameters out."""
+music parameters out.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ def relaxed(state: EmotionState) -> EmotionState:
 def decided(modes: Sequence[float], valence: float, nobodys: Sequence[float] | None = None) -> tuple[float, ...]:
     """Weights over MODES, those with a major third raised against the others by a valence above 0, lowered by one
     below; the same to the bit at 0. `nobodys`: what the weights would be for nobody in particular. As far as a person
-    leads from there, of the way that there is, they lead from what is decided too: it never outweighs a taste."""
+    leads from there, of the way that there is, they lead from what is decided too: it never outweighs a taste.
+    """
     if valence == 0.0:
         return tuple(modes)
     raised = math.exp(DECIDED * valence)
@@ -108,7 +110,8 @@ class LearnedMapper:
     def play_for(self, embedding: torch.Tensor, *culture: CultureStage | None) -> None:
         """From the next state on, play for a person (`[64]`; zeros: for nobody in particular), in a culture if one (or
         None) is given, else in the same. Any thread, one at a time: the net keeps the new person beside the old one,
-        whom a running call may still be reading."""
+        whom a running call may still be reading.
+        """
         user = None
         if bool(embedding.any()):
             self._last = self._last % (self.net.user.num_embeddings - 1) + 1

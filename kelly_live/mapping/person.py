@@ -36,7 +36,8 @@ UNITS = {
 class Difference:
     """In an emotion, what a parameter is for nobody in particular (`base`) and for this person (`own`), its `spread`
     (one standard deviation; for tempo and density of the ratio, applied to `own`), and `known`: the share of what was
-    open before any reaction (variance) that the reactions have settled, 0-1."""
+    open before any reaction (variance) that the reactions have settled, 0-1.
+    """
 
     emotion: str
     parameter: str

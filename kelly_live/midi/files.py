@@ -34,7 +34,8 @@ def write_midi(
     """Write a type 1 file: a tempo track, then a track a channel (1-16), named and given a program (0-127) by the two
     mappings; `owners` (`owners_of`) tell whose notes a borrowed channel holds, else programs have to. Channels and keys
     that were tuned are so in the file; what a channel is told before its first note stands at its start. Clock, and
-    what comes after a channel's last note, are left out; controllers stand at their time. Raises OutputError."""
+    what comes after a channel's last note, are left out; controllers stand at their time. Raises OutputError.
+    """
     written = midi_bytes(messages, tempo_map, track_names=track_names, programs=programs, title=title, owners=owners)
     write_atomically(path, written)
 
@@ -87,7 +88,8 @@ def midi_bytes(
 
 def owners_of(messages: Sequence[RecordedMessage], asked: Sequence[NoteEvent], tempo_map: TempoMap) -> dict[int, int]:
     """The channel that each note was asked for on, by its note-on's place in `messages`: what a tuning sends on
-    another is found again by when it was due, its key and its velocity."""
+    another is found again by when it was due, its key and its velocity.
+    """
     due: dict[tuple[int, int], list[tuple[float, int]]] = {}
     for note in asked:
         due.setdefault((note.pitch, note.velocity), []).append((tempo_map.seconds_at(note.onset_beats), note.channel))
@@ -110,7 +112,8 @@ def notes_from_messages(
 ) -> list[SoundingNote]:
     """The notes that were heard, by start time. A note that nothing ended ends with the last message. A note on a
     channel that a tuning lent to a part is given on the part's own, if `owners` tell or, without them, the parts'
-    `programs` (of two parts with one program, the first)."""
+    `programs` (of two parts with one program, the first).
+    """
     parts = (
         {} if owners is not None else {p: channels[0] for p, channels in _channels_by_program(programs or {}).items()}
     )
@@ -148,7 +151,8 @@ def notes_from_messages(
 
 def _track_of(data: bytes) -> int | None:
     """The channel whose track a message belongs to, None if it is not music. A key's tuning goes with the channel that
-    selected its program, so that it stays before its note."""
+    selected its program, so that it stays before its note.
+    """
     if (program := tuned_program(data)) is not None:
         return program + 1
     kind = kind_of(data)
@@ -169,7 +173,8 @@ def _score(
     music: Sequence[RecordedMessage], tempo_map: TempoMap, program: int | None
 ) -> tuple[int | None, list[tuple[int, bytes]]]:
     """A channel's messages in ticks up to its last note, and the program it comes to play, having begun with
-    `program`. What sets it up before its first note goes to the start: a synth may need time to load a sound."""
+    `program`. What sets it up before its first note goes to the start: a synth may need time to load a sound.
+    """
     notes = [i for i, message in enumerate(music) if kind_of(message.data) in ("note_on", "note_off")]
     first, end = (notes[0], notes[-1] + 1) if notes else (len(music), len(music))
     score = []

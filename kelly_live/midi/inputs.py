@@ -106,7 +106,8 @@ class InputQueue:
 
 class TimestampEstimator:
     """When messages came, from how long after each other they did, and when they were fetched: the one that was
-    fetched the fastest says how the two clocks lie. They may drift apart by a ten-thousandth."""
+    fetched the fastest says how the two clocks lie. They may drift apart by a ten-thousandth.
+    """
 
     def __init__(self) -> None:
         self._driver = 0.0  # seconds of the driver's clock since its first message
@@ -179,7 +180,8 @@ class ScriptedInput:
 
 class SharedInput:
     """One input for several that poll, each from a thread of its own: every branch hears all that came since it was
-    made, and keeps its last CAPACITY_MESSAGES."""
+    made, and keeps its last CAPACITY_MESSAGES.
+    """
 
     def __init__(self, source: MidiIn) -> None:
         self.source = source
@@ -240,7 +242,8 @@ def resolve_input(query: str, among: Sequence[MidiBackend] | None = None) -> Por
 
 def open_input(query: str | None, among: Sequence[MidiBackend] | None = None) -> OpenedInput:
     """Open the input that `query` means; None: a virtual one, "Kelly Live in", where the system has them. Raises
-    MidiError."""
+    MidiError.
+    """
     there = list(backends() if among is None else among)
     if query is not None:
         info = resolve_input(query, there)

@@ -104,7 +104,8 @@ def registered_parameter(channel: int, number: int, value: int) -> list[bytes]:
 
 def key_tunings(program: int, units: Mapping[int, int]) -> bytes:
     """MIDI Tuning Standard, single-note change (real time): keys of tuning program 0-127 to where each shall sound, in
-    KEY_UNITS a semitone from MIDI note 0. At most 127 keys; sounding ones are moved too. For every device."""
+    KEY_UNITS a semitone from MIDI note 0. At most 127 keys; sounding ones are moved too. For every device.
+    """
     changes = [(key, number >> 14, number >> 7 & 0x7F, number & 0x7F) for key, number in units.items()]
     data = bytes((program, len(changes), *(byte for change in changes for byte in change)))
     if max(data) > 127:

@@ -26,7 +26,8 @@ LISTING_COMMAND = "kelly-live devices"
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
     """One whole raw message, and when it came in (seconds, monotonic). `connection`: by which of an input that was lost
-    and came back; what was sent between two of them was never heard."""
+    and came back; what was sent between two of them was never heard.
+    """
 
     seconds: float
     data: bytes
@@ -158,7 +159,8 @@ class NullPort:
 
 def backends() -> Sequence[MidiBackend]:
     """The back ends that work here, preferred first; empty if no MIDI system is there. Raises MidiError if no MIDI
-    library is installed. python-rtmidi comes first; it has no wheels from Python 3.13 on, libremidi has."""
+    library is installed. python-rtmidi comes first; it has no wheels from Python 3.13 on, libremidi has.
+    """
     try:
         from kelly_live.midi.backends import rtmidi as backend_rtmidi
 
@@ -187,7 +189,8 @@ def frame_accurate_backends() -> Sequence[MidiBackend]:
 
 def list_outputs(among: Sequence[MidiBackend] | None = None) -> list[PortInfo]:
     """All MIDI outputs that can be opened now. A name that several ports share gets " #2", " #3", … from the second
-    on. Raises MidiError."""
+    on. Raises MidiError.
+    """
     return numbered((backend.name, backend.outputs()) for backend in (backends() if among is None else among))
 
 

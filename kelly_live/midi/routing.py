@@ -1,5 +1,6 @@
 """Several MIDI ports as one NoteSink: each note leaves by the port that it names, and each port has a scheduler process
-of its own, so that one that vanishes takes only its own part along."""
+of its own, so that one that vanishes takes only its own part along.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,8 @@ class SchedulerCore:
     a note-off always has one; a note that finds no place is dropped whole. `tuning` says how a note's cents are sent,
     which may be on another channel than its own. All leaves `latency_seconds` before its time (negative: after), clock
     included. Lateness counts to `run_due`'s `now`, or, with a `clock`, to when `send` has returned. A PlacingOut gets
-    all of it ahead, with its time, and counts lateness itself; a note sounds, here, from when it is handed over."""
+    all of it ahead, with its time, and counts lateness itself; a note sounds, here, from when it is handed over.
+    """
 
     def __init__(
         self,
@@ -129,7 +130,8 @@ class SchedulerCore:
 
     def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
         """Beat 0 falls at `origin_seconds`, the music begins at `first_beat`. What was played before is kept; a second
-        start silences first. Raises MidiError if the port is gone."""
+        start silences first. Raises MidiError if the port is gone.
+        """
         if self._tempo is not None:
             self.silence()
         self._tempo = TempoMap(origin_seconds - self._latency, bpm)
@@ -154,7 +156,8 @@ class SchedulerCore:
 
     def control(self, changes: Sequence[ControlChange]) -> None:
         """Send these when no note is due, also before `start` and after `silence`; a newer value replaces one that
-        still waits."""
+        still waits.
+        """
         for change in changes:
             self._controls[change.channel, change.controller] = change.value
 
@@ -187,7 +190,8 @@ class SchedulerCore:
 
     def rehearse(self) -> None:
         """Most of what sending the next message takes, but for sending it: whoever waits for its time like this finds
-        the way there in the processor's caches, where a computing net leaves little else for long."""
+        the way there in the processor's caches, where a computing net leaves little else for long.
+        """
         self._next_timed()
         if self._heap:
             entry = self._heap[0]
@@ -204,7 +208,8 @@ class SchedulerCore:
 
     def hush(self, channels: Sequence[int]) -> None:
         """End whatever a receiver still plays on these channels: CC 123 and CC 120. For before the first note: what was
-        played here is not forgotten. Raises MidiError if the port is gone."""
+        played here is not forgotten. Raises MidiError if the port is gone.
+        """
         for channel in channels:
             for message in silence_channel(channel):
                 self._port.send(message)
@@ -213,7 +218,8 @@ class SchedulerCore:
     def silence(self) -> None:
         """Forget the notes not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
         was used, then what undoes a tuning, then MIDI stop. Tries every message even if one fails; then raises the
-        first MidiError. A `start` may follow."""
+        first MidiError. A `start` may follow.
+        """
         messages = [note_off(channel, key) for channel, key in self._sounding]
         for channel in sorted(self._channels):
             messages += silence_channel(channel)

@@ -331,7 +331,8 @@ class OfflineScheduler:
 
 class NoteList:
     """A NoteSink that only keeps what it is given: `notes` in beats, as the conductor hands them over, `tempos` and
-    `controls`."""
+    `controls`.
+    """
 
     def __init__(self) -> None:
         self.notes: list[NoteEvent] = []

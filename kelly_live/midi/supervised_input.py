@@ -131,7 +131,8 @@ class SupervisedInput:
 
 def same(name: str, there: Sequence[str], beside: Collection[str]) -> str | None:
     """Which of `there` is the input that was called `name`: some systems number their ports anew when one is plugged
-    in again. One that had been beside it is another one of the same make."""
+    in again. One that had been beside it is another one of the same make.
+    """
     if name in there:
         return name
     alike = [other for other in there if other not in beside and _numberless(other) == _numberless(name)]

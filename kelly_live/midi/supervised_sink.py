@@ -39,7 +39,8 @@ class _Past:
 class SupervisedSink:
     """A SchedulerClient for life: `health().problem` tells of a loss while it lasts, `error` stays None. Notes that
     fall into one are dropped and counted; controllers are lost. `open` still raises what is wrong at the start.
-    `make`: what makes a client, of the same arguments."""
+    `make`: what makes a client, of the same arguments.
+    """
 
     def __init__(
         self,

@@ -43,7 +43,8 @@ _KEYS_AROUND = sorted(range(-6, 7), key=abs)  # keys that may stand in for a bus
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """One of TUNINGS; `bend_semitones` one of BEND_SEMITONES, None: 48 for mpe, else 2; `programs`, what the parts
-    play: (channel 1-16, General MIDI program 0-127), so that a borrowed channel sounds like its part."""
+    play: (channel 1-16, General MIDI program 0-127), so that a borrowed channel sounds like its part.
+    """
 
     mode: str = "bend"
     bend_semitones: int | None = None
@@ -106,7 +107,8 @@ def make_tuner(tuning: Tuning) -> Tuner:
 
 def emergency(tuning: Tuning, channels: Iterable[int], tuned: bool) -> list[bytes]:
     """What silences and straightens a receiver of which only this is known: notes were played on `channels`, and
-    whether any of them may have been `tuned`."""
+    whether any of them may have been `tuned`.
+    """
     used = set(channels)
     if tuned and tuning.mode == "bend":
         used |= set(range(1, 17)) - {DRUM_CHANNEL}
@@ -279,7 +281,8 @@ class BendTuner(_BendingTuner):
 class MpeTuner(_BendingTuner):
     """One lower zone, which is one instrument with the program of the lowest part; every pitched note goes to a member
     of its own: a rested one, the longest released first, if it can be one that already stands right. When none is
-    rested, notes of one bend share (RP-053's 3.2 leaves this to the sender)."""
+    rested, notes of one bend share (RP-053's 3.2 leaves this to the sender).
+    """
 
     def __init__(self, tuning: Tuning) -> None:
         super().__init__(tuning, MPE_MEMBERS)
@@ -312,7 +315,8 @@ class MpeTuner(_BendingTuner):
 
     def reset(self) -> list[bytes]:
         """Silences the zone by its master too, as a receiver may ignore its members; the zone is left standing: a
-        receiver in MPE mode stays in it."""
+        receiver in MPE mode stays in it.
+        """
         messages = [all_notes_off(MPE_MASTER), *self._straighten()]
         self._lanes = {channel: _Lane(channel) for channel in self._lanes}
         return messages
@@ -335,7 +339,8 @@ class _Keyboard:
 
 class MtsTuner:
     """MIDI Tuning Standard: channel c selects tuning program c - 1, and keys are moved in it by real-time single-note
-    changes. A key that sounds or rings at another pitch is left alone: the nearest rested key is moved instead."""
+    changes. A key that sounds or rings at another pitch is left alone: the nearest rested key is moved instead.
+    """
 
     def __init__(self) -> None:
         self._keyboards: dict[int, _Keyboard] = {}

@@ -42,7 +42,8 @@ _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 @dataclass(frozen=True, slots=True)
 class ConductorStatus:
     """Where the music is: at `beat`, in `bar` (from 0), as of the last `advance`; and where it goes: `plan` has the
-    beat and name of each chord from the bar being made to the end of the next, as things stand."""
+    beat and name of each chord from the bar being made to the end of the next, as things stand.
+    """
 
     beat: float
     bar: int
@@ -230,7 +231,8 @@ class Conductor:
         self, parameters: MusicParameters, at_beat: Callable[[float], MusicParameters] | None = None
     ) -> float:
         """Play all of `length_bars` from second 0, faster than real time; returns the end beat. `at_beat` is asked at
-        each beat after the first for the parameters from there on."""
+        each beat after the first for the parameters from there on.
+        """
         if self._length_bars is None:
             raise ConfigError("playing through needs an end; give the conductor length_bars")
         self.start(0.0, parameters)
@@ -363,7 +365,8 @@ class Conductor:
 
     def _phrase_for(self, bar: int, parameters: MusicParameters, *, closing: bool) -> Phrase:
         """The plan in force, or a new one: at a phrase's first bar (or at the bar that a skip landed on), and where
-        the key turns inside a phrase, the rest of which is then played as if it had been in the new key all along."""
+        the key turns inside a phrase, the rest of which is then played as if it had been in the new key all along.
+        """
         phrase = self._phrase
         if closing:
             if phrase is None or phrase.start_bar != bar or phrase.bars != 1:

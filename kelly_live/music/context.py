@@ -14,7 +14,8 @@ from kelly_live.music.theory import Chord, Key
 class Descriptor:
     """A player, before there is one: its name, the part that it plays, the MIDI channel 1-16 and the General MIDI
     program 0-127 (0 = Acoustic Grand Piano; of no meaning on channel 10) that it is made for, its own `parameters`
-    and, in one line, what it does. A host may seat it elsewhere. Raises ConfigError."""
+    and, in one line, what it does. A host may seat it elsewhere. Raises ConfigError.
+    """
 
     name: str
     part: str

@@ -54,7 +54,8 @@ def drift(seed: int, part: str, beat: float) -> float:
 
 def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: float, voice: int = 0) -> float:
     """How far a part's note leaves its beat: behind is late (+), ahead early (-), never further than
-    `earliest_seconds`. The notes of a chord, each a `voice`, fall a little apart."""
+    `earliest_seconds`. The notes of a chord, each a `voice`, fall a little apart.
+    """
     share = SHARE.get(part, _DEFAULT_SHARE)
     lean = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
     if not share:

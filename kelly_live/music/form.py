@@ -61,7 +61,8 @@ def lift(context: MusicContext, beat: float) -> float:
 
 def rests(part: str, parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
     """Whether a part is silent for a bar: the drums in the third phrase of a theme's second form but for its last bar,
-    the tune in the first half of that form; only where it is calm enough, and nothing builds."""
+    the tune in the first half of that form; only where it is calm enough, and nothing builds.
+    """
     if context.closing or context.trend > 0.0:
         return False
     form, place = divmod(context.phrase.index, len(FORM))

@@ -43,7 +43,8 @@ FORM = (Place("A", 0, False), Place("A", 1, True), Place("B", 0, False), Place("
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """A mode's harmony over degrees 0-6: `moves[a][b]` weighs the move a -> b; `home` the chords that lead to the
-    tonic at a full close, `half` those that a question ends on; `colour` the chords that make the mode audible."""
+    tonic at a full close, `half` those that a question ends on; `colour` the chords that make the mode audible.
+    """
 
     moves: Mapping[int, Mapping[int, float]]
     home: Mapping[int, float]
@@ -253,7 +254,8 @@ def plan_phrase(
 ) -> Phrase:
     """Phrase `index` of a session. `busy` splits more of the inner bars between two chords; `leads_home` ends on a
     chord that wants the tonic, for a closing bar to follow. `modes`, weights over MODES, colour a key that is one of
-    them; None: the key alone. Where chords change depends on neither."""
+    them; None: the key alone. Where chords change depends on neither.
+    """
     place = FORM[index % len(FORM)]
     theme = index // _PHRASES_PER_THEME
     opening = rng_for(seed, "opening", theme, place.letter)
@@ -344,7 +346,8 @@ def _between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int
 @lru_cache(maxsize=16)
 def learned_grammar(mode: str) -> Grammar:
     """A mode's grammar with its moves weighed by people's, half and half (geometric mean); the hand-written one alone
-    where no vocabulary is shipped. Chords that the grammar never enters stay out: they blur the mode."""
+    where no vocabulary is shipped. Chords that the grammar never enters stay out: they blur the mode.
+    """
     words, grammar = vocabulary(), GRAMMARS[mode]
     if words is None:
         return grammar
@@ -368,7 +371,8 @@ def _light(mode: str, modes: Sequence[float]) -> float:
 @lru_cache(maxsize=256)
 def _leaning(mode: str, light: float) -> Grammar:
     """A mode's grammar with major triads likelier (light > 0), or minor and diminished ones; the dominant of minor,
-    whose third tells of home and not of a mood, and the tonic stay as they are."""
+    whose third tells of home and not of a mood, and the tonic stay as they are.
+    """
     key, grammar = Key(0, mode_scale(mode)), learned_grammar(mode)
 
     def kind(degree: int) -> float:
@@ -392,7 +396,8 @@ def _triad(key: Key, degree: int) -> tuple[int, int]:
 def _borrowed(chord: Chord, modes: Sequence[float], rng: random.Random, *, last: bool) -> Chord:
     """The chord, or now and then the major or minor one that a parallel mode has on its degree, the rest of the scale
     unchanged. Darker modes lend what they have (iv, bVI, bVII; bII in place of iv), brighter ones only chords on roots
-    of the key (IV, ii; I to end a phrase on); the dominant, and the tonic on the way, are not touched."""
+    of the key (IV, ii; I to end a phrase on); the dominant, and the tonic on the way, are not touched.
+    """
     key, degree, chance = chord.key, chord.root, rng.random()
     here = key.scale.name
     if here not in _BRIGHTNESS or degree == 4 or (degree == 0 and not last):
@@ -426,7 +431,8 @@ def _lent(chord: Chord, mode: str) -> Chord:
 
 def _voiced(key: Key, mode_degree: int, rng: random.Random) -> Chord:
     """A chord of the key, now and then with its seventh; the locrian tonic always, which softens its tritone. The
-    dominant of minor is borrowed from the harmonic minor, whose leading tone says where home is."""
+    dominant of minor is borrowed from the harmonic minor, whose leading tone says where home is.
+    """
     coloured = rng.random() < 0.35
     if mode_degree == 4 and key.scale == mode_scale("aeolian"):
         return chord_on(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=coloured)

@@ -20,7 +20,8 @@ _KINDS = {bool: "switch", int: "whole", float: "number", str: "choice"}
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A knob. The default's type is the knob's: bool a switch, int a whole number, float a number (both from `low` to
-    `high`, in `unit`), str one of `choices`. `help` says in one line what turning it does."""
+    `high`, in `unit`), str one of `choices`. `help` says in one line what turning it does.
+    """
 
     name: str
     default: Value

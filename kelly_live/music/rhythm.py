@@ -78,7 +78,8 @@ Cell = tuple[frozenset[float], float]  # the places of a bar, and how readily it
 def people_cells(rhythm: str, hand: str) -> tuple[Cell, ...]:
     """One-bar rhythms of 4/4 that people play with the hand of the "melody" or the "accompaniment", weighed by how
     common they are among those with as many onsets and how well they suit one of RHYTHMS, those with the fewest onsets
-    first; empty where there are none (no vocabulary, or one of _OWN)."""
+    first; empty where there are none (no vocabulary, or one of _OWN).
+    """
     words = vocabulary()
     if words is None or rhythm in _OWN:
         return ()

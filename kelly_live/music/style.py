@@ -81,7 +81,8 @@ def metre_in(idiom: CultureStyle | None, context: MusicContext) -> Metre | None:
 
 def in_phrase(parameters: MusicParameters, seed: int, index: int) -> MusicParameters:
     """What phrase `index` is told: at less than full strength only so many phrases, evenly spread, are in the
-    tradition's scale; the others are in the feeling's own mode, with what else the tradition has."""
+    tradition's scale; the others are in the feeling's own mode, with what else the tradition has.
+    """
     idiom = parameters.idiom
     if idiom is None or idiom.scale is None or idiom.strength >= 1.0:
         return parameters
@@ -117,7 +118,8 @@ def accent(metre: Metre | None, beat: float, beats_per_bar: int) -> float:
 
 def harmonic_scale(idiom: CultureStyle) -> Scale | None:
     """The scale that a key stands on: the idiom's own; under chords its seven weightiest degrees, for a triad needs
-    neighbours to skip."""
+    neighbours to skip.
+    """
     scale = idiom.scale
     if scale is None or not idiom.chordal or len(scale.degrees_cents) <= _HARMONY_TONES:
         return scale
@@ -134,7 +136,8 @@ def melody_key(idiom: CultureStyle, context: MusicContext) -> Key:
 
 def register_of(parameters: MusicParameters) -> Register:
     """Half-way between the feeling's register and the tradition's (less far at less strength), in whole semitones, wide
-    enough for the scale."""
+    enough for the scale.
+    """
     own, idiom = parameters.register, parameters.idiom
     other = own if idiom is None or idiom.register is None else idiom.register
     share = 0.5 if idiom is None else 0.5 * idiom.strength
@@ -207,7 +210,8 @@ def _places(idiom: CultureStyle, density: float, context: MusicContext, bar: int
 def _throws(context: MusicContext, bar: int, cells: int) -> list[float]:
     """A throw in [0, 1) for each place of a bar. The bars of a phrase, and the letters of a form, share one throw,
     turned by halves and quarters: where one of them is silent the other one sounds, and together they keep the
-    measure's chances better than throws of their own would."""
+    measure's chances better than throws of their own would.
+    """
     phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
     if context.is_last_bar(bar):
         return list(_thrown(cells, context.seed, "idiom rhythm", phrase.theme, phrase.place.letter, 2))
@@ -223,7 +227,8 @@ def _thrown(count: int, seed: int, what: str, *index: object) -> tuple[float, ..
 
 def _rest(metre: Metre | None, per_bar: int, bar: int, *, closed: bool) -> float:
     """Where a phrase comes to rest in its last bar: an answer on a strong place past its middle, a question on the last
-    one."""
+    one.
+    """
     starts = [start for start in group_starts(metre, per_bar, bar) if start >= per_bar / 2.0]
     if metre is None:
         return float(middle_beat(per_bar) or per_bar - 1)
@@ -235,7 +240,8 @@ def _rest(metre: Metre | None, per_bar: int, bar: int, *, closed: bool) -> float
 @lru_cache(maxsize=256)
 def _raised(chances: tuple[float, ...], total: float) -> tuple[float, ...]:
     """The chances, all made likelier or all less likely (by one shift of their log odds), so that they sum to
-    `total`; what never happens still never does."""
+    `total`; what never happens still never does.
+    """
     odds = [math.log(chance / (1.0 - chance)) for chance in (min(0.995, max(1e-6, c)) for c in chances)]
     possible = [odd if chance > 0.0 else None for odd, chance in zip(odds, chances, strict=True)]
     aim = min(total, 0.97 * sum(chance > 0.0 for chance in chances))
@@ -256,7 +262,8 @@ def _raised(chances: tuple[float, ...], total: float) -> tuple[float, ...]:
 @dataclass(frozen=True, slots=True)
 class Ladder:
     """The steps of a register, and how a melody moves on them: `ahead[k]` is `[n, n]`, the chance to be at a step after
-    k + 1 moves; `weight` `[n]` how much a step is sounded."""
+    k + 1 moves; `weight` `[n]` how much a step is sounded.
+    """
 
     steps: tuple[int, ...]
     weight: Floats
@@ -362,7 +369,8 @@ def _fitted(
 class Usual(NamedTuple):
     """Phrases of a course, `[f]` of them in `[b]` bars: the places on the ladder that each comes from and rests at;
     how its bars lean `[f, b, n]`, how many moves each has `[f, b]`, how long each note is `[f, b, m]` (beats); the bars
-    in order, those with the most moves first; the place that pieces close on, how often, and for how long."""
+    in order, those with the most moves first; the place that pieces close on, how often, and for how long.
+    """
 
     before: Places
     rests: Places
@@ -442,7 +450,8 @@ def _form(seed: int, key: Key, per_bar: int) -> list[Phrase]:
 def _expected(chances: Floats, usual: Usual) -> tuple[Floats, Floats]:
     """What the phrases hold: of the time each step `[n]`, and of the moves each `[n, n]`. Drawn as in `line`: anchors
     first, each under the condition that the rest is reached, then the notes between two of them under the condition
-    that these are: what was gone times what is to go."""
+    that these are: what was gone times what is to go.
+    """
     (phrases, bars), n = usual.moves.shape, len(chances)
     ahead = np.stack([np.eye(n), *_powers(chances, _MOST_AHEAD)])
     resting = ahead.transpose(0, 2, 1)  # [k, rest, n]: the chance to rest there, k moves from each step
@@ -533,7 +542,8 @@ def _anchors(
     parameters: MusicParameters, key: Key, register: Register, context: MusicContext, moves: tuple[int, ...]
 ) -> tuple[int, ...]:
     """For each bar of the phrase the place on the ladder that it begins with, then where the phrase comes to rest;
-    `moves` is how many there are from each bar's anchor to the next."""
+    `moves` is how many there are from each bar's anchor to the next.
+    """
     idiom = parameters.idiom
     assert idiom is not None
     rungs, phrase = ladder(idiom, key, register, course_of(parameters, context)), context.phrase
@@ -602,7 +612,8 @@ def _place_of(degree: int, steps: tuple[int, ...], key: Key, register: Register)
 
 class Bit(NamedTuple):
     """A short part of an ornamented note: when it begins and how long it lasts (beats after the note's own beginning),
-    and how many steps off it lies."""
+    and how many steps off it lies.
+    """
 
     after: float
     length: float

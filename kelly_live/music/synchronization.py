@@ -24,7 +24,8 @@ _LOYALTY_OCTAVES = 0.35  # another ratio must be so much nearer to the feeling's
 @dataclass(frozen=True, slots=True)
 class _Loop:
     """`reach_beats` in which a phase error is to be closed, `integral` of it that corrects the tempo itself (per
-    beat), `bend` the largest share by which the tempo leans, `slew` by which it may change a beat."""
+    beat), `bend` the largest share by which the tempo leans, `slew` by which it may change a beat.
+    """
 
     reach_beats: float
     integral: float
@@ -43,7 +44,8 @@ _SLOWEST_BPM, _FASTEST_BPM = 25.0, 280.0
 class JoinedTempo:
     """The tempo in force (`bpm`) from `beat` on, and what its next move depends on: the leader's tempo in our beats
     (`base`, without the lean), our beats in one of theirs, for how many beats they have been lost, and whether the
-    band is anything but its own master (`engaged`)."""
+    band is anything but its own master (`engaged`).
+    """
 
     beat: float
     bpm: float
@@ -100,7 +102,8 @@ class JoinedTempo:
 
 def _phase_error(beat: float, seconds: float, pulse: BeatEstimate, ratio: float, beats_per_bar: int) -> float:
     """How many of our beats we are behind: to the nearest of their beats, or to the nearest place in the bar that is
-    right where they count."""
+    right where they count.
+    """
     theirs = (seconds - pulse.beat_seconds) * pulse.bpm / 60.0 * ratio
     if pulse.beat_number is not None:
         return _wrapped(theirs + pulse.beat_number - beat, float(beats_per_bar))
@@ -123,7 +126,8 @@ KEY_SURE = 0.75  # this surely
 @dataclass(frozen=True, slots=True)
 class JoinedKey:
     """The key that was joined (`key`; None: the band's own), the tonic that it left us on, and since which beat which
-    other key has been heard for sure."""
+    other key has been heard for sure.
+    """
 
     key: KeyEstimate | None = None
     tonic: int | None = None
@@ -132,7 +136,8 @@ class JoinedKey:
 
     def step(self, beat: float, heard: KeyEstimate | None, *, phrase_starts: bool, bar_starts: bool) -> JoinedKey:
         """At a later `beat`. A key is joined, changed or let go where a phrase starts; inside one, only changed, at a
-        bar line, by one that has been heard long and surely. Let go, its tonic stays: home is where we are."""
+        bar line, by one that has been heard long and surely. Let go, its tonic stays: home is where we are.
+        """
         named = None if heard is None else (heard.tonic, heard.mode)
         mine = None if self.key is None else (self.key.tonic, self.key.mode)
         sure = heard is not None and heard.confidence >= KEY_SURE and named != mine

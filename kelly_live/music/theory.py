@@ -99,7 +99,8 @@ class Key:
 @lru_cache(maxsize=256)
 def spelled(key: Key) -> tuple[str, ...]:
     """The name of each degree: a letter a degree on seven-tone scales, with as few accidentals as any spelling of
-    the tonic gives; otherwise the usual names of the pitch classes."""
+    the tonic gives; otherwise the usual names of the pitch classes.
+    """
     classes = key.pitch_classes
     if len(classes) != 7:
         return tuple(NOTE_NAMES[pc] for pc in classes)
@@ -168,7 +169,8 @@ class Chord:
 @lru_cache(maxsize=1024)
 def chord_on(key: Key, degree: int, *, seventh: bool = False, fifth: bool = True) -> Chord:
     """The chord that a key has on a degree: thirds stacked on five- to seven-tone scales, else the tones nearest
-    to a neutral third, a fifth and a seventh above the root."""
+    to a neutral third, a fifth and a seventh above the root.
+    """
     if 5 <= key.size <= 7:
         stack = [degree, degree + 2, degree + 4, degree + 6]
     else:
@@ -199,7 +201,8 @@ def _chord_name(key: Key, stack: Sequence[int], *, seventh: bool, fifth: bool) -
 
 def voice_leading_distance(a: Sequence[int], b: Sequence[int]) -> int:
     """Semitones that the voices move in all from chord `a` to `b` (MIDI pitches), each paired by height; a voice
-    that the smaller chord lacks comes from its nearest neighbour."""
+    that the smaller chord lacks comes from its nearest neighbour.
+    """
     low, high = sorted((sorted(a), sorted(b)), key=len)
     if len(low) == len(high):
         return sum(abs(x - y) for x, y in zip(low, high, strict=True))

@@ -37,7 +37,8 @@ Moves = Mapping[int, Mapping[int, float]]
 class Touch:
     """Velocities in standard deviations of a piece: `metre` by sixteenth of a beat (0 the beat, 1-3 after it); `melody`
     above what accompanies it; `spread_velocities` the standard deviation itself (of 127); `lag1` how much of a melody
-    note's stray goes on into the next one's (correlation of residuals)."""
+    note's stray goes on into the next one's (correlation of residuals).
+    """
 
     metre: tuple[float, float, float, float]
     melody: float
@@ -48,7 +49,8 @@ class Touch:
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds from the nearest sixteenth of the tracked beat: `sd_seconds`, `lag1` from attack to attack;
-    `roll_seconds` the median spread of a chord's attacks, `lead_seconds` how early the melody is in it (+ early)."""
+    `roll_seconds` the median spread of a chord's attacks, `lead_seconds` how early the melody is in it (+ early).
+    """
 
     sd_seconds: float
     lag1: float
@@ -78,7 +80,8 @@ class Vocabulary:
 
     def cells(self, hand: str, onsets: int) -> tuple[tuple[tuple[float, ...], float], ...]:
         """One-bar rhythms in 4/4 of the "melody" or the "accompaniment" with so many onsets: (places in beats, share of
-        such bars), most frequent first; empty where people have none."""
+        such bars), most frequent first; empty where people have none.
+        """
         return self._cells[hand].get(onsets, ())
 
     def steps(self, previous: int) -> Mapping[int, float]:

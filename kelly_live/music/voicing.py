@@ -1,5 +1,6 @@
 """Which notes a chord is played with: close to the last ones, close to the middle, never muddy, and its outer voices
-not in step."""
+not in step.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ def in_step(low: tuple[int, int], high: tuple[int, int]) -> float:
 @lru_cache(maxsize=4096)
 def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int, before: Chord | None = None) -> tuple[int, ...]:
     """Four MIDI pitches, rising, for a chord: all its tones, the least movement from `previous`, around `centre`. With
-    the chord `before`, the top voice keeps out of step with the roots in the bass."""
+    the chord `before`, the top voice keeps out of step with the roots in the bass.
+    """
     roots = None if before is None else (bass_pitch(before), bass_pitch(chord))
     classes = chord.pitch_classes
     pitches = [p for p in range(centre - _REACH, centre + _REACH + 1) if _FLOOR <= p <= 127 and p % 12 in classes]

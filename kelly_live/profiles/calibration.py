@@ -30,7 +30,8 @@ Place: TypeAlias = tuple[float, float, float]
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """A take of `seconds` at `time` (UTC): the offset of each of AXES and its standard error; the level of what was
-    heard and of its quietest tenth (dB below full scale)."""
+    heard and of its quietest tenth (dB below full scale).
+    """
 
     time: str
     seconds: float
@@ -60,7 +61,8 @@ class Calibration:
         independent: float | None = None,
     ) -> Calibration:  # fmt: skip
         """From the readings of a take, as many of them `independent` of each other [default: all]. Raises ConfigError
-        for none."""
+        for none.
+        """
         if not places:
             raise ConfigError("nothing was heard in the take; play or speak, neutrally, all through it")
         count = max(1.0, len(places) if independent is None else independent)
@@ -115,7 +117,8 @@ def offset_of(take: Calibration | None, hints: Hints) -> Place:
 
 def _posterior(pulled: float, weight: float) -> tuple[float, float]:
     """The mean, within MOST, and the standard deviation under the prior, of measurements whose precisions add up to
-    `weight` and whose precision-weighted sum is `pulled`."""
+    `weight` and whose precision-weighted sum is `pulled`.
+    """
     precision = 1.0 / PRIOR**2 + weight
     return min(MOST, max(-MOST, pulled / precision)), 1.0 / math.sqrt(precision)
 
@@ -130,7 +133,8 @@ class Nudges:
     """Watches the hand: a nudged axis that stays put for HOLD_SECONDS, while something is heard, is one hint.
 
     An emotion by name, a morph, a freeze say where the music is to go, not that the reading is off: they teach nothing.
-    Thread: the main one."""
+    Thread: the main one.
+    """
 
     _since: dict[str, float] = field(default_factory=dict)
     _read: dict[str, list[float]] = field(default_factory=dict)
@@ -148,7 +152,8 @@ class Nudges:
         self, now: float, held: Sequence[float | None], read: Sequence[float], sure: bool
     ) -> list[tuple[str, float]]:
         """What is held and read on AXES now, and whether what was read is to be believed at all. The hints that are
-        complete with it: (axis, read less held)."""
+        complete with it: (axis, read less held).
+        """
         done = []
         for at, axis in enumerate(AXES):
             place = held[at]

@@ -50,7 +50,8 @@ class Profile:
     """`embedding`: 64 numbers for the mapper whose fingerprint is `mapper`, None before anything was learned, from
     `learned_from` reactions. `culture` (NAME or NAME:MODE), its strength and the host `preset` are played unless others
     are asked for. `keys`: what a key does instead (None: nothing). `take` and `hints` say what the input reads like at
-    rest; that is taken off the readings if `calibrate`."""
+    rest; that is taken off the readings if `calibrate`.
+    """
 
     name: str
     created: str
@@ -109,7 +110,8 @@ class Profile:
 
     def without(self, emotion: str | None = None) -> Profile:
         """Forgotten what was said in an emotion, or everything, the input at rest too; nothing is learned any more,
-        until `learn` again. What was set stays: culture, preset, keys."""
+        until `learn` again. What was set stays: culture, preset, keys.
+        """
         kept = () if emotion is None else tuple(one for one in self.reactions if one.state.emotion != emotion)
         rest = replace(self, reactions=kept, embedding=None, learned_from=0, mapper=None)
         return replace(rest, calibrate=False, take=None, hints=NO_HINTS) if emotion is None else rest

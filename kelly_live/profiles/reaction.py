@@ -62,7 +62,8 @@ class Hope:
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """`kind` of KINDS, said at `time` (UTC, YYYY-MM-DDTHH:MM:SSZ) in `state` while `asked` (over ASKED) was played;
-    a wish has a `parameter` and a `value`. `count`: how many reactions alike this row stands for."""
+    a wish has a `parameter` and a `value`. `count`: how many reactions alike this row stands for.
+    """
 
     time: str
     kind: str
@@ -118,7 +119,8 @@ def reaction(
     value: float | None = None,
 ) -> Reaction:  # fmt: skip
     """A reaction of now, rounded to what the file keeps; `state` as the mapper takes it (`relaxed`). Raises
-    ConfigError."""
+    ConfigError.
+    """
     said = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _rounded(Reaction(said, kind, state, tuple(asked), parameter, value))
 

@@ -30,7 +30,8 @@ Plays: TypeAlias = "tuple[tuple[NoteEvent, ...], ...] | None"
 @dataclass(frozen=True, slots=True)
 class Part:
     """Who plays on a channel (1-16) of a port ("": the main one), with which General MIDI program (0-127), and whether
-    the port is told it. `guest`: it answers from a thread of its own when it can, so that its notes are logged."""
+    the port is told it. `guest`: it answers from a thread of its own when it can, so that its notes are logged.
+    """
 
     part: str
     channel: int
@@ -44,7 +45,8 @@ class Part:
 class Header:
     """What was chosen before the first note: `tonic` a pitch class; `preset` the host preset that begins, `extra` the
     generators beside every preset, `settings` of players as typed; `live`: it was played against the clock; `options`:
-    the command line's other choices, to be read."""
+    the command line's other choices, to be read.
+    """
 
     version: str
     made: str
@@ -85,7 +87,8 @@ class Started:
 @dataclass(frozen=True, slots=True)
 class Stepped:
     """The conductor made its next slices, with these parameters and this lead in force. `plays`: the notes that it
-    handed over, lot by lot, where a guest was among the players."""
+    handed over, lot by lot, where a guest was among the players.
+    """
 
     time: float
     parameters: MusicParameters
@@ -187,7 +190,8 @@ class TempoTold:
 @dataclass(frozen=True, slots=True)
 class Counted:
     """Counters that have moved, since the start: `dropped` notes came too late and were never sent, although they are
-    in the recording; `late` messages left late; `windows` of input and `overflows` were lost. To be read."""
+    in the recording; `late` messages left late; `windows` of input and `overflows` were lost. To be read.
+    """
 
     time: float
     dropped: int

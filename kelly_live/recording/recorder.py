@@ -148,7 +148,8 @@ class Paths:
 
 def new_paths(midi: Path | None, log: Path | None) -> Paths:
     """The paths of a new take: the log beside the MIDI file unless it is named. What is there already is kept: the new
-    take gets a number. Raises OutputError."""
+    take gets a number. Raises OutputError.
+    """
     if midi is None and log is None:
         raise ConfigError("a recording needs a file to go to; name one")
     log = log or (midi and midi.with_suffix(".jsonl"))
@@ -181,7 +182,8 @@ def _is_guest(seat: PlayerSlot) -> bool:
 
 class Recorder:
     """One take: a Journal of the session, and what the performer does. `preset` says which host preset is in force;
-    `problem` is a few words for the status line, None while all is well. Threads: any for all calls but `close`."""
+    `problem` is a few words for the status line, None while all is well. Threads: any for all calls but `close`.
+    """
 
     def __init__(
         self, paths: Paths, header: Header, tee: Tee, clock: Clock, preset: Callable[[], str] | None = None
@@ -280,7 +282,8 @@ class Recorder:
 
     def close(self) -> list[str]:
         """Write what is left, and the MIDI file; what to tell of it. Waits for the disk, not for ever. Safe to call
-        twice."""
+        twice.
+        """
         if self._closing.is_set():
             return []
         self._closing.set()

@@ -35,7 +35,8 @@ Seating = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What came of a log: the file's bytes, and how it compares. `checked` notes were compared with the log's
-    checksums; `differs_at` is the line where they first differ. `torn`: the log ends in the middle."""
+    checksums; `differs_at` is the line where they first differ. `torn`: the log ends in the middle.
+    """
 
     header: Header
     midi: bytes
@@ -49,7 +50,8 @@ class Replayed:
 
 def replay(reader: Reader, seating: Seating) -> Replayed:
     """Play a log through a new conductor; `seating` gives the players of a host preset, as the log's parts seat them,
-    without guests: where one played, the notes are the log's. Raises ConfigError naming the line that does not fit."""
+    without guests: where one played, the notes are the log's. Raises ConfigError naming the line that does not fit.
+    """
     tee = Tee(NoteList())
     header = reader.header
     band = Band(seating(header, header.preset, header.parts))

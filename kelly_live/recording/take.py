@@ -15,7 +15,8 @@ from kelly_live.recording.tape import Tape
 
 def take_bytes(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
     """A type 1 file; the tracks of other ports than the main one say so in their names and by a port message. The same
-    tape gives the same bytes. Raises ConfigError if nothing was played."""
+    tape gives the same bytes. Raises ConfigError if nothing was played.
+    """
     whole = _bytes(tape, parts, title, MAIN_PORT)
     others = [port for port in tape.ports if port != MAIN_PORT]
     if not others:

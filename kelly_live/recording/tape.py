@@ -44,7 +44,8 @@ class _Reel:
 class Tape:
     """Takes commands in order, each lot at its time (s, monotonic), then `end`; keeps the messages of every port.
     `tunings`: how cents are sent there. `live`: what is handed over too late is dropped; else time waits for it, as an
-    offline scheduler's does."""
+    offline scheduler's does.
+    """
 
     def __init__(self, tunings: Mapping[str, Tuning], *, live: bool = True) -> None:
         self._live = live

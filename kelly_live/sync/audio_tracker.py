@@ -33,7 +33,8 @@ _JITTER_SHARE = 0.02
 @dataclass(frozen=True, slots=True)
 class Learned:
     """What `kelly-live follow --learn` wrote. `onsets[place, low, high]`: the log-likelihood of an onset's levels at a
-    place of the beat, against anywhere; `pulse` and `key`: the weights of what the two confidences rest on."""
+    place of the beat, against anywhere; `pulse` and `key`: the weights of what the two confidences rest on.
+    """
 
     onsets: Floats
     pulse: tuple[float, ...]

@@ -32,7 +32,8 @@ _MEMORY_SECONDS = 5.0  # over which the evidence that there is a beat at all is 
 class Beat:
     """What is believed as of a frame: the beat's period (s), how long ago the last one was (s), and what the
     confidence rests on: `evidence` for a beat against none (nats a frame), the share of belief that has this tempo,
-    and how narrowly it knows the place (0-1)."""
+    and how narrowly it knows the place (0-1).
+    """
 
     period: float
     since: float

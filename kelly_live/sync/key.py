@@ -33,7 +33,8 @@ _QUIET_AMPLITUDE = 1e-3  # a loudest peak under -60 dBFS is no music
 class KeyBelief:
     """The likeliest key (`tonic` 0-11, `mode` of MODES), the chance that it is it by the profiles (as major or minor),
     how far its profile fits better than the next key's (correlation), seconds of sound it rests on, and how tonal the
-    sound is (0-1)."""
+    sound is (0-1).
+    """
 
     tonic: int
     mode: str

@@ -116,7 +116,8 @@ class MidiClockSource:
 
     def _rejoin(self, seconds: float) -> None:
         """The input was lost until `seconds`: ticks are missing, as many as the tempo says. Which buttons were pressed
-        meanwhile nobody knows."""
+        meanwhile nobody knows.
+        """
         if self._line is not None:
             self._count = max(self._count, round((seconds - self._line.seconds) / self._line.period))
         self._forget()

@@ -59,7 +59,8 @@ class OnsetStrength:
 
     def push(self, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Floats:
         """Feed new samples [n]; the strengths [frames, 2] of the frames that they completed, low and high. Frame i of
-        all, from 0, ends with sample (i + 1) * HOP."""
+        all, from 0, ends with sample (i + 1) * HOP.
+        """
         if sample_rate != SAMPLE_RATE:
             raise ConfigError(f"onsets are heard at {SAMPLE_RATE} Hz, the sound has {sample_rate}; resample it")
         sound = np.concatenate([self._kept, samples])

@@ -13,7 +13,8 @@ class Alerts:
 
     def news(self, troubles: Mapping[str, str | None]) -> list[str]:
         """`troubles`: each part and its trouble in a line, None while it is well. Lines for what began and what ended
-        since the last call; a trouble whose words change (a count that goes on) is no news."""
+        since the last call; a trouble whose words change (a count that goes on) is no news.
+        """
         now = {part: trouble for part, trouble in troubles.items() if trouble is not None}
         lines = [trouble for part, trouble in now.items() if part not in self._told]
         lines += [f"{part}: back" for part in self._told if part not in now]

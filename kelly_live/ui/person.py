@@ -21,7 +21,8 @@ _BASE = "#8C949E"
 @dataclass(frozen=True, slots=True)
 class Mark:
     """A parameter (of PANELS) in an emotion: for nobody in particular, for this person, ± one standard deviation, and
-    the share of what was open that is known (0-1)."""
+    the share of what was open that is known (0-1).
+    """
 
     emotion: str
     parameter: str
@@ -33,7 +34,8 @@ class Mark:
 
 def draw_person(marks: Sequence[Mark], title: str) -> bytes:
     """A PNG: a panel a parameter, a row an emotion. A ring is the base, a dot the person's own with its spread; the
-    fainter the dot, the less is known."""
+    fainter the dot, the less is known.
+    """
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -70,7 +70,8 @@ def plot_session(
 ) -> None:
     """Write a PNG to `path`, whole or not at all. Times of `states` and `notes` are seconds from the start of the
     session; `parameters` are those of the `states`, one each (or none at all); `parts` names the channels.
-    Raises OutputError if it cannot be written, ConfigError if the values don't fit together."""
+    Raises OutputError if it cannot be written, ConfigError if the values don't fit together.
+    """
     from kelly_live.core.atomic_write import write_atomically
 
     write_atomically(path, render_session(states, parameters, notes, duration_seconds, parts, title))

@@ -1,5 +1,6 @@
 """Every tradition on one picture: eight bars of each as a piano roll in cents, beside it its degrees as they were
-measured and as they are played."""
+measured and as they are played.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _COLUMNS, _OCTAVE = 4, 1200.0
 class Panel:
     """A tradition: `notes` as (start in beats, length, cents above the tonic, part), percussion's with cents that mean
     nothing; `degrees` in cents above the tonic, with the `measured` (() where nobody counted) and `played` shares of
-    the melody's time."""
+    the melody's time.
+    """
 
     title: str
     caption: str

@@ -24,7 +24,8 @@ _FALLBACK_WIDTH = 80
 @dataclass(frozen=True, slots=True)
 class LiveStatus:
     """One moment of a live session. `tempo_bpm` in BPM, `level_dbfs` the input's RMS; the counters are since the
-    start; `bar` counts from 1; `remark` is free text ("frozen", "muted: melody")."""
+    start; `bar` counts from 1; `remark` is free text ("frozen", "muted: melody").
+    """
 
     state: EmotionState
     tempo_bpm: float
@@ -139,7 +140,8 @@ class StatusView:
 
 class Progress:
     """How far long work has come. On a terminal a bar (rich); elsewhere "label: 40%" every 2 s, so that short work
-    prints nothing. A context manager; draws on stderr, since stdout may be a result."""
+    prints nothing. A context manager; draws on stderr, since stdout may be a result.
+    """
 
     def __init__(self, total: float, label: str, stream: TextIO, clock: Clock, environment: Mapping[str, str]) -> None:
         self._total = max(total, 1e-12)

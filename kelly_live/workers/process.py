@@ -77,12 +77,14 @@ class WorkerProcess:
 
     def make(self, recipe: Callable[[], tuple[object, Any]]) -> Any:
         """Make the object there: `recipe`, which must be picklable, gives it, and what to answer now. Raises what it
-        raises, and ApartError."""
+        raises, and ApartError.
+        """
         return self._result(self._send(_Asked(0, "", (recipe,))), LOAD_SECONDS)
 
     def call(self, method: str, *arguments: Any, timeout: float) -> Any:
         """What the object's method answers, in its turn. Raises what it raises, and ApartError; a process that does not
-        answer in time (seconds, in which this process ran) is ended."""
+        answer in time (seconds, in which this process ran) is ended.
+        """
         return self._result(self._send(_Asked(0, method, arguments)), timeout)
 
     def ask(self, method: str, *arguments: Any) -> Future[Any]:

@@ -1,5 +1,6 @@
 """What a process that must be on time asks of the system and of its Python: its turn, short turns for others, and no
-long collection of garbage."""
+long collection of garbage.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ def turns_of(seconds: float) -> Iterator[None]:
 
 def enable_realtime() -> None:
     """For the process that makes the music, first of all: `take_turns`, and a real-time turn. A thread that waits for
-    its turn may hold the interpreter, so all have one, guests too: what this thread starts takes after it."""
+    its turn may hold the interpreter, so all have one, guests too: what this thread starts takes after it.
+    """
     take_turns()
     prefer_this_thread(STAGE_PRIORITY)
 
@@ -53,6 +55,7 @@ def disable_realtime() -> None:
 
 def freeze_gc() -> None:
     """All that is loaded by now stays for good, and no collection looks at it again. A full one, which stops every
-    thread, took 85 ms beside the nets, several times that on a busy machine, and notes were lost to it."""
+    thread, took 85 ms beside the nets, several times that on a busy machine, and notes were lost to it.
+    """
     gc.collect()
     gc.freeze()

@@ -75,7 +75,7 @@ def test_its_parameters_are_heard(installed: Path) -> None:
 def test_live_it_has_a_thread_of_its_own_and_plays_the_same(installed: Path) -> None:
     live = alone("ostinato", live=True)
     (seat,) = live.band.programs()
-    assert type(seat.generator).__name__ == "Guest"
+    assert type(seat.generator).__name__ == "SandboxedGenerator"
     seat.generator._deadline = 30.0  # type: ignore[attr-defined]  # the notes are asked for here, not their time
     assert piece(live).notes == piece(alone("ostinato")).notes
     live.band.dismiss()

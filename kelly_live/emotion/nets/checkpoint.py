@@ -1,5 +1,6 @@
 """Checkpoints: one safetensors file that holds the weights and, as JSON in its header, what is needed to rebuild the
-net (kind and config) and to trust it (the card: sources, licences, measured scores). Nothing in it can run code."""
+net (kind and config) and to trust it (the card: sources, licences, measured scores). Nothing in it can run code.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +96,8 @@ def _object(text: str) -> dict[str, Any]:
 def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
     """The net that `make` makes of the checkpoint's config, with its weights but those that only training needs, in
     eval mode. A stranger's is first made without memory, and made for real only if every weight fits: its config can't
-    ask for more than the file holds. Raises ModelError."""
+    ask for more than the file holds. Raises ModelError.
+    """
     import torch
 
     played = replace(

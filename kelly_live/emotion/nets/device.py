@@ -11,7 +11,8 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 def choose_device(name: str = "auto") -> torch.device:
     """The torch device of `auto | cpu | cuda | mps`; auto takes CUDA, then MPS, then the CPU. Raises ConfigError if
-    what was asked for is not there."""
+    what was asked for is not there.
+    """
     if name not in DEVICES:
         raise ConfigError(f"there is no device {name!r}; it must be one of {', '.join(DEVICES)}")
     present = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}

@@ -44,7 +44,8 @@ class EmotionOutput(NamedTuple):
     """`emotion_logits [B, E]`; V, A, D `[B]` in [-1, 1]; `confidence [B]` in [0, 1], the calibrated chance that the
     answer is right; `presence [B]` in [0, 1], that there is a voice or music at all; `label_logits [B, LABELS]`;
     `gems [B, 9]`, the fraction of listeners that would choose each GEMS emotion; `music [B]` in [0, 1], that it is
-    music and not a voice."""
+    music and not a voice.
+    """
 
     emotion_logits: torch.Tensor
     valence: torch.Tensor
@@ -59,7 +60,8 @@ class EmotionOutput(NamedTuple):
 
 class Window(NamedTuple):
     """What the frozen ears made of a window: trunk frames `[B, 753, 187]`, speech tokens `[B, 300, …]`, two scales, and
-    tonal frames `[B, FRAME_ROWS, 375]`."""
+    tonal frames `[B, FRAME_ROWS, 375]`.
+    """
 
     frames: torch.Tensor
     heard: Heard
@@ -76,7 +78,8 @@ class Window(NamedTuple):
 class Description(NamedTuple):
     """What the members see of a window: statistics of the music trunk `[B, TRUNK_STATISTICS]`, of pitch, loudness and
     pace `[B, VOICE_STATISTICS]`, of the speech encoder `[B, SPEECH_STATISTICS]`, of harmony and rhythm over twelve
-    seconds `[B, TONALITY_STATISTICS]`."""
+    seconds `[B, TONALITY_STATISTICS]`.
+    """
 
     trunk: torch.Tensor
     voice: torch.Tensor
@@ -113,7 +116,8 @@ class Standardise(nn.Module):
 
 class Member(nn.Module):
     """A small net on some parts of a Description: a linear path and a deeper one. Standardised parts `[B, n]` side by
-    side to hidden `[B, H]` and raw outputs `[B, O]`."""
+    side to hidden `[B, H]` and raw outputs `[B, O]`.
+    """
 
     def __init__(self, widths: Sequence[int], hidden: int, outputs: int, drop_in: float, dropout: float) -> None:
         super().__init__()
@@ -136,7 +140,8 @@ class Member(nn.Module):
 
 class Members(nn.Module):
     """Small nets that see different parts of a Description: what one ear knows is not drowned by a louder one.
-    Standardised parts by name `[B, n]` to hidden `[M, B, H]` and raw outputs `[M, B, O]`."""
+    Standardised parts by name `[B, n]` to hidden `[M, B, H]` and raw outputs `[M, B, O]`.
+    """
 
     def __init__(
         self, views: Sequence[Sequence[str]], hidden: int, outputs: int, drop_in: float, dropout: float
@@ -220,7 +225,8 @@ class _Joined:
 
 class MultiScaleEmotionNet(nn.Module):
     """Log-mels of SCALES, `{mel_512: [B, 96, 253], mel_400: [B, 80, 375], mel_1024: [B, 64, 94],
-    mel_2048: [B, 144, 94], mel_4096: [B, 216, 376]}`, to an EmotionOutput."""
+    mel_2048: [B, 144, 94], mel_4096: [B, 216, 376]}`, to an EmotionOutput.
+    """
 
     def __init__(
         self, n_emotions: int = len(EMOTIONS), hidden_dim: int = 96, views: Sequence[Sequence[str]] = VIEWS,
@@ -263,7 +269,8 @@ class MultiScaleEmotionNet(nn.Module):
         self, frames: torch.Tensor, heard: Heard, mel_1024: torch.Tensor, mel_2048: torch.Tensor, tonal: torch.Tensor
     ) -> Description:
         """Trunk frames `[B, 753, 187]`, speech tokens `[B, 300, …]`, two scales and tonal frames `[B, 75, 375]` to what
-        the members see."""
+        the members see.
+        """
         sounding = activity(mel_1024.mean(dim=1)).unsqueeze(1)
         sounding = functional.interpolate(sounding, size=TRUNK_FRAMES, mode="linear").squeeze(1)
         mean, deviation = weighted_moments(frames, sounding)
@@ -297,7 +304,8 @@ class MultiScaleEmotionNet(nn.Module):
     @staticmethod
     def evidence(logits: torch.Tensor, affect: torch.Tensor, presence: torch.Tensor) -> torch.Tensor:
         """What the confidence is judged by, `[N, 4]`: a one, the strongest emotion's log-odds, how clear the weaker
-        of V and A is, and how surely there is anything at all."""
+        of V and A is, and how surely there is anything at all.
+        """
         top = torch.softmax(logits, dim=1).amax(dim=1, keepdim=True)
         clear = affect[:, :2].abs().amin(dim=1, keepdim=True)
         return torch.cat((torch.ones_like(top), torch.logit(top, 1e-4), clear, functional.logsigmoid(presence)), dim=1)
@@ -319,7 +327,8 @@ class MultiScaleEmotionNet(nn.Module):
 
 class Coming(NamedTuple):
     """What new frames say whatever came before: the speech encoder's passes that they complete, and their tonal frames
-    `[1, FRAME_ROWS, new]`."""
+    `[1, FRAME_ROWS, new]`.
+    """
 
     heard: Heard
     tonal: torch.Tensor

@@ -19,7 +19,8 @@ _AVAILABLE = bool(torch.backends.mkldnn.is_available()) and all(  # type: ignore
 class PackedLinear(nn.Linear):
     """An nn.Linear with the same weights and answers (to rounding), about a fifth faster on a CPU in inference mode.
 
-    The layout is made at the first such call, and again when the weights have changed."""
+    The layout is made at the first such call, and again when the weights have changed.
+    """
 
     _packed: torch.Tensor | None = None
     _of: tuple[int, int] = (0, -1)  # where the weights were, and their version, when they were laid out

@@ -13,7 +13,8 @@ WINDOW_SECONDS = 3.0  # the long context, musicnn's own
 @dataclass(frozen=True, slots=True)
 class MelScale:
     """One resolution: FFT and hop in samples, `bands` triangular filters from `low_hz` to `high_hz`, spaced by
-    Slaney's mel scale or by `per_octave` equal steps; `frames` is what a window of the net holds."""
+    Slaney's mel scale or by `per_octave` equal steps; `frames` is what a window of the net holds.
+    """
 
     name: str
     fft: int

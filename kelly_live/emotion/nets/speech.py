@@ -28,7 +28,8 @@ _RANGE = 8.0  # Whisper's: what is more than 80 dB below the loudest counts as s
 
 def whisper_mel(mel: torch.Tensor) -> torch.Tensor:
     """`mel_400` frames `[B, 80, T]`, log10(1 + 10000 mel), as Whisper wants them: log10 power within 80 dB of the
-    loudest, the loudest always the same. How loud a voice is, others measure."""
+    loudest, the loudest always the same. How loud a voice is, others measure.
+    """
     power = torch.log10((10.0**mel - 1.0).clamp_min(1e-6))
     loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(-2.0)
     return ((power - loudest).clamp_min(-_RANGE) + _LOUDEST + 4.0) / 4.0
@@ -67,7 +68,8 @@ class Block(nn.Module):
 
 class SpeechEncoder(nn.Module):
     """`whisper_mel` frames `[B, 80, 2 T]`, T at most POSITIONS, to the blocks' outputs `[B, T, BLOCKS * WIDTH]`, or to
-    those of the `newest` tokens alone."""
+    those of the `newest` tokens alone.
+    """
 
     def __init__(self) -> None:
         super().__init__()

@@ -22,7 +22,8 @@ _EPSILON = 1e-6
 
 class TemporalOutput(NamedTuple):
     """`evolved_emotions [B, T, E]` (probabilities), `transitions [B, T-1, E, E]` (rows sum to 1), `evolved_affect
-    [B, T, 3]` (V, A, D in [-1, 1])."""
+    [B, T, 3]` (V, A, D in [-1, 1]).
+    """
 
     evolved_emotions: torch.Tensor
     transitions: torch.Tensor
@@ -132,7 +133,8 @@ class EmotionTransitionModel(nn.Module):
         self, emotions: torch.Tensor, affect: torch.Tensor, seconds: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """What is expected `seconds` `[B]` after evolved `emotions [B, E]` and `affect [B, 3]`: the chain of emotions
-        runs on, V, A, D return towards their rest (an Ornstein-Uhlenbeck mean)."""
+        runs on, V, A, D return towards their rest (an Ornstein-Uhlenbeck mean).
+        """
         later = torch.einsum("be,bef->bf", emotions, self.transition(seconds))
         kept = torch.exp(-functional.softplus(self.return_rate) * seconds.unsqueeze(1))
         rest = torch.tanh(self.rest)

@@ -76,7 +76,8 @@ class _Tempo:
 
     def push(self, waiting: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Sums that wait `[bands, channels, length - 1]` and at most a chunk of frames `[bands, n]`: the sums that wait
-        after them, and the features `[channels, n + unsettled]`, of which the last `unsettled` are not yet final."""
+        after them, and the features `[channels, n + unsettled]`, of which the last `unsettled` are not yet final.
+        """
         count = x.shape[1]
         product = self._exact[count] if count in self._exact else self._product(count)
         sums = product(x).view(len(x), self.channels, -1)
@@ -110,7 +111,8 @@ class _Middle:
 
 class TrunkStream:
     """The trunk over the last window of one stream; before the first frame there was silence. Takes the trunk's weights
-    as they are when it is made. All state is replaced, never written to. Not thread-safe."""
+    as they are when it is made. All state is replaced, never written to. Not thread-safe.
+    """
 
     def __init__(self, trunk: MusicnnTrunk) -> None:
         self._trunk = trunk

@@ -18,7 +18,8 @@ VOICE_STATISTICS = 2 * 2 * 2 * BASE + 3 * BASE + 9
 
 def activity(loudness: torch.Tensor) -> torch.Tensor:
     """How much each frame sounds: its mean log-mel `[B, T]` to (0, 1], against the window's own loudest frame, and near
-    0 where nothing sounds at all."""
+    0 where nothing sounds at all.
+    """
     peak = loudness.amax(dim=1, keepdim=True).clamp_min(1e-3)
     return torch.sigmoid(8.0 * (loudness / peak - 0.5)) * (loudness / (loudness + 0.05)) + 1e-4
 

@@ -1,5 +1,6 @@
 """The chord player: a chord where the harmony changes, broken between, comped where it is dense; voices that move as
-little as they can."""
+little as they can.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +109,8 @@ def _centre(parameters: MusicParameters) -> int:
 
 def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Attack]:
     """Where the bar is played and with which voices: chords at every change and as far down the rhythm's ranking as
-    density asks, single voices further down. More density only adds voices and places."""
+    density asks, single voices further down. More density only adds voices and places.
+    """
     per_bar, density = context.beats_per_bar, accompanying_density(parameters, context)
     start = float(bar * per_bar)
     changes = {span.start_beat - start for span in context.phrase.spans}

@@ -231,7 +231,8 @@ class _Line:
 
     def _chord_tone(self, chord: Chord, contour: float, *neighbours: int, before: float | None = None) -> int:
         """The chord's tone in the register that lies nearest to the contour and to the tones it stands between, and
-        keeps out of step with the bass on the way from the tone `before`."""
+        keeps out of step with the bass on the way from the tone `before`.
+        """
         led = None
         if before is not None:
             last = self.context.chord_at(before)

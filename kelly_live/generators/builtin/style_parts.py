@@ -162,7 +162,8 @@ def _plucked(parameters: MusicParameters, context: MusicContext, bar: int, playe
 
 def _second(parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor) -> Iterator[NoteEvent]:
     """The second player: the notes on the groups and some of the others, a little late; an octave lower if there is
-    room."""
+    room.
+    """
     idiom = _idiom(parameters)
     key = melody_key(idiom, context)
     metre = metre_in(idiom, context)

@@ -1,6 +1,7 @@
 """Control latency: from the end of the window in which a feeling turned to the first beat that can show it (what the
 software takes), and to the first note that does (and what the music takes: there is not always a note), in a live
-session with the real nets, conductor and scheduler process, in real time."""
+session with the real nets, conductor and scheduler process, in real time.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +117,8 @@ def beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple
 
 def latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:
     """For each turn but the first, the time until the first note-on that shows it: the dynamics are on their way then.
-    A turn that was over before any did counts until the note that came at last."""
+    A turn that was over before any did counts until the note that came at last.
+    """
     ons = [(t, data[2]) for t, data in trace if kind_of(data) == "note_on"]
     found = []
     for turn in turns[1:]:

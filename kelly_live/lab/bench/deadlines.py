@@ -33,7 +33,8 @@ NOTE_SECONDS = BEAT_SECONDS / NOTES_PER_BEAT
 @dataclass(frozen=True, slots=True)
 class Punctuality:
     """Seconds. `late`: each note-on and note-off after its due time; `ticks`: the clock's intervals; `drift`: how far
-    the last tick lay from its due time; `dropped` notes were not sent."""
+    the last tick lay from its due time; `dropped` notes were not sent.
+    """
 
     late: tuple[float, ...]
     ticks: tuple[float, ...]
@@ -51,7 +52,8 @@ class Punctuality:
 
 def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False, realtime: bool = True) -> Punctuality:
     """Play a grid for `seconds` into a port that keeps when each message left. `net`: while the emotion net runs in
-    this process without a pause; `busy`: while a loop spins on every core. Raises MidiError."""
+    this process without a pause; `busy`: while a loop spins on every core. Raises MidiError.
+    """
     with tempfile.TemporaryDirectory() as folder, every_core_busy(busy), computing(net):
         trace = Path(folder) / "trace"
         client = SchedulerClient(trace=trace, send_clock=True, realtime=realtime)

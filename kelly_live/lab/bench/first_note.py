@@ -1,5 +1,6 @@
 """From starting the program to its first note: the parts of a live session in the order of `kelly-live`, a file for the
-microphone, in a process of its own (`python -m kelly_live.lab.bench.first_note RECORDING TRACE`)."""
+microphone, in a process of its own (`python -m kelly_live.lab.bench.first_note RECORDING TRACE`).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ PLAYED_SECONDS = 2.0
 @dataclass(frozen=True, slots=True)
 class Start:
     """`first_note`: seconds from starting the program; `memory`: the most that its process held, and what its
-    analysis held at the end, bytes."""
+    analysis held at the end, bytes.
+    """
 
     first_note: float
     memory: int

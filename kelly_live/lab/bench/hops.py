@@ -90,7 +90,8 @@ class _Watched:
 
 def measure_hops(recording: Path, device: str) -> Hops:
     """The offline path over a recording, a hop of sound at a time, every stage timed; in the culture CULTURE. Raises
-    KellyError."""
+    KellyError.
+    """
     watch = Stopwatch()
     analyzer, opening = create_analyzer(device, EmotionOverride(), CultureOptions(CULTURE, 1.0))
     reader, mapper = analyzer.reader, analyzer.mapper
@@ -129,7 +130,8 @@ def measure_hops(recording: Path, device: str) -> Hops:
 
 def measure_render(recording: Path, device: str) -> float:
     """Seconds of sound that `kelly-live render` hears and plays along with in a second, the nets' loading apart. Raises
-    KellyError."""
+    KellyError.
+    """
     analyzer, opening = create_analyzer(device, EmotionOverride())
     source = FileSource(recording, ManualClock(), realtime=False)
     scheduler = OfflineScheduler()

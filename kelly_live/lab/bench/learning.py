@@ -23,7 +23,8 @@ _REPEATS = 20
 @dataclass(frozen=True, slots=True)
 class Learning:
     """After `reactions` at random in every emotion, kept in `rows`: seconds of one learning step and of one load from
-    the disk (medians over repeats: as the clock on the wall has it, and of this thread's own computing), and bytes."""
+    the disk (medians over repeats: as the clock on the wall has it, and of this thread's own computing), and bytes.
+    """
 
     reactions: int
     rows: int

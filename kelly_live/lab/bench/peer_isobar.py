@@ -24,7 +24,8 @@ from kelly_live.lab.bench.load import computing
 
 def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
     """How far each of isobar's note-ons lay from a grid, seconds, in a process of its own. What it says of its start is
-    not known here, so the grid is laid where it favours isobar most: through the median. Raises MidiError."""
+    not known here, so the grid is laid where it favours isobar most: through the median. Raises MidiError.
+    """
     if find_spec("isobar") is None:
         raise MidiError('isobar is not installed; install it with: pip install "kelly-live[isobar]"')
     command = [sys.executable, "-m", "kelly_live.lab.bench.peer_isobar", str(seconds), *(["--net"] if net else [])]

@@ -47,7 +47,8 @@ LONG_SECONDS = 1.0  # a note that sounds this much longer than any was asked to 
 @dataclass(frozen=True, slots=True)
 class Soak:
     """What was counted. `growth`: of all processes' memory after the warm-up, as a share; `drift`: of the last clock
-    tick, seconds; `ticks_off`: clock ticks too many (+) or too few for the beats played."""
+    tick, seconds; `ticks_off`: clock ticks too many (+) or too few for the beats played.
+    """
 
     minutes: float
     notes: int

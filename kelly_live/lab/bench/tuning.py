@@ -55,7 +55,8 @@ def measure_tuning(
 ) -> NDArray[np.float64]:
     """Write `notes` (on CHANNEL, one at a time) to a MIDI file, have fluidsynth play it, and listen: cents above the
     pitch asked for `[len(notes)]`, NaN where nothing was heard. Raises MidiError if there is no fluidsynth or
-    soundfont."""
+    soundfont.
+    """
     sound = render(notes, tuning, sound_font, program)
     edges = [[round((note.onset_beats + edge) * SAMPLE_RATE) for edge in _HEARD] for note in notes]
     return cents_off([sound[first:last] for first, last in edges], notes)
@@ -97,7 +98,8 @@ def render(notes: Sequence[NoteEvent], tuning: Tuning, sound_font: Path, program
 
 def cents_off(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEvent]) -> NDArray[np.float64]:
     """How many cents above the pitch asked for each note sounds `[len(notes)]`, by the steady part of its sound
-    (SAMPLE_RATE); NaN where nothing was heard."""
+    (SAMPLE_RATE); NaN where nothing was heard.
+    """
     asked = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
     heard = [frequency_near(sound, hertz) for sound, hertz in zip(sounds, asked, strict=True)]
     cents: NDArray[np.float64] = 1200.0 * np.log2(np.array(heard) / np.array(asked))
@@ -106,7 +108,8 @@ def cents_off(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEvent])
 
 def frequency_near(samples: NDArray[np.float64], expected_hz: float) -> float:
     """The fundamental of a steady tone (Hz; NaN of silence), from the loudest of its first partials: under a Gaussian
-    window a spectral peak is a parabola in decibels, so three points give its top to a small part of a cent."""
+    window a spectral peak is a parabola in decibels, so three points give its top to a small part of a cent.
+    """
     length = len(samples)
     if np.max(np.abs(samples), initial=0.0) < _SILENCE:
         return float("nan")

@@ -27,7 +27,8 @@ def command(
 ) -> int:  # fmt: skip
     """Change history, culture and user one at a time, on RECORDING (default: the demo's): how many notes differ while
     it is on, and while it is off. The two users are taught here: one wants it slower and softer, one faster and
-    brighter. Exit code 1 if one fails."""
+    brighter. Exit code 1 if one fails.
+    """
     import torch
 
     from kelly_live.core.override import state_from

@@ -36,7 +36,8 @@ CHANGES = {"calm to stirred": ((0.5, -0.5), (0.5, 0.5)), "stirred to calm": ((0.
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool, debug: bool) -> None:
     """Our music against human pieces (EMOPIA, VGMIDI), with random notes and a rule table beside it; how long it
-    repeats itself literally in two minutes; and how soon new parameters are heard while it plays."""
+    repeats itself literally in two minutes; and how soon new parameters are heard while it plays.
+    """
     from dataclasses import asdict
 
     import numpy as np
@@ -107,7 +108,8 @@ def _conductor(sink: NoteSink, kind: str, seed: int, bars: int | None) -> Conduc
 
 def composer(mapper: Mapper) -> Composer:
     """Who plays, valence, arousal, seed, seconds -> what is sent, drums aside, by seconds and the conductor's beats; at
-    least FORM_BARS bars."""
+    least FORM_BARS bars.
+    """
     import numpy as np
 
     from kelly_live.core.override import state_from
@@ -179,7 +181,8 @@ class _Heard:
 
 def reaction_table(mapper: Mapper, kind: str, changes: int) -> dict[str, dict[str, float]]:
     """At random moments: how soon new parameters reach a note, in the middle of each quadrant; and of each of CHANGES,
-    how soon it is heard. Seconds."""
+    how soon it is heard. Seconds.
+    """
     import random
 
     from kelly_live.core.override import state_from

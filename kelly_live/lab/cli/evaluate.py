@@ -29,7 +29,8 @@ def command(
     """What was promised beside what is measured, on the manifests' `val` parts (speakers and songs never trained on),
     with n and a 95 % interval; then every score of the emotion net alone (a clip's answer is the mean over its
     windows), of the whole live reader (the mean over its hops, weighted by confidence), and the confidence on sounds
-    that feel nothing."""
+    that feel nothing.
+    """
     import torch
 
     from kelly_live.core.resources import resource_root

@@ -26,7 +26,8 @@ LITTLE = 3  # features; a preset that knows fewer is named
 class Row:
     """A culture's pieces: how many were known, whom the others were taken for, how far they are from their corpus in
     each feature, and which features that is measured in; `likeness` puts the pieces of a mode together, of which there
-    are `composed`, as many as it takes to know."""
+    are `composed`, as many as it takes to know.
+    """
 
     culture: str
     right: int
@@ -69,7 +70,8 @@ def command(
     debug: bool,
 ) -> int:
     """Compose pieces in each culture, over the four quadrants of feeling, and find the nearest corpus of each piece by
-    its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not."""
+    its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not.
+    """
     from kelly_live.cultures.library import CULTURES, choose_culture
     from kelly_live.lab.cultures.identify import Heard, distances, identified, pieces_needed, signature_of
     from kelly_live.lab.intervals import wilson
@@ -158,7 +160,8 @@ def _likeness(
 
 def _likeness_table(rows: list[Row]) -> list[str]:
     """The second table: of degrees and of intervals, ours, a perfect sampler's, twice the halves' own, and whether ours
-    is within."""
+    is within.
+    """
     over = "ours  sampler  2 x halves     "
     lines = ["", f"{'all pieces of a mode':24}  degrees: {over}  intervals: {over}   pieces  modes   notes"]
     within: dict[str, list[bool]] = {"degrees": [], "intervals": []}
@@ -185,7 +188,8 @@ def _likeness_table(rows: list[Row]) -> list[str]:
 
 def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
     """Numbered pieces in a culture, each with a seed, a tonic and a quadrant of its own: their melodies, for no other
-    part is listened to."""
+    part is listened to.
+    """
     from kelly_live.cli.options import CultureOptions
     from kelly_live.core.override import state_from
     from kelly_live.engine.parts import create_mapper

@@ -47,7 +47,8 @@ def command(
     (EMOPIA's val part).
 
     With --cultures: the same emotions in each tradition, on the piano, and how often it is heard as meant, and as the
-    plain music of the same emotion and seed is heard."""
+    plain music of the same emotion and seed is heard.
+    """
     from kelly_live.core.errors import ConfigError
     from kelly_live.core.resources import resource_root
     from kelly_live.lab.training.across_cultures import judge_cultures
@@ -118,7 +119,8 @@ def _in_culture(name: str) -> Mapper:
 def composer(mapper: Mapper) -> Composer:
     """(valence, arousal, seed) to about half a minute of music as MIDI files: `band`, as a user hears it, and `piano`,
     the same notes without percussion, all on the one instrument that the judges know. In tune, by bends, where a
-    tradition's tones are none of 12-TET's."""
+    tradition's tones are none of 12-TET's.
+    """
     from kelly_live.core.override import state_from
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.parts import create_conductor

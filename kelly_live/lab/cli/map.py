@@ -23,7 +23,8 @@ def command(
     debug: bool,
 ) -> None:  # fmt: skip
     """The shipped mapper: likelihood of held-out music against the corpus-wide distribution and a rule table, published
-    directions (how many of how many hold), and what is played at the eight emotions and the quadrants' middles."""
+    directions (how many of how many hold), and what is played at the eight emotions and the quadrants' middles.
+    """
     from dataclasses import asdict
 
     import torch

@@ -47,7 +47,8 @@ def command() -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def front_end(musicnn: Path, pipecat: Path, out: Path, debug: bool) -> None:
     """Convert the frozen ears from the wheels MUSICNN and PIPECAT (`pip download --no-deps musicnn pipecat-ai`); needs
-    kelly-live[convert]."""
+    kelly-live[convert].
+    """
     from kelly_live.lab.training.front_end import FrontEnd, convert_checked, convert_speech_checked, save_front_end
 
     trunk, worst = convert_checked(musicnn)
@@ -76,7 +77,8 @@ def emotion(
 ) -> None:  # fmt: skip
     """The emotion net: features once (kept in --cache), then training, calibration, and the card.
 
-    On several GPUs or processes: `torchrun --nproc-per-node N -m kelly_live lab train emotion ...`."""
+    On several GPUs or processes: `torchrun --nproc-per-node N -m kelly_live lab train emotion ...`.
+    """
     import torch
 
     from kelly_live.lab.training.emotion import Settings
@@ -171,7 +173,8 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
 @out_option("models/vocabulary.json")
 def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, debug: bool, out: Path) -> None:
     """What people play, as tables for the players: chord moves, rhythms, steps, touch, timing; prints how likely they
-    make held-out pieces, and whether our music quotes anybody for more than a bar."""
+    make held-out pieces, and whether our music quotes anybody for more than a bar.
+    """
     from kelly_live.engine.parts import create_mapper
     from kelly_live.lab.cli.compare import TWO_MINUTES, composer
     from kelly_live.lab.training.manifest import QUADRANTS

@@ -37,7 +37,8 @@ FEATURES = ("degrees", "intervals", "onsets", "rhythms", "ornaments")
 class Statistics:
     """What a melody's notes say: shares of time on the circle `[CIRCLE]`, of steps `[2 FURTHEST + 1]` and of RHYTHMS
     `[5]`; onsets in beats, snapped to the grid; ornaments a note; as played, `steps` in cents, `lengths` in
-    beats."""
+    beats.
+    """
 
     degrees: Floats
     intervals: Floats
@@ -51,7 +52,8 @@ class Statistics:
 @dataclass(frozen=True, slots=True)
 class Signature:
     """What a preset measured, in the same terms; a feature is None (or empty) where it says nothing. `tones` pairs the
-    degrees and intervals of each mode (of the whole, where there is none)."""
+    degrees and intervals of each mode (of the whole, where there is none).
+    """
 
     name: str
     tones: tuple[tuple[Floats | None, Floats | None], ...]
@@ -224,7 +226,8 @@ class Likeness:
     """How far the pieces of a tradition, put together by mode, are from their corpus in a feature; how far as many
     notes would be that were drawn from the corpus's own distribution; and how far one half of the corpus is from the
     other (None where it was not measured on tunes, which can be halved). Means over the modes that were played,
-    weighted by their pieces; `notes` are those of all of them."""
+    weighted by their pieces; `notes` are those of all of them.
+    """
 
     ours: float
     perfect: float
@@ -240,7 +243,8 @@ class Likeness:
 
 def pieces_needed(found: Iterable[Likeness | None], pieces: int) -> int:
     """How many pieces, where so many led to `found`, make a perfect sampler SURE of every bound: chance falls with the
-    root of the notes. As many as there are, where there is no bound."""
+    root of the notes. As many as there are, where there is no bound.
+    """
     short = [SURE * one.perfect / one.bound for one in found if one is not None and one.bound]
     return max(pieces, math.ceil(pieces * max(short, default=0.0) ** 2))
 

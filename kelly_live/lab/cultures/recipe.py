@@ -83,7 +83,8 @@ def from_tunes(
 ) -> Findings:
     """Every parameter that a corpus of tunes can support. `divisions` of the octave and `apart` find the degrees,
     `grid` (cents) bins the steps; `pooled_scale` is False where each mode has its own degrees; `tuning` says where
-    these sound."""
+    these sound.
+    """
     half = _HALF.get()
     if half is not None:
         tunes = tunes[half::2]
@@ -113,7 +114,8 @@ def from_tunes(
 
 def halves(recipe: Recipe, corpora: Path) -> tuple[Findings, Findings]:
     """What each half of the corpus's tunes says, every other one: how far they differ is how sure the whole is. Only
-    what is measured on tunes is halved. Raises ConfigError if a corpus is missing."""
+    what is measured on tunes is halved. Raises ConfigError if a corpus is missing.
+    """
 
     def measured(half: int) -> Findings:
         token = _HALF.set(half)

@@ -99,7 +99,8 @@ def npvi(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
 
 def onset_profiles(tunes: Sequence[Tune], reference: str, most: int = 4) -> Known[Any] | None:
     """For the commonest metres: at which places of the bar (sixteenths, or twelfths of a beat's third where that is
-    the finest grid) how many of the bars have an onset."""
+    the finest grid) how many of the bars have an onset.
+    """
     by_metre: dict[str, list[Tune]] = {}
     for tune, _, _ in timed(tunes):
         if tune.metre:
@@ -147,7 +148,8 @@ def groupings(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
 
 def grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] | None:
     """How `units` of the bar group into twos and threes: the composition whose group starts hold most of the note
-    starts, weighted by how long the notes last, against chance. None if no grouping stands out."""
+    starts, weighted by how long the notes last, against chance. None if no grouping stands out.
+    """
     bar = bar_quarters(metre)
     weight = np.zeros(units)
     for tune in tunes:
@@ -248,7 +250,8 @@ def degrees(time: Floats, used: Floats, divisions: int, apart: int) -> tuple[tup
 
 def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Known[Any] | None:
     """Shares of signed melodic steps between neighbouring notes, in cents on a grid of `grid`; none to or from a note
-    that is at no pitch (nan)."""
+    that is at no pitch (nan).
+    """
     counts: Counter[str] = Counter()
     for tune in tunes:
         steps = np.diff(tune.cents)
@@ -265,7 +268,8 @@ def on_degrees(
     tune: Tune, scale: Sequence[float], divisions: int = 12, apart: int = 1, sounding: Sequence[float] | None = None
 ) -> Tune:
     """The tune on the degrees (cents) of its mode: what is notated beside one belongs to it, as in `degrees`; a note
-    that is none of them is at no pitch (nan). `sounding`: each degree where its nearest of these is."""
+    that is none of them is at no pitch (nan). `sounding`: each degree where its nearest of these is.
+    """
     bins = np.rint(tune.cents / 1200.0 * divisions)
     degrees = np.array(scale)
     half = divisions // 2
@@ -280,7 +284,8 @@ def on_degrees(
 
 def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
     """For each tune: weights over MODES `[t, 7]` with the tonic known, the share of its time on the best mode's
-    degrees `[t]`, and how many of the 12 pitch classes it uses for over 1 % `[t]`."""
+    degrees `[t]`, and how many of the 12 pitch classes it uses for over 1 % `[t]`.
+    """
     profiles = modal_profiles()
     profiles = profiles / profiles.sum(axis=1, keepdims=True)
     members = np.zeros((7, 12))

@@ -39,7 +39,8 @@ class Tune:
 
 def beat_of(metre: str | None) -> float:
     """The beat of a metre in quarter notes: a dotted quarter in 6/8, 9/8, 12/8 and 3/8, else what is notated below
-    (no less than a quarter in additive eighths such as 5/8 or 7/8). None is taken as quarters."""
+    (no less than a quarter in additive eighths such as 5/8 or 7/8). None is taken as quarters.
+    """
     if metre is None:
         return 1.0
     above, below = (int(part) for part in metre.split("/"))

@@ -28,7 +28,8 @@ _EPSILON = 1e-6
 class CultureOutput(NamedTuple):
     """`adapted_emotion [B, E]` (probabilities), `tempo_range [B, 3]` (BPM, min <= preferred <= max), `mode_preferences
     [B, 7]` and `rhythm_patterns [B, 5]` (sum 1), `dynamics [B, 3]` (soft <= normal <= loud, 0-1), `cultural_features
-    [B, 256]`, `known [B, 4]`: 1 where the culture's corpus tells tempo, modes, dynamics, rhythms, 0 where not."""
+    [B, 256]`, `known [B, 4]`: 1 where the culture's corpus tells tempo, modes, dynamics, rhythms, 0 where not.
+    """
 
     adapted_emotion: torch.Tensor
     tempo_range: torch.Tensor
@@ -47,7 +48,8 @@ class CultureOutput(NamedTuple):
 class CulturalContextAdapter(nn.Module):
     """Emotions `[B, E]` and ids `[B]` of culture, region and language (NONE: unchanged) to a CultureOutput.
 
-    Ids are places in the lists of names given, from 1."""
+    Ids are places in the lists of names given, from 1.
+    """
 
     def __init__(
         self, cultures: Sequence[str] = (), regions: Sequence[str] = (), languages: Sequence[str] = (),

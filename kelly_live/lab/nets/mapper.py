@@ -72,7 +72,8 @@ def _soft_limit(values: Tensor, limit: float) -> Tensor:
 @dataclass(frozen=True)
 class ParameterDistribution:
     """What the net believes: standardised `location`, `log_scale` `[B, S]` over SCALARS with `skew`, `log_tail` `[S]`,
-    and logits `[B, n]` for each of WEIGHTS."""
+    and logits `[B, n]` for each of WEIGHTS.
+    """
 
     location: Tensor
     log_scale: Tensor
@@ -98,7 +99,8 @@ class ParameterDistribution:
 
 class Felt(NamedTuple):
     """States `[B]` before anybody's taste: probabilities, committed raw outputs, their distribution, and the played
-    quantiles `[3, B, S]`."""
+    quantiles `[3, B, S]`.
+    """
 
     probabilities: Tensor
     raw: Tensor

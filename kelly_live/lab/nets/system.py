@@ -30,7 +30,8 @@ PARTS: dict[str, type[nn.Module]] = {  # in the order of the chain; each is also
 
 class SystemOutput(NamedTuple):
     """What every stage said of the newest window: the emotion net, the temporal model over the history and it (None
-    without a history), the culture adapter, and the numbers to play, as the mapper names them."""
+    without a history), the culture adapter, and the numbers to play, as the mapper names them.
+    """
 
     emotion: EmotionOutput
     temporal: TemporalOutput | None
@@ -70,7 +71,8 @@ class KellySystem(nn.Module):
         culture_strength: float = 1.0,
     ) -> SystemOutput:
         """Spectrograms of the newest window; `history [B, T, E + 5]`, the `reading` rows before it; `timestamps
-        [B, T + 1]` (s, rising), the newest last; ids `[B]` of culture, region, language, user, 0 for none."""
+        [B, T + 1]` (s, rising), the newest last; ids `[B]` of culture, region, language, user, 0 for none.
+        """
         felt = self.emotion(spectrograms)
         now = reading(felt)
         emotions = now[:, : felt.emotion_logits.shape[1]]

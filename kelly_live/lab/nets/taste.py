@@ -80,7 +80,8 @@ WISHES: dict[str, _Scale] = {
 @dataclass(frozen=True, slots=True)
 class Wish:
     """In `state`, `parameter` (one of WISHES) should be `value` (BPM, MIDI note, share ...); `weight` counts it as that
-    many wishes. `side` -1: at most that much, +1: at least; what already is so is content."""
+    many wishes. `side` -1: at most that much, +1: at least; what already is so is content.
+    """
 
     state: EmotionState
     parameter: str
@@ -102,7 +103,8 @@ class Wish:
 
 class Told(NamedTuple):
     """What is played at some states, on the scales of even steps `[n]`; how much of that the taste moved, how unsure
-    that still is and how unsure it was before any wish (standard deviations), in the same steps."""
+    that still is and how unsure it was before any wish (standard deviations), in the same steps.
+    """
 
     values: Tensor
     spread: Tensor
@@ -149,7 +151,8 @@ class _Rows:
 
 class _Place(NamedTuple):
     """A taste before its reach, its regret, and Gauss-Newton's matrix `[64, 64]` (prior included) and right-hand side
-    `[64]` for the taste that would be better."""
+    `[64]` for the taste that would be better.
+    """
 
     taste: Tensor
     regret: float
@@ -159,7 +162,8 @@ class _Place(NamedTuple):
 
 class _Problem:
     """The regret of a taste under some wishes: half its squared length, and a Student's t (4 degrees) of what each
-    wish missed: one that cannot be met must not drown those that can."""
+    wish missed: one that cannot be met must not drown those that can.
+    """
 
     def __init__(self, net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish], within: Tensor | None = None) -> None:
         device = net.centre.device
@@ -193,7 +197,8 @@ def reach(wishes: Sequence[Wish]) -> Tensor:
     What an emotion has of its own: CAUTION, and less where it was never felt by half when something was said, in
     proportion; else a wish that sad cannot meet would be looked for in the trace of neutral that sad states hold.
     What all share: CAUTION times the root of 1 - 1/n, n the number of emotions that were spoken of (the inverse Simpson
-    index of the wishes' weights: 1 for one emotion alone, and hardly more for one beside a token of another)."""
+    index of the wishes' weights: 1 for one emotion alone, and hardly more for one beside a token of another).
+    """
     spoken: dict[str, float] = {}
     for wish in wishes:
         spoken[wish.state.emotion] = spoken.get(wish.state.emotion, 0.0) + wish.weight
@@ -207,7 +212,8 @@ def reach(wishes: Sequence[Wish]) -> Tensor:
 
 def fit_taste(net: DynamicEmotionToMusicMapper, wishes: Sequence[Wish]) -> Tensor:
     """The embedding `[64]` most probable given these wishes, each part within its radius; zeros for none.
-    Deterministic."""
+    Deterministic.
+    """
     active = [wish for wish in wishes if wish.weight > 0.0]
     if not active:
         return torch.zeros(USER_DIM, device=net.centre.device)

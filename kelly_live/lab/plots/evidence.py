@@ -103,7 +103,8 @@ def draw_trajectories(
     panels: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray | None, float | None, float | None]],
 ) -> bytes:
     """A panel each: name, seconds `[T]`, felt `[T, 2]` (V, A), rated `[T, 2]` or None, and the seconds of a change
-    and of half-way through the answer, or None."""
+    and of half-way through the answer, or None.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine

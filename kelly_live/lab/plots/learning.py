@@ -13,7 +13,8 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73")
 @dataclass(frozen=True, slots=True)
 class Curve:
     """One kind of listener: agreement (mean, low, high; 0-1) after each number of reactions, that of the others' mean
-    profile, and with no profile."""
+    profile, and with no profile.
+    """
 
     name: str
     reactions: tuple[int, ...]

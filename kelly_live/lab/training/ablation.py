@@ -33,7 +33,8 @@ Play = Callable[[MusicParameters, int], Sequence[NoteEvent]]  # parameters and s
 @dataclass(frozen=True, slots=True)
 class Ablation:
     """The share of notes that differ (0-1) when `what` is changed while it is on, and while it is off; the tempo (BPM)
-    under either value while on."""
+    under either value while on.
+    """
 
     what: str
     changed: str
@@ -80,7 +81,8 @@ def ablate(
     seeds: Sequence[int] = (1, 2, 3),
 ) -> tuple[Ablation, ...]:
     """Ablations of history, culture and user, at `now` (s) in mono 16 kHz `samples`; `pasts` are the times at which
-    either of two pasts of PAST_SECONDS ends. Raises ConfigError."""
+    either of two pasts of PAST_SECONDS ends. Raises ConfigError.
+    """
     if min(pasts) < PAST_SECONDS or max(*pasts, now) * SAMPLE_RATE > len(samples):
         raise ConfigError(
             f"the recording lasts {len(samples) / SAMPLE_RATE:.1f} s; give times within, {PAST_SECONDS:g} s or later"

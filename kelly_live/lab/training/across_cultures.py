@@ -62,7 +62,8 @@ class Share:
 @dataclass(frozen=True, slots=True)
 class Row:
     """One tradition before one judge: pieces heard as the quadrant that was meant; and as the same quadrant, the same
-    arousal half and the same valence half as the plain piece of the same emotion and seed."""
+    arousal half and the same valence half as the plain piece of the same emotion and seed.
+    """
 
     culture: str
     intended: Share
@@ -74,7 +75,8 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What one judge says: `ceiling` compares plain pieces with plain ones of another seed; `pooled` puts the
-    traditions together; `meant` is how each quadrant (rows) is heard (columns) in all of them."""
+    traditions together; `meant` is how each quadrant (rows) is heard (columns) in all of them.
+    """
 
     judge: str
     ceiling: Row
@@ -137,7 +139,8 @@ def judge_cultures(
     say: Say = print,
 ) -> AcrossCultures:
     """Fit the judges on EMOPIA's train part; let them hear `pieces` a quadrant of each tradition and `plain_pieces` of
-    the plain music, with the soundfont that nothing was trained on. Raises KellyError."""
+    the plain music, with the soundfont that nothing was trained on. Raises KellyError.
+    """
     if plain_pieces < max(pieces, 2):
         raise ConfigError(
             f"{plain_pieces} plain pieces a quadrant cannot stand beside {pieces} of each tradition; --pieces must be "

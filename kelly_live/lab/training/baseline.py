@@ -34,7 +34,8 @@ def baseline_scores(
     fit: tuple[Sequence[Clip], Windows], test: tuple[Sequence[Clip], Windows], resamples: int = 1000
 ) -> list[Score]:
     """Logistic regression (categories, quadrants) and ridge (ratings, GEMS), one model a data set, trained on `fit` and
-    measured on `test`: the same numbers as `evaluate` gives for the net."""
+    measured on `test`: the same numbers as `evaluate` gives for the net.
+    """
     try:
         from sklearn.linear_model import LogisticRegression, RidgeCV
         from sklearn.pipeline import make_pipeline

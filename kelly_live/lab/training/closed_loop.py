@@ -1,5 +1,6 @@
 """The loop closed: an emotion asked for, composed, rendered with a soundfont that nothing was trained on, and judged by
-judges that never met our music, beside what the same judges say of people's own playing."""
+judges that never met our music, beside what the same judges say of people's own playing.
+"""
 
 from __future__ import annotations
 
@@ -253,7 +254,8 @@ def close_the_loop(
     say: Say = print,
 ) -> ClosedLoop:
     """Fit the judges on EMOPIA's train part, let them judge its val part and our music, both with the soundfont that
-    nothing was trained on. Raises KellyError."""
+    nothing was trained on. Raises KellyError.
+    """
     parts = emopia_scores(symbolic)
     centres = [(CENTRE * v, CENTRE * a) for v, a in QUADRANTS.values()]
     ours = composed_in(centres, pieces, compose, cache)

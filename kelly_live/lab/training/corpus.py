@@ -28,7 +28,8 @@ def _rank(text: str) -> str:
 
 def split_clips(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
     """`fit`, `fold` and `val`. `val` is the manifest's own and only ever reported on; `fold` is FOLD_SHARE of the
-    train part's speakers and songs (at least one a set, where it has more), for stopping and calibrating."""
+    train part's speakers and songs (at least one a set, where it has more), for stopping and calibrating.
+    """
     held: set[str] = set()
     families: dict[str, set[str]] = {}
     for clip in clips:
@@ -55,7 +56,8 @@ def deal(clips: Sequence[Clip], count: int) -> np.ndarray:
 
 def thin(clips: Sequence[Clip], most: int) -> list[Clip]:
     """At most `most` clips of each data set, chosen by their names, in a fixed order; a score's second rendering only
-    after every score's first."""
+    after every score's first.
+    """
     kept: dict[str, list[Clip]] = {}
     seen: set[str] = set()
     first: list[Clip] = []
@@ -99,7 +101,8 @@ def gather(
     say: Callable[[str], None] = print,
 ) -> list[Clip]:
     """The clips of both manifests: every score rendered with the first soundfont there is, then every train score
-    again with each other one, in the same group, `region` telling them apart."""
+    again with each other one, in the same group, `region` telling them apart.
+    """
     clips = read_manifest(emotion / "manifest.jsonl") if emotion else []
     scores = read_scores(symbolic / "manifest.jsonl") if symbolic else []
     if not scores:

@@ -38,7 +38,8 @@ STEPS = 1500
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """One row a culture: ids `[N]`, targets (nonsense where `known [N, 4]` is 0) `tempo [N, 3]` BPM, `modes [N, 7]`,
-    `dynamics [N, 3]`, `rhythms [N, 5]`."""
+    `dynamics [N, 3]`, `rhythms [N, 5]`.
+    """
 
     culture: torch.Tensor
     region: torch.Tensor
@@ -82,7 +83,8 @@ def _loss(out: CultureOutput, lesson: Lesson) -> torch.Tensor:
 @torch.no_grad()
 def deviations(net: CulturalContextAdapter, lesson: Lesson, draws: int = 64, seed: int = 1) -> dict[str, float]:
     """The furthest that any culture's answer lies from its preset, over random emotions and with or without region and
-    language: tempo as a share of itself, the others as they are."""
+    language: tempo as a share of itself, the others as they are.
+    """
     net.eval()
     worst = dict.fromkeys(KNOWN, 0.0)
     generator = torch.Generator().manual_seed(seed)
@@ -145,7 +147,8 @@ def train_culture(
 
 def heard_by(listeners: Path) -> dict[str, list[dict[str, Any]]]:
     """What listeners say of a re-interpreter by language, from the folder of the corpora; from one archive, only the
-    first test. Raises ConfigError."""
+    first test. Raises ConfigError.
+    """
     if not listeners.is_dir():
         return {"languages": [gain.as_dict() for gain in language_gains(*read_ratings(listeners))]}
     first = language_gains(*read_ratings(listeners / "emo-agreement-4languages.tar.xz"))

@@ -22,7 +22,8 @@ _LEAST_SONGS = 20  # fewer songs that tell both of a pair say nothing about how 
 @torch.no_grad()
 def user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, data: Examples) -> Tensor:
     """Columns `[outputs, USER_WAYS]`, largest first; zero columns where songs show no more ways. `corpus_shift`
-    `[N, outputs]` is what the corpus alone adds to a row."""
+    `[N, outputs]` is what the corpus alone adds to a row.
+    """
     left, seen = _unexplained(net, corpus_shift, data)
     one, other, told = _halves(left, seen, data.groups)
     count = told.T @ told

@@ -22,7 +22,8 @@ GENUINE_GOAL = 0.30
 @dataclass(frozen=True, slots=True)
 class DiversityReport:
     """Entropies in nats, and normalised by their maximum (0-1; 0 where there is one kind). `balance` is the least over
-    the most frequent; `genuine_ratio` is over the clips that say; `duration_diversity` is deviation over mean."""
+    the most frequent; `genuine_ratio` is over the clips that say; `duration_diversity` is deviation over mean.
+    """
 
     clips: int
     hours: float

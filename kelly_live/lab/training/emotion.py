@@ -295,7 +295,8 @@ class Trainer:
 
 def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> MultiScaleEmotionNet:
     """Run to the end, saving after every epoch to `resume` (and going on from there). The averaged weights are left in:
-    the fold's best, or, without a fold, the last."""
+    the fold's best, or, without a fold, the last.
+    """
     ranks = trainer.ranks
     if resume and resume.is_file():
         trainer.restore(torch.load(resume, weights_only=True, map_location="cpu"))
@@ -346,7 +347,8 @@ def answer_of(net: MultiScaleEmotionNet, raw: torch.Tensor) -> Answers:
 def mix_members(net: MultiScaleEmotionNet, fold: Part, raw: torch.Tensor, steps: int = 60) -> None:
     """Set how much each member's word counts, by kind of sound and of answer: what makes the fold's labels likeliest,
     `raw` being what members that never saw it say of it. Each data set counts alike; a weak pull towards equal shares
-    decides where the fold says nothing."""
+    decides where the fold says nothing.
+    """
     device = net.mix.device
     raw, every = raw.clone().to(device), np.arange(len(fold.windows))
     sets = np.array([fold.clips[i].dataset for i in fold.windows.clip])
@@ -374,7 +376,8 @@ def mix_members(net: MultiScaleEmotionNet, fold: Part, raw: torch.Tensor, steps:
 
 def _temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
     """The temperature that makes `truth` `[clips, K]` likeliest, by a search over 0.3-5: rows are windows, and a clip's
-    answer is the mean over its windows."""
+    answer is the mean over its windows.
+    """
     log_p = torch.from_numpy(np.log(np.maximum(probabilities, 1e-9)))
     best, best_loss = 1.0, math.inf
     for t in np.geomspace(0.3, 5.0, 60):
@@ -388,7 +391,8 @@ def _temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarray,
 
 def was_right(clips: Sequence[Clip], answers: Answers, clip: np.ndarray) -> np.ndarray:
     """A number a clip: 1 if its mean answer agrees with what was said (category, or quadrant), 0 if not, NaN if
-    nothing was said. `clip` is the clip of each of the answers' rows."""
+    nothing was said. `clip` is the clip of each of the answers' rows.
+    """
     guess = by_clip(answers.emotions, clip, len(clips)).argmax(axis=1)
     quadrants = quadrant_of(by_clip(answers.affect, clip, len(clips)))
     right = np.full(len(clips), np.nan)
@@ -419,7 +423,8 @@ def _fit_confidence(x: torch.Tensor, y: torch.Tensor, importance: torch.Tensor, 
 def calibrate(net: MultiScaleEmotionNet, fold: Part, raw: torch.Tensor, sounds: Windows) -> None:
     """Fit the temperatures and the confidence, for voices and for music apart, on the fold (`raw` is what members that
     never saw it say of it) and on sounds that the weights never saw. Each data set counts alike. What is made honest is
-    a clip's answer, the mean over its windows."""
+    a clip's answer, the mean over its windows.
+    """
     clips, clip = fold.clips, fold.windows.clip
     sizes = Counter(c.dataset for c in clips)
     alike = np.array([1.0 / sizes[c.dataset] for c in clips])
@@ -465,7 +470,8 @@ def cross_fit(
 ) -> tuple[MultiScaleEmotionNet, dict[str, Any]]:  # fmt: skip
     """`settings.cross` nets, each without a part of the speakers and songs, say when to stop and how far to trust; the
     net that is returned then learns from all. With it: epochs, the mean score of the parts, the last run's history, and
-    `away`, the scores of all clips while they sat out."""
+    `away`, the scores of all clips while they sat out.
+    """
     part_of = deal(whole.clips, settings.cross)
     parts = np.unique(part_of)
     if len(parts) < 2:

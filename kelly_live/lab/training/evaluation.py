@@ -44,7 +44,8 @@ class Score:
 @dataclass(frozen=True, slots=True)
 class Answers:
     """The net's answers, a row a window: probabilities `[N, 8]`, label probabilities `[N, 10]`, V/A/D `[N, 3]`,
-    confidence, presence and music `[N]`, GEMS fractions `[N, 9]`."""
+    confidence, presence and music `[N]`, GEMS fractions `[N, 9]`.
+    """
 
     emotions: np.ndarray
     labels: np.ndarray

@@ -42,7 +42,8 @@ class Calibration(NamedTuple):
 
 class Trajectory(NamedTuple):
     """Seconds `[T]`, what the reader felt `[T, 2]` (V, A), what listeners rated `[T, 2]` or None, and when the sound
-    changed and was half-way answered, if it did."""
+    changed and was half-way answered, if it did.
+    """
 
     name: str
     times: np.ndarray
@@ -93,7 +94,8 @@ def calibrations(clips: Sequence[Clip], windows: Windows, answers: Answers) -> l
 def trajectories(reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequence[Change]) -> list[Trajectory]:
     """Rated pieces, and a change whose answer took the median time. The pieces are those whose ratings go the widest
     way (a piece that stays where it is would show nothing), no two of one family; what the reader says does not count
-    in the choice."""
+    in the choice.
+    """
     rated = [c for c in clips if c.measures is not None]
     families: dict[str, Clip] = {}
     for clip in sorted(rated, key=lambda c: -float(np.array(c.measures).std(axis=0).sum())):

@@ -68,7 +68,8 @@ def parsed_key(name: str) -> tuple[int, bool]:
 
 def read_recordings(manifest: Path) -> list[Piece]:
     """A JSON object a line: `path` (relative to the manifest), `set`, `beats` (s; or `bpm` of a steady one that begins
-    with a beat at 0), `key` (or none). Raises KellyError."""
+    with a beat at 0), `key` (or none). Raises KellyError.
+    """
     pieces = []
     try:
         for line in manifest.read_text().splitlines():
@@ -88,7 +89,8 @@ def read_recordings(manifest: Path) -> list[Piece]:
 
 def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[Piece]:
     """Each `every`-th song of POP909, a minute of it rendered: the beats are exact, the keys those of the recording
-    that was transcribed. Soundfonts alternate, one of them unheard in training. Raises KellyError."""
+    that was transcribed. Soundfonts alternate, one of them unheard in training. Raises KellyError.
+    """
     from kelly_live.lab.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS, render
 
     folder = cache / "follow" / "pop909"
@@ -116,7 +118,8 @@ def _columns(path: Path) -> list[list[str]]:
 @dataclass(frozen=True, slots=True)
 class Moment:
     """What was believed `seconds` into the piece: a tempo (BPM), when the next beat was to fall, a key and its share of
-    major; each with its features and its confidence."""
+    major; each with its features and its confidence.
+    """
 
     seconds: float
     bpm: float
@@ -133,7 +136,8 @@ def follow(
     sound: Floats, model: Learned | None = None, on_lead: Callable[[float, SyncState], None] | None = None
 ) -> list[Moment]:
     """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second. `on_lead` is told
-    each time and lead, as a band that joins would be."""
+    each time and lead, as a band that joins would be.
+    """
     listener = AudioTracker(model=model)
     size = SAMPLE_RATE // 20
     moments = []
@@ -210,7 +214,8 @@ class Verdict:
     """One piece. Relations are over its last half, by what was said most often; shares of moments while sure, from
     _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure; `band_errors` of the beats
     of a band that joined: to the nearest of theirs, and to the nearest beat or middle of two (a band may play at twice
-    their tempo)."""
+    their tempo).
+    """
 
     set_name: str
     tempo: str | None
@@ -273,7 +278,8 @@ def _band_errors(piece: Piece, band_beats: Sequence[float]) -> tuple[tuple[float
 
 def table(verdicts: Sequence[Verdict]) -> str:
     """A block a set, and one for sets that share a name up to a comma: shares with their 95 % interval, medians (and
-    the 90th percentile) of the seconds."""
+    the 90th percentile) of the seconds.
+    """
     lines = []
     names = list(dict.fromkeys(v.set_name for v in verdicts))
     families = Counter(name.split(",")[0] for name in names)
@@ -346,7 +352,8 @@ def noises(seconds: float = 30.0) -> list[Floats]:
 
 def learn(pieces: Sequence[Piece], progress: Callable[[str], None]) -> Learned:
     """Where in a beat onsets of which strength fall, then how far the two beliefs can be trusted. The weights come from
-    a second pass over the same pieces (five numbers each, from thousands of moments)."""
+    a second pass over the same pieces (five numbers each, from thousands of moments).
+    """
     counts = np.full((PLACES, LEVELS, LEVELS), 3.0)
     sounds = [(piece, sound_of(piece)) for piece in pieces]
     for piece, sound in sounds:

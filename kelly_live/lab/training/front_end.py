@@ -1,5 +1,6 @@
 """The frozen ears' weights, read from the wheels that carry them and checked against what they came from: musicnn's
-TensorFlow 1 checkpoint, and Smart Turn's quantised ONNX graph in the `pipecat-ai` wheel."""
+TensorFlow 1 checkpoint, and Smart Turn's quantised ONNX graph in the `pipecat-ai` wheel.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +128,8 @@ def reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray) -> np.n
 
 def convert_checked(wheel: Path) -> tuple[MusicnnTrunk, float]:
     """Convert, and compare taggrams with TensorFlow's on random spectrograms; returns the trunk and the worst
-    difference. Raises ModelError over TOLERANCE."""
+    difference. Raises ModelError over TOLERANCE.
+    """
     variables = read_wheel(wheel)
     trunk = convert(variables)
     mel = np.random.default_rng(0).gamma(1.0, 1.2, (4, 187, 96)).astype(np.float32)
@@ -274,7 +276,8 @@ def convert_speech(graph: SpeechGraph) -> SpeechEncoder:
 
 def convert_speech_checked(wheel: Path) -> tuple[SpeechEncoder, float]:
     """Convert, and compare with the graph on a random spectrogram; returns the encoder and the mean difference in
-    standard deviations. Raises ModelError over SPEECH_TOLERANCE."""
+    standard deviations. Raises ModelError over SPEECH_TOLERANCE.
+    """
     graph = SpeechGraph(wheel)
     encoder = convert_speech(graph)
     mel = np.random.default_rng(0).normal(0.0, 0.7, (1, 80, 800)).astype(np.float32)

@@ -21,7 +21,8 @@ UNSEEN = "unseen "  # before the data set's name: measured by a net that never h
 @dataclass(frozen=True, slots=True)
 class Goal:
     """One line of the table: which `Score` answers it (`dataset`, `measure`), what others got, what is to reach;
-    `goal` None: the issue asks for no flapping and names no number."""
+    `goal` None: the issue asks for no flapping and names no number.
+    """
 
     data: str
     dataset: str
@@ -89,7 +90,8 @@ LIVE_GOALS = (
 
 def rows_of(scores: Sequence[Score], live: Sequence[Score]) -> list[Row]:
     """The table: every goal with its score, the ECE of the confidence on each data set, then what only the live path
-    can show (`live`: also the whole reader's ECE)."""
+    can show (`live`: also the whole reader's ECE).
+    """
     by_name = {(s.dataset, s.measure): s for s in (*scores, *live)}
     calibrated = [
         Goal(f"ECE, {s.dataset}", s.dataset, s.measure, "–", LARGEST_ECE, True)

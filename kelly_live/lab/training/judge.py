@@ -62,7 +62,8 @@ class Ear:
     @torch.inference_mode()
     def hear(self, samples: np.ndarray) -> Floats:
         """Mono 16 kHz to the mean and deviation over 3 s windows of the penultimate layer, then the mean of the tonal
-        statistics over 12 s windows. Raises ConfigError where there is no sound."""
+        statistics over 12 s windows. Raises ConfigError where there is no sound.
+        """
         if len(samples) == 0:
             raise ConfigError("there is no sound to judge; a clip must have at least one sample")
         mels = log_mels(samples)
@@ -93,7 +94,8 @@ def _first(score: Score, seconds: float) -> Score:
 
 def read_notes(path: Path) -> Floats:
     """NOTE_CUES of a MIDI file's first JUDGED_SECONDS, percussion left out, the tempo tracked from the notes whatever
-    the file says (NaN: it says nothing). Raises ConfigError if it is unreadable or has too few notes."""
+    the file says (NaN: it says nothing). Raises ConfigError if it is unreadable or has too few notes.
+    """
     score = _first(read_score(path), JUDGED_SECONDS)
     features = measure(score, notated=False)
     groups = 1 + np.count_nonzero(np.diff(score.onsets) > CHORD_SECONDS)
@@ -134,7 +136,8 @@ class Verdicts:
 @dataclass(frozen=True, slots=True)
 class Judge:
     """A fitted judge; `validated` is its share of right quadrants on songs held back while the strengths were chosen,
-    `strengths` those that were chosen: quadrants', valence's, arousal's."""
+    `strengths` those that were chosen: quadrants', valence's, arousal's.
+    """
 
     centre: Floats
     deviation: Floats
@@ -157,7 +160,8 @@ def _standard(rows: Floats, centre: Floats, deviation: Floats) -> Floats:
 
 def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> Judge:
     """A judge from rows `[n, width]`, their quadrants ("Q1" to "Q4") and the songs that a fold must not tear apart.
-    Raises ConfigError for fewer songs than FOLDS, or without scikit-learn."""
+    Raises ConfigError for fewer songs than FOLDS, or without scikit-learn.
+    """
     try:
         from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.model_selection import GroupKFold

@@ -89,7 +89,8 @@ def excerpt(score: Score, seconds: float = EXCERPT_SECONDS) -> Score:
 
 def portray(score: Score, group: str, *, played_velocities: bool = True) -> Portrait:
     """Everything that a piece's excerpt says, and what its first FORM_BARS say. Raises ConfigError if it has fewer than
-    MIN_NOTES notes or no melody."""
+    MIN_NOTES notes or no melody.
+    """
     part = excerpt(score)
     melody = skyline(part)
     if len(part) < MIN_NOTES or len(melody) < MIN_NOTES // 2 or np.ptp(part.onsets) < 2.0:
@@ -176,7 +177,8 @@ def chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
 
 def form_numbers(score: Score, bar_beats: float) -> dict[str, float]:
     """Self-similarity of the first FORM_BARS bars by the score's own beats; empty where it is shorter. A bar is what
-    pitch classes begin in each of its quarters."""
+    pitch classes begin in each of its quarters.
+    """
     if not len(score) or score.beats[-1] < FORM_BARS * bar_beats - bar_beats:
         return {}
     cells = np.floor((score.beats + 0.125) / (bar_beats / 4.0)).astype(int)
@@ -212,7 +214,8 @@ def cells(score: Score) -> list[frozenset[int]]:
 
 def longest_repeat_beats(music: Sequence[frozenset[int]]) -> float:
     """The longest stretch, in beats, that comes back with the same pitches in the same places, not overlapping itself;
-    measured from its first note to its last one's cell."""
+    measured from its first note to its last one's cell.
+    """
     names = {cell: number for number, cell in enumerate(dict.fromkeys(music))}
     line = np.array([names[cell] for cell in music])
     sounds = np.array([bool(cell) for cell in music])
@@ -306,7 +309,8 @@ def human_repeats(symbolic: Path, seconds: float = 120.0) -> list[float]:
 @dataclass(frozen=True, slots=True)
 class Line:
     """One measure of one kind of music: the median over its pieces, how many of them lie inside the human band, and of
-    how many; `low`, `middle`, `high` are the human band and median."""
+    how many; `low`, `middle`, `high` are the human band and median.
+    """
 
     measure: str
     music: str
@@ -403,7 +407,8 @@ Composer = Callable[[str, float, float, int, float], Score]
 @dataclass(frozen=True, slots=True)
 class Repeats:
     """Of a kind of music over two minutes: the longest literal repeat of each piece, in beats, and the share of notes
-    that two seeds have in common at the same place of the plane."""
+    that two seeds have in common at the same place of the plane.
+    """
 
     music: str
     beats: tuple[float, ...]

@@ -41,7 +41,8 @@ _MOST_BYTES = 4 << 20
 class Gain:
     """Mean squared error of one language's held-out listeners (ratings scaled to 0-1): `pooled`, from listeners of all
     languages alike; `shifted`, with their language's own shift of each emotion; and how much smaller the error became
-    as a share of it, with a 95 % interval over listeners. Above 0 the language helps."""
+    as a share of it, with a 95 % interval over listeners. Above 0 the language helps.
+    """
 
     language: str
     listeners: int
@@ -57,7 +58,8 @@ class Gain:
 
 def read_ratings(archive: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     """Ratings scaled to 0-1 `[listeners, excerpts, 11]` and each listener's language, from the .tar.xz or the CSV.
-    Raises ConfigError."""
+    Raises ConfigError.
+    """
     rows = list(csv.DictReader(io.StringIO(_text(archive))))
     try:
         people = sorted({(row["language"], row["user"]) for row in rows})
@@ -119,7 +121,8 @@ def _gains(
     errors: np.ndarray, weights: np.ndarray, tongue: np.ndarray, names: Sequence[str], rng: np.random.Generator
 ) -> list[Gain]:
     """From each listener's summed errors `[2, listeners]` (pooled, shifted) over `weights` answers; listeners without
-    any answer are left out."""
+    any answer are left out.
+    """
     heard = weights > 0.0
     found = []
     for name, own in [*((name, tongue == i) for i, name in enumerate(names)), ("all", np.ones(len(tongue), bool))]:
@@ -149,7 +152,8 @@ _SHIFT_PRIOR = 20.0  # and so many without any shift to a language's: few annota
 @dataclass(frozen=True, slots=True)
 class Annotations:
     """Single answers: `listener`, `excerpt` `[n]`, `answers` `[n, 13]` (each of MOODS, valence, arousal: 0 or 1); each
-    listener's `tongue` is a place in `languages`."""
+    listener's `tongue` is a place in `languages`.
+    """
 
     listener: np.ndarray
     excerpt: np.ndarray
@@ -160,7 +164,8 @@ class Annotations:
 
 def read_annotations(archive: Path) -> Annotations:
     """TROMPA-MER's annotations by listeners who stated a mother tongue that LEAST_LISTENERS share, from the .tar.xz or
-    the JSON; a listener's first answer to an excerpt counts. Raises ConfigError."""
+    the JSON; a listener's first answer to an excerpt counts. Raises ConfigError.
+    """
     text = _text(archive, TROMPA_FILE, "emo-trompa-mer.tar.xz")
     try:
         data = json.loads(text)
@@ -193,7 +198,8 @@ def read_annotations(archive: Path) -> Annotations:
 def annotation_gains(data: Annotations, columns: slice = slice(None), repeats: int = 10, seed: int = 0) -> list[Gain]:
     """As `language_gains`, where most excerpts are heard by few: an excerpt's answer is foretold by whoever heard it,
     every language alike, drawn towards the average excerpt; a language's shift is what its listeners say beside what
-    the others say of the same excerpts, drawn towards none."""
+    the others say of the same excerpts, drawn towards none.
+    """
     rng = np.random.default_rng(seed)
     answers, tongue = data.answers[:, columns], data.tongue
     listeners, excerpts = len(tongue), int(data.excerpt.max()) + 1
@@ -235,7 +241,8 @@ CHORDS_FILE = "pakistan_raw_data.csv"
 @dataclass(frozen=True, slots=True)
 class Liking:
     """How much better listeners of one background like major than minor chords (ratings 1 to 5), with a 95 % interval
-    over listeners: above 0 for major."""
+    over listeners: above 0 for major.
+    """
 
     background: str
     listeners: int

@@ -21,7 +21,8 @@ GEMS = (
 @dataclass(frozen=True, slots=True)
 class Clip:
     """One line of a manifest. What was not said is None. `valence`/`arousal`/`dominance` in [-1, 1]; `measures` are
-    (V, A) a measure, spread evenly over `duration` seconds; `gems` the fraction of listeners that chose each."""
+    (V, A) a measure, spread evenly over `duration` seconds; `gems` the fraction of listeners that chose each.
+    """
 
     audio_path: Path
     dataset: str = "unknown"
@@ -140,7 +141,8 @@ def read_manifest(path: Path) -> list[Clip]:
 
 def read_scores(path: Path) -> list[Clip]:
     """The MIDI files of a symbolic manifest as clips whose `audio_path` is still the MIDI file; splits other than
-    train and val are left out, as their makers meant."""
+    train and val are left out, as their makers meant.
+    """
     clips = []
     for number, row in _read_lines(path):
         where = f"{path} line {number}"

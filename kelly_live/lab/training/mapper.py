@@ -103,7 +103,8 @@ def fit(
     cues: Sequence[Evidence] = (),
 ) -> Fit:
     """Minimise the losses on `data` and, as pseudo-observations, PRIORS and `cues`; with `held_back`, stop early on
-    it and keep the best epoch's weights."""
+    it and keep the best epoch's weights.
+    """
     net = _new_net(data, recipe)
     offset = CorpusOffset(len(net.centre))
     decayed = [net.linear.weight, net.bend.weight, *(p for p in net.body.parameters() if p.ndim > 1)]

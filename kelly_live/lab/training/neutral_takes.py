@@ -43,7 +43,8 @@ class Read:
 @dataclass(frozen=True, slots=True)
 class Change:
     """Over `speakers` of a set, `clips` clips outside the takes: the correlation with what was acted, and the root mean
-    square error to it, before; and by how much a take changes both (95 % over speakers)."""
+    square error to it, before; and by how much a take changes both (95 % over speakers).
+    """
 
     dataset: str
     axis: str
@@ -57,7 +58,8 @@ class Change:
 
 def heard(data: Path, cache: Path, say: Callable[[str], None]) -> list[Read]:
     """Every clip, of speakers that the net was not fitted on, with a speaker and a certain emotion: the emotion net's
-    answer, averaged over its windows by confidence."""
+    answer, averaged over its windows by confidence.
+    """
     from kelly_live.emotion.reader import load_emotion_net
 
     net = load_emotion_net(resource_root("models") / "emotion.safetensors")

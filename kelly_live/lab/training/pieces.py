@@ -52,7 +52,8 @@ class Chord:
 class Piece:
     """`melody` and `others`: rows of onset (beats), length (beats), pitch, velocity, onset (s), sorted; beats count
     from a bar line where `bars` says that bars of four are known. `quadrant` None: nobody said. `performed`: velocities
-    and timing are a player's."""
+    and timing are a player's.
+    """
 
     name: str
     group: str
@@ -177,7 +178,8 @@ def _tracks(midi: object) -> dict[str, Floats]:
 
 def read_labelled(symbolic: Path, cache: Path | None = None) -> Iterator[Piece]:
     """Of EMOPIA a clip of each song and quadrant, and every piece of VGMIDI; beats that were tracked are kept in
-    `cache`. Raises ConfigError."""
+    `cache`. Raises ConfigError.
+    """
     manifest = symbolic / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
@@ -270,7 +272,8 @@ for _root in range(12):
 
 def found_chords(rows: Floats) -> Iterator[Chord]:
     """The triad that fits each two beats best, equal neighbours joined; two beats with under three notes keep the last
-    chord."""
+    chord.
+    """
     start = float(np.floor(rows[:, 0].min()))
     open_chord: Chord | None = None
     ends = rows[:, 0] + rows[:, 1]

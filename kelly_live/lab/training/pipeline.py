@@ -137,7 +137,8 @@ def train_emotion(
     leave_out: Sequence[str] = (), ranks: Ranks = ALONE,
 ) -> None:  # fmt: skip
     """The whole run; the state after every epoch is kept in the cache, so that `resume` can go on. With `leave_out`,
-    a net that never heard those data sets nor their languages is measured on them, and nothing is written to `out`."""
+    a net that never heard those data sets nor their languages is measured on them, and nothing is written to `out`.
+    """
     say = ranks.voice(say)
     with ranks.first_goes_first():
         gathered = sources.all_clips(say)
@@ -248,7 +249,8 @@ def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Answers, clips
 
 def hop_score(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int = 60) -> Score:
     """The median milliseconds of a whole 250 ms hop after a warm-up: features, net, temporal model, and the mapper to
-    the music's parameters if there is one."""
+    the music's parameters if there is one.
+    """
     push = reader.push if mapper is None else LiveAnalyzer(reader, mapper).push
     rng = np.random.default_rng(0)
     reader.reset()
@@ -268,7 +270,8 @@ def _away(
     net: MultiScaleEmotionNet, cross: int, parts: dict[str, list[Clip]], cache: Path, say: Say
 ) -> tuple[MultiScaleEmotionNet, list[Clip]]:
     """A net that missed some clips, and those clips: a first part's own net, as `train emotion` left it in the cache,
-    mixed and calibrated like the one that ships. What the shipped net says of clips that it learned is too good."""
+    mixed and calibrated like the one that ships. What the shipped net says of clips that it learned is too good.
+    """
     whole = parts["fit"] + parts["fold"]
     kept = cache / f"{RUN}.part0.pt"
     if cross < 2 or not kept.is_file():
@@ -285,7 +288,8 @@ def train_temporal_model(
     sources: Sources, models: Path, out: Path, *, epochs: int, scenes: int, seed: int, say: Say
 ) -> None:
     """Scenes from clips that the net which answers has not learned from (a fifth of them to stop by), scores on scenes
-    from `val`."""
+    from `val`.
+    """
     parts = sources.clips(say)
     net = load_emotion_net(models / "emotion.safetensors")
     cross = int(load_checkpoint(models / "emotion.safetensors", "emotion").card["settings"].get("cross", 1))
@@ -326,7 +330,8 @@ def train_temporal_model(
 @dataclass(frozen=True, slots=True)
 class Result:
     """What `kelly-live lab evaluate` reports: the issue's table, then all scores of the emotion net alone (`scores`), of
-    the whole live reader (`live`), and of sounds that feel nothing; `heard` are the sudden changes behind `live`."""
+    the whole live reader (`live`), and of sounds that feel nothing; `heard` are the sudden changes behind `live`.
+    """
 
     rows: list[Row]
     scores: list[Score]

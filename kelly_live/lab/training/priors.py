@@ -54,7 +54,8 @@ PLACES: dict[str, tuple[float, float, float]] = {
 @dataclass(frozen=True, slots=True)
 class Prior:
     """At `emotion` (one of EMOTIONS or PLACES) `parameter` sits `effect` SDs from the corpus (weights: along
-    WEIGHT_DIRECTIONS), which counts as `pieces` labelled pieces."""
+    WEIGHT_DIRECTIONS), which counts as `pieces` labelled pieces.
+    """
 
     emotion: str
     parameter: str

@@ -96,7 +96,8 @@ def reaction(
 
 def reach(player: Player, parameters: MusicParameters, until: float, moments: Sequence[float]) -> list[Reaction]:
     """Play until then; of each moment (s), when the first note sounds that was made from then on, and how long those go
-    on that were made before. A moment after which nothing is made counts until the end."""
+    on that were made before. A moment after which nothing is made counts until the end.
+    """
     player.start(0.0, parameters)
     for step in range(round(until / STEP_SECONDS) + 1):
         player.advance(step * STEP_SECONDS, parameters)

@@ -150,7 +150,8 @@ class Change:
     @property
     def half_way_seconds(self) -> float:
         """From the change until the arousal is half-way to where it settles, to the next hop; NaN if it moves less
-        than LEAST_MOVE upwards."""
+        than LEAST_MOVE upwards.
+        """
         low, high = self.levels
         if not high - low >= LEAST_MOVE:
             return float("nan")

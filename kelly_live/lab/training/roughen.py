@@ -80,7 +80,8 @@ def sounding_power(samples: Samples) -> float:
 
 def room_response(rng: np.random.Generator) -> Samples:
     """A synthetic room's impulse response: the direct sound (1, at sample 0), 6 to 12 early reflections and a noise
-    tail with RT60 0.15-0.8 s that decays faster in the treble; direct over the rest -3..+12 dB."""
+    tail with RT60 0.15-0.8 s that decays faster in the treble; direct over the rest -3..+12 dB.
+    """
     rt60 = rng.uniform(0.15, 0.8)
     n = int(rt60 * SAMPLE_RATE)
     time = np.arange(n, dtype=np.float32) / SAMPLE_RATE
@@ -106,7 +107,8 @@ def room_response(rng: np.random.Generator) -> Samples:
 
 def microphone(rng: np.random.Generator) -> Sections:
     """Causal second-order sections `[s, 6]`: high-pass 60-250 Hz, low-pass 2.8-8 kHz, a resonance and a tilt of at
-    most 6 dB each."""
+    most 6 dB each.
+    """
     sections = [butter(2, rng.uniform(60.0, 250.0), "highpass", fs=SAMPLE_RATE, output="sos")]
     high = np.exp(rng.uniform(np.log(2800.0), np.log(8000.0)))
     if high < 0.98 * SAMPLE_RATE / 2:  # above, it is the sample rate that limits

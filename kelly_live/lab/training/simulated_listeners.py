@@ -59,7 +59,8 @@ class Interval:
 class Learned:
     """After `reactions`: share of held-out pairs in which the profile names the version that its listener prefers;
     how much more that is than with no profile, and than with the mean of the other listeners' profiles; and the share
-    of their tastes' parts (what holds everywhere, and each emotion's own) that reached their radius."""
+    of their tastes' parts (what holds everywhere, and each emotion's own) that reached their radius.
+    """
 
     population: str
     listeners: int
@@ -73,7 +74,8 @@ class Learned:
 @dataclass(frozen=True, slots=True)
 class Spill:
     """After 40 reactions in one emotion only: how far it moved, and how far the others did (root mean square over
-    ASKED, in a wish's errors; the mean of the others, and the one that moved most)."""
+    ASKED, in a wish's errors; the mean of the others, and the one that moved most).
+    """
 
     rater: str
     own: float
@@ -269,7 +271,8 @@ def spills_table(rows: Sequence[Spill]) -> str:
 class RealLikes:
     """What real listeners of the same track agree on (Emotify: Aljanaki et al. 2016): `agreement` of two listeners of
     one track on liked or disliked, beside `chance` from the overall shares. No listener is told apart there and no
-    parameters are known, so it says how much taste is one's own, and cannot say what a profile learns of it."""
+    parameters are known, so it says how much taste is one's own, and cannot say what a profile learns of it.
+    """
 
     ratings: int
     tracks: int

@@ -253,7 +253,8 @@ SILENCE_DB = (-120.0, -70.0)
 
 def make_sound(kind: str, rng: np.random.Generator, seconds: float = SOUND_SECONDS) -> np.ndarray:
     """One of SOUNDS, mono float32 at 16 kHz, at QUIETEST_DB to LOUDEST_DB re full scale; sparse ones that would clip
-    are turned down until they don't."""
+    are turned down until they don't.
+    """
     x = MAKERS[kind](rng, int(seconds * SAMPLE_RATE))
     decibels = rng.uniform(*SILENCE_DB) if kind == "silence" else rng.uniform(QUIETEST_DB, LOUDEST_DB)
     x = _even(x) * 10.0 ** (decibels / 20.0)

@@ -56,7 +56,8 @@ class Scene:
 @dataclass(frozen=True, slots=True)
 class Story:
     """One sequence of hops: what the emotion net said `[T, 13]`, when `[T]`, and what was true (Targets, rows T);
-    `segment` `[T]` numbers the clip that sounds."""
+    `segment` `[T]` numbers the clip that sounds.
+    """
 
     said: np.ndarray
     times: np.ndarray
@@ -77,7 +78,8 @@ def trim(samples: np.ndarray) -> np.ndarray:
 
 def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]:
     """`count` scenes of 4-6 clips with changing feelings: one speaker's, or piano excerpts of 5 s; then one scene for
-    every rated piece."""
+    every rated piece.
+    """
     rng = np.random.default_rng(seed)
     speakers: dict[str, list[int]] = {}
     music = [i for i, c in enumerate(clips) if c.quadrant is not None]
@@ -224,7 +226,8 @@ def train_temporal(
     say: Callable[[str], None],
 ) -> EmotionTransitionModel:  # fmt: skip
     """Random windows of random length, many of them just after a change; the loss is on the last step, on its
-    forecasts, and on change where there was time to settle."""
+    forecasts, and on change where there was time to settle.
+    """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), 1.5e-3, weight_decay=0.05)
@@ -306,7 +309,8 @@ def compare(
     model: EmotionTransitionModel, stories: Sequence[Story], evolved: Sequence[Track], resamples: int
 ) -> list[Score]:
     """Errors against what was true now and at each horizon: the Brier score of the emotions (spoken scenes) and the
-    RMSE of V and A (rated pieces), for the temporal model, the last value, and the best of several moving averages."""
+    RMSE of V and A (rated pieces), for the temporal model, the last value, and the best of several moving averages.
+    """
     eight = len(EMOTIONS)
     constants = (0.5, 1.0, 2.0, 4.0)
     errors: dict[tuple[str, str], list[float]] = {}
@@ -351,7 +355,8 @@ def compare(
 
 def restlessness(stories: Sequence[Story], evolved: Sequence[Track]) -> dict[str, float]:
     """Changes of the strongest emotion a second while the clip stays the same, before and after the temporal model;
-    and the median seconds until its arousal is half-way after a change between far ends (quiet to roused)."""
+    and the median seconds until its arousal is half-way after a change between far ends (quiet to roused).
+    """
     eight = len(EMOTIONS)
     seconds, raw_flips, flips, halves = 0.0, 0, 0, []
     for story, (emotions, affect) in zip(stories, evolved, strict=True):

@@ -12,7 +12,8 @@ _LOOPS = {True: (0, 4, 5, 3), False: (0, 5, 2, 6)}  # I V vi IV; i VI III VII
 
 def random_notes(like: Score, seed: int) -> Score:
     """As many notes as `like` has, as long and as wide, but anywhere: pitch, place and velocity uniform inside its
-    10-90 % (5-95 % for pitch), its durations dealt out anew."""
+    10-90 % (5-95 % for pitch), its durations dealt out anew.
+    """
     rng = np.random.default_rng(seed)
     count = len(like)
     order = np.argsort(rng.random(count))
@@ -33,7 +34,8 @@ def random_notes(like: Score, seed: int) -> Score:
 
 def by_the_rules(valence: float, arousal: float, seed: int, bars: int) -> Score:
     """A loop of four chords in major or minor, struck on the half bar over its root, and a melody of chord tones and
-    steps between them on a grid; tempo, register, loudness and pace by the mapper's rule table (mapper_scores.py)."""
+    steps between them on a grid; tempo, register, loudness and pace by the mapper's rule table (mapper_scores.py).
+    """
     rng = np.random.default_rng(seed)
     lively = (arousal + 1.0) / 2.0
     bpm, centre, level = 60.0 + 120.0 * lively, 68.0 + 6.0 * valence, 127.0 * (0.35 + 0.4 * lively)

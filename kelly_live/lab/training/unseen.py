@@ -43,7 +43,8 @@ def _asked(clip: Clip) -> bool:
 
 def without(parts: Mapping[str, list[Clip]], names: Sequence[str]) -> dict[str, list[Clip]]:
     """The parts without those data sets and all that share a language with them, and beside them `unseen`: every clip
-    of those sets that is one of the four, whatever its split. `parts` as gathered, before any clip was left away."""
+    of those sets that is one of the four, whatever its split. `parts` as gathered, before any clip was left away.
+    """
     everything = [clip for part in parts.values() for clip in part]
     known = {clip.dataset for clip in everything}
     if strange := sorted(set(names) - known):
@@ -63,7 +64,8 @@ def without(parts: Mapping[str, list[Clip]], names: Sequence[str]) -> dict[str, 
 
 def told_apart(sure: np.ndarray, right: np.ndarray) -> float:
     """The chance that a right answer is surer than a wrong one (area under the ROC curve); .5 is a confidence that
-    knows nothing, nan where all are right or all are wrong."""
+    knows nothing, nan where all are right or all are wrong.
+    """
     yes, no = sure[right], sure[~right]
     if not len(yes) or not len(no):
         return float("nan")
@@ -72,7 +74,8 @@ def told_apart(sure: np.ndarray, right: np.ndarray) -> float:
 
 def unseen_scores(clips: Sequence[Clip], windows: Windows, answers: Answers) -> list[Score]:
     """The choice of four by the shared emotion head, a clip's answer being the mean over its windows; how often the
-    open answer among the eight is right on the same clips; how sure it was, and what that was worth."""
+    open answer among the eight is right on the same clips; how sure it was, and what that was worth.
+    """
     emotions = by_clip(answers.emotions, windows.clip, len(clips))
     confidence = by_clip(answers.confidence, windows.clip, len(clips))
     scores = []

@@ -89,7 +89,8 @@ def chord_moves(piece: Piece) -> list[tuple[int, int]]:
 
 def melodic_steps(piece: Piece) -> list[int]:
     """From melody note to melody note in scale degrees, within WIDEST_STEP; a note outside the mode counts as the
-    degree below it."""
+    degree below it.
+    """
     line = []
     for pitch in piece.melody[:, 2].astype(int):
         octave, above = divmod(pitch - piece.tonic, 12)
@@ -100,7 +101,8 @@ def melodic_steps(piece: Piece) -> list[int]:
 
 def bar_cells(notes: Floats) -> list[tuple[float, ...]]:
     """Where notes begin in each bar of four (beats, sixteenths), for the bars that lie on the grid; empty bars left
-    out."""
+    out.
+    """
     sixteenths = notes[:, 0] * 4.0
     nearest = np.rint(sixteenths).astype(int)
     bars: dict[int, set[int]] = defaultdict(set)
@@ -257,7 +259,8 @@ def learn_steps(pieces: Sequence[Piece]) -> Table:
 
 def learn_leaning(pieces: Sequence[Piece]) -> dict[str, Any]:
     """Of the melody's notes on the bar's strong beats, the share that its (given) chord does not hold, and the step in
-    scale degrees that such a note takes next."""
+    scale degrees that such a note takes next.
+    """
     asked = outside = 0
     steps: Counter[int] = Counter()
     for piece in pieces:
@@ -379,7 +382,8 @@ def write(tables: Mapping[str, Any], path: Path) -> None:
 @dataclass(frozen=True, slots=True)
 class Fit:
     """Mean negative log-likelihood (nats a decision, lower is better) of held-out pieces under four tables; `se` is the
-    standard error of `hand_written - learned` over songs. NaN: there is no such table."""
+    standard error of `hand_written - learned` over songs. NaN: there is no such table.
+    """
 
     what: str
     learned: float
@@ -395,7 +399,8 @@ def judge_moves(
     learned: Moves, pieces: Sequence[Piece], written: Mapping[str, Mapping[int, Mapping[int, float]]], *, felt: bool
 ) -> Fit:
     """Chord moves of `pieces` (held out): by mode or, `felt`, by quadrant and mode; against hand-written weights and
-    against how often each chord is reached at all. A move that was not written counts as 1 % of its row."""
+    against how often each chord is reached at all. A move that was not written counts as 1 % of its row.
+    """
     every: Counter[int] = Counter()
     losses: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for mode in MODES:
@@ -433,7 +438,8 @@ def judge_cells(
     name: str, cells: Cells, pieces: Sequence[Piece], hand: Callable[[Piece], Floats], ranked: Mapping[float, float]
 ) -> Fit:
     """One-bar rhythms of `pieces` (held out), given how many onsets: the table (99 %, the rest even over all bars of so
-    many) against places drawn by `ranked` weights, hand-written, and against even chances."""
+    many) against places drawn by `ranked` weights, hand-written, and against even chances.
+    """
     losses: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     even_loss = []
     places = [index / 4.0 for index in range(16)]
@@ -493,7 +499,8 @@ class Memory:
 
     def longest_quote_beats(self, notes: Floats, owner: str = "") -> float:
         """The longest run, in beats from its first to its last onset, that some remembered melody of another owner has
-        note for note; runs of one repeated interval and one value (a scale, a repeated note) are nobody's."""
+        note for note; runs of one repeated interval and one value (a scale, a repeated note) are nobody's.
+        """
         line = tokens(notes)
         best = 0
         for start in range(len(line) - self.GRAM + 1):

@@ -123,7 +123,8 @@ def train_vocabulary(
     ours: Ours, command: str, say: Callable[[str], None] = print,
 ) -> Trained:  # fmt: skip
     """Read, learn, judge, check, write `out` and its card. `ours` plays our pieces once the new file is in place.
-    Raises KellyError."""
+    Raises KellyError.
+    """
     pieces = [*read_pop909(corpora), *read_labelled(symbolic, cache / "beats")]
     say(f"read {len(pieces)} pieces")
     return from_pieces(pieces, out, grammar=grammar, places=places, ours=ours, command=command)

@@ -31,7 +31,8 @@ TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are compl
 @dataclass(frozen=True, slots=True)
 class Cut:
     """How clips become windows: the hop between them, how many seconds of music are used, and the share of clips that
-    are roughened."""
+    are roughened.
+    """
 
     rough_share: float
     music_hop_seconds: float
@@ -98,7 +99,8 @@ def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
 
 def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: float, first_seconds: float) -> Windows:
     """Windows that end every `hop_seconds`, from `first_seconds` on, and one at the end; `clip` is 0. The stream is
-    reset first."""
+    reset first.
+    """
     stream.reset()
     features = FeatureStream()
     stops = list(range(int(first_seconds * SAMPLE_RATE), len(samples), int(hop_seconds * SAMPLE_RATE)))

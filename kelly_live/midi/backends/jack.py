@@ -188,7 +188,8 @@ class JackOut:
 
     def send_at(self, message: bytes, seconds: float) -> None:
         """At the frame that begins at `seconds` (monotonic), or the first after it that JACK still takes; never before
-        what was handed over before."""
+        what was handed over before.
+        """
         if not self._open:
             raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
         if len(self._queue) >= CAPACITY_MESSAGES:
@@ -227,7 +228,8 @@ class JackOut:
 
     def _clock_offset(self) -> float:
         """JACK's clock less ours, seconds, as the quickest of a few looks has it: 0 on Linux, where both are the
-        system's monotonic clock, unless the server was told to use another."""
+        system's monotonic clock, unless the server was told to use another.
+        """
         quickest, offset = math.inf, 0.0
         for _ in range(_CLOCK_TRIES):
             before = time.monotonic()
@@ -256,7 +258,8 @@ class JackOut:
 
     def _keep_thread_state(self) -> None:
         """Taken once more than it is given back, so that Python does not make its state of this thread anew each
-        period."""
+        period.
+        """
         self._keeps_state = True
         ctypes.pythonapi.PyGILState_Ensure()
 

@@ -121,7 +121,8 @@ class LibremidiBackend:
 
 class LibremidiIn:
     """An open libremidi input. Its binding hands messages over when asked; the times it gives are not monotonic
-    seconds. `backend` is None for a virtual port."""
+    seconds. `backend` is None for a virtual port.
+    """
 
     def __init__(self, api: libremidi.API, name: str, backend: LibremidiBackend | None) -> None:
         self.name = name

@@ -19,7 +19,8 @@ _MIDI_TYPE = b"8 bit raw midi"
 def prepare_jack() -> ctypes.CDLL | None:
     """Call before a back end is imported. Listing ports must not start a sound server; and the wheels bundle a libjack
     of their own age, which the running server may refuse ("protocol mismatch"): the system's one, loaded first and
-    globally, is what their symbols then bind to. None where the system has no libjack."""
+    globally, is what their symbols then bind to. None where the system has no libjack.
+    """
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     if not sys.platform.startswith("linux"):
         return None
@@ -37,7 +38,8 @@ def prepare_jack() -> ctypes.CDLL | None:
 
 def _may_answer(library: ctypes.CDLL) -> bool:
     """False if surely no JACK server does. To find none by jack_client_open is not safe: on a busy machine jackd 1.9.21
-    now and then waits for ever to end a thread that it has only just started. So its socket is knocked at first."""
+    now and then waits for ever to end a thread that it has only just started. So its socket is knocked at first.
+    """
     version = library.jack_get_version_string
     version.restype = ctypes.c_char_p
     if not (version() or b"").startswith(b"1.9"):
@@ -124,7 +126,8 @@ class JackWatch:
 
 def hush_forever() -> None:
     """For the scheduler process, where JACK's threads may print at any time: file descriptor 2 goes nowhere, while
-    Python's own sys.stderr keeps the terminal."""
+    Python's own sys.stderr keeps the terminal.
+    """
     sys.stderr.flush()
     kept = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)

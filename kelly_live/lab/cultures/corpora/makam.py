@@ -31,7 +31,8 @@ def _tuned(mode: Mode, recorded: dict[str, object]) -> Mode:
 
 def retuned(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, reach: float = _REACH) -> Mode:
     """The mode with each degree at the peak of a tonic-relative histogram that lies within `reach` cents of it; degrees
-    that share a peak become one. A degree without a peak stays where it was."""
+    that share a peak become one. A degree without a peak stays where it was.
+    """
     if mode.scale_cents is None or mode.degree_weights is None:
         return mode
     tonic = peak(histogram, 0.0, reach)

@@ -34,7 +34,8 @@ def mode_name(title: str) -> str:
 def read_radif(corpora: Path) -> list[Tune]:
     """The gushes of each dastgah or avaz (its `mode`). 0 is the note on which most of its gushes end; where too few end
     on one note it is the witness (shahed), to which recordings are relative; without recordings the mode is left out.
-    Time is free: onsets and durations are in seconds of the notation's playback."""
+    Time is free: onsets and durations are in seconds of the notation's playback.
+    """
     raw: dict[str, list[np.ndarray]] = defaultdict(list)
     for path, data in read_files(corpora, "radif-mirza-abdollah", lambda inside: inside.endswith(".mid")):
         folder = path.split("/")[-2]
@@ -114,7 +115,8 @@ def _notes(data: bytes) -> np.ndarray:
 
 def performed_tuning(corpora: Path, modes: tuple[Mode, ...], tunes: list[Tune]) -> tuple[Mode, ...]:
     """The modes with their notated quarter-tone degrees moved to where singers and players put them, for the dastgahs
-    whose recordings fit the notation."""
+    whose recordings fit the notation.
+    """
     recorded = _recorded(corpora)
     return tuple(
         _tuned(mode, *recorded[mode.name], [tune for tune in tunes if tune.mode == mode.name])

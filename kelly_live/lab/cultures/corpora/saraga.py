@@ -16,7 +16,8 @@ _LETTERS = {"S": 0, "s": 0, "r": 1, "R": 2, "g": 3, "G": 4, "m": 5, "M": 6, "P":
 @dataclass(frozen=True, slots=True)
 class Concerts:
     """Beats a minute of each timed section; beats of the cycle -> sections; talas, ragas -> recordings; tonics in Hz;
-    raga -> (phrases, semitone -> svaras) spelled in them (Hindustani only: there the letter's case tells the svara)."""
+    raga -> (phrases, semitone -> svaras) spelled in them (Hindustani only: there the letter's case tells the svara).
+    """
 
     recordings: int
     tempi: list[float]

@@ -147,7 +147,8 @@ _JO = {"계면": "gyemyeonjo", "우조": "ujo", "평조": "pyeongjo"}
 
 def read_jeongak(corpora: Path) -> list[Tune]:
     """91 scores, the piri's part (or the first). 0 is hwangjong, written E flat (Garland Encyclopedia 7, "Korea"): wind
-    parts end on other tones of the mode, so the last note would not do. A jeonggan is the beat."""
+    parts end on other tones of the mode, so the last note would not do. A jeonggan is the beat.
+    """
     packed = read_file(corpora, "korean-jeongganbo", "music_score/Jeongganbo_dataset.zip")
     tunes = []
     with zipfile.ZipFile(io.BytesIO(packed)) as book:

@@ -21,7 +21,8 @@ _TOGETHER = 2  # others at the same subdivision, so that "early" is against a gr
 @dataclass(frozen=True, slots=True)
 class Son:
     """Quarters a minute of each cycle; instrument -> cycles that it plays in, onsets at each of PLACES, and onset minus
-    the mean of the others (ms); the tres as tunes without pitch."""
+    the mean of the others (ms); the tres as tunes without pitch.
+    """
 
     performances: int
     tempi: list[float]

@@ -22,7 +22,8 @@ _BELOW = {2, 4, 8, 16, 32}
 
 def read_symbtr(corpora: Path) -> list[Tune]:
     """All scores; the tonic (karar) of a makam is the commonest last note of its scores, as notation is at fixed
-    pitch. `group` is the usul, named with its metre."""
+    pitch. `group` is the usul, named with its metre.
+    """
     raw = []
     for path, data in read_files(
         corpora, "symbtr", lambda inside: inside.startswith("txt/") and inside.endswith(".txt")

@@ -20,7 +20,8 @@ Scale = tuple[float, ...]
 
 def damusc(corpora: Path, culture: str, reference: str = "") -> list[Scale]:
     """Measured scales of a culture as cents from the first tone (octave not closed), whose tonic is known to be that
-    tone if `reference` (a part of the source's name) is given."""
+    tone if `reference` (a part of the source's name) is given.
+    """
     text = read_file(corpora, "damusc", "Data/measured_scales.csv").decode("utf-8-sig")
     return [
         tuple(float(cents) for cents in np.cumsum([0.0, *(float(step) for step in row["Intervals"].split(";"))]))
@@ -64,7 +65,8 @@ def cairo(corpora: Path) -> dict[str, list[Scale]]:
 
 def consensus(scales: list[Scale], most: int) -> Scale:
     """The degrees on which half of the scales agree, `most` at most, those that most scales have first: peaks of their
-    pooled pitches, each the mean of its members."""
+    pooled pitches, each the mean of its members.
+    """
     pooled = np.array([value for scale in scales for value in scale]) % 1200.0
     grid = np.arange(0.0, 1200.0, 5.0)
     away = (grid[:, None] - pooled[None, :] + 600.0) % 1200.0 - 600.0

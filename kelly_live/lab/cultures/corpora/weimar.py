@@ -25,7 +25,8 @@ _RATIOS = (0.4, 4.0)  # outside of it two notes in a beat are no pair of eighths
 @dataclass(frozen=True, slots=True)
 class Solos:
     """The solos as tunes; (tempo, long:short) of each pair of eighths in swing feel; onset minus beat in seconds of
-    each note on a beat; how many beats carry a chord symbol, of how many."""
+    each note on a beat; how many beats carry a chord symbol, of how many.
+    """
 
     tunes: list[Tune]
     swing: np.ndarray

@@ -25,7 +25,8 @@ _KOIZUMI_SHARE = 0.9  # of a tune's notes must lie on the two tetrachords to be 
 
 def read_songs(corpora: Path, language: str) -> list[Tune]:
     """All songs in `language` ("Japanese", "English"). Octaves are not in the corpus: each step is unfolded the shorter
-    way (a tritone downwards), so steps over a fourth are folded and the range means nothing."""
+    way (a tritone downwards), so steps over a fourth are folded and the range means nothing.
+    """
     data = read_file(corpora, "japan-english-folk", "data/MelodicEvoSeqFullSongs.xlsx")
     tunes = []
     for row in _rows(data):
