@@ -160,7 +160,7 @@ def patient_server(jack_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Witness:
-    """What the independent ear (witness.py) heard: `events`, each MIDI message with its time on JACK's clock."""
+    """What the independent listener (witness.py) heard: `events`, each MIDI message with its time on JACK's clock."""
 
     def __init__(self, name: str = "kelly-witness") -> None:
         self.port_name = f"{name}:in"

@@ -30,7 +30,7 @@ def files() -> int:
 def main(library: str, query: str | None = None) -> None:
     ending = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
-    backends = import_module(f"kelly_live.midi.backend_{library}").backends
+    backends = import_module(f"kelly_live.midi.backends.{library}").backends
     tries = 0
 
     def among() -> Sequence[MidiBackend]:

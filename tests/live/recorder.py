@@ -12,7 +12,7 @@ import numpy as np
 
 def main(port: str, seconds: float, out: str) -> None:
     client = jack.Client("kelly-tape", no_start_server=True)
-    ear = client.inports.register("ear")
+    audio = client.inports.register("audio")
     tape = np.zeros(round(seconds * client.samplerate), np.float32)
     written = 0
     full = threading.Event()
@@ -20,14 +20,14 @@ def main(port: str, seconds: float, out: str) -> None:
     @client.set_process_callback
     def process(frames: int) -> None:
         nonlocal written
-        block = ear.get_array()[: len(tape) - written]
+        block = audio.get_array()[: len(tape) - written]
         tape[written : written + len(block)] = block
         written += len(block)
         if written == len(tape):
             full.set()
 
     with client:
-        client.connect(next(p for p in client.get_ports(is_output=True, is_audio=True) if port in p.name), ear)
+        client.connect(next(p for p in client.get_ports(is_output=True, is_audio=True) if port in p.name), audio)
         print("recording", flush=True)
         if not full.wait(seconds + 20.0):
             sys.exit("the tape did not fill: does the server run?")

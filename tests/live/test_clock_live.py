@@ -1,4 +1,4 @@
-"""A band that joins a real MIDI clock through a real JACK server; an independent ear counts and times its notes."""
+"""A band that joins a real MIDI clock through a real JACK server; an independent listener counts and times its notes."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, li
     from kelly_live.midi.inputs import list_inputs, open_input
     from kelly_live.midi.messages import CLOCK
 
-    backends = import_module(f"kelly_live.midi.backend_{library}").backends()
+    backends = import_module(f"kelly_live.midi.backends.{library}").backends()
     wait_for(lambda: "kelly-clock:out" in [port.name for port in list_inputs(backends)], "the sender's port")
     opened = open_input("kelly-clock", backends)
     try:

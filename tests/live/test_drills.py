@@ -37,8 +37,8 @@ from kelly_live.midi.scheduler_client import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink
 from kelly_live.recording.log import Reader, Stepped
 from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
-from tests.live.stage import DENSE, Ear, Stage, children, longest_gap, most_at_once, row
-from tests.live.waits import waits
+from tests.live.live_program import DENSE, LiveProgram, MusicObserver, add_row, children, longest_gap, most_at_once
+from tests.live.thread_waits import waits
 
 pytestmark = pytest.mark.timeout(200)
 SILENCE_LIMIT = 1.0
@@ -72,21 +72,21 @@ def start() -> Iterator[Start]:
 
 
 @pytest.fixture
-def stage(start: Start, witness: Witness) -> Stage:
+def program(start: Start, witness: Witness) -> LiveProgram:
     """Playing into the witness's own port, so that it finds its way back by itself."""
-    stage = Stage(witness, start("--midi-out", "kelly-witness:in", *DENSE))
-    stage.plays()
-    return stage
+    program = LiveProgram(witness, start("--midi-out", "kelly-witness:in", *DENSE))
+    program.wait_for_first_note()
+    return program
 
 
 @pytest.fixture
-def patient_stage(patient_server: JackServer, start: Start) -> Iterator[Stage]:
+def patient_program(patient_server: JackServer, start: Start) -> Iterator[LiveProgram]:
     """On a server that waits for nobody: one that is stopped or killed would hold the other up, and its clock too."""
     pytest.importorskip("jack")
     with closing(Witness("kelly-patient")) as witness:
-        stage = Stage(witness, start("--midi-out", "kelly-patient:in", *DENSE))
-        stage.plays()
-        yield stage
+        program = LiveProgram(witness, start("--midi-out", "kelly-patient:in", *DENSE))
+        program.wait_for_first_note()
+        yield program
 
 
 def with_plug_in(folder: Path, name: str, source: str) -> dict[str, str]:
@@ -95,19 +95,19 @@ def with_plug_in(folder: Path, name: str, source: str) -> dict[str, str]:
     installed = folder / f"{name}-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-    (installed / "entry_points.txt").write_text(f"[kelly_live.generators]\n{name} = {name}:Guest\n")
+    (installed / "entry_points.txt").write_text(f"[kelly_live.generators]\n{name} = {name}:HangingGenerator\n")
     return {**os.environ, "PYTHONPATH": str(folder)}
 
 
-def test_the_host_is_killed(patient_stage: Stage) -> None:
-    stage = patient_stage
-    wait_for(lambda: len(stage.witness.sounding()) >= 2, "a chord")
-    fault = stage.witness.now()
-    stage.process.kill()
-    stage.process.wait(5.0)
-    wait_for(lambda: not stage.sounds(), "silence", 5.0)
-    over = stage.hung(fault)
-    row("SIGKILL of the host", over, None, None, "every note ended by the scheduler process, which then leaves")
+def test_the_host_is_killed(patient_program: LiveProgram) -> None:
+    program = patient_program
+    wait_for(lambda: len(program.witness.sounding()) >= 2, "a chord")
+    fault = program.witness.now()
+    program.process.kill()
+    program.process.wait(5.0)
+    wait_for(lambda: not program.is_sounding(), "silence", 5.0)
+    over = program.hanging_seconds(fault)
+    add_row("SIGKILL of the host", over, None, None, "every note ended by the scheduler process, which then leaves")
     assert over < KILLED_LIMIT
 
 
@@ -116,41 +116,41 @@ def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -
     adds is not ours, so one take within the limits will do. Short periods: a port takes some of them to open."""
     pytest.importorskip("jack")
     with closing(Witness("kelly-orphan")) as witness:
-        stage = Stage(witness, start("--midi-out", "kelly-orphan:in", *DENSE))
-        stage.plays()
+        program = LiveProgram(witness, start("--midi-out", "kelly-orphan:in", *DENSE))
+        program.wait_for_first_note()
         takes = 0
         while takes < TAKES:
             takes += 1
             wait_for(lambda: len(witness.sounding()) >= 2, "a chord")
             fault = witness.now()
-            os.kill(stage.child("kelly_live.midi.scheduler_process"), signal.SIGKILL)
-            back = stage.plays_again(fault + 0.05, "the kill") - fault
-            over = stage.hung(fault)
+            os.kill(program.child("kelly_live.midi.scheduler_process"), signal.SIGKILL)
+            back = program.wait_until_plays_again(fault + 0.05, "the kill") - fault
+            over = program.hanging_seconds(fault)
             if over < SILENCE_LIMIT and back < RECOVERY_LIMIT:
                 break
-            stage.plays_on(witness.now(), 3.0)
+            program.play_for(witness.now(), 3.0)
         then = "another takes over in step; exit code 0" + f" (take {takes})" * (takes > 1)
-        row("SIGKILL of the scheduler process", over, back, None, then)
+        add_row("SIGKILL of the scheduler process", over, back, None, then)
         assert over < SILENCE_LIMIT
         assert back < RECOVERY_LIMIT
-        stage.ended()
+        program.end()
 
 
 def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
-    with closing(Feelings()) as feelings:
+    with closing(OscReceiver()) as feelings:
         osc = ("--osc", f"127.0.0.1:{feelings.port}")
-        stage = Stage(witness, start("--midi-out", "kelly-witness:in", *DENSE, *osc))
-        stage.plays()
+        program = LiveProgram(witness, start("--midi-out", "kelly-witness:in", *DENSE, *osc))
+        program.wait_for_first_note()
         wait_for(lambda: len(feelings.heard) > 2, "a feeling", 30.0)
         fault, killed = witness.now(), time.monotonic()
-        os.kill(stage.child("kelly_live.workers.process"), signal.SIGKILL)
+        os.kill(program.child("kelly_live.workers.process"), signal.SIGKILL)
         # What was felt before the kill is told by then.
         wait_for(lambda: feelings.since(killed + 0.5), "a feeling again", 60.0)
         back = feelings.since(killed + 0.5)[0][0] - killed
-        gap = stage.plays_on(fault, WATCHED_SECONDS)
-        over = stage.hung(fault)
-        row("SIGKILL of the analysis process", over, back, gap, "the music goes on; another process loads the nets")
-        said = stage.ended()
+        gap = program.play_for(fault, WATCHED_SECONDS)
+        over = program.hanging_seconds(fault)
+        add_row("SIGKILL of the analysis process", over, back, gap, "the music goes on; another process loads the nets")
+        said = program.end()
     assert gap < RECOVERY_LIMIT
     assert over < WATCHED_SECONDS, "a note hangs"
     assert "the analysis begins anew (its process has ended)" in said
@@ -158,16 +158,16 @@ def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_it_is_told_to_end_and_told_again(stage: Stage, name: str) -> None:
-    fault = stage.witness.now()
+def test_it_is_told_to_end_and_told_again(program: LiveProgram, name: str) -> None:
+    fault = program.witness.now()
     for _ in range(2):
-        stage.process.send_signal(getattr(signal, name))
-    out, err = stage.process.communicate(timeout=20.0)
-    wait_for(lambda: not stage.sounds(), "silence", 5.0)
-    over = stage.hung(fault)
+        program.process.send_signal(getattr(signal, name))
+    out, err = program.process.communicate(timeout=20.0)
+    wait_for(lambda: not program.is_sounding(), "silence", 5.0)
+    over = program.hanging_seconds(fault)
     what = "Ctrl-C" if name == "SIGINT" else name
-    row(f"{what}, twice", over, None, None, f"exit code {stage.process.returncode}")
-    assert (stage.process.returncode, err) == (0, "")
+    add_row(f"{what}, twice", over, None, None, f"exit code {program.process.returncode}")
+    assert (program.process.returncode, err) == (0, "")
     assert "stopped:" in out
     assert over < SILENCE_LIMIT
 
@@ -175,18 +175,18 @@ def test_it_is_told_to_end_and_told_again(stage: Stage, name: str) -> None:
 def test_the_midi_port_vanishes_and_returns(start: Start, jack_server: JackServer) -> None:
     pytest.importorskip("jack")
     before = Witness("kelly-fleeting")
-    stage = Stage(before, start("--midi-out", "kelly-fleeting:in", *DENSE))
-    stage.plays()
+    program = LiveProgram(before, start("--midi-out", "kelly-fleeting:in", *DENSE))
+    program.wait_for_first_note()
     before.close()
     time.sleep(1.5)
     with closing(Witness("kelly-fleeting")) as again:
-        stage.witness = again
+        program.witness = again
         returned = again.now()
-        back = stage.plays_again(0.0, "the port's return") - returned
-        row("the MIDI port vanishes and returns", None, back, None, "told in the status line; exit code 0")
+        back = program.wait_until_plays_again(0.0, "the port's return") - returned
+        add_row("the MIDI port vanishes and returns", None, back, None, "told in the status line; exit code 0")
         assert back < RECOVERY_LIMIT
         assert again.of_kind(0xB0), "what hung in the synth is silenced first"
-        said = stage.ended()
+        said = program.end()
     assert "'kelly-fleeting:in' is gone" in said
     assert "the MIDI port: back" in said
 
@@ -194,8 +194,8 @@ def test_the_midi_port_vanishes_and_returns(start: Start, jack_server: JackServe
 def test_the_sound_server_dies_and_returns_at_another_rate(start: Start, own_server: JackServer) -> None:
     pytest.importorskip("jack")
     first = Witness("kelly-doomed-witness")
-    stage = Stage(first, start("--midi-out", "kelly-doomed-witness:in", *DENSE))
-    stage.plays()
+    program = LiveProgram(first, start("--midi-out", "kelly-doomed-witness:in", *DENSE))
+    program.wait_for_first_note()
     own_server.process.terminate()
     own_server.process.wait(10.0)
     first.close()
@@ -203,35 +203,41 @@ def test_the_sound_server_dies_and_returns_at_another_rate(start: Start, own_ser
     server = start_jackd(own_server.name, waits_for_clients=False, sample_rate=44100)
     try:
         with closing(Witness("kelly-doomed-witness")) as again:
-            stage.witness = again
+            program.witness = again
             returned = again.now()
-            back = stage.plays_again(0.0, "the server's return") - returned
-            row("the sound server dies and returns, 48 to 44.1 kHz", None, back, None, "input and port reopened")
+            back = program.wait_until_plays_again(0.0, "the server's return") - returned
+            add_row("the sound server dies and returns, 48 to 44.1 kHz", None, back, None, "input and port reopened")
             assert back < RECOVERY_LIMIT + 1.0  # a try may have begun just before
-            wait_for(lambda: len(children(stage.process.pid, "kelly_live.audio.capture")) == 1, "an input again", 10.0)
-            assert stage.process.poll() is None
-            assert "the MIDI port: back" in stage.ended()
+            wait_for(
+                lambda: len(children(program.process.pid, "kelly_live.audio.capture")) == 1, "an input again", 10.0
+            )
+            assert program.process.poll() is None
+            assert "the MIDI port: back" in program.end()
     finally:
         end(server.process)
 
 
-def test_the_input_stops_delivering(patient_stage: Stage) -> None:
-    stage = patient_stage
-    capture = stage.child("kelly_live.audio.capture")
+def test_the_input_stops_delivering(patient_program: LiveProgram) -> None:
+    program = patient_program
+    capture = program.child("kelly_live.audio.capture")
     os.kill(capture, signal.SIGSTOP)
-    fault, began = stage.witness.now(), time.monotonic()
-    wait_for(lambda: set(children(stage.process.pid, "kelly_live.audio.capture")) - {capture}, "another capture", 20.0)
+    fault, began = program.witness.now(), time.monotonic()
+    wait_for(
+        lambda: set(children(program.process.pid, "kelly_live.audio.capture")) - {capture}, "another capture", 20.0
+    )
     anew = time.monotonic() - began
-    gap = stage.plays_on(fault, max(WATCHED_SECONDS, anew))
-    over = stage.hung(fault)
-    row("the input stops delivering", over, None, gap, f"the music goes on; capture started anew after {anew:.1f} s")
+    gap = program.play_for(fault, max(WATCHED_SECONDS, anew))
+    over = program.hanging_seconds(fault)
+    add_row(
+        "the input stops delivering", over, None, gap, f"the music goes on; capture started anew after {anew:.1f} s"
+    )
     assert anew > STALL_SECONDS - 1.0  # what came before the fault was still on its way
     assert gap < RECOVERY_LIMIT
     assert over < WATCHED_SECONDS, "a note hangs"
-    assert "delivers nothing" in stage.ended()
+    assert "delivers nothing" in program.end()
 
 
-class Feelings:
+class OscReceiver:
     """What a session tells by OSC, each reading with its time (s, monotonic)."""
 
     def __init__(self) -> None:
@@ -288,30 +294,32 @@ class Player:
 
 
 def test_the_input_delivers_what_is_no_number(start: Start, witness: Witness) -> None:
-    with closing(Feelings()) as feelings, closing(Player()) as player:
+    with closing(OscReceiver()) as feelings, closing(Player()) as player:
         witness.listen_to(player.name, "audio")
         osc = ("--osc", f"127.0.0.1:{feelings.port}")
         process = start("--midi-out", "kelly-witness:in", "--audio-in", player.name, "--seed", "1", *osc)
-        stage = Stage(witness, process)
-        stage.plays()
+        program = LiveProgram(witness, process)
+        program.wait_for_first_note()
         wait_for(lambda: confidence(feelings.heard) > 0.3, "a feeling", 30.0)
         player.play("nan")
         fault = witness.now()
         witness.peak_since_last()
-        gap = stage.plays_on(fault, WATCHED_SECONDS / 2)
+        gap = program.play_for(fault, WATCHED_SECONDS / 2)
         peaks = [witness.peak_since_last()]
         player.play("inf")
-        gap = max(gap, stage.plays_on(fault, WATCHED_SECONDS))
+        gap = max(gap, program.play_for(fault, WATCHED_SECONDS))
         peaks.append(witness.peak_since_last())
-        over = stage.hung(fault)
+        over = program.hanging_seconds(fault)
         lowest = confidence(feelings.heard)
         player.play("sound")
         ended = time.monotonic()
         wait_for(lambda: confidence(feelings.since(ended)) > lowest + 0.1, "a feeling again", 20.0)
         back = next(at for at, told in feelings.since(ended) if told["confidence"] > lowest + 0.1) - ended
-        stage.plays_on(witness.now(), 0.5)
-        row("the input delivers NaN, then infinity", over, back, gap, "heard as silence; then the sound is heard again")
-        said = stage.ended()
+        program.play_for(witness.now(), 0.5)
+        add_row(
+            "the input delivers NaN, then infinity", over, back, gap, "heard as silence; then the sound is heard again"
+        )
+        said = program.end()
     assert math.isnan(peaks[0]), "NaN is on the wire"
     assert math.isinf(peaks[1]) or math.isnan(peaks[1]), "and infinity"
     numbers = [value for _, told in feelings.heard for value in told.values() if isinstance(value, float)]
@@ -345,18 +353,18 @@ class Stalls:
         return self._analyzer.push(block, bar)
 
 
-def notes_in_three_seconds(ear: Ear) -> int:
+def notes_in_three_seconds(observer: MusicObserver) -> int:
     """By this machine's clock: JACK's runs slow where its clients are held up."""
-    already, began = len(ear.onsets()), time.monotonic()
+    already, began = len(observer.onsets()), time.monotonic()
     wait_for(lambda: time.monotonic() - began > 3.0, "three seconds")
-    return len(ear.onsets()) - already
+    return len(observer.onsets()) - already
 
 
 def test_the_analysis_stalls(witness: Witness) -> None:
     """In this process, so that the stall is the analysis's alone; all else is as in `kelly-live`."""
     analyzer, opening = create_analyzer("cpu", EmotionOverride())
     analyzer.steer(EmotionOverride(emotion="excited"))
-    stalls, clock, ear = Stalls(analyzer), MonotonicClock(), Ear(witness)
+    stalls, clock, observer = Stalls(analyzer), MonotonicClock(), MusicObserver(witness)
     sink = SupervisedSink("kelly-witness:in")
     session = LiveSession(
         source=SupervisedSource(None, clock), analyzer=stalls, conductor=create_conductor(sink, seed=1), sink=sink,
@@ -369,16 +377,16 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     playing.start()
     try:
         wait_for(lambda: session.snapshot().conductor.bpm > between, "excitement", 60.0)
-        before = notes_in_three_seconds(ear)
+        before = notes_in_three_seconds(observer)
         stalls.goes.clear()
         assert stalls.stands.wait(10.0)
         fault, began = witness.now(), clock.now()
         wait_for(lambda: session.snapshot().problem, "a word about it", 15.0)
         told, held = clock.now() - began, session.snapshot().conductor.bpm
         wait_for(lambda: clock.now() - began > 7.0, "seven seconds", 15.0)
-        calm = notes_in_three_seconds(ear)
+        calm = notes_in_three_seconds(observer)
         relaxed, problem = session.snapshot().conductor.bpm, session.snapshot().problem
-        gap, over = longest_gap(ear.onsets(), fault), ear.hung(fault)
+        gap, over = longest_gap(observer.onsets(), fault), observer.hanging_seconds(fault)
         ended = clock.now()
         stalls.goes.set()
         wait_for(lambda: session.snapshot().problem is None, "readings again", 10.0)
@@ -391,7 +399,7 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     then = (
         f"told after {told:.1f} s, {held:.0f} BPM relaxes to {relaxed:.0f}, {before} notes in 3 s to {calm}, and back"
     )
-    row("the analysis stalls for 10 s", over, back, gap, then)
+    add_row("the analysis stalls for 10 s", over, back, gap, then)
     assert not playing.is_alive()
     assert problem is not None
     assert problem.startswith("nothing was felt for")
@@ -404,25 +412,25 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     wait_for(lambda: not witness.sounding(), "silence", 5.0)
 
 
-def test_the_process_is_suspended(patient_stage: Stage) -> None:
-    stage = patient_stage
-    stage.plays_on(stage.witness.now(), 2.0)
-    usual = most_at_once(stage.onsets(), 0.0)
-    stage.process.send_signal(signal.SIGSTOP)
-    fault = stage.witness.now()
+def test_the_process_is_suspended(patient_program: LiveProgram) -> None:
+    program = patient_program
+    program.play_for(program.witness.now(), 2.0)
+    usual = most_at_once(program.onsets(), 0.0)
+    program.process.send_signal(signal.SIGSTOP)
+    fault = program.witness.now()
     time.sleep(5.0)
-    over = stage.hung(fault)
-    goes_on = stage.witness.now()
-    stage.process.send_signal(signal.SIGCONT)
-    back = stage.plays_again(goes_on, "the suspension") - goes_on
-    stage.plays_on(goes_on, 2.0)
-    burst = most_at_once(stage.onsets(), goes_on)
+    over = program.hanging_seconds(fault)
+    goes_on = program.witness.now()
+    program.process.send_signal(signal.SIGCONT)
+    back = program.wait_until_plays_again(goes_on, "the suspension") - goes_on
+    program.play_for(goes_on, 2.0)
+    burst = most_at_once(program.onsets(), goes_on)
     then = f"goes on at the next bar, no burst: {burst} notes in .1 s at most, {usual} before"
-    row("SIGSTOP of the host for 5 s", over, back, None, then)
+    add_row("SIGSTOP of the host for 5 s", over, back, None, then)
     assert over < SILENCE_LIMIT
     assert back < RECOVERY_LIMIT + 1.0  # the next bar line
     assert burst < BURST_LIMIT
-    stage.ended()
+    program.end()
 
 
 WALL_CLOCK = """
@@ -452,11 +460,11 @@ def test_the_system_clock_jumps(start: Start, patient_server: JackServer, tmp_pa
     (tmp_path / "sitecustomize.py").write_text(WALL_CLOCK)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "KELLY_LIVE_MOVED": str(offset)}
     with closing(Witness("kelly-patient")) as witness:
-        stage = Stage(witness, start("--midi-out", "kelly-patient:in", *DENSE, env=environment))
-        stage.plays()
-        stage.plays_on(witness.now(), 2.0)
-        processes = [stage.process.pid, *children(stage.process.pid)]
-        assert {stage.child("kelly_live.midi.scheduler_process"), stage.child("kelly_live.audio.capture")} < set(
+        program = LiveProgram(witness, start("--midi-out", "kelly-patient:in", *DENSE, env=environment))
+        program.wait_for_first_note()
+        program.play_for(witness.now(), 2.0)
+        processes = [program.process.pid, *children(program.process.pid)]
+        assert {program.child("kelly_live.midi.scheduler_process"), program.child("kelly_live.audio.capture")} < set(
             processes
         )
         fault = witness.now()
@@ -464,22 +472,22 @@ def test_the_system_clock_jumps(start: Start, patient_server: JackServer, tmp_pa
         for seconds in (3600, -3600):
             offset.write_text(f"{seconds:5}")
             jumped = witness.now()
-            while not stage.onsets(jumped + WATCHED_SECONDS / 2):
+            while not program.onsets(jumped + WATCHED_SECONDS / 2):
                 for process in processes:
                     count, by_wall_clock = waits(process)
                     seen += count
                     wrong.update(by_wall_clock)
                 time.sleep(0.005)
-        gap, burst = longest_gap(stage.onsets(), fault), most_at_once(stage.onsets(), fault)
-        over = stage.hung(fault)
+        gap, burst = longest_gap(program.onsets(), fault), most_at_once(program.onsets(), fault)
+        over = program.hanging_seconds(fault)
         looked = f"of {seen} waits of its {len(processes)} processes {len(wrong)} go by that clock"
         then = f"no burst ({burst} notes in .1 s at most); {looked if seen else 'waits not looked at'}"
-        row("the system clock jumps, +1 h, then -2 h", over, None, gap, then)
+        add_row("the system clock jumps, +1 h, then -2 h", over, None, gap, then)
         assert not wrong
         assert gap < RECOVERY_LIMIT
         assert over < WATCHED_SECONDS, "a note hangs"
         assert burst < BURST_LIMIT
-        stage.ended()
+        program.end()
 
 
 def test_a_wait_by_the_wall_clock_is_seen() -> None:
@@ -499,7 +507,7 @@ HANGS = """
 import pathlib, time
 from kelly_live.music.context import Descriptor
 
-class Guest:
+class HangingGenerator:
     descriptor = Descriptor("hangs", "melody", 5, 0)
     called = False
     def generate(self, parameters, context, start_beat, end_beat):
@@ -515,16 +523,16 @@ class Guest:
 
 def test_a_plug_in_hangs(start: Start, witness: Witness, tmp_path: Path) -> None:
     environment = with_plug_in(tmp_path, "hangs", HANGS)
-    stage = Stage(witness, start("--midi-out", "kelly-witness:in", "--with", "hangs", *DENSE, env=environment))
-    stage.plays()
+    program = LiveProgram(witness, start("--midi-out", "kelly-witness:in", "--with", "hangs", *DENSE, env=environment))
+    program.wait_for_first_note()
     hung = wait_for(lambda: (tmp_path / "hung").exists() and (tmp_path / "hung").read_text(), "the hang", 30.0)
     fault = witness.now() - (time.monotonic() - float(hung))
-    gap = stage.plays_on(fault, 6.0)  # every 5 s the status says how it is
-    over = stage.hung(fault)
-    row("a plug-in hangs", over, None, gap, "it is muted, by name and state; the band plays on")
+    gap = program.play_for(fault, 6.0)  # every 5 s the status says how it is
+    over = program.hanging_seconds(fault)
+    add_row("a plug-in hangs", over, None, gap, "it is muted, by name and state; the band plays on")
     assert gap < RECOVERY_LIMIT
     assert over < WATCHED_SECONDS, "a note hangs"
-    assert "hangs muted-slow" in stage.ended()
+    assert "hangs muted-slow" in program.end()
 
 
 @pytest.mark.timeout(900)
@@ -541,7 +549,7 @@ def test_full_scale_noise() -> None:
     gap = longest_gap([m.seconds for m in ons], 0.0)
     last = made.readings[-1].state
     then = f"{len(ons)} notes, {len(ons) - len(offs)} of them hung; at last heard as {last.emotion}"
-    row(f"full-scale noise for {seconds:.0f} s", None, None, gap, f"{then} ({last.confidence:.0%})")
+    add_row(f"full-scale noise for {seconds:.0f} s", None, None, gap, f"{then} ({last.confidence:.0%})")
     assert len(ons) == len(offs) > seconds
     assert len(made.readings) > 3.9 * seconds  # one each 250 ms, to the end
     assert all(math.isfinite(n) for r in made.readings for n in (r.state.valence, r.state.arousal, r.state.confidence))
@@ -559,24 +567,24 @@ def test_the_disk_is_full_while_recording(start: Start, witness: Witness, tmp_pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (FULL_BYTES, resource.RLIM_INFINITY))
 
     midi, log = tmp_path / "take.mid", tmp_path / "take.jsonl"
-    stage = Stage(
+    program = LiveProgram(
         witness, start("--midi-out", "kelly-witness:in", "--record", str(midi), *DENSE, preexec_fn=small_disk)
     )
-    stage.plays()
+    program.wait_for_first_note()
     wait_for(lambda: log.stat().st_size >= FULL_BYTES, "a full disk", 60.0)
     fault, full = witness.now(), time.monotonic()
     kept = shutil.copy(log, tmp_path / "kept.jsonl")
-    gap = stage.plays_on(fault, WATCHED_SECONDS)
-    over = stage.hung(fault)
-    resource.prlimit(stage.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    gap = program.play_for(fault, WATCHED_SECONDS)
+    over = program.hanging_seconds(fault)
+    resource.prlimit(program.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     room = time.monotonic()
     wait_for(lambda: log.stat().st_size > FULL_BYTES, "more of the log", 20.0)
     back = time.monotonic() - room
-    stage.plays_on(witness.now(), 1.0)
-    said = stage.ended()
+    program.play_for(witness.now(), 1.0)
+    said = program.end()
     lost = full - max(record.time for record in Reader(kept).records() if isinstance(record, Stepped))
     then = f"told; the file lacks the last {lost:.1f} s while it lasts, and nothing after it"
-    row("the disk is full while recording, then is not", over, back, gap, then)
+    add_row("the disk is full while recording, then is not", over, back, gap, then)
     assert "not recording: File too large" in said
     assert "the recording: back" in said
     assert gap < RECOVERY_LIMIT

@@ -1,4 +1,4 @@
-"""`kelly-live` in a terminal of its own, with a hand at its keys, and an independent ear at its port."""
+"""`kelly-live` in a terminal of its own, with a hand at its keys, and an independent listener at its port."""
 
 from __future__ import annotations
 

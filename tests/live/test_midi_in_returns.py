@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
-from tests.live.stage import DENSE, Stage, row
+from tests.live.live_program import DENSE, LiveProgram, add_row
 from tests.live.test_clock_live import Sender
 
 pytest.importorskip("jack", exc_type=(ImportError, OSError))
@@ -96,14 +96,14 @@ def connections() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_a_sender_that_leaves_and_returns_is_heard_again(jack_server: JackServer, library: str) -> None:
-    with sending("kelly-hand") as sender:
-        listener = Listener(library, "kelly-hand:out")
+    with sending("kelly-sender") as sender:
+        listener = Listener(library, "kelly-sender:out")
         opened = listener.after("open")
         listener.hears(sender, 0, PRESSED)
     try:
         lost = listener.after("gone")
         listener.after("try", 12)
-        with sending("kelly-hand") as sender:
+        with sending("kelly-sender") as sender:
             assert int(listener.after("back")[0]) < int(opened[0]) + A_FEW, "a dozen tries leave no file open"
             listener.hears(sender, 1, PRESSED_AGAIN)
             listener.close()
@@ -127,8 +127,8 @@ def test_a_virtual_input_comes_back_with_its_server(own_server: JackServer, libr
             server = start_jackd(own_server.name)
             assert int(listener.after("back", death)[0]) < int(opened[0]) + A_FEW, "ten tries leave no file open"
         virtual = wait_for(lambda: [port for port in connections() if port.endswith(":Kelly Live in")], "the port")
-        with sending("kelly-hand") as sender:
-            subprocess.run(["jack_connect", "kelly-hand:out", virtual[0]], check=True, capture_output=True)
+        with sending("kelly-sender") as sender:
+            subprocess.run(["jack_connect", "kelly-sender:out", virtual[0]], check=True, capture_output=True)
             listener.hears(sender, 2, PRESSED)
             listener.close()
     finally:
@@ -138,11 +138,11 @@ def test_a_virtual_input_comes_back_with_its_server(own_server: JackServer, libr
 
 
 @contextmanager
-def performance(witness: Witness, *options: str) -> Iterator[Stage]:
+def performance(witness: Witness, *options: str) -> Iterator[LiveProgram]:
     command = [sys.executable, "-m", "kelly_live", *options, *DENSE]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        yield Stage(witness, process)
+        yield LiveProgram(witness, process)
     finally:
         if process.poll() is None:
             process.kill()
@@ -154,27 +154,27 @@ def test_a_band_that_follows_a_clock_is_led_again(witness: Witness) -> None:
     with sending("kelly-clock") as sender:
         sender.does("start")  # and it ticks
         follow = ("--clock", "follow", "--midi-in", "kelly-clock", "--midi-out", witness.port_name)
-        with performance(witness, *follow) as stage:
+        with performance(witness, *follow) as program:
             wait_for(lambda: connections().get("kelly-clock:out"), "its MIDI input", 60.0)
             sender.does("start")
-            stage.plays()
+            program.wait_for_first_note()
             sender.close()
-            gap = stage.plays_on(witness.now(), 2.0)
+            gap = program.play_for(witness.now(), 2.0)
             with sending("kelly-clock") as again:
                 returned = witness.now()
                 wait_for(lambda: connections().get("kelly-clock:out"), "the input")
                 back = witness.now() - returned
-                row("the MIDI input vanishes and returns", None, back, gap, "the band plays on; it is led again")
+                add_row("the MIDI input vanishes and returns", None, back, gap, "the band plays on; it is led again")
                 assert back < RECOVERY_LIMIT
 
                 def rests() -> bool:
                     again.does("stop")
-                    return witness.now() - stage.onsets()[-1] > 2.0
+                    return witness.now() - program.onsets()[-1] > 2.0
 
                 wait_for(rests, "a rest with the clock", 20.0)
                 stopped = witness.now()
                 again.does("start")
-                stage.plays_again(stopped, "the start")
-                said = stage.ended()
+                program.wait_until_plays_again(stopped, "the start")
+                said = program.end()
     assert "the MIDI input 'kelly-clock:out' is gone; kelly-live opens it again" in said
     assert said.count("the MIDI input: back") == 1

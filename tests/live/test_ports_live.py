@@ -1,4 +1,4 @@
-"""Two real MIDI ports at once, each with an independent ear, and a host preset that changes while it plays."""
+"""Two real MIDI ports at once, each with an independent listener, and a host preset that changes while it plays."""
 
 from __future__ import annotations
 

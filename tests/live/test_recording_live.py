@@ -1,4 +1,4 @@
-"""A set through JACK, recorded: what an independent ear heard is in the file, and the log gives the file again. A
+"""A set through JACK, recorded: what an independent listener heard is in the file, and the log gives the file again. A
 controller at the MIDI input steers it."""
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def test_what_was_heard_is_in_the_file_and_a_controller_steers(
     assert "notes: the same" in replayed(log, tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == (tmp_path / "set.mid").read_bytes()
     by_ear, dropped = heard(witness), max((record["dropped"] for record in logged(log, "counted")), default=0)
-    # On stage the last few milliseconds before the stop may go either way.
+    # On program the last few milliseconds before the stop may go either way.
     assert (keys(by_ear) - keys(note_ons(tmp_path / "set.mid"))).total() <= 2
     assert (keys(note_ons(tmp_path / "set.mid")) - keys(by_ear)).total() <= dropped + 2
 

@@ -1,4 +1,4 @@
-"""An independent ear, in a process of its own: a JACK client that tells on stdout what it hears, with JACK's times.
+"""An independent listener, in a process of its own: a JACK client that prints what it hears with JACK's times.
 
 Its own process, so that no thread of ours can hold it up: JACK waits for its clients, and a Python callback for its
 interpreter's lock. Lines out: `midi SECONDS HEX`, `now SECONDS`, `peak LEVEL` (full scale 1, since the last question;
@@ -19,7 +19,7 @@ import numpy as np
 def main(name: str) -> None:
     client = jack.Client(name, no_start_server=True)
     midi = client.midi_inports.register("in")
-    audio = client.inports.register("ear")
+    audio = client.inports.register("in_audio")
     lines: SimpleQueue[str] = SimpleQueue()
     peak = [0.0]
 

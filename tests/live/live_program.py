@@ -17,7 +17,7 @@ DENSE = ("--seed", "1", "--emotion", "excited", "--freeze")
 _BURST_SECONDS = 0.1
 
 
-def row(fault: str, over: float | None, back: float | None, gap: float | None, then: str) -> None:
+def add_row(fault: str, over: float | None, back: float | None, gap: float | None, then: str) -> None:
     """One line of the drill table, in seconds as measured; None where there is nothing to measure."""
     cells = [fault, *("-" if t is None else f"{max(0.0, t):.2f} s" for t in (over, back, gap)), then]
     print(" | ".join(cells))
@@ -54,7 +54,7 @@ def most_at_once(onsets: list[float], since: float) -> int:
 
 
 @dataclass
-class Ear:
+class MusicObserver:
     """What a witness makes of the music. Times are the witness's."""
 
     witness: Witness
@@ -62,25 +62,25 @@ class Ear:
     def onsets(self, since: float = 0.0) -> list[float]:
         return [t for t, data in self.witness.of_kind(0x90) if data[2] > 0 and t > since]
 
-    def plays(self) -> None:
+    def wait_for_first_note(self) -> None:
         wait_for(lambda: self.onsets(), "a first note", START_UP_SECONDS)
 
-    def plays_again(self, since: float, what: str) -> float:
+    def wait_until_plays_again(self, since: float, what: str) -> float:
         """When the first note after `since` came."""
         wait_for(lambda: self.onsets(since), f"a note after {what}", 30.0)
         return self.onsets(since)[0]
 
-    def plays_on(self, since: float, seconds: float) -> float:
+    def play_for(self, since: float, seconds: float) -> float:
         """Until it has played for so long after `since`; the longest gap between two notes meanwhile."""
         wait_for(lambda: self.onsets(since + seconds), f"music {seconds:g} s later", 30.0 + seconds)
         return longest_gap(self.onsets(), since)
 
-    def sounds(self) -> bool:
+    def is_sounding(self) -> bool:
         """Whether anything does, All Notes Off and All Sound Off obeyed."""
         now = self.witness.now()
-        return self.hung(now, now + 1.0) > 0.0
+        return self.hanging_seconds(now, now + 1.0) > 0.0
 
-    def hung(self, fault: float, until: float | None = None) -> float:
+    def hanging_seconds(self, fault: float, until: float | None = None) -> float:
         """How long after the fault notes that had begun before it were still sounding; to `until` [default: now] if
         never ended."""
         until = self.witness.now() if until is None else until
@@ -103,7 +103,7 @@ class Ear:
 
 
 @dataclass
-class Stage(Ear):
+class LiveProgram(MusicObserver):
     """A running kelly-live, and who hears it."""
 
     process: subprocess.Popen[str]
@@ -111,14 +111,14 @@ class Stage(Ear):
     def child(self, module: str) -> int:
         return int(wait_for(lambda: children(self.process.pid, module), f"a process {module}")[0])
 
-    def plays(self) -> None:
+    def wait_for_first_note(self) -> None:
         wait_for(lambda: self.onsets() or self.process.poll() is not None, "a first note", START_UP_SECONDS)
         assert self.process.poll() is None, f"it ended: {self.process.communicate()}"
 
-    def ended(self, number: signal.Signals = signal.SIGINT) -> str:
+    def end(self, number: signal.Signals = signal.SIGINT) -> str:
         """End it in order; what it said."""
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=60.0)
         assert (self.process.returncode, err) == (0, ""), err
-        wait_for(lambda: not self.sounds(), "silence", 5.0)
+        wait_for(lambda: not self.is_sounding(), "silence", 5.0)
         return out
