@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kelly_live.core.pitch import octave_distance_cents
+
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import CulturePreset, Known
     from kelly_live.ui.sheet import Panel
@@ -148,7 +150,7 @@ def _panel(name: str) -> Panel:
         for seed in range(4):
             for note in melody_of(parameters, seed=seed, tonic=0, bars=COUNTED_BARS):
                 at = 100.0 * note.pitch + note.cents
-                near = min(range(len(degrees)), key=lambda n: abs((at - degrees[n] + 600.0) % 1200.0 - 600.0))
+                near = min(range(len(degrees)), key=lambda n: abs(octave_distance_cents(at, degrees[n])))
                 played[near] += note.duration_beats
     caption = "" if idiom is None else idiom.name.partition(":")[2]
     return Panel(

@@ -1,7 +1,6 @@
-"""How a mode and a rhythm are measured, wherever they are: in labelled music and in a tradition's corpus alike.
+"""Key profiles: how much each pitch class weighs in a key. Each published table once, with its source.
 
-Source of the key profiles: Albrecht & Shanahan (2013), "The use of large corpora to train a new type of key-finding
-algorithm"; the other choices are ours.
+All tables start at the tonic and rise by semitones; their values are as published, and their scales differ.
 """
 
 from __future__ import annotations
@@ -9,64 +8,55 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kelly_live.core.values import RHYTHMS
-
 Floats = npt.NDArray[np.float64]
 
-MAJOR_PROFILE = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
-MINOR_PROFILE = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
-# How often a mode is met before hearing a note: our choice, so that rare modes need evidence. Order of MODES.
+# Albrecht & Shanahan (2013), "The use of large corpora to train a new type of key-finding algorithm": shares of the
+# notes of pieces in a known key.
+ALBRECHT_SHANAHAN_MAJOR = (0.238, 0.006, 0.111, 0.006, 0.137, 0.094, 0.016, 0.214, 0.009, 0.080, 0.008, 0.081)
+ALBRECHT_SHANAHAN_MINOR = (0.220, 0.006, 0.104, 0.123, 0.019, 0.103, 0.012, 0.214, 0.062, 0.022, 0.061, 0.052)
+# Krumhansl & Kessler (1982), "Tracing the dynamic changes in perceived tonal organization": how well a tone was rated
+# (1-7) to fit what had been played in the key.
+KRUMHANSL_KESSLER_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
+KRUMHANSL_KESSLER_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
+# How often a mode is met before a note is known, in the order of MODES: our choice, so that rare modes need evidence.
 MODE_PRIOR = (0.41, 0.09, 0.05, 0.06, 0.09, 0.295, 0.005)
 
 
 def modal_profiles() -> Floats:
-    """`[7, 12]` key profiles over MODES on C: major and minor as published, the others with the degrees swapped."""
-    major, minor = np.array(MAJOR_PROFILE), np.array(MINOR_PROFILE)
+    """Return `[7, 12]` profiles over MODES: Albrecht & Shanahan's major and minor, and five modes derived from them.
 
-    def swapped(profile: Floats, *pairs: tuple[int, int]) -> Floats:
-        bent = profile.copy()
+    The derived ones swap the degrees in which their mode differs from major or minor.
+    """
+    major, minor = np.array(ALBRECHT_SHANAHAN_MAJOR), np.array(ALBRECHT_SHANAHAN_MINOR)
+
+    def swap(profile: Floats, *pairs: tuple[int, int]) -> Floats:
+        swapped = profile.copy()
         for one, other in pairs:
-            bent[one], bent[other] = profile[other], profile[one]
-        return bent
+            swapped[one], swapped[other] = profile[other], profile[one]
+        return swapped
 
     return np.stack(
         [
             major,
-            swapped(minor, (8, 9)),
-            swapped(minor, (1, 2)),
-            swapped(major, (5, 6)),
-            swapped(major, (10, 11)),
+            swap(minor, (8, 9)),
+            swap(minor, (1, 2)),
+            swap(major, (5, 6)),
+            swap(major, (10, 11)),
             minor,
-            swapped(minor, (1, 2), (6, 7)),
+            swap(minor, (1, 2), (6, 7)),
         ]
     )
 
 
-def rhythm_weights(melody_beats: Floats) -> tuple[float, ...]:
-    """Weights over RHYTHMS: the share of melody onsets that each pattern explains, by inter-onset ratio and phase.
+def modal_distributions() -> Floats:
+    """Return the modal profiles `[7, 12]` as shares: each row sums to 1."""
+    profiles = modal_profiles()
+    return np.asarray(profiles / profiles.sum(axis=1, keepdims=True), dtype=np.float64)
 
-    sustained: held 1.75 beats or more; triplet: lasts near 1/3 or 2/3 beat off the binary grid; dotted: 3:1 or 1:3 with
-    a neighbour; syncopated: starts off the beat and holds over the next one; straight: the rest.
+
+def key_distributions() -> Floats:
+    """Return the modal distributions in every key, `[84, 12]` over pitch classes from C.
+
+    Row `12 * mode + tonic` is the mode at that place of MODES on that tonic.
     """
-    gaps = np.diff(melody_beats)
-    gaps = np.append(gaps, gaps[-1] if len(gaps) else 1.0)
-    counts = dict.fromkeys(RHYTHMS, 0.0)
-    for index, gap in enumerate(gaps):
-        phase = melody_beats[index] % 1.0
-        neighbours = [gaps[other] for other in (index - 1, index + 1) if 0 <= other < len(gaps)]
-        ternary = min(abs(gap - third) for third in (1 / 3, 2 / 3)) < 0.055
-        dotted = any(2.5 <= max(gap, n) / max(min(gap, n), 0.05) <= 3.6 and gap + n <= 2.2 for n in neighbours)
-        off_beat = 0.17 < phase < 0.88
-        if gap >= 1.75:
-            counts["sustained"] += 1
-        elif ternary and any(min(abs(n - third) for third in (1 / 3, 2 / 3)) < 0.055 for n in neighbours):
-            counts["triplet"] += 1
-        elif dotted:
-            counts["dotted"] += 1
-        elif off_beat and phase + gap > 1.12:
-            counts["syncopated"] += 1
-        else:
-            counts["straight"] += 1
-    # Half a count each: a window of twelve notes cannot prove that a pattern never occurs.
-    weights = np.array([counts[name] + 0.5 for name in RHYTHMS])
-    return tuple(float(weight) for weight in weights / weights.sum())
+    return np.stack([np.roll(mode, tonic) for mode in modal_distributions() for tonic in range(12)])

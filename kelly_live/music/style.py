@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, ORNAMENTS, RHYTHMS, CultureStyle, Metre, MusicParameters, Register, Scale
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import phrase_arc
@@ -46,7 +47,6 @@ _USUAL_FORMS = 8  # looked at, to know what phrases do to the habits
 _PHRASES_A_PIECE = 16  # and how often one closes: four forms of 16 bars
 _DENSITY_GRAIN = 1.25  # the ladder is made for the density's nearest power of this
 _USUAL_DENSITY = 0.8  # what the mapper asks for when nothing much is felt
-_OCTAVE = 1200.0
 _NARROWEST = 14.0  # semitones; a narrower register would lose tones of the scale
 LONGEST_NOTE = 8.0  # beats; what is left of a longer one is silence
 _HARMONY_TONES = 7
@@ -583,7 +583,7 @@ def _fits(key: Key, steps: tuple[int, ...], chord: Chord) -> Floats:
     """1 for the steps that the chord holds, less for the others, `[n]`."""
     tones = np.array([chord.key.cents(degree) for degree in chord.degrees])
     heights = np.array([key.cents(step) for step in steps])
-    apart = np.abs((heights[:, None] - tones + 600.0) % _OCTAVE - 600.0).min(axis=1)
+    apart = np.abs(octave_distance_cents(heights[:, None], tones)).min(axis=1)
     return np.where(apart <= _CHORD_CENTS, 1.0, _OFF_CHORD)
 
 

@@ -1,7 +1,7 @@
 """The key of the sound: spectral peaks folded into pitch classes, weighed against the keys' profiles as they come in.
 
 Chroma after Gómez (2006), "Tonal description of music audio signals": peaks only, each also speaking for the tones
-that it may be a harmonic of, tuning estimated first. The profiles are `measures.modal_profiles` (Albrecht & Shanahan
+that it may be a harmonic of, tuning estimated first. The profiles are `key_profiles.modal_profiles` (Albrecht & Shanahan
 2013). What was heard fades, so that a key that changes is followed.
 """
 

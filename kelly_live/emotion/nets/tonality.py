@@ -12,14 +12,14 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from kelly_live.core.key_profiles import KRUMHANSL_KESSLER_MAJOR, KRUMHANSL_KESSLER_MINOR
+
 SEMITONES = 72  # six octaves up from A1, 55 Hz
 _CLASHES = 6  # intervals in semitones at which two voices may sound together
 # A frame's own row each, below its semitones.
 _RISE, _FALL, _LOUDNESS, _CENTRE, _WIDTH, _LOWEST, _BEGUN, _NEW, _CLEAR, _CLASH = range(SEMITONES, SEMITONES + 10)
 FRAME_ROWS = _CLASH + _CLASHES
 _BASS = 24
-_MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
-_MINOR = (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17)
 _DIATONIC = (1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8), (0, 5, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 4, 7, 10))
 _LAGS = (8, 16, 32, 64)  # frames of 32 ms over which harmony may change
@@ -76,8 +76,8 @@ class Tonality(nn.Module):
             chord[list(intervals)] = 1.0
             chords.append(_rolled(chord / chord.norm()))
         for name, value in {
-            "major": _rolled(_unit(torch.tensor(_MAJOR))),
-            "minor": _rolled(_unit(torch.tensor(_MINOR))),
+            "major": _rolled(_unit(torch.tensor(KRUMHANSL_KESSLER_MAJOR))),
+            "minor": _rolled(_unit(torch.tensor(KRUMHANSL_KESSLER_MINOR))),
             "diatonic": _rolled(_unit(torch.tensor(_DIATONIC))),
             "chords": torch.stack(chords),
             "turns": torch.stack([(torch.arange(12) + k) % 12 for k in range(12)]),

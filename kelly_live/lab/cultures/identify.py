@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kelly_live.core.key_profiles import rhythm_weights
 from kelly_live.core.values import Metre, NoteEvent
 from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
 from kelly_live.cultures.style import metres_of
+from kelly_live.lab.rhythm_weights import rhythm_weights
 
 Floats = npt.NDArray[np.float64]
 

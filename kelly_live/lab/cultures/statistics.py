@@ -14,10 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles, rhythm_weights
+from kelly_live.core.key_profiles import MODE_PRIOR, modal_distributions
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS
 from kelly_live.cultures.preset import Known, Mode, Shares
 from kelly_live.lab.cultures.tune import Floats, Tune, bar_quarters
+from kelly_live.lab.rhythm_weights import rhythm_weights
 
 MIN_TUNES = 5
 STANDS_OUT = 0.1  # log of how much more than its share the group starts must hold; ours
@@ -276,7 +278,7 @@ def on_degrees(
     aside = (bins[:, None] - np.rint(degrees / 1200.0 * divisions) + half) % divisions - half
     own = np.abs(aside).argmin(axis=1)
     away = aside[np.arange(len(bins)), own]
-    to_sounding = (np.array(scale if sounding is None else sounding) - degrees[:, None] + 600.0) % 1200.0 - 600.0
+    to_sounding = octave_distance_cents(np.array(scale if sounding is None else sounding), degrees[:, None])
     moved = to_sounding[np.arange(len(degrees)), np.abs(to_sounding).argmin(axis=1)]
     placed = (bins - away) * 1200.0 / divisions + moved[own]
     return replace(tune, cents=np.where(np.abs(away) < apart, placed, np.nan))
@@ -286,8 +288,7 @@ def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
     """For each tune: weights over MODES `[t, 7]` with the tonic known, the share of its time on the best mode's
     degrees `[t]`, and how many of the 12 pitch classes it uses for over 1 % `[t]`.
     """
-    profiles = modal_profiles()
-    profiles = profiles / profiles.sum(axis=1, keepdims=True)
+    profiles = modal_distributions()
     members = np.zeros((7, 12))
     major = np.array([0, 2, 4, 5, 7, 9, 11])
     for row, start in enumerate(major):

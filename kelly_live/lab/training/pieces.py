@@ -18,7 +18,7 @@ import numpy as np
 
 from kelly_live.core.atomic_write import make_folder
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles
+from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
 from kelly_live.core.values import MODES
 from kelly_live.lab.cultures.corpora.archive import read_files
 from kelly_live.lab.training.symbolic import (
@@ -257,8 +257,7 @@ def likeliest_key(score: Score) -> tuple[int, str]:
         if score.pitches[lowest] <= np.percentile(score.pitches, 40):
             bass[int(score.pitches[lowest]) % 12] += lengths[lowest]
     heard = profile / profile.sum() + (0.6 * bass / bass.sum() if bass.sum() > 0 else 0.0)
-    keys = np.stack([np.roll(mode / mode.sum(), tonic) for mode in modal_profiles() for tonic in range(12)])
-    likelihood = np.log(keys) @ (heard / heard.sum())
+    likelihood = np.log(key_distributions()) @ (heard / heard.sum())
     logits = INDEPENDENT_NOTES * likelihood + np.repeat(np.log(MODE_PRIOR), 12)
     best = int(np.argmax(logits))
     return best % 12, MODES[best // 12]

@@ -23,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles, rhythm_weights
+from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
+from kelly_live.lab.rhythm_weights import rhythm_weights
 
 Floats = npt.NDArray[np.float64]
 
@@ -245,8 +246,7 @@ def mode_weights(score: Score) -> tuple[float, ...]:
     ending = np.flatnonzero(group == group[-1])
     bass[int(score.pitches[ending].min()) % 12] += 0.08 * bass.sum()  # a phrase tends to end at home
     heard = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
-    keys = np.stack([np.roll(mode / mode.sum(), tonic) for mode in modal_profiles() for tonic in range(12)])
-    likelihood = (np.log(keys) @ (heard / heard.sum())).reshape(7, 12)
+    likelihood = (np.log(key_distributions()) @ (heard / heard.sum())).reshape(7, 12)
     logits = INDEPENDENT_NOTES * likelihood + np.log(MODE_PRIOR)[:, None]
     weights = np.exp(logits - logits.max()).sum(axis=1)
     return _normal(weights)

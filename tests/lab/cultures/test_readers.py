@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.cultures.preset import Known, Mode
 from kelly_live.lab.cultures.corpora.abc import read_abc
 from kelly_live.lab.cultures.corpora.archive import read_file, read_files
@@ -167,7 +168,7 @@ def test_degrees_on_which_scales_agree() -> None:
 
 
 def histogram(*peaks: float) -> np.ndarray:
-    away = (np.arange(120) * 10.0 - np.array(peaks)[:, None] + 600.0) % 1200.0 - 600.0
+    away = octave_distance_cents(np.arange(120) * 10.0, np.array(peaks)[:, None])
     return np.exp(-0.5 * (away / 15.0) ** 2).sum(axis=0)
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS
 from kelly_live.cultures.preset import Mode
 from kelly_live.lab.cultures import statistics
@@ -100,7 +101,7 @@ def test_what_is_on_a_degree_was_near_it(cents: list[int], grid: tuple[int, int]
     found = statistics.on_degrees(Tune(cents=np.array(cents, dtype=float)), scale, divisions, apart).cents
     held = ~np.isnan(found)
     assert (np.abs(found - cents)[held] <= (apart - 0.5) * 1200.0 / divisions + 1e-6).all()
-    off = np.abs((found[held, None] - np.array(scale) + 600.0) % 1200.0 - 600.0).min(axis=1, initial=0.0)
+    off = np.abs(octave_distance_cents(found[held, None], np.array(scale))).min(axis=1, initial=0.0)
     assert (off < 1e-6).all() or not held.any()
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.key_profiles import modal_profiles
 from kelly_live.core.values import MODES, RHYTHMS
+from kelly_live.lab.rhythm_weights import rhythm_weights
 from kelly_live.lab.training import symbolic
 from kelly_live.lab.training.symbolic import (
     measure,
     measure_corpus,
-    modal_profiles,
     read_score,
-    rhythm_weights,
     skyline,
 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly_live.core.key_profiles import modal_profiles
+from kelly_live.core.key_profiles import modal_distributions
 from kelly_live.lab.cultures.corpora.archive import read_files
 from kelly_live.lab.cultures.corpora.kern import near_tonic
 from kelly_live.lab.cultures.statistics import degree_histogram, diatonic_name
@@ -74,13 +74,13 @@ def _signature(key: str) -> int:
 
 def _tonic_class(cents: np.ndarray, lengths: np.ndarray, fifths: int) -> int:
     ionian = (7 * fifths) % 12
-    profiles = modal_profiles()
+    profiles = modal_distributions()
     scored = []
     for row, step in _FINALS.items():
         tonic = (ionian + step) % 12
         time, _ = degree_histogram([Tune(cents - 100.0 * tonic, durations=lengths)], 12)
         last = int(cents[-1] / 100.0 - tonic) % 12
-        likelihood = 60.0 * float(np.log(profiles[row] / profiles[row].sum()) @ time)
+        likelihood = 60.0 * float(np.log(profiles[row]) @ time)
         scored.append((likelihood + (_FINAL_BONUS * 4 if last == 0 else 0.0), tonic))
     return max(scored)[1]
 

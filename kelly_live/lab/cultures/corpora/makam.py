@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.cultures.preset import Known, Mode
 from kelly_live.lab.cultures.corpora.archive import read_file
 
@@ -53,11 +54,11 @@ def retuned(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, 
 def peak(histogram: np.ndarray, near: float, reach: float = _REACH) -> float | None:
     """The centre (cents) of the highest bin within `reach` of `near`, or None if the histogram has no peak there."""
     bins = np.arange(len(histogram)) * (1200.0 / len(histogram))
-    away = (bins - near + 600.0) % 1200.0 - 600.0
+    away = octave_distance_cents(bins, near)
     inside = np.where(np.abs(away) <= reach, histogram, -1.0)
     top = int(np.argmax(inside))
     if histogram[top] < max(histogram[top - 1], histogram[(top + 1) % len(histogram)]):
         return None  # the side of a neighbouring degree's peak
-    around = (bins - bins[top] + 600.0) % 1200.0 - 600.0
+    around = octave_distance_cents(bins, bins[top])
     mass = np.where(np.abs(around) <= _WIDTH, histogram, 0.0)
     return near + float(away[top]) + float((around * mass).sum() / mass.sum())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.cultures.preset import Mode
 from kelly_live.lab.cultures.corpora.archive import read_file, read_files
 from kelly_live.lab.cultures.corpora.makam import retuned
@@ -80,7 +81,7 @@ def _witness(tunes: list[Tune], histogram: np.ndarray) -> tuple[float, int]:
     time, _ = degree_histogram(tunes, 24)
     notated = np.zeros(120)
     for place, share in enumerate(time):
-        away = (np.arange(120) * 10.0 - place * 50.0 + 600.0) % 1200.0 - 600.0
+        away = octave_distance_cents(np.arange(120) * 10.0, place * 50.0)
         notated += share * np.exp(-0.5 * (away / 25.0) ** 2)
     degrees = [place * 50 for place in range(24) if time[place] >= 0.03]
     fits = [(float(np.corrcoef(np.roll(histogram, degree // 10), notated)[0, 1]), degree) for degree in degrees]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.lab.cultures.corpora.archive import read_file, read_files
 
 _WIDTH = 20.0  # cents, of the bell that each measured pitch is blurred by
@@ -69,14 +70,14 @@ def consensus(scales: list[Scale], most: int) -> Scale:
     """
     pooled = np.array([value for scale in scales for value in scale]) % 1200.0
     grid = np.arange(0.0, 1200.0, 5.0)
-    away = (grid[:, None] - pooled[None, :] + 600.0) % 1200.0 - 600.0
+    away = octave_distance_cents(grid[:, None], pooled[None, :])
     heights = np.exp(-0.5 * (away / _WIDTH) ** 2).sum(axis=1)
     degrees: list[float] = [0.0]
     for place in np.argsort(-heights):
-        near = [abs((grid[place] - degree + 600.0) % 1200.0 - 600.0) for degree in degrees]
+        near = [abs(octave_distance_cents(grid[place], degree)) for degree in degrees]
         if min(near) < 2 * _REACH * 0.8:
             continue
-        members = [value for value in pooled if abs((value - grid[place] + 600.0) % 1200.0 - 600.0) <= _REACH]
+        members = [value for value in pooled if abs(octave_distance_cents(value, grid[place])) <= _REACH]
         if len(members) >= _AGREED * len(scales) and len(degrees) < most:
             degrees.append(float(np.mean(members)))
     return tuple(round(degree, 1) for degree in sorted(degrees))
