@@ -78,4 +78,4 @@ clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 
 demo-recording: $(VENV)/.run system ## make presets/demo/recording.ogg again from its score
-	$(BIN)/python -m kelly_live.lab.training.demo_recording
+	$(BIN)/python -m kelly_live.lab.corpora.demo_recording

@@ -13,7 +13,7 @@ from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
     from kelly_live.core.values import MusicParameters, SyncState
-    from kelly_live.lab.training.following import Piece
+    from kelly_live.lab.judging.tracking import Piece
 
 MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -37,7 +37,7 @@ def command(
     teach: Sequence[Path], learn: Path | None, debug: bool,
 ) -> None:  # fmt: skip
     """The tempo and key of RECORDINGS, as `--follow` hears them; or tables against truth."""
-    import kelly_live.lab.training.following as f
+    import kelly_live.lab.judging.tracking as f
 
     if not recordings and not measure and corpora is None:
         raise click.UsageError("name recordings, --measure FILE.jsonl or --corpora FOLDER")
@@ -95,7 +95,7 @@ class _Band:
 
 
 def _told(moment: object) -> str:
-    from kelly_live.lab.training.following import Moment
+    from kelly_live.lab.judging.tracking import Moment
     from kelly_live.music.theory import NOTE_NAMES
 
     assert isinstance(moment, Moment)

@@ -314,7 +314,7 @@ def simulate(
 ) -> None:
     """How well is a taste learned? Simulated listeners, held-out preferences, 95 % intervals; minutes."""
     from kelly_live.engine.parts import check_outputs
-    from kelly_live.lab.training import simulated_listeners as simulated
+    from kelly_live.lab.judging import simulated_listeners as simulated
 
     if bench:
         from kelly_live.lab.bench.learning import measure_learning, table

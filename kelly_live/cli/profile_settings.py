@@ -132,7 +132,7 @@ def calibrate_command(
 
     What is read of it on average is kept (numbers only, no audio), and with --use it is taken off what is read while
     playing. Off unless you say so: on 27 voices that the net was not fitted on it did not help (arousal r -.04, valence
-    -.01: `python -m kelly_live.lab.training.neutral_takes`).
+    -.01: `python -m kelly_live.lab.judging.neutral_calibration`).
     """
     from kelly_live.audio.sources import FileSource
     from kelly_live.audio.supervised_source import SupervisedSource

@@ -94,7 +94,7 @@ def velocity(dynamics: Dynamics, *, accent: float, stray: float) -> int:
     """MIDI velocity of a note: `accent` 0-1 from metre and phrase, `stray` in [-1, 1] the note's own chance.
 
     Both act inside the band floor-ceiling, around its middle, and the wider the greater `variance` is. The band is what
-    it was measured as (training/symbolic.py): 80 % of the velocities over 127, so a tenth of the notes reach each end.
+    it was measured as (corpora/symbolic_features.py): 80 % of the velocities over 127, so a tenth of the notes reach each end.
     """
     height = 0.5 + (1.6 + 0.6 * dynamics.variance) * (accent - _MEAN_ACCENT) + 1.3 * dynamics.variance * stray
     level = dynamics.floor + (dynamics.ceiling - dynamics.floor) * min(1.0, max(0.0, height))

@@ -8,7 +8,7 @@ rhythms in 4/4 as `(places in beats, share)`, most frequent first, all played in
 strong beat leans on a tone outside the chord, `words.resolutions` where it goes from there; `words.touch` and
 `words.timing` are plain numbers (see their classes). Nothing in it is longer than a bar or rarer than LEAST_PIECES
 pieces, so that nobody's piece can be told from it: the sequences are yours to draw. Made by `kelly-live lab train
-vocabulary` (training/vocabulary.py), measured in models/vocabulary.md.
+vocabulary` (lab/training/vocabulary.py), measured in models/vocabulary.md.
 """
 
 from __future__ import annotations

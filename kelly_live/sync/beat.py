@@ -2,7 +2,7 @@
 
 A hidden Markov model over (beat period, place in the beat), after Krebs, Böck & Widmer (2015), "An efficient state
 space model for joint tempo and meter tracking": one state a frame of each period, and periods change only at a beat.
-How likely an onset of some strength is at each place of a beat is learned (`training/following.py`; the patterns of
+How likely an onset of some strength is at each place of a beat is learned (`lab/judging/tracking.py`; the patterns of
 Krebs, Böck & Widmer 2013, "Rhythmic pattern modeling", of one beat). Only the forward pass is run, so nothing waits
 for the future; where the next beats fall is then arithmetic.
 """

@@ -90,7 +90,7 @@ def _profiles() -> Iterator[bytes]:
 
 
 def _manifest(data: bytes) -> object:
-    from kelly_live.lab.training.manifest import read_manifest
+    from kelly_live.lab.corpora.manifest import read_manifest
 
     return read_manifest(_file(data))
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.lab.judging.simulated_listeners import NOW, random_reactions
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
-from kelly_live.lab.training.simulated_listeners import NOW, random_reactions
 from kelly_live.mapping.person import learn
 from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store

@@ -33,9 +33,9 @@ def command(
 
     from kelly_live.core.override import state_from
     from kelly_live.core.resources import resource_root
+    from kelly_live.lab.judging.ablation import ablate, ablation_table
     from kelly_live.lab.nets.system import load_system
     from kelly_live.lab.nets.taste import Wish, learn_user
-    from kelly_live.lab.training.ablation import ablate, ablation_table
     from kelly_live.lab.training.windows import read_audio
 
     torch.set_num_threads(1)

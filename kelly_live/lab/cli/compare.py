@@ -16,8 +16,8 @@ from kelly_live.midi.scheduler_client import OfflineScheduler
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Mapper, NoteSink
     from kelly_live.core.values import MusicParameters, NoteEvent
-    from kelly_live.lab.training.likeness import Composer
-    from kelly_live.lab.training.reaction import NoteOn
+    from kelly_live.lab.judging.comparison import Composer
+    from kelly_live.lab.judging.reaction_time import NoteOn
     from kelly_live.music.conductor import Conductor
 
 KINDS = {"solo": "solo-piano", "band": "band"}  # host presets; drums are left out of every measure
@@ -43,9 +43,9 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
     import numpy as np
 
     from kelly_live.engine.parts import create_mapper
-    from kelly_live.lab.training import likeness
-    from kelly_live.lab.training.manifest import QUADRANTS
-    from kelly_live.lab.training.textbook import by_the_rules, random_notes
+    from kelly_live.lab.corpora.manifest import QUADRANTS
+    from kelly_live.lab.judging import comparison as likeness
+    from kelly_live.lab.judging.baseline_composers import by_the_rules, random_notes
 
     people = likeness.human_portraits(symbolic, cache / "likeness")
     mapper = create_mapper()
@@ -115,7 +115,7 @@ def composer(mapper: Mapper) -> Composer:
     from kelly_live.core.override import state_from
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.session import compose
-    from kelly_live.lab.training.symbolic import Score
+    from kelly_live.lab.corpora.symbolic_features import Score
     from kelly_live.midi.files import notes_from_messages
 
     def composed(kind: str, valence: float, arousal: float, seed: int, seconds: float) -> Score:
@@ -169,7 +169,7 @@ class _Heard:
         return self._sink.made
 
     def heard(self, now: float) -> Sequence[NoteOn]:
-        from kelly_live.lab.training.reaction import NoteOn
+        from kelly_live.lab.judging.reaction_time import NoteOn
         from kelly_live.midi.messages import channel_of, kind_of
 
         return [
@@ -186,8 +186,8 @@ def reaction_table(mapper: Mapper, kind: str, changes: int) -> dict[str, dict[st
     import random
 
     from kelly_live.core.override import state_from
-    from kelly_live.lab.training.manifest import QUADRANTS
-    from kelly_live.lab.training.reaction import Reaction, reach, reaction, summary
+    from kelly_live.lab.corpora.manifest import QUADRANTS
+    from kelly_live.lab.judging.reaction_time import Reaction, reach, reaction, summary
 
     reached: list[Reaction] = []
     for valence, arousal in QUADRANTS.values():

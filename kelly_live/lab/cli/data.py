@@ -20,7 +20,7 @@ def command() -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def report(manifest: Path, as_json: bool, debug: bool) -> None:
     """How diverse the clips of MANIFEST (JSON Lines) are, and what to collect next."""
-    from kelly_live.lab.training.diversity import DatasetDiversityManager
+    from kelly_live.lab.corpora.diversity import DatasetDiversityManager
 
     manager = DatasetDiversityManager(manifest)
     weights = manager.get_sampling_weights()

@@ -11,7 +11,7 @@ import click
 from kelly_live.lab.cli.train import data_options
 
 if TYPE_CHECKING:
-    from kelly_live.lab.training.pipeline import Result
+    from kelly_live.lab.judging.report import Result
 
 _READER_CLIPS = "Clips a data set for the whole live reader, which hears them hop by hop."
 
@@ -34,9 +34,10 @@ def command(
     import torch
 
     from kelly_live.core.resources import resource_root
-    from kelly_live.lab.training.evaluation import table
-    from kelly_live.lab.training.goals import goal_table
-    from kelly_live.lab.training.pipeline import Sources, evaluate_shipped
+    from kelly_live.lab.judging.goals import goal_table
+    from kelly_live.lab.judging.report import evaluate_shipped
+    from kelly_live.lab.training.scores import table
+    from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
     models = models or resource_root("models")
@@ -57,8 +58,8 @@ def command(
 def _draw(result: Result, folder: Path) -> None:
     """confusion.png, calibration.png and trajectories.png."""
     from kelly_live.core.atomic_write import make_folder, write_atomically
+    from kelly_live.lab.judging.chart_data import calibrations, confusions, trajectories
     from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
-    from kelly_live.lab.training.evidence import calibrations, confusions, trajectories
 
     make_folder(folder)
     heard = (result.clips, result.windows, result.answers)

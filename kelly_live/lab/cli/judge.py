@@ -13,8 +13,8 @@ from kelly_live.lab.cli.train import DEFAULT_CACHE, FILE, FOLDER
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Mapper
-    from kelly_live.lab.training.across_cultures import AcrossCultures
-    from kelly_live.lab.training.closed_loop import ClosedLoop, Composer
+    from kelly_live.lab.judging.across_cultures import AcrossCultures
+    from kelly_live.lab.judging.closed_loop import ClosedLoop, Composer
 
 PIECE_SECONDS = 30.0  # about the length of the clips that the judges learned from
 SHORTEST_BARS = 4
@@ -51,9 +51,9 @@ def command(
     """
     from kelly_live.core.errors import ConfigError
     from kelly_live.core.resources import resource_root
-    from kelly_live.lab.training.across_cultures import judge_cultures
-    from kelly_live.lab.training.closed_loop import close_the_loop
-    from kelly_live.lab.training.render import HELD_OUT_SOUNDFONT, SOUNDFONTS
+    from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS
+    from kelly_live.lab.judging.across_cultures import judge_cultures
+    from kelly_live.lab.judging.closed_loop import close_the_loop
 
     names = _cultures(cultures)
     if cultures is not None and mapper is not None:

@@ -81,9 +81,10 @@ def emotion(
     """
     import torch
 
+    from kelly_live.lab.pipeline import train_emotion
+    from kelly_live.lab.training.distributed import joined
     from kelly_live.lab.training.emotion import Settings
-    from kelly_live.lab.training.pipeline import Sources, train_emotion
-    from kelly_live.lab.training.ranks import joined
+    from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
     settings = Settings(epochs=epochs, patience=patience, seed=seed, cross=cross)
@@ -109,7 +110,8 @@ def temporal(
     """The temporal model, on the emotion net's answers over sounds whose feeling changes."""
     import torch
 
-    from kelly_live.lab.training.pipeline import Sources, train_temporal_model
+    from kelly_live.lab.pipeline import train_temporal_model
+    from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
     sources = Sources(data, symbolic, cache, most)
@@ -177,7 +179,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, debug: b
     """
     from kelly_live.engine.parts import create_mapper
     from kelly_live.lab.cli.compare import TWO_MINUTES, composer
-    from kelly_live.lab.training.manifest import QUADRANTS
+    from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.training.vocabulary_card import train_vocabulary
     from kelly_live.music.harmony import GRAMMARS
     from kelly_live.music.rhythm import place_weights

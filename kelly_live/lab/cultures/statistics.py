@@ -24,13 +24,13 @@ from kelly_live.lab.rhythm_weights import rhythm_weights
 MIN_TUNES = 5
 STANDS_OUT = 0.1  # log of how much more than its share the group starts must hold; ours
 GROUPED_TUNES = 20  # fewer may share a grouping by chance
-MIN_NOTES = 12  # fewer say nothing about a mode or a rhythm, as in training/symbolic.py
+MIN_NOTES = 12  # fewer say nothing about a mode or a rhythm, as in corpora/symbolic_features.py
 SMALL_SHARE = 0.002  # rarer intervals and metres are left out and the rest made to sum to 1
 DEGREE_SHARE = 0.015  # of the sounding time: rarer pitches are passing or misprints, not degrees of the scale
 DEGREE_TUNES = 0.10  # or of the tunes, whichever the degree reaches first, must use it
 DIATONIC_SHARE = 0.96  # of the time on the best-fitting mode's seven degrees, in the median tune
 DIATONIC_DEGREES = 6.0  # degrees that the median tune uses: a pentatonic tune fits several modes and proves none
-INDEPENDENT_NOTES = 60.0  # as in training/symbolic.py: how many notes' worth of evidence a tune gives
+INDEPENDENT_NOTES = 60.0  # as in corpora/symbolic_features.py: how many notes' worth of evidence a tune gives
 LEAP_CENTS = 2400  # larger jumps are octave slips between voices or pages
 
 Tuning = Callable[[tuple[Mode, ...]], tuple[Mode, ...]]

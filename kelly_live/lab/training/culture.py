@@ -18,8 +18,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS
 from kelly_live.cultures.preset import CulturePreset
 from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
-from kelly_live.lab.nets.culture import KIND, KNOWN, NONE, CulturalContextAdapter, CultureOutput
-from kelly_live.lab.training.listeners import (
+from kelly_live.lab.corpora.listener_ratings import (
     MOODS,
     Gain,
     Liking,
@@ -31,6 +30,7 @@ from kelly_live.lab.training.listeners import (
     read_likings,
     read_ratings,
 )
+from kelly_live.lab.nets.culture import KIND, KNOWN, NONE, CulturalContextAdapter, CultureOutput
 
 STEPS = 1500
 

@@ -20,11 +20,11 @@ from torch.utils.data import WeightedRandomSampler
 
 from kelly_live.core.errors import ConfigError, ModelError
 from kelly_live.emotion.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet, Standardise
-from kelly_live.lab.training.corpus import deal
-from kelly_live.lab.training.evaluation import Answers, answer, by_clip, description_of, evaluate, overall, quadrant_of
-from kelly_live.lab.training.manifest import QUADRANTS, Clip
-from kelly_live.lab.training.ranks import Ranks
-from kelly_live.lab.training.targets import Targets, clip_targets, is_music, label_of, sound_targets
+from kelly_live.lab.corpora.clips import deal
+from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
+from kelly_live.lab.corpora.targets import Targets, clip_targets, is_music, label_of, sound_targets
+from kelly_live.lab.training.distributed import Ranks
+from kelly_live.lab.training.scores import Answers, answer, by_clip, description_of, evaluate, overall, quadrant_of
 from kelly_live.lab.training.windows import Windows, join
 
 ALONE = Ranks()

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.emotion.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from kelly_live.lab.corpora.film_cues import Evidence, evidence, measure_cues
+from kelly_live.lab.corpora.symbolic_features import Corpus, measure_corpus
 from kelly_live.lab.nets.mapper import KIND, SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, load_net
-from kelly_live.lab.training.cues import Evidence, evidence, measure_cues
-from kelly_live.lab.training.differences import user_basis
 from kelly_live.lab.training.mapper_card import card_markdown, make_card
 from kelly_live.lab.training.mapper_data import (
     CORPORA,
@@ -34,7 +34,7 @@ from kelly_live.lab.training.mapper_data import (
 )
 from kelly_live.lab.training.mapper_scores import Evaluation, directions, losses, mean_loss, score
 from kelly_live.lab.training.priors import PriorLoss
-from kelly_live.lab.training.symbolic import Corpus, measure_corpus
+from kelly_live.lab.training.user_basis import user_basis
 
 HOME = "emopia"
 MAX_GAIN = 1.75  # how far a commitment may stretch; beyond it noise would be played with conviction

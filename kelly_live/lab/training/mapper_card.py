@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from kelly_live.lab.corpora.film_cues import SOURCE, Cues, evidence
 from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper
-from kelly_live.lab.training.cues import SOURCE, Cues, evidence
 from kelly_live.lab.training.mapper_data import CORPORA, Examples, RatingScale
 from kelly_live.lab.training.mapper_scores import Evaluation
 from kelly_live.lab.training.priors import CHECKED, PRIORS, cue_priors

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import ANCHOR_WIDTH, NAMED_SHARE
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
+from kelly_live.lab.corpora.symbolic_features import Measured
 from kelly_live.lab.nets.mapper import SCALARS
-from kelly_live.lab.training.symbolic import Measured
 
 CORPORA = ("emopia", "vgmidi")
 QUADRANT_CENTRE, QUADRANT_NOISE = 0.5, 0.2

@@ -7,9 +7,9 @@ import torch
 
 from kelly_live.core.override import state_from
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
+from kelly_live.lab.corpora.symbolic_features import QUADRANT_SIGNS
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, major_share
 from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE
-from kelly_live.lab.training.symbolic import QUADRANT_SIGNS
 
 STEPS = 41
 # What is shown: name → unit. Everything else that is played is a band around one of these.

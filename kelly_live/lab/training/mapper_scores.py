@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from kelly_live.core.override import state_from
 from kelly_live.core.values import EmotionState
+from kelly_live.lab.corpora.film_cues import CueLink, Cues
 from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, ParameterDistribution, major_share
-from kelly_live.lab.training.cues import CueLink, Cues
 from kelly_live.lab.training.mapper_data import CORPORA, Examples, corpus_weights, masks, states, within_corpus_r
 from kelly_live.lab.training.priors import state_at
 

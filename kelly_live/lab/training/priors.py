@@ -5,7 +5,7 @@ clear (fast, slow, high, low, much; and the cues that Eerola, Friberg & Bresin 2
 ±.5 for what it hedges or what is only near the thing that was varied. How much a line weighs is stated in pieces: a
 summary of cues weighs as 6 labelled pieces, as 2 where the parameter only stands for what was summarised (the share on
 the beat for regularity, held notes for legato); that experiment had 200 examples for four emotions in six cues, so each
-of its lines weighs as 200/24; film excerpts count one by one (training/cues.py).
+of its lines weighs as 200/24; film excerpts count one by one (corpora/film_cues.py).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from kelly_live.core.override import state_from
 from kelly_live.core.values import EMOTIONS, EmotionState
+from kelly_live.lab.corpora.film_cues import Evidence
 from kelly_live.lab.nets.mapper import SCALARS, DynamicEmotionToMusicMapper
-from kelly_live.lab.training.cues import Evidence
 from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE, Examples, corpus_weights, masks
 
 SUMMARY_PIECES = 6.0

@@ -20,10 +20,10 @@ from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
+from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.corpora.targets import Targets, clip_targets
 from kelly_live.lab.training.emotion import SIGN_SLOPE, EarlyStopping
-from kelly_live.lab.training.evaluation import Score, answer, bootstrap, share
-from kelly_live.lab.training.manifest import Clip
-from kelly_live.lab.training.targets import Targets, clip_targets
+from kelly_live.lab.training.scores import Score, answer, bootstrap, share
 from kelly_live.lab.training.windows import (
     Windows,
     describe_samples,

@@ -22,9 +22,9 @@ import numpy as np
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MAJOR_MODES, MODES
-from kelly_live.lab.training.manifest import QUADRANTS
-from kelly_live.lab.training.pieces import Chord, Piece
-from kelly_live.lab.training.symbolic import CHORD_SECONDS, Floats
+from kelly_live.lab.corpora.manifest import QUADRANTS
+from kelly_live.lab.corpora.pieces import Chord, Piece
+from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Floats
 
 VERSION = 1
 LEAST_PIECES = 5

@@ -11,8 +11,8 @@ import numpy as np
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
-from kelly_live.lab.training.pieces import HELD_OUT, Piece, found_piece, read_labelled, read_pop909
-from kelly_live.lab.training.symbolic import Score
+from kelly_live.lab.corpora.pieces import HELD_OUT, Piece, found_piece, read_labelled, read_pop909
+from kelly_live.lab.corpora.symbolic_features import Score
 from kelly_live.lab.training.vocabulary import (
     FELT_PULL,
     LEAST_PIECES,

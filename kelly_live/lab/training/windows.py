@@ -20,8 +20,8 @@ from kelly_live.core.errors import AudioError
 from kelly_live.emotion.features import FeatureStream
 from kelly_live.emotion.nets.emotion import Description, EmotionStream, MultiScaleEmotionNet
 from kelly_live.emotion.nets.scales import SAMPLE_RATE
-from kelly_live.lab.training.manifest import Clip
-from kelly_live.lab.training.roughen import roughen
+from kelly_live.lab.corpora.augmentation import roughen
+from kelly_live.lab.corpora.manifest import Clip
 
 VERSION = 3  # of what is done to a clip before the net hears it: part of the cached files' names
 SHARD_CLIPS = 64

@@ -9,7 +9,7 @@ import pytest
 
 from kelly_live.cli import exit_code
 from kelly_live.lab.cli.compare import FORM_BARS, _Heard, composer
-from kelly_live.lab.training.reaction import reach
+from kelly_live.lab.judging.reaction_time import reach
 from tests.fakes import parameters
 
 

@@ -12,8 +12,9 @@ import pytest
 from kelly_live.cli.options import CultureOptions
 from kelly_live.engine.parts import create_mapper
 from kelly_live.lab.cli.judge import PIECE_SECONDS, composer
-from kelly_live.lab.training import across_cultures, closed_loop, render
-from kelly_live.lab.training.evaluation import Score
+from kelly_live.lab.corpora import rendering as render
+from kelly_live.lab.judging import across_cultures, closed_loop
+from kelly_live.lab.training.scores import Score
 from tests.cli.test_commands import run
 
 LOOP = closed_loop.ClosedLoop(

@@ -9,8 +9,8 @@ import pytest
 
 from kelly_live.cli import exit_code
 from kelly_live.core.values import EMOTIONS
+from kelly_live.lab.corpora.symbolic_features import Corpus
 from kelly_live.lab.training import mapper as training
-from kelly_live.lab.training.symbolic import Corpus
 from tests.lab.training.test_mapper import planted
 
 

@@ -12,13 +12,13 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import category_probabilities
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, MODES
 from kelly_live.emotion.nets.checkpoint import load_checkpoint
+from kelly_live.lab.corpora.symbolic_features import QUADRANT_SIGNS, Corpus, Features, Measured
 from kelly_live.lab.nets.mapper import KIND, SCALARS
 from kelly_live.lab.training import mapper as training
 from kelly_live.lab.training.mapper import Recipe, evaluate_mapper, train_mapper
 from kelly_live.lab.training.mapper_data import examples, folds, masks, rating_scale, states
 from kelly_live.lab.training.mapper_scores import NAMES
 from kelly_live.lab.training.priors import PLACES, PRIORS
-from kelly_live.lab.training.symbolic import QUADRANT_SIGNS, Corpus, Features, Measured
 
 
 def planted(songs: int, split: str, seed: int) -> list[Measured]:

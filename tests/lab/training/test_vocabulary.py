@@ -12,9 +12,9 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MODES
+from kelly_live.lab.corpora.pieces import Chord, Piece, found_chords, likeliest_key
+from kelly_live.lab.corpora.symbolic_features import Score
 from kelly_live.lab.training import vocabulary as learning
-from kelly_live.lab.training.pieces import Chord, Piece, found_chords, likeliest_key
-from kelly_live.lab.training.symbolic import Score
 from kelly_live.lab.training.vocabulary import Memory
 from kelly_live.lab.training.vocabulary_card import from_pieces
 from kelly_live.music import vocabulary as words

@@ -1,0 +1,85 @@
+"""Makes the recording that `kelly-live demo` listens to: presets/demo/score.yaml, played by fluidsynth.
+
+`python -m kelly_live.lab.corpora.demo_recording` (or `make demo-recording`); needs fluidsynth and a soundfont.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import mido
+import soundfile
+import yaml
+
+from kelly_live.core.resources import resource_root
+
+TICKS_PER_BEAT = 480
+SAMPLE_RATE = 22050
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+def midi_number(name: str) -> int:
+    """C4 is 60; sharps # and flats b."""
+    match = re.fullmatch(r"([A-G])([#b]?)(-?\d)", name)
+    if match is None:
+        raise ValueError(f"{name!r} is not a pitch; write a letter, # or b, and an octave, as in Eb4")
+    letter, accidental, octave = match.groups()
+    return 12 * (int(octave) + 1) + _STEPS[letter] + {"#": 1, "b": -1, "": 0}[accidental]
+
+
+def score_to_midi(score: dict[str, Any]) -> mido.MidiFile:
+    """One track for the tempi, one a voice; sections follow each other, as long as their longest voice."""
+    file = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT)
+    timed: list[tuple[int, int, mido.Message | mido.MetaMessage]] = []  # (tick, offs first, message)
+    section_start = 0
+    for section in score["sections"]:
+        timed.append((section_start, 0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(section["bpm"]))))
+        end = section_start
+        for voice in section["voices"]:
+            tick = section_start
+            for token in voice["line"].split():
+                pitches, beats = token.split(":")
+                length = round(float(beats) * TICKS_PER_BEAT)
+                for pitch in [] if pitches == "r" else [midi_number(name) for name in pitches.split("+")]:
+                    timed.append((tick, 2, mido.Message("note_on", note=pitch, velocity=voice["velocity"])))
+                    timed.append((tick + length - 10, 1, mido.Message("note_off", note=pitch)))
+                tick += length
+            end = max(end, tick)
+        section_start = end
+    track = mido.MidiTrack([mido.Message("program_change", program=score["program"])])
+    previous = 0
+    for tick, _, message in sorted(timed, key=lambda item: item[:2]):
+        track.append(message.copy(time=tick - previous))
+        previous = tick
+    file.tracks.append(track)
+    return file
+
+
+def main() -> None:
+    folder = resource_root("presets") / "demo"
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--soundfont", type=Path, default=Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"))
+    parser.add_argument("--out", type=Path, default=folder / "recording.ogg")
+    options = parser.parse_args()
+    score = yaml.safe_load((folder / "score.yaml").read_text())
+    with tempfile.TemporaryDirectory() as scratch:
+        midi, wav = Path(scratch) / "score.mid", Path(scratch) / "score.wav"
+        score_to_midi(score).save(midi)
+        subprocess.run(
+            ["fluidsynth", "-q", "-ni", "-g", "0.7", "-r", str(SAMPLE_RATE), "-F", wav, options.soundfont, midi],
+            check=True,
+        )
+        samples, rate = soundfile.read(wav, dtype="float32")
+    mono = samples.mean(axis=1)
+    mono *= 0.9 / abs(mono).max()
+    soundfile.write(options.out, mono, rate, format="OGG", subtype="VORBIS")
+    print(f"wrote {options.out}: {len(mono) / rate:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""What people said, as training targets: one stated rule a kind of label, and a weight of 0 where nothing was said.
+
+- Categories: cross-entropy, weight 1; their V, A, D after Russell & Mehrabian (1977), `EMOTION_VAD`, weight 0.3.
+- "calm" and "boredom" (no category of their own): neutral or none, and the signs of V and A of their quadrant in
+  Russell's (1980) circumplex, weight 0.3.
+- Ratings of valence, arousal, dominance in a manifest's columns: regression, weight 1.
+- Ratings a measure (VGMIDI): the same, after they were put on the plane of the quadrants. Listeners' means lie close
+  together (SD about .25, off centre), quadrants far apart (centres at ±.5); side by side they would teach lukewarm
+  answers. A rating r becomes tanh((r - centre) * gain), `RATING_PLANES`, centre and gain such that the argument's RMS
+  is .5 over the clips to fit: the mapper's rule too (`kelly_live/lab/training/mapper.py`). 0 is then VGMIDI's average.
+- Quadrants (EMOPIA): the signs of V and A, weight 1; and the categories that EMOTION_VAD puts into that quadrant in
+  equal shares, weight 0.2 (Q4 holds none of the eight: neutral, the nearest). This is all that "excited" learns from.
+- GEMS fractions (Emotify): regression of the nine, weight 1; V and A as their mean position, weight 0.2. The
+  positions' signs are the second-order factors of Zentner, Grandjean & Scherer (2008): vitality high arousal, unease
+  low valence, sublimity calm and pleasant; the magnitudes are ours. Soft categories by GEMS_CATEGORIES, weight 0.2.
+- Sounds that feel nothing: neutral and V = A = D = 0, weight 0.5; presence 0.
+- Whether it is music (quadrants, GEMS, measures) or a voice (told emotions); it chooses the calibration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS
+from kelly_live.emotion.nets.emotion import LABELS
+from kelly_live.lab.corpora.manifest import GEMS, QUADRANTS, Clip
+
+CIRCUMPLEX_SIGNS = {"calm": (1.0, -1.0), "boredom": (-1.0, -1.0)}
+GEMS_AFFECT = {
+    "amazement": (0.5, 0.3), "solemnity": (0.2, -0.3), "tenderness": (0.6, -0.4), "nostalgia": (0.1, -0.3),
+    "calmness": (0.5, -0.7), "power": (0.3, 0.7), "joyful_activation": (0.8, 0.6), "tension": (-0.5, 0.6),
+    "sadness": (-0.6, -0.4),
+}  # fmt: skip
+GEMS_CATEGORIES: dict[str, dict[str, float]] = {
+    "amazement": {"surprised": 1.0}, "solemnity": {"neutral": 1.0}, "tenderness": {"happy": 0.5, "neutral": 0.5},
+    "nostalgia": {"sad": 0.5, "neutral": 0.5}, "calmness": {"neutral": 1.0}, "power": {"excited": 1.0},
+    "joyful_activation": {"happy": 0.5, "excited": 0.5}, "tension": {"fearful": 0.5, "angry": 0.5},
+    "sadness": {"sad": 1.0},
+}  # fmt: skip
+_VAD = np.array([EMOTION_VAD[name] for name in EMOTIONS], np.float32)
+_ORIGINAL = {"calm": "calm", "boredom": "boredom", "bored": "boredom"}
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Rows `[N, …]`, each beside its weight (0: nothing said). `signs` are ±1 or 0; `label` indexes LABELS or -1."""
+
+    emotions: np.ndarray
+    emotions_weight: np.ndarray
+    label: np.ndarray
+    affect: np.ndarray
+    affect_weight: np.ndarray
+    signs: np.ndarray
+    signs_weight: np.ndarray
+    gems: np.ndarray
+    gems_weight: np.ndarray
+    presence: np.ndarray
+    music: np.ndarray
+    music_weight: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class RatingPlane:
+    """From a measure's (V, A) as rated to the plane on which quadrant centres lie at ±.5."""
+
+    centre: tuple[float, float]
+    gain: tuple[float, float]
+
+    def place(self, rating: np.ndarray) -> np.ndarray:
+        on_plane: np.ndarray = np.tanh((rating - np.array(self.centre)) * np.array(self.gain))
+        return on_plane
+
+
+# Measured on the 6199 rated measures of VGMIDI's pieces to fit (not the fold, not `val`).
+RATING_PLANES = {"vgmidi": RatingPlane((0.180, 0.084), (2.04, 1.84))}
+
+
+def is_music(clip: Clip) -> bool | None:
+    """Music, a voice, or (None) not known."""
+    if clip.quadrant is not None or clip.gems is not None or clip.measures is not None:
+        return True
+    return False if clip.emotions is not None or label_of(clip) >= 0 else None
+
+
+def quadrant_categories(quadrant: str) -> np.ndarray:
+    """The categories whose V and A lie inside `quadrant`, in equal shares; neutral if none does. `[8]`, sum 1."""
+    inside = np.all(np.sign(_VAD[:, :2]) == np.array(QUADRANTS[quadrant]), axis=1).astype(np.float32)
+    if not inside.any():
+        inside[EMOTIONS.index("neutral")] = 1.0
+    share: np.ndarray = inside / inside.sum()
+    return share
+
+
+def label_of(clip: Clip) -> int:
+    """The index in LABELS of what the actor was told, or -1."""
+    original = _ORIGINAL.get(clip.emotion_original or "")
+    if original is not None:
+        return LABELS.index(original)
+    if clip.emotions is None or clip.gems is not None:
+        return -1
+    return int(np.argmax(clip.emotions))
+
+
+def measures_at(clip: Clip, end_seconds: float, span_seconds: float = 3.0) -> np.ndarray:
+    """The mean (V, A) of the measures that sounded in the window that ends at `end_seconds`."""
+    assert clip.measures is not None
+    values = np.array(clip.measures, np.float32)
+    per_second = len(values) / (clip.duration or float(len(values)))
+    first = int(np.clip((end_seconds - span_seconds) * per_second, 0, len(values) - 1))
+    last = int(np.clip(end_seconds * per_second, first, len(values) - 1))
+    mean: np.ndarray = values[first : last + 1].mean(axis=0)
+    return mean
+
+
+def empty_targets(rows: int) -> Targets:
+    def zeros(*shape: int) -> np.ndarray:
+        return np.zeros((rows, *shape), np.float32)
+
+    eight = len(EMOTIONS)
+    return Targets(
+        zeros(eight), zeros(), np.full(rows, -1, np.int64), zeros(3), zeros(3), zeros(2), zeros(), zeros(len(GEMS)),
+        zeros(), np.ones(rows, np.float32), zeros(), zeros(),
+    )  # fmt: skip
+
+
+def sound_targets(rows: int) -> Targets:
+    """For windows of sounds that feel nothing."""
+    t = empty_targets(rows)
+    t.emotions[:, EMOTIONS.index("neutral")] = 1.0
+    t.emotions_weight[:] = 0.5
+    t.affect_weight[:] = 0.5
+    t.presence[:] = 0.0
+    return t
+
+
+def clip_targets(clips: list[Clip], clip: np.ndarray, end_seconds: np.ndarray) -> Targets:
+    """A row for each window: `clip` is its clip's index, `end_seconds` where in the clip it ends."""
+    t = empty_targets(len(clip))
+    for row, (index, end) in enumerate(zip(clip, end_seconds, strict=True)):
+        _fill(t, row, clips[index], float(end))
+    return t
+
+
+def _fill(t: Targets, row: int, clip: Clip, end: float) -> None:
+    label, music = label_of(clip), is_music(clip)
+    if music is not None:
+        t.music[row], t.music_weight[row] = float(music), 1.0
+    t.label[row] = label
+    if clip.emotions is not None:
+        t.emotions[row] = clip.emotions
+        t.emotions_weight[row] = 1.0
+        t.affect[row] = t.emotions[row] @ _VAD
+        t.affect_weight[row] = 0.3
+    if label >= 0 and LABELS[label] in CIRCUMPLEX_SIGNS:
+        t.affect_weight[row] = 0.0
+        t.signs[row] = CIRCUMPLEX_SIGNS[LABELS[label]]
+        t.signs_weight[row] = 0.3
+    if clip.quadrant is not None:
+        t.signs[row] = QUADRANTS[clip.quadrant]
+        t.signs_weight[row] = 1.0
+        t.emotions[row] = quadrant_categories(clip.quadrant)
+        t.emotions_weight[row] = 0.2
+    if clip.gems is not None:
+        gems = np.array(clip.gems, np.float32)
+        share = gems / gems.sum()
+        t.gems[row] = gems
+        t.gems_weight[row] = 1.0
+        t.affect[row, :2] = share @ np.array([GEMS_AFFECT[name] for name in GEMS], np.float32)
+        t.affect_weight[row, :2] = 0.2
+        for name, part in zip(GEMS, share, strict=True):
+            for category, fraction in GEMS_CATEGORIES[name].items():
+                t.emotions[row, EMOTIONS.index(category)] += part * fraction
+        t.emotions_weight[row] = 0.2
+    if clip.measures is not None:
+        rating, plane = measures_at(clip, end), RATING_PLANES.get(clip.dataset)
+        t.affect[row, :2] = rating if plane is None else plane.place(rating)
+        t.affect_weight[row, :2] = 1.0
+    for axis, value in enumerate((clip.valence, clip.arousal, clip.dominance)):
+        if value is not None:
+            t.affect[row, axis] = value
+            t.affect_weight[row, axis] = 1.0

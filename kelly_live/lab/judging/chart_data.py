@@ -1,0 +1,119 @@
+"""What the pictures in the docs show, as plain arrays: confusions, calibration, and the live reader over time.
+
+The values are tuples in the order that `kelly_live/lab/plots/evidence.py` draws them in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from kelly_live.emotion.nets.emotion import LABELS
+from kelly_live.emotion.reader import LiveEmotionReader
+from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
+from kelly_live.lab.corpora.targets import RATING_PLANES, label_of, measures_at
+from kelly_live.lab.judging.stream_scores import Change, replay
+from kelly_live.lab.training.emotion import was_right
+from kelly_live.lab.training.scores import CHOICES, Answers, by_clip, calibration_error, quadrant_of
+from kelly_live.lab.training.windows import TEST, Windows, read_audio
+
+PIECES = 3
+FAMILY_LETTERS = 16  # of a file's name: "vgmidi_Battle_of" is one game
+
+
+class Confusion(NamedTuple):
+    """`counts[i, j]`: clips that were `labels[i]` and were answered `labels[j]`."""
+
+    name: str
+    labels: tuple[str, ...]
+    counts: np.ndarray
+
+
+class Calibration(NamedTuple):
+    """A clip each: how sure, and whether right (0 or 1); and the expected calibration error."""
+
+    name: str
+    confidence: np.ndarray
+    right: np.ndarray
+    error: float
+
+
+class Trajectory(NamedTuple):
+    """Seconds `[T]`, what the reader felt `[T, 2]` (V, A), what listeners rated `[T, 2]` or None, and when the sound
+    changed and was half-way answered, if it did.
+    """
+
+    name: str
+    times: np.ndarray
+    felt: np.ndarray
+    rated: np.ndarray | None
+    change_at: float | None = None
+    half_way_at: float | None = None
+
+
+def _count(truth: np.ndarray, guess: np.ndarray, kinds: int) -> np.ndarray:
+    counts = np.zeros((kinds, kinds), int)
+    np.add.at(counts, (truth, guess), 1)
+    return counts
+
+
+def confusions(clips: Sequence[Clip], windows: Windows, answers: Answers) -> list[Confusion]:
+    """Of every data set with categories, among what its actors were told; and of the quadrants."""
+    labels = by_clip(answers.labels, windows.clip, len(clips))
+    affect = by_clip(answers.affect, windows.clip, len(clips))
+    out = []
+    for dataset in sorted({clip.dataset for clip in clips}):
+        own = [i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(affect[i, 0])]
+        if not own:
+            continue
+        if dataset in CHOICES:
+            names = CHOICES[dataset]
+            columns = [LABELS.index(name) for name in names]
+            truth = np.array([columns.index(label_of(clips[i])) for i in own])
+            out.append(Confusion(dataset, names, _count(truth, labels[own][:, columns].argmax(axis=1), len(names))))
+        elif clips[own[0]].quadrant is not None:
+            truth = np.array([list(QUADRANTS).index(clips[i].quadrant or "Q1") for i in own])
+            out.append(Confusion(dataset, tuple(QUADRANTS), _count(truth, quadrant_of(affect[own]), len(QUADRANTS))))
+    return out
+
+
+def calibrations(clips: Sequence[Clip], windows: Windows, answers: Answers) -> list[Calibration]:
+    """Of every data set whose answers are right or wrong."""
+    right = was_right(clips, answers, windows.clip)
+    sure = by_clip(answers.confidence, windows.clip, len(clips))
+    out = []
+    for dataset in sorted({clip.dataset for clip in clips}):
+        own = np.array([c.dataset == dataset for c in clips]) & ~np.isnan(right) & ~np.isnan(sure)
+        if own.any():
+            out.append(Calibration(dataset, sure[own], right[own], calibration_error(sure[own], right[own])))
+    return out
+
+
+def trajectories(reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequence[Change]) -> list[Trajectory]:
+    """Rated pieces, and a change whose answer took the median time. The pieces are those whose ratings go the widest
+    way (a piece that stays where it is would show nothing), no two of one family; what the reader says does not count
+    in the choice.
+    """
+    rated = [c for c in clips if c.measures is not None]
+    families: dict[str, Clip] = {}
+    for clip in sorted(rated, key=lambda c: -float(np.array(c.measures).std(axis=0).sum())):
+        families.setdefault(clip.audio_path.stem[:FAMILY_LETTERS], clip)
+    widest = list(families.values())[:PIECES]
+    out = []
+    for clip in widest:
+        track = replay(reader, read_audio(clip.audio_path, TEST.timing(clip.dataset)[0]))
+        ratings = np.array([measures_at(clip, float(end)) for end in track.times])
+        plane = RATING_PLANES.get(clip.dataset)
+        placed = ratings if plane is None else plane.place(ratings)
+        out.append(Trajectory(clip.audio_path.stem.replace("_", " "), track.times, track.affect[:, :2], placed))
+    moved = sorted((c for c in heard if not np.isnan(c.half_way_seconds)), key=lambda c: c.half_way_seconds)
+    if moved:
+        usual = moved[len(moved) // 2].half_way_seconds
+        alike = [c for c in moved if c.half_way_seconds == usual]
+        middle = max(alike, key=lambda c: c.levels[1] - c.levels[0])  # the clearest to look at
+        half = middle.at + middle.half_way_seconds
+        name = f"{middle.speaker}: {middle.calm}, then angry"
+        out.append(Trajectory(name, middle.track.times, middle.track.affect[:, :2], None, middle.at, half))
+    return out

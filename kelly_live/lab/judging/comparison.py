@@ -1,0 +1,421 @@
+"""How near music comes to people's playing: distributions over notes and single numbers, each against the human band.
+
+A piece is compared in its first EXCERPT_SECONDS, all by the same instruments (skyline melody, tracked beats), whoever
+made it. Overlapping area as in Yang & Lerch (2018, "On the evaluation of generative models in music"), here of
+normalised histograms: 1 = the same distribution. A piece is laid over the pool of all human pieces (its own song left
+out), each piece weighing the same; the human band is where the middle 80 % of human pieces lie.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kelly_live.core.atomic_write import make_folder, write_atomically
+from kelly_live.core.errors import ConfigError
+from kelly_live.lab.corpora.symbolic_features import (
+    BASS_TOP,
+    CHORD_SECONDS,
+    INFORMATIVE_VELOCITIES,
+    MIN_NOTES,
+    Floats,
+    Score,
+    read_score,
+    skyline,
+    to_beats,
+    track_beats,
+)
+
+VERSION = 1  # part of the cache's name
+EXCERPT_SECONDS = 40.0  # about EMOPIA's clips
+FORM_BARS = 32
+BAND = (10.0, 90.0)  # percentiles of the human pieces
+
+WIDEST_INTERVAL = 24  # semitones; wider ones count as this
+_INTERVALS: Floats = np.arange(-WIDEST_INTERVAL, WIDEST_INTERVAL + 2, dtype=np.float64) - 0.5
+_GAPS: Floats = np.arange(math.log2(0.035), math.log2(8.0), 0.25)  # log2 seconds, a quarter of an octave each
+_VELOCITIES: Floats = np.arange(0, 129, 8, dtype=np.float64) - 0.5
+_VOICES: Floats = np.arange(0, 14, dtype=np.float64) - 0.5
+_CELLS_PER_BEAT = 4
+_LEAST_STRONG = 8  # melody notes on strong beats, to speak of a share
+_ON_BEAT = 0.17  # beats: nearer to it than this is on it
+
+# name -> what it is; `overlap` of a distribution, or a number
+DISTRIBUTIONS = {
+    "interval": "melodic intervals, semitones",
+    "inter-onset": "time from attack to attack, log s",
+    "velocity": "velocities (EMOPIA alone: played)",
+    "polyphony": "notes that sound at once, by time",
+}
+NUMBERS = {
+    "pitch-class entropy": "bits, by notes",
+    "chord tones on strong beats": "share of the melody's notes there",
+    "self-similarity, 32 bars": "mean cosine of bar and bar (VGMIDI alone: long enough)",
+    "best return, 32 bars": "each bar's nearest earlier one (VGMIDI alone)",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Portrait:
+    """A piece: normalised histograms by name of DISTRIBUTIONS, numbers by name of NUMBERS; absent where it cannot say.
+
+    `group` is what must not be compared with itself: a song, a series.
+    """
+
+    group: str
+    histograms: dict[str, Floats]
+    numbers: dict[str, float]
+
+
+# ---------------------------------------------------------------- one piece
+
+
+def excerpt(score: Score, seconds: float = EXCERPT_SECONDS) -> Score:
+    """The notes that begin in the first `seconds` from the first note on."""
+    if not len(score):
+        return score
+    keep = score.onsets < score.onsets[0] + seconds
+    beats = score.beats[keep]
+    return Score(
+        score.onsets[keep], score.offsets[keep], beats, score.pitches[keep], score.velocities[keep], float(beats.max())
+    )
+
+
+def portray(score: Score, group: str, *, played_velocities: bool = True) -> Portrait:
+    """Everything that a piece's excerpt says, and what its first FORM_BARS say. Raises ConfigError if it has fewer than
+    MIN_NOTES notes or no melody.
+    """
+    part = excerpt(score)
+    melody = skyline(part)
+    if len(part) < MIN_NOTES or len(melody) < MIN_NOTES // 2 or np.ptp(part.onsets) < 2.0:
+        raise ConfigError(f"{len(part)} notes say too little; {MIN_NOTES} over two seconds are needed")
+    steps = np.clip(np.diff(part.pitches[melody]), -WIDEST_INTERVAL, WIDEST_INTERVAL)
+    gaps = np.diff(part.onsets)
+    attacks = np.log2(np.clip(gaps[gaps > CHORD_SECONDS], 2.0 ** _GAPS[0], 2.0 ** (_GAPS[-1] - 1e-9)))
+    histograms = {
+        "interval": _shares(steps, _INTERVALS),
+        "inter-onset": _shares(attacks, _GAPS),
+        "polyphony": _polyphony(part),
+    }
+    if played_velocities and len(np.unique(part.velocities)) >= INFORMATIVE_VELOCITIES:
+        histograms["velocity"] = _shares(part.velocities, _VELOCITIES)
+    classes = np.bincount(part.pitches.astype(int) % 12, minlength=12) / len(part)
+    numbers = {"pitch-class entropy": float(-(classes[classes > 0] * np.log2(classes[classes > 0])).sum())}
+    share = chord_tone_share(part, melody)
+    if share is not None:
+        numbers["chord tones on strong beats"] = share
+    return Portrait(group, histograms, numbers)
+
+
+def _shares(values: Floats, edges: Floats) -> Floats:
+    counts = np.histogram(values, edges)[0].astype(np.float64)
+    return np.asarray(counts / max(float(counts.sum()), 1.0), dtype=np.float64)
+
+
+def _polyphony(score: Score) -> Floats:
+    """Share of the time that 0, 1, 2, ... notes sound, from the first note on to the last one's beginning."""
+    first, last = score.onsets[0], score.onsets[-1]
+    edges = np.concatenate((score.onsets, np.minimum(score.offsets, last)))
+    turns = np.concatenate((np.ones(len(score)), -np.ones(len(score))))
+    order = np.lexsort((turns, edges))
+    voices = np.cumsum(turns[order])[:-1]
+    spans = np.diff(edges[order])
+    counts = np.histogram(np.minimum(voices, _VOICES[-1] - 0.5), _VOICES, weights=spans)[0]
+    return np.asarray(counts / max(last - first, 1e-9), dtype=np.float64)
+
+
+_CHORDS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 7, 10), (0, 4, 7, 11), (0, 3, 7, 10), (0, 3, 6, 10), (0, 5, 7))
+_TEMPLATES = np.zeros((len(_CHORDS) * 12, 12))
+for _index, _chord in enumerate(_CHORDS):
+    for _root in range(12):
+        _TEMPLATES[12 * _index + _root, [(_root + tone) % 12 for tone in _chord]] = 1.0
+_SIZES = _TEMPLATES.sum(axis=1)
+
+
+def chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
+    """How many of the melody's notes on strong beats belong to the chord that the *other* notes spell over two beats.
+
+    Every second tracked beat is strong, the way round on which more bass falls. None where there is too little.
+    """
+    _, grid = track_beats(score)
+    if len(grid) < 4:
+        return None
+    places = to_beats(score.onsets, grid)
+    nearest = np.rint(places)
+    low = (score.pitches < BASS_TOP) & (np.abs(places - nearest) < _ON_BEAT)
+    odd = np.bincount((nearest[low] % 2).astype(int), weights=score.velocities[low], minlength=2)
+    strong = int(odd[1] > odd[0])
+    ends = to_beats(score.offsets, grid)
+    accompanies = np.ones(len(score), bool)
+    accompanies[melody] = False
+    right = asked = 0
+    for index in melody:
+        beat = nearest[index]
+        if beat % 2 != strong or abs(places[index] - beat) >= _ON_BEAT:
+            continue
+        sounding = np.minimum(ends, beat + 2.0) - np.maximum(places, beat - _ON_BEAT)
+        heard = accompanies & (sounding > 0.05)
+        classes = score.pitches[heard].astype(int) % 12
+        if len(set(classes)) < 2:
+            continue
+        counts = np.bincount(classes, weights=np.minimum(sounding[heard], 2.0), minlength=12)
+        profile = counts / counts.sum()
+        root = np.zeros(len(_TEMPLATES))
+        root[int(score.pitches[heard].min()) % 12 :: 12] = 0.15  # the lowest is the root, others being equal
+        fit = _TEMPLATES @ profile + root - 0.06 * _SIZES
+        chord = _TEMPLATES[int(np.argmax(fit))]
+        asked += 1
+        right += bool(chord[int(score.pitches[index]) % 12])
+    return right / asked if asked >= _LEAST_STRONG else None
+
+
+def form_numbers(score: Score, bar_beats: float) -> dict[str, float]:
+    """Self-similarity of the first FORM_BARS bars by the score's own beats; empty where it is shorter. A bar is what
+    pitch classes begin in each of its quarters.
+    """
+    if not len(score) or score.beats[-1] < FORM_BARS * bar_beats - bar_beats:
+        return {}
+    cells = np.floor((score.beats + 0.125) / (bar_beats / 4.0)).astype(int)
+    inside = cells < 4 * FORM_BARS
+    table = np.zeros((4 * FORM_BARS, 12))
+    np.add.at(table, (cells[inside], score.pitches[inside].astype(int) % 12), 1.0)
+    bars = table.reshape(FORM_BARS, 48)
+    lengths = np.linalg.norm(bars, axis=1)
+    bars = bars[lengths > 0] / lengths[lengths > 0, None]
+    alike = bars @ bars.T
+    returns = [alike[i, : i - 1].max() for i in range(4, len(bars))]
+    if not returns:
+        return {}
+    return {
+        "self-similarity, 32 bars": float(alike[np.triu_indices(len(bars), 1)].mean()),
+        "best return, 32 bars": float(np.mean(returns)),
+    }
+
+
+# ---------------------------------------------------------------- loops
+
+
+def cells(score: Score) -> list[frozenset[int]]:
+    """The pitches that begin in each quarter of a beat, by the score's own beats (a feel of some ms does not show)."""
+    if not len(score):
+        return []
+    places = np.rint(score.beats * _CELLS_PER_BEAT).astype(int)
+    found: list[set[int]] = [set() for _ in range(int(places.max()) + 1)]
+    for place, pitch in zip(places, score.pitches.astype(int), strict=True):
+        found[place].add(int(pitch))
+    return [frozenset(one) for one in found]
+
+
+def longest_repeat_beats(music: Sequence[frozenset[int]]) -> float:
+    """The longest stretch, in beats, that comes back with the same pitches in the same places, not overlapping itself;
+    measured from its first note to its last one's cell.
+    """
+    names = {cell: number for number, cell in enumerate(dict.fromkeys(music))}
+    line = np.array([names[cell] for cell in music])
+    sounds = np.array([bool(cell) for cell in music])
+    best = 0
+    for lag in range(1, len(line)):
+        if lag <= best:
+            continue
+        same = np.flatnonzero(line[lag:] != line[:-lag])
+        for start, stop in zip(np.r_[-1, same] + 1, np.r_[same, len(line) - lag], strict=True):
+            if stop - start <= best:
+                continue
+            inside = np.flatnonzero(sounds[start : min(stop, start + lag)])
+            if len(inside):
+                best = max(best, int(inside[-1] - inside[0]) + 1)
+    return best / _CELLS_PER_BEAT
+
+
+def shared_notes(one: Sequence[frozenset[int]], other: Sequence[frozenset[int]]) -> float:
+    """Of all notes of two pieces, the share that both have in the same place (Jaccard): 1 = the same piece."""
+    a = {(place, pitch) for place, cell in enumerate(one) for pitch in cell}
+    b = {(place, pitch) for place, cell in enumerate(other) for pitch in cell}
+    return len(a & b) / max(len(a | b), 1)
+
+
+# ---------------------------------------------------------------- people
+
+
+def human_portraits(symbolic: Path, cache: Path | None = None) -> list[Portrait]:
+    """One clip of each song of EMOPIA and every piece of VGMIDI; kept in `cache`. Raises ConfigError."""
+    manifest = symbolic / "manifest.jsonl"
+    if not manifest.is_file():
+        raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
+    kept = cache / f"human-v{VERSION}-{manifest.stat().st_size}.jsonl" if cache else None
+    if kept and kept.is_file():
+        return [_thaw(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
+    portraits = []
+    seen: set[str] = set()
+    for line in manifest.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        performed = row["dataset"] == "emopia"
+        group = f"emopia:{row['song']}" if performed else f"vgmidi:{row['midi_path']}"
+        if group in seen:
+            continue
+        try:
+            score = read_score(symbolic / row["midi_path"])
+            portrait = portray(score, group, played_velocities=performed)
+        except ConfigError:
+            continue  # too short to say anything
+        seen.add(group)
+        if not performed:
+            form = form_numbers(score, _bar_beats(symbolic / row["midi_path"]))
+            portrait = replace(portrait, numbers=portrait.numbers | form)
+        portraits.append(portrait)
+    if kept:
+        make_folder(kept.parent)
+        lines = [json.dumps(asdict(one), default=lambda array: array.tolist()) for one in portraits]
+        write_atomically(kept, ("\n".join(lines) + "\n").encode())
+    return portraits
+
+
+def _thaw(row: dict[str, Any]) -> Portrait:
+    histograms = {name: np.array(shares, dtype=np.float64) for name, shares in row["histograms"].items()}
+    return Portrait(row["group"], histograms, row["numbers"])
+
+
+def _bar_beats(path: Path) -> float:
+    """Quarter notes a bar by the file's first time signature; 4 where it has none."""
+    import mido
+
+    for track in mido.MidiFile(path, clip=True).tracks:
+        for message in track:
+            if message.type == "time_signature":
+                return 4.0 * float(message.numerator) / float(message.denominator)
+    return 4.0
+
+
+def human_repeats(symbolic: Path, seconds: float = 120.0) -> list[float]:
+    """The longest literal repeat (beats) in the first `seconds` of each VGMIDI piece that is so long: people's own."""
+    repeats = []
+    for line in (symbolic / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if row["dataset"] != "vgmidi" or row["duration"] < seconds:
+            continue
+        repeats.append(longest_repeat_beats(cells(excerpt(read_score(symbolic / row["midi_path"]), seconds))))
+    return repeats
+
+
+# ---------------------------------------------------------------- against the band
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One measure of one kind of music: the median over its pieces, how many of them lie inside the human band, and of
+    how many; `low`, `middle`, `high` are the human band and median.
+    """
+
+    measure: str
+    music: str
+    low: float
+    middle: float
+    high: float
+    value: float
+    inside: float
+    pieces: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the median piece lies inside the band."""
+        return self.low <= self.value <= self.high
+
+
+def overlap(one: Floats, other: Floats) -> float:
+    """Overlapping area of two normalised histograms, 0-1."""
+    return float(np.minimum(one, other).sum())
+
+
+class Crowd:
+    """The human pieces, as a pool to lay a piece over."""
+
+    def __init__(self, people: Sequence[Portrait]) -> None:
+        self._people = people
+        self._sums: dict[str, Floats] = {}
+        self._counts: dict[str, int] = {}
+        self._of_group: dict[tuple[str, str], list[Floats]] = {}
+        for portrait in people:
+            for name, shares in portrait.histograms.items():
+                self._sums[name] = self._sums.get(name, np.zeros_like(shares)) + shares
+                self._counts[name] = self._counts.get(name, 0) + 1
+                self._of_group.setdefault((portrait.group, name), []).append(shares)
+
+    def values(self, portrait: Portrait) -> dict[str, float]:
+        """Overlap of each distribution with the pool without the piece's own group, and its numbers."""
+        found = {}
+        for name, shares in portrait.histograms.items():
+            own = self._of_group.get((portrait.group, name), [])
+            others = self._counts.get(name, 0) - len(own)
+            if others > 0:
+                found[name] = overlap(shares, (self._sums[name] - sum(own)) / others)
+        return found | portrait.numbers
+
+    def compare(self, kinds: Mapping[str, Sequence[Portrait]]) -> list[Line]:
+        """Every measure of every kind of music against the band of the people."""
+        human = _by_measure(self.values(portrait) for portrait in self._people)
+        lines = []
+        for measure in (*NUMBERS, *DISTRIBUTIONS):
+            if measure not in human:
+                continue
+            low, middle, high = (float(q) for q in np.percentile(human[measure], [BAND[0], 50.0, BAND[1]]))
+            for music, portraits in {"people": self._people, **kinds}.items():
+                values = np.array(_by_measure(self.values(portrait) for portrait in portraits).get(measure, []))
+                if len(values):
+                    inside = float(np.mean((values >= low) & (values <= high)))
+                    value = float(np.median(values))
+                    lines.append(Line(measure, music, low, middle, high, value, inside, len(values)))
+        return lines
+
+
+def _by_measure(rows: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.items():
+            found.setdefault(name, []).append(value)
+    return found
+
+
+def table(lines: Sequence[Line]) -> str:
+    """As markdown: the band, then each kind's median, in brackets the share of its pieces inside (people: .80)."""
+    kinds = [music for music in dict.fromkeys(line.music for line in lines) if music != "people"]
+    head = ["measure", "human 10–90 % (median)", *kinds]
+    rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for measure in dict.fromkeys(line.measure for line in lines):
+        own = {line.music: line for line in lines if line.measure == measure}
+        band = own["people"]
+        name = f"{measure}, overlap" if measure in DISTRIBUTIONS else measure
+        row = [f"{name} (n {band.pieces})", f"{band.low:.2f} – {band.high:.2f} ({band.middle:.2f})"]
+        for kind in kinds:
+            line = own.get(kind)
+            row.append("" if line is None else f"{line.value:.2f} {'in' if line.holds else 'OUT'} [{line.inside:.2f}]")
+        rows.append("| " + " | ".join(row) + " |")
+    return "\n".join(rows)
+
+
+# ---------------------------------------------------------------- ours
+
+# who plays ("solo", "band"), valence, arousal, seed, bars -> notes by seconds and by the conductor's own beats
+Composer = Callable[[str, float, float, int, float], Score]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Of a kind of music over two minutes: the longest literal repeat of each piece, in beats, and the share of notes
+    that two seeds have in common at the same place of the plane.
+    """
+
+    music: str
+    beats: tuple[float, ...]
+    shared: tuple[float, ...] = ()
+
+
+def portray_ours(score: Score, name: str) -> Portrait:
+    """A piece of ours: what the excerpt says, and the form by its own bars of four beats."""
+    portrait = portray(score, name)
+    return replace(portrait, numbers=portrait.numbers | form_numbers(score, 4.0))

@@ -1,0 +1,115 @@
+"""What issue 3 asks for, as data: each number's published figure or simple floor, its source in words, and the goal.
+
+A verdict is only ever the measured value held against the goal; the interval is shown beside it and not bent to fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kelly_live.lab.training.scores import Score
+
+LARGEST_ECE = 0.08
+LONGEST_HOP_MILLISECONDS = 20.0
+LONGEST_HALF_WAY_SECONDS = 1.0
+UNSEEN = "unseen "  # before the data set's name: measured by a net that never heard it
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """One line of the table: which `Score` answers it (`dataset`, `measure`), what others got, what is to reach;
+    `goal` None: the issue asks for no flapping and names no number.
+    """
+
+    data: str
+    dataset: str
+    measure: str
+    published: str
+    goal: float | None
+    at_most: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A goal beside what was measured; `score` None: not measured."""
+
+    goal: Goal
+    score: Score | None
+
+    @property
+    def verdict(self) -> str:
+        if self.score is None or math.isnan(self.score.value):
+            return "not measured"
+        if self.goal.goal is None:
+            return "no number asked"
+        value, goal = self.score.value, self.goal.goal
+        return "reached" if (value <= goal if self.goal.at_most else value >= goal) else "not reached"
+
+    def as_dict(self) -> dict[str, Any]:
+        measured = None if self.score is None else self.score.as_dict()
+        return {**asdict(self.goal), "measured": measured, "verdict": self.verdict}
+
+
+_EMOPIA = "music, EMOPIA rendered"
+_VGMIDI = "music, VGMIDI rendered"
+_STUDIES = "best-of-study means over 34 studies"
+_UNSEEN = "floor .21-.40 with an open 8-way answer; large speech models .36-.67"
+GOALS = (
+    Goal(
+        _EMOPIA, "emopia", "4 quadrants",
+        "audio: ResNet .677, logistic regression .523; symbolic: LSTM-Attn .684, logistic regression .605", 0.70,
+    ),
+    Goal(_EMOPIA, "emopia", "arousal half", "audio .887 (logistic regression .919)", 0.92),
+    Goal(_EMOPIA, "emopia", "valence half", "audio .704", 0.75),
+    Goal(_VGMIDI, "vgmidi", "valence r a piece", f"floor .62; {_STUDIES} .67", 0.70),
+    Goal(_VGMIDI, "vgmidi", "arousal r a piece", f"floor .83; {_STUDIES} .81", 0.85),
+    Goal(_VGMIDI, "vgmidi", "valence r a window", "the same, a measure; no figure of its own", 0.70),
+    Goal(_VGMIDI, "vgmidi", "arousal r a window", "the same, a measure; no figure of its own", 0.85),
+    Goal("music, Emotify, 9 emotions", "emotify", "mean r of 9 GEMS", "floor .44", 0.55),
+    Goal(
+        "RAVDESS speech, unseen actors", "ravdess_speech", "accuracy of 8",
+        "floor .54; wav2vec2-base .55, WavLM-base .62, WavLM-large .72, Whisper-large .76", 0.62,
+    ),
+    Goal("RAVDESS song, unseen actors", "ravdess_song", "accuracy of 6", "floor .66; published .74", 0.78),
+    Goal("EmoDB, unseen speakers", "emodb", "accuracy of 7", "floor .68", 0.80),
+    Goal("German, never trained on", f"{UNSEEN}emodb", "accuracy of 4", _UNSEEN, 0.50),
+    Goal("Polish, never trained on", f"{UNSEEN}nemo_polish", "accuracy of 4", _UNSEEN, 0.50),
+    Goal("Amharic, never trained on", f"{UNSEEN}ased_amharic", "accuracy of 4", _UNSEEN, 0.50),
+)  # fmt: skip
+LIVE_GOALS = (
+    Goal("a 250 ms hop, one CPU core", "hop", "median ms, sound to parameters", "–", LONGEST_HOP_MILLISECONDS, True),
+    Goal(
+        "calm clip to angry clip", "live reader", "median seconds to half-way", "–", LONGEST_HALF_WAY_SECONDS, True
+    ),
+    Goal("the same, once settled", "live reader", "flips a second on a steady clip", "–", None, True),
+)  # fmt: skip
+
+
+def rows_of(scores: Sequence[Score], live: Sequence[Score]) -> list[Row]:
+    """The table: every goal with its score, the ECE of the confidence on each data set, then what only the live path
+    can show (`live`: also the whole reader's ECE).
+    """
+    by_name = {(s.dataset, s.measure): s for s in (*scores, *live)}
+    calibrated = [
+        Goal(f"ECE, {s.dataset}", s.dataset, s.measure, "–", LARGEST_ECE, True)
+        for s in (*scores, *live)
+        if s.measure.endswith("ECE of confidence")
+    ]
+    return [Row(goal, by_name.get((goal.dataset, goal.measure))) for goal in (*GOALS, *calibrated, *LIVE_GOALS)]
+
+
+def goal_table(rows: Sequence[Row]) -> str:
+    """As markdown."""
+    lines = [
+        "| data | measure | ours | 95 % interval | n | published, or a simple floor | to reach | |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        g, s = row.goal, row.score
+        ours = "– | – | –" if s is None else f"{s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n}"
+        asked = "–" if g.goal is None else f"{'≤' if g.at_most else '≥'} {g.goal:g}"
+        lines.append(f"| {g.data} | {g.measure} | {ours} | {g.published} | {asked} | {row.verdict} |")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""The baseline beside the net, always: linear models on pooled hand-made features of the same clips and splits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
+from kelly_live.lab.corpora.targets import label_of
+from kelly_live.lab.training.scores import (
+    CHOICES,
+    Measure,
+    Score,
+    average_recall,
+    bootstrap,
+    by_clip,
+    correlated,
+    share,
+)  # fmt: skip
+from kelly_live.lab.training.windows import Windows
+
+
+def _pooled(windows: Windows, count: int) -> np.ndarray:
+    """Mean and deviation over each clip's windows of the voice statistics: cepstra, pitch, flux, loudness, pace."""
+    x = windows.voice.astype(np.float64)
+    mean = by_clip(x, windows.clip, count)
+    return np.concatenate((mean, np.sqrt(np.maximum(by_clip(x**2, windows.clip, count) - mean**2, 0.0))), axis=1)
+
+
+def baseline_scores(
+    fit: tuple[Sequence[Clip], Windows], test: tuple[Sequence[Clip], Windows], resamples: int = 1000
+) -> list[Score]:
+    """Logistic regression (categories, quadrants) and ridge (ratings, GEMS), one model a data set, trained on `fit` and
+    measured on `test`: the same numbers as `evaluate` gives for the net.
+    """
+    try:
+        from sklearn.linear_model import LogisticRegression, RidgeCV
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError as error:
+        raise ConfigError(
+            "scikit-learn fits the baseline and is not installed; `pip install kelly-live[train]`"
+        ) from error
+    x_fit, x_test = (_pooled(w, len(c)) for c, w in (fit, test))
+    scores: list[Score] = []
+
+    def rows(clips: Sequence[Clip], dataset: str) -> np.ndarray:
+        return np.array([i for i, c in enumerate(clips) if c.dataset == dataset], int)
+
+    def classify(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.02, max_iter=500, class_weight="balanced"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            guess: np.ndarray = model.fit(x_fit[a], y).predict(x_test[b])
+        return guess
+
+    def regress(y: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        model = make_pipeline(StandardScaler(), RidgeCV(np.geomspace(10, 1e5, 12)))
+        guess: np.ndarray = model.fit(x_fit[a], y).predict(x_test[b])
+        return guess
+
+    def add(dataset: str, name: str, measure: Measure, n: int) -> None:
+        scores.append(Score(dataset, name, *bootstrap(measure, n, resamples), n))
+
+    for dataset in sorted({c.dataset for c in test[0]}):
+        a, b = rows(fit[0], dataset), rows(test[0], dataset)
+        a, b = a[~np.isnan(x_fit[a]).any(axis=1)], b[~np.isnan(x_test[b]).any(axis=1)]
+        if len(a) < 10 or len(b) < 3:
+            continue
+        learn, one, n = [fit[0][i] for i in a], test[0][b[0]], len(b)
+        asked = [test[0][i] for i in b]
+        if dataset in CHOICES:
+            truth = np.array([label_of(c) for c in asked])
+            guess = classify(np.array([label_of(c) for c in learn]), a, b)
+            choices = len(CHOICES[dataset])
+            add(dataset, f"accuracy of {choices}", share(truth == guess), n)
+            add(dataset, f"UAR of {choices}", average_recall(truth, guess), n)
+        if one.quadrant is not None:
+            y, truth = (np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in part]) for part in (learn, asked))
+            signs = np.array(list(QUADRANTS.values()))
+            add(dataset, "4 quadrants", share(classify(y, a, b) == truth), n)
+            for axis, name in enumerate(("valence half", "arousal half")):
+                add(dataset, name, share(classify(signs[y, axis], a, b) == signs[truth, axis]), n)
+        if one.gems is not None:
+            y, truth = (np.array([c.gems for c in part]) for part in (learn, asked))
+            add(dataset, "mean r of 9 GEMS", correlated(truth, regress(y, a, b)), n)
+        if one.measures is not None:
+            y, truth = (np.array([np.mean(c.measures or (), axis=0) for c in part]) for part in (learn, asked))
+            guess = regress(y, a, b)
+            for axis, name in enumerate(("valence", "arousal")):
+                add(dataset, f"{name} r a piece", correlated(truth[:, axis], guess[:, axis]), n)
+    return scores

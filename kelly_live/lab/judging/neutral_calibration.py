@@ -1,0 +1,175 @@
+"""Does a neutral take help the reading? Measured on speakers that the nets never heard, with their own neutral clips.
+
+Of each speaker some neutral clips are the take; what is heard in them, on average, is taken off the speaker's other
+clips as `profiles/calibration.py` would, and valence and arousal are compared with the anchors of what was acted
+(`EMOTION_VAD`), before and after. `python -m kelly_live.lab.judging.neutral_calibration DATA --cache CACHE` prints it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.core.resources import resource_root
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS
+from kelly_live.lab.training.scores import answer, by_clip
+from kelly_live.lab.training.sources import Sources, windows_of
+from kelly_live.lab.training.windows import TEST
+from kelly_live.profiles.calibration import Calibration
+
+AXES = ("valence", "arousal")
+TAKE_CLIPS = 6  # at most, and never more than half of a speaker's neutral clips: 10 to 20 s of speech
+LEAST_CLIPS = 10  # of a speaker, beside the take
+DRAWS = 50  # of which neutral clips are the take
+RESAMPLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What the emotion net says of one clip: V, A, D (means weighted by confidence, as `analyze` gives them)."""
+
+    dataset: str
+    speaker: str
+    emotion: str
+    place: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Over `speakers` of a set, `clips` clips outside the takes: the correlation with what was acted, and the root mean
+    square error to it, before; and by how much a take changes both (95 % over speakers).
+    """
+
+    dataset: str
+    axis: str
+    speakers: int
+    clips: int
+    correlation: float
+    more_correlation: tuple[float, float, float]
+    error: float
+    more_error: tuple[float, float, float]
+
+
+def heard(data: Path, cache: Path, say: Callable[[str], None]) -> list[Read]:
+    """Every clip, of speakers that the net was not fitted on, with a speaker and a certain emotion: the emotion net's
+    answer, averaged over its windows by confidence.
+    """
+    from kelly_live.emotion.reader import load_emotion_net
+
+    net = load_emotion_net(resource_root("models") / "emotion.safetensors")
+    parts = Sources(data, None, cache).all_clips(say)
+    reads = []
+    for part in ("val", "fold"):
+        clips = [clip for clip in parts[part] if clip.speaker is not None and clip.emotions is not None]
+        windows = windows_of(net, clips, cache, TEST, say)
+        answers = answer(net, windows)
+        weights = answers.confidence[:, None] + 1e-6
+        places = by_clip(answers.affect * weights, windows.clip, len(clips)) / by_clip(
+            weights, windows.clip, len(clips)
+        )
+        for clip, place in zip(clips, places.tolist(), strict=True):
+            if clip.speaker is not None and clip.emotions is not None and not np.isnan(place).any():
+                emotion = EMOTIONS[int(np.argmax(clip.emotions))]
+                reads.append(Read(clip.dataset, clip.speaker, emotion, (place[0], place[1], place[2])))
+    return reads
+
+
+def changes(reads: Sequence[Read], seed: int = 1) -> list[Change]:
+    """For each set with speakers enough, and for all of them together ("all")."""
+    rng = np.random.default_rng(seed)
+    groups: dict[str, list[Read]] = defaultdict(list)
+    for one in reads:
+        groups[one.speaker].append(one)
+    trials = {speaker: _trials(own, rng) for speaker, own in sorted(groups.items())}
+    usable = {speaker: trial for speaker, trial in trials.items() if trial is not None}
+    by_set: dict[str, list[str]] = defaultdict(list)
+    for speaker in usable:
+        by_set[groups[speaker][0].dataset].append(speaker)
+    return [
+        _change(name, axis, [usable[speaker] for speaker in members], rng)
+        for name, members in [*sorted(by_set.items()), ("all", list(usable))]
+        for axis in range(len(AXES))
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Trials:
+    """A speaker's clips outside the take, for each draw: acted, as read, and as read less the take `[draws, n, 2]`."""
+
+    acted: np.ndarray
+    plain: np.ndarray
+    calibrated: np.ndarray
+
+
+def _trials(own: Sequence[Read], rng: np.random.Generator) -> _Trials | None:
+    neutral = [index for index, one in enumerate(own) if one.emotion == "neutral"]
+    size = min(TAKE_CLIPS, len(neutral) // 2)
+    if size < 2 or len(own) - size < LEAST_CLIPS:
+        return None
+    places = np.array([one.place for one in own])
+    acted = np.array([EMOTION_VAD[one.emotion][:2] for one in own])
+    draws = []
+    for _ in range(DRAWS):
+        take = rng.choice(neutral, size, replace=False)
+        rest = np.setdiff1d(np.arange(len(own)), take)
+        offset = np.array(Calibration.of(places[take].tolist(), -30.0, -60.0, "2026-01-01T00:00:00Z", 15.0).offset)
+        plain = places[rest][:, :2]
+        draws.append((acted[rest], plain, np.clip(plain - offset[:2], -1.0, 1.0)))
+    return _Trials(*(np.stack(part) for part in zip(*draws, strict=True)))
+
+
+def _change(name: str, axis: int, trials: Sequence[_Trials], rng: np.random.Generator) -> Change:
+    def scores(chosen: Sequence[_Trials]) -> tuple[float, float, float, float]:
+        """Over the draws, the means of: correlation, more of it; error, more of it."""
+        acted, plain, less = (
+            np.concatenate([getattr(one, part)[:, :, axis] for one in chosen], axis=1)
+            for part in ("acted", "plain", "calibrated")
+        )
+        before, after = _correlations(acted, plain), _correlations(acted, less)
+        wrong, now = (np.sqrt(((acted - felt) ** 2).mean(axis=1)) for felt in (plain, less))
+        return before.mean(), (after - before).mean(), wrong.mean(), (now - wrong).mean()
+
+    found = scores(trials)
+    drawn = [scores([trials[i] for i in rng.integers(0, len(trials), len(trials))]) for _ in range(RESAMPLES)]
+    low, high = np.percentile(np.array(drawn), [2.5, 97.5], axis=0)
+    correlation, more, error, worse = map(float, found)
+    return Change(
+        name, AXES[axis], len(trials), sum(one.acted.shape[1] for one in trials),
+        correlation, (more, float(low[1]), float(high[1])), error, (worse, float(low[3]), float(high[3])),
+    )  # fmt: skip
+
+
+def _correlations(acted: np.ndarray, felt: np.ndarray) -> np.ndarray:
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (acted, felt))
+    found: np.ndarray = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)).clip(min=1e-12)
+    return found
+
+
+def table(rows: Sequence[Change]) -> str:
+    """As markdown."""
+    lines = ["| set | | speakers | clips | r | with a take | RMSE | with a take |", "|---|---|---|---|---|---|---|---|"]
+    for row in rows:
+        more, worse = (f"{v[0]:+.3f} ({v[1]:+.3f} – {v[2]:+.3f})" for v in (row.more_correlation, row.more_error))
+        lines.append(
+            f"| {row.dataset} | {row.axis} | {row.speakers} | {row.clips} | {row.correlation:.3f} | {more} "
+            f"| {row.error:.3f} | {worse} |"
+        )
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description="Does a neutral take help the reading of speakers never heard?")
+    parser.add_argument("data", type=Path, help="the folder of manifest.jsonl")
+    parser.add_argument("--cache", type=Path, required=True, help="where features are kept")
+    chosen = parser.parse_args(arguments)
+    print(table(changes(heard(chosen.data, chosen.cache, lambda line: print(line, file=sys.stderr)))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""What `kelly-live lab evaluate` reports: the shipped nets on held-out clips, live and at rest, and the time of a hop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.protocols import Mapper
+from kelly_live.core.values import AudioWindow
+from kelly_live.emotion.analyzer import LiveAnalyzer
+from kelly_live.emotion.nets.checkpoint import load_checkpoint
+from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
+from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net, load_temporal_model
+from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.judging.goals import Row, rows_of
+from kelly_live.lab.judging.stream_scores import Change, changes, reaction_scores, reader_scores
+from kelly_live.lab.training.scores import Answers, Score, answer, bootstrap, evaluate
+from kelly_live.lab.training.sources import Say, Sources, sound_windows, windows_of
+from kelly_live.lab.training.windows import (
+    TEST,
+    Windows,
+)
+from kelly_live.mapping.mapper import load_mapper
+
+
+def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Answers, clips: Answers) -> dict[str, float]:
+    """How sure the net is of sounds that feel nothing, by kind, beside its mean on real clips."""
+    out = {"mean confidence on real clips": float(clips.confidence.mean())}
+    for kind in dict.fromkeys(kinds):
+        rows = np.isin(windows.clip, [i for i, k in enumerate(kinds) if k == kind])
+        out[f"mean confidence on {kind}"] = float(sounds.confidence[rows].mean())
+        out[f"mean presence on {kind}"] = float(sounds.presence[rows].mean())
+    return out
+
+
+def hop_score(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int = 60) -> Score:
+    """The median milliseconds of a whole 250 ms hop after a warm-up: features, net, temporal model, and the mapper to
+    the music's parameters if there is one.
+    """
+    push = reader.push if mapper is None else LiveAnalyzer(reader, mapper).push
+    rng = np.random.default_rng(0)
+    reader.reset()
+    taken = []
+    for i in range(hops):
+        samples = (0.1 * rng.standard_normal(HOP_SAMPLES)).astype(np.float32)
+        began = time.perf_counter()
+        push(AudioWindow(samples, SAMPLE_RATE, (i + 1) * HOP_SAMPLES / SAMPLE_RATE))
+        taken.append(1000.0 * (time.perf_counter() - began))
+    reader.reset()
+    warm = np.array(taken[hops // 3 :])
+    name = "median ms, sound to emotion" if mapper is None else "median ms, sound to parameters"
+    return Score("hop", name, *bootstrap(lambda k: float(np.median(warm[k])), len(warm), 1000), len(warm))
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What `kelly-live lab evaluate` reports: the issue's table, then all scores of the emotion net alone (`scores`), of
+    the whole live reader (`live`), and of sounds that feel nothing; `heard` are the sudden changes behind `live`.
+    """
+
+    rows: list[Row]
+    scores: list[Score]
+    live: list[Score]
+    sounds: dict[str, float]
+    clips: list[Clip]
+    windows: Windows
+    answers: Answers
+    heard: list[Change]
+    reader: LiveEmotionReader
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "table": [row.as_dict() for row in self.rows],
+            "scores": [score.as_dict() for score in self.scores],
+            "live": [score.as_dict() for score in self.live],
+            "sounds": self.sounds,
+        }
+
+
+def evaluate_shipped(sources: Sources, models: Path, say: Say, reader_clips: int = 40) -> Result:
+    """The nets of `models` on the `val` parts; the whole live reader on at most `reader_clips` of each data set."""
+    net = load_emotion_net(models / "emotion.safetensors")
+    card = load_checkpoint(models / "emotion.safetensors", "emotion").card
+    reader = LiveEmotionReader(net, load_temporal_model(models / "temporal.safetensors"), torch.device("cpu"))
+    clips = sources.clips(say)["val"]
+    if not clips:
+        raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
+    windows = windows_of(net, clips, sources.cache, TEST, say)
+    answers = answer(net, windows)
+    kinds, noise = sound_windows(net, "val", sources.cache)
+    scores = evaluate(clips, windows, answers)
+    scores += [Score(**score) for score in card.get("unseen", [])]  # measured when this net was trained
+    mapper = load_mapper(models) if (models / "mapper.safetensors").is_file() else None
+    live = [hop_score(reader, mapper)]
+    heard = changes(reader, clips)
+    live += reaction_scores(heard)
+    live += reader_scores(reader, clips, reader_clips, say)
+    calm = sound_summary(kinds, noise, answer(net, noise), answers)
+    return Result(rows_of(scores, live), scores, live, calm, clips, windows, answers, heard, reader)

@@ -1,0 +1,214 @@
+"""The whole live reader measured, hop by hop as on stage: clips heard one after the other, and sudden changes.
+
+A clip's answer is read in two ways: the mean of the states that the reader gave, weighted by each state's confidence,
+as `kelly-live analyze` does it (the answer's own confidence is weighted likewise); and the one state at its surest hop,
+with that hop's confidence. The second is what somebody watching would remember of a short clip, whose quiet end relaxes
+to neutral.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kelly_live.core.values import EMOTIONS, AudioWindow, EmotionState
+from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
+from kelly_live.emotion.reader import LiveEmotionReader
+from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
+from kelly_live.lab.corpora.targets import is_music, label_of, measures_at
+from kelly_live.lab.training.scores import (
+    Measure,
+    Score,
+    bootstrap,
+    correlated,
+    miscalibrated,
+    quadrant_of,
+    share,
+)
+from kelly_live.lab.training.temporal import trim
+from kelly_live.lab.training.windows import TEST, read_audio
+
+CALM = ("calm", "neutral", "sadness", "sad")  # what counts as calm, the first that a speaker has
+STEADY_SECONDS = 6.0  # each side of a change: the net's window is 3 s, so the second half is settled
+SETTLED_SECONDS = 3.0
+LEAST_MOVE = 0.2  # of arousal: less is no reaction
+CHANGES_A_SPEAKER = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What the reader said, a row a hop: times `[T]`, probabilities `[T, 8]`, V/A/D `[T, 3]`, confidence `[T]`."""
+
+    times: np.ndarray
+    emotions: np.ndarray
+    affect: np.ndarray
+    confidence: np.ndarray
+
+    @classmethod
+    def of(cls, states: Sequence[EmotionState]) -> Track:
+        return cls(
+            np.array([s.time for s in states]),
+            np.array([s.probabilities for s in states]).reshape(-1, len(EMOTIONS)),
+            np.array([(s.valence, s.arousal, s.dominance) for s in states]).reshape(-1, 3),
+            np.array([s.confidence for s in states]),
+        )
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Of the hops in a clip's answer, sum 1: the confidences; all alike where there is none."""
+        total = self.confidence.sum()
+        weights: np.ndarray = self.confidence / total if total > 0 else np.full(len(self.times), 1 / len(self.times))
+        return weights
+
+
+def replay(reader: LiveEmotionReader, samples: np.ndarray) -> Track:
+    """A fresh reader over samples at 16 kHz; silence fills the last hop."""
+    reader.reset()
+    states: list[EmotionState] = []
+    for start in range(0, max(1, len(samples)), HOP_SAMPLES):
+        hop = samples[start : start + HOP_SAMPLES]
+        hop = np.pad(hop, (0, HOP_SAMPLES - len(hop))).astype(np.float32)
+        states += reader.push(AudioWindow(hop, SAMPLE_RATE, (start + HOP_SAMPLES) / SAMPLE_RATE))
+    return Track.of(states)
+
+
+def _rank(clip: Clip) -> str:
+    return hashlib.sha256(clip.key.encode()).hexdigest()
+
+
+def _heard(reader: LiveEmotionReader, clip: Clip) -> Track:
+    return replay(reader, read_audio(clip.audio_path, TEST.timing(clip.dataset)[0]))
+
+
+def reader_scores(
+    reader: LiveEmotionReader, clips: Sequence[Clip], most: int, say: Callable[[str], None], resamples: int = 1000
+) -> list[Score]:
+    """At most `most` clips a data set, chosen by the hash of their names, from a fresh reader each."""
+    scores: list[Score] = []
+    for dataset in sorted({clip.dataset for clip in clips}):
+        own = sorted((c for c in clips if c.dataset == dataset), key=_rank)
+        own = [c for c in own if c.quadrant or c.measures or (c.emotions is not None and c.gems is None)][:most]
+        if not own:
+            continue
+        tracks = [_heard(reader, clip) for clip in own]
+        say(f"live reader: {len(own)} clips of {dataset}")
+        affect = np.array([t.weights @ t.affect for t in tracks])
+        sure = np.array([t.weights @ t.confidence for t in tracks])
+        surest = [int(t.confidence.argmax()) for t in tracks]
+        peak = np.array([t.confidence.max() for t in tracks])
+        n = len(own)
+
+        def add(name: str, measure: Measure, n: int = n, dataset: str = dataset) -> None:
+            scores.append(Score(dataset, f"live reader: {name}", *bootstrap(measure, n, resamples), n))
+
+        right: np.ndarray | None = None
+        right_at_peak = right
+        if own[0].quadrant is not None:
+            truth = np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in own])
+            right = quadrant_of(affect) == truth
+            right_at_peak = quadrant_of(np.array([t.affect[i] for t, i in zip(tracks, surest, strict=True)])) == truth
+            add("4 quadrants", share(right))
+            add("4 quadrants, surest hop", share(right_at_peak))
+        elif own[0].measures is not None:
+            heard = [
+                t.weights @ np.array([measures_at(c, float(end)) for end in t.times])
+                for c, t in zip(own, tracks, strict=True)
+            ]
+            for axis, name in enumerate(("valence", "arousal")):
+                add(f"{name} r a piece", correlated(np.array(heard)[:, axis], affect[:, axis]))
+        else:
+            truth = np.array([int(np.argmax(c.emotions or ())) for c in own])
+            right = np.array([(t.weights @ t.emotions).argmax() for t in tracks]) == truth
+            right_at_peak = np.array([t.emotions[i].argmax() for t, i in zip(tracks, surest, strict=True)]) == truth
+            add("accuracy, open 8", share(right))
+            add("accuracy, open 8, surest hop", share(right_at_peak))
+        if right is not None and right_at_peak is not None:
+            add("ECE of confidence", miscalibrated(sure, right.astype(float)))
+            add("ECE of confidence, surest hop", miscalibrated(peak, right_at_peak.astype(float)))
+    return scores
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A speaker's calm clips, and from `at` seconds on the same speaker's angry ones."""
+
+    speaker: str
+    calm: str
+    at: float
+    track: Track
+
+    @property
+    def levels(self) -> tuple[float, float]:
+        """The arousal that it settled at before and after: medians of the last SETTLED_SECONDS of each side."""
+        t, arousal = self.track.times, self.track.affect[:, 1]
+        before = arousal[(t <= self.at) & (t > self.at - SETTLED_SECONDS)]
+        return float(np.median(before)), float(np.median(arousal[t > t[-1] - SETTLED_SECONDS]))
+
+    @property
+    def half_way_seconds(self) -> float:
+        """From the change until the arousal is half-way to where it settles, to the next hop; NaN if it moves less
+        than LEAST_MOVE upwards.
+        """
+        low, high = self.levels
+        if not high - low >= LEAST_MOVE:
+            return float("nan")
+        later = self.track.times > self.at
+        done = self.track.affect[later, 1] >= (low + high) / 2
+        return float(self.track.times[later][np.argmax(done)] - self.at)
+
+    @property
+    def flips(self) -> tuple[int, float]:
+        """Changes of the strongest emotion while settled, and over how many seconds, both sides together."""
+        t, top = self.track.times, self.track.emotions.argmax(axis=1)
+        flips, hops = 0, 0
+        for part in ((t <= self.at) & (t > self.at - SETTLED_SECONDS), t > t[-1] - SETTLED_SECONDS):
+            flips += int((np.diff(top[part]) != 0).sum())
+            hops += int(part.sum()) - 1
+        return flips, hops * HOP_SECONDS
+
+
+def _laid_out(clips: Sequence[Clip], seconds: float) -> np.ndarray:
+    """Clips end to end, without the quiet around each, over and over until `seconds` are full."""
+    parts = [trim(read_audio(clip.audio_path)) for clip in clips]
+    once = np.concatenate(parts)
+    return np.resize(once, int(seconds * SAMPLE_RATE)) if len(once) else np.zeros(int(seconds * SAMPLE_RATE))
+
+
+def changes(reader: LiveEmotionReader, clips: Sequence[Clip], most: int = 24) -> list[Change]:
+    """Calm to angry: at most CHANGES_A_SPEAKER for every speaker who has both, and `most` in all."""
+    pairs: list[tuple[str, list[Clip], list[Clip]]] = []
+    voices = [c for c in clips if c.speaker and label_of(c) >= 0 and not is_music(c)]
+    for speaker in sorted({c.speaker or "" for c in voices}):
+        own = sorted((c for c in voices if c.speaker == speaker), key=_rank)
+        angry = [c for c in own if c.emotions is not None and int(np.argmax(c.emotions)) == EMOTIONS.index("angry")]
+        calm_name = next((name for name in CALM if any(c.emotion_original == name for c in own)), None)
+        calm = [c for c in own if c.emotion_original == calm_name] if calm_name else []
+        count = min(CHANGES_A_SPEAKER, len(angry), len(calm))
+        pairs += [(speaker, calm[k::count], angry[k::count]) for k in range(count)]
+    out = []
+    for speaker, calm, angry in sorted(pairs, key=lambda pair: _rank(pair[1][0]))[:most]:
+        samples = np.concatenate([_laid_out(part, STEADY_SECONDS) for part in (calm, angry)]).astype(np.float32)
+        out.append(Change(speaker, calm[0].emotion_original or "", STEADY_SECONDS, replay(reader, samples)))
+    return out
+
+
+def reaction_scores(heard: Sequence[Change], resamples: int = 1000) -> list[Score]:
+    """Of the changes: the median time to half-way over those that moved, the share that moved, and restlessness."""
+    if not heard:
+        return []
+    halves = np.array([c.half_way_seconds for c in heard])
+    moved = halves[~np.isnan(halves)]
+    flips, seconds = (np.array(column, float) for column in zip(*(c.flips for c in heard), strict=True))
+    scores = []
+
+    def add(name: str, measure: Measure, n: int) -> None:
+        scores.append(Score("live reader", name, *bootstrap(measure, n, resamples), n))
+
+    if len(moved):
+        add("median seconds to half-way", lambda k: float(np.median(moved[k])), len(moved))
+    add(f"share of changes that moved {LEAST_MOVE:g} or more", share(~np.isnan(halves)), len(heard))
+    add("flips a second on a steady clip", lambda k: float(flips[k].sum() / seconds[k].sum()), len(heard))
+    return scores

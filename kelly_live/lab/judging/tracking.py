@@ -1,0 +1,410 @@
+"""How well the beat and the key of a recording are heard, how soon, and how sure; and learning what the follower knows.
+
+A piece is a sound with beats and keys beside it; one without either is there to be left alone (speech, noise). What
+counts: the tempo is right within 4 %, a half and a double counted apart; a beat that was foretold one beat ahead lies
+within 70 ms of one of the player's; the key is right, or its fifth, its relative or its parallel.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.core.values import MAJOR_MODES, AudioWindow, SyncState
+from kelly_live.lab.intervals import wilson
+from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, AudioTracker, Learned
+from kelly_live.sync.beat import LEVELS, PLACES, levels
+from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
+
+TEMPO_TOLERANCE = 0.04
+BEAT_TOLERANCE_SECONDS = 0.07
+HEARD_SECONDS = 60.0  # of each piece, at most
+SURE = 0.5  # from this confidence on the band joins in
+_ASKED_SECONDS = 0.25
+_STAYS_SECONDS = 5.0  # right for so long without a break, or it was luck
+_WARM_SECONDS = 10.0  # shares over time are counted from here on
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A recording with its truth: `beats` in seconds (empty: it has none), `keys` as (start, end, tonic, is major)."""
+
+    path: Path
+    set_name: str
+    beats: tuple[float, ...] = ()
+    keys: tuple[tuple[float, float, int, bool], ...] = ()
+
+    def key_at(self, seconds: float) -> tuple[int, bool] | None:
+        for start, end, tonic, major in self.keys:
+            if start <= seconds <= end:
+                return tonic, major
+        return None
+
+    def period_at(self, seconds: float) -> float | None:
+        """The median of the eight beat periods around; None outside the beats."""
+        if len(self.beats) < 8 or not self.beats[0] <= seconds <= self.beats[-1]:
+            return None
+        i = int(np.searchsorted(self.beats, seconds))
+        return float(np.median(np.diff(self.beats[max(0, i - 4) : i + 5])))
+
+
+def parsed_key(name: str) -> tuple[int, bool]:
+    """`Gb:maj`, `A minor` -> pitch class, is major. Raises ConfigError."""
+    letter, _, kind = name.replace(":", " ").strip().partition(" ")
+    if not letter or letter[0] not in _STEPS or kind[:3] not in ("maj", "min"):
+        raise ConfigError(f"{name!r} is no key; write a tonic and maj or min, as in Gb:maj")
+    return (_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, kind.startswith("maj")
+
+
+def read_recordings(manifest: Path) -> list[Piece]:
+    """A JSON object a line: `path` (relative to the manifest), `set`, `beats` (s; or `bpm` of a steady one that begins
+    with a beat at 0), `key` (or none). Raises KellyError.
+    """
+    pieces = []
+    try:
+        for line in manifest.read_text().splitlines():
+            row = json.loads(line)
+            beats = row.get("beats", ())
+            if "bpm" in row:
+                beats = np.arange(0.0, row["seconds"], 60.0 / row["bpm"])
+            key = row.get("key")
+            keys = ((0.0, math.inf, *parsed_key(key)),) if key else ()
+            pieces.append(Piece(manifest.parent / row["path"], row["set"], tuple(map(float, beats)), keys))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise KellyError(
+            f"cannot read {manifest} ({error}); a line is a JSON object with path, set, and beats and key where known"
+        ) from error
+    return pieces
+
+
+def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[Piece]:
+    """Each `every`-th song of POP909, a minute of it rendered: the beats are exact, the keys those of the recording
+    that was transcribed. Soundfonts alternate, one of them unheard in training. Raises KellyError.
+    """
+    from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render
+
+    folder = cache / "follow" / "pop909"
+    archive = corpora / "pop909-index.tar.xz"
+    if not folder.is_dir():
+        if not archive.is_file():
+            raise ConfigError(f"{archive} is missing; --corpora names the folder of the cultures' corpora")
+        with tarfile.open(archive) as packed:
+            packed.extractall(folder, filter="data")
+    songs = sorted(path.parent for path in folder.glob("*/POP909/*/beat_midi.txt"))
+    pieces = []
+    for i, song in enumerate(songs[::every]):
+        soundfont = HELD_OUT_SOUNDFONT if i % 2 == 0 else SOUNDFONTS[0]
+        sound = render(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=HEARD_SECONDS)
+        beats = tuple(float(row[0]) for row in _columns(song / "beat_midi.txt"))
+        keys = tuple((float(a), float(b), *parsed_key(name)) for a, b, name in _columns(song / "key_audio.txt"))
+        pieces.append(Piece(sound, f"POP909, rendered ({soundfont.stem})", beats, keys))
+    return pieces
+
+
+def _columns(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines() if line.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What was believed `seconds` into the piece: a tempo (BPM), when the next beat was to fall, a key and its share of
+    major; each with its features and its confidence.
+    """
+
+    seconds: float
+    bpm: float
+    next_beat: float
+    tempo_confidence: float
+    tempo_features: tuple[float, ...]
+    tonic: int | None
+    major: bool
+    key_confidence: float
+    key_features: tuple[float, ...]
+
+
+def follow(
+    sound: Floats, model: Learned | None = None, on_lead: Callable[[float, SyncState], None] | None = None
+) -> list[Moment]:
+    """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second. `on_lead` is told
+    each time and lead, as a band that joins would be.
+    """
+    listener = AudioTracker(model=model)
+    size = SAMPLE_RATE // 20
+    moments = []
+    for start in range(0, len(sound) - size + 1, size):
+        now = (start + size) / SAMPLE_RATE
+        listener.push(AudioWindow(sound[start : start + size], SAMPLE_RATE, now))
+        if on_lead is not None:
+            on_lead(now, listener.lead(now))
+        if (start // size) % round(_ASKED_SECONDS * 20) == 0:
+            beat, key, lead = listener.beat, listener.key, listener.lead(now)
+            if beat is None or lead.pulse is None:
+                continue
+            following = lead.pulse.beat_seconds + beat.period * math.ceil((now - lead.pulse.beat_seconds) / beat.period)
+            moments.append(
+                Moment(
+                    now,
+                    lead.pulse.bpm,
+                    following,
+                    lead.pulse.confidence,
+                    beat.features,
+                    None if key is None else key.tonic,
+                    key is not None and key.mode in MAJOR_MODES,
+                    0.0 if lead.key is None else lead.key.confidence,
+                    () if key is None else key.features,
+                )
+            )
+    return moments
+
+
+def sound_of(piece: Piece) -> Floats:
+    """Its first HEARD_SECONDS, mono at SAMPLE_RATE. Raises AudioError."""
+    from kelly_live.audio.decode import open_audio
+
+    with open_audio(piece.path) as file:
+        blocks = []
+        for i, block in enumerate(file.blocks(SAMPLE_RATE, 1.0)):
+            if i >= HEARD_SECONDS:
+                break
+            blocks.append(block)
+    return np.concatenate(blocks).astype(np.float64)
+
+
+def tempo_relation(bpm: float, true_bpm: float) -> str:
+    """right, half, double or other."""
+    for name, ratio in (("right", 1.0), ("half", 0.5), ("double", 2.0)):
+        if abs(bpm / (ratio * true_bpm) - 1.0) <= TEMPO_TOLERANCE:
+            return name
+    return "other"
+
+
+def key_relation(heard: tuple[int, bool], true: tuple[int, bool]) -> str:
+    """right, fifth (up or down), relative, parallel or other."""
+    up = (heard[0] - true[0]) % 12
+    if heard[1] == true[1]:
+        return "right" if up == 0 else "fifth" if up in (5, 7) else "other"
+    if up == (9 if true[1] else 3):
+        return "relative"
+    return "parallel" if up == 0 else "other"
+
+
+def _since(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
+    """When it was first right and stayed so."""
+    need = round(_STAYS_SECONDS / _ASKED_SECONDS)
+    run = 0
+    for i, right in enumerate(rights):
+        run = run + 1 if right else 0
+        if run >= need:
+            return seconds[i - need + 1]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One piece. Relations are over its last half, by what was said most often; shares of moments while sure, from
+    _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure; `band_errors` of the beats
+    of a band that joined: to the nearest of theirs, and to the nearest beat or middle of two (a band may play at twice
+    their tempo).
+    """
+
+    set_name: str
+    tempo: str | None
+    tempo_seconds: float | None
+    beat_errors: tuple[float, ...]
+    offbeats: int
+    band_errors: tuple[tuple[float, float], ...]
+    sure_of_beat: float
+    key: str | None
+    key_seconds: float | None
+    sure_of_key: float
+
+
+def judge_piece(piece: Piece, moments: Sequence[Moment], band_beats: Sequence[float] = ()) -> Verdict:
+    """How a piece was followed; `band_beats` are when the beats of a band fell, while it was joined."""
+    late = [m for m in moments if m.seconds >= _WARM_SECONDS]
+    tempo = key = tempo_seconds = key_seconds = None
+    errors: list[float] = []
+    offbeats = 0
+    half = 0.5 * moments[-1].seconds if moments else 0.0
+    timed = [(m, 60.0 / period) for m in moments if (period := piece.period_at(m.seconds)) is not None]
+    if timed:
+        said = Counter(tempo_relation(m.bpm, true) for m, true in timed if m.seconds >= half)
+        tempo = said.most_common(1)[0][0] if said else None
+        rights = [m.tempo_confidence >= SURE and tempo_relation(m.bpm, true) != "other" for m, true in timed]
+        tempo_seconds = _since(rights, [m.seconds for m, _ in timed])
+        beats = np.array(piece.beats)
+        middles = 0.5 * (beats[1:] + beats[:-1])
+        for m, _ in timed:
+            if m.seconds >= _WARM_SECONDS and m.tempo_confidence >= SURE and beats[0] <= m.next_beat <= beats[-1]:
+                errors.append(float(np.min(np.abs(beats - m.next_beat))))
+                offbeats += float(np.min(np.abs(middles - m.next_beat))) <= BEAT_TOLERANCE_SECONDS
+    keyed = [(m, true) for m in moments if m.tonic is not None and (true := piece.key_at(m.seconds)) is not None]
+    if keyed:
+        relations = [key_relation((m.tonic or 0, m.major), true) for m, true in keyed]
+        key = Counter(r for (m, _), r in zip(keyed, relations, strict=True) if m.seconds >= half).most_common(1)[0][0]
+        key_seconds = _since([r == "right" for r in relations], [m.seconds for m, _ in keyed])
+    return Verdict(
+        piece.set_name,
+        tempo,
+        tempo_seconds,
+        tuple(errors),
+        offbeats,
+        _band_errors(piece, band_beats),
+        float(np.mean([m.tempo_confidence >= SURE for m in late])) if late else 0.0,
+        key,
+        key_seconds,
+        float(np.mean([m.key_confidence >= SURE for m in late])) if late else 0.0,
+    )
+
+
+def _band_errors(piece: Piece, band_beats: Sequence[float]) -> tuple[tuple[float, float], ...]:
+    beats = np.array(piece.beats)
+    if len(beats) < 2:
+        return ()
+    places = np.concatenate([beats, 0.5 * (beats[1:] + beats[:-1])])
+    heard = [ours for ours in band_beats if max(_WARM_SECONDS, beats[0]) <= ours <= beats[-1]]
+    return tuple((float(np.min(np.abs(beats - ours))), float(np.min(np.abs(places - ours)))) for ours in heard)
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """A block a set, and one for sets that share a name up to a comma: shares with their 95 % interval, medians (and
+    the 90th percentile) of the seconds.
+    """
+    lines = []
+    names = list(dict.fromkeys(v.set_name for v in verdicts))
+    families = Counter(name.split(",")[0] for name in names)
+    for name in [*names, *(f"{family}," for family, sets in families.items() if sets > 1)]:
+        group = [v for v in verdicts if v.set_name == name or (name.endswith(",") and v.set_name.startswith(name))]
+        lines.append(f"{name.removesuffix(',') + ', all' if name.endswith(',') else name} (n {len(group)})")
+        tempi = [v.tempo for v in group if v.tempo is not None]
+        if tempi:
+            lines.append(f"  tempo   {_shares(tempi, ('right', 'double', 'half', 'other'))}")
+            lines.append(
+                f"          {_times([v.tempo_seconds for v in group if v.tempo is not None])} (octaves allowed)"
+            )
+            errors = [e for v in group for e in v.beat_errors]
+            if errors:
+                hits = sum(e <= BEAT_TOLERANCE_SECONDS for e in errors)
+                off = sum(v.offbeats for v in group) / len(errors)
+                lines.append(
+                    f"  beats   while sure, foretold a beat ahead: {hits / len(errors):.2f} within 70 ms, "
+                    f"{off:.2f} half a beat off, median {1e3 * np.median(errors):.0f} ms"
+                )
+            band = np.array([e for v in group for e in v.band_errors])
+            if len(band):
+                on, half = (band <= BEAT_TOLERANCE_SECONDS).mean(axis=0)
+                lines.append(
+                    f"  band    its beats, joined: {on:.2f} within 70 ms of theirs, {half:.2f} of these or halves, "
+                    f"median {1e3 * np.median(band[:, 1]):.0f} ms"
+                )
+        keys = [v.key for v in group if v.key is not None]
+        if keys:
+            lines.append(f"  key     {_shares(keys, ('right', 'fifth', 'relative', 'parallel', 'other'))}")
+            lines.append(f"          {_times([v.key_seconds for v in group if v.key is not None])}")
+        lines.append(
+            f"  sure    of the beat {np.mean([v.sure_of_beat for v in group]):.2f} of the time, "
+            f"of the key {np.mean([v.sure_of_key for v in group]):.2f}"
+        )
+    return "\n".join(lines)
+
+
+def _shares(answers: Sequence[str], names: Iterable[str]) -> str:
+    n = len(answers)
+    counted = Counter(answers)
+    low, high = wilson(counted["right"], n)
+    parts = [f"right {counted['right'] / n:.2f} [{low:.2f}, {high:.2f}]"]
+    parts += [f"{name} {counted[name] / n:.2f}" for name in names if name != "right"]
+    return ", ".join(parts)
+
+
+def _times(seconds: Sequence[float | None]) -> str:
+    known = [s for s in seconds if s is not None]
+    if not known:
+        return "never right for 5 s"
+    return (
+        f"right from {np.median(known):.1f} s on (median; 90 %: {np.quantile(known, 0.9):.1f} s), "
+        f"ever in {len(known)} of {len(seconds)}"
+    )
+
+
+def noises(seconds: float = 30.0) -> list[Floats]:
+    """Sounds with no beat and no key, made here: white and pink noise, loud and soft."""
+    rng = np.random.default_rng(1)
+    count = round(seconds * SAMPLE_RATE)
+    made = []
+    for level in (0.1, 0.01):
+        white = rng.standard_normal(count)
+        spectrum = np.fft.rfft(white)
+        pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0)), count)
+        made += [level * white, level * pink / pink.std()]
+    return made
+
+
+def learn(pieces: Sequence[Piece], progress: Callable[[str], None]) -> Learned:
+    """Where in a beat onsets of which strength fall, then how far the two beliefs can be trusted. The weights come from
+    a second pass over the same pieces (five numbers each, from thousands of moments).
+    """
+    counts = np.full((PLACES, LEVELS, LEVELS), 3.0)
+    sounds = [(piece, sound_of(piece)) for piece in pieces]
+    for piece, sound in sounds:
+        if len(piece.beats) < 8:
+            continue
+        strengths = levels(OnsetStrength().push(sound))
+        seconds = (np.arange(len(strengths)) + 1) / FRAMES_PER_SECOND - ATTACK_DELAY_SECONDS
+        beats = np.interp(seconds, piece.beats, np.arange(len(piece.beats)), left=np.nan, right=np.nan)
+        known = ~np.isnan(beats)
+        np.add.at(counts, (np.round(beats[known] * PLACES).astype(int) % PLACES, *strengths[known].T), 1.0)
+    likely = counts / counts.sum(axis=(1, 2), keepdims=True)
+    onsets = np.round(np.log(likely) - np.log(likely.mean(axis=0)), 3)
+    progress("the onsets of a beat are learned")
+
+    blank = Learned(onsets, (0.0,) * 4, (0.0,) * 6)
+    tempo_rows: list[tuple[tuple[float, ...], bool]] = []
+    key_rows: list[tuple[tuple[float, ...], bool]] = []
+    unkeyed = [(Piece(Path(), "noise"), sound) for sound in noises()]
+    for piece, sound in sounds + unkeyed:
+        beats = np.array(piece.beats)
+        for moment in follow(sound, blank):
+            period = piece.period_at(moment.seconds)
+            if period is not None or not piece.beats:
+                right = period is not None and tempo_relation(moment.bpm, 60.0 / period) != "other"
+                if right and period is not None:
+                    places = np.concatenate([beats, 0.5 * (beats[1:] + beats[:-1])])
+                    right = bool(np.min(np.abs(places - moment.next_beat)) <= BEAT_TOLERANCE_SECONDS)
+                tempo_rows.append((moment.tempo_features, right))
+            true = piece.key_at(moment.seconds)
+            if moment.tonic is not None and (true is not None or not piece.keys):
+                heard = (moment.tonic, moment.major)
+                key_rows.append((moment.key_features, true is not None and key_relation(heard, true) == "right"))
+    progress(f"{len(tempo_rows)} moments of tempo, {len(key_rows)} of key")
+    return Learned(onsets, _logistic(tempo_rows), _logistic(key_rows))
+
+
+def _logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ...]:
+    """Weights by iteratively reweighted least squares, with a little ridge; rights and wrongs as often as they came."""
+    x = np.array([features for features, _ in rows])
+    y = np.array([float(right) for _, right in rows])
+    weights = np.zeros(x.shape[1])
+    for _ in range(30):
+        p = 1.0 / (1.0 + np.exp(-np.clip(x @ weights, -30.0, 30.0)))
+        slope = x.T @ (x * (p * (1.0 - p))[:, None]) + 1e-3 * len(x) * np.diag([0.0] + [0.1] * (x.shape[1] - 1))
+        ridge = 1e-4 * len(x) * np.concatenate([[0.0], weights[1:]])
+        weights = weights + np.linalg.solve(slope + 1e-9 * np.eye(len(weights)), x.T @ (y - p) - ridge)
+    return tuple(round(float(weight), 3) for weight in weights)
+
+
+def written(model: Learned, how: str) -> str:
+    """As `following/learned.json` keeps it."""
+    out = io.StringIO()
+    json.dump({"how": how, "pulse": model.pulse, "key": model.key, "onsets": model.onsets.tolist()}, out)
+    return out.getvalue() + "\n"

@@ -1,0 +1,101 @@
+"""The clips to learn from and their windows, with the features of each clip computed once and cached."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
+from kelly_live.lab.corpora.background_sounds import make_sounds
+from kelly_live.lab.corpora.clips import gather, split_clips, thin
+from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.training.distributed import Ranks
+from kelly_live.lab.training.emotion import ALONE
+from kelly_live.lab.training.windows import (
+    SHARD_CLIPS,
+    Cut,
+    Windows,
+    cached_windows,
+    describe_samples,
+    ears_name,
+    join,
+    read_windows,
+    write_windows,
+)
+
+Say = Callable[[str], None]
+PROGRESS_SECONDS = 5.0
+SOUND_COUNTS = {"fit": 90, "fold": 54, "val": 54}  # five, three and three of a kind
+SOUND_SEEDS = {"fit": 1, "fold": 2, "val": 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where the manifests are (either may be None), where features are kept, and how many train clips a set is used."""
+
+    data: Path | None
+    symbolic: Path | None
+    cache: Path
+    most: int = 1000
+
+    def clips(self, say: Say) -> dict[str, list[Clip]]:
+        """`fit` (at most `most` a data set), `fold` and `val`."""
+        parts = self.all_clips(say)
+        return {**parts, "fit": thin(parts["fit"], self.most)}
+
+    def all_clips(self, say: Say) -> dict[str, list[Clip]]:
+        """`fit`, `fold` and `val`, whole."""
+        if self.data is None and self.symbolic is None:
+            raise ConfigError("there is nothing to learn from; give --data and/or --symbolic")
+
+        def progress(done: int, total: int) -> None:
+            if done == total or done % 200 == 0:
+                say(f"scores rendered: {done}/{total}")
+
+        return split_clips(gather(self.data, self.symbolic, self.cache, progress=progress))
+
+
+def windows_of(
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, say: Say, ranks: Ranks = ALONE
+) -> Windows:
+    """All windows of `clips`, `clip` indexing them; data set by data set. Several ranks compute a share each first."""
+    sets = {d: [i for i, clip in enumerate(clips) if clip.dataset == d] for d in sorted({c.dataset for c in clips})}
+    if ranks.count > 1:
+        shards = [own[i : i + SHARD_CLIPS] for own in sets.values() for i in range(0, len(own), SHARD_CLIPS)]
+        mine = shards[ranks.rank :: ranks.count]
+        for number, shard in enumerate(mine, 1):
+            list(cached_windows(net, [clips[i] for i in shard], cache, cut))
+            say(f"windows: shard {number}/{len(mine)} of rank {ranks.rank}")
+        ranks.wait()
+    parts = []
+    for dataset, own in sets.items():
+        index, began, told = np.array(own), time.monotonic(), 0.0
+        for done, windows in cached_windows(net, [clips[i] for i in own], cache, cut):
+            parts.append(replace(windows, clip=index[windows.clip]))
+            taken = time.monotonic() - began
+            if done == len(own) or taken - told >= PROGRESS_SECONDS:
+                say(f"windows of {dataset}: {done}/{len(own)} clips, {done / max(taken, 1e-3):.0f} a second")
+                told = taken
+    return join(parts)
+
+
+def sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[list[str], Windows]:
+    """Windows of sounds that feel nothing, and the kind of each sound; `clip` is the sound's index."""
+    sounds = make_sounds(SOUND_COUNTS[part], SOUND_SEEDS[part])
+    # Named by what it was made of: other sounds, or a net with other ears, are other windows.
+    content = hashlib.sha256(b"".join(samples.tobytes() for _, samples in sounds)).hexdigest()[:8]
+    path = cache / "windows" / f"sounds_{part}_{content}_{ears_name(net)}.npz"
+    if path.is_file():
+        windows = read_windows(path)
+    else:
+        stream = EmotionStream(net)
+        rows = [describe_samples(stream, samples, 1.0, 1.5) for _, samples in sounds]
+        windows = join([w.shifted(i) for i, w in enumerate(rows)])
+        write_windows(path, windows)
+    return [kind for kind, _ in sounds], windows

@@ -1,0 +1,152 @@
+"""The closed loop on a small world: major is happy, fast is excited, and a composer who knows it is understood."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.lab.intervals import wilson
+from kelly_live.lab.judging import closed_loop
+from kelly_live.lab.judging.closed_loop import Job, by_song, close_the_loop
+from tests.lab.judging.test_judges import score
+
+THIRDS, BEATS = {True: 4, False: 3}, {True: 0.3, False: 0.7}  # by the sign of valence; of arousal
+
+
+@pytest.fixture
+def hall(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Sound without a synthesiser or the shipped net: a MIDI file sounds like its bytes, and the ear hears how they
+    are spread. What was rendered is listed."""
+    rendered: list[Path] = []
+
+    class Bytes:
+        name = "bytes"
+
+        def hear(self, samples: np.ndarray) -> np.ndarray:
+            return np.tile(np.bincount(samples, minlength=256) / len(samples), 2)
+
+    class Quick(closed_loop.Hall):
+        def __init__(self, emotion_net: Path, cache: Path) -> None:
+            self._ear, self._cache = Bytes(), cache
+
+    def render(midi: Path, cache: Path, soundfont: Path, *, seconds: float | None = None) -> Path:
+        rendered.append(midi)
+        return midi
+
+    def sound(path: Path, seconds: float | None = None) -> np.ndarray:
+        return np.frombuffer(path.read_bytes(), np.uint8)
+
+    monkeypatch.setattr(closed_loop, "Hall", Quick)
+    monkeypatch.setattr(closed_loop, "render", render)
+    monkeypatch.setattr(closed_loop, "read_audio", sound)
+    return rendered
+
+
+def write_piece(path: Path, valence: float, arousal: float, seed: int) -> Path:
+    velocities = tuple(40 + seed % 7 + 8 * k for k in range(6))
+    return score(path, THIRDS[valence >= 0], BEATS[arousal >= 0] * (1.0 + 0.02 * (seed % 5)), velocities, beats=24)
+
+
+@pytest.fixture
+def symbolic(tmp_path: Path) -> Path:
+    """Five songs of two clips a quadrant: four to learn from, one to judge."""
+    lines = []
+    signs = {"Q1": (1, 1), "Q2": (-1, 1), "Q3": (-1, -1), "Q4": (1, -1)}
+    for quadrant, (valence, arousal) in signs.items():
+        for song in range(5):
+            for take in range(2):
+                name = f"{quadrant}_{song}_{take}.mid"
+                write_piece(tmp_path / name, valence, arousal, 3 * song + take)
+                split = "train" if song < 4 else "val"
+                lines.append(
+                    {"midi_path": name, "quadrant": quadrant, "song": f"{quadrant}{song}", "split": split}
+                    | {"dataset": "emopia"}
+                )
+    (tmp_path / "manifest.jsonl").write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    return tmp_path
+
+
+def composer(folder: Path, twist: float = 1.0) -> closed_loop.Composer:
+    """Two readings of the same notes; with `twist` -1 sad is meant as happy."""
+
+    def compose(valence: float, arousal: float, seed: int) -> Mapping[str, bytes]:
+        path = write_piece(folder / "piece.mid", twist * valence, arousal, seed)
+        return {"band": path.read_bytes(), "piano": path.read_bytes()}
+
+    return compose
+
+
+def judged(symbolic: Path, tmp_path: Path, twist: float = 1.0) -> closed_loop.ClosedLoop:
+    return close_the_loop(
+        symbolic, tmp_path / "cache", tmp_path / "none", composer(tmp_path, twist),
+        pieces=3, grid_pieces=1, workers=1, say=lambda line: None,
+    )  # fmt: skip
+
+
+def value(loop: closed_loop.ClosedLoop, music: str, measure: str) -> float:
+    return next(s.value for s in loop.scores if s.dataset == music and s.measure == f"{measure}, notes judge")
+
+
+def test_a_composer_who_means_what_the_judges_learned_is_understood(
+    symbolic: Path, tmp_path: Path, hall: list[Path]
+) -> None:
+    loop = judged(symbolic, tmp_path)
+    assert value(loop, "human", "4 quadrants") == 1.0
+    assert value(loop, "ours, notes", "4 quadrants") == 1.0
+    assert value(loop, "ours, notes, grid", "valence r") > 0.7
+    assert value(loop, "ours, notes, grid", "arousal r") > 0.7
+    notes = next(c for c in loop.confusions if c.judge == "notes judge" and c.music == "ours, notes")
+    assert notes.counts == ((3, 0, 0, 0), (0, 3, 0, 0), (0, 0, 3, 0), (0, 0, 0, 3))
+    assert "| Q2 asked | 0 | 3 | 0 | 0 |" in loop.tables()
+    assert json.loads(json.dumps(loop.as_dict()))["judges"]["notes"]["songs"] == 16
+
+
+def test_a_composer_who_means_the_opposite_is_found_out(symbolic: Path, tmp_path: Path, hall: list[Path]) -> None:
+    loop = judged(symbolic, tmp_path, twist=-1.0)
+    assert value(loop, "ours, notes", "4 quadrants") == 0.0
+    assert value(loop, "ours, notes", "arousal half") == 1.0
+    assert value(loop, "ours, notes", "valence half") == 0.0
+    assert value(loop, "ours, notes, grid", "valence r") < -0.5
+
+
+def test_nothing_is_rendered_or_heard_twice(symbolic: Path, tmp_path: Path, hall: list[Path]) -> None:
+    first = judged(symbolic, tmp_path)
+    once = len(hall)
+    assert once > 40
+    assert repr(judged(symbolic, tmp_path).scores) == repr(first.scores)  # as text, where nan equals nan
+    assert len(hall) == once
+
+
+def test_the_held_out_soundfont_is_never_learned_from(
+    symbolic: Path, tmp_path: Path, hall: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[Job] = []
+    attend = closed_loop.Hall.attend
+    monkeypatch.setattr(closed_loop.Hall, "attend", lambda self, job: heard.append(job) or attend(self, job))
+    judged(symbolic, tmp_path)
+    learned = [job for job in heard if job.midi.parent == symbolic and int(job.midi.stem[3]) < 4 and job.soundfont]
+    others = [job for job in heard if job not in learned and job.soundfont]
+    assert {job.soundfont for job in learned} == set(closed_loop.SOUNDFONTS)
+    assert len(learned) == 32
+    assert {job.soundfont for job in others} == {closed_loop.HELD_OUT_SOUNDFONT}
+
+
+def test_a_folder_without_labelled_piano_is_an_error(tmp_path: Path, hall: list[Path]) -> None:
+    (tmp_path / "manifest.jsonl").write_text('{"midi_path": "a.mid", "split": "train", "dataset": "vgmidi"}\n')
+    with pytest.raises(ConfigError, match="EMOPIA"):
+        judged(tmp_path, tmp_path)
+
+
+def test_intervals() -> None:
+    low, high = wilson(112, 160)
+    assert (low, high) == pytest.approx((0.625, 0.766), abs=0.002)
+    assert wilson(10, 10)[1] == pytest.approx(1.0)
+    right = np.repeat([1.0, 0.0], 50)
+    alone = by_song(right, [str(i) for i in range(100)])
+    together = by_song(right, [str(i // 10) for i in range(100)])
+    assert together[1] - together[0] > 2.0 * (alone[1] - alone[0])

@@ -1,0 +1,73 @@
+"""The table of what was promised: verdicts come from measured values, and the live measures from what was heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kelly_live.lab.judging.goals import goal_table, rows_of
+from kelly_live.lab.judging.stream_scores import Change, Track, reaction_scores
+from kelly_live.lab.training.scores import Score
+
+
+def score(dataset: str, measure: str, value: float) -> Score:
+    return Score(dataset, measure, value, value - 0.1, value + 0.1, 50)
+
+
+@pytest.mark.parametrize(
+    ("measured", "verdict"),
+    [
+        (score("emopia", "4 quadrants", 0.70), "reached"),
+        (score("emopia", "4 quadrants", 0.699), "not reached"),  # though .70 lies inside its interval
+        (score("hop", "median ms, sound to parameters", 19.0), "reached"),
+        (score("hop", "median ms, sound to parameters", 21.0), "not reached"),
+        (score("emodb", "ECE of confidence", 0.08), "reached"),
+        (score("emodb", "ECE of confidence", 0.09), "not reached"),
+        (score("vgmidi", "valence r a piece", float("nan")), "not measured"),
+    ],
+)
+def test_the_verdict_is_the_value_against_the_goal(measured: Score, verdict: str) -> None:
+    rows = rows_of([measured], [])
+    assert [row.verdict for row in rows if row.score is measured] == [verdict]
+    assert all(row.verdict == "not measured" for row in rows if row.score is None)
+
+
+def test_the_table_names_every_goal_measured_or_not() -> None:
+    text = goal_table(rows_of([], []))
+    assert "ResNet .677" in text
+    assert text.count("not measured") == len(rows_of([], []))
+
+
+def switch(arousal: list[float], top: list[int] | None = None) -> Change:
+    """Six seconds before and six after, a hop a quarter of a second; `arousal` after the change, then held."""
+    after = np.array(arousal + [arousal[-1]] * (24 - len(arousal)))
+    affect = np.zeros((48, 3))
+    affect[24:, 1] = after
+    emotions = np.eye(8)[np.array(top if top is not None else [6] * 24 + [2] * 24)]
+    return Change("s", "calm", 6.0, Track(np.arange(1, 49) * 0.25, emotions, affect, np.ones(48)))
+
+
+def test_half_way_is_counted_to_the_hop_that_shows_it() -> None:
+    assert switch([0.0, 0.1, 0.5, 0.8]).half_way_seconds == pytest.approx(0.75)
+    assert switch([0.8]).half_way_seconds == pytest.approx(0.25)
+
+
+def test_a_change_that_moves_nothing_has_no_half_way_and_is_counted() -> None:
+    assert np.isnan(switch([0.1]).half_way_seconds)
+    by_name = {s.measure: s for s in reaction_scores([switch([0.1]), switch([0.8])], resamples=0)}
+    assert by_name["median seconds to half-way"].n == 1
+    assert by_name["share of changes that moved 0.2 or more"].value == 0.5
+
+
+def test_flips_are_counted_only_where_the_sound_is_steady() -> None:
+    wavering = [6] * 24 + [2, 3] * 6 + [2] * 8 + [3, 2, 2, 2]
+    flips, seconds = switch([0.8], wavering).flips
+    assert flips == 2  # not those of the first three seconds after the change
+    assert seconds == pytest.approx(5.5)
+
+
+def test_an_answer_is_weighted_by_confidence() -> None:
+    track = Track(np.array([0.25, 0.5]), np.eye(8)[:2], np.zeros((2, 3)), np.array([0.9, 0.1]))
+    np.testing.assert_allclose(track.weights, [0.9, 0.1])
+    silent = Track(track.times, track.emotions, track.affect, np.zeros(2))
+    np.testing.assert_allclose(silent.weights, [0.5, 0.5])

@@ -1,0 +1,60 @@
+"""How soon new parameters reach a note: on a player whose delay is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from kelly_live.core.values import Dynamics, MusicParameters
+from kelly_live.lab.judging.reaction_time import NoteOn, reach, reaction
+from tests.fakes import parameters
+
+
+class Metronome:
+    """A note every `gap` s, made `ahead` s before it is due; its velocity is the ceiling asked for at that moment."""
+
+    def __init__(self, gap: float = 0.5, ahead: float = 0.1) -> None:
+        self._gap, self._ahead = gap, ahead
+        self._notes: list[tuple[float, NoteOn]] = []
+
+    def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
+        self._notes = []
+
+    def advance(self, now: float, parameters: MusicParameters) -> None:
+        while (due := self._gap * len(self._notes)) < now + self._ahead:
+            self._notes.append((now, NoteOn(due, 1, 60, round(127 * parameters.dynamics.ceiling))))
+
+    def heard(self, now: float) -> Sequence[NoteOn]:
+        return [note for _, note in self._notes if note.seconds <= now]
+
+    def made(self) -> Sequence[tuple[float, float]]:
+        return [(made, note.seconds) for made, note in self._notes]
+
+
+SOFT = parameters(dynamics=Dynamics(0.2, 0.5, 0.1))
+LOUD = parameters(dynamics=Dynamics(0.2, 0.9, 0.1))
+
+
+def test_a_change_just_before_a_note_is_made_is_heard_as_that_note() -> None:
+    found = reaction(Metronome, SOFT, LOUD, 2.35)  # the note at 2.5 is made from 2.4 on
+    assert found.seconds == pytest.approx(0.15)
+    assert found.stale_seconds == 0.0
+
+
+def test_a_note_that_is_on_its_way_stays_old() -> None:
+    found = reaction(Metronome, SOFT, LOUD, 2.45)
+    assert found.seconds == pytest.approx(0.55)
+    assert found.stale_seconds == pytest.approx(0.05)
+
+
+def test_a_change_that_nothing_shows_counts_as_long_as_it_was_waited_for() -> None:
+    assert reaction(Metronome, SOFT, SOFT, 2.0).seconds == 8.0
+
+
+@pytest.mark.parametrize("ahead", [0.05, 0.3])
+def test_what_is_made_ahead_goes_on_for_so_long(ahead: float) -> None:
+    moments = [1.0 + 0.013 * i for i in range(100)]
+    found = reach(Metronome(gap=0.05, ahead=ahead), SOFT, 6.0, moments)
+    assert max(one.stale_seconds for one in found) == pytest.approx(ahead, abs=0.011)
+    assert all(one.seconds > one.stale_seconds for one in found)

@@ -1,8 +1,0 @@
-"""`kelly-live` for torchrun in a test: the same commands, with few sounds that feel nothing to describe."""
-
-from kelly_live.cli import main
-from kelly_live.lab.training import pipeline
-
-if __name__ == "__main__":
-    pipeline.SOUND_COUNTS.update(dict.fromkeys(pipeline.SOUND_COUNTS, 2))
-    main()

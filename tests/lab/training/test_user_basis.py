@@ -1,0 +1,55 @@
+"""Songs of one emotion that differ in a way we planted: the user basis is that way, and chance is not in it."""
+
+from __future__ import annotations
+
+import random
+
+import torch
+
+from kelly_live.lab.corpora.symbolic_features import Features, Measured
+from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, DynamicEmotionToMusicMapper
+from kelly_live.lab.training.mapper_data import Examples, examples, rating_scale
+from kelly_live.lab.training.user_basis import user_basis
+
+
+def songs_that_differ(count: int) -> Examples:
+    """Four clips a song: each song has its own tempo and, with it, register; each clip its own chance loudness."""
+    dice, rows = random.Random(1), []
+    for song in range(count):
+        own = dice.gauss(0.0, 1.0)
+        for clip in range(4):
+            level = min(max(0.5 + 0.1 * dice.gauss(0.0, 1.0), 0.2), 0.8)
+            features = Features(
+                tempo=110 * 2 ** (0.3 * own), modes=(1 / 7,) * 7, low=60.0, centre=70.0 + 4 * own, high=90.0,
+                floor=level - 0.1, level=level, ceiling=level + 0.1, variation=0.3, timing=(0.2, 0.6, 0.2),
+                onsets_per_beat=1.0, rhythms=(0.2,) * 5,
+            )  # fmt: skip
+            rows.append(Measured("emopia", f"{song}.{clip}", str(song), "train", "Q1", 1.0, 1.0, features))
+    return examples(rows, rating_scale(rows))
+
+
+def basis_of(data: Examples) -> torch.Tensor:
+    net = DynamicEmotionToMusicMapper(hidden_dim=4)
+    with torch.no_grad():
+        net.scalar_mean.copy_(data.scalars.mean(0))
+        net.scalar_sd.copy_(torch.clamp(data.scalars.std(0), min=0.05))
+        for weight in net.parameters():
+            weight.zero_()
+    return user_basis(net, torch.zeros(len(data), len(net.centre)), data)
+
+
+def test_the_planted_way_comes_first_and_moves_what_goes_together() -> None:
+    basis = basis_of(songs_that_differ(200))
+    first = basis[: len(SCALARS), 0]
+    tempo, centre, level = (float(first[SCALARS.index(name)]) for name in ("tempo", "centre", "level"))
+    assert abs(tempo) > 0.8  # one standard deviation of a person is one of a song
+    assert centre * tempo > 0.6
+    assert abs(level) < 0.15  # clips differ in it, songs do not
+    assert float(basis[:, 1:].norm(dim=0).max()) < 0.5
+
+
+def test_a_taste_never_moves_how_widely_music_spreads_and_needs_songs_to_learn_from() -> None:
+    basis = basis_of(songs_that_differ(60))
+    assert basis.shape[1] == USER_WAYS
+    assert not basis[len(SCALARS) : 2 * len(SCALARS)].any()
+    assert not basis_of(songs_that_differ(5)).any()
