@@ -21,7 +21,7 @@ from kelly_live.audio.decode import AudioFile
 from kelly_live.audio.resample import ANALYSIS_RATE, MonoResampler
 from kelly_live.audio.ring import SpscRing
 from kelly_live.core.errors import AudioError, ConfigError
-from kelly_live.core.level import SILENCE_DBFS, level_dbfs
+from kelly_live.core.level import SILENCE_DBFS, rms_dbfs
 from kelly_live.core.protocols import AudioHealth
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.core.timebase import Clock
@@ -132,7 +132,7 @@ class PortAudioSource:
         self._replaced = resampler.replaced
         if len(samples) == 0:
             return None
-        self._level = level_dbfs(samples)
+        self._level = rms_dbfs(samples)
         # Callbacks come in bursts while the filter's lag moves by up to a block: a window never ends before the last.
         self._last_end = max(self._last_end, captured.time - resampler.lag_seconds)
         return AudioWindow(samples, self.sample_rate, self._last_end)
@@ -253,7 +253,7 @@ class _BlockSource:
         with self._busy:
             self._next = next(self._blocks, None)
         self._delivered += len(samples)
-        self._level = level_dbfs(samples)
+        self._level = rms_dbfs(samples)
         return AudioWindow(samples, self.sample_rate, due)
 
     def health(self) -> AudioHealth:

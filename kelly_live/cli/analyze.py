@@ -23,10 +23,10 @@ from kelly_live.core.values import EMOTIONS, EmotionState
 @common
 def command(files: tuple[Path, ...], as_json: bool, device: str) -> int:
     """The emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.emotion.reader import load_reader
 
-    reader = load_reader(resource_root("models"), device)
+    reader = load_reader(find_resources("models"), device)
     failed = 0
     for path in files:
         try:

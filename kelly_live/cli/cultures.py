@@ -79,15 +79,15 @@ def _play(name: str, folder: Path) -> None:
     check_outputs(paths)
     mapper, seed = create_mapper(CultureOptions(name, 1.0)), 1
     happy, sad = (Reading(state, mapper(state)) for state in (state_from(emotion=one) for one in ("happy", "sad")))
-    metre = metre_of(happy.parameters.idiom, seed)
+    metre = metre_of(happy.parameters.style, seed)
     bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=seed, length_bars=bars)
     scheduler.tune(Tuning("bend").with_programs((d.channel, d.program) for d in conductor.programs()))
     performance = compose(happy, conductor, scheduler, lambda bar: happy if bar < bars // 2 else sad)
     write_performance(performance, conductor, title=f"Kelly Live: {name}", midi=midi, wav=wav, plot=plot)
-    idioms = [reading.parameters.idiom for reading in (happy, sad)]
-    played = dict.fromkeys(name if idiom is None else idiom.name for idiom in idioms)
+    styles = [reading.parameters.style for reading in (happy, sad)]
+    played = dict.fromkeys(name if style is None else style.name for style in styles)
     beats = "" if metre is None else f", {metre.name}"
     click.echo(
         f"{name}: {' then '.join(played)}{beats}, {performance.end_seconds:.0f} s -> {', '.join(map(str, paths))}"
@@ -121,7 +121,7 @@ def _panel(name: str) -> Panel:
     from kelly_live.ui.sheet import Panel
 
     parameters = create_mapper(CultureOptions(name, 1.0))(state_from(emotion="happy"))
-    idiom, sink = parameters.idiom, NoteList()
+    style, sink = parameters.style, NoteList()
     conductor = create_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, tonic=0)
     conductor.play_through(parameters)
     bar_beats = conductor.status().beats_per_bar
@@ -139,9 +139,9 @@ def _panel(name: str) -> Panel:
     degrees: tuple[float, ...] = ()
     measured: tuple[float, ...] = ()
     played: list[float] = []
-    if idiom is not None and idiom.scale is not None:
-        degrees = idiom.scale.degrees_cents
-        preset, _, mode = idiom.name.partition(":")
+    if style is not None and style.scale is not None:
+        degrees = style.scale.degrees_cents
+        preset, _, mode = style.name.partition(":")
         known = choose_culture(preset).preset
         of = known.mode(mode) if mode else known
         weights = None if of is None else of.degree_weights
@@ -152,7 +152,7 @@ def _panel(name: str) -> Panel:
                 at = 100.0 * note.pitch + note.cents
                 near = min(range(len(degrees)), key=lambda n: abs(octave_distance_cents(at, degrees[n])))
                 played[near] += note.duration_beats
-    caption = "" if idiom is None else idiom.name.partition(":")[2]
+    caption = "" if style is None else style.name.partition(":")[2]
     return Panel(
         title=name, caption=caption, notes=notes, beats=beats, bar_beats=bar_beats, degrees=degrees,
         measured=measured, played=tuple(share / max(sum(played), 1e-9) for share in played),

@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 def command(out: Path, culture: CultureOptions | None, seed: int, profile: Profile | None, device: str) -> None:
     """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""
     from kelly_live.cli.render import render
-    from kelly_live.core.atomic_write import make_folder
+    from kelly_live.core.atomic_write import create_folder
     from kelly_live.core.protocols import EmotionOverride
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
 
-    make_folder(out, "name another with --out")
-    recording = resource_root("presets") / "demo" / "recording.ogg"
+    create_folder(out, "name another with --out")
+    recording = find_resources("presets") / "demo" / "recording.ogg"
     click.echo(f"listening to {recording}")
     click.echo(
         render(

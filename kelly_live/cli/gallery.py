@@ -25,11 +25,11 @@ def command(folder: Path, sheet: Path | None, seed: int, debug: bool) -> None:
     """Eight pieces of about a minute in FOLDER, each as MIDI, WAV and picture: the centre of each quadrant of feeling
     (happy, tense, sad, calm), on solo piano and with the band.
     """
-    from kelly_live.core.atomic_write import make_folder, write_atomically
+    from kelly_live.core.atomic_write import create_folder, write_atomically
     from kelly_live.engine.parts import check_outputs
     from kelly_live.ui.rolls import draw_rolls
 
-    make_folder(folder)
+    create_folder(folder)
     check_outputs([sheet])
     rolls = []
     for name, (valence, arousal) in QUADRANTS.items():

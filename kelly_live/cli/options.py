@@ -182,10 +182,10 @@ def follow(function: F) -> F:
 
 
 def _followed(ctx: click.Context, parameter: click.Parameter, text: str | None) -> tuple[str, ...]:
-    from kelly_live.sync import FOLLOWABLE
+    from kelly_live.sync import TRACKABLE
 
     names = () if text is None else tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
-    if set(names) - set(FOLLOWABLE):
+    if set(names) - set(TRACKABLE):
         raise click.BadParameter(f"{text!r} cannot be followed: give tempo, key, or tempo,key")
     return names
 

@@ -402,11 +402,11 @@ def _reactions(profile: Profile) -> str:
 def _net() -> DynamicEmotionToMusicMapper:
     import torch
 
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
     from kelly_live.lab.nets.system import load_part
 
     torch.set_num_threads(1)  # the sums are small: sharing them out costs more than it saves
-    net: Any = load_part(resource_root("models"), "mapper")
+    net: Any = load_part(find_resources("models"), "mapper")
     assert isinstance(net, DynamicEmotionToMusicMapper)
     return net

@@ -136,7 +136,7 @@ def calibrate_command(
     """
     from kelly_live.audio.sources import FileSource
     from kelly_live.audio.supervised_source import SupervisedSource
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.core.timebase import MonotonicClock
     from kelly_live.emotion.reader import load_reader
     from kelly_live.profiles.store import Store
@@ -145,7 +145,7 @@ def calibrate_command(
     chosen = store.default() if name is None else store.find(name)
     if chosen is None:
         raise click.UsageError("say which profile, or make one the default (`kelly-live profile use NAME`)")
-    reader = load_reader(resource_root("models"), device, torch_threads=1)
+    reader = load_reader(find_resources("models"), device, torch_threads=1)
     clock = MonotonicClock()
     source: AudioSource
     if file is not None:
@@ -166,7 +166,7 @@ def heard(source: AudioSource, reader: EmotionReader, seconds: float) -> Calibra
     from datetime import UTC, datetime
 
     from kelly_live.core.errors import AudioError
-    from kelly_live.core.level import level_dbfs
+    from kelly_live.core.level import rms_dbfs
     from kelly_live.core.values import AudioWindow
     from kelly_live.profiles.calibration import INDEPENDENT_SECONDS, Calibration
 
@@ -183,7 +183,7 @@ def heard(source: AudioSource, reader: EmotionReader, seconds: float) -> Calibra
                 continue
             samples = block.samples[: round((seconds - taken) * block.sample_rate) + 1]
             taken += len(samples) / block.sample_rate
-            levels.append(level_dbfs(samples))
+            levels.append(rms_dbfs(samples))
             states = reader.push(AudioWindow(samples, block.sample_rate, taken))
             places += [(s.valence, s.arousal, s.dominance) for s in states if s.confidence >= HEARD]
     finally:

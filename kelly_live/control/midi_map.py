@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kelly_live.core.actions import ACTIONS, AXES, Action, Takes, parsed
-from kelly_live.core.atomic_write import make_folder, write_atomically
+from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.safe_yaml import Node, read_nodes
 from kelly_live.midi.messages import CONTROLLERS, channel_of, kind_of
@@ -241,7 +241,7 @@ def save(bindings: Sequence[Binding], file: Path | None = None) -> Path:
         lines[-1] += f", channel: {control.channel}" if control.channel is not None else ""
         lines[-1] += f", action: {binding.action}" + (f", value: {binding.value}" if binding.value is not None else "")
         lines[-1] += "}"
-    make_folder(file.parent)
+    create_folder(file.parent)
     write_atomically(file, ("\n".join(lines) + "\n").encode())
     return file
 

@@ -24,7 +24,7 @@ _REMEDIES = {
 }
 
 
-def make_folder(path: Path, remedy: str = "name another") -> None:
+def create_folder(path: Path, remedy: str = "name another") -> None:
     """The folder, made if it is not there, and those above it. Raises OutputError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -42,10 +42,10 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
     except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else str(error)
-        raise OutputError(f"cannot write {str(path)!r} ({reason}): {remedy_for(number)}") from error
+        raise OutputError(f"cannot write {str(path)!r} ({reason}): {suggest_remedy(number)}") from error
 
 
-def remedy_for(number: int | None) -> str:
+def suggest_remedy(number: int | None) -> str:
     """What to do where a file cannot be written for this reason (an errno)."""
     return _REMEDIES.get(number or 0, "name another file")
 

@@ -9,7 +9,7 @@ import numpy as np
 SILENCE_DBFS = -120.0
 
 
-def level_dbfs(samples: np.ndarray) -> float:
+def rms_dbfs(samples: np.ndarray) -> float:
     """RMS of `samples` [n] in dB relative to full scale (a full square wave is 0); -120 for silence or nothing."""
     if samples.size == 0:
         return SILENCE_DBFS

@@ -22,7 +22,7 @@ def user_folder(kind: str) -> Path:
     return platformdirs.user_data_path("kelly-live", appauthor=False) / kind
 
 
-def shelved(folders: Sequence[Path]) -> dict[str, Path]:
+def find_presets(folders: Sequence[Path]) -> dict[str, Path]:
     """Name -> file, the first folder winning. Only plain names directly in a folder; a link may not lead out of it.
     Raises ConfigError.
     """
@@ -40,7 +40,7 @@ def shelved(folders: Sequence[Path]) -> dict[str, Path]:
     return shelf
 
 
-def meant(typed: str, names: Sequence[str], kind: str, listing: str) -> str:
+def resolve_name(typed: str, names: Sequence[str], kind: str, listing: str) -> str:
     """The one of `names` that was meant: itself, ignoring case, or the only one that has the typed words.
 
     Raises ConfigError with the nearest names.

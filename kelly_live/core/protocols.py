@@ -113,7 +113,7 @@ class Mapper(Protocol):
 class SyncSource(Protocol):
     """Somebody whose beat or key the band joins: a listener to the input's own music, or a MIDI clock coming in."""
 
-    def lead(self, now: float) -> SyncState:
+    def estimate(self, now: float) -> SyncState:
         """What is known at `now` (s, monotonic); cheap, never blocks. Thread: the conductor's."""
 
 

@@ -10,7 +10,7 @@ from kelly_live.core.errors import ConfigError
 _KINDS = ("models", "presets")
 
 
-def resource_root(kind: str) -> Path:
+def find_resources(kind: str) -> Path:
     """The folder of `models` or `presets`: $KELLY_LIVE_MODELS / _PRESETS if set (models: or one file of them all), else
     inside the installed package, else (an editable install) the checkout it lies in. Raises ConfigError.
     """

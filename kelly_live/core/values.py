@@ -1,7 +1,7 @@
-"""The frozen values that cross a room's door, and the tables that name their axes.
+"""The frozen values that packages exchange, and the tables that name their axes.
 
-Units are in the names or the docstrings. Invariants are checked where a value is made:
-a bad one raises ConfigError, so nothing downstream has to check again.
+Units are in the names or the docstrings. Every value checks its invariants when it is made and
+raises ConfigError if one fails, so no later code has to check again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ EMOTIONS = (
 MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian")
 MAJOR_MODES = ("ionian", "lydian", "mixolydian")  # those with a major third
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
-LONGEST_BAR = 16  # beats; a longer one would let a feeling into the mode only every minute or two
-MAIN_PORT = ""  # the MIDI port of every note that names none
+MAX_BAR_BEATS = 16  # mode and harmony change at bar lines: in longer bars that would happen once a minute or less
+MAIN_PORT = ""  # the MIDI port of a note that names no other
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
 ORNAMENTS = ("grace", "mordent", "trill", "turn", "tremolo")
 
@@ -46,18 +46,18 @@ def _require(condition: bool, message: str) -> None:
         raise ConfigError(message)
 
 
-# Values are made tens of thousands of times a minute, so the words of an error are only put together for one.
+# Values are made tens of thousands of times a minute, so an error's text is formatted only when it is raised.
 def _require_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # nor is a NaN
+    if not low <= value <= high:  # false for NaN too
         raise ConfigError(f"{name} is {value}; it must be a number from {low:g} to {high:g}")
 
 
 def _require_weights(name: str, weights: tuple[float, ...], length: int) -> None:
     if len(weights) != length:
         raise ConfigError(f"{name} has {len(weights)} weights; it must have {length}")
-    one = f"{name} weight"
+    label = f"{name} weight"
     for weight in weights:
-        _require_range(one, weight, 0.0, 1.0 + _SUM_TOLERANCE)
+        _require_range(label, weight, 0.0, 1.0 + _SUM_TOLERANCE)
     total = sum(weights)
     if not abs(total - 1.0) <= _SUM_TOLERANCE:
         raise ConfigError(f"{name} weights sum to {total:.4f}; they must sum to 1")
@@ -65,16 +65,27 @@ def _require_weights(name: str, weights: tuple[float, ...], length: int) -> None
 
 @dataclass(frozen=True, slots=True)
 class AudioWindow:
-    """A run of new mono samples, float32 `[n]` in [-1, 1]; `end_time` in seconds, monotonic, of the last sample."""
+    """New mono samples, float32 `[n]` in [-1, 1].
+
+    `sample_rate` in Hz. `end_time` is when the last sample was captured, in monotonic seconds.
+    """
 
     samples: np.ndarray
     sample_rate: int
     end_time: float
 
+    def __post_init__(self) -> None:
+        if not self.sample_rate > 0:
+            raise ConfigError(f"sample rate is {self.sample_rate} Hz; it must be over 0")
+
 
 @dataclass(frozen=True, slots=True)
 class EmotionState:
-    """What is felt at `time` (s, monotonic): probabilities over EMOTIONS (sum 1); V, A, D in [-1, 1]."""
+    """The emotion at `time` (monotonic seconds).
+
+    `probabilities` over EMOTIONS sum to 1; `valence`, `arousal` and `dominance` are in [-1, 1],
+    `confidence` is in [0, 1].
+    """
 
     probabilities: tuple[float, ...]
     valence: float
@@ -100,7 +111,7 @@ NEUTRAL_PROBABILITIES = tuple(1.0 if name == "neutral" else 0.0 for name in EMOT
 
 @dataclass(frozen=True, slots=True)
 class TempoRange:
-    """BPM, minimum <= suggested <= maximum, all in 20-300."""
+    """A range of tempi in BPM: minimum <= suggested <= maximum, all in [20, 300]."""
 
     minimum: float
     suggested: float
@@ -119,7 +130,7 @@ class TempoRange:
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """MIDI note numbers, low <= centre <= high, in 0-127; where the melody lives."""
+    """Where the melody moves, as MIDI note numbers: low <= centre <= high, all in [0, 127]."""
 
     low: float
     centre: float
@@ -137,7 +148,7 @@ class Register:
 
 @dataclass(frozen=True, slots=True)
 class Dynamics:
-    """Loudness 0-1, floor <= ceiling; variance 0-1 is how far single notes stray inside that band."""
+    """Loudness in [0, 1], floor <= ceiling; `variance` in [0, 1] is how far notes vary within that range."""
 
     floor: float
     ceiling: float
@@ -155,7 +166,7 @@ class Dynamics:
 
 @dataclass(frozen=True, slots=True)
 class TimingWeights:
-    """How much the players lay behind, sit on, or push ahead of the beat; sum 1."""
+    """The shares of notes played behind, on and ahead of the beat; they sum to 1."""
 
     behind: float
     on: float
@@ -167,7 +178,7 @@ class TimingWeights:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """A scale that overrides the diatonic modes: cents above the tonic, ascending in [0, 1200), first 0."""
+    """A scale that replaces the diatonic modes: cents above the tonic, rising from 0 to under 1200."""
 
     name: str
     degrees_cents: tuple[float, ...]
@@ -184,8 +195,11 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Metre:
-    """A measure: `groups` of units (2+2+2+3), each `unit_beats` long; the chance of a melody onset at evenly spaced
-    places (`profile`, the downbeat first), and the same for single instruments. `share` weighs it among its like.
+    """One rhythmic cycle of a tradition (a usul, a tala, a dance metre).
+
+    `groups` are counts of units (2+2+2+3), each `unit_beats` long. `profile` holds the probability of a
+    melody onset at evenly spaced positions of the cycle, downbeat first; `parts` the same by instrument.
+    `share` in [0, 1] is its weight when one metre of several is chosen.
     """
 
     name: str
@@ -207,19 +221,23 @@ class Metre:
                 1 <= len(profile) <= 256 and all(0.0 <= chance <= 1.0 for chance in profile),
                 f"an onset profile of {self.name} must be 1 to 256 chances from 0 to 1",
             )
-        _require(self.measures > 0, f"{self.name} lasts {self.beats:g} beats; 1, 2 or 4 of it must make whole beats")
         _require(
-            self.bars > 0,
-            f"{self.name} lasts {self.beats:g} beats; it must be 1, 2 or 4 bars of at most {LONGEST_BAR} whole beats",
+            self.cycles_per_bar > 0,
+            f"{self.name} lasts {self.beats:g} beats; 1, 2 or 4 of it must make whole beats",
+        )
+        _require(
+            self.bars_per_cycle > 0,
+            f"{self.name} lasts {self.beats:g} beats; it must be 1, 2 or 4 bars of at most {MAX_BAR_BEATS} whole beats",
         )
 
     @property
     def beats(self) -> float:
+        """Length of one cycle in beats."""
         return sum(self.groups) * self.unit_beats
 
     @property
-    def measures(self) -> int:
-        """How many measures the conductor counts as one bar: enough for whole beats, three at least (0: none fit)."""
+    def cycles_per_bar(self) -> int:
+        """Cycles that the conductor counts as one bar: enough for at least 3 whole beats. 0 if none fits."""
         for count in (1, 2, 4):
             beats = count * self.beats
             if abs(beats - round(beats)) < 1e-6 and (beats > 2.5 or count == 4):
@@ -227,30 +245,31 @@ class Metre:
         return 0
 
     @property
-    def bars(self) -> int:
-        """How many of the conductor's bars a measure lies over, if it lasts over LONGEST_BAR beats (0: none fit)."""
-        whole = round(self.measures * self.beats)
-        return next((bars for bars in (1, 2, 4) if whole % bars == 0 and whole // bars <= LONGEST_BAR), 0)
+    def bars_per_cycle(self) -> int:
+        """Bars that a cycle is divided into if it is longer than MAX_BAR_BEATS; 1 otherwise. 0 if none fits."""
+        whole = round(self.cycles_per_bar * self.beats)
+        return next((bars for bars in (1, 2, 4) if whole % bars == 0 and whole // bars <= MAX_BAR_BEATS), 0)
 
     @property
     def bar_beats(self) -> int:
         """Beats of a bar as the conductor counts it."""
-        return round(self.measures * self.beats) // max(1, self.bars)
+        return round(self.cycles_per_bar * self.beats) // max(1, self.bars_per_cycle)
 
     @property
-    def compound(self) -> bool:
-        """Whether the beat divides by three."""
+    def is_compound(self) -> bool:
+        """Whether the beat divides into three (as in 6/8)."""
         return abs(self.unit_beats - 1.0 / 3.0) < 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class CultureStyle:
-    """How a tradition plays, as far as it is known: None and () leave a player its own habits.
+    """How a tradition plays. None and () mean "not known": the generators then use their defaults.
 
-    `degree_weights` one a degree of `scale`; `intervals` (signed cents, share); `metres` to choose one from;
-    `density` melody notes a beat; `ornaments` the chance of each of ORNAMENTS a note; `swing_ratio` long to short half
-    beat; `texture` one of TEXTURES, of which only "chordal" (and None) has chords. `strength` in (0, 1]: so many of the
-    phrases are in its scale, the others in the feeling's own mode, and its register counts so much.
+    `degree_weights`: one for each degree of `scale`, sum 1. `intervals`: (signed cents, share) of melodic
+    steps. `metres`: one is chosen for a session. `density`: melody notes a beat. `ornaments`: the
+    probability of each of ORNAMENTS for a note. `swing_ratio`: the long to the short half of a beat.
+    `texture`: one of TEXTURES; only "chordal" (and None) has chords. `strength` in (0, 1]: the share of
+    phrases in its scale (the others use the mode that the emotion chose), and the weight of its register.
     """
 
     name: str
@@ -285,18 +304,19 @@ class CultureStyle:
         )
 
     @property
-    def chordal(self) -> bool:
-        """Whether chords stand under the melody; where nobody says, they may."""
+    def has_chords(self) -> bool:
+        """Whether the melody is harmonised with chords; true if the texture is not known."""
         return self.texture in (None, "chordal")
 
 
 @dataclass(frozen=True, slots=True)
 class MusicParameters:
-    """What the players are told: everything a generator may use, in musical units.
+    """What generators play from: everything that an emotion decides, in musical units.
 
-    `modes` weighs the 7 MODES, `rhythms` the 5 RHYTHMS (each sums to 1). `density` 0-3: 1 is about one
-    melody note a beat, 3 about three or more. `scale` None: the conductor picks a mode from `modes`. `idiom` None: no
-    tradition's own habits. `unrest` -1 to 1: how restlessly (over 0) or lightly (under 0) an accompaniment moves.
+    `modes` weighs the 7 MODES and `rhythms` the 5 RHYTHMS (each sums to 1). `density` in [0, 3]: 1 is about
+    one melody note a beat, 3 is three or more. `scale` None: the conductor picks a mode from `modes`.
+    `style` None: no tradition. `unrest` in [-1, 1]: how restlessly (> 0) or lightly (< 0) the
+    accompaniment moves.
     """
 
     tempo: TempoRange
@@ -307,7 +327,7 @@ class MusicParameters:
     density: float
     rhythms: tuple[float, ...]
     scale: Scale | None = None
-    idiom: CultureStyle | None = None
+    style: CultureStyle | None = None
     unrest: float = 0.0
 
     def __post_init__(self) -> None:
@@ -318,16 +338,18 @@ class MusicParameters:
 
     @property
     def mode(self) -> str:
-        """The heaviest of MODES."""
+        """The one of MODES with the largest weight."""
         return MODES[max(range(len(MODES)), key=self.modes.__getitem__)]
 
 
 @dataclass(frozen=True, slots=True)
 class NoteEvent:
-    """One note. Onset and duration in beats from the start of the session; pitch a MIDI note number, plus `cents`
-    in [-100, 100] for tunings outside 12-TET; velocity 1-127; channel 1-16 (10 is percussion); part, a name; the name
-    of the port it leaves by ("": the main one); the General MIDI program 0-127 that its channel is told before it,
-    None: what the channel has.
+    """One note.
+
+    `onset_beats` and `duration_beats` count from the start of the session. `pitch` is a MIDI note number,
+    `cents` in [-100, 100] is added to it (for tunings outside 12-TET). `velocity` 1-127, `channel` 1-16
+    (10 is percussion), `part` the player's name, `port` the MIDI port's name ("" is the main one).
+    `program` is the General MIDI program 0-127 to select before the note; None leaves it as it is.
     """
 
     onset_beats: float
@@ -358,8 +380,10 @@ class NoteEvent:
 
 @dataclass(frozen=True, slots=True)
 class SoundingNote:
-    """A note as it was really sent: start and end in seconds, pitch 0-127 and the `cents` beside it that a receiver
-    makes of bends and tunings, velocity 1-127, channel 1-16.
+    """A note as a receiver plays it, read back from the MIDI messages that were sent.
+
+    Start and end in seconds; `pitch` 0-127, plus the `cents` that pitch bends and tunings add; `velocity`
+    1-127; `channel` 1-16.
     """
 
     start_seconds: float
@@ -372,9 +396,11 @@ class SoundingNote:
 
 @dataclass(frozen=True, slots=True)
 class BeatEstimate:
-    """Somebody else's beat, to be joined: one of its beats falls at `beat_seconds` (monotonic), the next ones every
-    60 / `bpm` s. `confidence` in [0, 1]; `beat_number` counts that beat from the start (a MIDI clock's song position),
-    None where nobody counts.
+    """The beat of an external source, to synchronise to.
+
+    One beat falls at `beat_seconds` (monotonic), the next ones every 60 / `bpm` seconds. `confidence` in
+    [0, 1]. `beat_number` counts that beat from the start (a MIDI clock's song position); None if the
+    source does not count beats.
     """
 
     beat_seconds: float
@@ -383,15 +409,16 @@ class BeatEstimate:
     beat_number: int | None = None
 
     def __post_init__(self) -> None:
-        _require(math.isfinite(self.beat_seconds), f"a pulse lies at {self.beat_seconds} s; it must be a finite time")
-        _require_range("pulse tempo", self.bpm, 20.0, 300.0)
-        _require_range("pulse confidence", self.confidence, 0.0, 1.0)
+        _require(math.isfinite(self.beat_seconds), f"a beat lies at {self.beat_seconds} s; it must be a finite time")
+        _require_range("beat tempo", self.bpm, 20.0, 300.0)
+        _require_range("beat confidence", self.confidence, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEstimate:
-    """The key that somebody plays in: `tonic` a pitch class 0 (C) to 11 (B), `mode` one of MODES, `confidence` in
-    [0, 1].
+    """The key of an external source: `tonic` is a pitch class 0 (C) to 11 (B), `mode` one of MODES.
+
+    `confidence` in [0, 1].
     """
 
     tonic: int
@@ -406,29 +433,30 @@ class KeyEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Transport:
-    """Somebody else's buttons: `playing`, or held, and then the band is silent. `take` grows with each start, continue
-    and jump: the music then goes on at the pulse's `beat_number` at once, rather than glide there.
+    """Start and stop of an external source. While it is not `playing`, the band is silent.
+
+    `start_count` grows with every start, continue and jump of the source. The music then continues at the
+    `beat_number` of its beat at once, without a gradual approach.
     """
 
     playing: bool
-    take: int = 0
+    start_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class SyncState:
-    """What the band joins instead of deciding itself: a pulse, a key, both or (None, None) neither. `transport` None:
-    nobody starts and stops it.
-    """
+    """What the band is synchronised to. None: the source gives no beat, no key, or no start and stop."""
 
-    pulse: BeatEstimate | None = None
+    beat: BeatEstimate | None = None
     key: KeyEstimate | None = None
     transport: Transport | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ControlChange:
-    """A MIDI controller's new value: channel 1-16, controller 0-119 (120 and up are channel mode messages), value
-    0-127.
+    """A MIDI control change: channel 1-16, controller 0-119, value 0-127.
+
+    Controllers 120 and up are channel mode messages.
     """
 
     channel: int

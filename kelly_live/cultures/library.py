@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kelly_live.core import preset_library as shelves
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.cultures.preset import CulturePreset, Mode, load_file
 
 LISTING_COMMAND = "kelly-live cultures"
@@ -58,13 +58,13 @@ def user_folder() -> Path:
 
 def preset_folders() -> tuple[Path, ...]:
     """Where presets are looked for, in this order. Raises ConfigError if the shipped ones are missing."""
-    return user_folder(), resource_root("presets") / "cultures"
+    return user_folder(), find_resources("presets") / "cultures"
 
 
 def load_culture(name: str, folders: Sequence[Path] | None = None) -> CulturePreset:
     """The preset called `name`. Raises ConfigError: no such name (with near ones), or a preset that breaks a rule."""
-    shelf = shelves.shelved(preset_folders() if folders is None else folders)
-    return load_file(shelf[shelves.meant(name, tuple(shelf), "culture", LISTING_COMMAND)])
+    shelf = shelves.find_presets(preset_folders() if folders is None else folders)
+    return load_file(shelf[shelves.resolve_name(name, tuple(shelf), "culture", LISTING_COMMAND)])
 
 
 def choose_culture(typed: str, folders: Sequence[Path] | None = None) -> Choice:
@@ -80,7 +80,7 @@ def choose_culture(typed: str, folders: Sequence[Path] | None = None) -> Choice:
     if not preset.modes:
         raise ConfigError(f"{preset.name} has no modes of its own; give --culture {preset.name}")
     names = tuple(mode.name for mode in preset.modes)
-    found = shelves.meant(mode_name, names, f"mode of {preset.name}", f"{LISTING_COMMAND} {preset.name}")
+    found = shelves.resolve_name(mode_name, names, f"mode of {preset.name}", f"{LISTING_COMMAND} {preset.name}")
     return Choice(preset, preset.mode(found))
 
 
@@ -88,7 +88,7 @@ def list_cultures(folders: Sequence[Path] | None = None) -> tuple[Shelved, ...]:
     """Every preset by name, also those that cannot be used, with the reason; the shipped order first."""
     given = preset_folders() if folders is None else tuple(folders)
     listed = []
-    for name, path in shelves.shelved(given).items():
+    for name, path in shelves.find_presets(given).items():
         preset, problem = None, None
         try:
             preset = load_file(path)

@@ -1,4 +1,4 @@
-"""From a preset to what players are told: one mode of a tradition as an Idiom, and which mode a feeling asks for."""
+"""From a preset to what players are told: one mode of a tradition as a CultureStyle, and which mode a feeling asks for."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from kelly_live.core.key_profiles import modal_profiles
-from kelly_live.core.values import LONGEST_BAR, ORNAMENTS, CultureStyle, Metre, Register, Scale
+from kelly_live.core.values import MAX_BAR_BEATS, ORNAMENTS, CultureStyle, Metre, Register, Scale
 from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
 
 Floats = npt.NDArray[np.float64]
 
 WHOLE = 0.5  # what cannot be had by halves, metre and texture, is there from this strength on
 _USUAL_DENSITY = 0.8  # notes a beat and ...
-_SMALL_CENTS, _REPEAT = 260.0, 0.35  # ... the habit of small steps that players have of their own (music/idiom.py)
+_SMALL_CENTS, _REPEAT = 260.0, 0.35  # ... the habit of small steps that players have of their own (music/style.py)
 FIT = 12.0  # how much a mode's fit with the feeling outweighs how common it is: share × e^(FIT × correlation)
 _UNSTATED_SHARE = 0.5  # of the rarest stated one, for a mode that nobody counted
 # The kinds that corpora name, as the players' ORNAMENTS.
@@ -28,10 +28,10 @@ _KINDS = {
 }  # fmt: skip
 _KIND_DEFAULT = {"downbeat": 0.95, "group": 0.8, "unit": 0.6, "between": 0.15}
 
-IdiomChooser = Callable[[Sequence[float]], CultureStyle | None]  # weights over MODES -> how to play
+StyleChooser = Callable[[Sequence[float]], CultureStyle | None]  # weights over MODES -> how to play
 
 
-def idiom_of(
+def style_of(
     preset: CulturePreset, mode: Mode | None, emotion_modes: Sequence[float], strength: float = 1.0
 ) -> CultureStyle | None:
     """How `preset` plays in `mode`, or in the one that suits the feeling's weights over MODES; None at strength 0 and
@@ -40,12 +40,12 @@ def idiom_of(
     return chooser(preset, mode, strength)(emotion_modes)
 
 
-def chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> IdiomChooser:
-    """`idiom_of` with everything but the feeling given; what does not depend on it is made once."""
+def chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> StyleChooser:
+    """`style_of` with everything but the feeling given; what does not depend on it is made once."""
     if strength <= 0.0:
         return lambda _: None
     if mode is not None:
-        only = _idiom(preset, mode, min(strength, 1.0))
+        only = _style(preset, mode, min(strength, 1.0))
         return lambda _: only
     choose = mode_chooser(preset)
     made: dict[str | None, CultureStyle | None] = {}
@@ -54,7 +54,7 @@ def chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> IdiomC
         best = choose(emotion_modes)
         name = None if best is None else best.name
         if name not in made:
-            made[name] = _idiom(preset, best, min(strength, 1.0))
+            made[name] = _style(preset, best, min(strength, 1.0))
         return made[name]
 
     return chosen
@@ -98,13 +98,13 @@ def _tones(mode: Mode) -> Floats:
     return profile
 
 
-def _idiom(preset: CulturePreset, mode: Mode | None, strength: float) -> CultureStyle | None:
-    """One mode of a tradition (None: all of it) as an Idiom."""
+def _style(preset: CulturePreset, mode: Mode | None, strength: float) -> CultureStyle | None:
+    """One mode of a tradition (None: all of it) as a CultureStyle."""
     of: CulturePreset | Mode = preset if mode is None or mode.scale_cents is None else mode
     cents, weights, steps = of.scale_cents, of.degree_weights, of.intervals or preset.intervals
     name = preset.name if mode is None else f"{preset.name}:{mode.name}"
     scale = None if cents is None else Scale(name, tuned(cents.value, strength))
-    idiom = CultureStyle(
+    style = CultureStyle(
         name=name,
         scale=scale,
         degree_weights=() if cents is None or weights is None else _towards_even(weights.value, strength),
@@ -118,7 +118,7 @@ def _idiom(preset: CulturePreset, mode: Mode | None, strength: float) -> Culture
         strength=strength,
     )
     silent = CultureStyle(name=name, texture="chordal", strength=strength)
-    return None if idiom in (silent, CultureStyle(name=name, strength=strength)) else idiom
+    return None if style in (silent, CultureStyle(name=name, strength=strength)) else style
 
 
 def tuned(cents: tuple[float, ...], strength: float) -> tuple[float, ...]:
@@ -211,7 +211,7 @@ def _shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int
     if not counts:
         return None
     whole = round(counts[0] * beats)
-    fits = any(whole % bars == 0 and whole // bars <= LONGEST_BAR for bars in (1, 2, 4))
+    fits = any(whole % bars == 0 and whole // bars <= MAX_BAR_BEATS for bars in (1, 2, 4))
     return (unit, groups) if fits else None
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 import numpy as np
 import torch
 
-from kelly_live.core.level import level_dbfs
+from kelly_live.core.level import rms_dbfs
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE, SCALES, MelScale
 
 
@@ -116,7 +116,7 @@ class FeatureStream:
         on_device = torch.from_numpy(clean).to(self._device)
         with torch.inference_mode():
             mels = {stream.scale.name: stream.push(on_device) for stream in self._streams}
-        return Frames(mels, tuple(level_dbfs(block) for block in blocks))
+        return Frames(mels, tuple(rms_dbfs(block) for block in blocks))
 
     def push_each(self, blocks: Sequence[np.ndarray]) -> list[Frames]:
         """What a push of each block would give, for less: all are computed at once."""

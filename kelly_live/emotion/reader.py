@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from kelly_live.core.errors import AudioError
-from kelly_live.core.level import level_dbfs
+from kelly_live.core.level import rms_dbfs
 from kelly_live.core.values import EMOTIONS, NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, ROW, CapturedHop
 from kelly_live.emotion.features import FeatureStream, cleaned
@@ -127,7 +127,7 @@ class LiveEmotionReader:
         first, self._into_hop = self._into_hop, (self._into_hop + len(samples)) % HOP_SAMPLES
         if self.captured is not None:
             self._hop[first : first + len(samples)] = cleaned(samples)
-            return level_dbfs(self._hop) if self._into_hop == 0 else None
+            return rms_dbfs(self._hop) if self._into_hop == 0 else None
         frames = self._features.push(samples)
         self._stream.push(frames.mels)
         return frames.levels_dbfs[-1] if frames.levels_dbfs else None

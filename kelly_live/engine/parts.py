@@ -13,7 +13,7 @@ import click
 
 from kelly_live.core.errors import OutputError
 from kelly_live.core.protocols import BeatTracker, EmotionOverride, Mapper, NoteSink, Reading
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLICE_BEATS, Conductor
 
 if TYPE_CHECKING:
@@ -84,18 +84,18 @@ def create_culture_stage(wish: CultureOptions | None, device: str = "cpu") -> Cu
     scale = None
     if mode is not None and mode.scale_cents is not None and wish.strength > 0.0:
         scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
-    idioms = chooser(preset, mode, wish.strength)
-    adapter = load_part(resource_root("models"), "culture")
+    styles = chooser(preset, mode, wish.strength)
+    adapter = load_part(find_resources("models"), "culture")
     assert isinstance(adapter, CulturalContextAdapter)
     own = (user_folder() / f"{preset.name}.yaml").is_file()  # a user's preset of a shipped name is not what was learned
     if preset.name in adapter.cultures and not own:
-        return CultureStage.learned(adapter, preset.name, wish.strength, device, scale=scale, idioms=idioms)
+        return CultureStage.learned(adapter, preset.name, wish.strength, device, scale=scale, styles=styles)
 
     def value(known: Known[Any] | None) -> tuple[float, ...] | None:
         return None if known is None else known.value
 
     return CultureStage.of_numbers(
-        wish.strength, device, scale=scale, idioms=idioms, tempo_bpm=value(preset.tempo_bpm),
+        wish.strength, device, scale=scale, styles=styles, tempo_bpm=value(preset.tempo_bpm),
         modes=value(preset.mode_preferences), dynamics=value(preset.dynamics), rhythms=value(preset.rhythms),
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def create_mapper(culture: CultureOptions | None = None, profile: Profile | None
     from kelly_live.mapping.mapper import LearnedMapper
     from kelly_live.mapping.person import embedding_of
 
-    net = load_part(resource_root("models"), "mapper")
+    net = load_part(find_resources("models"), "mapper")
     assert isinstance(net, DynamicEmotionToMusicMapper)
     if culture is None and profile is not None and profile.culture is not None:
         culture = CultureOptions(profile.culture, profile.culture_strength)
@@ -131,11 +131,11 @@ def create_analyzer(
     torch.set_num_threads(1)
     mapper = create_mapper(culture, profile)
     opening = apply_override(replace(state_from(), confidence=0.0), steering)
-    reader = load_reader(resource_root("models"), device)
+    reader = load_reader(find_resources("models"), device)
     if reader.note is not None:
         click.echo(f"kelly-live: {reader.note}", err=True)
     elsewhere = reader.device.type != "cpu"
-    spare = partial(load_reader, resource_root("models"), "cpu") if elsewhere else None
+    spare = partial(load_reader, find_resources("models"), "cpu") if elsewhere else None
     analyzer = LiveAnalyzer(reader, mapper, steering, spare)
     if profile is not None:
         analyzer.calibrate(profile.offset)

@@ -98,9 +98,9 @@ class NoJournal:
 
 def merge_sync_states(now: float, leaders: Sequence[SyncSource]) -> SyncState:
     """The pulse of the first that has one, the key of the first that has one, the transport likewise."""
-    leads = [leader.lead(now) for leader in leaders]
+    leads = [leader.estimate(now) for leader in leaders]
     return SyncState(
-        next((lead.pulse for lead in leads if lead.pulse is not None), None),
+        next((lead.beat for lead in leads if lead.beat is not None), None),
         next((lead.key for lead in leads if lead.key is not None), None),
         next((lead.transport for lead in leads if lead.transport is not None), None),
     )
@@ -326,7 +326,7 @@ def accompany(
             for reading in analyzer.push(block, conductor.status().bars):
                 readings.append(reading)
                 journal.felt(reading)
-            lead = follower.lead(position) if follower is not None else SyncState()
+            lead = follower.estimate(position) if follower is not None else SyncState()
             conductor.advance(position, readings[-1].parameters, lead)
             journal.advanced(position, readings[-1].parameters, lead, conductor)
             scheduler.advance(position)

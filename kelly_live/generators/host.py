@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from kelly_live.core import preset_library as shelf
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.safe_yaml import Node, read_nodes
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.generators import registry
@@ -104,20 +104,20 @@ def user_folder() -> Path:
 
 def folders() -> tuple[Path, ...]:
     """Where host presets are looked for, in this order. Raises ConfigError if the shipped ones are missing."""
-    return user_folder(), resource_root("presets") / "hosts"
+    return user_folder(), find_resources("presets") / "hosts"
 
 
 def load_preset(name: str, among: Sequence[Path] | None = None) -> HostPreset:
     """The preset called `name`. Raises ConfigError: no such name (with near ones), or a preset that breaks a rule."""
-    files = shelf.shelved(folders() if among is None else among)
-    return read_preset(files[shelf.meant(name, tuple(files), "host preset", LISTING_COMMAND)])
+    files = shelf.find_presets(folders() if among is None else among)
+    return read_preset(files[shelf.resolve_name(name, tuple(files), "host preset", LISTING_COMMAND)])
 
 
 def list_presets(among: Sequence[Path] | None = None) -> tuple[Shelved, ...]:
     """Every preset, the default first, then by name; also those that cannot be used, with the reason."""
     given = folders() if among is None else tuple(among)
     listed = []
-    for name, path in shelf.shelved(given).items():
+    for name, path in shelf.find_presets(given).items():
         preset, problem = None, None
         try:
             preset = read_preset(path)

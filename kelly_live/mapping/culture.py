@@ -11,34 +11,34 @@ from kelly_live.lab.nets.culture import CulturalContextAdapter, CultureOutput
 
 Colour = Callable[[torch.Tensor], CultureOutput]  # emotions [1, E] to what the culture makes of them
 # How much more (or less) than on average each of MODES is felt, to how the culture plays what feels so.
-Idioms = Callable[[Sequence[float]], CultureStyle | None]
+StyleChooser = Callable[[Sequence[float]], CultureStyle | None]
 
 
 class CultureStage:
     """What a culture makes of emotions, taken over by `strength` (0: nothing of it, 1: all of it), and the `scale` that
-    it is played in, None for the mapper's modes; `idioms` says how it is played, None as anything else.
+    it is played in, None for the mapper's modes; `styles` says how it is played, None as anything else.
     """
 
     def __init__(
-        self, colour: Colour, strength: float = 1.0, scale: Scale | None = None, idioms: Idioms | None = None
+        self, colour: Colour, strength: float = 1.0, scale: Scale | None = None, styles: StyleChooser | None = None
     ) -> None:
-        self._colour, self.scale, self._idioms = colour, scale, idioms
+        self._colour, self.scale, self._styles = colour, scale, styles
         self.strength = min(max(strength, 0.0), 1.0)
 
     @classmethod
     def learned(
         cls, adapter: CulturalContextAdapter, name: str, strength: float = 1.0, device: str = "cpu", *,
-        scale: Scale | None = None, idioms: Idioms | None = None,
+        scale: Scale | None = None, styles: StyleChooser | None = None,
     ) -> CultureStage:  # fmt: skip
         """A culture that the adapter learned, in a scale of its own if one is given. Raises ConfigError for others."""
         net, own = adapter.to(device).eval(), torch.tensor([adapter.culture_id(name)], device=device)
-        return cls(lambda emotions: net(emotions, own), strength, scale, idioms)
+        return cls(lambda emotions: net(emotions, own), strength, scale, styles)
 
     @classmethod
     def of_numbers(
         cls, strength: float = 1.0, device: str = "cpu", *, tempo_bpm: tuple[float, ...] | None = None,
         modes: tuple[float, ...] | None = None, dynamics: tuple[float, ...] | None = None,
-        rhythms: tuple[float, ...] | None = None, scale: Scale | None = None, idioms: Idioms | None = None,
+        rhythms: tuple[float, ...] | None = None, scale: Scale | None = None, styles: StyleChooser | None = None,
     ) -> CultureStage:  # fmt: skip
         """A culture that no net learned, such as a user's own preset: its numbers as they are, None where not known."""
 
@@ -54,16 +54,16 @@ class CultureStage:
         def colour(felt: torch.Tensor) -> CultureOutput:
             return CultureOutput(felt, tempo, weights, loud, patterns, nothing, known)
 
-        return cls(colour, strength, scale, idioms)
+        return cls(colour, strength, scale, styles)
 
     @property
-    def has_idioms(self) -> bool:
-        """Whether `idiom` may have something to say; never at strength 0."""
-        return self._idioms is not None and self.strength > 0.0
+    def has_styles(self) -> bool:
+        """Whether `style` may have something to say; never at strength 0."""
+        return self._styles is not None and self.strength > 0.0
 
-    def idiom(self, modes: Sequence[float]) -> CultureStyle | None:
+    def style(self, modes: Sequence[float]) -> CultureStyle | None:
         """How to play what leans so to each of MODES."""
-        return None if self._idioms is None else self._idioms(modes)
+        return None if self._styles is None else self._styles(modes)
 
     def __call__(self, emotions: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Emotions `[1, E]` as they are heard in this culture, and what the mapper takes of it."""

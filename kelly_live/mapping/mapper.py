@@ -129,16 +129,16 @@ class LearnedMapper:
                 emotions, coloured = culture(emotions)
                 strength = culture.strength
             music = self.net(emotions, vad, user, coloured, strength)
-            parameters, idiom = parameters_of(music, None if culture is None else culture.scale), None
-            if culture is not None and culture.has_idioms:
+            parameters, style = parameters_of(music, None if culture is None else culture.scale), None
+            if culture is not None and culture.has_styles:
                 # The feeling's own modes choose: the coloured ones already lean to what is common in the tradition;
                 # against the average of all seven, since what they share (tonic and fifth) fits every feeling alike.
                 own = self.net(inputs[:, :-3], vad, user, None, 0.0)["mode_weights"][0] ** SURE_OF_MODE
                 own = own / own.sum()
-                idiom = culture.idiom((own - own.mean()).tolist())
+                style = culture.style((own - own.mean()).tolist())
             # A tradition with ways of its own has chosen its mode so, and accompanies as it does, as far as it is
             # played.
-            valence = felt.valence * (1.0 if idiom is None else 1.0 - strength)
+            valence = felt.valence * (1.0 if style is None else 1.0 - strength)
             nobodys = None
             if user is not None and valence != 0.0:
                 nobodys = self.net(emotions, vad, None, coloured, strength)["mode_weights"][0].tolist()
@@ -146,7 +146,7 @@ class LearnedMapper:
             parameters,
             modes=decided(parameters.modes, valence, nobodys),
             unrest=unrest(valence, felt.arousal),
-            idiom=idiom,
+            style=style,
         )
 
 

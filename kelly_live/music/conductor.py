@@ -159,11 +159,11 @@ class Conductor:
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
         """Beat 0 falls at `origin_seconds`; resets every player and starts the sink."""
         bpm = _grained(parameters.tempo.suggested)
-        metre = metre_of(parameters.idiom, self._seed)
+        metre = metre_of(parameters.style, self._seed)
         self._compound = False
         if self._given_per_bar is None:
             self._per_bar = 4 if metre is None else metre.bar_beats
-            self._compound = metre is not None and metre.compound
+            self._compound = metre is not None and metre.is_compound
             self._slices_per_bar = round(self._per_bar / self._slice_beats)
         self._joined_key = JoinedKey()
         self._take = self._closing_bar = None
@@ -263,9 +263,9 @@ class Conductor:
                 self._publish(now)
                 self._held_beat = self._status.beat
             return True
-        if transport.take != self._take and lead.pulse is not None:
-            self._take = transport.take
-            self._set_down(lead.pulse, now, parameters)
+        if transport.start_count != self._take and lead.beat is not None:
+            self._take = transport.start_count
+            self._set_down(lead.beat, now, parameters)
         return self._held_beat is not None
 
     def _set_down(self, pulse: BeatEstimate, now: float, parameters: MusicParameters) -> None:
@@ -352,7 +352,7 @@ class Conductor:
         )
         played = self._glide.played
         own = _grained(played.tempo.suggested)
-        joined = self._joined_tempo.step(beat, self._slice_seconds(), own, self._lead.pulse, self._per_bar)
+        joined = self._joined_tempo.step(beat, self._slice_seconds(), own, self._lead.beat, self._per_bar)
         self._joined_tempo, bpm = joined, joined.bpm
         if bpm != self.tempo_map.bpm:
             point = TempoPoint(beat, bpm)
@@ -422,7 +422,7 @@ class Conductor:
         """A tradition's scale; else the phrase's share of the modes."""
         joined, parameters = self._joined_key, in_phrase(parameters, self._seed, phrase)
         tonic = self._tonic if joined.tonic is None else joined.tonic
-        own = harmonic_scale(parameters.idiom) if parameters.idiom is not None else None
+        own = harmonic_scale(parameters.style) if parameters.style is not None else None
         if joined.key is not None and own is None and parameters.scale is None:
             return Key(tonic, mode_scale(joined.key.mode))
         return Key(tonic, own or parameters.scale or mode_scale(phrase_mode(self._seed, phrase, parameters.modes)))
@@ -432,8 +432,8 @@ class Conductor:
         role = self._band.role(note.part)
         beat, voice = note.onset_beats, note.pitch
         offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)
-        if parameters.idiom is not None:
-            note = replace(note, onset_beats=swung(note.onset_beats, parameters.idiom.swing_ratio))
+        if parameters.style is not None:
+            note = replace(note, onset_beats=swung(note.onset_beats, parameters.style.swing_ratio))
         if offset == 0.0:
             return note
         return replace(note, onset_beats=max(0.0, note.onset_beats + offset * self.tempo_map.bpm / 60.0))

@@ -155,14 +155,14 @@ class ParameterSmoother:
         if "register" in moves:
             register = _register(register, wanted, 1.0 if starts else min(1.0, REGISTER_STEP / climb))
 
-        modes, scale, idiom = played.modes, played.scale, played.idiom
+        modes, scale, style = played.modes, played.scale, played.style
         margin = MODE_MARGIN if starts else EMPHATIC_MARGIN
         outweighed = turns and _held(mode_since, beat) and _lead(average, played.mode) > margin
         shifted = starts and average.mode == played.mode and _moved(average.modes, modes) > MODE_SHIFT
         if outweighed or shifted:
             modes = average.modes
         if starts and _held(scale_since, beat):
-            scale, idiom = average.scale, average.idiom
+            scale, style = average.scale, average.style
         now = replace(
             played,
             density=average.density if "density" in moves else played.density,
@@ -172,14 +172,14 @@ class ParameterSmoother:
             register=register,
             modes=modes,
             scale=scale,
-            idiom=idiom,
+            style=style,
         )
         return now, moves
 
 
 def _tones(parameters: MusicParameters) -> tuple[Scale | None, CultureStyle | None]:
     """What changes only at a phrase's start: a scale, and a tradition's way with it."""
-    return parameters.scale, parameters.idiom
+    return parameters.scale, parameters.style
 
 
 def _held(since: float | None, beat: float) -> bool:
@@ -226,7 +226,7 @@ def _grained(played: Dynamics, swell: Dynamics) -> Dynamics:
 
 
 def _between(a: MusicParameters, b: MusicParameters, share: float) -> MusicParameters:
-    """Every number on its way from a to b; the scale and idiom are b's."""
+    """Every number on its way from a to b; the scale and style are b's."""
     tempo = _mix(a.tempo.suggested, b.tempo.suggested, share)
     return MusicParameters(
         tempo=TempoRange(
@@ -242,5 +242,5 @@ def _between(a: MusicParameters, b: MusicParameters, share: float) -> MusicParam
         unrest=_mix(a.unrest, b.unrest, share),
         rhythms=_mixed(a.rhythms, b.rhythms, share),
         scale=b.scale,
-        idiom=b.idiom,
+        style=b.style,
     )

@@ -56,26 +56,26 @@ _ORNAMENT_BEATS = 0.09
 
 
 class Placed(NamedTuple):
-    """A note of the line: its place in the bar and length in beats, and its step on the idiom's ladder."""
+    """A note of the line: its place in the bar and length in beats, and its step on the style's ladder."""
 
     position: float
     length: float
     step: int
 
 
-def metre_of(idiom: CultureStyle | None, seed: int) -> Metre | None:
+def metre_of(style: CultureStyle | None, seed: int) -> Metre | None:
     """The metre of a whole session, by the tradition's shares; None where it has none of its own."""
-    if idiom is None or not idiom.metres:
+    if style is None or not style.metres:
         return None
-    if len(idiom.metres) == 1:
-        return idiom.metres[0]
-    weights = [metre.share + 1e-9 for metre in idiom.metres]
-    return rng_for(seed, "metre").choices(idiom.metres, weights)[0]
+    if len(style.metres) == 1:
+        return style.metres[0]
+    weights = [metre.share + 1e-9 for metre in style.metres]
+    return rng_for(seed, "metre").choices(style.metres, weights)[0]
 
 
-def metre_in(idiom: CultureStyle | None, context: MusicContext) -> Metre | None:
-    """The session's metre, if the conductor's bar is made of it (it is not where an idiom came in mid-session)."""
-    metre = metre_of(idiom, context.seed)
+def metre_in(style: CultureStyle | None, context: MusicContext) -> Metre | None:
+    """The session's metre, if the conductor's bar is made of it (it is not where a style came in mid-session)."""
+    metre = metre_of(style, context.seed)
     return metre if metre is not None and metre.bar_beats == context.beats_per_bar else None
 
 
@@ -83,13 +83,13 @@ def in_phrase(parameters: MusicParameters, seed: int, index: int) -> MusicParame
     """What phrase `index` is told: at less than full strength only so many phrases, evenly spread, are in the
     tradition's scale; the others are in the feeling's own mode, with what else the tradition has.
     """
-    idiom = parameters.idiom
-    if idiom is None or idiom.scale is None or idiom.strength >= 1.0:
+    style = parameters.style
+    if style is None or style.scale is None or style.strength >= 1.0:
         return parameters
     begun = rng_for(seed, "phrases in the scale").random()
-    if math.floor((index + 1) * idiom.strength + begun) > math.floor(index * idiom.strength + begun):
+    if math.floor((index + 1) * style.strength + begun) > math.floor(index * style.strength + begun):
         return parameters
-    return replace(parameters, scale=None, idiom=replace(idiom, scale=None, degree_weights=(), intervals=()))
+    return replace(parameters, scale=None, style=replace(style, scale=None, degree_weights=(), intervals=()))
 
 
 def group_starts(metre: Metre | None, beats_per_bar: int, bar: int = 0) -> tuple[float, ...]:
@@ -97,8 +97,8 @@ def group_starts(metre: Metre | None, beats_per_bar: int, bar: int = 0) -> tuple
     if metre is None:
         return tuple(float(beat) for beat in range(beats_per_bar))
     units = list(accumulate((0, *metre.groups[:-1])))
-    starts = [n * metre.beats + unit * metre.unit_beats for n in range(metre.measures) for unit in units]
-    first = bar % metre.bars * beats_per_bar
+    starts = [n * metre.beats + unit * metre.unit_beats for n in range(metre.cycles_per_bar) for unit in units]
+    first = bar % metre.bars_per_cycle * beats_per_bar
     return tuple(start - first for start in starts if first - 1e-6 <= start < first + beats_per_bar - 1e-6)
 
 
@@ -107,7 +107,7 @@ def accent(metre: Metre | None, beat: float, beats_per_bar: int) -> float:
     position = beat % beats_per_bar
     if metre is None:
         return beat_strength(position, beats_per_bar)
-    place = beat % (metre.bars * beats_per_bar) % metre.beats
+    place = beat % (metre.bars_per_cycle * beats_per_bar) % metre.beats
     if min(place, metre.beats - place) < 1e-6:
         return 1.0
     if any(abs(position - start) < 1e-6 for start in group_starts(metre, beats_per_bar, int(beat // beats_per_bar))):
@@ -116,31 +116,31 @@ def accent(metre: Metre | None, beat: float, beats_per_bar: int) -> float:
     return 0.6 if abs(unit - round(unit)) < 1e-6 else 0.4
 
 
-def harmonic_scale(idiom: CultureStyle) -> Scale | None:
-    """The scale that a key stands on: the idiom's own; under chords its seven weightiest degrees, for a triad needs
+def harmonic_scale(style: CultureStyle) -> Scale | None:
+    """The scale that a key stands on: the style's own; under chords its seven weightiest degrees, for a triad needs
     neighbours to skip.
     """
-    scale = idiom.scale
-    if scale is None or not idiom.chordal or len(scale.degrees_cents) <= _HARMONY_TONES:
+    scale = style.scale
+    if scale is None or not style.has_chords or len(scale.degrees_cents) <= _HARMONY_TONES:
         return scale
-    weights = idiom.degree_weights or (1.0,) * len(scale.degrees_cents)
+    weights = style.degree_weights or (1.0,) * len(scale.degrees_cents)
     by_weight = sorted(range(1, len(weights)), key=lambda degree: -weights[degree])
     kept = sorted((0, *by_weight[: _HARMONY_TONES - 1]))
     return Scale(scale.name, tuple(scale.degrees_cents[degree] for degree in kept))
 
 
-def melody_key(idiom: CultureStyle, context: MusicContext) -> Key:
-    """The key that the melody walks on: all of the idiom's tones."""
-    return context.key if idiom.scale is None else Key(context.key.tonic, idiom.scale)
+def melody_key(style: CultureStyle, context: MusicContext) -> Key:
+    """The key that the melody walks on: all of the style's tones."""
+    return context.key if style.scale is None else Key(context.key.tonic, style.scale)
 
 
 def register_of(parameters: MusicParameters) -> Register:
     """Half-way between the feeling's register and the tradition's (less far at less strength), in whole semitones, wide
     enough for the scale.
     """
-    own, idiom = parameters.register, parameters.idiom
-    other = own if idiom is None or idiom.register is None else idiom.register
-    share = 0.5 if idiom is None else 0.5 * idiom.strength
+    own, style = parameters.register, parameters.style
+    other = own if style is None or style.register is None else style.register
+    share = 0.5 if style is None else 0.5 * style.strength
     low, centre, high = (
         round((1.0 - share) * getattr(own, end) + share * getattr(other, end)) for end in ("low", "centre", "high")
     )
@@ -165,9 +165,9 @@ def swung(beat: float, ratio: float) -> float:
 def bar_profile(metre: Metre, part: str | None = None, bar: int = 0) -> tuple[float, ...]:
     """The chance of an onset at evenly spaced places of the conductor's bar, which may be a part of a long measure."""
     found = next((profile for name, profile in metre.parts if name == part), None) if part else metre.profile
-    profile, bars = found or metre.profile, metre.bars
+    profile, bars = found or metre.profile, metre.bars_per_cycle
     if bars == 1:
-        return profile * metre.measures
+        return profile * metre.cycles_per_bar
     if len(profile) % bars:  # a measure in so few places that bars would cut them
         profile = tuple(chance for chance in profile for _ in range(bars))
     each = len(profile) // bars
@@ -177,20 +177,20 @@ def bar_profile(metre: Metre, part: str | None = None, bar: int = 0) -> tuple[fl
 @lru_cache(maxsize=512)
 def places(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[float, ...]:
     """Where the melody sounds in a bar, rising, beats from its start. More density only adds places."""
-    assert parameters.idiom is not None
-    return _places(parameters.idiom, parameters.density, context, bar)
+    assert parameters.style is not None
+    return _places(parameters.style, parameters.density, context, bar)
 
 
-def _places(idiom: CultureStyle, density: float, context: MusicContext, bar: int) -> tuple[float, ...]:
+def _places(style: CultureStyle, density: float, context: MusicContext, bar: int) -> tuple[float, ...]:
     per_bar = context.beats_per_bar
     if context.closing:
         return (0.0,)
-    metre, in_phrase, last = metre_in(idiom, context), context.bar_in_phrase(bar), context.is_last_bar(bar)
+    metre, in_phrase, last = metre_in(style, context), context.bar_in_phrase(bar), context.is_last_bar(bar)
     felt = (max(density, 0.02) / _USUAL_DENSITY) ** _FELT
     motif = 2 if last else in_phrase % 2
     name = ("idiom rhythm", context.phrase.theme, context.phrase.place.letter, motif)
     if metre is None:
-        count = (idiom.density * felt if idiom.density else density) * per_bar * PACE[context.rhythm]
+        count = (style.density * felt if style.density else density) * per_bar * PACE[context.rhythm]
         ranks = ranked_places(context.rhythm, per_bar, rng_for(context.seed, *name), freedom=0.4)
         found = sorted(ranks[: max(1, wanted(count, in_phrase))])
     else:
@@ -284,32 +284,32 @@ class Course(NamedTuple):
 
 def course_of(parameters: MusicParameters, context: MusicContext) -> Course:
     """The course of this session's phrases, as it is felt now."""
-    metre = metre_in(parameters.idiom, context)
+    metre = metre_in(parameters.style, context)
     grains = round(math.log(max(parameters.density, 0.02) / _USUAL_DENSITY) / math.log(_DENSITY_GRAIN))
     rhythm = context.rhythm if metre is None else RHYTHMS[0]  # which a metre does not ask for
     return Course(metre, context.beats_per_bar, rhythm, _USUAL_DENSITY * _DENSITY_GRAIN**grains)
 
 
 @lru_cache(maxsize=32)
-def ladder(idiom: CultureStyle, key: Key, register: Register, course: Course) -> Ladder:
-    """The ladder of a register, fitted so that phrases of that course keep the idiom's degrees and intervals."""
+def ladder(style: CultureStyle, key: Key, register: Register, course: Course) -> Ladder:
+    """The ladder of a register, fitted so that phrases of that course keep the style's degrees and intervals."""
     steps = tuple(key.steps_within(register.low, register.high))
     cents, degrees = np.array([key.cents(step) for step in steps]), np.array([step % key.size for step in steps])
-    weights = np.array(idiom.degree_weights or (1.0 / key.size,) * key.size) + _LEAST
+    weights = np.array(style.degree_weights or (1.0 / key.size,) * key.size) + _LEAST
     sigma = _SPREAD * 50.0 * (register.high - register.low)
     bell = np.exp(-0.5 * ((cents - 100.0 * register.centre) / max(sigma, 100.0)) ** 2)
-    table, kind, shares = _possible(idiom, cents, degrees, weights, bell)
+    table, kind, shares = _possible(style, cents, degrees, weights, bell)
     present = np.bincount(degrees, minlength=key.size) > 0
     held = np.bincount(kind.ravel(), minlength=len(shares)) > 0
     wanted_degrees = np.where(present, weights, 0.0) / weights[present].sum()
     wanted_steps = np.where(held, shares, 0.0) / shares[held].sum()
-    usual = _usual(idiom, key, register, course)
+    usual = _usual(style, key, register, course)
     asked_degrees, asked_steps = wanted_degrees, wanted_steps
     for _ in range(_MAKING_UP):
         table = _fitted(table, kind, degrees, asked_degrees, asked_steps)
         sounding, moves = _expected(table / table.sum(axis=1, keepdims=True), usual)
         asked_degrees = _made_up(asked_degrees, wanted_degrees, np.bincount(degrees, sounding, key.size))
-        if idiom.intervals:
+        if style.intervals:
             heard = np.bincount(kind.ravel(), moves.ravel(), len(shares))
             asked_steps = _made_up(asked_steps, wanted_steps, heard)
     table = _fitted(table, kind, degrees, asked_degrees, asked_steps)
@@ -334,14 +334,14 @@ def _made_up(asked: Floats, wanted: Floats, expected: npt.NDArray[Any]) -> Float
 
 
 def _possible(
-    idiom: CultureStyle, cents: Floats, degrees: npt.NDArray[np.int_], weights: Floats, bell: Floats
+    style: CultureStyle, cents: Floats, degrees: npt.NDArray[np.int_], weights: Floats, bell: Floats
 ) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
     """The moves `[n, n]` to begin the fitting with, which of the measured steps each of them is, and their shares."""
     leap = cents[None, :] - cents[:, None]
     table = np.outer(weights[degrees] * bell, weights[degrees] * bell)
-    if idiom.intervals:
-        sizes = np.array([size for size, _ in idiom.intervals])
-        shares = np.array([share for _, share in idiom.intervals]) + _LEAST
+    if style.intervals:
+        sizes = np.array([size for size, _ in style.intervals])
+        shares = np.array([share for _, share in style.intervals]) + _LEAST
         kind = np.abs(leap[:, :, None] - sizes).argmin(axis=2)
         # A step between two measured sizes belongs to the nearer one; one that is near none is hardly taken.
         table *= np.where(np.abs(leap - sizes[kind]) <= 60.0, 1.0, _HARDLY)
@@ -383,17 +383,17 @@ class Usual(NamedTuple):
     closing_beats: float
 
 
-def _usual(idiom: CultureStyle, key: Key, register: Register, course: Course) -> Usual:
+def _usual(style: CultureStyle, key: Key, register: Register, course: Course) -> Usual:
     """Forms of several sessions as they are played in a course, with the rhythms and the chords that they have."""
     steps = tuple(key.steps_within(register.low, register.high))
     home = _place_of(0, steps, key, register)
-    asked = [_place_of(degree, steps, key, register) for degree in _questions(idiom, key.size)] or [home]
+    asked = [_place_of(degree, steps, key, register) for degree in _questions(style, key.size)] or [home]
     # The questions of a form ask in turn, and the next form the other way round.
     rests = np.array([
         home if place.closed else asked[(n // 2 + form) % len(asked)]
         for form in range(_USUAL_FORMS) for n, place in enumerate(FORM)
     ])  # fmt: skip
-    bars = _usual_places(replace(idiom, metres=() if course.metre is None else (course.metre,)), course)
+    bars = _usual_places(replace(style, metres=() if course.metre is None else (course.metre,)), course)
     moves = np.array([[len(bar) for bar in phrase] for phrase in bars])
     lengths = np.zeros((*moves.shape, moves.max()))
     for phrase, in_phrase in np.ndindex(*moves.shape):
@@ -402,8 +402,8 @@ def _usual(idiom: CultureStyle, key: Key, register: Register, course: Course) ->
     moves[:, -1] -= 1  # the last note is where the others arrive
     fractions = (np.arange(BARS_PER_PHRASE) + 0.5) / BARS_PER_PHRASE
     tilts = np.stack([_tilt(key, steps, register, fraction) for fraction in fractions])[None]
-    harmony = harmonic_scale(idiom)
-    if idiom.chordal and harmony is not None:
+    harmony = harmonic_scale(style)
+    if style.has_chords and harmony is not None:
         tilts = tilts * _usual_fits(key.scale, harmony)[:, :, np.array(steps) % key.size]
     return Usual(
         before=np.roll(rests, 1),
@@ -419,14 +419,14 @@ def _usual(idiom: CultureStyle, key: Key, register: Register, course: Course) ->
 
 
 @lru_cache(maxsize=32)
-def _usual_places(idiom: CultureStyle, course: Course) -> tuple[tuple[tuple[float, ...], ...], ...]:
-    """Where the notes of usual phrases fall, bar by bar; `idiom` has no metre but the course's."""
+def _usual_places(style: CultureStyle, course: Course) -> tuple[tuple[tuple[float, ...], ...], ...]:
+    """Where the notes of usual phrases fall, bar by bar; `style` has no metre but the course's."""
     found = []
     form = _form(0, Key(0, mode_scale(MODES[0])), course.per_bar)
     for seed, phrase in itertools.product(range(_USUAL_FORMS), form):
         context = MusicContext(seed=seed, phrase=phrase, rhythm=course.rhythm, bpm=100.0)
         bars = range(phrase.start_bar, phrase.start_bar + phrase.bars)
-        found.append(tuple(_places(idiom, course.density, context, bar) for bar in bars))
+        found.append(tuple(_places(style, course.density, context, bar) for bar in bars))
     return tuple(found)
 
 
@@ -506,12 +506,12 @@ def _drawn(chances: Floats, throw: float) -> int:
 
 @lru_cache(maxsize=64)
 def line(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[Placed, ...]:
-    """The melody of one bar of the phrase, in an idiom that has a scale."""
-    idiom = parameters.idiom
-    assert idiom is not None
+    """The melody of one bar of the phrase, in a style that has a scale."""
+    style = parameters.style
+    assert style is not None
     register, phrase = register_of(parameters), context.phrase
-    key = melody_key(idiom, context)
-    rungs = ladder(idiom, key, register, course_of(parameters, context))
+    key = melody_key(style, context)
+    rungs = ladder(style, key, register, course_of(parameters, context))
     here, in_phrase = places(parameters, context, bar), context.bar_in_phrase(bar)
     last = context.is_last_bar(bar)
     moves_by_bar = tuple(
@@ -544,14 +544,14 @@ def _anchors(
     """For each bar of the phrase the place on the ladder that it begins with, then where the phrase comes to rest;
     `moves` is how many there are from each bar's anchor to the next.
     """
-    idiom = parameters.idiom
-    assert idiom is not None
-    rungs, phrase = ladder(idiom, key, register, course_of(parameters, context)), context.phrase
-    rest = _resting(idiom, key, register, context, phrase.index)
+    style = parameters.style
+    assert style is not None
+    rungs, phrase = ladder(style, key, register, course_of(parameters, context)), context.phrase
+    rest = _resting(style, key, register, context, phrase.index)
     if context.closing:
         return rest, rest
     found: list[int] = []
-    before = _resting(idiom, key, register, context, phrase.index - 1)
+    before = _resting(style, key, register, context, phrase.index - 1)
     for bar in range(phrase.bars):
         rng = rng_for(context.seed, "idiom anchor", *_return(context, phrase.start_bar + bar))
         chances = _tilt(key, rungs.steps, register, (bar + 0.5) / phrase.bars)
@@ -564,7 +564,7 @@ def _anchors(
             found.append(rest)
             continue
         chances = chances * rungs.arriving(left)[:, rest]
-        if idiom.chordal and idiom.scale is not None:
+        if style.has_chords and style.scale is not None:
             beat = float((phrase.start_bar + bar) * phrase.beats_per_bar)
             chances = chances * _fits(key, rungs.steps, context.chord_at(beat))
         found.append(_drawn(chances, rng.random()))
@@ -587,15 +587,15 @@ def _fits(key: Key, steps: tuple[int, ...], chord: Chord) -> Floats:
     return np.where(apart <= _CHORD_CENTS, 1.0, _OFF_CHORD)
 
 
-def _questions(idiom: CultureStyle, size: int) -> list[int]:
+def _questions(style: CultureStyle, size: int) -> list[int]:
     """The degrees that a question may end on: the two weightiest but the tonic."""
-    weights = idiom.degree_weights or (1.0,) * size
+    weights = style.degree_weights or (1.0,) * size
     return sorted(range(1, size), key=lambda degree: -weights[degree])[:2]
 
 
-def _resting(idiom: CultureStyle, key: Key, register: Register, context: MusicContext, index: int) -> int:
+def _resting(style: CultureStyle, key: Key, register: Register, context: MusicContext, index: int) -> int:
     """Where phrase `index` ends, as a place on the ladder: an answer on the tonic, a question on another degree."""
-    degree, questions = 0, _questions(idiom, key.size)
+    degree, questions = 0, _questions(style, key.size)
     if not (FORM[index % len(FORM)].closed or context.closing) and questions:
         degree = rng_for(context.seed, "question", index).choice(questions)
     return _place_of(degree, tuple(key.steps_within(register.low, register.high)), key, register)
@@ -626,13 +626,13 @@ _FIGURES: dict[str, tuple[int, ...]] = {
 assert tuple(_FIGURES) == ORNAMENTS
 
 
-def ornament(idiom: CultureStyle, seed: int, part: str, beat: float, length: float, rising: bool) -> tuple[Bit, ...]:
+def ornament(style: CultureStyle, seed: int, part: str, beat: float, length: float, rising: bool) -> tuple[Bit, ...]:
     """A note as its parts, the ornament first and the note itself last; just the note if it is left plain.
 
     What lies below it when the melody rises comes from below. A note too short for the figure stays plain.
     """
     throw = rng_for(seed, "ornament", part, round(beat * 48)).random()
-    for kind, rate in zip(ORNAMENTS, idiom.ornaments, strict=True):
+    for kind, rate in zip(ORNAMENTS, style.ornaments, strict=True):
         figure = _FIGURES[kind]
         if throw < rate and length > _ORNAMENT_BEATS * (len(figure) + 1.5):
             sign = -1 if rising and kind == "grace" else 1

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES
 
 FILE = "vocabulary.json"
@@ -92,7 +92,7 @@ class Vocabulary:
 @lru_cache(maxsize=1)
 def vocabulary() -> Vocabulary | None:
     """The shipped vocabulary, read at the first call; None where there is none. Raises ConfigError if it is damaged."""
-    folder = resource_root("models")
+    folder = find_resources("models")
     path = folder / FILE if folder.is_dir() else Path(__file__).resolve().parents[1] / "models" / FILE
     return read_vocabulary(path) if path.is_file() else None
 

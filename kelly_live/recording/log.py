@@ -361,7 +361,7 @@ class Reader:
 def _lead(told: Any) -> SyncState:
     """A lead whose numbers a conductor can count with."""
     lead = typed(SyncState, told)
-    pulse = lead.pulse
+    pulse = lead.beat
     if pulse is not None and not (abs(pulse.beat_seconds) < MOST_SECONDS and abs(pulse.beat_number or 0) < MOST_BEATS):
         raise ConfigError(f"a pulse is at {pulse.beat_seconds:g} s, beat {pulse.beat_number}; nothing plays there")
     return lead

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kelly_live.core.actions import Action
-from kelly_live.core.atomic_write import remedy_for, write_atomically
+from kelly_live.core.atomic_write import suggest_remedy, write_atomically
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading, SchedulerHealth
 from kelly_live.core.timebase import Clock, TempoPoint
@@ -404,4 +404,4 @@ def _opened(path: Path) -> int:
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else str(error)
-        raise OutputError(f"cannot write {str(path)!r} ({reason}): {remedy_for(number)}") from error
+        raise OutputError(f"cannot write {str(path)!r} ({reason}): {suggest_remedy(number)}") from error

@@ -1,3 +1,3 @@
 """Who else is playing: the beat and the key of the sound that comes in, causally, with a confidence each."""
 
-FOLLOWABLE = ("tempo", "key")
+TRACKABLE = ("tempo", "key")

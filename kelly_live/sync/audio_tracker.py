@@ -16,7 +16,7 @@ import numpy as np
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import AudioWindow, BeatEstimate, KeyEstimate, SyncState
-from kelly_live.sync import FOLLOWABLE
+from kelly_live.sync import TRACKABLE
 from kelly_live.sync.beat import Beat, PulseFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
@@ -55,14 +55,12 @@ def chance(features: Collection[float], weights: Collection[float]) -> float:
 
 
 class AudioTracker:
-    """Hears the pulse and the key of the sound that is pushed in; leads in `follows`, of FOLLOWABLE."""
+    """Hears the pulse and the key of the sound that is pushed in; leads in `follows`, of TRACKABLE."""
 
-    def __init__(self, follows: Collection[str] = FOLLOWABLE, model: Learned | None = None) -> None:
-        unknown = set(follows) - set(FOLLOWABLE)
+    def __init__(self, follows: Collection[str] = TRACKABLE, model: Learned | None = None) -> None:
+        unknown = set(follows) - set(TRACKABLE)
         if unknown or not follows:
-            raise ConfigError(
-                f"cannot follow {', '.join(sorted(unknown)) or 'nothing'}; name {' or '.join(FOLLOWABLE)}"
-            )
+            raise ConfigError(f"cannot follow {', '.join(sorted(unknown)) or 'nothing'}; name {' or '.join(TRACKABLE)}")
         self._model = model or learned()
         self._onsets = OnsetStrength()
         self._pulse = PulseFilter(self._model.onsets) if "tempo" in follows else None
@@ -83,7 +81,7 @@ class AudioTracker:
         beat, key = self.beat, self.key
         self._lead = SyncState(self._told(beat) if beat else None, self._named(key) if key else None)
 
-    def lead(self, now: float) -> SyncState:
+    def estimate(self, now: float) -> SyncState:
         return self._lead if now - self._heard_at < _STALE_SECONDS else SyncState()
 
     @property

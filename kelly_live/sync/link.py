@@ -31,7 +31,7 @@ class LinkSyncSource:
         """How many others are in the session."""
         return int(self._session.numPeers())
 
-    def lead(self, now: float) -> SyncState:
+    def estimate(self, now: float) -> SyncState:
         if self.peers == 0:
             return _NOBODY
         state = self._session.captureAppSessionState()

@@ -71,7 +71,7 @@ class MidiClockSource:
             return "the clock stands: waiting for its start"
         return "" if self._leads else "the MIDI clock is lost"
 
-    def lead(self, now: float) -> SyncState:
+    def estimate(self, now: float) -> SyncState:
         before = self._count
         for message in self._source.poll():
             if message.connection != self._connection:
@@ -86,7 +86,7 @@ class MidiClockSource:
             self._transport = Transport(False, self._take)
         elif pulse is not None:  # a take begins when it is known where its beats fall
             self._transport = Transport(True, self._take)
-        return SyncState(pulse=pulse, transport=self._transport)
+        return SyncState(beat=pulse, transport=self._transport)
 
     def _hear(self, data: bytes, seconds: float) -> None:
         if data == CLOCK:

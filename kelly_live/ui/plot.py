@@ -236,8 +236,8 @@ def _tempo_and_mode(
 
 def _scale(parameters: MusicParameters) -> str:
     """What it is played in: a tradition's own mode, a scale, or one of MODES."""
-    idiom = parameters.idiom
-    own = idiom.scale if idiom is not None and idiom.scale is not None else parameters.scale
+    style = parameters.style
+    own = style.scale if style is not None and style.scale is not None else parameters.scale
     return parameters.mode if own is None else own.name
 
 

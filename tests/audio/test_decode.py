@@ -11,7 +11,7 @@ import soundfile
 
 from kelly_live.audio.decode import open_audio, read_blocks
 from kelly_live.core.errors import AudioError
-from kelly_live.core.level import level_dbfs
+from kelly_live.core.level import rms_dbfs
 from tests.audio.tones import frequency_of, tone
 
 FORMATS = {
@@ -44,7 +44,7 @@ def test_every_format_gives_the_tone_back(tmp_path: Path, extension: str) -> Non
     samples = heard(path)
     assert len(samples) == pytest.approx(32_000, abs=1_200)
     assert frequency_of(samples, 16_000) == pytest.approx(440.0, abs=1.0)
-    assert level_dbfs(samples[2_000:-2_000]) == pytest.approx(-9.03, abs=0.3)
+    assert rms_dbfs(samples[2_000:-2_000]) == pytest.approx(-9.03, abs=0.3)
 
 
 @pytest.mark.parametrize("channels", range(1, 9))
@@ -102,7 +102,7 @@ def test_one_sample_is_a_sound(tmp_path: Path, rate: int) -> None:
 
 
 def test_silence_is_silent(tmp_path: Path) -> None:
-    assert level_dbfs(heard(write(tmp_path / "a.wav", np.zeros((48_000, 1), np.float32)))) == -120.0
+    assert rms_dbfs(heard(write(tmp_path / "a.wav", np.zeros((48_000, 1), np.float32)))) == -120.0
 
 
 @pytest.mark.parametrize("extension", ["wav", "ogg"])

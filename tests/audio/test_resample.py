@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kelly_live.audio.resample import MonoResampler
 from kelly_live.core.errors import AudioError
-from kelly_live.core.level import level_dbfs
+from kelly_live.core.level import rms_dbfs
 from tests.audio.tones import frequency_of, tone
 
 
@@ -23,12 +23,12 @@ def test_pitch_level_and_length_are_kept(rate: int, channels: int) -> None:
     heard = resampled(tone(440.0, rate, seconds=1.0, channels=channels, amplitude=0.5), rate)
     assert len(heard) == pytest.approx(16_000, abs=1)
     assert frequency_of(heard, 16_000) == pytest.approx(440.0, abs=1.0)
-    assert level_dbfs(heard[1000:-1000]) == pytest.approx(-9.03, abs=0.05)
+    assert rms_dbfs(heard[1000:-1000]) == pytest.approx(-9.03, abs=0.05)
 
 
 def test_what_16_khz_cannot_hold_does_not_fold_down() -> None:
     heard = resampled(tone(11_000.0, 48_000, seconds=1.0), 48_000)
-    assert level_dbfs(heard[1000:-1000]) < -90.0
+    assert rms_dbfs(heard[1000:-1000]) < -90.0
 
 
 @given(cuts=st.lists(st.integers(0, 9_000), max_size=12).map(sorted), rate=st.sampled_from([8_000, 44_100, 48_000]))
@@ -77,4 +77,4 @@ def test_absurd_rate_is_refused(rate: int) -> None:
     [([], -120.0), ([0.0] * 10, -120.0), ([1.0, -1.0], 0.0), ([0.1, -0.1], -20.0), ([1e-9], -120.0)],
 )
 def test_level(samples: list[float], expected: float) -> None:
-    assert level_dbfs(np.array(samples, np.float32)) == pytest.approx(expected, abs=1e-4)
+    assert rms_dbfs(np.array(samples, np.float32)) == pytest.approx(expected, abs=1e-4)

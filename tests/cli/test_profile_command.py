@@ -15,7 +15,7 @@ import soundfile
 from kelly_live.cli import main
 from kelly_live.cli.hosting import HostOptions
 from kelly_live.core.actions import Action
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store
 from tests.profiles.sample import NOW
@@ -205,7 +205,7 @@ def test_what_cannot_be_set_is_told_and_changes_nothing(
 def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recording = resource_root("presets") / "demo" / "recording.ogg"
+    recording = find_resources("presets") / "demo" / "recording.ogg"
     assert run("profile", "calibrate", "anna", "--from", recording, "--seconds", 8) == 0
     told = capsys.readouterr().out
     assert "from a take of 8 s" in told

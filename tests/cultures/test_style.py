@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.core.values import LONGEST_BAR, MODES
+from kelly_live.core.values import MAX_BAR_BEATS, MODES
 from kelly_live.cultures.library import CULTURES, choose_culture, load_culture
-from kelly_live.cultures.style import idiom_of, metres_of, mode_chooser, tuned
+from kelly_live.cultures.style import metres_of, mode_chooser, style_of, tuned
 
 
 def feeling(mode: str) -> tuple[float, ...]:
@@ -20,24 +20,24 @@ def feeling(mode: str) -> tuple[float, ...]:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_shipped_preset_can_be_played(name: str, mode: str) -> None:
     preset = load_culture(name)
-    idiom = idiom_of(preset, None, feeling(mode))
+    style = style_of(preset, None, feeling(mode))
     if name == "western":
-        assert idiom is None
+        assert style is None
         return
-    assert idiom is not None
-    assert idiom.texture == (preset.texture.value if preset.texture else None)
-    assert (idiom.scale is None) == (preset.scale_cents is None and not preset.modes)
-    assert all(metre.bar_beats <= LONGEST_BAR for metre in idiom.metres)
-    assert not idiom.metres or np.isclose(sum(metre.share for metre in idiom.metres), 1.0)
+    assert style is not None
+    assert style.texture == (preset.texture.value if preset.texture else None)
+    assert (style.scale is None) == (preset.scale_cents is None and not preset.modes)
+    assert all(metre.bar_beats <= MAX_BAR_BEATS for metre in style.metres)
+    assert not style.metres or np.isclose(sum(metre.share for metre in style.metres), 1.0)
 
 
-def test_strength_none_is_no_idiom() -> None:
-    assert idiom_of(load_culture("turkish-makam"), None, feeling("aeolian"), 0.0) is None
+def test_strength_none_is_no_style() -> None:
+    assert style_of(load_culture("turkish-makam"), None, feeling("aeolian"), 0.0) is None
 
 
 def test_a_lesser_strength_is_less_of_it() -> None:
     preset = load_culture("hindustani")
-    whole, half = (idiom_of(preset, preset.mode("bhairav"), feeling("ionian"), s) for s in (1.0, 0.5))
+    whole, half = (style_of(preset, preset.mode("bhairav"), feeling("ionian"), s) for s in (1.0, 0.5))
     assert whole is not None
     assert half is not None
     assert sum(half.ornaments) == pytest.approx(sum(whole.ornaments) / 2)
@@ -47,7 +47,7 @@ def test_a_lesser_strength_is_less_of_it() -> None:
 
 def test_half_the_strength_is_half_way_to_the_tuning_and_to_the_steps() -> None:
     preset = load_culture("turkish-makam")
-    whole, half, hint = (idiom_of(preset, preset.mode("hicaz"), feeling("ionian"), s) for s in (1.0, 0.5, 0.01))
+    whole, half, hint = (style_of(preset, preset.mode("hicaz"), feeling("ionian"), s) for s in (1.0, 0.5, 0.01))
     assert whole is not None
     assert half is not None
     assert hint is not None
@@ -75,18 +75,18 @@ def test_a_scale_on_its_way_to_its_tuning_keeps_its_order(cents: list[float], st
 
 @pytest.mark.parametrize(("strength", "whole"), [(0.49, False), (0.5, True), (1.0, True)])
 def test_metre_and_texture_cannot_be_had_by_halves(strength: float, whole: bool) -> None:
-    idiom = idiom_of(load_culture("turkish-makam"), None, feeling("ionian"), strength)
-    assert idiom is not None
-    assert bool(idiom.metres) == whole
-    assert idiom.texture == ("heterophony" if whole else None)
+    style = style_of(load_culture("turkish-makam"), None, feeling("ionian"), strength)
+    assert style is not None
+    assert bool(style.metres) == whole
+    assert style.texture == ("heterophony" if whole else None)
 
 
 def test_a_cycle_too_long_for_a_bar_lies_over_two() -> None:
     """A usul of 28 beats in bars of 14, a jangdan of 60/8 in bars of ten dotted quarters."""
     devri_kebir = next(metre for metre in metres_of(load_culture("turkish-makam")) if metre.name == "28/4")
-    assert (devri_kebir.bar_beats, devri_kebir.bars, devri_kebir.beats) == (14, 2, 28)
+    assert (devri_kebir.bar_beats, devri_kebir.bars_per_cycle, devri_kebir.beats) == (14, 2, 28)
     jangdan = next(metre for metre in metres_of(load_culture("korean-jeongak")) if metre.name == "60/8")
-    assert (jangdan.bar_beats, jangdan.bars) == (10, 2)
+    assert (jangdan.bar_beats, jangdan.bars_per_cycle) == (10, 2)
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_a_bright_feeling_takes_a_bright_mode_and_a_dark_one_a_dark(name: str, b
 def test_the_mode_that_is_typed_wins() -> None:
     choice = choose_culture("turkish-makam:hicaz")
     for mode in MODES:
-        idiom = idiom_of(choice.preset, choice.mode, feeling(mode))
-        assert idiom is not None
-        assert idiom.name == "turkish-makam:hicaz"
+        style = style_of(choice.preset, choice.mode, feeling(mode))
+        assert style is not None
+        assert style.name == "turkish-makam:hicaz"
         assert choice.mode is not None
         assert choice.mode.scale_cents is not None
-        assert idiom.scale is not None
-        assert idiom.scale.degrees_cents == choice.mode.scale_cents.value
+        assert style.scale is not None
+        assert style.scale.degrees_cents == choice.mode.scale_cents.value
 
 
 def test_aksak_is_added_up_in_eighths_and_a_jig_is_not() -> None:
@@ -119,7 +119,7 @@ def test_aksak_is_added_up_in_eighths_and_a_jig_is_not() -> None:
     assert (aksak.groups, aksak.unit_beats, aksak.bar_beats) == ((2, 2, 2, 3), 0.5, 9)
     jig = next(m for m in metres_of(load_culture("irish-traditional")) if m.name == "6/8")
     assert jig.groups == (3, 3)
-    assert jig.compound
+    assert jig.is_compound
     assert jig.bar_beats == 4
 
 

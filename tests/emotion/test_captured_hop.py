@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _moved, _Scale
@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def reader() -> LiveEmotionReader:
-    return load_reader(resource_root("models"), "cpu")
+    return load_reader(find_resources("models"), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_the_graph_s_inputs_never_move(hop: CapturedHop) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_on_a_gpu_the_graph_says_what_the_cpu_says(reader: LiveEmotionReader) -> None:
-    on_gpu = load_reader(resource_root("models"), "cuda")
+    on_gpu = load_reader(find_resources("models"), "cuda")
     assert on_gpu.note is None, on_gpu.note
     assert on_gpu.captured is not None
     samples = sound(0.25 * 80, seed=6)

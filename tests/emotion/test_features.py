@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.core.level import SILENCE_DBFS, level_dbfs
+from kelly_live.core.level import SILENCE_DBFS, rms_dbfs
 from kelly_live.emotion.features import FeatureStream, filter_bank, log_mels
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE, SCALES
 
@@ -79,7 +79,7 @@ def test_one_level_for_each_quarter_second() -> None:
 
 
 def test_level_of_nothing_is_silence() -> None:
-    assert level_dbfs(np.zeros(0, np.float32)) == SILENCE_DBFS
+    assert rms_dbfs(np.zeros(0, np.float32)) == SILENCE_DBFS
 
 
 def test_silence_is_exactly_zero() -> None:

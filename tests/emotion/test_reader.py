@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from kelly_live.core.errors import AudioError, ModelError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, AudioWindow, EmotionState
 from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
@@ -145,7 +145,7 @@ def test_a_missing_checkpoint_is_one_line(tmp_path) -> None:
 
 
 def test_one_file_of_all_nets_listens_as_the_folder_does(tmp_path: Path) -> None:
-    folder, whole = resource_root("models"), tmp_path / "kelly.safetensors"
+    folder, whole = find_resources("models"), tmp_path / "kelly.safetensors"
     save_system(whole, load_system(folder), {})
     sound = (0.1 * np.random.default_rng(2).standard_normal(8 * HOP_SAMPLES)).astype(np.float32)
     heard = [load_reader(models, "cpu").push(AudioWindow(sound, SAMPLE_RATE, 2.0)) for models in (folder, whole)]

@@ -12,7 +12,7 @@ import pytest
 from kelly_live.core.actions import Action
 from kelly_live.core.override import state_from
 from kelly_live.core.protocols import EmotionOverride
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
 from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.engine.person import Personal
@@ -32,7 +32,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def analyzer() -> LiveAnalyzer:
-    return LiveAnalyzer(Rising(), LearnedMapper(load_net(resource_root("models") / "mapper.safetensors")))
+    return LiveAnalyzer(Rising(), LearnedMapper(load_net(find_resources("models") / "mapper.safetensors")))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kelly_live.core.errors import KellyError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 
 LONGEST_ERROR = 1000  # characters: an error is a line that somebody reads
 
@@ -48,7 +48,7 @@ def _culture(data: bytes) -> object:
 
 
 def _cultures() -> Iterator[bytes]:
-    for path in sorted((resource_root("presets") / "cultures").glob("*.yaml")):
+    for path in sorted((find_resources("presets") / "cultures").glob("*.yaml")):
         data = path.read_bytes()
         if len(data) < 5000:
             yield data.replace(b"name: " + path.stem.encode(), b"name: stranger")
@@ -61,7 +61,7 @@ def _host(data: bytes) -> object:
 
 
 def _hosts() -> Iterator[bytes]:
-    for path in sorted((resource_root("presets") / "hosts").glob("*.yaml")):
+    for path in sorted((find_resources("presets") / "hosts").glob("*.yaml")):
         yield path.read_bytes()
 
 
@@ -141,7 +141,9 @@ def _logs() -> Iterator[bytes]:
     )
     from tests.fakes import parameters
 
-    lead = SyncState(BeatEstimate(11.0, 90.0, 0.9, 8), KeyEstimate(2, "dorian", 0.9), Transport(playing=True, take=1))
+    lead = SyncState(
+        BeatEstimate(11.0, 90.0, 0.9, 8), KeyEstimate(2, "dorian", 0.9), Transport(playing=True, start_count=1)
+    )
     asked, writer = parameters(100.0), Writer()
     records = [
         Started(10.0, 10.3, asked),
@@ -205,7 +207,7 @@ def _midi_in(data: bytes) -> object:
     follower = MidiClockSource(ScriptedInput(script, clock))
     leads = []
     while clock.now() <= seconds:
-        leads.append(follower.lead(clock.now()))
+        leads.append(follower.estimate(clock.now()))
         clock.advance(0.05)
     return leads
 

@@ -44,7 +44,7 @@ def main(source: str, target: str) -> None:
         print("ready", flush=True)
         while not ending.wait(0.01):
             now = clock.now()
-            conductor.advance(now, parameters(97.0), leader.lead(now))
+            conductor.advance(now, parameters(97.0), leader.estimate(now))
     opened.close()
 
 

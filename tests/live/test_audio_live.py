@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kelly_live.core.level import level_dbfs
+from kelly_live.core.level import rms_dbfs
 from tests.audio.tones import frequency_of
 from tests.live.conftest import JackServer, end, start_jackd
 
@@ -68,7 +68,7 @@ def stray_dbfs(samples: np.ndarray, hz: float) -> float:
     phase = 2.0 * np.pi * hz * np.arange(len(samples)) / RATE
     basis = np.stack([np.sin(phase), np.cos(phase)], axis=1)
     fit, *_ = np.linalg.lstsq(basis, samples, rcond=None)
-    return level_dbfs(samples - basis @ fit)
+    return rms_dbfs(samples - basis @ fit)
 
 
 def test_the_stray_ear_hears_one_lost_sample() -> None:
@@ -105,7 +105,7 @@ def test_what_is_played_is_what_is_heard(jack_server: JackServer, tone_player: s
     else:
         pytest.fail(f"no performance of {PERFORMANCES} came through without a gap: stray {strays} dBFS")
     assert frequency_of(samples, RATE) == pytest.approx(440.0, abs=0.5)
-    assert level_dbfs(samples) == pytest.approx(-9.03, abs=0.1)
+    assert rms_dbfs(samples) == pytest.approx(-9.03, abs=0.1)
     assert heard["level_dbfs"] == pytest.approx(-9.03, abs=1.0)
     # The stamps span at least what was delivered between them; more where a starved server lags behind real time
     # (how exact they are is shown with a manual clock, in tests/audio).

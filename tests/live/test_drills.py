@@ -28,7 +28,7 @@ from kelly_live.audio.sources import RepeatingSource
 from kelly_live.audio.supervised_source import STALL_SECONDS, SupervisedSource
 from kelly_live.core.override import apply_override
 from kelly_live.core.protocols import Analyzer, EmotionOverride, Reading
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import AudioWindow
 from kelly_live.engine.parts import create_analyzer, create_conductor
@@ -269,7 +269,7 @@ class Player:
     name = "kelly-player"
 
     def __init__(self) -> None:
-        recording = resource_root("presets") / "demo" / "recording.ogg"
+        recording = find_resources("presets") / "demo" / "recording.ogg"
         command = [sys.executable, str(Path(__file__).with_name("player.py")), self.name, str(recording)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
         self._answer()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kelly_live.core.override import state_from
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.lab.nets.mapper import load_net
 from kelly_live.mapping.person import asked_for
 from kelly_live.profiles.profile import Profile, new_profile
@@ -18,7 +18,7 @@ from tests.ui.on_terminal import OnTerminal
 
 
 def sad_tempo(profile: Profile | None) -> float:
-    net = load_net(resource_root("models") / "mapper.safetensors")
+    net = load_net(find_resources("models") / "mapper.safetensors")
     return asked_for(net, profile, [state_from(emotion="sad")])[0][0]
 
 

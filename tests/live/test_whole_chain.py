@@ -15,7 +15,7 @@ import pytest
 import soundfile
 import soxr
 
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from tests.live.conftest import SAMPLE_RATE, JackServer, Witness, wait_for
 
 START_UP_SECONDS = 60.0  # on a loaded machine; what a quiet one takes, `kelly-live lab bench` tells
@@ -54,7 +54,7 @@ class Player:
 @pytest.fixture
 def player(jack_server: JackServer) -> Iterator[Player]:
     pytest.importorskip("jack")
-    samples, rate = soundfile.read(resource_root("presets") / "demo" / "recording.ogg", dtype="float32")
+    samples, rate = soundfile.read(find_resources("presets") / "demo" / "recording.ogg", dtype="float32")
     player = Player(soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32))
     yield player
     player.close()

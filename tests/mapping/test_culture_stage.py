@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kelly_live.core.override import state_from
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES, CultureStyle, MusicParameters
 from kelly_live.cultures.library import load_culture
 from kelly_live.cultures.style import chooser
@@ -17,7 +17,7 @@ from kelly_live.mapping.culture import CultureStage
 from kelly_live.mapping.mapper import LearnedMapper
 from tests.lab.nets.test_culture import make_adapter
 
-NET = load_net(resource_root("models") / "mapper.safetensors")
+NET = load_net(find_resources("models") / "mapper.safetensors")
 DORIAN = tuple(float(mode == "dorian") for mode in MODES)
 
 
@@ -45,7 +45,7 @@ def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_
         asked.append(tuple(weights))
 
     for place in ((-0.5, 0.5), (0.0, 0.0), (0.5, -0.5)):
-        LearnedMapper(NET, culture=CultureStage.of_numbers(idioms=ask))(state_from(*place))
+        LearnedMapper(NET, culture=CultureStage.of_numbers(styles=ask))(state_from(*place))
     dark, between, bright = (dict(zip(MODES, weights, strict=True)) for weights in asked)
     assert all(sum(weights) == pytest.approx(0.0, abs=1e-6) for weights in asked)  # against the average of all seven
     assert dark["aeolian"] > 0.65
@@ -57,7 +57,7 @@ def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_
     plain = played(None, "angry")
 
     def coloured(strength: float) -> MusicParameters:
-        return played(CultureStage.of_numbers(strength, idioms=lambda weights: CultureStyle("ours")), "angry")
+        return played(CultureStage.of_numbers(strength, styles=lambda weights: CultureStyle("ours")), "angry")
 
     full, half, none = (coloured(strength) for strength in (1.0, 0.5, 0.0))
     assert none == plain
@@ -70,17 +70,17 @@ def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_
     ("name", "happy", "sad"), [("chinese-han-folk", "gong", "yu"), ("persian-dastgah", "mahur", "shur")]
 )
 def test_what_all_modes_share_chooses_none(name: str, happy: str, sad: str) -> None:
-    preset = load_culture(name, (resource_root("presets") / "cultures",))
-    stage = CultureStage.of_numbers(idioms=chooser(preset, None, 1.0))
-    idioms = [played(stage, emotion).idiom for emotion in ("happy", "sad")]
-    assert [idiom and idiom.name for idiom in idioms] == [f"{name}:{happy}", f"{name}:{sad}"]
+    preset = load_culture(name, (find_resources("presets") / "cultures",))
+    stage = CultureStage.of_numbers(styles=chooser(preset, None, 1.0))
+    styles = [played(stage, emotion).style for emotion in ("happy", "sad")]
+    assert [style and style.name for style in styles] == [f"{name}:{happy}", f"{name}:{sad}"]
 
 
 def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
-    preset = load_culture("german-folk", (resource_root("presets") / "cultures",))
-    stage = CultureStage.of_numbers(idioms=chooser(preset, None, 1.0))
-    names = {emotion: played(stage, emotion).idiom for emotion in ("happy", "sad")}
-    assert {emotion: idiom and idiom.name for emotion, idiom in names.items()} == {
+    preset = load_culture("german-folk", (find_resources("presets") / "cultures",))
+    stage = CultureStage.of_numbers(styles=chooser(preset, None, 1.0))
+    names = {emotion: played(stage, emotion).style for emotion in ("happy", "sad")}
+    assert {emotion: style and style.name for emotion, style in names.items()} == {
         "happy": "german-folk:ionian",
         "sad": "german-folk:aeolian",
     }

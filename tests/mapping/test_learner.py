@@ -12,7 +12,7 @@ import pytest
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.override import state_from
 from kelly_live.core.protocols import Reading
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.analyzer import LiveAnalyzer
@@ -34,7 +34,7 @@ SAD = state_from(emotion="sad")
 
 @pytest.fixture
 def mapper() -> LearnedMapper:
-    return LearnedMapper(load_net(resource_root("models") / "mapper.safetensors"))
+    return LearnedMapper(load_net(find_resources("models") / "mapper.safetensors"))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kelly_live.core.errors import ModelError
 from kelly_live.core.override import state_from
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters
 from kelly_live.mapping.mapper import SURE, LearnedMapper, decided, load_mapper, relaxed, unrest
 
@@ -22,7 +22,7 @@ MAJOR = ("ionian", "lydian", "mixolydian")
 
 @pytest.fixture(scope="module")
 def mapper() -> LearnedMapper:
-    return load_mapper(resource_root("models"))
+    return load_mapper(find_resources("models"))
 
 
 def bright(music: MusicParameters) -> float:
@@ -120,7 +120,7 @@ def test_the_four_quadrants_differ_by_more_than_a_shade(mapper: LearnedMapper) -
 def test_every_state_maps_to_checked_parameters_and_always_the_same(
     weights: list[float], valence: float, arousal: float, dominance: float, confidence: float
 ) -> None:
-    mapper = load_mapper(resource_root("models"))
+    mapper = load_mapper(find_resources("models"))
     probabilities = tuple(weight / sum(weights) for weight in weights)
     state = EmotionState(probabilities, valence, arousal, dominance, confidence, time=1.0)
     music = mapper(state)  # MusicParameters checks itself

@@ -200,7 +200,7 @@ def test_a_clock_is_followed_again_where_the_song_is_by_then(lost_seconds: float
     def at(seconds: float) -> float | None:
         """The beat that is followed then, and its tempo is right."""
         stage.until(seconds)
-        pulse = follower.lead(stage.clock.now()).pulse
+        pulse = follower.estimate(stage.clock.now()).beat
         if pulse is None:
             return None
         assert pulse.bpm == pytest.approx(bpm, rel=0.01)
@@ -216,7 +216,7 @@ def test_a_clock_is_followed_again_where_the_song_is_by_then(lost_seconds: float
     stage.socket.unplug("Keys")
     stage.until(5.0 + WATCH_SECONDS)
     at(5.0 + lost_seconds)
-    assert follower.lead(stage.clock.now()).transport == Transport(True, 1), "the band plays on"
+    assert follower.estimate(stage.clock.now()).transport == Transport(True, 1), "the band plays on"
     stage.socket.plugged = ["Keys"]
     back = stage.clock.now() + RETRY_SECONDS + 0.05
     stage.until(back)
@@ -230,17 +230,17 @@ def test_a_sender_that_comes_back_from_the_top_is_followed_from_the_top() -> Non
     stage = Stage(script=[(0.99, START), *ticks(1.0, 48, 120.0), (6.99, START), *ticks(7.0, 200, 90.0)])
     follower = MidiClockSource(stage.input)
     stage.until(2.0)
-    follower.lead(2.0)
+    follower.estimate(2.0)
     stage.socket.unplug("Keys")
     stage.until(4.0)
     stage.socket.plugged = ["Keys"]
     for hundredth in range(400, 1000):
         stage.until(hundredth / 100.0)
-        lead = follower.lead(stage.clock.now())
+        lead = follower.estimate(stage.clock.now())
     assert lead.transport == Transport(True, 2)
-    assert lead.pulse is not None
-    assert lead.pulse.bpm == pytest.approx(90.0, rel=0.001)
-    assert (lead.pulse.beat_number, lead.pulse.beat_seconds) == (4, pytest.approx(7.0 + 4 * 60.0 / 90.0, abs=1e-3))
+    assert lead.beat is not None
+    assert lead.beat.bpm == pytest.approx(90.0, rel=0.001)
+    assert (lead.beat.beat_number, lead.beat.beat_seconds) == (4, pytest.approx(7.0 + 4 * 60.0 / 90.0, abs=1e-3))
 
 
 def test_a_pedal_held_while_its_cable_was_out_acts_when_it_is_pressed_again() -> None:

@@ -13,7 +13,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import ORNAMENTS, TEXTURES, CultureStyle, Metre, MusicParameters, NoteEvent, Register, Scale
 from kelly_live.generators.builtin.melody import MelodyGenerator
-from kelly_live.music import style as idioms
+from kelly_live.music import style as styles
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
@@ -31,13 +31,13 @@ HICAZ = CultureStyle(
 AKSAK = Metre("9/8", 1.0, 0.5, (2, 2, 2, 3), (0.9, 0.0) * 3 + (0.8, 0.1, 0.3) * 4)
 
 
-def in_idiom(idiom: CultureStyle, **rest: float) -> MusicParameters:
-    return replace(told(**rest), idiom=idiom)  # type: ignore[arg-type]
+def in_style(style: CultureStyle, **rest: float) -> MusicParameters:
+    return replace(told(**rest), style=style)  # type: ignore[arg-type]
 
 
-def played(idiom: CultureStyle, *, bars: int = 17, seed: int = 3, tonic: int = 0, **rest: float) -> RecordingSink:
+def played(style: CultureStyle, *, bars: int = 17, seed: int = 3, tonic: int = 0, **rest: float) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars).play_through(in_idiom(idiom, **rest))
+    Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars).play_through(in_style(style, **rest))
     return sink
 
 
@@ -45,9 +45,9 @@ def cents_of(note: NoteEvent) -> float:
     return (100.0 * note.pitch + note.cents) % 1200.0
 
 
-def moment(idiom: CultureStyle, seed: int = 3, index: int = 1) -> MusicContext:
-    metre = idioms.metre_of(idiom, seed)
-    key = Key(2, idioms.harmonic_scale(idiom) or SLENDRO)
+def moment(style: CultureStyle, seed: int = 3, index: int = 1) -> MusicContext:
+    metre = styles.metre_of(style, seed)
+    key = Key(2, styles.harmonic_scale(style) or SLENDRO)
     per_bar = 4 if metre is None else metre.bar_beats
     phrase = plan_phrase(seed, index, key, start_bar=4 * index, beats_per_bar=per_bar)
     return MusicContext(seed=seed, phrase=phrase, rhythm="straight", bpm=100.0)
@@ -97,7 +97,7 @@ def test_the_second_player_says_the_same_in_fewer_words_and_later() -> None:
 def test_chords_stand_on_the_seven_weightiest_degrees() -> None:
     weights = (0.2, 0.01, 0.15, 0.02, 0.12, 0.1, 0.01, 0.2, 0.02, 0.1, 0.03, 0.04)
     chromatic = CultureStyle("jazz", Scale("jazz", tuple(100.0 * n for n in range(12))), weights, texture="chordal")
-    scale = idioms.harmonic_scale(chromatic)
+    scale = styles.harmonic_scale(chromatic)
     assert scale is not None
     assert scale.degrees_cents == (0.0, 200.0, 400.0, 500.0, 700.0, 900.0, 1100.0)
     assert len({round(cents_of(note)) for note in played(chromatic).part("chords")}) >= 5
@@ -120,7 +120,7 @@ def test_nine_eighths_are_two_two_two_three() -> None:
 def test_the_metre_makes_the_conductor_s_bar() -> None:
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=1, length_bars=2)
-    end = conductor.play_through(in_idiom(CultureStyle("aksak", SLENDRO, metres=(AKSAK,))))
+    end = conductor.play_through(in_style(CultureStyle("aksak", SLENDRO, metres=(AKSAK,))))
     assert end == 18.0
     assert conductor.status().beats_per_bar == 9
 
@@ -137,7 +137,7 @@ def test_a_long_cycle_begins_every_other_bar() -> None:
     assert np.mean([n.velocity for n in low]) > np.mean([n.velocity for n in high if n.onset_beats % 14.0 == 0.0])
     context = moment(CultureStyle("usul", SLENDRO, metres=(cycle,)), index=1)
     first, second = (
-        idioms.places(in_idiom(CultureStyle("usul", SLENDRO, metres=(cycle,))), context, bar) for bar in (4, 5)
+        styles.places(in_style(CultureStyle("usul", SLENDRO, metres=(cycle,))), context, bar) for bar in (4, 5)
     )
     assert first == (0.0,)
     assert {*range(1, 13)} <= {*second} <= {*range(14)}
@@ -146,9 +146,9 @@ def test_a_long_cycle_begins_every_other_bar() -> None:
 @pytest.mark.parametrize("strength", [0.25, 0.5, 0.75])
 def test_as_many_phrases_as_the_strength_says_are_in_the_scale(strength: float) -> None:
     """Of sixteen phrases a quarter, a half, three quarters: evenly spread, not in a row."""
-    idiom = replace(HICAZ, strength=strength, texture="monophony")
+    style = replace(HICAZ, strength=strength, texture="monophony")
     for seed in range(4):
-        melody = played(idiom, bars=65, seed=seed, density=1.2).part("melody")
+        melody = played(style, bars=65, seed=seed, density=1.2).part("melody")
         scale = [False] * 16
         for note in melody:
             if note.onset_beats < 255.9:
@@ -180,18 +180,18 @@ def test_measures_are_counted_together_until_they_make_whole_beats(metre: Metre,
 def test_metres_come_by_their_shares() -> None:
     three = Metre("3/4", 0.25, 1.0, (1, 1, 1), (1.0,))
     four = Metre("4/4", 0.75, 1.0, (2, 2), (1.0,))
-    chosen = Counter(idioms.metre_of(CultureStyle("x", metres=(three, four)), seed).name for seed in range(400))  # type: ignore[union-attr]
+    chosen = Counter(styles.metre_of(CultureStyle("x", metres=(three, four)), seed).name for seed in range(400))  # type: ignore[union-attr]
     assert 0.68 < chosen["4/4"] / 400 < 0.82
 
 
 def test_notes_fall_where_the_profile_says() -> None:
     profile = (0.95, 0.0, 0.4, 0.0, 0.8, 0.0, 0.1, 0.0, 0.9, 0.0, 0.5, 0.0, 0.7, 0.0, 0.2, 0.0)
-    idiom = CultureStyle("x", SLENDRO, metres=(Metre("4/4", 1.0, 1.0, (2, 2), profile),), texture="monophony")
+    style = CultureStyle("x", SLENDRO, metres=(Metre("4/4", 1.0, 1.0, (2, 2), profile),), texture="monophony")
     heard: Counter[int] = Counter()
     for seed in range(60):
-        context = moment(idiom, seed)
+        context = moment(style, seed)
         for bar in range(context.phrase.start_bar, context.phrase.start_bar + 3):
-            heard.update(round(4 * place) for place in idioms.places(in_idiom(idiom, density=0.8), context, bar))
+            heard.update(round(4 * place) for place in styles.places(in_style(style, density=0.8), context, bar))
     assert set(heard) <= {cell for cell, chance in enumerate(profile) if chance > 0.0}
     for cell, chance in enumerate(profile):
         assert abs(heard[cell] / 180 - chance) < 0.15
@@ -200,10 +200,10 @@ def test_notes_fall_where_the_profile_says() -> None:
 @settings(max_examples=30, deadline=None)
 @given(low=st.floats(0.05, 2.5), more=st.floats(0.0, 2.0), seed=st.integers(0, 99))
 def test_more_density_only_adds_notes(low: float, more: float, seed: int) -> None:
-    idiom = CultureStyle("aksak", SLENDRO, metres=(AKSAK,))
-    context = moment(idiom, seed)
+    style = CultureStyle("aksak", SLENDRO, metres=(AKSAK,))
+    context = moment(style, seed)
     sparse, dense = (
-        idioms.places(in_idiom(idiom, density=min(3.0, d)), context, context.phrase.start_bar)
+        styles.places(in_style(style, density=min(3.0, d)), context, context.phrase.start_bar)
         for d in (low, low + more)
     )
     assert set(sparse) <= set(dense) or sparse == (0.0,)
@@ -240,14 +240,14 @@ def test_the_line_keeps_both_habits(
     walk /= walk.sum()
     degrees = tuple(float(walk.sum(axis=1)[steps % size == degree].sum()) for degree in range(size))
     sizes = tuple((float(leap), float(walk[leaps == leap].sum())) for leap in np.unique(leaps) if abs(leap) <= 750.0)
-    idiom = CultureStyle(
+    style = CultureStyle(
         "walk", scale, degrees, sizes, metres, density=1.0, register=Register(57, 69, 81), texture=texture
     )  # fmt: skip
     time, moves = np.zeros(size), Counter[float]()
     for seed in range(24):
         sink = RecordingSink()
         Conductor(sink, [MelodyGenerator()], seed=seed, tonic=0, length_bars=64).play_through(
-            in_idiom(idiom, density=0.8)
+            in_style(style, density=0.8)
         )
         for note in sink.notes:
             time[np.abs(np.array(scale.degrees_cents) - cents_of(note)).argmin()] += note.duration_beats
@@ -274,8 +274,8 @@ def test_an_answer_ends_on_the_tonic() -> None:
 def test_ornaments_come_at_their_rate(kind: str) -> None:
     rates = tuple(0.3 * (name == kind) for name in ORNAMENTS)
     plain = played(CultureStyle("plain", SLENDRO, texture="monophony"), bars=129, density=0.6).part("melody")
-    idiom = CultureStyle("graced", SLENDRO, ornaments=rates, texture="monophony")
-    graced = played(idiom, bars=129, density=0.6).part("melody")
+    style = CultureStyle("graced", SLENDRO, ornaments=rates, texture="monophony")
+    graced = played(style, bars=129, density=0.6).part("melody")
     short = sum(note.duration_beats < 0.12 for note in graced)
     figure = {"grace": 1, "mordent": 2, "trill": 4, "turn": 3, "tremolo": 3}[kind]
     assert len(graced) - len(plain) == short
@@ -284,12 +284,12 @@ def test_ornaments_come_at_their_rate(kind: str) -> None:
 
 @given(beat=st.integers(0, 999), place=st.sampled_from((0.0, 0.25, 0.5, 0.75)), ratio=st.floats(1.0, 3.0))
 def test_swing_keeps_the_order_and_the_beat(beat: int, place: float, ratio: float) -> None:
-    late = idioms.swung(beat + place, ratio)
+    late = styles.swung(beat + place, ratio)
     assert beat + place <= late + 1e-9
     assert late < beat + 1
     if place == 0.5:
         assert math.isclose((late - beat) / (1 - (late - beat)), ratio, rel_tol=1e-6)
-    assert idioms.swung(beat + 1 / 3, ratio) == beat + 1 / 3
+    assert styles.swung(beat + 1 / 3, ratio) == beat + 1 / 3
 
 
 cents = st.lists(st.floats(1.0, 1199.0), max_size=11, unique=True).map(lambda rest: (0.0, *sorted(rest)))
@@ -307,7 +307,7 @@ def _whole(beats: float) -> bool:
 
 
 @st.composite
-def any_idiom(draw: st.DrawFn) -> CultureStyle:
+def any_style(draw: st.DrawFn) -> CultureStyle:
     scale = Scale("any", draw(cents))
     weights = [draw(st.floats(0.0, 1.0)) + 0.001 for _ in scale.degrees_cents]
     steps = draw(st.dictionaries(st.integers(-1500, 1500), st.floats(0.0, 1.0), max_size=8))
@@ -328,29 +328,29 @@ def any_idiom(draw: st.DrawFn) -> CultureStyle:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    idiom=any_idiom(),
+    style=any_style(),
     seed=st.integers(0, 500),
     index=st.integers(0, 9),
     density=st.floats(0.0, 3.0),
     cuts=st.lists(st.floats(0.0, 1.0), max_size=6),
 )
-def test_any_idiom_is_playable_and_cut_anywhere_the_same(
-    idiom: CultureStyle, seed: int, index: int, density: float, cuts: list[float]
+def test_any_style_is_playable_and_cut_anywhere_the_same(
+    style: CultureStyle, seed: int, index: int, density: float, cuts: list[float]
 ) -> None:
-    context, parameters = moment(idiom, seed, index), in_idiom(idiom, density=density)
+    context, parameters = moment(style, seed, index), in_style(style, density=density)
     for player in band():
         assert_cut_anywhere_the_same(player, parameters, context, cuts)
 
 
-def test_without_an_idiom_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kelly_live.generators.builtin import style_parts as idiomatic
+def test_without_a_style_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    from kelly_live.generators.builtin import style_parts as style_parts
 
     def asked(*_: object) -> None:
-        raise AssertionError("asked although there is no idiom")
+        raise AssertionError("asked although there is no style")
 
     for name in ("melody", "accompaniment", "low_part", "drums"):
-        monkeypatch.setattr(idiomatic, name, asked)
-    monkeypatch.setattr(idioms, "line", asked)
+        monkeypatch.setattr(style_parts, name, asked)
+    monkeypatch.setattr(styles, "line", asked)
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=1, length_bars=9)
     conductor.play_through(told())
@@ -361,7 +361,7 @@ def test_without_an_idiom_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch
 def test_another_mode_waits_for_the_phrase() -> None:
     """Asked for in the middle of the first phrase, it is there from the second on, and not before."""
     other = CultureStyle("pelog", Scale("pelog", (0.0, 119.5, 255.8, 547.1, 672.2, 781.8, 946.9)), texture="monophony")
-    first, then = in_idiom(CultureStyle("slendro", SLENDRO, texture="monophony")), in_idiom(other)
+    first, then = in_style(CultureStyle("slendro", SLENDRO, texture="monophony")), in_style(other)
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=3, tonic=0, length_bars=9)
     conductor.play_through(first, lambda beat: first if beat < 6 else then)
@@ -376,7 +376,7 @@ def test_another_mode_waits_for_the_phrase() -> None:
 def test_a_tradition_that_comes_in_later_keeps_the_bar_that_is_there() -> None:
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=3, tonic=0, length_bars=13)
-    late = in_idiom(CultureStyle("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"))
+    late = in_style(CultureStyle("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"))
     conductor.play_through(told(), lambda beat: told() if beat < 6 else late)
     assert conductor.status().beats_per_bar == 4
     assert not conductor.status().muted

@@ -40,7 +40,7 @@ class Beats:
         dice = random.Random(1)
         self._told = [time + dice.uniform(-jitter, jitter) for time in self.times]
 
-    def lead(self, now: float) -> SyncState:
+    def estimate(self, now: float) -> SyncState:
         i = int(np.searchsorted(self.times, now)) - 1
         if i < 0:
             return SyncState()
@@ -58,7 +58,7 @@ def joined(leader: Beats, own_bpm: float = 100.0, seconds: float = 60.0) -> Cond
     clock = ManualClock()
     conductor.start(0.3, parameters)
     while clock.now() < seconds:
-        conductor.advance(clock.now(), parameters, leader.lead(clock.now()))
+        conductor.advance(clock.now(), parameters, leader.estimate(clock.now()))
         clock.advance(0.02)
     return conductor
 

@@ -32,7 +32,7 @@ class Stage:
         while self.clock.now() < seconds - 1e-9:
             self.clock.advance(0.01)
             now = self.clock.now()
-            lead = leader if isinstance(leader, SyncState) else leader.lead(now)
+            lead = leader if isinstance(leader, SyncState) else leader.estimate(now)
             self.conductor.advance(now, told(bpm=100.0), lead)
             self.scheduler.advance(now)
         return self

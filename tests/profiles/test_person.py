@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.override import state_from
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, load_net, taste_parts, taste_radii
 from kelly_live.mapping.mapper import LearnedMapper
@@ -19,13 +19,13 @@ from kelly_live.profiles.profile import Profile, from_yaml, new_profile, to_yaml
 from kelly_live.profiles.reaction import ASKED, Reaction, reaction
 from tests.profiles.sample import NOW, crowded, reactions, said, wished
 
-NET = load_net(resource_root("models") / "mapper.safetensors")
+NET = load_net(find_resources("models") / "mapper.safetensors")
 SAD = state_from(emotion="sad")
 
 
 @pytest.fixture
 def net() -> DynamicEmotionToMusicMapper:
-    return load_net(resource_root("models") / "mapper.safetensors")
+    return load_net(find_resources("models") / "mapper.safetensors")
 
 
 def taught(*some: Reaction) -> Profile:
@@ -107,7 +107,7 @@ def test_people_change_places_while_it_plays(net: DynamicEmotionToMusicMapper) -
     people = [embedding_of(net, taught(wished("tempo", float(bpm)))) for bpm in range(50, 150, 5)]
     alone = []
     for embedding in people:
-        fresh = LearnedMapper(load_net(resource_root("models") / "mapper.safetensors"))
+        fresh = LearnedMapper(load_net(find_resources("models") / "mapper.safetensors"))
         fresh.play_for(embedding)
         alone.append(fresh(SAD))
     for embedding, expected in zip(people, alone, strict=True):
@@ -127,7 +127,7 @@ def test_whoever_rates_at_random_stays_in_bounds(some: list[Reaction]) -> None:
     profile = taught(*some)
     embedding = embedding_of(NET, profile)
     assert bool((taste_parts(embedding).norm(dim=-1) <= taste_radii(embedding) + 1e-4).all())
-    mapper = LearnedMapper(load_net(resource_root("models") / "mapper.safetensors"))
+    mapper = LearnedMapper(load_net(find_resources("models") / "mapper.safetensors"))
     mapper.play_for(embedding_of(NET, profile))
     for state in (*(state_from(emotion=name) for name in EMOTIONS), *(one.state for one in some)):
         mapper(state)  # MusicParameters check their own ranges

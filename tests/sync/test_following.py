@@ -26,14 +26,14 @@ def heard(sound: np.ndarray, listener: AudioTracker, start: float = 0.0) -> floa
 def lead_of(sound: np.ndarray) -> tuple[SyncState, float]:
     listener = AudioTracker()
     end = heard(sound, listener)
-    return listener.lead(end), end
+    return listener.estimate(end), end
 
 
 def beats_off(lead: SyncState, bpm: float, end: float) -> float:
     """How far the next beat that the lead foretells is from where it will be, in seconds."""
-    assert lead.pulse is not None
-    period = 60.0 / lead.pulse.bpm
-    foretold = lead.pulse.beat_seconds + period * math.ceil((end - lead.pulse.beat_seconds) / period)
+    assert lead.beat is not None
+    period = 60.0 / lead.beat.bpm
+    foretold = lead.beat.beat_seconds + period * math.ceil((end - lead.beat.beat_seconds) / period)
     true = 60.0 / bpm
     away = (foretold - FIRST_BEAT) % true
     return min(away, true - away)
@@ -42,10 +42,10 @@ def beats_off(lead: SyncState, bpm: float, end: float) -> float:
 @pytest.mark.parametrize("bpm", [72.0, 96.0, 125.0, 150.0])
 def test_a_band_s_next_beat_is_foretold_within_25_ms(bpm: float) -> None:
     lead, end = lead_of(song(bpm, 0))
-    assert lead.pulse is not None
-    assert lead.pulse.confidence >= 0.5
-    assert min(abs(lead.pulse.bpm * ratio / bpm - 1.0) for ratio in (0.5, 1.0, 2.0)) < 0.04
-    assert beats_off(lead, bpm if lead.pulse.bpm < 1.5 * bpm else 2.0 * bpm, end) < 0.025
+    assert lead.beat is not None
+    assert lead.beat.confidence >= 0.5
+    assert min(abs(lead.beat.bpm * ratio / bpm - 1.0) for ratio in (0.5, 1.0, 2.0)) < 0.04
+    assert beats_off(lead, bpm if lead.beat.bpm < 1.5 * bpm else 2.0 * bpm, end) < 0.025
 
 
 @pytest.mark.parametrize(("tonic", "major"), [(0, True), (6, True), (9, False), (2, False)])
@@ -68,17 +68,17 @@ def test_noise_and_silence_lead_nobody() -> None:
     noise = 0.1 * np.random.default_rng(2).standard_normal(15 * RATE).astype(np.float32)
     for sound in (noise, np.zeros(5 * RATE, np.float32)):
         lead, _ = lead_of(sound)
-        assert lead.pulse is None or lead.pulse.confidence < 0.3
+        assert lead.beat is None or lead.beat.confidence < 0.3
         assert lead.key is None or lead.key.confidence < 0.3
 
 
 def test_a_player_who_stops_leads_no_longer() -> None:
     listener = AudioTracker()
     end = heard(song(96.0, 0), listener)
-    assert (listener.lead(end).pulse or pytest.fail("no pulse")).confidence >= 0.5
-    assert listener.lead(end + 3.0) == SyncState()  # no sound comes any more
+    assert (listener.estimate(end).beat or pytest.fail("no pulse")).confidence >= 0.5
+    assert listener.estimate(end + 3.0) == SyncState()  # no sound comes any more
     end = heard(np.zeros(15 * RATE, np.float32), listener, end)
-    pulse = listener.lead(end).pulse
+    pulse = listener.estimate(end).beat
     assert pulse is None or pulse.confidence < 0.5
 
 
@@ -92,11 +92,11 @@ def test_how_the_sound_is_cut_does_not_matter() -> None:
         end = min(len(sound), start + int(dice.integers(1, 3000)))
         cut.push(AudioWindow(sound[start:end], RATE, end / RATE))
         start = end
-    one, other = whole.lead(6.0), cut.lead(6.0)
-    assert one.pulse is not None
-    assert other.pulse is not None
-    assert other.pulse.beat_seconds == pytest.approx(one.pulse.beat_seconds, abs=1e-6)
-    assert other.pulse.confidence == pytest.approx(one.pulse.confidence, abs=1e-6)
+    one, other = whole.estimate(6.0), cut.estimate(6.0)
+    assert one.beat is not None
+    assert other.beat is not None
+    assert other.beat.beat_seconds == pytest.approx(one.beat.beat_seconds, abs=1e-6)
+    assert other.beat.confidence == pytest.approx(one.beat.confidence, abs=1e-6)
     assert one.key == other.key
 
 
@@ -107,7 +107,7 @@ def test_sound_that_was_dropped_does_not_move_the_beat() -> None:
     for i in range(len(sound) // BLOCK):
         if i not in gap:
             listener.push(AudioWindow(sound[i * BLOCK : (i + 1) * BLOCK], RATE, (i + 1) * BLOCK / RATE))
-    assert beats_off(listener.lead(16.0), 96.0, 16.0) < 0.03
+    assert beats_off(listener.estimate(16.0), 96.0, 16.0) < 0.03
 
 
 def test_an_attack_shows_when_its_delay_says() -> None:
@@ -124,8 +124,8 @@ def test_only_what_was_asked_for_is_followed() -> None:
     for follows in (("tempo",), ("key",)):
         listener = AudioTracker(follows)
         heard(sound, listener)
-        lead = listener.lead(4.0)
-        assert (lead.pulse is not None, lead.key is not None) == ("tempo" in follows, "key" in follows)
+        lead = listener.estimate(4.0)
+        assert (lead.beat is not None, lead.key is not None) == ("tempo" in follows, "key" in follows)
 
 
 @pytest.mark.parametrize("wrong", [(), ("groove",), ("tempo", "feel")])

@@ -56,7 +56,7 @@ class Nobody:
 
     def push(self, block: object) -> None: ...
 
-    def lead(self, now: float) -> SyncState:
+    def estimate(self, now: float) -> SyncState:
         return SyncState(BeatEstimate(now, 173.0, 0.1), KeyEstimate(5, "lydian", 0.1))
 
 
@@ -69,7 +69,7 @@ def test_of_several_leaders_the_first_with_a_pulse_and_the_first_with_a_key_lead
         def __init__(self, lead: SyncState) -> None:
             self._lead = lead
 
-        def lead(self, now: float) -> SyncState:
+        def estimate(self, now: float) -> SyncState:
             return self._lead
 
     clock, pulse, key = (

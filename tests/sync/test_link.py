@@ -44,7 +44,7 @@ class PretendSession:
 
 def test_the_sessions_beat_is_told_in_our_seconds() -> None:
     clock = ManualClock(103.1)  # 2.1 s into the session: beat 3.15
-    pulse = LinkSyncSource(PretendSession(clock), clock).lead(clock.now()).pulse
+    pulse = LinkSyncSource(PretendSession(clock), clock).estimate(clock.now()).beat
     assert pulse is not None
     assert (round(pulse.beat_seconds, 6), pulse.bpm, pulse.confidence, pulse.beat_number) == (103.0, 90.0, 1.0, 3)
 
@@ -54,8 +54,8 @@ def test_alone_in_a_session_nobody_leads() -> None:
     session = PretendSession(clock, peers=0)
     leader = LinkSyncSource(session, clock)
     assert session.enabled
-    assert leader.lead(clock.now()) == SyncState()
-    assert LinkSyncSource(PretendSession(clock, bpm=999.0), clock).lead(clock.now()) == SyncState()
+    assert leader.estimate(clock.now()) == SyncState()
+    assert LinkSyncSource(PretendSession(clock, bpm=999.0), clock).estimate(clock.now()) == SyncState()
     leader.close()
     assert not session.enabled
 
@@ -86,7 +86,7 @@ def test_two_programs_on_a_network_share_a_beat() -> None:
         other.commitSessionState(state)
         pulse = None
         while time.monotonic() < deadline and (pulse is None or abs(pulse.bpm - 133.0) > 0.01):
-            pulse = leader.lead(time.monotonic()).pulse
+            pulse = leader.estimate(time.monotonic()).beat
             time.sleep(0.01)
         assert pulse is not None
         assert pulse.bpm == pytest.approx(133.0, abs=0.01)

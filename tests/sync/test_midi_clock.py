@@ -33,9 +33,9 @@ class ExternalIO:
     def at(self, seconds: float) -> SyncState:
         while self.clock.now() + 0.01 < seconds:
             self.clock.advance(0.01)
-            self.follower.lead(self.clock.now())
+            self.follower.estimate(self.clock.now())
         self.clock.sleep_until(seconds)
-        return self.follower.lead(seconds)
+        return self.follower.estimate(seconds)
 
 
 def led(lead: SyncState) -> tuple[float, float, float, int | None]:
@@ -45,8 +45,8 @@ def led(lead: SyncState) -> tuple[float, float, float, int | None]:
 
 
 def pulse_of(lead: SyncState) -> BeatEstimate:
-    assert lead.pulse is not None
-    return lead.pulse
+    assert lead.beat is not None
+    return lead.beat
 
 
 def test_nobody_leads_before_a_clock_is_heard_and_the_band_waits() -> None:
@@ -57,7 +57,7 @@ def test_start_then_ticks_is_the_top_and_every_24th_tick_a_beat() -> None:
     studio = ExternalIO([(0.99, START), *ticks(1.0, 200)])
     assert studio.at(0.995).transport == Transport(playing=False)
     lead = studio.at(1.2)
-    assert lead.transport == Transport(playing=True, take=1)
+    assert lead.transport == Transport(playing=True, start_count=1)
     assert led(lead) == (1.0, 120.0, 1.0, 0)
     assert led(studio.at(2.3)) == (2.0, 120.0, 1.0, 2)
 
@@ -67,7 +67,7 @@ def test_a_clock_that_already_runs_gives_the_tempo_and_the_start_is_known_before
     assert studio.at(1.5).transport == Transport(playing=False)
     assert pulse_of(studio.at(1.5)).bpm == pytest.approx(120.0)
     lead = studio.at(1.0 + 50.6 / 48.0)
-    assert lead.transport == Transport(playing=True, take=1)
+    assert lead.transport == Transport(playing=True, start_count=1)
     assert led(lead) == (round(1.0 + 51.0 / 48.0, 6), 120.0, 1.0, 0)
 
 
@@ -125,7 +125,7 @@ def test_a_lost_clock_is_believed_less_and_less_and_the_band_plays_on() -> None:
     assert pulse_of(studio.at(2.05)).confidence == 1.0
     assert pulse_of(studio.at(2.5)).confidence == pytest.approx(0.5, abs=0.1)
     lead = studio.at(3.2)
-    assert lead.pulse is None
+    assert lead.beat is None
     assert lead.transport == Transport(True, 1)
 
 
@@ -210,8 +210,8 @@ def test_whatever_comes_the_lead_is_sound(gaps: list[tuple[float, bytes]]) -> No
     for i in range(40):
         lead = studio.at(seconds * (i + 1) / 40.0)
         assert lead.transport is not None
-        assert lead.transport.take >= take
-        take = lead.transport.take
+        assert lead.transport.start_count >= take
+        take = lead.transport.start_count
     buttons = [message for _, message in script if message in (START, CONTINUE, STOP)]
     if not buttons or buttons[-1] == STOP:
         assert not lead.transport.playing

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.generators.builtin import style_parts
 from kelly_live.music.feel import articulation, stray
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.randomness import rng_for
@@ -38,7 +38,7 @@ class ArpeggioGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if idiomatic.without_chords(parameters) or parameters.density < _SILENT_BELOW:
+        if style_parts.without_chords(parameters) or parameters.density < _SILENT_BELOW:
             return
         per_bar = context.beats_per_bar
         start = float(bar * per_bar)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
-from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.generators.builtin import style_parts
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.harmony import FORM, ChordSpan
 from kelly_live.music.randomness import rng_for
@@ -25,8 +25,8 @@ class BassGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if idiomatic.without_chords(parameters):
-            yield from idiomatic.low_part(parameters, context, bar, self.descriptor)
+        if style_parts.without_chords(parameters):
+            yield from style_parts.low_part(parameters, context, bar, self.descriptor)
             return
         start = float(bar * context.beats_per_bar)
         places = _places(parameters, context, bar)

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.generators.builtin import style_parts
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
@@ -69,8 +69,8 @@ class ChordGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if idiomatic.without_chords(parameters):
-            yield from idiomatic.accompaniment(parameters, context, bar, self.descriptor)
+        if style_parts.without_chords(parameters):
+            yield from style_parts.accompaniment(parameters, context, bar, self.descriptor)
             return
         start = float(bar * context.beats_per_bar)
         attacks = _attacks(parameters, context, bar)
@@ -103,7 +103,7 @@ class ChordGenerator(BarPlayer):
 
 def _centre(parameters: MusicParameters) -> int:
     """The middle of the voicing: under the melody, but neither in the mud nor in the sky."""
-    highest = _HIGHEST_CENTRE if parameters.idiom is None else _HIGHEST_IN_TRADITION
+    highest = _HIGHEST_CENTRE if parameters.style is None else _HIGHEST_IN_TRADITION
     return int(min(highest, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
 
 

@@ -15,12 +15,12 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.generators.builtin import style_parts
 from kelly_live.music.feel import articulation, phrase_arc, stray
 from kelly_live.music.form import rests
 from kelly_live.music.randomness import pick, rng_for
 from kelly_live.music.rhythm import PACE, people_ranks, ranked_places, strong_beats, wanted
-from kelly_live.music.style import places as idiom_places
+from kelly_live.music.style import places as style_places
 from kelly_live.music.theory import Chord
 from kelly_live.music.vocabulary import vocabulary
 from kelly_live.music.voicing import bass_pitch, in_step
@@ -58,8 +58,8 @@ class MelodyGenerator(BarPlayer):
             yield replace(note, pitch=note.pitch + shift) if shift and 0 <= note.pitch + shift <= 127 else note
 
     def _tune(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if idiomatic.sings(parameters):
-            yield from idiomatic.melody(parameters, context, bar, self.descriptor)
+        if style_parts.sings(parameters):
+            yield from style_parts.melody(parameters, context, bar, self.descriptor)
             return
         line, phrase = _Line(parameters, context), context.phrase
         here = [bar * context.beats_per_bar + place for place in _places(parameters, context, bar)]
@@ -94,8 +94,8 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
         return [0.0]
     if rests("melody", parameters, context, bar):
         return []
-    if parameters.idiom is not None:
-        return list(idiom_places(parameters, context, bar))
+    if parameters.style is not None:
+        return list(style_places(parameters, context, bar))
     bar_in_phrase = context.bar_in_phrase(bar)
     motif = _MOTIF[bar_in_phrase % 4] if not context.is_last_bar(bar) else 2
     rng = rng_for(context.seed, "motif rhythm", *_theme(context), motif)

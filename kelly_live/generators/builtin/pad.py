@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.generators.builtin import style_parts
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.voicing import led, tuned
 
@@ -33,8 +33,8 @@ class PadGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if idiomatic.without_chords(parameters):
-            yield from idiomatic.accompaniment(parameters, context, bar, self.descriptor)
+        if style_parts.without_chords(parameters):
+            yield from style_parts.accompaniment(parameters, context, bar, self.descriptor)
             return
         spans = context.phrase.spans
         centre = int(min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))

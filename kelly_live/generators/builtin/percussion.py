@@ -7,7 +7,7 @@ from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts as idiomatic
+from kelly_live.generators.builtin import style_parts
 from kelly_live.music.form import accompanying_density, rests
 from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
@@ -45,8 +45,8 @@ class PercussionGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if idiomatic.hand_drums(parameters, context):
-            yield from idiomatic.drums(parameters, context, bar, self.descriptor)
+        if style_parts.hand_drums(parameters, context):
+            yield from style_parts.drums(parameters, context, bar, self.descriptor)
             return
         if rests("percussion", parameters, context, bar):
             return

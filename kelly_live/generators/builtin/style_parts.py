@@ -1,4 +1,4 @@
-"""How the band plays in a tradition's idiom: its melody, and under it what its texture has instead of triads.
+"""How the band plays in a tradition's style: its melody, and under it what its texture has instead of triads.
 
 drone        the tonic and its fifth, plucked round and round; a low tonic beneath
 heterophony  a second player of the same melody: simpler, a little late, with graces of its own; a low one for its bones
@@ -44,32 +44,32 @@ _MARKED = 0.7  # the density from which a bar without a metre of its own has its
 
 
 def sings(parameters: MusicParameters) -> bool:
-    """Whether the melody is the idiom's own: it has a scale to walk on."""
-    return parameters.idiom is not None and parameters.idiom.scale is not None
+    """Whether the melody is the style's own: it has a scale to walk on."""
+    return parameters.style is not None and parameters.style.scale is not None
 
 
 def without_chords(parameters: MusicParameters) -> bool:
     """Whether the tradition has something else than chords under its melody."""
-    return parameters.idiom is not None and not parameters.idiom.chordal
+    return parameters.style is not None and not parameters.style.has_chords
 
 
 def hand_drums(parameters: MusicParameters, context: MusicContext) -> bool:
     """Whether the tradition's own drumming replaces the drum kit."""
-    metre = metre_in(parameters.idiom, context)
+    metre = metre_in(parameters.style, context)
     return without_chords(parameters) or (metre is not None and bool(metre.parts))
 
 
 def melody(parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor) -> Iterator[NoteEvent]:
-    """The idiom's melody, ornamented."""
-    idiom = _idiom(parameters)
-    key = melody_key(idiom, context)
+    """The style's melody, ornamented."""
+    style = _style(parameters)
+    key = melody_key(style, context)
     before: int | None = None
     for note in line(parameters, context, bar):
         beat = bar * context.beats_per_bar + note.position
         length = 0.95 * min(note.length, LONGEST_NOTE)
         rising = before is not None and note.step > before
         before = note.step
-        for bit in ornament(idiom, context.seed, "melody", beat, length, rising):
+        for bit in ornament(style, context.seed, "melody", beat, length, rising):
             yield _event(parameters, context, player, key, note.step + bit.steps, beat, bit.after, bit.length, 1.15)
 
 
@@ -77,7 +77,7 @@ def accompaniment(
     parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor
 ) -> Iterator[NoteEvent]:
     """What sounds where the chords would be."""
-    texture = _idiom(parameters).texture
+    texture = _style(parameters).texture
     if texture == "drone":
         yield from _plucked(parameters, context, bar, player)
     elif texture == "heterophony" and sings(parameters):
@@ -88,16 +88,16 @@ def accompaniment(
 
 def low_part(parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor) -> Iterator[NoteEvent]:
     """What sounds where the bass would be: a held tonic, or the bones of the melody."""
-    idiom = _idiom(parameters)
+    style = _style(parameters)
     start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
-    if idiom.texture in ("drone", "polyphony"):
+    if style.texture in ("drone", "polyphony"):
         key = context.key
         for position in range(0, per_bar, int(LONGEST_NOTE)):
             length = 0.97 * min(LONGEST_NOTE, per_bar - position)
-            held = _tonic(key, _LOW if idiom.texture == "drone" else _HELD)
+            held = _tonic(key, _LOW if style.texture == "drone" else _HELD)
             yield _event(parameters, context, player, key, held, start + position, 0.0, length, 0.85)
-    elif idiom.texture == "heterophony" and sings(parameters):
-        key = melody_key(idiom, context)
+    elif style.texture == "heterophony" and sings(parameters):
+        key = melody_key(style, context)
         bones = _bones(parameters, context, bar)
         ends = [*(note.position for note in bones[1:]), float(per_bar)]
         for note, end in zip(bones, ends, strict=True):
@@ -108,8 +108,8 @@ def low_part(parameters: MusicParameters, context: MusicContext, bar: int, playe
 
 def drums(parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor) -> Iterator[NoteEvent]:
     """Hand drums on the metre's groups, or the instruments whose part was measured; none under a single voice."""
-    idiom, metre = _idiom(parameters), metre_in(parameters.idiom, context)
-    if idiom.texture in ("monophony", "parallel", "polyphony"):
+    style, metre = _style(parameters), metre_in(parameters.style, context)
+    if style.texture in ("monophony", "parallel", "polyphony"):
         return
     start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
     measured = [] if metre is None else [name for name, _ in metre.parts if name in _INSTRUMENTS]
@@ -133,7 +133,7 @@ def drums(parameters: MusicParameters, context: MusicContext, bar: int, player: 
         return
     groups = group_starts(metre, per_bar, bar)
     for position in groups:
-        low = (bar % metre.bars * per_bar + position) % metre.beats == 0.0
+        low = (bar % metre.bars_per_cycle * per_bar + position) % metre.beats == 0.0
         drum, weight = (LOW_DRUM, 1.0) if low else (HIGH_DRUM, 0.85)
         yield _stroke(parameters, context, player, drum, start + position, weight)
     if parameters.density > 0.8:  # a lively hand fills in between
@@ -164,9 +164,9 @@ def _second(parameters: MusicParameters, context: MusicContext, bar: int, player
     """The second player: the notes on the groups and some of the others, a little late; an octave lower if there is
     room.
     """
-    idiom = _idiom(parameters)
-    key = melody_key(idiom, context)
-    metre = metre_in(idiom, context)
+    style = _style(parameters)
+    key = melody_key(style, context)
+    metre = metre_in(style, context)
     groups = group_starts(metre, context.beats_per_bar, bar)
     down = key.size if register_of(parameters).centre > 62.0 else 0
     kept: list[Placed] = []
@@ -182,14 +182,14 @@ def _second(parameters: MusicParameters, context: MusicContext, bar: int, player
         beat = bar * context.beats_per_bar + note.position
         late = 0.0 if context.closing else min(_LATE_BEATS, 0.3 * (end - note.position))
         length = 0.93 * min(end - note.position - late, LONGEST_NOTE)
-        for bit in ornament(idiom, context.seed, "second", beat, length, rising=True):
+        for bit in ornament(style, context.seed, "second", beat, length, rising=True):
             step = note.step - down + bit.steps
             yield _event(parameters, context, player, key, step, beat, late + bit.after, bit.length, 0.8)
 
 
 def _below(parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor) -> Iterator[NoteEvent]:
     """The melody again, as many steps lower as come nearest to a fifth."""
-    key = melody_key(_idiom(parameters), context)
+    key = melody_key(_style(parameters), context)
     for note in line(parameters, context, bar):
         beat = bar * context.beats_per_bar + note.position
         step = note.step - key.size if context.closing else _under(key, note.step, 702.0)
@@ -199,7 +199,7 @@ def _below(parameters: MusicParameters, context: MusicContext, bar: int, player:
 def _bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Placed]:
     """The melody's notes that begin a group, thinned to about one in two beats."""
     notes = line(parameters, context, bar)
-    metre = metre_in(parameters.idiom, context)
+    metre = metre_in(parameters.style, context)
     bones: list[Placed] = []
     for start in group_starts(metre, context.beats_per_bar, bar):
         note = next((n for n in notes if abs(n.position - start) < 1e-6), None)
@@ -211,9 +211,9 @@ def _bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list
 # ---------------------------------------------------------------- single notes
 
 
-def _idiom(parameters: MusicParameters) -> CultureStyle:
-    assert parameters.idiom is not None
-    return parameters.idiom
+def _style(parameters: MusicParameters) -> CultureStyle:
+    assert parameters.style is not None
+    return parameters.style
 
 
 def _tonic(key: Key, pitch: float) -> int:
@@ -272,7 +272,7 @@ def _touch(
     parameters: MusicParameters, context: MusicContext, part: str, beat: float, weight: float, voice: int = 0
 ) -> int:
     """A velocity from the metre's own accents, the phrase's arc and the note's own chance."""
-    metre = metre_in(parameters.idiom, context)
+    metre = metre_in(parameters.style, context)
     height = accent(metre, beat, context.beats_per_bar)
     arc = phrase_arc(context.phrase_fraction(beat))
     strength = weight * (0.15 + 0.6 * height + 0.25 * arc)

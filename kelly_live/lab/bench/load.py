@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow
 
 
@@ -23,7 +23,7 @@ def computing(really: bool = True) -> Iterator[None]:
     from kelly_live.emotion.reader import load_reader
 
     torch.set_num_threads(1)
-    reader = load_reader(resource_root("models"), "cpu")
+    reader = load_reader(find_resources("models"), "cpu")
     samples = int(reader.sample_rate * reader.hop_seconds)
     noise = np.random.default_rng(1).normal(0.0, 0.1, samples).astype(np.float32)
     stopping = threading.Event()

@@ -26,7 +26,7 @@ from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
 from kelly_live.core.protocols import EmotionOverride, Morph, SchedulerHealth
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import MonotonicClock, TempoPoint
 from kelly_live.core.values import EMOTIONS, NoteEvent
 from kelly_live.engine.analysis_proxy import AnalysisProxy
@@ -101,7 +101,7 @@ class CountingSink:
 
 def evening() -> np.ndarray:
     """A minute or so to repeat: the demo recording, silence, full-scale noise, silence. float32 `[n]`."""
-    recording = np.concatenate(list(read_blocks(resource_root("presets") / "demo" / "recording.ogg", ANALYSIS_RATE)))
+    recording = np.concatenate(list(read_blocks(find_resources("presets") / "demo" / "recording.ogg", ANALYSIS_RATE)))
     noise = np.random.default_rng(1).uniform(-1.0, 1.0, 5 * ANALYSIS_RATE)
     silence = np.zeros(5 * ANALYSIS_RATE)
     return np.concatenate((recording, silence, noise, silence)).astype(np.float32)

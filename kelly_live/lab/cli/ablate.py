@@ -32,15 +32,15 @@ def command(
     import torch
 
     from kelly_live.core.override import state_from
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.lab.judging.ablation import ablate, ablation_table
     from kelly_live.lab.nets.system import load_system
     from kelly_live.lab.nets.taste import Wish, learn_user
     from kelly_live.lab.training.windows import read_audio
 
     torch.set_num_threads(1)
-    samples = read_audio(recording or resource_root("presets") / "demo" / "recording.ogg")
-    system = load_system(resource_root("models"))
+    samples = read_audio(recording or find_resources("presets") / "demo" / "recording.ogg")
+    system = load_system(find_resources("models"))
     for user, tempo, major in ((1, 70.0, 0.2), (2, 140.0, 0.9)):
         wishes = [Wish(state_from(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
         learn_user(system.mapper, user, [*wishes, Wish(state_from(), "major", major)])

@@ -53,9 +53,9 @@ def command(seconds: float, against: str | None, only: str | None, as_json: bool
 
 def measure(seconds: float, device: str, against: str | None = None, parts: Sequence[str] = PARTS) -> Iterator[Row]:
     """Row by row, as they are measured. Raises KellyError."""
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
 
-    recording = resource_root("presets") / "demo" / "recording.ogg"
+    recording = find_resources("presets") / "demo" / "recording.ogg"
     if "deadlines" in parts:
         yield from _deadlines(seconds, against)
     if "hop" in parts:

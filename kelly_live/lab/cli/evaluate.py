@@ -33,14 +33,14 @@ def command(
     """
     import torch
 
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.lab.judging.goals import goal_table
     from kelly_live.lab.judging.report import evaluate_shipped
     from kelly_live.lab.training.scores import table
     from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
-    models = models or resource_root("models")
+    models = models or find_resources("models")
     sources = Sources(data, symbolic, cache, most)
     result = evaluate_shipped(sources, models, lambda line: click.echo(line, err=True), reader_clips)
     if pictures is not None:
@@ -57,11 +57,11 @@ def command(
 
 def _draw(result: Result, folder: Path) -> None:
     """confusion.png, calibration.png and trajectories.png."""
-    from kelly_live.core.atomic_write import make_folder, write_atomically
+    from kelly_live.core.atomic_write import create_folder, write_atomically
     from kelly_live.lab.judging.chart_data import calibrations, confusions, trajectories
     from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
 
-    make_folder(folder)
+    create_folder(folder)
     heard = (result.clips, result.windows, result.answers)
     matrices, reliable = confusions(*heard), calibrations(*heard)
     tracks = trajectories(result.reader, result.clips, result.heard)

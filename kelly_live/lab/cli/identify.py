@@ -201,7 +201,7 @@ def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
         valence, arousal = QUADRANTS[number % len(QUADRANTS)]
         tonic = 7 * number % 12
         parameters = mapper(state_from(valence, arousal, None, None))
-        mode = None if parameters.idiom is None else parameters.idiom.name.partition(":")[2] or None
+        mode = None if parameters.style is None else parameters.style.name.partition(":")[2] or None
         melody = melody_of(parameters, seed=1000 * seed + number, tonic=tonic, bars=bars)
         found.append(Piece(mode, statistics_of(melody, tonic)))
     return found

@@ -50,7 +50,7 @@ def command(
     plain music of the same emotion and seed is heard.
     """
     from kelly_live.core.errors import ConfigError
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS
     from kelly_live.lab.judging.across_cultures import judge_cultures
     from kelly_live.lab.judging.closed_loop import close_the_loop
@@ -67,7 +67,7 @@ def command(
                 f"the soundfont {soundfont} is missing, and the judges hear music rendered with it; apt install "
                 "fluid-soundfont-gm musescore-general-soundfont-small timgm6mb-soundfont"
             )
-    models = resource_root("models")
+    models = find_resources("models")
     net = models / "emotion.safetensors"
 
     def say(line: str) -> None:
@@ -141,7 +141,7 @@ def composer(mapper: Mapper) -> Composer:
         state = state_from(valence, arousal)
         parameters = mapper(state)
         scheduler = OfflineScheduler()
-        metre = metre_of(parameters.idiom, seed)
+        metre = metre_of(parameters.style, seed)
         per_bar = 4.0 if metre is None else metre.bar_beats
         bars = max(SHORTEST_BARS, round(PIECE_SECONDS * parameters.tempo.suggested / 60.0 / per_bar))
         conductor = create_conductor(scheduler, seed=seed, length_bars=bars)

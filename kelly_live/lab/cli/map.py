@@ -29,13 +29,13 @@ def command(
 
     import torch
 
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.lab.training.mapper import evaluate_mapper, load_trained
     from kelly_live.lab.training.mapper_plane import places, places_table, played
     from kelly_live.mapping.mapper import CHECKPOINT
 
     torch.set_num_threads(1)
-    checkpoint = (models or resource_root("models")) / CHECKPOINT
+    checkpoint = (models or find_resources("models")) / CHECKPOINT
     evaluation = evaluate_mapper(symbolic, cache / "symbolic", checkpoint, cues)
     net, _ = load_trained(checkpoint)
     if pictures is not None:
@@ -57,13 +57,13 @@ def command(
 
 def _draw(checkpoint: Path, folder: Path) -> Path:
     """mapper.png in `folder`, made if need be. Raises OutputError."""
-    from kelly_live.core.atomic_write import make_folder, write_atomically
+    from kelly_live.core.atomic_write import create_folder, write_atomically
     from kelly_live.core.values import EMOTION_VAD
     from kelly_live.lab.nets.mapper import load_net
     from kelly_live.lab.plots.plane import Panel, draw_plane
     from kelly_live.lab.training.mapper_plane import SHOWN, over_the_plane
 
-    make_folder(folder)
+    create_folder(folder)
     plane = over_the_plane(load_net(checkpoint))
     picture = draw_plane(
         [Panel(name, unit, plane[name]) for name, unit in SHOWN.items()],

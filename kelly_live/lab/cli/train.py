@@ -148,13 +148,13 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     """The culture adapter: what the presets measured, and, with --listeners, whether knowing a language helps."""
     import torch
 
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.cultures.library import CULTURES
     from kelly_live.cultures.preset import load_file
     from kelly_live.lab.training.culture import listeners_report, train_culture
 
     torch.set_num_threads(threads)
-    folder = presets or resource_root("presets") / "cultures"
+    folder = presets or find_resources("presets") / "cultures"
     files = [folder / f"{name}.yaml" for name in CULTURES]  # in the order that is the adapter's ids
     card = train_culture([load_file(file) for file in files if file.is_file()], out, listeners=listeners, seed=seed)
     for name, worst in card["furthest from the presets"].items():
@@ -209,9 +209,9 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, debug: b
 @out_option("kelly.safetensors")
 def system(models: Path | None, debug: bool, out: Path) -> None:
     """One file of all four nets, with their cards: set KELLY_LIVE_MODELS to it to play with it."""
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
     from kelly_live.lab.nets.system import load_system, part_cards, save_system
 
-    folder = models or resource_root("models")
+    folder = models or find_resources("models")
     save_system(out, load_system(folder), part_cards(folder))
     click.echo(f"wrote {out}")

@@ -16,7 +16,7 @@ import mido
 import soundfile
 import yaml
 
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 
 TICKS_PER_BEAT = 480
 SAMPLE_RATE = 22050
@@ -61,7 +61,7 @@ def score_to_midi(score: dict[str, Any]) -> mido.MidiFile:
 
 
 def main() -> None:
-    folder = resource_root("presets") / "demo"
+    folder = find_resources("presets") / "demo"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--soundfont", type=Path, default=Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"))
     parser.add_argument("--out", type=Path, default=folder / "recording.ogg")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly_live.core.atomic_write import make_folder
+from kelly_live.core.atomic_write import create_folder
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
 from kelly_live.core.values import MODES
@@ -184,7 +184,7 @@ def read_labelled(symbolic: Path, cache: Path | None = None) -> Iterator[Piece]:
     if not manifest.is_file():
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
     if cache:
-        make_folder(cache)
+        create_folder(cache)
     seen: set[tuple[str, str]] = set()
     for line in manifest.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from kelly_live.core.atomic_write import make_folder, write_atomically
+from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora.symbolic_features import (
     BASS_TOP,
@@ -270,7 +270,7 @@ def human_portraits(symbolic: Path, cache: Path | None = None) -> list[Portrait]
             portrait = replace(portrait, numbers=portrait.numbers | form)
         portraits.append(portrait)
     if kept:
-        make_folder(kept.parent)
+        create_folder(kept.parent)
         lines = [json.dumps(asdict(one), default=lambda array: array.tolist()) for one in portraits]
         write_atomically(kept, ("\n".join(lines) + "\n").encode())
     return portraits

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
 from kelly_live.lab.training.scores import answer, by_clip
 from kelly_live.lab.training.sources import Sources, windows_of
@@ -62,7 +62,7 @@ def heard(data: Path, cache: Path, say: Callable[[str], None]) -> list[Read]:
     """
     from kelly_live.emotion.reader import load_emotion_net
 
-    net = load_emotion_net(resource_root("models") / "emotion.safetensors")
+    net = load_emotion_net(find_resources("models") / "emotion.safetensors")
     parts = Sources(data, None, cache).all_clips(say)
     reads = []
     for part in ("val", "fold"):

@@ -145,18 +145,18 @@ def follow(
         now = (start + size) / SAMPLE_RATE
         listener.push(AudioWindow(sound[start : start + size], SAMPLE_RATE, now))
         if on_lead is not None:
-            on_lead(now, listener.lead(now))
+            on_lead(now, listener.estimate(now))
         if (start // size) % round(_ASKED_SECONDS * 20) == 0:
-            beat, key, lead = listener.beat, listener.key, listener.lead(now)
-            if beat is None or lead.pulse is None:
+            beat, key, lead = listener.beat, listener.key, listener.estimate(now)
+            if beat is None or lead.beat is None:
                 continue
-            following = lead.pulse.beat_seconds + beat.period * math.ceil((now - lead.pulse.beat_seconds) / beat.period)
+            following = lead.beat.beat_seconds + beat.period * math.ceil((now - lead.beat.beat_seconds) / beat.period)
             moments.append(
                 Moment(
                     now,
-                    lead.pulse.bpm,
+                    lead.beat.bpm,
                     following,
-                    lead.pulse.confidence,
+                    lead.beat.confidence,
                     beat.features,
                     None if key is None else key.tonic,
                     key is not None and key.mode in MAJOR_MODES,

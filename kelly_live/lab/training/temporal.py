@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from kelly_live.core.level import level_dbfs
+from kelly_live.core.level import rms_dbfs
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
@@ -139,7 +139,7 @@ def described_scenes(
             windows = describe_samples(stream, whole, HOP_SECONDS, HOP_SECONDS)
             write_windows(path, windows)
         levels = [
-            level_dbfs(scene.samples[int(e * SAMPLE_RATE) - HOP_SAMPLES : int(e * SAMPLE_RATE)])
+            rms_dbfs(scene.samples[int(e * SAMPLE_RATE) - HOP_SAMPLES : int(e * SAMPLE_RATE)])
             for e in windows.end_seconds
         ]
         out.append((windows, np.array(levels) > SILENT_DBFS, scene.segments))

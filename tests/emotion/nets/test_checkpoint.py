@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.errors import ModelError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.emotion.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_checkpoint, rebuilt, save_checkpoint
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, load_net
 
@@ -163,4 +163,4 @@ def test_any_damage_is_refused_or_harmless(
 
 
 def test_what_ships_is_what_it_says() -> None:
-    assert load_net(resource_root("models") / "mapper.safetensors").config["emotion_dim"] == 8
+    assert load_net(find_resources("models") / "mapper.safetensors").config["emotion_dim"] == 8

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.features import FeatureStream, log_mels
 from kelly_live.emotion.nets.device import choose_device
@@ -165,7 +165,7 @@ def test_temperature_is_that_of_the_kind_of_sound() -> None:
 
 
 def test_the_shipped_checkpoint_is_small() -> None:
-    assert (resource_root("models") / "emotion.safetensors").stat().st_size < 20e6
+    assert (find_resources("models") / "emotion.safetensors").stat().st_size < 20e6
 
 
 def test_a_device_that_is_not_there_is_one_line() -> None:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.emotion.nets.emotion import WIDTHS, Members
 from kelly_live.emotion.nets.musicnn import BANDS, MusicnnTrunk
 from kelly_live.emotion.nets.packed import PackedLinear
@@ -63,7 +63,7 @@ def test_reset_is_silence_again() -> None:
 
 
 def test_the_shipped_trunk_turns_channels_over_and_streams_alike() -> None:
-    trunk = load_emotion_net(resource_root("models") / "emotion.safetensors").trunk
+    trunk = load_emotion_net(find_resources("models") / "emotion.safetensors").trunk
     assert any(bool((norm.scale < 0).any()) for norm in trunk.timbral_norm)
     stream, mel = TrunkStream(trunk), 2.0 * torch.rand(BANDS, 100)
     with torch.inference_mode():

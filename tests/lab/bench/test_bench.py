@@ -121,9 +121,9 @@ def test_a_stage_inside_another_is_counted_once(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_stage_of_a_hop_is_timed() -> None:
-    from kelly_live.core.resources import resource_root
+    from kelly_live.core.resources import find_resources
 
-    with hops.repeated(resource_root("presets") / "demo" / "recording.ogg", 11.0) as recording:
+    with hops.repeated(find_resources("presets") / "demo" / "recording.ogg", 11.0) as recording:
         measured = hops.measure_hops(recording, "cpu")
         assert hops.measure_render(recording, "cpu") > 0.0
     assert set(measured.stages) == set(hops.STAGES)

@@ -21,15 +21,15 @@ def test_no_strength_and_the_plain_default_are_no_culture(wish: CultureOptions) 
 
 def test_a_typed_mode_is_what_is_played() -> None:
     for emotion in ("happy", "sad"):
-        idiom = create_mapper(CultureOptions("turkish-makam:hicaz", 1.0))(state_from(emotion=emotion)).idiom
-        assert idiom is not None
-        assert idiom.name == "turkish-makam:hicaz"
+        style = create_mapper(CultureOptions("turkish-makam:hicaz", 1.0))(state_from(emotion=emotion)).style
+        assert style is not None
+        assert style.name == "turkish-makam:hicaz"
 
 
 def test_the_feeling_picks_the_mode() -> None:
     mapper = create_mapper(CultureOptions("klezmer", 1.0))
-    chosen = [mapper(state_from(emotion=emotion)).idiom for emotion in ("happy", "sad")]
-    assert [idiom.name for idiom in chosen if idiom] == ["klezmer:major", "klezmer:minor"]
+    chosen = [mapper(state_from(emotion=emotion)).style for emotion in ("happy", "sad")]
+    assert [style.name for style in chosen if style] == ["klezmer:major", "klezmer:minor"]
 
 
 def test_identify_knows_a_culture_by_its_notes(capsys: pytest.CaptureFixture[str]) -> None:

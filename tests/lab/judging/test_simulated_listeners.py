@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.lab.judging import simulated_listeners as simulated
 from kelly_live.lab.judging.simulated_listeners import COUNTS, _Listener, _state, _Trial, learned_table, spills_table
 from kelly_live.lab.nets.mapper import USER_DIM, load_net
@@ -17,7 +17,7 @@ from kelly_live.lab.nets.taste import played
 from kelly_live.lab.plots.learning import Curve, draw_learning
 from kelly_live.profiles.reaction import ASKED, WORDS
 
-NET = load_net(resource_root("models") / "mapper.safetensors")
+NET = load_net(find_resources("models") / "mapper.safetensors")
 
 
 @pytest.mark.parametrize("population", simulated.POPULATIONS)

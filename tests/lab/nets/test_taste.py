@@ -12,7 +12,7 @@ from torch import Tensor
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import state_from
-from kelly_live.core.resources import resource_root
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.lab.nets.mapper import (
     USER_DIM,
@@ -29,7 +29,7 @@ SAD, HAPPY, ANGRY = (state_from(emotion=name) for name in ("sad", "happy", "angr
 
 @pytest.fixture
 def net() -> DynamicEmotionToMusicMapper:
-    return load_net(resource_root("models") / "mapper.safetensors")
+    return load_net(find_resources("models") / "mapper.safetensors")
 
 
 @torch.no_grad()
@@ -151,7 +151,7 @@ def wishes(draw: st.DrawFn) -> Wish:
 @given(st.lists(wishes(), max_size=4), st.one_of(st.none(), st.integers(0, 1000)))
 def test_no_wishes_run_away(some: list[Wish], seed: int | None) -> None:
     """However many and however contrary, on the shipped net and on nonsense: bounded, playable, and no worse."""
-    net = load_net(resource_root("models") / "mapper.safetensors") if seed is None else random_net(seed)
+    net = load_net(find_resources("models") / "mapper.safetensors") if seed is None else random_net(seed)
     embedding = learn_user(net, 2, some)
     assert bool(torch.isfinite(embedding).all())
     assert bounded(embedding)
