@@ -27,3 +27,7 @@ class ConfigError(KellyError):
 
 class OutputError(KellyError):
     """A result cannot be written where it was asked for."""
+
+
+class WorkerError(KellyError):
+    """A worker process has ended, does not answer, or sent something else than messages."""

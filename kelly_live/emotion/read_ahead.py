@@ -27,7 +27,7 @@ from kelly_live.emotion.features import FeatureStream
 from kelly_live.emotion.nets.emotion import EmotionStream, Window
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE, SCALES, SPEECH_HOP
 from kelly_live.emotion.reader import SILENCE_DBFS, LiveEmotionReader, RawReading
-from kelly_live.workers.realtime import turns_of
+from kelly_live.workers.realtime import switch_interval
 
 PART_HOPS = 160  # 40 s: getting into a part costs about a second of it
 TOGETHER_HOPS = 8  # that the frames, the speech encoder and the judges take at once
@@ -94,7 +94,7 @@ class ReadAhead:
         self._source.start()
         self._forget()
         self._pool = ThreadPoolExecutor(self._workers, "read-ahead")
-        self._turns.enter_context(turns_of(_TURN_SECONDS))
+        self._turns.enter_context(switch_interval(_TURN_SECONDS))
 
     def read(self, timeout: float) -> AudioWindow | None:
         """The source's next block, once its parts are under way. Raises AudioError."""

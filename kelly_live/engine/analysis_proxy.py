@@ -10,7 +10,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from kelly_live.workers.process import WorkerError, WorkerProcess
+from kelly_live.core.errors import WorkerError
+from kelly_live.workers.pickled_process import WorkerProcess
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -83,9 +84,9 @@ def create_analysis_worker(
     from kelly_live.core.timebase import MonotonicClock
     from kelly_live.engine.parts import create_analyzer
     from kelly_live.engine.person import Personal
-    from kelly_live.workers.realtime import take_turns
+    from kelly_live.workers.realtime import set_switch_interval
 
-    take_turns()
+    set_switch_interval()
     analyzer, opening = create_analyzer(device, steering, culture, profile)
     ears = AnalysisWorker(analyzer, Personal(profile, analyzer, culture, MonotonicClock()))
     return ears, Made(opening, analyzer.hop_seconds, ears.seen())

@@ -37,7 +37,12 @@ from kelly_live.midi.ports import (
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.trace import TracingPort
 from kelly_live.midi.tuning import Tuning
-from kelly_live.workers.realtime import SWITCH_SECONDS, freeze_gc, prefer_this_thread, take_turns
+from kelly_live.workers.realtime import (
+    SWITCH_INTERVAL_SECONDS,
+    freeze_gc,
+    request_realtime_priority,
+    set_switch_interval,
+)
 
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
 REPORT_SECONDS = 0.25
@@ -221,12 +226,12 @@ def main(arguments: Sequence[str]) -> int:
     for name in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: loop.inbox.put(Stop()))
-    take_turns(_PLACING_SWITCH_SECONDS if placing else SWITCH_SECONDS)
+    set_switch_interval(_PLACING_SWITCH_SECONDS if placing else SWITCH_INTERVAL_SECONDS)
     reader = threading.Thread(target=_read_commands, args=(loop.inbox,), name="commands", daemon=True)
     if not placing:
         reader.start()
     if not options.no_realtime:
-        prefer_this_thread(_REALTIME_PRIORITY)
+        request_realtime_priority(_REALTIME_PRIORITY)
     if placing:
         reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
     freeze_gc()

@@ -1,237 +1,276 @@
-"""An object in a process of its own, so that what it computes takes no turn of this interpreter; both ends.
+"""A child process that exchanges typed messages with this one over two pipes: the parent's end.
 
-The child runs as `python -m kelly_live.workers.process [MODULE …]`: it imports the modules, makes the object from the recipe that
-it is sent, and then does what it is asked, in turn; what is asked `aside` it does at once, in a thread beside. Both
-ends are one version of one program on one machine, and trust each other: what goes between them is pickled.
-
-Threads: of the parent's, any may call; `apart-reader` takes the answers. It ends with its stdin, as its parent does.
+Threads of a WorkerProcess: any may call it. `worker-write` writes to the child, `worker-read` decodes what comes
+back and calls `on_message`, `worker-watch` ends a child that stopped reading. Only `start` and `close` wait, both for
+a bounded time. The child's end is `kelly_live.workers.child`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
+import logging
 import os
-import pickle
-import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from concurrent.futures import TimeoutError as NoAnswer
-from queue import SimpleQueue
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, Generic, TypeVar
 
-from kelly_live.core.errors import KellyError
-from kelly_live.workers.realtime import disable_realtime
+from kelly_live.core.errors import WorkerError
+from kelly_live.workers.framing import MAX_FRAME_BYTES, FrameDecoder, encode_frame
 
-LOAD_SECONDS = 120.0  # on a busy machine with a slow disk
-_LOOK_SECONDS = 1.0
-_END_SECONDS = 2.0
-_FAREWELL_SECONDS = 15.0  # for a process whose parent is gone, to keep what it has learned
+OUTBOX_WEIGHT = 4096
+OUTBOX_MESSAGES = 1024
+WRITE_SECONDS = 5.0  # a child that reads nothing for so long is ended
+CLOSE_SECONDS = 2.0
 
+_CHUNK_BYTES = 1 << 16
+_WATCH_LOOKS = 5  # in WRITE_SECONDS
+_REAP_SECONDS = 1.0  # for the system, after a kill
 
-class WorkerError(KellyError):
-    """The process is gone, hangs, or what it was asked went wrong there."""
+_log = logging.getLogger(__name__)
 
-
-class _Asked(NamedTuple):
-    number: int
-    method: str  # "" makes the object, of the recipe
-    arguments: tuple[Any, ...]
-    aside: bool = False
+Received = TypeVar("Received")
 
 
-class _Answer(NamedTuple):
-    number: int
-    value: Any
-    error: Exception | None = None
+def module_command(module: str, *arguments: str) -> list[str]:
+    """Return the command line that runs a module of this program in a Python of its own.
+
+    `-P`: a file in the user's folder that is called, say, queue.py must not end up inside the child.
+    """
+    return [sys.executable, "-P", "-m", module, *arguments]
 
 
-class WorkerProcess:
-    """The parent's end. `make` first; a process that is lost can't be used again."""
+class WorkerProcess(Generic[Received]):
+    """A child process with a bounded outbox, a deadline on every write, and an end in bounded time.
 
-    def __init__(self, modules: Sequence[str] = ()) -> None:
-        """Start the process, which imports these meanwhile."""
-        command = [sys.executable, "-P", "-m", "kelly_live.workers.process", *modules]
-        try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        except OSError as error:
-            raise WorkerError(f"a process cannot be started ({error}); check the Python installation") from error
-        self._lock = threading.Lock()  # held while one question is written
-        self._waiting: dict[int, Future[Any]] = {}
-        self._numbers = 0
-        self._lost = False
-        self._reader = threading.Thread(target=self._read, name="apart-reader", daemon=True)
-        self._reader.start()
+    Args:
+        command: The command line of the child; see `module_command`.
+        name: What the child is, as the subject of error lines: "the audio capture".
+        receives: The union of the messages that the child may send.
+        on_message: Called with each of them, on the reader's thread; it must not block.
+        on_end: Called once when the child has ended or was given up, on the thread that noticed; `error` says why,
+            None after `close`.
+        outbox_weight: The sum of the weights that may wait for the pipe.
+        outbox_messages: The number of messages that may wait for the pipe, those of weight 0 included.
+        write_seconds: A child that takes nothing from its full pipe for so long is ended. Counted while this process
+            runs, so that its own suspension is not the child's fault.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        name: str,
+        receives: Any,
+        on_message: Callable[[Received], None],
+        on_end: Callable[[], None] | None = None,
+        outbox_weight: int = OUTBOX_WEIGHT,
+        outbox_messages: int = OUTBOX_MESSAGES,
+        write_seconds: float = WRITE_SECONDS,
+        max_frame_bytes: int = MAX_FRAME_BYTES,
+    ) -> None:
+        self.name = name
+        self._command = list(command)
+        self._decoder: FrameDecoder[Received] = FrameDecoder(receives, sender=name, max_bytes=max_frame_bytes)
+        self._max_frame_bytes = max_frame_bytes
+        self._on_message, self._on_end = on_message, on_end
+        self._outbox_weight, self._outbox_messages = outbox_weight, outbox_messages
+        self._write_seconds = write_seconds
+        self._process: subprocess.Popen[bytes] | None = None
+        self._threads: list[threading.Thread] = []
+        self._outbox: deque[tuple[int, bytes]] = deque()  # (weight, frame); with the next three under `_changed`
+        self._weight = 0
+        self._closing = False
+        self._error: str | None = None
+        self._changed = threading.Condition()
+        self._write_number = 0  # of the write in progress, 0 between writes; the writer's
+        self._ended = threading.Event()
 
     @property
-    def process_id(self) -> int:
-        return self._process.pid
+    def process_id(self) -> int | None:
+        """The child's process id; None before `start`."""
+        return None if self._process is None else self._process.pid
 
     @property
-    def lost(self) -> bool:
-        """Whether it has ended, or was given up."""
-        return self._lost
+    def exit_code(self) -> int | None:
+        """The child's exit code (a negative signal number after a kill); None while it runs."""
+        return None if self._process is None else self._process.poll()
 
-    def make(self, recipe: Callable[[], tuple[object, Any]]) -> Any:
-        """Make the object there: `recipe`, which must be picklable, gives it, and what to answer now. Raises what it
-        raises, and ApartError.
+    @property
+    def error(self) -> str | None:
+        """Why the child was lost, in one line; None while it runs and after an end that was asked for."""
+        return self._error
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the child has ended, or was given up or closed."""
+        return self._closing or self._ended.is_set()
+
+    def start(self) -> None:
+        """Start the child.
+
+        Raises:
+            WorkerError: The system cannot start it, or it was started or closed before.
         """
-        return self._result(self._send(_Asked(0, "", (recipe,))), LOAD_SECONDS)
-
-    def call(self, method: str, *arguments: Any, timeout: float) -> Any:
-        """What the object's method answers, in its turn. Raises what it raises, and ApartError; a process that does not
-        answer in time (seconds, in which this process ran) is ended.
-        """
-        return self._result(self._send(_Asked(0, method, arguments)), timeout)
-
-    def ask(self, method: str, *arguments: Any) -> Future[Any]:
-        """The same, aside, and without waiting; never raises."""
-        return self._send(_Asked(0, method, arguments, aside=True))
-
-    def close(self, patience_seconds: float = _END_SECONDS) -> None:
-        """End the process, which gets so long to end by itself. Safe to call twice."""
-        with self._lock, contextlib.suppress(OSError):
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(patience_seconds)
-        self._end()
-        self._reader.join(_END_SECONDS)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
-
-    def _send(self, asked: _Asked) -> Future[Any]:
-        answer: Future[Any] = Future()
-        with self._lock:
-            self._numbers += 1
-            asked = asked._replace(number=self._numbers)
-            self._waiting[asked.number] = answer
-            if self._lost:
-                self._fail(asked.number)
-                return answer
+        with self._changed:
+            if self._process is not None:
+                raise WorkerError(f"{self.name} was started twice; make a new one")
+            if self._closing:  # by another thread: nothing may be left behind
+                raise WorkerError(f"{self.name} was closed before it was started; make a new one")
             try:
-                stdin = self._process.stdin
-                assert stdin is not None
-                pickle.dump(tuple(asked), stdin, pickle.HIGHEST_PROTOCOL)
-                stdin.flush()
-            except (OSError, ValueError):  # it has ended; ValueError: we closed it
-                self._fail(asked.number)
-        return answer
+                self._process = subprocess.Popen(
+                    self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
+                )  # fmt: skip
+            except OSError as error:
+                message = f"{self.name} cannot be started ({error}); check the Python installation"
+                raise WorkerError(message) from error
+            process = self._process
+            for body in (self._write, self._read, self._watch):
+                thread = threading.Thread(target=body, args=(process,), name=f"worker-{body.__name__[1:]}", daemon=True)
+                thread.start()
+                self._threads.append(thread)
+        _log.info("%s started: process %d", self.name, process.pid)
 
-    def _result(self, answer: Future[Any], timeout: float) -> Any:
-        # A look at a time: however long this process is suspended, that is one look.
-        for _ in range(max(1, round(timeout / _LOOK_SECONDS))):
-            with contextlib.suppress(NoAnswer):
-                return answer.result(min(timeout, _LOOK_SECONDS))
-        self._end()
-        raise WorkerError(f"it did not answer within {timeout:g} s and was ended")
+    def send(self, message: object, *, weight: int = 1) -> bool:
+        """Queue a message for the child, and return whether there was room; never waits.
 
-    def _read(self) -> None:
-        assert self._process.stdout is not None
+        A message of weight 0 is only counted against `outbox_messages`.
+
+        Raises:
+            WorkerError: The message has no schema, or is too long.
+        """
+        frame = encode_frame(message, max_bytes=self._max_frame_bytes)
+        with self._changed:
+            heavy = weight > 0 and self._weight + weight > self._outbox_weight
+            if self.is_lost or heavy or len(self._outbox) >= self._outbox_messages:
+                return False
+            self._outbox.append((weight, frame))
+            self._weight += weight
+            self._changed.notify_all()
+        return True
+
+    def give_up(self, error: str) -> None:
+        """End the child at once; `error` says why, in one line, unless it has ended before."""
+        process = self._process
+        if process is not None:
+            self._end(process, error)
+
+    def close(self, patience_seconds: float = CLOSE_SECONDS, *, discard: bool = False, terminate: bool = False) -> None:
+        """End the child: close its stdin, wait so long for its end, then kill it. Safe to call twice.
+
+        Args:
+            patience_seconds: How long the child may take.
+            discard: Forget what waits in the outbox, rather than send it first.
+            terminate: Send SIGTERM and wait as long again before the kill.
+        """
+        with self._changed:
+            self._closing = True
+            if discard:
+                self._outbox.clear()
+                self._weight = 0
+            self._changed.notify_all()
+        process = self._process
+        if process is None:
+            return
+        is_over = _wait(process, patience_seconds)
+        if not is_over and terminate:
+            process.terminate()
+            is_over = _wait(process, patience_seconds)
+        if not is_over:
+            _log.warning("%s did not end within %g s and is killed", self.name, patience_seconds)
+        self._end(process, None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(_REAP_SECONDS)
+        if not any(thread.name == "worker-read" and thread.is_alive() for thread in self._threads):
+            assert process.stdout is not None
+            process.stdout.close()
+
+    def wait(self, timeout_seconds: float) -> bool:
+        """Wait for the child's end, at most so long, and return whether it has ended."""
+        return self._process is None or _wait(self._process, timeout_seconds)
+
+    def _write(self, process: subprocess.Popen[bytes]) -> None:
+        """Thread: worker-write. Ends when the outbox is empty and `close` was called, or when the child is gone."""
+        assert process.stdin is not None
+        number = 0
+        with contextlib.suppress(OSError):  # the child is gone; the reader says why
+            while (frame := self._next_frame()) is not None:
+                rest = memoryview(frame)
+                while rest:
+                    number += 1
+                    self._write_number = number
+                    rest = rest[os.write(process.stdin.fileno(), rest[:_CHUNK_BYTES]) :]
+                self._write_number = 0
+        self._write_number = 0
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+
+    def _next_frame(self) -> bytes | None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._outbox or self.is_lost)
+            if self._ended.is_set() or not self._outbox:
+                return None
+            weight, frame = self._outbox.popleft()
+            self._weight -= weight
+            return frame
+
+    def _read(self, process: subprocess.Popen[bytes]) -> None:
+        """Thread: worker-read. Ends when the child does."""
+        assert process.stdout is not None
+        error: str | None = None
         try:
-            while True:
-                number, value, error = pickle.load(self._process.stdout)
-                answer = self._waiting.pop(number, None)
-                if answer is None:
-                    continue
-                if error is not None:
-                    answer.set_exception(error)
-                else:
-                    answer.set_result(value)
-        except Exception:  # the end of the stream, or of its sense: either way nothing more can be read
-            self._lost = True
-        for number in list(self._waiting):
-            self._fail(number)
+            while data := os.read(process.stdout.fileno(), _CHUNK_BYTES):
+                for message in self._decoder.feed(data):
+                    self._on_message(message)
+        except (WorkerError, OSError, ValueError) as problem:  # ValueError: closed by `close`
+            error = str(problem)
+        except Exception as problem:  # the owner's callback; without a reader the child would be deaf and unnoticed
+            _log.exception("%s: its message could not be used", self.name)
+            error = f"{self.name} was given up ({type(problem).__name__}: {problem}); restart kelly-live"
+        if error is None and _wait(process, _REAP_SECONDS):
+            error = f"{self.name} ended by itself (exit code {process.returncode})"
+        self._end(process, error or f"{self.name} closed its output")
 
-    def _fail(self, number: int) -> None:
-        answer = self._waiting.pop(number, None)
-        if answer is not None:
-            answer.set_exception(WorkerError("its process has ended"))
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Thread: worker-watch. Gives a child up that takes nothing from its full pipe.
 
-    def _end(self) -> None:
-        self._lost = True
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        Looks are counted, not seconds: however long this process was suspended, that is one look.
+        """
+        before, looks = 0, 0
+        while not self._ended.wait(self._write_seconds / _WATCH_LOOKS):
+            number = self._write_number
+            looks = looks + 1 if number and number == before else 0
+            before = number
+            if looks >= _WATCH_LOOKS:
+                self._end(process, f"{self.name} took no message for {self._write_seconds:g} s and was ended")
 
-
-class _Child:
-    """The other end. Threads: the main one works in turn; another reads, and does what is asked aside."""
-
-    def __init__(self, questions: BinaryIO, answers: BinaryIO) -> None:
-        self._questions, self._answers = questions, answers
-        self._lock = threading.Lock()
-        self._turns: SimpleQueue[_Asked | None] = SimpleQueue()
-        self._object: Any = None
-        self._done = threading.Event()
-
-    def run(self) -> None:
-        threading.Thread(target=self._read, name="questions", daemon=True).start()
-        while (asked := self._turns.get()) is not None:
-            self._do(asked)
-        if self._object is not None:
-            self._object.close()  # its parent may be gone without a word
-        self._done.set()
-
-    def _read(self) -> None:
-        try:
-            with contextlib.suppress(EOFError):  # the parent closed it, or is gone
-                while True:
-                    asked = _Asked(*pickle.load(self._questions))
-                    if asked.aside:
-                        self._do(asked)
-                    else:
-                        self._turns.put(asked)
-        finally:  # after a question without sense, whatever follows has none either
-            self._turns.put(None)
-            if not self._done.wait(_FAREWELL_SECONDS):
-                os._exit(1)  # it hangs in what it was asked, and nobody is left to end it
-
-    def _do(self, asked: _Asked) -> None:
-        try:
-            if asked.method:
-                answer = _Answer(asked.number, getattr(self._object, asked.method)(*asked.arguments))
-            else:
-                self._object, value = asked.arguments[0]()
-                answer = _Answer(asked.number, value)
-            data = pickle.dumps(tuple(answer), pickle.HIGHEST_PROTOCOL)
-        except Exception as error:  # whatever it is, it is the caller's
-            data = pickle.dumps((asked.number, None, _portable(error)), pickle.HIGHEST_PROTOCOL)
-        with self._lock, contextlib.suppress(OSError):  # nobody reads any more: the end of stdin says so too
-            self._answers.write(data)
-            self._answers.flush()
+    def _end(self, process: subprocess.Popen[bytes], error: str | None) -> None:
+        """Make sure that the child is gone; tell the owner, once."""
+        with self._changed:
+            is_first = not self._ended.is_set()
+            if is_first and not self._closing:
+                self._error = error
+            self._ended.set()
+            self._outbox.clear()
+            self._weight = 0
+            self._changed.notify_all()
+        if process.poll() is None:
+            process.kill()
+            _wait(process, _REAP_SECONDS)
+        if not is_first:
+            return
+        if self._error is not None:
+            _log.warning("lost: %s", self._error)
+        else:
+            _log.info("%s ended (exit code %s)", self.name, process.poll())
+        if self._on_end is not None:
+            self._on_end()
 
 
-def _portable(error: Exception) -> Exception:
-    """The error itself where it survives the way, else its words."""
-    try:
-        copy = pickle.loads(pickle.dumps(error))
-    except Exception:  # an error may hold anything
-        copy = None
-    if type(copy) is type(error) and str(copy) == str(error):
-        return error
-    return WorkerError(f"{type(error).__name__}: {' '.join(str(error).split())}")
-
-
-def main(modules: Sequence[str]) -> None:
-    # Ctrl-C, Ctrl-Z and an order to end are the parent's; this one ends when its stdin does.
-    for name in ("SIGINT", "SIGTSTP", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_IGN)
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever a library prints must not get among the answers
-    disable_realtime()
-    for module in modules:
-        importlib.import_module(module)
-    _Child(sys.stdin.buffer, answers).run()
-
-
-if __name__ == "__main__":
-    from kelly_live.workers.process import (
-        main as _main,  # under its own name: errors of `__main__` would mean nothing elsewhere
-    )
-
-    _main(sys.argv[1:])
+def _wait(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.poll() is not None

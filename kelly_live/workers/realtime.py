@@ -1,5 +1,6 @@
-"""What a process that must be on time asks of the system and of its Python: its turn, short turns for others, and no
-long collection of garbage.
+"""What a process that must be on time asks of the system and of its Python.
+
+Real-time priority for its threads, a short switch interval for the interpreter, and no long garbage collection.
 """
 
 from __future__ import annotations
@@ -10,52 +11,56 @@ import os
 import sys
 from collections.abc import Iterator
 
-# How long a thread that computes may keep the interpreter from one that must be on time (Python's own: 5 ms).
-SWITCH_SECONDS = 0.0005
-STAGE_PRIORITY = 1  # real time, under whatever is audio: it computes a twentieth of the time
+# How long a thread that computes may keep the interpreter from one that must be on time (Python's default: 5 ms).
+SWITCH_INTERVAL_SECONDS = 0.0005
+PLAY_PRIORITY = 1  # real time, under whatever is audio: it computes a twentieth of the time
 
 
-def take_turns(seconds: float = SWITCH_SECONDS) -> None:
-    """No thread keeps the interpreter for longer than this while another wants it."""
+def set_switch_interval(seconds: float = SWITCH_INTERVAL_SECONDS) -> None:
+    """Let no thread keep the interpreter for longer than this while another wants it."""
     sys.setswitchinterval(seconds)
 
 
 @contextlib.contextmanager
-def turns_of(seconds: float) -> Iterator[None]:
-    """`take_turns` for as long as the context lasts."""
+def switch_interval(seconds: float) -> Iterator[None]:
+    """Set the switch interval for as long as the context lasts."""
     before = sys.getswitchinterval()
-    take_turns(seconds)
+    set_switch_interval(seconds)
     try:
         yield
     finally:
-        take_turns(before)
+        set_switch_interval(before)
 
 
 def enable_realtime() -> None:
-    """For the process that makes the music, first of all: `take_turns`, and a real-time turn. A thread that waits for
-    its turn may hold the interpreter, so all have one, guests too: what this thread starts takes after it.
+    """Prepare the process that makes the music, before its first thread.
+
+    Sets the switch interval and asks for real-time priority. All threads that are started later inherit it: one that
+    had none could hold the interpreter while it waits for its turn.
     """
-    take_turns()
-    prefer_this_thread(STAGE_PRIORITY)
+    set_switch_interval()
+    request_realtime_priority(PLAY_PRIORITY)
 
 
-def prefer_this_thread(priority: int) -> None:
-    """Ask for a real-time turn, where the system grants it; go on as an ordinary thread where it does not."""
+def request_realtime_priority(priority: int) -> None:
+    """Ask for real-time priority for this thread; go on without where the system does not grant it."""
     if hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(priority))
 
 
 def disable_realtime() -> None:
-    """An ordinary turn again: for a process that computes long."""
+    """Give this thread the usual priority again: for one that computes long."""
     if hasattr(os, "sched_setscheduler"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
 
 
 def freeze_gc() -> None:
-    """All that is loaded by now stays for good, and no collection looks at it again. A full one, which stops every
-    thread, took 85 ms beside the nets, several times that on a busy machine, and notes were lost to it.
+    """Keep all that is loaded by now for good, so that no garbage collection looks at it again.
+
+    A full collection, which stops every thread, took 85 ms beside the nets, several times that on a busy machine, and
+    notes were lost to it.
     """
     gc.collect()
     gc.freeze()

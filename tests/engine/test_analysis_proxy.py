@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from kelly_live.core.actions import Action
+from kelly_live.core.errors import WorkerError
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.values import AudioWindow
 from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store
-from kelly_live.workers.process import WorkerError
 from tests.engine.test_person import snapshot
 from tests.profiles.sample import NOW
 

@@ -1,169 +1,271 @@
-"""An object in a process of its own: what it answers, what goes wrong there, and how both ends end."""
+"""A worker process takes messages without ever blocking its parent, and ends in bounded time whatever it does."""
 
 from __future__ import annotations
 
 import os
 import signal
-import threading
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import msgspec
 import pytest
 
-from kelly_live.core.errors import ConfigError
-from kelly_live.workers.process import WorkerError, WorkerProcess
-from kelly_live.workers.realtime import disable_realtime, enable_realtime
+from kelly_live.core.errors import WorkerError
+from kelly_live.workers.process import WorkerProcess, module_command
+from tests.workers.until import wait_until
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+
+HEAD = """
+import os, signal, sys, threading, time
+import msgspec
+from kelly_live.workers.child import ParentConnection, ignore_signals, TERMINAL_SIGNALS, END_SIGNALS
+class Word(msgspec.Struct, frozen=True, tag=True):
+    text: str
+"""
+ECHO = """
+parent = ParentConnection(Word)
+for word in parent.receive():
+    parent.send(word)
+"""
 
 
-class Odd(Exception):
-    """Cannot be made again from its one argument."""
-
-    def __init__(self, one: str, two: str) -> None:
-        super().__init__(one + two)
+class Word(msgspec.Struct, frozen=True, tag=True):
+    text: str
 
 
-class Shelf:
-    """What the process holds in these tests; it writes a file when it is closed."""
+class Peer:
+    """A worker that runs a script, what it sent, and how often its end was told."""
 
-    def __init__(self, farewell: Path) -> None:
-        self._farewell = farewell
-        self._released = threading.Event()
+    def __init__(self, script: str, **options: Any) -> None:
+        self.words: list[str] = []
+        self.ends = 0
+        self.process: WorkerProcess[Word] = WorkerProcess(
+            [sys.executable, "-c", HEAD + script],
+            name="the peer",
+            receives=Word,
+            on_message=lambda word: self.words.append(word.text),
+            on_end=self._end,
+            **options,
+        )
 
-    def double(self, number: int) -> int:
-        print("a library's chatter")
-        return 2 * number
-
-    def fails(self) -> None:
-        raise ConfigError("seven is not a colour; choose another")
-
-    def fails_oddly(self) -> None:
-        raise Odd("a", "b")
-
-    def waits(self) -> str:
-        self._released.wait()
-        return "released"
-
-    def release(self) -> None:
-        self._released.set()
-
-    def policy(self) -> int:
-        return os.sched_getscheduler(0)
-
-    def close(self) -> None:
-        self._farewell.write_text("closed")
-
-
-def make_shelf(farewell: Path) -> tuple[Shelf, str]:
-    return Shelf(farewell), "made"
-
-
-def fails_to_make() -> tuple[object, None]:
-    raise ConfigError("there is no wood")
-
-
-@pytest.fixture(autouse=True)
-def _these_tests_can_be_imported_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    def _end(self) -> None:
+        self.ends += 1
 
 
 @pytest.fixture
-def apart(tmp_path: Path) -> Iterator[WorkerProcess]:
-    apart = WorkerProcess()
-    assert apart.make(partial(make_shelf, tmp_path / "farewell")) == "made"
-    yield apart
-    apart.close()
+def start() -> Iterator[Callable[..., Peer]]:
+    peers: list[Peer] = []
+
+    def start(script: str, **options: Any) -> Peer:
+        peers.append(Peer(script, **options))
+        peers[-1].process.start()
+        return peers[-1]
+
+    yield start
+    for peer in peers:
+        peer.process.close(0.2)
 
 
-def test_it_answers_and_what_a_library_prints_is_no_answer(apart: WorkerProcess) -> None:
-    assert [apart.call("double", n, timeout=20.0) for n in (1, 21)] == [2, 42]
-    assert apart.ask("double", 4).result(20.0) == 8
+def test_messages_go_there_and_back_in_their_order(start: Callable[..., Peer]) -> None:
+    peer = start(ECHO)
+    assert all(peer.process.send(Word(str(number))) for number in range(100))
+    wait_until(lambda: len(peer.words) == 100)
+    assert peer.words == [str(number) for number in range(100)]
+    peer.process.close(20.0)
+    assert (peer.process.exit_code, peer.process.error, peer.ends) == (0, None, 1)
 
 
-def test_an_error_there_is_an_error_here(apart: WorkerProcess) -> None:
-    with pytest.raises(ConfigError, match="seven is not a colour; choose another"):
-        apart.call("fails", timeout=20.0)
-    with pytest.raises(WorkerError, match="Odd: ab"):
-        apart.call("fails_oddly", timeout=20.0)
-    assert apart.call("double", 1, timeout=20.0) == 2
+def test_closing_sends_what_waits_first_and_ends_its_threads(start: Callable[..., Peer]) -> None:
+    peer = start("time.sleep(0.3)" + ECHO)
+    for number in range(20):
+        peer.process.send(Word(str(number)))
+    peer.process.close(20.0)
+    peer.process.close()
+    assert len(peer.words) == 20
+    assert not any(thread.is_alive() for thread in peer.process._threads)
+    assert not peer.process.send(Word("late"))
 
 
-def test_what_is_asked_aside_waits_for_nothing(apart: WorkerProcess) -> None:
-    waiting: list[str] = []
-    thread = threading.Thread(target=lambda: waiting.append(apart.call("waits", timeout=20.0)))
-    thread.start()
-    assert apart.ask("double", 3).result(20.0) == 6
-    assert waiting == []
-    apart.ask("release")
-    thread.join(20.0)
-    assert waiting == ["released"]
+def test_closing_can_forget_what_waits(start: Callable[..., Peer]) -> None:
+    peer = start("time.sleep(0.5)" + ECHO)
+    for _ in range(20):
+        peer.process.send(Word("x" * 20_000))  # the pipe holds three of these
+    peer.process.close(20.0, discard=True)
+    assert len(peer.words) < 20
+    assert peer.process.exit_code == 0
 
 
-def test_one_that_hangs_is_ended(apart: WorkerProcess) -> None:
-    with pytest.raises(WorkerError, match=r"did not answer within 0\.1 s"):
-        apart.call("waits", timeout=0.1)
-    assert apart.lost
-    with pytest.raises(WorkerError, match="has ended"):
-        apart.call("double", 1, timeout=20.0)
+@posix_only
+def test_the_outbox_is_bounded_by_weight_and_by_number(start: Callable[..., Peer]) -> None:
+    peer = start(ECHO, outbox_weight=100, outbox_messages=30, write_seconds=60.0)
+    os.kill(peer.process.process_id or 0, signal.SIGSTOP)
+    peer.process.send(Word("x" * 500_000), weight=0)  # what the pipe takes of it, and the rest is in the writer's hands
+    wait_until(lambda: not peer.process._outbox)
+    assert peer.process.send(Word("sixty notes"), weight=60)
+    assert not peer.process.send(Word("fifty notes"), weight=50), "too heavy, as a whole"
+    assert peer.process.send(Word("forty notes"), weight=40)
+    assert sum(peer.process.send(Word("a tempo"), weight=0) for _ in range(1000)) == 28, "they pass, within their bound"
+    assert len(peer.process._outbox) == 30
 
 
-def test_one_that_is_killed_is_told_at_once(apart: WorkerProcess) -> None:
-    waiting = apart.ask("waits")
-    os.kill(apart.process_id, signal.SIGKILL)
-    with pytest.raises(WorkerError, match="has ended"):
-        waiting.result(20.0)
-    with pytest.raises(WorkerError, match="has ended"):
-        apart.call("double", 1, timeout=20.0)
+@posix_only
+def test_one_that_reads_nothing_is_lost_after_the_deadline(start: Callable[..., Peer]) -> None:
+    peer = start(ECHO, write_seconds=0.5)
+    os.kill(peer.process.process_id or 0, signal.SIGSTOP)
+    begun = time.monotonic()
+    peer.process.send(Word("x" * 500_000))
+    wait_until(lambda: peer.ends)
+    assert 0.4 < time.monotonic() - begun < 10.0
+    assert peer.process.error == "the peer took no message for 0.5 s and was ended"
+    assert peer.process.exit_code == -signal.SIGKILL
+    assert not peer.process.send(Word("more"))
 
 
-def test_closing_says_goodbye_and_twice_is_no_harm(apart: WorkerProcess, tmp_path: Path) -> None:
-    apart.close()
-    apart.close()
-    assert (tmp_path / "farewell").read_text() == "closed"
+@posix_only
+def test_one_that_reads_slowly_is_not_lost(start: Callable[..., Peer]) -> None:
+    slow = ECHO.replace("parent.send(word)", "time.sleep(0.05); parent.send(word)")
+    peer = start(slow, write_seconds=0.5)
+    for _ in range(20):
+        assert peer.process.send(Word("x" * 30_000))
+    wait_until(lambda: len(peer.words) == 20)
+    assert peer.process.error is None
 
 
-def test_a_recipe_that_is_unknown_there_ends_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("PYTHONPATH")
-    apart = WorkerProcess()
-    with pytest.raises(WorkerError, match="has ended"):
-        apart.make(partial(make_shelf, tmp_path / "farewell"))
-    apart.close()
+@posix_only
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ignore_signals(*TERMINAL_SIGNALS, *END_SIGNALS); time.sleep(60)",
+        "os.kill(os.getpid(), signal.SIGSTOP)",
+        "os.close(0); os.close(1); time.sleep(60)",
+    ],
+    ids=["deaf", "suspended", "without pipes"],
+)
+def test_closing_is_bounded_whatever_the_child_does(start: Callable[..., Peer], script: str) -> None:
+    peer = start(script)
+    for _ in range(20):
+        peer.process.send(Word("x" * 20_000))
+    begun = time.monotonic()
+    peer.process.close(0.2, terminate=True)
+    assert time.monotonic() - begun < 5.0
+    assert peer.process.exit_code is not None
+    assert peer.ends == 1
 
 
-def test_what_cannot_be_made_is_told() -> None:
-    apart = WorkerProcess()
-    with pytest.raises(ConfigError, match="there is no wood"):
-        apart.make(fails_to_make)
-    apart.close()
+def test_one_that_ends_by_itself_is_told_once(start: Callable[..., Peer]) -> None:
+    peer = start("sys.exit(3)")
+    wait_until(lambda: peer.ends)
+    assert peer.process.error == "the peer ended by itself (exit code 3)"
+    peer.process.close()
+    assert (peer.ends, peer.process.error) == (1, "the peer ended by itself (exit code 3)")
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no policies")
-def test_the_stage_s_turn_is_not_for_the_nets(tmp_path: Path) -> None:
-    """Whatever the system granted this thread, the process that it starts takes an ordinary turn."""
-    here: list[int] = []
-
-    def start() -> None:
-        enable_realtime()
-        here.append(os.sched_getscheduler(0))
-        apart = WorkerProcess()
-        apart.make(partial(make_shelf, tmp_path / "farewell"))
-        here.append(apart.call("policy", timeout=20.0))
-        apart.close()
-        disable_realtime()
-        here.append(os.sched_getscheduler(0))
-
-    thread = threading.Thread(target=start)
-    thread.start()
-    thread.join(60.0)
-    assert here[0] in (os.SCHED_RR, os.SCHED_OTHER)
-    assert here[1:] == [os.SCHED_OTHER, os.SCHED_OTHER]
+def test_garbage_is_the_end(start: Callable[..., Peer]) -> None:
+    peer = start("print('Traceback (most recent call last)', flush=True); time.sleep(60)")
+    wait_until(lambda: peer.ends)
+    assert peer.process.error == "the peer sent something else than messages; restart kelly-live"
+    assert peer.process.exit_code is not None
 
 
-def test_a_long_stop_of_ours_is_not_its_fault(apart: WorkerProcess) -> None:
-    """The limit counts looks, not the clock: an answer that is there when we look is taken, however late."""
-    answer = apart.ask("double", 5)
-    deadline = time.monotonic() + 20.0
-    while not answer.done() and time.monotonic() < deadline:
-        pass
-    assert apart._result(answer, timeout=0.0) == 10
+def test_a_callback_that_fails_is_the_end_and_not_a_deaf_parent() -> None:
+    peer = Peer(ECHO)
+    peer.words = None  # type: ignore[assignment]
+    peer.process.start()
+    peer.process.send(Word("x"))
+    wait_until(lambda: peer.ends)
+    assert peer.process.error is not None
+    assert "AttributeError" in peer.process.error
+    peer.process.close()
+
+
+def test_it_starts_once_and_not_after_its_end() -> None:
+    closed = Peer(ECHO)
+    closed.process.close()
+    with pytest.raises(WorkerError, match="closed before it was started"):
+        closed.process.start()
+    peer = Peer(ECHO)
+    peer.process.start()
+    with pytest.raises(WorkerError, match="started twice"):
+        peer.process.start()
+    peer.process.close()
+    missing: WorkerProcess[Word] = WorkerProcess(
+        ["/no/such/python"], name="the peer", receives=Word, on_message=lambda word: None
+    )
+    with pytest.raises(WorkerError, match=r"the peer cannot be started .*; check the Python installation"):
+        missing.start()
+
+
+@posix_only
+def test_the_child_ends_soon_after_its_parent_whatever_it_hangs_in(start: Callable[..., Peer]) -> None:
+    peer = start(
+        "parent = ParentConnection(Word, farewell_seconds=0.3)\n"
+        "threading.Thread(target=lambda: list(parent.receive()), daemon=True).start()\n"
+        "parent.send(Word('ready'))\n"
+        "time.sleep(60)"
+    )
+    wait_until(lambda: peer.words == ["ready"])
+    process = peer.process._process
+    assert process is not None
+    assert process.stdin is not None
+    process.stdin.close()  # as the system does when the parent dies
+    assert process.wait(20.0) == 1
+
+
+def test_what_a_library_prints_is_no_message(start: Callable[..., Peer]) -> None:
+    peer = start(
+        "parent = ParentConnection(Word, silent=True); print('chatter', flush=True); parent.send(Word('ready'))"
+    )
+    wait_until(lambda: peer.ends)
+    assert peer.words == ["ready"]
+
+
+@posix_only
+def test_a_child_that_must_not_wait_drops_whole_messages() -> None:
+    """The parent does not read; when it does, it gets whole messages and no others."""
+    script = (
+        "parent = ParentConnection(Word, blocking=False)\n"
+        "taken = [parent.send(Word(f'{n:06}' + 'x' * 9000)) for n in range(100)]\n"
+        "print(sum(taken), file=sys.stderr, flush=True)\n"
+        "for word in parent.receive(): parent.send(word)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", HEAD + script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    taken = int(process.stderr.readline())
+    assert 0 < taken < 100
+    from kelly_live.workers.framing import FrameDecoder, encode_frame
+
+    assert process.stdin is not None
+    assert process.stdout is not None
+    decoder = FrameDecoder[Word](Word)
+    words: list[Word] = []
+    while len(words) < taken - 1:  # the last one may wait for its rest
+        words += decoder.feed(os.read(process.stdout.fileno(), 1 << 16))
+    process.stdin.write(encode_frame(Word("more")))
+    process.stdin.close()
+    words += decoder.feed(process.stdout.read())
+    process.wait(20.0)
+    process.stdout.close()
+    process.stderr.close()
+    assert [word.text[:6] for word in words] == [f"{n:06}" for n in range(taken)] + ["more"]
+
+
+def test_the_parent_s_end_loads_no_heavy_library() -> None:
+    script = (
+        "import sys, kelly_live.workers.process, kelly_live.workers.child, kelly_live.workers.supervisor\n"
+        "print([name for name in ('torch', 'numpy', 'librosa', 'scipy') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"
+
+
+def test_a_module_runs_apart_from_the_user_s_folder() -> None:
+    assert module_command("kelly_live.audio.capture", "16000") == [
+        sys.executable, "-P", "-m", "kelly_live.audio.capture", "16000",
+    ]  # fmt: skip

@@ -39,9 +39,9 @@ class Row:
 @common
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
     """Deadlines (idle, beside the nets, with every core busy), each stage of a hop, control latency, start, memory."""
-    from kelly_live.workers.realtime import take_turns
+    from kelly_live.workers.realtime import set_switch_interval
 
-    take_turns()  # as in a live session
+    set_switch_interval()  # as in a live session
     rows = []
     for row in measure(seconds, device, against, (only,) if only else PARTS):
         rows.append(row)

@@ -1,0 +1,125 @@
+"""Typed messages between two processes of one program: length-prefixed msgpack frames.
+
+A frame is a header (magic, version, payload length; little-endian) and a msgpack payload. Messages are frozen msgspec
+Structs with a tag; their fields may be any frozen dataclass of the program, whose invariants are checked again where
+it is decoded. A NumPy array travels as its shape and its samples, always float32. Nothing in a frame can run code.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Generic, TypeVar, get_origin
+
+import msgspec
+
+from kelly_live.core.errors import KellyError, WorkerError
+
+VERSION = 1  # of the header; a payload's own schema is checked by its types
+MAX_FRAME_BYTES = 1 << 20
+
+_MAGIC = b"KL"
+_HEADER = struct.Struct("<2sBI")
+
+Message = TypeVar("Message")
+
+
+def encode_payload(value: object) -> bytes:
+    """Encode a value as msgpack, without a header.
+
+    Raises:
+        WorkerError: The value holds something that has no schema.
+    """
+    try:
+        return msgspec.msgpack.encode(value, enc_hook=_encode_array)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise WorkerError(f"a {type(value).__name__} cannot be sent to another process ({error})") from error
+
+
+def decode_payload(payload: bytes | msgspec.Raw, type_: Any) -> Any:
+    """Decode a msgpack payload as a value of `type_`.
+
+    Raises:
+        WorkerError: The payload is not such a value.
+    """
+    try:
+        return msgspec.msgpack.decode(payload, type=type_, dec_hook=_decode_array)
+    except (msgspec.DecodeError, KellyError, ValueError, RecursionError) as error:
+        raise WorkerError(f"a message is damaged ({error}); restart kelly-live") from error
+
+
+def encode_frame(message: object, *, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
+    """Encode one message as a frame.
+
+    Raises:
+        WorkerError: The message holds something that has no schema, or is over `max_bytes` long.
+    """
+    payload = encode_payload(message)
+    if len(payload) > max_bytes:
+        name = type(message).__name__
+        raise WorkerError(f"a {name} of {len(payload)} bytes is too long; a message has at most {max_bytes} bytes")
+    return _HEADER.pack(_MAGIC, VERSION, len(payload)) + payload
+
+
+class FrameDecoder(Generic[Message]):
+    """Turns bytes, however they are cut, into whole messages; keeps the incomplete rest, at most one frame.
+
+    Args:
+        types: The union of the messages that may come.
+        sender: Who sends them, as the subject of an error line.
+        max_bytes: The longest payload that is accepted.
+    """
+
+    def __init__(self, types: Any, *, sender: str = "the other process", max_bytes: int = MAX_FRAME_BYTES) -> None:
+        self._decoder = msgspec.msgpack.Decoder(types, dec_hook=_decode_array)
+        self._sender = sender
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Message]:
+        """Take more bytes and return the messages that they complete.
+
+        Raises:
+            WorkerError: The bytes are no frame, of another version, too long, or no message of the given types.
+        """
+        self._buffer += data
+        messages: list[Message] = []
+        while len(self._buffer) >= _HEADER.size:
+            magic, version, length = _HEADER.unpack_from(self._buffer)
+            if magic != _MAGIC or length > self._max_bytes:
+                raise WorkerError(f"{self._sender} sent something else than messages; restart kelly-live")
+            if version != VERSION:
+                raise WorkerError(f"{self._sender} speaks version {version}, not {VERSION}; restart kelly-live")
+            end = _HEADER.size + length
+            if len(self._buffer) < end:
+                break
+            payload = bytes(self._buffer[_HEADER.size : end])
+            del self._buffer[:end]
+            messages.append(self._decode(payload))
+        return messages
+
+    def _decode(self, payload: bytes) -> Message:
+        try:
+            message: Message = self._decoder.decode(payload)
+        except (msgspec.DecodeError, KellyError, ValueError, RecursionError) as error:
+            raise WorkerError(f"{self._sender} sent a damaged message ({error}); restart kelly-live") from error
+        return message
+
+
+def _encode_array(value: Any) -> Any:
+    """msgspec's enc_hook: a NumPy array as [shape, float32 samples]. NumPy is only imported where there is an array."""
+    import numpy as np
+
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"{type(value).__name__} has no schema")
+    samples = np.ascontiguousarray(value, "<f4")
+    return value.shape, samples.tobytes()
+
+
+def _decode_array(type_: Any, value: Any) -> Any:
+    """msgspec's dec_hook: the inverse of `_encode_array`. The array can be written to."""
+    import numpy as np
+
+    if (get_origin(type_) or type_) is not np.ndarray:
+        raise TypeError(f"{type_} has no schema")
+    shape, samples = msgspec.convert(value, tuple[tuple[int, ...], bytes])
+    return np.frombuffer(samples, "<f4").astype(np.float32).reshape(shape)
