@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kelly_live.audio.synth import PEAK, SAMPLE_RATE, render, write_wav
+from kelly_live.audio.synth import PEAK, SAMPLE_RATE, convolve, render, write_wav
 from kelly_live.core.values import SoundingNote
 
 PROGRAMS = {1: 4, 2: 33, 3: 11}
@@ -124,3 +124,12 @@ def test_a_wav_file_holds_what_was_rendered(tmp_path: Path) -> None:
         pcm = np.frombuffer(file.readframes(file.getnframes()), "<i2").reshape(-1, 2).T / 32767.0
     assert np.max(np.abs(pcm - sound)) < 1e-4
     assert [p.name for p in tmp_path.iterdir()] == ["out.wav"]
+
+
+@pytest.mark.parametrize("length", [1, 99, 100, 101, 1_000, 5_000])
+def test_convolving_in_blocks_is_the_convolution(length: int) -> None:
+    rng = np.random.default_rng(length)
+    signal = rng.standard_normal(length).astype(np.float32)
+    response = rng.standard_normal(100).astype(np.float32) / np.float32(10.0)
+    expected = np.convolve(signal.astype(np.float64), response.astype(np.float64))[:length]
+    assert np.allclose(convolve(signal, response), expected, rtol=0.0, atol=1e-6)
