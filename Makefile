@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv
 BIN := $(VENV)/bin
+# The versions that were tested, and no newer ones.
+INSTALL := $(BIN)/python -m pip install --quiet --constraint constraints.txt
 # The first interpreter found that is new enough; override with `make PYTHON=/path/to/python3.12 ...`.
 PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
@@ -18,17 +20,21 @@ $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "no Python 3.11 or newer found; install one, or run make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable .
 	@touch $@
 
-$(VENV)/.test: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[test,train]"
+$(VENV)/.lab: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable ".[lab]"
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.lint: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable ".[test,train,lint]"
-	@touch $@ $(VENV)/.test $(VENV)/.run
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable ".[test]"
+	@touch $@ $(VENV)/.lab $(VENV)/.run
+
+$(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(INSTALL) --editable ".[test,lint]"
+	@touch $@ $(VENV)/.test $(VENV)/.lab $(VENV)/.run
 
 demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kelly-live-demo/
 	$(BIN)/kelly-live demo
@@ -39,17 +45,18 @@ test: $(VENV)/.test system ## every test, those on a real sound and MIDI server 
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile
 	$(BIN)/python -m pytest -m live --reruns 1 -r fEsR
 
-lint: $(VENV)/.lint ## ruff: style, imports, likely bugs
+lint: $(VENV)/.lint ## ruff: style, imports, likely bugs; import-linter: the walls between the rooms
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(VENV)/.lint ## mypy, strict
 	$(BIN)/mypy
 
-bench: $(VENV)/.run ## timing of the send path and of each stage of a hop, on this machine
+bench: $(VENV)/.lab ## timing of the send path and of each stage of a hop, on this machine
 	$(BIN)/kelly-live lab bench
 
-soak: $(VENV)/.run ## a long session in real time: nothing hangs, gets lost, drifts or grows (SOAK_MINUTES=60)
+soak: $(VENV)/.lab ## a long session in real time: nothing hangs, gets lost, drifts or grows (SOAK_MINUTES=60)
 	$(BIN)/python -m kelly_live.lab.bench.soak --minutes $(or $(SOAK_MINUTES),60)
 
 drills: $(VENV)/.test system ## the fault drills on real servers; their table goes into docs/drills.md
@@ -63,7 +70,7 @@ audit: $(VENV)/.run ## known vulnerabilities in what is installed, as far as the
 	$(VENV)/audit/bin/pip-audit --requirement $(VENV)/audit/installed.txt --no-deps --disable-pip
 
 fuzz: $(VENV)/.test ## coverage-guided fuzzing of every parser of ours that strangers' files reach (FUZZ_SECONDS=60 each; Linux)
-	$(BIN)/python -m pip install --quiet --editable ".[fuzz]"
+	$(INSTALL) --editable ".[fuzz]"
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 system: ## the system packages that the live tests use (apt where it may, else the line to run)
@@ -77,5 +84,5 @@ system: ## the system packages that the live tests use (apt where it may, else t
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 
-demo-recording: $(VENV)/.run system ## make presets/demo/recording.ogg again from its score
+demo-recording: $(VENV)/.lab system ## make presets/demo/recording.ogg again from its score
 	$(BIN)/python -m kelly_live.lab.corpora.demo_recording

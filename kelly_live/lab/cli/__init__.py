@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 
 import click
+
+from kelly_live.core.errors import ConfigError
+
+LIBRARIES = ("librosa", "scipy", "sklearn")  # what the extra `lab` installs
 
 # name -> one line for the list of commands; the module of the same name (`-` as `_`) holds `command`.
 COMMANDS = {
@@ -29,9 +34,15 @@ class LabGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import the module of a command and return the command."""
+        """Import the module of a command and return the command. Raises ConfigError without the extra `lab`."""
         if name not in COMMANDS:
             return None
+        missing = [library for library in LIBRARIES if importlib.util.find_spec(library) is None]
+        if missing:
+            raise ConfigError(
+                f"`kelly-live lab` needs libraries that are not installed ({', '.join(missing)}); "
+                'install them: pip install "kelly-live[lab]"'
+            )
         module = importlib.import_module(f"kelly_live.lab.cli.{name.replace('-', '_')}")
         command: click.Command = module.command
         return command

@@ -160,15 +160,11 @@ def _standard(rows: Floats, centre: Floats, deviation: Floats) -> Floats:
 
 def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> Judge:
     """A judge from rows `[n, width]`, their quadrants ("Q1" to "Q4") and the songs that a fold must not tear apart.
-    Raises ConfigError for fewer songs than FOLDS, or without scikit-learn.
+    Raises ConfigError for fewer songs than FOLDS.
     """
-    try:
-        from sklearn.linear_model import LogisticRegression, Ridge
-        from sklearn.model_selection import GroupKFold
-    except ImportError as error:
-        raise ConfigError(
-            "scikit-learn fits the judges and is not installed; `pip install kelly-live[train]`"
-        ) from error
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.model_selection import GroupKFold
+
     if len(set(songs)) < FOLDS:
         raise ConfigError(f"{len(set(songs))} songs to learn judging from; {FOLDS} or more are needed")
     names = list(QUADRANTS)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import label_of
 from kelly_live.lab.training.scores import (
@@ -36,14 +35,10 @@ def baseline_scores(
     """Logistic regression (categories, quadrants) and ridge (ratings, GEMS), one model a data set, trained on `fit` and
     measured on `test`: the same numbers as `evaluate` gives for the net.
     """
-    try:
-        from sklearn.linear_model import LogisticRegression, RidgeCV
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-    except ImportError as error:
-        raise ConfigError(
-            "scikit-learn fits the baseline and is not installed; `pip install kelly-live[train]`"
-        ) from error
+    from sklearn.linear_model import LogisticRegression, RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     x_fit, x_test = (_pooled(w, len(c)) for c, w in (fit, test))
     scores: list[Score] = []
 
