@@ -1,51 +1,39 @@
-"""The capture process: opens a live input and writes what it hears to its parent, until one of them ends.
+"""The capture process: opens a live input and sends its sound to the parent, until one of them ends.
 
-Run by RestartingSource as `python -m kelly_live.audio.capture SAMPLE_RATE [DEVICE]`. PortAudio can't be used again in a
+Run by SupervisedSource as `python -m kelly_live.audio.capture SAMPLE_RATE [DEVICE]`. PortAudio can't be used again in a
 process whose sound server has died (it hangs in its own close), so it gets one that may be thrown away.
+
+Threads: the main one reads the device and sends; `parent` waits for the parent's end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import signal
-import struct
 import sys
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import IntEnum
+from typing import TypeAlias
 
+import msgspec
 import numpy as np
 
 from kelly_live.audio import devices
-from kelly_live.core.errors import AudioError, KellyError
+from kelly_live.core.errors import KellyError
 from kelly_live.core.protocols import AudioHealth, AudioSource
 from kelly_live.core.timebase import MonotonicClock
+from kelly_live.workers.child import TERMINAL_SIGNALS, ParentConnection, ignore_signals
 
-_HEADER = struct.Struct("<2sBI")  # magic, kind, bytes that follow
-_SOUND = struct.Struct("<dfId")  # end time, level dBFS, overflows, dropped seconds; then float32 samples
-_MAGIC = b"KA"
-_MAX_PAYLOAD = 1 << 20
 _POLL_SECONDS = 0.1
 _CLOSE_SECONDS = 1.5
 
 
-class _Kind(IntEnum):
-    READY = 1
-    SOUND = 2
-    FAILED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
+class InputOpened(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The input is open, under this name."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class AudioBlock(msgspec.Struct, frozen=True, tag=True, array_like=True, eq=False):
     """New mono samples, float32 `[n]`, when the last of them arrived (s, monotonic), and the counters so far."""
 
     samples: np.ndarray
@@ -53,81 +41,30 @@ class Heard:
     health: AudioHealth
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class InputFailed(msgspec.Struct, frozen=True, tag=True, array_like=True):
     """The input can't be opened, or is gone; one line."""
 
     message: str
 
 
-Message = Opened | Heard | Broken
+CaptureMessage: TypeAlias = InputOpened | AudioBlock | InputFailed
 
 
-def encode(message: Message) -> bytes:
-    match message:
-        case Opened(name):
-            kind, payload = _Kind.READY, name.encode()
-        case Heard(samples, end_time, health):
-            head = _SOUND.pack(end_time, health.level_dbfs, health.overflows, health.dropped_seconds)
-            kind, payload = _Kind.SOUND, head + np.asarray(samples, "<f4").tobytes()
-        case Broken(text):
-            kind, payload = _Kind.FAILED, text.encode()
-    return _HEADER.pack(_MAGIC, kind, len(payload)) + payload
+def relay(source: AudioSource, parent: ParentConnection[None]) -> None:
+    """Send all that a source delivers; return when nobody reads it any more.
 
-
-class Decoder:
-    """Bytes in, whole messages out; keeps what is left over. Raises AudioError on garbage."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> Iterator[Message]:
-        self._buffer += data
-        while len(self._buffer) >= _HEADER.size:
-            magic, kind, length = _HEADER.unpack_from(self._buffer)
-            if magic != _MAGIC or length > _MAX_PAYLOAD or kind not in _Kind.__members__.values():
-                raise AudioError("the capture process sent something else than sound; restart kelly-live")
-            end = _HEADER.size + length
-            if len(self._buffer) < end:
-                return
-            payload = bytes(self._buffer[_HEADER.size : end])
-            del self._buffer[:end]
-            yield _decode(_Kind(kind), payload)
-
-
-def _decode(kind: _Kind, payload: bytes) -> Message:
-    if kind is _Kind.READY:
-        return Opened(payload.decode("utf-8", "replace"))
-    if kind is _Kind.FAILED:
-        return Broken(payload.decode("utf-8", "replace"))
-    if len(payload) < _SOUND.size or (len(payload) - _SOUND.size) % 4:
-        raise AudioError("the capture process sent half a sound; restart kelly-live")
-    end_time, level, overflows, dropped = _SOUND.unpack_from(payload)
-    samples = np.frombuffer(payload, "<f4", offset=_SOUND.size)
-    return Heard(samples, end_time, AudioHealth(level, overflows, dropped))
-
-
-def relay(source: AudioSource, pipe: int) -> None:
-    """Send all that a source delivers. Returns when nobody reads; raises AudioError when the source is gone."""
+    Raises:
+        AudioError: The source is gone.
+    """
     while True:
         block = source.read(timeout=_POLL_SECONDS)
-        if block is not None:
-            try:
-                write(pipe, Heard(block.samples, block.end_time, source.health()))
-            except OSError:
-                return
+        if block is not None and not parent.send(AudioBlock(block.samples, block.end_time, source.health())):
+            return
 
 
-def write(pipe: int, message: Message) -> None:
-    """Whole, however the pipe takes it. Raises OSError."""
-    rest = memoryview(encode(message))
-    while rest:
-        rest = rest[os.write(pipe, rest) :]
-
-
-def _end_with_parent(source: AudioSource) -> None:
-    """Thread: its own. stdin ends when the parent does."""
-    while os.read(0, 4096):
+def _end_with_parent(source: AudioSource, parent: ParentConnection[None]) -> None:
+    """Thread: parent. The parent sends nothing; what ends is its end of the pipe."""
+    for _ in parent.receive():
         pass
     _leave(source)
 
@@ -136,8 +73,10 @@ _leaving = threading.Lock()
 
 
 def _leave(source: AudioSource) -> None:
-    """In order where that is possible, as a client that vanishes holds JACK up; but not for ever: PortAudio's own
-    clean-up hangs when its server has died. Ends the process; whoever comes second waits for that.
+    """Close the source and end the process; who comes second waits for that.
+
+    In order where that is possible, as a client that vanishes holds JACK up; but not for ever: PortAudio's own
+    clean-up hangs when its server has died.
     """
     with _leaving:
         closer = threading.Thread(target=_close, args=(source,), daemon=True)
@@ -153,28 +92,23 @@ def _close(source: AudioSource) -> None:
 
 
 def main(sample_rate: str, device: str | None = None) -> None:
+    """Capture the device [default: the system's default input] at a sample rate in Hz."""
     from kelly_live.audio.sources import PortAudioSource
 
-    for number in (signal.SIGINT, getattr(signal, "SIGTSTP", signal.SIGINT)):
-        signal.signal(number, signal.SIG_IGN)  # Ctrl-C and Ctrl-Z are the parent's
-    pipe = os.dup(1)
-    # What a driver prints must not get into the sound, nor on the terminal: where a server is stuck PortAudio aborts
-    # with a word of its own, and another capture is tried.
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
+    ignore_signals(*TERMINAL_SIGNALS)
+    # Silent: where a server is stuck PortAudio aborts with a word of its own, and another capture is tried.
+    parent: ParentConnection[None] = ParentConnection(None, silent=True)
     source = PortAudioSource(device, MonotonicClock(), sample_rate=int(sample_rate))
-    threading.Thread(target=_end_with_parent, args=(source,), name="parent", daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(source, parent), name="parent", daemon=True).start()
     try:
         source.start()
-        write(pipe, Opened(source.name))
-        relay(source, pipe)
+        parent.send(InputOpened(source.name))
+        relay(source, parent)
     except KellyError as error:
-        with contextlib.suppress(OSError):  # nobody reads any more
-            write(pipe, Broken(str(error)))
+        parent.send(InputFailed(str(error)))
     except Exception as error:  # nobody sees a traceback
-        with contextlib.suppress(OSError):
-            write(pipe, Broken(f"the capture failed ({type(error).__name__}: {' '.join(str(error).split())})"))
+        text = " ".join(str(error).split())
+        parent.send(InputFailed(f"the capture failed ({type(error).__name__}: {text})"))
     finally:
         _leave(source)
 

@@ -1,39 +1,50 @@
 """A live input that comes back: captured by a process of its own, which is started anew whenever the input is lost.
 
-While it is lost, silence is delivered in its place, so that what listens relaxes as in any pause.
+While it is lost, silence is delivered in its place, so that the analysis relaxes as in any pause.
+
+Threads: the consumer calls `open`, `start` and `read`; any may call `health` and `close`. The supervisor's thread
+starts and ends the captures, the reader of each capture takes what it sends.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
-from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
-from kelly_live.audio.capture import Broken, Decoder, Heard, Opened
+from kelly_live.audio.capture import AudioBlock, CaptureMessage, InputFailed, InputOpened
 from kelly_live.audio.resample import ANALYSIS_RATE
-from kelly_live.core.errors import AudioError
+from kelly_live.core.errors import AudioError, WorkerError
 from kelly_live.core.level import SILENCE_DBFS
 from kelly_live.core.protocols import AudioHealth
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import AudioWindow
+from kelly_live.workers.process import WorkerProcess, module_command
+from kelly_live.workers.supervisor import Supervisor
 
 OPEN_SECONDS = 10.0  # an input that takes longer to open is none
 STALL_SECONDS = 3.0  # an input that delivers nothing for so long is started anew
 RETRY_SECONDS = 1.0
 KEPT_SECONDS = 4.0  # of sound that nobody has read; older sound is dropped and counted
 _SILENT_BLOCK_SECONDS = 0.05
-_PATIENCE_SECONDS = 2.0  # to close its device in order
+_CLOSE_SECONDS = 2.0  # for a capture, to close its device in order
+_NO_COUNTS = AudioHealth(SILENCE_DBFS, 0, 0.0)
+
+_log = logging.getLogger(__name__)
 
 
 class SupervisedSource:
-    """An AudioSource; `start` raises AudioError if the input can't be opened, later losses are told by `health` alone.
+    """An AudioSource for life: `start` raises what is wrong with the input, `health` alone tells of a later loss.
 
-    `command`: what captures, for a test [default: PortAudio's capture of `device`].
+    Args:
+        device: A part of the input's name; None: the system's default.
+        clock: Times the stamps and the tries.
+        sample_rate: Of the delivered sound, in Hz.
+        command: What captures, for a test [default: PortAudio's capture of `device`].
     """
 
     def __init__(
@@ -47,161 +58,219 @@ class SupervisedSource:
         self.sample_rate = sample_rate
         self.name = device or "default"
         self._clock = clock
-        self._command = command or [
-            *(sys.executable, "-P", "-m", "kelly_live.audio.capture", str(sample_rate)),
-            *([device] if device is not None else []),
-        ]
-        self._opened = False
+        arguments = [str(sample_rate), *([device] if device is not None else [])]
+        self._command = command or module_command("kelly_live.audio.capture", *arguments)
+        self._supervisor = Supervisor(
+            f"the audio input {self.name!r}",
+            check=self._find_loss,
+            release=self._release,
+            restore=self._restore,
+            clock=clock,
+            delay_seconds=RETRY_SECONDS,
+            retry_seconds=RETRY_SECONDS,
+        )
         self._changed = threading.Condition()
-        self._process: subprocess.Popen[bytes] | None = None  # all from here on: under `_changed`
-        self._open = False
-        self._blocks: deque[Heard] = deque()
-        self._health = AudioHealth(SILENCE_DBFS, 0, 0.0)
-        self._before = AudioHealth(SILENCE_DBFS, 0, 0.0)  # what earlier captures counted
-        self._late_seconds = 0.0  # of sound dropped because nobody read it
+        self._capture: WorkerProcess[CaptureMessage] | None = None  # all from here on: under `_changed`
+        self._number = 0  # of the capture
+        self._is_open = False  # the capture has said so
+        self._has_sound = False  # the capture has delivered some
+        self._failure: str | None = None  # what the capture said is wrong with the input
+        self._end: str | None = None  # how the capture ended
+        self._blocks: deque[AudioBlock] = deque()
+        self._kept_samples = 0  # in `_blocks`
+        self._is_late = False  # the reader: sound is being dropped
+        self._late_samples = 0  # dropped because nobody read them
+        self._health = self._health_before = _NO_COUNTS  # of this capture, and of those before
         self._problem: str | None = None
-        self._newest = self._retry_at = self._delivered = 0.0
-        self._closed = False
+        self._newest = self._delivered = 0.0
+        self._is_closed = False
 
     @property
     def finished(self) -> bool:
+        """False: a live input never is."""
         return False
 
-    def start(self) -> None:
-        """Deliver from now on; opens if `open` did not. Raises AudioError."""
-        if not self._opened:
-            self.open()
-            return
+    @property
+    def process_id(self) -> int | None:
+        """Of the capture process of the moment; None between two."""
         with self._changed:
-            self._blocks.clear()
-            self._late_seconds = 0.0
+            return None if self._capture is None else self._capture.process_id
+
+    def start(self) -> None:
+        """Deliver from now on, what came before is dropped; open if `open` was not called.
+
+        Raises:
+            AudioError: As of `open`.
+        """
+        with self._changed:
+            is_open = self._number > 0
+        if not is_open:
+            self.open()
+        with self._changed:
+            if is_open:
+                self._blocks.clear()
+                self._kept_samples = self._late_samples = 0
             self._delivered = self._clock.now()
 
     def open(self) -> None:
-        """Capture, but keep it to yourself: a wrong name is told early. Raises AudioError: not there, busy, denied, no
-        usable format, no answer.
+        """Capture, but deliver nothing yet, so that a wrong name is told early.
+
+        Raises:
+            AudioError: The input is not there, busy, denied, has no usable format or does not answer.
         """
-        self._opened = True
-        self._spawn()
+        try:
+            self._spawn()
+        except WorkerError as error:
+            self.close()
+            raise AudioError(str(error)) from error
         with self._changed:
-            self._changed.wait_for(lambda: self._open or self._problem is not None, OPEN_SECONDS)
-            # One that opened and was lost right after is opened again, as any time later.
-            silent = f"the audio input {self.name!r} gave no answer; try again"
-            problem = None if self._open else self._problem or silent
+            self._changed.wait_for(lambda: self._is_open or self._has_ended(), OPEN_SECONDS)
+            # One that opened and was lost right after is restored, as any time later.
+            cause = self._failure or f"{self._end or f'the audio input {self.name!r} gave no answer'}; try again"
+            problem = None if self._is_open else cause
             self._delivered = self._newest = self._clock.now()
         if problem is not None:
             self.close()
             raise AudioError(problem)
+        self._supervisor.start()
 
     def read(self, timeout: float) -> AudioWindow | None:
-        """The next block, or None after `timeout` s; silence while the input is lost. Thread: the one that listens."""
+        """Return the next block, or None after `timeout` s; silence while the input is lost. Thread: the consumer."""
         with self._changed:
-            self._changed.wait_for(lambda: bool(self._blocks) or self._closed, timeout)
+            self._changed.wait_for(lambda: bool(self._blocks) or self._is_closed, timeout)
             now = self._clock.now()
+            self._is_late = False
             if self._blocks:
                 block = self._blocks.popleft()
+                self._kept_samples -= len(block.samples)
                 self._delivered = max(self._delivered, block.end_time)
                 return AudioWindow(block.samples, self.sample_rate, self._delivered)
-            if self._closed:
+            is_lost = self._problem is not None and not self._is_closed
+            silence = int((now - self._delivered) * self.sample_rate) if is_lost else 0
+            if silence < _SILENT_BLOCK_SECONDS * self.sample_rate:
                 return None
-            if self._process is not None and now - self._newest > (STALL_SECONDS if self._open else OPEN_SECONDS):
-                self._lose(f"the audio input {self.name!r} delivers nothing; kelly-live opens it again")
-            lost = self._problem is not None
-            retry = lost and self._process is None and now >= self._retry_at
-            silence = int((now - self._delivered) * self.sample_rate) if lost else 0
-            if silence >= _SILENT_BLOCK_SECONDS * self.sample_rate:
-                self._delivered = now
-        if retry:
-            self._spawn()
-        if silence < _SILENT_BLOCK_SECONDS * self.sample_rate:
-            return None
+            self._delivered = now
         return AudioWindow(np.zeros(silence, np.float32), self.sample_rate, now)
 
     def health(self) -> AudioHealth:
-        """Any thread. `problem` says that the input is lost, until it is back."""
+        """Return the counters of all captures; `problem` says that the input is lost, until it is back. Any thread."""
         with self._changed:
-            now, before = self._health, self._before
-            dropped = before.dropped_seconds + now.dropped_seconds + self._late_seconds
+            now, before = self._health, self._health_before
+            late_seconds = self._late_samples / self.sample_rate
+            dropped_seconds = before.dropped_seconds + now.dropped_seconds + late_seconds
             level = SILENCE_DBFS if self._problem else now.level_dbfs
-            return AudioHealth(level, before.overflows + now.overflows, dropped, self._problem)
+            return AudioHealth(level, before.overflows + now.overflows, dropped_seconds, self._problem)
 
     def close(self) -> None:
+        """End the capture and what watches it, within some seconds. Safe to call twice."""
         with self._changed:
-            self._closed = True
-            process, self._process = self._process, None
+            self._is_closed = True
+            capture, self._capture = self._capture, None
             self._changed.notify_all()
-        if process is not None:
-            _end(process)
+        if capture is not None:
+            capture.close(_CLOSE_SECONDS)
+        self._supervisor.stop()
 
     def _spawn(self) -> None:
-        try:
-            process = subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
-        except OSError as error:
-            with self._changed:
-                self._lose(f"the audio capture cannot be started ({error}); check the Python installation")
-            return
+        """Start another capture, unless the source is closed. Raises WorkerError."""
         with self._changed:
-            self._process, self._open = process, False
+            if self._is_closed:
+                return
+            self._number += 1
+            capture: WorkerProcess[CaptureMessage] = WorkerProcess(
+                self._command,
+                name=f"the capture of the audio input {self.name!r}",
+                receives=CaptureMessage,
+                on_message=partial(self._take, self._number),
+                on_end=partial(self._note_end, self._number),
+            )
+            self._capture = capture
+            self._is_open = self._has_sound = False
+            self._failure = self._end = None
             self._newest = self._clock.now()
-        threading.Thread(target=self._listen, args=(process,), name="audio-reader", daemon=True).start()
+        # `close` closes what is in `_capture`, and one that is closed already does not start: nothing is left behind.
+        capture.start()
 
-    def _listen(self, process: subprocess.Popen[bytes]) -> None:
-        """Thread: one a process. Ends with it."""
-        assert process.stdout is not None
-        decoder = Decoder()
-        problem = f"the audio input {self.name!r} ended by itself; kelly-live opens it again"
-        try:
-            while data := process.stdout.read(1 << 16):
-                for message in decoder.feed(data):
-                    if isinstance(message, Broken):
-                        problem = message.message
-                    else:
-                        self._take(process, message)
-        except (AudioError, OSError, ValueError) as error:  # ValueError: closed under us
-            problem = str(error)
+    def _take(self, number: int, message: CaptureMessage) -> None:
+        """Thread: the reader of capture `number`."""
         with self._changed:
-            if process is self._process:
-                self._lose(problem)
-
-    def _take(self, process: subprocess.Popen[bytes], message: Opened | Heard) -> None:
-        with self._changed:
-            if process is not self._process:
+            if number != self._number:
                 return
             self._newest = self._clock.now()
-            if isinstance(message, Opened):
-                self._open, self.name = True, message.name
-            else:
-                self._problem = None
-                self._health = message.health
-                self._blocks.append(message)
-                while self._blocks[-1].end_time - self._blocks[0].end_time > KEPT_SECONDS:
-                    self._late_seconds += len(self._blocks.popleft().samples) / self.sample_rate
+            match message:
+                case InputOpened(name):
+                    self._is_open, self.name = True, name
+                case InputFailed(problem):
+                    self._failure = problem
+                case AudioBlock():
+                    self._has_sound = True
+                    self._problem = None
+                    self._health = message.health
+                    self._keep(message)
             self._changed.notify_all()
 
-    def _lose(self, problem: str) -> None:
-        """Under `_changed`. The process is ended on a thread of its own: it may not want to."""
-        process, self._process = self._process, None
-        self._problem = self._problem or problem
-        self._retry_at = self._clock.now() + RETRY_SECONDS
-        before, now = self._before, self._health
-        dropped = before.dropped_seconds + now.dropped_seconds
-        self._before = AudioHealth(SILENCE_DBFS, before.overflows + now.overflows, dropped)
-        self._health = AudioHealth(SILENCE_DBFS, 0, 0.0)
-        if process is not None:
-            threading.Thread(target=_end, args=(process,), name="audio-end", daemon=True).start()
-        self._changed.notify_all()
+    def _keep(self, block: AudioBlock) -> None:
+        """Queue a block; drop and count the oldest ones that are too many. Under `_changed`."""
+        if len(block.samples) == 0:
+            return
+        self._blocks.append(block)
+        self._kept_samples += len(block.samples)
+        while self._kept_samples > KEPT_SECONDS * self.sample_rate and len(self._blocks) > 1:
+            dropped = len(self._blocks.popleft().samples)
+            self._kept_samples -= dropped
+            self._late_samples += dropped
+            if not self._is_late:
+                _log.warning("sound is dropped: nobody has read the audio input for %g s", KEPT_SECONDS)
+                self._is_late = True
 
+    def _note_end(self, number: int) -> None:
+        """Thread: the one that noticed the end of capture `number`."""
+        with self._changed:
+            if number != self._number or self._capture is None:
+                return
+            self._end = self._capture.error
+            self._changed.notify_all()
+        self._supervisor.wake()
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a capture: its stdin, then its life."""
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with suppress(OSError):
-        process.stdin.close()
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(_PATIENCE_SECONDS)
-    if process.returncode is None:
-        process.kill()
-        process.wait()
-    with suppress(OSError):
-        process.stdout.close()
+    def _has_ended(self) -> bool:
+        """Whether nothing more can come of this capture. Under `_changed`."""
+        return self._failure is not None or self._end is not None or self._is_closed
+
+    def _find_loss(self) -> str | None:
+        """Supervisor: say why the input is lost, or None."""
+        with self._changed:
+            if self._failure is not None:
+                return self._failure
+            limit = STALL_SECONDS if self._is_open else OPEN_SECONDS
+            is_silent = self._clock.now() - self._newest > limit
+            cause = self._end or (f"the audio input {self.name!r} delivers nothing" if is_silent else None)
+            return None if cause is None else f"{cause}; kelly-live opens it again"
+
+    def _release(self, problem: str) -> None:
+        """Supervisor: note that the input is lost, and end its capture."""
+        with self._changed:
+            self._problem = problem
+        self._end_capture()
+
+    def _end_capture(self) -> None:
+        """Supervisor: end the capture, and keep its counts."""
+        with self._changed:
+            capture, self._capture = self._capture, None
+            before, now = self._health_before, self._health
+            self._health_before = AudioHealth(
+                SILENCE_DBFS, before.overflows + now.overflows, before.dropped_seconds + now.dropped_seconds
+            )
+            self._health = _NO_COUNTS
+            self._changed.notify_all()
+        if capture is not None:
+            capture.close(_CLOSE_SECONDS)
+
+    def _restore(self) -> bool:
+        """Supervisor: try another capture, and return whether it delivers sound."""
+        self._spawn()
+        with self._changed:
+            self._changed.wait_for(lambda: self._has_sound or self._has_ended(), OPEN_SECONDS)
+            has_sound = self._has_sound
+        if not has_sound:
+            self._end_capture()
+        return has_sound

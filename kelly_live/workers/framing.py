@@ -44,7 +44,7 @@ def decode_payload(payload: bytes | msgspec.Raw, type_: Any) -> Any:
     try:
         return msgspec.msgpack.decode(payload, type=type_, dec_hook=_decode_array)
     except (msgspec.DecodeError, KellyError, ValueError, RecursionError) as error:
-        raise WorkerError(f"a message is damaged ({error}); restart kelly-live") from error
+        raise WorkerError(f"a message is damaged ({error})") from error
 
 
 def encode_frame(message: object, *, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
@@ -86,9 +86,9 @@ class FrameDecoder(Generic[Message]):
         while len(self._buffer) >= _HEADER.size:
             magic, version, length = _HEADER.unpack_from(self._buffer)
             if magic != _MAGIC or length > self._max_bytes:
-                raise WorkerError(f"{self._sender} sent something else than messages; restart kelly-live")
+                raise WorkerError(f"{self._sender} sent something else than messages")
             if version != VERSION:
-                raise WorkerError(f"{self._sender} speaks version {version}, not {VERSION}; restart kelly-live")
+                raise WorkerError(f"{self._sender} speaks version {version}, not {VERSION}")
             end = _HEADER.size + length
             if len(self._buffer) < end:
                 break
@@ -101,7 +101,7 @@ class FrameDecoder(Generic[Message]):
         try:
             message: Message = self._decoder.decode(payload)
         except (msgspec.DecodeError, KellyError, ValueError, RecursionError) as error:
-            raise WorkerError(f"{self._sender} sent a damaged message ({error}); restart kelly-live") from error
+            raise WorkerError(f"{self._sender} sent a damaged message ({error})") from error
         return message
 
 

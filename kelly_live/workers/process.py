@@ -229,7 +229,7 @@ class WorkerProcess(Generic[Received]):
             error = str(problem)
         except Exception as problem:  # the owner's callback; without a reader the child would be deaf and unnoticed
             _log.exception("%s: its message could not be used", self.name)
-            error = f"{self.name} was given up ({type(problem).__name__}: {problem}); restart kelly-live"
+            error = f"{self.name} was given up ({type(problem).__name__}: {problem})"
         if error is None and _wait(process, _REAP_SECONDS):
             error = f"{self.name} ended by itself (exit code {process.returncode})"
         self._end(process, error or f"{self.name} closed its output")

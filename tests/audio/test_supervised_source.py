@@ -1,113 +1,149 @@
-"""An input that is lost is opened again; meanwhile there is silence, and nothing is thrown away unsaid."""
+"""An input that is lost is opened again; meanwhile there is silence, and what is thrown away is counted."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from kelly_live.audio import supervised_source as restarting
-from kelly_live.audio.capture import Broken, Decoder, Heard, Message, Opened, encode
+from kelly_live.audio import supervised_source
 from kelly_live.audio.supervised_source import SupervisedSource
 from kelly_live.core.errors import AudioError
-from kelly_live.core.protocols import AudioHealth
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import AudioWindow
+from kelly_live.workers.process import WorkerProcess
+from tests.workers.until import wait_until
 
 HEAD = """
 import os, sys, time
 import numpy as np
 from pathlib import Path
-from kelly_live.audio.capture import Broken, Heard, Opened, write
+from kelly_live.audio.capture import AudioBlock, InputFailed, InputOpened
 from kelly_live.core.protocols import AudioHealth
-tries = Path(sys.argv[1]); count = len(tries.read_text()) if tries.exists() else 0; tries.write_text("x" * (count + 1))
-def say(value, n=800): write(1, Heard(np.full(n, value, np.float32), time.monotonic(), AudioHealth(-6.0, 1, 0.25)))
+from kelly_live.workers.child import ParentConnection
+attempts = Path(sys.argv[1])
+count = len(attempts.read_text()) if attempts.exists() else 0
+attempts.write_text("x" * (count + 1))
+parent = ParentConnection(str)
+def play(value, n=800):
+    parent.send(AudioBlock(np.full(n, value, np.float32), time.monotonic(), AudioHealth(-6.0, 1, 0.25)))
 """
-ASLEEP = "\nsys.stdin.buffer.read()\n"
+WAIT = "\nfor _ in parent.receive(): pass\n"
+OPENED = "parent.send(InputOpened('mic'))\n"
 
 
-def source(tmp_path: Path, script: str) -> SupervisedSource:
-    return SupervisedSource(
-        None, MonotonicClock(), command=[sys.executable, "-c", HEAD + script, str(tmp_path / "tries")]
-    )
+def create_source(tmp_path: Path, script: str) -> SupervisedSource:
+    command = [sys.executable, "-c", HEAD + script, str(tmp_path / "attempts")]
+    return SupervisedSource(None, MonotonicClock(), command=command)
 
 
-def until(condition: Callable[[AudioWindow], bool], heard: SupervisedSource) -> AudioWindow:
+def read_until(condition: Callable[[AudioWindow], bool], source: SupervisedSource) -> AudioWindow:
     deadline = time.monotonic() + 20.0
     while time.monotonic() < deadline:
-        block = heard.read(0.1)
+        block = source.read(0.1)
         if block is not None and condition(block):
             return block
-    raise AssertionError(f"it was not heard; {heard.health()}")
+    raise AssertionError(f"it was not delivered; {source.health()}")
 
 
-def loud(value: float) -> Callable[[AudioWindow], bool]:
+def has_value(value: float) -> Callable[[AudioWindow], bool]:
     return lambda block: bool(np.all(block.samples == value))
 
 
+def capture_of(source: SupervisedSource) -> WorkerProcess:
+    capture = source._capture
+    assert capture is not None
+    return capture
+
+
 def test_a_capture_that_dies_is_started_again_and_silence_stands_for_it(tmp_path: Path) -> None:
-    heard = source(
+    source = create_source(
         tmp_path,
-        "write(1, Opened('mic')); say(0.5)\n"
-        "if count == 1: write(1, Broken('unplugged')); os._exit(0)\n"
-        "if count == 2: say(0.25)" + ASLEEP,
+        OPENED + "play(0.5)\n"
+        "if count == 1: parent.send(InputFailed('unplugged')); os._exit(0)\n"
+        "if count == 2: play(0.25)" + WAIT,
     )  # fmt: skip
-    (tmp_path / "tries").write_text("x")  # so that the first try dies
-    heard.start()
+    (tmp_path / "attempts").write_text("x")  # so that the first capture dies
+    source.start()
     try:
-        assert heard.name == "mic"
-        until(loud(0.5), heard)
-        until(loud(0.0), heard)
-        assert heard.health().problem == "unplugged"
-        last = until(loud(0.25), heard)
-        assert heard.health().problem is None
-        assert heard.health().overflows == 2  # one of each life
-        assert heard.health().dropped_seconds == 0.5
+        assert source.name == "mic"
+        read_until(has_value(0.5), source)
+        read_until(has_value(0.0), source)
+        assert source.health().problem == "unplugged"
+        last = read_until(has_value(0.25), source)
+        assert source.health().problem is None
+        assert source.health().overflows == 2  # one of each capture
+        assert source.health().dropped_seconds == 0.5
         assert last.end_time <= time.monotonic()
     finally:
-        heard.close()
+        source.close()
 
 
 def test_a_capture_that_hangs_is_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restarting, "STALL_SECONDS", 0.3)
-    heard = source(tmp_path, "write(1, Opened('mic')); say(0.5 if count else 0.25)" + ASLEEP)
-    heard.start()
+    monkeypatch.setattr(supervised_source, "STALL_SECONDS", 0.3)
+    source = create_source(tmp_path, OPENED + "play(0.5 if count else 0.25)" + WAIT)
+    source.start()
     try:
-        until(loud(0.25), heard)
-        until(loud(0.5), heard)
+        read_until(has_value(0.25), source)
+        read_until(has_value(0.5), source)
     finally:
-        heard.close()
+        source.close()
+
+
+def test_a_capture_that_cannot_be_restored_is_tried_again_and_its_problem_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = create_source(
+        tmp_path,
+        "if count in (1, 2): parent.send(InputFailed('still not there')); os._exit(0)\n" + OPENED + "play(0.5)\n"
+        "if count == 0: parent.send(InputFailed('unplugged')); os._exit(0)" + WAIT,
+    )  # fmt: skip
+    monkeypatch.setattr(source._supervisor, "_delay_seconds", 0.01)
+    monkeypatch.setattr(source._supervisor, "_retry_seconds", 0.01)
+    source.start()
+    try:
+        attempts = tmp_path / "attempts"
+        while len(attempts.read_text()) < 4:
+            source.read(0.01)
+            assert source.health().problem in (None, "unplugged")
+        read_until(has_value(0.5), source)
+        wait_until(lambda: source.health().problem is None)
+    finally:
+        source.close()
 
 
 def test_an_input_that_is_not_there_is_an_error_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match="no such input"):
-        source(tmp_path, "write(1, Broken('no such input'))").start()
+        create_source(tmp_path, "parent.send(InputFailed('no such input'))").start()
 
 
-def test_what_came_before_the_start_is_not_heard(tmp_path: Path) -> None:
-    heard = source(tmp_path, "say(0.25); say(0.5); write(1, Opened('mic'))\ninput()\nsay(0.75)" + ASLEEP)
-    heard.open()
-    heard.start()
+def test_what_came_before_the_start_is_not_delivered(tmp_path: Path) -> None:
+    source = create_source(
+        tmp_path,
+        "play(0.25); play(0.5)\n" + OPENED + "words = parent.receive(); next(words)\nplay(0.75)\n"
+        "for _ in words: pass",
+    )  # fmt: skip
+    source.open()
+    source.start()
     try:
-        process = heard._process
-        assert process is not None
-        assert process.stdin is not None
-        process.stdin.write(b"go\n")
-        assert loud(0.75)(until(lambda block: True, heard))
+        assert capture_of(source).send("go")
+        assert has_value(0.75)(read_until(lambda block: True, source))
     finally:
-        heard.close()
+        source.close()
 
 
 def test_garbage_is_no_sound(tmp_path: Path) -> None:
-    with pytest.raises(AudioError, match="something else than sound"):
-        source(tmp_path, "os.write(1, b'Traceback (most recent call last)')" + ASLEEP).start()
+    with pytest.raises(
+        AudioError, match=r"the capture of the audio input .* sent something else than messages; try again"
+    ):
+        create_source(tmp_path, "os.write(parent._pipe, b'Traceback (most recent call last)')" + WAIT).start()
 
 
 def test_a_name_that_is_not_there_is_told_by_the_real_capture() -> None:
@@ -116,52 +152,82 @@ def test_a_name_that_is_not_there_is_told_by_the_real_capture() -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_sound_that_nobody_reads_is_bounded_and_counted(tmp_path: Path) -> None:
-    heard = source(
+def test_a_capture_that_cannot_be_started_is_one_line() -> None:
+    source = SupervisedSource(None, MonotonicClock(), command=["/no/such/python"])
+    with pytest.raises(AudioError, match=r"the audio input 'default' cannot be started .*; check the Python"):
+        source.start()
+
+
+@pytest.mark.parametrize("end_time", ["0.05 * i", "7.0"], ids=["usual stamps", "stamps that stand still"])
+def test_sound_that_nobody_reads_is_bounded_and_counted(tmp_path: Path, end_time: str) -> None:
+    source = create_source(
         tmp_path,
-        "write(1, Opened('mic'))\n"
-        "for i in range(200): write(1, Heard(np.zeros(800), 0.05 * i, AudioHealth(0.0, 0, 0.0)))" + ASLEEP,
+        OPENED + "for i in range(200):\n"
+        f"    parent.send(AudioBlock(np.zeros(800), {end_time}, AudioHealth(0.0, 0, 0.0)))" + WAIT,
     )  # fmt: skip
-    heard.start()
+    source.start()
     try:
         deadline = time.monotonic() + 20.0
-        while heard.health().dropped_seconds < 10.0 - 4.0 - 0.1:
+        while source.health().dropped_seconds < 10.0 - 4.0 - 0.1:
             assert time.monotonic() < deadline
             os.sched_yield()
-        assert len(heard._blocks) <= 4.0 / 0.05 + 1
+        assert len(source._blocks) <= 4.0 / 0.05 + 1
     finally:
-        heard.close()
+        source.close()
 
 
 def test_closing_ends_the_capture(tmp_path: Path) -> None:
-    heard = source(tmp_path, "write(1, Opened('mic'))" + ASLEEP)
-    heard.start()
-    process = heard._process
-    assert process is not None
-    heard.close()
-    heard.close()
-    assert process.returncode is not None
-    assert heard.read(0.0) is None
+    source = create_source(tmp_path, OPENED + WAIT)
+    source.start()
+    capture = capture_of(source)
+    source.close()
+    source.close()
+    assert capture.exit_code is not None
+    assert source.read(0.0) is None
+    assert not source._supervisor.is_running
 
 
-@given(
-    samples=st.lists(st.floats(-1.0, 1.0, width=32), max_size=50),
-    cuts=st.lists(st.integers(1, 40), max_size=20),
-    end=st.floats(0.0, 1e6),
-)
-def test_the_wire_carries_sound_however_it_is_cut(samples: list[float], cuts: list[int], end: float) -> None:
-    sent: list[Message] = [
-        Opened("Scarlett 2i2"),
-        Heard(np.array(samples, np.float32), end, AudioHealth(-20.0, 3, 0.125)),
-        Broken("gone"),
-    ]
-    data = b"".join(map(encode, sent))
-    decoder, got, at = Decoder(), [], 0
-    for cut in [*cuts, len(data)]:
-        got += list(decoder.feed(data[at : at + cut]))
-        at += cut
-    opened, heard, broken = got
-    assert (opened, broken) == (sent[0], sent[2])
-    assert isinstance(heard, Heard)
-    assert heard.samples.tolist() == pytest.approx(samples)
-    assert (heard.end_time, heard.health) == (end, AudioHealth(-20.0, 3, 0.125))
+def alive(process_ids: list[str]) -> list[str]:
+    """Which of these processes still run."""
+    return [number for number in process_ids if Path(f"/proc/{number}").exists()]
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="the system does not list its processes")
+@pytest.mark.parametrize("seconds", [0.0, 0.02, 0.1, 0.3])
+def test_closing_while_the_capture_is_restarted_leaves_no_process(tmp_path: Path, seconds: float) -> None:
+    source = create_source(
+        tmp_path,
+        "with open(sys.argv[1] + '.pids', 'a') as file: print(os.getpid(), file=file)\n" + OPENED
+        + "play(0.5)\nif count == 0: parent.send(InputFailed('unplugged')); os._exit(0)" + WAIT,
+    )  # fmt: skip
+    source._supervisor._delay_seconds = 0.01
+    source.start()
+    wait_until(lambda: source.health().problem)
+    threading.Event().wait(seconds)  # so that it is closed before, while and after the second one starts
+    source.close()
+    pids = (tmp_path / "attempts.pids").read_text().split()
+    assert alive(pids) == []
+    assert not source._supervisor.is_running
+    threading.Event().wait(0.2)
+    assert alive((tmp_path / "attempts.pids").read_text().split()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
+def test_a_capture_that_was_closed_before_it_started_never_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worst moment: the restart has decided to start one, and the source is closed before it does."""
+    source = create_source(tmp_path, OPENED + "play(0.5)" + WAIT)
+    source.start()
+    captures: list[WorkerProcess] = []
+    start = WorkerProcess.start
+
+    def close_first(capture: WorkerProcess) -> None:
+        captures.append(capture)
+        source.close()
+        start(capture)
+
+    monkeypatch.setattr(WorkerProcess, "start", close_first)
+    os.kill(source.process_id or 0, signal.SIGKILL)
+    wait_until(lambda: not source._supervisor.is_running)
+    assert [capture.process_id for capture in captures] == [None]
