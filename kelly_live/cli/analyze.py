@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE, common
 from kelly_live.core.errors import KellyError
 from kelly_live.core.protocols import EmotionReader
 from kelly_live.core.values import EMOTIONS, EmotionState
+from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, device_option
 
 
 @click.command(
@@ -20,7 +20,8 @@ from kelly_live.core.values import EMOTIONS, EmotionState
 )
 @click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line and file, windows included.")
-@common
+@device_option()
+@debug_option
 def command(files: tuple[Path, ...], as_json: bool, device: str) -> int:
     """The emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
     from kelly_live.core.resources import find_resources

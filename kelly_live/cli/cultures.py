@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kelly_live.core.pitch import octave_distance_cents
+from kelly_live.core.wording import plural
+from kelly_live.engine.options.click_options import debug_option
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import CulturePreset, Known
-    from kelly_live.ui.sheet import Panel
 
 
 @click.command("cultures")
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Draw eight bars of NAME (or of every shipped preset), and its degrees as measured and as played, as a PNG.",
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | None, debug: bool) -> int:
+@debug_option
+def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | None) -> int:
     """List the culture presets, or show one: NAME, or NAME:MODE for one of its modes."""
     from kelly_live.cultures.library import CULTURES, choose_culture, list_cultures
 
@@ -44,7 +44,7 @@ def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | 
     if listen is not None:
         names = [one.name for one in list_cultures() if one.preset is not None] if name is None else [name]
         for each in names:
-            _play(each, listen)
+            _write_piece(each, listen)
         return 0
     if name is None:
         return _list(as_json)
@@ -61,102 +61,20 @@ def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | 
     return 0
 
 
-LISTEN_BEATS = 64  # and at least eight bars
+def _write_piece(name: str, folder: Path) -> None:
+    from kelly_live.engine.culture_pieces import write_culture_piece
 
-
-def _play(name: str, folder: Path) -> None:
-    """A piece in a culture, its first half happy and its second half sad, as MIDI, WAV and picture."""
-    from kelly_live.cli.options import CultureOptions
-    from kelly_live.core.override import state_from
-    from kelly_live.core.protocols import Reading
-    from kelly_live.engine.parts import check_outputs, create_conductor, create_mapper, write_performance
-    from kelly_live.engine.session import compose
-    from kelly_live.midi.scheduler_client import OfflineScheduler
-    from kelly_live.midi.tuning import Tuning
-    from kelly_live.music.style import metre_of
-
-    midi, wav, plot = paths = [folder / f"{name.replace(':', '-')}.{kind}" for kind in ("mid", "wav", "png")]
-    check_outputs(paths)
-    mapper, seed = create_mapper(CultureOptions(name, 1.0)), 1
-    happy, sad = (Reading(state, mapper(state)) for state in (state_from(emotion=one) for one in ("happy", "sad")))
-    metre = metre_of(happy.parameters.style, seed)
-    bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
-    scheduler = OfflineScheduler()
-    conductor = create_conductor(scheduler, seed=seed, length_bars=bars)
-    scheduler.tune(Tuning("bend").with_programs((d.channel, d.program) for d in conductor.programs()))
-    performance = compose(happy, conductor, scheduler, lambda bar: happy if bar < bars // 2 else sad)
-    write_performance(performance, conductor, title=f"Kelly Live: {name}", midi=midi, wav=wav, plot=plot)
-    styles = [reading.parameters.style for reading in (happy, sad)]
-    played = dict.fromkeys(name if style is None else style.name for style in styles)
-    beats = "" if metre is None else f", {metre.name}"
-    click.echo(
-        f"{name}: {' then '.join(played)}{beats}, {performance.end_seconds:.0f} s -> {', '.join(map(str, paths))}"
-    )
-
-
-SHEET_BARS = 8
-COUNTED_BARS = 64  # of each of four pieces, in which is counted how long each degree is played
+    piece = write_culture_piece(name, folder)
+    metre = "" if piece.metre is None else f", {piece.metre}"
+    paths = ", ".join(map(str, piece.paths))
+    click.echo(f"{name}: {' then '.join(piece.styles)}{metre}, {piece.seconds:.0f} s -> {paths}")
 
 
 def _draw(names: list[str], path: Path) -> None:
-    """One picture of what the cultures play; the feeling is the same in all of them."""
-    from kelly_live.core.atomic_write import write_atomically
-    from kelly_live.engine.parts import check_outputs
-    from kelly_live.ui.sheet import draw_sheet
+    from kelly_live.engine.culture_pieces import draw_cultures
 
-    check_outputs([path])
-    panels = [_panel(name) for name in names]
-    picture = draw_sheet(panels, "What each tradition plays when the feeling is happy")
-    write_atomically(path, picture)
-    click.echo(f"{len(panels)} traditions, {len(picture) / 1000:.0f} kB -> {path}")
-
-
-def _panel(name: str) -> Panel:
-    from kelly_live.cli.options import CultureOptions
-    from kelly_live.core.override import state_from
-    from kelly_live.cultures.library import choose_culture
-    from kelly_live.engine.parts import create_conductor, create_mapper
-    from kelly_live.lab.cli.identify import melody_of
-    from kelly_live.midi.scheduler_client import NoteList
-    from kelly_live.ui.sheet import Panel
-
-    parameters = create_mapper(CultureOptions(name, 1.0))(state_from(emotion="happy"))
-    style, sink = parameters.style, NoteList()
-    conductor = create_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, tonic=0)
-    conductor.play_through(parameters)
-    bar_beats = conductor.status().beats_per_bar
-    beats = float(SHEET_BARS * bar_beats)
-    notes = tuple(
-        (
-            note.onset_beats,
-            min(note.duration_beats, beats - note.onset_beats),
-            100.0 * note.pitch + note.cents,
-            note.part,
-        )
-        for note in sink.notes
-        if note.onset_beats < beats
-    )
-    degrees: tuple[float, ...] = ()
-    measured: tuple[float, ...] = ()
-    played: list[float] = []
-    if style is not None and style.scale is not None:
-        degrees = style.scale.degrees_cents
-        preset, _, mode = style.name.partition(":")
-        known = choose_culture(preset).preset
-        of = known.mode(mode) if mode else known
-        weights = None if of is None else of.degree_weights
-        measured = () if weights is None else tuple(weight / sum(weights.value) for weight in weights.value)
-        played = [0.0] * len(degrees)
-        for seed in range(4):
-            for note in melody_of(parameters, seed=seed, tonic=0, bars=COUNTED_BARS):
-                at = 100.0 * note.pitch + note.cents
-                near = min(range(len(degrees)), key=lambda n: abs(octave_distance_cents(at, degrees[n])))
-                played[near] += note.duration_beats
-    caption = "" if style is None else style.name.partition(":")[2]
-    return Panel(
-        title=name, caption=caption, notes=notes, beats=beats, bar_beats=bar_beats, degrees=degrees,
-        measured=measured, played=tuple(share / max(sum(played), 1e-9) for share in played),
-    )  # fmt: skip
+    size = draw_cultures(names, path)
+    click.echo(f"{plural(len(names), 'tradition')}, {size / 1000:.0f} kB -> {path}")
 
 
 def _list(as_json: bool) -> int:

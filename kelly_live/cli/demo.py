@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import CultureOptions, common, culture, profile, seed
-
-if TYPE_CHECKING:
-    from kelly_live.profiles.profile import Profile
+from kelly_live.engine.options.click_options import OUTPUT_FOLDER, add_options, debug_option, print_notice
+from kelly_live.engine.options.commands import RenderOptions
 
 
 @click.command()
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OUTPUT_FOLDER,
     default=Path("kelly-live-demo"),
     show_default=True,
-    help="The folder for the results; made if it is not there.",
+    help="The folder for the results; it is created if it does not exist.",
 )
-@culture
-@seed
-@profile
-@common
-def command(out: Path, culture: CultureOptions | None, seed: int, profile: Profile | None, device: str) -> None:
+@add_options(RenderOptions, only=("culture", "seed", "profile", "device"))
+@debug_option
+def command(out: Path, options: RenderOptions) -> None:
     """Play along with the bundled recording; writes a MIDI file, a WAV and a picture."""
-    from kelly_live.cli.render import render
     from kelly_live.core.atomic_write import create_folder
-    from kelly_live.core.protocols import EmotionOverride
     from kelly_live.core.resources import find_resources
+    from kelly_live.engine.accompaniment import accompany_recording
+    from kelly_live.engine.build import check_outputs
+    from kelly_live.ui.terminal import progress
 
     create_folder(out, "name another with --out")
+    midi, wav, plot = paths = [out / f"demo.{kind}" for kind in ("mid", "wav", "png")]
+    check_outputs(paths)
     recording = find_resources("presets") / "demo" / "recording.ogg"
     click.echo(f"listening to {recording}")
-    click.echo(
-        render(
-            recording,
-            out / "demo.mid",
-            out / "demo.wav",
-            out / "demo.png",
-            steering=EmotionOverride(),
-            culture=culture,
-            freeze=False,
-            seed=seed,
-            profile=profile,
-            device=device,
-        )
+    result = accompany_recording(
+        recording, options, print_notice, lambda total: progress(total, "listening and playing")
     )
+    result.performance.write_files(midi=midi, wav=wav, plot=plot)
+    for line in (*result.describe(), *(f"wrote {path}" for path in paths)):
+        click.echo(line)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import common
 from kelly_live.core.errors import KellyError
+from kelly_live.engine.options.click_options import debug_option, device_option
 
 if TYPE_CHECKING:
     from kelly_live.midi.ports import PortInfo
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @click.option("--audio-in", metavar="NAME", help="Show which input this name chooses.")
 @click.option("--midi-out", metavar="NAME", help="Show which output this name chooses.")
 @click.option("--midi-in", metavar="NAME", help="Show which MIDI input this name chooses.")
-@common
-def command(audio_in: str | None, midi_out: str | None, midi_in: str | None, device: str) -> int:
+@device_option(expose_value=False)
+@debug_option
+def command(audio_in: str | None, midi_out: str | None, midi_in: str | None) -> int:
     """Audio inputs, MIDI outputs and inputs; an arrow marks what `kelly-live` with these options would take."""
     failed = _audio(audio_in) + _midi(midi_out) + _midi_in(midi_in)
     # A machine without inputs or outputs is an answer, not an error; a name that matches nothing is one.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE
+from kelly_live.engine.options.click_options import INPUT_FILE, debug_option
 from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where renderings are kept.")
 @click.option("--teach", type=MANIFEST, multiple=True, metavar="FILE.jsonl", help="With --learn: learn from these.")
 @click.option("--learn", type=click.Path(path_type=Path), metavar="OUT.json", help="Learn (and from half of POP909).")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 def command(
     recordings: Sequence[Path], measure: Sequence[Path], corpora: Path | None, cache: Path,
-    teach: Sequence[Path], learn: Path | None, debug: bool,
+    teach: Sequence[Path], learn: Path | None,
 ) -> None:  # fmt: skip
     """The tempo and key of RECORDINGS, as `--follow` hears them; or tables against truth."""
     import kelly_live.lab.judging.tracking as f
@@ -60,7 +60,7 @@ def command(
     pieces += [song for i, song in enumerate(songs) if i % 4 >= 2]
     if pieces:
         from kelly_live.core.override import state_from
-        from kelly_live.engine.parts import create_mapper
+        from kelly_live.engine.build import create_mapper
 
         neutral = create_mapper()(state_from())
         verdicts = []

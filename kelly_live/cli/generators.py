@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kelly_live.engine.options.click_options import debug_option
+
 if TYPE_CHECKING:
     from kelly_live.generators.registry import Described
 
@@ -17,8 +19,8 @@ UNCHECKED = "unchecked"  # its class was read, but nobody was made
 @click.command("generators")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.option("--check", is_flag=True, help="Also make each, let it play four bars, and say in which state it ends.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(as_json: bool, check: bool, debug: bool) -> int:
+@debug_option
+def command(as_json: bool, check: bool) -> int:
     """List the generators: part, MIDI channel, General MIDI program, package, and the parameters that --set takes.
 
     Their classes are imported to read this; none is made, unless --check is given.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kelly_live.core.values import EMOTIONS
+from kelly_live.engine.options.click_options import debug_option
 
 if TYPE_CHECKING:
     from kelly_live.control.midi_map import Binding, Control
@@ -24,10 +25,8 @@ _POLL_SECONDS = 0.02
 @click.option("--midi-in", metavar="NAME", help="The MIDI input, by any part of its name [default: a virtual port].")
 @click.option("--list", "listing", is_flag=True, help="What every control does, and every action, and no more.")
 @click.option("--forget", metavar="ACTION", help="Forget what was learned for this action; `all`: for every one.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(
-    action: str | None, value: str | None, midi_in: str | None, listing: bool, forget: str | None, debug: bool
-) -> None:
+@debug_option
+def command(action: str | None, value: str | None, midi_in: str | None, listing: bool, forget: str | None) -> None:
     """Teach a MIDI control an ACTION (with a VALUE: `learn emotion sad`); asks for it if none is given.
 
     A knob for valence, arousal or dominance takes no value, a button does (`learn valence 0.5`). What is learned is

@@ -4,52 +4,18 @@ from __future__ import annotations
 
 import secrets
 import signal
-from dataclasses import replace
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.hosting import HostOptions, host
-from kelly_live.cli.options import CultureOptions, common, culture, follow, profile, steering, tuning
-from kelly_live.cli.studio import ExternalIOOptions, expression, studio
-from kelly_live.cli.taking import RecordingOptions, taking
-from kelly_live.core.protocols import EmotionOverride
-from kelly_live.midi.tuning import Tuning
-
-if TYPE_CHECKING:
-    from kelly_live.profiles.profile import Profile
+from kelly_live.engine.options.click_options import add_options, debug_option, print_notice
+from kelly_live.engine.options.commands import LiveOptions
 
 
 @click.command()
-@click.option("--midi-out", metavar="NAME", help="The MIDI output, by any part of its name [default: a virtual port].")
-@click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")
-@studio
-@steering
-@culture
-@host(live=True)
-@tuning
-@follow
-@taking
-@click.option("--freeze", is_flag=True, help="Do not follow the sound: neutral, or what is set by hand.")
-@click.option("--seed", type=click.IntRange(min=0), help="Same seed, same choices [default: a new one each time].")
-@profile
-@common
-def command(
-    midi_out: str | None,
-    audio_in: str | None,
-    studio: ExternalIOOptions,
-    steering: EmotionOverride,
-    culture: CultureOptions | None,
-    host: HostOptions,
-    tuning: Tuning,
-    follow: tuple[str, ...],
-    take: RecordingOptions,
-    freeze: bool,
-    seed: int | None,
-    profile: Profile | None,
-    device: str,
-) -> None:
+@add_options(LiveOptions)
+@debug_option
+def command(options: LiveOptions) -> None:
     """Listen, feel, play, send, until Ctrl-C. In a terminal, keys steer it: ? lists them."""
     import sys
 
@@ -57,8 +23,10 @@ def command(
     from kelly_live.control.keyboard import Keyboard
     from kelly_live.core.timebase import MonotonicClock
     from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.build import build_band, build_sink, create_beat_tracker, create_conductor, load_profile
     from kelly_live.engine.console import Console
-    from kelly_live.engine.parts import create_beat_tracker, create_conductor
+    from kelly_live.engine.external_io import create_controller_output, open_external_io
+    from kelly_live.engine.record import insert_tee, start_recorder
     from kelly_live.engine.session import LiveSession
     from kelly_live.ui.terminal import StatusView
     from kelly_live.workers.realtime import enable_realtime, freeze_gc
@@ -66,32 +34,34 @@ def command(
     enable_realtime()
     ears = AnalysisProxy()  # loads beside all that follows
     click.get_current_context().call_on_close(ears.close)
-    seed = secrets.randbelow(2**31) if seed is None else seed
+    profile = load_profile(options.profile, print_notice)
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     now = MonotonicClock()
-    source = SupervisedSource(audio_in, now)
-    host = host.for_profile(profile)
-    players = host.host(live=True)
-    sink = host.sink(
+    source = SupervisedSource(options.audio_in, now)
+    host = options.host.with_profile(profile)
+    players = build_band(host, live=True)
+    studio = options.external_io
+    sink = build_sink(
+        host,
         players,
-        midi_out,
+        options.midi_out,
         send_clock=studio.sends_clock,
         latencies=studio.latencies,
         frame_accurate=studio.frame_accurate,
     )
-    out = take.before(sink)
+    out = insert_tee(options.recording, sink)
     recorder = None
-    room = studio.open(now)
+    room = open_external_io(studio, now)
     try:
         ports = sink.open()  # the cheap parts first: a wrong name is told before the nets are loaded
         source.open()
-        steering = replace(steering, freeze=freeze)
-        opening = ears.make(device, steering, culture, profile)
-        conductor = create_conductor(out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds)
+        steering, tuning = options.override.build_override(), options.tuning.build_tuning()
+        opening = ears.make(options.device, steering, options.culture, profile)
+        conductor = create_conductor(
+            out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds, notify=print_notice
+        )
         sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
-        recorder = take.begin(
-            out, conductor, now,
-            seed=seed, host=host, players=players, tuning=tuning, culture=culture, profile=profile,
-        )  # fmt: skip
+        recorder = start_recorder(options, out, conductor, now, seed=seed, band=players, tuning=tuning, profile=profile)
         session = LiveSession(
             source=source,
             analyzer=ears,
@@ -100,9 +70,9 @@ def command(
             clock=now,
             opening=opening,
             journal=recorder,
-            follower=create_beat_tracker(follow),
-            leaders=room.leaders,
-            controls=expression(studio.controllers, out),
+            follower=create_beat_tracker(options.follow),
+            leaders=room.sync_sources,
+            controls=create_controller_output(studio.controllers, out),
             early_seconds=sink.early_seconds,
         )
 
@@ -113,7 +83,7 @@ def command(
         virtual = " (a virtual port: connect your synth or DAW to it)"
         into = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
         click.echo(f"listening to {source.name!r}, playing into {into}, seed {seed}; Ctrl-C stops")
-        for line in room.told():
+        for line in room.describe():
             click.echo(line)
         if recorder is not None:
             click.echo(f"recording: {recorder.paths.midi or recorder.paths.log}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.engine.options.click_options import debug_option
+
 if TYPE_CHECKING:
     from kelly_live.generators.host import HostPreset, Shelved
 
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 @click.command("presets")
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(name: str | None, as_json: bool, debug: bool) -> int:
+@debug_option
+def command(name: str | None, as_json: bool) -> int:
     """List the host presets that --preset takes, or show the players of one."""
     from kelly_live.generators.host import list_presets, load_preset, user_folder
 

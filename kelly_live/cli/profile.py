@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE
 from kelly_live.cli.profile_settings import at_rest, calibrate_command, culture_name, described, set_command
 from kelly_live.core.values import EMOTIONS
+from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, debug_option
 from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from kelly_live.mapping.person import Difference
     from kelly_live.profiles.profile import Profile
 
-DEBUG = click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 EMOTION = click.Choice(EMOTIONS, case_sensitive=False)
 STRENGTH = click.FloatRange(0.0, 1.0)
@@ -47,8 +46,8 @@ command.add_command(calibrate_command)
 @click.argument("name")
 @click.option("--culture", metavar="NAME[:MODE]", help="Play as in this tradition unless another is asked for.")
 @click.option("--culture-strength", type=STRENGTH, default=1.0, show_default=True, help="How far it is followed.")
-@DEBUG
-def create(name: str, culture: str | None, culture_strength: float, debug: bool) -> None:
+@debug_option
+def create(name: str, culture: str | None, culture_strength: float) -> None:
     """Make a profile; it plays the base mapping until it is taught."""
     from datetime import UTC, datetime
 
@@ -62,8 +61,8 @@ def create(name: str, culture: str | None, culture_strength: float, debug: bool)
 
 @command.command("list")
 @JSON
-@DEBUG
-def list_profiles(as_json: bool, debug: bool) -> None:
+@debug_option
+def list_profiles(as_json: bool) -> None:
     """The profiles, the default one marked with *."""
     from kelly_live.profiles.store import Store
 
@@ -99,10 +98,10 @@ def list_profiles(as_json: bool, debug: bool) -> None:
 @click.argument("name")
 @click.option("--plot", type=OUTPUT_FILE, help="Also as a picture (PNG): the base and yours, for each feeling.")
 @JSON
-@DEBUG
-def show(name: str, plot: Path | None, as_json: bool, debug: bool) -> None:
+@debug_option
+def show(name: str, plot: Path | None, as_json: bool) -> None:
     """What it has learned: for each feeling, how it differs from the base, and how sure."""
-    from kelly_live.engine.parts import check_outputs
+    from kelly_live.engine.build import check_outputs
     from kelly_live.mapping.person import differences
     from kelly_live.profiles.store import Store
 
@@ -145,8 +144,8 @@ def show(name: str, plot: Path | None, as_json: bool, debug: bool) -> None:
 
 @command.command()
 @click.argument("name")
-@DEBUG
-def use(name: str, debug: bool) -> None:
+@debug_option
+def use(name: str) -> None:
     """Make it the default of every command that plays; `none` for no default."""
     from kelly_live.profiles.store import Store
 
@@ -168,10 +167,10 @@ def use(name: str, debug: bool) -> None:
     help=f"Of what the profile plays there: {', '.join((LIKE, DISLIKE, *WORDS))}.",
 )
 @click.option("--no-learn", is_flag=True, help="Only note it; `learn` learns later.")
-@DEBUG
+@debug_option
 def rate(
     name: str, emotion: str | None, valence: float | None, arousal: float | None, wishes: Sequence[str],
-    said: Sequence[str], no_learn: bool, debug: bool,
+    said: Sequence[str], no_learn: bool,
 ) -> None:  # fmt: skip
     """Say what you would have: `--emotion sad --wish tempo=60`, `--emotion happy --say too-busy`.
 
@@ -217,8 +216,8 @@ def rate(
 
 @command.command("learn")
 @click.argument("name")
-@DEBUG
-def learn_again(name: str, debug: bool) -> None:
+@debug_option
+def learn_again(name: str) -> None:
     """Learn from all reactions anew, and tell what changed."""
     from kelly_live.mapping.person import differences, learn
     from kelly_live.profiles.store import Store
@@ -238,8 +237,8 @@ def learn_again(name: str, debug: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--emotion", type=EMOTION, help="Only what was said in this feeling.")
-@DEBUG
-def reset(name: str, emotion: str | None, debug: bool) -> None:
+@debug_option
+def reset(name: str, emotion: str | None) -> None:
     """Forget what was said and learned, the input at rest too: back to the base mapping, to the byte.
 
     What was `set` stays: culture, preset, keys.
@@ -259,8 +258,8 @@ def reset(name: str, emotion: str | None, debug: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.argument("file", type=OUTPUT_FILE)
-@DEBUG
-def export(name: str, file: Path, debug: bool) -> None:
+@debug_option
+def export(name: str, file: Path) -> None:
     """Write a profile to FILE, to keep or to take elsewhere. It holds numbers and times only, no audio."""
     from kelly_live.core.atomic_write import write_atomically
     from kelly_live.profiles.profile import to_yaml
@@ -274,8 +273,8 @@ def export(name: str, file: Path, debug: bool) -> None:
 @command.command("import")
 @click.argument("file", type=INPUT_FILE)
 @click.option("--as", "name", metavar="NAME", help="Under another name.")
-@DEBUG
-def import_profile(file: Path, name: str | None, debug: bool) -> None:
+@debug_option
+def import_profile(file: Path, name: str | None) -> None:
     """Take in a profile that was exported; everything in it is checked, and none that is there is replaced."""
     from kelly_live.profiles.profile import from_yaml
     from kelly_live.profiles.store import Store, read_bounded
@@ -289,8 +288,8 @@ def import_profile(file: Path, name: str | None, debug: bool) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@DEBUG
-def delete(name: str, yes: bool, debug: bool) -> None:
+@debug_option
+def delete(name: str, yes: bool) -> None:
     """Delete a profile and all that it learned."""
     from kelly_live.profiles.store import Store
 
@@ -308,12 +307,10 @@ def delete(name: str, yes: bool, debug: bool) -> None:
 @click.option("--picture", type=OUTPUT_FILE, help="Also draw the curve (PNG).")
 @click.option("--bench", is_flag=True, help="Only how long learning takes, up to 10 000 reactions; half a minute.")
 @JSON
-@DEBUG
-def simulate(
-    listeners: int, seed: int, emotify: Path | None, picture: Path | None, bench: bool, as_json: bool, debug: bool
-) -> None:
+@debug_option
+def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | None, bench: bool, as_json: bool) -> None:
     """How well is a taste learned? Simulated listeners, held-out preferences, 95 % intervals; minutes."""
-    from kelly_live.engine.parts import check_outputs
+    from kelly_live.engine.build import check_outputs
     from kelly_live.lab.judging import simulated_listeners as simulated
 
     if bench:

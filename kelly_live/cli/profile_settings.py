@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE, common
 from kelly_live.core.errors import ConfigError
+from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, device_option
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource, EmotionReader
@@ -25,8 +25,8 @@ HEARD = 0.1
 @click.command("set")
 @click.argument("name")
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def set_command(name: str, settings: tuple[str, ...], debug: bool) -> None:
+@debug_option
+def set_command(name: str, settings: tuple[str, ...]) -> None:
     """Change what goes with a profile: culture=NAME[:MODE], strength=0..1, preset=NAME, calibrate=on|off, and
     keys.K="ACTION [VALUE]", such as keys.x=panic or keys.1="emotion sad".
 
@@ -124,7 +124,8 @@ def at_rest(profile: Profile) -> str | None:
     "--seconds", type=click.FloatRange(LEAST_SECONDS, 600.0), default=30.0, show_default=True, help="At most."
 )
 @click.option("--use/--keep-only", "use", default=None, help="Take it off what is read, or only keep it.")
-@common
+@device_option()
+@debug_option
 def calibrate_command(
     name: str | None, file: Path | None, audio_in: str | None, seconds: float, use: bool | None, device: str
 ) -> None:

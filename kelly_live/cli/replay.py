@@ -1,4 +1,4 @@
-"""`kelly-live replay LOG`: a session again from its log, as the same MIDI to the byte."""
+"""`kelly-live replay LOG`: play a session again from its log, as the same MIDI to the byte."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE, OUTPUT_FILE
+from kelly_live.core.wording import plural
+from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, debug_option
 
 
 @click.command()
 @click.argument("log", type=INPUT_FILE)
-@click.option("--midi", type=OUTPUT_FILE, help="The MIDI file to write [default: none; only compare].")
-@click.option("--wav", type=OUTPUT_FILE, help="A WAV of it, with the built-in synthesiser.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(log: Path, midi: Path | None, wav: Path | None, debug: bool) -> None:
-    """Play a LOG of --record or --log again: the same MIDI to the byte, also after a crash, up to its last second.
+@click.option("--midi", type=OUTPUT_FILE, help="The MIDI file to write [default: none, only compare].")
+@click.option("--wav", type=OUTPUT_FILE, help="Also write a WAV, with the built-in synthesiser.")
+@debug_option
+def command(log: Path, midi: Path | None, wav: Path | None) -> None:
+    """Play a LOG of --record or --log again: the same MIDI to the byte, even after a crash, up to its last second.
 
-    The notes are compared with the log's checksums; if they differ (another version, another plug-in) it says from
-    where on, writes what this version plays, and exits 1.
+    The notes are compared with the log's checksums. If they differ (another version, another plug-in), the command
+    says from which line on, writes what this version plays, and exits with 1.
     """
     from kelly_live import __version__
-    from kelly_live.cli.taking import seated
     from kelly_live.core.atomic_write import write_atomically
     from kelly_live.core.errors import ConfigError
-    from kelly_live.engine.parts import check_outputs
+    from kelly_live.engine.build import check_outputs
+    from kelly_live.engine.replay import seat_recorded_players
     from kelly_live.recording.log import Reader
     from kelly_live.recording.replay import replay
 
     check_outputs([midi, wav])
     reader = Reader(log)
     header = reader.header
-    again = replay(reader, seated)
+    again = replay(reader, seat_recorded_players)
     torn = "; the log breaks off there" if again.torn else ""
     click.echo(
         f"seed {header.seed}, preset {header.preset}, made {header.made} by version {header.version}: "
-        f"{again.notes} notes in {again.seconds:.1f} s{torn}"
+        f"{plural(again.notes, 'note')} in {again.seconds:.1f} s{torn}"
     )
     if midi is not None:
         write_atomically(midi, again.midi)
@@ -53,4 +54,4 @@ def command(log: Path, midi: Path | None, wav: Path | None, debug: bool) -> None
             f"{log} line {again.differs_at}: from here on at the latest the notes are not the recorded ones{other}; "
             "replay with the version, plug-ins and presets that played it"
         )
-    click.echo(f"compared {again.checked} of {again.notes} notes: the same")
+    click.echo(f"compared {again.checked} of {plural(again.notes, 'note')}: the same")

@@ -16,11 +16,11 @@ from kelly_live.workers.pickled_process import WorkerProcess
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from kelly_live.cli.options import CultureOptions
     from kelly_live.core.actions import Action
     from kelly_live.core.protocols import EmotionOverride, Reading
     from kelly_live.core.values import AudioWindow
     from kelly_live.emotion.analyzer import LiveAnalyzer
+    from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.person import Personal
     from kelly_live.engine.session import Snapshot
     from kelly_live.profiles.profile import Profile
@@ -82,7 +82,7 @@ def create_analysis_worker(
 ) -> tuple[AnalysisWorker, Made]:
     """Raises KellyError."""
     from kelly_live.core.timebase import MonotonicClock
-    from kelly_live.engine.parts import create_analyzer
+    from kelly_live.engine.build import create_analyzer
     from kelly_live.engine.person import Personal
     from kelly_live.workers.realtime import set_switch_interval
 

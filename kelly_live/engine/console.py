@@ -14,9 +14,9 @@ from kelly_live.ui.alerts import Alerts
 from kelly_live.ui.terminal import LiveStatus, StatusView
 
 if TYPE_CHECKING:
-    from kelly_live.cli.studio import ExternalIO
     from kelly_live.core.protocols import EmotionOverride
     from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.external_io import ExternalIO
     from kelly_live.engine.session import LiveSession, Snapshot
     from kelly_live.generators.host import Host
     from kelly_live.midi.routing import RoutedSink
@@ -43,7 +43,7 @@ class Console:
         self._hand = ActionDispatcher(steering, reach)
         if keyboard.live:
             view.say(self._help())
-        room.tell(session.snapshot)
+        room.start_osc_output(session.snapshot)
 
     def look(self, snapshot: Snapshot) -> None:
         """Do what was asked since the last step, tell what is new, show the rest."""
@@ -75,7 +75,7 @@ class Console:
 
     def _asked(self, snapshot: Snapshot) -> list[tuple[str, Action]]:
         asked = [("key", action) for key in self._keyboard.poll() if (action := action_of(key, self._ears.keys))]
-        asked += [("osc", action) for action in self._room.actions()]
+        asked += [("osc", action) for action in self._room.poll_osc()]
         if self._pads_in is not None:
             stands = partial(self._hand.place, shown=snapshot.reading.state)
             asked += [("midi", action) for action in self._pads.hear(self._pads_in.poll(), stands)]

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kelly_live.cli.options import CultureOptions
     from kelly_live.core.actions import Action
     from kelly_live.core.protocols import EmotionOverride
     from kelly_live.core.timebase import Clock
     from kelly_live.emotion.analyzer import LiveAnalyzer
+    from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.session import Snapshot
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.profiles.profile import Profile
@@ -84,8 +84,8 @@ class Personal:
 
 def own_culture(profile: Profile) -> CultureStage | None:
     """The culture that a profile is played in unless another is asked for. Raises ConfigError."""
-    from kelly_live.cli.options import CultureOptions
-    from kelly_live.engine.parts import create_culture_stage
+    from kelly_live.engine.build import create_culture_stage
+    from kelly_live.engine.options.culture import CultureOptions
 
     return (
         None

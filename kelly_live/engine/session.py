@@ -30,9 +30,9 @@ from kelly_live.core.protocols import (
     SchedulerHealth,
     SyncSource,
 )
-from kelly_live.core.timebase import Clock, TempoMap
-from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, NoteEvent, SyncState
-from kelly_live.midi.ports import RecordedMessage
+from kelly_live.core.timebase import Clock
+from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, SyncState
+from kelly_live.engine.performance import Performance, parts_of
 from kelly_live.midi.scheduler_client import OfflineScheduler
 from kelly_live.music.conductor import Conductor, ConductorStatus
 
@@ -283,19 +283,6 @@ class LiveSession:
             raise MidiError(error)
 
 
-@dataclass(frozen=True, slots=True)
-class Performance:
-    """What an offline run made: the readings in time order, all that was sent, the tempo curve; `end_seconds` is where
-    the closing bar ends; `notes` as they were asked for.
-    """
-
-    readings: tuple[Reading, ...]
-    messages: tuple[RecordedMessage, ...]
-    tempo_map: TempoMap
-    end_seconds: float
-    notes: tuple[NoteEvent, ...] = ()
-
-
 def accompany(
     source: AudioSource,
     analyzer: Analyzer,
@@ -375,6 +362,14 @@ def _close(
     end_seconds = conductor.seconds_at(end_beat)
     scheduler.advance(end_seconds)
     scheduler.stop()
+    status = conductor.status()
     return Performance(
-        tuple(readings), tuple(scheduler.messages), scheduler.tempo_map, end_seconds, tuple(scheduler.notes)
+        readings=tuple(readings),
+        messages=tuple(scheduler.messages),
+        tempo_map=scheduler.tempo_map,
+        end_seconds=end_seconds,
+        notes=tuple(scheduler.notes),
+        parts=parts_of(conductor),
+        tonic=status.tonic,
+        mode=status.mode,
     )

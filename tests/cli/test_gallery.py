@@ -7,7 +7,8 @@ from pathlib import Path
 import mido
 import pytest
 
-from kelly_live.cli import gallery, main
+from kelly_live.cli import main
+from kelly_live.engine import gallery
 from kelly_live.ui.rolls import Roll, draw_rolls
 
 

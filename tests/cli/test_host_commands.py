@@ -10,8 +10,9 @@ import mido
 import pytest
 
 from kelly_live.cli import exit_code
-from kelly_live.cli.hosting import HostOptions
 from kelly_live.core.errors import ConfigError
+from kelly_live.engine.build import build_band, build_sink
+from kelly_live.engine.options.host import HostOptions
 
 
 @pytest.fixture
@@ -108,15 +109,15 @@ def test_a_port_without_an_output_is_a_usage_error(run: Run, typed: str) -> None
     assert run("live", "--port", typed)[0] == 2
 
 
-def started(wish: HostOptions, midi_out: str | None) -> dict[str, list[str]]:
+def started(options: HostOptions, midi_out: str | None) -> dict[str, list[str]]:
     """Port -> how its scheduler process would be started."""
-    sink = wish.sink(wish.host(live=True), midi_out, send_clock=True)
+    sink = build_sink(options, build_band(options, live=True), midi_out, send_clock=True)
     return {name: port._client._command for name, port in sink._ports.items()}
 
 
 def test_each_port_of_the_set_list_gets_its_output_and_the_clock() -> None:
-    wish = HostOptions(("band", "two-synths"), outputs=(("backing", "IAC 2"),))
-    commands = started(wish, "IAC 1")
+    options = HostOptions(("band", "two-synths"), outputs=(("backing", "IAC 2"),))
+    commands = started(options, "IAC 1")
     assert list(commands) == ["", "backing"]
     assert "--output=IAC 1" in commands[""]
     assert "--output=IAC 2" in commands["backing"]
@@ -129,8 +130,8 @@ def test_each_port_of_the_set_list_gets_its_output_and_the_clock() -> None:
 
 
 def test_a_single_preset_is_followed_by_all_others_that_need_no_port_of_their_own() -> None:
-    names = HostOptions(("strings",)).host(live=True).names
+    names = build_band(HostOptions(("strings",)), live=True).names
     assert names[0] == "strings"
     assert {"band", "solo-piano", "minimal"} < set(names)
     assert "two-synths" not in names
-    assert HostOptions(("strings", "band")).host(live=True).names == ("strings", "band")
+    assert build_band(HostOptions(("strings", "band")), live=True).names == ("strings", "band")

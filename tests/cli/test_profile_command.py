@@ -13,9 +13,9 @@ import pytest
 import soundfile
 
 from kelly_live.cli import main
-from kelly_live.cli.hosting import HostOptions
 from kelly_live.core.actions import Action
 from kelly_live.core.resources import find_resources
+from kelly_live.engine.options.host import HostOptions
 from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store
 from tests.profiles.sample import NOW
@@ -180,9 +180,9 @@ def test_what_goes_with_a_profile_is_set_shown_and_taken_back(
 
 def test_a_profile_plays_on_its_own_preset_unless_another_is_typed() -> None:
     anna = replace(new_profile("anna", NOW), preset="strings")
-    assert HostOptions().for_profile(anna).presets == ("strings",)
-    assert HostOptions(("band",)).for_profile(anna).presets == ("band",)
-    assert HostOptions().for_profile(None) == HostOptions().for_profile(new_profile("bert", NOW)) == HostOptions()
+    assert HostOptions().with_profile(anna).presets == ("strings",)
+    assert HostOptions(("band",)).with_profile(anna).presets == ("band",)
+    assert HostOptions().with_profile(None) == HostOptions().with_profile(new_profile("bert", NOW)) == HostOptions()
 
 
 @pytest.mark.parametrize(

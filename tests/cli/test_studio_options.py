@@ -1,4 +1,4 @@
-"""The options that tie a session to a studio: what is refused in one line, and what reaches a file."""
+"""The options that connect a session to a studio: what is refused in one line, and what reaches a file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import pytest
 from click.testing import CliRunner
 
 from kelly_live.cli.compose import command as compose
-from kelly_live.cli.hosting import HostOptions
 from kelly_live.cli.live import command as live
-from kelly_live.cli.studio import ExternalIO, ExternalIOOptions
 from kelly_live.core.actions import Action
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import ManualClock
+from kelly_live.engine.build import build_band, build_sink
+from kelly_live.engine.external_io import ExternalIO, open_external_io
+from kelly_live.engine.options.external_io import ExternalIOOptions
+from kelly_live.engine.options.host import HostOptions
 from kelly_live.midi.inputs import SharedInput
 from kelly_live.midi.supervised_input import SupervisedInput
 from kelly_live.sync.midi_clock import MidiClockSource
@@ -54,73 +56,73 @@ def test_what_cannot_be_is_a_usage_error(arguments: list[str], complaint: str) -
 
 
 def test_a_latency_is_the_ports_that_it_names_and_only_a_known_one() -> None:
-    wish = HostOptions(presets=("two-synths",))
-    sink = wish.sink(wish.host(), None, send_clock=False, latencies={"": 0.02, "backing": -0.005})
+    options = HostOptions(presets=("two-synths",))
+    sink = build_sink(options, build_band(options), None, send_clock=False, latencies={"": 0.02, "backing": -0.005})
     assert sink.early_seconds == 0.02
-    late = wish.sink(wish.host(), None, send_clock=False, latencies={"backing": -0.005})
+    late = build_sink(options, build_band(options), None, send_clock=False, latencies={"backing": -0.005})
     assert late.early_seconds == 0.0
     with pytest.raises(ConfigError, match=r"no port 'bakcing'.*there: backing"):
-        wish.sink(wish.host(), None, send_clock=False, latencies={"bakcing": 0.01})
+        build_sink(options, build_band(options), None, send_clock=False, latencies={"bakcing": 0.01})
 
 
 def test_what_cannot_be_opened_is_one_line_and_leaves_nothing_open(here: str) -> None:
     with pytest.raises(ConfigError, match="'nine' is no OSC address"):
-        ExternalIOOptions(osc="nine").open(ManualClock())
-    first = ExternalIOOptions(osc_in=here).open(ManualClock())
+        open_external_io(ExternalIOOptions(osc="nine"), ManualClock())
+    first = open_external_io(ExternalIOOptions(osc_in=here), ManualClock())
     try:
         with pytest.raises(ConfigError, match="take another port"):
-            ExternalIOOptions(osc_in=here).open(ManualClock())
-        assert first.told() == [f"OSC comes in at {here}"]
+            open_external_io(ExternalIOOptions(osc_in=here), ManualClock())
+        assert first.describe() == [f"OSC input: {here}"]
     finally:
         first.close()
-    ExternalIOOptions(osc_in=here).open(ManualClock()).close()  # it was let go
+    open_external_io(ExternalIOOptions(osc_in=here), ManualClock()).close()  # it was let go
 
 
 def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str) -> None:
-    studio = ExternalIOOptions(osc_in=here).open(ManualClock())
+    external_io = open_external_io(ExternalIOOptions(osc_in=here), ManualClock())
     try:
-        assert studio.osc_in is not None
+        assert external_io.osc_in is not None
         wanted = [Action("freeze", True), Action("valence", 0.5), Action("emotion", "sad"), Action("panic")]
         packets = [message("/kelly/do/freeze", 1), message("/kelly/do/valence", 0.5)]
         packets += [message("/kelly/do/emotion", "sad"), message("/kelly/do/panic")]
-        send(studio.osc_in, *packets, message("/kelly/do/valence", 7.0), message("/kelly/do/dance"))
+        send(external_io.osc_in, *packets, message("/kelly/do/valence", 7.0), message("/kelly/do/dance"))
         taken: list[Action] = []
         deadline = time.monotonic() + 20.0
-        while len(taken) + studio.osc_in.refused < 6 and time.monotonic() < deadline:
-            taken += studio.actions()
+        while len(taken) + external_io.osc_in.refused < 6 and time.monotonic() < deadline:
+            taken += external_io.poll_osc()
             time.sleep(0.005)
         assert taken == wanted
-        assert studio.remarks() == ["OSC refused 2"]
+        assert external_io.remarks() == ["OSC refused 2"]
     finally:
-        studio.close()
+        external_io.close()
 
 
 def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() -> None:
     clock = ManualClock()
     socket = Socket(clock)
-    studio, alerts = ExternalIO(), Alerts()
-    studio.opened = SupervisedInput("keys", clock, among=socket.running)
-    studio.follower = MidiClockSource(SharedInput(studio.opened).branch())
+    external_io, alerts = ExternalIO(), Alerts()
+    external_io.midi_in = SupervisedInput("keys", clock, among=socket.running)
+    external_io.midi_clock = MidiClockSource(SharedInput(external_io.midi_in).branch())
 
     def seconds_later(seconds: float) -> tuple[list[str], list[str]]:
         """What is told anew, and what the status says besides."""
         clock.advance(seconds)
-        assert studio.opened is not None
-        studio.opened.step()
-        return alerts.news({"the MIDI input": studio.problem}), studio.remarks()
+        assert external_io.midi_in is not None
+        external_io.midi_in.step()
+        return alerts.news({"the MIDI input": external_io.problem}), external_io.remarks()
 
     try:
-        assert studio.told() == ["MIDI comes in by 'Keys'"]
+        assert external_io.describe() == ["MIDI input: 'Keys'"]
         assert seconds_later(1.0) == ([], ["no MIDI clock yet"])
         socket.unplug("Keys")
         assert seconds_later(1.0) == (["the MIDI input 'Keys' is gone; kelly-live opens it again"], [])
         assert seconds_later(1.0) == ([], [])
-        assert studio.problem == "the MIDI input 'Keys' is gone; kelly-live opens it again"
+        assert external_io.problem == "the MIDI input 'Keys' is gone; kelly-live opens it again"
         socket.plugged = ["Keys"]
         assert seconds_later(1.0) == (["the MIDI input: back"], ["no MIDI clock yet"])
-        assert studio.problem is None
+        assert external_io.problem is None
     finally:
-        studio.close()
+        external_io.close()
     assert not any(life.alive for life in socket.lives)
 
 

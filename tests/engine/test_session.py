@@ -13,7 +13,8 @@ from kelly_live.core.protocols import Reading, SchedulerHealth
 from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import AudioWindow, MusicParameters, SyncState
 from kelly_live.engine import session as session_module
-from kelly_live.engine.session import LiveSession, NoJournal, Performance, Snapshot, accompany, compose, keep_latest
+from kelly_live.engine.performance import Performance
+from kelly_live.engine.session import LiveSession, NoJournal, Snapshot, accompany, compose, keep_latest
 from kelly_live.generators import registry
 from kelly_live.midi.files import notes_from_messages
 from kelly_live.midi.scheduler_client import OfflineScheduler

@@ -119,11 +119,11 @@ def _frames() -> Iterator[bytes]:
 
 
 def _log(data: bytes) -> object:
-    from kelly_live.cli.taking import seated
+    from kelly_live.engine.replay import seat_recorded_players
     from kelly_live.recording.log import Reader
     from kelly_live.recording.replay import replay
 
-    return replay(Reader(_file(data)), seated)
+    return replay(Reader(_file(data)), seat_recorded_players)
 
 
 def _logs() -> Iterator[bytes]:

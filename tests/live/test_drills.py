@@ -31,7 +31,7 @@ from kelly_live.core.protocols import Analyzer, EmotionOverride, Reading
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import AudioWindow
-from kelly_live.engine.parts import create_analyzer, create_conductor
+from kelly_live.engine.build import create_analyzer, create_conductor
 from kelly_live.engine.session import HOLD_SECONDS, LiveSession, accompany
 from kelly_live.midi.scheduler_client import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink

@@ -16,7 +16,8 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.analyzer import LiveAnalyzer
-from kelly_live.engine.session import Performance, accompany
+from kelly_live.engine.performance import Performance
+from kelly_live.engine.session import accompany
 from kelly_live.lab.nets.mapper import load_net
 from kelly_live.mapping import learner as module
 from kelly_live.mapping.learner import Learner

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import pytest
 from click.testing import CliRunner
 
-from kelly_live.cli.hosting import HostOptions
-from kelly_live.cli.options import CultureOptions
 from kelly_live.cli.replay import command
-from kelly_live.cli.taking import RecordingOptions
 from kelly_live.core.errors import OutputError
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import SyncState
-from kelly_live.engine.parts import create_conductor
+from kelly_live.engine.build import build_band, create_conductor
+from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.options.culture import CultureOptions
+from kelly_live.engine.options.host import HostOptions
+from kelly_live.engine.options.recording import RecordingOptions
+from kelly_live.engine.options.tuning import TuningOptions
+from kelly_live.engine.record import insert_tee, start_recorder
 from kelly_live.midi.scheduler_client import NoteList
-from kelly_live.midi.tuning import Tuning
 from tests.fakes import parameters
 
 
@@ -28,15 +29,18 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("set")
     clock, asked = ManualClock(50.0), parameters(150.0, density=2.0)
     host = HostOptions(("band", "two-synths", "solo-piano"), settings=("chords.voicing=open",))
-    with click.Context(click.Command("live")):
-        players = host.host(live=True)
-        wish = RecordingOptions(folder / "set.mid")
-        out = wish.before(NoteList())
-        conductor = create_conductor(out, seed=11, host=players)
-        recorder = wish.begin(
-            out, conductor, clock, seed=11, host=host, players=players, tuning=Tuning("mpe"),
-            culture=CultureOptions("klezmer", 0.5),
-        )  # fmt: skip
+    options = LiveOptions(
+        host=host,
+        culture=CultureOptions("klezmer", 0.5),
+        tuning=TuningOptions("mpe"),
+        recording=RecordingOptions(folder / "set.mid"),
+    )
+    players = build_band(host, live=True)
+    out = insert_tee(options.recording, NoteList())
+    conductor = create_conductor(out, seed=11, host=players)
+    recorder = start_recorder(
+        options, out, conductor, clock, seed=11, band=players, tuning=options.tuning.build_tuning()
+    )
     assert recorder is not None
     conductor.start(50.3, asked)
     recorder.started(50.0, 50.3, asked)
@@ -74,6 +78,6 @@ def test_what_another_version_plays_otherwise_is_written_and_told(taken: Path, t
 
 def test_nothing_is_kept_unless_it_is_asked_for_and_what_cannot_be_is_told_at_once(tmp_path: Path) -> None:
     sink = NoteList()
-    assert RecordingOptions().before(sink) is sink
+    assert insert_tee(RecordingOptions(), sink) is sink
     with pytest.raises(OutputError, match="does not exist"):
-        RecordingOptions(tmp_path / "missing" / "set.mid").before(sink)
+        insert_tee(RecordingOptions(tmp_path / "missing" / "set.mid"), sink)

@@ -11,7 +11,8 @@ from kelly_live.cli import render
 from kelly_live.core.protocols import BeatTracker, Reading
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
-from kelly_live.engine.session import Performance, accompany, merge_sync_states
+from kelly_live.engine.performance import Performance
+from kelly_live.engine.session import accompany, merge_sync_states
 from kelly_live.generators import registry
 from kelly_live.midi.files import notes_from_messages
 from kelly_live.midi.scheduler_client import OfflineScheduler

@@ -17,12 +17,12 @@ from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import FileSource
 from kelly_live.audio.synth import write_wav
-from kelly_live.cli.options import CultureOptions
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.timebase import ManualClock
 from kelly_live.emotion.read_ahead import read_ahead
 from kelly_live.emotion.reader import LiveEmotionReader
-from kelly_live.engine.parts import create_analyzer, create_conductor
+from kelly_live.engine.build import create_analyzer, create_conductor
+from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.session import accompany
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.midi.scheduler_client import OfflineScheduler

@@ -8,7 +8,7 @@ from pathlib import Path
 from kelly_live.audio.sources import FileSource
 from kelly_live.core.protocols import Analyzer, Reading
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.engine.parts import create_conductor
+from kelly_live.engine.build import create_conductor
 from kelly_live.engine.session import Journal, LiveSession, Snapshot
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.workers.realtime import freeze_gc

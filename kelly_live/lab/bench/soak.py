@@ -30,7 +30,7 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import MonotonicClock, TempoPoint
 from kelly_live.core.values import EMOTIONS, NoteEvent
 from kelly_live.engine.analysis_proxy import AnalysisProxy
-from kelly_live.engine.parts import create_conductor
+from kelly_live.engine.build import create_conductor
 from kelly_live.engine.session import LiveSession, Snapshot
 from kelly_live.lab.bench.memory import held_bytes
 from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of

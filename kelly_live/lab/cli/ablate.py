@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import INPUT_FILE
 from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.engine.options.click_options import INPUT_FILE, debug_option
 
 BARS = 8
 
@@ -20,10 +20,9 @@ BARS = 8
 @click.option("--now", type=click.FloatRange(0.5), default=12.0, show_default=True, help="End of the window, seconds.")
 @click.option("--cultures", nargs=2, default=("klezmer", "mandopop"), show_default=True, help="From, to.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list instead of the table.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 def command(
     recording: Path | None, pasts: tuple[float, float], now: float, cultures: tuple[str, str], as_json: bool,
-    debug: bool,
 ) -> int:  # fmt: skip
     """Change history, culture and user one at a time, on RECORDING (default: the demo's): how many notes differ while
     it is on, and while it is off. The two users are taught here: one wants it slower and softer, one faster and
@@ -51,7 +50,7 @@ def command(
 
 def _notes(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
     """A piece of BARS bars, as the conductor hands it over."""
-    from kelly_live.engine.parts import create_conductor
+    from kelly_live.engine.build import create_conductor
     from kelly_live.midi.scheduler_client import NoteList
 
     sink = NoteList()

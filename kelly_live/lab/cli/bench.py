@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from kelly_live.cli.options import common
+from kelly_live.engine.options.click_options import debug_option, device_option
 
 PEERS = ("isobar",)
 PARTS = ("deadlines", "hop", "control", "start")
@@ -36,7 +36,8 @@ class Row:
 @click.option("--against", type=click.Choice(PEERS), help="A peer on the same grid (`pip install kelly-live[isobar]`).")
 @click.option("--only", type=click.Choice(PARTS), help="One part alone.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
-@common
+@device_option()
+@debug_option
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
     """Deadlines (idle, beside the nets, with every core busy), each stage of a hop, control latency, start, memory."""
     from kelly_live.workers.realtime import set_switch_interval

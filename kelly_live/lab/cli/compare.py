@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.engine.options.click_options import debug_option
 from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 from kelly_live.midi.scheduler_client import OfflineScheduler
 
@@ -33,8 +34,8 @@ CHANGES = {"calm to stirred": ((0.5, -0.5), (0.5, 0.5)), "stirred to calm": ((0.
 @click.option("--pieces", type=click.IntRange(2), default=12, show_default=True, help="Pieces a quadrant and kind.")
 @click.option("--changes", type=click.IntRange(1), default=20, show_default=True, help="Moments a change of feeling.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool, debug: bool) -> None:
+@debug_option
+def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool) -> None:
     """Our music against human pieces (EMOPIA, VGMIDI), with random notes and a rule table beside it; how long it
     repeats itself literally in two minutes; and how soon new parameters are heard while it plays.
     """
@@ -42,7 +43,7 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
 
     import numpy as np
 
-    from kelly_live.engine.parts import create_mapper
+    from kelly_live.engine.build import create_mapper
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.judging import comparison as likeness
     from kelly_live.lab.judging.baseline_composers import by_the_rules, random_notes
@@ -99,10 +100,10 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
 
 
 def _conductor(sink: NoteSink, kind: str, seed: int, bars: int | None) -> Conductor:
-    from kelly_live.cli.hosting import HostOptions
-    from kelly_live.engine.parts import create_conductor
+    from kelly_live.engine.build import build_band, create_conductor
+    from kelly_live.engine.options.host import HostOptions
 
-    host = HostOptions((KINDS[kind],)).host()
+    host = build_band(HostOptions((KINDS[kind],)))
     return create_conductor(sink, seed=seed, length_bars=bars, host=host, live=bars is None)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from kelly_live.engine.options.click_options import debug_option
+
 
 @click.group("data")
 def command() -> None:
@@ -17,8 +19,8 @@ def command() -> None:
 @command.command("report")
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def report(manifest: Path, as_json: bool, debug: bool) -> None:
+@debug_option
+def report(manifest: Path, as_json: bool) -> None:
     """How diverse the clips of MANIFEST (JSON Lines) are, and what to collect next."""
     from kelly_live.lab.corpora.diversity import DatasetDiversityManager
 

@@ -23,7 +23,7 @@ _READER_CLIPS = "Clips a data set for the whole live reader, which hears them ho
 @click.option("--pictures", type=click.Path(path_type=Path, file_okay=False), help="Also draw, into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
 def command(
-    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
     models: Path | None, reader_clips: int, pictures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """What was promised beside what is measured, on the manifests' `val` parts (speakers and songs never trained on),

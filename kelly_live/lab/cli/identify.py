@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.cli.options import seed
+from kelly_live.engine.options.click_options import debug_option, seed_option
 
 if TYPE_CHECKING:
-    from kelly_live.core.values import MusicParameters, NoteEvent
     from kelly_live.cultures.preset import CulturePreset, Mode
     from kelly_live.lab.cultures.identify import Likeness, Piece
 
@@ -56,9 +55,9 @@ class Row:
     help="With --corpora: compose no more pieces a culture than so many.",
 )
 @click.option("--only", multiple=True, metavar="NAME", help="Play only this culture; all are compared with.")
-@seed
+@seed_option()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 def command(
     pieces: int,
     bars: int,
@@ -67,7 +66,6 @@ def command(
     only: tuple[str, ...],
     seed: int,
     as_json: bool,
-    debug: bool,
 ) -> int:
     """Compose pieces in each culture, over the four quadrants of feeling, and find the nearest corpus of each piece by
     its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not.
@@ -190,9 +188,10 @@ def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
     """Numbered pieces in a culture, each with a seed, a tonic and a quadrant of its own: their melodies, for no other
     part is listened to.
     """
-    from kelly_live.cli.options import CultureOptions
     from kelly_live.core.override import state_from
-    from kelly_live.engine.parts import create_mapper
+    from kelly_live.engine.build import create_mapper
+    from kelly_live.engine.culture_pieces import play_melody
+    from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.lab.cultures.identify import Piece, statistics_of
 
     mapper = create_mapper(CultureOptions(culture, 1.0))
@@ -202,17 +201,6 @@ def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
         tonic = 7 * number % 12
         parameters = mapper(state_from(valence, arousal, None, None))
         mode = None if parameters.style is None else parameters.style.name.partition(":")[2] or None
-        melody = melody_of(parameters, seed=1000 * seed + number, tonic=tonic, bars=bars)
+        melody = play_melody(parameters, seed=1000 * seed + number, tonic=tonic, bars=bars)
         found.append(Piece(mode, statistics_of(melody, tonic)))
     return found
-
-
-def melody_of(parameters: MusicParameters, *, seed: int, tonic: int, bars: int) -> list[NoteEvent]:
-    """The melody of a piece that is told the same all along."""
-    from kelly_live.generators.builtin.melody import MelodyGenerator
-    from kelly_live.midi.scheduler_client import NoteList
-    from kelly_live.music.conductor import Conductor
-
-    sink = NoteList()
-    Conductor(sink, [MelodyGenerator()], seed=seed, length_bars=bars, tonic=tonic).play_through(parameters)
-    return [note for note in sink.notes if note.part == "melody"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.engine.options.click_options import debug_option
 from kelly_live.lab.cli.train import DEFAULT_CACHE, FILE, FOLDER
 
 if TYPE_CHECKING:
@@ -37,10 +38,10 @@ _PROGRAM = 0xC  # the upper half of a program change's first byte
 @click.option("--mapper", type=FILE, help="Judge another mapper's checkpoint than the shipped one.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that listen.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 def command(
     symbolic: Path, cache: Path, pieces: int, grid_pieces: int, cultures: str | None, culture_pieces: int,
-    mapper: Path | None, workers: int, as_json: bool, debug: bool,
+    mapper: Path | None, workers: int, as_json: bool,
 ) -> None:  # fmt: skip
     """Compose at the centre of each quadrant and over a 5 x 5 grid, render with a soundfont that nothing was trained
     on, and ask two judges, fitted on EMOPIA's train part, what they feel: beside what they say of people's own playing
@@ -88,7 +89,7 @@ def command(
 
 
 def _mapper(checkpoint: Path | None) -> Mapper:
-    from kelly_live.engine.parts import create_mapper
+    from kelly_live.engine.build import create_mapper
 
     if checkpoint is None:
         return create_mapper()
@@ -110,8 +111,8 @@ def _cultures(typed: str | None) -> list[str]:
 
 
 def _in_culture(name: str) -> Mapper:
-    from kelly_live.cli.options import CultureOptions
-    from kelly_live.engine.parts import create_mapper
+    from kelly_live.engine.build import create_mapper
+    from kelly_live.engine.options.culture import CultureOptions
 
     return create_mapper(CultureOptions(name, 1.0))
 
@@ -123,7 +124,7 @@ def composer(mapper: Mapper) -> Composer:
     """
     from kelly_live.core.override import state_from
     from kelly_live.core.protocols import Reading
-    from kelly_live.engine.parts import create_conductor
+    from kelly_live.engine.build import create_conductor
     from kelly_live.engine.session import compose
     from kelly_live.midi.files import midi_bytes
     from kelly_live.midi.messages import channel_of, program_change

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from kelly_live.engine.options.click_options import debug_option
 from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 
 
@@ -17,10 +18,9 @@ from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 @click.option("--models", type=FOLDER, help="Default: the shipped ones.")
 @click.option("--pictures", type=FOLDER, help="Also draw mapper.png, into this folder.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 def command(
     symbolic: Path, cues: Path | None, cache: Path, models: Path | None, pictures: Path | None, as_json: bool,
-    debug: bool,
 ) -> None:  # fmt: skip
     """The shipped mapper: likelihood of held-out music against the corpus-wide distribution and a rule table, published
     directions (how many of how many hold), and what is played at the eight emotions and the quadrants' middles.

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from kelly_live.engine.options.click_options import debug_option
+
 F = TypeVar("F", bound=Callable[..., Any])
 FOLDER = click.Path(path_type=Path, file_okay=False)
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -18,7 +20,7 @@ DEFAULT_CACHE = Path.home() / ".cache" / "kelly-live"
 def data_options(function: F) -> F:
     """--data, --symbolic, --cache, --most, --threads, --debug."""
     for option in (
-        click.option("--debug", is_flag=True, help="Show the traceback of an error."),
+        debug_option,
         click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch."),
         click.option("--most", type=click.IntRange(1), default=1000, show_default=True, help="Train clips a data set."),
         click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Features and renderings."),
@@ -44,8 +46,8 @@ def command() -> None:
 @click.argument("musicnn", type=FILE)
 @click.argument("pipecat", type=FILE)
 @out_option("front_end.safetensors")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def front_end(musicnn: Path, pipecat: Path, out: Path, debug: bool) -> None:
+@debug_option
+def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
     """Convert the frozen ears from the wheels MUSICNN and PIPECAT (`pip download --no-deps musicnn pipecat-ai`); needs
     kelly-live[convert].
     """
@@ -71,7 +73,7 @@ def front_end(musicnn: Path, pipecat: Path, out: Path, debug: bool) -> None:
 @click.option("--cross", type=click.IntRange(1), default=4, show_default=True, help="Parts that each sit out once.")
 @click.option("--leave-out", metavar="DATASET[,DATASET]", help="Train without these, measure on them, ship nothing.")
 def emotion(
-    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
     front_end_file: Path | None, out: Path, resume: bool, epochs: int, patience: int, seed: int,
     cross: int, leave_out: str | None,
 ) -> None:  # fmt: skip
@@ -104,7 +106,7 @@ def emotion(
 @click.option("--scenes", type=click.IntRange(1), default=80, show_default=True, help="Scenes of changing clips.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def temporal(
-    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int, debug: bool,
+    data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
     out: Path, models: Path, epochs: int, scenes: int, seed: int,
 ) -> None:  # fmt: skip
     """The temporal model, on the emotion net's answers over sounds whose feeling changes."""
@@ -123,9 +125,9 @@ def temporal(
 @click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to learn from as evidence.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 @out_option("models/mapper.safetensors")
-def mapper(data: Path, cues: Path | None, cache: Path, threads: int, debug: bool, out: Path) -> None:
+def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) -> None:
     """The mapper: how labelled music sounds, measured, then learned; prints the held-out table."""
     import torch
 
@@ -142,9 +144,9 @@ def mapper(data: Path, cues: Path | None, cache: Path, threads: int, debug: bool
 @click.option("--listeners", type=ANY_PATH, help="Folder of the emo-* archives: is a re-interpreter worth having?")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 @out_option("models/culture.safetensors")
-def culture(presets: Path | None, listeners: Path | None, seed: int, threads: int, debug: bool, out: Path) -> None:
+def culture(presets: Path | None, listeners: Path | None, seed: int, threads: int, out: Path) -> None:
     """The culture adapter: what the presets measured, and, with --listeners, whether knowing a language helps."""
     import torch
 
@@ -171,13 +173,13 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
 @click.option(
     "--pieces", type=click.IntRange(0), default=10, show_default=True, help="Of ours a quadrant: do they quote?"
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 @out_option("models/vocabulary.json")
-def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, debug: bool, out: Path) -> None:
+def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Path) -> None:
     """What people play, as tables for the players: chord moves, rhythms, steps, touch, timing; prints how likely they
     make held-out pieces, and whether our music quotes anybody for more than a bar.
     """
-    from kelly_live.engine.parts import create_mapper
+    from kelly_live.engine.build import create_mapper
     from kelly_live.lab.cli.compare import TWO_MINUTES, composer
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.training.vocabulary_card import train_vocabulary
@@ -205,9 +207,9 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, debug: b
 
 @command.command("system")
 @click.option("--models", type=FOLDER, help="Folder of the parts; default: the shipped ones.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@debug_option
 @out_option("kelly.safetensors")
-def system(models: Path | None, debug: bool, out: Path) -> None:
+def system(models: Path | None, out: Path) -> None:
     """One file of all four nets, with their cards: set KELLY_LIVE_MODELS to it to play with it."""
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.nets.system import load_system, part_cards, save_system

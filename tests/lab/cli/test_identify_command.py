@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from kelly_live.cli import exit_code
-from kelly_live.cli.options import CultureOptions
 from kelly_live.core.override import state_from
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.parts import create_mapper
+from kelly_live.engine.build import create_mapper
+from kelly_live.engine.options.culture import CultureOptions
 
 
 @pytest.mark.parametrize("wish", [CultureOptions("turkish-makam:hicaz", 0.0), CultureOptions("western", 1.0)])

@@ -9,8 +9,8 @@ from pathlib import Path
 import mido
 import pytest
 
-from kelly_live.cli.options import CultureOptions
-from kelly_live.engine.parts import create_mapper
+from kelly_live.engine.build import create_mapper
+from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.lab.cli.judge import PIECE_SECONDS, composer
 from kelly_live.lab.corpora import rendering as render
 from kelly_live.lab.judging import across_cultures, closed_loop

@@ -1,0 +1,8 @@
+"""Small helpers for the sentences that the program prints."""
+
+from __future__ import annotations
+
+
+def plural(count: int, noun: str, several: str | None = None) -> str:
+    """Return a count with its noun, in the right number: "1 bar", "2 bars"."""
+    return f"{count} {noun if count == 1 else several or noun + 's'}"

@@ -1,0 +1,124 @@
+"""Accompany a recording: the live path on a file, faster than real time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from kelly_live.core.wording import plural
+from kelly_live.engine.build import (
+    Notify,
+    build_band,
+    create_analyzer,
+    create_beat_tracker,
+    create_conductor,
+    load_profile,
+    log_notice,
+)
+
+if TYPE_CHECKING:
+    from kelly_live.engine.options.commands import RenderOptions
+    from kelly_live.engine.performance import Performance
+
+
+class ProgressView(Protocol):
+    """Shows how many seconds of the recording are done."""
+
+    def update(self, done: float) -> None:
+        """Show `done` seconds."""
+
+
+class _NoProgress:
+    def update(self, done: float) -> None:
+        """Show nothing."""
+
+
+def _no_progress(total: float) -> AbstractContextManager[ProgressView]:
+    return nullcontext(_NoProgress())
+
+
+@dataclass(frozen=True, slots=True)
+class Accompaniment:
+    """The music to a recording, and how it went.
+
+    `speed`: in multiples of real time, of listening and playing. `notes`: what the user should know, a line each.
+    """
+
+    performance: Performance
+    speed: float
+    notes: tuple[str, ...]
+
+    def describe(self) -> list[str]:
+        """Say how long and how fast it was, and what the user should know, one line each."""
+        return [
+            f"{self.performance.end_seconds:.1f} s of music, made at {self.speed:.0f} x real time",
+            *self.notes,
+        ]
+
+
+def accompany_recording(
+    recording: Path,
+    options: RenderOptions,
+    notify: Notify = log_notice,
+    progress: Callable[[float], AbstractContextManager[ProgressView]] = _no_progress,
+) -> Accompaniment:
+    """Play along with a recording (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes.
+
+    `progress` is given the duration in seconds and returns a context manager. Raises KellyError.
+    """
+    from kelly_live.audio.sources import FileSource
+    from kelly_live.core.timebase import ManualClock
+    from kelly_live.emotion.read_ahead import read_ahead
+    from kelly_live.engine.external_io import create_controller_output
+    from kelly_live.engine.record import insert_tee, start_recorder
+    from kelly_live.engine.session import accompany
+    from kelly_live.midi.scheduler_client import OfflineScheduler
+
+    profile = load_profile(options.profile, notify)
+    band = build_band(options.host.with_profile(profile))
+    source = FileSource(recording, ManualClock(), realtime=False)
+    source.start()  # a file that cannot be read is reported before the nets are loaded
+    override, tuning = options.override.build_override(), options.tuning.build_tuning()
+    analyzer, opening = create_analyzer(options.device, override, options.culture, profile, notify)
+    scheduler = OfflineScheduler()
+    sink = insert_tee(options.recording, scheduler)
+    conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)
+    scheduler.tune(tuning.with_programs((slot.channel, slot.program) for slot in conductor.programs()))
+    title = f"Kelly Live: {recording.stem}"
+    recorder = start_recorder(
+        options,
+        sink,
+        conductor,
+        ManualClock(),
+        seed=options.seed,
+        band=band,
+        tuning=tuning,
+        profile=profile,
+        live=False,
+        title=title,
+    )
+    began = time.monotonic()
+    with progress(source.duration_seconds or 0.0) as bar:
+        performance = accompany(
+            read_ahead(source, analyzer),
+            analyzer,
+            conductor,
+            scheduler,
+            opening,
+            bar.update,
+            recorder,
+            create_beat_tracker(options.follow),
+            create_controller_output(options.controllers, sink),
+        ).with_title(title)
+    took = time.monotonic() - began
+    notes = []
+    if source.damage:
+        notes.append(f"note: {recording}: {source.damage}; what could be read was used")
+    if source.replaced:
+        notes.append(f"note: {recording}: {plural(source.replaced, 'invalid sample')} replaced by silence")
+    notes += recorder.close() if recorder is not None else []
+    return Accompaniment(performance, performance.readings[-1].state.time / max(took, 1e-9), tuple(notes))

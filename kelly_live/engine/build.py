@@ -1,0 +1,245 @@
+"""The composition root: from options to the parts of a session, and the files of an offline run."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from kelly_live.core.errors import ConfigError, OutputError
+from kelly_live.core.protocols import BeatTracker, EmotionOverride, Mapper, NoteSink, Reading
+from kelly_live.core.resources import find_resources
+from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLICE_BEATS, Conductor
+
+if TYPE_CHECKING:
+    from kelly_live.cultures.preset import Known
+    from kelly_live.emotion.analyzer import LiveAnalyzer
+    from kelly_live.engine.options.culture import CultureOptions
+    from kelly_live.engine.options.host import HostOptions
+    from kelly_live.generators.host import Host
+    from kelly_live.mapping.culture import CultureStage
+    from kelly_live.midi.routing import RoutedSink
+    from kelly_live.profiles.profile import Profile
+
+_log = logging.getLogger(__name__)
+# Takes one line that the user should read; the default puts it in the log.
+Notify: TypeAlias = Callable[[str], None]
+
+
+def log_notice(line: str) -> None:
+    """Put a notice in the log; the default of every `notify` argument."""
+    _log.warning("%s", line)
+
+
+def load_profile(name: str | None, notify: Notify = log_notice) -> Profile | None:
+    """Load a profile by name; None: the user's default; "none": no profile. Raises ConfigError."""
+    from kelly_live.engine.options.commands import NOBODY
+    from kelly_live.profiles.store import Store
+
+    store = Store()
+    chosen = store.default() if name is None else name
+    profile = None if chosen is None or chosen.strip().casefold() == NOBODY else store.load(chosen)
+    if profile is not None and name is None:
+        notify(f"playing for {profile.name}, your default profile (`--profile none` plays for no profile)")
+    return profile
+
+
+def build_band(options: HostOptions | None = None, *, live: bool = False) -> Host:
+    """Seat the players of the presets. Raises ConfigError.
+
+    Live, a single preset is followed by all other presets that need no port but the main one, so that the performer
+    can move on to them.
+    """
+    from kelly_live.engine.options.host import HostOptions
+    from kelly_live.generators.host import DEFAULT, Host, Setting, list_presets, load_preset
+
+    options = options or HostOptions()
+    presets = [load_preset(name) for name in (options.presets or (DEFAULT,))]
+    if live and len(presets) == 1:
+        usable = [one.preset for one in list_presets() if one.preset is not None and not one.preset.ports]
+        presets += [preset for preset in usable if preset.name != presets[0].name]
+    settings = [Setting.read(text) for text in options.settings]
+    return Host(presets, settings=settings, extra=options.extra, live=live)
+
+
+def build_sink(
+    options: HostOptions,
+    band: Host,
+    midi_out: str | None,
+    *,
+    send_clock: bool = False,
+    latencies: Mapping[str, float] = MappingProxyType({}),
+    frame_accurate: bool = False,
+) -> RoutedSink:
+    """Make a supervised scheduler for each port of the band, none started yet. Raises ConfigError.
+
+    `midi_out` is the main port's output. `latencies`: seconds by port, instead of the preset's. `frame_accurate`: all
+    ports through JACK.
+    """
+    from kelly_live.core.values import MAIN_PORT
+    from kelly_live.midi.ports import VIRTUAL_PORT_NAME
+    from kelly_live.midi.routing import RoutedSink
+    from kelly_live.midi.supervised_sink import SupervisedSink
+
+    outputs = dict(options.outputs)
+    known = [port.name for port in band.ports]
+    for name in (*outputs, *(name for name in latencies if name != MAIN_PORT)):
+        if name not in known:
+            raise ConfigError(
+                f"{' and '.join(options.presets or band.names[:1])} has no port {name[:60]!r} "
+                f"(there: {', '.join(known) or 'only the main one, --midi-out'}); leave it out"
+            )
+    main = SupervisedSink(
+        midi_out,
+        send_clock=send_clock,
+        latency_seconds=latencies.get(MAIN_PORT, 0.0),
+        frame_accurate=frame_accurate,
+    )
+    ports = {MAIN_PORT: main}
+    for port in band.ports:
+        ports[port.name] = SupervisedSink(
+            outputs.get(port.name, port.output),
+            send_clock=send_clock and port.clock,
+            latency_seconds=latencies.get(port.name, port.latency_seconds),
+            virtual_name=f"{VIRTUAL_PORT_NAME} {port.name}",
+            frame_accurate=frame_accurate,
+        )
+    return RoutedSink(ports)
+
+
+def create_conductor(
+    sink: NoteSink,
+    *,
+    seed: int,
+    length_bars: int | None = None,
+    tonic: int | None = None,
+    host: Host | None = None,
+    live: bool = False,
+    early_seconds: float = 0.0,
+    notify: Notify = log_notice,
+) -> Conductor:
+    """Make the conductor of the host's band, the preset `band` by default. Raises ConfigError.
+
+    Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
+    `early_seconds`: how long before their time notes are sent; they are made that much earlier.
+    """
+    band = (host or build_band()).band
+    for player in band.muted:
+        notify(f"{player.name} is silent ({player.state}): {player.reason}")
+    look_ahead = LOOK_AHEAD_SECONDS + early_seconds
+    return Conductor(
+        sink,
+        band,
+        seed=seed,
+        tonic=tonic,
+        length_bars=length_bars,
+        look_ahead_seconds=look_ahead,
+        slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,
+    )
+
+
+def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
+    """Make what tracks the input's beat and key, of those that `follow` names; None if it names none."""
+    if not follow:
+        return None
+    from kelly_live.sync.audio_tracker import AudioTracker
+
+    return AudioTracker(follow)
+
+
+def create_culture_stage(options: CultureOptions | None, device: str = "cpu") -> CultureStage | None:
+    """Load a culture as the adapter learned it; a user's own preset by its numbers. Raises ConfigError."""
+    if options is None:
+        return None
+    from kelly_live.core.values import Scale
+    from kelly_live.cultures.library import choose_culture, user_folder
+    from kelly_live.cultures.style import chooser
+    from kelly_live.lab.nets.culture import CulturalContextAdapter
+    from kelly_live.lab.nets.system import load_part
+    from kelly_live.mapping.culture import CultureStage
+
+    choice = choose_culture(options.name)
+    preset, mode = choice.preset, choice.mode
+    scale = None
+    if mode is not None and mode.scale_cents is not None and options.strength > 0.0:
+        scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
+    styles = chooser(preset, mode, options.strength)
+    adapter = load_part(find_resources("models"), "culture")
+    assert isinstance(adapter, CulturalContextAdapter)
+    own = (user_folder() / f"{preset.name}.yaml").is_file()  # a user's preset of a shipped name is not what was learned
+    if preset.name in adapter.cultures and not own:
+        return CultureStage.learned(adapter, preset.name, options.strength, device, scale=scale, styles=styles)
+
+    def value(known: Known[Any] | None) -> tuple[float, ...] | None:
+        return None if known is None else known.value
+
+    return CultureStage.of_numbers(
+        options.strength, device, scale=scale, styles=styles, tempo_bpm=value(preset.tempo_bpm),
+        modes=value(preset.mode_preferences), dynamics=value(preset.dynamics), rhythms=value(preset.rhythms),
+    )  # fmt: skip
+
+
+def create_mapper(culture: CultureOptions | None = None, profile: Profile | None = None) -> Mapper:
+    """Load the mapper for a profile, in this culture, else in the profile's own. Raises KellyError."""
+    from kelly_live.engine.options.culture import CultureOptions
+    from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
+    from kelly_live.lab.nets.system import load_part
+    from kelly_live.mapping.mapper import LearnedMapper
+    from kelly_live.mapping.person import embedding_of
+
+    net = load_part(find_resources("models"), "mapper")
+    assert isinstance(net, DynamicEmotionToMusicMapper)
+    if culture is None and profile is not None and profile.culture is not None:
+        culture = CultureOptions(profile.culture, profile.culture_strength)
+    mapper = LearnedMapper(net, culture=create_culture_stage(culture))
+    mapper.play_for(embedding_of(net, profile))
+    return mapper
+
+
+def create_analyzer(
+    device: str,
+    steering: EmotionOverride,
+    culture: CultureOptions | None = None,
+    profile: Profile | None = None,
+    notify: Notify = log_notice,
+) -> tuple[LiveAnalyzer, Reading]:
+    """Load the analyzer, and the reading to open with before anything is heard: neutral, overridden."""
+    import torch
+
+    from kelly_live.core.override import apply_override, state_from
+    from kelly_live.emotion.analyzer import LiveAnalyzer
+    from kelly_live.emotion.reader import load_reader
+
+    # One thread: a hop is too small to share out, and the other cores are the scheduler's and the synth's.
+    torch.set_num_threads(1)
+    mapper = create_mapper(culture, profile)
+    opening = apply_override(replace(state_from(), confidence=0.0), steering)
+    reader = load_reader(find_resources("models"), device)
+    if reader.note is not None:
+        notify(reader.note)
+    elsewhere = reader.device.type != "cpu"
+    spare = partial(load_reader, find_resources("models"), "cpu") if elsewhere else None
+    analyzer = LiveAnalyzer(reader, mapper, steering, spare)
+    if profile is not None:
+        analyzer.calibrate(profile.offset)
+    return analyzer, Reading(opening, mapper(opening))
+
+
+def check_outputs(paths: Sequence[Path | None]) -> None:
+    """Refuse before the work begins what could not be written after it. Raises OutputError."""
+    chosen = [path for path in paths if path is not None]
+    for path in chosen:
+        folder = path.resolve().parent
+        if not folder.is_dir():
+            raise OutputError(f"cannot write {str(path)!r}: the folder {str(folder)!r} does not exist; make it first")
+        if path.is_dir():
+            raise OutputError(f"cannot write {str(path)!r}: that is a folder; add a file name")
+        if not os.access(folder, os.W_OK):
+            raise OutputError(f"cannot write {str(path)!r}: you may not write to its folder; name another")
+    if len({path.resolve() for path in chosen}) < len(chosen):
+        raise OutputError("two outputs have the same name, the second would replace the first; name them apart")

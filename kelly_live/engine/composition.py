@@ -1,0 +1,68 @@
+"""Compose: music for an emotion that is named, without audio, faster than real time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kelly_live.engine.build import Notify, build_band, create_conductor, create_mapper, load_profile, log_notice
+from kelly_live.engine.options.external_io import ControllerOptions
+from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
+
+if TYPE_CHECKING:
+    from kelly_live.core.protocols import Reading
+    from kelly_live.engine.options.commands import ComposeOptions
+    from kelly_live.engine.performance import Performance
+    from kelly_live.generators.host import Host
+
+
+def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Performance:
+    """Compose what the options ask for; the same options and version give the same notes. Raises KellyError."""
+    from kelly_live.core.override import apply_override, state_from
+    from kelly_live.core.protocols import EmotionOverride, Reading
+
+    profile = load_profile(options.profile, notify)
+    band = build_band(options.host.with_profile(profile))
+    override = options.override.build_override()
+    state = state_from(override.valence, override.arousal, override.dominance, override.emotion)
+    mapper = create_mapper(options.culture, profile)
+
+    def reading_at(bar: float) -> Reading:
+        moved = apply_override(state, EmotionOverride(morph=override.morph), bar)
+        return Reading(moved, mapper(moved))
+
+    performance = play_readings(
+        reading_at(0.0),
+        reading_at if override.morph is not None else None,
+        band=band,
+        seed=options.seed,
+        bars=options.bars,
+        tuning=options.tuning.build_tuning(),
+        controllers=options.controllers,
+        notify=notify,
+    )
+    names = dict.fromkeys((state.emotion, performance.readings[-1].state.emotion))  # one name if it stays the same
+    return performance.with_title(f"Kelly Live: {' to '.join(names)}")
+
+
+def play_readings(
+    opening: Reading,
+    reading_at: Callable[[float], Reading] | None = None,
+    *,
+    band: Host | None = None,
+    seed: int = 1,
+    bars: int,
+    tuning: Tuning = DEFAULT_TUNING,
+    controllers: ControllerOptions | None = None,
+    notify: Notify = log_notice,
+) -> Performance:
+    """Play one reading, or what `reading_at` returns at each bar, through a number of bars. Raises ConfigError."""
+    from kelly_live.engine.external_io import create_controller_output
+    from kelly_live.engine.session import compose
+    from kelly_live.midi.scheduler_client import OfflineScheduler
+
+    scheduler = OfflineScheduler()
+    conductor = create_conductor(scheduler, seed=seed, length_bars=bars, host=band, notify=notify)
+    scheduler.tune(tuning.with_programs((slot.channel, slot.program) for slot in conductor.programs()))
+    controls = create_controller_output(controllers or ControllerOptions(), scheduler)
+    return compose(opening, conductor, scheduler, reading_at, controls)

@@ -1,0 +1,177 @@
+"""Generate click declarations from the metadata of options values, and gather what was typed into such a value.
+
+@click.command()
+@add_options(RenderOptions)
+@debug_option
+def command(options: RenderOptions) -> None: ...
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, specs_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False)
+OUTPUT_FOLDER = click.Path(path_type=Path, file_okay=False)
+# Existence is checked where the file is read, so that a missing one gets the same one-line error everywhere.
+INPUT_FILE = click.Path(path_type=Path)
+
+debug_option = click.option(
+    "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error, and log messages on stderr."
+)
+
+
+def print_notice(line: str) -> None:
+    """Print a line that the user should read on stderr."""
+    click.echo(f"kelly-live: {line}", err=True)
+
+
+def device_option(*, expose_value: bool = True) -> Callable[[F], F]:
+    """Declare --device on its own; without `expose_value` it is accepted and has no effect."""
+    from kelly_live.engine.options.commands import DEVICE_HELP, DEVICES
+
+    return click.option(
+        "--device",
+        type=click.Choice(DEVICES),
+        default="auto",
+        show_default=True,
+        expose_value=expose_value,
+        help=DEVICE_HELP,
+    )
+
+
+def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:
+    """Declare --seed on its own, as `seed: int`."""
+    return click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help=help)
+
+
+def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """Declare an option for each setting of `cls`, and pass the command one value of it, as `options`.
+
+    `only`: these fields alone; the others keep their defaults. A value that breaks a rule is a usage error.
+    """
+    without = frozenset(name for name, _ in specs_of(cls) if only and name not in only)
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapped(*args: Any, **typed: Any) -> Any:
+            try:
+                value = _gather(cls, typed, ())
+            except ConfigError as error:
+                raise click.UsageError(str(error)) from error
+            return function(*args, options=value, **typed)
+
+        for option in reversed(list(_declarations(cls, (), without, frozenset()))):
+            option(wrapped)
+        return wrapped  # type: ignore[return-value]
+
+    return decorate
+
+
+def _declarations(
+    cls: type, path: tuple[str, ...], without: frozenset[str], single: frozenset[str]
+) -> Iterator[Callable[[Any], Any]]:
+    defaults = {one.name: _default_of(one) for one in fields(cls)}
+    for name, spec in specs_of(cls):
+        if name in without:
+            continue
+        if isinstance(spec, GroupSpec):
+            yield from _declarations(spec.type, (*path, name), spec.without, spec.single)
+        else:
+            yield _declaration(spec, "__".join((*path, name)), defaults[name], repeatable=name not in single)
+
+
+def _declaration(spec: OptionSpec, name: str, default: Any, *, repeatable: bool) -> Callable[[Any], Any]:
+    text = spec.help
+    if spec.default_note:
+        text += f" [default: {spec.default_note}]"
+    if spec.repeatable and repeatable and spec.repeat_help:
+        text += f" {spec.repeat_help}"
+    if spec.kind is bool:
+        switch = "/" in spec.flags[0]
+        return click.option(*spec.flags, name, is_flag=True, default=default, show_default=switch, help=text)
+    several = spec.repeatable and repeatable
+    return click.option(
+        *spec.flags,
+        name,
+        type=_click_type(spec),
+        multiple=several,
+        default=None if several or spec.repeatable or default in (None, (), {}) else str(default),
+        show_default=spec.default_note is None,
+        metavar=spec.metavar,
+        callback=_callback(spec),
+        help=text,
+    )
+
+
+def _click_type(spec: OptionSpec) -> click.ParamType[Any]:
+    if spec.choices:
+        return click.Choice([str(choice) for choice in spec.choices], case_sensitive=False)
+    if spec.kind is Path:
+        return OUTPUT_FILE
+    if spec.kind is int:
+        return click.IntRange(_whole(spec.minimum), _whole(spec.maximum))
+    if spec.kind is float:
+        return click.FloatRange(spec.minimum, spec.maximum)
+    return click.STRING
+
+
+def _whole(limit: float | None) -> int | None:
+    return None if limit is None else int(limit)
+
+
+def _callback(spec: OptionSpec) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """From what click read to the field's value; None where nothing was typed."""
+
+    def convert(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value is None or value == ():
+            return None
+        if spec.repeatable and not isinstance(value, tuple):
+            value = (value,)
+        if spec.parse is not None:
+            try:
+                return spec.parse(value)
+            except ConfigError as error:
+                raise click.BadParameter(str(error)) from error
+        return spec.kind(value) if spec.choices else value
+
+    return convert
+
+
+def _gather(cls: type, typed: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """Take this class's settings out of `typed`; a setting that was not typed keeps its default."""
+    values: dict[str, Any] = {}
+    for name, spec in specs_of(cls):
+        if isinstance(spec, GroupSpec):
+            inner = _gather_group(spec, typed, (*path, name))
+            if inner is not None:
+                values[name] = inner
+            continue
+        value = typed.pop("__".join((*path, name)), None)
+        if value is not None:
+            values[name] = value
+    return cls(**values)
+
+
+def _gather_group(spec: GroupSpec, typed: dict[str, Any], path: tuple[str, ...]) -> Any:
+    if spec.present_with is not None and typed.get("__".join((*path, spec.present_with))) is None:
+        for name, _ in specs_of(spec.type):
+            typed.pop("__".join((*path, name)), None)
+        return None
+    return _gather(spec.type, typed, path)
+
+
+def _default_of(one: Any) -> Any:
+    if one.default is not MISSING:
+        return one.default
+    return one.default_factory() if one.default_factory is not MISSING else None

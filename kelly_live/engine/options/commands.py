@@ -1,0 +1,147 @@
+"""Everything that a live session, a composition and an accompaniment need to know, each as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.engine.options.culture import CultureOptions
+from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
+from kelly_live.engine.options.host import HostOptions
+from kelly_live.engine.options.metadata import check_options, group, option
+from kelly_live.engine.options.override import OverrideOptions
+from kelly_live.engine.options.recording import RecordingOptions
+from kelly_live.engine.options.tuning import TuningOptions
+
+DEVICES = ("auto", "cpu", "cuda", "mps")
+NOBODY = "none"  # the profile's name that means no profile
+DEFAULT_BARS = 16
+MAX_BARS = 1000
+DEVICE_HELP = "Where the nets run; auto takes a GPU if there is one."
+SEED_HELP = "Same seed, same music."
+
+
+def parse_follow(text: str) -> tuple[str, ...]:
+    """Read `tempo`, `key` or `tempo,key`. Raises ConfigError."""
+    from kelly_live.sync import TRACKABLE
+
+    names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
+    if set(names) - set(TRACKABLE):
+        raise ConfigError(f"{text!r} cannot be followed: give tempo, key, or tempo,key")
+    return names
+
+
+def _device_option() -> str:
+    device: str = option("--device", choices=DEVICES, default="auto", default_note=None, help=DEVICE_HELP)
+    return device
+
+
+def _seed_option() -> int:
+    seed: int = option("--seed", kind=int, default=1, minimum=0, default_note=None, help=SEED_HELP)
+    return seed
+
+
+def _follow_option() -> tuple[str, ...]:
+    follow: tuple[str, ...] = option(
+        "--follow",
+        default=(),
+        metavar="tempo,key",
+        parse=parse_follow,
+        help="Join the player: follow the tempo and beat, the key, or both, as they are heard.",
+    )
+    return follow
+
+
+def _profile_option() -> str | None:
+    profile: str | None = option(
+        "--profile",
+        metavar="NAME",
+        default_note="what `profile use` set",
+        help="Play for a profile (`kelly-live profile`); `none` for no profile.",
+    )
+    return profile
+
+
+@dataclass(frozen=True, slots=True)
+class LiveOptions:
+    """The settings of a live session. Raises ConfigError.
+
+    `midi_out` and `audio_in`: any part of a port's or an input's name; None is a virtual port, and the system's input.
+    `follow`: what the band follows of the player ("tempo", "key"). `seed` None: a new one each time.
+    `profile` None: the default that `kelly-live profile use` set; "none": no profile.
+    `device`: where the nets run.
+    """
+
+    midi_out: str | None = option(
+        "--midi-out", metavar="NAME", default_note="a virtual port", help="The MIDI output, by any part of its name."
+    )
+    audio_in: str | None = option(
+        "--audio-in", metavar="NAME", default_note="the system's", help="The audio input, by any part of its name."
+    )
+    external_io: ExternalIOOptions = group(ExternalIOOptions)
+    override: OverrideOptions = group(OverrideOptions)
+    culture: CultureOptions | None = group(CultureOptions, present_with="name")
+    host: HostOptions = group(HostOptions)
+    tuning: TuningOptions = group(TuningOptions)
+    follow: tuple[str, ...] = _follow_option()
+    recording: RecordingOptions = group(RecordingOptions)
+    seed: int | None = option(
+        "--seed", kind=int, minimum=0, default_note="a new one each time", help="Same seed, same choices."
+    )
+    profile: str | None = _profile_option()
+    device: str = _device_option()
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ComposeOptions:
+    """The settings of a composition: music for an emotion that is named, without audio. Raises ConfigError.
+
+    `bars`: its length. `profile` as in LiveOptions.
+    """
+
+    override: OverrideOptions = group(OverrideOptions, without=("freeze",))
+    culture: CultureOptions | None = group(CultureOptions, present_with="name")
+    host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
+    tuning: TuningOptions = group(TuningOptions)
+    controllers: ControllerOptions = group(ControllerOptions)
+    bars: int = option(
+        "--bars",
+        kind=int,
+        default=DEFAULT_BARS,
+        minimum=1,
+        maximum=MAX_BARS,
+        default_note=None,
+        help="The length in bars.",
+    )
+    seed: int = _seed_option()
+    profile: str | None = _profile_option()
+
+    def __post_init__(self) -> None:
+        check_options(self)
+        override = self.override
+        if override.emotion is None and (override.valence is None or override.arousal is None):
+            if override.valence is None and override.arousal is None and override.dominance is None:
+                raise ConfigError("say which emotion: --emotion NAME, or --valence V --arousal A")
+            raise ConfigError("--valence and --arousal go together (or give --emotion NAME)")
+
+
+@dataclass(frozen=True, slots=True)
+class RenderOptions:
+    """The settings of an accompaniment to a recording. Raises ConfigError. Fields as in LiveOptions."""
+
+    override: OverrideOptions = group(OverrideOptions)
+    culture: CultureOptions | None = group(CultureOptions, present_with="name")
+    host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
+    tuning: TuningOptions = group(TuningOptions)
+    follow: tuple[str, ...] = _follow_option()
+    controllers: ControllerOptions = group(ControllerOptions)
+    recording: RecordingOptions = group(RecordingOptions, without=("midi",))
+    seed: int = _seed_option()
+    profile: str | None = _profile_option()
+    device: str = _device_option()
+
+    def __post_init__(self) -> None:
+        check_options(self)

@@ -1,0 +1,114 @@
+"""What connects a session to a studio: clock, MIDI input, latencies, controllers, OSC."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.engine.options.metadata import check_options, group, option
+
+MAX_LATENCY_MS = 500.0
+CLOCKS = ("send", "follow", "link", "off")
+
+
+def parse_latencies(texts: tuple[str, ...]) -> dict[str, float]:
+    """Read `[PORT=]MS` texts: seconds by port, "" for the main one. Raises ConfigError."""
+    found: dict[str, float] = {}
+    for text in texts:
+        port, equals, number = text.rpartition("=")
+        port = port.strip()
+        try:
+            milliseconds = float(number)
+        except ValueError:
+            milliseconds = float("nan")
+        if not -MAX_LATENCY_MS <= milliseconds <= MAX_LATENCY_MS or (equals and not port):
+            limit = f"{MAX_LATENCY_MS:g}"
+            raise ConfigError(f"{text!r}: write MS or PORT=MS, milliseconds from -{limit} to {limit}")
+        if port in found:
+            raise ConfigError(f"{text!r} comes second for that port; give each once")
+        found[port] = milliseconds / 1000.0
+    return found
+
+
+def parse_controllers(text: str) -> dict[str, int]:
+    """Read NAME=NUMBER,… or `all`: controller numbers by name. Raises ConfigError."""
+    from kelly_live.control import emotion_controllers
+
+    return emotion_controllers.parse_controllers(text)
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerOptions:
+    """Which MIDI controllers carry the emotion: numbers (0-119) by name, None for none, and their channel (1-16)."""
+
+    numbers: Mapping[str, int] | None = option(
+        "--cc",
+        metavar="NAME=NUMBER,…",
+        parse=parse_controllers,
+        help="Send the emotion as MIDI controllers: valence=20,arousal=21,…, the emotions' names too; or all.",
+    )
+    channel: int = option(
+        "--cc-channel",
+        kind=int,
+        default=16,
+        minimum=1,
+        maximum=16,
+        default_note=None,
+        help="The MIDI channel of --cc.",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalIOOptions:
+    """What is connected. `latencies`: seconds by port ("" is the main one) by which everything leaves earlier."""
+
+    clock: str = option(
+        "--clock",
+        choices=CLOCKS,
+        default="off",
+        default_note=None,
+        help="MIDI clock: send it, or follow one (start, stop, continue, song position), or Ableton Link.",
+    )
+    midi_in: str | None = option(
+        "--midi-in",
+        metavar="NAME",
+        default_note="none; with --clock follow, a virtual port",
+        help="The MIDI input, by any part of its name.",
+    )
+    latencies: Mapping[str, float] = option(
+        "--latency-ms",
+        default_factory=dict,
+        metavar="[PORT=]MS",
+        repeatable=True,
+        parse=parse_latencies,
+        help="Send everything earlier by MS (negative: later), clock included; PORT as a preset calls it, else the "
+        "main one.",
+    )
+    frame_accurate: bool = option(
+        "--frame-accurate/--no-frame-accurate",
+        kind=bool,
+        default=False,
+        default_note=None,
+        help="Through JACK: send every message at its sample, not at the start of the next period.",
+    )
+    controllers: ControllerOptions = group(ControllerOptions)
+    osc: str | None = option(
+        "--osc", metavar="[HOST:]PORT", help="Send emotion and music as OSC [default host: this machine]."
+    )
+    osc_in: str | None = option(
+        "--osc-in",
+        metavar="[HOST:]PORT",
+        help="Receive /kelly/do/ACTION as OSC there [default host: this machine only].",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    @property
+    def sends_clock(self) -> bool:
+        """Whether MIDI clock goes out."""
+        return self.clock == "send"

@@ -1,0 +1,75 @@
+"""Who plays: host presets, generators beside them, their parameters, and the outputs of their ports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.engine.options.metadata import check_options, option
+
+if TYPE_CHECKING:
+    from kelly_live.profiles.profile import Profile
+
+
+def parse_outputs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Read `PORT=NAME` pairs: (port as a preset calls it, MIDI output). Raises ConfigError."""
+    pairs = []
+    for text in texts:
+        port, equals, output = (part.strip() for part in text.partition("="))
+        if not (equals and port and output):
+            raise ConfigError(f"{text!r} names no output: write PORT=NAME, PORT as the preset calls it")
+        pairs.append((port, output))
+    if len(dict(pairs)) < len(pairs):
+        raise ConfigError("a port is given two outputs; give it one")
+    return tuple(pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """Who plays, and where to.
+
+    `presets`: names in their order (empty: the preset `band`); `extra`: generators that play beside every preset;
+    `settings`: PLAYER.PARAMETER=VALUE each; `outputs`: (port, MIDI output) for ports beside the main one.
+    """
+
+    presets: tuple[str, ...] = option(
+        "--preset",
+        default=(),
+        metavar="NAME",
+        repeatable=True,
+        default_note="band",
+        help="Who plays, and on what: `kelly-live presets` lists them.",
+        repeat_help="Several are a set list: it starts with the first, and the action `next-preset` moves on.",
+    )
+    extra: tuple[str, ...] = option(
+        "--with",
+        default=(),
+        metavar="GENERATOR",
+        repeatable=True,
+        help="Add this generator to the band (`kelly-live generators` lists them); may be given again.",
+    )
+    settings: tuple[str, ...] = option(
+        "--set",
+        default=(),
+        metavar="PLAYER.PARAMETER=VALUE",
+        repeatable=True,
+        help="A player's own parameter, as --set chords.voicing=open; may be given again.",
+    )
+    outputs: tuple[tuple[str, str], ...] = option(
+        "--port",
+        default=(),
+        metavar="PORT=NAME",
+        repeatable=True,
+        parse=parse_outputs,
+        default_note="a virtual port of its own",
+        help="The MIDI output of a port beside the main one.",
+    )
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+    def with_profile(self, profile: Profile | None) -> HostOptions:
+        """Return the same, with the profile's own preset where none is named."""
+        own = None if profile is None else profile.preset
+        return self if self.presets or own is None else replace(self, presets=(own,))

@@ -1,0 +1,126 @@
+"""Declare a setting as a dataclass field: its default, its range, and how a command line names and explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from kelly_live.core.errors import ConfigError
+
+_OPTION = "kelly_live.option"
+_GROUP = "kelly_live.group"
+
+
+@dataclass(frozen=True, slots=True)
+class OptionSpec:
+    """How one setting is typed.
+
+    `flags`: such as ("--seed",); two words with a slash are a switch that can be turned off.
+    `kind`: str, int, float, bool or Path. `choices`, `minimum` and `maximum` (inclusive) limit the value.
+    `repeatable`: it may be given more than once; the value is then a tuple. `repeat_help` is added to the help there.
+    `parse`: from the text (or the tuple of texts) to the value; it raises ConfigError.
+    `default_note`: what an absent option means, in words; None shows the default itself, "" shows nothing.
+    """
+
+    flags: tuple[str, ...]
+    help: str
+    kind: type = str
+    metavar: str | None = None
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    repeatable: bool = False
+    repeat_help: str = ""
+    parse: Callable[[Any], Any] | None = None
+    default_note: str | None = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """An options value inside another one.
+
+    `without`: fields that this command does not offer. `single`: repeatable fields that it takes only once.
+    `present_with`: the field without which the whole group is None.
+    """
+
+    type: type
+    without: frozenset[str] = frozenset()
+    single: frozenset[str] = frozenset()
+    present_with: str | None = None
+
+
+def option(*flags: str, help: str, default: Any = None, default_factory: Any = MISSING, **spec: Any) -> Any:
+    """Make a dataclass field that is a setting; the further arguments are those of OptionSpec."""
+    metadata = {_OPTION: OptionSpec(flags, help, **spec)}
+    if default_factory is not MISSING:
+        return field(default_factory=default_factory, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def required_option(*flags: str, help: str, **spec: Any) -> Any:
+    """Make a dataclass field that is a setting without a default."""
+    return field(metadata={_OPTION: OptionSpec(flags, help, **spec)})
+
+
+def group(
+    of: type, *, without: tuple[str, ...] = (), single: tuple[str, ...] = (), present_with: str | None = None
+) -> Any:
+    """Make a dataclass field that holds another options value, flattened on a command line."""
+    spec = GroupSpec(of, frozenset(without), frozenset(single), present_with)
+    metadata = {_GROUP: spec}
+    if present_with is not None:
+        return field(default=None, metadata=metadata)
+    return field(default_factory=of, metadata=metadata)
+
+
+def specs_of(options: Any) -> Iterator[tuple[str, OptionSpec | GroupSpec]]:
+    """List the settings of an options class or value, in the order of their declaration."""
+    for one in fields(options):
+        spec = one.metadata.get(_OPTION) or one.metadata.get(_GROUP)
+        if spec is not None:
+            yield one.name, spec
+
+
+def check_options(options: Any) -> None:
+    """Check choices and ranges of every setting of an options value. Raises ConfigError naming the first that is wrong.
+
+    A class calls it from `__post_init__`.
+    """
+    for name, spec in specs_of(options):
+        if isinstance(spec, OptionSpec):
+            _check(spec, getattr(options, name))
+
+
+def list_settings(options: Any) -> tuple[tuple[str, str], ...]:
+    """List what is set in an options value, groups included, as (name, text): the fields that are not empty."""
+    found: list[tuple[str, str]] = []
+    for name, spec in specs_of(options):
+        value = getattr(options, name)
+        if isinstance(spec, GroupSpec):
+            found += () if value is None else list_settings(value)
+        elif value not in (None, False, (), {}):
+            found.append((_name_of(spec), str(value)))
+    return tuple(found)
+
+
+def _name_of(spec: OptionSpec) -> str:
+    return spec.flags[0].partition("/")[0].removeprefix("--").replace("-", "_")
+
+
+def _check(spec: OptionSpec, value: Any) -> None:
+    if value is None or spec.repeatable or spec.parse is not None:
+        return
+    flag = spec.flags[0].partition("/")[0]
+    if spec.choices and value not in spec.choices:
+        raise ConfigError(f"{flag} is {str(value)[:40]!r}; it must be one of {', '.join(map(str, spec.choices))}")
+    if spec.minimum is None and spec.maximum is None:
+        if spec.kind is Path and not isinstance(value, Path):
+            raise ConfigError(f"{flag} is {str(value)[:40]!r}; it must be a Path")
+        return
+    low = spec.minimum if spec.minimum is not None else float("-inf")
+    high = spec.maximum if spec.maximum is not None else float("inf")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        rule = f"a number of at least {low:g}" if high == float("inf") else f"a number from {low:g} to {high:g}"
+        raise ConfigError(f"{flag} is {str(value)[:40]}; it must be {rule}")

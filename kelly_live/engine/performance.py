@@ -1,0 +1,117 @@
+"""The result of an offline run: its readings and messages, and the files that they are written to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kelly_live.core.protocols import Reading
+from kelly_live.core.timebase import TempoMap
+from kelly_live.core.values import NoteEvent, SoundingNote
+from kelly_live.midi.ports import RecordedMessage
+
+if TYPE_CHECKING:
+    from kelly_live.music.conductor import Conductor
+
+
+@dataclass(frozen=True, slots=True)
+class PerformancePart:
+    """Who plays on a MIDI channel (1-16), with which General MIDI program (0-127)."""
+
+    name: str
+    channel: int
+    program: int
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """What an offline run played.
+
+    `readings`: in the order of time. `messages`: all that was sent. `tempo_map`: the tempo curve.
+    `end_seconds`: where the closing bar ends. `notes`: as the players asked for them. `parts`: who played.
+    `tonic` and `mode`: the key at the end. `title`: what files are called inside.
+    """
+
+    readings: tuple[Reading, ...]
+    messages: tuple[RecordedMessage, ...]
+    tempo_map: TempoMap
+    end_seconds: float
+    notes: tuple[NoteEvent, ...] = ()
+    parts: tuple[PerformancePart, ...] = ()
+    tonic: str = "C"
+    mode: str = "ionian"
+    title: str = "Kelly Live"
+
+    def with_title(self, title: str) -> Performance:
+        """Return the same performance under another title."""
+        return replace(self, title=title)
+
+    def write_midi(self, path: Path | str) -> None:
+        """Write a standard MIDI file of type 1, a track a channel. Raises OutputError."""
+        from kelly_live.midi.files import write_midi
+
+        write_midi(
+            Path(path),
+            self.messages,
+            self.tempo_map,
+            track_names=self._names(),
+            programs=self._programs(),
+            title=self.title,
+            owners=self._owners(),
+        )
+
+    def write_wav(self, path: Path | str) -> None:
+        """Write a WAV file, played by the built-in synthesiser. Raises OutputError."""
+        from kelly_live.audio.synth import SAMPLE_RATE, render, write_wav
+
+        write_wav(Path(path), render(self.sounding_notes(), self._programs()), SAMPLE_RATE)
+
+    def write_plot(self, path: Path | str) -> None:
+        """Write a picture (PNG): the emotion over time above a piano roll. Raises OutputError."""
+        from kelly_live.ui.plot import plot_session
+
+        plot_session(
+            Path(path),
+            states=[reading.state for reading in self.readings],
+            parameters=[reading.parameters for reading in self.readings],
+            notes=self.sounding_notes(),
+            duration_seconds=self.end_seconds,
+            parts=self._names(),
+            title=self.title,
+        )
+
+    def write_files(self, *, midi: Path | None = None, wav: Path | None = None, plot: Path | None = None) -> None:
+        """Write the files that are named. Raises OutputError."""
+        if midi is not None:
+            self.write_midi(midi)
+        if wav is not None:
+            self.write_wav(wav)
+        if plot is not None:
+            self.write_plot(plot)
+
+    def sounding_notes(self) -> Sequence[SoundingNote]:
+        """Return the notes as a receiver of the messages plays them, in seconds."""
+        from kelly_live.midi.files import notes_from_messages
+
+        return notes_from_messages(self.messages, self._programs(), self._owners())
+
+    def _programs(self) -> dict[int, int]:
+        return {part.channel: part.program for part in self.parts}
+
+    def _names(self) -> dict[int, str]:
+        names: dict[int, str] = {}
+        for part in self.parts:  # parts of one sound may share a channel
+            names[part.channel] = f"{names[part.channel]}, {part.name}" if part.channel in names else part.name
+        return names
+
+    def _owners(self) -> dict[int, int]:
+        from kelly_live.midi.files import owners_of
+
+        return dict(owners_of(self.messages, self.notes, self.tempo_map))
+
+
+def parts_of(conductor: Conductor) -> tuple[PerformancePart, ...]:
+    """List who plays in a conductor's band."""
+    return tuple(PerformancePart(slot.part, slot.channel, slot.program) for slot in conductor.programs())

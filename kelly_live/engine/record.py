@@ -1,0 +1,77 @@
+"""Record a session: put a tee before the sink, and start the recorder behind it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kelly_live.core.protocols import NoteSink
+    from kelly_live.core.timebase import Clock
+    from kelly_live.engine.options.commands import LiveOptions, RenderOptions
+    from kelly_live.engine.options.recording import RecordingOptions
+    from kelly_live.generators.host import Host
+    from kelly_live.midi.tuning import Tuning
+    from kelly_live.music.conductor import Conductor
+    from kelly_live.profiles.profile import Profile
+    from kelly_live.recording.recorder import Recorder
+
+
+def insert_tee(options: RecordingOptions, sink: NoteSink) -> NoteSink:
+    """Return the sink itself, or a Tee before it if the session is recorded. Raises OutputError."""
+    if not options.is_recording:
+        return sink
+    from kelly_live.engine.build import check_outputs
+    from kelly_live.recording.recorder import Tee
+
+    check_outputs([options.midi, options.log])
+    return Tee(sink)
+
+
+def start_recorder(
+    options: LiveOptions | RenderOptions,
+    sink: NoteSink,
+    conductor: Conductor,
+    clock: Clock,
+    *,
+    seed: int,
+    band: Host,
+    tuning: Tuning,
+    profile: Profile | None = None,
+    live: bool = True,
+    title: str = "Kelly Live",
+) -> Recorder | None:
+    """Start the recorder behind the Tee that `insert_tee` made; None if nothing is recorded. Raises OutputError."""
+    from kelly_live.recording.recorder import Recorder, Tee, new_paths, parts_of
+
+    if not isinstance(sink, Tee):
+        return None
+    from datetime import UTC, datetime
+
+    from kelly_live import __version__
+    from kelly_live.engine.options.metadata import list_settings
+    from kelly_live.music.theory import NOTE_NAMES
+    from kelly_live.recording.log import Header
+
+    culture = options.culture
+    header = Header(
+        version=__version__,
+        made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seed=seed,
+        tonic=NOTE_NAMES.index(conductor.status().tonic),
+        preset=band.name,
+        parts=parts_of(conductor),
+        extra=options.host.extra,
+        settings=options.host.settings,
+        tuning=replace(tuning, programs=()),
+        live=live,
+        look_ahead_seconds=conductor.look_ahead_seconds,
+        slice_beats=conductor.slice_beats,
+        title=title,
+        culture=None if culture is None else culture.name,
+        culture_strength=None if culture is None else culture.strength,
+        profile=None if profile is None else profile.name,
+        options=list_settings(options),
+    )
+    paths = new_paths(options.recording.midi, options.recording.log)
+    return Recorder(paths, header, sink, clock, lambda: band.name)
