@@ -91,7 +91,7 @@ def test_a_sheet_is_one_picture(tmp_path: Path, capsys: pytest.CaptureFixture[st
     pictures = []
     for name in ("cuban-son", "javanese-gamelan"):  # the first has no scale of its own
         assert run("cultures", name, "--sheet", tmp_path / "sheet.png") == 0
-        assert "1 traditions" in capsys.readouterr().out
+        assert "1 tradition, " in capsys.readouterr().out
         pictures.append((tmp_path / "sheet.png").read_bytes())
     assert all(picture.startswith(b"\x89PNG") and len(picture) > 5000 for picture in pictures)
     assert pictures[0] != pictures[1]
