@@ -13,7 +13,7 @@ from kelly_live.engine.options.click_options import debug_option
 
 if TYPE_CHECKING:
     from kelly_live.control.midi_map import Binding, Control
-    from kelly_live.midi.ports import MidiIn
+    from kelly_live.core.protocols import MidiIn
 
 PATIENCE_SECONDS = 30.0
 _POLL_SECONDS = 0.02
@@ -115,7 +115,7 @@ def chosen(message: bytes, seen: Counter[Control], *, knob: bool) -> Control | N
     counts the messages of controllers between calls.
     """
     from kelly_live.control.midi_map import control_of
-    from kelly_live.midi.messages import CONTROLLERS
+    from kelly_live.core.midi_messages import CONTROLLERS
 
     heard = control_of(message)
     if heard is None or (heard[0].kind == "cc" and heard[0].number in CONTROLLERS.values()):

@@ -19,9 +19,8 @@ from pathlib import Path
 from kelly_live.core.actions import ACTIONS, AXES, Action, Takes, parsed
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.midi_messages import CONTROLLERS, ReceivedMessage, channel_of, kind_of
 from kelly_live.core.safe_yaml import Node, read_nodes
-from kelly_live.midi.messages import CONTROLLERS, channel_of, kind_of
-from kelly_live.midi.ports import ReceivedMessage
 
 FORMAT = 1
 MAX_BINDINGS = 256
@@ -224,8 +223,8 @@ def load(file: Path | None = None) -> tuple[Binding, ...]:
         return ()
     root = read_nodes(file)
     fields = _fields(root, ("format", "controls"), ())
-    fields["format"].whole(FORMAT, FORMAT)
-    nodes = fields["controls"].list() if fields["controls"].value != "" else []
+    fields["format"].as_int(FORMAT, FORMAT)
+    nodes = fields["controls"].as_list() if fields["controls"].value != "" else []
     if len(nodes) > MAX_BINDINGS:
         fields["controls"].fail(f"has {len(nodes)} controls; it may have {MAX_BINDINGS}")
     return tuple(_read(node) for node in nodes)
@@ -250,11 +249,13 @@ def _read(node: Node) -> Binding:
     fields = _fields(node, ("kind", "number", "action"), ("channel", "value"))
     try:
         control = Control(
-            fields["kind"].text(20),
-            fields["number"].whole(0, 127),
-            fields["channel"].whole(1, 16) if "channel" in fields else None,
+            fields["kind"].as_text(20),
+            fields["number"].as_int(0, 127),
+            fields["channel"].as_int(1, 16) if "channel" in fields else None,
         )
-        return Binding(control, fields["action"].text(40), fields["value"].text(40) if "value" in fields else None)
+        return Binding(
+            control, fields["action"].as_text(40), fields["value"].as_text(40) if "value" in fields else None
+        )
     except ConfigError as error:
         if str(error).startswith(node.file):
             raise
@@ -262,7 +263,7 @@ def _read(node: Node) -> Binding:
 
 
 def _fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Node]:
-    fields = node.map()
+    fields = node.as_map()
     for name, field in fields.items():
         if name not in (*needed, *optional):
             field.fail(f"is not known here; there may be {', '.join((*needed, *optional))}")

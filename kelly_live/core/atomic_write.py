@@ -1,4 +1,4 @@
-"""Writing a result so that a reader finds the old file or the new one, never half of one."""
+"""Write files so that a reader finds the old file or the new one, never a part of one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REMEDIES = {
 
 
 def create_folder(path: Path, remedy: str = "name another") -> None:
-    """The folder, made if it is not there, and those above it. Raises OutputError."""
+    """Create a folder and its parents where they do not exist; `remedy` ends the message of an OutputError."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -33,9 +33,11 @@ def create_folder(path: Path, remedy: str = "name another") -> None:
 
 
 def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Write `data` beside `path`, then rename it into place. A link is followed; a device or pipe is written to as it
-    is. `private`: only the user may read it, whatever the old file's rights. Raises OutputError, and then leaves
-    nothing behind and the old file whole.
+    """Write `data` to a temporary file beside `path`, then rename it into place.
+
+    A link is followed; a device or pipe is written to directly. With `private` only the user may read the file,
+    whatever the old file's rights were. Raises OutputError; the old file is then unchanged and no temporary file is
+    left.
     """
     try:
         _write(Path(os.path.realpath(path)), data, private)
@@ -46,7 +48,7 @@ def write_atomically(path: Path, data: bytes, *, private: bool = False) -> None:
 
 
 def suggest_remedy(number: int | None) -> str:
-    """What to do where a file cannot be written for this reason (an errno)."""
+    """Return what the user can do if a file cannot be written for this reason (an errno)."""
     return _REMEDIES.get(number or 0, "name another file")
 
 
@@ -64,7 +66,7 @@ def _write(path: Path, data: bytes, private: bool) -> None:
             path.write_bytes(data)
             return
     temporary = path.with_name(f".kelly-live-{secrets.token_hex(8)}")
-    # O_EXCL: never into a file that is there. 0o666: what the user's umask leaves, as for any new file.
+    # O_EXCL: never into an existing file. 0o666: the user's umask decides, as for any new file.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o600 if private else 0o666)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class KellyError(Exception):
-    """Root of all expected failures; the CLI prints it as one line and exits with `exit_code`."""
+    """The base of all expected failures; the command line prints it as one line and exits with `exit_code`."""
 
     exit_code = 1
 

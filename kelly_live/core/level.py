@@ -1,4 +1,4 @@
-"""How loud a run of samples is: one measure for the capture's meter and the reader's silence gate."""
+"""Sound level, one definition for the input meter and for the emotion reader's silence gate."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SILENCE_DBFS = -120.0
 
 
 def rms_dbfs(samples: np.ndarray) -> float:
-    """RMS of `samples` [n] in dB relative to full scale (a full square wave is 0); -120 for silence or nothing."""
+    """Return the RMS of `samples` `[n]` in dBFS: 0 for a full-scale square wave, -120 for silence or no samples."""
     if samples.size == 0:
         return SILENCE_DBFS
     rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))

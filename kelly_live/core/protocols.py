@@ -1,4 +1,4 @@
-"""The doors between the rooms: what `session` needs of each part, real or fake."""
+"""The protocols between the packages: what the engine needs of each part, real or fake."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import AudioWindow, ControlChange, EmotionState, MusicParameters, NoteEvent, SyncState
 
 
 @dataclass(frozen=True, slots=True)
 class AudioHealth:
-    """Counters of an audio source since its start; `level_dbfs` is the RMS of the latest block (-120 = silence);
-    `problem` says in a line that the input is lost, for as long as it is.
+    """Counters of an audio source since its start.
+
+    `level_dbfs` is the RMS of the latest block (-120 is silence). `problem` is one line while the input is lost.
     """
 
     level_dbfs: float
@@ -23,24 +25,25 @@ class AudioHealth:
 
 
 class AudioSource(Protocol):
-    """Mono float32 audio at `sample_rate` Hz. Thread: all calls from the one analysis thread, except `health`."""
+    """Mono float32 audio at `sample_rate` Hz. Thread: the analysis thread only, except `health` (any)."""
 
     sample_rate: int
 
     def start(self) -> None:
-        """Open and begin. Raises AudioError."""
+        """Open the input and start it. Raises AudioError."""
 
     def read(self, timeout: float) -> AudioWindow | None:
-        """The samples that arrived since the last read; None if none came within `timeout` s. Raises AudioError."""
+        """Return the samples that arrived since the last read; None if none came in `timeout` s. Raises AudioError."""
 
     @property
     def finished(self) -> bool:
-        """True once a finite source has delivered everything; a live one never is."""
+        """Whether a finite source has delivered everything; a live source never has."""
 
-    def health(self) -> AudioHealth: ...
+    def health(self) -> AudioHealth:
+        """Return the counters as of now."""
 
     def close(self) -> None:
-        """Stop and release; safe to call twice."""
+        """Stop, and release the input; safe to call twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +97,37 @@ class Analyzer(Protocol):
 
 
 class EmotionReader(Protocol):
-    """Audio in, emotion states out (features, net, temporal model); one state a hop. Thread: analysis only."""
+    """Turns audio into emotion states, one a hop of `hop_seconds`. Thread: analysis only.
+
+    `sample_rate` in Hz is what `push` expects.
+    """
 
     sample_rate: int
     hop_seconds: float
 
-    def push(self, block: AudioWindow) -> Sequence[EmotionState]: ...
+    def push(self, block: AudioWindow) -> Sequence[EmotionState]:
+        """Take new samples (any number); return one state for each hop that they completed."""
 
-    def reset(self) -> None: ...
+    def reset(self) -> None:
+        """Forget all audio so far, as if nothing had been pushed."""
 
 
 class Mapper(Protocol):
-    """Emotion state to music parameters; a pure function of the state."""
+    """Maps an emotion state to music parameters; a pure function of the state."""
 
-    def __call__(self, state: EmotionState) -> MusicParameters: ...
+    def __call__(self, state: EmotionState) -> MusicParameters:
+        """Return what to play for this emotion."""
 
 
 class SyncSource(Protocol):
-    """Somebody whose beat or key the band joins: a listener to the input's own music, or a MIDI clock coming in."""
+    """What the band is synchronised to: the music on the audio input, a MIDI clock or a Link session."""
 
     def estimate(self, now: float) -> SyncState:
-        """What is known at `now` (s, monotonic); cheap, never blocks. Thread: the conductor's."""
+        """Return beat, key and transport as of `now` (monotonic seconds), without blocking. Thread: the conductor's."""
 
 
 class BeatTracker(SyncSource, Protocol):
-    """A Leader that listens to the input's own music."""
+    """A SyncSource that estimates beat and key from audio."""
 
     def push(self, block: AudioWindow) -> None:
         """Take new samples (any number). Thread: analysis only."""
@@ -126,10 +135,11 @@ class BeatTracker(SyncSource, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SchedulerHealth:
-    """Counters of the send path since its start; `late` events were sent late, `dropped` notes were not sent at all.
+    """Counters of the send path since its start.
 
-    The `*_late_seconds` say how long after its due time a message left: worst, and two quantiles (to about 12 %).
-    `error` ended it; `problem` is a loss that it is about to get over.
+    `sent` messages, `late` ones among them, `dropped` notes that were not sent at all, `sounding` notes now. The
+    `*_late_seconds` are how long after its due time a message left: the worst, and two quantiles (within about 12 %).
+    `error` is what ended the sending; `problem` is a loss that is being repaired.
     """
 
     sent: int = 0
@@ -171,11 +181,37 @@ class NoteSink(Protocol):
 
 
 class MidiOut(Protocol):
-    """An open MIDI output. Thread: the scheduler's only. `send` takes one complete raw message."""
+    """An open MIDI output. Thread: the scheduler's only."""
 
     name: str
 
     def send(self, message: bytes) -> None:
-        """Raises MidiError if the port is gone."""
+        """Send one complete raw message. Raises MidiError if the port is gone."""
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Close the port; safe to call twice."""
+
+
+class MidiIn(Protocol):
+    """An open MIDI input. Thread: one that polls; the driver's own thread may fill it at any time."""
+
+    @property
+    def name(self) -> str:
+        """The port's name."""
+
+    @property
+    def grain_seconds(self) -> float:
+        """The largest delay of a time stamp: JACK delivers once a period, so a stamp is up to one period late."""
+
+    def poll(self) -> list[ReceivedMessage]:
+        """Return what arrived since the last poll, in order, without waiting."""
+
+    @property
+    def overflows(self) -> int:
+        """Messages that were discarded: too many at once, too fast, or not valid MIDI."""
+
+    def is_alive(self) -> bool:
+        """Return whether the port still exists. Takes a few ms at most."""
+
+    def close(self) -> None:
+        """Close the port; safe to call twice."""

@@ -1,4 +1,4 @@
-"""Where the checkpoints and presets that travel with the package are found."""
+"""Find the checkpoints and presets that are installed with the package."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _KINDS = ("models", "presets")
 
 
 def find_resources(kind: str) -> Path:
-    """The folder of `models` or `presets`: $KELLY_LIVE_MODELS / _PRESETS if set (models: or one file of them all), else
-    inside the installed package, else (an editable install) the checkout it lies in. Raises ConfigError.
+    """Return the folder of `kind` ("models" or "presets").
+
+    That is $KELLY_LIVE_MODELS or $KELLY_LIVE_PRESETS if it is set (for models also one file with all nets), otherwise
+    the folder inside the installed package, otherwise (an editable install) that of the checkout. Raises ConfigError.
     """
     override = os.environ.get(f"KELLY_LIVE_{kind.upper()}")
     package = Path(__file__).resolve().parents[1]
@@ -27,6 +29,6 @@ def find_resources(kind: str) -> Path:
 
 
 def is_shipped(path: Path) -> bool:
-    """Whether a file came with the code, and is trusted as the code is."""
+    """Return whether a file was installed with the code, and so is trusted like the code."""
     package = Path(__file__).resolve().parents[1]
     return any(path.resolve().is_relative_to(home / kind) for home in (package, package.parent) for kind in _KINDS)

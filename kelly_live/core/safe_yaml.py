@@ -1,6 +1,7 @@
-"""The plain part of YAML that a stranger's file may use: maps, lists and text, each with its line; all else is refused.
+"""Read YAML from untrusted files: only maps, lists and text, each with its line number.
 
-Nothing is constructed from a tag and no scalar is guessed at: the caller asks for a number where one belongs.
+Anchors, tags and further documents are refused. No scalar is converted by its looks: the caller asks for a number
+where one belongs. Size, depth and the number of values are bounded.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ MAX_BYTES = 512 * 1024
 MAX_DEPTH = 8
 MAX_NODES = 60_000
 _NUMBER = re.compile(r"[-+]?\d{1,12}(\.\d{1,12})?([eE][-+]?\d{1,2})?", re.ASCII)
-_SHOWN = 60  # characters of a stranger's text that an error repeats
+_MAX_QUOTED = 60  # characters of the file's text that an error message repeats
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A value of the file: its text, list or map, the file, the line (from 1) and the field's dotted name."""
+    """A value of a YAML file.
+
+    `value` is its text, list or map; `file` the file's name; `line` counts from 1; `field` is its dotted name. The
+    `as_` methods raise ConfigError if the value is not of that kind.
+    """
 
     value: Content
     file: str
@@ -31,46 +36,54 @@ class Node:
     field: str
 
     def fail(self, rule: str) -> NoReturn:
-        """Raise ConfigError naming file, line and field."""
+        """Raise a ConfigError that names file, line and field."""
         raise ConfigError(f"{self.file} line {self.line}: {self.field or 'the file'} {rule}")
 
-    def map(self) -> dict[str, Node]:
+    def as_map(self) -> dict[str, Node]:
+        """Return the map of names to nodes."""
         return self.value if isinstance(self.value, dict) else self.fail("must be a map of names to values")
 
-    def list(self) -> list[Node]:
+    def as_list(self) -> list[Node]:
+        """Return the list of nodes."""
         return self.value if isinstance(self.value, list) else self.fail("must be a list")
 
-    def text(self, most: int = 400) -> str:
-        """Printable text of 1 to `most` characters."""
+    def as_text(self, most: int = 400) -> str:
+        """Return printable text of 1 to `most` characters."""
         if not isinstance(self.value, str):
             self.fail("must be text")
         if not self.value or len(self.value) > most or not self.value.isprintable():
             self.fail(f"must be 1 to {most} printable characters on one line")
         return self.value
 
-    def number(self, low: float, high: float) -> float:
+    def as_number(self, low: float, high: float) -> float:
+        """Return a number in [low, high]."""
         if not isinstance(self.value, str) or not _NUMBER.fullmatch(self.value):
-            self.fail(f"is {self.shown()}; it must be a number from {low:g} to {high:g}")
+            self.fail(f"is {self.describe()}; it must be a number from {low:g} to {high:g}")
         number = float(self.value)
         if not low <= number <= high:
             self.fail(f"is {number:g}; it must be a number from {low:g} to {high:g}")
         return number
 
-    def whole(self, low: int, high: int) -> int:
-        number = self.number(low, high)
+    def as_int(self, low: int, high: int) -> int:
+        """Return a whole number in [low, high]."""
+        number = self.as_number(low, high)
         return int(number) if number == int(number) else self.fail(f"is {number:g}; it must be a whole number")
 
-    def shown(self) -> str:
+    def describe(self) -> str:
+        """Return the value as an error message quotes it."""
         if not isinstance(self.value, str):
             return "a list" if isinstance(self.value, list) else "a map"
-        return repr(self.value if len(self.value) <= _SHOWN else self.value[:_SHOWN] + "…")
+        return repr(self.value if len(self.value) <= _MAX_QUOTED else self.value[:_MAX_QUOTED] + "…")
 
 
 Content: TypeAlias = "str | list[Node] | dict[str, Node]"
 
 
 def read_nodes(path: Path) -> Node:
-    """Read one file. Raises ConfigError naming file and line: unreadable, too large, too deep, or not plain."""
+    """Read a file.
+
+    Raises ConfigError with file and line if it is unreadable, too large, too deep or not plain YAML.
+    """
     try:
         if not path.is_file():  # a pipe or a device would never end
             raise ConfigError(f"{path} is not a file; name a YAML file, or for presets their folder")
@@ -82,9 +95,9 @@ def read_nodes(path: Path) -> Node:
 
 
 def parse_nodes(data: bytes, file: str) -> Node:
-    """The map in `data`. Raises ConfigError."""
+    """Parse `data` to a map; `file` names it in errors. Raises ConfigError."""
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{file} is over {MAX_BYTES // 1024} kB; it is no preset or profile of ours: shorten it")
+        raise ConfigError(f"{file} is over {MAX_BYTES // 1024} kB; no preset or profile is that long: shorten it")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -92,7 +105,7 @@ def parse_nodes(data: bytes, file: str) -> Node:
         raise ConfigError(f"{file} line {line}: is not UTF-8; save it as UTF-8") from error
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        root = _built(yaml.parse(text, Loader=loader), file)
+        root = _build_tree(yaml.parse(text, Loader=loader), file)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f" line {mark.line + 1}" if mark is not None else ""
@@ -100,12 +113,12 @@ def parse_nodes(data: bytes, file: str) -> Node:
         raise ConfigError(f"{file}{where}: is not YAML ({problem}); repair it") from error
     if root is None:
         raise ConfigError(f"{file} line 1: the file is empty; it must be a map that begins with `format: 1`")
-    root.map()
+    root.as_map()
     return root
 
 
-def _built(events: object, file: str) -> Node | None:
-    """A tree of nodes from YAML events, without recursion, so that no depth can exhaust the stack."""
+def _build_tree(events: object, file: str) -> Node | None:
+    """Build the tree of nodes from YAML events, without recursion: no depth can exhaust the stack."""
     root: Node | None = None
     open_nodes: list[Node] = []
     keys: list[str | None] = []  # of each open map, the key that waits for its value
@@ -162,9 +175,9 @@ def _built(events: object, file: str) -> Node | None:
 
 
 def _field(parent: Node | None, key: str | None) -> str:
-    """The dotted name of what comes next inside `parent`."""
+    """Return the dotted name of the next value inside `parent`."""
     if parent is None:
         return ""
     shown = f"[{len(parent.value) + 1}]" if isinstance(parent.value, list) else (key or "a key")
-    shown = shown if shown.isprintable() and len(shown) <= _SHOWN else repr(shown[:_SHOWN])
+    shown = shown if shown.isprintable() and len(shown) <= _MAX_QUOTED else repr(shown[:_MAX_QUOTED])
     return f"{parent.field}.{shown}" if parent.field else shown

@@ -1,8 +1,7 @@
-"""Keeps C libraries (PortAudio, ALSA, JACK, mpg123) from writing on the user's terminal.
+"""Keep C libraries (PortAudio, ALSA, JACK, mpg123) from writing on the user's terminal.
 
-Thread contract: the redirection is of the whole process, so it may be entered from several threads at once (the
-first in redirects, the last out restores). What any thread writes to stderr meanwhile is lost: keep the body to one
-C call.
+Thread: any. The redirection affects the whole process and may be entered by several threads at once: the first one
+redirects, the last one restores. What any thread writes to stderr meanwhile is lost, so keep the body to one C call.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ _saved_fd: int | None = None
 
 @contextmanager
 def guard_stderr() -> Iterator[None]:
-    """File descriptor 2 goes to the null device inside the block. Does nothing where there is no stderr."""
+    """Redirect file descriptor 2 to the null device inside the block; do nothing if stderr is closed."""
     _enter()
     try:
         yield
@@ -36,7 +35,7 @@ def _enter() -> None:
             return
         try:
             _saved_fd = os.dup(_STDERR_FD)
-        except OSError:  # started with stderr closed: there is nothing to keep clean
+        except OSError:  # the program was started with stderr closed
             return
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, _STDERR_FD)

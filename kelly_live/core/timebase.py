@@ -1,7 +1,7 @@
-"""Time: the one seam for "now", and the map between beats and seconds that a tempo curve draws.
+"""The clocks, and the map between beats and seconds.
 
-Seconds are monotonic (`time.monotonic`, shared by all processes of a machine), never wall clock.
-A TempoMap is owned by one thread; both the conductor and the scheduler keep their own copy, fed the same points.
+Seconds are monotonic (`time.monotonic`, common to all processes of a machine), never wall-clock time. A TempoMap
+belongs to one thread; the conductor and the scheduler each have their own, built from the same points.
 """
 
 from __future__ import annotations
@@ -15,35 +15,41 @@ from kelly_live.core.errors import ConfigError
 
 
 class Clock(Protocol):
-    """Where time comes from. `now()` in seconds, monotonic; `sleep_until` returns at or after `deadline`."""
+    """A source of time; injected, so that tests and rendering need not wait."""
 
-    def now(self) -> float: ...
+    def now(self) -> float:
+        """Return the time in monotonic seconds."""
 
-    def sleep_until(self, deadline: float) -> None: ...
+    def sleep_until(self, deadline: float) -> None:
+        """Return at `deadline` (monotonic seconds) or later."""
 
 
 class MonotonicClock:
     """The machine's monotonic clock."""
 
     def now(self) -> float:
+        """Return `time.monotonic()`."""
         return time.monotonic()
 
     def sleep_until(self, deadline: float) -> None:
+        """Sleep until `deadline`; return at once if it is past."""
         remaining = deadline - time.monotonic()
         if remaining > 0.0:
             time.sleep(remaining)
 
 
 class ManualClock:
-    """A clock that stands still until it is told: for tests and for rendering faster than real time."""
+    """A clock that only moves when it is advanced: for tests, and for rendering faster than real time."""
 
     def __init__(self, start: float = 0.0) -> None:
         self._now = start
 
     def now(self) -> float:
+        """Return the time that the clock was last set to."""
         return self._now
 
     def sleep_until(self, deadline: float) -> None:
+        """Move on to `deadline` without waiting; never back."""
         self._now = max(self._now, deadline)
 
     def advance(self, seconds: float) -> None:
@@ -55,18 +61,18 @@ class ManualClock:
 
 @dataclass(frozen=True, slots=True)
 class TempoPoint:
-    """From `beat` on, `bpm` beats a minute."""
+    """A tempo change: `bpm` beats a minute from `beat` on."""
 
     beat: float
     bpm: float
 
 
 class TempoMap:
-    """Beats <-> seconds, piecewise constant tempo; beat 0 falls at `origin_seconds`.
+    """Converts between beats and seconds; the tempo is piecewise constant, and beat 0 falls at `origin_seconds`.
 
-    Points must come in rising beat order; a point at the last point's beat replaces its tempo. Beats before the
-    first point use the first tempo. Old points are forgotten past `max_points`, so it never grows without bound;
-    what is asked about the forgotten past is extrapolated from the oldest kept point.
+    Points are added in rising beat order; a point at the beat of the last one replaces its tempo. Beats before the
+    first point use the first tempo. Beyond `max_points` the older half is dropped, so memory is bounded; times before
+    the oldest remaining point are extrapolated from it.
     """
 
     def __init__(self, origin_seconds: float, bpm: float, *, max_points: int = 4096) -> None:
@@ -83,9 +89,11 @@ class TempoMap:
         return self._bpms[-1]
 
     def points(self) -> list[TempoPoint]:
+        """Return the tempo changes that are kept, in beat order."""
         return [TempoPoint(b, t) for b, t in zip(self._beats, self._bpms, strict=True)]
 
     def add(self, point: TempoPoint) -> None:
+        """Append a tempo change. Raises ConfigError if it lies before the last one, or its tempo is not over 0."""
         if not point.bpm > 0.0:
             raise ConfigError(f"tempo is {point.bpm} BPM; it must be over 0")
         if point.beat < self._beats[-1]:
@@ -106,9 +114,11 @@ class TempoMap:
             del self._beats[:half], self._seconds[:half], self._bpms[:half]
 
     def seconds_at(self, beat: float) -> float:
+        """Return when `beat` falls, in monotonic seconds."""
         i = max(0, bisect_right(self._beats, beat) - 1)
         return self._seconds[i] + (beat - self._beats[i]) * 60.0 / self._bpms[i]
 
     def beat_at(self, seconds: float) -> float:
+        """Return the beat at `seconds` (monotonic)."""
         i = max(0, bisect_right(self._seconds, seconds) - 1)
         return self._beats[i] + (seconds - self._seconds[i]) * self._bpms[i] / 60.0

@@ -132,8 +132,8 @@ def load_file(path: Path) -> CulturePreset:
 
 def parse_preset(root: Node, stem: str) -> CulturePreset:
     """Check a preset read from `<stem>.yaml`. Raises ConfigError naming file, line and field."""
-    given = root.map()
-    form = _needed(root, given, "format").whole(0, 10_000)
+    given = root.as_map()
+    form = _needed(root, given, "format").as_int(0, 10_000)
     if form != FORMAT:
         given["format"].fail(f"is {form}; this kelly-live reads format {FORMAT}: take the preset that fits, or update")
     name = _name(_needed(root, given, "name"))
@@ -147,15 +147,15 @@ def parse_preset(root: Node, stem: str) -> CulturePreset:
     known = {key: _known(given[key], read, key, absent) if key in given else None for key, read in PARAMETERS.items()}
     absent += [(key, "not stated") for key in PARAMETERS if key not in given]
     _same_length(known, given)
-    modes = given["modes"].map() if "modes" in given else {}
-    credits_ = given["credits"].list() if "credits" in given else []
-    languages = given["languages"].list() if "languages" in given else []
+    modes = given["modes"].as_map() if "modes" in given else {}
+    credits_ = given["credits"].as_list() if "credits" in given else []
+    languages = given["languages"].as_list() if "languages" in given else []
     return CulturePreset(
         name=name,
-        title=_needed(root, given, "title").text(80),
-        summary=_needed(root, given, "summary").text(600),
-        region=_needed(root, given, "region").text(60),
-        languages=tuple(node.text(12) for node in languages),
+        title=_needed(root, given, "title").as_text(80),
+        summary=_needed(root, given, "summary").as_text(600),
+        region=_needed(root, given, "region").as_text(60),
+        languages=tuple(node.as_text(12) for node in languages),
         modes=tuple(_mode(key, node) for key, node in modes.items()),
         credits=tuple(_credit(node) for node in credits_),
         absent=tuple(absent),
@@ -170,30 +170,30 @@ def _needed(parent: Node, given: dict[str, Node], key: str) -> Node:
 
 
 def _name(node: Node, text: str | None = None) -> str:
-    name = node.text(MAX_NAME) if text is None else text
+    name = node.as_text(MAX_NAME) if text is None else text
     if len(name) > MAX_NAME or not NAME.fullmatch(name):
         node.fail(f"is {name[:MAX_NAME]!r}; a name is up to {MAX_NAME} of a-z, 0-9 and single hyphens")
     return name
 
 
 def _known(node: Node, read: Callable[[Node], Any], key: str, absent: list[tuple[str, str]]) -> Known[Any] | None:
-    given = node.map()
+    given = node.as_map()
     for name, part in given.items():
         if name not in ("value", "source", "n", "of", "reference"):
             part.fail("is not a part of a parameter; the parts are: value, source, n, of, reference")
-    source = _needed(node, given, "source").text(20)
+    source = _needed(node, given, "source").as_text(20)
     if source not in SOURCES:
-        given["source"].fail(f"is {given['source'].shown()}; it must be one of {', '.join(SOURCES)}")
-    reference = _needed(node, given, "reference").text(600)
+        given["source"].fail(f"is {given['source'].describe()}; it must be one of {', '.join(SOURCES)}")
+    reference = _needed(node, given, "reference").as_text(600)
     if source == "absent":
         if "value" in given:
             given["value"].fail("is there although the source is absent; remove it, or say where it comes from")
         absent.append((key, reference))
         return None
-    count = given["n"].whole(1, 10**9) if "n" in given else None
+    count = given["n"].as_int(1, 10**9) if "n" in given else None
     if source == "measured" and count is None:
         node.fail("is measured but has no n; say from how many")
-    of = given["of"].text(60) if "of" in given else ""
+    of = given["of"].as_text(60) if "of" in given else ""
     return Known(read(_needed(node, given, "value")), source, count, of, reference)
 
 
@@ -204,7 +204,7 @@ def _same_length(known: dict[str, Known[Any] | None], given: dict[str, Node]) ->
 
 
 def _mode(name: str, node: Node) -> Mode:
-    given = node.map()
+    given = node.as_map()
     _name(node, name)
     for key, part in given.items():
         if key != "title" and key not in MODE_PARAMETERS:
@@ -213,28 +213,28 @@ def _mode(name: str, node: Node) -> Mode:
     _same_length(known, given)
     if known["valence"] is not None and known["valence"].source != "cited":
         given["valence"].fail("must be cited: a feeling is not measured on notes")
-    return Mode(name=name, title=_needed(node, given, "title").text(80), **known)
+    return Mode(name=name, title=_needed(node, given, "title").as_text(80), **known)
 
 
 def _credit(node: Node) -> Credit:
-    given = node.map()
+    given = node.as_map()
     names = [field.name for field in fields(Credit)]
     for key, part in given.items():
         if key not in names:
             part.fail(f"is not a field of a credit; the fields are: {', '.join(names)}")
-    return Credit(**{name: _needed(node, given, name).text(600) for name in names})
+    return Credit(**{name: _needed(node, given, name).as_text(600) for name in names})
 
 
 # ---------------------------------------------------------------- what each field may hold
 
 
 def _number(low: float, high: float) -> Callable[[Node], float]:
-    return lambda node: node.number(low, high)
+    return lambda node: node.as_number(low, high)
 
 
 def _rising(low: float, high: float) -> Callable[[Node], Quantiles]:
     def read(node: Node) -> Quantiles:
-        numbers = [one.number(low, high) for one in node.list()]
+        numbers = [one.as_number(low, high) for one in node.as_list()]
         if len(numbers) != 3 or numbers != sorted(numbers):
             node.fail("must be three rising numbers (the low, middle and high quantile)")
         return numbers[0], numbers[1], numbers[2]
@@ -244,7 +244,7 @@ def _rising(low: float, high: float) -> Callable[[Node], Quantiles]:
 
 def _weights(length: int | None) -> Callable[[Node], tuple[float, ...]]:
     def read(node: Node) -> tuple[float, ...]:
-        weights = tuple(one.number(0.0, 1.0) for one in node.list())
+        weights = tuple(one.as_number(0.0, 1.0) for one in node.as_list())
         if length is not None and len(weights) != length:
             node.fail(f"has {len(weights)} weights; it must have {length}")
         if abs(sum(weights) - 1.0) > _TOLERANCE:
@@ -260,7 +260,7 @@ def _triple(node: Node) -> Quantiles:
 
 
 def _scale(node: Node) -> tuple[float, ...]:
-    cents = tuple(one.number(0.0, 1199.99) for one in node.list())
+    cents = tuple(one.as_number(0.0, 1199.99) for one in node.as_list())
     if not 1 <= len(cents) <= 53 or cents[0] != 0.0 or any(a >= b for a, b in itertools.pairwise(cents)):
         node.fail("must be 1 to 53 rising cents from 0 to under 1200")
     return cents
@@ -268,10 +268,10 @@ def _scale(node: Node) -> tuple[float, ...]:
 
 def _table(low: float, high: float, *, sums_to_one: bool = False, most: int = 400) -> Callable[[Node], Shares]:
     def read(node: Node) -> Shares:
-        given = node.map()
+        given = node.as_map()
         if not 1 <= len(given) <= most:
             node.fail(f"has {len(given)} entries; it must have 1 to {most}")
-        table = tuple((_label(one, key), one.number(low, high)) for key, one in given.items())
+        table = tuple((_label(one, key), one.as_number(low, high)) for key, one in given.items())
         total = sum(value for _, value in table)
         if sums_to_one and abs(total - 1.0) > 2 * _TOLERANCE:
             node.fail(f"sums to {total:.3f}; shares must sum to 1")
@@ -290,30 +290,30 @@ def _intervals(node: Node) -> Shares:
     table = _table(0.0, 1.0, sums_to_one=True)(node)
     for key, _ in table:
         if not re.fullmatch(r"-?\d{1,4}", key, re.ASCII):
-            node.map()[key].fail("must be named by signed whole cents, such as -200")
+            node.as_map()[key].fail("must be named by signed whole cents, such as -200")
     return table
 
 
 def _lists(read: Callable[[Node], Any], most: int) -> Callable[[Node], tuple[tuple[str, tuple[Any, ...]], ...]]:
     def read_map(node: Node) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-        given = node.map()
+        given = node.as_map()
         for one in given.values():
-            if not 1 <= len(one.list()) <= most:
+            if not 1 <= len(one.as_list()) <= most:
                 one.fail(f"must have 1 to {most} entries")
-        return tuple((_label(one, key), tuple(read(part) for part in one.list())) for key, one in given.items())
+        return tuple((_label(one, key), tuple(read(part) for part in one.as_list())) for key, one in given.items())
 
     return read_map
 
 
 def _texture(node: Node) -> str:
-    text = node.text(20)
-    return text if text in TEXTURES else node.fail(f"is {node.shown()}; it must be one of {', '.join(TEXTURES)}")
+    text = node.as_text(20)
+    return text if text in TEXTURES else node.fail(f"is {node.describe()}; it must be one of {', '.join(TEXTURES)}")
 
 
 PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "tempo_bpm": _rising(5.0, 400.0),
     "metres": _table(0.0, 1.0, sums_to_one=True),
-    "groupings": _lists(lambda node: node.whole(1, 64), 64),
+    "groupings": _lists(lambda node: node.as_int(1, 64), 64),
     "onset_profiles": _lists(_number(0.0, 1.0), 128),
     "rhythms": _weights(len(RHYTHMS)),
     "density": _number(0.0, 20.0),

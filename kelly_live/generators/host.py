@@ -131,9 +131,9 @@ def read_preset(path: Path) -> HostPreset:
     """One file. Raises ConfigError naming file, line and field."""
     root = read_nodes(path)
     fields = _fields(root, ("format", "title", "players"), ("ports",))
-    fields["format"].whole(FORMAT, FORMAT)
-    ports = tuple(_port(name, node) for name, node in fields["ports"].map().items()) if "ports" in fields else ()
-    players = fields["players"].list()
+    fields["format"].as_int(FORMAT, FORMAT)
+    ports = tuple(_port(name, node) for name, node in fields["ports"].as_map().items()) if "ports" in fields else ()
+    players = fields["players"].as_list()
     if not 1 <= len(players) <= _MOST_PLAYERS:
         fields["players"].fail(f"must list 1 to {_MOST_PLAYERS} players")
     known = (MAIN_PORT, *(port.name for port in ports))
@@ -148,27 +148,29 @@ def read_preset(path: Path) -> HostPreset:
         wishes.append(wish)
     for port in ports:
         if all(wish.port != port.name for wish in wishes):
-            fields["ports"].map()[port.name].fail("is played by nobody; leave it out, or give a player this `port`")
-    return HostPreset(path.stem, fields["title"].text(120), tuple(wishes), ports)
+            fields["ports"].as_map()[port.name].fail("is played by nobody; leave it out, or give a player this `port`")
+    return HostPreset(path.stem, fields["title"].as_text(120), tuple(wishes), ports)
 
 
 def _player(node: Node, ports: Sequence[str]) -> PresetPlayer:
     optional = ("part", "channel", "program", "port", "volume", "set")
     fields = _fields(node, ("generator",), optional)
-    port = fields["port"].text(shelf.MAX_NAME) if "port" in fields else MAIN_PORT
+    port = fields["port"].as_text(shelf.MAX_NAME) if "port" in fields else MAIN_PORT
     if port not in ports:
         there = ", ".join(ports[1:]) or "none"
         fields["port"].fail(
             f"is {port!r}; `ports` must declare it (there: {there}); without `port`, it is the main one"
         )
     return PresetPlayer(
-        generator=fields["generator"].text(64),
-        part=fields["part"].text(64) if "part" in fields else None,
-        channel=fields["channel"].whole(1, 16) if "channel" in fields else None,
-        program=fields["program"].whole(0, 127) if "program" in fields else None,
+        generator=fields["generator"].as_text(64),
+        part=fields["part"].as_text(64) if "part" in fields else None,
+        channel=fields["channel"].as_int(1, 16) if "channel" in fields else None,
+        program=fields["program"].as_int(0, 127) if "program" in fields else None,
         port=port,
-        volume=fields["volume"].number(*_VOLUMES) if "volume" in fields else 1.0,
-        values=tuple((name, value.text(60)) for name, value in fields["set"].map().items()) if "set" in fields else (),
+        volume=fields["volume"].as_number(*_VOLUMES) if "volume" in fields else 1.0,
+        values=tuple((name, value.as_text(60)) for name, value in fields["set"].as_map().items())
+        if "set" in fields
+        else (),
         where=f"{node.file} line {node.line}: {node.field}",
     )
 
@@ -177,17 +179,17 @@ def _port(name: str, node: Node) -> PresetPort:
     if not shelf.NAME.fullmatch(name) or len(name) > shelf.MAX_NAME:
         node.fail(f"must have a name of up to {shelf.MAX_NAME} of a-z, 0-9 and single hyphens")
     fields = _fields(node, (), ("output", "clock", "latency_ms"))
-    clock = fields["clock"].text() if "clock" in fields else "yes"
+    clock = fields["clock"].as_text() if "clock" in fields else "yes"
     if clock not in ("yes", "no"):
         fields["clock"].fail(f"is {clock!r}; it must be yes or no")
-    latency = fields["latency_ms"].number(-_MOST_LATENCY_MS, _MOST_LATENCY_MS) if "latency_ms" in fields else 0.0
+    latency = fields["latency_ms"].as_number(-_MOST_LATENCY_MS, _MOST_LATENCY_MS) if "latency_ms" in fields else 0.0
     return PresetPort(
-        name, fields["output"].text(120) if "output" in fields else None, clock == "yes", latency / 1000.0
+        name, fields["output"].as_text(120) if "output" in fields else None, clock == "yes", latency / 1000.0
     )
 
 
 def _fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Node]:
-    fields = {} if node.value == "" and not needed else node.map()  # `drums:` alone is a port with nothing to say
+    fields = {} if node.value == "" and not needed else node.as_map()  # `drums:` alone is a port with nothing to say
     for name, field in fields.items():
         if name not in (*needed, *optional):
             field.fail(f"is not known here; there may be {', '.join((*needed, *optional))}")

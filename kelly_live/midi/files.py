@@ -9,9 +9,9 @@ from pathlib import Path
 import mido
 
 from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.midi_messages import CONTROLLERS, SETTING_UP, channel_of, kind_of, program_change, tuned_program
 from kelly_live.core.timebase import TempoMap
 from kelly_live.core.values import NoteEvent, SoundingNote
-from kelly_live.midi.messages import CONTROLLERS, SETTING_UP, channel_of, kind_of, program_change, tuned_program
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.receiver_state import ReceiverState
 

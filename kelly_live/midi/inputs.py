@@ -15,19 +15,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import SPECS, ReceivedMessage, is_whole
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import Clock
-from kelly_live.midi.messages import SPECS, is_whole
-from kelly_live.midi.ports import (
-    LISTING_COMMAND,
-    MidiBackend,
-    MidiIn,
-    PortInfo,
-    ReceivedMessage,
-    backends,
-    meant,
-    no_midi_system,
-    numbered,
-)
+from kelly_live.midi.ports import LISTING_COMMAND, MidiBackend, PortInfo, backends, meant, no_midi_system, numbered
 
 VIRTUAL_INPUT_NAME = "Kelly Live in"
 CAPACITY_MESSAGES = 1024

@@ -14,47 +14,13 @@ from typing import Protocol, runtime_checkable
 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.name_matching import choose
-from kelly_live.core.protocols import MidiOut
+from kelly_live.core.protocols import MidiIn, MidiOut
 from kelly_live.core.timebase import Clock
 from kelly_live.midi.lateness import LatenessRecord
 
 VIRTUAL_PORT_NAME = "Kelly Live"
 CLIENT_NAME = "kelly-live"
 LISTING_COMMAND = "kelly-live devices"
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedMessage:
-    """One whole raw message, and when it came in (seconds, monotonic). `connection`: by which of an input that was lost
-    and came back; what was sent between two of them was never heard.
-    """
-
-    seconds: float
-    data: bytes
-    connection: int = 0
-
-
-class MidiIn(Protocol):
-    """An open MIDI input. Thread: one that polls; the driver's own may fill it at any time."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def grain_seconds(self) -> float:
-        """A stamp is late by up to this much, anywhere in it: JACK hands over once a period."""
-
-    def poll(self) -> list[ReceivedMessage]:
-        """What came since the last poll, in order; never waits."""
-
-    @property
-    def overflows(self) -> int:
-        """Messages that were thrown away: too many, too fast, or none that MIDI knows."""
-
-    def is_alive(self) -> bool:
-        """Whether its port is still there. Takes under a few ms."""
-
-    def close(self) -> None: ...
 
 
 class MidiBackend(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kelly_live.midi.messages import (
+from kelly_live.core.midi_messages import (
     BEND_CENTRE,
     DATA_COARSE,
     RPN_BEND_RANGE,

@@ -14,11 +14,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from kelly_live.core.errors import MidiError
-from kelly_live.core.protocols import MidiOut, SchedulerHealth
-from kelly_live.core.timebase import Clock, TempoMap, TempoPoint
-from kelly_live.core.values import ControlChange, NoteEvent
-from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.midi.messages import (
+from kelly_live.core.midi_messages import (
     CLOCK,
     CLOCKS_PER_BEAT,
     CLOCKS_PER_SIXTEENTH,
@@ -35,6 +31,10 @@ from kelly_live.midi.messages import (
     silence_channel,
     song_position,
 )
+from kelly_live.core.protocols import MidiOut, SchedulerHealth
+from kelly_live.core.timebase import Clock, TempoMap, TempoPoint
+from kelly_live.core.values import ControlChange, NoteEvent
+from kelly_live.midi.lateness import LatenessRecord
 from kelly_live.midi.ports import PlacingOut
 from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, make_tuner
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import ReceivedMessage
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import Clock
 from kelly_live.midi.inputs import OpenedInput, list_inputs, open_input
-from kelly_live.midi.ports import MidiBackend, MidiIn, ReceivedMessage, backends
+from kelly_live.midi.ports import MidiBackend, backends
 
 # A port that goes and returns between two looks is taken for the one it was, and is deaf: USB needs longer for that.
 WATCH_SECONDS = 0.1

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import NoteEvent
-from kelly_live.midi.messages import (
+from kelly_live.core.midi_messages import (
     BEND_CENTRE,
     KEY_UNITS,
     RPN_BEND_RANGE,
@@ -28,6 +27,7 @@ from kelly_live.midi.messages import (
     registered_parameter,
     silence_channel,
 )
+from kelly_live.core.values import NoteEvent
 
 TUNINGS = ("off", "bend", "mpe", "mts")
 BEND_SEMITONES = (2, 48)  # what General MIDI and what MPE receivers start with

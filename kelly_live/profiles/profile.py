@@ -191,8 +191,8 @@ def to_yaml(profile: Profile) -> bytes:
 def from_yaml(data: bytes, file: str) -> Profile:
     """The profile in a file's bytes, migrated if it is of an old format. Raises ConfigError naming file and line."""
     root = parse_nodes(data, file)
-    fields = root.map()
-    version = _field(root, fields, "format").whole(0, 10**6)
+    fields = root.as_map()
+    version = _field(root, fields, "format").as_int(0, 10**6)
     if version > FORMAT:
         raise NewerFormat(f"{file} is of format {version}, this kelly-live knows up to {FORMAT}; update kelly-live")
     while version < FORMAT:
@@ -206,15 +206,15 @@ def from_yaml(data: bytes, file: str) -> Profile:
     strength, learned = fields.get("culture_strength"), fields.get("learned_from")
     try:
         return Profile(
-            name=_field(root, fields, "name").text(MAX_NAME),
-            created=_field(root, fields, "created").text(40),
-            culture=fields["culture"].text(100) if "culture" in fields else None,
-            culture_strength=1.0 if strength is None else strength.number(0.0, 1.0),
+            name=_field(root, fields, "name").as_text(MAX_NAME),
+            created=_field(root, fields, "created").as_text(40),
+            culture=fields["culture"].as_text(100) if "culture" in fields else None,
+            culture_strength=1.0 if strength is None else strength.as_number(0.0, 1.0),
             reactions=_rows(fields["reactions"]) if "reactions" in fields else (),
-            embedding=None if embedding is None else tuple(n.number(-4.0, 4.0) for n in embedding.list()),
-            learned_from=0 if learned is None else learned.whole(0, 10**11),
-            mapper=fields["mapper"].text(40) if "mapper" in fields else None,
-            preset=fields["preset"].text(100) if "preset" in fields else None,
+            embedding=None if embedding is None else tuple(n.as_number(-4.0, 4.0) for n in embedding.as_list()),
+            learned_from=0 if learned is None else learned.as_int(0, 10**11),
+            mapper=fields["mapper"].as_text(40) if "mapper" in fields else None,
+            preset=fields["preset"].as_text(100) if "preset" in fields else None,
             keys=_keys(fields["keys"]) if "keys" in fields else (),
             calibrate="calibrate" in fields and _yes(fields["calibrate"]),
             take=_take(fields["take"]) if "take" in fields else None,
@@ -236,9 +236,9 @@ def _field(root: Node, fields: dict[str, Node], name: str) -> Node:
 
 def _keys(node: Node) -> Keys:
     found: list[tuple[str, Action | None]] = []
-    for key, value in node.map().items():
+    for key, value in node.as_map().items():
         try:
-            found.append((check_key(key), key_action(value.text(60))))
+            found.append((check_key(key), key_action(value.as_text(60))))
         except ConfigError as error:
             value.fail(f"does not fit ({error})")
     return tuple(found)
@@ -249,25 +249,25 @@ def _yes(node: Node) -> bool:
 
 
 def _take(node: Node) -> Calibration:
-    fields = node.map()
+    fields = node.as_map()
     return Calibration(
-        _field(node, fields, "time").text(40), _field(node, fields, "seconds").number(0.0, 3600.0),
-        _field(node, fields, "level_dbfs").number(-200.0, 20.0),
-        _field(node, fields, "floor_dbfs").number(-200.0, 20.0),
+        _field(node, fields, "time").as_text(40), _field(node, fields, "seconds").as_number(0.0, 3600.0),
+        _field(node, fields, "level_dbfs").as_number(-200.0, 20.0),
+        _field(node, fields, "floor_dbfs").as_number(-200.0, 20.0),
         _axes(_field(node, fields, "offset")), _axes(_field(node, fields, "error")),
     )  # fmt: skip
 
 
 def _hints(node: Node) -> Hints:
-    fields = node.map()
-    counts = [one.whole(0, 10**9) for one in _field(node, fields, "counts").list()]
+    fields = node.as_map()
+    counts = [one.as_int(0, 10**9) for one in _field(node, fields, "counts").as_list()]
     if len(counts) != len(AXES):
         node.fail(f"must have a count for each of {', '.join(AXES)}")
     return Hints((counts[0], counts[1], counts[2]), _axes(_field(node, fields, "means")))
 
 
 def _axes(node: Node) -> Place:
-    numbers = [one.number(-2.0, 2.0) for one in node.list()]
+    numbers = [one.as_number(-2.0, 2.0) for one in node.as_list()]
     if len(numbers) != len(AXES):
         node.fail(f"must have a number for each of {', '.join(AXES)}")
     return numbers[0], numbers[1], numbers[2]

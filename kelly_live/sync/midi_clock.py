@@ -12,9 +12,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, CLOCKS_PER_SIXTEENTH, CONTINUE, SPECS, START, STOP
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.values import BeatEstimate, SyncState, Transport
-from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, CLOCKS_PER_SIXTEENTH, CONTINUE, SPECS, START, STOP
-from kelly_live.midi.ports import MidiIn
 
 LOST_SECONDS = 1.0  # a clock that falls silent is believed less and less for this long
 _GRACE_TICKS = 3.0  # and fully until this many are overdue

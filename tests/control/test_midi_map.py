@@ -16,10 +16,16 @@ from kelly_live.control.emotion_controllers import ALL_CONTROLLERS
 from kelly_live.control.midi_map import DEFAULTS, Binding, Control, Controls, learned_with, load, save, with_defaults
 from kelly_live.core.actions import ACTIONS, Action
 from kelly_live.core.errors import ConfigError, MidiError
+from kelly_live.core.midi_messages import (
+    ReceivedMessage,
+    all_notes_off,
+    control_change,
+    note_off,
+    note_on,
+    program_change,
+)
 from kelly_live.core.timebase import ManualClock
 from kelly_live.midi.inputs import ScriptedInput
-from kelly_live.midi.messages import all_notes_off, control_change, note_off, note_on, program_change
-from kelly_live.midi.ports import ReceivedMessage
 
 LEARNED = (
     Binding(Control("note", 36, 10), "like"),

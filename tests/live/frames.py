@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kelly_live.core.midi_messages import CLOCK
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.deadlines import BEAT_SECONDS, BPM, NOTE_SECONDS, NOTES_PER_BEAT, every_core_busy
-from kelly_live.midi.messages import CLOCK
 from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import end, start_jackd
 

@@ -152,8 +152,8 @@ def test_start_stop_position_continue_and_a_new_tempo(
 def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, library: str) -> None:
     from importlib import import_module
 
+    from kelly_live.core.midi_messages import CLOCK
     from kelly_live.midi.inputs import list_inputs, open_input
-    from kelly_live.midi.messages import CLOCK
 
     backends = import_module(f"kelly_live.midi.backends.{library}").backends()
     wait_for(lambda: "kelly-clock:out" in [port.name for port in list_inputs(backends)], "the sender's port")

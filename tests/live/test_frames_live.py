@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import CLOCK, key_tunings, note_off, note_on
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.backends import jack as backend_jack
-from kelly_live.midi.messages import CLOCK, key_tunings, note_off, note_on
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.tuning import Tuning
 from tests.live.conftest import (

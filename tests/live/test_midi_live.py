@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import CLOCK, START, STOP, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi import ports
 from kelly_live.midi.backends import rtmidi as backend_rtmidi
-from kelly_live.midi.messages import CLOCK, START, STOP, note_off, note_on
 from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import (
     PERIOD_SECONDS,

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.tuning import CHANNEL, PROGRAM, cents_off, score
-from kelly_live.midi.messages import kind_of
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.tuning import Tuning

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kelly_live.midi.messages import channel_of, kind_of
+from kelly_live.core.midi_messages import channel_of, kind_of
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.tuning import RING_SECONDS
 

@@ -7,10 +7,10 @@ import mido
 import pytest
 
 from kelly_live.core.errors import OutputError
+from kelly_live.core.midi_messages import all_sound_off, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent, SoundingNote
 from kelly_live.midi.files import midi_bytes, notes_from_messages, owners_of, write_midi
-from kelly_live.midi.messages import all_sound_off, note_off, note_on
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import OfflineScheduler
 from kelly_live.midi.tuning import Tuning

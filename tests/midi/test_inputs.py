@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import CLOCK, ReceivedMessage, control_change, note_on, program_change, song_position
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import ManualClock
 from kelly_live.midi.inputs import (
     CAPACITY_MESSAGES,
@@ -20,8 +22,6 @@ from kelly_live.midi.inputs import (
     list_inputs,
     open_input,
 )
-from kelly_live.midi.messages import CLOCK, control_change, note_on, program_change, song_position
-from kelly_live.midi.ports import MidiIn, ReceivedMessage
 from tests.midi.test_ports import PretendBackend
 
 

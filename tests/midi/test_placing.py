@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import CLOCK, STOP, control_change, note_off, note_on, silence_channel
 from kelly_live.core.timebase import ManualClock, TempoPoint
 from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi import ports
 from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.midi.messages import CLOCK, STOP, control_change, note_off, note_on, silence_channel
 from kelly_live.midi.ports import PlacingOut, RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
 

@@ -3,9 +3,9 @@
 import pytest
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import note_on
 from kelly_live.core.protocols import MidiOut
 from kelly_live.core.timebase import ManualClock
-from kelly_live.midi.messages import note_on
 from kelly_live.midi.ports import (
     VIRTUAL_PORT_NAME,
     MidiBackend,

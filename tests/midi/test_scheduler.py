@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.errors import ConfigError, MidiError
+from kelly_live.core.midi_messages import CLOCK, START, STOP, channel_of, kind_of
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.lateness import LATE_SECONDS, LatenessRecord
-from kelly_live.midi.messages import CLOCK, START, STOP, channel_of, kind_of
 from kelly_live.midi.ports import RecordedMessage, RecordingPort
 from kelly_live.midi.scheduler import LATE_LIMIT_SECONDS, SchedulerCore
 

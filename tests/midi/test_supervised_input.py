@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from kelly_live.control.midi_map import Binding, Control, Controls
 from kelly_live.core.actions import Action
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, START, control_change, note_on
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import Transport
 from kelly_live.midi.inputs import VIRTUAL_INPUT_NAME, ScriptedInput, SharedInput
-from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, START, control_change, note_on
-from kelly_live.midi.ports import MidiBackend, MidiIn
+from kelly_live.midi.ports import MidiBackend
 from kelly_live.midi.supervised_input import RETRY_SECONDS, WATCH_SECONDS, SupervisedInput, same
 from kelly_live.sync.midi_clock import MidiClockSource
 from tests.midi.test_ports import PretendBackend

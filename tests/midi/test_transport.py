@@ -7,10 +7,7 @@ import io
 import mido
 import pytest
 
-from kelly_live.core.timebase import ManualClock
-from kelly_live.core.values import ControlChange, NoteEvent
-from kelly_live.midi.files import midi_bytes
-from kelly_live.midi.messages import (
+from kelly_live.core.midi_messages import (
     CLOCK,
     CONTINUE,
     START,
@@ -21,6 +18,9 @@ from kelly_live.midi.messages import (
     silence_channel,
     song_position,
 )
+from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import ControlChange, NoteEvent
+from kelly_live.midi.files import midi_bytes
 from kelly_live.midi.ports import RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
 from kelly_live.midi.scheduler_client import OfflineScheduler

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.errors import ConfigError, MidiError
+from kelly_live.core.midi_messages import bend_to, channel_of, key_tunings, kind_of, registered_parameter, tuned_program
 from kelly_live.core.values import NoteEvent
-from kelly_live.midi.messages import bend_to, channel_of, key_tunings, kind_of, registered_parameter, tuned_program
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import OfflineScheduler, SchedulerClient
 from kelly_live.midi.tuning import BEND_SEMITONES, MPE_MEMBERS, RING_SECONDS, TUNINGS, Tuning, emergency, make_tuner

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 
 import pytest
 
+from kelly_live.core.midi_messages import CLOCK, CONTINUE, START, STOP, song_position
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, SyncState, Transport
 from kelly_live.midi.files import notes_from_messages
 from kelly_live.midi.inputs import ScriptedInput
-from kelly_live.midi.messages import CLOCK, CONTINUE, START, STOP, song_position
 from kelly_live.midi.scheduler_client import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.sync.midi_clock import MidiClockSource

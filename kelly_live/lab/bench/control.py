@@ -13,12 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.protocols import Analyzer, EmotionOverride, Reading
 from kelly_live.core.values import AudioWindow, Dynamics, MusicParameters, SyncState
 from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.playing import play_for
-from kelly_live.midi.messages import kind_of
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import Traced, read_trace
 from kelly_live.music.conductor import Conductor

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.load import computing
-from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import Traced, read_trace
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kelly_live.core.errors import MidiError
-from kelly_live.midi.messages import kind_of
+from kelly_live.core.midi_messages import kind_of
 from kelly_live.midi.trace import read_trace
 
 PLAYED_SECONDS = 2.0

@@ -25,6 +25,7 @@ import numpy as np
 from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
+from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.core.protocols import EmotionOverride, Morph, SchedulerHealth
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import MonotonicClock, TempoPoint
@@ -33,7 +34,6 @@ from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.build import create_conductor
 from kelly_live.engine.session import LiveSession, Snapshot
 from kelly_live.lab.bench.memory import held_bytes
-from kelly_live.midi.messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import Traced, read_trace
 from kelly_live.workers.realtime import enable_realtime, freeze_gc

@@ -170,8 +170,8 @@ class _Heard:
         return self._sink.made
 
     def heard(self, now: float) -> Sequence[NoteOn]:
+        from kelly_live.core.midi_messages import channel_of, kind_of
         from kelly_live.lab.judging.reaction_time import NoteOn
-        from kelly_live.midi.messages import channel_of, kind_of
 
         return [
             NoteOn(message.seconds, channel_of(message.data) or 0, message.data[1], message.data[2])

@@ -122,12 +122,12 @@ def composer(mapper: Mapper) -> Composer:
     the same notes without percussion, all on the one instrument that the judges know. In tune, by bends, where a
     tradition's tones are none of 12-TET's.
     """
+    from kelly_live.core.midi_messages import channel_of, program_change
     from kelly_live.core.override import state_from
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.build import create_conductor
     from kelly_live.engine.session import compose
     from kelly_live.midi.files import midi_bytes
-    from kelly_live.midi.messages import channel_of, program_change
     from kelly_live.midi.ports import RecordedMessage
     from kelly_live.midi.scheduler_client import OfflineScheduler
     from kelly_live.midi.tuning import DEFAULT_TUNING

@@ -17,11 +17,12 @@ from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint32,
 from typing import Any
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import CONTROLLERS, kind_of
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.midi.backends.native import prepare_jack
 from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.midi.messages import CONTROLLERS, kind_of
-from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, MidiIn
+from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 
 CAPACITY_MESSAGES = 8192  # more than any lead holds: so many wait only when JACK has stood still for long
 STALE_SECONDS = 0.15  # a note that JACK let lie for longer is worse than a rest

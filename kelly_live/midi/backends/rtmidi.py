@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from kelly_live.core.errors import MidiError
+from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.midi.backends.native import JackWatch, jack_midi_ports, prepare_jack
 from kelly_live.midi.inputs import InputQueue, PollThread, TimestampEstimator
-from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend, ReceivedMessage
+from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 
 prepare_jack()
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from kelly_live.audio.sources import RepeatingSource
+from kelly_live.core.midi_messages import note_off, note_on
 from kelly_live.core.timebase import ManualClock
 from kelly_live.lab.bench.soak import Soak, growth, held_notes
-from kelly_live.midi.messages import note_off, note_on
 from kelly_live.midi.trace import Traced
 
 KEPT = Soak(60.0, 1000, 0, 0, 0, 0.001, 0, 0.0, 0.001, 0.002, 0)

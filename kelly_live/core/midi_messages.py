@@ -1,4 +1,4 @@
-"""Raw MIDI 1.0 messages: one table of facts, and a function for each message that is sent.
+"""Raw MIDI 1.0 messages: one table of facts, and a function for each message that is sent or read.
 
 Channels are 1-16 as musicians count them; pitches, velocities, programs and controllers 0-127.
 """
@@ -6,6 +6,7 @@ Channels are 1-16 as musicians count them; pitches, velocities, programs and con
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from kelly_live.core.errors import MidiError
 
@@ -29,7 +30,7 @@ CONTROLLERS = {"all_sound_off": 120, "all_notes_off": 123}
 RPN_BEND_RANGE, RPN_TUNING_PROGRAM, RPN_MPE_ZONE = 0, 3, 6
 RPN_NONE = 0x3FFF
 RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE = 101, 100, 6, 38
-SETTING_UP = frozenset((RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE))  # controllers that tell how, not what
+SETTING_UP = frozenset((RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE))  # controllers that set a parameter up
 BEND_CENTRE = 8192
 KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
 
@@ -45,6 +46,19 @@ _NOT_ONE = frozenset((0xF0, 0xF4, 0xF5, 0xF7, 0xF9, 0xFD))
 _CHANNEL_KINDS = {status: name for name, (status, _) in SPECS.items() if status < 0xF0}
 
 
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """One whole raw message and when it arrived (monotonic seconds).
+
+    `connection` counts the connections of an input that was lost and came back. What was sent between two
+    connections was never received.
+    """
+
+    seconds: float
+    data: bytes
+    connection: int = 0
+
+
 def _message(name: str, channel: int, *data: int) -> bytes:
     status, length = SPECS[name]
     if not 1 <= channel <= 16:
@@ -55,43 +69,52 @@ def _message(name: str, channel: int, *data: int) -> bytes:
 
 
 def note_on(channel: int, pitch: int, velocity: int) -> bytes:
+    """Build a note-on."""
     return _message("note_on", channel, pitch, velocity)
 
 
 def note_off(channel: int, pitch: int) -> bytes:
+    """Build a note-off of velocity 0."""
     return _message("note_off", channel, pitch, 0)
 
 
 def control_change(channel: int, controller: int, value: int) -> bytes:
+    """Build a control change."""
     return _message("control_change", channel, controller, value)
 
 
 def all_notes_off(channel: int) -> bytes:
+    """Build controller 123, which releases all notes of the channel."""
     return control_change(channel, CONTROLLERS["all_notes_off"], 0)
 
 
 def all_sound_off(channel: int) -> bytes:
+    """Build controller 120, which silences the channel at once."""
     return control_change(channel, CONTROLLERS["all_sound_off"], 0)
 
 
 def program_change(channel: int, program: int) -> bytes:
+    """Build a program change."""
     return _message("program_change", channel, program)
 
 
 def pitch_bend(channel: int, bend: float) -> bytes:
-    """`bend` in [-1, 1] of the receiver's range (0 is no bend), as the 14-bit number 0..16383."""
+    """Build a pitch bend from `bend` in [-1, 1] of the receiver's range (0 is no bend)."""
     if not -1.0 <= bend <= 1.0:
         raise MidiError(f"pitch bend {bend}; it must be in -1..1")
     return bend_to(channel, min(16383, round(BEND_CENTRE + bend * BEND_CENTRE)))
 
 
 def bend_to(channel: int, value: int) -> bytes:
-    """A pitch bend by its 14-bit number: 0..16383, BEND_CENTRE is none."""
+    """Build a pitch bend from its 14-bit number: 0..16383, BEND_CENTRE is no bend."""
     return _message("pitch_bend", channel, value & 0x7F, value >> 7)
 
 
 def registered_parameter(channel: int, number: int, value: int) -> list[bytes]:
-    """Sets an RPN to `value` 0-127 (its coarse part), then lets go of it, so that no later data entry reaches it."""
+    """Build the messages that set an RPN's coarse value (0-127) and then deselect it.
+
+    Deselected, no later data entry reaches it.
+    """
     return [
         control_change(channel, RPN_COARSE, number >> 7),
         control_change(channel, RPN_FINE, number & 0x7F),
@@ -103,8 +126,10 @@ def registered_parameter(channel: int, number: int, value: int) -> list[bytes]:
 
 
 def key_tunings(program: int, units: Mapping[int, int]) -> bytes:
-    """MIDI Tuning Standard, single-note change (real time): keys of tuning program 0-127 to where each shall sound, in
-    KEY_UNITS a semitone from MIDI note 0. At most 127 keys; sounding ones are moved too. For every device.
+    """Build a single-note tuning change (MIDI Tuning Standard, real time, for every device).
+
+    `units`: for at most 127 keys of tuning program 0-127, the pitch in KEY_UNITS a semitone from MIDI note 0. Notes
+    that sound are retuned too.
     """
     changes = [(key, number >> 14, number >> 7 & 0x7F, number & 0x7F) for key, number in units.items()]
     data = bytes((program, len(changes), *(byte for change in changes for byte in change)))
@@ -114,7 +139,7 @@ def key_tunings(program: int, units: Mapping[int, int]) -> bytes:
 
 
 def tuned_keys(message: bytes) -> dict[int, float]:
-    """What `key_tunings` made this message of: keys to the semitones that they sound; nothing for any other message."""
+    """Read a message of `key_tunings`: keys to the pitch of each in semitones; empty for any other message."""
     changes = message[len(_KEY_TUNINGS) + 2 : -1] if message.startswith(_KEY_TUNINGS) else b""
     return {
         key: semitone + (coarse << 7 | fine) / KEY_UNITS
@@ -123,19 +148,19 @@ def tuned_keys(message: bytes) -> dict[int, float]:
 
 
 def tuned_program(message: bytes) -> int | None:
-    """The tuning program that `key_tunings` made this message for; None for any other message."""
+    """Return the tuning program of a message of `key_tunings`; None for any other message."""
     return message[len(_KEY_TUNINGS)] if message.startswith(_KEY_TUNINGS) else None
 
 
 def song_position(sixteenths: int) -> bytes:
-    """Where the next Continue goes on, in sixteenth notes from the start: 0..MAX_SIXTEENTHS."""
+    """Build a song position: where the next Continue starts, in sixteenth notes, 0..MAX_SIXTEENTHS."""
     if not 0 <= sixteenths <= MAX_SIXTEENTHS:
         raise MidiError(f"song position {sixteenths}; it must be in 0..{MAX_SIXTEENTHS}")
     return bytes((SPECS["song_position"][0], sixteenths & 0x7F, sixteenths >> 7))
 
 
 def is_whole(message: bytes) -> bool:
-    """Whether this is one complete message of MIDI 1.0, system exclusive apart."""
+    """Return whether this is one complete MIDI 1.0 message other than system exclusive."""
     if not message or message[0] < 0x80 or message[0] in _NOT_ONE or any(byte > 127 for byte in message[1:]):
         return False
     status = message[0] & 0xF0 if message[0] < 0xF0 else message[0]
@@ -143,16 +168,16 @@ def is_whole(message: bytes) -> bool:
 
 
 def silence_channel(channel: int) -> tuple[bytes, bytes]:
-    """The two messages that end whatever a receiver still plays on `channel`: notes first, then their tails."""
+    """Build the two messages that silence a channel: first its notes, then their release tails."""
     return all_notes_off(channel), all_sound_off(channel)
 
 
 def kind_of(message: bytes) -> str:
-    """The name in SPECS of a channel message, "" for any other. A note-on of velocity 0 is a "note_off"."""
+    """Return the name in SPECS of a channel message, "" for any other. A note-on of velocity 0 is a "note_off"."""
     kind = _CHANNEL_KINDS.get(message[0] & 0xF0, "") if message else ""
     return "note_off" if kind == "note_on" and message[2] == 0 else kind
 
 
 def channel_of(message: bytes) -> int:
-    """1-16, of a channel message."""
+    """Return the channel 1-16 of a channel message."""
     return (message[0] & 0x0F) + 1

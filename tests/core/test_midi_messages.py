@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kelly_live.core import midi_messages as m
 from kelly_live.core.errors import MidiError
-from kelly_live.midi import messages as m
 
 channels, data = st.integers(1, 16), st.integers(0, 127)
 
