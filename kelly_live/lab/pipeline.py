@@ -14,7 +14,7 @@ from kelly_live.emotion.nets.checkpoint import Checkpoint, load_checkpoint, save
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net
-from kelly_live.lab.corpora.clips import deal, thin
+from kelly_live.lab.corpora.clips import assign_folds, limit_clips
 from kelly_live.lab.corpora.diversity import DatasetDiversityManager
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.linear_baseline import baseline_scores
@@ -25,7 +25,7 @@ from kelly_live.lab.training.emotion import ALONE, Part, Settings, Trainer, cali
 from kelly_live.lab.training.front_end import FrontEnd, load_front_end
 from kelly_live.lab.training.model_cards import emotion_card, temporal_card
 from kelly_live.lab.training.scores import answer, evaluate, table
-from kelly_live.lab.training.sources import SOUND_COUNTS, Say, Sources, sound_windows, windows_of
+from kelly_live.lab.training.sources import SOUND_COUNTS, Log, Sources, sound_windows, windows_of
 from kelly_live.lab.training.temporal import (
     compare,
     described_scenes,
@@ -45,23 +45,23 @@ UNSEEN_CLIPS = 500  # of each left-out data set: enough for ± .04
 
 
 def train_emotion(
-    sources: Sources, front_end: Path | None, out: Path, settings: Settings, *, resume: bool, say: Say,
+    sources: Sources, front_end: Path | None, out: Path, settings: Settings, *, resume: bool, log: Log,
     leave_out: Sequence[str] = (), ranks: Ranks = ALONE,
 ) -> None:  # fmt: skip
     """The whole run; the state after every epoch is kept in the cache, so that `resume` can go on. With `leave_out`,
     a net that never heard those data sets nor their languages is measured on them, and nothing is written to `out`.
     """
-    say = ranks.voice(say)
+    log = ranks.voice(log)
     with ranks.first_goes_first():
-        gathered = sources.all_clips(say)
+        gathered = sources.all_clips(log)
     parts = without(gathered, leave_out) if leave_out else gathered
-    parts = {**parts, "fit": thin(parts["fit"], sources.most)}
+    parts = {**parts, "fit": limit_clips(parts["fit"], sources.most)}
     if leave_out:
-        parts["unseen"] = thin(parts["unseen"], UNSEEN_CLIPS)
+        parts["unseen"] = limit_clips(parts["unseen"], UNSEEN_CLIPS)
     manager = DatasetDiversityManager(parts["fit"])
-    report = manager.report_lines()
+    report = manager.format_report()
     for line in report:
-        say(line)
+        log(line)
     torch.manual_seed(settings.seed)
     net = MultiScaleEmotionNet()
     if front_end is not None:
@@ -73,14 +73,14 @@ def train_emotion(
         raise ConfigError("the net needs its frozen ears; give --front-end, made by `kelly-live lab train front-end`")
     net.eval()
     ready = {
-        name: Part.of(clips, windows_of(net, clips, sources.cache, FIT if name == "fit" else TEST, say, ranks))
+        name: Part.of(clips, windows_of(net, clips, sources.cache, FIT if name == "fit" else TEST, log, ranks))
         for name, clips in parts.items()
     }
     with ranks.first_goes_first():
         sounds = {name: sound_windows(net, name, sources.cache)[1] for name in SOUND_COUNTS}
     if not ranks.first:
         torch.manual_seed(settings.seed + ranks.rank)  # other dropout than the first rank's
-    say(", ".join(f"{name}: {len(p.clips)} clips, {len(p.windows)} windows" for name, p in ready.items()))
+    log(", ".join(f"{name}: {len(p.clips)} clips, {len(p.windows)} windows" for name, p in ready.items()))
     run = "_".join((RUN, *(f"without_{name}" for name in leave_out)))
     if not resume and ranks.first:
         for old in sources.cache.glob(f"{run}.*pt"):
@@ -99,11 +99,11 @@ def train_emotion(
     if settings.cross > 1 and not leave_out:
         whole = ready["fit"].followed_by(ready["fold"])
         weights = DatasetDiversityManager(whole.clips).get_sampling_weights()
-        net, course = cross_fit(fresh, whole, sounds["fit"], sounds["fold"], weights, settings, state, ranks, say)
+        net, course = cross_fit(fresh, whole, sounds["fit"], sounds["fold"], weights, settings, state, ranks, log)
     else:  # what a left-out language is asked needs no calibration: one run, stopped by the fold
         weights = manager.get_sampling_weights()
         trainer = Trainer(net.to(ranks.device), ready["fit"], sounds["fit"], ready["fold"], weights, settings, ranks)
-        net = train(trainer, state("fit"), say)
+        net = train(trainer, state("fit"), log)
         course = {"epochs": trainer.epoch, "fold_score": trainer.stopping.best, "history": trainer.history}
         if ranks.first:
             net.cpu()
@@ -117,9 +117,9 @@ def train_emotion(
         heard = ready["val"]
         scores += known_voices(heard.clips, heard.windows, answer(net, heard.windows), leave_out)
         for line in table(scores).splitlines():
-            say(line)
+            log(line)
         for path in keep(sources.cache, made_by, leave_out, scores):
-            say(f"wrote {path}")
+            log(f"wrote {path}")
         return
     val = ready["val"]
     scores = evaluate(val.clips, val.windows, answer(net, val.windows))
@@ -146,11 +146,11 @@ def train_emotion(
     }
     save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, net.stored()))
     out.with_suffix(".md").write_text(emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
-    say(f"wrote {out} and {out.with_suffix('.md')}")
+    log(f"wrote {out} and {out.with_suffix('.md')}")
 
 
 def _away(
-    net: MultiScaleEmotionNet, cross: int, parts: dict[str, list[Clip]], cache: Path, say: Say
+    net: MultiScaleEmotionNet, cross: int, parts: dict[str, list[Clip]], cache: Path, log: Log
 ) -> tuple[MultiScaleEmotionNet, list[Clip]]:
     """A net that missed some clips, and those clips: a first part's own net, as `train emotion` left it in the cache,
     mixed and calibrated like the one that ships. What the shipped net says of clips that it learned is too good.
@@ -158,36 +158,36 @@ def _away(
     whole = parts["fit"] + parts["fold"]
     kept = cache / f"{RUN}.part0.pt"
     if cross < 2 or not kept.is_file():
-        say("no net that missed a part is in the cache (`train emotion --cross 4` leaves one): the fold's clips serve")
+        log("no net that missed a part is in the cache (`train emotion --cross 4` leaves one): the fold's clips serve")
         return net, parts["fold"]
     weights = torch.load(kept, weights_only=True, map_location="cpu")["weights"]
     away = MultiScaleEmotionNet(**net.config)
     away.load_state_dict({**weights, **{name: w for name, w in net.state_dict().items() if name in CALIBRATED}})
-    part = deal(whole, cross)
+    part = assign_folds(whole, cross)
     return away.eval(), [clip for clip, index in zip(whole, part, strict=True) if index == 0]
 
 
 def train_temporal_model(
-    sources: Sources, models: Path, out: Path, *, epochs: int, scenes: int, seed: int, say: Say
+    sources: Sources, models: Path, out: Path, *, epochs: int, scenes: int, seed: int, log: Log
 ) -> None:
     """Scenes from clips that the net which answers has not learned from (a fifth of them to stop by), scores on scenes
     from `val`.
     """
-    parts = sources.clips(say)
+    parts = sources.clips(log)
     net = load_emotion_net(models / "emotion.safetensors")
     cross = int(load_checkpoint(models / "emotion.safetensors", "emotion").card["settings"].get("cross", 1))
-    teacher, unheard = _away(net, cross, parts, sources.cache, say)
+    teacher, unheard = _away(net, cross, parts, sources.cache, log)
     stories = {}
     for number, (name, one, clips, count) in enumerate(
         (("fold", teacher, unheard, scenes), ("val", net, parts["val"], max(1, scenes // 2)))
     ):
-        described = described_scenes(one, clips, count, seed + number, sources.cache, say)
+        described = described_scenes(one, clips, count, seed + number, sources.cache, log)
         stories[name] = make_stories(one, clips, described)
     stop = stories["fold"][::5]
     fit = [story for i, story in enumerate(stories["fold"]) if i % 5]
     torch.manual_seed(seed)
     model = EmotionTransitionModel()
-    train_temporal(model, fit, stop, epochs=epochs, patience=15, seed=seed, say=say)
+    train_temporal(model, fit, stop, epochs=epochs, patience=15, seed=seed, log=log)
     evolved = [evolve(model, story) for story in stories["val"]]
     scores = compare(model, stories["val"], evolved, resamples=1000)
     rest = restlessness(stories["val"], evolved)
@@ -202,9 +202,9 @@ def train_temporal_model(
     save_checkpoint(out, Checkpoint("temporal", dict(model.config), card, dict(model.state_dict())))
     out.with_suffix(".md").write_text(temporal_card(card, scores, out.stat().st_size), encoding="utf-8")
     for score in scores:
-        say(
+        log(
             f"{score.measure:42} {score.dataset:22} {score.value:.3f} ({score.low:.3f} – {score.high:.3f}), n {score.n}"
         )
     for what, value in rest.items():
-        say(f"{what}: {value:.3f}")
-    say(f"wrote {out} and {out.with_suffix('.md')}")
+        log(f"{what}: {value:.3f}")
+    log(f"wrote {out} and {out.with_suffix('.md')}")

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-FEELINGS = {"angry": (420.0, 7.0, 0.4, 2), "sad": (130.0, 1.5, 0.08, 1), "neutral": (220.0, 3.0, 0.2, 6)}
+VOICES = {"angry": (420.0, 7.0, 0.4, 2), "sad": (130.0, 1.5, 0.08, 1), "neutral": (220.0, 3.0, 0.2, 6)}
 RATE = 16_000
 
 
-def voice(feeling: str, speaker: int, take: int, seconds: float = 2.0) -> np.ndarray:
+def voice(emotion: str, speaker: int, take: int, seconds: float = 2.0) -> np.ndarray:
     """A buzz with vibrato and syllables; each speaker has a register."""
-    pitch, rate, level, _ = FEELINGS[feeling]
+    pitch, rate, level, _ = VOICES[emotion]
     rng = np.random.default_rng(1000 * speaker + take)
     t = np.arange(int(seconds * RATE)) / RATE
     pitch *= 2.0 ** ((speaker - 3) / 24.0 + rng.normal(0, 0.02))
@@ -29,15 +29,15 @@ def make_corpus(folder: Path, speakers: int = 6, takes: int = 2) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     lines = []
     for speaker in range(speakers):
-        for feeling, (_, _, _, index) in FEELINGS.items():
+        for emotion, (_, _, _, index) in VOICES.items():
             for take in range(takes):
-                name = f"s{speaker}_{feeling}_{take}.wav"
-                soundfile.write(folder / name, voice(feeling, speaker, take), RATE)
+                name = f"s{speaker}_{emotion}_{take}.wav"
+                soundfile.write(folder / name, voice(emotion, speaker, take), RATE)
                 lines.append(
                     {
                         "audio_path": name,
                         "emotions": [float(i == index) for i in range(8)],
-                        "emotion_original": feeling,
+                        "emotion_original": emotion,
                         "dataset": "tiny",
                         "speaker": f"tiny:{speaker}",
                         "culture": "North" if speaker % 2 else "South",

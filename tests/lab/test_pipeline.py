@@ -18,10 +18,10 @@ from kelly_live.emotion.reader import load_emotion_net, load_reader
 from kelly_live.lab.cli.data import command as data_command
 from kelly_live.lab.cli.evaluate import command as evaluate_command
 from kelly_live.lab.cli.train import command as train_command
-from kelly_live.lab.corpora.clips import split_clips, thin
+from kelly_live.lab.corpora.clips import limit_clips, split_clips
 from kelly_live.lab.corpora.manifest import Clip, read_manifest
-from kelly_live.lab.corpora.rendering import render
-from kelly_live.lab.corpora.targets import Targets, empty_targets
+from kelly_live.lab.corpora.rendering import render_midi
+from kelly_live.lab.corpora.targets import Targets, create_empty_targets
 from kelly_live.lab.training import sources
 from kelly_live.lab.training.emotion import EarlyStopping, _temperature, loss_of
 from kelly_live.lab.training.front_end import FrontEnd, load_front_end, save_front_end
@@ -149,7 +149,7 @@ def test_losses_are_masked() -> None:
     net, batch = make_net(), windows(2)
 
     def loss(**changed: np.ndarray) -> float:
-        t = empty_targets(2)
+        t = create_empty_targets(2)
         values = {n: torch.from_numpy(changed.get(n, getattr(t, n))) for n in Targets.__slots__}
         with torch.inference_mode():
             return float(loss_of(net(batch), values))
@@ -181,8 +181,8 @@ def test_ravdess_actors_who_speak_and_sing_stay_together() -> None:
 
 def test_thinning_is_by_name_and_repeatable() -> None:
     clips = [Clip(Path(f"{i}.wav"), dataset="a" if i % 2 else "b") for i in range(20)]
-    assert len(thin(clips, 3)) == 6
-    assert thin(clips[::-1], 3) == thin(clips, 3)
+    assert len(limit_clips(clips, 3)) == 6
+    assert limit_clips(clips[::-1], 3) == limit_clips(clips, 3)
 
 
 def test_windows_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,4 +250,4 @@ def test_rendering_what_is_no_midi_is_one_line(tmp_path: Path, monkeypatch: pyte
     soundfont.write_bytes(b"")
     midi.write_text("not music", encoding="utf-8")
     with pytest.raises(KellyError, match="must be a standard MIDI file"):
-        render(midi, tmp_path / "cache", soundfont, seconds=3.0)
+        render_midi(midi, tmp_path / "cache", soundfont, seconds=3.0)

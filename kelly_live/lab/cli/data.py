@@ -30,6 +30,6 @@ def report(manifest: Path, as_json: bool) -> None:
         advice = [asdict(r) for r in manager.recommend_data_collection()]
         click.echo(json.dumps({"report": manager.analyze_diversity().as_dict(), "recommendations": advice}))
         return
-    for line in manager.report_lines():
+    for line in manager.format_report():
         click.echo(line)
     click.echo(f"{'sampling weights':28} {weights.min():.3f} to {weights.max():.3f}, mean {weights.mean():.3f}")

@@ -71,19 +71,19 @@ def command(
     models = find_resources("models")
     net = models / "emotion.safetensors"
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         click.echo(line, err=True)
 
     judged: AcrossCultures | ClosedLoop
     if names:
         judged = judge_cultures(
             symbolic, cache, net, composer(_mapper(None)), {name: composer(_in_culture(name)) for name in names},
-            pieces=culture_pieces, plain_pieces=pieces, workers=workers, say=say,
+            pieces=culture_pieces, plain_pieces=pieces, workers=workers, log=log,
         )  # fmt: skip
     else:
         judged = close_the_loop(
             symbolic, cache, net, composer(_mapper(mapper)),
-            pieces=pieces, grid_pieces=grid_pieces, workers=workers, say=say,
+            pieces=pieces, grid_pieces=grid_pieces, workers=workers, log=log,
         )  # fmt: skip
     click.echo(json.dumps(judged.as_dict()) if as_json else judged.tables())
 

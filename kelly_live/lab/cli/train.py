@@ -94,7 +94,7 @@ def emotion(
     with joined() as ranks:
         train_emotion(
             Sources(data, symbolic, cache, most), front_end_file, out, settings,
-            resume=resume, say=click.echo, leave_out=left, ranks=ranks,
+            resume=resume, log=click.echo, leave_out=left, ranks=ranks,
         )  # fmt: skip
 
 
@@ -117,7 +117,7 @@ def temporal(
 
     torch.set_num_threads(threads)
     sources = Sources(data, symbolic, cache, most)
-    train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, say=click.echo)
+    train_temporal_model(sources, models, out, epochs=epochs, scenes=scenes, seed=seed, log=click.echo)
 
 
 @command.command("mapper")
@@ -198,7 +198,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
 
     trained = train_vocabulary(
         corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
-        places=place_weights("straight", 4), ours=ours, say=click.echo,
+        places=place_weights("straight", 4), ours=ours, log=click.echo,
         command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
     )  # fmt: skip
     click.echo(trained.table())

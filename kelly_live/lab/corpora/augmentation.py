@@ -1,4 +1,4 @@
-"""A clean recording as a cheap microphone in a room would give it: echo, band limit, noise, gain control, clipping."""
+"""Augmentation of clean recordings: room, microphone, noise, automatic gain control and clipping."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Spectrum = NDArray[np.float64]
 Sections = NDArray[np.float64]  # of a filter: [sections, 6]
 
 NOISES = ("white", "pink", "brown", "hum", "motor", "babble")
-MICROPHONE_SAMPLES = 1024  # 64 ms: a second-order high-pass at 60 Hz has rung off by 60 dB well before
+MICROPHONE_SAMPLES = 1024  # 64 ms: a second-order high-pass at 60 Hz has decayed by 60 dB well before
 COLOUR_TAPS = 1024
 FRAME = 320  # 20 ms, for levels
 SOUNDING_DB = 30.0  # a frame sounds when it is no further than this below the loudest
 QUIETEST_POWER = 1e-6  # -60 dBFS: a clip that is silent still gets a room's noise
-MOST_BOOST = 4.0  # what a band limit took away is given back up to 12 dB, else only its noise would be left
+MAX_BOOST = 4.0  # 12 dB: the most that restores the level after a band limit, else only noise would be left
 
 
 @dataclass(frozen=True, slots=True)
-class Chances:
-    """How probable each stage is, 0 to 1; they are drawn independently and applied in this order."""
+class StageProbabilities:
+    """The probability of each stage, 0 to 1; stages are drawn independently and applied in this order."""
 
     room: float = 0.55
     microphone: float = 0.7
@@ -35,31 +35,35 @@ class Chances:
     clipping: float = 0.12
 
 
-USUAL = Chances()
+DEFAULT_PROBABILITIES = StageProbabilities()
 
 
-def roughen(samples: Samples, rng: np.random.Generator, chances: Chances = USUAL) -> Samples:
-    """The same mono 16 kHz sound `[n]` through a random chain, in [-1, 1]; the direct sound stays where it was."""
+def augment(
+    samples: Samples, rng: np.random.Generator, probabilities: StageProbabilities = DEFAULT_PROBABILITIES
+) -> Samples:
+    """Process mono 16 kHz sound `[n]` with a random chain; the result lies in [-1, 1], without delay."""
     if not len(samples):
         return samples.astype(np.float32)
     rough: Samples = samples.astype(np.float32)
-    room = rng.random() < chances.room
-    sections = microphone(rng) if rng.random() < chances.microphone else None
+    room = rng.random() < probabilities.room
+    sections = draw_microphone(rng) if rng.random() < probabilities.microphone else None
     if room or sections is not None:
-        response = room_response(rng) if room else np.eye(1, MICROPHONE_SAMPLES, dtype=np.float32)[0]
+        response = draw_room_response(rng) if room else np.eye(1, MICROPHONE_SAMPLES, dtype=np.float32)[0]
         if sections is not None:
             response = sosfilt(sections, response).astype(np.float32)
-        heard = oaconvolve(rough, response[: len(rough)])[: len(rough)]
-        rough = heard * np.float32(min(_rms(rough) / (_rms(heard) + 1e-12), MOST_BOOST))
-    if rng.random() < chances.noise:
-        noise = background(str(rng.choice(NOISES)), len(rough), rng, sections)
+        filtered = oaconvolve(rough, response[: len(rough)])[: len(rough)]
+        rough = filtered * np.float32(min(_rms(rough) / (_rms(filtered) + 1e-12), MAX_BOOST))
+    if rng.random() < probabilities.noise:
+        noise = draw_noise(str(rng.choice(NOISES)), len(rough), rng, sections)
         below = 10.0 ** (-rng.uniform(5.0, 35.0) / 20.0)
-        rough += noise * np.float32(np.sqrt(max(sounding_power(rough), QUIETEST_POWER)) * below / (_rms(noise) + 1e-12))
-    if rng.random() < chances.gain_control:
-        rough *= gain_control(rough, rng)
-    if rng.random() < chances.gain:
+        rough += noise * np.float32(
+            np.sqrt(max(measure_active_power(rough), QUIETEST_POWER)) * below / (_rms(noise) + 1e-12)
+        )
+    if rng.random() < probabilities.gain_control:
+        rough *= compute_gain_control(rough, rng)
+    if rng.random() < probabilities.gain:
         rough *= np.float32(10.0 ** (rng.uniform(-18.0, 6.0) / 20.0))
-    if rng.random() < chances.clipping:
+    if rng.random() < probabilities.clipping:
         rough = _soft_clip(rough, rng.uniform(0.5, 2.5))
     np.clip(rough, -1.0, 1.0, out=rough)
     return rough
@@ -69,8 +73,8 @@ def _rms(samples: NDArray[np.floating]) -> float:
     return float(np.sqrt(np.mean(np.square(samples))))
 
 
-def sounding_power(samples: Samples) -> float:
-    """Mean square over the 20 ms frames that lie within SOUNDING_DB of the loudest, so that pauses don't count."""
+def measure_active_power(samples: Samples) -> float:
+    """Measure the mean square over the 20 ms frames within SOUNDING_DB of the loudest, so that pauses don't count."""
     whole = len(samples) // FRAME * FRAME
     if not whole:
         return float(np.mean(np.square(samples)))
@@ -78,9 +82,11 @@ def sounding_power(samples: Samples) -> float:
     return float(power[power >= power.max() * 10.0 ** (-SOUNDING_DB / 10.0)].mean())
 
 
-def room_response(rng: np.random.Generator) -> Samples:
-    """A synthetic room's impulse response: the direct sound (1, at sample 0), 6 to 12 early reflections and a noise
-    tail with RT60 0.15-0.8 s that decays faster in the treble; direct over the rest -3..+12 dB.
+def draw_room_response(rng: np.random.Generator) -> Samples:
+    """Draw the impulse response of a synthetic room.
+
+    The direct sound is 1 at sample 0, followed by 6 to 12 early reflections and a noise tail with RT60 0.15-0.8 s that
+    decays faster in the treble. The direct sound lies -3 to +12 dB above the rest.
     """
     rt60 = rng.uniform(0.15, 0.8)
     n = int(rt60 * SAMPLE_RATE)
@@ -90,7 +96,7 @@ def room_response(rng: np.random.Generator) -> Samples:
     bass = lfilter([1.0 - pole], [1.0, -pole], noise)
     decay = np.log(1e-3) / rt60  # 60 dB
     tail = bass * np.exp(decay * time) + (noise - bass) * np.exp(decay / rng.uniform(0.35, 0.9) * time)
-    # Echoes come ever denser: the tail fades in while the single reflections are still to be told apart.
+    # Echoes grow denser: the tail fades in while single reflections are still distinct.
     tail *= np.minimum(time / rng.uniform(0.01, 0.04), 1.0)
     tail /= np.sqrt(np.sum(np.square(tail)))
     delays = np.exp(rng.uniform(np.log(0.0015), np.log(0.05), rng.integers(6, 13)))
@@ -105,9 +111,10 @@ def room_response(rng: np.random.Generator) -> Samples:
     return np.asarray(rest, np.float32)
 
 
-def microphone(rng: np.random.Generator) -> Sections:
-    """Causal second-order sections `[s, 6]`: high-pass 60-250 Hz, low-pass 2.8-8 kHz, a resonance and a tilt of at
-    most 6 dB each.
+def draw_microphone(rng: np.random.Generator) -> Sections:
+    """Draw a microphone as causal second-order sections `[s, 6]`.
+
+    High-pass at 60-250 Hz, low-pass at 2.8-8 kHz, a resonance and a tilt of at most 6 dB each.
     """
     sections = [butter(2, rng.uniform(60.0, 250.0), "highpass", fs=SAMPLE_RATE, output="sos")]
     high = np.exp(rng.uniform(np.log(2800.0), np.log(8000.0)))
@@ -142,27 +149,27 @@ def _tilt(hertz: float, decibels: float) -> Sections:
     return _section(b, a)
 
 
-def background(kind: str, n: int, rng: np.random.Generator, sections: Sections | None = None) -> Samples:
-    """`n` samples of one of NOISES at any level, as a microphone with these `sections` hears it."""
+def draw_noise(kind: str, n: int, rng: np.random.Generator, sections: Sections | None = None) -> Samples:
+    """Draw `n` samples of one of NOISES at any level, filtered by a microphone's `sections`."""
     hertz = np.linspace(0.0, SAMPLE_RATE / 2, COLOUR_TAPS // 2 + 1)
-    heard = np.ones_like(hertz) if sections is None else np.abs(sosfreqz(sections, hertz, fs=SAMPLE_RATE)[1])
+    response = np.ones_like(hertz) if sections is None else np.abs(sosfreqz(sections, hertz, fs=SAMPLE_RATE)[1])
     safe = np.maximum(hertz, 30.0)
     if kind in ("hum", "motor"):
         mains = kind == "hum"
         base = rng.choice([50.0, 60.0]) if mains else rng.uniform(40.0, 300.0)
-        whine = _harmonics(n, base, 0.0 if mains else rng.uniform(0.0, 0.02), rng, hertz, heard)
-        hiss = _coloured(n, heard / safe ** rng.uniform(0.3, 0.8), rng)
+        whine = _harmonics(n, base, 0.0 if mains else rng.uniform(0.0, 0.02), rng, hertz, response)
+        hiss = _coloured(n, response / safe ** rng.uniform(0.3, 0.8), rng)
         return whine + hiss * np.float32(rng.uniform(0.02, 0.3) if mains else rng.uniform(0.3, 2.0))
     if kind == "babble":
         # Three bands of the long-term spectrum of speech (Byrne et al. 1994: about -9 dB an octave above 500 Hz), each
         # moved by its own crowd of syllables.
-        speech = heard * np.minimum(safe / 150.0, 1.0) / (1.0 + (safe / 500.0) ** 1.5)
+        speech = response * np.minimum(safe / 150.0, 1.0) / (1.0 + (safe / 500.0) ** 1.5)
         total = np.zeros(n, np.float32)
         for low, high in ((0.0, 700.0), (700.0, 2000.0), (2000.0, 8000.0)):
             total += _coloured(n, speech * ((hertz >= low) & (hertz < high)), rng, keep_level=True) * _syllables(n, rng)
         return total
     slope = {"white": 0.0, "pink": 0.5, "brown": 1.0}[kind]
-    return _coloured(n, heard / safe**slope, rng)
+    return _coloured(n, response / safe**slope, rng)
 
 
 def _coloured(n: int, size: Spectrum, rng: np.random.Generator, keep_level: bool = False) -> Samples:
@@ -181,7 +188,7 @@ def _harmonics(
     wobble: float,
     rng: np.random.Generator,
     hertz: Spectrum,
-    heard: Spectrum,
+    response: Spectrum,
 ) -> Samples:
     """Eight or so harmonics of `base` of power 1 together, the pitch moving by the share `wobble`."""
     seconds = np.arange(n) / SAMPLE_RATE
@@ -194,7 +201,7 @@ def _harmonics(
     turn.real, turn.imag = np.cos(phase), np.sin(phase)
     count = 8
     weights = rng.uniform(0.1, 1.0, count) / np.arange(1, count + 1) * np.exp(2j * np.pi * rng.random(count))
-    weights *= np.interp(base * np.arange(1, count + 1), hertz, heard)
+    weights *= np.interp(base * np.arange(1, count + 1), hertz, response)
     total = np.zeros(n, np.complex64)
     for weight in weights[::-1].astype(np.complex64):  # Horner
         total += weight
@@ -208,26 +215,29 @@ def _syllables(n: int, rng: np.random.Generator) -> Samples:
     return np.interp(np.linspace(0.0, points - 1, n), np.arange(points), rng.gamma(2.0, 0.5, points)).astype(np.float32)
 
 
-def gain_control(samples: Samples, rng: np.random.Generator) -> Samples:
-    """The gain a sample of a mild automatic gain control: down within 0.05-0.2 s, up within 0.5-2 s, at most 9 dB."""
+def compute_gain_control(samples: Samples, rng: np.random.Generator) -> Samples:
+    """Compute the gain for each sample of a mild automatic gain control.
+
+    Attack within 0.05-0.2 s, release within 0.5-2 s, at most 9 dB.
+    """
     frames = -(-len(samples) // FRAME)
     padded = np.zeros(frames * FRAME, np.float32)
     padded[: len(samples)] = samples
     levels = np.sqrt(np.square(padded).reshape(frames, FRAME).mean(axis=1)) + 1e-5
-    wanted = np.sqrt(sounding_power(samples)) + 1e-5
+    target = np.sqrt(measure_active_power(samples)) + 1e-5
     strength = rng.uniform(0.3, 0.6)
     attack, release = (1.0 - np.exp(-FRAME / SAMPLE_RATE / rng.uniform(*span)) for span in ((0.05, 0.2), (0.5, 2.0)))
-    level, gains = wanted, np.empty(frames)
+    level, gains = target, np.empty(frames)
     for i, now in enumerate(levels.tolist()):
         level += (attack if now > level else release) * (now - level)
-        gains[i] = (wanted / level) ** strength
+        gains[i] = (target / level) ** strength
     gains = np.clip(gains, 10.0 ** (-9 / 20), 10.0 ** (9 / 20))
     centres = (np.arange(frames) + 0.5) * FRAME
     return np.interp(np.arange(len(samples)), centres, gains).astype(np.float32)
 
 
 def _soft_clip(samples: Samples, drive: float) -> Samples:
-    """Rounded peaks; the highest stays as high as it was."""
+    """Round the peaks; the highest keeps its size."""
     peak = max(float(np.abs(samples).max()), 1e-9)
     rounded: Samples = np.tanh(samples * np.float32(drive / peak)) * np.float32(peak / np.tanh(drive))
     return rounded

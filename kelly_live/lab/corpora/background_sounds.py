@@ -1,4 +1,4 @@
-"""Sounds that feel nothing, made from nothing: what a microphone hears when nobody plays, sings or speaks."""
+"""Synthetic background sounds without emotion: a microphone's input when nobody plays, sings or speaks."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def _seconds(n: int) -> Sound:
     return np.arange(n) / SAMPLE_RATE
 
 
-def _even(samples: Sound) -> Sound:
-    """The same at power 1."""
+def _normalise_power(samples: Sound) -> Sound:
+    """Scale to power 1."""
     evened: Sound = samples / (np.sqrt(np.mean(np.square(samples))) + 1e-12)
     return evened
 
 
 def _shaped(rng: np.random.Generator, n: int, size: Sound) -> Sound:
-    """Noise of power 1 with this amplitude spectrum over `_hertz(n)`."""
+    """Generate noise of power 1 with this amplitude spectrum over `_hertz(n)`."""
     noise: Sound = np.fft.irfft(np.fft.rfft(rng.standard_normal(n)) * size, n)
-    return _even(noise)
+    return _normalise_power(noise)
 
 
 def _hump(hertz: Sound, centre: float, octaves: float) -> Sound:
@@ -40,7 +40,7 @@ def _hump(hertz: Sound, centre: float, octaves: float) -> Sound:
 
 
 def _slow(rng: np.random.Generator, n: int, hertz: float) -> Sound:
-    """A smooth random curve of deviation about 1 that turns about `hertz` times a second."""
+    """Generate a smooth random curve of deviation about 1 that turns about `hertz` times a second."""
     points = max(3, int(n / SAMPLE_RATE * hertz) + 2)
     knots = np.interp(np.linspace(0, points - 1, n), np.arange(points), rng.standard_normal(points))
     width = min(max(int(SAMPLE_RATE / hertz / 2), 1), n)
@@ -49,17 +49,17 @@ def _slow(rng: np.random.Generator, n: int, hertz: float) -> Sound:
 
 
 def _whine(rng: np.random.Generator, pitch: Sound, count: int, tilt: float = 1.0) -> Sound:
-    """Harmonics of random size, falling by `tilt` powers of their number, of a pitch [n] in Hz; none above 7.5 kHz."""
+    """Generate harmonics of a pitch `[n]` in Hz, up to 7.5 kHz, with random sizes that fall by `tilt` powers."""
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     total = np.zeros(len(pitch))
     for k in range(1, count + 1):
         if k == 1 or k * float(pitch.max()) < 7500.0:
             total += rng.uniform(0.1, 1.0) / k**tilt * np.sin(k * phase + rng.uniform(0.0, 6.28))
-    return _even(total)
+    return _normalise_power(total)
 
 
 def _strokes(rng: np.random.Generator, n: int, starts: NDArray[np.integer], make: Callable[[], Sound]) -> Sound:
-    """A fresh stroke from `make` at every start; what would reach past the end is cut."""
+    """Place a new stroke from `make` at every start, cut at the end of the sound."""
     total = np.zeros(n)
     for start in starts.tolist():
         stroke = make()[: n - start]
@@ -102,7 +102,7 @@ def _motor(rng: np.random.Generator, n: int) -> Sound:
 
 
 def _vacuum(rng: np.random.Generator, n: int) -> Sound:
-    """A vacuum cleaner: it runs up, its motor gives under load, and the rush of air drowns most of the whine."""
+    """A vacuum cleaner that starts, slows under load, and is mostly the noise of air."""
     hertz, time = _hertz(n), _seconds(n)
     ramp = 1.0 - np.exp(-np.maximum(time - rng.uniform(-2.0, 0.5), 0.0) / rng.uniform(0.2, 0.6))
     load = 1.0 + rng.uniform(0.01, 0.06) * _slow(rng, n, rng.uniform(0.3, 1.0))
@@ -130,8 +130,8 @@ def _rain(rng: np.random.Generator, n: int) -> Sound:
     roof = np.exp(-1.0 / (rng.uniform(0.0005, 0.003) * SAMPLE_RATE))
     dull: Sound = lfilter([1.0 - roof], [1.0, -roof], drops)
     return (
-        _even(near)
-        + rng.uniform(0.0, 0.6) * _even(dull)
+        _normalise_power(near)
+        + rng.uniform(0.0, 0.6) * _normalise_power(dull)
         + rng.uniform(0.1, 0.6) * _shaped(rng, n, _hump(hertz, 5000.0, 1.0))
     )
 
@@ -182,7 +182,7 @@ def _buzz(rng: np.random.Generator, n: int) -> Sound:
 
 
 def _sweep(rng: np.random.Generator, n: int) -> Sound:
-    """A sine that glides evenly in pitch, up or down, once or several times."""
+    """A sine sweep, up or down, once or several times."""
     low, high = rng.uniform(40.0, 300.0), rng.uniform(1500.0, 7500.0)
     way = np.mod(_seconds(n) * rng.uniform(0.12, 1.0), 1.0)
     if rng.random() < 0.5:
@@ -220,13 +220,13 @@ def _howl(rng: np.random.Generator, n: int) -> Sound:
         time = _seconds(length)
         grow = np.minimum(10.0 ** (-rng.uniform(1.0, 3.0) + time * rng.uniform(1.5, 5.0)), rng.uniform(1.0, 4.0))
         pitch = rng.uniform(600.0, 4500.0) * (1.0 + 0.003 * np.sin(2 * np.pi * rng.uniform(2.0, 6.0) * time))
-        fade = np.minimum((length - np.arange(length)) / 800.0, 1.0)  # 50 ms: somebody moved the microphone
+        fade = np.minimum((length - np.arange(length)) / 800.0, 1.0)  # 50 ms: the microphone was moved away
         total[start : start + length] = np.tanh(grow * np.sin(2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE)) * fade
         start += length
     return total + 3e-3 * rng.standard_normal(n)
 
 
-MAKERS: dict[str, Callable[[np.random.Generator, int], Sound]] = {
+GENERATORS: dict[str, Callable[[np.random.Generator, int], Sound]] = {
     "silence": _silence,
     "white": _sloped(0.0),
     "pink": _sloped(0.5),
@@ -246,23 +246,24 @@ MAKERS: dict[str, Callable[[np.random.Generator, int], Sound]] = {
     "beeps": _beeps,
     "howl": _howl,
 }
-SOUNDS = tuple(MAKERS)
+SOUNDS = tuple(GENERATORS)
 QUIETEST_DB, LOUDEST_DB = -55.0, -12.0  # of every kind but silence, which lies at SILENCE_DB
 SILENCE_DB = (-120.0, -70.0)
 
 
 def make_sound(kind: str, rng: np.random.Generator, seconds: float = SOUND_SECONDS) -> np.ndarray:
-    """One of SOUNDS, mono float32 at 16 kHz, at QUIETEST_DB to LOUDEST_DB re full scale; sparse ones that would clip
-    are turned down until they don't.
+    """Generate one of SOUNDS, mono float32 at 16 kHz, at QUIETEST_DB to LOUDEST_DB re full scale.
+
+    Sparse sounds that would clip are scaled to full scale.
     """
-    x = MAKERS[kind](rng, int(seconds * SAMPLE_RATE))
+    x = GENERATORS[kind](rng, int(seconds * SAMPLE_RATE))
     decibels = rng.uniform(*SILENCE_DB) if kind == "silence" else rng.uniform(QUIETEST_DB, LOUDEST_DB)
-    x = _even(x) * 10.0 ** (decibels / 20.0)
+    x = _normalise_power(x) * 10.0 ** (decibels / 20.0)
     sound: np.ndarray = (x / max(1.0, float(np.abs(x).max()))).astype(np.float32)
     return sound
 
 
 def make_sounds(count: int, seed: int) -> list[tuple[str, np.ndarray]]:
-    """`count` sounds and their kinds, which take turns."""
+    """Generate `count` sounds with their kinds, in rotation."""
     rng = np.random.default_rng(seed)
     return [(SOUNDS[i % len(SOUNDS)], make_sound(SOUNDS[i % len(SOUNDS)], rng)) for i in range(count)]

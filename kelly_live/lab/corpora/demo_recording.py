@@ -1,4 +1,4 @@
-"""Makes the recording that `kelly-live demo` listens to: presets/demo/score.yaml, played by fluidsynth.
+"""The recording that `kelly-live demo` analyses: presets/demo/score.yaml, rendered by fluidsynth.
 
 `python -m kelly_live.lab.corpora.demo_recording` (or `make demo-recording`); needs fluidsynth and a soundfont.
 """
@@ -23,8 +23,8 @@ SAMPLE_RATE = 22050
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
-def midi_number(name: str) -> int:
-    """C4 is 60; sharps # and flats b."""
+def parse_pitch(name: str) -> int:
+    """Parse a pitch such as `Eb4` to its MIDI number; C4 is 60."""
     match = re.fullmatch(r"([A-G])([#b]?)(-?\d)", name)
     if match is None:
         raise ValueError(f"{name!r} is not a pitch; write a letter, # or b, and an octave, as in Eb4")
@@ -32,8 +32,8 @@ def midi_number(name: str) -> int:
     return 12 * (int(octave) + 1) + _STEPS[letter] + {"#": 1, "b": -1, "": 0}[accidental]
 
 
-def score_to_midi(score: dict[str, Any]) -> mido.MidiFile:
-    """One track for the tempi, one a voice; sections follow each other, as long as their longest voice."""
+def build_midi(score: dict[str, Any]) -> mido.MidiFile:
+    """Build a MIDI file from a score; each section lasts as long as its longest voice."""
     file = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT)
     timed: list[tuple[int, int, mido.Message | mido.MetaMessage]] = []  # (tick, offs first, message)
     section_start = 0
@@ -45,7 +45,7 @@ def score_to_midi(score: dict[str, Any]) -> mido.MidiFile:
             for token in voice["line"].split():
                 pitches, beats = token.split(":")
                 length = round(float(beats) * TICKS_PER_BEAT)
-                for pitch in [] if pitches == "r" else [midi_number(name) for name in pitches.split("+")]:
+                for pitch in [] if pitches == "r" else [parse_pitch(name) for name in pitches.split("+")]:
                     timed.append((tick, 2, mido.Message("note_on", note=pitch, velocity=voice["velocity"])))
                     timed.append((tick + length - 10, 1, mido.Message("note_off", note=pitch)))
                 tick += length
@@ -61,6 +61,7 @@ def score_to_midi(score: dict[str, Any]) -> mido.MidiFile:
 
 
 def main() -> None:
+    """Render the score and write the recording."""
     folder = find_resources("presets") / "demo"
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--soundfont", type=Path, default=Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"))
@@ -69,7 +70,7 @@ def main() -> None:
     score = yaml.safe_load((folder / "score.yaml").read_text())
     with tempfile.TemporaryDirectory() as scratch:
         midi, wav = Path(scratch) / "score.mid", Path(scratch) / "score.wav"
-        score_to_midi(score).save(midi)
+        build_midi(score).save(midi)
         subprocess.run(
             ["fluidsynth", "-q", "-ni", "-g", "0.7", "-r", str(SAMPLE_RATE), "-F", wav, options.soundfont, midi],
             check=True,

@@ -1,4 +1,4 @@
-"""How diverse a data set is, which clips to draw more often, and what to collect next."""
+"""Diversity of a data set: its report, sampling weights, and recommendations for collecting more."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ GENUINE_GOAL = 0.30
 
 @dataclass(frozen=True, slots=True)
 class DiversityReport:
-    """Entropies in nats, and normalised by their maximum (0-1; 0 where there is one kind). `balance` is the least over
-    the most frequent; `genuine_ratio` is over the clips that say; `duration_diversity` is deviation over mean.
+    """Diversity figures of a data set.
+
+    Entropies are in nats, and normalised by their maximum (0-1; 0 where there is one kind). `…_balance` is the least
+    over the most frequent; `genuine_ratio` covers the clips that state it; `duration_diversity` is deviation over mean.
     """
 
     clips: int
@@ -46,12 +48,13 @@ class DiversityReport:
     clips_without_duration: int
 
     def as_dict(self) -> dict[str, float]:
+        """Convert to a dictionary for JSON."""
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """Collect `needed_samples` more clips of `target`; `priority` is high or medium."""
+    """Advice to collect `needed_samples` more clips of `target`; `priority` is high or medium."""
 
     type: str
     target: str
@@ -59,8 +62,8 @@ class Recommendation:
     priority: str
 
 
-def entropy(masses: Iterable[float]) -> float:
-    """Shannon entropy in nats of what `masses` are proportional to."""
+def compute_entropy(masses: Iterable[float]) -> float:
+    """Compute the Shannon entropy in nats of the distribution that `masses` are proportional to."""
     values = [m for m in masses if m > 0.0]
     total = sum(values)
     return -sum(m / total * math.log(m / total) for m in values) if values else 0.0
@@ -71,7 +74,11 @@ def _normalised(value: float, kinds: int) -> float:
 
 
 class DatasetDiversityManager:
-    """Made from a manifest's path, or from clips already read. Raises ConfigError for a bad line, by its number."""
+    """Diversity of the clips of a manifest (its path), or of clips already read.
+
+    Raises:
+        ConfigError: A line of the manifest is wrong; the message gives its number.
+    """
 
     def __init__(self, source: Path | Sequence[Clip]) -> None:
         self.clips = read_manifest(source) if isinstance(source, Path) else list(source)
@@ -79,11 +86,14 @@ class DatasetDiversityManager:
         self._emotions = np.sum([clip.emotions or (0.0,) * len(EMOTIONS) for clip in self.clips], axis=0)
 
     def analyze_diversity(self) -> DiversityReport:
+        """Compute the diversity figures."""
         languages = Counter(clip.language for clip in self.clips if clip.language is not None)
         cultures = {name: n for name, n in self._cultures.items() if name != UNKNOWN}
         genuine = [clip.is_genuine for clip in self.clips if clip.is_genuine is not None]
         durations = np.array([clip.duration for clip in self.clips if clip.duration is not None])
-        cultural, spoken, felt = (entropy(x) for x in (cultures.values(), languages.values(), self._emotions))
+        cultural, spoken, emotional = (
+            compute_entropy(x) for x in (cultures.values(), languages.values(), self._emotions)
+        )
         return DiversityReport(
             clips=len(self.clips),
             hours=float(durations.sum()) / 3600.0,
@@ -94,8 +104,8 @@ class DatasetDiversityManager:
             num_languages=len(languages),
             language_entropy=spoken,
             language_entropy_normalised=_normalised(spoken, len(languages)),
-            emotion_entropy=felt,
-            emotion_entropy_normalised=_normalised(felt, len(EMOTIONS)),
+            emotion_entropy=emotional,
+            emotion_entropy_normalised=_normalised(emotional, len(EMOTIONS)),
             emotion_balance=float(self._emotions.min() / self._emotions.max()) if self._emotions.any() else 0.0,
             genuine_ratio=sum(genuine) / len(genuine) if genuine else 0.0,
             duration_diversity=float(durations.std() / durations.mean())
@@ -109,9 +119,10 @@ class DatasetDiversityManager:
         )
 
     def get_sampling_weights(self) -> np.ndarray:
-        """A weight a clip `[N]`, mean 1: inverse frequency of its culture x rarity of its emotions x 2 if genuine.
+        """Compute a weight for each clip `[N]`, with mean 1.
 
-        Clips of no stated culture count as one culture; clips of no stated emotion get the mean rarity, 1.
+        It is the inverse frequency of the culture x the rarity of the emotions x GENUINE_FACTOR if genuine. Clips of no
+        stated culture count as one culture; clips of no stated emotion get the mean rarity, 1.
         """
         if not self.clips:
             return np.zeros(0)
@@ -130,7 +141,10 @@ class DatasetDiversityManager:
         return mean_one
 
     def recommend_data_collection(self) -> list[Recommendation]:
-        """Cultures under half the median, emotions under half the mean, genuine share under 30 %, most needed first."""
+        """Recommend what to collect, the most urgent first.
+
+        Cultures under half the median, emotions under half the mean, and genuine clips where their share is under 30 %.
+        """
         advice = []
         cultures = {name: n for name, n in self._cultures.items() if name != UNKNOWN}
         if cultures:
@@ -152,8 +166,8 @@ class DatasetDiversityManager:
             advice.append(Recommendation("genuine", "genuine emotion", needed, "high" if share < 0.15 else "medium"))
         return sorted(advice, key=lambda r: (r.priority != "high", -r.needed_samples))
 
-    def report_lines(self) -> list[str]:
-        """The report and the advice as plain lines."""
+    def format_report(self) -> list[str]:
+        """Format the report and the recommendations as lines of text."""
         lines = [
             f"{name.replace('_', ' '):28} {value:.3f}"
             if isinstance(value, float)

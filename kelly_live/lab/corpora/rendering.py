@@ -1,4 +1,4 @@
-"""Scores to sound: renders labelled MIDI files with fluidsynth into a cache outside the repository."""
+"""Rendering of labelled MIDI files to audio with fluidsynth, into a cache outside the repository."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pathlib import Path
 
 from kelly_live.core.errors import ConfigError, KellyError
 
-# What training hears, both MIT: Debian's fluid-soundfont-gm and musescore-general-soundfont-small.
+# Used in training, both MIT: Debian's fluid-soundfont-gm and musescore-general-soundfont-small.
 SOUNDFONTS = (
     Path("/usr/share/sounds/sf2/FluidR3_GM.sf2"),
     Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3"),
 )
-# Never rendered for training: what is judged on it shows whether a net knows music or only these instruments.
+# Never used in training: scores on it show whether a net knows music or only the instruments above.
 HELD_OUT_SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
-RENDER_RATE = 32_000  # twice what is kept: the synthesiser's aliases then fall above what the net hears
-KEPT_RATE = 16_000
+RENDER_RATE = 32_000  # twice OUTPUT_RATE: the synthesiser's aliases then fall above the net's band
+OUTPUT_RATE = 16_000
 
 
-def rendered_path(midi: Path, cache: Path, soundfont: Path) -> Path:
-    """Where the audio of `midi` is kept: `cache/rendered/<soundfont>/<folder>_<name>.flac`."""
+def locate_rendering(midi: Path, cache: Path, soundfont: Path) -> Path:
+    """Locate the audio of `midi` in the cache: `cache/rendered/<soundfont>/<folder>_<name>.flac`."""
     return cache / "rendered" / soundfont.stem / f"{midi.parent.name}_{midi.stem}.flac"
 
 
 def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
-    """A one-track copy of the first `seconds`: rendering the rest would cost more than all the others."""
+    """Write a one-track copy of the first `seconds`, so that the rest of a long file is not rendered."""
     import mido
 
     try:
@@ -47,12 +47,17 @@ def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
         raise KellyError(f"cannot read {midi} ({error}); it must be a standard MIDI file") from error
 
 
-def render(midi: Path, cache: Path, soundfont: Path = SOUNDFONTS[0], *, seconds: float | None = None) -> Path:
-    """Render `midi` to mono 16 kHz FLAC unless it is already there, at most its first `seconds`. Raises KellyError."""
+def render_midi(midi: Path, cache: Path, soundfont: Path = SOUNDFONTS[0], *, seconds: float | None = None) -> Path:
+    """Render `midi` to mono 16 kHz FLAC unless it is cached, at most its first `seconds`; return the path.
+
+    Raises:
+        ConfigError: fluidsynth or the soundfont is missing.
+        KellyError: The file cannot be read or rendered.
+    """
     import soundfile
     import soxr
 
-    target = rendered_path(midi, cache, soundfont)
+    target = locate_rendering(midi, cache, soundfont)
     if target.is_file():
         return target
     if shutil.which("fluidsynth") is None:
@@ -84,8 +89,8 @@ def render(midi: Path, cache: Path, soundfont: Path = SOUNDFONTS[0], *, seconds:
             raise KellyError(f"fluidsynth could not render {midi} ({done.stderr.strip()[-200:]}); is it a MIDI file?")
         frames = -1 if seconds is None else int(seconds * RENDER_RATE)
         stereo, _ = soundfile.read(wav, frames=frames, dtype="float32", always_2d=True)
-        mono = soxr.resample(stereo.mean(axis=1), RENDER_RATE, KEPT_RATE)
+        mono = soxr.resample(stereo.mean(axis=1), RENDER_RATE, OUTPUT_RATE)
         kept = Path(folder) / "out.flac"
-        soundfile.write(kept, mono, KEPT_RATE)
+        soundfile.write(kept, mono, OUTPUT_RATE)
         os.replace(kept, target)
     return target

@@ -1,4 +1,4 @@
-"""Measures labelled MIDI in the units of domain.MusicParameters: what the music of an emotion is really like.
+"""Features of labelled MIDI files, in the units of `MusicParameters`.
 
 Sources of the methods, beside the choices that are ours:
 - tempo: onset autocorrelation with a log-normal tempo prior that knows the note rate, then Ellis's (2007) beat
@@ -24,26 +24,27 @@ import numpy.typing as npt
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
+from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.rhythm_weights import rhythm_weights
 
 Floats = npt.NDArray[np.float64]
 
-MEASURE_VERSION = 10  # part of the cache's name: raise it when a number below changes meaning
+FEATURES_VERSION = 10  # part of the cache's name: raise it when a number below changes meaning
 
 CHORD_SECONDS = 0.035  # onsets closer than this are one chord (ear's order threshold, about 30-40 ms)
 ON_BEAT_SECONDS = 0.020  # nearer than this to the beat is "on" (just noticeable, Friberg & Sundberg 1995: ~10-20 ms)
 FRAME_RATE = 100  # frames a second of the onset envelope
-# Where the tempo prior sits: log2 BPM is a line in the log2 rates (a second) of melody notes and of bass chords, which
-# carry the beat; how busily the middle is filled in does not make music faster (a slow ballad over broken chords).
+# Centre of the tempo prior: log2 BPM is linear in the log2 rates (a second) of melody notes and of bass chords, which
+# carry the beat. Notes between them do not make music faster (a slow ballad over broken chords).
 # Regressed on the notated tempi of VGMIDI's train part (133 pieces; 8-fold r .53, .48 for the rate of all chords). The
-# tracker then finds 111 of VGMIDI's 161 notated tempi (train .67, val .79); with all chords 113 (.69, .75), but that
-# heard low-arousal piano a third faster (EMOPIA Q3 111 BPM, now 90), at the broken chords instead of the tune.
+# tracker then finds 111 of VGMIDI's 161 notated tempi (train .67, val .79). All chords give 113 (.69, .75), but
+# estimate low-arousal piano a third faster (EMOPIA Q3 111 BPM instead of 90), at the rate of the broken chords.
 TEMPO_PRIOR_INTERCEPT, TEMPO_PRIOR_MELODY, TEMPO_PRIOR_BASS, TEMPO_PRIOR_OCTAVES = 6.542, 0.224, 0.096, 0.6
 BASS_TOP = 52.0  # MIDI note: below it is bass, to the tempo prior
-LEAST_RATE = 0.15  # a second: fewer notes are no rate
+MIN_RATE = 0.15  # a second: fewer notes are no rate
 MIN_NOTES = 12  # fewer say nothing about a mode or a rhythm
-WINDOW_MEASURES = 8
-HOP_MEASURES = 4
+WINDOW_BARS = 8
+HOP_BARS = 4
 INFORMATIVE_VELOCITIES = 6  # fewer distinct velocities: typed in, not played
 
 INDEPENDENT_NOTES = 60.0  # how many notes' worth of evidence a piece gives: fewer than it has, as notes repeat; ours
@@ -52,7 +53,10 @@ BASS_WEIGHT = 0.6  # the lowest voice says more about the tonic than its duratio
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Pitched notes by onset: `onsets`, `offsets` in seconds, `beats` by the file's tempo map, each `[n]`."""
+    """Pitched notes in order of onset.
+
+    `onsets` and `offsets` in seconds, `beats` by the file's tempo map, each `[n]`.
+    """
 
     onsets: Floats
     offsets: Floats
@@ -64,8 +68,8 @@ class Score:
     def __len__(self) -> int:
         return len(self.onsets)
 
-    def between(self, first_beat: float, last_beat: float) -> Score:
-        """The notes that begin in [first_beat, last_beat)."""
+    def slice_beats(self, first_beat: float, last_beat: float) -> Score:
+        """Select the notes that begin in [first_beat, last_beat)."""
         keep = (self.beats >= first_beat - 1e-6) & (self.beats < last_beat - 1e-6)
         return Score(
             self.onsets[keep],
@@ -79,10 +83,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One piece or window in musical units; None where the file says nothing (constant velocity, quantised timing).
+    """One piece or window in musical units; None where the file lacks it (constant velocity, quantised timing).
 
-    BPM; weights over MODES and RHYTHMS; melody's 10/50/90 % pitch (MIDI notes); 10/50/90 % velocity over 127;
-    `variation`, note-to-note stray inside that band 0-1; shares [behind, on, ahead]; melody onsets a beat.
+    `tempo` in BPM; `modes` and `rhythms` are weights over MODES and RHYTHMS; `low`, `centre` and `high` are the 10, 50
+    and 90 % quantiles of the melody's pitch (MIDI notes); `floor`, `level` and `ceiling` those of velocity over 127;
+    `variation` is the deviation of single notes inside that band, 0-1; `timing` are shares [behind, on, ahead];
+    `onsets_per_beat` counts melody onsets.
     """
 
     tempo: float
@@ -100,8 +106,11 @@ class Features:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A labelled stretch of music. EMOPIA carries a `quadrant` (V, A are its signs), VGMIDI listeners' mean ratings."""
+class LabelledFeatures:
+    """Features of a labelled stretch of music.
+
+    EMOPIA gives a `quadrant` (valence and arousal are its signs), VGMIDI the listeners' mean ratings.
+    """
 
     dataset: str
     piece: str
@@ -114,13 +123,14 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Corpus:
-    """All that was measured, and what was left out: reason → number of files or windows."""
+class FeatureCorpus:
+    """The features of a corpus; `skipped` counts the files or windows left out, by reason."""
 
-    rows: tuple[Measured, ...]
+    rows: tuple[LabelledFeatures, ...]
     skipped: dict[str, int]
 
-    def part(self, split: str) -> tuple[Measured, ...]:
+    def part(self, split: str) -> tuple[LabelledFeatures, ...]:
+        """Select the rows of a split."""
         return tuple(row for row in self.rows if row.split == split)
 
 
@@ -128,7 +138,11 @@ class Corpus:
 
 
 def read_score(path: Path) -> Score:
-    """Read a MIDI file; percussion (channel 10) is left out. Raises ConfigError if it is not readable as MIDI."""
+    """Read a MIDI file, without percussion (channel 10).
+
+    Raises:
+        ConfigError: The file cannot be read as MIDI.
+    """
     import mido
 
     try:
@@ -157,8 +171,8 @@ def read_score(path: Path) -> Score:
     return Score(onsets, offsets, places, pitches, velocities, end_beat=beats)
 
 
-def skyline(score: Score) -> npt.NDArray[np.int64]:
-    """Indices of the melody: the top note of each chord, unless a higher melody note still sounds over it."""
+def find_skyline(score: Score) -> npt.NDArray[np.int64]:
+    """Find the indices of the melody: the top note of each chord, unless a higher melody note still sounds."""
     melody: list[int] = []
     start = 0
     while start < len(score):
@@ -181,7 +195,7 @@ def skyline(score: Score) -> npt.NDArray[np.int64]:
 
 
 def track_beats(score: Score) -> tuple[float, Floats]:
-    """Tempo (BPM) and beat times (s) of performed notes, heard only from their onsets and velocities."""
+    """Estimate tempo (BPM) and beat times (s) of performed notes, from their onsets and velocities alone."""
     import librosa
 
     first, last = float(score.onsets[0]), float(score.onsets[-1])
@@ -196,7 +210,7 @@ def track_beats(score: Score) -> tuple[float, Floats]:
     span = max(last - first, 1.0)
     bass = score.onsets[score.pitches < BASS_TOP]
     steps = 1 + np.count_nonzero(np.diff(bass) > CHORD_SECONDS) if len(bass) else 0
-    melody_rate, bass_rate = max(len(skyline(score)) / span, LEAST_RATE), max(steps / span, LEAST_RATE)
+    melody_rate, bass_rate = max(len(find_skyline(score)) / span, MIN_RATE), max(steps / span, MIN_RATE)
     expected = 2.0 ** (
         TEMPO_PRIOR_INTERCEPT + TEMPO_PRIOR_MELODY * math.log2(melody_rate) + TEMPO_PRIOR_BASS * math.log2(bass_rate)
     )
@@ -220,8 +234,8 @@ def track_beats(score: Score) -> tuple[float, Floats]:
     return 60.0 / float(np.median(np.diff(beats))), beats
 
 
-def to_beats(seconds: Floats, beat_seconds: Floats) -> Floats:
-    """Position in beats on a tracked grid; beyond its ends the nearest beat's length goes on."""
+def convert_to_beats(seconds: Floats, beat_seconds: Floats) -> Floats:
+    """Convert seconds to beats on a tracked grid; beyond its ends the nearest beat's length continues."""
     index = np.clip(np.searchsorted(beat_seconds, seconds, side="right") - 1, 0, len(beat_seconds) - 2)
     left, right = beat_seconds[index], beat_seconds[index + 1]
     return np.asarray(index + (seconds - left) / np.maximum(right - left, 1e-3), dtype=np.float64)
@@ -230,8 +244,11 @@ def to_beats(seconds: Floats, beat_seconds: Floats) -> Floats:
 # ---------------------------------------------------------------- mode
 
 
-def mode_weights(score: Score) -> tuple[float, ...]:
-    """Weights over MODES, summed over the 12 tonics: how well each explains the pitch classes, given MODE_PRIOR."""
+def estimate_mode_weights(score: Score) -> tuple[float, ...]:
+    """Estimate weights over MODES, summed over the 12 tonics: how well each explains the pitch classes.
+
+    MODE_PRIOR is the prior of the modes.
+    """
     # A pedalled or sequenced drone must not outvote the music: durations count up to two seconds.
     durations = np.clip(score.offsets - score.onsets, 0.05, 2.0)
     profile = np.zeros(12)
@@ -244,22 +261,22 @@ def mode_weights(score: Score) -> tuple[float, ...]:
         if score.pitches[lowest] <= np.percentile(score.pitches, 40):
             bass[int(score.pitches[lowest]) % 12] += durations[lowest]
     ending = np.flatnonzero(group == group[-1])
-    bass[int(score.pitches[ending].min()) % 12] += 0.08 * bass.sum()  # a phrase tends to end at home
-    heard = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
-    likelihood = (np.log(key_distributions()) @ (heard / heard.sum())).reshape(7, 12)
+    bass[int(score.pitches[ending].min()) % 12] += 0.08 * bass.sum()  # a phrase tends to end on the tonic
+    combined = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
+    likelihood = (np.log(key_distributions()) @ (combined / combined.sum())).reshape(7, 12)
     logits = INDEPENDENT_NOTES * likelihood + np.log(MODE_PRIOR)[:, None]
     weights = np.exp(logits - logits.max()).sum(axis=1)
-    return _normal(weights)
+    return _normalise(weights)
 
 
 # ---------------------------------------------------------------- rhythm, timing, dynamics
 
 
-def timing_shares(melody_beats: Floats, seconds_per_beat: float) -> tuple[float, ...] | None:
-    """[behind, on, ahead] of the melody against its own beat grid (quarters of a beat); None if it is quantised.
+def compute_timing_shares(melody_beats: Floats, seconds_per_beat: float) -> tuple[float, ...] | None:
+    """Compute the shares [behind, on, ahead] of melody onsets against quarters of a beat; None if quantised.
 
-    The deviation is taken from the piece's running median, so a tracker's constant offset is not called a feel; what
-    is left also holds the transcriber's own error (EMOPIA: about 10 ms), so weak feels are blurred towards "on".
+    The remaining deviation includes the transcriber's own error (EMOPIA: about 10 ms), which blurs weak deviations
+    towards "on".
     """
     deviation = (melody_beats * 4.0 - np.rint(melody_beats * 4.0)) / 4.0 * seconds_per_beat
     near = np.abs(deviation) < 0.45 * seconds_per_beat / 4.0
@@ -271,8 +288,11 @@ def timing_shares(melody_beats: Floats, seconds_per_beat: float) -> tuple[float,
     return behind, 1.0 - behind - ahead, ahead
 
 
-def _dynamics(score: Score) -> tuple[float, float, float, float]:
-    """10, 50 and 90 % velocity over 127, and the stray of single notes around their 2 s surroundings over that band."""
+def _measure_dynamics(score: Score) -> tuple[float, float, float, float]:
+    """Measure 10, 50 and 90 % velocity over 127, and the deviation of notes from their 2 s surroundings.
+
+    The deviation is a share of the band from 10 to 90 %.
+    """
     loud = score.velocities / 127.0
     floor, level, ceiling = (float(q) for q in np.percentile(loud, [10, 50, 90]))
     local = np.array([loud[np.abs(score.onsets - onset) <= 1.0].mean() for onset in score.onsets])
@@ -280,21 +300,24 @@ def _dynamics(score: Score) -> tuple[float, float, float, float]:
     return floor, level, ceiling, min(stray, 1.0)
 
 
-def _normal(weights: Floats) -> tuple[float, ...]:
+def _normalise(weights: Floats) -> tuple[float, ...]:
     return tuple(float(weight) for weight in weights / weights.sum())
 
 
 # ---------------------------------------------------------------- whole pieces
 
 
-def measure(score: Score, *, notated: bool, played_dynamics: bool = True) -> Features:
-    """All features of a piece or window. `notated`: the file's own tempo map is the beat; else it is tracked.
+def extract_features(score: Score, *, notated: bool, played_dynamics: bool = True) -> Features:
+    """Extract all features of a piece or window.
 
-    Raises ConfigError if there are fewer than MIN_NOTES notes or no melody to speak of.
+    With `notated` the file's own tempo map gives the beat, else the beat is tracked.
+
+    Raises:
+        ConfigError: There are fewer than MIN_NOTES notes, or too few melody notes.
     """
     if len(score) < MIN_NOTES or score.onsets[-1] - score.onsets[0] < 2.0:
         raise ConfigError(f"only {len(score)} notes to measure; {MIN_NOTES} over two seconds are needed")
-    melody = skyline(score)
+    melody = find_skyline(score)
     if len(melody) < MIN_NOTES // 2:
         raise ConfigError(f"only {len(melody)} melody notes to measure; {MIN_NOTES // 2} are needed")
     if notated:
@@ -304,13 +327,13 @@ def measure(score: Score, *, notated: bool, played_dynamics: bool = True) -> Fea
         tempo, melody_beats = 60.0 * float(span_beats / span_seconds), score.beats[melody]
     else:
         tempo, beat_seconds = track_beats(score)
-        melody_beats = to_beats(score.onsets[melody], beat_seconds)
+        melody_beats = convert_to_beats(score.onsets[melody], beat_seconds)
     low, centre, high = (float(q) for q in np.percentile(score.pitches[melody], [10, 50, 90]))
     played_dynamics = played_dynamics and len(np.unique(score.velocities)) >= INFORMATIVE_VELOCITIES
-    floor, level, ceiling, variation = _dynamics(score) if played_dynamics else (None, None, None, None)
+    floor, level, ceiling, variation = _measure_dynamics(score) if played_dynamics else (None, None, None, None)
     return Features(
         tempo=tempo,
-        modes=mode_weights(score),
+        modes=estimate_mode_weights(score),
         low=low,
         centre=centre,
         high=high,
@@ -318,17 +341,17 @@ def measure(score: Score, *, notated: bool, played_dynamics: bool = True) -> Fea
         level=level,
         ceiling=ceiling,
         variation=variation,
-        timing=timing_shares(melody_beats, 60.0 / tempo),
+        timing=compute_timing_shares(melody_beats, 60.0 / tempo),
         onsets_per_beat=len(melody) / max(float(np.ptp(melody_beats)) + 1.0, 1.0),
         rhythms=rhythm_weights(melody_beats),
     )
 
 
-QUADRANT_SIGNS = {"Q1": (1.0, 1.0), "Q2": (-1.0, 1.0), "Q3": (-1.0, -1.0), "Q4": (1.0, -1.0)}
+def extract_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Iterator[LabelledFeatures]:
+    """Extract the features of a manifest line: a whole EMOPIA clip, or VGMIDI windows of 8 bars every 4.
 
-
-def measure_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Iterator[Measured]:
-    """Measure one manifest line: a whole EMOPIA clip, or VGMIDI windows of 8 measures every 4. Counts what it skips."""
+    What is left out is counted in `skipped`.
+    """
     try:
         score = read_score(root / row["midi_path"])
     except ConfigError:
@@ -336,58 +359,59 @@ def measure_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Itera
         return
     piece = str(row["midi_path"])
     if row["dataset"] == "emopia":
-        valence, arousal = QUADRANT_SIGNS[row["quadrant"]]
+        valence, arousal = QUADRANTS[row["quadrant"]]
         try:
-            features = measure(score, notated=False)
+            features = extract_features(score, notated=False)
         except ConfigError:
             skipped["too few notes in the file"] += 1
             return
-        yield Measured("emopia", piece, row["song"], row["split"], row["quadrant"], valence, arousal, features)
+        yield LabelledFeatures("emopia", piece, row["song"], row["split"], row["quadrant"], valence, arousal, features)
         return
-    # Over half of VGMIDI has one constant velocity and a quantised grid; the rest has the level that an arranger typed
-    # and beats that a player never heard. Neither is an expression: no dynamics, no timing.
-    # Ratings come a measure each over the whole file; equal measures in beats are what the manifest can tell us.
-    measures = len(row["valence"])
-    measure_beats = score.end_beat / measures
-    for first in range(0, max(measures - WINDOW_MEASURES // 2, 1), HOP_MEASURES):
-        last = min(first + WINDOW_MEASURES, measures)
+    # Over half of VGMIDI has one constant velocity and a quantised grid; the rest has levels and beats that an arranger
+    # typed. Neither is a player's expression: no dynamics, no timing.
+    # There is a rating for each bar of the file; the manifest lacks their lengths, so equal bars are assumed.
+    bar_count = len(row["valence"])
+    bar_beats = score.end_beat / bar_count
+    for first in range(0, max(bar_count - WINDOW_BARS // 2, 1), HOP_BARS):
+        last = min(first + WINDOW_BARS, bar_count)
         try:
-            window = score.between(first * measure_beats, last * measure_beats)
-            features = replace(measure(window, notated=True, played_dynamics=False), timing=None)
+            window = score.slice_beats(first * bar_beats, last * bar_beats)
+            features = replace(extract_features(window, notated=True, played_dynamics=False), timing=None)
         except ConfigError:
             skipped["too few notes in the window"] += 1
             continue
         valence = float(np.mean(row["valence"][first:last]))
         arousal = float(np.mean(row["arousal"][first:last]))
-        yield Measured("vgmidi", piece, row["series"], row["split"], None, valence, arousal, features)
+        yield LabelledFeatures("vgmidi", piece, row["series"], row["split"], None, valence, arousal, features)
 
 
-def measure_corpus(data_dir: Path, cache_dir: Path | None = None) -> Corpus:
-    """Measure every line of `data_dir`/manifest.jsonl; with `cache_dir`, read or keep the result there.
+def extract_corpus(data_dir: Path, cache_dir: Path | None = None) -> FeatureCorpus:
+    """Extract the features of every line of `data_dir`/manifest.jsonl; with `cache_dir`, cache the result there.
 
-    Raises ConfigError if the manifest is missing or a line of it is damaged (it is named by its number).
+    Raises:
+        ConfigError: The manifest is missing, or a line is damaged; the message gives its number.
     """
     manifest = data_dir / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
-    cache = cache_dir / f"measured-v{MEASURE_VERSION}-{manifest.stat().st_size}.jsonl" if cache_dir else None
+    cache = cache_dir / f"measured-v{FEATURES_VERSION}-{manifest.stat().st_size}.jsonl" if cache_dir else None
     if cache and cache.is_file():
         return _read_cache(cache)
     skipped: Counter[str] = Counter()
-    rows: list[Measured] = []
+    rows: list[LabelledFeatures] = []
     for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             row = json.loads(line)
-            rows.extend(measure_row(data_dir, row, skipped))
+            rows.extend(extract_row(data_dir, row, skipped))
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ConfigError(f"{manifest} line {number} is damaged ({error!r}); repair or remove it") from error
-    corpus = Corpus(tuple(rows), dict(skipped))
+    corpus = FeatureCorpus(tuple(rows), dict(skipped))
     if cache:
         _write_cache(cache, corpus)
     return corpus
 
 
-def _write_cache(path: Path, corpus: Corpus) -> None:
+def _write_cache(path: Path, corpus: FeatureCorpus) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.dumps({"skipped": corpus.skipped}), *(json.dumps(asdict(row)) for row in corpus.rows)]
     beside = path.with_suffix(".part")
@@ -395,21 +419,24 @@ def _write_cache(path: Path, corpus: Corpus) -> None:
     beside.replace(path)
 
 
-def _read_cache(path: Path) -> Corpus:
+def _read_cache(path: Path) -> FeatureCorpus:
     head, *lines = path.read_text(encoding="utf-8").splitlines()
-    return Corpus(tuple(_thaw(json.loads(line)) for line in lines), json.loads(head)["skipped"])
+    return FeatureCorpus(tuple(_parse_row(json.loads(line)) for line in lines), json.loads(head)["skipped"])
 
 
-def _thaw(row: dict[str, Any]) -> Measured:
+def _parse_row(row: dict[str, Any]) -> LabelledFeatures:
     plain: dict[str, Any] = row.pop("features")
     frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
     features = Features(**frozen)
-    return Measured(features=features, **row)
+    return LabelledFeatures(features=features, **row)
 
 
 @dataclass(frozen=True, slots=True)
 class TempoCheck:
-    """Tracked against notated tempo: share within 8 %, share within 8 % up to a factor 2, 3, 1/2 or 1/3, and pieces."""
+    """Accuracy of the tempo tracker against notated tempi, over `pieces`.
+
+    `exact` is the share within 8 %, `up_to_octave` the share within 8 % up to a factor of 2, 3, 1/2 or 1/3.
+    """
 
     exact: float
     up_to_octave: float
@@ -417,14 +444,14 @@ class TempoCheck:
 
 
 def check_tempo_tracker(data_dir: Path, limit: int | None = None) -> TempoCheck:
-    """How well `track_beats` finds the tempo that VGMIDI's files state: the tracker's own honest score."""
+    """Compare the tempi of `track_beats` with those that VGMIDI's files state."""
     hits = octaves = pieces = 0
     lines = (data_dir / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
     for row in (json.loads(line) for line in lines):
         if row["dataset"] != "vgmidi" or (limit is not None and pieces >= limit):
             continue
         score = read_score(data_dir / row["midi_path"])
-        window = score.between(0.0, score.end_beat / 2)
+        window = score.slice_beats(0.0, score.end_beat / 2)
         if len(window) < MIN_NOTES or np.ptp(window.onsets) < 8.0:
             continue
         truth = 60.0 * float(np.ptp(window.beats) / np.ptp(window.onsets))

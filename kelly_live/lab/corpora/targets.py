@@ -1,20 +1,20 @@
-"""What people said, as training targets: one stated rule a kind of label, and a weight of 0 where nothing was said.
+"""Training targets from labels: one rule for each kind of label, and weight 0 where there is no label.
 
 - Categories: cross-entropy, weight 1; their V, A, D after Russell & Mehrabian (1977), `EMOTION_VAD`, weight 0.3.
 - "calm" and "boredom" (no category of their own): neutral or none, and the signs of V and A of their quadrant in
   Russell's (1980) circumplex, weight 0.3.
 - Ratings of valence, arousal, dominance in a manifest's columns: regression, weight 1.
-- Ratings a measure (VGMIDI): the same, after they were put on the plane of the quadrants. Listeners' means lie close
-  together (SD about .25, off centre), quadrants far apart (centres at ±.5); side by side they would teach lukewarm
-  answers. A rating r becomes tanh((r - centre) * gain), `RATING_PLANES`, centre and gain such that the argument's RMS
-  is .5 over the clips to fit: the mapper's rule too (`kelly_live/lab/training/mapper.py`). 0 is then VGMIDI's average.
+- Ratings of bars (VGMIDI): the same, after they were put on the plane of the quadrants. Listeners' means lie close
+  together (SD about .25, off centre) and quadrants far apart (centres at ±.5); mixed as they are, they would teach
+  answers near 0. A rating r becomes tanh((r - centre) * gain), `RATING_PLANES`. Centre and gain give the argument an
+  RMS of .5 over the clips to fit, as in `kelly_live/lab/training/mapper.py`. 0 is then VGMIDI's average.
 - Quadrants (EMOPIA): the signs of V and A, weight 1; and the categories that EMOTION_VAD puts into that quadrant in
-  equal shares, weight 0.2 (Q4 holds none of the eight: neutral, the nearest). This is all that "excited" learns from.
+  equal shares, weight 0.2 (Q4 holds none of the eight: neutral, the nearest). "Excited" has no other source.
 - GEMS fractions (Emotify): regression of the nine, weight 1; V and A as their mean position, weight 0.2. The
   positions' signs are the second-order factors of Zentner, Grandjean & Scherer (2008): vitality high arousal, unease
   low valence, sublimity calm and pleasant; the magnitudes are ours. Soft categories by GEMS_CATEGORIES, weight 0.2.
-- Sounds that feel nothing: neutral and V = A = D = 0, weight 0.5; presence 0.
-- Whether it is music (quadrants, GEMS, measures) or a voice (told emotions); it chooses the calibration.
+- Background sounds without emotion: neutral and V = A = D = 0, weight 0.5; presence 0.
+- Whether it is music (quadrants, GEMS, bar ratings) or a voice (acted emotions); it chooses the calibration.
 """
 
 from __future__ import annotations
@@ -40,12 +40,15 @@ GEMS_CATEGORIES: dict[str, dict[str, float]] = {
     "sadness": {"sad": 1.0},
 }  # fmt: skip
 _VAD = np.array([EMOTION_VAD[name] for name in EMOTIONS], np.float32)
-_ORIGINAL = {"calm": "calm", "boredom": "boredom", "bored": "boredom"}
+_LABEL_ALIASES = {"calm": "calm", "boredom": "boredom", "bored": "boredom"}
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Rows `[N, …]`, each beside its weight (0: nothing said). `signs` are ±1 or 0; `label` indexes LABELS or -1."""
+    """Targets as rows `[N, …]`, each with a weight, 0 where there is no label.
+
+    `signs` are ±1 or 0; `label` is an index of LABELS or -1.
+    """
 
     emotions: np.ndarray
     emotions_weight: np.ndarray
@@ -63,29 +66,30 @@ class Targets:
 
 @dataclass(frozen=True, slots=True)
 class RatingPlane:
-    """From a measure's (V, A) as rated to the plane on which quadrant centres lie at ±.5."""
+    """A mapping from a bar's rated (V, A) to the plane on which quadrant centres lie at ±.5."""
 
     centre: tuple[float, float]
     gain: tuple[float, float]
 
-    def place(self, rating: np.ndarray) -> np.ndarray:
+    def project(self, rating: np.ndarray) -> np.ndarray:
+        """Map ratings `[…, 2]` to the plane."""
         on_plane: np.ndarray = np.tanh((rating - np.array(self.centre)) * np.array(self.gain))
         return on_plane
 
 
-# Measured on the 6199 rated measures of VGMIDI's pieces to fit (not the fold, not `val`).
+# Measured on the 6199 rated bars of VGMIDI's pieces to fit (not the fold, not `val`).
 RATING_PLANES = {"vgmidi": RatingPlane((0.180, 0.084), (2.04, 1.84))}
 
 
 def is_music(clip: Clip) -> bool | None:
-    """Music, a voice, or (None) not known."""
-    if clip.quadrant is not None or clip.gems is not None or clip.measures is not None:
+    """Return whether a clip is music (True) or a voice (False), or None where the manifest does not say."""
+    if clip.quadrant is not None or clip.gems is not None or clip.bar_ratings is not None:
         return True
-    return False if clip.emotions is not None or label_of(clip) >= 0 else None
+    return False if clip.emotions is not None or find_label(clip) >= 0 else None
 
 
-def quadrant_categories(quadrant: str) -> np.ndarray:
-    """The categories whose V and A lie inside `quadrant`, in equal shares; neutral if none does. `[8]`, sum 1."""
+def compute_quadrant_categories(quadrant: str) -> np.ndarray:
+    """Compute equal shares `[8]` of the categories whose V and A lie inside `quadrant`; neutral if none does."""
     inside = np.all(np.sign(_VAD[:, :2]) == np.array(QUADRANTS[quadrant]), axis=1).astype(np.float32)
     if not inside.any():
         inside[EMOTIONS.index("neutral")] = 1.0
@@ -93,9 +97,9 @@ def quadrant_categories(quadrant: str) -> np.ndarray:
     return share
 
 
-def label_of(clip: Clip) -> int:
-    """The index in LABELS of what the actor was told, or -1."""
-    original = _ORIGINAL.get(clip.emotion_original or "")
+def find_label(clip: Clip) -> int:
+    """Find the index in LABELS of the emotion that the actor was asked to play, or -1."""
+    original = _LABEL_ALIASES.get(clip.emotion_original or "")
     if original is not None:
         return LABELS.index(original)
     if clip.emotions is None or clip.gems is not None:
@@ -103,10 +107,10 @@ def label_of(clip: Clip) -> int:
     return int(np.argmax(clip.emotions))
 
 
-def measures_at(clip: Clip, end_seconds: float, span_seconds: float = 3.0) -> np.ndarray:
-    """The mean (V, A) of the measures that sounded in the window that ends at `end_seconds`."""
-    assert clip.measures is not None
-    values = np.array(clip.measures, np.float32)
+def average_bar_ratings(clip: Clip, end_seconds: float, span_seconds: float = 3.0) -> np.ndarray:
+    """Average the (V, A) ratings of the bars that sound in the window that ends at `end_seconds`."""
+    assert clip.bar_ratings is not None
+    values = np.array(clip.bar_ratings, np.float32)
     per_second = len(values) / (clip.duration or float(len(values)))
     first = int(np.clip((end_seconds - span_seconds) * per_second, 0, len(values) - 1))
     last = int(np.clip(end_seconds * per_second, first, len(values) - 1))
@@ -114,7 +118,9 @@ def measures_at(clip: Clip, end_seconds: float, span_seconds: float = 3.0) -> np
     return mean
 
 
-def empty_targets(rows: int) -> Targets:
+def create_empty_targets(rows: int) -> Targets:
+    """Create targets of weight 0 for `rows` windows."""
+
     def zeros(*shape: int) -> np.ndarray:
         return np.zeros((rows, *shape), np.float32)
 
@@ -125,9 +131,9 @@ def empty_targets(rows: int) -> Targets:
     )  # fmt: skip
 
 
-def sound_targets(rows: int) -> Targets:
-    """For windows of sounds that feel nothing."""
-    t = empty_targets(rows)
+def create_neutral_targets(rows: int) -> Targets:
+    """Create the targets of windows of background sounds, which carry no emotion."""
+    t = create_empty_targets(rows)
     t.emotions[:, EMOTIONS.index("neutral")] = 1.0
     t.emotions_weight[:] = 0.5
     t.affect_weight[:] = 0.5
@@ -135,16 +141,16 @@ def sound_targets(rows: int) -> Targets:
     return t
 
 
-def clip_targets(clips: list[Clip], clip: np.ndarray, end_seconds: np.ndarray) -> Targets:
-    """A row for each window: `clip` is its clip's index, `end_seconds` where in the clip it ends."""
-    t = empty_targets(len(clip))
+def create_clip_targets(clips: list[Clip], clip: np.ndarray, end_seconds: np.ndarray) -> Targets:
+    """Create a row for each window: `clip` is the index of its clip, `end_seconds` where in the clip it ends."""
+    t = create_empty_targets(len(clip))
     for row, (index, end) in enumerate(zip(clip, end_seconds, strict=True)):
         _fill(t, row, clips[index], float(end))
     return t
 
 
 def _fill(t: Targets, row: int, clip: Clip, end: float) -> None:
-    label, music = label_of(clip), is_music(clip)
+    label, music = find_label(clip), is_music(clip)
     if music is not None:
         t.music[row], t.music_weight[row] = float(music), 1.0
     t.label[row] = label
@@ -160,7 +166,7 @@ def _fill(t: Targets, row: int, clip: Clip, end: float) -> None:
     if clip.quadrant is not None:
         t.signs[row] = QUADRANTS[clip.quadrant]
         t.signs_weight[row] = 1.0
-        t.emotions[row] = quadrant_categories(clip.quadrant)
+        t.emotions[row] = compute_quadrant_categories(clip.quadrant)
         t.emotions_weight[row] = 0.2
     if clip.gems is not None:
         gems = np.array(clip.gems, np.float32)
@@ -173,9 +179,9 @@ def _fill(t: Targets, row: int, clip: Clip, end: float) -> None:
             for category, fraction in GEMS_CATEGORIES[name].items():
                 t.emotions[row, EMOTIONS.index(category)] += part * fraction
         t.emotions_weight[row] = 0.2
-    if clip.measures is not None:
-        rating, plane = measures_at(clip, end), RATING_PLANES.get(clip.dataset)
-        t.affect[row, :2] = rating if plane is None else plane.place(rating)
+    if clip.bar_ratings is not None:
+        rating, plane = average_bar_ratings(clip, end), RATING_PLANES.get(clip.dataset)
+        t.affect[row, :2] = rating if plane is None else plane.project(rating)
         t.affect_weight[row, :2] = 1.0
     for axis, value in enumerate((clip.valence, clip.arousal, clip.dominance)):
         if value is not None:

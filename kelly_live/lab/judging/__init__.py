@@ -1,0 +1,1 @@
+"""Evaluation: judges, comparisons, ablations and published goals."""

@@ -25,7 +25,7 @@ from kelly_live.lab.judging.closed_loop import (
     JUDGES,
     Composer,
     Job,
-    Say,
+    Log,
     all_heard,
     composed_in,
     emopia_scores,
@@ -136,7 +136,7 @@ def judge_cultures(
     pieces: int = 12,
     plain_pieces: int = 40,
     workers: int = 2,
-    say: Say = print,
+    log: Log = print,
 ) -> AcrossCultures:
     """Fit the judges on EMOPIA's train part; let them hear `pieces` a quadrant of each tradition and `plain_pieces` of
     the plain music, with the soundfont that nothing was trained on. Raises KellyError.
@@ -157,8 +157,8 @@ def judge_cultures(
         own = composed_in(centres, plain_pieces if name == PLAIN else pieces, compose, cache)
         jobs[f"notes/{name}"] = [Job(piece.files[READING], None) for piece in own]
         jobs[f"audio/{name}"] = [Job(piece.files[READING], HELD_OUT_SOUNDFONT) for piece in own]
-    say(f"composed {sum(map(len, jobs.values())) // 2 - len(train)} pieces in {len(composers)} traditions")
-    rows = all_heard(jobs, emotion_net, cache, workers, say)
+    log(f"composed {sum(map(len, jobs.values())) // 2 - len(train)} pieces in {len(composers)} traditions")
+    rows = all_heard(jobs, emotion_net, cache, workers, log)
     labels, songs = [clip.quadrant or "Q1" for clip in train], [clip.group for clip in train]
     agreements = []
     for judge_name, sense, part in JUDGES:

@@ -13,7 +13,7 @@ import numpy as np
 from kelly_live.emotion.nets.emotion import LABELS
 from kelly_live.emotion.reader import LiveEmotionReader
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
-from kelly_live.lab.corpora.targets import RATING_PLANES, label_of, measures_at
+from kelly_live.lab.corpora.targets import RATING_PLANES, average_bar_ratings, find_label
 from kelly_live.lab.judging.stream_scores import Change, replay
 from kelly_live.lab.training.emotion import was_right
 from kelly_live.lab.training.scores import CHOICES, Answers, by_clip, calibration_error, quadrant_of
@@ -71,7 +71,7 @@ def confusions(clips: Sequence[Clip], windows: Windows, answers: Answers) -> lis
         if dataset in CHOICES:
             names = CHOICES[dataset]
             columns = [LABELS.index(name) for name in names]
-            truth = np.array([columns.index(label_of(clips[i])) for i in own])
+            truth = np.array([columns.index(find_label(clips[i])) for i in own])
             out.append(Confusion(dataset, names, _count(truth, labels[own][:, columns].argmax(axis=1), len(names))))
         elif clips[own[0]].quadrant is not None:
             truth = np.array([list(QUADRANTS).index(clips[i].quadrant or "Q1") for i in own])
@@ -96,17 +96,17 @@ def trajectories(reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequen
     way (a piece that stays where it is would show nothing), no two of one family; what the reader says does not count
     in the choice.
     """
-    rated = [c for c in clips if c.measures is not None]
+    rated = [c for c in clips if c.bar_ratings is not None]
     families: dict[str, Clip] = {}
-    for clip in sorted(rated, key=lambda c: -float(np.array(c.measures).std(axis=0).sum())):
+    for clip in sorted(rated, key=lambda c: -float(np.array(c.bar_ratings).std(axis=0).sum())):
         families.setdefault(clip.audio_path.stem[:FAMILY_LETTERS], clip)
     widest = list(families.values())[:PIECES]
     out = []
     for clip in widest:
         track = replay(reader, read_audio(clip.audio_path, TEST.timing(clip.dataset)[0]))
-        ratings = np.array([measures_at(clip, float(end)) for end in track.times])
+        ratings = np.array([average_bar_ratings(clip, float(end)) for end in track.times])
         plane = RATING_PLANES.get(clip.dataset)
-        placed = ratings if plane is None else plane.place(ratings)
+        placed = ratings if plane is None else plane.project(ratings)
         out.append(Trajectory(clip.audio_path.stem.replace("_", " "), track.times, track.affect[:, :2], placed))
     moved = sorted((c for c in heard if not np.isnan(c.half_way_seconds)), key=lambda c: c.half_way_seconds)
     if moved:

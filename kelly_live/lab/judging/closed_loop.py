@@ -21,7 +21,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.emotion.reader import load_emotion_net
 from kelly_live.lab.corpora.clips import RENDER_SECONDS
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip, read_scores
-from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render
+from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
 from kelly_live.lab.intervals import wilson
 from kelly_live.lab.judging.judges import (
     HARMONY,
@@ -46,7 +46,7 @@ GOALS = {"4 quadrants": 0.70, "valence r": 0.60, "arousal r": 0.85}
 JUDGES = (("audio", "audio", slice(None)), ("harmony", "audio", HARMONY), ("notes", "notes", slice(None)))
 
 Composer = Callable[[float, float, int], Mapping[str, bytes]]  # valence, arousal, seed -> a MIDI file a reading
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Hall:
             except ConfigError:
                 return None
         else:
-            audio = render(job.midi, self._cache, job.soundfont, seconds=RENDER_SECONDS)
+            audio = render_midi(job.midi, self._cache, job.soundfont, seconds=RENDER_SECONDS)
             row = self._ear.hear(read_audio(audio, JUDGED_SECONDS))
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(kept, _npy(row))
@@ -251,7 +251,7 @@ def close_the_loop(
     pieces: int = 40,
     grid_pieces: int = 8,
     workers: int = 2,
-    say: Say = print,
+    log: Log = print,
 ) -> ClosedLoop:
     """Fit the judges on EMOPIA's train part, let them judge its val part and our music, both with the soundfont that
     nothing was trained on. Raises KellyError.
@@ -261,7 +261,7 @@ def close_the_loop(
     ours = composed_in(centres, pieces, compose, cache)
     spread = composed_in([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
     readings = list(ours[0].files)
-    say(f"composed {len(ours) + len(spread)} pieces, to be read as {' and '.join(readings)}")
+    log(f"composed {len(ours) + len(spread)} pieces, to be read as {' and '.join(readings)}")
 
     def files(some: Sequence[Piece], reading: str) -> list[Path]:
         return [piece.files[reading] for piece in some]
@@ -281,7 +281,7 @@ def close_the_loop(
     for reading in readings:
         jobs[f"audio/ours/{reading}"] = [Job(path, HELD_OUT_SOUNDFONT) for path in files(ours, reading)]
         jobs[f"audio/grid/{reading}"] = [Job(path, HELD_OUT_SOUNDFONT) for path in files(spread, reading)]
-    rows = all_heard(jobs, emotion_net, cache, workers, say)
+    rows = all_heard(jobs, emotion_net, cache, workers, log)
 
     songs = {split: [clip.group for clip in clips] for split, clips in parts.items()}
     labels = [clip.quadrant or "Q1" for clip in parts["train"]]
@@ -330,7 +330,7 @@ def fitted(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence
 
 
 def all_heard(
-    jobs: Mapping[str, list[Job]], emotion_net: Path, cache: Path, workers: int, say: Say
+    jobs: Mapping[str, list[Job]], emotion_net: Path, cache: Path, workers: int, log: Log
 ) -> dict[str, list[Floats | None]]:
     """The rows of every list of jobs."""
     flat = [job for some in jobs.values() for job in some]
@@ -338,6 +338,6 @@ def all_heard(
     for row in heard(flat, emotion_net, cache, workers):
         rows.append(row)
         if len(rows) % 100 == 0:
-            say(f"heard {len(rows)} of {len(flat)}")
+            log(f"heard {len(rows)} of {len(flat)}")
     sizes = np.cumsum([0, *(len(some) for some in jobs.values())])
     return {name: rows[sizes[i] : sizes[i + 1]] for i, name in enumerate(jobs)}

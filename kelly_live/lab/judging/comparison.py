@@ -26,9 +26,9 @@ from kelly_live.lab.corpora.symbolic_features import (
     MIN_NOTES,
     Floats,
     Score,
+    convert_to_beats,
+    find_skyline,
     read_score,
-    skyline,
-    to_beats,
     track_beats,
 )
 
@@ -92,7 +92,7 @@ def portray(score: Score, group: str, *, played_velocities: bool = True) -> Port
     MIN_NOTES notes or no melody.
     """
     part = excerpt(score)
-    melody = skyline(part)
+    melody = find_skyline(part)
     if len(part) < MIN_NOTES or len(melody) < MIN_NOTES // 2 or np.ptp(part.onsets) < 2.0:
         raise ConfigError(f"{len(part)} notes say too little; {MIN_NOTES} over two seconds are needed")
     steps = np.clip(np.diff(part.pitches[melody]), -WIDEST_INTERVAL, WIDEST_INTERVAL)
@@ -146,12 +146,12 @@ def chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
     _, grid = track_beats(score)
     if len(grid) < 4:
         return None
-    places = to_beats(score.onsets, grid)
+    places = convert_to_beats(score.onsets, grid)
     nearest = np.rint(places)
     low = (score.pitches < BASS_TOP) & (np.abs(places - nearest) < _ON_BEAT)
     odd = np.bincount((nearest[low] % 2).astype(int), weights=score.velocities[low], minlength=2)
     strong = int(odd[1] > odd[0])
-    ends = to_beats(score.offsets, grid)
+    ends = convert_to_beats(score.offsets, grid)
     accompanies = np.ones(len(score), bool)
     accompanies[melody] = False
     right = asked = 0

@@ -27,7 +27,7 @@ from kelly_live.emotion.nets.musicnn import PENULTIMATE, MusicnnTrunk
 from kelly_live.emotion.nets.scales import TONAL_FRAMES, TRUNK_FRAMES, TRUNK_PAST
 from kelly_live.emotion.nets.tonality import Tonality, tonal_frames
 from kelly_live.lab.corpora.manifest import QUADRANTS
-from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Score, measure, read_score
+from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Score, extract_features, read_score
 
 Floats = npt.NDArray[np.float64]
 
@@ -97,7 +97,7 @@ def read_notes(path: Path) -> Floats:
     the file says (NaN: it says nothing). Raises ConfigError if it is unreadable or has too few notes.
     """
     score = _first(read_score(path), JUDGED_SECONDS)
-    features = measure(score, notated=False)
+    features = extract_features(score, notated=False)
     groups = 1 + np.count_nonzero(np.diff(score.onsets) > CHORD_SECONDS)
     seconds = float(np.ptp(score.onsets))
     lengths = np.clip(score.offsets - score.onsets, 0.03, 10.0)

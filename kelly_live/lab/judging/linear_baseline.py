@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
-from kelly_live.lab.corpora.targets import label_of
+from kelly_live.lab.corpora.targets import find_label
 from kelly_live.lab.training.scores import (
     CHOICES,
     Measure,
@@ -68,8 +68,8 @@ def baseline_scores(
         learn, one, n = [fit[0][i] for i in a], test[0][b[0]], len(b)
         asked = [test[0][i] for i in b]
         if dataset in CHOICES:
-            truth = np.array([label_of(c) for c in asked])
-            guess = classify(np.array([label_of(c) for c in learn]), a, b)
+            truth = np.array([find_label(c) for c in asked])
+            guess = classify(np.array([find_label(c) for c in learn]), a, b)
             choices = len(CHOICES[dataset])
             add(dataset, f"accuracy of {choices}", share(truth == guess), n)
             add(dataset, f"UAR of {choices}", average_recall(truth, guess), n)
@@ -82,8 +82,8 @@ def baseline_scores(
         if one.gems is not None:
             y, truth = (np.array([c.gems for c in part]) for part in (learn, asked))
             add(dataset, "mean r of 9 GEMS", correlated(truth, regress(y, a, b)), n)
-        if one.measures is not None:
-            y, truth = (np.array([np.mean(c.measures or (), axis=0) for c in part]) for part in (learn, asked))
+        if one.bar_ratings is not None:
+            y, truth = (np.array([np.mean(c.bar_ratings or (), axis=0) for c in part]) for part in (learn, asked))
             guess = regress(y, a, b)
             for axis, name in enumerate(("valence", "arousal")):
                 add(dataset, f"{name} r a piece", correlated(truth[:, axis], guess[:, axis]), n)

@@ -56,18 +56,18 @@ class Change:
     more_error: tuple[float, float, float]
 
 
-def heard(data: Path, cache: Path, say: Callable[[str], None]) -> list[Read]:
+def heard(data: Path, cache: Path, log: Callable[[str], None]) -> list[Read]:
     """Every clip, of speakers that the net was not fitted on, with a speaker and a certain emotion: the emotion net's
     answer, averaged over its windows by confidence.
     """
     from kelly_live.emotion.reader import load_emotion_net
 
     net = load_emotion_net(find_resources("models") / "emotion.safetensors")
-    parts = Sources(data, None, cache).all_clips(say)
+    parts = Sources(data, None, cache).all_clips(log)
     reads = []
     for part in ("val", "fold"):
         clips = [clip for clip in parts[part] if clip.speaker is not None and clip.emotions is not None]
-        windows = windows_of(net, clips, cache, TEST, say)
+        windows = windows_of(net, clips, cache, TEST, log)
         answers = answer(net, windows)
         weights = answers.confidence[:, None] + 1e-6
         places = by_clip(answers.affect * weights, windows.clip, len(clips)) / by_clip(

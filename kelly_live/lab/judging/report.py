@@ -22,7 +22,7 @@ from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.goals import Row, rows_of
 from kelly_live.lab.judging.stream_scores import Change, changes, reaction_scores, reader_scores
 from kelly_live.lab.training.scores import Answers, Score, answer, bootstrap, evaluate
-from kelly_live.lab.training.sources import Say, Sources, sound_windows, windows_of
+from kelly_live.lab.training.sources import Log, Sources, sound_windows, windows_of
 from kelly_live.lab.training.windows import (
     TEST,
     Windows,
@@ -84,15 +84,15 @@ class Result:
         }
 
 
-def evaluate_shipped(sources: Sources, models: Path, say: Say, reader_clips: int = 40) -> Result:
+def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int = 40) -> Result:
     """The nets of `models` on the `val` parts; the whole live reader on at most `reader_clips` of each data set."""
     net = load_emotion_net(models / "emotion.safetensors")
     card = load_checkpoint(models / "emotion.safetensors", "emotion").card
     reader = LiveEmotionReader(net, load_temporal_model(models / "temporal.safetensors"), torch.device("cpu"))
-    clips = sources.clips(say)["val"]
+    clips = sources.clips(log)["val"]
     if not clips:
         raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
-    windows = windows_of(net, clips, sources.cache, TEST, say)
+    windows = windows_of(net, clips, sources.cache, TEST, log)
     answers = answer(net, windows)
     kinds, noise = sound_windows(net, "val", sources.cache)
     scores = evaluate(clips, windows, answers)
@@ -101,6 +101,6 @@ def evaluate_shipped(sources: Sources, models: Path, say: Say, reader_clips: int
     live = [hop_score(reader, mapper)]
     heard = changes(reader, clips)
     live += reaction_scores(heard)
-    live += reader_scores(reader, clips, reader_clips, say)
+    live += reader_scores(reader, clips, reader_clips, log)
     calm = sound_summary(kinds, noise, answer(net, noise), answers)
     return Result(rows_of(scores, live), scores, live, calm, clips, windows, answers, heard, reader)

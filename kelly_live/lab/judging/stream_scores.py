@@ -18,7 +18,7 @@ from kelly_live.core.values import EMOTIONS, AudioWindow, EmotionState
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.reader import LiveEmotionReader
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
-from kelly_live.lab.corpora.targets import is_music, label_of, measures_at
+from kelly_live.lab.corpora.targets import average_bar_ratings, find_label, is_music
 from kelly_live.lab.training.scores import (
     Measure,
     Score,
@@ -84,17 +84,17 @@ def _heard(reader: LiveEmotionReader, clip: Clip) -> Track:
 
 
 def reader_scores(
-    reader: LiveEmotionReader, clips: Sequence[Clip], most: int, say: Callable[[str], None], resamples: int = 1000
+    reader: LiveEmotionReader, clips: Sequence[Clip], most: int, log: Callable[[str], None], resamples: int = 1000
 ) -> list[Score]:
     """At most `most` clips a data set, chosen by the hash of their names, from a fresh reader each."""
     scores: list[Score] = []
     for dataset in sorted({clip.dataset for clip in clips}):
         own = sorted((c for c in clips if c.dataset == dataset), key=_rank)
-        own = [c for c in own if c.quadrant or c.measures or (c.emotions is not None and c.gems is None)][:most]
+        own = [c for c in own if c.quadrant or c.bar_ratings or (c.emotions is not None and c.gems is None)][:most]
         if not own:
             continue
         tracks = [_heard(reader, clip) for clip in own]
-        say(f"live reader: {len(own)} clips of {dataset}")
+        log(f"live reader: {len(own)} clips of {dataset}")
         affect = np.array([t.weights @ t.affect for t in tracks])
         sure = np.array([t.weights @ t.confidence for t in tracks])
         surest = [int(t.confidence.argmax()) for t in tracks]
@@ -112,9 +112,9 @@ def reader_scores(
             right_at_peak = quadrant_of(np.array([t.affect[i] for t, i in zip(tracks, surest, strict=True)])) == truth
             add("4 quadrants", share(right))
             add("4 quadrants, surest hop", share(right_at_peak))
-        elif own[0].measures is not None:
+        elif own[0].bar_ratings is not None:
             heard = [
-                t.weights @ np.array([measures_at(c, float(end)) for end in t.times])
+                t.weights @ np.array([average_bar_ratings(c, float(end)) for end in t.times])
                 for c, t in zip(own, tracks, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
@@ -180,7 +180,7 @@ def _laid_out(clips: Sequence[Clip], seconds: float) -> np.ndarray:
 def changes(reader: LiveEmotionReader, clips: Sequence[Clip], most: int = 24) -> list[Change]:
     """Calm to angry: at most CHANGES_A_SPEAKER for every speaker who has both, and `most` in all."""
     pairs: list[tuple[str, list[Clip], list[Clip]]] = []
-    voices = [c for c in clips if c.speaker and label_of(c) >= 0 and not is_music(c)]
+    voices = [c for c in clips if c.speaker and find_label(c) >= 0 and not is_music(c)]
     for speaker in sorted({c.speaker or "" for c in voices}):
         own = sorted((c for c in voices if c.speaker == speaker), key=_rank)
         angry = [c for c in own if c.emotions is not None and int(np.argmax(c.emotions)) == EMOTIONS.index("angry")]

@@ -91,7 +91,7 @@ def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[Piece]:
     """Each `every`-th song of POP909, a minute of it rendered: the beats are exact, the keys those of the recording
     that was transcribed. Soundfonts alternate, one of them unheard in training. Raises KellyError.
     """
-    from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render
+    from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
 
     folder = cache / "follow" / "pop909"
     archive = corpora / "pop909-index.tar.xz"
@@ -104,7 +104,7 @@ def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[Piece]:
     pieces = []
     for i, song in enumerate(songs[::every]):
         soundfont = HELD_OUT_SOUNDFONT if i % 2 == 0 else SOUNDFONTS[0]
-        sound = render(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=HEARD_SECONDS)
+        sound = render_midi(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=HEARD_SECONDS)
         beats = tuple(float(row[0]) for row in _columns(song / "beat_midi.txt"))
         keys = tuple((float(a), float(b), *parsed_key(name)) for a, b, name in _columns(song / "key_audio.txt"))
         pieces.append(Piece(sound, f"POP909, rendered ({soundfont.stem})", beats, keys))

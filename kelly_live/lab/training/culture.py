@@ -20,14 +20,14 @@ from kelly_live.cultures.preset import CulturePreset
 from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
 from kelly_live.lab.corpora.listener_ratings import (
     MOODS,
-    Gain,
-    Liking,
-    annotation_gains,
-    gains_table,
-    language_gains,
-    likings_table,
+    LanguageGain,
+    ModePreference,
+    compute_annotation_gains,
+    compute_language_gains,
+    format_language_gains,
+    format_mode_preferences,
     read_annotations,
-    read_likings,
+    read_mode_preferences,
     read_ratings,
 )
 from kelly_live.lab.nets.culture import KIND, KNOWN, NONE, CulturalContextAdapter, CultureOutput
@@ -150,15 +150,17 @@ def heard_by(listeners: Path) -> dict[str, list[dict[str, Any]]]:
     first test. Raises ConfigError.
     """
     if not listeners.is_dir():
-        return {"languages": [gain.as_dict() for gain in language_gains(*read_ratings(listeners))]}
-    first = language_gains(*read_ratings(listeners / "emo-agreement-4languages.tar.xz"))
+        return {"languages": [gain.as_dict() for gain in compute_language_gains(*read_ratings(listeners))]}
+    first = compute_language_gains(*read_ratings(listeners / "emo-agreement-4languages.tar.xz"))
     annotations = read_annotations(listeners / "emo-trompa-mer.tar.xz")
-    words, signs = (annotation_gains(annotations, columns) for columns in (slice(len(MOODS)), slice(len(MOODS), None)))
+    words, signs = (
+        compute_annotation_gains(annotations, columns) for columns in (slice(len(MOODS)), slice(len(MOODS), None))
+    )
     return {
         "languages": [gain.as_dict() for gain in first],
         "second, emotions": [gain.as_dict() for gain in words],
         "second, valence and arousal": [gain.as_dict() for gain in signs],
-        "likings": [liking.as_dict() for liking in read_likings(listeners / "emo-pakistan-chords.tar.xz")],
+        "likings": [liking.as_dict() for liking in read_mode_preferences(listeners / "emo-pakistan-chords.tar.xz")],
     }
 
 
@@ -168,22 +170,22 @@ def listeners_report(card: dict[str, Any]) -> str:
     if not found:
         return "Not measured: trained without --listeners."
 
-    def gains(name: str) -> list[Gain]:
-        return [Gain(**row) for row in found[name]]
+    def gains(name: str) -> list[LanguageGain]:
+        return [LanguageGain(**row) for row in found[name]]
 
-    parts = [gains_table(gains("languages"))]
+    parts = [format_language_gains(gains("languages"))]
     if "likings" in found:
         parts += [
             "A second test: TROMPA-MER (Gómez-Cañón et al. 2022; AGPL-3.0, only these figures leave it), excerpts of "
             "many\ncountries, most heard by few, by listeners of a stated mother tongue that five or more share. Which "
             "of the\nsame eleven emotions they chose:",
-            gains_table(gains("second, emotions")),
+            format_language_gains(gains("second, emotions")),
             "The signs of valence and arousal they chose:",
-            gains_table(gains("second, valence and arousal")),
+            format_language_gains(gains("second, valence and arousal")),
             _verdict({name: gains(name)[-1] for name in found if name != "likings"}),
             "A check of direction: how much better major chords are liked than minor ones (Lahdelma, Athanasopoulos & "
             "Eerola\n2021; GPL-3.0, only these figures leave it):",
-            likings_table([Liking(**row) for row in found["likings"]]),
+            format_mode_preferences([ModePreference(**row) for row in found["likings"]]),
             "Liking is no perceived emotion, and no preset here is of these listeners, so nothing is learned from it. "
             "It says\nthat a major chord need not please everybody: where the signs differ, a mapping that puts major "
             "on the pleasant\nside is that of its own listeners.",
@@ -191,7 +193,7 @@ def listeners_report(card: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _verdict(overall: dict[str, Gain]) -> str:
+def _verdict(overall: dict[str, LanguageGain]) -> str:
     helps = [name for name, gain in overall.items() if gain.low > 0.0]
     if not helps:
         return "In none of the tests is the gain over all listeners above 0 with certainty: no ground for such a head."

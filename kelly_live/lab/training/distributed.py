@@ -28,8 +28,8 @@ class Ranks:
         """Whether this is the one that measures, writes and speaks."""
         return self.rank == 0
 
-    def voice(self, say: Callable[[str], None]) -> Callable[[str], None]:
-        return say if self.first else lambda line: None
+    def voice(self, log: Callable[[str], None]) -> Callable[[str], None]:
+        return log if self.first else lambda line: None
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """The same module, its gradients averaged over all ranks and its weights made those of the first."""

@@ -20,9 +20,9 @@ from torch.utils.data import WeightedRandomSampler
 
 from kelly_live.core.errors import ConfigError, ModelError
 from kelly_live.emotion.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet, Standardise
-from kelly_live.lab.corpora.clips import deal
+from kelly_live.lab.corpora.clips import assign_folds
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
-from kelly_live.lab.corpora.targets import Targets, clip_targets, is_music, label_of, sound_targets
+from kelly_live.lab.corpora.targets import Targets, create_clip_targets, create_neutral_targets, find_label, is_music
 from kelly_live.lab.training.distributed import Ranks
 from kelly_live.lab.training.scores import Answers, answer, by_clip, description_of, evaluate, overall, quadrant_of
 from kelly_live.lab.training.windows import Windows, join
@@ -82,7 +82,7 @@ class Part:
 
     @classmethod
     def of(cls, clips: list[Clip], windows: Windows) -> Part:
-        return cls(clips, windows, clip_targets(clips, windows.clip, windows.end_seconds))
+        return cls(clips, windows, create_clip_targets(clips, windows.clip, windows.end_seconds))
 
     def select(self, chosen: np.ndarray) -> Part:
         """Those clips (a mask) and their windows."""
@@ -160,7 +160,7 @@ class Trainer:
     ) -> None:  # fmt: skip
         self.until = until or settings.epochs
         self.net, self.fit, self.fold, self.settings, self.ranks = net, fit, fold, settings, ranks
-        self.sounds, self.sound_targets = sounds, sound_targets(len(sounds))
+        self.sounds, self.sound_targets = sounds, create_neutral_targets(len(sounds))
         self.device = next(net.parameters()).device
         self.epoch = 0
         self.history: list[dict[str, float]] = []
@@ -293,21 +293,21 @@ class Trainer:
         self.average.load_state_dict(state["average"])
 
 
-def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> MultiScaleEmotionNet:
+def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> MultiScaleEmotionNet:
     """Run to the end, saving after every epoch to `resume` (and going on from there). The averaged weights are left in:
     the fold's best, or, without a fold, the last.
     """
     ranks = trainer.ranks
     if resume and resume.is_file():
         trainer.restore(torch.load(resume, weights_only=True, map_location="cpu"))
-        say(f"resuming after epoch {trainer.epoch} (best {trainer.stopping.best:.4f})")
+        log(f"resuming after epoch {trainer.epoch} (best {trainer.stopping.best:.4f})")
     else:
         trainer.measure_scales()
     while not trainer.done:
         e = trainer.run_epoch()
         mark = "  * best" if e["best"] else ""
         judged = "" if trainer.fold is None else f"  fold {e['score']:.4f}"
-        say(f"epoch {e['epoch']:3.0f}  loss {e['loss']:.3f}{judged}  {e['seconds']:.0f} s{mark if judged else ''}")
+        log(f"epoch {e['epoch']:3.0f}  loss {e['loss']:.3f}{judged}  {e['seconds']:.0f} s{mark if judged else ''}")
         if resume and ranks.first:
             resume.parent.mkdir(parents=True, exist_ok=True)
             part = resume.with_suffix(".part")
@@ -320,7 +320,7 @@ def train(trainer: Trainer, resume: Path | None, say: Callable[[str], None]) -> 
     if len(set(digests)) > 1:
         raise ModelError(f"the ranks end with different weights ({', '.join(digests)}); they must see the same data")
     if len(digests) > 1:
-        say(f"weights of {len(digests)} ranks: {' '.join(digests)}")
+        log(f"weights of {len(digests)} ranks: {' '.join(digests)}")
     return trainer.net.eval()
 
 
@@ -399,7 +399,7 @@ def was_right(clips: Sequence[Clip], answers: Answers, clip: np.ndarray) -> np.n
     for index, c in enumerate(clips):
         if c.quadrant is not None:
             right[index] = float(quadrants[index] == list(QUADRANTS).index(c.quadrant))
-        elif c.emotions is not None and label_of(c) >= 0:
+        elif c.emotions is not None and find_label(c) >= 0:
             right[index] = float(guess[index] == int(np.argmax(c.emotions)))
     return right
 
@@ -466,13 +466,13 @@ def calibrate(net: MultiScaleEmotionNet, fold: Part, raw: torch.Tensor, sounds: 
 
 def cross_fit(
     make: Callable[[int], MultiScaleEmotionNet], whole: Part, sounds: Windows, unheard: Windows, weights: np.ndarray,
-    settings: Settings, state: Callable[[str], Path], ranks: Ranks, say: Callable[[str], None],
+    settings: Settings, state: Callable[[str], Path], ranks: Ranks, log: Callable[[str], None],
 ) -> tuple[MultiScaleEmotionNet, dict[str, Any]]:  # fmt: skip
     """`settings.cross` nets, each without a part of the speakers and songs, say when to stop and how far to trust; the
     net that is returned then learns from all. With it: epochs, the mean score of the parts, the last run's history, and
     `away`, the scores of all clips while they sat out.
     """
-    part_of = deal(whole.clips, settings.cross)
+    part_of = assign_folds(whole.clips, settings.cross)
     parts = np.unique(part_of)
     if len(parts) < 2:
         raise ConfigError("all clips are of one speaker or song, so none can sit out; add some, or give --cross 1")
@@ -480,10 +480,10 @@ def cross_fit(
     epochs, scores = [], []
     for index in parts.tolist():
         held = part_of == index
-        say(f"part {index + 1} of {len(parts)}: {int(held.sum())} clips sit out")
+        log(f"part {index + 1} of {len(parts)}: {int(held.sum())} clips sit out")
         away = whole.select(held)
         trainer = Trainer(make(index), whole.select(~held), sounds, away, weights[~held], settings, ranks)
-        net = train(trainer, state(f"part{index}"), say)
+        net = train(trainer, state(f"part{index}"), log)
         best = max(trainer.history, key=lambda entry: entry["score"])
         epochs.append(int(best["epoch"]))
         scores.append(best["score"])
@@ -493,9 +493,9 @@ def cross_fit(
                 raw = torch.zeros(said.shape[0], len(whole.windows), said.shape[2])
             raw[:, torch.from_numpy(held[whole.windows.clip])] = said
     until = int(np.median(epochs))
-    say(f"all clips, until epoch {until}")
+    log(f"all clips, until epoch {until}")
     trainer = Trainer(make(settings.cross), whole, sounds, None, weights, settings, ranks, until)
-    net = train(trainer, state("whole"), say)
+    net = train(trainer, state("whole"), log)
     course: dict[str, Any] = {"epochs": until, "fold_score": float(np.mean(scores)), "history": trainer.history}
     if ranks.first:
         net.cpu()

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.emotion.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_checkpoint, load_weights, save_checkpoint
-from kelly_live.lab.corpora.film_cues import Evidence, evidence, measure_cues
-from kelly_live.lab.corpora.symbolic_features import Corpus, measure_corpus
+from kelly_live.lab.corpora.film_cues import Evidence, correlate_cues, select_evidence
+from kelly_live.lab.corpora.symbolic_features import FeatureCorpus, extract_corpus
 from kelly_live.lab.nets.mapper import KIND, SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, load_net
 from kelly_live.lab.training.mapper_card import card_markdown, make_card
 from kelly_live.lab.training.mapper_data import (
@@ -230,7 +230,7 @@ class Training:
 COMMAND = "kelly-live lab train mapper --data DATA/symbolic --cues DATA/cues --out models/mapper.safetensors"
 
 
-def _parts(corpus: Corpus) -> tuple[Examples, Examples, RatingScale]:
+def _parts(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScale]:
     train, held_out = corpus.part("train"), corpus.part("val")
     scale = rating_scale(train)
     return examples(train, scale), examples(held_out, scale), scale
@@ -280,9 +280,9 @@ def train_mapper(
     fitted anew on all of them. The manifest's `val` part is only ever judged on. Raises ConfigError.
     """
     recipe = recipe or Recipe()
-    cues = measure_cues(cues_dir) if cues_dir else None
-    told = evidence(cues) if cues and recipe.use_priors else ()
-    train, held_out, scale = _parts(measure_corpus(data_dir, cache_dir))
+    cues = correlate_cues(cues_dir) if cues_dir else None
+    told = select_evidence(cues) if cues and recipe.use_priors else ()
+    train, held_out, scale = _parts(extract_corpus(data_dir, cache_dir))
     trial = cross_validate(train, recipe, progress, told)
     chosen = replace(recipe, epochs=trial.epochs)
     final = fit(train, chosen, progress=progress, cues=told)
@@ -312,9 +312,9 @@ def evaluate_mapper(
     data_dir: Path, cache_dir: Path | None, checkpoint: Path, cues_dir: Path | None = None
 ) -> Evaluation:
     """Judge a checkpoint on the manifest's `val` part, with baselines fitted on its `train` part. Raises KellyError."""
-    train, held_out, _ = _parts(measure_corpus(data_dir, cache_dir))
+    train, held_out, _ = _parts(extract_corpus(data_dir, cache_dir))
     net, offset = load_trained(checkpoint)
-    cues = measure_cues(cues_dir) if cues_dir else None
+    cues = correlate_cues(cues_dir) if cues_dir else None
     return Evaluation(score(net, offset, train, held_out), directions(net, train, cues))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from kelly_live.lab.corpora.film_cues import SOURCE, Cues, evidence
+from kelly_live.lab.corpora.film_cues import SOURCE, CueCorrelations, select_evidence
 from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import CORPORA, Examples, RatingScale
 from kelly_live.lab.training.mapper_scores import Evaluation
@@ -27,7 +27,7 @@ def make_card(
     evaluation: Evaluation,
     without_priors: Evaluation | None,
     skilled: Mapping[str, bool],
-    cues: Cues | None,
+    cues: CueCorrelations | None,
     home: str,
     limits: Mapping[str, float],
     command: str,
@@ -50,7 +50,7 @@ def make_card(
         "rating_scale": asdict(scale),
         "parameters": sum(weight.numel() for weight in net.parameters()),
         "priors": {"lines": len(PRIORS), "pieces": sum(prior.pieces for prior in PRIORS)},
-        "film_music": [asdict(line) for line in evidence(cues)] if cues else [],
+        "film_music": [asdict(line) for line in select_evidence(cues)] if cues else [],
         "home": home,
         "limits_of_commitment": dict(limits),
         "gain": {
@@ -96,7 +96,7 @@ _LIMITS = (
 )
 
 
-def card_markdown(card: Mapping[str, Any], evaluation: Evaluation, cues: Cues | None = None) -> str:
+def card_markdown(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrelations | None = None) -> str:
     """The model card that lies beside the checkpoint."""
     sources = "\n".join(f"- {name}: {terms}" for name, terms in card["sources"].items())
     rows = "; ".join(
@@ -104,7 +104,7 @@ def card_markdown(card: Mapping[str, Any], evaluation: Evaluation, cues: Cues | 
         for part, counts in card["rows"].items()
     )
     gains = ", ".join(f"{name} {gain:g}" for name, gain in card["gain"].items())
-    film = [prior for _, prior in cue_priors(evidence(cues))] if cues else []
+    film = [prior for _, prior in cue_priors(select_evidence(cues))] if cues else []
     priors = "\n".join(
         f"| {p.emotion} | {p.parameter} | {p.effect:+.3g} | {p.pieces:.3g} | {p.source} |" for p in (*PRIORS, *film)
     )
@@ -112,7 +112,7 @@ def card_markdown(card: Mapping[str, Any], evaluation: Evaluation, cues: Cues | 
         f"{cues.excerpts} film excerpts, {cues.soundtracks} soundtracks; r [95 % interval, drawn over soundtracks]. "
         "Level and centroid are measured;\nthe rest is read from the audio by a regression on 100 other, rated "
         "excerpts, whose correlation on unseen ones stands\nbeside the cue. A badly read cue correlates too weakly. "
-        f"The rated brightness goes with mode, not with timbre.\n\n{cues.table()}"
+        f"The rated brightness goes with mode, not with timbre.\n\n{cues.format_table()}"
         if cues
         else "Not used in this run (`--cues`)."
     )

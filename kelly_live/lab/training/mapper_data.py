@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import ANCHOR_WIDTH, NAMED_SHARE
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
-from kelly_live.lab.corpora.symbolic_features import Measured
+from kelly_live.lab.corpora.symbolic_features import LabelledFeatures
 from kelly_live.lab.nets.mapper import SCALARS
 
 CORPORA = ("emopia", "vgmidi")
@@ -76,7 +76,7 @@ class RatingScale:
     arousal_gain: float
 
 
-def rating_scale(rows: Sequence[Measured]) -> RatingScale:
+def rating_scale(rows: Sequence[LabelledFeatures]) -> RatingScale:
     """Centre and gain that give these rows' ratings the RMS of quadrant centres."""
     rated = [(row.valence, row.arousal) for row in rows if row.quadrant is None]
     if len(rated) < 2:
@@ -87,7 +87,7 @@ def rating_scale(rows: Sequence[Measured]) -> RatingScale:
     return RatingScale(float(centre[0]), float(gain[0]), float(centre[1]), float(gain[1]))
 
 
-def _scalars(row: Measured) -> list[float]:
+def _scalars(row: LabelledFeatures) -> list[float]:
     """One row on the net's unbounded scales, in the order of SCALARS; nan where nothing was measured."""
     f = row.features
 
@@ -110,7 +110,7 @@ def _scalars(row: Measured) -> list[float]:
     return [values[name] for name in SCALARS]
 
 
-def examples(rows: Sequence[Measured], scale: RatingScale) -> Examples:
+def examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Examples:
     """Tensors of labelled rows. A song's clips together count as their number's square root: they repeat each other."""
     if not rows:
         raise ConfigError("no labelled music was measured; name a folder whose manifest lists MIDI that can be read")
@@ -154,7 +154,7 @@ def examples(rows: Sequence[Measured], scale: RatingScale) -> Examples:
     )
 
 
-def _family(row: Measured) -> str:
+def _family(row: LabelledFeatures) -> str:
     return f"{row.dataset}/{row.group}" if row.quadrant else row.piece
 
 

@@ -7,7 +7,7 @@ import torch
 
 from kelly_live.core.override import state_from
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
-from kelly_live.lab.corpora.symbolic_features import QUADRANT_SIGNS
+from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, major_share
 from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE
 
@@ -28,9 +28,7 @@ SHOWN = {
 def places() -> dict[str, EmotionState]:
     """The eight emotions and the quadrants' middles, as the performer would name them."""
     named = {name: state_from(emotion=name) for name in EMOTIONS}
-    middles = {
-        quadrant: state_from(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANT_SIGNS.items()
-    }
+    middles = {quadrant: state_from(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANTS.items()}
     return named | middles
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kelly_live.core.override import state_from
 from kelly_live.core.values import EmotionState
-from kelly_live.lab.corpora.film_cues import CueLink, Cues
+from kelly_live.lab.corpora.film_cues import CueCorrelation, CueCorrelations
 from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, ParameterDistribution, major_share
 from kelly_live.lab.training.mapper_data import CORPORA, Examples, corpus_weights, masks, states, within_corpus_r
 from kelly_live.lab.training.priors import state_at
@@ -47,7 +47,7 @@ class Direction:
     mapper_slope: float
     data_correlation: float | None
     sign: int
-    film: CueLink | None = None
+    film: CueCorrelation | None = None
 
     @property
     def holds(self) -> bool:
@@ -195,7 +195,9 @@ def score(
     return tuple(table)
 
 
-def directions(net: DynamicEmotionToMusicMapper, data: Examples, cues: Cues | None = None) -> tuple[Direction, ...]:
+def directions(
+    net: DynamicEmotionToMusicMapper, data: Examples, cues: CueCorrelations | None = None
+) -> tuple[Direction, ...]:
     """Slopes of the played values over the valence-arousal plane (per unit), beside correlations in the data.
 
     What nobody rated in the data is compared between places: anger over fear, in power over submissive.
@@ -220,9 +222,9 @@ def directions(net: DynamicEmotionToMusicMapper, data: Examples, cues: Cues | No
         name, values = measured[what]
         slope = float((axes[axis] * played[what]).sum() / (axes[axis] ** 2).sum())
         r = within_corpus_r(labels[axis], values, data, seen[name])
-        return Direction(text, source, slope, r, sign, None if cues is None or film is None else cues.link(*film))
+        return Direction(text, source, slope, r, sign, None if cues is None or film is None else cues.find(*film))
 
-    def between(text: str, what: str, one: str, other: str, sign: int, source: str) -> Direction:
+    def compare_places(text: str, what: str, one: str, other: str, sign: int, source: str) -> Direction:
         values = _values(net, [state_at(one), state_at(other)])[what]
         return Direction(text, source, float(values[0] - values[1]), None, sign)
 
@@ -236,15 +238,15 @@ def directions(net: DynamicEmotionToMusicMapper, data: Examples, cues: Cues | No
         claim("arousal up: more notes a second", "rate", "arousal", 1, "G&L 2010", ("Energy", "density")),
         claim("arousal up: fewer long notes", "sustained", "arousal", -1, "G&L 2010; J&L 2003 (articulation)"),
         claim("arousal up: more level variability", "variation", "arousal", 1, "J&L 2003 (fear over sad)"),
-        between("happy over fearful: higher register", "register", "happy", "fearful", 1, "EFB 2013"),
-        between("happy over sad: higher register", "register", "happy", "sad", 1, "J&L 2003; EFB 2013"),
-        between("happy over fearful: steadier timing", "on", "happy", "fearful", 1, "J&L 2003 (prior only)"),
-        between("angry over fearful: louder", "level", "angry", "fearful", 1, "J&L 2003 (prior only)"),
+        compare_places("happy over fearful: higher register", "register", "happy", "fearful", 1, "EFB 2013"),
+        compare_places("happy over sad: higher register", "register", "happy", "sad", 1, "J&L 2003; EFB 2013"),
+        compare_places("happy over fearful: steadier timing", "on", "happy", "fearful", 1, "J&L 2003 (prior only)"),
+        compare_places("angry over fearful: louder", "level", "angry", "fearful", 1, "J&L 2003 (prior only)"),
         Direction(
             "dominance up at V- A+: louder", "G&L 2010 (power); J&L 2003 (prior only)",
             float(ends[0] - ends[1]) / 1.5, None, 1,
         ),
-        between(
+        compare_places(
             "in power over submissive: lower register", "register", "in power", "submissive", -1,
             "HKP 2006 (prior only)",
         ),

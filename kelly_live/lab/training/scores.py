@@ -12,7 +12,7 @@ import torch
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.nets.emotion import LABELS, Description, EmotionOutput, MultiScaleEmotionNet
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
-from kelly_live.lab.corpora.targets import label_of, measures_at
+from kelly_live.lab.corpora.targets import average_bar_ratings, find_label
 from kelly_live.lab.training.windows import Windows
 
 RESAMPLES = 1000
@@ -187,10 +187,10 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Answers, resample
             add(dataset, "ECE of confidence", miscalibrated(confidence, right), n)
         if first.gems is not None:
             add(dataset, "mean r of 9 GEMS", correlated(np.array([clips[i].gems for i in own]), mean["gems"][own]), n)
-        if first.measures is not None:
+        if first.bar_ratings is not None:
             rows = [np.flatnonzero(windows.clip == i) for i in own]
             heard = [
-                np.array([measures_at(clips[i], float(end)) for end in windows.end_seconds[r]])
+                np.array([average_bar_ratings(clips[i], float(end)) for end in windows.end_seconds[r]])
                 for i, r in zip(own, rows, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
@@ -209,7 +209,7 @@ def _voice(
 ) -> None:
     """Closed choice among what the actors were told (the label head), and the open answer among the eight."""
     choices = [LABELS.index(name) for name in CHOICES.get(dataset, EMOTIONS)]
-    truth = np.array([label_of(clip) for clip in clips])
+    truth = np.array([find_label(clip) for clip in clips])
     guess = np.array(choices)[np.argmax(mean["labels"][:, choices], axis=1)]
     n = len(choices)
     add(dataset, f"accuracy of {n}", share(truth == guess), len(clips))

@@ -13,7 +13,7 @@ import numpy as np
 from kelly_live.core.errors import ConfigError
 from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.lab.corpora.background_sounds import make_sounds
-from kelly_live.lab.corpora.clips import gather, split_clips, thin
+from kelly_live.lab.corpora.clips import gather_clips, limit_clips, split_clips
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.training.distributed import Ranks
 from kelly_live.lab.training.emotion import ALONE
@@ -29,7 +29,7 @@ from kelly_live.lab.training.windows import (
     write_windows,
 )
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 PROGRESS_SECONDS = 5.0
 SOUND_COUNTS = {"fit": 90, "fold": 54, "val": 54}  # five, three and three of a kind
 SOUND_SEEDS = {"fit": 1, "fold": 2, "val": 3}
@@ -44,25 +44,25 @@ class Sources:
     cache: Path
     most: int = 1000
 
-    def clips(self, say: Say) -> dict[str, list[Clip]]:
+    def clips(self, log: Log) -> dict[str, list[Clip]]:
         """`fit` (at most `most` a data set), `fold` and `val`."""
-        parts = self.all_clips(say)
-        return {**parts, "fit": thin(parts["fit"], self.most)}
+        parts = self.all_clips(log)
+        return {**parts, "fit": limit_clips(parts["fit"], self.most)}
 
-    def all_clips(self, say: Say) -> dict[str, list[Clip]]:
+    def all_clips(self, log: Log) -> dict[str, list[Clip]]:
         """`fit`, `fold` and `val`, whole."""
         if self.data is None and self.symbolic is None:
             raise ConfigError("there is nothing to learn from; give --data and/or --symbolic")
 
         def progress(done: int, total: int) -> None:
             if done == total or done % 200 == 0:
-                say(f"scores rendered: {done}/{total}")
+                log(f"scores rendered: {done}/{total}")
 
-        return split_clips(gather(self.data, self.symbolic, self.cache, progress=progress))
+        return split_clips(gather_clips(self.data, self.symbolic, self.cache, progress=progress))
 
 
 def windows_of(
-    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, say: Say, ranks: Ranks = ALONE
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, log: Log, ranks: Ranks = ALONE
 ) -> Windows:
     """All windows of `clips`, `clip` indexing them; data set by data set. Several ranks compute a share each first."""
     sets = {d: [i for i, clip in enumerate(clips) if clip.dataset == d] for d in sorted({c.dataset for c in clips})}
@@ -71,7 +71,7 @@ def windows_of(
         mine = shards[ranks.rank :: ranks.count]
         for number, shard in enumerate(mine, 1):
             list(cached_windows(net, [clips[i] for i in shard], cache, cut))
-            say(f"windows: shard {number}/{len(mine)} of rank {ranks.rank}")
+            log(f"windows: shard {number}/{len(mine)} of rank {ranks.rank}")
         ranks.wait()
     parts = []
     for dataset, own in sets.items():
@@ -80,7 +80,7 @@ def windows_of(
             parts.append(replace(windows, clip=index[windows.clip]))
             taken = time.monotonic() - began
             if done == len(own) or taken - told >= PROGRESS_SECONDS:
-                say(f"windows of {dataset}: {done}/{len(own)} clips, {done / max(taken, 1e-3):.0f} a second")
+                log(f"windows of {dataset}: {done}/{len(own)} clips, {done / max(taken, 1e-3):.0f} a second")
                 told = taken
     return join(parts)
 

@@ -21,7 +21,7 @@ from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.lab.corpora.manifest import Clip
-from kelly_live.lab.corpora.targets import Targets, clip_targets
+from kelly_live.lab.corpora.targets import Targets, create_clip_targets
 from kelly_live.lab.training.emotion import SIGN_SLOPE, EarlyStopping
 from kelly_live.lab.training.scores import Score, answer, bootstrap, share
 from kelly_live.lab.training.windows import (
@@ -106,7 +106,7 @@ def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]
             at += len(samples) / SAMPLE_RATE
         yield Scene(np.concatenate(parts).astype(np.float32), tuple(segments))
     for index, clip in enumerate(clips):
-        if clip.measures is not None:
+        if clip.bar_ratings is not None:
             yield Scene(read_audio(clip.audio_path, RATED_SECONDS), ((0.0, index, 0.0),))
 
 
@@ -124,7 +124,7 @@ def _feeling(clip: Clip) -> object:
 
 
 def described_scenes(
-    net: MultiScaleEmotionNet, clips: Sequence[Clip], count: int, seed: int, cache: Path, say: Callable[[str], None]
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], count: int, seed: int, cache: Path, log: Callable[[str], None]
 ) -> list[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]]:
     """Every scene's windows at live hops, which hops sound, and its segments; computed once and kept in `cache`."""
     out, ears, stream = [], ears_name(net), None
@@ -144,7 +144,7 @@ def described_scenes(
         ]
         out.append((windows, np.array(levels) > SILENT_DBFS, scene.segments))
         if (number + 1) % 20 == 0:
-            say(f"scenes described: {number + 1}")
+            log(f"scenes described: {number + 1}")
     return out
 
 
@@ -175,7 +175,7 @@ def make_stories(
         which = np.searchsorted(starts, windows.end_seconds - HOP_SECONDS / 2, side="right") - 1
         clip = np.array([segments[i][1] for i in which])
         inside = windows.end_seconds - starts[which] + np.array([segments[i][2] for i in which])
-        truth = clip_targets(clips, clip, inside)
+        truth = create_clip_targets(clips, clip, inside)
         keep = np.flatnonzero(sounding)
         if len(keep) > SHORTEST + 1:
             stories.append(
@@ -223,7 +223,7 @@ def _ahead(story: Story, index: int, seconds: float) -> int | None:
 
 def train_temporal(
     model: EmotionTransitionModel, fit: list[Story], fold: list[Story], *, epochs: int, patience: int, seed: int,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> EmotionTransitionModel:  # fmt: skip
     """Random windows of random length, many of them just after a change; the loss is on the last step, on its
     forecasts, and on change where there was time to settle.
@@ -277,7 +277,7 @@ def train_temporal(
         best = stopping.update(score, model)
         if best or epoch % 10 == 0:
             mark = "  * best" if best else ""
-            say(f"epoch {epoch:3d}  loss {total / 60:.3f}  fold error and delay {-score:.4f}{mark}")
+            log(f"epoch {epoch:3d}  loss {total / 60:.3f}  fold error and delay {-score:.4f}{mark}")
         if stopping.done:
             break
     model.load_state_dict(stopping.weights)

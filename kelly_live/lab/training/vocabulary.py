@@ -130,10 +130,10 @@ class Hand:
 
 def hand_of(piece: Piece) -> Hand | None:
     """None where the piece was not performed or hardly holds its grid."""
-    if not piece.performed or len(piece.melody) < 30 or len(piece.others) < 30:
+    if not piece.performed or len(piece.melody) < 30 or len(piece.accompaniment) < 30:
         return None
-    everything = np.concatenate((piece.melody, piece.others))
-    sung = np.concatenate((np.ones(len(piece.melody), bool), np.zeros(len(piece.others), bool)))
+    everything = np.concatenate((piece.melody, piece.accompaniment))
+    sung = np.concatenate((np.ones(len(piece.melody), bool), np.zeros(len(piece.accompaniment), bool)))
     order = np.lexsort((everything[:, 2], everything[:, 4]))
     everything, sung = everything[order], sung[order]
     spread = float(np.std(everything[:, 3]))
@@ -187,8 +187,8 @@ def _lag1(values: Floats) -> float:
 
 def struck_chords(piece: Piece) -> list[Floats]:
     """The pitches of each attack of two or more accompaniment notes."""
-    starts = np.flatnonzero(np.diff(piece.others[:, 0], prepend=-9.0) > 0.08)
-    attacks = np.split(piece.others[:, 2], starts[1:]) if len(starts) else []
+    starts = np.flatnonzero(np.diff(piece.accompaniment[:, 0], prepend=-9.0) > 0.08)
+    attacks = np.split(piece.accompaniment[:, 2], starts[1:]) if len(starts) else []
     return [np.unique(attack) for attack in attacks if len(np.unique(attack)) >= 2]
 
 
@@ -339,7 +339,7 @@ def learn(pieces: Sequence[Piece]) -> dict[str, Any]:
         },
         "cells": {
             "melody": learn_cells(pieces, lambda piece: piece.melody),
-            "accompaniment": learn_cells(pieces, lambda piece: piece.others),
+            "accompaniment": learn_cells(pieces, lambda piece: piece.accompaniment),
         },
         "steps": learn_steps(pieces),
         "leaning": learn_leaning(pieces),

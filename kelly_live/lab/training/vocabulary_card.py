@@ -11,7 +11,7 @@ import numpy as np
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
-from kelly_live.lab.corpora.pieces import HELD_OUT, Piece, found_piece, read_labelled, read_pop909
+from kelly_live.lab.corpora.pieces import HELD_OUT, Piece, analyze_piece, read_labelled, read_pop909
 from kelly_live.lab.corpora.symbolic_features import Score
 from kelly_live.lab.training.vocabulary import (
     FELT_PULL,
@@ -120,13 +120,13 @@ than two different steps; a melody is the skyline.
 
 def train_vocabulary(
     corpora: Path, symbolic: Path, cache: Path, out: Path, *, grammar: Grammar, places: Mapping[float, float],
-    ours: Ours, command: str, say: Callable[[str], None] = print,
+    ours: Ours, command: str, log: Callable[[str], None] = print,
 ) -> Trained:  # fmt: skip
     """Read, learn, judge, check, write `out` and its card. `ours` plays our pieces once the new file is in place.
     Raises KellyError.
     """
     pieces = [*read_pop909(corpora), *read_labelled(symbolic, cache / "beats")]
-    say(f"read {len(pieces)} pieces")
+    log(f"read {len(pieces)} pieces")
     return from_pieces(pieces, out, grammar=grammar, places=places, ours=ours, command=command)
 
 
@@ -151,7 +151,7 @@ def from_pieces(
     ]  # fmt: skip
     memory = Memory((piece.group, piece.melody) for piece in known)
     human = tuple(memory.longest_quote_beats(piece.melody, piece.group) for piece in unknown)
-    played = [found_piece(s, "ours", "ours", "ours", held_out=True, quadrant=None, grid=None) for s in ours()]
+    played = [analyze_piece(s, "ours", "ours", "ours", held_out=True, quadrant=None, grid=None) for s in ours()]
     quotes = [Quotes("held-out people", human)]
     if played:
         quotes.append(Quotes("ours", tuple(memory.longest_quote_beats(piece.melody) for piece in played)))
@@ -168,4 +168,4 @@ def _melody(piece: Piece) -> np.ndarray:
 
 
 def _others(piece: Piece) -> np.ndarray:
-    return piece.others
+    return piece.accompaniment

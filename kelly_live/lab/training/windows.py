@@ -20,7 +20,7 @@ from kelly_live.core.errors import AudioError
 from kelly_live.emotion.features import FeatureStream
 from kelly_live.emotion.nets.emotion import Description, EmotionStream, MultiScaleEmotionNet
 from kelly_live.emotion.nets.scales import SAMPLE_RATE
-from kelly_live.lab.corpora.augmentation import roughen
+from kelly_live.lab.corpora.augmentation import augment
 from kelly_live.lab.corpora.manifest import Clip
 
 VERSION = 3  # of what is done to a clip before the net hears it: part of the cached files' names
@@ -126,7 +126,7 @@ def describe_clip(stream: EmotionStream, clip: Clip, cut: Cut) -> Windows:
     name = f"{clip.key} {clip.region}"  # a score's two renderings have one key, and their soundfonts as regions
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
     if rng.random() < cut.rough_share and len(samples) > 1:
-        samples = roughen(samples, rng)
+        samples = augment(samples, rng)
     samples = np.concatenate((samples, np.zeros(int(TAIL_SECONDS * SAMPLE_RATE), np.float32)))
     return describe_samples(stream, samples, hop, first)
 

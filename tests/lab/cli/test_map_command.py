@@ -9,7 +9,7 @@ import pytest
 
 from kelly_live.cli import exit_code
 from kelly_live.core.values import EMOTIONS
-from kelly_live.lab.corpora.symbolic_features import Corpus
+from kelly_live.lab.corpora.symbolic_features import FeatureCorpus
 from kelly_live.lab.training import mapper as training
 from tests.lab.training.test_mapper import planted
 
@@ -17,7 +17,7 @@ from tests.lab.training.test_mapper import planted
 @pytest.fixture(autouse=True)
 def corpus(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = tuple(planted(12, "train", 1) + planted(6, "val", 2))
-    monkeypatch.setattr(training, "measure_corpus", lambda *_: Corpus(rows, {}))
+    monkeypatch.setattr(training, "extract_corpus", lambda *_: FeatureCorpus(rows, {}))
 
 
 def test_tables_and_a_picture_of_the_shipped_mapper(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which clips there are to learn from, and the sounds that feel nothing."""
+"""The clips to train on, and the background sounds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.lab.corpora import clips as corpus
+from kelly_live.lab.corpora import clips as clips_module
 from kelly_live.lab.corpora.background_sounds import (
     LOUDEST_DB,
     QUIETEST_DB,
@@ -19,14 +19,14 @@ from kelly_live.lab.corpora.background_sounds import (
     make_sound,
     make_sounds,
 )
-from kelly_live.lab.corpora.clips import deal, gather, split_clips, thin
+from kelly_live.lab.corpora.clips import assign_folds, gather_clips, limit_clips, split_clips
 from kelly_live.lab.corpora.manifest import Clip
-from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, rendered_path
+from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, locate_rendering
 
 
 @pytest.fixture
 def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Eight train scores of four songs and two val scores; rendering is only written down."""
+    """Eight train scores of four songs and two val scores; nothing is rendered."""
     folder = tmp_path / "symbolic"
     folder.mkdir()
     rows = [
@@ -35,25 +35,27 @@ def scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     rows += [{"midi_path": f"v{i}.mid", "dataset": "tiny", "split": "val", "quadrant": "Q2"} for i in range(2)]
     (folder / "manifest.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    monkeypatch.setattr(corpus, "render", lambda midi, cache, font, seconds: rendered_path(midi, cache, font))
+    monkeypatch.setattr(
+        clips_module, "render_midi", lambda midi, cache, font, seconds: locate_rendering(midi, cache, font)
+    )
     return folder
 
 
-def fonts(folder: Path, *names: str) -> list[Path]:
+def make_soundfonts(folder: Path, *names: str) -> list[Path]:
     paths = [folder / f"{name}.sf2" for name in names]
     for path in paths:
         path.write_bytes(b"")
     return paths
 
 
-def test_train_scores_are_heard_on_every_soundfont_and_val_on_the_first(scores: Path, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    clips = gather(
+def test_train_scores_are_rendered_with_every_soundfont_and_val_with_the_first(scores: Path, tmp_path: Path) -> None:
+    progress: list[tuple[int, int]] = []
+    clips = gather_clips(
         None,
         scores,
         tmp_path,
-        soundfonts=fonts(tmp_path, "one", "two"),
-        progress=lambda done, total: seen.append((done, total)),
+        soundfonts=make_soundfonts(tmp_path, "one", "two"),
+        progress=lambda done, total: progress.append((done, total)),
     )
     assert [(c.split, c.region) for c in clips] == [
         *[("train", "one")] * 8,
@@ -61,11 +63,11 @@ def test_train_scores_are_heard_on_every_soundfont_and_val_on_the_first(scores: 
         *[("train", "two")] * 8,
     ]
     assert len({clip.audio_path for clip in clips}) == 18
-    assert seen == [(i, 18) for i in range(1, 19)]
+    assert progress == [(i, 18) for i in range(1, 19)]
 
 
 def test_both_renderings_of_a_song_stay_in_one_part(scores: Path, tmp_path: Path) -> None:
-    parts = split_clips(gather(None, scores, tmp_path, soundfonts=fonts(tmp_path, "one", "two")))
+    parts = split_clips(gather_clips(None, scores, tmp_path, soundfonts=make_soundfonts(tmp_path, "one", "two")))
     songs = {name: {clip.group for clip in clips} for name, clips in parts.items()}
     assert songs["fit"]
     assert songs["fold"]
@@ -73,18 +75,22 @@ def test_both_renderings_of_a_song_stay_in_one_part(scores: Path, tmp_path: Path
     assert {clip.region for clip in parts["fold"]} == {"one", "two"}
 
 
-def test_thinning_keeps_every_score_before_any_is_heard_twice(scores: Path, tmp_path: Path) -> None:
-    clips = [c for c in gather(None, scores, tmp_path, soundfonts=fonts(tmp_path, "one", "two")) if c.split == "train"]
-    kept = thin(clips, 10)
+def test_limiting_keeps_every_score_before_any_second_rendering(scores: Path, tmp_path: Path) -> None:
+    clips = [
+        c
+        for c in gather_clips(None, scores, tmp_path, soundfonts=make_soundfonts(tmp_path, "one", "two"))
+        if c.split == "train"
+    ]
+    kept = limit_clips(clips, 10)
     assert len({clip.key for clip in kept}) == 8
     assert [clip.region for clip in kept] == ["one"] * 8 + ["two"] * 2
-    assert thin(clips, 8) == kept[:8]
+    assert limit_clips(clips, 8) == kept[:8]
 
 
-def test_a_missing_soundfont_is_said_once_and_left_out(
+def test_a_missing_soundfont_is_logged_once_and_left_out(
     scores: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    clips = gather(None, scores, tmp_path, soundfonts=[tmp_path / "none.sf2", *fonts(tmp_path, "two")])
+    clips = gather_clips(None, scores, tmp_path, soundfonts=[tmp_path / "none.sf2", *make_soundfonts(tmp_path, "two")])
     assert {clip.region for clip in clips} == {"two"}
     assert len(clips) == 10
     assert capsys.readouterr().out.splitlines() == [
@@ -92,27 +98,29 @@ def test_a_missing_soundfont_is_said_once_and_left_out(
     ]
 
 
-def test_what_was_rendered_before_needs_no_soundfont(scores: Path, tmp_path: Path) -> None:
+def test_cached_renderings_need_no_soundfont(scores: Path, tmp_path: Path) -> None:
     gone = tmp_path / "gone.sf2"
     for name in [*range(8), "v0", "v1"]:
-        path = rendered_path(scores / f"{name}.mid", tmp_path, gone)
+        path = locate_rendering(scores / f"{name}.mid", tmp_path, gone)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
-    assert len(gather(None, scores, tmp_path, soundfonts=[gone])) == 10
+    assert len(gather_clips(None, scores, tmp_path, soundfonts=[gone])) == 10
 
 
-def test_with_no_soundfont_at_all_it_is_an_error_that_says_what_to_install(scores: Path, tmp_path: Path) -> None:
+def test_with_no_soundfont_at_all_it_is_an_error_that_names_the_package_to_install(
+    scores: Path, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match="apt install fluid-soundfont-gm musescore-general-soundfont-small"):
-        gather(None, scores, tmp_path, soundfonts=[tmp_path / "none.sf2"], say=lambda line: None)
+        gather_clips(None, scores, tmp_path, soundfonts=[tmp_path / "none.sf2"], log=lambda line: None)
 
 
-def test_the_judges_soundfont_is_never_trained_on(scores: Path, tmp_path: Path) -> None:
+def test_the_judges_soundfont_is_rejected_for_training(scores: Path, tmp_path: Path) -> None:
     assert HELD_OUT_SOUNDFONT not in SOUNDFONTS
     with pytest.raises(ConfigError, match="kept for judging"):
-        gather(None, scores, tmp_path, soundfonts=fonts(tmp_path, "one", HELD_OUT_SOUNDFONT.stem))
+        gather_clips(None, scores, tmp_path, soundfonts=make_soundfonts(tmp_path, "one", HELD_OUT_SOUNDFONT.stem))
 
 
-def decibels(samples: np.ndarray) -> float:
+def level_db(samples: np.ndarray) -> float:
     return float(10.0 * np.log10(np.mean(np.square(samples, dtype=np.float64))))
 
 
@@ -125,19 +133,19 @@ def test_each_sound_is_finite_at_its_level_and_the_same_each_time(kind: str) -> 
         assert sound.dtype == np.float32
         assert np.isfinite(sound).all()
         assert np.abs(sound).max() <= 1.0
-        assert low - 0.1 <= decibels(sound) <= high + 0.1
+        assert low - 0.1 <= level_db(sound) <= high + 0.1
     assert not any(np.array_equal(a, b) for a, b in itertools.combinations(takes, 2))
     np.testing.assert_array_equal(takes[3], make_sound(kind, np.random.default_rng(3), 3.0))
 
 
-def test_sounds_take_turns_and_are_the_same_for_a_seed() -> None:
+def test_sounds_rotate_through_the_kinds_and_repeat_for_a_seed() -> None:
     one, other = make_sounds(len(SOUNDS) + 2, 5), make_sounds(len(SOUNDS) + 2, 5)
     assert [kind for kind, _ in one] == [*SOUNDS, *SOUNDS[:2]]
     for (_, a), (_, b) in zip(one, other, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def band_levels(kind: str) -> np.ndarray:
+def measure_bands(kind: str) -> np.ndarray:
     """Mean level of 39 bands from 30 Hz to 8 kHz over twelve takes, in dB about its own mean."""
     hertz, edges = np.fft.rfftfreq(48_000, 1 / 16_000), np.geomspace(30.0, 8000.0, 40)
     rows = []
@@ -150,19 +158,19 @@ def band_levels(kind: str) -> np.ndarray:
 
 
 def test_different_kinds_have_different_spectra() -> None:
-    spectra = {kind: band_levels(kind) for kind in SOUNDS if kind != "silence"}  # silence is white noise, only softer
+    spectra = {kind: measure_bands(kind) for kind in SOUNDS if kind != "silence"}  # silence is white noise, only softer
     for a, b in itertools.combinations(spectra, 2):
         assert np.sqrt(np.mean((spectra[a] - spectra[b]) ** 2)) > 1.0, (a, b)
 
 
-def test_a_vacuum_cleaner_runs_up_at_least_sometimes() -> None:
+def test_a_vacuum_cleaner_sometimes_starts_up() -> None:
     takes = [make_sound("vacuum", np.random.default_rng(seed)) for seed in range(12)]
-    rises = [decibels(sound[32_000:]) - decibels(sound[:3200]) for sound in takes]
+    rises = [level_db(sound[32_000:]) - level_db(sound[:3200]) for sound in takes]
     assert max(rises) > 10.0
     assert min(rises) < 3.0
 
 
-def test_parts_that_sit_out_share_no_speaker_and_every_set_has_some_in_each() -> None:
+def test_folds_share_no_speaker_and_every_data_set_has_some_in_each() -> None:
     names = [("ravdess_speech", 6), ("ravdess_song", 6), ("emodb", 5)]
     clips = [
         Clip(Path(f"{name}_{speaker}_{take}.wav"), name, speaker=f"{name}:{speaker:02}")
@@ -170,7 +178,7 @@ def test_parts_that_sit_out_share_no_speaker_and_every_set_has_some_in_each() ->
         for speaker in range(speakers)
         for take in range(3)
     ]
-    part = deal(clips, 4)
+    part = assign_folds(clips, 4)
     actor = [clip.speaker.split(":")[1] if "ravdess" in clip.dataset else clip.speaker for clip in clips]
     assert all(len({p for p, a in zip(part, actor, strict=True) if a == one}) == 1 for one in set(actor))
     for name in ("ravdess_speech", "emodb"):

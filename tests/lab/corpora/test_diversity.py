@@ -1,4 +1,4 @@
-"""Diversity: entropies by hand, weights by the stated rule, advice that would bring what it promises."""
+"""Diversity: entropies by hand, weights by the stated rule, recommendations that reach the goal."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.lab.corpora.diversity import DatasetDiversityManager, entropy
+from kelly_live.lab.corpora.diversity import DatasetDiversityManager, compute_entropy
 from kelly_live.lab.corpora.manifest import Clip
 
 HAPPY, SAD = ((1.0, 0, 0, 0, 0, 0, 0, 0), (0.0, 1.0, 0, 0, 0, 0, 0, 0))
 
 
-def clips(*kinds: tuple[str | None, tuple[float, ...] | None, bool | None]) -> list[Clip]:
+def make_clips(*kinds: tuple[str | None, tuple[float, ...] | None, bool | None]) -> list[Clip]:
     return [
         Clip(Path(f"{i}.wav"), culture=c, emotions=e, is_genuine=g, language="xx", duration=2.0)
         for i, (c, e, g) in enumerate(kinds)
@@ -24,14 +24,14 @@ def clips(*kinds: tuple[str | None, tuple[float, ...] | None, bool | None]) -> l
 
 
 def test_entropy_by_hand() -> None:
-    assert entropy([1, 1, 1, 1]) == pytest.approx(math.log(4))
-    assert entropy([5]) == 0.0
-    assert entropy([]) == 0.0
+    assert compute_entropy([1, 1, 1, 1]) == pytest.approx(math.log(4))
+    assert compute_entropy([5]) == 0.0
+    assert compute_entropy([]) == 0.0
 
 
 def test_the_report_by_hand() -> None:
     report = DatasetDiversityManager(
-        clips(("A", HAPPY, True), ("A", HAPPY, False), ("A", SAD, False), ("B", SAD, None), (None, None, None))
+        make_clips(("A", HAPPY, True), ("A", HAPPY, False), ("A", SAD, False), ("B", SAD, None), (None, None, None))
     ).analyze_diversity()
     assert report.num_cultures == 2
     assert report.cultural_entropy == pytest.approx(-(0.75 * math.log(0.75) + 0.25 * math.log(0.25)))
@@ -45,7 +45,7 @@ def test_the_report_by_hand() -> None:
 
 def test_weights_follow_the_rule() -> None:
     weights = DatasetDiversityManager(
-        clips(("A", HAPPY, False), ("A", HAPPY, False), ("A", SAD, True), ("B", HAPPY, False))
+        make_clips(("A", HAPPY, False), ("A", HAPPY, False), ("A", SAD, True), ("B", HAPPY, False))
     ).get_sampling_weights()
     assert weights.mean() == pytest.approx(1.0)
     assert weights[3] / weights[0] == pytest.approx(3.0)  # culture B is three times rarer
@@ -62,14 +62,14 @@ def test_weights_follow_the_rule() -> None:
     )
 )
 def test_weights_are_positive_with_mean_one(kinds: list) -> None:
-    weights = DatasetDiversityManager(clips(*kinds)).get_sampling_weights()
+    weights = DatasetDiversityManager(make_clips(*kinds)).get_sampling_weights()
     assert (weights > 0).all()
     assert weights.mean() == pytest.approx(1.0)
 
 
 @given(st.integers(1, 300), st.integers(0, 300))
-def test_the_advised_genuine_clips_bring_the_share_to_the_goal(acted: int, genuine: int) -> None:
-    manager = DatasetDiversityManager(clips(*[("A", HAPPY, False)] * acted, *[("A", HAPPY, True)] * genuine))
+def test_the_recommended_genuine_clips_reach_the_goal(acted: int, genuine: int) -> None:
+    manager = DatasetDiversityManager(make_clips(*[("A", HAPPY, False)] * acted, *[("A", HAPPY, True)] * genuine))
     advice = [r for r in manager.recommend_data_collection() if r.type == "genuine"]
     if genuine / (acted + genuine) >= 0.3:
         assert not advice
@@ -79,9 +79,9 @@ def test_the_advised_genuine_clips_bring_the_share_to_the_goal(acted: int, genui
         assert (genuine + x - 1) / (acted + genuine + x - 1) < 0.3
 
 
-def test_rare_cultures_and_emotions_are_asked_for() -> None:
+def test_rare_cultures_and_emotions_are_recommended() -> None:
     kinds = [("A", HAPPY, True)] * 8 + [("B", SAD, True)] * 8 + [("C", HAPPY, True)]
-    advice = {(r.type, r.target): r for r in DatasetDiversityManager(clips(*kinds)).recommend_data_collection()}
+    advice = {(r.type, r.target): r for r in DatasetDiversityManager(make_clips(*kinds)).recommend_data_collection()}
     assert advice["culture", "C"].needed_samples == 3
     assert advice["culture", "C"].priority == "high"
     assert ("emotion", "angry") in advice

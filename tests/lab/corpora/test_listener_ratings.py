@@ -1,4 +1,4 @@
-"""A language helps exactly where its listeners hear alike and unlike the others."""
+"""A language helps where its listeners agree with each other and differ from the others."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from kelly_live.lab.corpora.listener_ratings import (
     RATED,
     TROMPA_FILE,
     Annotations,
-    annotation_gains,
-    gains_table,
-    language_gains,
+    compute_annotation_gains,
+    compute_language_gains,
+    format_language_gains,
     read_annotations,
-    read_likings,
+    read_mode_preferences,
     read_ratings,
 )
 from kelly_live.lab.training.culture import heard_by, listeners_report
 
 
-def made(shift: float) -> tuple[np.ndarray, list[str]]:
+def make_ratings(shift: float) -> tuple[np.ndarray, list[str]]:
     rng = np.random.default_rng(1)
     excerpts = rng.uniform(0.3, 0.7, (12, len(RATED)))
     ratings = excerpts + 0.1 * rng.standard_normal((40, 12, len(RATED)))
@@ -36,19 +36,19 @@ def made(shift: float) -> tuple[np.ndarray, list[str]]:
     return np.clip(ratings, 0, 1), ["xx"] * 20 + ["yy"] * 20
 
 
-def test_listeners_who_hear_otherwise_are_worth_knowing() -> None:
-    *_, overall = language_gains(*made(0.2), repeats=2)
+def test_listeners_who_differ_by_language_give_a_gain() -> None:
+    *_, overall = compute_language_gains(*make_ratings(0.2), repeats=2)
     assert overall.low > 0.2
 
 
-def test_listeners_who_hear_alike_are_not() -> None:
-    gains = language_gains(*made(0.0), repeats=2)
+def test_listeners_who_agree_give_no_gain() -> None:
+    gains = compute_language_gains(*make_ratings(0.0), repeats=2)
     assert [g.language for g in gains] == ["xx", "yy", "all"]
     assert gains[-1].gain < 0.0
-    assert "| all | 40 |" in gains_table(gains)
+    assert "| all | 40 |" in format_language_gains(gains)
 
 
-def test_ratings_are_read_or_refused(tmp_path: Path) -> None:
+def test_ratings_are_read_or_rejected(tmp_path: Path) -> None:
     head = "user,language," + ",".join(RATED) + ",excerpt\n"
     row = ",".join(["1"] * 5 + ["5"] * 6)
     path = tmp_path / FILE
@@ -66,35 +66,37 @@ def test_ratings_are_read_or_refused(tmp_path: Path) -> None:
         read_ratings(tmp_path / "missing.tar.xz")
 
 
-# ---------------------------------------------------------------- many excerpts, each heard by few
+# ---------------------------------------------------------------- many excerpts, each with few listeners
 
 
-def few(shift: float, heard_by: int = 6) -> Annotations:
-    """60 excerpts, each heard by six of 40 listeners of two languages; one hears more of each emotion by `shift`."""
+def make_annotations(shift: float, per_excerpt: int = 6) -> Annotations:
+    """60 excerpts, each rated by six of 40 listeners; the second language rates each emotion higher by `shift`."""
     rng = np.random.default_rng(2)
-    excerpt = np.repeat(np.arange(60), heard_by)
-    listener = np.concatenate([rng.permutation(40)[:heard_by] for _ in range(60)])
-    tongue = np.arange(40) % 2
-    chances = rng.uniform(0.3, 0.5, (60, 13))[excerpt] + shift * (tongue[listener] == 1)[:, None]
+    excerpt = np.repeat(np.arange(60), per_excerpt)
+    listener = np.concatenate([rng.permutation(40)[:per_excerpt] for _ in range(60)])
+    language = np.arange(40) % 2
+    chances = rng.uniform(0.3, 0.5, (60, 13))[excerpt] + shift * (language[listener] == 1)[:, None]
     answers = (rng.random(chances.shape) < chances).astype(float)
-    return Annotations(listener, excerpt, answers, tongue, ("xx", "yy"))
+    return Annotations(listener, excerpt, answers, language, ("xx", "yy"))
 
 
-def test_few_listeners_an_excerpt_are_enough_to_see_who_hears_otherwise() -> None:
-    *_, overall = annotation_gains(few(0.4), repeats=2)
+def test_few_listeners_for_each_excerpt_suffice_to_find_a_difference() -> None:
+    *_, overall = compute_annotation_gains(make_annotations(0.4), repeats=2)
     assert overall.low > 0.03
-    *_, overall = annotation_gains(few(0.4), slice(len(MOODS), None), repeats=2)  # in valence and arousal alone too
+    *_, overall = compute_annotation_gains(
+        make_annotations(0.4), slice(len(MOODS), None), repeats=2
+    )  # in valence and arousal alone too
     assert overall.low > 0.0
 
 
-def test_listeners_who_hear_alike_gain_nothing_from_their_language_and_excerpts_heard_once_are_not_asked() -> None:
-    gains = annotation_gains(few(0.0), repeats=2)
+def test_agreeing_listeners_give_no_gain_and_rarely_rated_excerpts_are_left_out() -> None:
+    gains = compute_annotation_gains(make_annotations(0.0), repeats=2)
     assert [gain.language for gain in gains] == ["xx", "yy", "all"]
     assert gains[-1].gain < 0.005
-    assert annotation_gains(few(0.4, heard_by=2), repeats=2) == []
+    assert compute_annotation_gains(make_annotations(0.4, per_excerpt=2), repeats=2) == []
 
 
-def annotated(users: dict[str, str], answers: list[tuple[str, str, str, int, int]]) -> str:
+def format_annotations(users: dict[str, str], answers: list[tuple[str, str, str, int, int]]) -> str:
     return json.dumps(
         {
             "users": [{"id": name, "motherLanguage": language} for name, language in users.items()],
@@ -109,7 +111,7 @@ def annotated(users: dict[str, str], answers: list[tuple[str, str, str, int, int
     )  # fmt: skip
 
 
-def archive(path: Path, name: str, text: str) -> Path:
+def write_archive(path: Path, name: str, text: str) -> Path:
     with tarfile.open(path, "w:xz") as tar:
         member = tarfile.TarInfo(f"corpus/data/{name}")
         member.size = len(text.encode())
@@ -120,29 +122,29 @@ def archive(path: Path, name: str, text: str) -> Path:
 USERS = {f"{language}{n}": language for language in ("ca", "es") for n in range(5)} | {"mute": "", "lone": "fr"}
 
 
-def trompa(folder: Path) -> Path:
+def write_trompa(folder: Path) -> Path:
     people = [*USERS, "unknown"] * 4
     answers = [(user, f"song{n % 4}", MOODS[n % 11], 1 - 2 * (n % 3 == 0), -1) for n, user in enumerate(people)]
-    return archive(folder / "emo-trompa-mer.tar.xz", TROMPA_FILE, annotated(USERS, answers))
+    return write_archive(folder / "emo-trompa-mer.tar.xz", TROMPA_FILE, format_annotations(USERS, answers))
 
 
-def test_annotations_are_of_listeners_whose_stated_language_five_share_and_their_first_answer_counts(
+def test_annotations_need_five_listeners_of_a_language_and_keep_the_first_answer(
     tmp_path: Path,
 ) -> None:
-    data = read_annotations(trompa(tmp_path))
+    data = read_annotations(write_trompa(tmp_path))
     assert data.languages == ("ca", "es")
-    assert len(data.tongue) == 10
+    assert len(data.language) == 10
     assert (data.answers[:, : len(MOODS)].sum(axis=1) == 1).all()
     assert set(data.answers[:, -2]) == {0.0, 1.0}
     assert not data.answers[:, -1].any()
     twice = [("ca0", "song", "joy", 1, 1), ("ca0", "song", "fear", -1, 1), *((u, "song", "joy", 1, 1) for u in USERS)]
-    again = read_annotations(archive(tmp_path / "twice.tar.xz", TROMPA_FILE, annotated(USERS, twice)))
+    again = read_annotations(write_archive(tmp_path / "twice.tar.xz", TROMPA_FILE, format_annotations(USERS, twice)))
     assert len(again.listener) == 10
     assert again.answers[:, MOODS.index("joy")].all()
     with pytest.raises(ConfigError, match="2 are compared"):
-        read_annotations(archive(tmp_path / "one.tar.xz", TROMPA_FILE, annotated({"ca0": "ca"}, twice)))
+        read_annotations(write_archive(tmp_path / "one.tar.xz", TROMPA_FILE, format_annotations({"ca0": "ca"}, twice)))
     with pytest.raises(ConfigError, match="does not hold annotations"):
-        read_annotations(archive(tmp_path / "bad.tar.xz", TROMPA_FILE, "[1]"))
+        read_annotations(write_archive(tmp_path / "bad.tar.xz", TROMPA_FILE, "[1]"))
 
 
 CHORDS = "PARTICIPANTID,Rating,Mode,Background\n" + "".join(
@@ -153,22 +155,22 @@ CHORDS = "PARTICIPANTID,Rating,Mode,Background\n" + "".join(
 )
 
 
-def test_who_likes_major(tmp_path: Path) -> None:
-    khow, uk = read_likings(archive(tmp_path / "a.tar.xz", CHORDS_FILE, CHORDS))
+def test_preference_for_major(tmp_path: Path) -> None:
+    khow, uk = read_mode_preferences(write_archive(tmp_path / "a.tar.xz", CHORDS_FILE, CHORDS))
     assert (khow.background, khow.listeners, khow.major_over_minor, khow.high) == ("Khow", 3, -2.0, -2.0)
     assert (uk.background, uk.major_over_minor, uk.low) == ("UK", 1.0, 1.0)
     with pytest.raises(ConfigError, match="no ratings of major"):
-        read_likings(archive(tmp_path / "b.tar.xz", CHORDS_FILE, CHORDS.replace("Major", "Sus4")))
+        read_mode_preferences(write_archive(tmp_path / "b.tar.xz", CHORDS_FILE, CHORDS.replace("Major", "Sus4")))
 
 
-def test_a_folder_of_the_three_corpora_is_reported_whole_and_one_archive_by_itself(tmp_path: Path) -> None:
+def test_a_folder_of_the_three_corpora_is_reported_whole_and_one_archive_alone(tmp_path: Path) -> None:
     text = "user,language," + ",".join(RATED) + ",excerpt\n"
     for n in range(12):
         for song in range(8):
             text += f"{n},{'xy'[n % 2]}," + "".join(f"{1 + (n * k + song) % 5}," for k in range(11)) + f"joy_{song}\n"
-    first = archive(tmp_path / "emo-agreement-4languages.tar.xz", FILE, text)
-    trompa(tmp_path)
-    archive(tmp_path / "emo-pakistan-chords.tar.xz", CHORDS_FILE, CHORDS)
+    first = write_archive(tmp_path / "emo-agreement-4languages.tar.xz", FILE, text)
+    write_trompa(tmp_path)
+    write_archive(tmp_path / "emo-pakistan-chords.tar.xz", CHORDS_FILE, CHORDS)
     report = listeners_report({"listeners": heard_by(tmp_path)})
     assert "| Khow | 3 | -2.00 | -2.00 – -2.00 |" in report
     assert "TROMPA-MER" in report

@@ -1,4 +1,4 @@
-"""Manifests: what is missing is None, and what is wrong is named with its line."""
+"""Manifests: a missing label is None, and an error names its line."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_only_audio_path_is_needed(tmp_path: Path) -> None:
     assert (clip.split, clip.emotions, clip.culture, clip.is_genuine) == ("train", None, None, None)
 
 
-def test_emotions_are_made_to_sum_to_one(tmp_path: Path) -> None:
+def test_emotions_are_normalised_to_sum_one(tmp_path: Path) -> None:
     (clip,) = read_manifest(write(tmp_path, {"audio_path": "a.wav", "emotions": [1, 1, 0, 0, 0, 0, 0, 0]}))
     assert clip.emotions == (0.5, 0.5, 0, 0, 0, 0, 0, 0)
 
 
 @pytest.mark.parametrize(
-    ("line", "complaint"),
+    ("line", "message"),
     [
         ("{not json", "line 2 is not JSON"),
         ([1, 2], "line 2 is not a JSON object"),
@@ -42,8 +42,8 @@ def test_emotions_are_made_to_sum_to_one(tmp_path: Path) -> None:
         ({"audio_path": "b.wav", "culture": 7}, "line 2: culture"),
     ],
 )
-def test_a_bad_line_is_named_with_its_number(tmp_path: Path, line: object, complaint: str) -> None:
-    with pytest.raises(ConfigError, match=complaint):
+def test_an_error_names_the_number_of_the_line(tmp_path: Path, line: object, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         read_manifest(write(tmp_path, {"audio_path": "a.wav"}, line))
 
 
@@ -54,12 +54,12 @@ def test_an_empty_or_missing_manifest_is_an_error(tmp_path: Path) -> None:
         read_manifest(tmp_path / "nowhere.jsonl")
 
 
-def test_scores_keep_their_official_parts(tmp_path: Path) -> None:
+def test_scores_keep_their_official_splits(tmp_path: Path) -> None:
     q1 = {"midi_path": "a.mid", "quadrant": "Q1", "song": "s", "split": "train", "dataset": "emopia"}
     rated = {"midi_path": "b.mid", "valence": [0.1, 0.2], "arousal": [0, 1], "duration": 4, "split": "val"}
     clips = read_scores(write(tmp_path, q1, {**q1, "split": "extra"}, rated))
     assert [clip.quadrant for clip in clips] == ["Q1", None]
     assert clips[0].group == "emopia:s"
-    assert clips[1].measures == ((0.1, 0.0), (0.2, 1.0))
+    assert clips[1].bar_ratings == ((0.1, 0.0), (0.2, 1.0))
     with pytest.raises(ConfigError, match="line 1: quadrant is 'Q5'"):
         read_scores(write(tmp_path, {**q1, "quadrant": "Q5"}))

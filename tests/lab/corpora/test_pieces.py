@@ -1,4 +1,4 @@
-"""People's pieces, read from a made-up archive of POP909 and a made-up folder of labelled MIDI."""
+"""Pieces read from a synthetic archive of POP909 and a synthetic folder of labelled MIDI."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kelly_live.lab.corpora.pieces import read_labelled, read_pop909
 BEAT = 0.5  # seconds; the first downbeat is the second beat
 
 
-def song_midi(bars: int = 8) -> bytes:
+def make_song_midi(bars: int = 8) -> bytes:
     """A melody note a beat and a chord of C major a bar, at 60 BPM for four beats, then 120: 1 s, then .5 s a beat."""
     tracks = [mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=1_000_000), mido.MetaMessage("set_tempo",
               tempo=500_000, time=4 * 480)])]  # fmt: skip
@@ -47,7 +47,7 @@ def corpora(tmp_path: Path) -> Path:
     }
     with tarfile.open(tmp_path / "pop909-index.tar.xz", "w:xz") as tar:
         for song in ("001", "002"):
-            for name, content in {**files, f"{song}.mid": song_midi()}.items():
+            for name, content in {**files, f"{song}.mid": make_song_midi()}.items():
                 data = content.encode() if isinstance(content, str) else content
                 info = tarfile.TarInfo(f"pop909-index/POP909/{song}/{name}")
                 info.size = len(data)
@@ -55,10 +55,10 @@ def corpora(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_song_is_read_in_beats_through_its_changes_of_tempo(corpora: Path) -> None:
+def test_a_song_is_read_in_beats_across_tempo_changes(corpora: Path) -> None:
     first, second = read_pop909(corpora)
     assert first.melody[:, 0].tolist() == pytest.approx(list(range(32)), abs=0.01)
-    assert first.others[:3, 2].tolist() == [48, 52, 55]
+    assert first.accompaniment[:3, 2].tolist() == [48, 52, 55]
     assert (first.tonic, first.mode, first.bars, first.performed) == (0, "ionian", True, False)
     assert [(c.start, c.end, c.root, c.major) for c in first.chords] == [
         (0.0, 4.0, 0, True), (4.0, 8.0, 9, False), (12.0, 16.0, 10, True),
@@ -66,9 +66,9 @@ def test_a_song_is_read_in_beats_through_its_changes_of_tempo(corpora: Path) -> 
     assert (first.held_out, second.held_out) == (True, False)
 
 
-def test_a_clip_a_song_and_quadrant_is_read_and_its_beats_are_kept(tmp_path: Path) -> None:
+def test_one_clip_of_each_song_and_quadrant_is_read_and_its_beats_are_cached(tmp_path: Path) -> None:
     for name in ("1.mid", "2.mid", "3.mid"):
-        (tmp_path / name).write_bytes(song_midi())
+        (tmp_path / name).write_bytes(make_song_midi())
     rows = [
         {"dataset": "emopia", "midi_path": "1.mid", "song": "a", "quadrant": "Q2", "split": "val"},
         {"dataset": "emopia", "midi_path": "2.mid", "song": "a", "quadrant": "Q2", "split": "val"},
@@ -85,7 +85,7 @@ def test_a_clip_a_song_and_quadrant_is_read_and_its_beats_are_kept(tmp_path: Pat
     assert all(np.array_equal(a.melody, b.melody) for a, b in zip(pieces, again, strict=True))
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="pop909-index"):
         list(read_pop909(tmp_path))
     with pytest.raises(ConfigError, match=r"manifest\.jsonl"):

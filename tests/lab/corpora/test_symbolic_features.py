@@ -1,4 +1,4 @@
-"""Music whose tempo, mode and feel we wrote ourselves must be measured as what it is."""
+"""Features of music whose tempo, mode and timing are known, because the tests wrote it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from kelly_live.core.key_profiles import modal_profiles
 from kelly_live.core.values import MODES, RHYTHMS
 from kelly_live.lab.corpora import symbolic_features as symbolic
 from kelly_live.lab.corpora.symbolic_features import (
-    measure,
-    measure_corpus,
+    extract_corpus,
+    extract_features,
+    find_skyline,
     read_score,
-    skyline,
 )
 from kelly_live.lab.rhythm_weights import rhythm_weights
 
@@ -65,7 +65,7 @@ def tune(mode: str, tonic: int = 60, velocity: int = 80, bars: int = 8, drone: b
 def test_a_c_major_tune_at_120_is_ionian_at_120(tmp_path: Path) -> None:
     score = read_score(write_midi(tmp_path / "c.mid", tune("ionian"), bpm=120))
     for notated in (True, False):  # by the file's tempo map, and by ear
-        features = measure(score, notated=notated)
+        features = extract_features(score, notated=notated)
         assert features.tempo == pytest.approx(120.0, rel=0.03)
         assert MODES[int(np.argmax(features.modes))] == "ionian"
         assert max(features.modes) > 0.7
@@ -76,7 +76,7 @@ def test_a_c_major_tune_at_120_is_ionian_at_120(tmp_path: Path) -> None:
 
 def test_a_slow_soft_a_minor_tune_is_aeolian_slow_and_soft(tmp_path: Path) -> None:
     score = read_score(write_midi(tmp_path / "a.mid", tune("aeolian", tonic=57, velocity=30), bpm=66))
-    features = measure(score, notated=False)
+    features = extract_features(score, notated=False)
     assert features.tempo == pytest.approx(66.0, rel=0.03)
     assert MODES[int(np.argmax(features.modes))] == "aeolian"
     assert features.ceiling is not None
@@ -86,7 +86,7 @@ def test_a_slow_soft_a_minor_tune_is_aeolian_slow_and_soft(tmp_path: Path) -> No
 @pytest.mark.parametrize("mode", STEPS)
 @pytest.mark.parametrize("tonic", [55, 60, 66])
 def test_a_tune_over_a_drone_is_heard_in_its_mode_wherever_it_lies(tmp_path: Path, mode: str, tonic: int) -> None:
-    features = measure(read_score(write_midi(tmp_path / "m.mid", tune(mode, tonic, drone=True))), notated=True)
+    features = extract_features(read_score(write_midi(tmp_path / "m.mid", tune(mode, tonic, drone=True))), notated=True)
     weights = dict(zip(MODES, features.modes, strict=True))
     assert weights[mode] == max(weights.values())
 
@@ -118,26 +118,26 @@ def test_the_skyline_is_the_tune_and_not_what_runs_below_it(tmp_path: Path) -> N
     held = [(0.0, 4.0, 79, 80), (4.0, 4.0, 77, 80)]
     below = [(float(beat), 0.9, 60 + beat % 3, 80) for beat in range(8)]
     score = read_score(write_midi(tmp_path / "s.mid", held + below))
-    assert score.pitches[skyline(score)].tolist() == [79, 77]
+    assert score.pitches[find_skyline(score)].tolist() == [79, 77]
 
 
 def test_late_playing_is_behind_and_early_is_ahead() -> None:
     steady = np.arange(40.0)
     late = np.where(np.arange(40) % 3 == 0, steady + 0.08, steady)
-    shares = symbolic.timing_shares(late, 0.5)
+    shares = symbolic.compute_timing_shares(late, 0.5)
     assert shares is not None
     behind, on, ahead = shares
     assert behind == pytest.approx(14 / 40)
     assert ahead == 0.0
     assert on > behind
-    mirrored = symbolic.timing_shares(2 * steady - late, 0.5)
+    mirrored = symbolic.compute_timing_shares(2 * steady - late, 0.5)
     assert mirrored == pytest.approx((ahead, on, behind))
-    assert symbolic.timing_shares(steady, 0.5) is None  # quantised: no feel to measure
+    assert symbolic.compute_timing_shares(steady, 0.5) is None  # quantised: no feel to measure
 
 
 def test_typed_in_velocities_say_nothing_about_dynamics(tmp_path: Path) -> None:
     flat = [(onset, length, pitch, 100) for onset, length, pitch, _ in tune("ionian")]
-    features = measure(read_score(write_midi(tmp_path / "f.mid", flat)), notated=True)
+    features = extract_features(read_score(write_midi(tmp_path / "f.mid", flat)), notated=True)
     assert features.floor is features.level is features.ceiling is features.variation is None
 
 
@@ -174,18 +174,18 @@ def rating_rows(folder: Path) -> list[dict[str, object]]:
 def test_a_corpus_is_measured_whole_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
     rows = rating_rows(tmp_path)
     (tmp_path / "manifest.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
-    corpus = measure_corpus(tmp_path, tmp_path / "cache")
+    corpus = extract_corpus(tmp_path, tmp_path / "cache")
     assert corpus.skipped == {"unreadable file": 1, "too few notes in the file": 1}
     assert [row.piece for row in corpus.part("train")] == ["q1.mid"]
     windows = corpus.part("val")
     assert [round(row.valence, 2) for row in windows] == [-0.2, 0.1, 0.4]
     assert all(row.features.level is None and row.features.timing is None for row in windows)
-    assert measure_corpus(tmp_path, tmp_path / "cache") == corpus  # from the cache, the same
+    assert extract_corpus(tmp_path, tmp_path / "cache") == corpus  # from the cache, the same
 
 
 def test_a_damaged_manifest_line_is_named_by_its_number(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"manifest\.jsonl is missing"):
-        measure_corpus(tmp_path)
+        extract_corpus(tmp_path)
     (tmp_path / "manifest.jsonl").write_text('{"dataset": "emopia"}\n')
     with pytest.raises(ConfigError, match="line 1 is damaged"):
-        measure_corpus(tmp_path)
+        extract_corpus(tmp_path)

@@ -52,7 +52,7 @@ def test_a_tradition_that_feels_alike_agrees_and_one_that_means_the_opposite_kee
     def judged(**composers: Composer) -> dict[str, object]:
         found = judge_cultures(
             symbolic, tmp_path / "cache", tmp_path / "none", composer(tmp_path), composers,
-            pieces=2, plain_pieces=4, workers=1, say=lambda line: None,
+            pieces=2, plain_pieces=4, workers=1, log=lambda line: None,
         )  # fmt: skip
         assert "notes judge" in found.tables()
         json.dumps(found.as_dict())

@@ -42,7 +42,7 @@ def hall(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         return np.frombuffer(path.read_bytes(), np.uint8)
 
     monkeypatch.setattr(closed_loop, "Hall", Quick)
-    monkeypatch.setattr(closed_loop, "render", render)
+    monkeypatch.setattr(closed_loop, "render_midi", render)
     monkeypatch.setattr(closed_loop, "read_audio", sound)
     return rendered
 
@@ -84,7 +84,7 @@ def composer(folder: Path, twist: float = 1.0) -> closed_loop.Composer:
 def judged(symbolic: Path, tmp_path: Path, twist: float = 1.0) -> closed_loop.ClosedLoop:
     return close_the_loop(
         symbolic, tmp_path / "cache", tmp_path / "none", composer(tmp_path, twist),
-        pieces=3, grid_pieces=1, workers=1, say=lambda line: None,
+        pieces=3, grid_pieces=1, workers=1, log=lambda line: None,
     )  # fmt: skip
 
 

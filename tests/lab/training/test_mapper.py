@@ -12,7 +12,8 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import category_probabilities
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, MODES
 from kelly_live.emotion.nets.checkpoint import load_checkpoint
-from kelly_live.lab.corpora.symbolic_features import QUADRANT_SIGNS, Corpus, Features, Measured
+from kelly_live.lab.corpora.manifest import QUADRANTS
+from kelly_live.lab.corpora.symbolic_features import FeatureCorpus, Features, LabelledFeatures
 from kelly_live.lab.nets.mapper import KIND, SCALARS
 from kelly_live.lab.training import mapper as training
 from kelly_live.lab.training.mapper import Recipe, evaluate_mapper, train_mapper
@@ -21,12 +22,12 @@ from kelly_live.lab.training.mapper_scores import NAMES
 from kelly_live.lab.training.priors import PLACES, PRIORS
 
 
-def planted(songs: int, split: str, seed: int) -> list[Measured]:
+def planted(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
     """Songs whose tempo follows arousal, mode valence and level arousal, with noise; register follows nothing."""
     dice = random.Random(seed)
     rows = []
     for song in range(songs):
-        for quadrant, (v, a) in QUADRANT_SIGNS.items():
+        for quadrant, (v, a) in QUADRANTS.items():
             major = 0.85 if v > 0 else 0.1
             modes = [0.05 / 5] * 7
             modes[MODES.index("ionian")], modes[MODES.index("aeolian")] = major, 0.95 - major
@@ -41,17 +42,19 @@ def planted(songs: int, split: str, seed: int) -> list[Measured]:
                 rhythms=(0.6, 0.1, 0.1, 0.1, 0.1),
             )  # fmt: skip
             rows.append(
-                Measured("emopia", f"{split}{song}{quadrant}", f"{split}{song}", split, quadrant, v, a, features)
+                LabelledFeatures(
+                    "emopia", f"{split}{song}{quadrant}", f"{split}{song}", split, quadrant, v, a, features
+                )
             )
     return rows
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.Training, Corpus]:
-    corpus = Corpus(tuple(planted(30, "train", 1) + planted(12, "val", 2)), {})
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.Training, FeatureCorpus]:
+    corpus = FeatureCorpus(tuple(planted(30, "train", 1) + planted(12, "val", 2)), {})
     folder = tmp_path_factory.mktemp("mapper")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "measure_corpus", lambda *_: corpus)
+        patch.setattr(training, "extract_corpus", lambda *_: corpus)
         run = train_mapper(
             folder, None, folder / "mapper.safetensors", Recipe(hidden_dim=8, epochs=120, learning_rate=0.02)
         )
@@ -60,7 +63,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.Training
     return run, corpus
 
 
-def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.Training, Corpus]) -> None:
+def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.Training, FeatureCorpus]) -> None:
     scores = {row.parameter: row for row in trained[0].evaluation.scores}
     for name in ("tempo", "level", "rate", "modes"):
         assert scores[name].corpus - scores[name].mapper > 2 * scores[name].gain_se, name
@@ -74,7 +77,7 @@ def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.T
 
 
 def test_commitment_restores_spread_only_where_the_state_tells_something(
-    trained: tuple[training.Training, Corpus],
+    trained: tuple[training.Training, FeatureCorpus],
 ) -> None:
     net, _ = training.load_trained(trained[0].path)
     gains = dict(zip(SCALARS, net.scalar_gain.tolist(), strict=True))
@@ -85,7 +88,7 @@ def test_commitment_restores_spread_only_where_the_state_tells_something(
 
 
 def test_the_card_shows_data_licences_scores_and_every_prior_with_its_source(
-    trained: tuple[training.Training, Corpus],
+    trained: tuple[training.Training, FeatureCorpus],
 ) -> None:
     card = trained[0].card_path.read_text(encoding="utf-8")
     assert "CC BY-NC-SA" in card
@@ -99,7 +102,8 @@ def test_data_overrules_a_prior() -> None:
     """A hundred songs that are fast when calm outweigh the papers' slow sadness."""
     rows = planted(100, "train", 3)
     backwards = [
-        Measured(r.dataset, r.piece, r.group, r.split, r.quadrant, r.valence, -r.arousal, r.features) for r in rows
+        LabelledFeatures(r.dataset, r.piece, r.group, r.split, r.quadrant, r.valence, -r.arousal, r.features)
+        for r in rows
     ]
     data = examples(backwards, rating_scale(backwards))
     fitted = training.fit(data, Recipe(hidden_dim=8, epochs=120, learning_rate=0.02))
@@ -144,7 +148,7 @@ def test_unmeasured_parameters_do_not_pull() -> None:
     mute = Features(**{name: getattr(row.features, name) for name in Features.__slots__} | dict.fromkeys(
         ("floor", "level", "ceiling", "variation", "timing")
     ))  # fmt: skip
-    data = examples([Measured("vgmidi", "p", "g", "train", None, 0.2, 0.1, mute)] * 2, rating_scale([]))
+    data = examples([LabelledFeatures("vgmidi", "p", "g", "train", None, 0.2, 0.1, mute)] * 2, rating_scale([]))
     seen = masks(data)
     assert {name for name, mask in seen.items() if not mask.any()} == {
         "level", "softer", "louder", "variation", "timing",

@@ -6,7 +6,7 @@ import random
 
 import torch
 
-from kelly_live.lab.corpora.symbolic_features import Features, Measured
+from kelly_live.lab.corpora.symbolic_features import Features, LabelledFeatures
 from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import Examples, examples, rating_scale
 from kelly_live.lab.training.user_basis import user_basis
@@ -24,7 +24,7 @@ def songs_that_differ(count: int) -> Examples:
                 floor=level - 0.1, level=level, ceiling=level + 0.1, variation=0.3, timing=(0.2, 0.6, 0.2),
                 onsets_per_beat=1.0, rhythms=(0.2,) * 5,
             )  # fmt: skip
-            rows.append(Measured("emopia", f"{song}.{clip}", str(song), "train", "Q1", 1.0, 1.0, features))
+            rows.append(LabelledFeatures("emopia", f"{song}.{clip}", str(song), "train", "Q1", 1.0, 1.0, features))
     return examples(rows, rating_scale(rows))
 
 

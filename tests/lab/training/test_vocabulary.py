@@ -12,7 +12,7 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MODES
-from kelly_live.lab.corpora.pieces import Chord, Piece, found_chords, likeliest_key
+from kelly_live.lab.corpora.pieces import Chord, Piece, detect_chords, estimate_key
 from kelly_live.lab.corpora.symbolic_features import Score
 from kelly_live.lab.training import vocabulary as learning
 from kelly_live.lab.training.vocabulary import Memory
@@ -26,7 +26,7 @@ THIRDS = (True, False, True, True)
 def song(number: int, *, performed: bool = False, quadrant: str | None = "Q1", held_out: bool = False) -> Piece:
     """Sixteen bars of a loop in C: a melody that walks by dice, chords on half bars, a hand that drifts."""
     rng = random.Random(number)
-    melody, others = [], []
+    melody, accompaniment = [], []
     pitch, late = 72, 0.0
     for bar in range(16):
         for place in (0.0, 1.0, 1.5, 2.0, 3.0):
@@ -37,11 +37,11 @@ def song(number: int, *, performed: bool = False, quadrant: str | None = "Q1", h
         for place in (0.0, 2.0):
             for voice in (0, 4 if THIRDS[bar % 4] else 3, 7):
                 beat = 4.0 * bar + place
-                others.append((beat, 1.9, 48 + ROOTS[bar % 4] + voice, 60 + rng.randrange(9), 0.5 * beat))
+                accompaniment.append((beat, 1.9, 48 + ROOTS[bar % 4] + voice, 60 + rng.randrange(9), 0.5 * beat))
     chords = tuple(Chord(4.0 * bar, 4.0 * bar + 4.0, ROOTS[bar % 4], THIRDS[bar % 4]) for bar in range(16))
     return Piece(
         f"song {number}", f"song {number}", "made-up", held_out, quadrant, 0, "ionian",
-        np.array(melody, dtype=np.float64), np.array(others, dtype=np.float64), chords, bars=True, performed=performed,
+        np.array(melody, dtype=np.float64), np.array(accompaniment, dtype=np.float64), chords, bars=True, performed=performed,
     )  # fmt: skip
 
 
@@ -86,7 +86,7 @@ def test_what_one_song_alone_does_is_not_kept(songs: list[Piece]) -> None:
         piece = song(number)
         notes = piece.melody.copy()
         notes[:, 0] += 0.25
-        return Piece(piece.name, piece.group, piece.source, False, None, 0, "ionian", notes, piece.others,
+        return Piece(piece.name, piece.group, piece.source, False, None, 0, "ionian", notes, piece.accompaniment,
                      piece.chords, bars=True, performed=False)  # fmt: skip
 
     shifted = (0.25, 1.25, 1.75, 2.25, 3.25)
@@ -103,7 +103,7 @@ def test_leaning_is_counted_on_strong_beats_alone() -> None:
     notes = piece.melody.copy()
     notes[:, 2] = np.where(notes[:, 0] % 2.0 == 0.0, 74, 72)  # D on every strong beat, C after it
     leaning = learning.learn_leaning([Piece(
-        "a", "a", "a", False, None, 0, "ionian", notes, piece.others, (Chord(0.0, 64.0, 0, True),), bars=True,
+        "a", "a", "a", False, None, 0, "ionian", notes, piece.accompaniment, (Chord(0.0, 64.0, 0, True),), bars=True,
         performed=False,
     )])  # fmt: skip
     assert leaning["share"] == 1.0
@@ -147,9 +147,9 @@ def test_a_key_and_its_chords_are_found() -> None:
 
     onsets, offsets, beats, pitches, velocities = np.array(list(notes()), dtype=np.float64).T
     played = Score(onsets, offsets, beats, pitches, velocities, 32.0)
-    assert likeliest_key(played) == (2, "ionian")
+    assert estimate_key(played) == (2, "ionian")
     rows = np.column_stack((beats, np.full(len(beats), 3.8), pitches, velocities, onsets))
-    assert [(chord.root, chord.major) for chord in found_chords(rows)][:4] == [(r, True) for r in (2, 7, 2, 9)]
+    assert [(chord.root, chord.major) for chord in detect_chords(rows)][:4] == [(r, True) for r in (2, 7, 2, 9)]
 
 
 def test_the_shipped_vocabulary_reads_and_a_damaged_one_says_so(tmp_path: Path) -> None:
