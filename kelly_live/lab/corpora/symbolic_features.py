@@ -68,7 +68,7 @@ class Score:
     def __len__(self) -> int:
         return len(self.onsets)
 
-    def slice_beats(self, first_beat: float, last_beat: float) -> Score:
+    def select_beats(self, first_beat: float, last_beat: float) -> Score:
         """Select the notes that begin in [first_beat, last_beat)."""
         keep = (self.beats >= first_beat - 1e-6) & (self.beats < last_beat - 1e-6)
         return Score(
@@ -375,7 +375,7 @@ def extract_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Itera
     for first in range(0, max(bar_count - WINDOW_BARS // 2, 1), HOP_BARS):
         last = min(first + WINDOW_BARS, bar_count)
         try:
-            window = score.slice_beats(first * bar_beats, last * bar_beats)
+            window = score.select_beats(first * bar_beats, last * bar_beats)
             features = replace(extract_features(window, notated=True, played_dynamics=False), timing=None)
         except ConfigError:
             skipped["too few notes in the window"] += 1
@@ -451,7 +451,7 @@ def check_tempo_tracker(data_dir: Path, limit: int | None = None) -> TempoCheck:
         if row["dataset"] != "vgmidi" or (limit is not None and pieces >= limit):
             continue
         score = read_score(data_dir / row["midi_path"])
-        window = score.slice_beats(0.0, score.end_beat / 2)
+        window = score.select_beats(0.0, score.end_beat / 2)
         if len(window) < MIN_NOTES or np.ptp(window.onsets) < 8.0:
             continue
         truth = 60.0 * float(np.ptp(window.beats) / np.ptp(window.onsets))
