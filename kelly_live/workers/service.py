@@ -105,6 +105,11 @@ class ServiceProcess:
         """Whether the process has ended, or was given up or closed."""
         return self._process.is_lost
 
+    @property
+    def error(self) -> str | None:
+        """Why the process was lost, in one line; None while it runs and after `close`."""
+        return self._process.error
+
     def start(self) -> None:
         """Start the process.
 
