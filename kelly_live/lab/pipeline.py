@@ -20,23 +20,25 @@ from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.linear_baseline import baseline_scores
 from kelly_live.lab.judging.report import hop_score, sound_summary
 from kelly_live.lab.judging.unseen_languages import keep, kept, known_voices, recipe, unseen_scores, without
-from kelly_live.lab.training.distributed import Ranks
-from kelly_live.lab.training.emotion import ALONE, Part, Settings, Trainer, calibrate, cross_fit, members_say, train
+from kelly_live.lab.training.distributed import SINGLE_PROCESS, Ranks
+from kelly_live.lab.training.emotion import Settings, Trainer, cross_fit, train
+from kelly_live.lab.training.emotion_calibration import calibrate, predict_members
 from kelly_live.lab.training.front_end import FrontEnd, load_front_end
-from kelly_live.lab.training.model_cards import emotion_card, temporal_card
-from kelly_live.lab.training.scores import answer, evaluate, table
-from kelly_live.lab.training.sources import SOUND_COUNTS, Log, Sources, sound_windows, windows_of
+from kelly_live.lab.training.labelled_windows import LabelledWindows
+from kelly_live.lab.training.model_cards import format_emotion_card, format_temporal_card
+from kelly_live.lab.training.scores import evaluate, format_scores, predict
+from kelly_live.lab.training.sources import SOUND_COUNTS, Log, Sources, load_sound_windows, load_windows
 from kelly_live.lab.training.temporal import (
-    compare,
-    described_scenes,
-    evolve,
-    make_stories,
-    restlessness,
+    build_sequences,
+    describe_scenes,
+    measure_stability,
+    run_model,
+    score_forecasts,
     train_temporal,
 )
 from kelly_live.lab.training.windows import (
-    FIT,
-    TEST,
+    FIT_OPTIONS,
+    TEST_OPTIONS,
 )
 
 RUN = "emotion_run"  # the trainings' states in the cache
@@ -46,13 +48,13 @@ UNSEEN_CLIPS = 500  # of each left-out data set: enough for ± .04
 
 def train_emotion(
     sources: Sources, front_end: Path | None, out: Path, settings: Settings, *, resume: bool, log: Log,
-    leave_out: Sequence[str] = (), ranks: Ranks = ALONE,
+    leave_out: Sequence[str] = (), ranks: Ranks = SINGLE_PROCESS,
 ) -> None:  # fmt: skip
     """The whole run; the state after every epoch is kept in the cache, so that `resume` can go on. With `leave_out`,
     a net that never heard those data sets nor their languages is measured on them, and nothing is written to `out`.
     """
-    log = ranks.voice(log)
-    with ranks.first_goes_first():
+    log = ranks.restrict_log(log)
+    with ranks.run_first_rank_first():
         gathered = sources.all_clips(log)
     parts = without(gathered, leave_out) if leave_out else gathered
     parts = {**parts, "fit": limit_clips(parts["fit"], sources.most)}
@@ -65,24 +67,26 @@ def train_emotion(
     torch.manual_seed(settings.seed)
     net = MultiScaleEmotionNet()
     if front_end is not None:
-        load_front_end(front_end).fit_into(net)
+        load_front_end(front_end).copy_into(net)
     elif out.is_file():
         shipped = load_emotion_net(out)
-        FrontEnd(shipped.trunk, shipped.speech).fit_into(net)
+        FrontEnd(shipped.trunk, shipped.speech).copy_into(net)
     else:
         raise ConfigError("the net needs its frozen ears; give --front-end, made by `kelly-live lab train front-end`")
     net.eval()
     ready = {
-        name: Part.of(clips, windows_of(net, clips, sources.cache, FIT if name == "fit" else TEST, log, ranks))
+        name: LabelledWindows.of(
+            clips, load_windows(net, clips, sources.cache, FIT_OPTIONS if name == "fit" else TEST_OPTIONS, log, ranks)
+        )
         for name, clips in parts.items()
     }
-    with ranks.first_goes_first():
-        sounds = {name: sound_windows(net, name, sources.cache)[1] for name in SOUND_COUNTS}
-    if not ranks.first:
+    with ranks.run_first_rank_first():
+        sounds = {name: load_sound_windows(net, name, sources.cache)[1] for name in SOUND_COUNTS}
+    if not ranks.is_first:
         torch.manual_seed(settings.seed + ranks.rank)  # other dropout than the first rank's
     log(", ".join(f"{name}: {len(p.clips)} clips, {len(p.windows)} windows" for name, p in ready.items()))
     run = "_".join((RUN, *(f"without_{name}" for name in leave_out)))
-    if not resume and ranks.first:
+    if not resume and ranks.is_first:
         for old in sources.cache.glob(f"{run}.*pt"):
             old.unlink()
     ranks.wait()
@@ -93,11 +97,11 @@ def train_emotion(
     def fresh(index: int) -> MultiScaleEmotionNet:
         torch.manual_seed(settings.seed + 1000 * index + ranks.rank * bool(index))
         made = MultiScaleEmotionNet()
-        FrontEnd(net.trunk, net.speech).fit_into(made)
+        FrontEnd(net.trunk, net.speech).copy_into(made)
         return made.to(ranks.device)
 
     if settings.cross > 1 and not leave_out:
-        whole = ready["fit"].followed_by(ready["fold"])
+        whole = ready["fit"].concatenate(ready["fold"])
         weights = DatasetDiversityManager(whole.clips).get_sampling_weights()
         net, course = cross_fit(fresh, whole, sounds["fit"], sounds["fold"], weights, settings, state, ranks, log)
     else:  # what a left-out language is asked needs no calibration: one run, stopped by the fold
@@ -105,28 +109,28 @@ def train_emotion(
         trainer = Trainer(net.to(ranks.device), ready["fit"], sounds["fit"], ready["fold"], weights, settings, ranks)
         net = train(trainer, state("fit"), log)
         course = {"epochs": trainer.epoch, "fold_score": trainer.stopping.best, "history": trainer.history}
-        if ranks.first:
+        if ranks.is_first:
             net.cpu()
-            calibrate(net, ready["fold"], members_say(net, ready["fold"].windows), sounds["fold"])
-    if not ranks.first:
+            calibrate(net, ready["fold"], predict_members(net, ready["fold"].windows), sounds["fold"])
+    if not ranks.is_first:
         return
     made_by = recipe(net, asdict(settings), sources.most, gathered)
     if leave_out:
         unseen = ready["unseen"]
-        scores = unseen_scores(unseen.clips, unseen.windows, answer(net, unseen.windows))
+        scores = unseen_scores(unseen.clips, unseen.windows, predict(net, unseen.windows))
         heard = ready["val"]
-        scores += known_voices(heard.clips, heard.windows, answer(net, heard.windows), leave_out)
-        for line in table(scores).splitlines():
+        scores += known_voices(heard.clips, heard.windows, predict(net, heard.windows), leave_out)
+        for line in format_scores(scores).splitlines():
             log(line)
         for path in keep(sources.cache, made_by, leave_out, scores):
             log(f"wrote {path}")
         return
     val = ready["val"]
-    scores = evaluate(val.clips, val.windows, answer(net, val.windows))
-    learned = ready["fit"].followed_by(ready["fold"]) if settings.cross > 1 else ready["fit"]
+    scores = evaluate(val.clips, val.windows, predict(net, val.windows))
+    learned = ready["fit"].concatenate(ready["fold"]) if settings.cross > 1 else ready["fit"]
     baseline = baseline_scores((learned.clips, learned.windows), (val.clips, val.windows))
-    kinds, calls = sound_windows(net, "val", sources.cache)
-    calm = sound_summary(kinds, calls, answer(net, calls), answer(net, val.windows))
+    kinds, calls = load_sound_windows(net, "val", sources.cache)
+    calm = sound_summary(kinds, calls, predict(net, calls), predict(net, val.windows))
     hop = hop_score(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu"))).value
     card = {
         "sources": sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),
@@ -145,7 +149,7 @@ def train_emotion(
         "temperature": [[round(float(t), 3) for t in row] for row in net.temperature],
     }
     save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, net.stored()))
-    out.with_suffix(".md").write_text(emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
+    out.with_suffix(".md").write_text(format_emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
     log(f"wrote {out} and {out.with_suffix('.md')}")
 
 
@@ -177,34 +181,32 @@ def train_temporal_model(
     net = load_emotion_net(models / "emotion.safetensors")
     cross = int(load_checkpoint(models / "emotion.safetensors", "emotion").card["settings"].get("cross", 1))
     teacher, unheard = _away(net, cross, parts, sources.cache, log)
-    stories = {}
+    sequences = {}
     for number, (name, one, clips, count) in enumerate(
         (("fold", teacher, unheard, scenes), ("val", net, parts["val"], max(1, scenes // 2)))
     ):
-        described = described_scenes(one, clips, count, seed + number, sources.cache, log)
-        stories[name] = make_stories(one, clips, described)
-    stop = stories["fold"][::5]
-    fit = [story for i, story in enumerate(stories["fold"]) if i % 5]
+        described = describe_scenes(one, clips, count, seed + number, sources.cache, log)
+        sequences[name] = build_sequences(one, clips, described)
+    stop = sequences["fold"][::5]
+    fit = [sequence for i, sequence in enumerate(sequences["fold"]) if i % 5]
     torch.manual_seed(seed)
     model = EmotionTransitionModel()
     train_temporal(model, fit, stop, epochs=epochs, patience=15, seed=seed, log=log)
-    evolved = [evolve(model, story) for story in stories["val"]]
-    scores = compare(model, stories["val"], evolved, resamples=1000)
-    rest = restlessness(stories["val"], evolved)
+    evolved = [run_model(model, sequence) for sequence in sequences["val"]]
+    scores = score_forecasts(model, sequences["val"], evolved, resamples=1000)
+    rest = measure_stability(sequences["val"], evolved)
     card: dict[str, Any] = {
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "epochs": epochs,
         "scenes": scenes,
-        "stories": {"fit": len(fit), "stop": len(stop), "val": len(stories["val"])},
+        "stories": {"fit": len(fit), "stop": len(stop), "val": len(sequences["val"])},
         "scores": [s.as_dict() for s in scores],
         "restlessness": rest,
     }
     save_checkpoint(out, Checkpoint("temporal", dict(model.config), card, dict(model.state_dict())))
-    out.with_suffix(".md").write_text(temporal_card(card, scores, out.stat().st_size), encoding="utf-8")
+    out.with_suffix(".md").write_text(format_temporal_card(card, scores, out.stat().st_size), encoding="utf-8")
     for score in scores:
-        log(
-            f"{score.measure:42} {score.dataset:22} {score.value:.3f} ({score.low:.3f} – {score.high:.3f}), n {score.n}"
-        )
+        log(f"{score.metric:42} {score.dataset:22} {score.value:.3f} ({score.low:.3f} – {score.high:.3f}), n {score.n}")
     for what, value in rest.items():
         log(f"{what}: {value:.3f}")
     log(f"wrote {out} and {out.with_suffix('.md')}")

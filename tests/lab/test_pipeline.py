@@ -23,11 +23,13 @@ from kelly_live.lab.corpora.manifest import Clip, read_manifest
 from kelly_live.lab.corpora.rendering import render_midi
 from kelly_live.lab.corpora.targets import Targets, create_empty_targets
 from kelly_live.lab.training import sources
-from kelly_live.lab.training.emotion import EarlyStopping, _temperature, loss_of
+from kelly_live.lab.training.emotion import EarlyStopping
+from kelly_live.lab.training.emotion_calibration import fit_temperature
 from kelly_live.lab.training.front_end import FrontEnd, load_front_end, save_front_end
-from kelly_live.lab.training.scores import by_clip, calibration_error, recall
-from kelly_live.lab.training.temporal import smoothed, trim
-from kelly_live.lab.training.windows import TEST, cached_windows
+from kelly_live.lab.training.labelled_windows import compute_loss
+from kelly_live.lab.training.scores import average_by_clip, compute_calibration_error, compute_recall
+from kelly_live.lab.training.temporal import smooth_exponentially, trim_silence
+from kelly_live.lab.training.windows import TEST_OPTIONS, iterate_windows
 from tests.emotion.nets.test_emotion import make_net, windows
 from tests.lab.small_corpus import make_corpus
 
@@ -152,7 +154,7 @@ def test_losses_are_masked() -> None:
         t = create_empty_targets(2)
         values = {n: torch.from_numpy(changed.get(n, getattr(t, n))) for n in Targets.__slots__}
         with torch.inference_mode():
-            return float(loss_of(net(batch), values))
+            return float(compute_loss(net(batch), values))
 
     nothing = loss()
     assert loss(affect=np.ones((2, 3), np.float32)) == nothing  # a target without a weight teaches nothing
@@ -188,24 +190,24 @@ def test_thinning_is_by_name_and_repeatable() -> None:
 def test_windows_are_computed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = read_manifest(make_corpus(tmp_path / "data", speakers=1, takes=1))
     net = make_net()
-    ((_, first),) = cached_windows(net, clips, tmp_path / "cache", TEST)
+    ((_, first),) = iterate_windows(net, clips, tmp_path / "cache", TEST_OPTIONS)
     monkeypatch.setattr("kelly_live.lab.training.windows.describe_clip", None)
-    ((_, again),) = cached_windows(net, clips, tmp_path / "cache", TEST)
+    ((_, again),) = iterate_windows(net, clips, tmp_path / "cache", TEST_OPTIONS)
     np.testing.assert_array_equal(first.trunk, again.trunk)
     assert set(first.clip) == {0, 1, 2}
 
 
 def test_calibration_error_by_hand() -> None:
-    assert calibration_error(np.array([0.95, 0.95, 0.05, 0.05]), np.array([1, 1, 0, 0])) == pytest.approx(0.05)
-    assert calibration_error(np.ones(4), np.array([1, 1, 0, 0])) == pytest.approx(0.5)
+    assert compute_calibration_error(np.array([0.95, 0.95, 0.05, 0.05]), np.array([1, 1, 0, 0])) == pytest.approx(0.05)
+    assert compute_calibration_error(np.ones(4), np.array([1, 1, 0, 0])) == pytest.approx(0.5)
 
 
 def test_recall_weighs_classes_alike() -> None:
-    assert recall(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])) == pytest.approx(0.5)
+    assert compute_recall(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])) == pytest.approx(0.5)
 
 
 def test_a_clip_is_the_mean_of_its_windows() -> None:
-    mean = by_clip(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 2]), 3)
+    mean = average_by_clip(np.array([[1.0], [3.0], [5.0]]), np.array([0, 0, 2]), 3)
     assert mean[0] == 2.0
     assert np.isnan(mean[1])
     assert mean[2] == 5.0
@@ -213,14 +215,14 @@ def test_a_clip_is_the_mean_of_its_windows() -> None:
 
 def test_a_moving_average_of_nothing_is_the_last_value() -> None:
     values, times = np.array([[0.0], [1.0], [1.0]]), np.array([0.0, 0.25, 0.5])
-    np.testing.assert_array_equal(smoothed(values, times, 0.0), values)
-    assert smoothed(values, times, 1.0)[2, 0] == pytest.approx(1 - np.exp(-0.5))
+    np.testing.assert_array_equal(smooth_exponentially(values, times, 0.0), values)
+    assert smooth_exponentially(values, times, 1.0)[2, 0] == pytest.approx(1 - np.exp(-0.5))
 
 
 def test_trim_takes_the_quiet_ends_off() -> None:
     loud = np.ones(3200, np.float32)
-    assert len(trim(np.concatenate((np.zeros(6400, np.float32), loud, np.zeros(960, np.float32))))) == 3200
-    assert len(trim(np.zeros(1600, np.float32))) == 1600
+    assert len(trim_silence(np.concatenate((np.zeros(6400, np.float32), loud, np.zeros(960, np.float32))))) == 3200
+    assert len(trim_silence(np.zeros(1600, np.float32))) == 1600
 
 
 def test_temperatures_make_overconfidence_honest() -> None:
@@ -229,7 +231,7 @@ def test_temperatures_make_overconfidence_honest() -> None:
     right = rng.random(2000) < 0.7  # says 99 %, is right 70 % of the time
     guess = np.where(right, truth, 1 - truth)
     sure = np.where(np.eye(2)[guess] > 0, 0.99, 0.01)
-    t = _temperature(sure, np.arange(2000), np.eye(2)[truth], np.ones(2000))
+    t = fit_temperature(sure, np.arange(2000), np.eye(2)[truth], np.ones(2000))
     cooled = 1.0 / (1.0 + (0.01 / 0.99) ** (1.0 / t))
     assert cooled == pytest.approx(0.7, abs=0.05)
 

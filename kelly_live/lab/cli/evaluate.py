@@ -36,7 +36,7 @@ def command(
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.judging.goals import goal_table
     from kelly_live.lab.judging.report import evaluate_shipped
-    from kelly_live.lab.training.scores import table
+    from kelly_live.lab.training.scores import format_scores
     from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
@@ -49,8 +49,8 @@ def command(
         click.echo(json.dumps(result.as_dict()))
         return
     click.echo(goal_table(result.rows))
-    click.echo(f"\nThe emotion net alone, every score\n\n{table(result.scores)}")
-    click.echo(f"\nThe live path\n\n{table(result.live)}\n\nSounds that feel nothing\n")
+    click.echo(f"\nThe emotion net alone, every score\n\n{format_scores(result.scores)}")
+    click.echo(f"\nThe live path\n\n{format_scores(result.live)}\n\nSounds that feel nothing\n")
     for name, value in result.sounds.items():
         click.echo(f"{name}: {value:.3f}")
 

@@ -31,7 +31,7 @@ def command(
 
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.training.mapper import evaluate_mapper, load_trained
-    from kelly_live.lab.training.mapper_plane import places, places_table, played
+    from kelly_live.lab.training.mapper_plane import compute_parameters, format_states_table, list_states
     from kelly_live.mapping.mapper import CHECKPOINT
 
     torch.set_num_threads(1)
@@ -41,8 +41,8 @@ def command(
     if pictures is not None:
         click.echo(f"wrote {_draw(checkpoint, pictures)}", err=True)
     if as_json:
-        named = places()
-        values = played(net, list(named.values()))
+        named = list_states()
+        values = compute_parameters(net, list(named.values()))
         answer = {
             "scores": [asdict(row) for row in evaluation.scores],
             "directions": [asdict(line) | {"holds": line.holds} for line in evaluation.directions],
@@ -52,7 +52,7 @@ def command(
         click.echo(json.dumps(answer))
         return
     click.echo(evaluation.table())
-    click.echo(f"\nWhat is played\n\n{places_table(net)}")
+    click.echo(f"\nWhat is played\n\n{format_states_table(net)}")
 
 
 def _draw(checkpoint: Path, folder: Path) -> Path:
@@ -61,10 +61,10 @@ def _draw(checkpoint: Path, folder: Path) -> Path:
     from kelly_live.core.values import EMOTION_VAD
     from kelly_live.lab.nets.mapper import load_net
     from kelly_live.lab.plots.plane import Panel, draw_plane
-    from kelly_live.lab.training.mapper_plane import SHOWN, over_the_plane
+    from kelly_live.lab.training.mapper_plane import SHOWN, compute_plane
 
     create_folder(folder)
-    plane = over_the_plane(load_net(checkpoint))
+    plane = compute_plane(load_net(checkpoint))
     picture = draw_plane(
         [Panel(name, unit, plane[name]) for name, unit in SHOWN.items()],
         {name: place[:2] for name, place in EMOTION_VAD.items()},

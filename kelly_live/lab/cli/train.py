@@ -51,10 +51,15 @@ def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
     """Convert the frozen ears from the wheels MUSICNN and PIPECAT (`pip download --no-deps musicnn pipecat-ai`); needs
     kelly-live[convert].
     """
-    from kelly_live.lab.training.front_end import FrontEnd, convert_checked, convert_speech_checked, save_front_end
+    from kelly_live.lab.training.front_end import (
+        FrontEnd,
+        convert_and_check_speech,
+        convert_and_check_trunk,
+        save_front_end,
+    )
 
-    trunk, worst = convert_checked(musicnn)
-    speech, mean = convert_speech_checked(pipecat)
+    trunk, worst = convert_and_check_trunk(musicnn)
+    speech, mean = convert_and_check_speech(pipecat)
     save_front_end(FrontEnd(trunk, speech, worst, mean), out)
     click.echo(f"wrote {out}; taggrams differ from TensorFlow's by at most {worst:.1g},")
     click.echo(f"speech tokens from ONNX's by {mean:.1g} standard deviations on average")
@@ -84,14 +89,14 @@ def emotion(
     import torch
 
     from kelly_live.lab.pipeline import train_emotion
-    from kelly_live.lab.training.distributed import joined
+    from kelly_live.lab.training.distributed import join_ranks
     from kelly_live.lab.training.emotion import Settings
     from kelly_live.lab.training.sources import Sources
 
     torch.set_num_threads(threads)
     settings = Settings(epochs=epochs, patience=patience, seed=seed, cross=cross)
     left = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
-    with joined() as ranks:
+    with join_ranks() as ranks:
         train_emotion(
             Sources(data, symbolic, cache, most), front_end_file, out, settings,
             resume=resume, log=click.echo, leave_out=left, ranks=ranks,
@@ -153,7 +158,7 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     from kelly_live.core.resources import find_resources
     from kelly_live.cultures.library import CULTURES
     from kelly_live.cultures.preset import load_file
-    from kelly_live.lab.training.culture import listeners_report, train_culture
+    from kelly_live.lab.training.culture import format_listeners_report, train_culture
 
     torch.set_num_threads(threads)
     folder = presets or find_resources("presets") / "cultures"
@@ -162,7 +167,7 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
     for name, worst in card["furthest from the presets"].items():
         click.echo(f"{name}: at most {worst:.4f} from any preset")
     if listeners is not None:
-        click.echo(listeners_report(card))
+        click.echo(format_listeners_report(card))
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 

@@ -15,9 +15,15 @@ from kelly_live.emotion.reader import LiveEmotionReader
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import RATING_PLANES, average_bar_ratings, find_label
 from kelly_live.lab.judging.stream_scores import Change, replay
-from kelly_live.lab.training.emotion import was_right
-from kelly_live.lab.training.scores import CHOICES, Answers, by_clip, calibration_error, quadrant_of
-from kelly_live.lab.training.windows import TEST, Windows, read_audio
+from kelly_live.lab.training.emotion_calibration import mark_correct
+from kelly_live.lab.training.scores import (
+    CHOICES,
+    Predictions,
+    average_by_clip,
+    compute_calibration_error,
+    find_quadrants,
+)
+from kelly_live.lab.training.windows import TEST_OPTIONS, Windows, read_audio
 
 PIECES = 3
 FAMILY_LETTERS = 16  # of a file's name: "vgmidi_Battle_of" is one game
@@ -59,10 +65,10 @@ def _count(truth: np.ndarray, guess: np.ndarray, kinds: int) -> np.ndarray:
     return counts
 
 
-def confusions(clips: Sequence[Clip], windows: Windows, answers: Answers) -> list[Confusion]:
+def confusions(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Confusion]:
     """Of every data set with categories, among what its actors were told; and of the quadrants."""
-    labels = by_clip(answers.labels, windows.clip, len(clips))
-    affect = by_clip(answers.affect, windows.clip, len(clips))
+    labels = average_by_clip(answers.labels, windows.clip, len(clips))
+    affect = average_by_clip(answers.affect, windows.clip, len(clips))
     out = []
     for dataset in sorted({clip.dataset for clip in clips}):
         own = [i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(affect[i, 0])]
@@ -75,19 +81,19 @@ def confusions(clips: Sequence[Clip], windows: Windows, answers: Answers) -> lis
             out.append(Confusion(dataset, names, _count(truth, labels[own][:, columns].argmax(axis=1), len(names))))
         elif clips[own[0]].quadrant is not None:
             truth = np.array([list(QUADRANTS).index(clips[i].quadrant or "Q1") for i in own])
-            out.append(Confusion(dataset, tuple(QUADRANTS), _count(truth, quadrant_of(affect[own]), len(QUADRANTS))))
+            out.append(Confusion(dataset, tuple(QUADRANTS), _count(truth, find_quadrants(affect[own]), len(QUADRANTS))))
     return out
 
 
-def calibrations(clips: Sequence[Clip], windows: Windows, answers: Answers) -> list[Calibration]:
+def calibrations(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Calibration]:
     """Of every data set whose answers are right or wrong."""
-    right = was_right(clips, answers, windows.clip)
-    sure = by_clip(answers.confidence, windows.clip, len(clips))
+    right = mark_correct(clips, answers, windows.clip)
+    sure = average_by_clip(answers.confidence, windows.clip, len(clips))
     out = []
     for dataset in sorted({clip.dataset for clip in clips}):
         own = np.array([c.dataset == dataset for c in clips]) & ~np.isnan(right) & ~np.isnan(sure)
         if own.any():
-            out.append(Calibration(dataset, sure[own], right[own], calibration_error(sure[own], right[own])))
+            out.append(Calibration(dataset, sure[own], right[own], compute_calibration_error(sure[own], right[own])))
     return out
 
 
@@ -103,7 +109,7 @@ def trajectories(reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequen
     widest = list(families.values())[:PIECES]
     out = []
     for clip in widest:
-        track = replay(reader, read_audio(clip.audio_path, TEST.timing(clip.dataset)[0]))
+        track = replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.timing(clip.dataset)[0]))
         ratings = np.array([average_bar_ratings(clip, float(end)) for end in track.times])
         plane = RATING_PLANES.get(clip.dataset)
         placed = ratings if plane is None else plane.project(ratings)

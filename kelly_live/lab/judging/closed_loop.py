@@ -34,7 +34,7 @@ from kelly_live.lab.judging.judges import (
     fit_judge,
     read_notes,
 )
-from kelly_live.lab.training.scores import RESAMPLES, Score, correlation, table
+from kelly_live.lab.training.scores import RESAMPLES, Score, correlate, format_scores
 from kelly_live.lab.training.windows import read_audio
 
 CENTRE = 0.5  # how far a quadrant's centre lies from neutral, on both axes
@@ -80,7 +80,7 @@ class ClosedLoop:
             "songs held back in cross-validation"
             for name, info in self.judges.items()
         ]
-        return "\n\n".join(["\n".join(judges), table(self.scores), *(c.table() for c in self.confusions)])
+        return "\n\n".join(["\n".join(judges), format_scores(self.scores), *(c.table() for c in self.confusions)])
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -197,7 +197,7 @@ def _correlations(judge: str, music: str, verdicts: Verdicts, targets: np.ndarra
     """Of the grid's targets `[n, 2]` with what is heard, over pieces; intervals by Fisher's z."""
     scores = []
     for axis, (name, felt) in enumerate((("valence", verdicts.valence), ("arousal", verdicts.arousal))):
-        r = correlation(targets[:, axis], felt)
+        r = correlate(targets[:, axis], felt)
         reach = 1.959964 / np.sqrt(max(len(targets) - 3, 1))
         low, high = np.tanh(np.arctanh(r) - reach), np.tanh(np.arctanh(r) + reach)
         scores.append(Score(f"{music}, grid", f"{name} r, {judge}", r, float(low), float(high), len(targets)))

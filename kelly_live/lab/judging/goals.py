@@ -20,13 +20,13 @@ UNSEEN = "unseen "  # before the data set's name: measured by a net that never h
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One line of the table: which `Score` answers it (`dataset`, `measure`), what others got, what is to reach;
+    """One line of the table: which `Score` answers it (`dataset`, `metric`), what others got, what is to reach;
     `goal` None: the issue asks for no flapping and names no number.
     """
 
     data: str
     dataset: str
-    measure: str
+    metric: str
     published: str
     goal: float | None
     at_most: bool = False
@@ -92,13 +92,13 @@ def rows_of(scores: Sequence[Score], live: Sequence[Score]) -> list[Row]:
     """The table: every goal with its score, the ECE of the confidence on each data set, then what only the live path
     can show (`live`: also the whole reader's ECE).
     """
-    by_name = {(s.dataset, s.measure): s for s in (*scores, *live)}
+    by_name = {(s.dataset, s.metric): s for s in (*scores, *live)}
     calibrated = [
-        Goal(f"ECE, {s.dataset}", s.dataset, s.measure, "–", LARGEST_ECE, True)
+        Goal(f"ECE, {s.dataset}", s.dataset, s.metric, "–", LARGEST_ECE, True)
         for s in (*scores, *live)
-        if s.measure.endswith("ECE of confidence")
+        if s.metric.endswith("ECE of confidence")
     ]
-    return [Row(goal, by_name.get((goal.dataset, goal.measure))) for goal in (*GOALS, *calibrated, *LIVE_GOALS)]
+    return [Row(goal, by_name.get((goal.dataset, goal.metric))) for goal in (*GOALS, *calibrated, *LIVE_GOALS)]
 
 
 def goal_table(rows: Sequence[Row]) -> str:
@@ -111,5 +111,5 @@ def goal_table(rows: Sequence[Row]) -> str:
         g, s = row.goal, row.score
         ours = "– | – | –" if s is None else f"{s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n}"
         asked = "–" if g.goal is None else f"{'≤' if g.at_most else '≥'} {g.goal:g}"
-        lines.append(f"| {g.data} | {g.measure} | {ours} | {g.published} | {asked} | {row.verdict} |")
+        lines.append(f"| {g.data} | {g.metric} | {ours} | {g.published} | {asked} | {row.verdict} |")
     return "\n".join(lines)

@@ -11,13 +11,13 @@ from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import find_label
 from kelly_live.lab.training.scores import (
     CHOICES,
-    Measure,
+    Metric,
     Score,
-    average_recall,
+    average_by_clip,
     bootstrap,
-    by_clip,
-    correlated,
-    share,
+    create_correlation_metric,
+    create_mean_metric,
+    create_recall_metric,
 )  # fmt: skip
 from kelly_live.lab.training.windows import Windows
 
@@ -25,8 +25,10 @@ from kelly_live.lab.training.windows import Windows
 def _pooled(windows: Windows, count: int) -> np.ndarray:
     """Mean and deviation over each clip's windows of the voice statistics: cepstra, pitch, flux, loudness, pace."""
     x = windows.voice.astype(np.float64)
-    mean = by_clip(x, windows.clip, count)
-    return np.concatenate((mean, np.sqrt(np.maximum(by_clip(x**2, windows.clip, count) - mean**2, 0.0))), axis=1)
+    mean = average_by_clip(x, windows.clip, count)
+    return np.concatenate(
+        (mean, np.sqrt(np.maximum(average_by_clip(x**2, windows.clip, count) - mean**2, 0.0))), axis=1
+    )
 
 
 def baseline_scores(
@@ -57,8 +59,8 @@ def baseline_scores(
         guess: np.ndarray = model.fit(x_fit[a], y).predict(x_test[b])
         return guess
 
-    def add(dataset: str, name: str, measure: Measure, n: int) -> None:
-        scores.append(Score(dataset, name, *bootstrap(measure, n, resamples), n))
+    def add(dataset: str, name: str, metric: Metric, n: int) -> None:
+        scores.append(Score(dataset, name, *bootstrap(metric, n, resamples), n))
 
     for dataset in sorted({c.dataset for c in test[0]}):
         a, b = rows(fit[0], dataset), rows(test[0], dataset)
@@ -71,20 +73,20 @@ def baseline_scores(
             truth = np.array([find_label(c) for c in asked])
             guess = classify(np.array([find_label(c) for c in learn]), a, b)
             choices = len(CHOICES[dataset])
-            add(dataset, f"accuracy of {choices}", share(truth == guess), n)
-            add(dataset, f"UAR of {choices}", average_recall(truth, guess), n)
+            add(dataset, f"accuracy of {choices}", create_mean_metric(truth == guess), n)
+            add(dataset, f"UAR of {choices}", create_recall_metric(truth, guess), n)
         if one.quadrant is not None:
             y, truth = (np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in part]) for part in (learn, asked))
             signs = np.array(list(QUADRANTS.values()))
-            add(dataset, "4 quadrants", share(classify(y, a, b) == truth), n)
+            add(dataset, "4 quadrants", create_mean_metric(classify(y, a, b) == truth), n)
             for axis, name in enumerate(("valence half", "arousal half")):
-                add(dataset, name, share(classify(signs[y, axis], a, b) == signs[truth, axis]), n)
+                add(dataset, name, create_mean_metric(classify(signs[y, axis], a, b) == signs[truth, axis]), n)
         if one.gems is not None:
             y, truth = (np.array([c.gems for c in part]) for part in (learn, asked))
-            add(dataset, "mean r of 9 GEMS", correlated(truth, regress(y, a, b)), n)
+            add(dataset, "mean r of 9 GEMS", create_correlation_metric(truth, regress(y, a, b)), n)
         if one.bar_ratings is not None:
             y, truth = (np.array([np.mean(c.bar_ratings or (), axis=0) for c in part]) for part in (learn, asked))
             guess = regress(y, a, b)
             for axis, name in enumerate(("valence", "arousal")):
-                add(dataset, f"{name} r a piece", correlated(truth[:, axis], guess[:, axis]), n)
+                add(dataset, f"{name} r a piece", create_correlation_metric(truth[:, axis], guess[:, axis]), n)
     return scores

@@ -18,9 +18,9 @@ import numpy as np
 
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
-from kelly_live.lab.training.scores import answer, by_clip
-from kelly_live.lab.training.sources import Sources, windows_of
-from kelly_live.lab.training.windows import TEST
+from kelly_live.lab.training.scores import average_by_clip, predict
+from kelly_live.lab.training.sources import Sources, load_windows
+from kelly_live.lab.training.windows import TEST_OPTIONS
 from kelly_live.profiles.calibration import Calibration
 
 AXES = ("valence", "arousal")
@@ -67,10 +67,10 @@ def heard(data: Path, cache: Path, log: Callable[[str], None]) -> list[Read]:
     reads = []
     for part in ("val", "fold"):
         clips = [clip for clip in parts[part] if clip.speaker is not None and clip.emotions is not None]
-        windows = windows_of(net, clips, cache, TEST, log)
-        answers = answer(net, windows)
+        windows = load_windows(net, clips, cache, TEST_OPTIONS, log)
+        answers = predict(net, windows)
         weights = answers.confidence[:, None] + 1e-6
-        places = by_clip(answers.affect * weights, windows.clip, len(clips)) / by_clip(
+        places = average_by_clip(answers.affect * weights, windows.clip, len(clips)) / average_by_clip(
             weights, windows.clip, len(clips)
         )
         for clip, place in zip(clips, places.tolist(), strict=True):

@@ -21,16 +21,16 @@ from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net, load_
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.goals import Row, rows_of
 from kelly_live.lab.judging.stream_scores import Change, changes, reaction_scores, reader_scores
-from kelly_live.lab.training.scores import Answers, Score, answer, bootstrap, evaluate
-from kelly_live.lab.training.sources import Log, Sources, sound_windows, windows_of
+from kelly_live.lab.training.scores import Predictions, Score, bootstrap, evaluate, predict
+from kelly_live.lab.training.sources import Log, Sources, load_sound_windows, load_windows
 from kelly_live.lab.training.windows import (
-    TEST,
+    TEST_OPTIONS,
     Windows,
 )
 from kelly_live.mapping.mapper import load_mapper
 
 
-def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Answers, clips: Answers) -> dict[str, float]:
+def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Predictions, clips: Predictions) -> dict[str, float]:
     """How sure the net is of sounds that feel nothing, by kind, beside its mean on real clips."""
     out = {"mean confidence on real clips": float(clips.confidence.mean())}
     for kind in dict.fromkeys(kinds):
@@ -71,7 +71,7 @@ class Result:
     sounds: dict[str, float]
     clips: list[Clip]
     windows: Windows
-    answers: Answers
+    answers: Predictions
     heard: list[Change]
     reader: LiveEmotionReader
 
@@ -92,15 +92,15 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     clips = sources.clips(log)["val"]
     if not clips:
         raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
-    windows = windows_of(net, clips, sources.cache, TEST, log)
-    answers = answer(net, windows)
-    kinds, noise = sound_windows(net, "val", sources.cache)
+    windows = load_windows(net, clips, sources.cache, TEST_OPTIONS, log)
+    answers = predict(net, windows)
+    kinds, noise = load_sound_windows(net, "val", sources.cache)
     scores = evaluate(clips, windows, answers)
-    scores += [Score(**score) for score in card.get("unseen", [])]  # measured when this net was trained
+    scores += [Score.from_dict(score) for score in card.get("unseen", [])]  # measured when this net was trained
     mapper = load_mapper(models) if (models / "mapper.safetensors").is_file() else None
     live = [hop_score(reader, mapper)]
     heard = changes(reader, clips)
     live += reaction_scores(heard)
     live += reader_scores(reader, clips, reader_clips, log)
-    calm = sound_summary(kinds, noise, answer(net, noise), answers)
+    calm = sound_summary(kinds, noise, predict(net, noise), answers)
     return Result(rows_of(scores, live), scores, live, calm, clips, windows, answers, heard, reader)

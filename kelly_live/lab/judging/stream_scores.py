@@ -20,16 +20,16 @@ from kelly_live.emotion.reader import LiveEmotionReader
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import average_bar_ratings, find_label, is_music
 from kelly_live.lab.training.scores import (
-    Measure,
+    Metric,
     Score,
     bootstrap,
-    correlated,
-    miscalibrated,
-    quadrant_of,
-    share,
+    create_calibration_metric,
+    create_correlation_metric,
+    create_mean_metric,
+    find_quadrants,
 )
-from kelly_live.lab.training.temporal import trim
-from kelly_live.lab.training.windows import TEST, read_audio
+from kelly_live.lab.training.temporal import trim_silence
+from kelly_live.lab.training.windows import TEST_OPTIONS, read_audio
 
 CALM = ("calm", "neutral", "sadness", "sad")  # what counts as calm, the first that a speaker has
 STEADY_SECONDS = 6.0  # each side of a change: the net's window is 3 s, so the second half is settled
@@ -80,7 +80,7 @@ def _rank(clip: Clip) -> str:
 
 
 def _heard(reader: LiveEmotionReader, clip: Clip) -> Track:
-    return replay(reader, read_audio(clip.audio_path, TEST.timing(clip.dataset)[0]))
+    return replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.timing(clip.dataset)[0]))
 
 
 def reader_scores(
@@ -101,33 +101,35 @@ def reader_scores(
         peak = np.array([t.confidence.max() for t in tracks])
         n = len(own)
 
-        def add(name: str, measure: Measure, n: int = n, dataset: str = dataset) -> None:
-            scores.append(Score(dataset, f"live reader: {name}", *bootstrap(measure, n, resamples), n))
+        def add(name: str, metric: Metric, n: int = n, dataset: str = dataset) -> None:
+            scores.append(Score(dataset, f"live reader: {name}", *bootstrap(metric, n, resamples), n))
 
         right: np.ndarray | None = None
         right_at_peak = right
         if own[0].quadrant is not None:
             truth = np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in own])
-            right = quadrant_of(affect) == truth
-            right_at_peak = quadrant_of(np.array([t.affect[i] for t, i in zip(tracks, surest, strict=True)])) == truth
-            add("4 quadrants", share(right))
-            add("4 quadrants, surest hop", share(right_at_peak))
+            right = find_quadrants(affect) == truth
+            right_at_peak = (
+                find_quadrants(np.array([t.affect[i] for t, i in zip(tracks, surest, strict=True)])) == truth
+            )
+            add("4 quadrants", create_mean_metric(right))
+            add("4 quadrants, surest hop", create_mean_metric(right_at_peak))
         elif own[0].bar_ratings is not None:
             heard = [
                 t.weights @ np.array([average_bar_ratings(c, float(end)) for end in t.times])
                 for c, t in zip(own, tracks, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
-                add(f"{name} r a piece", correlated(np.array(heard)[:, axis], affect[:, axis]))
+                add(f"{name} r a piece", create_correlation_metric(np.array(heard)[:, axis], affect[:, axis]))
         else:
             truth = np.array([int(np.argmax(c.emotions or ())) for c in own])
             right = np.array([(t.weights @ t.emotions).argmax() for t in tracks]) == truth
             right_at_peak = np.array([t.emotions[i].argmax() for t, i in zip(tracks, surest, strict=True)]) == truth
-            add("accuracy, open 8", share(right))
-            add("accuracy, open 8, surest hop", share(right_at_peak))
+            add("accuracy, open 8", create_mean_metric(right))
+            add("accuracy, open 8, surest hop", create_mean_metric(right_at_peak))
         if right is not None and right_at_peak is not None:
-            add("ECE of confidence", miscalibrated(sure, right.astype(float)))
-            add("ECE of confidence, surest hop", miscalibrated(peak, right_at_peak.astype(float)))
+            add("ECE of confidence", create_calibration_metric(sure, right.astype(float)))
+            add("ECE of confidence, surest hop", create_calibration_metric(peak, right_at_peak.astype(float)))
     return scores
 
 
@@ -172,7 +174,7 @@ class Change:
 
 def _laid_out(clips: Sequence[Clip], seconds: float) -> np.ndarray:
     """Clips end to end, without the quiet around each, over and over until `seconds` are full."""
-    parts = [trim(read_audio(clip.audio_path)) for clip in clips]
+    parts = [trim_silence(read_audio(clip.audio_path)) for clip in clips]
     once = np.concatenate(parts)
     return np.resize(once, int(seconds * SAMPLE_RATE)) if len(once) else np.zeros(int(seconds * SAMPLE_RATE))
 
@@ -204,11 +206,11 @@ def reaction_scores(heard: Sequence[Change], resamples: int = 1000) -> list[Scor
     flips, seconds = (np.array(column, float) for column in zip(*(c.flips for c in heard), strict=True))
     scores = []
 
-    def add(name: str, measure: Measure, n: int) -> None:
-        scores.append(Score("live reader", name, *bootstrap(measure, n, resamples), n))
+    def add(name: str, metric: Metric, n: int) -> None:
+        scores.append(Score("live reader", name, *bootstrap(metric, n, resamples), n))
 
     if len(moved):
         add("median seconds to half-way", lambda k: float(np.median(moved[k])), len(moved))
-    add(f"share of changes that moved {LEAST_MOVE:g} or more", share(~np.isnan(halves)), len(heard))
+    add(f"share of changes that moved {LEAST_MOVE:g} or more", create_mean_metric(~np.isnan(halves)), len(heard))
     add("flips a second on a steady clip", lambda k: float(flips[k].sum() / seconds[k].sum()), len(heard))
     return scores

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +20,16 @@ from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.goals import UNSEEN
 from kelly_live.lab.training.scores import (
     RESAMPLES,
-    Answers,
-    Measure,
+    Metric,
+    Predictions,
     Score,
-    average_recall,
+    average_by_clip,
     bootstrap,
-    by_clip,
-    miscalibrated,
-    share,
+    create_calibration_metric,
+    create_mean_metric,
+    create_recall_metric,
 )
-from kelly_live.lab.training.windows import Windows, ears_name
+from kelly_live.lab.training.windows import Windows, hash_front_end
 
 FOUR = ("angry", "happy", "sad", "neutral")
 _CHOICES = [EMOTIONS.index(name) for name in FOUR]
@@ -72,42 +71,42 @@ def told_apart(sure: np.ndarray, right: np.ndarray) -> float:
     return float(np.mean((yes[:, None] > no).astype(float) + 0.5 * (yes[:, None] == no)))
 
 
-def unseen_scores(clips: Sequence[Clip], windows: Windows, answers: Answers) -> list[Score]:
+def unseen_scores(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Score]:
     """The choice of four by the shared emotion head, a clip's answer being the mean over its windows; how often the
     open answer among the eight is right on the same clips; how sure it was, and what that was worth.
     """
-    emotions = by_clip(answers.emotions, windows.clip, len(clips))
-    confidence = by_clip(answers.confidence, windows.clip, len(clips))
+    emotions = average_by_clip(answers.emotions, windows.clip, len(clips))
+    confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
     scores = []
     for dataset in sorted({clip.dataset for clip in clips}):
         own = np.array([i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(emotions[i, 0])])
         truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in own])
         guess = np.array(_CHOICES)[emotions[own][:, _CHOICES].argmax(axis=1)]
         right, sure = truth == emotions[own].argmax(axis=1), confidence[own]
-        for name, measure in (
-            ("accuracy of 4", share(truth == guess)),
-            ("UAR of 4", average_recall(truth, guess)),
-            ("accuracy of the 4, open 8", share(right)),
-            ("mean confidence", share(sure)),
-            ("ECE of confidence", miscalibrated(sure, right.astype(float))),
+        for name, metric in (
+            ("accuracy of 4", create_mean_metric(truth == guess)),
+            ("UAR of 4", create_recall_metric(truth, guess)),
+            ("accuracy of the 4, open 8", create_mean_metric(right)),
+            ("mean confidence", create_mean_metric(sure)),
+            ("ECE of confidence", create_calibration_metric(sure, right.astype(float))),
             ("AUROC of confidence", _apart(sure, right)),
         ):
-            if not np.isnan(measure(np.arange(len(own)))):
-                scores.append(Score(f"{UNSEEN}{dataset}", name, *bootstrap(measure, len(own), RESAMPLES), len(own)))
+            if not np.isnan(metric(np.arange(len(own)))):
+                scores.append(Score(f"{UNSEEN}{dataset}", name, *bootstrap(metric, len(own), RESAMPLES), len(own)))
     return scores
 
 
-def _apart(sure: np.ndarray, right: np.ndarray) -> Measure:
+def _apart(sure: np.ndarray, right: np.ndarray) -> Metric:
     return lambda k: told_apart(sure[k], right[k])
 
 
-def known_voices(clips: Sequence[Clip], windows: Windows, answers: Answers, names: Sequence[str]) -> list[Score]:
+def known_voices(clips: Sequence[Clip], windows: Windows, answers: Predictions, names: Sequence[str]) -> list[Score]:
     """How sure the same net was of held-out voices in the languages that it did learn, beside each of `names`."""
-    confidence = by_clip(answers.confidence, windows.clip, len(clips))
+    confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
     own = np.array([i for i, c in enumerate(clips) if _asked(c) and c.language and not np.isnan(confidence[i])])
     if not len(own):
         return []
-    measured = bootstrap(share(confidence[own]), len(own), RESAMPLES)
+    measured = bootstrap(create_mean_metric(confidence[own]), len(own), RESAMPLES)
     return [Score(f"{UNSEEN}{name}", "mean confidence, known languages", *measured, len(own)) for name in names]
 
 
@@ -115,7 +114,7 @@ def recipe(net: MultiScaleEmotionNet, settings: Mapping[str, Any], most: int, pa
     """What two runs must share to be the same training but for what is left out: net, frozen ears, settings, clips."""
     learned = [(name, tuple(p.shape)) for name, p in net.named_parameters() if p.requires_grad]
     clips = sorted((name, clip.key, clip.region or "") for name, part in parts.items() for clip in part)
-    how = json.dumps([net.config, ears_name(net), learned, dict(settings), most, clips], sort_keys=True)
+    how = json.dumps([net.config, hash_front_end(net), learned, dict(settings), most, clips], sort_keys=True)
     return hashlib.sha256(how.encode()).hexdigest()[:16]
 
 
@@ -123,7 +122,7 @@ def keep(cache: Path, made_by: str, without: Sequence[str], scores: Sequence[Sco
     """A JSON file a data set, in `cache`/unseen."""
     paths = []
     for dataset in without:
-        own = [asdict(s) for s in scores if s.dataset == f"{UNSEEN}{dataset}"]
+        own = [s.as_dict() for s in scores if s.dataset == f"{UNSEEN}{dataset}"]
         path = cache / "unseen" / f"{dataset}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         result = {"recipe": made_by, "trained_without": sorted(without), "scores": own}
@@ -138,5 +137,5 @@ def kept(cache: Path, made_by: str) -> list[Score]:
     for path in sorted((cache / "unseen").glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))
         if result["recipe"] == made_by:
-            scores += [Score(**row) for row in result["scores"]]
+            scores += [Score.from_dict(row) for row in result["scores"]]
     return scores

@@ -36,7 +36,7 @@ STEPS = 1500
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class PresetTensors:
     """One row a culture: ids `[N]`, targets (nonsense where `known [N, 4]` is 0) `tempo [N, 3]` BPM, `modes [N, 7]`,
     `dynamics [N, 3]`, `rhythms [N, 5]`.
     """
@@ -51,7 +51,9 @@ class Lesson:
     rhythms: torch.Tensor
 
 
-def lesson_of(presets: Sequence[CulturePreset], regions: Sequence[str], languages: Sequence[str]) -> Lesson:
+def convert_presets(
+    presets: Sequence[CulturePreset], regions: Sequence[str], languages: Sequence[str]
+) -> PresetTensors:
     """The presets' numbers as tensors; a preset of several languages is taught under its first."""
 
     def rows(field: str, width: int) -> torch.Tensor:
@@ -59,7 +61,7 @@ def lesson_of(presets: Sequence[CulturePreset], regions: Sequence[str], language
         return torch.tensor([[1.0] * width if value is None else list(value.value) for value in values])
 
     fields = ("tempo_bpm", "mode_preferences", "dynamics", "rhythms")
-    return Lesson(
+    return PresetTensors(
         culture=torch.arange(1, len(presets) + 1),
         region=torch.tensor([regions.index(preset.region) + 1 for preset in presets]),
         language=torch.tensor([languages.index(p.languages[0]) + 1 if p.languages else NONE for p in presets]),
@@ -71,7 +73,7 @@ def lesson_of(presets: Sequence[CulturePreset], regions: Sequence[str], language
     )
 
 
-def _loss(out: CultureOutput, lesson: Lesson) -> torch.Tensor:
+def _loss(out: CultureOutput, lesson: PresetTensors) -> torch.Tensor:
     tempo = (out.tempo_range.log() - lesson.tempo.log()).square().mean(dim=1)
     loud = (out.dynamics - lesson.dynamics).square().mean(dim=1)
     modes = -(lesson.modes * torch.log(out.mode_preferences / lesson.modes.clamp_min(1e-6) + 1e-9)).sum(dim=1)
@@ -81,7 +83,9 @@ def _loss(out: CultureOutput, lesson: Lesson) -> torch.Tensor:
 
 
 @torch.no_grad()
-def deviations(net: CulturalContextAdapter, lesson: Lesson, draws: int = 64, seed: int = 1) -> dict[str, float]:
+def measure_deviations(
+    net: CulturalContextAdapter, lesson: PresetTensors, draws: int = 64, seed: int = 1
+) -> dict[str, float]:
     """The furthest that any culture's answer lies from its preset, over random emotions and with or without region and
     language: tempo as a share of itself, the others as they are.
     """
@@ -117,7 +121,7 @@ def train_culture(
     languages = sorted({language for preset in presets for language in preset.languages[:1]})
     torch.manual_seed(seed)
     net = CulturalContextAdapter([preset.name for preset in presets], regions, languages)
-    lesson = lesson_of(presets, regions, languages)
+    lesson = convert_presets(presets, regions, languages)
     net.known[1:] = lesson.known
     heads = [p for name, p in net.named_parameters() if not name.startswith("emotion.")]
     optimiser = torch.optim.Adam(heads, lr=3e-3)
@@ -135,17 +139,17 @@ def train_culture(
         "presets": {p.name: {k: bool(v) for k, v in zip(KNOWN, row, strict=True)}
                     for p, row in zip(presets, lesson.known.tolist(), strict=True)},
         "licences": sorted({f"{c.corpus}: {c.licence}" for p in presets for c in p.credits}),
-        "furthest from the presets": deviations(net, lesson),
-        "listeners": {} if listeners is None else heard_by(listeners),
+        "furthest from the presets": measure_deviations(net, lesson),
+        "listeners": {} if listeners is None else summarise_listeners(listeners),
         "steps": steps,
         "parameters": sum(p.numel() for p in net.parameters()),
     }  # fmt: skip
     save_checkpoint(out, Checkpoint(KIND, net.config, card, net.state_dict()))
-    out.with_suffix(".md").write_text(_card(card, out.stat().st_size), encoding="utf-8")
+    out.with_suffix(".md").write_text(_format_card(card, out.stat().st_size), encoding="utf-8")
     return card
 
 
-def heard_by(listeners: Path) -> dict[str, list[dict[str, Any]]]:
+def summarise_listeners(listeners: Path) -> dict[str, list[dict[str, Any]]]:
     """What listeners say of a re-interpreter by language, from the folder of the corpora; from one archive, only the
     first test. Raises ConfigError.
     """
@@ -164,7 +168,7 @@ def heard_by(listeners: Path) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def listeners_report(card: dict[str, Any]) -> str:
+def format_listeners_report(card: dict[str, Any]) -> str:
     """What listeners say, as markdown; of a card."""
     found = card["listeners"]
     if not found:
@@ -182,7 +186,7 @@ def listeners_report(card: dict[str, Any]) -> str:
             format_language_gains(gains("second, emotions")),
             "The signs of valence and arousal they chose:",
             format_language_gains(gains("second, valence and arousal")),
-            _verdict({name: gains(name)[-1] for name in found if name != "likings"}),
+            _format_verdict({name: gains(name)[-1] for name in found if name != "likings"}),
             "A check of direction: how much better major chords are liked than minor ones (Lahdelma, Athanasopoulos & "
             "Eerola\n2021; GPL-3.0, only these figures leave it):",
             format_mode_preferences([ModePreference(**row) for row in found["likings"]]),
@@ -193,7 +197,7 @@ def listeners_report(card: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _verdict(overall: dict[str, LanguageGain]) -> str:
+def _format_verdict(overall: dict[str, LanguageGain]) -> str:
     helps = [name for name, gain in overall.items() if gain.low > 0.0]
     if not helps:
         return "In none of the tests is the gain over all listeners above 0 with certainty: no ground for such a head."
@@ -206,7 +210,7 @@ def _verdict(overall: dict[str, LanguageGain]) -> str:
     )
 
 
-def _card(card: dict[str, Any], size_bytes: int) -> str:
+def _format_card(card: dict[str, Any], size_bytes: int) -> str:
     rows = "\n".join(
         f"| {name} | " + " | ".join("measured" if known[k] else "–" for k in KNOWN) + " |"
         for name, known in card["presets"].items()
@@ -236,7 +240,7 @@ listeners on held-out excerpts (Gómez-Cañón et al. 2020; GPL-3.0, only these 
 of four languages alike, and with what their own language's listeners said of other excerpts; a gain above 0 would be a
 ground for such a head:
 
-{listeners_report(card)}
+{format_listeners_report(card)}
 
 Published (Midya et al. 2019, PLoS ONE 14(9):e0222380; abstract looked up): of 192 comparisons between Indian and other
 listeners of ragas 9 % differed.

@@ -24,12 +24,12 @@ class Ranks:
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
 
     @property
-    def first(self) -> bool:
+    def is_first(self) -> bool:
         """Whether this is the one that measures, writes and speaks."""
         return self.rank == 0
 
-    def voice(self, log: Callable[[str], None]) -> Callable[[str], None]:
-        return log if self.first else lambda line: None
+    def restrict_log(self, log: Callable[[str], None]) -> Callable[[str], None]:
+        return log if self.is_first else lambda line: None
 
     def wrap(self, module: nn.Module) -> nn.Module:
         """The same module, its gradients averaged over all ranks and its weights made those of the first."""
@@ -44,15 +44,15 @@ class Ranks:
             distributed.barrier()
 
     @contextmanager
-    def first_goes_first(self) -> Iterator[None]:
+    def run_first_rank_first(self) -> Iterator[None]:
         """What is computed once and kept in the cache: the first rank does it, the others then find it."""
-        if not self.first:
+        if not self.is_first:
             self.wait()
         yield
-        if self.first:
+        if self.is_first:
             self.wait()
 
-    def of_first(self, value: float) -> float:
+    def broadcast_first(self, value: float) -> float:
         """The first rank's value, on every rank."""
         if self.count == 1:
             return value
@@ -60,7 +60,7 @@ class Ranks:
         distributed.broadcast(shared, 0)
         return float(shared)
 
-    def all(self, text: str) -> list[str]:
+    def gather_texts(self, text: str) -> list[str]:
         """Every rank's text, on every rank."""
         texts = [text] * self.count
         if self.count > 1:
@@ -68,8 +68,11 @@ class Ranks:
         return texts
 
 
+SINGLE_PROCESS = Ranks()
+
+
 @contextmanager
-def joined() -> Iterator[Ranks]:
+def join_ranks() -> Iterator[Ranks]:
     """As torchrun's environment says (gloo on CPUs, nccl on GPUs, one each); alone, on the CPU, without it."""
     if "LOCAL_RANK" not in os.environ:
         yield Ranks()

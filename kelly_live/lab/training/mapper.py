@@ -20,23 +20,29 @@ from kelly_live.emotion.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_c
 from kelly_live.lab.corpora.film_cues import Evidence, correlate_cues, select_evidence
 from kelly_live.lab.corpora.symbolic_features import FeatureCorpus, extract_corpus
 from kelly_live.lab.nets.mapper import KIND, SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, load_net
-from kelly_live.lab.training.mapper_card import card_markdown, make_card
+from kelly_live.lab.training.mapper_card import build_card, format_card
 from kelly_live.lab.training.mapper_data import (
     CORPORA,
     Examples,
     RatingScale,
-    corpus_weights,
-    examples,
-    folds,
-    masks,
-    rating_scale,
-    states,
+    average_weights,
+    build_examples,
+    compute_states,
+    fit_rating_scale,
+    list_masks,
+    split_folds,
 )
-from kelly_live.lab.training.mapper_scores import Evaluation, directions, losses, mean_loss, score
+from kelly_live.lab.training.mapper_scores import (
+    Evaluation,
+    check_directions,
+    compute_losses,
+    score_mapper,
+    sum_mean_losses,
+)
 from kelly_live.lab.training.priors import PriorLoss
-from kelly_live.lab.training.user_basis import user_basis
+from kelly_live.lab.training.user_basis import compute_user_basis
 
-HOME = "emopia"
+REFERENCE_CORPUS = "emopia"
 MAX_GAIN = 1.75  # how far a commitment may stretch; beyond it noise would be played with conviction
 MAX_WEIGHT_GAIN = 2.0  # for weights: logits of what is rare are noisier than those of what is common
 PLAYED_SHARE = 0.05  # medians that are played stay between this quantile of labelled pieces and its mirror
@@ -68,14 +74,14 @@ class CorpusOffset(nn.Module):
 
 
 @dataclass(frozen=True)
-class Fit:
+class FitResult:
     net: DynamicEmotionToMusicMapper
     offset: CorpusOffset
     epochs: int
     held_back_loss: float
 
 
-def _new_net(data: Examples, recipe: Recipe) -> DynamicEmotionToMusicMapper:
+def _create_net(data: Examples, recipe: Recipe) -> DynamicEmotionToMusicMapper:
     """An untrained net that already sits at the corpus: standardised scalars, log mean weights as biases."""
     torch.manual_seed(recipe.seed)
     net = DynamicEmotionToMusicMapper(hidden_dim=recipe.hidden_dim)
@@ -90,7 +96,7 @@ def _new_net(data: Examples, recipe: Recipe) -> DynamicEmotionToMusicMapper:
         net.linear.weight.mul_(0.1)
         net.bend.weight.mul_(0.1)
         net.bend.bias.zero_()
-        base = torch.cat([corpus_weights(data)[name].log() for name in WEIGHTS])
+        base = torch.cat([average_weights(data)[name].log() for name in WEIGHTS])
         net.linear.bias.copy_(torch.cat([torch.zeros(2 * len(SCALARS)), base]))
     return net
 
@@ -101,11 +107,11 @@ def fit(
     held_back: Examples | None = None,
     progress: Callable[[int, float], None] | None = None,
     cues: Sequence[Evidence] = (),
-) -> Fit:
+) -> FitResult:
     """Minimise the losses on `data` and, as pseudo-observations, PRIORS and `cues`; with `held_back`, stop early on
     it and keep the best epoch's weights.
     """
-    net = _new_net(data, recipe)
+    net = _create_net(data, recipe)
     offset = CorpusOffset(len(net.centre))
     decayed = [net.linear.weight, net.bend.weight, *(p for p in net.body.parameters() if p.ndim > 1)]
     ours = {id(p) for p in decayed}
@@ -118,12 +124,12 @@ def fit(
         lr=recipe.learning_rate,
     )
     generator = torch.Generator().manual_seed(recipe.seed)
-    seen, priors = masks(data), PriorLoss(data, cues)
+    seen, priors = list_masks(data), PriorLoss(data, cues)
     best, best_epoch, best_weights = math.inf, 0, None
     for epoch in range(1, recipe.epochs + 1):
-        probabilities, vad = states(data, generator)
+        probabilities, vad = compute_states(data, generator)
         spread = net.unpack(net.raw(probabilities, vad) + offset(data.corpus))
-        loss = mean_loss(losses(net, spread, data), seen, data.importance)
+        loss = sum_mean_losses(compute_losses(net, spread, data), seen, data.importance)
         if recipe.use_priors:
             loss = loss + priors(net)
         optimiser.zero_grad()
@@ -132,9 +138,9 @@ def fit(
         if held_back is None:
             best, best_epoch = float(loss.detach()), epoch
         elif epoch % 5 == 0:
-            score = held_out_loss(net, offset, held_back)
-            if score < best - 1e-4:
-                best, best_epoch = score, epoch
+            score_mapper = compute_held_out_loss(net, offset, held_back)
+            if score_mapper < best - 1e-4:
+                best, best_epoch = score_mapper, epoch
                 best_weights = [{k: v.clone() for k, v in part.state_dict().items()} for part in (net, offset)]
             if epoch - best_epoch > recipe.patience:
                 break
@@ -143,14 +149,14 @@ def fit(
     if best_weights is not None:
         net.load_state_dict(best_weights[0])
         offset.load_state_dict(best_weights[1])
-    return Fit(net, offset, best_epoch, best)
+    return FitResult(net, offset, best_epoch, best)
 
 
 @torch.no_grad()
-def held_out_loss(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples) -> float:
+def compute_held_out_loss(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples) -> float:
     """Sum over the parameters of the mean loss (nats) at the labels' own places."""
-    spread = net.unpack(net.raw(*states(data)) + offset(data.corpus))
-    return float(mean_loss(losses(net, spread, data), masks(data), data.importance))
+    spread = net.unpack(net.raw(*compute_states(data)) + offset(data.corpus))
+    return float(sum_mean_losses(compute_losses(net, spread, data), list_masks(data), data.importance))
 
 
 @torch.no_grad()
@@ -161,7 +167,7 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
     entropy of single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most
     MAX_GAIN and MAX_WEIGHT_GAIN.
     """
-    raw = net.raw(*states(data))
+    raw = net.raw(*compute_states(data))
     importance = data.importance / data.importance.sum()
     centre = (raw * importance[:, None]).sum(0)
     spread = net.unpack(raw)
@@ -171,35 +177,35 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
     for index, name in enumerate(SCALARS):
         if skilled[name]:
             seen = data.scalar_mask[:, index] > 0
-            target = _spread_within(standard[seen, index], data.corpus[seen])
-            full = max(target / max(_spread(medians[seen, index]), 1e-3), 1.0)
+            target = _measure_spread_within_corpora(standard[seen, index], data.corpus[seen])
+            full = max(target / max(_measure_spread(medians[seen, index]), 1e-3), 1.0)
             scalar_gain[index] = min(full, MAX_GAIN)
     weight_gain = torch.ones(len(WEIGHTS))
     for index, name in enumerate(WEIGHTS):
         if skilled[name]:
             mask = data.weight_mask[name] > 0
-            target = float(_entropy(data.weights[name][mask]).mean())
+            target = float(_compute_entropy(data.weights[name][mask]).mean())
             logits = spread.logits[name][mask]
             middle = (logits * importance[mask][:, None]).sum(0) / importance[mask].sum()
             gains = torch.linspace(1.0, MAX_WEIGHT_GAIN, 41)
             entropies = torch.stack(
-                [_entropy(torch.softmax(middle + gain * (logits - middle), -1)).mean() for gain in gains]
+                [_compute_entropy(torch.softmax(middle + gain * (logits - middle), -1)).mean() for gain in gains]
             )
             enough = (entropies <= target).nonzero()
             weight_gain[index] = gains[int(enough[0])] if len(enough) else MAX_WEIGHT_GAIN
     low, high = torch.full((len(SCALARS),), -1e3), torch.full((len(SCALARS),), 1e3)
     for index in range(len(SCALARS)):
-        seen = (data.scalar_mask[:, index] > 0) & (data.corpus == CORPORA.index(HOME))
+        seen = (data.scalar_mask[:, index] > 0) & (data.corpus == CORPORA.index(REFERENCE_CORPUS))
         if bool(seen.any()):
             low[index], high[index] = torch.quantile(
                 standard[seen, index], torch.tensor([PLAYED_SHARE, 1.0 - PLAYED_SHARE])
             )
-    home = centre + offset(torch.tensor([CORPORA.index(HOME)]))[0]
+    home = centre + offset(torch.tensor([CORPORA.index(REFERENCE_CORPUS)]))[0]
     net.set_commitment(centre, scalar_gain, weight_gain, home, (low, high))
-    net.set_basis(user_basis(net, offset(data.corpus), data))
+    net.set_basis(compute_user_basis(net, offset(data.corpus), data))
 
 
-def _spread(values: Tensor) -> float:
+def _measure_spread(values: Tensor) -> float:
     """A standard deviation that outliers don't move: half the 16-84 % range."""
     if len(values) < 2:
         return 0.0
@@ -207,18 +213,18 @@ def _spread(values: Tensor) -> float:
     return float(high - low) / 2.0
 
 
-def _spread_within(values: Tensor, corpus: Tensor) -> float:
+def _measure_spread_within_corpora(values: Tensor, corpus: Tensor) -> float:
     """Spread inside each corpus, averaged by rows: what lies between corpora is not expression."""
     parts = [values[corpus == index] for index in range(len(CORPORA))]
-    return sum(_spread(part) * len(part) for part in parts) / max(len(values), 1)
+    return sum(_measure_spread(part) * len(part) for part in parts) / max(len(values), 1)
 
 
-def _entropy(weights: Tensor) -> Tensor:
+def _compute_entropy(weights: Tensor) -> Tensor:
     return -(weights * torch.log(torch.clamp(weights, min=1e-9))).sum(-1)
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class TrainingResult:
     """What a training run left: where, how long, what it scored on held-out music."""
 
     path: Path
@@ -230,14 +236,14 @@ class Training:
 COMMAND = "kelly-live lab train mapper --data DATA/symbolic --cues DATA/cues --out models/mapper.safetensors"
 
 
-def _parts(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScale]:
+def _split_corpus(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScale]:
     train, held_out = corpus.part("train"), corpus.part("val")
-    scale = rating_scale(train)
-    return examples(train, scale), examples(held_out, scale), scale
+    scale = fit_rating_scale(train)
+    return build_examples(train, scale), build_examples(held_out, scale), scale
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class CrossValidation:
     """What cross-validation over the training songs found: epochs to run, and which parameters a state predicts."""
 
     epochs: int
@@ -249,20 +255,20 @@ def cross_validate(
     recipe: Recipe,
     progress: Callable[[int, float], None] | None = None,
     cues: Sequence[Evidence] = (),
-) -> Trial:
+) -> CrossValidation:
     """Fit on all folds but one, in turn. Skilled is what beats the corpus-wide distribution by two standard errors."""
     epochs, gains = [], []
-    for held_back, inner in folds(data, FOLDS, recipe.seed):
+    for held_back, inner in split_folds(data, FOLDS, recipe.seed):
         fitted = fit(inner, recipe, held_back, progress, cues)
         epochs.append(fitted.epochs)
-        rows = score(fitted.net, fitted.offset, inner, held_back)
+        rows = score_mapper(fitted.net, fitted.offset, inner, held_back)
         gains.append({row.parameter: (row.corpus - row.mapper, row.gain_se) for row in rows})
     skilled = {}
     for name in gains[0]:
         mean = float(np.mean([fold[name][0] for fold in gains]))
         error = math.sqrt(sum(fold[name][1] ** 2 for fold in gains)) / len(gains)
         skilled[name] = mean > 2.0 * error
-    return Trial(max(int(np.median(epochs)), 1), skilled)
+    return CrossValidation(max(int(np.median(epochs)), 1), skilled)
 
 
 def train_mapper(
@@ -273,7 +279,7 @@ def train_mapper(
     command: str = COMMAND,
     progress: Callable[[int, float], None] | None = None,
     cues_dir: Path | None = None,
-) -> Training:
+) -> TrainingResult:
     """Measure, fit, calibrate, judge on the held-out songs and series, and write `out` and its card beside it.
 
     Cross-validation over the training songs chooses the number of epochs and the skilled parameters; then the net is
@@ -282,40 +288,42 @@ def train_mapper(
     recipe = recipe or Recipe()
     cues = correlate_cues(cues_dir) if cues_dir else None
     told = select_evidence(cues) if cues and recipe.use_priors else ()
-    train, held_out, scale = _parts(extract_corpus(data_dir, cache_dir))
+    train, held_out, scale = _split_corpus(extract_corpus(data_dir, cache_dir))
     trial = cross_validate(train, recipe, progress, told)
     chosen = replace(recipe, epochs=trial.epochs)
     final = fit(train, chosen, progress=progress, cues=told)
     calibrate(final.net, final.offset, train, trial.skilled)
     net = final.net.eval()
-    evaluation = Evaluation(score(net, final.offset, train, held_out), directions(net, train, cues))
+    evaluation = Evaluation(score_mapper(net, final.offset, train, held_out), check_directions(net, train, cues))
     without = None
     if recipe.use_priors:  # what labelled music says alone: the same recipe, so that only the priors differ
         bare = fit(train, replace(chosen, use_priors=False))
         calibrate(bare.net, bare.offset, train, trial.skilled)
-        without = Evaluation(score(bare.net, bare.offset, train, held_out), directions(bare.net.eval(), train, cues))
+        without = Evaluation(
+            score_mapper(bare.net, bare.offset, train, held_out), check_directions(bare.net.eval(), train, cues)
+        )
     limits = {"gain": MAX_GAIN, "weight_gain": MAX_WEIGHT_GAIN, "played_share": PLAYED_SHARE}
-    card = make_card(
+    card = build_card(
         net, recipe=asdict(chosen), scale=scale, parts=(train, held_out), evaluation=evaluation,
         without_priors=without, skilled=trial.skilled,
-        cues=cues, home=HOME, limits=limits, command=command,
+        cues=cues, home=REFERENCE_CORPUS, limits=limits, command=command,
     )  # fmt: skip
     offsets = {CORPUS_PREFIX + name: weight for name, weight in final.offset.state_dict().items()}
     weights = {**net.state_dict(), **offsets}
     save_checkpoint(out, Checkpoint(KIND, net.config, card, weights))
     card_path = out.with_suffix(".md")
-    write_atomically(card_path, card_markdown(card, evaluation, cues).encode())
-    return Training(out, card_path, trial.epochs, evaluation)
+    write_atomically(card_path, format_card(card, evaluation, cues).encode())
+    return TrainingResult(out, card_path, trial.epochs, evaluation)
 
 
 def evaluate_mapper(
     data_dir: Path, cache_dir: Path | None, checkpoint: Path, cues_dir: Path | None = None
 ) -> Evaluation:
     """Judge a checkpoint on the manifest's `val` part, with baselines fitted on its `train` part. Raises KellyError."""
-    train, held_out, _ = _parts(extract_corpus(data_dir, cache_dir))
+    train, held_out, _ = _split_corpus(extract_corpus(data_dir, cache_dir))
     net, offset = load_trained(checkpoint)
     cues = correlate_cues(cues_dir) if cues_dir else None
-    return Evaluation(score(net, offset, train, held_out), directions(net, train, cues))
+    return Evaluation(score_mapper(net, offset, train, held_out), check_directions(net, train, cues))
 
 
 def load_trained(path: Path) -> tuple[DynamicEmotionToMusicMapper, CorpusOffset]:

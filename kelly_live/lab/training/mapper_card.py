@@ -10,7 +10,7 @@ from kelly_live.lab.corpora.film_cues import SOURCE, CueCorrelations, select_evi
 from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import CORPORA, Examples, RatingScale
 from kelly_live.lab.training.mapper_scores import Evaluation
-from kelly_live.lab.training.priors import CHECKED, PRIORS, cue_priors
+from kelly_live.lab.training.priors import CHECKED, PRIORS, convert_evidence
 
 _LICENCES = {
     "EMOPIA (Hung et al. 2021)": "CC BY-NC-SA 4.0 by its README (another record says CC BY 4.0); quadrant labels",
@@ -18,7 +18,7 @@ _LICENCES = {
 }
 
 
-def make_card(
+def build_card(
     net: DynamicEmotionToMusicMapper,
     *,
     recipe: Mapping[str, Any],
@@ -61,12 +61,12 @@ def make_card(
         "skilled": dict(skilled),
         "scores_nats": {row.parameter: asdict(row) for row in evaluation.scores},
         "directions": [asdict(direction) | {"holds": direction.holds} for direction in evaluation.directions],
-        "without_priors": _alone(without_priors) if without_priors else {},
+        "without_priors": _summarise_without_priors(without_priors) if without_priors else {},
         "limits": list(_LIMITS),
     }
 
 
-def _alone(evaluation: Evaluation) -> dict[str, Any]:
+def _summarise_without_priors(evaluation: Evaluation) -> dict[str, Any]:
     """What labelled music says without priors: gains over the corpus, and the directions that then fail."""
     return {
         "gain_nats": {row.parameter: row.corpus - row.mapper for row in evaluation.scores},
@@ -96,7 +96,7 @@ _LIMITS = (
 )
 
 
-def card_markdown(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrelations | None = None) -> str:
+def format_card(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrelations | None = None) -> str:
     """The model card that lies beside the checkpoint."""
     sources = "\n".join(f"- {name}: {terms}" for name, terms in card["sources"].items())
     rows = "; ".join(
@@ -104,7 +104,7 @@ def card_markdown(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorr
         for part, counts in card["rows"].items()
     )
     gains = ", ".join(f"{name} {gain:g}" for name, gain in card["gain"].items())
-    film = [prior for _, prior in cue_priors(select_evidence(cues))] if cues else []
+    film = [prior for _, prior in convert_evidence(select_evidence(cues))] if cues else []
     priors = "\n".join(
         f"| {p.emotion} | {p.parameter} | {p.effect:+.3g} | {p.pieces:.3g} | {p.source} |" for p in (*PRIORS, *film)
     )

@@ -76,7 +76,7 @@ class RatingScale:
     arousal_gain: float
 
 
-def rating_scale(rows: Sequence[LabelledFeatures]) -> RatingScale:
+def fit_rating_scale(rows: Sequence[LabelledFeatures]) -> RatingScale:
     """Centre and gain that give these rows' ratings the RMS of quadrant centres."""
     rated = [(row.valence, row.arousal) for row in rows if row.quadrant is None]
     if len(rated) < 2:
@@ -87,7 +87,7 @@ def rating_scale(rows: Sequence[LabelledFeatures]) -> RatingScale:
     return RatingScale(float(centre[0]), float(gain[0]), float(centre[1]), float(gain[1]))
 
 
-def _scalars(row: LabelledFeatures) -> list[float]:
+def _list_scalars(row: LabelledFeatures) -> list[float]:
     """One row on the net's unbounded scales, in the order of SCALARS; nan where nothing was measured."""
     f = row.features
 
@@ -110,12 +110,12 @@ def _scalars(row: LabelledFeatures) -> list[float]:
     return [values[name] for name in SCALARS]
 
 
-def examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Examples:
+def build_examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Examples:
     """Tensors of labelled rows. A song's clips together count as their number's square root: they repeat each other."""
     if not rows:
         raise ConfigError("no labelled music was measured; name a folder whose manifest lists MIDI that can be read")
     valence, arousal, importance = [], [], []
-    together = Counter(_family(row) for row in rows)
+    together = Counter(_name_group(row) for row in rows)
     for row in rows:
         certain = row.quadrant is None
         valence.append(
@@ -128,8 +128,8 @@ def examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Examples:
             if certain
             else row.arousal * QUADRANT_CENTRE
         )
-        importance.append(together[_family(row)] ** -0.5)
-    scalars = torch.tensor([_scalars(row) for row in rows])
+        importance.append(together[_name_group(row)] ** -0.5)
+    scalars = torch.tensor([_list_scalars(row) for row in rows])
     timing = [row.features.timing for row in rows]
     everywhere = torch.ones(len(rows))
     return Examples(
@@ -150,24 +150,24 @@ def examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Examples:
             "rhythms": everywhere,
         },
         importance=torch.tensor(importance),
-        groups=tuple(_family(row) for row in rows),
+        groups=tuple(_name_group(row) for row in rows),
     )
 
 
-def _family(row: LabelledFeatures) -> str:
+def _name_group(row: LabelledFeatures) -> str:
     return f"{row.dataset}/{row.group}" if row.quadrant else row.piece
 
 
 _ANCHORS = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
 
 
-def soft_categories(place: Tensor, width: Tensor) -> Tensor:
+def compute_soft_categories(place: Tensor, width: Tensor) -> Tensor:
     """steering.category_probabilities for a batch: `place` `[N, 2 or 3]`, `width` `[N]` → `[N, 8]`."""
     squares = ((place[:, None, :] - _ANCHORS[None, :, : place.shape[-1]]) ** 2).sum(-1)
     return torch.softmax(-squares / (2.0 * width[:, None] ** 2), dim=-1)
 
 
-def states(data: Examples, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+def compute_states(data: Examples, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
     """Probabilities `[N, 8]` and V/A/D `[N, 3]` of the labels; with a generator, drawn anew."""
     place = torch.stack([data.valence, data.arousal], dim=-1)
     width = torch.full((len(data),), ANCHOR_WIDTH)
@@ -178,23 +178,23 @@ def states(data: Examples, generator: torch.Generator | None = None) -> tuple[Te
         width = 0.2 * (0.6 / 0.2) ** torch.rand(len(data), generator=generator)
         # The live net's categories and dimensions don't agree to the digit, so neither do ours.
         seen = place + 0.1 * torch.randn(place.shape, generator=generator)
-        probabilities = soft_categories(seen, width)
+        probabilities = compute_soft_categories(seen, width)
         # A third of the time the state is sure of one of its likely categories, as a live net or a performer may be.
         sure = (torch.rand(len(data), generator=generator) < 1 / 3).float()[:, None] * NAMED_SHARE
         named = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
         probabilities = (1.0 - sure) * probabilities + sure * nn.functional.one_hot(named, len(EMOTIONS))
     else:
-        probabilities = soft_categories(place, width)
+        probabilities = compute_soft_categories(place, width)
     dominance = probabilities @ _ANCHORS[:, 2]
     return probabilities, torch.cat([place, dominance[:, None]], dim=-1)
 
 
-def masks(data: Examples) -> dict[str, Tensor]:
+def list_masks(data: Examples) -> dict[str, Tensor]:
     """1 where a parameter was measured, `[N]` each."""
     return {name: data.scalar_mask[:, index] for index, name in enumerate(SCALARS)} | data.weight_mask
 
 
-def corpus_weights(data: Examples) -> dict[str, Tensor]:
+def average_weights(data: Examples) -> dict[str, Tensor]:
     """Mean of each of WEIGHTS over the rows that tell it (even shares if none does), never quite 0."""
     means = {}
     for name, values in data.weights.items():
@@ -204,7 +204,7 @@ def corpus_weights(data: Examples) -> dict[str, Tensor]:
     return means
 
 
-def folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Examples, Examples]]:
+def split_folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Examples, Examples]]:
     """(fold, the rest), `number` times; no song or score lies in both."""
     groups = np.random.default_rng(seed).permutation(sorted(set(data.groups)))
     for part in range(number):
@@ -213,7 +213,7 @@ def folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Examples, Ex
         yield data.take(inside.nonzero()[:, 0]), data.take((~inside).nonzero()[:, 0])
 
 
-def within_corpus_r(label: Tensor, values: Tensor, data: Examples, mask: Tensor) -> float:
+def correlate_within_corpora(label: Tensor, values: Tensor, data: Examples, mask: Tensor) -> float:
     """Weighted correlation after each corpus's own means are taken out."""
     x, y = label.clone(), values.clone()
     weight = mask * data.importance

@@ -25,7 +25,7 @@ SHOWN = {
 }
 
 
-def places() -> dict[str, EmotionState]:
+def list_states() -> dict[str, EmotionState]:
     """The eight emotions and the quadrants' middles, as the performer would name them."""
     named = {name: state_from(emotion=name) for name in EMOTIONS}
     middles = {quadrant: state_from(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANTS.items()}
@@ -33,7 +33,7 @@ def places() -> dict[str, EmotionState]:
 
 
 @torch.no_grad()
-def played(net: DynamicEmotionToMusicMapper, states: list[EmotionState]) -> dict[str, np.ndarray]:
+def compute_parameters(net: DynamicEmotionToMusicMapper, states: list[EmotionState]) -> dict[str, np.ndarray]:
     """SHOWN, `[N]` each, and beside it the notes a second and the bands of tempo, register and dynamics."""
     music = net(
         torch.tensor([state.probabilities for state in states]),
@@ -64,17 +64,17 @@ def played(net: DynamicEmotionToMusicMapper, states: list[EmotionState]) -> dict
     return {name: value.numpy().astype(float) for name, value in values.items()}
 
 
-def over_the_plane(net: DynamicEmotionToMusicMapper) -> dict[str, np.ndarray]:
+def compute_plane(net: DynamicEmotionToMusicMapper) -> dict[str, np.ndarray]:
     """SHOWN over valence and arousal from -1 to 1: `[STEPS arousal, STEPS valence]` each."""
     axis = np.linspace(-1.0, 1.0, STEPS)
-    values = played(net, [state_from(float(v), float(a)) for a in axis for v in axis])
+    values = compute_parameters(net, [state_from(float(v), float(a)) for a in axis for v in axis])
     return {name: values[name].reshape(STEPS, STEPS) for name in SHOWN}
 
 
-def places_table(net: DynamicEmotionToMusicMapper) -> str:
-    """What is played at `places`, as Markdown."""
-    named = places()
-    v = played(net, list(named.values()))
+def format_states_table(net: DynamicEmotionToMusicMapper) -> str:
+    """What is played at `list_states`, as Markdown."""
+    named = list_states()
+    v = compute_parameters(net, list(named.values()))
     head = ("at", "BPM", "major", "melody", "dynamics", "variation", "density", "notes/s", "long notes", "on the beat")
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for i, name in enumerate(named):

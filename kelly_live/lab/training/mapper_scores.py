@@ -13,14 +13,21 @@ from kelly_live.core.override import state_from
 from kelly_live.core.values import EmotionState
 from kelly_live.lab.corpora.film_cues import CueCorrelation, CueCorrelations
 from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, ParameterDistribution, major_share
-from kelly_live.lab.training.mapper_data import CORPORA, Examples, corpus_weights, masks, states, within_corpus_r
-from kelly_live.lab.training.priors import state_at
+from kelly_live.lab.training.mapper_data import (
+    CORPORA,
+    Examples,
+    average_weights,
+    compute_states,
+    correlate_within_corpora,
+    list_masks,
+)
+from kelly_live.lab.training.priors import find_state
 
 NAMES = {"rate": "density (notes a second)", "centre": "register (centre)", "level": "dynamics (level)"}
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ParameterScore:
     """Mean negative log-likelihood (nats a piece or window, lower is better) of one parameter on held-out music.
 
     `gain_se` is the standard error of corpus - mapper over songs and scores.
@@ -56,7 +63,7 @@ class Direction:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    scores: tuple[Score, ...]
+    scores: tuple[ParameterScore, ...]
     directions: tuple[Direction, ...]
 
     @property
@@ -86,7 +93,9 @@ class Evaluation:
         return "\n".join([*lines, "", f"Directions that hold: {self.held} of {len(self.directions)}."])
 
 
-def losses(net: DynamicEmotionToMusicMapper, spread: ParameterDistribution, data: Examples) -> dict[str, Tensor]:
+def compute_losses(
+    net: DynamicEmotionToMusicMapper, spread: ParameterDistribution, data: Examples
+) -> dict[str, Tensor]:
     """Negative log-likelihood (nats) `[N]` of each parameter: density of scalars, cross-entropy of weights."""
     density = spread.log_density((data.scalars - net.scalar_mean) / net.scalar_sd)
     found = {name: -density[:, index] for index, name in enumerate(SCALARS)}
@@ -95,7 +104,7 @@ def losses(net: DynamicEmotionToMusicMapper, spread: ParameterDistribution, data
     return found
 
 
-def mean_loss(found: dict[str, Tensor], seen: dict[str, Tensor], importance: Tensor) -> Tensor:
+def sum_mean_losses(found: dict[str, Tensor], seen: dict[str, Tensor], importance: Tensor) -> Tensor:
     """Total over the parameters, each averaged over the rows that tell it."""
     totals = []
     for name, loss in found.items():
@@ -104,7 +113,7 @@ def mean_loss(found: dict[str, Tensor], seen: dict[str, Tensor], importance: Ten
     return torch.stack(totals).sum()
 
 
-def rule_locations(data: Examples) -> Tensor:
+def compute_rule_locations(data: Examples) -> Tensor:
     """A hand-written rule table on the scale of SCALARS, `[N, S]`: what a programmer would write without data."""
     lively, v = (data.arousal + 1.0) / 2.0, data.valence
     flat = torch.zeros(len(data))
@@ -118,7 +127,7 @@ def rule_locations(data: Examples) -> Tensor:
     return torch.stack([rules.get(name, flat) for name in SCALARS], dim=-1)
 
 
-def rule_weights(data: Examples) -> dict[str, Tensor]:
+def compute_rule_weights(data: Examples) -> dict[str, Tensor]:
     """Rule table of the weights: a brightness line for the mode, even shares else."""
     bright = torch.tensor([2.0, 0.0, -2.0, 3.0, 1.0, -1.0, -3.0])  # sharps against dorian, order of MODES
     modes = torch.softmax(-((bright[None] - 2.5 * data.valence[:, None]) ** 2) / 2.0, dim=-1)
@@ -126,7 +135,7 @@ def rule_weights(data: Examples) -> dict[str, Tensor]:
     return {"modes": modes, "timing": on, "rhythms": torch.full((len(data), 5), 0.2)}
 
 
-class _Unconditional(nn.Module):
+class _UnconditionalDensity(nn.Module):
     """A sinh-arcsinh density a corpus around given locations: the baselines' noise, fitted as well as the mapper's."""
 
     def __init__(self) -> None:
@@ -142,8 +151,8 @@ class _Unconditional(nn.Module):
         return shaped.log_density(residual)
 
 
-def _fit_baseline(residual: Tensor, data: Examples, epochs: int) -> _Unconditional:
-    baseline = _Unconditional()
+def _fit_baseline(residual: Tensor, data: Examples, epochs: int) -> _UnconditionalDensity:
+    baseline = _UnconditionalDensity()
     optimiser = torch.optim.Adam(baseline.parameters(), lr=0.03)
     weight = data.scalar_mask * data.importance[:, None]
     for _ in range(epochs):
@@ -154,35 +163,35 @@ def _fit_baseline(residual: Tensor, data: Examples, epochs: int) -> _Uncondition
     return baseline
 
 
-def score(
+def score_mapper(
     net: DynamicEmotionToMusicMapper,
     offset: Callable[[Tensor], Tensor],
     train: Examples,
     test: Examples,
     baseline_epochs: int = 400,
-) -> tuple[Score, ...]:
+) -> tuple[ParameterScore, ...]:
     """The mapper against the corpus-wide distribution and the rule table; both may fit their noise on `train`."""
 
     def standard(values: Tensor) -> Tensor:
         return (values - net.scalar_mean) / net.scalar_sd
 
     plain = _fit_baseline(standard(train.scalars), train, baseline_epochs)
-    ruled = _fit_baseline((train.scalars - rule_locations(train)) / net.scalar_sd, train, baseline_epochs)
+    ruled = _fit_baseline((train.scalars - compute_rule_locations(train)) / net.scalar_sd, train, baseline_epochs)
     with torch.no_grad():
-        spread = net.unpack(net.raw(*states(test)) + offset(test.corpus))
-        ours = losses(net, spread, test)
+        spread = net.unpack(net.raw(*compute_states(test)) + offset(test.corpus))
+        ours = compute_losses(net, spread, test)
         corpus = -plain.log_density(standard(test.scalars), test.corpus)
-        rules = -ruled.log_density((test.scalars - rule_locations(test)) / net.scalar_sd, test.corpus)
+        rules = -ruled.log_density((test.scalars - compute_rule_locations(test)) / net.scalar_sd, test.corpus)
         theirs = {name: (corpus[:, i], rules[:, i]) for i, name in enumerate(SCALARS)}
-        by_corpus = [corpus_weights(train.take((train.corpus == c).nonzero()[:, 0])) for c in range(len(CORPORA))]
+        by_corpus = [average_weights(train.take((train.corpus == c).nonzero()[:, 0])) for c in range(len(CORPORA))]
         for name, target in test.weights.items():
             mean = torch.stack([by_corpus[c][name] for c in test.corpus.tolist()])
             theirs[name] = (
                 -(target * mean.log()).sum(-1),
-                -(target * rule_weights(test)[name].clamp(min=1e-6).log()).sum(-1),
+                -(target * compute_rule_weights(test)[name].clamp(min=1e-6).log()).sum(-1),
             )
     table = []
-    for name, seen in masks(test).items():
+    for name, seen in list_masks(test).items():
         weight = seen * test.importance
         total = torch.clamp(weight.sum(), min=1e-6)
         mapper, plain_mean, rules_mean = (float((loss * weight).sum() / total) for loss in (ours[name], *theirs[name]))
@@ -191,11 +200,11 @@ def score(
         for group, value in zip(test.groups, difference.tolist(), strict=True):
             by_group[group] = by_group.get(group, 0.0) + value
         error = math.sqrt(sum(value * value for value in by_group.values()))
-        table.append(Score(name, int(seen.sum()), mapper, plain_mean, rules_mean, error))
+        table.append(ParameterScore(name, int(seen.sum()), mapper, plain_mean, rules_mean, error))
     return tuple(table)
 
 
-def directions(
+def check_directions(
     net: DynamicEmotionToMusicMapper, data: Examples, cues: CueCorrelations | None = None
 ) -> tuple[Direction, ...]:
     """Slopes of the played values over the valence-arousal plane (per unit), beside correlations in the data.
@@ -204,7 +213,7 @@ def directions(
     """
     grid = [(v / 4.0, a / 4.0) for v in range(-3, 4) for a in range(-3, 4)]
     axes = {"valence": torch.tensor([v for v, _ in grid]), "arousal": torch.tensor([a for _, a in grid])}
-    played = _values(net, [state_from(v, a) for v, a in grid])
+    played = _compute_values(net, [state_from(v, a) for v, a in grid])
     measured = {
         "tempo": ("tempo", data.scalars[:, SCALARS.index("tempo")]),
         "major": ("modes", major_share(data.weights["modes"])),
@@ -214,21 +223,21 @@ def directions(
         "rate": ("rate", data.scalars[:, SCALARS.index("rate")]),
         "sustained": ("rhythms", data.weights["rhythms"][:, -1]),
     }
-    seen, labels = masks(data), {"valence": data.valence, "arousal": data.arousal}
+    seen, labels = list_masks(data), {"valence": data.valence, "arousal": data.arousal}
 
     def claim(
         text: str, what: str, axis: str, sign: int, source: str, film: tuple[str, str] | None = None
     ) -> Direction:
         name, values = measured[what]
         slope = float((axes[axis] * played[what]).sum() / (axes[axis] ** 2).sum())
-        r = within_corpus_r(labels[axis], values, data, seen[name])
+        r = correlate_within_corpora(labels[axis], values, data, seen[name])
         return Direction(text, source, slope, r, sign, None if cues is None or film is None else cues.find(*film))
 
     def compare_places(text: str, what: str, one: str, other: str, sign: int, source: str) -> Direction:
-        values = _values(net, [state_at(one), state_at(other)])[what]
+        values = _compute_values(net, [find_state(one), find_state(other)])[what]
         return Direction(text, source, float(values[0] - values[1]), None, sign)
 
-    ends = _values(net, [state_from(-0.55, 0.55, d) for d in (0.75, -0.75)])["level"]
+    ends = _compute_values(net, [state_from(-0.55, 0.55, d) for d in (0.75, -0.75)])["level"]
     return (
         claim("valence up: more major", "major", "valence", 1, "G&L 2010; EFB 2013"),
         claim("arousal up: faster", "tempo", "arousal", 1, "G&L 2010; J&L 2003"),
@@ -254,7 +263,7 @@ def directions(
 
 
 @torch.no_grad()
-def _values(net: DynamicEmotionToMusicMapper, places: list[EmotionState]) -> dict[str, Tensor]:
+def _compute_values(net: DynamicEmotionToMusicMapper, places: list[EmotionState]) -> dict[str, Tensor]:
     """What is played at these states, on even scales: `[N]` each."""
     music = net(
         torch.tensor([s.probabilities for s in places]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kelly_live.lab.training.scores import Score, table
+from kelly_live.lab.training.scores import Score, format_scores
 
 CREDITS = """\
 - **RAVDESS** speech and song (Livingstone & Russo 2018), CC BY-NC-SA 4.0
@@ -27,36 +27,38 @@ shared under CC BY-NC-SA 4.0 too. They are not for commercial use. Only aggregat
 """
 
 
-def _side_by_side(scores: Sequence[Score], baseline: Sequence[Score]) -> str:
-    other = {(b.dataset, b.measure): b for b in baseline}
+def _format_comparison(scores: Sequence[Score], baseline: Sequence[Score]) -> str:
+    other = {(b.dataset, b.metric): b for b in baseline}
     lines = ["| data | measure | net | 95 % interval | n | linear baseline |", "|---|---|---|---|---|---|"]
     for s in scores:
-        b = other.get((s.dataset, s.measure))
+        b = other.get((s.dataset, s.metric))
         beside = "–" if b is None else f"{b.value:.3f} ({b.low:.3f} – {b.high:.3f})"
-        lines.append(f"| {s.dataset} | {s.measure} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} | {beside} |")
+        lines.append(f"| {s.dataset} | {s.metric} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} | {beside} |")
     return "\n".join(lines)
 
 
-def _unseen(scores: Sequence[Score]) -> str:
+def _format_unseen(scores: Sequence[Score]) -> str:
     if not scores:
         return "Not measured with these settings; `kelly-live lab train emotion --leave-out DATASET` does it."
     return (
         "A net of the same recipe, trained without the data set and without every other in its language, was asked "
         "about\nat most 500 of its clips that are angry, happy, sad or neutral: a choice of these four, and its open "
         "answer\namong the eight. AUROC: the chance that a right answer of the eight was surer than a wrong one (.5: a "
-        f"confidence\nthat knows nothing).\n\n{table(scores)}"
+        f"confidence\nthat knows nothing).\n\n{format_scores(scores)}"
     )
 
 
-def emotion_card(card: dict[str, Any], scores: Sequence[Score], baseline: Sequence[Score], size_bytes: int) -> str:
+def format_emotion_card(
+    card: dict[str, Any], scores: Sequence[Score], baseline: Sequence[Score], size_bytes: int
+) -> str:
     """The card of the emotion net."""
-    net = {(s.dataset, s.measure): s.value for s in scores}
-    lost = [f"{b.dataset} {b.measure} ({b.value:.3f} against {net[b.dataset, b.measure]:.3f})" for b in baseline
-            if (b.dataset, b.measure) in net and b.value > net[b.dataset, b.measure]]  # fmt: skip
+    net = {(s.dataset, s.metric): s.value for s in scores}
+    lost = [f"{b.dataset} {b.metric} ({b.value:.3f} against {net[b.dataset, b.metric]:.3f})" for b in baseline
+            if (b.dataset, b.metric) in net and b.value > net[b.dataset, b.metric]]  # fmt: skip
     run = card["settings"]
     sounds = "\n".join(f"| {name} | {value:.3f} |" for name, value in card["sounds"].items())
     clips = card["clips"]
-    unseen = [Score(**row) for row in card.get("unseen", [])]
+    unseen = [Score.from_dict(row) for row in card.get("unseen", [])]
     (voice, voice_label), (music, _) = card["temperature"]
     return f"""# emotion.safetensors: what is felt in a voice or in music
 
@@ -96,7 +98,7 @@ calm counts as neutral and EmoDB's boredom is left out. Confidence means P(the s
 and P(the quadrant is right) for music, both of a clip's answer. The baseline is one logistic or ridge regression a data
 set on pooled cepstra, pitch, loudness and pace of the same clips.
 
-{_side_by_side(scores, baseline)}
+{_format_comparison(scores, baseline)}
 
 The baseline is ahead on: {"; ".join(lost) if lost else "nothing"}.
 
@@ -104,10 +106,10 @@ The baseline is ahead on: {"; ".join(lost) if lost else "nothing"}.
 Every speaker and song once, by the net of the part that missed them; half of the clips roughened. The mix of the
 members and the calibration were fitted on these answers: a hint of more speakers than `val` has, not a test.
 
-{table([Score(**row) for row in card["away"]]) if card.get("away") else "Not measured: trained with --cross 1."}
+{format_scores([Score.from_dict(row) for row in card["away"]]) if card.get("away") else "Not measured: trained with --cross 1."}
 
 ## A language never trained on
-{_unseen(unseen)}
+{_format_unseen(unseen)}
 
 ## Sounds that feel nothing (synthesised, other seeds than in training)
 | | |
@@ -130,18 +132,18 @@ right answers from wrong ones (AUROC .46 - .55). Believe it less there.
 """
 
 
-def temporal_card(card: dict[str, Any], scores: Sequence[Score], size_bytes: int) -> str:
+def format_temporal_card(card: dict[str, Any], scores: Sequence[Score], size_bytes: int) -> str:
     """The card of the temporal model."""
     rows = "\n".join(
-        f"| {s.measure} | {s.dataset} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} |" for s in scores
+        f"| {s.metric} | {s.dataset} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} |" for s in scores
     )
     rest = "\n".join(f"| {name} | {value:.2f} |" for name, value in card["restlessness"].items())
     verdict = []
-    for measure in dict.fromkeys(s.measure for s in scores):
-        own = [s for s in scores if s.measure == measure]
+    for metric in dict.fromkeys(s.metric for s in scores):
+        own = [s for s in scores if s.metric == metric]
         model = next(s.value for s in own if s.dataset == "temporal model")
         beaten = all(model < s.value for s in own if s.dataset != "temporal model")
-        verdict.append(f"- {measure}: {'better than both' if beaten else '**not** better than both'}")
+        verdict.append(f"- {metric}: {'better than both' if beaten else '**not** better than both'}")
     stories = card["stories"]
     return f"""# temporal.safetensors: what a row of readings really says
 

@@ -20,7 +20,7 @@ from kelly_live.core.override import state_from
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.lab.corpora.film_cues import Evidence
 from kelly_live.lab.nets.mapper import SCALARS, DynamicEmotionToMusicMapper
-from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE, Examples, corpus_weights, masks
+from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE, Examples, average_weights, list_masks
 
 SUMMARY_PIECES = 6.0
 PROXY_PIECES = 2.0
@@ -122,12 +122,12 @@ WEIGHT_DIRECTIONS = {
 }
 
 
-def state_at(place: str) -> EmotionState:
+def find_state(place: str) -> EmotionState:
     """The state of an emotion or of one of PLACES."""
     return state_from(emotion=place) if place in EMOTIONS else state_from(*PLACES[place])
 
 
-def cue_priors(evidence: Sequence[Evidence]) -> tuple[tuple[tuple[float, float], Prior], ...]:
+def convert_evidence(evidence: Sequence[Evidence]) -> tuple[tuple[tuple[float, float], Prior], ...]:
     """Film music as pseudo-observations: half of the pieces at each end of the axis, one RMS from its middle."""
     found = []
     for line in evidence:
@@ -143,15 +143,15 @@ class PriorLoss:
     """PRIORS and film music on the scale of the mean loss: a line weighs as that many pieces of the corpus."""
 
     def __init__(self, data: Examples, evidence: Sequence[Evidence] = ()) -> None:
-        lines = [(state_at(prior.emotion), prior) for prior in PRIORS]
-        lines += [(state_from(*place), prior) for place, prior in cue_priors(evidence)]
+        lines = [(find_state(prior.emotion), prior) for prior in PRIORS]
+        lines += [(state_from(*place), prior) for place, prior in convert_evidence(evidence)]
         self._probabilities = torch.tensor([state.probabilities for state, _ in lines])
         self._vad = torch.tensor([(state.valence, state.arousal, state.dominance) for state, _ in lines])
         self._target = torch.zeros(len(lines), len(SCALARS))
         self._share = torch.zeros(len(lines), len(SCALARS))
         self._weights: list[tuple[str, int, Tensor, float]] = []
-        base = corpus_weights(data)
-        pieces = {name: max(float((mask * data.importance).sum()), 1.0) for name, mask in masks(data).items()}
+        base = average_weights(data)
+        pieces = {name: max(float((mask * data.importance).sum()), 1.0) for name, mask in list_masks(data).items()}
         for row, (_, prior) in enumerate(lines):
             share = prior.pieces / pieces[prior.parameter]
             if prior.parameter in SCALARS:
@@ -159,8 +159,8 @@ class PriorLoss:
                 self._share[row, SCALARS.index(prior.parameter)] = share
             else:
                 shift = prior.effect * torch.tensor(WEIGHT_DIRECTIONS[prior.parameter])
-                shifted = torch.softmax(base[prior.parameter].log() + shift, dim=-1)
-                self._weights.append((prior.parameter, row, shifted, share))
+                shift_clips = torch.softmax(base[prior.parameter].log() + shift, dim=-1)
+                self._weights.append((prior.parameter, row, shift_clips, share))
 
     def __call__(self, net: DynamicEmotionToMusicMapper) -> Tensor:
         spread = net.distribution(self._probabilities, self._vad)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,18 +31,25 @@ class Score:
     """One measured number: `value` with its 95 % interval over `n` clips."""
 
     dataset: str
-    measure: str
+    metric: str
     value: float
     low: float
     high: float
     n: int
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Convert to a dictionary for JSON; in model cards the metric's key is `measure`."""
+        row = asdict(self)
+        return {"dataset": row.pop("dataset"), "measure": row.pop("metric"), **row}
+
+    @classmethod
+    def from_dict(cls, row: Mapping[str, Any]) -> Score:
+        """Read what `as_dict` wrote."""
+        return cls(metric=row["measure"], **{key: value for key, value in row.items() if key != "measure"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Predictions:
     """The net's answers, a row a window: probabilities `[N, 8]`, label probabilities `[N, 10]`, V/A/D `[N, 3]`,
     confidence, presence and music `[N]`, GEMS fractions `[N, 9]`.
     """
@@ -56,7 +63,7 @@ class Answers:
     music: np.ndarray
 
     @classmethod
-    def of(cls, out: EmotionOutput) -> Answers:
+    def of(cls, out: EmotionOutput) -> Predictions:
         return cls(
             torch.softmax(out.emotion_logits, 1).cpu().numpy(),
             torch.softmax(out.label_logits, 1).cpu().numpy(),
@@ -68,24 +75,24 @@ class Answers:
         )
 
 
-def description_of(windows: Windows, rows: np.ndarray | slice, device: torch.device | None = None) -> Description:
+def select_description(windows: Windows, rows: np.ndarray | slice, device: torch.device | None = None) -> Description:
     parts = (getattr(windows, name)[rows] for name in Description._fields)
     return Description(*(torch.from_numpy(part).float().to(device or "cpu") for part in parts))
 
 
 @torch.inference_mode()
-def answer(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> Answers:
+def predict(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> Predictions:
     """The net over all windows, in eval mode."""
     net.eval()
     device = next(net.parameters()).device
     parts = [
-        Answers.of(net.judge(description_of(windows, slice(i, i + batch), device)))
+        Predictions.of(net.judge(select_description(windows, slice(i, i + batch), device)))
         for i in range(0, len(windows), batch)
     ]
-    return Answers(*(np.concatenate([getattr(p, name) for p in parts]) for name in Answers.__slots__))
+    return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in Predictions.__slots__))
 
 
-def by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarray:
+def average_by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarray:
     """The mean over each clip's windows: `[N, …]` to `[count, …]`; a clip without windows is NaN."""
     total = np.zeros((count, *rows.shape[1:]))
     np.add.at(total, clip, rows)
@@ -95,26 +102,26 @@ def by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarray:
     return mean
 
 
-def bootstrap(measure: Callable[[np.ndarray], float], n: int, resamples: int) -> tuple[float, float, float]:
-    """`measure(indices)` over all, and the 2.5 and 97.5 percentiles over resamples (NaN for none)."""
+def bootstrap(metric: Callable[[np.ndarray], float], n: int, resamples: int) -> tuple[float, float, float]:
+    """`metric(indices)` over all, and the 2.5 and 97.5 percentiles over resamples (NaN for none)."""
     rng = np.random.default_rng(0)
-    values = [measure(rng.integers(0, n, n)) for _ in range(resamples)]
+    values = [metric(rng.integers(0, n, n)) for _ in range(resamples)]
     low, high = np.nanpercentile(values, [2.5, 97.5]) if values else (float("nan"), float("nan"))
-    return float(measure(np.arange(n))), float(low), float(high)
+    return float(metric(np.arange(n))), float(low), float(high)
 
 
-def recall(truth: np.ndarray, guess: np.ndarray) -> float:
+def compute_recall(truth: np.ndarray, guess: np.ndarray) -> float:
     """Unweighted average recall over the classes that occur."""
     return float(np.mean([(guess[truth == c] == c).mean() for c in np.unique(truth)]))
 
 
-def correlation(x: np.ndarray, y: np.ndarray) -> float:
+def correlate(x: np.ndarray, y: np.ndarray) -> float:
     if len(x) < 3 or x.std() < 1e-9 or y.std() < 1e-9:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
+def compute_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
     """Expected calibration error over `bins` equal-width bins."""
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     return float(
@@ -125,48 +132,48 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10)
     )
 
 
-Measure = Callable[[np.ndarray], float]  # of the clips with these indices
+Metric = Callable[[np.ndarray], float]  # of the clips with these indices
 
 
-def share(right: np.ndarray) -> Measure:
+def create_mean_metric(right: np.ndarray) -> Metric:
     """The mean: how many are right, or how wrong they are on average."""
     return lambda k: float(right[k].mean())
 
 
-def average_recall(truth: np.ndarray, guess: np.ndarray) -> Measure:
-    return lambda k: recall(truth[k], guess[k])
+def create_recall_metric(truth: np.ndarray, guess: np.ndarray) -> Metric:
+    return lambda k: compute_recall(truth[k], guess[k])
 
 
-def correlated(truth: np.ndarray, guess: np.ndarray) -> Measure:
+def create_correlation_metric(truth: np.ndarray, guess: np.ndarray) -> Metric:
     """Pearson's r, or its mean over the columns."""
     pairs = list(zip(np.atleast_2d(truth.T), np.atleast_2d(guess.T), strict=True))
-    return lambda k: float(np.nanmean([correlation(t[k], g[k]) for t, g in pairs]))
+    return lambda k: float(np.nanmean([correlate(t[k], g[k]) for t, g in pairs]))
 
 
-def correlated_rows(truth: list[np.ndarray], guess: list[np.ndarray]) -> Measure:
+def create_pooled_correlation_metric(truth: list[np.ndarray], guess: list[np.ndarray]) -> Metric:
     """Pearson's r over all the rows of the chosen clips."""
-    return lambda k: correlation(np.concatenate([truth[i] for i in k]), np.concatenate([guess[i] for i in k]))
+    return lambda k: correlate(np.concatenate([truth[i] for i in k]), np.concatenate([guess[i] for i in k]))
 
 
-def miscalibrated(confidence: np.ndarray, right: np.ndarray) -> Measure:
-    return lambda k: calibration_error(confidence[k], right[k])
+def create_calibration_metric(confidence: np.ndarray, right: np.ndarray) -> Metric:
+    return lambda k: compute_calibration_error(confidence[k], right[k])
 
 
-def quadrant_of(affect: np.ndarray) -> np.ndarray:
+def find_quadrants(affect: np.ndarray) -> np.ndarray:
     """(V, A) `[N, 2+]` to 0-3 for Q1-Q4."""
     signs = [tuple(np.where(row[:2] >= 0, 1.0, -1.0)) for row in affect]
     order = list(QUADRANTS.values())
     return np.array([order.index(pair) for pair in signs])
 
 
-def evaluate(clips: Sequence[Clip], windows: Windows, answers: Answers, resamples: int = RESAMPLES) -> list[Score]:
+def evaluate(clips: Sequence[Clip], windows: Windows, answers: Predictions, resamples: int = RESAMPLES) -> list[Score]:
     """All scores that the clips' labels allow, dataset by dataset; without intervals where `resamples` is 0."""
     scores: list[Score] = []
 
-    def add(dataset: str, name: str, measure: Measure, n: int) -> None:
-        scores.append(Score(dataset, name, *bootstrap(measure, n, resamples), n))
+    def add(dataset: str, name: str, metric: Metric, n: int) -> None:
+        scores.append(Score(dataset, name, *bootstrap(metric, n, resamples), n))
 
-    mean = {name: by_clip(getattr(answers, name), windows.clip, len(clips)) for name in Answers.__slots__}
+    mean = {name: average_by_clip(getattr(answers, name), windows.clip, len(clips)) for name in Predictions.__slots__}
     for dataset in sorted({clip.dataset for clip in clips}):
         own = np.array(
             [i for i, clip in enumerate(clips) if clip.dataset == dataset and not np.isnan(mean["presence"][i])]
@@ -176,17 +183,22 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Answers, resample
         first, n = clips[own[0]], len(own)
         affect, confidence = mean["affect"][own], mean["confidence"][own]
         if dataset in CHOICES or (first.emotions is not None and first.gems is None):
-            _voice(dataset, [clips[i] for i in own], {k: v[own] for k, v in mean.items()}, add)
+            _score_voices(dataset, [clips[i] for i in own], {k: v[own] for k, v in mean.items()}, add)
         if first.quadrant is not None:
             said = [clips[i].quadrant or "Q1" for i in own]
-            right = quadrant_of(affect) == np.array([list(QUADRANTS).index(q) for q in said])
+            right = find_quadrants(affect) == np.array([list(QUADRANTS).index(q) for q in said])
             halves = np.where(affect[:, :2] >= 0, 1.0, -1.0) == np.array([QUADRANTS[q] for q in said])
-            add(dataset, "4 quadrants", share(right), n)
-            add(dataset, "valence half", share(halves[:, 0]), n)
-            add(dataset, "arousal half", share(halves[:, 1]), n)
-            add(dataset, "ECE of confidence", miscalibrated(confidence, right), n)
+            add(dataset, "4 quadrants", create_mean_metric(right), n)
+            add(dataset, "valence half", create_mean_metric(halves[:, 0]), n)
+            add(dataset, "arousal half", create_mean_metric(halves[:, 1]), n)
+            add(dataset, "ECE of confidence", create_calibration_metric(confidence, right), n)
         if first.gems is not None:
-            add(dataset, "mean r of 9 GEMS", correlated(np.array([clips[i].gems for i in own]), mean["gems"][own]), n)
+            add(
+                dataset,
+                "mean r of 9 GEMS",
+                create_correlation_metric(np.array([clips[i].gems for i in own]), mean["gems"][own]),
+                n,
+            )
         if first.bar_ratings is not None:
             rows = [np.flatnonzero(windows.clip == i) for i in own]
             heard = [
@@ -195,47 +207,52 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Answers, resample
             ]
             for axis, name in enumerate(("valence", "arousal")):
                 truth = np.array([h[:, axis].mean() for h in heard])
-                add(dataset, f"{name} r a piece", correlated(truth, affect[:, axis]), n)
+                add(dataset, f"{name} r a piece", create_correlation_metric(truth, affect[:, axis]), n)
                 felt = [answers.affect[r, axis] for r in rows]
-                add(dataset, f"{name} r a window", correlated_rows([h[:, axis] for h in heard], felt), n)
+                add(
+                    dataset,
+                    f"{name} r a window",
+                    create_pooled_correlation_metric([h[:, axis] for h in heard], felt),
+                    n,
+                )
     return scores
 
 
-def _voice(
+def _score_voices(
     dataset: str,
     clips: list[Clip],
     mean: dict[str, np.ndarray],
-    add: Callable[[str, str, Measure, int], None],
+    add: Callable[[str, str, Metric, int], None],
 ) -> None:
     """Closed choice among what the actors were told (the label head), and the open answer among the eight."""
     choices = [LABELS.index(name) for name in CHOICES.get(dataset, EMOTIONS)]
     truth = np.array([find_label(clip) for clip in clips])
     guess = np.array(choices)[np.argmax(mean["labels"][:, choices], axis=1)]
     n = len(choices)
-    add(dataset, f"accuracy of {n}", share(truth == guess), len(clips))
-    add(dataset, f"UAR of {n}", average_recall(truth, guess), len(clips))
+    add(dataset, f"accuracy of {n}", create_mean_metric(truth == guess), len(clips))
+    add(dataset, f"UAR of {n}", create_recall_metric(truth, guess), len(clips))
     told = np.array([i for i, clip in enumerate(clips) if clip.emotions is not None])
     told_truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in told])
     probabilities = mean["emotions"][told]
     open_guess = np.argmax(probabilities, axis=1)
     right = (open_guess == told_truth).astype(float)
-    add(dataset, "accuracy, open 8", share(right), len(told))
+    add(dataset, "accuracy, open 8", create_mean_metric(right), len(told))
     top, sure = probabilities.max(axis=1), mean["confidence"][told]
-    add(dataset, "ECE of probabilities", miscalibrated(top, right), len(told))
-    add(dataset, "ECE of confidence", miscalibrated(sure, right), len(told))
+    add(dataset, "ECE of probabilities", create_calibration_metric(top, right), len(told))
+    add(dataset, "ECE of confidence", create_calibration_metric(sure, right), len(told))
 
 
-def overall(scores: Sequence[Score]) -> float:
+def compute_overall_score(scores: Sequence[Score]) -> float:
     """One number to stop by: the mean of every dataset's mean of accuracies, recalls and correlations."""
     groups: dict[str, list[float]] = {}
     for score in scores:
-        if not score.measure.startswith("ECE") and not np.isnan(score.value):
+        if not score.metric.startswith("ECE") and not np.isnan(score.value):
             groups.setdefault(score.dataset, []).append(score.value)
     return float(np.mean([np.mean(values) for values in groups.values()])) if groups else 0.0
 
 
-def table(scores: Sequence[Score]) -> str:
+def format_scores(scores: Sequence[Score]) -> str:
     """As markdown."""
     lines = ["| data | measure | value | 95 % interval | n |", "|---|---|---|---|---|"]
-    lines += [f"| {s.dataset} | {s.measure} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} |" for s in scores]
+    lines += [f"| {s.dataset} | {s.metric} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} |" for s in scores]
     return "\n".join(lines)

@@ -15,16 +15,15 @@ from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
 from kelly_live.lab.corpora.background_sounds import make_sounds
 from kelly_live.lab.corpora.clips import gather_clips, limit_clips, split_clips
 from kelly_live.lab.corpora.manifest import Clip
-from kelly_live.lab.training.distributed import Ranks
-from kelly_live.lab.training.emotion import ALONE
+from kelly_live.lab.training.distributed import SINGLE_PROCESS, Ranks
 from kelly_live.lab.training.windows import (
     SHARD_CLIPS,
-    Cut,
+    WindowOptions,
     Windows,
-    cached_windows,
+    concatenate_windows,
     describe_samples,
-    ears_name,
-    join,
+    hash_front_end,
+    iterate_windows,
     read_windows,
     write_windows,
 )
@@ -61,8 +60,13 @@ class Sources:
         return split_clips(gather_clips(self.data, self.symbolic, self.cache, progress=progress))
 
 
-def windows_of(
-    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut, log: Log, ranks: Ranks = ALONE
+def load_windows(
+    net: MultiScaleEmotionNet,
+    clips: Sequence[Clip],
+    cache: Path,
+    options: WindowOptions,
+    log: Log,
+    ranks: Ranks = SINGLE_PROCESS,
 ) -> Windows:
     """All windows of `clips`, `clip` indexing them; data set by data set. Several ranks compute a share each first."""
     sets = {d: [i for i, clip in enumerate(clips) if clip.dataset == d] for d in sorted({c.dataset for c in clips})}
@@ -70,32 +74,32 @@ def windows_of(
         shards = [own[i : i + SHARD_CLIPS] for own in sets.values() for i in range(0, len(own), SHARD_CLIPS)]
         mine = shards[ranks.rank :: ranks.count]
         for number, shard in enumerate(mine, 1):
-            list(cached_windows(net, [clips[i] for i in shard], cache, cut))
+            list(iterate_windows(net, [clips[i] for i in shard], cache, options))
             log(f"windows: shard {number}/{len(mine)} of rank {ranks.rank}")
         ranks.wait()
     parts = []
     for dataset, own in sets.items():
         index, began, told = np.array(own), time.monotonic(), 0.0
-        for done, windows in cached_windows(net, [clips[i] for i in own], cache, cut):
+        for done, windows in iterate_windows(net, [clips[i] for i in own], cache, options):
             parts.append(replace(windows, clip=index[windows.clip]))
             taken = time.monotonic() - began
             if done == len(own) or taken - told >= PROGRESS_SECONDS:
                 log(f"windows of {dataset}: {done}/{len(own)} clips, {done / max(taken, 1e-3):.0f} a second")
                 told = taken
-    return join(parts)
+    return concatenate_windows(parts)
 
 
-def sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[list[str], Windows]:
+def load_sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[list[str], Windows]:
     """Windows of sounds that feel nothing, and the kind of each sound; `clip` is the sound's index."""
     sounds = make_sounds(SOUND_COUNTS[part], SOUND_SEEDS[part])
     # Named by what it was made of: other sounds, or a net with other ears, are other windows.
     content = hashlib.sha256(b"".join(samples.tobytes() for _, samples in sounds)).hexdigest()[:8]
-    path = cache / "windows" / f"sounds_{part}_{content}_{ears_name(net)}.npz"
+    path = cache / "windows" / f"sounds_{part}_{content}_{hash_front_end(net)}.npz"
     if path.is_file():
         windows = read_windows(path)
     else:
         stream = EmotionStream(net)
         rows = [describe_samples(stream, samples, 1.0, 1.5) for _, samples in sounds]
-        windows = join([w.shifted(i) for i, w in enumerate(rows)])
+        windows = concatenate_windows([w.shift_clips(i) for i, w in enumerate(rows)])
         write_windows(path, windows)
     return [kind for kind, _ in sounds], windows

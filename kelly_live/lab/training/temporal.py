@@ -22,27 +22,28 @@ from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.corpora.targets import Targets, create_clip_targets
-from kelly_live.lab.training.emotion import SIGN_SLOPE, EarlyStopping
-from kelly_live.lab.training.scores import Score, answer, bootstrap, share
+from kelly_live.lab.training.emotion import EarlyStopping
+from kelly_live.lab.training.labelled_windows import SIGN_SLOPE
+from kelly_live.lab.training.scores import Score, bootstrap, create_mean_metric, predict
 from kelly_live.lab.training.windows import (
     Windows,
+    concatenate_windows,
     describe_samples,
-    ears_name,
-    join,
+    hash_front_end,
     read_audio,
     read_windows,
     write_windows,
 )
 
 STEPS = 32  # the live history, 8 s
-SHORTEST = 4
+MIN_STEPS = 4
 HORIZONS_SECONDS = (1.0, 4.0, 8.0)
 SILENT_DBFS = -60.0
 RATED_SECONDS = 45.0
 SETTLE_SECONDS = 2.0  # after a change of clip, moving is right; only later is it restless
 CHANGE_SHARE = 0.5  # of the training windows end within SETTLE_SECONDS of a change: rare live, but what is noticed
 
-Track = tuple[np.ndarray, np.ndarray]  # emotions `[T, 8]` and V, A, D `[T, 3]` at each hop of a story
+EmotionTrack = tuple[np.ndarray, np.ndarray]  # emotions `[T, 8]` and V, A, D `[T, 3]` at each hop of a story
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +55,18 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class HopSequence:
     """One sequence of hops: what the emotion net said `[T, 13]`, when `[T]`, and what was true (Targets, rows T);
     `segment` `[T]` numbers the clip that sounds.
     """
 
-    said: np.ndarray
+    predictions: np.ndarray
     times: np.ndarray
     truth: Targets
     segment: np.ndarray
 
 
-def trim(samples: np.ndarray) -> np.ndarray:
+def trim_silence(samples: np.ndarray) -> np.ndarray:
     """Without the quiet before and after: 40 dB under the loudest 20 ms."""
     frame = SAMPLE_RATE // 50
     n = len(samples) // frame
@@ -93,14 +94,18 @@ def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]
         chosen: list[int] = []
         while len(chosen) < rng.integers(4, 7):
             candidate = int(pool[int(rng.integers(len(pool)))])
-            if not chosen or _feeling(clips[candidate]) != _feeling(clips[chosen[-1]]) or rng.random() < 0.2:
+            if (
+                not chosen
+                or _identify_emotion(clips[candidate]) != _identify_emotion(clips[chosen[-1]])
+                or rng.random() < 0.2
+            ):
                 chosen.append(candidate)
         parts, segments, at = [], [], 0.0
         for index in chosen:
             samples = read_audio(clips[index].audio_path, 20.0)
             offset = float(rng.uniform(0.0, 10.0)) if from_music else 0.0
             first = int(offset * SAMPLE_RATE)
-            samples = samples[first : first + 5 * SAMPLE_RATE] if from_music else trim(samples)
+            samples = samples[first : first + 5 * SAMPLE_RATE] if from_music else trim_silence(samples)
             segments.append((at, index, offset))
             parts.append(samples)
             at += len(samples) / SAMPLE_RATE
@@ -110,24 +115,24 @@ def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]
             yield Scene(read_audio(clip.audio_path, RATED_SECONDS), ((0.0, index, 0.0),))
 
 
-def since_change(story: Story) -> np.ndarray:
+def compute_seconds_since_change(sequence: HopSequence) -> np.ndarray:
     """Seconds since another clip began to sound `[T]`; infinite in the first one."""
-    since = np.full(len(story.times), np.inf)
+    since = np.full(len(sequence.times), np.inf)
     for i in range(1, len(since)):
-        step = story.times[i] - story.times[i - 1]
-        since[i] = HOP_SECONDS if story.segment[i] != story.segment[i - 1] else since[i - 1] + step
+        step = sequence.times[i] - sequence.times[i - 1]
+        since[i] = HOP_SECONDS if sequence.segment[i] != sequence.segment[i - 1] else since[i - 1] + step
     return since
 
 
-def _feeling(clip: Clip) -> object:
+def _identify_emotion(clip: Clip) -> object:
     return clip.quadrant or clip.emotion_original or clip.emotions
 
 
-def described_scenes(
+def describe_scenes(
     net: MultiScaleEmotionNet, clips: Sequence[Clip], count: int, seed: int, cache: Path, log: Callable[[str], None]
 ) -> list[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]]:
     """Every scene's windows at live hops, which hops sound, and its segments; computed once and kept in `cache`."""
-    out, ears, stream = [], ears_name(net), None
+    out, ears, stream = [], hash_front_end(net), None
     for number, scene in enumerate(make_scenes(clips, count, seed)):
         name = "_".join(clips[i].audio_path.stem[-12:] for _, i, _ in scene.segments)[:80]
         path = cache / "scenes" / f"{seed}_{number}_{name}_{len(scene.samples)}_{ears}.npz"
@@ -148,20 +153,20 @@ def described_scenes(
     return out
 
 
-def make_stories(
+def build_sequences(
     net: MultiScaleEmotionNet,
     clips: list[Clip],
     described: Sequence[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]],
-) -> list[Story]:
+) -> list[HopSequence]:
     """Ask the net about every hop that sounds, and look up what was true then."""
-    stories = []
-    answers = answer(net, join([windows for windows, _, _ in described])) if described else None
+    sequences = []
+    answers = predict(net, concatenate_windows([windows for windows, _, _ in described])) if described else None
     at = 0
     for windows, sounding, segments in described:
         assert answers is not None
         rows = slice(at, at + len(windows))
         at += len(windows)
-        said = np.concatenate(
+        predictions = np.concatenate(
             (
                 answers.emotions[rows],
                 answers.affect[rows],
@@ -177,16 +182,16 @@ def make_stories(
         inside = windows.end_seconds - starts[which] + np.array([segments[i][2] for i in which])
         truth = create_clip_targets(clips, clip, inside)
         keep = np.flatnonzero(sounding)
-        if len(keep) > SHORTEST + 1:
-            stories.append(
-                Story(
-                    said[keep].astype(np.float32),
+        if len(keep) > MIN_STEPS + 1:
+            sequences.append(
+                HopSequence(
+                    predictions[keep].astype(np.float32),
                     windows.end_seconds[keep],
                     Targets(*(getattr(truth, name)[keep] for name in Targets.__slots__)),
                     which[keep],
                 )
             )
-    return stories
+    return sequences
 
 
 def _loss(emotions: torch.Tensor, affect: torch.Tensor, t: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -200,29 +205,33 @@ def _loss(emotions: torch.Tensor, affect: torch.Tensor, t: dict[str, torch.Tenso
     )
 
 
-def _rows(stories: Sequence[Story], picks: Sequence[tuple[int, int]]) -> dict[str, torch.Tensor]:
+def _rows(sequences: Sequence[HopSequence], picks: Sequence[tuple[int, int]]) -> dict[str, torch.Tensor]:
     names = ("emotions", "emotions_weight", "affect", "affect_weight", "signs", "signs_weight")
-    return {n: torch.from_numpy(np.stack([getattr(stories[s].truth, n)[i] for s, i in picks])) for n in names}
+    return {n: torch.from_numpy(np.stack([getattr(sequences[s].truth, n)[i] for s, i in picks])) for n in names}
 
 
 def _window(
-    stories: Sequence[Story], picks: Sequence[tuple[int, int]], steps: int
+    sequences: Sequence[HopSequence], picks: Sequence[tuple[int, int]], steps: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The `steps` hops that end at each pick: emotions, times (before the last), extra."""
-    said = torch.from_numpy(np.stack([stories[s].said[i - steps + 1 : i + 1] for s, i in picks]))
-    times = np.stack([stories[s].times[i - steps + 1 : i + 1] for s, i in picks])
+    predictions = torch.from_numpy(np.stack([sequences[s].predictions[i - steps + 1 : i + 1] for s, i in picks]))
+    times = np.stack([sequences[s].times[i - steps + 1 : i + 1] for s, i in picks])
     eight = len(EMOTIONS)
-    return said[..., :eight], torch.from_numpy((times - times[:, -1:]).astype(np.float32)), said[..., eight:]
+    return (
+        predictions[..., :eight],
+        torch.from_numpy((times - times[:, -1:]).astype(np.float32)),
+        predictions[..., eight:],
+    )
 
 
-def _ahead(story: Story, index: int, seconds: float) -> int | None:
+def _find_later_hop(sequence: HopSequence, index: int, seconds: float) -> int | None:
     """The hop `seconds` after `index`, or None past the end."""
-    later = int(np.searchsorted(story.times, story.times[index] + seconds - 1e-3))
-    return later if later < len(story.times) else None
+    later = int(np.searchsorted(sequence.times, sequence.times[index] + seconds - 1e-3))
+    return later if later < len(sequence.times) else None
 
 
 def train_temporal(
-    model: EmotionTransitionModel, fit: list[Story], fold: list[Story], *, epochs: int, patience: int, seed: int,
+    model: EmotionTransitionModel, fit: list[HopSequence], fold: list[HopSequence], *, epochs: int, patience: int, seed: int,
     log: Callable[[str], None],
 ) -> EmotionTransitionModel:  # fmt: skip
     """Random windows of random length, many of them just after a change; the loss is on the last step, on its
@@ -232,14 +241,14 @@ def train_temporal(
     torch.manual_seed(seed)
     optimiser = torch.optim.AdamW(model.parameters(), 1.5e-3, weight_decay=0.05)
     stopping = EarlyStopping(patience)
-    hops = [(s, i) for s, story in enumerate(fit) for i in range(SHORTEST, len(story.times))]
-    since = [since_change(story) for story in fit]
+    hops = [(s, i) for s, sequence in enumerate(fit) for i in range(MIN_STEPS, len(sequence.times))]
+    since = [compute_seconds_since_change(sequence) for sequence in fit]
     fresh = [(s, i) for s, i in hops if since[s][i] <= SETTLE_SECONDS]
     for epoch in range(1, epochs + 1):
         model.train()
         total = 0.0
         for _ in range(60):
-            steps = int(rng.integers(SHORTEST, STEPS + 1))
+            steps = int(rng.integers(MIN_STEPS, STEPS + 1))
             able = [hop for hop in hops if hop[1] >= steps]
             if not able:
                 continue
@@ -255,7 +264,11 @@ def train_temporal(
             change = change + (out.evolved_affect[:, -1] - before.evolved_affect[:, -1]).square().sum(1)
             loss = loss + 2.0 * (change * steady).mean()
             for seconds in HORIZONS_SECONDS:
-                later = [(n, s, j) for n, (s, i) in enumerate(picks) if (j := _ahead(fit[s], i, seconds)) is not None]
+                later = [
+                    (n, s, j)
+                    for n, (s, i) in enumerate(picks)
+                    if (j := _find_later_hop(fit[s], i, seconds)) is not None
+                ]
                 if later:
                     which = [n for n, _, _ in later]
                     felt = model.forecast(
@@ -269,10 +282,10 @@ def train_temporal(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             total += float(loss.detach())
-        evolved = [evolve(model, story) for story in fold]
-        errors = [e for e in compare(model, fold, evolved, resamples=0) if e.dataset == "temporal model"]
+        evolved = [run_model(model, sequence) for sequence in fold]
+        errors = [e for e in score_forecasts(model, fold, evolved, resamples=0) if e.dataset == "temporal model"]
         # A second of delay weighs as much as .1 of error: slow averages are the best forecasts, and useless on stage.
-        delay = restlessness(fold, evolved)["median seconds to half-way"]
+        delay = measure_stability(fold, evolved)["median seconds to half-way"]
         score = -float(np.nanmean([e.value for e in errors])) - 0.1 * (0.0 if np.isnan(delay) else delay)
         best = stopping.update(score, model)
         if best or epoch % 10 == 0:
@@ -285,18 +298,18 @@ def train_temporal(
 
 
 @torch.inference_mode()
-def evolve(model: EmotionTransitionModel, story: Story) -> Track:
+def run_model(model: EmotionTransitionModel, sequence: HopSequence) -> EmotionTrack:
     """What the live path would say at each hop: the last step of every rolling window, `[T, 8]` and `[T, 3]`."""
     model.eval()
     emotions, affect = [], []
-    for i in range(len(story.times)):
-        out = model(*_window([story], [(0, i)], min(i + 1, STEPS)))
+    for i in range(len(sequence.times)):
+        out = model(*_window([sequence], [(0, i)], min(i + 1, STEPS)))
         emotions.append(out.evolved_emotions[0, -1].numpy())
         affect.append(out.evolved_affect[0, -1].numpy())
     return np.stack(emotions), np.stack(affect)
 
 
-def smoothed(values: np.ndarray, times: np.ndarray, constant_seconds: float) -> np.ndarray:
+def smooth_exponentially(values: np.ndarray, times: np.ndarray, constant_seconds: float) -> np.ndarray:
     """An exponential moving average `[T, …]`; a constant of 0 is "the last value stays"."""
     out = values.astype(np.float64).copy()
     for i in range(1, len(values)):
@@ -305,8 +318,8 @@ def smoothed(values: np.ndarray, times: np.ndarray, constant_seconds: float) -> 
     return out
 
 
-def compare(
-    model: EmotionTransitionModel, stories: Sequence[Story], evolved: Sequence[Track], resamples: int
+def score_forecasts(
+    model: EmotionTransitionModel, sequences: Sequence[HopSequence], evolved: Sequence[EmotionTrack], resamples: int
 ) -> list[Score]:
     """Errors against what was true now and at each horizon: the Brier score of the emotions (spoken scenes) and the
     RMSE of V and A (rated pieces), for the temporal model, the last value, and the best of several moving averages.
@@ -314,19 +327,24 @@ def compare(
     eight = len(EMOTIONS)
     constants = (0.5, 1.0, 2.0, 4.0)
     errors: dict[tuple[str, str], list[float]] = {}
-    for story, track in zip(stories, evolved, strict=True):
-        raw, raw_affect = story.said[:, :eight], story.said[:, eight : eight + 3]
+    for sequence, track in zip(sequences, evolved, strict=True):
+        raw, raw_affect = sequence.predictions[:, :eight], sequence.predictions[:, eight : eight + 3]
         tracks = {"last value": (raw, raw_affect)}
         for c in constants:
-            tracks[f"moving average {c:g} s"] = (smoothed(raw, story.times, c), smoothed(raw_affect, story.times, c))
+            tracks[f"moving average {c:g} s"] = (
+                smooth_exponentially(raw, sequence.times, c),
+                smooth_exponentially(raw_affect, sequence.times, c),
+            )
         tracks["temporal model"] = track
-        rated = story.truth.affect_weight[0, 0] >= 0.99
-        spoken = story.truth.emotions_weight[0] >= 0.99
+        rated = sequence.truth.affect_weight[0, 0] >= 0.99
+        spoken = sequence.truth.emotions_weight[0] >= 0.99
         if not rated and not spoken:
             continue
         kind = "V/A RMSE, rated pieces" if rated else "Brier, spoken scenes"
         for seconds in (0.0, *HORIZONS_SECONDS):
-            pairs = [(i, j) for i in range(len(story.times)) if (j := _ahead(story, i, seconds)) is not None]
+            pairs = [
+                (i, j) for i in range(len(sequence.times)) if (j := _find_later_hop(sequence, i, seconds)) is not None
+            ]
             if not pairs:
                 continue
             now, then = (np.array(x) for x in zip(*pairs, strict=True))
@@ -339,36 +357,38 @@ def compare(
                         )
                     e, a = later[0].numpy(), later[1].numpy()
                 wrong = (
-                    np.sqrt(np.mean(np.square(a[:, :2] - story.truth.affect[then, :2])))
+                    np.sqrt(np.mean(np.square(a[:, :2] - sequence.truth.affect[then, :2])))
                     if rated
-                    else np.mean(np.square(e - story.truth.emotions[then]).sum(axis=1))
+                    else np.mean(np.square(e - sequence.truth.emotions[then]).sum(axis=1))
                 )
                 errors.setdefault((name, f"{kind}, {seconds:g} s ahead"), []).append(float(wrong))
     scores = []
-    for measure in sorted({m for _, m in errors}):
-        averages = {n: float(np.mean(errors[n, measure])) for n, m in errors if m == measure and n.startswith("moving")}
+    for metric in sorted({m for _, m in errors}):
+        averages = {n: float(np.mean(errors[n, metric])) for n, m in errors if m == metric and n.startswith("moving")}
         for name in ("last value", min(averages, key=averages.__getitem__), "temporal model"):
-            values = np.array(errors[name, measure])
-            scores.append(Score(name, measure, *bootstrap(share(values), len(values), resamples), len(values)))
+            values = np.array(errors[name, metric])
+            scores.append(
+                Score(name, metric, *bootstrap(create_mean_metric(values), len(values), resamples), len(values))
+            )
     return scores
 
 
-def restlessness(stories: Sequence[Story], evolved: Sequence[Track]) -> dict[str, float]:
+def measure_stability(sequences: Sequence[HopSequence], evolved: Sequence[EmotionTrack]) -> dict[str, float]:
     """Changes of the strongest emotion a second while the clip stays the same, before and after the temporal model;
     and the median seconds until its arousal is half-way after a change between far ends (quiet to roused).
     """
     eight = len(EMOTIONS)
     seconds, raw_flips, flips, halves = 0.0, 0, 0, []
-    for story, (emotions, affect) in zip(stories, evolved, strict=True):
-        same = story.segment[1:] == story.segment[:-1]
-        for name, track in (("raw", story.said[:, :eight]), ("evolved", emotions)):
+    for sequence, (emotions, affect) in zip(sequences, evolved, strict=True):
+        same = sequence.segment[1:] == sequence.segment[:-1]
+        for name, track in (("raw", sequence.predictions[:, :eight]), ("evolved", emotions)):
             top = track.argmax(axis=1)
             count = int(((top[1:] != top[:-1]) & same).sum())
             raw_flips, flips = (raw_flips + count, flips) if name == "raw" else (raw_flips, flips + count)
         seconds += float(same.sum()) * HOP_SECONDS
         for i in np.flatnonzero(~same) + 1:
-            after = np.flatnonzero(story.segment == story.segment[i])
-            before = np.flatnonzero(story.segment == story.segment[i - 1])
+            after = np.flatnonzero(sequence.segment == sequence.segment[i])
+            before = np.flatnonzero(sequence.segment == sequence.segment[i - 1])
             low, high = affect[before[-1], 1], affect[after[-1], 1]
             if len(before) >= 4 and len(after) >= 8 and abs(high - low) > 0.4:
                 done = (affect[after, 1] - low) / (high - low) >= 0.5

@@ -13,19 +13,19 @@ import torch
 from torch import Tensor
 
 from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, WEIGHTS, DynamicEmotionToMusicMapper
-from kelly_live.lab.training.mapper_data import Examples, masks, states
+from kelly_live.lab.training.mapper_data import Examples, compute_states, list_masks
 
 _LEAST_SHARE = 0.01  # of a weight, before its logarithm is taken: a rare mode's absence is not infinite
 _LEAST_SONGS = 20  # fewer songs that tell both of a pair say nothing about how they go together
 
 
 @torch.no_grad()
-def user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, data: Examples) -> Tensor:
+def compute_user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, data: Examples) -> Tensor:
     """Columns `[outputs, USER_WAYS]`, largest first; zero columns where songs show no more ways. `corpus_shift`
     `[N, outputs]` is what the corpus alone adds to a row.
     """
-    left, seen = _unexplained(net, corpus_shift, data)
-    one, other, told = _halves(left, seen, data.groups)
+    left, seen = _compute_residuals(net, corpus_shift, data)
+    one, other, told = _average_halves(left, seen, data.groups)
     count = told.T @ told
     shared = (one.T @ other + other.T @ one) / 2.0 / torch.clamp(count, min=1.0)
     shared = torch.where(count >= _LEAST_SONGS, shared, torch.zeros_like(shared))
@@ -35,22 +35,22 @@ def user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, data: Exa
     signs = columns.gather(0, columns.abs().argmax(0, keepdim=True)).sign()  # the same basis on every machine
     columns = columns * torch.where(signs == 0, torch.ones_like(signs), signs)
     basis = torch.zeros(len(net.centre), USER_WAYS)
-    basis[_moved(net)] = columns[:, :USER_WAYS]
+    basis[_find_moved_outputs(net)] = columns[:, :USER_WAYS]
     return basis
 
 
-def _moved(net: DynamicEmotionToMusicMapper) -> Tensor:
+def _find_moved_outputs(net: DynamicEmotionToMusicMapper) -> Tensor:
     """Which raw outputs a taste moves: locations and logits, never the spreads."""
     logits = torch.arange(2 * len(SCALARS), len(net.centre))
     return torch.cat([torch.arange(len(SCALARS)), logits])
 
 
-def _unexplained(net: DynamicEmotionToMusicMapper, shift: Tensor, data: Examples) -> tuple[Tensor, Tensor]:
+def _compute_residuals(net: DynamicEmotionToMusicMapper, shift: Tensor, data: Examples) -> tuple[Tensor, Tensor]:
     """Residuals `[N, moved]` of locations (SDs) and of centred log weights, and 1 where they were measured."""
-    spread = net.unpack(net.raw(*states(data)) + shift)
+    spread = net.unpack(net.raw(*compute_states(data)) + shift)
     left = [(data.scalars - net.scalar_mean) / net.scalar_sd - spread.quantile(0.5)]
     seen = [data.scalar_mask]
-    told = masks(data)
+    told = list_masks(data)
     for name in WEIGHTS:
         heard = torch.log(data.weights[name] + _LEAST_SHARE)
         expected = torch.log(torch.softmax(spread.logits[name], dim=-1) + _LEAST_SHARE)
@@ -62,7 +62,7 @@ def _unexplained(net: DynamicEmotionToMusicMapper, shift: Tensor, data: Examples
     return (residual - middle).clamp(-4.0, 4.0) * mask, mask
 
 
-def _halves(left: Tensor, seen: Tensor, groups: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+def _average_halves(left: Tensor, seen: Tensor, groups: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Means of the odd and of the even rows of each song that has both, `[songs, moved]`, and what both tell."""
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):

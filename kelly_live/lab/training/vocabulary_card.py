@@ -13,21 +13,18 @@ from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora.pieces import HELD_OUT, Piece, analyze_piece, read_labelled, read_pop909
 from kelly_live.lab.corpora.symbolic_features import Score
+from kelly_live.lab.training.melody_index import MelodyIndex
 from kelly_live.lab.training.vocabulary import (
-    FELT_PULL,
-    LEAST_PIECES,
-    PULL,
-    Fit,
-    Memory,
-    judge_cells,
-    judge_moves,
-    judge_steps,
-    learn,
-    learn_cells,
+    MIN_SONGS,
+    PRIOR_OBSERVATIONS,
+    QUADRANT_OBSERVATIONS,
     learn_moves,
+    learn_rhythms,
     learn_steps,
-    write,
+    learn_tables,
+    write_tables,
 )
+from kelly_live.lab.training.vocabulary_scores import LikelihoodScore, score_moves, score_rhythms, score_steps
 
 LICENCES = {
     "pop909": "MIT (Wang et al. 2020)",
@@ -42,24 +39,24 @@ Ours = Callable[[], Sequence[Score]]
 
 
 @dataclass(frozen=True, slots=True)
-class Quotes:
+class QuoteLengths:
     """Longest run shared with another's melody, beats: of each piece; and in how many it is longer than a bar."""
 
     who: str
     beats: tuple[float, ...]
 
     @property
-    def over_a_bar(self) -> float:
+    def share_over_a_bar(self) -> float:
         return float(np.mean(np.array(self.beats) > BAR_BEATS))
 
 
 @dataclass(frozen=True, slots=True)
-class Trained:
+class VocabularyTraining:
     """What was read (pieces by source: learned from, held out), the fits, the quotes, and the file's size."""
 
     sources: dict[str, tuple[int, int]]
-    fits: tuple[Fit, ...]
-    quotes: tuple[Quotes, ...]
+    fits: tuple[LikelihoodScore, ...]
+    quotes: tuple[QuoteLengths, ...]
     size_bytes: int
 
     def table(self) -> str:
@@ -80,7 +77,7 @@ class Trained:
             beats = np.array(quotes.beats)
             lines.append(
                 f"| {quotes.who} (n {len(beats)}) | {np.median(beats):.1f} | {beats.max():.1f} "
-                f"| {quotes.over_a_bar:.2f} |"
+                f"| {quotes.share_over_a_bar:.2f} |"
             )
         return "\n".join(lines)
 
@@ -104,9 +101,9 @@ POP909's melody, piano, beats, key and chords are its own; every {HELD_OUT}th so
 and quadrant) and VGMIDI give emotion, with found melodies, keys and chords; their `val` part is held out. Touch and
 timing are EMOPIA's alone, which was performed.
 
-No move, step or rhythm that fewer than {LEAST_PIECES} songs share is kept, and nothing longer than a bar. Tables are
-smoothed towards the next wider one with the weight of {PULL:.0f} observations: a mode's chord moves towards all
-major-like or minor-like modes'; a quadrant's with {FELT_PULL:.0f} towards all labelled pieces', as the feeling says
+No move, step or rhythm that fewer than {MIN_SONGS} songs share is kept, and nothing longer than a bar. Tables are
+smoothed towards the next wider one with the weight of {PRIOR_OBSERVATIONS:.0f} observations: a mode's chord moves towards all
+major-like or minor-like modes'; a quadrant's with {QUADRANT_OBSERVATIONS:.0f} towards all labelled pieces', as the feeling says
 little about them once the mode is known (chosen on the held-out pieces among five). As EMOPIA forbids commercial use,
 so does this file.
 
@@ -121,51 +118,51 @@ than two different steps; a melody is the skyline.
 def train_vocabulary(
     corpora: Path, symbolic: Path, cache: Path, out: Path, *, grammar: Grammar, places: Mapping[float, float],
     ours: Ours, command: str, log: Callable[[str], None] = print,
-) -> Trained:  # fmt: skip
+) -> VocabularyTraining:  # fmt: skip
     """Read, learn, judge, check, write `out` and its card. `ours` plays our pieces once the new file is in place.
     Raises KellyError.
     """
     pieces = [*read_pop909(corpora), *read_labelled(symbolic, cache / "beats")]
     log(f"read {len(pieces)} pieces")
-    return from_pieces(pieces, out, grammar=grammar, places=places, ours=ours, command=command)
+    return train_from_pieces(pieces, out, grammar=grammar, places=places, ours=ours, command=command)
 
 
-def from_pieces(
+def train_from_pieces(
     pieces: Sequence[Piece], out: Path, *, grammar: Grammar, places: Mapping[float, float], ours: Ours, command: str
-) -> Trained:
+) -> VocabularyTraining:
     """The same, of pieces that were read."""
     known = [piece for piece in pieces if not piece.held_out]
     unknown = [piece for piece in pieces if piece.held_out]
     if not known or not unknown:
         raise ConfigError("there must be pieces to learn from and pieces held out; name the folders of both corpora")
-    write(learn(known), out)
+    write_tables(learn_tables(known), out)
     moves = learn_moves(known)
     fits = [
-        judge_moves(moves, unknown, grammar, felt=False),
-        judge_moves(moves, unknown, grammar, felt=True),
-        judge_steps(learn_steps(known), unknown),
-        judge_cells(
-            "melody rhythm of a bar", learn_cells(known, _melody), unknown, _melody, places,
+        score_moves(moves, unknown, grammar, by_quadrant=False),
+        score_moves(moves, unknown, grammar, by_quadrant=True),
+        score_steps(learn_steps(known), unknown),
+        score_rhythms(
+            "melody rhythm of a bar", learn_rhythms(known, _select_melody), unknown, _select_melody, places,
         ),
-        judge_cells("accompaniment rhythm of a bar", learn_cells(known, _others), unknown, _others, places),
+        score_rhythms("accompaniment rhythm of a bar", learn_rhythms(known, _select_accompaniment), unknown, _select_accompaniment, places),
     ]  # fmt: skip
-    memory = Memory((piece.group, piece.melody) for piece in known)
-    human = tuple(memory.longest_quote_beats(piece.melody, piece.group) for piece in unknown)
+    memory = MelodyIndex((piece.group, piece.melody) for piece in known)
+    human = tuple(memory.find_longest_quote(piece.melody, piece.group) for piece in unknown)
     played = [analyze_piece(s, "ours", "ours", "ours", held_out=True, quadrant=None, grid=None) for s in ours()]
-    quotes = [Quotes("held-out people", human)]
+    quotes = [QuoteLengths("held-out people", human)]
     if played:
-        quotes.append(Quotes("ours", tuple(memory.longest_quote_beats(piece.melody) for piece in played)))
+        quotes.append(QuoteLengths("ours", tuple(memory.find_longest_quote(piece.melody) for piece in played)))
     learned, held = Counter(piece.source for piece in known), Counter(piece.source for piece in unknown)
-    trained = Trained(
+    trained = VocabularyTraining(
         {name: (learned[name], held[name]) for name in learned | held}, tuple(fits), tuple(quotes), out.stat().st_size
     )
     write_atomically(out.with_suffix(".md"), trained.card(command).encode())
     return trained
 
 
-def _melody(piece: Piece) -> np.ndarray:
+def _select_melody(piece: Piece) -> np.ndarray:
     return piece.melody
 
 
-def _others(piece: Piece) -> np.ndarray:
+def _select_accompaniment(piece: Piece) -> np.ndarray:
     return piece.accompaniment

@@ -29,12 +29,12 @@ TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are compl
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class WindowOptions:
     """How clips become windows: the hop between them, how many seconds of music are used, and the share of clips that
     are roughened.
     """
 
-    rough_share: float
+    augmented_share: float
     music_hop_seconds: float
     music_seconds: dict[str, float]
     voice_hop_seconds: float = 1.0
@@ -48,8 +48,8 @@ class Cut:
         return None, self.voice_hop_seconds, self.voice_first_seconds
 
 
-FIT = Cut(0.5, 3.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
-TEST = Cut(0.0, 2.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
+FIT_OPTIONS = WindowOptions(0.5, 3.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
+TEST_OPTIONS = WindowOptions(0.0, 2.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi": 60.0})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Windows:
     def take(self, rows: np.ndarray) -> Windows:
         return Windows(*(getattr(self, name)[rows] for name in _ARRAYS))
 
-    def shifted(self, by: int) -> Windows:
+    def shift_clips(self, by: int) -> Windows:
         """The same windows, of clips whose indices are `by` higher."""
         return dataclasses.replace(self, clip=self.clip + by)
 
@@ -77,7 +77,7 @@ class Windows:
 _ARRAYS = (*Description._fields, "clip", "end_seconds")
 
 
-def join(parts: Sequence[Windows]) -> Windows:
+def concatenate_windows(parts: Sequence[Windows]) -> Windows:
     return Windows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS))
 
 
@@ -119,28 +119,28 @@ def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: fl
     return Windows(**arrays, clip=np.zeros(len(rows), np.int64), end_seconds=times)
 
 
-def describe_clip(stream: EmotionStream, clip: Clip, cut: Cut) -> Windows:
+def describe_clip(stream: EmotionStream, clip: Clip, options: WindowOptions) -> Windows:
     """A clip's windows. Which clips are roughened, their keys decide: always the same ones."""
-    seconds, hop, first = cut.timing(clip.dataset)
+    seconds, hop, first = options.timing(clip.dataset)
     samples = read_audio(clip.audio_path, seconds)
     name = f"{clip.key} {clip.region}"  # a score's two renderings have one key, and their soundfonts as regions
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
-    if rng.random() < cut.rough_share and len(samples) > 1:
+    if rng.random() < options.augmented_share and len(samples) > 1:
         samples = augment(samples, rng)
     samples = np.concatenate((samples, np.zeros(int(TAIL_SECONDS * SAMPLE_RATE), np.float32)))
     return describe_samples(stream, samples, hop, first)
 
 
-def ears_name(net: MultiScaleEmotionNet) -> str:
+def hash_front_end(net: MultiScaleEmotionNet) -> str:
     """A short name of what is done to a clip before the members see it: the frozen ears' weights and VERSION."""
     frozen = (*net.trunk.parameters(), *net.speech.parameters())
     weights = b"".join(p.detach().cpu().numpy().tobytes() for p in frozen)
     return hashlib.sha256(weights + bytes([VERSION])).hexdigest()[:8]
 
 
-def _shard_path(cache: Path, ears: str, clips: Sequence[Clip], cut: Cut) -> Path:
+def _shard_path(cache: Path, ears: str, clips: Sequence[Clip], options: WindowOptions) -> Path:
     dataset = clips[0].dataset
-    how = f"{ears} {cut.rough_share} {cut.timing(dataset)} {[(c.key, c.region) for c in clips]}"
+    how = f"{ears} {options.augmented_share} {options.timing(dataset)} {[(c.key, c.region) for c in clips]}"
     return cache / "windows" / f"{dataset}_{hashlib.sha256(how.encode()).hexdigest()[:16]}.npz"
 
 
@@ -157,19 +157,21 @@ def read_windows(path: Path) -> Windows:
         return Windows(*(file[name] for name in _ARRAYS))
 
 
-def cached_windows(
-    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, cut: Cut
+def iterate_windows(
+    net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, options: WindowOptions
 ) -> Iterator[tuple[int, Windows]]:
     """Shard by shard: how many clips are done, and their windows, with `clip` the index in `clips`."""
-    ears = ears_name(net)
+    ears = hash_front_end(net)
     stream: EmotionStream | None = None
     for start in range(0, len(clips), SHARD_CLIPS):
         shard = clips[start : start + SHARD_CLIPS]
-        path = _shard_path(cache, ears, shard, cut)
+        path = _shard_path(cache, ears, shard, options)
         if path.is_file():
             windows = read_windows(path)
         else:
             stream = stream or EmotionStream(net)
-            windows = join([describe_clip(stream, clip, cut).shifted(i) for i, clip in enumerate(shard)])
+            windows = concatenate_windows(
+                [describe_clip(stream, clip, options).shift_clips(i) for i, clip in enumerate(shard)]
+            )
             write_windows(path, windows)
-        yield start + len(shard), windows.shifted(start)
+        yield start + len(shard), windows.shift_clips(start)

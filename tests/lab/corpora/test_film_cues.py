@@ -17,7 +17,7 @@ from kelly_live.lab.corpora.film_cues import (
     correlate_cues,
     select_evidence,
 )
-from kelly_live.lab.training.priors import PLACES, PRIORS, cue_priors, state_at
+from kelly_live.lab.training.priors import PLACES, PRIORS, convert_evidence, find_state
 
 FEATURES = ("RMS", "sp_centr", "MFCC1", "MFCC2")
 
@@ -77,7 +77,7 @@ def test_a_badly_predicted_cue_weighs_less_and_evidence_becomes_pseudo_observati
     prediction_r = cues.find("Energy", "density").prediction_r
     assert prediction_r is not None
     assert found["rate"].pieces == pytest.approx(110 * prediction_r**2)
-    lines = cue_priors(list(found.values()))
+    lines = convert_evidence(list(found.values()))
     assert sum(prior.pieces for _, prior in lines if prior.parameter == "level") == pytest.approx(110)
     for (valence, arousal), prior in lines:
         assert valence == 0.0
@@ -110,6 +110,6 @@ def test_every_prior_has_a_known_place_with_a_source_and_a_weight() -> None:
         assert any(year in prior.source for year in ("2003", "2006", "2010", "2013"))
         assert 0.0 < prior.pieces < 10.0
         assert abs(prior.effect) in (0.5, 1.0)
-    power, meek = state_at("in power"), state_at("submissive")
+    power, meek = find_state("in power"), find_state("submissive")
     assert (power.valence, power.arousal) == (meek.valence, meek.arousal)
     assert power.dominance > meek.dominance

@@ -25,7 +25,7 @@ from kelly_live.lab.corpora.listener_ratings import (
     read_mode_preferences,
     read_ratings,
 )
-from kelly_live.lab.training.culture import heard_by, listeners_report
+from kelly_live.lab.training.culture import format_listeners_report, summarise_listeners
 
 
 def make_ratings(shift: float) -> tuple[np.ndarray, list[str]]:
@@ -171,10 +171,10 @@ def test_a_folder_of_the_three_corpora_is_reported_whole_and_one_archive_alone(t
     first = write_archive(tmp_path / "emo-agreement-4languages.tar.xz", FILE, text)
     write_trompa(tmp_path)
     write_archive(tmp_path / "emo-pakistan-chords.tar.xz", CHORDS_FILE, CHORDS)
-    report = listeners_report({"listeners": heard_by(tmp_path)})
+    report = format_listeners_report({"listeners": summarise_listeners(tmp_path)})
     assert "| Khow | 3 | -2.00 | -2.00 – -2.00 |" in report
     assert "TROMPA-MER" in report
-    alone = listeners_report({"listeners": heard_by(first)})
+    alone = format_listeners_report({"listeners": summarise_listeners(first)})
     assert "TROMPA" not in alone
     assert report.startswith(alone)
-    assert "Not measured" in listeners_report({"listeners": {}})
+    assert "Not measured" in format_listeners_report({"listeners": {}})

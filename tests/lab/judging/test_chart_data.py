@@ -11,13 +11,13 @@ from kelly_live.emotion.nets.emotion import LABELS
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.chart_data import Calibration, Confusion, Trajectory, calibrations, confusions
 from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
-from kelly_live.lab.training.scores import Answers
+from kelly_live.lab.training.scores import Predictions
 from kelly_live.lab.training.windows import Windows
 
 PNG = b"\x89PNG"
 
 
-def heard(guesses: list[tuple[str, str]]) -> tuple[list[Clip], Windows, Answers]:
+def heard(guesses: list[tuple[str, str]]) -> tuple[list[Clip], Windows, Predictions]:
     """A clip and a window for each (told, answered), of EmoDB's labels, all at confidence .75."""
     n = len(guesses)
     clips = [
@@ -26,7 +26,7 @@ def heard(guesses: list[tuple[str, str]]) -> tuple[list[Clip], Windows, Answers]
     ]
     says = np.array([[float(name == answer) for name in LABELS] for _, answer in guesses])
     rows = {name: np.zeros((n, 1)) for name in Windows.__slots__} | {"clip": np.arange(n)}
-    answers = Answers(
+    answers = Predictions(
         says[:, :8], says, np.zeros((n, 3)), np.full(n, 0.75), np.ones(n), np.zeros((n, 9)), np.zeros(n)
     )  # fmt: skip
     return clips, Windows(**rows), answers

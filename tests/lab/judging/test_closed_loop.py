@@ -89,7 +89,7 @@ def judged(symbolic: Path, tmp_path: Path, twist: float = 1.0) -> closed_loop.Cl
 
 
 def value(loop: closed_loop.ClosedLoop, music: str, measure: str) -> float:
-    return next(s.value for s in loop.scores if s.dataset == music and s.measure == f"{measure}, notes judge")
+    return next(s.value for s in loop.scores if s.dataset == music and s.metric == f"{measure}, notes judge")
 
 
 def test_a_composer_who_means_what_the_judges_learned_is_understood(

@@ -10,8 +10,8 @@ from kelly_live.lab.judging.stream_scores import Change, Track, reaction_scores
 from kelly_live.lab.training.scores import Score
 
 
-def score(dataset: str, measure: str, value: float) -> Score:
-    return Score(dataset, measure, value, value - 0.1, value + 0.1, 50)
+def score(dataset: str, metric: str, value: float) -> Score:
+    return Score(dataset, metric, value, value - 0.1, value + 0.1, 50)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_half_way_is_counted_to_the_hop_that_shows_it() -> None:
 
 def test_a_change_that_moves_nothing_has_no_half_way_and_is_counted() -> None:
     assert np.isnan(switch([0.1]).half_way_seconds)
-    by_name = {s.measure: s for s in reaction_scores([switch([0.1]), switch([0.8])], resamples=0)}
+    by_name = {s.metric: s for s in reaction_scores([switch([0.1]), switch([0.8])], resamples=0)}
     assert by_name["median seconds to half-way"].n == 1
     assert by_name["share of changes that moved 0.2 or more"].value == 0.5
 

@@ -19,7 +19,7 @@ from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.judging.unseen_languages import keep, kept, known_voices, told_apart, unseen_scores, without
 from kelly_live.lab.training import sources
 from kelly_live.lab.training.front_end import FrontEnd, save_front_end
-from kelly_live.lab.training.scores import Answers
+from kelly_live.lab.training.scores import Predictions
 from kelly_live.lab.training.windows import Windows
 from tests.lab.small_corpus import make_corpus
 
@@ -54,9 +54,9 @@ def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
     clips = [told(2, "speech_en", "en"), told(1, "speech_en", "en")]
     says = np.array([[0, 0, 0.3, 0.7, 0, 0, 0, 0], [0.3, 0.2, 0, 0, 0, 0.5, 0, 0]])
     nothing = np.zeros(2)
-    answers = Answers(says, np.zeros((2, 10)), np.zeros((2, 3)), nothing, nothing, np.zeros((2, 9)), nothing)
+    answers = Predictions(says, np.zeros((2, 10)), np.zeros((2, 3)), nothing, nothing, np.zeros((2, 9)), nothing)
     rows = {name: np.zeros((2, 1)) for name in Windows.__slots__} | {"clip": np.arange(2)}
-    scores = {s.measure: s for s in unseen_scores(clips, Windows(**rows), answers)}
+    scores = {s.metric: s for s in unseen_scores(clips, Windows(**rows), answers)}
     assert scores["accuracy of 4"].value == 0.5
     assert scores["accuracy of 4"].n == 2
     assert scores["accuracy of the 4, open 8"].value == 0.0
@@ -74,7 +74,7 @@ def test_a_confidence_is_worth_what_it_tells_apart() -> None:
 def test_voices_of_known_languages_stand_beside_the_unseen() -> None:
     clips = [told(2, "speech_en", "en"), told(1, "speech_en", "en")]
     sure = np.array([0.4, 0.6])
-    answers = Answers(np.eye(8)[:2], np.zeros((2, 10)), np.zeros((2, 3)), sure, sure, np.zeros((2, 9)), sure)
+    answers = Predictions(np.eye(8)[:2], np.zeros((2, 10)), np.zeros((2, 3)), sure, sure, np.zeros((2, 9)), sure)
     rows = {name: np.zeros((2, 1)) for name in Windows.__slots__} | {"clip": np.arange(2)}
     (score,) = known_voices(clips, Windows(**rows), answers, ["polish"])
     assert (score.dataset, score.value, score.n) == ("unseen polish", 0.5, 2)
@@ -84,7 +84,7 @@ def test_only_the_same_recipe_is_believed(tmp_path: Path) -> None:
     clips = [told(2, "polish", "pl")]
     rows = {name: np.zeros((1, 1)) for name in Windows.__slots__} | {"clip": np.zeros(1, int)}
     one = np.zeros(1)
-    answers = Answers(np.eye(8)[2:3], np.zeros((1, 10)), np.zeros((1, 3)), one, one, np.zeros((1, 9)), one)
+    answers = Predictions(np.eye(8)[2:3], np.zeros((1, 10)), np.zeros((1, 3)), one, one, np.zeros((1, 9)), one)
     scores = unseen_scores(clips, Windows(**rows), answers)
     keep(tmp_path, "this one", ["polish"], scores)
     assert kept(tmp_path, "this one") == scores

@@ -14,7 +14,7 @@ import torch
 from kelly_live.emotion.nets.checkpoint import load_checkpoint
 from kelly_live.emotion.nets.musicnn import MusicnnTrunk
 from kelly_live.emotion.nets.speech import SpeechEncoder
-from kelly_live.lab.training.distributed import Ranks, joined
+from kelly_live.lab.training.distributed import Ranks, join_ranks
 from kelly_live.lab.training.front_end import FrontEnd, save_front_end
 from tests.lab.small_corpus import make_corpus
 
@@ -49,8 +49,8 @@ def test_two_gloo_processes_train_one_net_and_go_on_where_they_stopped(tmp_path:
 def test_alone_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     net = torch.nn.Linear(1, 1)
-    with joined() as ranks:
+    with join_ranks() as ranks:
         assert ranks == Ranks()
         assert ranks.wrap(net) is net
-        assert ranks.of_first(0.25) == 0.25
-        assert ranks.all("a") == ["a"]
+        assert ranks.broadcast_first(0.25) == 0.25
+        assert ranks.gather_texts("a") == ["a"]

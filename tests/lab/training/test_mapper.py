@@ -17,28 +17,34 @@ from kelly_live.lab.corpora.symbolic_features import FeatureCorpus, Features, La
 from kelly_live.lab.nets.mapper import KIND, SCALARS
 from kelly_live.lab.training import mapper as training
 from kelly_live.lab.training.mapper import Recipe, evaluate_mapper, train_mapper
-from kelly_live.lab.training.mapper_data import examples, folds, masks, rating_scale, states
+from kelly_live.lab.training.mapper_data import (
+    build_examples,
+    compute_states,
+    fit_rating_scale,
+    list_masks,
+    split_folds,
+)
 from kelly_live.lab.training.mapper_scores import NAMES
 from kelly_live.lab.training.priors import PLACES, PRIORS
 
 
 def planted(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
     """Songs whose tempo follows arousal, mode valence and level arousal, with noise; register follows nothing."""
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     rows = []
     for song in range(songs):
         for quadrant, (v, a) in QUADRANTS.items():
             major = 0.85 if v > 0 else 0.1
             modes = [0.05 / 5] * 7
             modes[MODES.index("ionian")], modes[MODES.index("aeolian")] = major, 0.95 - major
-            level = 0.5 + 0.15 * a + dice.gauss(0, 0.04)
+            level = 0.5 + 0.15 * a + rng.gauss(0, 0.04)
             features = Features(
-                tempo=110 * 2 ** (0.3 * a + dice.gauss(0, 0.15)),
+                tempo=110 * 2 ** (0.3 * a + rng.gauss(0, 0.15)),
                 modes=tuple(modes),
-                low=60.0, centre=70 + dice.gauss(0, 4), high=84.0,
-                floor=level - 0.1, level=level, ceiling=level + 0.1, variation=0.3 + dice.gauss(0, 0.02),
+                low=60.0, centre=70 + rng.gauss(0, 4), high=84.0,
+                floor=level - 0.1, level=level, ceiling=level + 0.1, variation=0.3 + rng.gauss(0, 0.02),
                 timing=(0.2, 0.6, 0.2),
-                onsets_per_beat=2 ** (0.4 * a + dice.gauss(0, 0.3)),
+                onsets_per_beat=2 ** (0.4 * a + rng.gauss(0, 0.3)),
                 rhythms=(0.6, 0.1, 0.1, 0.1, 0.1),
             )  # fmt: skip
             rows.append(
@@ -50,7 +56,7 @@ def planted(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.Training, FeatureCorpus]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.TrainingResult, FeatureCorpus]:
     corpus = FeatureCorpus(tuple(planted(30, "train", 1) + planted(12, "val", 2)), {})
     folder = tmp_path_factory.mktemp("mapper")
     with pytest.MonkeyPatch.context() as patch:
@@ -63,7 +69,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.Training
     return run, corpus
 
 
-def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.Training, FeatureCorpus]) -> None:
+def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.TrainingResult, FeatureCorpus]) -> None:
     scores = {row.parameter: row for row in trained[0].evaluation.scores}
     for name in ("tempo", "level", "rate", "modes"):
         assert scores[name].corpus - scores[name].mapper > 2 * scores[name].gain_se, name
@@ -77,7 +83,7 @@ def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.T
 
 
 def test_commitment_restores_spread_only_where_the_state_tells_something(
-    trained: tuple[training.Training, FeatureCorpus],
+    trained: tuple[training.TrainingResult, FeatureCorpus],
 ) -> None:
     net, _ = training.load_trained(trained[0].path)
     gains = dict(zip(SCALARS, net.scalar_gain.tolist(), strict=True))
@@ -88,7 +94,7 @@ def test_commitment_restores_spread_only_where_the_state_tells_something(
 
 
 def test_the_card_shows_data_licences_scores_and_every_prior_with_its_source(
-    trained: tuple[training.Training, FeatureCorpus],
+    trained: tuple[training.TrainingResult, FeatureCorpus],
 ) -> None:
     card = trained[0].card_path.read_text(encoding="utf-8")
     assert "CC BY-NC-SA" in card
@@ -105,25 +111,25 @@ def test_data_overrules_a_prior() -> None:
         LabelledFeatures(r.dataset, r.piece, r.group, r.split, r.quadrant, r.valence, -r.arousal, r.features)
         for r in rows
     ]
-    data = examples(backwards, rating_scale(backwards))
+    data = build_examples(backwards, fit_rating_scale(backwards))
     fitted = training.fit(data, Recipe(hidden_dim=8, epochs=120, learning_rate=0.02))
-    p, vad = states(data)
+    p, vad = compute_states(data)
     tempo = fitted.net.distribution(p, vad).quantile(0.5)[:, SCALARS.index("tempo")].detach()
     assert float(tempo[data.arousal < 0].mean()) > float(tempo[data.arousal > 0].mean())
 
 
 def test_training_is_the_same_every_time() -> None:
     rows = planted(6, "train", 4)
-    data = examples(rows, rating_scale(rows))
+    data = build_examples(rows, fit_rating_scale(rows))
     one, two = (training.fit(data, Recipe(hidden_dim=4, epochs=10)).net.state_dict() for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_folds_share_no_song() -> None:
     rows = planted(9, "train", 5)
-    data = examples(rows, rating_scale(rows))
+    data = build_examples(rows, fit_rating_scale(rows))
     seen: list[str] = []
-    for fold, rest in folds(data, 3, seed=0):
+    for fold, rest in split_folds(data, 3, seed=0):
         assert not set(fold.groups) & set(rest.groups)
         assert len(fold) + len(rest) == len(data)
         seen += fold.groups
@@ -132,11 +138,11 @@ def test_folds_share_no_song() -> None:
 
 def test_drawn_states_stay_in_their_quadrant_and_match_the_live_rule() -> None:
     rows = planted(5, "train", 6)
-    data = examples(rows, rating_scale(rows))
-    _, vad = states(data, torch.Generator().manual_seed(0))
+    data = build_examples(rows, fit_rating_scale(rows))
+    _, vad = compute_states(data, torch.Generator().manual_seed(0))
     assert torch.equal(vad[:, 0].sign(), data.valence.sign())
     assert torch.equal(vad[:, 1].sign(), data.arousal.sign())
-    p, vad = states(data)
+    p, vad = compute_states(data)
     expected = category_probabilities(float(vad[0, 0]), float(vad[0, 1]))
     assert p[0].tolist() == pytest.approx(expected, abs=1e-5)
     assert all(abs(EMOTION_VAD[name][2]) <= 1 for name in EMOTIONS)
@@ -148,8 +154,10 @@ def test_unmeasured_parameters_do_not_pull() -> None:
     mute = Features(**{name: getattr(row.features, name) for name in Features.__slots__} | dict.fromkeys(
         ("floor", "level", "ceiling", "variation", "timing")
     ))  # fmt: skip
-    data = examples([LabelledFeatures("vgmidi", "p", "g", "train", None, 0.2, 0.1, mute)] * 2, rating_scale([]))
-    seen = masks(data)
+    data = build_examples(
+        [LabelledFeatures("vgmidi", "p", "g", "train", None, 0.2, 0.1, mute)] * 2, fit_rating_scale([])
+    )
+    seen = list_masks(data)
     assert {name for name, mask in seen.items() if not mask.any()} == {
         "level", "softer", "louder", "variation", "timing",
     }  # fmt: skip

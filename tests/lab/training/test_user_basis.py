@@ -8,24 +8,24 @@ import torch
 
 from kelly_live.lab.corpora.symbolic_features import Features, LabelledFeatures
 from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, DynamicEmotionToMusicMapper
-from kelly_live.lab.training.mapper_data import Examples, examples, rating_scale
-from kelly_live.lab.training.user_basis import user_basis
+from kelly_live.lab.training.mapper_data import Examples, build_examples, fit_rating_scale
+from kelly_live.lab.training.user_basis import compute_user_basis
 
 
 def songs_that_differ(count: int) -> Examples:
     """Four clips a song: each song has its own tempo and, with it, register; each clip its own chance loudness."""
-    dice, rows = random.Random(1), []
+    rng, rows = random.Random(1), []
     for song in range(count):
-        own = dice.gauss(0.0, 1.0)
+        own = rng.gauss(0.0, 1.0)
         for clip in range(4):
-            level = min(max(0.5 + 0.1 * dice.gauss(0.0, 1.0), 0.2), 0.8)
+            level = min(max(0.5 + 0.1 * rng.gauss(0.0, 1.0), 0.2), 0.8)
             features = Features(
                 tempo=110 * 2 ** (0.3 * own), modes=(1 / 7,) * 7, low=60.0, centre=70.0 + 4 * own, high=90.0,
                 floor=level - 0.1, level=level, ceiling=level + 0.1, variation=0.3, timing=(0.2, 0.6, 0.2),
                 onsets_per_beat=1.0, rhythms=(0.2,) * 5,
             )  # fmt: skip
             rows.append(LabelledFeatures("emopia", f"{song}.{clip}", str(song), "train", "Q1", 1.0, 1.0, features))
-    return examples(rows, rating_scale(rows))
+    return build_examples(rows, fit_rating_scale(rows))
 
 
 def basis_of(data: Examples) -> torch.Tensor:
@@ -35,7 +35,7 @@ def basis_of(data: Examples) -> torch.Tensor:
         net.scalar_sd.copy_(torch.clamp(data.scalars.std(0), min=0.05))
         for weight in net.parameters():
             weight.zero_()
-    return user_basis(net, torch.zeros(len(data), len(net.centre)), data)
+    return compute_user_basis(net, torch.zeros(len(data), len(net.centre)), data)
 
 
 def test_the_planted_way_comes_first_and_moves_what_goes_together() -> None:

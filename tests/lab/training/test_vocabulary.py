@@ -15,8 +15,8 @@ from kelly_live.core.values import MODES
 from kelly_live.lab.corpora.pieces import Chord, Piece, detect_chords, estimate_key
 from kelly_live.lab.corpora.symbolic_features import Score
 from kelly_live.lab.training import vocabulary as learning
-from kelly_live.lab.training.vocabulary import Memory
-from kelly_live.lab.training.vocabulary_card import from_pieces
+from kelly_live.lab.training.melody_index import MelodyIndex
+from kelly_live.lab.training.vocabulary_card import train_from_pieces
 from kelly_live.music import vocabulary as words
 
 ROOTS = (0, 9, 5, 7)  # I vi IV V, a bar each
@@ -53,7 +53,7 @@ def songs() -> list[Piece]:
 @pytest.fixture(scope="module")
 def shipped(songs: list[Piece], tmp_path_factory: pytest.TempPathFactory) -> words.Vocabulary:
     path = tmp_path_factory.mktemp("models") / "vocabulary.json"
-    learning.write(learning.learn(songs), path)
+    learning.write_tables(learning.learn_tables(songs), path)
     return words.read_vocabulary(path)
 
 
@@ -92,17 +92,17 @@ def test_what_one_song_alone_does_is_not_kept(songs: list[Piece]) -> None:
     shifted = (0.25, 1.25, 1.75, 2.25, 3.25)
 
     def rhythms(pieces: list[Piece]) -> set[tuple[float, ...]]:
-        return {cell for cell, _ in learning.learn_cells(pieces, lambda piece: piece.melody)[5]}
+        return {cell for cell, _ in learning.learn_rhythms(pieces, lambda piece: piece.melody)[5]}
 
     assert shifted not in rhythms([*songs, odd(100)])
-    assert shifted in rhythms([*songs, *(odd(100 + i) for i in range(learning.LEAST_PIECES))])
+    assert shifted in rhythms([*songs, *(odd(100 + i) for i in range(learning.MIN_SONGS))])
 
 
 def test_leaning_is_counted_on_strong_beats_alone() -> None:
     piece = song(1)
     notes = piece.melody.copy()
     notes[:, 2] = np.where(notes[:, 0] % 2.0 == 0.0, 74, 72)  # D on every strong beat, C after it
-    leaning = learning.learn_leaning([Piece(
+    leaning = learning.learn_nonchord_tones([Piece(
         "a", "a", "a", False, None, 0, "ionian", notes, piece.accompaniment, (Chord(0.0, 64.0, 0, True),), bars=True,
         performed=False,
     )])  # fmt: skip
@@ -111,22 +111,22 @@ def test_leaning_is_counted_on_strong_beats_alone() -> None:
 
 
 def test_a_quote_is_noticed_in_any_key_and_a_scale_is_nobodys(songs: list[Piece]) -> None:
-    memory = Memory((piece.group, piece.melody) for piece in songs)
+    memory = MelodyIndex((piece.group, piece.melody) for piece in songs)
     theirs = songs[3].melody
     stolen = song(200).melody
     stolen[20:40, 2] = theirs[20:40, 2] + 5.0
     stolen[20:40, 0] = theirs[20:40, 0]
-    assert memory.longest_quote_beats(stolen) >= 12.0
-    assert memory.longest_quote_beats(theirs, songs[3].group) < memory.longest_quote_beats(theirs) == 63.0
+    assert memory.find_longest_quote(stolen) >= 12.0
+    assert memory.find_longest_quote(theirs, songs[3].group) < memory.find_longest_quote(theirs) == 63.0
     scale = np.array([(0.5 * i, 0.4, 60 + i, 80, 0.25 * i) for i in range(24)], dtype=np.float64)
-    assert Memory([("a", scale)]).longest_quote_beats(scale) == 0.0
+    assert MelodyIndex([("a", scale)]).find_longest_quote(scale) == 0.0
 
 
 def test_held_out_songs_are_likelier_than_by_chance_and_the_card_says_so(songs: list[Piece], tmp_path: Path) -> None:
     played = [Score(p.melody[:, 4], p.melody[:, 4] + 0.3, p.melody[:, 0], p.melody[:, 2], p.melody[:, 3], 64.0)
               for p in (song(300), song(301))]  # fmt: skip
     even = {mode: {a: {b: 1.0 for b in range(7) if b != a} for a in range(7)} for mode in MODES}
-    trained = from_pieces(
+    trained = train_from_pieces(
         songs, tmp_path / "vocabulary.json", grammar=even, places={0.0: 1.0, 1.0: 0.7, 2.0: 0.9, 3.0: 0.7},
         ours=lambda: played, command="made up",
     )  # fmt: skip

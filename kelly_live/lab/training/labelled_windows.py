@@ -1,0 +1,76 @@
+"""Labelled windows of the emotion net, and the loss over their targets."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from kelly_live.emotion.nets.emotion import EmotionOutput
+from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.corpora.targets import Targets, create_clip_targets
+from kelly_live.lab.training.windows import Windows, concatenate_windows
+
+SIGN_SLOPE = 4.0  # how sharply the sign losses treat V and A near 0
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledWindows:
+    """Windows with their clips and targets; windows of sounds have clip -1."""
+
+    clips: list[Clip]
+    windows: Windows
+    targets: Targets
+
+    @classmethod
+    def of(cls, clips: list[Clip], windows: Windows) -> LabelledWindows:
+        return cls(clips, windows, create_clip_targets(clips, windows.clip, windows.end_seconds))
+
+    def select(self, chosen: np.ndarray) -> LabelledWindows:
+        """Those clips (a mask) and their windows."""
+        rows = chosen[self.windows.clip]
+        windows = self.windows.take(np.flatnonzero(rows))
+        places = np.cumsum(chosen) - 1
+        windows = dataclasses.replace(windows, clip=places[windows.clip])
+        targets = Targets(*(getattr(self.targets, name)[rows] for name in Targets.__slots__))
+        return LabelledWindows([clip for clip, kept in zip(self.clips, chosen, strict=True) if kept], windows, targets)
+
+    def concatenate(self, other: LabelledWindows) -> LabelledWindows:
+        windows = concatenate_windows([self.windows, other.windows.shift_clips(len(self.clips))])
+        pairs = ((getattr(self.targets, name), getattr(other.targets, name)) for name in Targets.__slots__)
+        return LabelledWindows(self.clips + other.clips, windows, Targets(*(np.concatenate(pair) for pair in pairs)))
+
+
+def average_weighted(loss: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """The mean over the batch of what was said: a batch that says nothing gives 0."""
+    return (loss * weight).sum() / weight.sum().clamp_min(1.0)
+
+
+def compute_loss(
+    out: EmotionOutput, t: dict[str, torch.Tensor], importance: torch.Tensor | float = 1.0
+) -> torch.Tensor:
+    """All heads' masked losses, summed; `importance` weighs the rows' labels, where no weight of their own does."""
+    log_p = functional.log_softmax(out.emotion_logits, dim=1)
+    affect = torch.stack((out.valence, out.arousal, out.dominance), dim=1)
+    named = (t["label"] >= 0).float() * importance
+    label = functional.cross_entropy(out.label_logits, t["label"].clamp_min(0), reduction="none", label_smoothing=0.05)
+    gems = (out.gems - t["gems"]).square().mean(dim=1)
+    presence = functional.binary_cross_entropy(out.presence.clamp(1e-5, 1 - 1e-5), t["presence"])
+    music = functional.binary_cross_entropy(out.music.clamp(1e-5, 1 - 1e-5), t["music"], reduction="none")
+    signs = functional.softplus(-SIGN_SLOPE * t["signs"] * affect[:, :2]) * t["signs"].abs()
+    return (
+        average_weighted(-(t["emotions"] * log_p).sum(dim=1), t["emotions_weight"])
+        + average_weighted(label, named)
+        + 3.0 * average_weighted((affect - t["affect"]).square(), t["affect_weight"])
+        + average_weighted(signs.mean(dim=1), t["signs_weight"])
+        + 8.0 * average_weighted(gems, t["gems_weight"])
+        + 0.5 * presence
+        + 0.2 * average_weighted(music, t["music_weight"])
+    )
+
+
+def convert_targets(targets: Targets, rows: np.ndarray, device: torch.device) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(getattr(targets, name)[rows]).to(device) for name in Targets.__slots__}

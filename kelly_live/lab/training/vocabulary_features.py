@@ -1,0 +1,148 @@
+"""What a piece tells the vocabulary: chord moves, melodic steps, rhythms of a bar, touch and timing."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from kelly_live.core.values import MODES
+from kelly_live.lab.corpora.pieces import Chord, Piece
+from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Floats
+
+MAX_STEP = 7
+_DEGREES = {
+    mode: tuple(sorted((s - start) % 12 for s in (0, 2, 4, 5, 7, 9, 11)))
+    for mode, start in zip(MODES, (0, 2, 4, 5, 7, 9, 11), strict=True)
+}
+_NEAR_GRID = 0.2  # sixteenths: what lies further off is not on the grid
+
+
+def find_degree(pitch_class: int, tonic: int, mode: str) -> int | None:
+    """The mode's degree 0-6 of a pitch class; None outside the mode, but the leading tone of minor is its degree 6."""
+    above = (pitch_class - tonic) % 12
+    if above in _DEGREES[mode]:
+        return _DEGREES[mode].index(above)
+    return None
+
+
+def list_chord_degrees(piece: Piece) -> list[tuple[int, Chord]]:
+    """The chords whose roots lie in the mode, in order; a chord outside breaks the chain (degree -1)."""
+    found = []
+    for chord in piece.chords:
+        degree = find_degree(chord.root, piece.tonic, piece.mode)
+        found.append((-1 if degree is None else degree, chord))
+    return found
+
+
+def list_chord_moves(piece: Piece) -> list[tuple[int, int]]:
+    """From degree to another degree, where one chord of the mode follows another."""
+    degrees = [degree for degree, _ in list_chord_degrees(piece)]
+    return [(a, b) for a, b in itertools.pairwise(degrees) if a >= 0 and b >= 0 and a != b]
+
+
+def list_melodic_steps(piece: Piece) -> list[int]:
+    """From melody note to melody note in scale degrees, within WIDEST_STEP; a note outside the mode counts as the
+    degree below it.
+    """
+    line = []
+    for pitch in piece.melody[:, 2].astype(int):
+        octave, above = divmod(pitch - piece.tonic, 12)
+        degree = max(i for i, s in enumerate(_DEGREES[piece.mode]) if s <= above)
+        line.append(7 * octave + degree)
+    return [int(max(-MAX_STEP, min(MAX_STEP, b - a))) for a, b in itertools.pairwise(line)]
+
+
+def list_bar_rhythms(notes: Floats) -> list[tuple[float, ...]]:
+    """Where notes begin in each bar of four (beats, sixteenths), for the bars that lie on the grid; empty bars left
+    out.
+    """
+    sixteenths = notes[:, 0] * 4.0
+    nearest = np.rint(sixteenths).astype(int)
+    bars: dict[int, set[int]] = defaultdict(set)
+    off: set[int] = set()
+    for place, exact in zip(nearest, sixteenths, strict=True):
+        bars[place // 16].add(int(place % 16))
+        if abs(exact - place) > _NEAR_GRID:
+            off.add(place // 16)
+    return [tuple(place / 4.0 for place in sorted(places)) for bar, places in bars.items() if bar not in off]
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceFeatures:
+    """What a performance says of touch and timing, by note or attack; see music/vocabulary.py for the units."""
+
+    metre: list[tuple[int, float]]
+    over: float
+    spread: float
+    lag: float
+    deviation: float
+    drift: float
+    rolls: list[float]
+    leads: list[float]
+
+
+def measure_performance(piece: Piece) -> PerformanceFeatures | None:
+    """None where the piece was not performed or hardly holds its grid."""
+    if not piece.performed or len(piece.melody) < 30 or len(piece.accompaniment) < 30:
+        return None
+    everything = np.concatenate((piece.melody, piece.accompaniment))
+    sung = np.concatenate((np.ones(len(piece.melody), bool), np.zeros(len(piece.accompaniment), bool)))
+    order = np.lexsort((everything[:, 2], everything[:, 4]))
+    everything, sung = everything[order], sung[order]
+    spread = float(np.std(everything[:, 3]))
+    if spread < 2.0:
+        return None
+    loud = (everything[:, 3] - everything[:, 3].mean()) / spread
+    places = everything[:, 0] * 4.0
+    nearest = np.rint(places)
+    metre = [(int(place % 4), float(value)) for place, value in zip(nearest, loud, strict=True)]
+    own = loud[sung]
+    local = np.convolve(np.pad(own, 4, mode="edge"), np.ones(9) / 9.0, mode="valid")
+    residue = own - local
+
+    starts = np.flatnonzero(np.diff(everything[:, 4], prepend=-1.0) > CHORD_SECONDS)
+    onsets = everything[starts]
+    beat_seconds = float(np.median(np.diff(onsets[:, 4])) / max(float(np.median(np.diff(onsets[:, 0]))), 1e-3))
+    off = (onsets[:, 0] * 4.0 - np.rint(onsets[:, 0] * 4.0)) / 4.0 * beat_seconds
+    near = np.abs(off) < 0.06  # further off it is another value, not a feel
+    kept = off[near] - np.median(off[near]) if near.any() else np.empty(0)
+    if len(kept) < 20:
+        return None
+    rolls, leads = [], []
+    for first, last in zip(starts, [*starts[1:], len(everything)], strict=True):
+        if last - first < 2:
+            continue
+        rolls.append(float(np.ptp(everything[first:last, 4])))
+        if sung[first:last].any() and not sung[first:last].all():
+            leads.append(
+                float(
+                    everything[first:last, 4][~sung[first:last]].mean()
+                    - everything[first:last, 4][sung[first:last]].mean()
+                )
+            )
+    return PerformanceFeatures(
+        metre,
+        float(own.mean() - loud[~sung].mean()),
+        spread,
+        _correlate_neighbours(residue),
+        float(np.std(kept)),
+        _correlate_neighbours(kept),
+        rolls,
+        leads,
+    )
+
+
+def _correlate_neighbours(values: Floats) -> float:
+    if len(values) < 3 or np.std(values) == 0.0:
+        return 0.0
+    return float(np.corrcoef(values[:-1], values[1:])[0, 1])
+
+
+def list_attacks(piece: Piece) -> list[Floats]:
+    """The pitches of each attack of two or more accompaniment notes."""
+    starts = np.flatnonzero(np.diff(piece.accompaniment[:, 0], prepend=-9.0) > 0.08)
+    attacks = np.split(piece.accompaniment[:, 2], starts[1:]) if len(starts) else []
+    return [np.unique(attack) for attack in attacks if len(np.unique(attack)) >= 2]
