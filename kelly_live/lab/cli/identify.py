@@ -72,7 +72,7 @@ def command(
     """
     from kelly_live.cultures.library import CULTURES, choose_culture
     from kelly_live.lab.cultures.identify import Heard, distances, identified, pieces_needed, signature_of
-    from kelly_live.lab.intervals import wilson
+    from kelly_live.lab.intervals import compute_wilson_interval
 
     played = [choose_culture(name).preset.name for name in only] or list(CULTURES)
     presets = {name: choose_culture(name).preset for name in CULTURES}
@@ -93,7 +93,7 @@ def command(
         click.echo(f"{culture}: {len(composed)} pieces", err=True)
     verdicts = identified(heard)
     right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, heard, strict=True))
-    low, high = wilson(right, len(heard))
+    low, high = compute_wilson_interval(right, len(heard))
     rows = []
     for culture in played:
         own = [(piece, verdict) for piece, verdict in zip(heard, verdicts, strict=True) if piece.culture == culture]

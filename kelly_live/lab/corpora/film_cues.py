@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.lab.intervals import Estimate, bootstrap
 
 Floats = npt.NDArray[np.float64]
 
@@ -103,9 +104,10 @@ def correlate_cues(folder: Path, seed: int = 0) -> CueCorrelations:
     }
     for index, name in enumerate(RATED_CUES):
         cues[name] = (_predict_ridge(seen, answers[:, index], film), _cross_validate(seen, answers[:, index], seed))
-    draws = _draw_resamples(albums, seed)
     links = tuple(
-        CueCorrelation(emotion, cue, len(rated), *_bootstrap_correlation(rated[:, i], values, draws), prediction_r)
+        CueCorrelation(
+            emotion, cue, len(rated), *_bootstrap_correlation(rated[:, i], values, albums, seed), prediction_r
+        )
         for i, emotion in enumerate(RATED_EMOTIONS)
         for cue, (values, prediction_r) in cues.items()
     )
@@ -206,20 +208,17 @@ def _correlate(one: Floats, other: Floats) -> float:
     return float(a @ b) / power if power > 0.0 else 0.0
 
 
-def _draw_resamples(groups: Sequence[str], seed: int) -> Floats:
-    """Draw how often each excerpt occurs, `[DRAWS, n]`: whole soundtracks, as their excerpts are not independent."""
-    _, member = np.unique(np.array(groups), return_inverse=True)
-    count = int(member.max()) + 1
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(count, np.full(count, 1.0 / count), size=DRAWS).astype(np.float64)[:, member]
-
-
-def _bootstrap_correlation(one: Floats, other: Floats, draws: Floats) -> tuple[float, float, float]:
-    """Compute r and its 95 % interval over the draws."""
-    share = draws / draws.sum(axis=1, keepdims=True)
+def _bootstrap_correlation(one: Floats, other: Floats, groups: Sequence[str], seed: int) -> Estimate:
+    """Correlate over excerpts; whole soundtracks are drawn, for excerpts of one are not independent."""
     x, y = one - one.mean(), other - other.mean()
-    mean_x, mean_y = share @ x, share @ y
-    power = np.sqrt((share @ x**2 - mean_x**2) * (share @ y**2 - mean_y**2))
-    drawn = (share @ (x * y) - mean_x * mean_y) / np.maximum(power, 1e-12)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return _correlate(one, other), float(low), float(high)
+    _, member = np.unique(np.array(groups), return_inverse=True)
+    moments = np.zeros((int(member.max()) + 1, 6))  # of each soundtrack: n and the sums of x, y, x², y², xy
+    np.add.at(moments, member, np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1))
+
+    def correlation(soundtracks: np.ndarray, axis: int = -1) -> Floats:
+        totals = moments[soundtracks].sum(axis=axis - 1)
+        mean_x, mean_y, square_x, square_y, product = np.moveaxis(totals[..., 1:] / totals[..., :1], -1, 0)
+        power = np.sqrt((square_x - mean_x**2) * (square_y - mean_y**2))
+        return np.asarray((product - mean_x * mean_y) / np.maximum(power, 1e-12))
+
+    return bootstrap(correlation, len(moments), resamples=DRAWS, seed=seed)

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.lab.intervals import bootstrap, bootstrap_mean
 
 FILE = "data_ratings.all.csv"
 RATED = (
@@ -141,10 +142,14 @@ def _summarise_gains(
         pair, weight = errors[:, own & answered], weights[own & answered]
         if not len(weight):
             continue
-        drawn = pair[:, rng.integers(0, len(weight), (RESAMPLES, len(weight)))].sum(axis=2)
-        low, high = np.percentile(1.0 - drawn[1] / drawn[0], [2.5, 97.5])
+
+        def gain(chosen: np.ndarray, pair: np.ndarray = pair) -> float:
+            drawn = pair[:, chosen].sum(axis=1)
+            return float(1.0 - drawn[1] / drawn[0])
+
         pooled, shifted = pair.sum(axis=1) / weight.sum()
-        found.append(LanguageGain(name, len(weight), pooled, shifted, 1.0 - shifted / pooled, float(low), float(high)))
+        estimate = bootstrap(gain, len(weight), resamples=RESAMPLES, seed=rng)
+        found.append(LanguageGain(name, len(weight), pooled, shifted, *estimate))
     return found
 
 
@@ -303,9 +308,8 @@ def read_mode_preferences(archive: Path, seed: int = 0) -> list[ModePreference]:
             ]
         )
         if len(each):
-            drawn = each[rng.integers(0, len(each), (RESAMPLES, len(each)))].mean(axis=1)
-            low, high = np.percentile(drawn, [2.5, 97.5])
-            found.append(ModePreference(background, len(each), float(each.mean()), float(low), float(high)))
+            estimate = bootstrap_mean(each, resamples=RESAMPLES, seed=rng)
+            found.append(ModePreference(background, len(each), *estimate))
     if not found:
         raise ConfigError(f"{archive} has no ratings of major beside minor chords; give {CHORDS_FILE}")
     return found

@@ -19,7 +19,7 @@ import numpy as np
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS
-from kelly_live.lab.intervals import wilson
+from kelly_live.lab.intervals import compute_wilson_interval
 from kelly_live.lab.judging.closed_loop import (
     CENTRE,
     JUDGES,
@@ -52,7 +52,7 @@ class Share:
 
     @property
     def interval(self) -> tuple[float, float]:
-        return wilson(self.right, self.n)
+        return compute_wilson_interval(self.right, self.n)
 
     def __str__(self) -> str:
         low, high = self.interval

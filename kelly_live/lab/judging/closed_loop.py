@@ -22,7 +22,7 @@ from kelly_live.emotion.reader import load_emotion_net
 from kelly_live.lab.corpora.clips import RENDER_SECONDS
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip, read_scores
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
-from kelly_live.lab.intervals import wilson
+from kelly_live.lab.intervals import bootstrap, compute_wilson_interval, estimate_correlation
 from kelly_live.lab.judging.judges import (
     HARMONY,
     JUDGED_SECONDS,
@@ -34,7 +34,7 @@ from kelly_live.lab.judging.judges import (
     fit_judge,
     read_notes,
 )
-from kelly_live.lab.training.scores import RESAMPLES, Score, correlate, format_scores
+from kelly_live.lab.training.scores import Score, format_scores
 from kelly_live.lab.training.windows import read_audio
 
 CENTRE = 0.5  # how far a quadrant's centre lies from neutral, on both axes
@@ -169,9 +169,12 @@ def by_song(right: np.ndarray, songs: Sequence[str]) -> tuple[float, float]:
     names = sorted(set(songs))
     place = np.array([names.index(song) for song in songs])
     hits, sizes = np.bincount(place, right, len(names)), np.bincount(place, minlength=len(names))
-    draws = np.random.default_rng(0).integers(0, len(names), (RESAMPLES, len(names)))
-    low, high = np.percentile(hits[draws].sum(1) / sizes[draws].sum(1), [2.5, 97.5])
-    return float(low), float(high)
+
+    def share(chosen: np.ndarray, axis: int = -1) -> np.ndarray:
+        among: np.ndarray = hits[chosen].sum(axis) / sizes[chosen].sum(axis)
+        return among
+
+    return bootstrap(share, len(names))[1:]
 
 
 def _shares(
@@ -186,7 +189,9 @@ def _shares(
     }
     scores = []
     for name, right in rights.items():
-        low, high = by_song(right, songs) if songs is not None else wilson(int(right.sum()), len(right))
+        low, high = (
+            by_song(right, songs) if songs is not None else compute_wilson_interval(int(right.sum()), len(right))
+        )
         scores.append(Score(music, f"{name}, {judge}", float(right.mean()), low, high, len(right)))
     counts = np.zeros((4, 4), int)
     np.add.at(counts, (asked, verdicts.quadrant), 1)
@@ -197,10 +202,8 @@ def _correlations(judge: str, music: str, verdicts: Verdicts, targets: np.ndarra
     """Of the grid's targets `[n, 2]` with what is heard, over pieces; intervals by Fisher's z."""
     scores = []
     for axis, (name, felt) in enumerate((("valence", verdicts.valence), ("arousal", verdicts.arousal))):
-        r = correlate(targets[:, axis], felt)
-        reach = 1.959964 / np.sqrt(max(len(targets) - 3, 1))
-        low, high = np.tanh(np.arctanh(r) - reach), np.tanh(np.arctanh(r) + reach)
-        scores.append(Score(f"{music}, grid", f"{name} r, {judge}", r, float(low), float(high), len(targets)))
+        estimate = estimate_correlation(targets[:, axis], felt)
+        scores.append(Score(f"{music}, grid", f"{name} r, {judge}", *estimate, len(targets)))
     return scores
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import find_label
+from kelly_live.lab.intervals import bootstrap
 from kelly_live.lab.training.scores import (
     CHOICES,
     Metric,
     Score,
     average_by_clip,
-    bootstrap,
     create_correlation_metric,
     create_mean_metric,
     create_recall_metric,
@@ -60,7 +60,7 @@ def baseline_scores(
         return guess
 
     def add(dataset: str, name: str, metric: Metric, n: int) -> None:
-        scores.append(Score(dataset, name, *bootstrap(metric, n, resamples), n))
+        scores.append(Score(dataset, name, *bootstrap(metric, n, resamples=resamples), n))
 
     for dataset in sorted({c.dataset for c in test[0]}):
         a, b = rows(fit[0], dataset), rows(test[0], dataset)

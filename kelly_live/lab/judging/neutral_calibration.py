@@ -18,6 +18,7 @@ import numpy as np
 
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
+from kelly_live.lab.intervals import Estimate, bootstrap
 from kelly_live.lab.training.scores import average_by_clip, predict
 from kelly_live.lab.training.sources import Sources, load_windows
 from kelly_live.lab.training.windows import TEST_OPTIONS
@@ -135,14 +136,16 @@ def _change(name: str, axis: int, trials: Sequence[_Trials], rng: np.random.Gene
         wrong, now = (np.sqrt(((acted - felt) ** 2).mean(axis=1)) for felt in (plain, less))
         return before.mean(), (after - before).mean(), wrong.mean(), (now - wrong).mean()
 
-    found = scores(trials)
-    drawn = [scores([trials[i] for i in rng.integers(0, len(trials), len(trials))]) for _ in range(RESAMPLES)]
-    low, high = np.percentile(np.array(drawn), [2.5, 97.5], axis=0)
-    correlation, more, error, worse = map(float, found)
-    return Change(
-        name, AXES[axis], len(trials), sum(one.acted.shape[1] for one in trials),
-        correlation, (more, float(low[1]), float(high[1])), error, (worse, float(low[3]), float(high[3])),
-    )  # fmt: skip
+    correlation, _, error, _ = map(float, scores(trials))
+
+    def estimate(part: int) -> Estimate:
+        return bootstrap(
+            lambda speakers: scores([trials[i] for i in speakers])[part], len(trials), resamples=RESAMPLES, seed=rng
+        )
+
+    more, worse = estimate(1), estimate(3)
+    clips = sum(one.acted.shape[1] for one in trials)
+    return Change(name, AXES[axis], len(trials), clips, correlation, more, error, worse)
 
 
 def _correlations(acted: np.ndarray, felt: np.ndarray) -> np.ndarray:

@@ -19,9 +19,10 @@ from kelly_live.emotion.nets.checkpoint import load_checkpoint
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net, load_temporal_model
 from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.intervals import bootstrap
 from kelly_live.lab.judging.goals import Row, rows_of
 from kelly_live.lab.judging.stream_scores import Change, changes, reaction_scores, reader_scores
-from kelly_live.lab.training.scores import Predictions, Score, bootstrap, evaluate, predict
+from kelly_live.lab.training.scores import Predictions, Score, evaluate, predict
 from kelly_live.lab.training.sources import Log, Sources, load_sound_windows, load_windows
 from kelly_live.lab.training.windows import (
     TEST_OPTIONS,
@@ -56,7 +57,7 @@ def hop_score(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int
     reader.reset()
     warm = np.array(taken[hops // 3 :])
     name = "median ms, sound to emotion" if mapper is None else "median ms, sound to parameters"
-    return Score("hop", name, *bootstrap(lambda k: float(np.median(warm[k])), len(warm), 1000), len(warm))
+    return Score("hop", name, *bootstrap(lambda k: float(np.median(warm[k])), len(warm), resamples=1000), len(warm))
 
 
 @dataclass(frozen=True, slots=True)

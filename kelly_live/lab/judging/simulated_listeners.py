@@ -22,6 +22,7 @@ import torch
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import state_from
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, EmotionState
+from kelly_live.lab.intervals import Estimate, bootstrap_mean
 from kelly_live.lab.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper, taste_parts, taste_radii
 from kelly_live.lab.nets.taste import WISHES, played
 from kelly_live.mapping.person import asked_for, embedding_of, learn
@@ -38,21 +39,12 @@ _SLIPS = 0.1  # of reactions, said at random
 _SPELT_OUT = 0.3  # of reactions, a value instead of a word
 _CONTENT = 1.0  # errors; nearer than this is liked
 _STATES, _PAIRS = 40, 5  # held out, for each listener
-_RESAMPLES = 2000
+RESAMPLES = 2000
 _SAID = {
     ("tempo", 1): "too-fast", ("tempo", -1): "too-slow", ("register", 1): "too-bright", ("register", -1): "too-dark",
     ("level", 1): "too-loud", ("level", -1): "too-soft", ("density", 1): "too-busy", ("density", -1): "too-sparse",
     ("major", 1): "too-bright", ("major", -1): "too-dark",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A mean over listeners and its 95 % interval (bootstrap)."""
-
-    mean: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +57,9 @@ class Learned:
     population: str
     listeners: int
     reactions: int
-    agreement: Interval
-    over_none: Interval
-    over_mean: Interval
+    agreement: Estimate
+    over_none: Estimate
+    over_mean: Estimate
     at_the_edge: float
 
 
@@ -97,8 +89,8 @@ def simulate(net: DynamicEmotionToMusicMapper, population: str, listeners: int =
         own = np.array([trial.agreement(e) for trial, e in zip(trials, kept[:, column], strict=True)])
         mean = np.array([trial.agreement(e) for trial, e in zip(trials, others, strict=True)])
         edge = _at_the_edge(kept[:, column])
-        over_none, over_mean = _interval(own - none, seed), _interval(own - mean, seed)
-        rows.append(Learned(population, listeners, count, _interval(own, seed), over_none, over_mean, edge))
+        estimates = [bootstrap_mean(values, resamples=RESAMPLES, seed=seed) for values in (own, own - none, own - mean)]
+        rows.append(Learned(population, listeners, count, *estimates, edge))
     return rows
 
 
@@ -239,13 +231,6 @@ def _at_the_edge(embeddings: np.ndarray) -> float:
     return float((taste_parts(tastes).norm(dim=-1) > 0.999 * taste_radii(tastes)).float().mean())
 
 
-def _interval(values: np.ndarray, seed: int) -> Interval:
-    rng = np.random.default_rng(seed)
-    drawn = values[rng.integers(0, len(values), (_RESAMPLES, len(values)))].mean(axis=1)
-    low, high = np.percentile(drawn, [2.5, 97.5])
-    return Interval(float(values.mean()), float(low), float(high))
-
-
 def learned_table(rows: Sequence[Learned]) -> str:
     """As markdown."""
     lines = [
@@ -253,8 +238,8 @@ def learned_table(rows: Sequence[Learned]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        shown = [f"{i.mean:+.3f} ({i.low:+.3f} – {i.high:+.3f})" for i in (row.over_none, row.over_mean)]
-        agreement = f"{row.agreement.mean:.3f} ({row.agreement.low:.3f} – {row.agreement.high:.3f})"
+        shown = [f"{i.value:+.3f} ({i.low:+.3f} – {i.high:+.3f})" for i in (row.over_none, row.over_mean)]
+        agreement = f"{row.agreement.value:.3f} ({row.agreement.low:.3f} – {row.agreement.high:.3f})"
         who = f"{row.population}, {row.listeners}"
         lines.append(f"| {who} | {row.reactions} | {agreement} | {shown[0]} | {shown[1]} | {row.at_the_edge:.0%} |")
     return "\n".join(lines)

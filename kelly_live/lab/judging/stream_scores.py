@@ -19,10 +19,10 @@ from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.reader import LiveEmotionReader
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import average_bar_ratings, find_label, is_music
+from kelly_live.lab.intervals import bootstrap
 from kelly_live.lab.training.scores import (
     Metric,
     Score,
-    bootstrap,
     create_calibration_metric,
     create_correlation_metric,
     create_mean_metric,
@@ -102,7 +102,7 @@ def reader_scores(
         n = len(own)
 
         def add(name: str, metric: Metric, n: int = n, dataset: str = dataset) -> None:
-            scores.append(Score(dataset, f"live reader: {name}", *bootstrap(metric, n, resamples), n))
+            scores.append(Score(dataset, f"live reader: {name}", *bootstrap(metric, n, resamples=resamples), n))
 
         right: np.ndarray | None = None
         right_at_peak = right
@@ -207,7 +207,7 @@ def reaction_scores(heard: Sequence[Change], resamples: int = 1000) -> list[Scor
     scores = []
 
     def add(name: str, metric: Metric, n: int) -> None:
-        scores.append(Score("live reader", name, *bootstrap(metric, n, resamples), n))
+        scores.append(Score("live reader", name, *bootstrap(metric, n, resamples=resamples), n))
 
     if len(moved):
         add("median seconds to half-way", lambda k: float(np.median(moved[k])), len(moved))

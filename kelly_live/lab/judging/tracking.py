@@ -20,7 +20,7 @@ import numpy as np
 
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.values import MAJOR_MODES, AudioWindow, SyncState
-from kelly_live.lab.intervals import wilson
+from kelly_live.lab.intervals import compute_wilson_interval
 from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, AudioTracker, Learned
 from kelly_live.sync.beat import LEVELS, PLACES, levels
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
@@ -321,7 +321,7 @@ def table(verdicts: Sequence[Verdict]) -> str:
 def _shares(answers: Sequence[str], names: Iterable[str]) -> str:
     n = len(answers)
     counted = Counter(answers)
-    low, high = wilson(counted["right"], n)
+    low, high = compute_wilson_interval(counted["right"], n)
     parts = [f"right {counted['right'] / n:.2f} [{low:.2f}, {high:.2f}]"]
     parts += [f"{name} {counted[name] / n:.2f}" for name in names if name != "right"]
     return ", ".join(parts)

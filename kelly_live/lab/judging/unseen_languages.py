@@ -17,14 +17,13 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.lab.corpora.manifest import Clip
+from kelly_live.lab.intervals import RESAMPLES, bootstrap
 from kelly_live.lab.judging.goals import UNSEEN
 from kelly_live.lab.training.scores import (
-    RESAMPLES,
     Metric,
     Predictions,
     Score,
     average_by_clip,
-    bootstrap,
     create_calibration_metric,
     create_mean_metric,
     create_recall_metric,
@@ -92,7 +91,9 @@ def unseen_scores(clips: Sequence[Clip], windows: Windows, answers: Predictions)
             ("AUROC of confidence", _apart(sure, right)),
         ):
             if not np.isnan(metric(np.arange(len(own)))):
-                scores.append(Score(f"{UNSEEN}{dataset}", name, *bootstrap(metric, len(own), RESAMPLES), len(own)))
+                scores.append(
+                    Score(f"{UNSEEN}{dataset}", name, *bootstrap(metric, len(own), resamples=RESAMPLES), len(own))
+                )
     return scores
 
 
@@ -106,7 +107,7 @@ def known_voices(clips: Sequence[Clip], windows: Windows, answers: Predictions, 
     own = np.array([i for i, c in enumerate(clips) if _asked(c) and c.language and not np.isnan(confidence[i])])
     if not len(own):
         return []
-    measured = bootstrap(create_mean_metric(confidence[own]), len(own), RESAMPLES)
+    measured = bootstrap(create_mean_metric(confidence[own]), len(own), resamples=RESAMPLES)
     return [Score(f"{UNSEEN}{name}", "mean confidence, known languages", *measured, len(own)) for name in names]
 
 

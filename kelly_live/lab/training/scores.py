@@ -13,9 +13,9 @@ from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.nets.emotion import LABELS, Description, EmotionOutput, MultiScaleEmotionNet
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import average_bar_ratings, find_label
+from kelly_live.lab.intervals import RESAMPLES, bootstrap
 from kelly_live.lab.training.windows import Windows
 
-RESAMPLES = 1000
 # What actors of each set were told: the answers to choose from when comparing with published figures.
 CHOICES = {
     "ravdess_speech": ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised"),
@@ -102,14 +102,6 @@ def average_by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarra
     return mean
 
 
-def bootstrap(metric: Callable[[np.ndarray], float], n: int, resamples: int) -> tuple[float, float, float]:
-    """`metric(indices)` over all, and the 2.5 and 97.5 percentiles over resamples (NaN for none)."""
-    rng = np.random.default_rng(0)
-    values = [metric(rng.integers(0, n, n)) for _ in range(resamples)]
-    low, high = np.nanpercentile(values, [2.5, 97.5]) if values else (float("nan"), float("nan"))
-    return float(metric(np.arange(n))), float(low), float(high)
-
-
 def compute_recall(truth: np.ndarray, guess: np.ndarray) -> float:
     """Unweighted average recall over the classes that occur."""
     return float(np.mean([(guess[truth == c] == c).mean() for c in np.unique(truth)]))
@@ -171,7 +163,7 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Predictions, resa
     scores: list[Score] = []
 
     def add(dataset: str, name: str, metric: Metric, n: int) -> None:
-        scores.append(Score(dataset, name, *bootstrap(metric, n, resamples), n))
+        scores.append(Score(dataset, name, *bootstrap(metric, n, resamples=resamples), n))
 
     mean = {name: average_by_clip(getattr(answers, name), windows.clip, len(clips)) for name in Predictions.__slots__}
     for dataset in sorted({clip.dataset for clip in clips}):

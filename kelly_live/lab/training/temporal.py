@@ -22,9 +22,10 @@ from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.corpora.targets import Targets, create_clip_targets
+from kelly_live.lab.intervals import bootstrap
 from kelly_live.lab.training.emotion import EarlyStopping
 from kelly_live.lab.training.labelled_windows import SIGN_SLOPE
-from kelly_live.lab.training.scores import Score, bootstrap, create_mean_metric, predict
+from kelly_live.lab.training.scores import Score, create_mean_metric, predict
 from kelly_live.lab.training.windows import (
     Windows,
     concatenate_windows,
@@ -368,7 +369,9 @@ def score_forecasts(
         for name in ("last value", min(averages, key=averages.__getitem__), "temporal model"):
             values = np.array(errors[name, metric])
             scores.append(
-                Score(name, metric, *bootstrap(create_mean_metric(values), len(values), resamples), len(values))
+                Score(
+                    name, metric, *bootstrap(create_mean_metric(values), len(values), resamples=resamples), len(values)
+                )
             )
     return scores
 

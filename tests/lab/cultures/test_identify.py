@@ -26,7 +26,7 @@ from kelly_live.lab.cultures.identify import (
     signature_of,
     statistics_of,
 )
-from kelly_live.lab.intervals import wilson
+from kelly_live.lab.intervals import compute_wilson_interval
 
 SIGNATURES = {name: signature_of(load_culture(name)) for name in CULTURES}
 
@@ -187,6 +187,6 @@ def test_what_a_preset_knows_is_named() -> None:
 
 
 def test_the_interval_holds_the_share() -> None:
-    low, high = wilson(160, 200)
+    low, high = compute_wilson_interval(160, 200)
     assert 0.73 < low < 0.8 < high < 0.86
-    assert wilson(0, 10)[0] == 0.0
+    assert compute_wilson_interval(0, 10)[0] == 0.0

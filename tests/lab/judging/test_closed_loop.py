@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.lab.intervals import wilson
+from kelly_live.lab.intervals import compute_wilson_interval
 from kelly_live.lab.judging import closed_loop
 from kelly_live.lab.judging.closed_loop import Job, by_song, close_the_loop
 from tests.lab.judging.test_judges import score
@@ -143,9 +143,9 @@ def test_a_folder_without_labelled_piano_is_an_error(tmp_path: Path, hall: list[
 
 
 def test_intervals() -> None:
-    low, high = wilson(112, 160)
+    low, high = compute_wilson_interval(112, 160)
     assert (low, high) == pytest.approx((0.625, 0.766), abs=0.002)
-    assert wilson(10, 10)[1] == pytest.approx(1.0)
+    assert compute_wilson_interval(10, 10)[1] == pytest.approx(1.0)
     right = np.repeat([1.0, 0.0], 50)
     alone = by_song(right, [str(i) for i in range(100)])
     together = by_song(right, [str(i // 10) for i in range(100)])

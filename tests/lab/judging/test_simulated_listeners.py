@@ -45,11 +45,11 @@ def test_a_listener_says_what_is_wrong() -> None:
 def test_a_taste_is_learned_and_told() -> None:
     rows = simulated.simulate(NET, "songs", listeners=3, seed=2)
     assert [row.reactions for row in rows] == list(COUNTS)
-    assert rows[-1].over_none.mean > 0.05
+    assert rows[-1].over_none.value > 0.05
     for row in rows:
-        assert 0.0 <= row.agreement.low <= row.agreement.mean <= row.agreement.high <= 1.0
+        assert 0.0 <= row.agreement.low <= row.agreement.value <= row.agreement.high <= 1.0
     assert learned_table(rows).count("songs, 3") == len(COUNTS)
-    points = tuple((row.agreement.mean, row.agreement.low, row.agreement.high) for row in rows)
+    points = tuple((row.agreement.value, row.agreement.low, row.agreement.high) for row in rows)
     alone = draw_learning([Curve("songs", COUNTS, points, 0.7)])
     assert alone.startswith(b"\x89PNG")
     assert draw_learning([Curve("songs", COUNTS, points, 0.7, (0.7, 0.7, 0.7, 0.7))]) != alone
