@@ -77,7 +77,7 @@ class _Band:
     """
 
     def __init__(self, parameters: MusicParameters) -> None:
-        from kelly_live.midi.scheduler_client import NoteList
+        from kelly_live.midi.offline import NoteList
         from kelly_live.music.conductor import Conductor
 
         self.beats: list[float] = []

@@ -81,7 +81,7 @@ def _tried(name: str) -> tuple[str, str | None]:
     from kelly_live.generators.band import Band, PlayerSlot, PlayerState
     from kelly_live.generators.base import FIRST_CALL_SECONDS
     from kelly_live.generators.sandbox import SandboxedGenerator
-    from kelly_live.midi.scheduler_client import NoteList
+    from kelly_live.midi.offline import NoteList
     from kelly_live.music.conductor import Conductor
 
     plain = MusicParameters(

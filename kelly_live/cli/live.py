@@ -8,6 +8,7 @@ from types import FrameType
 
 import click
 
+from kelly_live.core.commands import Stop
 from kelly_live.engine.options.click_options import add_options, debug_option, print_notice
 from kelly_live.engine.options.commands import LiveOptions
 
@@ -60,7 +61,7 @@ def command(options: LiveOptions) -> None:
         conductor = create_conductor(
             out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds, notify=print_notice
         )
-        sink.tune(tuning, ((seat.port, seat.channel, seat.program) for seat in conductor.programs()))
+        sink.send(tuning.with_programs(conductor.programs()))
         recorder = start_recorder(options, out, conductor, now, seed=seed, band=players, tuning=tuning, profile=profile)
         session = LiveSession(
             source=source,
@@ -100,7 +101,7 @@ def command(options: LiveOptions) -> None:
                     signal.signal(number, handler)
     finally:
         source.close()
-        sink.stop()
+        sink.send(Stop())
         room.close()
         players.band.dismiss()
         for line in recorder.close() if recorder is not None else ():

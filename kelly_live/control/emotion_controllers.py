@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from kelly_live.core.commands import Controls
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.values import EMOTIONS, ControlChange, EmotionState
@@ -62,7 +63,7 @@ class EmotionControls:
 
         def tell(now: float, state: EmotionState) -> None:
             if changes := self.step(now, state):
-                sink.control(changes)
+                sink.send(Controls(tuple(changes)))
 
         return tell
 

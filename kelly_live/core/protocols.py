@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kelly_live.core.commands import SinkCommand
 from kelly_live.core.midi_messages import ReceivedMessage
-from kelly_live.core.timebase import TempoPoint
-from kelly_live.core.values import AudioWindow, ControlChange, EmotionState, MusicParameters, NoteEvent, SyncState
+from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, SyncState
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,30 +154,17 @@ class SchedulerHealth:
 
 
 class NoteSink(Protocol):
-    """Where the conductor's notes go: the scheduler process live, an in-process scheduler when rendering.
+    """Where the conductor's commands go: the scheduler process live, an in-process scheduler when rendering.
 
-    Thread: the conductor's. No call blocks; when a hand-off is full a whole note (on and off) is dropped and counted.
+    Thread: the conductor's. No `send` waits, but for one of a `Stop`, which may take seconds until the port is closed.
+    When a hand-off is full, a whole note (on and off) is dropped and counted.
     """
 
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        """Beat 0 falls (or fell) at `origin_seconds` (monotonic), and the music begins at `first_beat`. A later start
-        ends what sounds and counts beats anew.
-        """
+    def send(self, command: SinkCommand) -> None:
+        """Take one command. Raises ConfigError for a tempo that goes back in beats, MidiError if the port is gone."""
 
-    def tempo(self, point: TempoPoint) -> None: ...
-
-    def play(self, notes: Sequence[NoteEvent]) -> None: ...
-
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        """Send these as soon as the notes leave room; of one controller's values, the newest."""
-
-    def pause(self) -> None:
-        """Forget what is not sent and end what sounds, at once; the next `start` goes on. No tempo in between."""
-
-    def stop(self) -> None:
-        """Cancel what is not sent, silence what sounds, close the port. Safe to call twice."""
-
-    def health(self) -> SchedulerHealth: ...
+    def health(self) -> SchedulerHealth:
+        """Return the counters as of now."""
 
 
 class MidiOut(Protocol):

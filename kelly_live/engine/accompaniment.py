@@ -76,7 +76,7 @@ def accompany_recording(
     from kelly_live.engine.external_io import create_controller_output
     from kelly_live.engine.record import insert_tee, start_recorder
     from kelly_live.engine.session import accompany
-    from kelly_live.midi.scheduler_client import OfflineScheduler
+    from kelly_live.midi.offline import OfflineScheduler
 
     profile = load_profile(options.profile, notify)
     band = build_band(options.host.with_profile(profile))
@@ -87,7 +87,7 @@ def accompany_recording(
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)
     conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)
-    scheduler.tune(tuning.with_programs((slot.channel, slot.program) for slot in conductor.programs()))
+    scheduler.send(tuning.with_programs(conductor.programs()))
     title = f"Kelly Live: {recording.stem}"
     recorder = start_recorder(
         options,

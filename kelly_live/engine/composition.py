@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from kelly_live.core.commands import DEFAULT_TUNING, Tuning
 from kelly_live.engine.build import Notify, build_band, create_conductor, create_mapper, load_profile, log_notice
 from kelly_live.engine.options.external_io import ControllerOptions
-from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Reading
@@ -59,10 +59,10 @@ def play_readings(
     """Play one reading, or what `reading_at` returns at each bar, through a number of bars. Raises ConfigError."""
     from kelly_live.engine.external_io import create_controller_output
     from kelly_live.engine.session import compose
-    from kelly_live.midi.scheduler_client import OfflineScheduler
+    from kelly_live.midi.offline import OfflineScheduler
 
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=seed, length_bars=bars, host=band, notify=notify)
-    scheduler.tune(tuning.with_programs((slot.channel, slot.program) for slot in conductor.programs()))
+    scheduler.send(tuning.with_programs(conductor.programs()))
     controls = create_controller_output(controllers or ControllerOptions(), scheduler)
     return compose(opening, conductor, scheduler, reading_at, controls)

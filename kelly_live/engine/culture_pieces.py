@@ -30,12 +30,12 @@ class CulturePiece:
 
 def write_culture_piece(name: str, folder: Path) -> CulturePiece:
     """Play a culture, the first half happy and the second half sad, as MIDI, WAV and picture. Raises KellyError."""
+    from kelly_live.core.commands import Tuning
     from kelly_live.core.override import state_from
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.build import check_outputs, create_mapper
     from kelly_live.engine.composition import play_readings
     from kelly_live.engine.options.culture import CultureOptions
-    from kelly_live.midi.tuning import Tuning
     from kelly_live.music.style import metre_of
 
     midi, wav, plot = paths = [folder / f"{name.replace(':', '-')}.{kind}" for kind in ("mid", "wav", "png")]
@@ -72,7 +72,7 @@ def draw_cultures(names: list[str], path: Path) -> int:
 def play_melody(parameters: MusicParameters, *, seed: int, tonic: int, bars: int) -> list[NoteEvent]:
     """Return the melody of a piece whose parameters never change."""
     from kelly_live.generators.builtin.melody import MelodyGenerator
-    from kelly_live.midi.scheduler_client import NoteList
+    from kelly_live.midi.offline import NoteList
     from kelly_live.music.conductor import Conductor
 
     sink = NoteList()
@@ -84,7 +84,7 @@ def _panel(name: str) -> Panel:
     from kelly_live.core.override import state_from
     from kelly_live.engine.build import create_conductor, create_mapper
     from kelly_live.engine.options.culture import CultureOptions
-    from kelly_live.midi.scheduler_client import NoteList
+    from kelly_live.midi.offline import NoteList
     from kelly_live.ui.sheet import Panel
 
     parameters = create_mapper(CultureOptions(name, 1.0))(state_from(emotion="happy"))

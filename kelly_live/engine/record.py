@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kelly_live.core.commands import Tuning
     from kelly_live.core.protocols import NoteSink
     from kelly_live.core.timebase import Clock
     from kelly_live.engine.options.commands import LiveOptions, RenderOptions
     from kelly_live.engine.options.recording import RecordingOptions
     from kelly_live.generators.host import Host
-    from kelly_live.midi.tuning import Tuning
     from kelly_live.music.conductor import Conductor
     from kelly_live.profiles.profile import Profile
     from kelly_live.recording.recorder import Recorder

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias
 
+from kelly_live.core.commands import Stop
 from kelly_live.core.errors import KellyError, MidiError
 from kelly_live.core.protocols import (
     Analyzer,
@@ -33,7 +34,7 @@ from kelly_live.core.protocols import (
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, SyncState
 from kelly_live.engine.performance import Performance, parts_of
-from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor, ConductorStatus
 
 MAX_BACKLOG_SECONDS = 1.0
@@ -185,7 +186,7 @@ class LiveSession:
                     thread.join(timeout=2.0)
             last = self.snapshot()
             self._journal.stopped(self._clock.now())
-            self._sink.stop()
+            self._sink.send(Stop())
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
@@ -361,7 +362,7 @@ def _close(
 ) -> Performance:
     end_seconds = conductor.seconds_at(end_beat)
     scheduler.advance(end_seconds)
-    scheduler.stop()
+    scheduler.send(Stop())
     status = conductor.status()
     return Performance(
         readings=tuple(readings),

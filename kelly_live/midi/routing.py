@@ -6,15 +6,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
+from kelly_live.core.commands import Controls, Notes, PartProgram, SinkCommand, Stop, Tuning
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
-from kelly_live.core.timebase import TempoPoint
-from kelly_live.core.values import MAIN_PORT, ControlChange, NoteEvent
-from kelly_live.midi.commands import Ready
+from kelly_live.core.values import MAIN_PORT, NoteEvent
+from kelly_live.midi.reports import Ready
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.supervised_sink import SupervisedSink
-from kelly_live.midi.tuning import Tuning
+
+_ForPort = TypeVar("_ForPort", NoteEvent, PartProgram)
 
 
 class RoutedSink:
@@ -37,46 +39,38 @@ class RoutedSink:
             try:
                 ready[name] = port.open()
             except MidiError as error:
-                self.stop()
+                self.send(Stop())
                 raise MidiError(_named(name, str(error))) from error
         return ready
 
-    def tune(self, tuning: Tuning, programs: Iterable[tuple[str, int, int]]) -> None:
-        """How cents are sent; before `start`. `programs`: what the parts play, as (port, channel, program)."""
-        by_port: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for port, channel, program in programs:
-            by_port[port if port in self._ports else MAIN_PORT].append((channel, program))
-        for name, client in self._ports.items():
-            client.tune(tuning.with_programs(by_port[name]))
+    def send(self, command: SinkCommand) -> None:
+        """Hand a command to the ports that it is for; all but notes, controls and tunings are for every port."""
+        match command:
+            case Notes(notes):
+                self._send_notes(notes)
+            case Controls():
+                self._ports[MAIN_PORT].send(command)
+            case Tuning(programs=programs):
+                by_port = self._by_port(programs)
+                for name, port in self._ports.items():
+                    port.send(command.with_programs(by_port[name]))
+            case _:
+                for port in self._ports.values():
+                    port.send(command)
 
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        for port in self._ports.values():
-            port.start(origin_seconds, bpm, first_beat)
-
-    def tempo(self, point: TempoPoint) -> None:
-        for port in self._ports.values():
-            port.tempo(point)
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        by_port: dict[str, list[NoteEvent]] = defaultdict(list)
-        for note in notes:
-            by_port[note.port if note.port in self._ports else MAIN_PORT].append(note)
-        for name, own in by_port.items():
+    def _send_notes(self, notes: Sequence[NoteEvent]) -> None:
+        for name, own in self._by_port(notes).items():
             if self._ports[name].health().error is not None:
                 self._lost += len(own)
             else:
-                self._ports[name].play(own)
+                self._ports[name].send(Notes(tuple(own)))
 
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        self._ports[MAIN_PORT].control(changes)
-
-    def pause(self) -> None:
-        for port in self._ports.values():
-            port.pause()
-
-    def stop(self) -> None:
-        for port in self._ports.values():
-            port.stop()
+    def _by_port(self, items: Iterable[_ForPort]) -> dict[str, list[_ForPort]]:
+        """Sort by port; what names a port that is not there goes to the main one."""
+        by_port: dict[str, list[_ForPort]] = defaultdict(list)
+        for item in items:
+            by_port[item.port if item.port in self._ports else MAIN_PORT].append(item)
+        return by_port
 
     @property
     def early_seconds(self) -> float:

@@ -13,6 +13,18 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
+from kelly_live.core.commands import (
+    DEFAULT_TUNING,
+    ChannelRelease,
+    Controls,
+    Notes,
+    Pause,
+    SinkCommand,
+    Start,
+    Stop,
+    TempoChange,
+    Tuning,
+)
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import (
     CLOCK,
@@ -33,10 +45,10 @@ from kelly_live.core.midi_messages import (
 )
 from kelly_live.core.protocols import MidiOut, SchedulerHealth
 from kelly_live.core.timebase import Clock, TempoMap, TempoPoint
-from kelly_live.core.values import ControlChange, NoteEvent
+from kelly_live.core.values import NoteEvent
 from kelly_live.midi.lateness import LatenessRecord
 from kelly_live.midi.ports import PlacingOut
-from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, make_tuner
+from kelly_live.midi.tuning import make_tuner
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
 FIRST_LATE_LIMIT_SECONDS = 0.15  # but a band that is told to start now is better late than without its first beat
@@ -122,16 +134,36 @@ class SchedulerCore:
         """The (channel, key) as sent, of every note whose note-off is still to come."""
         return frozenset(self._sounding)
 
-    def tune(self, tuning: Tuning) -> None:
-        """Send cents this way. Raises MidiError after `start`."""
+    def apply(self, command: SinkCommand) -> None:
+        """Take one command. A stop only silences: the port is closed by whoever opened it.
+
+        Raises ConfigError for a tempo point before the last one; MidiError if the port is gone, for a tempo before the
+        start, and for a tuning after it.
+        """
+        match command:
+            case Notes(notes):
+                self._queue_notes(notes)
+            case TempoChange(point):
+                self._change_tempo(point)
+            case Controls(changes):
+                for change in changes:  # a newer value replaces one that still waits
+                    self._controls[change.channel, change.controller] = change.value
+            case Start(origin_seconds, bpm, first_beat):
+                self._start(origin_seconds, bpm, first_beat)
+            case Tuning():
+                self._tune(command)
+            case ChannelRelease(channels):
+                self._release_channels(channels)
+            case Pause() | Stop():
+                self.silence()
+
+    def _tune(self, tuning: Tuning) -> None:
         if self._tempo is not None:
             raise MidiError("a tuning came after the start; choose it before the scheduler starts")
         self._tuner = make_tuner(tuning)
 
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        """Beat 0 falls at `origin_seconds`, the music begins at `first_beat`. What was played before is kept; a second
-        start silences first. Raises MidiError if the port is gone.
-        """
+    def _start(self, origin_seconds: float, bpm: float, first_beat: float) -> None:
+        """Begin; notes that were queued before are kept. A second start silences first."""
         if self._tempo is not None:
             self.silence()
         self._tempo = TempoMap(origin_seconds - self._latency, bpm)
@@ -141,25 +173,24 @@ class SchedulerCore:
             self._port.send(message)
             self._sent += 1
 
-    def tempo(self, point: TempoPoint) -> None:
-        """Raises ConfigError if the point lies before the last one; MidiError before `start`."""
+    def _change_tempo(self, point: TempoPoint) -> None:
         if self._tempo is None:
             raise MidiError("a tempo came before the start; start the scheduler first")
         self._tempo.add(point)
 
-    def play(self, notes: Sequence[NoteEvent]) -> None:
+    def _queue_notes(self, notes: Sequence[NoteEvent]) -> None:
         for note in notes:
             if len(self._heap) >= self._capacity:
                 self._dropped += 1
                 continue
             self._push(note.onset_beats, _Kind.ON, self._new_serial(), note, (note.channel, note.pitch))
 
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        """Send these when no note is due, also before `start` and after `silence`; a newer value replaces one that
-        still waits.
-        """
-        for change in changes:
-            self._controls[change.channel, change.controller] = change.value
+    def _release_channels(self, channels: Sequence[int]) -> None:
+        """Send CC 123 and CC 120; what was played here is not forgotten."""
+        for channel in channels:
+            for message in silence_channel(channel):
+                self._port.send(message)
+                self._sent += 1
 
     def next_deadline(self) -> float | None:
         """When to send the next message (seconds, monotonic); None when there is nothing to wait for."""
@@ -205,15 +236,6 @@ class SchedulerCore:
             self._send(note_off(*voice), due, now)
             del self._sounding[voice]  # its own note-off finds nothing then, and is let go
             self._tuner.release(*voice, now)
-
-    def hush(self, channels: Sequence[int]) -> None:
-        """End whatever a receiver still plays on these channels: CC 123 and CC 120. For before the first note: what was
-        played here is not forgotten. Raises MidiError if the port is gone.
-        """
-        for channel in channels:
-            for message in silence_channel(channel):
-                self._port.send(message)
-                self._sent += 1
 
     def silence(self) -> None:
         """Forget the notes not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that

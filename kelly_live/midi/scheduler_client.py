@@ -1,5 +1,4 @@
-"""The conductor's end of the scheduler: SchedulerClient starts and feeds the process, OfflineScheduler is the same
-core in this process, faster than real time.
+"""The conductor's end of the scheduler process: SchedulerClient starts and feeds it.
 
 Threads of a SchedulerClient: the caller's (no call but open and stop waits), a writer that may block on the pipe, and
 a reader that takes reports and notices if the process dies.
@@ -12,31 +11,18 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
+from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, SinkCommand, Stop, Tuning
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
-from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
-from kelly_live.core.values import ControlChange, NoteEvent
-from kelly_live.midi.commands import (
-    CONTROLS_PER_FRAME,
-    Control,
-    Decoder,
-    Failed,
-    Hush,
-    Pause,
-    Ready,
-    Start,
-    Stop,
-    encode,
-    encode_notes,
-)
-from kelly_live.midi.ports import RecordedMessage, RecordingPort, open_output
-from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
-from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning, emergency
+from kelly_live.midi.commands import Decoder, encode, split_notes
+from kelly_live.midi.ports import open_output
+from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
+from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS
+from kelly_live.midi.tuning import emergency
 
 READY_TIMEOUT_SECONDS = 10.0
 OUTBOX_NOTES = 4096  # notes that wait for the pipe; past this a new note is dropped and counted
@@ -115,7 +101,7 @@ class SchedulerClient:
         self._reported.wait(timeout_seconds)
         if self._ready is None:
             error_line = self._error or f"the MIDI scheduler was not ready within {timeout_seconds:g} s; try again"
-            self.stop()
+            self._stop()
             raise MidiError(error_line)
         return self._ready
 
@@ -126,40 +112,29 @@ class SchedulerClient:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        self._stop()
 
     @property
     def process_id(self) -> int | None:
         """Of the scheduler process; None before `open`."""
         return None if self._process is None else self._process.pid
 
-    def tune(self, tuning: Tuning) -> None:
-        """How cents are sent; before `start`."""
-        self._tuning = tuning
-        self._queue(encode(tuning))
-
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        self._queue(encode(Start(origin_seconds, bpm, first_beat)))
-
-    def tempo(self, point: TempoPoint) -> None:
-        self._queue(encode(point))
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self._channels.update(note.channel for note in notes)
-        self._tuned = self._tuned or any(note.cents for note in notes)
-        for count, frame in encode_notes(notes):
-            self._queue(frame, count)
-
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        for first in range(0, len(changes), CONTROLS_PER_FRAME):
-            self._queue(encode(Control(tuple(changes[first : first + CONTROLS_PER_FRAME]))), weight=1)
-
-    def hush(self, channels: Sequence[int]) -> None:
-        """End whatever a receiver still plays there from before."""
-        self._queue(encode(Hush(tuple(channels))))
-
-    def pause(self) -> None:
-        self._queue(encode(Pause()))
+    def send(self, command: SinkCommand) -> None:
+        """Hand a command over. Only a stop waits: up to about 4 s, whatever state the process is in."""
+        match command:
+            case Notes(notes):
+                self._channels.update(note.channel for note in notes)
+                self._tuned = self._tuned or any(note.cents for note in notes)
+                for part in split_notes(command):
+                    self._queue(part, weight=len(part.notes))
+            case Controls():
+                self._queue(command, weight=1)
+            case Stop():
+                self._stop()
+            case _:
+                if isinstance(command, Tuning):
+                    self._tuning = command
+                self._queue(command)
 
     def wait_gone(self, timeout_seconds: float) -> None:
         """Until the process has ended, or so long."""
@@ -171,8 +146,7 @@ class SchedulerClient:
         """Another client has the port now, and silences what hangs there."""
         self._relieved.set()
 
-    def stop(self) -> None:
-        """Returns within about 4 s, whatever state the process is in."""
+    def _stop(self) -> None:
         process = self._process
         if process is None or self._stopping:
             return
@@ -199,12 +173,12 @@ class SchedulerClient:
         latest = self._health
         return replace(latest, dropped=latest.dropped + self._dropped, error=self._error)
 
-    def _queue(self, frame: bytes, notes: int = 0, *, weight: int = 0) -> None:
-        """Never waits. Notes, and what has a `weight`, count against the bound; a tempo or a stop always goes."""
-        weight = weight or notes
+    def _queue(self, command: SinkCommand, *, weight: int = 0) -> None:
+        """Never waits. What has a `weight` counts against the bound; a tempo always goes."""
+        frame = encode(command)
         with self._outbox_changed:
             if self._stopping or self._outbox_weight + weight > OUTBOX_NOTES:
-                self._dropped += notes
+                self._dropped += weight if isinstance(command, Notes) else 0
                 return
             self._outbox.append((weight, frame))
             self._outbox_weight += weight
@@ -231,17 +205,18 @@ class SchedulerClient:
     def _read(self, process: subprocess.Popen[bytes]) -> None:
         """Thread: midi-reader. Ends when the process does."""
         assert process.stdout is not None
-        decoder = Decoder()
+        decoder: Decoder[Report] = Decoder(Report)  # type: ignore[arg-type]
         try:
             while data := process.stdout.read(65536):
                 for message in decoder.feed(data):
-                    if isinstance(message, SchedulerHealth):
-                        self._health = message
-                    elif isinstance(message, Failed):
-                        self._error = message.message
-                    elif isinstance(message, Ready):
-                        self._ready = message
-                        self._reported.set()
+                    match message:
+                        case HealthReport(health):
+                            self._health = health
+                        case Failed(text):
+                            self._error = text
+                        case Ready():
+                            self._ready = message
+                            self._reported.set()
         except (MidiError, OSError) as error:
             self._error = str(error)
         if not self._stopping and self._error is None:
@@ -262,100 +237,3 @@ class SchedulerClient:
                 if self._relieved.wait(_SILENCE_APART_SECONDS):
                     break
             out.close()
-
-
-class OfflineScheduler:
-    """A NoteSink without a process or a clock: `advance` sends what is due, each message at exactly its time."""
-
-    def __init__(
-        self,
-        *,
-        send_clock: bool = False,
-        capacity_notes: int = CAPACITY_NOTES,
-        tuning: Tuning = DEFAULT_TUNING,
-    ) -> None:
-        self._clock = ManualClock()
-        self._port = RecordingPort(self._clock)
-        self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=capacity_notes, tuning=tuning)
-        self._tempo_map = TempoMap(0.0, 120.0)
-        self.notes: list[NoteEvent] = []  # all that was asked for
-
-    @property
-    def messages(self) -> list[RecordedMessage]:
-        """All that was sent so far, in order; seconds on the time line of `start`'s origin."""
-        return self._port.messages
-
-    @property
-    def tempo_map(self) -> TempoMap:
-        """The curve that the messages were played along; outlives `stop`."""
-        return self._tempo_map
-
-    def tune(self, tuning: Tuning) -> None:
-        """How cents are sent; before `start`."""
-        self._core.tune(tuning)
-
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        self._core.start(origin_seconds, bpm, first_beat)
-        # The core forgets a long past; a file needs the whole curve.
-        self._tempo_map = TempoMap(origin_seconds, bpm, max_points=sys.maxsize)
-
-    def tempo(self, point: TempoPoint) -> None:
-        self._core.tempo(point)
-        self._tempo_map.add(point)
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self.notes.extend(notes)
-        self._core.play(notes)
-
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        self._core.control(changes)
-
-    def pause(self) -> None:
-        self._core.silence()
-
-    def advance(self, now: float) -> None:
-        """Send everything due up to `now` (seconds); the clock then stands at `now`."""
-        while (deadline := self._core.next_deadline()) is not None and deadline <= now:
-            self._clock.sleep_until(deadline)
-            self._core.run_due(deadline)
-        self._clock.sleep_until(now)
-
-    def stop(self) -> None:
-        if not self._port.closed:
-            self._core.silence()
-            self._port.close()
-
-    def health(self) -> SchedulerHealth:
-        return self._core.health()
-
-
-class NoteList:
-    """A NoteSink that only keeps what it is given: `notes` in beats, as the conductor hands them over, `tempos` and
-    `controls`.
-    """
-
-    def __init__(self) -> None:
-        self.notes: list[NoteEvent] = []
-        self.tempos: list[TempoPoint] = []
-        self.controls: list[ControlChange] = []
-
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        self.tempos.append(TempoPoint(0.0, bpm))
-
-    def tempo(self, point: TempoPoint) -> None:
-        self.tempos.append(point)
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self.notes.extend(notes)
-
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        self.controls.extend(changes)
-
-    def pause(self) -> None:
-        """Nothing sounds."""
-
-    def stop(self) -> None:
-        """Nothing sounds."""
-
-    def health(self) -> SchedulerHealth:
-        return SchedulerHealth(sent=len(self.notes))

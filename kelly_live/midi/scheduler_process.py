@@ -21,10 +21,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
+from kelly_live.core.commands import SinkCommand, Stop
 from kelly_live.core.errors import KellyError, MidiError
-from kelly_live.core.timebase import MonotonicClock, TempoPoint
+from kelly_live.core.timebase import MonotonicClock
 from kelly_live.midi.backends.native import hush_forever
-from kelly_live.midi.commands import Control, Decoder, Failed, Hush, Message, Pause, Play, Ready, Start, Stop, encode
+from kelly_live.midi.commands import Decoder, encode
 from kelly_live.midi.ports import (
     VIRTUAL_PORT_NAME,
     NullPort,
@@ -34,9 +35,9 @@ from kelly_live.midi.ports import (
     frame_accurate_backends,
     open_output,
 )
+from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.trace import TracingPort
-from kelly_live.midi.tuning import Tuning
 from kelly_live.workers.realtime import (
     SWITCH_INTERVAL_SECONDS,
     freeze_gc,
@@ -67,7 +68,7 @@ class Reports:
         with contextlib.suppress(AttributeError, OSError):
             os.set_blocking(self._pipe, False)
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Report) -> None:
         with contextlib.suppress(OSError):  # full, or nobody reads: the notes matter more
             os.write(self._pipe, encode(message))
 
@@ -76,7 +77,7 @@ class SchedulerLoop:
     """Waits, spins, sends. `inbox` is filled by the reader thread and by the SIGTERM handler."""
 
     def __init__(self, core: SchedulerCore, opened: OpenedPort, reports: Reports, spin_seconds: float) -> None:
-        self.inbox: SimpleQueue[Message] = SimpleQueue()
+        self.inbox: SimpleQueue[SinkCommand | Failed] = SimpleQueue()
         self._core = core
         self._opened = opened
         self._reports = reports
@@ -117,28 +118,14 @@ class SchedulerLoop:
             for _ in range(self.inbox.qsize()):
                 self._apply(self.inbox.get_nowait())
 
-    def _apply(self, message: Message) -> None:
+    def _apply(self, message: SinkCommand | Failed) -> None:
         match message:
-            case Play(notes):
-                self._core.play(notes)
-            case Tuning():
-                self._core.tune(message)
-            case TempoPoint():
-                self._core.tempo(message)
-            case Control(changes):
-                self._core.control(changes)
-            case Start(origin_seconds, bpm, first_beat):
-                self._core.start(origin_seconds, bpm, first_beat)
-            case Hush(channels):
-                self._core.hush(channels)
-            case Pause():
-                self._core.silence()
             case Stop():
                 self._running = False
             case Failed(text):
                 raise MidiError(text)
             case _:
-                raise MidiError(f"the scheduler was sent a {type(message).__name__}; restart kelly-live")
+                self._core.apply(message)
 
     def _do_chores(self, now: float) -> None:
         self._chore_at = now + _WATCH_SECONDS
@@ -148,7 +135,7 @@ class SchedulerLoop:
             self._core.release(now)  # who stands still can't end a long note, nor say how long it will stand
         if now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
-            self._reports.send(self._core.health())
+            self._reports.send(HealthReport(self._core.health()))
         if now >= self._port_check_at:
             self._port_check_at = now + _PORT_CHECK_SECONDS
             out = self._opened.out
@@ -164,9 +151,9 @@ def is_stopped(process: int) -> bool:
         return False
 
 
-def _read_commands(inbox: SimpleQueue[Message]) -> None:
+def _read_commands(inbox: SimpleQueue[SinkCommand | Failed]) -> None:
     """Thread: its own. Ends with stdin, which ends with the parent."""
-    decoder = Decoder()
+    decoder: Decoder[SinkCommand] = Decoder(SinkCommand)  # type: ignore[arg-type]
     try:
         while data := os.read(0, 65536):
             for message in decoder.feed(data):
@@ -247,7 +234,7 @@ def main(arguments: Sequence[str]) -> int:
             core.silence()
         except MidiError as error:
             failure = failure or str(error)
-        reports.send(core.health())
+        reports.send(HealthReport(core.health()))
         if failure is not None:
             reports.send(Failed(failure))
         opened.out.close()  # last: the close of a port whose system died may take a second

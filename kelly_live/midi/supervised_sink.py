@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from kelly_live.core.commands import (
+    DEFAULT_TUNING,
+    ChannelRelease,
+    Controls,
+    Notes,
+    Pause,
+    SinkCommand,
+    Start,
+    Stop,
+    TempoChange,
+    Tuning,
+)
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
-from kelly_live.core.timebase import Clock, MonotonicClock, TempoMap, TempoPoint
-from kelly_live.core.values import ControlChange, NoteEvent
-from kelly_live.midi.commands import Ready
+from kelly_live.core.timebase import Clock, MonotonicClock, TempoMap
+from kelly_live.midi.reports import Ready
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 
 WATCH_SECONDS = 0.1
 RETRY_SECONDS = 0.7  # between tries; each starts a process
@@ -77,47 +87,42 @@ class SupervisedSink:
         self._supervisor.start()
         return ready
 
-    def tune(self, tuning: Tuning) -> None:
-        """How cents are sent; before `start`."""
+    def send(self, command: SinkCommand) -> None:
+        """Hand a command to the process of the moment; only a stop waits."""
+        if isinstance(command, Stop):
+            self._stop(command)
+            return
         with self._lock:
-            self._tuning = tuning
-            self._client.tune(tuning)
+            if self._remember(command):
+                self._client.send(command)
 
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        with self._lock:
-            self._tempo = TempoMap(origin_seconds, bpm)
-            self._paused = False
-            self._client.start(origin_seconds, bpm, first_beat)
+    def _remember(self, command: SinkCommand) -> bool:
+        """Note what the next process must be told, and return whether this one is to have the command."""
+        match command:
+            case Notes(notes):
+                self._past.channels.update(note.channel for note in notes)
+                if not self._alive:
+                    self._past.dropped += len(notes)
+                return self._alive
+            case Controls():
+                return self._alive
+            case Tuning():
+                self._tuning = command
+            case Start(origin_seconds, bpm):
+                self._tempo = TempoMap(origin_seconds, bpm)
+                self._paused = False
+            case TempoChange(point):
+                if self._tempo is not None:
+                    self._tempo.add(point)
+            case Pause():
+                self._paused = True
+        return True
 
-    def tempo(self, point: TempoPoint) -> None:
-        with self._lock:
-            if self._tempo is not None:
-                self._tempo.add(point)
-            self._client.tempo(point)
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        with self._lock:
-            self._past.channels.update(note.channel for note in notes)
-            if self._alive:
-                self._client.play(notes)
-            else:
-                self._past.dropped += len(notes)
-
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        with self._lock:
-            if self._alive:
-                self._client.control(changes)
-
-    def pause(self) -> None:
-        with self._lock:
-            self._paused = True
-            self._client.pause()
-
-    def stop(self) -> None:
+    def _stop(self, stop: Stop) -> None:
         self._stopping.set()
         if self._supervisor.is_alive():
             self._supervisor.join(2.0)
-        self._client.stop()
+        self._client.send(stop)
 
     def health(self) -> SchedulerHealth:
         with self._lock:
@@ -153,7 +158,7 @@ class SupervisedSink:
             past.sent += last.sent
             past.late += last.late
             past.dropped += last.dropped + last.sounding
-        threading.Thread(target=self._client.stop, name="midi-end", daemon=True).start()
+        threading.Thread(target=self._client.send, args=(Stop(),), name="midi-end", daemon=True).start()
         self._client.wait_gone(_END_SECONDS)
 
     def _revive(self) -> bool:
@@ -164,21 +169,21 @@ class SupervisedSink:
         except MidiError:
             return False  # the port is not back yet; `problem` still says so
         if self._stopping.is_set():
-            client.stop()
+            client.send(Stop())
             return True
-        client.tune(self._tuning)
+        client.send(self._tuning)
         self._client.relieve()
         with self._lock:
             # What hung when the port went away may hang still; the receiver was out of reach then.
-            client.hush(sorted(self._past.channels))
+            client.send(ChannelRelease(tuple(sorted(self._past.channels))))
             if self._tempo is not None and not self._paused:
-                client.start(*self._rejoined(self._tempo))
+                client.send(self._rejoined(self._tempo))
             self._client, self._alive, self._problem = client, True, None
         return True
 
-    def _rejoined(self, tempo: TempoMap) -> tuple[float, float, float]:
-        """`start`'s arguments for going on now: the last tempo as if it had always been, from the next beat on."""
+    def _rejoined(self, tempo: TempoMap) -> Start:
+        """The start that goes on now: the last tempo as if it had always been, from the next beat on."""
         last = tempo.points()[-1]
         origin = tempo.seconds_at(last.beat) - last.beat * 60.0 / last.bpm
         beat = (self._clock.now() - origin) * last.bpm / 60.0
-        return origin, last.bpm, float(max(0, math.ceil(max(beat, last.beat))))
+        return Start(origin, last.bpm, float(max(0, math.ceil(max(beat, last.beat)))))

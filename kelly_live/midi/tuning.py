@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from kelly_live.core.errors import ConfigError
+from kelly_live.core.commands import Tuning
 from kelly_live.core.midi_messages import (
     BEND_CENTRE,
     KEY_UNITS,
@@ -29,8 +29,6 @@ from kelly_live.core.midi_messages import (
 )
 from kelly_live.core.values import NoteEvent
 
-TUNINGS = ("off", "bend", "mpe", "mts")
-BEND_SEMITONES = (2, 48)  # what General MIDI and what MPE receivers start with
 DRUM_CHANNEL = 10
 RING_SECONDS = 0.2  # a released note's tail is left alone this long; the longest released goes first anyway
 # MPE (RP-053 v1.0, 2.1; v1.1 is M1-100-UM): a lower zone is master 1 and members from 2 up. Eight members end it before
@@ -38,37 +36,6 @@ RING_SECONDS = 0.2  # a released note's tail is left alone this long; the longes
 MPE_MASTER = 1
 MPE_MEMBERS = tuple(range(2, 10))
 _KEYS_AROUND = sorted(range(-6, 7), key=abs)  # keys that may stand in for a busy one: samples sound alike so near
-
-
-@dataclass(frozen=True, slots=True)
-class Tuning:
-    """One of TUNINGS; `bend_semitones` one of BEND_SEMITONES, None: 48 for mpe, else 2; `programs`, what the parts
-    play: (channel 1-16, General MIDI program 0-127), so that a borrowed channel sounds like its part.
-    """
-
-    mode: str = "bend"
-    bend_semitones: int | None = None
-    programs: tuple[tuple[int, int], ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.mode not in TUNINGS:
-            raise ConfigError(f"tuning is {self.mode!r}; it must be one of {', '.join(TUNINGS)}")
-        if self.bend_semitones not in (None, *BEND_SEMITONES):
-            raise ConfigError(f"the bend range is {self.bend_semitones} semitones; it must be 2 or 48")
-        for channel, program in self.programs:
-            if not (1 <= channel <= 16 and 0 <= program <= 127):
-                raise ConfigError(f"program {program} on channel {channel}; it must be 0..127 on a channel in 1..16")
-
-    @property
-    def bend_range(self) -> int:
-        """Semitones either way."""
-        return self.bend_semitones or (48 if self.mode == "mpe" else 2)
-
-    def with_programs(self, programs: Iterable[tuple[int, int]]) -> Tuning:
-        return replace(self, programs=tuple(programs))
-
-
-DEFAULT_TUNING = Tuning()  # says nothing until a note has cents
 
 
 class Placement(NamedTuple):
@@ -187,7 +154,7 @@ class _BendingTuner:
     def __init__(self, tuning: Tuning, channels: Iterable[int]) -> None:
         self._tuning = tuning
         self._range = tuning.bend_range
-        self._programs = {channel: program for channel, program in tuning.programs if channel != DRUM_CHANNEL}
+        self._programs = {part.channel: part.program for part in tuning.programs if part.channel != DRUM_CHANNEL}
         self._lanes = {channel: _Lane(channel) for channel in channels}
 
     def _bend(self, cents: float) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kelly_live.core.commands import Notes, Pause, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.timebase import TempoMap, TempoPoint
@@ -181,7 +182,7 @@ class Conductor:
         self._phrase = self._key = self._held_beat = None
         self._slice = first
         self._intensity, self._trend = intensity(parameters), 0.0
-        self._sink.start(origin_seconds, bpm, beat)
+        self._sink.send(Start(origin_seconds, bpm, beat))
         self._band.reset()
 
     def advance(self, now: float, parameters: MusicParameters, lead: SyncState = _NOBODY) -> None:
@@ -202,14 +203,14 @@ class Conductor:
     def panic(self, now: float) -> None:
         """End every note at once, and play on at the next bar line that nothing was made for."""
         if self.done or self._held_beat is not None:
-            self._sink.pause()
+            self._sink.send(Pause())
             return
         self._slice = math.ceil(self._slice / self._slices_per_bar) * self._slices_per_bar
         beat, bpm = self._slice * self._slice_beats, self.tempo_map.bpm
         origin = self.tempo_map.seconds_at(beat) - beat * 60.0 / bpm
         self._tempo = TempoMap(origin, bpm)
-        self._sink.pause()
-        self._sink.start(origin, bpm, beat)
+        self._sink.send(Pause())
+        self._sink.send(Start(origin, bpm, beat))
         self._publish(now)
 
     def finish(self, now: float) -> float:
@@ -259,7 +260,7 @@ class Conductor:
             return False
         if not transport.playing:
             if self._held_beat is None:
-                self._sink.pause()
+                self._sink.send(Pause())
                 self._publish(now)
                 self._held_beat = self._status.beat
             return True
@@ -342,7 +343,7 @@ class Conductor:
         notes = self._band.play(parameters, context, start, end)
         if notes:
             felt = [self._felt(note, parameters) for note in notes]
-            self._sink.play(sorted(felt, key=lambda note: (note.onset_beats, note.channel, note.pitch)))
+            self._sink.send(Notes(tuple(sorted(felt, key=lambda note: (note.onset_beats, note.channel, note.pitch)))))
         self._slice += 1
 
     def _glided(self, beat: float, asked: MusicParameters) -> MusicParameters:
@@ -357,7 +358,7 @@ class Conductor:
         if bpm != self.tempo_map.bpm:
             point = TempoPoint(beat, bpm)
             self.tempo_map.add(point)
-            self._sink.tempo(point)
+            self._sink.send(TempoChange(point))
         if not joined.engaged:
             return played
         tempo = TempoRange(min(bpm, played.tempo.minimum), bpm, max(bpm, played.tempo.maximum))

@@ -13,9 +13,9 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
+from kelly_live.core.commands import DEFAULT_TUNING, Tuning
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, SyncState
-from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
 from kelly_live.recording.plain import plain, typed
 
@@ -69,10 +69,7 @@ class Header:
     def tunings(self) -> dict[str, Tuning]:
         """How cents are sent, by port: each knows the programs that its parts begin with."""
         ports = {part.port for part in self.parts} | {""}
-        return {
-            port: self.tuning.with_programs((part.channel, part.program) for part in self.parts if part.port == port)
-            for port in ports
-        }
+        return {port: self.tuning.with_programs(part for part in self.parts if part.port == port) for port in ports}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import msgspec
+
 from kelly_live.core.errors import ConfigError
 
 T = TypeVar("T")
@@ -22,6 +24,8 @@ def plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         told = ((field, getattr(value, field.name)) for field in fields(value))
         return {field.name: plain(item) for field, item in told if field.default is MISSING or item != field.default}
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
     if isinstance(value, tuple | list):
         return [plain(item) for item in value]
     return value
@@ -43,6 +47,11 @@ def _built(kind: Any, value: Any, what: str) -> Any:
         return _tuple(get_args(kind), value, what)
     if is_dataclass(kind):
         return _dataclass(kind, value, what)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{what}: {error}") from error
     if kind is float:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise ConfigError(f"{what} is {_shown(value)}; it must be a number")

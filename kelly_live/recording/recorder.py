@@ -23,14 +23,14 @@ from typing import TypeVar
 
 from kelly_live.core.actions import Action
 from kelly_live.core.atomic_write import suggest_remedy, write_atomically
+from kelly_live.core.commands import Controls, Notes, Pause, SinkCommand, Start, TempoChange
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading, SchedulerHealth
-from kelly_live.core.timebase import Clock, TempoPoint
-from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, SyncState
+from kelly_live.core.timebase import Clock
+from kelly_live.core.values import ControlChange, MusicParameters, SyncState
 from kelly_live.engine.session import Snapshot
 from kelly_live.generators.band import Dismissible, PlayerSlot
 from kelly_live.generators.band import Muted as Absent
-from kelly_live.midi.commands import Control, Pause, Play, Start
 from kelly_live.music.conductor import Conductor
 from kelly_live.recording.log import (
     Acted,
@@ -77,28 +77,14 @@ class Tee:
         self._commands: deque[Command] = deque()
         self._controls: deque[ControlChange] = deque()
 
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        self._inner.start(origin_seconds, bpm, first_beat)
-        self._commands.append(Start(origin_seconds, bpm, first_beat))
-
-    def tempo(self, point: TempoPoint) -> None:
-        self._inner.tempo(point)
-        self._commands.append(point)
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self._inner.play(notes)
-        self._commands.append(Play(tuple(notes)))
-
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        self._inner.control(changes)
-        self._controls.extend(changes)
-
-    def pause(self) -> None:
-        self._inner.pause()
-        self._commands.append(Pause())
-
-    def stop(self) -> None:
-        self._inner.stop()
+    def send(self, command: SinkCommand) -> None:
+        """Pass a command on at once, and keep it."""
+        self._inner.send(command)
+        match command:
+            case Controls(changes):
+                self._controls.extend(changes)
+            case Start() | TempoChange() | Notes() | Pause():
+                self._commands.append(command)
 
     def health(self) -> SchedulerHealth:
         return self._inner.health()
@@ -120,17 +106,17 @@ class Check:
 
     def add(self, commands: Sequence[Command]) -> None:
         """In the order that is heard: of what was handed over at once, the tempos and then the notes."""
-        for command in sorted(commands, key=lambda command: isinstance(command, Play)):
+        for command in sorted(commands, key=lambda command: isinstance(command, Notes)):
             match command:
-                case Play(notes):
+                case Notes(notes):
                     self.notes += len(notes)
                     for n in notes:
                         packed = _NOTE.pack(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.channel, n.cents)
                         self._add(packed + n.port.encode())
-                case Control() | Pause():
+                case Controls() | Pause():
                     self._add(type(command).__name__.encode())
-                case TempoPoint(beat, bpm):
-                    self._add(struct.pack("<2d", beat, bpm))
+                case TempoChange(point):
+                    self._add(struct.pack("<2d", point.beat, point.bpm))
                 case Start(origin_seconds, bpm, first_beat):
                     self._add(struct.pack("<3d", origin_seconds, bpm, first_beat))
 
@@ -306,7 +292,7 @@ class Recorder:
     def _plays(self, commands: Sequence[Command]) -> Plays:
         if not any(_is_guest(seat) for seat in self._seats or ()):
             return None
-        return tuple(command.notes for command in commands if isinstance(command, Play))
+        return tuple(command.notes for command in commands if isinstance(command, Notes))
 
     def _look_at(self, now: float, conductor: Conductor) -> None:
         """Who plays, and who does not any more."""
@@ -351,11 +337,11 @@ class Recorder:
             last = record.time
             self._pending += self._writer.line(record)
             for command in commands:
-                if isinstance(command, TempoPoint):
-                    self._pending += self._writer.line(TempoTold(last, command.beat, command.bpm))
+                if isinstance(command, TempoChange):
+                    self._pending += self._writer.line(TempoTold(last, command.point.beat, command.point.bpm))
             heard: tuple[Command, ...] = commands
             if isinstance(record, Controlled):
-                heard = (Control(record.changes),)
+                heard = (Controls(record.changes),)
             elif isinstance(record, PresetTaken):
                 self._parts += record.parts
             if heard:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from kelly_live.core.commands import Controls, Notes
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators.band import Band, PlayerSlot
-from kelly_live.midi.commands import Control, Play
-from kelly_live.midi.scheduler_client import NoteList
+from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import Conductor
 from kelly_live.recording.log import (
     Controlled,
@@ -101,7 +101,7 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
                     parts += record.parts
                     silent.clear()
                 case Controlled(_, changes):
-                    heard = (Control(changes),)
+                    heard = (Controls(changes),)
                 case Sum(_, notes, crc):
                     if (notes, crc) != (check.notes, check.crc) and differs_at is None:
                         differs_at = reader.line
@@ -112,8 +112,8 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
             reader.fail(str(error))
         played = tuple(_without(command, silent) for command in tee.taken())
         if isinstance(record, Stepped | Finished) and record.plays is not None:
-            others = (command for command in played if not isinstance(command, Play))
-            played = (*others, *(Play(notes) for notes in record.plays))
+            others = (command for command in played if not isinstance(command, Notes))
+            played = (*others, *(Notes(notes) for notes in record.plays))
         check.add(played)
         if played or heard:
             tape.take(record.time, heard or played)
@@ -126,6 +126,6 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
 
 def _without(command: Command, silent: set[str]) -> Command:
     """The command without the notes of players that were silent at the time, whatever they would play today."""
-    if not silent or not isinstance(command, Play):
+    if not silent or not isinstance(command, Notes):
         return command
-    return replace(command, notes=tuple(note for note in command.notes if note.part not in silent))
+    return Notes(tuple(note for note in command.notes if note.part not in silent))

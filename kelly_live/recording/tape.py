@@ -11,18 +11,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, Pause, Start, TempoChange, Tuning
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
-from kelly_live.midi.commands import Control, Pause, Play, Start
 from kelly_live.midi.files import TICKS_PER_BEAT
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler import SchedulerCore
-from kelly_live.midi.tuning import DEFAULT_TUNING, Tuning
 
 _HEAD = struct.Struct("<dH")
 
-Command: TypeAlias = Start | TempoPoint | Play | Control | Pause
+Command: TypeAlias = Start | TempoChange | Notes | Controls | Pause
 
 
 class _Reel:
@@ -78,13 +77,13 @@ class Tape:
             match command:
                 case Start():
                     self._start(command)
-                case TempoPoint():
-                    self._tempo(command)
-                case Play(notes):
+                case TempoChange(point):
+                    self._tempo(point)
+                case Notes(notes):
                     for note in notes:
-                        self._core(note.port).play((note,))
-                case Control(changes):
-                    self._core(MAIN_PORT).control(changes)
+                        self._core(note.port).apply(Notes((note,)))
+                case Controls():
+                    self._core(MAIN_PORT).apply(command)
                 case Pause():
                     self._curve = None
                     self._silence()
@@ -115,15 +114,15 @@ class Tape:
             self._cores[port] = core
             if self._curve is not None:
                 first, *rest = self._curve.points()
-                core.start(self._curve.seconds_at(0.0), first.bpm)
+                core.apply(Start(self._curve.seconds_at(0.0), first.bpm))
                 for point in rest:
-                    core.tempo(point)
+                    core.apply(TempoChange(point))
         return self._cores[port]
 
     def _start(self, start: Start) -> None:
         self._curve = TempoMap(start.origin_seconds, start.bpm, max_points=sys.maxsize)
         for core in self._cores.values():
-            core.start(start.origin_seconds, start.bpm, start.first_beat)
+            core.apply(start)
         if self._written is None:
             self._written, self._shift_beats = TempoMap(start.origin_seconds, start.bpm, max_points=sys.maxsize), 0.0
             return
@@ -138,7 +137,7 @@ class Tape:
             raise ConfigError("a tempo came before the start")
         self._curve.add(point)
         for core in self._cores.values():
-            core.tempo(point)
+            core.apply(TempoChange(point))
         self._written.add(TempoPoint(max(point.beat + self._shift_beats, self._written.points()[-1].beat), point.bpm))
 
     def _silence(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from kelly_live.cli.compose import command
-from kelly_live.midi.tuning import Tuning
+from kelly_live.core.commands import Tuning
 
 TURKISH = ["--emotion", "sad", "--bars", "4", "--culture", "turkish-makam:hicaz"]
 

@@ -17,7 +17,7 @@ from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import LiveSession, NoJournal, Snapshot, accompany, compose, keep_latest
 from kelly_live.generators import registry
 from kelly_live.midi.files import notes_from_messages
-from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from tests.fakes import ScriptedAnalyzer, parameters, state
 

@@ -104,18 +104,21 @@ def _manifests() -> Iterator[bytes]:
 
 
 def _wire(data: bytes) -> object:
+    from kelly_live.core.commands import SinkCommand
     from kelly_live.midi.commands import Decoder
 
-    return Decoder().feed(data)
+    return Decoder(SinkCommand).feed(data)
 
 
 def _frames() -> Iterator[bytes]:
-    from kelly_live.core.protocols import SchedulerHealth
+    from kelly_live.core.commands import Controls, Notes, Start, Stop, TempoChange, Tuning
     from kelly_live.core.timebase import TempoPoint
-    from kelly_live.midi.commands import Failed, Ready, Start, Stop, encode
+    from kelly_live.core.values import ControlChange, NoteEvent
+    from kelly_live.midi.commands import encode
 
-    yield encode(Start(1.0, 120.0)) + encode(TempoPoint(4.0, 90.0)) + encode(Stop())
-    yield encode(SchedulerHealth(sent=3)) + encode(Failed("gone")) + encode(Ready("IAC Bus 1", is_virtual=False))
+    yield encode(Start(1.0, 120.0)) + encode(TempoChange(TempoPoint(4.0, 90.0))) + encode(Stop())
+    yield encode(Tuning("mpe")) + encode(Controls((ControlChange(1, 20, 64),)))
+    yield encode(Notes((NoteEvent(0.0, 1.0, 60, 64, 1, "melody", 14.0),)))
 
 
 def _log(data: bytes) -> object:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kelly_live.core.commands import Notes, Start
 from kelly_live.core.midi_messages import CLOCK
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.deadlines import BEAT_SECONDS, BPM, NOTE_SECONDS, NOTES_PER_BEAT, every_core_busy
@@ -127,14 +128,16 @@ def perform(listener: Listener, seconds: float, *, frame_accurate: bool) -> Hear
         time.sleep(0.5)  # the graph settles
         listener.take()
         origin = time.monotonic() + 0.2
-        scheduler.start(origin, BPM)
+        scheduler.send(Start(origin, BPM))
         beats = int(seconds / BEAT_SECONDS)
-        scheduler.play(
-            [
-                NoteEvent(beat + i / NOTES_PER_BEAT, 0.9 / NOTES_PER_BEAT, 40 + i, 80, 1, "grid")
-                for beat in range(beats)
-                for i in range(NOTES_PER_BEAT)
-            ]
+        scheduler.send(
+            Notes(
+                tuple(
+                    NoteEvent(beat + i / NOTES_PER_BEAT, 0.9 / NOTES_PER_BEAT, 40 + i, 80, 1, "grid")
+                    for beat in range(beats)
+                    for i in range(NOTES_PER_BEAT)
+                )
+            )
         )
         time.sleep(origin + beats * BEAT_SECONDS + 0.2 - time.monotonic())
         taken = listener.take()

@@ -33,7 +33,7 @@ from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import AudioWindow
 from kelly_live.engine.build import create_analyzer, create_conductor
 from kelly_live.engine.session import HOLD_SECONDS, LiveSession, accompany
-from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink
 from kelly_live.recording.log import Reader, Stepped
 from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for

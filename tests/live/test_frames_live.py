@@ -13,12 +13,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from kelly_live.core.commands import Notes, Start, Stop, Tuning
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, key_tunings, note_off, note_on
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.backends import jack as backend_jack
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import Tuning
 from tests.live.conftest import (
     PERIOD_SECONDS,
     SAMPLE_RATE,
@@ -33,13 +33,14 @@ from tests.live.frames import Listener, perform
 SILENCE_LIMIT_SECONDS = 0.2
 PARENT = """
 import sys, time
+from kelly_live.core.commands import Notes, Start
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.scheduler_client import SchedulerClient
 scheduler = SchedulerClient("witness in", frame_accurate=True)
 scheduler.open()
 print(scheduler.process_id, flush=True)
-scheduler.start(time.monotonic() + 0.2, 120.0)
-scheduler.play([NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in ((60, 1), (64, 1), (38, 10))])
+scheduler.send(Start(time.monotonic() + 0.2, 120.0))
+scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in ((60, 1), (64, 1), (38, 10)))))
 time.sleep(60)
 """
 
@@ -91,9 +92,9 @@ def first_said(messages: list[bytes]) -> list[bytes]:
 def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -> None:
     with scheduler(None, virtual_name="Kelly Frames") as sink:
         witness.listen_to("Kelly Frames")
-        sink.tune(Tuning("mts"))
-        sink.start(time.monotonic() + 0.1, 120.0)
-        sink.play([NoteEvent(0.0, 0.2, 60, 80, 1, "part", cents=50.0)])
+        sink.send(Tuning("mts"))
+        sink.send(Start(time.monotonic() + 0.1, 120.0))
+        sink.send(Notes((NoteEvent(0.0, 0.2, 60, 80, 1, "part", cents=50.0),)))
         wait_for(lambda: witness.of_kind(0x80), "the note")
     tuned = [data for _, data in witness.events if data[0] == 0xF0]
     assert key_tunings(0, {60: (60 << 14) + (1 << 13)}) in tuned  # twelve bytes, whole
@@ -125,7 +126,7 @@ def test_every_note_ends_when_a_process_does(witness: Witness, victim: str) -> N
 def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
     receiver = Witness("kelly-vanishing")
     with scheduler("vanishing in") as sink:
-        sink.start(time.monotonic(), 120.0)
+        sink.send(Start(time.monotonic(), 120.0))
         receiver.close()
         wait_for(lambda: sink.health().error, "the report")
         assert "'kelly-vanishing:in' is gone" in str(sink.health().error)
@@ -136,11 +137,11 @@ def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
 def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(own_server: JackServer) -> None:
     sink = scheduler(None, send_clock=True)
     sink.open()
-    sink.start(time.monotonic(), 120.0)
+    sink.send(Start(time.monotonic(), 120.0))
     end(own_server.process)
     wait_for(lambda: sink.health().error, "the report")
     begun = time.monotonic()
-    sink.stop()
+    sink.send(Stop())
     assert time.monotonic() - begun < 4.0
     assert "is gone" in str(sink.health().error)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from kelly_live.core.commands import Notes, Start, Stop, TempoChange
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, START, STOP, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
@@ -32,14 +33,15 @@ MELODY = [60, 62, 64, 65, 67, 69, 71, 72]
 
 PARENT = """
 import sys, time
+from kelly_live.core.commands import Notes, Start
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.scheduler_client import SchedulerClient
 scheduler = SchedulerClient(sys.argv[1] if len(sys.argv) > 1 else None)
 scheduler.open()
 print(scheduler._process.pid, flush=True)
 sys.stdin.readline()  # until the test has connected its ears
-scheduler.start(time.monotonic(), 120.0)
-scheduler.play([NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in ((60, 1), (64, 1), (38, 10))])
+scheduler.send(Start(time.monotonic(), 120.0))
+scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in ((60, 1), (64, 1), (38, 10)))))
 time.sleep(60)
 """
 
@@ -92,8 +94,8 @@ def test_notes_reach_a_named_port_in_order_and_in_time(witness: Witness) -> None
     def performance() -> float:
         witness.events.clear()
         with SchedulerClient("witness in") as scheduler:
-            scheduler.start(time.monotonic() + 0.2, 120.0)
-            scheduler.play(melody(24))
+            scheduler.send(Start(time.monotonic() + 0.2, 120.0))
+            scheduler.send(Notes(tuple(melody(24))))
             wait_for(lambda: len(witness.events) >= 48, "24 notes")
         health = scheduler.health()
         late = (health.p50_late_seconds, health.p99_late_seconds, health.worst_late_seconds)
@@ -109,9 +111,9 @@ def test_a_tempo_change_on_the_way_is_heard(witness: Witness) -> None:
     def performance() -> float:
         witness.events.clear()
         with SchedulerClient("witness in") as scheduler:
-            scheduler.start(time.monotonic() + 0.2, 120.0)
-            scheduler.play(melody(16))
-            scheduler.tempo(TempoPoint(2.0, 240.0))
+            scheduler.send(Start(time.monotonic() + 0.2, 120.0))
+            scheduler.send(Notes(tuple(melody(16))))
+            scheduler.send(TempoChange(TempoPoint(2.0, 240.0)))
             wait_for(lambda: len(witness.of_kind(0x80)) >= 16, "16 notes")
         onsets = [seconds for seconds, _ in witness.of_kind(0x90)]
         return max(spacing_error(onsets[:9], 0.125), spacing_error(onsets[8:], 0.0625))
@@ -125,11 +127,11 @@ def test_without_a_name_a_virtual_port_waits_to_be_connected(witness: Witness) -
     assert (opened.name, opened.is_virtual) == ("Kelly Live", True)
     try:
         witness.listen_to("Kelly Live")
-        scheduler.start(time.monotonic() + 0.1, 120.0)
-        scheduler.play(melody(8))
+        scheduler.send(Start(time.monotonic() + 0.1, 120.0))
+        scheduler.send(Notes(tuple(melody(8))))
         wait_for(lambda: len(witness.of_kind(0x80)) >= 8, "8 notes")
     finally:
-        scheduler.stop()
+        scheduler.send(Stop())
     assert [data[1] for _, data in witness.of_kind(0x90)] == MELODY
     assert witness.sounding() == set()
 
@@ -138,8 +140,8 @@ def test_clock_is_24_ticks_a_beat(witness: Witness) -> None:
     def performance() -> float:
         witness.events.clear()
         with SchedulerClient("witness in", send_clock=True) as scheduler:
-            scheduler.start(time.monotonic() + 0.2, 120.0)
-            scheduler.play([NoteEvent(float(beat), 0.5, 60, 80, 1, "beat") for beat in range(5)])
+            scheduler.send(Start(time.monotonic() + 0.2, 120.0))
+            scheduler.send(Notes(tuple(NoteEvent(float(beat), 0.5, 60, 80, 1, "beat") for beat in range(5))))
             wait_for(lambda: len(witness.of_kind(0x90)) >= 5, "5 beats")
         wait_for(lambda: witness.events[-1][1] == STOP, "the stop")
         events = list(witness.events)
@@ -210,8 +212,8 @@ def test_a_killed_scheduler_is_silenced_by_its_parent(own_server: JackServer) ->
     witness = Witness("kelly-own-witness")
     try:
         with SchedulerClient("own-witness in") as scheduler:
-            scheduler.start(time.monotonic() + 0.2, 120.0)
-            scheduler.play([NoteEvent(0.0, 1000.0, 60, 80, 3, "pad")])
+            scheduler.send(Start(time.monotonic() + 0.2, 120.0))
+            scheduler.send(Notes((NoteEvent(0.0, 1000.0, 60, 80, 3, "pad"),)))
             wait_for(lambda: witness.sounding() == {(3, 60)}, "the held note")
             assert scheduler._process is not None
             scheduler._process.kill()
@@ -225,7 +227,7 @@ def test_a_killed_scheduler_is_silenced_by_its_parent(own_server: JackServer) ->
 def test_a_port_that_vanishes_is_reported(jack_server: JackServer) -> None:
     recorder = Witness("kelly-vanishing")
     with SchedulerClient("vanishing in") as scheduler:
-        scheduler.start(time.monotonic(), 120.0)
+        scheduler.send(Start(time.monotonic(), 120.0))
         recorder.close()
         wait_for(lambda: scheduler.health().error, "the report")
         assert "'kelly-vanishing:in' is gone" in str(scheduler.health().error)
@@ -237,11 +239,11 @@ def test_a_server_that_dies_is_reported_and_the_stop_is_still_quick(own_server: 
     try:
         scheduler = SchedulerClient(query, send_clock=True)
         scheduler.open()
-        scheduler.start(time.monotonic(), 120.0)
+        scheduler.send(Start(time.monotonic(), 120.0))
         end(own_server.process)
         wait_for(lambda: scheduler.health().error, "the report")
         begun = time.monotonic()
-        scheduler.stop()
+        scheduler.send(Stop())
         assert time.monotonic() - begun < 4.0
         assert "is gone" in str(scheduler.health().error)
     finally:
@@ -289,7 +291,7 @@ def test_each_back_end_delivers_all_it_was_given_before_it_closes(
 
 def test_fluidsynth_sounds_and_falls_silent(witness: Witness, fluidsynth: str) -> None:
     with SchedulerClient(fluidsynth) as scheduler:
-        scheduler.start(time.monotonic(), 120.0)
-        scheduler.play([NoteEvent(0.0, 1000.0, pitch, 110, 1, "chord") for pitch in (60, 64, 67)])
+        scheduler.send(Start(time.monotonic(), 120.0))
+        scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 110, 1, "chord") for pitch in (60, 64, 67))))
         wait_for(lambda: witness.peak_since_last() > 0.02, "a sound")
     wait_for(lambda: (time.sleep(0.1), witness.peak_since_last() < 1e-3)[1], "the silence after the stop")

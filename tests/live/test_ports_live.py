@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from kelly_live.core.commands import Stop, Tuning
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.generators.host import Host, HostPreset, PresetPlayer, PresetPort, load_preset
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import Tuning
 from kelly_live.music.conductor import Conductor
 from tests.live.conftest import JackServer, Witness, wait_for
 from tests.music.band import told
@@ -45,8 +45,7 @@ class Duo:
 
     def begin(self, witness: Witness, far_witness: Witness) -> None:
         assert sorted(port.name for port in self.sink.open().values()) == ["Kelly Live", "Kelly Live backing"]
-        seats = [(seat.port, seat.channel, seat.program) for seat in self.host.band.programs()]
-        self.sink.tune(Tuning(), seats)
+        self.sink.send(Tuning().with_programs(self.host.band.programs()))
         witness.listen_to("Kelly Live")
         far_witness.listen_to("Kelly Live backing")
         self._conductor.start(self._clock.now() + 0.3, FAST)
@@ -59,7 +58,7 @@ class Duo:
         wait_for(done, what, 20.0)
 
     def end(self) -> None:
-        self.sink.stop()
+        self.sink.send(Stop())
         self.host.band.dismiss()
 
 

@@ -13,28 +13,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kelly_live.core.commands import Notes, PartProgram, Start, Tuning
 from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.tuning import CHANNEL, PROGRAM, cents_off, score
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import Tuning
 from tests.live.conftest import SAMPLE_RATE, Witness, wait_for
 from tests.midi.receiver import Receiver
 
-PROGRAMS = ((CHANNEL, PROGRAM),)
+PROGRAMS = (PartProgram(CHANNEL, PROGRAM),)
 FEW = [replace(note, onset_beats=1.25 * i) for i, note in enumerate(score()[4:22:3])]  # quarter-tones and commas
 LEFT_HANGING = """
 import sys, time
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import Tuning
+from kelly_live.core.commands import Notes, Start, Tuning
 
 scheduler = SchedulerClient("kelly-witness")
 scheduler.open()
-scheduler.tune(Tuning(sys.argv[1]))
-scheduler.start(time.monotonic(), 60.0)
-scheduler.play([NoteEvent(0.0, 1000.0, 60 + i, 80, 3, "pad", 10.0 * i - 35.0) for i in range(6)])
+scheduler.send(Tuning(sys.argv[1]))
+scheduler.send(Start(time.monotonic(), 60.0))
+scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, 60 + i, 80, 3, "pad", 10.0 * i - 35.0) for i in range(6))))
 print(scheduler._process.pid, flush=True)
 time.sleep(60)
 """
@@ -61,9 +61,9 @@ def test_fluidsynth_sounds_in_tune_live(organ: str, tuning: Tuning, tmp_path: Pa
     assert tape.stdout is not None
     assert tape.stdout.readline() == "recording\n"
     with SchedulerClient(organ) as scheduler:
-        scheduler.tune(tuning.with_programs(PROGRAMS))
-        scheduler.start(time.monotonic() + 0.3, 60.0)
-        scheduler.play([replace(note, velocity=100) for note in FEW])
+        scheduler.send(tuning.with_programs(PROGRAMS))
+        scheduler.send(Start(time.monotonic() + 0.3, 60.0))
+        scheduler.send(Notes(tuple(replace(note, velocity=100) for note in FEW)))
         assert tape.wait(length + 20.0) == 0
     sounds = notes_on(np.load(out).astype(float))
     assert len(sounds) == len(FEW)
@@ -105,9 +105,9 @@ def test_a_killed_process_leaves_no_note_and_no_bend(witness: Witness, mode: str
 
 def test_plain_music_brings_no_bend_with_it(witness: Witness) -> None:
     with SchedulerClient("kelly-witness") as scheduler:
-        scheduler.tune(Tuning(programs=((3, 11),)))
-        scheduler.start(time.monotonic(), 120.0)
-        scheduler.play([NoteEvent(0.5 * i, 0.4, 60 + i, 80, 3, "melody") for i in range(4)])
+        scheduler.send(Tuning(programs=(PartProgram(3, 11),)))
+        scheduler.send(Start(time.monotonic(), 120.0))
+        scheduler.send(Notes(tuple(NoteEvent(0.5 * i, 0.4, 60 + i, 80, 3, "melody") for i in range(4))))
         wait_for(lambda: len(witness.of_kind(0x80)) == 4, "four notes")
     wait_for(lambda: len(witness.events) == 10, "all that was sent")
     assert [data[0] & 0xF0 for _, data in witness.events] == [0x90, 0x80] * 4 + [0xB0] * 2

@@ -23,7 +23,7 @@ from kelly_live.mapping import learner as module
 from kelly_live.mapping.learner import Learner
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.mapping.person import learn
-from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.profiles.profile import Profile, new_profile
 from kelly_live.profiles.store import Store
 from tests.engine.test_session import RATE, band

@@ -6,14 +6,14 @@ from pathlib import Path
 import mido
 import pytest
 
+from kelly_live.core.commands import Notes, PartProgram, Start, Stop, TempoChange, Tuning
 from kelly_live.core.errors import OutputError
 from kelly_live.core.midi_messages import all_sound_off, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent, SoundingNote
 from kelly_live.midi.files import midi_bytes, notes_from_messages, owners_of, write_midi
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
-from kelly_live.midi.scheduler_client import OfflineScheduler
-from kelly_live.midi.tuning import Tuning
 from tests.midi.receiver import Receiver
 
 SONG = [
@@ -27,11 +27,11 @@ SONG = [
 
 def performed() -> OfflineScheduler:
     scheduler = OfflineScheduler(send_clock=True)
-    scheduler.start(0.0, 120.0)
-    scheduler.tempo(TempoPoint(2.0, 60.0))
-    scheduler.play(SONG)
+    scheduler.send(Start(0.0, 120.0))
+    scheduler.send(TempoChange(TempoPoint(2.0, 60.0)))
+    scheduler.send(Notes(tuple(SONG)))
     scheduler.advance(10.0)
-    scheduler.stop()
+    scheduler.send(Stop())
     return scheduler
 
 
@@ -75,7 +75,7 @@ def test_the_same_performance_gives_the_same_bytes() -> None:
 
 def test_an_empty_performance_is_still_a_file() -> None:
     scheduler = OfflineScheduler()
-    scheduler.start(0.0, 100.0)
+    scheduler.send(Start(0.0, 100.0))
     assert len(read_back(midi_bytes(scheduler.messages, scheduler.tempo_map)).tracks) == 1
 
 
@@ -116,28 +116,34 @@ def test_notes_end_with_what_ends_them() -> None:
 
 def test_stopping_offline_ends_what_sounds() -> None:
     scheduler = OfflineScheduler()
-    scheduler.start(0.0, 60.0)
-    scheduler.play([NoteEvent(0.0, 100.0, 60, 80, 1, "pad")])
+    scheduler.send(Start(0.0, 60.0))
+    scheduler.send(Notes((NoteEvent(0.0, 100.0, 60, 80, 1, "pad"),)))
     scheduler.advance(2.0)
-    scheduler.stop()
-    scheduler.stop()
+    scheduler.send(Stop())
+    scheduler.send(Stop())
     assert notes_from_messages(scheduler.messages) == [SoundingNote(0.0, 2.0, 60, 80, 1)]
     assert scheduler.health().sounding == 0
     assert scheduler.tempo_map.bpm == 60.0
 
 
 HIJAZ = [(60, 0.0), (61, -10.0), (63, 80.0), (65, -2.0)]
-BAND = ((1, 0), (2, 33), (3, 11), (10, 0))
+BAND = {1: 0, 2: 33, 3: 11, 10: 0}
+
+
+def parts(programs: dict[int, int]) -> tuple[PartProgram, ...]:
+    return tuple(PartProgram(channel, program) for channel, program in programs.items())
 
 
 def performed_in(tuning: Tuning) -> OfflineScheduler:
     """A melody on 3 in a tuning of its own, over a plain bass on 2."""
     scheduler = OfflineScheduler(tuning=tuning)
-    scheduler.start(0.0, 60.0)
-    scheduler.play([NoteEvent(4.0 + i, 0.5, p, 80, 3, "melody", cents) for i, (p, cents) in enumerate(HIJAZ)])
-    scheduler.play([NoteEvent(0.0, 8.0, 36, 60, 2, "bass"), NoteEvent(1.0, 0.5, 38, 90, 10, "percussion")])
+    scheduler.send(Start(0.0, 60.0))
+    scheduler.send(
+        Notes(tuple(NoteEvent(4.0 + i, 0.5, p, 80, 3, "melody", cents) for i, (p, cents) in enumerate(HIJAZ)))
+    )
+    scheduler.send(Notes((NoteEvent(0.0, 8.0, 36, 60, 2, "bass"), NoteEvent(1.0, 0.5, 38, 90, 10, "percussion"))))
     scheduler.advance(9.0)
-    scheduler.stop()
+    scheduler.send(Stop())
     return scheduler
 
 
@@ -153,9 +159,9 @@ def as_heard(file: mido.MidiFile) -> Receiver:
 
 @pytest.mark.parametrize("mode", ["bend", "mpe", "mts"])
 def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
-    scheduler = performed_in(Tuning(mode, None, BAND))
+    scheduler = performed_in(Tuning(mode, None, parts(BAND)))
     file = read_back(
-        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names={2: "bass", 3: "melody"}, programs=dict(BAND))
+        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names={2: "bass", 3: "melody"}, programs=BAND)
     )
     voices = as_heard(file).voices
     melody = [v for v in voices if v.key not in (36, 38)]
@@ -171,32 +177,32 @@ def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
 
 
 def test_tracks_of_borrowed_channels_say_whose_they_are() -> None:
-    scheduler = performed_in(Tuning("bend", 2, BAND))
+    scheduler = performed_in(Tuning("bend", 2, parts(BAND)))
     names = {2: "bass", 3: "melody", 10: "percussion"}
-    file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=dict(BAND)))
+    file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=BAND))
     assert [track.name for track in file.tracks[1:]] == [
         "bass", "melody", "melody (channel 4)", "melody (channel 5)", "melody (channel 6)", "percussion",
     ]  # fmt: skip
-    heard = notes_from_messages(scheduler.messages, dict(BAND))
+    heard = notes_from_messages(scheduler.messages, BAND)
     assert [(note.pitch, note.channel) for note in heard] == [(36, 2), (38, 10), (60, 3), (61, 3), (63, 3), (65, 3)]
 
 
 def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sound() -> None:
     """Chords and melody on the same piano, the melody a quarter-tone higher: its notes, at the same time, are its."""
-    piano = ((1, 0), (3, 0))
-    scheduler = OfflineScheduler(tuning=Tuning("bend", 2, piano))
-    scheduler.start(0.0, 60.0)
+    piano = {1: 0, 3: 0}
+    scheduler = OfflineScheduler(tuning=Tuning("bend", 2, parts(piano)))
+    scheduler.send(Start(0.0, 60.0))
     chord = [NoteEvent(0.0, 1.9, key, 70, 1, "chords", cents) for key, cents in ((48, 0.0), (52, 10.0), (55, 0.0))]
     tune = [NoteEvent(float(n), 0.9, 72, 70, 3, "melody", 50.0) for n in range(2)]
-    scheduler.play([*chord, *tune])
+    scheduler.send(Notes((*chord, *tune)))
     scheduler.advance(3.0)
-    scheduler.stop()
+    scheduler.send(Stop())
     owners = owners_of(scheduler.messages, scheduler.notes, scheduler.tempo_map)
-    heard = notes_from_messages(scheduler.messages, dict(piano), owners)
+    heard = notes_from_messages(scheduler.messages, piano, owners)
     assert [(n.pitch, n.channel) for n in heard] == [(48, 1), (52, 1), (55, 1), (72, 3), (72, 3)]
     names = {1: "chords", 3: "melody"}
     file = read_back(
-        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=dict(piano), owners=owners)
+        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano, owners=owners)
     )
     lent = {m.channel + 1: track.name for track in file.tracks[1:] for m in track if m.type == "note_on"}
     assert sorted(lent.values()) == [
@@ -204,11 +210,11 @@ def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sou
         f"chords (channel {min(c for c in lent if c > 1)})",
         f"melody (channel {max(lent)})",
     ]
-    unsure = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=dict(piano)))
+    unsure = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano))
     assert sum("chords or melody" in track.name for track in unsure.tracks) == 2  # without that, it is not guessed
 
 
 def test_a_retuned_file_ends_with_its_notes_so_that_tails_stay_in_tune() -> None:
-    scheduler = performed_in(Tuning("bend", 2, BAND))
+    scheduler = performed_in(Tuning("bend", 2, parts(BAND)))
     file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map))
     assert not any(m.type == "pitchwheel" and m.pitch == 0 for m in file)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.commands import Controls, Notes, Start, TempoChange
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, STOP, control_change, note_off, note_on, silence_channel
 from kelly_live.core.timebase import ManualClock, TempoPoint
@@ -46,7 +47,7 @@ class Console:
         self.clock = ManualClock(0.0)
         self.page = Page(self.clock)
         self.core = SchedulerCore(self.page, send_clock=clock, latency_seconds=latency_seconds, clock=self.clock)
-        self.core.start(1.0, 60.0)
+        self.core.apply(Start(1.0, 60.0))
 
     def to(self, seconds: float) -> Sequence[tuple[float, float | None, bytes]]:
         while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
@@ -62,7 +63,7 @@ def note(onset: float, duration: float = 0.5, pitch: int = 60) -> NoteEvent:
 
 def test_a_note_is_handed_over_ahead_with_its_time() -> None:
     desk = Console()
-    desk.core.play([note(1.0)])
+    desk.core.apply(Notes((note(1.0),)))
     assert desk.to(3.0) == [
         (pytest.approx(2.0 - LEAD), pytest.approx(2.0), note_on(1, 60, 80)),
         (pytest.approx(2.5 - LEAD), pytest.approx(2.5), note_off(1, 60)),
@@ -71,7 +72,7 @@ def test_a_note_is_handed_over_ahead_with_its_time() -> None:
 
 def test_a_latency_moves_the_time_itself() -> None:
     desk = Console(latency_seconds=0.1)
-    desk.core.play([note(1.0)])
+    desk.core.apply(Notes((note(1.0),)))
     assert [due for _, due, _ in desk.to(3.0)] == pytest.approx([1.9, 2.4])
 
 
@@ -83,7 +84,7 @@ def test_the_clock_is_placed_too_every_tick_at_its_time() -> None:
 
 def test_what_is_handed_over_sounds_and_a_silence_ends_it_after_it_began() -> None:
     desk = Console(clock=True)
-    desk.core.play([note(1.0)])
+    desk.core.apply(Notes((note(1.0),)))
     desk.to(2.0 - LEAD / 2)
     assert desk.core.health().sounding == 1
     desk.core.silence()
@@ -95,23 +96,23 @@ def test_what_is_handed_over_sounds_and_a_silence_ends_it_after_it_began() -> No
 def test_a_note_that_comes_too_late_is_a_rest_and_one_that_comes_just_in_time_is_not() -> None:
     desk = Console()
     desk.to(3.0)
-    desk.core.play([note(1.9, 0.05, pitch=60), note(1.97, pitch=62)])  # due at 2.9 and 2.97
+    desk.core.apply(Notes((note(1.9, 0.05, pitch=60), note(1.97, pitch=62))))  # due at 2.9 and 2.97
     assert [message for _, _, message in desk.to(4.0)] == [note_on(1, 62, 80), note_off(1, 62)]
     assert desk.core.health().dropped == 1
 
 
 def test_controllers_go_between_notes_as_soon_as_possible() -> None:
     desk = Console()
-    desk.core.play([note(1.0)])
+    desk.core.apply(Notes((note(1.0),)))
     desk.to(1.5)
-    desk.core.control([ControlChange(16, 20, 64), ControlChange(16, 21, 65)])
+    desk.core.apply(Controls((ControlChange(16, 20, 64), ControlChange(16, 21, 65))))
     assert [(when, due) for when, due, _ in desk.to(1.6)] == [(1.5, None), (pytest.approx(1.501), None)]
     assert desk.page.lines[0][2] == control_change(16, 20, 64)
 
 
 def test_lateness_is_what_the_port_found_when_it_placed() -> None:
     desk = Console()
-    desk.core.play([note(1.0)])
+    desk.core.apply(Notes((note(1.0),)))
     desk.to(3.0)
     assert desk.core.health().worst_late_seconds == 0.0
     desk.page.lateness.add(0.02)
@@ -132,11 +133,11 @@ def test_the_same_messages_as_an_ordinary_port_is_sent_at_the_same_times(
     desk, clock = Console(clock=True), ManualClock(0.0)
     plain = RecordingPort(clock)
     core = SchedulerCore(plain, send_clock=True)
-    core.start(1.0, 60.0)
+    core.apply(Start(1.0, 60.0))
     for each in (desk.core, core):
-        each.play([note(*one) for one in notes])
+        each.apply(Notes(tuple(note(*one) for one in notes)))
         for beat, bpm in sorted(tempos):
-            each.tempo(TempoPoint(beat, bpm))
+            each.apply(TempoChange(TempoPoint(beat, bpm)))
     placed = [(due, message) for _, due, message in desk.to(12.0)]
     while (deadline := core.next_deadline()) is not None and deadline <= 12.0 + LEAD:
         clock.sleep_until(deadline)

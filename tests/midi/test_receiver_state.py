@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.audio.synth import SAMPLE_RATE, render
+from kelly_live.core.commands import TUNINGS, Notes, Start, Tuning
 from kelly_live.core.values import NoteEvent, SoundingNote
 from kelly_live.midi.files import notes_from_messages
-from kelly_live.midi.scheduler_client import OfflineScheduler
-from kelly_live.midi.tuning import TUNINGS, Tuning
+from kelly_live.midi.offline import OfflineScheduler
 from tests.midi.receiver import Receiver
 
 TUNED = [mode for mode in TUNINGS if mode != "off"]
@@ -20,9 +20,9 @@ NOTES = st.lists(st.tuples(st.integers(0, 12), st.integers(40, 80), st.integers(
 
 def played(notes: list[tuple[int, int, int]], mode: str) -> OfflineScheduler:
     scheduler = OfflineScheduler(tuning=Tuning(mode))
-    scheduler.start(0.0, 120.0)
+    scheduler.send(Start(0.0, 120.0))
     events = [NoteEvent(onset / 2, 0.4, pitch, 90, 3, "melody", float(cents)) for onset, pitch, cents in notes]
-    scheduler.play(sorted(events, key=lambda note: note.onset_beats))
+    scheduler.send(Notes(tuple(sorted(events, key=lambda note: note.onset_beats))))
     scheduler.advance(20.0)
     return scheduler
 

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from kelly_live.core.commands import Notes, PartProgram, Pause, SinkCommand, Start, Stop, TempoChange, Tuning
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import ManualClock, TempoPoint
 from kelly_live.core.values import NoteEvent
-from kelly_live.midi.commands import Ready
 from kelly_live.midi.ports import RecordingPort
+from kelly_live.midi.reports import Ready
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler import SchedulerCore
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import Tuning
 
 
 def note(beat: float, port: str = "", program: int | None = None, pitch: int = 60, channel: int = 1) -> NoteEvent:
@@ -36,23 +36,11 @@ class Port(SchedulerClient):
         self.calls.append("open")
         return Ready("null", False)
 
-    def tune(self, tuning: Tuning) -> None:
-        self.calls.append(tuning)
-
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        self.calls.append(("start", origin_seconds, bpm, first_beat))
-
-    def tempo(self, point: TempoPoint) -> None:
-        self.calls.append(point)
-
-    def play(self, notes: object) -> None:
-        self.notes += notes  # type: ignore[operator]
-
-    def pause(self) -> None:
-        self.calls.append("pause")
-
-    def stop(self) -> None:
-        self.calls.append("stop")
+    def send(self, command: SinkCommand) -> None:
+        if isinstance(command, Notes):
+            self.notes += command.notes
+        else:
+            self.calls.append(command)
 
     def health(self) -> SchedulerHealth:
         return self.told
@@ -62,17 +50,26 @@ def test_every_note_leaves_by_its_own_port_and_all_ports_keep_one_time() -> None
     main, far = Port(), Port()
     sink = RoutedSink({"": main, "far": far})
     sink.open()
-    sink.tune(Tuning(), [("", 1, 0), ("far", 1, 32), ("far", 10, 0), ("nowhere", 4, 9)])
-    sink.start(5.0, 120.0, 2.0)
-    sink.tempo(TempoPoint(4.0, 90.0))
-    sink.play([note(0.0), note(0.5, "far"), note(1.0), note(1.5, "nowhere")])
-    sink.pause()
-    sink.stop()
+    sink.send(
+        Tuning(
+            programs=(
+                PartProgram(1, 0),
+                PartProgram(1, 32, "far"),
+                PartProgram(10, 0, "far"),
+                PartProgram(4, 9, "nowhere"),
+            )
+        )
+    )
+    sink.send(Start(5.0, 120.0, 2.0))
+    sink.send(TempoChange(TempoPoint(4.0, 90.0)))
+    sink.send(Notes((note(0.0), note(0.5, "far"), note(1.0), note(1.5, "nowhere"))))
+    sink.send(Pause())
+    sink.send(Stop())
     assert [n.onset_beats for n in main.notes] == [0.0, 1.0, 1.5]
     assert [n.onset_beats for n in far.notes] == [0.5]
-    rest = [("start", 5.0, 120.0, 2.0), TempoPoint(4.0, 90.0), "pause", "stop"]
-    assert main.calls == ["open", Tuning(programs=((1, 0), (4, 9))), *rest]
-    assert far.calls == ["open", Tuning(programs=((1, 32), (10, 0))), *rest]
+    rest = [Start(5.0, 120.0, 2.0), TempoChange(TempoPoint(4.0, 90.0)), Pause(), Stop()]
+    assert main.calls == ["open", Tuning(programs=(PartProgram(1, 0), PartProgram(4, 9, "nowhere"))), *rest]
+    assert far.calls == ["open", Tuning(programs=(PartProgram(1, 32, "far"), PartProgram(10, 0, "far"))), *rest]
 
 
 def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_all_are_gone() -> None:
@@ -84,7 +81,7 @@ def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_
     assert sink.health().worst_late_seconds == 0.004
     assert sink.health().error is None
     assert sink.failures == {"far": "port 'far': the MIDI output 'X' is gone"}
-    sink.play([note(0.0), note(0.0, "far")])
+    sink.send(Notes((note(0.0), note(0.0, "far"))))
     assert (len(main.notes), len(far.notes)) == (1, 0)
     assert sink.health().dropped == 4
     main.told = SchedulerHealth(error="gone too")
@@ -103,7 +100,7 @@ def two() -> Iterator[tuple[RoutedSink, SchedulerClient]]:
     sink = RoutedSink({"": SchedulerClient(null=True), "far": second})
     sink.open()
     yield sink, second
-    sink.stop()
+    sink.send(Stop())
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -115,8 +112,8 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 def test_a_process_that_is_killed_takes_only_its_own_port_along(two: tuple[RoutedSink, SchedulerClient]) -> None:
     sink, second = two
-    sink.start(time.monotonic(), 300.0)
-    sink.play([note(0.5), note(0.5, "far")])
+    sink.send(Start(time.monotonic(), 300.0))
+    sink.send(Notes((note(0.5), note(0.5, "far"))))
     wait_for(lambda: sink.health().sent == 4)
     assert second._process is not None
     second._process.kill()
@@ -125,7 +122,7 @@ def test_a_process_that_is_killed_takes_only_its_own_port_along(two: tuple[Route
     sent = sink.health().sent
     later = sink.health()
     assert later.error is None
-    sink.play([note(5.0), note(5.0, "far")])
+    sink.send(Notes((note(5.0), note(5.0, "far"))))
     wait_for(lambda: sink.health().sent == sent + 2)
     assert sink.health().dropped == 1
 
@@ -142,8 +139,10 @@ def test_a_program_is_told_right_before_the_first_note_that_wants_it() -> None:
     clock = ManualClock()
     port = RecordingPort(clock)
     core = SchedulerCore(port)
-    core.play([note(0.0), note(1.0, program=48), note(2.0, program=48), note(3.0, program=0), note(3.0, channel=2)])
-    core.start(0.0, 60.0)
+    core.apply(
+        Notes((note(0.0), note(1.0, program=48), note(2.0, program=48), note(3.0, program=0), note(3.0, channel=2)))
+    )
+    core.apply(Start(0.0, 60.0))
     for half in range(20):
         core.run_due(half / 2.0)
     sent = [(message.data[0] >> 4, message.data[0] & 15, message.data[1]) for message in port.messages]

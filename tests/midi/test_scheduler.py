@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.commands import Notes, Start, TempoChange
 from kelly_live.core.errors import ConfigError, MidiError
 from kelly_live.core.midi_messages import CLOCK, START, STOP, channel_of, kind_of
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
@@ -30,7 +31,7 @@ class Console:
         self.clock = ManualClock(now)
         self.port = RecordingPort(self.clock)
         self.core = SchedulerCore(self.port, send_clock=send_clock, capacity_notes=capacity_notes)
-        self.core.start(0.0, bpm)
+        self.core.apply(Start(0.0, bpm))
 
     def to(self, seconds: float) -> None:
         while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
@@ -54,7 +55,7 @@ class Console:
 
 def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
     desk = Console(bpm=60.0)
-    desk.core.play([note(0.0, 4.0, 60), note(1.0, 4.0, 64), note(2.0, 1.0, 67), note(3.0, 1.0, 60)])
+    desk.core.apply(Notes((note(0.0, 4.0, 60), note(1.0, 4.0, 64), note(2.0, 1.0, 67), note(3.0, 1.0, 60))))
     desk.to(1.5)
     desk.core.release(desk.clock.now())
     assert not desk.core.sounding
@@ -68,7 +69,7 @@ def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
 def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:
     desk = Console(bpm=60.0)
     desk.core.rehearse()  # with nothing to play, too
-    desk.core.play([note(1.0, 1.0, 60, channel=16)])
+    desk.core.apply(Notes((note(1.0, 1.0, 60, channel=16),)))
     for moment in (0.5, 1.5, 2.5):
         desk.to(moment)
         before = desk.core.health(), desk.core.sounding, desk.core.next_deadline(), len(desk.port.messages)
@@ -78,44 +79,44 @@ def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:
 
 def test_notes_are_sent_at_their_beats() -> None:
     desk = Console(bpm=120.0)
-    desk.core.play([note(1.0, 1.0, 64), note(0.0, 1.0, 60)])
+    desk.core.apply(Notes((note(1.0, 1.0, 64), note(0.0, 1.0, 60))))
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (0.5, "off", 60), (0.5, "on", 64), (1.0, "off", 64)]
 
 
 def test_note_offs_come_before_note_ons_of_the_same_instant_even_through_rounding() -> None:
     desk = Console()
-    desk.core.play([note(0.1 + 0.2 + 0.6, 1.0, 64), note(0.1, 0.8, 60)])  # 0.9000000000000001 and 0.9
+    desk.core.apply(Notes((note(0.1 + 0.2 + 0.6, 1.0, 64), note(0.1, 0.8, 60))))  # 0.9000000000000001 and 0.9
     desk.to(9.0)
     assert desk.score() == [(0.1, "on", 60), (0.9, "off", 60), (0.9, "on", 64), (1.9, "off", 64)]
 
 
 def test_a_tempo_change_moves_what_is_not_yet_sent() -> None:
     desk = Console(bpm=60.0)
-    desk.core.play([note(0.0, 4.0, 60), note(3.0, 1.0, 64)])
+    desk.core.apply(Notes((note(0.0, 4.0, 60), note(3.0, 1.0, 64))))
     desk.to(1.0)
-    desk.core.tempo(TempoPoint(2.0, 120.0))
+    desk.core.apply(TempoChange(TempoPoint(2.0, 120.0)))
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (2.5, "on", 64), (3.0, "off", 60), (3.0, "off", 64)]
 
 
 def test_a_retrigger_ends_the_older_note_and_forgets_its_off() -> None:
     desk = Console()
-    desk.core.play([note(0.0, 2.0), note(1.0, 3.0)])
+    desk.core.apply(Notes((note(0.0, 2.0), note(1.0, 3.0))))
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (1.0, "off", 60), (1.0, "on", 60), (4.0, "off", 60)]
 
 
 def test_the_same_pitch_on_another_channel_is_another_note() -> None:
     desk = Console()
-    desk.core.play([note(0.0, 2.0, channel=1), note(1.0, 2.0, channel=2)])
+    desk.core.apply(Notes((note(0.0, 2.0, channel=1), note(1.0, 2.0, channel=2))))
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (1.0, "on", 60), (2.0, "off", 60), (3.0, "off", 60)]
 
 
 def test_a_note_a_little_late_is_sent_and_counted() -> None:
     desk = Console()
-    desk.core.play([note(1.0, 1.0)])
+    desk.core.apply(Notes((note(1.0, 1.0),)))
     desk.jump(1.04)
     desk.to(9.0)
     assert desk.score() == [(1.04, "on", 60), (2.0, "off", 60)]
@@ -126,7 +127,7 @@ def test_a_note_a_little_late_is_sent_and_counted() -> None:
 
 def test_a_note_too_late_is_dropped_whole_and_counted() -> None:
     desk = Console()
-    desk.core.play([note(1.0, 1.0), note(3.0, 1.0, 67)])
+    desk.core.apply(Notes((note(1.0, 1.0), note(3.0, 1.0, 67))))
     desk.jump(1.0 + LATE_LIMIT_SECONDS + 0.001)
     desk.to(9.0)
     assert desk.score() == [(3.0, "on", 67), (4.0, "off", 67)]
@@ -135,7 +136,7 @@ def test_a_note_too_late_is_dropped_whole_and_counted() -> None:
 
 def test_a_note_off_is_sent_however_late() -> None:
     desk = Console()
-    desk.core.play([note(0.0, 1.0)])
+    desk.core.apply(Notes((note(0.0, 1.0),)))
     desk.to(0.0)
     desk.jump(60.0)
     assert desk.score() == [(0.0, "on", 60), (60.0, "off", 60)]
@@ -144,9 +145,9 @@ def test_a_note_off_is_sent_however_late() -> None:
 
 def test_a_full_heap_drops_the_whole_new_note_but_never_an_off() -> None:
     desk = Console(capacity_notes=2)
-    desk.core.play([note(0.0, 4.0, 60), note(1.0, 4.0, 62), note(2.0, 4.0, 64)])
+    desk.core.apply(Notes((note(0.0, 4.0, 60), note(1.0, 4.0, 62), note(2.0, 4.0, 64))))
     desk.to(1.0)
-    desk.core.play([note(3.0, 1.0, 65)])
+    desk.core.apply(Notes((note(3.0, 1.0, 65),)))
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (1.0, "on", 62), (4.0, "off", 60), (5.0, "off", 62)]
     assert desk.core.health().dropped == 2
@@ -165,7 +166,7 @@ def test_clock_is_24_ticks_a_beat_at_absolute_positions() -> None:
 
 def test_clock_follows_a_tempo_change_and_stops_with_the_music() -> None:
     desk = Console(bpm=60.0, send_clock=True)
-    desk.core.tempo(TempoPoint(1.0, 120.0))
+    desk.core.apply(TempoChange(TempoPoint(1.0, 120.0)))
     desk.to(1.99)
     ticks = [m.seconds for m in desk.port.messages if m.data == CLOCK]
     assert len([t for t in ticks if t < 0.999]) == 24
@@ -183,7 +184,9 @@ def test_late_ticks_are_all_sent_so_that_no_receiver_loses_its_place() -> None:
 
 def test_silence_releases_what_sounds_then_quiets_each_channel_used() -> None:
     desk = Console()
-    desk.core.play([note(0.0, 9.0, 60, 1), note(0.0, 9.0, 38, 10), note(0.0, 0.5, 64, 2), note(5.0, 1.0, 72, 3)])
+    desk.core.apply(
+        Notes((note(0.0, 9.0, 60, 1), note(0.0, 9.0, 38, 10), note(0.0, 0.5, 64, 2), note(5.0, 1.0, 72, 3)))
+    )
     desk.to(1.0)
     before = len(desk.port.messages)
     desk.core.silence()
@@ -207,8 +210,8 @@ def test_silence_tries_every_message_on_a_broken_port() -> None:
 
     port = Broken(ManualClock())
     core = SchedulerCore(port)
-    core.start(0.0, 60.0)
-    core.play([note(0.0, 9.0, 60), note(0.0, 9.0, 64)])
+    core.apply(Start(0.0, 60.0))
+    core.apply(Notes((note(0.0, 9.0, 60), note(0.0, 9.0, 64))))
     core.run_due(0.0)
     with pytest.raises(MidiError, match="gone at 3"):
         core.silence()
@@ -218,29 +221,29 @@ def test_silence_tries_every_message_on_a_broken_port() -> None:
 
 def test_a_second_start_begins_again_in_silence() -> None:
     desk = Console()
-    desk.core.play([note(0.0, 9.0), note(3.0, 1.0, 64)])  # the second is never heard
+    desk.core.apply(Notes((note(0.0, 9.0), note(3.0, 1.0, 64))))  # the second is never heard
     desk.to(1.0)
-    desk.core.start(2.0, 120.0)
-    desk.core.play([note(0.0, 1.0, 62)])
+    desk.core.apply(Start(2.0, 120.0))
+    desk.core.apply(Notes((note(0.0, 1.0, 62),)))
     desk.to(9.0)
     assert desk.score() == [(0.0, "on", 60), (1.0, "off", 60), (2.0, "on", 62), (2.5, "off", 62)]
 
 
 def test_nothing_is_due_before_the_start() -> None:
     core = SchedulerCore(RecordingPort(ManualClock()), send_clock=True)
-    core.play([note(0.0)])
+    core.apply(Notes((note(0.0),)))
     assert core.next_deadline() is None
     core.run_due(1e9)
     assert core.health().sent == 0
     with pytest.raises(MidiError, match="before the start"):
-        core.tempo(TempoPoint(0.0, 100.0))
+        core.apply(TempoChange(TempoPoint(0.0, 100.0)))
 
 
 def test_tempo_points_go_forward() -> None:
     desk = Console()
-    desk.core.tempo(TempoPoint(4.0, 90.0))
+    desk.core.apply(TempoChange(TempoPoint(4.0, 90.0)))
     with pytest.raises(ConfigError, match="points go forward"):
-        desk.core.tempo(TempoPoint(3.0, 120.0))
+        desk.core.apply(TempoChange(TempoPoint(3.0, 120.0)))
 
 
 def test_lateness_quantiles_are_within_a_bin() -> None:
@@ -278,12 +281,12 @@ def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capaci
     for action, value in steps:
         now = desk.clock.now()
         if action == "play":
-            desk.core.play(value)  # type: ignore[arg-type]
+            desk.core.apply(Notes(tuple(value)))  # type: ignore[arg-type]
         elif action == "tempo":
             # As the conductor does: a point lies a little ahead of now, and after the one before.
             beat = max(tempo_map.beat_at(now) + 0.25, tempo_map.points()[-1].beat)
             tempo_map.add(TempoPoint(beat, float(value)))  # type: ignore[arg-type]
-            desk.core.tempo(TempoPoint(beat, float(value)))  # type: ignore[arg-type]
+            desk.core.apply(TempoChange(TempoPoint(beat, float(value))))  # type: ignore[arg-type]
         elif action == "to":
             desk.to(now + float(value))  # type: ignore[arg-type]
         else:
@@ -349,8 +352,8 @@ def test_music_known_ahead_is_sent_in_due_order_and_never_early(
     tempo_map = TempoMap(0.0, 120.0)
     for beat, bpm in sorted(curve):
         tempo_map.add(TempoPoint(beat, bpm))
-        desk.core.tempo(TempoPoint(beat, bpm))
-    desk.core.play(notes)
+        desk.core.apply(TempoChange(TempoPoint(beat, bpm)))
+    desk.core.apply(Notes(tuple(notes)))
     due: list[float] = []
     for seconds in itertools.accumulate(steps):
         while (deadline := desk.core.next_deadline()) is not None and deadline <= seconds:
@@ -369,7 +372,7 @@ def test_music_known_ahead_is_sent_in_due_order_and_never_early(
 @given(st.floats(0.0, 0.2))
 def test_late_is_what_an_ear_could_notice(lateness: float) -> None:
     desk = Console()
-    desk.core.play([note(1.0, 60.0)])
+    desk.core.apply(Notes((note(1.0, 60.0),)))
     desk.jump(1.0 + lateness)
     health = desk.core.health()
     assert health.late == (LATE_SECONDS < desk.clock.now() - 1.0 <= LATE_LIMIT_SECONDS)

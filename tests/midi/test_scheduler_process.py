@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from kelly_live.core.commands import Notes, Start, Stop, TempoChange
 from kelly_live.core.errors import MidiError
-from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi import scheduler_client as client_module
-from kelly_live.midi.commands import Decoder, Failed, Message, Ready, Stop, encode
+from kelly_live.midi.commands import Decoder, encode
+from kelly_live.midi.reports import Failed, Ready, Report
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.scheduler_process import is_stopped
 
@@ -43,8 +44,8 @@ def raw_process() -> subprocess.Popen[bytes]:
     return process
 
 
-def reports(stream: bytes) -> list[Message]:
-    return Decoder().feed(stream)
+def reports(stream: bytes) -> list[Report]:
+    return Decoder(Report).feed(stream)
 
 
 def test_the_scheduler_never_loads_the_heavy_libraries() -> None:
@@ -67,9 +68,11 @@ def test_listing_needs_no_midi_library_at_import() -> None:
 
 def test_notes_go_through_the_process_and_the_health_comes_back() -> None:
     with SchedulerClient(null=True) as scheduler:
-        scheduler.start(time.monotonic(), 300.0)
-        scheduler.tempo(TempoPoint(0.5, 240.0))
-        scheduler.play([NoteEvent(1.0 + i / 8, 0.1, 60, 80, 1, "x") for i in range(16)] + [held_note(1.0, 72)])
+        scheduler.send(Start(time.monotonic(), 300.0))
+        scheduler.send(TempoChange(TempoPoint(0.5, 240.0)))
+        scheduler.send(
+            Notes(tuple([NoteEvent(1.0 + i / 8, 0.1, 60, 80, 1, "x") for i in range(16)] + [held_note(1.0, 72)]))
+        )
         wait_for(lambda: scheduler.health().sent >= 33)
         wait_for(lambda: scheduler.health().sounding == 1)
         assert scheduler.health().worst_late_seconds >= scheduler.health().p50_late_seconds > 0.0
@@ -82,10 +85,10 @@ def test_notes_go_through_the_process_and_the_health_comes_back() -> None:
 def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
     scheduler = SchedulerClient(null=True)
     scheduler.open()
-    scheduler.stop()
-    scheduler.stop()
-    scheduler.play([held_note()])
-    scheduler.tempo(TempoPoint(1.0, 100.0))
+    scheduler.send(Stop())
+    scheduler.send(Stop())
+    scheduler.send(Notes((held_note(),)))
+    scheduler.send(TempoChange(TempoPoint(1.0, 100.0)))
     assert scheduler.health().dropped == 1
     assert scheduler._process is not None
     assert scheduler._process.returncode == 0
@@ -94,7 +97,7 @@ def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
 
 
 def test_a_scheduler_that_was_never_opened_can_be_stopped() -> None:
-    SchedulerClient(null=True).stop()
+    SchedulerClient(null=True).send(Stop())
 
 
 def test_a_port_that_is_not_there_is_one_line() -> None:
@@ -131,8 +134,8 @@ def test_a_killed_scheduler_is_noticed() -> None:
     scheduler._process.kill()
     wait_for(lambda: scheduler.health().error is not None)
     assert scheduler.health().error == "the MIDI scheduler ended by itself (exit code -9); restart kelly-live"
-    scheduler.play([held_note()])
-    scheduler.stop()
+    scheduler.send(Notes((held_note(),)))
+    scheduler.send(Stop())
 
 
 @posix_only
@@ -142,14 +145,14 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
     scheduler.open()
     assert scheduler._process is not None
     os.kill(scheduler._process.pid, signal.SIGSTOP)
-    scheduler.start(time.monotonic(), 120.0)
+    scheduler.send(Start(time.monotonic(), 120.0))
     begun = time.monotonic()
     for _ in range(100):
-        scheduler.play([held_note()] * 100)
+        scheduler.send(Notes(tuple([held_note()] * 100)))
     assert time.monotonic() - begun < 10.0
     # What the pipe (64 kB, under 4096 notes) and the outbox (40 such frames) cannot hold is dropped, and counted.
     assert 10_000 - 4096 - 4096 <= scheduler.health().dropped <= 10_000 - 4000
-    scheduler.stop()
+    scheduler.send(Stop())
     assert scheduler._process.returncode == -signal.SIGKILL
 
 
@@ -204,8 +207,8 @@ def test_ctrl_c_is_the_parents_business() -> None:
 def test_ctrl_z_stops_the_parent_only_so_that_what_sounds_still_ends() -> None:
     """The stop reaches the whole group of a shell's job, and so the scheduler, in the middle of a note."""
     with SchedulerClient(null=True) as scheduler:
-        scheduler.start(time.monotonic(), 60.0)
-        scheduler.play([NoteEvent(0.2, 0.8, 60, 80, 1, "x")])
+        scheduler.send(Start(time.monotonic(), 60.0))
+        scheduler.send(Notes((NoteEvent(0.2, 0.8, 60, 80, 1, "x"),)))
         wait_for(lambda: scheduler.health().sounding == 1)
         assert scheduler._process is not None
         scheduler._process.send_signal(signal.SIGTSTP)
@@ -216,7 +219,7 @@ def test_the_end_of_stdin_is_the_end() -> None:
     process = raw_process()
     out, errors = process.communicate(input=b"", timeout=10.0)
     assert (process.returncode, errors) == (0, b"")
-    assert isinstance(reports(out)[-1], SchedulerHealth)
+    assert isinstance(reports(out)[-1], HealthReport)
 
 
 def test_garbage_on_stdin_ends_it_with_one_line() -> None:

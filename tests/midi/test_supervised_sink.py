@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
+from kelly_live.core.commands import (
+    ChannelRelease,
+    Controls,
+    Notes,
+    Pause,
+    SinkCommand,
+    Start,
+    Stop,
+    TempoChange,
+    Tuning,
+)
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import ManualClock, TempoPoint
 from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi import supervised_sink as supervised
-from kelly_live.midi.commands import Ready
+from kelly_live.midi.reports import Ready
 from kelly_live.midi.supervised_sink import SupervisedSink
-from kelly_live.midi.tuning import Tuning
 
 NOTE = NoteEvent(8.0, 1.0, 60, 80, 3, "melody")
 
@@ -28,7 +37,7 @@ class ScriptedClient:
     process_id = 1
 
     def __init__(self, *, opens: bool = True) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.told: list[SinkCommand] = []
         self.now = SchedulerHealth(sent=10, late=1, sounding=2)
         self.stopped = self.relieved = False
         self._opens = opens
@@ -41,35 +50,17 @@ class ScriptedClient:
     def fail(self) -> None:
         self.now = SchedulerHealth(sent=10, late=1, sounding=2, error="the MIDI output 'synth' is gone")
 
-    def tune(self, tuning: Tuning) -> None:
-        self.told.append(("tune", tuning.mode))
-
-    def start(self, *arguments: float) -> None:
-        self.told.append(("start", *arguments))
-
-    def tempo(self, point: TempoPoint) -> None:
-        self.told.append(("tempo", point))
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self.told.append(("play", *notes))
-
-    def control(self, changes: Sequence[ControlChange]) -> None:
-        self.told.append(("control", *changes))
-
-    def hush(self, channels: Sequence[int]) -> None:
-        self.told.append(("hush", *channels))
-
-    def pause(self) -> None:
-        self.told.append(("pause",))
+    def send(self, command: SinkCommand) -> None:
+        if isinstance(command, Stop):
+            self.stopped = True
+        else:
+            self.told.append(command)
 
     def wait_gone(self, timeout_seconds: float) -> None:
         until(lambda: self.stopped, timeout_seconds)
 
     def relieve(self) -> None:
         self.relieved = True
-
-    def stop(self) -> None:
-        self.stopped = True
 
     def health(self) -> SchedulerHealth:
         return self.now
@@ -95,22 +86,22 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
     port = SupervisedSink(clock=clock, make=lambda *_, **__: next(waiting))
     try:
         port.open()
-        port.start(100.0, 120.0)
-        port.tempo(TempoPoint(4.0, 60.0))  # at 102 s
-        port.play([NOTE])
+        port.send(Start(100.0, 120.0))
+        port.send(TempoChange(TempoPoint(4.0, 60.0)))  # at 102 s
+        port.send(Notes((NOTE,)))
         clock.advance(4.3)
         lives[0].fail()
         until(lambda: port.health().problem is not None)
         assert port.health().error is None
         until(lambda: port.health().problem is None)
         # Beat 4 fell at 102 s; at 60 BPM beat 0 would have been at 98 s, and at 104.3 s the next beat is the 7th.
-        assert lives[2].told == [("tune", "bend"), ("hush", 3), ("start", 98.0, 60.0, 7.0)]
-        port.play([NOTE])
-        assert lives[2].told[-1] == ("play", NOTE)
+        assert lives[2].told == [Tuning("bend"), ChannelRelease((3,)), Start(98.0, 60.0, 7.0)]
+        port.send(Notes((NOTE,)))
+        assert lives[2].told[-1] == Notes((NOTE,))
         assert lives[0].stopped
         assert lives[0].relieved
     finally:
-        port.stop()
+        port.send(Stop())
     assert lives[2].stopped
 
 
@@ -120,17 +111,17 @@ def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
     port = SupervisedSink(make=lambda *_, **__: lives.pop(0) if len(lives) > 1 else lives[0])
     try:
         port.open()
-        port.start(0.0, 120.0)
+        port.send(Start(0.0, 120.0))
         first.fail()
         until(lambda: port.health().problem is not None)
-        port.play([NOTE, NOTE])
-        port.control([ControlChange(1, 20, 64)])
+        port.send(Notes((NOTE, NOTE)))
+        port.send(Controls((ControlChange(1, 20, 64),)))
         health = port.health()
         assert (health.sent, health.late) == (10, 1)
         assert health.dropped == 2 + 2  # what sounded when it went, and what came since
-        assert first.told == [("start", 0.0, 120.0, 0.0)]
+        assert first.told == [Start(0.0, 120.0)]
     finally:
-        port.stop()
+        port.send(Stop())
 
 
 def test_a_pause_outlives_the_loss() -> None:
@@ -139,20 +130,20 @@ def test_a_pause_outlives_the_loss() -> None:
     port = SupervisedSink(make=lambda *_, **__: next(waiting))
     try:
         port.open()
-        port.start(0.0, 120.0)
-        port.pause()
+        port.send(Start(0.0, 120.0))
+        port.send(Pause())
         lives[0].fail()
         until(lambda: len(lives[1].told) >= 2)
-        assert [told[0] for told in lives[1].told] == ["tune", "hush"]
+        assert [type(told) for told in lives[1].told] == [Tuning, ChannelRelease]
     finally:
-        port.stop()
+        port.send(Stop())
 
 
 def test_a_wrong_name_is_still_an_error_at_the_start() -> None:
     port = SupervisedSink(make=lambda *_, **__: ScriptedClient(opens=False))
     with pytest.raises(MidiError, match="no MIDI output"):
         port.open()
-    port.stop()
+    port.send(Stop())
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -161,7 +152,7 @@ def test_a_killed_scheduler_process_is_replaced_and_plays_on() -> None:
     try:
         port.open()
         origin = time.monotonic()
-        port.start(origin, 240.0)
+        port.send(Start(origin, 240.0))
         first = port.process_id
         assert first is not None
         os.kill(first, signal.SIGKILL)
@@ -169,8 +160,8 @@ def test_a_killed_scheduler_process_is_replaced_and_plays_on() -> None:
         until(lambda: port.health().problem is None)
         assert port.process_id != first
         beat = (time.monotonic() - origin) * 4.0
-        port.play([NoteEvent(beat + 12.0, 0.5, 60, 80, 1, "melody")])
+        port.send(Notes((NoteEvent(beat + 12.0, 0.5, 60, 80, 1, "melody"),)))
         until(lambda: port.health().sent >= 2)
         assert port.health().dropped == 0
     finally:
-        port.stop()
+        port.send(Stop())

@@ -7,6 +7,7 @@ import io
 import mido
 import pytest
 
+from kelly_live.core.commands import Controls, Notes, Start, Stop
 from kelly_live.core.midi_messages import (
     CLOCK,
     CONTINUE,
@@ -21,9 +22,9 @@ from kelly_live.core.midi_messages import (
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
-from kelly_live.midi.scheduler_client import OfflineScheduler
 
 
 class Console:
@@ -55,8 +56,8 @@ def note(beat: float, pitch: int = 60, beats: float = 0.5) -> NoteEvent:
 
 def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> None:
     desk = Console()
-    desk.core.start(0.0, 60.0)
-    desk.core.play([note(0.0, 60, beats=4.0), note(2.0, 62)])
+    desk.core.apply(Start(0.0, 60.0))
+    desk.core.apply(Notes((note(0.0, 60, beats=4.0), note(2.0, 62))))
     desk.to(1.0).core.silence()
     assert desk.to(5.0).heard() == [
         (0.0, note_on(1, 60, 80)),
@@ -64,28 +65,28 @@ def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> Non
         *((1.0, message) for message in silence_channel(1)),
     ]
     assert desk.core.next_deadline() is None
-    desk.core.start(5.5 - 8.0, 60.0, first_beat=8.0)  # beat 8 falls at 5.5 s
-    desk.core.play([note(8.0, 64)])
+    desk.core.apply(Start(5.5 - 8.0, 60.0, first_beat=8.0))  # beat 8 falls at 5.5 s
+    desk.core.apply(Notes((note(8.0, 64),)))
     assert desk.to(9.0).heard()[-2:] == [(5.5, note_on(1, 64, 80)), (6.0, note_off(1, 64))]
 
 
 def test_clock_says_where_it_goes_on() -> None:
     desk = Console(send_clock=True)
-    desk.core.start(0.0, 60.0)
+    desk.core.apply(Start(0.0, 60.0))
     desk.to(1.0).core.silence()
     desk.to(3.0)
-    desk.core.start(4.0 - 8.0, 60.0, first_beat=8.0)
+    desk.core.apply(Start(4.0 - 8.0, 60.0, first_beat=8.0))
     desk.to(4.99)
     assert [data for _, data in desk.heard()] == [START, STOP, song_position(32), CONTINUE]
     assert desk.ticks() == [round(i / 24, 4) for i in range(25)] + [round(4.0 + i / 24, 4) for i in range(24)]
-    desk.core.start(6.0, 60.0)  # and from the top, without a pause
+    desk.core.apply(Start(6.0, 60.0))  # and from the top, without a pause
     desk.to(6.5)
     assert [data for _, data in desk.heard()][4:] == [STOP, START]
 
 
 def test_going_on_between_two_sixteenths_the_clock_waits_for_the_next() -> None:
     desk = Console(send_clock=True)
-    desk.core.start(0.0, 60.0, first_beat=0.6)
+    desk.core.apply(Start(0.0, 60.0, first_beat=0.6))
     desk.to(0.9)
     assert [data for _, data in desk.heard()] == [song_position(3), CONTINUE]
     assert desk.ticks()[0] == 0.75
@@ -94,14 +95,14 @@ def test_going_on_between_two_sixteenths_the_clock_waits_for_the_next() -> None:
 def test_past_what_song_position_can_say_it_says_the_same_place_of_a_bar() -> None:
     desk = Console(send_clock=True)
     beat = (0x3FFF + 1) / 4 + 5.0
-    desk.core.start(-beat, 60.0, first_beat=beat)
+    desk.core.apply(Start(-beat, 60.0, first_beat=beat))
     desk.to(0.5)
     assert desk.heard()[0][1] == song_position(20)
 
 
 def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
     desk = Console(send_clock=True)
-    desk.core.start(0.0, 60.0)
+    desk.core.apply(Start(0.0, 60.0))
     desk.to(1.0)
     before = len(desk.ticks())
     desk.clock.sleep_until(6.1)
@@ -115,8 +116,8 @@ def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
 @pytest.mark.parametrize("latency_ms", [80.0, -80.0, 0.0])
 def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
     desk = Console(send_clock=True, latency_seconds=latency_ms / 1000.0)
-    desk.core.start(0.0, 60.0)
-    desk.core.play([note(1.0)])
+    desk.core.apply(Start(0.0, 60.0))
+    desk.core.apply(Notes((note(1.0),)))
     desk.to(3.0)
     shift = -latency_ms / 1000.0
     assert desk.heard()[1:] == [(round(1.0 + shift, 3), note_on(1, 60, 80)), (round(1.5 + shift, 3), note_off(1, 60))]
@@ -127,16 +128,16 @@ def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
 def test_controls_go_at_once_paced_and_only_their_newest_value() -> None:
     desk = Console()
     desk.to(2.0)
-    desk.core.control([ControlChange(16, 20, 1), ControlChange(16, 21, 2), ControlChange(16, 20, 3)])
+    desk.core.apply(Controls((ControlChange(16, 20, 1), ControlChange(16, 21, 2), ControlChange(16, 20, 3))))
     assert desk.to(3.0).heard() == [(2.0, control_change(16, 20, 3)), (2.001, control_change(16, 21, 2))]
 
 
 def test_notes_go_before_controls() -> None:
     desk = Console()
-    desk.core.start(0.0, 60.0)
-    desk.core.play([note(1.0)])
+    desk.core.apply(Start(0.0, 60.0))
+    desk.core.apply(Notes((note(1.0),)))
     desk.to(0.99)
-    desk.core.control([ControlChange(16, controller, 64) for controller in range(40)])
+    desk.core.apply(Controls(tuple(ControlChange(16, controller, 64) for controller in range(40))))
     desk.to(2.0)
     on = next(m.seconds for m in desk.port.messages if m.data == note_on(1, 60, 80))
     assert on == 1.0
@@ -146,21 +147,21 @@ def test_notes_go_before_controls() -> None:
 
 def test_controls_pass_while_the_music_is_paused() -> None:
     desk = Console()
-    desk.core.start(0.0, 60.0)
+    desk.core.apply(Start(0.0, 60.0))
     desk.to(1.0).core.silence()
-    desk.core.control([ControlChange(1, 1, 127)])
+    desk.core.apply(Controls((ControlChange(1, 1, 127),)))
     assert desk.to(2.0).heard() == [(1.0, control_change(1, 1, 127))]
 
 
 def test_controls_stand_at_their_time_in_a_midi_file() -> None:
     scheduler = OfflineScheduler()
-    scheduler.start(0.0, 60.0)
-    scheduler.play([note(1.0)])
+    scheduler.send(Start(0.0, 60.0))
+    scheduler.send(Notes((note(1.0),)))
     for second in (0, 1, 2, 3):
         scheduler.advance(float(second))
-        scheduler.control([ControlChange(16, 20, second), ControlChange(1, 7, second)])
+        scheduler.send(Controls((ControlChange(16, 20, second), ControlChange(1, 7, second))))
     scheduler.advance(4.0)
-    scheduler.stop()
+    scheduler.send(Stop())
 
     file = mido.MidiFile(file=io.BytesIO(midi_bytes(scheduler.messages, scheduler.tempo_map)))
     found = []
@@ -176,8 +177,8 @@ def test_controls_stand_at_their_time_in_a_midi_file() -> None:
 def test_a_band_that_is_told_to_start_now_is_better_late_than_without_its_first_beat() -> None:
     desk = Console(latency_seconds=0.03)
     desk.to(1.06)
-    desk.core.start(1.0, 60.0)  # its first beat was 60 ms ago, and should have left 30 ms before that
-    desk.core.play([note(0.0, 60), note(0.5, 62), note(-0.2, 64)])
+    desk.core.apply(Start(1.0, 60.0))  # its first beat was 60 ms ago, and should have left 30 ms before that
+    desk.core.apply(Notes((note(0.0, 60), note(0.5, 62), note(-0.2, 64))))
     desk.to(3.0)
     assert [data for _, data in desk.heard()] == [
         note_on(1, 60, 80),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.commands import BEND_SEMITONES, TUNINGS, Notes, PartProgram, Start, Stop, Tuning
 from kelly_live.core.errors import ConfigError, MidiError
 from kelly_live.core.midi_messages import bend_to, channel_of, key_tunings, kind_of, registered_parameter, tuned_program
 from kelly_live.core.values import NoteEvent
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
-from kelly_live.midi.scheduler_client import OfflineScheduler, SchedulerClient
-from kelly_live.midi.tuning import BEND_SEMITONES, MPE_MEMBERS, RING_SECONDS, TUNINGS, Tuning, emergency, make_tuner
+from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.midi.tuning import MPE_MEMBERS, RING_SECONDS, emergency, make_tuner
 from tests.midi.receiver import Receiver
 
-PARTS = ((1, 0), (2, 33), (3, 11), (10, 0))  # chords, bass, melody, percussion
+PARTS = tuple(PartProgram(*pair) for pair in ((1, 0), (2, 33), (3, 11), (10, 0)))  # chords, bass, melody, percussion
 WAYS = [Tuning("bend", 2, PARTS), Tuning("bend", 48, PARTS), Tuning("mpe", 48, PARTS), Tuning("mts", None, PARTS)]
 FINE_CENTS = {2: 0.5 * 200 / 8192, 48: 0.5 * 4800 / 8192}  # half a step of the bend wheel
 way = pytest.mark.parametrize("tuning", WAYS, ids=lambda t: f"{t.mode}-{t.bend_range}")
@@ -31,11 +34,11 @@ def note(
 def perform(notes: list[NoteEvent], tuning: Tuning, until: float = 1000.0, stop: bool = False) -> list[RecordedMessage]:
     """What is sent, at 60 BPM."""
     scheduler = OfflineScheduler(tuning=tuning)
-    scheduler.start(0.0, 60.0)
-    scheduler.play(notes)
+    scheduler.send(Start(0.0, 60.0))
+    scheduler.send(Notes(tuple(notes)))
     scheduler.advance(until)
     if stop:
-        scheduler.stop()
+        scheduler.send(Stop())
     return scheduler.messages
 
 
@@ -205,9 +208,9 @@ def test_the_tuning_reaches_the_process_that_sends() -> None:
     sent = {}
     for mode in ("off", "bend", "mts"):
         with SchedulerClient(null=True) as scheduler:
-            scheduler.tune(Tuning(mode, None, PARTS))
-            scheduler.start(time.monotonic() + 0.1, 300.0)
-            scheduler.play([note(0.0, 0.2, 60, 50.0)])
+            scheduler.send(Tuning(mode, None, PARTS))
+            scheduler.send(Start(time.monotonic() + 0.1, 300.0))
+            scheduler.send(Notes((note(0.0, 0.2, 60, 50.0),)))
             deadline = time.monotonic() + 20.0
             while not ((health := scheduler.health()).sent and not health.sounding) and time.monotonic() < deadline:
                 time.sleep(0.01)
@@ -220,31 +223,31 @@ def test_the_tuning_reaches_the_process_that_sends() -> None:
 
 def test_a_tuning_is_chosen_before_the_start() -> None:
     scheduler = OfflineScheduler()
-    scheduler.tune(Tuning("off"))
-    scheduler.start(0.0, 60.0)
+    scheduler.send(Tuning("off"))
+    scheduler.send(Start(0.0, 60.0))
     with pytest.raises(MidiError, match="before the scheduler starts"):
-        scheduler.tune(Tuning("mts"))
+        scheduler.send(Tuning("mts"))
 
 
 @pytest.mark.parametrize(
-    ("wrong", "complaint"),
+    ("kind", "wrong", "complaint"),
     [
-        (("just",), "must be one of off, bend, mpe, mts"),
-        (("bend", 12), "must be 2 or 48"),
-        (("bend", 2, ((17, 0),)), "channel in 1..16"),
-        (("bend", 2, ((1, 128),)), "must be 0..127"),
+        (Tuning, ("just",), "must be one of off, bend, mpe, mts"),
+        (Tuning, ("bend", 12), "must be 2 or 48"),
+        (PartProgram, (17, 0), "channel in 1..16"),
+        (PartProgram, (1, 128), "must be 0..127"),
     ],
 )
-def test_a_wrong_tuning_is_refused(wrong: tuple[object, ...], complaint: str) -> None:
+def test_a_wrong_tuning_is_refused(kind: Callable[..., object], wrong: tuple[object, ...], complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
-        Tuning(*wrong)  # type: ignore[arg-type]
+        kind(*wrong)
 
 
 def test_a_second_start_begins_unbent() -> None:
     scheduler = OfflineScheduler(tuning=Tuning(programs=PARTS))
     for _ in range(2):
-        scheduler.start(scheduler.messages[-1].seconds if scheduler.messages else 0.0, 60.0)
-        scheduler.play([note(0.0, 1.0, 60, 50.0)])
+        scheduler.send(Start(scheduler.messages[-1].seconds if scheduler.messages else 0.0, 60.0))
+        scheduler.send(Notes((note(0.0, 1.0, 60, 50.0),)))
         scheduler.advance(5.0 * (1 + len(scheduler.messages)))
     assert [line for line in told(scheduler.messages) if "bends" in line] == [
         "4 bends 10240", "4 bends 8192", "4 bends 10240",

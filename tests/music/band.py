@@ -20,7 +20,7 @@ from kelly_live.generators.builtin.bass import BassGenerator
 from kelly_live.generators.builtin.chords import ChordGenerator
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.builtin.percussion import PercussionGenerator
-from kelly_live.midi.scheduler_client import NoteList
+from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 

@@ -11,7 +11,7 @@ from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, SyncState, Transport
 from kelly_live.midi.files import notes_from_messages
 from kelly_live.midi.inputs import ScriptedInput
-from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.sync.midi_clock import MidiClockSource
 from tests.music.band import band, told

@@ -18,7 +18,7 @@ from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.options.tuning import TuningOptions
 from kelly_live.engine.record import insert_tee, start_recorder
-from kelly_live.midi.scheduler_client import NoteList
+from kelly_live.midi.offline import NoteList
 from tests.fakes import parameters
 
 

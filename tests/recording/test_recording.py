@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.actions import Action
+from kelly_live.core.commands import Controls, Tuning
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading
 from kelly_live.core.timebase import ManualClock, MonotonicClock
@@ -36,8 +37,7 @@ from kelly_live.generators import registry
 from kelly_live.generators.band import Band, DeadlineExceeded, PlayerSlot
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.midi.files import midi_bytes
-from kelly_live.midi.scheduler_client import NoteList, OfflineScheduler
-from kelly_live.midi.tuning import Tuning
+from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.recording import recorder as recorder_module
@@ -162,7 +162,7 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     tee = Tee(scheduler)
     conductor, _ = conducted(tee)
     head = replace(header(conductor), live=False)
-    scheduler.tune(head.tunings()[""])
+    scheduler.send(head.tunings()[""])
     recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
     source = ScriptedSource(np.zeros(6 * RATE, np.float32), ManualClock())
     made = accompany(
@@ -212,7 +212,7 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
             beat = take.clock.now() + seconds
             take.lead = SyncState(BeatEstimate(beat, asked.tempo.suggested, 0.9), KeyEstimate(5, asked.mode, 0.9))
         elif what == "control":
-            take.tee.control([ControlChange(3, 20, 64)])
+            take.tee.send(Controls((ControlChange(3, 20, 64),)))
         take.play(seconds if what == "play" else 0.05, asked)
     if finishes:
         take.finish()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kelly_live.core.commands import BEND_SEMITONES, DEFAULT_TUNING, TUNINGS, Tuning
 from kelly_live.core.errors import ConfigError
 from kelly_live.engine.options.metadata import check_options, option
-from kelly_live.midi.tuning import BEND_SEMITONES, DEFAULT_TUNING, TUNINGS, Tuning
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.commands import Notes, Start, Stop
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.load import computing
@@ -60,13 +61,13 @@ def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False
         try:
             client.open()
             origin = time.monotonic() + 0.2
-            client.start(origin, BPM)
+            client.send(Start(origin, BPM))
             for beat in range(math.ceil(seconds / BEAT_SECONDS)):
-                client.play(_beat(beat))
+                client.send(Notes(tuple(_beat(beat))))
                 time.sleep(max(0.0, origin + beat * BEAT_SECONDS - time.monotonic()))
             time.sleep(2.0 * BEAT_SECONDS)  # the last note ends a little after its beat
         finally:
-            client.stop()
+            client.send(Stop())
         return punctuality(read_trace(trace), origin, client.health().dropped)
 
 

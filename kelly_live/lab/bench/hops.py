@@ -25,7 +25,7 @@ from kelly_live.engine.build import create_analyzer, create_conductor
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.session import accompany
 from kelly_live.mapping.mapper import LearnedMapper
-from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.offline import OfflineScheduler
 
 STAGES = ("capture", "features", "net", "temporal", "culture", "mapper", "generate", "hand-off")
 WARM_HOPS = 40  # that are not counted: the first fill caches, and 32 the temporal model's history
@@ -112,7 +112,7 @@ def measure_hops(recording: Path, device: str) -> Hops:
     mapper._for = (user, _Watched(stage, watch, "culture"))  # type: ignore[assignment]
     analyzer.mapper = _Watched(mapper, watch, "mapper")  # type: ignore[assignment]
     watch.wrap(conductor, "advance", "generate")
-    watch.wrap(scheduler, "play", "hand-off")
+    watch.wrap(scheduler, "send", "hand-off")
 
     stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
     whole: list[float] = []

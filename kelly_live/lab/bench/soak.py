@@ -25,11 +25,12 @@ import numpy as np
 from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
+from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.core.protocols import EmotionOverride, Morph, SchedulerHealth
 from kelly_live.core.resources import find_resources
-from kelly_live.core.timebase import MonotonicClock, TempoPoint
-from kelly_live.core.values import EMOTIONS, NoteEvent
+from kelly_live.core.timebase import MonotonicClock
+from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.build import create_conductor
 from kelly_live.engine.session import LiveSession, Snapshot
@@ -81,19 +82,12 @@ class CountingSink:
     def __getattr__(self, name: str) -> object:
         return getattr(self._sink, name)
 
-    def start(self, origin_seconds: float, bpm: float, first_beat: float = 0.0) -> None:
-        self._sink.start(origin_seconds, bpm, first_beat)
-
-    def tempo(self, point: TempoPoint) -> None:
-        self._sink.tempo(point)
-
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self.notes += len(notes)
-        self.longest_beats = max([self.longest_beats, *(note.duration_beats for note in notes)])
-        self._sink.play(notes)
-
-    def stop(self) -> None:
-        self._sink.stop()
+    def send(self, command: SinkCommand) -> None:
+        """Count and pass on."""
+        if isinstance(command, Notes):
+            self.notes += len(command.notes)
+            self.longest_beats = max([self.longest_beats, *(note.duration_beats for note in command.notes)])
+        self._sink.send(command)
 
     def health(self) -> SchedulerHealth:
         return self._sink.health()

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from kelly_live.core.commands import Notes, PartProgram, Start, Stop, Tuning
 from kelly_live.core.errors import MidiError
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.files import midi_bytes
-from kelly_live.midi.scheduler_client import OfflineScheduler
-from kelly_live.midi.tuning import Tuning
+from kelly_live.midi.offline import OfflineScheduler
 
 SAMPLE_RATE = 48_000
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
@@ -65,11 +65,11 @@ def measure_tuning(
 def render(notes: Sequence[NoteEvent], tuning: Tuning, sound_font: Path, program: int) -> NDArray[np.float64]:
     """What fluidsynth makes of the MIDI file: mono `[n]` at SAMPLE_RATE, 60 BPM. Raises MidiError."""
     programs = {CHANNEL: program}
-    scheduler = OfflineScheduler(tuning=tuning.with_programs(programs.items()))
-    scheduler.start(0.0, 60.0)
-    scheduler.play(notes)
+    scheduler = OfflineScheduler(tuning=tuning.with_programs(PartProgram(*pair) for pair in programs.items()))
+    scheduler.send(Start(0.0, 60.0))
+    scheduler.send(Notes(tuple(notes)))
     scheduler.advance(max(note.onset_beats + note.duration_beats for note in notes))
-    scheduler.stop()
+    scheduler.send(Stop())
     with tempfile.TemporaryDirectory() as folder:
         song, sound = Path(folder, "song.mid"), Path(folder, "song.wav")
         song.write_bytes(midi_bytes(scheduler.messages, scheduler.tempo_map, programs=programs))

@@ -51,7 +51,7 @@ def command(
 def _notes(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
     """A piece of BARS bars, as the conductor hands it over."""
     from kelly_live.engine.build import create_conductor
-    from kelly_live.midi.scheduler_client import NoteList
+    from kelly_live.midi.offline import NoteList
 
     sink = NoteList()
     create_conductor(sink, seed=seed, length_bars=BARS).play_through(parameters)

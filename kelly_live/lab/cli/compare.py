@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.engine.options.click_options import debug_option
 from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
-from kelly_live.midi.scheduler_client import OfflineScheduler
+from kelly_live.midi.offline import OfflineScheduler
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Mapper, NoteSink
-    from kelly_live.core.values import MusicParameters, NoteEvent
+    from kelly_live.core.values import MusicParameters
     from kelly_live.lab.judging.comparison import Composer
     from kelly_live.lab.judging.reaction_time import NoteOn
     from kelly_live.music.conductor import Conductor
@@ -146,9 +147,11 @@ class _Noting(OfflineScheduler):
         self.now = 0.0
         self.made: list[tuple[float, float]] = []
 
-    def play(self, notes: Sequence[NoteEvent]) -> None:
-        self.made += [(self.now, self.tempo_map.seconds_at(note.onset_beats)) for note in notes]
-        super().play(notes)
+    def send(self, command: SinkCommand) -> None:
+        """Keep when each note was created, and send it."""
+        if isinstance(command, Notes):
+            self.made += [(self.now, self.tempo_map.seconds_at(note.onset_beats)) for note in command.notes]
+        super().send(command)
 
 
 class _Heard:

@@ -122,15 +122,15 @@ def composer(mapper: Mapper) -> Composer:
     the same notes without percussion, all on the one instrument that the judges know. In tune, by bends, where a
     tradition's tones are none of 12-TET's.
     """
+    from kelly_live.core.commands import DEFAULT_TUNING
     from kelly_live.core.midi_messages import channel_of, program_change
     from kelly_live.core.override import state_from
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.build import create_conductor
     from kelly_live.engine.session import compose
     from kelly_live.midi.files import midi_bytes
+    from kelly_live.midi.offline import OfflineScheduler
     from kelly_live.midi.ports import RecordedMessage
-    from kelly_live.midi.scheduler_client import OfflineScheduler
-    from kelly_live.midi.tuning import DEFAULT_TUNING
     from kelly_live.music.style import metre_of
 
     def on_piano(message: RecordedMessage) -> RecordedMessage:
@@ -146,7 +146,7 @@ def composer(mapper: Mapper) -> Composer:
         per_bar = 4.0 if metre is None else metre.bar_beats
         bars = max(SHORTEST_BARS, round(PIECE_SECONDS * parameters.tempo.suggested / 60.0 / per_bar))
         conductor = create_conductor(scheduler, seed=seed, length_bars=bars)
-        scheduler.tune(DEFAULT_TUNING.with_programs((d.channel, d.program) for d in conductor.programs()))
+        scheduler.send(DEFAULT_TUNING.with_programs(conductor.programs()))
         played = compose(Reading(state, parameters), conductor, scheduler)
         programs = {player.channel: player.program for player in conductor.programs()}
         pitched = [on_piano(message) for message in played.messages if channel_of(message.data) != 10]

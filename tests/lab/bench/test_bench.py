@@ -16,7 +16,7 @@ from kelly_live.lab.bench import hops
 from kelly_live.lab.bench.control import FirstBeats, Turn, beat_latencies, latencies
 from kelly_live.lab.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, measure_punctuality, punctuality
 from kelly_live.lab.bench.peer_isobar import off_grid
-from kelly_live.midi.scheduler_client import NoteList
+from kelly_live.midi.offline import NoteList
 from kelly_live.midi.trace import Traced, TracingPort, read_trace
 from kelly_live.music.conductor import Conductor
 from tests.music.band import told

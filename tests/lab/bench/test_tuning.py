@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.commands import Tuning
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.tuning import SAMPLE_RATE, SOUND_FONT, cents_off, measure_tuning, score
-from kelly_live.midi.tuning import Tuning
 
 
 def tone(hertz: float, seconds: float = 1.0) -> np.ndarray:

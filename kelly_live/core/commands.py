@@ -1,0 +1,152 @@
+"""Commands to a note sink: frozen values with one schema, for the call, the scheduler's pipe and the session log.
+
+Every command is a tagged msgspec struct, so that one union type (`SinkCommand`) describes what may travel. Invariants are
+checked where a command is created, and so also where one is decoded; a value outside its range raises ConfigError.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.timebase import TempoPoint
+from kelly_live.core.values import MAIN_PORT, ControlChange, NoteEvent
+
+TUNINGS = ("off", "bend", "mpe", "mts")
+BEND_SEMITONES = (2, 48)  # what General MIDI and what MPE receivers start with
+
+
+class Command(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The base of all commands; a subclass's tag is its name on the wire."""
+
+
+class Start(Command, frozen=True, tag="start"):
+    """Begin: beat 0 falls at `origin_seconds` (monotonic) at `bpm`; the music begins at `first_beat`.
+
+    A later start ends what sounds and counts beats anew.
+    """
+
+    origin_seconds: float
+    bpm: float
+    first_beat: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_finite("the start", self.origin_seconds, "seconds")
+        _require_finite("the first beat", self.first_beat)
+        _require_tempo(self.bpm)
+
+
+class TempoChange(Command, frozen=True, tag="tempo"):
+    """Change the tempo at a beat. Points must come in rising beat order, after a start."""
+
+    point: TempoPoint
+
+    def __post_init__(self) -> None:
+        _require_finite("a tempo's beat", self.point.beat)
+        _require_tempo(self.point.bpm)
+
+
+class Notes(Command, frozen=True, tag="notes"):
+    """Send these notes at their beats."""
+
+    notes: tuple[NoteEvent, ...]
+
+
+class Controls(Command, frozen=True, tag="controls"):
+    """Send these controller values as soon as the notes leave room; of one controller's values, the newest."""
+
+    changes: tuple[ControlChange, ...]
+
+
+class PartProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The General MIDI program (0-127) that a part plays, on a channel (1-16) of a port."""
+
+    channel: int
+    program: int
+    port: str = MAIN_PORT
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.channel <= 16 and 0 <= self.program <= 127):
+            raise ConfigError(
+                f"program {self.program} on channel {self.channel}; it must be 0..127 on a channel in 1..16"
+            )
+
+
+class HasProgram(Protocol):
+    """Anything that says which program it plays on which channel of which port."""
+
+    @property
+    def channel(self) -> int: ...
+
+    @property
+    def program(self) -> int: ...
+
+    @property
+    def port(self) -> str: ...
+
+
+class Tuning(Command, frozen=True, tag="tuning"):
+    """Send cents in this way, from the next start on.
+
+    `mode` is one of TUNINGS. `bend_semitones` is one of BEND_SEMITONES; None means 48 for "mpe", else 2. `programs` is
+    what the parts play, so that a channel that a part borrows sounds like the part.
+    """
+
+    mode: str = "bend"
+    bend_semitones: int | None = None
+    programs: tuple[PartProgram, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.mode not in TUNINGS:
+            raise ConfigError(f"tuning is {self.mode!r}; it must be one of {', '.join(TUNINGS)}")
+        if self.bend_semitones not in (None, *BEND_SEMITONES):
+            raise ConfigError(f"the bend range is {self.bend_semitones} semitones; it must be 2 or 48")
+
+    @property
+    def bend_range(self) -> int:
+        """Semitones either way."""
+        return self.bend_semitones or (48 if self.mode == "mpe" else 2)
+
+    def with_programs(self, parts: Iterable[HasProgram]) -> Tuning:
+        """Return the same tuning for parts that play these programs."""
+        programs = tuple(PartProgram(part.channel, part.program, part.port) for part in parts)
+        return msgspec.structs.replace(self, programs=programs)
+
+
+DEFAULT_TUNING = Tuning()  # sends nothing extra until a note has cents
+
+
+class ChannelRelease(Command, frozen=True, tag="release"):
+    """End whatever a receiver still plays on these channels (1-16), from whichever sender."""
+
+    channels: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        for channel in self.channels:
+            if not 1 <= channel <= 16:
+                raise ConfigError(f"channel is {channel}; it must be in 1..16")
+
+
+class Pause(Command, frozen=True, tag="pause"):
+    """Forget what is not sent and end what sounds, at once; the next start goes on. No tempo in between."""
+
+
+class Stop(Command, frozen=True, tag="stop"):
+    """Cancel what is not sent, end what sounds, close the port. A second stop has no effect."""
+
+
+SinkCommand: TypeAlias = Start | TempoChange | Notes | Controls | Tuning | ChannelRelease | Pause | Stop
+
+
+def _require_finite(what: str, value: float, unit: str = "") -> None:
+    if not math.isfinite(value):
+        raise ConfigError(f"{what} is {value} {unit}".rstrip() + "; it must be a finite number")
+
+
+def _require_tempo(bpm: float) -> None:
+    if not 0.0 < bpm < math.inf:
+        raise ConfigError(f"tempo is {bpm} BPM; it must be over 0")

@@ -1,0 +1,31 @@
+"""Reports of the scheduler process to its client: tagged msgspec structs, as the commands that go the other way."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from kelly_live.core.protocols import SchedulerHealth
+
+
+class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready"):
+    """The port is open: its full name, and whether it is a virtual one."""
+
+    name: str
+    is_virtual: bool
+
+
+class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="failed"):
+    """The scheduler cannot go on; the reason in one line."""
+
+    message: str
+
+
+class HealthReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="health"):
+    """The counters as of now."""
+
+    health: SchedulerHealth
+
+
+Report: TypeAlias = Ready | Failed | HealthReport
