@@ -17,7 +17,7 @@ from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi import scheduler_client as client_module
 from kelly_live.midi.commands import Decoder, encode
-from kelly_live.midi.reports import Failed, Ready, Report
+from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.scheduler_process import is_stopped
 
