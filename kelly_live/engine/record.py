@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def start_recorder(
         parts=parts_of(conductor),
         extra=options.host.extra,
         settings=options.host.settings,
-        tuning=replace(tuning, programs=()),
+        tuning=tuning.with_programs(()),
         live=live,
         look_ahead_seconds=conductor.look_ahead_seconds,
         slice_beats=conductor.slice_beats,
