@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,8 @@ import numpy as np
 from kelly_live.core.commands import Notes, Start
 from kelly_live.core.midi_messages import CLOCK
 from kelly_live.core.values import NoteEvent
-from kelly_live.lab.bench.deadlines import BEAT_SECONDS, BPM, NOTE_SECONDS, NOTES_PER_BEAT, every_core_busy
+from kelly_live.lab.bench.deadlines import BEAT_SECONDS, BPM, NOTE_SECONDS, NOTES_PER_BEAT
+from kelly_live.lab.bench.load import stress_cores
 from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import end, start_jackd
 
@@ -165,7 +167,7 @@ def main() -> None:
         for busy, _, frame_accurate in itertools.product(
             (False, True)[options.busy_only :], range(options.rounds), (False, True)
         ):
-            with every_core_busy(busy):
+            with stress_cores() if busy else nullcontext():
                 found = perform(listener, options.seconds, frame_accurate=frame_accurate)
             off = np.abs(found.gaps) * 1e3
             low, middle, high = np.quantile(found.delays, (0.01, 0.5, 0.99)) * 1e3

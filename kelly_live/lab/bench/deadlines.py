@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +15,7 @@ import numpy as np
 from kelly_live.core.commands import Notes, Start, Stop
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.core.values import NoteEvent
-from kelly_live.lab.bench.load import computing
+from kelly_live.lab.bench.load import stress_cores, stress_nets
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import Traced, read_trace
 
@@ -55,7 +52,11 @@ def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False
     """Play a grid for `seconds` into a port that keeps when each message left. `net`: while the emotion net runs in
     this process without a pause; `busy`: while a loop spins on every core. Raises MidiError.
     """
-    with tempfile.TemporaryDirectory() as folder, every_core_busy(busy), computing(net):
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as loads:
+        if busy:
+            loads.enter_context(stress_cores())
+        if net:
+            loads.enter_context(stress_nets())
         trace = Path(folder) / "trace"
         client = SchedulerClient(trace=trace, send_clock=True, realtime=realtime)
         try:
@@ -98,18 +99,3 @@ def _beat(beat: int) -> list[NoteEvent]:
         )
         for i in range(NOTES_PER_BEAT)
     ]
-
-
-@contextmanager
-def every_core_busy(really: bool = True) -> Iterator[None]:
-    """A loop that spins on each core, as processes of their own."""
-    spinning = [
-        subprocess.Popen([sys.executable, "-c", "while True: pass"])
-        for _ in range((os.cpu_count() or 1) if really else 0)
-    ]
-    try:
-        yield
-    finally:
-        for process in spinning:
-            process.kill()
-            process.wait()

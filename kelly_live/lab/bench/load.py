@@ -1,23 +1,27 @@
-"""The load that a live session puts on the machine: the emotion net, hop after hop without a pause."""
+"""The loads that measurements run beside: the nets of a live session, and a loop that spins on every core."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow
+from kelly_live.workers.child import ParentConnection
+from kelly_live.workers.process import WorkerProcess, module_command
 
 
 @contextmanager
-def computing(really: bool = True) -> Iterator[None]:
-    """In a thread of this process, on one core. Raises ModelError."""
-    if not really:
-        yield
-        return
+def stress_nets() -> Iterator[None]:
+    """Run the nets hop after hop without a pause, in a thread of this process on one core.
+
+    Raises:
+        ModelError: A checkpoint is missing or damaged.
+    """
     import torch
 
     from kelly_live.emotion.reader import load_reader
@@ -34,10 +38,49 @@ def computing(really: bool = True) -> Iterator[None]:
             hops += 1
             reader.push(AudioWindow(noise, reader.sample_rate, hops * reader.hop_seconds))
 
-    thread = threading.Thread(target=compute, name="compute", daemon=True)
+    thread = threading.Thread(target=compute, name="stress-nets", daemon=True)
     thread.start()
     try:
         yield
     finally:
         stopping.set()
         thread.join()
+
+
+@contextmanager
+def stress_cores() -> Iterator[list[int]]:
+    """Spin on every core, in a process a core; yields their ids. They end with this process, however it ends.
+
+    Raises:
+        WorkerError: A process cannot be started.
+    """
+    with ExitStack() as stack:
+        process_ids = []
+        for core in range(os.cpu_count() or 1):
+            worker = WorkerProcess[None](
+                module_command("kelly_live.lab.bench.load"),
+                name=f"load process {core + 1}",
+                receives=None,
+                on_message=lambda message: None,
+            )
+            stack.callback(worker.close)
+            worker.start()
+            process_ids.append(worker.process_id or 0)
+        yield process_ids
+
+
+def main() -> None:
+    """Spin until the parent closes its end of the pipe or is gone. Runs in a load process."""
+
+    def spin() -> None:
+        while True:
+            pass
+
+    connection: ParentConnection[None] = ParentConnection(None)
+    threading.Thread(target=spin, name="spin", daemon=True).start()
+    for _ in connection.receive():
+        pass  # nothing is ever sent: what counts is the end
+
+
+if __name__ == "__main__":
+    main()

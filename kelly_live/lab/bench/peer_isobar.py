@@ -13,13 +13,14 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib.util import find_spec
 
 import numpy as np
 
 from kelly_live.core.errors import KellyError, MidiError
 from kelly_live.lab.bench.deadlines import BPM, NOTE_SECONDS, NOTES_PER_BEAT
-from kelly_live.lab.bench.load import computing
+from kelly_live.lab.bench.load import stress_nets
 
 
 def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
@@ -70,7 +71,7 @@ def main() -> int:
     parser.add_argument("--net", action="store_true", help="while the emotion net runs in this process")
     options = parser.parse_args()
     try:
-        with computing(options.net):
+        with stress_nets() if options.net else nullcontext():
             times = play(options.seconds)
     except KellyError as error:
         print(error, file=sys.stderr)
