@@ -11,7 +11,7 @@ import click
 from kelly_live.core.errors import KellyError
 from kelly_live.core.protocols import EmotionReader
 from kelly_live.core.values import EMOTIONS, EmotionState
-from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, device_option
+from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, device_option, reader_option
 
 
 @click.command(
@@ -21,17 +21,17 @@ from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, de
 @click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line and file, windows included.")
 @device_option()
+@reader_option()
 @debug_option
-def command(files: tuple[Path, ...], as_json: bool, device: str) -> int:
+def command(files: tuple[Path, ...], as_json: bool, device: str, reader: str) -> int:
     """The emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
-    from kelly_live.core.resources import find_resources
-    from kelly_live.emotion.reader import load_reader
+    from kelly_live.emotion.registry import require_reader
 
-    reader = load_reader(find_resources("models"), device)
+    emotion_reader = require_reader(reader, device=device)
     failed = 0
     for path in files:
         try:
-            duration, states = read_emotions(path, reader)
+            duration, states = read_emotions(path, emotion_reader)
         except KellyError as error:
             click.echo(f"kelly-live: {error}", err=True)
             failed += 1

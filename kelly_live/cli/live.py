@@ -57,7 +57,7 @@ def command(options: LiveOptions) -> None:
         ports = sink.open()  # the cheap parts first: a wrong name is told before the nets are loaded
         source.open()
         steering, tuning = options.override.build_override(), options.tuning.build_tuning()
-        opening = ears.make(options.device, steering, options.culture, profile)
+        opening = ears.make(options.device, steering, options.culture, profile, reader_name=options.reader)
         conductor = create_conductor(
             out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds, notify=print_notice
         )

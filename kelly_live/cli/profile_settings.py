@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, device_option
+from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, device_option, reader_option
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource, EmotionReader
@@ -125,9 +125,16 @@ def at_rest(profile: Profile) -> str | None:
 )
 @click.option("--use/--keep-only", "use", default=None, help="Take it off what is read, or only keep it.")
 @device_option()
+@reader_option()
 @debug_option
 def calibrate_command(
-    name: str | None, file: Path | None, audio_in: str | None, seconds: float, use: bool | None, device: str
+    name: str | None,
+    file: Path | None,
+    audio_in: str | None,
+    seconds: float,
+    use: bool | None,
+    device: str,
+    reader: str,
 ) -> None:
     """Be neutral for 30 s: speak, sing or play as you do when you feel nothing in particular, into your own microphone.
 
@@ -137,25 +144,24 @@ def calibrate_command(
     """
     from kelly_live.audio.sources import FileSource
     from kelly_live.audio.supervised_source import SupervisedSource
-    from kelly_live.core.resources import find_resources
     from kelly_live.core.timebase import MonotonicClock
-    from kelly_live.emotion.reader import load_reader
+    from kelly_live.emotion.registry import require_reader
     from kelly_live.profiles.store import Store
 
     store = Store()
     chosen = store.default() if name is None else store.find(name)
     if chosen is None:
         raise click.UsageError("say which profile, or make one the default (`kelly-live profile use NAME`)")
-    reader = load_reader(find_resources("models"), device, torch_threads=1)
+    emotion_reader = require_reader(reader, device=device)
     clock = MonotonicClock()
     source: AudioSource
     if file is not None:
-        source = FileSource(file, clock, realtime=False, sample_rate=reader.sample_rate)
+        source = FileSource(file, clock, realtime=False, sample_rate=emotion_reader.sample_rate)
     else:
         source = SupervisedSource(audio_in, clock)
         source.open()
         click.echo(f"listening to {source.name!r} for {seconds:g} s: be neutral …")
-    take = heard(source, reader, seconds)
+    take = heard(source, emotion_reader, seconds)
     profile = store.update(
         chosen, lambda found: replace(found, take=take, calibrate=found.calibrate if use is None else use)
     )

@@ -111,6 +111,9 @@ class EmotionReader(Protocol):
     def reset(self) -> None:
         """Forget all audio so far, as if nothing had been pushed."""
 
+    def close(self) -> None:
+        """Release what the reader holds; nothing is called afterwards."""
+
 
 class Mapper(Protocol):
     """Maps an emotion state to music parameters; a pure function of the state."""

@@ -16,7 +16,7 @@ import torch
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.features import filter_bank
-from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.scales import (
     HOP_SAMPLES,
     SCALES,
@@ -29,7 +29,6 @@ from kelly_live.emotion.nets.scales import (
 from kelly_live.emotion.nets.speech import Heard
 from kelly_live.emotion.nets.temporal import N_EXTRA, EmotionTransitionModel
 from kelly_live.emotion.nets.tonality import tonal_frames
-from kelly_live.lab.nets.system import reading
 
 HISTORY_STEPS = 32  # 8 s of hops
 ROW = len(EMOTIONS) + N_EXTRA  # what the net says of a hop
@@ -123,7 +122,7 @@ class HopStep:
         state["loudness"].copy_(torch.cat((state["loudness"][:, kept:], heard.loudness), dim=1))
         heard = Heard(state["tokens"].transpose(1, 2), state["loudness"])
         tonal = tonal_frames(state["mel_4096"])
-        row = reading(net.judge(net.summarise(frames, heard, state["mel_1024"], state["mel_2048"], tonal)))
+        row = history_row(net.judge(net.summarise(frames, heard, state["mel_1024"], state["mel_2048"], tonal)))
         sounds = self.incoming[HOP_SAMPLES].to(torch.int64)
         state["history"].copy_(_moved(state["history"], row.T, sounds))
         history = state["history"].T.unsqueeze(0)

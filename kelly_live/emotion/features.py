@@ -47,7 +47,7 @@ def filter_bank(scale: MelScale) -> np.ndarray:
     return bank
 
 
-def cleaned(samples: np.ndarray) -> np.ndarray:
+def clean_samples(samples: np.ndarray) -> np.ndarray:
     """float32 in [-1, 1]: what is not a finite number counts as silence, what is beyond is clipped."""
     finite = np.nan_to_num(samples.astype(np.float32, copy=False), nan=0.0, posinf=1.0, neginf=-1.0)
     clean: np.ndarray = np.clip(finite, -1.0, 1.0)
@@ -107,8 +107,8 @@ class FeatureStream:
         self._level_tail = np.zeros(0, np.float32)
 
     def push(self, samples: np.ndarray) -> Frames:
-        """Mono float32 `[n]` at 16 kHz, any n; see `cleaned`."""
-        clean = cleaned(samples)
+        """Mono float32 `[n]` at 16 kHz, any n; see `clean_samples`."""
+        clean = clean_samples(samples)
         self._level_tail = np.concatenate((self._level_tail, clean))
         hops = len(self._level_tail) // HOP_SAMPLES
         blocks = self._level_tail[: hops * HOP_SAMPLES].reshape(hops, HOP_SAMPLES)

@@ -71,7 +71,7 @@ class ReadAhead:
     def __init__(self, source: AudioSource, reader: LiveEmotionReader, workers: int) -> None:
         self.sample_rate = source.sample_rate
         self._source, self._reader, self._workers = source, reader, workers
-        self._stream = reader.stream()
+        self._stream = reader.fork_stream()
         self._pool: ThreadPoolExecutor | None = None
         self._turns = ExitStack()
         self._forget()
@@ -126,7 +126,7 @@ class ReadAhead:
             if not self._said:
                 self._settle_part(self._parts.popleft().result())
             end_time = block.end_time - (total - end) / SAMPLE_RATE
-            states.append(self._reader.settle(*self._said.popleft(), end_time, self._evolved.popleft()))
+            states.append(self._reader.update(*self._said.popleft(), end_time, self._evolved.popleft()))
         self._pushed += total
         return states
 
@@ -137,14 +137,16 @@ class ReadAhead:
         self._said.extend(said)
         for place, (raw, level) in enumerate(said):
             if level >= SILENCE_DBFS:
-                self._history.append((raw.row(), self._settled * HOP_SECONDS))
+                self._history.append((raw.to_row(), self._settled * HOP_SECONDS))
                 if len(self._history) == HISTORY_STEPS:
                     rows.append([row for row, _ in self._history])
                     times.append([time - self._history[-1][1] for _, time in self._history])
                     places.append(place)
             self._settled += 1
         if places:
-            for place, felt in zip(places, self._reader.evolved(np.array(rows), np.array(times)), strict=True):
+            for place, felt in zip(
+                places, self._reader.run_temporal_model(np.array(rows), np.array(times)), strict=True
+            ):
                 evolved[place] = felt
         self._evolved.extend(evolved)
 
@@ -197,6 +199,6 @@ def _read_part(stream: EmotionStream, before: Sequence[np.ndarray], part: Sequen
         for frames, coming in zip(hops, stream.hear_ahead([frames.mels for frames in hops]), strict=True):
             stream.push(frames.mels, coming)
             windows.append(stream.window())
-        raws = RawReading.of(stream.net.judge(stream.net.summarise(*Window.batch(windows))))
+        raws = RawReading.from_output(stream.net.judge(stream.net.summarise(*Window.batch(windows))))
         said += [(raw, frames.levels_dbfs[0]) for raw, frames in zip(raws, hops, strict=True)]
     return said

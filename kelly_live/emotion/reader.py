@@ -1,15 +1,15 @@
-"""Audio in, emotion states out, one every 250 ms: the listening half of the live path.
+"""Turns audio into emotion states, one every 250 ms: the shipped emotion reader.
 
 samples → log-mel frames → emotion net over the last 3 s → temporal model over the last 8 s → EmotionState.
 
-Start: before the first sample there was silence, so the first hop already answers; confidence is held down until
+Start: silence is assumed before the first sample, so the first hop already gives a state. Confidence is reduced until
 SHORT_SECONDS of sound have been heard.
-Silence: below SILENCE_DBFS the state stays as it is for PAUSE_SECONDS, a breath or a rest; then confidence falls and
-the state relaxes to neutral with a time constant of RELAX_SECONDS. When sound returns, what is heard replaces it in
-about half a second, never in one step.
-On a GPU a hop is one captured graph (captured.py), checked against the CPU when it is loaded; if that fails, the GPU
-does what the CPU would do, call by call.
-Thread: everything here belongs to the analysis thread. Torch's thread count is the application's to set.
+Silence: below SILENCE_DBFS the state does not change for PAUSE_SECONDS (a breath or a rest). Then confidence falls and
+the state relaxes to neutral with a time constant of RELAX_SECONDS. When sound returns, the new state replaces the old
+one gradually, in about half a second.
+GPU: a hop is one captured graph (`captured_hop.py`), compared with the CPU when it is loaded. If the comparison fails,
+the GPU runs the same operations as the CPU, call by call.
+Thread: the analysis thread only.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ import torch
 
 from kelly_live.core.errors import AudioError
 from kelly_live.core.level import rms_dbfs
+from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, ROW, CapturedHop
-from kelly_live.emotion.features import FeatureStream, cleaned
+from kelly_live.emotion.features import FeatureStream, clean_samples
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
 from kelly_live.emotion.nets.device import choose_device
-from kelly_live.emotion.nets.emotion import EmotionOutput, EmotionStream, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import EmotionOutput, EmotionStream, MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.lab.nets.system import load_part
@@ -40,13 +41,16 @@ SHORT_SECONDS = 1.5
 PAUSE_SECONDS = 1.0
 RELAX_SECONDS = 2.0
 RETURN_SECONDS = 0.25
-CHECKED_HOPS = HISTORY_STEPS + 2  # of noise, in which a captured hop must say what the CPU says
-TOLERANCE = 1e-3  # of a probability, of V, A, D, of the confidence: what rounding does is far less
+CHECKED_HOPS = HISTORY_STEPS + 2  # hops of noise in which a captured hop must agree with the CPU
+TOLERANCE = 1e-3  # of a probability, of V, A, D and of the confidence; rounding alone causes far less
 
 
 @dataclass(frozen=True, slots=True)
 class RawReading:
-    """What the emotion net alone says of one window: probabilities `[8]`, affect `[3]`, confidence, presence."""
+    """The emotion net's answer for one window, before the temporal model.
+
+    `probabilities` `[8]`; `affect` `[3]` (valence, arousal, dominance); `confidence` and `presence` in [0, 1].
+    """
 
     probabilities: np.ndarray
     affect: np.ndarray
@@ -54,23 +58,23 @@ class RawReading:
     presence: float
 
     @classmethod
-    def of(cls, out: EmotionOutput) -> list[RawReading]:
-        """One for each row of the answer."""
-        rest = torch.stack((out.valence, out.arousal, out.dominance, out.confidence, out.presence), dim=1)
-        rows = torch.cat((torch.softmax(out.emotion_logits, dim=1), rest), dim=1).cpu().numpy()  # one transfer
+    def from_output(cls, out: EmotionOutput) -> list[RawReading]:
+        """Read each row of the net's answer."""
+        rows = history_row(out).cpu().numpy()  # one transfer from the device
         return [cls.from_row(row) for row in rows]
 
     @classmethod
     def from_row(cls, row: np.ndarray) -> RawReading:
+        """Read a row `[13]` of the temporal model's history."""
         return cls(row[:8], row[8:11], float(row[11]), float(row[12]))
 
-    def row(self) -> np.ndarray:
-        """`[13]`, as the temporal model takes it: emotions, then extra."""
+    def to_row(self) -> np.ndarray:
+        """Return the row `[13]` that the temporal model takes: emotions, V, A, D, confidence, presence."""
         return np.concatenate((self.probabilities, self.affect, [self.confidence, self.presence])).astype(np.float32)
 
 
 class LiveEmotionReader:
-    """The EmotionReader of the live path; deterministic on the CPU. See the module's text for its rules."""
+    """The EmotionReader that is shipped; deterministic on the CPU. Its rules are in the module's docstring."""
 
     sample_rate = SAMPLE_RATE
     hop_seconds = HOP_SECONDS
@@ -81,17 +85,22 @@ class LiveEmotionReader:
         self.temporal = temporal.to(device).eval()
         self._features = FeatureStream(device)
         self._stream = EmotionStream(self.net)
-        self.captured: CapturedHop | None = None  # does the features', the net's and the temporal model's work
-        self.note: str | None = None  # what the user should know of how it runs, in a line
+        self.captured: CapturedHop | None = None  # replaces features, net and temporal model if it is there
+        self.note: str | None = None
         self._hop = np.zeros(HOP_SAMPLES, np.float32)
         self.reset()
 
-    def stream(self) -> EmotionStream:
-        """Another stream of the same net, from silence."""
+    @property
+    def device_type(self) -> str:
+        """The kind of device that the nets run on: "cpu", "cuda" or "mps"."""
+        return self.device.type
+
+    def fork_stream(self) -> EmotionStream:
+        """Return another stream of the same net that starts from silence."""
         return self._stream.fork()
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget all sound so far."""
         self._features.reset()
         self._stream.reset()
         if self.captured is not None:
@@ -99,14 +108,19 @@ class LiveEmotionReader:
         self._into_hop = 0
         self._history: deque[np.ndarray] = deque(maxlen=HISTORY_STEPS)
         self._times: deque[float] = deque(maxlen=HISTORY_STEPS)
-        self._heard_seconds = 0.0
+        self._sound_seconds = 0.0
         self._silent_seconds = 0.0
         self._probabilities = np.array(NEUTRAL_PROBABILITIES)
         self._affect = np.zeros(3)
-        self._trust = 0.0  # 0: relaxed to neutral; 1: what is heard is what is felt
+        self._weight = 0.0  # of the temporal model's answer against neutral: 0 in silence, 1 in sound
+
+    def close(self) -> None:
+        """Release the captured graph and the state of the stream."""
+        self.captured = None
+        self.reset()
 
     def push(self, block: AudioWindow) -> Sequence[EmotionState]:
-        """One state for every 250 ms that the block completed. Raises AudioError if it is not mono at 16 kHz."""
+        """Return one state for every 250 ms that the block completed. Raises AudioError if it is not mono at 16 kHz."""
         if block.sample_rate != SAMPLE_RATE or block.samples.ndim != 1:
             raise AudioError(
                 f"the reader got {block.samples.ndim}-dimensional audio at {block.sample_rate} Hz; "
@@ -119,57 +133,58 @@ class LiveEmotionReader:
             start = stop
             if level_dbfs is not None:
                 end_time = block.end_time - (total - stop) / SAMPLE_RATE
-                states.append(self._answer(level_dbfs, end_time))
+                states.append(self._finish_hop(level_dbfs, end_time))
         return states
 
     def _take(self, samples: np.ndarray) -> float | None:
-        """Samples of this hop; the hop's level once it is whole."""
+        """Take samples of the current hop; return the hop's level in dBFS once it is complete."""
         first, self._into_hop = self._into_hop, (self._into_hop + len(samples)) % HOP_SAMPLES
         if self.captured is not None:
-            self._hop[first : first + len(samples)] = cleaned(samples)
+            self._hop[first : first + len(samples)] = clean_samples(samples)
             return rms_dbfs(self._hop) if self._into_hop == 0 else None
         frames = self._features.push(samples)
         self._stream.push(frames.mels)
         return frames.levels_dbfs[-1] if frames.levels_dbfs else None
 
-    def _answer(self, level_dbfs: float, end_time: float) -> EmotionState:
+    def _finish_hop(self, level_dbfs: float, end_time: float) -> EmotionState:
         if self.captured is None:
-            (raw,) = RawReading.of(self._stream.read())
-            return self.settle(raw, level_dbfs, end_time)
+            (raw,) = RawReading.from_output(self._stream.read())
+            return self.update(raw, level_dbfs, end_time)
         sounds = level_dbfs >= SILENCE_DBFS
         times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []
-        said = self.captured(self._hop, sounds, [end_time - time for time in times])
-        full = len(times) == HISTORY_STEPS  # with less to remember, the temporal model is asked apart
-        return self.settle(RawReading.from_row(said[:ROW]), level_dbfs, end_time, said[ROW:] if full else None)
+        answer = self.captured(self._hop, sounds, [end_time - time for time in times])
+        full = len(times) == HISTORY_STEPS  # with a shorter history the temporal model runs outside the graph
+        return self.update(RawReading.from_row(answer[:ROW]), level_dbfs, end_time, answer[ROW:] if full else None)
 
-    def settle(
+    def update(
         self, raw: RawReading, level_dbfs: float, end_time: float, evolved: np.ndarray | None = None
     ) -> EmotionState:
-        """What is felt after the next hop, of which the net said `raw`: the temporal model and the rules of silence.
-        `evolved`: what the temporal model says of it `[8 + 3]`, if that is known.
+        """Advance by one hop, for which the net answered `raw`: apply the temporal model and the rules of silence.
+
+        `evolved`: the temporal model's answer `[8 + 3]` for this hop, if it is known already.
         """
         silent = level_dbfs < SILENCE_DBFS
         self._silent_seconds = self._silent_seconds + HOP_SECONDS if silent else 0.0
         if not silent:
-            self._heard_seconds += HOP_SECONDS
-            # Only sound makes history: a pause does not teach the temporal model, but its length shows in the times.
-            self._history.append(raw.row())
+            self._sound_seconds += HOP_SECONDS
+            # Only sound enters the history. A pause teaches the temporal model nothing, but its length is in the times.
+            self._history.append(raw.to_row())
             self._times.append(end_time)
         target = raw.presence
         if silent:
-            target = self._trust if self._silent_seconds <= PAUSE_SECONDS else 0.0
-        constant = RELAX_SECONDS if target < self._trust else RETURN_SECONDS
-        self._trust += (target - self._trust) * -math.expm1(-HOP_SECONDS / constant)
+            target = self._weight if self._silent_seconds <= PAUSE_SECONDS else 0.0
+        constant = RELAX_SECONDS if target < self._weight else RETURN_SECONDS
+        self._weight += (target - self._weight) * -math.expm1(-HOP_SECONDS / constant)
         if not silent:
-            felt = self._evolve() if evolved is None else evolved.astype(np.float64)
-            self._probabilities, self._affect = felt[: len(EMOTIONS)], felt[len(EMOTIONS) :]
+            answer = self._run_newest() if evolved is None else evolved.astype(np.float64)
+            self._probabilities, self._affect = answer[: len(EMOTIONS)], answer[len(EMOTIONS) :]
         neutral = np.array(NEUTRAL_PROBABILITIES)
-        probabilities = neutral + (self._probabilities - neutral) * self._trust
+        probabilities = neutral + (self._probabilities - neutral) * self._weight
         probabilities = np.clip(probabilities, 0.0, 1.0) / probabilities.sum()
-        affect = np.clip(self._affect * self._trust, -1.0, 1.0)
-        short_history = min(1.0, self._heard_seconds / SHORT_SECONDS)
+        affect = np.clip(self._affect * self._weight, -1.0, 1.0)
+        short_history = min(1.0, self._sound_seconds / SHORT_SECONDS)
         confidence = 0.0 if not self._history else float(self._history[-1][len(EMOTIONS) + 3])
-        confidence *= short_history * self._trust
+        confidence *= short_history * self._weight
         return EmotionState(
             probabilities=tuple(float(p) for p in probabilities),
             valence=float(affect[0]),
@@ -179,57 +194,68 @@ class LiveEmotionReader:
             time=end_time,
         )
 
-    def _evolve(self) -> np.ndarray:
-        """The temporal model's last step over the history: emotions, then V, A, D."""
-        # Seconds before now, so that float32 is fine after days of uptime.
+    def _run_newest(self) -> np.ndarray:
+        """Return the temporal model's answer `[8 + 3]` for the newest step: emotions, then V, A, D."""
+        # Seconds before now, so that float32 is precise enough after days of uptime.
         ages = np.array([[t - self._times[-1] for t in self._times]])
-        felt: np.ndarray = self.evolved(np.stack(self._history)[None], ages)[0]
-        return felt
+        answer: np.ndarray = self.run_temporal_model(np.stack(self._history)[None], ages)[0]
+        return answer
 
     @torch.inference_mode()
-    def evolved(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
-        """What the temporal model says after each of n histories: rows `[n, steps, 13]` at times `[n, steps]` (s) to
-        `[n, 8 + 3]`.
+    def run_temporal_model(self, rows: np.ndarray, times: np.ndarray) -> np.ndarray:
+        """Return the temporal model's answers `[n, 8 + 3]` after n histories.
+
+        `rows` `[n, steps, 13]` at `times` `[n, steps]` in seconds.
         """
-        given = torch.from_numpy(rows).to(self.device)
-        when = torch.from_numpy(times.astype(np.float32)).to(self.device)
-        emotions, affect = self.temporal.newest(given[..., : len(EMOTIONS)], when, given[..., len(EMOTIONS) :])
-        felt: np.ndarray = torch.cat((emotions, affect), dim=1).cpu().numpy().astype(np.float64)
-        return felt
+        history = torch.from_numpy(rows).to(self.device)
+        seconds = torch.from_numpy(times.astype(np.float32)).to(self.device)
+        emotions, affect = self.temporal.newest(history[..., : len(EMOTIONS)], seconds, history[..., len(EMOTIONS) :])
+        answer: np.ndarray = torch.cat((emotions, affect), dim=1).cpu().numpy().astype(np.float64)
+        return answer
 
 
 def load_emotion_net(path: Path) -> MultiScaleEmotionNet:
-    """The emotion net of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
+    """Load the emotion net of a checkpoint on the CPU, in eval mode. Raises ModelError."""
     return rebuilt(MultiScaleEmotionNet, load_checkpoint(path, "emotion"), path)
 
 
 def load_temporal_model(path: Path) -> EmotionTransitionModel:
-    """The temporal model of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
+    """Load the temporal model of a checkpoint on the CPU, in eval mode. Raises ModelError."""
     return rebuilt(EmotionTransitionModel, load_checkpoint(path, "temporal"), path)
 
 
-def load_reader(models: Path, device: str = "auto", *, torch_threads: int | None = None) -> LiveEmotionReader:
-    """The shipped reader: `emotion.safetensors` and `temporal.safetensors` of the folder `models`, or those parts of
-    one file (`train system`), on `device` (auto, cpu, cuda, mps). `torch_threads` sets torch's CPU threads for the
-    whole process. Raises ModelError or ConfigError.
+def create_reader(device: str = "auto") -> LiveEmotionReader:
+    """Load the shipped reader, as the entry point `kelly` of `kelly_live.readers`. Raises ModelError or ConfigError.
+
+    Torch then uses one CPU thread in the whole process. A hop is too small to divide: with two threads on two busy
+    cores 30 s of sound took 36 s, with one 2.4 s (1.9 s with two on idle cores). The results are also the same for
+    every number of cores.
     """
-    if torch_threads is not None:
-        torch.set_num_threads(torch_threads)
+    torch.set_num_threads(1)
+    return load_live_reader(find_resources("models"), device)
+
+
+def load_live_reader(models: Path, device: str = "auto") -> LiveEmotionReader:
+    """Load `emotion.safetensors` and `temporal.safetensors` of a folder, or those parts of a whole system's file.
+
+    `device`: auto, cpu, cuda or mps. Raises ModelError or ConfigError.
+    """
     chosen = choose_device(device)
     net, temporal = load_part(models, "emotion"), load_part(models, "temporal")
     assert isinstance(net, MultiScaleEmotionNet)
     assert isinstance(temporal, EmotionTransitionModel)
     if chosen.type != "cuda":
         return LiveEmotionReader(net, temporal, chosen)
-    expected = said_of_noise(LiveEmotionReader(net, temporal, torch.device("cpu")))
+    expected = read_test_noise(LiveEmotionReader(net, temporal, torch.device("cpu")))
     reader = LiveEmotionReader(net, temporal, chosen)
-    capture(reader, expected)
+    capture_hop(reader, expected)
     return reader
 
 
-def said_of_noise(reader: LiveEmotionReader) -> np.ndarray:
-    """CHECKED_HOPS of always the same noise, before and after which the reader is reset: `[hops, 12]`, probabilities,
-    V, A, D, confidence.
+def read_test_noise(reader: LiveEmotionReader) -> np.ndarray:
+    """Read CHECKED_HOPS hops of a fixed noise, between two resets.
+
+    Returns `[hops, 12]`: probabilities, V, A, D, confidence.
     """
     reader.reset()
     noise = np.random.default_rng(1).normal(0.0, 0.1, CHECKED_HOPS * HOP_SAMPLES).astype(np.float32)
@@ -238,21 +264,19 @@ def said_of_noise(reader: LiveEmotionReader) -> np.ndarray:
     return np.array([(*s.probabilities, s.valence, s.arousal, s.dominance, s.confidence) for s in states])
 
 
-def capture(
+def capture_hop(
     reader: LiveEmotionReader,
     expected: np.ndarray,
-    make: Callable[[MultiScaleEmotionNet, EmotionTransitionModel, torch.device], CapturedHop] = CapturedHop,
+    create: Callable[[MultiScaleEmotionNet, EmotionTransitionModel, torch.device], CapturedHop] = CapturedHop,
 ) -> None:
-    """From now on the reader's hop is a captured one, if what it says of the noise is what was `expected`; else nothing
-    changes but its `note`.
-    """
+    """Let the reader use a captured hop if its answer to the test noise is as `expected`; otherwise set its `note`."""
     try:
-        reader.captured = make(reader.net, reader.temporal, reader.device)
-        off = float(np.abs(said_of_noise(reader) - expected).max())
-        if off <= TOLERANCE:
+        reader.captured = create(reader.net, reader.temporal, reader.device)
+        difference = float(np.abs(read_test_noise(reader) - expected).max())
+        if difference <= TOLERANCE:
             return
-        reason = f"it was {off:.2g} off the CPU, over {TOLERANCE:g}"
-    except Exception as error:  # whatever a driver or a kernel that will not be captured throws, the set must begin
+        reason = f"it was {difference:.2g} off the CPU, over {TOLERANCE:g}"
+    except Exception as error:  # whatever a driver or a kernel that cannot be captured raises, the session must begin
         reason = " ".join(str(error).split())[:120]
     reader.captured = None
     reader.reset()

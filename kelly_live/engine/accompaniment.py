@@ -83,7 +83,9 @@ def accompany_recording(
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is reported before the nets are loaded
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
-    analyzer, opening = create_analyzer(options.device, override, options.culture, profile, notify)
+    analyzer, opening = create_analyzer(
+        options.device, override, options.culture, profile, notify, reader_name=options.reader
+    )
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)
     conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)

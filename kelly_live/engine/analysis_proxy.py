@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from kelly_live.core.errors import WorkerError
+from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.workers.pickled_process import WorkerProcess
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class AnalysisWorker:
 
 
 def create_analysis_worker(
-    device: str, steering: EmotionOverride, culture: CultureOptions | None, profile: Profile | None
+    device: str, reader_name: str, steering: EmotionOverride, culture: CultureOptions | None, profile: Profile | None
 ) -> tuple[AnalysisWorker, Made]:
     """Raises KellyError."""
     from kelly_live.core.timebase import MonotonicClock
@@ -87,7 +88,7 @@ def create_analysis_worker(
     from kelly_live.workers.realtime import set_switch_interval
 
     set_switch_interval()
-    analyzer, opening = create_analyzer(device, steering, culture, profile)
+    analyzer, opening = create_analyzer(device, steering, culture, profile, reader_name=reader_name)
     ears = AnalysisWorker(analyzer, Personal(profile, analyzer, culture, MonotonicClock()))
     return ears, Made(opening, analyzer.hop_seconds, ears.seen())
 
@@ -104,6 +105,7 @@ class AnalysisProxy:
         self.problem: str | None = None
         self._apart = WorkerProcess(_MODULES)
         self._device = "auto"
+        self._reader_name = DEFAULT_READER
         self._steering: EmotionOverride | None = None
         self._culture: CultureOptions | None = None
         self._profile: Profile | None = None
@@ -121,15 +123,20 @@ class AnalysisProxy:
         steering: EmotionOverride,
         culture: CultureOptions | None = None,
         profile: Profile | None = None,
+        *,
+        reader_name: str = DEFAULT_READER,
     ) -> Reading:
         """Load the nets; the reading to open with. Raises KellyError."""
         self._device, self._steering, self._culture, self._profile = device, steering, culture, profile
+        self._reader_name = reader_name
         return self._make(self._apart).opening
 
     def _make(self, apart: WorkerProcess) -> Made:
         assert self._steering is not None
         made: Made = apart.make(
-            partial(create_analysis_worker, self._device, self._steering, self._culture, self._profile)
+            partial(
+                create_analysis_worker, self._device, self._reader_name, self._steering, self._culture, self._profile
+            )
         )
         self.hop_seconds, self._seen = made.hop_seconds, made.seen
         return made

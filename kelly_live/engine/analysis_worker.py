@@ -67,22 +67,22 @@ class AnalysisWorker:
         self._failed, self._reader, self._fallback = self._reader, fallback, None
 
     def close(self) -> None:
-        """Nothing is kept."""
+        """Close the reader."""
+        self._reader.close()
 
 
-def create_analysis_worker(device: str) -> AnalysisWorker:
-    """Load the shipped nets onto a device (auto, cpu, cuda, mps).
+def create_analysis_worker(device: str, reader_name: str) -> AnalysisWorker:
+    """Load a registered emotion reader onto a device (auto, cpu, cuda, mps).
 
     Raises:
-        KellyError: A net is missing or damaged, or there is no such device.
+        KellyError: There is no such reader or device, or the reader does not load.
     """
-    from kelly_live.core.resources import find_resources
-    from kelly_live.emotion.reader import load_reader
+    from kelly_live.emotion.registry import PlacedReader, require_reader
     from kelly_live.workers.realtime import set_switch_interval
 
     set_switch_interval()  # so that requests are read while the nets compute
-    models = find_resources("models")
-    # One thread: a hop is too small to share out, and the other cores are the scheduler's and the synth's.
-    reader = load_reader(models, device, torch_threads=1)
-    fallback = partial(load_reader, models, "cpu") if reader.device.type != "cpu" else None
+    reader = require_reader(reader_name, device=device)
+    if not isinstance(reader, PlacedReader):
+        return AnalysisWorker(reader)
+    fallback = partial(require_reader, reader_name, device="cpu") if reader.device_type != "cpu" else None
     return AnalysisWorker(reader, fallback, reader.note)

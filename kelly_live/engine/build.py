@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import BeatTracker, EmotionOverride, Mapper, NoteSink, Reading
 from kelly_live.core.resources import find_resources
+from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLICE_BEATS, Conductor
 
 if TYPE_CHECKING:
@@ -207,23 +208,23 @@ def create_analyzer(
     culture: CultureOptions | None = None,
     profile: Profile | None = None,
     notify: Notify = log_notice,
+    *,
+    reader_name: str = DEFAULT_READER,
 ) -> tuple[LiveAnalyzer, Reading]:
     """Load the analyzer, and the reading to open with before anything is heard: neutral, overridden."""
-    import torch
-
     from kelly_live.core.override import apply_override, state_from
     from kelly_live.emotion.analyzer import LiveAnalyzer
-    from kelly_live.emotion.reader import load_reader
+    from kelly_live.emotion.registry import PlacedReader, require_reader
 
-    # One thread: a hop is too small to share out, and the other cores are the scheduler's and the synth's.
-    torch.set_num_threads(1)
     mapper = create_mapper(culture, profile)
     opening = apply_override(replace(state_from(), confidence=0.0), steering)
-    reader = load_reader(find_resources("models"), device)
-    if reader.note is not None:
-        notify(reader.note)
-    elsewhere = reader.device.type != "cpu"
-    spare = partial(load_reader, find_resources("models"), "cpu") if elsewhere else None
+    reader = require_reader(reader_name, device=device)
+    spare = None
+    if isinstance(reader, PlacedReader):
+        if reader.note is not None:
+            notify(reader.note)
+        if reader.device_type != "cpu":
+            spare = partial(require_reader, reader_name, device="cpu")
     analyzer = LiveAnalyzer(reader, mapper, steering, spare)
     if profile is not None:
         analyzer.calibrate(profile.offset)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from kelly_live.core.errors import WorkerError
 from kelly_live.core.timebase import Clock, MonotonicClock
 from kelly_live.core.values import AudioWindow, EmotionState
+from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.engine.analysis_worker import AnalysisResult, AnalysisWorker, ReaderDescription
 from kelly_live.workers.service import ServiceProcess
 from kelly_live.workers.supervisor import Supervisor
@@ -39,6 +40,7 @@ class RemoteReader:
         self.problem: str | None = None
         self._factory = factory
         self._device = "auto"
+        self._reader_name = DEFAULT_READER
         self._supervisor = Supervisor(
             "the analysis",
             check=self._find_loss,
@@ -65,13 +67,13 @@ class RemoteReader:
         """
         self._service.start()
 
-    def open(self, device: str) -> None:
-        """Load the nets onto a device (auto, cpu, cuda, mps), and watch the process from now on.
+    def open(self, device: str, *, reader_name: str = DEFAULT_READER) -> None:
+        """Load a reader onto a device (auto, cpu, cuda, mps), and watch the process from now on.
 
         Raises:
-            KellyError: The nets cannot be loaded, or the process is lost.
+            KellyError: The reader cannot be loaded, or the process is lost.
         """
-        self._device = device
+        self._device, self._reader_name = device, reader_name
         self._create(self._service)
         self._supervisor.start()
 
@@ -113,7 +115,7 @@ class RemoteReader:
         return ServiceProcess(AnalysisWorker, name="the analysis", preload=_PRELOAD)
 
     def _create(self, service: ServiceProcess) -> None:
-        service.create(self._factory, self._device)
+        service.create(self._factory, self._device, self._reader_name)
         description: ReaderDescription = service.call("describe", timeout=_DESCRIBE_SECONDS)
         self.sample_rate, self.hop_seconds = description.sample_rate, description.hop_seconds
         self.note = description.note

@@ -19,7 +19,7 @@ from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _moved, _Scale
 from kelly_live.emotion.features import MelStream
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES, MelScale
-from kelly_live.emotion.reader import LiveEmotionReader, RawReading, capture, load_reader, said_of_noise
+from kelly_live.emotion.reader import LiveEmotionReader, RawReading, capture_hop, load_live_reader, read_test_noise
 from tests.emotion.nets.test_emotion import sound
 from tests.fakes import parameters
 
@@ -28,7 +28,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def reader() -> LiveEmotionReader:
-    return load_reader(find_resources("models"), "cpu")
+    return load_live_reader(find_resources("models"), "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def test_a_hop_in_one_step_is_the_stream_s(reader: LiveEmotionReader, hop: Captu
     places = {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()}
     for samples in sound(3.0, seed=4).reshape(-1, HOP_SAMPLES):
         reader._stream.push(reader._features.push(samples).mels)
-        (raw,) = RawReading.of(reader._stream.read())
-        assert hop(samples, True, ())[:13] == pytest.approx(raw.row(), abs=1e-4)
+        (raw,) = RawReading.from_output(reader._stream.read())
+        assert hop(samples, True, ())[:13] == pytest.approx(raw.to_row(), abs=1e-4)
     assert {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()} == places
 
 
@@ -78,11 +78,11 @@ def test_the_reader_feels_the_same_by_captured_hops(reader: LiveEmotionReader, h
     expected = felt(reader, samples, HOP_SAMPLES)
     reader.captured = hop
     asked = []
-    evolve, reader._evolve = reader._evolve, lambda: (asked.append(1), evolve())[1]  # type: ignore[method-assign,func-returns-value]
+    evolve, reader._run_newest = reader._run_newest, lambda: (asked.append(1), evolve())[1]  # type: ignore[method-assign,func-returns-value]
     try:
         found = felt(reader, samples, 3333)
     finally:
-        reader.captured, reader._evolve = None, evolve  # type: ignore[method-assign]
+        reader.captured, reader._run_newest = None, evolve  # type: ignore[method-assign]
     assert found == pytest.approx(expected, abs=1e-4)
     assert len(asked) == HISTORY_STEPS - 1, "once there is enough to remember, the step remembers by itself"
 
@@ -123,19 +123,19 @@ def test_a_captured_hop_that_is_off_or_fails_is_not_used(
     reader: LiveEmotionReader, hop: CapturedHop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kelly_live.emotion.reader.CHECKED_HOPS", 4)
-    expected = said_of_noise(reader)
+    expected = read_test_noise(reader)
     try:
-        capture(reader, expected, lambda *parts: hop)
+        capture_hop(reader, expected, lambda *parts: hop)
         assert reader.captured is hop
         assert reader.note is None
-        capture(reader, expected + 0.01, lambda *parts: hop)
+        capture_hop(reader, expected + 0.01, lambda *parts: hop)
         assert reader.captured is None
         assert "one graph (it was 0.01" in (reader.note or "")
 
         def refused(*parts: object) -> CapturedHop:
             raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
 
-        capture(reader, expected, refused)
+        capture_hop(reader, expected, refused)
         assert reader.captured is None
         assert "CUDA error: operation not permitted when stream is capturing" in (reader.note or "")
     finally:
@@ -175,7 +175,7 @@ def test_the_graph_s_inputs_never_move(hop: CapturedHop) -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_on_a_gpu_the_graph_says_what_the_cpu_says(reader: LiveEmotionReader) -> None:
-    on_gpu = load_reader(find_resources("models"), "cuda")
+    on_gpu = load_live_reader(find_resources("models"), "cuda")
     assert on_gpu.note is None, on_gpu.note
     assert on_gpu.captured is not None
     samples = sound(0.25 * 80, seed=6)

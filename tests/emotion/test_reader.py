@@ -17,7 +17,7 @@ from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
-from kelly_live.emotion.reader import HISTORY_STEPS, LiveEmotionReader, load_reader
+from kelly_live.emotion.reader import HISTORY_STEPS, LiveEmotionReader, load_live_reader
 from kelly_live.lab.nets.system import load_system, save_system
 from tests.emotion.nets.test_emotion import make_net, sound, window_ending
 
@@ -135,20 +135,20 @@ def test_checkpoints_rebuild_the_reader(tmp_path) -> None:
     for kind, part in (("emotion", net), ("temporal", temporal)):
         save_checkpoint(tmp_path / f"{kind}.safetensors", Checkpoint(kind, dict(part.config), {}, part.state_dict()))
     samples = sound(1.0)
-    loaded = listen(load_reader(tmp_path, "cpu"), samples)
+    loaded = listen(load_live_reader(tmp_path, "cpu"), samples)
     assert loaded == listen(LiveEmotionReader(net, temporal, torch.device("cpu")), samples)
 
 
 def test_a_missing_checkpoint_is_one_line(tmp_path) -> None:
     with pytest.raises(ModelError, match=r"emotion\.safetensors is missing"):
-        load_reader(tmp_path, "cpu")
+        load_live_reader(tmp_path, "cpu")
 
 
 def test_one_file_of_all_nets_listens_as_the_folder_does(tmp_path: Path) -> None:
     folder, whole = find_resources("models"), tmp_path / "kelly.safetensors"
     save_system(whole, load_system(folder), {})
     sound = (0.1 * np.random.default_rng(2).standard_normal(8 * HOP_SAMPLES)).astype(np.float32)
-    heard = [load_reader(models, "cpu").push(AudioWindow(sound, SAMPLE_RATE, 2.0)) for models in (folder, whole)]
+    heard = [load_live_reader(models, "cpu").push(AudioWindow(sound, SAMPLE_RATE, 2.0)) for models in (folder, whole)]
     for ours, theirs in zip(*heard, strict=True):
         assert ours.probabilities == pytest.approx(theirs.probabilities, abs=1e-4)
         assert (ours.valence, ours.confidence) == pytest.approx((theirs.valence, theirs.confidence), abs=1e-4)

@@ -33,8 +33,11 @@ class ScriptedReader:
     def reset(self) -> None:
         self._blocks = 0
 
+    def close(self) -> None:
+        """Nothing is held."""
 
-def create(device: str) -> AnalysisWorker:
+
+def create(device: str, reader_name: str) -> AnalysisWorker:
     """Make a worker; the device is a file in which each try is noted, and which fails the tries that it names."""
     tries = Path(device)
     number = len(tries.read_text()) if tries.exists() else 0

@@ -129,7 +129,7 @@ def test_the_parent_s_end_loads_no_torch() -> None:
 
 def test_the_shipped_nets_read_the_same_there_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
     from kelly_live.core.resources import find_resources
-    from kelly_live.emotion.reader import load_reader
+    from kelly_live.emotion.reader import load_live_reader
 
     noise = np.random.default_rng(1).normal(0.0, 0.1, 8000).astype(np.float32)
     window = AudioWindow(noise, 16_000, 0.5)
@@ -137,6 +137,16 @@ def test_the_shipped_nets_read_the_same_there_as_here(monkeypatch: pytest.Monkey
     reader.start()
     try:
         reader.open("cpu")
-        assert reader.push(window) == tuple(load_reader(find_resources("models"), "cpu").push(window))
+        assert reader.push(window) == tuple(load_live_reader(find_resources("models"), "cpu").push(window))
+    finally:
+        reader.close()
+
+
+def test_a_reader_that_is_not_installed_is_named_with_those_that_are() -> None:
+    reader = RemoteReader()
+    reader.start()
+    try:
+        with pytest.raises(ConfigError, match="there is no emotion reader 'aura'; it must be one of kelly"):
+            reader.open("cpu", reader_name="aura")
     finally:
         reader.close()

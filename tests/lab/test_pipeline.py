@@ -14,7 +14,7 @@ from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.emotion.nets.checkpoint import load_checkpoint
 from kelly_live.emotion.nets.musicnn import MusicnnTrunk
 from kelly_live.emotion.nets.speech import SpeechEncoder
-from kelly_live.emotion.reader import load_emotion_net, load_reader
+from kelly_live.emotion.reader import load_emotion_net, load_live_reader
 from kelly_live.lab.cli.data import command as data_command
 from kelly_live.lab.cli.evaluate import command as evaluate_command
 from kelly_live.lab.cli.train import command as train_command
@@ -83,7 +83,7 @@ def test_the_cards_say_what_may_be_done_and_how_it_was_made(trained: Path) -> No
 
 
 def test_what_was_trained_can_listen(trained: Path) -> None:
-    reader = load_reader(trained / "models", "cpu")
+    reader = load_live_reader(trained / "models", "cpu")
     assert reader.hop_seconds == 0.25
 
 

@@ -58,6 +58,12 @@ class EmotionOutput(NamedTuple):
     music: torch.Tensor
 
 
+def history_row(out: EmotionOutput) -> torch.Tensor:
+    """Return the rows `[B, E + 5]` that the temporal model takes: probabilities, V, A, D, confidence, presence."""
+    rest = torch.stack((out.valence, out.arousal, out.dominance, out.confidence, out.presence), dim=1)
+    return torch.cat((torch.softmax(out.emotion_logits, dim=1), rest), dim=1)
+
+
 class Window(NamedTuple):
     """What the frozen ears made of a window: trunk frames `[B, 753, 187]`, speech tokens `[B, 300, …]`, two scales, and
     tonal frames `[B, FRAME_ROWS, 375]`.

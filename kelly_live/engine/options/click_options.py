@@ -50,6 +50,14 @@ def device_option(*, expose_value: bool = True) -> Callable[[F], F]:
     )
 
 
+def reader_option() -> Callable[[F], F]:
+    """Declare --reader on its own, as `reader: str`."""
+    from kelly_live.emotion.registry import DEFAULT_READER
+    from kelly_live.engine.options.commands import READER_HELP
+
+    return click.option("--reader", metavar="NAME", default=DEFAULT_READER, show_default=True, help=READER_HELP)
+
+
 def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:
     """Declare --seed on its own, as `seed: int`."""
     return click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help=help)

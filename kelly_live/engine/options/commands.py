@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
 from kelly_live.engine.options.host import HostOptions
@@ -18,6 +19,7 @@ NOBODY = "none"  # the profile's name that means no profile
 DEFAULT_BARS = 16
 MAX_BARS = 1000
 DEVICE_HELP = "Where the nets run; auto takes a GPU if there is one."
+READER_HELP = "The emotion reader: the shipped one, or that of an installed package."
 SEED_HELP = "Same seed, same music."
 
 
@@ -34,6 +36,11 @@ def parse_follow(text: str) -> tuple[str, ...]:
 def _device_option() -> str:
     device: str = option("--device", choices=DEVICES, default="auto", default_note=None, help=DEVICE_HELP)
     return device
+
+
+def _reader_option() -> str:
+    reader: str = option("--reader", metavar="NAME", default=DEFAULT_READER, default_note=None, help=READER_HELP)
+    return reader
 
 
 def _seed_option() -> int:
@@ -69,7 +76,7 @@ class LiveOptions:
     `midi_out` and `audio_in`: any part of a port's or an input's name; None is a virtual port, and the system's input.
     `follow`: what the band follows of the player ("tempo", "key"). `seed` None: a new one each time.
     `profile` None: the default that `kelly-live profile use` set; "none": no profile.
-    `device`: where the nets run.
+    `device`: where the nets run. `reader`: the name of an emotion reader.
     """
 
     midi_out: str | None = option(
@@ -90,6 +97,7 @@ class LiveOptions:
     )
     profile: str | None = _profile_option()
     device: str = _device_option()
+    reader: str = _reader_option()
 
     def __post_init__(self) -> None:
         check_options(self)
@@ -142,6 +150,7 @@ class RenderOptions:
     seed: int = _seed_option()
     profile: str | None = _profile_option()
     device: str = _device_option()
+    reader: str = _reader_option()
 
     def __post_init__(self) -> None:
         check_options(self)

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 
 import numpy as np
 
-from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow
 from kelly_live.workers.child import ParentConnection
 from kelly_live.workers.process import WorkerProcess, module_command
@@ -22,12 +21,9 @@ def stress_nets() -> Iterator[None]:
     Raises:
         ModelError: A checkpoint is missing or damaged.
     """
-    import torch
+    from kelly_live.emotion.reader import create_reader
 
-    from kelly_live.emotion.reader import load_reader
-
-    torch.set_num_threads(1)
-    reader = load_reader(find_resources("models"), "cpu")
+    reader = create_reader("cpu")
     samples = int(reader.sample_rate * reader.hop_seconds)
     noise = np.random.default_rng(1).normal(0.0, 0.1, samples).astype(np.float32)
     stopping = threading.Event()

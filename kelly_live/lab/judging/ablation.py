@@ -20,8 +20,9 @@ from torch.nn import functional
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.emotion.features import log_mels
+from kelly_live.emotion.nets.emotion import history_row
 from kelly_live.emotion.nets.scales import HOP_SECONDS, SAMPLE_RATE, SCALES
-from kelly_live.lab.nets.system import KellySystem, SystemOutput, reading
+from kelly_live.lab.nets.system import KellySystem, SystemOutput
 from kelly_live.mapping.mapper import parameters_of
 
 PAST_SECONDS = 8.0
@@ -90,9 +91,9 @@ def ablate(
     heard = window_at(samples, now)
     steps = int(PAST_SECONDS / HOP_SECONDS)
     histories = [
-        torch.stack([reading(system.emotion(window_at(samples, end - HOP_SECONDS * k))) for k in range(steps)], 1).flip(
-            1
-        )
+        torch.stack(
+            [history_row(system.emotion(window_at(samples, end - HOP_SECONDS * k))) for k in range(steps)], 1
+        ).flip(1)
         for end in pasts
     ]
     times = torch.arange(steps + 1).unsqueeze(0) * HOP_SECONDS

@@ -14,7 +14,7 @@ from torch import nn
 
 from kelly_live.core.errors import ModelError
 from kelly_live.emotion.nets.checkpoint import Checkpoint, load_checkpoint, rebuilt, save_checkpoint
-from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel, TemporalOutput
 from kelly_live.lab.nets.culture import CulturalContextAdapter, CultureOutput
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
@@ -37,12 +37,6 @@ class SystemOutput(NamedTuple):
     temporal: TemporalOutput | None
     culture: CultureOutput
     music: dict[str, torch.Tensor]
-
-
-def reading(out: EmotionOutput) -> torch.Tensor:
-    """A row of history `[B, E + 5]`: probabilities, then V, A, D, confidence and presence."""
-    rest = torch.stack((out.valence, out.arousal, out.dominance, out.confidence, out.presence), dim=1)
-    return torch.cat((torch.softmax(out.emotion_logits, dim=1), rest), dim=1)
 
 
 class KellySystem(nn.Module):
@@ -70,11 +64,11 @@ class KellySystem(nn.Module):
         user: torch.Tensor | None = None,
         culture_strength: float = 1.0,
     ) -> SystemOutput:
-        """Spectrograms of the newest window; `history [B, T, E + 5]`, the `reading` rows before it; `timestamps
+        """Spectrograms of the newest window; `history [B, T, E + 5]`, the `history_row` rows before it; `timestamps
         [B, T + 1]` (s, rising), the newest last; ids `[B]` of culture, region, language, user, 0 for none.
         """
         felt = self.emotion(spectrograms)
-        now = reading(felt)
+        now = history_row(felt)
         emotions = now[:, : felt.emotion_logits.shape[1]]
         vad = now[:, emotions.shape[1] : emotions.shape[1] + 3]
         temporal = None

@@ -9,9 +9,10 @@ import torch
 
 from kelly_live.core.errors import ModelError
 from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
+from kelly_live.emotion.nets.emotion import history_row
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.lab.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper
-from kelly_live.lab.nets.system import PARTS, KellySystem, load_system, reading, save_system
+from kelly_live.lab.nets.system import PARTS, KellySystem, load_system, save_system
 from tests.emotion.nets.test_emotion import make_net, windows
 from tests.lab.nets.test_culture import make_adapter
 
@@ -106,6 +107,6 @@ def test_one_file_or_four(tmp_path: Path) -> None:
 
 def test_a_reading_is_what_the_history_is_made_of() -> None:
     with torch.no_grad():
-        row = reading(SYSTEM.emotion(ONE))
+        row = history_row(SYSTEM.emotion(ONE))
     assert row.shape == (1, 13)
     torch.testing.assert_close(row[:, :8].sum(dim=1), torch.ones(1))
