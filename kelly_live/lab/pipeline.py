@@ -1,4 +1,4 @@
-"""The commands' work, top to bottom: gather clips, cache windows, train, calibrate, measure, write the card."""
+"""Training runs from start to end: gather clips, cache windows, train, calibrate, score, write the card."""
 
 from __future__ import annotations
 
@@ -50,12 +50,17 @@ def train_emotion(
     sources: Sources, front_end: Path | None, out: Path, settings: Settings, *, resume: bool, log: Log,
     leave_out: Sequence[str] = (), ranks: Ranks = SINGLE_PROCESS,
 ) -> None:  # fmt: skip
-    """The whole run; the state after every epoch is kept in the cache, so that `resume` can go on. With `leave_out`,
-    a net that never heard those data sets nor their languages is measured on them, and nothing is written to `out`.
+    """Train the emotion net; the state after every epoch is cached, so that `resume` can continue.
+
+    With `leave_out`, a net that learned neither from those data sets nor from their languages is scored on them, and
+    nothing is written to `out`.
+
+    Raises:
+        ConfigError: There are no clips, or the front end is missing.
     """
     log = ranks.restrict_log(log)
     with ranks.run_first_rank_first():
-        gathered = sources.all_clips(log)
+        gathered = sources.read_all_clips(log)
     parts = without(gathered, leave_out) if leave_out else gathered
     parts = {**parts, "fit": limit_clips(parts["fit"], sources.most)}
     if leave_out:
@@ -72,7 +77,7 @@ def train_emotion(
         shipped = load_emotion_net(out)
         FrontEnd(shipped.trunk, shipped.speech).copy_into(net)
     else:
-        raise ConfigError("the net needs its frozen ears; give --front-end, made by `kelly-live lab train front-end`")
+        raise ConfigError("the net needs its front end; give --front-end, made by `kelly-live lab train front-end`")
     net.eval()
     ready = {
         name: LabelledWindows.of(
@@ -118,8 +123,8 @@ def train_emotion(
     if leave_out:
         unseen = ready["unseen"]
         scores = unseen_scores(unseen.clips, unseen.windows, predict(net, unseen.windows))
-        heard = ready["val"]
-        scores += known_voices(heard.clips, heard.windows, predict(net, heard.windows), leave_out)
+        known = ready["val"]
+        scores += known_voices(known.clips, known.windows, predict(net, known.windows), leave_out)
         for line in format_scores(scores).splitlines():
             log(line)
         for path in keep(sources.cache, made_by, leave_out, scores):
@@ -153,11 +158,13 @@ def train_emotion(
     log(f"wrote {out} and {out.with_suffix('.md')}")
 
 
-def _away(
+def _load_held_out_net(
     net: MultiScaleEmotionNet, cross: int, parts: dict[str, list[Clip]], cache: Path, log: Log
 ) -> tuple[MultiScaleEmotionNet, list[Clip]]:
-    """A net that missed some clips, and those clips: a first part's own net, as `train emotion` left it in the cache,
-    mixed and calibrated like the one that ships. What the shipped net says of clips that it learned is too good.
+    """Load a net that did not learn from some clips, and those clips.
+
+    It is the first part's net, which `train emotion` leaves in the cache, with the mixture and calibration of the
+    shipped net. The shipped net's predictions of its own training clips would be too good.
     """
     whole = parts["fit"] + parts["fold"]
     kept = cache / f"{RUN}.part0.pt"
@@ -174,16 +181,17 @@ def _away(
 def train_temporal_model(
     sources: Sources, models: Path, out: Path, *, epochs: int, scenes: int, seed: int, log: Log
 ) -> None:
-    """Scenes from clips that the net which answers has not learned from (a fifth of them to stop by), scores on scenes
-    from `val`.
+    """Train the temporal model on scenes of held-out clips, and score it on scenes of `val`.
+
+    A fifth of the scenes decides when to stop.
     """
-    parts = sources.clips(log)
+    parts = sources.read_clips(log)
     net = load_emotion_net(models / "emotion.safetensors")
     cross = int(load_checkpoint(models / "emotion.safetensors", "emotion").card["settings"].get("cross", 1))
-    teacher, unheard = _away(net, cross, parts, sources.cache, log)
+    teacher, held_out = _load_held_out_net(net, cross, parts, sources.cache, log)
     sequences = {}
     for number, (name, one, clips, count) in enumerate(
-        (("fold", teacher, unheard, scenes), ("val", net, parts["val"], max(1, scenes // 2)))
+        (("fold", teacher, held_out, scenes), ("val", net, parts["val"], max(1, scenes // 2)))
     ):
         described = describe_scenes(one, clips, count, seed + number, sources.cache, log)
         sequences[name] = build_sequences(one, clips, described)

@@ -140,9 +140,9 @@ def test_early_stopping_updates_its_best() -> None:
     assert stop.update(0.7, net)  # the best is now 0.7 ...
     torch.nn.init.constant_(net.weight, 9.0)
     assert not stop.update(0.6, net)  # ... so this is no progress
-    assert not stop.done
+    assert not stop.is_done
     assert not stop.update(0.69, net)
-    assert stop.done
+    assert stop.is_done
     assert stop.best == 0.7
     assert stop.weights["weight"].item() == 7.0  # and the best weights are not those that came later
 

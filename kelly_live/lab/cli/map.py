@@ -51,7 +51,7 @@ def command(
         }
         click.echo(json.dumps(answer))
         return
-    click.echo(evaluation.table())
+    click.echo(evaluation.format_table())
     click.echo(f"\nWhat is played\n\n{format_states_table(net)}")
 
 

@@ -140,7 +140,7 @@ def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) 
 
     torch.set_num_threads(threads)
     trained = train_mapper(data, cache / "symbolic", out, cues_dir=cues)
-    click.echo(trained.evaluation.table())
+    click.echo(trained.evaluation.format_table())
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
@@ -206,7 +206,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
         places=place_weights("straight", 4), ours=ours, log=click.echo,
         command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
     )  # fmt: skip
-    click.echo(trained.table())
+    click.echo(trained.format_table())
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 

@@ -5,9 +5,9 @@ listeners on other excerpts. A check of direction compares how well listeners li
 
 - `emo-agreement-4languages`: Gómez-Cañón et al. 2020 (ISMIR, "Joyful for you and tender for us"), 22 excerpts, each
   rated by all of 126 listeners of four mother tongues on eleven emotions, 1 to 5.
-- `emo-trompa-mer`: Gómez-Cañón et al. 2022 (JIIS, TROMPA-MER), excerpts of many countries, most heard by few: one word
-  of the same eleven, and the signs of valence and arousal. Only the annotations are read: the songs' descriptors beside
-  them come from an interface whose terms forbid learning from them.
+- `emo-trompa-mer`: Gómez-Cañón et al. 2022 (JIIS, TROMPA-MER), excerpts of many countries, most with few listeners: one
+  word of the same eleven, and the signs of valence and arousal. Only the annotations are read: the songs' descriptors
+  beside them come from an interface whose terms forbid learning from them.
 - `emo-pakistan-chords`: Lahdelma, Athanasopoulos & Eerola 2021 (Ann. N. Y. Acad. Sci.), how well chords are *liked*, 1
   to 5, in the United Kingdom and by Kalash and Khow listeners. Liking is no perceived emotion: a check, no evidence.
 

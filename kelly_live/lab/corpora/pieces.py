@@ -285,8 +285,8 @@ def estimate_key(score: Score) -> tuple[int, str]:
         lowest = first + int(np.argmin(score.pitches[first:last]))
         if score.pitches[lowest] <= np.percentile(score.pitches, 40):
             bass[int(score.pitches[lowest]) % 12] += lengths[lowest]
-    heard = profile / profile.sum() + (0.6 * bass / bass.sum() if bass.sum() > 0 else 0.0)
-    likelihood = np.log(key_distributions()) @ (heard / heard.sum())
+    weighted = profile / profile.sum() + (0.6 * bass / bass.sum() if bass.sum() > 0 else 0.0)
+    likelihood = np.log(key_distributions()) @ (weighted / weighted.sum())
     logits = INDEPENDENT_NOTES * likelihood + np.repeat(np.log(MODE_PRIOR), 12)
     best = int(np.argmax(logits))
     return best % 12, MODES[best // 12]
@@ -309,11 +309,11 @@ def detect_chords(rows: Floats) -> Iterator[Chord]:
     while start < rows[:, 0].max():
         stop = start + _WINDOW_BEATS
         sounding = np.minimum(ends, stop) - np.maximum(rows[:, 0], start - 0.1)
-        heard = sounding > 0.1
-        if np.count_nonzero(heard) >= 3:
-            classes = rows[heard, 2].astype(int) % 12
-            profile = np.bincount(classes, weights=np.minimum(sounding[heard], 2.0), minlength=12)
-            lowest = int(rows[heard, 2].min()) % 12
+        audible = sounding > 0.1
+        if np.count_nonzero(audible) >= 3:
+            classes = rows[audible, 2].astype(int) % 12
+            profile = np.bincount(classes, weights=np.minimum(sounding[audible], 2.0), minlength=12)
+            lowest = int(rows[audible, 2].min()) % 12
             fit = _TRIADS @ (profile / profile.sum())
             fit[lowest::12] += 0.15
             best = int(np.argmax(fit))

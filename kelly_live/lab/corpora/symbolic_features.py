@@ -31,7 +31,7 @@ Floats = npt.NDArray[np.float64]
 
 FEATURES_VERSION = 10  # part of the cache's name: raise it when a number below changes meaning
 
-CHORD_SECONDS = 0.035  # onsets closer than this are one chord (ear's order threshold, about 30-40 ms)
+CHORD_SECONDS = 0.035  # onsets closer than this are one chord (threshold for hearing their order, about 30-40 ms)
 ON_BEAT_SECONDS = 0.020  # nearer than this to the beat is "on" (just noticeable, Friberg & Sundberg 1995: ~10-20 ms)
 FRAME_RATE = 100  # frames a second of the onset envelope
 # Centre of the tempo prior: log2 BPM is linear in the log2 rates (a second) of melody notes and of bass chords, which

@@ -109,7 +109,7 @@ def trajectories(reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequen
     widest = list(families.values())[:PIECES]
     out = []
     for clip in widest:
-        track = replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.timing(clip.dataset)[0]))
+        track = replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.find_timing(clip.dataset)[0]))
         ratings = np.array([average_bar_ratings(clip, float(end)) for end in track.times])
         plane = RATING_PLANES.get(clip.dataset)
         placed = ratings if plane is None else plane.project(ratings)

@@ -64,7 +64,7 @@ def heard(data: Path, cache: Path, log: Callable[[str], None]) -> list[Read]:
     from kelly_live.emotion.reader import load_emotion_net
 
     net = load_emotion_net(find_resources("models") / "emotion.safetensors")
-    parts = Sources(data, None, cache).all_clips(log)
+    parts = Sources(data, None, cache).read_all_clips(log)
     reads = []
     for part in ("val", "fold"):
         clips = [clip for clip in parts[part] if clip.speaker is not None and clip.emotions is not None]

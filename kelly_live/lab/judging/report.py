@@ -90,7 +90,7 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     net = load_emotion_net(models / "emotion.safetensors")
     card = load_checkpoint(models / "emotion.safetensors", "emotion").card
     reader = LiveEmotionReader(net, load_temporal_model(models / "temporal.safetensors"), torch.device("cpu"))
-    clips = sources.clips(log)["val"]
+    clips = sources.read_clips(log)["val"]
     if not clips:
         raise ConfigError("the manifests have no clips with split 'val'; there is nothing to measure on")
     windows = load_windows(net, clips, sources.cache, TEST_OPTIONS, log)

@@ -80,7 +80,7 @@ def _rank(clip: Clip) -> str:
 
 
 def _heard(reader: LiveEmotionReader, clip: Clip) -> Track:
-    return replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.timing(clip.dataset)[0]))
+    return replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.find_timing(clip.dataset)[0]))
 
 
 def reader_scores(

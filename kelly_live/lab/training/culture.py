@@ -1,8 +1,8 @@
-"""Teaches CulturalContextAdapter what the culture presets measured, and says how closely it learned it.
+"""Training of CulturalContextAdapter on the measurements of the culture presets, and its model card.
 
-Only what a preset knows is taught; the rest is marked as not known, and the mapper leaves it alone. Emotions are drawn
-anew at every step: no corpus says how a feeling and a tradition act together, so the heads learn that they don't. The
-re-interpreter of emotions stays "no change": listeners' ratings give no ground for another (listeners.py, the card).
+Only what a preset states is taught; the rest is marked as unknown, and the mapper leaves it alone. Emotions are drawn
+anew at every step: no corpus tells how emotion and tradition interact, so the heads learn that they do not. The
+adaptation of emotions stays "no change": listeners' ratings do not support another (`listener_ratings.py`, the card).
 """
 
 from __future__ import annotations
@@ -37,8 +37,10 @@ STEPS = 1500
 
 @dataclass(frozen=True, slots=True)
 class PresetTensors:
-    """One row a culture: ids `[N]`, targets (nonsense where `known [N, 4]` is 0) `tempo [N, 3]` BPM, `modes [N, 7]`,
-    `dynamics [N, 3]`, `rhythms [N, 5]`.
+    """One row for each culture.
+
+    Ids `[N]`; targets, meaningless where `known [N, 4]` is 0: `tempo [N, 3]` BPM, `modes [N, 7]`, `dynamics [N, 3]`,
+    `rhythms [N, 5]`.
     """
 
     culture: torch.Tensor
@@ -54,7 +56,7 @@ class PresetTensors:
 def convert_presets(
     presets: Sequence[CulturePreset], regions: Sequence[str], languages: Sequence[str]
 ) -> PresetTensors:
-    """The presets' numbers as tensors; a preset of several languages is taught under its first."""
+    """Convert the presets' numbers to tensors; a preset of several languages is taught under its first."""
 
     def rows(field: str, width: int) -> torch.Tensor:
         values = [getattr(preset, field) for preset in presets]
@@ -86,8 +88,9 @@ def _loss(out: CultureOutput, lesson: PresetTensors) -> torch.Tensor:
 def measure_deviations(
     net: CulturalContextAdapter, lesson: PresetTensors, draws: int = 64, seed: int = 1
 ) -> dict[str, float]:
-    """The furthest that any culture's answer lies from its preset, over random emotions and with or without region and
-    language: tempo as a share of itself, the others as they are.
+    """Measure the largest deviation of any culture's output from its preset, over random emotions.
+
+    With and without region and language. Tempo is a share of itself, the others are absolute.
     """
     net.eval()
     worst = dict.fromkeys(KNOWN, 0.0)
@@ -114,7 +117,11 @@ def _emotions(count: int, generator: torch.Generator) -> torch.Tensor:
 def train_culture(
     presets: Sequence[CulturePreset], out: Path, *, listeners: Path | None = None, seed: int = 0, steps: int = STEPS
 ) -> dict[str, Any]:
-    """Fit the heads to the presets; write `out` and its card, which it returns. Deterministic. Raises ConfigError."""
+    """Fit the heads to the presets; write `out` and its card, and return the card's data. Deterministic.
+
+    Raises:
+        ConfigError: There is no preset, or the listeners' archives cannot be read.
+    """
     if not presets:
         raise ConfigError("there is no culture preset to learn; name the folder that `measure-cultures` wrote")
     regions = sorted({preset.region for preset in presets})
@@ -150,8 +157,12 @@ def train_culture(
 
 
 def summarise_listeners(listeners: Path) -> dict[str, list[dict[str, Any]]]:
-    """What listeners say of a re-interpreter by language, from the folder of the corpora; from one archive, only the
-    first test. Raises ConfigError.
+    """Compute the gains from knowing listeners' languages, from the folder of the corpora.
+
+    With one archive instead of the folder, only the first test is made.
+
+    Raises:
+        ConfigError: An archive cannot be read.
     """
     if not listeners.is_dir():
         return {"languages": [gain.as_dict() for gain in compute_language_gains(*read_ratings(listeners))]}
@@ -169,7 +180,7 @@ def summarise_listeners(listeners: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def format_listeners_report(card: dict[str, Any]) -> str:
-    """What listeners say, as markdown; of a card."""
+    """Format the listeners' results of a card as Markdown."""
     found = card["listeners"]
     if not found:
         return "Not measured: trained without --listeners."
@@ -181,8 +192,8 @@ def format_listeners_report(card: dict[str, Any]) -> str:
     if "likings" in found:
         parts += [
             "A second test: TROMPA-MER (Gómez-Cañón et al. 2022; AGPL-3.0, only these figures leave it), excerpts of "
-            "many\ncountries, most heard by few, by listeners of a stated mother tongue that five or more share. Which "
-            "of the\nsame eleven emotions they chose:",
+            "many\ncountries, most with few ratings, by listeners of a stated mother tongue that five or more share. "
+            "Which of the\nsame eleven emotions they chose:",
             format_language_gains(gains("second, emotions")),
             "The signs of valence and arousal they chose:",
             format_language_gains(gains("second, valence and arousal")),
@@ -217,13 +228,13 @@ def _format_card(card: dict[str, Any], size_bytes: int) -> str:
     )
     worst = card["furthest from the presets"]
     owed = "\n".join(f"- {line}" for line in card["licences"])
-    return f"""# culture.safetensors: what a tradition changes
+    return f"""# culture.safetensors: the parameters of a tradition
 
 `CulturalContextAdapter`, {card["parameters"]} parameters, {size_bytes / 1e6:.2f} MB. Learned from the presets in
 presets/cultures, which hold aggregates measured from corpora; each says from what, and how many.
 Made by `kelly-live lab train culture --listeners FOLDER`; the same presets give the same weights.
 
-## What it knows
+## Known parameters
 | culture | {" | ".join(KNOWN)} |
 |---|{"---|" * len(KNOWN)}
 {rows}
@@ -235,7 +246,7 @@ The furthest from any preset, over random emotions, with or without region and l
 mode preferences {worst["modes"]:.3f}, dynamics {worst["dynamics"]:.3f}, rhythms {worst["rhythms"]:.3f}.
 
 ## What it does not do
-It does not re-interpret emotions: that head is zero, so `adapted_emotion` is the emotion as heard. Ratings of held-out
+It does not adapt emotions: that head is zero, so `adapted_emotion` is the input. Ratings of held-out
 listeners on held-out excerpts (Gómez-Cañón et al. 2020; GPL-3.0, only these figures leave it), predicted from listeners
 of four languages alike, and with what their own language's listeners said of other excerpts; a gain above 0 would be a
 ground for such a head:

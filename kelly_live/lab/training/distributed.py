@@ -1,6 +1,6 @@
-"""One process or several: `torchrun` starts the same command many times, and each is a rank that does its share.
+"""Training in one process or several: `torchrun` starts the same command in each, as one rank.
 
-Every rank must see the same manifests and the same cache folder: on several machines, a shared one.
+Every rank must see the same manifests and the same cache folder; on several machines, a shared one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """Which of how many this process is, and where it trains. Alone, everything here does nothing."""
+    """The rank of this process, the number of ranks, and the device to train on.
+
+    In a single process, all methods do nothing.
+    """
 
     rank: int = 0
     count: int = 1
@@ -25,27 +28,28 @@ class Ranks:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that measures, writes and speaks."""
+        """Whether this rank evaluates, writes and logs."""
         return self.rank == 0
 
     def restrict_log(self, log: Callable[[str], None]) -> Callable[[str], None]:
+        """Return `log` on the first rank, and a function that does nothing on the others."""
         return log if self.is_first else lambda line: None
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """The same module, its gradients averaged over all ranks and its weights made those of the first."""
+        """Wrap a module so that its gradients are averaged over all ranks; its weights become the first rank's."""
         if self.count == 1:
             return module
         own = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(module, device_ids=own, forward_sync_buffers=False)
 
     def wait(self) -> None:
-        """Until every rank is here."""
+        """Wait until every rank is here."""
         if self.count > 1:
             distributed.barrier()
 
     @contextmanager
     def run_first_rank_first(self) -> Iterator[None]:
-        """What is computed once and kept in the cache: the first rank does it, the others then find it."""
+        """Run the block on the first rank, then on the others, which find its results in the cache."""
         if not self.is_first:
             self.wait()
         yield
@@ -53,7 +57,7 @@ class Ranks:
             self.wait()
 
     def broadcast_first(self, value: float) -> float:
-        """The first rank's value, on every rank."""
+        """Return the first rank's value on every rank."""
         if self.count == 1:
             return value
         shared = torch.tensor([value], dtype=torch.float64, device=self.device)
@@ -61,7 +65,7 @@ class Ranks:
         return float(shared)
 
     def gather_texts(self, text: str) -> list[str]:
-        """Every rank's text, on every rank."""
+        """Return every rank's text on every rank."""
         texts = [text] * self.count
         if self.count > 1:
             distributed.all_gather_object(texts, text)
@@ -73,7 +77,7 @@ SINGLE_PROCESS = Ranks()
 
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """As torchrun's environment says (gloo on CPUs, nccl on GPUs, one each); alone, on the CPU, without it."""
+    """Join the process group of torchrun's environment (gloo on CPUs, nccl on GPUs), or run alone on the CPU."""
     if "LOCAL_RANK" not in os.environ:
         yield Ranks()
         return

@@ -29,7 +29,7 @@ from kelly_live.lab.training.windows import Windows
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run depends on, besides its data."""
+    """The settings of a training run."""
 
     epochs: int = 28
     patience: int = 28
@@ -47,7 +47,7 @@ class Settings:
 
 @dataclass(slots=True)
 class EarlyStopping:
-    """Keeps the best score and its weights; `done` after `patience` scores in a row that were not better."""
+    """The best score and its weights; `is_done` after `patience` scores in a row that were not better."""
 
     patience: int
     best: float = -math.inf
@@ -55,7 +55,7 @@ class EarlyStopping:
     weights: dict[str, torch.Tensor] = field(default_factory=dict)
 
     def update(self, score: float, net: torch.nn.Module) -> bool:
-        """True if `score` is the new best."""
+        """Record a score; return whether it is the new best."""
         if score > self.best:
             self.best, self.since = score, 0
             self.weights = copy.deepcopy(net.state_dict())
@@ -64,12 +64,13 @@ class EarlyStopping:
         return False
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
+        """Whether the last `patience` scores were not better than the best."""
         return self.since >= self.patience
 
 
 class LossModule(torch.nn.Module):
-    """All that learns, as one module whose forward is the loss: what DistributedDataParallel averages gradients of."""
+    """All trained parameters in one module whose forward is the loss, as DistributedDataParallel needs it."""
 
     def __init__(
         self, net: MultiScaleEmotionNet, set_heads: torch.nn.Parameter, loss: Callable[..., torch.Tensor]
@@ -79,23 +80,24 @@ class LossModule(torch.nn.Module):
         self._loss: Callable[..., torch.Tensor] = loss
 
     def forward(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:
+        """Compute the loss of these windows and background sounds."""
         return self._loss(rows, sounds)
 
 
 class Trainer:
-    """One training run, epoch by epoch; `state` and `restore` make it resumable.
+    """A training run, epoch by epoch, which `state` and `restore` make resumable.
 
-    Each data set has a head of its own on top of the shared label head, for training only: what is peculiar to a
-    studio or a language then need not go into the answer that all share.
+    Each data set has a head of its own beside the shared label head, in training only. It absorbs what is specific to a
+    studio or a language, so that the shared answer need not.
 
-    Without a `fold` there is nothing to stop by: the run goes to `until`.
+    Without a `fold` there is no early stopping: the run goes to `until`.
 
     Several ranks draw the same clips, and each learns from its share of every batch; only the first scores the fold.
     """
 
     def __init__(
-        self, net: MultiScaleEmotionNet, fit: LabelledWindows, sounds: Windows, fold: LabelledWindows | None, weights: np.ndarray,
-        settings: Settings, ranks: Ranks = SINGLE_PROCESS, until: int | None = None,
+        self, net: MultiScaleEmotionNet, fit: LabelledWindows, sounds: Windows, fold: LabelledWindows | None,
+        weights: np.ndarray, settings: Settings, ranks: Ranks = SINGLE_PROCESS, until: int | None = None,
     ) -> None:  # fmt: skip
         self.until = until or settings.epochs
         self.net, self.fit, self.fold, self.settings, self.ranks = net, fit, fold, settings, ranks
@@ -146,7 +148,7 @@ class Trainer:
             mean.lerp_(now, 1.0 - keep)
 
     def _loss(self, rows: np.ndarray, sounds: np.ndarray) -> torch.Tensor:
-        """Of all members on these windows and these sounds; a member's mistakes are its own to mend."""
+        """Compute the loss of all members; each member learns from its own errors."""
         windows = [
             self.net.standardise(select_description(w, r, self.device))
             for w, r in ((self.fit.windows, rows), (self.sounds, sounds))
@@ -167,7 +169,7 @@ class Trainer:
         return loss + self.settings.set_heads * average_weighted(wrong, (label >= 0).float())
 
     def _batches(self) -> list[np.ndarray]:
-        """One random window a drawn clip; of each batch, this rank's share."""
+        """Draw one random window for each drawn clip, and return this rank's share of each batch."""
         drawn = [i for i in self.sampler if len(self.rows[i])]
         pick = torch.rand(len(drawn), generator=self.generator).numpy()
         rows = np.array([self.rows[i][int(u * len(self.rows[i]))] for i, u in zip(drawn, pick, strict=True)])
@@ -176,7 +178,7 @@ class Trainer:
         return [batch[ranks.rank :: ranks.count] for batch in whole]
 
     def run_epoch(self) -> dict[str, float]:
-        """Train one epoch, score the fold, remember the best."""
+        """Train one epoch, score the fold and keep the best weights."""
         began, ranks = time.monotonic(), self.ranks
         self.net.train()
         total, batches = 0.0, self._batches()
@@ -210,10 +212,12 @@ class Trainer:
         return entry
 
     @property
-    def done(self) -> bool:
-        return self.epoch >= self.until or (self.fold is not None and self.stopping.done)
+    def is_done(self) -> bool:
+        """Whether the run has reached its last epoch or has stopped early."""
+        return self.epoch >= self.until or (self.fold is not None and self.stopping.is_done)
 
     def state(self) -> dict[str, Any]:
+        """Return the state of the run for a checkpoint."""
         stop = self.stopping
         return {
             "net": self.net.state_dict(), "optimiser": self.optimiser.state_dict(),
@@ -223,6 +227,7 @@ class Trainer:
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
+        """Restore the state of a checkpoint."""
         self.net.load_state_dict(state["net"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
@@ -235,8 +240,12 @@ class Trainer:
 
 
 def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> MultiScaleEmotionNet:
-    """Run to the end, saving after every epoch to `resume` (and going on from there). The averaged weights are left in:
-    the fold's best, or, without a fold, the last.
+    """Run to the end, saving to `resume` after every epoch, and continuing from it.
+
+    The averaged weights are left in the net: the fold's best, or the last without a fold.
+
+    Raises:
+        ModelError: The ranks end with different weights.
     """
     ranks = trainer.ranks
     if resume and resume.is_file():
@@ -244,7 +253,7 @@ def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> 
         log(f"resuming after epoch {trainer.epoch} (best {trainer.stopping.best:.4f})")
     else:
         trainer.measure_scales()
-    while not trainer.done:
+    while not trainer.is_done:
         e = trainer.run_epoch()
         mark = "  * best" if e["best"] else ""
         judged = "" if trainer.fold is None else f"  fold {e['score']:.4f}"
@@ -266,12 +275,16 @@ def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> 
 
 
 def cross_fit(
-    make: Callable[[int], MultiScaleEmotionNet], whole: LabelledWindows, sounds: Windows, unheard: Windows, weights: np.ndarray,
-    settings: Settings, state: Callable[[str], Path], ranks: Ranks, log: Callable[[str], None],
+    make: Callable[[int], MultiScaleEmotionNet], whole: LabelledWindows, sounds: Windows, fold_sounds: Windows,
+    weights: np.ndarray, settings: Settings, state: Callable[[str], Path], ranks: Ranks, log: Callable[[str], None],
 ) -> tuple[MultiScaleEmotionNet, dict[str, Any]]:  # fmt: skip
-    """`settings.cross` nets, each without a part of the speakers and songs, say when to stop and how far to trust; the
-    net that is returned then learns from all. With it: epochs, the mean score of the parts, the last run's history, and
-    `away`, the scores of all clips while they sat out.
+    """Train `settings.cross` nets without one part of the speakers and songs each, then one net on all.
+
+    The first nets decide the number of epochs and the calibration of the last, which is returned. Beside it: epochs,
+    the mean score of the parts, the last run's history, and `away`, the scores of all clips while they were held out.
+
+    Raises:
+        ConfigError: All clips are of one speaker or song.
     """
     part_of = assign_folds(whole.clips, settings.cross)
     parts = np.unique(part_of)
@@ -301,6 +314,6 @@ def cross_fit(
     if ranks.is_first:
         net.cpu()
         fit_mixture(net, whole, raw)
-        calibrate(net, whole, raw, unheard)
+        calibrate(net, whole, raw, fold_sounds)
         course["away"] = [s.as_dict() for s in evaluate(whole.clips, whole.windows, combine_members(net, raw), 200)]
     return net, course

@@ -20,7 +20,7 @@ from kelly_live.lab.training.windows import Windows
 
 @torch.inference_mode()
 def predict_members(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> torch.Tensor:
-    """The members' raw outputs over all windows, `[M, N, O]`, on the CPU."""
+    """Compute the members' raw outputs over all windows, `[M, N, O]`, on the CPU."""
     net.eval()
     device = next(net.parameters()).device
     rows = np.arange(len(windows))
@@ -33,15 +33,16 @@ def predict_members(net: MultiScaleEmotionNet, windows: Windows, batch: int = 51
 
 @torch.inference_mode()
 def combine_members(net: MultiScaleEmotionNet, raw: torch.Tensor) -> Predictions:
-    """What the net makes of its members' raw outputs."""
+    """Combine the members' raw outputs into the net's predictions."""
     device = net.mix.device
     return Predictions.of(net.speak(net.mixed(raw.to(device), net.mix)))
 
 
 def fit_mixture(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tensor, steps: int = 60) -> None:
-    """Set how much each member's word counts, by kind of sound and of answer: what makes the fold's labels likeliest,
-    `raw` being what members that never saw it say of it. Each data set counts alike; a weak pull towards equal shares
-    decides where the fold says nothing.
+    """Set the weight of each member, by kind of sound and of output, to the likeliest on the fold.
+
+    `raw` are the outputs of members that did not learn from the fold. Each data set counts alike. A weak prior of equal
+    weights decides where the fold has no labels.
     """
     device = net.mix.device
     raw, every = raw.clone().to(device), np.arange(len(fold.windows))
@@ -69,8 +70,9 @@ def fit_mixture(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Ten
 
 
 def fit_temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> float:
-    """The temperature that makes `truth` `[clips, K]` likeliest, by a search over 0.3-5: rows are windows, and a clip's
-    answer is the mean over its windows.
+    """Search the temperature in 0.3-5 that makes `truth` `[clips, K]` likeliest.
+
+    Rows of `probabilities` are windows; a clip's answer is the mean over its windows.
     """
     log_p = torch.from_numpy(np.log(np.maximum(probabilities, 1e-9)))
     best, best_loss = 1.0, math.inf
@@ -84,8 +86,9 @@ def fit_temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarr
 
 
 def mark_correct(clips: Sequence[Clip], answers: Predictions, clip: np.ndarray) -> np.ndarray:
-    """A number a clip: 1 if its mean answer agrees with what was said (category, or quadrant), 0 if not, NaN if
-    nothing was said. `clip` is the clip of each of the answers' rows.
+    """Mark each clip: 1 if its mean answer agrees with its label, 0 if not, NaN without a label.
+
+    The label is a category or a quadrant. `clip` is the clip of each of the answers' rows.
     """
     guess = average_by_clip(answers.emotions, clip, len(clips)).argmax(axis=1)
     quadrants = find_quadrants(average_by_clip(answers.affect, clip, len(clips)))
@@ -99,7 +102,7 @@ def mark_correct(clips: Sequence[Clip], answers: Predictions, clip: np.ndarray) 
 
 
 def _fit_confidence(x: torch.Tensor, y: torch.Tensor, importance: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-    """Logistic regression of "it was right" on the evidence."""
+    """Fit a logistic regression of "the answer was right" on the evidence."""
     weight = start.clone().requires_grad_(True)
     optimiser = torch.optim.LBFGS([weight], max_iter=200)
 
@@ -115,9 +118,11 @@ def _fit_confidence(x: torch.Tensor, y: torch.Tensor, importance: torch.Tensor, 
 
 
 def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tensor, sounds: Windows) -> None:
-    """Fit the temperatures and the confidence, for voices and for music apart, on the fold (`raw` is what members that
-    never saw it say of it) and on sounds that the weights never saw. Each data set counts alike. What is made honest is
-    a clip's answer, the mean over its windows.
+    """Fit the temperatures and the confidence, separately for voices and for music.
+
+    They are fitted on the fold, with `raw` the outputs of members that did not learn from it, and on background sounds
+    that the weights did not learn from. Each data set counts alike. A clip's answer is calibrated, the mean over its
+    windows.
     """
     clips, clip = fold.clips, fold.windows.clip
     sizes = Counter(c.dataset for c in clips)
@@ -132,9 +137,11 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
     for music, own in kinds.items():
         said = own * alike * fold.targets.emotions_weight[rows]
         net.temperature[int(music), 0] = fit_temperature(answers.emotions, clip, fold.targets.emotions[rows], said)
-        told = own * alike * (fold.targets.label[rows] >= 0)
-        net.temperature[int(music), 1] = fit_temperature(answers.labels, clip, labels, told) if told.any() else 1.0
-    if len(kinds) == 1:  # the other kind was never heard: what is known is the better guess
+        labelled = own * alike * (fold.targets.label[rows] >= 0)
+        net.temperature[int(music), 1] = (
+            fit_temperature(answers.labels, clip, labels, labelled) if labelled.any() else 1.0
+        )
+    if len(kinds) == 1:  # without clips of the other kind, use the known one
         net.temperature[:] = net.temperature[int(next(iter(kinds)))].clone()
     answers, noise = combine_members(net, raw), predict(net, sounds)
     right = mark_correct(clips, answers, clip)[clip]

@@ -1,5 +1,7 @@
-"""The frozen ears' weights, read from the wheels that carry them and checked against what they came from: musicnn's
-TensorFlow 1 checkpoint, and Smart Turn's quantised ONNX graph in the `pipecat-ai` wheel.
+"""Conversion of the frozen encoders' weights from the wheels that contain them.
+
+musicnn's TensorFlow 1 checkpoint and Smart Turn's quantised ONNX graph (in the `pipecat-ai` wheel) are converted and
+compared with the originals.
 """
 
 from __future__ import annotations
@@ -30,7 +32,11 @@ def _require_wheel(wheel: Path, package: str) -> None:
 
 
 def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
-    """The MSD_musicnn variables by name (without the `model/` scope). Raises ConfigError or ModelError."""
+    """Read the MSD_musicnn variables by name (without the `model/` scope).
+
+    Raises:
+        ConfigError: The wheel or tensorflow is missing.
+    """
     try:
         import tensorflow as tf
     except ImportError as error:
@@ -51,7 +57,11 @@ def _name_layer(kind: str, index: int) -> str:
 
 
 def convert_trunk(variables: dict[str, np.ndarray]) -> MusicnnTrunk:
-    """The variables as a PyTorch trunk in eval mode."""
+    """Convert the variables to a PyTorch trunk in eval mode.
+
+    Raises:
+        ModelError: A variable is missing.
+    """
     trunk = MusicnnTrunk()
 
     def tensor(name: str) -> torch.Tensor:
@@ -95,7 +105,7 @@ def convert_trunk(variables: dict[str, np.ndarray]) -> MusicnnTrunk:
 
 
 def compute_reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray) -> np.ndarray:
-    """musicnn's `models.py`, followed line by line in TensorFlow: `[B, frames, 96]` to `[B, 50]`."""
+    """Compute musicnn's `models.py` in TensorFlow, line by line: `[B, frames, 96]` to `[B, 50]`."""
     import tensorflow as tf
 
     def norm(x: Any, index: int) -> Any:
@@ -127,8 +137,13 @@ def compute_reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray)
 
 
 def convert_and_check_trunk(wheel: Path) -> tuple[MusicnnTrunk, float]:
-    """Convert, and compare taggrams with TensorFlow's on random spectrograms; returns the trunk and the worst
-    difference. Raises ModelError over TOLERANCE.
+    """Convert the trunk, and compare its taggrams with TensorFlow's on random spectrograms.
+
+    Returns:
+        The trunk and the largest difference.
+
+    Raises:
+        ModelError: The difference is over TOLERANCE.
     """
     variables = read_wheel(wheel)
     trunk = convert_trunk(variables)
@@ -152,12 +167,12 @@ _NORMS_OF_BLOCK = {"attention_norm": "self_attn_layer_norm", "feed_norm": "final
 
 
 class SpeechGraph:
-    """Smart Turn's ONNX graph: its weights by name, as floats."""
+    """The weights of Smart Turn's ONNX graph by name, as floats."""
 
     def __init__(self, wheel: Path) -> None:
         try:
             import onnx
-            import onnxruntime  # noqa: F401 - `reference` needs it: say so before the work
+            import onnxruntime  # noqa: F401 - `run_reference` needs it: say so before the work
             from onnx import numpy_helper
         except ImportError as error:
             raise ConfigError(
@@ -179,10 +194,11 @@ class SpeechGraph:
                 self._unrounded[node.output[0]] = self._made[node.input[0]].input[0]
 
     def find_source(self, name: str) -> str:
+        """Find the name of a value before its activations were rounded."""
         return self._unrounded.get(name, name)
 
-    def value(self, name: str) -> torch.Tensor:
-        """A weight by the name under which it is used."""
+    def read_weight(self, name: str) -> torch.Tensor:
+        """Read a weight by the name under which it is used."""
         if name in self._stored:
             return self._stored[name].float()
         node = self._made[name]
@@ -192,36 +208,39 @@ class SpeechGraph:
         return ((whole - zero.view(shape)) * scale.view(shape)).float()
 
     def read_convolution(self, bias: str) -> torch.Tensor:
-        return next(self.value(n.input[1]) for n in self.model.graph.node if n.op_type == "Conv" and n.input[2] == bias)
+        """Read the weight of the convolution with this bias."""
+        return next(
+            self.read_weight(n.input[1]) for n in self.model.graph.node if n.op_type == "Conv" and n.input[2] == bias
+        )
 
     def _list_products(self) -> list[Any]:
-        """The matrix products with a weight."""
+        """List the matrix products with a weight."""
         return [n for n in self.model.graph.node if n.op_type == "MatMul" and self._is_weight(n.input[1])]
 
     def _is_weight(self, name: str) -> bool:
         return name in self._stored or (name in self._made and self._made[name].input[0] in self._stored)
 
     def read_linear(self, bias: str) -> torch.Tensor:
-        """The weight `[out, in]` of the layer to which `bias` is added."""
+        """Read the weight `[out, in]` of the layer to which `bias` is added."""
         for node in self.model.graph.node:
             if node.op_type == "Add" and bias in node.input:
                 other = next(self.find_source(i) for i in node.input if i != bias)
-                return self.value(self._made[other].input[1]).T
+                return self.read_weight(self._made[other].input[1]).T
         raise ModelError(f"the graph adds no {bias!r}; is it Smart Turn 3.2?")
 
     def read_keys(self, layer: str) -> torch.Tensor:
-        """The weight of the key projection, which has no bias: the third product of what queries are made of."""
+        """Read the weight of the key projection, which has no bias: the third product of the queries' input."""
         query = self.read_linear(f"{layer}self_attn.q_proj.bias")
         value = self.read_linear(f"{layer}self_attn.v_proj.bias")
-        shared = next(n.input[0] for n in self._list_products() if torch.equal(self.value(n.input[1]).T, query))
+        shared = next(n.input[0] for n in self._list_products() if torch.equal(self.read_weight(n.input[1]).T, query))
         for node in self._list_products():
-            weight = self.value(node.input[1]).T
+            weight = self.read_weight(node.input[1]).T
             if node.input[0] == shared and not torch.equal(weight, query) and not torch.equal(weight, value):
                 return weight
         raise ModelError(f"the graph has no keys for {layer!r}; is it Smart Turn 3.2?")
 
-    def reference(self, mel: np.ndarray) -> np.ndarray:
-        """The blocks' outputs for `[1, 80, 800]` by ONNX Runtime, activations unrounded: `[400, 2 * 384]`."""
+    def run_reference(self, mel: np.ndarray) -> np.ndarray:
+        """Compute the blocks' outputs for `[1, 80, 800]` by ONNX Runtime, without rounding: `[400, 2 * 384]`."""
         from onnx import ModelProto, TensorProto, helper
         from onnxruntime import GraphOptimizationLevel, InferenceSession, SessionOptions
 
@@ -252,24 +271,24 @@ class SpeechGraph:
 
 
 def convert_speech(graph: SpeechGraph) -> SpeechEncoder:
-    """The graph's first blocks as a PyTorch encoder in eval mode."""
-    weights = {"positions": graph.value(f"{_ENCODER}embed_positions.weight")}
+    """Convert the graph's first blocks to a PyTorch encoder in eval mode."""
+    weights = {"positions": graph.read_weight(f"{_ENCODER}embed_positions.weight")}
     for conv in ("conv1", "conv2"):
         bias = f"{_ENCODER}{conv}.bias"
-        weights |= {f"{conv}.weight": graph.read_convolution(bias), f"{conv}.bias": graph.value(bias)}
+        weights |= {f"{conv}.weight": graph.read_convolution(bias), f"{conv}.bias": graph.read_weight(bias)}
     for block in range(BLOCKS):
         layer, own = f"{_ENCODER}layers.{block}.", f"blocks.{block}."
         q, v = (f"{layer}self_attn.{part}_proj.bias" for part in "qv")
         weights[own + "project.weight"] = torch.cat(
             (graph.read_linear(q), graph.read_keys(layer), graph.read_linear(v))
         )
-        weights[own + "project.bias"] = torch.cat((graph.value(q), torch.zeros(WIDTH), graph.value(v)))
+        weights[own + "project.bias"] = torch.cat((graph.read_weight(q), torch.zeros(WIDTH), graph.read_weight(v)))
         for ours, theirs in _PARTS_OF_BLOCK.items():
             bias = f"{layer}{theirs}.bias"
-            weights |= {f"{own}{ours}.weight": graph.read_linear(bias), f"{own}{ours}.bias": graph.value(bias)}
+            weights |= {f"{own}{ours}.weight": graph.read_linear(bias), f"{own}{ours}.bias": graph.read_weight(bias)}
         for ours, theirs in _NORMS_OF_BLOCK.items():
             for part in ("weight", "bias"):
-                weights[f"{own}{ours}.{part}"] = graph.value(f"{layer}{theirs}.{part}")
+                weights[f"{own}{ours}.{part}"] = graph.read_weight(f"{layer}{theirs}.{part}")
     encoder = SpeechEncoder()
     # Half the bytes in the checkpoint; the weights came from 8 bits.
     encoder.load_state_dict({name: weight.half().float() for name, weight in weights.items()})
@@ -277,13 +296,18 @@ def convert_speech(graph: SpeechGraph) -> SpeechEncoder:
 
 
 def convert_and_check_speech(wheel: Path) -> tuple[SpeechEncoder, float]:
-    """Convert, and compare with the graph on a random spectrogram; returns the encoder and the mean difference in
-    standard deviations. Raises ModelError over SPEECH_TOLERANCE.
+    """Convert the encoder, and compare it with the graph on a random spectrogram.
+
+    Returns:
+        The encoder and the mean difference in standard deviations.
+
+    Raises:
+        ModelError: The difference is over SPEECH_TOLERANCE.
     """
     graph = SpeechGraph(wheel)
     encoder = convert_speech(graph)
     mel = np.random.default_rng(0).normal(0.0, 0.7, (1, 80, 800)).astype(np.float32)
-    theirs = graph.reference(mel)
+    theirs = graph.run_reference(mel)
     with torch.inference_mode():
         ours = encoder(torch.from_numpy(mel))[0].numpy()
     difference = float(np.abs(ours - theirs).mean() / theirs.std())
@@ -297,7 +321,7 @@ def convert_and_check_speech(wheel: Path) -> tuple[SpeechEncoder, float]:
 
 @dataclass(frozen=True, slots=True)
 class FrontEnd:
-    """The two frozen ears, and how far each is from what it was converted from."""
+    """The two frozen encoders, and their differences from the originals."""
 
     trunk: MusicnnTrunk
     speech: SpeechEncoder
@@ -305,12 +329,13 @@ class FrontEnd:
     speech_difference: float = 0.0
 
     def copy_into(self, net: MultiScaleEmotionNet) -> None:
+        """Copy the weights into a net."""
         net.trunk.load_state_dict(self.trunk.state_dict())
         net.speech.load_state_dict(self.speech.state_dict())
 
 
 def save_front_end(front_end: FrontEnd, path: Path) -> None:
-    """As a checkpoint of kind `front-end`."""
+    """Save the encoders as a checkpoint of kind `front-end`."""
     card = {
         "trunk": "MSD_musicnn of the PyPI package musicnn 0.1.0 (Pons & Serra 2019), ISC",
         "speech": "Smart Turn 3.2 of the PyPI package pipecat-ai (Daily, BSD 2-clause), on Whisper tiny (OpenAI, MIT)",
@@ -322,7 +347,11 @@ def save_front_end(front_end: FrontEnd, path: Path) -> None:
 
 
 def load_front_end(path: Path) -> FrontEnd:
-    """What `save_front_end` wrote. Raises ModelError."""
+    """Load a checkpoint of `save_front_end`.
+
+    Raises:
+        ModelError: The checkpoint cannot be read or does not fit.
+    """
     checkpoint = load_checkpoint(path, "front-end")
     both = torch.nn.ModuleDict({"trunk": MusicnnTrunk(), "speech": SpeechEncoder()})
     load_weights(both, checkpoint, path)

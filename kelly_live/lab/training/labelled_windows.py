@@ -19,7 +19,7 @@ SIGN_SLOPE = 4.0  # how sharply the sign losses treat V and A near 0
 
 @dataclass(frozen=True, slots=True)
 class LabelledWindows:
-    """Windows with their clips and targets; windows of sounds have clip -1."""
+    """Windows with their clips and targets; windows of background sounds have clip -1."""
 
     clips: list[Clip]
     windows: Windows
@@ -27,10 +27,11 @@ class LabelledWindows:
 
     @classmethod
     def of(cls, clips: list[Clip], windows: Windows) -> LabelledWindows:
+        """Create the targets of `windows` from the labels of `clips`."""
         return cls(clips, windows, create_clip_targets(clips, windows.clip, windows.end_seconds))
 
     def select(self, chosen: np.ndarray) -> LabelledWindows:
-        """Those clips (a mask) and their windows."""
+        """Select the clips of a mask, with their windows."""
         rows = chosen[self.windows.clip]
         windows = self.windows.take(np.flatnonzero(rows))
         places = np.cumsum(chosen) - 1
@@ -39,20 +40,21 @@ class LabelledWindows:
         return LabelledWindows([clip for clip, kept in zip(self.clips, chosen, strict=True) if kept], windows, targets)
 
     def concatenate(self, other: LabelledWindows) -> LabelledWindows:
+        """Append the clips and windows of `other`."""
         windows = concatenate_windows([self.windows, other.windows.shift_clips(len(self.clips))])
         pairs = ((getattr(self.targets, name), getattr(other.targets, name)) for name in Targets.__slots__)
         return LabelledWindows(self.clips + other.clips, windows, Targets(*(np.concatenate(pair) for pair in pairs)))
 
 
 def average_weighted(loss: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """The mean over the batch of what was said: a batch that says nothing gives 0."""
+    """Average over the labelled rows of the batch; a batch without labels gives 0."""
     return (loss * weight).sum() / weight.sum().clamp_min(1.0)
 
 
 def compute_loss(
     out: EmotionOutput, t: dict[str, torch.Tensor], importance: torch.Tensor | float = 1.0
 ) -> torch.Tensor:
-    """All heads' masked losses, summed; `importance` weighs the rows' labels, where no weight of their own does."""
+    """Sum all heads' masked losses; `importance` weighs the rows' labels, which have no weight of their own."""
     log_p = functional.log_softmax(out.emotion_logits, dim=1)
     affect = torch.stack((out.valence, out.arousal, out.dominance), dim=1)
     named = (t["label"] >= 0).float() * importance
@@ -73,4 +75,5 @@ def compute_loss(
 
 
 def convert_targets(targets: Targets, rows: np.ndarray, device: torch.device) -> dict[str, torch.Tensor]:
+    """Convert rows of targets to tensors."""
     return {name: torch.from_numpy(getattr(targets, name)[rows]).to(device) for name in Targets.__slots__}

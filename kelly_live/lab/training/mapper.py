@@ -1,7 +1,7 @@
-"""Trains DynamicEmotionToMusicMapper on music that people labelled, with published effects as weak priors.
+"""Training of DynamicEmotionToMusicMapper on labelled music, with published effects as weak priors.
 
-Each corpus may sit a constant apart (`CorpusOffset`), so "piano pop against game music" is not mistaken for emotion.
-What is played sits at HOME, with the music that people performed.
+Each corpus has a constant offset (`CorpusOffset`), so that the difference between piano pop and game music is not
+mistaken for emotion. At run time the mapper uses the offset of REFERENCE_CORPUS, which people performed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ FOLDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What may be tuned. `patience` in epochs without a better held-back loss."""
+    """Hyperparameters; `patience` is in epochs without a better held-back loss."""
 
     hidden_dim: int = 64
     learning_rate: float = 5e-3
@@ -63,18 +63,21 @@ class Recipe:
 
 
 class CorpusOffset(nn.Module):
-    """What is constant between the two corpora; the net itself sits half-way, without it."""
+    """The constant difference between the two corpora; the net itself lies half-way, without it."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
         self.shift = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, corpus: Tensor) -> Tensor:
+        """Return the offset of each row's corpus."""
         return (1.0 - 2.0 * corpus[:, None].float()) * self.shift
 
 
 @dataclass(frozen=True)
 class FitResult:
+    """A fitted net with its corpus offset; `epochs` is the best one."""
+
     net: DynamicEmotionToMusicMapper
     offset: CorpusOffset
     epochs: int
@@ -82,7 +85,7 @@ class FitResult:
 
 
 def _create_net(data: Examples, recipe: Recipe) -> DynamicEmotionToMusicMapper:
-    """An untrained net that already sits at the corpus: standardised scalars, log mean weights as biases."""
+    """Create an untrained net at the corpus' averages: standardised scalars, log mean weights as biases."""
     torch.manual_seed(recipe.seed)
     net = DynamicEmotionToMusicMapper(hidden_dim=recipe.hidden_dim)
     weight = data.scalar_mask * data.importance[:, None]
@@ -108,8 +111,9 @@ def fit(
     progress: Callable[[int, float], None] | None = None,
     cues: Sequence[Evidence] = (),
 ) -> FitResult:
-    """Minimise the losses on `data` and, as pseudo-observations, PRIORS and `cues`; with `held_back`, stop early on
-    it and keep the best epoch's weights.
+    """Minimise the losses on `data` and, as pseudo-observations, PRIORS and `cues`.
+
+    With `held_back`, stop early on it and keep the best epoch's weights.
     """
     net = _create_net(data, recipe)
     offset = CorpusOffset(len(net.centre))
@@ -154,18 +158,18 @@ def fit(
 
 @torch.no_grad()
 def compute_held_out_loss(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples) -> float:
-    """Sum over the parameters of the mean loss (nats) at the labels' own places."""
+    """Sum the mean losses (nats) of all parameters, at the labels' own states."""
     spread = net.unpack(net.raw(*compute_states(data)) + offset(data.corpus))
     return float(sum_mean_losses(compute_losses(net, spread, data), list_masks(data), data.importance))
 
 
 @torch.no_grad()
 def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples, skilled: dict[str, bool]) -> None:
-    """Set what is played: the commitment, where its middle is, how far it may go, and the ways of taste.
+    """Set the commitment of the played values, its centre and limits, and the user basis.
 
-    A state's medians are spread less than single pieces are: stretched until they have the pieces' spread (weights: the
-    entropy of single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most
-    MAX_GAIN and MAX_WEIGHT_GAIN.
+    A state's medians vary less than single pieces. They are stretched to the pieces' spread (weights: to the entropy of
+    single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most MAX_GAIN and
+    MAX_WEIGHT_GAIN.
     """
     raw = net.raw(*compute_states(data))
     importance = data.importance / data.importance.sum()
@@ -206,7 +210,7 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
 
 
 def _measure_spread(values: Tensor) -> float:
-    """A standard deviation that outliers don't move: half the 16-84 % range."""
+    """Measure a robust standard deviation: half the 16-84 % range."""
     if len(values) < 2:
         return 0.0
     low, high = torch.quantile(values, torch.tensor([0.1587, 0.8413]))
@@ -214,7 +218,7 @@ def _measure_spread(values: Tensor) -> float:
 
 
 def _measure_spread_within_corpora(values: Tensor, corpus: Tensor) -> float:
-    """Spread inside each corpus, averaged by rows: what lies between corpora is not expression."""
+    """Average the spread inside each corpus by rows; the difference between corpora is not expression."""
     parts = [values[corpus == index] for index in range(len(CORPORA))]
     return sum(_measure_spread(part) * len(part) for part in parts) / max(len(values), 1)
 
@@ -225,7 +229,7 @@ def _compute_entropy(weights: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """What a training run left: where, how long, what it scored on held-out music."""
+    """The files of a training run, its epochs, and its scores on held-out music."""
 
     path: Path
     card_path: Path
@@ -244,7 +248,7 @@ def _split_corpus(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScal
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """What cross-validation over the training songs found: epochs to run, and which parameters a state predicts."""
+    """The number of epochs, and the parameters that the emotion predicts (`skilled`), from cross-validation."""
 
     epochs: int
     skilled: dict[str, bool]
@@ -256,7 +260,10 @@ def cross_validate(
     progress: Callable[[int, float], None] | None = None,
     cues: Sequence[Evidence] = (),
 ) -> CrossValidation:
-    """Fit on all folds but one, in turn. Skilled is what beats the corpus-wide distribution by two standard errors."""
+    """Fit on all folds but one, in turn.
+
+    A parameter is skilled if it beats the corpus-wide distribution by two standard errors.
+    """
     epochs, gains = [], []
     for held_back, inner in split_folds(data, FOLDS, recipe.seed):
         fitted = fit(inner, recipe, held_back, progress, cues)
@@ -280,18 +287,21 @@ def train_mapper(
     progress: Callable[[int, float], None] | None = None,
     cues_dir: Path | None = None,
 ) -> TrainingResult:
-    """Measure, fit, calibrate, judge on the held-out songs and series, and write `out` and its card beside it.
+    """Extract features, fit, calibrate and score on held-out songs and series; write `out` and its card.
 
     Cross-validation over the training songs chooses the number of epochs and the skilled parameters; then the net is
-    fitted anew on all of them. The manifest's `val` part is only ever judged on. Raises ConfigError.
+    fitted again on all of them. The manifest's `val` part is only used for scores.
+
+    Raises:
+        ConfigError: The manifest is missing or damaged, or lists no music that can be read.
     """
     recipe = recipe or Recipe()
     cues = correlate_cues(cues_dir) if cues_dir else None
-    told = select_evidence(cues) if cues and recipe.use_priors else ()
+    evidence = select_evidence(cues) if cues and recipe.use_priors else ()
     train, held_out, scale = _split_corpus(extract_corpus(data_dir, cache_dir))
-    trial = cross_validate(train, recipe, progress, told)
+    trial = cross_validate(train, recipe, progress, evidence)
     chosen = replace(recipe, epochs=trial.epochs)
-    final = fit(train, chosen, progress=progress, cues=told)
+    final = fit(train, chosen, progress=progress, cues=evidence)
     calibrate(final.net, final.offset, train, trial.skilled)
     net = final.net.eval()
     evaluation = Evaluation(score_mapper(net, final.offset, train, held_out), check_directions(net, train, cues))
@@ -319,7 +329,11 @@ def train_mapper(
 def evaluate_mapper(
     data_dir: Path, cache_dir: Path | None, checkpoint: Path, cues_dir: Path | None = None
 ) -> Evaluation:
-    """Judge a checkpoint on the manifest's `val` part, with baselines fitted on its `train` part. Raises KellyError."""
+    """Score a checkpoint on the manifest's `val` part, with baselines fitted on its `train` part.
+
+    Raises:
+        KellyError: The manifest or the checkpoint cannot be read.
+    """
     train, held_out, _ = _split_corpus(extract_corpus(data_dir, cache_dir))
     net, offset = load_trained(checkpoint)
     cues = correlate_cues(cues_dir) if cues_dir else None
@@ -327,7 +341,11 @@ def evaluate_mapper(
 
 
 def load_trained(path: Path) -> tuple[DynamicEmotionToMusicMapper, CorpusOffset]:
-    """The net and the corpus offset of a checkpoint, for judging or training on. Raises ModelError."""
+    """Load the net and the corpus offset of a checkpoint.
+
+    Raises:
+        ModelError: The checkpoint cannot be read or does not fit.
+    """
     net = load_net(path)
     offset = CorpusOffset(len(net.centre))
     checkpoint = load_checkpoint(path, KIND)

@@ -1,4 +1,4 @@
-"""The mapper's model card: what a reader must know to trust the weights."""
+"""The mapper's model card: its data, scores, priors and limits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def build_card(
     limits: Mapping[str, float],
     command: str,
 ) -> dict[str, Any]:
-    """What a reader must know to trust the weights, as JSON."""
+    """Build the card as JSON."""
     train, held_out = parts
 
     def count(data: Examples) -> dict[str, int]:
@@ -67,7 +67,7 @@ def build_card(
 
 
 def _summarise_without_priors(evaluation: Evaluation) -> dict[str, Any]:
-    """What labelled music says without priors: gains over the corpus, and the directions that then fail."""
+    """Summarise a run without priors: gains over the corpus, and the directions that then fail."""
     return {
         "gain_nats": {row.parameter: row.corpus - row.mapper for row in evaluation.scores},
         "held": evaluation.held,
@@ -97,7 +97,7 @@ _LIMITS = (
 
 
 def format_card(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrelations | None = None) -> str:
-    """The model card that lies beside the checkpoint."""
+    """Format the model card that lies beside the checkpoint."""
     sources = "\n".join(f"- {name}: {terms}" for name, terms in card["sources"].items())
     rows = "; ".join(
         f"{part}: " + ", ".join(f"{n} {corpus}" for corpus, n in counts.items())
@@ -108,7 +108,7 @@ def format_card(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrel
     priors = "\n".join(
         f"| {p.emotion} | {p.parameter} | {p.effect:+.3g} | {p.pieces:.3g} | {p.source} |" for p in (*PRIORS, *film)
     )
-    heard = (
+    film_text = (
         f"{cues.excerpts} film excerpts, {cues.soundtracks} soundtracks; r [95 % interval, drawn over soundtracks]. "
         "Level and centroid are measured;\nthe rest is read from the audio by a regression on 100 other, rated "
         "excerpts, whose correlation on unseen ones stands\nbeside the cue. A badly read cue correlates too weakly. "
@@ -130,7 +130,7 @@ def format_card(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrel
     edge = 100 * most["played_share"]
     scale = card["rating_scale"]
     limits = "\n".join(f"- {line}" for line in card["limits"])
-    return f"""# mapper.safetensors: emotion becomes music
+    return f"""# mapper.safetensors: from emotion to musical parameters
 
 `DynamicEmotionToMusicMapper`, {card["parameters"]} parameters: 8 probabilities and valence, arousal, dominance in;
 tempo, mode, register, dynamics, timing, density and rhythm out, as distributions learned from music that people
@@ -141,7 +141,7 @@ Made by: `{card["command"]}`
 ## Data
 {sources}
 
-Rows (EMOPIA clips, VGMIDI windows of 8 measures every 4): {rows}. Held out by song (EMOPIA's official validation part)
+Rows (EMOPIA clips, VGMIDI windows of 8 bars every 4): {rows}. Held out by song (EMOPIA's official validation part)
 and by game series (VGMIDI). These weights are aggregate statistics of music under non-commercial and research terms:
 use them accordingly, with credit. No score or melody is in them.
 
@@ -156,34 +156,34 @@ Negative log-likelihood in nats a row (lower is better), of standardised values 
 weights (modes, timing, rhythms). Corpus-wide: one distribution a corpus, fitted on train. Rule table: tempo = 60 +
 120·arousal' and the like (`rule_locations`, `rule_weights`), offset and noise fitted on train. SE over songs, scores.
 
-{evaluation.table()}
+{evaluation.format_table()}
 
 Slopes are of what the net plays, per unit of valence or arousal; r is within the corpora, training part.
 
-## What listeners said of film music
-{heard}
+## Listeners' ratings of film music
+{film_text}
 
 ## Commitment
-Medians of a learned distribution huddle around the mean. What is played is stretched from the centre by a gain that
+Medians of a learned distribution lie close to the mean. The played values are stretched from the centre by a gain that
 gives medians the spread of single pieces (at most {most["gain"]:g}; weights: the entropy of single pieces, at most
 {most["weight_gain"]:g}), and only where the state helped by over two standard errors on songs held back by
 cross-validation (else 1): {gains}.
 The middle is EMOPIA's, which people performed. Medians near but never leave its {edge:.0f}-{100 - edge:.0f} % range.
 
-Beside the net, `analysis/mapping.py` commits to valence where listeners and people do and the labels are blurred. Each
+Beside the net, `mapping/mapper.py` follows valence more strongly, as listeners do, where the labels are blurred. Each
 unit of valence adds 4 to the log-odds of a major third against a minor one (mode is the first cue of valence: Eerola,
 Friberg & Bresin 2013; but a mode finder hears only .53 of EMOPIA's quiet sad train clips as minor, and what is played
-like that is heard as calm). And the accompaniment moves the more restlessly the more bitter a stirred feeling is, the
-more lightly the gladder, by as much as in people: attacks a second under the melody in Q1 and Q2 are 3.8 and 4.7 in
+like that is judged as calm). And the accompaniment is more restless at low valence and lighter at high valence when
+arousal is high, by as much as in human pieces: attacks a second under the melody in Q1 and Q2 are 3.8 and 4.7 in
 EMOPIA, were 4.5 and 4.2 in ours. (Gabrielsson & Lindström 2010, from memory: rough, complex rhythm for unease and
-anger, flowing for joy.) Neither acts where a tradition is played with its own ways. Scores and slopes here are the
-net's own. What the judges say of it, and what each part gives: [docs/likeness.md](../docs/likeness.md).
+anger, flowing for joy.) Neither acts where a culture has its own style. Scores and slopes here are the net's own. What
+the judges say of it, and what each part gives: [docs/likeness.md](../docs/likeness.md).
 
 ## Users
 A user's embedding moves the raw outputs along the ways in which songs differ that the state does not explain: the
 principal directions of the covariance between one half of a song's clips and the other (chance is not shared),
 {card["user_ways"]} of them above 0, the first seven of them everywhere and, twice as strongly, in each emotion alone.
-Learned from wishes as a maximum a posteriori (`nets/taste.py`); zero until then.
+Learned from preferences as a maximum a posteriori (`lab/nets/taste.py`); zero until then.
 
 ## Priors
 Pseudo-observations, each worth so many labelled pieces; effects in corpus standard deviations (weights: along a stated

@@ -1,11 +1,11 @@
-"""Labelled music as tensors: how a label becomes an emotion state, and a measured piece the mapper's own scales.
+"""Labelled music as tensors: emotion states from labels, and features on the mapper's scales.
 
-How a label becomes an emotion state (all of it is stated in the card):
-- an EMOPIA quadrant becomes its centre (±.5, ±.5), with noise (SD .2, never over the axis) anew each epoch;
-- VGMIDI's mean ratings huddle near 0 (30 raters average out), so each axis is centred and stretched to the RMS .5 that
-  the quadrant centres have, then squashed by tanh;
-- category probabilities and dominance follow from the place by distance to EMOTION_VAD, at a width drawn anew each
-  epoch, so that the net accepts sharp and vague states alike. No dominance was rated.
+How a label becomes an emotion state (the card states all of it):
+- an EMOPIA quadrant becomes its centre (±.5, ±.5), with new noise each epoch (SD .2, never across an axis);
+- VGMIDI's mean ratings lie close to 0 (means of 30 raters), so each axis is centred, stretched to the RMS .5 of the
+  quadrant centres, then squashed by tanh;
+- category probabilities and dominance follow from the distance to EMOTION_VAD, at a width drawn anew each epoch, so
+  that the net accepts sharp and vague states alike. No dominance was rated.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ RATING_RMS = 0.5
 
 @dataclass(frozen=True)
 class Examples:
-    """N labelled stretches: V/A labels, raw scalars `[N, S]`, weights, masks (0 where nothing was measured), weight.
+    """N labelled stretches of music.
 
+    Valence and arousal labels, raw scalars `[N, S]`, weights, masks (0 where nothing was measured), importance.
     `certain` marks ratings; the others are quadrants, whose place within the quadrant is unknown.
     """
 
@@ -52,6 +53,7 @@ class Examples:
         return len(self.valence)
 
     def take(self, index: Tensor) -> Examples:
+        """Select rows by index."""
         return Examples(
             valence=self.valence[index],
             arousal=self.arousal[index],
@@ -68,7 +70,7 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class RatingScale:
-    """How VGMIDI's ratings were stretched: (rating - centre) · gain, then tanh."""
+    """The scale of VGMIDI's ratings: (rating - centre) · gain, then tanh."""
 
     valence_centre: float
     valence_gain: float
@@ -77,7 +79,7 @@ class RatingScale:
 
 
 def fit_rating_scale(rows: Sequence[LabelledFeatures]) -> RatingScale:
-    """Centre and gain that give these rows' ratings the RMS of quadrant centres."""
+    """Fit the centre and gain that give these rows' ratings the RMS of quadrant centres."""
     rated = [(row.valence, row.arousal) for row in rows if row.quadrant is None]
     if len(rated) < 2:
         return RatingScale(0.0, 1.0, 0.0, 1.0)
@@ -88,7 +90,7 @@ def fit_rating_scale(rows: Sequence[LabelledFeatures]) -> RatingScale:
 
 
 def _list_scalars(row: LabelledFeatures) -> list[float]:
-    """One row on the net's unbounded scales, in the order of SCALARS; nan where nothing was measured."""
+    """List a row's scalars on the net's unbounded scales, in the order of SCALARS; NaN where not measured."""
     f = row.features
 
     def log2(value: float | None, least: float) -> float:
@@ -111,7 +113,13 @@ def _list_scalars(row: LabelledFeatures) -> list[float]:
 
 
 def build_examples(rows: Sequence[LabelledFeatures], scale: RatingScale) -> Examples:
-    """Tensors of labelled rows. A song's clips together count as their number's square root: they repeat each other."""
+    """Build the tensors of labelled rows.
+
+    Each clip of a song with n clips has the importance n ** -.5, as they resemble each other.
+
+    Raises:
+        ConfigError: There are no rows.
+    """
     if not rows:
         raise ConfigError("no labelled music was measured; name a folder whose manifest lists MIDI that can be read")
     valence, arousal, importance = [], [], []
@@ -162,13 +170,13 @@ _ANCHORS = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
 
 
 def compute_soft_categories(place: Tensor, width: Tensor) -> Tensor:
-    """steering.category_probabilities for a batch: `place` `[N, 2 or 3]`, `width` `[N]` → `[N, 8]`."""
+    """Compute `override.category_probabilities` for a batch: `place` `[N, 2 or 3]`, `width` `[N]` → `[N, 8]`."""
     squares = ((place[:, None, :] - _ANCHORS[None, :, : place.shape[-1]]) ** 2).sum(-1)
     return torch.softmax(-squares / (2.0 * width[:, None] ** 2), dim=-1)
 
 
 def compute_states(data: Examples, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-    """Probabilities `[N, 8]` and V/A/D `[N, 3]` of the labels; with a generator, drawn anew."""
+    """Compute probabilities `[N, 8]` and V/A/D `[N, 3]` of the labels; with a generator, drawn anew."""
     place = torch.stack([data.valence, data.arousal], dim=-1)
     width = torch.full((len(data),), ANCHOR_WIDTH)
     if generator is not None:
@@ -190,12 +198,12 @@ def compute_states(data: Examples, generator: torch.Generator | None = None) -> 
 
 
 def list_masks(data: Examples) -> dict[str, Tensor]:
-    """1 where a parameter was measured, `[N]` each."""
+    """List the mask of each parameter, `[N]`: 1 where it was measured."""
     return {name: data.scalar_mask[:, index] for index, name in enumerate(SCALARS)} | data.weight_mask
 
 
 def average_weights(data: Examples) -> dict[str, Tensor]:
-    """Mean of each of WEIGHTS over the rows that tell it (even shares if none does), never quite 0."""
+    """Average each of WEIGHTS over the rows that measured it, never quite 0; even shares if none did."""
     means = {}
     for name, values in data.weights.items():
         weight = data.weight_mask[name] * data.importance
@@ -205,7 +213,7 @@ def average_weights(data: Examples) -> dict[str, Tensor]:
 
 
 def split_folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Examples, Examples]]:
-    """(fold, the rest), `number` times; no song or score lies in both."""
+    """Yield (fold, the rest) `number` times; no song or score lies in both."""
     groups = np.random.default_rng(seed).permutation(sorted(set(data.groups)))
     for part in range(number):
         chosen = set(groups[part::number].tolist())
@@ -214,7 +222,7 @@ def split_folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Exampl
 
 
 def correlate_within_corpora(label: Tensor, values: Tensor, data: Examples, mask: Tensor) -> float:
-    """Weighted correlation after each corpus's own means are taken out."""
+    """Compute the weighted correlation after subtracting each corpus's own means."""
     x, y = label.clone(), values.clone()
     weight = mask * data.importance
     for corpus in range(len(CORPORA)):

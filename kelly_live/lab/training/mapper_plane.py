@@ -1,4 +1,4 @@
-"""What a mapper plays over the valence-arousal plane, at the eight emotions and at the middles of the quadrants."""
+"""The mapper's output over the valence-arousal plane, at the eight emotions and at the quadrants' centres."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SHOWN = {
 
 
 def list_states() -> dict[str, EmotionState]:
-    """The eight emotions and the quadrants' middles, as the performer would name them."""
+    """List the eight emotions and the quadrants' centres by name."""
     named = {name: state_from(emotion=name) for name in EMOTIONS}
     middles = {quadrant: state_from(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANTS.items()}
     return named | middles
@@ -34,7 +34,7 @@ def list_states() -> dict[str, EmotionState]:
 
 @torch.no_grad()
 def compute_parameters(net: DynamicEmotionToMusicMapper, states: list[EmotionState]) -> dict[str, np.ndarray]:
-    """SHOWN, `[N]` each, and beside it the notes a second and the bands of tempo, register and dynamics."""
+    """Compute SHOWN, `[N]` each, the notes a second, and the ranges of tempo, register and dynamics."""
     music = net(
         torch.tensor([state.probabilities for state in states]),
         torch.tensor([(state.valence, state.arousal, state.dominance) for state in states]),
@@ -65,14 +65,14 @@ def compute_parameters(net: DynamicEmotionToMusicMapper, states: list[EmotionSta
 
 
 def compute_plane(net: DynamicEmotionToMusicMapper) -> dict[str, np.ndarray]:
-    """SHOWN over valence and arousal from -1 to 1: `[STEPS arousal, STEPS valence]` each."""
+    """Compute SHOWN over valence and arousal from -1 to 1: `[STEPS arousal, STEPS valence]` each."""
     axis = np.linspace(-1.0, 1.0, STEPS)
     values = compute_parameters(net, [state_from(float(v), float(a)) for a in axis for v in axis])
     return {name: values[name].reshape(STEPS, STEPS) for name in SHOWN}
 
 
 def format_states_table(net: DynamicEmotionToMusicMapper) -> str:
-    """What is played at `list_states`, as Markdown."""
+    """Format the parameters at `list_states` as a Markdown table."""
     named = list_states()
     v = compute_parameters(net, list(named.values()))
     head = ("at", "BPM", "major", "melody", "dynamics", "variation", "density", "notes/s", "long notes", "on the beat")

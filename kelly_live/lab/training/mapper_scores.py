@@ -1,4 +1,4 @@
-"""Judges a mapper: likelihood of held-out music against two baselines, and published directions against its slopes."""
+"""Scores of a mapper: likelihood of held-out music against two baselines, and published directions."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ NAMES = {"rate": "density (notes a second)", "centre": "register (centre)", "lev
 
 @dataclass(frozen=True, slots=True)
 class ParameterScore:
-    """Mean negative log-likelihood (nats a piece or window, lower is better) of one parameter on held-out music.
+    """The mean negative log-likelihood (nats a piece or window, lower is better) of one parameter.
 
-    `gain_se` is the standard error of corpus - mapper over songs and scores.
+    On held-out music. `gain_se` is the standard error of corpus - mapper over songs and scores.
     """
 
     parameter: str
@@ -43,10 +43,10 @@ class ParameterScore:
 
 @dataclass(frozen=True, slots=True)
 class Direction:
-    """A published direction: does the mapper move that way along the axis, and does the measured music?
+    """A published direction, with the mapper's slope and the correlation in the measured music.
 
-    `mapper_slope` is per unit of the axis, or a difference; `data_correlation` None where nobody rated it; `film` is
-    what listeners' ratings of film music say of it.
+    `mapper_slope` is per unit of the axis, or a difference. `data_correlation` is None where the axis was not rated.
+    `film` is the correlation in listeners' ratings of film music.
     """
 
     claim: str
@@ -58,20 +58,24 @@ class Direction:
 
     @property
     def holds(self) -> bool:
+        """Whether the mapper moves in the published direction."""
         return self.mapper_slope * self.sign > 0
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
+    """The scores and directions of a mapper."""
+
     scores: tuple[ParameterScore, ...]
     directions: tuple[Direction, ...]
 
     @property
     def held(self) -> int:
+        """The number of directions that hold."""
         return sum(direction.holds for direction in self.directions)
 
-    def table(self) -> str:
-        """Both tables as Markdown."""
+    def format_table(self) -> str:
+        """Format both tables as Markdown."""
         lines = [
             "| parameter | rows | mapper | corpus-wide | rule table | gain over corpus ± SE |",
             "|---|---|---|---|---|---|",
@@ -96,7 +100,10 @@ class Evaluation:
 def compute_losses(
     net: DynamicEmotionToMusicMapper, spread: ParameterDistribution, data: Examples
 ) -> dict[str, Tensor]:
-    """Negative log-likelihood (nats) `[N]` of each parameter: density of scalars, cross-entropy of weights."""
+    """Compute the negative log-likelihood (nats) `[N]` of each parameter.
+
+    Scalars have a density, weights a cross-entropy.
+    """
     density = spread.log_density((data.scalars - net.scalar_mean) / net.scalar_sd)
     found = {name: -density[:, index] for index, name in enumerate(SCALARS)}
     for name in WEIGHTS:
@@ -105,7 +112,7 @@ def compute_losses(
 
 
 def sum_mean_losses(found: dict[str, Tensor], seen: dict[str, Tensor], importance: Tensor) -> Tensor:
-    """Total over the parameters, each averaged over the rows that tell it."""
+    """Sum the losses of the parameters, each averaged over the rows that measured it."""
     totals = []
     for name, loss in found.items():
         weight = seen[name] * importance
@@ -114,7 +121,7 @@ def sum_mean_losses(found: dict[str, Tensor], seen: dict[str, Tensor], importanc
 
 
 def compute_rule_locations(data: Examples) -> Tensor:
-    """A hand-written rule table on the scale of SCALARS, `[N, S]`: what a programmer would write without data."""
+    """Compute a hand-written rule table on the scale of SCALARS, `[N, S]`, as a baseline without data."""
     lively, v = (data.arousal + 1.0) / 2.0, data.valence
     flat = torch.zeros(len(data))
     rules = {
@@ -128,7 +135,7 @@ def compute_rule_locations(data: Examples) -> Tensor:
 
 
 def compute_rule_weights(data: Examples) -> dict[str, Tensor]:
-    """Rule table of the weights: a brightness line for the mode, even shares else."""
+    """Compute a rule table of the weights: a line of brightness for the mode, even shares for the others."""
     bright = torch.tensor([2.0, 0.0, -2.0, 3.0, 1.0, -1.0, -3.0])  # sharps against dorian, order of MODES
     modes = torch.softmax(-((bright[None] - 2.5 * data.valence[:, None]) ** 2) / 2.0, dim=-1)
     on = torch.tensor([0.2, 0.6, 0.2]).expand(len(data), 3)
@@ -136,7 +143,7 @@ def compute_rule_weights(data: Examples) -> dict[str, Tensor]:
 
 
 class _UnconditionalDensity(nn.Module):
-    """A sinh-arcsinh density a corpus around given locations: the baselines' noise, fitted as well as the mapper's."""
+    """A sinh-arcsinh density for each corpus around given locations, as the noise of the baselines."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -170,7 +177,10 @@ def score_mapper(
     test: Examples,
     baseline_epochs: int = 400,
 ) -> tuple[ParameterScore, ...]:
-    """The mapper against the corpus-wide distribution and the rule table; both may fit their noise on `train`."""
+    """Score the mapper against the corpus-wide distribution and the rule table.
+
+    Both baselines may fit their noise on `train`.
+    """
 
     def standard(values: Tensor) -> Tensor:
         return (values - net.scalar_mean) / net.scalar_sd
@@ -190,7 +200,7 @@ def score_mapper(
                 -(target * mean.log()).sum(-1),
                 -(target * compute_rule_weights(test)[name].clamp(min=1e-6).log()).sum(-1),
             )
-    table = []
+    rows = []
     for name, seen in list_masks(test).items():
         weight = seen * test.importance
         total = torch.clamp(weight.sum(), min=1e-6)
@@ -200,16 +210,16 @@ def score_mapper(
         for group, value in zip(test.groups, difference.tolist(), strict=True):
             by_group[group] = by_group.get(group, 0.0) + value
         error = math.sqrt(sum(value * value for value in by_group.values()))
-        table.append(ParameterScore(name, int(seen.sum()), mapper, plain_mean, rules_mean, error))
-    return tuple(table)
+        rows.append(ParameterScore(name, int(seen.sum()), mapper, plain_mean, rules_mean, error))
+    return tuple(rows)
 
 
 def check_directions(
     net: DynamicEmotionToMusicMapper, data: Examples, cues: CueCorrelations | None = None
 ) -> tuple[Direction, ...]:
-    """Slopes of the played values over the valence-arousal plane (per unit), beside correlations in the data.
+    """Compute slopes of the played values over the valence-arousal plane, beside correlations in the data.
 
-    What nobody rated in the data is compared between places: anger over fear, in power over submissive.
+    Slopes are per unit. Where an axis was not rated, two states are compared: anger and fear, in power and submissive.
     """
     grid = [(v / 4.0, a / 4.0) for v in range(-3, 4) for a in range(-3, 4)]
     axes = {"valence": torch.tensor([v for v, _ in grid]), "arousal": torch.tensor([a for _, a in grid])}
@@ -264,7 +274,7 @@ def check_directions(
 
 @torch.no_grad()
 def _compute_values(net: DynamicEmotionToMusicMapper, places: list[EmotionState]) -> dict[str, Tensor]:
-    """What is played at these states, on even scales: `[N]` each."""
+    """Compute the played values at these states, on even scales: `[N]` each."""
     music = net(
         torch.tensor([s.probabilities for s in places]),
         torch.tensor([(s.valence, s.arousal, s.dominance) for s in places]),

@@ -13,7 +13,7 @@ MIN_SHARED_NOTES = 6
 
 
 class MelodyIndex:
-    """Melodies, to ask whether another one quotes them: runs of (interval, time between onsets) in any key."""
+    """An index of melodies for quotations: runs of (interval, time between onsets) in any key."""
 
     GRAM = 4
 
@@ -29,8 +29,9 @@ class MelodyIndex:
             self._owners.append(owner)
 
     def find_longest_quote(self, notes: Floats, owner: str = "") -> float:
-        """The longest run, in beats from its first to its last onset, that some remembered melody of another owner has
-        note for note; runs of one repeated interval and one value (a scale, a repeated note) are nobody's.
+        """Find the longest run, in beats between its outer onsets, that a melody of another owner shares.
+
+        Runs of one repeated interval and one value (a scale, a repeated note) do not count.
         """
         line = tokenize_melody(notes)
         best = 0
@@ -52,7 +53,7 @@ class MelodyIndex:
 
 
 def tokenize_melody(notes: Floats) -> list[tuple[int, int]]:
-    """(semitones, sixteenths) from note to note of rows of onset (beats), length, pitch, ..."""
+    """Convert rows of onset (beats), length, pitch, … to (semitones, sixteenths) between notes."""
     places = np.rint(notes[:, 0] * 4.0).astype(int)
     pitches = notes[:, 2].astype(int)
     return [(int(p), int(g)) for p, g in zip(np.diff(pitches), np.diff(places), strict=True)]

@@ -1,4 +1,4 @@
-"""Model cards: what a checkpoint learned from, what was measured, what it is not good for. Markdown."""
+"""Model cards in Markdown: what a checkpoint learned from, its scores and its limits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ shared under CC BY-NC-SA 4.0 too. They are not for commercial use. Only aggregat
 
 def _format_comparison(scores: Sequence[Score], baseline: Sequence[Score]) -> str:
     other = {(b.dataset, b.metric): b for b in baseline}
-    lines = ["| data | measure | net | 95 % interval | n | linear baseline |", "|---|---|---|---|---|---|"]
+    lines = ["| data | metric | net | 95 % interval | n | linear baseline |", "|---|---|---|---|---|---|"]
     for s in scores:
         b = other.get((s.dataset, s.metric))
         beside = "–" if b is None else f"{b.value:.3f} ({b.low:.3f} – {b.high:.3f})"
@@ -41,17 +41,17 @@ def _format_unseen(scores: Sequence[Score]) -> str:
     if not scores:
         return "Not measured with these settings; `kelly-live lab train emotion --leave-out DATASET` does it."
     return (
-        "A net of the same recipe, trained without the data set and without every other in its language, was asked "
-        "about\nat most 500 of its clips that are angry, happy, sad or neutral: a choice of these four, and its open "
-        "answer\namong the eight. AUROC: the chance that a right answer of the eight was surer than a wrong one (.5: a "
-        f"confidence\nthat knows nothing).\n\n{format_scores(scores)}"
+        "A net of the same recipe, trained without the data set and without every other in its language, was tested "
+        "on\nat most 500 of its clips that are angry, happy, sad or neutral: a choice of these four, and its open "
+        "answer\namong the eight. AUROC: the probability that a right answer of the eight has more confidence than a "
+        f"wrong one (.5:\nno information).\n\n{format_scores(scores)}"
     )
 
 
 def format_emotion_card(
     card: dict[str, Any], scores: Sequence[Score], baseline: Sequence[Score], size_bytes: int
 ) -> str:
-    """The card of the emotion net."""
+    """Format the card of the emotion net."""
     net = {(s.dataset, s.metric): s.value for s in scores}
     lost = [f"{b.dataset} {b.metric} ({b.value:.3f} against {net[b.dataset, b.metric]:.3f})" for b in baseline
             if (b.dataset, b.metric) in net and b.value > net[b.dataset, b.metric]]  # fmt: skip
@@ -60,25 +60,27 @@ def format_emotion_card(
     clips = card["clips"]
     unseen = [Score.from_dict(row) for row in card.get("unseen", [])]
     (voice, voice_label), (music, _) = card["temperature"]
-    return f"""# emotion.safetensors: what is felt in a voice or in music
+    away = [Score.from_dict(row) for row in card.get("away", [])]
+    held_out = format_scores(away) if away else "Not measured: trained with --cross 1."
+    return f"""# emotion.safetensors: the emotion of a voice or of music
 
 `MultiScaleEmotionNet`, {size_bytes / 1e6:.1f} MB. It hears sound at five resolutions and answers with eight emotions,
 valence, arousal, dominance and a calibrated confidence. Statistics of a frozen musicnn trunk and of a frozen speech
 encoder over 3 s, fixed statistics of the voice (cepstra, pitch, loudness, pace) over 3 s and of harmony, register and
 rhythm over 12 s are judged by {card["members"]} small nets, each with a linear and a deeper path and each seeing other
-parts; what each says counts by how right it was, for voices and for music apart. One 250 ms hop of the reader:
+parts; each counts by its accuracy, separately for voices and for music. One 250 ms hop of the reader:
 {card["hop_milliseconds"]:.1f} ms (median, one CPU thread, on a busy shared machine).
 
 ## Licence
 {LICENCE}
 ## Learned from
 {CREDITS}
-{clips["fit"]} clips (at most {card["most"]} a data set; half of them roughened: a room, a cheap microphone, noise,
+{clips["fit"]} clips (at most {card["most"]} a data set; half of them augmented: room, microphone, noise,
 gain) and {clips["fold"]} more as they are. Nets that each missed one of {run["cross"]} parts of the speakers and songs
-said when to stop, how much each member counts, and how far to trust; the net that ships learned from all.
-{clips["val"]} clips (the manifests' `val`: other speakers, songs, series) only to report on. The rules that turn what
-people said into targets, with their sources and weights, are the docstring of `kelly_live/lab/corpora/targets.py`. Nobody
-rated dominance and nobody said "excited": dominance is Russell & Mehrabian's (1977) value of the category, "excited" a
+decided when to stop, the weight of each member, and the confidence; the net that ships learned from all.
+{clips["val"]} clips (the manifests' `val`: other speakers, songs, series) only to report on. The rules that turn
+labels into targets, with their sources and weights, are in `kelly_live/lab/corpora/targets.py`. There are no ratings
+of dominance and no label "excited": dominance is Russell & Mehrabian's (1977) value of the category, "excited" a
 share of EMOPIA's Q1 and of Emotify's power and joyful activation. No accuracy is claimed for either.
 
     kelly-live lab train front-end musicnn-0.1.0-py3-none-any.whl pipecat_ai-1.14.0-py3-none-any.whl
@@ -86,32 +88,32 @@ share of EMOPIA's Q1 and of Emotify's power and joyful activation. No accuracy i
         --front-end front_end.safetensors --most {card["most"]} --epochs {run["epochs"]} --patience {run["patience"]} \\
         --cross {run["cross"]} --seed {run["seed"]}
 
-{card["epochs"]} epochs; mean score of the parts that sat out {card["fold_score"]:.4f}. Temperatures, fitted on them:
-{voice} for voices' emotions, {music} for music's, {voice_label} for the labels that actors were told.
+{card["epochs"]} epochs; mean score of the held-out parts {card["fold_score"]:.4f}. Temperatures, fitted on them:
+{voice} for voices' emotions, {music} for music's, {voice_label} for the labels of the actors.
 
 ## Measured on `val`
-`kelly-live lab evaluate --data ../shared/data/emotion --symbolic ../shared/data/symbolic`. A clip's answer is the mean over
-its windows (music: the first 24 s, VGMIDI 60 s), the emotion net alone. Intervals: 1000 bootstrap resamples of the
-clips (speakers are few, so the truth may lie further off). "accuracy of N" chooses among the N labels that the actors
-were told, with "calm" and "boredom" as labels of their own; "open 8" is the shipped eight-way answer, where RAVDESS's
-calm counts as neutral and EmoDB's boredom is left out. Confidence means P(the strongest emotion is right) for voices
-and P(the quadrant is right) for music, both of a clip's answer. The baseline is one logistic or ridge regression a data
-set on pooled cepstra, pitch, loudness and pace of the same clips.
+`kelly-live lab evaluate --data ../shared/data/emotion --symbolic ../shared/data/symbolic`. A clip's answer is the mean
+over its windows (music: the first 24 s, VGMIDI 60 s), the emotion net alone. Intervals: 1000 bootstrap resamples of the
+clips (speakers are few, so the truth may lie further off). "accuracy of N" chooses among the N labels of the actors,
+with "calm" and "boredom" as labels of their own; "open 8" is the shipped eight-way answer, where RAVDESS's calm counts
+as neutral and EmoDB's boredom is left out. Confidence means P(the strongest emotion is right) for voices and P(the
+quadrant is right) for music, both of a clip's answer. The baseline is one logistic or ridge regression a data set on
+pooled cepstra, pitch, loudness and pace of the same clips.
 
 {_format_comparison(scores, baseline)}
 
 The baseline is ahead on: {"; ".join(lost) if lost else "nothing"}.
 
-## Measured on the clips to learn from, while they sat out
-Every speaker and song once, by the net of the part that missed them; half of the clips roughened. The mix of the
+## Measured on the training clips, while they were held out
+Every speaker and song once, by the net that did not learn from them; half of the clips augmented. The mix of the
 members and the calibration were fitted on these answers: a hint of more speakers than `val` has, not a test.
 
-{format_scores([Score.from_dict(row) for row in card["away"]]) if card.get("away") else "Not measured: trained with --cross 1."}
+{held_out}
 
 ## A language never trained on
 {_format_unseen(unseen)}
 
-## Sounds that feel nothing (synthesised, other seeds than in training)
+## Background sounds without emotion (synthesised, other seeds than in training)
 | | |
 |---|---|
 {sounds}
@@ -122,8 +124,8 @@ or a band will be harder than these numbers. It must not be used to judge people
 
 Its confidence falls to nothing on noise and silence, but it hardly falls on speech in a language that it never learned
 (above: the mean confidence there and on the languages that it knows), where it is right less often. How far the members
-disagree, and how far a clip lies from the training clips, were tried as evidence: on Amharic and Polish neither told
-right answers from wrong ones (AUROC .46 - .55). Believe it less there.
+disagree, and how far a clip lies from the training clips, were tried as evidence: on Amharic and Polish neither
+separated right answers from wrong ones (AUROC .46 - .55). Believe it less there.
 
 ## The diversity report of the clips it was fitted to
 ```
@@ -133,7 +135,7 @@ right answers from wrong ones (AUROC .46 - .55). Believe it less there.
 
 
 def format_temporal_card(card: dict[str, Any], scores: Sequence[Score], size_bytes: int) -> str:
-    """The card of the temporal model."""
+    """Format the card of the temporal model."""
     rows = "\n".join(
         f"| {s.metric} | {s.dataset} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} |" for s in scores
     )
@@ -145,7 +147,7 @@ def format_temporal_card(card: dict[str, Any], scores: Sequence[Score], size_byt
         beaten = all(model < s.value for s in own if s.dataset != "temporal model")
         verdict.append(f"- {metric}: {'better than both' if beaten else '**not** better than both'}")
     stories = card["stories"]
-    return f"""# temporal.safetensors: what a row of readings really says
+    return f"""# temporal.safetensors: emotion over time
 
 `EmotionTransitionModel`, {size_bytes / 1e6:.2f} MB: a small bidirectional LSTM over the last 8 s, attention over time,
 a learned rate matrix. Smaller than the 256 x 3 of the design: there are {stories["fit"]} sequences to learn from.
@@ -154,8 +156,8 @@ a learned rate matrix. Smaller than the 256 x 3 of the design: there are {storie
 {LICENCE}
 ## Learned from
 The emotion net's answers, hop by hop, over {stories["fit"]} sequences ({stories["stop"]} more to stop by) of speakers
-and songs that the net never learned from: clips of one speaker or of piano laid end to end, so that each change is
-known, and VGMIDI pieces with listeners' valence and arousal a measure. Credits as in `emotion.md`.
+and songs that the net did not learn from: clips of one speaker or of piano in a row, so that each change is known, and
+VGMIDI pieces with listeners' valence and arousal for each bar. Credits as in `emotion.md`.
 
     kelly-live lab train temporal --data ../shared/data/emotion --symbolic ../shared/data/symbolic \\
         --epochs {card["epochs"]} --scenes {card["scenes"]}
@@ -163,15 +165,15 @@ known, and VGMIDI pieces with listeners' valence and arousal a measure. Credits 
 ## Measured on {stories["val"]} sequences from the `val` parts
 Error (lower is better) against what was true at that moment and 1, 4 and 8 s later; the moving average is the best of
 0.5, 1, 2 and 4 s, chosen on these very sequences, in its favour. In the spoken scenes the next clip is drawn at random,
-so nothing can know the far future: there a good forecast is a careful one. n counts sequences.
+so the far future is unknowable: there a good forecast is a careful one. n counts sequences.
 
-| measure | what | error | 95 % interval | n |
+| metric | model | error | 95 % interval | n |
 |---|---|---|---|---|
 {rows}
 
 {chr(10).join(verdict)}
 
-## Steady, and quick
+## Stability and speed
 | | |
 |---|---|
 {rest}

@@ -2,10 +2,10 @@
 
 Every line gives a direction as published; its size is ours: ±1 corpus standard deviation for what a source calls
 clear (fast, slow, high, low, much; and the cues that Eerola, Friberg & Bresin 2013 rank first: mode, tempo, register),
-±.5 for what it hedges or what is only near the thing that was varied. How much a line weighs is stated in pieces: a
+±.5 for what it hedges or where the parameter is only near the varied one. The weight of a line is stated in pieces: a
 summary of cues weighs as 6 labelled pieces, as 2 where the parameter only stands for what was summarised (the share on
-the beat for regularity, held notes for legato); that experiment had 200 examples for four emotions in six cues, so each
-of its lines weighs as 200/24; film excerpts count one by one (corpora/film_cues.py).
+the beat for regularity, held notes for legato). That experiment had 200 examples for four emotions in six cues, so each
+of its lines weighs as 200/24. Film excerpts count one by one (`corpora/film_cues.py`).
 """
 
 from __future__ import annotations
@@ -53,8 +53,10 @@ PLACES: dict[str, tuple[float, float, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """At `emotion` (one of EMOTIONS or PLACES) `parameter` sits `effect` SDs from the corpus (weights: along
-    WEIGHT_DIRECTIONS), which counts as `pieces` labelled pieces.
+    """A pseudo-observation of a parameter at an emotion.
+
+    At `emotion` (one of EMOTIONS or PLACES) `parameter` lies `effect` SDs from the corpus (weights: along
+    WEIGHT_DIRECTIONS). It counts as `pieces` labelled pieces.
     """
 
     emotion: str
@@ -123,12 +125,12 @@ WEIGHT_DIRECTIONS = {
 
 
 def find_state(place: str) -> EmotionState:
-    """The state of an emotion or of one of PLACES."""
+    """Find the state of an emotion or of one of PLACES."""
     return state_from(emotion=place) if place in EMOTIONS else state_from(*PLACES[place])
 
 
 def convert_evidence(evidence: Sequence[Evidence]) -> tuple[tuple[tuple[float, float], Prior], ...]:
-    """Film music as pseudo-observations: half of the pieces at each end of the axis, one RMS from its middle."""
+    """Convert film music to pseudo-observations: half of the pieces at each end of the axis, at one RMS."""
     found = []
     for line in evidence:
         for side in (1.0, -1.0):
@@ -140,7 +142,7 @@ def convert_evidence(evidence: Sequence[Evidence]) -> tuple[tuple[tuple[float, f
 
 
 class PriorLoss:
-    """PRIORS and film music on the scale of the mean loss: a line weighs as that many pieces of the corpus."""
+    """The loss of PRIORS and film music, on the scale of the mean loss of the corpus."""
 
     def __init__(self, data: Examples, evidence: Sequence[Evidence] = ()) -> None:
         lines = [(find_state(prior.emotion), prior) for prior in PRIORS]
@@ -163,6 +165,7 @@ class PriorLoss:
                 self._weights.append((prior.parameter, row, shift_clips, share))
 
     def __call__(self, net: DynamicEmotionToMusicMapper) -> Tensor:
+        """Compute the loss of a net."""
         spread = net.distribution(self._probabilities, self._vad)
         total = -(spread.log_density(self._target) * self._share).sum()
         for name, row, target, share in self._weights:

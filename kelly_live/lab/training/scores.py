@@ -1,4 +1,4 @@
-"""Measuring: a clip's answer from its windows, and scores with n and a 95 % interval (bootstrap by clip)."""
+"""Predictions of clips from their windows, and scores with n and a 95 % interval (bootstrap over clips)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kelly_live.lab.corpora.targets import average_bar_ratings, find_label
 from kelly_live.lab.intervals import RESAMPLES, bootstrap
 from kelly_live.lab.training.windows import Windows
 
-# What actors of each set were told: the answers to choose from when comparing with published figures.
+# The labels of each set's actors: the choices when comparing with published figures.
 CHOICES = {
     "ravdess_speech": ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgusted", "surprised"),
     "ravdess_song": ("neutral", "calm", "happy", "sad", "angry", "fearful"),
@@ -28,7 +28,7 @@ CHOICES = {
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One measured number: `value` with its 95 % interval over `n` clips."""
+    """A value of a metric on a data set, with its 95 % interval over `n` clips."""
 
     dataset: str
     metric: str
@@ -50,8 +50,10 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """The net's answers, a row a window: probabilities `[N, 8]`, label probabilities `[N, 10]`, V/A/D `[N, 3]`,
-    confidence, presence and music `[N]`, GEMS fractions `[N, 9]`.
+    """The net's outputs, one row for each window.
+
+    Probabilities `[N, 8]`, label probabilities `[N, 10]`, valence, arousal and dominance `[N, 3]`, confidence,
+    presence and music `[N]`, GEMS fractions `[N, 9]`.
     """
 
     emotions: np.ndarray
@@ -64,6 +66,7 @@ class Predictions:
 
     @classmethod
     def of(cls, out: EmotionOutput) -> Predictions:
+        """Convert the net's output to arrays."""
         return cls(
             torch.softmax(out.emotion_logits, 1).cpu().numpy(),
             torch.softmax(out.label_logits, 1).cpu().numpy(),
@@ -76,13 +79,14 @@ class Predictions:
 
 
 def select_description(windows: Windows, rows: np.ndarray | slice, device: torch.device | None = None) -> Description:
+    """Select rows of windows as the net's input."""
     parts = (getattr(windows, name)[rows] for name in Description._fields)
     return Description(*(torch.from_numpy(part).float().to(device or "cpu") for part in parts))
 
 
 @torch.inference_mode()
 def predict(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> Predictions:
-    """The net over all windows, in eval mode."""
+    """Run the net over all windows, in eval mode."""
     net.eval()
     device = next(net.parameters()).device
     parts = [
@@ -93,7 +97,7 @@ def predict(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> Pr
 
 
 def average_by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarray:
-    """The mean over each clip's windows: `[N, …]` to `[count, …]`; a clip without windows is NaN."""
+    """Average the windows of each clip: `[N, …]` to `[count, …]`; a clip without windows is NaN."""
     total = np.zeros((count, *rows.shape[1:]))
     np.add.at(total, clip, rows)
     seen = np.bincount(clip, minlength=count).astype(float)
@@ -103,18 +107,19 @@ def average_by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarra
 
 
 def compute_recall(truth: np.ndarray, guess: np.ndarray) -> float:
-    """Unweighted average recall over the classes that occur."""
+    """Compute the unweighted average recall over the classes that occur."""
     return float(np.mean([(guess[truth == c] == c).mean() for c in np.unique(truth)]))
 
 
 def correlate(x: np.ndarray, y: np.ndarray) -> float:
+    """Compute Pearson's r, or NaN for fewer than three values or a constant."""
     if len(x) < 3 or x.std() < 1e-9 or y.std() < 1e-9:
         return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
 
 
 def compute_calibration_error(confidence: np.ndarray, right: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error over `bins` equal-width bins."""
+    """Compute the expected calibration error over `bins` equal-width bins."""
     which = np.minimum((confidence * bins).astype(int), bins - 1)
     return float(
         sum(
@@ -128,38 +133,40 @@ Metric = Callable[[np.ndarray], float]  # of the clips with these indices
 
 
 def create_mean_metric(right: np.ndarray) -> Metric:
-    """The mean: how many are right, or how wrong they are on average."""
+    """Create the mean: accuracy of right and wrong, or an average error."""
     return lambda k: float(right[k].mean())
 
 
 def create_recall_metric(truth: np.ndarray, guess: np.ndarray) -> Metric:
+    """Create the unweighted average recall."""
     return lambda k: compute_recall(truth[k], guess[k])
 
 
 def create_correlation_metric(truth: np.ndarray, guess: np.ndarray) -> Metric:
-    """Pearson's r, or its mean over the columns."""
+    """Create Pearson's r, or its mean over the columns."""
     pairs = list(zip(np.atleast_2d(truth.T), np.atleast_2d(guess.T), strict=True))
     return lambda k: float(np.nanmean([correlate(t[k], g[k]) for t, g in pairs]))
 
 
 def create_pooled_correlation_metric(truth: list[np.ndarray], guess: list[np.ndarray]) -> Metric:
-    """Pearson's r over all the rows of the chosen clips."""
+    """Create Pearson's r over all rows of the chosen clips."""
     return lambda k: correlate(np.concatenate([truth[i] for i in k]), np.concatenate([guess[i] for i in k]))
 
 
 def create_calibration_metric(confidence: np.ndarray, right: np.ndarray) -> Metric:
+    """Create the expected calibration error."""
     return lambda k: compute_calibration_error(confidence[k], right[k])
 
 
 def find_quadrants(affect: np.ndarray) -> np.ndarray:
-    """(V, A) `[N, 2+]` to 0-3 for Q1-Q4."""
+    """Find the quadrant of (valence, arousal) `[N, 2+]`: 0-3 for Q1-Q4."""
     signs = [tuple(np.where(row[:2] >= 0, 1.0, -1.0)) for row in affect]
     order = list(QUADRANTS.values())
     return np.array([order.index(pair) for pair in signs])
 
 
 def evaluate(clips: Sequence[Clip], windows: Windows, answers: Predictions, resamples: int = RESAMPLES) -> list[Score]:
-    """All scores that the clips' labels allow, dataset by dataset; without intervals where `resamples` is 0."""
+    """Compute all scores that the clips' labels allow, by data set; without intervals where `resamples` is 0."""
     scores: list[Score] = []
 
     def add(dataset: str, name: str, metric: Metric, n: int) -> None:
@@ -193,18 +200,18 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Predictions, resa
             )
         if first.bar_ratings is not None:
             rows = [np.flatnonzero(windows.clip == i) for i in own]
-            heard = [
+            ratings = [
                 np.array([average_bar_ratings(clips[i], float(end)) for end in windows.end_seconds[r]])
                 for i, r in zip(own, rows, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
-                truth = np.array([h[:, axis].mean() for h in heard])
+                truth = np.array([h[:, axis].mean() for h in ratings])
                 add(dataset, f"{name} r a piece", create_correlation_metric(truth, affect[:, axis]), n)
-                felt = [answers.affect[r, axis] for r in rows]
+                predicted = [answers.affect[r, axis] for r in rows]
                 add(
                     dataset,
                     f"{name} r a window",
-                    create_pooled_correlation_metric([h[:, axis] for h in heard], felt),
+                    create_pooled_correlation_metric([h[:, axis] for h in ratings], predicted),
                     n,
                 )
     return scores
@@ -216,26 +223,26 @@ def _score_voices(
     mean: dict[str, np.ndarray],
     add: Callable[[str, str, Metric, int], None],
 ) -> None:
-    """Closed choice among what the actors were told (the label head), and the open answer among the eight."""
+    """Score the closed choice among the actors' labels, and the open choice among the eight emotions."""
     choices = [LABELS.index(name) for name in CHOICES.get(dataset, EMOTIONS)]
     truth = np.array([find_label(clip) for clip in clips])
     guess = np.array(choices)[np.argmax(mean["labels"][:, choices], axis=1)]
     n = len(choices)
     add(dataset, f"accuracy of {n}", create_mean_metric(truth == guess), len(clips))
     add(dataset, f"UAR of {n}", create_recall_metric(truth, guess), len(clips))
-    told = np.array([i for i, clip in enumerate(clips) if clip.emotions is not None])
-    told_truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in told])
-    probabilities = mean["emotions"][told]
+    labelled = np.array([i for i, clip in enumerate(clips) if clip.emotions is not None])
+    labelled_truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in labelled])
+    probabilities = mean["emotions"][labelled]
     open_guess = np.argmax(probabilities, axis=1)
-    right = (open_guess == told_truth).astype(float)
-    add(dataset, "accuracy, open 8", create_mean_metric(right), len(told))
-    top, sure = probabilities.max(axis=1), mean["confidence"][told]
-    add(dataset, "ECE of probabilities", create_calibration_metric(top, right), len(told))
-    add(dataset, "ECE of confidence", create_calibration_metric(sure, right), len(told))
+    right = (open_guess == labelled_truth).astype(float)
+    add(dataset, "accuracy, open 8", create_mean_metric(right), len(labelled))
+    top, sure = probabilities.max(axis=1), mean["confidence"][labelled]
+    add(dataset, "ECE of probabilities", create_calibration_metric(top, right), len(labelled))
+    add(dataset, "ECE of confidence", create_calibration_metric(sure, right), len(labelled))
 
 
 def compute_overall_score(scores: Sequence[Score]) -> float:
-    """One number to stop by: the mean of every dataset's mean of accuracies, recalls and correlations."""
+    """Compute the score for early stopping: the mean over data sets of accuracies, recalls and correlations."""
     groups: dict[str, list[float]] = {}
     for score in scores:
         if not score.metric.startswith("ECE") and not np.isnan(score.value):
@@ -244,7 +251,7 @@ def compute_overall_score(scores: Sequence[Score]) -> float:
 
 
 def format_scores(scores: Sequence[Score]) -> str:
-    """As markdown."""
+    """Format a Markdown table of scores."""
     lines = ["| data | measure | value | 95 % interval | n |", "|---|---|---|---|---|"]
     lines += [f"| {s.dataset} | {s.metric} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} |" for s in scores]
     return "\n".join(lines)

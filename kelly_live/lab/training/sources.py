@@ -1,4 +1,4 @@
-"""The clips to learn from and their windows, with the features of each clip computed once and cached."""
+"""The clips to train on and their windows, with the features of each clip computed once and cached."""
 
 from __future__ import annotations
 
@@ -36,20 +36,23 @@ SOUND_SEEDS = {"fit": 1, "fold": 2, "val": 3}
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """Where the manifests are (either may be None), where features are kept, and how many train clips a set is used."""
+    """Folders of the manifests (either may be None) and of the cache.
+
+    `most` is the number of train clips that are used of each data set.
+    """
 
     data: Path | None
     symbolic: Path | None
     cache: Path
     most: int = 1000
 
-    def clips(self, log: Log) -> dict[str, list[Clip]]:
-        """`fit` (at most `most` a data set), `fold` and `val`."""
-        parts = self.all_clips(log)
+    def read_clips(self, log: Log) -> dict[str, list[Clip]]:
+        """Read the parts `fit` (at most `most` clips of each data set), `fold` and `val`."""
+        parts = self.read_all_clips(log)
         return {**parts, "fit": limit_clips(parts["fit"], self.most)}
 
-    def all_clips(self, log: Log) -> dict[str, list[Clip]]:
-        """`fit`, `fold` and `val`, whole."""
+    def read_all_clips(self, log: Log) -> dict[str, list[Clip]]:
+        """Read the parts `fit`, `fold` and `val`, complete."""
         if self.data is None and self.symbolic is None:
             raise ConfigError("there is nothing to learn from; give --data and/or --symbolic")
 
@@ -68,7 +71,10 @@ def load_windows(
     log: Log,
     ranks: Ranks = SINGLE_PROCESS,
 ) -> Windows:
-    """All windows of `clips`, `clip` indexing them; data set by data set. Several ranks compute a share each first."""
+    """Load the windows of `clips`, one data set after another; `clip` is an index of `clips`.
+
+    With several ranks, each computes its share of the cache first.
+    """
     sets = {d: [i for i, clip in enumerate(clips) if clip.dataset == d] for d in sorted({c.dataset for c in clips})}
     if ranks.count > 1:
         shards = [own[i : i + SHARD_CLIPS] for own in sets.values() for i in range(0, len(own), SHARD_CLIPS)]
@@ -79,20 +85,20 @@ def load_windows(
         ranks.wait()
     parts = []
     for dataset, own in sets.items():
-        index, began, told = np.array(own), time.monotonic(), 0.0
+        index, began, logged = np.array(own), time.monotonic(), 0.0
         for done, windows in iterate_windows(net, [clips[i] for i in own], cache, options):
             parts.append(replace(windows, clip=index[windows.clip]))
             taken = time.monotonic() - began
-            if done == len(own) or taken - told >= PROGRESS_SECONDS:
+            if done == len(own) or taken - logged >= PROGRESS_SECONDS:
                 log(f"windows of {dataset}: {done}/{len(own)} clips, {done / max(taken, 1e-3):.0f} a second")
-                told = taken
+                logged = taken
     return concatenate_windows(parts)
 
 
 def load_sound_windows(net: MultiScaleEmotionNet, part: str, cache: Path) -> tuple[list[str], Windows]:
-    """Windows of sounds that feel nothing, and the kind of each sound; `clip` is the sound's index."""
+    """Load the windows of background sounds, and the kind of each sound; `clip` is the index of the sound."""
     sounds = make_sounds(SOUND_COUNTS[part], SOUND_SEEDS[part])
-    # Named by what it was made of: other sounds, or a net with other ears, are other windows.
+    # The name hashes the content: other sounds, or another front end, give other windows.
     content = hashlib.sha256(b"".join(samples.tobytes() for _, samples in sounds)).hexdigest()[:8]
     path = cache / "windows" / f"sounds_{part}_{content}_{hash_front_end(net)}.npz"
     if path.is_file():

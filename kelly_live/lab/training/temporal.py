@@ -1,8 +1,7 @@
-"""Training the temporal model on what the emotion net says, hop by hop, of sounds whose feeling is known to change.
+"""Training of the temporal model on the emotion net's predictions for sounds that change.
 
-Sequences: pieces that listeners rated a measure at a time (VGMIDI), and clips laid end to end, so that the moment of
-each change is known. They come from speakers and songs that the emotion net never learned from: its answers there are
-as wrong as they will be live.
+The sequences are pieces with ratings of each bar (VGMIDI), and clips in a row, so that the moment of each change is
+known. Their speakers and songs are held out from the emotion net, so that its predictions are as wrong as live.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ EmotionTrack = tuple[np.ndarray, np.ndarray]  # emotions `[T, 8]` and V, A, D `[
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Audio `[n]` at 16 kHz, and which clip sounds from when: (start second, clip index, offset inside the clip)."""
+    """Audio `[n]` at 16 kHz, with its segments: (start second, clip index, offset inside the clip)."""
 
     samples: np.ndarray
     segments: tuple[tuple[float, int, float], ...]
@@ -57,8 +56,10 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class HopSequence:
-    """One sequence of hops: what the emotion net said `[T, 13]`, when `[T]`, and what was true (Targets, rows T);
-    `segment` `[T]` numbers the clip that sounds.
+    """A sequence of hops.
+
+    `predictions` are the emotion net's `[T, 13]`, `times` `[T]`, `truth` the targets (rows T); `segment` `[T]` numbers
+    the clip that sounds.
     """
 
     predictions: np.ndarray
@@ -68,7 +69,7 @@ class HopSequence:
 
 
 def trim_silence(samples: np.ndarray) -> np.ndarray:
-    """Without the quiet before and after: 40 dB under the loudest 20 ms."""
+    """Remove the silence before and after: 40 dB under the loudest 20 ms."""
     frame = SAMPLE_RATE // 50
     n = len(samples) // frame
     if n == 0:
@@ -79,8 +80,9 @@ def trim_silence(samples: np.ndarray) -> np.ndarray:
 
 
 def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]:
-    """`count` scenes of 4-6 clips with changing feelings: one speaker's, or piano excerpts of 5 s; then one scene for
-    every rated piece.
+    """Yield `count` scenes of 4-6 clips with changing emotions, then one scene for every rated piece.
+
+    A scene's clips are of one speaker, or piano excerpts of 5 s.
     """
     rng = np.random.default_rng(seed)
     speakers: dict[str, list[int]] = {}
@@ -117,7 +119,7 @@ def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]
 
 
 def compute_seconds_since_change(sequence: HopSequence) -> np.ndarray:
-    """Seconds since another clip began to sound `[T]`; infinite in the first one."""
+    """Compute the seconds since the last change of clip `[T]`; infinite in the first clip."""
     since = np.full(len(sequence.times), np.inf)
     for i in range(1, len(since)):
         step = sequence.times[i] - sequence.times[i - 1]
@@ -132,11 +134,11 @@ def _identify_emotion(clip: Clip) -> object:
 def describe_scenes(
     net: MultiScaleEmotionNet, clips: Sequence[Clip], count: int, seed: int, cache: Path, log: Callable[[str], None]
 ) -> list[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]]:
-    """Every scene's windows at live hops, which hops sound, and its segments; computed once and kept in `cache`."""
-    out, ears, stream = [], hash_front_end(net), None
+    """Compute every scene's windows at live hops, which hops sound, and its segments; cached in `cache`."""
+    out, front_end, stream = [], hash_front_end(net), None
     for number, scene in enumerate(make_scenes(clips, count, seed)):
         name = "_".join(clips[i].audio_path.stem[-12:] for _, i, _ in scene.segments)[:80]
-        path = cache / "scenes" / f"{seed}_{number}_{name}_{len(scene.samples)}_{ears}.npz"
+        path = cache / "scenes" / f"{seed}_{number}_{name}_{len(scene.samples)}_{front_end}.npz"
         if path.is_file():
             windows = read_windows(path)
         else:
@@ -159,7 +161,7 @@ def build_sequences(
     clips: list[Clip],
     described: Sequence[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]],
 ) -> list[HopSequence]:
-    """Ask the net about every hop that sounds, and look up what was true then."""
+    """Predict every hop that sounds, and pair it with its targets."""
     sequences = []
     answers = predict(net, concatenate_windows([windows for windows, _, _ in described])) if described else None
     at = 0
@@ -214,7 +216,7 @@ def _rows(sequences: Sequence[HopSequence], picks: Sequence[tuple[int, int]]) ->
 def _window(
     sequences: Sequence[HopSequence], picks: Sequence[tuple[int, int]], steps: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The `steps` hops that end at each pick: emotions, times (before the last), extra."""
+    """Select the `steps` hops that end at each pick: emotions, times (before the last) and the other values."""
     predictions = torch.from_numpy(np.stack([sequences[s].predictions[i - steps + 1 : i + 1] for s, i in picks]))
     times = np.stack([sequences[s].times[i - steps + 1 : i + 1] for s, i in picks])
     eight = len(EMOTIONS)
@@ -226,17 +228,18 @@ def _window(
 
 
 def _find_later_hop(sequence: HopSequence, index: int, seconds: float) -> int | None:
-    """The hop `seconds` after `index`, or None past the end."""
+    """Find the hop `seconds` after `index`, or None past the end."""
     later = int(np.searchsorted(sequence.times, sequence.times[index] + seconds - 1e-3))
     return later if later < len(sequence.times) else None
 
 
 def train_temporal(
-    model: EmotionTransitionModel, fit: list[HopSequence], fold: list[HopSequence], *, epochs: int, patience: int, seed: int,
-    log: Callable[[str], None],
+    model: EmotionTransitionModel, fit: list[HopSequence], fold: list[HopSequence], *, epochs: int, patience: int,
+    seed: int, log: Callable[[str], None],
 ) -> EmotionTransitionModel:  # fmt: skip
-    """Random windows of random length, many of them just after a change; the loss is on the last step, on its
-    forecasts, and on change where there was time to settle.
+    """Train on random windows of random length, many of them just after a change.
+
+    The loss is on the last step, on its forecasts, and on changes after the time to settle.
     """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
@@ -272,12 +275,12 @@ def train_temporal(
                 ]
                 if later:
                     which = [n for n, _, _ in later]
-                    felt = model.forecast(
+                    forecast = model.forecast(
                         out.evolved_emotions[which, -1],
                         out.evolved_affect[which, -1],
                         torch.full((len(which),), seconds),
                     )
-                    loss = loss + 0.3 * _loss(*felt, _rows(fit, [(s, j) for _, s, j in later]))
+                    loss = loss + 0.3 * _loss(*forecast, _rows(fit, [(s, j) for _, s, j in later]))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -292,7 +295,7 @@ def train_temporal(
         if best or epoch % 10 == 0:
             mark = "  * best" if best else ""
             log(f"epoch {epoch:3d}  loss {total / 60:.3f}  fold error and delay {-score:.4f}{mark}")
-        if stopping.done:
+        if stopping.is_done:
             break
     model.load_state_dict(stopping.weights)
     return model.eval()
@@ -300,7 +303,7 @@ def train_temporal(
 
 @torch.inference_mode()
 def run_model(model: EmotionTransitionModel, sequence: HopSequence) -> EmotionTrack:
-    """What the live path would say at each hop: the last step of every rolling window, `[T, 8]` and `[T, 3]`."""
+    """Run the model as live: the last step of every rolling window, `[T, 8]` and `[T, 3]`."""
     model.eval()
     emotions, affect = [], []
     for i in range(len(sequence.times)):
@@ -311,7 +314,7 @@ def run_model(model: EmotionTransitionModel, sequence: HopSequence) -> EmotionTr
 
 
 def smooth_exponentially(values: np.ndarray, times: np.ndarray, constant_seconds: float) -> np.ndarray:
-    """An exponential moving average `[T, …]`; a constant of 0 is "the last value stays"."""
+    """Compute an exponential moving average `[T, …]`; a constant of 0 keeps the last value."""
     out = values.astype(np.float64).copy()
     for i in range(1, len(values)):
         keep = np.exp(-(times[i] - times[i - 1]) / constant_seconds) if constant_seconds > 0 else 0.0
@@ -322,8 +325,9 @@ def smooth_exponentially(values: np.ndarray, times: np.ndarray, constant_seconds
 def score_forecasts(
     model: EmotionTransitionModel, sequences: Sequence[HopSequence], evolved: Sequence[EmotionTrack], resamples: int
 ) -> list[Score]:
-    """Errors against what was true now and at each horizon: the Brier score of the emotions (spoken scenes) and the
-    RMSE of V and A (rated pieces), for the temporal model, the last value, and the best of several moving averages.
+    """Score the temporal model, the last value and the best moving average, now and at each horizon.
+
+    The Brier score of the emotions (spoken scenes), and the RMSE of valence and arousal (rated pieces).
     """
     eight = len(EMOTIONS)
     constants = (0.5, 1.0, 2.0, 4.0)
@@ -377,8 +381,10 @@ def score_forecasts(
 
 
 def measure_stability(sequences: Sequence[HopSequence], evolved: Sequence[EmotionTrack]) -> dict[str, float]:
-    """Changes of the strongest emotion a second while the clip stays the same, before and after the temporal model;
-    and the median seconds until its arousal is half-way after a change between far ends (quiet to roused).
+    """Measure how often the strongest emotion changes within a clip, and how soon a change of clip shows.
+
+    Changes a second before and after the temporal model; and the median seconds until the arousal is half-way after a
+    large change.
     """
     eight = len(EMOTIONS)
     seconds, raw_flips, flips, halves = 0.0, 0, 0, []

@@ -1,8 +1,8 @@
-"""How songs of the same emotion differ from each other: the ways in which a person's taste may differ from the base.
+"""The user basis: principal directions in which songs of the same emotion differ.
 
-What a state does not explain of a song is partly its own (a song is fast throughout) and partly chance (this clip).
-Songs with several clips tell the two apart: the cross-covariance between one half of a song's clips and the other half
-holds only what they share. Its principal directions, scaled to one standard deviation, are the mapper's user basis.
+The part of a song that its emotion does not explain is partly the song's own (it is fast throughout) and partly chance
+(this clip). Songs with several clips separate the two: the cross-covariance between one half of a song's clips and the
+other half contains only what they share. Its principal directions, scaled to one standard deviation, are the basis.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from torch import Tensor
 from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, WEIGHTS, DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import Examples, compute_states, list_masks
 
-_LEAST_SHARE = 0.01  # of a weight, before its logarithm is taken: a rare mode's absence is not infinite
-_LEAST_SONGS = 20  # fewer songs that tell both of a pair say nothing about how they go together
+_MIN_SHARE = 0.01  # of a weight, before its logarithm is taken: a rare mode's absence is not infinite
+_MIN_SONGS = 20  # fewer songs that tell both of a pair say nothing about how they go together
 
 
 @torch.no_grad()
 def compute_user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, data: Examples) -> Tensor:
-    """Columns `[outputs, USER_WAYS]`, largest first; zero columns where songs show no more ways. `corpus_shift`
-    `[N, outputs]` is what the corpus alone adds to a row.
+    """Compute the basis: columns `[outputs, USER_WAYS]`, largest first.
+
+    Columns beyond the directions in the data are zero. `corpus_shift` `[N, outputs]` is the offset of each row's
+    corpus.
     """
     left, seen = _compute_residuals(net, corpus_shift, data)
-    one, other, told = _average_halves(left, seen, data.groups)
-    count = told.T @ told
+    one, other, measured = _average_halves(left, seen, data.groups)
+    count = measured.T @ measured
     shared = (one.T @ other + other.T @ one) / 2.0 / torch.clamp(count, min=1.0)
-    shared = torch.where(count >= _LEAST_SONGS, shared, torch.zeros_like(shared))
+    shared = torch.where(count >= _MIN_SONGS, shared, torch.zeros_like(shared))
     power, ways = torch.linalg.eigh(shared)
     top = torch.argsort(power, descending=True)[:USER_WAYS]
     columns = ways[:, top] * torch.clamp(power[top], min=0.0).sqrt()
@@ -40,30 +42,33 @@ def compute_user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, d
 
 
 def _find_moved_outputs(net: DynamicEmotionToMusicMapper) -> Tensor:
-    """Which raw outputs a taste moves: locations and logits, never the spreads."""
+    """Find the raw outputs that a taste moves: locations and logits, never the spreads."""
     logits = torch.arange(2 * len(SCALARS), len(net.centre))
     return torch.cat([torch.arange(len(SCALARS)), logits])
 
 
 def _compute_residuals(net: DynamicEmotionToMusicMapper, shift: Tensor, data: Examples) -> tuple[Tensor, Tensor]:
-    """Residuals `[N, moved]` of locations (SDs) and of centred log weights, and 1 where they were measured."""
+    """Compute residuals `[N, moved]` of locations (SDs) and of centred log weights, and their mask.
+
+    The mask is 1 where they were measured.
+    """
     spread = net.unpack(net.raw(*compute_states(data)) + shift)
     left = [(data.scalars - net.scalar_mean) / net.scalar_sd - spread.quantile(0.5)]
     seen = [data.scalar_mask]
-    told = list_masks(data)
+    measured = list_masks(data)
     for name in WEIGHTS:
-        heard = torch.log(data.weights[name] + _LEAST_SHARE)
-        expected = torch.log(torch.softmax(spread.logits[name], dim=-1) + _LEAST_SHARE)
-        gap = heard - expected
+        actual = torch.log(data.weights[name] + _MIN_SHARE)
+        expected = torch.log(torch.softmax(spread.logits[name], dim=-1) + _MIN_SHARE)
+        gap = actual - expected
         left.append(gap - gap.mean(-1, keepdim=True))
-        seen.append(told[name][:, None].expand_as(gap))
+        seen.append(measured[name][:, None].expand_as(gap))
     residual, mask = torch.cat(left, dim=-1), torch.cat(seen, dim=-1)
     middle = (residual * mask).sum(0) / torch.clamp(mask.sum(0), min=1.0)
     return (residual - middle).clamp(-4.0, 4.0) * mask, mask
 
 
 def _average_halves(left: Tensor, seen: Tensor, groups: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Means of the odd and of the even rows of each song that has both, `[songs, moved]`, and what both tell."""
+    """Average the odd and the even rows of each song that has both, `[songs, moved]`, with their mask."""
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
@@ -77,5 +82,5 @@ def _average_halves(left: Tensor, seen: Tensor, groups: tuple[str, ...]) -> tupl
         return left[rows].sum(0) / torch.clamp(count, min=1.0), (count > 0).float()
 
     first, second = [mean(a) for a, _ in pairs], [mean(b) for _, b in pairs]
-    told = torch.stack([x[1] * y[1] for x, y in zip(first, second, strict=True)])
-    return torch.stack([x[0] for x in first]) * told, torch.stack([y[0] for y in second]) * told, told
+    measured = torch.stack([x[1] * y[1] for x, y in zip(first, second, strict=True)])
+    return torch.stack([x[0] for x in first]) * measured, torch.stack([y[0] for y in second]) * measured, measured

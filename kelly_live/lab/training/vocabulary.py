@@ -1,4 +1,10 @@
-"""PLACEHOLDER"""
+"""The vocabulary that pieces share, learned as tables that contain no single piece.
+
+Every count of fewer than MIN_SONGS different songs is dropped before anything is written, and nothing that is counted
+is longer than a bar. The rest is smoothed towards the next wider table (Dirichlet, PRIOR_OBSERVATIONS): a mode's chord
+moves towards those of all major-like or minor-like modes, those towards even shares. A quadrant's moves are smoothed
+strongly towards those of all labelled pieces: chord moves hardly depend on the emotion once the mode is known.
+"""
 
 from __future__ import annotations
 
@@ -40,18 +46,19 @@ Key = tuple[Any, ...]
 
 
 class Tally:
-    """Counts of things, and in how many different songs each was met."""
+    """Counts of keys, with the songs in which each occurs."""
 
     def __init__(self) -> None:
         self.counts: Counter[Key] = Counter()
         self._songs: dict[Key, set[str]] = defaultdict(set)
 
     def add(self, thing: Key, song: str) -> None:
+        """Count a key in a song."""
         self.counts[thing] += 1
         self._songs[thing].add(song)
 
-    def kept(self) -> Counter[Key]:
-        """What at least LEAST_PIECES songs share."""
+    def select_shared(self) -> Counter[Key]:
+        """Select the keys that at least MIN_SONGS songs share."""
         return Counter({k: n for k, n in self.counts.items() if len(self._songs[k]) >= MIN_SONGS})
 
 
@@ -61,7 +68,7 @@ def _smooth(
     wider: Mapping[int, Mapping[int, float]],
     pull: float = PRIOR_OBSERVATIONS,
 ) -> Table:
-    """Chances row by row, pulled towards `wider`."""
+    """Compute probabilities row by row, smoothed towards `wider`."""
     table: Table = {}
     for a in rows:
         total = sum(n for (x, _), n in counts.items() if x == a)
@@ -78,7 +85,7 @@ class ChordMoves:
 
 
 def learn_moves(pieces: Sequence[Piece]) -> ChordMoves:
-    """Degrees 0-6; a chord is never followed by itself."""
+    """Learn moves between degrees 0-6; a chord never follows itself."""
     degrees = range(7)
     even: Table = {a: {b: 1.0 / 6.0 for b in degrees if b != a} for a in degrees}
     tallies: dict[tuple[str | None, str], Tally] = defaultdict(Tally)
@@ -91,28 +98,32 @@ def learn_moves(pieces: Sequence[Piece]) -> ChordMoves:
                 tallies[piece.quadrant, family].add(move, piece.group)
                 tallies["labelled", family].add(move, piece.group)
 
-    def kept(quadrant: str | None, name: str) -> Counter[Key]:
-        return tallies[quadrant, name].kept()
+    def count_shared(quadrant: str | None, name: str) -> Counter[Key]:
+        return tallies[quadrant, name].select_shared()
 
-    families = {name: _smooth(kept(None, name), degrees, even) for name in ("major", "minor")}
-    by_mode = {m: _smooth(kept(None, m), degrees, families["major" if m in MAJOR_MODES else "minor"]) for m in MODES}
+    families = {name: _smooth(count_shared(None, name), degrees, even) for name in ("major", "minor")}
+    by_mode = {
+        m: _smooth(count_shared(None, m), degrees, families["major" if m in MAJOR_MODES else "minor"]) for m in MODES
+    }
     by_quadrant: dict[str, dict[str, Table]] = {q: {} for q in QUADRANTS}
     for mode in MODES:
         family = "major" if mode in MAJOR_MODES else "minor"
-        labelled = _smooth(kept("labelled", family), degrees, by_mode[mode], LABELLED_OBSERVATIONS)
+        labelled = _smooth(count_shared("labelled", family), degrees, by_mode[mode], LABELLED_OBSERVATIONS)
         for quadrant in QUADRANTS:
-            by_quadrant[quadrant][mode] = _smooth(kept(quadrant, family), degrees, labelled, QUADRANT_OBSERVATIONS)
+            by_quadrant[quadrant][mode] = _smooth(
+                count_shared(quadrant, family), degrees, labelled, QUADRANT_OBSERVATIONS
+            )
     return ChordMoves(by_mode, by_quadrant)
 
 
 def learn_steps(pieces: Sequence[Piece]) -> Table:
-    """The next step after each, pulled towards all steps."""
+    """Learn the next melodic step after each, smoothed towards all steps."""
     tally = Tally()
     for piece in pieces:
         line = list_melodic_steps(piece)
         for pair in itertools.pairwise(line):
             tally.add(pair, piece.group)
-    counts = tally.kept()
+    counts = tally.select_shared()
     steps = range(-MAX_STEP, MAX_STEP + 1)
     every = Counter(b for (_, b), n in counts.items() for _ in range(n))
     total = sum(every.values()) + len(steps)
@@ -121,8 +132,9 @@ def learn_steps(pieces: Sequence[Piece]) -> Table:
 
 
 def learn_nonchord_tones(pieces: Sequence[Piece]) -> dict[str, Any]:
-    """Of the melody's notes on the bar's strong beats, the share that its (given) chord does not hold, and the step in
-    scale degrees that such a note takes next.
+    """Learn the share of melody notes on strong beats outside the chord, and the step that follows them.
+
+    Steps are in scale degrees. Only chords that a corpus states are used.
     """
     asked = outside = 0
     steps: Counter[int] = Counter()
@@ -149,14 +161,14 @@ RhythmTable = dict[int, list[tuple[tuple[float, ...], float]]]
 
 
 def learn_rhythms(pieces: Sequence[Piece], select_notes: Callable[[Piece], Floats]) -> RhythmTable:
-    """By number of onsets: the commonest bars and their share among those kept."""
+    """Learn the commonest rhythms of a bar by number of onsets, with their shares."""
     tally = Tally()
     for piece in pieces:
         if piece.bars:
             for cell in list_bar_rhythms(select_notes(piece)):
                 tally.add(cell, piece.group)
     by_size: dict[int, list[tuple[tuple[float, ...], int]]] = defaultdict(list)
-    for cell, count in tally.kept().most_common():
+    for cell, count in tally.select_shared().most_common():
         if len(by_size[len(cell)]) < _MAX_RHYTHMS:
             by_size[len(cell)].append((cell, count))
     found: RhythmTable = {}
@@ -173,7 +185,11 @@ def _normalise(counts: Counter[int], low: int, high: int) -> dict[int, float]:
 
 
 def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
-    """All tables, ready for JSON: music/vocabulary.py reads them. Raises ConfigError without a performed piece."""
+    """Learn all tables, ready for JSON as `music/vocabulary.py` reads it.
+
+    Raises:
+        ConfigError: Fewer than MIN_SONGS pieces were performed.
+    """
     moves = learn_moves(pieces)
     chord_beats: dict[str, Counter[float]] = defaultdict(Counter)
     voices: Counter[int] = Counter()
@@ -234,6 +250,10 @@ def _round(value: Any) -> Any:
 
 
 def write_tables(tables: Mapping[str, Any], path: Path) -> None:
-    """As compact JSON, four digits. Raises OutputError."""
+    """Write the tables as compact JSON with four digits.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     text = json.dumps(_round(dict(tables)), separators=(",", ":"))
     write_atomically(path, (text + "\n").encode())

@@ -1,4 +1,4 @@
-"""Trains the vocabulary, judges it on pieces that it never read, checks that ours quote nobody, and writes its card."""
+"""Training of the vocabulary, its scores on held-out pieces, its check for quotations, and its card."""
 
 from __future__ import annotations
 
@@ -33,45 +33,46 @@ LICENCES = {
 }
 BAR_BEATS = 4.0
 
-# What the players do without a vocabulary, told by the command: training may not ask the players' room.
+# The grammar of the players without a vocabulary; the command passes it, as training does not import the players.
 Grammar = Mapping[str, Mapping[int, Mapping[int, float]]]
 Ours = Callable[[], Sequence[Score]]
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteLengths:
-    """Longest run shared with another's melody, beats: of each piece; and in how many it is longer than a bar."""
+    """The longest run that each piece shares with another's melody, in beats."""
 
     who: str
     beats: tuple[float, ...]
 
     @property
     def share_over_a_bar(self) -> float:
+        """The share of pieces with a shared run longer than a bar."""
         return float(np.mean(np.array(self.beats) > BAR_BEATS))
 
 
 @dataclass(frozen=True, slots=True)
 class VocabularyTraining:
-    """What was read (pieces by source: learned from, held out), the fits, the quotes, and the file's size."""
+    """The result of a training: sources (pieces learned from, held out), scores, quotations and file size."""
 
     sources: dict[str, tuple[int, int]]
     fits: tuple[LikelihoodScore, ...]
     quotes: tuple[QuoteLengths, ...]
     size_bytes: int
 
-    def table(self) -> str:
-        """As markdown."""
+    def format_table(self) -> str:
+        """Format the scores and quotations as Markdown."""
         lines = [
-            "| decisions of held-out pieces, nats each | learned | hand-written | whatever came before | even "
+            "| decisions of held-out pieces, nats each | learned | hand-written | without context | even "
             "| gain over hand-written ± SE | n (songs) |",
             "|---|---|---|---|---|---|---|",
         ]
         for fit in self.fits:
             gain = "" if np.isnan(fit.hand_written) else f"{fit.hand_written - fit.learned:+.3f} ± {fit.se:.3f}"
             numbers = [fit.learned, fit.hand_written, fit.corpus_wide, fit.uniform]
-            told = " | ".join("" if np.isnan(number) else f"{number:.3f}" for number in numbers)
-            lines.append(f"| {fit.what} | {told} | {gain} | {fit.decisions} ({fit.songs}) |")
-        lines += ["", "| melody quotes a piece that was learned from | median beats | worst | longer than a bar |"]
+            cells = " | ".join("" if np.isnan(number) else f"{number:.3f}" for number in numbers)
+            lines.append(f"| {fit.what} | {cells} | {gain} | {fit.decisions} ({fit.songs}) |")
+        lines += ["", "| melody quotes a training piece | median beats | worst | longer than a bar |"]
         lines.append("|---|---|---|---|")
         for quotes in self.quotes:
             beats = np.array(quotes.beats)
@@ -81,8 +82,8 @@ class VocabularyTraining:
             )
         return "\n".join(lines)
 
-    def card(self, command: str) -> str:
-        """The card: data, licences, how, and the tables."""
+    def format_card(self, command: str) -> str:
+        """Format the model card."""
         sources = "\n".join(
             f"| {name} | {LICENCES.get(name, 'not known')} | {learned} | {held} |"
             for name, (learned, held) in sorted(self.sources.items())
@@ -98,16 +99,16 @@ quadrant, how long chords stay, one-bar rhythms, melodic steps, how many keys a 
 {sources}
 
 POP909's melody, piano, beats, key and chords are its own; every {HELD_OUT}th song is held out. EMOPIA (a clip a song
-and quadrant) and VGMIDI give emotion, with found melodies, keys and chords; their `val` part is held out. Touch and
+and quadrant) and VGMIDI give emotion, with estimated melodies, keys and chords; their `val` part is held out. Touch and
 timing are EMOPIA's alone, which was performed.
 
 No move, step or rhythm that fewer than {MIN_SONGS} songs share is kept, and nothing longer than a bar. Tables are
-smoothed towards the next wider one with the weight of {PRIOR_OBSERVATIONS:.0f} observations: a mode's chord moves towards all
-major-like or minor-like modes'; a quadrant's with {QUADRANT_OBSERVATIONS:.0f} towards all labelled pieces', as the feeling says
-little about them once the mode is known (chosen on the held-out pieces among five). As EMOPIA forbids commercial use,
-so does this file.
+smoothed towards the next wider one with the weight of {PRIOR_OBSERVATIONS:.0f} observations: a mode's chord moves
+towards all major-like or minor-like modes'; a quadrant's with {QUADRANT_OBSERVATIONS:.0f} towards all labelled pieces',
+as the emotion says little about them once the mode is known (chosen on the held-out pieces among five). As EMOPIA
+forbids commercial use, so does this file.
 
-{self.table()}
+{self.format_table()}
 
 Hand-written: the players' own grammars (a move that they lack counts as 1 % of its row) and their ranked places. A
 quote is a run of at least six notes with the same intervals and the same sixteenths between them, in any key, of more
@@ -119,8 +120,12 @@ def train_vocabulary(
     corpora: Path, symbolic: Path, cache: Path, out: Path, *, grammar: Grammar, places: Mapping[float, float],
     ours: Ours, command: str, log: Callable[[str], None] = print,
 ) -> VocabularyTraining:  # fmt: skip
-    """Read, learn, judge, check, write `out` and its card. `ours` plays our pieces once the new file is in place.
-    Raises KellyError.
+    """Read the corpora, learn, score and check the vocabulary; write `out` and its card.
+
+    `ours` generates pieces of ours once the new file is in place.
+
+    Raises:
+        KellyError: The corpora cannot be read, or the file cannot be written.
     """
     pieces = [*read_pop909(corpora), *read_labelled(symbolic, cache / "beats")]
     log(f"read {len(pieces)} pieces")
@@ -130,7 +135,7 @@ def train_vocabulary(
 def train_from_pieces(
     pieces: Sequence[Piece], out: Path, *, grammar: Grammar, places: Mapping[float, float], ours: Ours, command: str
 ) -> VocabularyTraining:
-    """The same, of pieces that were read."""
+    """Learn, score and check the vocabulary of pieces that were read; write `out` and its card."""
     known = [piece for piece in pieces if not piece.held_out]
     unknown = [piece for piece in pieces if piece.held_out]
     if not known or not unknown:
@@ -144,7 +149,10 @@ def train_from_pieces(
         score_rhythms(
             "melody rhythm of a bar", learn_rhythms(known, _select_melody), unknown, _select_melody, places,
         ),
-        score_rhythms("accompaniment rhythm of a bar", learn_rhythms(known, _select_accompaniment), unknown, _select_accompaniment, places),
+        score_rhythms(
+            "accompaniment rhythm of a bar", learn_rhythms(known, _select_accompaniment), unknown,
+            _select_accompaniment, places,
+        ),
     ]  # fmt: skip
     memory = MelodyIndex((piece.group, piece.melody) for piece in known)
     human = tuple(memory.find_longest_quote(piece.melody, piece.group) for piece in unknown)
@@ -156,7 +164,7 @@ def train_from_pieces(
     trained = VocabularyTraining(
         {name: (learned[name], held[name]) for name in learned | held}, tuple(fits), tuple(quotes), out.stat().st_size
     )
-    write_atomically(out.with_suffix(".md"), trained.card(command).encode())
+    write_atomically(out.with_suffix(".md"), trained.format_card(command).encode())
     return trained
 
 

@@ -1,4 +1,4 @@
-"""What a piece tells the vocabulary: chord moves, melodic steps, rhythms of a bar, touch and timing."""
+"""Features of a piece for the vocabulary: chord moves, melodic steps, rhythms of a bar, touch and timing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NEAR_GRID = 0.2  # sixteenths: what lies further off is not on the grid
 
 
 def find_degree(pitch_class: int, tonic: int, mode: str) -> int | None:
-    """The mode's degree 0-6 of a pitch class; None outside the mode, but the leading tone of minor is its degree 6."""
+    """Find the degree 0-6 of a pitch class in the mode, or None outside it."""
     above = (pitch_class - tonic) % 12
     if above in _DEGREES[mode]:
         return _DEGREES[mode].index(above)
@@ -29,7 +29,7 @@ def find_degree(pitch_class: int, tonic: int, mode: str) -> int | None:
 
 
 def list_chord_degrees(piece: Piece) -> list[tuple[int, Chord]]:
-    """The chords whose roots lie in the mode, in order; a chord outside breaks the chain (degree -1)."""
+    """List the chords in order with their degrees; a chord outside the mode has degree -1."""
     found = []
     for chord in piece.chords:
         degree = find_degree(chord.root, piece.tonic, piece.mode)
@@ -38,14 +38,15 @@ def list_chord_degrees(piece: Piece) -> list[tuple[int, Chord]]:
 
 
 def list_chord_moves(piece: Piece) -> list[tuple[int, int]]:
-    """From degree to another degree, where one chord of the mode follows another."""
+    """List the moves from degree to degree where one chord of the mode follows another."""
     degrees = [degree for degree, _ in list_chord_degrees(piece)]
     return [(a, b) for a, b in itertools.pairwise(degrees) if a >= 0 and b >= 0 and a != b]
 
 
 def list_melodic_steps(piece: Piece) -> list[int]:
-    """From melody note to melody note in scale degrees, within WIDEST_STEP; a note outside the mode counts as the
-    degree below it.
+    """List the steps between melody notes in scale degrees, within MAX_STEP.
+
+    A note outside the mode counts as the degree below it.
     """
     line = []
     for pitch in piece.melody[:, 2].astype(int):
@@ -56,8 +57,9 @@ def list_melodic_steps(piece: Piece) -> list[int]:
 
 
 def list_bar_rhythms(notes: Floats) -> list[tuple[float, ...]]:
-    """Where notes begin in each bar of four (beats, sixteenths), for the bars that lie on the grid; empty bars left
-    out.
+    """List the onsets in each bar of four (beats, in sixteenths), for bars on the grid.
+
+    Empty bars are left out.
     """
     sixteenths = notes[:, 0] * 4.0
     nearest = np.rint(sixteenths).astype(int)
@@ -72,7 +74,7 @@ def list_bar_rhythms(notes: Floats) -> list[tuple[float, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceFeatures:
-    """What a performance says of touch and timing, by note or attack; see music/vocabulary.py for the units."""
+    """Touch and timing of a performance, by note or attack; `music/vocabulary.py` gives the units."""
 
     metre: list[tuple[int, float]]
     over: float
@@ -85,7 +87,7 @@ class PerformanceFeatures:
 
 
 def measure_performance(piece: Piece) -> PerformanceFeatures | None:
-    """None where the piece was not performed or hardly holds its grid."""
+    """Measure touch and timing, or None where the piece was not performed or hardly keeps its grid."""
     if not piece.performed or len(piece.melody) < 30 or len(piece.accompaniment) < 30:
         return None
     everything = np.concatenate((piece.melody, piece.accompaniment))
@@ -142,7 +144,7 @@ def _correlate_neighbours(values: Floats) -> float:
 
 
 def list_attacks(piece: Piece) -> list[Floats]:
-    """The pitches of each attack of two or more accompaniment notes."""
+    """List the pitches of each attack of two or more accompaniment notes."""
     starts = np.flatnonzero(np.diff(piece.accompaniment[:, 0], prepend=-9.0) > 0.08)
     attacks = np.split(piece.accompaniment[:, 2], starts[1:]) if len(starts) else []
     return [np.unique(attack) for attack in attacks if len(np.unique(attack)) >= 2]

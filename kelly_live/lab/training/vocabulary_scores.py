@@ -20,8 +20,9 @@ from kelly_live.lab.training.vocabulary_features import MAX_STEP, list_bar_rhyth
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodScore:
-    """Mean negative log-likelihood (nats a decision, lower is better) of held-out pieces under four tables; `se` is the
-    standard error of `hand_written - learned` over songs. NaN: there is no such table.
+    """The mean negative log-likelihood (nats a decision, lower is better) of held-out pieces.
+
+    Under four tables, NaN where there is none. `se` is the standard error of `hand_written - learned` over songs.
     """
 
     what: str
@@ -41,8 +42,10 @@ def score_moves(
     *,
     by_quadrant: bool,
 ) -> LikelihoodScore:
-    """Chord moves of `pieces` (held out): by mode or, `by_quadrant`, by quadrant and mode; against hand-written weights and
-    against how often each chord is reached at all. A move that was not written counts as 1 % of its row.
+    """Score chord moves of held-out pieces, by mode or, with `by_quadrant`, by quadrant and mode.
+
+    Against hand-written weights, and against how often each chord is reached at all. A move that is not hand-written
+    counts as 1 % of its row.
     """
     every: Counter[int] = Counter()
     losses: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
@@ -68,7 +71,7 @@ def score_moves(
 
 
 def score_steps(steps: Table, pieces: Sequence[Piece]) -> LikelihoodScore:
-    """Melodic steps of `pieces` (held out) after the step before, against steps whatever came before."""
+    """Score melodic steps of held-out pieces given the step before, against steps without context."""
     alone: Counter[int] = Counter()
     for row in steps.values():
         alone.update(row)
@@ -88,8 +91,10 @@ def score_rhythms(
     select_notes: Callable[[Piece], Floats],
     ranked: Mapping[float, float],
 ) -> LikelihoodScore:
-    """One-bar rhythms of `pieces` (held out), given how many onsets: the table (99 %, the rest even over all bars of so
-    many) against places drawn by `ranked` weights, hand-written, and against even chances.
+    """Score one-bar rhythms of held-out pieces, given the number of onsets.
+
+    The table (99 %, the rest even over all bars with as many onsets), against places drawn by the hand-written weights
+    `ranked`, and against even chances.
     """
     losses: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     even_loss = []

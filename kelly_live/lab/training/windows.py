@@ -1,6 +1,6 @@
-"""Clips to training windows, once: each clip runs through the live stream, and what the fusion would see is kept.
+"""Windows of clips for training, computed once by the live stream and cached.
 
-The cache lies outside the repository, in shards of clips, so that a broken run goes on where it stopped.
+The cache lies outside the repository, in shards of clips, so that an interrupted run continues where it stopped.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ TAIL_SECONDS = 0.3  # of silence after a clip, so that its last frames are compl
 
 @dataclass(frozen=True, slots=True)
 class WindowOptions:
-    """How clips become windows: the hop between them, how many seconds of music are used, and the share of clips that
-    are roughened.
+    """How clips become windows.
+
+    The hop between windows, the seconds of music that are used, and the share of clips that are augmented.
     """
 
     augmented_share: float
@@ -41,8 +42,8 @@ class WindowOptions:
     voice_first_seconds: float = 1.5
     music_first_seconds: float = 3.0
 
-    def timing(self, dataset: str) -> tuple[float | None, float, float]:
-        """Of a data set's clips: the seconds used (None: all), the hop, and the end of the first window."""
+    def find_timing(self, dataset: str) -> tuple[float | None, float, float]:
+        """Find a data set's seconds used (None: all), its hop and the end of its first window."""
         if dataset in self.music_seconds:
             return self.music_seconds[dataset], self.music_hop_seconds, self.music_first_seconds
         return None, self.voice_hop_seconds, self.voice_first_seconds
@@ -54,7 +55,10 @@ TEST_OPTIONS = WindowOptions(0.0, 2.0, {"emotify": 24.0, "emopia": 24.0, "vgmidi
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What the fusion sees of every window: rows `[N, …]`, the clip's index of each row, and its end in seconds."""
+    """The fusion's input for each window.
+
+    Rows `[N, …]`, the index of each row's clip, and its end in seconds.
+    """
 
     trunk: np.ndarray
     voice: np.ndarray
@@ -67,10 +71,11 @@ class Windows:
         return len(self.clip)
 
     def take(self, rows: np.ndarray) -> Windows:
+        """Select rows by index."""
         return Windows(*(getattr(self, name)[rows] for name in _ARRAYS))
 
     def shift_clips(self, by: int) -> Windows:
-        """The same windows, of clips whose indices are `by` higher."""
+        """Return the same windows with `by` added to the index of each clip."""
         return dataclasses.replace(self, clip=self.clip + by)
 
 
@@ -78,11 +83,16 @@ _ARRAYS = (*Description._fields, "clip", "end_seconds")
 
 
 def concatenate_windows(parts: Sequence[Windows]) -> Windows:
+    """Concatenate windows."""
     return Windows(*(np.concatenate([getattr(part, name) for part in parts]) for name in _ARRAYS))
 
 
 def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
-    """Mono float32 at 16 kHz, at most the first `seconds`. Raises AudioError."""
+    """Read mono float32 at 16 kHz, at most the first `seconds`.
+
+    Raises:
+        AudioError: The file cannot be read.
+    """
     import soundfile
     import soxr
 
@@ -98,8 +108,9 @@ def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
 
 
 def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: float, first_seconds: float) -> Windows:
-    """Windows that end every `hop_seconds`, from `first_seconds` on, and one at the end; `clip` is 0. The stream is
-    reset first.
+    """Compute windows that end every `hop_seconds`, from `first_seconds` on, and one at the end.
+
+    The index of the clip is 0. The stream is reset first.
     """
     stream.reset()
     features = FeatureStream()
@@ -120,8 +131,11 @@ def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: fl
 
 
 def describe_clip(stream: EmotionStream, clip: Clip, options: WindowOptions) -> Windows:
-    """A clip's windows. Which clips are roughened, their keys decide: always the same ones."""
-    seconds, hop, first = options.timing(clip.dataset)
+    """Compute a clip's windows.
+
+    A hash of the clip's key decides whether it is augmented, so that the choice is repeatable.
+    """
+    seconds, hop, first = options.find_timing(clip.dataset)
     samples = read_audio(clip.audio_path, seconds)
     name = f"{clip.key} {clip.region}"  # a score's two renderings have one key, and their soundfonts as regions
     rng = np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))
@@ -132,20 +146,20 @@ def describe_clip(stream: EmotionStream, clip: Clip, options: WindowOptions) -> 
 
 
 def hash_front_end(net: MultiScaleEmotionNet) -> str:
-    """A short name of what is done to a clip before the members see it: the frozen ears' weights and VERSION."""
+    """Hash the frozen encoders' weights and VERSION, which determine the input of the net's members."""
     frozen = (*net.trunk.parameters(), *net.speech.parameters())
     weights = b"".join(p.detach().cpu().numpy().tobytes() for p in frozen)
     return hashlib.sha256(weights + bytes([VERSION])).hexdigest()[:8]
 
 
-def _shard_path(cache: Path, ears: str, clips: Sequence[Clip], options: WindowOptions) -> Path:
+def _shard_path(cache: Path, front_end: str, clips: Sequence[Clip], options: WindowOptions) -> Path:
     dataset = clips[0].dataset
-    how = f"{ears} {options.augmented_share} {options.timing(dataset)} {[(c.key, c.region) for c in clips]}"
+    how = f"{front_end} {options.augmented_share} {options.find_timing(dataset)} {[(c.key, c.region) for c in clips]}"
     return cache / "windows" / f"{dataset}_{hashlib.sha256(how.encode()).hexdigest()[:16]}.npz"
 
 
 def write_windows(path: Path, windows: Windows) -> None:
-    """Keep windows in an npz file, written whole or not at all."""
+    """Write windows to an npz file, completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     np.savez(buffer, **{name: getattr(windows, name) for name in _ARRAYS})
@@ -153,6 +167,7 @@ def write_windows(path: Path, windows: Windows) -> None:
 
 
 def read_windows(path: Path) -> Windows:
+    """Read windows from an npz file."""
     with np.load(path) as file:
         return Windows(*(file[name] for name in _ARRAYS))
 
@@ -160,12 +175,12 @@ def read_windows(path: Path) -> Windows:
 def iterate_windows(
     net: MultiScaleEmotionNet, clips: Sequence[Clip], cache: Path, options: WindowOptions
 ) -> Iterator[tuple[int, Windows]]:
-    """Shard by shard: how many clips are done, and their windows, with `clip` the index in `clips`."""
-    ears = hash_front_end(net)
+    """Yield shards of windows with the number of clips done; `clip` is an index of `clips`."""
+    front_end = hash_front_end(net)
     stream: EmotionStream | None = None
     for start in range(0, len(clips), SHARD_CLIPS):
         shard = clips[start : start + SHARD_CLIPS]
-        path = _shard_path(cache, ears, shard, options)
+        path = _shard_path(cache, front_end, shard, options)
         if path.is_file():
             windows = read_windows(path)
         else:
