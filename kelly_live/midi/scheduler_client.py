@@ -1,43 +1,51 @@
-"""The conductor's end of the scheduler process: SchedulerClient starts and feeds it.
+"""The conductor's end of the scheduler process: a note sink that starts, feeds and ends the process.
 
-Threads of a SchedulerClient: the caller's (no call but open and stop waits), a writer that may block on the pipe, and
-a reader that takes reports and notices if the process dies.
+Threads: `open` and the sending of a `Stop` wait, no other call does. Reports are taken on the worker's reader thread.
 """
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
-import sys
+import logging
 import threading
-from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, SinkCommand, Stop, Tuning
-from kelly_live.core.errors import MidiError
+from kelly_live.core.errors import MidiError, WorkerError
 from kelly_live.core.protocols import SchedulerHealth
-from kelly_live.midi.commands import Decoder, encode, split_notes
 from kelly_live.midi.ports import open_output
 from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS
-from kelly_live.midi.tuning import emergency
+from kelly_live.midi.tuning import silencing_messages
+from kelly_live.workers.process import WorkerProcess, module_command
 
 READY_TIMEOUT_SECONDS = 10.0
 OUTBOX_NOTES = 4096  # notes that wait for the pipe; past this a new note is dropped and counted
+NOTES_PER_MESSAGE = 256  # a message is queued or dropped whole
+_OUTBOX_OTHERS = 1024  # tempos, pauses and the like may wait beside the notes
 # A fresh connection may take some periods to carry anything (JACK), more after a crash: say it again.
 _SILENCE_ATTEMPTS = 4
-_SILENCE_APART_SECONDS = 0.1
-_PATIENCE_SECONDS = 1.0  # for each of: a polite stop, a terminate, a kill
+_SILENCE_INTERVAL_SECONDS = 0.1
+_PATIENCE_SECONDS = 1.0  # for each of: the end of stdin, a terminate, a kill
+
+_log = logging.getLogger(__name__)
 
 
 class SchedulerClient:
     """A NoteSink whose notes are sent by a process of its own. Call `open` first.
 
-    `query`: the MIDI output's name or part of it; None: a virtual port. `latency_seconds`: all leaves that much earlier
-    (negative: later), clock included. `frame_accurate`: through JACK, each message at its frame. `null`: send nowhere;
-    `trace`: nor then, but write to that file when each message left: to measure timing.
+    Args:
+        query: The MIDI output's name or part of it; None: a virtual port.
+        send_clock: Send MIDI clock too.
+        latency_seconds: Everything leaves that much earlier (negative: later), clock included.
+        late_limit_seconds: A note that is later than this is dropped.
+        capacity_notes: How many notes may wait for their time.
+        realtime: Ask for real-time priority.
+        null: Send nowhere, to measure timing.
+        trace: As `null`, but write to this file when each message left.
+        virtual_name: The name of a virtual port.
+        frame_accurate: Send through JACK, each message at its frame.
     """
 
     def __init__(
@@ -63,14 +71,9 @@ class SchedulerClient:
         options += ["--frame-accurate"] if frame_accurate else []
         options += ["--null"] if null else []
         options += [f"--trace={trace}"] if trace is not None else []
-        # -P: a file in the user's folder called, say, queue.py must not end up inside the scheduler.
-        self._command = [sys.executable, "-P", "-m", "kelly_live.midi.scheduler_process", *options]
+        self._command = module_command("kelly_live.midi.scheduler_process", *options)
         self.latency_seconds = latency_seconds
-        self._process: subprocess.Popen[bytes] | None = None
-        self._threads: list[threading.Thread] = []
-        self._outbox: deque[tuple[int, bytes]] = deque()  # (what it counts for, frame)
-        self._outbox_weight = 0
-        self._outbox_changed = threading.Condition()
+        self._process: WorkerProcess[Report] | None = None
         self._reported = threading.Event()  # set by Ready, by Failed and by the process's end
         self._ready: Ready | None = None
         self._health = SchedulerHealth()
@@ -78,26 +81,31 @@ class SchedulerClient:
         self._dropped = 0
         self._tuning = DEFAULT_TUNING
         self._channels: set[int] = set()
-        self._tuned = False
-        self._stopping = self._silenced = False
-        self._relieved = threading.Event()
+        self._has_cents = False
+        self._is_stopping = self._is_silenced = False
+        self._is_replaced = threading.Event()
 
     def open(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> Ready:
-        """Start the process and wait until its port is open; says which port it is. Raises MidiError."""
+        """Start the process, wait until its port is open, and return which port it is.
+
+        Raises:
+            MidiError: The process or the port cannot be opened, or this was called before.
+        """
         if self._process is not None:
             raise MidiError("the MIDI scheduler was opened twice; make a new one for a new session")
+        self._process = WorkerProcess(
+            self._command,
+            name="the MIDI scheduler",
+            receives=Report,
+            on_message=self._take,
+            on_end=self._note_end,
+            outbox_weight=OUTBOX_NOTES,
+            outbox_messages=OUTBOX_NOTES + _OUTBOX_OTHERS,
+        )
         try:
-            self._process = subprocess.Popen(
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
-            )  # fmt: skip
-        except OSError as error:
-            raise MidiError(f"the MIDI scheduler cannot be started ({error}); check the Python installation") from error
-        self._threads = [
-            threading.Thread(target=self._write, args=(self._process,), name="midi-writer", daemon=True),
-            threading.Thread(target=self._read, args=(self._process,), name="midi-reader", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+            self._process.start()
+        except WorkerError as error:
+            raise MidiError(str(error)) from error
         self._reported.wait(timeout_seconds)
         if self._ready is None:
             error_line = self._error or f"the MIDI scheduler was not ready within {timeout_seconds:g} s; try again"
@@ -116,17 +124,18 @@ class SchedulerClient:
 
     @property
     def process_id(self) -> int | None:
-        """Of the scheduler process; None before `open`."""
-        return None if self._process is None else self._process.pid
+        """The scheduler process's id; None before `open`."""
+        return None if self._process is None else self._process.process_id
 
     def send(self, command: SinkCommand) -> None:
         """Hand a command over. Only a stop waits: up to about 4 s, whatever state the process is in."""
         match command:
             case Notes(notes):
                 self._channels.update(note.channel for note in notes)
-                self._tuned = self._tuned or any(note.cents for note in notes)
+                self._has_cents = self._has_cents or any(note.cents for note in notes)
                 for part in split_notes(command):
-                    self._queue(part, weight=len(part.notes))
+                    if not self._queue(part, weight=len(part.notes)):
+                        self._dropped += len(part.notes)
             case Controls():
                 self._queue(command, weight=1)
             case Stop():
@@ -134,106 +143,77 @@ class SchedulerClient:
             case _:
                 if isinstance(command, Tuning):
                     self._tuning = command
-                self._queue(command)
+                self._queue(command, weight=0)
 
-    def wait_gone(self, timeout_seconds: float) -> None:
-        """Until the process has ended, or so long."""
+    def wait(self, timeout_seconds: float) -> None:
+        """Wait until the process has ended, or so long."""
         if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout_seconds)
+            self._process.wait(timeout_seconds)
 
-    def relieve(self) -> None:
-        """Another client has the port now, and silences what hangs there."""
-        self._relieved.set()
-
-    def _stop(self) -> None:
-        process = self._process
-        if process is None or self._stopping:
-            return
-        self._stopping = True
-        with self._outbox_changed:
-            self._outbox.clear()  # what is not sent is cancelled
-            self._outbox.append((0, encode(Stop())))
-            self._outbox_changed.notify()
-        for insist in (None, process.terminate, process.kill):
-            if insist is not None:
-                insist()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(_PATIENCE_SECONDS)
-                break
-        for thread in self._threads:
-            thread.join(_PATIENCE_SECONDS)
-        if process.returncode and process.returncode < 0 and not self._silenced:
-            self._silence_port_directly()
-        for pipe in (process.stdin, process.stdout):
-            assert pipe is not None
-            pipe.close()
+    def stop_silencing(self) -> None:
+        """Leave the receiver to another client, which has the port now and ends the notes that hang there."""
+        self._is_replaced.set()
 
     def health(self) -> SchedulerHealth:
+        """Return the counters of the latest report; `error` says why the process was lost."""
         latest = self._health
         return replace(latest, dropped=latest.dropped + self._dropped, error=self._error)
 
-    def _queue(self, command: SinkCommand, *, weight: int = 0) -> None:
-        """Never waits. What has a `weight` counts against the bound; a tempo always goes."""
-        frame = encode(command)
-        with self._outbox_changed:
-            if self._stopping or self._outbox_weight + weight > OUTBOX_NOTES:
-                self._dropped += weight if isinstance(command, Notes) else 0
-                return
-            self._outbox.append((weight, frame))
-            self._outbox_weight += weight
-            self._outbox_changed.notify()
+    def _queue(self, command: SinkCommand, *, weight: int) -> bool:
+        """Queue for the process, and return whether there was room. What has no weight always finds some."""
+        return self._process is not None and not self._is_stopping and self._process.send(command, weight=weight)
 
-    def _write(self, process: subprocess.Popen[bytes]) -> None:
-        """Thread: midi-writer. Ends after a Stop, or when the process is gone (the reader says why)."""
-        assert process.stdin is not None
-        stop = encode(Stop())
-        while True:
-            with self._outbox_changed:
-                self._outbox_changed.wait_for(lambda: self._outbox)
-                weight, frame = self._outbox.popleft()
-                self._outbox_weight -= weight
-            rest = memoryview(frame)
-            try:
-                while rest:
-                    rest = rest[process.stdin.write(rest) :]
-            except OSError:
-                return
-            if frame == stop:
-                return
+    def _stop(self) -> None:
+        process = self._process
+        if process is None or self._is_stopping:
+            return
+        self._is_stopping = True
+        process.close(_PATIENCE_SECONDS, discard=True, terminate=True)  # what is not sent is cancelled
+        if process.exit_code is not None and process.exit_code < 0:
+            self._silence_port_directly()
 
-    def _read(self, process: subprocess.Popen[bytes]) -> None:
-        """Thread: midi-reader. Ends when the process does."""
-        assert process.stdout is not None
-        decoder: Decoder[Report] = Decoder(Report)  # type: ignore[arg-type]
-        try:
-            while data := process.stdout.read(65536):
-                for message in decoder.feed(data):
-                    match message:
-                        case HealthReport(health):
-                            self._health = health
-                        case Failed(text):
-                            self._error = text
-                        case Ready():
-                            self._ready = message
-                            self._reported.set()
-        except (MidiError, OSError) as error:
-            self._error = str(error)
-        if not self._stopping and self._error is None:
-            self._error = f"the MIDI scheduler ended by itself (exit code {process.wait()}); restart kelly-live"
+    def _take(self, report: Report) -> None:
+        """Thread: worker-read."""
+        match report:
+            case HealthReport(health):
+                self._health = health
+            case Failed(message):
+                self._error = message
+            case Ready():
+                self._ready = report
+                self._reported.set()
+
+    def _note_end(self) -> None:
+        """The process is gone. Thread: the worker's that noticed."""
+        assert self._process is not None
+        if self._process.error is not None and self._error is None:
+            self._error = f"{self._process.error}; restart kelly-live"
             self._silence_port_directly()
         self._reported.set()
 
     def _silence_port_directly(self) -> None:
-        """The process died without ending its notes: reach the receiver another way. A virtual port died with it."""
-        self._silenced = True
+        """End the notes of a process that died without doing so, over a connection of our own.
+
+        A virtual port died with its process, and the receiver is out of reach.
+        """
+        if self._is_silenced:
+            return
+        self._is_silenced = True
         if self._ready is None or self._ready.is_virtual or not self._channels:
             return
-        with contextlib.suppress(MidiError):  # the best that can be done; the death itself is already reported
+        try:
             out = open_output(self._ready.name).out
             for _ in range(_SILENCE_ATTEMPTS):
-                for message in emergency(self._tuning, self._channels, self._tuned):
+                for message in silencing_messages(self._tuning, self._channels, has_cents=self._has_cents):
                     out.send(message)
-                if self._relieved.wait(_SILENCE_APART_SECONDS):
+                if self._is_replaced.wait(_SILENCE_INTERVAL_SECONDS):
                     break
             out.close()
+        except MidiError as error:
+            _log.warning("notes may hang at the MIDI output %r: %s", self._ready.name, error)
+
+
+def split_notes(command: Notes) -> list[Notes]:
+    """Split a command into ones of at most NOTES_PER_MESSAGE notes."""
+    notes = command.notes
+    return [Notes(notes[i : i + NOTES_PER_MESSAGE]) for i in range(0, len(notes), NOTES_PER_MESSAGE)]

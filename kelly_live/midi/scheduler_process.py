@@ -22,10 +22,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from kelly_live.core.commands import SinkCommand, Stop
-from kelly_live.core.errors import KellyError, MidiError
+from kelly_live.core.errors import KellyError, MidiError, WorkerError
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.midi.backends.native import hush_forever
-from kelly_live.midi.commands import Decoder, encode
 from kelly_live.midi.ports import (
     VIRTUAL_PORT_NAME,
     NullPort,
@@ -35,9 +34,10 @@ from kelly_live.midi.ports import (
     frame_accurate_backends,
     open_output,
 )
-from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
+from kelly_live.midi.reports import Failed, HealthReport, Ready
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.trace import TracingPort
+from kelly_live.workers.child import END_SIGNALS, TERMINAL_SIGNALS, ParentConnection, ignore_signals
 from kelly_live.workers.realtime import (
     SWITCH_INTERVAL_SECONDS,
     freeze_gc,
@@ -47,6 +47,8 @@ from kelly_live.workers.realtime import (
 
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
 REPORT_SECONDS = 0.25
+INBOX_COMMANDS = 1024
+_INBOX_FULL_SECONDS = 0.002
 _WATCH_SECONDS = 0.1  # how often the parent's life is checked, beside the end of stdin
 _PORT_CHECK_SECONDS = 0.5
 _CHORE_SLACK_SECONDS = 0.005  # chores wait for a gap this long …
@@ -55,32 +57,16 @@ _PLACING_SWITCH_SECONDS = 0.0001  # how long anybody may keep the interpreter fr
 _REALTIME_PRIORITY = 10  # under jackd's, over everything that is not audio
 
 
-class Reports:
-    """The way back to the parent. A report that finds the pipe full (a stopped parent) is let go, never waited for."""
-
-    def __init__(self) -> None:
-        # Nothing else may write to the pipe, so stdout itself goes elsewhere.
-        self._pipe = os.dup(1)
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 1)
-        os.close(null)
-        # Windows pipes cannot be told before Python 3.12; there, only a parent suspended for hours could fill one.
-        with contextlib.suppress(AttributeError, OSError):
-            os.set_blocking(self._pipe, False)
-
-    def send(self, message: Report) -> None:
-        with contextlib.suppress(OSError):  # full, or nobody reads: the notes matter more
-            os.write(self._pipe, encode(message))
-
-
 class SchedulerLoop:
     """Waits, spins, sends. `inbox` is filled by the reader thread and by the SIGTERM handler."""
 
-    def __init__(self, core: SchedulerCore, opened: OpenedPort, reports: Reports, spin_seconds: float) -> None:
+    def __init__(
+        self, core: SchedulerCore, opened: OpenedPort, parent: ParentConnection[SinkCommand], spin_seconds: float
+    ) -> None:
         self.inbox: SimpleQueue[SinkCommand | Failed] = SimpleQueue()
         self._core = core
         self._opened = opened
-        self._reports = reports
+        self._connection = parent
         self._spin = spin_seconds
         self._running = True
         self._parent = os.getppid()
@@ -135,7 +121,7 @@ class SchedulerLoop:
             self._core.release(now)  # who stands still can't end a long note, nor say how long it will stand
         if now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
-            self._reports.send(HealthReport(self._core.health()))
+            self._connection.send(HealthReport(self._core.health()))
         if now >= self._port_check_at:
             self._port_check_at = now + _PORT_CHECK_SECONDS
             out = self._opened.out
@@ -151,16 +137,20 @@ def is_stopped(process: int) -> bool:
         return False
 
 
-def _read_commands(inbox: SimpleQueue[SinkCommand | Failed]) -> None:
-    """Thread: its own. Ends with stdin, which ends with the parent."""
-    decoder: Decoder[SinkCommand] = Decoder(SinkCommand)  # type: ignore[arg-type]
+def _read_commands(parent: ParentConnection[SinkCommand], inbox: SimpleQueue[SinkCommand | Failed]) -> None:
+    """Thread: commands. Ends with stdin, which ends with the parent.
+
+    A full inbox (the port holds up the main thread) is waited for: the parent's outbox, which is bounded and counted,
+    then takes no more.
+    """
     try:
-        while data := os.read(0, 65536):
-            for message in decoder.feed(data):
-                inbox.put(message)
+        for command in parent.receive():
+            while inbox.qsize() >= INBOX_COMMANDS:
+                time.sleep(_INBOX_FULL_SECONDS)
+            inbox.put(command)
         inbox.put(Stop())
-    except (KellyError, OSError) as error:
-        inbox.put(Failed(str(error)))
+    except WorkerError as error:
+        inbox.put(Failed(f"{error}; restart kelly-live"))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -190,15 +180,13 @@ def _open(options: argparse.Namespace) -> OpenedPort:
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides what it means
-    if sys.platform != "win32":
-        signal.signal(signal.SIGTSTP, signal.SIG_IGN)  # and so does Ctrl-Z: while the parent stands, its notes must end
+    ignore_signals(*TERMINAL_SIGNALS)  # while a Ctrl-Z stops the parent, its notes must end
     hush_forever()
-    reports = Reports()
+    parent: ParentConnection[SinkCommand] = ParentConnection(SinkCommand, blocking=False)
     try:
         opened = _open(options)
     except KellyError as error:
-        reports.send(Failed(str(error)))
+        parent.send(Failed(str(error)))
         return error.exit_code
     core = SchedulerCore(
         opened.out,
@@ -209,12 +197,12 @@ def main(arguments: Sequence[str]) -> int:
         clock=MonotonicClock(),
     )
     placing = isinstance(opened.out, PlacingOut)
-    loop = SchedulerLoop(core, opened, reports, 0.0 if placing else options.spin)
-    for name in ("SIGTERM", "SIGHUP"):
+    loop = SchedulerLoop(core, opened, parent, 0.0 if placing else options.spin)
+    for name in END_SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: loop.inbox.put(Stop()))
     set_switch_interval(_PLACING_SWITCH_SECONDS if placing else SWITCH_INTERVAL_SECONDS)
-    reader = threading.Thread(target=_read_commands, args=(loop.inbox,), name="commands", daemon=True)
+    reader = threading.Thread(target=_read_commands, args=(parent, loop.inbox), name="commands", daemon=True)
     if not placing:
         reader.start()
     if not options.no_realtime:
@@ -223,7 +211,7 @@ def main(arguments: Sequence[str]) -> int:
         reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
     freeze_gc()
     gc.disable()  # the send path makes no cycles, and a collection is a pause
-    reports.send(Ready(opened.name, opened.is_virtual))
+    parent.send(Ready(opened.name, opened.is_virtual))
     failure: str | None = None
     try:
         loop.run()
@@ -234,9 +222,9 @@ def main(arguments: Sequence[str]) -> int:
             core.silence()
         except MidiError as error:
             failure = failure or str(error)
-        reports.send(HealthReport(core.health()))
+        parent.send(HealthReport(core.health()))
         if failure is not None:
-            reports.send(Failed(failure))
+            parent.send(Failed(failure))
         opened.out.close()  # last: the close of a port whose system died may take a second
     return 0 if failure is None else 1
 

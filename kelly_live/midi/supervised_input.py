@@ -1,22 +1,21 @@
-"""A MIDI input that comes back: when its port or its server goes away, it is opened again as soon as it is there again.
+"""A MIDI input that is opened again when its port or its server comes back.
 
-Threads: a supervisor, which alone closes and opens once it is started; any one for the rest, which never waits for it.
+Threads: the supervisor's, which alone closes and opens once it is started; any one for the rest, which never waits.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import Clock
-from kelly_live.midi.inputs import OpenedInput, list_inputs, open_input
+from kelly_live.midi.inputs import list_inputs, open_input
 from kelly_live.midi.ports import MidiBackend, backends
+from kelly_live.workers.supervisor import Supervisor
 
 # A port that goes and returns between two looks is taken for the one it was, and is deaf: USB needs longer for that.
 WATCH_SECONDS = 0.1
@@ -25,8 +24,8 @@ _END_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Life:
-    """One connection: its number, its input (pollable even when it is closed), and what those before it threw away."""
+class _Connection:
+    """One connection: its number, its input (pollable even when closed), and the overflows of those before it."""
 
     number: int
     source: MidiIn
@@ -35,27 +34,37 @@ class _Life:
 
 
 class SupervisedInput:
-    """A MidiIn for life. What is wrong at the start is raised; a later loss is told by `problem` while it lasts, and
-    each message says by which connection it came.
+    """A MidiIn for life: the constructor raises what is wrong at the start, `problem` tells of a later loss.
 
-    `among`: what finds the MIDI systems that work now, for a test.
+    Each message says by which connection it came.
+
+    Args:
+        query: The input's name or part of it; None: a virtual one.
+        clock: Times the looks and the tries.
+        find_backends: Finds the MIDI systems that work now.
+
+    Raises:
+        MidiError: No input, or more than one, is meant, or it cannot be opened.
     """
 
     def __init__(
-        self, query: str | None, clock: Clock, *, among: Callable[[], Sequence[MidiBackend]] = backends
+        self, query: str | None, clock: Clock, *, find_backends: Callable[[], Sequence[MidiBackend]] = backends
     ) -> None:
-        """Opens the input that `query` means; None: a virtual one. Raises MidiError."""
-        there = among()
-        opened = open_input(query, there)
+        present = find_backends()
+        opened = open_input(query, present)
         self.is_virtual = opened.is_virtual
-        self.problem: str | None = None
-        self._clock = clock
-        self._among = among
-        self._life = _Life(0, opened.source, opened.name)  # replaced whole, so that who polls needs no lock
-        self._beside = frozenset[str]() if self.is_virtual else _others(opened.name, there)
-        self._due = clock.now() + WATCH_SECONDS
-        self._closing = threading.Event()
-        self._supervisor = threading.Thread(target=self._supervise, name="midi-in-supervisor", daemon=True)
+        self._find_backends = find_backends
+        self._connection = _Connection(0, opened.source, opened.name)  # replaced whole, so that a poll needs no lock
+        self._others = frozenset[str]() if self.is_virtual else _list_others(opened.name, present)
+        self._supervisor = Supervisor(
+            f"the MIDI input {opened.name!r}",
+            check=self._find_loss,
+            release=lambda problem: self._connection.source.close(),
+            restore=self._restore,
+            clock=clock,
+            watch_seconds=WATCH_SECONDS,
+            retry_seconds=RETRY_SECONDS,
+        )
 
     def start(self) -> Self:
         """Watch from now on, from a thread of its own."""
@@ -64,86 +73,84 @@ class SupervisedInput:
 
     @property
     def name(self) -> str:
-        return self._life.name
+        """The port's name of the moment."""
+        return self._connection.name
+
+    @property
+    def problem(self) -> str | None:
+        """Why the input is lost, in one line, for as long as it is."""
+        return self._supervisor.problem
 
     @property
     def grain_seconds(self) -> float:
-        return self._life.source.grain_seconds
+        """The largest delay of a time stamp on this connection."""
+        return self._connection.source.grain_seconds
 
     @property
     def overflows(self) -> int:
-        life = self._life
-        return life.overflows_before + life.source.overflows
+        """Messages that were discarded, on all connections."""
+        connection = self._connection
+        return connection.overflows_before + connection.source.overflows
 
     def poll(self) -> list[ReceivedMessage]:
-        life = self._life
-        messages = life.source.poll()
-        return [replace(message, connection=life.number) for message in messages] if life.number else messages
+        """Return what arrived since the last poll, in order, without waiting."""
+        connection = self._connection
+        messages = connection.source.poll()
+        return [replace(one, connection=connection.number) for one in messages] if connection.number else messages
 
     def is_alive(self) -> bool:
-        """As of the supervisor's last look."""
-        return self.problem is None and not self._closing.is_set()
+        """Return whether the port was there at the supervisor's last look."""
+        return self.problem is None and not self._supervisor.is_stopping
 
     def close(self) -> None:
-        """Safe to call twice."""
-        self._closing.set()
-        if self._supervisor.is_alive():
-            self._supervisor.join(_END_SECONDS)  # it closes what is open, even if it takes longer
-        else:
-            self._life.source.close()
+        """Close the port, or let the supervisor's thread do so if a driver holds it up. Safe to call twice."""
+        if self._supervisor.stop(_END_SECONDS):
+            self._connection.source.close()
 
     def step(self) -> None:
-        """Look whether it is there, or whether it is back, if it is time to."""
-        now = self._clock.now()
-        if now < self._due:
-            return
-        if self.problem is None and not self._life.source.is_alive():
-            # First of all closed: libjack does not survive a new client beside those of a server that is gone.
-            self._life.source.close()
-            self.problem = f"the MIDI input {self.name!r} is gone; kelly-live opens it again"
-        if self.problem is not None and (opened := self._opened_again()) is not None:
-            self._life = _Life(self._life.number + 1, opened.source, opened.name, self.overflows)
-            self.problem = None
-        self._due = self._clock.now() + (WATCH_SECONDS if self.problem is None else RETRY_SECONDS)
+        """Look whether the port is there, or whether it is back, if it is time to."""
+        self._supervisor.step()
 
-    def _opened_again(self) -> OpenedInput | None:
-        try:
-            there = self._among()
-            if self.is_virtual:
-                return open_input(None, there)
-            name = same(self.name, [port.name for port in list_inputs(there)], self._beside)
+    def _find_loss(self) -> str | None:
+        source = self._connection.source
+        is_there = source.is_alive()
+        if self._supervisor.is_stopping:
+            source.close()  # `close` may have given up on this thread
+        return None if is_there else f"the MIDI input {self.name!r} is gone; kelly-live opens it again"
+
+    def _restore(self) -> bool:
+        """Open the port, if it is there. The lost one was closed: libjack needs that before a new client."""
+        present = self._find_backends()
+        name = None
+        if not self.is_virtual:
+            name = find_same_port(self.name, [port.name for port in list_inputs(present)], self._others)
             if name is None:
-                return None
-            opened = open_input(name, there)
-            self._beside = _others(name, there)
-        except MidiError:
-            return None  # `problem` still says so
-        return opened
-
-    def _supervise(self) -> None:
-        """Thread: midi-in-supervisor."""
-        try:
-            while not self._closing.wait(max(0.0, self._due - self._clock.now())):
-                self.step()
-        except Exception as error:  # no driver should; if one does, it is told, and the rest plays on
-            self.problem = f"the MIDI input {self.name!r} is lost ({error}); start kelly-live again to have it back"
-        finally:
-            self._life.source.close()
+                return False
+        opened = open_input(name, present)
+        if self._supervisor.is_stopping:
+            opened.source.close()
+            return False
+        if name is not None:
+            self._others = _list_others(name, present)
+        self._connection = _Connection(self._connection.number + 1, opened.source, opened.name, self.overflows)
+        return True
 
 
-def same(name: str, there: Sequence[str], beside: Collection[str]) -> str | None:
-    """Which of `there` is the input that was called `name`: some systems number their ports anew when one is plugged
-    in again. One that had been beside it is another one of the same make.
+def find_same_port(name: str, present: Sequence[str], others: Collection[str]) -> str | None:
+    """Return which of `present` is the input that was called `name`, or None.
+
+    Some systems number their ports anew when one is plugged in again. `others` were beside it: one of those is another
+    device of the same make.
     """
-    if name in there:
+    if name in present:
         return name
-    alike = [other for other in there if other not in beside and _numberless(other) == _numberless(name)]
+    alike = [port for port in present if port not in others and _mask_numbers(port) == _mask_numbers(name)]
     return alike[0] if len(alike) == 1 else None
 
 
-def _numberless(name: str) -> str:
+def _mask_numbers(name: str) -> str:
     return re.sub(r"\d+", "#", name)
 
 
-def _others(name: str, there: Sequence[MidiBackend]) -> frozenset[str]:
-    return frozenset(port.name for port in list_inputs(there)) - {name}
+def _list_others(name: str, present: Sequence[MidiBackend]) -> frozenset[str]:
+    return frozenset(port.name for port in list_inputs(present)) - {name}

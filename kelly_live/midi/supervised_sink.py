@@ -1,11 +1,12 @@
-"""A MIDI port that comes back: when its scheduler process fails, or its port goes away, another process takes over as
-soon as the port is there again, in step with the music.
+"""A note sink whose scheduler process is replaced when it fails or its port goes away, in step with the music.
 
-Threads: the caller's (no call but open and stop waits), and a supervisor, which alone starts and ends processes.
+Threads: the caller's (no call waits but `open` and the sending of a `Stop`), and the supervisor's, which alone starts
+and ends processes.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import threading
 from collections.abc import Callable
@@ -25,20 +26,23 @@ from kelly_live.core.commands import (
     TempoChange,
     Tuning,
 )
-from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import Clock, MonotonicClock, TempoMap
 from kelly_live.midi.reports import Ready
 from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.workers.supervisor import Supervisor
 
 WATCH_SECONDS = 0.1
 RETRY_SECONDS = 0.7  # between tries; each starts a process
 _END_SECONDS = 0.5  # a failed process gets this long to close its port, before the next one opens it
+_DROPS_LOG_SECONDS = 10.0  # between two log lines about dropped notes
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class _Past:
-    """What the processes before this one counted."""
+class _Totals:
+    """What the processes before this one counted, and the channels that were ever played on."""
 
     sent: int = 0
     late: int = 0
@@ -47,9 +51,16 @@ class _Past:
 
 
 class SupervisedSink:
-    """A SchedulerClient for life: `health().problem` tells of a loss while it lasts, `error` stays None. Notes that
-    fall into one are dropped and counted; controllers are lost. `open` still raises what is wrong at the start.
-    `make`: what makes a client, of the same arguments.
+    """A SchedulerClient for life: `open` raises what is wrong at the start, `health().problem` tells of a later loss.
+
+    Notes that are sent during a loss are dropped and counted; controller values are lost. `health().error` stays None.
+
+    Args:
+        query: The MIDI output's name or part of it; None: a virtual port.
+        latency_seconds: As for a SchedulerClient.
+        clock: Times the music.
+        create_client: Creates a client from the same arguments.
+        options: The client's other arguments.
     """
 
     def __init__(
@@ -58,131 +69,136 @@ class SupervisedSink:
         *,
         latency_seconds: float = 0.0,
         clock: Clock | None = None,
-        make: Callable[..., SchedulerClient] = SchedulerClient,
+        create_client: Callable[..., SchedulerClient] = SchedulerClient,
         **options: Any,
     ) -> None:
         self.latency_seconds = latency_seconds
-        self._make = partial(make, query, latency_seconds=latency_seconds, **options)
+        self._create_client = partial(create_client, query, latency_seconds=latency_seconds, **options)
         self._clock = clock or MonotonicClock()
-        self._lock = threading.Lock()  # held for moments: over which client it is, and what it must be told
-        self._client = self._make()
-        self._alive = False
-        self._past = _Past()
+        self._lock = threading.Lock()  # held for moments: over which client it is, and what it must be sent
+        self._client = self._create_client()
+        self._is_open = False
+        self._totals = _Totals()
         self._problem: str | None = None
         self._tuning = DEFAULT_TUNING
         self._tempo: TempoMap | None = None
-        self._paused = False
-        self._stopping = threading.Event()
-        self._supervisor = threading.Thread(target=self._supervise, name="midi-supervisor", daemon=True)
+        self._is_paused = False
+        self._logged_drops = 0
+        self._next_drops_log = -math.inf
+        self._supervisor = Supervisor(
+            f"the MIDI output {query!r}" if query is not None else "the virtual MIDI output",
+            check=self._find_loss,
+            release=self._release,
+            restore=self._restore,
+            clock=MonotonicClock(),
+            watch_seconds=WATCH_SECONDS,
+            retry_seconds=RETRY_SECONDS,
+        )
 
     @property
     def process_id(self) -> int | None:
-        """Of the scheduler process of the moment."""
+        """The id of the scheduler process of the moment."""
         return self._client.process_id
 
     def open(self) -> Ready:
-        """Start the process and wait for its port. Raises MidiError."""
+        """Start the process, wait until its port is open, and return which port it is. Raises MidiError."""
         ready = self._client.open()
-        self._alive = True
+        self._is_open = True
         self._supervisor.start()
         return ready
 
     def send(self, command: SinkCommand) -> None:
         """Hand a command to the process of the moment; only a stop waits."""
         if isinstance(command, Stop):
-            self._stop(command)
+            self._supervisor.stop()
+            self._client.send(command)
             return
         with self._lock:
             if self._remember(command):
                 self._client.send(command)
 
-    def _remember(self, command: SinkCommand) -> bool:
-        """Note what the next process must be told, and return whether this one is to have the command."""
-        match command:
-            case Notes(notes):
-                self._past.channels.update(note.channel for note in notes)
-                if not self._alive:
-                    self._past.dropped += len(notes)
-                return self._alive
-            case Controls():
-                return self._alive
-            case Tuning():
-                self._tuning = command
-            case Start(origin_seconds, bpm):
-                self._tempo = TempoMap(origin_seconds, bpm)
-                self._paused = False
-            case TempoChange(point):
-                if self._tempo is not None:
-                    self._tempo.add(point)
-            case Pause():
-                self._paused = True
-        return True
-
-    def _stop(self, stop: Stop) -> None:
-        self._stopping.set()
-        if self._supervisor.is_alive():
-            self._supervisor.join(2.0)
-        self._client.send(stop)
-
     def health(self) -> SchedulerHealth:
+        """Return the counters of all processes so far; `problem` tells of a loss while it lasts."""
         with self._lock:
-            now, past = self._client.health(), self._past
-            if not self._alive:
+            now, before = self._client.health(), self._totals
+            if not self._is_open:
                 now = SchedulerHealth()
             return replace(
                 now,
-                sent=past.sent + now.sent,
-                late=past.late + now.late,
-                dropped=past.dropped + now.dropped,
+                sent=before.sent + now.sent,
+                late=before.late + now.late,
+                dropped=before.dropped + now.dropped,
                 error=None,
                 problem=self._problem,
             )
 
-    def _supervise(self) -> None:
-        """Thread: midi-supervisor. Watches, and starts anew until it succeeds."""
-        while not self._stopping.wait(WATCH_SECONDS):
-            error = self._client.health().error
-            if error is None:
-                continue
-            self._bury(error)
-            while not self._stopping.is_set() and not self._revive():
-                self._stopping.wait(RETRY_SECONDS)
+    def _remember(self, command: SinkCommand) -> bool:
+        """Note what the next process must be sent, and return whether this one is to have the command."""
+        match command:
+            case Notes(notes):
+                self._totals.channels.update(note.channel for note in notes)
+                if not self._is_open:
+                    self._totals.dropped += len(notes)
+                return self._is_open
+            case Controls():
+                return self._is_open
+            case Tuning():
+                self._tuning = command
+            case Start(origin_seconds, bpm):
+                self._tempo = TempoMap(origin_seconds, bpm)
+                self._is_paused = False
+            case TempoChange(point):
+                if self._tempo is not None:
+                    self._tempo.add(point)
+            case Pause():
+                self._is_paused = True
+        return True
 
-    def _bury(self, error: str) -> None:
-        """The process has failed: count what it did, give it a moment to close its port."""
+    def _find_loss(self) -> str | None:
+        """Thread: the supervisor's."""
+        self._log_drops()
+        return self._client.health().error
+
+    def _log_drops(self) -> None:
+        dropped, now = self.health().dropped, self._clock.now()
+        if dropped > self._logged_drops and now >= self._next_drops_log:
+            _log.warning("%d notes were dropped so far, as they came too late or were too many", dropped)
+            self._logged_drops, self._next_drops_log = dropped, now + _DROPS_LOG_SECONDS
+
+    def _release(self, problem: str) -> None:
+        """Count what the lost process did, and give it a moment to close its port. Thread: the supervisor's."""
         with self._lock:
+            self._problem = problem
+            if not self._is_open:
+                return
             last = self._client.health()
-            self._alive = False
-            self._problem = error
-            past = self._past
-            past.sent += last.sent
-            past.late += last.late
-            past.dropped += last.dropped + last.sounding
+            self._is_open = False
+            totals = self._totals
+            totals.sent += last.sent
+            totals.late += last.late
+            totals.dropped += last.dropped + last.sounding
         threading.Thread(target=self._client.send, args=(Stop(),), name="midi-end", daemon=True).start()
-        self._client.wait_gone(_END_SECONDS)
+        self._client.wait(_END_SECONDS)
 
-    def _revive(self) -> bool:
-        """Try another process; whether its port is open and the music goes on in it."""
-        client = self._make()
-        try:
-            client.open()
-        except MidiError:
-            return False  # the port is not back yet; `problem` still says so
-        if self._stopping.is_set():
+    def _restore(self) -> bool:
+        """Try another process, and return whether its port is open and the music goes on. Thread: the supervisor's."""
+        client = self._create_client()
+        client.open()  # a MidiError says that the port is not back yet
+        if self._supervisor.is_stopping:
             client.send(Stop())
             return True
         client.send(self._tuning)
-        self._client.relieve()
+        self._client.stop_silencing()
         with self._lock:
             # What hung when the port went away may hang still; the receiver was out of reach then.
-            client.send(ChannelRelease(tuple(sorted(self._past.channels))))
-            if self._tempo is not None and not self._paused:
-                client.send(self._rejoined(self._tempo))
-            self._client, self._alive, self._problem = client, True, None
+            client.send(ChannelRelease(tuple(sorted(self._totals.channels))))
+            if self._tempo is not None and not self._is_paused:
+                client.send(self._next_start(self._tempo))
+            self._client, self._is_open, self._problem = client, True, None
         return True
 
-    def _rejoined(self, tempo: TempoMap) -> Start:
-        """The start that goes on now: the last tempo as if it had always been, from the next beat on."""
+    def _next_start(self, tempo: TempoMap) -> Start:
+        """Return the start that goes on now: at the last tempo, as if it had always been, from the next beat on."""
         last = tempo.points()[-1]
         origin = tempo.seconds_at(last.beat) - last.beat * 60.0 / last.bpm
         beat = (self._clock.now() - origin) * last.bpm / 60.0

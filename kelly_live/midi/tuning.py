@@ -72,19 +72,20 @@ def make_tuner(tuning: Tuning) -> Tuner:
     return NoTuner()
 
 
-def emergency(tuning: Tuning, channels: Iterable[int], tuned: bool) -> list[bytes]:
-    """What silences and straightens a receiver of which only this is known: notes were played on `channels`, and
-    whether any of them may have been `tuned`.
+def silencing_messages(tuning: Tuning, channels: Iterable[int], *, has_cents: bool) -> list[bytes]:
+    """Return what ends the notes on `channels`, and brings them back to 12-TET if any note had cents.
+
+    For a receiver of which only this is known.
     """
     used = set(channels)
-    if tuned and tuning.mode == "bend":
+    if has_cents and tuning.mode == "bend":
         used |= set(range(1, 17)) - {DRUM_CHANNEL}
     elif tuning.mode == "mpe":
         used = (used & {DRUM_CHANNEL}) | set(MPE_MEMBERS)
     messages = [message for channel in sorted(used) for message in silence_channel(channel)]
     if tuning.mode == "mpe":
         messages.append(all_notes_off(MPE_MASTER))
-    if not tuned:
+    if not has_cents:
         return messages
     for channel in sorted(used - {DRUM_CHANNEL}):
         if tuning.mode in ("bend", "mpe"):

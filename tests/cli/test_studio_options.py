@@ -101,7 +101,7 @@ def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() 
     clock = ManualClock()
     socket = Socket(clock)
     external_io, alerts = ExternalIO(), Alerts()
-    external_io.midi_in = SupervisedInput("keys", clock, among=socket.running)
+    external_io.midi_in = SupervisedInput("keys", clock, find_backends=socket.running)
     external_io.midi_clock = MidiClockSource(SharedInput(external_io.midi_in).branch())
 
     def seconds_later(seconds: float) -> tuple[list[str], list[str]]:

@@ -105,20 +105,20 @@ def _manifests() -> Iterator[bytes]:
 
 def _wire(data: bytes) -> object:
     from kelly_live.core.commands import SinkCommand
-    from kelly_live.midi.commands import Decoder
+    from kelly_live.workers.framing import FrameDecoder
 
-    return Decoder(SinkCommand).feed(data)
+    return FrameDecoder[SinkCommand](SinkCommand).feed(data)
 
 
 def _frames() -> Iterator[bytes]:
     from kelly_live.core.commands import Controls, Notes, Start, Stop, TempoChange, Tuning
     from kelly_live.core.timebase import TempoPoint
     from kelly_live.core.values import ControlChange, NoteEvent
-    from kelly_live.midi.commands import encode
+    from kelly_live.workers.framing import encode_frame
 
-    yield encode(Start(1.0, 120.0)) + encode(TempoChange(TempoPoint(4.0, 90.0))) + encode(Stop())
-    yield encode(Tuning("mpe")) + encode(Controls((ControlChange(1, 20, 64),)))
-    yield encode(Notes((NoteEvent(0.0, 1.0, 60, 64, 1, "melody", 14.0),)))
+    yield encode_frame(Start(1.0, 120.0)) + encode_frame(TempoChange(TempoPoint(4.0, 90.0))) + encode_frame(Stop())
+    yield encode_frame(Tuning("mpe")) + encode_frame(Controls((ControlChange(1, 20, 64),)))
+    yield encode_frame(Notes((NoteEvent(0.0, 1.0, 60, 64, 1, "melody", 14.0),)))
 
 
 def _log(data: bytes) -> object:

@@ -41,7 +41,7 @@ def main(library: str, query: str | None = None) -> None:
         found: Sequence[MidiBackend] = backends()
         return found
 
-    port = reopening.SupervisedInput(query, MonotonicClock(), among=among)
+    port = reopening.SupervisedInput(query, MonotonicClock(), find_backends=among)
     reopening.RETRY_SECONDS = 0.02
     port.start()
     say("open", files())

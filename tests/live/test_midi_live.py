@@ -38,7 +38,7 @@ from kelly_live.core.values import NoteEvent
 from kelly_live.midi.scheduler_client import SchedulerClient
 scheduler = SchedulerClient(sys.argv[1] if len(sys.argv) > 1 else None)
 scheduler.open()
-print(scheduler._process.pid, flush=True)
+print(scheduler.process_id, flush=True)
 sys.stdin.readline()  # until the test has connected its ears
 scheduler.send(Start(time.monotonic(), 120.0))
 scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in ((60, 1), (64, 1), (38, 10)))))
@@ -215,8 +215,8 @@ def test_a_killed_scheduler_is_silenced_by_its_parent(own_server: JackServer) ->
             scheduler.send(Start(time.monotonic() + 0.2, 120.0))
             scheduler.send(Notes((NoteEvent(0.0, 1000.0, 60, 80, 3, "pad"),)))
             wait_for(lambda: witness.sounding() == {(3, 60)}, "the held note")
-            assert scheduler._process is not None
-            scheduler._process.kill()
+            assert scheduler.process_id is not None
+            os.kill(scheduler.process_id, signal.SIGKILL)
             wait_for(lambda: len({data for _, data in witness.of_kind(0xB0)}) == 2, "the parent's silence")
             assert {data.hex() for _, data in witness.of_kind(0xB0)} == {"b27b00", "b27800"}
             assert "ended by itself (exit code -9)" in str(scheduler.health().error)

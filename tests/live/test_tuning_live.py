@@ -35,7 +35,7 @@ scheduler.open()
 scheduler.send(Tuning(sys.argv[1]))
 scheduler.send(Start(time.monotonic(), 60.0))
 scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, 60 + i, 80, 3, "pad", 10.0 * i - 35.0) for i in range(6))))
-print(scheduler._process.pid, flush=True)
+print(scheduler.process_id, flush=True)
 time.sleep(60)
 """
 

@@ -1,25 +1,32 @@
 """The scheduler process and its client, without a MIDI system (the null port): start, feed, report, die."""
 
+import contextlib
+import itertools
 import os
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from kelly_live.core.commands import Notes, Start, Stop, TempoChange
-from kelly_live.core.errors import MidiError
+from kelly_live.core.commands import Notes, Pause, SinkCommand, Start, Stop, TempoChange
+from kelly_live.core.errors import MidiError, WorkerError
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi import scheduler_client as client_module
-from kelly_live.midi.commands import Decoder, encode
 from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
-from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.scheduler_process import is_stopped
+from kelly_live.midi.scheduler_client import NOTES_PER_MESSAGE, SchedulerClient, split_notes
+from kelly_live.midi.scheduler_process import INBOX_COMMANDS, _read_commands, is_stopped
+from kelly_live.workers.framing import FrameDecoder, encode_frame
+from tests.core.test_commands import commands
 
 COMMAND = [sys.executable, "-P", "-m", "kelly_live.midi.scheduler_process", "--null"]
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -45,7 +52,7 @@ def raw_process() -> subprocess.Popen[bytes]:
 
 
 def reports(stream: bytes) -> list[Report]:
-    return Decoder(Report).feed(stream)
+    return FrameDecoder[Report](Report).feed(stream)
 
 
 def test_the_scheduler_never_loads_the_heavy_libraries() -> None:
@@ -82,6 +89,34 @@ def test_notes_go_through_the_process_and_the_health_comes_back() -> None:
     assert last.sent == 33 + 1 + 2  # the held note's off, CC 123, CC 120
 
 
+def test_many_notes_are_handed_over_in_several_messages() -> None:
+    many = tuple(NoteEvent(float(i), 1.0, 60, 64, 1, "") for i in range(NOTES_PER_MESSAGE * 2 + 1))
+    parts = split_notes(Notes(many))
+    assert [len(part.notes) for part in parts] == [NOTES_PER_MESSAGE, NOTES_PER_MESSAGE, 1]
+    assert [note for part in parts for note in part.notes] == list(many)
+
+
+@given(st.lists(commands, max_size=10), st.data())
+def test_every_command_survives_the_pipe_however_it_is_cut(sent: list[SinkCommand], data: st.DataObject) -> None:
+    stream = b"".join(map(encode_frame, sent))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=10)))
+    decoder: FrameDecoder[SinkCommand] = FrameDecoder(SinkCommand)
+    received = [
+        message
+        for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True)
+        for message in decoder.feed(stream[start:end])
+    ]
+    assert received == sent
+
+
+@given(commands, st.data())
+def test_a_flipped_byte_raises_nothing_but_worker_errors(message: SinkCommand, data: st.DataObject) -> None:
+    frame = bytearray(encode_frame(message))
+    frame[data.draw(st.integers(0, len(frame) - 1))] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(WorkerError):  # anything else fails the test
+        FrameDecoder[SinkCommand](SinkCommand).feed(bytes(frame))
+
+
 def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
     scheduler = SchedulerClient(null=True)
     scheduler.open()
@@ -91,7 +126,7 @@ def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
     scheduler.send(TempoChange(TempoPoint(1.0, 100.0)))
     assert scheduler.health().dropped == 1
     assert scheduler._process is not None
-    assert scheduler._process.returncode == 0
+    assert scheduler._process.exit_code == 0
     with pytest.raises(MidiError, match="opened twice"):
         scheduler.open()
 
@@ -112,7 +147,7 @@ def test_a_process_that_says_nothing_is_given_up() -> None:
     with pytest.raises(MidiError, match=r"not ready within 0\.2 s"):
         scheduler.open(timeout_seconds=0.2)
     assert scheduler._process is not None
-    assert scheduler._process.returncode is not None
+    assert scheduler._process.exit_code is not None
 
 
 def test_a_process_that_cannot_start_is_one_line() -> None:
@@ -130,8 +165,8 @@ def test_a_process_that_cannot_start_is_one_line() -> None:
 def test_a_killed_scheduler_is_noticed() -> None:
     scheduler = SchedulerClient(null=True)
     scheduler.open()
-    assert scheduler._process is not None
-    scheduler._process.kill()
+    assert scheduler.process_id is not None
+    os.kill(scheduler.process_id, signal.SIGKILL)
     wait_for(lambda: scheduler.health().error is not None)
     assert scheduler.health().error == "the MIDI scheduler ended by itself (exit code -9); restart kelly-live"
     scheduler.send(Notes((held_note(),)))
@@ -143,8 +178,8 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
     monkeypatch.setattr(client_module, "_PATIENCE_SECONDS", 0.2)
     scheduler = SchedulerClient(null=True)
     scheduler.open()
-    assert scheduler._process is not None
-    os.kill(scheduler._process.pid, signal.SIGSTOP)
+    assert scheduler.process_id is not None
+    os.kill(scheduler.process_id, signal.SIGSTOP)
     scheduler.send(Start(time.monotonic(), 120.0))
     begun = time.monotonic()
     for _ in range(100):
@@ -153,7 +188,7 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
     # What the pipe (64 kB, under 4096 notes) and the outbox (40 such frames) cannot hold is dropped, and counted.
     assert 10_000 - 4096 - 4096 <= scheduler.health().dropped <= 10_000 - 4000
     scheduler.send(Stop())
-    assert scheduler._process.returncode == -signal.SIGKILL
+    assert scheduler._process.exit_code == -signal.SIGKILL
 
 
 @posix_only
@@ -169,7 +204,7 @@ def test_a_stopped_parent_does_not_block_the_scheduler() -> None:
     finally:
         os.close(writer)
     time.sleep(0.6)  # two reports find the pipe full
-    process.stdin.write(encode(Stop()))
+    process.stdin.write(encode_frame(Stop()))
     process.stdin.close()
     assert process.wait(20.0) == 0
 
@@ -210,8 +245,8 @@ def test_ctrl_z_stops_the_parent_only_so_that_what_sounds_still_ends() -> None:
         scheduler.send(Start(time.monotonic(), 60.0))
         scheduler.send(Notes((NoteEvent(0.2, 0.8, 60, 80, 1, "x"),)))
         wait_for(lambda: scheduler.health().sounding == 1)
-        assert scheduler._process is not None
-        scheduler._process.send_signal(signal.SIGTSTP)
+        assert scheduler.process_id is not None
+        os.kill(scheduler.process_id, signal.SIGTSTP)
         wait_for(lambda: scheduler.health().sounding == 0)
 
 
@@ -228,14 +263,29 @@ def test_garbage_on_stdin_ends_it_with_one_line() -> None:
     assert (process.returncode, errors) == (1, b"")
     last = reports(out)[-1]
     assert isinstance(last, Failed)
-    assert "carries something else" in last.message
+    assert "sent something else than messages" in last.message
+
+
+def test_the_inbox_is_bounded_and_what_waits_for_it_is_not_lost() -> None:
+    class Flood:
+        def receive(self) -> Iterator[SinkCommand]:
+            yield from itertools.repeat(Pause(), INBOX_COMMANDS + 100)
+
+    inbox: SimpleQueue[SinkCommand | Failed] = SimpleQueue()
+    reader = threading.Thread(target=_read_commands, args=(Flood(), inbox), daemon=True)
+    reader.start()
+    wait_for(lambda: inbox.qsize() == INBOX_COMMANDS)
+    reader.join(0.05)
+    assert inbox.qsize() == INBOX_COMMANDS
+    taken = [inbox.get(timeout=20.0) for _ in range(INBOX_COMMANDS + 101)]
+    assert taken == [Pause()] * (INBOX_COMMANDS + 100) + [Stop()]
 
 
 @posix_only
 def test_an_idle_scheduler_does_not_spin() -> None:
     with SchedulerClient(null=True) as scheduler:
-        assert scheduler._process is not None
-        stat = f"/proc/{scheduler._process.pid}/stat"
+        assert scheduler.process_id is not None
+        stat = f"/proc/{scheduler.process_id}/stat"
         if not os.path.exists(stat):
             pytest.skip("needs /proc")
 

@@ -19,7 +19,7 @@ from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import Transport
 from kelly_live.midi.inputs import VIRTUAL_INPUT_NAME, ScriptedInput, SharedInput
 from kelly_live.midi.ports import MidiBackend
-from kelly_live.midi.supervised_input import RETRY_SECONDS, WATCH_SECONDS, SupervisedInput, same
+from kelly_live.midi.supervised_input import RETRY_SECONDS, WATCH_SECONDS, SupervisedInput, find_same_port
 from kelly_live.sync.midi_clock import MidiClockSource
 from tests.midi.test_ports import PretendBackend
 
@@ -76,7 +76,7 @@ class Stage:
     def __init__(self, query: str | None = "Keys", script: Script = (), grains: Sequence[float] = ()) -> None:
         self.clock = ManualClock()
         self.socket = Socket(self.clock, script, grains=grains)
-        self.input = SupervisedInput(query, self.clock, among=self.socket.running)
+        self.input = SupervisedInput(query, self.clock, find_backends=self.socket.running)
 
     def until(self, seconds: float) -> None:
         while self.clock.now() < seconds - 1e-9:
@@ -141,13 +141,13 @@ def test_a_wrong_name_is_still_an_error_at_the_start() -> None:
 
 
 def test_no_other_input_takes_its_place_but_one_with_another_number_does() -> None:
-    assert same("Keys", ["Keys 2", "Keys"], {"Keys 2"}) == "Keys"
-    assert same("Keys", ["Keyboard", "Pads"], ()) is None
+    assert find_same_port("Keys", ["Keys 2", "Keys"], {"Keys 2"}) == "Keys"
+    assert find_same_port("Keys", ["Keyboard", "Pads"], ()) is None
     # ALSA numbers its clients; a twin that was there before is another one.
     one, other, again = "nano2:nano2 MIDI 1 24:0", "nano2:nano2 MIDI 1 28:0", "nano2:nano2 MIDI 1 32:0"
-    assert same(one, [other], {other}) is None
-    assert same(one, [other, again], {other}) == again
-    assert same(one, [other, again], ()) is None, "two that could be it"
+    assert find_same_port(one, [other], {other}) is None
+    assert find_same_port(one, [other, again], {other}) == again
+    assert find_same_port(one, [other, again], ()) is None, "two that could be it"
 
 
 def test_what_was_thrown_away_adds_up_and_the_grain_is_that_of_the_connection() -> None:
@@ -291,7 +291,7 @@ class Seen(Socket):
 
 def test_the_supervisor_opens_it_again_by_itself_and_ends_with_the_input(at_once: ManualClock) -> None:
     socket = Seen(at_once)
-    port = SupervisedInput("Keys", at_once, among=socket.running)
+    port = SupervisedInput("Keys", at_once, find_backends=socket.running)
     assert socket.asked.acquire(timeout=20.0)
     assert socket.opened_one.acquire(timeout=20.0)
     port.start()
@@ -306,16 +306,17 @@ def test_the_supervisor_opens_it_again_by_itself_and_ends_with_the_input(at_once
         port.close()
         port.close()
     assert not any(life.alive for life in socket.lives)
-    assert "midi-in-supervisor" not in [thread.name for thread in threading.enumerate()]
+    assert "supervisor of the MIDI input 'Keys'" not in [thread.name for thread in threading.enumerate()]
     assert not port.is_alive()
 
 
 def test_a_driver_that_raises_what_no_driver_should_is_told(at_once: ManualClock) -> None:
     socket = Seen(at_once)
-    port = SupervisedInput("Keys", at_once, among=socket.running)
+    port = SupervisedInput("Keys", at_once, find_backends=socket.running)
     socket.lives[0].is_alive = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
     port.start()
-    port._supervisor.join(20.0)
+    while port._supervisor.is_running:
+        port._supervisor.stop(20.0)
     assert port.problem is not None
     assert "division by zero" in port.problem
     assert not socket.lives[0].alive

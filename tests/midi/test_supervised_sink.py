@@ -39,7 +39,7 @@ class ScriptedClient:
     def __init__(self, *, opens: bool = True) -> None:
         self.told: list[SinkCommand] = []
         self.now = SchedulerHealth(sent=10, late=1, sounding=2)
-        self.stopped = self.relieved = False
+        self.stopped = self.silences_no_more = False
         self._opens = opens
 
     def open(self) -> Ready:
@@ -56,11 +56,11 @@ class ScriptedClient:
         else:
             self.told.append(command)
 
-    def wait_gone(self, timeout_seconds: float) -> None:
+    def wait(self, timeout_seconds: float) -> None:
         until(lambda: self.stopped, timeout_seconds)
 
-    def relieve(self) -> None:
-        self.relieved = True
+    def stop_silencing(self) -> None:
+        self.silences_no_more = True
 
     def health(self) -> SchedulerHealth:
         return self.now
@@ -83,7 +83,7 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
     clock = ManualClock(100.0)
     lives = [ScriptedClient(), ScriptedClient(opens=False), ScriptedClient()]
     waiting = iter(lives)
-    port = SupervisedSink(clock=clock, make=lambda *_, **__: next(waiting))
+    port = SupervisedSink(clock=clock, create_client=lambda *_, **__: next(waiting))
     try:
         port.open()
         port.send(Start(100.0, 120.0))
@@ -99,7 +99,7 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
         port.send(Notes((NOTE,)))
         assert lives[2].told[-1] == Notes((NOTE,))
         assert lives[0].stopped
-        assert lives[0].relieved
+        assert lives[0].silences_no_more
     finally:
         port.send(Stop())
     assert lives[2].stopped
@@ -108,7 +108,7 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
 def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
     lives = [ScriptedClient(), ScriptedClient(opens=False)]
     first = lives[0]
-    port = SupervisedSink(make=lambda *_, **__: lives.pop(0) if len(lives) > 1 else lives[0])
+    port = SupervisedSink(create_client=lambda *_, **__: lives.pop(0) if len(lives) > 1 else lives[0])
     try:
         port.open()
         port.send(Start(0.0, 120.0))
@@ -127,7 +127,7 @@ def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
 def test_a_pause_outlives_the_loss() -> None:
     lives = [ScriptedClient(), ScriptedClient()]
     waiting = iter(lives)
-    port = SupervisedSink(make=lambda *_, **__: next(waiting))
+    port = SupervisedSink(create_client=lambda *_, **__: next(waiting))
     try:
         port.open()
         port.send(Start(0.0, 120.0))
@@ -140,7 +140,7 @@ def test_a_pause_outlives_the_loss() -> None:
 
 
 def test_a_wrong_name_is_still_an_error_at_the_start() -> None:
-    port = SupervisedSink(make=lambda *_, **__: ScriptedClient(opens=False))
+    port = SupervisedSink(create_client=lambda *_, **__: ScriptedClient(opens=False))
     with pytest.raises(MidiError, match="no MIDI output"):
         port.open()
     port.send(Stop())
