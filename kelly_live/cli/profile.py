@@ -314,10 +314,10 @@ def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | No
     from kelly_live.lab.judging import simulated_listeners as simulated
 
     if bench:
-        from kelly_live.lab.bench.learning import measure_learning, table
+        from kelly_live.lab.bench.learning import format_table, measure_learning
 
         measured = measure_learning(_net(), seed)
-        click.echo(json.dumps({"learning": [asdict(row) for row in measured]}) if as_json else table(measured))
+        click.echo(json.dumps({"learning": [asdict(row) for row in measured]}) if as_json else format_table(measured))
         return
 
     check_outputs([picture])

@@ -16,14 +16,14 @@ import pytest
 from kelly_live.core.commands import Notes, PartProgram, Start, Tuning
 from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.values import NoteEvent
-from kelly_live.lab.bench.tuning import CHANNEL, PROGRAM, cents_off, score
+from kelly_live.lab.bench.tuning import CHANNEL, PROGRAM, create_score, measure_cents
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import SAMPLE_RATE, Witness, wait_for
 from tests.midi.receiver import Receiver
 
 PROGRAMS = (PartProgram(CHANNEL, PROGRAM),)
-FEW = [replace(note, onset_beats=1.25 * i) for i, note in enumerate(score()[4:22:3])]  # quarter-tones and commas
+FEW = [replace(note, onset_beats=1.25 * i) for i, note in enumerate(create_score()[4:22:3])]  # quarter-tones and commas
 LEFT_HANGING = """
 import sys, time
 from kelly_live.core.values import NoteEvent
@@ -67,7 +67,7 @@ def test_fluidsynth_sounds_in_tune_live(organ: str, tuning: Tuning, tmp_path: Pa
         assert tape.wait(length + 20.0) == 0
     sounds = notes_on(np.load(out).astype(float))
     assert len(sounds) == len(FEW)
-    errors = np.abs(cents_off(sounds, FEW))
+    errors = np.abs(measure_cents(sounds, FEW))
     assert np.median(errors) <= 3.0, errors
     assert errors.max() <= 6.0, errors
 

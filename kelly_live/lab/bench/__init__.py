@@ -1,0 +1,1 @@
+"""What `kelly-live lab bench` and `make soak` measure."""

@@ -1,6 +1,7 @@
-"""Control latency: from the end of the window in which a feeling turned to the first beat that can show it (what the
-software takes), and to the first note that does (and what the music takes: there is not always a note), in a live
-session with the real nets, conductor and scheduler process, in real time.
+"""Control latency of a live session with the real nets, conductor and scheduler process.
+
+Counted from the end of the window in which an emotion changed: to the first beat that can show the change (what the
+software takes), and to the first note that shows it (what the music takes as well: there is not always a note).
 """
 
 from __future__ import annotations
@@ -11,14 +12,12 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.protocols import Analyzer, EmotionOverride, Reading
 from kelly_live.core.values import AudioWindow, Dynamics, MusicParameters, SyncState
 from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.session import NoJournal
-from kelly_live.lab.bench.playing import play_for
+from kelly_live.lab.bench.playing import play_recording
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import Traced, read_trace
 from kelly_live.music.conductor import Conductor
@@ -26,14 +25,14 @@ from kelly_live.workers.realtime import disable_realtime, enable_realtime
 
 HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere in the bar
 SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
-# Velocities that show a turn: out of the band that was played before it, by more than the nearest grain.
+# Velocities that show a turn: outside the range that was played before it, by more than one step.
 SOFTEST_LOUD, LOUDEST_SOFT = 108, 19
 DENSITY = 2.5  # busy, so that what is measured is the software's wait more than the music's
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The dynamics turned in the window that ended at `seconds`."""
+    """A change of dynamics in the window that ended at `seconds`."""
 
     seconds: float
     loud: bool
@@ -41,29 +40,30 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Latencies:
-    """Of each turn, seconds: until the first beat, and until the first note."""
+    """The seconds from each turn to the first beat, and to the first note, that show it."""
 
     beats: tuple[float, ...]
     notes: tuple[float, ...]
 
 
-class FirstBeats(NoJournal):
-    """Keeps when the first beat falls that was not made before the dynamics turned."""
+class FirstBeatRecorder(NoJournal):
+    """Records when the first beat falls that was not generated before the dynamics turned."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self._dynamics: Dynamics | None = None
-        self._made_until = 0.0
+        self._generated_until_seconds = 0.0
 
     def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+        """Note the first beat after each change of dynamics."""
         if self._dynamics not in (None, parameters.dynamics):
-            self.seconds.append(self._made_until)
+            self.seconds.append(self._generated_until_seconds)
         self._dynamics = parameters.dynamics
-        self._made_until = conductor.seconds_at(conductor.slices * conductor.slice_beats)
+        self._generated_until_seconds = conductor.seconds_at(conductor.slices * conductor.slice_beats)
 
 
 class TurningAnalyzer:
-    """The real analyzer at its real pace; what it says of dynamics is replaced, soft and loud by turns."""
+    """The real analyzer at its real pace, with its dynamics replaced: soft and loud by turns."""
 
     def __init__(self, analyzer: Analyzer) -> None:
         self.hop_seconds = analyzer.hop_seconds
@@ -72,12 +72,15 @@ class TurningAnalyzer:
         self._hops = 0
 
     def steer(self, steering: EmotionOverride) -> None:
+        """Pass the manual override on."""
         self._analyzer.steer(steering)
 
     def restart(self) -> None:
+        """Restart the analyzer."""
         self._analyzer.restart()
 
     def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
+        """Analyze a block, and replace the dynamics of what was read."""
         readings = []
         for reading in self._analyzer.push(block, bar):
             loud = self._hops // HOPS_A_TURN % 2 == 1
@@ -90,24 +93,28 @@ class TurningAnalyzer:
 
 
 def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
-    """Raises KellyError."""
+    """Play for so many seconds and time every turn.
+
+    Raises:
+        KellyError: The recording, a model or the MIDI side fails.
+    """
     enable_realtime()
     try:
-        with closing(AnalysisProxy()) as ears, tempfile.TemporaryDirectory() as folder:
-            opening = ears.make(device, EmotionOverride(freeze=True))
-            turning, first_beats = TurningAnalyzer(ears), FirstBeats()
+        with closing(AnalysisProxy()) as analysis, tempfile.TemporaryDirectory() as folder:
+            opening = analysis.make(device, EmotionOverride(freeze=True))
+            turning, first_beats = TurningAnalyzer(analysis), FirstBeatRecorder()
             trace = Path(folder) / "trace"
             sink = SchedulerClient(trace=trace)
             sink.open()
-            play_for(seconds, recording, sink, turning, opening, first_beats)
-            notes = latencies(turning.turns, read_trace(trace))
-            return Latencies(beat_latencies(turning.turns, first_beats.seconds), notes)
+            play_recording(seconds, recording, sink, turning, opening, first_beats)
+            notes = compute_note_latencies(turning.turns, read_trace(trace))
+            return Latencies(compute_beat_latencies(turning.turns, first_beats.seconds), notes)
     finally:
         disable_realtime()
 
 
-def beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple[float, ...]:
-    """For each turn but the first, the time until the first beat that was made after it."""
+def compute_beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple[float, ...]:
+    """Compute the seconds from each turn but the first to the first beat that was generated after it."""
     found = []
     for turn, following in zip(turns[1:], (*turns[2:], None), strict=True):
         end = float("inf") if following is None else following.seconds
@@ -115,9 +122,10 @@ def beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple
     return tuple(found)
 
 
-def latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:
-    """For each turn but the first, the time until the first note-on that shows it: the dynamics are on their way then.
-    A turn that was over before any did counts until the note that came at last.
+def compute_note_latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:
+    """Compute the seconds from each turn but the first to the first note-on that shows it.
+
+    The dynamics are on their way then. A turn that was over before any note showed it counts until the note that did.
     """
     ons = [(t, data[2]) for t, data in trace if kind_of(data) == "note_on"]
     found = []
@@ -127,7 +135,3 @@ def latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ..
         if shown is not None:
             found.append(shown - turn.seconds)
     return tuple(found)
-
-
-def quantile(times: Sequence[float], share: float) -> float:
-    return round(1e3 * float(np.quantile(times, share)), 1)

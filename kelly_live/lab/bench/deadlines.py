@@ -1,4 +1,4 @@
-"""How punctual the send path is: the real scheduler process on a grid, idle, beside a net, or with every core busy."""
+"""Lateness of the send path: the scheduler process plays a grid, idle or beside a load."""
 
 from __future__ import annotations
 
@@ -30,27 +30,37 @@ NOTE_SECONDS = BEAT_SECONDS / NOTES_PER_BEAT
 
 @dataclass(frozen=True, slots=True)
 class Punctuality:
-    """Seconds. `late`: each note-on and note-off after its due time; `ticks`: the clock's intervals; `drift`: how far
-    the last tick lay from its due time; `dropped` notes were not sent.
+    """What the trace of a grid shows.
+
+    Attributes:
+        late_seconds: The lateness of each note-on and note-off.
+        tick_seconds: The intervals of the MIDI clock.
+        drift_seconds: How far the last tick lay from its due time.
+        dropped: The number of notes that were not sent.
     """
 
-    late: tuple[float, ...]
-    ticks: tuple[float, ...]
-    drift: float
+    late_seconds: tuple[float, ...]
+    tick_seconds: tuple[float, ...]
+    drift_seconds: float
     dropped: int
 
     @property
-    def jitter(self) -> float:
-        """Standard deviation of the clock's intervals."""
-        return float(np.std(self.ticks))
-
-    def quantile(self, share: float) -> float:
-        return float(np.quantile(self.late, share))
+    def jitter_seconds(self) -> float:
+        """The standard deviation of the clock's intervals."""
+        return float(np.std(self.tick_seconds))
 
 
 def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False, realtime: bool = True) -> Punctuality:
-    """Play a grid for `seconds` into a port that keeps when each message left. `net`: while the emotion net runs in
-    this process without a pause; `busy`: while a loop spins on every core. Raises MidiError.
+    """Play a grid for `seconds` into a port that records when each message left.
+
+    Args:
+        seconds: How long to play.
+        net: Whether the nets run in this process meanwhile, without a pause.
+        busy: Whether a loop spins on every core meanwhile.
+        realtime: Whether the scheduler process asks for real-time priority.
+
+    Raises:
+        MidiError: The scheduler process cannot play.
     """
     with tempfile.TemporaryDirectory() as folder, ExitStack() as loads:
         if busy:
@@ -64,19 +74,19 @@ def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False
             origin = time.monotonic() + 0.2
             client.send(Start(origin, BPM))
             for beat in range(math.ceil(seconds / BEAT_SECONDS)):
-                client.send(Notes(tuple(_beat(beat))))
+                client.send(Notes(tuple(_create_beat(beat))))
                 time.sleep(max(0.0, origin + beat * BEAT_SECONDS - time.monotonic()))
             time.sleep(2.0 * BEAT_SECONDS)  # the last note ends a little after its beat
         finally:
             client.send(Stop())
-        return punctuality(read_trace(trace), origin, client.health().dropped)
+        return analyze_trace(read_trace(trace), origin, client.health().dropped)
 
 
-def punctuality(trace: Sequence[Traced], origin: float, dropped: int = 0) -> Punctuality:
-    """What a trace of the grid says, beat 0 at `origin`."""
+def analyze_trace(trace: Sequence[Traced], origin: float, dropped: int = 0) -> Punctuality:
+    """Compare the trace of the grid with its due times; beat 0 is at `origin` (seconds)."""
     late = []
     for seconds, data in trace:
-        # A note comes round every beat, so which one it was is told by the nearest due time.
+        # A note repeats every beat, so the nearest due time says which one it was.
         kind = kind_of(data)
         if kind in ("note_on", "note_off"):
             phase = (data[1] - _KEYS + _OFFSET_NOTES + (0.0 if kind == "note_on" else NOTE_SHARE)) * NOTE_SECONDS
@@ -87,7 +97,7 @@ def punctuality(trace: Sequence[Traced], origin: float, dropped: int = 0) -> Pun
     return Punctuality(tuple(late), tuple(np.diff(ticks)), ticks[-1] - due if ticks else math.nan, dropped)
 
 
-def _beat(beat: int) -> list[NoteEvent]:
+def _create_beat(beat: int) -> list[NoteEvent]:
     return [
         NoteEvent(
             beat + (i + _OFFSET_NOTES) / NOTES_PER_BEAT,

@@ -1,5 +1,7 @@
-"""From starting the program to its first note: the parts of a live session in the order of `kelly-live`, a file for the
-microphone, in a process of its own (`python -m kelly_live.lab.bench.first_note RECORDING TRACE`).
+"""The time from starting the program to its first note.
+
+The parts of a live session start in the order of `kelly-live`, with a file for the microphone, in a process of its own:
+`python -m kelly_live.lab.bench.first_note RECORDING TRACE DEVICE`.
 """
 
 from __future__ import annotations
@@ -20,16 +22,23 @@ PLAYED_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """`first_note`: seconds from starting the program; `memory`: the most that its process held, and what its
-    analysis held at the end, bytes.
+    """One start of a session.
+
+    Attributes:
+        first_note_seconds: The time from starting the program to its first note.
+        memory_bytes: The peak of its process, plus what the analysis process held at the end.
     """
 
-    first_note: float
-    memory: int
+    first_note_seconds: float
+    memory_bytes: int
 
 
 def measure_start(recording: Path, device: str) -> Start:
-    """Start it once. Raises MidiError."""
+    """Start a session once.
+
+    Raises:
+        MidiError: It does not start, or plays no note.
+    """
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace"
         began = time.monotonic()
@@ -44,21 +53,22 @@ def measure_start(recording: Path, device: str) -> Start:
 
 
 def main(recording: str, trace: str, device: str) -> None:
+    """Play for PLAYED_SECONDS and print the bytes of memory. Runs in the measured process."""
     from kelly_live.core.protocols import EmotionOverride
     from kelly_live.engine.analysis_proxy import AnalysisProxy
-    from kelly_live.lab.bench.memory import held_bytes, peak_bytes
-    from kelly_live.lab.bench.playing import play_for
+    from kelly_live.lab.bench.memory import read_peak_bytes, read_resident_bytes
+    from kelly_live.lab.bench.playing import play_recording
     from kelly_live.midi.scheduler_client import SchedulerClient
     from kelly_live.workers.realtime import enable_realtime
 
     enable_realtime()
-    ears = AnalysisProxy()
+    analysis = AnalysisProxy()
     sink = SchedulerClient(trace=Path(trace))
     sink.open()
-    opening = ears.make(device, EmotionOverride())
-    play_for(PLAYED_SECONDS, Path(recording), sink, ears, opening)
-    print(peak_bytes() + (held_bytes(ears.process_id) or 0))
-    ears.close()
+    opening = analysis.make(device, EmotionOverride())
+    play_recording(PLAYED_SECONDS, Path(recording), sink, analysis, opening)
+    print(read_peak_bytes() + (read_resident_bytes(analysis.process_id) or 0))
+    analysis.close()
 
 
 if __name__ == "__main__":

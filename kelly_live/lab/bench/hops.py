@@ -1,4 +1,4 @@
-"""Where the time of a hop goes, stage by stage, and how fast a whole recording is rendered."""
+"""Time of a hop of the analysis, stage by stage, and the speed of rendering a whole recording."""
 
 from __future__ import annotations
 
@@ -28,37 +28,41 @@ from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.midi.offline import OfflineScheduler
 
 STAGES = ("capture", "features", "net", "temporal", "culture", "mapper", "generate", "hand-off")
-WARM_HOPS = 40  # that are not counted: the first fill caches, and 32 the temporal model's history
-CULTURE = "klezmer"  # one with a scale, metres and ornaments of its own, so that its stage has all its work
+WARM_HOPS = 40  # not counted: the first ones fill caches, and 32 fill the temporal model's history
+CULTURE = "klezmer"  # has a scale, metres and ornaments of its own, so that its stage has all its work
 
 
 @dataclass(frozen=True, slots=True)
-class Hops:
-    """Seconds: of each stage (STAGES) and of the whole analysis (`hop`: features to mapper), one number a hop."""
+class HopTimes:
+    """Seconds of each stage and of the whole analysis (`hop`: features to mapper), a number a hop."""
 
     stages: dict[str, tuple[float, ...]]
     hop: tuple[float, ...]
 
 
 class Stopwatch:
-    """Times calls by stage. A stage that runs inside another (the culture inside the mapper) is taken off it."""
+    """A stopwatch by stage.
+
+    A stage inside another (the culture inside the mapper) is subtracted from the outer one.
+    """
 
     def __init__(self) -> None:
         self.now: dict[str, float] = defaultdict(float)
         self._inner = 0.0
 
     def wrap(self, owner: Any, method: str, stage: str) -> None:
-        """From now on, what `owner.method` takes counts for `stage`."""
+        """Count what calls of `owner.method` take for `stage`, from now on."""
         run = getattr(owner, method)
 
         def timed(*args: Any, **kwargs: Any) -> Any:
-            with self.running(stage):
+            with self.measure(stage):
                 return run(*args, **kwargs)
 
         setattr(owner, method, timed)
 
     @contextmanager
-    def running(self, stage: str) -> Iterator[None]:
+    def measure(self, stage: str) -> Iterator[None]:
+        """Count what the body of a `with` takes for `stage`."""
         before, self._inner = self._inner, 0.0
         began = time.perf_counter()
         try:
@@ -69,13 +73,13 @@ class Stopwatch:
             self._inner = before + took
 
     def lap(self) -> dict[str, float]:
-        """What was counted since the last lap."""
+        """Return the seconds of each stage since the last lap."""
         lap, self.now = dict(self.now), defaultdict(float)
         return lap
 
 
-class _Watched:
-    """A callable part, its calls timed."""
+class _TimedPart:
+    """A callable part whose calls are timed."""
 
     def __init__(self, part: Callable[..., Any], watch: Stopwatch, stage: str) -> None:
         self._part, self._watch, self._stage = part, watch, stage
@@ -84,13 +88,17 @@ class _Watched:
         return getattr(self._part, name)
 
     def __call__(self, *args: Any) -> Any:
-        with self._watch.running(self._stage):
+        with self._watch.measure(self._stage):
             return self._part(*args)
 
 
-def measure_hops(recording: Path, device: str) -> Hops:
-    """The offline path over a recording, a hop of sound at a time, every stage timed; in the culture CULTURE. Raises
-    KellyError.
+def measure_hops(recording: Path, device: str) -> HopTimes:
+    """Run the offline path over a recording, a hop at a time, and time every stage.
+
+    It plays in the culture CULTURE.
+
+    Raises:
+        KellyError: The recording or a model cannot be read.
     """
     watch = Stopwatch()
     analyzer, opening = create_analyzer(device, EmotionOverride(), CultureOptions(CULTURE, 1.0))
@@ -102,54 +110,58 @@ def measure_hops(recording: Path, device: str) -> Hops:
     watch.wrap(source, "read", "capture")
     assert isinstance(reader, LiveEmotionReader)
     if reader.captured is not None:  # features, net and temporal model are one graph
-        reader.captured = _Watched(reader.captured, watch, "net")  # type: ignore[assignment]
+        reader.captured = _TimedPart(reader.captured, watch, "net")  # type: ignore[assignment]
     watch.wrap(reader._features, "push", "features")
     watch.wrap(reader._stream, "push", "net")
     watch.wrap(reader._stream, "read", "net")
     watch.wrap(reader, "_evolve", "temporal")
     user, stage = mapper._for
     assert stage is not None
-    mapper._for = (user, _Watched(stage, watch, "culture"))  # type: ignore[assignment]
-    analyzer.mapper = _Watched(mapper, watch, "mapper")  # type: ignore[assignment]
+    mapper._for = (user, _TimedPart(stage, watch, "culture"))  # type: ignore[assignment]
+    analyzer.mapper = _TimedPart(mapper, watch, "mapper")  # type: ignore[assignment]
     watch.wrap(conductor, "advance", "generate")
     watch.wrap(scheduler, "send", "hand-off")
 
     stages: dict[str, list[float]] = {stage: [] for stage in STAGES}
     whole: list[float] = []
 
-    def note(position: float) -> None:
+    def record_lap(position: float) -> None:
         lap = watch.lap()
         for stage in STAGES:
             stages[stage].append(lap.get(stage, 0.0))
         whole.append(sum(lap.get(stage, 0.0) for stage in STAGES[1:6]))
 
-    accompany(source, analyzer, conductor, scheduler, opening, note)
+    accompany(source, analyzer, conductor, scheduler, opening, record_lap)
     warm = slice(WARM_HOPS, None)
-    return Hops({stage: tuple(times[warm]) for stage, times in stages.items()}, tuple(whole[warm]))
+    return HopTimes({stage: tuple(times[warm]) for stage, times in stages.items()}, tuple(whole[warm]))
 
 
 def measure_render(recording: Path, device: str) -> float:
-    """Seconds of sound that `kelly-live render` hears and plays along with in a second, the nets' loading apart. Raises
-    KellyError.
+    """Measure how many seconds of sound `kelly-live render` handles in a second.
+
+    Loading the nets is not counted.
+
+    Raises:
+        KellyError: The recording or a model cannot be read.
     """
     analyzer, opening = create_analyzer(device, EmotionOverride())
     source = FileSource(recording, ManualClock(), realtime=False)
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=1)
     began = time.perf_counter()
-    made = accompany(read_ahead(source, analyzer), analyzer, conductor, scheduler, opening)
-    return made.readings[-1].state.time / (time.perf_counter() - began)
+    accompaniment = accompany(read_ahead(source, analyzer), analyzer, conductor, scheduler, opening)
+    return accompaniment.readings[-1].state.time / (time.perf_counter() - began)
 
 
 @contextmanager
-def repeated(recording: Path, seconds: float) -> Iterator[Path]:
-    """The recording over and over, as a file of `seconds`, for as long as the context lasts. Raises AudioError."""
+def repeat_recording(recording: Path, seconds: float) -> Iterator[Path]:
+    """Repeat a recording in a temporary file of `seconds`, which is deleted at the end of the context.
+
+    Raises:
+        AudioError: The recording cannot be read.
+    """
     sound = np.concatenate(list(read_blocks(recording, ANALYSIS_RATE)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "repeated.wav"
         write_wav(path, np.resize(sound, (1, int(seconds * ANALYSIS_RATE))), ANALYSIS_RATE)
         yield path
-
-
-def milliseconds(times: tuple[float, ...], share: float) -> float:
-    return round(1e3 * float(np.quantile(times, share)), 3)

@@ -1,4 +1,4 @@
-"""How long learning of a person takes, how large their file grows and how soon it is read, after many reactions."""
+"""Costs of learning a listener's taste: time of a step, file size and time to load."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _REPEATS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Learning:
-    """After `reactions` at random in every emotion, kept in `rows`: seconds of one learning step and of one load from
-    the disk (medians over repeats: as the clock on the wall has it, and of this thread's own computing), and bytes.
+class LearningCosts:
+    """Costs after `reactions` at random in every emotion, of which the profile keeps `rows`.
+
+    One learning step and one load from the disk: medians over repeats, in elapsed time and in this thread's CPU time.
     """
 
     reactions: int
@@ -35,42 +36,42 @@ class Learning:
     file_bytes: int
 
 
-def measure_learning(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Learning]:
-    """A row for each of COUNTS."""
+def measure_learning(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[LearningCosts]:
+    """Measure a row for each of COUNTS."""
     profile, found = new_profile("crowd", NOW), []
-    said = random_reactions(net, COUNTS[-1], seed)
+    reactions = random_reactions(net, COUNTS[-1], seed)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         for start, end in zip((0, *COUNTS), COUNTS, strict=False):
-            for one in said[start:end]:
-                profile = profile.heard(one)
+            for reaction in reactions[start:end]:
+                profile = profile.heard(reaction)
             learned = learn(net, profile)
-            step = _timed(lambda now=profile: learn(net, now))  # type: ignore[misc]
+            step = _time_call(lambda now=profile: learn(net, now))  # type: ignore[misc]
             store.create(replace(learned, name=f"crowd-{end}"))
-            load = _timed(lambda name=f"crowd-{end}": store.load(name))  # type: ignore[misc]
+            load = _time_call(lambda name=f"crowd-{end}": store.load(name))  # type: ignore[misc]
             size = store.path(f"crowd-{end}").stat().st_size
-            found.append(Learning(end, len(profile.reactions), *step, *load, size))
+            found.append(LearningCosts(end, len(profile.reactions), *step, *load, size))
     return found
 
 
-def _timed(do: Callable[[], object]) -> tuple[float, float]:
+def _time_call(call: Callable[[], object]) -> tuple[float, float]:
     times = []
     for _ in range(_REPEATS):
-        wall, own = time.perf_counter(), time.thread_time()
-        do()
-        times.append((time.perf_counter() - wall, time.thread_time() - own))
-    walls, cpu = np.median(np.array(times), axis=0)
-    return float(walls), float(cpu)
+        start, cpu_start = time.perf_counter(), time.thread_time()
+        call()
+        times.append((time.perf_counter() - start, time.thread_time() - cpu_start))
+    elapsed, cpu = np.median(np.array(times), axis=0)
+    return float(elapsed), float(cpu)
 
 
-def table(rows: list[Learning]) -> str:
-    """As markdown."""
+def format_table(rows: list[LearningCosts]) -> str:
+    """Format the rows as a Markdown table."""
     lines = [
-        "| reactions | rows | learning step (its own computing) | load | file |",
+        "| reactions | rows | learning step (CPU time) | load | file |",
         "|---|---|---|---|---|",
     ]
     for row in rows:
         step = f"{1e3 * row.step_seconds:.1f} ms ({1e3 * row.step_cpu_seconds:.1f})"
         load = f"{1e3 * row.load_seconds:.1f} ms ({1e3 * row.load_cpu_seconds:.1f})"
         lines.append(f"| {row.reactions} | {row.rows} | {step} | {load} | {row.file_bytes / 1000.0:.0f} kB |")
-    return "\n".join([*lines, "", "asked for: <= 50 ms, <= 50 ms, <= 1000 kB after 10 000 reactions"])
+    return "\n".join([*lines, "", "Goals: at most 50 ms a step, 50 ms a load and 1000 kB after 10 000 reactions."])

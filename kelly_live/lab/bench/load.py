@@ -1,4 +1,4 @@
-"""The loads that measurements run beside: the nets of a live session, and a loop that spins on every core."""
+"""Loads to measure beside: the nets of a live session, and a loop that spins on every core."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def stress_nets() -> Iterator[None]:
 
 @contextmanager
 def stress_cores() -> Iterator[list[int]]:
-    """Spin on every core, in a process a core; yields their ids. They end with this process, however it ends.
+    """Spin on every core, in a process a core, and yield the process ids.
+
+    The processes end with this one, however it ends.
 
     Raises:
         WorkerError: A process cannot be started.

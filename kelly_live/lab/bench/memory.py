@@ -1,4 +1,4 @@
-"""How much memory a process holds."""
+"""Memory of a process, as the system counts it."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import sys
 from pathlib import Path
 
 
-def held_bytes(process: int | None = None) -> int | None:
-    """The resident set of a process (this one by default) now; None where the system doesn't tell."""
+def read_resident_bytes(process_id: int | None = None) -> int | None:
+    """Read the resident set of a process (default: this one) now; None where the system does not say."""
     try:
-        pages = int(Path(f"/proc/{process or 'self'}/statm").read_text().split()[1])
+        pages = int(Path(f"/proc/{process_id or 'self'}/statm").read_text().split()[1])
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def peak_bytes() -> int:
-    """The most that this process has held; 0 where the system doesn't tell."""
-    try:  # Linux's getrusage counts what the process held that started this one
+def read_peak_bytes() -> int:
+    """Read the peak of this process's resident set; 0 where the system does not say."""
+    try:  # not getrusage: on Linux it includes what the parent process held
         status = Path("/proc/self/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) * 1024
     except (OSError, ValueError, IndexError):
-        return _peak_by_usage()
+        return _read_peak_usage()
 
 
-def _peak_by_usage() -> int:
+def _read_peak_usage() -> int:
     try:
         import resource
     except ImportError:  # Windows

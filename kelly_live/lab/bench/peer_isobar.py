@@ -1,7 +1,7 @@
-"""The peer on the same grid: isobar's timeline in a process of its own, which prints when each note left.
+"""A peer on the same grid: isobar's timeline, in a process of its own.
 
-Run as `python -m kelly_live.lab.bench.peer_isobar SECONDS [--net]` where isobar is installed (`pip install
-"kelly-live[isobar]"`); one JSON list of seconds on stdout.
+`python -m kelly_live.lab.bench.peer_isobar SECONDS [--net]` prints when each note left, a JSON list of seconds. Needs isobar:
+`pip install "kelly-live[isobar]"`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ from kelly_live.lab.bench.load import stress_nets
 
 
 def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
-    """How far each of isobar's note-ons lay from a grid, seconds, in a process of its own. What it says of its start is
-    not known here, so the grid is laid where it favours isobar most: through the median. Raises MidiError.
+    """Measure how far each of isobar's note-ons lies from a grid, in seconds.
+
+    Isobar does not say when it started, so the grid lies where it favours isobar most: through the median.
+
+    Raises:
+        MidiError: isobar is not installed, or did not play.
     """
     if find_spec("isobar") is None:
         raise MidiError('isobar is not installed; install it with: pip install "kelly-live[isobar]"')
@@ -35,20 +39,20 @@ def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
         times = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
     except (ValueError, IndexError) as error:
         raise MidiError(f"isobar did not play: {(done.stderr.strip() or 'no output').splitlines()[-1]}") from error
-    return off_grid(times)
+    return compute_grid_errors(times)
 
 
-def off_grid(times: Sequence[float] | np.ndarray) -> tuple[float, ...]:
-    """The distance of each time from an even grid of NOTE_SECONDS through their median, in order. Seconds."""
+def compute_grid_errors(times: Sequence[float] | np.ndarray) -> tuple[float, ...]:
+    """Compute the distance of each time from a grid of NOTE_SECONDS through their median."""
     steps = np.asarray(times) - np.arange(len(times)) * NOTE_SECONDS
     return tuple(float(x) for x in steps - np.median(steps))
 
 
-def play(seconds: float) -> list[float]:
-    """When isobar called its output device, note by note, monotonic seconds."""
+def record_isobar(seconds: float) -> list[float]:
+    """Record when isobar calls its output device, note by note, in monotonic seconds."""
     import isobar
 
-    class TimestampEstimator(isobar.OutputDevice):  # type: ignore[misc]
+    class RecordingDevice(isobar.OutputDevice):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.times: list[float] = []
@@ -56,7 +60,7 @@ def play(seconds: float) -> list[float]:
         def note_on(self, note: int = 60, velocity: int = 64, channel: int = 0) -> None:
             self.times.append(time.monotonic())
 
-    device = TimestampEstimator()
+    device = RecordingDevice()
     timeline = isobar.Timeline(BPM, output_device=device)
     timeline.schedule({"note": isobar.PSequence(list(range(40, 40 + NOTES_PER_BEAT))), "duration": 1 / NOTES_PER_BEAT})
     threading.Thread(target=timeline.run, daemon=True).start()
@@ -66,13 +70,14 @@ def play(seconds: float) -> list[float]:
 
 
 def main() -> int:
+    """Print the times of isobar's notes. Runs in the measured process."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("seconds", type=float)
     parser.add_argument("--net", action="store_true", help="while the emotion net runs in this process")
     options = parser.parse_args()
     try:
         with stress_nets() if options.net else nullcontext():
-            times = play(options.seconds)
+            times = record_isobar(options.seconds)
     except KellyError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -1,4 +1,4 @@
-"""A live session that is watched: a recording for the microphone, a port that keeps when each message left."""
+"""A live session for measurements: a recording for the microphone, a sink that traces messages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.workers.realtime import freeze_gc
 
 
-def play_for(
+def play_recording(
     seconds: float,
     recording: Path,
     sink: SchedulerClient,
@@ -22,7 +22,11 @@ def play_for(
     opening: Reading,
     journal: Journal | None = None,
 ) -> None:
-    """In real time; `sink` is open, and stopped afterwards. Raises KellyError."""
+    """Play along with a recording in real time. `sink` is open, and stopped afterwards.
+
+    Raises:
+        KellyError: A part of the session fails.
+    """
     clock = MonotonicClock()
     session = LiveSession(
         source=FileSource(recording, clock, realtime=True),

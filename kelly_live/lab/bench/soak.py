@@ -1,8 +1,8 @@
-"""A long session in real time: nothing may hang, get lost, drift or grow (`make soak`).
+"""A long session in real time, in which nothing may hang, get lost, drift or grow (`make soak`).
 
-The whole live path runs, nets and scheduler process included: our own recording, silence and full-scale noise by turns
-for the microphone, a port that stamps what leaves, a hand that steers now and then. `python -m kelly_live.lab.bench.soak
---minutes 60` prints what was counted, and exits with 1 if a limit was broken.
+The whole live path runs, with nets and scheduler process. The microphone is our own recording, silence and full-scale
+noise by turns; the port records when each message leaves; the manual override changes now and then.
+`python -m kelly_live.lab.bench.soak --minutes 60` prints the counts, and exits with 1 if a limit is broken.
 """
 
 from __future__ import annotations
@@ -34,21 +34,33 @@ from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.build import create_conductor
 from kelly_live.engine.session import LiveSession, Snapshot
-from kelly_live.lab.bench.memory import held_bytes
+from kelly_live.lab.bench.memory import read_resident_bytes
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import Traced, read_trace
 from kelly_live.workers.realtime import enable_realtime, freeze_gc
 
-STEER_SECONDS = 20.0
-SAMPLE_SECONDS = 2.0
-WARM_SHARE = 0.25  # of the samples of memory: what is loaded on first use is no growth
-LONG_SECONDS = 1.0  # a note that sounds this much longer than any was asked to is stuck
+OVERRIDE_SECONDS = 20.0
+SAMPLE_SECONDS = 2.0  # between two samples of memory and threads
+WARM_SHARE = 0.25  # of the memory samples: what is loaded on first use is no growth
+LONG_SECONDS = 1.0  # a note that sounds this much longer than the longest planned one is stuck
 
 
 @dataclass(frozen=True, slots=True)
-class Soak:
-    """What was counted. `growth`: of all processes' memory after the warm-up, as a share; `drift`: of the last clock
-    tick, seconds; `ticks_off`: clock ticks too many (+) or too few for the beats played.
+class SoakCounts:
+    """What a soak counted.
+
+    Attributes:
+        minutes: How long it ran.
+        notes: Notes that the conductor sent.
+        stuck: Notes that sounded too long or were never ended.
+        lost: Notes that never left.
+        dropped_windows: Windows of sound that the analysis was too slow for.
+        memory_growth: Of all processes' memory after the warm-up, as a share.
+        excess_ticks: Clock ticks too many (+) or too few (-) for the beats played.
+        drift_seconds: How far the last clock tick lay from its due time.
+        p99_late_seconds: The 99th percentile of the messages' lateness.
+        worst_late_seconds: The greatest lateness of a message.
+        added_threads: Threads at the end, less those after the warm-up.
     """
 
     minutes: float
@@ -56,23 +68,27 @@ class Soak:
     stuck: int
     lost: int
     dropped_windows: int
-    growth: float
-    ticks_off: int
-    drift: float
-    p99_late: float
-    worst_late: float
-    threads_grown: int
+    memory_growth: float
+    excess_ticks: int
+    drift_seconds: float
+    p99_late_seconds: float
+    worst_late_seconds: float
+    added_threads: int
 
-    def faults(self) -> list[str]:
-        """The limits that were broken, in words."""
-        found = [f"{self.stuck} notes hung"] * bool(self.stuck) + [f"{self.lost} notes got lost"] * bool(self.lost)
-        found += [f"memory grew by {self.growth:.2%}; under 1 % is allowed"] * (self.growth >= 0.01)
-        found += [f"the clock is {self.ticks_off} ticks off"] * (abs(self.ticks_off) > 1)
-        return found + [f"{self.threads_grown} threads more than at the start"] * (self.threads_grown > 0)
+    def list_faults(self) -> list[str]:
+        """List the limits that were broken, a sentence each."""
+        limits = (
+            (self.stuck > 0, f"stuck notes: {self.stuck}; none is allowed"),
+            (self.lost > 0, f"lost notes: {self.lost}; none is allowed"),
+            (self.memory_growth >= 0.01, f"memory grew by {self.memory_growth:.2%}; under 1 % is allowed"),
+            (abs(self.excess_ticks) > 1, f"the clock is off by {self.excess_ticks} ticks; 1 is allowed"),
+            (self.added_threads > 0, f"threads added since the warm-up: {self.added_threads}; none is allowed"),
+        )
+        return [fault for is_broken, fault in limits if is_broken]
 
 
 class CountingSink:
-    """A NoteSink that counts what it hands on, and keeps the longest note asked for."""
+    """A NoteSink that counts the notes it passes on, and remembers the longest."""
 
     def __init__(self, sink: SchedulerClient) -> None:
         self._sink = sink
@@ -83,26 +99,27 @@ class CountingSink:
         return getattr(self._sink, name)
 
     def send(self, command: SinkCommand) -> None:
-        """Count and pass on."""
+        """Count the notes of a command and pass it on."""
         if isinstance(command, Notes):
             self.notes += len(command.notes)
             self.longest_beats = max([self.longest_beats, *(note.duration_beats for note in command.notes)])
         self._sink.send(command)
 
     def health(self) -> SchedulerHealth:
+        """Return the health of the scheduler behind it."""
         return self._sink.health()
 
 
-def evening() -> np.ndarray:
-    """A minute or so to repeat: the demo recording, silence, full-scale noise, silence. float32 `[n]`."""
+def create_soak_sound() -> np.ndarray:
+    """Create a minute of sound to repeat, float32 `[n]`: the demo recording, silence, noise, silence."""
     recording = np.concatenate(list(read_blocks(find_resources("presets") / "demo" / "recording.ogg", ANALYSIS_RATE)))
     noise = np.random.default_rng(1).uniform(-1.0, 1.0, 5 * ANALYSIS_RATE)
     silence = np.zeros(5 * ANALYSIS_RATE)
     return np.concatenate((recording, silence, noise, silence)).astype(np.float32)
 
 
-def held_notes(trace: Sequence[Traced], longest_seconds: float) -> int:
-    """How many notes sounded over `longest_seconds`, or were never ended."""
+def count_stuck_notes(trace: Sequence[Traced], longest_seconds: float) -> int:
+    """Count the notes that sounded longer than `longest_seconds`, or were never ended."""
     sounding: dict[bytes, float] = {}
     stuck = 0
     for seconds, data in trace:
@@ -117,8 +134,11 @@ def held_notes(trace: Sequence[Traced], longest_seconds: float) -> int:
     return stuck + len(sounding)
 
 
-def growth(samples: Sequence[float]) -> float:
-    """The last quarter's median over that of the first quarter after the warm-up, less 1; 0 if there are too few."""
+def compute_growth(samples: Sequence[float]) -> float:
+    """Compute the growth from the first quarter after the warm-up to the last.
+
+    By the quarters' medians; 0 for too few samples.
+    """
     warm = samples[int(len(samples) * WARM_SHARE) :]
     quarter = len(warm) // 4
     if quarter == 0:
@@ -126,21 +146,25 @@ def growth(samples: Sequence[float]) -> float:
     return statistics.median(warm[-quarter:]) / statistics.median(warm[:quarter]) - 1.0
 
 
-def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
-    """Raises KellyError."""
+def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
+    """Run a session for so many minutes and count.
+
+    Raises:
+        KellyError: A part of the session fails.
+    """
     enable_realtime()
     clock = MonotonicClock()
     rng = random.Random(seed)
-    with closing(AnalysisProxy()) as ears, tempfile.TemporaryDirectory() as folder:
+    with closing(AnalysisProxy()) as analysis, tempfile.TemporaryDirectory() as folder:
         trace_path = Path(folder) / "trace"
         client = SchedulerClient(trace=trace_path, send_clock=True)
         sink = CountingSink(client)
         client.open()
-        opening = ears.make(device, EmotionOverride())
+        opening = analysis.make(device, EmotionOverride())
         conductor = create_conductor(sink, seed=seed, live=True)  # type: ignore[arg-type]
         session = LiveSession(
-            source=RepeatingSource(evening(), clock, seconds=60.0 * minutes, realtime=True),
-            analyzer=ears,
+            source=RepeatingSource(create_soak_sound(), clock, seconds=60.0 * minutes, realtime=True),
+            analyzer=analysis,
             conductor=conductor,
             sink=sink,  # type: ignore[arg-type]
             clock=clock,
@@ -148,17 +172,17 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
         )
         memory: list[float] = []
         threads: list[int] = []
-        steer_at = clock.now() + STEER_SECONDS
+        override_at = clock.now() + OVERRIDE_SECONDS
         sample_at = clock.now()
 
         def on_status(snapshot: Snapshot) -> None:
-            nonlocal steer_at, sample_at
+            nonlocal override_at, sample_at
             now = clock.now()
-            if now >= steer_at:
-                steer_at = now + STEER_SECONDS
+            if now >= override_at:
+                override_at = now + OVERRIDE_SECONDS
                 emotion = rng.choice(EMOTIONS)
                 morph = Morph(EmotionOverride(emotion=emotion), snapshot.conductor.bars, 4.0)
-                ears.steer(
+                analysis.steer(
                     rng.choice(
                         (
                             EmotionOverride(),
@@ -170,8 +194,8 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
                 )
             if now >= sample_at:
                 sample_at = now + SAMPLE_SECONDS
-                processes = (None, client.process_id, ears.process_id)
-                memory.append(sum(held_bytes(process) or 0 for process in processes))
+                process_ids = (None, client.process_id, analysis.process_id)
+                memory.append(sum(read_resident_bytes(process_id) or 0 for process_id in process_ids))
                 threads.append(threading.active_count())
 
         freeze_gc()
@@ -183,36 +207,40 @@ def soak(minutes: float, device: str = "cpu", seed: int = 1) -> Soak:
     tempo = conductor.tempo_map
     beats = tempo.beat_at(ticks[-1]) * CLOCKS_PER_BEAT
     slowest = 60.0 / 40.0  # seconds a beat at the slowest tempo that the mapper asks for
-    return Soak(
+    return SoakCounts(
         minutes=minutes,
         notes=sink.notes,
-        stuck=held_notes(trace, sink.longest_beats * slowest + LONG_SECONDS),
+        stuck=count_stuck_notes(trace, sink.longest_beats * slowest + LONG_SECONDS),
         lost=sink.notes - ons,
         dropped_windows=last.dropped_windows,
-        growth=growth(memory),
-        ticks_off=len(ticks) - 1 - round(beats),
-        drift=ticks[-1] - tempo.seconds_at((len(ticks) - 1) / CLOCKS_PER_BEAT),
-        p99_late=health.p99_late_seconds,
-        worst_late=health.worst_late_seconds,
-        threads_grown=threads[-1] - threads[len(threads) // 4] if threads else 0,
+        memory_growth=compute_growth(memory),
+        excess_ticks=len(ticks) - 1 - round(beats),
+        drift_seconds=ticks[-1] - tempo.seconds_at((len(ticks) - 1) / CLOCKS_PER_BEAT),
+        p99_late_seconds=health.p99_late_seconds,
+        worst_late_seconds=health.worst_late_seconds,
+        added_threads=threads[-1] - threads[len(threads) // 4] if threads else 0,
     )
 
 
 def main() -> int:
+    """Run a soak, print its counts, and return 1 if a limit was broken."""
     parser = argparse.ArgumentParser(prog="python -m kelly_live.lab.bench.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60.0)
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
     began = time.monotonic()
-    counted = soak(options.minutes)
+    counts = run_soak(options.minutes)
     if options.json:
-        print(json.dumps(asdict(counted) | {"faults": counted.faults()}))
+        print(json.dumps(asdict(counts) | {"faults": counts.list_faults()}))
     else:
-        for name, value in asdict(counted).items():
+        for name, value in asdict(counts).items():
             print(f"{name:<18} {value:.6g}")
         print(f"{'seconds it took':<18} {time.monotonic() - began:.0f}")
-        print("\n".join(counted.faults()) or "every limit kept: 0 stuck, 0 lost, memory under 1 %, clock within a tick")
-    return 1 if counted.faults() else 0
+        print(
+            "\n".join(counts.list_faults())
+            or "every limit is kept: 0 notes stuck, 0 lost, memory growth under 1 %, clock within 1 tick"
+        )
+    return 1 if counts.list_faults() else 0
 
 
 if __name__ == "__main__":

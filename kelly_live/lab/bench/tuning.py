@@ -1,4 +1,4 @@
-"""How far from its pitch a note really sounds: tuned notes through fluidsynth, measured by Fourier transform.
+"""Pitch errors of a real synthesiser: tuned notes through fluidsynth, measured by Fourier transform.
 
 `python -m kelly_live.lab.bench.tuning [SOUNDFONT [PROGRAM]]` prints the numbers, where fluidsynth is installed.
 """
@@ -27,14 +27,14 @@ SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 PROGRAM = 16  # Drawbar Organ: no vibrato, no stretched partials, and the best in tune by itself in that soundfont
 CHANNEL = 3
 _SECONDS = 1.25  # a note and the rest after it, at 60 BPM
-_HEARD = (0.15, 0.95)  # the steady part of a note
+_STEADY = (0.15, 0.95)  # the steady part of a note
 _REACH_CENTS = 250.0  # a note that sounds further off than this is not found at all
 _SILENCE = 1e-4
 _COMMA_CENTS = 1200.0 / 53.0
 
 
-def score() -> list[NoteEvent]:
-    """24 notes from G1 to E7, one by one: 12 quarter-tones and 12 steps of 53-TET, each on another degree."""
+def create_score() -> list[NoteEvent]:
+    """Create 24 notes from G1 to E7, one by one: 12 quarter-tones and 12 steps of 53-TET, each on another degree."""
     notes = []
     for i in range(24):
         cents = 100.0 * (31 + 3 * i) + (50.0 if i % 2 else 0.0)
@@ -45,25 +45,35 @@ def score() -> list[NoteEvent]:
     return notes
 
 
-def plain(notes: Sequence[NoteEvent]) -> list[NoteEvent]:
-    """The same keys in 12-TET: how far these are off is the soundfont's own doing."""
+def round_to_keys(notes: Sequence[NoteEvent]) -> list[NoteEvent]:
+    """Take the notes' cents away: the errors of these are the soundfont's own."""
     return [replace(note, cents=0.0) for note in notes]
 
 
 def measure_tuning(
     notes: Sequence[NoteEvent], tuning: Tuning, *, sound_font: Path = SOUND_FONT, program: int = PROGRAM
 ) -> NDArray[np.float64]:
-    """Write `notes` (on CHANNEL, one at a time) to a MIDI file, have fluidsynth play it, and listen: cents above the
-    pitch asked for `[len(notes)]`, NaN where nothing was heard. Raises MidiError if there is no fluidsynth or
-    soundfont.
+    """Play `notes` (on CHANNEL, one at a time) through fluidsynth, and measure the pitch of each.
+
+    Returns:
+        Cents above the planned pitch `[len(notes)]`; NaN where there was no sound.
+
+    Raises:
+        MidiError: fluidsynth or the soundfont is missing.
     """
-    sound = render(notes, tuning, sound_font, program)
-    edges = [[round((note.onset_beats + edge) * SAMPLE_RATE) for edge in _HEARD] for note in notes]
-    return cents_off([sound[first:last] for first, last in edges], notes)
+    sound = render_with_fluidsynth(notes, tuning, sound_font, program)
+    edges = [[round((note.onset_beats + edge) * SAMPLE_RATE) for edge in _STEADY] for note in notes]
+    return measure_cents([sound[first:last] for first, last in edges], notes)
 
 
-def render(notes: Sequence[NoteEvent], tuning: Tuning, sound_font: Path, program: int) -> NDArray[np.float64]:
-    """What fluidsynth makes of the MIDI file: mono `[n]` at SAMPLE_RATE, 60 BPM. Raises MidiError."""
+def render_with_fluidsynth(
+    notes: Sequence[NoteEvent], tuning: Tuning, sound_font: Path, program: int
+) -> NDArray[np.float64]:
+    """Render the notes at 60 BPM: mono `[n]` at SAMPLE_RATE.
+
+    Raises:
+        MidiError: fluidsynth or the soundfont is missing.
+    """
     programs = {CHANNEL: program}
     scheduler = OfflineScheduler(tuning=tuning.with_programs(PartProgram(*pair) for pair in programs.items()))
     scheduler.send(Start(0.0, 60.0))
@@ -96,19 +106,22 @@ def render(notes: Sequence[NoteEvent], tuning: Tuning, sound_font: Path, program
     return mono
 
 
-def cents_off(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEvent]) -> NDArray[np.float64]:
-    """How many cents above the pitch asked for each note sounds `[len(notes)]`, by the steady part of its sound
-    (SAMPLE_RATE); NaN where nothing was heard.
+def measure_cents(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEvent]) -> NDArray[np.float64]:
+    """Measure how many cents each note sounds above its planned pitch `[len(notes)]`; NaN where there is no sound.
+
+    `sounds` holds the steady part of each note, at SAMPLE_RATE.
     """
-    asked = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
-    heard = [frequency_near(sound, hertz) for sound, hertz in zip(sounds, asked, strict=True)]
-    cents: NDArray[np.float64] = 1200.0 * np.log2(np.array(heard) / np.array(asked))
+    planned = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
+    measured = [estimate_frequency(sound, hertz) for sound, hertz in zip(sounds, planned, strict=True)]
+    cents: NDArray[np.float64] = 1200.0 * np.log2(np.array(measured) / np.array(planned))
     return cents
 
 
-def frequency_near(samples: NDArray[np.float64], expected_hz: float) -> float:
-    """The fundamental of a steady tone (Hz; NaN of silence), from the loudest of its first partials: under a Gaussian
-    window a spectral peak is a parabola in decibels, so three points give its top to a small part of a cent.
+def estimate_frequency(samples: NDArray[np.float64], expected_hz: float) -> float:
+    """Estimate the fundamental of a steady tone in Hz from the loudest of its first partials; NaN of silence.
+
+    Under a Gaussian window a spectral peak is a parabola in decibels, so three points give its top to a small part of a
+    cent.
     """
     length = len(samples)
     if np.max(np.abs(samples), initial=0.0) < _SILENCE:
@@ -131,22 +144,23 @@ def frequency_near(samples: NDArray[np.float64], expected_hz: float) -> float:
 
 
 def main(font: str = str(SOUND_FONT), program: str = str(PROGRAM)) -> None:
-    """A line a way of tuning: all that is off, and what is left of it without what 12-TET is off by itself."""
-    notes = score()
-    own = measure_tuning(plain(notes), Tuning("off"), sound_font=Path(font), program=int(program))
-    print(f"{len(notes)} notes, {font}, program {program}: cents off as |median|, |worst|; beside the soundfont's own")
-    print(f"{'12-TET':16} {_told(own)}")
+    """Print a line for each way of tuning: its errors, and what is left of them without the errors of 12-TET."""
+    notes = create_score()
+    own = measure_tuning(round_to_keys(notes), Tuning("off"), sound_font=Path(font), program=int(program))
+    print(
+        f"{len(notes)} notes, {font}, program {program}: errors in cents, |median| and |worst|; then less the soundfont's own"
+    )
+    print(f"{'12-TET':16} {_format_errors(own)}")
     for tuning in (Tuning("bend", 2), Tuning("bend", 48), Tuning("mpe", 48), Tuning("mpe", 2), Tuning("mts")):
         errors = measure_tuning(notes, tuning, sound_font=Path(font), program=int(program))
         name = tuning.mode if tuning.mode == "mts" else f"{tuning.mode}, range {tuning.bend_range}"
-        print(f"{name:16} {_told(errors)}   {_told(errors - own)}")
+        print(f"{name:16} {_format_errors(errors)}   {_format_errors(errors - own)}")
 
 
-def _told(errors: NDArray[np.float64]) -> str:
-    heard = np.abs(errors[~np.isnan(errors)])
-    return f"{np.median(heard):6.2f} {heard.max():6.2f}" + f" ({len(errors) - len(heard)} unheard)" * (
-        len(heard) < len(errors)
-    )
+def _format_errors(errors: NDArray[np.float64]) -> str:
+    measured = np.abs(errors[~np.isnan(errors)])
+    silent = len(errors) - len(measured)
+    return f"{np.median(measured):6.2f} {measured.max():6.2f}" + (f" (without sound: {silent})" if silent else "")
 
 
 if __name__ == "__main__":

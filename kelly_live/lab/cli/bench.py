@@ -1,4 +1,4 @@
-"""`kelly-live lab bench`: how late and how fast, measured on this machine."""
+"""`kelly-live lab bench`: lateness, speed, latency and memory on this machine."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ STARTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table. `limit`: what was asked for, in words; "" if nothing was."""
+    """One line of the table; `limit` is the goal in words, or empty."""
 
     name: str
     value: float
@@ -32,14 +32,20 @@ class Row:
 
 
 @click.command()
-@click.option("--seconds", type=click.FloatRange(2.0, 3600.0), default=10.0, show_default=True, help="Each timing run.")
-@click.option("--against", type=click.Choice(PEERS), help="A peer on the same grid (`pip install kelly-live[isobar]`).")
-@click.option("--only", type=click.Choice(PARTS), help="One part alone.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of the table.")
+@click.option(
+    "--seconds", type=click.FloatRange(2.0, 3600.0), default=10.0, show_default=True, help="Length of each timing run."
+)
+@click.option(
+    "--against",
+    type=click.Choice(PEERS),
+    help="Measure a peer on the same grid, too (`pip install kelly-live[isobar]`).",
+)
+@click.option("--only", type=click.Choice(PARTS), help="Measure one part alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @device_option()
 @debug_option
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
-    """Deadlines (idle, beside the nets, with every core busy), each stage of a hop, control latency, start, memory."""
+    """Measure deadlines (idle, beside the nets, every core busy), each stage of a hop, control latency, start, memory."""
     from kelly_live.workers.realtime import set_switch_interval
 
     set_switch_interval()  # as in a live session
@@ -53,89 +59,104 @@ def command(seconds: float, against: str | None, only: str | None, as_json: bool
 
 
 def measure(seconds: float, device: str, against: str | None = None, parts: Sequence[str] = PARTS) -> Iterator[Row]:
-    """Row by row, as they are measured. Raises KellyError."""
+    """Measure row by row.
+
+    Raises:
+        KellyError: Something that is measured fails.
+    """
     from kelly_live.core.resources import find_resources
 
     recording = find_resources("presets") / "demo" / "recording.ogg"
     if "deadlines" in parts:
-        yield from _deadlines(seconds, against)
+        yield from _measure_deadlines(seconds, against)
     if "hop" in parts:
-        yield from _hop(recording, device)
+        yield from _measure_hop(recording, device)
     if "control" in parts:
-        yield from _control(recording, device, seconds)
+        yield from _measure_control(recording, device, seconds)
     if "start" in parts:
-        yield from _starts(recording, device)
+        yield from _measure_starts(recording, device)
 
 
-def _deadlines(seconds: float, against: str | None) -> Iterator[Row]:
+def _measure_deadlines(seconds: float, against: str | None) -> Iterator[Row]:
     from kelly_live.lab.bench.deadlines import measure_punctuality
 
     loads = {"idle": {}, "beside the nets": {"net": True}, "every core busy": {"busy": True}}
     for load, options in loads.items():
         measured = measure_punctuality(seconds, **options)
         limits = ("", "<= 1", "<= 5") if load == "beside the nets" else ("", "", "")
-        yield from _quantiles(f"deadline error, {load}", measured.quantile, limits)
-        yield Row(f"MIDI clock, {load}: SD of its intervals", _ms(measured.jitter), "ms", "<= 0.3")
-        yield Row(f"MIDI clock, {load}: drift at the end", _ms(measured.drift), "ms", "within a tick, 20.8")
-        yield Row(f"note messages counted, {load}", len(measured.late), "")
+        yield from _quantile_rows(f"deadline error, {load}", measured.late_seconds, limits)
+        yield Row(f"MIDI clock, {load}: SD of its intervals", _ms(measured.jitter_seconds), "ms", "<= 0.3")
+        yield Row(f"MIDI clock, {load}: drift at the end", _ms(measured.drift_seconds), "ms", "within a tick, 20.8")
+        yield Row(f"note messages counted, {load}", len(measured.late_seconds), "")
         yield Row(f"notes dropped, {load}", measured.dropped, "", "0")
     if against == "isobar":
-        import numpy as np
-
         from kelly_live.lab.bench.peer_isobar import measure_isobar
 
         for load, net in (("idle", False), ("beside the nets", True)):
-            errors = np.abs(measure_isobar(seconds, net=net))
-            yield from _quantiles(f"isobar, {load}", lambda share, e=errors: float(np.quantile(e, share)))  # type: ignore[misc]
+            errors = [abs(error) for error in measure_isobar(seconds, net=net)]
+            yield from _quantile_rows(f"isobar, {load}", errors)
 
 
-def _quantiles(name: str, quantile: Callable[[float], float], limits: Sequence[str] = ("", "", "")) -> Iterator[Row]:
+def _quantile_rows(name: str, seconds: Sequence[float], limits: Sequence[str] = ("", "", "")) -> Iterator[Row]:
     for share, title, limit in zip((0.5, 0.99, 1.0), ("p50", "p99", "max"), limits, strict=True):
-        yield Row(f"{name}, {title}", _ms(quantile(share)), "ms", limit)
+        yield Row(f"{name}, {title}", _quantile_ms(seconds, share), "ms", limit)
 
 
-def _hop(recording: Path, device: str) -> Iterator[Row]:
-    from kelly_live.lab.bench.hops import CULTURE, STAGES, measure_hops, measure_render, milliseconds, repeated
+def _measure_hop(recording: Path, device: str) -> Iterator[Row]:
+    from kelly_live.lab.bench.hops import CULTURE, STAGES, measure_hops, measure_render, repeat_recording
     from kelly_live.lab.bench.load import stress_cores
 
-    with repeated(recording, RENDERED_SECONDS) as longer:
+    with repeat_recording(recording, RENDERED_SECONDS) as longer:
         hops = measure_hops(longer, device)
         for stage in STAGES:
             title = f"{stage} ({CULTURE})" if stage == "culture" else stage
-            yield Row(f"a hop's {title}, median", milliseconds(hops.stages[stage], 0.5), "ms")
-        yield Row("hop, sound to parameters, median", milliseconds(hops.hop, 0.5), "ms", "<= 20")
-        yield Row("hop, sound to parameters, p99", milliseconds(hops.hop, 0.99), "ms", "<= 40, GPU <= 3")
+            yield Row(f"a hop's {title}, median", _quantile_ms(hops.stages[stage], 0.5), "ms")
+        yield Row("hop, sound to parameters, median", _quantile_ms(hops.hop, 0.5), "ms", "<= 20")
+        yield Row("hop, sound to parameters, p99", _quantile_ms(hops.hop, 0.99), "ms", "<= 40, GPU <= 3")
         yield Row("hops measured", len(hops.hop), "")
         yield Row("render, seconds of sound in a second", round(measure_render(longer, device), 1), "", ">= 20")
     with stress_cores():
         hops = measure_hops(recording, device)
-    yield Row("hop, every core busy, median", milliseconds(hops.hop, 0.5), "ms")
-    yield Row("hop, every core busy, p99", milliseconds(hops.hop, 0.99), "ms", "< 250, or windows are dropped")
+    yield Row("hop, every core busy, median", _quantile_ms(hops.hop, 0.5), "ms")
+    yield Row("hop, every core busy, p99", _quantile_ms(hops.hop, 0.99), "ms", "< 250, or windows are dropped")
 
 
-def _control(recording: Path, device: str, seconds: float) -> Iterator[Row]:
-    from kelly_live.lab.bench.control import measure_control, quantile
+def _measure_control(recording: Path, device: str, seconds: float) -> Iterator[Row]:
+    from kelly_live.lab.bench.control import measure_control
 
-    found = measure_control(recording, device, 2.0 * seconds)
-    for times, what in ((found.beats, "beat that can show it"), (found.notes, "note that does")):
-        yield Row(f"control latency, end of window to the first {what}, median", quantile(times, 0.5), "ms")
-        yield Row(f"control latency, end of window to the first {what}, p95", quantile(times, 0.95), "ms", "<= 150")
-    yield Row("turns measured", len(found.notes), "")
+    latencies = measure_control(recording, device, 2.0 * seconds)
+    for times, what in ((latencies.beats, "beat that can show it"), (latencies.notes, "note that does")):
+        yield Row(
+            f"control latency, end of window to the first {what}, median", _quantile_ms(times, 0.5, digits=1), "ms"
+        )
+        yield Row(
+            f"control latency, end of window to the first {what}, p95",
+            _quantile_ms(times, 0.95, digits=1),
+            "ms",
+            "<= 150",
+        )
+    yield Row("turns measured", len(latencies.notes), "")
 
 
-def _starts(recording: Path, device: str) -> Iterator[Row]:
+def _measure_starts(recording: Path, device: str) -> Iterator[Row]:
     from kelly_live.lab.bench.first_note import measure_start
 
     starts = [measure_start(recording, device) for _ in range(STARTS)]
-    first = statistics.median(start.first_note for start in starts)
+    first = statistics.median(start.first_note_seconds for start in starts)
     yield Row(f"program start to first note, median of {STARTS}", round(first, 2), "s", "<= 3")
-    yield Row("memory, most of a live session's", round(max(start.memory for start in starts) / 1e6), "MB")
+    yield Row("memory of a live session, peak", round(max(start.memory_bytes for start in starts) / 1e6), "MB")
     times = []
     for _ in range(5):
         began = time.perf_counter()
         subprocess.run([sys.executable, "-m", "kelly_live", "--help"], stdout=subprocess.DEVNULL, check=True)
         times.append(time.perf_counter() - began)
     yield Row("kelly-live --help, median of 5", round(statistics.median(times), 3), "s")
+
+
+def _quantile_ms(seconds: Sequence[float], share: float, *, digits: int = 3) -> float:
+    import numpy as np
+
+    return round(1e3 * float(np.quantile(seconds, share)), digits)
 
 
 def _ms(seconds: float) -> float:

@@ -1,4 +1,4 @@
-"""The stopwatches are right: given these times, these numbers."""
+"""The bench counts right: given these times, these numbers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 from kelly_live.core.midi_messages import CLOCK, note_off, note_on
 from kelly_live.core.values import Dynamics, SyncState
 from kelly_live.lab.bench import hops
-from kelly_live.lab.bench.control import FirstBeats, Turn, beat_latencies, latencies
-from kelly_live.lab.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, measure_punctuality, punctuality
-from kelly_live.lab.bench.peer_isobar import off_grid
+from kelly_live.lab.bench.control import FirstBeatRecorder, Turn, compute_beat_latencies, compute_note_latencies
+from kelly_live.lab.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, analyze_trace, measure_punctuality
+from kelly_live.lab.bench.peer_isobar import compute_grid_errors
 from kelly_live.midi.offline import NoteList
 from kelly_live.midi.trace import Traced, TracingPort, read_trace
 from kelly_live.music.conductor import Conductor
@@ -43,7 +43,7 @@ def test_a_full_trace_stops_and_harms_nothing(tmp_path: Path, monkeypatch: pytes
     assert len(read_trace(tmp_path / "trace")) == 2
 
 
-def test_lateness_is_told_from_the_grid_note_by_note() -> None:
+def test_lateness_is_measured_from_the_grid_note_by_note() -> None:
     origin = 100.0
     due = origin + 3 * BEAT_SECONDS + 5.37 * NOTE_SECONDS
     trace = [
@@ -51,30 +51,30 @@ def test_lateness_is_told_from_the_grid_note_by_note() -> None:
         Traced(due + 0.9 * NOTE_SECONDS - 0.001, note_off(4, 45)),
         *(Traced(origin + k * TICK + (0.003 if k == 2 else 0.0), CLOCK) for k in range(4)),
     ]
-    measured = punctuality(trace, origin, dropped=1)
-    assert measured.late == pytest.approx([0.002, -0.001])
-    assert measured.ticks == pytest.approx([TICK, TICK + 0.003, TICK - 0.003])
-    assert measured.jitter == pytest.approx(0.003 * (2 / 3) ** 0.5)
-    assert measured.drift == pytest.approx(0.0)
+    measured = analyze_trace(trace, origin, dropped=1)
+    assert measured.late_seconds == pytest.approx([0.002, -0.001])
+    assert measured.tick_seconds == pytest.approx([TICK, TICK + 0.003, TICK - 0.003])
+    assert measured.jitter_seconds == pytest.approx(0.003 * (2 / 3) ** 0.5)
+    assert measured.drift_seconds == pytest.approx(0.0)
     assert measured.dropped == 1
 
 
 def test_a_clock_that_runs_away_drifts() -> None:
-    assert punctuality([Traced(k * TICK * 1.01, CLOCK) for k in range(101)], 0.0).drift == pytest.approx(TICK)
+    assert analyze_trace([Traced(k * TICK * 1.01, CLOCK) for k in range(101)], 0.0).drift_seconds == pytest.approx(TICK)
 
 
 def test_the_real_process_plays_the_whole_grid() -> None:
     measured = measure_punctuality(1.0)
-    assert len(measured.late) == 2 * 24  # on and off of 12 notes a beat, for two beats
-    assert min(measured.late) > -0.001  # never early, but for the stamp's own grain
-    assert len(measured.ticks) > 2 * 24
+    assert len(measured.late_seconds) == 2 * 24  # on and off of 12 notes a beat, for two beats
+    assert min(measured.late_seconds) > -0.001  # never early, but for the stamp's own grain
+    assert len(measured.tick_seconds) > 2 * 24
 
 
-def test_a_peer_is_laid_where_it_looks_best() -> None:
+def test_the_grid_of_a_peer_lies_where_it_favours_the_peer() -> None:
     times = np.arange(5) * NOTE_SECONDS + 7.0
-    assert off_grid(times) == pytest.approx([0.0] * 5)
+    assert compute_grid_errors(times) == pytest.approx([0.0] * 5)
     times[3] += 0.01
-    assert off_grid(times) == pytest.approx([0.0, 0.0, 0.0, 0.01, 0.0])
+    assert compute_grid_errors(times) == pytest.approx([0.0, 0.0, 0.0, 0.01, 0.0])
 
 
 def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
@@ -88,11 +88,11 @@ def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
         Traced(2.1, note_on(1, 60, 115)),
         Traced(2.3, note_on(1, 60, 100)),
     ]
-    assert latencies(turns, trace) == pytest.approx([0.2, 0.3])
+    assert compute_note_latencies(turns, trace) == pytest.approx([0.2, 0.3])
 
 
-def test_the_first_beat_that_can_show_a_turn_is_the_first_not_made_before_it() -> None:
-    watch, conductor = FirstBeats(), Conductor(NoteList(), [], seed=1, slice_beats=1 / 16)
+def test_the_first_beat_that_can_show_a_turn_is_the_first_not_generated_before_it() -> None:
+    watch, conductor = FirstBeatRecorder(), Conductor(NoteList(), [], seed=1, slice_beats=1 / 16)
     soft = told(bpm=120.0)
     loud = replace(soft, dynamics=Dynamics(0.9, 0.95, 0.0))
     conductor.start(0.0, soft)
@@ -104,16 +104,16 @@ def test_the_first_beat_that_can_show_a_turn_is_the_first_not_made_before_it() -
     (beat,) = watch.seconds
     assert 0.5 + conductor.look_ahead_seconds < beat < 0.5 + conductor.look_ahead_seconds + 0.06
     turns = [Turn(0.0, loud=False), Turn(0.48, loud=True), Turn(1.5, loud=False)]
-    assert beat_latencies(turns, watch.seconds) == pytest.approx([beat - 0.48])
+    assert compute_beat_latencies(turns, watch.seconds) == pytest.approx([beat - 0.48])
 
 
 def test_a_stage_inside_another_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(hops.time, "perf_counter", lambda: now[0])
     watch = hops.Stopwatch()
-    with watch.running("mapper"):
+    with watch.measure("mapper"):
         now[0] += 2.0
-        with watch.running("culture"):
+        with watch.measure("culture"):
             now[0] += 3.0
         now[0] += 1.0
     assert watch.lap() == {"mapper": 3.0, "culture": 3.0}
@@ -123,7 +123,7 @@ def test_a_stage_inside_another_is_counted_once(monkeypatch: pytest.MonkeyPatch)
 def test_every_stage_of_a_hop_is_timed() -> None:
     from kelly_live.core.resources import find_resources
 
-    with hops.repeated(find_resources("presets") / "demo" / "recording.ogg", 11.0) as recording:
+    with hops.repeat_recording(find_resources("presets") / "demo" / "recording.ogg", 11.0) as recording:
         measured = hops.measure_hops(recording, "cpu")
         assert hops.measure_render(recording, "cpu") > 0.0
     assert set(measured.stages) == set(hops.STAGES)

@@ -1,4 +1,4 @@
-"""What `profile simulate --bench` measures is measured of real reactions, and bounded as the file is."""
+"""What `lab simulate-listeners --bench` measures: real reactions, and a file of bounded size."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ def test_a_row_for_each_count_with_the_file_bounded(monkeypatch: pytest.MonkeyPa
     assert few.rows < many.rows <= MAX_ROWS
     assert few.file_bytes < many.file_bytes < 100_000
     assert 0.0 < few.load_seconds < 1.0
-    assert learning.table([few, many]).count("ms (") == 4
+    assert learning.format_table([few, many]).count("ms (") == 4

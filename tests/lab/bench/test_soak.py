@@ -1,4 +1,4 @@
-"""What a soak counts: hung, lost, grown."""
+"""What a soak counts: stuck and lost notes, growth."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ import pytest
 from kelly_live.audio.sources import RepeatingSource
 from kelly_live.core.midi_messages import note_off, note_on
 from kelly_live.core.timebase import ManualClock
-from kelly_live.lab.bench.soak import Soak, growth, held_notes
+from kelly_live.lab.bench.soak import SoakCounts, compute_growth, count_stuck_notes
 from kelly_live.midi.trace import Traced
 
-KEPT = Soak(60.0, 1000, 0, 0, 0, 0.001, 0, 0.0, 0.001, 0.002, 0)
+KEPT = SoakCounts(60.0, 1000, 0, 0, 0, 0.001, 0, 0.0, 0.001, 0.002, 0)
 
 
 def test_a_note_that_ends_in_time_is_not_stuck() -> None:
     trace = [Traced(0.0, note_on(1, 60, 64)), Traced(1.0, note_off(1, 60)), Traced(5.0, note_on(1, 60, 64))]
-    assert held_notes([*trace, Traced(6.0, note_off(1, 60))], 2.0) == 0
-    assert held_notes([*trace, Traced(8.0, note_off(1, 60))], 2.0) == 1
-    assert held_notes(trace, 2.0) == 1  # it was never ended
+    assert count_stuck_notes([*trace, Traced(6.0, note_off(1, 60))], 2.0) == 0
+    assert count_stuck_notes([*trace, Traced(8.0, note_off(1, 60))], 2.0) == 1
+    assert count_stuck_notes(trace, 2.0) == 1  # it was never ended
 
 
 def test_one_channels_note_off_ends_no_other_channels_note() -> None:
-    assert held_notes([Traced(0.0, note_on(1, 60, 64)), Traced(1.0, note_off(2, 60))], 2.0) == 1
+    assert count_stuck_notes([Traced(0.0, note_on(1, 60, 64)), Traced(1.0, note_off(2, 60))], 2.0) == 1
 
 
 @pytest.mark.parametrize(
     ("samples", "expected"), [([100.0] * 40, 0.0), ([100.0] * 20 + [102.0] * 20, 0.02), ([1.0], 0.0)]
 )
 def test_growth_is_the_end_over_the_beginning(samples: list[float], expected: float) -> None:
-    assert growth(samples) == pytest.approx(expected)
+    assert compute_growth(samples) == pytest.approx(expected)
 
 
 def test_loading_at_the_start_is_no_growth() -> None:
-    assert growth([50.0] * 10 + [100.0] * 30) == 0.0
+    assert compute_growth([50.0] * 10 + [100.0] * 30) == 0.0
 
 
 def test_each_broken_limit_is_named() -> None:
-    assert KEPT.faults() == []
-    broken = Soak(1.0, 1000, 1, 2, 0, 0.02, 2, 0.0, 0.0, 0.0, 1)
-    assert len(broken.faults()) == 5
+    assert KEPT.list_faults() == []
+    broken = SoakCounts(1.0, 1000, 1, 2, 0, 0.02, 2, 0.0, 0.0, 0.0, 1)
+    assert len(broken.list_faults()) == 5
 
 
-def test_a_short_tape_makes_a_long_evening() -> None:
+def test_a_short_sound_is_repeated_to_a_long_one() -> None:
     source = RepeatingSource(np.arange(3) / 4.0, ManualClock(), seconds=1.0, sample_rate=8, block_seconds=0.5)
     source.start()
     heard = []
