@@ -1,3 +1,3 @@
-"""Who else is playing: the beat and the key of the sound that comes in, causally, with a confidence each."""
+"""What the band can be synchronised to: the beat and key of the audio input, a MIDI clock, Ableton Link."""
 
-TRACKABLE = ("tempo", "key")
+TRACKABLE = ("tempo", "key")  # what AudioTracker can estimate

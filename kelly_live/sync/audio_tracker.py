@@ -1,6 +1,6 @@
-"""The input's own music as a leader: the pulse and the key that it was last heard to have.
+"""Estimates beat and key of the audio input, causally, with a confidence for each.
 
-Threads: `push` on the one that reads the sound, `lead` on the conductor's; one reference is swapped between them.
+Threads: `push` on the one that reads the audio, `estimate` on the conductor's; they exchange one reference.
 """
 
 from __future__ import annotations
@@ -17,113 +17,120 @@ import numpy as np
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import AudioWindow, BeatEstimate, KeyEstimate, SyncState
 from kelly_live.sync import TRACKABLE
-from kelly_live.sync.beat import Beat, PulseFilter
+from kelly_live.sync.beat import BeatBelief, BeatFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
 
-# An attack is strongest in the frame that ends so long after it (clicks 23 ms, notes 26 to 33; tests/following).
+# An attack is strongest in the frame that ends this long after it: 23 ms for clicks, 26 to 33 ms for notes (tests/sync).
 ATTACK_DELAY_SECONDS = 0.028
-LEARNED_FILE = Path(__file__).with_name("learned.json")
-_STALE_SECONDS = 2.0  # nothing new for so long: nobody leads
-_LONGEST_GAP_SECONDS = 2.0  # sound that is missing for longer is another performance
-_GAP_SECONDS = 0.1  # less is the capture's jitter, which is averaged out
+MODEL_FILE = Path(__file__).with_name("tracker_model.json")
+_STALE_SECONDS = 2.0  # without new audio for this long there is no estimate
+_MAX_GAP_SECONDS = 2.0  # after a longer gap in the audio everything starts anew
+_MIN_GAP_SECONDS = 0.1  # a shorter one is the capture's jitter, which is averaged out
 _JITTER_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What `kelly-live follow --learn` wrote. `onsets[place, low, high]`: the log-likelihood of an onset's levels at a
-    place of the beat, against anywhere; `pulse` and `key`: the weights of what the two confidences rest on.
+class TrackerModel:
+    """The parameters that `kelly-live lab follow --learn` fits.
+
+    `onsets` `[phase, low, high]`: the log-likelihood ratio of an onset's quantized strengths at a phase of the beat
+    against any phase. `beat` and `key`: logistic weights of the features of the two confidences.
     """
 
     onsets: Floats
-    pulse: tuple[float, ...]
+    beat: tuple[float, ...]
     key: tuple[float, ...]
 
 
 @lru_cache(maxsize=1)
-def learned() -> Learned:
-    """What travels with the package."""
-    stored = json.loads(LEARNED_FILE.read_text())
-    return Learned(np.array(stored["onsets"], np.float64), tuple(stored["pulse"]), tuple(stored["key"]))
+def load_tracker_model() -> TrackerModel:
+    """Load the shipped parameters."""
+    stored = json.loads(MODEL_FILE.read_text())
+    return TrackerModel(np.array(stored["onsets"], np.float64), tuple(stored["beat"]), tuple(stored["key"]))
 
 
-def chance(features: Collection[float], weights: Collection[float]) -> float:
-    """A logistic model's answer, 0-1."""
+def predict_probability(features: Collection[float], weights: Collection[float]) -> float:
+    """Return a logistic model's probability in (0, 1)."""
     odds = sum(weight * feature for weight, feature in zip(weights, features, strict=True))
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, odds))))
 
 
 class AudioTracker:
-    """Hears the pulse and the key of the sound that is pushed in; leads in `follows`, of TRACKABLE."""
+    """A SyncSource that estimates the beat and the key of the audio that is pushed.
 
-    def __init__(self, follows: Collection[str] = TRACKABLE, model: Learned | None = None) -> None:
-        unknown = set(follows) - set(TRACKABLE)
-        if unknown or not follows:
+    `targets`: which of TRACKABLE it estimates. Raises ConfigError if one is unknown or none is given.
+    """
+
+    def __init__(self, targets: Collection[str] = TRACKABLE, model: TrackerModel | None = None) -> None:
+        unknown = set(targets) - set(TRACKABLE)
+        if unknown or not targets:
             raise ConfigError(f"cannot follow {', '.join(sorted(unknown)) or 'nothing'}; name {' or '.join(TRACKABLE)}")
-        self._model = model or learned()
+        self._model = model or load_tracker_model()
         self._onsets = OnsetStrength()
-        self._pulse = PulseFilter(self._model.onsets) if "tempo" in follows else None
-        self._key = KeyFilter() if "key" in follows else None
+        self._beat = BeatFilter(self._model.onsets) if "tempo" in targets else None
+        self._key = KeyFilter() if "key" in targets else None
         self._frames = 0
         self._samples = 0
-        self._origin: float | None = None  # the monotonic second of the first sample
-        self._heard_at = -math.inf
-        self._lead = SyncState()
+        self._origin: float | None = None  # when the first sample was captured, in monotonic seconds
+        self._updated_at = -math.inf
+        self._state = SyncState()
 
     def push(self, block: AudioWindow) -> None:
-        """Take the newest sound, at SAMPLE_RATE. Raises ConfigError for another rate."""
+        """Take new samples at SAMPLE_RATE (any number). Raises ConfigError for another rate."""
         if block.sample_rate != SAMPLE_RATE:
-            raise ConfigError(f"the follower hears {SAMPLE_RATE} Hz, the sound has {block.sample_rate}; resample it")
+            raise ConfigError(f"the audio tracker takes {SAMPLE_RATE} Hz, the audio has {block.sample_rate}; resample it")
         self._keep_time(block)
-        self._hear(block.samples)
-        self._heard_at = block.end_time
-        beat, key = self.beat, self.key
-        self._lead = SyncState(self._told(beat) if beat else None, self._named(key) if key else None)
+        self._analyse(block.samples)
+        self._updated_at = block.end_time
+        beat, key = self.beat_belief, self.key_belief
+        self._state = SyncState(self._estimate_beat(beat) if beat else None, self._estimate_key(key) if key else None)
 
     def estimate(self, now: float) -> SyncState:
-        return self._lead if now - self._heard_at < _STALE_SECONDS else SyncState()
+        """Return the latest beat and key; neither once no audio has come for 2 s."""
+        return self._state if now - self._updated_at < _STALE_SECONDS else SyncState()
 
     @property
-    def beat(self) -> Beat | None:
-        """What is believed of the pulse; None if it is not followed or nothing was heard."""
-        return self._pulse.beat() if self._pulse is not None and self._frames else None
+    def beat_belief(self) -> BeatBelief | None:
+        """What the beat filter believes; None if it is not used or nothing was pushed."""
+        return self._beat.estimate() if self._beat is not None and self._frames else None
 
     @property
-    def key(self) -> KeyBelief | None:
-        """What is believed of the key; None if it is not followed or nothing was heard."""
-        return self._key.key() if self._key is not None else None
+    def key_belief(self) -> KeyBelief | None:
+        """What the key filter believes; None if it is not used or there was no sound yet."""
+        return self._key.estimate() if self._key is not None else None
 
-    def _hear(self, samples: np.ndarray) -> None:
+    def _analyse(self, samples: np.ndarray) -> None:
         self._samples += len(samples)
-        if self._pulse is not None:
+        if self._beat is not None:
             strengths = self._onsets.push(samples)
             self._frames += len(strengths)
-            self._pulse.step(strengths)
+            self._beat.step(strengths)
         if self._key is not None:
             self._key.push(samples)
 
     def _keep_time(self, block: AudioWindow) -> None:
-        """Where the samples lie in time; what was dropped on the way is silence, so that the beat goes on."""
+        """Relate sample counts to time; audio that was dropped is replaced by silence, so that the beat continues."""
         length = len(block.samples) / SAMPLE_RATE
         origin = block.end_time - length - self._samples / SAMPLE_RATE
         if self._origin is None:
             self._origin = origin
         late = origin - self._origin
-        if _GAP_SECONDS < late <= _LONGEST_GAP_SECONDS:
-            self._hear(np.zeros(round(late * SAMPLE_RATE), np.float32))
-        elif abs(late) > _GAP_SECONDS:
+        if _MIN_GAP_SECONDS < late <= _MAX_GAP_SECONDS:
+            self._analyse(np.zeros(round(late * SAMPLE_RATE), np.float32))
+        elif abs(late) > _MIN_GAP_SECONDS:
             self._origin = origin
-            for part in (self._pulse, self._key):
+            for part in (self._beat, self._key):
                 if part is not None:
                     part.reset()
         else:
             self._origin += _JITTER_SHARE * late
 
-    def _told(self, beat: Beat) -> BeatEstimate:
+    def _estimate_beat(self, belief: BeatBelief) -> BeatEstimate:
         assert self._origin is not None
         latest = self._origin + self._frames / FRAMES_PER_SECOND - ATTACK_DELAY_SECONDS
-        return BeatEstimate(latest - beat.since, 60.0 / beat.period, chance(beat.features, self._model.pulse))
+        confidence = predict_probability(belief.features, self._model.beat)
+        return BeatEstimate(latest - belief.seconds_since_beat, 60.0 / belief.period_seconds, confidence)
 
-    def _named(self, key: KeyBelief) -> KeyEstimate:
-        return KeyEstimate(key.tonic, key.mode, chance(key.features, self._model.key))
+    def _estimate_key(self, belief: KeyBelief) -> KeyEstimate:
+        return KeyEstimate(belief.tonic, belief.mode, predict_probability(belief.features, self._model.key))

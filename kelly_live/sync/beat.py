@@ -1,10 +1,10 @@
-"""The beat of the sound: where the player is between two beats, filtered forward in time.
+"""Beat tracking: period and phase of the beat, filtered forward in time.
 
-A hidden Markov model over (beat period, place in the beat), after Krebs, Böck & Widmer (2015), "An efficient state
-space model for joint tempo and meter tracking": one state a frame of each period, and periods change only at a beat.
-How likely an onset of some strength is at each place of a beat is learned (`lab/judging/tracking.py`; the patterns of
-Krebs, Böck & Widmer 2013, "Rhythmic pattern modeling", of one beat). Only the forward pass is run, so nothing waits
-for the future; where the next beats fall is then arithmetic.
+A hidden Markov model over (beat period, phase), after Krebs, Böck & Widmer (2015), "An efficient state space model for
+joint tempo and meter tracking": one state a frame of each period, and the period changes only at a beat. The likelihood
+of an onset's strength at each phase is fitted to annotated music (`lab/judging/tracking.py`; after Krebs, Böck & Widmer
+2013, "Rhythmic pattern modeling", with patterns of one beat). Only the forward pass is run, so there is no latency; the
+times of the next beats follow from period and phase.
 """
 
 from __future__ import annotations
@@ -18,93 +18,99 @@ import numpy.typing as npt
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, Floats
 
 SLOWEST_BPM, FASTEST_BPM = 50.0, 210.0
-PLACES = 16  # of a beat, the first one centred on it
-LEVELS = 6  # of an onset's strength, evenly spaced on its square root
-_PRIOR_BPM, _PRIOR_OCTAVES = 105.0, 0.7  # before hearing a note; log-normal
-_STEADINESS = 150.0  # from beat to beat a period changes by about 1 / this
-_TRUST = 0.3  # frames are not independent: an attack fills several
-_RESTART = 3e-4  # the chance a frame that all starts anew: a new piece
-_NEAR = 0.04  # periods within this share of each other are one tempo
+PHASE_BINS = 16  # of a beat; the first is centred on it
+STRENGTH_LEVELS = 6  # of an onset's strength, evenly spaced on its square root
+_PRIOR_BPM, _PRIOR_OCTAVES = 105.0, 0.7  # before any sound: log-normal, median and standard deviation
+_STEADINESS = 150.0  # from beat to beat the period changes by about 1 / 150 of itself
+_LIKELIHOOD_WEIGHT = 0.3  # under 1, for frames are not independent: an attack fills several
+_RESTART = 3e-4  # probability a frame that a new piece begins
+_SAME_TEMPO = 0.04  # periods within this share of each other count as one tempo
 _MEMORY_SECONDS = 5.0  # over which the evidence that there is a beat at all is averaged
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
-    """What is believed as of a frame: the beat's period (s), how long ago the last one was (s), and what the
-    confidence rests on: `evidence` for a beat against none (nats a frame), the share of belief that has this tempo,
-    and how narrowly it knows the place (0-1).
+class BeatBelief:
+    """The filter's belief after a frame.
+
+    `evidence`: log-likelihood ratio of a beat against none, in nats a frame. `tempo_share`: the probability of this
+    tempo. `phase_certainty`: 0 (any phase) to 1 (one phase).
     """
 
-    period: float
-    since: float
+    period_seconds: float
+    seconds_since_beat: float
     evidence: float
     tempo_share: float
-    place_certainty: float
+    phase_certainty: float
 
     @property
     def features(self) -> tuple[float, float, float, float]:
+        """What the confidence is predicted from, each within a few units of 0."""
         share = min(max(self.tempo_share, 0.01), 0.99)
-        return 1.0, 10.0 * self.evidence, float(np.log(share / (1.0 - share))), 4.0 * self.place_certainty
+        return 1.0, 10.0 * self.evidence, float(np.log(share / (1.0 - share))), 4.0 * self.phase_certainty
 
 
-def levels(strengths: Floats) -> npt.NDArray[np.intp]:
-    """Onset strengths 0-1 as levels 0 to LEVELS - 1."""
-    return np.minimum((np.sqrt(strengths) * LEVELS).astype(np.intp), LEVELS - 1)
+def quantize_strengths(strengths: Floats) -> npt.NDArray[np.intp]:
+    """Map onset strengths in [0, 1] to levels 0 to STRENGTH_LEVELS - 1."""
+    return np.minimum((np.sqrt(strengths) * STRENGTH_LEVELS).astype(np.intp), STRENGTH_LEVELS - 1)
 
 
-class PulseFilter:
-    """One `step` a frame of 10 ms, in any number; `beat` says what is believed. Thread: one."""
+class BeatFilter:
+    """The forward filter of the hidden Markov model. Thread: one.
+
+    `onsets` as in TrackerModel.
+    """
 
     def __init__(self, onsets: Floats) -> None:
-        """`onsets` as of Learned."""
         shortest = round(60.0 * FRAMES_PER_SECOND / FASTEST_BPM)
         longest = round(60.0 * FRAMES_PER_SECOND / SLOWEST_BPM)
         self._periods = np.arange(shortest, longest + 1)
         self._first = np.concatenate([[0], np.cumsum(self._periods)[:-1]])
         self._last = self._first + self._periods - 1
-        of = np.repeat(np.arange(len(self._periods)), self._periods)
-        place = (np.arange(len(of)) - self._first[of]) / self._periods[of]
-        self._period_of = of
-        self._turn = np.exp(2j * np.pi * place)
-        at = np.round(place * PLACES).astype(np.intp) % PLACES
-        move = np.exp(-_STEADINESS * np.abs(self._periods[:, None] / self._periods[None, :] - 1.0))
-        self._move = (move / move.sum(axis=0)).astype(np.float32)
+        period_of = np.repeat(np.arange(len(self._periods)), self._periods)  # [state]
+        phase = (np.arange(len(period_of)) - self._first[period_of]) / self._periods[period_of]
+        self._period_of = period_of
+        self._rotation = np.exp(2j * np.pi * phase)
+        phase_bin = np.round(phase * PHASE_BINS).astype(np.intp) % PHASE_BINS
+        change = np.exp(-_STEADINESS * np.abs(self._periods[:, None] / self._periods[None, :] - 1.0))
+        self._change = (change / change.sum(axis=0)).astype(np.float32)
         bpm = 60.0 * FRAMES_PER_SECOND / self._periods
         prior = np.exp(-0.5 * (np.log2(bpm / _PRIOR_BPM) / _PRIOR_OCTAVES) ** 2)
-        self._start = ((prior / prior.sum() / self._periods)[of]).astype(np.float32)
-        # [low, high, state]: a megabyte, so that a frame is a few passes over the states and no look-up.
-        self._likely = np.moveaxis(np.exp(_TRUST * onsets).astype(np.float32)[at], 0, 2).copy()
-        self._anew = np.float32(_RESTART) * self._start
+        self._start = ((prior / prior.sum() / self._periods)[period_of]).astype(np.float32)
+        # [low, high, state]: one megabyte, so that a frame needs no look-up for each state.
+        self._likelihood = np.moveaxis(np.exp(_LIKELIHOOD_WEIGHT * onsets).astype(np.float32)[phase_bin], 0, 2).copy()
+        self._restart = np.float32(_RESTART) * self._start
         self.reset()
 
     def reset(self) -> None:
+        """Return to the prior."""
         self._belief = self._start.copy()
         self._evidence = 0.0
 
     def step(self, strengths: Floats) -> None:
-        """Take the onset strengths [frames, 2] of the next frames."""
+        """Take the onset strengths `[frames, 2]` of the next frames."""
         fade = 1.0 / (_MEMORY_SECONDS * FRAMES_PER_SECOND)
-        for low, high in levels(strengths):
+        for low, high in quantize_strengths(strengths):
             belief = self._belief
             moved = np.empty_like(belief)
             moved[1:] = belief[:-1]
-            moved[self._first] = self._move @ belief[self._last]
-            moved *= self._likely[low, high]
+            moved[self._first] = self._change @ belief[self._last]
+            moved *= self._likelihood[low, high]
             total = float(moved.sum())
             moved *= (1.0 - _RESTART) / total
-            moved += self._anew
+            moved += self._restart
             self._belief = moved
             self._evidence += fade * (math.log(total) - self._evidence)
 
-    def beat(self) -> Beat:
+    def estimate(self) -> BeatBelief:
+        """Return the belief after the last frame."""
         shares = np.add.reduceat(self._belief, self._first).astype(np.float64)
         best = int(np.argmax(np.convolve(shares, np.ones(3), "same")))
-        near = np.abs(np.log(self._periods / self._periods[best])) < _NEAR
+        near = np.abs(np.log(self._periods / self._periods[best])) < _SAME_TEMPO
         share = float(shares[near].sum())
         period = float((shares[near] * self._periods[near]).sum()) / share
         states = near[self._period_of]
-        heading = complex((self._belief[states] * self._turn[states]).sum()) / share
-        # Unwrapped around the beat itself, a place just before it is a little less than none.
-        since = float(np.angle(heading)) / (2.0 * np.pi) * period
+        direction = complex((self._belief[states] * self._rotation[states]).sum()) / share
+        # The angle lies around the beat itself: just before a beat the time since it is slightly negative.
+        since = float(np.angle(direction)) / (2.0 * np.pi) * period
         seconds = 1.0 / FRAMES_PER_SECOND
-        return Beat(period * seconds, since * seconds, self._evidence, min(1.0, share), min(1.0, abs(heading)))
+        return BeatBelief(period * seconds, since * seconds, self._evidence, min(1.0, share), min(1.0, abs(direction)))

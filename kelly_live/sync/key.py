@@ -1,8 +1,8 @@
-"""The key of the sound: spectral peaks folded into pitch classes, weighed against the keys' profiles as they come in.
+"""Key estimation: spectral peaks folded into pitch classes and compared with key profiles, as the audio arrives.
 
-Chroma after Gómez (2006), "Tonal description of music audio signals": peaks only, each also speaking for the tones
-that it may be a harmonic of, tuning estimated first. The profiles are `key_profiles.modal_profiles` (Albrecht & Shanahan
-2013). What was heard fades, so that a key that changes is followed.
+Chroma after Gómez (2006), "Tonal description of music audio signals": spectral peaks only, each also counted for the
+tones of which it may be a harmonic, relative to the estimated tuning. The profiles are `key_profiles.modal_profiles`
+(Albrecht & Shanahan 2013). Old evidence decays, so that a modulation is noticed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ HOP_SECONDS = 0.25
 _WINDOW = 8192  # half a second: C2 and C#2 are two bins apart
 _HOP = int(HOP_SECONDS * SAMPLE_RATE)
 _LOW_HZ, _HIGH_HZ = 60.0, 2_000.0
-_RANGE = 0.03  # peaks more than 30 dB under the loudest are leakage
-_HARMONICS = (1.0, 0.5, 0.25, 0.12)  # how much a peak speaks for the tone that it is the n-th harmonic of
-_MEMORY_SECONDS = 30.0
-_TUNING_SECONDS = 60.0
-_BLUR = 0.4  # how much of a profile is evened out: harmonics and passing tones reach every pitch class
-_WORTH = 4.0  # independent notes a second of full sound, as evidence
-_QUIET_AMPLITUDE = 1e-3  # a loudest peak under -60 dBFS is no music
+_RANGE = 0.03  # peaks more than 30 dB under the loudest are leakage of the window
+_HARMONICS = (1.0, 0.5, 0.25, 0.12)  # weight of a peak for the tone whose n-th harmonic it may be
+_MEMORY_SECONDS = 30.0  # time constant of the evidence
+_TUNING_SECONDS = 60.0  # and of the tuning
+_BLUR = 0.4  # share of a uniform profile: harmonics and passing tones reach every pitch class
+_NOTES_PER_SECOND = 4.0  # a second of sound counts as this many independent notes
+_QUIET_AMPLITUDE = 1e-3  # if the loudest peak is under -60 dBFS, the block counts as silence
 
 
 @dataclass(frozen=True, slots=True)
 class KeyBelief:
-    """The likeliest key (`tonic` 0-11, `mode` of MODES), the chance that it is it by the profiles (as major or minor),
-    how far its profile fits better than the next key's (correlation), seconds of sound it rests on, and how tonal the
-    sound is (0-1).
+    """The most probable key and what the confidence in it is predicted from.
+
+    `tonic` 0-11; `mode` one of MODES. `share`: the probability of its tonic with a major or minor third, by the profiles.
+    `fit`: correlation with its profile; `margin`: how much more than that of the next key. `seconds`: of sound, decayed.
+    `tonality`: share of the energy in spectral peaks, 0 to 1.
     """
 
     tonic: int
@@ -46,14 +48,14 @@ class KeyBelief:
 
     @property
     def features(self) -> tuple[float, ...]:
-        """What the confidence rests on, each within a few units of 0."""
+        """What the confidence is predicted from, each within a few units of 0."""
         share = min(max(self.share, 0.01), 0.99)
         odds = math.log(share / (1.0 - share))
         return 1.0, odds, 5.0 * self.margin, 3.0 * self.fit, math.log(self.seconds), 3.0 * self.tonality
 
 
 class KeyFilter:
-    """Samples in, in any number; `key` says what is believed. Thread: one."""
+    """Accumulates chroma and compares it with the keys. Thread: one."""
 
     def __init__(self) -> None:
         self._window = np.hanning(_WINDOW) * (2.0 / np.hanning(_WINDOW).sum())
@@ -67,22 +69,23 @@ class KeyFilter:
         self.reset()
 
     def reset(self) -> None:
+        """Forget all audio so far."""
         self._kept = np.zeros(0)
         self._chroma = np.zeros(12)
         self._seconds = 0.0
         self._tonality = 0.0
         self._tuning = 0.0 + 0.0j
-        self._believed: KeyBelief | None = None
+        self._belief: KeyBelief | None = None
 
     def push(self, samples: np.ndarray) -> None:
-        """Feed new samples [n] at SAMPLE_RATE."""
+        """Take new samples `[n]` at SAMPLE_RATE."""
         self._kept = np.concatenate([self._kept, samples])
         while len(self._kept) >= _WINDOW:
-            self._hear(self._kept[:_WINDOW])
+            self._add_window(self._kept[:_WINDOW])
             self._kept = self._kept[_HOP:]
-            self._believed = self._weigh()
+            self._belief = self._compare()
 
-    def _hear(self, sound: Floats) -> None:
+    def _add_window(self, sound: Floats) -> None:
         fade = np.exp(-HOP_SECONDS / _MEMORY_SECONDS)
         spectrum = np.abs(np.fft.rfft(sound * self._window))[self._low - 1 : self._high + 1]
         middle = spectrum[1:-1]
@@ -103,38 +106,38 @@ class KeyFilter:
         pitch = pitch - float(np.angle(self._tuning)) / (2.0 * np.pi)
         chroma = np.zeros(12)
         for harmonic, share in enumerate(_HARMONICS, start=1):
-            heard = pitch - 12.0 * np.log2(harmonic)
-            nearest = np.round(heard)
-            near = np.cos(np.pi * (heard - nearest)) ** 2
+            tone = pitch - 12.0 * np.log2(harmonic)
+            nearest = np.round(tone)
+            near = np.cos(np.pi * (tone - nearest)) ** 2
             np.add.at(chroma, nearest.astype(np.intp) % 12, share * weight * near)
         chroma /= chroma.sum()
-        # In noise a peak stands on many others; in music a few hold most of the energy.
+        # In noise the energy is spread over all bins; in music a few peaks hold most of it.
         power = spectrum[tops] ** 2
         tonality = float(power.sum() / (middle**2).sum())
         self._tonality += (1.0 - fade) * (tonality - self._tonality)
         self._chroma += HOP_SECONDS * chroma
         self._seconds += HOP_SECONDS
 
-    def key(self) -> KeyBelief | None:
-        """What is believed now; None before anything was heard."""
-        return self._believed
+    def estimate(self) -> KeyBelief | None:
+        """Return the belief after the last window; None before the first sound."""
+        return self._belief
 
-    def _weigh(self) -> KeyBelief | None:
+    def _compare(self) -> KeyBelief | None:
         if self._seconds < HOP_SECONDS:
             return None
         chroma = self._chroma / self._chroma.sum()
-        score = _WORTH * self._seconds * (np.log(self._profiles) @ chroma) + self._prior
-        chance = np.exp(score - score.max())
-        chance /= chance.sum()
-        mode, tonic = np.unravel_index(int(np.argmax(chance)), chance.shape)
+        score = _NOTES_PER_SECOND * self._seconds * (np.log(self._profiles) @ chroma) + self._prior
+        probability = np.exp(score - score.max())
+        probability /= probability.sum()
+        mode, tonic = np.unravel_index(int(np.argmax(probability)), probability.shape)
         major = np.array([name in MAJOR_MODES for name in MODES])
-        alike = chance[major == major[mode], tonic].sum()
+        same_third = probability[major == major[mode], tonic].sum()
         centred = self._profiles - self._profiles.mean(axis=2, keepdims=True)
         centred /= np.linalg.norm(centred, axis=2, keepdims=True)
-        ours = chroma - chroma.mean()
-        fits = centred @ (ours / max(float(np.linalg.norm(ours)), 1e-9))
+        centred_chroma = chroma - chroma.mean()
+        fits = centred @ (centred_chroma / max(float(np.linalg.norm(centred_chroma)), 1e-9))
         best = float(fits[mode, tonic])
         others = [fits[m, t] for m in (0, 5) for t in range(12) if not (t == tonic and major[m] == major[mode])]
         return KeyBelief(
-            int(tonic), MODES[mode], float(alike), best - float(max(others)), best, self._seconds, self._tonality
+            int(tonic), MODES[mode], float(same_third), best - float(max(others)), best, self._seconds, self._tonality
         )

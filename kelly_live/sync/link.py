@@ -1,8 +1,8 @@
-"""Ableton Link: the beat and bar that a network's programs share, as a Lead.
+"""Ableton Link: the beat and bar that the programs of a network share.
 
-Optional: the binding (LinkPython-extern) carries Link itself, which is under the GPL 2 or later; it is only loaded when
-it is asked for. Start and stop are not shared: Link's own are off in most programs, and a band that waited for them
-would wait for ever.
+Optional: the binding (LinkPython-extern) contains Link itself, which is under the GPL 2 or later; it is loaded only when
+a user chooses it. Start and stop are not shared: they are off in most programs, and a band that waited for them would
+never play.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import BeatEstimate, SyncState
 
-QUANTUM_BEATS = 4.0  # a bar, to Link
-_NOBODY = SyncState()
+QUANTUM_BEATS = 4.0  # what Link calls a bar
+_NO_ESTIMATE = SyncState()
 
 
 class LinkSyncSource:
-    """A Leader: the Link session that this machine's network has, while anybody else is in it. Thread: one."""
+    """A SyncSource: the Link session of this network, while another program is in it. Thread: one."""
 
     def __init__(self, session: Any, clock: Clock) -> None:
         self._session = session
@@ -28,28 +28,30 @@ class LinkSyncSource:
 
     @property
     def peers(self) -> int:
-        """How many others are in the session."""
+        """The number of other programs in the session."""
         return int(self._session.numPeers())
 
     def estimate(self, now: float) -> SyncState:
+        """Return the session's beat; none if no other program is there, or its tempo is outside 20 to 300 BPM."""
         if self.peers == 0:
-            return _NOBODY
+            return _NO_ESTIMATE
         state = self._session.captureAppSessionState()
-        # Link counts by a clock of its own, which drifts against ours.
+        # Link has its own clock, which drifts against the monotonic one.
         micros = int(self._session.clock().micros())
         ahead = self._clock.now() - micros * 1e-6
         bpm = float(state.tempo())
         if not 20.0 <= bpm <= 300.0:
-            return _NOBODY
+            return _NO_ESTIMATE
         beat = math.floor(state.beatAtTime(micros, QUANTUM_BEATS))
         return SyncState(BeatEstimate(state.timeAtBeat(float(beat), QUANTUM_BEATS) * 1e-6 + ahead, bpm, 1.0, beat))
 
     def close(self) -> None:
+        """Leave the session; safe to call twice."""
         self._session.enabled = False
 
 
 def open_link(clock: Clock) -> LinkSyncSource:
-    """Joins, or begins, the session of this network. Raises ConfigError if the binding is not installed."""
+    """Join the session of this network, or begin one. Raises ConfigError if the binding is not installed."""
     try:
         import link
     except ImportError as error:

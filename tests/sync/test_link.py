@@ -1,4 +1,4 @@
-"""Ableton Link as a leader: what it makes of a session, with a session made for the test and with a real one."""
+"""Ableton Link: the beat of a session, of a session made for the test and of a real one."""
 
 from __future__ import annotations
 
@@ -42,21 +42,21 @@ class PretendSession:
         return round((1.0 + beat * 60.0 / self._bpm) * 1e6)
 
 
-def test_the_sessions_beat_is_told_in_our_seconds() -> None:
+def test_the_session_s_beat_is_converted_to_monotonic_seconds() -> None:
     clock = ManualClock(103.1)  # 2.1 s into the session: beat 3.15
-    pulse = LinkSyncSource(PretendSession(clock), clock).estimate(clock.now()).beat
-    assert pulse is not None
-    assert (round(pulse.beat_seconds, 6), pulse.bpm, pulse.confidence, pulse.beat_number) == (103.0, 90.0, 1.0, 3)
+    beat = LinkSyncSource(PretendSession(clock), clock).estimate(clock.now()).beat
+    assert beat is not None
+    assert (round(beat.beat_seconds, 6), beat.bpm, beat.confidence, beat.beat_number) == (103.0, 90.0, 1.0, 3)
 
 
-def test_alone_in_a_session_nobody_leads() -> None:
+def test_alone_in_a_session_there_is_no_beat() -> None:
     clock = ManualClock(103.1)
     session = PretendSession(clock, peers=0)
-    leader = LinkSyncSource(session, clock)
+    source = LinkSyncSource(session, clock)
     assert session.enabled
-    assert leader.estimate(clock.now()) == SyncState()
+    assert source.estimate(clock.now()) == SyncState()
     assert LinkSyncSource(PretendSession(clock, bpm=999.0), clock).estimate(clock.now()) == SyncState()
-    leader.close()
+    source.close()
     assert not session.enabled
 
 
@@ -73,29 +73,29 @@ def test_two_programs_on_a_network_share_a_beat() -> None:
     other.enabled = True
     time.sleep(0.5)
     if other.numPeers():
-        pytest.skip("somebody makes music on this network: their tempo is not ours to change")
-    leader = open_link(MonotonicClock())
+        pytest.skip("another program makes music on this network: its tempo must not be changed")
+    source = open_link(MonotonicClock())
     try:
         deadline = time.monotonic() + 5.0
-        while leader.peers == 0 and time.monotonic() < deadline:
+        while source.peers == 0 and time.monotonic() < deadline:
             time.sleep(0.01)
-        if leader.peers == 0:
+        if source.peers == 0:
             pytest.skip("no network here carries Link's multicast")
         state = other.captureSessionState()
         state.setTempo(133.0, other.clock().micros())
         other.commitSessionState(state)
-        pulse = None
-        while time.monotonic() < deadline and (pulse is None or abs(pulse.bpm - 133.0) > 0.01):
-            pulse = leader.estimate(time.monotonic()).beat
+        beat = None
+        while time.monotonic() < deadline and (beat is None or abs(beat.bpm - 133.0) > 0.01):
+            beat = source.estimate(time.monotonic()).beat
             time.sleep(0.01)
-        assert pulse is not None
-        assert pulse.bpm == pytest.approx(133.0, abs=0.01)
-        assert pulse.beat_number is not None
+        assert beat is not None
+        assert beat.bpm == pytest.approx(133.0, abs=0.01)
+        assert beat.beat_number is not None
         # Both see the same place in the bar now.
         now, micros = time.monotonic(), other.clock().micros()
         theirs = other.captureSessionState().phaseAtTime(micros, 4.0)
-        ours = (pulse.beat_number + (now - pulse.beat_seconds) * pulse.bpm / 60.0) % 4.0
+        ours = (beat.beat_number + (now - beat.beat_seconds) * beat.bpm / 60.0) % 4.0
         assert abs((ours - theirs + 2.0) % 4.0 - 2.0) < 0.02
     finally:
-        leader.close()
+        source.close()
         other.enabled = False

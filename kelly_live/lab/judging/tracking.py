@@ -21,8 +21,8 @@ import numpy as np
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.values import MAJOR_MODES, AudioWindow, SyncState
 from kelly_live.lab.intervals import compute_wilson_interval
-from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, AudioTracker, Learned
-from kelly_live.sync.beat import LEVELS, PLACES, levels
+from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, AudioTracker, TrackerModel
+from kelly_live.sync.beat import PHASE_BINS, STRENGTH_LEVELS, quantize_strengths
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
 
 TEMPO_TOLERANCE = 0.04
@@ -133,7 +133,7 @@ class Moment:
 
 
 def follow(
-    sound: Floats, model: Learned | None = None, on_lead: Callable[[float, SyncState], None] | None = None
+    sound: Floats, model: TrackerModel | None = None, on_lead: Callable[[float, SyncState], None] | None = None
 ) -> list[Moment]:
     """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second. `on_lead` is told
     each time and lead, as a band that joins would be.
@@ -147,10 +147,12 @@ def follow(
         if on_lead is not None:
             on_lead(now, listener.estimate(now))
         if (start // size) % round(_ASKED_SECONDS * 20) == 0:
-            beat, key, lead = listener.beat, listener.key, listener.estimate(now)
+            beat, key, lead = listener.beat_belief, listener.key_belief, listener.estimate(now)
             if beat is None or lead.beat is None:
                 continue
-            following = lead.beat.beat_seconds + beat.period * math.ceil((now - lead.beat.beat_seconds) / beat.period)
+            following = lead.beat.beat_seconds + beat.period_seconds * math.ceil(
+                (now - lead.beat.beat_seconds) / beat.period_seconds
+            )
             moments.append(
                 Moment(
                     now,
@@ -350,25 +352,25 @@ def noises(seconds: float = 30.0) -> list[Floats]:
     return made
 
 
-def learn(pieces: Sequence[Piece], progress: Callable[[str], None]) -> Learned:
+def learn(pieces: Sequence[Piece], progress: Callable[[str], None]) -> TrackerModel:
     """Where in a beat onsets of which strength fall, then how far the two beliefs can be trusted. The weights come from
     a second pass over the same pieces (five numbers each, from thousands of moments).
     """
-    counts = np.full((PLACES, LEVELS, LEVELS), 3.0)
+    counts = np.full((PHASE_BINS, STRENGTH_LEVELS, STRENGTH_LEVELS), 3.0)
     sounds = [(piece, sound_of(piece)) for piece in pieces]
     for piece, sound in sounds:
         if len(piece.beats) < 8:
             continue
-        strengths = levels(OnsetStrength().push(sound))
+        strengths = quantize_strengths(OnsetStrength().push(sound))
         seconds = (np.arange(len(strengths)) + 1) / FRAMES_PER_SECOND - ATTACK_DELAY_SECONDS
         beats = np.interp(seconds, piece.beats, np.arange(len(piece.beats)), left=np.nan, right=np.nan)
         known = ~np.isnan(beats)
-        np.add.at(counts, (np.round(beats[known] * PLACES).astype(int) % PLACES, *strengths[known].T), 1.0)
+        np.add.at(counts, (np.round(beats[known] * PHASE_BINS).astype(int) % PHASE_BINS, *strengths[known].T), 1.0)
     likely = counts / counts.sum(axis=(1, 2), keepdims=True)
     onsets = np.round(np.log(likely) - np.log(likely.mean(axis=0)), 3)
     progress("the onsets of a beat are learned")
 
-    blank = Learned(onsets, (0.0,) * 4, (0.0,) * 6)
+    blank = TrackerModel(onsets, (0.0,) * 4, (0.0,) * 6)
     tempo_rows: list[tuple[tuple[float, ...], bool]] = []
     key_rows: list[tuple[tuple[float, ...], bool]] = []
     unkeyed = [(Piece(Path(), "noise"), sound) for sound in noises()]
@@ -387,7 +389,7 @@ def learn(pieces: Sequence[Piece], progress: Callable[[str], None]) -> Learned:
                 heard = (moment.tonic, moment.major)
                 key_rows.append((moment.key_features, true is not None and key_relation(heard, true) == "right"))
     progress(f"{len(tempo_rows)} moments of tempo, {len(key_rows)} of key")
-    return Learned(onsets, _logistic(tempo_rows), _logistic(key_rows))
+    return TrackerModel(onsets, _logistic(tempo_rows), _logistic(key_rows))
 
 
 def _logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ...]:
@@ -403,8 +405,8 @@ def _logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ..
     return tuple(round(float(weight), 3) for weight in weights)
 
 
-def written(model: Learned, how: str) -> str:
-    """As `following/learned.json` keeps it."""
+def written(model: TrackerModel, how: str) -> str:
+    """As `sync/tracker_model.json` keeps it."""
     out = io.StringIO()
-    json.dump({"how": how, "pulse": model.pulse, "key": model.key, "onsets": model.onsets.tolist()}, out)
+    json.dump({"how": how, "beat": model.beat, "key": model.key, "onsets": model.onsets.tolist()}, out)
     return out.getvalue() + "\n"

@@ -22,7 +22,7 @@ from kelly_live.lab.judging.tracking import (
     table,
     tempo_relation,
 )
-from tests.sync.music import FIRST_BEAT, RATE, song
+from tests.sync.synthetic_music import FIRST_BEAT, RATE, song
 
 
 @pytest.mark.parametrize(

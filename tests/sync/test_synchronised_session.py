@@ -1,4 +1,4 @@
-"""The whole way: a recording is played to the session, and the band's notes lie on its beat and in its key."""
+"""A recording is played to the session, and the band's notes lie on its beat and in its key."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.sync.audio_tracker import AudioTracker
 from tests.fakes import ScriptedAnalyzer, parameters, state
-from tests.sync.music import FIRST_BEAT, song
+from tests.sync.synthetic_music import FIRST_BEAT, song
 
 BPM = 96.0
 OWN_BPM = 110.0
 
 
-def accompanied(follower: BeatTracker | None) -> Performance:
+def accompany_song(follower: BeatTracker | None) -> Performance:
     """In C major and at 110 BPM by itself; the recording is in A minor, at 96."""
     scheduler = OfflineScheduler()
     players = [found.generator for found in registry.load(["chords", "bass"])]
@@ -38,7 +38,7 @@ def accompanied(follower: BeatTracker | None) -> Performance:
 
 
 def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key() -> None:
-    made = accompanied(AudioTracker())
+    made = accompany_song(AudioTracker())
     beats = np.array([made.tempo_map.seconds_at(float(beat)) for beat in range(200)])
     beats = beats[(beats > 15.0) & (beats < 30.0)]
     period = 60.0 / BPM
@@ -52,8 +52,8 @@ def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key()
     assert 9 in late
 
 
-class Nobody:
-    """A follower that hears nothing."""
+class UnsureTracker:
+    """A tracker that is never confident."""
 
     def push(self, block: object) -> None: ...
 
@@ -61,29 +61,31 @@ class Nobody:
         return SyncState(BeatEstimate(now, 173.0, 0.1), KeyEstimate(5, "lydian", 0.1))
 
 
-def test_a_follower_that_is_sure_of_nothing_changes_no_byte() -> None:
-    assert accompanied(Nobody()).messages == accompanied(None).messages
+def test_a_tracker_without_confidence_changes_no_byte() -> None:
+    assert accompany_song(UnsureTracker()).messages == accompany_song(None).messages
 
 
-def test_of_several_leaders_the_first_with_a_pulse_and_the_first_with_a_key_lead() -> None:
-    class Told:
-        def __init__(self, lead: SyncState) -> None:
-            self._lead = lead
+def test_of_several_sources_the_first_with_a_beat_and_the_first_with_a_key_count() -> None:
+    class FixedSource:
+        def __init__(self, state: SyncState) -> None:
+            self._state = state
 
         def estimate(self, now: float) -> SyncState:
-            return self._lead
+            return self._state
 
-    clock, pulse, key = (
+    clock, beat, key = (
         BeatEstimate(1.0, 120.0, 1.0, beat_number=4),
         BeatEstimate(1.1, 90.0, 0.9),
         KeyEstimate(2, "dorian", 0.8),
     )
-    assert merge_sync_states(0.0, [Told(SyncState(clock)), Told(SyncState(pulse, key))]) == SyncState(clock, key)
+    assert merge_sync_states(0.0, [FixedSource(SyncState(clock)), FixedSource(SyncState(beat, key))]) == SyncState(
+        clock, key
+    )
     assert merge_sync_states(0.0, []) == SyncState()
 
 
-@pytest.mark.parametrize("wish", ["groove", "tempo,feel", ""])
-def test_what_cannot_be_followed_is_a_usage_error(wish: str) -> None:
-    result = CliRunner().invoke(render.command, ["in.wav", "--midi", "out.mid", "--follow", wish])
+@pytest.mark.parametrize("text", ["groove", "tempo,feel", ""])
+def test_what_cannot_be_followed_is_a_usage_error(text: str) -> None:
+    result = CliRunner().invoke(render.command, ["in.wav", "--midi", "out.mid", "--follow", text])
     assert result.exit_code == 2
     assert "tempo,key" in result.output
