@@ -79,7 +79,9 @@ class AudioTracker:
     def push(self, block: AudioWindow) -> None:
         """Take new samples at SAMPLE_RATE (any number). Raises ConfigError for another rate."""
         if block.sample_rate != SAMPLE_RATE:
-            raise ConfigError(f"the audio tracker takes {SAMPLE_RATE} Hz, the audio has {block.sample_rate}; resample it")
+            raise ConfigError(
+                f"the audio tracker takes {SAMPLE_RATE} Hz, the audio has {block.sample_rate}; resample it"
+            )
         self._keep_time(block)
         self._analyse(block.samples)
         self._updated_at = block.end_time
