@@ -1,4 +1,4 @@
-"""The players as one: asks each for a slice of time, checks what comes back, seats it, and mutes the one that fails.
+"""The players as one: asks each for a slice, checks the answer, moves it to the player's slot, mutes who fails.
 
 Thread: the conductor's for all calls, except `change`, which any thread may call, and the properties, which any may
 read.
@@ -8,85 +8,64 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
 
-from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.core.values import MAIN_PORT, MusicParameters, NoteEvent
+from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Generator, Value
+from kelly_live.generators.sandbox import DeadlineExceeded
+from kelly_live.generators.style_parts import StylePart, create_style_part
+from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.music.context import MusicContext
 
-if TYPE_CHECKING:
-    from kelly_live.generators.base import Generator
-
-_MOST_NOTES_PER_BEAT = 128  # a generator that wants more in one slice (at least a beat's worth) has lost its mind
+_MAX_NOTES_PER_BEAT = 128  # in a slice of up to a beat; more is a fault, not music
 _LONGEST_NOTE_BEATS = 64.0
-BUDGET_SECONDS = 0.02
-OVERRUNS_TO_MUTE = 8.0
-OVERRUN_FORGIVEN = 0.125
-
-
-class PlayerState(StrEnum):
-    """How a player is."""
-
-    PLAYING = "playing"
-    RAISED = "muted-raised"
-    SLOW = "muted-slow"
-    NONSENSE = "muted-nonsense"
-    NOT_LOADED = "not-loaded"
-
-
-@dataclass(frozen=True, slots=True)
-class Muted:
-    """A player that does not play, the one-line reason, and the state that this is."""
-
-    name: str
-    reason: str
-    state: PlayerState = PlayerState.NOT_LOADED
-
-
-class DeadlineExceeded(Exception):
-    """Raised by a player whose answer is not there in time. `excused`: it is still at its first, which may be long."""
-
-    def __init__(self, excused: bool = False) -> None:
-        super().__init__("no answer in time")
-        self.excused = excused
 
 
 @runtime_checkable
-class Dismissible(Protocol):
-    """A generator that holds something, such as a thread, until it is not asked any more."""
+class Closable(Protocol):
+    """A generator that holds something, such as a thread, until it is closed."""
 
-    def dismiss(self) -> None:
-        """It will not be asked again. Returns at once."""
+    def close(self) -> None:
+        """Let it go; no other call follows. Returns at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlayerSlot:
-    """A player's place: `part` is its name in the band, and its notes go to `channel` of `port` ("" is the main one)
-    with every velocity times `volume`. `sent_program`: a live port is told the program too.
+    """A player's place in the band: its generator, and where its notes go.
+
+    `part` is its name in the band. Its notes go to `channel` of `port`, with every velocity times `volume`.
+    `sends_program`: a live port is sent `program`, too. `values` are the generator's parameters that were set; the part
+    that a culture's style plays in this slot takes those that it shares.
     """
 
     generator: Generator
     part: str
     channel: int
     program: int
-    port: str = ""
+    port: str = MAIN_PORT
     volume: float = 1.0
-    sent_program: bool = False
+    sends_program: bool = False
+    values: Mapping[str, Value] = field(default_factory=dict)
 
     @classmethod
-    def made_for(cls, generator: Generator) -> PlayerSlot:
-        """The place that a generator's own descriptor names."""
+    def from_generator(cls, generator: Generator) -> PlayerSlot:
+        """Create the slot that a generator's own descriptor names."""
         own = generator.descriptor
         return cls(generator, own.part, own.channel, own.program)
 
-    def seated(self, note: NoteEvent) -> NoteEvent:
-        """The note, moved to this place."""
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether the player answers from a thread of its own, so that nobody can repeat its timing."""
+        return isinstance(self.generator, Closable)
+
+    def place(self, note: NoteEvent) -> NoteEvent:
+        """Move a note to this slot."""
         velocity = note.velocity
         if self.volume != 1.0:
             velocity = min(127, max(1, round(velocity * self.volume)))
-        program = self.program if self.sent_program else None
+        program = self.program if self.sends_program else None
         if (note.channel, note.part, note.port, note.velocity, note.program) == (
             self.channel, self.part, self.port, velocity, program,
         ):  # fmt: skip
@@ -94,150 +73,181 @@ class PlayerSlot:
         return replace(note, channel=self.channel, part=self.part, port=self.port, velocity=velocity, program=program)
 
 
-class Band:
-    """The seats, each playing or muted; each has a `part` of its own. `unloaded` names players that could not even be
-    loaded. `stopwatch` says how many seconds the calling thread has worked; None (offline): nobody is timed.
+@dataclass(frozen=True, slots=True)
+class _Lineup:
+    """The slots of a band, what a culture's style plays in them by part, and the players that did not load."""
+
+    slots: tuple[PlayerSlot, ...]
+    style_parts: Mapping[str, StylePart]
+    unloaded: tuple[MutedPlayer, ...]
+
+    @classmethod
+    def create(cls, players: Iterable[Generator | PlayerSlot], unloaded: Sequence[MutedPlayer]) -> _Lineup:
+        slots = tuple(
+            player if isinstance(player, PlayerSlot) else PlayerSlot.from_generator(player) for player in players
+        )
+        parts = {slot.part: create_style_part(slot.generator.descriptor, slot.values) for slot in slots}
+        return cls(slots, {name: part for name, part in parts.items() if part is not None}, tuple(unloaded))
+
+
+class GeneratorBand:
+    """A band of generators: each in a slot of its own, each playing or muted.
+
+    `unloaded` names players that could not even be loaded. `stopwatch` returns how many seconds the calling thread has
+    worked; None (offline): no player is timed.
     """
 
     def __init__(
         self,
         players: Iterable[Generator | PlayerSlot],
-        unloaded: Sequence[Muted] = (),
+        unloaded: Sequence[MutedPlayer] = (),
         *,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
-        self._seats = tuple(_seat(player) for player in players)
-        self._unloaded = tuple(unloaded)
-        self._next: deque[tuple[tuple[PlayerSlot, ...], tuple[Muted, ...]]] = deque(maxlen=1)
+        self._lineup = _Lineup.create(players, unloaded)
+        self._next: deque[_Lineup] = deque(maxlen=1)
         self._stopwatch = stopwatch
-        self._muted: dict[str, Muted] = {}
+        self._muted: dict[str, MutedPlayer] = {}
         self._overruns: dict[str, float] = {}
 
     @property
-    def muted(self) -> tuple[Muted, ...]:
-        """Who does not play, and why."""
-        return (*self._unloaded, *self._muted.values())
+    def slots(self) -> tuple[PlayerSlot, ...]:
+        """The players' places, in order."""
+        return self._lineup.slots
 
-    def programs(self) -> tuple[PlayerSlot, ...]:
-        """Who plays on which channel of which port, with which General MIDI program."""
-        return self._seats
+    @property
+    def muted(self) -> tuple[MutedPlayer, ...]:
+        """The players that are silent, and why."""
+        return (*self._lineup.unloaded, *self._muted.values())
 
-    def role(self, part: str) -> str:
-        """What a seat's generator calls its part itself, whatever the seat is called: its feel goes by that."""
-        return next((seat.generator.descriptor.part for seat in self._seats if seat.part == part), part)
-
+    @property
     def states(self) -> tuple[tuple[str, PlayerState], ...]:
-        """Everybody's name and state, the seated ones first."""
-        muted = self.muted
-        silent = {one.name: one.state for one in muted}
-        seated = [(seat.part, silent.get(seat.part, PlayerState.PLAYING)) for seat in self._seats]
-        return (*seated, *((one.name, one.state) for one in self._unloaded))
+        """Every player's name and state, those that loaded first."""
+        silent = {player.name: player.state for player in self.muted}
+        loaded = [(slot.part, silent.get(slot.part, PlayerState.PLAYING)) for slot in self.slots]
+        return (*loaded, *((player.name, player.state) for player in self._lineup.unloaded))
 
-    def change(self, players: Iterable[Generator | PlayerSlot], unloaded: Sequence[Muted] = ()) -> None:
-        """From the next bar line that is made on, these play instead; what was sent before still ends by itself."""
-        self._next.append((tuple(_seat(player) for player in players), tuple(unloaded)))
+    def role_of(self, part: str) -> str:
+        """Return the part that a player's generator was written for, whatever its slot is called."""
+        return next((slot.generator.descriptor.part for slot in self.slots if slot.part == part), part)
+
+    def change(self, players: Iterable[Generator | PlayerSlot], unloaded: Sequence[MutedPlayer] = ()) -> None:
+        """Let other players take over at the next bar line; notes that were sent before end by themselves."""
+        self._next.append(_Lineup.create(players, unloaded))
 
     def reset(self) -> None:
-        """A new session: everybody plays again, and remembers nothing."""
+        """Begin a new session: every player plays again and remembers nothing."""
         self._muted, self._overruns = {}, {}
-        for seat in self._seats:
-            self._begin(seat)
+        for slot in self.slots:
+            try:
+                slot.generator.reset()
+            except Exception as error:  # a plug-in's fault mutes the plug-in
+                self._mute(slot, PlayerState.FAILED, f"reset raised {_format_error(error)}")
 
-    def play(self, parameters: MusicParameters, context: MusicContext, start: float, end: float) -> list[NoteEvent]:
-        """The notes that start in [start, end) beats, player by player."""
-        if self._next and start % context.beats_per_bar == 0.0:
-            self._take_over()
+    def play(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> list[NoteEvent]:
+        """Return the notes that start in [start_beat, end_beat), player by player."""
+        if self._next and start_beat % context.beats_per_bar == 0.0:
+            self._take_over(self._next.popleft())
         notes: list[NoteEvent] = []
-        for seat in self._seats:
-            if seat.part not in self._muted:
-                notes += [seat.seated(note) for note in self._ask(seat, parameters, context, start, end)]
+        for slot in self.slots:
+            if slot.part not in self._muted:
+                player = self._resolve_player(slot, parameters, context)
+                answer = self._ask(slot, player, parameters, context, start_beat, end_beat)
+                notes += [slot.place(note) for note in answer]
         return notes
 
-    def dismiss(self) -> None:
-        """The session is over: nobody is asked again."""
-        for seat in self._seats:
-            _dismiss(seat)
+    def close(self) -> None:
+        """End the session: no player is asked again."""
+        for slot in self.slots:
+            _close(slot)
 
-    def _take_over(self) -> None:
-        seats, unloaded = self._next.popleft()
-        stay = {id(seat.generator) for seat in seats}
-        for seat in self._seats:
-            if id(seat.generator) not in stay:
-                _dismiss(seat)
-        self._seats, self._unloaded = seats, unloaded
+    def _take_over(self, lineup: _Lineup) -> None:
+        kept = {id(slot.generator) for slot in lineup.slots}
+        for slot in self.slots:
+            if id(slot.generator) not in kept:
+                _close(slot)
+        self._lineup = lineup
         self.reset()
 
-    def _begin(self, seat: PlayerSlot) -> None:
-        try:
-            seat.generator.reset()
-        except Exception as error:  # a plug-in's fault mutes the plug-in
-            self._mute(seat, PlayerState.RAISED, f"reset raised {_told(error)}")
+    def _resolve_player(self, slot: PlayerSlot, parameters: MusicParameters, context: MusicContext) -> Generator:
+        """Choose what plays in a slot: the part of the style in force where it has one, else the generator."""
+        part = self._lineup.style_parts.get(slot.part)
+        return part if part is not None and part.is_in_style(parameters, context) else slot.generator
 
     def _ask(
-        self, seat: PlayerSlot, parameters: MusicParameters, context: MusicContext, start: float, end: float
+        self,
+        slot: PlayerSlot,
+        player: Generator,
+        parameters: MusicParameters,
+        context: MusicContext,
+        start_beat: float,
+        end_beat: float,
     ) -> Sequence[NoteEvent]:
-        """A player's notes for a slice; a player that fails is muted, and gives none."""
+        """Return a player's notes for a slice; one that fails is muted, and gives none."""
         began = self._stopwatch() if self._stopwatch is not None else 0.0
         try:
-            notes = seat.generator.generate(parameters, context, start, end)
+            notes = player.generate(parameters, context, start_beat, end_beat)
         except DeadlineExceeded as late:
-            if not late.excused:
-                self._count(seat, overran=True)
+            if not late.is_first_call:
+                self._count_overruns(slot, overran=True)
             return ()
         except Exception as error:  # a plug-in's fault mutes the plug-in, the band plays on
-            self._mute(seat, PlayerState.RAISED, f"generate raised {_told(error)}")
+            self._mute(slot, PlayerState.FAILED, f"generate raised {_format_error(error)}")
             return ()
         if self._stopwatch is not None:
-            first = seat.part not in self._overruns
-            took = self._stopwatch() - began
-            self._count(seat, overran=not first and took > BUDGET_SECONDS * max(1.0, end - start))
+            is_first_call = slot.part not in self._overruns
+            worked = self._stopwatch() - began
+            self._count_overruns(
+                slot, overran=not is_first_call and worked > BUDGET_SECONDS * max(1.0, end_beat - start_beat)
+            )
         try:
-            fault = _fault(notes, start, end)
-        except Exception as error:  # what cannot even be looked at
-            fault = f"returned a {type(notes).__name__} ({_told(error)}); it must return a list of NoteEvents"
+            fault = _find_fault(notes, start_beat, end_beat)
+        except Exception as error:  # an answer that cannot even be looked at
+            fault = f"returned a {type(notes).__name__} ({_format_error(error)}); it must return a list of NoteEvents"
         if fault:
-            self._mute(seat, PlayerState.NONSENSE, fault)
+            self._mute(slot, PlayerState.INVALID, fault)
             return ()
         return notes
 
-    def _count(self, seat: PlayerSlot, *, overran: bool) -> None:
-        """Keep the tally of overruns that a busy machine's occasional ones never fill."""
-        tally = self._overruns.get(seat.part, 0.0) + (1.0 if overran else -OVERRUN_FORGIVEN)
-        self._overruns[seat.part] = max(0.0, tally)
-        if tally >= OVERRUNS_TO_MUTE:
+    def _count_overruns(self, slot: PlayerSlot, *, overran: bool) -> None:
+        """Add to a tally that the occasional overruns of a busy machine never fill."""
+        tally = self._overruns.get(slot.part, 0.0) + (1.0 if overran else -OVERRUN_DECAY)
+        self._overruns[slot.part] = max(0.0, tally)
+        if tally >= MAX_OVERRUNS:
             reason = f"over {1000.0 * BUDGET_SECONDS:.0f} ms, again and again; a player must answer within that"
-            self._mute(seat, PlayerState.SLOW, reason)
+            self._mute(slot, PlayerState.TOO_SLOW, reason)
 
-    def _mute(self, seat: PlayerSlot, state: PlayerState, reason: str) -> None:
-        self._muted = {**self._muted, seat.part: Muted(seat.part, reason, state)}  # whole, for whoever reads it
-        _dismiss(seat)
-
-
-def _seat(player: Generator | PlayerSlot) -> PlayerSlot:
-    return player if isinstance(player, PlayerSlot) else PlayerSlot.made_for(player)
-
-
-def _dismiss(seat: PlayerSlot) -> None:
-    if isinstance(seat.generator, Dismissible):
-        seat.generator.dismiss()
+    def _mute(self, slot: PlayerSlot, state: PlayerState, reason: str) -> None:
+        self._muted = {
+            **self._muted,
+            slot.part: MutedPlayer(slot.part, reason, state),
+        }  # replaced whole: others read it
+        _close(slot)
 
 
-def _told(error: Exception) -> str:
-    """An error in one line, however many it brought."""
+def _close(slot: PlayerSlot) -> None:
+    if isinstance(slot.generator, Closable):
+        slot.generator.close()
+
+
+def _format_error(error: Exception) -> str:
+    """Format an error in one line, however many it has."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
 
 
-def _fault(notes: Sequence[NoteEvent], start: float, end: float) -> str | None:
-    """What is wrong with a player's answer, in one line; None if nothing is."""
-    limit = math.ceil(max(1.0, end - start) * _MOST_NOTES_PER_BEAT)
+def _find_fault(notes: Sequence[NoteEvent], start_beat: float, end_beat: float) -> str | None:
+    """Return what is wrong with a player's answer, in one line, or None."""
+    limit = math.ceil(max(1.0, end_beat - start_beat) * _MAX_NOTES_PER_BEAT)
     if len(notes) > limit:
-        return f"{len(notes)} notes from beat {start:g} to {end:g}; at most {limit} may start there"
-    before = start
+        return f"{len(notes)} notes from beat {start_beat:g} to {end_beat:g}; at most {limit} may start there"
+    before = start_beat
     for note in notes:
         if not isinstance(note, NoteEvent):
             return f"returned a {type(note).__name__}; it must return NoteEvents"
-        if not start <= note.onset_beats < end:
-            return f"a note at beat {note.onset_beats:g} is outside the slice {start:g} to {end:g}"
+        if not start_beat <= note.onset_beats < end_beat:
+            return f"a note at beat {note.onset_beats:g} is outside the slice {start_beat:g} to {end_beat:g}"
         if note.onset_beats < before:
             return f"a note at beat {note.onset_beats:g} comes after one at {before:g}; notes must be sorted by onset"
         if note.duration_beats > _LONGEST_NOTE_BEATS:

@@ -1,28 +1,35 @@
 """The plug-in contract: what a generator is asked for, when, on which thread, and how long it may take.
 
-A generator is a class with no required constructor arguments, registered under the entry point group
-`kelly_live.generators`. Its `descriptor` is read from the class, so that listing players makes none; it declares the
-parameters (`Parameter`) that `configure` is given.
+A generator is a class without required constructor arguments, registered under the entry-point group
+`kelly_live.generators`. Its `descriptor` is read from the class, so that listing generators creates none. A generator
+whose descriptor declares parameters (`Parameter`) has `configure`, too.
 
-Units: times and durations in beats from the session's start, pitches in MIDI note numbers (with `cents` beside them),
-velocities 1-127, channels 1-16. The host seats a player: it moves its notes to the seat's channel, port and part.
+Units: times and durations in beats from the session's start; pitches in MIDI note numbers, with `cents` beside them;
+velocities 1-127; channels 1-16. The band moves a player's notes to the port, channel and part of its slot.
 
-Thread: a generator is made in one thread; every later call comes from another, the same one each time, never two at a
-time. Ours are called by the conductor itself; one from another package is called in a thread of its own, so that it
-can be left behind if it hangs. Offline (`render`, `compose`) all are called by the caller, and nobody is timed: the
-same seed gives the same notes. No call may block, sleep, print or do I/O.
+Thread: a generator is created in one thread. Every later call comes from another one, always the same, and never two
+at a time. The conductor's thread calls built-in generators; a generator of another package has a thread of its own at
+ordinary priority, so that it can be abandoned if it hangs. Offline (`render`, `compose`) the caller's thread calls
+all of them, and nothing is timed: the same seed gives the same notes. No call may block, sleep, print or do I/O.
 
-Budget: a call may take BUDGET_SECONDS for a span of up to a beat, and as much again for each beat more (live spans are
-a quarter of a beat). Ours are timed by the work that they do, others by the clock, and what a plug-in from another
-package answers later is not played. The first call may take FIRST_CALL_SECONDS: a model may be loaded in it. An
-overrun counts 1, a call in time takes OVERRUN_FORGIVEN off again: at OVERRUNS_TO_MUTE the player is muted.
+Budget: a call may take BUDGET_SECONDS for a slice of up to a beat, and as much again for each further beat (live slices
+are a sixteenth of a beat). Built-in generators are timed by the processor time that they use, others by the clock;
+what another package's generator answers later is not played. The first call may take FIRST_CALL_SECONDS, to load a
+model. Each overrun counts 1, each call in time takes OVERRUN_DECAY off again, and at MAX_OVERRUNS the player is muted.
 
-State: a generator may remember, but the built-in ones don't: they plan each bar from (seed, part, bar), so that short
-slices and long ones give the same notes. Randomness must come from `context.seed`.
+State: a generator may keep state, but the built-in ones keep none: they plan each bar from (seed, part, bar), so that
+short slices and long ones give the same notes. Randomness must come from `context.seed`.
 
-A generator that raises, is too slow, or returns nonsense (something unsorted, outside its span, or not a note) is muted
-in a named state (`PlayerState`) with the reason in its status, and the band plays on. What no host can help against is
-a plug-in that holds the interpreter's lock for good, or that ends the process.
+Style: where `parameters.style` has a part for a role (`style_parts.STYLE_PARTS`: melody, chords, pad, arpeggio, bass,
+percussion), the band plays that part itself, in place of every player whose descriptor's `part` is that role; the
+player is not called for those slices. The style's part goes to the player's slot, and takes the values of those of
+its parameters that the style's part declares alike (the melody's `octave`). A generator is left alone if its `part`
+is another name, or if its descriptor says `follows_style`: it is always called, reads `parameters.style` itself or
+ignores it, and finds the style's scale and bar length in `context` either way.
+
+Faults: a generator that raises, is too slow, or returns invalid notes (unsorted, outside the slice, or no NoteEvent) is
+muted in a named state (`PlayerState`) with the reason in its status, and the band plays on. No host can help against a
+plug-in that never releases the interpreter's lock, or that ends the process.
 """
 
 from __future__ import annotations
@@ -33,89 +40,104 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Protocol, runtime_checkable
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.band import BUDGET_SECONDS, OVERRUN_FORGIVEN, OVERRUNS_TO_MUTE, PlayerState
-from kelly_live.music.context import Descriptor, MusicContext
-from kelly_live.music.feel import phrase_arc, stray, velocity
+from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.parameter import Parameter, Value, resolve_values
+from kelly_live.music.band import PlayerState
+from kelly_live.music.context import MusicContext
+from kelly_live.music.feel import phrase_arc, stray, velocity_for
 from kelly_live.music.form import lift
 from kelly_live.music.harmony import Phrase
-from kelly_live.music.parameter import Parameter, Value, read_all
 from kelly_live.music.rhythm import beat_strength
 
 __all__ = [
-    "BUDGET_SECONDS", "FIRST_CALL_SECONDS", "OVERRUNS_TO_MUTE", "OVERRUN_FORGIVEN", "BarPlayer", "Configurable",
-    "Descriptor", "Generator", "MusicContext", "Parameter", "PlayerState", "Value", "struck",
+    "BUDGET_SECONDS", "FIRST_CALL_SECONDS", "MAX_OVERRUNS", "OVERRUN_DECAY", "BarPlayer", "Configurable", "Descriptor",
+    "Generator", "MusicContext", "Parameter", "PlayerState", "Value", "compute_velocity",
 ]  # fmt: skip
 
+BUDGET_SECONDS = 0.02
 FIRST_CALL_SECONDS = 5.0
+MAX_OVERRUNS = 8.0
+OVERRUN_DECAY = 0.125
 
 
 class Generator(Protocol):
-    """One player of the band. `descriptor` is the class's, read before there is an instance."""
+    """One player of the band. `descriptor` is the class's, and read before there is an instance."""
 
     @property
-    def descriptor(self) -> Descriptor: ...
+    def descriptor(self) -> Descriptor:
+        """The generator's name, part, sound and parameters."""
 
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
-        """The notes that start in [start_beat, end_beat), sorted by onset; durations in beats, may reach past the
-        end. The span lies inside `context.phrase` and spans of a session rise without overlap, but may skip.
-        Onsets are nominal: the conductor adds the timing feel afterwards. Thread: conductor.
+        """Return the notes that start in [start_beat, end_beat), sorted by onset.
+
+        Durations are in beats and may reach past the end. The slice lies inside `context.phrase`; the slices of a
+        session rise without overlap, but may skip. Onsets are exact: the conductor adds the timing feel. Thread:
+        conductor.
         """
 
     def reset(self) -> None:
-        """Forget everything: a new session begins, or this player enters it. Same thread as `generate`."""
+        """Forget everything: a new session begins, or this player enters it. Thread: as `generate`."""
 
 
 @runtime_checkable
 class Configurable(Protocol):
-    """What a generator that declares parameters has beside the above."""
+    """The additional method of a generator that declares parameters."""
 
     def configure(self, values: Mapping[str, Value]) -> None:
-        """The value of every declared parameter, in its own type and range. Once, in the thread that made it, before
-        any other call; a changed value comes to a new instance, at a bar line.
+        """Take the value of every declared parameter, in its own type and range.
+
+        Called once, before any other method, in the thread that created the generator. A changed value comes to a new
+        instance, at a bar line.
         """
 
 
 class BarPlayer(ABC):
-    """A generator that plans by the bar: subclasses say what a bar holds, and slices are cut out of it.
+    """A generator that plans whole bars: subclasses say what a bar holds, and slices are cut out of it.
 
-    The plans of the latest bars are kept while nothing they were made from changes; they are a saving, not a state.
+    The plans of the latest bars are kept while nothing that they were made from changes; this saves time and is no
+    state.
     """
 
     descriptor: ClassVar[Descriptor]
 
     def __init__(self) -> None:
-        self._made_from: tuple[MusicParameters, Phrase, str, bool, float] | None = None
+        self._planned_for: tuple[MusicParameters, Phrase, str, bool, float] | None = None
         self._bars: dict[int, list[NoteEvent]] = {}
-        self._values = read_all(self.descriptor.parameters, {})
+        self._values = resolve_values(self.descriptor.parameters, {})
 
     def configure(self, values: Mapping[str, Value]) -> None:
-        self._values = read_all(self.descriptor.parameters, values)
+        """Take the parameters' values; those that are not given keep their defaults."""
+        self._values = resolve_values(self.descriptor.parameters, values)
         BarPlayer.reset(self)
 
     def number(self, name: str) -> float:
-        """The value of a number or whole number that the descriptor declares."""
+        """Return the value of a number or whole number that the descriptor declares."""
         return float(self._values[name])
 
     def switch(self, name: str) -> bool:
-        """The value of a switch that the descriptor declares."""
+        """Return the value of a switch that the descriptor declares."""
         return bool(self._values[name])
 
     def choice(self, name: str) -> str:
-        """The value of a choice that the descriptor declares."""
+        """Return the value of a choice that the descriptor declares."""
         return str(self._values[name])
 
     @abstractmethod
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterable[NoteEvent]:
-        """The notes that start in a bar of `context.phrase`, in any order; a pure function of these and the values."""
+        """Return the notes that start in a bar of `context.phrase`, in any order.
+
+        The answer must depend on nothing but these arguments and the parameters' values.
+        """
 
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
-        made_from = (parameters, context.phrase, context.rhythm, context.closing, context.trend)
-        if self._made_from != made_from:
-            self._made_from = made_from
+        """Return the notes that start in [start_beat, end_beat), cut out of the planned bars."""
+        planned_for = (parameters, context.phrase, context.rhythm, context.closing, context.trend)
+        if self._planned_for != planned_for:
+            self._planned_for = planned_for
             self._bars = {}
         per_bar = context.beats_per_bar
         notes: list[NoteEvent] = []
@@ -127,17 +149,19 @@ class BarPlayer(ABC):
         return notes
 
     def reset(self) -> None:
-        self._made_from = None
+        """Drop the planned bars."""
+        self._planned_for = None
         self._bars = {}
 
 
-def struck(
+def compute_velocity(
     parameters: MusicParameters, context: MusicContext, part: str, beat: float, *, weight: float = 1.0, voice: int = 0
 ) -> int:
-    """A note's velocity from the metre, the phrase's arc, the form's and its own chance; `weight` 0-1.2 is the player's
-    touch.
+    """Return a note's MIDI velocity from its metrical place, the phrase's and the form's rise, and chance.
+
+    `weight` (0-1.2) is how firmly the player strikes it; `voice` tells the notes of one beat from each other.
     """
     metre = beat_strength(beat % context.beats_per_bar, context.beats_per_bar)
     accent = weight * (0.34 + 0.3 * metre + 0.25 * phrase_arc(context.phrase_fraction(beat)))
     accent += lift(context, beat)
-    return velocity(parameters.dynamics, accent=accent, stray=stray(context.seed, part, beat, voice))
+    return velocity_for(parameters.dynamics, accent=accent, stray=stray(context.seed, part, beat, voice))

@@ -1,7 +1,7 @@
-"""Finds the generators that are installed, ours and other people's, through the entry point group.
+"""Finds the installed generators, built in and of other packages, through their entry-point group.
 
-Three steps, each only as dear as it must be: `declared` reads what packages say and imports nothing, `described`
-imports a class and reads its descriptor, `make` makes one and gives it its values.
+Three steps, each no dearer than it must be: `list_entries` reads what packages declare and imports nothing,
+`describe_generators` imports a class and reads its descriptor, `create_generator` makes one with its values.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import cast
 
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.generators.base import Configurable, Descriptor, Generator, Value
+from kelly_live.generators.parameter import resolve_values
 from kelly_live.generators.sandbox import SandboxedGenerator
-from kelly_live.music.parameter import read_all
 
 GROUP = "kelly_live.generators"
-OURS = "kelly-live"
+OWN_PACKAGE = "kelly-live"
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """A generator as its package declares it: the name that it is asked for by, where it lies, and whose it is."""
+class GeneratorEntry:
+    """A generator as its package declares it: its name, the class that the entry point names, and the package."""
 
     name: str
     target: str
@@ -30,118 +30,133 @@ class Declared:
     version: str
 
     @property
-    def ours(self) -> bool:
-        return self.package == OURS
+    def is_built_in(self) -> bool:
+        """Whether it comes with kelly-live itself."""
+        return self.package == OWN_PACKAGE
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
-    """A declared generator and its class's descriptor, or the one-line `problem` that kept it from being read."""
+class GeneratorInfo:
+    """A declared generator with its class's descriptor, or the one-line `problem` that kept it from being read."""
 
-    declared: Declared
+    entry: GeneratorEntry
     descriptor: Descriptor | None
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A registered generator: loaded, or the one-line `problem` that kept it from loading."""
+class LoadedGenerator:
+    """A registered generator, or the one-line `problem` that kept it from loading; `values` are its parameters'."""
 
     name: str
     generator: Generator | None
     problem: str | None = None
+    values: tuple[tuple[str, Value], ...] = ()
 
 
-def declared() -> tuple[Declared, ...]:
-    """Every generator by name, nothing imported. Of two packages that declare one name ours has it, else the first."""
-    return tuple(_declared(point) for point in _installed().values())
+def list_entries() -> tuple[GeneratorEntry, ...]:
+    """List every generator by name, and import nothing.
 
-
-def names() -> tuple[str, ...]:
-    """The registered generators, sorted, without loading any."""
-    return tuple(_installed())
-
-
-def described(wanted: Sequence[str] | None = None) -> tuple[Described, ...]:
-    """The `wanted` generators (all by default) with their descriptors: their modules are imported, none is made. Raises
-    ConfigError: a name that is not registered.
+    If two packages declare one name, kelly-live's own has it, else the first package by name.
     """
-    return tuple(_described(point) for point in _points(wanted))
+    return tuple(_read_entry(point) for point in _find_points().values())
 
 
-def load(wanted: Sequence[str] | None = None) -> tuple[Found, ...]:
-    """Make the `wanted` generators (all by default), each with its defaults. A name that is not registered raises
-    ConfigError; one that fails to load comes back with its problem.
+def list_names() -> tuple[str, ...]:
+    """List the names of the registered generators, sorted, and import nothing."""
+    return tuple(_find_points())
+
+
+def describe_generators(names: Sequence[str] | None = None) -> tuple[GeneratorInfo, ...]:
+    """Read the descriptors of the named generators (default: all); imports their modules, creates none.
+
+    Raises ConfigError for a name that is not registered.
     """
-    return tuple(_made(point, {}, alone=False) for point in _points(wanted))
+    return tuple(_describe(point) for point in _select_points(names))
 
 
-def make(name: str, values: Mapping[str, Value], *, alone: bool = False) -> Found:
-    """Make one generator and give it these values. `alone`: one from another package is called in a thread of its own.
-    Raises ConfigError: a name that is not registered, or a value out of its range.
+def load_generators(names: Sequence[str] | None = None) -> tuple[LoadedGenerator, ...]:
+    """Create the named generators (default: all), each with its parameters' defaults.
+
+    One that fails to load comes back with its problem. Raises ConfigError for a name that is not registered.
     """
-    (point,) = _points([name])
-    return _made(point, values, alone=alone)
+    return tuple(_create(point, {}, sandboxed=False) for point in _select_points(names))
 
 
-def _installed() -> dict[str, EntryPoint]:
-    points = [(point, _declared(point)) for point in entry_points(group=GROUP)]
+def create_generator(name: str, values: Mapping[str, Value], *, sandboxed: bool = False) -> LoadedGenerator:
+    """Create one generator with these values of its parameters.
+
+    `sandboxed`: one of another package is called in a thread of its own. Raises ConfigError for a name that is not
+    registered, or a value out of its range.
+    """
+    (point,) = _select_points([name])
+    return _create(point, values, sandboxed=sandboxed)
+
+
+def _find_points() -> dict[str, EntryPoint]:
+    points = [(point, _read_entry(point)) for point in entry_points(group=GROUP)]
     first: dict[str, EntryPoint] = {}
-    for point, own in sorted(points, key=lambda p: (p[1].name, not p[1].ours, p[1].package, p[1].target)):
-        first.setdefault(own.name, point)
+    for point, entry in sorted(points, key=lambda p: (p[1].name, not p[1].is_built_in, p[1].package, p[1].target)):
+        first.setdefault(entry.name, point)
     return first
 
 
-def _declared(point: EntryPoint) -> Declared:
+def _read_entry(point: EntryPoint) -> GeneratorEntry:
     dist = point.dist
     package = "(unknown)" if dist is None else dist.name.lower().replace("_", "-")
-    return Declared(point.name, point.value, package, "" if dist is None else dist.version)
+    return GeneratorEntry(point.name, point.value, package, "" if dist is None else dist.version)
 
 
-def _points(wanted: Sequence[str] | None) -> list[EntryPoint]:
-    installed = _installed()
-    for name in wanted or ():
-        if name not in installed:
+def _select_points(names: Sequence[str] | None) -> list[EntryPoint]:
+    points = _find_points()
+    for name in names or ():
+        if name not in points:
             raise ConfigError(
-                f"there is no generator {name!r}; it must be one of {', '.join(installed) or '(none installed)'}"
+                f"there is no generator {name!r}; it must be one of {', '.join(points) or '(none installed)'}"
             )
-    return [installed[name] for name in (installed if wanted is None else wanted)]
+    return [points[name] for name in (points if names is None else names)]
 
 
-def _described(point: EntryPoint) -> Described:
-    own = _declared(point)
+def _describe(point: EntryPoint) -> GeneratorInfo:
+    entry = _read_entry(point)
     try:
         made_by = point.load()
         descriptor = getattr(made_by, "descriptor", None)
-    except Exception as error:  # someone else's code: whatever it raises is its problem, not the band's
-        return Described(own, None, f"{point.value} did not load: {_told(error)}")
+    except Exception as error:  # another package's code: its error is its own problem, not the band's
+        return GeneratorInfo(entry, None, f"{point.value} did not load: {_format_error(error)}")
     if not isinstance(descriptor, Descriptor) or not all(
         callable(getattr(made_by, method, None)) for method in ("generate", "reset")
     ):
-        return Described(own, None, f"{point.value} is not a generator: it lacks `descriptor`, `generate` or `reset`")
+        return GeneratorInfo(
+            entry, None, f"{point.value} is not a generator: it lacks `descriptor`, `generate` or `reset`"
+        )
     if descriptor.parameters and not callable(getattr(made_by, "configure", None)):
-        return Described(own, None, f"{point.value} declares parameters, but has no `configure` to take their values")
-    return Described(own, descriptor)
+        return GeneratorInfo(
+            entry, None, f"{point.value} declares parameters, but has no `configure` to take their values"
+        )
+    return GeneratorInfo(entry, descriptor)
 
 
-def _made(point: EntryPoint, values: Mapping[str, Value], *, alone: bool) -> Found:
-    found = _described(point)
-    if found.descriptor is None:
-        return Found(point.name, None, found.problem)
+def _create(point: EntryPoint, values: Mapping[str, Value], *, sandboxed: bool) -> LoadedGenerator:
+    info = _describe(point)
+    if info.descriptor is None:
+        return LoadedGenerator(point.name, None, info.problem)
     try:
-        chosen = read_all(found.descriptor.parameters, values)
+        resolved = resolve_values(info.descriptor.parameters, values)
     except ConfigError as error:
         raise ConfigError(f"generator {point.name}: {error}") from error
     try:
-        made = cast(Generator, point.load()())
-        if found.descriptor.parameters and isinstance(made, Configurable):
-            made.configure(chosen)
-    except Exception as error:  # someone else's code again
-        return Found(point.name, None, f"{point.value} did not load: {_told(error)}")
-    return Found(point.name, cast(Generator, SandboxedGenerator(made)) if alone and not found.declared.ours else made)
+        generator = cast(Generator, point.load()())
+        if info.descriptor.parameters and isinstance(generator, Configurable):
+            generator.configure(resolved)
+    except Exception as error:  # another package's code again
+        return LoadedGenerator(point.name, None, f"{point.value} did not load: {_format_error(error)}")
+    if sandboxed and not info.entry.is_built_in:
+        generator = SandboxedGenerator(generator)
+    return LoadedGenerator(point.name, generator, values=tuple(resolved.items()))
 
 
-def _told(error: Exception) -> str:
-    """An error in one line; what was raised in our own words is told without its kind."""
+def _format_error(error: Exception) -> str:
+    """Format an error in one line, without its type if it is one of ours."""
     text = " ".join(str(error).split())[:300]
     return text if isinstance(error, KellyError) else f"{type(error).__name__}: {text}"

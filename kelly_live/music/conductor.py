@@ -9,14 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from kelly_live.core.commands import Notes, Pause, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import RHYTHMS, BeatEstimate, MusicParameters, NoteEvent, SyncState, TempoRange
-from kelly_live.generators.band import Band, Muted, PlayerSlot
+from kelly_live.music.band import Band, MutedPlayer, Slot
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import earliest_seconds, onset_offset_seconds
 from kelly_live.music.form import intensity, remembered, trend
@@ -26,9 +25,6 @@ from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style import harmonic_scale, in_phrase, metre_of, swung
 from kelly_live.music.synchronization import JoinedKey, JoinedTempo
 from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
-
-if TYPE_CHECKING:
-    from kelly_live.generators.base import Generator
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NOBODY = SyncState()
@@ -52,7 +48,7 @@ class ConductorStatus:
     mode: str
     chord: str
     tonic: str
-    muted: tuple[Muted, ...]
+    muted: tuple[MutedPlayer, ...]
     skipped_beats: float
     beats_per_bar: int = 4
     joined: tuple[str, ...] = ()  # what of "tempo" and "key" somebody else leads in
@@ -69,14 +65,13 @@ class Conductor:
 
     What is asked for is not played at once: it glides (`music/glide.py`), each parameter at its musical place.
     Bars have `beats_per_bar` beats; not given, a tradition's metre says, and 4 where there is none.
-    With `length_bars` the last of that many bars is the closing one, and nothing follows. `generators` is a Band, or
-    who is to be one; `muted` then names players that could not even be loaded, so that the status tells of them too.
+    With `length_bars` the last of that many bars is the closing one, and nothing follows.
     """
 
     def __init__(
         self,
         sink: NoteSink,
-        generators: Band | Sequence[Generator],
+        band: Band,
         *,
         seed: int,
         tonic: int | None = None,
@@ -84,7 +79,6 @@ class Conductor:
         look_ahead_seconds: float = LOOK_AHEAD_SECONDS,
         slice_beats: float = SLICE_BEATS,
         length_bars: int | None = None,
-        muted: Sequence[Muted] = (),
     ) -> None:
         if tonic is not None and not 0 <= tonic <= 11:
             raise ConfigError(f"tonic is {tonic}; it must be a pitch class from 0 (C) to 11 (B)")
@@ -97,7 +91,7 @@ class Conductor:
         if length_bars is not None and length_bars < 1:
             raise ConfigError(f"length is {length_bars} bars; it must be 1 or more")
         self._sink = sink
-        self._band = generators if isinstance(generators, Band) else Band(generators, muted)
+        self._band = band
         self._seed = seed
         self._tonic = rng_for(seed, "tonic").randrange(12) if tonic is None else tonic
         self._given_per_bar = beats_per_bar
@@ -125,9 +119,10 @@ class Conductor:
         self._intensity = self._trend = 0.0  # what the feeling was, and where it goes
         self._status = ConductorStatus(0.0, 0, 0.0, "", "", NOTE_NAMES[self._tonic], self._band.muted, 0.0, per_bar)
 
-    def programs(self) -> tuple[PlayerSlot, ...]:
-        """Who plays on which channel, with which General MIDI program."""
-        return self._band.programs()
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The band's slots: which player's notes go to which channel, with which program."""
+        return self._band.slots
 
     @property
     def tempo_map(self) -> TempoMap:
@@ -430,7 +425,7 @@ class Conductor:
 
     def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""
-        role = self._band.role(note.part)
+        role = self._band.role_of(note.part)
         beat, voice = note.onset_beats, note.pitch
         offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)
         if parameters.style is not None:

@@ -90,7 +90,7 @@ def phrase_arc(fraction: float) -> float:
     return math.sin(math.pi * x**1.7)
 
 
-def velocity(dynamics: Dynamics, *, accent: float, stray: float) -> int:
+def velocity_for(dynamics: Dynamics, *, accent: float, stray: float) -> int:
     """MIDI velocity of a note: `accent` 0-1 from metre and phrase, `stray` in [-1, 1] the note's own chance.
 
     Both act inside the band floor-ceiling, around its middle, and the wider the greater `variance` is. The band is what

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.feel import articulation, stray
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.randomness import rng_for
@@ -38,7 +37,7 @@ class ArpeggioGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if style_parts.without_chords(parameters) or parameters.density < _SILENT_BELOW:
+        if parameters.density < _SILENT_BELOW:
             return
         per_bar = context.beats_per_bar
         start = float(bar * per_bar)
@@ -62,7 +61,7 @@ class ArpeggioGenerator(BarPlayer):
                 duration_beats=touch * min(left, span.end_beat - beat),
                 pitch=note.pitch,
                 cents=note.cents,
-                velocity=struck(parameters, context, "arpeggio", beat, weight=_LIGHT if place % 1.0 else _FIRM),
+                velocity=compute_velocity(parameters, context, "arpeggio", beat, weight=_LIGHT if place % 1.0 else _FIRM),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )

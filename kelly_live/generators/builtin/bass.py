@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, struck
-from kelly_live.generators.builtin import style_parts
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, compute_velocity
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.harmony import FORM, ChordSpan
 from kelly_live.music.randomness import rng_for
@@ -25,9 +24,6 @@ class BassGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if style_parts.without_chords(parameters):
-            yield from style_parts.low_part(parameters, context, bar, self.descriptor)
-            return
         start = float(bar * context.beats_per_bar)
         places = _places(parameters, context, bar)
         ends = [*places[1:], float(context.beats_per_bar)]
@@ -40,7 +36,7 @@ class BassGenerator(BarPlayer):
                 duration_beats=length * (0.98 if length >= 1.0 or context.rhythm == "sustained" else 0.8),
                 pitch=note.pitch,
                 cents=note.cents,
-                velocity=struck(parameters, context, "bass", beat, weight=1.05),
+                velocity=compute_velocity(parameters, context, "bass", beat, weight=1.05),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )

@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
@@ -69,9 +68,6 @@ class ChordGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if style_parts.without_chords(parameters):
-            yield from style_parts.accompaniment(parameters, context, bar, self.descriptor)
-            return
         start = float(bar * context.beats_per_bar)
         attacks = _attacks(parameters, context, bar)
         strong = strong_beats(context.beats_per_bar)
@@ -95,7 +91,7 @@ class ChordGenerator(BarPlayer):
                     duration_beats=0.97 * (left if pedalled else min(left, 2.0 * ring if firm else ring)),
                     pitch=note.pitch,
                     cents=note.cents,
-                    velocity=struck(parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number),
+                    velocity=compute_velocity(parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number),
                     channel=self.descriptor.channel,
                     part=self.descriptor.part,
                 )

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import strong_beats
 
@@ -69,7 +69,7 @@ class IsobarGenerator(BarPlayer):
                 duration_beats=0.9 * min(end - place, 2.0),
                 pitch=min(127, max(0, note.pitch)),
                 cents=note.cents,
-                velocity=struck(parameters, context, "isobar", beat, weight=0.8),
+                velocity=compute_velocity(parameters, context, "isobar", beat, weight=0.8),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )

@@ -14,8 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.feel import articulation, phrase_arc, stray
 from kelly_live.music.form import rests
 from kelly_live.music.randomness import pick, rng_for
@@ -58,9 +57,6 @@ class MelodyGenerator(BarPlayer):
             yield replace(note, pitch=note.pitch + shift) if shift and 0 <= note.pitch + shift <= 127 else note
 
     def _tune(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if style_parts.sings(parameters):
-            yield from style_parts.melody(parameters, context, bar, self.descriptor)
-            return
         line, phrase = _Line(parameters, context), context.phrase
         here = [bar * context.beats_per_bar + place for place in _places(parameters, context, bar)]
         later = (
@@ -77,7 +73,7 @@ class MelodyGenerator(BarPlayer):
                 duration_beats=min(length, _consonant_length(context, beat, step)),
                 pitch=note.pitch,
                 cents=note.cents,
-                velocity=struck(parameters, context, "melody", beat, weight=1.15),
+                velocity=compute_velocity(parameters, context, "melody", beat, weight=1.15),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.form import accompanying_density
 from kelly_live.music.voicing import led, tuned
 
@@ -33,9 +32,6 @@ class PadGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if style_parts.without_chords(parameters):
-            yield from style_parts.accompaniment(parameters, context, bar, self.descriptor)
-            return
         spans = context.phrase.spans
         centre = int(min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
         kept = [_kept(voicing, parameters, context) for voicing in led(tuple(s.chord for s in spans), centre)]
@@ -60,7 +56,7 @@ class PadGenerator(BarPlayer):
                         duration_beats=0.99 * (release - beat),
                         pitch=note.pitch,
                         cents=note.cents,
-                        velocity=struck(parameters, context, "pad", beat, weight=_TOUCH, voice=voice),
+                        velocity=compute_velocity(parameters, context, "pad", beat, weight=_TOUCH, voice=voice),
                         channel=self.descriptor.channel,
                         part=self.descriptor.part,
                     )

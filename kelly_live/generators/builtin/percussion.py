@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, struck
-from kelly_live.generators.builtin import style_parts
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.form import accompanying_density, rests
 from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
@@ -45,9 +44,6 @@ class PercussionGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if style_parts.hand_drums(parameters, context):
-            yield from style_parts.drums(parameters, context, bar, self.descriptor)
-            return
         if rests("percussion", parameters, context, bar):
             return
         density = accompanying_density(parameters, context)
@@ -59,7 +55,7 @@ class PercussionGenerator(BarPlayer):
                 onset_beats=float(beat),
                 duration_beats=_CRASH_BEATS if hit.key == CRASH else _HIT_BEATS,
                 pitch=hit.key,
-                velocity=struck(parameters, context, "percussion", beat, weight=hit.touch, voice=hit.key),
+                velocity=compute_velocity(parameters, context, "percussion", beat, weight=hit.touch, voice=hit.key),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )

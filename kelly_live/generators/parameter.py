@@ -1,4 +1,4 @@
-"""A player's own knobs: declared in its descriptor, set from the command line, a preset or a UI, always in range."""
+"""A generator's own knobs: declared in its descriptor, set by command line, preset or page, always in range."""
 
 from __future__ import annotations
 
@@ -15,12 +15,15 @@ Value: TypeAlias = "bool | int | float | str"
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
 _ON, _OFF = ("on", "yes", "true", "1"), ("off", "no", "false", "0")
 _KINDS = {bool: "switch", int: "whole", float: "number", str: "choice"}
+_LONGEST_SHOWN = 60  # characters of a value in a message: it may come from anywhere
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A knob. The default's type is the knob's: bool a switch, int a whole number, float a number (both from `low` to
-    `high`, in `unit`), str one of `choices`. `help` says in one line what turning it does.
+    """One knob; raises ConfigError where a rule is broken.
+
+    The default's type is the knob's: a bool is a switch, an int a whole number, a float a number (both from `low` to
+    `high`, in `unit`), a str one of `choices`. `help` says in one line what turning it does.
     """
 
     name: str
@@ -42,16 +45,16 @@ class Parameter:
             raise ConfigError(f"{self.name} goes from {self.low:g} to {self.high:g}; it must be a range of numbers")
         if not self.help or not self.help.isprintable():
             raise ConfigError(f"{self.name} has no help of one line; say what turning it does")
-        self.read(self.default)
+        self.parse(self.default)
 
     @property
     def kind(self) -> str:
-        """switch, whole, number or choice."""
+        """The word switch, whole, number or choice."""
         return _KINDS[type(self.default)]
 
     @property
     def range(self) -> str:
-        """What it may be, in words."""
+        """The permitted values, in words."""
         match self.kind:
             case "switch":
                 return "on or off"
@@ -61,43 +64,43 @@ class Parameter:
                 number = "a whole number" if kind == "whole" else "a number"
                 return f"{number} from {self.low:g} to {self.high:g}" + (f" {self.unit}" if self.unit else "")
 
-    def read(self, given: Value) -> Value:
-        """The value that was given, text as typed or a value already, in the knob's own type. Raises ConfigError."""
+    def parse(self, value: Value) -> Value:
+        """Convert a value, or text as typed, to the knob's own type; raises ConfigError."""
         match self.kind:
             case "switch":
-                word = str(given).strip().casefold()
+                word = str(value).strip().casefold()
                 if word in _ON or word in _OFF:
                     return word in _ON
             case "choice":
-                word = str(given).strip().casefold()
+                word = str(value).strip().casefold()
                 if word in self.choices:
                     return word
             case kind:
-                number = math.nan if isinstance(given, bool) else _number(given)
+                number = math.nan if isinstance(value, bool) else _parse_number(value)
                 if self.low <= number <= self.high and (kind == "number" or number == int(number)):
                     return int(number) if kind == "whole" else number
-        raise ConfigError(f"{self.name} is {shown(given)!r}; it must be {self.range}")
+        raise ConfigError(f"{self.name} is {format_value(value)!r}; it must be {self.range}")
 
 
-def _number(given: Value) -> float:
+def _parse_number(value: Value) -> float:
     try:
-        return float(given)
+        return float(value)
     except ValueError:
         return math.nan
 
 
-def shown(value: Value) -> str:
-    """A value as it is typed; a stranger's long text is cut."""
+def format_value(value: Value) -> str:
+    """Format a value as it is typed; long text is cut."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)[:60]
+    return f"{value:g}" if isinstance(value, float) else str(value)[:_LONGEST_SHOWN]
 
 
-def read_all(declared: tuple[Parameter, ...], given: Mapping[str, Value]) -> dict[str, Value]:
-    """Every declared parameter's value: the one given, else its default. Raises ConfigError."""
+def resolve_values(declared: tuple[Parameter, ...], values: Mapping[str, Value]) -> dict[str, Value]:
+    """Return every declared parameter's value, with defaults for those that are not set; raises ConfigError."""
     known = {parameter.name: parameter for parameter in declared}
-    for name in given:
+    for name in values:
         if name not in known:
             there = f"it has {', '.join(known)}" if known else "it has none"
-            raise ConfigError(f"there is no parameter {name[:60]!r}; {there}")
-    return {name: parameter.read(given.get(name, parameter.default)) for name, parameter in known.items()}
+            raise ConfigError(f"there is no parameter {name[:_LONGEST_SHOWN]!r}; {there}")
+    return {name: parameter.parse(values.get(name, parameter.default)) for name, parameter in known.items()}

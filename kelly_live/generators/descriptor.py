@@ -1,0 +1,42 @@
+"""What a generator says about itself before there is an instance of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.generators.parameter import Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A generator's name, part and sound; raises ConfigError where a rule is broken.
+
+    `part` is the role that it plays; ROLES lists those that a culture's style knows. `channel` is a MIDI channel
+    1-16 and `program` a General MIDI program 0-127 (0 is the acoustic grand piano; without meaning on channel 10): a
+    host preset may choose others. `parameters` are its own knobs, and `help` says in one line what it plays.
+    `follows_style`: it plays every culture's style itself, from `MusicParameters.style`, and is never replaced by the
+    style's own part.
+    """
+
+    name: str
+    part: str
+    channel: int
+    program: int
+    parameters: tuple[Parameter, ...] = ()
+    help: str = ""
+    follows_style: bool = False
+
+    def __post_init__(self) -> None:
+        for word in (self.name, self.part):
+            if not (0 < len(word) <= 64 and word.isprintable()):
+                raise ConfigError(f"a player is called {word[:64]!r}; a name must be 1 to 64 printable characters")
+        if not (1 <= self.channel <= 16 and 0 <= self.program <= 127):
+            raise ConfigError(
+                f"{self.name} plays program {self.program} on channel {self.channel}; it must be 0..127 on 1..16"
+            )
+        names = [parameter.name for parameter in self.parameters]
+        if len(set(names)) < len(names):
+            raise ConfigError(
+                f"{self.name} declares a parameter twice ({', '.join(names)}); each must have its own name"
+            )

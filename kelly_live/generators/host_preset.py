@@ -1,0 +1,205 @@
+"""Host presets, read from YAML: which generator plays which part, on which channel of which port.
+
+Thread: the main one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from kelly_live.core import preset_library
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.resources import find_resources
+from kelly_live.core.safe_yaml import Node, read_nodes
+from kelly_live.core.values import MAIN_PORT
+
+FORMAT = 1
+DEFAULT = "band"
+LISTING_COMMAND = "kelly-live presets"
+_MOST_PLAYERS = 32
+_VOLUMES = (0.05, 4.0)
+_MOST_LATENCY_MS = 500.0
+
+
+@dataclass(frozen=True, slots=True)
+class PresetPort:
+    """A MIDI port beside the main one.
+
+    `output` is the name of the MIDI output that it stands for; None is a virtual port. `clock`: it is sent MIDI clock.
+    Everything leaves it `latency_seconds` earlier (negative: later).
+    """
+
+    name: str
+    output: str | None = None
+    clock: bool = True
+    latency_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PresetPlayer:
+    """A player that a preset asks for; None means what the generator's descriptor says.
+
+    `values` are the parameters as written, and `where` names file and line.
+    """
+
+    generator: str
+    part: str | None = None
+    channel: int | None = None
+    program: int | None = None
+    port: str = MAIN_PORT
+    volume: float = 1.0
+    values: tuple[tuple[str, str], ...] = ()
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostPreset:
+    """A band as a file describes it: players in order, and the ports that they need beside the main one."""
+
+    name: str
+    title: str
+    players: tuple[PresetPlayer, ...]
+    ports: tuple[PresetPort, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PresetFile:
+    """A preset's file with its preset, or with the problem that keeps it from being used.
+
+    `is_own`: it lies in the user's folder.
+    """
+
+    name: str
+    path: Path
+    is_own: bool
+    preset: HostPreset | None
+    problem: str | None
+
+
+class Setting(NamedTuple):
+    """A parameter's value as typed, `PLAYER.PARAMETER=VALUE`; the player is named by its part or its generator."""
+
+    player: str
+    parameter: str
+    value: str
+
+    @classmethod
+    def parse(cls, typed: str) -> Setting:
+        """Parse one setting; raises ConfigError."""
+        place, equals, value = typed.partition("=")
+        player, dot, parameter = place.strip().rpartition(".")
+        if not (equals and dot and player and parameter and value.strip()):
+            raise ConfigError(
+                f"{typed[:60]!r} sets nothing; write PLAYER.PARAMETER=VALUE, as `kelly-live generators` lists them"
+            )
+        return cls(player, parameter, value.strip())
+
+
+def user_folder() -> Path:
+    """Return the folder of the user's own host presets; it need not exist."""
+    return preset_library.user_folder("hosts")
+
+
+def list_folders() -> tuple[Path, ...]:
+    """List the folders of host presets in the order of search; raises ConfigError if the shipped one is missing."""
+    return user_folder(), find_resources("presets") / "hosts"
+
+
+def load_preset(name: str, folders: Sequence[Path] | None = None) -> HostPreset:
+    """Load the preset called `name`; raises ConfigError for an unknown name, or for a preset that breaks a rule."""
+    files = preset_library.find_presets(list_folders() if folders is None else folders)
+    return read_preset(files[preset_library.resolve_name(name, tuple(files), "host preset", LISTING_COMMAND)])
+
+
+def list_presets(folders: Sequence[Path] | None = None) -> tuple[PresetFile, ...]:
+    """List every preset, the default first, then by name; also those that cannot be used, with the reason."""
+    searched = list_folders() if folders is None else tuple(folders)
+    listed = []
+    for name, path in preset_library.find_presets(searched).items():
+        preset, problem = None, None
+        try:
+            preset = read_preset(path)
+        except ConfigError as error:
+            problem = str(error)
+        listed.append(PresetFile(name, path, path.parent != searched[-1], preset, problem))
+    return tuple(sorted(listed, key=lambda file: (file.name != DEFAULT, file.name)))
+
+
+def read_preset(path: Path) -> HostPreset:
+    """Read one file; raises ConfigError that names file, line and field."""
+    root = read_nodes(path)
+    fields = _read_fields(root, ("format", "title", "players"), ("ports",))
+    fields["format"].as_int(FORMAT, FORMAT)
+    ports = tuple(_read_port(name, node) for name, node in fields["ports"].as_map().items()) if "ports" in fields else ()
+    players = fields["players"].as_list()
+    if not 1 <= len(players) <= _MOST_PLAYERS:
+        fields["players"].fail(f"must list 1 to {_MOST_PLAYERS} players")
+    known = (MAIN_PORT, *(port.name for port in ports))
+    accepted: list[PresetPlayer] = []
+    taken: dict[str, int] = {}
+    for node in players:
+        player = _read_player(node, known)
+        part = player.part or player.generator
+        if part in taken:
+            node.fail(f"is a second {part!r} (the first: line {taken[part]}); give it a `part` of its own")
+        taken[part] = node.line
+        accepted.append(player)
+    for port in ports:
+        if all(player.port != port.name for player in accepted):
+            fields["ports"].as_map()[port.name].fail("has no player; leave it out, or give a player this `port`")
+    return HostPreset(path.stem, fields["title"].as_text(120), tuple(accepted), ports)
+
+
+def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
+    optional = ("part", "channel", "program", "port", "volume", "set")
+    fields = _read_fields(node, ("generator",), optional)
+    port = fields["port"].as_text(preset_library.MAX_NAME) if "port" in fields else MAIN_PORT
+    if port not in ports:
+        there = ", ".join(ports[1:]) or "none"
+        fields["port"].fail(
+            f"is {port!r}; `ports` must declare it (there: {there}); without `port`, it is the main one"
+        )
+    return PresetPlayer(
+        generator=fields["generator"].as_text(64),
+        part=fields["part"].as_text(64) if "part" in fields else None,
+        channel=fields["channel"].as_int(1, 16) if "channel" in fields else None,
+        program=fields["program"].as_int(0, 127) if "program" in fields else None,
+        port=port,
+        volume=fields["volume"].as_number(*_VOLUMES) if "volume" in fields else 1.0,
+        values=tuple((name, value.as_text(60)) for name, value in fields["set"].as_map().items()) if "set" in fields else (),
+        where=f"{node.file} line {node.line}: {node.field}",
+    )
+
+
+def _read_port(name: str, node: Node) -> PresetPort:
+    if not preset_library.NAME.fullmatch(name) or len(name) > preset_library.MAX_NAME:
+        node.fail(f"must have a name of up to {preset_library.MAX_NAME} of a-z, 0-9 and single hyphens")
+    fields = _read_fields(node, (), ("output", "clock", "latency_ms"))
+    clock = fields["clock"].as_text() if "clock" in fields else "yes"
+    if clock not in ("yes", "no"):
+        fields["clock"].fail(f"is {clock!r}; it must be yes or no")
+    latency = fields["latency_ms"].as_number(-_MOST_LATENCY_MS, _MOST_LATENCY_MS) if "latency_ms" in fields else 0.0
+    return PresetPort(
+        name, fields["output"].as_text(120) if "output" in fields else None, clock == "yes", latency / 1000.0
+    )
+
+
+def _read_fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Node]:
+    fields = {} if node.value == "" and not needed else node.as_map()  # `drums:` alone is a port with nothing to say
+    for name, field in fields.items():
+        if name not in (*needed, *optional):
+            field.fail(f"is not known here; there may be {', '.join((*needed, *optional))}")
+    for name in needed:
+        if name not in fields:
+            node.fail(f"lacks `{name}`; it must have {', '.join(needed)}")
+    return fields
+
+
+def add_players(preset: HostPreset, generators: Sequence[str]) -> HostPreset:
+    """Add these generators to a preset, except those that it has."""
+    present = {player.generator for player in preset.players}
+    added = (PresetPlayer(name) for name in dict.fromkeys(generators) if name not in present)
+    return replace(preset, players=(*preset.players, *added))

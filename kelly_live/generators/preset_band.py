@@ -1,0 +1,195 @@
+"""The band that plays a host preset: loads its generators, gives each a slot, and changes presets at a bar line.
+
+Thread: the main one; a change reaches the conductor's thread as one reference.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import MAIN_PORT
+from kelly_live.generators import registry
+from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.base import Descriptor
+from kelly_live.generators.host_preset import (
+    LISTING_COMMAND,
+    HostPreset,
+    PresetPlayer,
+    PresetPort,
+    Setting,
+    add_players,
+)
+from kelly_live.generators.registry import LoadedGenerator
+from kelly_live.music.band import MutedPlayer
+
+DRUM_CHANNEL = 10
+
+
+@dataclass(frozen=True, slots=True)
+class SlotAssignment:
+    """The slots of a preset's players, and the players that did not load."""
+
+    slots: tuple[PlayerSlot, ...]
+    unloaded: tuple[MutedPlayer, ...]
+
+
+def assign_slots(
+    preset: HostPreset, settings: Sequence[Setting] = (), *, sandboxed: bool = False, one_port: bool = False
+) -> SlotAssignment:
+    """Load a preset's players and give each its slot and values; settings win over the preset's values.
+
+    `sandboxed`: generators of other packages get a thread of their own. `one_port`: all play on the main port, for a
+    file; a player whose channel is taken by one of another port moves to a free channel. Raises ConfigError.
+    """
+    slots: list[PlayerSlot] = []
+    unloaded: list[MutedPlayer] = []
+    channels = _ChannelAllocator(one_port=one_port)
+    for player in preset.players:
+        part = player.part or player.generator
+        typed = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
+        try:
+            loaded = registry.create_generator(player.generator, dict(player.values) | typed, sandboxed=sandboxed)
+        except ConfigError as error:
+            if player.generator in registry.list_names():
+                raise ConfigError(f"{'--set' if typed else player.where or '--with'}: {error}") from error
+            loaded = LoadedGenerator(player.generator, None, str(error))
+        if loaded.generator is None:
+            unloaded.append(MutedPlayer(part, loaded.problem or "unknown"))
+            continue
+        channel, program = channels.allocate(player, loaded.generator.descriptor)
+        slots.append(
+            PlayerSlot(
+                loaded.generator,
+                part=part,
+                channel=channel,
+                program=program,
+                port=MAIN_PORT if one_port else player.port,
+                volume=player.volume,
+                sends_program=player.program is not None and not one_port and channel != DRUM_CHANNEL,
+                values=dict(loaded.values),
+            )
+        )
+    return SlotAssignment(tuple(slots), tuple(unloaded))
+
+
+class _ChannelAllocator:
+    """The program that each channel of each port plays; players of one sound may share a channel."""
+
+    def __init__(self, *, one_port: bool) -> None:
+        self._one_port = one_port
+        self._taken: dict[tuple[str, int], tuple[str, int]] = {}  # (port, channel) -> (the preset's port, program)
+
+    def allocate(self, player: PresetPlayer, own: Descriptor) -> tuple[int, int]:
+        """Return a player's channel and program.
+
+        A descriptor's channel that is taken gives way; one that the preset names is an error.
+        """
+        channel = player.channel or own.channel
+        program = own.program if player.program is None else player.program
+        port = MAIN_PORT if self._one_port else player.port
+        there = self._taken.setdefault((port, channel), (player.port, program))
+        if channel == DRUM_CHANNEL or there == (player.port, program):
+            return channel, program
+        if player.channel is not None and there[0] == player.port:
+            raise ConfigError(
+                f"{player.where}: channel {channel} plays program {there[1]} already, and {program} here; "
+                "give them channels of their own, or one program"
+            )
+        for free in range(1, 17):
+            if free != DRUM_CHANNEL and (port, free) not in self._taken:
+                self._taken[port, free] = (player.port, program)
+                return free, program
+        raise ConfigError(
+            f"{player.where or player.generator}: all 16 channels are taken; let players of one sound share"
+        )
+
+
+class PresetBand(GeneratorBand):
+    """The band of a session's presets, the first of them at first. Thread of `change_preset`: the main one.
+
+    `extra` names generators that play beside every preset. `live`: generators of other packages get a thread of their
+    own, and every player has a time budget. Otherwise (for a file) no player is timed, and all play on one port.
+    """
+
+    def __init__(
+        self,
+        presets: Sequence[HostPreset],
+        *,
+        settings: Sequence[Setting] = (),
+        extra: Sequence[str] = (),
+        live: bool = False,
+        stopwatch: Callable[[], float] = time.thread_time,
+    ) -> None:
+        if not presets:
+            raise ConfigError(f"no host preset is given; name one of `{LISTING_COMMAND}`")
+        self._presets = tuple(add_players(preset, extra) for preset in presets)
+        self._settings = tuple(settings)
+        self._live = live
+        self._place = 0
+        self._programmed: set[tuple[str, int]] = set()  # (port, channel) that a program was sent to
+        self._check_settings()
+        first = self._assign(self._presets[0])
+        super().__init__(first.slots, first.unloaded, stopwatch=stopwatch if live else None)
+
+    @property
+    def preset_name(self) -> str:
+        """The name of the preset in force."""
+        return self._presets[self._place].name
+
+    @property
+    def preset_names(self) -> tuple[str, ...]:
+        """The names of the session's presets, in order."""
+        return tuple(preset.name for preset in self._presets)
+
+    @property
+    def ports(self) -> tuple[PresetPort, ...]:
+        """Every port beside the main one that a preset needs; of one name, the first that was declared."""
+        ports: dict[str, PresetPort] = {}
+        for preset in self._presets:
+            for port in preset.ports:
+                ports.setdefault(port.name, port)
+        return tuple(ports.values())
+
+    def change_preset(self, by: int = 1) -> str:
+        """Go on to the next preset (with -1: back) at the next bar line, and return its name.
+
+        It is loaded first, which may take a moment, while the old one plays. Raises ConfigError, and then the old one
+        stays.
+        """
+        place = (self._place + by) % len(self._presets)
+        if place != self._place:
+            assignment = self._assign(self._presets[place])
+            self.change(assignment.slots, assignment.unloaded)
+            self._place = place
+        return self.preset_name
+
+    def request_preset(self, by: int) -> str:
+        """Change the preset as `change_preset` does, and return what to tell the performer, errors included."""
+        if len(self._presets) == 1:
+            return f"there is no other preset than {self.preset_name}"
+        try:
+            return f"from the next bar: {self.change_preset(by)}"
+        except ConfigError as error:
+            return f"still {self.preset_name}: {error}"
+
+    def _assign(self, preset: HostPreset) -> SlotAssignment:
+        assignment = assign_slots(preset, self._settings, sandboxed=self._live, one_port=not self._live)
+        programmed = {(slot.port, slot.channel) for slot in assignment.slots if slot.sends_program}
+        # A program that one preset sent to a channel, the next one must set right, even if it would send none itself.
+        slots = tuple(
+            replace(slot, sends_program=(slot.port, slot.channel) in programmed | self._programmed)
+            for slot in assignment.slots
+        )
+        self._programmed |= programmed
+        return replace(assignment, slots=slots)
+
+    def _check_settings(self) -> None:
+        """Raise ConfigError for a setting that reaches no player: it is a typing error."""
+        there = {name for preset in self._presets for one in preset.players for name in (one.part, one.generator)}
+        for setting in self._settings:
+            if setting.player not in there:
+                known = ", ".join(sorted(filter(None, there)))
+                raise ConfigError(f"there is no player {setting.player[:60]!r}; there are {known}")

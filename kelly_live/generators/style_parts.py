@@ -1,0 +1,396 @@
+"""What the band plays in a culture's style: a part for each role that the style knows.
+
+The band plays these parts in place of the generators of that role (the rule is in generators/base.py). Under a melody
+of the style's own, its texture decides what sounds instead of triads:
+
+drone        the tonic and its fifth, plucked in turn; a low tonic beneath
+heterophony  a second player of the same melody: simpler, a little late, with its own graces; a low one plays its bones
+parallel     the melody again, a fourth or fifth lower; polyphony adds a held tonic to it
+monophony    the melody alone
+
+Hand drums take the metre's groups where the style has a metre, and its own instruments where they were measured. Where
+it has none, they mark no more than the bar.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from kelly_live.core.values import CultureStyle, MusicParameters, NoteEvent
+from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, Value
+from kelly_live.music.feel import phrase_arc, stray, velocity_for
+from kelly_live.music.randomness import rng_for
+from kelly_live.music.style import (
+    LONGEST_NOTE,
+    Placed,
+    accent,
+    bar_profile,
+    group_starts,
+    line,
+    melody_key,
+    metre_in,
+    ornament,
+    register_of,
+)
+from kelly_live.music.theory import Key
+
+_LATE_BEATS = 0.06  # how far the second player of a heterophony is behind
+_SECOND_SHARE = 0.45  # of the melody's weaker notes, those that the second player takes as well
+_LOW_TONIC = 43.0  # where a drone's low tonic lies: G2
+_HELD_TONIC = 52.0  # and the one that singers hold under two others: E3
+_PLUCKED_TONIC = 55.0  # and a drone's plucked tonic: G3, an octave or so below the melody
+# General MIDI percussion played by hand: low and high drum, and the instruments that a metre may have parts for, each
+# with the density from which it is played.
+LOW_DRUM, HIGH_DRUM = 64, 63
+_INSTRUMENTS = {"clave": (75, 0.0), "bell": (56, 0.5), "conga": (63, 0.9)}
+_STROKE_BEATS = 0.2
+_BAR_MARK_DENSITY = 0.7  # from here on the beginning of a bar without a metre of its own is struck
+
+
+def _has_melody(parameters: MusicParameters) -> bool:
+    """Tell whether the style has a melody of its own: a scale to walk on."""
+    return parameters.style is not None and parameters.style.scale is not None
+
+
+def _has_texture(parameters: MusicParameters) -> bool:
+    """Tell whether the style has something else than chords under its melody."""
+    return parameters.style is not None and not parameters.style.has_chords
+
+
+class StylePart(BarPlayer):
+    """A part of a style, played in the slot of the player whose role it takes."""
+
+    @abstractmethod
+    def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
+        """Tell whether the style in force plays this part."""
+
+
+class StyleMelody(StylePart):
+    """The style's melody, ornamented."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "style-melody",
+        "melody",
+        channel=3,
+        program=0,
+        parameters=(Parameter("octave", 0, "play higher or lower than asked", low=-2, high=2, unit="octaves"),),
+        help="a culture's melody",
+    )
+
+    def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
+        """Tell whether the style has a scale."""
+        return _has_melody(parameters)
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
+        shift = 12 * round(self.number("octave"))
+        for note in self._notes(parameters, context, bar):
+            yield replace(note, pitch=note.pitch + shift) if shift and 0 <= note.pitch + shift <= 127 else note
+
+    def _notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        style = _style(parameters)
+        key = melody_key(style, context)
+        before: int | None = None
+        for note in line(parameters, context, bar):
+            beat = bar * context.beats_per_bar + note.position
+            length = 0.95 * min(note.length, LONGEST_NOTE)
+            rising = before is not None and note.step > before
+            before = note.step
+            for bit in ornament(style, context.seed, "melody", beat, length, rising):
+                yield _note(
+                    parameters, context, self.descriptor, key, note.step + bit.steps, beat, bit.after, bit.length, 1.15
+                )
+
+
+class StyleChords(StylePart):
+    """The middle of the texture, where the chords would be."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "style-chords", "chords", channel=1, program=0, help="a culture's accompaniment"
+    )
+
+    def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
+        """Tell whether the style accompanies by something else than chords."""
+        return _has_texture(parameters)
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
+        texture = _style(parameters).texture
+        if texture == "drone":
+            yield from _pluck_drone(parameters, context, bar, self.descriptor)
+        elif texture == "heterophony" and _has_melody(parameters):
+            yield from _play_second(parameters, context, bar, self.descriptor)
+        elif texture in ("parallel", "polyphony") and _has_melody(parameters):
+            yield from _play_below(parameters, context, bar, self.descriptor)
+
+
+class StylePad(StyleChords):
+    """The same for a second player of the texture, with dynamics of its own."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "style-pad", "pad", channel=4, program=89, help="a culture's accompaniment"
+    )
+
+
+class StyleArpeggio(StylePart):
+    """Silence: a style without chords has none to break."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "style-arpeggio", "arpeggio", channel=5, program=46, help="silent where a culture has no chords"
+    )
+
+    def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
+        """Tell whether the style accompanies by something else than chords."""
+        return _has_texture(parameters)
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterable[NoteEvent]:
+        """Return nothing."""
+        return ()
+
+
+class StyleBass(StylePart):
+    """The bottom of the texture: a held tonic, or the bones of the melody."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "style-bass", "bass", channel=2, program=32, help="a culture's lowest part"
+    )
+
+    def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
+        """Tell whether the style accompanies by something else than chords."""
+        return _has_texture(parameters)
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
+        style, player = _style(parameters), self.descriptor
+        start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
+        if style.texture in ("drone", "polyphony"):
+            key = context.key
+            for position in range(0, per_bar, int(LONGEST_NOTE)):
+                length = 0.97 * min(LONGEST_NOTE, per_bar - position)
+                tonic = _tonic_step(key, _LOW_TONIC if style.texture == "drone" else _HELD_TONIC)
+                yield _note(parameters, context, player, key, tonic, start + position, 0.0, length, 0.85)
+        elif style.texture == "heterophony" and _has_melody(parameters):
+            key = melody_key(style, context)
+            bones = _melody_bones(parameters, context, bar)
+            ends = [*(note.position for note in bones[1:]), float(per_bar)]
+            for note, end in zip(bones, ends, strict=True):
+                step = _lower_octaves(key, note.step, _LOW_TONIC + 12.0)
+                length = 0.95 * min(end - note.position, LONGEST_NOTE)
+                yield _note(parameters, context, player, key, step, start + note.position, 0.0, length, 0.8)
+
+
+class StylePercussion(StylePart):
+    """Hand drums on the metre's groups, or the instruments whose part was measured; none under a single voice."""
+
+    descriptor: ClassVar[Descriptor] = Descriptor(
+        "style-percussion", "percussion", channel=10, program=0, help="a culture's hand drums"
+    )
+
+    def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
+        """Tell whether the style's own drumming replaces a drum kit."""
+        metre = metre_in(parameters.style, context)
+        return _has_texture(parameters) or (metre is not None and bool(metre.parts))
+
+    def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the strokes of a bar."""
+        style, metre, player = _style(parameters), metre_in(parameters.style, context), self.descriptor
+        if style.texture in ("monophony", "parallel", "polyphony"):
+            return
+        start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
+        measured = [] if metre is None else [name for name, _ in metre.parts if name in _INSTRUMENTS]
+        playing = [name for name in measured if parameters.density >= _INSTRUMENTS[name][1]]
+        if context.closing:
+            yield _stroke(parameters, context, player, LOW_DRUM, start, 1.0)
+            return
+        for name in playing:
+            assert metre is not None
+            chances = bar_profile(metre, name, bar)
+            rng = rng_for(context.seed, "hand", name, context.phrase.theme, context.phrase.place.letter, bar % 2)
+            for cell, chance in enumerate(chances):
+                if rng.random() < chance * min(1.0, 0.5 + 0.5 * parameters.density):
+                    beat = start + cell * per_bar / len(chances)
+                    yield _stroke(parameters, context, player, _INSTRUMENTS[name][0], beat, 0.8)
+        if measured:
+            return
+        if metre is None:  # free in time, or nobody says: at most the bar is marked
+            if parameters.density >= _BAR_MARK_DENSITY:
+                yield _stroke(parameters, context, player, LOW_DRUM, start, 0.8)
+            return
+        groups = group_starts(metre, per_bar, bar)
+        for position in groups:
+            low = (bar % metre.bars_per_cycle * per_bar + position) % metre.beats == 0.0
+            drum, weight = (LOW_DRUM, 1.0) if low else (HIGH_DRUM, 0.85)
+            yield _stroke(parameters, context, player, drum, start + position, weight)
+        if parameters.density > 0.8:  # a lively hand fills in between
+            rng = rng_for(context.seed, "hand", context.phrase.theme, context.phrase.place.letter, bar % 2)
+            for n in range(round(per_bar / metre.unit_beats)):
+                position = n * metre.unit_beats
+                if rng.random() < parameters.density - 0.7 and all(abs(position - group) > 1e-6 for group in groups):
+                    yield _stroke(parameters, context, player, HIGH_DRUM, start + position, 0.55)
+
+
+STYLE_PARTS: Mapping[str, type[StylePart]] = {
+    part.descriptor.part: part
+    for part in (StyleMelody, StyleChords, StylePad, StyleArpeggio, StyleBass, StylePercussion)
+}
+
+
+def create_style_part(player: Descriptor, values: Mapping[str, Value]) -> StylePart | None:
+    """Create the style's part for a player's role, or None where the band leaves the player alone.
+
+    `values` are the player's parameters that were set. The part takes those that both declare with the same name, kind
+    and range.
+    """
+    made = STYLE_PARTS.get(player.part)
+    if made is None or player.follows_style:
+        return None
+    part = made()
+    theirs = {(own.name, own.kind, own.low, own.high) for own in player.parameters}
+    shared = [own.name for own in part.descriptor.parameters if (own.name, own.kind, own.low, own.high) in theirs]
+    part.configure({name: values[name] for name in shared if name in values})
+    return part
+
+
+# ---------------------------------------------------------------- the textures
+
+
+def _pluck_drone(
+    parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor
+) -> Iterator[NoteEvent]:
+    """Yield a tanpura's round, a string a beat: the fifth (or the step nearest to it), tonic, tonic, low tonic."""
+    key, start = context.key, float(bar * context.beats_per_bar)
+    low = _tonic_step(key, _PLUCKED_TONIC)
+    strings = (_step_below(key, low, 498.0), low, low, low - key.size)
+    for beat in range(context.beats_per_bar):
+        if context.closing and beat:
+            return
+        string = low if context.closing else strings[beat % 4]
+        left = context.beats_per_bar - beat if context.closing else 3.9
+        yield _note(parameters, context, player, key, string, start + beat, 0.0, left, 0.6)
+
+
+def _play_second(
+    parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor
+) -> Iterator[NoteEvent]:
+    """Yield the second player's notes: those on the groups and some of the others, a little late.
+
+    They lie an octave lower if there is room.
+    """
+    style = _style(parameters)
+    key = melody_key(style, context)
+    metre = metre_in(style, context)
+    groups = group_starts(metre, context.beats_per_bar, bar)
+    down = key.size if register_of(parameters).centre > 62.0 else 0
+    notes: list[Placed] = []
+    for note in line(parameters, context, bar):
+        rng = rng_for(
+            context.seed, "second", context.phrase.theme, context.phrase.place.letter, round(note.position * 48)
+        )
+        firm = any(abs(note.position - group) < 1e-6 for group in groups)
+        if not notes or firm or rng.random() < _SECOND_SHARE:
+            notes.append(note)
+    ends = [*(note.position for note in notes[1:]), float(context.beats_per_bar)]
+    for note, end in zip(notes, ends, strict=True):
+        beat = bar * context.beats_per_bar + note.position
+        late = 0.0 if context.closing else min(_LATE_BEATS, 0.3 * (end - note.position))
+        length = 0.93 * min(end - note.position - late, LONGEST_NOTE)
+        for bit in ornament(style, context.seed, "second", beat, length, rising=True):
+            step = note.step - down + bit.steps
+            yield _note(parameters, context, player, key, step, beat, late + bit.after, bit.length, 0.8)
+
+
+def _play_below(
+    parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor
+) -> Iterator[NoteEvent]:
+    """Yield the melody again, as many steps lower as come nearest to a fifth."""
+    key = melody_key(_style(parameters), context)
+    for note in line(parameters, context, bar):
+        beat = bar * context.beats_per_bar + note.position
+        step = note.step - key.size if context.closing else _step_below(key, note.step, 702.0)
+        yield _note(parameters, context, player, key, step, beat, 0.0, 0.93 * min(note.length, LONGEST_NOTE), 0.85)
+
+
+def _melody_bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Placed]:
+    """Return the melody's notes that begin a group, thinned to about one in two beats."""
+    notes = line(parameters, context, bar)
+    metre = metre_in(parameters.style, context)
+    bones: list[Placed] = []
+    for start in group_starts(metre, context.beats_per_bar, bar):
+        note = next((n for n in notes if abs(n.position - start) < 1e-6), None)
+        if note is not None and (not bones or note.position - bones[-1].position >= 1.5):
+            bones.append(note)
+    return bones or [notes[0]]
+
+
+# ---------------------------------------------------------------- single notes
+
+
+def _style(parameters: MusicParameters) -> CultureStyle:
+    assert parameters.style is not None
+    return parameters.style
+
+
+def _tonic_step(key: Key, pitch: float) -> int:
+    """Return the tonic's step nearest to a pitch."""
+    return round((key.step_near(pitch)) / key.size) * key.size
+
+
+def _step_below(key: Key, step: int, cents: float) -> int:
+    """Return the step within the octave below that comes nearest to `cents` lower."""
+    return min(range(step - key.size, step), key=lambda other: abs(key.cents(step) - cents - key.cents(other)))
+
+
+def _lower_octaves(key: Key, step: int, pitch: float) -> int:
+    """Move a step down by octaves until it lies under a pitch."""
+    while key.cents(step) / 100.0 > pitch:
+        step -= key.size
+    return step
+
+
+def _note(
+    parameters: MusicParameters, context: MusicContext, player: Descriptor, key: Key, step: int, beat: float,
+    after: float, length: float, weight: float,
+) -> NoteEvent:  # fmt: skip
+    note = key.note(step)
+    while note.pitch > 127:
+        step -= key.size
+        note = key.note(step)
+    while note.pitch < 0:
+        step += key.size
+        note = key.note(step)
+    return NoteEvent(
+        onset_beats=beat + after,
+        duration_beats=max(length, 0.02),
+        pitch=note.pitch,
+        cents=note.cents,
+        velocity=_velocity(parameters, context, player.part, beat, weight),
+        channel=player.channel,
+        part=player.part,
+    )
+
+
+def _stroke(
+    parameters: MusicParameters, context: MusicContext, player: Descriptor, key: int, beat: float, weight: float
+) -> NoteEvent:
+    return NoteEvent(
+        onset_beats=beat,
+        duration_beats=_STROKE_BEATS,
+        pitch=key,
+        velocity=_velocity(parameters, context, player.part, beat, weight, key),
+        channel=player.channel,
+        part=player.part,
+    )
+
+
+def _velocity(
+    parameters: MusicParameters, context: MusicContext, part: str, beat: float, weight: float, voice: int = 0
+) -> int:
+    """Return a velocity from the metre's own accents, the phrase's arc and the note's own chance."""
+    metre = metre_in(parameters.style, context)
+    height = accent(metre, beat, context.beats_per_bar)
+    arc = phrase_arc(context.phrase_fraction(beat))
+    strength = weight * (0.15 + 0.6 * height + 0.25 * arc)
+    return velocity_for(parameters.dynamics, accent=strength, stray=stray(context.seed, part, beat, voice))

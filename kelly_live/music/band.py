@@ -1,0 +1,81 @@
+"""What the conductor needs of a band: notes slice by slice, and which players are silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.music.context import MusicContext
+
+
+class PlayerState(StrEnum):
+    """Whether a player plays, and if not, why; the values are printed."""
+
+    PLAYING = "playing"
+    FAILED = "failed"
+    TOO_SLOW = "too slow"
+    INVALID = "invalid notes"
+    NOT_LOADED = "not loaded"
+
+
+@dataclass(frozen=True, slots=True)
+class MutedPlayer:
+    """A player that does not play: its name, the reason in one line, and the state."""
+
+    name: str
+    reason: str
+    state: PlayerState = PlayerState.NOT_LOADED
+
+
+class Slot(Protocol):
+    """A player's place in the band: where its notes go, and with which sound."""
+
+    @property
+    def part(self) -> str:
+        """The player's name in the band, unlike any other's."""
+
+    @property
+    def channel(self) -> int:
+        """The MIDI channel, 1-16."""
+
+    @property
+    def program(self) -> int:
+        """The General MIDI program, 0-127."""
+
+    @property
+    def port(self) -> str:
+        """The name of the port; the empty name is the main one."""
+
+    @property
+    def sends_program(self) -> bool:
+        """Whether a live port is sent the program, too."""
+
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether the player answers from a thread of its own, so that nobody can repeat its timing."""
+
+
+class Band(Protocol):
+    """The players as one. Thread: the conductor's for `play` and `reset`; any may read the properties."""
+
+    @property
+    def slots(self) -> Sequence[Slot]:
+        """The players' places, in order."""
+
+    @property
+    def muted(self) -> tuple[MutedPlayer, ...]:
+        """The players that are silent, and why."""
+
+    def role_of(self, part: str) -> str:
+        """Return the role that the player called `part` was written for; its timing feel depends on it."""
+
+    def play(
+        self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
+    ) -> Sequence[NoteEvent]:
+        """Return the notes that start in [start_beat, end_beat), player by player."""
+
+    def reset(self) -> None:
+        """Begin a new session: every player plays again and remembers nothing."""
