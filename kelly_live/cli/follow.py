@@ -77,12 +77,13 @@ class _Band:
     """
 
     def __init__(self, parameters: MusicParameters) -> None:
+        from kelly_live.generators.band import GeneratorBand
         from kelly_live.midi.offline import NoteList
         from kelly_live.music.conductor import Conductor
 
         self.beats: list[float] = []
         self._parameters = parameters
-        self._conductor = Conductor(NoteList(), [], seed=1)
+        self._conductor = Conductor(NoteList(), GeneratorBand([]), seed=1)
         self._conductor.start(0.0, self._parameters)
         self._beat = 0
 

@@ -11,7 +11,7 @@ import click
 from kelly_live.engine.options.click_options import debug_option
 
 if TYPE_CHECKING:
-    from kelly_live.generators.registry import Described
+    from kelly_live.generators.registry import GeneratorInfo
 
 UNCHECKED = "unchecked"  # its class was read, but nobody was made
 
@@ -27,7 +27,7 @@ def command(as_json: bool, check: bool) -> int:
     """
     from kelly_live.generators import registry
 
-    rows = [_row(found, check) for found in registry.described()]
+    rows = [_row(found, check) for found in registry.describe_generators()]
     if as_json:
         click.echo(json.dumps({"generators": rows, "entry_points": registry.GROUP}, ensure_ascii=False))
         return 0
@@ -37,11 +37,11 @@ def command(as_json: bool, check: bool) -> int:
     return 0
 
 
-def _row(found: Described, check: bool) -> dict[str, Any]:
+def _row(found: GeneratorInfo, check: bool) -> dict[str, Any]:
     """What is told of a generator; part, channel and program are None where its class could not be read."""
-    from kelly_live.generators.band import PlayerState
+    from kelly_live.music.band import PlayerState
 
-    own, descriptor = found.declared, found.descriptor
+    own, descriptor = found.entry, found.descriptor
     state, problem = UNCHECKED, found.problem
     if descriptor is None:
         state = PlayerState.NOT_LOADED
@@ -78,10 +78,11 @@ def _tried(name: str) -> tuple[str, str | None]:
 
     from kelly_live.core.values import MODES, RHYTHMS, Dynamics, MusicParameters, Register, TempoRange, TimingWeights
     from kelly_live.generators import registry
-    from kelly_live.generators.band import Band, PlayerSlot, PlayerState
+    from kelly_live.generators.band import GeneratorBand, PlayerSlot
     from kelly_live.generators.base import FIRST_CALL_SECONDS
     from kelly_live.generators.sandbox import SandboxedGenerator
     from kelly_live.midi.offline import NoteList
+    from kelly_live.music.band import PlayerState
     from kelly_live.music.conductor import Conductor
 
     plain = MusicParameters(
@@ -93,17 +94,17 @@ def _tried(name: str) -> tuple[str, str | None]:
         density=1.5,
         rhythms=tuple(float(rhythm == "straight") for rhythm in RHYTHMS),
     )
-    found = registry.make(name, {})
+    found = registry.create_generator(name, {})
     if found.generator is None:
         return PlayerState.NOT_LOADED, found.problem
-    guest = SandboxedGenerator(
+    sandboxed = SandboxedGenerator(
         found.generator, deadline_seconds=FIRST_CALL_SECONDS
     )  # one that hangs must not hang the listing
     own = found.generator.descriptor
-    band = Band([PlayerSlot(guest, name, own.channel, own.program)], stopwatch=time.monotonic)
+    band = GeneratorBand([PlayerSlot(sandboxed, name, own.channel, own.program)], stopwatch=time.monotonic)
     Conductor(NoteList(), band, seed=1, tonic=0, length_bars=4).play_through(plain)
-    band.dismiss()
-    ((_, state),) = band.states()
+    band.close()
+    ((_, state),) = band.states
     return state, band.muted[0].reason if band.muted else None
 
 
@@ -122,9 +123,9 @@ def _print(row: dict[str, Any]) -> None:
 
 
 def _shown(value: Any) -> str:
-    from kelly_live.music.parameter import shown
+    from kelly_live.generators.parameter import format_value
 
-    return shown(value)
+    return format_value(value)
 
 
 def _range(knob: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ def command(options: LiveOptions) -> None:
         conductor = create_conductor(
             out, seed=seed, host=players, live=True, early_seconds=sink.early_seconds, notify=print_notice
         )
-        sink.send(tuning.with_programs(conductor.programs()))
+        sink.send(tuning.with_programs(conductor.slots))
         recorder = start_recorder(options, out, conductor, now, seed=seed, band=players, tuning=tuning, profile=profile)
         session = LiveSession(
             source=source,
@@ -103,7 +103,7 @@ def command(options: LiveOptions) -> None:
         source.close()
         sink.send(Stop())
         room.close()
-        players.band.dismiss()
+        players.close()
         for line in recorder.close() if recorder is not None else ():
             click.echo(line)
     click.echo(

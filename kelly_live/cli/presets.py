@@ -11,7 +11,7 @@ import click
 from kelly_live.engine.options.click_options import debug_option
 
 if TYPE_CHECKING:
-    from kelly_live.generators.host import HostPreset, Shelved
+    from kelly_live.generators.host_preset import HostPreset, PresetFile
 
 
 @click.command("presets")
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @debug_option
 def command(name: str | None, as_json: bool) -> int:
     """List the host presets that --preset takes, or show the players of one."""
-    from kelly_live.generators.host import list_presets, load_preset, user_folder
+    from kelly_live.generators.host_preset import list_presets, load_preset, user_folder
 
     if name is not None:
         preset = load_preset(name)
@@ -35,17 +35,17 @@ def command(name: str | None, as_json: bool) -> int:
         click.echo(json.dumps(told, ensure_ascii=False))
         return 0
     for one in shelf:
-        mark = "  (your own)" if one.own else ""
+        mark = "  (your own)" if one.is_own else ""
         title = f"cannot be used: {one.problem}" if one.preset is None else one.preset.title
         click.echo(f"{one.name:12} {title}{mark}")
     click.echo(f"your own presets: {user_folder()}")
     return 0
 
 
-def _row(one: Shelved) -> dict[str, object]:
+def _row(one: PresetFile) -> dict[str, object]:
     return {
         "name": one.name,
-        "own": one.own,
+        "own": one.is_own,
         "path": str(one.path),
         "problem": one.problem,
         "preset": None if one.preset is None else asdict(one.preset),

@@ -66,7 +66,7 @@ def applied(profile: Profile, key: str, value: str) -> Profile:
         except ValueError:
             raise ConfigError(f"strength is {value[:40]!r}; it must be a number from 0 to 1") from None
     if key == "preset":
-        from kelly_live.generators.host import load_preset
+        from kelly_live.generators.host_preset import load_preset
 
         return replace(profile, preset=None if gone else load_preset(value).name)
     if key == "calibrate":

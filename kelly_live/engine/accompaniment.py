@@ -89,7 +89,7 @@ def accompany_recording(
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)
     conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)
-    scheduler.send(tuning.with_programs(conductor.programs()))
+    scheduler.send(tuning.with_programs(conductor.slots))
     title = f"Kelly Live: {recording.stem}"
     recorder = start_recorder(
         options,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kelly_live.emotion.analyzer import LiveAnalyzer
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.options.host import HostOptions
-    from kelly_live.generators.host import Host
+    from kelly_live.generators.preset_band import PresetBand
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.profiles.profile import Profile
@@ -50,27 +50,28 @@ def load_profile(name: str | None, notify: Notify = log_notice) -> Profile | Non
     return profile
 
 
-def build_band(options: HostOptions | None = None, *, live: bool = False) -> Host:
-    """Seat the players of the presets. Raises ConfigError.
+def build_band(options: HostOptions | None = None, *, live: bool = False) -> PresetBand:
+    """Load the players of the presets. Raises ConfigError.
 
     Live, a single preset is followed by all other presets that need no port but the main one, so that the performer
     can move on to them.
     """
     from kelly_live.engine.options.host import HostOptions
-    from kelly_live.generators.host import DEFAULT, Host, Setting, list_presets, load_preset
+    from kelly_live.generators.host_preset import DEFAULT, Setting, list_presets, load_preset
+    from kelly_live.generators.preset_band import PresetBand
 
     options = options or HostOptions()
     presets = [load_preset(name) for name in (options.presets or (DEFAULT,))]
     if live and len(presets) == 1:
         usable = [one.preset for one in list_presets() if one.preset is not None and not one.preset.ports]
         presets += [preset for preset in usable if preset.name != presets[0].name]
-    settings = [Setting.read(text) for text in options.settings]
-    return Host(presets, settings=settings, extra=options.extra, live=live)
+    settings = [Setting.parse(text) for text in options.settings]
+    return PresetBand(presets, settings=settings, extra=options.extra, live=live)
 
 
 def build_sink(
     options: HostOptions,
-    band: Host,
+    band: PresetBand,
     midi_out: str | None,
     *,
     send_clock: bool = False,
@@ -92,7 +93,7 @@ def build_sink(
     for name in (*outputs, *(name for name in latencies if name != MAIN_PORT)):
         if name not in known:
             raise ConfigError(
-                f"{' and '.join(options.presets or band.names[:1])} has no port {name[:60]!r} "
+                f"{' and '.join(options.presets or band.preset_names[:1])} has no port {name[:60]!r} "
                 f"(there: {', '.join(known) or 'only the main one, --midi-out'}); leave it out"
             )
     main = SupervisedSink(
@@ -119,7 +120,7 @@ def create_conductor(
     seed: int,
     length_bars: int | None = None,
     tonic: int | None = None,
-    host: Host | None = None,
+    host: PresetBand | None = None,
     live: bool = False,
     early_seconds: float = 0.0,
     notify: Notify = log_notice,
@@ -129,7 +130,7 @@ def create_conductor(
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
     `early_seconds`: how long before their time notes are sent; they are made that much earlier.
     """
-    band = (host or build_band()).band
+    band = host or build_band()
     for player in band.muted:
         notify(f"{player.name} is silent ({player.state}): {player.reason}")
     look_ahead = LOOK_AHEAD_SECONDS + early_seconds

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.options.commands import ComposeOptions
     from kelly_live.engine.performance import Performance
-    from kelly_live.generators.host import Host
+    from kelly_live.generators.preset_band import PresetBand
 
 
 def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Performance:
@@ -49,7 +49,7 @@ def play_readings(
     opening: Reading,
     reading_at: Callable[[float], Reading] | None = None,
     *,
-    band: Host | None = None,
+    band: PresetBand | None = None,
     seed: int = 1,
     bars: int,
     tuning: Tuning = DEFAULT_TUNING,
@@ -63,6 +63,6 @@ def play_readings(
 
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=seed, length_bars=bars, host=band, notify=notify)
-    scheduler.send(tuning.with_programs(conductor.programs()))
+    scheduler.send(tuning.with_programs(conductor.slots))
     controls = create_controller_output(controllers or ControllerOptions(), scheduler)
     return compose(opening, conductor, scheduler, reading_at, controls)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.external_io import ExternalIO
     from kelly_live.engine.session import LiveSession, Snapshot
-    from kelly_live.generators.host import Host
+    from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.recording.recorder import Recorder
 
@@ -28,7 +28,7 @@ class Console:
 
     def __init__(
         self, session: LiveSession, view: StatusView, keyboard: Keyboard, *, steering: EmotionOverride, ears: AnalysisProxy,
-        players: Host, sink: RoutedSink, room: ExternalIO, recorder: Recorder | None,
+        players: PresetBand, sink: RoutedSink, room: ExternalIO, recorder: Recorder | None,
     ) -> None:  # fmt: skip
         """Reads these keys and writes there. Raises ConfigError for a controls file that is wrong."""
         self._view, self._keyboard = view, keyboard
@@ -37,7 +37,7 @@ class Console:
         self._pads = controls.Controls(controls.with_defaults(controls.load()) if self._pads_in is not None else ())
         self._alerts = Alerts()
         reach = ActionTargets(
-            ears.steer, panic=session.panic, preset=players.turn, profile=ears.turn, reaction=ears.react,
+            ears.steer, panic=session.panic, preset=players.request_preset, profile=ears.turn, reaction=ears.react,
             help=self._help, quit=session.stop, log=self._acted,
         )  # fmt: skip
         self._hand = ActionDispatcher(steering, reach)

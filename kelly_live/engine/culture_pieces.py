@@ -71,12 +71,15 @@ def draw_cultures(names: list[str], path: Path) -> int:
 
 def play_melody(parameters: MusicParameters, *, seed: int, tonic: int, bars: int) -> list[NoteEvent]:
     """Return the melody of a piece whose parameters never change."""
+    from kelly_live.generators.band import GeneratorBand
     from kelly_live.generators.builtin.melody import MelodyGenerator
     from kelly_live.midi.offline import NoteList
     from kelly_live.music.conductor import Conductor
 
     sink = NoteList()
-    Conductor(sink, [MelodyGenerator()], seed=seed, length_bars=bars, tonic=tonic).play_through(parameters)
+    Conductor(sink, GeneratorBand([MelodyGenerator()]), seed=seed, length_bars=bars, tonic=tonic).play_through(
+        parameters
+    )
     return [note for note in sink.notes if note.part == "melody"]
 
 

@@ -114,4 +114,4 @@ class Performance:
 
 def parts_of(conductor: Conductor) -> tuple[PerformancePart, ...]:
     """List who plays in a conductor's band."""
-    return tuple(PerformancePart(slot.part, slot.channel, slot.program) for slot in conductor.programs())
+    return tuple(PerformancePart(slot.part, slot.channel, slot.program) for slot in conductor.slots)

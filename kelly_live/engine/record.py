@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from kelly_live.core.timebase import Clock
     from kelly_live.engine.options.commands import LiveOptions, RenderOptions
     from kelly_live.engine.options.recording import RecordingOptions
-    from kelly_live.generators.host import Host
+    from kelly_live.generators.preset_band import PresetBand
     from kelly_live.music.conductor import Conductor
     from kelly_live.profiles.profile import Profile
     from kelly_live.recording.recorder import Recorder
@@ -34,7 +34,7 @@ def start_recorder(
     clock: Clock,
     *,
     seed: int,
-    band: Host,
+    band: PresetBand,
     tuning: Tuning,
     profile: Profile | None = None,
     live: bool = True,
@@ -58,7 +58,7 @@ def start_recorder(
         made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seed=seed,
         tonic=NOTE_NAMES.index(conductor.status().tonic),
-        preset=band.name,
+        preset=band.preset_name,
         parts=parts_of(conductor),
         extra=options.host.extra,
         settings=options.host.settings,
@@ -73,4 +73,4 @@ def start_recorder(
         options=list_settings(options),
     )
     paths = new_paths(options.recording.midi, options.recording.log)
-    return Recorder(paths, header, sink, clock, lambda: band.name)
+    return Recorder(paths, header, sink, clock, lambda: band.preset_name)

@@ -15,9 +15,10 @@ def seat_recorded_players(header: Header, preset: str, parts: tuple[Part, ...]) 
 
     Raises ConfigError.
     """
-    from kelly_live.generators.host import Setting, load_preset, seat, with_extra
+    from kelly_live.generators.host_preset import Setting, add_players, load_preset
+    from kelly_live.generators.preset_band import assign_slots
 
-    settings = [Setting.read(text) for text in header.settings]
-    seats = seat(with_extra(load_preset(preset), header.extra), settings, one_port=not header.live).seats
+    settings = [Setting.parse(text) for text in header.settings]
+    slots = assign_slots(add_players(load_preset(preset), header.extra), settings, one_port=not header.live).slots
     sent = {part.part: part.sent_program for part in parts if not part.guest}
-    return [replace(slot, sent_program=sent[slot.part]) for slot in seats if slot.part in sent]
+    return [replace(slot, sends_program=sent[slot.part]) for slot in slots if slot.part in sent]

@@ -133,7 +133,9 @@ def read_preset(path: Path) -> HostPreset:
     root = read_nodes(path)
     fields = _read_fields(root, ("format", "title", "players"), ("ports",))
     fields["format"].as_int(FORMAT, FORMAT)
-    ports = tuple(_read_port(name, node) for name, node in fields["ports"].as_map().items()) if "ports" in fields else ()
+    ports = (
+        tuple(_read_port(name, node) for name, node in fields["ports"].as_map().items()) if "ports" in fields else ()
+    )
     players = fields["players"].as_list()
     if not 1 <= len(players) <= _MOST_PLAYERS:
         fields["players"].fail(f"must list 1 to {_MOST_PLAYERS} players")
@@ -169,7 +171,9 @@ def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
         program=fields["program"].as_int(0, 127) if "program" in fields else None,
         port=port,
         volume=fields["volume"].as_number(*_VOLUMES) if "volume" in fields else 1.0,
-        values=tuple((name, value.as_text(60)) for name, value in fields["set"].as_map().items()) if "set" in fields else (),
+        values=tuple((name, value.as_text(60)) for name, value in fields["set"].as_map().items())
+        if "set" in fields
+        else (),
         where=f"{node.file} line {node.line}: {node.field}",
     )
 

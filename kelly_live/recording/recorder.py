@@ -29,8 +29,7 @@ from kelly_live.core.protocols import NoteSink, Reading, SchedulerHealth
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import ControlChange, MusicParameters, SyncState
 from kelly_live.engine.session import Snapshot
-from kelly_live.generators.band import Dismissible, PlayerSlot
-from kelly_live.generators.band import Muted as Absent
+from kelly_live.music.band import MutedPlayer, Slot
 from kelly_live.music.conductor import Conductor
 from kelly_live.recording.log import (
     Acted,
@@ -155,15 +154,10 @@ def _numbered(path: Path | None, number: int) -> Path | None:
 
 def parts_of(conductor: Conductor) -> tuple[Part, ...]:
     """Who plays what, as a log has it."""
-    seats = conductor.programs()
     return tuple(
-        Part(seat.part, seat.channel, seat.program, seat.port, seat.sent_program, _is_guest(seat)) for seat in seats
+        Part(slot.part, slot.channel, slot.program, slot.port, slot.sends_program, slot.is_sandboxed)
+        for slot in conductor.slots
     )
-
-
-def _is_guest(seat: PlayerSlot) -> bool:
-    """A player that holds a thread (and so must be let go of) may come too late, which no replay can repeat."""
-    return isinstance(seat.generator, Dismissible)
 
 
 class Recorder:
@@ -180,7 +174,7 @@ class Recorder:
         self._tee = tee
         self._clock = clock
         self._preset = preset or (lambda: header.preset)
-        self._seats: tuple[PlayerSlot, ...] | None = None
+        self._slots: Sequence[Slot] | None = None
         self._tape = Tape(header.tunings(), live=header.live)
         self._parts = list(header.parts)
         self._check = Check()
@@ -193,7 +187,7 @@ class Recorder:
         self._conductor: Conductor | None = None
         self._unmade: Stepped | None = None  # the latest step, where it made nothing
         self._counted: tuple[object, ...] = (0, 0, 0, 0, 0.0)
-        self._muted: Sequence[Absent] = ()
+        self._muted: Sequence[MutedPlayer] = ()
         self._ended: str | None = None  # why nothing more is kept
         self._over = False
         self._closing = threading.Event()
@@ -290,17 +284,17 @@ class Recorder:
         return [f"recorded {self.paths.midi}", *told]
 
     def _plays(self, commands: Sequence[Command]) -> Plays:
-        if not any(_is_guest(seat) for seat in self._seats or ()):
+        if not any(slot.is_sandboxed for slot in self._slots or ()):
             return None
         return tuple(command.notes for command in commands if isinstance(command, Notes))
 
     def _look_at(self, now: float, conductor: Conductor) -> None:
         """Who plays, and who does not any more."""
-        seats, muted = conductor.programs(), conductor.status().muted
-        if seats is not self._seats:
-            if self._seats is not None:
+        slots, muted = conductor.slots, conductor.status().muted
+        if slots is not self._slots:
+            if self._slots is not None:
                 self._put(PresetTaken(now, self._preset(), parts_of(conductor)))
-            self._seats, self._muted = seats, ()
+            self._slots, self._muted = slots, ()
         if muted is not self._muted:
             before = {player.name for player in self._muted}
             self._muted = muted

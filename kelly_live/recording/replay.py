@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kelly_live.core.commands import Controls, Notes
 from kelly_live.core.errors import ConfigError
-from kelly_live.generators.band import Band, PlayerSlot
+from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import Conductor
 from kelly_live.recording.log import (
@@ -54,7 +54,7 @@ def replay(reader: Reader, seating: Seating) -> Replayed:
     """
     tee = Tee(NoteList())
     header = reader.header
-    band = Band(seating(header, header.preset, header.parts))
+    band = GeneratorBand(seating(header, header.preset, header.parts))
     conductor = Conductor(
         tee,
         band,

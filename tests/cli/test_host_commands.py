@@ -33,7 +33,7 @@ def test_generators_are_listed_with_place_package_and_parameters_and_nobody_is_m
     listed = {one["name"]: one for one in json.loads(out)["generators"]}
     assert code == 0
     assert set(listed) >= {"bass", "chords", "melody", "percussion"}
-    assert {one["state"] for one in listed.values()} <= {"unchecked", "not-loaded"}
+    assert {one["state"] for one in listed.values()} <= {"unchecked", "not loaded"}
     drums = listed["percussion"]
     assert (drums["channel"], drums["part"], drums["package"]) == (10, "percussion", "kelly-live")
     knobs = {knob["name"]: knob for knob in listed["chords"]["parameters"]}
@@ -86,7 +86,7 @@ def test_a_preset_decides_who_plays_in_a_file(run: Run, tmp_path: Path) -> None:
         (("--preset", "quartett"), "no host preset is called 'quartett'"),
         (("--set", "chords=open"), "PLAYER.PARAMETER=VALUE"),
         (("--set", "chords.voicing=wide"), "--set: generator chords: voicing is 'wide'; it must be one of close, open"),
-        (("--set", "flute.octave=1"), "nobody called 'flute' plays"),
+        (("--set", "flute.octave=1"), "there is no player 'flute'"),
     ],
 )
 def test_what_nobody_can_play_is_one_line(run: Run, tmp_path: Path, options: tuple[str, str], complaint: str) -> None:
@@ -100,7 +100,7 @@ def test_a_generator_that_is_not_there_is_told_and_the_others_play(run: Run, tmp
     out = tmp_path / "x.mid"
     code, _, err = run("compose", "--emotion", "sad", "--bars", "2", "--midi", str(out), "--with", "theremin")
     assert code == 0
-    assert "theremin is silent (not-loaded): there is no generator 'theremin'" in err
+    assert "theremin is silent (not loaded): there is no generator 'theremin'" in err
     assert out.exists()
 
 
@@ -130,8 +130,8 @@ def test_each_port_of_the_set_list_gets_its_output_and_the_clock() -> None:
 
 
 def test_a_single_preset_is_followed_by_all_others_that_need_no_port_of_their_own() -> None:
-    names = build_band(HostOptions(("strings",)), live=True).names
+    names = build_band(HostOptions(("strings",)), live=True).preset_names
     assert names[0] == "strings"
     assert {"band", "solo-piano", "minimal"} < set(names)
     assert "two-synths" not in names
-    assert build_band(HostOptions(("strings", "band")), live=True).names == ("strings", "band")
+    assert build_band(HostOptions(("strings", "band")), live=True).preset_names == ("strings", "band")

@@ -31,7 +31,8 @@ def test_tonic_fifth_and_own_third_weigh_most(profile: tuple[float, ...], third:
 def test_published_modes_are_the_tables_themselves() -> None:
     np.testing.assert_array_equal(modal_profiles()[MODES.index("ionian")], ALBRECHT_SHANAHAN_MAJOR)
     np.testing.assert_array_equal(modal_profiles()[MODES.index("aeolian")], ALBRECHT_SHANAHAN_MINOR)
-    assert len(MODE_PRIOR) == len(MODES) and sum(MODE_PRIOR) == pytest.approx(1.0)
+    assert len(MODE_PRIOR) == len(MODES)
+    assert sum(MODE_PRIOR) == pytest.approx(1.0)
 
 
 def test_a_key_is_its_mode_turned_to_its_tonic() -> None:

@@ -16,6 +16,7 @@ from kelly_live.engine import session as session_module
 from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import LiveSession, NoJournal, Snapshot, accompany, compose, keep_latest
 from kelly_live.generators import registry
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.midi.files import notes_from_messages
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
@@ -25,8 +26,8 @@ RATE = 16_000
 
 
 def band(sink, **options) -> Conductor:
-    players = [found.generator for found in registry.load(["chords", "bass", "melody", "percussion"])]
-    return Conductor(sink, players, seed=7, tonic=0, **options)
+    players = [found.generator for found in registry.load_generators(["chords", "bass", "melody", "percussion"])]
+    return Conductor(sink, GeneratorBand(players), seed=7, tonic=0, **options)
 
 
 def play_along(seconds: float, script) -> Performance:

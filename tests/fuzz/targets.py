@@ -55,7 +55,7 @@ def _cultures() -> Iterator[bytes]:
 
 
 def _host(data: bytes) -> object:
-    from kelly_live.generators.host import read_preset
+    from kelly_live.generators.host_preset import read_preset
 
     return read_preset(_file(data))
 

@@ -9,20 +9,15 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.band import (
-    BUDGET_SECONDS,
-    OVERRUN_FORGIVEN,
-    OVERRUNS_TO_MUTE,
-    Band,
-    DeadlineExceeded,
-    Muted,
-    PlayerSlot,
-    PlayerState,
-)
+from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY
+from kelly_live.generators.descriptor import Descriptor
+from kelly_live.generators.parameter import Parameter, resolve_values
+from kelly_live.generators.sandbox import DeadlineExceeded
+from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.context import Descriptor, MusicContext
-from kelly_live.music.parameter import Parameter, read_all
-from tests.music.band import RecordingSink, band, played, step, told
+from kelly_live.music.context import MusicContext
+from tests.music.band import RecordingSink, built_in, played, step, told
 
 
 class Player:
@@ -46,7 +41,7 @@ class Player:
     def reset(self) -> None:
         self.resets += 1
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         self.dismissed = True
 
 
@@ -63,24 +58,24 @@ class Stopwatch:
         self.seconds += seconds
 
 
-def play(band: Band, *, bars: int) -> RecordingSink:
+def play(band: GeneratorBand, *, bars: int) -> RecordingSink:
     sink = RecordingSink()
     Conductor(sink, band, seed=1, tonic=0, length_bars=bars).play_through(told())
     return sink
 
 
 def test_a_seat_moves_the_notes_to_its_place_and_its_loudness() -> None:
-    seat = PlayerSlot(Player(), "horn", channel=7, program=60, port="brass", volume=0.5, sent_program=True)
-    (first, *_) = play(Band([seat]), bars=1).notes
+    seat = PlayerSlot(Player(), "horn", channel=7, program=60, port="brass", volume=0.5, sends_program=True)
+    (first, *_) = play(GeneratorBand([seat]), bars=1).notes
     assert (first.part, first.channel, first.port, first.velocity, first.program) == ("horn", 7, "brass", 50, 60)
     loud = PlayerSlot(Player(), "horn", channel=7, program=60, volume=4.0)
-    (first, *_) = play(Band([loud]), bars=1).notes
+    (first, *_) = play(GeneratorBand([loud]), bars=1).notes
     assert (first.velocity, first.program) == (127, None)
 
 
 def test_the_same_generator_twice_plays_in_two_places() -> None:
     seats = [PlayerSlot(Player(), "low", channel=1, program=89), PlayerSlot(Player(), "high", channel=2, program=90)]
-    sink = play(Band(seats), bars=2)
+    sink = play(GeneratorBand(seats), bars=2)
     assert len(sink.part("low")) == len(sink.part("high")) == 32
     assert {note.channel for note in sink.part("high")} == {2}
 
@@ -88,23 +83,23 @@ def test_the_same_generator_twice_plays_in_two_places() -> None:
 def test_a_player_that_always_overruns_is_muted_as_slow_and_its_band_plays_on() -> None:
     watch = Stopwatch()
     slow = Player(lambda: watch.work(2.0 * BUDGET_SECONDS))
-    players = Band([slow, *band()], stopwatch=watch)
+    players = GeneratorBand([slow, *built_in()], stopwatch=watch)
     sink = RecordingSink()
     Conductor(sink, players, seed=3, tonic=0, length_bars=16).play_through(told())
     (muted,) = players.muted
-    assert (muted.name, muted.state) == ("player", PlayerState.SLOW)
-    assert slow.calls == 1 + OVERRUNS_TO_MUTE, "the first call is free"
+    assert (muted.name, muted.state) == ("player", PlayerState.TOO_SLOW)
+    assert slow.calls == 1 + MAX_OVERRUNS, "the first call is free"
     assert slow.dismissed
-    assert dict(players.states())["bass"] == PlayerState.PLAYING
+    assert dict(players.states)["bass"] == PlayerState.PLAYING
     assert [note for note in sink.notes if note.part != "player"] == played(told()).notes
 
 
 def test_one_very_slow_first_call_and_now_and_then_a_slow_one_are_forgiven() -> None:
     watch = Stopwatch()
-    every = int(1 / OVERRUN_FORGIVEN) + 1  # one overrun in nine calls is paid back by the eight others
+    every = int(1 / OVERRUN_DECAY) + 1  # one overrun in nine calls is paid back by the eight others
     player = Player()
     player.act = lambda: watch.work(5.0 if player.calls == 1 else 10.0 * BUDGET_SECONDS * (player.calls % every == 0))
-    players = Band([player], stopwatch=watch)
+    players = GeneratorBand([player], stopwatch=watch)
     play(players, bars=100)
     assert players.muted == ()
     assert player.calls == 1600
@@ -112,22 +107,22 @@ def test_one_very_slow_first_call_and_now_and_then_a_slow_one_are_forgiven() -> 
 
 def test_offline_nobody_is_timed() -> None:
     watch = Stopwatch()
-    players = Band([Player(lambda: watch.work(60.0))])
+    players = GeneratorBand([Player(lambda: watch.work(60.0))])
     assert len(play(players, bars=2).notes) == 32
     assert players.muted == ()
 
 
 def raise_late(excused: bool) -> None:
-    raise DeadlineExceeded(excused)
+    raise DeadlineExceeded(is_first_call=excused)
 
 
 def test_answers_that_do_not_come_in_time_mute_unless_it_is_still_the_first() -> None:
-    players = Band([Player(lambda: raise_late(True))])
+    players = GeneratorBand([Player(lambda: raise_late(True))])
     play(players, bars=4)
     assert players.muted == ()
-    players = Band([Player(lambda: raise_late(False))])
+    players = GeneratorBand([Player(lambda: raise_late(False))])
     play(players, bars=4)
-    assert [muted.state for muted in players.muted] == [PlayerState.SLOW]
+    assert [muted.state for muted in players.muted] == [PlayerState.TOO_SLOW]
 
 
 @pytest.mark.parametrize("fault", [ValueError("two\nlines"), RuntimeError("x" * 5000), StopIteration()])
@@ -135,10 +130,10 @@ def test_what_is_raised_is_told_in_one_short_line(fault: Exception) -> None:
     def act() -> None:
         raise fault
 
-    players = Band([Player(act)])
+    players = GeneratorBand([Player(act)])
     play(players, bars=1)
     (muted,) = players.muted
-    assert muted.state == PlayerState.RAISED
+    assert muted.state == PlayerState.FAILED
     assert muted.reason.isprintable()
     assert len(muted.reason) < 300
 
@@ -146,7 +141,7 @@ def test_what_is_raised_is_told_in_one_short_line(fault: Exception) -> None:
 def test_other_players_take_over_exactly_at_a_bar_line() -> None:
     """Asked for in the middle of bar 1: the old one plays that bar out, the new one begins bar 2."""
     old, new = Player(), Player()
-    players = Band([PlayerSlot(old, "old", 1, 0)], [Muted("gone", "did not load")])
+    players = GeneratorBand([PlayerSlot(old, "old", 1, 0)], [MutedPlayer("gone", "did not load")])
     sink = RecordingSink()
     conductor = Conductor(sink, players, seed=1, look_ahead_seconds=0.0)
     conductor.start(0.0, told(bpm=60.0))
@@ -160,7 +155,7 @@ def test_other_players_take_over_exactly_at_a_bar_line() -> None:
     assert old.dismissed
     assert new.resets == 1
     assert players.muted == ()
-    assert [seat.part for seat in conductor.programs()] == ["new"]
+    assert [seat.part for seat in conductor.slots] == ["new"]
 
 
 KNOBS = (
@@ -172,7 +167,7 @@ KNOBS = (
 
 
 def test_values_are_read_as_typed_and_the_rest_stays_as_declared() -> None:
-    assert read_all(KNOBS, {"octave": "-1", "fills": "off", "voicing": " OPEN "}) == {
+    assert resolve_values(KNOBS, {"octave": "-1", "fills": "off", "voicing": " OPEN "}) == {
         "voicing": "open",
         "octave": -1,
         "swing": 0.5,
@@ -194,7 +189,7 @@ def test_values_are_read_as_typed_and_the_rest_stays_as_declared() -> None:
 )
 def test_a_value_out_of_its_range_is_one_line(name: str, value: str | bool, complaint: str) -> None:
     with pytest.raises(ConfigError) as error:
-        read_all(KNOBS, {name: value})
+        resolve_values(KNOBS, {name: value})
     assert complaint in str(error.value)
     assert "\n" not in str(error.value)
 

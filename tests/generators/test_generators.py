@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.values import MODES, RHYTHMS, NoteEvent
-from kelly_live.generators.base import Generator
+from kelly_live.generators.base import Descriptor, Generator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
 from kelly_live.music.theory import Key, mode_scale
-from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, played, told
+from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, played, told
 
-PLAYERS: Sequence[Generator] = band()
+PLAYERS: Sequence[Generator] = built_in()
 
 
 def moment(
@@ -71,7 +71,7 @@ class Piece:
         sink = RecordingSink()
         self.contexts: list[MusicContext] = []
         listener = _Listener(self.contexts)
-        Conductor(sink, [listener, *band()], seed=seed, tonic=0, length_bars=bars).play_through(
+        Conductor(sink, band(listener), seed=seed, tonic=0, length_bars=bars).play_through(
             told(density=density, mode=mode)
         )
         self.sink = sink
@@ -82,7 +82,7 @@ class Piece:
 
 
 class _Listener:
-    descriptor = band()[0].descriptor.__class__("listener", "listener", 16, 0)
+    descriptor = Descriptor("listener", "listener", 16, 0)
 
     def __init__(self, contexts: list[MusicContext]) -> None:
         self.contexts = contexts

@@ -1,4 +1,4 @@
-"""Host presets: what stands in the file is who plays, where, and with which values; what breaks a rule is one line."""
+"""PresetBand presets: what stands in the file is who plays, where, and with which values; what breaks a rule is one line."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
-from kelly_live.generators.band import PlayerSlot, PlayerState
-from kelly_live.generators.host import (
+from kelly_live.generators.band import GeneratorBand, PlayerSlot
+from kelly_live.generators.host_preset import (
     DEFAULT,
-    Host,
     HostPreset,
     PresetPlayer,
     Setting,
     list_presets,
     load_preset,
     read_preset,
-    seat,
 )
+from kelly_live.generators.preset_band import PresetBand, assign_slots
+from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
 from tests.music.band import RecordingSink, step, told
 
@@ -38,9 +38,9 @@ def places(seats: Sequence[PlayerSlot]) -> list[tuple[str, str, int, int]]:
     return [(one.part, one.port, one.channel, one.program) for one in seats]
 
 
-def piece(host: Host, bars: int = 8) -> RecordingSink:
+def piece(host: PresetBand, bars: int = 8) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, host.band, seed=3, tonic=0, length_bars=bars).play_through(told(density=2.0))
+    Conductor(sink, host, seed=3, tonic=0, length_bars=bars).play_through(told(density=2.0))
     return sink
 
 
@@ -51,20 +51,24 @@ def test_every_shipped_preset_can_be_played() -> None:
     for one in shelf:
         assert one.problem is None
         assert one.preset is not None
-        host = Host([one.preset])
-        assert host.band.muted == ()
-        assert {note.part for note in piece(host).notes} == {seat.part for seat in host.band.programs()}
-        assert host.band.muted == ()
+        host = PresetBand([one.preset])
+        assert host.muted == ()
+        assert {note.part for note in piece(host).notes} == {seat.part for seat in host.slots}
+        assert host.muted == ()
 
 
 def test_the_default_is_note_for_note_what_four_bare_players_play() -> None:
     """And says nothing to a port that they would not say: no program, no port."""
     sink = RecordingSink()
-    bare = [found.generator for found in registry.load(["bass", "chords", "melody", "percussion"])]
+    bare = [found.generator for found in registry.load_generators(["bass", "chords", "melody", "percussion"])]
     assert None not in bare
-    Conductor(sink, [one for one in bare if one], seed=3, tonic=0, length_bars=8).play_through(told(density=2.0))
+    Conductor(sink, GeneratorBand([one for one in bare if one]), seed=3, tonic=0, length_bars=8).play_through(
+        told(density=2.0)
+    )
     assert (
-        piece(Host([load_preset(DEFAULT)])).notes == piece(Host([load_preset(DEFAULT)], live=True)).notes == sink.notes
+        piece(PresetBand([load_preset(DEFAULT)])).notes
+        == piece(PresetBand([load_preset(DEFAULT)], live=True)).notes
+        == sink.notes
     )
 
 
@@ -78,10 +82,10 @@ def test_a_file_says_part_channel_program_port_and_volume(tmp_path: Path) -> Non
     read = read_preset(preset(tmp_path, text))
     assert (read.name, read.title) == ("mine", "A test")
     assert [(port.name, port.output, port.clock) for port in read.ports] == [("far", "IAC Bus 2", False)]
-    tune, bass = seat(read).seats
+    tune, bass = assign_slots(read).slots
     assert (tune.part, tune.channel, tune.program, tune.port, tune.volume) == ("tune", 4, 73, "far", 0.5)
-    assert tune.sent_program
-    assert not bass.sent_program
+    assert tune.sends_program
+    assert not bass.sends_program
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,7 @@ def test_a_file_says_part_channel_program_port_and_volume(tmp_path: Path) -> Non
         ("players:\n  - part: bass\n", 4, "lacks `generator`"),
         ("players: []\n", 3, "must list 1 to 32 players"),
         ("players:\n  - generator: bass\n    volume: loud\n", 5, "must be a number"),
-        ("ports:\n  far:\nplayers:\n  - generator: bass\n", 4, "is played by nobody"),
+        ("ports:\n  far:\nplayers:\n  - generator: bass\n", 4, "has no player"),
         ("ports:\n  Far Out:\nplayers:\n  - generator: bass\n", 4, "a-z, 0-9"),
         ("players:\n  - generator: !!python/object bass\n", 4, "tag"),
     ],
@@ -114,22 +118,22 @@ def test_what_breaks_a_rule_is_named_with_file_line_and_field(
 def test_two_sounds_on_one_channel_are_an_error_and_one_sound_is_shared(tmp_path: Path) -> None:
     two = "players:\n  - {generator: bass, channel: 3, program: 1}\n  - {generator: melody, channel: 3, program: 2}\n"
     with pytest.raises(ConfigError, match=r"line 5: .*channel 3 plays program 1 already, and 2 here"):
-        seat(read_preset(preset(tmp_path, HEAD + two)))
+        assign_slots(read_preset(preset(tmp_path, HEAD + two)))
     one = two.replace("program: 2", "program: 1")
-    assert [s.channel for s in seat(read_preset(preset(tmp_path, HEAD + one))).seats] == [3, 3]
+    assert [s.channel for s in assign_slots(read_preset(preset(tmp_path, HEAD + one))).slots] == [3, 3]
 
 
 def test_a_generator_without_a_wish_gives_way_to_one_that_is_there() -> None:
     wishes = (PresetPlayer("melody", channel=2, program=0), PresetPlayer("bass"))
-    assert places(seat(HostPreset("x", "x", wishes)).seats) == [("melody", "", 2, 0), ("bass", "", 1, 32)]
+    assert places(assign_slots(HostPreset("x", "x", wishes)).slots) == [("melody", "", 2, 0), ("bass", "", 1, 32)]
 
 
 def test_in_a_file_the_players_of_two_ports_share_sixteen_channels_without_meeting() -> None:
     two = load_preset("two-synths")
-    live = seat(two).seats
+    live = assign_slots(two).slots
     assert len({(s.port, s.channel) for s in live}) == 4
     assert {s.port for s in live} == {"", "backing"}
-    filed = seat(two, one_port=True).seats
+    filed = assign_slots(two, one_port=True).slots
     assert {s.port for s in filed} == {""}
     assert len({s.channel for s in filed}) == 4
     assert next(s.channel for s in filed if s.part == "percussion") == 10
@@ -141,7 +145,7 @@ def test_the_same_generator_twice_on_two_channels(tmp_path: Path) -> None:
         "  - {generator: chords, part: pad, channel: 4, program: 89}\n"
         "  - {generator: chords, part: organ, channel: 5, program: 19}\n"
     )
-    sink = piece(Host([read_preset(preset(tmp_path, text))]))
+    sink = piece(PresetBand([read_preset(preset(tmp_path, text))]))
     pad, organ = sink.part("pad"), sink.part("organ")
     assert len(pad) == len(organ) > 20
     assert {n.channel for n in pad} == {4}
@@ -151,35 +155,35 @@ def test_the_same_generator_twice_on_two_channels(tmp_path: Path) -> None:
 def test_a_player_keeps_its_feel_whatever_its_seat_is_called(tmp_path: Path) -> None:
     """Drums keep the grid, a tune lies back by all that the timing asks, as right hand too."""
     text = HEAD + "players:\n  - {generator: melody, part: flute}\n  - {generator: percussion, part: kit}\n"
-    renamed = Host([read_preset(preset(tmp_path, text))])
-    named = Host([load_preset("minimal")], extra=["percussion"])
+    renamed = PresetBand([read_preset(preset(tmp_path, text))])
+    named = PresetBand([load_preset("minimal")], extra=["percussion"])
     late = told(behind=1.0, density=2.0)
     there, here = RecordingSink(), RecordingSink()
-    Conductor(there, renamed.band, seed=3, tonic=0, length_bars=4).play_through(late)
-    Conductor(here, named.band, seed=3, tonic=0, length_bars=4).play_through(late)
+    Conductor(there, renamed, seed=3, tonic=0, length_bars=4).play_through(late)
+    Conductor(here, named, seed=3, tonic=0, length_bars=4).play_through(late)
     for part, seat_name in (("melody", "flute"), ("percussion", "kit")):
         assert [n.onset_beats for n in there.part(seat_name)] == [n.onset_beats for n in here.part(part)]
 
 
 def test_a_generator_that_is_not_installed_is_a_named_state_and_the_others_play(tmp_path: Path) -> None:
     path = preset(tmp_path, HEAD + "players:\n  - generator: theremin\n  - generator: bass\n")
-    host = Host([read_preset(path)])
-    assert dict(host.band.states()) == {"bass": PlayerState.PLAYING, "theremin": PlayerState.NOT_LOADED}
-    assert "no generator 'theremin'" in host.band.muted[0].reason
+    host = PresetBand([read_preset(path)])
+    assert dict(host.states) == {"bass": PlayerState.PLAYING, "theremin": PlayerState.NOT_LOADED}
+    assert "no generator 'theremin'" in host.muted[0].reason
     assert piece(host).part("bass")
 
 
 def test_a_set_list_goes_on_and_back_at_bar_lines_without_a_gap() -> None:
     """Asked for in bar 1: band until its end, from bar 2 on minimal; all on absolute beats of one session."""
-    host = Host([load_preset("band"), load_preset("minimal")], live=True)
+    host = PresetBand([load_preset("band"), load_preset("minimal")], live=True)
     sink = RecordingSink()
-    conductor = Conductor(sink, host.band, seed=3, tonic=0)
+    conductor = Conductor(sink, host, seed=3, tonic=0)
     parameters = told(bpm=120.0, density=2.0)
     conductor.start(0.0, parameters)
     step(conductor, 0.0, 3.0, parameters)
-    assert host.step() == "minimal"
+    assert host.change_preset() == "minimal"
     step(conductor, 3.1, 7.0, parameters)
-    assert host.step() == "band"
+    assert host.change_preset() == "band"
     step(conductor, 7.1, 11.0, parameters)
     chords = [note.onset_beats for note in sink.part("chords")]
     assert not [beat for beat in chords if 8.2 <= beat < 15.8]
@@ -193,35 +197,35 @@ def test_a_set_list_goes_on_and_back_at_bar_lines_without_a_gap() -> None:
 def test_a_channel_that_was_told_a_program_is_told_again_by_the_next_preset() -> None:
     """Channel 1 was strings: back in the band, its player's own program is sent, where the band alone sends none."""
     strings = HostPreset("strings", "x", (PresetPlayer("chords", channel=1, program=48),))
-    host = Host([strings, load_preset("band")], live=True)
-    conductor = Conductor(sink := RecordingSink(), host.band, seed=3)
+    host = PresetBand([strings, load_preset("band")], live=True)
+    conductor = Conductor(sink := RecordingSink(), host, seed=3)
     conductor.start(0.0, told())
-    host.step()
+    host.change_preset()
     step(conductor, 0.0, 5.0, told())
     assert {note.program for note in sink.part("chords")} == {0}
     assert {note.program for note in sink.part("bass")} == {None}
 
 
-def test_a_preset_that_cannot_be_seated_leaves_the_old_one_in_force(tmp_path: Path) -> None:
+def test_a_preset_that_cannot_be_loaded_leaves_the_old_one_in_force(tmp_path: Path) -> None:
     broken = preset(tmp_path, HEAD + "players:\n  - {generator: bass, set: {depth: 11}}\n")
-    host = Host([load_preset("band"), read_preset(broken)])
+    host = PresetBand([load_preset("band"), read_preset(broken)])
     with pytest.raises(ConfigError, match=r"line 4: .*there is no parameter 'depth'"):
-        host.step()
-    assert host.name == "band"
+        host.change_preset()
+    assert host.preset_name == "band"
 
 
 def test_a_setting_is_written_as_player_parameter_value() -> None:
-    assert Setting.read("right-hand.octave= -1 ") == Setting("right-hand", "octave", "-1")
+    assert Setting.parse("right-hand.octave= -1 ") == Setting("right-hand", "octave", "-1")
     for wrong in ("octave=1", "melody.octave", "melody.=1", ".octave=1", "melody.octave="):
         with pytest.raises(ConfigError, match="PLAYER"):
-            Setting.read(wrong)
-    with pytest.raises(ConfigError, match=r"nobody called 'flute' plays; there are bass, melody"):
-        Host([load_preset("minimal")], settings=[Setting("flute", "octave", "1")])
+            Setting.parse(wrong)
+    with pytest.raises(ConfigError, match=r"there is no player 'flute'; there are bass, melody"):
+        PresetBand([load_preset("minimal")], settings=[Setting("flute", "octave", "1")])
 
 
 def test_generators_beside_the_preset_are_seated_once() -> None:
-    host = Host([load_preset("minimal")], extra=["percussion", "bass", "percussion"])
-    assert sorted(seat.part for seat in host.band.programs()) == ["bass", "melody", "percussion"]
+    host = PresetBand([load_preset("minimal")], extra=["percussion", "bass", "percussion"])
+    assert sorted(seat.part for seat in host.slots) == ["bass", "melody", "percussion"]
 
 
 def test_a_users_own_preset_comes_before_the_shipped_one_of_its_name(tmp_path: Path) -> None:
@@ -231,6 +235,6 @@ def test_a_users_own_preset_comes_before_the_shipped_one_of_its_name(tmp_path: P
         preset(folder, f"format: 1\ntitle: {title}\nplayers:\n  - generator: bass\n", "duo")
     preset(shipped, "format: 2\n", "broken")
     duo, broken = sorted(list_presets([own, shipped]), key=lambda one: one.name, reverse=True)
-    assert (duo.own, duo.preset and duo.preset.title) == (True, "Mine")
+    assert (duo.is_own, duo.preset and duo.preset.title) == (True, "Mine")
     assert broken.problem is not None
     assert load_preset("duo", [own, shipped]).title == "Mine"

@@ -8,16 +8,17 @@ import pytest
 
 from kelly_live.core.values import NoteEvent
 from kelly_live.generators.builtin.percussion import HIGH_TOM, LOW_TOM, MID_TOM
-from kelly_live.generators.host import Host, Setting, load_preset
+from kelly_live.generators.host_preset import Setting, load_preset
+from kelly_live.generators.preset_band import PresetBand
 from kelly_live.music.conductor import Conductor
 from tests.music.band import RecordingSink, told
 
 
 def played(*settings: str) -> RecordingSink:
-    host = Host([load_preset("band")], settings=[Setting.read(one) for one in settings])
+    host = PresetBand([load_preset("band")], settings=[Setting.parse(one) for one in settings])
     sink = RecordingSink()
-    Conductor(sink, host.band, seed=3, tonic=0, length_bars=17).play_through(told(density=2.0))
-    assert host.band.muted == ()
+    Conductor(sink, host, seed=3, tonic=0, length_bars=17).play_through(told(density=2.0))
+    assert host.muted == ()
     return sink
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.values import MODES, RHYTHMS, MusicParameters, NoteEvent
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import Generator
 from kelly_live.generators.builtin.arpeggio import PATTERNS, ArpeggioGenerator
 from kelly_live.generators.builtin.pad import PadGenerator
@@ -104,7 +105,7 @@ def test_the_arpeggio_is_one_voice_whose_pace_follows_density() -> None:
 def test_both_end_a_piece_on_the_tonic() -> None:
     sink = RecordingSink()
     players: list[Generator] = [PadGenerator(), ArpeggioGenerator()]
-    Conductor(sink, players, seed=5, tonic=0, length_bars=6).play_through(told())
+    Conductor(sink, GeneratorBand(players), seed=5, tonic=0, length_bars=6).play_through(told())
     closing = [n for n in sink.notes if n.onset_beats > 19.8]
     assert {n.part for n in closing} == {"pad", "arpeggio"}
     assert {n.pitch % 12 for n in closing} <= {0, 4, 7}

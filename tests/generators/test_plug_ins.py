@@ -12,8 +12,9 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
-from kelly_live.generators.band import PlayerState
-from kelly_live.generators.host import Host, HostPreset, PresetPlayer, Setting, load_preset, read_preset
+from kelly_live.generators.host_preset import HostPreset, PresetPlayer, Setting, load_preset, read_preset
+from kelly_live.generators.preset_band import PresetBand
+from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.theory import Key, mode_scale
 from tests.music.band import RecordingSink, told
@@ -21,16 +22,16 @@ from tests.music.band import RecordingSink, told
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kelly-live-ostinato"
 
 
-def piece(host: Host, *, seed: int = 3, bars: int = 8, density: float = 1.5) -> RecordingSink:
+def piece(host: PresetBand, *, seed: int = 3, bars: int = 8, density: float = 1.5) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, host.band, seed=seed, tonic=0, length_bars=bars).play_through(told(density=density))
-    assert host.band.muted == ()
+    Conductor(sink, host, seed=seed, tonic=0, length_bars=bars).play_through(told(density=density))
+    assert host.muted == ()
     return sink
 
 
-def alone(generator: str, *settings: str, live: bool = False) -> Host:
+def alone(generator: str, *settings: str, live: bool = False) -> PresetBand:
     preset = HostPreset("alone", "alone", (PresetPlayer(generator),))
-    return Host([preset], settings=[Setting.read(f"{generator}.{one}") for one in settings], live=live)
+    return PresetBand([preset], settings=[Setting.parse(f"{generator}.{one}") for one in settings], live=live)
 
 
 @pytest.fixture(scope="module")
@@ -48,13 +49,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def test_the_example_is_found_by_its_entry_point_and_plays(installed: Path) -> None:
-    assert "ostinato" in registry.names()
-    (found,) = registry.described(["ostinato"])
+    assert "ostinato" in registry.list_names()
+    (found,) = registry.describe_generators(["ostinato"])
     assert found.descriptor is not None
-    assert (found.declared.package, found.declared.version) == ("kelly-live-ostinato", "0.1.0")
-    assert not found.declared.ours
+    assert (found.entry.package, found.entry.version) == ("kelly-live-ostinato", "0.1.0")
+    assert not found.entry.is_built_in
     assert [one.name for one in found.descriptor.parameters] == ["pattern", "accent"]
-    host = Host([load_preset("band")], extra=["ostinato"])
+    host = PresetBand([load_preset("band")], extra=["ostinato"])
     notes = piece(host).part("ostinato")
     assert len(notes) == 7 * 8 + 1  # eighths, and the closing bar's one note
     assert {n.channel for n in notes} == {7}
@@ -74,15 +75,15 @@ def test_its_parameters_are_heard(installed: Path) -> None:
 
 def test_live_it_has_a_thread_of_its_own_and_plays_the_same(installed: Path) -> None:
     live = alone("ostinato", live=True)
-    (seat,) = live.band.programs()
+    (seat,) = live.slots
     assert type(seat.generator).__name__ == "SandboxedGenerator"
     seat.generator._deadline = 30.0  # type: ignore[attr-defined]  # the notes are asked for here, not their time
     assert piece(live).notes == piece(alone("ostinato")).notes
-    live.band.dismiss()
+    live.close()
 
 
 def test_it_sits_twice_in_the_preset_that_comes_with_it(installed: Path) -> None:
-    sink = piece(Host([read_preset(EXAMPLE / "my-band.yaml")]))
+    sink = piece(PresetBand([read_preset(EXAMPLE / "my-band.yaml")]))
     assert {n.channel for n in sink.part("plucked")} == {7}
     assert {n.channel for n in sink.part("bells")} == {8}
     assert [n.pitch for n in sink.part("plucked")] != [n.pitch for n in sink.part("bells")]
@@ -114,6 +115,6 @@ def test_isobar_follows_density_and_its_own_octave() -> None:
 def test_without_isobar_its_player_is_a_named_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "isobar", None)
     monkeypatch.delitem(sys.modules, "kelly_live.generators.builtin.isobar_patterns", raising=False)
-    band = alone("isobar").band
-    assert band.states() == (("isobar", PlayerState.NOT_LOADED),)
+    band = alone("isobar")
+    assert band.states == (("isobar", PlayerState.NOT_LOADED),)
     assert "pip install 'kelly-live[isobar]'" in band.muted[0].reason

@@ -8,7 +8,7 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators import registry
-from kelly_live.music.context import Descriptor
+from kelly_live.generators.descriptor import Descriptor
 
 BUILT_IN = {"bass", "chords", "melody", "percussion"}
 
@@ -31,15 +31,15 @@ class Explodes:
 
 
 def test_the_built_in_band_comes_through_the_same_door() -> None:
-    assert set(registry.names()) >= BUILT_IN
-    found = registry.load(sorted(BUILT_IN))
+    assert set(registry.list_names()) >= BUILT_IN
+    found = registry.load_generators(sorted(BUILT_IN))
     assert [f.name for f in found] == sorted(BUILT_IN)
     assert all(f.problem is None and f.generator and f.generator.descriptor.name == f.name for f in found)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ConfigError, match=r"no generator 'theremin'.*melody"):
-        registry.load(["theremin"])
+        registry.load_generators(["theremin"])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value:
         EntryPoint("bass", "kelly_live.generators.builtin.bass:BassGenerator", registry.GROUP),
     ]
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
-    bass, broken = registry.load()
+    bass, broken = registry.load_generators()
     assert bass.generator is not None
     assert broken.generator is None
     assert broken.problem is not None
@@ -67,7 +67,7 @@ def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value:
 
 def test_naming_them_loads_none() -> None:
     program = (
-        "import sys; from kelly_live.generators import registry; registry.names(); "
+        "import sys; from kelly_live.generators import registry; registry.list_names(); "
         "print([m for m in sys.modules if m in ('kelly_live.generators.builtin.chords', 'torch', 'numpy')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

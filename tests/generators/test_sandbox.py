@@ -10,11 +10,12 @@ import pytest
 
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.generators.band import Band, DeadlineExceeded, PlayerState
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import FIRST_CALL_SECONDS, Descriptor, MusicContext
-from kelly_live.generators.sandbox import SandboxedGenerator
+from kelly_live.generators.sandbox import THREAD_NAME, DeadlineExceeded, SandboxedGenerator
+from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
-from tests.music.band import RecordingSink, band, played, step, told
+from tests.music.band import RecordingSink, built_in, played, step, told
 
 PATIENT = 30.0  # far more than any answer takes: the test waits for the answer, not for the time
 NEVER = 0.0
@@ -51,7 +52,7 @@ def gate() -> Iterator[threading.Event]:
     event.set()
 
 
-def play(players: Band, bars: int = 4) -> RecordingSink:
+def play(players: GeneratorBand, bars: int = 4) -> RecordingSink:
     sink = RecordingSink()
     Conductor(sink, players, seed=3, tonic=0, length_bars=bars).play_through(told())
     return sink
@@ -59,18 +60,18 @@ def play(players: Band, bars: int = 4) -> RecordingSink:
 
 def test_one_that_answers_in_time_plays_as_if_it_were_ours() -> None:
     visitor = Visitor()
-    players = Band([SandboxedGenerator(visitor, deadline_seconds=PATIENT)])
-    assert play(players).notes == play(Band([Visitor()])).notes
-    assert visitor.threads == {"guest"}
+    players = GeneratorBand([SandboxedGenerator(visitor, deadline_seconds=PATIENT)])
+    assert play(players).notes == play(GeneratorBand([Visitor()])).notes
+    assert visitor.threads == {THREAD_NAME}
     assert visitor.resets == 1
-    players.dismiss()
+    players.close()
 
 
 def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: threading.Event) -> None:
     clock = ManualClock()
     visitor = Visitor(gate.wait)
     guest = SandboxedGenerator(visitor, deadline_seconds=NEVER, clock=clock)
-    players = Band([guest, *band()])
+    players = GeneratorBand([guest, *built_in()])
     sink = RecordingSink()
     conductor = Conductor(sink, players, seed=3, tonic=0, length_bars=16)
     conductor.start(0.0, told())
@@ -79,7 +80,7 @@ def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: 
     clock.advance(FIRST_CALL_SECONDS)
     step(conductor, 2.1, 6.0, told())
     (muted,) = players.muted
-    assert (muted.name, muted.state) == ("visitor", PlayerState.SLOW)
+    assert (muted.name, muted.state) == ("visitor", PlayerState.TOO_SLOW)
     assert sink.notes == [note for note in played(told()).notes if note.onset_beats <= sink.notes[-1].onset_beats]
 
 
@@ -88,13 +89,13 @@ def test_what_comes_too_late_is_not_played_and_it_may_go_on_afterwards(gate: thr
     guest = SandboxedGenerator(visitor, deadline_seconds=NEVER)
     asked = play_slice(guest, 0.0)
     assert asked is None
-    late = guest._job
+    late = guest._call
     assert late is not None
     gate.set()
     assert late.done.wait(PATIENT)
     guest._deadline = PATIENT
     assert play_slice(guest, 1.0) == [1.0]
-    guest.dismiss()
+    guest.close()
 
 
 def play_slice(guest: SandboxedGenerator, start: float) -> list[float] | None:
@@ -113,7 +114,7 @@ def play_slice(guest: SandboxedGenerator, start: float) -> list[float] | None:
                     found = None
             return []
 
-    play(Band([Once()]), bars=1)
+    play(GeneratorBand([Once()]), bars=1)
     return found
 
 
@@ -121,10 +122,10 @@ def test_a_fault_in_its_thread_mutes_it_as_any_other() -> None:
     def fail() -> None:
         raise ZeroDivisionError("by zero")
 
-    players = Band([SandboxedGenerator(Visitor(fail), deadline_seconds=PATIENT)])
+    players = GeneratorBand([SandboxedGenerator(Visitor(fail), deadline_seconds=PATIENT)])
     play(players)
     (muted,) = players.muted
-    assert muted.state == PlayerState.RAISED
+    assert muted.state == PlayerState.FAILED
     assert "ZeroDivisionError: by zero" in muted.reason
 
 
@@ -132,9 +133,9 @@ def test_one_that_wants_to_end_the_process_ends_its_own_thread() -> None:
     def leave() -> None:
         raise SystemExit(3)
 
-    players = Band([SandboxedGenerator(Visitor(leave), deadline_seconds=PATIENT)])
+    players = GeneratorBand([SandboxedGenerator(Visitor(leave), deadline_seconds=PATIENT)])
     play(players)
-    assert [muted.state for muted in players.muted] == [PlayerState.RAISED]
+    assert [muted.state for muted in players.muted] == [PlayerState.FAILED]
 
 
 def test_an_endless_loop_is_stopped_when_it_is_dismissed() -> None:
@@ -146,16 +147,16 @@ def test_an_endless_loop_is_stopped_when_it_is_dismissed() -> None:
     guest = SandboxedGenerator(visitor, deadline_seconds=NEVER)
     assert play_slice(guest, 0.0) is None
     assert visitor.entered.wait(PATIENT)
-    job = guest._job
+    job = guest._call
     assert job is not None
-    guest.dismiss()
+    guest.close()
     assert job.done.wait(PATIENT), "the loop still runs"
 
 
 def test_one_that_still_hangs_stays_muted_in_the_next_session(gate: threading.Event) -> None:
     guest = SandboxedGenerator(Visitor(gate.wait), deadline_seconds=NEVER)
     assert play_slice(guest, 0.0) is None
-    players = Band([guest])
+    players = GeneratorBand([guest])
     play(players)
-    assert [muted.state for muted in players.muted] == [PlayerState.RAISED]
+    assert [muted.state for muted in players.muted] == [PlayerState.FAILED]
     assert "hangs" in players.muted[0].reason

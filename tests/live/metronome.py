@@ -10,6 +10,7 @@ import threading
 
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import Descriptor
 from kelly_live.midi.inputs import open_input
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -39,7 +40,7 @@ def main(source: str, target: str) -> None:
     opened = open_input(source)
     leader = MidiClockSource(opened.source)
     with SchedulerClient(target) as sink:
-        conductor = Conductor(sink, [Metronome()], seed=1)
+        conductor = Conductor(sink, GeneratorBand([Metronome()]), seed=1)
         conductor.start(clock.now() + 0.3, parameters(97.0))
         print("ready", flush=True)
         while not ending.wait(0.01):

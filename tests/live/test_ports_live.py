@@ -10,7 +10,8 @@ import pytest
 
 from kelly_live.core.commands import Stop, Tuning
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.generators.host import Host, HostPreset, PresetPlayer, PresetPort, load_preset
+from kelly_live.generators.host_preset import HostPreset, PresetPlayer, PresetPort, load_preset
+from kelly_live.generators.preset_band import PresetBand
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.music.conductor import Conductor
@@ -37,15 +38,15 @@ class Duo:
     """A band on two ports, of which the second can be killed."""
 
     def __init__(self, presets: list[HostPreset]) -> None:
-        self.host = Host(presets, live=True)
+        self.host = PresetBand(presets, live=True)
         self.backing = SchedulerClient(virtual_name="Kelly Live backing", send_clock=True)
         self.sink = RoutedSink({"": SchedulerClient(), "backing": self.backing})
         self._clock = MonotonicClock()
-        self._conductor = Conductor(self.sink, self.host.band, seed=3, tonic=0)
+        self._conductor = Conductor(self.sink, self.host, seed=3, tonic=0)
 
     def begin(self, witness: Witness, far_witness: Witness) -> None:
         assert sorted(port.name for port in self.sink.open().values()) == ["Kelly Live", "Kelly Live backing"]
-        self.sink.send(Tuning().with_programs(self.host.band.programs()))
+        self.sink.send(Tuning().with_programs(self.host.slots))
         witness.listen_to("Kelly Live")
         far_witness.listen_to("Kelly Live backing")
         self._conductor.start(self._clock.now() + 0.3, FAST)
@@ -59,7 +60,7 @@ class Duo:
 
     def end(self) -> None:
         self.sink.send(Stop())
-        self.host.band.dismiss()
+        self.host.close()
 
 
 @pytest.mark.timeout(100)
@@ -79,7 +80,7 @@ def test_two_ports_play_their_own_parts_and_a_preset_follows(witness: Witness, f
         assert not witness.of_kind(0xF8)
         assert not witness.of_kind(0xC0) + far_witness.of_kind(0xC0), "nobody asked for a program"
 
-        duo.host.step()
+        duo.host.change_preset()
         duo.play("a bass on channel 6", lambda: 6 in channels(far_witness))
         changed = len(far_witness.events)
         assert [data for _, data in far_witness.of_kind(0xC0)] == [bytes([0xC5, 43])]

@@ -15,6 +15,7 @@ from kelly_live.core.values import (
     TempoRange,
     TimingWeights,
 )
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.base import Generator
 from kelly_live.generators.builtin.bass import BassGenerator
 from kelly_live.generators.builtin.chords import ChordGenerator
@@ -66,8 +67,13 @@ class RecordingSink(NoteList):
         return [note for note in self.notes if note.part == name]
 
 
-def band() -> list[ChordGenerator | BassGenerator | MelodyGenerator | PercussionGenerator]:
+def built_in() -> list[Generator]:
     return [ChordGenerator(), BassGenerator(), MelodyGenerator(), PercussionGenerator()]
+
+
+def band(*others: Generator) -> GeneratorBand:
+    """The built-in band, after any other players."""
+    return GeneratorBand([*others, *built_in()])
 
 
 def assert_cut_anywhere_the_same(

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import MODES, MusicParameters, NoteEvent, Scale
-from kelly_live.generators.band import Muted
+from kelly_live.generators.band import GeneratorBand
+from kelly_live.generators.descriptor import Descriptor
+from kelly_live.music.band import MutedPlayer
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
-from kelly_live.music.context import Descriptor, MusicContext
+from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import earliest_seconds
 from kelly_live.music.theory import Key, mode_scale
-from tests.music.band import RecordingSink, band, played, told
+from tests.music.band import RecordingSink, band, built_in, played, told
 
 
 def sound_of(notes: Sequence[NoteEvent]) -> list[tuple[str, float, int, int]]:
@@ -173,7 +175,7 @@ def test_a_mixture_of_modes_is_heard_as_one() -> None:
     """Phrases in major and in minor, and the more of them in major the more it weighs; the tonic stays."""
 
     def shares(major: float) -> float:
-        conductor = Conductor(RecordingSink(), band()[:1], seed=3, tonic=0, length_bars=65)
+        conductor = Conductor(RecordingSink(), GeneratorBand(built_in()[:1]), seed=3, tonic=0, length_bars=65)
         told_now, modes = mixture(ionian=major, aeolian=1.0 - major), []
         conductor.play_through(told_now, lambda beat: modes.append(conductor.status().mode) or told_now)
         return modes[1:].count("ionian") / len(modes[1:])
@@ -278,7 +280,7 @@ def guest_note(beat: float, duration: float = 0.5) -> NoteEvent:
 )
 def test_a_player_that_fails_is_muted_and_the_band_plays_on(answer: Callable[[float, float], Any], reason: str) -> None:
     sink, guest = RecordingSink(), SandboxedGenerator(answer)
-    conductor = Conductor(sink, [guest, *band()], seed=3, tonic=0, length_bars=16)
+    conductor = Conductor(sink, band(guest), seed=3, tonic=0, length_bars=16)
     conductor.play_through(told())
     (muted,) = conductor.status().muted
     assert muted.name == "guest"
@@ -290,10 +292,10 @@ def test_a_player_that_fails_is_muted_and_the_band_plays_on(answer: Callable[[fl
 
 def test_a_good_guest_is_heard_and_a_muted_one_is_asked_again_in_the_next_session() -> None:
     sink, guest = RecordingSink(), SandboxedGenerator(lambda a, b: [guest_note(a)])
-    conductor = Conductor(sink, [guest], seed=3, length_bars=2, muted=[Muted("gone", "did not load")])
+    conductor = Conductor(sink, GeneratorBand([guest], [MutedPlayer("gone", "did not load")]), seed=3, length_bars=2)
     conductor.play_through(told())
     assert len(sink.part("guest")) == 32
-    assert conductor.status().muted == (Muted("gone", "did not load"),)
+    assert conductor.status().muted == (MutedPlayer("gone", "did not load"),)
     guest.answer = lambda a, b: [guest_note(b)]
     conductor.play_through(told())
     assert [m.name for m in conductor.status().muted] == ["gone", "guest"]
@@ -309,7 +311,7 @@ def test_status_says_where_we_are() -> None:
     assert abs(status.beat - 10.0) < 0.1
     assert (status.bar, status.bpm, status.mode, status.tonic) == (2, 120.0, "dorian", "C")
     assert status.chord
-    assert {d.channel: d.part for d in conductor.programs()} == {
+    assert {d.channel: d.part for d in conductor.slots} == {
         1: "chords",
         2: "bass",
         3: "melody",
@@ -322,7 +324,7 @@ def test_status_says_where_we_are() -> None:
 )
 def test_what_cannot_be_conducted_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError):
-        Conductor(RecordingSink(), [], seed=1, **wrong)
+        Conductor(RecordingSink(), GeneratorBand([]), seed=1, **wrong)
 
 
 @settings(max_examples=30, deadline=None)

@@ -17,7 +17,7 @@ from kelly_live.music.feel import (
     earliest_seconds,
     onset_offset_seconds,
     stray,
-    velocity,
+    velocity_for,
 )
 
 ON = TimingWeights(0.0, 1.0, 0.0)
@@ -84,7 +84,7 @@ def test_who_lies_back_needs_no_earlier_slices() -> None:
 @given(UNIT, UNIT, UNIT, st.floats(0.0, 1.2), st.floats(-1.0, 1.0))
 def test_velocity_stays_in_its_band(a: float, b: float, variance: float, accent: float, chance: float) -> None:
     low, high = sorted((a, b))
-    value = velocity(Dynamics(low, high, variance), accent=accent, stray=chance)
+    value = velocity_for(Dynamics(low, high, variance), accent=accent, stray=chance)
     assert max(SOFTEST_VELOCITY, round(127 * low)) <= value <= max(SOFTEST_VELOCITY, round(127 * high))
 
 
@@ -92,7 +92,7 @@ def test_variance_widens_and_leaves_the_middle() -> None:
     def spread(variance: float) -> tuple[float, float]:
         dynamics = Dynamics(0.2, 0.9, variance)
         accents = (0.86, 0.5, 0.68, 0.5)
-        values = [velocity(dynamics, accent=accents[k % 4], stray=stray(1, "melody", k)) for k in range(800)]
+        values = [velocity_for(dynamics, accent=accents[k % 4], stray=stray(1, "melody", k)) for k in range(800)]
         return statistics.mean(values), statistics.stdev(values)
 
     (mean0, narrow), (_, middle), (mean1, wide) = spread(0.0), spread(0.5), spread(1.0)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kelly_live.core.values import MusicParameters, NoteEvent
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.builtin.percussion import PercussionGenerator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.form import intensity, remembered, trend
 from tests.generators.test_generators import moment
-from tests.music.band import RecordingSink, band, played, told
+from tests.music.band import RecordingSink, band, built_in, played, told
 
 
 def beats_of(notes: list[NoteEvent]) -> set[int]:
@@ -90,6 +91,6 @@ def test_two_minutes_are_never_the_same_bars_again() -> None:
 def test_the_melody_plays_the_notes_that_density_asks_for() -> None:
     for density, seed in itertools.product((0.4, 1.0, 2.2), range(2)):
         sink = RecordingSink()
-        players = [player for player in band() if player.descriptor.part == "melody"]
-        Conductor(sink, players, seed=seed, tonic=0, length_bars=17).play_through(told(density=density))
+        players = [player for player in built_in() if player.descriptor.part == "melody"]
+        Conductor(sink, GeneratorBand(players), seed=seed, tonic=0, length_bars=17).play_through(told(density=density))
         assert abs(len(sink.notes) / 68.0 / density - 1.0) < 0.15

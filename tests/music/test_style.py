@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import ORNAMENTS, TEXTURES, CultureStyle, Metre, MusicParameters, NoteEvent, Register, Scale
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.builtin.melody import MelodyGenerator
+from kelly_live.generators.style_parts import STYLE_PARTS, create_style_part
 from kelly_live.music import style as styles
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
 from kelly_live.music.theory import Key
-from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, told
+from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, told
 
 SLENDRO = Scale("slendro", (0.0, 233.4, 474.3, 718.6, 961.2))
 HICAZ = CultureStyle(
@@ -246,7 +248,7 @@ def test_the_line_keeps_both_habits(
     time, moves = np.zeros(size), Counter[float]()
     for seed in range(24):
         sink = RecordingSink()
-        Conductor(sink, [MelodyGenerator()], seed=seed, tonic=0, length_bars=64).play_through(
+        Conductor(sink, GeneratorBand([MelodyGenerator()]), seed=seed, tonic=0, length_bars=64).play_through(
             in_style(style, density=0.8)
         )
         for note in sink.notes:
@@ -338,18 +340,19 @@ def test_any_style_is_playable_and_cut_anywhere_the_same(
     style: CultureStyle, seed: int, index: int, density: float, cuts: list[float]
 ) -> None:
     context, parameters = moment(style, seed, index), in_style(style, density=density)
-    for player in band():
-        assert_cut_anywhere_the_same(player, parameters, context, cuts)
+    for player in built_in():
+        part = create_style_part(player.descriptor, {})
+        assert part is not None
+        plays = part if part.is_in_style(parameters, context) else player
+        assert_cut_anywhere_the_same(plays, parameters, context, cuts)
 
 
 def test_without_a_style_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kelly_live.generators.builtin import style_parts as style_parts
-
     def asked(*_: object) -> None:
         raise AssertionError("asked although there is no style")
 
-    for name in ("melody", "accompaniment", "low_part", "drums"):
-        monkeypatch.setattr(style_parts, name, asked)
+    for part in STYLE_PARTS.values():
+        monkeypatch.setattr(part, "bar_notes", asked)
     monkeypatch.setattr(styles, "line", asked)
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=1, length_bars=9)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.synchronization import FLYWHEEL_BEATS, KEY_SURE
 from tests.music.band import RecordingSink, told
@@ -53,7 +54,7 @@ class Beats:
 
 def joined(leader: Beats, own_bpm: float = 100.0, seconds: float = 60.0) -> Conductor:
     """A conductor that was led for so long, in steps of 20 ms."""
-    conductor = Conductor(RecordingSink(), [], seed=1)
+    conductor = Conductor(RecordingSink(), GeneratorBand([]), seed=1)
     parameters = told(bpm=own_bpm)
     clock = ManualClock()
     conductor.start(0.3, parameters)
@@ -137,7 +138,7 @@ def test_the_beat_never_jumps(bpm: float, first: float, own: float, wobble: floa
 
 def keys_heard(*spans: tuple[float, KeyEstimate | None]) -> tuple[list[str], Conductor]:
     """The tonic and mode at each beat of 16 bars at 120 BPM, when from each span's second on that key is heard."""
-    conductor = Conductor(RecordingSink(), [], seed=1, tonic=0)
+    conductor = Conductor(RecordingSink(), GeneratorBand([]), seed=1, tonic=0)
     parameters = told(bpm=120.0)
     conductor.start(0.0, parameters)
     names = []

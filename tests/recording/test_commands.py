@@ -46,13 +46,13 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     recorder.started(50.0, 50.3, asked)
     for step in range(1200):
         if step in (250, 500, 502, 800):
-            players.turn(1 if step < 800 else -1)
+            players.request_preset(1 if step < 800 else -1)
         clock.advance(0.01)
         conductor.advance(clock.now(), asked)
         recorder.advanced(clock.now(), asked, SyncState(), conductor)
     recorder.stopped(clock.now())
     recorder.close()
-    players.band.dismiss()
+    players.close()
     return folder / "set.jsonl"
 
 

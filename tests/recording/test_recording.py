@@ -34,8 +34,9 @@ from kelly_live.core.values import (
 )
 from kelly_live.engine.session import LiveSession, accompany
 from kelly_live.generators import registry
-from kelly_live.generators.band import Band, DeadlineExceeded, PlayerSlot
+from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.generators.builtin.melody import MelodyGenerator
+from kelly_live.generators.sandbox import DeadlineExceeded
 from kelly_live.midi.files import midi_bytes
 from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor
@@ -53,12 +54,12 @@ QUARTER_TONES = Scale("quarter-tones", (0.0, 150.0, 350.0, 500.0, 700.0, 850.0, 
 
 def seats(preset: str) -> list[PlayerSlot]:
     """The presets of these tests are named after the players that they have."""
-    found = registry.load(preset.split("+"))
-    return [PlayerSlot.made_for(one.generator) for one in found if one.generator is not None]
+    found = registry.load_generators(preset.split("+"))
+    return [PlayerSlot.from_generator(one.generator) for one in found if one.generator is not None]
 
 
-def conducted(sink: NoteSink, seed: int = 7) -> tuple[Conductor, Band]:
-    band = Band(seats(FOUR))
+def conducted(sink: NoteSink, seed: int = 7) -> tuple[Conductor, GeneratorBand]:
+    band = GeneratorBand(seats(FOUR))
     return Conductor(sink, band, seed=seed, tonic=0), band
 
 
@@ -273,7 +274,7 @@ class Whimsical:
     def reset(self) -> None:
         """It remembers nothing."""
 
-    def dismiss(self) -> None:
+    def close(self) -> None:
         """It holds nothing."""
 
 
@@ -282,7 +283,7 @@ def test_a_guest_s_notes_are_kept_so_that_it_need_not_be_there(tmp_path: Path) -
     take, asked = Take(tmp_path), parameters(160.0, density=3.0)
     take.start(asked)
     take.play(2.0, asked)
-    take.preset, guest = TWO, PlayerSlot.made_for(Whimsical())
+    take.preset, guest = TWO, PlayerSlot.from_generator(Whimsical())
     take.band.change([*seats("bass"), guest])
     take.play(4.0, asked)
     take.turn()

@@ -14,6 +14,7 @@ from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import accompany, merge_sync_states
 from kelly_live.generators import registry
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.midi.files import notes_from_messages
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
@@ -28,8 +29,8 @@ OWN_BPM = 110.0
 def accompany_song(follower: BeatTracker | None) -> Performance:
     """In C major and at 110 BPM by itself; the recording is in A minor, at 96."""
     scheduler = OfflineScheduler()
-    players = [found.generator for found in registry.load(["chords", "bass"])]
-    conductor = Conductor(scheduler, players, seed=7, tonic=0)
+    players = [found.generator for found in registry.load_generators(["chords", "bass"])]
+    conductor = Conductor(scheduler, GeneratorBand(players), seed=7, tonic=0)
     source = ScriptedSource(song(BPM, 9, False, 30.0), ManualClock())
     script = [(0.0, parameters(OWN_BPM))]
     return accompany(

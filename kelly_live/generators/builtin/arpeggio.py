@@ -61,7 +61,9 @@ class ArpeggioGenerator(BarPlayer):
                 duration_beats=touch * min(left, span.end_beat - beat),
                 pitch=note.pitch,
                 cents=note.cents,
-                velocity=compute_velocity(parameters, context, "arpeggio", beat, weight=_LIGHT if place % 1.0 else _FIRM),
+                velocity=compute_velocity(
+                    parameters, context, "arpeggio", beat, weight=_LIGHT if place % 1.0 else _FIRM
+                ),
                 channel=self.descriptor.channel,
                 part=self.descriptor.part,
             )

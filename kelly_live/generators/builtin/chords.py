@@ -91,7 +91,9 @@ class ChordGenerator(BarPlayer):
                     duration_beats=0.97 * (left if pedalled else min(left, 2.0 * ring if firm else ring)),
                     pitch=note.pitch,
                     cents=note.cents,
-                    velocity=compute_velocity(parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number),
+                    velocity=compute_velocity(
+                        parameters, context, "chords", beat, weight=0.9 if firm else 0.62, voice=number
+                    ),
                     channel=self.descriptor.channel,
                     part=self.descriptor.part,
                 )

@@ -127,7 +127,7 @@ def composer(mapper: Mapper) -> Composer:
         bars = max(FORM_BARS, round(seconds * parameters.tempo.suggested / 240.0) + 1)
         conductor = _conductor(scheduler, kind, seed, bars)
         played = compose(Reading(state, parameters), conductor, scheduler)
-        programs = {player.channel: player.program for player in conductor.programs()}
+        programs = {player.channel: player.program for player in conductor.slots}
         notes = [note for note in notes_from_messages(played.messages, programs) if note.channel != 10]
         rows = sorted(
             (n.start_seconds, n.end_seconds, played.tempo_map.beat_at(n.start_seconds), n.pitch, n.velocity)

@@ -146,9 +146,9 @@ def composer(mapper: Mapper) -> Composer:
         per_bar = 4.0 if metre is None else metre.bar_beats
         bars = max(SHORTEST_BARS, round(PIECE_SECONDS * parameters.tempo.suggested / 60.0 / per_bar))
         conductor = create_conductor(scheduler, seed=seed, length_bars=bars)
-        scheduler.send(DEFAULT_TUNING.with_programs(conductor.programs()))
+        scheduler.send(DEFAULT_TUNING.with_programs(conductor.slots))
         played = compose(Reading(state, parameters), conductor, scheduler)
-        programs = {player.channel: player.program for player in conductor.programs()}
+        programs = {player.channel: player.program for player in conductor.slots}
         pitched = [on_piano(message) for message in played.messages if channel_of(message.data) != 10]
         return {
             "band": midi_bytes(played.messages, played.tempo_map, programs=programs),

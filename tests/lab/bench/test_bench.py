@@ -12,6 +12,7 @@ import pytest
 
 from kelly_live.core.midi_messages import CLOCK, note_off, note_on
 from kelly_live.core.values import Dynamics, SyncState
+from kelly_live.generators.band import GeneratorBand
 from kelly_live.lab.bench import hops
 from kelly_live.lab.bench.control import FirstBeatRecorder, Turn, compute_beat_latencies, compute_note_latencies
 from kelly_live.lab.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, analyze_trace, measure_punctuality
@@ -92,7 +93,7 @@ def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
 
 
 def test_the_first_beat_that_can_show_a_turn_is_the_first_not_generated_before_it() -> None:
-    watch, conductor = FirstBeatRecorder(), Conductor(NoteList(), [], seed=1, slice_beats=1 / 16)
+    watch, conductor = FirstBeatRecorder(), Conductor(NoteList(), GeneratorBand([]), seed=1, slice_beats=1 / 16)
     soft = told(bpm=120.0)
     loud = replace(soft, dynamics=Dynamics(0.9, 0.95, 0.0))
     conductor.start(0.0, soft)
