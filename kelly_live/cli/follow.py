@@ -13,7 +13,7 @@ from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
     from kelly_live.core.values import MusicParameters, SyncState
-    from kelly_live.lab.judging.tracking import Piece
+    from kelly_live.lab.judging.tracking import AnnotatedRecording
 
 MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -42,20 +42,20 @@ def command(
     if not recordings and not measure and corpora is None:
         raise click.UsageError("name recordings, --measure FILE.jsonl or --corpora FOLDER")
     for path in recordings:
-        moments = f.follow(f.sound_of(f.Piece(path, "")))
+        moments = f.track_sound(f.load_sound(f.AnnotatedRecording(path, "")))
         click.echo(f"{path}: {_told(moments[-1]) if moments else 'too short'}")
     if bool(teach) != (learn is not None):
         raise click.UsageError("--teach FILE.jsonl and --learn OUT.json go together")
-    pieces: list[Piece] = [piece for manifest in measure for piece in f.read_recordings(manifest)]
+    pieces: list[AnnotatedRecording] = [piece for manifest in measure for piece in f.read_recordings(manifest)]
     songs = f.read_pop909(corpora, cache) if corpora is not None else []
     model = None
     if learn is not None:
         # Songs alternate between soundfonts, so pairs of them go together.
         taught = [song for i, song in enumerate(songs) if i % 4 < 2]
         taught += [piece for manifest in teach for piece in f.read_recordings(manifest)]
-        model = f.learn(taught, lambda line: click.echo(line, err=True))
+        model = f.fit_model(taught, lambda line: click.echo(line, err=True))
         sets = ", ".join(dict.fromkeys(piece.set_name for piece in taught))
-        learn.write_text(f.written(model, f"kelly-live follow --learn, of {len(taught)} pieces: {sets}"))
+        learn.write_text(f.format_model(model, f"kelly-live follow --learn, of {len(taught)} pieces: {sets}"))
         click.echo(f"wrote {learn}", err=True)
     pieces += [song for i, song in enumerate(songs) if i % 4 >= 2]
     if pieces:
@@ -66,9 +66,9 @@ def command(
         verdicts = []
         for piece in pieces:
             band = _Band(neutral)
-            moments = f.follow(f.sound_of(piece), model, band.join)
-            verdicts.append(f.judge_piece(piece, moments, band.beats))
-        click.echo(f.table(verdicts))
+            moments = f.track_sound(f.load_sound(piece), model, band.join)
+            verdicts.append(f.evaluate_tracking(piece, moments, band.beats))
+        click.echo(f.format_results(verdicts))
 
 
 class _Band:
@@ -96,10 +96,10 @@ class _Band:
 
 
 def _told(moment: object) -> str:
-    from kelly_live.lab.judging.tracking import Moment
+    from kelly_live.lab.judging.tracking import TrackingMoment
     from kelly_live.music.theory import NOTE_NAMES
 
-    assert isinstance(moment, Moment)
+    assert isinstance(moment, TrackingMoment)
     key = "no key"
     if moment.tonic is not None:
         key = f"{NOTE_NAMES[moment.tonic]} {'major' if moment.major else 'minor'} ({moment.key_confidence:.2f})"

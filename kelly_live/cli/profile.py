@@ -321,10 +321,10 @@ def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | No
         return
 
     check_outputs([picture])
-    real = None if emotify is None else simulated.real_likes(emotify)
+    real = None if emotify is None else simulated.read_like_agreement(emotify)
     net = _net()
     rows = [row for kind in simulated.POPULATIONS for row in simulated.simulate(net, kind, listeners, seed)]
-    spilt = simulated.spills(net, seed)
+    spilt = simulated.measure_spillovers(net, seed)
     if picture is not None:
         from kelly_live.core.atomic_write import write_atomically
         from kelly_live.lab.plots.learning import Curve, draw_learning
@@ -332,9 +332,9 @@ def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | No
         curves = []
         for kind in simulated.POPULATIONS:
             own = [row for row in rows if row.population == kind]
-            points = tuple((row.agreement.mean, row.agreement.low, row.agreement.high) for row in own)
-            none = own[0].agreement.mean - own[0].over_none.mean
-            others = tuple(row.agreement.mean - row.over_mean.mean for row in own)
+            points = tuple((row.agreement.value, row.agreement.low, row.agreement.high) for row in own)
+            none = own[0].agreement.value - own[0].over_none.value
+            others = tuple(row.agreement.value - row.over_mean.value for row in own)
             curves.append(Curve(kind, tuple(row.reactions for row in own), points, none, others))
         write_atomically(picture, draw_learning(curves))
         click.echo(f"wrote {picture}", err=True)
@@ -346,8 +346,8 @@ def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | No
         }
         click.echo(json.dumps(answer))
         return
-    click.echo(simulated.learned_table(rows))
-    click.echo(f"\n{simulated.spills_table(spilt)}")
+    click.echo(simulated.format_learning(rows))
+    click.echo(f"\n{simulated.format_spillovers(spilt)}")
     if real is not None:
         click.echo(
             f"\nEmotify: {real.ratings} ratings of {real.tracks} tracks, {real.liked:.0%} liked, {real.disliked:.0%} "

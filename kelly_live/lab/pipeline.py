@@ -17,9 +17,16 @@ from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net
 from kelly_live.lab.corpora.clips import assign_folds, limit_clips
 from kelly_live.lab.corpora.diversity import DatasetDiversityManager
 from kelly_live.lab.corpora.manifest import Clip
-from kelly_live.lab.judging.linear_baseline import baseline_scores
-from kelly_live.lab.judging.report import hop_score, sound_summary
-from kelly_live.lab.judging.unseen_languages import keep, kept, known_voices, recipe, unseen_scores, without
+from kelly_live.lab.judging.linear_baseline import score_linear_baseline
+from kelly_live.lab.judging.report import measure_hop, summarise_sounds
+from kelly_live.lab.judging.unseen_languages import (
+    hash_recipe,
+    leave_out_languages,
+    load_scores,
+    save_scores,
+    score_known_languages,
+    score_unseen,
+)
 from kelly_live.lab.training.distributed import SINGLE_PROCESS, Ranks
 from kelly_live.lab.training.emotion import Settings, Trainer, cross_fit, train
 from kelly_live.lab.training.emotion_calibration import calibrate, predict_members
@@ -61,7 +68,7 @@ def train_emotion(
     log = ranks.restrict_log(log)
     with ranks.run_first_rank_first():
         gathered = sources.read_all_clips(log)
-    parts = without(gathered, leave_out) if leave_out else gathered
+    parts = leave_out_languages(gathered, leave_out) if leave_out else gathered
     parts = {**parts, "fit": limit_clips(parts["fit"], sources.most)}
     if leave_out:
         parts["unseen"] = limit_clips(parts["unseen"], UNSEEN_CLIPS)
@@ -119,24 +126,24 @@ def train_emotion(
             calibrate(net, ready["fold"], predict_members(net, ready["fold"].windows), sounds["fold"])
     if not ranks.is_first:
         return
-    made_by = recipe(net, asdict(settings), sources.most, gathered)
+    recipe_hash = hash_recipe(net, asdict(settings), sources.most, gathered)
     if leave_out:
         unseen = ready["unseen"]
-        scores = unseen_scores(unseen.clips, unseen.windows, predict(net, unseen.windows))
+        scores = score_unseen(unseen.clips, unseen.windows, predict(net, unseen.windows))
         known = ready["val"]
-        scores += known_voices(known.clips, known.windows, predict(net, known.windows), leave_out)
+        scores += score_known_languages(known.clips, known.windows, predict(net, known.windows), leave_out)
         for line in format_scores(scores).splitlines():
             log(line)
-        for path in keep(sources.cache, made_by, leave_out, scores):
+        for path in save_scores(sources.cache, recipe_hash, leave_out, scores):
             log(f"wrote {path}")
         return
     val = ready["val"]
     scores = evaluate(val.clips, val.windows, predict(net, val.windows))
     learned = ready["fit"].concatenate(ready["fold"]) if settings.cross > 1 else ready["fit"]
-    baseline = baseline_scores((learned.clips, learned.windows), (val.clips, val.windows))
+    baseline = score_linear_baseline((learned.clips, learned.windows), (val.clips, val.windows))
     kinds, calls = load_sound_windows(net, "val", sources.cache)
-    calm = sound_summary(kinds, calls, predict(net, calls), predict(net, val.windows))
-    hop = hop_score(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu"))).value
+    calm = summarise_sounds(kinds, calls, predict(net, calls), predict(net, val.windows))
+    hop = measure_hop(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu"))).value
     card = {
         "sources": sorted({(c.dataset, c.licence or "none stated") for c in parts["fit"]}),
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
@@ -147,7 +154,7 @@ def train_emotion(
         **course,
         "scores": [s.as_dict() for s in scores],
         "baseline": [s.as_dict() for s in baseline],
-        "unseen": [s.as_dict() for s in kept(sources.cache, made_by)],
+        "unseen": [s.as_dict() for s in load_scores(sources.cache, recipe_hash)],
         "sounds": calm,
         "hop_milliseconds": hop,
         "diversity": report,
@@ -167,11 +174,11 @@ def _load_held_out_net(
     shipped net. The shipped net's predictions of its own training clips would be too good.
     """
     whole = parts["fit"] + parts["fold"]
-    kept = cache / f"{RUN}.part0.pt"
-    if cross < 2 or not kept.is_file():
+    load_scores = cache / f"{RUN}.part0.pt"
+    if cross < 2 or not load_scores.is_file():
         log("no net that missed a part is in the cache (`train emotion --cross 4` leaves one): the fold's clips serve")
         return net, parts["fold"]
-    weights = torch.load(kept, weights_only=True, map_location="cpu")["weights"]
+    weights = torch.load(load_scores, weights_only=True, map_location="cpu")["weights"]
     away = MultiScaleEmotionNet(**net.config)
     away.load_state_dict({**weights, **{name: w for name, w in net.state_dict().items() if name in CALIBRATED}})
     part = assign_folds(whole, cross)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly_live.lab.judging.simulated_listeners import NOW, random_reactions
+from kelly_live.lab.judging.simulated_listeners import NOW, draw_random_reactions
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
 from kelly_live.mapping.person import learn
 from kelly_live.profiles.profile import new_profile
@@ -39,7 +39,7 @@ class LearningCosts:
 def measure_learning(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[LearningCosts]:
     """Measure a row for each of COUNTS."""
     profile, found = new_profile("crowd", NOW), []
-    reactions = random_reactions(net, COUNTS[-1], seed)
+    reactions = draw_random_reactions(net, COUNTS[-1], seed)
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
         for start, end in zip((0, *COUNTS), COUNTS, strict=False):

@@ -32,7 +32,7 @@ def command(
 
     from kelly_live.core.override import state_from
     from kelly_live.core.resources import find_resources
-    from kelly_live.lab.judging.ablation import ablate, ablation_table
+    from kelly_live.lab.judging.ablation import ablate, format_ablations
     from kelly_live.lab.nets.system import load_system
     from kelly_live.lab.nets.taste import Wish, learn_user
     from kelly_live.lab.training.windows import read_audio
@@ -44,7 +44,7 @@ def command(
         wishes = [Wish(state_from(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
         learn_user(system.mapper, user, [*wishes, Wish(state_from(), "major", major)])
     found = ablate(system, samples, pasts, now, _notes, cultures=cultures, users=(1, 2))
-    click.echo(json.dumps([a.as_dict() for a in found]) if as_json else ablation_table(found))
+    click.echo(json.dumps([a.as_dict() for a in found]) if as_json else format_ablations(found))
     return 0 if all(a.holds for a in found) else 1
 
 

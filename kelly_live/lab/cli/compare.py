@@ -47,17 +47,17 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
     from kelly_live.engine.build import create_mapper
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.judging import comparison as likeness
-    from kelly_live.lab.judging.baseline_composers import by_the_rules, random_notes
+    from kelly_live.lab.judging.baseline_composers import compose_by_rules, compose_random
 
-    people = likeness.human_portraits(symbolic, cache / "likeness")
+    people = likeness.read_human_statistics(symbolic, cache / "likeness")
     mapper = create_mapper()
     compose = composer(mapper)
     centres = [(0.5 * v, 0.5 * a) for v, a in QUADRANTS.values()]
-    music: dict[str, list[likeness.Portrait]] = {"random": [], "rule table": []}
+    music: dict[str, list[likeness.PieceStatistics]] = {"random": [], "rule table": []}
     for index, (valence, arousal) in enumerate(centres):
         for seed in range(1, pieces + 1):
-            ruled = by_the_rules(valence, arousal, 100 * index + seed, 64)
-            music["rule table"].append(likeness.portray_ours(ruled, f"rules {index} {seed}"))
+            ruled = compose_by_rules(valence, arousal, 100 * index + seed, 64)
+            music["rule table"].append(likeness.compute_generated_statistics(ruled, f"rules {index} {seed}"))
     repeats = {}
     for kind in KINDS:
         music[kind], lengths, shared = [], [], []
@@ -65,18 +65,18 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
             before = None
             for seed in range(1, pieces + 1):
                 score = compose(kind, valence, arousal, seed, TWO_MINUTES)
-                music[kind].append(likeness.portray_ours(score, f"{kind} {index} {seed}"))
+                music[kind].append(likeness.compute_generated_statistics(score, f"{kind} {index} {seed}"))
                 if kind == "band":
-                    thrown = random_notes(likeness.excerpt(score, TWO_MINUTES), seed)
-                    music["random"].append(likeness.portray_ours(thrown, f"random {index} {seed}"))
-                now = likeness.cells(likeness.excerpt(score, TWO_MINUTES))
-                lengths.append(likeness.longest_repeat_beats(now))
+                    thrown = compose_random(likeness.select_excerpt(score, TWO_MINUTES), seed)
+                    music["random"].append(likeness.compute_generated_statistics(thrown, f"random {index} {seed}"))
+                now = likeness.list_cells(likeness.select_excerpt(score, TWO_MINUTES))
+                lengths.append(likeness.find_longest_repeat(now))
                 if before is not None:
-                    shared.append(likeness.shared_notes(before, now))
+                    shared.append(likeness.compute_shared_notes(before, now))
                 before = now
-        repeats[kind] = likeness.Repeats(kind, tuple(lengths), tuple(shared))
-    repeats["people"] = likeness.Repeats("people", tuple(likeness.human_repeats(symbolic)))
-    lines = likeness.Crowd(people).compare(music)
+        repeats[kind] = likeness.Repetitions(kind, tuple(lengths), tuple(shared))
+    repeats["people"] = likeness.Repetitions("people", tuple(likeness.find_human_repeats(symbolic)))
+    lines = likeness.HumanReference(people).compare(music)
     reactions = {kind: reaction_table(mapper, kind, changes) for kind in KINDS}
     if as_json:
         answer = {
@@ -86,7 +86,7 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
         }
         click.echo(json.dumps(answer))
         return
-    click.echo(likeness.table(lines))
+    click.echo(likeness.format_comparison(lines))
     click.echo("\n| two minutes | longest literal repeat, beats: median, worst | notes that two seeds share |")
     click.echo("|---|---|---|")
     for kind, one in repeats.items():
@@ -191,24 +191,24 @@ def reaction_table(mapper: Mapper, kind: str, changes: int) -> dict[str, dict[st
 
     from kelly_live.core.override import state_from
     from kelly_live.lab.corpora.manifest import QUADRANTS
-    from kelly_live.lab.judging.reaction_time import Reaction, reach, reaction, summary
+    from kelly_live.lab.judging.reaction_time import ResponseTime, measure_reach, measure_response, summarise_responses
 
-    reached: list[Reaction] = []
+    reached: list[ResponseTime] = []
     for valence, arousal in QUADRANTS.values():
         rng = random.Random(f"{valence} {arousal}")
         parameters = mapper(state_from(0.5 * valence, 0.5 * arousal))
         for seed in (1, 2):
             moments = [rng.uniform(4.0, 20.0) for _ in range(5 * changes)]
-            reached += reach(_Heard(kind, seed), parameters, 26.0, moments)
-    rows = {"reach a note": summary(reached)}
-    heard: list[Reaction] = []
+            reached += measure_reach(_Heard(kind, seed), parameters, 26.0, moments)
+    rows = {"reach a note": summarise_responses(reached)}
+    heard: list[ResponseTime] = []
     for name, (before, after) in CHANGES.items():
         rng = random.Random(name)
         old, new = mapper(state_from(*before)), mapper(state_from(*after))
         found = [
-            reaction(functools.partial(_Heard, kind, seed), old, new, rng.uniform(6.0, 16.0))
+            measure_response(functools.partial(_Heard, kind, seed), old, new, rng.uniform(6.0, 16.0))
             for seed in range(1, changes + 1)
         ]
-        rows[f"heard, {name}"] = summary(found)
+        rows[f"heard, {name}"] = summarise_responses(found)
         heard += found
-    return rows | {"heard, all": summary(heard)}
+    return rows | {"heard, all": summarise_responses(heard)}

@@ -11,7 +11,7 @@ import click
 from kelly_live.lab.cli.train import data_options
 
 if TYPE_CHECKING:
-    from kelly_live.lab.judging.report import Result
+    from kelly_live.lab.judging.report import EvaluationResult
 
 _READER_CLIPS = "Clips a data set for the whole live reader, which hears them hop by hop."
 
@@ -34,7 +34,7 @@ def command(
     import torch
 
     from kelly_live.core.resources import find_resources
-    from kelly_live.lab.judging.goals import goal_table
+    from kelly_live.lab.judging.goals import format_goals
     from kelly_live.lab.judging.report import evaluate_shipped
     from kelly_live.lab.training.scores import format_scores
     from kelly_live.lab.training.sources import Sources
@@ -48,23 +48,23 @@ def command(
     if as_json:
         click.echo(json.dumps(result.as_dict()))
         return
-    click.echo(goal_table(result.rows))
+    click.echo(format_goals(result.rows))
     click.echo(f"\nThe emotion net alone, every score\n\n{format_scores(result.scores)}")
     click.echo(f"\nThe live path\n\n{format_scores(result.live)}\n\nSounds that feel nothing\n")
     for name, value in result.sounds.items():
         click.echo(f"{name}: {value:.3f}")
 
 
-def _draw(result: Result, folder: Path) -> None:
+def _draw(result: EvaluationResult, folder: Path) -> None:
     """confusion.png, calibration.png and trajectories.png."""
     from kelly_live.core.atomic_write import create_folder, write_atomically
-    from kelly_live.lab.judging.chart_data import calibrations, confusions, trajectories
+    from kelly_live.lab.judging.chart_data import compute_calibrations, compute_confusions, compute_trajectories
     from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
 
     create_folder(folder)
     heard = (result.clips, result.windows, result.answers)
-    matrices, reliable = confusions(*heard), calibrations(*heard)
-    tracks = trajectories(result.reader, result.clips, result.heard)
+    matrices, reliable = compute_confusions(*heard), compute_calibrations(*heard)
+    tracks = compute_trajectories(result.reader, result.clips, result.heard)
     for name, picture in (
         ("confusion", draw_confusions(matrices) if matrices else None),
         ("calibration", draw_calibration(reliable) if reliable else None),

@@ -14,8 +14,8 @@ from kelly_live.lab.cli.train import DEFAULT_CACHE, FILE, FOLDER
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Mapper
-    from kelly_live.lab.judging.across_cultures import AcrossCultures
-    from kelly_live.lab.judging.closed_loop import ClosedLoop, Composer
+    from kelly_live.lab.judging.across_cultures import CultureComparison
+    from kelly_live.lab.judging.closed_loop import ClosedLoopResult, Composer
 
 PIECE_SECONDS = 30.0  # about the length of the clips that the judges learned from
 SHORTEST_BARS = 4
@@ -54,7 +54,7 @@ def command(
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS
     from kelly_live.lab.judging.across_cultures import judge_cultures
-    from kelly_live.lab.judging.closed_loop import close_the_loop
+    from kelly_live.lab.judging.closed_loop import evaluate_closed_loop
 
     names = _cultures(cultures)
     if cultures is not None and mapper is not None:
@@ -74,18 +74,18 @@ def command(
     def log(line: str) -> None:
         click.echo(line, err=True)
 
-    judged: AcrossCultures | ClosedLoop
+    judged: CultureComparison | ClosedLoopResult
     if names:
         judged = judge_cultures(
             symbolic, cache, net, composer(_mapper(None)), {name: composer(_in_culture(name)) for name in names},
             pieces=culture_pieces, plain_pieces=pieces, workers=workers, log=log,
         )  # fmt: skip
     else:
-        judged = close_the_loop(
+        judged = evaluate_closed_loop(
             symbolic, cache, net, composer(_mapper(mapper)),
             pieces=pieces, grid_pieces=grid_pieces, workers=workers, log=log,
         )  # fmt: skip
-    click.echo(json.dumps(judged.as_dict()) if as_json else judged.tables())
+    click.echo(json.dumps(judged.as_dict()) if as_json else judged.format_tables())
 
 
 def _mapper(checkpoint: Path | None) -> Mapper:

@@ -53,14 +53,14 @@ class Ablation:
         return asdict(self) | {"holds": self.holds}
 
 
-def differing(first: Iterable[NoteEvent], second: Iterable[NoteEvent]) -> float:
+def compute_difference_share(first: Iterable[NoteEvent], second: Iterable[NoteEvent]) -> float:
     """The share of notes (onset, duration, pitch, velocity, part) that only one of two pieces has."""
     a, b = Counter(first), Counter(second)
     total = a.total() + b.total()
     return ((a - b).total() + (b - a).total()) / total if total else 0.0
 
 
-def window_at(samples: np.ndarray, seconds: float) -> dict[str, torch.Tensor]:
+def extract_window(samples: np.ndarray, seconds: float) -> dict[str, torch.Tensor]:
     """The emotion net's input for the window that ends at `seconds` of 16 kHz samples; silence before the first."""
     stop = int(seconds * SAMPLE_RATE)
     grid = math.lcm(*(scale.hop for scale in SCALES))  # a cut here leaves every frame where it would have been
@@ -88,11 +88,11 @@ def ablate(
         raise ConfigError(
             f"the recording lasts {len(samples) / SAMPLE_RATE:.1f} s; give times within, {PAST_SECONDS:g} s or later"
         )
-    heard = window_at(samples, now)
+    heard = extract_window(samples, now)
     steps = int(PAST_SECONDS / HOP_SECONDS)
     histories = [
         torch.stack(
-            [history_row(system.emotion(window_at(samples, end - HOP_SECONDS * k))) for k in range(steps)], 1
+            [history_row(system.emotion(extract_window(samples, end - HOP_SECONDS * k))) for k in range(steps)], 1
         ).flip(1)
         for end in pasts
     ]
@@ -107,7 +107,14 @@ def ablate(
     ) -> Ablation:
         (first, before), (second, after) = map(pieces, on)
         still, moved = (pieces(out)[0] for out in off)
-        return Ablation(what, changed, differing(first, second), differing(still, moved), before, after)
+        return Ablation(
+            what,
+            changed,
+            compute_difference_share(first, second),
+            compute_difference_share(still, moved),
+            before,
+            after,
+        )
 
     ids = [torch.tensor([system.culture.culture_id(name)]) for name in cultures]
     own = [torch.tensor([user]) for user in users]
@@ -131,7 +138,7 @@ def ablate(
     )  # fmt: skip
 
 
-def ablation_table(found: Sequence[Ablation]) -> str:
+def format_ablations(found: Sequence[Ablation]) -> str:
     """As markdown."""
     lines = ["| changed | from → to | notes that differ, on | off | tempo | holds |", "|---|---|---|---|---|---|"]
     lines += [

@@ -24,19 +24,21 @@ from kelly_live.lab.judging.closed_loop import (
     CENTRE,
     JUDGES,
     Composer,
-    Job,
+    JudgeInput,
     Log,
-    all_heard,
-    composed_in,
-    emopia_scores,
-    fitted,
-    present,
+    compose_pieces,
+    extract_all,
+    fit_judge_to_rows,
+    read_emopia,
+    select_rows,
 )
 from kelly_live.lab.judging.judges import Floats, Judge
 
 PLAIN = "western"
-READING = "piano"  # the one instrument that the judges know
-Halves = np.ndarray  # [n, 3]: quadrant 0-3; 1 where valence, where arousal is heard above 0; a quadrant of -1: unheard
+ARRANGEMENT = "piano"  # the one instrument that the judges know
+JudgedPieces = (
+    np.ndarray
+)  # [n, 3]: quadrant 0-3; 1 where valence, where arousal is heard above 0; a quadrant of -1: unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CultureRow:
     """One tradition before one judge: pieces heard as the quadrant that was meant; and as the same quadrant, the same
     arousal half and the same valence half as the plain piece of the same emotion and seed.
     """
@@ -75,27 +77,27 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Agreement:
     """What one judge says: `ceiling` compares plain pieces with plain ones of another seed; `pooled` puts the
-    traditions together; `meant` is how each quadrant (rows) is heard (columns) in all of them.
+    traditions together; `confusion` is how each quadrant (rows) is heard (columns) in all of them.
     """
 
     judge: str
-    ceiling: Row
-    pooled: Row
-    rows: tuple[Row, ...]
-    meant: tuple[tuple[int, ...], ...]
+    ceiling: CultureRow
+    pooled: CultureRow
+    rows: tuple[CultureRow, ...]
+    confusion: tuple[tuple[int, ...], ...]
 
-    def allowed(self, row: Row) -> bool:
+    def reaches_ceiling(self, row: CultureRow) -> bool:
         """Whether its agreement may be as high as the ceiling, as far as so few pieces can say."""
         return row.same.interval[1] >= self.ceiling.same.value
 
-    def table(self) -> str:
+    def format_table(self) -> str:
         """As markdown."""
         lines = [
             f"| {self.judge} judge | as meant | as {PLAIN} | as the judge allows | arousal half | valence half |",
             "|---|---|---|---|---|---|",
         ]
         lines += [
-            f"| {row.culture} | {row.intended} | {row.same} | {'yes' if self.allowed(row) else 'no'} "
+            f"| {row.culture} | {row.intended} | {row.same} | {'yes' if self.reaches_ceiling(row) else 'no'} "
             f"| {row.arousal.value:.2f} | {row.valence.value:.2f} |"
             for row in (*self.rows, self.pooled)
         ]
@@ -106,21 +108,21 @@ class Agreement:
         )
         heard = "; ".join(
             f"{name} as {' '.join(f'{other} {count}' for other, count in zip(QUADRANTS, counts, strict=True) if count)}"
-            for name, counts in zip(QUADRANTS, self.meant, strict=True)
+            for name, counts in zip(QUADRANTS, self.confusion, strict=True)
         )
-        met = sum(self.allowed(row) for row in self.rows)
+        met = sum(self.reaches_ceiling(row) for row in self.rows)
         return "\n".join([*lines, "", f"{met} of {len(self.rows)} as the judge allows; in all traditions: {heard}."])
 
 
 @dataclass(frozen=True, slots=True)
-class AcrossCultures:
+class CultureComparison:
     """The judges' answers."""
 
     agreements: tuple[Agreement, ...]
 
-    def tables(self) -> str:
+    def format_tables(self) -> str:
         """As markdown."""
-        return "\n\n".join(agreement.table() for agreement in self.agreements)
+        return "\n\n".join(compute_agreement.format_table() for compute_agreement in self.agreements)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -137,7 +139,7 @@ def judge_cultures(
     plain_pieces: int = 40,
     workers: int = 2,
     log: Log = print,
-) -> AcrossCultures:
+) -> CultureComparison:
     """Fit the judges on EMOPIA's train part; let them hear `pieces` a quadrant of each tradition and `plain_pieces` of
     the plain music, with the soundfont that nothing was trained on. Raises KellyError.
     """
@@ -146,71 +148,74 @@ def judge_cultures(
             f"{plain_pieces} plain pieces a quadrant cannot stand beside {pieces} of each tradition; --pieces must be "
             "at least --culture-pieces, and 2 or more"
         )
-    train = emopia_scores(symbolic)["train"]
+    train = read_emopia(symbolic)["train"]
     centres = [(CENTRE * v, CENTRE * a) for v, a in QUADRANTS.values()]
     composers = {PLAIN: plain, **cultures}
-    jobs: dict[str, list[Job]] = {
-        "notes/train": [Job(clip.audio_path, None) for clip in train],
-        "audio/train": [Job(clip.audio_path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, clip in enumerate(train)],
+    jobs: dict[str, list[JudgeInput]] = {
+        "notes/train": [JudgeInput(clip.audio_path, None) for clip in train],
+        "audio/train": [JudgeInput(clip.audio_path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, clip in enumerate(train)],
     }
     for name, compose in composers.items():
-        own = composed_in(centres, plain_pieces if name == PLAIN else pieces, compose, cache)
-        jobs[f"notes/{name}"] = [Job(piece.files[READING], None) for piece in own]
-        jobs[f"audio/{name}"] = [Job(piece.files[READING], HELD_OUT_SOUNDFONT) for piece in own]
+        own = compose_pieces(centres, plain_pieces if name == PLAIN else pieces, compose, cache)
+        jobs[f"notes/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], None) for piece in own]
+        jobs[f"audio/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], HELD_OUT_SOUNDFONT) for piece in own]
     log(f"composed {sum(map(len, jobs.values())) // 2 - len(train)} pieces in {len(composers)} traditions")
-    rows = all_heard(jobs, emotion_net, cache, workers, log)
+    rows = extract_all(jobs, emotion_net, cache, workers, log)
     labels, songs = [clip.quadrant or "Q1" for clip in train], [clip.group for clip in train]
     agreements = []
-    for judge_name, sense, part in JUDGES:
-        judge = fitted(rows[f"{sense}/train"], labels, songs, part)
+    for judge_name, feature_kind, part in JUDGES:
+        judge = fit_judge_to_rows(rows[f"{feature_kind}/train"], labels, songs, part)
         heard = {
-            name: verdicts(judge, rows[f"{sense}/{name}"], part).reshape(len(centres), -1, 3) for name in composers
+            name: judge_rows(judge, rows[f"{feature_kind}/{name}"], part).reshape(len(centres), -1, 3)
+            for name in composers
         }
-        agreements.append(agreement(judge_name, heard))
-    return AcrossCultures(tuple(agreements))
+        agreements.append(compute_agreement(judge_name, heard))
+    return CultureComparison(tuple(agreements))
 
 
-def verdicts(judge: Judge, rows: Sequence[Floats | None], part: slice) -> Halves:
+def judge_rows(judge: Judge, rows: Sequence[Floats | None], part: slice) -> JudgedPieces:
     """What a judge says of each row; -1 throughout where there was too little to judge, which then is never right."""
-    said = np.full((len(rows), 3), -1)
-    kept, seen = present(rows, part)
-    found = judge.hear(seen)
-    said[kept] = np.stack([found.quadrant, found.valence > 0.0, found.arousal > 0.0], axis=1)
-    return said
+    judged = np.full((len(rows), 3), -1)
+    kept, seen = select_rows(rows, part)
+    found = judge.predict(seen)
+    judged[kept] = np.stack([found.quadrant, found.valence > 0.0, found.arousal > 0.0], axis=1)
+    return judged
 
 
-def agreement(judge: str, heard: Mapping[str, Halves]) -> Agreement:
+def compute_agreement(judge: str, heard: Mapping[str, JudgedPieces]) -> Agreement:
     """From verdicts `[4, pieces, 3]` a tradition, PLAIN among them with at least as many pieces."""
     plain = heard[PLAIN]
-    rows = [_row(name, said, plain[:, : said.shape[1]]) for name, said in heard.items() if name != PLAIN]
+    rows = [
+        _compare_pieces(name, judged, plain[:, : judged.shape[1]]) for name, judged in heard.items() if name != PLAIN
+    ]
     # Neighbours in pairs: each piece is compared once, so the pairs are independent, as an interval wants them.
     pairs = plain.shape[1] // 2
-    ceiling = _row(f"{PLAIN}, another seed", plain[:, : 2 * pairs : 2], plain[:, 1 : 2 * pairs : 2])
+    ceiling = _compare_pieces(f"{PLAIN}, another seed", plain[:, : 2 * pairs : 2], plain[:, 1 : 2 * pairs : 2])
     counts = np.zeros((4, 4), int)
-    for name, said in heard.items():
+    for name, judged in heard.items():
         if name != PLAIN:
             for quadrant in range(4):
-                counts[quadrant] += np.bincount(said[quadrant, said[quadrant, :, 0] >= 0, 0], minlength=4)
-    own = Row(ceiling.culture, _intended(plain), ceiling.same, ceiling.arousal, ceiling.valence)
-    return Agreement(judge, own, _pooled(rows), tuple(rows), tuple(tuple(map(int, row)) for row in counts))
+                counts[quadrant] += np.bincount(judged[quadrant, judged[quadrant, :, 0] >= 0, 0], minlength=4)
+    own = CultureRow(ceiling.culture, _count_intended(plain), ceiling.same, ceiling.arousal, ceiling.valence)
+    return Agreement(judge, own, _pool_rows(rows), tuple(rows), tuple(tuple(map(int, row)) for row in counts))
 
 
-def _row(name: str, said: Halves, other: Halves) -> Row:
-    same = (said == other) & (said >= 0)
+def _compare_pieces(name: str, judged: JudgedPieces, other: JudgedPieces) -> CultureRow:
+    same = (judged == other) & (judged >= 0)
 
     def share(column: int) -> Share:
         return Share(int(same[..., column].sum()), same[..., column].size)
 
-    return Row(name, _intended(said), share(0), share(2), share(1))
+    return CultureRow(name, _count_intended(judged), share(0), share(2), share(1))
 
 
-def _intended(said: Halves) -> Share:
-    return Share(int((said[..., 0] == np.arange(4)[:, None]).sum()), said[..., 0].size)
+def _count_intended(judged: JudgedPieces) -> Share:
+    return Share(int((judged[..., 0] == np.arange(4)[:, None]).sum()), judged[..., 0].size)
 
 
-def _pooled(rows: Sequence[Row]) -> Row:
+def _pool_rows(rows: Sequence[CultureRow]) -> CultureRow:
     def total(name: str) -> Share:
         shares = [getattr(row, name) for row in rows]
         return Share(sum(one.right for one in shares), sum(one.n for one in shares))
 
-    return Row("all of them", total("intended"), total("same"), total("arousal"), total("valence"))
+    return CultureRow("all of them", total("intended"), total("same"), total("arousal"), total("valence"))

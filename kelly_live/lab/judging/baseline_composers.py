@@ -10,7 +10,7 @@ _MAJOR, _MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10)
 _LOOPS = {True: (0, 4, 5, 3), False: (0, 5, 2, 6)}  # I V vi IV; i VI III VII
 
 
-def random_notes(like: Score, seed: int) -> Score:
+def compose_random(like: Score, seed: int) -> Score:
     """As many notes as `like` has, as long and as wide, but anywhere: pitch, place and velocity uniform inside its
     10-90 % (5-95 % for pitch), its durations dealt out anew.
     """
@@ -32,7 +32,7 @@ def random_notes(like: Score, seed: int) -> Score:
     )
 
 
-def by_the_rules(valence: float, arousal: float, seed: int, bars: int) -> Score:
+def compose_by_rules(valence: float, arousal: float, seed: int, bars: int) -> Score:
     """A loop of four chords in major or minor, struck on the half bar over its root, and a melody of chord tones and
     steps between them on a grid; tempo, register, loudness and pace by the mapper's rule table (mapper_scores.py).
     """

@@ -14,7 +14,7 @@ from kelly_live.emotion.nets.emotion import LABELS
 from kelly_live.emotion.reader import LiveEmotionReader
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import RATING_PLANES, average_bar_ratings, find_label
-from kelly_live.lab.judging.stream_scores import Change, replay
+from kelly_live.lab.judging.stream_scores import EmotionChange, run_reader
 from kelly_live.lab.training.emotion_calibration import mark_correct
 from kelly_live.lab.training.scores import (
     CHOICES,
@@ -65,7 +65,7 @@ def _count(truth: np.ndarray, guess: np.ndarray, kinds: int) -> np.ndarray:
     return counts
 
 
-def confusions(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Confusion]:
+def compute_confusions(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Confusion]:
     """Of every data set with categories, among what its actors were told; and of the quadrants."""
     labels = average_by_clip(answers.labels, windows.clip, len(clips))
     affect = average_by_clip(answers.affect, windows.clip, len(clips))
@@ -85,7 +85,7 @@ def confusions(clips: Sequence[Clip], windows: Windows, answers: Predictions) ->
     return out
 
 
-def calibrations(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Calibration]:
+def compute_calibrations(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Calibration]:
     """Of every data set whose answers are right or wrong."""
     right = mark_correct(clips, answers, windows.clip)
     sure = average_by_clip(answers.confidence, windows.clip, len(clips))
@@ -97,7 +97,9 @@ def calibrations(clips: Sequence[Clip], windows: Windows, answers: Predictions) 
     return out
 
 
-def trajectories(reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequence[Change]) -> list[Trajectory]:
+def compute_trajectories(
+    reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequence[EmotionChange]
+) -> list[Trajectory]:
     """Rated pieces, and a change whose answer took the median time. The pieces are those whose ratings go the widest
     way (a piece that stays where it is would show nothing), no two of one family; what the reader says does not count
     in the choice.
@@ -109,7 +111,7 @@ def trajectories(reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequen
     widest = list(families.values())[:PIECES]
     out = []
     for clip in widest:
-        track = replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.find_timing(clip.dataset)[0]))
+        track = run_reader(reader, read_audio(clip.audio_path, TEST_OPTIONS.find_timing(clip.dataset)[0]))
         ratings = np.array([average_bar_ratings(clip, float(end)) for end in track.times])
         plane = RATING_PLANES.get(clip.dataset)
         placed = ratings if plane is None else plane.project(ratings)

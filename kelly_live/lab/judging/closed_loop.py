@@ -27,12 +27,12 @@ from kelly_live.lab.judging.judges import (
     HARMONY,
     JUDGED_SECONDS,
     VERSION,
-    Ear,
+    AudioFeatureExtractor,
     Floats,
     Judge,
-    Verdicts,
+    Judgements,
+    extract_note_features,
     fit_judge,
-    read_notes,
 )
 from kelly_live.lab.training.scores import Score, format_scores
 from kelly_live.lab.training.windows import read_audio
@@ -66,14 +66,14 @@ class Confusion:
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedLoop:
+class ClosedLoopResult:
     """All that was judged: scores with intervals, confusions, and of each judge its strengths and validated share."""
 
     scores: tuple[Score, ...]
     confusions: tuple[Confusion, ...]
     judges: dict[str, dict[str, Any]]
 
-    def tables(self) -> str:
+    def format_tables(self) -> str:
         """As markdown."""
         judges = [
             f"{name} judge: {info['clips']} clips of {info['songs']} songs, .{1000 * info['validated']:03.0f} right on "
@@ -95,70 +95,72 @@ class ClosedLoop:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class JudgeInput:
     """A MIDI file to be heard with a soundfont, or (None) read."""
 
     midi: Path
     soundfont: Path | None
 
 
-class Hall:
+class FeatureExtractor:
     """Where music is rendered and heard, once: what was heard of a file is kept in `cache` by its content."""
 
     def __init__(self, emotion_net: Path, cache: Path) -> None:
         torch.set_num_threads(1)
-        self._ear = Ear(load_emotion_net(emotion_net).trunk)
+        self._audio = AudioFeatureExtractor(load_emotion_net(emotion_net).trunk)
         self._cache = cache
 
-    def attend(self, job: Job) -> Floats | None:
+    def extract(self, job: JudgeInput) -> Floats | None:
         """The row of a job; None where there are too few notes to read. Raises KellyError."""
         content = hashlib.sha256(job.midi.read_bytes()).hexdigest()[:24]
-        what = f"{job.soundfont.stem}-{self._ear.name}" if job.soundfont else f"notes-v{VERSION}"
+        what = f"{job.soundfont.stem}-{self._audio.name}" if job.soundfont else f"notes-v{VERSION}"
         kept = self._cache / "judged" / what / f"{content}.npy"
         if kept.is_file():
             row: Floats = np.load(kept)
             return row
         if job.soundfont is None:
             try:
-                row = read_notes(job.midi)
+                row = extract_note_features(job.midi)
             except ConfigError:
                 return None
         else:
             audio = render_midi(job.midi, self._cache, job.soundfont, seconds=RENDER_SECONDS)
-            row = self._ear.hear(read_audio(audio, JUDGED_SECONDS))
+            row = self._audio.extract(read_audio(audio, JUDGED_SECONDS))
         kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, _npy(row))
+        write_atomically(kept, _serialise(row))
         return row
 
 
-def _npy(row: Floats) -> bytes:
+def _serialise(row: Floats) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, row)
     return buffer.getvalue()
 
 
-_hall: Hall | None = None  # of a worker process
+_extractor: FeatureExtractor | None = None  # of a worker process
 
 
-def _open_hall(emotion_net: Path, cache: Path) -> None:
-    global _hall
-    _hall = Hall(emotion_net, cache)
+def _create_extractor(emotion_net: Path, cache: Path) -> None:
+    global _extractor
+    _extractor = FeatureExtractor(emotion_net, cache)
 
 
-def _attend(job: Job) -> Floats | None:
-    assert _hall is not None  # the pool's initializer ran first
-    return _hall.attend(job)
+def _extract(job: JudgeInput) -> Floats | None:
+    assert _extractor is not None  # the pool's initializer ran first
+    return _extractor.extract(job)
 
 
-def heard(jobs: Sequence[Job], emotion_net: Path, cache: Path, workers: int) -> Iterator[Floats | None]:
+def extract_features(
+    jobs: Sequence[JudgeInput], emotion_net: Path, cache: Path, workers: int
+) -> Iterator[Floats | None]:
     """The rows of the jobs, in order, by `workers` processes; by this one alone if it is 1."""
     if workers <= 1:
-        hall = Hall(emotion_net, cache)
-        yield from map(hall.attend, jobs)
+        extractor = FeatureExtractor(emotion_net, cache)
+        yield from map(extractor.extract, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _open_hall, (emotion_net, cache)) as pool:
-        yield from pool.map(_attend, jobs, chunksize=4)
+    with ProcessPoolExecutor(workers, context, _create_extractor, (emotion_net, cache)) as pool:
+        yield from pool.map(_extract, jobs, chunksize=4)
 
 
 # ---------------------------------------------------------------- judging
@@ -177,8 +179,8 @@ def by_song(right: np.ndarray, songs: Sequence[str]) -> tuple[float, float]:
     return bootstrap(share, len(names))[1:]
 
 
-def _shares(
-    judge: str, music: str, verdicts: Verdicts, asked: np.ndarray, songs: Sequence[str] | None = None
+def _score_shares(
+    judge: str, music: str, verdicts: Judgements, asked: np.ndarray, songs: Sequence[str] | None = None
 ) -> tuple[list[Score], Confusion]:
     """Quadrants and halves that are heard as asked (0-3), and the confusion."""
     signs = np.array(list(QUADRANTS.values()))[asked]
@@ -198,7 +200,7 @@ def _shares(
     return scores, Confusion(judge, music, tuple(tuple(int(x) for x in row) for row in counts))
 
 
-def _correlations(judge: str, music: str, verdicts: Verdicts, targets: np.ndarray) -> list[Score]:
+def _score_correlations(judge: str, music: str, verdicts: Judgements, targets: np.ndarray) -> list[Score]:
     """Of the grid's targets `[n, 2]` with what is heard, over pieces; intervals by Fisher's z."""
     scores = []
     for axis, (name, felt) in enumerate((("valence", verdicts.valence), ("arousal", verdicts.arousal))):
@@ -207,7 +209,7 @@ def _correlations(judge: str, music: str, verdicts: Verdicts, targets: np.ndarra
     return scores
 
 
-def emopia_scores(symbolic: Path) -> dict[str, list[Clip]]:
+def read_emopia(symbolic: Path) -> dict[str, list[Clip]]:
     """EMOPIA's scores by split."""
     scores = [clip for clip in read_scores(symbolic / "manifest.jsonl") if clip.dataset == "emopia" and clip.quadrant]
     parts = {split: [clip for clip in scores if clip.split == split] for split in ("train", "val")}
@@ -217,12 +219,12 @@ def emopia_scores(symbolic: Path) -> dict[str, list[Clip]]:
     return parts
 
 
-def _quadrants(clips: Sequence[Clip]) -> np.ndarray:
+def _list_quadrants(clips: Sequence[Clip]) -> np.ndarray:
     return np.array([list(QUADRANTS).index(clip.quadrant or "Q1") for clip in clips])
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class ComposedPiece:
     """Where it was meant to be, and its MIDI files by reading."""
 
     valence: float
@@ -230,7 +232,9 @@ class Piece:
     files: dict[str, Path]
 
 
-def composed_in(places: Sequence[tuple[float, float]], seeds: int, compose: Composer, cache: Path) -> list[Piece]:
+def compose_pieces(
+    places: Sequence[tuple[float, float]], seeds: int, compose: Composer, cache: Path
+) -> list[ComposedPiece]:
     """`seeds` pieces a place, their MIDI files in the cache under the hash of what is in them."""
     folder = cache / "composed"
     folder.mkdir(parents=True, exist_ok=True)
@@ -238,14 +242,14 @@ def composed_in(places: Sequence[tuple[float, float]], seeds: int, compose: Comp
     for valence, arousal in places:
         for seed in range(1, seeds + 1):
             files = {}
-            for reading, midi in compose(valence, arousal, seed).items():
-                files[reading] = folder / f"{hashlib.sha256(midi).hexdigest()[:24]}.mid"
-                write_atomically(files[reading], midi)
-            pieces.append(Piece(valence, arousal, files))
+            for arrangement, midi in compose(valence, arousal, seed).items():
+                files[arrangement] = folder / f"{hashlib.sha256(midi).hexdigest()[:24]}.mid"
+                write_atomically(files[arrangement], midi)
+            pieces.append(ComposedPiece(valence, arousal, files))
     return pieces
 
 
-def close_the_loop(
+def evaluate_closed_loop(
     symbolic: Path,
     cache: Path,
     emotion_net: Path,
@@ -255,57 +259,62 @@ def close_the_loop(
     grid_pieces: int = 8,
     workers: int = 2,
     log: Log = print,
-) -> ClosedLoop:
+) -> ClosedLoopResult:
     """Fit the judges on EMOPIA's train part, let them judge its val part and our music, both with the soundfont that
     nothing was trained on. Raises KellyError.
     """
-    parts = emopia_scores(symbolic)
+    parts = read_emopia(symbolic)
     centres = [(CENTRE * v, CENTRE * a) for v, a in QUADRANTS.values()]
-    ours = composed_in(centres, pieces, compose, cache)
-    spread = composed_in([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
-    readings = list(ours[0].files)
-    log(f"composed {len(ours) + len(spread)} pieces, to be read as {' and '.join(readings)}")
+    ours = compose_pieces(centres, pieces, compose, cache)
+    spread = compose_pieces([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
+    arrangements = list(ours[0].files)
+    log(f"composed {len(ours) + len(spread)} pieces, to be read as {' and '.join(arrangements)}")
 
-    def files(some: Sequence[Piece], reading: str) -> list[Path]:
-        return [piece.files[reading] for piece in some]
+    def files(some: Sequence[ComposedPiece], arrangement: str) -> list[Path]:
+        return [piece.files[arrangement] for piece in some]
 
     scores = {split: [clip.audio_path for clip in clips] for split, clips in parts.items()}
     train = scores["train"]
-    jobs: dict[str, list[Job]] = {
-        "notes/train": [Job(path, None) for path in train],
+    jobs: dict[str, list[JudgeInput]] = {
+        "notes/train": [JudgeInput(path, None) for path in train],
         # Each clip once, the soundfonts in turn: a second hearing of the same notes costs as much and teaches little.
-        "audio/train": [Job(path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, path in enumerate(train)],
-        "notes/human": [Job(path, None) for path in scores["val"]],
-        "audio/human": [Job(path, HELD_OUT_SOUNDFONT) for path in scores["val"]],
+        "audio/train": [JudgeInput(path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, path in enumerate(train)],
+        "notes/human": [JudgeInput(path, None) for path in scores["val"]],
+        "audio/human": [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in scores["val"]],
         # Percussion aside, the readings differ in their instruments alone: read the notes once.
-        "notes/ours": [Job(path, None) for path in files(ours, readings[0])],
-        "notes/grid": [Job(path, None) for path in files(spread, readings[0])],
+        "notes/ours": [JudgeInput(path, None) for path in files(ours, arrangements[0])],
+        "notes/grid": [JudgeInput(path, None) for path in files(spread, arrangements[0])],
     }
-    for reading in readings:
-        jobs[f"audio/ours/{reading}"] = [Job(path, HELD_OUT_SOUNDFONT) for path in files(ours, reading)]
-        jobs[f"audio/grid/{reading}"] = [Job(path, HELD_OUT_SOUNDFONT) for path in files(spread, reading)]
-    rows = all_heard(jobs, emotion_net, cache, workers, log)
+    for arrangement in arrangements:
+        jobs[f"audio/ours/{arrangement}"] = [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in files(ours, arrangement)]
+        jobs[f"audio/grid/{arrangement}"] = [
+            JudgeInput(path, HELD_OUT_SOUNDFONT) for path in files(spread, arrangement)
+        ]
+    rows = extract_all(jobs, emotion_net, cache, workers, log)
 
     songs = {split: [clip.group for clip in clips] for split, clips in parts.items()}
     labels = [clip.quadrant or "Q1" for clip in parts["train"]]
-    judges = {name: fitted(rows[f"{sense}/train"], labels, songs["train"], part) for name, sense, part in JUDGES}
+    judges = {
+        name: fit_judge_to_rows(rows[f"{feature_kind}/train"], labels, songs["train"], part)
+        for name, feature_kind, part in JUDGES
+    }
     found: list[Score] = []
     correlations: list[Score] = []
     confusions: list[Confusion] = []
 
     asked = np.repeat(np.arange(4), pieces)
     targets = np.array([(piece.valence, piece.arousal) for piece in spread])
-    for name, sense, part in JUDGES:
+    for name, feature_kind, part in JUDGES:
         judge, who = judges[name], f"{name} judge"
-        kept, seen = present(rows[f"{sense}/human"], part)
+        kept, seen = select_rows(rows[f"{feature_kind}/human"], part)
         groups = [songs["val"][i] for i in kept]
-        results = [_shares(who, "human", judge.hear(seen), _quadrants(parts["val"])[kept], groups)]
-        for reading in readings if sense == "audio" else ["notes"]:
-            of = f"/{reading}" if sense == "audio" else ""
-            kept, seen = present(rows[f"{sense}/ours{of}"], part)
-            results.append(_shares(who, f"ours, {reading}", judge.hear(seen), asked[kept]))
-            kept, seen = present(rows[f"{sense}/grid{of}"], part)
-            correlations.extend(_correlations(who, f"ours, {reading}", judge.hear(seen), targets[kept]))
+        results = [_score_shares(who, "human", judge.predict(seen), _list_quadrants(parts["val"])[kept], groups)]
+        for arrangement in arrangements if feature_kind == "audio" else ["notes"]:
+            of = f"/{arrangement}" if feature_kind == "audio" else ""
+            kept, seen = select_rows(rows[f"{feature_kind}/ours{of}"], part)
+            results.append(_score_shares(who, f"ours, {arrangement}", judge.predict(seen), asked[kept]))
+            kept, seen = select_rows(rows[f"{feature_kind}/grid{of}"], part)
+            correlations.extend(_score_correlations(who, f"ours, {arrangement}", judge.predict(seen), targets[kept]))
         for shares, confusion in results:
             found.extend(shares)
             confusions.append(confusion)
@@ -313,32 +322,32 @@ def close_the_loop(
         name: {
             "clips": len(parts["train"]),
             "songs": len(set(songs["train"])),
-            "validated": judge.validated,
+            "validated": judge.validated_accuracy,
             "strengths": judge.strengths,
         }
         for name, judge in judges.items()
     }
-    return ClosedLoop((*found, *correlations), tuple(confusions), info)
+    return ClosedLoopResult((*found, *correlations), tuple(confusions), info)
 
 
-def present(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
+def select_rows(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
     """Which rows there are, and that part of those."""
     kept = [i for i, row in enumerate(rows) if row is not None]
     return kept, np.stack([row[part] for row in rows if row is not None])
 
 
-def fitted(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
-    kept, seen = present(rows, part)
+def fit_judge_to_rows(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
+    kept, seen = select_rows(rows, part)
     return fit_judge(seen, [labels[i] for i in kept], [songs[i] for i in kept])
 
 
-def all_heard(
-    jobs: Mapping[str, list[Job]], emotion_net: Path, cache: Path, workers: int, log: Log
+def extract_all(
+    jobs: Mapping[str, list[JudgeInput]], emotion_net: Path, cache: Path, workers: int, log: Log
 ) -> dict[str, list[Floats | None]]:
     """The rows of every list of jobs."""
     flat = [job for some in jobs.values() for job in some]
     rows: list[Floats | None] = []
-    for row in heard(flat, emotion_net, cache, workers):
+    for row in extract_features(flat, emotion_net, cache, workers):
         rows.append(row)
         if len(rows) % 100 == 0:
             log(f"heard {len(rows)} of {len(flat)}")

@@ -37,16 +37,16 @@ EXCERPT_SECONDS = 40.0  # about EMOPIA's clips
 FORM_BARS = 32
 BAND = (10.0, 90.0)  # percentiles of the human pieces
 
-WIDEST_INTERVAL = 24  # semitones; wider ones count as this
-_INTERVALS: Floats = np.arange(-WIDEST_INTERVAL, WIDEST_INTERVAL + 2, dtype=np.float64) - 0.5
+MAX_INTERVAL = 24  # semitones; wider ones count as this
+_INTERVALS: Floats = np.arange(-MAX_INTERVAL, MAX_INTERVAL + 2, dtype=np.float64) - 0.5
 _GAPS: Floats = np.arange(math.log2(0.035), math.log2(8.0), 0.25)  # log2 seconds, a quarter of an octave each
 _VELOCITIES: Floats = np.arange(0, 129, 8, dtype=np.float64) - 0.5
 _VOICES: Floats = np.arange(0, 14, dtype=np.float64) - 0.5
 _CELLS_PER_BEAT = 4
-_LEAST_STRONG = 8  # melody notes on strong beats, to speak of a share
+_MIN_STRONG = 8  # melody notes on strong beats, to speak of a share
 _ON_BEAT = 0.17  # beats: nearer to it than this is on it
 
-# name -> what it is; `overlap` of a distribution, or a number
+# name -> what it is; `compute_overlap` of a distribution, or a number
 DISTRIBUTIONS = {
     "interval": "melodic intervals, semitones",
     "inter-onset": "time from attack to attack, log s",
@@ -62,7 +62,7 @@ NUMBERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Portrait:
+class PieceStatistics:
     """A piece: normalised histograms by name of DISTRIBUTIONS, numbers by name of NUMBERS; absent where it cannot say.
 
     `group` is what must not be compared with itself: a song, a series.
@@ -76,7 +76,7 @@ class Portrait:
 # ---------------------------------------------------------------- one piece
 
 
-def excerpt(score: Score, seconds: float = EXCERPT_SECONDS) -> Score:
+def select_excerpt(score: Score, seconds: float = EXCERPT_SECONDS) -> Score:
     """The notes that begin in the first `seconds` from the first note on."""
     if not len(score):
         return score
@@ -87,38 +87,38 @@ def excerpt(score: Score, seconds: float = EXCERPT_SECONDS) -> Score:
     )
 
 
-def portray(score: Score, group: str, *, played_velocities: bool = True) -> Portrait:
+def compute_statistics(score: Score, group: str, *, played_velocities: bool = True) -> PieceStatistics:
     """Everything that a piece's excerpt says, and what its first FORM_BARS say. Raises ConfigError if it has fewer than
     MIN_NOTES notes or no melody.
     """
-    part = excerpt(score)
+    part = select_excerpt(score)
     melody = find_skyline(part)
     if len(part) < MIN_NOTES or len(melody) < MIN_NOTES // 2 or np.ptp(part.onsets) < 2.0:
         raise ConfigError(f"{len(part)} notes say too little; {MIN_NOTES} over two seconds are needed")
-    steps = np.clip(np.diff(part.pitches[melody]), -WIDEST_INTERVAL, WIDEST_INTERVAL)
+    steps = np.clip(np.diff(part.pitches[melody]), -MAX_INTERVAL, MAX_INTERVAL)
     gaps = np.diff(part.onsets)
     attacks = np.log2(np.clip(gaps[gaps > CHORD_SECONDS], 2.0 ** _GAPS[0], 2.0 ** (_GAPS[-1] - 1e-9)))
     histograms = {
-        "interval": _shares(steps, _INTERVALS),
-        "inter-onset": _shares(attacks, _GAPS),
-        "polyphony": _polyphony(part),
+        "interval": _normalise_histogram(steps, _INTERVALS),
+        "inter-onset": _normalise_histogram(attacks, _GAPS),
+        "polyphony": _compute_polyphony(part),
     }
     if played_velocities and len(np.unique(part.velocities)) >= INFORMATIVE_VELOCITIES:
-        histograms["velocity"] = _shares(part.velocities, _VELOCITIES)
+        histograms["velocity"] = _normalise_histogram(part.velocities, _VELOCITIES)
     classes = np.bincount(part.pitches.astype(int) % 12, minlength=12) / len(part)
     numbers = {"pitch-class entropy": float(-(classes[classes > 0] * np.log2(classes[classes > 0])).sum())}
-    share = chord_tone_share(part, melody)
+    share = compute_chord_tone_share(part, melody)
     if share is not None:
         numbers["chord tones on strong beats"] = share
-    return Portrait(group, histograms, numbers)
+    return PieceStatistics(group, histograms, numbers)
 
 
-def _shares(values: Floats, edges: Floats) -> Floats:
+def _normalise_histogram(values: Floats, edges: Floats) -> Floats:
     counts = np.histogram(values, edges)[0].astype(np.float64)
     return np.asarray(counts / max(float(counts.sum()), 1.0), dtype=np.float64)
 
 
-def _polyphony(score: Score) -> Floats:
+def _compute_polyphony(score: Score) -> Floats:
     """Share of the time that 0, 1, 2, ... notes sound, from the first note on to the last one's beginning."""
     first, last = score.onsets[0], score.onsets[-1]
     edges = np.concatenate((score.onsets, np.minimum(score.offsets, last)))
@@ -138,7 +138,7 @@ for _index, _chord in enumerate(_CHORDS):
 _SIZES = _TEMPLATES.sum(axis=1)
 
 
-def chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
+def compute_chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
     """How many of the melody's notes on strong beats belong to the chord that the *other* notes spell over two beats.
 
     Every second tracked beat is strong, the way round on which more bass falls. None where there is too little.
@@ -172,20 +172,20 @@ def chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
         chord = _TEMPLATES[int(np.argmax(fit))]
         asked += 1
         right += bool(chord[int(score.pitches[index]) % 12])
-    return right / asked if asked >= _LEAST_STRONG else None
+    return right / asked if asked >= _MIN_STRONG else None
 
 
-def form_numbers(score: Score, bar_beats: float) -> dict[str, float]:
+def compute_form_statistics(score: Score, bar_beats: float) -> dict[str, float]:
     """Self-similarity of the first FORM_BARS bars by the score's own beats; empty where it is shorter. A bar is what
     pitch classes begin in each of its quarters.
     """
     if not len(score) or score.beats[-1] < FORM_BARS * bar_beats - bar_beats:
         return {}
-    cells = np.floor((score.beats + 0.125) / (bar_beats / 4.0)).astype(int)
-    inside = cells < 4 * FORM_BARS
-    table = np.zeros((4 * FORM_BARS, 12))
-    np.add.at(table, (cells[inside], score.pitches[inside].astype(int) % 12), 1.0)
-    bars = table.reshape(FORM_BARS, 48)
+    list_cells = np.floor((score.beats + 0.125) / (bar_beats / 4.0)).astype(int)
+    inside = list_cells < 4 * FORM_BARS
+    format_comparison = np.zeros((4 * FORM_BARS, 12))
+    np.add.at(format_comparison, (list_cells[inside], score.pitches[inside].astype(int) % 12), 1.0)
+    bars = format_comparison.reshape(FORM_BARS, 48)
     lengths = np.linalg.norm(bars, axis=1)
     bars = bars[lengths > 0] / lengths[lengths > 0, None]
     alike = bars @ bars.T
@@ -201,7 +201,7 @@ def form_numbers(score: Score, bar_beats: float) -> dict[str, float]:
 # ---------------------------------------------------------------- loops
 
 
-def cells(score: Score) -> list[frozenset[int]]:
+def list_cells(score: Score) -> list[frozenset[int]]:
     """The pitches that begin in each quarter of a beat, by the score's own beats (a feel of some ms does not show)."""
     if not len(score):
         return []
@@ -212,7 +212,7 @@ def cells(score: Score) -> list[frozenset[int]]:
     return [frozenset(one) for one in found]
 
 
-def longest_repeat_beats(music: Sequence[frozenset[int]]) -> float:
+def find_longest_repeat(music: Sequence[frozenset[int]]) -> float:
     """The longest stretch, in beats, that comes back with the same pitches in the same places, not overlapping itself;
     measured from its first note to its last one's cell.
     """
@@ -233,7 +233,7 @@ def longest_repeat_beats(music: Sequence[frozenset[int]]) -> float:
     return best / _CELLS_PER_BEAT
 
 
-def shared_notes(one: Sequence[frozenset[int]], other: Sequence[frozenset[int]]) -> float:
+def compute_shared_notes(one: Sequence[frozenset[int]], other: Sequence[frozenset[int]]) -> float:
     """Of all notes of two pieces, the share that both have in the same place (Jaccard): 1 = the same piece."""
     a = {(place, pitch) for place, cell in enumerate(one) for pitch in cell}
     b = {(place, pitch) for place, cell in enumerate(other) for pitch in cell}
@@ -243,14 +243,14 @@ def shared_notes(one: Sequence[frozenset[int]], other: Sequence[frozenset[int]])
 # ---------------------------------------------------------------- people
 
 
-def human_portraits(symbolic: Path, cache: Path | None = None) -> list[Portrait]:
+def read_human_statistics(symbolic: Path, cache: Path | None = None) -> list[PieceStatistics]:
     """One clip of each song of EMOPIA and every piece of VGMIDI; kept in `cache`. Raises ConfigError."""
     manifest = symbolic / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
     kept = cache / f"human-v{VERSION}-{manifest.stat().st_size}.jsonl" if cache else None
     if kept and kept.is_file():
-        return [_thaw(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
+        return [_parse_row(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
     portraits = []
     seen: set[str] = set()
     for line in manifest.read_text(encoding="utf-8").splitlines():
@@ -261,12 +261,12 @@ def human_portraits(symbolic: Path, cache: Path | None = None) -> list[Portrait]
             continue
         try:
             score = read_score(symbolic / row["midi_path"])
-            portrait = portray(score, group, played_velocities=performed)
+            portrait = compute_statistics(score, group, played_velocities=performed)
         except ConfigError:
             continue  # too short to say anything
         seen.add(group)
         if not performed:
-            form = form_numbers(score, _bar_beats(symbolic / row["midi_path"]))
+            form = compute_form_statistics(score, _read_bar_beats(symbolic / row["midi_path"]))
             portrait = replace(portrait, numbers=portrait.numbers | form)
         portraits.append(portrait)
     if kept:
@@ -276,12 +276,12 @@ def human_portraits(symbolic: Path, cache: Path | None = None) -> list[Portrait]
     return portraits
 
 
-def _thaw(row: dict[str, Any]) -> Portrait:
+def _parse_row(row: dict[str, Any]) -> PieceStatistics:
     histograms = {name: np.array(shares, dtype=np.float64) for name, shares in row["histograms"].items()}
-    return Portrait(row["group"], histograms, row["numbers"])
+    return PieceStatistics(row["group"], histograms, row["numbers"])
 
 
-def _bar_beats(path: Path) -> float:
+def _read_bar_beats(path: Path) -> float:
     """Quarter notes a bar by the file's first time signature; 4 where it has none."""
     import mido
 
@@ -292,14 +292,16 @@ def _bar_beats(path: Path) -> float:
     return 4.0
 
 
-def human_repeats(symbolic: Path, seconds: float = 120.0) -> list[float]:
+def find_human_repeats(symbolic: Path, seconds: float = 120.0) -> list[float]:
     """The longest literal repeat (beats) in the first `seconds` of each VGMIDI piece that is so long: people's own."""
     repeats = []
     for line in (symbolic / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
         if row["dataset"] != "vgmidi" or row["duration"] < seconds:
             continue
-        repeats.append(longest_repeat_beats(cells(excerpt(read_score(symbolic / row["midi_path"]), seconds))))
+        repeats.append(
+            find_longest_repeat(list_cells(select_excerpt(read_score(symbolic / row["midi_path"]), seconds)))
+        )
     return repeats
 
 
@@ -307,12 +309,12 @@ def human_repeats(symbolic: Path, seconds: float = 120.0) -> list[float]:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ComparisonLine:
     """One measure of one kind of music: the median over its pieces, how many of them lie inside the human band, and of
     how many; `low`, `middle`, `high` are the human band and median.
     """
 
-    measure: str
+    statistic: str
     music: str
     low: float
     middle: float
@@ -327,15 +329,15 @@ class Line:
         return self.low <= self.value <= self.high
 
 
-def overlap(one: Floats, other: Floats) -> float:
+def compute_overlap(one: Floats, other: Floats) -> float:
     """Overlapping area of two normalised histograms, 0-1."""
     return float(np.minimum(one, other).sum())
 
 
-class Crowd:
+class HumanReference:
     """The human pieces, as a pool to lay a piece over."""
 
-    def __init__(self, people: Sequence[Portrait]) -> None:
+    def __init__(self, people: Sequence[PieceStatistics]) -> None:
         self._people = people
         self._sums: dict[str, Floats] = {}
         self._counts: dict[str, int] = {}
@@ -346,34 +348,36 @@ class Crowd:
                 self._counts[name] = self._counts.get(name, 0) + 1
                 self._of_group.setdefault((portrait.group, name), []).append(shares)
 
-    def values(self, portrait: Portrait) -> dict[str, float]:
+    def values(self, portrait: PieceStatistics) -> dict[str, float]:
         """Overlap of each distribution with the pool without the piece's own group, and its numbers."""
         found = {}
         for name, shares in portrait.histograms.items():
             own = self._of_group.get((portrait.group, name), [])
             others = self._counts.get(name, 0) - len(own)
             if others > 0:
-                found[name] = overlap(shares, (self._sums[name] - sum(own)) / others)
+                found[name] = compute_overlap(shares, (self._sums[name] - sum(own)) / others)
         return found | portrait.numbers
 
-    def compare(self, kinds: Mapping[str, Sequence[Portrait]]) -> list[Line]:
+    def compare(self, kinds: Mapping[str, Sequence[PieceStatistics]]) -> list[ComparisonLine]:
         """Every measure of every kind of music against the band of the people."""
-        human = _by_measure(self.values(portrait) for portrait in self._people)
+        human = _group_by_statistic(self.values(portrait) for portrait in self._people)
         lines = []
-        for measure in (*NUMBERS, *DISTRIBUTIONS):
-            if measure not in human:
+        for statistic in (*NUMBERS, *DISTRIBUTIONS):
+            if statistic not in human:
                 continue
-            low, middle, high = (float(q) for q in np.percentile(human[measure], [BAND[0], 50.0, BAND[1]]))
+            low, middle, high = (float(q) for q in np.percentile(human[statistic], [BAND[0], 50.0, BAND[1]]))
             for music, portraits in {"people": self._people, **kinds}.items():
-                values = np.array(_by_measure(self.values(portrait) for portrait in portraits).get(measure, []))
+                values = np.array(
+                    _group_by_statistic(self.values(portrait) for portrait in portraits).get(statistic, [])
+                )
                 if len(values):
                     inside = float(np.mean((values >= low) & (values <= high)))
                     value = float(np.median(values))
-                    lines.append(Line(measure, music, low, middle, high, value, inside, len(values)))
+                    lines.append(ComparisonLine(statistic, music, low, middle, high, value, inside, len(values)))
         return lines
 
 
-def _by_measure(rows: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
+def _group_by_statistic(rows: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
@@ -381,15 +385,15 @@ def _by_measure(rows: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
     return found
 
 
-def table(lines: Sequence[Line]) -> str:
+def format_comparison(lines: Sequence[ComparisonLine]) -> str:
     """As markdown: the band, then each kind's median, in brackets the share of its pieces inside (people: .80)."""
     kinds = [music for music in dict.fromkeys(line.music for line in lines) if music != "people"]
     head = ["measure", "human 10–90 % (median)", *kinds]
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for measure in dict.fromkeys(line.measure for line in lines):
-        own = {line.music: line for line in lines if line.measure == measure}
+    for statistic in dict.fromkeys(line.statistic for line in lines):
+        own = {line.music: line for line in lines if line.statistic == statistic}
         band = own["people"]
-        name = f"{measure}, overlap" if measure in DISTRIBUTIONS else measure
+        name = f"{statistic}, overlap" if statistic in DISTRIBUTIONS else statistic
         row = [f"{name} (n {band.pieces})", f"{band.low:.2f} – {band.high:.2f} ({band.middle:.2f})"]
         for kind in kinds:
             line = own.get(kind)
@@ -405,7 +409,7 @@ Composer = Callable[[str, float, float, int, float], Score]
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
+class Repetitions:
     """Of a kind of music over two minutes: the longest literal repeat of each piece, in beats, and the share of notes
     that two seeds have in common at the same place of the plane.
     """
@@ -415,7 +419,7 @@ class Repeats:
     shared: tuple[float, ...] = ()
 
 
-def portray_ours(score: Score, name: str) -> Portrait:
+def compute_generated_statistics(score: Score, name: str) -> PieceStatistics:
     """A piece of ours: what the excerpt says, and the form by its own bars of four beats."""
-    portrait = portray(score, name)
-    return replace(portrait, numbers=portrait.numbers | form_numbers(score, 4.0))
+    portrait = compute_statistics(score, name)
+    return replace(portrait, numbers=portrait.numbers | compute_form_statistics(score, 4.0))

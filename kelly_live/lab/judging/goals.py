@@ -12,9 +12,9 @@ from typing import Any
 
 from kelly_live.lab.training.scores import Score
 
-LARGEST_ECE = 0.08
-LONGEST_HOP_MILLISECONDS = 20.0
-LONGEST_HALF_WAY_SECONDS = 1.0
+MAX_ECE = 0.08
+MAX_HOP_MILLISECONDS = 20.0
+MAX_HALF_WAY_SECONDS = 1.0
 UNSEEN = "unseen "  # before the data set's name: measured by a net that never heard it
 
 
@@ -33,7 +33,7 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class GoalRow:
     """A goal beside what was measured; `score` None: not measured."""
 
     goal: Goal
@@ -80,28 +80,28 @@ GOALS = (
     Goal("Amharic, never trained on", f"{UNSEEN}ased_amharic", "accuracy of 4", _UNSEEN, 0.50),
 )  # fmt: skip
 LIVE_GOALS = (
-    Goal("a 250 ms hop, one CPU core", "hop", "median ms, sound to parameters", "–", LONGEST_HOP_MILLISECONDS, True),
+    Goal("a 250 ms hop, one CPU core", "hop", "median ms, sound to parameters", "–", MAX_HOP_MILLISECONDS, True),
     Goal(
-        "calm clip to angry clip", "live reader", "median seconds to half-way", "–", LONGEST_HALF_WAY_SECONDS, True
+        "calm clip to angry clip", "live reader", "median seconds to half-way", "–", MAX_HALF_WAY_SECONDS, True
     ),
     Goal("the same, once settled", "live reader", "flips a second on a steady clip", "–", None, True),
 )  # fmt: skip
 
 
-def rows_of(scores: Sequence[Score], live: Sequence[Score]) -> list[Row]:
+def match_goals(scores: Sequence[Score], live: Sequence[Score]) -> list[GoalRow]:
     """The table: every goal with its score, the ECE of the confidence on each data set, then what only the live path
     can show (`live`: also the whole reader's ECE).
     """
     by_name = {(s.dataset, s.metric): s for s in (*scores, *live)}
     calibrated = [
-        Goal(f"ECE, {s.dataset}", s.dataset, s.metric, "–", LARGEST_ECE, True)
+        Goal(f"ECE, {s.dataset}", s.dataset, s.metric, "–", MAX_ECE, True)
         for s in (*scores, *live)
         if s.metric.endswith("ECE of confidence")
     ]
-    return [Row(goal, by_name.get((goal.dataset, goal.metric))) for goal in (*GOALS, *calibrated, *LIVE_GOALS)]
+    return [GoalRow(goal, by_name.get((goal.dataset, goal.metric))) for goal in (*GOALS, *calibrated, *LIVE_GOALS)]
 
 
-def goal_table(rows: Sequence[Row]) -> str:
+def format_goals(rows: Sequence[GoalRow]) -> str:
     """As markdown."""
     lines = [
         "| data | measure | ours | 95 % interval | n | published, or a simple floor | to reach | |",

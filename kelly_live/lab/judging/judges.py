@@ -39,7 +39,7 @@ RIDGE_STRENGTHS = tuple(10.0 ** (k / 2.0) for k in range(2, 10))  # its alpha: 1
 HARMONY = slice(2 * PENULTIMATE, None)  # of what an Ear hears: key, chords, register, rhythm, force; no timbre
 _TRUNK_HOP, _TONAL_HOP = TRUNK_FRAMES // 2, TONAL_FRAMES // 2
 
-NOTE_CUES = (
+NOTE_FEATURES = (
     "log2 tempo", "ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "locrian", "melody 10 %",
     "melody 50 %", "melody 90 %", "velocity 10 %", "velocity 50 %", "velocity 90 %", "velocity stray",
     "log2 melody onsets a second", "straight", "dotted", "syncopated", "triplet", "sustained", "log2 onsets a second",
@@ -50,7 +50,7 @@ NOTE_CUES = (
 # ---------------------------------------------------------------- what a judge hears
 
 
-class Ear:
+class AudioFeatureExtractor:
     """Frozen ears: the musicnn trunk and the tonal statistics. One clip in, one row out; nothing is learned."""
 
     def __init__(self, trunk: MusicnnTrunk) -> None:
@@ -60,7 +60,7 @@ class Ear:
         self.name = hashlib.sha256(weights + bytes([VERSION])).hexdigest()[:8]
 
     @torch.inference_mode()
-    def hear(self, samples: np.ndarray) -> Floats:
+    def extract(self, samples: np.ndarray) -> Floats:
         """Mono 16 kHz to the mean and deviation over 3 s windows of the penultimate layer, then the mean of the tonal
         statistics over 12 s windows. Raises ConfigError where there is no sound.
         """
@@ -79,7 +79,7 @@ class Ear:
         return row
 
 
-def _first(score: Score, seconds: float) -> Score:
+def _select_first(score: Score, seconds: float) -> Score:
     """The notes that begin in the first seconds."""
     keep = score.onsets < seconds
     return Score(
@@ -92,11 +92,11 @@ def _first(score: Score, seconds: float) -> Score:
     )
 
 
-def read_notes(path: Path) -> Floats:
+def extract_note_features(path: Path) -> Floats:
     """NOTE_CUES of a MIDI file's first JUDGED_SECONDS, percussion left out, the tempo tracked from the notes whatever
     the file says (NaN: it says nothing). Raises ConfigError if it is unreadable or has too few notes.
     """
-    score = _first(read_score(path), JUDGED_SECONDS)
+    score = _select_first(read_score(path), JUDGED_SECONDS)
     features = extract_features(score, notated=False)
     groups = 1 + np.count_nonzero(np.diff(score.onsets) > CHORD_SECONDS)
     seconds = float(np.ptp(score.onsets))
@@ -125,7 +125,7 @@ def read_notes(path: Path) -> Floats:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
+class Judgements:
     """Of n clips: `quadrant` 0-3 for Q1-Q4, and `valence`, `arousal` about -1 to 1, each `[n]`."""
 
     quadrant: npt.NDArray[np.int64]
@@ -135,7 +135,7 @@ class Verdicts:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A fitted judge; `validated` is its share of right quadrants on songs held back while the strengths were chosen,
+    """A fitted judge; `validated_accuracy` is its share of right quadrants on songs held back while the strengths were chosen,
     `strengths` those that were chosen: quadrants', valence's, arousal's.
     """
 
@@ -144,16 +144,16 @@ class Judge:
     quadrants: Any
     axes: tuple[Any, Any]
     strengths: tuple[float, float, float]
-    validated: float
+    validated_accuracy: float
 
-    def hear(self, rows: Floats) -> Verdicts:
+    def predict(self, rows: Floats) -> Judgements:
         """Its verdicts on rows `[n, width]`."""
-        x = _standard(rows, self.centre, self.deviation)
+        x = _standardise(rows, self.centre, self.deviation)
         valence, arousal = (axis.predict(x) for axis in self.axes)
-        return Verdicts(np.asarray(self.quadrants.predict(x), np.int64), valence, arousal)
+        return Judgements(np.asarray(self.quadrants.predict(x), np.int64), valence, arousal)
 
 
-def _standard(rows: Floats, centre: Floats, deviation: Floats) -> Floats:
+def _standardise(rows: Floats, centre: Floats, deviation: Floats) -> Floats:
     """Within ±5 deviations; what was not measured is average."""
     return np.clip(np.nan_to_num((rows - centre) / deviation), -5.0, 5.0)
 
@@ -171,7 +171,7 @@ def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> J
     kind = np.array([names.index(name) for name in quadrants])
     signs = np.array([QUADRANTS[name] for name in quadrants])
     centre, deviation = np.nanmean(rows, axis=0), np.maximum(np.nanstd(rows, axis=0), 1e-6)
-    x = _standard(rows, centre, deviation)
+    x = _standardise(rows, centre, deviation)
     folds = list(GroupKFold(FOLDS).split(x, kind, songs))
 
     def logistic(strength: float) -> Any:
@@ -188,10 +188,12 @@ def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> J
         best = int(np.argmax(scores))
         return strengths[best], scores[best]
 
-    c, validated = chosen(logistic, LOGISTIC_STRENGTHS, kind, lambda y, guess: np.mean(y == guess))
+    c, validated_accuracy = chosen(logistic, LOGISTIC_STRENGTHS, kind, lambda y, guess: np.mean(y == guess))
     alphas = [
         chosen(Ridge, RIDGE_STRENGTHS, signs[:, axis], lambda y, guess: np.corrcoef(y, guess)[0, 1])[0]
         for axis in range(2)
     ]
     axes = tuple(Ridge(alpha).fit(x, signs[:, axis]) for axis, alpha in enumerate(alphas))
-    return Judge(centre, deviation, logistic(c).fit(x, kind), (axes[0], axes[1]), (c, alphas[0], alphas[1]), validated)
+    return Judge(
+        centre, deviation, logistic(c).fit(x, kind), (axes[0], axes[1]), (c, alphas[0], alphas[1]), validated_accuracy
+    )

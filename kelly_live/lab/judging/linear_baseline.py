@@ -22,7 +22,7 @@ from kelly_live.lab.training.scores import (
 from kelly_live.lab.training.windows import Windows
 
 
-def _pooled(windows: Windows, count: int) -> np.ndarray:
+def _pool_windows(windows: Windows, count: int) -> np.ndarray:
     """Mean and deviation over each clip's windows of the voice statistics: cepstra, pitch, flux, loudness, pace."""
     x = windows.voice.astype(np.float64)
     mean = average_by_clip(x, windows.clip, count)
@@ -31,7 +31,7 @@ def _pooled(windows: Windows, count: int) -> np.ndarray:
     )
 
 
-def baseline_scores(
+def score_linear_baseline(
     fit: tuple[Sequence[Clip], Windows], test: tuple[Sequence[Clip], Windows], resamples: int = 1000
 ) -> list[Score]:
     """Logistic regression (categories, quadrants) and ridge (ratings, GEMS), one model a data set, trained on `fit` and
@@ -41,7 +41,7 @@ def baseline_scores(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    x_fit, x_test = (_pooled(w, len(c)) for c, w in (fit, test))
+    x_fit, x_test = (_pool_windows(w, len(c)) for c, w in (fit, test))
     scores: list[Score] = []
 
     def rows(clips: Sequence[Clip], dataset: str) -> np.ndarray:

@@ -26,13 +26,13 @@ from kelly_live.profiles.calibration import Calibration
 
 AXES = ("valence", "arousal")
 TAKE_CLIPS = 6  # at most, and never more than half of a speaker's neutral clips: 10 to 20 s of speech
-LEAST_CLIPS = 10  # of a speaker, beside the take
+MIN_CLIPS = 10  # of a speaker, beside the take
 DRAWS = 50  # of which neutral clips are the take
 RESAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ClipPrediction:
     """What the emotion net says of one clip: V, A, D (means weighted by confidence, as `analyze` gives them)."""
 
     dataset: str
@@ -42,7 +42,7 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class CalibrationEffect:
     """Over `speakers` of a set, `clips` clips outside the takes: the correlation with what was acted, and the root mean
     square error to it, before; and by how much a take changes both (95 % over speakers).
     """
@@ -57,7 +57,7 @@ class Change:
     more_error: tuple[float, float, float]
 
 
-def heard(data: Path, cache: Path, log: Callable[[str], None]) -> list[Read]:
+def predict_clips(data: Path, cache: Path, log: Callable[[str], None]) -> list[ClipPrediction]:
     """Every clip, of speakers that the net was not fitted on, with a speaker and a certain emotion: the emotion net's
     answer, averaged over its windows by confidence.
     """
@@ -77,30 +77,30 @@ def heard(data: Path, cache: Path, log: Callable[[str], None]) -> list[Read]:
         for clip, place in zip(clips, places.tolist(), strict=True):
             if clip.speaker is not None and clip.emotions is not None and not np.isnan(place).any():
                 emotion = EMOTIONS[int(np.argmax(clip.emotions))]
-                reads.append(Read(clip.dataset, clip.speaker, emotion, (place[0], place[1], place[2])))
+                reads.append(ClipPrediction(clip.dataset, clip.speaker, emotion, (place[0], place[1], place[2])))
     return reads
 
 
-def changes(reads: Sequence[Read], seed: int = 1) -> list[Change]:
+def measure_effects(reads: Sequence[ClipPrediction], seed: int = 1) -> list[CalibrationEffect]:
     """For each set with speakers enough, and for all of them together ("all")."""
     rng = np.random.default_rng(seed)
-    groups: dict[str, list[Read]] = defaultdict(list)
+    groups: dict[str, list[ClipPrediction]] = defaultdict(list)
     for one in reads:
         groups[one.speaker].append(one)
-    trials = {speaker: _trials(own, rng) for speaker, own in sorted(groups.items())}
+    trials = {speaker: _draw_trials(own, rng) for speaker, own in sorted(groups.items())}
     usable = {speaker: trial for speaker, trial in trials.items() if trial is not None}
     by_set: dict[str, list[str]] = defaultdict(list)
     for speaker in usable:
         by_set[groups[speaker][0].dataset].append(speaker)
     return [
-        _change(name, axis, [usable[speaker] for speaker in members], rng)
+        _measure_effect(name, axis, [usable[speaker] for speaker in members], rng)
         for name, members in [*sorted(by_set.items()), ("all", list(usable))]
         for axis in range(len(AXES))
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Trials:
+class _CalibrationTrials:
     """A speaker's clips outside the take, for each draw: acted, as read, and as read less the take `[draws, n, 2]`."""
 
     acted: np.ndarray
@@ -108,10 +108,10 @@ class _Trials:
     calibrated: np.ndarray
 
 
-def _trials(own: Sequence[Read], rng: np.random.Generator) -> _Trials | None:
+def _draw_trials(own: Sequence[ClipPrediction], rng: np.random.Generator) -> _CalibrationTrials | None:
     neutral = [index for index, one in enumerate(own) if one.emotion == "neutral"]
     size = min(TAKE_CLIPS, len(neutral) // 2)
-    if size < 2 or len(own) - size < LEAST_CLIPS:
+    if size < 2 or len(own) - size < MIN_CLIPS:
         return None
     places = np.array([one.place for one in own])
     acted = np.array([EMOTION_VAD[one.emotion][:2] for one in own])
@@ -122,17 +122,19 @@ def _trials(own: Sequence[Read], rng: np.random.Generator) -> _Trials | None:
         offset = np.array(Calibration.of(places[take].tolist(), -30.0, -60.0, "2026-01-01T00:00:00Z", 15.0).offset)
         plain = places[rest][:, :2]
         draws.append((acted[rest], plain, np.clip(plain - offset[:2], -1.0, 1.0)))
-    return _Trials(*(np.stack(part) for part in zip(*draws, strict=True)))
+    return _CalibrationTrials(*(np.stack(part) for part in zip(*draws, strict=True)))
 
 
-def _change(name: str, axis: int, trials: Sequence[_Trials], rng: np.random.Generator) -> Change:
-    def scores(chosen: Sequence[_Trials]) -> tuple[float, float, float, float]:
+def _measure_effect(
+    name: str, axis: int, trials: Sequence[_CalibrationTrials], rng: np.random.Generator
+) -> CalibrationEffect:
+    def scores(chosen: Sequence[_CalibrationTrials]) -> tuple[float, float, float, float]:
         """Over the draws, the means of: correlation, more of it; error, more of it."""
         acted, plain, less = (
             np.concatenate([getattr(one, part)[:, :, axis] for one in chosen], axis=1)
             for part in ("acted", "plain", "calibrated")
         )
-        before, after = _correlations(acted, plain), _correlations(acted, less)
+        before, after = _correlate_rows(acted, plain), _correlate_rows(acted, less)
         wrong, now = (np.sqrt(((acted - felt) ** 2).mean(axis=1)) for felt in (plain, less))
         return before.mean(), (after - before).mean(), wrong.mean(), (now - wrong).mean()
 
@@ -145,16 +147,16 @@ def _change(name: str, axis: int, trials: Sequence[_Trials], rng: np.random.Gene
 
     more, worse = estimate(1), estimate(3)
     clips = sum(one.acted.shape[1] for one in trials)
-    return Change(name, AXES[axis], len(trials), clips, correlation, more, error, worse)
+    return CalibrationEffect(name, AXES[axis], len(trials), clips, correlation, more, error, worse)
 
 
-def _correlations(acted: np.ndarray, felt: np.ndarray) -> np.ndarray:
+def _correlate_rows(acted: np.ndarray, felt: np.ndarray) -> np.ndarray:
     a, b = (x - x.mean(axis=1, keepdims=True) for x in (acted, felt))
     found: np.ndarray = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)).clip(min=1e-12)
     return found
 
 
-def table(rows: Sequence[Change]) -> str:
+def format_effects(rows: Sequence[CalibrationEffect]) -> str:
     """As markdown."""
     lines = ["| set | | speakers | clips | r | with a take | RMSE | with a take |", "|---|---|---|---|---|---|---|---|"]
     for row in rows:
@@ -171,7 +173,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("data", type=Path, help="the folder of manifest.jsonl")
     parser.add_argument("--cache", type=Path, required=True, help="where features are kept")
     chosen = parser.parse_args(arguments)
-    print(table(changes(heard(chosen.data, chosen.cache, lambda line: print(line, file=sys.stderr)))))
+    print(
+        format_effects(
+            measure_effects(predict_clips(chosen.data, chosen.cache, lambda line: print(line, file=sys.stderr)))
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How soon new parameters reach a note, and how soon they are heard, in music that is stepped as live.
 
-They reach a note when it is made with them: for any moment, `reach` says when the last note sounds that was made before
+They reach a note when it is made with them: for any moment, `measure_reach` says when the last note sounds that was made before
 it (what the slice, the look-ahead and the reach of the feel cost), and when the first one that was made after it (so
 much and the wait for a note to be due at all: rests are music).
 
@@ -26,7 +26,7 @@ from kelly_live.core.values import MusicParameters
 STEP_SECONDS = 0.005  # session.CONDUCTOR_STEP_SECONDS
 VELOCITY_STEPS = 3  # of 127: about the least that is heard as louder or softer
 TIME_SECONDS = 0.01
-HEARD_FOR_SECONDS = 8.0  # after the change; a change that shows later is counted as this long
+OBSERVED_SECONDS = 8.0  # after the change; a change that shows later is counted as this long
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class NoteOn:
     velocity: int
 
 
-class Player(Protocol):
+class ObservedConductor(Protocol):
     """A conductor whose notes can be heard."""
 
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None: ...
@@ -54,7 +54,7 @@ class Player(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reaction:
+class ResponseTime:
     """One change of parameters, at `change_seconds` of the music."""
 
     change_seconds: float
@@ -62,7 +62,9 @@ class Reaction:
     stale_seconds: float
 
 
-def _run(player: Player, before: MusicParameters, after: MusicParameters, change: float, until: float) -> list[NoteOn]:
+def _run(
+    player: ObservedConductor, before: MusicParameters, after: MusicParameters, change: float, until: float
+) -> list[NoteOn]:
     player.start(0.0, before)
     for step in range(round(until / STEP_SECONDS) + 1):
         now = step * STEP_SECONDS
@@ -70,7 +72,7 @@ def _run(player: Player, before: MusicParameters, after: MusicParameters, change
     return sorted(player.heard(until), key=lambda note: (note.seconds, note.channel, note.pitch))
 
 
-def _another(one: NoteOn, other: NoteOn) -> bool:
+def _differs(one: NoteOn, other: NoteOn) -> bool:
     return (
         one.pitch != other.pitch
         or one.channel != other.channel
@@ -79,22 +81,24 @@ def _another(one: NoteOn, other: NoteOn) -> bool:
     )
 
 
-def reaction(
-    make: Callable[[], Player], before: MusicParameters, after: MusicParameters, change_seconds: float
-) -> Reaction:
+def measure_response(
+    make: Callable[[], ObservedConductor], before: MusicParameters, after: MusicParameters, change_seconds: float
+) -> ResponseTime:
     """Play until the change and HEARD_FOR_SECONDS on, with the change and without it."""
-    until = change_seconds + HEARD_FOR_SECONDS
+    until = change_seconds + OBSERVED_SECONDS
     kept = _run(make(), before, before, change_seconds, until)
     turned = _run(make(), before, after, change_seconds, until)
-    first = next((i for i, (a, b) in enumerate(zip(kept, turned, strict=False)) if _another(a, b)), None)
+    first = next((i for i, (a, b) in enumerate(zip(kept, turned, strict=False)) if _differs(a, b)), None)
     if first is None:
         first = min(len(kept), len(turned))
-    shown = turned[first].seconds - change_seconds if first < len(turned) else HEARD_FOR_SECONDS
+    shown = turned[first].seconds - change_seconds if first < len(turned) else OBSERVED_SECONDS
     old = [note.seconds - change_seconds for note in turned[:first] if note.seconds > change_seconds]
-    return Reaction(change_seconds, shown, max(old, default=0.0))
+    return ResponseTime(change_seconds, shown, max(old, default=0.0))
 
 
-def reach(player: Player, parameters: MusicParameters, until: float, moments: Sequence[float]) -> list[Reaction]:
+def measure_reach(
+    player: ObservedConductor, parameters: MusicParameters, until: float, moments: Sequence[float]
+) -> list[ResponseTime]:
     """Play until then; of each moment (s), when the first note sounds that was made from then on, and how long those go
     on that were made before. A moment after which nothing is made counts until the end.
     """
@@ -107,11 +111,11 @@ def reach(player: Player, parameters: MusicParameters, until: float, moments: Se
         new, old = sounds[made >= moment], sounds[made < moment]
         first = float(new.min()) if len(new) else until
         last = float(old.max()) if len(old) else 0.0
-        found.append(Reaction(moment, first - moment, max(0.0, last - moment)))
+        found.append(ResponseTime(moment, first - moment, max(0.0, last - moment)))
     return found
 
 
-def summary(reactions: Sequence[Reaction]) -> dict[str, float]:
+def summarise_responses(reactions: Sequence[ResponseTime]) -> dict[str, float]:
     """Medians and 95 % points, seconds."""
     shown = np.array([one.seconds for one in reactions])
     stale = np.array([one.stale_seconds for one in reactions])

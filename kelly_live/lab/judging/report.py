@@ -20,8 +20,8 @@ from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net, load_temporal_model
 from kelly_live.lab.corpora.manifest import Clip
 from kelly_live.lab.intervals import bootstrap
-from kelly_live.lab.judging.goals import Row, rows_of
-from kelly_live.lab.judging.stream_scores import Change, changes, reaction_scores, reader_scores
+from kelly_live.lab.judging.goals import GoalRow, match_goals
+from kelly_live.lab.judging.stream_scores import EmotionChange, run_changes, score_changes, score_reader
 from kelly_live.lab.training.scores import Predictions, Score, evaluate, predict
 from kelly_live.lab.training.sources import Log, Sources, load_sound_windows, load_windows
 from kelly_live.lab.training.windows import (
@@ -31,7 +31,9 @@ from kelly_live.lab.training.windows import (
 from kelly_live.mapping.mapper import load_mapper
 
 
-def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Predictions, clips: Predictions) -> dict[str, float]:
+def summarise_sounds(
+    kinds: Sequence[str], windows: Windows, sounds: Predictions, clips: Predictions
+) -> dict[str, float]:
     """How sure the net is of sounds that feel nothing, by kind, beside its mean on real clips."""
     out = {"mean confidence on real clips": float(clips.confidence.mean())}
     for kind in dict.fromkeys(kinds):
@@ -41,7 +43,7 @@ def sound_summary(kinds: Sequence[str], windows: Windows, sounds: Predictions, c
     return out
 
 
-def hop_score(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int = 60) -> Score:
+def measure_hop(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int = 60) -> Score:
     """The median milliseconds of a whole 250 ms hop after a warm-up: features, net, temporal model, and the mapper to
     the music's parameters if there is one.
     """
@@ -61,19 +63,19 @@ def hop_score(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class EvaluationResult:
     """What `kelly-live lab evaluate` reports: the issue's table, then all scores of the emotion net alone (`scores`), of
     the whole live reader (`live`), and of sounds that feel nothing; `heard` are the sudden changes behind `live`.
     """
 
-    rows: list[Row]
+    rows: list[GoalRow]
     scores: list[Score]
     live: list[Score]
     sounds: dict[str, float]
     clips: list[Clip]
     windows: Windows
     answers: Predictions
-    heard: list[Change]
+    heard: list[EmotionChange]
     reader: LiveEmotionReader
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ class Result:
         }
 
 
-def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int = 40) -> Result:
+def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int = 40) -> EvaluationResult:
     """The nets of `models` on the `val` parts; the whole live reader on at most `reader_clips` of each data set."""
     net = load_emotion_net(models / "emotion.safetensors")
     card = load_checkpoint(models / "emotion.safetensors", "emotion").card
@@ -99,9 +101,9 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     scores = evaluate(clips, windows, answers)
     scores += [Score.from_dict(score) for score in card.get("unseen", [])]  # measured when this net was trained
     mapper = load_mapper(models) if (models / "mapper.safetensors").is_file() else None
-    live = [hop_score(reader, mapper)]
-    heard = changes(reader, clips)
-    live += reaction_scores(heard)
-    live += reader_scores(reader, clips, reader_clips, log)
-    calm = sound_summary(kinds, noise, predict(net, noise), answers)
-    return Result(rows_of(scores, live), scores, live, calm, clips, windows, answers, heard, reader)
+    live = [measure_hop(reader, mapper)]
+    heard = run_changes(reader, clips)
+    live += score_changes(heard)
+    live += score_reader(reader, clips, reader_clips, log)
+    calm = summarise_sounds(kinds, noise, predict(net, noise), answers)
+    return EvaluationResult(match_goals(scores, live), scores, live, calm, clips, windows, answers, heard, reader)

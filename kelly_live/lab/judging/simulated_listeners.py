@@ -35,12 +35,12 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _ERRORS = np.array([WISHES[name].error for name in ASKED])
 _RULE_SPREAD = 2.0  # errors: as far as a word's step
 _NOISE = 1.0  # errors, of what a listener wants at one moment
-_SLIPS = 0.1  # of reactions, said at random
-_SPELT_OUT = 0.3  # of reactions, a value instead of a word
-_CONTENT = 1.0  # errors; nearer than this is liked
+_SLIP_SHARE = 0.1  # of reactions, said at random
+_VALUE_SHARE = 0.3  # of reactions, a value instead of a word
+_LIKED_DISTANCE = 1.0  # errors; nearer than this is liked
 _STATES, _PAIRS = 40, 5  # held out, for each listener
 RESAMPLES = 2000
-_SAID = {
+_KIND_OF_GAP = {
     ("tempo", 1): "too-fast", ("tempo", -1): "too-slow", ("register", 1): "too-bright", ("register", -1): "too-dark",
     ("level", 1): "too-loud", ("level", -1): "too-soft", ("density", 1): "too-busy", ("density", -1): "too-sparse",
     ("major", 1): "too-bright", ("major", -1): "too-dark",
@@ -48,7 +48,7 @@ _SAID = {
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class TasteLearning:
     """After `reactions`: share of held-out pairs in which the profile names the version that its listener prefers;
     how much more that is than with no profile, and than with the mean of the other listeners' profiles; and the share
     of their tastes' parts (what holds everywhere, and each emotion's own) that reached their radius.
@@ -60,11 +60,11 @@ class Learned:
     agreement: Estimate
     over_none: Estimate
     over_mean: Estimate
-    at_the_edge: float
+    share_at_limit: float
 
 
 @dataclass(frozen=True, slots=True)
-class Spill:
+class Spillover:
     """After 40 reactions in one emotion only: how far it moved, and how far the others did (root mean square over
     ASKED, in a wish's errors; the mean of the others, and the one that moved most).
     """
@@ -76,25 +76,29 @@ class Spill:
     most_moved: str
 
 
-def simulate(net: DynamicEmotionToMusicMapper, population: str, listeners: int = 60, seed: int = 1) -> list[Learned]:
+def simulate(
+    net: DynamicEmotionToMusicMapper, population: str, listeners: int = 60, seed: int = 1
+) -> list[TasteLearning]:
     """A row for each of COUNTS."""
     rng = np.random.default_rng([seed, POPULATIONS.index(population)])
-    people = [_Listener(net, population, rng) for _ in range(listeners)]
-    kept = np.stack([_taught(net, person, rng) for person in people])  # [listeners, counts, 64]
-    trials = [_Trial(net, person, rng) for person in people]
-    none = np.array([trial.agreement(np.zeros(USER_DIM)) for trial in trials])
+    people = [_SimulatedListener(net, population, rng) for _ in range(listeners)]
+    kept = np.stack([_teach_profile(net, person, rng) for person in people])  # [listeners, counts, 64]
+    trials = [_PreferenceTrial(net, person, rng) for person in people]
+    none = np.array([trial.measure_agreement(np.zeros(USER_DIM)) for trial in trials])
     rows = []
     for column, count in enumerate(COUNTS):
         others = (kept[:, column].sum(axis=0) - kept[:, column]) / max(listeners - 1, 1)
-        own = np.array([trial.agreement(e) for trial, e in zip(trials, kept[:, column], strict=True)])
-        mean = np.array([trial.agreement(e) for trial, e in zip(trials, others, strict=True)])
-        edge = _at_the_edge(kept[:, column])
-        estimates = [bootstrap_mean(values, resamples=RESAMPLES, seed=seed) for values in (own, own - none, own - mean)]
-        rows.append(Learned(population, listeners, count, *estimates, edge))
+        own = np.array([trial.measure_agreement(e) for trial, e in zip(trials, kept[:, column], strict=True)])
+        mean = np.array([trial.measure_agreement(e) for trial, e in zip(trials, others, strict=True)])
+        edge = _compute_share_at_limit(kept[:, column])
+        agreement, over_none, over_mean = (
+            bootstrap_mean(values, resamples=RESAMPLES, seed=seed) for values in (own, own - none, own - mean)
+        )
+        rows.append(TasteLearning(population, listeners, count, agreement, over_none, over_mean, edge))
     return rows
 
 
-def spills(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spill]:
+def measure_spillovers(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spillover]:
     """Four raters of sad music only: one wish, forty of the same, as hostile as can be, and at random."""
     rng = np.random.default_rng([seed, 99])
     sad = state_from(emotion="sad")
@@ -105,12 +109,12 @@ def spills(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spill]:
         "one wish (60 BPM)": once,
         "forty times 60 BPM": once * 40,
         "hostile (300 BPM, note 0)": hostile * 20,
-        "random": [_slip(sad, asked, rng) for _ in range(40)],
+        "random": [_draw_reaction(sad, asked, rng) for _ in range(40)],
     }
-    return [_spill(net, name, said) for name, said in raters.items()]
+    return [_measure_spillover(net, name, said) for name, said in raters.items()]
 
 
-def _spill(net: DynamicEmotionToMusicMapper, name: str, said: Sequence[Reaction]) -> Spill:
+def _measure_spillover(net: DynamicEmotionToMusicMapper, name: str, said: Sequence[Reaction]) -> Spillover:
     profile = new_profile("rater", NOW)
     for one in said:
         profile = profile.heard(one)
@@ -121,10 +125,10 @@ def _spill(net: DynamicEmotionToMusicMapper, name: str, said: Sequence[Reaction]
     far = {emotion: float(size) for emotion, size in zip(EMOTIONS, moved, strict=True)}
     own = far.pop("sad")
     most = max(far, key=far.__getitem__)
-    return Spill(name, own, float(np.mean(list(far.values()))), far[most], most)
+    return Spillover(name, own, float(np.mean(list(far.values()))), far[most], most)
 
 
-class _Listener:
+class _SimulatedListener:
     """Somebody with a taste; what they want is on the scales of even steps."""
 
     def __init__(self, net: DynamicEmotionToMusicMapper, population: str, rng: np.random.Generator) -> None:
@@ -135,40 +139,40 @@ class _Listener:
         else:
             self._rules = rng.standard_normal(self._rules.shape) * _RULE_SPREAD * _ERRORS
 
-    def wants(self, states: Sequence[EmotionState]) -> np.ndarray:
+    def compute_preferences(self, states: Sequence[EmotionState]) -> np.ndarray:
         """`[states, ASKED]`."""
         emotions = [EMOTIONS.index(state.emotion) for state in states]
         base: np.ndarray = played(self._net, self._taste, states, ASKED).numpy()
-        return _inside(base + self._rules[emotions])
+        return _clip_to_ranges(base + self._rules[emotions])
 
-    def reacts(self, state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
+    def react(self, state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
         """What they say of music."""
-        if rng.random() < _SLIPS:
-            return _slip(state, asked, rng)
-        wanted = self.wants([state])[0] + rng.standard_normal(len(ASKED)) * _NOISE * _ERRORS
-        gaps = (_even(asked) - wanted) / _ERRORS
+        if rng.random() < _SLIP_SHARE:
+            return _draw_reaction(state, asked, rng)
+        wanted = self.compute_preferences([state])[0] + rng.standard_normal(len(ASKED)) * _NOISE * _ERRORS
+        gaps = (_convert_scales(asked) - wanted) / _ERRORS
         worst = int(np.abs(gaps).argmax())
         name = ASKED[worst]
-        if abs(gaps[worst]) < _CONTENT:
+        if abs(gaps[worst]) < _LIKED_DISTANCE:
             return reaction(NOW, LIKE, state, asked)
-        if rng.random() < _SPELT_OUT:
+        if rng.random() < _VALUE_SHARE:
             low, high = RANGES[name]
             value = 2.0 ** wanted[worst] if name in ("tempo", "density") else wanted[worst]
             return reaction(NOW, WISH, state, asked, name, float(np.clip(value, low, high)))
-        return reaction(NOW, _SAID[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
+        return reaction(NOW, _KIND_OF_GAP[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
 
 
-class _Trial:
+class _PreferenceTrial:
     """Held-out states, two versions of the music for each pair, and which of them a listener likes better."""
 
-    def __init__(self, net: DynamicEmotionToMusicMapper, person: _Listener, rng: np.random.Generator) -> None:
+    def __init__(self, net: DynamicEmotionToMusicMapper, person: _SimulatedListener, rng: np.random.Generator) -> None:
         self._net = net
-        self._states = [state for state in (_state(rng) for _ in range(_STATES)) for _ in range(_PAIRS)]
+        self._states = [state for state in (_draw_state(rng) for _ in range(_STATES)) for _ in range(_PAIRS)]
         tastes = torch.tensor(rng.standard_normal((2, len(self._states), USER_DIM)), dtype=torch.float32)
         self._versions = np.stack([played(net, taste, self._states, ASKED).numpy() for taste in tastes])
-        self._better = self._nearer(person.wants(self._states))
+        self._better = self._nearer(person.compute_preferences(self._states))
 
-    def agreement(self, embedding: np.ndarray) -> float:
+    def measure_agreement(self, embedding: np.ndarray) -> float:
         """How often what a profile would choose is what its listener does."""
         taste = torch.tensor(embedding, dtype=torch.float32)
         return float((self._nearer(played(self._net, taste, self._states, ASKED).numpy()) == self._better).mean())
@@ -179,34 +183,38 @@ class _Trial:
         return nearer
 
 
-def _taught(net: DynamicEmotionToMusicMapper, person: _Listener, rng: np.random.Generator) -> np.ndarray:
+def _teach_profile(
+    net: DynamicEmotionToMusicMapper, person: _SimulatedListener, rng: np.random.Generator
+) -> np.ndarray:
     """The embeddings `[counts, 64]` of a profile after each of COUNTS reactions, each learned from at once."""
     profile: Profile = new_profile("listener", NOW)
     kept = []
     for count in range(1, COUNTS[-1] + 1):
-        state = _state(rng)
+        state = _draw_state(rng)
         (asked,) = asked_for(net, profile, [state])
-        profile = learn(net, profile.heard(person.reacts(state, asked, rng)))
+        profile = learn(net, profile.heard(person.react(state, asked, rng)))
         if count in COUNTS:
             kept.append(embedding_of(net, profile).numpy())
     return np.stack(kept)
 
 
-def _state(rng: np.random.Generator) -> EmotionState:
+def _draw_state(rng: np.random.Generator) -> EmotionState:
     """Some emotion, somewhere near its anchor."""
     emotion = EMOTIONS[rng.integers(len(EMOTIONS))]
     valence, arousal, _ = np.clip(np.array(EMOTION_VAD[emotion]) + rng.normal(0.0, 0.15, 3), -1.0, 1.0)
     return state_from(float(valence), float(arousal), emotion=emotion)
 
 
-def random_reactions(net: DynamicEmotionToMusicMapper, count: int, seed: int = 1) -> list[Reaction]:
+def draw_random_reactions(net: DynamicEmotionToMusicMapper, count: int, seed: int = 1) -> list[Reaction]:
     """What somebody says who means nothing by it: any word or wish, of the base music of any emotion."""
     rng = np.random.default_rng([seed, 98])
-    states = [_state(rng) for _ in range(count)]
-    return [_slip(state, asked, rng) for state, asked in zip(states, asked_for(net, None, states), strict=True)]
+    states = [_draw_state(rng) for _ in range(count)]
+    return [
+        _draw_reaction(state, asked, rng) for state, asked in zip(states, asked_for(net, None, states), strict=True)
+    ]
 
 
-def _slip(state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
+def _draw_reaction(state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
     kind = str(rng.choice(KINDS))
     if kind != WISH:
         return reaction(NOW, kind, state, asked)
@@ -214,24 +222,24 @@ def _slip(state: EmotionState, asked: Sequence[float], rng: np.random.Generator)
     return reaction(NOW, WISH, state, asked, name, float(rng.uniform(*RANGES[name])))
 
 
-def _even(asked: Sequence[float]) -> np.ndarray:
+def _convert_scales(asked: Sequence[float]) -> np.ndarray:
     pairs = zip(ASKED, asked, strict=True)
     return np.array([np.log2(max(v, 1e-3)) if name in ("tempo", "density") else v for name, v in pairs])
 
 
-def _inside(wanted: np.ndarray) -> np.ndarray:
-    low, high = (_even([RANGES[name][side] for name in ASKED]) for side in (0, 1))
+def _clip_to_ranges(wanted: np.ndarray) -> np.ndarray:
+    low, high = (_convert_scales([RANGES[name][side] for name in ASKED]) for side in (0, 1))
     inside: np.ndarray = np.clip(wanted, low, high)
     return inside
 
 
-def _at_the_edge(embeddings: np.ndarray) -> float:
+def _compute_share_at_limit(embeddings: np.ndarray) -> float:
     """The share of all parts of these tastes `[n, 64]` that have reached their radius."""
     tastes = torch.from_numpy(embeddings)
     return float((taste_parts(tastes).norm(dim=-1) > 0.999 * taste_radii(tastes)).float().mean())
 
 
-def learned_table(rows: Sequence[Learned]) -> str:
+def format_learning(rows: Sequence[TasteLearning]) -> str:
     """As markdown."""
     lines = [
         "| listeners | reactions | agreement | over no profile | over the others' mean | at the edge |",
@@ -241,11 +249,11 @@ def learned_table(rows: Sequence[Learned]) -> str:
         shown = [f"{i.value:+.3f} ({i.low:+.3f} – {i.high:+.3f})" for i in (row.over_none, row.over_mean)]
         agreement = f"{row.agreement.value:.3f} ({row.agreement.low:.3f} – {row.agreement.high:.3f})"
         who = f"{row.population}, {row.listeners}"
-        lines.append(f"| {who} | {row.reactions} | {agreement} | {shown[0]} | {shown[1]} | {row.at_the_edge:.0%} |")
+        lines.append(f"| {who} | {row.reactions} | {agreement} | {shown[0]} | {shown[1]} | {row.share_at_limit:.0%} |")
     return "\n".join(lines)
 
 
-def spills_table(rows: Sequence[Spill]) -> str:
+def format_spillovers(rows: Sequence[Spillover]) -> str:
     """As markdown."""
     lines = ["| who rates sad only | sad moves | others, mean | most |", "|---|---|---|---|"]
     lines += [f"| {r.rater} | {r.own:.2f} | {r.others:.2f} | {r.most:.2f} ({r.most_moved}) |" for r in rows]
@@ -253,7 +261,7 @@ def spills_table(rows: Sequence[Spill]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class RealLikes:
+class LikeAgreement:
     """What real listeners of the same track agree on (Emotify: Aljanaki et al. 2016): `agreement` of two listeners of
     one track on liked or disliked, beside `chance` from the overall shares. No listener is told apart there and no
     parameters are known, so it says how much taste is one's own, and cannot say what a profile learns of it.
@@ -267,7 +275,7 @@ class RealLikes:
     chance: float
 
 
-def real_likes(path: Path) -> RealLikes:
+def read_like_agreement(path: Path) -> LikeAgreement:
     """From emotify_listeners.csv. Raises ConfigError."""
     by_track: dict[str, list[bool]] = defaultdict(list)
     total = liked = disliked = 0
@@ -283,6 +291,6 @@ def real_likes(path: Path) -> RealLikes:
     pairs = [a == b for told in by_track.values() for a, b in combinations(told, 2)]
     share = liked / max(liked + disliked, 1)
     agreement = float(np.mean(pairs)) if pairs else float("nan")
-    return RealLikes(
+    return LikeAgreement(
         total, len(by_track), liked / max(total, 1), disliked / max(total, 1), agreement, share**2 + (1.0 - share) ** 2
     )

@@ -34,12 +34,12 @@ from kelly_live.lab.training.windows import TEST_OPTIONS, read_audio
 CALM = ("calm", "neutral", "sadness", "sad")  # what counts as calm, the first that a speaker has
 STEADY_SECONDS = 6.0  # each side of a change: the net's window is 3 s, so the second half is settled
 SETTLED_SECONDS = 3.0
-LEAST_MOVE = 0.2  # of arousal: less is no reaction
-CHANGES_A_SPEAKER = 2
+MIN_MOVE = 0.2  # of arousal: less is no reaction
+CHANGES_PER_SPEAKER = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class ReaderTrack:
     """What the reader said, a row a hop: times `[T]`, probabilities `[T, 8]`, V/A/D `[T, 3]`, confidence `[T]`."""
 
     times: np.ndarray
@@ -48,7 +48,7 @@ class Track:
     confidence: np.ndarray
 
     @classmethod
-    def of(cls, states: Sequence[EmotionState]) -> Track:
+    def of(cls, states: Sequence[EmotionState]) -> ReaderTrack:
         return cls(
             np.array([s.time for s in states]),
             np.array([s.probabilities for s in states]).reshape(-1, len(EMOTIONS)),
@@ -64,7 +64,7 @@ class Track:
         return weights
 
 
-def replay(reader: LiveEmotionReader, samples: np.ndarray) -> Track:
+def run_reader(reader: LiveEmotionReader, samples: np.ndarray) -> ReaderTrack:
     """A fresh reader over samples at 16 kHz; silence fills the last hop."""
     reader.reset()
     states: list[EmotionState] = []
@@ -72,28 +72,28 @@ def replay(reader: LiveEmotionReader, samples: np.ndarray) -> Track:
         hop = samples[start : start + HOP_SAMPLES]
         hop = np.pad(hop, (0, HOP_SAMPLES - len(hop))).astype(np.float32)
         states += reader.push(AudioWindow(hop, SAMPLE_RATE, (start + HOP_SAMPLES) / SAMPLE_RATE))
-    return Track.of(states)
+    return ReaderTrack.of(states)
 
 
-def _rank(clip: Clip) -> str:
+def _hash_rank(clip: Clip) -> str:
     return hashlib.sha256(clip.key.encode()).hexdigest()
 
 
-def _heard(reader: LiveEmotionReader, clip: Clip) -> Track:
-    return replay(reader, read_audio(clip.audio_path, TEST_OPTIONS.find_timing(clip.dataset)[0]))
+def _run_clip(reader: LiveEmotionReader, clip: Clip) -> ReaderTrack:
+    return run_reader(reader, read_audio(clip.audio_path, TEST_OPTIONS.find_timing(clip.dataset)[0]))
 
 
-def reader_scores(
+def score_reader(
     reader: LiveEmotionReader, clips: Sequence[Clip], most: int, log: Callable[[str], None], resamples: int = 1000
 ) -> list[Score]:
     """At most `most` clips a data set, chosen by the hash of their names, from a fresh reader each."""
     scores: list[Score] = []
     for dataset in sorted({clip.dataset for clip in clips}):
-        own = sorted((c for c in clips if c.dataset == dataset), key=_rank)
+        own = sorted((c for c in clips if c.dataset == dataset), key=_hash_rank)
         own = [c for c in own if c.quadrant or c.bar_ratings or (c.emotions is not None and c.gems is None)][:most]
         if not own:
             continue
-        tracks = [_heard(reader, clip) for clip in own]
+        tracks = [_run_clip(reader, clip) for clip in own]
         log(f"live reader: {len(own)} clips of {dataset}")
         affect = np.array([t.weights @ t.affect for t in tracks])
         sure = np.array([t.weights @ t.confidence for t in tracks])
@@ -134,13 +134,13 @@ def reader_scores(
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class EmotionChange:
     """A speaker's calm clips, and from `at` seconds on the same speaker's angry ones."""
 
     speaker: str
     calm: str
     at: float
-    track: Track
+    track: ReaderTrack
 
     @property
     def levels(self) -> tuple[float, float]:
@@ -155,7 +155,7 @@ class Change:
         than LEAST_MOVE upwards.
         """
         low, high = self.levels
-        if not high - low >= LEAST_MOVE:
+        if not high - low >= MIN_MOVE:
             return float("nan")
         later = self.track.times > self.at
         done = self.track.affect[later, 1] >= (low + high) / 2
@@ -172,32 +172,34 @@ class Change:
         return flips, hops * HOP_SECONDS
 
 
-def _laid_out(clips: Sequence[Clip], seconds: float) -> np.ndarray:
+def _concatenate_clips(clips: Sequence[Clip], seconds: float) -> np.ndarray:
     """Clips end to end, without the quiet around each, over and over until `seconds` are full."""
     parts = [trim_silence(read_audio(clip.audio_path)) for clip in clips]
     once = np.concatenate(parts)
     return np.resize(once, int(seconds * SAMPLE_RATE)) if len(once) else np.zeros(int(seconds * SAMPLE_RATE))
 
 
-def changes(reader: LiveEmotionReader, clips: Sequence[Clip], most: int = 24) -> list[Change]:
+def run_changes(reader: LiveEmotionReader, clips: Sequence[Clip], most: int = 24) -> list[EmotionChange]:
     """Calm to angry: at most CHANGES_A_SPEAKER for every speaker who has both, and `most` in all."""
     pairs: list[tuple[str, list[Clip], list[Clip]]] = []
     voices = [c for c in clips if c.speaker and find_label(c) >= 0 and not is_music(c)]
     for speaker in sorted({c.speaker or "" for c in voices}):
-        own = sorted((c for c in voices if c.speaker == speaker), key=_rank)
+        own = sorted((c for c in voices if c.speaker == speaker), key=_hash_rank)
         angry = [c for c in own if c.emotions is not None and int(np.argmax(c.emotions)) == EMOTIONS.index("angry")]
         calm_name = next((name for name in CALM if any(c.emotion_original == name for c in own)), None)
         calm = [c for c in own if c.emotion_original == calm_name] if calm_name else []
-        count = min(CHANGES_A_SPEAKER, len(angry), len(calm))
+        count = min(CHANGES_PER_SPEAKER, len(angry), len(calm))
         pairs += [(speaker, calm[k::count], angry[k::count]) for k in range(count)]
     out = []
-    for speaker, calm, angry in sorted(pairs, key=lambda pair: _rank(pair[1][0]))[:most]:
-        samples = np.concatenate([_laid_out(part, STEADY_SECONDS) for part in (calm, angry)]).astype(np.float32)
-        out.append(Change(speaker, calm[0].emotion_original or "", STEADY_SECONDS, replay(reader, samples)))
+    for speaker, calm, angry in sorted(pairs, key=lambda pair: _hash_rank(pair[1][0]))[:most]:
+        samples = np.concatenate([_concatenate_clips(part, STEADY_SECONDS) for part in (calm, angry)]).astype(
+            np.float32
+        )
+        out.append(EmotionChange(speaker, calm[0].emotion_original or "", STEADY_SECONDS, run_reader(reader, samples)))
     return out
 
 
-def reaction_scores(heard: Sequence[Change], resamples: int = 1000) -> list[Score]:
+def score_changes(heard: Sequence[EmotionChange], resamples: int = 1000) -> list[Score]:
     """Of the changes: the median time to half-way over those that moved, the share that moved, and restlessness."""
     if not heard:
         return []
@@ -211,6 +213,6 @@ def reaction_scores(heard: Sequence[Change], resamples: int = 1000) -> list[Scor
 
     if len(moved):
         add("median seconds to half-way", lambda k: float(np.median(moved[k])), len(moved))
-    add(f"share of changes that moved {LEAST_MOVE:g} or more", create_mean_metric(~np.isnan(halves)), len(heard))
+    add(f"share of changes that moved {MIN_MOVE:g} or more", create_mean_metric(~np.isnan(halves)), len(heard))
     add("flips a second on a steady clip", lambda k: float(flips[k].sum() / seconds[k].sum()), len(heard))
     return scores

@@ -27,8 +27,8 @@ from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, Onset
 
 TEMPO_TOLERANCE = 0.04
 BEAT_TOLERANCE_SECONDS = 0.07
-HEARD_SECONDS = 60.0  # of each piece, at most
-SURE = 0.5  # from this confidence on the band joins in
+EXCERPT_SECONDS = 60.0  # of each piece, at most
+CONFIDENT = 0.5  # from this confidence on the band joins in
 _ASKED_SECONDS = 0.25
 _STAYS_SECONDS = 5.0  # right for so long without a break, or it was luck
 _WARM_SECONDS = 10.0  # shares over time are counted from here on
@@ -36,7 +36,7 @@ _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class AnnotatedRecording:
     """A recording with its truth: `beats` in seconds (empty: it has none), `keys` as (start, end, tonic, is major)."""
 
     path: Path
@@ -44,13 +44,13 @@ class Piece:
     beats: tuple[float, ...] = ()
     keys: tuple[tuple[float, float, int, bool], ...] = ()
 
-    def key_at(self, seconds: float) -> tuple[int, bool] | None:
+    def find_key(self, seconds: float) -> tuple[int, bool] | None:
         for start, end, tonic, major in self.keys:
             if start <= seconds <= end:
                 return tonic, major
         return None
 
-    def period_at(self, seconds: float) -> float | None:
+    def find_period(self, seconds: float) -> float | None:
         """The median of the eight beat periods around; None outside the beats."""
         if len(self.beats) < 8 or not self.beats[0] <= seconds <= self.beats[-1]:
             return None
@@ -58,7 +58,7 @@ class Piece:
         return float(np.median(np.diff(self.beats[max(0, i - 4) : i + 5])))
 
 
-def parsed_key(name: str) -> tuple[int, bool]:
+def parse_key(name: str) -> tuple[int, bool]:
     """`Gb:maj`, `A minor` -> pitch class, is major. Raises ConfigError."""
     letter, _, kind = name.replace(":", " ").strip().partition(" ")
     if not letter or letter[0] not in _STEPS or kind[:3] not in ("maj", "min"):
@@ -66,7 +66,7 @@ def parsed_key(name: str) -> tuple[int, bool]:
     return (_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, kind.startswith("maj")
 
 
-def read_recordings(manifest: Path) -> list[Piece]:
+def read_recordings(manifest: Path) -> list[AnnotatedRecording]:
     """A JSON object a line: `path` (relative to the manifest), `set`, `beats` (s; or `bpm` of a steady one that begins
     with a beat at 0), `key` (or none). Raises KellyError.
     """
@@ -78,8 +78,8 @@ def read_recordings(manifest: Path) -> list[Piece]:
             if "bpm" in row:
                 beats = np.arange(0.0, row["seconds"], 60.0 / row["bpm"])
             key = row.get("key")
-            keys = ((0.0, math.inf, *parsed_key(key)),) if key else ()
-            pieces.append(Piece(manifest.parent / row["path"], row["set"], tuple(map(float, beats)), keys))
+            keys = ((0.0, math.inf, *parse_key(key)),) if key else ()
+            pieces.append(AnnotatedRecording(manifest.parent / row["path"], row["set"], tuple(map(float, beats)), keys))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise KellyError(
             f"cannot read {manifest} ({error}); a line is a JSON object with path, set, and beats and key where known"
@@ -87,7 +87,7 @@ def read_recordings(manifest: Path) -> list[Piece]:
     return pieces
 
 
-def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[Piece]:
+def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[AnnotatedRecording]:
     """Each `every`-th song of POP909, a minute of it rendered: the beats are exact, the keys those of the recording
     that was transcribed. Soundfonts alternate, one of them unheard in training. Raises KellyError.
     """
@@ -104,19 +104,19 @@ def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[Piece]:
     pieces = []
     for i, song in enumerate(songs[::every]):
         soundfont = HELD_OUT_SOUNDFONT if i % 2 == 0 else SOUNDFONTS[0]
-        sound = render_midi(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=HEARD_SECONDS)
-        beats = tuple(float(row[0]) for row in _columns(song / "beat_midi.txt"))
-        keys = tuple((float(a), float(b), *parsed_key(name)) for a, b, name in _columns(song / "key_audio.txt"))
-        pieces.append(Piece(sound, f"POP909, rendered ({soundfont.stem})", beats, keys))
+        sound = render_midi(song / f"{song.name}.mid", cache / "follow", soundfont, seconds=EXCERPT_SECONDS)
+        beats = tuple(float(row[0]) for row in _read_columns(song / "beat_midi.txt"))
+        keys = tuple((float(a), float(b), *parse_key(name)) for a, b, name in _read_columns(song / "key_audio.txt"))
+        pieces.append(AnnotatedRecording(sound, f"POP909, rendered ({soundfont.stem})", beats, keys))
     return pieces
 
 
-def _columns(path: Path) -> list[list[str]]:
+def _read_columns(path: Path) -> list[list[str]]:
     return [line.split() for line in path.read_text().splitlines() if line.strip()]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TrackingMoment:
     """What was believed `seconds` into the piece: a tempo (BPM), when the next beat was to fall, a key and its share of
     major; each with its features and its confidence.
     """
@@ -132,10 +132,10 @@ class Moment:
     key_features: tuple[float, ...]
 
 
-def follow(
-    sound: Floats, model: TrackerModel | None = None, on_lead: Callable[[float, SyncState], None] | None = None
-) -> list[Moment]:
-    """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second. `on_lead` is told
+def track_sound(
+    sound: Floats, model: TrackerModel | None = None, on_estimate: Callable[[float, SyncState], None] | None = None
+) -> list[TrackingMoment]:
+    """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second. `on_estimate` is told
     each time and lead, as a band that joins would be.
     """
     listener = AudioTracker(model=model)
@@ -144,8 +144,8 @@ def follow(
     for start in range(0, len(sound) - size + 1, size):
         now = (start + size) / SAMPLE_RATE
         listener.push(AudioWindow(sound[start : start + size], SAMPLE_RATE, now))
-        if on_lead is not None:
-            on_lead(now, listener.estimate(now))
+        if on_estimate is not None:
+            on_estimate(now, listener.estimate(now))
         if (start // size) % round(_ASKED_SECONDS * 20) == 0:
             beat, key, lead = listener.beat_belief, listener.key_belief, listener.estimate(now)
             if beat is None or lead.beat is None:
@@ -154,7 +154,7 @@ def follow(
                 (now - lead.beat.beat_seconds) / beat.period_seconds
             )
             moments.append(
-                Moment(
+                TrackingMoment(
                     now,
                     lead.beat.bpm,
                     following,
@@ -169,20 +169,20 @@ def follow(
     return moments
 
 
-def sound_of(piece: Piece) -> Floats:
+def load_sound(piece: AnnotatedRecording) -> Floats:
     """Its first HEARD_SECONDS, mono at SAMPLE_RATE. Raises AudioError."""
     from kelly_live.audio.decode import open_audio
 
     with open_audio(piece.path) as file:
         blocks = []
         for i, block in enumerate(file.blocks(SAMPLE_RATE, 1.0)):
-            if i >= HEARD_SECONDS:
+            if i >= EXCERPT_SECONDS:
                 break
             blocks.append(block)
     return np.concatenate(blocks).astype(np.float64)
 
 
-def tempo_relation(bpm: float, true_bpm: float) -> str:
+def classify_tempo(bpm: float, true_bpm: float) -> str:
     """right, half, double or other."""
     for name, ratio in (("right", 1.0), ("half", 0.5), ("double", 2.0)):
         if abs(bpm / (ratio * true_bpm) - 1.0) <= TEMPO_TOLERANCE:
@@ -190,7 +190,7 @@ def tempo_relation(bpm: float, true_bpm: float) -> str:
     return "other"
 
 
-def key_relation(heard: tuple[int, bool], true: tuple[int, bool]) -> str:
+def classify_key(heard: tuple[int, bool], true: tuple[int, bool]) -> str:
     """right, fifth (up or down), relative, parallel or other."""
     up = (heard[0] - true[0]) % 12
     if heard[1] == true[1]:
@@ -200,7 +200,7 @@ def key_relation(heard: tuple[int, bool], true: tuple[int, bool]) -> str:
     return "parallel" if up == 0 else "other"
 
 
-def _since(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
+def _find_stable_start(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
     """When it was first right and stayed so."""
     need = round(_STAYS_SECONDS / _ASKED_SECONDS)
     run = 0
@@ -212,7 +212,7 @@ def _since(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TrackingResult:
     """One piece. Relations are over its last half, by what was said most often; shares of moments while sure, from
     _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure; `band_errors` of the beats
     of a band that joined: to the nearest of theirs, and to the nearest beat or middle of two (a band may play at twice
@@ -231,45 +231,47 @@ class Verdict:
     sure_of_key: float
 
 
-def judge_piece(piece: Piece, moments: Sequence[Moment], band_beats: Sequence[float] = ()) -> Verdict:
+def evaluate_tracking(
+    piece: AnnotatedRecording, moments: Sequence[TrackingMoment], band_beats: Sequence[float] = ()
+) -> TrackingResult:
     """How a piece was followed; `band_beats` are when the beats of a band fell, while it was joined."""
     late = [m for m in moments if m.seconds >= _WARM_SECONDS]
     tempo = key = tempo_seconds = key_seconds = None
     errors: list[float] = []
     offbeats = 0
     half = 0.5 * moments[-1].seconds if moments else 0.0
-    timed = [(m, 60.0 / period) for m in moments if (period := piece.period_at(m.seconds)) is not None]
+    timed = [(m, 60.0 / period) for m in moments if (period := piece.find_period(m.seconds)) is not None]
     if timed:
-        said = Counter(tempo_relation(m.bpm, true) for m, true in timed if m.seconds >= half)
+        said = Counter(classify_tempo(m.bpm, true) for m, true in timed if m.seconds >= half)
         tempo = said.most_common(1)[0][0] if said else None
-        rights = [m.tempo_confidence >= SURE and tempo_relation(m.bpm, true) != "other" for m, true in timed]
-        tempo_seconds = _since(rights, [m.seconds for m, _ in timed])
+        rights = [m.tempo_confidence >= CONFIDENT and classify_tempo(m.bpm, true) != "other" for m, true in timed]
+        tempo_seconds = _find_stable_start(rights, [m.seconds for m, _ in timed])
         beats = np.array(piece.beats)
         middles = 0.5 * (beats[1:] + beats[:-1])
         for m, _ in timed:
-            if m.seconds >= _WARM_SECONDS and m.tempo_confidence >= SURE and beats[0] <= m.next_beat <= beats[-1]:
+            if m.seconds >= _WARM_SECONDS and m.tempo_confidence >= CONFIDENT and beats[0] <= m.next_beat <= beats[-1]:
                 errors.append(float(np.min(np.abs(beats - m.next_beat))))
                 offbeats += float(np.min(np.abs(middles - m.next_beat))) <= BEAT_TOLERANCE_SECONDS
-    keyed = [(m, true) for m in moments if m.tonic is not None and (true := piece.key_at(m.seconds)) is not None]
+    keyed = [(m, true) for m in moments if m.tonic is not None and (true := piece.find_key(m.seconds)) is not None]
     if keyed:
-        relations = [key_relation((m.tonic or 0, m.major), true) for m, true in keyed]
+        relations = [classify_key((m.tonic or 0, m.major), true) for m, true in keyed]
         key = Counter(r for (m, _), r in zip(keyed, relations, strict=True) if m.seconds >= half).most_common(1)[0][0]
-        key_seconds = _since([r == "right" for r in relations], [m.seconds for m, _ in keyed])
-    return Verdict(
+        key_seconds = _find_stable_start([r == "right" for r in relations], [m.seconds for m, _ in keyed])
+    return TrackingResult(
         piece.set_name,
         tempo,
         tempo_seconds,
         tuple(errors),
         offbeats,
-        _band_errors(piece, band_beats),
-        float(np.mean([m.tempo_confidence >= SURE for m in late])) if late else 0.0,
+        _measure_band_errors(piece, band_beats),
+        float(np.mean([m.tempo_confidence >= CONFIDENT for m in late])) if late else 0.0,
         key,
         key_seconds,
-        float(np.mean([m.key_confidence >= SURE for m in late])) if late else 0.0,
+        float(np.mean([m.key_confidence >= CONFIDENT for m in late])) if late else 0.0,
     )
 
 
-def _band_errors(piece: Piece, band_beats: Sequence[float]) -> tuple[tuple[float, float], ...]:
+def _measure_band_errors(piece: AnnotatedRecording, band_beats: Sequence[float]) -> tuple[tuple[float, float], ...]:
     beats = np.array(piece.beats)
     if len(beats) < 2:
         return ()
@@ -278,7 +280,7 @@ def _band_errors(piece: Piece, band_beats: Sequence[float]) -> tuple[tuple[float
     return tuple((float(np.min(np.abs(beats - ours))), float(np.min(np.abs(places - ours)))) for ours in heard)
 
 
-def table(verdicts: Sequence[Verdict]) -> str:
+def format_results(verdicts: Sequence[TrackingResult]) -> str:
     """A block a set, and one for sets that share a name up to a comma: shares with their 95 % interval, medians (and
     the 90th percentile) of the seconds.
     """
@@ -290,9 +292,9 @@ def table(verdicts: Sequence[Verdict]) -> str:
         lines.append(f"{name.removesuffix(',') + ', all' if name.endswith(',') else name} (n {len(group)})")
         tempi = [v.tempo for v in group if v.tempo is not None]
         if tempi:
-            lines.append(f"  tempo   {_shares(tempi, ('right', 'double', 'half', 'other'))}")
+            lines.append(f"  tempo   {_format_shares(tempi, ('right', 'double', 'half', 'other'))}")
             lines.append(
-                f"          {_times([v.tempo_seconds for v in group if v.tempo is not None])} (octaves allowed)"
+                f"          {_format_times([v.tempo_seconds for v in group if v.tempo is not None])} (octaves allowed)"
             )
             errors = [e for v in group for e in v.beat_errors]
             if errors:
@@ -311,8 +313,8 @@ def table(verdicts: Sequence[Verdict]) -> str:
                 )
         keys = [v.key for v in group if v.key is not None]
         if keys:
-            lines.append(f"  key     {_shares(keys, ('right', 'fifth', 'relative', 'parallel', 'other'))}")
-            lines.append(f"          {_times([v.key_seconds for v in group if v.key is not None])}")
+            lines.append(f"  key     {_format_shares(keys, ('right', 'fifth', 'relative', 'parallel', 'other'))}")
+            lines.append(f"          {_format_times([v.key_seconds for v in group if v.key is not None])}")
         lines.append(
             f"  sure    of the beat {np.mean([v.sure_of_beat for v in group]):.2f} of the time, "
             f"of the key {np.mean([v.sure_of_key for v in group]):.2f}"
@@ -320,7 +322,7 @@ def table(verdicts: Sequence[Verdict]) -> str:
     return "\n".join(lines)
 
 
-def _shares(answers: Sequence[str], names: Iterable[str]) -> str:
+def _format_shares(answers: Sequence[str], names: Iterable[str]) -> str:
     n = len(answers)
     counted = Counter(answers)
     low, high = compute_wilson_interval(counted["right"], n)
@@ -329,7 +331,7 @@ def _shares(answers: Sequence[str], names: Iterable[str]) -> str:
     return ", ".join(parts)
 
 
-def _times(seconds: Sequence[float | None]) -> str:
+def _format_times(seconds: Sequence[float | None]) -> str:
     known = [s for s in seconds if s is not None]
     if not known:
         return "never right for 5 s"
@@ -339,7 +341,7 @@ def _times(seconds: Sequence[float | None]) -> str:
     )
 
 
-def noises(seconds: float = 30.0) -> list[Floats]:
+def generate_noises(seconds: float = 30.0) -> list[Floats]:
     """Sounds with no beat and no key, made here: white and pink noise, loud and soft."""
     rng = np.random.default_rng(1)
     count = round(seconds * SAMPLE_RATE)
@@ -352,12 +354,12 @@ def noises(seconds: float = 30.0) -> list[Floats]:
     return made
 
 
-def learn(pieces: Sequence[Piece], progress: Callable[[str], None]) -> TrackerModel:
+def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], None]) -> TrackerModel:
     """Where in a beat onsets of which strength fall, then how far the two beliefs can be trusted. The weights come from
     a second pass over the same pieces (five numbers each, from thousands of moments).
     """
     counts = np.full((PHASE_BINS, STRENGTH_LEVELS, STRENGTH_LEVELS), 3.0)
-    sounds = [(piece, sound_of(piece)) for piece in pieces]
+    sounds = [(piece, load_sound(piece)) for piece in pieces]
     for piece, sound in sounds:
         if len(piece.beats) < 8:
             continue
@@ -373,26 +375,26 @@ def learn(pieces: Sequence[Piece], progress: Callable[[str], None]) -> TrackerMo
     blank = TrackerModel(onsets, (0.0,) * 4, (0.0,) * 6)
     tempo_rows: list[tuple[tuple[float, ...], bool]] = []
     key_rows: list[tuple[tuple[float, ...], bool]] = []
-    unkeyed = [(Piece(Path(), "noise"), sound) for sound in noises()]
+    unkeyed = [(AnnotatedRecording(Path(), "noise"), sound) for sound in generate_noises()]
     for piece, sound in sounds + unkeyed:
         beats = np.array(piece.beats)
-        for moment in follow(sound, blank):
-            period = piece.period_at(moment.seconds)
+        for moment in track_sound(sound, blank):
+            period = piece.find_period(moment.seconds)
             if period is not None or not piece.beats:
-                right = period is not None and tempo_relation(moment.bpm, 60.0 / period) != "other"
+                right = period is not None and classify_tempo(moment.bpm, 60.0 / period) != "other"
                 if right and period is not None:
                     places = np.concatenate([beats, 0.5 * (beats[1:] + beats[:-1])])
                     right = bool(np.min(np.abs(places - moment.next_beat)) <= BEAT_TOLERANCE_SECONDS)
                 tempo_rows.append((moment.tempo_features, right))
-            true = piece.key_at(moment.seconds)
+            true = piece.find_key(moment.seconds)
             if moment.tonic is not None and (true is not None or not piece.keys):
                 heard = (moment.tonic, moment.major)
-                key_rows.append((moment.key_features, true is not None and key_relation(heard, true) == "right"))
+                key_rows.append((moment.key_features, true is not None and classify_key(heard, true) == "right"))
     progress(f"{len(tempo_rows)} moments of tempo, {len(key_rows)} of key")
-    return TrackerModel(onsets, _logistic(tempo_rows), _logistic(key_rows))
+    return TrackerModel(onsets, _fit_logistic(tempo_rows), _fit_logistic(key_rows))
 
 
-def _logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ...]:
+def _fit_logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ...]:
     """Weights by iteratively reweighted least squares, with a little ridge; rights and wrongs as often as they came."""
     x = np.array([features for features, _ in rows])
     y = np.array([float(right) for _, right in rows])
@@ -405,8 +407,8 @@ def _logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ..
     return tuple(round(float(weight), 3) for weight in weights)
 
 
-def written(model: TrackerModel, how: str) -> str:
-    """As `sync/tracker_model.json` keeps it."""
+def format_model(model: TrackerModel, how: str) -> str:
+    """As `following/learned.json` keeps it."""
     out = io.StringIO()
     json.dump({"how": how, "beat": model.beat, "key": model.key, "onsets": model.onsets.tolist()}, out)
     return out.getvalue() + "\n"

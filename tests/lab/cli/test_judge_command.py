@@ -17,7 +17,7 @@ from kelly_live.lab.judging import across_cultures, closed_loop
 from kelly_live.lab.training.scores import Score
 from tests.cli.test_commands import run
 
-LOOP = closed_loop.ClosedLoop(
+LOOP = closed_loop.ClosedLoopResult(
     scores=(Score("human", "4 quadrants, notes judge", 0.6, 0.5, 0.7, 198),),
     confusions=(closed_loop.Confusion("notes judge", "human", tuple((1, 2, 3, 4) for _ in range(4))),),
     judges={"notes": {"clips": 767, "songs": 290, "validated": 0.65, "strengths": (0.1, 10.0, 10.0)}},
@@ -67,11 +67,11 @@ def test_seeds_play_in_several_keys() -> None:
 def test_it_prints_tables_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     asked: dict[str, object] = {}
 
-    def close(*args: object, **options: object) -> closed_loop.ClosedLoop:
+    def close(*args: object, **options: object) -> closed_loop.ClosedLoopResult:
         asked.update(options)
         return LOOP
 
-    monkeypatch.setattr(closed_loop, "close_the_loop", close)
+    monkeypatch.setattr(closed_loop, "evaluate_closed_loop", close)
     assert run("lab", "judge", "--symbolic", "x", "--pieces", 3, "--workers", 1) == 0
     printed = capsys.readouterr().out
     assert "| human | 4 quadrants, notes judge | 0.600 | 0.500 – 0.700 | 198 |" in printed
@@ -86,9 +86,9 @@ def test_cultures_are_judged_beside_the_plain_music(
 ) -> None:
     asked: dict[str, object] = {}
 
-    def judge(*args: object, **options: object) -> across_cultures.AcrossCultures:
+    def judge(*args: object, **options: object) -> across_cultures.CultureComparison:
         asked.update(options, cultures=list(args[4]))  # type: ignore[call-overload]
-        return across_cultures.AcrossCultures(())
+        return across_cultures.CultureComparison(())
 
     monkeypatch.setattr(across_cultures, "judge_cultures", judge)
     assert run("lab", "judge", "--symbolic", "x", "--cultures", "klezmer,irish, klezmer", "--culture-pieces", 3) == 0
@@ -120,7 +120,7 @@ def test_bad_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_a_missing_soundfont_is_told_before_the_listening(
     soundfonts: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(closed_loop, "close_the_loop", lambda *args, **options: pytest.fail("it listened"))
+    monkeypatch.setattr(closed_loop, "evaluate_closed_loop", lambda *args, **options: pytest.fail("it listened"))
     soundfonts.unlink()
     assert run("lab", "judge", "--symbolic", "x") == 1
     assert "timgm6mb-soundfont" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import torch
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
-from kelly_live.lab.judging.ablation import ablate, ablation_table, differing, window_at
+from kelly_live.lab.judging.ablation import ablate, compute_difference_share, extract_window, format_ablations
 from tests.emotion.nets.test_emotion import sound, window_ending
 from tests.lab.nets.test_system import SYSTEM
 
@@ -20,11 +20,11 @@ def note(pitch: int, onset: float = 0.0) -> NoteEvent:
 
 
 def test_notes_differ_by_what_only_one_piece_has() -> None:
-    assert differing([note(60), note(62)], [note(62), note(60)]) == 0.0
-    assert differing([note(60), note(62)], [note(60), note(64)]) == 0.5
-    assert differing([note(60)], [note(61)]) == 1.0
-    assert differing([note(60)], [note(60), note(60)]) == pytest.approx(1 / 3)
-    assert differing([], []) == 0.0
+    assert compute_difference_share([note(60), note(62)], [note(62), note(60)]) == 0.0
+    assert compute_difference_share([note(60), note(62)], [note(60), note(64)]) == 0.5
+    assert compute_difference_share([note(60)], [note(61)]) == 1.0
+    assert compute_difference_share([note(60)], [note(60), note(60)]) == pytest.approx(1 / 3)
+    assert compute_difference_share([], []) == 0.0
 
 
 def told(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
@@ -36,7 +36,7 @@ def test_each_stage_reaches_the_notes_only_while_it_is_on() -> None:
     samples = np.concatenate((sound(10.0), np.zeros(32_000, np.float32), 0.3 * sound(10.0, seed=5)))
     found = ablate(SYSTEM, samples, (9.0, 21.0), 14.0, told, cultures=("one", "two"), users=(1, 2), seeds=(1,))
     assert [a.what for a in found] == ["history", "culture", "user"]
-    assert all(a.holds for a in found), ablation_table(found)
+    assert all(a.holds for a in found), format_ablations(found)
     same = ablate(SYSTEM, samples, (9.0, 9.0), 14.0, told, cultures=("one", "one"), users=(2, 2), seeds=(1,))
     assert not any(a.holds for a in same)  # what is not changed is not said to reach anything
 
@@ -44,7 +44,7 @@ def test_each_stage_reaches_the_notes_only_while_it_is_on() -> None:
 def test_the_window_is_the_nets_own() -> None:
     samples = sound(20.0)
     for name, mel in window_ending(samples, 16 * 16_000).items():
-        torch.testing.assert_close(window_at(samples, 16.0)[name], mel, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(extract_window(samples, 16.0)[name], mel, atol=1e-4, rtol=1e-4)
 
 
 def test_a_past_must_lie_in_the_recording() -> None:

@@ -9,7 +9,13 @@ import pytest
 
 from kelly_live.emotion.nets.emotion import LABELS
 from kelly_live.lab.corpora.manifest import Clip
-from kelly_live.lab.judging.chart_data import Calibration, Confusion, Trajectory, calibrations, confusions
+from kelly_live.lab.judging.chart_data import (
+    Calibration,
+    Confusion,
+    Trajectory,
+    compute_calibrations,
+    compute_confusions,
+)
 from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
 from kelly_live.lab.training.scores import Predictions
 from kelly_live.lab.training.windows import Windows
@@ -33,7 +39,7 @@ def heard(guesses: list[tuple[str, str]]) -> tuple[list[Clip], Windows, Predicti
 
 
 def test_rows_are_what_was_told_and_columns_what_was_answered() -> None:
-    (matrix,) = confusions(*heard([("sad", "neutral"), ("sad", "sad"), ("angry", "angry")]))
+    (matrix,) = compute_confusions(*heard([("sad", "neutral"), ("sad", "sad"), ("angry", "angry")]))
     at = matrix.labels.index
     assert matrix.counts[at("sad"), at("neutral")] == 1
     assert matrix.counts[at("neutral"), at("sad")] == 0
@@ -42,7 +48,7 @@ def test_rows_are_what_was_told_and_columns_what_was_answered() -> None:
 
 
 def test_calibration_is_of_clips() -> None:
-    (found,) = calibrations(*heard([("sad", "sad"), ("sad", "sad"), ("angry", "sad"), ("angry", "angry")]))
+    (found,) = compute_calibrations(*heard([("sad", "sad"), ("sad", "sad"), ("angry", "sad"), ("angry", "angry")]))
     assert list(found.right) == [1.0, 1.0, 0.0, 1.0]
     assert found.error == pytest.approx(0.0)
 

@@ -1,4 +1,4 @@
-"""The closed loop on a small world: major is happy, fast is excited, and a composer who knows it is understood."""
+"""The closed loop with simple conventions: major is happy, fast is excited; a composer that follows them scores high."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ import pytest
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.intervals import compute_wilson_interval
 from kelly_live.lab.judging import closed_loop
-from kelly_live.lab.judging.closed_loop import Job, by_song, close_the_loop
+from kelly_live.lab.judging.closed_loop import JudgeInput, by_song, evaluate_closed_loop
 from tests.lab.judging.test_judges import score
 
 THIRDS, BEATS = {True: 4, False: 3}, {True: 0.3, False: 0.7}  # by the sign of valence; of arousal
 
 
 @pytest.fixture
-def hall(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Sound without a synthesiser or the shipped net: a MIDI file sounds like its bytes, and the ear hears how they
-    are spread. What was rendered is listed."""
+def rendered_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Sound without a synthesiser or the shipped net: a MIDI file sounds like its bytes, and the features count them.
+    Returns the list of rendered files."""
     rendered: list[Path] = []
 
-    class Bytes:
+    class ByteFeatures:
         name = "bytes"
 
-        def hear(self, samples: np.ndarray) -> np.ndarray:
+        def extract(self, samples: np.ndarray) -> np.ndarray:
             return np.tile(np.bincount(samples, minlength=256) / len(samples), 2)
 
-    class Quick(closed_loop.Hall):
+    class ByteExtractor(closed_loop.FeatureExtractor):
         def __init__(self, emotion_net: Path, cache: Path) -> None:
-            self._ear, self._cache = Bytes(), cache
+            self._audio, self._cache = ByteFeatures(), cache
 
     def render(midi: Path, cache: Path, soundfont: Path, *, seconds: float | None = None) -> Path:
         rendered.append(midi)
@@ -41,7 +41,7 @@ def hall(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     def sound(path: Path, seconds: float | None = None) -> np.ndarray:
         return np.frombuffer(path.read_bytes(), np.uint8)
 
-    monkeypatch.setattr(closed_loop, "Hall", Quick)
+    monkeypatch.setattr(closed_loop, "FeatureExtractor", ByteExtractor)
     monkeypatch.setattr(closed_loop, "render_midi", render)
     monkeypatch.setattr(closed_loop, "read_audio", sound)
     return rendered
@@ -54,7 +54,7 @@ def write_piece(path: Path, valence: float, arousal: float, seed: int) -> Path:
 
 @pytest.fixture
 def symbolic(tmp_path: Path) -> Path:
-    """Five songs of two clips a quadrant: four to learn from, one to judge."""
+    """Five songs of two clips a quadrant: four to train on, one to judge."""
     lines = []
     signs = {"Q1": (1, 1), "Q2": (-1, 1), "Q3": (-1, -1), "Q4": (1, -1)}
     for quadrant, (valence, arousal) in signs.items():
@@ -71,8 +71,8 @@ def symbolic(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def composer(folder: Path, twist: float = 1.0) -> closed_loop.Composer:
-    """Two readings of the same notes; with `twist` -1 sad is meant as happy."""
+def make_composer(folder: Path, twist: float = 1.0) -> closed_loop.Composer:
+    """Two arrangements of the same notes; `twist` -1 inverts valence."""
 
     def compose(valence: float, arousal: float, seed: int) -> Mapping[str, bytes]:
         path = write_piece(folder / "piece.mid", twist * valence, arousal, seed)
@@ -81,65 +81,69 @@ def composer(folder: Path, twist: float = 1.0) -> closed_loop.Composer:
     return compose
 
 
-def judged(symbolic: Path, tmp_path: Path, twist: float = 1.0) -> closed_loop.ClosedLoop:
-    return close_the_loop(
-        symbolic, tmp_path / "cache", tmp_path / "none", composer(tmp_path, twist),
+def run_loop(symbolic: Path, tmp_path: Path, twist: float = 1.0) -> closed_loop.ClosedLoopResult:
+    return evaluate_closed_loop(
+        symbolic, tmp_path / "cache", tmp_path / "none", make_composer(tmp_path, twist),
         pieces=3, grid_pieces=1, workers=1, log=lambda line: None,
     )  # fmt: skip
 
 
-def value(loop: closed_loop.ClosedLoop, music: str, measure: str) -> float:
-    return next(s.value for s in loop.scores if s.dataset == music and s.metric == f"{measure}, notes judge")
+def find_value(loop: closed_loop.ClosedLoopResult, music: str, metric: str) -> float:
+    return next(s.value for s in loop.scores if s.dataset == music and s.metric == f"{metric}, notes judge")
 
 
-def test_a_composer_who_means_what_the_judges_learned_is_understood(
-    symbolic: Path, tmp_path: Path, hall: list[Path]
+def test_a_composer_with_the_judges_conventions_scores_high(
+    symbolic: Path, tmp_path: Path, rendered_files: list[Path]
 ) -> None:
-    loop = judged(symbolic, tmp_path)
-    assert value(loop, "human", "4 quadrants") == 1.0
-    assert value(loop, "ours, notes", "4 quadrants") == 1.0
-    assert value(loop, "ours, notes, grid", "valence r") > 0.7
-    assert value(loop, "ours, notes, grid", "arousal r") > 0.7
+    loop = run_loop(symbolic, tmp_path)
+    assert find_value(loop, "human", "4 quadrants") == 1.0
+    assert find_value(loop, "ours, notes", "4 quadrants") == 1.0
+    assert find_value(loop, "ours, notes, grid", "valence r") > 0.7
+    assert find_value(loop, "ours, notes, grid", "arousal r") > 0.7
     notes = next(c for c in loop.confusions if c.judge == "notes judge" and c.music == "ours, notes")
     assert notes.counts == ((3, 0, 0, 0), (0, 3, 0, 0), (0, 0, 3, 0), (0, 0, 0, 3))
-    assert "| Q2 asked | 0 | 3 | 0 | 0 |" in loop.tables()
+    assert "| Q2 asked | 0 | 3 | 0 | 0 |" in loop.format_tables()
     assert json.loads(json.dumps(loop.as_dict()))["judges"]["notes"]["songs"] == 16
 
 
-def test_a_composer_who_means_the_opposite_is_found_out(symbolic: Path, tmp_path: Path, hall: list[Path]) -> None:
-    loop = judged(symbolic, tmp_path, twist=-1.0)
-    assert value(loop, "ours, notes", "4 quadrants") == 0.0
-    assert value(loop, "ours, notes", "arousal half") == 1.0
-    assert value(loop, "ours, notes", "valence half") == 0.0
-    assert value(loop, "ours, notes, grid", "valence r") < -0.5
-
-
-def test_nothing_is_rendered_or_heard_twice(symbolic: Path, tmp_path: Path, hall: list[Path]) -> None:
-    first = judged(symbolic, tmp_path)
-    once = len(hall)
-    assert once > 40
-    assert repr(judged(symbolic, tmp_path).scores) == repr(first.scores)  # as text, where nan equals nan
-    assert len(hall) == once
-
-
-def test_the_held_out_soundfont_is_never_learned_from(
-    symbolic: Path, tmp_path: Path, hall: list[Path], monkeypatch: pytest.MonkeyPatch
+def test_a_composer_with_opposite_valence_scores_low(
+    symbolic: Path, tmp_path: Path, rendered_files: list[Path]
 ) -> None:
-    heard: list[Job] = []
-    attend = closed_loop.Hall.attend
-    monkeypatch.setattr(closed_loop.Hall, "attend", lambda self, job: heard.append(job) or attend(self, job))
-    judged(symbolic, tmp_path)
-    learned = [job for job in heard if job.midi.parent == symbolic and int(job.midi.stem[3]) < 4 and job.soundfont]
-    others = [job for job in heard if job not in learned and job.soundfont]
+    loop = run_loop(symbolic, tmp_path, twist=-1.0)
+    assert find_value(loop, "ours, notes", "4 quadrants") == 0.0
+    assert find_value(loop, "ours, notes", "arousal half") == 1.0
+    assert find_value(loop, "ours, notes", "valence half") == 0.0
+    assert find_value(loop, "ours, notes, grid", "valence r") < -0.5
+
+
+def test_nothing_is_rendered_or_analysed_twice(symbolic: Path, tmp_path: Path, rendered_files: list[Path]) -> None:
+    first = run_loop(symbolic, tmp_path)
+    once = len(rendered_files)
+    assert once > 40
+    assert repr(run_loop(symbolic, tmp_path).scores) == repr(first.scores)  # as text, where nan equals nan
+    assert len(rendered_files) == once
+
+
+def test_the_held_out_soundfont_is_never_used_for_training(
+    symbolic: Path, tmp_path: Path, rendered_files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs: list[JudgeInput] = []
+    extract = closed_loop.FeatureExtractor.extract
+    monkeypatch.setattr(
+        closed_loop.FeatureExtractor, "extract", lambda self, job: jobs.append(job) or extract(self, job)
+    )
+    run_loop(symbolic, tmp_path)
+    learned = [job for job in jobs if job.midi.parent == symbolic and int(job.midi.stem[3]) < 4 and job.soundfont]
+    others = [job for job in jobs if job not in learned and job.soundfont]
     assert {job.soundfont for job in learned} == set(closed_loop.SOUNDFONTS)
     assert len(learned) == 32
     assert {job.soundfont for job in others} == {closed_loop.HELD_OUT_SOUNDFONT}
 
 
-def test_a_folder_without_labelled_piano_is_an_error(tmp_path: Path, hall: list[Path]) -> None:
+def test_a_folder_without_labelled_piano_is_an_error(tmp_path: Path, rendered_files: list[Path]) -> None:
     (tmp_path / "manifest.jsonl").write_text('{"midi_path": "a.mid", "split": "train", "dataset": "vgmidi"}\n')
     with pytest.raises(ConfigError, match="EMOPIA"):
-        judged(tmp_path, tmp_path)
+        run_loop(tmp_path, tmp_path)
 
 
 def test_intervals() -> None:

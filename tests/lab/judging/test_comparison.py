@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora.symbolic_features import Score, read_score
 from kelly_live.lab.judging import comparison as likeness
-from kelly_live.lab.judging.baseline_composers import by_the_rules, random_notes
-from kelly_live.lab.judging.comparison import Crowd, Portrait
+from kelly_live.lab.judging.baseline_composers import compose_by_rules, compose_random
+from kelly_live.lab.judging.comparison import HumanReference, PieceStatistics
 
 
 def score(notes: list[tuple[float, float, int]], bpm: float = 120.0) -> Score:
@@ -31,8 +31,8 @@ TUNE = [(0.5 * i, 0.4, SCALE[(3 * i) % 8] + 12) for i in range(64)]
 
 
 def test_a_scale_of_seven_tones_and_one_of_two() -> None:
-    even = likeness.portray(score([(0.5 * i, 0.4, SCALE[i % 7]) for i in range(70)]), "a")
-    drone = likeness.portray(score([(0.5 * i, 0.4, 60 + 7 * (i % 2)) for i in range(70)]), "b")
+    even = likeness.compute_statistics(score([(0.5 * i, 0.4, SCALE[i % 7]) for i in range(70)]), "a")
+    drone = likeness.compute_statistics(score([(0.5 * i, 0.4, 60 + 7 * (i % 2)) for i in range(70)]), "b")
     assert even.numbers["pitch-class entropy"] == pytest.approx(np.log2(7), abs=0.01)
     assert drone.numbers["pitch-class entropy"] == pytest.approx(1.0, abs=0.01)
 
@@ -41,7 +41,7 @@ def test_how_many_sound_at_once_is_counted_by_time() -> None:
     """A melody note over three held ones: four sound for as long as it lasts."""
     held = [(4.0 * bar, 4.0, pitch) for bar in range(8) for pitch in (48, 52, 55)]
     notes = [*held, *((2.0 * i, 1.0, 72 + i % 3) for i in range(16))]
-    voices = likeness.portray(score(notes), "a").histograms["polyphony"]
+    voices = likeness.compute_statistics(score(notes), "a").histograms["polyphony"]
     assert voices[4] == pytest.approx(0.5, abs=0.05)
     assert voices[3] == pytest.approx(0.5, abs=0.05)
 
@@ -53,8 +53,10 @@ def accompanied(melody: list[int]) -> Score:
 
 
 def test_a_melody_of_chord_tones_and_one_that_leans() -> None:
-    plain = likeness.portray(accompanied([72, 71, 76, 74] * 16), "a").numbers["chord tones on strong beats"]
-    leaning = likeness.portray(accompanied([74, 72, 77, 76] * 16), "b").numbers["chord tones on strong beats"]
+    plain = likeness.compute_statistics(accompanied([72, 71, 76, 74] * 16), "a").numbers["chord tones on strong beats"]
+    leaning = likeness.compute_statistics(accompanied([74, 72, 77, 76] * 16), "b").numbers[
+        "chord tones on strong beats"
+    ]
     assert plain > 0.9
     assert leaning < 0.1
 
@@ -65,7 +67,7 @@ def test_the_longest_repeat_is_counted_in_beats_and_in_the_same_key() -> None:
 
     def longest(*statements: tuple[float, int]) -> float:
         notes = [(start + b, 0.4, p + up) for start, up in statements for b, p in theme]
-        return likeness.longest_repeat_beats(likeness.cells(score([*notes, *((b, 0.4, p) for b, p in other)])))
+        return likeness.find_longest_repeat(likeness.list_cells(score([*notes, *((b, 0.4, p) for b, p in other)])))
 
     assert longest((0.0, 0), (8.0, 0)) == pytest.approx(3.75)  # from its first note to its last one's quarter of a beat
     assert longest((0.0, 0), (8.0, 1)) < 1.0
@@ -75,49 +77,52 @@ def test_the_longest_repeat_is_counted_in_beats_and_in_the_same_key() -> None:
 @given(st.lists(st.sets(st.integers(60, 64), max_size=2), min_size=2, max_size=40))
 def test_a_repeat_never_overlaps_itself(music: list[set[int]]) -> None:
     cells = [frozenset(cell) for cell in music]
-    assert likeness.longest_repeat_beats(cells) <= len(cells) / 8.0
+    assert likeness.find_longest_repeat(cells) <= len(cells) / 8.0
     if any(cells):
-        assert likeness.longest_repeat_beats(cells + cells) >= 0.25
+        assert likeness.find_longest_repeat(cells + cells) >= 0.25
 
 
 def test_two_pieces_share_what_stands_in_the_same_place() -> None:
-    one, other = likeness.cells(score(TUNE)), likeness.cells(score([(b, d, p + 1) for b, d, p in TUNE]))
-    assert likeness.shared_notes(one, one) == 1.0
-    assert likeness.shared_notes(one, other) < 0.2
+    one, other = likeness.list_cells(score(TUNE)), likeness.list_cells(score([(b, d, p + 1) for b, d, p in TUNE]))
+    assert likeness.compute_shared_notes(one, one) == 1.0
+    assert likeness.compute_shared_notes(one, other) < 0.2
 
 
 def test_bars_that_come_back_are_alike() -> None:
     bar = [(0.0, 60), (1.0, 64), (2.0, 67), (3.0, 72)]
     same = score([(4.0 * i + b, 0.9, p) for i in range(33) for b, p in bar])
     new = score([(4.0 * i + b, 0.9, 48 + (7 * i + 5 * i * i * int(b + 1)) % 36) for i in range(33) for b, _ in bar])
-    assert likeness.form_numbers(same, 4.0)["self-similarity, 32 bars"] == pytest.approx(1.0)
-    assert likeness.form_numbers(new, 4.0)["self-similarity, 32 bars"] < 0.4
-    assert likeness.form_numbers(score(TUNE), 4.0) == {}  # too short to have such a form
+    assert likeness.compute_form_statistics(same, 4.0)["self-similarity, 32 bars"] == pytest.approx(1.0)
+    assert likeness.compute_form_statistics(new, 4.0)["self-similarity, 32 bars"] < 0.4
+    assert likeness.compute_form_statistics(score(TUNE), 4.0) == {}  # too short to have such a form
 
 
 def test_a_piece_is_not_compared_with_its_own_song() -> None:
     """Two clips of one song are alike; laid over the others alone they are as strange as they are."""
     a, b = np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    crowd = Crowd([Portrait("x", {"interval": a}, {}), Portrait("x", {"interval": a}, {}),
-                   Portrait("y", {"interval": b}, {})])  # fmt: skip
-    assert crowd.values(Portrait("x", {"interval": a}, {})) == {"interval": 0.0}
-    assert crowd.values(Portrait("z", {"interval": a}, {})) == {"interval": pytest.approx(2 / 3)}
+    crowd = HumanReference([PieceStatistics("x", {"interval": a}, {}), PieceStatistics("x", {"interval": a}, {}),
+                   PieceStatistics("y", {"interval": b}, {})])  # fmt: skip
+    assert crowd.values(PieceStatistics("x", {"interval": a}, {})) == {"interval": 0.0}
+    assert crowd.values(PieceStatistics("z", {"interval": a}, {})) == {"interval": pytest.approx(2 / 3)}
 
 
 def test_the_band_holds_most_people_and_no_random_notes() -> None:
-    people = [likeness.portray(by_the_rules(0.5, 0.02 * i, i, 14), f"song {i}") for i in range(6)]
-    thrown = [likeness.portray(random_notes(by_the_rules(0.5, 0.02 * i, i, 14), i), f"r {i}") for i in range(2)]
-    lines = Crowd(people).compare({"random": thrown})
-    found = {(line.measure, line.music): line for line in lines}
+    people = [likeness.compute_statistics(compose_by_rules(0.5, 0.02 * i, i, 14), f"song {i}") for i in range(6)]
+    thrown = [
+        likeness.compute_statistics(compose_random(compose_by_rules(0.5, 0.02 * i, i, 14), i), f"r {i}")
+        for i in range(2)
+    ]
+    lines = HumanReference(people).compare({"random": thrown})
+    found = {(line.statistic, line.music): line for line in lines}
     assert found["pitch-class entropy", "people"].holds
     assert found["pitch-class entropy", "people"].inside >= 0.5
     assert not found["pitch-class entropy", "random"].holds
-    assert "OUT" in likeness.table(lines)
+    assert "OUT" in likeness.format_comparison(lines)
 
 
 def test_random_notes_are_as_many_and_as_wide() -> None:
     tune = score(TUNE)
-    thrown = random_notes(tune, 1)
+    thrown = compose_random(tune, 1)
     assert len(thrown) == len(tune)
     assert thrown.pitches.min() >= tune.pitches.min()
     assert thrown.pitches.max() <= tune.pitches.max()
@@ -145,13 +150,13 @@ def test_people_are_read_once_a_song_and_kept(tmp_path: Path) -> None:
         {"dataset": "vgmidi", "midi_path": "3.mid", "duration": 20.0},
     ]
     for row in rows:
-        write(tmp_path / str(row["midi_path"]), by_the_rules(0.5, 0.0, 1, 12))
+        write(tmp_path / str(row["midi_path"]), compose_by_rules(0.5, 0.0, 1, 12))
     (tmp_path / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    people = likeness.human_portraits(tmp_path, tmp_path / "cache")
+    people = likeness.read_human_statistics(tmp_path, tmp_path / "cache")
     assert [one.group for one in people] == ["emopia:a", "vgmidi:3.mid"]
     assert "velocity" not in people[1].histograms  # typed in, not played
-    again = likeness.human_portraits(tmp_path, tmp_path / "cache")
-    assert Crowd(people).values(people[0]) == Crowd(again).values(again[0])
+    again = likeness.read_human_statistics(tmp_path, tmp_path / "cache")
+    assert HumanReference(people).values(people[0]) == HumanReference(again).values(again[0])
     assert len(read_score(tmp_path / "1.mid")) > 100
     with pytest.raises(ConfigError, match=r"manifest\.jsonl"):
-        likeness.human_portraits(tmp_path / "nowhere")
+        likeness.read_human_statistics(tmp_path / "nowhere")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kelly_live.lab.judging.goals import goal_table, rows_of
-from kelly_live.lab.judging.stream_scores import Change, Track, reaction_scores
+from kelly_live.lab.judging.goals import format_goals, match_goals
+from kelly_live.lab.judging.stream_scores import EmotionChange, ReaderTrack, score_changes
 from kelly_live.lab.training.scores import Score
 
 
@@ -27,24 +27,24 @@ def score(dataset: str, metric: str, value: float) -> Score:
     ],
 )
 def test_the_verdict_is_the_value_against_the_goal(measured: Score, verdict: str) -> None:
-    rows = rows_of([measured], [])
+    rows = match_goals([measured], [])
     assert [row.verdict for row in rows if row.score is measured] == [verdict]
     assert all(row.verdict == "not measured" for row in rows if row.score is None)
 
 
 def test_the_table_names_every_goal_measured_or_not() -> None:
-    text = goal_table(rows_of([], []))
+    text = format_goals(match_goals([], []))
     assert "ResNet .677" in text
-    assert text.count("not measured") == len(rows_of([], []))
+    assert text.count("not measured") == len(match_goals([], []))
 
 
-def switch(arousal: list[float], top: list[int] | None = None) -> Change:
+def switch(arousal: list[float], top: list[int] | None = None) -> EmotionChange:
     """Six seconds before and six after, a hop a quarter of a second; `arousal` after the change, then held."""
     after = np.array(arousal + [arousal[-1]] * (24 - len(arousal)))
     affect = np.zeros((48, 3))
     affect[24:, 1] = after
     emotions = np.eye(8)[np.array(top if top is not None else [6] * 24 + [2] * 24)]
-    return Change("s", "calm", 6.0, Track(np.arange(1, 49) * 0.25, emotions, affect, np.ones(48)))
+    return EmotionChange("s", "calm", 6.0, ReaderTrack(np.arange(1, 49) * 0.25, emotions, affect, np.ones(48)))
 
 
 def test_half_way_is_counted_to_the_hop_that_shows_it() -> None:
@@ -54,7 +54,7 @@ def test_half_way_is_counted_to_the_hop_that_shows_it() -> None:
 
 def test_a_change_that_moves_nothing_has_no_half_way_and_is_counted() -> None:
     assert np.isnan(switch([0.1]).half_way_seconds)
-    by_name = {s.metric: s for s in reaction_scores([switch([0.1]), switch([0.8])], resamples=0)}
+    by_name = {s.metric: s for s in score_changes([switch([0.1]), switch([0.8])], resamples=0)}
     assert by_name["median seconds to half-way"].n == 1
     assert by_name["share of changes that moved 0.2 or more"].value == 0.5
 
@@ -67,7 +67,7 @@ def test_flips_are_counted_only_where_the_sound_is_steady() -> None:
 
 
 def test_an_answer_is_weighted_by_confidence() -> None:
-    track = Track(np.array([0.25, 0.5]), np.eye(8)[:2], np.zeros((2, 3)), np.array([0.9, 0.1]))
+    track = ReaderTrack(np.array([0.25, 0.5]), np.eye(8)[:2], np.zeros((2, 3)), np.array([0.9, 0.1]))
     np.testing.assert_allclose(track.weights, [0.9, 0.1])
-    silent = Track(track.times, track.emotions, track.affect, np.zeros(2))
+    silent = ReaderTrack(track.times, track.emotions, track.affect, np.zeros(2))
     np.testing.assert_allclose(silent.weights, [0.5, 0.5])

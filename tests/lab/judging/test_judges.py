@@ -12,17 +12,25 @@ import torch
 from kelly_live.core.errors import ConfigError
 from kelly_live.emotion.nets.musicnn import PENULTIMATE, MusicnnTrunk
 from kelly_live.emotion.nets.tonality import TONALITY_STATISTICS
-from kelly_live.lab.judging.judges import FOLDS, HARMONY, JUDGED_SECONDS, NOTE_CUES, Ear, fit_judge, read_notes
+from kelly_live.lab.judging.judges import (
+    FOLDS,
+    HARMONY,
+    JUDGED_SECONDS,
+    NOTE_FEATURES,
+    AudioFeatureExtractor,
+    extract_note_features,
+    fit_judge,
+)
 
 RATE = 16_000
-CUE = {name: i for i, name in enumerate(NOTE_CUES)}
+CUE = {name: i for i, name in enumerate(NOTE_FEATURES)}
 MAJOR, MINOR = (0, 4, 7), (0, 3, 7)
 
 
 @pytest.fixture(scope="module")
-def ear() -> Ear:
+def extractor() -> AudioFeatureExtractor:
     torch.manual_seed(0)
-    return Ear(MusicnnTrunk())
+    return AudioFeatureExtractor(MusicnnTrunk())
 
 
 def tone(seconds: float, hertz: float = 440.0) -> np.ndarray:
@@ -50,31 +58,31 @@ def score(
     return path
 
 
-def test_a_clip_becomes_one_row_whatever_its_length(ear: Ear) -> None:
-    rows = [ear.hear(tone(seconds)) for seconds in (0.5, 4.0, 20.0)]
+def test_a_clip_becomes_one_row_whatever_its_length(extractor: AudioFeatureExtractor) -> None:
+    rows = [extractor.extract(tone(seconds)) for seconds in (0.5, 4.0, 20.0)]
     assert {row.shape for row in rows} == {(2 * PENULTIMATE + TONALITY_STATISTICS,)}
     assert all(np.isfinite(row).all() for row in rows)
     assert {row[HARMONY].shape for row in rows} == {(TONALITY_STATISTICS,)}
     with pytest.raises(ConfigError, match="no sound"):
-        ear.hear(np.zeros(0, np.float32))
+        extractor.extract(np.zeros(0, np.float32))
 
 
-def test_the_ear_hears_pitch_and_hears_the_same_twice(ear: Ear) -> None:
-    assert np.array_equal(ear.hear(tone(6.0)), ear.hear(tone(6.0)))
-    assert not np.allclose(ear.hear(tone(6.0)), ear.hear(tone(6.0, 660.0)))
+def test_the_ear_hears_pitch_and_hears_the_same_twice(extractor: AudioFeatureExtractor) -> None:
+    assert np.array_equal(extractor.extract(tone(6.0)), extractor.extract(tone(6.0)))
+    assert not np.allclose(extractor.extract(tone(6.0)), extractor.extract(tone(6.0, 660.0)))
 
 
-def test_an_ear_with_other_weights_has_another_name(ear: Ear) -> None:
+def test_an_ear_with_other_weights_has_another_name(extractor: AudioFeatureExtractor) -> None:
     torch.manual_seed(1)
-    assert Ear(MusicnnTrunk()).name != ear.name
+    assert AudioFeatureExtractor(MusicnnTrunk()).name != extractor.name
 
 
 def test_the_notes_tell_mode_pace_and_force(tmp_path: Path) -> None:
-    major = read_notes(score(tmp_path / "a.mid", 4, 0.5))
-    minor = read_notes(score(tmp_path / "b.mid", 3, 0.5))
-    slow = read_notes(score(tmp_path / "c.mid", 4, 1.0))
-    soft = read_notes(score(tmp_path / "d.mid", 4, 0.5, (20, 24, 28, 32, 36, 40)))
-    assert major.shape == (len(NOTE_CUES),)
+    major = extract_note_features(score(tmp_path / "a.mid", 4, 0.5))
+    minor = extract_note_features(score(tmp_path / "b.mid", 3, 0.5))
+    slow = extract_note_features(score(tmp_path / "c.mid", 4, 1.0))
+    soft = extract_note_features(score(tmp_path / "d.mid", 4, 0.5, (20, 24, 28, 32, 36, 40)))
+    assert major.shape == (len(NOTE_FEATURES),)
     assert major[CUE["ionian"]] > 0.6 > 0.1 > minor[CUE["ionian"]]
     assert minor[CUE["aeolian"]] > 0.6
     assert slow[CUE["log2 onsets a second"]] == pytest.approx(major[CUE["log2 onsets a second"]] - 1.0, abs=0.1)
@@ -84,19 +92,19 @@ def test_the_notes_tell_mode_pace_and_force(tmp_path: Path) -> None:
 
 
 def test_only_the_first_half_minute_counts(tmp_path: Path) -> None:
-    short = read_notes(score(tmp_path / "a.mid", 4, 0.5, beats=int(2 * JUDGED_SECONDS)))
-    long = read_notes(score(tmp_path / "b.mid", 4, 0.5, beats=int(4 * JUDGED_SECONDS)))
+    short = extract_note_features(score(tmp_path / "a.mid", 4, 0.5, beats=int(2 * JUDGED_SECONDS)))
+    long = extract_note_features(score(tmp_path / "b.mid", 4, 0.5, beats=int(4 * JUDGED_SECONDS)))
     assert np.allclose(short, long, atol=1e-3)
 
 
 def test_constant_velocities_say_nothing(tmp_path: Path) -> None:
-    row = read_notes(score(tmp_path / "a.mid", 4, 0.5, (64,)))
+    row = extract_note_features(score(tmp_path / "a.mid", 4, 0.5, (64,)))
     assert np.isnan(row[[CUE[f"velocity {q} %"] for q in (10, 50, 90)]]).all()
 
 
 def test_too_few_notes_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="notes to measure"):
-        read_notes(score(tmp_path / "a.mid", 4, 0.5, beats=1))
+        extract_note_features(score(tmp_path / "a.mid", 4, 0.5, beats=1))
 
 
 def labelled(seed: int, clips: int = 160, noise: float = 0.7) -> tuple[np.ndarray, list[str], list[str]]:
@@ -112,10 +120,10 @@ def labelled(seed: int, clips: int = 160, noise: float = 0.7) -> tuple[np.ndarra
 def test_a_judge_recognises_what_it_was_taught() -> None:
     judge = fit_judge(*labelled(1))
     rows, quadrants, _ = labelled(2)
-    verdicts = judge.hear(rows)
+    verdicts = judge.predict(rows)
     right = np.mean([f"Q{1 + k}" for k in verdicts.quadrant] == np.array(quadrants))
     assert right > 0.75
-    assert abs(right - judge.validated) < 0.15  # what it expects of itself on songs it has not met
+    assert abs(right - judge.validated_accuracy) < 0.15  # what it expects of itself on songs it has not met
     assert np.corrcoef(verdicts.valence, rows[:, 0])[0, 1] > 0.9
     assert np.corrcoef(verdicts.arousal, rows[:, 1])[0, 1] > 0.9
 
@@ -123,14 +131,14 @@ def test_a_judge_recognises_what_it_was_taught() -> None:
 def test_a_judge_taught_nonsense_knows_that_it_knows_nothing() -> None:
     rows, quadrants, songs = labelled(1)
     shuffled = list(np.random.default_rng(0).permutation(quadrants))
-    assert fit_judge(rows, shuffled, songs).validated < 0.4
+    assert fit_judge(rows, shuffled, songs).validated_accuracy < 0.4
 
 
 def test_what_was_not_measured_counts_as_average() -> None:
     judge = fit_judge(*labelled(1))
     unknown = np.full((1, 12), np.nan)
     average = judge.centre[None]
-    assert judge.hear(unknown).valence == pytest.approx(judge.hear(average).valence)
+    assert judge.predict(unknown).valence == pytest.approx(judge.predict(average).valence)
 
 
 def test_too_few_songs_cannot_teach() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from kelly_live.core.values import Dynamics, MusicParameters
-from kelly_live.lab.judging.reaction_time import NoteOn, reach, reaction
+from kelly_live.lab.judging.reaction_time import NoteOn, measure_reach, measure_response
 from tests.fakes import parameters
 
 
@@ -37,24 +37,24 @@ LOUD = parameters(dynamics=Dynamics(0.2, 0.9, 0.1))
 
 
 def test_a_change_just_before_a_note_is_made_is_heard_as_that_note() -> None:
-    found = reaction(Metronome, SOFT, LOUD, 2.35)  # the note at 2.5 is made from 2.4 on
+    found = measure_response(Metronome, SOFT, LOUD, 2.35)  # the note at 2.5 is made from 2.4 on
     assert found.seconds == pytest.approx(0.15)
     assert found.stale_seconds == 0.0
 
 
 def test_a_note_that_is_on_its_way_stays_old() -> None:
-    found = reaction(Metronome, SOFT, LOUD, 2.45)
+    found = measure_response(Metronome, SOFT, LOUD, 2.45)
     assert found.seconds == pytest.approx(0.55)
     assert found.stale_seconds == pytest.approx(0.05)
 
 
 def test_a_change_that_nothing_shows_counts_as_long_as_it_was_waited_for() -> None:
-    assert reaction(Metronome, SOFT, SOFT, 2.0).seconds == 8.0
+    assert measure_response(Metronome, SOFT, SOFT, 2.0).seconds == 8.0
 
 
 @pytest.mark.parametrize("ahead", [0.05, 0.3])
 def test_what_is_made_ahead_goes_on_for_so_long(ahead: float) -> None:
     moments = [1.0 + 0.013 * i for i in range(100)]
-    found = reach(Metronome(gap=0.05, ahead=ahead), SOFT, 6.0, moments)
+    found = measure_reach(Metronome(gap=0.05, ahead=ahead), SOFT, 6.0, moments)
     assert max(one.stale_seconds for one in found) == pytest.approx(ahead, abs=0.011)
     assert all(one.seconds > one.stale_seconds for one in found)

@@ -11,7 +11,14 @@ import torch
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.resources import find_resources
 from kelly_live.lab.judging import simulated_listeners as simulated
-from kelly_live.lab.judging.simulated_listeners import COUNTS, _Listener, _state, _Trial, learned_table, spills_table
+from kelly_live.lab.judging.simulated_listeners import (
+    COUNTS,
+    _draw_state,
+    _PreferenceTrial,
+    _SimulatedListener,
+    format_learning,
+    format_spillovers,
+)
 from kelly_live.lab.nets.mapper import USER_DIM, load_net
 from kelly_live.lab.nets.taste import played
 from kelly_live.lab.plots.learning import Curve, draw_learning
@@ -23,20 +30,20 @@ NET = load_net(find_resources("models") / "mapper.safetensors")
 @pytest.mark.parametrize("population", simulated.POPULATIONS)
 def test_who_plays_what_a_listener_wants_agrees_on_every_pair(population: str) -> None:
     rng = np.random.default_rng(3)
-    person = _Listener(NET, population, rng)
-    trial = _Trial(NET, person, rng)
-    assert 0.3 < trial.agreement(np.zeros(USER_DIM)) < 1.0
-    assert np.array_equal(trial._nearer(person.wants(trial._states)), trial._better)
+    person = _SimulatedListener(NET, population, rng)
+    trial = _PreferenceTrial(NET, person, rng)
+    assert 0.3 < trial.measure_agreement(np.zeros(USER_DIM)) < 1.0
+    assert np.array_equal(trial._nearer(person.compute_preferences(trial._states)), trial._better)
 
 
 def test_a_listener_says_what_is_wrong() -> None:
     """Without noise or slips, music that is far too fast for them is called so, and a step slower wished for."""
     rng = np.random.default_rng(5)
-    person, state = _Listener(NET, "rules", rng), _state(rng)
-    wanted = person.wants([state])[0]
+    person, state = _SimulatedListener(NET, "rules", rng), _draw_state(rng)
+    wanted = person.compute_preferences([state])[0]
     asked = [2.0**w if name in ("tempo", "density") else w for name, w in zip(ASKED, wanted, strict=True)]
     asked[0] = min(asked[0] * 2.0, 300.0)
-    said = [person.reacts(state, asked, rng) for _ in range(40)]
+    said = [person.react(state, asked, rng) for _ in range(40)]
     about_tempo = [one for one in said if one.kind == "too-fast" or (one.parameter == "tempo" and one.value < asked[0])]
     assert len(about_tempo) > 30
     assert {one.kind for one in said} - {"too-fast", "wish", "like", "dislike"} <= set(WORDS)
@@ -48,7 +55,7 @@ def test_a_taste_is_learned_and_told() -> None:
     assert rows[-1].over_none.value > 0.05
     for row in rows:
         assert 0.0 <= row.agreement.low <= row.agreement.value <= row.agreement.high <= 1.0
-    assert learned_table(rows).count("songs, 3") == len(COUNTS)
+    assert format_learning(rows).count("songs, 3") == len(COUNTS)
     points = tuple((row.agreement.value, row.agreement.low, row.agreement.high) for row in rows)
     alone = draw_learning([Curve("songs", COUNTS, points, 0.7)])
     assert alone.startswith(b"\x89PNG")
@@ -58,16 +65,16 @@ def test_a_taste_is_learned_and_told() -> None:
 def test_who_rates_sad_only_moves_sad_alone_however_hostile() -> None:
     """In a wish's errors, about two just noticeable differences: what the others move is under one, and by the mean
     under a tenth of what sad moves."""
-    rows = simulated.spills(NET)
+    rows = simulated.measure_spillovers(NET)
     assert all(row.own > row.most >= row.others for row in rows)
     assert all(row.most < 0.5 for row in rows)
     assert all(row.others < 0.1 * row.own for row in rows)
-    assert spills_table(rows).count("|") > 20
+    assert format_spillovers(rows).count("|") > 20
 
 
 def test_one_taste_for_each_state_is_played_as_alone() -> None:
     rng = np.random.default_rng(1)
-    states = [_state(rng) for _ in range(3)]
+    states = [_draw_state(rng) for _ in range(3)]
     tastes = torch.tensor(rng.standard_normal((3, USER_DIM)), dtype=torch.float32)
     together = played(NET, tastes, states, ASKED)
     alone = torch.cat([played(NET, taste, [state], ASKED) for taste, state in zip(tastes, states, strict=True)])
@@ -77,9 +84,9 @@ def test_one_taste_for_each_state_is_played_as_alone() -> None:
 def test_real_likes_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "likes.csv"
     path.write_text("track id,liked,disliked\n1,1,0\n1,1,0\n1,0,1\n2,0,0\n")
-    real = simulated.real_likes(path)
+    real = simulated.read_like_agreement(path)
     assert (real.ratings, real.tracks, real.liked) == (4, 1, 0.5)
     assert real.agreement == pytest.approx(1 / 3)
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ConfigError, match="Emotify"):
-        simulated.real_likes(path)
+        simulated.read_like_agreement(path)

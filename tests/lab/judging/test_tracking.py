@@ -13,14 +13,14 @@ from click.testing import CliRunner
 from kelly_live.cli import follow as command
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.lab.judging.tracking import (
-    Moment,
-    Piece,
-    judge_piece,
-    key_relation,
-    parsed_key,
+    AnnotatedRecording,
+    TrackingMoment,
+    classify_key,
+    classify_tempo,
+    evaluate_tracking,
+    format_results,
+    parse_key,
     read_recordings,
-    table,
-    tempo_relation,
 )
 from tests.sync.synthetic_music import FIRST_BEAT, RATE, song
 
@@ -30,7 +30,7 @@ from tests.sync.synthetic_music import FIRST_BEAT, RATE, song
     [(120.0, "right"), (124.5, "right"), (125.5, "other"), (60.5, "half"), (236.0, "double"), (80.0, "other")],
 )
 def test_a_tempo_is_right_within_4_percent_and_octaves_are_apart(heard: float, relation: str) -> None:
-    assert tempo_relation(heard, 120.0) == relation
+    assert classify_tempo(heard, 120.0) == relation
 
 
 @pytest.mark.parametrize(
@@ -47,29 +47,29 @@ def test_a_tempo_is_right_within_4_percent_and_octaves_are_apart(heard: float, r
     ],
 )
 def test_a_key_is_right_or_a_near_one(heard: str, true: str, relation: str) -> None:
-    assert key_relation(parsed_key(heard), parsed_key(true)) == relation
+    assert classify_key(parse_key(heard), parse_key(true)) == relation
 
 
 @pytest.mark.parametrize(("name", "key"), [("Gb:maj", (6, True)), ("A minor", (9, False)), ("C# major", (1, True))])
 def test_keys_are_read_as_people_write_them(name: str, key: tuple[int, bool]) -> None:
-    assert parsed_key(name) == key
+    assert parse_key(name) == key
 
 
 @pytest.mark.parametrize("name", ["", "H:maj", "C", "C:dur"])
 def test_what_is_no_key_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="no key"):
-        parsed_key(name)
+        parse_key(name)
 
 
-def moment(seconds: float, bpm: float, next_beat: float, sure: float) -> Moment:
-    return Moment(seconds, bpm, next_beat, sure, (), 0, True, 0.8, ())
+def moment(seconds: float, bpm: float, next_beat: float, sure: float) -> TrackingMoment:
+    return TrackingMoment(seconds, bpm, next_beat, sure, (), 0, True, 0.8, ())
 
 
 def test_beats_are_counted_while_sure_and_seconds_until_it_stays_right() -> None:
-    piece = Piece(Path("a"), "set", tuple(0.5 * i for i in range(100)), ((0.0, 99.0, 0, True),))
+    piece = AnnotatedRecording(Path("a"), "set", tuple(0.5 * i for i in range(100)), ((0.0, 99.0, 0, True),))
     times = np.arange(0.25, 40.0, 0.25)
     moments = [moment(t, 120.0 if t >= 8.0 else 100.0, 0.5 * np.ceil(t / 0.5) + 0.02, float(t < 30.0)) for t in times]
-    verdict = judge_piece(piece, moments, band_beats=[20.01, 20.26, 20.6])
+    verdict = evaluate_tracking(piece, moments, band_beats=[20.01, 20.26, 20.6])
     assert verdict.tempo == "right"
     assert verdict.tempo_seconds == 8.0
     assert verdict.key == "right"
@@ -77,11 +77,13 @@ def test_beats_are_counted_while_sure_and_seconds_until_it_stays_right() -> None
     assert np.allclose(verdict.beat_errors, 0.02)
     assert np.allclose(verdict.band_errors, [(0.01, 0.01), (0.24, 0.01), (0.1, 0.1)])
     assert verdict.sure_of_beat == pytest.approx(80 / 120)
-    assert "right 1.00" in table([verdict])
+    assert "right 1.00" in format_results([verdict])
 
 
 def test_a_piece_without_a_beat_is_only_asked_how_sure_we_were() -> None:
-    verdict = judge_piece(Piece(Path("a"), "noise"), [moment(t, 120.0, t, 0.9) for t in np.arange(0.0, 20.0, 0.25)])
+    verdict = evaluate_tracking(
+        AnnotatedRecording(Path("a"), "noise"), [moment(t, 120.0, t, 0.9) for t in np.arange(0.0, 20.0, 0.25)]
+    )
     assert (verdict.tempo, verdict.key, verdict.sure_of_beat) == (None, None, 1.0)
 
 

@@ -16,7 +16,14 @@ from kelly_live.emotion.nets.musicnn import MusicnnTrunk
 from kelly_live.emotion.nets.speech import SpeechEncoder
 from kelly_live.lab.cli.train import command as train_command
 from kelly_live.lab.corpora.manifest import Clip
-from kelly_live.lab.judging.unseen_languages import keep, kept, known_voices, told_apart, unseen_scores, without
+from kelly_live.lab.judging.unseen_languages import (
+    compute_auroc,
+    leave_out_languages,
+    load_scores,
+    save_scores,
+    score_known_languages,
+    score_unseen,
+)
 from kelly_live.lab.training import sources
 from kelly_live.lab.training.front_end import FrontEnd, save_front_end
 from kelly_live.lab.training.scores import Predictions
@@ -37,7 +44,7 @@ PARTS = {
 
 
 def test_a_language_leaves_with_its_data_set() -> None:
-    parts = without(PARTS, ["speech_en"])
+    parts = leave_out_languages(PARTS, ["speech_en"])
     assert {c.dataset for name in ("fit", "fold", "val") for c in parts[name]} == {"polish", "piano"}
     # All its clips of the four, train and val; calm is neutral, fear is not asked.
     assert [c.emotion_original for c in parts["unseen"]] == [None, "calm"]
@@ -45,9 +52,9 @@ def test_a_language_leaves_with_its_data_set() -> None:
 
 def test_what_is_not_there_cannot_be_left_out() -> None:
     with pytest.raises(ConfigError, match="no data set klingon to leave out; there are"):
-        without(PARTS, ["klingon"])
+        leave_out_languages(PARTS, ["klingon"])
     with pytest.raises(ConfigError, match="nothing is left to train on"):
-        without(PARTS, ["speech_en", "polish"])
+        leave_out_languages(PARTS, ["speech_en", "polish"])
 
 
 def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
@@ -56,7 +63,7 @@ def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
     nothing = np.zeros(2)
     answers = Predictions(says, np.zeros((2, 10)), np.zeros((2, 3)), nothing, nothing, np.zeros((2, 9)), nothing)
     rows = {name: np.zeros((2, 1)) for name in Windows.__slots__} | {"clip": np.arange(2)}
-    scores = {s.metric: s for s in unseen_scores(clips, Windows(**rows), answers)}
+    scores = {s.metric: s for s in score_unseen(clips, Windows(**rows), answers)}
     assert scores["accuracy of 4"].value == 0.5
     assert scores["accuracy of 4"].n == 2
     assert scores["accuracy of the 4, open 8"].value == 0.0
@@ -65,10 +72,10 @@ def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
 
 def test_a_confidence_is_worth_what_it_tells_apart() -> None:
     right = np.array([True, True, False, False])
-    assert told_apart(np.array([0.9, 0.8, 0.2, 0.1]), right) == 1.0
-    assert told_apart(np.array([0.1, 0.2, 0.8, 0.9]), right) == 0.0
-    assert told_apart(np.full(4, 0.5), right) == 0.5
-    assert np.isnan(told_apart(np.ones(2), np.ones(2, bool)))
+    assert compute_auroc(np.array([0.9, 0.8, 0.2, 0.1]), right) == 1.0
+    assert compute_auroc(np.array([0.1, 0.2, 0.8, 0.9]), right) == 0.0
+    assert compute_auroc(np.full(4, 0.5), right) == 0.5
+    assert np.isnan(compute_auroc(np.ones(2), np.ones(2, bool)))
 
 
 def test_voices_of_known_languages_stand_beside_the_unseen() -> None:
@@ -76,7 +83,7 @@ def test_voices_of_known_languages_stand_beside_the_unseen() -> None:
     sure = np.array([0.4, 0.6])
     answers = Predictions(np.eye(8)[:2], np.zeros((2, 10)), np.zeros((2, 3)), sure, sure, np.zeros((2, 9)), sure)
     rows = {name: np.zeros((2, 1)) for name in Windows.__slots__} | {"clip": np.arange(2)}
-    (score,) = known_voices(clips, Windows(**rows), answers, ["polish"])
+    (score,) = score_known_languages(clips, Windows(**rows), answers, ["polish"])
     assert (score.dataset, score.value, score.n) == ("unseen polish", 0.5, 2)
 
 
@@ -85,10 +92,10 @@ def test_only_the_same_recipe_is_believed(tmp_path: Path) -> None:
     rows = {name: np.zeros((1, 1)) for name in Windows.__slots__} | {"clip": np.zeros(1, int)}
     one = np.zeros(1)
     answers = Predictions(np.eye(8)[2:3], np.zeros((1, 10)), np.zeros((1, 3)), one, one, np.zeros((1, 9)), one)
-    scores = unseen_scores(clips, Windows(**rows), answers)
-    keep(tmp_path, "this one", ["polish"], scores)
-    assert kept(tmp_path, "this one") == scores
-    assert kept(tmp_path, "another") == []
+    scores = score_unseen(clips, Windows(**rows), answers)
+    save_scores(tmp_path, "this one", ["polish"], scores)
+    assert load_scores(tmp_path, "this one") == scores
+    assert load_scores(tmp_path, "another") == []
 
 
 def test_the_card_takes_what_the_same_recipe_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
