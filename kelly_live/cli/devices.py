@@ -50,18 +50,20 @@ def _audio(query: str | None) -> int:
 
 
 def _midi(query: str | None) -> int:
-    from kelly_live.midi.ports import LISTING_COMMAND, VIRTUAL_PORT_NAME, backends, list_outputs, resolve
+    from kelly_live.midi.backend import LISTING_COMMAND
+    from kelly_live.midi.backend_registry import find_backends
+    from kelly_live.midi.ports import VIRTUAL_PORT_NAME, list_outputs, resolve_output
 
     def otherwise(outputs: Sequence[PortInfo]) -> None:
         if query:
             return
-        makes = next((backend.name for backend in backends() if backend.has_virtual), None)
+        makes = next((backend.name for backend in find_backends() if backend.has_virtual), None)
         if makes:
             click.echo(f"-> a virtual port {VIRTUAL_PORT_NAME!r} that others can connect to  ({makes})")
         elif not outputs:
             click.echo(f"   none; connect one and run `{LISTING_COMMAND}` again, or use `kelly-live demo`")
 
-    return _ports("MIDI outputs", query, list_outputs, resolve, otherwise)
+    return _ports("MIDI outputs", query, list_outputs, resolve_output, otherwise)
 
 
 def _midi_in(query: str | None) -> int:

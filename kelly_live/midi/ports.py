@@ -1,7 +1,6 @@
-"""MIDI ports: the seam that back ends fit into, and finding and opening an output by name (inputs: `inputs.py`).
+"""Find and open MIDI outputs by name; the outputs that lead nowhere. Inputs are in `inputs.py`.
 
-Importing this needs no MIDI library; each back end loads on first use. Thread: any for listing; an open port belongs
-to the one thread that sends.
+Importing this needs no MIDI library. Thread: any for listing; an open port belongs to the one thread that sends.
 """
 
 from __future__ import annotations
@@ -10,65 +9,20 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.name_matching import choose
-from kelly_live.core.protocols import MidiIn, MidiOut
+from kelly_live.core.protocols import MidiOut
 from kelly_live.core.timebase import Clock
-from kelly_live.midi.lateness import LatenessRecord
+from kelly_live.midi.backend import LISTING_COMMAND, MidiBackend
+from kelly_live.midi.backend_registry import find_backends
 
 VIRTUAL_PORT_NAME = "Kelly Live"
-CLIENT_NAME = "kelly-live"
-LISTING_COMMAND = "kelly-live devices"
-
-
-class MidiBackend(Protocol):
-    """One way to reach MIDI ports (a library's driver for one system API)."""
-
-    name: str
-    has_virtual: bool
-
-    def outputs(self) -> list[str]:
-        """Names of the outputs that are there now, possibly none. Raises MidiError."""
-
-    def open(self, name: str, occurrence: int = 0) -> MidiOut:
-        """Open the output of exactly this name; the `occurrence`-th if several have it. Raises MidiError."""
-
-    def open_virtual(self, name: str) -> MidiOut:
-        """Make an output that other programs can connect to. Raises MidiError."""
-
-    def inputs(self) -> list[str]:
-        """The same for inputs, and so on."""
-
-    def open_input(self, name: str, occurrence: int = 0) -> MidiIn: ...
-
-    def open_virtual_input(self, name: str) -> MidiIn: ...
-
-
-@runtime_checkable
-class WatchedOut(Protocol):
-    """A MidiOut that can tell that its port is gone (some systems swallow what is sent to a dead port)."""
-
-    def is_alive(self) -> bool:
-        """Thread: the sender's. Takes under a few ms."""
-
-
-@runtime_checkable
-class PlacingOut(Protocol):
-    """A MidiOut that takes each message `lead_seconds` ahead and places it at its time itself, in the order given."""
-
-    lead_seconds: float
-    lateness: LatenessRecord  # of what it has placed
-    dropped: int  # notes that lay so long that they were not sent
-
-    def send_at(self, message: bytes, seconds: float) -> None:
-        """`seconds`: monotonic. A later moment is taken when this one is over. Raises MidiError."""
 
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """A port as listed: `name` is unique in the list; `port_name` is the system's, the `occurrence`-th of it."""
+    """A port as listed: `name` is unique in the list, `port_name` the system's, the `occurrence`-th of that name."""
 
     name: str
     backend: str
@@ -103,110 +57,91 @@ class RecordingPort:
         self._clock = clock
 
     def send(self, message: bytes) -> None:
+        """Keep the message."""
         if self.closed:
             raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
         self.messages.append(RecordedMessage(self._clock.now(), bytes(message)))
 
     def close(self) -> None:
+        """Refuse messages from now on."""
         self.closed = True
 
 
 class NullPort:
-    """A MidiOut that forgets: to measure timing without a MIDI system."""
+    """A MidiOut that leads nowhere: to measure timing without a MIDI system."""
 
     name = "null"
 
     def send(self, message: bytes) -> None:
-        pass
+        """Forget the message."""
 
     def close(self) -> None:
-        pass
+        """Do nothing."""
 
 
-def backends() -> Sequence[MidiBackend]:
-    """The back ends that work here, preferred first; empty if no MIDI system is there. Raises MidiError if no MIDI
-    library is installed. python-rtmidi comes first; it has no wheels from Python 3.13 on, libremidi has.
+def list_outputs(backends: Sequence[MidiBackend] | None = None) -> list[PortInfo]:
+    """Return all MIDI outputs that can be opened now.
+
+    A name that several ports share gets " #2", " #3", … from the second on. Raises MidiError.
     """
-    try:
-        from kelly_live.midi.backends import rtmidi as backend_rtmidi
-
-        return backend_rtmidi.backends()
-    except ImportError:
-        pass  # the next library may be there
-    try:
-        from kelly_live.midi.backends import libremidi as backend_libremidi
-
-        return backend_libremidi.backends()
-    except ImportError as error:
-        raise MidiError(
-            f"no MIDI library can be loaded ({error}); install one: pip install python-rtmidi (or pylibremidi)"
-        ) from error
+    return name_ports((one.name, one.outputs()) for one in (find_backends() if backends is None else backends))
 
 
-def frame_accurate_backends() -> Sequence[MidiBackend]:
-    """Those whose outputs place each message at its frame: JACK, so far. Raises MidiError where there is none."""
-    from kelly_live.midi.backends import jack as backend_jack
-
-    found = backend_jack.backends()
-    if not found:
-        raise MidiError("--frame-accurate needs a running JACK server and libjack; start one, or leave it out")
-    return found
-
-
-def list_outputs(among: Sequence[MidiBackend] | None = None) -> list[PortInfo]:
-    """All MIDI outputs that can be opened now. A name that several ports share gets " #2", " #3", … from the second
-    on. Raises MidiError.
-    """
-    return numbered((backend.name, backend.outputs()) for backend in (backends() if among is None else among))
-
-
-def numbered(found: Iterable[tuple[str, Sequence[str]]]) -> list[PortInfo]:
-    """What back ends found, (back end, port names), under names of their own."""
+def name_ports(found: Iterable[tuple[str, Sequence[str]]]) -> list[PortInfo]:
+    """Give what back ends found, as (back end, port names), names of their own."""
     ports: list[PortInfo] = []
-    seen: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for backend, port_names in found:
         here: Counter[str] = Counter()
         for port_name in port_names:
-            seen[port_name] += 1
-            name = port_name if seen[port_name] == 1 else f"{port_name} #{seen[port_name]}"
+            total[port_name] += 1
+            name = port_name if total[port_name] == 1 else f"{port_name} #{total[port_name]}"
             ports.append(PortInfo(name, backend, port_name, here[port_name]))
             here[port_name] += 1
     return ports
 
 
-def resolve(query: str, among: Sequence[MidiBackend] | None = None) -> PortInfo:
-    """The output that `query` means (see kelly_live.core.name_matching). Raises MidiError that lists the candidates."""
-    return meant(query, list_outputs(among), "MIDI output")
+def resolve_output(query: str, backends: Sequence[MidiBackend] | None = None) -> PortInfo:
+    """Return the output that `query` means (see kelly_live.core.name_matching).
+
+    Raises:
+        MidiError: None or several are meant; the candidates are listed.
+    """
+    return select_port(query, list_outputs(backends), "MIDI output")
 
 
-def meant(query: str, ports: Sequence[PortInfo], kind: str) -> PortInfo:
-    """The one of `ports` that `query` means; `kind` names them in the error. Raises MidiError."""
+def select_port(query: str, ports: Sequence[PortInfo], kind: str) -> PortInfo:
+    """Return the one of `ports` that `query` means; `kind` names them in the error. Raises MidiError."""
     return ports[choose(query, [port.name for port in ports], kind=kind, error=MidiError, listing=LISTING_COMMAND)]
 
 
 def open_output(
-    query: str | None, among: Sequence[MidiBackend] | None = None, *, virtual_name: str = VIRTUAL_PORT_NAME
+    query: str | None, backends: Sequence[MidiBackend] | None = None, *, virtual_name: str = VIRTUAL_PORT_NAME
 ) -> OpenedPort:
-    """Open the output that `query` means; None: a virtual port of this name, where the system has them."""
-    there = list(backends() if among is None else among)
+    """Open the output that `query` means; None: a virtual port of this name, where the system has them.
+
+    Raises:
+        MidiError: There is no such output, or it cannot be opened.
+    """
+    present = list(find_backends() if backends is None else backends)
     if query is not None:
-        info = resolve(query, there)
-        backend = next(backend for backend in there if backend.name == info.backend)
+        info = resolve_output(query, present)
+        backend = next(backend for backend in present if backend.name == info.backend)
         return OpenedPort(backend.open(info.port_name, info.occurrence), info.name, is_virtual=False)
-    for backend in there:
+    for backend in present:
         if backend.has_virtual:
             return OpenedPort(backend.open_virtual(virtual_name), virtual_name, is_virtual=True)
-    if there:
+    if present:
         raise MidiError(
             f"this system has no virtual MIDI ports; name an output with --midi-out (see `{LISTING_COMMAND}`)"
         )
-    raise no_midi_system()
+    raise no_system_error()
 
 
-def no_midi_system() -> MidiError:
-    return MidiError(
-        f"no MIDI system is running; {_START_HINTS.get(sys.platform, 'start one')}, or use `kelly-live demo`"
-    )
+def no_system_error() -> MidiError:
+    """Return the error that says how to start a MIDI system here."""
+    hint = _START_HINTS.get(sys.platform, "start one")
+    return MidiError(f"no MIDI system is running; {hint}, or use `kelly-live demo`")
 
 
 _START_HINTS = {"linux": "start one (load snd-seq for ALSA, or run PipeWire or jackd)"}

@@ -46,8 +46,8 @@ from kelly_live.core.midi_messages import (
 from kelly_live.core.protocols import MidiOut, SchedulerHealth
 from kelly_live.core.timebase import Clock, TempoMap, TempoPoint
 from kelly_live.core.values import NoteEvent
+from kelly_live.midi.backend import PlacingOut
 from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.midi.ports import PlacingOut
 from kelly_live.midi.tuning import make_tuner
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest

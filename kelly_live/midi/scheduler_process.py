@@ -24,16 +24,10 @@ from queue import Empty, SimpleQueue
 from kelly_live.core.commands import SinkCommand, Stop
 from kelly_live.core.errors import KellyError, MidiError, WorkerError
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.midi.backends.native import hush_forever
-from kelly_live.midi.ports import (
-    VIRTUAL_PORT_NAME,
-    NullPort,
-    OpenedPort,
-    PlacingOut,
-    WatchedOut,
-    frame_accurate_backends,
-    open_output,
-)
+from kelly_live.midi.backend import PlacingOut, WatchedOut
+from kelly_live.midi.backend_registry import find_frame_accurate_backends
+from kelly_live.midi.backends.native import discard_native_stderr
+from kelly_live.midi.ports import VIRTUAL_PORT_NAME, NullPort, OpenedPort, open_output
 from kelly_live.midi.reports import Failed, HealthReport, Ready
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.trace import TracingPort
@@ -174,14 +168,14 @@ def _open(options: argparse.Namespace) -> OpenedPort:
         return OpenedPort(TracingPort(options.trace), TracingPort.name, is_virtual=False)
     if options.null:
         return OpenedPort(NullPort(), NullPort.name, is_virtual=False)
-    among = frame_accurate_backends() if options.frame_accurate else None
-    return open_output(options.output, among, virtual_name=options.virtual_name)
+    backends = find_frame_accurate_backends() if options.frame_accurate else None
+    return open_output(options.output, backends, virtual_name=options.virtual_name)
 
 
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     ignore_signals(*TERMINAL_SIGNALS)  # while a Ctrl-Z stops the parent, its notes must end
-    hush_forever()
+    discard_native_stderr()
     parent: ParentConnection[SinkCommand] = ParentConnection(SinkCommand, blocking=False)
     try:
         opened = _open(options)

@@ -13,8 +13,9 @@ from typing import Self
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import Clock
+from kelly_live.midi.backend import MidiBackend
+from kelly_live.midi.backend_registry import find_backends
 from kelly_live.midi.inputs import list_inputs, open_input
-from kelly_live.midi.ports import MidiBackend, backends
 from kelly_live.workers.supervisor import Supervisor
 
 # A port that goes and returns between two looks is taken for the one it was, and is deaf: USB needs longer for that.
@@ -48,7 +49,7 @@ class SupervisedInput:
     """
 
     def __init__(
-        self, query: str | None, clock: Clock, *, find_backends: Callable[[], Sequence[MidiBackend]] = backends
+        self, query: str | None, clock: Clock, *, find_backends: Callable[[], Sequence[MidiBackend]] = find_backends
     ) -> None:
         present = find_backends()
         opened = open_input(query, present)

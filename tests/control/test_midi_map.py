@@ -25,7 +25,7 @@ from kelly_live.core.midi_messages import (
     program_change,
 )
 from kelly_live.core.timebase import ManualClock
-from kelly_live.midi.inputs import ScriptedInput
+from kelly_live.midi.input_queue import ScriptedInput
 
 LEARNED = (
     Binding(Control("note", 36, 10), "like"),

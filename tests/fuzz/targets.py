@@ -199,7 +199,7 @@ def _packets() -> Iterator[bytes]:
 def _midi_in(data: bytes) -> object:
     """Four bytes a message: after how many milliseconds, and what."""
     from kelly_live.core.timebase import ManualClock
-    from kelly_live.midi.inputs import ScriptedInput
+    from kelly_live.midi.input_queue import ScriptedInput
     from kelly_live.sync.midi_clock import MidiClockSource
 
     seconds, script = 0.0, []

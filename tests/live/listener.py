@@ -15,7 +15,7 @@ from importlib import import_module
 
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.midi import supervised_input as reopening
-from kelly_live.midi.ports import MidiBackend
+from kelly_live.midi.backend import MidiBackend
 
 
 def say(*words: object) -> None:
@@ -30,7 +30,7 @@ def files() -> int:
 def main(library: str, query: str | None = None) -> None:
     ending = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
-    backends = import_module(f"kelly_live.midi.backends.{library}").backends
+    backends = import_module(f"kelly_live.midi.backends.{library}").find_backends
     tries = 0
 
     def among() -> Sequence[MidiBackend]:

@@ -155,7 +155,7 @@ def test_both_libraries_hear_every_tick_and_know_when_it_came(sender: Sender, li
     from kelly_live.core.midi_messages import CLOCK
     from kelly_live.midi.inputs import list_inputs, open_input
 
-    backends = import_module(f"kelly_live.midi.backends.{library}").backends()
+    backends = import_module(f"kelly_live.midi.backends.{library}").find_backends()
     wait_for(lambda: "kelly-clock:out" in [port.name for port in list_inputs(backends)], "the sender's port")
     opened = open_input("kelly-clock", backends)
     try:

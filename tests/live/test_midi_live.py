@@ -17,8 +17,10 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, START, STOP, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
-from kelly_live.midi import ports
+from kelly_live.midi.backend import MidiBackend
+from kelly_live.midi.backend_registry import find_backends
 from kelly_live.midi.backends import rtmidi as backend_rtmidi
+from kelly_live.midi.ports import VIRTUAL_PORT_NAME, list_outputs, open_output, resolve_output
 from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import (
     PERIOD_SECONDS,
@@ -72,18 +74,18 @@ def in_three_tries(performance: Callable[[], float]) -> None:
 
 
 def test_the_jack_port_is_listed_and_found_by_a_part_of_its_name(witness: Witness) -> None:
-    assert witness.port_name in [port.name for port in ports.list_outputs()]
-    assert ports.resolve("witness in").name == witness.port_name
+    assert witness.port_name in [port.name for port in list_outputs()]
+    assert resolve_output("witness in").name == witness.port_name
     with pytest.raises(MidiError, match=r"kelly-witness:in.*kelly-live devices"):
-        ports.resolve("no such port")
+        resolve_output("no such port")
 
 
 def test_two_ports_of_one_kind_need_more_of_the_name(witness: Witness) -> None:
     twin = Witness("kelly-witness-twin")
     try:
         with pytest.raises(MidiError, match="ambiguous"):
-            ports.resolve("kelly-witness")
-        assert ports.resolve("twin").name == twin.port_name
+            resolve_output("kelly-witness")
+        assert resolve_output("twin").name == twin.port_name
     finally:
         twin.close()
 
@@ -254,16 +256,16 @@ def test_no_server_is_started_for_a_listing(
     jack_server: JackServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", f"kelly-nowhere-{os.getpid()}")
-    assert not [backend.name for backend in ports.backends() if "jack" in backend.name]
+    assert not [backend.name for backend in find_backends() if "jack" in backend.name]
     assert capfd.readouterr().err == ""  # and the C libraries kept quiet about it
-    if not ports.backends():
+    if not find_backends():
         with pytest.raises(MidiError, match="no MIDI system is running"):
-            ports.open_output(None)
+            open_output(None)
 
 
-def libremidi_backends() -> list[ports.MidiBackend]:
+def libremidi_backends() -> list[MidiBackend]:
     backend_libremidi = pytest.importorskip("kelly_live.midi.backends.libremidi")
-    return list(backend_libremidi.backends())
+    return list(backend_libremidi.find_backends())
 
 
 @pytest.mark.parametrize("library", ["rtmidi", "libremidi"])
@@ -271,11 +273,11 @@ def libremidi_backends() -> list[ports.MidiBackend]:
 def test_each_back_end_delivers_all_it_was_given_before_it_closes(
     witness: Witness, library: str, query: str | None
 ) -> None:
-    among = list(backend_rtmidi.backends()) if library == "rtmidi" else libremidi_backends()
+    among = list(backend_rtmidi.find_backends()) if library == "rtmidi" else libremidi_backends()
     assert [backend.name for backend in among] == [f"{library}:jack"]
-    opened = ports.open_output(query, among)
+    opened = open_output(query, among)
     if query is None:
-        witness.listen_to(ports.VIRTUAL_PORT_NAME)
+        witness.listen_to(VIRTUAL_PORT_NAME)
     assert opened.is_virtual == (query is None)
     opened.out.send(note_on(1, 60, 80))
     opened.out.send(note_off(1, 60))

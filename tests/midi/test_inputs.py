@@ -10,18 +10,15 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, ReceivedMessage, control_change, note_on, program_change, song_position
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import ManualClock
-from kelly_live.midi.inputs import (
+from kelly_live.midi.input_queue import (
     CAPACITY_MESSAGES,
     CLOCK_PER_SECOND,
     MESSAGES_PER_SECOND,
-    VIRTUAL_INPUT_NAME,
     InputQueue,
     ScriptedInput,
-    SharedInput,
     TimestampEstimator,
-    list_inputs,
-    open_input,
 )
+from kelly_live.midi.inputs import VIRTUAL_INPUT_NAME, SharedInput, list_inputs, open_input
 from tests.midi.test_ports import PretendBackend
 
 
@@ -136,6 +133,20 @@ def test_a_clock_and_a_hand_hear_the_same_input() -> None:
     assert one.is_alive()
     shared.source.close()
     assert not one.is_alive()
+
+
+def test_a_branch_that_is_never_polled_keeps_no_more_than_the_bound_and_counts_the_rest() -> None:
+    clock = ManualClock()
+    ticks = [(tick / CLOCK_PER_SECOND, CLOCK) for tick in range(3 * CAPACITY_MESSAGES)]
+    shared = SharedInput(ScriptedInput(ticks, clock))
+    polled, forgotten = shared.branch(), shared.branch()
+    heard = 0
+    for second in range(12):
+        clock.sleep_until(float(second))
+        heard += len(polled.poll())
+    assert (heard, polled.overflows) == (3 * CAPACITY_MESSAGES, 0)
+    assert len(forgotten.poll()) == CAPACITY_MESSAGES
+    assert forgotten.overflows == 2 * CAPACITY_MESSAGES
 
 
 @given(st.lists(st.tuples(st.floats(0.001, 0.2), st.floats(0.0, 0.008)), min_size=20, max_size=200), st.integers(0, 99))

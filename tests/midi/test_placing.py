@@ -13,9 +13,10 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, STOP, control_change, note_off, note_on, silence_channel
 from kelly_live.core.timebase import ManualClock, TempoPoint
 from kelly_live.core.values import ControlChange, NoteEvent
-from kelly_live.midi import ports
+from kelly_live.midi import backend_registry
+from kelly_live.midi.backend import PlacingOut
 from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.midi.ports import PlacingOut, RecordingPort
+from kelly_live.midi.ports import RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
 
 LEAD = 0.01
@@ -154,4 +155,4 @@ def test_only_a_port_with_a_lead_places() -> None:
 def test_without_a_server_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JACK_DEFAULT_SERVER", "kelly-there-is-no-such-server")
     with pytest.raises(MidiError, match="--frame-accurate needs a running JACK server"):
-        ports.frame_accurate_backends()
+        backend_registry.find_frame_accurate_backends()

@@ -6,15 +6,15 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import note_on
 from kelly_live.core.protocols import MidiOut
 from kelly_live.core.timebase import ManualClock
+from kelly_live.midi.backend import MidiBackend
 from kelly_live.midi.ports import (
     VIRTUAL_PORT_NAME,
-    MidiBackend,
     PortInfo,
     RecordedMessage,
     RecordingPort,
     list_outputs,
     open_output,
-    resolve,
+    resolve_output,
 )
 
 
@@ -63,7 +63,7 @@ def test_each_of_several_twins_can_be_opened() -> None:
 
 def test_a_part_of_a_name_is_enough() -> None:
     mac: list[MidiBackend] = [PretendBackend("coremidi", ["IAC Driver Bus 1", "USB Keys"])]
-    assert resolve("IAC Bus", mac).name == "IAC Driver Bus 1"
+    assert resolve_output("IAC Bus", mac).name == "IAC Driver Bus 1"
     opened = open_output("iac bus", mac)
     assert (opened.name, opened.is_virtual) == ("IAC Driver Bus 1", False)
 

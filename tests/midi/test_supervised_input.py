@@ -17,8 +17,9 @@ from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, START, control
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import Transport
-from kelly_live.midi.inputs import VIRTUAL_INPUT_NAME, ScriptedInput, SharedInput
-from kelly_live.midi.ports import MidiBackend
+from kelly_live.midi.backend import MidiBackend
+from kelly_live.midi.input_queue import ScriptedInput
+from kelly_live.midi.inputs import VIRTUAL_INPUT_NAME, SharedInput
 from kelly_live.midi.supervised_input import RETRY_SECONDS, WATCH_SECONDS, SupervisedInput, find_same_port
 from kelly_live.sync.midi_clock import MidiClockSource
 from tests.midi.test_ports import PretendBackend

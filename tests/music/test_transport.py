@@ -10,7 +10,7 @@ from kelly_live.core.midi_messages import CLOCK, CONTINUE, START, STOP, song_pos
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, SyncState, Transport
 from kelly_live.midi.files import notes_from_messages
-from kelly_live.midi.inputs import ScriptedInput
+from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.sync.midi_clock import MidiClockSource

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, CONTINUE, START, STOP, song_position
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import BeatEstimate, SyncState, Transport
-from kelly_live.midi.inputs import ScriptedInput
+from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.sync.midi_clock import MidiClockSource
 
 Script = list[tuple[float, bytes]]

@@ -20,9 +20,9 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CONTROLLERS, kind_of
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backends.native import prepare_jack
 from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 
 CAPACITY_MESSAGES = 8192  # more than any lead holds: so many wait only when JACK has stood still for long
 STALE_SECONDS = 0.15  # a note that JACK let lie for longer is worse than a rest
@@ -82,7 +82,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
     return library
 
 
-def backends() -> Sequence[MidiBackend]:
+def find_backends() -> Sequence[MidiBackend]:
     """One, or none where libjack or a running server is missing; a server is never started for it."""
     if prepare_jack() is None:
         return []

@@ -9,9 +9,9 @@ from typing import TypeVar
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backends.native import JackWatch, jack_midi_ports, prepare_jack
-from kelly_live.midi.inputs import InputQueue, PollThread
-from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
+from kelly_live.midi.input_queue import InputQueue, PollThread
 
 prepare_jack()
 
@@ -22,7 +22,7 @@ _APIS = ("COREMIDI", "ALSA_SEQ", "JACK_MIDI", "WINDOWS_MM")
 _DRAIN_SECONDS = {"JACK_MIDI": 0.05}  # JACK sends on its next period, and closing forgets what is queued
 
 
-def backends() -> Sequence[MidiBackend]:
+def find_backends() -> Sequence[MidiBackend]:
     """One back end for each API that works on this machine now; a JACK server is never started for it."""
     with guard_stderr():
         there = {api.name: api for api in libremidi.available_apis()}
@@ -140,7 +140,7 @@ class LibremidiIn:
         # collector cannot see through the binding, so that self would live for ever.
         configuration.on_raw_data = lambda data, _: queue.put(time.monotonic(), bytes(data))
         self._client: libremidi.MidiIn | None = libremidi.MidiIn(configuration, api)
-        self._asker: PollThread | None = None
+        self._poller: PollThread | None = None
 
     def listen(self, opening: Callable[[libremidi.MidiIn], libremidi.Error], failure: str, remedy: str) -> None:
         """Open the client by `opening`, and ask it from then on; closed if that fails. Raises MidiError."""
@@ -153,7 +153,7 @@ class LibremidiIn:
         if self._has_libjack:
             self._jack = JackWatch(f"{CLIENT_NAME}-in-watch")
             self.grain_seconds = self._jack.period_seconds
-        self._asker = PollThread(self._client.poll)
+        self._poller = PollThread(self._client.poll)
 
     def poll(self) -> list[ReceivedMessage]:
         return self._queue.take()
@@ -163,7 +163,7 @@ class LibremidiIn:
         return self._queue.overflows
 
     def is_alive(self) -> bool:
-        if self._asker is None or self._asker.closed:
+        if self._poller is None or self._poller.is_closed:
             return False
         if self._jack is not None:  # a new client, made to look, would harm this one if the server has just died
             return not self._jack.server_gone and (
@@ -174,9 +174,9 @@ class LibremidiIn:
     def close(self) -> None:
         if self._client is None:
             return
-        if self._asker is not None:
-            self._asker.close()
-            self._asker = None
+        if self._poller is not None:
+            self._poller.close()
+            self._poller = None
         with guard_stderr():
             self._client.close_port()
             self._client = None  # which closes it: libjack loses its mind over clients of a server that is gone

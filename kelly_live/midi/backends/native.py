@@ -124,7 +124,7 @@ class JackWatch:
             self._client = None
 
 
-def hush_forever() -> None:
+def discard_native_stderr() -> None:
     """For the scheduler process, where JACK's threads may print at any time: file descriptor 2 goes nowhere, while
     Python's own sys.stderr keeps the terminal.
     """

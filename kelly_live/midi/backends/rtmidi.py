@@ -10,9 +10,9 @@ from typing import TypeVar
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.stderr_guard import guard_stderr
+from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backends.native import JackWatch, jack_midi_ports, prepare_jack
-from kelly_live.midi.inputs import InputQueue, PollThread, TimestampEstimator
-from kelly_live.midi.ports import CLIENT_NAME, LISTING_COMMAND, MidiBackend
+from kelly_live.midi.input_queue import InputQueue, PollThread, TimestampEstimator
 
 prepare_jack()
 
@@ -42,7 +42,7 @@ def _works(api: int) -> bool:
     return True
 
 
-def backends() -> Sequence[MidiBackend]:
+def find_backends() -> Sequence[MidiBackend]:
     """One back end for each API that works on this machine now; a JACK server is never started for it."""
     return [RtMidiBackend(api) for api in rtmidi.get_compiled_api() if api != rtmidi.API_RTMIDI_DUMMY and _works(api)]
 
@@ -151,9 +151,9 @@ class RtMidiIn:
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
         self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
         self._open = True
-        self._asker = PollThread(self._ask)
+        self._poller = PollThread(self._fetch)
 
-    def _ask(self) -> None:
+    def _fetch(self) -> None:
         while (event := self.client.get_message()) is not None:
             data, since_last = event
             self._queue.put(self._stamps.stamp(since_last, time.monotonic()), bytes(data))
@@ -166,7 +166,7 @@ class RtMidiIn:
         return self._queue.overflows
 
     def is_alive(self) -> bool:
-        if self._asker.closed or (self._jack is not None and self._jack.server_gone):
+        if self._poller.is_closed or (self._jack is not None and self._jack.server_gone):
             return False
         try:
             return self._is_virtual or self.name in self.client.get_ports()
@@ -177,7 +177,7 @@ class RtMidiIn:
         if not self._open:
             return
         self._open = False
-        self._asker.close()
+        self._poller.close()
         with guard_stderr():
             self.client.close_port()
             self.client.delete()

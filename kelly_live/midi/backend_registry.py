@@ -1,0 +1,98 @@
+"""Find and load the MIDI back ends, ours and those of other packages. The contract is in `midi/backend.py`.
+
+Importing this imports no driver. A back end that does not load is skipped with its reason in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from kelly_live.core.errors import MidiError
+from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins
+from kelly_live.midi.backend import MidiBackend
+
+GROUP = "kelly_live.midi_backends"
+# Both reach the ports of the same system APIs, so the first that loads is used and the other is not. python-rtmidi has
+# no wheels from Python 3.13 on, libremidi has.
+ALTERNATIVES = ("rtmidi", "libremidi")
+FRAME_ACCURATE = ("jack",)  # used on request only; the alternatives reach the same ports
+
+_log = logging.getLogger(__name__)
+_logged: set[tuple[str, str]] = set()  # the problems that the log has, so that a retry does not fill it
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedBackends:
+    """A registered plug-in: the systems that it reaches now, or the one-line `problem` that kept it from loading."""
+
+    name: str
+    backends: tuple[MidiBackend, ...]
+    problem: str | None = None
+
+
+def load_backends() -> list[LoadedBackends]:
+    """Load what is used by default, best first: the first alternative that loads, then those of other packages."""
+    plugins = _find_plugins()
+    loaded: list[LoadedBackends] = []
+    for name in ALTERNATIVES:
+        if name in plugins:
+            loaded.append(_load(plugins[name]))
+            if loaded[-1].problem is None:
+                break
+    others = [name for name in plugins if name not in (*ALTERNATIVES, *FRAME_ACCURATE)]
+    return loaded + [_load(plugins[name]) for name in others]
+
+
+def find_backends() -> list[MidiBackend]:
+    """Return the back ends that work here now, preferred first; empty if no MIDI system is there.
+
+    Raises:
+        MidiError: No MIDI library is installed.
+    """
+    loaded = load_backends()
+    if all(one.problem is not None for one in loaded):
+        reasons = (
+            "; ".join(one.problem for one in loaded if one.problem) or "none is registered; install kelly-live anew"
+        )
+        raise MidiError(
+            f"no MIDI library can be loaded ({reasons}); install one: pip install python-rtmidi (or pylibremidi)"
+        )
+    return [backend for one in loaded for backend in one.backends]
+
+
+def find_frame_accurate_backends() -> list[MidiBackend]:
+    """Return those whose outputs place each message at its frame: JACK, so far. Raises MidiError if there is none."""
+    plugins = _find_plugins()
+    loaded = [_load(plugins[name]) for name in FRAME_ACCURATE if name in plugins]
+    found = [backend for one in loaded for backend in one.backends]
+    if not found:
+        raise MidiError("--frame-accurate needs a running JACK server and libjack; start one, or leave it out")
+    return found
+
+
+@cache
+def _find_plugins() -> dict[str, Plugin]:
+    """What is installed does not change while the program runs."""
+    return find_plugins(GROUP)
+
+
+def _load(plugin: Plugin) -> LoadedBackends:
+    try:
+        backends = tuple(_check(plugin.load()()))
+    except Exception as error:  # code of another package: whatever it raises is reported, not passed on
+        problem = describe_load_failure(plugin, error)
+        if (plugin.name, problem) not in _logged:
+            _logged.add((plugin.name, problem))
+            _log.warning("the MIDI back end %r is skipped: %s", plugin.name, problem)
+        return LoadedBackends(plugin.name, (), problem)
+    return LoadedBackends(plugin.name, backends)
+
+
+def _check(backends: Sequence[MidiBackend]) -> Sequence[MidiBackend]:
+    for backend in backends:
+        if not isinstance(backend, MidiBackend):
+            raise MidiError(f"{type(backend).__name__} is no MidiBackend (see kelly_live.midi.backend)")
+    return backends
