@@ -34,7 +34,10 @@ _COMMA_CENTS = 1200.0 / 53.0
 
 
 def create_score() -> list[NoteEvent]:
-    """Create 24 notes from G1 to E7, one by one: 12 quarter-tones and 12 steps of 53-TET, each on another degree."""
+    """Create 24 notes from G1 to E7, one by one: 12 quarter-tones and 12 steps of 53-TET.
+
+    Each step of 53-TET is on another degree.
+    """
     notes = []
     for i in range(24):
         cents = 100.0 * (31 + 3 * i) + (50.0 if i % 2 else 0.0)
@@ -107,9 +110,9 @@ def render_with_fluidsynth(
 
 
 def measure_cents(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEvent]) -> NDArray[np.float64]:
-    """Measure how many cents each note sounds above its planned pitch `[len(notes)]`; NaN where there is no sound.
+    """Measure how many cents each note sounds above its planned pitch `[len(notes)]`.
 
-    `sounds` holds the steady part of each note, at SAMPLE_RATE.
+    `sounds` holds the steady part of each note, at SAMPLE_RATE. NaN where there is no sound.
     """
     planned = [440.0 * 2.0 ** ((note.pitch - 69 + note.cents / 100.0) / 12.0) for note in notes]
     measured = [estimate_frequency(sound, hertz) for sound, hertz in zip(sounds, planned, strict=True)]
@@ -118,9 +121,9 @@ def measure_cents(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEve
 
 
 def estimate_frequency(samples: NDArray[np.float64], expected_hz: float) -> float:
-    """Estimate the fundamental of a steady tone in Hz from the loudest of its first partials; NaN of silence.
+    """Estimate the fundamental of a steady tone in Hz; NaN of silence.
 
-    Under a Gaussian window a spectral peak is a parabola in decibels, so three points give its top to a small part of a
+    It is taken from the loudest of the first partials. Under a Gaussian window a spectral peak is a parabola in decibels, so three points give its top to a small part of a
     cent.
     """
     length = len(samples)
@@ -144,12 +147,11 @@ def estimate_frequency(samples: NDArray[np.float64], expected_hz: float) -> floa
 
 
 def main(font: str = str(SOUND_FONT), program: str = str(PROGRAM)) -> None:
-    """Print a line for each way of tuning: its errors, and what is left of them without the errors of 12-TET."""
+    """Print a line for each way of tuning: its errors, and its errors less those of 12-TET."""
     notes = create_score()
     own = measure_tuning(round_to_keys(notes), Tuning("off"), sound_font=Path(font), program=int(program))
-    print(
-        f"{len(notes)} notes, {font}, program {program}: errors in cents, |median| and |worst|; then less the soundfont's own"
-    )
+    print(f"{len(notes)} notes, {font}, program {program}:")
+    print("errors in cents, |median| and |worst|; then less the soundfont's own")
     print(f"{'12-TET':16} {_format_errors(own)}")
     for tuning in (Tuning("bend", 2), Tuning("bend", 48), Tuning("mpe", 48), Tuning("mpe", 2), Tuning("mts")):
         errors = measure_tuning(notes, tuning, sound_font=Path(font), program=int(program))

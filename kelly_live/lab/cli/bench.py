@@ -45,7 +45,10 @@ class Row:
 @device_option()
 @debug_option
 def command(seconds: float, against: str | None, only: str | None, as_json: bool, device: str) -> None:
-    """Measure deadlines (idle, beside the nets, every core busy), each stage of a hop, control latency, start, memory."""
+    """Measure deadlines, each stage of a hop, control latency, start and memory.
+
+    Deadlines are measured idle, beside the nets and with every core busy.
+    """
     from kelly_live.workers.realtime import set_switch_interval
 
     set_switch_interval()  # as in a live session

@@ -1,4 +1,4 @@
-"""The load processes spin while they are asked to, and end with the process that started them, however that ends."""
+"""Load processes spin for as long as a measurement, and end with their parent, however that ends."""
 
 import contextlib
 import os

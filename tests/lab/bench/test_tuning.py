@@ -1,4 +1,4 @@
-"""Pitch errors of a real synthesiser: the measurement is checked on tones of known pitch, then used on fluidsynth."""
+"""Pitch errors of a real synthesiser; the measurement itself is checked on tones of known pitch."""
 
 from __future__ import annotations
 
