@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.safe_yaml import MAX_BYTES, parse_nodes
 from kelly_live.cultures.preset import PARAMETERS, CulturePreset, load_file, parse_preset
-from kelly_live.lab.cultures.writing import to_yaml
+from kelly_live.lab.cultures.writing import format_yaml
 from tests.cultures.example import PRESET, parse
 
 
@@ -149,7 +149,7 @@ def test_any_value_of_any_field_is_read_or_refused(field: str, value: object) ->
 
 def test_what_is_written_is_read_back() -> None:
     preset = parse(PRESET)
-    again = parse(to_yaml(preset, "a test"))
+    again = parse(format_yaml(preset, "a test"))
     assert again.tempo_bpm == preset.tempo_bpm
     assert again.modes == preset.modes
     assert again.credits == preset.credits

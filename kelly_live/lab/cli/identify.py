@@ -14,7 +14,7 @@ from kelly_live.engine.options.click_options import debug_option, seed_option
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import CulturePreset, Mode
-    from kelly_live.lab.cultures.identify import Likeness, Piece
+    from kelly_live.lab.cultures.identify import ComposedPiece, Likeness
 
 # Valence and arousal of the four quadrants: a piece of each culture takes them in turn.
 QUADRANTS = ((0.6, 0.6), (-0.6, 0.6), (-0.6, -0.6), (0.6, -0.6))
@@ -24,7 +24,7 @@ LITTLE = 3  # features; a preset that knows fewer is named
 @dataclass(frozen=True, slots=True)
 class Row:
     """A culture's pieces: how many were known, whom the others were taken for, how far they are from their corpus in
-    each feature, and which features that is measured in; `likeness` puts the pieces of a mode together, of which there
+    each feature, and which features that is measured in; `measure_likeness` puts the pieces of a mode together, of which there
     are `composed`, as many as it takes to know.
     """
 
@@ -71,27 +71,33 @@ def command(
     its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not.
     """
     from kelly_live.cultures.library import CULTURES, choose_culture
-    from kelly_live.lab.cultures.identify import Heard, distances, identified, pieces_needed, signature_of
+    from kelly_live.lab.cultures.identify import (
+        ComparedPiece,
+        compute_distances,
+        count_needed_pieces,
+        create_signature,
+        identify,
+    )
     from kelly_live.lab.intervals import compute_wilson_interval
 
     played = [choose_culture(name).preset.name for name in only] or list(CULTURES)
     presets = {name: choose_culture(name).preset for name in CULTURES}
-    signatures = {name: signature_of(preset) for name, preset in presets.items()}
+    signatures = {name: create_signature(preset) for name, preset in presets.items()}
     heard, like, count = [], {}, {}
     for culture in played:
         composed = _compose(culture, range(pieces), bars, seed)
         heard += [
-            Heard(culture, {name: distances(piece.statistics, one) for name, one in signatures.items()})
+            ComparedPiece(culture, {name: compute_distances(piece.statistics, one) for name, one in signatures.items()})
             for piece in composed
         ]
         preset, halved = presets[culture], _halved(culture, corpora)
         like[culture] = _likeness(composed, preset, halved)
-        while len(composed) < (needed := min(most, pieces_needed(like[culture].values(), len(composed)))):
+        while len(composed) < (needed := min(most, count_needed_pieces(like[culture].values(), len(composed)))):
             composed += _compose(culture, range(len(composed), needed), bars, seed)
             like[culture] = _likeness(composed, preset, halved)
         count[culture] = len(composed)
         click.echo(f"{culture}: {len(composed)} pieces", err=True)
-    verdicts = identified(heard)
+    verdicts = identify(heard)
     right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, heard, strict=True))
     low, high = compute_wilson_interval(right, len(heard))
     rows = []
@@ -137,23 +143,23 @@ _SHOWN = ("degrees", "intervals", "onsets", "rhythms")
 
 def _halved(culture: str, corpora: Path | None) -> tuple[tuple[Mode, ...], tuple[Mode, ...]]:
     """The modes as each half of the culture's corpus has them; none without the corpora."""
-    from kelly_live.lab.cultures.recipe import halves
+    from kelly_live.lab.cultures.recipe import measure_halves
     from kelly_live.lab.cultures.recipes import RECIPES
 
     recipe = next((recipe for recipe in RECIPES if recipe.name == culture), None)
     if corpora is None or recipe is None:
         return (), ()
-    one, other = halves(recipe, corpora)
+    one, other = measure_halves(recipe, corpora)
     return one.modes, other.modes
 
 
 def _likeness(
-    pieces: list[Piece], preset: CulturePreset, halved: tuple[tuple[Mode, ...], tuple[Mode, ...]]
+    pieces: list[ComposedPiece], preset: CulturePreset, halved: tuple[tuple[Mode, ...], tuple[Mode, ...]]
 ) -> dict[str, Likeness | None]:
     """How like the corpus all pieces of a mode together are, beside what its halves are to each other."""
-    from kelly_live.lab.cultures.identify import likeness
+    from kelly_live.lab.cultures.identify import measure_likeness
 
-    return {feature: likeness(pieces, preset, halved, feature) for feature in ("degrees", "intervals")}
+    return {feature: measure_likeness(pieces, preset, halved, feature) for feature in ("degrees", "intervals")}
 
 
 def _likeness_table(rows: list[Row]) -> list[str]:
@@ -184,7 +190,7 @@ def _likeness_table(rows: list[Row]) -> list[str]:
     return lines
 
 
-def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
+def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[ComposedPiece]:
     """Numbered pieces in a culture, each with a seed, a tonic and a quadrant of its own: their melodies, for no other
     part is listened to.
     """
@@ -192,7 +198,7 @@ def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
     from kelly_live.engine.build import create_mapper
     from kelly_live.engine.culture_pieces import play_melody
     from kelly_live.engine.options.culture import CultureOptions
-    from kelly_live.lab.cultures.identify import Piece, statistics_of
+    from kelly_live.lab.cultures.identify import ComposedPiece, compute_statistics
 
     mapper = create_mapper(CultureOptions(culture, 1.0))
     found = []
@@ -202,5 +208,5 @@ def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Piece]:
         parameters = mapper(state_from(valence, arousal, None, None))
         mode = None if parameters.style is None else parameters.style.name.partition(":")[2] or None
         melody = play_melody(parameters, seed=1000 * seed + number, tonic=tonic, bars=bars)
-        found.append(Piece(mode, statistics_of(melody, tonic)))
+        found.append(ComposedPiece(mode, compute_statistics(melody, tonic)))
     return found

@@ -1,0 +1,1 @@
+"""Culture presets: measured from corpora of melodies, and recognised again in composed music."""

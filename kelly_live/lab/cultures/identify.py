@@ -1,8 +1,8 @@
-"""Which tradition a piece is nearest to, by its notes alone: degrees, intervals, rhythm, against what presets measured.
+"""Recognition of a culture by a piece's notes: degrees, intervals, onsets, rhythms, ornaments.
 
-The tonic is given, as it is in the corpora; the metre is not (each preset's own are tried), nor who played. How dense
-and how loud a piece is does not count: that is the feeling's to say, not the tradition's. Distances are those of Jensen
-and Shannon: the root of the divergence in bits, 0 the same, 1 nothing in common (Endres & Schindelin 2003).
+The tonic is given, as it is in the corpora. The metre is not (each preset's own are tried), nor who played. Density and
+loudness do not count: they belong to the emotion, not to the culture. Distances are those of Jensen and Shannon: the
+root of the divergence in bits, 0 for the same, 1 for nothing in common (Endres & Schindelin 2003).
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ from kelly_live.lab.rhythm_weights import rhythm_weights
 
 Floats = npt.NDArray[np.float64]
 
-CIRCLE = 53  # of the octave: one comma, which tells a makam's third from a tempered one
-FURTHEST = 27  # commas; a wider melodic step counts as this wide
-ASIDE = 60.0  # cents; a step this near to a size that a corpus counts is of that size: notated there, tuned here
+OCTAVE_COMMAS = 53  # of the octave: one comma, which tells a makam's third from a tempered one
+MAX_STEP_COMMAS = 27  # commas; a wider melodic step counts as this wide
+SAME_STEP_CENTS = (
+    60.0  # cents; a step this near to a size that a corpus counts is of that size: notated there, tuned here
+)
 DRAWS = 200  # of a perfect sampler, to know how far chance alone leads
-SURE = 3.0  # times nearer than the bound is a perfect sampler that cannot miss it by chance
+SAFETY = 3.0  # times nearer than the bound is a perfect sampler that cannot miss it by chance
 SHORT_BEATS = 0.125  # a note this short that leads into another is its ornament
 # Where notes fall in a beat, and as what they count: a swung eighth is an eighth, as it is written.
 GRID = (*((n / 4, n / 4) for n in range(5)), *((n / 6, n / 6) for n in (1, 2, 4, 5)), (0.58, 0.5))
@@ -34,10 +36,17 @@ FEATURES = ("degrees", "intervals", "onsets", "rhythms", "ornaments")
 
 
 @dataclass(frozen=True, slots=True)
-class Statistics:
-    """What a melody's notes say: shares of time on the circle `[CIRCLE]`, of steps `[2 FURTHEST + 1]` and of RHYTHMS
-    `[5]`; onsets in beats, snapped to the grid; ornaments a note; as played, `steps` in cents, `lengths` in
-    beats.
+class MelodyStatistics:
+    """Statistics of a melody's notes.
+
+    Attributes:
+        degrees: Shares of time on the circle of commas, `[OCTAVE_COMMAS]`.
+        intervals: Shares of steps, `[2 MAX_STEP_COMMAS + 1]`.
+        onsets: Onsets in beats, snapped to the grid.
+        rhythms: Weights over RHYTHMS, `[5]`.
+        ornaments: Ornaments a note.
+        steps: The steps in cents, as played.
+        lengths: The lengths in beats, as played.
     """
 
     degrees: Floats
@@ -50,9 +59,11 @@ class Statistics:
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
-    """What a preset measured, in the same terms; a feature is None (or empty) where it says nothing. `tones` pairs the
-    degrees and intervals of each mode (of the whole, where there is none).
+class CultureSignature:
+    """What a preset measured, in the terms of `MelodyStatistics`.
+
+    A feature is None (or empty) where the preset says nothing. `tones` pairs the degrees and intervals of each mode (of
+    the whole culture, where it has no modes).
     """
 
     name: str
@@ -63,7 +74,7 @@ class Signature:
 
     @property
     def knows(self) -> tuple[str, ...]:
-        """The FEATURES that it can be recognised by."""
+        """The FEATURES by which it can be recognised."""
         held = {
             "degrees": any(degrees is not None for degrees, _ in self.tones),
             "intervals": any(intervals is not None for _, intervals in self.tones),
@@ -74,8 +85,8 @@ class Signature:
         return tuple(name for name in FEATURES if held[name])
 
 
-def distance(one: Floats, other: Floats) -> float:
-    """Jensen-Shannon distance of two distributions, in [0, 1]."""
+def compute_distance(one: Floats, other: Floats) -> float:
+    """Compute the Jensen-Shannon distance of two distributions, in [0, 1]."""
     a, b = one / one.sum(), other / other.sum()
     middle = (a + b) / 2.0
 
@@ -86,30 +97,39 @@ def distance(one: Floats, other: Floats) -> float:
     return math.sqrt(min(1.0, max(0.0, (from_middle(a) + from_middle(b)) / 2.0)))
 
 
-def on_circle(cents: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> Floats:
-    """Weights on the circle of commas, each shared out between the two commas around it."""
-    circle = np.zeros(CIRCLE)
-    place = np.asarray(cents, dtype=np.float64) / 1200.0 * CIRCLE
+def place_on_circle(cents: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> Floats:
+    """Place weights on the circle of commas, each divided between the two commas around it."""
+    circle = np.zeros(OCTAVE_COMMAS)
+    place = np.asarray(cents, dtype=np.float64) / 1200.0 * OCTAVE_COMMAS
     below = np.floor(place).astype(int)
     part = place - below
-    np.add.at(circle, below % CIRCLE, np.asarray(weights) * (1.0 - part))
-    np.add.at(circle, (below + 1) % CIRCLE, np.asarray(weights) * part)
+    np.add.at(circle, below % OCTAVE_COMMAS, np.asarray(weights) * (1.0 - part))
+    np.add.at(circle, (below + 1) % OCTAVE_COMMAS, np.asarray(weights) * part)
     return np.asarray(circle / max(circle.sum(), 1e-12), dtype=np.float64)
 
 
-def as_steps(cents: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> Floats:
-    """Weights of signed steps on a line of commas, shared out in the same way; the far ends hold what is wider."""
-    line = np.zeros(2 * FURTHEST + 1)
-    place = np.clip(np.asarray(cents, dtype=np.float64) / 1200.0 * CIRCLE, -FURTHEST, FURTHEST) + FURTHEST
-    below = np.minimum(np.floor(place).astype(int), 2 * FURTHEST - 1)
+def place_on_line(cents: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> Floats:
+    """Place weights of signed steps on a line of commas, divided in the same way.
+
+    The ends hold the steps that are wider.
+    """
+    line = np.zeros(2 * MAX_STEP_COMMAS + 1)
+    place = (
+        np.clip(np.asarray(cents, dtype=np.float64) / 1200.0 * OCTAVE_COMMAS, -MAX_STEP_COMMAS, MAX_STEP_COMMAS)
+        + MAX_STEP_COMMAS
+    )
+    below = np.minimum(np.floor(place).astype(int), 2 * MAX_STEP_COMMAS - 1)
     part = place - below
     np.add.at(line, below, np.asarray(weights) * (1.0 - part))
     np.add.at(line, below + 1, np.asarray(weights) * part)
     return np.asarray(line / max(line.sum(), 1e-12), dtype=np.float64)
 
 
-def statistics_of(melody: Sequence[NoteEvent], tonic: float) -> Statistics:
-    """The statistics of one voice; `tonic` is a MIDI note, fractions allowed. It must hold eight notes."""
+def compute_statistics(melody: Sequence[NoteEvent], tonic: float) -> MelodyStatistics:
+    """Compute the statistics of one voice of eight notes or more.
+
+    `tonic` is a MIDI note; fractions are allowed.
+    """
     notes = sorted(melody, key=lambda note: note.onset_beats)
     main: list[tuple[float, float, float]] = []  # onset, length, cents
     ornamented, waiting = 0, None
@@ -123,12 +143,12 @@ def statistics_of(melody: Sequence[NoteEvent], tonic: float) -> Statistics:
         waiting = None
         end = note.onset_beats + note.duration_beats
         main.append((start, end - start, 100.0 * (note.pitch - tonic) + note.cents))
-    onsets = _snapped(np.array([start for start, _, _ in main]))
+    onsets = _snap_to_grid(np.array([start for start, _, _ in main]))
     lengths = np.array([length for _, length, _ in main])
     cents = np.array([pitch for _, _, pitch in main])
-    return Statistics(
-        degrees=on_circle(cents, lengths),
-        intervals=as_steps(np.diff(cents), np.ones(len(cents) - 1)),
+    return MelodyStatistics(
+        degrees=place_on_circle(cents, lengths),
+        intervals=place_on_line(np.diff(cents), np.ones(len(cents) - 1)),
         onsets=onsets,
         rhythms=np.array(rhythm_weights(onsets)),
         ornaments=ornamented / len(main),
@@ -137,8 +157,11 @@ def statistics_of(melody: Sequence[NoteEvent], tonic: float) -> Statistics:
     )
 
 
-def _snapped(onsets: Floats) -> Floats:
-    """Onsets on the nearest place of the grid: a hand's timing is not the rhythm. A common lean is taken out first."""
+def _snap_to_grid(onsets: Floats) -> Floats:
+    """Snap onsets to the nearest place of the grid, after a common lean is taken out.
+
+    Expressive timing is not rhythm.
+    """
     found, counted = np.array(GRID).T
 
     def nearest(at: Floats, to: Floats) -> Floats:
@@ -148,41 +171,47 @@ def _snapped(onsets: Floats) -> Floats:
     return nearest(onsets - np.median(onsets - nearest(onsets, found)), counted)
 
 
-def degrees_of(of: CulturePreset | Mode) -> Floats | None:
-    """The degrees of a mode or of a whole tradition on the circle; without weights they count alike."""
+def create_degree_profile(of: CulturePreset | Mode) -> Floats | None:
+    """Place the degrees of a mode or a whole culture on the circle; without weights they count alike."""
     if of.scale_cents is None:
         return None
     scale, weights = of.scale_cents.value, of.degree_weights
-    return on_circle(scale, (1.0,) * len(scale) if weights is None else weights.value)
+    return place_on_circle(scale, (1.0,) * len(scale) if weights is None else weights.value)
 
 
-def intervals_of(known: Known[Shares] | None) -> Floats | None:
-    """Measured steps on the line of commas."""
+def create_interval_profile(known: Known[Shares] | None) -> Floats | None:
+    """Place measured steps on the line of commas."""
     if known is None:
         return None
-    return as_steps([float(cents) for cents, _ in known.value], [share for _, share in known.value])
+    return place_on_line([float(cents) for cents, _ in known.value], [share for _, share in known.value])
 
 
-def signature_of(preset: CulturePreset) -> Signature:
-    """A preset in the terms of `Statistics`."""
+def create_signature(preset: CulturePreset) -> CultureSignature:
+    """Express a preset in the terms of `MelodyStatistics`."""
     measured = set() if preset.onset_profiles is None else {name for name, _ in preset.onset_profiles.value}
     kinds: list[CulturePreset | Mode] = [mode for mode in preset.modes if mode.scale_cents is not None]
-    return Signature(
+    return CultureSignature(
         name=preset.name,
-        tones=tuple((degrees_of(one), intervals_of(one.intervals or preset.intervals)) for one in (kinds or [preset])),
+        tones=tuple(
+            (create_degree_profile(one), create_interval_profile(one.intervals or preset.intervals))
+            for one in (kinds or [preset])
+        ),
         metres=tuple(metre for metre in metres_of(preset) if metre.name in measured),
         rhythms=None if preset.rhythms is None else np.array(preset.rhythms.value),
         ornaments=None if preset.ornaments is None else min(1.0, sum(rate for _, rate in preset.ornaments.value)),
     )
 
 
-def distances(heard: Statistics, preset: Signature) -> dict[str, float]:
-    """How far a piece is from a preset in each feature that the preset knows; of its modes and metres the nearest."""
+def compute_distances(heard: MelodyStatistics, preset: CultureSignature) -> dict[str, float]:
+    """Compute how far a piece is from a preset in each feature that the preset knows.
+
+    Of its modes and metres the nearest counts.
+    """
     found: dict[str, float] = {}
     pairs = [
         (
-            None if degrees is None else distance(heard.degrees, degrees),
-            None if intervals is None else distance(heard.intervals, intervals),
+            None if degrees is None else compute_distance(heard.degrees, degrees),
+            None if intervals is None else compute_distance(heard.intervals, intervals),
         )
         for degrees, intervals in preset.tones
     ]
@@ -193,40 +222,48 @@ def distances(heard: Statistics, preset: Signature) -> dict[str, float]:
         named = zip(("degrees", "intervals"), pairs[nearest], strict=True)
         found = {name: value for name, value in named if value is not None}
     if preset.metres:
-        found["onsets"] = min(_off_metre(heard.onsets, metre) for metre in preset.metres)
+        found["onsets"] = min(_compute_metre_distance(heard.onsets, metre) for metre in preset.metres)
     if preset.rhythms is not None:
-        found["rhythms"] = distance(heard.rhythms, preset.rhythms)
+        found["rhythms"] = compute_distance(heard.rhythms, preset.rhythms)
     if preset.ornaments is not None:
         one, other = heard.ornaments, preset.ornaments
-        found["ornaments"] = distance(np.array([one, 1.0 - one]) + 1e-6, np.array([other, 1.0 - other]) + 1e-6)
+        found["ornaments"] = compute_distance(np.array([one, 1.0 - one]) + 1e-6, np.array([other, 1.0 - other]) + 1e-6)
     return found
 
 
-def _off_metre(onsets: Floats, metre: Metre) -> float:
-    """How far onsets, folded into a measure, are from its profile; what falls between its places is counted apart."""
+def _compute_metre_distance(onsets: Floats, metre: Metre) -> float:
+    """Compute how far onsets, folded into a bar, are from its profile.
+
+    Onsets between the profile's places are counted separately.
+    """
     cells = len(metre.profile)
     place = (onsets % metre.beats) / metre.beats * cells
     near = np.rint(place)
     on_place = np.abs(place - near) < 0.15
     counts = np.bincount(near[on_place].astype(int) % cells, minlength=cells).astype(np.float64)
     profile = np.array(metre.profile)
-    return distance(np.append(counts, float((~on_place).sum())) + 1e-9, np.append(profile, 0.0) + 1e-9)
+    return compute_distance(np.append(counts, float((~on_place).sum())) + 1e-9, np.append(profile, 0.0) + 1e-9)
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """What was composed: in which mode of a tradition (None: it has none), and what its melody's notes say."""
+class ComposedPiece:
+    """A composed piece: its mode (None for a culture without modes) and its melody's statistics."""
 
     mode: str | None
-    statistics: Statistics
+    statistics: MelodyStatistics
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How far the pieces of a tradition, put together by mode, are from their corpus in a feature; how far as many
-    notes would be that were drawn from the corpus's own distribution; and how far one half of the corpus is from the
-    other (None where it was not measured on tunes, which can be halved). Means over the modes that were played,
-    weighted by their pieces; `notes` are those of all of them.
+    """How like its corpus a culture's music is in one feature: means over the modes, weighted by pieces.
+
+    Attributes:
+        ours: The distance from the corpus of all pieces in a mode, put together.
+        perfect: The distance of as many notes drawn from the corpus's own distribution.
+        halves: The distance of one half of the corpus from the other; None where it was not measured on tunes, which
+            can be halved.
+        modes: The number of modes that were played.
+        notes: The number of notes in all pieces.
     """
 
     ours: float
@@ -237,28 +274,30 @@ class Likeness:
 
     @property
     def bound(self) -> float | None:
-        """What `ours` is to stay under: twice the distance of the corpus's halves."""
+        """The limit of `ours`: twice the distance of the corpus's halves."""
         return None if self.halves is None else 2.0 * self.halves
 
 
-def pieces_needed(found: Iterable[Likeness | None], pieces: int) -> int:
-    """How many pieces, where so many led to `found`, make a perfect sampler SURE of every bound: chance falls with the
-    root of the notes. As many as there are, where there is no bound.
+def count_needed_pieces(found: Iterable[Likeness | None], pieces: int) -> int:
+    """Count the pieces for which chance stays SAFETY times below every bound.
+
+    `found` was measured on `pieces`; chance falls with the root of the notes. Without a bound, it is as many as there
+    are.
     """
-    short = [SURE * one.perfect / one.bound for one in found if one is not None and one.bound]
+    short = [SAFETY * one.perfect / one.bound for one in found if one is not None and one.bound]
     return max(pieces, math.ceil(pieces * max(short, default=0.0) ** 2))
 
 
-def likeness(
-    pieces: Sequence[Piece], preset: CulturePreset, halved: tuple[Sequence[Mode], Sequence[Mode]], feature: str
+def measure_likeness(
+    pieces: Sequence[ComposedPiece], preset: CulturePreset, halved: tuple[Sequence[Mode], Sequence[Mode]], feature: str
 ) -> Likeness | None:
-    """The likeness in "degrees" or "intervals"; None where no mode's were measured."""
+    """Measure the likeness in "degrees" or "intervals"; None where no mode's were measured."""
     ours, perfect, halves, modes, notes = [], [], [], 0, 0
     for name in dict.fromkeys(piece.mode for piece in pieces):
-        measured = _measured(preset if name is None else preset.mode(name), feature)
+        measured = _get_measured(preset if name is None else preset.mode(name), feature)
         if measured is None:
             continue
-        own = _placed(measured, feature)
+        own = _place(measured, feature)
         together = [piece.statistics for piece in pieces if piece.mode == name]
         if feature == "degrees":
             found = np.mean([one.degrees for one in together], axis=0)
@@ -266,14 +305,14 @@ def likeness(
             count = round(float(lengths.sum() ** 2 / np.square(lengths).sum()))  # as many notes of equal length
         else:
             steps = np.concatenate([one.steps for one in together])
-            found, count = as_steps(_counted(steps, measured[0]), np.ones(len(steps))), len(steps)
-        ours += [distance(found, own)] * len(together)
-        perfect += [_chance(measured, feature, count)] * len(together)
-        pair = [_measured(next((mode for mode in half if mode.name == name), None), feature) for half in halved]
+            found, count = place_on_line(_snap_to_sizes(steps, measured[0]), np.ones(len(steps))), len(steps)
+        ours += [compute_distance(found, own)] * len(together)
+        perfect += [_compute_sampling_distance(measured, feature, count)] * len(together)
+        pair = [_get_measured(next((mode for mode in half if mode.name == name), None), feature) for half in halved]
         if pair[0] is not None and pair[1] is not None:
-            one, other = (_placed(each, feature) for each in pair if each is not None)
+            one, other = (_place(each, feature) for each in pair if each is not None)
             if not np.array_equal(one, other):
-                halves += [distance(one, other)] * len(together)
+                halves += [compute_distance(one, other)] * len(together)
         modes += 1
         notes += sum(len(one.lengths) for one in together)
     if not ours:
@@ -282,53 +321,57 @@ def likeness(
     return Likeness(float(np.mean(ours)), float(np.mean(perfect)), between, modes, notes)
 
 
-def _measured(of: CulturePreset | Mode | None, feature: str) -> tuple[Floats, Floats] | None:
-    """The degrees or the steps in cents that were measured, and their shares."""
+def _get_measured(of: CulturePreset | Mode | None, feature: str) -> tuple[Floats, Floats] | None:
+    """Return the measured degrees or steps in cents, and their shares."""
     if of is None:
         return None
     if feature == "intervals":
         known = None if of.intervals is None else of.intervals.value
         return (
-            None if known is None else (np.array([float(cents) for cents, _ in known]), _shares([s for _, s in known]))
+            None
+            if known is None
+            else (np.array([float(cents) for cents, _ in known]), _normalise([s for _, s in known]))
         )
     if of.scale_cents is None or of.degree_weights is None:
         return None
-    return np.array(of.scale_cents.value), _shares(of.degree_weights.value)
+    return np.array(of.scale_cents.value), _normalise(of.degree_weights.value)
 
 
-def _shares(weights: Sequence[float]) -> Floats:
+def _normalise(weights: Sequence[float]) -> Floats:
     return np.asarray(np.array(weights) / sum(weights), dtype=np.float64)
 
 
-def _placed(measured: tuple[Floats, Floats], feature: str) -> Floats:
-    return on_circle(*measured) if feature == "degrees" else as_steps(*measured)
+def _place(measured: tuple[Floats, Floats], feature: str) -> Floats:
+    return place_on_circle(*measured) if feature == "degrees" else place_on_line(*measured)
 
 
-def _counted(steps: Floats, sizes: Floats) -> Floats:
-    """Steps as the corpus counts them: those near one of its sizes as that size."""
+def _snap_to_sizes(steps: Floats, sizes: Floats) -> Floats:
+    """Count steps as the corpus does: those near one of its sizes as that size."""
     near = sizes[np.abs(steps[:, None] - sizes).argmin(axis=1)]
-    return np.where(np.abs(steps - near) <= ASIDE, near, steps)
+    return np.where(np.abs(steps - near) <= SAME_STEP_CENTS, near, steps)
 
 
-def _chance(measured: tuple[Floats, Floats], feature: str, count: int) -> float:
-    """How far `count` notes are from what they are drawn from, on the average."""
-    rng, own = np.random.default_rng(0), _placed(measured, feature)
+def _compute_sampling_distance(measured: tuple[Floats, Floats], feature: str, count: int) -> float:
+    """Compute how far `count` notes are on average from the distribution that they are drawn from."""
+    rng, own = np.random.default_rng(0), _place(measured, feature)
     drawn = rng.multinomial(count, measured[1], DRAWS)
-    return float(np.mean([distance(_placed((measured[0], one / count), feature), own) for one in drawn]))
+    return float(np.mean([compute_distance(_place((measured[0], one / count), feature), own) for one in drawn]))
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """A piece: the preset that it was played in, and how far it is from each preset in each feature."""
+class ComparedPiece:
+    """A piece: its preset, and its distance from each preset in each feature."""
 
     culture: str
     far: Mapping[str, Mapping[str, float]]
 
 
-def identified(pieces: Sequence[Heard]) -> list[str]:
-    """The nearest preset of each piece: the one that is nearer than most others, two and two compared over what both
-    know (Copeland's rule, as a share: two with nothing in common are no match). A tie goes to the one that was near in
-    more features, which is the stronger evidence, then to the nearer on the average.
+def identify(pieces: Sequence[ComparedPiece]) -> list[str]:
+    """Identify the nearest preset of each piece, by Copeland's rule.
+
+    Presets are compared two and two over the features that both know; the nearest wins the greatest share of its
+    comparisons (two with nothing in common are no match). A tie goes to the preset that was nearer in more features,
+    which is the stronger evidence, then to the nearer on average.
 
     A feature counts in units of its median distance over all pieces and presets, so that none outweighs the others by
     its spread alone.

@@ -1,4 +1,4 @@
-"""Makes the shipped presets from the corpora: measure, write, read back and check."""
+"""Making the shipped presets from the corpora: measure, write, read back and check."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.safe_yaml import parse_nodes
 from kelly_live.cultures.preset import PARAMETERS, CulturePreset, parse_preset
-from kelly_live.lab.cultures.recipe import complete
+from kelly_live.lab.cultures.recipe import create_preset
 from kelly_live.lab.cultures.recipes import RECIPES
-from kelly_live.lab.cultures.writing import to_yaml
+from kelly_live.lab.cultures.writing import format_yaml
 
 
 def measure_all(corpora: Path, out: Path, only: tuple[str, ...], report: Callable[[str], None]) -> list[CulturePreset]:
-    """Measure the presets (or those in `only`) and write them to `out`. Raises ConfigError, OutputError."""
+    """Measure the presets (or those in `only`) and write them to `out`.
+
+    Raises:
+        ConfigError: A corpus is missing, or a name is unknown.
+        OutputError: A preset cannot be written.
+    """
     unknown = sorted(set(only) - {recipe.name for recipe in RECIPES})
     if unknown:
         raise ConfigError(
@@ -27,8 +32,8 @@ def measure_all(corpora: Path, out: Path, only: tuple[str, ...], report: Callabl
         if only and recipe.name not in only:
             continue
         start = time.monotonic()
-        preset = complete(recipe, corpora)
-        text = to_yaml(
+        preset = create_preset(recipe, corpora)
+        text = format_yaml(
             preset, f"kelly-live lab measure-cultures CORPORA --out presets/cultures --only {recipe.name}"
         ).encode()
         checked = parse_preset(parse_nodes(text, f"{recipe.name}.yaml"), recipe.name)

@@ -1,4 +1,4 @@
-"""What a preset is made from, before it is measured: its names and corpora, what is cited, what cannot be known."""
+"""What a preset is made from: its names and corpora, its citations, and what cannot be known."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from kelly_live.lab.cultures.tune import Tune
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Parameters by field name, the modes, and the reasons for what the corpus cannot say."""
+    """Parameters by field name, the modes, and the reasons for what the corpus does not say."""
 
     known: Mapping[str, Known[Any] | None] = field(default_factory=dict)
     modes: tuple[Mode, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
 
     def without(self, **reasons: str) -> Findings:
-        """The same, without the named fields, each with the reason that it is no measurement."""
+        """Leave the named fields out, each with the reason why it is not a measurement."""
         kept = {name: known for name, known in self.known.items() if name not in reasons}
         return replace(self, known=kept, absent={**self.absent, **reasons})
 
     def also(self, known: Mapping[str, Known[Any] | None], modes: tuple[Mode, ...] | None = None) -> Findings:
-        """The same, with more (or other) parameters."""
+        """Add or replace parameters."""
         return replace(self, known={**self.known, **known}, modes=self.modes if modes is None else modes)
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How one preset comes about. `measure` reads the folder of corpora; `cited` adds what only a publication says."""
+    """How one preset is made: `measure` reads the folder of corpora; `cited` adds what is only published."""
 
     name: str
     title: str
@@ -51,7 +51,11 @@ _UNLISTED = ("not in INDEX.tsv", "not stated")
 
 
 def read_index(corpora: Path) -> dict[str, tuple[str, str]]:
-    """Corpus -> (origin with commit, licence) from the folder's INDEX.tsv. Raises ConfigError if it is missing."""
+    """Read INDEX.tsv of the folder: by corpus, its origin with commit and its licence.
+
+    Raises:
+        ConfigError: The file is missing.
+    """
     path = corpora / "INDEX.tsv"
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
@@ -61,74 +65,91 @@ def read_index(corpora: Path) -> dict[str, tuple[str, str]]:
     return {row[0]: (f"{row[1]} @{row[2]}", row[3]) for row in rows if len(row) >= 4}
 
 
-def cited(value: object, reference: str, checked: str) -> Known[Any]:
-    """What a publication says; `checked`: where it was looked up, and what was not."""
+def create_cited(value: object, reference: str, checked: str) -> Known[Any]:
+    """Create a cited value; `checked` says where it was looked up, and what was not."""
     return Known(value, "cited", None, "", f"{reference} (checked: {checked})")
 
 
 _HALF: ContextVar[int | None] = ContextVar("half", default=None)  # 0 or 1: every other tune only
 
 
-def from_tunes(
+def measure_tunes(
     tunes: Sequence[Tune],
     reference: str,
     *,
     titles: Mapping[str, str] | None = None,
     divisions: int = 12,
-    apart: int = 1,
+    min_gap: int = 1,
     grid: float = 100.0,
     least: int = statistics.MIN_TUNES,
     pooled_scale: bool = True,
     tuning: statistics.Tuning | None = None,
 ) -> Findings:
-    """Every parameter that a corpus of tunes can support. `divisions` of the octave and `apart` find the degrees,
-    `grid` (cents) bins the steps; `pooled_scale` is False where each mode has its own degrees; `tuning` says where
-    these sound.
+    """Measure every parameter that a corpus of tunes can support.
+
+    Args:
+        tunes: The tunes.
+        reference: The name of the corpus.
+        titles: The title of each mode.
+        divisions: The divisions of the octave in which degrees are looked for.
+        min_gap: The least number of divisions between two degrees.
+        grid: The bins of the steps, in cents.
+        least: The least number of tunes for a mode.
+        pooled_scale: False where each mode has its own degrees.
+        tuning: Moves the degrees of modes to where they sound.
     """
     half = _HALF.get()
     if half is not None:
         tunes = tunes[half::2]
-    preferences, why_not = statistics.mode_preferences(tunes, reference)
+    preferences, why_not = statistics.measure_mode_preferences(tunes, reference)
     known: dict[str, Known[Any] | None] = {
-        "tempo_bpm": statistics.tempo(tunes, reference),
-        "metres": statistics.metres(tunes, reference),
-        "onset_profiles": statistics.onset_profiles(tunes, reference),
-        "groupings": statistics.groupings(tunes, reference),
-        "rhythms": statistics.rhythms(tunes, reference),
-        "density": statistics.density(tunes, reference),
-        "npvi": statistics.npvi(tunes, reference),
-        "register": statistics.register(tunes, reference),
-        "ambitus_semitones": statistics.ambitus(tunes, reference),
-        "intervals": statistics.intervals(tunes, reference, grid),
+        "tempo_bpm": statistics.measure_tempo(tunes, reference),
+        "metres": statistics.measure_metres(tunes, reference),
+        "onset_profiles": statistics.measure_onset_profiles(tunes, reference),
+        "groupings": statistics.measure_groupings(tunes, reference),
+        "rhythms": statistics.measure_rhythms(tunes, reference),
+        "density": statistics.measure_density(tunes, reference),
+        "npvi": statistics.measure_npvi(tunes, reference),
+        "register": statistics.measure_register(tunes, reference),
+        "ambitus_semitones": statistics.measure_ambitus(tunes, reference),
+        "intervals": statistics.measure_intervals(tunes, reference, grid),
         "mode_preferences": preferences,
-        "ornaments": statistics.ornaments(tunes, reference),
+        "ornaments": statistics.measure_ornaments(tunes, reference),
     }
     absent = {} if preferences is not None else {"mode_preferences": why_not}
     if pooled_scale:
-        known["scale_cents"], known["degree_weights"] = statistics.scale(tunes, reference, divisions, apart)
+        known["scale_cents"], known["degree_weights"] = statistics.measure_scale(tunes, reference, divisions, min_gap)
     else:
         absent |= dict.fromkeys(("scale_cents", "degree_weights"), "each mode has its own degrees: see modes")
-    modes = statistics.modes_of(tunes, reference, dict(titles or {}), divisions, apart, grid, least, tuning)
+    modes = statistics.measure_modes(tunes, reference, dict(titles or {}), divisions, min_gap, grid, least, tuning)
     return Findings(known, modes, absent)
 
 
-def halves(recipe: Recipe, corpora: Path) -> tuple[Findings, Findings]:
-    """What each half of the corpus's tunes says, every other one: how far they differ is how sure the whole is. Only
-    what is measured on tunes is halved. Raises ConfigError if a corpus is missing.
+def measure_halves(recipe: Recipe, corpora: Path) -> tuple[Findings, Findings]:
+    """Measure each half of the corpus, every other tune: how far they differ shows how sure the whole is.
+
+    Only what is measured on tunes is halved.
+
+    Raises:
+        ConfigError: A corpus is missing.
     """
 
-    def measured(half: int) -> Findings:
+    def measure(half: int) -> Findings:
         token = _HALF.set(half)
         try:
             return recipe.measure(corpora)
         finally:
             _HALF.reset(token)
 
-    return measured(0), measured(1)
+    return measure(0), measure(1)
 
 
-def complete(recipe: Recipe, corpora: Path) -> CulturePreset:
-    """Measure one preset. Raises ConfigError if a corpus is missing."""
+def create_preset(recipe: Recipe, corpora: Path) -> CulturePreset:
+    """Measure one preset.
+
+    Raises:
+        ConfigError: A corpus is missing.
+    """
     index = read_index(corpora) if recipe.credits else {}
     findings = recipe.measure(corpora)
     known = {**{name: one for name, one in findings.known.items() if one is not None}, **recipe.cited}

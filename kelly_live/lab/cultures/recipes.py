@@ -1,6 +1,6 @@
-"""The shipped presets, one recipe each: which corpora, what they can say, what is cited, what stays absent and why.
+"""The shipped presets, one recipe each: corpora, what they can say, citations, and what stays absent.
 
-Only what a publication states is cited; a reason is given where a corpus looks as if it could say more than it can.
+Only what a publication states is cited. A reason is given where a corpus seems to say more than it can.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from kelly_live.lab.cultures.corpora import (
 )
 from kelly_live.lab.cultures.corpora.archive import read_files
 from kelly_live.lab.cultures.corpora.kern import read_kern
-from kelly_live.lab.cultures.recipe import Findings, Recipe, cited, from_tunes
-from kelly_live.lab.cultures.statistics import grouping, measured, quantiles
+from kelly_live.lab.cultures.recipe import Findings, Recipe, create_cited, measure_tunes
+from kelly_live.lab.cultures.statistics import compute_quantiles, create_measured, find_grouping
 from kelly_live.lab.cultures.tune import Tune
 
 _EDITORIAL = "set by an editor in this corpus, so it measures the editor"
@@ -42,7 +42,8 @@ _NO_RHYTHM = "the corpus holds pitches without durations"
 _RHYTHM_FIELDS = ("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms", "density", "npvi")
 
 
-def without_rhythm(findings: Findings) -> Findings:
+def drop_rhythm(findings: Findings) -> Findings:
+    """Drop what a corpus without rhythm cannot say of a tune."""
     return findings.without(**dict.fromkeys(_RHYTHM_FIELDS, _NO_RHYTHM))
 
 
@@ -51,7 +52,7 @@ def without_rhythm(findings: Findings) -> Findings:
 
 def _irish(corpora: Path) -> Findings:
     tunes = irish.read_irish(corpora)
-    found = from_tunes(tunes, "irish-ceol-rince", titles=_DIATONIC, least=20)
+    found = measure_tunes(tunes, "irish-ceol-rince", titles=_DIATONIC, least=20)
     plain = "the corpus' editors took ornaments out"
     return found.without(ornaments=plain, tempo_bpm=_EDITORIAL)
 
@@ -62,14 +63,14 @@ _DIATONIC = {
 }  # fmt: skip
 
 
-def _named_by_fit(tunes: Sequence[Tune]) -> list[Tune]:
-    """The tunes, each called by the diatonic mode that fits it best."""
-    return [replace(tune, mode=statistics.diatonic_name(tune)) for tune in tunes]
+def _name_by_fit(tunes: Sequence[Tune]) -> list[Tune]:
+    """Name each tune's mode by the diatonic mode that fits it best."""
+    return [replace(tune, mode=statistics.find_diatonic_mode(tune)) for tune in tunes]
 
 
 def _swedish(corpora: Path) -> Findings:
     tunes = [tune for tune in abc.read_folkwiki(corpora) if "pols" in tune.group or "polon" in tune.group]
-    return from_tunes(tunes, "swedish-folkwiki, polskas and kin", titles=_DIATONIC, least=10)
+    return measure_tunes(tunes, "swedish-folkwiki, polskas and kin", titles=_DIATONIC, least=10)
 
 
 def _kern(corpora: Path, name: str, inside: str) -> list[str]:
@@ -78,7 +79,7 @@ def _kern(corpora: Path, name: str, inside: str) -> list[str]:
 
 def _german(corpora: Path) -> Findings:
     tunes = [tune for text in _kern(corpora, "essen", "europa/deutschl/") if (tune := read_kern(text)) is not None]
-    found = from_tunes(_named_by_fit(tunes), "essen, Deutschland", titles=_DIATONIC, least=20)
+    found = measure_tunes(_name_by_fit(tunes), "essen, Deutschland", titles=_DIATONIC, least=20)
     return found.without(ornaments="the collection notes no ornaments")
 
 
@@ -90,7 +91,7 @@ def _klezmer(corpora: Path) -> Findings:
         if tune is not None:
             tunes.append(tune)
     titles = {name: label for label, name in _KLEZMER.items()}
-    found = from_tunes(tunes, "klezmer-beregovski", titles=titles)
+    found = measure_tunes(tunes, "klezmer-beregovski", titles=titles)
     return found.without(register="the tunes were moved to common keys")
 
 
@@ -101,9 +102,11 @@ _KLEZMER = {
 
 
 def _ballad(corpora: Path) -> Findings:
-    tunes = _named_by_fit(workbook.read_songs(corpora, "English"))
-    found = without_rhythm(
-        from_tunes(tunes, "japan-english-folk, English; octaves unfolded the shorter way", titles=_DIATONIC, least=20)
+    tunes = _name_by_fit(workbook.read_songs(corpora, "English"))
+    found = drop_rhythm(
+        measure_tunes(
+            tunes, "japan-english-folk, English; octaves unfolded the shorter way", titles=_DIATONIC, least=20
+        )
     )
     return found.without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
 
@@ -113,9 +116,9 @@ def _ballad(corpora: Path) -> Findings:
 
 def _makam(corpora: Path) -> Findings:
     tunes = symbtr.read_symbtr(corpora)
-    found = from_tunes(
-        tunes, "symbtr", titles=_MAKAM, divisions=53, apart=2, grid=symbtr.COMMA, pooled_scale=False,
-        tuning=lambda modes: makam.performed_tuning(corpora, modes),
+    found = measure_tunes(
+        tunes, "symbtr", titles=_MAKAM, divisions=53, min_gap=2, grid=symbtr.COMMA, pooled_scale=False,
+        tuning=lambda modes: makam.apply_performed_tuning(corpora, modes),
     )  # fmt: skip
     by_usul: dict[tuple[str, str], list[Tune]] = defaultdict(list)
     for tune in tunes:
@@ -124,10 +127,10 @@ def _makam(corpora: Path) -> Findings:
     groupings, n = [], 0
     for (metre, usul), members in sorted(by_usul.items(), key=lambda item: -len(item[1])):
         units = int(metre.split("/")[0])
-        if len(members) >= 20 and 4 <= units <= 16 and (parts := grouping(members, metre, units)):
+        if len(members) >= 20 and 4 <= units <= 16 and (parts := find_grouping(members, metre, units)):
             groupings.append((f"{metre} {usul.rsplit(' ', 1)[0]}", parts))
             n += len(members)
-    known = measured(tuple(groupings), n, "scores", "symbtr: where in the bar the long notes start")
+    known = create_measured(tuple(groupings), n, "scores", "symbtr: where in the bar the long notes start")
     return found.also({"groupings": known}).without(
         intervals="each makam has its own steps: see modes",
         mode_preferences="a 53-comma system: the seven diatonic modes do not describe it",
@@ -149,10 +152,10 @@ _MAKAM = {
 
 def _persian(corpora: Path) -> Findings:
     tunes = radif.read_radif(corpora)
-    titles = {radif.mode_name(title): title for title in radif.DASTGAHS.values()}
-    found = from_tunes(
+    titles = {radif.format_mode_name(title): title for title in radif.DASTGAHS.values()}
+    found = measure_tunes(
         tunes, "radif-mirza-abdollah; 0 is the home note, or the witness", titles=titles, divisions=24, grid=50.0,
-        pooled_scale=False, least=5, tuning=lambda modes: radif.performed_tuning(corpora, modes, tunes),
+        pooled_scale=False, least=5, tuning=lambda modes: radif.apply_performed_tuning(corpora, modes, tunes),
     )  # fmt: skip
     free = "the radif is free in time; durations are those of the notation's playback"
     return found.without(
@@ -162,20 +165,22 @@ def _persian(corpora: Path) -> Findings:
 
 
 def _arab(corpora: Path) -> Findings:
-    shares, notes, sentences = amicor.degree_shares(corpora)
-    recorded = {maqam: scales for maqam, scales in tunings.cairo(corpora).items() if len(scales) >= 4}
+    shares, notes, sentences = amicor.read_degree_shares(corpora)
+    recorded = {maqam: scales for maqam, scales in tunings.read_cairo_scales(corpora).items() if len(scales) >= 4}
     total = sum(map(len, recorded.values()))
     modes = []
     for maqam, scales in sorted(recorded.items(), key=lambda item: -len(item[1])):
-        cents = tunings.consensus(scales, most=7)
+        cents = tunings.find_common_degrees(scales, most=7)
         reference = "scale-library-cairo-damusc: recordings of 1932 with an annotated tonic"
-        weights = measured(shares, notes, f"sung notes in {sentences} sentences", "amicor, degrees 1-7 of eight maqams")
+        weights = create_measured(
+            shares, notes, f"sung notes in {sentences} sentences", "amicor, degrees 1-7 of eight maqams"
+        )
         modes.append(
             Mode(
                 maqam,
                 _MAQAM.get(maqam, maqam),
-                measured(len(scales) / total, len(scales), "recordings", reference),
-                measured(cents, len(scales), "recordings", reference),
+                create_measured(len(scales) / total, len(scales), "recordings", reference),
+                create_measured(cents, len(scales), "recordings", reference),
                 weights if len(cents) == len(shares) else None,
                 None,
                 None,
@@ -199,7 +204,7 @@ _MAQAM = {"bayati": "Bayātī", "rast": "Rāst", "saba": "Ṣabā", "husayni": "
 def _al_ala(corpora: Path) -> Findings:
     tunes = scores.read_al_ala(corpora)
     titles = dict(scores.NUBAS.values())
-    found = from_tunes(
+    found = measure_tunes(
         tunes,
         "arab-andalusian, sections in one metre; 0 is the note on which most sections of a nuba end",
         titles=titles,
@@ -211,30 +216,39 @@ def _al_ala(corpora: Path) -> Findings:
 # ---------------------------------------------------------------- South Asia
 
 
-def _raga_name(name: str) -> str:
+def _format_raga_name(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-def _concerts(concerts: saraga.Concerts, below: Mapping[int, int]) -> dict[str, Known[Any] | None]:
-    """Tempo, cycle and sounding tonic of annotated concerts; `below` names the metre's unit where it is no quarter."""
+def _measure_concerts(concerts: saraga.Concerts, below: Mapping[int, int]) -> dict[str, Known[Any] | None]:
+    """Measure tempo, cycle and sounding tonic of annotated concerts.
+
+    `below` names the metre's unit where it is not a quarter.
+    """
     cycles = Counter({f"{beats}/{below.get(beats, 4)}": count for beats, count in concerts.cycles.items()})
     midi = [69.0 + 12.0 * float(np.log2(tonic / 440.0)) for tonic in concerts.tonics]
     sections = sum(concerts.cycles.values())
     return {
-        "tempo_bpm": measured(quantiles(concerts.tempi), len(concerts.tempi), "timed sections", "saraga-annotations"),
-        "metres": measured(statistics.shares(cycles, 0.01), sections, "timed sections", "saraga-annotations"),
-        "tonic_midi": measured(quantiles(midi), len(midi), "recordings", "saraga-annotations, tonic of the lead"),
+        "tempo_bpm": create_measured(
+            compute_quantiles(concerts.tempi), len(concerts.tempi), "timed sections", "saraga-annotations"
+        ),
+        "metres": create_measured(
+            statistics.compute_shares(cycles, 0.01), sections, "timed sections", "saraga-annotations"
+        ),
+        "tonic_midi": create_measured(
+            compute_quantiles(midi), len(midi), "recordings", "saraga-annotations, tonic of the lead"
+        ),
     }
 
 
 def _hindustani(corpora: Path) -> Findings:
     tunes = sargam.read_sargam(corpora)
     titles = {"bhairav": "Bhairav", "todi": "Todi", "poorvi": "Poorvi"}
-    found = from_tunes(tunes, "hindustani-sangeet", titles=titles, pooled_scale=False)
+    found = measure_tunes(tunes, "hindustani-sangeet", titles=titles, pooled_scale=False)
     concerts = saraga.read_saraga(corpora, "hindustani")
     modes = list(found.modes)
     for raga, (phrases, svaras) in sorted(concerts.phrases.items(), key=lambda item: -item[1][0]):
-        degrees, name = _RAGAS.get(raga), _raga_name(raga)
+        degrees, name = _RAGAS.get(raga), _format_raga_name(raga)
         total = sum(svaras.values())
         if degrees is None or phrases < 50 or any(mode.name == name for mode in modes):
             continue
@@ -251,8 +265,8 @@ def _hindustani(corpora: Path) -> Findings:
                 name,
                 raga,
                 None,
-                measured(tuple(100.0 * degree for degree in kept), phrases, "phrases", reference),
-                measured(tuple(svaras[degree] / inside for degree in kept), total, "svaras", reference),
+                create_measured(tuple(100.0 * degree for degree in kept), phrases, "phrases", reference),
+                create_measured(tuple(svaras[degree] / inside for degree in kept), total, "svaras", reference),
                 None,
                 None,
             )
@@ -262,9 +276,9 @@ def _hindustani(corpora: Path) -> Findings:
         matras, tala, pattern = tune.group.split(" ")[0], *tune.group.split(" ", 1)[1].rsplit(" ", 1)
         talas.setdefault(f"{matras}/4 {tala}", [int(part) for part in pattern.split("-")])
     vibhags = tuple((name, tuple(parts)) for name, parts in talas.items())
-    grouped = measured(vibhags, len(tunes), "compositions", "hindustani-sangeet, vibhags as notated")
+    grouped = create_measured(vibhags, len(tunes), "compositions", "hindustani-sangeet, vibhags as notated")
     return (
-        found.also(_concerts(concerts, {}), modes=tuple(modes))
+        found.also(_measure_concerts(concerts, {}), modes=tuple(modes))
         .also({"groupings": grouped})
         .without(
             intervals="each raga has its own steps: see modes",
@@ -296,10 +310,10 @@ def _carnatic(corpora: Path) -> Findings:
         count = concerts.ragas[raga]
         modes.append(
             Mode(
-                _raga_name(raga),
+                _format_raga_name(raga),
                 title,
-                measured(count / named, count, "recordings", "saraga-annotations"),
-                cited(tuple(100.0 * degree for degree in degrees), scheme, _MELAS),
+                create_measured(count / named, count, "recordings", "saraga-annotations"),
+                create_cited(tuple(100.0 * degree for degree in degrees), scheme, _MELAS),
                 None,
                 None,
                 None,
@@ -307,7 +321,7 @@ def _carnatic(corpora: Path) -> Findings:
         )
     modes.sort(key=lambda mode: -(mode.share.value if mode.share else 0.0))
     return Findings(
-        _concerts(concerts, {7: 8, 5: 8}),
+        _measure_concerts(concerts, {7: 8, 5: 8}),
         tuple(modes),
         {
             "scale_cents": "each raga has its own degrees: see modes",
@@ -343,8 +357,8 @@ _MELAKARTA: dict[str, tuple[tuple[int, ...], str]] = {
 
 def _han(corpora: Path) -> Findings:
     texts = _kern(corpora, "essen", "asia/china/han/") + _kern(corpora, "essen", "asia/china/shanxi/")
-    tunes = [_on_final(tune) for text in texts if (tune := read_kern(text)) is not None]
-    found = from_tunes(
+    tunes = [_move_to_final(tune) for text in texts if (tune := read_kern(text)) is not None]
+    found = measure_tunes(
         tunes, "essen, Han and Shanxi; 0 is the last note, which names the mode", titles=_DIAOSHI, pooled_scale=False
     )
     return found.without(ornaments="the collection notes no ornaments")
@@ -355,8 +369,8 @@ _FINALS = {0: "gong", 2: "shang", 4: "jue", 7: "zhi", 9: "yu"}
 _DIAOSHI = {"gong": "Gong 宫", "shang": "Shang 商", "jue": "Jue 角", "zhi": "Zhi 徵", "yu": "Yu 羽"}
 
 
-def _on_final(tune: Tune) -> Tune:
-    """The tune measured from its last note, and called by it."""
+def _move_to_final(tune: Tune) -> Tune:
+    """Measure the tune from its last note, and name it by that."""
     final = float(tune.cents[-1])
     tonic = None if tune.tonic is None else tune.tonic + final / 100.0
     return replace(tune, cents=tune.cents - final, tonic=tonic, mode=_FINALS.get(round(final / 100.0) % 12))
@@ -367,45 +381,47 @@ def _minyo(corpora: Path) -> Findings:
     titles = {
         tune.mode: tune.mode.replace("minyo", "min'yō").replace("ryukyu", "ryūkyū") for tune in tunes if tune.mode
     }
-    found = from_tunes(
+    found = measure_tunes(
         tunes,
         "japan-english-folk, Japanese; 0 is the last note; octaves unfolded the shorter way",
         titles=titles,
         least=20,
         pooled_scale=False,
     )
-    return without_rhythm(found).without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+    return drop_rhythm(found).without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
 
 
 def _jingju(corpora: Path) -> Findings:
     tunes = scores.read_jingju(corpora)
     titles = {"xipi-dan": "Xipi, dan", "xipi-laosheng": "Xipi, laosheng", "erhuang-dan": "Erhuang, dan",
               "erhuang-laosheng": "Erhuang, laosheng"}  # fmt: skip
-    found = from_tunes(tunes, "jingju, sung sections in one metre; 0 is do of the notation", titles=titles)
+    found = measure_tunes(tunes, "jingju, sung sections in one metre; 0 is do of the notation", titles=titles)
     return found.without(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
 
 
 def _jeongak(corpora: Path) -> Findings:
     tunes = scores.read_jeongak(corpora)
     titles = {"gyemyeonjo": "Gyemyeonjo 계면조", "ujo": "Ujo 우조", "pyeongjo": "Pyeongjo 평조"}
-    found = from_tunes(tunes, "korean-jeongganbo, sections of the piri or first part; 0 is hwangjong", titles=titles)
+    found = measure_tunes(tunes, "korean-jeongganbo, sections of the piri or first part; 0 is hwangjong", titles=titles)
     notated = "the corpus notates twelve tones; how they are tuned is not in it"
     return replace(found, absent={**found.absent, "tonic_midi": notated})
 
 
 def _gamelan(corpora: Path) -> Findings:
-    scales = tunings.damusc(corpora, "Gamelan", "Surjodiningrat")
+    scales = tunings.read_damusc_scales(corpora, "Gamelan", "Surjodiningrat")
     modes = []
     sizes = {"slendro": 5, "pelog": 7}
     counts = {name: sum(len(scale) == size + 1 for scale in scales) for name, size in sizes.items()}
     for name, size in sizes.items():
-        degrees, spread = tunings.mean_degrees(scales, size)
+        degrees, spread = tunings.average_degrees(scales, size)
         n = counts[name]
         reference = (
             f"damusc: Surjodiningrat et al., Central Javanese gamelans, from tone 1; SD up to {spread:.0f} cents"
         )
-        share = measured(n / sum(counts.values()), n, "gamelans", "damusc: how many were measured")
-        modes.append(Mode(name, name.title(), share, measured(degrees, n, "gamelans", reference), None, None, None))
+        share = create_measured(n / sum(counts.values()), n, "gamelans", "damusc: how many were measured")
+        modes.append(
+            Mode(name, name.title(), share, create_measured(degrees, n, "gamelans", reference), None, None, None)
+        )
     rhythm = "no corpus of balungan is here"
     return Findings(
         modes=tuple(modes),
@@ -420,16 +436,16 @@ def _gamelan(corpora: Path) -> Findings:
 
 def _mandopop(corpora: Path) -> Findings:
     songs = pop909.read_pop909(corpora)
-    found = from_tunes(songs.tunes, "pop909-index, sung melody", titles={"major": "Major", "minor": "Minor"})
+    found = measure_tunes(songs.tunes, "pop909-index, sung melody", titles={"major": "Major", "minor": "Minor"})
     low, centre, high = (float(q) / 127.0 for q in np.percentile(songs.velocities, [10, 50, 90]))
     share = float(np.mean(songs.chord_shares))
     reference = f"pop909-index: chord labels cover {share:.0%} of the time"
     return found.also(
         {
-            "dynamics": measured(
+            "dynamics": create_measured(
                 (low, centre, high), len(songs.velocities), "melody notes", "pop909-index, arrangers' velocities"
             ),
-            "texture": measured("chordal", len(songs.chord_shares), "songs", reference),
+            "texture": create_measured("chordal", len(songs.chord_shares), "songs", reference),
         }
     )
 
@@ -439,7 +455,7 @@ def _mandopop(corpora: Path) -> Findings:
 
 def _jazz(corpora: Path) -> Findings:
     solos = weimar.read_weimar(corpora)
-    found = from_tunes(solos.tunes, "jazz-weimar", titles={"major": "Major", "minor": "Minor", "blues": "Blues"})
+    found = measure_tunes(solos.tunes, "jazz-weimar", titles={"major": "Major", "minor": "Minor", "blues": "Blues"})
     bands = [(60, 100), (100, 140), (140, 180), (180, 220), (220, 260), (260, 340)]
     by_tempo = []
     for low, high in bands:
@@ -452,11 +468,13 @@ def _jazz(corpora: Path) -> Findings:
     swing = "jazz-weimar, solos in swing feel"
     return found.also(
         {
-            "swing_ratio": measured(float(np.median(solos.swing[:, 1])), len(solos.swing), "pairs of eighths", swing),
-            "swing_by_tempo": measured(tuple(by_tempo), len(solos.swing), "pairs of eighths", swing),
-            "timing": measured((behind, 1.0 - behind - ahead, ahead), n, on_beat, f"{late}; 20 ms counts as on"),
-            "microtiming_ms": measured((("solo", 1000.0 * float(np.median(solos.offsets))),), n, on_beat, late),
-            "texture": measured("chordal", solos.beats, "beats", chords),
+            "swing_ratio": create_measured(
+                float(np.median(solos.swing[:, 1])), len(solos.swing), "pairs of eighths", swing
+            ),
+            "swing_by_tempo": create_measured(tuple(by_tempo), len(solos.swing), "pairs of eighths", swing),
+            "timing": create_measured((behind, 1.0 - behind - ahead, ahead), n, on_beat, f"{late}; 20 ms counts as on"),
+            "microtiming_ms": create_measured((("solo", 1000.0 * float(np.median(solos.offsets))),), n, on_beat, late),
+            "texture": create_measured("chordal", solos.beats, "beats", chords),
         }
     )
 
@@ -476,13 +494,15 @@ def _son(corpora: Path) -> Findings:
     corpus, tres = "cuban-son-onsets-iemp", "cuban-son-onsets-iemp, tres"
     return Findings(
         {
-            "tempo_bpm": measured(quantiles(found.tempi), len(found.tempi), cycles, corpus),
-            "metres": measured((("4/4", 1.0),), found.performances, "performances", corpus),
-            "onset_profiles": measured(tuple(profiles), len(found.tempi), cycles, f"{corpus}; two bars of 2/4 a cycle"),
-            "rhythms": statistics.rhythms(found.tres, tres),
-            "density": statistics.density(found.tres, tres),
-            "npvi": statistics.npvi(found.tres, tres),
-            "microtiming_ms": measured(
+            "tempo_bpm": create_measured(compute_quantiles(found.tempi), len(found.tempi), cycles, corpus),
+            "metres": create_measured((("4/4", 1.0),), found.performances, "performances", corpus),
+            "onset_profiles": create_measured(
+                tuple(profiles), len(found.tempi), cycles, f"{corpus}; two bars of 2/4 a cycle"
+            ),
+            "rhythms": statistics.measure_rhythms(found.tres, tres),
+            "density": statistics.measure_density(found.tres, tres),
+            "npvi": statistics.measure_npvi(found.tres, tres),
+            "microtiming_ms": create_measured(
                 early, n, "onsets", f"{corpus}, against the mean of the others in the same place"
             ),
         },
@@ -497,7 +517,7 @@ def _son(corpora: Path) -> Findings:
 
 
 def _georgian(corpora: Path) -> Findings:
-    songs = tunings.steps(corpora, "Georgia", "Recording")
+    songs = tunings.read_damusc_steps(corpora, "Georgia", "Recording")
     pooled = np.concatenate([np.array(song) for song in songs])
     pooled = pooled[(pooled > 100.0) & (pooled < 300.0)]  # larger ones skip a tone, smaller ones end a measured range
     step, spread = float(pooled.mean()), float(pooled.std())
@@ -507,7 +527,7 @@ def _georgian(corpora: Path) -> Findings:
         f"cents (SD {spread:.0f}), nearly a seventh of the octave; degrees are its multiples"
     )
     return Findings(
-        {"scale_cents": measured(degrees, len(pooled), f"steps in {len(songs)} scales", reference)},
+        {"scale_cents": create_measured(degrees, len(pooled), f"steps in {len(songs)} scales", reference)},
         absent={
             **dict.fromkeys(_RHYTHM_FIELDS, "the corpus holds scales, not songs"),
             "degree_weights": "the corpus holds scales, not songs",
@@ -547,7 +567,9 @@ RECIPES: tuple[Recipe, ...] = (
             "symbtr": "Karaosmanoğlu (2012), A Turkish makam music symbolic database, ISMIR",
             "otmm-makam": "Karakurt, Şentürk & Serra (2016), MORTY: a toolbox for mode recognition, DLfM",
         },
-        {"texture": cited("heterophony", "Signell (1977), Makam: Modal Practice in Turkish Art Music", _ENCYCLOPAEDIA)},
+        {"texture": create_cited(
+            "heterophony", "Signell (1977), Makam: Modal Practice in Turkish Art Music", _ENCYCLOPAEDIA
+        )},
     ),
     Recipe(
         "persian-dastgah", "Persian dastgah music",
@@ -557,7 +579,7 @@ RECIPES: tuple[Recipe, ...] = (
             "radif-mirza-abdollah": "Khalij, IranianMusicKnowledgeBase; SepiSha, radif-Midi",
             "dastgahi-kdc": "histograms of its recordings (measured_summary): Nikzat & Caro Repetto (2022), ISMIR",
         },
-        {"texture": cited("heterophony", "Farhat (1990), The Dastgah Concept in Persian Music", _ENCYCLOPAEDIA)},
+        {"texture": create_cited("heterophony", "Farhat (1990), The Dastgah Concept in Persian Music", _ENCYCLOPAEDIA)},
     ),
     Recipe(
         "arab-maqam", "Arab maqam (Cairo 1932)",
@@ -567,7 +589,7 @@ RECIPES: tuple[Recipe, ...] = (
             "scale-library-cairo-damusc": "Bozkurt (2025), An open research dataset of the 1932 Cairo Congress",
             "amicor": "Al-Ghawanmeh, Jensenius & Smaïli, AMICOR: Arab Music Improvisation Corpus",
         },
-        {"texture": cited("heterophony", "Touma (1996), The Music of the Arabs", _ENCYCLOPAEDIA)},
+        {"texture": create_cited("heterophony", "Touma (1996), The Music of the Arabs", _ENCYCLOPAEDIA)},
     ),
     Recipe(
         "moroccan-al-ala", "Moroccan al-Āla",
@@ -575,7 +597,7 @@ RECIPES: tuple[Recipe, ...] = (
         "North Africa", ("ar",), _al_ala,
         {"arab-andalusian": "Caro Repetto et al. (2018), An open corpus for Arab-Andalusian music, DLfM; A. Chaachoo"},
         {
-            "texture": cited(
+            "texture": create_cited(
                 "heterophony", "as Arab art music; Davila (2013), The Andalusian Music of Morocco: Al-Āla",
                 _TITLE,
             ),
@@ -589,7 +611,7 @@ RECIPES: tuple[Recipe, ...] = (
             "saraga-annotations": "Srinivasamurthy et al. (2021), Saraga: open datasets of Indian art music",
             "hindustani-sangeet": "Misra et al., Sangeet; Bhatkhande (1923), Kramik Pustak Malika",
         },
-        {"texture": cited("drone", "the tanpura; Jairazbhoy (1971), The Rāgs of North Indian Music", _DRONE)},
+        {"texture": create_cited("drone", "the tanpura; Jairazbhoy (1971), The Rāgs of North Indian Music", _DRONE)},
     ),
     Recipe(
         "carnatic", "Carnatic music",
@@ -597,8 +619,8 @@ RECIPES: tuple[Recipe, ...] = (
         "South Asia", ("te", "ta", "sa", "kn"), _carnatic,
         {"saraga-annotations": "Srinivasamurthy et al. (2021), Saraga: open datasets of Indian art music"},
         {
-            "texture": cited("drone", "the tambura; Viswanathan & Allen (2004), Music in South India", _DRONE),
-            "groupings": cited(
+            "texture": create_cited("drone", "the tambura; Viswanathan & Allen (2004), Music in South India", _DRONE),
+            "groupings": create_cited(
                 (("8/4 adi", (4, 2, 2)), ("7/8 misra chapu", (3, 2, 2)), ("5/8 khanda chapu", (2, 3))),
                 "Viswanathan & Allen (2004), Music in South India",
                 _TALAS,
@@ -611,7 +633,7 @@ RECIPES: tuple[Recipe, ...] = (
         "East Asia", ("zh",), _han,
         {"essen": "Schaffrath (1995), The Essen Folksong Collection, ed. Huron, CCARH"},
         {
-            "texture": cited(
+            "texture": create_cited(
                 "heterophony", "Jones (1995), Folk Music of China: Living Instrumental Traditions",
                 _EAST_ASIA,
             ),
@@ -623,7 +645,7 @@ RECIPES: tuple[Recipe, ...] = (
         "East Asia", ("zh",), _jingju,
         {"jingju": "Caro Repetto & Serra (2017), A collection of scores for jingju singing research, ISMIR"},
         {
-            "texture": cited(
+            "texture": create_cited(
                 "heterophony", "Wichmann (1991), Listening to Theatre: The Aural Dimension of Beijing Opera",
                 _EAST_ASIA,
             ),
@@ -640,7 +662,7 @@ RECIPES: tuple[Recipe, ...] = (
         "Folk songs of 46 prefectures from the Nihon min'yō taikan, as pitch sequences.",
         "East Asia", ("ja",), _minyo,
         {"japan-english-folk": "Savage et al. (2022), Sequence alignment of folk song melodies, Current Biology 32"},
-        {"texture": cited("heterophony", "Hughes (2008), Traditional Folk Song in Modern Japan", _EAST_ASIA)},
+        {"texture": create_cited("heterophony", "Hughes (2008), Traditional Folk Song in Modern Japan", _EAST_ASIA)},
     ),
     Recipe(
         "korean-jeongak", "Korean jeongak",
@@ -648,7 +670,7 @@ RECIPES: tuple[Recipe, ...] = (
         "East Asia", ("ko",), _jeongak,
         {"korean-jeongganbo": "Han et al. (2024), Six dragons fly again, ISMIR; National Gugak Center"},
         {
-            "texture": cited(
+            "texture": create_cited(
                 "heterophony", "Provine, Tokumaru & Witzleben (2002), Garland Encyclopedia 7: East Asia",
                 _EAST_ASIA,
             ),
@@ -659,14 +681,14 @@ RECIPES: tuple[Recipe, ...] = (
         "Slendro and pelog of Central Javanese court gamelans; tuning only.",
         "South-East Asia", ("jv",), _gamelan,
         {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Surjodiningrat, Sudarjana & Susanto (1972)"},
-        {"texture": cited("heterophony", "Sutton (1991), Traditions of Gamelan Music in Java", _GAMELAN)},
+        {"texture": create_cited("heterophony", "Sutton (1991), Traditions of Gamelan Music in Java", _GAMELAN)},
     ),
     Recipe(
         "irish-traditional", "Irish traditional dance music",
         "Reels, jigs, hornpipes and polkas of Ceol Rince na hÉireann.",
         "Europe", ("ga", "en"), _irish,
         {"irish-ceol-rince": "Diamond, Shahid & McDermott (2022), Ceol Rince na hÉireann corpus; Bill Black's ABC"},
-        {"texture": cited("monophony", "Breathnach (1971), Folk Music and Dances of Ireland", _TITLE)},
+        {"texture": create_cited("monophony", "Breathnach (1971), Folk Music and Dances of Ireland", _TITLE)},
     ),
     Recipe(
         "swedish-polska", "Swedish polska",
@@ -680,7 +702,7 @@ RECIPES: tuple[Recipe, ...] = (
         "Beregovski's transcriptions of East European Jewish instrumental music.",
         "Europe", ("yi",), _klezmer,
         {"klezmer-beregovski": "Malin & Shanahan (2024), Music Theory Online; Beregovski's collection"},
-        {"texture": cited("chordal", "Feldman (2016), Klezmer: Music, History, and Memory", _TITLE)},
+        {"texture": create_cited("chordal", "Feldman (2016), Klezmer: Music, History, and Memory", _TITLE)},
     ),
     Recipe(
         "german-folk", "German folk song",
@@ -694,7 +716,7 @@ RECIPES: tuple[Recipe, ...] = (
         "English-language ballads (Child and kin) from Britain and North America, as pitch sequences.",
         "Europe and North America", ("en", "sco"), _ballad,
         {"japan-english-folk": "Savage et al. (2022), Sequence alignment of folk song melodies, Current Biology 32"},
-        {"texture": cited("monophony", "Bronson (1959-72), The Traditional Tunes of the Child Ballads", _TITLE)},
+        {"texture": create_cited("monophony", "Bronson (1959-72), The Traditional Tunes of the Child Ballads", _TITLE)},
     ),
     Recipe(
         "jazz-swing", "Jazz",
@@ -708,7 +730,7 @@ RECIPES: tuple[Recipe, ...] = (
         "Caribbean", ("es",), _son,
         {"cuban-son-onsets-iemp": "Poole, Tarsitani & Clayton (2018), IEMP Cuban Son and Salsa; Eerola, onsetsync"},
         {
-            "texture": cited(
+            "texture": create_cited(
                 "chordal", "Manuel (1985), The Anticipated Bass in Cuban Popular Music, LAMR 6(2):249-261",
                 _MANUEL,
             ),
@@ -719,12 +741,12 @@ RECIPES: tuple[Recipe, ...] = (
         "Three-part song as measured on church recordings and Svan dirges: steps of nearly equal size; tuning only.",
         "Caucasus", ("ka",), _georgian,
         {"damusc": "McBride, Passmore & Tlusty (2023), DaMuSc, PLoS ONE; Scherbaum et al.; Mzhavanadze & Scherbaum"},
-        {"texture": cited("polyphony", "Jordania (2006), Who Asked the First Question?", _GEORGIA)},
+        {"texture": create_cited("polyphony", "Jordania (2006), Who Asked the First Question?", _GEORGIA)},
     ),
     Recipe(
         "western", "Western (plain default)", "No tradition's own habits: what the mapper learned stays untouched.",
         "none", (), _western, {},
-        {"texture": cited("chordal", "Aldwell & Schachter (1978), Harmony and Voice Leading", _UNSEEN)},
+        {"texture": create_cited("chordal", "Aldwell & Schachter (1978), Harmony and Voice Leading", _UNSEEN)},
         dict.fromkeys(PARAMETERS, _MAPPED),
     ),
 )  # fmt: skip

@@ -1,7 +1,7 @@
-"""What a corpus of tunes has in common: each function takes tunes and gives one parameter of a preset, or None.
+"""What the tunes of a corpus have in common: a function for each parameter of a preset.
 
 Every tune counts alike where a share is of tunes; every note (or its length) where it is of notes. None means that the
-corpus does not say: fewer than MIN_TUNES tunes with the thing in question.
+corpus does not say: fewer than MIN_TUNES tunes have the thing in question.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kelly_live.core.key_profiles import MODE_PRIOR, modal_distributions
 from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS
 from kelly_live.cultures.preset import Known, Mode, Shares
-from kelly_live.lab.cultures.tune import Floats, Tune, bar_quarters
+from kelly_live.lab.cultures.tune import Floats, Tune, compute_bar_quarters
 from kelly_live.lab.rhythm_weights import rhythm_weights
 
 MIN_TUNES = 5
@@ -36,38 +36,44 @@ LEAP_CENTS = 2400  # larger jumps are octave slips between voices or pages
 Tuning = Callable[[tuple[Mode, ...]], tuple[Mode, ...]]
 
 
-def quantiles(values: Iterable[float], at: Sequence[float] = (20, 50, 80)) -> tuple[float, float, float]:
+def compute_quantiles(values: Iterable[float], at: Sequence[float] = (20, 50, 80)) -> tuple[float, float, float]:
+    """Compute quantiles of values, in per cent."""
     low, middle, high = np.percentile(np.array(list(values), dtype=np.float64), at)
     return float(low), float(middle), float(high)
 
 
-def measured(value: object, n: int, of: str, reference: str) -> Known[Any]:
+def create_measured(value: object, n: int, of: str, reference: str) -> Known[Any]:
+    """Create a measured value: its n, of what, and the corpus."""
     return Known(value, "measured", n, of, reference)
 
 
-def shares(counts: Counter[str], least: float = SMALL_SHARE) -> Shares:
-    """Counts as shares that sum to 1, the largest first, without those under `least`."""
+def compute_shares(counts: Counter[str], least: float = SMALL_SHARE) -> Shares:
+    """Turn counts into shares that sum to 1, the largest first, without those under `least`."""
     total = sum(counts.values())
     kept = [(name, count) for name, count in counts.most_common() if count / total >= least]
     whole = sum(count for _, count in kept)
     return tuple((name, count / whole) for name, count in kept)
 
 
-def tempo(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+def measure_tempo(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure the quantiles of the stated tempi."""
     stated = [tune.tempo for tune in tunes if tune.tempo is not None]
     return (
-        measured(quantiles(stated), len(stated), "tunes with a tempo", reference) if len(stated) >= MIN_TUNES else None
+        create_measured(compute_quantiles(stated), len(stated), "tunes with a tempo", reference)
+        if len(stated) >= MIN_TUNES
+        else None
     )
 
 
-def metres(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+def measure_metres(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure the shares of the metres."""
     named = Counter(tune.metre for tune in tunes if tune.metre)
     n = sum(named.values())
-    return measured(shares(named, 0.01), n, "tunes", reference) if n >= MIN_TUNES else None
+    return create_measured(compute_shares(named, 0.01), n, "tunes", reference) if n >= MIN_TUNES else None
 
 
-def timed(tunes: Iterable[Tune]) -> list[tuple[Tune, Floats, Floats]]:
-    """The tunes that have a rhythm, with their onsets and durations in beats."""
+def list_timed(tunes: Iterable[Tune]) -> list[tuple[Tune, Floats, Floats]]:
+    """List the tunes that have a rhythm, with their onsets and durations in beats."""
     return [
         (tune, tune.onsets / tune.beat, tune.durations / tune.beat)
         for tune in tunes
@@ -75,50 +81,53 @@ def timed(tunes: Iterable[Tune]) -> list[tuple[Tune, Floats, Floats]]:
     ]
 
 
-def rhythms(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
-    """Weights over RHYTHMS, pooled over onsets: the same patterns that the mapper learns from."""
+def measure_rhythms(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure weights over RHYTHMS, pooled over onsets: the same patterns that the mapper learns from."""
     total, n = np.zeros(len(RHYTHMS)), 0
-    for tune, onsets, _ in timed(tunes):
+    for tune, onsets, _ in list_timed(tunes):
         total += len(tune) * np.array(rhythm_weights(onsets))
         n += len(tune)
-    return measured(tuple(total / total.sum()), n, "notes", reference) if n >= MIN_TUNES * MIN_NOTES else None
+    return create_measured(tuple(total / total.sum()), n, "notes", reference) if n >= MIN_TUNES * MIN_NOTES else None
 
 
-def density(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
-    """Melody onsets a beat, the median over tunes."""
-    rates = [len(tune) / float(onsets[-1] + lengths[-1] - onsets[0]) for tune, onsets, lengths in timed(tunes)]
-    return measured(float(np.median(rates)), len(rates), "tunes", reference) if len(rates) >= MIN_TUNES else None
+def measure_density(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure melody onsets a beat, the median over tunes."""
+    rates = [len(tune) / float(onsets[-1] + lengths[-1] - onsets[0]) for tune, onsets, lengths in list_timed(tunes)]
+    return create_measured(float(np.median(rates)), len(rates), "tunes", reference) if len(rates) >= MIN_TUNES else None
 
 
-def npvi(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
-    """Normalised pairwise variability of durations (Grabe & Low 2002), the median over tunes."""
+def measure_npvi(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure the normalised pairwise variability of durations (Grabe & Low 2002), median over tunes."""
     values = []
-    for _, _, lengths in timed(tunes):
+    for _, _, lengths in list_timed(tunes):
         pairs = 200.0 * np.abs(np.diff(lengths)) / (lengths[1:] + lengths[:-1])
         values.append(float(pairs.mean()))
-    return measured(float(np.median(values)), len(values), "tunes", reference) if len(values) >= MIN_TUNES else None
+    return (
+        create_measured(float(np.median(values)), len(values), "tunes", reference) if len(values) >= MIN_TUNES else None
+    )
 
 
-def onset_profiles(tunes: Sequence[Tune], reference: str, most: int = 4) -> Known[Any] | None:
-    """For the commonest metres: at which places of the bar (sixteenths, or twelfths of a beat's third where that is
-    the finest grid) how many of the bars have an onset.
+def measure_onset_profiles(tunes: Sequence[Tune], reference: str, most: int = 4) -> Known[Any] | None:
+    """Measure the share of bars with an onset at each place of the bar, for the commonest metres.
+
+    Places are sixteenths, or twelfths of a beat's third where that is the finest grid.
     """
     by_metre: dict[str, list[Tune]] = {}
-    for tune, _, _ in timed(tunes):
+    for tune, _, _ in list_timed(tunes):
         if tune.metre:
             by_metre.setdefault(tune.metre, []).append(tune)
     found, n = [], 0
     for metre, members in sorted(by_metre.items(), key=lambda item: -len(item[1]))[:most]:
-        profile = onset_profile(members, metre)
+        profile = compute_onset_profile(members, metre)
         if len(members) >= MIN_TUNES and profile is not None:
             found.append((metre, profile))
             n += len(members)
-    return measured(tuple(found), n, "tunes", reference) if found else None
+    return create_measured(tuple(found), n, "tunes", reference) if found else None
 
 
-def onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...] | None:
-    """Share of bars with an onset at each sixteenth of the bar; None if the bar is over 64 of them."""
-    bar = bar_quarters(metre)
+def compute_onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...] | None:
+    """Compute the share of bars with an onset at each sixteenth; None if the bar is over 64 of them."""
+    bar = compute_bar_quarters(metre)
     places = round(bar * 4)
     if not 2 <= places <= 64 or abs(bar * 4 - places) > 1e-6:
         return None
@@ -133,26 +142,30 @@ def onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...] | None
     return tuple(float(min(hit / bars, 1.0)) for hit in hits)
 
 
-def groupings(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
-    """The grouping of each metre of five to sixteen eighths that GROUPED_TUNES tunes are in."""
+def measure_groupings(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure the grouping of each metre of five to sixteen eighths that GROUPED_TUNES tunes are in."""
     by_metre: dict[str, list[Tune]] = {}
-    for tune, _, _ in timed(tunes):
+    for tune, _, _ in list_timed(tunes):
         if tune.metre and tune.metre.endswith("/8") and 5 <= int(tune.metre.split("/")[0]) <= 16:
             by_metre.setdefault(tune.metre, []).append(tune)
     found, n = [], 0
     for metre, members in sorted(by_metre.items(), key=lambda item: -len(item[1])):
-        parts = grouping(members, metre, int(metre.split("/")[0])) if len(members) >= GROUPED_TUNES else None
+        parts = find_grouping(members, metre, int(metre.split("/")[0])) if len(members) >= GROUPED_TUNES else None
         if parts:
             found.append((metre, parts))
             n += len(members)
-    return measured(tuple(found), n, "tunes", f"{reference}: where long notes start in the bar") if found else None
+    return (
+        create_measured(tuple(found), n, "tunes", f"{reference}: where long notes start in the bar") if found else None
+    )
 
 
-def grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] | None:
-    """How `units` of the bar group into twos and threes: the composition whose group starts hold most of the note
-    starts, weighted by how long the notes last, against chance. None if no grouping stands out.
+def find_grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] | None:
+    """Find how `units` of the bar group into twos and threes; None if no grouping stands out.
+
+    It is the composition whose group starts hold most of the note starts, weighted by how long the notes last, against
+    chance.
     """
-    bar = bar_quarters(metre)
+    bar = compute_bar_quarters(metre)
     weight = np.zeros(units)
     for tune in tunes:
         assert tune.onsets is not None
@@ -167,7 +180,7 @@ def grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] |
     ranked = sorted(
         (
             (float(np.sum(np.log(weight[list(starts)] / mean + 1e-3))) / math.sqrt(len(starts)), parts)
-            for parts in compositions(units)
+            for parts in list_compositions(units)
             if (starts := np.concatenate([[0], np.cumsum(parts)[:-1]]).astype(int)) is not None
         ),
         reverse=True,
@@ -175,84 +188,90 @@ def grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, ...] |
     return ranked[0][1] if ranked and ranked[0][0] > STANDS_OUT else None
 
 
-def compositions(units: int) -> list[tuple[int, ...]]:
-    """All ways to write `units` as a sequence of twos and threes."""
+def list_compositions(units: int) -> list[tuple[int, ...]]:
+    """List all ways to write `units` as a sequence of twos and threes."""
     if units == 0:
         return [()]
-    return [(part, *rest) for part in (2, 3) if part <= units for rest in compositions(units - part)]
+    return [(part, *rest) for part in (2, 3) if part <= units for rest in list_compositions(units - part)]
 
 
-def register(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
-    """10/50/90 % of the sounding time over MIDI pitch; None where tunes were transposed to a common tonic."""
+def measure_register(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure 10, 50 and 90 % of the sounding time over MIDI pitch; None for transposed tunes."""
     placed = [tune for tune in tunes if tune.tonic is not None and len(tune)]
     if len(placed) < MIN_TUNES:
         return None
     pitches = np.concatenate([tune.tonic + tune.cents / 100.0 for tune in placed if tune.tonic is not None])
-    weights = np.concatenate([_lengths(tune) for tune in placed])
+    weights = np.concatenate([_weigh_notes(tune) for tune in placed])
     order = np.argsort(pitches)
     at = np.searchsorted(np.cumsum(weights[order]), np.array([0.1, 0.5, 0.9]) * weights.sum())
     low, centre, high = (float(pitches[order[min(i, len(order) - 1)]]) for i in at)
-    return measured((low, centre, high), len(placed), "tunes", reference)
+    return create_measured((low, centre, high), len(placed), "tunes", reference)
 
 
-def ambitus(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+def measure_ambitus(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure the quantiles of the tunes' ranges in semitones."""
     spans = [float(np.ptp(tune.cents)) / 100.0 for tune in tunes if len(tune) >= MIN_NOTES]
-    return measured(quantiles(spans), len(spans), "tunes", reference) if len(spans) >= MIN_TUNES else None
+    return (
+        create_measured(compute_quantiles(spans), len(spans), "tunes", reference) if len(spans) >= MIN_TUNES else None
+    )
 
 
-def _lengths(tune: Tune) -> Floats:
-    """How much each note of a tune counts: its length, or 1 where the corpus has no rhythm; a tune sums to 1."""
+def _weigh_notes(tune: Tune) -> Floats:
+    """Weigh each note of a tune by its length, or by 1 without a rhythm; a tune sums to 1."""
     lengths = np.ones(len(tune)) if tune.durations is None else np.asarray(tune.durations, dtype=np.float64)
     return np.asarray(lengths / max(float(lengths.sum()), 1e-9), dtype=np.float64)
 
 
-def degree_histogram(tunes: Sequence[Tune], divisions: int) -> tuple[Floats, Floats]:
-    """Shares of the time at each of `divisions` of the octave, `[divisions]`, and the share of tunes that use it."""
+def compute_degree_histogram(tunes: Sequence[Tune], divisions: int) -> tuple[Floats, Floats]:
+    """Compute the shares of time, and of tunes, at each of `divisions` of the octave, `[divisions]`."""
     time, used = np.zeros(divisions), np.zeros(divisions)
     for tune in tunes:
         bins = np.rint(tune.cents / 1200.0 * divisions).astype(int) % divisions
-        np.add.at(time, bins, _lengths(tune))
+        np.add.at(time, bins, _weigh_notes(tune))
         used[np.unique(bins)] += 1
     return time / max(time.sum(), 1e-9), used / max(len(tunes), 1)
 
 
-def scale(
-    tunes: Sequence[Tune], reference: str, divisions: int = 12, apart: int = 1
+def measure_scale(
+    tunes: Sequence[Tune], reference: str, divisions: int = 12, min_gap: int = 1
 ) -> tuple[Known[Any] | None, Known[Any] | None]:
-    """The degrees that the tunes rest on (cents) and their shares of the time.
+    """Measure the degrees (cents) on which the tunes rest, and their shares of the time.
 
-    A degree holds DEGREE_SHARE of the time, is used by DEGREE_TUNES of the tunes, and is the strongest within `apart`
-    divisions; what sounds beside it counts towards it.
+    A degree holds DEGREE_SHARE of the time, is used by DEGREE_TUNES of the tunes, and is the strongest within `min_gap`
+    divisions. What sounds beside it counts towards it.
     """
     if len(tunes) < MIN_TUNES:
         return None, None
-    time, used = degree_histogram(tunes, divisions)
-    cents, weights = degrees(time, used, divisions, apart)
+    time, used = compute_degree_histogram(tunes, divisions)
+    cents, weights = find_degrees(time, used, divisions, min_gap)
     n = sum(len(tune) for tune in tunes)
     of = f"notes in {len(tunes)} tunes"
-    return measured(cents, n, of, reference), measured(weights, n, of, reference)
+    return create_measured(cents, n, of, reference), create_measured(weights, n, of, reference)
 
 
-def degrees(time: Floats, used: Floats, divisions: int, apart: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The strong bins of a tonic-relative histogram as rising cents from 0, and their shares."""
+def find_degrees(
+    time: Floats, used: Floats, divisions: int, min_gap: int
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Find the strong bins of a tonic-relative histogram, as rising cents from 0, and their shares."""
     centres = [0]
     for place in np.argsort(-time):
         distances = [min((place - c) % divisions, (c - place) % divisions) for c in centres]
-        if time[place] >= DEGREE_SHARE and used[place] >= DEGREE_TUNES and min(distances) >= apart:
+        if time[place] >= DEGREE_SHARE and used[place] >= DEGREE_TUNES and min(distances) >= min_gap:
             centres.append(int(place))
     centres.sort()
     weights = np.zeros(len(centres))
     for place, share in enumerate(time):
         distances = [min((place - c) % divisions, (c - place) % divisions) for c in centres]
-        if min(distances) < apart or (apart == 1 and min(distances) == 0):
+        if min(distances) < min_gap or (min_gap == 1 and min(distances) == 0):
             weights[int(np.argmin(distances))] += share
     weights /= weights.sum()
     return tuple(round(c * 1200.0 / divisions, 1) for c in centres), tuple(float(w) for w in weights)
 
 
-def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Known[Any] | None:
-    """Shares of signed melodic steps between neighbouring notes, in cents on a grid of `grid`; none to or from a note
-    that is at no pitch (nan).
+def measure_intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Known[Any] | None:
+    """Measure shares of signed melodic steps between neighbouring notes, in cents on a grid of `grid`.
+
+    Steps to or from a note without pitch (NaN) do not count.
     """
     counts: Counter[str] = Counter()
     for tune in tunes:
@@ -262,15 +281,17 @@ def intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0) -> Kno
     n = sum(counts.values())
     if n < MIN_TUNES * MIN_NOTES:
         return None
-    kept = sorted(shares(counts), key=lambda pair: int(pair[0]))
-    return measured(tuple(kept), n, "steps", reference)
+    kept = sorted(compute_shares(counts), key=lambda pair: int(pair[0]))
+    return create_measured(tuple(kept), n, "steps", reference)
 
 
-def on_degrees(
-    tune: Tune, scale: Sequence[float], divisions: int = 12, apart: int = 1, sounding: Sequence[float] | None = None
+def move_to_degrees(
+    tune: Tune, scale: Sequence[float], divisions: int = 12, min_gap: int = 1, sounding: Sequence[float] | None = None
 ) -> Tune:
-    """The tune on the degrees (cents) of its mode: what is notated beside one belongs to it, as in `degrees`; a note
-    that is none of them is at no pitch (nan). `sounding`: each degree where its nearest of these is.
+    """Move a tune to the degrees (cents) of its mode.
+
+    What is notated beside a degree belongs to it, as in `find_degrees`. A note that is no degree loses its pitch (NaN).
+    With `sounding`, each degree moves to the nearest of these.
     """
     bins = np.rint(tune.cents / 1200.0 * divisions)
     degrees = np.array(scale)
@@ -279,14 +300,17 @@ def on_degrees(
     own = np.abs(aside).argmin(axis=1)
     away = aside[np.arange(len(bins)), own]
     to_sounding = octave_distance_cents(np.array(scale if sounding is None else sounding), degrees[:, None])
-    moved = to_sounding[np.arange(len(degrees)), np.abs(to_sounding).argmin(axis=1)]
-    placed = (bins - away) * 1200.0 / divisions + moved[own]
-    return replace(tune, cents=np.where(np.abs(away) < apart, placed, np.nan))
+    retuned = to_sounding[np.arange(len(degrees)), np.abs(to_sounding).argmin(axis=1)]
+    placed = (bins - away) * 1200.0 / divisions + retuned[own]
+    return replace(tune, cents=np.where(np.abs(away) < min_gap, placed, np.nan))
 
 
-def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
-    """For each tune: weights over MODES `[t, 7]` with the tonic known, the share of its time on the best mode's
-    degrees `[t]`, and how many of the 12 pitch classes it uses for over 1 % `[t]`.
+def compute_mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
+    """Compute weights over MODES for each tune with a known tonic.
+
+    Returns:
+        The weights `[t, 7]`; the share of time on the best mode's degrees `[t]`; and the number of the 12 pitch classes
+        that are used for over 1 % of the time `[t]`.
     """
     profiles = modal_distributions()
     members = np.zeros((7, 12))
@@ -295,7 +319,7 @@ def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
         members[row, (major - start) % 12] = 1.0
     weights, inside, used = [], [], []
     for tune in tunes:
-        time, _ = degree_histogram([tune], 12)
+        time, _ = compute_degree_histogram([tune], 12)
         logits = INDEPENDENT_NOTES * (np.log(profiles) @ time) + np.log(MODE_PRIOR)
         weight = np.exp(logits - logits.max())
         weights.append(weight / weight.sum())
@@ -304,12 +328,15 @@ def mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
     return np.array(weights), np.array(inside), np.array(used)
 
 
-def mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Known[Any] | None, str]:
-    """Weights over MODES, the mean over tunes, or None and why: the scales are not the seven-note diatonic ones."""
+def measure_mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Known[Any] | None, str]:
+    """Measure weights over MODES, the mean over tunes; or None and the reason.
+
+    The reason is that the scales are not the seven-note diatonic ones.
+    """
     clear = [tune for tune in tunes if len(tune) >= MIN_NOTES]
     if len(clear) < MIN_TUNES:
         return None, "too few tunes with a known tonic"
-    weights, inside, used = mode_posteriors(clear)
+    weights, inside, used = compute_mode_posteriors(clear)
     share, count = float(np.median(inside)), float(np.median(used))
     if share < DIATONIC_SHARE:
         return (
@@ -318,17 +345,17 @@ def mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Known[Any] 
         )
     if count < DIATONIC_DEGREES:
         return None, f"not seven-note: the median tune uses {count:.0f} degrees, which fit several modes"
-    return measured(tuple(weights.mean(axis=0)), len(clear), "tunes", reference), ""
+    return create_measured(tuple(weights.mean(axis=0)), len(clear), "tunes", reference), ""
 
 
-def diatonic_name(tune: Tune) -> str:
-    """The likeliest of MODES for one tune with a known tonic."""
-    weights, _, _ = mode_posteriors([tune])
+def find_diatonic_mode(tune: Tune) -> str:
+    """Find the likeliest of MODES for one tune with a known tonic."""
+    weights, _, _ = compute_mode_posteriors([tune])
     return MODES[int(np.argmax(weights[0]))]
 
 
-def ornaments(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
-    """Ornaments a note, by kind; None where the corpus does not note them."""
+def measure_ornaments(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
+    """Measure ornaments a note, by kind; None where the corpus does not notate them."""
     noted = [tune for tune in tunes if tune.ornaments is not None]
     n = sum(len(tune) for tune in noted)
     if len(noted) < MIN_TUNES:
@@ -337,24 +364,23 @@ def ornaments(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     for tune in noted:
         counts.update(tune.ornaments or {})
     rates = tuple((kind, count / n) for kind, count in counts.most_common(12) if count >= MIN_TUNES)
-    return measured(rates, n, f"notes in {len(noted)} tunes", reference) if rates else None
+    return create_measured(rates, n, f"notes in {len(noted)} tunes", reference) if rates else None
 
 
-def modes_of(
+def measure_modes(
     tunes: Sequence[Tune],
     reference: str,
     titles: dict[str, str] | None = None,
     divisions: int = 12,
-    apart: int = 1,
+    min_gap: int = 1,
     grid: float = 100.0,
     least: int = MIN_TUNES,
     tuning: Tuning | None = None,
 ) -> tuple[Mode, ...]:
-    """The modes that the tunes name, the commonest first, each with at least `least` tunes; `tuning` moves their
-    degrees from where they are notated to where they sound.
+    """Measure the modes that the tunes name, the commonest first, each with at least `least` tunes.
 
-    Of a mode the steps between its degrees are counted, as of its time the time on them, and as wide as they sound: a
-    player has no other tones.
+    `tuning` moves their degrees from where they are notated to where they sound. Of a mode only the steps between its
+    degrees count, as only the time on them does, and as wide as they sound: a player has no other tones.
     """
     by_name: dict[str, list[Tune]] = {}
     for tune in tunes:
@@ -365,7 +391,7 @@ def modes_of(
     for name, members in sorted(by_name.items(), key=lambda item: (-len(item[1]), item[0])):
         if len(members) < least:
             continue
-        cents, weights = scale(members, reference, divisions, apart)
+        cents, weights = measure_scale(members, reference, divisions, min_gap)
         notated.append(
             Mode(
                 name=name,
@@ -382,6 +408,6 @@ def modes_of(
         members = by_name[mode.name]
         if mode.scale_cents is not None and tuned.scale_cents is not None:
             degrees, sounding = mode.scale_cents.value, tuned.scale_cents.value
-            members = [on_degrees(tune, degrees, divisions, apart, sounding) for tune in members]
-        found.append(replace(tuned, intervals=intervals(members, reference, grid)))
+            members = [move_to_degrees(tune, degrees, divisions, min_gap, sounding) for tune in members]
+        found.append(replace(tuned, intervals=measure_intervals(members, reference, grid)))
     return tuple(found)

@@ -1,4 +1,4 @@
-"""One melody of a corpus as every reader gives it: pitch in cents above the tonic, time in the metre's own beats."""
+"""One melody of a corpus, as every reader gives it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,19 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Tune:
-    """`cents` above the tonic (octaves kept), `[n]`. `onsets`, `durations` in quarter notes with 0 on a downbeat, or
-    None where the corpus has no rhythm. `tonic` is the MIDI note of 0 cents, None where tunes were transposed.
+    """A melody: pitch in cents above the tonic, time in quarter notes.
 
-    `metre` as notated ("6/8"); `beat` in quarter notes; `tempo` in those beats a minute, None where nobody states it or
-    an editor set it. `ornaments` counts each kind, None where the corpus does not note them. `mode` is the tradition's
-    own name of it. `group` names what a tune may be split by (a region, a collection).
+    Attributes:
+        cents: Cents above the tonic, octaves kept, `[n]`.
+        onsets: Onsets in quarter notes with 0 on a downbeat; None where the corpus has no rhythm.
+        durations: Durations in quarter notes; None where the corpus has no rhythm.
+        tonic: The MIDI note of 0 cents; None where tunes were transposed.
+        metre: The metre as notated ("6/8").
+        beat: The beat in quarter notes.
+        tempo: Beats a minute; None where it is not stated or an editor set it.
+        ornaments: The number of each kind; None where the corpus does not notate them.
+        mode: The tradition's own name of the mode.
+        group: What tunes may be split by (a region, a collection).
     """
 
     cents: Floats
@@ -37,9 +44,11 @@ class Tune:
         return len(self.cents)
 
 
-def beat_of(metre: str | None) -> float:
-    """The beat of a metre in quarter notes: a dotted quarter in 6/8, 9/8, 12/8 and 3/8, else what is notated below
-    (no less than a quarter in additive eighths such as 5/8 or 7/8). None is taken as quarters.
+def compute_beat_quarters(metre: str | None) -> float:
+    """Compute the beat of a metre in quarter notes; None is taken as quarters.
+
+    It is a dotted quarter in 6/8, 9/8, 12/8 and 3/8, else what is notated below (no less than a quarter in additive
+    eighths such as 5/8 or 7/8).
     """
     if metre is None:
         return 1.0
@@ -51,7 +60,7 @@ def beat_of(metre: str | None) -> float:
     return 4.0 / below
 
 
-def bar_quarters(metre: str) -> float:
-    """The length of a bar in quarter notes."""
+def compute_bar_quarters(metre: str) -> float:
+    """Compute the length of a bar in quarter notes."""
     above, below = (int(part) for part in metre.split("/"))
     return float(Fraction(4 * above, below))

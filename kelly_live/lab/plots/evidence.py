@@ -1,4 +1,4 @@
-"""How far the nets can be trusted, as pictures: confusion matrices, calibration, and trajectories over time.
+"""Pictures of the nets' evaluation: confusion matrices, calibration, and trajectories over time.
 
 Each function takes plain values and gives PNG bytes, the same for the same values (see `ui/plot.py`).
 """
@@ -25,15 +25,15 @@ _VALENCE, _AROUSAL, _FILL = "#0072B2", "#D55E00", "#56B4E9"
 
 
 @contextmanager
-def _styled() -> Iterator[None]:
+def _apply_style() -> Iterator[None]:
     import matplotlib.style
 
     with matplotlib.style.context(["default", _STYLE]):
         yield
 
 
-def _panels(count: int, width: float, height: float, title: str, note: str) -> tuple[Any, list[Axes]]:
-    """A figure with `count` small multiples, a title, and a note below it; sizes in inches a panel."""
+def _create_panels(count: int, width: float, height: float, title: str, note: str) -> tuple[Any, list[Axes]]:
+    """Create a figure of `count` small multiples, with a title and a note below it; sizes in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -50,10 +50,10 @@ def _panels(count: int, width: float, height: float, title: str, note: str) -> t
 
 
 def draw_confusions(panels: Sequence[tuple[str, Sequence[str], np.ndarray]]) -> bytes:
-    """A matrix each: name, labels, counts `[truth, answer]`; rows are normalised, cells in per cent."""
+    """Draw a matrix each: name, labels, counts `[truth, answer]`; rows are normalised, cells in per cent."""
     note = "each row: what was said of the clip (n of them); each cell: how many per cent of them got that answer"
-    with _styled():
-        figure, axes = _panels(len(panels), 4.1, 3.9, "Held-out clips: what was meant, what was heard", note)
+    with _apply_style():
+        figure, axes = _create_panels(len(panels), 4.1, 3.9, "Held-out clips: what was meant, what was heard", note)
         for axis, (name, labels, counts) in zip(axes, panels, strict=True):
             total = counts.sum(axis=1, keepdims=True)
             share = counts / np.maximum(total, 1)
@@ -73,12 +73,12 @@ def draw_confusions(panels: Sequence[tuple[str, Sequence[str], np.ndarray]]) -> 
 
 
 def draw_calibration(panels: Sequence[tuple[str, np.ndarray, np.ndarray, float]]) -> bytes:
-    """A reliability diagram each: name, confidence a clip, right (0 or 1) a clip, expected calibration error."""
+    """Draw a reliability diagram each: name, confidences, right (0 or 1), expected calibration error."""
     note = (
         "a dot: the clips of one tenth of the confidence scale (larger: more of them); on the line it would be honest"
     )
-    with _styled():
-        figure, axes = _panels(len(panels), 3.6, 3.3, "How sure, and how often right", note)
+    with _apply_style():
+        figure, axes = _create_panels(len(panels), 3.6, 3.3, "How sure, and how often right", note)
         for number, (axis, (name, sure, right, error)) in enumerate(zip(axes, panels, strict=True)):
             which = np.minimum((sure * BINS).astype(int), BINS - 1)
             used = sorted(set(which.tolist()))
@@ -102,15 +102,17 @@ def draw_calibration(panels: Sequence[tuple[str, np.ndarray, np.ndarray, float]]
 def draw_trajectories(
     panels: Sequence[tuple[str, np.ndarray, np.ndarray, np.ndarray | None, float | None, float | None]],
 ) -> bytes:
-    """A panel each: name, seconds `[T]`, felt `[T, 2]` (V, A), rated `[T, 2]` or None, and the seconds of a change
-    and of half-way through the answer, or None.
+    """Draw a panel for each trajectory.
+
+    A trajectory is a name, seconds `[T]`, predicted `[T, 2]` (valence, arousal), rated `[T, 2]` or None, and the
+    seconds of a change and of half-way through the answer, or None.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
     from matplotlib.lines import Line2D
 
-    with _styled():
+    with _apply_style():
         size = (10.5, 2.25 * len(panels) + 0.95)
         layout = ConstrainedLayoutEngine(rect=(0.005, 0.0, 0.99, 1.0 - 0.8 / size[1]), hspace=0.08)
         figure = Figure(figsize=size, dpi=92, facecolor="white", layout=layout)
@@ -121,19 +123,19 @@ def draw_trajectories(
             color=PALE, va="center",
         )  # fmt: skip
         handles = [
-            Line2D([], [], color=_VALENCE, linewidth=1.8, label="valence, felt"),
-            Line2D([], [], color=_AROUSAL, linewidth=1.8, label="arousal, felt"),
+            Line2D([], [], color=_VALENCE, linewidth=1.8, label="valence, predicted"),
+            Line2D([], [], color=_AROUSAL, linewidth=1.8, label="arousal, predicted"),
             Line2D([], [], color=INK, linewidth=1.2, linestyle=(0, (4, 2)), label="the same, as listeners rated it"),
         ]
         figure.legend(handles=handles, loc="upper right", ncols=3, bbox_to_anchor=(0.995, 1 - 0.12 / size[1]))
-        for number, (name, times, felt, rated, change, half) in enumerate(panels):
+        for number, (name, times, predicted, rated, change, half) in enumerate(panels):
             axis = figure.add_subplot(len(panels), 1, number + 1)
             axis.set(xlim=(0, times[-1]), ylim=(-1.05, 1.05), yticks=(-1, 0, 1))
             axis.set_title(name, loc="left", fontsize=10, parse_math=False)
             axis.axhline(0.0, color=GRID, linewidth=1.0, zorder=0)
             axis.tick_params(length=0)
             for column, colour in enumerate((_VALENCE, _AROUSAL)):
-                axis.plot(times, felt[:, column], color=colour, linewidth=1.8)
+                axis.plot(times, predicted[:, column], color=colour, linewidth=1.8)
                 if rated is not None:
                     axis.plot(times, rated[:, column], color=colour, linewidth=1.2, linestyle=(0, (4, 2)), alpha=0.8)
             for moment, text in ((change, "the mood changes"), (half, "half-way")):

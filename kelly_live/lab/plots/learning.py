@@ -1,4 +1,7 @@
-"""How agreement with held-out preferences grows with reactions, as one picture; matplotlib is loaded on first use."""
+"""A picture of how agreement with held-out preferences grows with the number of reactions.
+
+matplotlib is loaded on first use.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73")
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One kind of listener: agreement (mean, low, high; 0-1) after each number of reactions, that of the others' mean
-    profile, and with no profile.
+    """One kind of listener: agreement (mean, low, high; 0-1) after each number of reactions.
+
+    Also the agreement with the mean of the others' profiles, and with no profile.
     """
 
     name: str
@@ -24,7 +28,7 @@ class Curve:
 
 
 def draw_learning(curves: Sequence[Curve]) -> bytes:
-    """A PNG."""
+    """Draw the curves as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
-"""Musical parameters over the valence-arousal plane, as small multiples with the eight emotions marked.
+"""Musical parameters over the valence-arousal plane, as small multiples.
 
-Takes plain arrays and gives PNG bytes, the same for the same values (see `ui/plot.py`).
+The eight emotions are marked. Takes plain arrays and gives PNG bytes, the same for the same values (see `ui/plot.py`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ COLUMNS = 4
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One parameter: its name, its unit, and its values `[arousal, valence]` over even steps from -1 to 1 each."""
+    """One parameter: name, unit, and values `[arousal, valence]` over even steps from -1 to 1 each."""
 
     name: str
     unit: str
@@ -26,7 +26,7 @@ class Panel:
 
 
 def draw_plane(panels: Sequence[Panel], places: Mapping[str, tuple[float, float]], title: str, note: str) -> bytes:
-    """A heat map with lines of equal value for each panel; `places` marks names at (valence, arousal)."""
+    """Draw a heat map with contour lines for each panel; `places` marks names at (valence, arousal)."""
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -11,24 +11,24 @@ from kelly_live.core.values import NoteEvent
 from kelly_live.cultures.library import CULTURES, load_culture
 from kelly_live.cultures.preset import Known, Mode
 from kelly_live.lab.cultures.identify import (
-    CIRCLE,
     FEATURES,
-    SURE,
-    Heard,
+    OCTAVE_COMMAS,
+    SAFETY,
+    ComparedPiece,
+    ComposedPiece,
     Likeness,
-    Piece,
-    distance,
-    distances,
-    identified,
-    likeness,
-    on_circle,
-    pieces_needed,
-    signature_of,
-    statistics_of,
+    compute_distance,
+    compute_distances,
+    compute_statistics,
+    count_needed_pieces,
+    create_signature,
+    identify,
+    measure_likeness,
+    place_on_circle,
 )
 from kelly_live.lab.intervals import compute_wilson_interval
 
-SIGNATURES = {name: signature_of(load_culture(name)) for name in CULTURES}
+SIGNATURES = {name: create_signature(load_culture(name)) for name in CULTURES}
 
 
 def note(beat: float, length: float, pitch: int, cents: float = 0.0) -> NoteEvent:
@@ -52,27 +52,27 @@ def drawn_from(name: str, tonic: int, seed: int = 1, notes: int = 300) -> list[N
 @settings(max_examples=10, deadline=None)
 @given(tonic=st.integers(48, 72))
 def test_the_key_does_not_matter(tonic: int) -> None:
-    at_c, moved = (statistics_of(drawn_from("turkish-makam", t), t) for t in (60, tonic))
+    at_c, moved = (compute_statistics(drawn_from("turkish-makam", t), t) for t in (60, tonic))
     np.testing.assert_allclose(at_c.degrees, moved.degrees, atol=1e-6)
     np.testing.assert_allclose(at_c.intervals, moved.intervals, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [n for n in CULTURES if "degrees" in SIGNATURES[n].knows])
 def test_tones_drawn_from_a_tradition_are_near_it(name: str) -> None:
-    far = distances(statistics_of(drawn_from(name, 60), 60), SIGNATURES[name])
+    far = compute_distances(compute_statistics(drawn_from(name, 60), 60), SIGNATURES[name])
     assert far["degrees"] < 0.12
 
 
 def test_slendro_is_not_taken_for_a_tempered_pentatonic() -> None:
-    heard = statistics_of(drawn_from("javanese-gamelan", 62), 62)
-    own, han = (distances(heard, SIGNATURES[n])["degrees"] for n in ("javanese-gamelan", "chinese-han-folk"))
+    heard = compute_statistics(drawn_from("javanese-gamelan", 62), 62)
+    own, han = (compute_distances(heard, SIGNATURES[n])["degrees"] for n in ("javanese-gamelan", "chinese-han-folk"))
     assert own < 0.5 * han
 
 
 def test_an_ornament_is_counted_and_is_no_note() -> None:
     plain = [note(float(beat), 0.9, 60 + beat % 5) for beat in range(16)]
     graced = [note(0.0, 0.09, 63), note(0.09, 0.8, 60), *plain[1:]]
-    one, other = statistics_of(plain, 60), statistics_of(graced, 60)
+    one, other = compute_statistics(plain, 60), compute_statistics(graced, 60)
     assert (one.ornaments, other.ornaments) == (0.0, 1 / 16)
     np.testing.assert_allclose(one.intervals, other.intervals)
     np.testing.assert_allclose(one.onsets, other.onsets)
@@ -80,49 +80,49 @@ def test_an_ornament_is_counted_and_is_no_note() -> None:
 
 def test_a_hand_s_timing_is_no_rhythm() -> None:
     onsets = [0.0, 1.0, 1.5, 2.0, 2.75, 3.0, 3.5, 4.0, 5.0]
-    late = statistics_of([note(onset + 0.04, 0.3, 60) for onset in onsets], 60)
+    late = compute_statistics([note(onset + 0.04, 0.3, 60) for onset in onsets], 60)
     np.testing.assert_allclose(late.onsets, onsets)
-    swung = statistics_of([note(onset if onset != 1.5 else 1.58, 0.3, 60) for onset in onsets], 60)
+    swung = compute_statistics([note(onset if onset != 1.5 else 1.58, 0.3, 60) for onset in onsets], 60)
     np.testing.assert_allclose(swung.onsets, onsets)
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3), st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3))
 def test_the_distance_is_one(a: list[float], b: list[float]) -> None:
-    one, other = (on_circle([0.0, 300.0, 700.0], [value + 0.01 for value in values]) for values in (a, b))
-    assert distance(one, one) == pytest.approx(0.0, abs=1e-6)
-    assert distance(one, other) == pytest.approx(distance(other, one))
-    assert 0.0 <= distance(one, other) <= 1.0
+    one, other = (place_on_circle([0.0, 300.0, 700.0], [value + 0.01 for value in values]) for values in (a, b))
+    assert compute_distance(one, one) == pytest.approx(0.0, abs=1e-6)
+    assert compute_distance(one, other) == pytest.approx(compute_distance(other, one))
+    assert 0.0 <= compute_distance(one, other) <= 1.0
 
 
 def test_nothing_in_common_is_as_far_as_it_gets() -> None:
-    assert distance(np.eye(CIRCLE)[0], np.eye(CIRCLE)[1]) == pytest.approx(1.0)
+    assert compute_distance(np.eye(OCTAVE_COMMAS)[0], np.eye(OCTAVE_COMMAS)[1]) == pytest.approx(1.0)
 
 
 def test_two_are_compared_over_what_both_know() -> None:
     """The second knows only tones, and is nearer in them; that it has no rhythm counts neither for nor against it."""
-    piece = Heard(
+    piece = ComparedPiece(
         "b", {"a": {"degrees": 0.3, "onsets": 0.1}, "b": {"degrees": 0.1}, "c": {"degrees": 0.5, "onsets": 0.5}}
     )
-    assert identified([piece]) == ["b"]
+    assert identify([piece]) == ["b"]
 
 
 def test_of_two_that_share_nothing_the_one_with_more_to_show_for_it_wins() -> None:
     """Each beats whoever it can be compared with; "b" in two features, "a" in one, though that one is nearer."""
     far = {"a": {"degrees": 0.1}, "b": {"onsets": 0.2, "rhythms": 0.2}, "c": {"degrees": 0.5, "onsets": 0.5}}
-    assert identified([Heard("b", far)]) == ["b"]
+    assert identify([ComparedPiece("b", far)]) == ["b"]
 
 
 def test_a_perfect_sampler_is_as_far_as_the_sampler_s_column_says() -> None:
     """Notes thrown from the corpus's own shares are no nearer to it than chance lets them, and a wrong scale is."""
     preset = load_culture("jingju")
     of = next(mode for mode in preset.modes if mode.scale_cents)
-    thrown = [Piece(of.name, statistics_of(drawn_from("jingju", 60, seed), 60)) for seed in range(8)]
-    found = likeness(thrown, preset, ((), ()), "degrees")
+    thrown = [ComposedPiece(of.name, compute_statistics(drawn_from("jingju", 60, seed), 60)) for seed in range(8)]
+    found = measure_likeness(thrown, preset, ((), ()), "degrees")
     assert found is not None
     assert 0.5 * found.perfect < found.ours < 2.0 * found.perfect
     assert (found.halves, found.modes, found.notes) == (None, 1, 2400)
     flat = [NoteEvent(float(beat), 0.9, 60 + 2 * (beat % 6), 80, 3, "melody") for beat in range(2400)]
-    wrong = likeness([Piece(of.name, statistics_of(flat, 60))], preset, ((), ()), "degrees")
+    wrong = measure_likeness([ComposedPiece(of.name, compute_statistics(flat, 60))], preset, ((), ()), "degrees")
     assert wrong is not None
     assert wrong.ours > 5.0 * wrong.perfect
 
@@ -134,22 +134,24 @@ def test_so_many_pieces_are_composed_that_chance_has_no_say() -> None:
     halved = tuple((replace(of, degree_weights=_measured(of, more)),) for more in (0.0, 0.01))
 
     def heard(pieces: int) -> Likeness:
-        thrown = [Piece(of.name, statistics_of(drawn_from("jingju", 60, seed), 60)) for seed in range(pieces)]
-        found = likeness(thrown, preset, (halved[0], halved[1]), "degrees")
+        thrown = [
+            ComposedPiece(of.name, compute_statistics(drawn_from("jingju", 60, seed), 60)) for seed in range(pieces)
+        ]
+        found = measure_likeness(thrown, preset, (halved[0], halved[1]), "degrees")
         assert found is not None
         assert found.bound is not None
         return found
 
     few = heard(4)
-    needed = pieces_needed([few, None], 4)
+    needed = count_needed_pieces([few, None], 4)
     assert needed > 8
     enough, less = heard(needed), heard(needed // 2)
     assert enough.bound is not None
     assert less.bound is not None
-    assert SURE * enough.perfect == pytest.approx(enough.bound, rel=0.1)
-    assert SURE * less.perfect > 1.2 * less.bound
-    assert pieces_needed([enough], needed) <= 1.2 * needed
-    assert pieces_needed([replace(few, halves=None), None], 4) == 4  # nothing to be within
+    assert SAFETY * enough.perfect == pytest.approx(enough.bound, rel=0.1)
+    assert SAFETY * less.perfect > 1.2 * less.bound
+    assert count_needed_pieces([enough], needed) <= 1.2 * needed
+    assert count_needed_pieces([replace(few, halves=None), None], 4) == 4  # nothing to be within
 
 
 def _measured(of: Mode, more: float) -> Known[tuple[float, ...]]:
@@ -168,8 +170,8 @@ def test_a_step_counts_as_the_size_that_the_corpus_has_for_it() -> None:
     sizes = np.array([float(size) for size, _ in of.intervals.value])
     thrown = np.random.default_rng(0).choice(sizes, 4000, p=_shares(of))
     notes = [note(float(beat), 0.9, 60) for beat in range(len(thrown) + 1)]
-    statistics = replace(statistics_of(notes, 60), steps=thrown + 9.0)
-    found = likeness([Piece("hicaz", statistics)], preset, ((), ()), "intervals")
+    statistics = replace(compute_statistics(notes, 60), steps=thrown + 9.0)
+    found = measure_likeness([ComposedPiece("hicaz", statistics)], preset, ((), ()), "intervals")
     assert found is not None
     assert found.ours < 2.0 * found.perfect
 

@@ -14,14 +14,14 @@ from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.cultures.preset import Known, Mode
 from kelly_live.lab.cultures.corpora.abc import read_abc
 from kelly_live.lab.cultures.corpora.archive import read_file, read_files
-from kelly_live.lab.cultures.corpora.kern import pitch_of, read_kern
-from kelly_live.lab.cultures.corpora.makam import peak, retuned
+from kelly_live.lab.cultures.corpora.kern import read_kern, read_pitch
+from kelly_live.lab.cultures.corpora.makam import find_peak, retune_mode
 from kelly_live.lab.cultures.corpora.musicxml import read_parts
-from kelly_live.lab.cultures.corpora.scores import nuba_of
+from kelly_live.lab.cultures.corpora.scores import find_nuba
 from kelly_live.lab.cultures.corpora.symbtr import COMMA, read_symbtr
-from kelly_live.lab.cultures.corpora.tunings import consensus, mean_degrees
-from kelly_live.lab.cultures.corpora.workbook import koizumi
-from kelly_live.lab.cultures.tune import bar_quarters, beat_of
+from kelly_live.lab.cultures.corpora.tunings import average_degrees, find_common_degrees
+from kelly_live.lab.cultures.corpora.workbook import name_tetrachords
+from kelly_live.lab.cultures.tune import compute_bar_quarters, compute_beat_quarters
 
 
 def packed(folder: Path, name: str, files: dict[str, str]) -> Path:
@@ -35,7 +35,7 @@ def packed(folder: Path, name: str, files: dict[str, str]) -> Path:
 
 
 def test_kern_letters_are_octaves() -> None:
-    assert [pitch_of(token) for token in ("4c", "8cc", "4C", "4CC", "16f#", "4B-", "4.r")] == [
+    assert [read_pitch(token) for token in ("4c", "8cc", "4C", "4CC", "16f#", "4B-", "4.r")] == [
         60, 72, 48, 36, 66, 58, None,
     ]  # fmt: skip
 
@@ -139,22 +139,22 @@ def test_a_missing_corpus_or_file_is_named(tmp_path: Path) -> None:
     [("4/4", 1.0, 4.0), ("6/8", 1.5, 3.0), ("9/8", 1.5, 4.5), ("7/8", 1.0, 3.5), ("2/2", 2, 4)],
 )
 def test_the_beat_of_a_metre(metre: str, beat: float, bar: float) -> None:
-    assert beat_of(metre) == beat
-    assert bar_quarters(metre) == bar
+    assert compute_beat_quarters(metre) == beat
+    assert compute_bar_quarters(metre) == bar
 
 
 def test_a_japanese_song_is_named_by_its_tetrachords() -> None:
-    assert koizumi([0, 3, 5, 7, 10, 12, 7, 0]) == "minyo"
-    assert koizumi([0, 1, 5, 7, 8, 12, 7, 0]) == "miyako-bushi"
-    assert koizumi([0, 2, 5, 7, 10, 0, 2, 5]) == "ritsu-minyo"
-    assert koizumi([0, 1, 2, 3, 4, 5, 6, 7]) is None
+    assert name_tetrachords([0, 3, 5, 7, 10, 12, 7, 0]) == "minyo"
+    assert name_tetrachords([0, 1, 5, 7, 8, 12, 7, 0]) == "miyako-bushi"
+    assert name_tetrachords([0, 2, 5, 7, 10, 0, 2, 5]) == "ritsu-minyo"
+    assert name_tetrachords([0, 1, 2, 3, 4, 5, 6, 7]) is None
 
 
 def test_a_nuba_is_found_in_a_title_with_or_without_its_marks() -> None:
-    assert nuba_of("bṭāyḥī raml al-māyah") == "raml-al-maya"
-    assert nuba_of("basīṭ al-māyah") == "al-maya"
-    assert nuba_of("Quddam Iraq Ajam") == "iraq-al-ajam"
-    assert nuba_of("Modelo") is None
+    assert find_nuba("bṭāyḥī raml al-māyah") == "raml-al-maya"
+    assert find_nuba("basīṭ al-māyah") == "al-maya"
+    assert find_nuba("Quddam Iraq Ajam") == "iraq-al-ajam"
+    assert find_nuba("Modelo") is None
 
 
 def test_degrees_on_which_scales_agree() -> None:
@@ -163,8 +163,8 @@ def test_degrees_on_which_scales_agree() -> None:
         tuple(np.array([0.0, 150.0, 300.0, 500.0, 700.0]) + rng.normal(0, 8, 5) * [0, 1, 1, 1, 1]) for _ in range(12)
     ]
     scales[0] = (*scales[0], 950.0)  # one singer's own tone
-    assert consensus(scales, most=7) == pytest.approx([0, 150, 300, 500, 700], abs=8)
-    assert mean_degrees([(0.0, 240.0, 1200.0), (0.0, 250.0, 1190.0), (0.0, 1200.0)], 2) == ((0.0, 245.0), 5.0)
+    assert find_common_degrees(scales, most=7) == pytest.approx([0, 150, 300, 500, 700], abs=8)
+    assert average_degrees([(0.0, 240.0, 1200.0), (0.0, 250.0, 1190.0), (0.0, 1200.0)], 2) == ((0.0, 245.0), 5.0)
 
 
 def histogram(*peaks: float) -> np.ndarray:
@@ -174,14 +174,14 @@ def histogram(*peaks: float) -> np.ndarray:
 
 def test_a_performed_peak_is_found_between_bins_and_beside_the_notated_degree() -> None:
     heard = histogram(3.0, 152.0, 498.0)
-    assert peak(heard, 180.0) == pytest.approx(152.0, abs=3.0)
-    assert peak(heard, 300.0) is None
+    assert find_peak(heard, 180.0) == pytest.approx(152.0, abs=3.0)
+    assert find_peak(heard, 300.0) is None
 
     def known(value: object) -> Known:  # type: ignore[type-arg]
         return Known(value, "measured", 9, "notes", "x")
 
     notated = Mode("ussak", "Uşşak", None, known((0.0, 181.1, 300.0, 498.1)), known((0.4, 0.2, 0.2, 0.2)), None, None)
-    tuned = retuned(notated, heard, 50, "performed").scale_cents
+    tuned = retune_mode(notated, heard, 50, "performed").scale_cents
     assert tuned is not None
     assert tuned.value == pytest.approx((0.0, 149.0, 300.0, 495.0), abs=4.0)
     assert (tuned.n, tuned.reference) == (50, "performed")

@@ -13,7 +13,7 @@ from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS
 from kelly_live.cultures.preset import Mode
 from kelly_live.lab.cultures import statistics
-from kelly_live.lab.cultures.recipe import from_tunes
+from kelly_live.lab.cultures.recipe import measure_tunes
 from kelly_live.lab.cultures.tune import Tune
 from tests.cultures.example import tune
 
@@ -22,7 +22,7 @@ PENTATONIC = [0, 2, 4, 7, 9, 12, 9, 7, 4, 2, 0, 2, 4, 2, 0, 0]
 
 
 def test_a_scale_is_what_the_tunes_rest_on() -> None:
-    cents, weights = statistics.scale([tune(PENTATONIC)] * 6, "x")
+    cents, weights = statistics.measure_scale([tune(PENTATONIC)] * 6, "x")
     assert cents is not None
     assert weights is not None
     assert cents.value == (0.0, 200.0, 400.0, 700.0, 900.0)
@@ -33,7 +33,7 @@ def test_a_scale_is_what_the_tunes_rest_on() -> None:
 def test_neighbouring_commas_are_one_degree() -> None:
     comma = 1200.0 / 53.0
     tunes = [Tune(cents=np.array([0, 8, 8, 7, 13, 22, 31] * 2) * comma) for _ in range(6)]
-    cents, weights = statistics.scale(tunes, "x", divisions=53, apart=2)
+    cents, weights = statistics.measure_scale(tunes, "x", divisions=53, min_gap=2)
     assert cents is not None
     assert weights is not None
     assert cents.value == pytest.approx([0, 8 * comma, 13 * comma, 22 * comma, 31 * comma], abs=0.1)
@@ -41,7 +41,7 @@ def test_neighbouring_commas_are_one_degree() -> None:
 
 
 def test_steps_are_signed() -> None:
-    steps = statistics.intervals([tune([0, 2, 4, 0] * 4)] * 5, "x")
+    steps = statistics.measure_intervals([tune([0, 2, 4, 0] * 4)] * 5, "x")
     assert steps is not None
     shares = dict(steps.value)
     assert shares["200"] == pytest.approx(8 / 15)
@@ -54,21 +54,21 @@ def test_a_mode_s_steps_are_those_between_its_degrees() -> None:
     way, and no player who has but five tones can take them."""
     passing = tune([0, 2, 3, 4, 7, 9, 12, 9, 7, 4, 2, 0], mode="five")
     plain = [tune(PENTATONIC * 4, mode="five")] * 5
-    (mode,) = statistics.modes_of([*plain, passing], "x")
+    (mode,) = statistics.measure_modes([*plain, passing], "x")
     assert mode.scale_cents is not None
     assert mode.intervals is not None
     assert mode.scale_cents.value == (0.0, 200.0, 400.0, 700.0, 900.0)
     assert "100" not in dict(mode.intervals.value)
     assert mode.intervals.n == 5 * (4 * 16 - 1) + 11 - 2
-    (without,) = statistics.modes_of([*plain, tune(PENTATONIC * 4, mode="five")], "x")
-    assert without.intervals == statistics.intervals([*plain, plain[0]], "x")
+    (without,) = statistics.measure_modes([*plain, tune(PENTATONIC * 4, mode="five")], "x")
+    assert without.intervals == statistics.measure_intervals([*plain, plain[0]], "x")
 
 
 def test_a_degree_sung_a_comma_aside_is_that_degree() -> None:
     comma = 1200.0 / 53.0
     sung = Tune(cents=np.array([0, 8, 17, 16, -22, 61, 61, 75, 4]) * comma)
     scale = (0.0, 8 * comma, 17 * comma, 31 * comma)
-    found = statistics.on_degrees(sung, scale, divisions=53, apart=2).cents / comma
+    found = statistics.move_to_degrees(sung, scale, divisions=53, min_gap=2).cents / comma
     assert found[:-2] == pytest.approx([0, 8, 17, 17, -22, 61, 61])
     assert np.isnan(found[-2:]).all()
 
@@ -84,7 +84,7 @@ def test_steps_are_as_wide_as_the_degrees_sound() -> None:
         assert mode.scale_cents is not None
         return (replace(mode, scale_cents=replace(mode.scale_cents, value=tuple(as_sung))),)
 
-    (mode,) = statistics.modes_of(notated, "x", divisions=53, apart=2, grid=comma / 2, tuning=tuning)
+    (mode,) = statistics.measure_modes(notated, "x", divisions=53, min_gap=2, grid=comma / 2, tuning=tuning)
     assert mode.intervals is not None
     sizes = {int(cents) for cents, _ in mode.intervals.value}
     assert sizes == {round(n * comma) for n in (9, -9, 4.5, -4.5, 8.5, -8.5)}
@@ -96,26 +96,26 @@ def test_steps_are_as_wide_as_the_degrees_sound() -> None:
     st.lists(st.integers(1, 52), max_size=8, unique=True),
 )
 def test_what_is_on_a_degree_was_near_it(cents: list[int], grid: tuple[int, int], degrees: list[int]) -> None:
-    divisions, apart = grid
+    divisions, min_gap = grid
     scale = (0.0, *(1200.0 * degree / divisions for degree in sorted(degrees) if degree < divisions))
-    found = statistics.on_degrees(Tune(cents=np.array(cents, dtype=float)), scale, divisions, apart).cents
+    found = statistics.move_to_degrees(Tune(cents=np.array(cents, dtype=float)), scale, divisions, min_gap).cents
     held = ~np.isnan(found)
-    assert (np.abs(found - cents)[held] <= (apart - 0.5) * 1200.0 / divisions + 1e-6).all()
+    assert (np.abs(found - cents)[held] <= (min_gap - 0.5) * 1200.0 / divisions + 1e-6).all()
     off = np.abs(octave_distance_cents(found[held, None], np.array(scale))).min(axis=1, initial=0.0)
     assert (off < 1e-6).all() or not held.any()
 
 
 def test_only_seven_note_diatonic_tunes_have_mode_preferences() -> None:
-    known, _ = statistics.mode_preferences([tune(MAJOR)] * 6, "x")
+    known, _ = statistics.measure_mode_preferences([tune(MAJOR)] * 6, "x")
     assert known is not None
     assert MODES[int(np.argmax(known.value))] == "ionian"
     assert sum(known.value) == pytest.approx(1.0)
-    assert statistics.mode_preferences([tune(PENTATONIC)] * 6, "x") == (
+    assert statistics.measure_mode_preferences([tune(PENTATONIC)] * 6, "x") == (
         None,
         "not seven-note: the median tune uses 5 degrees, which fit several modes",
     )
     freygish = [0, 1, 4, 5, 7, 8, 10, 12, 10, 8, 7, 5, 4, 1, 0, 4]
-    none, why = statistics.mode_preferences([tune(freygish)] * 6, "x")
+    none, why = statistics.measure_mode_preferences([tune(freygish)] * 6, "x")
     assert none is None
     assert why.startswith("not diatonic")
 
@@ -131,17 +131,17 @@ def bars(lengths: list[float], metre: str) -> Tune:
 def test_a_bars_grouping_is_heard_from_where_long_notes_start(groups: tuple[int, ...], metre: str) -> None:
     units = int(metre.split("/")[0])
     assert sum(groups) == units
-    assert statistics.grouping([bars([part / 2.0 for part in groups], metre)], metre, units) == groups
+    assert statistics.find_grouping([bars([part / 2.0 for part in groups], metre)], metre, units) == groups
 
 
 def test_even_eighths_have_no_grouping() -> None:
     even = bars([0.5] * 7, "7/8")
-    assert statistics.grouping([even], "7/8", 7) is None
+    assert statistics.find_grouping([even], "7/8", 7) is None
 
 
 @given(st.integers(0, 18))
 def test_compositions_are_all_and_only_the_twos_and_threes(units: int) -> None:
-    found = statistics.compositions(units)
+    found = statistics.list_compositions(units)
     assert len(set(found)) == len(found)
     assert all(sum(parts) == units and set(parts) <= {2, 3} for parts in found)
     assert bool(found) == (units != 1)
@@ -149,34 +149,34 @@ def test_compositions_are_all_and_only_the_twos_and_threes(units: int) -> None:
 
 def test_onset_profile_is_the_share_of_bars() -> None:
     quarter_and_eighths = tune([0] * 24, [1.0, 0.5, 0.5, 2.0] * 6)
-    profile = statistics.onset_profile([quarter_and_eighths], "4/4")
+    profile = statistics.compute_onset_profile([quarter_and_eighths], "4/4")
     assert profile == pytest.approx([1, 0, 0, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0, 0, 0])
 
 
 def test_density_rhythm_and_contrast() -> None:
     even = [tune([0, 2] * 16, [0.5] * 32)] * 5
-    assert statistics.density(even, "x").value == pytest.approx(2.0)  # type: ignore[union-attr]
-    assert statistics.npvi(even, "x").value == pytest.approx(0.0)  # type: ignore[union-attr]
-    rhythms = statistics.rhythms(even, "x")
+    assert statistics.measure_density(even, "x").value == pytest.approx(2.0)  # type: ignore[union-attr]
+    assert statistics.measure_npvi(even, "x").value == pytest.approx(0.0)  # type: ignore[union-attr]
+    rhythms = statistics.measure_rhythms(even, "x")
     assert rhythms is not None
     assert RHYTHMS[int(np.argmax(rhythms.value))] == "straight"
     jigs = [tune([0, 2, 4] * 12, [0.5] * 36, metre="6/8", beat=1.5)] * 5
-    rhythms = statistics.rhythms(jigs, "x")
+    rhythms = statistics.measure_rhythms(jigs, "x")
     assert rhythms is not None
     assert RHYTHMS[int(np.argmax(rhythms.value))] == "triplet"
 
 
 def test_register_counts_time_and_is_absent_where_tunes_were_transposed() -> None:
     high_and_low = [tune([0, 12] * 8, [0.5, 1.5] * 8)] * 5
-    register = statistics.register(high_and_low, "x")
+    register = statistics.measure_register(high_and_low, "x")
     assert register is not None
     assert register.value == (60.0, 72.0, 72.0)
-    assert statistics.register([tune(MAJOR, tonic=None)] * 5, "x") is None
+    assert statistics.measure_register([tune(MAJOR, tonic=None)] * 5, "x") is None
 
 
 def test_what_is_not_in_the_corpus_is_absent() -> None:
     pitches_only = [Tune(cents=100.0 * np.array(MAJOR, float)) for _ in range(6)]
-    found = from_tunes(pitches_only, "x")
+    found = measure_tunes(pitches_only, "x")
     silent = (
         "tempo_bpm",
         "metres",
@@ -190,12 +190,12 @@ def test_what_is_not_in_the_corpus_is_absent() -> None:
     )
     assert [name for name in silent if found.known[name] is not None] == []
     assert found.known["scale_cents"] is not None
-    assert from_tunes(pitches_only[:3], "x").known["intervals"] is None  # three tunes prove nothing
+    assert measure_tunes(pitches_only[:3], "x").known["intervals"] is None  # three tunes prove nothing
 
 
 def test_modes_are_the_commonest_first_and_rare_ones_are_left_out() -> None:
     tunes = [tune(MAJOR, mode="plain")] * 7 + [tune(PENTATONIC, mode="open")] * 5 + [tune(MAJOR, mode="rare")] * 2
-    found = statistics.modes_of(tunes, "x", {"open": "The open one"})
+    found = statistics.measure_modes(tunes, "x", {"open": "The open one"})
     assert [(mode.name, mode.title) for mode in found] == [("plain", "plain"), ("open", "The open one")]
     assert found[0].share is not None
     assert found[0].share.value == pytest.approx(0.5)

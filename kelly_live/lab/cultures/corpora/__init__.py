@@ -1,1 +1,1 @@
-"""One small reader a corpus format: archives in, tunes (or tallies of what has no tunes) out."""
+"""Readers of corpora, one for each format: archives in, tunes or statistics out."""

@@ -1,4 +1,7 @@
-"""ABC tunes of folkwiki.se as written: first voice, repeats not unfolded; key, metre, tempo, graces and decorations."""
+"""ABC tunes of folkwiki.se, as written: the first voice, repeats not unfolded.
+
+Read are key, metre, tempo, graces and decorations.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.lab.cultures.corpora.archive import read_file
-from kelly_live.lab.cultures.corpora.kern import near_tonic
-from kelly_live.lab.cultures.tune import Tune, bar_quarters, beat_of
+from kelly_live.lab.cultures.corpora.kern import place_tonic
+from kelly_live.lab.cultures.tune import Tune, compute_bar_quarters, compute_beat_quarters
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
@@ -36,14 +39,14 @@ _COMMON = {"C": "4/4", "C|": "2/2"}
 
 
 def read_folkwiki(corpora: Path) -> list[Tune]:
-    """The tunes of the dump that state a key and can be read. `group` is the kind of dance (R:)."""
+    """Read the tunes of the dump that state a key and can be parsed; `group` is the kind of dance (R:)."""
     text = read_file(corpora, "swedish-folkwiki", "folkwiki.abc").decode("utf-8", errors="replace")
     blocks = re.findall(r"\(:music:\)(.*?)\(:musicend:\)", text, re.DOTALL)
     return [tune for tune in map(read_abc, blocks) if tune is not None]
 
 
 def read_abc(block: str) -> Tune | None:
-    """One tune, or None if it states no key, no metre or fewer than 12 notes."""
+    """Read one tune; None if it states no key or metre, or has fewer than 12 notes."""
     fields: dict[str, str] = {}
     body: list[str] = []
     voice = first_voice = None
@@ -61,39 +64,39 @@ def read_abc(block: str) -> Tune | None:
         elif line and "K" in fields and (voice is None or voice == first_voice):
             body.append(line.rstrip("\\"))
     key = _KEY.match(fields.get("K", ""))
-    metre = _metre(fields.get("M", ""))
+    metre = _parse_metre(fields.get("M", ""))
     if key is None or metre is None or not body:
         return None
     kind = (key.group(3) or "maj").lower()
     fifths = _FIFTHS[key.group(1).upper()] + 7 * ((key.group(2) == "#") - (key.group(2) == "b")) + _MODE_FIFTHS[kind]
-    unit = _unit(fields.get("L", ""), metre)
-    pitches, onsets, lengths, ornaments, first_bar = _notes(" ".join(body), _signature(fifths), unit)
+    unit = _parse_unit(fields.get("L", ""), metre)
+    pitches, onsets, lengths, ornaments, first_bar = _read_notes(" ".join(body), _create_signature(fifths), unit)
     if len(pitches) < 12:
         return None
     tonic_class = (_STEPS[key.group(1).upper()] + (key.group(2) == "#") - (key.group(2) == "b")) % 12
-    tonic = near_tonic(tonic_class, pitches)
-    pick_up = float(first_bar) if first_bar < bar_quarters(metre) - 1e-6 else 0.0
+    tonic = place_tonic(tonic_class, pitches)
+    pick_up = float(first_bar) if first_bar < compute_bar_quarters(metre) - 1e-6 else 0.0
     return Tune(
         cents=100.0 * (np.array(pitches, dtype=np.float64) - tonic),
         onsets=np.array([float(onset) for onset in onsets]) - pick_up,
         durations=np.array([float(length) for length in lengths]),
         tonic=float(tonic),
         metre=metre,
-        beat=beat_of(metre),
-        tempo=_tempo(fields.get("Q", ""), unit, beat_of(metre)),
+        beat=compute_beat_quarters(metre),
+        tempo=_parse_tempo(fields.get("Q", ""), unit, compute_beat_quarters(metre)),
         ornaments=ornaments,
         mode=_MODE_NAMES[kind],
         group=fields.get("R", "").strip().lower(),
     )
 
 
-def _metre(text: str) -> str | None:
+def _parse_metre(text: str) -> str | None:
     text = _COMMON.get(text.strip(), text.strip())
     return text if re.fullmatch(r"[1-9]\d?/(1|2|4|8|16)", text) else None
 
 
-def _unit(text: str, metre: str) -> Fraction:
-    """The unit note length in quarters; by the standard an eighth, a sixteenth in metres under 3/4."""
+def _parse_unit(text: str, metre: str) -> Fraction:
+    """Parse the unit note length in quarters; by the standard an eighth, a sixteenth in metres under 3/4."""
     found = re.match(r"^(\d+)/(\d+)", text)
     if found:
         return Fraction(4 * int(found.group(1)), int(found.group(2)))
@@ -101,8 +104,11 @@ def _unit(text: str, metre: str) -> Fraction:
     return Fraction(1, 2) if above / below >= 0.75 else Fraction(1, 4)
 
 
-def _tempo(text: str, unit: Fraction, beat: float) -> float | None:
-    """Beats a minute from a Q: field ("1/4=100", or "100" of the unit length, which most here mean as quarters)."""
+def _parse_tempo(text: str, unit: Fraction, beat: float) -> float | None:
+    """Parse the beats a minute of a Q: field.
+
+    It is "1/4=100", or "100" of the unit length, by which most tunes here mean quarters.
+    """
     text = re.sub(r"\"[^\"]*\"", "", text).strip()
     found = re.match(r"^(\d+)/(\d+)\s*=\s*(\d+)$", text)
     if found:
@@ -115,19 +121,19 @@ def _tempo(text: str, unit: Fraction, beat: float) -> float | None:
     return tempo if 20.0 <= tempo <= 300.0 else None
 
 
-def _signature(fifths: int) -> dict[str, int]:
+def _create_signature(fifths: int) -> dict[str, int]:
     sharps, flats = "FCGDAEB", "BEADGCF"
     return dict.fromkeys(sharps[:fifths], 1) if fifths > 0 else dict.fromkeys(flats[: max(-fifths, 0)], -1)
 
 
-def _length(digits: str, slashes: str, below: str) -> Fraction:
+def _parse_length(digits: str, slashes: str, below: str) -> Fraction:
     return Fraction(int(digits or 1), int(below) if below else 2 ** len(slashes)) if int(below or 1) else Fraction(1)
 
 
-def _notes(
+def _read_notes(
     body: str, signature: dict[str, int], unit: Fraction
 ) -> tuple[list[int], list[Fraction], list[Fraction], dict[str, int], Fraction]:
-    """MIDI pitches, onsets and lengths (quarters), ornaments, and where the first bar line stands."""
+    """Read MIDI pitches, onsets and lengths (quarters), ornaments, and the place of the first bar line."""
     pitches: list[int] = []
     onsets: list[Fraction] = []
     lengths: list[Fraction] = []
@@ -137,7 +143,7 @@ def _notes(
     tuplet, left = Fraction(1), 0
     broken = Fraction(1)
     tied = False
-    for token in _tokens(body):
+    for token in _split_tokens(body):
         kind, text = token
         if kind == "grace":
             ornaments["grace"] += len(re.findall(r"[A-Ga-g]", text))
@@ -170,18 +176,18 @@ def _notes(
             found = _NOTE.search(text)
             if kind == "rest":
                 digits = re.match(r"[zxZ](\d*)(/*)(\d*)", text)
-                length = _length(*digits.groups()) if digits else Fraction(1)
+                length = _parse_length(*digits.groups()) if digits else Fraction(1)
             elif found is None:
                 continue
             else:
-                length = _length(found.group(4), found.group(5), found.group(6))
+                length = _parse_length(found.group(4), found.group(5), found.group(6))
             if kind == "chord":
                 after = re.search(r"\](\d*)(/*)(\d*)$", text)
-                length *= _length(*after.groups()) if after else Fraction(1)
+                length *= _parse_length(*after.groups()) if after else Fraction(1)
             length *= unit * broken * (tuplet if left > 0 else 1)
             left, broken = max(left - 1, 0), Fraction(1)
             if kind != "rest" and length > 0:
-                every = [_pitch(note, signature, accidentals) for note in _NOTE.finditer(text.split("]")[0])]
+                every = [_read_pitch(note, signature, accidentals) for note in _NOTE.finditer(text.split("]")[0])]
                 pitch = max(every)  # of a double stop, the melody is on top
                 if tied and pitches and pitches[-1] == pitch:
                     lengths[-1] += length
@@ -194,13 +200,13 @@ def _notes(
     return pitches, onsets, lengths, dict(ornaments), first_bar or Fraction(0)
 
 
-def _tokens(body: str) -> Iterator[tuple[str, str]]:
+def _split_tokens(body: str) -> Iterator[tuple[str, str]]:
     for match in _TOKEN.finditer(body):
         kind = match.lastgroup or ""
         yield ("chord", match.group(0)) if match.group("chord") else (kind, match.group(0))
 
 
-def _pitch(note: re.Match[str], signature: dict[str, int], accidentals: dict[tuple[str, str], int]) -> int:
+def _read_pitch(note: re.Match[str], signature: dict[str, int], accidentals: dict[tuple[str, str], int]) -> int:
     sign, letter, octave = note.group(1), note.group(2), note.group(3)
     place = (letter, octave)
     if sign is not None:

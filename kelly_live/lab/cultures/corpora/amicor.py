@@ -1,4 +1,4 @@
-"""AMICOR: sung and played sentences of mawwal improvisation as scale degrees a-g and duration classes."""
+"""AMICOR: sung and played sentences of mawwal improvisation, as scale degrees and duration classes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from kelly_live.lab.cultures.corpora.archive import read_file
 
 
-def degree_shares(corpora: Path) -> tuple[tuple[float, ...], int, int]:
-    """Shares of the sung notes on degrees 1-7 over all eight maqams of the corpus, how many notes and sentences."""
+def read_degree_shares(corpora: Path) -> tuple[tuple[float, ...], int, int]:
+    """Read the shares of sung notes on degrees 1-7 over all eight maqams, and the notes and sentences."""
     text = read_file(corpora, "amicor", "clean/Clean corpus/vocal.txt").decode("utf-8", errors="replace")
     counts = np.array([text.count(letter) for letter in "abcdefg"], dtype=np.float64)
     sentences = sum(bool(line.strip()) for line in text.splitlines())

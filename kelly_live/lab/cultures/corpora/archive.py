@@ -1,4 +1,4 @@
-"""Reads the files of a corpus out of its .tar.xz (or an unpacked folder beside it), one after the other, in memory."""
+"""Files of a corpus, read from its .tar.xz one after the other, in memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ MAX_FILE_BYTES = 200 * 1024 * 1024
 
 
 def read_files(corpora: Path, name: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
-    """(path inside the corpus, content) of each wanted file of the corpus `name`, sorted by the archive's own order.
+    """Yield (path inside the corpus, content) of each wanted file, in the archive's order.
 
-    Raises ConfigError if the corpus is missing or damaged.
+    Raises:
+        ConfigError: The corpus is missing or damaged.
     """
     archive = corpora / f"{name}.tar.xz"
     try:
@@ -34,7 +35,11 @@ def read_files(corpora: Path, name: str, wanted: Callable[[str], bool]) -> Itera
 
 
 def read_file(corpora: Path, name: str, path: str) -> bytes:
-    """One file of a corpus. Raises ConfigError if it is not there."""
+    """Read one file of a corpus.
+
+    Raises:
+        ConfigError: The corpus or the file is missing.
+    """
     for _, data in read_files(corpora, name, lambda inside: inside == path):
         return data
     raise ConfigError(f"{corpora / name}.tar.xz has no {path}; take the corpus that INDEX.tsv names")

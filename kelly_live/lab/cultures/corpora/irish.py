@@ -1,4 +1,7 @@
-"""Ceol Rince na hÉireann as MIDI: one voice, its key signature and its metre; velocities and tempo are the editor's."""
+"""Ceol Rince na hÉireann as MIDI: one voice, its key signature and its metre.
+
+Velocities and tempo are the editor's.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,9 @@ import numpy as np
 
 from kelly_live.core.key_profiles import modal_distributions
 from kelly_live.lab.cultures.corpora.archive import read_files
-from kelly_live.lab.cultures.corpora.kern import near_tonic
-from kelly_live.lab.cultures.statistics import degree_histogram, diatonic_name
-from kelly_live.lab.cultures.tune import Tune, beat_of
+from kelly_live.lab.cultures.corpora.kern import place_tonic
+from kelly_live.lab.cultures.statistics import compute_degree_histogram, find_diatonic_mode
+from kelly_live.lab.cultures.tune import Tune, compute_beat_quarters
 
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 # Modes in which Irish dance tunes end, as rows of MODES and steps above the collection's ionian tonic.
@@ -22,7 +25,10 @@ _FINAL_BONUS = math.log(4.0)  # a tune tends to end on its tonic, but circular r
 
 
 def read_irish(corpora: Path) -> list[Tune]:
-    """All 1,195 tunes; the tonic is inferred in the signature's collection, as the corpus' own list is not here."""
+    """Read all 1,195 tunes; the tonic is inferred within the key signature.
+
+    The corpus' own list of tonics is not in the archive.
+    """
     import mido
 
     tunes = []
@@ -36,7 +42,7 @@ def read_irish(corpora: Path) -> list[Tune]:
             now += message.time
             beat = round(now / midi.ticks_per_beat * 48) / 48  # the converter starts each note a tick late
             if message.type == "key_signature" and not pitches:
-                fifths = _signature(message.key)
+                fifths = _count_fifths(message.key)
             elif message.type == "time_signature" and metre is None:
                 metre = f"{message.numerator}/{message.denominator}"
             elif message.type == "note_on" and message.velocity > 0:
@@ -52,41 +58,41 @@ def read_irish(corpora: Path) -> list[Tune]:
             continue
         lengths = np.maximum(np.array(ends) - np.array(onsets), 1 / 48)
         cents = 100.0 * np.array(pitches, dtype=np.float64)
-        tonic = near_tonic(_tonic_class(cents, lengths, fifths), pitches)
+        tonic = place_tonic(_infer_tonic_class(cents, lengths, fifths), pitches)
         # A converter's file begins with the pick-up; its bars are found where the note weights repeat best.
         tune = Tune(
             cents=cents - 100.0 * tonic,
-            onsets=np.array(onsets) - _pick_up(np.array(onsets), lengths, metre),
+            onsets=np.array(onsets) - _find_pick_up(np.array(onsets), lengths, metre),
             durations=lengths,
             tonic=float(tonic),
             metre=metre,
-            beat=beat_of(metre),
+            beat=compute_beat_quarters(metre),
             group=path,
         )
         tunes.append(tune)
-    return [_with_mode(tune) for tune in tunes]
+    return [_add_mode(tune) for tune in tunes]
 
 
-def _signature(key: str) -> int:
+def _count_fifths(key: str) -> int:
     sharps = _FIFTHS[key[0]] + 7 * (key.count("#") - key.count("b"))
     return sharps - 3 if key.endswith("m") else sharps
 
 
-def _tonic_class(cents: np.ndarray, lengths: np.ndarray, fifths: int) -> int:
+def _infer_tonic_class(cents: np.ndarray, lengths: np.ndarray, fifths: int) -> int:
     ionian = (7 * fifths) % 12
     profiles = modal_distributions()
     scored = []
     for row, step in _FINALS.items():
         tonic = (ionian + step) % 12
-        time, _ = degree_histogram([Tune(cents - 100.0 * tonic, durations=lengths)], 12)
+        time, _ = compute_degree_histogram([Tune(cents - 100.0 * tonic, durations=lengths)], 12)
         last = int(cents[-1] / 100.0 - tonic) % 12
         likelihood = 60.0 * float(np.log(profiles[row]) @ time)
         scored.append((likelihood + (_FINAL_BONUS * 4 if last == 0 else 0.0), tonic))
     return max(scored)[1]
 
 
-def _pick_up(onsets: np.ndarray, lengths: np.ndarray, metre: str | None) -> float:
-    """Quarters before the first whole bar: the shift under which the longest notes start bars."""
+def _find_pick_up(onsets: np.ndarray, lengths: np.ndarray, metre: str | None) -> float:
+    """Find the quarters before the first whole bar: the shift under which the longest notes start bars."""
     if metre is None:
         return 0.0
     above, below = (int(part) for part in metre.split("/"))
@@ -98,5 +104,5 @@ def _pick_up(onsets: np.ndarray, lengths: np.ndarray, metre: str | None) -> floa
     return float(shifts[int(np.argmax(starts))])
 
 
-def _with_mode(tune: Tune) -> Tune:
-    return replace(tune, mode=diatonic_name(tune))
+def _add_mode(tune: Tune) -> Tune:
+    return replace(tune, mode=find_diatonic_mode(tune))

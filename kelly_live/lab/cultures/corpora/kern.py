@@ -1,4 +1,4 @@
-"""Humdrum **kern melodies (Essen, Beregovski): the first spine, with its key, metre, graces and trills."""
+"""Humdrum **kern melodies (Essen, Beregovski): the first spine with key, metre, graces and trills."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from kelly_live.lab.cultures.tune import Tune, beat_of
+from kelly_live.lab.cultures.tune import Tune, compute_beat_quarters
 
 _LETTERS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _DURATION = re.compile(r"(\d+)(\.*)")
@@ -16,8 +16,8 @@ _METRE = re.compile(r"\*M(\d+/\d+)")
 ORNAMENTS = {"T": "trill", "t": "trill", "M": "mordent", "m": "mordent", "W": "mordent", "S": "turn", "$": "turn"}
 
 
-def pitch_of(token: str) -> int | None:
-    """MIDI note of a kern token, or None for a rest."""
+def read_pitch(token: str) -> int | None:
+    """Read the MIDI note of a kern token, or None for a rest."""
     match = _PITCH.search(token)
     if match is None or "r" in token:
         return None
@@ -28,8 +28,10 @@ def pitch_of(token: str) -> int | None:
 
 
 def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, group: str = "") -> Tune | None:
-    """The melody of a kern file, or None if it states no key or has no notes. A tune whose metre changes keeps its
-    rhythm but names no metre. `transposed`: the corpus moved its tunes to common keys, so pitch height means nothing.
+    """Read the melody of a kern file; None if it states no key or has no notes.
+
+    A tune whose metre changes keeps its rhythm but names no metre. `transposed` says that the corpus moved its tunes to
+    common keys, so that pitch height means nothing.
     """
     key: int | None = None
     metres: list[str] = []
@@ -44,7 +46,7 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
             continue
         if token.startswith("*"):
             if found := _KEY.match(token):
-                key = key if key is not None else _tonic(found.group(1), found.group(2))
+                key = key if key is not None else _read_tonic(found.group(1), found.group(2))
             elif found := _METRE.match(token):
                 metres.append(found.group(1))
             continue
@@ -52,7 +54,7 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
             if first_bar is None:
                 first_bar = now
             continue
-        pitch = pitch_of(token)
+        pitch = read_pitch(token)
         if "q" in token.lower():
             if pitch is not None:
                 ornaments["grace"] = ornaments.get("grace", 0) + 1
@@ -77,7 +79,7 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
         now += length
     if key is None or not pitches:
         return None
-    tonic = near_tonic(key, pitches)
+    tonic = place_tonic(key, pitches)
     metre = metres[0] if len(set(metres)) == 1 else None
     return Tune(
         cents=100.0 * (np.array(pitches, dtype=np.float64) - tonic),
@@ -85,18 +87,18 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
         durations=np.array(lengths),
         tonic=None if transposed else float(tonic),
         metre=metre,
-        beat=beat_of(metre),
+        beat=compute_beat_quarters(metre),
         ornaments=ornaments,
         mode=mode,
         group=group,
     )
 
 
-def _tonic(letter: str, sign: str) -> int:
+def _read_tonic(letter: str, sign: str) -> int:
     return (_LETTERS[letter.lower()] + (sign == "#") - (sign == "-")) % 12
 
 
-def near_tonic(pitch_class: int, pitches: list[int]) -> int:
-    """The MIDI note of a tonic's pitch class that lies nearest to the middle of the melody."""
+def place_tonic(pitch_class: int, pitches: list[int]) -> int:
+    """Return the MIDI note of a tonic's pitch class that is nearest to the middle of the melody."""
     middle = float(np.median(pitches))
     return int(pitch_class + 12 * round((middle - pitch_class) / 12.0))

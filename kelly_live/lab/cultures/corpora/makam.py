@@ -1,4 +1,7 @@
-"""Performed tuning of 20 makams: tonic-relative pitch histograms of 1,000 recordings in bins of 10 cents."""
+"""Performed tuning of 20 makams, from tonic-relative pitch histograms of 1,000 recordings.
+
+The histograms have bins of 10 cents.
+"""
 
 from __future__ import annotations
 
@@ -17,31 +20,32 @@ _SAME = 25.0  # cents within which two degrees are one: a comma
 _WIDTH = 25.0  # cents about the peak whose centre of gravity is the pitch
 
 
-def performed_tuning(corpora: Path, modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
-    """The modes with each notated degree moved to where performers put it, for those that were recorded."""
+def apply_performed_tuning(corpora: Path, modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
+    """Move each notated degree of the recorded modes to where performers put it."""
     data = read_file(corpora, "otmm-makam", "derived_tonic_relative_pitch_histograms.json")
     recorded = {name.lower(): one for name, one in json.loads(data).items()}
-    return tuple(_tuned(mode, recorded[mode.name]) if mode.name in recorded else mode for mode in modes)
+    return tuple(_retune_from_record(mode, recorded[mode.name]) if mode.name in recorded else mode for mode in modes)
 
 
-def _tuned(mode: Mode, recorded: dict[str, object]) -> Mode:
+def _retune_from_record(mode: Mode, recorded: dict[str, object]) -> Mode:
     histogram = np.array(recorded["hist_10cent_tonic_relative"], dtype=np.float64)
     reference = "degrees from symbtr, their tuning from otmm-makam (performed)"
-    return retuned(mode, histogram, int(str(recorded["n_recordings"])), reference)
+    return retune_mode(mode, histogram, int(str(recorded["n_recordings"])), reference)
 
 
-def retuned(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, reach: float = _REACH) -> Mode:
-    """The mode with each degree at the peak of a tonic-relative histogram that lies within `reach` cents of it; degrees
-    that share a peak become one. A degree without a peak stays where it was.
+def retune_mode(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, reach: float = _REACH) -> Mode:
+    """Move each degree of a mode to the peak of a tonic-relative histogram within `reach` cents of it.
+
+    Degrees that share a peak become one. A degree without a peak stays where it was.
     """
     if mode.scale_cents is None or mode.degree_weights is None:
         return mode
-    tonic = peak(histogram, 0.0, reach)
+    tonic = find_peak(histogram, 0.0, reach)
     if tonic is None:
         return mode
     places: dict[float, float] = {0.0: mode.degree_weights.value[0]}
     for degree, weight in zip(mode.scale_cents.value[1:], mode.degree_weights.value[1:], strict=True):
-        performed = peak(histogram, degree, reach)
+        performed = find_peak(histogram, degree, reach)
         place = degree if performed is None else performed - tonic
         same = next((known for known in places if abs(known - place) < _SAME), place)
         places[same] = places.get(same, 0.0) + weight
@@ -51,8 +55,8 @@ def retuned(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, 
     return replace(mode, scale_cents=known, degree_weights=weights)
 
 
-def peak(histogram: np.ndarray, near: float, reach: float = _REACH) -> float | None:
-    """The centre (cents) of the highest bin within `reach` of `near`, or None if the histogram has no peak there."""
+def find_peak(histogram: np.ndarray, near: float, reach: float = _REACH) -> float | None:
+    """Find the centre (cents) of the highest bin within `reach` of `near`; None without a peak there."""
     bins = np.arange(len(histogram)) * (1200.0 / len(histogram))
     away = octave_distance_cents(bins, near)
     inside = np.where(np.abs(away) <= reach, histogram, -1.0)

@@ -1,4 +1,7 @@
-"""MusicXML scores: each part as stretches of one metre; ties joined, chords by their top note, ornaments counted."""
+"""MusicXML scores, part by part, in sections of one metre.
+
+Ties are joined, chords are taken by their top note, and ornaments are counted.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ _SIGNS = {
 
 
 @dataclass(slots=True)
-class Stretch:
+class Section:
     """A run of one metre: MIDI pitches, onsets from its first bar line and lengths in quarters."""
 
     metre: str | None
@@ -29,24 +32,28 @@ class Stretch:
 
 @dataclass(slots=True)
 class Part:
-    """One part: its stretches, sharps (+) or flats (-) of its key signature, and whether words are sung to it."""
+    """One part: its sections, its key signature (sharps +, flats -), and how many notes carry words."""
 
-    stretches: list[Stretch]
+    stretches: list[Section]
     fifths: int | None
     sung: int
 
 
 def read_parts(data: bytes, name: str) -> list[Part]:
-    """All parts of a score; only its first voice. Raises ConfigError if it is not MusicXML."""
+    """Read the first voice of each part of a score.
+
+    Raises:
+        ConfigError: The data is not MusicXML.
+    """
     try:
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
         raise ConfigError(f"{name} is not MusicXML ({error}); take the corpus again") from error
-    return [_part(part) for part in root.iter("part")]
+    return [_read_part(part) for part in root.iter("part")]
 
 
-def _part(part: ElementTree.Element) -> Part:
-    stretch = Stretch(None, 0.0)
+def _read_part(part: ElementTree.Element) -> Part:
+    stretch = Section(None, 0.0)
     found = Part([stretch], None, 0)
     divisions, now, tied = 1.0, 0.0, False
     for measure in part.iter("measure"):
@@ -58,7 +65,7 @@ def _part(part: ElementTree.Element) -> Part:
                     found.fifths = int(fifths)
                 above, below = element.findtext("time/beats"), element.findtext("time/beat-type")
                 if above and below and above.isdigit() and f"{above}/{below}" != stretch.metre:
-                    stretch = Stretch(f"{above}/{below}", bar_start)
+                    stretch = Section(f"{above}/{below}", bar_start)
                     found.stretches.append(stretch)
             elif element.tag in ("backup", "forward"):
                 shift = float(element.findtext("duration") or 0.0) / divisions
@@ -73,7 +80,7 @@ def _part(part: ElementTree.Element) -> Part:
                     stretch.ornaments["grace"] += element.find("chord") is None
                     continue
                 length = float(element.findtext("duration") or 0.0) / divisions
-                pitch = _pitch(element)
+                pitch = _read_pitch(element)
                 if element.find("chord") is not None:
                     if pitch is not None and stretch.pitches:
                         stretch.pitches[-1] = max(stretch.pitches[-1], pitch)
@@ -85,7 +92,7 @@ def _part(part: ElementTree.Element) -> Part:
                         stretch.pitches.append(pitch)
                         stretch.onsets.append(now - stretch.start)
                         stretch.lengths.append(length)
-                        stretch.ornaments.update(_ornaments(element))
+                        stretch.ornaments.update(_list_ornaments(element))
                     tied = any(tie.get("type") == "start" for tie in element.findall("tie"))
                 now += length
             furthest = max(furthest, now)
@@ -94,12 +101,12 @@ def _part(part: ElementTree.Element) -> Part:
     return found
 
 
-def _pitch(note: ElementTree.Element) -> float | None:
+def _read_pitch(note: ElementTree.Element) -> float | None:
     step, octave = note.findtext("pitch/step"), note.findtext("pitch/octave")
     if step is None or octave is None:
         return None
     return 12.0 * (int(octave) + 1) + _STEPS[step] + float(note.findtext("pitch/alter") or 0.0)
 
 
-def _ornaments(note: ElementTree.Element) -> list[str]:
+def _list_ornaments(note: ElementTree.Element) -> list[str]:
     return [_SIGNS[sign.tag] for group in note.findall("notations") for sign in group.iter() if sign.tag in _SIGNS]

@@ -1,4 +1,4 @@
-"""POP909: Mandarin pop songs as MIDI with the sung melody, played velocities, beats, a key and chord labels."""
+"""POP909: Mandarin pop songs as MIDI, with sung melody, played velocities, beats, key and chords."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.lab.cultures.corpora.archive import read_files
-from kelly_live.lab.cultures.corpora.kern import near_tonic
+from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -19,7 +19,7 @@ _LABELS = {"maj": "major", "min": "minor"}
 
 @dataclass(frozen=True, slots=True)
 class Songs:
-    """The melodies as tunes, the velocity of each melody note, and the share of each song that has a chord."""
+    """Melodies as tunes, the velocity of each melody note, and each song's share of time with a chord."""
 
     tunes: list[Tune]
     velocities: np.ndarray
@@ -27,7 +27,7 @@ class Songs:
 
 
 def read_pop909(corpora: Path) -> Songs:
-    """The melody of each song within its longest stretch of one key."""
+    """Read the melody of each song within its longest stretch of one key."""
     songs: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, data in read_files(corpora, "pop909-index", lambda inside: inside.count("/") == 2):
         _, song, name = path.split("/", 2)
@@ -39,7 +39,7 @@ def read_pop909(corpora: Path) -> Songs:
     for _, files in sorted(songs.items()):
         if len(files) < 5:
             continue
-        read = _song(files)
+        read = _read_song(files)
         if read is not None:
             tunes.append(read[0])
             velocities.append(read[1])
@@ -50,7 +50,7 @@ def read_pop909(corpora: Path) -> Songs:
     return Songs(tunes, np.concatenate(velocities) if velocities else np.empty(0), chord_shares)
 
 
-def _song(files: dict[str, bytes]) -> tuple[Tune, np.ndarray] | None:
+def _read_song(files: dict[str, bytes]) -> tuple[Tune, np.ndarray] | None:
     import mido
 
     beats = np.array([float(line.split()[0]) for line in files["beat_midi.txt"].decode().splitlines() if line.strip()])
@@ -59,14 +59,14 @@ def _song(files: dict[str, bytes]) -> tuple[Tune, np.ndarray] | None:
     if len(beats) < 8 or not keys:
         return None
     start, end, key = max(keys, key=lambda one: float(one[1]) - float(one[0]))
-    notes = _melody(mido.MidiFile(file=io.BytesIO(files[".mid"]), clip=True))
+    notes = _read_melody(mido.MidiFile(file=io.BytesIO(files[".mid"]), clip=True))
     notes = notes[(notes[:, 0] >= float(start)) & (notes[:, 0] < float(end))]
     if len(notes) < 12:
         return None
     places = np.interp(notes[:, :2], beats, np.arange(len(beats), dtype=np.float64))
     letter, _, kind = key.partition(":")
     pitches = [int(pitch) for pitch in notes[:, 2]]
-    tonic = near_tonic((_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, pitches)
+    tonic = place_tonic((_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, pitches)
     per_bar = max(counted) if counted else 4
     tune = Tune(
         cents=100.0 * (notes[:, 2] - tonic),
@@ -80,8 +80,8 @@ def _song(files: dict[str, bytes]) -> tuple[Tune, np.ndarray] | None:
     return tune, notes[:, 3]
 
 
-def _melody(midi: object) -> np.ndarray:
-    """Onset and end (s), pitch and velocity of the MELODY track, `[n, 4]`."""
+def _read_melody(midi: object) -> np.ndarray:
+    """Read onset and end (s), pitch and velocity of the MELODY track, `[n, 4]`."""
     import mido
 
     assert isinstance(midi, mido.MidiFile)

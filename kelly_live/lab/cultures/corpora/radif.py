@@ -1,4 +1,7 @@
-"""The radif of Mirza Abdollah as MIDI with koron and sori by pitch bend, and performed pitch histograms of dastgahs."""
+"""The radif of Mirza Abdollah as MIDI, and performed pitch histograms of dastgahs.
+
+Koron and sori are written as pitch bends.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ import numpy as np
 from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.cultures.preset import Mode
 from kelly_live.lab.cultures.corpora.archive import read_file, read_files
-from kelly_live.lab.cultures.corpora.makam import retuned
-from kelly_live.lab.cultures.statistics import degree_histogram
+from kelly_live.lab.cultures.corpora.makam import retune_mode
+from kelly_live.lab.cultures.statistics import compute_degree_histogram
 from kelly_live.lab.cultures.tune import Tune
 
 BEND_CENTS = 200.0 / 8192.0  # the General MIDI default, two semitones; the files that set a range do not bend
@@ -28,57 +31,61 @@ DASTGAHS = {
 }  # fmt: skip
 
 
-def mode_name(title: str) -> str:
+def format_mode_name(title: str) -> str:
+    """Format a title as the name of a mode."""
     return title.lower().replace(" ", "-")
 
 
 def read_radif(corpora: Path) -> list[Tune]:
-    """The gushes of each dastgah or avaz (its `mode`). 0 is the note on which most of its gushes end; where too few end
-    on one note it is the witness (shahed), to which recordings are relative; without recordings the mode is left out.
-    Time is free: onsets and durations are in seconds of the notation's playback.
+    """Read the gushes of each dastgah or avaz (its `mode`).
+
+    0 is the note on which most of its gushes end. Where too few end on one note it is the witness (shahed), to which
+    recordings are relative; without recordings the mode is left out. Time is free: onsets and durations are in seconds
+    of the notation's playback.
     """
     raw: dict[str, list[np.ndarray]] = defaultdict(list)
     for path, data in read_files(corpora, "radif-mirza-abdollah", lambda inside: inside.endswith(".mid")):
         folder = path.split("/")[-2]
-        notes = _notes(data)
+        notes = _read_notes(data)
         if folder in DASTGAHS and len(notes) >= 12:
-            raw[mode_name(DASTGAHS[folder])].append(notes)
-    recorded = _recorded(corpora)
+            raw[format_mode_name(DASTGAHS[folder])].append(notes)
+    recorded = _read_histograms(corpora)
     tunes = []
     for mode, gushes in raw.items():
         home, endings = Counter(int(notes[-1, 2]) % 1200 for notes in gushes).most_common(1)[0]
-        members = [_tune(notes, home, mode) for notes in gushes]
+        members = [_create_tune(notes, home, mode) for notes in gushes]
         if endings < _HOME * len(gushes):
             if mode not in recorded:
                 continue
-            fit, witness = _witness(members, recorded[mode][0])
+            fit, witness = _find_witness(members, recorded[mode][0])
             if fit < _FIT:
                 continue
-            members = [_tune(notes, home + witness, mode) for notes in gushes]
+            members = [_create_tune(notes, home + witness, mode) for notes in gushes]
         tunes += members
     return tunes
 
 
-def _tune(notes: np.ndarray, home: int, mode: str) -> Tune:
+def _create_tune(notes: np.ndarray, home: int, mode: str) -> Tune:
     tonic = home + 1200.0 * round((float(np.median(notes[:, 2])) - home) / 1200.0)
     return Tune(
         cents=notes[:, 2] - tonic, onsets=notes[:, 0], durations=notes[:, 1], tonic=tonic / 100.0, mode=mode
     )  # fmt: skip
 
 
-def _recorded(corpora: Path) -> dict[str, tuple[np.ndarray, int]]:
-    """Mode -> histogram relative to the witness note in bins of 10 cents `[120]`, and how many recordings."""
+def _read_histograms(corpora: Path) -> dict[str, tuple[np.ndarray, int]]:
+    """Read each mode's histogram relative to the witness, `[120]` bins of 10 cents, and its recordings."""
     path = "persian_dastgah_kdc_pitch_histograms.json"
     raw = json.loads(read_file(corpora, "measured_summary", path))
     named = {"Abuata": "Abu Ata"}
     return {
-        mode_name(named.get(key, key)): (np.array(one["hist10c_rel_shahed"]), int(one["n"])) for key, one in raw.items()
+        format_mode_name(named.get(key, key)): (np.array(one["hist10c_rel_shahed"]), int(one["n"]))
+        for key, one in raw.items()
     }
 
 
-def _witness(tunes: list[Tune], histogram: np.ndarray) -> tuple[float, int]:
-    """How well (correlation) recordings fit the notation if their witness is the returned notated degree (cents)."""
-    time, _ = degree_histogram(tunes, 24)
+def _find_witness(tunes: list[Tune], histogram: np.ndarray) -> tuple[float, int]:
+    """Find the notated degree (cents) that fits the recordings best as their witness, and the correlation."""
+    time, _ = compute_degree_histogram(tunes, 24)
     notated = np.zeros(120)
     for place, share in enumerate(time):
         away = octave_distance_cents(np.arange(120) * 10.0, place * 50.0)
@@ -88,8 +95,8 @@ def _witness(tunes: list[Tune], histogram: np.ndarray) -> tuple[float, int]:
     return max(fits)
 
 
-def _notes(data: bytes) -> np.ndarray:
-    """Onset, duration (s) and pitch (cents of MIDI) of each note, `[n, 3]`; of notes together, the top one."""
+def _read_notes(data: bytes) -> np.ndarray:
+    """Read onset, duration (s) and pitch (cents of MIDI) of each note, `[n, 3]`; the top one of a chord."""
     import mido
 
     midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
@@ -114,22 +121,23 @@ def _notes(data: bytes) -> np.ndarray:
     return np.array([top[key] for key in sorted(top)], dtype=np.float64).reshape(-1, 3)
 
 
-def performed_tuning(corpora: Path, modes: tuple[Mode, ...], tunes: list[Tune]) -> tuple[Mode, ...]:
-    """The modes with their notated quarter-tone degrees moved to where singers and players put them, for the dastgahs
-    whose recordings fit the notation.
+def apply_performed_tuning(corpora: Path, modes: tuple[Mode, ...], tunes: list[Tune]) -> tuple[Mode, ...]:
+    """Move the notated quarter-tone degrees to where singers and players put them.
+
+    Only the dastgahs are moved whose recordings fit the notation.
     """
-    recorded = _recorded(corpora)
+    recorded = _read_histograms(corpora)
     return tuple(
-        _tuned(mode, *recorded[mode.name], [tune for tune in tunes if tune.mode == mode.name])
+        _retune(mode, *recorded[mode.name], [tune for tune in tunes if tune.mode == mode.name])
         if mode.name in recorded
         else mode
         for mode in modes
     )
 
 
-def _tuned(mode: Mode, histogram: np.ndarray, recordings: int, tunes: list[Tune]) -> Mode:
-    fit, witness = _witness(tunes, histogram)
+def _retune(mode: Mode, histogram: np.ndarray, recordings: int, tunes: list[Tune]) -> Mode:
+    fit, witness = _find_witness(tunes, histogram)
     if fit < _FIT:
         return mode
     reference = f"degrees from the radif, their tuning from KDC recordings (fit {fit:.2f}; measured_summary)"
-    return retuned(mode, np.roll(histogram, witness // 10), recordings, reference, _REACH)
+    return retune_mode(mode, np.roll(histogram, witness // 10), recordings, reference, _REACH)

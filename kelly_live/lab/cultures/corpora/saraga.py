@@ -1,4 +1,7 @@
-"""Saraga: tempo and cycle a section, tala, raga and tonic of Carnatic and Hindustani concerts; annotated phrases."""
+"""Saraga: annotations of Carnatic and Hindustani concerts.
+
+They give tempo and cycle by section, tala, raga and tonic by recording, and phrases.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,17 @@ _LETTERS = {"S": 0, "s": 0, "r": 1, "R": 2, "g": 3, "G": 4, "m": 5, "M": 6, "P":
 
 @dataclass(frozen=True, slots=True)
 class Concerts:
-    """Beats a minute of each timed section; beats of the cycle -> sections; talas, ragas -> recordings; tonics in Hz;
-    raga -> (phrases, semitone -> svaras) spelled in them (Hindustani only: there the letter's case tells the svara).
+    """What the annotations of a tradition say.
+
+    Attributes:
+        recordings: The number of recordings.
+        tempi: Beats a minute of each timed section.
+        cycles: The number of sections by the beats of their cycle.
+        talas: The number of recordings by tala.
+        ragas: The number of recordings by raga.
+        tonics: The tonics, in Hz.
+        phrases: By raga, the number of phrases, and of svaras by semitone. Hindustani only: there the letter's case
+            tells the svara.
     """
 
     recordings: int
@@ -29,7 +41,7 @@ class Concerts:
 
 
 def read_saraga(corpora: Path, tradition: str) -> Concerts:
-    """`tradition`: "carnatic" or "hindustani"."""
+    """Read the annotations of a tradition, "carnatic" or "hindustani"."""
     tempi: list[float] = []
     cycles: Counter[int] = Counter()
     talas: Counter[str] = Counter()
@@ -43,8 +55,8 @@ def read_saraga(corpora: Path, tradition: str) -> Concerts:
         if path.endswith(".json"):
             recordings += 1
             info = json.loads(text)
-            talas.update(_names(info, "taala", "taals"))
-            named = _names(info, "raaga", "raags")
+            talas.update(_read_names(info, "taala", "taals"))
+            named = _read_names(info, "raaga", "raags")
             ragas.update(named)
             if len(named) == 1:
                 raga_of[path.removesuffix(".json")] = named[0]
@@ -74,7 +86,7 @@ def read_saraga(corpora: Path, tradition: str) -> Concerts:
     return Concerts(recordings, tempi, cycles, talas, ragas, tonics, by_raga)
 
 
-def _names(info: dict[str, object], *keys: str) -> list[str]:
+def _read_names(info: dict[str, object], *keys: str) -> list[str]:
     listed = next((info[key] for key in keys if key in info), [])
     return (
         [str(one.get("common_name") or one["name"]) for one in listed if isinstance(one, dict)]

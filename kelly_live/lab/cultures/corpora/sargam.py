@@ -1,4 +1,7 @@
-"""Bandish of Bhatkhande's Kramik Pustak Malika in sargam (XML): svaras by matra, kan graces, tala and its vibhags."""
+"""Bandish of Bhatkhande's Kramik Pustak Malika in sargam (XML).
+
+Read are svaras by matra, kan graces, the tala and its vibhags.
+"""
 
 from __future__ import annotations
 
@@ -18,15 +21,18 @@ _GRACE = re.compile(r"<sup>(.*?)</sup>")
 
 
 def read_sargam(corpora: Path) -> list[Tune]:
-    """All bandish; the beat is the matra; `mode` is the raga, `group` "matras tala pattern-of-vibhags"."""
+    """Read all bandish; the beat is the matra.
+
+    `mode` is the raga, `group` "matras tala pattern-of-vibhags".
+    """
     tunes = []
     for _, data in read_files(
         corpora, "hindustani-sangeet", lambda inside: inside.startswith("Bhatkhande") and inside.endswith(".xml")
     ):
         text = data.decode("utf-8", errors="replace")
-        raga, tala, pattern = (_field(text, name) for name in ("RAAG_NAME", "TAAL_NAME", "BEAT_PATTERN"))
+        raga, tala, pattern = (_read_field(text, name) for name in ("RAAG_NAME", "TAAL_NAME", "BEAT_PATTERN"))
         matras = sum(int(part) for part in pattern.split("-") if part.isdigit())
-        tune = _tune(
+        tune = _create_tune(
             re.findall(r"<CONTENT>(.*?)</CONTENT>", text, re.DOTALL), raga, f"{matras} {tala} {pattern}", matras
         )
         if tune is not None:
@@ -34,12 +40,12 @@ def read_sargam(corpora: Path) -> list[Tune]:
     return tunes
 
 
-def _field(text: str, name: str) -> str:
+def _read_field(text: str, name: str) -> str:
     found = re.search(f"<{name}>(.*?)</{name}>", text)
     return found.group(1).strip() if found else ""
 
 
-def _tune(cells: list[str], raga: str, group: str, matras: int) -> Tune | None:
+def _create_tune(cells: list[str], raga: str, group: str, matras: int) -> Tune | None:
     cents: list[float] = []
     onsets: list[float] = []
     lengths: list[float] = []

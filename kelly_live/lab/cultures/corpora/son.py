@@ -1,4 +1,7 @@
-"""Onset times of nine instruments in five performances of Cuban son and salsa, by sixteenth of the clave cycle."""
+"""Onset times of nine instruments in five performances of Cuban son and salsa.
+
+They are given by sixteenth of the clave cycle.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,16 @@ _TOGETHER = 2  # others at the same subdivision, so that "early" is against a gr
 
 
 @dataclass(frozen=True, slots=True)
-class Son:
-    """Quarters a minute of each cycle; instrument -> cycles that it plays in, onsets at each of PLACES, and onset minus
-    the mean of the others (ms); the tres as tunes without pitch.
+class SonRecordings:
+    """What the performances say.
+
+    Attributes:
+        performances: The number of performances.
+        tempi: Quarters a minute of each cycle.
+        played: By instrument, the number of cycles that it plays in.
+        onsets: By instrument, the number of onsets at each of PLACES.
+        offsets: By instrument, onset minus the mean of the others (ms).
+        tres: The tres, as tunes without pitch.
     """
 
     performances: int
@@ -32,8 +42,8 @@ class Son:
     tres: list[Tune]
 
 
-def read_son(corpora: Path) -> Son:
-    """All five performances."""
+def read_son(corpora: Path) -> SonRecordings:
+    """Read all five performances."""
     text = read_file(corpora, "cuban-son-onsets-iemp", "CSS_IEMP.csv").decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     starts: dict[tuple[str, float], float] = {}
@@ -68,10 +78,10 @@ def read_son(corpora: Path) -> Son:
                     offsets[name].append(1000.0 * (float(row[name]) - float(np.mean(others))))
                 if name == "Tres":
                     tres[piece].append(4.0 * number + place / 4.0)
-    tunes = [_tune(np.array(sorted(set(places)))) for places in tres.values() if len(places) >= 12]
-    return Son(len({piece for piece, _ in cycles}), tempi, dict(played), onsets, offsets, tunes)
+    tunes = [_create_tune(np.array(sorted(set(places)))) for places in tres.values() if len(places) >= 12]
+    return SonRecordings(len({piece for piece, _ in cycles}), tempi, dict(played), onsets, offsets, tunes)
 
 
-def _tune(onsets: np.ndarray) -> Tune:
+def _create_tune(onsets: np.ndarray) -> Tune:
     lengths = np.minimum(np.append(np.diff(onsets), 1.0), 4.0)
     return Tune(cents=np.zeros(len(onsets)), onsets=onsets, durations=lengths, metre="4/4")

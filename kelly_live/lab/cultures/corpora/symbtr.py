@@ -1,4 +1,4 @@
-"""SymbTr scores of Turkish makam music: commas of 53 to the octave, usul and its metre, tempo, ornament codes."""
+"""SymbTr scores of Turkish makam music: commas of 53 to the octave, usul, metre, tempo, ornaments."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ _BELOW = {2, 4, 8, 16, 32}
 
 
 def read_symbtr(corpora: Path) -> list[Tune]:
-    """All scores; the tonic (karar) of a makam is the commonest last note of its scores, as notation is at fixed
-    pitch. `group` is the usul, named with its metre.
+    """Read all scores; `group` is the usul, named with its metre.
+
+    The tonic (karar) of a makam is the commonest last note of its scores, because notation is at fixed pitch.
     """
     raw = []
     for path, data in read_files(
         corpora, "symbtr", lambda inside: inside.startswith("txt/") and inside.endswith(".txt")
     ):
         makam = path.removeprefix("txt/").split("--")[0]
-        score = _read(data.decode("utf-8", errors="replace"))
+        score = _read_score(data.decode("utf-8", errors="replace"))
         if score is not None:
             raw.append((makam, *score))
     finals: dict[str, Counter[int]] = {}
@@ -56,7 +57,7 @@ def read_symbtr(corpora: Path) -> list[Tune]:
     return tunes
 
 
-def _read(
+def _read_score(
     text: str,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, int], str | None, str | None, float | None] | None:
     commas: list[int] = []

@@ -1,4 +1,7 @@
-"""Scales measured on instruments and recordings: DaMuSc (gamelan, Georgia) and Scala files of the Cairo Congress."""
+"""Scales measured on instruments and recordings: DaMuSc, and Scala files of the Cairo Congress.
+
+DaMuSc has gamelan and Georgian scales.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +22,10 @@ _AGREED = 0.5  # of the scales must have a degree for it to be one
 Scale = tuple[float, ...]
 
 
-def damusc(corpora: Path, culture: str, reference: str = "") -> list[Scale]:
-    """Measured scales of a culture as cents from the first tone (octave not closed), whose tonic is known to be that
-    tone if `reference` (a part of the source's name) is given.
+def read_damusc_scales(corpora: Path, culture: str, reference: str = "") -> list[Scale]:
+    """Read the measured scales of a culture, as cents from the first tone (octave not closed).
+
+    With `reference` (a part of the source's name), only scales whose tonic is known to be that tone.
     """
     text = read_file(corpora, "damusc", "Data/measured_scales.csv").decode("utf-8-sig")
     return [
@@ -31,8 +35,8 @@ def damusc(corpora: Path, culture: str, reference: str = "") -> list[Scale]:
     ]
 
 
-def steps(corpora: Path, culture: str, measured_on: str) -> list[Scale]:
-    """The steps (cents) of each melodic scale of a culture that was measured on `measured_on` ("Recording")."""
+def read_damusc_steps(corpora: Path, culture: str, measured_on: str) -> list[Scale]:
+    """Read the steps (cents) of each melodic scale of a culture that was measured on `measured_on`."""
     text = read_file(corpora, "damusc", "Data/measured_scales.csv").decode("utf-8-sig")
     return [
         tuple(float(step) for step in row["Intervals"].split(";"))
@@ -41,14 +45,17 @@ def steps(corpora: Path, culture: str, measured_on: str) -> list[Scale]:
     ]
 
 
-def mean_degrees(scales: list[Scale], length: int) -> tuple[Scale, float]:
-    """The mean of all scales with `length` tones to the octave, without the octave, and the largest SD (cents)."""
+def average_degrees(scales: list[Scale], length: int) -> tuple[Scale, float]:
+    """Average the scales with `length` tones to the octave; also return the largest SD (cents).
+
+    The octave itself is left out.
+    """
     table = np.array([scale[: length + 1] for scale in scales if len(scale) == length + 1])
     return tuple(round(float(cents), 1) for cents in table.mean(axis=0)[:length]), float(table.std(axis=0).max())
 
 
-def cairo(corpora: Path) -> dict[str, list[Scale]]:
-    """Maqam -> scales (cents from the annotated tonic) of the 1932 recordings whose maqam is named."""
+def read_cairo_scales(corpora: Path) -> dict[str, list[Scale]]:
+    """Read the scales of the 1932 recordings whose maqam is named, in cents from the annotated tonic."""
     found: dict[str, list[Scale]] = defaultdict(list)
     for _, data in read_files(
         corpora, "scale-library-cairo-damusc", lambda inside: inside.startswith("cairo-congress/")
@@ -64,9 +71,10 @@ def cairo(corpora: Path) -> dict[str, list[Scale]]:
     return dict(found)
 
 
-def consensus(scales: list[Scale], most: int) -> Scale:
-    """The degrees on which half of the scales agree, `most` at most, those that most scales have first: peaks of their
-    pooled pitches, each the mean of its members.
+def find_common_degrees(scales: list[Scale], most: int) -> Scale:
+    """Find the degrees on which half of the scales agree, `most` at most.
+
+    They are peaks of the pooled pitches, each the mean of its members; those that most scales have come first.
     """
     pooled = np.array([value for scale in scales for value in scale]) % 1200.0
     grid = np.arange(0.0, 1200.0, 5.0)

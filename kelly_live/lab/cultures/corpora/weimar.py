@@ -1,4 +1,4 @@
-"""Weimar Jazz Database: transcribed solos, every onset timed against annotated beats: swing and lateness are real."""
+"""Weimar Jazz Database: transcribed solos with every onset timed against annotated beats."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.lab.cultures.corpora.archive import read_file
-from kelly_live.lab.cultures.corpora.kern import near_tonic
+from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune
 
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -24,8 +24,14 @@ _RATIOS = (0.4, 4.0)  # outside of it two notes in a beat are no pair of eighths
 
 @dataclass(frozen=True, slots=True)
 class Solos:
-    """The solos as tunes; (tempo, long:short) of each pair of eighths in swing feel; onset minus beat in seconds of
-    each note on a beat; how many beats carry a chord symbol, of how many.
+    """What the solos say.
+
+    Attributes:
+        tunes: The solos as tunes.
+        swing: Of each pair of eighths in swing feel, tempo and ratio of long to short.
+        offsets: Of each note on a beat, onset minus beat in seconds.
+        chord_beats: The number of beats that carry a chord symbol.
+        beats: The number of beats.
     """
 
     tunes: list[Tune]
@@ -36,22 +42,22 @@ class Solos:
 
 
 def read_weimar(corpora: Path) -> Solos:
-    """All 456 solos."""
-    meta = {row["melid"]: row for row in _table(corpora, "wjd_meta")}
+    """Read all 456 solos."""
+    meta = {row["melid"]: row for row in _read_table(corpora, "wjd_meta")}
     beats: dict[str, dict[tuple[str, str], tuple[float, float]]] = defaultdict(dict)
     chord_beats = count = 0
-    for row in _table(corpora, "wjd_annotated_beat_tracks"):
+    for row in _read_table(corpora, "wjd_annotated_beat_tracks"):
         beats[row["melid"]][row["bar"], row["beat"]] = (float(row["onset"]), float(row["duration"] or 0.0))
         count += 1
         chord_beats += row["chord"] not in ("", "NC")
     notes: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in _table(corpora, "wjd_transforms"):
+    for row in _read_table(corpora, "wjd_transforms"):
         notes[row["melid"]].append(row)
     tunes, swing, offsets = [], [], []
     for melid, rows in notes.items():
         info = meta[melid]
         tempo = float(info["avgtempo"])
-        tune = _tune(rows, info, tempo)
+        tune = _create_tune(rows, info, tempo)
         if tune is not None:
             tunes.append(tune)
         offsets += [
@@ -60,12 +66,12 @@ def read_weimar(corpora: Path) -> Solos:
             if row["tatum"] == "1" and (row["bar"], row["beat"]) in beats[melid]
         ]
         if info["rhythmfeel"] == "SWING":
-            swing += [(tempo, ratio) for ratio in _eighths(rows, beats[melid])]
+            swing += [(tempo, ratio) for ratio in _compute_swing_ratios(rows, beats[melid])]
     return Solos(tunes, np.array(swing), np.array(offsets), chord_beats, count)
 
 
-def _tune(rows: list[dict[str, str]], info: dict[str, str], tempo: float) -> Tune | None:
-    """A solo on its notated grid; None where it has no key (free playing)."""
+def _create_tune(rows: list[dict[str, str]], info: dict[str, str], tempo: float) -> Tune | None:
+    """Put a solo on its notated grid; None where it has no key (free playing)."""
     letter, _, kind = info["key"].partition("-")
     if not letter or letter[0] not in _STEPS or info["signature"] not in ("4/4", "3/4"):
         return None
@@ -79,7 +85,7 @@ def _tune(rows: list[dict[str, str]], info: dict[str, str], tempo: float) -> Tun
     gaps = np.append(np.diff(onsets), 1.0)
     keep = gaps > 0.0
     pitches = [int(float(row["pitch_raw"])) for row in rows]
-    tonic = near_tonic((_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, pitches)
+    tonic = place_tonic((_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, pitches)
     mode = "blues" if info["tonality_type"] == "BLUES" else {"maj": "major", "min": "minor"}.get(kind)
     return Tune(
         cents=100.0 * (np.array(pitches, dtype=np.float64) - tonic)[keep],
@@ -93,8 +99,10 @@ def _tune(rows: list[dict[str, str]], info: dict[str, str], tempo: float) -> Tun
     )
 
 
-def _eighths(rows: list[dict[str, str]], beats: dict[tuple[str, str], tuple[float, float]]) -> Iterator[float]:
-    """Long to short of each beat that holds exactly a pair of eighths, by where its second note falls."""
+def _compute_swing_ratios(
+    rows: list[dict[str, str]], beats: dict[tuple[str, str], tuple[float, float]]
+) -> Iterator[float]:
+    """Yield the ratio of long to short of each beat that holds exactly a pair of eighths."""
     by_beat: dict[tuple[str, str], list[dict[str, str]]] = defaultdict(list)
     for row in rows:
         by_beat[row["bar"], row["beat"]].append(row)
@@ -108,7 +116,7 @@ def _eighths(rows: list[dict[str, str]], beats: dict[tuple[str, str], tuple[floa
             yield (second - first) / rest
 
 
-def _table(corpora: Path, name: str) -> Iterator[dict[str, str]]:
+def _read_table(corpora: Path, name: str) -> Iterator[dict[str, str]]:
     data = gzip.decompress(read_file(corpora, "jazz-weimar", f"{name}.csv.gz"))
     quote = csv.DictReader(io.StringIO(data.decode("utf-8"), newline=""))
     for row in quote:

@@ -1,4 +1,7 @@
-"""The melodic-evolution workbook (.xlsx): Japanese and English songs as pitch letters, without rhythm or octaves."""
+"""The melodic-evolution workbook (.xlsx): Japanese and English songs as pitch letters.
+
+It has neither rhythm nor octaves.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,14 @@ _KOIZUMI_SHARE = 0.9  # of a tune's notes must lie on the two tetrachords to be 
 
 
 def read_songs(corpora: Path, language: str) -> list[Tune]:
-    """All songs in `language` ("Japanese", "English"). Octaves are not in the corpus: each step is unfolded the shorter
-    way (a tritone downwards), so steps over a fourth are folded and the range means nothing.
+    """Read all songs in `language` ("Japanese", "English").
+
+    Octaves are not in the corpus: each step is unfolded the shorter way (a tritone downwards), so steps over a fourth
+    are folded and the range means nothing.
     """
     data = read_file(corpora, "japan-english-folk", "data/MelodicEvoSeqFullSongs.xlsx")
     tunes = []
-    for row in _rows(data):
+    for row in _read_rows(data):
         classes = [_LETTERS[letter] for letter in row.get(_NOTES, "") if letter in _LETTERS]
         if row.get(_LANGUAGE) != language or len(classes) < 12:
             continue
@@ -39,15 +44,15 @@ def read_songs(corpora: Path, language: str) -> list[Tune]:
         if language == "Japanese":
             # The common tonic here is that of the collection; a Japanese song is heard from where it ends.
             final = float(cents[-1])
-            mode = koizumi([int(one) for one in semitones - final / 100.0])
+            mode = name_tetrachords([int(one) for one in semitones - final / 100.0])
             tunes.append(Tune(cents=cents - final, mode=mode, group=row.get(_PLACE, "")))
         else:
             tunes.append(Tune(cents=cents, group=row.get(_PLACE, "")))
     return tunes
 
 
-def koizumi(semitones: list[int]) -> str | None:
-    """The tetrachords on the last note (0) and its fifth that hold nearly all notes of a song, or None."""
+def name_tetrachords(semitones: list[int]) -> str | None:
+    """Name the tetrachords on the last note (0) and its fifth that hold nearly all notes, or None."""
     classes = [one % 12 for one in semitones]
     lower = max(TETRACHORDS, key=classes.count)
     upper = max(TETRACHORDS, key=lambda step: classes.count(7 + step))
@@ -58,8 +63,8 @@ def koizumi(semitones: list[int]) -> str | None:
     return one if one == other else f"{one}-{other}"
 
 
-def _rows(data: bytes) -> Iterator[dict[str, str]]:
-    """The first sheet's rows as column letters -> text."""
+def _read_rows(data: bytes) -> Iterator[dict[str, str]]:
+    """Yield the first sheet's rows, as text by column letter."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as book:
             strings = [
@@ -70,13 +75,13 @@ def _rows(data: bytes) -> Iterator[dict[str, str]]:
                 for _, element in ElementTree.iterparse(sheet):
                     if element.tag != f"{_SPACE}row":
                         continue
-                    yield dict(_cells(element, strings))
+                    yield dict(_read_cells(element, strings))
                     element.clear()
     except (zipfile.BadZipFile, KeyError, ElementTree.ParseError) as error:
         raise ConfigError(f"the workbook of japan-english-folk is damaged ({error}); take the corpus again") from error
 
 
-def _cells(row: ElementTree.Element, strings: list[str]) -> Iterator[tuple[str, str]]:
+def _read_cells(row: ElementTree.Element, strings: list[str]) -> Iterator[tuple[str, str]]:
     for cell in row:
         value = cell.find(f"{_SPACE}v")
         if value is not None and value.text is not None:
