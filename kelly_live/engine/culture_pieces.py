@@ -36,13 +36,13 @@ def write_culture_piece(name: str, folder: Path) -> CulturePiece:
     from kelly_live.engine.build import check_outputs, create_mapper
     from kelly_live.engine.composition import play_readings
     from kelly_live.engine.options.culture import CultureOptions
-    from kelly_live.music.style import metre_of
+    from kelly_live.music.style.metre import choose_metre
 
     midi, wav, plot = paths = [folder / f"{name.replace(':', '-')}.{kind}" for kind in ("mid", "wav", "png")]
     check_outputs(paths)
     mapper, seed = create_mapper(CultureOptions(name, 1.0)), 1
     happy, sad = (Reading(state, mapper(state)) for state in (state_from(emotion=one) for one in ("happy", "sad")))
-    metre = metre_of(happy.parameters.style, seed)
+    metre = choose_metre(happy.parameters.style, seed)
     bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
     performance = play_readings(
         happy, lambda bar: happy if bar < bars // 2 else sad, seed=seed, bars=bars, tuning=Tuning("bend")

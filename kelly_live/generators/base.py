@@ -44,10 +44,10 @@ from kelly_live.generators.descriptor import Descriptor
 from kelly_live.generators.parameter import Parameter, Value, resolve_values
 from kelly_live.music.band import PlayerState
 from kelly_live.music.context import MusicContext
-from kelly_live.music.feel import phrase_arc, stray, velocity_for
-from kelly_live.music.form import lift
+from kelly_live.music.feel import compute_phrase_arc, draw_deviation, velocity_for
+from kelly_live.music.form import compute_lift
 from kelly_live.music.harmony import Phrase
-from kelly_live.music.rhythm import beat_strength
+from kelly_live.music.rhythm import weigh_position
 
 __all__ = [
     "BUDGET_SECONDS", "FIRST_CALL_SECONDS", "MAX_OVERRUNS", "OVERRUN_DECAY", "BarPlayer", "Configurable", "Descriptor",
@@ -161,7 +161,7 @@ def compute_velocity(
 
     `weight` (0-1.2) is how firmly the player strikes it; `voice` tells the notes of one beat from each other.
     """
-    metre = beat_strength(beat % context.beats_per_bar, context.beats_per_bar)
-    accent = weight * (0.34 + 0.3 * metre + 0.25 * phrase_arc(context.phrase_fraction(beat)))
-    accent += lift(context, beat)
-    return velocity_for(parameters.dynamics, accent=accent, stray=stray(context.seed, part, beat, voice))
+    metre = weigh_position(beat % context.beats_per_bar, context.beats_per_bar)
+    accent = weight * (0.34 + 0.3 * metre + 0.25 * compute_phrase_arc(context.phrase_fraction(beat)))
+    accent += compute_lift(context, beat)
+    return velocity_for(parameters.dynamics, accent=accent, deviation=draw_deviation(context.seed, part, beat, voice))

@@ -21,20 +21,13 @@ from typing import ClassVar
 
 from kelly_live.core.values import CultureStyle, MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, Value
-from kelly_live.music.feel import phrase_arc, stray, velocity_for
+from kelly_live.music.feel import compute_phrase_arc, draw_deviation, velocity_for
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.style import (
-    LONGEST_NOTE,
-    Placed,
-    accent,
-    bar_profile,
-    group_starts,
-    line,
-    melody_key,
-    metre_in,
-    ornament,
-    register_of,
-)
+from kelly_live.music.style.line import PlacedNote, build_line
+from kelly_live.music.style.metre import cut_bar_profile, find_group_starts, find_metre, weigh_beat
+from kelly_live.music.style.ornaments import ornament_note
+from kelly_live.music.style.rhythm import LONGEST_NOTE_BEATS
+from kelly_live.music.style.scale import blend_register, create_melody_key
 from kelly_live.music.theory import Key
 
 _LATE_BEATS = 0.06  # how far the second player of a heterophony is behind
@@ -92,14 +85,14 @@ class StyleMelody(StylePart):
 
     def _notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         style = _style(parameters)
-        key = melody_key(style, context)
+        key = create_melody_key(style, context)
         before: int | None = None
-        for note in line(parameters, context, bar):
+        for note in build_line(parameters, context, bar):
             beat = bar * context.beats_per_bar + note.position
-            length = 0.95 * min(note.length, LONGEST_NOTE)
+            length = 0.95 * min(note.length, LONGEST_NOTE_BEATS)
             rising = before is not None and note.step > before
             before = note.step
-            for bit in ornament(style, context.seed, "melody", beat, length, rising):
+            for bit in ornament_note(style, context.seed, "melody", beat, length, rising=rising):
                 yield _note(
                     parameters, context, self.descriptor, key, note.step + bit.steps, beat, bit.after, bit.length, 1.15
                 )
@@ -168,17 +161,17 @@ class StyleBass(StylePart):
         start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
         if style.texture in ("drone", "polyphony"):
             key = context.key
-            for position in range(0, per_bar, int(LONGEST_NOTE)):
-                length = 0.97 * min(LONGEST_NOTE, per_bar - position)
+            for position in range(0, per_bar, int(LONGEST_NOTE_BEATS)):
+                length = 0.97 * min(LONGEST_NOTE_BEATS, per_bar - position)
                 tonic = _tonic_step(key, _LOW_TONIC if style.texture == "drone" else _HELD_TONIC)
                 yield _note(parameters, context, player, key, tonic, start + position, 0.0, length, 0.85)
         elif style.texture == "heterophony" and _has_melody(parameters):
-            key = melody_key(style, context)
+            key = create_melody_key(style, context)
             bones = _melody_bones(parameters, context, bar)
             ends = [*(note.position for note in bones[1:]), float(per_bar)]
             for note, end in zip(bones, ends, strict=True):
                 step = _lower_octaves(key, note.step, _LOW_TONIC + 12.0)
-                length = 0.95 * min(end - note.position, LONGEST_NOTE)
+                length = 0.95 * min(end - note.position, LONGEST_NOTE_BEATS)
                 yield _note(parameters, context, player, key, step, start + note.position, 0.0, length, 0.8)
 
 
@@ -191,12 +184,12 @@ class StylePercussion(StylePart):
 
     def is_in_style(self, parameters: MusicParameters, context: MusicContext) -> bool:
         """Tell whether the style's own drumming replaces a drum kit."""
-        metre = metre_in(parameters.style, context)
+        metre = find_metre(parameters.style, context)
         return _has_texture(parameters) or (metre is not None and bool(metre.parts))
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         """Yield the strokes of a bar."""
-        style, metre, player = _style(parameters), metre_in(parameters.style, context), self.descriptor
+        style, metre, player = _style(parameters), find_metre(parameters.style, context), self.descriptor
         if style.texture in ("monophony", "parallel", "polyphony"):
             return
         start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
@@ -207,7 +200,7 @@ class StylePercussion(StylePart):
             return
         for name in playing:
             assert metre is not None
-            chances = bar_profile(metre, name, bar)
+            chances = cut_bar_profile(metre, name, bar)
             rng = rng_for(context.seed, "hand", name, context.phrase.theme, context.phrase.place.letter, bar % 2)
             for cell, chance in enumerate(chances):
                 if rng.random() < chance * min(1.0, 0.5 + 0.5 * parameters.density):
@@ -219,7 +212,7 @@ class StylePercussion(StylePart):
             if parameters.density >= _BAR_MARK_DENSITY:
                 yield _stroke(parameters, context, player, LOW_DRUM, start, 0.8)
             return
-        groups = group_starts(metre, per_bar, bar)
+        groups = find_group_starts(metre, per_bar, bar)
         for position in groups:
             low = (bar % metre.bars_per_cycle * per_bar + position) % metre.beats == 0.0
             drum, weight = (LOW_DRUM, 1.0) if low else (HIGH_DRUM, 0.85)
@@ -280,12 +273,12 @@ def _play_second(
     They lie an octave lower if there is room.
     """
     style = _style(parameters)
-    key = melody_key(style, context)
-    metre = metre_in(style, context)
-    groups = group_starts(metre, context.beats_per_bar, bar)
-    down = key.size if register_of(parameters).centre > 62.0 else 0
-    notes: list[Placed] = []
-    for note in line(parameters, context, bar):
+    key = create_melody_key(style, context)
+    metre = find_metre(style, context)
+    groups = find_group_starts(metre, context.beats_per_bar, bar)
+    down = key.size if blend_register(parameters).centre > 62.0 else 0
+    notes: list[PlacedNote] = []
+    for note in build_line(parameters, context, bar):
         rng = rng_for(
             context.seed, "second", context.phrase.theme, context.phrase.place.letter, round(note.position * 48)
         )
@@ -296,8 +289,8 @@ def _play_second(
     for note, end in zip(notes, ends, strict=True):
         beat = bar * context.beats_per_bar + note.position
         late = 0.0 if context.closing else min(_LATE_BEATS, 0.3 * (end - note.position))
-        length = 0.93 * min(end - note.position - late, LONGEST_NOTE)
-        for bit in ornament(style, context.seed, "second", beat, length, rising=True):
+        length = 0.93 * min(end - note.position - late, LONGEST_NOTE_BEATS)
+        for bit in ornament_note(style, context.seed, "second", beat, length, rising=True):
             step = note.step - down + bit.steps
             yield _note(parameters, context, player, key, step, beat, late + bit.after, bit.length, 0.8)
 
@@ -306,19 +299,21 @@ def _play_below(
     parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor
 ) -> Iterator[NoteEvent]:
     """Yield the melody again, as many steps lower as come nearest to a fifth."""
-    key = melody_key(_style(parameters), context)
-    for note in line(parameters, context, bar):
+    key = create_melody_key(_style(parameters), context)
+    for note in build_line(parameters, context, bar):
         beat = bar * context.beats_per_bar + note.position
         step = note.step - key.size if context.closing else _step_below(key, note.step, 702.0)
-        yield _note(parameters, context, player, key, step, beat, 0.0, 0.93 * min(note.length, LONGEST_NOTE), 0.85)
+        yield _note(
+            parameters, context, player, key, step, beat, 0.0, 0.93 * min(note.length, LONGEST_NOTE_BEATS), 0.85
+        )
 
 
-def _melody_bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Placed]:
+def _melody_bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list[PlacedNote]:
     """Return the melody's notes that begin a group, thinned to about one in two beats."""
-    notes = line(parameters, context, bar)
-    metre = metre_in(parameters.style, context)
-    bones: list[Placed] = []
-    for start in group_starts(metre, context.beats_per_bar, bar):
+    notes = build_line(parameters, context, bar)
+    metre = find_metre(parameters.style, context)
+    bones: list[PlacedNote] = []
+    for start in find_group_starts(metre, context.beats_per_bar, bar):
         note = next((n for n in notes if abs(n.position - start) < 1e-6), None)
         if note is not None and (not bones or note.position - bones[-1].position >= 1.5):
             bones.append(note)
@@ -389,8 +384,8 @@ def _velocity(
     parameters: MusicParameters, context: MusicContext, part: str, beat: float, weight: float, voice: int = 0
 ) -> int:
     """Return a velocity from the metre's own accents, the phrase's arc and the note's own chance."""
-    metre = metre_in(parameters.style, context)
-    height = accent(metre, beat, context.beats_per_bar)
-    arc = phrase_arc(context.phrase_fraction(beat))
+    metre = find_metre(parameters.style, context)
+    height = weigh_beat(metre, beat, context.beats_per_bar)
+    arc = compute_phrase_arc(context.phrase_fraction(beat))
     strength = weight * (0.15 + 0.6 * height + 0.25 * arc)
-    return velocity_for(parameters.dynamics, accent=strength, stray=stray(context.seed, part, beat, voice))
+    return velocity_for(parameters.dynamics, accent=strength, deviation=draw_deviation(context.seed, part, beat, voice))

@@ -17,14 +17,15 @@ from kelly_live.core.timebase import TempoMap, TempoPoint
 from kelly_live.core.values import RHYTHMS, BeatEstimate, MusicParameters, NoteEvent, SyncState, TempoRange
 from kelly_live.music.band import Band, MutedPlayer, Slot
 from kelly_live.music.context import MusicContext
-from kelly_live.music.feel import earliest_seconds, onset_offset_seconds
-from kelly_live.music.form import intensity, remembered, trend
-from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, closing_phrase, phrase_mode, plan_phrase
+from kelly_live.music.feel import compute_earliest_offset, compute_onset_offset
+from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
+from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, choose_phrase_mode, plan_closing_phrase, plan_phrase
 from kelly_live.music.randomness import rng_for
 from kelly_live.music.smoothing import ParameterSmoother
-from kelly_live.music.style import harmonic_scale, in_phrase, metre_of, swung
-from kelly_live.music.synchronization import JoinedKey, JoinedTempo
-from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
+from kelly_live.music.style.metre import choose_metre, swing_beat
+from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
+from kelly_live.music.synchronization import SynchronizedKey, SynchronizedTempo
+from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NOBODY = SyncState()
@@ -104,8 +105,8 @@ class Conductor:
         self._parameters: MusicParameters | None = None
         self._glide: ParameterSmoother | None = None
         self._lead = SyncState()
-        self._joined_tempo = JoinedTempo(0.0, 0.0, 0.0)
-        self._joined_key = JoinedKey()
+        self._joined_tempo = SynchronizedTempo(0.0, 0.0, 0.0)
+        self._joined_key = SynchronizedKey()
         self._take: int | None = None  # of somebody else's transport
         self._held_beat: float | None = None  # where that stopped us
         self._phrase: Phrase | None = None
@@ -155,13 +156,13 @@ class Conductor:
     def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
         """Beat 0 falls at `origin_seconds`; resets every player and starts the sink."""
         bpm = _grained(parameters.tempo.suggested)
-        metre = metre_of(parameters.style, self._seed)
+        metre = choose_metre(parameters.style, self._seed)
         self._compound = False
         if self._given_per_bar is None:
             self._per_bar = 4 if metre is None else metre.bar_beats
             self._compound = metre is not None and metre.is_compound
             self._slices_per_bar = round(self._per_bar / self._slice_beats)
-        self._joined_key = JoinedKey()
+        self._joined_key = SynchronizedKey()
         self._take = self._closing_bar = None
         self._skipped_beats = 0.0
         self._begin(origin_seconds, bpm, 0, parameters)
@@ -173,10 +174,10 @@ class Conductor:
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters
         self._glide = ParameterSmoother.begin(beat, parameters, self._per_bar)
-        self._joined_tempo = JoinedTempo(beat, bpm, bpm)
+        self._joined_tempo = SynchronizedTempo(beat, bpm, bpm)
         self._phrase = self._key = self._held_beat = None
         self._slice = first
-        self._intensity, self._trend = intensity(parameters), 0.0
+        self._intensity, self._trend = compute_intensity(parameters), 0.0
         self._sink.send(Start(origin_seconds, bpm, beat))
         self._band.reset()
 
@@ -292,7 +293,7 @@ class Conductor:
         """How far feel may move a note of the next slice ahead of it: the slice is made that much earlier."""
         glide = self._glide
         timings = [asked.timing] if glide is None else [asked.timing, glide.asked.timing, glide.played.timing]
-        return max(earliest_seconds(timing) for timing in timings)
+        return max(compute_earliest_offset(timing) for timing in timings)
 
     def _slice_seconds(self) -> float:
         return self.tempo_map.seconds_at(self._slice * self._slice_beats)
@@ -315,11 +316,11 @@ class Conductor:
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
         told = self._glided(start, asked)
-        parameters = in_phrase(told, self._seed, bar // BARS_PER_PHRASE)
+        parameters = adapt_to_phrase(told, self._seed, bar // BARS_PER_PHRASE)
         if self._slice % self._slices_per_bar == 0:
-            now = intensity(self._glide.asked if self._glide else parameters)
-            self._trend = trend(self._intensity, now)
-            self._intensity = remembered(self._intensity, now, self._per_bar)
+            now = compute_intensity(self._glide.asked if self._glide else parameters)
+            self._trend = compute_trend(self._intensity, now)
+            self._intensity = average_intensity(self._intensity, now, self._per_bar)
         if self._length_bars is not None and bar == self._length_bars - 1:
             self._closing_bar = bar
         closing = bar == self._closing_bar
@@ -367,7 +368,9 @@ class Conductor:
         if closing:
             if phrase is None or phrase.start_bar != bar or phrase.bars != 1:
                 self._key = self._key or self._asked_key(parameters, bar // BARS_PER_PHRASE)
-                phrase = closing_phrase(bar // BARS_PER_PHRASE, self._key, start_bar=bar, beats_per_bar=self._per_bar)
+                phrase = plan_closing_phrase(
+                    bar // BARS_PER_PHRASE, self._key, start_bar=bar, beats_per_bar=self._per_bar
+                )
             self._phrase = phrase
             return phrase
         begins = phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars
@@ -411,25 +414,27 @@ class Conductor:
             index = following // BARS_PER_PHRASE
             spans += self._planned(index, self._asked_key(parameters, index), parameters).spans
         elif phrase.end_beat < end and following == last and self._key is not None:
-            spans += closing_phrase(0, self._key, start_bar=following, beats_per_bar=self._per_bar).spans
+            spans += plan_closing_phrase(0, self._key, start_bar=following, beats_per_bar=self._per_bar).spans
         return tuple((s.start_beat, s.chord.name) for s in spans if start < s.end_beat and s.start_beat < end)
 
     def _asked_key(self, parameters: MusicParameters, phrase: int) -> Key:
         """A tradition's scale; else the phrase's share of the modes."""
-        joined, parameters = self._joined_key, in_phrase(parameters, self._seed, phrase)
+        joined, parameters = self._joined_key, adapt_to_phrase(parameters, self._seed, phrase)
         tonic = self._tonic if joined.tonic is None else joined.tonic
-        own = harmonic_scale(parameters.style) if parameters.style is not None else None
+        own = choose_harmonic_scale(parameters.style) if parameters.style is not None else None
         if joined.key is not None and own is None and parameters.scale is None:
-            return Key(tonic, mode_scale(joined.key.mode))
-        return Key(tonic, own or parameters.scale or mode_scale(phrase_mode(self._seed, phrase, parameters.modes)))
+            return Key(tonic, build_mode_scale(joined.key.mode))
+        return Key(
+            tonic, own or parameters.scale or build_mode_scale(choose_phrase_mode(self._seed, phrase, parameters.modes))
+        )
 
     def _felt(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """The note where the hand puts it: an offset in seconds, as beats of the tempo in force."""
         role = self._band.role_of(note.part)
         beat, voice = note.onset_beats, note.pitch
-        offset = onset_offset_seconds(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)
+        offset = compute_onset_offset(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)
         if parameters.style is not None:
-            note = replace(note, onset_beats=swung(note.onset_beats, parameters.style.swing_ratio))
+            note = replace(note, onset_beats=swing_beat(note.onset_beats, parameters.style.swing_ratio))
         if offset == 0.0:
             return note
         return replace(note, onset_beats=max(0.0, note.onset_beats + offset * self.tempo_map.bpm / 60.0))

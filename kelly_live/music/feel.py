@@ -41,7 +41,7 @@ def _shift(seed: int, part: str, scale: int) -> int:
     return rng_for(seed, "jitter", part, scale).randrange(1 << scale)
 
 
-def drift(seed: int, part: str, beat: float) -> float:
+def compute_drift(seed: int, part: str, beat: float) -> float:
     """1/f noise at a beat, about unit variance, within [-3, 3]; the same for the same seed, part and half beat.
 
     Summed from the shocks in force (Voss's algorithm) instead of carried on, so that any beat can be asked for in any
@@ -52,20 +52,20 @@ def drift(seed: int, part: str, beat: float) -> float:
     return max(-3.0, min(3.0, total / math.sqrt(_SCALES)))
 
 
-def onset_offset_seconds(timing: TimingWeights, *, seed: int, part: str, beat: float, voice: int = 0) -> float:
+def compute_onset_offset(timing: TimingWeights, *, seed: int, part: str, beat: float, voice: int = 0) -> float:
     """How far a part's note leaves its beat: behind is late (+), ahead early (-), never further than
-    `earliest_seconds`. The notes of a chord, each a `voice`, fall a little apart.
+    `compute_earliest_offset`. The notes of a chord, each a `voice`, fall a little apart.
     """
     share = SHARE.get(part, _DEFAULT_SHARE)
     lean = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
     if not share:
         return 0.0
-    own = math.sqrt(3.0) * stray(seed, part + " hand", beat, voice)
-    noise = math.sqrt(1.0 - _HAND**2) * drift(seed, part, beat) + _HAND * own
+    own = math.sqrt(3.0) * draw_deviation(seed, part + " hand", beat, voice)
+    noise = math.sqrt(1.0 - _HAND**2) * compute_drift(seed, part, beat) + _HAND * own
     return share * (lean + JITTER_SECONDS * max(-3.0, min(3.0, noise)))
 
 
-def earliest_seconds(timing: TimingWeights) -> float:
+def compute_earliest_offset(timing: TimingWeights) -> float:
     """How far ahead of its beat any part's note may lie at most, 0 or more: so much earlier it must be made."""
     return max(0.0, 3.0 * JITTER_SECONDS - MAX_OFFSET_SECONDS * (timing.behind - timing.ahead))
 
@@ -78,29 +78,29 @@ _HELD = {"straight": 0.95, "dotted": 0.9, "syncopated": 0.88, "triplet": 0.95, "
 _DETACHED, _BUSY = 0.1, 2.0
 
 
-def articulation(rhythm: str, density: float, chance: float) -> float:
+def choose_articulation(rhythm: str, density: float, chance: float) -> float:
     """How much of the way to the next note a note is held, 0.6-0.99; `chance` in [-1, 1] is its own."""
     busy = min(1.0, density / _BUSY) * (rhythm != "sustained")
     return min(0.99, max(0.6, _HELD[rhythm] - _DETACHED * busy + 0.05 * chance))
 
 
-def phrase_arc(fraction: float) -> float:
+def compute_phrase_arc(fraction: float) -> float:
     """The swell of a phrase, 0-1, highest two thirds of the way through."""
     x = min(1.0, max(0.0, fraction))
     return math.sin(math.pi * x**1.7)
 
 
-def velocity_for(dynamics: Dynamics, *, accent: float, stray: float) -> int:
-    """MIDI velocity of a note: `accent` 0-1 from metre and phrase, `stray` in [-1, 1] the note's own chance.
+def velocity_for(dynamics: Dynamics, *, accent: float, deviation: float) -> int:
+    """MIDI velocity of a note: `accent` 0-1 from metre and phrase, `deviation` in [-1, 1] the note's own chance.
 
     Both act inside the band floor-ceiling, around its middle, and the wider the greater `variance` is. The band is what
     it was measured as (corpora/symbolic_features.py): 80 % of the velocities over 127, so a tenth of the notes reach each end.
     """
-    height = 0.5 + (1.6 + 0.6 * dynamics.variance) * (accent - _MEAN_ACCENT) + 1.3 * dynamics.variance * stray
+    height = 0.5 + (1.6 + 0.6 * dynamics.variance) * (accent - _MEAN_ACCENT) + 1.3 * dynamics.variance * deviation
     level = dynamics.floor + (dynamics.ceiling - dynamics.floor) * min(1.0, max(0.0, height))
     return max(SOFTEST_VELOCITY, round(LOUDEST_VELOCITY * level))
 
 
-def stray(seed: int, part: str, beat: float, voice: int = 0) -> float:
+def draw_deviation(seed: int, part: str, beat: float, voice: int = 0) -> float:
     """A note's own chance in [-1, 1]; from its place, not its pitch, so a change of mode keeps it."""
     return rng_for(seed, "stray", part, round(beat * 48), voice).uniform(-1.0, 1.0)

@@ -15,7 +15,7 @@ from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import FORM, Phrase
 
 _MEMORY_BEATS = 8.0  # what the feeling was: two bars or so ago
-_FULL_TREND = 0.1  # of `intensity`: a third of the way from sad to excited, within that memory, is all there is
+_FULL_TREND = 0.1  # of `compute_intensity`: a third of the way from sad to excited, within that memory, is all there is
 _TREND_GRAIN = 0.25
 _DENSITY_SHARE = 0.25  # what a note a beat adds to intensity, against 1 for the whole range of loudness
 _ENERGY = (-0.4, 0.0, 0.6, 0.2)  # of the form's four phrases: it opens, and is highest in its third
@@ -26,40 +26,42 @@ _ENERGY_ACCENT, _TREND_ACCENT = 0.05, 0.16  # of a velocity's way between floor 
 _BREAK, _INTERLUDE = 1.3, 0.9
 
 
-def intensity(parameters: MusicParameters) -> float:
+def compute_intensity(parameters: MusicParameters) -> float:
     """How much is going on: the middle loudness, and the density."""
     return 0.5 * (parameters.dynamics.floor + parameters.dynamics.ceiling) + _DENSITY_SHARE * parameters.density
 
 
-def remembered(before: float, now: float, beats: float) -> float:
+def average_intensity(before: float, now: float, beats: float) -> float:
     """The running average of intensities, `beats` later."""
     return now + (before - now) * math.exp(-beats / _MEMORY_BEATS)
 
 
-def trend(before: float, now: float) -> float:
+def compute_trend(before: float, now: float) -> float:
     """From -1 (it calms down) over 0 to 1 (it builds): an intensity against the remembered one, in coarse grains."""
     share = max(-1.0, min(1.0, (now - before) / _FULL_TREND))
     return round(share / _TREND_GRAIN) * _TREND_GRAIN
 
 
-def energy(phrase: Phrase) -> float:
+def compute_energy(phrase: Phrase) -> float:
     """A phrase's place in the rise and fall of the form, -1 to 1."""
     form, place = divmod(phrase.index, len(FORM))
     return _ENERGY[place] + _SECOND_TIME * (form % 2)
 
 
-def accompanying_density(parameters: MusicParameters, context: MusicContext) -> float:
+def compute_accompaniment_density(parameters: MusicParameters, context: MusicContext) -> float:
     """The density for all but the tune: more where the form or the feeling rises."""
-    share = 1.0 + _ENERGY_DENSITY * energy(context.phrase) + _TREND_DENSITY * context.trend
+    share = 1.0 + _ENERGY_DENSITY * compute_energy(context.phrase) + _TREND_DENSITY * context.trend
     return min(3.0, parameters.density * share)
 
 
-def lift(context: MusicContext, beat: float) -> float:
+def compute_lift(context: MusicContext, beat: float) -> float:
     """What an accent gains: the form's share, and a crescendo or diminuendo through the phrase as the feeling moves."""
-    return _ENERGY_ACCENT * energy(context.phrase) + _TREND_ACCENT * context.trend * context.phrase_fraction(beat)
+    return _ENERGY_ACCENT * compute_energy(context.phrase) + _TREND_ACCENT * context.trend * context.phrase_fraction(
+        beat
+    )
 
 
-def rests(part: str, parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
+def is_resting(part: str, parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
     """Whether a part is silent for a bar: the drums in the third phrase of a theme's second form but for its last bar,
     the tune in the first half of that form; only where it is calm enough, and nothing builds.
     """

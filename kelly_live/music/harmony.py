@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 from kelly_live.core.values import MODES, Scale
 from kelly_live.music.randomness import pick, rng_for
-from kelly_live.music.rhythm import middle_beat
-from kelly_live.music.theory import Chord, Key, chord_on, mode_scale
-from kelly_live.music.vocabulary import vocabulary
+from kelly_live.music.rhythm import find_middle_beat
+from kelly_live.music.theory import Chord, Key, build_chord, build_mode_scale
+from kelly_live.music.vocabulary import load_vocabulary
 
 BARS_PER_PHRASE = 4
 _PHRASES_PER_THEME = 8
@@ -210,15 +210,15 @@ class Phrase:
     def chord_after(self, beat: float) -> Chord:
         """The chord that follows the one at `beat`; past the phrase's end, the tonic, where phrases begin."""
         end = self.span_at(beat).end_beat
-        return self.span_at(end).chord if end < self.end_beat else tonic_chord(self.key)
+        return self.span_at(end).chord if end < self.end_beat else create_tonic_chord(self.key)
 
 
-def brightness(modes: Sequence[float]) -> float:
+def compute_brightness(modes: Sequence[float]) -> float:
     """Where weights over MODES lie on the row of modes: -3 (locrian) to 3 (lydian)."""
     return sum(weight * _BRIGHTNESS[mode] for mode, weight in zip(MODES, modes, strict=True))
 
 
-def phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
+def choose_phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
     """The mode of phrase `index`: a quantile of the weights from dark to bright, the heavier ones favoured.
 
     The phrases of a form are spread evenly over the mixture, a question half a turn from its answer (minore, maggiore),
@@ -235,9 +235,9 @@ def phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
     return max(favoured, key=favoured.__getitem__)  # rounding left a crumb
 
 
-def tonic_chord(key: Key) -> Chord:
+def create_tonic_chord(key: Key) -> Chord:
     """The chord to end on: the tonic's triad, without its fifth where that is diminished (locrian)."""
-    return chord_on(key, 0, fifth=key.mode != "locrian")
+    return build_chord(key, 0, fifth=key.mode != "locrian")
 
 
 def plan_phrase(
@@ -260,11 +260,11 @@ def plan_phrase(
     theme = index // _PHRASES_PER_THEME
     opening = rng_for(seed, "opening", theme, place.letter)
     ending = rng_for(seed, "ending", index)
-    mixture = modes if modes and key.scale == mode_scale(key.mode) else None
+    mixture = modes if modes and key.scale == build_mode_scale(key.mode) else None
     grammar = _leaning(key.mode, 0.0 if mixture is None else _light(key.mode, mixture))
     degrees = _degrees(grammar, place, bars, leads_home, opening, ending)
 
-    middle = float(middle_beat(beats_per_bar) or beats_per_bar - 1)
+    middle = float(find_middle_beat(beats_per_bar) or beats_per_bar - 1)
     spans: list[ChordSpan] = []
     before = degrees[0]
     for bar, degree in enumerate(degrees):
@@ -294,10 +294,10 @@ def plan_phrase(
     return Phrase(index, place, theme, key, start_bar, bars, beats_per_bar, tuple(spans))
 
 
-def closing_phrase(index: int, key: Key, *, start_bar: int, beats_per_bar: int) -> Phrase:
+def plan_closing_phrase(index: int, key: Key, *, start_bar: int, beats_per_bar: int) -> Phrase:
     """One bar of the tonic, to end on."""
     start = float(start_bar * beats_per_bar)
-    span = ChordSpan(start, start + beats_per_bar, tonic_chord(key))
+    span = ChordSpan(start, start + beats_per_bar, create_tonic_chord(key))
     return Phrase(index, FORM[-1], index // _PHRASES_PER_THEME, key, start_bar, 1, beats_per_bar, (span,))
 
 
@@ -344,11 +344,11 @@ def _between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int
 
 
 @lru_cache(maxsize=16)
-def learned_grammar(mode: str) -> Grammar:
+def blend_grammar(mode: str) -> Grammar:
     """A mode's grammar with its moves weighed by people's, half and half (geometric mean); the hand-written one alone
     where no vocabulary is shipped. Chords that the grammar never enters stay out: they blur the mode.
     """
-    words, grammar = vocabulary(), GRAMMARS[mode]
+    words, grammar = load_vocabulary(), GRAMMARS[mode]
     if words is None:
         return grammar
     theirs = words.moves(mode)
@@ -365,7 +365,7 @@ def learned_grammar(mode: str) -> Grammar:
 
 def _light(mode: str, modes: Sequence[float]) -> float:
     """How much brighter the weights are than is usual in a mode, in modes; grained, so that no wavering is heard."""
-    return round((brightness(modes) - _USUAL * _BRIGHTNESS[mode]) / _LIGHT_GRAIN) * _LIGHT_GRAIN
+    return round((compute_brightness(modes) - _USUAL * _BRIGHTNESS[mode]) / _LIGHT_GRAIN) * _LIGHT_GRAIN
 
 
 @lru_cache(maxsize=256)
@@ -373,7 +373,7 @@ def _leaning(mode: str, light: float) -> Grammar:
     """A mode's grammar with major triads likelier (light > 0), or minor and diminished ones; the dominant of minor,
     whose third tells of home and not of a mood, and the tonic stay as they are.
     """
-    key, grammar = Key(0, mode_scale(mode)), learned_grammar(mode)
+    key, grammar = Key(0, build_mode_scale(mode)), blend_grammar(mode)
 
     def kind(degree: int) -> float:
         if degree == 0 or (degree == 4 and mode == "aeolian"):
@@ -412,11 +412,11 @@ def _borrowed(chord: Chord, modes: Sequence[float], rng: random.Random, *, last:
 def _lent(chord: Chord, mode: str) -> Chord:
     """What another mode has in a chord's place, or the chord itself where players don't borrow it."""
     key, degree = chord.key, chord.root
-    own, theirs = key.scale.degrees_cents, mode_scale(mode).degrees_cents
+    own, theirs = key.scale.degrees_cents, build_mode_scale(mode).degrees_cents
     darker = _BRIGHTNESS[mode] < _BRIGHTNESS[key.scale.name]
     if darker and degree == 3 and theirs[1] < 200.0:
         degree = 1  # the Neapolitan
-    quality = _triad(Key(key.tonic, mode_scale(mode)), degree)
+    quality = _triad(Key(key.tonic, build_mode_scale(mode)), degree)
     if quality not in (_MAJOR, _MINOR) or (degree == 0 and quality != _MAJOR):
         return chord
     if not darker and theirs[degree] != own[degree]:
@@ -426,7 +426,7 @@ def _lent(chord: Chord, mode: str) -> Chord:
     lent = tuple(b if at in tones else a for at, (a, b) in enumerate(zip(own, theirs, strict=True)))
     if lent == own:
         return chord
-    return chord_on(Key(key.tonic, Scale(f"{key.scale.name} with {mode}", lent)), degree, seventh=seventh)
+    return build_chord(Key(key.tonic, Scale(f"{key.scale.name} with {mode}", lent)), degree, seventh=seventh)
 
 
 def _voiced(key: Key, mode_degree: int, rng: random.Random) -> Chord:
@@ -434,7 +434,7 @@ def _voiced(key: Key, mode_degree: int, rng: random.Random) -> Chord:
     dominant of minor is borrowed from the harmonic minor, whose leading tone says where home is.
     """
     coloured = rng.random() < 0.35
-    if mode_degree == 4 and key.scale == mode_scale("aeolian"):
-        return chord_on(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=coloured)
+    if mode_degree == 4 and key.scale == build_mode_scale("aeolian"):
+        return build_chord(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=coloured)
     unstable_tonic = key.mode == "locrian" and mode_degree == 0
-    return chord_on(key, key.degree_of(mode_degree), seventh=unstable_tonic or coloured)
+    return build_chord(key, key.degree_of(mode_degree), seventh=unstable_tonic or coloured)

@@ -9,10 +9,10 @@ import random
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from kelly_live.music.vocabulary import vocabulary
+from kelly_live.music.vocabulary import load_vocabulary
 
 # Offset within a beat (beats) -> how readily a note falls there. Thirds only in "triplet", so that it cannot be
-# mistaken; "dotted" leans on the last sixteenth; "syncopated" is ranked in `place_weights` by the beat as well.
+# mistaken; "dotted" leans on the last sixteenth; "syncopated" is ranked in `weigh_places` by the beat as well.
 _OFFSETS: dict[str, dict[float, float]] = {
     "straight": {0.0: 1.0, 0.5: 0.62, 0.25: 0.28, 0.75: 0.32},
     "dotted": {0.0: 1.0, 0.75: 0.87, 0.5: 0.2, 0.25: 0.24},
@@ -28,31 +28,31 @@ _OWN = ("triplet", "dotted")
 _SUITED = 3.0  # how much a rhythm's own places count in choosing a cell
 
 
-def middle_beat(beats_per_bar: int) -> int | None:
+def find_middle_beat(beats_per_bar: int) -> int | None:
     """The second strong beat of a bar, if it has one: beat 2 of 4, 3 of 6; none in 3 (or 2)."""
     return beats_per_bar // 2 if beats_per_bar >= 4 and beats_per_bar % 2 == 0 else None
 
 
-def strong_beats(beats_per_bar: int) -> tuple[int, ...]:
-    middle = middle_beat(beats_per_bar)
+def list_strong_beats(beats_per_bar: int) -> tuple[int, ...]:
+    middle = find_middle_beat(beats_per_bar)
     return (0,) if middle is None else (0, middle)
 
 
-def beat_strength(position: float, beats_per_bar: int) -> float:
+def weigh_position(position: float, beats_per_bar: int) -> float:
     """Metrical weight 0-1 of a place in the bar (beats from its start)."""
     beat, offset = int(position), position % 1.0
     if offset:
         return 0.5 if offset == 0.5 else 0.38
     if beat == 0:
         return 1.0
-    return 0.85 if beat == middle_beat(beats_per_bar) else 0.68
+    return 0.85 if beat == find_middle_beat(beats_per_bar) else 0.68
 
 
-def place_weights(rhythm: str, beats_per_bar: int) -> dict[float, float]:
+def weigh_places(rhythm: str, beats_per_bar: int) -> dict[float, float]:
     """Every place of a bar (beats from its start, rising) and its weight 0-1 in a rhythm."""
     weights: dict[float, float] = {}
     for beat in range(beats_per_bar):
-        strength = {1.0: 1.0, 0.85: 0.93}.get(beat_strength(beat, beats_per_bar), 0.7)
+        strength = {1.0: 1.0, 0.85: 0.93}.get(weigh_position(beat, beats_per_bar), 0.7)
         for offset, weight in sorted(_OFFSETS[rhythm].items()):
             if rhythm == "syncopated":
                 # The first beat anchors; after that the off-beats lead and the beats give way.
@@ -63,9 +63,9 @@ def place_weights(rhythm: str, beats_per_bar: int) -> dict[float, float]:
     return weights
 
 
-def ranked_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: float) -> tuple[float, ...]:
+def rank_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: float) -> tuple[float, ...]:
     """The places of a bar, the surest first; `freedom` (0-0.5) is how far chance may move a weight."""
-    weights = place_weights(rhythm, beats_per_bar)
+    weights = weigh_places(rhythm, beats_per_bar)
     # The first beat is never given away: it is where a listener finds the bar.
     drawn = {place: weight + (freedom * rng.uniform(-1.0, 1.0) if place else 1.0) for place, weight in weights.items()}
     return tuple(sorted(drawn, key=lambda place: (-drawn[place], place)))
@@ -75,15 +75,15 @@ Cell = tuple[frozenset[float], float]  # the places of a bar, and how readily it
 
 
 @lru_cache(maxsize=16)
-def people_cells(rhythm: str, hand: str) -> tuple[Cell, ...]:
+def list_rhythm_cells(rhythm: str, hand: str) -> tuple[Cell, ...]:
     """One-bar rhythms of 4/4 that people play with the hand of the "melody" or the "accompaniment", weighed by how
     common they are among those with as many onsets and how well they suit one of RHYTHMS, those with the fewest onsets
     first; empty where there are none (no vocabulary, or one of _OWN).
     """
-    words = vocabulary()
+    words = load_vocabulary()
     if words is None or rhythm in _OWN:
         return ()
-    weights = place_weights(rhythm, 4)
+    weights = weigh_places(rhythm, 4)
     return tuple(
         (frozenset(places), share * (sum(weights[place] for place in places) / onsets) ** _SUITED)
         for onsets in range(1, 17)
@@ -94,15 +94,15 @@ def people_cells(rhythm: str, hand: str) -> tuple[Cell, ...]:
 
 @lru_cache(maxsize=64)
 def _cells_among(places: frozenset[float], rhythm: str, hand: str, from_first: bool) -> Mapping[int, tuple[Cell, ...]]:
-    """Those of `people_cells` that lie in `places`, by their number of onsets."""
+    """Those of `list_rhythm_cells` that lie in `places`, by their number of onsets."""
     cells: dict[int, tuple[Cell, ...]] = {}
-    for cell in people_cells(rhythm, hand):
+    for cell in list_rhythm_cells(rhythm, hand):
         if cell[0] <= places and (0.0 in cell[0] or not from_first):
             cells[len(cell[0])] = (*cells.get(len(cell[0]), ()), cell)
     return cells
 
 
-def people_ranks(
+def rank_by_rhythm_cells(
     ranks: tuple[float, ...], rhythm: str, hand: str, onsets: int, rng: random.Random, *, from_first: bool = False
 ) -> tuple[float, ...]:
     """`ranks` of a bar of 4/4 in the order in which people's bars grow, unchanged where they have none.
@@ -127,6 +127,6 @@ def people_ranks(
     return tuple(sorted(ranks, key=lambda place: first_in[place]))  # stable: among those that come at once, as ranked
 
 
-def wanted(count: float, bar_in_phrase: int) -> int:
+def count_notes(count: float, bar_in_phrase: int) -> int:
     """A count of notes (may be fractional) as a whole number for one bar: over a phrase the rounding evens out."""
     return int(count + (0.5, 0.25, 0.75, 0.5)[bar_in_phrase % 4])

@@ -41,7 +41,7 @@ _SLOWEST_BPM, _FASTEST_BPM = 25.0, 280.0
 
 
 @dataclass(frozen=True, slots=True)
-class JoinedTempo:
+class SynchronizedTempo:
     """The tempo in force (`bpm`) from `beat` on, and what its next move depends on: the leader's tempo in our beats
     (`base`, without the lean), our beats in one of theirs, for how many beats they have been lost, and whether the
     band is anything but its own master (`engaged`).
@@ -61,7 +61,7 @@ class JoinedTempo:
 
     def step(
         self, beat: float, seconds: float, own_bpm: float, pulse: BeatEstimate | None, beats_per_bar: int
-    ) -> JoinedTempo:
+    ) -> SynchronizedTempo:
         """At a later `beat`, which falls at `seconds`; `own_bpm` is what would be played without a leader."""
         beats = max(0.0, beat - self.beat)
         if pulse is None or pulse.confidence < (LET_GO if self.engaged else JOIN):
@@ -77,12 +77,12 @@ class JoinedTempo:
         base *= 1.0 + loop.integral * error * beats
         lean = min(max(error / loop.reach_beats, -loop.bend), loop.bend)
         bpm = _toward(self.bpm, base * (1.0 + lean), loop.slew, beats)
-        return JoinedTempo(beat, min(max(bpm, _SLOWEST_BPM), _FASTEST_BPM), base, ratio, 0.0, True)
+        return SynchronizedTempo(beat, min(max(bpm, _SLOWEST_BPM), _FASTEST_BPM), base, ratio, 0.0, True)
 
-    def _alone(self, beat: float, beats: float, own_bpm: float) -> JoinedTempo:
+    def _alone(self, beat: float, beats: float, own_bpm: float) -> SynchronizedTempo:
         """On at the leader's last tempo for a while, then home."""
         if not self.engaged:
-            return JoinedTempo(beat, own_bpm, own_bpm)
+            return SynchronizedTempo(beat, own_bpm, own_bpm)
         lost = self.lost_beats + beats
         if lost <= FLYWHEEL_BEATS:
             return replace(self, beat=beat, bpm=_toward(self.bpm, self.base, _HEARD.slew, beats), lost_beats=lost)
@@ -124,7 +124,7 @@ KEY_SURE = 0.75  # this surely
 
 
 @dataclass(frozen=True, slots=True)
-class JoinedKey:
+class SynchronizedKey:
     """The key that was joined (`key`; None: the band's own), the tonic that it left us on, and since which beat which
     other key has been heard for sure.
     """
@@ -134,7 +134,7 @@ class JoinedKey:
     other: tuple[int, str] | None = None
     since: float = 0.0
 
-    def step(self, beat: float, heard: KeyEstimate | None, *, phrase_starts: bool, bar_starts: bool) -> JoinedKey:
+    def step(self, beat: float, heard: KeyEstimate | None, *, phrase_starts: bool, bar_starts: bool) -> SynchronizedKey:
         """At a later `beat`. A key is joined, changed or let go where a phrase starts; inside one, only changed, at a
         bar line, by one that has been heard long and surely. Let go, its tonic stays: home is where we are.
         """
@@ -145,9 +145,9 @@ class JoinedKey:
         since = self.since if other == self.other else beat
         long = other is not None and beat - since >= KEY_HOLD_BEATS
         if phrase_starts and heard is not None and heard.confidence >= (LET_GO if named == mine else JOIN):
-            return JoinedKey(heard, heard.tonic)
+            return SynchronizedKey(heard, heard.tonic)
         if phrase_starts and (heard is None or heard.confidence < LET_GO):
-            return JoinedKey(None, self.tonic)
+            return SynchronizedKey(None, self.tonic)
         if bar_starts and long and heard is not None:
-            return JoinedKey(heard, heard.tonic)
+            return SynchronizedKey(heard, heard.tonic)
         return replace(self, other=other, since=since)

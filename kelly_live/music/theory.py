@@ -30,7 +30,7 @@ class Note(NamedTuple):
 
 
 @lru_cache(maxsize=16)
-def mode_scale(mode: str) -> Scale:
+def build_mode_scale(mode: str) -> Scale:
     """One of MODES as a Scale in 12-TET."""
     return Scale(mode, tuple(100.0 * semitone for semitone in MODE_SEMITONES[mode]))
 
@@ -49,7 +49,7 @@ class Key:
 
     @property
     def tonic_name(self) -> str:
-        return spelled(self)[0]
+        return spell_key(self)[0]
 
     def cents(self, step: int) -> float:
         """The step's height in cents above MIDI note 0."""
@@ -86,7 +86,7 @@ class Key:
     @property
     def mode(self) -> str:
         """The diatonic mode that the scale is, or comes nearest to."""
-        return nearest_mode(self.scale)
+        return find_nearest_mode(self.scale)
 
     def degree_of(self, mode_degree: int) -> int:
         """Where a degree (0-6) of the nearest mode lies on this scale."""
@@ -97,7 +97,7 @@ class Key:
 
 
 @lru_cache(maxsize=256)
-def spelled(key: Key) -> tuple[str, ...]:
+def spell_key(key: Key) -> tuple[str, ...]:
     """The name of each degree: a letter a degree on seven-tone scales, with as few accidentals as any spelling of
     the tonic gives; otherwise the usual names of the pitch classes.
     """
@@ -119,11 +119,11 @@ def spelled(key: Key) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def nearest_mode(scale: Scale) -> str:
+def find_nearest_mode(scale: Scale) -> str:
     """The mode whose tones lie nearest to the scale's own (both ways, in cents); the first of MODES on a tie."""
 
     def distance(mode: str) -> float:
-        ours, theirs = scale.degrees_cents, mode_scale(mode).degrees_cents
+        ours, theirs = scale.degrees_cents, build_mode_scale(mode).degrees_cents
         return sum(min(_apart(a, b) for b in theirs) for a in ours) + sum(
             min(_apart(a, b) for b in ours) for a in theirs
         )
@@ -132,7 +132,7 @@ def nearest_mode(scale: Scale) -> str:
 
 
 def _as_mode(name: str) -> Scale | None:
-    return mode_scale(name) if name in MODE_SEMITONES else None
+    return build_mode_scale(name) if name in MODE_SEMITONES else None
 
 
 def _apart(a: float, b: float) -> float:
@@ -167,7 +167,7 @@ class Chord:
 
 
 @lru_cache(maxsize=1024)
-def chord_on(key: Key, degree: int, *, seventh: bool = False, fifth: bool = True) -> Chord:
+def build_chord(key: Key, degree: int, *, seventh: bool = False, fifth: bool = True) -> Chord:
     """The chord that a key has on a degree: thirds stacked on five- to seven-tone scales, else the tones nearest
     to a neutral third, a fifth and a seventh above the root.
     """
@@ -190,7 +190,7 @@ _TRIADS = {(4, 7): "", (3, 7): "m", (3, 6): "dim", (4, 8): "aug", (5, 7): "sus4"
 def _chord_name(key: Key, stack: Sequence[int], *, seventh: bool, fifth: bool) -> str:
     root, *above = (key.note(step).pitch for step in stack)
     third, perfect, top = (pitch - root for pitch in above)
-    name = spelled(key)[stack[0] % key.size]
+    name = spell_key(key)[stack[0] % key.size]
     if not fifth:
         return name + {3: "m", 4: ""}.get(third, "") + "(no5)"
     quality = _TRIADS.get((third, perfect), f"({third},{perfect})")
@@ -199,7 +199,7 @@ def _chord_name(key: Key, stack: Sequence[int], *, seventh: bool, fifth: bool) -
     return name + quality + ({11: "maj7", 10: "7", 9: "6"}.get(top, "") if seventh else "")
 
 
-def voice_leading_distance(a: Sequence[int], b: Sequence[int]) -> int:
+def measure_voice_leading(a: Sequence[int], b: Sequence[int]) -> int:
     """Semitones that the voices move in all from chord `a` to `b` (MIDI pitches), each paired by height; a voice
     that the smaller chord lacks comes from its nearest neighbour.
     """

@@ -1,6 +1,6 @@
 """What people play, as tables to draw from: chord moves, harmonic rhythm, rhythm cells, melodic steps, touch, timing.
 
-How to use it: `words = vocabulary()` (read once; None where `models/vocabulary.json` is absent, and a player keeps its
+How to use it: `words = load_vocabulary()` (read once; None where `models/vocabulary.json` is absent, and a player keeps its
 own habits). Draw with `pick(dice(...), words.moves("aeolian")[here])` for the next chord's degree 0-6 (the same shape
 as `Grammar.moves`; give a quadrant "Q1".."Q4" where the feeling is known), `words.cells("melody", onsets)` for one-bar
 rhythms in 4/4 as `(places in beats, share)`, most frequent first, all played in at least LEAST_PIECES different pieces;
@@ -90,7 +90,7 @@ class Vocabulary:
 
 
 @lru_cache(maxsize=1)
-def vocabulary() -> Vocabulary | None:
+def load_vocabulary() -> Vocabulary | None:
     """The shipped vocabulary, read at the first call; None where there is none. Raises ConfigError if it is damaged."""
     folder = find_resources("models")
     path = folder / FILE if folder.is_dir() else Path(__file__).resolve().parents[1] / "models" / FILE

@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import lru_cache
 from itertools import combinations, pairwise
 
-from kelly_live.music.theory import Chord, Note, voice_leading_distance
+from kelly_live.music.theory import Chord, Note, measure_voice_leading
 
 VOICES = 4
 _REACH = 11  # semitones either side of the centre
@@ -21,7 +21,7 @@ _PARALLEL, _HIDDEN = 10.0, 5.0
 
 
 @lru_cache(maxsize=1024)
-def bass_root(chord: Chord) -> int:
+def find_bass_root(chord: Chord) -> int:
     """The root's step around the bass's centre."""
     return min(
         (s for s in chord.key.steps_within(LOWEST_BASS, HIGHEST_BASS) if s % chord.key.size == chord.root),
@@ -30,12 +30,12 @@ def bass_root(chord: Chord) -> int:
     )
 
 
-def bass_pitch(chord: Chord) -> int:
+def find_bass_pitch(chord: Chord) -> int:
     """The MIDI note that the bass has under a chord where it begins."""
-    return chord.key.note(bass_root(chord)).pitch
+    return chord.key.note(find_bass_root(chord)).pitch
 
 
-def in_step(low: tuple[int, int], high: tuple[int, int]) -> float:
+def penalize_parallels(low: tuple[int, int], high: tuple[int, int]) -> float:
     """How badly two voices (each a pitch and the next one) run in parallel or hidden fifths, octaves and unisons."""
     down, up = low[1] - low[0], high[1] - high[0]
     after = (high[1] - low[1]) % 12
@@ -45,11 +45,13 @@ def in_step(low: tuple[int, int], high: tuple[int, int]) -> float:
 
 
 @lru_cache(maxsize=4096)
-def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int, before: Chord | None = None) -> tuple[int, ...]:
+def voice_chord(
+    chord: Chord, previous: tuple[int, ...] | None, centre: int, before: Chord | None = None
+) -> tuple[int, ...]:
     """Four MIDI pitches, rising, for a chord: all its tones, the least movement from `previous`, around `centre`. With
     the chord `before`, the top voice keeps out of step with the roots in the bass.
     """
-    roots = None if before is None else (bass_pitch(before), bass_pitch(chord))
+    roots = None if before is None else (find_bass_pitch(before), find_bass_pitch(chord))
     classes = chord.pitch_classes
     pitches = [p for p in range(centre - _REACH, centre + _REACH + 1) if _FLOOR <= p <= 127 and p % 12 in classes]
 
@@ -63,15 +65,15 @@ def voice(chord: Chord, previous: tuple[int, ...] | None, centre: int, before: C
         seconds = 1.5 * max(0, sum(gap <= 2 for gap in gaps) - 1) + 3.0 * (gaps[-1] <= 2)
         wide = 2.0 * max(0, notes[-1] - notes[0] - _LARGEST_SPAN) + 2.0 * max(0, 7 - (notes[-1] - notes[0]))
         stray = abs(sum(notes) / len(notes) - centre)
-        moved = float(voice_leading_distance(previous, notes)) if previous else stray
+        moved = float(measure_voice_leading(previous, notes)) if previous else stray
         leap = max((abs(a - b) for a, b in zip(previous, notes, strict=False)), default=0) if previous else 0
-        led = in_step(roots, (previous[-1], notes[-1])) if roots and previous else 0.0
+        led = penalize_parallels(roots, (previous[-1], notes[-1])) if roots and previous else 0.0
         return missing + doubled + tight + seconds + wide + stray + moved + 0.8 * max(0, leap - 4) + led
 
     return min(combinations(pitches, min(VOICES, len(pitches))), key=lambda notes: (cost(notes), notes))
 
 
-def tuned(chord: Chord, pitch: int) -> Note:
+def tune_pitch(chord: Chord, pitch: int) -> Note:
     """A voiced pitch with the cents that the chord's scale gives its tone."""
     for degree in chord.degrees:
         note = chord.key.note(degree)
@@ -81,11 +83,11 @@ def tuned(chord: Chord, pitch: int) -> Note:
 
 
 @lru_cache(maxsize=256)
-def led(chords: tuple[Chord, ...], centre: int) -> tuple[tuple[int, ...], ...]:
+def lead_voices(chords: tuple[Chord, ...], centre: int) -> tuple[tuple[int, ...], ...]:
     """The voicing of each of a phrase's chords, one led from the other; the first stands around the centre."""
     voicings: list[tuple[int, ...]] = []
     before: Chord | None = None
     for chord in chords:
-        voicings.append(voice(chord, voicings[-1] if voicings else None, centre, before))
+        voicings.append(voice_chord(chord, voicings[-1] if voicings else None, centre, before))
         before = chord
     return tuple(voicings)

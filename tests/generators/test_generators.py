@@ -14,7 +14,7 @@ from kelly_live.generators.base import Descriptor, Generator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
-from kelly_live.music.theory import Key, mode_scale
+from kelly_live.music.theory import Key, build_mode_scale
 from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, played, told
 
 PLAYERS: Sequence[Generator] = built_in()
@@ -23,7 +23,7 @@ PLAYERS: Sequence[Generator] = built_in()
 def moment(
     seed: int = 3, index: int = 1, mode: str = "ionian", rhythm: str = "straight", per_bar: int = 4
 ) -> MusicContext:
-    key = Key(2, mode_scale(mode))
+    key = Key(2, build_mode_scale(mode))
     phrase = plan_phrase(seed, index, key, start_bar=4 * index, beats_per_bar=per_bar, busy=True)
     return MusicContext(seed=seed, phrase=phrase, rhythm=rhythm, bpm=100.0)
 

@@ -16,7 +16,7 @@ from kelly_live.generators.host_preset import HostPreset, PresetPlayer, Setting,
 from kelly_live.generators.preset_band import PresetBand
 from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.theory import Key, mode_scale
+from kelly_live.music.theory import Key, build_mode_scale
 from tests.music.band import RecordingSink, told
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kelly-live-ostinato"
@@ -99,7 +99,7 @@ def isobar() -> None:
 def test_isobar_plays_in_the_key_the_same_for_a_seed_and_otherwise_for_another(figure: str) -> None:
     notes = piece(alone("isobar", f"figure={figure}")).notes
     assert len(notes) > 20
-    assert {n.pitch % 12 for n in notes} <= set(Key(0, mode_scale("ionian")).pitch_classes)
+    assert {n.pitch % 12 for n in notes} <= set(Key(0, build_mode_scale("ionian")).pitch_classes)
     assert notes == piece(alone("isobar", f"figure={figure}")).notes
     assert notes != piece(alone("isobar", f"figure={figure}"), seed=4).notes
 

@@ -17,8 +17,8 @@ from kelly_live.generators.descriptor import Descriptor
 from kelly_live.music.band import MutedPlayer
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from kelly_live.music.context import MusicContext
-from kelly_live.music.feel import earliest_seconds
-from kelly_live.music.theory import Key, mode_scale
+from kelly_live.music.feel import compute_earliest_offset
+from kelly_live.music.theory import Key, build_mode_scale
 from tests.music.band import RecordingSink, band, built_in, played, told
 
 
@@ -68,7 +68,7 @@ def test_every_note_is_sent_at_least_the_look_ahead_early() -> None:
         leads += [conductor.seconds_at(n.onset_beats) - clock.now() for n in sink.notes[before:]]
         clock.advance(0.01)
     assert min(leads) >= 0.1 - 0.01  # a step passes between looks
-    assert max(leads) <= 0.1 + 2 * earliest_seconds(parameters.timing) + 60.0 / parameters.tempo.suggested
+    assert max(leads) <= 0.1 + 2 * compute_earliest_offset(parameters.timing) + 60.0 / parameters.tempo.suggested
 
 
 @pytest.mark.parametrize("rhythm", ["straight", "dotted", "sustained"])
@@ -395,5 +395,5 @@ def test_parameters_that_change_all_the_time_never_break_the_music(data: st.Data
 def conductor_key_classes(conductor: Conductor) -> tuple[int, ...]:
     """The pitch classes of the key that the status names."""
     status = conductor.status()
-    names = [Key(tonic, mode_scale(status.mode)) for tonic in range(12)]
+    names = [Key(tonic, build_mode_scale(status.mode)) for tonic in range(12)]
     return next(key for key in names if key.tonic_name == status.tonic).pitch_classes

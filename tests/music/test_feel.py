@@ -12,11 +12,11 @@ from kelly_live.music.feel import (
     JITTER_SECONDS,
     MAX_OFFSET_SECONDS,
     SOFTEST_VELOCITY,
-    articulation,
-    drift,
-    earliest_seconds,
-    onset_offset_seconds,
-    stray,
+    choose_articulation,
+    compute_drift,
+    compute_earliest_offset,
+    compute_onset_offset,
+    draw_deviation,
     velocity_for,
 )
 
@@ -27,7 +27,7 @@ UNIT = st.floats(0.0, 1.0)
 
 
 def mean_offset(timing: TimingWeights, part: str) -> float:
-    return statistics.mean(onset_offset_seconds(timing, seed=1, part=part, beat=k / 2) for k in range(400))
+    return statistics.mean(compute_onset_offset(timing, seed=1, part=part, beat=k / 2) for k in range(400))
 
 
 def test_behind_is_late_ahead_is_early_and_percussion_keeps_the_grid() -> None:
@@ -36,11 +36,11 @@ def test_behind_is_late_ahead_is_early_and_percussion_keeps_the_grid() -> None:
     assert abs(mean_offset(ON, "melody")) < 0.004
     assert abs(mean_offset(BEHIND, "chords") - MAX_OFFSET_SECONDS / 2) < 0.004
     assert abs(mean_offset(BEHIND, "bass") - MAX_OFFSET_SECONDS / 3) < 0.004
-    assert all(onset_offset_seconds(t, seed=1, part="percussion", beat=2.0) == 0.0 for t in (ON, BEHIND, AHEAD))
+    assert all(compute_onset_offset(t, seed=1, part="percussion", beat=2.0) == 0.0 for t in (ON, BEHIND, AHEAD))
 
 
 def test_drift_is_correlated_unit_noise() -> None:
-    noise = [drift(5, "melody", k / 2) for k in range(4000)]
+    noise = [compute_drift(5, "melody", k / 2) for k in range(4000)]
     lag = statistics.correlation(noise[:-1], noise[1:])
     assert 0.7 < lag < 0.85
     assert 0.85 < statistics.stdev(noise) < 1.15
@@ -56,35 +56,39 @@ def test_drift_is_as_strong_on_every_scale() -> None:
 
 
 def _spectrum(seed: int) -> np.ndarray:
-    noise = np.array([drift(seed, "melody", k / 2) for k in range(2048)])
+    noise = np.array([compute_drift(seed, "melody", k / 2) for k in range(2048)])
     return np.abs(np.fft.rfft((noise - noise.mean()) * np.hanning(2048)))[1:] ** 2
 
 
 def test_the_touch_is_legato_in_held_music_and_detached_where_it_is_busy_and_pointed() -> None:
     calm, busy = 0.3, 2.0
     assert (
-        articulation("sustained", calm, 0.0) > articulation("straight", calm, 0.0) > articulation("dotted", calm, 0.0)
+        choose_articulation("sustained", calm, 0.0)
+        > choose_articulation("straight", calm, 0.0)
+        > choose_articulation("dotted", calm, 0.0)
     )
-    assert articulation("straight", calm, 0.0) > articulation("straight", busy, 0.0) + 0.05
-    assert all(0.6 <= articulation(r, d, c) <= 0.99 for r in RHYTHMS for d in (0.0, 3.0) for c in (-1.0, 0.0, 1.0))
+    assert choose_articulation("straight", calm, 0.0) > choose_articulation("straight", busy, 0.0) + 0.05
+    assert all(
+        0.6 <= choose_articulation(r, d, c) <= 0.99 for r in RHYTHMS for d in (0.0, 3.0) for c in (-1.0, 0.0, 1.0)
+    )
 
 
 @given(st.integers(0, 99), st.floats(0, 5000), UNIT)
 def test_no_note_leaves_its_beat_by_more_than_the_reach(seed: int, beat: float, behind: float) -> None:
     timing = TimingWeights(behind, 0.0, 1.0 - behind)
-    offset = onset_offset_seconds(timing, seed=seed, part="melody", beat=beat)
-    assert -earliest_seconds(timing) <= offset <= MAX_OFFSET_SECONDS + 3.0 * JITTER_SECONDS
+    offset = compute_onset_offset(timing, seed=seed, part="melody", beat=beat)
+    assert -compute_earliest_offset(timing) <= offset <= MAX_OFFSET_SECONDS + 3.0 * JITTER_SECONDS
 
 
 def test_who_lies_back_needs_no_earlier_slices() -> None:
-    assert earliest_seconds(TimingWeights(0.8, 0.2, 0.0)) == 0.0
-    assert earliest_seconds(TimingWeights(0.0, 1.0, 0.0)) == pytest.approx(3.0 * JITTER_SECONDS)
+    assert compute_earliest_offset(TimingWeights(0.8, 0.2, 0.0)) == 0.0
+    assert compute_earliest_offset(TimingWeights(0.0, 1.0, 0.0)) == pytest.approx(3.0 * JITTER_SECONDS)
 
 
 @given(UNIT, UNIT, UNIT, st.floats(0.0, 1.2), st.floats(-1.0, 1.0))
 def test_velocity_stays_in_its_band(a: float, b: float, variance: float, accent: float, chance: float) -> None:
     low, high = sorted((a, b))
-    value = velocity_for(Dynamics(low, high, variance), accent=accent, stray=chance)
+    value = velocity_for(Dynamics(low, high, variance), accent=accent, deviation=chance)
     assert max(SOFTEST_VELOCITY, round(127 * low)) <= value <= max(SOFTEST_VELOCITY, round(127 * high))
 
 
@@ -92,7 +96,9 @@ def test_variance_widens_and_leaves_the_middle() -> None:
     def spread(variance: float) -> tuple[float, float]:
         dynamics = Dynamics(0.2, 0.9, variance)
         accents = (0.86, 0.5, 0.68, 0.5)
-        values = [velocity_for(dynamics, accent=accents[k % 4], stray=stray(1, "melody", k)) for k in range(800)]
+        values = [
+            velocity_for(dynamics, accent=accents[k % 4], deviation=draw_deviation(1, "melody", k)) for k in range(800)
+        ]
         return statistics.mean(values), statistics.stdev(values)
 
     (mean0, narrow), (_, middle), (mean1, wide) = spread(0.0), spread(0.5), spread(1.0)

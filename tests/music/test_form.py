@@ -9,7 +9,7 @@ from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.builtin.percussion import PercussionGenerator
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.form import intensity, remembered, trend
+from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from tests.generators.test_generators import moment
 from tests.music.band import RecordingSink, band, built_in, played, told
 
@@ -19,14 +19,14 @@ def beats_of(notes: list[NoteEvent]) -> set[int]:
 
 
 def test_the_trend_is_where_the_feeling_goes_and_is_forgotten() -> None:
-    calm, lively = intensity(told(floor=0.2, ceiling=0.5, density=0.6)), intensity(told(density=1.4))
-    assert trend(calm, calm) == trend(calm, calm + 0.001) == 0.0
-    assert trend(calm, lively) == 1.0
-    assert trend(lively, calm) == -1.0
+    calm, lively = compute_intensity(told(floor=0.2, ceiling=0.5, density=0.6)), compute_intensity(told(density=1.4))
+    assert compute_trend(calm, calm) == compute_trend(calm, calm + 0.001) == 0.0
+    assert compute_trend(calm, lively) == 1.0
+    assert compute_trend(lively, calm) == -1.0
     level, trends = calm, []
     for _ in range(10):
-        trends.append(trend(level, lively))
-        level = remembered(level, lively, 4.0)
+        trends.append(compute_trend(level, lively))
+        level = average_intensity(level, lively, 4.0)
     assert trends == sorted(trends, reverse=True)
     assert trends[-1] == 0.0
 

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import ORNAMENTS, TEXTURES, CultureStyle, Metre, MusicParameters, NoteEvent, Register, Scale
+from kelly_live.generators import style_parts
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.style_parts import STYLE_PARTS, create_style_part
-from kelly_live.music import style as styles
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
+from kelly_live.music.style.metre import choose_metre, swing_beat
+from kelly_live.music.style.rhythm import place_onsets
+from kelly_live.music.style.scale import choose_harmonic_scale
 from kelly_live.music.theory import Key
 from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, told
 
@@ -48,8 +51,8 @@ def cents_of(note: NoteEvent) -> float:
 
 
 def moment(style: CultureStyle, seed: int = 3, index: int = 1) -> MusicContext:
-    metre = styles.metre_of(style, seed)
-    key = Key(2, styles.harmonic_scale(style) or SLENDRO)
+    metre = choose_metre(style, seed)
+    key = Key(2, choose_harmonic_scale(style) or SLENDRO)
     per_bar = 4 if metre is None else metre.bar_beats
     phrase = plan_phrase(seed, index, key, start_bar=4 * index, beats_per_bar=per_bar)
     return MusicContext(seed=seed, phrase=phrase, rhythm="straight", bpm=100.0)
@@ -99,7 +102,7 @@ def test_the_second_player_says_the_same_in_fewer_words_and_later() -> None:
 def test_chords_stand_on_the_seven_weightiest_degrees() -> None:
     weights = (0.2, 0.01, 0.15, 0.02, 0.12, 0.1, 0.01, 0.2, 0.02, 0.1, 0.03, 0.04)
     chromatic = CultureStyle("jazz", Scale("jazz", tuple(100.0 * n for n in range(12))), weights, texture="chordal")
-    scale = styles.harmonic_scale(chromatic)
+    scale = choose_harmonic_scale(chromatic)
     assert scale is not None
     assert scale.degrees_cents == (0.0, 200.0, 400.0, 500.0, 700.0, 900.0, 1100.0)
     assert len({round(cents_of(note)) for note in played(chromatic).part("chords")}) >= 5
@@ -139,7 +142,7 @@ def test_a_long_cycle_begins_every_other_bar() -> None:
     assert np.mean([n.velocity for n in low]) > np.mean([n.velocity for n in high if n.onset_beats % 14.0 == 0.0])
     context = moment(CultureStyle("usul", SLENDRO, metres=(cycle,)), index=1)
     first, second = (
-        styles.places(in_style(CultureStyle("usul", SLENDRO, metres=(cycle,))), context, bar) for bar in (4, 5)
+        place_onsets(in_style(CultureStyle("usul", SLENDRO, metres=(cycle,))), context, bar) for bar in (4, 5)
     )
     assert first == (0.0,)
     assert {*range(1, 13)} <= {*second} <= {*range(14)}
@@ -182,7 +185,7 @@ def test_measures_are_counted_together_until_they_make_whole_beats(metre: Metre,
 def test_metres_come_by_their_shares() -> None:
     three = Metre("3/4", 0.25, 1.0, (1, 1, 1), (1.0,))
     four = Metre("4/4", 0.75, 1.0, (2, 2), (1.0,))
-    chosen = Counter(styles.metre_of(CultureStyle("x", metres=(three, four)), seed).name for seed in range(400))  # type: ignore[union-attr]
+    chosen = Counter(choose_metre(CultureStyle("x", metres=(three, four)), seed).name for seed in range(400))  # type: ignore[union-attr]
     assert 0.68 < chosen["4/4"] / 400 < 0.82
 
 
@@ -193,7 +196,7 @@ def test_notes_fall_where_the_profile_says() -> None:
     for seed in range(60):
         context = moment(style, seed)
         for bar in range(context.phrase.start_bar, context.phrase.start_bar + 3):
-            heard.update(round(4 * place) for place in styles.places(in_style(style, density=0.8), context, bar))
+            heard.update(round(4 * place) for place in place_onsets(in_style(style, density=0.8), context, bar))
     assert set(heard) <= {cell for cell, chance in enumerate(profile) if chance > 0.0}
     for cell, chance in enumerate(profile):
         assert abs(heard[cell] / 180 - chance) < 0.15
@@ -205,8 +208,7 @@ def test_more_density_only_adds_notes(low: float, more: float, seed: int) -> Non
     style = CultureStyle("aksak", SLENDRO, metres=(AKSAK,))
     context = moment(style, seed)
     sparse, dense = (
-        styles.places(in_style(style, density=min(3.0, d)), context, context.phrase.start_bar)
-        for d in (low, low + more)
+        place_onsets(in_style(style, density=min(3.0, d)), context, context.phrase.start_bar) for d in (low, low + more)
     )
     assert set(sparse) <= set(dense) or sparse == (0.0,)
 
@@ -286,12 +288,12 @@ def test_ornaments_come_at_their_rate(kind: str) -> None:
 
 @given(beat=st.integers(0, 999), place=st.sampled_from((0.0, 0.25, 0.5, 0.75)), ratio=st.floats(1.0, 3.0))
 def test_swing_keeps_the_order_and_the_beat(beat: int, place: float, ratio: float) -> None:
-    late = styles.swung(beat + place, ratio)
+    late = swing_beat(beat + place, ratio)
     assert beat + place <= late + 1e-9
     assert late < beat + 1
     if place == 0.5:
         assert math.isclose((late - beat) / (1 - (late - beat)), ratio, rel_tol=1e-6)
-    assert styles.swung(beat + 1 / 3, ratio) == beat + 1 / 3
+    assert swing_beat(beat + 1 / 3, ratio) == beat + 1 / 3
 
 
 cents = st.lists(st.floats(1.0, 1199.0), max_size=11, unique=True).map(lambda rest: (0.0, *sorted(rest)))
@@ -353,7 +355,7 @@ def test_without_a_style_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch)
 
     for part in STYLE_PARTS.values():
         monkeypatch.setattr(part, "bar_notes", asked)
-    monkeypatch.setattr(styles, "line", asked)
+    monkeypatch.setattr(style_parts, "build_line", asked)
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=1, length_bars=9)
     conductor.play_through(told())

@@ -8,17 +8,19 @@ from kelly_live.core.values import MODES, Scale
 from kelly_live.music.theory import (
     MODE_SEMITONES,
     Key,
-    chord_on,
-    mode_scale,
-    nearest_mode,
-    spelled,
-    voice_leading_distance,
+    build_chord,
+    build_mode_scale,
+    find_nearest_mode,
+    measure_voice_leading,
+    spell_key,
 )
 
 RAST = Scale("rast", (0.0, 204.0, 384.0, 498.0, 702.0, 906.0, 1088.0))
 PENTATONIC = Scale("pentatonic", (0.0, 200.0, 400.0, 700.0, 900.0))
 QUARTER_TONES = Scale("quarter tones", tuple(50.0 * k for k in range(24)))
-KEYS = st.builds(Key, st.integers(0, 11), st.sampled_from([*map(mode_scale, MODES), RAST, PENTATONIC, QUARTER_TONES]))
+KEYS = st.builds(
+    Key, st.integers(0, 11), st.sampled_from([*map(build_mode_scale, MODES), RAST, PENTATONIC, QUARTER_TONES])
+)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ KEYS = st.builds(Key, st.integers(0, 11), st.sampled_from([*map(mode_scale, MODE
 )
 def test_each_mode_has_its_tones(mode: str, semitones: tuple[int, ...]) -> None:
     assert MODE_SEMITONES[mode] == semitones
-    assert nearest_mode(mode_scale(mode)) == mode
+    assert find_nearest_mode(build_mode_scale(mode)) == mode
 
 
 @pytest.mark.parametrize(
@@ -50,18 +52,18 @@ def test_each_mode_has_its_tones(mode: str, semitones: tuple[int, ...]) -> None:
     ],
 )
 def test_the_chords_of_a_mode(mode: str, tonic: int, names: str) -> None:
-    key = Key(tonic, mode_scale(mode))
-    assert " ".join(chord_on(key, degree).name for degree in range(7)) == names
+    key = Key(tonic, build_mode_scale(mode))
+    assert " ".join(build_chord(key, degree).name for degree in range(7)) == names
 
 
 def test_sevenths_have_their_names() -> None:
-    key = Key(0, mode_scale("ionian"))
-    assert [chord_on(key, d, seventh=True).name for d in (0, 1, 4, 6)] == ["Cmaj7", "Dm7", "G7", "Bm7b5"]
+    key = Key(0, build_mode_scale("ionian"))
+    assert [build_chord(key, d, seventh=True).name for d in (0, 1, 4, 6)] == ["Cmaj7", "Dm7", "G7", "Bm7b5"]
 
 
 def test_a_key_is_spelled_a_letter_a_degree() -> None:
-    assert spelled(Key(6, mode_scale("ionian")))[0] in ("F#", "Gb")
-    assert spelled(Key(10, mode_scale("aeolian"))) == ("Bb", "C", "Db", "Eb", "F", "Gb", "Ab")
+    assert spell_key(Key(6, build_mode_scale("ionian")))[0] in ("F#", "Gb")
+    assert spell_key(Key(10, build_mode_scale("aeolian"))) == ("Bb", "C", "Db", "Eb", "F", "Gb", "Ab")
 
 
 def test_a_tuning_keeps_its_cents_and_finds_its_mode() -> None:
@@ -69,7 +71,7 @@ def test_a_tuning_keeps_its_cents_and_finds_its_mode() -> None:
     third = key.note(key.step_near(66))
     assert (third.pitch, third.cents) == (66, -16.0)
     assert key.mode == "ionian"
-    assert len(chord_on(Key(0, QUARTER_TONES), 0).degrees) == 3
+    assert len(build_chord(Key(0, QUARTER_TONES), 0).degrees) == 3
 
 
 @given(KEYS, st.integers(-10, 120))
@@ -91,7 +93,7 @@ def test_steps_within_a_range_lie_in_it_or_next_to_it(key: Key, low: float, widt
 
 @given(KEYS, st.integers(0, 23), st.floats(0, 100))
 def test_the_nearest_chord_tone_is_one_and_is_nearest(key: Key, degree: int, step: float) -> None:
-    chord = chord_on(key, degree % key.size)
+    chord = build_chord(key, degree % key.size)
     found = chord.step_near(step)
     assert chord.has(found)
     closer = [s for s in range(int(step) - 40, int(step) + 41) if chord.has(s) and abs(s - step) < abs(found - step)]
@@ -99,5 +101,5 @@ def test_the_nearest_chord_tone_is_one_and_is_nearest(key: Key, degree: int, ste
 
 
 def test_voice_leading_counts_semitones() -> None:
-    assert voice_leading_distance((60, 64, 67), (60, 65, 69)) == 3
-    assert voice_leading_distance((60, 64, 67), (60, 64, 67, 72)) == 5
+    assert measure_voice_leading((60, 64, 67), (60, 65, 69)) == 3
+    assert measure_voice_leading((60, 64, 67), (60, 64, 67, 72)) == 5

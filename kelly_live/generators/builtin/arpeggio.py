@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.feel import articulation, stray
-from kelly_live.music.form import accompanying_density
+from kelly_live.music.feel import choose_articulation, draw_deviation
+from kelly_live.music.form import compute_accompaniment_density
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.rhythm import ranked_places, wanted
+from kelly_live.music.rhythm import count_notes, rank_places
 
 PATTERNS = ("up", "down", "up-down", "broken", "any")
 _ROOM_BELOW = 5  # semitones from the melody's centre down to the pattern's middle
@@ -54,7 +54,7 @@ class ArpeggioGenerator(BarPlayer):
             # The figure begins anew with each chord, and counts half beats: a note more or less moves no other.
             number = round((beat - max(span.start_beat, start)) * (3 if context.rhythm == "triplet" else 4))
             note = span.chord.key.note(ladder[_turn(pattern, number, len(ladder))])
-            touch = articulation(context.rhythm, parameters.density, stray(context.seed, "gate", beat))
+            touch = choose_articulation(context.rhythm, parameters.density, draw_deviation(context.seed, "gate", beat))
             left = context.phrase.end_beat - beat if context.closing else min(following - place, _GATE_BEATS)
             yield NoteEvent(
                 onset_beats=beat,
@@ -83,9 +83,11 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     rng = rng_for(
         context.seed, "arpeggio", context.phrase.theme, context.phrase.place.letter, context.phrase.index // 4
     )
-    ranks = ranked_places("straight" if context.rhythm == "sustained" else context.rhythm, per_bar, rng, freedom=0.05)
+    ranks = rank_places("straight" if context.rhythm == "sustained" else context.rhythm, per_bar, rng, freedom=0.05)
     least, more = _NOTES_PER_BEAT
-    return sorted(ranks[: wanted((least + more * accompanying_density(parameters, context)) * per_bar, 0)])
+    return sorted(
+        ranks[: count_notes((least + more * compute_accompaniment_density(parameters, context)) * per_bar, 0)]
+    )
 
 
 def _turn(pattern: str, number: int, size: int) -> int:

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, compute_velocity
-from kelly_live.music.form import accompanying_density
+from kelly_live.music.form import compute_accompaniment_density
 from kelly_live.music.harmony import FORM, ChordSpan
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.rhythm import PACE, ranked_places, wanted
-from kelly_live.music.voicing import HIGHEST_BASS, bass_root
+from kelly_live.music.rhythm import PACE, count_notes, rank_places
+from kelly_live.music.voicing import HIGHEST_BASS, find_bass_root
 
 _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 
@@ -49,21 +49,25 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     if context.closing:
         return sorted(changes)
     rng = rng_for(context.seed, "bass rhythm", context.phrase.index // len(FORM), context.phrase.place.letter)
-    ranks = ranked_places(context.rhythm, context.beats_per_bar, rng, freedom=0.15)
+    ranks = rank_places(context.rhythm, context.beats_per_bar, rng, freedom=0.15)
     least, more = _NOTES_PER_BEAT
-    count = (least + more * accompanying_density(parameters, context)) * context.beats_per_bar * PACE[context.rhythm]
-    return sorted(changes | set(ranks[: max(1, wanted(count, 0))]))
+    count = (
+        (least + more * compute_accompaniment_density(parameters, context))
+        * context.beats_per_bar
+        * PACE[context.rhythm]
+    )
+    return sorted(changes | set(ranks[: max(1, count_notes(count, 0))]))
 
 
 def _step(context: MusicContext, beat: float) -> int:
     """The bass's step at a beat; it depends on the place alone, not on what else is played."""
     span: ChordSpan = context.span_at(beat)
-    chord, root = span.chord, bass_root(span.chord)
+    chord, root = span.chord, find_bass_root(span.chord)
     if beat == span.start_beat or context.closing:
         return root
     rng = rng_for(context.seed, "bass line", context.phrase.index, round(beat * 48))
     left = span.end_beat - beat
-    target = bass_root(context.phrase.chord_after(beat))
+    target = find_bass_root(context.phrase.chord_after(beat))
     if left <= 0.5 or (left <= 1.0 and rng.random() < 0.5):
         # Approach the next root by a step, from the side that we come from.
         return target + (1 if target < root or (target == root and rng.random() < 0.5) else -1)

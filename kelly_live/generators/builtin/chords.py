@@ -10,11 +10,11 @@ from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.form import accompanying_density
+from kelly_live.music.form import compute_accompaniment_density
 from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.rhythm import PACE, people_ranks, ranked_places, strong_beats, wanted
-from kelly_live.music.voicing import led, tuned
+from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
+from kelly_live.music.voicing import lead_voices, tune_pitch
 
 _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
 # Broken chords run at nearly the same pace whatever the density, as in piano music (EMOPIA: 1.6 to 2.3 onsets a beat in
@@ -70,7 +70,7 @@ class ChordGenerator(BarPlayer):
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         start = float(bar * context.beats_per_bar)
         attacks = _attacks(parameters, context, bar)
-        strong = strong_beats(context.beats_per_bar)
+        strong = list_strong_beats(context.beats_per_bar)
         longest, less, least = _RING_BEATS
         down = rng_for(context.seed, "pedal", context.phrase.index, bar).random() < _PEDAL
         pedal = down or context.closing or context.rhythm == "sustained"
@@ -85,7 +85,7 @@ class ChordGenerator(BarPlayer):
                 again = (other.position for other in attacks[index + 1 :] if number in other.voices)
                 left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
                 pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
-                note = tuned(span.chord, pitches[number])
+                note = tune_pitch(span.chord, pitches[number])
                 yield NoteEvent(
                     onset_beats=beat,
                     duration_beats=0.97 * (left if pedalled else min(left, 2.0 * ring if firm else ring)),
@@ -109,7 +109,7 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     """Where the bar is played and with which voices: chords at every change and as far down the rhythm's ranking as
     density asks, single voices further down. More density only adds voices and places.
     """
-    per_bar, density = context.beats_per_bar, accompanying_density(parameters, context)
+    per_bar, density = context.beats_per_bar, compute_accompaniment_density(parameters, context)
     start = float(bar * per_bar)
     changes = {span.start_beat - start for span in context.phrase.spans}
     changes = {position for position in changes if 0.0 <= position < per_bar}
@@ -118,17 +118,17 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     place = context.phrase.place
     form = context.phrase.index // len(FORM)  # its second time, a theme is accompanied otherwise
     rng = rng_for(context.seed, "comping", form, place.letter, context.bar_in_phrase(bar) % 2)
-    ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.12)
+    ranks = rank_places(context.rhythm, per_bar, rng, freedom=0.12)
     beats = per_bar * PACE[context.rhythm]
-    struck_places = set(ranks[: wanted(_NOTES_PER_BEAT * density * beats, 0)])
+    struck_places = set(ranks[: count_notes(_NOTES_PER_BEAT * density * beats, 0)])
     slope = density**1.5
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
     pace *= math.exp(_UNREST * parameters.unrest)
     if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
         throw = rng_for(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
         pace *= throw.choice(_MORE_OR_FEWER)
-        ranks = people_ranks(ranks, context.rhythm, "accompaniment", throw.choice(_CELL_ONSETS), throw)
-    broken = set(ranks[: wanted(pace * per_bar, 0)])
+        ranks = rank_by_rhythm_cells(ranks, context.rhythm, "accompaniment", throw.choice(_CELL_ONSETS), throw)
+    broken = set(ranks[: count_notes(pace * per_bar, 0)])
     figure = rng_for(context.seed, "figure", form, place.letter).choice(_FIGURES)
     attacks = []
     for position in sorted(changes | struck_places | broken):
@@ -148,7 +148,7 @@ def _voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> t
     """The chord at a beat, led from the phrase's first chord on; that one stands around the centre."""
     spans = context.phrase.spans
     number = next((number for number, span in enumerate(spans) if beat < span.end_beat), -1)
-    pitches = led(tuple(span.chord for span in spans), centre)[number]
+    pitches = lead_voices(tuple(span.chord for span in spans), centre)[number]
     if spacing == "open" and len(pitches) >= 3 and pitches[-2] - 12 >= LOWEST_PITCH:
         return tuple(sorted((*pitches[:-2], pitches[-2] - 12, pitches[-1])))  # "drop 2"
     return pitches

@@ -13,7 +13,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.rhythm import strong_beats
+from kelly_live.music.rhythm import list_strong_beats
 
 try:
     import isobar
@@ -61,7 +61,7 @@ class IsobarGenerator(BarPlayer):
             beat = start + place
             chord = context.chord_at(beat)
             step = chord.step_near(chord.key.step_near(middle)) + _within(next(line))
-            if place in strong_beats(per_bar) or context.closing or self.choice("figure") == "arpeggio":
+            if place in list_strong_beats(per_bar) or context.closing or self.choice("figure") == "arpeggio":
                 step = chord.step_near(step)
             note = chord.key.note(step)
             yield NoteEvent(

@@ -15,14 +15,14 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.feel import articulation, phrase_arc, stray
-from kelly_live.music.form import rests
+from kelly_live.music.feel import choose_articulation, compute_phrase_arc, draw_deviation
+from kelly_live.music.form import is_resting
 from kelly_live.music.randomness import pick, rng_for
-from kelly_live.music.rhythm import PACE, people_ranks, ranked_places, strong_beats, wanted
-from kelly_live.music.style import places as style_places
+from kelly_live.music.rhythm import PACE, count_notes, list_strong_beats, rank_by_rhythm_cells, rank_places
+from kelly_live.music.style.rhythm import place_onsets
 from kelly_live.music.theory import Chord
-from kelly_live.music.vocabulary import vocabulary
-from kelly_live.music.voicing import bass_pitch, in_step
+from kelly_live.music.vocabulary import load_vocabulary
+from kelly_live.music.voicing import find_bass_pitch, penalize_parallels
 
 _ARC_STEPS = {"A": 3.0, "B": 4.5}  # how high a phrase rises, where the register allows
 _PULL = 0.7  # of a neighbouring strong tone, against 1 of the contour
@@ -88,32 +88,34 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     per_bar = context.beats_per_bar
     if context.closing:
         return [0.0]
-    if rests("melody", parameters, context, bar):
+    if is_resting("melody", parameters, context, bar):
         return []
     if parameters.style is not None:
-        return list(style_places(parameters, context, bar))
+        return list(place_onsets(parameters, context, bar))
     bar_in_phrase = context.bar_in_phrase(bar)
     motif = _MOTIF[bar_in_phrase % 4] if not context.is_last_bar(bar) else 2
     rng = rng_for(context.seed, "motif rhythm", *_theme(context), motif)
-    ranks = ranked_places(context.rhythm, per_bar, rng, freedom=0.22)
+    ranks = rank_places(context.rhythm, per_bar, rng, freedom=0.22)
     count = parameters.density * per_bar * PACE[context.rhythm]
     bars = context.phrase.bars
     if bars > 1:  # what the last bar rests, the others make up for
         count *= bars / (bars - 1.0 + _LAST_BAR)
     if context.is_last_bar(bar):
-        rest = strong_beats(per_bar)[-1]
+        rest = list_strong_beats(per_bar)[-1]
         before = [place for place in ranks if 0.0 < place < rest]
         ranks = (0.0, float(rest), *before) if rest else (0.0,)
         count *= _LAST_BAR
     elif bar_in_phrase == 1:  # a breath in the middle of the phrase
         ranks = tuple(place for place in ranks if place < per_bar - 0.5)
-    number = wanted(count, bar_in_phrase)
+    number = count_notes(count, bar_in_phrase)
     if context.is_last_bar(bar):
         number = max(1, number) if parameters.density >= _CADENCE_DENSITY else number
         return sorted(ranks[:number])
     if per_bar == 4:
         throw = rng_for(context.seed, "motif cell", *_theme(context), motif)
-        ranks = people_ranks(ranks, context.rhythm, "melody", _CELL_ONSETS, throw, from_first=bar_in_phrase == 0)
+        ranks = rank_by_rhythm_cells(
+            ranks, context.rhythm, "melody", _CELL_ONSETS, throw, from_first=bar_in_phrase == 0
+        )
     return sorted(ranks[:number])
 
 
@@ -125,7 +127,7 @@ def _length(parameters: MusicParameters, context: MusicContext, beat: float, fol
         left = context.phrase.end_beat - beat
         return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
     longest = 2.0 * _LONGEST_BEATS if context.rhythm == "sustained" else _LONGEST_BEATS
-    touch = articulation(context.rhythm, parameters.density, stray(context.seed, "touch", beat))
+    touch = choose_articulation(context.rhythm, parameters.density, draw_deviation(context.seed, "touch", beat))
     return touch * min(following - beat, longest)
 
 
@@ -151,7 +153,7 @@ class _Line:
         self.steps = self.context.key.steps_within(register.low, register.high)
         near = self.context.key.step_near(register.centre)
         self.anchor = min(self.steps[-1], max(self.steps[0], near))
-        self.strong = strong_beats(self.context.beats_per_bar)
+        self.strong = list_strong_beats(self.context.beats_per_bar)
         # The motif: how far each strong beat of bars 0 (and, shifted, 2) and 1 leaves the arc.
         rng = rng_for(self.context.seed, "motif", *_theme(self.context))
         self.motif = [[rng.choice((-2, -1, 0, 1, 2)) for _ in self.strong] for _ in range(2)]
@@ -177,7 +179,7 @@ class _Line:
 
     def _leaning(self, beat: float) -> int:
         """The step above or below its own tone that a strong beat begins on, 0 where it begins on that tone."""
-        words, context = vocabulary(), self.context
+        words, context = load_vocabulary(), self.context
         bar = context.bar_at(beat)
         if words is None or beat >= context.phrase.end_beat or context.is_last_bar(bar) or context.closing:
             return 0
@@ -210,7 +212,7 @@ class _Line:
             return self._chord_tone(chord, self.anchor, before, before=last)
         room = (len(self.steps) - 1) / 2.0
         rise = min(_ARC_STEPS[phrase.place.letter], 0.6 * room)
-        height = rise * (1.5 * phrase_arc(context.phrase_fraction(beat)) - 0.5)
+        height = rise * (1.5 * compute_phrase_arc(context.phrase_fraction(beat)) - 0.5)
         bar_in_phrase, position = context.bar_in_phrase(bar), beat % context.beats_per_bar
         turn = self.motif[bar_in_phrase % 2][self.strong.index(int(position))] + self.sequence * (bar_in_phrase == 2)
         contour = self.anchor + height + turn * min(1.0, room / 5.0)
@@ -232,11 +234,11 @@ class _Line:
         led = None
         if before is not None:
             last = self.context.chord_at(before)
-            led = (bass_pitch(last), bass_pitch(chord)), last.key.note(self._frame(before)).pitch
+            led = (find_bass_pitch(last), find_bass_pitch(chord)), last.key.note(self._frame(before)).pitch
 
         def cost(step: int) -> float:
             near = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
-            stiff = in_step(led[0], (led[1], chord.key.note(step).pitch)) if led else 0.0
+            stiff = penalize_parallels(led[0], (led[1], chord.key.note(step).pitch)) if led else 0.0
             return near + _STALE * (step in neighbours) + _IN_STEP * stiff
 
         return min((s for s in self.steps if chord.has(s)), key=cost, default=self._kept(round(contour)))
@@ -269,7 +271,7 @@ class _Line:
         ):
             rng = rng_for(seed, "joint", phrase.index, place)
         gap = b - a
-        words = vocabulary()
+        words = load_vocabulary()
         if words is not None and abs(gap) <= 4:
             first = words.steps(1 if gap >= 0 else -1)
             ways = {a + step: first[step] * words.steps(step).get(gap - step, 0.0) for step in first if abs(step) <= 4}

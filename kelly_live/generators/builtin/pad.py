@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.form import accompanying_density
-from kelly_live.music.voicing import led, tuned
+from kelly_live.music.form import compute_accompaniment_density
+from kelly_live.music.voicing import lead_voices, tune_pitch
 
 _BELOW_MELODY = 9  # semitones from the melody's centre down to the pad's
 _LOWEST_CENTRE, _HIGHEST_CENTRE = 54, 67
@@ -34,7 +34,7 @@ class PadGenerator(BarPlayer):
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         spans = context.phrase.spans
         centre = int(min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
-        kept = [_kept(voicing, parameters, context) for voicing in led(tuple(s.chord for s in spans), centre)]
+        kept = [_kept(voicing, parameters, context) for voicing in lead_voices(tuple(s.chord for s in spans), centre)]
         start, end = float(bar * context.beats_per_bar), float((bar + 1) * context.beats_per_bar)
         for number, span in enumerate(spans):
             if not start <= span.start_beat < end:
@@ -50,7 +50,7 @@ class PadGenerator(BarPlayer):
                 if context.trend >= _SWELL_TREND and until - span.start_beat >= _SWELL_BEATS:
                     beats.append(span.start_beat + 0.5 * min(span.end_beat - span.start_beat, end - start))
                 for beat, release in zip(beats, [*beats[1:], until], strict=True):
-                    note = tuned(span.chord, pitch)
+                    note = tune_pitch(span.chord, pitch)
                     yield NoteEvent(
                         onset_beats=beat,
                         duration_beats=0.99 * (release - beat),
@@ -64,5 +64,5 @@ class PadGenerator(BarPlayer):
 
 def _kept(voicing: tuple[int, ...], parameters: MusicParameters, context: MusicContext) -> tuple[int, ...]:
     """The upper voices, as many as density wants: the bass has the root."""
-    density = accompanying_density(parameters, context)
+    density = compute_accompaniment_density(parameters, context)
     return voicing[-(4 if density >= _FOUR else 3 if density >= _THREE else 2) :]

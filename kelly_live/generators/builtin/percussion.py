@@ -7,10 +7,10 @@ from typing import ClassVar, NamedTuple
 
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.generators.base import BarPlayer, Descriptor, MusicContext, Parameter, compute_velocity
-from kelly_live.music.form import accompanying_density, rests
+from kelly_live.music.form import compute_accompaniment_density, is_resting
 from kelly_live.music.harmony import FORM
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.rhythm import middle_beat
+from kelly_live.music.rhythm import find_middle_beat
 
 # General MIDI percussion keys.
 KICK, SNARE, CLOSED_HAT, OPEN_HAT, CRASH, RIDE, MARACAS = 36, 38, 42, 46, 49, 51, 70
@@ -44,9 +44,9 @@ class PercussionGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
-        if rests("percussion", parameters, context, bar):
+        if is_resting("percussion", parameters, context, bar):
             return
-        density = accompanying_density(parameters, context)
+        density = compute_accompaniment_density(parameters, context)
         for hit in _hits(context, bar, fills=self.switch("fills")):
             if density < hit.density:
                 continue
@@ -87,7 +87,7 @@ def _hits(context: MusicContext, bar: int, *, fills: bool) -> list[Hit]:
 
 def _groove(context: MusicContext) -> Iterator[Hit]:
     per_bar, rhythm = context.beats_per_bar, context.rhythm
-    middle = middle_beat(per_bar)
+    middle = find_middle_beat(per_bar)
     off = {"straight": 0.5, "dotted": 0.75, "syncopated": 0.5, "triplet": 2 / 3, "sustained": 0.5}[rhythm]
     cymbal = RIDE if rhythm in ("triplet", "sustained") else CLOSED_HAT
     held = rhythm == "sustained"

@@ -131,7 +131,7 @@ def composer(mapper: Mapper) -> Composer:
     from kelly_live.midi.files import midi_bytes
     from kelly_live.midi.offline import OfflineScheduler
     from kelly_live.midi.ports import RecordedMessage
-    from kelly_live.music.style import metre_of
+    from kelly_live.music.style.metre import choose_metre
 
     def on_piano(message: RecordedMessage) -> RecordedMessage:
         """The same; a channel that a tuning lent to a part is a piano too."""
@@ -142,7 +142,7 @@ def composer(mapper: Mapper) -> Composer:
         state = state_from(valence, arousal)
         parameters = mapper(state)
         scheduler = OfflineScheduler()
-        metre = metre_of(parameters.style, seed)
+        metre = choose_metre(parameters.style, seed)
         per_bar = 4.0 if metre is None else metre.bar_beats
         bars = max(SHORTEST_BARS, round(PIECE_SECONDS * parameters.tempo.suggested / 60.0 / per_bar))
         conductor = create_conductor(scheduler, seed=seed, length_bars=bars)

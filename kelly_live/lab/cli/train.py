@@ -189,11 +189,11 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.training.vocabulary_card import train_vocabulary
     from kelly_live.music.harmony import GRAMMARS
-    from kelly_live.music.rhythm import place_weights
-    from kelly_live.music.vocabulary import vocabulary as shipped
+    from kelly_live.music.rhythm import weigh_places
+    from kelly_live.music.vocabulary import load_vocabulary
 
     def ours() -> list[Any]:
-        shipped.cache_clear()
+        load_vocabulary.cache_clear()
         compose = composer(create_mapper())
         return [
             compose("band", 0.5 * valence, 0.5 * arousal, seed, TWO_MINUTES)
@@ -203,7 +203,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
 
     trained = train_vocabulary(
         corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
-        places=place_weights("straight", 4), ours=ours, log=click.echo,
+        places=weigh_places("straight", 4), ours=ours, log=click.echo,
         command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
     )  # fmt: skip
     click.echo(trained.format_table())

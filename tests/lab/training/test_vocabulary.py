@@ -153,7 +153,7 @@ def test_a_key_and_its_chords_are_found() -> None:
 
 
 def test_the_shipped_vocabulary_reads_and_a_damaged_one_says_so(tmp_path: Path) -> None:
-    found = words.vocabulary()
+    found = words.load_vocabulary()
     assert found is not None
     assert 0.1 < found.leaning < 0.5
     path = tmp_path / "vocabulary.json"

@@ -1,0 +1,1 @@
+"""How a culture plays: its metres, scale, rhythm, melody and ornaments."""

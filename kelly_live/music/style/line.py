@@ -1,0 +1,132 @@
+"""A style's melody: the first note of each bar, then the notes between, drawn from the style's moves.
+
+The notes between two first notes are drawn under the condition that they arrive at the second one, so that a bar
+depends on nothing but the first notes of its own bar and the next.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from kelly_live.core.values import CultureStyle, MusicParameters, Register
+from kelly_live.music.context import MusicContext
+from kelly_live.music.harmony import FORM
+from kelly_live.music.randomness import rng_for
+from kelly_live.music.style.rhythm import place_onsets
+from kelly_live.music.style.scale import blend_register, create_melody_key
+from kelly_live.music.style.transitions import (
+    find_question_degrees,
+    find_settings,
+    find_step_index,
+    fit_transitions,
+    weigh_by_chord,
+    weigh_by_contour,
+)
+from kelly_live.music.theory import Key
+
+Floats = npt.NDArray[np.float64]
+
+
+class PlacedNote(NamedTuple):
+    """A note of the melody: its position in the bar and its length, in beats, and its step of the key."""
+
+    position: float
+    length: float
+    step: int
+
+
+def _repetition_labels(context: MusicContext, bar: int) -> tuple[object, ...]:
+    """Return the labels of a bar's draws: the first bar of a phrase returns with its letter, the others vary."""
+    phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
+    return phrase.theme, phrase.place.letter, in_phrase, phrase.index if in_phrase else "opening"
+
+
+def _pick_index(chances: Floats, number: float) -> int:
+    """Return the index that a number in [0, 1) falls on by these chances; 0 if nothing is possible."""
+    sums = np.cumsum(chances)
+    return min(len(chances) - 1, bisect_right(sums.tolist(), number * float(sums[-1]))) if sums[-1] > 0.0 else 0
+
+
+@lru_cache(maxsize=64)
+def build_line(parameters: MusicParameters, context: MusicContext, bar: int) -> tuple[PlacedNote, ...]:
+    """Build the melody of one bar of the phrase, in a style that has a scale."""
+    style = parameters.style
+    assert style is not None
+    register, phrase = blend_register(parameters), context.phrase
+    key = create_melody_key(style, context)
+    transitions = fit_transitions(style, key, register, find_settings(parameters, context))
+    here, in_phrase = place_onsets(parameters, context, bar), context.bar_in_phrase(bar)
+    last = context.is_last_bar(bar)
+    moves_by_bar = tuple(
+        len(place_onsets(parameters, context, phrase.start_bar + n)) - (n == phrase.bars - 1)
+        for n in range(phrase.bars)
+    )
+    first_notes = _draw_first_notes(parameters, key, register, context, moves_by_bar)
+    now = first_notes[min(in_phrase, len(first_notes) - 1)]
+    following = first_notes[min(in_phrase + 1, len(first_notes) - 1)]
+    rng = rng_for(context.seed, "idiom line", *_repetition_labels(context, bar))
+    at = [following if last and len(here) == 1 else now]
+    # The last note of the phrase is its goal; in other bars the goal is the next bar's first note.
+    moves = len(here) - 1 if last else len(here)
+    table = transitions.powers[0]
+    for done in range(1, len(here)):
+        left = moves - done
+        chances = table[at[-1]] * transitions.after_moves(left)[:, following] if left > 0 else table[at[-1]]
+        number = rng.random()
+        at.append(following if last and left <= 0 else _pick_index(chances, number))
+    ends = [*here[1:], float(context.beats_per_bar)]
+    return tuple(
+        PlacedNote(position, end - position, transitions.steps[index])
+        for position, end, index in zip(here, ends, at, strict=True)
+    )
+
+
+@lru_cache(maxsize=64)
+def _draw_first_notes(
+    parameters: MusicParameters, key: Key, register: Register, context: MusicContext, moves: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Draw the step index that each bar of the phrase begins with, followed by the one that the phrase rests on.
+
+    `moves` is the number of moves from each bar's first note to the next bar's.
+    """
+    style = parameters.style
+    assert style is not None
+    transitions, phrase = (
+        fit_transitions(style, key, register, find_settings(parameters, context)),
+        context.phrase,
+    )
+    rest = _find_rest(style, key, register, context, phrase.index)
+    if context.closing:
+        return rest, rest
+    found: list[int] = []
+    before = _find_rest(style, key, register, context, phrase.index - 1)
+    for bar in range(phrase.bars):
+        rng = rng_for(context.seed, "idiom anchor", *_repetition_labels(context, phrase.start_bar + bar))
+        chances = weigh_by_contour(key, transitions.steps, register, (bar + 0.5) / phrase.bars)
+        if found:
+            chances = chances * transitions.after_moves(moves[bar - 1])[found[-1]]
+        else:
+            chances = chances * (transitions.weight if phrase.index == 0 else transitions.powers[0][before])
+        left = sum(moves[bar:])
+        if left == 0:
+            found.append(rest)
+            continue
+        chances = chances * transitions.after_moves(left)[:, rest]
+        if style.has_chords and style.scale is not None:
+            beat = float((phrase.start_bar + bar) * phrase.beats_per_bar)
+            chances = chances * weigh_by_chord(key, transitions.steps, context.chord_at(beat))
+        found.append(_pick_index(chances, rng.random()))
+    return (*found, rest)
+
+
+def _find_rest(style: CultureStyle, key: Key, register: Register, context: MusicContext, index: int) -> int:
+    """Return the step index that phrase `index` rests on: an answer's is the tonic, a question's another degree."""
+    degree, questions = 0, find_question_degrees(style, key.size)
+    if not (FORM[index % len(FORM)].closed or context.closing) and questions:
+        degree = rng_for(context.seed, "question", index).choice(questions)
+    return find_step_index(degree, tuple(key.steps_within(register.low, register.high)), key, register)
