@@ -31,7 +31,7 @@ COMMANDS = {
     "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",
     "lab": "make and measure the models: train, evaluate, judge, compare, bench and more",
-    "follow": "the beat and key heard in recordings, and how well `--follow` hears them",
+    "follow": "the tempo and key of recordings, as `--follow` hears them",
 }
 COMMON_FLAGS = {
     "--debug": 0,

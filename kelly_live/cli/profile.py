@@ -300,61 +300,6 @@ def delete(name: str, yes: bool) -> None:
     click.echo(f"deleted {store.delete(name)}")
 
 
-@command.command()
-@click.option("--listeners", type=click.IntRange(2, 10_000), default=60, show_default=True, help="Of each kind.")
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Same seed, same listeners.")
-@click.option("--emotify", type=INPUT_FILE, help="Also what real listeners agree on: emotify_listeners.csv.")
-@click.option("--picture", type=OUTPUT_FILE, help="Also draw the curve (PNG).")
-@click.option("--bench", is_flag=True, help="Only how long learning takes, up to 10 000 reactions; half a minute.")
-@JSON
-@debug_option
-def simulate(listeners: int, seed: int, emotify: Path | None, picture: Path | None, bench: bool, as_json: bool) -> None:
-    """How well is a taste learned? Simulated listeners, held-out preferences, 95 % intervals; minutes."""
-    from kelly_live.engine.build import check_outputs
-    from kelly_live.lab.judging import simulated_listeners as simulated
-
-    if bench:
-        from kelly_live.lab.bench.learning import format_table, measure_learning
-
-        measured = measure_learning(_net(), seed)
-        click.echo(json.dumps({"learning": [asdict(row) for row in measured]}) if as_json else format_table(measured))
-        return
-
-    check_outputs([picture])
-    real = None if emotify is None else simulated.read_like_agreement(emotify)
-    net = _net()
-    rows = [row for kind in simulated.POPULATIONS for row in simulated.simulate(net, kind, listeners, seed)]
-    spilt = simulated.measure_spillovers(net, seed)
-    if picture is not None:
-        from kelly_live.core.atomic_write import write_atomically
-        from kelly_live.lab.plots.learning import Curve, draw_learning
-
-        curves = []
-        for kind in simulated.POPULATIONS:
-            own = [row for row in rows if row.population == kind]
-            points = tuple((row.agreement.value, row.agreement.low, row.agreement.high) for row in own)
-            none = own[0].agreement.value - own[0].over_none.value
-            others = tuple(row.agreement.value - row.over_mean.value for row in own)
-            curves.append(Curve(kind, tuple(row.reactions for row in own), points, none, others))
-        write_atomically(picture, draw_learning(curves))
-        click.echo(f"wrote {picture}", err=True)
-    if as_json:
-        answer = {
-            "learned": [asdict(row) for row in rows],
-            "spills": [asdict(row) for row in spilt],
-            "emotify": None if real is None else asdict(real),
-        }
-        click.echo(json.dumps(answer))
-        return
-    click.echo(simulated.format_learning(rows))
-    click.echo(f"\n{simulated.format_spillovers(spilt)}")
-    if real is not None:
-        click.echo(
-            f"\nEmotify: {real.ratings} ratings of {real.tracks} tracks, {real.liked:.0%} liked, {real.disliked:.0%} "
-            f"disliked; two listeners of a track agree on {real.agreement:.3f}, chance {real.chance:.3f}"
-        )
-
-
 def told(found: Sequence[Difference], emotion: str) -> str:
     """One emotion's differences in words: those that are at least as large as their doubt, with it."""
     said = []

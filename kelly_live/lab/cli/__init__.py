@@ -20,6 +20,8 @@ COMMANDS = {
     "judge": "does our music feel as it was meant to? judges that never heard it say",
     "compare": "is our music like people's? distributions, form, loops, and how soon a change is heard",
     "ablate": "do history, culture and user reach the notes, and only where they are on?",
+    "follow": "how well, how soon and how surely `--follow` tracks beat and key",
+    "simulate-listeners": "how well a profile learns a taste, by simulated listeners",
     "identify": "is what is played in a culture nearest to its own corpus? by the notes alone",
     "measure-cultures": "make the culture presets from their corpora",
     "data": "what a training manifest holds, and what it lacks",

@@ -19,17 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.core.errors import ConfigError, KellyError
-from kelly_live.core.values import MAJOR_MODES, AudioWindow, SyncState
+from kelly_live.engine.tracking import EXCERPT_SECONDS, MOMENTS_PER_SECOND, TrackingMoment, load_excerpt, track_sound
 from kelly_live.lab.intervals import compute_wilson_interval
-from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, AudioTracker, TrackerModel
+from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, TrackerModel
 from kelly_live.sync.beat import PHASE_BINS, STRENGTH_LEVELS, quantize_strengths
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
 
 TEMPO_TOLERANCE = 0.04
 BEAT_TOLERANCE_SECONDS = 0.07
-EXCERPT_SECONDS = 60.0  # of each piece, at most
 CONFIDENT = 0.5  # from this confidence on the band joins in
-_ASKED_SECONDS = 0.25
 _STAYS_SECONDS = 5.0  # right for so long without a break, or it was luck
 _WARM_SECONDS = 10.0  # shares over time are counted from here on
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
@@ -115,73 +113,6 @@ def _read_columns(path: Path) -> list[list[str]]:
     return [line.split() for line in path.read_text().splitlines() if line.strip()]
 
 
-@dataclass(frozen=True, slots=True)
-class TrackingMoment:
-    """What was believed `seconds` into the piece: a tempo (BPM), when the next beat was to fall, a key and its share of
-    major; each with its features and its confidence.
-    """
-
-    seconds: float
-    bpm: float
-    next_beat: float
-    tempo_confidence: float
-    tempo_features: tuple[float, ...]
-    tonic: int | None
-    major: bool
-    key_confidence: float
-    key_features: tuple[float, ...]
-
-
-def track_sound(
-    sound: Floats, model: TrackerModel | None = None, on_estimate: Callable[[float, SyncState], None] | None = None
-) -> list[TrackingMoment]:
-    """Play `sound` (at SAMPLE_RATE) to a listener in blocks of 50 ms, and ask it four times a second. `on_estimate` is told
-    each time and lead, as a band that joins would be.
-    """
-    listener = AudioTracker(model=model)
-    size = SAMPLE_RATE // 20
-    moments = []
-    for start in range(0, len(sound) - size + 1, size):
-        now = (start + size) / SAMPLE_RATE
-        listener.push(AudioWindow(sound[start : start + size], SAMPLE_RATE, now))
-        if on_estimate is not None:
-            on_estimate(now, listener.estimate(now))
-        if (start // size) % round(_ASKED_SECONDS * 20) == 0:
-            beat, key, lead = listener.beat_belief, listener.key_belief, listener.estimate(now)
-            if beat is None or lead.beat is None:
-                continue
-            following = lead.beat.beat_seconds + beat.period_seconds * math.ceil(
-                (now - lead.beat.beat_seconds) / beat.period_seconds
-            )
-            moments.append(
-                TrackingMoment(
-                    now,
-                    lead.beat.bpm,
-                    following,
-                    lead.beat.confidence,
-                    beat.features,
-                    None if key is None else key.tonic,
-                    key is not None and key.mode in MAJOR_MODES,
-                    0.0 if lead.key is None else lead.key.confidence,
-                    () if key is None else key.features,
-                )
-            )
-    return moments
-
-
-def load_sound(piece: AnnotatedRecording) -> Floats:
-    """Its first HEARD_SECONDS, mono at SAMPLE_RATE. Raises AudioError."""
-    from kelly_live.audio.decode import open_audio
-
-    with open_audio(piece.path) as file:
-        blocks = []
-        for i, block in enumerate(file.blocks(SAMPLE_RATE, 1.0)):
-            if i >= EXCERPT_SECONDS:
-                break
-            blocks.append(block)
-    return np.concatenate(blocks).astype(np.float64)
-
-
 def classify_tempo(bpm: float, true_bpm: float) -> str:
     """right, half, double or other."""
     for name, ratio in (("right", 1.0), ("half", 0.5), ("double", 2.0)):
@@ -202,7 +133,7 @@ def classify_key(heard: tuple[int, bool], true: tuple[int, bool]) -> str:
 
 def _find_stable_start(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
     """When it was first right and stayed so."""
-    need = round(_STAYS_SECONDS / _ASKED_SECONDS)
+    need = round(_STAYS_SECONDS * MOMENTS_PER_SECOND)
     run = 0
     for i, right in enumerate(rights):
         run = run + 1 if right else 0
@@ -359,7 +290,7 @@ def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], No
     a second pass over the same pieces (five numbers each, from thousands of moments).
     """
     counts = np.full((PHASE_BINS, STRENGTH_LEVELS, STRENGTH_LEVELS), 3.0)
-    sounds = [(piece, load_sound(piece)) for piece in pieces]
+    sounds = [(piece, load_excerpt(piece.path)) for piece in pieces]
     for piece, sound in sounds:
         if len(piece.beats) < 8:
             continue

@@ -1,4 +1,4 @@
-"""Following is judged as people would: octaves apart, fifths and relatives apart, and only while it was sure."""
+"""Tracking is judged as people would: octaves, fifths and relative keys separately, only while it is confident."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from kelly_live.cli import follow as command
+from kelly_live.cli import follow
 from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.engine.tracking import TrackingMoment
+from kelly_live.lab.cli import follow as lab_follow
 from kelly_live.lab.judging.tracking import (
     AnnotatedRecording,
-    TrackingMoment,
     classify_key,
     classify_tempo,
     evaluate_tracking,
@@ -29,7 +30,7 @@ from tests.sync.synthetic_music import FIRST_BEAT, RATE, song
     ("heard", "relation"),
     [(120.0, "right"), (124.5, "right"), (125.5, "other"), (60.5, "half"), (236.0, "double"), (80.0, "other")],
 )
-def test_a_tempo_is_right_within_4_percent_and_octaves_are_apart(heard: float, relation: str) -> None:
+def test_a_tempo_is_right_within_4_percent_and_octaves_count_separately(heard: float, relation: str) -> None:
     assert classify_tempo(heard, 120.0) == relation
 
 
@@ -87,21 +88,23 @@ def test_a_piece_without_a_beat_is_only_asked_how_sure_we_were() -> None:
     assert (verdict.tempo, verdict.key, verdict.sure_of_beat) == (None, None, 1.0)
 
 
-def test_the_command_says_what_it_hears_and_how_well(tmp_path: Path) -> None:
+def test_the_commands_print_what_is_tracked_and_how_well(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "song.wav", song(96.0, 0), RATE)
     beats = [round(FIRST_BEAT + i * 0.625, 3) for i in range(26)]
     line = {"path": "song.wav", "set": "ours", "beats": beats, "key": "C:maj"}
     (tmp_path / "truth.jsonl").write_text(json.dumps(line) + "\n")
     recording = str(tmp_path / "song.wav")
-    told = CliRunner().invoke(command.command, [recording, "--measure", str(tmp_path / "truth.jsonl")])
-    assert told.exit_code == 0, told.output
-    assert "C major" in told.output
-    assert "tempo   right 1.00" in told.output
-    assert "key     right 1.00" in told.output
+    estimate = CliRunner().invoke(follow.command, [recording])
+    assert estimate.exit_code == 0, estimate.output
+    assert "C major" in estimate.output
+    table = CliRunner().invoke(lab_follow.command, ["--measure", str(tmp_path / "truth.jsonl")])
+    assert table.exit_code == 0, table.output
+    assert "tempo   right 1.00" in table.output
+    assert "key     right 1.00" in table.output
 
 
 @pytest.mark.parametrize("line", ["{", '{"path": "a.wav"}', '{"path": "a.wav", "set": "s", "key": "H"}'])
-def test_a_broken_manifest_is_told_in_one_line(tmp_path: Path, line: str) -> None:
+def test_a_broken_manifest_is_an_error(tmp_path: Path, line: str) -> None:
     (tmp_path / "truth.jsonl").write_text(line)
     with pytest.raises(KellyError):
         read_recordings(tmp_path / "truth.jsonl")

@@ -1,0 +1,99 @@
+"""`kelly-live lab follow`: how well, how soon and how surely `--follow` tracks beat and key; and training its model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from kelly_live.engine.options.click_options import debug_option
+from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
+
+if TYPE_CHECKING:
+    from kelly_live.core.values import MusicParameters, SyncState
+    from kelly_live.lab.judging.tracking import AnnotatedRecording
+
+MANIFEST = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.command("follow")
+@click.option(
+    "--measure",
+    type=MANIFEST,
+    multiple=True,
+    metavar="FILE.jsonl",
+    help="Annotated recordings, one a line: path, set, beats (s), key; neither of the last two for speech and noise.",
+)
+@click.option("--corpora", type=FOLDER, help="Also measure on POP909, rendered: the folder of the cultures' corpora.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where renderings are kept.")
+@click.option("--teach", type=MANIFEST, multiple=True, metavar="FILE.jsonl", help="With --learn: train on these.")
+@click.option(
+    "--learn", type=click.Path(path_type=Path), metavar="OUT.json", help="Train a model (also on half of POP909)."
+)
+@debug_option
+def command(
+    measure: Sequence[Path], corpora: Path | None, cache: Path, teach: Sequence[Path], learn: Path | None
+) -> None:
+    """Measure how well `--follow` tracks annotated recordings, and print the tables."""
+    from kelly_live.lab.judging import tracking
+
+    if not measure and corpora is None:
+        raise click.UsageError("name recordings with --measure FILE.jsonl or --corpora FOLDER")
+    if bool(teach) != (learn is not None):
+        raise click.UsageError("--teach FILE.jsonl and --learn OUT.json go together")
+    recordings: list[AnnotatedRecording] = []
+    for manifest in measure:
+        recordings += tracking.read_recordings(manifest)
+    songs = tracking.read_pop909(corpora, cache) if corpora is not None else []
+    model = None
+    if learn is not None:
+        # Songs alternate between soundfonts, so pairs of them go together.
+        examples = [song for i, song in enumerate(songs) if i % 4 < 2]
+        for manifest in teach:
+            examples += tracking.read_recordings(manifest)
+        model = tracking.fit_model(examples, lambda line: click.echo(line, err=True))
+        sets = ", ".join(dict.fromkeys(example.set_name for example in examples))
+        source = f"kelly-live lab follow --learn, of {len(examples)} recordings: {sets}"
+        learn.write_text(tracking.format_model(model, source))
+        click.echo(f"wrote {learn}", err=True)
+    recordings += [song for i, song in enumerate(songs) if i % 4 >= 2]
+    if recordings:
+        from kelly_live.core.override import state_from
+        from kelly_live.engine.build import create_mapper
+        from kelly_live.engine.tracking import load_excerpt, track_sound
+
+        neutral = create_mapper()(state_from())
+        results = []
+        for recording in recordings:
+            band = _FollowingBand(neutral)
+            moments = track_sound(load_excerpt(recording.path), model, band.follow)
+            results.append(tracking.evaluate_tracking(recording, moments, band.beats))
+        click.echo(tracking.format_results(results))
+
+
+class _FollowingBand:
+    """A conductor without players that follows, from the tempo of a neutral emotion.
+
+    Attributes:
+        beats: When its beats fell while it followed, in seconds.
+    """
+
+    def __init__(self, parameters: MusicParameters) -> None:
+        from kelly_live.generators.band import GeneratorBand
+        from kelly_live.midi.offline import NoteList
+        from kelly_live.music.conductor import Conductor
+
+        self.beats: list[float] = []
+        self._parameters = parameters
+        self._conductor = Conductor(NoteList(), GeneratorBand([]), seed=1)
+        self._conductor.start(0.0, self._parameters)
+        self._beat = 0
+
+    def follow(self, now: float, state: SyncState) -> None:
+        self._conductor.advance(now, self._parameters, state)
+        while (due := self._conductor.seconds_at(float(self._beat))) <= now:
+            if "tempo" in self._conductor.status().joined:
+                self.beats.append(due)
+            self._beat += 1
