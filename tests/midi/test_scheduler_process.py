@@ -27,6 +27,7 @@ from kelly_live.midi.scheduler_client import NOTES_PER_MESSAGE, SchedulerClient,
 from kelly_live.midi.scheduler_process import INBOX_COMMANDS, _read_commands, is_stopped
 from kelly_live.workers.framing import FrameDecoder, encode_frame
 from tests.core.test_commands import commands
+from tests.workers.until import stop_process
 
 COMMAND = [sys.executable, "-P", "-m", "kelly_live.midi.scheduler_process", "--null"]
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
@@ -179,7 +180,7 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
     scheduler = SchedulerClient(null=True)
     scheduler.open()
     assert scheduler.process_id is not None
-    os.kill(scheduler.process_id, signal.SIGSTOP)
+    stop_process(scheduler.process_id)
     scheduler.send(Start(time.monotonic(), 120.0))
     begun = time.monotonic()
     for _ in range(100):

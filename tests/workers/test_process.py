@@ -15,7 +15,7 @@ import pytest
 
 from kelly_live.core.errors import WorkerError
 from kelly_live.workers.process import WorkerProcess, module_command
-from tests.workers.until import wait_until
+from tests.workers.until import stop_process, wait_until
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
@@ -102,7 +102,7 @@ def test_closing_can_forget_what_waits(start: Callable[..., Peer]) -> None:
 @posix_only
 def test_the_outbox_is_bounded_by_weight_and_by_number(start: Callable[..., Peer]) -> None:
     peer = start(ECHO, outbox_weight=100, outbox_messages=30, write_seconds=60.0)
-    os.kill(peer.process.process_id or 0, signal.SIGSTOP)
+    stop_process(peer.process.process_id or 0)
     peer.process.send(Word("x" * 500_000), weight=0)  # what the pipe takes of it, and the rest is in the writer's hands
     wait_until(lambda: not peer.process._outbox)
     assert peer.process.send(Word("sixty notes"), weight=60)
@@ -115,7 +115,7 @@ def test_the_outbox_is_bounded_by_weight_and_by_number(start: Callable[..., Peer
 @posix_only
 def test_one_that_reads_nothing_is_lost_after_the_deadline(start: Callable[..., Peer]) -> None:
     peer = start(ECHO, write_seconds=0.5)
-    os.kill(peer.process.process_id or 0, signal.SIGSTOP)
+    stop_process(peer.process.process_id or 0)
     begun = time.monotonic()
     peer.process.send(Word("x" * 500_000))
     wait_until(lambda: peer.ends)

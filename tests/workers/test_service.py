@@ -16,7 +16,7 @@ from kelly_live.core.errors import ConfigError, WorkerError
 from kelly_live.workers.realtime import disable_realtime, enable_realtime
 from kelly_live.workers.service import MAX_REQUESTS, ServiceProcess
 from tests.workers.counter_service import Count, Counter
-from tests.workers.until import wait_until
+from tests.workers.until import stop_process, wait_until
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 CREATE = "tests.workers.counter_service:create_counter"
@@ -120,7 +120,7 @@ def test_one_that_is_killed_is_noticed_at_once(counter: ServiceProcess) -> None:
 @pytest.mark.parametrize("bytes_", [10, 400_000], ids=["short", "more than a pipe holds"])
 def test_one_that_stands_still_blocks_neither_submit_nor_call_nor_close(counter: ServiceProcess, bytes_: int) -> None:
     assert counter.process_id is not None
-    os.kill(counter.process_id, signal.SIGSTOP)
+    stop_process(counter.process_id)
     begun = time.monotonic()
     future = counter.submit("take", bytes(bytes_))
     assert time.monotonic() - begun < 1.0, "submitting never waits"
@@ -135,7 +135,7 @@ def test_one_that_stands_still_blocks_neither_submit_nor_call_nor_close(counter:
 @posix_only
 def test_one_that_stands_still_with_a_full_pipe_is_closed_in_time(counter: ServiceProcess) -> None:
     assert counter.process_id is not None
-    os.kill(counter.process_id, signal.SIGSTOP)
+    stop_process(counter.process_id)
     future = counter.submit("take", bytes(400_000))
     begun = time.monotonic()
     counter.close(0.2)
