@@ -169,10 +169,10 @@ class _Heard:
         self._conductor.advance(now, parameters)
         self._sink.advance(now)
 
-    def made(self) -> Sequence[tuple[float, float]]:
+    def list_creation_times(self) -> Sequence[tuple[float, float]]:
         return self._sink.made
 
-    def heard(self, now: float) -> Sequence[NoteOn]:
+    def list_notes(self, now: float) -> Sequence[NoteOn]:
         from kelly_live.core.midi_messages import channel_of, kind_of
         from kelly_live.lab.judging.reaction_time import NoteOn
 
@@ -201,7 +201,7 @@ def reaction_table(mapper: Mapper, kind: str, changes: int) -> dict[str, dict[st
             moments = [rng.uniform(4.0, 20.0) for _ in range(5 * changes)]
             reached += measure_reach(_Heard(kind, seed), parameters, 26.0, moments)
     rows = {"reach a note": summarise_responses(reached)}
-    heard: list[ResponseTime] = []
+    responses: list[ResponseTime] = []
     for name, (before, after) in CHANGES.items():
         rng = random.Random(name)
         old, new = mapper(state_from(*before)), mapper(state_from(*after))
@@ -210,5 +210,5 @@ def reaction_table(mapper: Mapper, kind: str, changes: int) -> dict[str, dict[st
             for seed in range(1, changes + 1)
         ]
         rows[f"heard, {name}"] = summarise_responses(found)
-        heard += found
-    return rows | {"heard, all": summarise_responses(heard)}
+        responses += found
+    return rows | {"heard, all": summarise_responses(responses)}

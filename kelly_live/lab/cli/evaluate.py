@@ -64,7 +64,7 @@ def _draw(result: EvaluationResult, folder: Path) -> None:
     create_folder(folder)
     heard = (result.clips, result.windows, result.answers)
     matrices, reliable = compute_confusions(*heard), compute_calibrations(*heard)
-    tracks = compute_trajectories(result.reader, result.clips, result.heard)
+    tracks = compute_trajectories(result.reader, result.clips, result.changes)
     for name, picture in (
         ("confusion", draw_confusions(matrices) if matrices else None),
         ("calibration", draw_calibration(reliable) if reliable else None),

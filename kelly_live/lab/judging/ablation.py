@@ -1,8 +1,8 @@
-"""What reaches the notes? History, culture and user are changed one at a time, and then turned off.
+"""Ablations: history, culture and user are changed one at a time, and then turned off.
 
-One recording is heard twice up to the same last window, after different pasts; the same feeling is played in one
-culture and another, for one user and another. Where a thing is on, the notes must change; where it is off (no history,
-strength 0, no user), changing it must change nothing.
+One recording is read twice up to the same last window, after different pasts; the same emotion is played in two
+cultures, and for two users. Where a factor is on, the notes must change. Where it is off (no history, strength 0, no
+user), changing it must change nothing.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ Play = Callable[[MusicParameters, int], Sequence[NoteEvent]]  # parameters and s
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """The share of notes that differ (0-1) when `what` is changed while it is on, and while it is off; the tempo (BPM)
-    under either value while on.
+    """The share of notes that differ (0-1) when `what` is changed while it is on, and while it is off.
+
+    The tempi (BPM) are those of either value while on.
     """
 
     what: str
@@ -46,22 +47,26 @@ class Ablation:
 
     @property
     def holds(self) -> bool:
-        """Changed when on, and to the bit the same when off."""
+        """Whether notes change while on, and are identical while off."""
         return self.on > 0.0 and self.off == 0.0
 
     def as_dict(self) -> dict[str, Any]:
+        """Convert to a dictionary for JSON."""
         return asdict(self) | {"holds": self.holds}
 
 
 def compute_difference_share(first: Iterable[NoteEvent], second: Iterable[NoteEvent]) -> float:
-    """The share of notes (onset, duration, pitch, velocity, part) that only one of two pieces has."""
+    """Compute the share of notes (onset, duration, pitch, velocity, part) that only one of two pieces has."""
     a, b = Counter(first), Counter(second)
     total = a.total() + b.total()
     return ((a - b).total() + (b - a).total()) / total if total else 0.0
 
 
 def extract_window(samples: np.ndarray, seconds: float) -> dict[str, torch.Tensor]:
-    """The emotion net's input for the window that ends at `seconds` of 16 kHz samples; silence before the first."""
+    """Extract the emotion net's input for the window that ends at `seconds` of 16 kHz samples.
+
+    Silence stands before the first sample.
+    """
     stop = int(seconds * SAMPLE_RATE)
     grid = math.lcm(*(scale.hop for scale in SCALES))  # a cut here leaves every frame where it would have been
     start = max(0, stop - int((WINDOW_SECONDS + 2.0) * SAMPLE_RATE)) // grid * grid
@@ -81,14 +86,18 @@ def ablate(
     users: tuple[int, int],
     seeds: Sequence[int] = (1, 2, 3),
 ) -> tuple[Ablation, ...]:
-    """Ablations of history, culture and user, at `now` (s) in mono 16 kHz `samples`; `pasts` are the times at which
-    either of two pasts of PAST_SECONDS ends. Raises ConfigError.
+    """Ablate history, culture and user, at `now` (s) in mono 16 kHz `samples`.
+
+    `pasts` are the times at which either of two pasts of PAST_SECONDS ends.
+
+    Raises:
+        ConfigError: A time lies outside the recording.
     """
     if min(pasts) < PAST_SECONDS or max(*pasts, now) * SAMPLE_RATE > len(samples):
         raise ConfigError(
             f"the recording lasts {len(samples) / SAMPLE_RATE:.1f} s; give times within, {PAST_SECONDS:g} s or later"
         )
-    heard = extract_window(samples, now)
+    window = extract_window(samples, now)
     steps = int(PAST_SECONDS / HOP_SECONDS)
     histories = [
         torch.stack(
@@ -102,7 +111,7 @@ def ablate(
         parameters = parameters_of(out.music)
         return [note for seed in seeds for note in play(parameters, seed)], parameters.tempo.suggested
 
-    def compared(
+    def compare(
         what: str, changed: str, on: tuple[SystemOutput, SystemOutput], off: tuple[SystemOutput, SystemOutput]
     ) -> Ablation:
         (first, before), (second, after) = map(pieces, on)
@@ -118,28 +127,31 @@ def ablate(
 
     ids = [torch.tensor([system.culture.culture_id(name)]) for name in cultures]
     own = [torch.tensor([user]) for user in users]
-    plain = system(heard)
+    plain = system(window)
     return (
-        compared(
+        compare(
             "history", f"the {PAST_SECONDS:g} s before {pasts[0]:g} s, before {pasts[1]:g} s",
-            (system(heard, histories[0], times), system(heard, histories[1], times)),
-            (plain, system(heard)),
+            (system(window, histories[0], times), system(window, histories[1], times)),
+            (plain, system(window)),
         ),
-        compared(
+        compare(
             "culture", " → ".join(cultures),
-            (system(heard, culture=ids[0]), system(heard, culture=ids[1])),
-            (system(heard, culture=ids[0], culture_strength=0.0), system(heard, culture=ids[1], culture_strength=0.0)),
+            (system(window, culture=ids[0]), system(window, culture=ids[1])),
+            (
+                system(window, culture=ids[0], culture_strength=0.0),
+                system(window, culture=ids[1], culture_strength=0.0),
+            ),
         ),
-        compared(
+        compare(
             "user", f"{users[0]} → {users[1]}",
-            (system(heard, user=own[0]), system(heard, user=own[1])),
-            (plain, system(heard, user=torch.tensor([0]))),
+            (system(window, user=own[0]), system(window, user=own[1])),
+            (plain, system(window, user=torch.tensor([0]))),
         ),
     )  # fmt: skip
 
 
 def format_ablations(found: Sequence[Ablation]) -> str:
-    """As markdown."""
+    """Format a Markdown table of ablations."""
     lines = ["| changed | from → to | notes that differ, on | off | tempo | holds |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {a.what} | {a.changed} | {a.on:.0%} | {a.off:.0%} | {a.tempo_before:.0f} → {a.tempo_after:.0f} BPM "

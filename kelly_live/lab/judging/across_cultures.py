@@ -1,10 +1,11 @@
-"""The same feelings in every tradition: heard as meant, and heard as the plain music of the same emotion and seed is.
+"""Agreement of judges on the same emotions played in every culture.
 
-What to hold a tradition to is measured beside it: how often two plain pieces of one emotion and different seeds are
-heard as the same quadrant. More than that no judge allows. The judges learned from pianists in 12-TET: the notes judge
-reads the nearest keys, so that a quarter-tone is a semitone or none to it, and the audio judges hear one as a piano out
-of tune; what they say of major and minor stands for nothing where a tradition has neither. What they say of arousal
-(pace, density, force, register) does not depend on the tuning.
+A piece of a culture is compared with the intended quadrant, and with the plain piece of the same emotion and seed. The
+ceiling is measured beside it: how often two plain pieces of one emotion and different seeds are judged as the same
+quadrant. No culture can be held to more. The judges learned from pianists in 12-TET: the notes judge reads the nearest
+keys, so that a quarter-tone becomes a semitone or none, and the audio judges perceive it as a piano out of tune. Where
+a culture has neither major nor minor, their judgement of valence means little. Their judgement of arousal (pace,
+density, force, register) does not depend on the tuning.
 """
 
 from __future__ import annotations
@@ -36,9 +37,8 @@ from kelly_live.lab.judging.judges import Floats, Judge
 
 PLAIN = "western"
 ARRANGEMENT = "piano"  # the one instrument that the judges know
-JudgedPieces = (
-    np.ndarray
-)  # [n, 3]: quadrant 0-3; 1 where valence, where arousal is heard above 0; a quadrant of -1: unheard
+# [n, 3]: quadrant 0-3 (-1: not judged); 1 where valence, and where arousal, is judged above 0.
+JudgedPieces = np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,12 @@ class Share:
 
     @property
     def value(self) -> float:
+        """The share of right pieces."""
         return self.right / self.n
 
     @property
     def interval(self) -> tuple[float, float]:
+        """The ends of the 95 % interval."""
         return compute_wilson_interval(self.right, self.n)
 
     def __str__(self) -> str:
@@ -63,8 +65,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class CultureRow:
-    """One tradition before one judge: pieces heard as the quadrant that was meant; and as the same quadrant, the same
-    arousal half and the same valence half as the plain piece of the same emotion and seed.
+    """The shares of one culture and one judge.
+
+    `intended` are pieces judged as the intended quadrant. `same`, `arousal` and `valence` are pieces judged as the same
+    quadrant, arousal half and valence half as the plain piece of the same emotion and seed.
     """
 
     culture: str
@@ -76,8 +80,10 @@ class CultureRow:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What one judge says: `ceiling` compares plain pieces with plain ones of another seed; `pooled` puts the
-    traditions together; `confusion` is how each quadrant (rows) is heard (columns) in all of them.
+    """The result of one judge.
+
+    `ceiling` compares plain pieces with plain ones of another seed; `pooled` puts the cultures together; `confusion`
+    counts how each quadrant (rows) is judged (columns) in all of them.
     """
 
     judge: str
@@ -87,13 +93,13 @@ class Agreement:
     confusion: tuple[tuple[int, ...], ...]
 
     def reaches_ceiling(self, row: CultureRow) -> bool:
-        """Whether its agreement may be as high as the ceiling, as far as so few pieces can say."""
+        """Return whether a row's agreement may be as high as the ceiling, given its interval."""
         return row.same.interval[1] >= self.ceiling.same.value
 
     def format_table(self) -> str:
-        """As markdown."""
+        """Format the rows as Markdown."""
         lines = [
-            f"| {self.judge} judge | as meant | as {PLAIN} | as the judge allows | arousal half | valence half |",
+            f"| {self.judge} judge | as intended | as {PLAIN} | reaches the ceiling | arousal half | valence half |",
             "|---|---|---|---|---|---|",
         ]
         lines += [
@@ -103,28 +109,29 @@ class Agreement:
         ]
         ceiling = self.ceiling
         lines.append(
-            f"| {ceiling.culture} | {ceiling.intended} | {ceiling.same} | the ceiling "
+            f"| {ceiling.culture} | {ceiling.intended} | {ceiling.same} | ceiling "
             f"| {ceiling.arousal.value:.2f} | {ceiling.valence.value:.2f} |"
         )
-        heard = "; ".join(
+        judgements = "; ".join(
             f"{name} as {' '.join(f'{other} {count}' for other, count in zip(QUADRANTS, counts, strict=True) if count)}"
             for name, counts in zip(QUADRANTS, self.confusion, strict=True)
         )
         met = sum(self.reaches_ceiling(row) for row in self.rows)
-        return "\n".join([*lines, "", f"{met} of {len(self.rows)} as the judge allows; in all traditions: {heard}."])
+        return "\n".join([*lines, "", f"{met} of {len(self.rows)} reach the ceiling; in all cultures: {judgements}."])
 
 
 @dataclass(frozen=True, slots=True)
 class CultureComparison:
-    """The judges' answers."""
+    """The agreements of all judges."""
 
     agreements: tuple[Agreement, ...]
 
     def format_tables(self) -> str:
-        """As markdown."""
+        """Format the tables of all judges as Markdown."""
         return "\n\n".join(compute_agreement.format_table() for compute_agreement in self.agreements)
 
     def as_dict(self) -> dict[str, Any]:
+        """Convert to a dictionary for JSON."""
         return asdict(self)
 
 
@@ -140,8 +147,12 @@ def judge_cultures(
     workers: int = 2,
     log: Log = print,
 ) -> CultureComparison:
-    """Fit the judges on EMOPIA's train part; let them hear `pieces` a quadrant of each tradition and `plain_pieces` of
-    the plain music, with the soundfont that nothing was trained on. Raises KellyError.
+    """Fit the judges on EMOPIA's train part, and judge `pieces` a quadrant of each culture.
+
+    `plain_pieces` a quadrant of the plain music are judged beside them. All are rendered with the held-out soundfont.
+
+    Raises:
+        KellyError: EMOPIA's scores cannot be read, or `plain_pieces` is less than `pieces`.
     """
     if plain_pieces < max(pieces, 2):
         raise ConfigError(
@@ -165,16 +176,16 @@ def judge_cultures(
     agreements = []
     for judge_name, feature_kind, part in JUDGES:
         judge = fit_judge_to_rows(rows[f"{feature_kind}/train"], labels, songs, part)
-        heard = {
+        judgements = {
             name: judge_rows(judge, rows[f"{feature_kind}/{name}"], part).reshape(len(centres), -1, 3)
             for name in composers
         }
-        agreements.append(compute_agreement(judge_name, heard))
+        agreements.append(compute_agreement(judge_name, judgements))
     return CultureComparison(tuple(agreements))
 
 
 def judge_rows(judge: Judge, rows: Sequence[Floats | None], part: slice) -> JudgedPieces:
-    """What a judge says of each row; -1 throughout where there was too little to judge, which then is never right."""
+    """Judge each row; -1 throughout where there was too little to judge, which is then never right."""
     judged = np.full((len(rows), 3), -1)
     kept, seen = select_rows(rows, part)
     found = judge.predict(seen)
@@ -182,17 +193,22 @@ def judge_rows(judge: Judge, rows: Sequence[Floats | None], part: slice) -> Judg
     return judged
 
 
-def compute_agreement(judge: str, heard: Mapping[str, JudgedPieces]) -> Agreement:
-    """From verdicts `[4, pieces, 3]` a tradition, PLAIN among them with at least as many pieces."""
-    plain = heard[PLAIN]
+def compute_agreement(judge: str, judgements: Mapping[str, JudgedPieces]) -> Agreement:
+    """Compute the agreement from judgements `[4, pieces, 3]` of each culture and of PLAIN.
+
+    PLAIN must have at least as many pieces as each culture.
+    """
+    plain = judgements[PLAIN]
     rows = [
-        _compare_pieces(name, judged, plain[:, : judged.shape[1]]) for name, judged in heard.items() if name != PLAIN
+        _compare_pieces(name, judged, plain[:, : judged.shape[1]])
+        for name, judged in judgements.items()
+        if name != PLAIN
     ]
     # Neighbours in pairs: each piece is compared once, so the pairs are independent, as an interval wants them.
     pairs = plain.shape[1] // 2
     ceiling = _compare_pieces(f"{PLAIN}, another seed", plain[:, : 2 * pairs : 2], plain[:, 1 : 2 * pairs : 2])
     counts = np.zeros((4, 4), int)
-    for name, judged in heard.items():
+    for name, judged in judgements.items():
         if name != PLAIN:
             for quadrant in range(4):
                 counts[quadrant] += np.bincount(judged[quadrant, judged[quadrant, :, 0] >= 0, 0], minlength=4)

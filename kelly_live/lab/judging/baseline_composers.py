@@ -1,4 +1,4 @@
-"""The baselines of likeness: notes thrown at random, and what a programmer would write without listening to anybody."""
+"""Baseline composers for the comparison: random notes, and a loop by hand-written rules."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ _LOOPS = {True: (0, 4, 5, 3), False: (0, 5, 2, 6)}  # I V vi IV; i VI III VII
 
 
 def compose_random(like: Score, seed: int) -> Score:
-    """As many notes as `like` has, as long and as wide, but anywhere: pitch, place and velocity uniform inside its
-    10-90 % (5-95 % for pitch), its durations dealt out anew.
+    """Compose as many notes as `like` has, with the same durations, at random places.
+
+    Pitch, onset and velocity are uniform inside the range of `like` (5-95 % of pitch, 10-90 % of velocity); its
+    durations are shuffled.
     """
     rng = np.random.default_rng(seed)
     count = len(like)
@@ -33,8 +35,10 @@ def compose_random(like: Score, seed: int) -> Score:
 
 
 def compose_by_rules(valence: float, arousal: float, seed: int, bars: int) -> Score:
-    """A loop of four chords in major or minor, struck on the half bar over its root, and a melody of chord tones and
-    steps between them on a grid; tempo, register, loudness and pace by the mapper's rule table (mapper_scores.py).
+    """Compose a loop of four chords in major or minor, with a melody on a grid.
+
+    Chords are played on the half bar over their root; the melody has chord tones and steps between them. Tempo,
+    register, loudness and density follow the mapper's rule table (`mapper_scores.py`).
     """
     rng = np.random.default_rng(seed)
     lively = (arousal + 1.0) / 2.0

@@ -1,6 +1,6 @@
-"""What the pictures in the docs show, as plain arrays: confusions, calibration, and the live reader over time.
+"""Data of the charts in the docs: confusions, calibration, and the live reader over time.
 
-The values are tuples in the order that `kelly_live/lab/plots/evidence.py` draws them in.
+The values are tuples in the order in which `kelly_live/lab/plots/evidence.py` reads them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ FAMILY_LETTERS = 16  # of a file's name: "vgmidi_Battle_of" is one game
 
 
 class Confusion(NamedTuple):
-    """`counts[i, j]`: clips that were `labels[i]` and were answered `labels[j]`."""
+    """A confusion matrix: `counts[i, j]` clips of `labels[i]` were answered `labels[j]`."""
 
     name: str
     labels: tuple[str, ...]
@@ -38,7 +38,7 @@ class Confusion(NamedTuple):
 
 
 class Calibration(NamedTuple):
-    """A clip each: how sure, and whether right (0 or 1); and the expected calibration error."""
+    """The confidence of each clip, whether it was right (0 or 1), and the expected calibration error."""
 
     name: str
     confidence: np.ndarray
@@ -47,13 +47,15 @@ class Calibration(NamedTuple):
 
 
 class Trajectory(NamedTuple):
-    """Seconds `[T]`, what the reader felt `[T, 2]` (V, A), what listeners rated `[T, 2]` or None, and when the sound
-    changed and was half-way answered, if it did.
+    """The live reader over one piece.
+
+    Seconds `[T]`, the reader's (valence, arousal) `[T, 2]`, the listeners' ratings `[T, 2]` or None, and when the sound
+    changed and when the answer was half-way, if it changed.
     """
 
     name: str
     times: np.ndarray
-    felt: np.ndarray
+    estimated: np.ndarray
     rated: np.ndarray | None
     change_at: float | None = None
     half_way_at: float | None = None
@@ -66,7 +68,7 @@ def _count(truth: np.ndarray, guess: np.ndarray, kinds: int) -> np.ndarray:
 
 
 def compute_confusions(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Confusion]:
-    """Of every data set with categories, among what its actors were told; and of the quadrants."""
+    """Compute the confusions of every data set with categories or quadrants."""
     labels = average_by_clip(answers.labels, windows.clip, len(clips))
     affect = average_by_clip(answers.affect, windows.clip, len(clips))
     out = []
@@ -86,23 +88,27 @@ def compute_confusions(clips: Sequence[Clip], windows: Windows, answers: Predict
 
 
 def compute_calibrations(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Calibration]:
-    """Of every data set whose answers are right or wrong."""
+    """Compute the calibration of every data set whose answers are right or wrong."""
     right = mark_correct(clips, answers, windows.clip)
-    sure = average_by_clip(answers.confidence, windows.clip, len(clips))
+    confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
     out = []
     for dataset in sorted({clip.dataset for clip in clips}):
-        own = np.array([c.dataset == dataset for c in clips]) & ~np.isnan(right) & ~np.isnan(sure)
+        own = np.array([c.dataset == dataset for c in clips]) & ~np.isnan(right) & ~np.isnan(confidence)
         if own.any():
-            out.append(Calibration(dataset, sure[own], right[own], compute_calibration_error(sure[own], right[own])))
+            out.append(
+                Calibration(
+                    dataset, confidence[own], right[own], compute_calibration_error(confidence[own], right[own])
+                )
+            )
     return out
 
 
 def compute_trajectories(
-    reader: LiveEmotionReader, clips: Sequence[Clip], heard: Sequence[EmotionChange]
+    reader: LiveEmotionReader, clips: Sequence[Clip], changes: Sequence[EmotionChange]
 ) -> list[Trajectory]:
-    """Rated pieces, and a change whose answer took the median time. The pieces are those whose ratings go the widest
-    way (a piece that stays where it is would show nothing), no two of one family; what the reader says does not count
-    in the choice.
+    """Compute the trajectories of rated pieces, and of a change whose answer took the median time.
+
+    The pieces have the widest range of ratings, no two of one family; the reader's answers do not affect the choice.
     """
     rated = [c for c in clips if c.bar_ratings is not None]
     families: dict[str, Clip] = {}
@@ -116,7 +122,7 @@ def compute_trajectories(
         plane = RATING_PLANES.get(clip.dataset)
         placed = ratings if plane is None else plane.project(ratings)
         out.append(Trajectory(clip.audio_path.stem.replace("_", " "), track.times, track.affect[:, :2], placed))
-    moved = sorted((c for c in heard if not np.isnan(c.half_way_seconds)), key=lambda c: c.half_way_seconds)
+    moved = sorted((c for c in changes if not np.isnan(c.half_way_seconds)), key=lambda c: c.half_way_seconds)
     if moved:
         usual = moved[len(moved) // 2].half_way_seconds
         alike = [c for c in moved if c.half_way_seconds == usual]

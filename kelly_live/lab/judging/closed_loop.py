@@ -1,5 +1,6 @@
-"""The loop closed: an emotion asked for, composed, rendered with a soundfont that nothing was trained on, and judged by
-judges that never met our music, beside what the same judges say of people's own playing.
+"""The closed loop: compose an emotion, render it with a held-out soundfont, and judge it.
+
+The judges did not learn from our music. Their scores on human performances stand beside ours.
 """
 
 from __future__ import annotations
@@ -41,40 +42,43 @@ CENTRE = 0.5  # how far a quadrant's centre lies from neutral, on both axes
 GRID = (-0.8, -0.4, 0.0, 0.4, 0.8)
 GOALS = {"4 quadrants": 0.70, "valence r": 0.60, "arousal r": 0.85}
 
-# Name, what it goes by, and which part of that. The piano's timbre is all that the audio judge knows, so beside it sits
-# one with the same ears and no timbre.
+# Name, kind of features, and part of them. The audio judge knows only the timbre of the piano, so beside it is one
+# with the same features without timbre.
 JUDGES = (("audio", "audio", slice(None)), ("harmony", "audio", HARMONY), ("notes", "notes", slice(None)))
 
-Composer = Callable[[float, float, int], Mapping[str, bytes]]  # valence, arousal, seed -> a MIDI file a reading
+Composer = Callable[
+    [float, float, int], Mapping[str, bytes]
+]  # valence, arousal, seed -> a MIDI file for each arrangement
 Log = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """What was asked (rows) and what was heard (columns), Q1 to Q4, in pieces."""
+    """Counts of intended (rows) and judged quadrants (columns), Q1 to Q4, in pieces."""
 
     judge: str
     music: str
     counts: tuple[tuple[int, ...], ...]
 
     def table(self) -> str:
+        """Format the counts as Markdown."""
         names = list(QUADRANTS)
         lines = [f"| {self.music}, {self.judge} | " + " | ".join(names) + " |", "|---|" + "---|" * len(names)]
         for name, row in zip(names, self.counts, strict=True):
-            lines.append(f"| {name} asked | " + " | ".join(map(str, row)) + " |")
+            lines.append(f"| {name} intended | " + " | ".join(map(str, row)) + " |")
         return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoopResult:
-    """All that was judged: scores with intervals, confusions, and of each judge its strengths and validated share."""
+    """Scores with intervals, confusions, and the strengths and validated accuracy of each judge."""
 
     scores: tuple[Score, ...]
     confusions: tuple[Confusion, ...]
     judges: dict[str, dict[str, Any]]
 
     def format_tables(self) -> str:
-        """As markdown."""
+        """Format all tables as Markdown."""
         judges = [
             f"{name} judge: {info['clips']} clips of {info['songs']} songs, .{1000 * info['validated']:03.0f} right on "
             "songs held back in cross-validation"
@@ -83,6 +87,7 @@ class ClosedLoopResult:
         return "\n\n".join(["\n".join(judges), format_scores(self.scores), *(c.table() for c in self.confusions)])
 
     def as_dict(self) -> dict[str, Any]:
+        """Convert to a dictionary for JSON."""
         return {
             "goals": {**GOALS, "4 quadrants, at least": "the same judge's score on human clips"},
             "scores": [score.as_dict() for score in self.scores],
@@ -91,19 +96,19 @@ class ClosedLoopResult:
         }
 
 
-# ---------------------------------------------------------------- hearing
+# ---------------------------------------------------------------- features
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeInput:
-    """A MIDI file to be heard with a soundfont, or (None) read."""
+    """A MIDI file to render with a soundfont, or (None) to read as notes."""
 
     midi: Path
     soundfont: Path | None
 
 
 class FeatureExtractor:
-    """Where music is rendered and heard, once: what was heard of a file is kept in `cache` by its content."""
+    """Extracts the features of files, rendered where needed; results are cached by the file's content."""
 
     def __init__(self, emotion_net: Path, cache: Path) -> None:
         torch.set_num_threads(1)
@@ -111,7 +116,11 @@ class FeatureExtractor:
         self._cache = cache
 
     def extract(self, job: JudgeInput) -> Floats | None:
-        """The row of a job; None where there are too few notes to read. Raises KellyError."""
+        """Extract the features of an input, or None where there are too few notes to read.
+
+        Raises:
+            KellyError: The file cannot be rendered or read.
+        """
         content = hashlib.sha256(job.midi.read_bytes()).hexdigest()[:24]
         what = f"{job.soundfont.stem}-{self._audio.name}" if job.soundfont else f"notes-v{VERSION}"
         kept = self._cache / "judged" / what / f"{content}.npy"
@@ -153,7 +162,7 @@ def _extract(job: JudgeInput) -> Floats | None:
 def extract_features(
     jobs: Sequence[JudgeInput], emotion_net: Path, cache: Path, workers: int
 ) -> Iterator[Floats | None]:
-    """The rows of the jobs, in order, by `workers` processes; by this one alone if it is 1."""
+    """Yield the features of the inputs in order, in `workers` processes or, for 1, in this one."""
     if workers <= 1:
         extractor = FeatureExtractor(emotion_net, cache)
         yield from map(extractor.extract, jobs)
@@ -180,14 +189,14 @@ def by_song(right: np.ndarray, songs: Sequence[str]) -> tuple[float, float]:
 
 
 def _score_shares(
-    judge: str, music: str, verdicts: Judgements, asked: np.ndarray, songs: Sequence[str] | None = None
+    judge: str, music: str, judgements: Judgements, intended: np.ndarray, songs: Sequence[str] | None = None
 ) -> tuple[list[Score], Confusion]:
-    """Quadrants and halves that are heard as asked (0-3), and the confusion."""
-    signs = np.array(list(QUADRANTS.values()))[asked]
+    """Score quadrants and halves that are judged as intended (0-3), and count the confusion."""
+    signs = np.array(list(QUADRANTS.values()))[intended]
     rights = {
-        "4 quadrants": verdicts.quadrant == asked,
-        "valence half": (verdicts.valence > 0.0) == (signs[:, 0] > 0.0),
-        "arousal half": (verdicts.arousal > 0.0) == (signs[:, 1] > 0.0),
+        "4 quadrants": judgements.quadrant == intended,
+        "valence half": (judgements.valence > 0.0) == (signs[:, 0] > 0.0),
+        "arousal half": (judgements.arousal > 0.0) == (signs[:, 1] > 0.0),
     }
     scores = []
     for name, right in rights.items():
@@ -196,21 +205,25 @@ def _score_shares(
         )
         scores.append(Score(music, f"{name}, {judge}", float(right.mean()), low, high, len(right)))
     counts = np.zeros((4, 4), int)
-    np.add.at(counts, (asked, verdicts.quadrant), 1)
+    np.add.at(counts, (intended, judgements.quadrant), 1)
     return scores, Confusion(judge, music, tuple(tuple(int(x) for x in row) for row in counts))
 
 
-def _score_correlations(judge: str, music: str, verdicts: Judgements, targets: np.ndarray) -> list[Score]:
-    """Of the grid's targets `[n, 2]` with what is heard, over pieces; intervals by Fisher's z."""
+def _score_correlations(judge: str, music: str, judgements: Judgements, targets: np.ndarray) -> list[Score]:
+    """Correlate the grid's targets `[n, 2]` with the judgements, over pieces; intervals by Fisher's z."""
     scores = []
-    for axis, (name, felt) in enumerate((("valence", verdicts.valence), ("arousal", verdicts.arousal))):
-        estimate = estimate_correlation(targets[:, axis], felt)
+    for axis, (name, judged) in enumerate((("valence", judgements.valence), ("arousal", judgements.arousal))):
+        estimate = estimate_correlation(targets[:, axis], judged)
         scores.append(Score(f"{music}, grid", f"{name} r, {judge}", *estimate, len(targets)))
     return scores
 
 
 def read_emopia(symbolic: Path) -> dict[str, list[Clip]]:
-    """EMOPIA's scores by split."""
+    """Read EMOPIA's scores by split.
+
+    Raises:
+        ConfigError: A split has no scores.
+    """
     scores = [clip for clip in read_scores(symbolic / "manifest.jsonl") if clip.dataset == "emopia" and clip.quadrant]
     parts = {split: [clip for clip in scores if clip.split == split] for split in ("train", "val")}
     for split, clips in parts.items():
@@ -225,7 +238,7 @@ def _list_quadrants(clips: Sequence[Clip]) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class ComposedPiece:
-    """Where it was meant to be, and its MIDI files by reading."""
+    """The intended valence and arousal of a piece, and its MIDI files by arrangement."""
 
     valence: float
     arousal: float
@@ -235,7 +248,10 @@ class ComposedPiece:
 def compose_pieces(
     places: Sequence[tuple[float, float]], seeds: int, compose: Composer, cache: Path
 ) -> list[ComposedPiece]:
-    """`seeds` pieces a place, their MIDI files in the cache under the hash of what is in them."""
+    """Compose `seeds` pieces for each place.
+
+    Their MIDI files are cached under the hash of their content.
+    """
     folder = cache / "composed"
     folder.mkdir(parents=True, exist_ok=True)
     pieces = []
@@ -260,15 +276,19 @@ def evaluate_closed_loop(
     workers: int = 2,
     log: Log = print,
 ) -> ClosedLoopResult:
-    """Fit the judges on EMOPIA's train part, let them judge its val part and our music, both with the soundfont that
-    nothing was trained on. Raises KellyError.
+    """Fit the judges on EMOPIA's train part, and judge its val part and our music.
+
+    Both are rendered with the held-out soundfont.
+
+    Raises:
+        KellyError: EMOPIA's scores cannot be read or rendered.
     """
     parts = read_emopia(symbolic)
     centres = [(CENTRE * v, CENTRE * a) for v, a in QUADRANTS.values()]
     ours = compose_pieces(centres, pieces, compose, cache)
     spread = compose_pieces([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
     arrangements = list(ours[0].files)
-    log(f"composed {len(ours) + len(spread)} pieces, to be read as {' and '.join(arrangements)}")
+    log(f"composed {len(ours) + len(spread)} pieces, arranged for {' and '.join(arrangements)}")
 
     def files(some: Sequence[ComposedPiece], arrangement: str) -> list[Path]:
         return [piece.files[arrangement] for piece in some]
@@ -302,19 +322,21 @@ def evaluate_closed_loop(
     correlations: list[Score] = []
     confusions: list[Confusion] = []
 
-    asked = np.repeat(np.arange(4), pieces)
+    intended = np.repeat(np.arange(4), pieces)
     targets = np.array([(piece.valence, piece.arousal) for piece in spread])
     for name, feature_kind, part in JUDGES:
-        judge, who = judges[name], f"{name} judge"
+        judge, judge_name = judges[name], f"{name} judge"
         kept, seen = select_rows(rows[f"{feature_kind}/human"], part)
         groups = [songs["val"][i] for i in kept]
-        results = [_score_shares(who, "human", judge.predict(seen), _list_quadrants(parts["val"])[kept], groups)]
+        results = [_score_shares(judge_name, "human", judge.predict(seen), _list_quadrants(parts["val"])[kept], groups)]
         for arrangement in arrangements if feature_kind == "audio" else ["notes"]:
             of = f"/{arrangement}" if feature_kind == "audio" else ""
             kept, seen = select_rows(rows[f"{feature_kind}/ours{of}"], part)
-            results.append(_score_shares(who, f"ours, {arrangement}", judge.predict(seen), asked[kept]))
+            results.append(_score_shares(judge_name, f"ours, {arrangement}", judge.predict(seen), intended[kept]))
             kept, seen = select_rows(rows[f"{feature_kind}/grid{of}"], part)
-            correlations.extend(_score_correlations(who, f"ours, {arrangement}", judge.predict(seen), targets[kept]))
+            correlations.extend(
+                _score_correlations(judge_name, f"ours, {arrangement}", judge.predict(seen), targets[kept])
+            )
         for shares, confusion in results:
             found.extend(shares)
             confusions.append(confusion)
@@ -331,12 +353,13 @@ def evaluate_closed_loop(
 
 
 def select_rows(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
-    """Which rows there are, and that part of those."""
+    """Select the rows that exist, with the given columns; return their indices and the rows."""
     kept = [i for i, row in enumerate(rows) if row is not None]
     return kept, np.stack([row[part] for row in rows if row is not None])
 
 
 def fit_judge_to_rows(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
+    """Fit a judge to the rows that exist."""
     kept, seen = select_rows(rows, part)
     return fit_judge(seen, [labels[i] for i in kept], [songs[i] for i in kept])
 
@@ -344,12 +367,12 @@ def fit_judge_to_rows(rows: Sequence[Floats | None], labels: Sequence[str], song
 def extract_all(
     jobs: Mapping[str, list[JudgeInput]], emotion_net: Path, cache: Path, workers: int, log: Log
 ) -> dict[str, list[Floats | None]]:
-    """The rows of every list of jobs."""
+    """Extract the features of every list of inputs."""
     flat = [job for some in jobs.values() for job in some]
     rows: list[Floats | None] = []
     for row in extract_features(flat, emotion_net, cache, workers):
         rows.append(row)
         if len(rows) % 100 == 0:
-            log(f"heard {len(rows)} of {len(flat)}")
+            log(f"extracted the features of {len(rows)} of {len(flat)} files")
     sizes = np.cumsum([0, *(len(some) for some in jobs.values())])
     return {name: rows[sizes[i] : sizes[i + 1]] for i, name in enumerate(jobs)}

@@ -1,9 +1,9 @@
-"""How near music comes to people's playing: distributions over notes and single numbers, each against the human band.
+"""Comparison of music with human pieces: distributions over notes and single numbers.
 
-A piece is compared in its first EXCERPT_SECONDS, all by the same instruments (skyline melody, tracked beats), whoever
-made it. Overlapping area as in Yang & Lerch (2018, "On the evaluation of generative models in music"), here of
-normalised histograms: 1 = the same distribution. A piece is laid over the pool of all human pieces (its own song left
-out), each piece weighing the same; the human band is where the middle 80 % of human pieces lie.
+The first EXCERPT_SECONDS of a piece are compared, with the same methods for all (skyline melody, tracked beats).
+Overlapping area as in Yang & Lerch (2018, "On the evaluation of generative models in music"), here of normalised
+histograms: 1 = the same distribution. A piece is compared with the pool of all human pieces except its own song, each
+piece with the same weight. The human band contains the middle 80 % of human pieces.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ NUMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class PieceStatistics:
-    """A piece: normalised histograms by name of DISTRIBUTIONS, numbers by name of NUMBERS; absent where it cannot say.
+    """Statistics of a piece: histograms by name of DISTRIBUTIONS, numbers by name of NUMBERS.
 
-    `group` is what must not be compared with itself: a song, a series.
+    Those that cannot be computed are absent. `group` is the song or series, which is not compared with itself.
     """
 
     group: str
@@ -77,7 +77,7 @@ class PieceStatistics:
 
 
 def select_excerpt(score: Score, seconds: float = EXCERPT_SECONDS) -> Score:
-    """The notes that begin in the first `seconds` from the first note on."""
+    """Select the notes that begin in the first `seconds` after the first onset."""
     if not len(score):
         return score
     keep = score.onsets < score.onsets[0] + seconds
@@ -88,8 +88,10 @@ def select_excerpt(score: Score, seconds: float = EXCERPT_SECONDS) -> Score:
 
 
 def compute_statistics(score: Score, group: str, *, played_velocities: bool = True) -> PieceStatistics:
-    """Everything that a piece's excerpt says, and what its first FORM_BARS say. Raises ConfigError if it has fewer than
-    MIN_NOTES notes or no melody.
+    """Compute the statistics of a piece's excerpt.
+
+    Raises:
+        ConfigError: There are fewer than MIN_NOTES notes, or too few melody notes.
     """
     part = select_excerpt(score)
     melody = find_skyline(part)
@@ -119,7 +121,7 @@ def _normalise_histogram(values: Floats, edges: Floats) -> Floats:
 
 
 def _compute_polyphony(score: Score) -> Floats:
-    """Share of the time that 0, 1, 2, ... notes sound, from the first note on to the last one's beginning."""
+    """Compute the share of time in which 0, 1, 2, … notes sound, from the first onset to the last."""
     first, last = score.onsets[0], score.onsets[-1]
     edges = np.concatenate((score.onsets, np.minimum(score.offsets, last)))
     turns = np.concatenate((np.ones(len(score)), -np.ones(len(score))))
@@ -139,9 +141,10 @@ _SIZES = _TEMPLATES.sum(axis=1)
 
 
 def compute_chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
-    """How many of the melody's notes on strong beats belong to the chord that the *other* notes spell over two beats.
+    """Compute the share of melody notes on strong beats that belong to the chord of the *other* notes.
 
-    Every second tracked beat is strong, the way round on which more bass falls. None where there is too little.
+    The chord is that of two beats. Every second tracked beat is strong, in the phase with more bass. None where there
+    are too few.
     """
     _, grid = track_beats(score)
     if len(grid) < 4:
@@ -160,14 +163,14 @@ def compute_chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
         if beat % 2 != strong or abs(places[index] - beat) >= _ON_BEAT:
             continue
         sounding = np.minimum(ends, beat + 2.0) - np.maximum(places, beat - _ON_BEAT)
-        heard = accompanies & (sounding > 0.05)
-        classes = score.pitches[heard].astype(int) % 12
+        sounding_notes = accompanies & (sounding > 0.05)
+        classes = score.pitches[sounding_notes].astype(int) % 12
         if len(set(classes)) < 2:
             continue
-        counts = np.bincount(classes, weights=np.minimum(sounding[heard], 2.0), minlength=12)
+        counts = np.bincount(classes, weights=np.minimum(sounding[sounding_notes], 2.0), minlength=12)
         profile = counts / counts.sum()
         root = np.zeros(len(_TEMPLATES))
-        root[int(score.pitches[heard].min()) % 12 :: 12] = 0.15  # the lowest is the root, others being equal
+        root[int(score.pitches[sounding_notes].min()) % 12 :: 12] = 0.15  # the lowest is the root, others being equal
         fit = _TEMPLATES @ profile + root - 0.06 * _SIZES
         chord = _TEMPLATES[int(np.argmax(fit))]
         asked += 1
@@ -176,8 +179,9 @@ def compute_chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
 
 
 def compute_form_statistics(score: Score, bar_beats: float) -> dict[str, float]:
-    """Self-similarity of the first FORM_BARS bars by the score's own beats; empty where it is shorter. A bar is what
-    pitch classes begin in each of its quarters.
+    """Compute the self-similarity of the first FORM_BARS bars by the score's own beats.
+
+    A bar is described by the pitch classes that begin in each of its quarters. Empty where the score is shorter.
     """
     if not len(score) or score.beats[-1] < FORM_BARS * bar_beats - bar_beats:
         return {}
@@ -202,7 +206,10 @@ def compute_form_statistics(score: Score, bar_beats: float) -> dict[str, float]:
 
 
 def list_cells(score: Score) -> list[frozenset[int]]:
-    """The pitches that begin in each quarter of a beat, by the score's own beats (a feel of some ms does not show)."""
+    """List the pitches that begin in each quarter of a beat, by the score's own beats.
+
+    Deviations of some milliseconds do not matter.
+    """
     if not len(score):
         return []
     places = np.rint(score.beats * _CELLS_PER_BEAT).astype(int)
@@ -213,8 +220,9 @@ def list_cells(score: Score) -> list[frozenset[int]]:
 
 
 def find_longest_repeat(music: Sequence[frozenset[int]]) -> float:
-    """The longest stretch, in beats, that comes back with the same pitches in the same places, not overlapping itself;
-    measured from its first note to its last one's cell.
+    """Find the longest stretch, in beats, that returns with the same pitches in the same places.
+
+    The two do not overlap. A stretch reaches from its first note to its last note's cell.
     """
     names = {cell: number for number, cell in enumerate(dict.fromkeys(music))}
     line = np.array([names[cell] for cell in music])
@@ -234,7 +242,7 @@ def find_longest_repeat(music: Sequence[frozenset[int]]) -> float:
 
 
 def compute_shared_notes(one: Sequence[frozenset[int]], other: Sequence[frozenset[int]]) -> float:
-    """Of all notes of two pieces, the share that both have in the same place (Jaccard): 1 = the same piece."""
+    """Compute the share of the notes of two pieces that both have in the same place (Jaccard)."""
     a = {(place, pitch) for place, cell in enumerate(one) for pitch in cell}
     b = {(place, pitch) for place, cell in enumerate(other) for pitch in cell}
     return len(a & b) / max(len(a | b), 1)
@@ -244,7 +252,13 @@ def compute_shared_notes(one: Sequence[frozenset[int]], other: Sequence[frozense
 
 
 def read_human_statistics(symbolic: Path, cache: Path | None = None) -> list[PieceStatistics]:
-    """One clip of each song of EMOPIA and every piece of VGMIDI; kept in `cache`. Raises ConfigError."""
+    """Compute the statistics of one clip of each song of EMOPIA and of every piece of VGMIDI.
+
+    The result is cached in `cache`.
+
+    Raises:
+        ConfigError: The manifest is missing.
+    """
     manifest = symbolic / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
@@ -282,7 +296,7 @@ def _parse_row(row: dict[str, Any]) -> PieceStatistics:
 
 
 def _read_bar_beats(path: Path) -> float:
-    """Quarter notes a bar by the file's first time signature; 4 where it has none."""
+    """Read the quarter notes of a bar from the file's first time signature; 4 where it has none."""
     import mido
 
     for track in mido.MidiFile(path, clip=True).tracks:
@@ -293,7 +307,7 @@ def _read_bar_beats(path: Path) -> float:
 
 
 def find_human_repeats(symbolic: Path, seconds: float = 120.0) -> list[float]:
-    """The longest literal repeat (beats) in the first `seconds` of each VGMIDI piece that is so long: people's own."""
+    """Find the longest literal repeat (beats) in the first `seconds` of each VGMIDI piece of that length."""
     repeats = []
     for line in (symbolic / "manifest.jsonl").read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -310,8 +324,10 @@ def find_human_repeats(symbolic: Path, seconds: float = 120.0) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonLine:
-    """One measure of one kind of music: the median over its pieces, how many of them lie inside the human band, and of
-    how many; `low`, `middle`, `high` are the human band and median.
+    """A statistic of one kind of music against the human band.
+
+    `value` is the median over `pieces`, `inside` the share of them inside the human band; `low`, `middle` and `high`
+    are the human band and median.
     """
 
     statistic: str
@@ -330,12 +346,12 @@ class ComparisonLine:
 
 
 def compute_overlap(one: Floats, other: Floats) -> float:
-    """Overlapping area of two normalised histograms, 0-1."""
+    """Compute the overlapping area of two normalised histograms, 0-1."""
     return float(np.minimum(one, other).sum())
 
 
 class HumanReference:
-    """The human pieces, as a pool to lay a piece over."""
+    """The human pieces as a pool to compare a piece with."""
 
     def __init__(self, people: Sequence[PieceStatistics]) -> None:
         self._people = people
@@ -349,7 +365,7 @@ class HumanReference:
                 self._of_group.setdefault((portrait.group, name), []).append(shares)
 
     def values(self, portrait: PieceStatistics) -> dict[str, float]:
-        """Overlap of each distribution with the pool without the piece's own group, and its numbers."""
+        """Compute the overlap of each distribution with the pool without the piece's group, and its numbers."""
         found = {}
         for name, shares in portrait.histograms.items():
             own = self._of_group.get((portrait.group, name), [])
@@ -359,7 +375,7 @@ class HumanReference:
         return found | portrait.numbers
 
     def compare(self, kinds: Mapping[str, Sequence[PieceStatistics]]) -> list[ComparisonLine]:
-        """Every measure of every kind of music against the band of the people."""
+        """Compare every statistic of every kind of music with the human band."""
         human = _group_by_statistic(self.values(portrait) for portrait in self._people)
         lines = []
         for statistic in (*NUMBERS, *DISTRIBUTIONS):
@@ -386,9 +402,12 @@ def _group_by_statistic(rows: Iterable[Mapping[str, float]]) -> dict[str, list[f
 
 
 def format_comparison(lines: Sequence[ComparisonLine]) -> str:
-    """As markdown: the band, then each kind's median, in brackets the share of its pieces inside (people: .80)."""
+    """Format a Markdown table of the band and each kind's median.
+
+    The share of a kind's pieces inside the band stands beside its median (people: .80).
+    """
     kinds = [music for music in dict.fromkeys(line.music for line in lines) if music != "people"]
-    head = ["measure", "human 10–90 % (median)", *kinds]
+    head = ["statistic", "human 10–90 % (median)", *kinds]
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for statistic in dict.fromkeys(line.statistic for line in lines):
         own = {line.music: line for line in lines if line.statistic == statistic}
@@ -410,8 +429,9 @@ Composer = Callable[[str, float, float, int, float], Score]
 
 @dataclass(frozen=True, slots=True)
 class Repetitions:
-    """Of a kind of music over two minutes: the longest literal repeat of each piece, in beats, and the share of notes
-    that two seeds have in common at the same place of the plane.
+    """Repetition in pieces of two minutes: the longest literal repeat of each, in beats.
+
+    `shared` are the shares of notes that two seeds have in common at the same place of the plane.
     """
 
     music: str
@@ -420,6 +440,6 @@ class Repetitions:
 
 
 def compute_generated_statistics(score: Score, name: str) -> PieceStatistics:
-    """A piece of ours: what the excerpt says, and the form by its own bars of four beats."""
+    """Compute the statistics of a generated piece, and of its form by bars of four beats."""
     portrait = compute_statistics(score, name)
     return replace(portrait, numbers=portrait.numbers | compute_form_statistics(score, 4.0))

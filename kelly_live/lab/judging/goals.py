@@ -1,6 +1,6 @@
-"""What issue 3 asks for, as data: each number's published figure or simple floor, its source in words, and the goal.
+"""The goals of the emotion recognition: published figures, floors of simple models, and numbers to reach.
 
-A verdict is only ever the measured value held against the goal; the interval is shown beside it and not bent to fit.
+A verdict compares the measured value with the goal; the interval is only shown beside it.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from kelly_live.lab.training.scores import Score
 MAX_ECE = 0.08
 MAX_HOP_MILLISECONDS = 20.0
 MAX_HALF_WAY_SECONDS = 1.0
-UNSEEN = "unseen "  # before the data set's name: measured by a net that never heard it
+UNSEEN = "unseen "  # before the data set's name: scored by a net that did not learn from it
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One line of the table: which `Score` answers it (`dataset`, `metric`), what others got, what is to reach;
-    `goal` None: the issue asks for no flapping and names no number.
+    """A line of the table: the `Score` that answers it, published figures, and the goal.
+
+    `dataset` and `metric` identify the score. `goal` is None where no number is asked.
     """
 
     data: str
@@ -34,23 +35,26 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class GoalRow:
-    """A goal beside what was measured; `score` None: not measured."""
+    """A goal with its score, or None where it was not measured."""
 
     goal: Goal
     score: Score | None
 
     @property
     def verdict(self) -> str:
+        """Whether the goal is reached, in words."""
         if self.score is None or math.isnan(self.score.value):
             return "not measured"
         if self.goal.goal is None:
-            return "no number asked"
+            return "no number"
         value, goal = self.score.value, self.goal.goal
         return "reached" if (value <= goal if self.goal.at_most else value >= goal) else "not reached"
 
     def as_dict(self) -> dict[str, Any]:
+        """Convert to a dictionary for JSON; the metric's key is `measure`, as in a score."""
         measured = None if self.score is None else self.score.as_dict()
-        return {**asdict(self.goal), "measured": measured, "verdict": self.verdict}
+        goal = asdict(self.goal)
+        return {"measure": goal.pop("metric"), **goal, "measured": measured, "verdict": self.verdict}
 
 
 _EMOPIA = "music, EMOPIA rendered"
@@ -66,8 +70,8 @@ GOALS = (
     Goal(_EMOPIA, "emopia", "valence half", "audio .704", 0.75),
     Goal(_VGMIDI, "vgmidi", "valence r a piece", f"floor .62; {_STUDIES} .67", 0.70),
     Goal(_VGMIDI, "vgmidi", "arousal r a piece", f"floor .83; {_STUDIES} .81", 0.85),
-    Goal(_VGMIDI, "vgmidi", "valence r a window", "the same, a measure; no figure of its own", 0.70),
-    Goal(_VGMIDI, "vgmidi", "arousal r a window", "the same, a measure; no figure of its own", 0.85),
+    Goal(_VGMIDI, "vgmidi", "valence r a window", "the same for each bar; no figure of its own", 0.70),
+    Goal(_VGMIDI, "vgmidi", "arousal r a window", "the same for each bar; no figure of its own", 0.85),
     Goal("music, Emotify, 9 emotions", "emotify", "mean r of 9 GEMS", "floor .44", 0.55),
     Goal(
         "RAVDESS speech, unseen actors", "ravdess_speech", "accuracy of 8",
@@ -89,8 +93,9 @@ LIVE_GOALS = (
 
 
 def match_goals(scores: Sequence[Score], live: Sequence[Score]) -> list[GoalRow]:
-    """The table: every goal with its score, the ECE of the confidence on each data set, then what only the live path
-    can show (`live`: also the whole reader's ECE).
+    """Match every goal with its score.
+
+    Beside the goals: the ECE of the confidence on each data set, and what only the live path shows (`live`).
     """
     by_name = {(s.dataset, s.metric): s for s in (*scores, *live)}
     calibrated = [
@@ -102,9 +107,9 @@ def match_goals(scores: Sequence[Score], live: Sequence[Score]) -> list[GoalRow]
 
 
 def format_goals(rows: Sequence[GoalRow]) -> str:
-    """As markdown."""
+    """Format a Markdown table of goals."""
     lines = [
-        "| data | measure | ours | 95 % interval | n | published, or a simple floor | to reach | |",
+        "| data | metric | ours | 95 % interval | n | published, or a simple floor | goal | |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

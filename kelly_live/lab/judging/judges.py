@@ -1,10 +1,10 @@
-"""Judges of emotion in music that never met our own: fitted on people's labels of EMOPIA's `train` part alone.
+"""Judges of emotion in music, fitted on the labels of EMOPIA's `train` part and independent of our music.
 
-More than one, because music that convinces only one is not convincing: ears for sound, and a reader of notes. The ears
-hear the frozen musicnn's penultimate layer and the fixed statistics of nets/tonality.py; the reader takes
-corpora/symbolic_features.py's measurements and a few plain ones. Each is a linear model: L2 logistic regression over the four
-quadrants, and a ridge for valence and one for arousal, their strengths chosen by cross-validation that tears no song
-apart. Nothing fitted is shared with the emotion net, the temporal model or the mapper. Published figures for such a
+There are several, as music that convinces only one is not convincing. The audio judges use the frozen musicnn's
+penultimate layer and the fixed statistics of `nets/tonality.py`; the notes judge uses the features of
+`corpora/symbolic_features.py` and a few plain ones. Each is a linear model: L2 logistic regression over the four
+quadrants, and a ridge for valence and one for arousal. Their strengths are chosen by cross-validation that keeps songs
+whole. No fitted weight is shared with the emotion net, the temporal model or the mapper. Published figures for such a
 head on frozen features, on EMOPIA's test part: 4 quadrants .616, arousal .884, valence .686.
 """
 
@@ -31,12 +31,12 @@ from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Score, extra
 
 Floats = npt.NDArray[np.float64]
 
-VERSION = 1  # of what a judge hears: part of the name under which it is kept
+VERSION = 1  # of the features: part of the name under which they are cached
 JUDGED_SECONDS = 30.0  # about the length of EMOPIA's clips
 FOLDS = 5
 LOGISTIC_STRENGTHS = tuple(10.0 ** (-k / 2.0) for k in range(2, 9))  # scikit-learn's C: 0.1 ... 0.0001
 RIDGE_STRENGTHS = tuple(10.0 ** (k / 2.0) for k in range(2, 10))  # its alpha: 10 ... 30 000
-HARMONY = slice(2 * PENULTIMATE, None)  # of what an Ear hears: key, chords, register, rhythm, force; no timbre
+HARMONY = slice(2 * PENULTIMATE, None)  # of the audio features: key, chords, register, rhythm, force; no timbre
 _TRUNK_HOP, _TONAL_HOP = TRUNK_FRAMES // 2, TONAL_FRAMES // 2
 
 NOTE_FEATURES = (
@@ -47,11 +47,11 @@ NOTE_FEATURES = (
 )  # fmt: skip
 
 
-# ---------------------------------------------------------------- what a judge hears
+# ---------------------------------------------------------------- features
 
 
 class AudioFeatureExtractor:
-    """Frozen ears: the musicnn trunk and the tonal statistics. One clip in, one row out; nothing is learned."""
+    """Frozen audio features: the musicnn trunk and the tonal statistics, one row for each clip."""
 
     def __init__(self, trunk: MusicnnTrunk) -> None:
         self._trunk = trunk.eval()
@@ -61,8 +61,13 @@ class AudioFeatureExtractor:
 
     @torch.inference_mode()
     def extract(self, samples: np.ndarray) -> Floats:
-        """Mono 16 kHz to the mean and deviation over 3 s windows of the penultimate layer, then the mean of the tonal
-        statistics over 12 s windows. Raises ConfigError where there is no sound.
+        """Extract the features of mono 16 kHz samples.
+
+        The mean and deviation over 3 s windows of the penultimate layer, then the mean of the tonal statistics over 12
+        s windows.
+
+        Raises:
+            ConfigError: There are no samples.
         """
         if len(samples) == 0:
             raise ConfigError("there is no sound to judge; a clip must have at least one sample")
@@ -70,17 +75,17 @@ class AudioFeatureExtractor:
         mel = mels["mel_512"]
         missing = max(0, TRUNK_FRAMES - mel.shape[1])
         frames = self._trunk(functional.pad(mel, (TRUNK_PAST + missing, 3)).unsqueeze(0))
-        heard = self._trunk.penultimate(frames.unfold(2, TRUNK_FRAMES, _TRUNK_HOP)[0].transpose(0, 1))
+        features = self._trunk.penultimate(frames.unfold(2, TRUNK_FRAMES, _TRUNK_HOP)[0].transpose(0, 1))
         tonal = mels["mel_4096"]
         missing = max(0, TONAL_FRAMES - tonal.shape[1])
         rows = tonal_frames(functional.pad(tonal, (1 + missing, 0)).unsqueeze(0))
         statistics = self._tonality(rows.unfold(2, TONAL_FRAMES, _TONAL_HOP)[0].transpose(0, 1))
-        row: Floats = torch.cat((heard.mean(0), heard.std(0, correction=0), statistics.mean(0))).double().numpy()
+        row: Floats = torch.cat((features.mean(0), features.std(0, correction=0), statistics.mean(0))).double().numpy()
         return row
 
 
 def _select_first(score: Score, seconds: float) -> Score:
-    """The notes that begin in the first seconds."""
+    """Select the notes that begin in the first seconds."""
     keep = score.onsets < seconds
     return Score(
         score.onsets[keep],
@@ -93,8 +98,12 @@ def _select_first(score: Score, seconds: float) -> Score:
 
 
 def extract_note_features(path: Path) -> Floats:
-    """NOTE_CUES of a MIDI file's first JUDGED_SECONDS, percussion left out, the tempo tracked from the notes whatever
-    the file says (NaN: it says nothing). Raises ConfigError if it is unreadable or has too few notes.
+    """Extract NOTE_FEATURES of a MIDI file's first JUDGED_SECONDS, without percussion; NaN where unknown.
+
+    The tempo is always tracked from the notes; the file's own is ignored.
+
+    Raises:
+        ConfigError: The file cannot be read or has too few notes.
     """
     score = _select_first(read_score(path), JUDGED_SECONDS)
     features = extract_features(score, notated=False)
@@ -121,12 +130,12 @@ def extract_note_features(path: Path) -> Floats:
     )
 
 
-# ---------------------------------------------------------------- what a judge says
+# ---------------------------------------------------------------- judgements
 
 
 @dataclass(frozen=True, slots=True)
 class Judgements:
-    """Of n clips: `quadrant` 0-3 for Q1-Q4, and `valence`, `arousal` about -1 to 1, each `[n]`."""
+    """Judgements of n clips: `quadrant` 0-3 for Q1-Q4, `valence` and `arousal` about -1 to 1, each `[n]`."""
 
     quadrant: npt.NDArray[np.int64]
     valence: Floats
@@ -135,8 +144,10 @@ class Judgements:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A fitted judge; `validated_accuracy` is its share of right quadrants on songs held back while the strengths were chosen,
-    `strengths` those that were chosen: quadrants', valence's, arousal's.
+    """A fitted judge.
+
+    `validated_accuracy` is its share of right quadrants on held-out songs of the cross-validation, `strengths` the
+    chosen ones of quadrants, valence and arousal.
     """
 
     centre: Floats
@@ -147,20 +158,22 @@ class Judge:
     validated_accuracy: float
 
     def predict(self, rows: Floats) -> Judgements:
-        """Its verdicts on rows `[n, width]`."""
+        """Judge rows `[n, width]`."""
         x = _standardise(rows, self.centre, self.deviation)
         valence, arousal = (axis.predict(x) for axis in self.axes)
         return Judgements(np.asarray(self.quadrants.predict(x), np.int64), valence, arousal)
 
 
 def _standardise(rows: Floats, centre: Floats, deviation: Floats) -> Floats:
-    """Within ±5 deviations; what was not measured is average."""
+    """Standardise within ±5 deviations; what was not measured is average."""
     return np.clip(np.nan_to_num((rows - centre) / deviation), -5.0, 5.0)
 
 
 def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> Judge:
-    """A judge from rows `[n, width]`, their quadrants ("Q1" to "Q4") and the songs that a fold must not tear apart.
-    Raises ConfigError for fewer songs than FOLDS.
+    """Fit a judge to rows `[n, width]` with their quadrants ("Q1" to "Q4"); folds keep songs whole.
+
+    Raises:
+        ConfigError: There are fewer songs than FOLDS.
     """
     from sklearn.linear_model import LogisticRegression, Ridge
     from sklearn.model_selection import GroupKFold
@@ -178,7 +191,7 @@ def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> J
         return LogisticRegression(C=strength, max_iter=2000, class_weight="balanced")
 
     def chosen(make: Any, strengths: Sequence[float], target: np.ndarray, right: Any) -> tuple[float, float]:
-        """The best strength and its score on the songs held back."""
+        """Choose the best strength; return it with its score on held-out songs."""
         scores = []
         for strength in strengths:
             guess = np.empty(len(target))

@@ -1,4 +1,4 @@
-"""The baseline beside the net, always: linear models on pooled hand-made features of the same clips and splits."""
+"""The linear baseline of the emotion net, on pooled hand-made features of the same clips and splits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from kelly_live.lab.training.windows import Windows
 
 
 def _pool_windows(windows: Windows, count: int) -> np.ndarray:
-    """Mean and deviation over each clip's windows of the voice statistics: cepstra, pitch, flux, loudness, pace."""
+    """Pool each clip's windows of voice statistics: mean and deviation.
+
+    The statistics are cepstra, pitch, flux, loudness and pace.
+    """
     x = windows.voice.astype(np.float64)
     mean = average_by_clip(x, windows.clip, count)
     return np.concatenate(
@@ -34,8 +37,9 @@ def _pool_windows(windows: Windows, count: int) -> np.ndarray:
 def score_linear_baseline(
     fit: tuple[Sequence[Clip], Windows], test: tuple[Sequence[Clip], Windows], resamples: int = 1000
 ) -> list[Score]:
-    """Logistic regression (categories, quadrants) and ridge (ratings, GEMS), one model a data set, trained on `fit` and
-    measured on `test`: the same numbers as `evaluate` gives for the net.
+    """Train a linear model for each data set on `fit`, and score it on `test` as `evaluate` scores the net.
+
+    Logistic regression for categories and quadrants, ridge for ratings and GEMS.
     """
     from sklearn.linear_model import LogisticRegression, RidgeCV
     from sklearn.pipeline import make_pipeline

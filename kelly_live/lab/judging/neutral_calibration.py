@@ -1,7 +1,7 @@
-"""Does a neutral take help the reading? Measured on speakers that the nets never heard, with their own neutral clips.
+"""The effect of calibration with a neutral take, on speakers that the nets did not learn from.
 
-Of each speaker some neutral clips are the take; what is heard in them, on average, is taken off the speaker's other
-clips as `profiles/calibration.py` would, and valence and arousal are compared with the anchors of what was acted
+Some neutral clips of each speaker are the take. Their average is subtracted from the speaker's other clips as
+`profiles/calibration.py` does it. Valence and arousal are compared with the anchors of the acted emotion
 (`EMOTION_VAD`), before and after. `python -m kelly_live.lab.judging.neutral_calibration DATA --cache CACHE` prints it.
 """
 
@@ -33,7 +33,7 @@ RESAMPLES = 500
 
 @dataclass(frozen=True, slots=True)
 class ClipPrediction:
-    """What the emotion net says of one clip: V, A, D (means weighted by confidence, as `analyze` gives them)."""
+    """The emotion net's valence, arousal and dominance of a clip, weighted by confidence as in `analyze`."""
 
     dataset: str
     speaker: str
@@ -43,8 +43,10 @@ class ClipPrediction:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationEffect:
-    """Over `speakers` of a set, `clips` clips outside the takes: the correlation with what was acted, and the root mean
-    square error to it, before; and by how much a take changes both (95 % over speakers).
+    """The effect of a take on `clips` clips of `speakers` speakers, outside the takes.
+
+    The correlation with the acted emotion and the root mean square error before, and the change of both with a take (95
+    % over speakers).
     """
 
     dataset: str
@@ -58,8 +60,9 @@ class CalibrationEffect:
 
 
 def predict_clips(data: Path, cache: Path, log: Callable[[str], None]) -> list[ClipPrediction]:
-    """Every clip, of speakers that the net was not fitted on, with a speaker and a certain emotion: the emotion net's
-    answer, averaged over its windows by confidence.
+    """Predict every clip with a speaker and an emotion, of speakers that the net was not fitted on.
+
+    The prediction is the average over windows, weighted by confidence.
     """
     from kelly_live.emotion.reader import load_emotion_net
 
@@ -82,7 +85,7 @@ def predict_clips(data: Path, cache: Path, log: Callable[[str], None]) -> list[C
 
 
 def measure_effects(reads: Sequence[ClipPrediction], seed: int = 1) -> list[CalibrationEffect]:
-    """For each set with speakers enough, and for all of them together ("all")."""
+    """Measure the effect for each data set with enough speakers, and for all of them together ("all")."""
     rng = np.random.default_rng(seed)
     groups: dict[str, list[ClipPrediction]] = defaultdict(list)
     for one in reads:
@@ -101,7 +104,7 @@ def measure_effects(reads: Sequence[ClipPrediction], seed: int = 1) -> list[Cali
 
 @dataclass(frozen=True, slots=True)
 class _CalibrationTrials:
-    """A speaker's clips outside the take, for each draw: acted, as read, and as read less the take `[draws, n, 2]`."""
+    """A speaker's clips outside the take, for each draw `[draws, n, 2]`: acted, predicted, and calibrated."""
 
     acted: np.ndarray
     plain: np.ndarray
@@ -129,13 +132,13 @@ def _measure_effect(
     name: str, axis: int, trials: Sequence[_CalibrationTrials], rng: np.random.Generator
 ) -> CalibrationEffect:
     def scores(chosen: Sequence[_CalibrationTrials]) -> tuple[float, float, float, float]:
-        """Over the draws, the means of: correlation, more of it; error, more of it."""
+        """Average over the draws: correlation and its change, error and its change."""
         acted, plain, less = (
             np.concatenate([getattr(one, part)[:, :, axis] for one in chosen], axis=1)
             for part in ("acted", "plain", "calibrated")
         )
         before, after = _correlate_rows(acted, plain), _correlate_rows(acted, less)
-        wrong, now = (np.sqrt(((acted - felt) ** 2).mean(axis=1)) for felt in (plain, less))
+        wrong, now = (np.sqrt(((acted - predicted) ** 2).mean(axis=1)) for predicted in (plain, less))
         return before.mean(), (after - before).mean(), wrong.mean(), (now - wrong).mean()
 
     correlation, _, error, _ = map(float, scores(trials))
@@ -150,14 +153,14 @@ def _measure_effect(
     return CalibrationEffect(name, AXES[axis], len(trials), clips, correlation, more, error, worse)
 
 
-def _correlate_rows(acted: np.ndarray, felt: np.ndarray) -> np.ndarray:
-    a, b = (x - x.mean(axis=1, keepdims=True) for x in (acted, felt))
+def _correlate_rows(acted: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (acted, predicted))
     found: np.ndarray = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)).clip(min=1e-12)
     return found
 
 
 def format_effects(rows: Sequence[CalibrationEffect]) -> str:
-    """As markdown."""
+    """Format a Markdown table of effects."""
     lines = ["| set | | speakers | clips | r | with a take | RMSE | with a take |", "|---|---|---|---|---|---|---|---|"]
     for row in rows:
         more, worse = (f"{v[0]:+.3f} ({v[1]:+.3f} – {v[2]:+.3f})" for v in (row.more_correlation, row.more_error))
@@ -169,9 +172,12 @@ def format_effects(rows: Sequence[CalibrationEffect]) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description="Does a neutral take help the reading of speakers never heard?")
+    """Print the effects for the data sets of a folder."""
+    parser = argparse.ArgumentParser(
+        description="The effect of a neutral take on speakers that the nets did not learn from."
+    )
     parser.add_argument("data", type=Path, help="the folder of manifest.jsonl")
-    parser.add_argument("--cache", type=Path, required=True, help="where features are kept")
+    parser.add_argument("--cache", type=Path, required=True, help="where features are cached")
     chosen = parser.parse_args(arguments)
     print(
         format_effects(

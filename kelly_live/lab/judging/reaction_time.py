@@ -1,16 +1,17 @@
-"""How soon new parameters reach a note, and how soon they are heard, in music that is stepped as live.
+"""The time until new parameters reach the notes and become audible, in music that is stepped as live.
 
-They reach a note when it is made with them: for any moment, `measure_reach` says when the last note sounds that was made before
-it (what the slice, the look-ahead and the reach of the feel cost), and when the first one that was made after it (so
-much and the wait for a note to be due at all: rests are music).
+Parameters reach a note when it is generated with them. For any moment, `measure_reach` finds when the last note sounds
+that was generated before it (the delay by the slice, the look-ahead and the timing deviations), and when the first one
+sounds that was generated after it (the same delay, and the wait for the next note, as rests are music).
 
-Whether that note *shows* them is another question, as parameters glide. So the same music is played twice, once with a
-change at some moment. Up to it both runs are the same to the note. The first note-on after it that is audibly another
-(pitch or channel, velocity by VELOCITY_STEPS, or time by TIME_SECONDS), or that one run has and the other lacks, shows
-the change. Two numbers a change:
+Whether that note *shows* them is another question, as parameters are smoothed. So the same music is played twice, once
+with a change at some moment. Up to it both runs are identical. The first note-on after it that differs audibly (pitch
+or channel, velocity by VELOCITY_STEPS, or time by TIME_SECONDS), or that only one run has, shows the change. There are
+two numbers for each change:
 
-- `seconds`: from the change to the sound of the first note that shows it;
-- `stale_seconds`: from the change to the last note that sounds before that one (0: none): how long old music goes on.
+- `seconds`: from the change to the first note that shows it;
+- `stale_seconds`: from the change to the last note that sounds before that one (0: none), so the time for which old
+  music continues.
 """
 
 from __future__ import annotations
@@ -40,22 +41,24 @@ class NoteOn:
 
 
 class ObservedConductor(Protocol):
-    """A conductor whose notes can be heard."""
+    """A conductor whose notes can be listed."""
 
-    def start(self, origin_seconds: float, parameters: MusicParameters) -> None: ...
+    def start(self, origin_seconds: float, parameters: MusicParameters) -> None:
+        """Start the music."""
 
-    def advance(self, now: float, parameters: MusicParameters) -> None: ...
+    def advance(self, now: float, parameters: MusicParameters) -> None:
+        """Advance the music to `now`."""
 
-    def heard(self, now: float) -> Sequence[NoteOn]:
-        """All note-ons sent up to `now`."""
+    def list_notes(self, now: float) -> Sequence[NoteOn]:
+        """List all note-ons sent up to `now`."""
 
-    def made(self) -> Sequence[tuple[float, float]]:
-        """Of each note so far: when it was made, and when it sounds (s)."""
+    def list_creation_times(self) -> Sequence[tuple[float, float]]:
+        """List, for each note so far, when it was generated and when it sounds (s)."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResponseTime:
-    """One change of parameters, at `change_seconds` of the music."""
+    """The response to a change of parameters at `change_seconds` of the music."""
 
     change_seconds: float
     seconds: float
@@ -69,7 +72,7 @@ def _run(
     for step in range(round(until / STEP_SECONDS) + 1):
         now = step * STEP_SECONDS
         player.advance(now, after if now >= change else before)
-    return sorted(player.heard(until), key=lambda note: (note.seconds, note.channel, note.pitch))
+    return sorted(player.list_notes(until), key=lambda note: (note.seconds, note.channel, note.pitch))
 
 
 def _differs(one: NoteOn, other: NoteOn) -> bool:
@@ -84,7 +87,7 @@ def _differs(one: NoteOn, other: NoteOn) -> bool:
 def measure_response(
     make: Callable[[], ObservedConductor], before: MusicParameters, after: MusicParameters, change_seconds: float
 ) -> ResponseTime:
-    """Play until the change and HEARD_FOR_SECONDS on, with the change and without it."""
+    """Play until OBSERVED_SECONDS after the change, with the change and without it, and compare the notes."""
     until = change_seconds + OBSERVED_SECONDS
     kept = _run(make(), before, before, change_seconds, until)
     turned = _run(make(), before, after, change_seconds, until)
@@ -99,13 +102,15 @@ def measure_response(
 def measure_reach(
     player: ObservedConductor, parameters: MusicParameters, until: float, moments: Sequence[float]
 ) -> list[ResponseTime]:
-    """Play until then; of each moment (s), when the first note sounds that was made from then on, and how long those go
-    on that were made before. A moment after which nothing is made counts until the end.
+    """Play until `until`; measure for each moment (s) when new notes begin and old ones end.
+
+    New notes are generated from the moment on, old ones before. A moment after which no note is generated counts until
+    the end.
     """
     player.start(0.0, parameters)
     for step in range(round(until / STEP_SECONDS) + 1):
         player.advance(step * STEP_SECONDS, parameters)
-    made, sounds = np.array(player.made(), dtype=np.float64).reshape(-1, 2).T
+    made, sounds = np.array(player.list_creation_times(), dtype=np.float64).reshape(-1, 2).T
     found = []
     for moment in moments:
         new, old = sounds[made >= moment], sounds[made < moment]
@@ -116,7 +121,7 @@ def measure_reach(
 
 
 def summarise_responses(reactions: Sequence[ResponseTime]) -> dict[str, float]:
-    """Medians and 95 % points, seconds."""
+    """Compute medians and 95 % quantiles, in seconds."""
     shown = np.array([one.seconds for one in reactions])
     stale = np.array([one.stale_seconds for one in reactions])
     return {

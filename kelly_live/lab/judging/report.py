@@ -1,4 +1,4 @@
-"""What `kelly-live lab evaluate` reports: the shipped nets on held-out clips, live and at rest, and the time of a hop."""
+"""The report of `kelly-live lab evaluate`: the shipped nets and the live reader on held-out clips."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from kelly_live.mapping.mapper import load_mapper
 def summarise_sounds(
     kinds: Sequence[str], windows: Windows, sounds: Predictions, clips: Predictions
 ) -> dict[str, float]:
-    """How sure the net is of sounds that feel nothing, by kind, beside its mean on real clips."""
+    """Average the net's confidence on background sounds by kind, beside its mean on clips."""
     out = {"mean confidence on real clips": float(clips.confidence.mean())}
     for kind in dict.fromkeys(kinds):
         rows = np.isin(windows.clip, [i for i, k in enumerate(kinds) if k == kind])
@@ -44,8 +44,9 @@ def summarise_sounds(
 
 
 def measure_hop(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: int = 60) -> Score:
-    """The median milliseconds of a whole 250 ms hop after a warm-up: features, net, temporal model, and the mapper to
-    the music's parameters if there is one.
+    """Measure the median milliseconds of a whole 250 ms hop after a warm-up.
+
+    Features, net and temporal model; and the mapper to the music's parameters if there is one.
     """
     push = reader.push if mapper is None else LiveAnalyzer(reader, mapper).push
     rng = np.random.default_rng(0)
@@ -64,8 +65,10 @@ def measure_hop(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: i
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What `kelly-live lab evaluate` reports: the issue's table, then all scores of the emotion net alone (`scores`), of
-    the whole live reader (`live`), and of sounds that feel nothing; `heard` are the sudden changes behind `live`.
+    """The result of an evaluation.
+
+    The table of goals, the scores of the emotion net alone (`scores`), of the whole live reader (`live`) and of
+    background sounds; `changes` are the sudden changes behind `live`.
     """
 
     rows: list[GoalRow]
@@ -75,10 +78,11 @@ class EvaluationResult:
     clips: list[Clip]
     windows: Windows
     answers: Predictions
-    heard: list[EmotionChange]
+    changes: list[EmotionChange]
     reader: LiveEmotionReader
 
     def as_dict(self) -> dict[str, Any]:
+        """Convert to a dictionary for JSON."""
         return {
             "table": [row.as_dict() for row in self.rows],
             "scores": [score.as_dict() for score in self.scores],
@@ -88,7 +92,13 @@ class EvaluationResult:
 
 
 def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int = 40) -> EvaluationResult:
-    """The nets of `models` on the `val` parts; the whole live reader on at most `reader_clips` of each data set."""
+    """Evaluate the nets of `models` on the `val` parts.
+
+    The whole live reader runs on at most `reader_clips` of each data set.
+
+    Raises:
+        ConfigError: There are no clips of the split `val`.
+    """
     net = load_emotion_net(models / "emotion.safetensors")
     card = load_checkpoint(models / "emotion.safetensors", "emotion").card
     reader = LiveEmotionReader(net, load_temporal_model(models / "temporal.safetensors"), torch.device("cpu"))
@@ -102,8 +112,8 @@ def evaluate_shipped(sources: Sources, models: Path, log: Log, reader_clips: int
     scores += [Score.from_dict(score) for score in card.get("unseen", [])]  # measured when this net was trained
     mapper = load_mapper(models) if (models / "mapper.safetensors").is_file() else None
     live = [measure_hop(reader, mapper)]
-    heard = run_changes(reader, clips)
-    live += score_changes(heard)
+    changes = run_changes(reader, clips)
+    live += score_changes(changes)
     live += score_reader(reader, clips, reader_clips, log)
     calm = summarise_sounds(kinds, noise, predict(net, noise), answers)
-    return EvaluationResult(match_goals(scores, live), scores, live, calm, clips, windows, answers, heard, reader)
+    return EvaluationResult(match_goals(scores, live), scores, live, calm, clips, windows, answers, changes, reader)

@@ -1,9 +1,10 @@
-"""Does a profile learn a taste? Simulated listeners teach one, and held-out preferences between two versions judge it.
+"""Simulated listeners that teach a profile their taste, and held-out preferences that score it.
 
-Two kinds of listener. "songs": tastes drawn from the mapper's own prior, that is, from how songs of one emotion differ
-in the corpora. "rules": each emotion's parameters moved by chance, independently, as no songs are: what the model does
-not expect. Both hear what the profile plays, say what is most wrong with it (with noise and slips), and are heard at
-once. Neither stands for a real person: what real people want, how steady they are and what they notice is not in it.
+There are two kinds of listener. "songs": tastes drawn from the mapper's own prior, which is how songs of one emotion
+differ in the corpora. "rules": each emotion's parameters moved independently at random, which the model does not
+expect. Both react to the profile's music by its largest error (with noise and random slips), and the profile learns at
+once. Neither stands for a real person: the simulation does not contain what people want, how steady they are and what
+they notice.
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ COUNTS = (5, 10, 20, 40)
 POPULATIONS = ("songs", "rules")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _ERRORS = np.array([WISHES[name].error for name in ASKED])
-_RULE_SPREAD = 2.0  # errors: as far as a word's step
-_NOISE = 1.0  # errors, of what a listener wants at one moment
-_SLIP_SHARE = 0.1  # of reactions, said at random
+_RULE_SPREAD = 2.0  # errors: as far as the step of a word
+_NOISE = 1.0  # errors, of a listener's preference at one moment
+_SLIP_SHARE = 0.1  # of reactions, at random
 _VALUE_SHARE = 0.3  # of reactions, a value instead of a word
 _LIKED_DISTANCE = 1.0  # errors; nearer than this is liked
 _STATES, _PAIRS = 40, 5  # held out, for each listener
@@ -49,9 +50,12 @@ _KIND_OF_GAP = {
 
 @dataclass(frozen=True, slots=True)
 class TasteLearning:
-    """After `reactions`: share of held-out pairs in which the profile names the version that its listener prefers;
-    how much more that is than with no profile, and than with the mean of the other listeners' profiles; and the share
-    of their tastes' parts (what holds everywhere, and each emotion's own) that reached their radius.
+    """The result after `reactions`.
+
+    `agreement` is the share of held-out pairs in which the profile prefers the same version as its listener;
+    `over_none` and `over_mean` are the differences to no profile and to the mean of the other listeners' profiles.
+    `share_at_limit` is the share of their tastes' parts (the common one and each emotion's own) that reached their
+    radius.
     """
 
     population: str
@@ -65,8 +69,9 @@ class TasteLearning:
 
 @dataclass(frozen=True, slots=True)
 class Spillover:
-    """After 40 reactions in one emotion only: how far it moved, and how far the others did (root mean square over
-    ASKED, in a wish's errors; the mean of the others, and the one that moved most).
+    """The effect of 40 reactions in one emotion on that emotion and on the others.
+
+    The root mean square over ASKED, in a target's errors; the mean of the others, and the one that moved most.
     """
 
     rater: str
@@ -79,7 +84,7 @@ class Spillover:
 def simulate(
     net: DynamicEmotionToMusicMapper, population: str, listeners: int = 60, seed: int = 1
 ) -> list[TasteLearning]:
-    """A row for each of COUNTS."""
+    """Simulate listeners of a population; return a row for each of COUNTS."""
     rng = np.random.default_rng([seed, POPULATIONS.index(population)])
     people = [_SimulatedListener(net, population, rng) for _ in range(listeners)]
     kept = np.stack([_teach_profile(net, person, rng) for person in people])  # [listeners, counts, 64]
@@ -99,24 +104,24 @@ def simulate(
 
 
 def measure_spillovers(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spillover]:
-    """Four raters of sad music only: one wish, forty of the same, as hostile as can be, and at random."""
+    """Measure four raters of sad music only: one target, forty of the same, hostile ones, and random ones."""
     rng = np.random.default_rng([seed, 99])
     sad = state_from(emotion="sad")
     (asked,) = asked_for(net, None, [sad])
     once = [reaction(NOW, WISH, sad, asked, "tempo", 60.0)]
     hostile = [reaction(NOW, WISH, sad, asked, "tempo", 300.0), reaction(NOW, WISH, sad, asked, "register", 0.0)]
     raters: dict[str, list[Reaction]] = {
-        "one wish (60 BPM)": once,
+        "one target (60 BPM)": once,
         "forty times 60 BPM": once * 40,
         "hostile (300 BPM, note 0)": hostile * 20,
         "random": [_draw_reaction(sad, asked, rng) for _ in range(40)],
     }
-    return [_measure_spillover(net, name, said) for name, said in raters.items()]
+    return [_measure_spillover(net, name, reactions) for name, reactions in raters.items()]
 
 
-def _measure_spillover(net: DynamicEmotionToMusicMapper, name: str, said: Sequence[Reaction]) -> Spillover:
+def _measure_spillover(net: DynamicEmotionToMusicMapper, name: str, reactions: Sequence[Reaction]) -> Spillover:
     profile = new_profile("rater", NOW)
-    for one in said:
+    for one in reactions:
         profile = profile.heard(one)
     states = [state_from(emotion=emotion) for emotion in EMOTIONS]
     before = played(net, torch.zeros(USER_DIM), states, ASKED).numpy()
@@ -129,7 +134,7 @@ def _measure_spillover(net: DynamicEmotionToMusicMapper, name: str, said: Sequen
 
 
 class _SimulatedListener:
-    """Somebody with a taste; what they want is on the scales of even steps."""
+    """A listener with a taste, on the even scales of the parameters."""
 
     def __init__(self, net: DynamicEmotionToMusicMapper, population: str, rng: np.random.Generator) -> None:
         self._net, self._rules = net, np.zeros((len(EMOTIONS), len(ASKED)))
@@ -140,13 +145,13 @@ class _SimulatedListener:
             self._rules = rng.standard_normal(self._rules.shape) * _RULE_SPREAD * _ERRORS
 
     def compute_preferences(self, states: Sequence[EmotionState]) -> np.ndarray:
-        """`[states, ASKED]`."""
+        """Compute the preferred parameters `[states, ASKED]`."""
         emotions = [EMOTIONS.index(state.emotion) for state in states]
         base: np.ndarray = played(self._net, self._taste, states, ASKED).numpy()
         return _clip_to_ranges(base + self._rules[emotions])
 
     def react(self, state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
-        """What they say of music."""
+        """React to music with these parameters."""
         if rng.random() < _SLIP_SHARE:
             return _draw_reaction(state, asked, rng)
         wanted = self.compute_preferences([state])[0] + rng.standard_normal(len(ASKED)) * _NOISE * _ERRORS
@@ -163,7 +168,7 @@ class _SimulatedListener:
 
 
 class _PreferenceTrial:
-    """Held-out states, two versions of the music for each pair, and which of them a listener likes better."""
+    """Held-out states, two versions of the music for each pair, and the version that a listener prefers."""
 
     def __init__(self, net: DynamicEmotionToMusicMapper, person: _SimulatedListener, rng: np.random.Generator) -> None:
         self._net = net
@@ -173,7 +178,7 @@ class _PreferenceTrial:
         self._better = self._nearer(person.compute_preferences(self._states))
 
     def measure_agreement(self, embedding: np.ndarray) -> float:
-        """How often what a profile would choose is what its listener does."""
+        """Measure how often a profile prefers the same version as its listener."""
         taste = torch.tensor(embedding, dtype=torch.float32)
         return float((self._nearer(played(self._net, taste, self._states, ASKED).numpy()) == self._better).mean())
 
@@ -186,7 +191,7 @@ class _PreferenceTrial:
 def _teach_profile(
     net: DynamicEmotionToMusicMapper, person: _SimulatedListener, rng: np.random.Generator
 ) -> np.ndarray:
-    """The embeddings `[counts, 64]` of a profile after each of COUNTS reactions, each learned from at once."""
+    """Teach a profile reaction by reaction; return its embeddings `[counts, 64]` at each of COUNTS."""
     profile: Profile = new_profile("listener", NOW)
     kept = []
     for count in range(1, COUNTS[-1] + 1):
@@ -199,14 +204,14 @@ def _teach_profile(
 
 
 def _draw_state(rng: np.random.Generator) -> EmotionState:
-    """Some emotion, somewhere near its anchor."""
+    """Draw a state near the anchor of a random emotion."""
     emotion = EMOTIONS[rng.integers(len(EMOTIONS))]
     valence, arousal, _ = np.clip(np.array(EMOTION_VAD[emotion]) + rng.normal(0.0, 0.15, 3), -1.0, 1.0)
     return state_from(float(valence), float(arousal), emotion=emotion)
 
 
 def draw_random_reactions(net: DynamicEmotionToMusicMapper, count: int, seed: int = 1) -> list[Reaction]:
-    """What somebody says who means nothing by it: any word or wish, of the base music of any emotion."""
+    """Draw reactions at random: any kind or target, to the base music of any emotion."""
     rng = np.random.default_rng([seed, 98])
     states = [_draw_state(rng) for _ in range(count)]
     return [
@@ -234,15 +239,15 @@ def _clip_to_ranges(wanted: np.ndarray) -> np.ndarray:
 
 
 def _compute_share_at_limit(embeddings: np.ndarray) -> float:
-    """The share of all parts of these tastes `[n, 64]` that have reached their radius."""
+    """Compute the share of all parts of tastes `[n, 64]` that have reached their radius."""
     tastes = torch.from_numpy(embeddings)
     return float((taste_parts(tastes).norm(dim=-1) > 0.999 * taste_radii(tastes)).float().mean())
 
 
 def format_learning(rows: Sequence[TasteLearning]) -> str:
-    """As markdown."""
+    """Format a Markdown table of learning results."""
     lines = [
-        "| listeners | reactions | agreement | over no profile | over the others' mean | at the edge |",
+        "| listeners | reactions | agreement | over no profile | over the others' mean | at the limit |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -254,17 +259,18 @@ def format_learning(rows: Sequence[TasteLearning]) -> str:
 
 
 def format_spillovers(rows: Sequence[Spillover]) -> str:
-    """As markdown."""
-    lines = ["| who rates sad only | sad moves | others, mean | most |", "|---|---|---|---|"]
+    """Format a Markdown table of spillovers."""
+    lines = ["| rater of sad only | change of sad | others, mean | largest |", "|---|---|---|---|"]
     lines += [f"| {r.rater} | {r.own:.2f} | {r.others:.2f} | {r.most:.2f} ({r.most_moved}) |" for r in rows]
     return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)
 class LikeAgreement:
-    """What real listeners of the same track agree on (Emotify: Aljanaki et al. 2016): `agreement` of two listeners of
-    one track on liked or disliked, beside `chance` from the overall shares. No listener is told apart there and no
-    parameters are known, so it says how much taste is one's own, and cannot say what a profile learns of it.
+    """The agreement of real listeners of the same track (Emotify: Aljanaki et al. 2016).
+
+    `agreement` of two listeners of one track on liked or disliked, beside `chance` from the overall shares. The data
+    does not identify listeners or parameters, so it shows how individual taste is, but not what a profile learns of it.
     """
 
     ratings: int
@@ -276,7 +282,11 @@ class LikeAgreement:
 
 
 def read_like_agreement(path: Path) -> LikeAgreement:
-    """From emotify_listeners.csv. Raises ConfigError."""
+    """Read the agreement from emotify_listeners.csv.
+
+    Raises:
+        ConfigError: The file cannot be read or lacks a column.
+    """
     by_track: dict[str, list[bool]] = defaultdict(list)
     total = liked = disliked = 0
     try:
@@ -288,7 +298,7 @@ def read_like_agreement(path: Path) -> LikeAgreement:
                     by_track[row["track id"]].append(likes)
     except (OSError, KeyError, ValueError) as error:
         raise ConfigError(f"{path} does not hold Emotify's ratings ({error}); give emotify_listeners.csv") from error
-    pairs = [a == b for told in by_track.values() for a, b in combinations(told, 2)]
+    pairs = [a == b for likes_of_track in by_track.values() for a, b in combinations(likes_of_track, 2)]
     share = liked / max(liked + disliked, 1)
     agreement = float(np.mean(pairs)) if pairs else float("nan")
     return LikeAgreement(

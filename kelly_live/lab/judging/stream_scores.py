@@ -1,9 +1,8 @@
-"""The whole live reader measured, hop by hop as on stage: clips heard one after the other, and sudden changes.
+"""Scores of the whole live reader, hop by hop: single clips, and sudden changes of emotion.
 
-A clip's answer is read in two ways: the mean of the states that the reader gave, weighted by each state's confidence,
-as `kelly-live analyze` does it (the answer's own confidence is weighted likewise); and the one state at its surest hop,
-with that hop's confidence. The second is what somebody watching would remember of a short clip, whose quiet end relaxes
-to neutral.
+A clip has two answers. The mean of the reader's states, weighted by confidence as `kelly-live analyze` does it (its
+confidence is weighted likewise); and the state at the hop with the highest confidence. The second is what a viewer
+would remember of a short clip, whose quiet end relaxes to neutral.
 """
 
 from __future__ import annotations
@@ -40,7 +39,10 @@ CHANGES_PER_SPEAKER = 2
 
 @dataclass(frozen=True, slots=True)
 class ReaderTrack:
-    """What the reader said, a row a hop: times `[T]`, probabilities `[T, 8]`, V/A/D `[T, 3]`, confidence `[T]`."""
+    """The reader's states, one row for each hop.
+
+    Times `[T]`, probabilities `[T, 8]`, valence, arousal and dominance `[T, 3]`, confidence `[T]`.
+    """
 
     times: np.ndarray
     emotions: np.ndarray
@@ -49,6 +51,7 @@ class ReaderTrack:
 
     @classmethod
     def of(cls, states: Sequence[EmotionState]) -> ReaderTrack:
+        """Convert states to arrays."""
         return cls(
             np.array([s.time for s in states]),
             np.array([s.probabilities for s in states]).reshape(-1, len(EMOTIONS)),
@@ -58,14 +61,14 @@ class ReaderTrack:
 
     @property
     def weights(self) -> np.ndarray:
-        """Of the hops in a clip's answer, sum 1: the confidences; all alike where there is none."""
+        """The weights of the hops in a clip's answer, sum 1: the confidences, or even where all are 0."""
         total = self.confidence.sum()
         weights: np.ndarray = self.confidence / total if total > 0 else np.full(len(self.times), 1 / len(self.times))
         return weights
 
 
 def run_reader(reader: LiveEmotionReader, samples: np.ndarray) -> ReaderTrack:
-    """A fresh reader over samples at 16 kHz; silence fills the last hop."""
+    """Run a reset reader over samples at 16 kHz; silence fills the last hop."""
     reader.reset()
     states: list[EmotionState] = []
     for start in range(0, max(1, len(samples)), HOP_SAMPLES):
@@ -86,7 +89,10 @@ def _run_clip(reader: LiveEmotionReader, clip: Clip) -> ReaderTrack:
 def score_reader(
     reader: LiveEmotionReader, clips: Sequence[Clip], most: int, log: Callable[[str], None], resamples: int = 1000
 ) -> list[Score]:
-    """At most `most` clips a data set, chosen by the hash of their names, from a fresh reader each."""
+    """Score at most `most` clips of each data set, with a reset reader each.
+
+    A hash of their names chooses them.
+    """
     scores: list[Score] = []
     for dataset in sorted({clip.dataset for clip in clips}):
         own = sorted((c for c in clips if c.dataset == dataset), key=_hash_rank)
@@ -96,8 +102,8 @@ def score_reader(
         tracks = [_run_clip(reader, clip) for clip in own]
         log(f"live reader: {len(own)} clips of {dataset}")
         affect = np.array([t.weights @ t.affect for t in tracks])
-        sure = np.array([t.weights @ t.confidence for t in tracks])
-        surest = [int(t.confidence.argmax()) for t in tracks]
+        confidence = np.array([t.weights @ t.confidence for t in tracks])
+        best_hops = [int(t.confidence.argmax()) for t in tracks]
         peak = np.array([t.confidence.max() for t in tracks])
         n = len(own)
 
@@ -110,32 +116,32 @@ def score_reader(
             truth = np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in own])
             right = find_quadrants(affect) == truth
             right_at_peak = (
-                find_quadrants(np.array([t.affect[i] for t, i in zip(tracks, surest, strict=True)])) == truth
+                find_quadrants(np.array([t.affect[i] for t, i in zip(tracks, best_hops, strict=True)])) == truth
             )
             add("4 quadrants", create_mean_metric(right))
-            add("4 quadrants, surest hop", create_mean_metric(right_at_peak))
+            add("4 quadrants, most confident hop", create_mean_metric(right_at_peak))
         elif own[0].bar_ratings is not None:
-            heard = [
+            ratings = [
                 t.weights @ np.array([average_bar_ratings(c, float(end)) for end in t.times])
                 for c, t in zip(own, tracks, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
-                add(f"{name} r a piece", create_correlation_metric(np.array(heard)[:, axis], affect[:, axis]))
+                add(f"{name} r a piece", create_correlation_metric(np.array(ratings)[:, axis], affect[:, axis]))
         else:
             truth = np.array([int(np.argmax(c.emotions or ())) for c in own])
             right = np.array([(t.weights @ t.emotions).argmax() for t in tracks]) == truth
-            right_at_peak = np.array([t.emotions[i].argmax() for t, i in zip(tracks, surest, strict=True)]) == truth
+            right_at_peak = np.array([t.emotions[i].argmax() for t, i in zip(tracks, best_hops, strict=True)]) == truth
             add("accuracy, open 8", create_mean_metric(right))
-            add("accuracy, open 8, surest hop", create_mean_metric(right_at_peak))
+            add("accuracy, open 8, most confident hop", create_mean_metric(right_at_peak))
         if right is not None and right_at_peak is not None:
-            add("ECE of confidence", create_calibration_metric(sure, right.astype(float)))
-            add("ECE of confidence, surest hop", create_calibration_metric(peak, right_at_peak.astype(float)))
+            add("ECE of confidence", create_calibration_metric(confidence, right.astype(float)))
+            add("ECE of confidence, most confident hop", create_calibration_metric(peak, right_at_peak.astype(float)))
     return scores
 
 
 @dataclass(frozen=True, slots=True)
 class EmotionChange:
-    """A speaker's calm clips, and from `at` seconds on the same speaker's angry ones."""
+    """A speaker's calm clips and, from `at` seconds on, the same speaker's angry ones."""
 
     speaker: str
     calm: str
@@ -144,15 +150,16 @@ class EmotionChange:
 
     @property
     def levels(self) -> tuple[float, float]:
-        """The arousal that it settled at before and after: medians of the last SETTLED_SECONDS of each side."""
+        """The settled arousal before and after: medians of the last SETTLED_SECONDS of each side."""
         t, arousal = self.track.times, self.track.affect[:, 1]
         before = arousal[(t <= self.at) & (t > self.at - SETTLED_SECONDS)]
         return float(np.median(before)), float(np.median(arousal[t > t[-1] - SETTLED_SECONDS]))
 
     @property
     def half_way_seconds(self) -> float:
-        """From the change until the arousal is half-way to where it settles, to the next hop; NaN if it moves less
-        than LEAST_MOVE upwards.
+        """The time from the change until the arousal is half-way to its settled level, rounded up to a hop.
+
+        NaN if it rises by less than MIN_MOVE.
         """
         low, high = self.levels
         if not high - low >= MIN_MOVE:
@@ -163,7 +170,7 @@ class EmotionChange:
 
     @property
     def flips(self) -> tuple[int, float]:
-        """Changes of the strongest emotion while settled, and over how many seconds, both sides together."""
+        """The changes of the strongest emotion while settled, and the seconds of both sides together."""
         t, top = self.track.times, self.track.emotions.argmax(axis=1)
         flips, hops = 0, 0
         for part in ((t <= self.at) & (t > self.at - SETTLED_SECONDS), t > t[-1] - SETTLED_SECONDS):
@@ -173,14 +180,14 @@ class EmotionChange:
 
 
 def _concatenate_clips(clips: Sequence[Clip], seconds: float) -> np.ndarray:
-    """Clips end to end, without the quiet around each, over and over until `seconds` are full."""
+    """Concatenate clips without the silence around each, repeated until `seconds` are full."""
     parts = [trim_silence(read_audio(clip.audio_path)) for clip in clips]
     once = np.concatenate(parts)
     return np.resize(once, int(seconds * SAMPLE_RATE)) if len(once) else np.zeros(int(seconds * SAMPLE_RATE))
 
 
 def run_changes(reader: LiveEmotionReader, clips: Sequence[Clip], most: int = 24) -> list[EmotionChange]:
-    """Calm to angry: at most CHANGES_A_SPEAKER for every speaker who has both, and `most` in all."""
+    """Run changes from calm to angry: at most CHANGES_PER_SPEAKER for each speaker, and `most` in all."""
     pairs: list[tuple[str, list[Clip], list[Clip]]] = []
     voices = [c for c in clips if c.speaker and find_label(c) >= 0 and not is_music(c)]
     for speaker in sorted({c.speaker or "" for c in voices}):
@@ -199,13 +206,13 @@ def run_changes(reader: LiveEmotionReader, clips: Sequence[Clip], most: int = 24
     return out
 
 
-def score_changes(heard: Sequence[EmotionChange], resamples: int = 1000) -> list[Score]:
-    """Of the changes: the median time to half-way over those that moved, the share that moved, and restlessness."""
-    if not heard:
+def score_changes(changes: Sequence[EmotionChange], resamples: int = 1000) -> list[Score]:
+    """Score changes: the median time to half-way of those that moved, their share, and flips a second."""
+    if not changes:
         return []
-    halves = np.array([c.half_way_seconds for c in heard])
+    halves = np.array([c.half_way_seconds for c in changes])
     moved = halves[~np.isnan(halves)]
-    flips, seconds = (np.array(column, float) for column in zip(*(c.flips for c in heard), strict=True))
+    flips, seconds = (np.array(column, float) for column in zip(*(c.flips for c in changes), strict=True))
     scores = []
 
     def add(name: str, metric: Metric, n: int) -> None:
@@ -213,6 +220,6 @@ def score_changes(heard: Sequence[EmotionChange], resamples: int = 1000) -> list
 
     if len(moved):
         add("median seconds to half-way", lambda k: float(np.median(moved[k])), len(moved))
-    add(f"share of changes that moved {MIN_MOVE:g} or more", create_mean_metric(~np.isnan(halves)), len(heard))
-    add("flips a second on a steady clip", lambda k: float(flips[k].sum() / seconds[k].sum()), len(heard))
+    add(f"share of changes that moved {MIN_MOVE:g} or more", create_mean_metric(~np.isnan(halves)), len(changes))
+    add("flips a second on a steady clip", lambda k: float(flips[k].sum() / seconds[k].sum()), len(changes))
     return scores

@@ -1,8 +1,8 @@
-"""How well the beat and the key of a recording are heard, how soon, and how sure; and learning what the follower knows.
+"""Evaluation of beat and key tracking against annotated recordings, and fitting of the tracker's model.
 
-A piece is a sound with beats and keys beside it; one without either is there to be left alone (speech, noise). What
-counts: the tempo is right within 4 %, a half and a double counted apart; a beat that was foretold one beat ahead lies
-within 70 ms of one of the player's; the key is right, or its fifth, its relative or its parallel.
+A recording has annotated beats and keys; one without them (speech, noise) should be ignored. A tempo is right within
+4 %, with half and double counted separately. A beat that was predicted one beat ahead is right within 70 ms of an
+annotated one. A key is right, or a fifth, the relative or the parallel.
 """
 
 from __future__ import annotations
@@ -27,15 +27,18 @@ from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, Onset
 
 TEMPO_TOLERANCE = 0.04
 BEAT_TOLERANCE_SECONDS = 0.07
-CONFIDENT = 0.5  # from this confidence on the band joins in
-_STAYS_SECONDS = 5.0  # right for so long without a break, or it was luck
+CONFIDENT = 0.5  # from this confidence on the band joins
+_STAYS_SECONDS = 5.0  # right for at least this long without a break, else it may be chance
 _WARM_SECONDS = 10.0  # shares over time are counted from here on
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedRecording:
-    """A recording with its truth: `beats` in seconds (empty: it has none), `keys` as (start, end, tonic, is major)."""
+    """A recording with its annotations.
+
+    `beats` in seconds (empty: none), `keys` as (start, end, tonic, is major).
+    """
 
     path: Path
     set_name: str
@@ -43,13 +46,14 @@ class AnnotatedRecording:
     keys: tuple[tuple[float, float, int, bool], ...] = ()
 
     def find_key(self, seconds: float) -> tuple[int, bool] | None:
+        """Find the annotated key at a time, or None."""
         for start, end, tonic, major in self.keys:
             if start <= seconds <= end:
                 return tonic, major
         return None
 
     def find_period(self, seconds: float) -> float | None:
-        """The median of the eight beat periods around; None outside the beats."""
+        """Compute the median of the eight beat periods around a time, or None outside the beats."""
         if len(self.beats) < 8 or not self.beats[0] <= seconds <= self.beats[-1]:
             return None
         i = int(np.searchsorted(self.beats, seconds))
@@ -57,7 +61,11 @@ class AnnotatedRecording:
 
 
 def parse_key(name: str) -> tuple[int, bool]:
-    """`Gb:maj`, `A minor` -> pitch class, is major. Raises ConfigError."""
+    """Parse a key such as `Gb:maj` or `A minor` to its pitch class and whether it is major.
+
+    Raises:
+        ConfigError: The text is not a key.
+    """
     letter, _, kind = name.replace(":", " ").strip().partition(" ")
     if not letter or letter[0] not in _STEPS or kind[:3] not in ("maj", "min"):
         raise ConfigError(f"{name!r} is no key; write a tonic and maj or min, as in Gb:maj")
@@ -65,8 +73,12 @@ def parse_key(name: str) -> tuple[int, bool]:
 
 
 def read_recordings(manifest: Path) -> list[AnnotatedRecording]:
-    """A JSON object a line: `path` (relative to the manifest), `set`, `beats` (s; or `bpm` of a steady one that begins
-    with a beat at 0), `key` (or none). Raises KellyError.
+    """Read a JSON object a line: `path` (relative to the manifest), `set`, `beats` or `bpm`, and `key`.
+
+    `beats` are in seconds; `bpm` is a steady tempo with a beat at 0. Beats and key may be missing.
+
+    Raises:
+        KellyError: The manifest cannot be read.
     """
     pieces = []
     try:
@@ -86,8 +98,12 @@ def read_recordings(manifest: Path) -> list[AnnotatedRecording]:
 
 
 def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[AnnotatedRecording]:
-    """Each `every`-th song of POP909, a minute of it rendered: the beats are exact, the keys those of the recording
-    that was transcribed. Soundfonts alternate, one of them unheard in training. Raises KellyError.
+    """Render a minute of each `every`-th song of POP909, with its exact beats and the recording's keys.
+
+    Soundfonts alternate; one of them is not used in training.
+
+    Raises:
+        KellyError: The archive is missing, or a song cannot be rendered.
     """
     from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS, render_midi
 
@@ -114,17 +130,17 @@ def _read_columns(path: Path) -> list[list[str]]:
 
 
 def classify_tempo(bpm: float, true_bpm: float) -> str:
-    """right, half, double or other."""
+    """Classify a tempo: right, half, double or other."""
     for name, ratio in (("right", 1.0), ("half", 0.5), ("double", 2.0)):
         if abs(bpm / (ratio * true_bpm) - 1.0) <= TEMPO_TOLERANCE:
             return name
     return "other"
 
 
-def classify_key(heard: tuple[int, bool], true: tuple[int, bool]) -> str:
-    """right, fifth (up or down), relative, parallel or other."""
-    up = (heard[0] - true[0]) % 12
-    if heard[1] == true[1]:
+def classify_key(estimated_key: tuple[int, bool], true: tuple[int, bool]) -> str:
+    """Classify a key: right, fifth (up or down), relative, parallel or other."""
+    up = (estimated_key[0] - true[0]) % 12
+    if estimated_key[1] == true[1]:
         return "right" if up == 0 else "fifth" if up in (5, 7) else "other"
     if up == (9 if true[1] else 3):
         return "relative"
@@ -144,10 +160,12 @@ def _find_stable_start(rights: Sequence[bool], seconds: Sequence[float]) -> floa
 
 @dataclass(frozen=True, slots=True)
 class TrackingResult:
-    """One piece. Relations are over its last half, by what was said most often; shares of moments while sure, from
-    _WARM_SECONDS on; `beat_errors` in seconds, of the beats that were foretold while sure; `band_errors` of the beats
-    of a band that joined: to the nearest of theirs, and to the nearest beat or middle of two (a band may play at twice
-    their tempo).
+    """The result of one recording.
+
+    Tempo and key are the most frequent classes over its last half. Shares and errors count moments with confidence,
+    from _WARM_SECONDS on. `beat_errors` are in seconds, of predicted beats. `band_errors` are of the beats of a band
+    that joined: to the nearest annotated beat, and to the nearest beat or middle of two, as a band may play at twice
+    the tempo.
     """
 
     set_name: str
@@ -156,16 +174,16 @@ class TrackingResult:
     beat_errors: tuple[float, ...]
     offbeats: int
     band_errors: tuple[tuple[float, float], ...]
-    sure_of_beat: float
+    beat_confidence_share: float
     key: str | None
     key_seconds: float | None
-    sure_of_key: float
+    key_confidence_share: float
 
 
 def evaluate_tracking(
     piece: AnnotatedRecording, moments: Sequence[TrackingMoment], band_beats: Sequence[float] = ()
 ) -> TrackingResult:
-    """How a piece was followed; `band_beats` are when the beats of a band fell, while it was joined."""
+    """Evaluate the estimates of one recording; `band_beats` are the beats of a band while it was joined."""
     late = [m for m in moments if m.seconds >= _WARM_SECONDS]
     tempo = key = tempo_seconds = key_seconds = None
     errors: list[float] = []
@@ -173,8 +191,8 @@ def evaluate_tracking(
     half = 0.5 * moments[-1].seconds if moments else 0.0
     timed = [(m, 60.0 / period) for m in moments if (period := piece.find_period(m.seconds)) is not None]
     if timed:
-        said = Counter(classify_tempo(m.bpm, true) for m, true in timed if m.seconds >= half)
-        tempo = said.most_common(1)[0][0] if said else None
+        classes = Counter(classify_tempo(m.bpm, true) for m, true in timed if m.seconds >= half)
+        tempo = classes.most_common(1)[0][0] if classes else None
         rights = [m.tempo_confidence >= CONFIDENT and classify_tempo(m.bpm, true) != "other" for m, true in timed]
         tempo_seconds = _find_stable_start(rights, [m.seconds for m, _ in timed])
         beats = np.array(piece.beats)
@@ -207,13 +225,14 @@ def _measure_band_errors(piece: AnnotatedRecording, band_beats: Sequence[float])
     if len(beats) < 2:
         return ()
     places = np.concatenate([beats, 0.5 * (beats[1:] + beats[:-1])])
-    heard = [ours for ours in band_beats if max(_WARM_SECONDS, beats[0]) <= ours <= beats[-1]]
-    return tuple((float(np.min(np.abs(beats - ours))), float(np.min(np.abs(places - ours)))) for ours in heard)
+    played = [ours for ours in band_beats if max(_WARM_SECONDS, beats[0]) <= ours <= beats[-1]]
+    return tuple((float(np.min(np.abs(beats - ours))), float(np.min(np.abs(places - ours)))) for ours in played)
 
 
 def format_results(verdicts: Sequence[TrackingResult]) -> str:
-    """A block a set, and one for sets that share a name up to a comma: shares with their 95 % interval, medians (and
-    the 90th percentile) of the seconds.
+    """Format a block for each set, and one for sets that share a name up to a comma.
+
+    Shares with their 95 % interval, medians (and the 90 % quantile) of the seconds.
     """
     lines = []
     names = list(dict.fromkeys(v.set_name for v in verdicts))
@@ -232,14 +251,14 @@ def format_results(verdicts: Sequence[TrackingResult]) -> str:
                 hits = sum(e <= BEAT_TOLERANCE_SECONDS for e in errors)
                 off = sum(v.offbeats for v in group) / len(errors)
                 lines.append(
-                    f"  beats   while sure, foretold a beat ahead: {hits / len(errors):.2f} within 70 ms, "
+                    f"  beats   with confidence, predicted a beat ahead: {hits / len(errors):.2f} within 70 ms, "
                     f"{off:.2f} half a beat off, median {1e3 * np.median(errors):.0f} ms"
                 )
             band = np.array([e for v in group for e in v.band_errors])
             if len(band):
                 on, half = (band <= BEAT_TOLERANCE_SECONDS).mean(axis=0)
                 lines.append(
-                    f"  band    its beats, joined: {on:.2f} within 70 ms of theirs, {half:.2f} of these or halves, "
+                    f"  band    {on:.2f} of its beats within 70 ms of the annotated, {half:.2f} or half beats, "
                     f"median {1e3 * np.median(band[:, 1]):.0f} ms"
                 )
         keys = [v.key for v in group if v.key is not None]
@@ -247,8 +266,8 @@ def format_results(verdicts: Sequence[TrackingResult]) -> str:
             lines.append(f"  key     {_format_shares(keys, ('right', 'fifth', 'relative', 'parallel', 'other'))}")
             lines.append(f"          {_format_times([v.key_seconds for v in group if v.key is not None])}")
         lines.append(
-            f"  sure    of the beat {np.mean([v.sure_of_beat for v in group]):.2f} of the time, "
-            f"of the key {np.mean([v.sure_of_key for v in group]):.2f}"
+            f"  with confidence: beat {np.mean([v.beat_confidence_share for v in group]):.2f} of the time, "
+            f"key {np.mean([v.key_confidence_share for v in group]):.2f}"
         )
     return "\n".join(lines)
 
@@ -273,7 +292,7 @@ def _format_times(seconds: Sequence[float | None]) -> str:
 
 
 def generate_noises(seconds: float = 30.0) -> list[Floats]:
-    """Sounds with no beat and no key, made here: white and pink noise, loud and soft."""
+    """Generate sounds without beat and key: white and pink noise, loud and soft."""
     rng = np.random.default_rng(1)
     count = round(seconds * SAMPLE_RATE)
     made = []
@@ -286,8 +305,10 @@ def generate_noises(seconds: float = 30.0) -> list[Floats]:
 
 
 def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], None]) -> TrackerModel:
-    """Where in a beat onsets of which strength fall, then how far the two beliefs can be trusted. The weights come from
-    a second pass over the same pieces (five numbers each, from thousands of moments).
+    """Fit the onset strengths of each place of a beat, then the confidence of beat and key.
+
+    The weights of the confidence come from a second pass over the same recordings (five numbers each, from thousands of
+    moments).
     """
     counts = np.full((PHASE_BINS, STRENGTH_LEVELS, STRENGTH_LEVELS), 3.0)
     sounds = [(piece, load_excerpt(piece.path)) for piece in pieces]
@@ -319,14 +340,16 @@ def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], No
                 tempo_rows.append((moment.tempo_features, right))
             true = piece.find_key(moment.seconds)
             if moment.tonic is not None and (true is not None or not piece.keys):
-                heard = (moment.tonic, moment.major)
-                key_rows.append((moment.key_features, true is not None and classify_key(heard, true) == "right"))
+                estimated_key = (moment.tonic, moment.major)
+                key_rows.append(
+                    (moment.key_features, true is not None and classify_key(estimated_key, true) == "right")
+                )
     progress(f"{len(tempo_rows)} moments of tempo, {len(key_rows)} of key")
     return TrackerModel(onsets, _fit_logistic(tempo_rows), _fit_logistic(key_rows))
 
 
 def _fit_logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float, ...]:
-    """Weights by iteratively reweighted least squares, with a little ridge; rights and wrongs as often as they came."""
+    """Fit weights by iteratively reweighted least squares, with a small ridge."""
     x = np.array([features for features, _ in rows])
     y = np.array([float(right) for _, right in rows])
     weights = np.zeros(x.shape[1])
@@ -339,7 +362,7 @@ def _fit_logistic(rows: Sequence[tuple[tuple[float, ...], bool]]) -> tuple[float
 
 
 def format_model(model: TrackerModel, how: str) -> str:
-    """As `following/learned.json` keeps it."""
+    """Format the model as JSON, as `sync/learned.json` stores it."""
     out = io.StringIO()
     json.dump({"how": how, "beat": model.beat, "key": model.key, "onsets": model.onsets.tolist()}, out)
     return out.getvalue() + "\n"

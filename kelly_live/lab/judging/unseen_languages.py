@@ -1,5 +1,7 @@
-"""A language never trained on: a net that heard no clip of a data set, nor of any other in its language, is asked
-about all of it, a choice of four: angry, happy, sad, neutral ("calm" counts as neutral; other labels are not asked).
+"""Scores on a language without training data.
+
+A net that learned from no clip of a data set, nor of any other in its language, is tested on all of it: a choice of
+angry, happy, sad and neutral. "Calm" counts as neutral; other labels are not tested.
 """
 
 from __future__ import annotations
@@ -35,13 +37,18 @@ _CHOICES = [EMOTIONS.index(name) for name in FOUR]
 
 
 def _is_tested(clip: Clip) -> bool:
-    told = clip.emotions is not None and clip.gems is None and max(clip.emotions) == 1.0
-    return told and int(np.argmax(clip.emotions or ())) in _CHOICES
+    labelled = clip.emotions is not None and clip.gems is None and max(clip.emotions) == 1.0
+    return labelled and int(np.argmax(clip.emotions or ())) in _CHOICES
 
 
 def leave_out_languages(parts: Mapping[str, list[Clip]], names: Sequence[str]) -> dict[str, list[Clip]]:
-    """The parts without those data sets and all that share a language with them, and beside them `unseen`: every clip
-    of those sets that is one of the four, whatever its split. `parts` as gathered, before any clip was left away.
+    """Leave out data sets and all that share a language with them, and collect their test clips as `unseen`.
+
+    `unseen` holds every clip with one of the four labels, of any split. `parts` must be complete, before any clip was
+    dropped.
+
+    Raises:
+        ConfigError: A data set is unknown, or nothing is left to train or test on.
     """
     everything = [clip for part in parts.values() for clip in part]
     known = {clip.dataset for clip in everything}
@@ -49,8 +56,8 @@ def leave_out_languages(parts: Mapping[str, list[Clip]], names: Sequence[str]) -
         raise ConfigError(
             f"there is no data set {', '.join(strange)} to leave out; there are {', '.join(sorted(known))}"
         )
-    tongues = {clip.language for clip in everything if clip.dataset in names} - {None}
-    related = {clip.dataset for clip in everything if clip.language in tongues} | set(names)
+    languages = {clip.language for clip in everything if clip.dataset in names} - {None}
+    related = {clip.dataset for clip in everything if clip.language in languages} | set(names)
     load_scores = {name: [clip for clip in part if clip.dataset not in related] for name, part in parts.items()}
     if not load_scores["fit"] or not load_scores["fold"]:
         raise ConfigError(f"without {', '.join(sorted(related))} nothing is left to train on; leave out less")
@@ -60,19 +67,21 @@ def leave_out_languages(parts: Mapping[str, list[Clip]], names: Sequence[str]) -
     return {**load_scores, "unseen": unseen}
 
 
-def compute_auroc(sure: np.ndarray, right: np.ndarray) -> float:
-    """The chance that a right answer is surer than a wrong one (area under the ROC curve); .5 is a confidence that
-    knows nothing, nan where all are right or all are wrong.
+def compute_auroc(confident: np.ndarray, right: np.ndarray) -> float:
+    """Compute the area under the ROC curve of confidence, or NaN where all answers are right or all wrong.
+
+    It is the probability that a right answer has more confidence than a wrong one; .5 means no information.
     """
-    yes, no = sure[right], sure[~right]
+    yes, no = confident[right], confident[~right]
     if not len(yes) or not len(no):
         return float("nan")
     return float(np.mean((yes[:, None] > no).astype(float) + 0.5 * (yes[:, None] == no)))
 
 
 def score_unseen(clips: Sequence[Clip], windows: Windows, answers: Predictions) -> list[Score]:
-    """The choice of four by the shared emotion head, a clip's answer being the mean over its windows; how often the
-    open answer among the eight is right on the same clips; how sure it was, and what that was worth.
+    """Score the closed choice of four, the open choice among eight, and the confidence.
+
+    A clip's answer is the mean over its windows.
     """
     emotions = average_by_clip(answers.emotions, windows.clip, len(clips))
     confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
@@ -81,14 +90,14 @@ def score_unseen(clips: Sequence[Clip], windows: Windows, answers: Predictions) 
         own = np.array([i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(emotions[i, 0])])
         truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in own])
         guess = np.array(_CHOICES)[emotions[own][:, _CHOICES].argmax(axis=1)]
-        right, sure = truth == emotions[own].argmax(axis=1), confidence[own]
+        right, confident = truth == emotions[own].argmax(axis=1), confidence[own]
         for name, metric in (
             ("accuracy of 4", create_mean_metric(truth == guess)),
             ("UAR of 4", create_recall_metric(truth, guess)),
             ("accuracy of the 4, open 8", create_mean_metric(right)),
-            ("mean confidence", create_mean_metric(sure)),
-            ("ECE of confidence", create_calibration_metric(sure, right.astype(float))),
-            ("AUROC of confidence", _create_auroc_metric(sure, right)),
+            ("mean confidence", create_mean_metric(confident)),
+            ("ECE of confidence", create_calibration_metric(confident, right.astype(float))),
+            ("AUROC of confidence", _create_auroc_metric(confident, right)),
         ):
             if not np.isnan(metric(np.arange(len(own)))):
                 scores.append(
@@ -97,14 +106,17 @@ def score_unseen(clips: Sequence[Clip], windows: Windows, answers: Predictions) 
     return scores
 
 
-def _create_auroc_metric(sure: np.ndarray, right: np.ndarray) -> Metric:
-    return lambda k: compute_auroc(sure[k], right[k])
+def _create_auroc_metric(confident: np.ndarray, right: np.ndarray) -> Metric:
+    return lambda k: compute_auroc(confident[k], right[k])
 
 
 def score_known_languages(
     clips: Sequence[Clip], windows: Windows, answers: Predictions, names: Sequence[str]
 ) -> list[Score]:
-    """How sure the same net was of held-out voices in the languages that it did learn, beside each of `names`."""
+    """Score the same net's confidence on held-out voices of the languages that it learned.
+
+    The score is repeated for each of `names`, beside which it stands in the table.
+    """
     confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
     own = np.array([i for i, c in enumerate(clips) if _is_tested(c) and c.language and not np.isnan(confidence[i])])
     if not len(own):
@@ -116,7 +128,7 @@ def score_known_languages(
 def hash_recipe(
     net: MultiScaleEmotionNet, settings: Mapping[str, Any], most: int, parts: Mapping[str, list[Clip]]
 ) -> str:
-    """What two runs must share to be the same training but for what is left out: net, frozen ears, settings, clips."""
+    """Hash what two runs must share, apart from what is left out: net, front end, settings and clips."""
     learned = [(name, tuple(p.shape)) for name, p in net.named_parameters() if p.requires_grad]
     clips = sorted((name, clip.key, clip.region or "") for name, part in parts.items() for clip in part)
     how = json.dumps([net.config, hash_front_end(net), learned, dict(settings), most, clips], sort_keys=True)
@@ -126,7 +138,7 @@ def hash_recipe(
 def save_scores(
     cache: Path, recipe_hash: str, leave_out_languages: Sequence[str], scores: Sequence[Score]
 ) -> list[Path]:
-    """A JSON file a data set, in `cache`/unseen."""
+    """Save a JSON file for each data set in `cache`/unseen."""
     paths = []
     for dataset in leave_out_languages:
         own = [s.as_dict() for s in scores if s.dataset == f"{UNSEEN}{dataset}"]
@@ -139,7 +151,7 @@ def save_scores(
 
 
 def load_scores(cache: Path, recipe_hash: str) -> list[Score]:
-    """What was measured by the same recipe; anything else was another net and is not taken."""
+    """Load the scores that were measured with the same recipe."""
     scores: list[Score] = []
     for path in sorted((cache / "unseen").glob("*.json")):
         result = json.loads(path.read_text(encoding="utf-8"))

@@ -252,6 +252,6 @@ def compute_overall_score(scores: Sequence[Score]) -> float:
 
 def format_scores(scores: Sequence[Score]) -> str:
     """Format a Markdown table of scores."""
-    lines = ["| data | measure | value | 95 % interval | n |", "|---|---|---|---|---|"]
+    lines = ["| data | metric | value | 95 % interval | n |", "|---|---|---|---|---|"]
     lines += [f"| {s.dataset} | {s.metric} | {s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n} |" for s in scores]
     return "\n".join(lines)

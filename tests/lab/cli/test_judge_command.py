@@ -75,7 +75,7 @@ def test_it_prints_tables_or_json(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     assert run("lab", "judge", "--symbolic", "x", "--pieces", 3, "--workers", 1) == 0
     printed = capsys.readouterr().out
     assert "| human | 4 quadrants, notes judge | 0.600 | 0.500 – 0.700 | 198 |" in printed
-    assert "| Q4 asked | 1 | 2 | 3 | 4 |" in printed
+    assert "| Q4 intended | 1 | 2 | 3 | 4 |" in printed
     assert (asked["pieces"], asked["workers"]) == (3, 1)
     assert run("lab", "judge", "--symbolic", "x", "--json") == 0
     assert json.loads(capsys.readouterr().out)["scores"][0]["n"] == 198

@@ -102,7 +102,7 @@ def test_a_composer_with_the_judges_conventions_scores_high(
     assert find_value(loop, "ours, notes, grid", "arousal r") > 0.7
     notes = next(c for c in loop.confusions if c.judge == "notes judge" and c.music == "ours, notes")
     assert notes.counts == ((3, 0, 0, 0), (0, 3, 0, 0), (0, 0, 3, 0), (0, 0, 0, 3))
-    assert "| Q2 asked | 0 | 3 | 0 | 0 |" in loop.format_tables()
+    assert "| Q2 intended | 0 | 3 | 0 | 0 |" in loop.format_tables()
     assert json.loads(json.dumps(loop.as_dict()))["judges"]["notes"]["songs"] == 16
 
 

@@ -25,10 +25,10 @@ class Metronome:
         while (due := self._gap * len(self._notes)) < now + self._ahead:
             self._notes.append((now, NoteOn(due, 1, 60, round(127 * parameters.dynamics.ceiling))))
 
-    def heard(self, now: float) -> Sequence[NoteOn]:
+    def list_notes(self, now: float) -> Sequence[NoteOn]:
         return [note for _, note in self._notes if note.seconds <= now]
 
-    def made(self) -> Sequence[tuple[float, float]]:
+    def list_creation_times(self) -> Sequence[tuple[float, float]]:
         return [(made, note.seconds) for made, note in self._notes]
 
 

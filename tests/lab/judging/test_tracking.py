@@ -77,7 +77,7 @@ def test_beats_are_counted_while_sure_and_seconds_until_it_stays_right() -> None
     assert len(verdict.beat_errors) == 80  # from 10 to 30 s
     assert np.allclose(verdict.beat_errors, 0.02)
     assert np.allclose(verdict.band_errors, [(0.01, 0.01), (0.24, 0.01), (0.1, 0.1)])
-    assert verdict.sure_of_beat == pytest.approx(80 / 120)
+    assert verdict.beat_confidence_share == pytest.approx(80 / 120)
     assert "right 1.00" in format_results([verdict])
 
 
@@ -85,7 +85,7 @@ def test_a_piece_without_a_beat_is_only_asked_how_sure_we_were() -> None:
     verdict = evaluate_tracking(
         AnnotatedRecording(Path("a"), "noise"), [moment(t, 120.0, t, 0.9) for t in np.arange(0.0, 20.0, 0.25)]
     )
-    assert (verdict.tempo, verdict.key, verdict.sure_of_beat) == (None, None, 1.0)
+    assert (verdict.tempo, verdict.key, verdict.beat_confidence_share) == (None, None, 1.0)
 
 
 def test_the_commands_print_what_is_tracked_and_how_well(tmp_path: Path) -> None:
