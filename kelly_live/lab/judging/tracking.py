@@ -148,7 +148,7 @@ def classify_key(estimated_key: tuple[int, bool], true: tuple[int, bool]) -> str
 
 
 def _find_stable_start(rights: Sequence[bool], seconds: Sequence[float]) -> float | None:
-    """When it was first right and stayed so."""
+    """Find when estimates first became right and stayed so."""
     need = round(_STAYS_SECONDS * MOMENTS_PER_SECOND)
     run = 0
     for i, right in enumerate(rights):
