@@ -34,8 +34,8 @@ def find_imports(rooms: Sequence[str]) -> dict[str, dict[str, int]]:
         if room not in counts:
             continue
         imported = {_room_of(other) for other in graph.find_modules_directly_imported_by(module)}
-        for other in sorted(imported - {room, None}):
-            if other in counts:
+        for other in rooms:
+            if other in imported and other != room:
                 counts[room][other] = counts[room].get(other, 0) + 1
     return counts
 
