@@ -39,8 +39,8 @@ $(VENV)/.lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kelly-live-demo/
 	$(BIN)/kelly-live demo
 
-# The live tests share one sound server and measure time, so they run alone and one after the other. They do so on shared
-# machines, which may stand still for seconds: one that fails is tried once more, and listed as R at the end.
+# The live tests share one sound server and measure time, so they run alone, one after the other. A shared machine may
+# stand still for seconds, so one that fails is tried once more, and listed as R at the end.
 test: $(VENV)/.test system ## every test, those on a real sound and MIDI server included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile
 	$(BIN)/python -m pytest -m live --reruns 1 -r fEsR
@@ -60,16 +60,16 @@ soak: $(VENV)/.lab ## a long session in real time: nothing hangs, gets lost, dri
 	$(BIN)/python -m kelly_live.lab.bench.soak --minutes $(or $(SOAK_MINUTES),60)
 
 drills: $(VENV)/.test system ## the fault drills on real servers; their table goes into docs/drills.md
-	printf '%s\n' '# Fault drills' '' 'Made by `make drills` (tests/live/test_drills.py): `kelly-live` plays into JACK, something breaks, another JACK' 'client counts. *Over after*: how long the notes of then still sounded (asked: 1 s, .2 s after SIGKILL of the host;' 'where the music goes on, they end as written). *Back after*: from the end of the cause to the next note, or where the' 'music went on, to the next feeling or line on the disk (asked: 2 s, and where it goes on at a bar, to that bar).' '*Longest gap*: without a new note, from the fault on.' '' '| fault | over after | back after | longest gap | and then |' '|---|---|---|---|---|' > docs/drills.md
+	printf '%s\n' '# Fault drills' '' 'Made by `make drills` (tests/live/test_drills.py): `kelly-live` plays into JACK, something breaks, and another JACK client' 'counts. *Over after*: how long the notes that sounded at the fault went on (goal: 1 s, .2 s after SIGKILL of the host;' 'where the music goes on, they end as written). *Back after*: from the end of the cause to the next note or, where the' 'music went on, to the next emotion or line on the disk (goal: 2 s, or the next bar where it goes on at a bar). *Longest' 'gap*: the longest time without a new note after the fault.' '' '| fault | over after | back after | longest gap | and then |' '|---|---|---|---|---|' > docs/drills.md
 	KELLY_LIVE_DRILLS=docs/drills.md KELLY_LIVE_DRILL_NOISE_SECONDS=600 $(BIN)/python -m pytest -q tests/live/test_drills.py tests/live/test_midi_in_returns.py
 
-audit: $(VENV)/.run ## known vulnerabilities in what is installed, as far as the package index tells them
+audit: $(VENV)/.run ## known vulnerabilities in the installed packages, by the package index
 	$(PYTHON) -m venv $(VENV)/audit
 	$(VENV)/audit/bin/pip install --quiet "pip-audit>=2.7"
 	$(BIN)/pip list --format freeze --exclude-editable | sed -E 's/\+[a-z0-9]+$$//' > $(VENV)/audit/installed.txt
 	$(VENV)/audit/bin/pip-audit --requirement $(VENV)/audit/installed.txt --no-deps --disable-pip
 
-fuzz: $(VENV)/.test ## coverage-guided fuzzing of every parser of ours that strangers' files reach (FUZZ_SECONDS=60 each; Linux)
+fuzz: $(VENV)/.test ## coverage-guided fuzzing of every parser of untrusted files (FUZZ_SECONDS=60 each; Linux)
 	$(INSTALL) --editable ".[fuzz]"
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 

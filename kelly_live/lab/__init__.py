@@ -1,0 +1,1 @@
+"""Research: training, corpora, judges, comparisons and benchmarks."""

@@ -1,4 +1,4 @@
-"""The 95 % intervals of all that the laboratory reports, by scipy: shares, correlations, and any other statistic."""
+"""95 % intervals of shares, correlations and any other statistic, by scipy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class Estimate(NamedTuple):
 
 
 def compute_wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Compute the interval of a share, `successes` of `trials` (1 or more), within 0 and 1 (Wilson 1927)."""
+    """Compute the interval of a share, `successes` of `trials` (1 or more), by Wilson (1927).
+
+    It lies within 0 and 1.
+    """
     interval = stats.binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
     return float(interval.low), float(interval.high)
 

@@ -28,7 +28,10 @@ NOTATION = ("time_signature", "key_signature", "text", "track_name", "copyright"
 
 
 def list_pieces(count: int = PIECES) -> list[list[str]]:
-    """List the arguments of each piece: seeds x presets x cultures x emotions, each value used about equally often."""
+    """List the arguments of each piece: seeds x presets x cultures x emotions.
+
+    Each value is used about equally often.
+    """
     pieces = []
     for i in range(count):
         culture = CULTURES[i % len(CULTURES)]

@@ -1,4 +1,4 @@
-"""The commands of `kelly-live lab`: how the models are made and measured. Each command is one file in this folder."""
+"""The command group `kelly-live lab`, which makes and measures the models: a file for each command."""
 
 from __future__ import annotations
 
@@ -15,28 +15,32 @@ LIBRARIES = ("librosa", "scipy", "sklearn")  # what the extra `lab` installs
 COMMANDS = {
     "train": "train the nets from labelled data",
     "evaluate": "measure the shipped nets on labelled data",
-    "bench": "how late, how fast: measured on this machine",
-    "map": "how emotion becomes music: measured on held-out pieces, and drawn",
-    "judge": "does our music feel as it was meant to? judges that never heard it say",
-    "compare": "is our music like people's? distributions, form, loops, and how soon a change is heard",
-    "ablate": "do history, culture and user reach the notes, and only where they are on?",
-    "follow": "how well, how soon and how surely `--follow` tracks beat and key",
-    "simulate-listeners": "how well a profile learns a taste, by simulated listeners",
-    "identify": "is what is played in a culture nearest to its own corpus? by the notes alone",
+    "bench": "measure lateness, speed and memory on this machine",
+    "map": "measure and draw how the mapper turns emotion into music",
+    "judge": "ask judges which emotion they hear in our music",
+    "compare": "compare our music with people's: distributions, form, repeats, reaction time",
+    "ablate": "check that history, culture and user reach the notes only while they are on",
+    "follow": "measure how well `--follow` tracks beat and key, and train its model",
+    "simulate-listeners": "measure how well a profile learns the taste of simulated listeners",
+    "identify": "recognise the culture of composed pieces by their notes",
     "measure-cultures": "make the culture presets from their corpora",
-    "data": "what a training manifest holds, and what it lacks",
+    "data": "report what a training manifest holds and lacks",
 }
 
 
 class LabGroup(click.Group):
-    """Loads a command's module when it is asked for."""
+    """A group that loads the module of a command when it is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        """Import the module of a command and return the command. Raises ConfigError without the extra `lab`."""
+        """Import the module of a command and return the command.
+
+        Raises:
+            ConfigError: The extra `lab` is not installed.
+        """
         if name not in COMMANDS:
             return None
         missing = [library for library in LIBRARIES if importlib.util.find_spec(library) is None]

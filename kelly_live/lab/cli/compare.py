@@ -34,7 +34,7 @@ CHANGES = {"calm to stirred": ((0.5, -0.5), (0.5, 0.5)), "stirred to calm": ((0.
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="What was measured of people.")
 @click.option("--pieces", type=click.IntRange(2), default=12, show_default=True, help="Pieces a quadrant and kind.")
 @click.option("--changes", type=click.IntRange(1), default=20, show_default=True, help="Moments a change of feeling.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: bool) -> None:
     """Our music against human pieces (EMOPIA, VGMIDI), with random notes and a rule table beside it; how long it

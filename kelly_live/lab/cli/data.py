@@ -1,4 +1,4 @@
-"""`kelly-live lab data …`: looking at data sets."""
+"""`kelly-live lab data`: what the data sets hold."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def command() -> None:
 
 @command.command("report")
 @click.argument("manifest", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @debug_option
 def report(manifest: Path, as_json: bool) -> None:
-    """How diverse the clips of MANIFEST (JSON Lines) are, and what to collect next."""
+    """Report how diverse the clips of MANIFEST (JSON Lines) are, and what to collect next."""
     from kelly_live.lab.corpora.diversity import DatasetDiversityManager
 
     manager = DatasetDiversityManager(manifest)

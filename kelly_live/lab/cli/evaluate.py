@@ -1,4 +1,4 @@
-"""`kelly-live lab evaluate`: the shipped nets measured on held-out, labelled data."""
+"""`kelly-live lab evaluate`: the shipped nets on held-out, labelled data."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from kelly_live.lab.cli.train import data_options
 if TYPE_CHECKING:
     from kelly_live.lab.judging.report import EvaluationResult
 
-_READER_CLIPS = "Clips a data set for the whole live reader, which hears them hop by hop."
+_READER_CLIPS = "Clips of each data set for the whole live reader."
 
 
 @click.command("evaluate")
 @data_options
-@click.option("--models", type=click.Path(path_type=Path, file_okay=False), help="Default: the shipped ones.")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of checkpoints; default: the shipped ones.",
+)
 @click.option("--reader-clips", type=click.IntRange(0), default=40, show_default=True, help=_READER_CLIPS)
 @click.option("--pictures", type=click.Path(path_type=Path, file_okay=False), help="Also draw, into this folder.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def command(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
     models: Path | None, reader_clips: int, pictures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """What was promised beside what is measured, on the manifests' `val` parts (speakers and songs never trained on),
-    with n and a 95 % interval; then every score of the emotion net alone (a clip's answer is the mean over its
-    windows), of the whole live reader (the mean over its hops, weighted by confidence), and the confidence on sounds
-    that feel nothing.
+    """Print the goals beside what is measured, and every score.
+
+    Measured on the manifests' `val` parts (speakers and songs never trained on), with n and a 95 % interval: the
+    emotion net alone (a clip's prediction is the mean over its windows), the whole live reader (the mean over its hops,
+    weighted by confidence), and the confidence on sounds without emotion.
     """
     import torch
 
@@ -50,13 +55,13 @@ def command(
         return
     click.echo(format_goals(result.rows))
     click.echo(f"\nThe emotion net alone, every score\n\n{format_scores(result.scores)}")
-    click.echo(f"\nThe live path\n\n{format_scores(result.live)}\n\nSounds that feel nothing\n")
+    click.echo(f"\nThe live path\n\n{format_scores(result.live)}\n\nSounds without emotion\n")
     for name, value in result.sounds.items():
         click.echo(f"{name}: {value:.3f}")
 
 
 def _draw(result: EvaluationResult, folder: Path) -> None:
-    """confusion.png, calibration.png and trajectories.png."""
+    """Draw confusion.png, calibration.png and trajectories.png."""
     from kelly_live.core.atomic_write import create_folder, write_atomically
     from kelly_live.lab.judging.chart_data import compute_calibrations, compute_confusions, compute_trajectories
     from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
@@ -71,7 +76,7 @@ def _draw(result: EvaluationResult, folder: Path) -> None:
         ("trajectories", draw_trajectories(tracks) if tracks else None),
     ):
         if picture is None:
-            click.echo(f"no {name}.png: these data have nothing to show in it", err=True)
+            click.echo(f"no {name}.png: the data have nothing to show in it", err=True)
         else:
             write_atomically(folder / f"{name}.png", picture)
             click.echo(f"wrote {folder / name}.png", err=True)

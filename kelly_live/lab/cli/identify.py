@@ -56,7 +56,7 @@ class Row:
 )
 @click.option("--only", multiple=True, metavar="NAME", help="Play only this culture; all are compared with.")
 @seed_option()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(
     pieces: int,

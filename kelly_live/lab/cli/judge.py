@@ -37,7 +37,7 @@ _PROGRAM = 0xC  # the upper half of a program change's first byte
 )
 @click.option("--mapper", type=FILE, help="Judge another mapper's checkpoint than the shipped one.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes that listen.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(
     symbolic: Path, cache: Path, pieces: int, grid_pieces: int, cultures: str | None, culture_pieces: int,

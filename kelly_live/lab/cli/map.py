@@ -1,4 +1,4 @@
-"""`kelly-live lab map`: how emotion becomes music, judged on held-out pieces, and drawn over the valence-arousal plane."""
+"""`kelly-live lab map`: how emotion becomes music, measured on held-out pieces and drawn."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
 @click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl (labelled MIDI).")
 @click.option("--cues", type=FOLDER, help="Folder of listeners' ratings of film music, to check directions by.")
 @click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where measurements are kept.")
-@click.option("--models", type=FOLDER, help="Default: the shipped ones.")
+@click.option("--models", type=FOLDER, help="Folder of checkpoints; default: the shipped ones.")
 @click.option("--pictures", type=FOLDER, help="Also draw mapper.png, into this folder.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
 def command(
     symbolic: Path, cues: Path | None, cache: Path, models: Path | None, pictures: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """The shipped mapper: likelihood of held-out music against the corpus-wide distribution and a rule table, published
-    directions (how many of how many hold), and what is played at the eight emotions and the quadrants' middles.
+    """Measure and draw the shipped mapper.
+
+    Prints the likelihood of held-out music against the corpus-wide distribution and a rule table, how many published
+    directions hold, and what is played at the eight emotions and the quadrants' middles.
     """
     from dataclasses import asdict
 
@@ -56,7 +58,11 @@ def command(
 
 
 def _draw(checkpoint: Path, folder: Path) -> Path:
-    """mapper.png in `folder`, made if need be. Raises OutputError."""
+    """Draw mapper.png in `folder`.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     from kelly_live.core.atomic_write import create_folder, write_atomically
     from kelly_live.core.values import EMOTION_VAD
     from kelly_live.lab.nets.mapper import load_net

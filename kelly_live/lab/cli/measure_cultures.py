@@ -1,4 +1,4 @@
-"""`kelly-live lab measure-cultures`: makes the shipped presets from the corpora."""
+"""`kelly-live lab measure-cultures`: the shipped culture presets, made from their corpora."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kelly-live lab train emotion | temporal | mapper | culture | vocabulary | front-end | system`: each from its data."""
+"""`kelly-live lab train`: each net from its data."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_CACHE = Path.home() / ".cache" / "kelly-live"
 
 
 def data_options(function: F) -> F:
-    """--data, --symbolic, --cache, --most, --threads, --debug."""
+    """Declare --data, --symbolic, --cache, --most, --threads and --debug."""
     for option in (
         debug_option,
         click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch."),
@@ -32,6 +32,7 @@ def data_options(function: F) -> F:
 
 
 def out_option(name: str) -> Callable[[F], F]:
+    """Declare --out with a default name."""
     return click.option(
         "--out", type=FILE, default=Path(name), show_default=True, help="Checkpoint; its card beside it."
     )
@@ -48,8 +49,9 @@ def command() -> None:
 @out_option("front_end.safetensors")
 @debug_option
 def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
-    """Convert the frozen ears from the wheels MUSICNN and PIPECAT (`pip download --no-deps musicnn pipecat-ai`); needs
-    kelly-live[convert].
+    """Convert the frozen front ends from the wheels MUSICNN and PIPECAT.
+
+    `pip download --no-deps musicnn pipecat-ai` fetches the wheels; needs kelly-live[convert].
     """
     from kelly_live.lab.training.front_end import (
         FrontEnd,
@@ -71,18 +73,20 @@ def front_end(musicnn: Path, pipecat: Path, out: Path) -> None:
     "--front-end", "front_end_file", type=FILE, help="From `train front-end`; default: the shipped net's own."
 )
 @out_option("models/emotion.safetensors")
-@click.option("--resume", is_flag=True, help="Go on with the run that was broken off.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
 @click.option("--epochs", type=click.IntRange(1), default=28, show_default=True)
 @click.option("--patience", type=click.IntRange(1), default=28, show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--cross", type=click.IntRange(1), default=4, show_default=True, help="Parts that each sit out once.")
-@click.option("--leave-out", metavar="DATASET[,DATASET]", help="Train without these, measure on them, ship nothing.")
+@click.option("--cross", type=click.IntRange(1), default=4, show_default=True, help="Parts, each held out once.")
+@click.option(
+    "--leave-out", metavar="DATASET[,DATASET]", help="Train without these and measure on them; writes no checkpoint."
+)
 def emotion(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
     front_end_file: Path | None, out: Path, resume: bool, epochs: int, patience: int, seed: int,
     cross: int, leave_out: str | None,
 ) -> None:  # fmt: skip
-    """The emotion net: features once (kept in --cache), then training, calibration, and the card.
+    """Train the emotion net: features (kept in --cache), training, calibration, and the card.
 
     On several GPUs or processes: `torchrun --nproc-per-node N -m kelly_live lab train emotion ...`.
     """
@@ -114,7 +118,7 @@ def temporal(
     data: Path | None, symbolic: Path | None, cache: Path, most: int, threads: int,
     out: Path, models: Path, epochs: int, scenes: int, seed: int,
 ) -> None:  # fmt: skip
-    """The temporal model, on the emotion net's answers over sounds whose feeling changes."""
+    """Train the temporal model on the emotion net's predictions over sounds whose emotion changes."""
     import torch
 
     from kelly_live.lab.pipeline import train_temporal_model
@@ -133,7 +137,7 @@ def temporal(
 @debug_option
 @out_option("models/mapper.safetensors")
 def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) -> None:
-    """The mapper: how labelled music sounds, measured, then learned; prints the held-out table."""
+    """Train the mapper on measurements of labelled music, and print the held-out table."""
     import torch
 
     from kelly_live.lab.training.mapper import train_mapper
@@ -146,13 +150,16 @@ def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) 
 
 @command.command("culture")
 @click.option("--presets", type=FOLDER, help="Folder of culture presets; default: the shipped ones.")
-@click.option("--listeners", type=ANY_PATH, help="Folder of the emo-* archives: is a re-interpreter worth having?")
+@click.option("--listeners", type=ANY_PATH, help="Folder of the emo-* archives: does knowing the language help?")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch.")
 @debug_option
 @out_option("models/culture.safetensors")
 def culture(presets: Path | None, listeners: Path | None, seed: int, threads: int, out: Path) -> None:
-    """The culture adapter: what the presets measured, and, with --listeners, whether knowing a language helps."""
+    """Train the culture adapter on the presets.
+
+    With --listeners, also measure whether knowing a listener's language helps.
+    """
     import torch
 
     from kelly_live.core.resources import find_resources
@@ -174,15 +181,16 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
 @command.command("vocabulary")
 @click.option("--corpora", type=FOLDER, required=True, help="Folder of pop909-index.tar.xz.")
 @click.option("--symbolic", type=FOLDER, required=True, help="Folder of a symbolic manifest.jsonl: EMOPIA and VGMIDI.")
-@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Where tracked beats are kept.")
+@click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Folder of tracked beats.")
 @click.option(
-    "--pieces", type=click.IntRange(0), default=10, show_default=True, help="Of ours a quadrant: do they quote?"
+    "--pieces", type=click.IntRange(0), default=10, show_default=True, help="Of ours, a quadrant, to check for quotes."
 )
 @debug_option
 @out_option("models/vocabulary.json")
 def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Path) -> None:
-    """What people play, as tables for the players: chord moves, rhythms, steps, touch, timing; prints how likely they
-    make held-out pieces, and whether our music quotes anybody for more than a bar.
+    """Learn what people play, as tables for the players: chords, rhythms, steps, touch, timing.
+
+    Prints how likely the tables make held-out pieces, and whether our music quotes a piece for more than a bar.
     """
     from kelly_live.engine.build import create_mapper
     from kelly_live.lab.cli.compare import TWO_MINUTES, composer
@@ -215,7 +223,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
 @debug_option
 @out_option("kelly.safetensors")
 def system(models: Path | None, out: Path) -> None:
-    """One file of all four nets, with their cards: set KELLY_LIVE_MODELS to it to play with it."""
+    """Write one file of all four nets with their cards; play with it by setting KELLY_LIVE_MODELS to it."""
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.nets.system import load_system, part_cards, save_system
 
