@@ -25,7 +25,7 @@ _REMEDIES = {
 
 
 def create_folder(path: Path, remedy: str = "name another") -> None:
-    """Create a folder and its parents where they do not exist; `remedy` ends the message of an OutputError."""
+    """Create a folder and its parents unless they exist. Raises OutputError that ends with `remedy`."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

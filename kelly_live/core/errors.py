@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class KellyError(Exception):
-    """The base of all expected failures; the command line prints it as one line and exits with `exit_code`."""
+    """The base of all expected failures: the command line prints one line and exits with `exit_code`."""
 
     exit_code = 1
 

@@ -10,7 +10,7 @@ SILENCE_DBFS = -120.0
 
 
 def rms_dbfs(samples: np.ndarray) -> float:
-    """Return the RMS of `samples` `[n]` in dBFS: 0 for a full-scale square wave, -120 for silence or no samples."""
+    """Return the RMS of `samples` `[n]` in dBFS: 0 for a full-scale square wave, -120 for silence."""
     if samples.size == 0:
         return SILENCE_DBFS
     rms = math.sqrt(float(np.mean(np.square(samples, dtype=np.float64))))

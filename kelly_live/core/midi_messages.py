@@ -139,7 +139,7 @@ def key_tunings(program: int, units: Mapping[int, int]) -> bytes:
 
 
 def tuned_keys(message: bytes) -> dict[int, float]:
-    """Read a message of `key_tunings`: keys to the pitch of each in semitones; empty for any other message."""
+    """Read a message of `key_tunings`: key to pitch in semitones; empty for any other message."""
     changes = message[len(_KEY_TUNINGS) + 2 : -1] if message.startswith(_KEY_TUNINGS) else b""
     return {
         key: semitone + (coarse << 7 | fine) / KEY_UNITS
@@ -173,7 +173,10 @@ def silence_channel(channel: int) -> tuple[bytes, bytes]:
 
 
 def kind_of(message: bytes) -> str:
-    """Return the name in SPECS of a channel message, "" for any other. A note-on of velocity 0 is a "note_off"."""
+    """Return the name in SPECS of a channel message, "" for any other.
+
+    A note-on of velocity 0 is a "note_off".
+    """
     kind = _CHANNEL_KINDS.get(message[0] & 0xF0, "") if message else ""
     return "note_off" if kind == "note_on" and message[2] == 0 else kind
 

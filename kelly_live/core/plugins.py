@@ -1,7 +1,8 @@
-"""Find what installed packages register under an entry-point group: generators, emotion readers, MIDI back ends.
+"""Find what installed packages register under an entry-point group.
 
-Listing reads package metadata and imports nothing; `Plugin.load` imports the one that is needed. Plug-ins of this
-package are registered in the same way as those of others.
+The groups are those of the generators, the emotion readers and the MIDI back ends. Listing reads package metadata and
+imports nothing; `Plugin.load` imports the one that is needed. Plug-ins of this package are registered in the same way
+as those of others.
 """
 
 from __future__ import annotations

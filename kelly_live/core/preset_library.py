@@ -43,9 +43,9 @@ def find_presets(folders: Sequence[Path]) -> dict[str, Path]:
 
 
 def resolve_name(typed: str, names: Sequence[str], kind: str, listing: str) -> str:
-    """Return the one of `names` that was typed: equal but for case, or the only one that contains the typed words.
+    """Return the one of `names` that was typed.
 
-    Raises ConfigError with the nearest names.
+    It is equal but for case, or the only one that contains the typed words. Raises ConfigError with the nearest names.
     """
     wanted = typed.strip().casefold().replace("_", "-").replace(" ", "-")
     if wanted in names:

@@ -33,7 +33,7 @@ class AudioSource(Protocol):
         """Open the input and start it. Raises AudioError."""
 
     def read(self, timeout: float) -> AudioWindow | None:
-        """Return the samples that arrived since the last read; None if none came in `timeout` s. Raises AudioError."""
+        """Return the samples since the last read; None if none came in `timeout` s. Raises AudioError."""
 
     @property
     def finished(self) -> bool:
@@ -126,7 +126,10 @@ class SyncSource(Protocol):
     """What the band is synchronised to: the music on the audio input, a MIDI clock or a Link session."""
 
     def estimate(self, now: float) -> SyncState:
-        """Return beat, key and transport as of `now` (monotonic seconds), without blocking. Thread: the conductor's."""
+        """Return beat, key and transport as of `now` (monotonic seconds).
+
+        It does not block. Thread: the conductor's.
+        """
 
 
 class BeatTracker(SyncSource, Protocol):

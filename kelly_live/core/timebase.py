@@ -68,11 +68,11 @@ class TempoPoint:
 
 
 class TempoMap:
-    """Converts between beats and seconds; the tempo is piecewise constant, and beat 0 falls at `origin_seconds`.
+    """Converts between beats and seconds with a piecewise constant tempo.
 
-    Points are added in rising beat order; a point at the beat of the last one replaces its tempo. Beats before the
-    first point use the first tempo. Beyond `max_points` the older half is dropped, so memory is bounded; times before
-    the oldest remaining point are extrapolated from it.
+    Beat 0 falls at `origin_seconds`. Points are added in rising beat order; a point at the beat of the last one
+    replaces its tempo. Beats before the first point use the first tempo. Beyond `max_points` the older half is dropped,
+    so memory is bounded; times before the oldest remaining point are extrapolated from it.
     """
 
     def __init__(self, origin_seconds: float, bpm: float, *, max_points: int = 4096) -> None:
@@ -93,7 +93,7 @@ class TempoMap:
         return [TempoPoint(b, t) for b, t in zip(self._beats, self._bpms, strict=True)]
 
     def add(self, point: TempoPoint) -> None:
-        """Append a tempo change. Raises ConfigError if it lies before the last one, or its tempo is not over 0."""
+        """Append a tempo change. Raises ConfigError if it lies before the last one or is not over 0 BPM."""
         if not point.bpm > 0.0:
             raise ConfigError(f"tempo is {point.bpm} BPM; it must be over 0")
         if point.beat < self._beats[-1]:

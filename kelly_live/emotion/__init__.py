@@ -1,0 +1,1 @@
+"""Emotion from sound: log-mel features, nets, and the readers that turn audio into emotion states."""

@@ -1,8 +1,8 @@
-"""Log-mel frames at three resolutions and the level, computed once as the samples arrive.
+"""Log-mel frames at several resolutions and the sound level, computed once as the samples arrive.
 
-Frame `k` of a scale is centred on sample `k * hop` (librosa's `center=True`, zeros before the first sample) and is out
-as soon as its last sample is in. Every value is log10(1 + 10000 mel): silence is exactly 0, so padding is silence.
-Nothing is normalised over a file or a batch: a frame depends on its own samples alone.
+Frame `k` of a scale is centred on sample `k * hop` (librosa's `center=True`, zeros before the first sample) and is
+returned as soon as its last sample has arrived. Every value is log10(1 + 10000 mel): silence is exactly 0, so padding
+with zeros is silence. Nothing is normalised over a file or a batch: a frame depends only on its own samples.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ def _slaney_hertz(mel: np.ndarray) -> np.ndarray:
 
 
 def filter_bank(scale: MelScale) -> np.ndarray:
-    """Triangles of unit area `[bands, fft // 2 + 1]`, float32: librosa's (Slaney) mel bank, or log-spaced bands that
-    are at least one FFT bin wide.
+    """Return triangular filters of unit area `[bands, fft // 2 + 1]`, float32.
+
+    They are librosa's mel bank (Slaney), or bands that are evenly spaced in octaves and at least one FFT bin wide.
     """
     bins = np.linspace(0.0, SAMPLE_RATE / 2, scale.fft // 2 + 1)
     if scale.per_octave is None:
@@ -48,14 +49,14 @@ def filter_bank(scale: MelScale) -> np.ndarray:
 
 
 def clean_samples(samples: np.ndarray) -> np.ndarray:
-    """float32 in [-1, 1]: what is not a finite number counts as silence, what is beyond is clipped."""
+    """Return the samples as float32 in [-1, 1]: NaN becomes silence, larger values are clipped."""
     finite = np.nan_to_num(samples.astype(np.float32, copy=False), nan=0.0, posinf=1.0, neginf=-1.0)
     clean: np.ndarray = np.clip(finite, -1.0, 1.0)
     return clean
 
 
 class MelStream:
-    """One scale, streaming: keeps the samples that the next frame still needs, computes each frame once."""
+    """The frames of one scale as a stream; keeps the samples that the next frame still needs."""
 
     def __init__(self, scale: MelScale, device: torch.device) -> None:
         self.scale = scale
@@ -65,16 +66,17 @@ class MelStream:
         self.reset()
 
     def reset(self) -> None:
+        """Forget all samples so far."""
         self._tail = torch.zeros(self.scale.fft // 2, device=self._device)
 
-    def completed(self, samples: int) -> int:
-        """How many frames so many more samples will complete."""
+    def count_frames(self, samples: int) -> int:
+        """Return how many frames this many more samples will complete."""
         return max(0, (len(self._tail) + samples - self.scale.fft) // self.scale.hop + 1)
 
     def push(self, samples: torch.Tensor) -> torch.Tensor:
-        """Samples `[n]` in; the frames that they completed out, `[bands, new]` (new may be 0)."""
+        """Take samples `[n]`; return the frames `[bands, new]` that they completed (new may be 0)."""
         scale = self.scale
-        count = self.completed(len(samples))
+        count = self.count_frames(len(samples))
         self._tail = torch.cat((self._tail, samples))
         if count == 0:
             return torch.zeros(scale.bands, 0, device=self._device)
@@ -87,14 +89,14 @@ class MelStream:
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """New frames by scale name, `[bands, new]` each; the RMS level in dBFS of every 250 ms hop completed."""
+    """New frames `[bands, new]` by scale name, and the RMS level in dBFS of every 250 ms hop completed."""
 
     mels: dict[str, torch.Tensor]
     levels_dbfs: tuple[float, ...]
 
 
 class FeatureStream:
-    """All scales and the level, streaming. Thread: the analysis thread's alone."""
+    """All scales and the level as a stream. Thread: the analysis thread only."""
 
     def __init__(self, device: torch.device | None = None) -> None:
         self._device = device or torch.device("cpu")
@@ -102,12 +104,13 @@ class FeatureStream:
         self.reset()
 
     def reset(self) -> None:
+        """Forget all samples so far."""
         for stream in self._streams:
             stream.reset()
         self._level_tail = np.zeros(0, np.float32)
 
     def push(self, samples: np.ndarray) -> Frames:
-        """Mono float32 `[n]` at 16 kHz, any n; see `clean_samples`."""
+        """Take mono samples `[n]` at 16 kHz (any n), which are cleaned first; return the new frames."""
         clean = clean_samples(samples)
         self._level_tail = np.concatenate((self._level_tail, clean))
         hops = len(self._level_tail) // HOP_SAMPLES
@@ -119,9 +122,9 @@ class FeatureStream:
         return Frames(mels, tuple(rms_dbfs(block) for block in blocks))
 
     def push_each(self, blocks: Sequence[np.ndarray]) -> list[Frames]:
-        """What a push of each block would give, for less: all are computed at once."""
+        """Return what a push of each block would return; faster, for all are computed at once."""
         ends = np.cumsum([len(block) for block in blocks])
-        counts = {s.scale.name: np.diff([s.completed(int(end)) for end in ends], prepend=0) for s in self._streams}
+        counts = {s.scale.name: np.diff([s.count_frames(int(end)) for end in ends], prepend=0) for s in self._streams}
         hops = np.diff((len(self._level_tail) + ends) // HOP_SAMPLES, prepend=0).tolist()
         frames = self.push(np.concatenate(blocks))
         mels = {name: torch.split(frames.mels[name], each.tolist(), dim=1) for name, each in counts.items()}
@@ -133,5 +136,5 @@ class FeatureStream:
 
 
 def log_mels(samples: np.ndarray) -> dict[str, torch.Tensor]:
-    """All frames of a whole clip, by scale name, `[bands, frames]` each: the stream fed in one push."""
+    """Return all frames `[bands, frames]` of a whole clip by scale name, as one push of a new stream does."""
     return FeatureStream().push(samples).mels

@@ -31,7 +31,8 @@ from kelly_live.emotion.captured_hop import HISTORY_STEPS, ROW, CapturedHop
 from kelly_live.emotion.features import FeatureStream, clean_samples
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
 from kelly_live.emotion.nets.device import choose_device
-from kelly_live.emotion.nets.emotion import EmotionOutput, EmotionStream, MultiScaleEmotionNet, history_row
+from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet, history_row
+from kelly_live.emotion.nets.emotion_stream import EmotionStream
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.lab.nets.system import load_part
@@ -74,7 +75,7 @@ class RawReading:
 
 
 class LiveEmotionReader:
-    """The EmotionReader that is shipped; deterministic on the CPU. Its rules are in the module's docstring."""
+    """The shipped EmotionReader; deterministic on the CPU. The module's docstring states its rules."""
 
     sample_rate = SAMPLE_RATE
     hop_seconds = HOP_SECONDS
@@ -120,7 +121,10 @@ class LiveEmotionReader:
         self.reset()
 
     def push(self, block: AudioWindow) -> Sequence[EmotionState]:
-        """Return one state for every 250 ms that the block completed. Raises AudioError if it is not mono at 16 kHz."""
+        """Return one state for every 250 ms that the block completed.
+
+        Raises AudioError if it is not mono at 16 kHz.
+        """
         if block.sample_rate != SAMPLE_RATE or block.samples.ndim != 1:
             raise AudioError(
                 f"the reader got {block.samples.ndim}-dimensional audio at {block.sample_rate} Hz; "
@@ -159,7 +163,7 @@ class LiveEmotionReader:
     def update(
         self, raw: RawReading, level_dbfs: float, end_time: float, evolved: np.ndarray | None = None
     ) -> EmotionState:
-        """Advance by one hop, for which the net answered `raw`: apply the temporal model and the rules of silence.
+        """Advance by one hop: apply the temporal model and the rules of silence to the net's answer `raw`.
 
         `evolved`: the temporal model's answer `[8 + 3]` for this hop, if it is known already.
         """
@@ -209,7 +213,9 @@ class LiveEmotionReader:
         """
         history = torch.from_numpy(rows).to(self.device)
         seconds = torch.from_numpy(times.astype(np.float32)).to(self.device)
-        emotions, affect = self.temporal.newest(history[..., : len(EMOTIONS)], seconds, history[..., len(EMOTIONS) :])
+        emotions, affect = self.temporal.evolve_newest(
+            history[..., : len(EMOTIONS)], seconds, history[..., len(EMOTIONS) :]
+        )
         answer: np.ndarray = torch.cat((emotions, affect), dim=1).cpu().numpy().astype(np.float64)
         return answer
 
@@ -225,7 +231,9 @@ def load_temporal_model(path: Path) -> EmotionTransitionModel:
 
 
 def create_reader(device: str = "auto") -> LiveEmotionReader:
-    """Load the shipped reader, as the entry point `kelly` of `kelly_live.readers`. Raises ModelError or ConfigError.
+    """Load the shipped reader; the entry point `kelly` of `kelly_live.readers`.
+
+    Raises ModelError or ConfigError.
 
     Torch then uses one CPU thread in the whole process. A hop is too small to divide: with two threads on two busy
     cores 30 s of sound took 36 s, with one 2.4 s (1.9 s with two on idle cores). The results are also the same for
@@ -236,9 +244,10 @@ def create_reader(device: str = "auto") -> LiveEmotionReader:
 
 
 def load_live_reader(models: Path, device: str = "auto") -> LiveEmotionReader:
-    """Load `emotion.safetensors` and `temporal.safetensors` of a folder, or those parts of a whole system's file.
+    """Load the shipped kind of reader from other checkpoints.
 
-    `device`: auto, cpu, cuda or mps. Raises ModelError or ConfigError.
+    `models` is a folder with `emotion.safetensors` and `temporal.safetensors`, or the file of a whole system. `device`:
+    auto, cpu, cuda or mps. Raises ModelError or ConfigError.
     """
     chosen = choose_device(device)
     net, temporal = load_part(models, "emotion"), load_part(models, "temporal")
@@ -269,7 +278,10 @@ def capture_hop(
     expected: np.ndarray,
     create: Callable[[MultiScaleEmotionNet, EmotionTransitionModel, torch.device], CapturedHop] = CapturedHop,
 ) -> None:
-    """Let the reader use a captured hop if its answer to the test noise is as `expected`; otherwise set its `note`."""
+    """Let the reader use a captured hop if that answers the test noise as `expected`.
+
+    Otherwise its `note` says why not.
+    """
     try:
         reader.captured = create(reader.net, reader.temporal, reader.device)
         difference = float(np.abs(read_test_noise(reader) - expected).max())

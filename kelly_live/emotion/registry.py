@@ -1,4 +1,4 @@
-"""Find and load emotion readers, ours and those of other packages, through the entry-point group `kelly_live.readers`.
+"""Find and load emotion readers through the entry-point group `kelly_live.readers`.
 
 A reader turns sound into emotion. A package registers one in its `pyproject.toml`:
 
@@ -10,13 +10,13 @@ a reader that only runs on the CPU ignores it. The reader offers (`kelly_live.co
 
 - `sample_rate`: the rate in Hz of the sound that it takes, SAMPLE_RATE.
 - `hop_seconds`: the time between two states, over 0 and at most MAX_HOP_SECONDS.
-- `push(block)`: takes an AudioWindow of any length (mono float32 in [-1, 1]); returns one EmotionState for each hop that
-  the block completed, in order, with the `time` at which the hop ended. It may take at most `hop_seconds` a hop.
+- `push(block)`: takes an AudioWindow of any length (mono float32 in [-1, 1]); returns one EmotionState for each hop
+  that the block completed, in order, with the `time` at which the hop ended. It may take at most `hop_seconds` a hop.
 - `reset()`: forgets all sound so far. It is also called after `push` raised, before the next block.
 - `close()`: releases what the reader holds. Nothing is called afterwards.
 
-It may offer (`PlacedReader`) `device_type`, where it runs, and `note`, one line that the user should read. A reader that
-does not run on the CPU is replaced by one created with `device="cpu"` if `push` raises.
+It may offer (`PlacedReader`) `device_type`, where it runs, and `note`, one line that the user should read. A reader
+that does not run on the CPU is replaced by one created with `device="cpu"` if `push` raises.
 
 Thread: a reader is created, used and closed by the one analysis thread. Live, that thread is in a process of its own,
 so a reader that hangs or ends its process stops no music.
@@ -66,7 +66,10 @@ def find_readers() -> dict[str, Plugin]:
 
 
 def load_reader(name: str = DEFAULT_READER, *, device: str = "auto") -> LoadedReader:
-    """Create a reader; one that does not load is returned with its problem. Raises ConfigError for an unknown name."""
+    """Create a reader; one that does not load is returned with its problem.
+
+    Raises ConfigError for an unknown name.
+    """
     plugin = select_plugin(name, find_readers(), "emotion reader")
     try:
         reader = plugin.load()(device)

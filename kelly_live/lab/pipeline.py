@@ -160,7 +160,7 @@ def train_emotion(
         "diversity": report,
         "temperature": [[round(float(t), 3) for t in row] for row in net.temperature],
     }
-    save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, net.stored()))
+    save_checkpoint(out, Checkpoint("emotion", dict(net.config), card, net.export_weights()))
     out.with_suffix(".md").write_text(format_emotion_card(card, scores, baseline, out.stat().st_size), encoding="utf-8")
     log(f"wrote {out} and {out.with_suffix('.md')}")
 

@@ -1,3 +1,3 @@
-"""What the band can be synchronised to: the beat and key of the audio input, a MIDI clock, Ableton Link."""
+"""Sources that the band is synchronised to: the audio input, a MIDI clock, Ableton Link."""
 
 TRACKABLE = ("tempo", "key")  # what AudioTracker can estimate

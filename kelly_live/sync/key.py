@@ -1,4 +1,4 @@
-"""Key estimation: spectral peaks folded into pitch classes and compared with key profiles, as the audio arrives.
+"""Key estimation: spectral peaks, folded into pitch classes, are compared with key profiles.
 
 Chroma after Gómez (2006), "Tonal description of music audio signals": spectral peaks only, each also counted for the
 tones of which it may be a harmonic, relative to the estimated tuning. The profiles are `key_profiles.modal_profiles`
@@ -33,8 +33,8 @@ _QUIET_AMPLITUDE = 1e-3  # if the loudest peak is under -60 dBFS, the block coun
 class KeyBelief:
     """The most probable key and what the confidence in it is predicted from.
 
-    `tonic` 0-11; `mode` one of MODES. `share`: the probability of its tonic with a major or minor third, by the profiles.
-    `fit`: correlation with its profile; `margin`: how much more than that of the next key. `seconds`: of sound, decayed.
+    `tonic` 0-11; `mode` one of MODES. `share`: the probability of its tonic and third, by the profiles. `fit`:
+    correlation with its profile; `margin`: how much more than that of the next key. `seconds`: of sound, decayed.
     `tonality`: share of the energy in spectral peaks, 0 to 1.
     """
 

@@ -1,8 +1,8 @@
 """Ableton Link: the beat and bar that the programs of a network share.
 
-Optional: the binding (LinkPython-extern) contains Link itself, which is under the GPL 2 or later; it is loaded only when
-a user chooses it. Start and stop are not shared: they are off in most programs, and a band that waited for them would
-never play.
+Optional: the binding (LinkPython-extern) contains Link itself, which is under the GPL 2 or later; it is loaded only
+when a user chooses it. Start and stop are not shared: they are off in most programs, and a band that waited for them
+would never play.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ class OnsetStrength:
         self._peak = np.zeros(2)
 
     def push(self, samples: np.ndarray, sample_rate: int = SAMPLE_RATE) -> Floats:
-        """Take new samples `[n]`; return the strengths `[frames, 2]` (low, high) of the frames that they completed.
+        """Take new samples `[n]`; return the strengths `[frames, 2]`, low and high, of the new frames.
 
         Frame i, counted from 0, ends with sample (i + 1) * HOP. Raises ConfigError for another rate.
         """

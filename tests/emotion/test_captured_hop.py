@@ -1,6 +1,6 @@
-"""A hop as one function of fixed shapes says what the stream says, and could be captured: it asks nothing of the host.
+"""A hop as one function of fixed shapes: it gives the stream's answer, and could be captured.
 
-There is no GPU here: what is tried is the same function, called on the CPU, as it is where a capture fails.
+No GPU is needed: the same function is called on the CPU, as it is where a capture fails.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.analyzer import LiveAnalyzer
-from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _moved, _Scale
+from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _Scale, _shift
 from kelly_live.emotion.features import MelStream
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES, MelScale
 from kelly_live.emotion.reader import LiveEmotionReader, RawReading, capture_hop, load_live_reader, read_test_noise
@@ -38,19 +38,19 @@ def hop(reader: LiveEmotionReader) -> CapturedHop:
 
 @pytest.mark.parametrize("scale", SCALES, ids=lambda scale: scale.name)
 def test_fixed_shapes_find_the_frames_of_the_stream(scale: MelScale) -> None:
-    """In every phase that a hop can have against the frames, from the first sample on."""
+    """For every offset between hop and frames, from the first sample on."""
     heard, window = torch.from_numpy(sound(17.0)), torch.zeros(scale.bands, 40)
     stream, fixed = MelStream(scale, CPU), _Scale(scale, CPU)
     streamed, samples = torch.zeros(scale.bands, 40), torch.zeros(fixed.samples)
     for index, new in enumerate(heard[: 67 * HOP_SAMPLES].split(HOP_SAMPLES), start=1):
         streamed = torch.cat((streamed, stream.push(new)), dim=1)[:, -40:]
         samples = torch.cat((samples, new))[-fixed.samples :]
-        window = _moved(window, *fixed.frames(samples, torch.tensor(index)))
+        window = _shift(window, *fixed.frames(samples, torch.tensor(index)))
         torch.testing.assert_close(window, streamed, atol=1e-5, rtol=0.0)
 
 
-def test_a_hop_in_one_step_is_the_stream_s(reader: LiveEmotionReader, hop: CapturedHop) -> None:
-    """The shipped weights; state moves, but never to another place."""
+def test_a_hop_in_one_step_gives_the_stream_s_answer(reader: LiveEmotionReader, hop: CapturedHop) -> None:
+    """With the shipped weights; the state's buffers stay at their addresses."""
     reader.reset()
     hop.reset()
     places = {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()}
@@ -61,7 +61,7 @@ def test_a_hop_in_one_step_is_the_stream_s(reader: LiveEmotionReader, hop: Captu
     assert {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()} == places
 
 
-def felt(reader: LiveEmotionReader, samples: np.ndarray, chunk: int) -> np.ndarray:
+def read_all(reader: LiveEmotionReader, samples: np.ndarray, chunk: int) -> np.ndarray:
     reader.reset()
     states: list[EmotionState] = []
     for start in range(0, len(samples), chunk):
@@ -70,29 +70,29 @@ def felt(reader: LiveEmotionReader, samples: np.ndarray, chunk: int) -> np.ndarr
     return np.array([(*s.probabilities, s.valence, s.arousal, s.dominance, s.confidence, s.time) for s in states])
 
 
-def test_the_reader_feels_the_same_by_captured_hops(reader: LiveEmotionReader, hop: CapturedHop) -> None:
-    """Longer than the temporal model remembers, with a rest in it, a broken sample, and blocks that are no hops."""
+def test_the_reader_gives_the_same_states_with_captured_hops(reader: LiveEmotionReader, hop: CapturedHop) -> None:
+    """Longer than the temporal model's history, with a rest, invalid samples, and blocks that are no hops."""
     samples = sound(0.25 * (HISTORY_STEPS + 6), seed=5)
     samples[5 * HOP_SAMPLES : 8 * HOP_SAMPLES] = 0.0
     samples[100], samples[200] = np.nan, 7.0
-    expected = felt(reader, samples, HOP_SAMPLES)
+    expected = read_all(reader, samples, HOP_SAMPLES)
     reader.captured = hop
-    asked = []
-    evolve, reader._run_newest = reader._run_newest, lambda: (asked.append(1), evolve())[1]  # type: ignore[method-assign,func-returns-value]
+    calls = []
+    evolve, reader._run_newest = reader._run_newest, lambda: (calls.append(1), evolve())[1]  # type: ignore[method-assign,func-returns-value]
     try:
-        found = felt(reader, samples, 3333)
+        found = read_all(reader, samples, 3333)
     finally:
         reader.captured, reader._run_newest = None, evolve  # type: ignore[method-assign]
     assert found == pytest.approx(expected, abs=1e-4)
-    assert len(asked) == HISTORY_STEPS - 1, "once there is enough to remember, the step remembers by itself"
+    assert len(calls) == HISTORY_STEPS - 1, "with a full history the step runs the temporal model itself"
 
 
-class HostAsked(AssertionError):
-    """What a capture forbids."""
+class HostAccess(AssertionError):
+    """An operation that a capture forbids."""
 
 
 class Capturing(TorchDispatchMode):
-    """Fails where a CUDA capture would: the host wants a value, a shape hangs on one, or something comes from it."""
+    """Fails where a CUDA capture would: if a value or shape is read back, or something comes from the host."""
 
     FORBIDDEN = ("item", "_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "unique",
                  "repeat_interleave", "bincount", "lift_fresh", "_to_copy")  # fmt: skip
@@ -101,11 +101,11 @@ class Capturing(TorchDispatchMode):
         name = op.overloadpacket.__name__
         masks = [x for x in args[1] if x is not None and x.dtype is torch.bool] if name == "index" else []
         if name in self.FORBIDDEN or masks:
-            raise HostAsked(name)
+            raise HostAccess(name)
         return op(*args, **(kwargs or {}))
 
 
-def test_nothing_in_a_hop_asks_the_host(hop: CapturedHop) -> None:
+def test_nothing_in_a_hop_reads_from_the_device(hop: CapturedHop) -> None:
     hop(sound(0.25), True, ())
     with Capturing():
         hop._step()
@@ -115,7 +115,7 @@ def test_nothing_in_a_hop_asks_the_host(hop: CapturedHop) -> None:
     "wrong", [lambda x: float(x.sum()), lambda x: x[x > 0], lambda x: torch.tensor([1.0]) + x, lambda x: bool(x[0] > 0)]
 )
 def test_the_test_before_can_fail(wrong: Any) -> None:
-    with torch.inference_mode(), pytest.raises(HostAsked), Capturing():
+    with torch.inference_mode(), pytest.raises(HostAccess), Capturing():
         wrong(torch.ones(3))
 
 
@@ -142,15 +142,15 @@ def test_a_captured_hop_that_is_off_or_fails_is_not_used(
         reader.captured = reader.note = None
 
 
-def test_a_gpu_that_goes_away_hands_over_to_the_cpu(
+def test_after_a_lost_gpu_the_cpu_takes_over(
     reader: LiveEmotionReader, hop: CapturedHop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In the middle of a set: what the replay throws comes out of `push`, where the session calls for the spare."""
+    """In a session: what the replay raises comes out of `push`, and the session then takes the spare."""
     reader.reset()
     hop.reset()
     lost = LiveEmotionReader(reader.net, reader.temporal, CPU)
     lost.captured = hop
-    analyzer = LiveAnalyzer(lost, lambda felt: parameters(), spare=lambda: reader)
+    analyzer = LiveAnalyzer(lost, lambda read_all: parameters(), spare=lambda: reader)
     block = AudioWindow(sound(0.25), 16_000, 0.25)
     assert len(analyzer.push(block)) == 1
 
@@ -165,8 +165,8 @@ def test_a_gpu_that_goes_away_hands_over_to_the_cpu(
     assert analyzer.problem == "the GPU failed; the CPU took over the analysis"
 
 
-def test_the_graph_s_inputs_never_move(hop: CapturedHop) -> None:
-    """A graph reads and writes at the addresses that it was captured with."""
+def test_the_graph_s_buffers_stay_at_their_addresses(hop: CapturedHop) -> None:
+    """A graph reads and writes at the addresses of its capture."""
     step: HopStep = hop._step
     before = (step.incoming.data_ptr(), step.outgoing.data_ptr(), hop._in.data_ptr(), hop._out.data_ptr())
     hop(sound(0.25), True, [0.25, 0.0])
@@ -174,10 +174,10 @@ def test_the_graph_s_inputs_never_move(hop: CapturedHop) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
-def test_on_a_gpu_the_graph_says_what_the_cpu_says(reader: LiveEmotionReader) -> None:
+def test_on_a_gpu_the_graph_gives_the_cpu_s_answer(reader: LiveEmotionReader) -> None:
     on_gpu = load_live_reader(find_resources("models"), "cuda")
     assert on_gpu.note is None, on_gpu.note
     assert on_gpu.captured is not None
     samples = sound(0.25 * 80, seed=6)
     samples[50 * HOP_SAMPLES : 53 * HOP_SAMPLES] = 0.0
-    assert felt(on_gpu, samples, HOP_SAMPLES) == pytest.approx(felt(reader, samples, HOP_SAMPLES), abs=1e-3)
+    assert read_all(on_gpu, samples, HOP_SAMPLES) == pytest.approx(read_all(reader, samples, HOP_SAMPLES), abs=1e-3)

@@ -26,7 +26,7 @@ def test_mel_512_is_what_musicnn_computes_with_librosa() -> None:
 
 
 @pytest.mark.parametrize("scale", [s for s in SCALES if s.per_octave is None], ids=lambda s: s.name)
-def test_slaney_filters_are_librosas(scale) -> None:
+def test_slaney_filters_are_librosa_s(scale) -> None:
     theirs = librosa.filters.mel(sr=SAMPLE_RATE, n_fft=scale.fft, n_mels=scale.bands)
     np.testing.assert_allclose(filter_bank(scale), theirs, atol=1e-6)
 
@@ -57,7 +57,7 @@ def test_streaming_equals_batch_for_any_chunks(sizes: list[int]) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 9000), min_size=1, max_size=6), st.integers(0, 5000))
-def test_many_blocks_at_once_are_as_many_pushes(sizes: list[int], before: int) -> None:
+def test_many_blocks_at_once_equal_as_many_pushes(sizes: list[int], before: int) -> None:
     one_by_one, together = FeatureStream(), FeatureStream()
     for stream in (one_by_one, together):
         stream.push(SOUND[:before])
@@ -94,7 +94,7 @@ def test_nan_and_infinity_never_reach_a_frame() -> None:
     assert np.isfinite(frames.levels_dbfs).all()
 
 
-def test_a_frame_depends_on_its_own_samples_alone() -> None:
+def test_a_frame_depends_only_on_its_own_samples() -> None:
     louder = SOUND.copy()
     louder[20_000:] *= 3.0
     for name, mel in log_mels(SOUND).items():

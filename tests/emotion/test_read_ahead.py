@@ -1,4 +1,4 @@
-"""A recording is read ahead in parts, and nobody can tell: not from the readings, nor by the number of cores."""
+"""A recording is read ahead in parts; neither that nor the number of cores changes the states."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def recording(seconds: float, block_seconds: float, failure: AudioError | None =
     return ScriptedSource(sound(seconds), ManualClock(), block_seconds=block_seconds, failure=failure)
 
 
-def heard(source: AudioSource, reader: EmotionReader) -> list[EmotionState]:
+def read_source(source: AudioSource, reader: EmotionReader) -> list[EmotionState]:
     reader.reset()
     states: list[EmotionState] = []
     try:
@@ -47,35 +47,37 @@ def heard(source: AudioSource, reader: EmotionReader) -> list[EmotionState]:
     return states
 
 
-def heard_ahead(reader: LiveEmotionReader, workers: int, source: ScriptedSource) -> list[EmotionState]:
-    both_ends = ReadAhead(source, reader, workers)
-    return heard(both_ends, both_ends)
+def read_source_ahead(reader: LiveEmotionReader, workers: int, source: ScriptedSource) -> list[EmotionState]:
+    read_ahead = ReadAhead(source, reader, workers)
+    return read_source(read_ahead, read_ahead)
 
 
 def numbers(states: list[EmotionState]) -> np.ndarray:
     return np.array([(*s.probabilities, s.valence, s.arousal, s.dominance, s.confidence, s.time) for s in states])
 
 
-def test_what_is_read_ahead_is_what_is_heard_live_and_the_cores_change_no_bit(reader: LiveEmotionReader) -> None:
-    """Over a seam, in blocks that fit no hop; the last hop is not whole and gives no reading."""
-    live = numbers(heard(recording(15.1, 0.25), reader))
-    one, three = (heard_ahead(reader, workers, recording(15.1, block)) for workers, block in ((1, 0.333), (3, 0.05)))
+def test_read_ahead_gives_the_live_states_and_the_cores_change_no_bit(reader: LiveEmotionReader) -> None:
+    """Over a part's end, in blocks that are no hops; the last hop is incomplete and gives no state."""
+    live = numbers(read_source(recording(15.1, 0.25), reader))
+    one, three = (
+        read_source_ahead(reader, workers, recording(15.1, block)) for workers, block in ((1, 0.333), (3, 0.05))
+    )
     assert len(live) == 60
     assert numbers(one) == pytest.approx(live, abs=1e-4)
     assert [s.probabilities for s in one] == [s.probabilities for s in three]
 
 
-def test_less_than_a_hop_is_no_reading(reader: LiveEmotionReader) -> None:
-    assert heard_ahead(reader, 2, recording(0.2, 0.05)) == []
+def test_less_than_a_hop_gives_no_state(reader: LiveEmotionReader) -> None:
+    assert read_source_ahead(reader, 2, recording(0.2, 0.05)) == []
 
 
-def test_threads_take_short_turns_while_it_reads_and_usual_ones_after(reader: LiveEmotionReader) -> None:
+def test_the_switch_interval_is_short_while_it_reads_and_as_before_afterwards(reader: LiveEmotionReader) -> None:
     usual = sys.getswitchinterval()
-    both_ends = ReadAhead(recording(1.0, 0.25), reader, 2)
-    both_ends.start()
+    read_ahead = ReadAhead(recording(1.0, 0.25), reader, 2)
+    read_ahead.start()
     assert sys.getswitchinterval() < usual / 10.0
-    both_ends.close()
-    both_ends.close()
+    read_ahead.close()
+    read_ahead.close()
     assert sys.getswitchinterval() == usual
 
 
@@ -84,13 +86,13 @@ def test_it_reads_no_further_ahead_than_its_threads_need(
 ) -> None:
     monkeypatch.setattr(ahead, "PART_HOPS", 3)
     source = recording(10.0, 0.25)
-    both_ends = ReadAhead(source, reader, 1)
-    both_ends.start()
-    both_ends.read(timeout=0.0)
-    assert both_ends._taken == 2 * 3 * 4000
-    both_ends.close()
+    read_ahead = ReadAhead(source, reader, 1)
+    read_ahead.start()
+    read_ahead.read(timeout=0.0)
+    assert read_ahead._taken == 2 * 3 * 4000
+    read_ahead.close()
 
 
-def test_a_recording_that_breaks_off_is_told(reader: LiveEmotionReader) -> None:
+def test_a_recording_that_breaks_off_raises(reader: LiveEmotionReader) -> None:
     with pytest.raises(AudioError, match="pulled"):
-        heard_ahead(reader, 2, recording(1.0, 0.25, AudioError("pulled")))
+        read_source_ahead(reader, 2, recording(1.0, 0.25, AudioError("pulled")))

@@ -1,0 +1,1 @@
+"""The torch nets of the emotion reader, and the features that they take."""

@@ -1,4 +1,4 @@
-"""Choosing where the nets run."""
+"""Choose the device that the nets run on."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """The torch device of `auto | cpu | cuda | mps`; auto takes CUDA, then MPS, then the CPU. Raises ConfigError if
-    what was asked for is not there.
+    """Return the torch device for "auto", "cpu", "cuda" or "mps"; auto is CUDA, else MPS, else the CPU.
+
+    Raises ConfigError if the device is not available.
     """
     if name not in DEVICES:
         raise ConfigError(f"there is no device {name!r}; it must be one of {', '.join(DEVICES)}")

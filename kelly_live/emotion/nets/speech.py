@@ -1,7 +1,8 @@
-"""The first blocks of Whisper's encoder, as PyTorch: a frozen ear for voices in many languages.
+"""The first blocks of Whisper's encoder in PyTorch: a frozen encoder of speech in many languages.
 
-Whisper tiny (Radford et al. 2022, MIT licence) as Smart Turn 3.2 tuned it to hear how a turn of speech ends, in 23
-languages (Daily 2025, BSD 2-clause). Its last blocks know words; its first two, kept here, know how they are said.
+Whisper tiny (Radford et al. 2022, MIT licence), fine-tuned as Smart Turn 3.2 to detect the end of a turn of speech in
+23 languages (Daily 2025, BSD 2-clause). Only the first two blocks are kept: the later ones encode words, these the
+manner of speaking.
 """
 
 from __future__ import annotations
@@ -14,36 +15,38 @@ from torch.nn import functional
 
 from kelly_live.emotion.nets.packed import PackedLinear
 from kelly_live.emotion.nets.scales import SPEECH_CONTEXT, SPEECH_HOP, SPEECH_KEPT
-from kelly_live.emotion.nets.voice import activity, weighted_moments
+from kelly_live.emotion.nets.voice import compute_moments, estimate_activity
 
 BANDS = 80
 WIDTH = 384
 HEADS = 6
 BLOCKS = 2
-POSITIONS = 400  # what Smart Turn hears: 8 s of 20 ms tokens, right-aligned
+POSITIONS = 400  # Smart Turn's input: 8 s of 20 ms tokens, right-aligned
 SPEECH_STATISTICS = 2 * BLOCKS * WIDTH
 _LOUDEST = 1.5  # log10 mel power at which Smart Turn's normalised speech peaks
-_RANGE = 8.0  # Whisper's: what is more than 80 dB below the loudest counts as silence
+_RANGE = 8.0  # as in Whisper: more than 80 dB below the loudest counts as silence
 
 
-def whisper_mel(mel: torch.Tensor) -> torch.Tensor:
-    """`mel_400` frames `[B, 80, T]`, log10(1 + 10000 mel), as Whisper wants them: log10 power within 80 dB of the
-    loudest, the loudest always the same. How loud a voice is, others measure.
+def to_whisper_mel(mel: torch.Tensor) -> torch.Tensor:
+    """Convert mel_400 frames `[B, 80, T]`, log10(1 + 10000 mel), to Whisper's input.
+
+    That is the log10 power within 80 dB of the loudest value, which is always the same number. So it does not contain
+    the level of a voice; VoiceStatistics measures that.
     """
     power = torch.log10((10.0**mel - 1.0).clamp_min(1e-6))
     loudest = power.amax(dim=(1, 2), keepdim=True).clamp_min(-2.0)
     return ((power - loudest).clamp_min(-_RANGE) + _LOUDEST + 4.0) / 4.0
 
 
-class Heard(NamedTuple):
-    """Tokens `[B, T, BLOCKS * WIDTH]` and the mean log-mel of the sound under each, `[B, T]`."""
+class SpeechTokens(NamedTuple):
+    """Tokens `[B, T, BLOCKS * WIDTH]` and the mean log-mel of the sound at each, `[B, T]`."""
 
     tokens: torch.Tensor
     loudness: torch.Tensor
 
 
 class Block(nn.Module):
-    """A transformer encoder block, normalised before each half."""
+    """A transformer encoder block with layer norm before attention and before the feed-forward layers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +56,7 @@ class Block(nn.Module):
         self.widen, self.narrow = PackedLinear(WIDTH, 4 * WIDTH), PackedLinear(4 * WIDTH, WIDTH)
 
     def forward(self, x: torch.Tensor, newest: int | None = None) -> torch.Tensor:
-        """`[B, T, WIDTH]` to the same, or to its `newest` tokens alone."""
+        """Map `[B, T, WIDTH]` to the same shape, or to the `newest` tokens only."""
         q, k, v = (
             part.view(*part.shape[:2], HEADS, -1).transpose(1, 2)
             for part in self.project(self.attention_norm(x)).chunk(3, dim=2)
@@ -67,9 +70,7 @@ class Block(nn.Module):
 
 
 class SpeechEncoder(nn.Module):
-    """`whisper_mel` frames `[B, 80, 2 T]`, T at most POSITIONS, to the blocks' outputs `[B, T, BLOCKS * WIDTH]`, or to
-    those of the `newest` tokens alone.
-    """
+    """Whisper's convolutions and first BLOCKS encoder blocks."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,6 +80,10 @@ class SpeechEncoder(nn.Module):
         self.blocks = nn.ModuleList([Block() for _ in range(BLOCKS)])
 
     def forward(self, mel: torch.Tensor, newest: int | None = None) -> torch.Tensor:
+        """Map frames of `to_whisper_mel` `[B, 80, 2 T]` to the blocks' outputs `[B, T, BLOCKS * WIDTH]`.
+
+        T is at most POSITIONS. `newest`: only for this many of the last tokens.
+        """
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + self.positions[-x.shape[1] :]
         kept = x.shape[1] if newest is None else newest
@@ -88,20 +93,20 @@ class SpeechEncoder(nn.Module):
             outputs.append(x[:, -kept:])
         return torch.cat(outputs, dim=2)
 
-    def hear(self, passes: torch.Tensor) -> Heard:
-        """Passes of `mel_400` `[N, 80, SPEECH_CONTEXT]`: what is kept of each."""
+    def encode(self, passes: torch.Tensor) -> SpeechTokens:
+        """Encode passes of mel_400 `[N, 80, SPEECH_CONTEXT]`; return the newest SPEECH_KEPT tokens of each."""
         loudness = passes[..., -2 * SPEECH_KEPT :].mean(dim=1).view(len(passes), -1, 2).mean(dim=2)
-        return Heard(self(whisper_mel(passes), SPEECH_KEPT), loudness)
+        return SpeechTokens(self(to_whisper_mel(passes), SPEECH_KEPT), loudness)
 
-    def hear_window(self, mel: torch.Tensor) -> Heard:
-        """The passes of a window of `mel_400` `[B, 80, frames]`, in one: `[B, PASSES * KEPT, …]`."""
+    def encode_window(self, mel: torch.Tensor) -> SpeechTokens:
+        """Encode a window of mel_400 `[B, 80, frames]` in passes: `[B, SPEECH_PASSES * SPEECH_KEPT, …]`."""
         passes = mel.unfold(2, SPEECH_CONTEXT, SPEECH_HOP).transpose(1, 2)
-        heard = self.hear(passes.flatten(0, 1))
+        speech = self.encode(passes.flatten(0, 1))
         count = passes.shape[1]
-        tokens = heard.tokens.reshape(-1, count * SPEECH_KEPT, heard.tokens.shape[2])
-        return Heard(tokens, heard.loudness.reshape(-1, count * SPEECH_KEPT))
+        tokens = speech.tokens.reshape(-1, count * SPEECH_KEPT, speech.tokens.shape[2])
+        return SpeechTokens(tokens, speech.loudness.reshape(-1, count * SPEECH_KEPT))
 
 
-def speech_statistics(heard: Heard) -> torch.Tensor:
-    """Mean and deviation of a window's tokens where it sounds, `[B, SPEECH_STATISTICS]`."""
-    return torch.cat(weighted_moments(heard.tokens.transpose(1, 2), activity(heard.loudness)), dim=1)
+def compute_speech_statistics(speech: SpeechTokens) -> torch.Tensor:
+    """Return mean and deviation of the tokens, weighted by activity, `[B, SPEECH_STATISTICS]`."""
+    return torch.cat(compute_moments(speech.tokens.transpose(1, 2), estimate_activity(speech.loudness)), dim=1)

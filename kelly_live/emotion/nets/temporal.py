@@ -1,4 +1,4 @@
-"""The temporal model: what the last seconds of readings really say, and where the feeling is heading."""
+"""The temporal model: the emotion after the last seconds of readings, and its expected change."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ from torch.nn import functional
 from kelly_live.core.values import EMOTIONS
 
 N_AFFECT = 3  # valence, arousal, dominance
-N_EXTRA = N_AFFECT + 2  # and confidence, and the level above silence
-# What the model may not do, however it was trained: hold on to an outburst of seconds ago, or talk a feeling away.
-SLOWEST_FADE = 0.5  # a second; and by its weight a moment counts at most e times as much as another
-MOST_CORRECTION = 0.15  # of V, A, D
-MOST_SHIFT = 0.25  # of an emotion's log odds
-LEAST_TRUST = 0.7  # of what is heard: it may be flattened so far, lest hedging drown the answer
+N_EXTRA = N_AFFECT + 2  # with confidence and presence
+# Limits that hold however the model was trained, so that it neither keeps an outburst of seconds ago nor cancels a
+# reading. They are chosen, not measured.
+MIN_FADE_RATE = 0.5  # 1/s; by its learned weight a step counts at most e times as much as another
+MAX_AFFECT_CORRECTION = 0.15  # of V, A, D
+MAX_LOGIT_SHIFT = 0.25  # of an emotion's log-odds
+MIN_TRUST = 0.7  # factor of the input's log-odds: how far the model may flatten them
 _EPSILON = 1e-6
 
 
 class TemporalOutput(NamedTuple):
-    """`evolved_emotions [B, T, E]` (probabilities), `transitions [B, T-1, E, E]` (rows sum to 1), `evolved_affect
-    [B, T, 3]` (V, A, D in [-1, 1]).
+    """The temporal model's answer.
+
+    `evolved_emotions` `[B, T, E]` (probabilities); `transitions` `[B, T-1, E, E]` (rows sum to 1); `evolved_affect`
+    `[B, T, 3]` (V, A, D in [-1, 1]).
     """
 
     evolved_emotions: torch.Tensor
@@ -31,11 +34,10 @@ class TemporalOutput(NamedTuple):
 
 
 class EmotionTransitionModel(nn.Module):
-    """`emotion_sequence [B, T, E]`, `timestamps [B, T]` (s, rising, steps may differ) and optionally `extra [B, T, 5]`
-    (V, A, D, confidence, presence) to a TemporalOutput.
+    """Maps a sequence of emotions to a TemporalOutput.
 
     An LSTM, bidirectional inside the window, and attention over time read the history; the evolution head corrects the
-    given emotions. Transitions are matrix_exp(rates * elapsed), so two short steps make one long one.
+    input emotions. Transitions are matrix_exp(rates * elapsed), so the product of two short steps is one long step.
     """
 
     def __init__(
@@ -63,48 +65,52 @@ class EmotionTransitionModel(nn.Module):
         self.drop = nn.Dropout(dropout)
         self.evolve = nn.Linear(width, n_emotions)
         self.evolve_affect = nn.Linear(width, N_AFFECT)
-        self.keep = nn.Linear(width, 1)  # how far the given emotions are trusted
-        # A mean over the moments, one for the emotions and one for each of V, A, D: how much a moment counts, and how
-        # fast it fades, as seen from each step. After a change the past must fade at once, on a steady sound slowly.
+        self.keep = nn.Linear(width, 1)  # how far the input emotions are trusted
+        # Weighted means over the steps, one for the emotions and one for each of V, A, D: the weight of a step, and how
+        # fast it decays as seen from each step. After a change the past must decay at once, in a steady sound slowly.
         self.weigh = nn.Linear(width, 1 + N_AFFECT)
         self.fade = nn.Linear(width, 1 + N_AFFECT)
-        # It begins as "what is said is true" and learns when to doubt it.
+        # Initially the output is the input; training learns when to deviate from it.
         nn.init.zeros_(self.evolve.weight)
         nn.init.zeros_(self.evolve_affect.weight)
         nn.init.constant_(self.keep.bias, 2.0)
         nn.init.zeros_(self.weigh.weight)
         nn.init.constant_(self.fade.bias, 1.0)
-        self.rate = nn.Parameter(torch.full((n_emotions, n_emotions), -4.0))  # softplus of it, a second
+        self.rate = nn.Parameter(torch.full((n_emotions, n_emotions), -4.0))  # softplus of it is in 1/s
         self.return_rate = nn.Parameter(torch.full((N_AFFECT,), -4.0))
         self.rest = nn.Parameter(torch.zeros(N_AFFECT))
 
-    def rates(self) -> torch.Tensor:
-        """The generator `[E, E]`, a second: off-diagonal >= 0, rows sum to 0."""
+    def rate_matrix(self) -> torch.Tensor:
+        """Return the generator of the Markov chain `[E, E]` in 1/s: off-diagonal >= 0, rows sum to 0."""
         positive = functional.softplus(self.rate) * (1.0 - torch.eye(len(self.rate), device=self.rate.device))
         return positive - torch.diag(positive.sum(dim=1))
 
-    def transition(self, seconds: torch.Tensor) -> torch.Tensor:
-        """Elapsed seconds `[…]` to row-stochastic matrices `[…, E, E]`."""
-        chain = torch.matrix_exp(self.rates() * seconds.clamp_min(0.0)[..., None, None]).clamp_min(0.0)
+    def transition_matrix(self, seconds: torch.Tensor) -> torch.Tensor:
+        """Return the row-stochastic matrices `[…, E, E]` of elapsed seconds `[…]`."""
+        chain = torch.matrix_exp(self.rate_matrix() * seconds.clamp_min(0.0)[..., None, None]).clamp_min(0.0)
         return chain / chain.sum(dim=-1, keepdim=True)
 
     def forward(
         self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None = None
     ) -> TemporalOutput:
-        emotions, affect = self._evolved(emotion_sequence, timestamps, extra, emotion_sequence.shape[1])
-        return TemporalOutput(emotions, self.transition(timestamps.diff(dim=1)), affect)
+        """Run on `emotion_sequence` `[B, T, E]` at `timestamps` `[B, T]` (seconds, rising; steps may differ).
 
-    def newest(
+        `extra` `[B, T, 5]`: V, A, D, confidence, presence.
+        """
+        emotions, affect = self._evolve(emotion_sequence, timestamps, extra, emotion_sequence.shape[1])
+        return TemporalOutput(emotions, self.transition_matrix(timestamps.diff(dim=1)), affect)
+
+    def evolve_newest(
         self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Evolved emotions `[B, E]` and affect `[B, 3]` of the last step alone: what is used live, at half the cost."""
-        emotions, affect = self._evolved(emotion_sequence, timestamps, extra, 1)
+        """Return evolved emotions `[B, E]` and affect `[B, 3]` of the last step, at half the cost."""
+        emotions, affect = self._evolve(emotion_sequence, timestamps, extra, 1)
         return emotions[:, -1], affect[:, -1]
 
-    def _evolved(
+    def _evolve(
         self, emotion_sequence: torch.Tensor, timestamps: torch.Tensor, extra: torch.Tensor | None, newest: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Evolved emotions `[B, newest, E]` and affect `[B, newest, 3]` of the newest steps, each seen from itself."""
+        """Return evolved emotions `[B, newest, E]` and affect `[B, newest, 3]` of the newest steps."""
         batch, steps, _ = emotion_sequence.shape
         if extra is None:
             extra = emotion_sequence.new_zeros(batch, steps, N_EXTRA)
@@ -116,26 +122,28 @@ class EmotionTransitionModel(nn.Module):
         h, _ = self.lstm(torch.tanh(self.enter(torch.cat((log_given * 0.3, extra, time), dim=2))))
         moments, _ = self.attention(h, h, h, need_weights=False)
         h = self.drop(self.norm(h + moments))
-        # Weighted means over the moments, then a small correction: what is heard keeps its scale.
+        # Weighted means over the steps, then a small correction, so that the input keeps its scale.
         here = h[:, -newest:]
-        apart = (timestamps[:, -newest:].unsqueeze(2) - timestamps.unsqueeze(1)).abs()[..., None]
-        fading = (SLOWEST_FADE + functional.softplus(self.fade(here))).unsqueeze(2) * apart
+        distance = (timestamps[:, -newest:].unsqueeze(2) - timestamps.unsqueeze(1)).abs()[..., None]
+        fading = (MIN_FADE_RATE + functional.softplus(self.fade(here))).unsqueeze(2) * distance
         weight = 0.5 * torch.tanh(self.weigh(h)).unsqueeze(1)
-        share = torch.softmax(weight - fading, dim=2)  # [B, step, moment, which mean]
+        share = torch.softmax(weight - fading, dim=2)  # [B, step, other step, which mean]
         mean = torch.einsum("bsm,bme->bse", share[..., 0], emotion_sequence)
-        keep = LEAST_TRUST + (1.0 - LEAST_TRUST) * torch.sigmoid(self.keep(here))
-        logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MOST_SHIFT * torch.tanh(self.evolve(here))
+        keep = MIN_TRUST + (1.0 - MIN_TRUST) * torch.sigmoid(self.keep(here))
+        logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MAX_LOGIT_SHIFT * torch.tanh(self.evolve(here))
         affect = torch.einsum("bsma,bma->bsa", share[..., 1:], extra[..., :N_AFFECT])
-        affect = affect + MOST_CORRECTION * torch.tanh(self.evolve_affect(here))
+        affect = affect + MAX_AFFECT_CORRECTION * torch.tanh(self.evolve_affect(here))
         return torch.softmax(logits, dim=2), affect.clamp(-1.0, 1.0)
 
     def forecast(
         self, emotions: torch.Tensor, affect: torch.Tensor, seconds: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is expected `seconds` `[B]` after evolved `emotions [B, E]` and `affect [B, 3]`: the chain of emotions
-        runs on, V, A, D return towards their rest (an Ornstein-Uhlenbeck mean).
+        """Predict emotions `[B, E]` and affect `[B, 3]` after `seconds` `[B]` more.
+
+        `emotions` `[B, E]` and `affect` `[B, 3]` are evolved ones. The Markov chain of the emotions continues; V, A and
+        D return towards their resting values (the mean of an Ornstein-Uhlenbeck process).
         """
-        later = torch.einsum("be,bef->bf", emotions, self.transition(seconds))
+        later = torch.einsum("be,bef->bf", emotions, self.transition_matrix(seconds))
         kept = torch.exp(-functional.softplus(self.return_rate) * seconds.unsqueeze(1))
         rest = torch.tanh(self.rest)
         return later, rest + (affect - rest) * kept

@@ -1,7 +1,7 @@
-"""What harmony and rhythm do over twelve seconds: fixed statistics of key, mode, chords, register, onsets, dynamics.
+"""Fixed statistics of harmony and rhythm over twelve seconds.
 
-Key profiles are those of Krumhansl & Kessler (1982). Everything tonal is turned so that the best-fitting key stands
-first: a transposed piece is described alike.
+They describe key, mode, chords, register, onsets and dynamics. Key profiles are those of Krumhansl & Kessler (1982).
+Everything tonal is rotated so that the best-fitting key comes first: a transposed piece has the same statistics.
 """
 
 from __future__ import annotations
@@ -15,23 +15,25 @@ from torch.nn import functional
 from kelly_live.core.key_profiles import KRUMHANSL_KESSLER_MAJOR, KRUMHANSL_KESSLER_MINOR
 
 SEMITONES = 72  # six octaves up from A1, 55 Hz
-_CLASHES = 6  # intervals in semitones at which two voices may sound together
-# A frame's own row each, below its semitones.
+_CLASHES = 6  # intervals of 1 to 6 semitones between two notes that sound together
+# The rows of a frame after its semitones.
 _RISE, _FALL, _LOUDNESS, _CENTRE, _WIDTH, _LOWEST, _BEGUN, _NEW, _CLEAR, _CLASH = range(SEMITONES, SEMITONES + 10)
 FRAME_ROWS = _CLASH + _CLASHES
 _BASS = 24
 _DIATONIC = (1.0, 0.0, 1.0, 0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)
 _CHORDS = ((0, 4, 7), (0, 3, 7), (0, 3, 6), (0, 4, 8), (0, 5, 7), (0, 4, 7, 11), (0, 3, 7, 10), (0, 4, 7, 10))
-_LAGS = (8, 16, 32, 64)  # frames of 32 ms over which harmony may change
-_SMOOTH = 17  # frames that a chord is looked for in
+_LAGS = (8, 16, 32, 64)  # distances in frames of 32 ms at which the harmony is compared
+_SMOOTH = 17  # frames that are averaged before chords are matched
 TONALITY_STATISTICS = 4 + 3 * 12 + 1 + 6 + 2 * len(_CHORDS) + len(_LAGS) + 5 + 6 + 8 + 2 + 6 + 5 + 5
 Mean = Callable[[torch.Tensor], torch.Tensor]
 
 
-def tonal_frames(mel: torch.Tensor) -> torch.Tensor:
-    """`mel_4096` `[B, 216, 1 + T]` to `[B, FRAME_ROWS, T]`: each semitone's height over its surroundings; how much the
-    sound rose and fell since the frame before, how loud it is; the centre and width of what sounds and its lowest note,
-    in octaves; how much and how many semitones began, how many are clear; how much sounds one to six semitones apart.
+def compute_tonal_frames(mel: torch.Tensor) -> torch.Tensor:
+    """Map mel_4096 `[B, 216, 1 + T]` to tonal frames `[B, FRAME_ROWS, T]`.
+
+    The rows: the height of each semitone above its surroundings; rise and fall of the sound since the frame before, and
+    its loudness; centre, width and lowest note of the spectrum in octaves; strength and number of new semitones; number
+    of clear semitones; strength of intervals of one to six semitones.
     """
     step = mel.diff(dim=2)
     around = functional.avg_pool1d(functional.pad(mel.transpose(1, 2), (9, 9), mode="replicate"), 19, 1)
@@ -45,8 +47,8 @@ def tonal_frames(mel: torch.Tensor) -> torch.Tensor:
     width = torch.sqrt((square - centre.square()).clamp_min(0.0) + 1e-6)
     high = 0.3 * semitones.amax(dim=1, keepdim=True) + 0.1
     lowest = (semitones > high).float().argmax(dim=1, keepdim=True) / 12.0
-    apart = functional.pad(semitones, (0, 0, 0, _CLASHES)).unfold(1, _CLASHES + 1, 1)  # [B, 72, T, 7]
-    clashes = torch.minimum(apart[..., :1], apart[..., 1:]).sum(dim=1).transpose(1, 2) / total
+    pairs = functional.pad(semitones, (0, 0, 0, _CLASHES)).unfold(1, _CLASHES + 1, 1)  # [B, 72, T, 7]
+    clashes = torch.minimum(pairs[..., :1], pairs[..., 1:]).sum(dim=1).transpose(1, 2) / total
     rows = (
         functional.relu(step).mean(dim=1, keepdim=True), functional.relu(-step).mean(dim=1, keepdim=True),
         mel[..., 1:].mean(dim=1, keepdim=True), centre, width, lowest, begun.sum(dim=1, keepdim=True),
@@ -61,12 +63,12 @@ def _unit(x: torch.Tensor, dim: int = -1) -> torch.Tensor:
     return unit
 
 
-def _rolled(profile: torch.Tensor) -> torch.Tensor:
+def _roll_to_keys(profile: torch.Tensor) -> torch.Tensor:
     return torch.stack([profile.roll(k) for k in range(12)])
 
 
 class Tonality(nn.Module):
-    """`tonal_frames` of twelve seconds `[B, FRAME_ROWS, T]` to `[B, TONALITY_STATISTICS]`; nothing is learned."""
+    """Maps tonal frames `[B, FRAME_ROWS, T]` to `[B, TONALITY_STATISTICS]`; nothing is learned."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,14 +76,14 @@ class Tonality(nn.Module):
         for intervals in _CHORDS:
             chord = torch.zeros(12)
             chord[list(intervals)] = 1.0
-            chords.append(_rolled(chord / chord.norm()))
+            chords.append(_roll_to_keys(chord / chord.norm()))
         for name, value in {
-            "major": _rolled(_unit(torch.tensor(KRUMHANSL_KESSLER_MAJOR))),
-            "minor": _rolled(_unit(torch.tensor(KRUMHANSL_KESSLER_MINOR))),
-            "diatonic": _rolled(_unit(torch.tensor(_DIATONIC))),
+            "major": _roll_to_keys(_unit(torch.tensor(KRUMHANSL_KESSLER_MAJOR))),
+            "minor": _roll_to_keys(_unit(torch.tensor(KRUMHANSL_KESSLER_MINOR))),
+            "diatonic": _roll_to_keys(_unit(torch.tensor(_DIATONIC))),
             "chords": torch.stack(chords),
-            "turns": torch.stack([(torch.arange(12) + k) % 12 for k in range(12)]),
-            # Kept on the device, for nothing may cross over to it within a captured hop.
+            "rotations": torch.stack([(torch.arange(12) + k) % 12 for k in range(12)]),
+            # Buffers, because nothing may be copied to the device within a captured hop.
             "levels": torch.tensor([0.05, 0.25, 0.5, 0.75, 0.95]),
             "ranks": torch.tensor([0.5, 0.9]),
         }.items():
@@ -90,18 +92,19 @@ class Tonality(nn.Module):
         self.minor: torch.Tensor
         self.diatonic: torch.Tensor
         self.chords: torch.Tensor
-        self.turns: torch.Tensor
+        self.rotations: torch.Tensor
         self.levels: torch.Tensor
         self.ranks: torch.Tensor
 
     def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """Compute the statistics."""
         semitones, loudness = frames[:, :SEMITONES], frames[:, _LOUDNESS]
         peak = loudness.amax(dim=1, keepdim=True).clamp_min(1e-3)
         sounding = torch.sigmoid(8.0 * (loudness / peak - 0.35)) * (loudness / (loudness + 0.05)) + 1e-4
         share = sounding / sounding.sum(dim=1, keepdim=True)
 
         def mean(x: torch.Tensor) -> torch.Tensor:
-            """Over time, of `[B, …, T]`, where it sounds."""
+            """Average `[B, …, T]` over time, weighted by activity."""
             return (x * share).sum(dim=1) if x.dim() == 2 else torch.bmm(x, share.unsqueeze(2)).squeeze(2)
 
         def spread(x: torch.Tensor) -> torch.Tensor:
@@ -118,10 +121,10 @@ class Tonality(nn.Module):
         dynamics = (means[:, _LOUDNESS], spread(loudness), sounding.mean(dim=1), falling, rising / (falling + 1e-3))
         return torch.cat((*parts, levels, torch.stack(dynamics, dim=1)), dim=1)
 
-    def _turned(self, chroma: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
-        """Chroma `[B, 12]` with pitch class `key [B]` first, its sum 1."""
-        turned = chroma.gather(1, self.turns[key])
-        return turned / (turned.sum(dim=1, keepdim=True) + 1e-3)
+    def _rotate(self, chroma: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
+        """Rotate chroma `[B, 12]` so that pitch class `key` `[B]` is first; normalise its sum to 1."""
+        rotated = chroma.gather(1, self.rotations[key])
+        return rotated / (rotated.sum(dim=1, keepdim=True) + 1e-3)
 
     def _harmony(
         self, semitones: torch.Tensor, each: torch.Tensor, mean: Mean, share: torch.Tensor
@@ -148,7 +151,7 @@ class Tonality(nn.Module):
             later = share[:, lag:] / share[:, lag:].sum(dim=1, keepdim=True)
             stay.append(((smooth[..., lag:] * smooth[..., :-lag]).sum(dim=1) * later).sum(dim=1))
         return [
-            key, self._turned(whole, collection), self._turned(whole, tonic), self._turned(bass, collection),
+            key, self._rotate(whole, collection), self._rotate(whole, tonic), self._rotate(bass, collection),
             diatonic.amax(dim=1, keepdim=True), shown, torch.stack(stay, dim=1),
         ]  # fmt: skip
 
@@ -170,7 +173,7 @@ class Tonality(nn.Module):
         power = torch.fft.rfft(centred, n=2 * rise.shape[1])
         echo = torch.fft.irfft(power.real.square() + power.imag.square())[:, 5:64]
         pulse = echo.amax(dim=1) / (centred.square().sum(dim=1) + 1e-4)
-        # What began in the first frame began before the window.
+        # Notes that begin in the first frame began before the window.
         begun = means[:, _BEGUN : _NEW + 1] - frames[:, _BEGUN : _NEW + 1, 0] * share[:, :1]
         middle, most = torch.quantile(rise, self.ranks, dim=1)
         loudest = semitones.amax(dim=(1, 2), keepdim=True)

@@ -25,7 +25,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.emotion.features import log_mels
 from kelly_live.emotion.nets.musicnn import PENULTIMATE, MusicnnTrunk
 from kelly_live.emotion.nets.scales import TONAL_FRAMES, TRUNK_FRAMES, TRUNK_PAST
-from kelly_live.emotion.nets.tonality import Tonality, tonal_frames
+from kelly_live.emotion.nets.tonality import Tonality, compute_tonal_frames
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Score, extract_features, read_score
 
@@ -75,10 +75,10 @@ class AudioFeatureExtractor:
         mel = mels["mel_512"]
         missing = max(0, TRUNK_FRAMES - mel.shape[1])
         frames = self._trunk(functional.pad(mel, (TRUNK_PAST + missing, 3)).unsqueeze(0))
-        features = self._trunk.penultimate(frames.unfold(2, TRUNK_FRAMES, _TRUNK_HOP)[0].transpose(0, 1))
+        features = self._trunk.embed(frames.unfold(2, TRUNK_FRAMES, _TRUNK_HOP)[0].transpose(0, 1))
         tonal = mels["mel_4096"]
         missing = max(0, TONAL_FRAMES - tonal.shape[1])
-        rows = tonal_frames(functional.pad(tonal, (1 + missing, 0)).unsqueeze(0))
+        rows = compute_tonal_frames(functional.pad(tonal, (1 + missing, 0)).unsqueeze(0))
         statistics = self._tonality(rows.unfold(2, TONAL_FRAMES, _TONAL_HOP)[0].transpose(0, 1))
         row: Floats = torch.cat((features.mean(0), features.std(0, correction=0), statistics.mean(0))).double().numpy()
         return row

@@ -112,7 +112,7 @@ def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
     weights: dict[str, torch.Tensor] = {}
     for name in PARTS:
         net = getattr(system, name)
-        stored = net.stored() if isinstance(net, MultiScaleEmotionNet) else net.state_dict()
+        stored = net.export_weights() if isinstance(net, MultiScaleEmotionNet) else net.state_dict()
         weights |= {f"{name}.{key}": weight for key, weight in stored.items()}
     save_checkpoint(path, Checkpoint(KIND, system.config, cards, weights))
 

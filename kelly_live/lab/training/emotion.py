@@ -17,7 +17,8 @@ from torch.nn import functional
 from torch.utils.data import WeightedRandomSampler
 
 from kelly_live.core.errors import ConfigError, ModelError
-from kelly_live.emotion.nets.emotion import LABELS, MultiScaleEmotionNet, Standardise
+from kelly_live.emotion.nets.emotion import LABELS, MultiScaleEmotionNet
+from kelly_live.emotion.nets.members import FeatureNorm
 from kelly_live.lab.corpora.clips import assign_folds
 from kelly_live.lab.corpora.targets import create_neutral_targets
 from kelly_live.lab.training.distributed import SINGLE_PROCESS, Ranks
@@ -136,8 +137,8 @@ class Trainer:
     def measure_scales(self) -> None:
         """Set the standardisation from all training windows."""
         for name, scale in self.net.scales.items():
-            assert isinstance(scale, Standardise)
-            scale.measure(torch.from_numpy(getattr(self.fit.windows, name).astype(np.float32)))
+            assert isinstance(scale, FeatureNorm)
+            scale.fit(torch.from_numpy(getattr(self.fit.windows, name).astype(np.float32)))
         self.average.load_state_dict(self.net.state_dict())
 
     @torch.no_grad()
@@ -159,7 +160,7 @@ class Trainer:
         hidden, raw = self.net.members({name: torch.cat([w[name] for w in windows]) for name in windows[0]})
         count = len(hidden)
         targets = {name: torch.cat((pairs[0][name], pairs[1][name])) for name in pairs[0]}
-        out = self.net.speak(raw.flatten(0, 1))
+        out = self.net.decode(raw.flatten(0, 1))
         loss = compute_loss(out, {name: torch.cat([value] * count) for name, value in targets.items()})
         own = torch.einsum("mbh,mdhl->mbdl", hidden[:, : len(rows)], self.set_heads)
         own = own[:, torch.arange(len(rows)), torch.from_numpy(self.set_of[rows])]

@@ -35,7 +35,7 @@ def predict_members(net: MultiScaleEmotionNet, windows: Windows, batch: int = 51
 def combine_members(net: MultiScaleEmotionNet, raw: torch.Tensor) -> Predictions:
     """Combine the members' raw outputs into the net's predictions."""
     device = net.mix.device
-    return Predictions.of(net.speak(net.mixed(raw.to(device), net.mix)))
+    return Predictions.of(net.decode(net.mix_members(raw.to(device), net.mix)))
 
 
 def fit_mixture(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tensor, steps: int = 60) -> None:
@@ -61,7 +61,7 @@ def fit_mixture(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Ten
         return torch.softmax(lean, dim=1)[..., groups]
 
     for _ in range(steps):
-        loss = compute_loss(net.speak(net.mixed(raw, shares())), targets, alike) + 0.01 * lean.square().mean()
+        loss = compute_loss(net.decode(net.mix_members(raw, shares())), targets, alike) + 0.01 * lean.square().mean()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -149,7 +149,7 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
     def evidence(a: Predictions) -> torch.Tensor:
         logits, affect, presence = (torch.from_numpy(v).float() for v in (a.emotions, a.affect, a.presence))
         odds = torch.logit(presence.clamp(1e-6, 1 - 1e-6)).unsqueeze(1)
-        return net.evidence(logits.clamp_min(1e-9).log(), affect, odds)
+        return net.compute_evidence(logits.clamp_min(1e-9).log(), affect, odds)
 
     for music, own in kinds.items():
         known = ~np.isnan(right) & own[clip]

@@ -151,7 +151,7 @@ def convert_and_check_trunk(wheel: Path) -> tuple[MusicnnTrunk, float]:
     mel[1] *= np.linspace(2.0, 0.0, 96, dtype=np.float32)
     mel[2, 90:] = 0.0
     with torch.inference_mode():
-        ours = trunk.taggram(torch.from_numpy(mel).transpose(1, 2)).numpy()
+        ours = trunk.predict_tags(torch.from_numpy(mel).transpose(1, 2)).numpy()
     worst = float(np.abs(ours - compute_reference_taggram(variables, mel)).max())
     if worst > TOLERANCE:
         raise ModelError(

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from kelly_live.core.values import EMOTIONS
-from kelly_live.emotion.nets.emotion import LABELS, Description, EmotionOutput, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import LABELS, EmotionOutput, MultiScaleEmotionNet
+from kelly_live.emotion.nets.members import Description
 from kelly_live.lab.corpora.manifest import QUADRANTS, Clip
 from kelly_live.lab.corpora.targets import average_bar_ratings, find_label
 from kelly_live.lab.intervals import RESAMPLES, bootstrap
@@ -90,7 +91,7 @@ def predict(net: MultiScaleEmotionNet, windows: Windows, batch: int = 512) -> Pr
     net.eval()
     device = next(net.parameters()).device
     parts = [
-        Predictions.of(net.judge(select_description(windows, slice(i, i + batch), device)))
+        Predictions.of(net.predict(select_description(windows, slice(i, i + batch), device)))
         for i in range(0, len(windows), batch)
     ]
     return Predictions(*(np.concatenate([getattr(p, name) for p in parts]) for name in Predictions.__slots__))

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion_stream import EmotionStream
 from kelly_live.lab.corpora.background_sounds import make_sounds
 from kelly_live.lab.corpora.clips import gather_clips, limit_clips, split_clips
 from kelly_live.lab.corpora.manifest import Clip

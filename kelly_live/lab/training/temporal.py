@@ -16,7 +16,8 @@ from torch.nn import functional
 
 from kelly_live.core.level import rms_dbfs
 from kelly_live.core.values import EMOTIONS
-from kelly_live.emotion.nets.emotion import EmotionStream, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion_stream import EmotionStream
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.lab.corpora.manifest import Clip

@@ -18,7 +18,9 @@ import torch
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import AudioError
 from kelly_live.emotion.features import FeatureStream
-from kelly_live.emotion.nets.emotion import Description, EmotionStream, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion_stream import EmotionStream
+from kelly_live.emotion.nets.members import Description
 from kelly_live.emotion.nets.scales import SAMPLE_RATE
 from kelly_live.lab.corpora.augmentation import augment
 from kelly_live.lab.corpora.manifest import Clip

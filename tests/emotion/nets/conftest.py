@@ -1,4 +1,4 @@
-"""Random inputs are the same in every run, whichever tests came before: one in fifty lay a rounding over a bound."""
+"""Seed torch before each test: one random input in fifty exceeded a tolerance by rounding."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def seeded() -> None:
+def _seed() -> None:
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""The emotion net's shapes and ranges, and that the stream and the batch say the same."""
+"""The emotion net's shapes and ranges, and that the stream and the batch give the same answer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.features import FeatureStream, log_mels
 from kelly_live.emotion.nets.device import choose_device
-from kelly_live.emotion.nets.emotion import WIDTHS, EmotionOutput, EmotionStream, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet
+from kelly_live.emotion.nets.emotion_stream import EmotionStream
+from kelly_live.emotion.nets.members import WIDTHS
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES
 from kelly_live.emotion.nets.voice import VOICE_STATISTICS, VoiceStatistics
 
 
 def make_net(seed: int = 0) -> MultiScaleEmotionNet:
-    """Random weights, lively enough that a wrong frame changes the answer."""
+    """Random weights, large enough that a wrong frame changes the answer."""
     torch.manual_seed(seed)
     net = MultiScaleEmotionNet(hidden_dim=16, views=(("speech",), tuple(WIDTHS)))
     for name, parameter in net.named_parameters():
@@ -65,7 +67,7 @@ def test_permuting_the_batch_permutes_the_answer() -> None:
 
 
 @torch.inference_mode()
-def test_the_stream_says_what_the_batch_says_at_every_hop() -> None:
+def test_the_stream_gives_the_batch_s_answer_at_every_hop() -> None:
     net, samples = make_net(), sound(5.0)
     features, stream = FeatureStream(), EmotionStream(net)
     silent = stream.read()
@@ -108,11 +110,11 @@ def test_reset_forgets() -> None:
 
 @torch.inference_mode()
 @pytest.mark.parametrize("hertz", [110.0, 220.0, 440.0])
-def test_pitch_is_heard_in_octaves(hertz: float) -> None:
+def test_pitch_is_estimated_in_octaves(hertz: float) -> None:
     t = np.arange(48_000) / 16_000
     buzz = sum(np.sin(2 * np.pi * hertz * k * t) / k for k in range(1, 9))
     mel = window_ending((0.1 * buzz).astype(np.float32), 48_000)["mel_2048"]
-    pitch, _ = VoiceStatistics().pitch(mel)
+    pitch, _ = VoiceStatistics().estimate_pitch(mel)
     assert pitch[0, 50] == pytest.approx(np.log2(hertz / 62.5), abs=0.25)
 
 
@@ -135,10 +137,10 @@ def test_the_answer_is_the_weighted_mean_of_the_members() -> None:
     seen = net.describe(windows(2))
     _, raw = net.members(net.standardise(seen))
     assert raw.shape[:2] == (2, 2)
-    assert (raw[0] - raw[1]).abs().max() > 0.1  # they differ ...
-    torch.testing.assert_close(net.judge(seen), net.speak((raw[0] + raw[1]) / 2))  # ... and are heard alike at first
+    assert (raw[0] - raw[1]).abs().max() > 0.1  # they differ
+    torch.testing.assert_close(net.predict(seen), net.decode((raw[0] + raw[1]) / 2))  # initially all weights are equal
     net.mix[:, 0], net.mix[:, 1] = 0.25, 0.75
-    torch.testing.assert_close(net.judge(seen), net.speak(0.25 * raw[0] + 0.75 * raw[1]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(net.predict(seen), net.decode(0.25 * raw[0] + 0.75 * raw[1]), atol=1e-5, rtol=1e-4)
 
 
 @torch.inference_mode()
@@ -149,7 +151,7 @@ def test_voices_and_music_weigh_the_members_differently() -> None:
     music = len(EMOTIONS) + 4
     for chance, member in ((-60.0, 0), (60.0, 1)):
         raw[..., music] = chance
-        torch.testing.assert_close(net.mixed(raw, net.mix), raw[member], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(net.mix_members(raw, net.mix), raw[member], atol=1e-4, rtol=1e-4)
 
 
 @torch.inference_mode()
@@ -160,7 +162,7 @@ def test_temperature_is_that_of_the_kind_of_sound() -> None:
     raw[1] = raw[0]
     raw[0, music], raw[1, music] = -40.0, 40.0  # surely a voice; surely music
     net.temperature[0], net.temperature[1] = 2.0, 0.5
-    voice, song = net.speak(raw).emotion_logits
+    voice, song = net.decode(raw).emotion_logits
     torch.testing.assert_close(song, 4.0 * voice)
 
 
@@ -168,7 +170,7 @@ def test_the_shipped_checkpoint_is_small() -> None:
     assert (find_resources("models") / "emotion.safetensors").stat().st_size < 20e6
 
 
-def test_a_device_that_is_not_there_is_one_line() -> None:
+def test_a_missing_device_is_an_error_of_one_line() -> None:
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type in ("cpu", "cuda", "mps")
     with pytest.raises(ConfigError, match="must be one of auto"):

@@ -1,4 +1,4 @@
-"""The speech encoder: what it keeps of a pass, and what it does not care about."""
+"""The speech encoder: its passes, and that it does not depend on the level."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from kelly_live.emotion.nets.speech import (
     BLOCKS,
     SPEECH_STATISTICS,
     WIDTH,
-    Heard,
     SpeechEncoder,
-    speech_statistics,
-    whisper_mel,
+    SpeechTokens,
+    compute_speech_statistics,
+    to_whisper_mel,
 )
 
 
@@ -41,32 +41,32 @@ def test_the_newest_tokens_alone_are_the_tail_of_all() -> None:
 @torch.inference_mode()
 def test_a_window_is_its_passes_side_by_side() -> None:
     encoder, x = make_encoder(), mel(SPEECH_CONTEXT + (SPEECH_PASSES - 1) * SPEECH_HOP, batch=2)
-    window = encoder.hear_window(x)
+    window = encoder.encode_window(x)
     assert window.tokens.shape == (2, SPEECH_PASSES * SPEECH_KEPT, BLOCKS * WIDTH)
     assert window.loudness.shape == (2, SPEECH_PASSES * SPEECH_KEPT)
     start = 3 * SPEECH_HOP
-    fourth = encoder.hear(x[1:, :, start : start + SPEECH_CONTEXT])
+    fourth = encoder.encode(x[1:, :, start : start + SPEECH_CONTEXT])
     own = slice(3 * SPEECH_KEPT, 4 * SPEECH_KEPT)
     torch.testing.assert_close(window.tokens[1:, own], fourth.tokens, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(window.loudness[1:, own], fourth.loudness)
 
 
-def test_how_loud_it_is_is_not_its_business() -> None:
+def test_the_level_does_not_change_the_input() -> None:
     power = 10.0 ** (mel(50) - 3.0)
     loud, soft = torch.log10(1.0 + 1e4 * power), torch.log10(1.0 + 1e3 * power)
-    torch.testing.assert_close(whisper_mel(loud), whisper_mel(soft), atol=1e-4, rtol=0.0)
+    torch.testing.assert_close(to_whisper_mel(loud), to_whisper_mel(soft), atol=1e-4, rtol=0.0)
 
 
 def test_silence_is_finite() -> None:
     encoder = make_encoder()
     with torch.inference_mode():
-        heard = encoder.hear(torch.zeros(1, 80, SPEECH_CONTEXT))
-        assert torch.isfinite(speech_statistics(heard)).all()
+        speech = encoder.encode(torch.zeros(1, 80, SPEECH_CONTEXT))
+        assert torch.isfinite(compute_speech_statistics(speech)).all()
 
 
-def test_a_window_is_described_by_what_sounds_in_it() -> None:
+def test_silent_tokens_do_not_count() -> None:
     sounding, silent = torch.full((1, 10, BLOCKS * WIDTH), 1.0), torch.full((1, 30, BLOCKS * WIDTH), -5.0)
     loudness = torch.cat((torch.full((1, 10), 2.0), torch.zeros(1, 30)), dim=1)
-    statistics = speech_statistics(Heard(torch.cat((sounding, silent), dim=1), loudness))
+    statistics = compute_speech_statistics(SpeechTokens(torch.cat((sounding, silent), dim=1), loudness))
     assert statistics.shape == (1, SPEECH_STATISTICS)
     assert (statistics[:, : BLOCKS * WIDTH] > 0.95).all()

@@ -1,4 +1,4 @@
-"""The temporal model: chains that are chains, time that counts, attention that looks along time."""
+"""The temporal model: row-stochastic transitions, use of the timestamps, attention along time."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_transitions_are_row_stochastic_and_follow_the_elapsed_time() -> None:
     out = model(emotions, times, extra)
     assert (out.transitions >= 0).all()
     torch.testing.assert_close(out.transitions.sum(3), torch.ones(3, 6, 8))
-    torch.testing.assert_close(out.transitions[1, 2], model.transition(times[1, 3] - times[1, 2]))
+    torch.testing.assert_close(out.transitions[1, 2], model.transition_matrix(times[1, 3] - times[1, 2]))
 
 
 @settings(max_examples=30, deadline=None)
@@ -57,9 +57,9 @@ def test_transitions_are_row_stochastic_and_follow_the_elapsed_time() -> None:
 def test_two_short_steps_are_one_long_one(first: float, second: float) -> None:
     model = make_model()
     with torch.inference_mode():
-        short = model.transition(torch.tensor(first)) @ model.transition(torch.tensor(second))
-        torch.testing.assert_close(short, model.transition(torch.tensor(first + second)), atol=1e-4, rtol=0.0)
-        torch.testing.assert_close(model.transition(torch.tensor(0.0)), torch.eye(8))
+        short = model.transition_matrix(torch.tensor(first)) @ model.transition_matrix(torch.tensor(second))
+        torch.testing.assert_close(short, model.transition_matrix(torch.tensor(first + second)), atol=1e-4, rtol=0.0)
+        torch.testing.assert_close(model.transition_matrix(torch.tensor(0.0)), torch.eye(8))
 
 
 @torch.inference_mode()
@@ -124,8 +124,8 @@ def test_any_length_of_history(steps: int) -> None:
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 1000), size=st.floats(0.1, 20.0))
 @torch.inference_mode()
-def test_no_training_can_make_it_hold_on_to_an_outburst(seed: int, size: float) -> None:
-    """Four seconds roused, then four seconds quiet: whatever the weights, it is quiet now."""
+def test_no_weights_make_it_keep_an_old_outburst(seed: int, size: float) -> None:
+    """Four seconds of high arousal, then four of low: with any weights the last one is low."""
     model = make_model(seed)
     for parameter in (model.weigh.weight, model.fade.weight, model.evolve_affect.weight):
         torch.nn.init.normal_(parameter, std=size)
@@ -137,7 +137,7 @@ def test_no_training_can_make_it_hold_on_to_an_outburst(seed: int, size: float) 
 
 
 @torch.inference_mode()
-def test_the_newest_step_alone_is_the_last_of_all() -> None:
+def test_the_newest_step_alone_equals_the_last_of_all_steps() -> None:
     torch.manual_seed(4)
     model = EmotionTransitionModel().eval()
     for parameter in model.parameters():
@@ -145,6 +145,6 @@ def test_the_newest_step_alone_is_the_last_of_all() -> None:
     emotions, times = torch.softmax(torch.randn(2, 9, 8), dim=2), torch.rand(2, 9).cumsum(dim=1)
     extra = torch.rand(2, 9, 5)
     whole = model(emotions, times, extra)
-    newest, affect = model.newest(emotions, times, extra)
+    newest, affect = model.evolve_newest(emotions, times, extra)
     torch.testing.assert_close(newest, whole.evolved_emotions[:, -1])
     torch.testing.assert_close(affect, whole.evolved_affect[:, -1])

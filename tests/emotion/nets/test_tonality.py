@@ -1,4 +1,4 @@
-"""Tonality read like a score: given these notes, this mode; the same notes higher, the same description."""
+"""Tonality statistics of scores: their mode, and that transposition does not change them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import torch
 
 from kelly_live.emotion.features import log_mels
 from kelly_live.emotion.nets.scales import TONAL_FRAMES
-from kelly_live.emotion.nets.tonality import TONALITY_STATISTICS, Tonality, tonal_frames
+from kelly_live.emotion.nets.tonality import TONALITY_STATISTICS, Tonality, compute_tonal_frames
 
 MAJOR_LOOP = ((0, 4, 7), (5, 9, 12), (7, 11, 14), (0, 4, 7))  # I IV V I
 MINOR_LOOP = ((0, 3, 7), (5, 8, 12), (7, 10, 14), (0, 3, 7))  # i iv v i
 MAJOR, MINOR, MARGIN, MAJOR_CHANCE = range(4)
-TURNED = slice(4, 28)  # chroma of the whole, from the collection and from the tonic on
+ROTATED = slice(4, 28)  # chroma of the whole, from the collection and from the tonic on
 
 
 def play(chords: tuple[tuple[int, ...], ...], root: int = 60, beat: float = 0.5, seconds: float = 13.0) -> np.ndarray:
@@ -32,7 +32,7 @@ def describe(samples: np.ndarray) -> torch.Tensor:
     mel = log_mels(samples)["mel_4096"]
     padded = torch.nn.functional.pad(mel, (TONAL_FRAMES + 1, 0))[:, -(TONAL_FRAMES + 1) :]
     with torch.inference_mode():
-        out: torch.Tensor = Tonality()(tonal_frames(padded.unsqueeze(0)))[0]
+        out: torch.Tensor = Tonality()(compute_tonal_frames(padded.unsqueeze(0)))[0]
     return out
 
 
@@ -45,8 +45,8 @@ def test_a_major_loop_is_major_and_a_minor_loop_minor() -> None:
 def test_a_transposed_loop_is_described_alike() -> None:
     here, there = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, root=65))
     assert abs(float(here[MARGIN] - there[MARGIN])) < 0.08
-    torch.testing.assert_close(here[TURNED], there[TURNED], atol=0.06, rtol=0.0)
-    assert (here[TURNED] - describe(play(MINOR_LOOP))[TURNED]).abs().max() > 0.06
+    torch.testing.assert_close(here[ROTATED], there[ROTATED], atol=0.06, rtol=0.0)
+    assert (here[ROTATED] - describe(play(MINOR_LOOP))[ROTATED]).abs().max() > 0.06
 
 
 def test_faster_chords_begin_more_often_and_change_more() -> None:
@@ -69,6 +69,6 @@ def test_silence_and_noise_are_finite() -> None:
         assert torch.isfinite(described).all()
 
 
-def test_what_was_before_the_first_sound_does_not_count() -> None:
+def test_silence_before_the_first_sound_does_not_count() -> None:
     whole, half = describe(play(MAJOR_LOOP)), describe(play(MAJOR_LOOP, seconds=6.0))
-    torch.testing.assert_close(whole[: TURNED.stop], half[: TURNED.stop], atol=0.08, rtol=0.0)
+    torch.testing.assert_close(whole[: ROTATED.stop], half[: ROTATED.stop], atol=0.08, rtol=0.0)

@@ -1,4 +1,4 @@
-"""The trunk hop by hop says what the trunk says of a window, whatever its batch norms and however frames arrive."""
+"""The trunk over a stream gives the trunk's features of a window, for any batch norm and any blocks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kelly_live.core.resources import find_resources
-from kelly_live.emotion.nets.emotion import WIDTHS, Members
+from kelly_live.emotion.nets.members import WIDTHS, Members
 from kelly_live.emotion.nets.musicnn import BANDS, MusicnnTrunk
 from kelly_live.emotion.nets.packed import PackedLinear
 from kelly_live.emotion.nets.scales import TRUNK_AHEAD, TRUNK_FRAMES, TRUNK_PAST
@@ -21,7 +21,7 @@ WINDOW = TRUNK_PAST + TRUNK_FRAMES + TRUNK_AHEAD
 
 
 def make_trunk() -> MusicnnTrunk:
-    """Random weights, and batch norms that turn some channels over, as MSD_musicnn's do."""
+    """Random weights, and batch norms with some negative scales, as in MSD_musicnn."""
     torch.manual_seed(3)
     trunk = MusicnnTrunk().eval().requires_grad_(False)
     for name, buffer in trunk.named_buffers():
@@ -40,16 +40,16 @@ def window_after(trunk: MusicnnTrunk, mel: torch.Tensor) -> torch.Tensor:
 
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.sampled_from([0, 1, 7, 15, 16, 17, 60, 130, 300]), min_size=1, max_size=7))
-def test_however_the_frames_arrive(sizes: list[int]) -> None:
-    stream, heard = TrunkStream(TRUNK), torch.rand(BANDS, sum(sizes) + 1)
+def test_frames_in_any_blocks_give_the_window_s_features(sizes: list[int]) -> None:
+    stream, frames = TrunkStream(TRUNK), torch.rand(BANDS, sum(sizes) + 1)
     position = 0
     for size in sizes:
         with torch.inference_mode():
-            stream.push(heard[:, position : position + size])
+            stream.push(frames[:, position : position + size])
         position += size
-        found = stream.frames()
-        expected = window_after(TRUNK, heard[:, :position])
-        torch.testing.assert_close(found, expected, atol=1e-4 * float(expected.abs().max()), rtol=0.0)
+        streamed = stream.frames()
+        expected = window_after(TRUNK, frames[:, :position])
+        torch.testing.assert_close(streamed, expected, atol=1e-4 * float(expected.abs().max()), rtol=0.0)
 
 
 def test_reset_is_silence_again() -> None:
@@ -62,7 +62,7 @@ def test_reset_is_silence_again() -> None:
     torch.testing.assert_close(stream.frames(), before, atol=0.0, rtol=0.0)
 
 
-def test_the_shipped_trunk_turns_channels_over_and_streams_alike() -> None:
+def test_the_shipped_trunk_has_negative_scales_and_streams_alike() -> None:
     trunk = load_emotion_net(find_resources("models") / "emotion.safetensors").trunk
     assert any(bool((norm.scale < 0).any()) for norm in trunk.timbral_norm)
     stream, mel = TrunkStream(trunk), 2.0 * torch.rand(BANDS, 100)
@@ -87,7 +87,7 @@ def test_a_packed_layer_follows_its_weights() -> None:
 
 
 @pytest.mark.parametrize("views", [(("tonality",), ("speech", "voice"), tuple(WIDTHS)), (("trunk",),)])
-def test_members_side_by_side_say_what_each_says(views: tuple[tuple[str, ...], ...]) -> None:
+def test_joined_members_give_each_member_s_answer(views: tuple[tuple[str, ...], ...]) -> None:
     torch.manual_seed(0)
     members = Members(views, 12, 7, 0.2, 0.3).eval()
     for member in members.each:
@@ -101,4 +101,4 @@ def test_members_side_by_side_say_what_each_says(views: tuple[tuple[str, ...], .
         torch.testing.assert_close(h, hidden[:, :1], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(r, raw[:, :1], atol=1e-4, rtol=1e-4)
         with torch.no_grad():
-            members.each[0].head.weight.mul_(2.0)  # what was laid side by side is laid anew
+            members.each[0].head.weight.mul_(2.0)  # the joined weights are joined anew
