@@ -120,6 +120,28 @@ class Tuning(Command, frozen=True, tag="tuning"):
 DEFAULT_TUNING = Tuning()  # sends nothing extra until a note has cents
 
 
+class Signature(Command, frozen=True, tag="signature"):
+    """Note the metre and the key of the music from a beat on. Only files show it; nothing is sent for it.
+
+    `sharps` in -7..7 are the key's, negative for flats.
+    """
+
+    beat: float
+    numerator: int
+    denominator: int
+    sharps: int
+    is_minor: bool
+
+    def __post_init__(self) -> None:
+        _require_finite("a signature's beat", self.beat)
+        if not (1 <= self.numerator <= 255 and self.denominator in (1, 2, 4, 8, 16, 32)):
+            raise ConfigError(
+                f"the time signature is {self.numerator}/{self.denominator}; it must be 1..255 over a power of 2 up to 32"
+            )
+        if not -7 <= self.sharps <= 7:
+            raise ConfigError(f"the key signature has {self.sharps} sharps; it must have -7..7")
+
+
 class ChannelRelease(Command, frozen=True, tag="release"):
     """End whatever a receiver still plays on these channels (1-16), from whichever sender."""
 
@@ -139,7 +161,7 @@ class Stop(Command, frozen=True, tag="stop"):
     """Cancel what is not sent, end what sounds, close the port. A second stop has no effect."""
 
 
-SinkCommand: TypeAlias = Start | TempoChange | Notes | Controls | Tuning | ChannelRelease | Pause | Stop
+SinkCommand: TypeAlias = Start | TempoChange | Notes | Controls | Tuning | Signature | ChannelRelease | Pause | Stop
 
 
 def _require_finite(what: str, value: float, unit: str = "") -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kelly_live.core.commands import Signature
 from kelly_live.core.protocols import Reading
 from kelly_live.core.timebase import TempoMap
 from kelly_live.core.values import NoteEvent, SoundingNote
@@ -32,6 +33,7 @@ class Performance:
     `readings`: in the order of time. `messages`: all that was sent. `tempo_map`: the tempo curve.
     `end_seconds`: where the closing bar ends. `notes`: as the players asked for them. `parts`: who played.
     `tonic` and `mode`: the key at the end. `title`: what files are called inside.
+    `signatures`: metre and key, from their beats on.
     """
 
     readings: tuple[Reading, ...]
@@ -43,6 +45,7 @@ class Performance:
     tonic: str = "C"
     mode: str = "ionian"
     title: str = "Kelly Live"
+    signatures: tuple[Signature, ...] = ()
 
     def with_title(self, title: str) -> Performance:
         """Return the same performance under another title."""
@@ -60,6 +63,7 @@ class Performance:
             programs=self._programs(),
             title=self.title,
             owners=self._owners(),
+            signatures=self.signatures,
         )
 
     def write_wav(self, path: Path | str) -> None:

@@ -373,4 +373,5 @@ def _close(
         parts=parts_of(conductor),
         tonic=status.tonic,
         mode=status.mode,
+        signatures=tuple(scheduler.signatures),
     )

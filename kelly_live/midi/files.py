@@ -9,6 +9,7 @@ from pathlib import Path
 import mido
 
 from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.commands import Signature
 from kelly_live.core.midi_messages import CONTROLLERS, SETTING_UP, channel_of, kind_of, program_change, tuned_program
 from kelly_live.core.timebase import TempoMap
 from kelly_live.core.values import NoteEvent, SoundingNote
@@ -17,6 +18,9 @@ from kelly_live.midi.receiver_state import ReceiverState
 
 TICKS_PER_BEAT = 480
 _DRUM_CHANNEL = 10
+# From seven flats to seven sharps, as mido spells them.
+_MAJOR_KEYS = ["Cb", "Gb", "Db", "Ab", "Eb", "Bb", "F", "C", "G", "D", "A", "E", "B", "F#", "C#"]
+_MINOR_KEYS = ["Abm", "Ebm", "Bbm", "Fm", "Cm", "Gm", "Dm", "Am", "Em", "Bm", "F#m", "C#m", "G#m", "D#m", "A#m"]
 _SENT_WITHIN_SECONDS = 0.05  # of when it was due; offline it is sent at exactly that time
 _SLOWEST_MICROSECONDS = 0xFFFFFF  # a tempo is 3 bytes: under 3.58 BPM cannot be written
 
@@ -30,13 +34,22 @@ def write_midi(
     programs: Mapping[int, int] | None = None,
     title: str = "Kelly Live",
     owners: Mapping[int, int] | None = None,
+    signatures: Sequence[Signature] = (),
 ) -> None:
     """Write a type 1 file: a tempo track, then a track a channel (1-16), named and given a program (0-127) by the two
     mappings; `owners` (`owners_of`) tell whose notes a borrowed channel holds, else programs have to. Channels and keys
     that were tuned are so in the file; what a channel is told before its first note stands at its start. Clock, and
     what comes after a channel's last note, are left out; controllers stand at their time. Raises OutputError.
     """
-    written = midi_bytes(messages, tempo_map, track_names=track_names, programs=programs, title=title, owners=owners)
+    written = midi_bytes(
+        messages,
+        tempo_map,
+        track_names=track_names,
+        programs=programs,
+        title=title,
+        owners=owners,
+        signatures=signatures,
+    )
     write_atomically(path, written)
 
 
@@ -48,11 +61,12 @@ def midi_bytes(
     programs: Mapping[int, int] | None = None,
     title: str = "Kelly Live",
     owners: Mapping[int, int] | None = None,
+    signatures: Sequence[Signature] = (),
 ) -> bytes:
     """What write_midi writes; the same input gives the same bytes."""
     names, programs = track_names or {}, programs or {}
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
-    file.tracks.append(_tempo_track(tempo_map, title))
+    file.tracks.append(_tempo_track(tempo_map, title, signatures))
     by_channel: dict[int, list[RecordedMessage]] = {}
     holds: dict[int, dict[int, None]] = {}  # the parts' channels whose notes a channel holds, in the order they came
     for number, message in enumerate(messages):
@@ -192,16 +206,31 @@ def _score(
     return program, score
 
 
-def _tempo_track(tempo_map: TempoMap, title: str) -> mido.MidiTrack:
-    events: list[tuple[int, mido.MetaMessage]] = [
-        (0, mido.MetaMessage("track_name", name=title)),
-        (0, mido.MetaMessage("time_signature", numerator=4, denominator=4)),
-    ]
+def _tempo_track(tempo_map: TempoMap, title: str, signatures: Sequence[Signature]) -> mido.MidiTrack:
+    events: list[tuple[int, mido.MetaMessage]] = [(0, mido.MetaMessage("track_name", name=title))]
+    events += _signature_events(signatures)
     for point in tempo_map.points():
         microseconds = min(_SLOWEST_MICROSECONDS, round(60e6 / point.bpm))
         tick = max(0, round(point.beat * TICKS_PER_BEAT))
         events.append((tick, mido.MetaMessage("set_tempo", tempo=microseconds)))
-    return _track(events)
+    return _track(sorted(events, key=lambda event: event[0]))
+
+
+def _signature_events(signatures: Sequence[Signature]) -> list[tuple[int, mido.MetaMessage]]:
+    """Return each signature where it changes; the first stands at the start of the file, 4/4 where there is none."""
+    events: list[tuple[int, mido.MetaMessage]] = []
+    time, key = (0, 0), ""
+    for one in signatures:
+        tick = max(0, round(one.beat * TICKS_PER_BEAT)) if events else 0
+        if (one.numerator, one.denominator) != time:
+            time = (one.numerator, one.denominator)
+            numerator, denominator = time
+            events.append((tick, mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator)))
+        name = (_MINOR_KEYS if one.is_minor else _MAJOR_KEYS)[one.sharps + 7]
+        if name != key:
+            key = name
+            events.append((tick, mido.MetaMessage("key_signature", key=key)))
+    return events or [(0, mido.MetaMessage("time_signature", numerator=4, denominator=4))]
 
 
 def _track(events: Sequence[tuple[int, mido.Message | mido.MetaMessage]]) -> mido.MidiTrack:

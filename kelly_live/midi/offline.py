@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import sys
 
-from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, SinkCommand, Start, Stop, TempoChange, Tuning
+from kelly_live.core.commands import (
+    DEFAULT_TUNING,
+    Controls,
+    Notes,
+    Signature,
+    SinkCommand,
+    Start,
+    Stop,
+    TempoChange,
+    Tuning,
+)
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import ControlChange, NoteEvent
@@ -27,6 +37,7 @@ class OfflineScheduler:
         self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=capacity_notes, tuning=tuning)
         self._tempo_map = TempoMap(0.0, 120.0)
         self.notes: list[NoteEvent] = []  # all that were sent here, in beats
+        self.signatures: list[Signature] = []
 
     @property
     def messages(self) -> list[RecordedMessage]:
@@ -51,6 +62,8 @@ class OfflineScheduler:
             case Start(origin_seconds, bpm):
                 # The core forgets a long past; a file needs the whole curve.
                 self._tempo_map = TempoMap(origin_seconds, bpm, max_points=sys.maxsize)
+            case Signature():
+                self.signatures.append(command)
             case Stop():
                 self._port.close()
 
@@ -67,12 +80,13 @@ class OfflineScheduler:
 
 
 class NoteList:
-    """A NoteSink that only keeps what it is sent: `notes` in beats, `tempos` and `controls`. Nothing sounds."""
+    """A NoteSink that only keeps what it is sent: notes (in beats), tempos, controls, signatures. Nothing sounds."""
 
     def __init__(self) -> None:
         self.notes: list[NoteEvent] = []
         self.tempos: list[TempoPoint] = []
         self.controls: list[ControlChange] = []
+        self.signatures: list[Signature] = []
 
     def send(self, command: SinkCommand) -> None:
         """Keep what the command holds."""
@@ -85,6 +99,8 @@ class NoteList:
                 self.tempos.append(TempoPoint(0.0, command.bpm))
             case Controls(changes):
                 self.controls.extend(changes)
+            case Signature():
+                self.signatures.append(command)
 
     def health(self) -> SchedulerHealth:
         """Return the number of notes as what was sent."""

@@ -19,6 +19,7 @@ from kelly_live.core.commands import (
     Controls,
     Notes,
     Pause,
+    Signature,
     SinkCommand,
     Start,
     Stop,
@@ -156,6 +157,8 @@ class SchedulerCore:
                 self._release_channels(channels)
             case Pause() | Stop():
                 self.silence()
+            case Signature():
+                pass  # for files only
 
     def _tune(self, tuning: Tuning) -> None:
         if self._tempo is not None:

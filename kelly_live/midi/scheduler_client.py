@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, SinkCommand, Stop, Tuning
+from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, Signature, SinkCommand, Stop, Tuning
 from kelly_live.core.errors import MidiError, WorkerError
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.midi.ports import open_output
@@ -140,6 +140,8 @@ class SchedulerClient:
                 self._queue(command, weight=1)
             case Stop():
                 self._stop()
+            case Signature():
+                pass  # the process has no use for it
             case _:
                 if isinstance(command, Tuning):
                     self._tuning = command

@@ -10,17 +10,18 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from kelly_live.core.commands import Notes, Pause, Start, TempoChange
+from kelly_live.core.commands import Notes, Pause, Signature, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.timebase import TempoMap, TempoPoint
-from kelly_live.core.values import RHYTHMS, BeatEstimate, MusicParameters, NoteEvent, SyncState, TempoRange
+from kelly_live.core.values import RHYTHMS, BeatEstimate, Metre, MusicParameters, NoteEvent, SyncState, TempoRange
 from kelly_live.music.band import Band, MutedPlayer, Slot
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_earliest_offset, compute_onset_offset
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, choose_phrase_mode, plan_closing_phrase, plan_phrase
 from kelly_live.music.randomness import rng_for
+from kelly_live.music.signatures import key_signature, time_signature
 from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre, swing_beat
 from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
@@ -111,6 +112,8 @@ class Conductor:
         self._held_beat: float | None = None  # where that stopped us
         self._phrase: Phrase | None = None
         self._key: Key | None = None
+        self._metre: Metre | None = None  # of the session, if its bars are counted by one
+        self._signature: tuple[int, int, int, bool] | None = None  # as sent last, since the latest start
         self._busy = False
         self._compound = False
         self._slice = 0
@@ -158,6 +161,7 @@ class Conductor:
         bpm = _grained(parameters.tempo.suggested)
         metre = choose_metre(parameters.style, self._seed)
         self._compound = False
+        self._metre = metre if self._given_per_bar is None else None
         if self._given_per_bar is None:
             self._per_bar = 4 if metre is None else metre.bar_beats
             self._compound = metre is not None and metre.is_compound
@@ -176,6 +180,7 @@ class Conductor:
         self._glide = ParameterSmoother.begin(beat, parameters, self._per_bar)
         self._joined_tempo = SynchronizedTempo(beat, bpm, bpm)
         self._phrase = self._key = self._held_beat = None
+        self._signature = None
         self._slice = first
         self._intensity, self._trend = compute_intensity(parameters), 0.0
         self._sink.send(Start(origin_seconds, bpm, beat))
@@ -207,6 +212,7 @@ class Conductor:
         self._tempo = TempoMap(origin, bpm)
         self._sink.send(Pause())
         self._sink.send(Start(origin, bpm, beat))
+        self._signature = None  # a start begins a new count of beats
         self._publish(now)
 
     def finish(self, now: float) -> float:
@@ -328,6 +334,7 @@ class Conductor:
         phrase = self._phrase_for(bar, parameters, closing=closing)
         if phrase is not before or self._slice % self._slices_per_bar == 0:
             self._plan = self._outlook(phrase, bar, told)
+        self._send_signature(start)
         context = MusicContext(
             seed=self._seed,
             phrase=phrase,
@@ -341,6 +348,15 @@ class Conductor:
             felt = [self._felt(note, parameters) for note in notes]
             self._sink.send(Notes(tuple(sorted(felt, key=lambda note: (note.onset_beats, note.channel, note.pitch)))))
         self._slice += 1
+
+    def _send_signature(self, beat: float) -> None:
+        """Send the metre and the key in force, where they are new: at the start, and at bar lines."""
+        if self._key is None or (self._signature is not None and self._slice % self._slices_per_bar != 0):
+            return
+        signature = (*time_signature(self._metre, self._per_bar), *key_signature(self._key))
+        if signature != self._signature:
+            self._signature = signature
+            self._sink.send(Signature(beat, *signature))
 
     def _glided(self, beat: float, asked: MusicParameters) -> MusicParameters:
         """The parameters in force from a beat on; a new tempo is told to the sink."""

@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from kelly_live.core.actions import Action
 from kelly_live.core.atomic_write import suggest_remedy, write_atomically
-from kelly_live.core.commands import Controls, Notes, Pause, SinkCommand, Start, TempoChange
+from kelly_live.core.commands import Controls, Notes, Pause, Signature, SinkCommand, Start, TempoChange
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.protocols import NoteSink, Reading, SchedulerHealth
 from kelly_live.core.timebase import Clock
@@ -82,7 +82,7 @@ class Tee:
         match command:
             case Controls(changes):
                 self._controls.extend(changes)
-            case Start() | TempoChange() | Notes() | Pause():
+            case Start() | TempoChange() | Notes() | Pause() | Signature():
                 self._commands.append(command)
 
     def health(self) -> SchedulerHealth:

@@ -40,4 +40,5 @@ def _bytes(tape: Tape, parts: Sequence[Part], title: str, port: str) -> bytes:
         track_names={part.channel: part.part for part in here},
         programs={part.channel: part.program for part in here},
         title=title,
+        signatures=tape.signatures,
     )

@@ -11,7 +11,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, Pause, Start, TempoChange, Tuning
+import msgspec
+
+from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, Pause, Signature, Start, TempoChange, Tuning
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
@@ -21,7 +23,7 @@ from kelly_live.midi.scheduler import SchedulerCore
 
 _HEAD = struct.Struct("<dH")
 
-Command: TypeAlias = Start | TempoChange | Notes | Controls | Pause
+Command: TypeAlias = Start | TempoChange | Notes | Controls | Pause | Signature
 
 
 class _Reel:
@@ -55,6 +57,7 @@ class Tape:
         self._curve: TempoMap | None = None  # in the beats of the latest start; None before it and in a pause
         self._written: TempoMap | None = None  # in the beats of the file, which never go back
         self._shift_beats = 0.0  # from the former to the latter
+        self.signatures: list[Signature] = []  # in the file's beats
         self._core(MAIN_PORT)
 
     @property
@@ -84,6 +87,8 @@ class Tape:
                         self._core(note.port).apply(Notes((note,)))
                 case Controls():
                     self._core(MAIN_PORT).apply(command)
+                case Signature():
+                    self.signatures.append(msgspec.structs.replace(command, beat=command.beat + self._shift_beats))
                 case Pause():
                     self._curve = None
                     self._silence()

@@ -6,12 +6,12 @@ from pathlib import Path
 import mido
 import pytest
 
-from kelly_live.core.commands import Notes, PartProgram, Start, Stop, TempoChange, Tuning
+from kelly_live.core.commands import Notes, PartProgram, Signature, Start, Stop, TempoChange, Tuning
 from kelly_live.core.errors import OutputError
 from kelly_live.core.midi_messages import all_sound_off, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent, SoundingNote
-from kelly_live.midi.files import midi_bytes, notes_from_messages, owners_of, write_midi
+from kelly_live.midi.files import TICKS_PER_BEAT, midi_bytes, notes_from_messages, owners_of, write_midi
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from tests.midi.receiver import Receiver
@@ -218,3 +218,30 @@ def test_a_retuned_file_ends_with_its_notes_so_that_tails_stay_in_tune() -> None
     scheduler = performed_in(Tuning("bend", 2, parts(BAND)))
     file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map))
     assert not any(m.type == "pitchwheel" and m.pitch == 0 for m in file)
+
+
+def test_signatures_stand_where_they_change_and_the_first_at_the_start() -> None:
+    scheduler = performed()
+    signatures = [
+        Signature(0.25, 3, 4, -2, False),  # a band that joined in the middle of a beat
+        Signature(6.0, 3, 4, -3, True),
+        Signature(9.0, 16, 4, -3, True),
+        Signature(25.0, 16, 4, -3, True),
+    ]
+    (tempo_track, *_) = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, signatures=signatures)).tracks
+    tick, score = 0, []
+    for message in tempo_track:
+        tick += message.time
+        if message.type == "time_signature":
+            score.append((tick / TICKS_PER_BEAT, f"{message.numerator}/{message.denominator}"))
+        elif message.type == "key_signature":
+            score.append((tick / TICKS_PER_BEAT, message.key))
+    assert score == [(0.0, "3/4"), (0.0, "Bb"), (6.0, "Cm"), (9.0, "16/4")]
+
+
+def test_a_file_without_signatures_is_in_four() -> None:
+    scheduler = performed()
+    (tempo_track, *_) = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map)).tracks
+    (signature,) = [message for message in tempo_track if message.type == "time_signature"]
+    assert (signature.numerator, signature.denominator) == (4, 4)
+    assert not [message for message in tempo_track if message.type == "key_signature"]

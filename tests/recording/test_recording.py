@@ -173,7 +173,9 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     recorder.close()
     names = {part.channel: part.part for part in head.parts}
     programs = {part.channel: part.program for part in head.parts}
-    rendered = midi_bytes(made.messages, made.tempo_map, track_names=names, programs=programs)
+    rendered = midi_bytes(
+        made.messages, made.tempo_map, track_names=names, programs=programs, signatures=made.signatures
+    )
     assert (tmp_path / "a.mid").read_bytes() == rendered == played_again(tmp_path / "a.jsonl").midi
 
 
