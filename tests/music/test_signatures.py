@@ -8,7 +8,7 @@ from kelly_live.core.values import Metre, Scale
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.signatures import key_signature, time_signature
-from kelly_live.music.theory import NOTE_NAMES, Key, mode_scale
+from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
 from tests.fakes import parameters
 from tests.music.band import band
 
@@ -50,7 +50,7 @@ def test_a_metre_is_counted_in_its_own_units(counted: Metre | None, bar_beats: i
     ],
 )
 def test_a_mode_has_the_signature_of_its_tones(tonic: str, mode: str, sharps: int, is_minor: bool) -> None:
-    assert key_signature(Key(NOTE_NAMES.index(tonic), mode_scale(mode))) == (sharps, is_minor)
+    assert key_signature(Key(NOTE_NAMES.index(tonic), build_mode_scale(mode))) == (sharps, is_minor)
 
 
 @pytest.mark.parametrize(
