@@ -13,11 +13,11 @@ from kelly_live.lab.judging.reaction_time import measure_reach
 from tests.fakes import parameters
 
 
-def test_without_people_there_is_nothing_to_compare_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_code(["lab", "compare", "--symbolic", str(tmp_path)]) == 1
-    told = capsys.readouterr().err
-    assert "manifest.jsonl is missing" in told
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert "manifest.jsonl is missing" in error
+    assert error.count("\n") == 1
 
 
 def test_a_piece_is_long_enough_for_its_form_and_two_seeds_differ() -> None:

@@ -10,7 +10,7 @@ from kelly_live.cultures.library import CULTURES, PLAIN, load_culture, preset_fo
 from kelly_live.cultures.preset import CulturePreset, Known
 
 
-def shipped(name: str) -> CulturePreset:
+def load_shipped(name: str) -> CulturePreset:
     return load_culture(name, preset_folders()[1:])
 
 
@@ -29,7 +29,7 @@ def test_the_scheme_of_melas_is_the_one_that_is_taught() -> None:
     assert melakarta(72) == {0, 3, 4, 6, 7, 10, 11}  # Rasikapriya
 
 
-@pytest.mark.parametrize("mode", shipped("carnatic").modes, ids=lambda mode: mode.name)
+@pytest.mark.parametrize("mode", load_shipped("carnatic").modes, ids=lambda mode: mode.name)
 def test_a_carnatic_scale_is_its_mela_or_taken_from_it(mode: object) -> None:
     title, known = mode.title, mode.scale_cents  # type: ignore[attr-defined]
     number = re.search(r"\((from )?(\d+)", title)
@@ -40,8 +40,8 @@ def test_a_carnatic_scale_is_its_mela_or_taken_from_it(mode: object) -> None:
 
 
 @pytest.mark.parametrize("name", [*CULTURES, PLAIN])
-def test_every_citation_says_how_far_it_was_looked_up(name: str) -> None:
-    preset = shipped(name)
+def test_every_citation_says_how_far_it_was_checked(name: str) -> None:
+    preset = load_shipped(name)
     things = [preset, *preset.modes]
     cited = [
         known

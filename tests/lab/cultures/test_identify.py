@@ -35,8 +35,8 @@ def note(beat: float, length: float, pitch: int, cents: float = 0.0) -> NoteEven
     return NoteEvent(beat, length, pitch, 80, 3, "melody", cents)
 
 
-def drawn_from(name: str, tonic: int, seed: int = 1, notes: int = 300) -> list[NoteEvent]:
-    """Notes thrown from a preset's degrees, one on each beat: its tones, and nothing else of it."""
+def draw_melody(name: str, tonic: int, seed: int = 1, notes: int = 300) -> list[NoteEvent]:
+    """Notes drawn from a preset's degrees, one on each beat: its tones, and nothing else of it."""
     preset = load_culture(name)
     of = next((mode for mode in preset.modes if mode.scale_cents), preset)
     assert of.scale_cents is not None
@@ -52,20 +52,20 @@ def drawn_from(name: str, tonic: int, seed: int = 1, notes: int = 300) -> list[N
 @settings(max_examples=10, deadline=None)
 @given(tonic=st.integers(48, 72))
 def test_the_key_does_not_matter(tonic: int) -> None:
-    at_c, moved = (compute_statistics(drawn_from("turkish-makam", t), t) for t in (60, tonic))
+    at_c, moved = (compute_statistics(draw_melody("turkish-makam", t), t) for t in (60, tonic))
     np.testing.assert_allclose(at_c.degrees, moved.degrees, atol=1e-6)
     np.testing.assert_allclose(at_c.intervals, moved.intervals, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", [n for n in CULTURES if "degrees" in SIGNATURES[n].knows])
 def test_tones_drawn_from_a_tradition_are_near_it(name: str) -> None:
-    far = compute_distances(compute_statistics(drawn_from(name, 60), 60), SIGNATURES[name])
+    far = compute_distances(compute_statistics(draw_melody(name, 60), 60), SIGNATURES[name])
     assert far["degrees"] < 0.12
 
 
-def test_slendro_is_not_taken_for_a_tempered_pentatonic() -> None:
-    heard = compute_statistics(drawn_from("javanese-gamelan", 62), 62)
-    own, han = (compute_distances(heard, SIGNATURES[n])["degrees"] for n in ("javanese-gamelan", "chinese-han-folk"))
+def test_slendro_is_not_mistaken_for_a_tempered_pentatonic() -> None:
+    melody = compute_statistics(draw_melody("javanese-gamelan", 62), 62)
+    own, han = (compute_distances(melody, SIGNATURES[n])["degrees"] for n in ("javanese-gamelan", "chinese-han-folk"))
     assert own < 0.5 * han
 
 
@@ -78,7 +78,7 @@ def test_an_ornament_is_counted_and_is_no_note() -> None:
     np.testing.assert_allclose(one.onsets, other.onsets)
 
 
-def test_a_hand_s_timing_is_no_rhythm() -> None:
+def test_expressive_timing_is_not_rhythm() -> None:
     onsets = [0.0, 1.0, 1.5, 2.0, 2.75, 3.0, 3.5, 4.0, 5.0]
     late = compute_statistics([note(onset + 0.04, 0.3, 60) for onset in onsets], 60)
     np.testing.assert_allclose(late.onsets, onsets)
@@ -87,7 +87,7 @@ def test_a_hand_s_timing_is_no_rhythm() -> None:
 
 
 @given(st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3), st.lists(st.floats(0.0, 1.0), min_size=3, max_size=3))
-def test_the_distance_is_one(a: list[float], b: list[float]) -> None:
+def test_the_distance_is_a_metric(a: list[float], b: list[float]) -> None:
     one, other = (place_on_circle([0.0, 300.0, 700.0], [value + 0.01 for value in values]) for values in (a, b))
     assert compute_distance(one, one) == pytest.approx(0.0, abs=1e-6)
     assert compute_distance(one, other) == pytest.approx(compute_distance(other, one))
@@ -99,25 +99,25 @@ def test_nothing_in_common_is_as_far_as_it_gets() -> None:
 
 
 def test_two_are_compared_over_what_both_know() -> None:
-    """The second knows only tones, and is nearer in them; that it has no rhythm counts neither for nor against it."""
+    """The second has only degrees, and is nearer in them; that it has no onsets does not count."""
     piece = ComparedPiece(
         "b", {"a": {"degrees": 0.3, "onsets": 0.1}, "b": {"degrees": 0.1}, "c": {"degrees": 0.5, "onsets": 0.5}}
     )
     assert identify([piece]) == ["b"]
 
 
-def test_of_two_that_share_nothing_the_one_with_more_to_show_for_it_wins() -> None:
-    """Each beats whoever it can be compared with; "b" in two features, "a" in one, though that one is nearer."""
+def test_of_two_that_share_no_feature_the_one_near_in_more_features_wins() -> None:
+    """Each wins its comparisons: "b" in two features, "a" in one, though that one is nearer."""
     far = {"a": {"degrees": 0.1}, "b": {"onsets": 0.2, "rhythms": 0.2}, "c": {"degrees": 0.5, "onsets": 0.5}}
     assert identify([ComparedPiece("b", far)]) == ["b"]
 
 
-def test_a_perfect_sampler_is_as_far_as_the_sampler_s_column_says() -> None:
-    """Notes thrown from the corpus's own shares are no nearer to it than chance lets them, and a wrong scale is."""
+def test_a_perfect_sampler_is_as_far_as_computed() -> None:
+    """Notes drawn from the corpus's own shares are as far as chance takes them; a wrong scale is farther."""
     preset = load_culture("jingju")
     of = next(mode for mode in preset.modes if mode.scale_cents)
-    thrown = [ComposedPiece(of.name, compute_statistics(drawn_from("jingju", 60, seed), 60)) for seed in range(8)]
-    found = measure_likeness(thrown, preset, ((), ()), "degrees")
+    drawn = [ComposedPiece(of.name, compute_statistics(draw_melody("jingju", 60, seed), 60)) for seed in range(8)]
+    found = measure_likeness(drawn, preset, ((), ()), "degrees")
     assert found is not None
     assert 0.5 * found.perfect < found.ours < 2.0 * found.perfect
     assert (found.halves, found.modes, found.notes) == (None, 1, 2400)
@@ -127,25 +127,25 @@ def test_a_perfect_sampler_is_as_far_as_the_sampler_s_column_says() -> None:
     assert wrong.ours > 5.0 * wrong.perfect
 
 
-def test_so_many_pieces_are_composed_that_chance_has_no_say() -> None:
-    """As many as the pieces needed are a sampler's notes SURE of the bound; of fewer they are not."""
+def test_enough_pieces_are_composed_to_rule_chance_out() -> None:
+    """With the needed pieces a sampler stays SAFETY times below the bound; with fewer it does not."""
     preset = load_culture("jingju")
     of = next(mode for mode in preset.modes if mode.scale_cents)
-    halved = tuple((replace(of, degree_weights=_measured(of, more)),) for more in (0.0, 0.01))
+    halved = tuple((replace(of, degree_weights=shift_weights(of, more)),) for more in (0.0, 0.01))
 
-    def heard(pieces: int) -> Likeness:
-        thrown = [
-            ComposedPiece(of.name, compute_statistics(drawn_from("jingju", 60, seed), 60)) for seed in range(pieces)
+    def likeness_of(pieces: int) -> Likeness:
+        drawn = [
+            ComposedPiece(of.name, compute_statistics(draw_melody("jingju", 60, seed), 60)) for seed in range(pieces)
         ]
-        found = measure_likeness(thrown, preset, (halved[0], halved[1]), "degrees")
+        found = measure_likeness(drawn, preset, (halved[0], halved[1]), "degrees")
         assert found is not None
         assert found.bound is not None
         return found
 
-    few = heard(4)
+    few = likeness_of(4)
     needed = count_needed_pieces([few, None], 4)
     assert needed > 8
-    enough, less = heard(needed), heard(needed // 2)
+    enough, less = likeness_of(needed), likeness_of(needed // 2)
     assert enough.bound is not None
     assert less.bound is not None
     assert SAFETY * enough.perfect == pytest.approx(enough.bound, rel=0.1)
@@ -154,8 +154,8 @@ def test_so_many_pieces_are_composed_that_chance_has_no_say() -> None:
     assert count_needed_pieces([replace(few, halves=None), None], 4) == 4  # nothing to be within
 
 
-def _measured(of: Mode, more: float) -> Known[tuple[float, ...]]:
-    """The degrees' weights, with more of the first and less of the second."""
+def shift_weights(of: Mode, more: float) -> Known[tuple[float, ...]]:
+    """Shift weight from the second degree to the first."""
     assert of.degree_weights is not None
     first, second, *rest = of.degree_weights.value
     return replace(of.degree_weights, value=(first + more, second - more, *rest))
@@ -168,21 +168,21 @@ def test_a_step_counts_as_the_size_that_the_corpus_has_for_it() -> None:
     assert of is not None
     assert of.intervals is not None
     sizes = np.array([float(size) for size, _ in of.intervals.value])
-    thrown = np.random.default_rng(0).choice(sizes, 4000, p=_shares(of))
-    notes = [note(float(beat), 0.9, 60) for beat in range(len(thrown) + 1)]
-    statistics = replace(compute_statistics(notes, 60), steps=thrown + 9.0)
+    drawn = np.random.default_rng(0).choice(sizes, 4000, p=get_shares(of))
+    notes = [note(float(beat), 0.9, 60) for beat in range(len(drawn) + 1)]
+    statistics = replace(compute_statistics(notes, 60), steps=drawn + 9.0)
     found = measure_likeness([ComposedPiece("hicaz", statistics)], preset, ((), ()), "intervals")
     assert found is not None
     assert found.ours < 2.0 * found.perfect
 
 
-def _shares(of: Mode) -> list[float]:
+def get_shares(of: Mode) -> list[float]:
     assert of.intervals is not None
     total = sum(share for _, share in of.intervals.value)
     return [share / total for _, share in of.intervals.value]
 
 
-def test_what_a_preset_knows_is_named() -> None:
+def test_the_features_of_a_preset_are_named() -> None:
     assert SIGNATURES["javanese-gamelan"].knows == ("degrees",)
     assert SIGNATURES["cuban-son"].knows == ("onsets", "rhythms")
     assert SIGNATURES["jingju"].knows == FEATURES

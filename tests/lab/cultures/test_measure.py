@@ -13,7 +13,7 @@ from kelly_live.cultures.preset import PARAMETERS, load_file
 from kelly_live.lab.cultures.measure import measure_all
 from kelly_live.lab.cultures.recipe import read_index
 from kelly_live.lab.cultures.recipes import RECIPES
-from tests.lab.cultures.test_readers import packed
+from tests.lab.cultures.test_readers import pack_corpus
 
 CORPORA = Path(os.environ.get("KELLY_LIVE_CORPORA", Path(__file__).parents[4] / "shared" / "data" / "cultures"))
 INDEX = "dir\torigin\tcommit\tlicence\tfiles\tkB\nklezmer-beregovski\tsomebody/somewhere\tabc123\tno licence\t6\t1\n"
@@ -29,7 +29,7 @@ def freylekhs(number: int) -> str:
 
 def test_a_corpus_becomes_a_preset_that_loads(tmp_path: Path) -> None:
     files = {f"corpus/beregovski{n:03}.krn": freylekhs(n) for n in range(6)}
-    packed(tmp_path, "klezmer-beregovski", files)
+    pack_corpus(tmp_path, "klezmer-beregovski", files)
     (tmp_path / "INDEX.tsv").write_text(INDEX, encoding="utf-8")
     lines: list[str] = []
     (made,) = measure_all(tmp_path, tmp_path, ("klezmer",), lines.append)

@@ -24,7 +24,7 @@ from kelly_live.lab.cultures.corpora.workbook import name_tetrachords
 from kelly_live.lab.cultures.tune import compute_bar_quarters, compute_beat_quarters
 
 
-def packed(folder: Path, name: str, files: dict[str, str]) -> Path:
+def pack_corpus(folder: Path, name: str, files: dict[str, str]) -> Path:
     """`folder` with a corpus `name`.tar.xz that holds `files`."""
     with tarfile.open(folder / f"{name}.tar.xz", "w:xz") as tar:
         for inside, text in files.items():
@@ -52,7 +52,7 @@ def test_a_kern_tune_has_its_pick_up_its_ties_and_its_graces() -> None:
     assert tune.ornaments == {"grace": 1, "trill": 1}
 
 
-def test_kern_without_a_key_says_nothing_about_degrees() -> None:
+def test_kern_without_a_key_is_no_tune() -> None:
     assert read_kern("**kern\n*M2/4\n4c\n4d\n*-\n") is None
 
 
@@ -113,7 +113,7 @@ def test_symbtr_counts_commas_from_the_final_that_most_scores_share(tmp_path: Pa
     tune = [309, 314, 326, 331, 340, 331, 326, 314, 309, 314, 326, 309]  # a hicaz tetrachord and its fifth
     files = {f"txt/hicaz--sarki--aksak--{n}--anon.txt": symbtr_score(tune) for n in range(3)}
     files["txt/hicaz--sarki--aksak--odd--anon.txt"] = symbtr_score([*tune[:-1], 331])
-    tunes = read_symbtr(packed(tmp_path, "symbtr", files))
+    tunes = read_symbtr(pack_corpus(tmp_path, "symbtr", files))
     assert len(tunes) == 4
     for one in tunes:
         assert one.mode == "hicaz"
@@ -125,7 +125,7 @@ def test_symbtr_counts_commas_from_the_final_that_most_scores_share(tmp_path: Pa
 def test_a_missing_corpus_or_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"symbtr\.tar\.xz cannot be read"):
         read_symbtr(tmp_path)
-    packed(tmp_path, "essen", {"a.krn": "x"})
+    pack_corpus(tmp_path, "essen", {"a.krn": "x"})
     with pytest.raises(ConfigError, match=r"has no b\.krn"):
         read_file(tmp_path, "essen", "b.krn")
     assert [name for name, _ in read_files(tmp_path, "essen", lambda inside: True)] == ["a.krn"]
@@ -173,15 +173,15 @@ def histogram(*peaks: float) -> np.ndarray:
 
 
 def test_a_performed_peak_is_found_between_bins_and_beside_the_notated_degree() -> None:
-    heard = histogram(3.0, 152.0, 498.0)
-    assert find_peak(heard, 180.0) == pytest.approx(152.0, abs=3.0)
-    assert find_peak(heard, 300.0) is None
+    performed = histogram(3.0, 152.0, 498.0)
+    assert find_peak(performed, 180.0) == pytest.approx(152.0, abs=3.0)
+    assert find_peak(performed, 300.0) is None
 
     def known(value: object) -> Known:  # type: ignore[type-arg]
         return Known(value, "measured", 9, "notes", "x")
 
     notated = Mode("ussak", "Uşşak", None, known((0.0, 181.1, 300.0, 498.1)), known((0.4, 0.2, 0.2, 0.2)), None, None)
-    tuned = retune_mode(notated, heard, 50, "performed").scale_cents
+    tuned = retune_mode(notated, performed, 50, "performed").scale_cents
     assert tuned is not None
     assert tuned.value == pytest.approx((0.0, 149.0, 300.0, 495.0), abs=4.0)
     assert (tuned.n, tuned.reference) == (50, "performed")

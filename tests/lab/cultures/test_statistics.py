@@ -1,4 +1,4 @@
-"""What a corpus has in common, on tunes whose answer is known by hand."""
+"""What a corpus has in common, on tunes with known answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_mode_s_steps_are_those_between_its_degrees() -> None:
     assert without.intervals == statistics.measure_intervals([*plain, plain[0]], "x")
 
 
-def test_a_degree_sung_a_comma_aside_is_that_degree() -> None:
+def test_a_degree_sung_a_comma_off_is_that_degree() -> None:
     comma = 1200.0 / 53.0
     sung = Tune(cents=np.array([0, 8, 17, 16, -22, 61, 61, 75, 4]) * comma)
     scale = (0.0, 8 * comma, 17 * comma, 31 * comma)
@@ -128,7 +128,7 @@ def bars(lengths: list[float], metre: str) -> Tune:
     ("groups", "metre"),
     [((2, 2, 2, 3), "9/8"), ((3, 3, 3), "9/8"), ((3, 2, 2), "7/8"), ((2, 3), "5/8"), ((3, 3, 2), "8/8")],
 )
-def test_a_bars_grouping_is_heard_from_where_long_notes_start(groups: tuple[int, ...], metre: str) -> None:
+def test_the_grouping_of_a_bar_is_found_by_where_long_notes_start(groups: tuple[int, ...], metre: str) -> None:
     units = int(metre.split("/")[0])
     assert sum(groups) == units
     assert statistics.find_grouping([bars([part / 2.0 for part in groups], metre)], metre, units) == groups
