@@ -41,7 +41,7 @@ def _row(found: GeneratorInfo, check: bool) -> dict[str, Any]:
     """What is told of a generator; part, channel and program are None where its class could not be read."""
     from kelly_live.music.band import PlayerState
 
-    own, descriptor = found.entry, found.descriptor
+    own, descriptor = found.plugin, found.descriptor
     state, problem = UNCHECKED, found.problem
     if descriptor is None:
         state = PlayerState.NOT_LOADED

@@ -52,8 +52,8 @@ def test_the_example_is_found_by_its_entry_point_and_plays(installed: Path) -> N
     assert "ostinato" in registry.list_names()
     (found,) = registry.describe_generators(["ostinato"])
     assert found.descriptor is not None
-    assert (found.entry.package, found.entry.version) == ("kelly-live-ostinato", "0.1.0")
-    assert not found.entry.is_built_in
+    assert (found.plugin.package, found.plugin.version) == ("kelly-live-ostinato", "0.1.0")
+    assert not found.plugin.is_ours
     assert [one.name for one in found.descriptor.parameters] == ["pattern", "accent"]
     host = PresetBand([load_preset("band")], extra=["ostinato"])
     notes = piece(host).part("ostinato")

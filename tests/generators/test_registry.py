@@ -56,7 +56,7 @@ def test_one_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch, value:
         EntryPoint("broken", value, registry.GROUP),
         EntryPoint("bass", "kelly_live.generators.builtin.bass:BassGenerator", registry.GROUP),
     ]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    monkeypatch.setattr("kelly_live.core.plugins.entry_points", lambda group: points)
     bass, broken = registry.load_generators()
     assert bass.generator is not None
     assert broken.generator is None
