@@ -1,4 +1,4 @@
-"""Training, end to end on a tiny data set of our own, and the rules that each part of it keeps."""
+"""Training from end to end on a tiny data set, and the rules of its parts."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tests.lab.small_corpus import make_corpus
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with `data`, `cache` and `models`, made by the commands themselves in a few seconds."""
+    """A folder with `data`, `cache` and `models`, written by the commands in a few seconds."""
     folder = tmp_path_factory.mktemp("training")
     make_corpus(folder / "data", speakers=5, takes=2)
     torch.manual_seed(0)
@@ -66,15 +66,15 @@ def test_training_prints_the_diversity_report_first_and_keeps_it(trained: Path) 
     assert any("cultural entropy" in line for line in card["diversity"])
 
 
-def test_the_net_learns_what_is_learnable(trained: Path) -> None:
+def test_the_net_learns_the_tiny_data_set(trained: Path) -> None:
     card = load_checkpoint(trained / "models" / "emotion.safetensors", "emotion").card
     scores = {(s["dataset"], s["measure"]): s for s in card["scores"]}
     accuracy = scores["tiny", "accuracy, open 8"]
     assert accuracy["n"] == 6
-    assert accuracy["value"] >= 0.66  # three feelings: chance is a third
+    assert accuracy["value"] >= 0.66  # three emotions: chance is a third
 
 
-def test_the_cards_say_what_may_be_done_and_how_it_was_made(trained: Path) -> None:
+def test_the_cards_state_the_licence_and_the_command(trained: Path) -> None:
     for name in ("emotion", "temporal"):
         card = (trained / "models" / f"{name}.md").read_text(encoding="utf-8")
         assert "Non-commercial research only" in card
@@ -82,7 +82,7 @@ def test_the_cards_say_what_may_be_done_and_how_it_was_made(trained: Path) -> No
         assert "95 % interval" in card
 
 
-def test_what_was_trained_can_listen(trained: Path) -> None:
+def test_the_trained_nets_load_as_a_reader(trained: Path) -> None:
     reader = load_live_reader(trained / "models", "cpu")
     assert reader.hop_seconds == 0.25
 
@@ -108,7 +108,7 @@ def test_evaluate_measures_the_shipped_nets(trained: Path) -> None:
     assert any(row["goal"] == 0.08 and row["measured"]["dataset"] == "tiny" for row in report["table"])
 
 
-def test_resume_goes_on_where_it_stopped(trained: Path, tmp_path: Path) -> None:
+def test_resume_continues_where_it_stopped(trained: Path, tmp_path: Path) -> None:
     out = tmp_path / "emotion.safetensors"
     arguments = ["emotion", "--data", str(trained / "data"), "--cache", str(trained / "cache"), "--out", str(out),
                  "--front-end", str(trained / "front_end.safetensors"), "--resume", "--epochs", "6",
@@ -157,12 +157,12 @@ def test_losses_are_masked() -> None:
             return float(compute_loss(net(batch), values))
 
     nothing = loss()
-    assert loss(affect=np.ones((2, 3), np.float32)) == nothing  # a target without a weight teaches nothing
+    assert loss(affect=np.ones((2, 3), np.float32)) == nothing  # a target without a weight has no loss
     assert loss(affect=np.ones((2, 3), np.float32), affect_weight=np.ones((2, 3), np.float32)) > nothing
     assert loss(label=np.array([0, -1])) > nothing
 
 
-def test_the_split_never_tears_a_speaker_apart_nor_touches_val(tmp_path: Path) -> None:
+def test_the_split_keeps_speakers_whole_and_val_unchanged(tmp_path: Path) -> None:
     parts = split_clips(read_manifest(make_corpus(tmp_path)))
     speakers = {name: {clip.speaker for clip in clips} for name, clips in parts.items()}
     assert all(speakers.values())
@@ -176,12 +176,12 @@ def test_ravdess_actors_who_speak_and_sing_stay_together() -> None:
         for kind in ("speech", "song")
         for i in range(10)
     ]
-    held = {clip.speaker[-2:] for clip in split_clips(clips)["fold"] if clip.speaker}
-    assert len(held) == 2
+    in_fold = {clip.speaker[-2:] for clip in split_clips(clips)["fold"] if clip.speaker}
+    assert len(in_fold) == 2
     assert len(split_clips(clips)["fold"]) == 4
 
 
-def test_thinning_is_by_name_and_repeatable() -> None:
+def test_limiting_is_by_name_and_repeatable() -> None:
     clips = [Clip(Path(f"{i}.wav"), dataset="a" if i % 2 else "b") for i in range(20)]
     assert len(limit_clips(clips, 3)) == 6
     assert limit_clips(clips[::-1], 3) == limit_clips(clips, 3)
@@ -202,7 +202,7 @@ def test_calibration_error_by_hand() -> None:
     assert compute_calibration_error(np.ones(4), np.array([1, 1, 0, 0])) == pytest.approx(0.5)
 
 
-def test_recall_weighs_classes_alike() -> None:
+def test_recall_weighs_classes_equally() -> None:
     assert compute_recall(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0])) == pytest.approx(0.5)
 
 
@@ -219,13 +219,13 @@ def test_a_moving_average_of_nothing_is_the_last_value() -> None:
     assert smooth_exponentially(values, times, 1.0)[2, 0] == pytest.approx(1 - np.exp(-0.5))
 
 
-def test_trim_takes_the_quiet_ends_off() -> None:
+def test_silence_is_trimmed_at_both_ends() -> None:
     loud = np.ones(3200, np.float32)
     assert len(trim_silence(np.concatenate((np.zeros(6400, np.float32), loud, np.zeros(960, np.float32))))) == 3200
     assert len(trim_silence(np.zeros(1600, np.float32))) == 1600
 
 
-def test_temperatures_make_overconfidence_honest() -> None:
+def test_the_temperature_corrects_overconfidence() -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, 2000)
     right = rng.random(2000) < 0.7  # says 99 %, is right 70 % of the time
@@ -236,7 +236,7 @@ def test_temperatures_make_overconfidence_honest() -> None:
     assert cooled == pytest.approx(0.7, abs=0.05)
 
 
-def test_the_front_end_survives_its_file(tmp_path: Path) -> None:
+def test_the_front_end_is_restored_from_its_file(tmp_path: Path) -> None:
     front_end = FrontEnd(MusicnnTrunk(), SpeechEncoder(), 1e-7, 0.02)
     save_front_end(front_end, tmp_path / "f.safetensors")
     read = load_front_end(tmp_path / "f.safetensors")

@@ -11,12 +11,12 @@ from kelly_live.cli import exit_code
 from kelly_live.core.values import EMOTIONS
 from kelly_live.lab.corpora.symbolic_features import FeatureCorpus
 from kelly_live.lab.training import mapper as training
-from tests.lab.training.test_mapper import planted
+from tests.lab.training.test_mapper import make_songs
 
 
 @pytest.fixture(autouse=True)
 def corpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = tuple(planted(12, "train", 1) + planted(6, "val", 2))
+    rows = tuple(make_songs(12, "train", 1) + make_songs(6, "val", 2))
     monkeypatch.setattr(training, "extract_corpus", lambda *_: FeatureCorpus(rows, {}))
 
 

@@ -49,8 +49,8 @@ def write_midi(path: Path, notes: list[Note], bpm: float = 120.0, channel: int =
     return path
 
 
-def tune(mode: str, tonic: int = 60, velocity: int = 80, bars: int = 8, drone: bool = False) -> list[Note]:
-    """A melody of quarters, ending at home, over a bass that says I IV V I or holds the tonic and its fifth."""
+def make_melody(mode: str, tonic: int = 60, velocity: int = 80, bars: int = 8, drone: bool = False) -> list[Note]:
+    """A melody of quarters, ending on the tonic, over a bass of I IV V I or a drone of tonic and fifth."""
     steps, notes = STEPS[mode], []
     for beat in range(4 * bars):
         degree = TUNE[beat % len(TUNE)]
@@ -63,7 +63,7 @@ def tune(mode: str, tonic: int = 60, velocity: int = 80, bars: int = 8, drone: b
 
 
 def test_a_c_major_tune_at_120_is_ionian_at_120(tmp_path: Path) -> None:
-    score = read_score(write_midi(tmp_path / "c.mid", tune("ionian"), bpm=120))
+    score = read_score(write_midi(tmp_path / "c.mid", make_melody("ionian"), bpm=120))
     for notated in (True, False):  # by the file's tempo map, and by ear
         features = extract_features(score, notated=notated)
         assert features.tempo == pytest.approx(120.0, rel=0.03)
@@ -75,7 +75,7 @@ def test_a_c_major_tune_at_120_is_ionian_at_120(tmp_path: Path) -> None:
 
 
 def test_a_slow_soft_a_minor_tune_is_aeolian_slow_and_soft(tmp_path: Path) -> None:
-    score = read_score(write_midi(tmp_path / "a.mid", tune("aeolian", tonic=57, velocity=30), bpm=66))
+    score = read_score(write_midi(tmp_path / "a.mid", make_melody("aeolian", tonic=57, velocity=30), bpm=66))
     features = extract_features(score, notated=False)
     assert features.tempo == pytest.approx(66.0, rel=0.03)
     assert MODES[int(np.argmax(features.modes))] == "aeolian"
@@ -85,8 +85,10 @@ def test_a_slow_soft_a_minor_tune_is_aeolian_slow_and_soft(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("mode", STEPS)
 @pytest.mark.parametrize("tonic", [55, 60, 66])
-def test_a_tune_over_a_drone_is_heard_in_its_mode_wherever_it_lies(tmp_path: Path, mode: str, tonic: int) -> None:
-    features = extract_features(read_score(write_midi(tmp_path / "m.mid", tune(mode, tonic, drone=True))), notated=True)
+def test_the_mode_of_a_melody_over_a_drone_is_estimated_in_any_key(tmp_path: Path, mode: str, tonic: int) -> None:
+    features = extract_features(
+        read_score(write_midi(tmp_path / "m.mid", make_melody(mode, tonic, drone=True))), notated=True
+    )
     weights = dict(zip(MODES, features.modes, strict=True))
     assert weights[mode] == max(weights.values())
 
@@ -108,13 +110,13 @@ def test_a_modal_profile_gives_its_own_notes_the_seven_largest_weights() -> None
         ([2.0] * 16, "sustained"),
     ],
 )
-def test_each_rhythm_is_heard_as_itself(gaps: list[float], pattern: str) -> None:
+def test_each_rhythm_has_the_largest_weight(gaps: list[float], pattern: str) -> None:
     weights = rhythm_weights(np.cumsum([0.0, *gaps]))
     assert RHYTHMS[int(np.argmax(weights))] == pattern
     assert sum(weights) == pytest.approx(1.0)
 
 
-def test_the_skyline_is_the_tune_and_not_what_runs_below_it(tmp_path: Path) -> None:
+def test_the_skyline_is_the_melody_and_not_the_notes_below(tmp_path: Path) -> None:
     held = [(0.0, 4.0, 79, 80), (4.0, 4.0, 77, 80)]
     below = [(float(beat), 0.9, 60 + beat % 3, 80) for beat in range(8)]
     score = read_score(write_midi(tmp_path / "s.mid", held + below))
@@ -135,14 +137,14 @@ def test_late_playing_is_behind_and_early_is_ahead() -> None:
     assert symbolic.compute_timing_shares(steady, 0.5) is None  # quantised: no feel to measure
 
 
-def test_typed_in_velocities_say_nothing_about_dynamics(tmp_path: Path) -> None:
-    flat = [(onset, length, pitch, 100) for onset, length, pitch, _ in tune("ionian")]
+def test_constant_velocities_give_no_dynamics(tmp_path: Path) -> None:
+    flat = [(onset, length, pitch, 100) for onset, length, pitch, _ in make_melody("ionian")]
     features = extract_features(read_score(write_midi(tmp_path / "f.mid", flat)), notated=True)
     assert features.floor is features.level is features.ceiling is features.variation is None
 
 
-def test_percussion_and_unended_notes_do_not_break_a_score(tmp_path: Path) -> None:
-    assert len(read_score(write_midi(tmp_path / "drums.mid", tune("ionian"), channel=9))) == 0
+def test_percussion_is_left_out_and_unended_notes_last_to_the_end(tmp_path: Path) -> None:
+    assert len(read_score(write_midi(tmp_path / "drums.mid", make_melody("ionian"), channel=9))) == 0
     midi = mido.MidiFile()
     midi.tracks.append(
         mido.MidiTrack([mido.Message("note_on", note=60, velocity=64), mido.Message("note_on", note=64, time=480)])
@@ -153,11 +155,11 @@ def test_percussion_and_unended_notes_do_not_break_a_score(tmp_path: Path) -> No
     assert (score.offsets > score.onsets).all()
 
 
-def rating_rows(folder: Path) -> list[dict[str, object]]:
+def write_rows(folder: Path) -> list[dict[str, object]]:
     """Three pieces, one of them not MIDI at all, one with four notes."""
-    write_midi(folder / "q1.mid", tune("ionian"))
-    write_midi(folder / "game.mid", tune("aeolian", bars=16))
-    write_midi(folder / "few.mid", tune("ionian")[:4])
+    write_midi(folder / "q1.mid", make_melody("ionian"))
+    write_midi(folder / "game.mid", make_melody("aeolian", bars=16))
+    write_midi(folder / "few.mid", make_melody("ionian")[:4])
     (folder / "text.mid").write_text("not music")
     emopia = {"dataset": "emopia", "quadrant": "Q1", "song": "s", "split": "train"}
     return [
@@ -171,8 +173,8 @@ def rating_rows(folder: Path) -> list[dict[str, object]]:
     ]  # fmt: skip
 
 
-def test_a_corpus_is_measured_whole_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
-    rows = rating_rows(tmp_path)
+def test_a_corpus_is_extracted_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path)
     (tmp_path / "manifest.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
     corpus = extract_corpus(tmp_path, tmp_path / "cache")
     assert corpus.skipped == {"unreadable file": 1, "too few notes in the file": 1}

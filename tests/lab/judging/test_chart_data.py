@@ -1,4 +1,4 @@
-"""The pictures' numbers, and that the pictures are drawn from them."""
+"""The data of the charts, and the charts that are drawn from it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from kelly_live.lab.training.windows import Windows
 PNG = b"\x89PNG"
 
 
-def heard(guesses: list[tuple[str, str]]) -> tuple[list[Clip], Windows, Predictions]:
-    """A clip and a window for each (told, answered), of EmoDB's labels, all at confidence .75."""
+def make_predictions(guesses: list[tuple[str, str]]) -> tuple[list[Clip], Windows, Predictions]:
+    """A clip and a window for each (label, answer), of EmoDB's labels, all at confidence .75."""
     n = len(guesses)
     clips = [
-        Clip(Path(f"{i}.wav"), "emodb", emotions=tuple(float(LABELS[k] == told) for k in range(8)))
-        for i, (told, _) in enumerate(guesses)
+        Clip(Path(f"{i}.wav"), "emodb", emotions=tuple(float(LABELS[k] == label) for k in range(8)))
+        for i, (label, _) in enumerate(guesses)
     ]
     says = np.array([[float(name == answer) for name in LABELS] for _, answer in guesses])
     rows = {name: np.zeros((n, 1)) for name in Windows.__slots__} | {"clip": np.arange(n)}
@@ -38,8 +38,8 @@ def heard(guesses: list[tuple[str, str]]) -> tuple[list[Clip], Windows, Predicti
     return clips, Windows(**rows), answers
 
 
-def test_rows_are_what_was_told_and_columns_what_was_answered() -> None:
-    (matrix,) = compute_confusions(*heard([("sad", "neutral"), ("sad", "sad"), ("angry", "angry")]))
+def test_rows_are_labels_and_columns_are_answers() -> None:
+    (matrix,) = compute_confusions(*make_predictions([("sad", "neutral"), ("sad", "sad"), ("angry", "angry")]))
     at = matrix.labels.index
     assert matrix.counts[at("sad"), at("neutral")] == 1
     assert matrix.counts[at("neutral"), at("sad")] == 0
@@ -48,15 +48,17 @@ def test_rows_are_what_was_told_and_columns_what_was_answered() -> None:
 
 
 def test_calibration_is_of_clips() -> None:
-    (found,) = compute_calibrations(*heard([("sad", "sad"), ("sad", "sad"), ("angry", "sad"), ("angry", "angry")]))
+    (found,) = compute_calibrations(
+        *make_predictions([("sad", "sad"), ("sad", "sad"), ("angry", "sad"), ("angry", "angry")])
+    )
     assert list(found.right) == [1.0, 1.0, 0.0, 1.0]
     assert found.error == pytest.approx(0.0)
 
 
-def test_the_pictures_are_pictures_and_the_same_each_time() -> None:
+def test_the_charts_are_images_and_the_same_each_time() -> None:
     rng = np.random.default_rng(0)
     labels = ("a", "b")
-    matrix = Confusion("set", labels, np.array([[3, 1], [0, 0]]))  # nobody was told b: no division by nothing
+    matrix = Confusion("set", labels, np.array([[3, 1], [0, 0]]))  # no clip is labelled b: no division by zero
     reliable = Calibration("set", rng.random(50), (rng.random(50) < 0.5).astype(float), 0.1)
     times = np.arange(1, 41) * 0.25
     tracks = [

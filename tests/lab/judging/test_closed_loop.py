@@ -1,4 +1,4 @@
-"""The closed loop with simple conventions: major is happy, fast is excited; a composer that follows them scores high."""
+"""The closed loop with simple conventions: a composer that follows them scores high, an opposite one low."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of what was promised: verdicts come from measured values, and the live measures from what was heard."""
+"""The table of goals: verdicts come from measured values, live scores from recorded changes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from kelly_live.lab.judging.stream_scores import EmotionChange, ReaderTrack, sco
 from kelly_live.lab.training.scores import Score
 
 
-def score(dataset: str, metric: str, value: float) -> Score:
+def make_score(dataset: str, metric: str, value: float) -> Score:
     return Score(dataset, metric, value, value - 0.1, value + 0.1, 50)
 
 
 @pytest.mark.parametrize(
     ("measured", "verdict"),
     [
-        (score("emopia", "4 quadrants", 0.70), "reached"),
-        (score("emopia", "4 quadrants", 0.699), "not reached"),  # though .70 lies inside its interval
-        (score("hop", "median ms, sound to parameters", 19.0), "reached"),
-        (score("hop", "median ms, sound to parameters", 21.0), "not reached"),
-        (score("emodb", "ECE of confidence", 0.08), "reached"),
-        (score("emodb", "ECE of confidence", 0.09), "not reached"),
-        (score("vgmidi", "valence r a piece", float("nan")), "not measured"),
+        (make_score("emopia", "4 quadrants", 0.70), "reached"),
+        (make_score("emopia", "4 quadrants", 0.699), "not reached"),  # though .70 lies inside its interval
+        (make_score("hop", "median ms, sound to parameters", 19.0), "reached"),
+        (make_score("hop", "median ms, sound to parameters", 21.0), "not reached"),
+        (make_score("emodb", "ECE of confidence", 0.08), "reached"),
+        (make_score("emodb", "ECE of confidence", 0.09), "not reached"),
+        (make_score("vgmidi", "valence r a piece", float("nan")), "not measured"),
     ],
 )
 def test_the_verdict_is_the_value_against_the_goal(measured: Score, verdict: str) -> None:
@@ -38,8 +38,8 @@ def test_the_table_names_every_goal_measured_or_not() -> None:
     assert text.count("not measured") == len(match_goals([], []))
 
 
-def switch(arousal: list[float], top: list[int] | None = None) -> EmotionChange:
-    """Six seconds before and six after, a hop a quarter of a second; `arousal` after the change, then held."""
+def make_change(arousal: list[float], top: list[int] | None = None) -> EmotionChange:
+    """Six seconds before and six after, a hop a quarter of a second; `arousal` after the change, then constant."""
     after = np.array(arousal + [arousal[-1]] * (24 - len(arousal)))
     affect = np.zeros((48, 3))
     affect[24:, 1] = after
@@ -47,21 +47,21 @@ def switch(arousal: list[float], top: list[int] | None = None) -> EmotionChange:
     return EmotionChange("s", "calm", 6.0, ReaderTrack(np.arange(1, 49) * 0.25, emotions, affect, np.ones(48)))
 
 
-def test_half_way_is_counted_to_the_hop_that_shows_it() -> None:
-    assert switch([0.0, 0.1, 0.5, 0.8]).half_way_seconds == pytest.approx(0.75)
-    assert switch([0.8]).half_way_seconds == pytest.approx(0.25)
+def test_half_way_is_rounded_up_to_a_hop() -> None:
+    assert make_change([0.0, 0.1, 0.5, 0.8]).half_way_seconds == pytest.approx(0.75)
+    assert make_change([0.8]).half_way_seconds == pytest.approx(0.25)
 
 
 def test_a_change_that_moves_nothing_has_no_half_way_and_is_counted() -> None:
-    assert np.isnan(switch([0.1]).half_way_seconds)
-    by_name = {s.metric: s for s in score_changes([switch([0.1]), switch([0.8])], resamples=0)}
+    assert np.isnan(make_change([0.1]).half_way_seconds)
+    by_name = {s.metric: s for s in score_changes([make_change([0.1]), make_change([0.8])], resamples=0)}
     assert by_name["median seconds to half-way"].n == 1
     assert by_name["share of changes that moved 0.2 or more"].value == 0.5
 
 
 def test_flips_are_counted_only_where_the_sound_is_steady() -> None:
     wavering = [6] * 24 + [2, 3] * 6 + [2] * 8 + [3, 2, 2, 2]
-    flips, seconds = switch([0.8], wavering).flips
+    flips, seconds = make_change([0.8], wavering).flips
     assert flips == 2  # not those of the first three seconds after the change
     assert seconds == pytest.approx(5.5)
 

@@ -1,4 +1,4 @@
-"""The judges: what they hear of a clip, and that they can tell what they were shown from what they were not."""
+"""The judges: their features of a clip, and how well they learn labels."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tone(seconds: float, hertz: float = 440.0) -> np.ndarray:
 def score(
     path: Path, third: int, beat_seconds: float, velocities: tuple[int, ...] = (50, 58, 66, 74, 82, 90), beats: int = 48
 ) -> Path:
-    """I IV V I over and over: a root in the bass, the triad, a tune on top; minor where the third is 3."""
+    """I IV V I repeated: a root in the bass, the triad, a melody on top; minor where the third is 3."""
     file, track = mido.MidiFile(ticks_per_beat=480), mido.MidiTrack()
     file.tracks.append(track)
     track.append(mido.MetaMessage("set_tempo", tempo=int(1e6 * beat_seconds)))
@@ -58,7 +58,7 @@ def score(
     return path
 
 
-def test_a_clip_becomes_one_row_whatever_its_length(extractor: AudioFeatureExtractor) -> None:
+def test_a_clip_of_any_length_becomes_one_row(extractor: AudioFeatureExtractor) -> None:
     rows = [extractor.extract(tone(seconds)) for seconds in (0.5, 4.0, 20.0)]
     assert {row.shape for row in rows} == {(2 * PENULTIMATE + TONALITY_STATISTICS,)}
     assert all(np.isfinite(row).all() for row in rows)
@@ -67,17 +67,17 @@ def test_a_clip_becomes_one_row_whatever_its_length(extractor: AudioFeatureExtra
         extractor.extract(np.zeros(0, np.float32))
 
 
-def test_the_ear_hears_pitch_and_hears_the_same_twice(extractor: AudioFeatureExtractor) -> None:
+def test_audio_features_depend_on_pitch_and_are_repeatable(extractor: AudioFeatureExtractor) -> None:
     assert np.array_equal(extractor.extract(tone(6.0)), extractor.extract(tone(6.0)))
     assert not np.allclose(extractor.extract(tone(6.0)), extractor.extract(tone(6.0, 660.0)))
 
 
-def test_an_ear_with_other_weights_has_another_name(extractor: AudioFeatureExtractor) -> None:
+def test_an_extractor_with_other_weights_has_another_name(extractor: AudioFeatureExtractor) -> None:
     torch.manual_seed(1)
     assert AudioFeatureExtractor(MusicnnTrunk()).name != extractor.name
 
 
-def test_the_notes_tell_mode_pace_and_force(tmp_path: Path) -> None:
+def test_note_features_contain_mode_tempo_and_velocity(tmp_path: Path) -> None:
     major = extract_note_features(score(tmp_path / "a.mid", 4, 0.5))
     minor = extract_note_features(score(tmp_path / "b.mid", 3, 0.5))
     slow = extract_note_features(score(tmp_path / "c.mid", 4, 1.0))
@@ -97,7 +97,7 @@ def test_only_the_first_half_minute_counts(tmp_path: Path) -> None:
     assert np.allclose(short, long, atol=1e-3)
 
 
-def test_constant_velocities_say_nothing(tmp_path: Path) -> None:
+def test_constant_velocities_give_no_dynamics(tmp_path: Path) -> None:
     row = extract_note_features(score(tmp_path / "a.mid", 4, 0.5, (64,)))
     assert np.isnan(row[[CUE[f"velocity {q} %"] for q in (10, 50, 90)]]).all()
 
@@ -107,7 +107,7 @@ def test_too_few_notes_cannot_be_read(tmp_path: Path) -> None:
         extract_note_features(score(tmp_path / "a.mid", 4, 0.5, beats=1))
 
 
-def labelled(seed: int, clips: int = 160, noise: float = 0.7) -> tuple[np.ndarray, list[str], list[str]]:
+def make_labelled(seed: int, clips: int = 160, noise: float = 0.7) -> tuple[np.ndarray, list[str], list[str]]:
     """Rows in which column 0 is valence, 1 arousal and the rest nothing, four clips a song."""
     rng = np.random.default_rng(seed)
     quadrants = [f"Q{1 + i // 4 % 4}" for i in range(clips)]
@@ -117,31 +117,31 @@ def labelled(seed: int, clips: int = 160, noise: float = 0.7) -> tuple[np.ndarra
     return rows, quadrants, [f"song {i // 4}" for i in range(clips)]
 
 
-def test_a_judge_recognises_what_it_was_taught() -> None:
-    judge = fit_judge(*labelled(1))
-    rows, quadrants, _ = labelled(2)
-    verdicts = judge.predict(rows)
-    right = np.mean([f"Q{1 + k}" for k in verdicts.quadrant] == np.array(quadrants))
+def test_a_judge_predicts_learned_labels() -> None:
+    judge = fit_judge(*make_labelled(1))
+    rows, quadrants, _ = make_labelled(2)
+    judgements = judge.predict(rows)
+    right = np.mean([f"Q{1 + k}" for k in judgements.quadrant] == np.array(quadrants))
     assert right > 0.75
     assert abs(right - judge.validated_accuracy) < 0.15  # what it expects of itself on songs it has not met
-    assert np.corrcoef(verdicts.valence, rows[:, 0])[0, 1] > 0.9
-    assert np.corrcoef(verdicts.arousal, rows[:, 1])[0, 1] > 0.9
+    assert np.corrcoef(judgements.valence, rows[:, 0])[0, 1] > 0.9
+    assert np.corrcoef(judgements.arousal, rows[:, 1])[0, 1] > 0.9
 
 
-def test_a_judge_taught_nonsense_knows_that_it_knows_nothing() -> None:
-    rows, quadrants, songs = labelled(1)
+def test_a_judge_of_random_labels_has_chance_accuracy() -> None:
+    rows, quadrants, songs = make_labelled(1)
     shuffled = list(np.random.default_rng(0).permutation(quadrants))
     assert fit_judge(rows, shuffled, songs).validated_accuracy < 0.4
 
 
-def test_what_was_not_measured_counts_as_average() -> None:
-    judge = fit_judge(*labelled(1))
+def test_missing_features_count_as_average() -> None:
+    judge = fit_judge(*make_labelled(1))
     unknown = np.full((1, 12), np.nan)
     average = judge.centre[None]
     assert judge.predict(unknown).valence == pytest.approx(judge.predict(average).valence)
 
 
-def test_too_few_songs_cannot_teach() -> None:
-    rows, quadrants, _ = labelled(1)
+def test_too_few_songs_are_an_error() -> None:
+    rows, quadrants, _ = make_labelled(1)
     with pytest.raises(ConfigError, match=f"{FOLDS} or more"):
         fit_judge(rows, quadrants, ["a", "b"] * 80)

@@ -1,4 +1,4 @@
-"""How soon new parameters reach a note: on a player whose delay is known."""
+"""The time until new parameters reach a note, on a metronome with a known delay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes import parameters
 
 
 class Metronome:
-    """A note every `gap` s, made `ahead` s before it is due; its velocity is the ceiling asked for at that moment."""
+    """A note every `gap` s, generated `ahead` s before it is due; its velocity is the dynamics ceiling then."""
 
     def __init__(self, gap: float = 0.5, ahead: float = 0.1) -> None:
         self._gap, self._ahead = gap, ahead
@@ -36,24 +36,24 @@ SOFT = parameters(dynamics=Dynamics(0.2, 0.5, 0.1))
 LOUD = parameters(dynamics=Dynamics(0.2, 0.9, 0.1))
 
 
-def test_a_change_just_before_a_note_is_made_is_heard_as_that_note() -> None:
+def test_a_change_just_before_a_note_is_generated_shows_in_that_note() -> None:
     found = measure_response(Metronome, SOFT, LOUD, 2.35)  # the note at 2.5 is made from 2.4 on
     assert found.seconds == pytest.approx(0.15)
     assert found.stale_seconds == 0.0
 
 
-def test_a_note_that_is_on_its_way_stays_old() -> None:
+def test_a_note_that_was_generated_before_stays_old() -> None:
     found = measure_response(Metronome, SOFT, LOUD, 2.45)
     assert found.seconds == pytest.approx(0.55)
     assert found.stale_seconds == pytest.approx(0.05)
 
 
-def test_a_change_that_nothing_shows_counts_as_long_as_it_was_waited_for() -> None:
+def test_a_change_that_shows_in_no_note_counts_as_the_observed_time() -> None:
     assert measure_response(Metronome, SOFT, SOFT, 2.0).seconds == 8.0
 
 
 @pytest.mark.parametrize("ahead", [0.05, 0.3])
-def test_what_is_made_ahead_goes_on_for_so_long(ahead: float) -> None:
+def test_notes_generated_ahead_continue_for_the_look_ahead(ahead: float) -> None:
     moments = [1.0 + 0.013 * i for i in range(100)]
     found = measure_reach(Metronome(gap=0.05, ahead=ahead), SOFT, 6.0, moments)
     assert max(one.stale_seconds for one in found) == pytest.approx(ahead, abs=0.011)

@@ -1,4 +1,4 @@
-"""The simulated listeners teach and judge fairly: who learns nothing gains nothing, and who learns gains."""
+"""Simulated listeners: a profile that learns nothing gains nothing, and one that learns gains."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NET = load_net(find_resources("models") / "mapper.safetensors")
 
 
 @pytest.mark.parametrize("population", simulated.POPULATIONS)
-def test_who_plays_what_a_listener_wants_agrees_on_every_pair(population: str) -> None:
+def test_the_preferred_parameters_agree_on_every_pair(population: str) -> None:
     rng = np.random.default_rng(3)
     person = _SimulatedListener(NET, population, rng)
     trial = _PreferenceTrial(NET, person, rng)
@@ -36,20 +36,22 @@ def test_who_plays_what_a_listener_wants_agrees_on_every_pair(population: str) -
     assert np.array_equal(trial._nearer(person.compute_preferences(trial._states)), trial._better)
 
 
-def test_a_listener_says_what_is_wrong() -> None:
-    """Without noise or slips, music that is far too fast for them is called so, and a step slower wished for."""
+def test_a_listener_reacts_to_the_largest_error() -> None:
+    """Most reactions to music at twice the preferred tempo name the tempo."""
     rng = np.random.default_rng(5)
     person, state = _SimulatedListener(NET, "rules", rng), _draw_state(rng)
     wanted = person.compute_preferences([state])[0]
-    asked = [2.0**w if name in ("tempo", "density") else w for name, w in zip(ASKED, wanted, strict=True)]
-    asked[0] = min(asked[0] * 2.0, 300.0)
-    said = [person.react(state, asked, rng) for _ in range(40)]
-    about_tempo = [one for one in said if one.kind == "too-fast" or (one.parameter == "tempo" and one.value < asked[0])]
+    parameters = [2.0**w if name in ("tempo", "density") else w for name, w in zip(ASKED, wanted, strict=True)]
+    parameters[0] = min(parameters[0] * 2.0, 300.0)
+    reactions = [person.react(state, parameters, rng) for _ in range(40)]
+    about_tempo = [
+        one for one in reactions if one.kind == "too-fast" or (one.parameter == "tempo" and one.value < parameters[0])
+    ]
     assert len(about_tempo) > 30
-    assert {one.kind for one in said} - {"too-fast", "wish", "like", "dislike"} <= set(WORDS)
+    assert {one.kind for one in reactions} - {"too-fast", "wish", "like", "dislike"} <= set(WORDS)
 
 
-def test_a_taste_is_learned_and_told() -> None:
+def test_a_taste_is_learned_and_reported() -> None:
     rows = simulated.simulate(NET, "songs", listeners=3, seed=2)
     assert [row.reactions for row in rows] == list(COUNTS)
     assert rows[-1].over_none.value > 0.05
@@ -62,8 +64,8 @@ def test_a_taste_is_learned_and_told() -> None:
     assert draw_learning([Curve("songs", COUNTS, points, 0.7, (0.7, 0.7, 0.7, 0.7))]) != alone
 
 
-def test_who_rates_sad_only_moves_sad_alone_however_hostile() -> None:
-    """In a wish's errors, about two just noticeable differences: what the others move is under one, and by the mean
+def test_reactions_to_sad_alone_move_sad_alone() -> None:
+    """In a target's errors, about two just noticeable differences: what the others move is under one, and by the mean
     under a tenth of what sad moves."""
     rows = simulated.measure_spillovers(NET)
     assert all(row.own > row.most >= row.others for row in rows)
@@ -81,7 +83,7 @@ def test_one_taste_for_each_state_is_played_as_alone() -> None:
     assert torch.allclose(together, alone, atol=1e-5)
 
 
-def test_real_likes_are_counted(tmp_path: Path) -> None:
+def test_like_agreement_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "likes.csv"
     path.write_text("track id,liked,disliked\n1,1,0\n1,1,0\n1,0,1\n2,0,0\n")
     real = simulated.read_like_agreement(path)

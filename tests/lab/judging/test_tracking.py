@@ -1,4 +1,4 @@
-"""Tracking is judged as people would: octaves, fifths and relative keys separately, only while it is confident."""
+"""Evaluation of tracking: octaves, fifths and relative keys count separately, and only with confidence."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from tests.sync.synthetic_music import FIRST_BEAT, RATE, song
 
 
 @pytest.mark.parametrize(
-    ("heard", "relation"),
+    ("estimated", "relation"),
     [(120.0, "right"), (124.5, "right"), (125.5, "other"), (60.5, "half"), (236.0, "double"), (80.0, "other")],
 )
-def test_a_tempo_is_right_within_4_percent_and_octaves_count_separately(heard: float, relation: str) -> None:
-    assert classify_tempo(heard, 120.0) == relation
+def test_a_tempo_is_right_within_4_percent_and_octaves_count_separately(estimated: float, relation: str) -> None:
+    assert classify_tempo(estimated, 120.0) == relation
 
 
 @pytest.mark.parametrize(
-    ("heard", "true", "relation"),
+    ("estimated", "true", "relation"),
     [
         ("C:maj", "C:maj", "right"),
         ("G:maj", "C:maj", "fifth"),
@@ -47,29 +47,31 @@ def test_a_tempo_is_right_within_4_percent_and_octaves_count_separately(heard: f
         ("E:min", "C:maj", "other"),
     ],
 )
-def test_a_key_is_right_or_a_near_one(heard: str, true: str, relation: str) -> None:
-    assert classify_key(parse_key(heard), parse_key(true)) == relation
+def test_a_key_is_right_or_a_near_one(estimated: str, true: str, relation: str) -> None:
+    assert classify_key(parse_key(estimated), parse_key(true)) == relation
 
 
 @pytest.mark.parametrize(("name", "key"), [("Gb:maj", (6, True)), ("A minor", (9, False)), ("C# major", (1, True))])
-def test_keys_are_read_as_people_write_them(name: str, key: tuple[int, bool]) -> None:
+def test_common_spellings_of_keys_are_parsed(name: str, key: tuple[int, bool]) -> None:
     assert parse_key(name) == key
 
 
 @pytest.mark.parametrize("name", ["", "H:maj", "C", "C:dur"])
-def test_what_is_no_key_is_refused(name: str) -> None:
+def test_a_text_that_is_not_a_key_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match="no key"):
         parse_key(name)
 
 
-def moment(seconds: float, bpm: float, next_beat: float, sure: float) -> TrackingMoment:
+def make_moment(seconds: float, bpm: float, next_beat: float, sure: float) -> TrackingMoment:
     return TrackingMoment(seconds, bpm, next_beat, sure, (), 0, True, 0.8, ())
 
 
-def test_beats_are_counted_while_sure_and_seconds_until_it_stays_right() -> None:
+def test_beats_count_with_confidence_and_seconds_until_it_stays_right() -> None:
     piece = AnnotatedRecording(Path("a"), "set", tuple(0.5 * i for i in range(100)), ((0.0, 99.0, 0, True),))
     times = np.arange(0.25, 40.0, 0.25)
-    moments = [moment(t, 120.0 if t >= 8.0 else 100.0, 0.5 * np.ceil(t / 0.5) + 0.02, float(t < 30.0)) for t in times]
+    moments = [
+        make_moment(t, 120.0 if t >= 8.0 else 100.0, 0.5 * np.ceil(t / 0.5) + 0.02, float(t < 30.0)) for t in times
+    ]
     verdict = evaluate_tracking(piece, moments, band_beats=[20.01, 20.26, 20.6])
     assert verdict.tempo == "right"
     assert verdict.tempo_seconds == 8.0
@@ -81,9 +83,9 @@ def test_beats_are_counted_while_sure_and_seconds_until_it_stays_right() -> None
     assert "right 1.00" in format_results([verdict])
 
 
-def test_a_piece_without_a_beat_is_only_asked_how_sure_we_were() -> None:
+def test_a_recording_without_beats_counts_only_confidence() -> None:
     verdict = evaluate_tracking(
-        AnnotatedRecording(Path("a"), "noise"), [moment(t, 120.0, t, 0.9) for t in np.arange(0.0, 20.0, 0.25)]
+        AnnotatedRecording(Path("a"), "noise"), [make_moment(t, 120.0, t, 0.9) for t in np.arange(0.0, 20.0, 0.25)]
     )
     assert (verdict.tempo, verdict.key, verdict.beat_confidence_share) == (None, None, 1.0)
 

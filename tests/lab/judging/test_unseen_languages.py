@@ -1,4 +1,4 @@
-"""What was left out of training was not heard in training, and is asked about in full."""
+"""Languages left out of training are absent from it, and are tested in full."""
 
 from __future__ import annotations
 
@@ -31,15 +31,20 @@ from kelly_live.lab.training.windows import Windows
 from tests.lab.small_corpus import make_corpus
 
 
-def told(index: int, dataset: str, language: str | None, original: str | None = None) -> Clip:
+def make_clip(index: int, dataset: str, language: str | None, original: str | None = None) -> Clip:
     emotions = tuple(float(i == index) for i in range(8))
     return Clip(Path(f"{dataset}{index}.wav"), dataset, emotions=emotions, language=language, emotion_original=original)
 
 
 PARTS = {
-    "fit": [told(2, "speech_en", "en"), told(2, "song_en", "en"), told(1, "polish", "pl"), told(0, "piano", None)],
-    "fold": [told(1, "polish", "pl")],
-    "val": [told(6, "speech_en", "en", "calm"), told(3, "speech_en", "en"), told(0, "polish", "pl")],
+    "fit": [
+        make_clip(2, "speech_en", "en"),
+        make_clip(2, "song_en", "en"),
+        make_clip(1, "polish", "pl"),
+        make_clip(0, "piano", None),
+    ],
+    "fold": [make_clip(1, "polish", "pl")],
+    "val": [make_clip(6, "speech_en", "en", "calm"), make_clip(3, "speech_en", "en"), make_clip(0, "polish", "pl")],
 }
 
 
@@ -50,15 +55,15 @@ def test_a_language_leaves_with_its_data_set() -> None:
     assert [c.emotion_original for c in parts["unseen"]] == [None, "calm"]
 
 
-def test_what_is_not_there_cannot_be_left_out() -> None:
+def test_an_unknown_data_set_cannot_be_left_out() -> None:
     with pytest.raises(ConfigError, match="no data set klingon to leave out; there are"):
         leave_out_languages(PARTS, ["klingon"])
     with pytest.raises(ConfigError, match="nothing is left to train on"):
         leave_out_languages(PARTS, ["speech_en", "polish"])
 
 
-def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
-    clips = [told(2, "speech_en", "en"), told(1, "speech_en", "en")]
+def test_the_choice_of_four_ignores_a_likelier_fifth() -> None:
+    clips = [make_clip(2, "speech_en", "en"), make_clip(1, "speech_en", "en")]
     says = np.array([[0, 0, 0.3, 0.7, 0, 0, 0, 0], [0.3, 0.2, 0, 0, 0, 0.5, 0, 0]])
     nothing = np.zeros(2)
     answers = Predictions(says, np.zeros((2, 10)), np.zeros((2, 3)), nothing, nothing, np.zeros((2, 9)), nothing)
@@ -70,7 +75,7 @@ def test_four_are_chosen_among_though_a_fifth_is_likelier() -> None:
     assert scores["accuracy of 4"].dataset == "unseen speech_en"
 
 
-def test_a_confidence_is_worth_what_it_tells_apart() -> None:
+def test_auroc_of_confidence_by_hand() -> None:
     right = np.array([True, True, False, False])
     assert compute_auroc(np.array([0.9, 0.8, 0.2, 0.1]), right) == 1.0
     assert compute_auroc(np.array([0.1, 0.2, 0.8, 0.9]), right) == 0.0
@@ -78,8 +83,8 @@ def test_a_confidence_is_worth_what_it_tells_apart() -> None:
     assert np.isnan(compute_auroc(np.ones(2), np.ones(2, bool)))
 
 
-def test_voices_of_known_languages_stand_beside_the_unseen() -> None:
-    clips = [told(2, "speech_en", "en"), told(1, "speech_en", "en")]
+def test_known_languages_are_scored_beside_the_unseen() -> None:
+    clips = [make_clip(2, "speech_en", "en"), make_clip(1, "speech_en", "en")]
     sure = np.array([0.4, 0.6])
     answers = Predictions(np.eye(8)[:2], np.zeros((2, 10)), np.zeros((2, 3)), sure, sure, np.zeros((2, 9)), sure)
     rows = {name: np.zeros((2, 1)) for name in Windows.__slots__} | {"clip": np.arange(2)}
@@ -87,8 +92,8 @@ def test_voices_of_known_languages_stand_beside_the_unseen() -> None:
     assert (score.dataset, score.value, score.n) == ("unseen polish", 0.5, 2)
 
 
-def test_only_the_same_recipe_is_believed(tmp_path: Path) -> None:
-    clips = [told(2, "polish", "pl")]
+def test_only_scores_of_the_same_recipe_are_loaded(tmp_path: Path) -> None:
+    clips = [make_clip(2, "polish", "pl")]
     rows = {name: np.zeros((1, 1)) for name in Windows.__slots__} | {"clip": np.zeros(1, int)}
     one = np.zeros(1)
     answers = Predictions(np.eye(8)[2:3], np.zeros((1, 10)), np.zeros((1, 3)), one, one, np.zeros((1, 9)), one)
@@ -98,7 +103,7 @@ def test_only_the_same_recipe_is_believed(tmp_path: Path) -> None:
     assert load_scores(tmp_path, "another") == []
 
 
-def test_the_card_takes_what_the_same_recipe_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_card_contains_scores_of_the_same_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources, "SOUND_COUNTS", {"fit": 2, "fold": 2, "val": 2})
     manifest = make_corpus(tmp_path / "data", speakers=4, takes=1)
     rows = [json.loads(line) for line in manifest.read_text(encoding="utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""The adapter learns what presets know, and marks what they don't."""
+"""The adapter learns the presets' parameters, and marks the unknown ones."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ mode_preferences: {value: [0.0, 0.8, 0.2, 0.0, 0.0, 0.0, 0.0], source: measured,
 """
 
 
-def preset(folder: Path, name: str, body: str) -> CulturePreset:
+def write_preset(folder: Path, name: str, body: str) -> CulturePreset:
     head = f"format: 1\nname: {name}\ntitle: {name}\nsummary: for a test\nregion: Nowhere\nlanguages: [xx]\n"
     (folder / f"{name}.yaml").write_text(head + body, encoding="utf-8")
     return load_file(folder / f"{name}.yaml")
 
 
-def test_it_learns_what_is_known_and_no_more(tmp_path: Path) -> None:
-    presets = [preset(tmp_path, "fast", FAST), preset(tmp_path, "modal", MODAL)]
+def test_only_known_parameters_are_learned(tmp_path: Path) -> None:
+    presets = [write_preset(tmp_path, "fast", FAST), write_preset(tmp_path, "modal", MODAL)]
     out = tmp_path / "culture.safetensors"
     card = train_culture(presets, out, steps=300)
     assert card["presets"]["modal"] == {"tempo": False, "modes": True, "dynamics": False, "rhythms": False}
@@ -41,18 +41,18 @@ def test_it_learns_what_is_known_and_no_more(tmp_path: Path) -> None:
     assert modal.mode_preferences[0, 1] == pytest.approx(0.8, abs=0.05)
     assert fast.known[0].tolist() == [1.0, 0.0, 0.0, 1.0]
     assert modal.known[0].tolist() == [0.0, 1.0, 0.0, 0.0]
-    torch.testing.assert_close(fast.adapted_emotion, sad)  # no re-interpretation was learned
+    torch.testing.assert_close(fast.adapted_emotion, sad)  # no adaptation of emotions was learned
     assert "| fast | measured | – | – | measured |" in out.with_suffix(".md").read_text(encoding="utf-8")
 
 
 def test_the_same_presets_give_the_same_weights(tmp_path: Path) -> None:
-    presets = [preset(tmp_path, "fast", FAST)]
+    presets = [write_preset(tmp_path, "fast", FAST)]
     for name in ("a", "b"):
         train_culture(presets, tmp_path / f"{name}.safetensors", steps=20)
     a, b = (load_culture_adapter(tmp_path / f"{name}.safetensors").state_dict() for name in ("a", "b"))
     assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_nothing_to_learn_is_said(tmp_path: Path) -> None:
+def test_no_preset_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no culture preset to learn"):
         train_culture([], tmp_path / "x.safetensors")

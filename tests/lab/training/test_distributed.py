@@ -1,4 +1,4 @@
-"""Training in several processes, as torchrun really starts them."""
+"""Training in several processes that torchrun starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kelly_live.lab.training.front_end import FrontEnd, save_front_end
 from tests.lab.small_corpus import make_corpus
 
 
-def torchrun(folder: Path, *more: str) -> str:
+def run_torchrun(folder: Path, *more: str) -> str:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
                "-m", "tests.lab.small_run", "lab", "train", "emotion", "--data", str(folder / "data"),
                "--cache", str(folder / "cache"), "--front-end", str(folder / "front_end.safetensors"),
@@ -31,22 +31,22 @@ def torchrun(folder: Path, *more: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the loopback device is called lo here")
-def test_two_gloo_processes_train_one_net_and_go_on_where_they_stopped(tmp_path: Path) -> None:
+def test_two_gloo_processes_train_one_net_and_continue_where_they_stopped(tmp_path: Path) -> None:
     make_corpus(tmp_path / "data", speakers=3, takes=1)
     torch.manual_seed(0)
     save_front_end(FrontEnd(MusicnnTrunk(), SpeechEncoder()), tmp_path / "front_end.safetensors")
-    log = torchrun(tmp_path, "--epochs", "2", "--cross", "1")
-    assert log.count("epoch   1") == 1  # only the first rank speaks
+    log = run_torchrun(tmp_path, "--epochs", "2", "--cross", "1")
+    assert log.count("epoch   1") == 1  # only the first rank logs
     found = re.search(r"weights of 2 ranks: (\w+) (\w+)", log)
     assert found is not None
     assert found[1] == found[2]
     card = load_checkpoint(tmp_path / "emotion.safetensors", "emotion").card
     assert card["epochs"] == 2
     assert "95 % interval" in (tmp_path / "emotion.md").read_text(encoding="utf-8")
-    assert "resuming after epoch 2" in torchrun(tmp_path, "--epochs", "3", "--cross", "1", "--resume")
+    assert "resuming after epoch 2" in run_torchrun(tmp_path, "--epochs", "3", "--cross", "1", "--resume")
 
 
-def test_alone_there_is_nothing_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_process_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LOCAL_RANK", raising=False)
     net = torch.nn.Linear(1, 1)
     with join_ranks() as ranks:

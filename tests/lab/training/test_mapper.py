@@ -1,4 +1,4 @@
-"""A tiny corpus with a truth we planted: training must find it, judge it honestly, and say so in the card."""
+"""A tiny corpus with known effects: training must find them, score them and report them in the card."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from kelly_live.lab.training.mapper_scores import NAMES
 from kelly_live.lab.training.priors import PLACES, PRIORS
 
 
-def planted(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
+def make_songs(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
     """Songs whose tempo follows arousal, mode valence and level arousal, with noise; register follows nothing."""
     rng = random.Random(seed)
     rows = []
@@ -57,7 +57,7 @@ def planted(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.TrainingResult, FeatureCorpus]:
-    corpus = FeatureCorpus(tuple(planted(30, "train", 1) + planted(12, "val", 2)), {})
+    corpus = FeatureCorpus(tuple(make_songs(30, "train", 1) + make_songs(12, "val", 2)), {})
     folder = tmp_path_factory.mktemp("mapper")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "extract_corpus", lambda *_: corpus)
@@ -69,12 +69,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[training.Training
     return run, corpus
 
 
-def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.TrainingResult, FeatureCorpus]) -> None:
+def test_known_effects_are_found_on_held_out_songs(trained: tuple[training.TrainingResult, FeatureCorpus]) -> None:
     scores = {row.parameter: row for row in trained[0].evaluation.scores}
     for name in ("tempo", "level", "rate", "modes"):
         assert scores[name].corpus - scores[name].mapper > 2 * scores[name].gain_se, name
         assert scores[name].rows == 48
-    # Nothing was planted in the register: honest numbers show no gain worth the name.
+    # The register has no effect: its gain is negligible.
     assert abs(scores["centre"].corpus - scores["centre"].mapper) < 0.1
     held = {d.claim: d.holds for d in trained[0].evaluation.directions}
     assert held["arousal up: faster"]
@@ -82,7 +82,7 @@ def test_what_was_planted_is_found_on_songs_never_seen(trained: tuple[training.T
     assert held["arousal up: louder"]
 
 
-def test_commitment_restores_spread_only_where_the_state_tells_something(
+def test_commitment_restores_spread_only_where_the_emotion_predicts(
     trained: tuple[training.TrainingResult, FeatureCorpus],
 ) -> None:
     net, _ = training.load_trained(trained[0].path)
@@ -106,7 +106,7 @@ def test_the_card_shows_data_licences_scores_and_every_prior_with_its_source(
 
 def test_data_overrules_a_prior() -> None:
     """A hundred songs that are fast when calm outweigh the papers' slow sadness."""
-    rows = planted(100, "train", 3)
+    rows = make_songs(100, "train", 3)
     backwards = [
         LabelledFeatures(r.dataset, r.piece, r.group, r.split, r.quadrant, r.valence, -r.arousal, r.features)
         for r in rows
@@ -118,15 +118,15 @@ def test_data_overrules_a_prior() -> None:
     assert float(tempo[data.arousal < 0].mean()) > float(tempo[data.arousal > 0].mean())
 
 
-def test_training_is_the_same_every_time() -> None:
-    rows = planted(6, "train", 4)
+def test_training_is_repeatable() -> None:
+    rows = make_songs(6, "train", 4)
     data = build_examples(rows, fit_rating_scale(rows))
     one, two = (training.fit(data, Recipe(hidden_dim=4, epochs=10)).net.state_dict() for _ in range(2))
     assert all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_folds_share_no_song() -> None:
-    rows = planted(9, "train", 5)
+    rows = make_songs(9, "train", 5)
     data = build_examples(rows, fit_rating_scale(rows))
     seen: list[str] = []
     for fold, rest in split_folds(data, 3, seed=0):
@@ -137,7 +137,7 @@ def test_folds_share_no_song() -> None:
 
 
 def test_drawn_states_stay_in_their_quadrant_and_match_the_live_rule() -> None:
-    rows = planted(5, "train", 6)
+    rows = make_songs(5, "train", 6)
     data = build_examples(rows, fit_rating_scale(rows))
     _, vad = compute_states(data, torch.Generator().manual_seed(0))
     assert torch.equal(vad[:, 0].sign(), data.valence.sign())
@@ -148,9 +148,9 @@ def test_drawn_states_stay_in_their_quadrant_and_match_the_live_rule() -> None:
     assert all(abs(EMOTION_VAD[name][2]) <= 1 for name in EMOTIONS)
 
 
-def test_unmeasured_parameters_do_not_pull() -> None:
-    """A row with no dynamics gives no gradient to them."""
-    row = planted(1, "train", 7)[0]
+def test_unmeasured_parameters_have_no_gradient() -> None:
+    """A row without dynamics gives them no gradient."""
+    row = make_songs(1, "train", 7)[0]
     mute = Features(**{name: getattr(row.features, name) for name in Features.__slots__} | dict.fromkeys(
         ("floor", "level", "ceiling", "variation", "timing")
     ))  # fmt: skip

@@ -1,4 +1,4 @@
-"""Songs of one emotion that differ in a way we planted: the user basis is that way, and chance is not in it."""
+"""Songs of one emotion that differ in a known direction: the user basis contains it, and no chance."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kelly_live.lab.training.mapper_data import Examples, build_examples, fit_ra
 from kelly_live.lab.training.user_basis import compute_user_basis
 
 
-def songs_that_differ(count: int) -> Examples:
+def make_songs(count: int) -> Examples:
     """Four clips a song: each song has its own tempo and, with it, register; each clip its own chance loudness."""
     rng, rows = random.Random(1), []
     for song in range(count):
@@ -28,7 +28,7 @@ def songs_that_differ(count: int) -> Examples:
     return build_examples(rows, fit_rating_scale(rows))
 
 
-def basis_of(data: Examples) -> torch.Tensor:
+def compute_basis(data: Examples) -> torch.Tensor:
     net = DynamicEmotionToMusicMapper(hidden_dim=4)
     with torch.no_grad():
         net.scalar_mean.copy_(data.scalars.mean(0))
@@ -38,8 +38,8 @@ def basis_of(data: Examples) -> torch.Tensor:
     return compute_user_basis(net, torch.zeros(len(data), len(net.centre)), data)
 
 
-def test_the_planted_way_comes_first_and_moves_what_goes_together() -> None:
-    basis = basis_of(songs_that_differ(200))
+def test_the_known_direction_comes_first_and_moves_correlated_parameters() -> None:
+    basis = compute_basis(make_songs(200))
     first = basis[: len(SCALARS), 0]
     tempo, centre, level = (float(first[SCALARS.index(name)]) for name in ("tempo", "centre", "level"))
     assert abs(tempo) > 0.8  # one standard deviation of a person is one of a song
@@ -48,8 +48,8 @@ def test_the_planted_way_comes_first_and_moves_what_goes_together() -> None:
     assert float(basis[:, 1:].norm(dim=0).max()) < 0.5
 
 
-def test_a_taste_never_moves_how_widely_music_spreads_and_needs_songs_to_learn_from() -> None:
-    basis = basis_of(songs_that_differ(60))
+def test_a_taste_never_moves_the_spreads_and_needs_enough_songs() -> None:
+    basis = compute_basis(make_songs(60))
     assert basis.shape[1] == USER_WAYS
     assert not basis[len(SCALARS) : 2 * len(SCALARS)].any()
-    assert not basis_of(songs_that_differ(5)).any()
+    assert not compute_basis(make_songs(5)).any()

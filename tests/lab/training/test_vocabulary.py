@@ -1,4 +1,4 @@
-"""The vocabulary: what is learned from made-up songs, what is dropped, and whether a quote is noticed."""
+"""The vocabulary: what is learned from synthetic songs, what is dropped, and how quotations are found."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ ROOTS = (0, 9, 5, 7)  # I vi IV V, a bar each
 THIRDS = (True, False, True, True)
 
 
-def song(number: int, *, performed: bool = False, quadrant: str | None = "Q1", held_out: bool = False) -> Piece:
-    """Sixteen bars of a loop in C: a melody that walks by dice, chords on half bars, a hand that drifts."""
+def make_song(number: int, *, performed: bool = False, quadrant: str | None = "Q1", held_out: bool = False) -> Piece:
+    """Sixteen bars of a loop in C: a random walk of a melody, chords on half bars, timing that drifts."""
     rng = random.Random(number)
     melody, accompaniment = [], []
     pitch, late = 72, 0.0
@@ -41,13 +41,14 @@ def song(number: int, *, performed: bool = False, quadrant: str | None = "Q1", h
     chords = tuple(Chord(4.0 * bar, 4.0 * bar + 4.0, ROOTS[bar % 4], THIRDS[bar % 4]) for bar in range(16))
     return Piece(
         f"song {number}", f"song {number}", "made-up", held_out, quadrant, 0, "ionian",
-        np.array(melody, dtype=np.float64), np.array(accompaniment, dtype=np.float64), chords, bars=True, performed=performed,
+        np.array(melody, dtype=np.float64), np.array(accompaniment, dtype=np.float64), chords,
+        bars=True, performed=performed,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def songs() -> list[Piece]:
-    return [song(number, performed=True, held_out=number >= 10) for number in range(14)]
+    return [make_song(number, performed=True, held_out=number >= 10) for number in range(14)]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def shipped(songs: list[Piece], tmp_path_factory: pytest.TempPathFactory) -> wor
     return words.read_vocabulary(path)
 
 
-def test_what_everybody_does_is_learned(shipped: words.Vocabulary) -> None:
+def test_shared_patterns_are_learned(shipped: words.Vocabulary) -> None:
     moves = shipped.moves("ionian")
     assert max(moves[0], key=moves[0].__getitem__) == 5
     assert max(moves[5], key=moves[5].__getitem__) == 3
@@ -72,18 +73,18 @@ def test_what_everybody_does_is_learned(shipped: words.Vocabulary) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("quadrant", [None, *words.QUADRANTS])
-def test_every_row_is_a_whole_choice(shipped: words.Vocabulary, mode: str, quadrant: str | None) -> None:
+def test_every_row_is_a_distribution(shipped: words.Vocabulary, mode: str, quadrant: str | None) -> None:
     for degree, row in shipped.moves(mode, quadrant).items():
         assert degree not in row
         assert sum(row.values()) == pytest.approx(1.0, abs=0.005)
         assert min(row.values()) > 0.0
 
 
-def test_what_one_song_alone_does_is_not_kept(songs: list[Piece]) -> None:
-    """A rhythm that a single song plays in every bar leaves no trace; what five play does."""
+def test_patterns_of_a_single_song_are_dropped(songs: list[Piece]) -> None:
+    """A rhythm of a single song is dropped; one of five songs is kept."""
 
-    def odd(number: int) -> Piece:
-        piece = song(number)
+    def make_shifted(number: int) -> Piece:
+        piece = make_song(number)
         notes = piece.melody.copy()
         notes[:, 0] += 0.25
         return Piece(piece.name, piece.group, piece.source, False, None, 0, "ionian", notes, piece.accompaniment,
@@ -94,37 +95,37 @@ def test_what_one_song_alone_does_is_not_kept(songs: list[Piece]) -> None:
     def rhythms(pieces: list[Piece]) -> set[tuple[float, ...]]:
         return {cell for cell, _ in learning.learn_rhythms(pieces, lambda piece: piece.melody)[5]}
 
-    assert shifted not in rhythms([*songs, odd(100)])
-    assert shifted in rhythms([*songs, *(odd(100 + i) for i in range(learning.MIN_SONGS))])
+    assert shifted not in rhythms([*songs, make_shifted(100)])
+    assert shifted in rhythms([*songs, *(make_shifted(100 + i) for i in range(learning.MIN_SONGS))])
 
 
-def test_leaning_is_counted_on_strong_beats_alone() -> None:
-    piece = song(1)
+def test_nonchord_tones_are_counted_on_strong_beats_alone() -> None:
+    piece = make_song(1)
     notes = piece.melody.copy()
     notes[:, 2] = np.where(notes[:, 0] % 2.0 == 0.0, 74, 72)  # D on every strong beat, C after it
-    leaning = learning.learn_nonchord_tones([Piece(
+    nonchord_tones = learning.learn_nonchord_tones([Piece(
         "a", "a", "a", False, None, 0, "ionian", notes, piece.accompaniment, (Chord(0.0, 64.0, 0, True),), bars=True,
         performed=False,
     )])  # fmt: skip
-    assert leaning["share"] == 1.0
-    assert leaning["steps"] == {-1: 1.0}
+    assert nonchord_tones["share"] == 1.0
+    assert nonchord_tones["steps"] == {-1: 1.0}
 
 
-def test_a_quote_is_noticed_in_any_key_and_a_scale_is_nobodys(songs: list[Piece]) -> None:
-    memory = MelodyIndex((piece.group, piece.melody) for piece in songs)
+def test_a_quotation_is_found_in_any_key_and_a_scale_is_none(songs: list[Piece]) -> None:
+    index = MelodyIndex((piece.group, piece.melody) for piece in songs)
     theirs = songs[3].melody
-    stolen = song(200).melody
-    stolen[20:40, 2] = theirs[20:40, 2] + 5.0
-    stolen[20:40, 0] = theirs[20:40, 0]
-    assert memory.find_longest_quote(stolen) >= 12.0
-    assert memory.find_longest_quote(theirs, songs[3].group) < memory.find_longest_quote(theirs) == 63.0
+    quoting = make_song(200).melody
+    quoting[20:40, 2] = theirs[20:40, 2] + 5.0
+    quoting[20:40, 0] = theirs[20:40, 0]
+    assert index.find_longest_quote(quoting) >= 12.0
+    assert index.find_longest_quote(theirs, songs[3].group) < index.find_longest_quote(theirs) == 63.0
     scale = np.array([(0.5 * i, 0.4, 60 + i, 80, 0.25 * i) for i in range(24)], dtype=np.float64)
     assert MelodyIndex([("a", scale)]).find_longest_quote(scale) == 0.0
 
 
-def test_held_out_songs_are_likelier_than_by_chance_and_the_card_says_so(songs: list[Piece], tmp_path: Path) -> None:
+def test_held_out_songs_are_likelier_than_chance_and_the_card_shows_it(songs: list[Piece], tmp_path: Path) -> None:
     played = [Score(p.melody[:, 4], p.melody[:, 4] + 0.3, p.melody[:, 0], p.melody[:, 2], p.melody[:, 3], 64.0)
-              for p in (song(300), song(301))]  # fmt: skip
+              for p in (make_song(300), make_song(301))]  # fmt: skip
     even = {mode: {a: {b: 1.0 for b in range(7) if b != a} for a in range(7)} for mode in MODES}
     trained = train_from_pieces(
         songs, tmp_path / "vocabulary.json", grammar=even, places={0.0: 1.0, 1.0: 0.7, 2.0: 0.9, 3.0: 0.7},
@@ -139,7 +140,7 @@ def test_held_out_songs_are_likelier_than_by_chance_and_the_card_says_so(songs: 
     assert "| made-up | not known | 10 | 4 |" in card
 
 
-def test_a_key_and_its_chords_are_found() -> None:
+def test_a_key_and_its_chords_are_estimated() -> None:
     def notes() -> Iterator[tuple[float, float, float, int, int]]:
         for bar in range(8):
             for voice in (-12, 0, 4, 7):
@@ -152,7 +153,7 @@ def test_a_key_and_its_chords_are_found() -> None:
     assert [(chord.root, chord.major) for chord in detect_chords(rows)][:4] == [(r, True) for r in (2, 7, 2, 9)]
 
 
-def test_the_shipped_vocabulary_reads_and_a_damaged_one_says_so(tmp_path: Path) -> None:
+def test_the_shipped_vocabulary_is_read_and_a_damaged_one_is_an_error(tmp_path: Path) -> None:
     found = words.load_vocabulary()
     assert found is not None
     assert 0.1 < found.leaning < 0.5
