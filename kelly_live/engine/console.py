@@ -95,7 +95,7 @@ class Console:
     def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
         music = snapshot.conductor
         return [
-            *[f"with your {' and '.join(music.joined)}"] * bool(music.joined),
+            *[f"with your {' and '.join(music.synchronized)}"] * bool(music.synchronized),
             *self._ears.remarks,
             *self._room.remarks(),
             *described(self._hand.steering, music.bars),

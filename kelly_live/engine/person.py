@@ -57,7 +57,7 @@ class Personal:
 
     def react(self, word: str, snapshot: Snapshot) -> str:
         """They say a word of what is played; what to tell them."""
-        if word in _ABOUT_TEMPO and "tempo" in snapshot.conductor.joined:
+        if word in _ABOUT_TEMPO and "tempo" in snapshot.conductor.synchronized:
             return f"{word}: the tempo is not ours now, so nothing is learned of it"
         return self.learner.say(word, snapshot.reading.state)
 

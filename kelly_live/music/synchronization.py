@@ -1,10 +1,9 @@
-"""How the band joins somebody else's beat and key: a phase-locked loop that bends the tempo, and a modulation that
-waits for its phrase.
+"""How the band synchronizes to a beat and a key from outside: a phase-locked loop for the tempo, and a modulation.
 
-Pure and clock-free, as `glide.py` is: what leads comes in, what to play goes out. The beat position never jumps; it is
-the tempo that leans until our beats fall on theirs. A pulse whose beats are counted (a MIDI clock's) is taken at its
-word: its tempo at once, its phase within about a beat, its bar lines too. One that was heard is joined more calmly, at
-its own tempo or half or twice that, whichever is nearest to the feeling's own.
+Pure and clock-free, as `smoothing.py` is: estimates come in, what to play goes out. The beat position never jumps; the
+tempo bends until both beats fall together. A beat whose number is known (a MIDI clock's) is followed exactly: its
+tempo at once, its phase within about a beat, its bar lines too. A beat that was estimated from sound is followed more
+calmly, at its own tempo or half or twice that, whichever is nearest to the tempo of the emotion.
 """
 
 from __future__ import annotations
@@ -14,17 +13,19 @@ from dataclasses import dataclass, replace
 
 from kelly_live.core.values import BeatEstimate, KeyEstimate
 
-JOIN, LET_GO = 0.5, 0.3  # confidence to join at, and to let go under
-FLYWHEEL_BEATS = 8.0  # a lost pulse is carried on for so long,
-RETURN_PER_BEAT = 0.03  # then the tempo goes home to the feeling's own, by this share of itself a beat
-_RATIOS = (1.0, 0.5, 2.0)  # our beats in one of theirs
-_LOYALTY_OCTAVES = 0.35  # another ratio must be so much nearer to the feeling's tempo
+JOIN_CONFIDENCE, RELEASE_CONFIDENCE = 0.5, 0.3  # to begin following at, and to stop under
+FLYWHEEL_BEATS = 8.0  # a lost beat is continued for this long,
+RETURN_PER_BEAT = 0.03  # then the tempo returns to the emotion's own, by this share of itself a beat
+_RATIOS = (1.0, 0.5, 2.0)  # our beats in one of the followed beats
+_RATIO_ADVANTAGE = 0.35  # octaves by which another ratio must be nearer to the emotion's tempo
 
 
 @dataclass(frozen=True, slots=True)
 class _Loop:
-    """`reach_beats` in which a phase error is to be closed, `integral` of it that corrects the tempo itself (per
-    beat), `bend` the largest share by which the tempo leans, `slew` by which it may change a beat.
+    """The constants of a phase-locked loop.
+
+    A phase error is closed in `reach_beats`; `integral` of it (per beat) corrects the tempo itself. `bend` is the
+    largest share by which the tempo bends, `slew` the share by which it may change a beat.
     """
 
     reach_beats: float
@@ -33,18 +34,19 @@ class _Loop:
     slew: float
 
 
-_COUNTED = _Loop(reach_beats=1.0, integral=0.0, bend=0.25, slew=math.inf)
-_HEARD = _Loop(reach_beats=3.0, integral=0.02, bend=0.1, slew=0.12)
-_TEMPO_TRUST = 0.03  # a heard tempo is known this well; inside, the loop's own integral knows better
-_TEMPO_BEATS = 2.0  # time constant towards a heard tempo outside it
+_NUMBERED = _Loop(reach_beats=1.0, integral=0.0, bend=0.25, slew=math.inf)
+_ESTIMATED = _Loop(reach_beats=3.0, integral=0.02, bend=0.1, slew=0.12)
+_TEMPO_TRUST = 0.03  # how well an estimated tempo is known; inside this, the loop's integral is better
+_TEMPO_BEATS = 2.0  # time constant towards an estimated tempo outside it
 _SLOWEST_BPM, _FASTEST_BPM = 25.0, 280.0
 
 
 @dataclass(frozen=True, slots=True)
 class SynchronizedTempo:
-    """The tempo in force (`bpm`) from `beat` on, and what its next move depends on: the leader's tempo in our beats
-    (`base`, without the lean), our beats in one of theirs, for how many beats they have been lost, and whether the
-    band is anything but its own master (`engaged`).
+    """The tempo in force (`bpm`) from `beat` on, and what its next move depends on.
+
+    `base` is the followed tempo in our beats, without the bend; `ratio` is our beats in one followed beat. The followed
+    beat has been lost for `lost_beats`. `is_engaged`: the tempo is not the emotion's own.
     """
 
     beat: float
@@ -52,81 +54,85 @@ class SynchronizedTempo:
     base: float
     ratio: float = 1.0
     lost_beats: float = 0.0
-    engaged: bool = False
+    is_engaged: bool = False
 
     @property
-    def joined(self) -> bool:
-        """Whether somebody leads now."""
-        return self.engaged and self.lost_beats == 0.0
+    def is_synchronized(self) -> bool:
+        """Whether a beat is followed now."""
+        return self.is_engaged and self.lost_beats == 0.0
 
     def step(
-        self, beat: float, seconds: float, own_bpm: float, pulse: BeatEstimate | None, beats_per_bar: int
+        self, beat: float, seconds: float, own_bpm: float, estimate: BeatEstimate | None, beats_per_bar: int
     ) -> SynchronizedTempo:
-        """At a later `beat`, which falls at `seconds`; `own_bpm` is what would be played without a leader."""
+        """Return the state at a later `beat`, which falls at `seconds`; `own_bpm` is the band's own tempo."""
         beats = max(0.0, beat - self.beat)
-        if pulse is None or pulse.confidence < (LET_GO if self.engaged else JOIN):
-            return self._alone(beat, beats, own_bpm)
-        loop = _HEARD if pulse.beat_number is None else _COUNTED
-        ratio = 1.0 if pulse.beat_number is not None else self._ratio(pulse.bpm, own_bpm)
-        told = min(max(pulse.bpm * ratio, _SLOWEST_BPM), _FASTEST_BPM)
-        base = told
-        if loop is _HEARD and self.joined and ratio == self.ratio:
-            off = told / self.base - 1.0
+        if estimate is None or estimate.confidence < (RELEASE_CONFIDENCE if self.is_engaged else JOIN_CONFIDENCE):
+            return self._continue(beat, beats, own_bpm)
+        loop = _ESTIMATED if estimate.beat_number is None else _NUMBERED
+        ratio = 1.0 if estimate.beat_number is not None else self._choose_ratio(estimate.bpm, own_bpm)
+        followed = min(max(estimate.bpm * ratio, _SLOWEST_BPM), _FASTEST_BPM)
+        base = followed
+        if loop is _ESTIMATED and self.is_synchronized and ratio == self.ratio:
+            off = followed / self.base - 1.0
             base = self.base * (1.0 + (off if abs(off) > _TEMPO_TRUST else 0.0) * -math.expm1(-beats / _TEMPO_BEATS))
-        error = _phase_error(beat, seconds, pulse, ratio, beats_per_bar)
+        error = _measure_phase_error(beat, seconds, estimate, ratio, beats_per_bar)
         base *= 1.0 + loop.integral * error * beats
-        lean = min(max(error / loop.reach_beats, -loop.bend), loop.bend)
-        bpm = _toward(self.bpm, base * (1.0 + lean), loop.slew, beats)
+        bend = min(max(error / loop.reach_beats, -loop.bend), loop.bend)
+        bpm = _approach(self.bpm, base * (1.0 + bend), loop.slew, beats)
         return SynchronizedTempo(beat, min(max(bpm, _SLOWEST_BPM), _FASTEST_BPM), base, ratio, 0.0, True)
 
-    def _alone(self, beat: float, beats: float, own_bpm: float) -> SynchronizedTempo:
-        """On at the leader's last tempo for a while, then home."""
-        if not self.engaged:
+    def _continue(self, beat: float, beats: float, own_bpm: float) -> SynchronizedTempo:
+        """Continue at the followed tempo for a while, then return to our own."""
+        if not self.is_engaged:
             return SynchronizedTempo(beat, own_bpm, own_bpm)
         lost = self.lost_beats + beats
         if lost <= FLYWHEEL_BEATS:
-            return replace(self, beat=beat, bpm=_toward(self.bpm, self.base, _HEARD.slew, beats), lost_beats=lost)
-        bpm = _toward(self.bpm, own_bpm, RETURN_PER_BEAT, beats)
-        return replace(self, beat=beat, bpm=bpm, lost_beats=lost, engaged=bpm != own_bpm)
+            return replace(self, beat=beat, bpm=_approach(self.bpm, self.base, _ESTIMATED.slew, beats), lost_beats=lost)
+        bpm = _approach(self.bpm, own_bpm, RETURN_PER_BEAT, beats)
+        return replace(self, beat=beat, bpm=bpm, lost_beats=lost, is_engaged=bpm != own_bpm)
 
-    def _ratio(self, bpm: float, own_bpm: float) -> float:
-        """The ratio that lies nearest to our own tempo; the one in force has an advantage."""
+    def _choose_ratio(self, bpm: float, own_bpm: float) -> float:
+        """Choose the ratio that lies nearest to our own tempo; the one in force has an advantage."""
 
-        def away(ratio: float) -> float:
-            # What is in force is our tempo, not the number: a listener may take to twice the beat, and we stay.
-            stays = self.joined and abs(bpm * ratio / self.base - 1.0) < 2.0 * _TEMPO_TRUST
-            return abs(math.log2(bpm * ratio / own_bpm)) - _LOYALTY_OCTAVES * stays
+        def distance(ratio: float) -> float:
+            # Our tempo has the advantage, not the number: the estimate may change to twice the beat, and we stay.
+            stays = self.is_synchronized and abs(bpm * ratio / self.base - 1.0) < 2.0 * _TEMPO_TRUST
+            return abs(math.log2(bpm * ratio / own_bpm)) - _RATIO_ADVANTAGE * stays
 
-        return min(_RATIOS, key=away)
+        return min(_RATIOS, key=distance)
 
 
-def _phase_error(beat: float, seconds: float, pulse: BeatEstimate, ratio: float, beats_per_bar: int) -> float:
-    """How many of our beats we are behind: to the nearest of their beats, or to the nearest place in the bar that is
-    right where they count.
+def _measure_phase_error(
+    beat: float, seconds: float, estimate: BeatEstimate, ratio: float, beats_per_bar: int
+) -> float:
+    """Return how many of our beats we are behind.
+
+    Measured to the nearest followed beat; where beats are numbered, to the nearest right place in the bar.
     """
-    theirs = (seconds - pulse.beat_seconds) * pulse.bpm / 60.0 * ratio
-    if pulse.beat_number is not None:
-        return _wrapped(theirs + pulse.beat_number - beat, float(beats_per_bar))
-    return _wrapped(theirs - beat, min(1.0, ratio))
+    theirs = (seconds - estimate.beat_seconds) * estimate.bpm / 60.0 * ratio
+    if estimate.beat_number is not None:
+        return _wrap(theirs + estimate.beat_number - beat, float(beats_per_bar))
+    return _wrap(theirs - beat, min(1.0, ratio))
 
 
-def _wrapped(beats: float, round_beats: float) -> float:
+def _wrap(beats: float, round_beats: float) -> float:
     return beats - round_beats * math.floor(beats / round_beats + 0.5)
 
 
-def _toward(bpm: float, goal: float, slew: float, beats: float) -> float:
+def _approach(bpm: float, goal: float, slew: float, beats: float) -> float:
     most = math.inf if math.isinf(slew) else (1.0 + slew) ** beats
     return min(bpm * most, max(bpm / most, goal))
 
 
-KEY_HOLD_BEATS = 8.0  # inside a phrase, another key must have been heard for so long,
-KEY_SURE = 0.75  # this surely
+KEY_HOLD_BEATS = 8.0  # inside a phrase, another key must have been estimated for this long,
+KEY_CONFIDENCE = 0.75  # and with this confidence
 
 
 @dataclass(frozen=True, slots=True)
 class SynchronizedKey:
-    """The key that was joined (`key`; None: the band's own), the tonic that it left us on, and since which beat which
-    other key has been heard for sure.
+    """The key that is followed (`key`; None: the band's own), and what its next change depends on.
+
+    `tonic` is the one that it left the band on. `other` is another key that has been certain since beat `since`.
     """
 
     key: KeyEstimate | None = None
@@ -134,20 +140,28 @@ class SynchronizedKey:
     other: tuple[int, str] | None = None
     since: float = 0.0
 
-    def step(self, beat: float, heard: KeyEstimate | None, *, phrase_starts: bool, bar_starts: bool) -> SynchronizedKey:
-        """At a later `beat`. A key is joined, changed or let go where a phrase starts; inside one, only changed, at a
-        bar line, by one that has been heard long and surely. Let go, its tonic stays: home is where we are.
+    def step(
+        self, beat: float, estimate: KeyEstimate | None, *, phrase_starts: bool, bar_starts: bool
+    ) -> SynchronizedKey:
+        """Return the state at a later `beat`, with the estimate in force.
+
+        A key is taken, changed or released where a phrase starts. Inside a phrase it is only changed, at a bar line, by
+        one that has been certain for long. A key that is released leaves its tonic.
         """
-        named = None if heard is None else (heard.tonic, heard.mode)
+        named = None if estimate is None else (estimate.tonic, estimate.mode)
         mine = None if self.key is None else (self.key.tonic, self.key.mode)
-        sure = heard is not None and heard.confidence >= KEY_SURE and named != mine
-        other = named if sure else None
+        certain = estimate is not None and estimate.confidence >= KEY_CONFIDENCE and named != mine
+        other = named if certain else None
         since = self.since if other == self.other else beat
         long = other is not None and beat - since >= KEY_HOLD_BEATS
-        if phrase_starts and heard is not None and heard.confidence >= (LET_GO if named == mine else JOIN):
-            return SynchronizedKey(heard, heard.tonic)
-        if phrase_starts and (heard is None or heard.confidence < LET_GO):
+        if (
+            phrase_starts
+            and estimate is not None
+            and estimate.confidence >= (RELEASE_CONFIDENCE if named == mine else JOIN_CONFIDENCE)
+        ):
+            return SynchronizedKey(estimate, estimate.tonic)
+        if phrase_starts and (estimate is None or estimate.confidence < RELEASE_CONFIDENCE):
             return SynchronizedKey(None, self.tonic)
-        if bar_starts and long and heard is not None:
-            return SynchronizedKey(heard, heard.tonic)
+        if bar_starts and long and estimate is not None:
+            return SynchronizedKey(estimate, estimate.tonic)
         return replace(self, other=other, since=since)

@@ -16,9 +16,9 @@ from kelly_live.music.conductor import Conductor
 from kelly_live.music.smoothing import (
     DENSITY_BAND,
     EMPHATIC_MARGIN,
-    GLIDE_PER_BEAT,
     MODE_MARGIN,
     TEMPO_BAND,
+    TEMPO_CHANGE_PER_BEAT,
     ParameterSmoother,
 )
 from tests.music.band import RecordingSink, band, told
@@ -31,10 +31,10 @@ def played(
 ) -> list[tuple[float, MusicParameters]]:
     """(beat, what is in force) for each slice, the first at beat 0."""
     glide = ParameterSmoother.begin(0.0, asked(0.0))
-    made = [(0.0, glide.played)]
+    made = [(0.0, glide.current)]
     for number in range(1, int(beats / slice_beats)):
         glide = glide.step(number * slice_beats, asked(number * slice_beats))
-        made.append((glide.beat, glide.played))
+        made.append((glide.beat, glide.current))
     return made
 
 
@@ -203,8 +203,10 @@ def test_whatever_is_asked_for_what_is_played_is_valid_and_within_reach(
     glide = ParameterSmoother.begin(0.0, script[0][0])
     for asked, beats in script:
         before, glide = glide, glide.step(glide.beat + beats, asked)
-        old, new = before.played, glide.played
-        assert abs(new.tempo.suggested / old.tempo.suggested - 1.0) <= (1.0 + GLIDE_PER_BEAT) ** beats - 1.0 + 1e-9
+        old, new = before.current, glide.current
+        assert (
+            abs(new.tempo.suggested / old.tempo.suggested - 1.0) <= (1.0 + TEMPO_CHANGE_PER_BEAT) ** beats - 1.0 + 1e-9
+        )
         assert abs(new.dynamics.floor - old.dynamics.floor) <= 1.0 - 2.7 ** (-2.0 * beats) + 0.02
         if int(glide.beat // 4) == int(before.beat // 4):
             assert (new.density, new.unrest, new.register, new.rhythms, new.timing) == (

@@ -15,7 +15,7 @@ from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.synchronization import FLYWHEEL_BEATS, KEY_SURE
+from kelly_live.music.synchronization import FLYWHEEL_BEATS, KEY_CONFIDENCE
 from tests.music.band import RecordingSink, told
 
 
@@ -97,7 +97,7 @@ def test_a_clock_that_speeds_up_is_followed_within_5_ms() -> None:
 def test_a_pulse_that_is_heard_is_joined_within_eight_bars(theirs: float, own: float) -> None:
     player = Beats(lambda now: theirs, 0.2, jitter=0.01)
     conductor = joined(player, own)
-    assert conductor.status().joined == ("tempo",)
+    assert conductor.status().synchronized == ("tempo",)
     assert np.median(distances(conductor, player, conductor.seconds_at(32.0), 60.0)) < 0.015
 
 
@@ -124,7 +124,7 @@ def test_a_pulse_that_is_lost_is_carried_on_and_then_let_go() -> None:
     after = {p.beat - lost: p.bpm for p in conductor.tempo_map.points() if p.beat > lost + 1.0}
     assert all(abs(bpm - 120.0) < 2.0 for beats, bpm in after.items() if beats < FLYWHEEL_BEATS - 1.0)
     assert conductor.status().bpm == 90.0
-    assert conductor.status().joined == ()
+    assert conductor.status().synchronized == ()
 
 
 @settings(max_examples=10, deadline=None)
@@ -155,12 +155,14 @@ def test_a_key_that_is_heard_is_joined_where_a_phrase_starts() -> None:
     names, conductor = keys_heard((1.0, KeyEstimate(9, "aeolian", 0.6)))
     assert names[:14] == ["C ionian"] * 14
     assert names[17:] == ["A aeolian"] * len(names[17:])
-    assert conductor.status().joined == ("key",)
+    assert conductor.status().synchronized == ("key",)
 
 
 def test_inside_a_phrase_only_a_key_heard_long_and_surely_is_joined() -> None:
-    unsure, _ = keys_heard((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_SURE - 0.05)))
-    sure, _ = keys_heard((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_SURE)))
+    unsure, _ = keys_heard(
+        (0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE - 0.05))
+    )
+    sure, _ = keys_heard((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE)))
     assert unsure[17:30] == ["A aeolian"] * 13
     assert sure[17:26] == ["A aeolian"] * 9
     assert sure[29] == "D dorian"
@@ -169,4 +171,4 @@ def test_inside_a_phrase_only_a_key_heard_long_and_surely_is_joined() -> None:
 def test_a_key_that_is_lost_leaves_its_tonic_and_gives_the_mode_back() -> None:
     names, conductor = keys_heard((0.0, KeyEstimate(9, "aeolian", 0.6)), (9.0, None))
     assert names[40] == "A ionian"
-    assert conductor.status().joined == ()
+    assert conductor.status().synchronized == ()

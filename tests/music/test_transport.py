@@ -94,7 +94,7 @@ def test_a_held_band_that_is_asked_to_close_is_done() -> None:
     stage = Stage().to(2.0, playing(1, 0.5)).to(3.0, SyncState(transport=Transport(False, 1)))
     stage.conductor.panic(3.0)
     end = stage.conductor.finish(3.0)
-    assert stage.conductor.done
+    assert stage.conductor.is_done
     assert end <= stage.conductor.status().beat
     assert stage.scheduler.health().sounding == 0
 

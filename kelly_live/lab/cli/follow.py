@@ -94,6 +94,6 @@ class _FollowingBand:
     def follow(self, now: float, state: SyncState) -> None:
         self._conductor.advance(now, self._parameters, state)
         while (due := self._conductor.seconds_at(float(self._beat))) <= now:
-            if "tempo" in self._conductor.status().joined:
+            if "tempo" in self._conductor.status().synchronized:
                 self.beats.append(due)
             self._beat += 1

@@ -1,0 +1,146 @@
+"""Plans the session's phrases one after the other: their key, their chords, and what is known of the next ones."""
+
+from __future__ import annotations
+
+from kelly_live.core.values import RHYTHMS, KeyEstimate, MusicParameters
+from kelly_live.music.harmony import BARS_PER_PHRASE, FORM, Phrase, choose_phrase_mode, plan_closing_phrase, plan_phrase
+from kelly_live.music.randomness import rng_for
+from kelly_live.music.style.scale import adapt_to_phrase, choose_harmonic_scale
+from kelly_live.music.synchronization import SynchronizedKey
+from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
+
+_BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
+
+
+class PhrasePlanner:
+    """Holds the phrase in force. `tonic` is the band's own; with `length_bars` the last bar is the closing one.
+
+    Thread: the conductor's.
+    """
+
+    def __init__(self, *, seed: int, tonic: int, length_bars: int | None) -> None:
+        self._seed = seed
+        self._tonic = tonic
+        self._length_bars = length_bars
+        self._beats_per_bar = 4
+        self._synchronized = SynchronizedKey()
+        self._phrase: Phrase | None = None
+        self._key: Key | None = None
+        self._is_busy = False
+
+    @property
+    def is_synchronized(self) -> bool:
+        """Whether the band plays in the key of a player or a recording."""
+        return self._synchronized.key is not None
+
+    @property
+    def mode(self) -> str:
+        """The name of the scale in force; empty before the first phrase."""
+        return self._key.scale.name if self._key else ""
+
+    @property
+    def tonic(self) -> str:
+        """The name of the tonic in force."""
+        return self._key.tonic_name if self._key else NOTE_NAMES[self._tonic]
+
+    def reset(self, beats_per_bar: int, *, keep_key: bool) -> None:
+        """Forget the phrase in force; without `keep_key`, also the key that the band was synchronized to."""
+        self._beats_per_bar = beats_per_bar
+        self._phrase = self._key = None
+        if not keep_key:
+            self._synchronized = SynchronizedKey()
+
+    def chord_at(self, beat: float) -> str:
+        """Return the name of the chord at a beat; empty before the first phrase."""
+        return self._phrase.span_at(beat).chord.name if self._phrase else ""
+
+    def choose_phrase(self, bar: int, beat: float, parameters: MusicParameters, estimate: KeyEstimate | None) -> Phrase:
+        """Return the phrase that a bar belongs to, as it is played from `beat` on.
+
+        A new one is planned at its first bar, at the bar that a skip landed on, and where the key changes inside a
+        phrase, the rest of which is then played as if it had been in the new key all along.
+        """
+        phrase = self._phrase
+        begins = phrase is None or not phrase.start_bar <= bar < phrase.start_bar + phrase.bars
+        self._synchronized = self._synchronized.step(
+            beat, estimate, phrase_starts=begins, bar_starts=beat == bar * self._beats_per_bar
+        )
+        key = self._choose_key(parameters, bar // BARS_PER_PHRASE)
+        if phrase is None or begins or key != self._key:
+            if begins:
+                self._is_busy = parameters.density >= _BUSY_DENSITY
+            phrase = self._plan(bar // BARS_PER_PHRASE, key, parameters)
+        self._key, self._phrase = key, phrase
+        return phrase
+
+    def choose_closing_phrase(self, bar: int, parameters: MusicParameters) -> Phrase:
+        """Return the closing bar, in the key in force."""
+        phrase = self._phrase
+        if phrase is None or phrase.start_bar != bar or phrase.bars != 1:
+            self._key = self._key or self._choose_key(parameters, bar // BARS_PER_PHRASE)
+            phrase = plan_closing_phrase(
+                bar // BARS_PER_PHRASE, self._key, start_bar=bar, beats_per_bar=self._beats_per_bar
+            )
+        self._phrase = phrase
+        return phrase
+
+    def list_chords(
+        self, phrase: Phrase, bar: int, parameters: MusicParameters, closing_bar: int | None
+    ) -> tuple[tuple[float, str], ...]:
+        """List the beats and names of the chords from a bar to the end of the next one."""
+        start, end, following = float(bar * self._beats_per_bar), float((bar + 2) * self._beats_per_bar), bar + 1
+        spans = list(phrase.spans)
+        if phrase.end_beat < end and (closing_bar is None or following < closing_bar):
+            index = following // BARS_PER_PHRASE
+            spans += self._plan(index, self._choose_key(parameters, index), parameters).spans
+        elif phrase.end_beat < end and following == closing_bar and self._key is not None:
+            spans += plan_closing_phrase(0, self._key, start_bar=following, beats_per_bar=self._beats_per_bar).spans
+        return tuple((s.start_beat, s.chord.name) for s in spans if start < s.end_beat and s.start_beat < end)
+
+    def choose_rhythm(self, phrase: Phrase, parameters: MusicParameters) -> str:
+        """Choose one of RHYTHMS for the whole band.
+
+        It is drawn once for each letter and form, half a turn apart; the heavier rhythms are favoured.
+        """
+        form = phrase.index // len(FORM)
+        draw = (rng_for(self._seed, "rhythm", form).random() + 0.5 * (phrase.place.letter == "B")) % 1.0
+        squares = [weight * weight for weight in parameters.rhythms]
+        below = 0.0
+        for name, square in zip(RHYTHMS, squares, strict=True):
+            below += square / sum(squares)
+            if draw < below:
+                return name
+        return RHYTHMS[-1]
+
+    def _plan(self, index: int, key: Key, parameters: MusicParameters) -> Phrase:
+        """Plan phrase `index`; before the closing bar it is shorter, and leads home."""
+        start_bar = index * BARS_PER_PHRASE
+        bars, leads_home = BARS_PER_PHRASE, False
+        if self._length_bars is not None:
+            bars = min(bars, self._length_bars - 1 - start_bar)
+            leads_home = start_bar + bars == self._length_bars - 1
+        return plan_phrase(
+            self._seed,
+            index,
+            key,
+            start_bar=start_bar,
+            beats_per_bar=self._beats_per_bar,
+            bars=bars,
+            busy=self._is_busy,
+            leads_home=leads_home,
+            modes=None if self.is_synchronized else parameters.modes,
+        )
+
+    def _choose_key(self, parameters: MusicParameters, index: int) -> Key:
+        """Choose the key of phrase `index`.
+
+        It is a style's scale, or a key that is followed, or one mode by the phrase's share of the modes. The tonic of a
+        key that was followed stays.
+        """
+        followed, parameters = self._synchronized, adapt_to_phrase(parameters, self._seed, index)
+        tonic = self._tonic if followed.tonic is None else followed.tonic
+        own = choose_harmonic_scale(parameters.style) if parameters.style is not None else None
+        if followed.key is not None and own is None and parameters.scale is None:
+            return Key(tonic, build_mode_scale(followed.key.mode))
+        mode = choose_phrase_mode(self._seed, index, parameters.modes)
+        return Key(tonic, own or parameters.scale or build_mode_scale(mode))
