@@ -27,7 +27,7 @@ from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre, swing_beat
 from kelly_live.music.style.scale import adapt_to_phrase
 from kelly_live.music.synchronization import SynchronizedTempo
-from kelly_live.music.theory import NOTE_NAMES
+from kelly_live.music.theory import NOTE_NAMES, Key
 
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NO_SYNC = SyncState()
@@ -347,7 +347,7 @@ class Conductor:
             self._plan = self._planner.list_chords(phrase, bar, smoothed, self._last_bar)
         self._phrase = phrase
         if bar_starts or self._signature is None:
-            self._send_signature(start)
+            self._send_signature(start, phrase.key)
         is_compound = self._metre is not None and self._metre.is_compound
         context = MusicContext(
             seed=self._seed,
@@ -363,9 +363,9 @@ class Conductor:
             self._sink.send(Notes(tuple(sorted(played, key=lambda note: (note.onset_beats, note.channel, note.pitch)))))
         self._slice += 1
 
-    def _send_signature(self, beat: float) -> None:
+    def _send_signature(self, beat: float, key: Key) -> None:
         """Send the metre and the key in force, where they are new."""
-        signature = (*time_signature(self._metre, self._per_bar), *key_signature(self._phrase.key))
+        signature = (*time_signature(self._metre, self._per_bar), *key_signature(key))
         if signature != self._signature:
             self._signature = signature
             self._sink.send(Signature(beat, *signature))
