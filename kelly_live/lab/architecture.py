@@ -1,6 +1,6 @@
 """Draws the rooms of the package and the imports between them, as CONTRIBUTING.md shows them.
 
-`python -m kelly_live.lab.architecture` reads the import statements (grimp, which import-linter stands on) and writes the
+`python -m kelly_live.lab.architecture` reads the import statements (by grimp, as import-linter does) and writes the
 picture between the two markers of CONTRIBUTING.md; with `--check` it only says whether the picture there is true.
 """
 

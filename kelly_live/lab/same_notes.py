@@ -21,7 +21,8 @@ from pathlib import Path
 EMOTIONS = ("happy", "sad", "angry", "fearful", "surprised", "disgusted", "neutral", "excited")
 PRESETS = ("band", "solo-piano", "strings", "ambient", "minimal")
 CULTURES = (
-    None, "irish-traditional", "turkish-makam", "hindustani", "klezmer", "swedish-polska", "javanese-gamelan", "jazz-swing",
+    None, "irish-traditional", "turkish-makam", "hindustani", "klezmer", "swedish-polska", "javanese-gamelan",
+    "jazz-swing",
 )  # fmt: skip
 PIECES = 40
 NOTATION = ("time_signature", "key_signature", "text", "track_name", "copyright", "end_of_track", "marker")

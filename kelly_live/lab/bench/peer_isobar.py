@@ -1,7 +1,7 @@
 """A peer on the same grid: isobar's timeline, in a process of its own.
 
-`python -m kelly_live.lab.bench.peer_isobar SECONDS [--net]` prints when each note left, a JSON list of seconds. Needs isobar:
-`pip install "kelly-live[isobar]"`.
+`python -m kelly_live.lab.bench.peer_isobar SECONDS [--net]` prints when each note left, a JSON list of seconds.
+It needs isobar: `pip install "kelly-live[isobar]"`.
 """
 
 from __future__ import annotations

@@ -123,8 +123,8 @@ def measure_cents(sounds: Iterable[NDArray[np.float64]], notes: Sequence[NoteEve
 def estimate_frequency(samples: NDArray[np.float64], expected_hz: float) -> float:
     """Estimate the fundamental of a steady tone in Hz; NaN of silence.
 
-    It is taken from the loudest of the first partials. Under a Gaussian window a spectral peak is a parabola in decibels, so three points give its top to a small part of a
-    cent.
+    It is taken from the loudest of the first partials. Under a Gaussian window a spectral peak is a parabola in
+    decibels, so three points give its top to a small part of a cent.
     """
     length = len(samples)
     if np.max(np.abs(samples), initial=0.0) < _SILENCE:

@@ -1,4 +1,4 @@
-"""`kelly-live lab ablate`: do history, culture and user reach the notes, and only where they are on?"""
+"""`kelly-live lab ablate`: whether history, culture and user reach the notes only while they are on."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ BARS = 8
 def command(
     recording: Path | None, pasts: tuple[float, float], now: float, cultures: tuple[str, str], as_json: bool,
 ) -> int:  # fmt: skip
-    """Change history, culture and user one at a time, on RECORDING (default: the demo's): how many notes differ while
-    it is on, and while it is off. The two users are taught here: one wants it slower and softer, one faster and
-    brighter. Exit code 1 if one fails.
+    """Change history, culture and user one at a time, and count the notes that differ while it is on and off.
+
+    The sound is RECORDING (default: the demo's). The profiles of the two users are learned here: one prefers slower
+    and softer music, the other faster and brighter. The exit code is 1 if one of them fails.
     """
     import torch
 
@@ -43,13 +44,13 @@ def command(
     for user, tempo, major in ((1, 70.0, 0.2), (2, 140.0, 0.9)):
         wishes = [Wish(state_from(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
         learn_user(system.mapper, user, [*wishes, Wish(state_from(), "major", major)])
-    found = ablate(system, samples, pasts, now, _notes, cultures=cultures, users=(1, 2))
+    found = ablate(system, samples, pasts, now, _compose, cultures=cultures, users=(1, 2))
     click.echo(json.dumps([a.as_dict() for a in found]) if as_json else format_ablations(found))
     return 0 if all(a.holds for a in found) else 1
 
 
-def _notes(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
-    """A piece of BARS bars, as the conductor hands it over."""
+def _compose(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:
+    """Compose a piece of BARS bars."""
     from kelly_live.engine.build import create_conductor
     from kelly_live.midi.offline import NoteList
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.lab.cli.train import data_options
+from kelly_live.lab.click_options import data_options
 
 if TYPE_CHECKING:
     from kelly_live.lab.judging.report import EvaluationResult

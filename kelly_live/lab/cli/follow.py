@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.engine.options.click_options import debug_option
-from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
+from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
 if TYPE_CHECKING:
     from kelly_live.core.values import MusicParameters, SyncState

@@ -1,4 +1,4 @@
-"""`kelly-live lab identify`: does what is played in a tradition sound like that tradition's corpus, by its notes alone?"""
+"""`kelly-live lab identify`: whether pieces in a culture are nearest to its own corpus, by their notes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 
 # Valence and arousal of the four quadrants: a piece of each culture takes them in turn.
 QUADRANTS = ((0.6, 0.6), (-0.6, 0.6), (-0.6, -0.6), (0.6, -0.6))
-LITTLE = 3  # features; a preset that knows fewer is named
+MIN_FEATURES = 3  # a preset that knows fewer is named
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A culture's pieces: how many were known, whom the others were taken for, how far they are from their corpus in
-    each feature, and which features that is measured in; `measure_likeness` puts the pieces of a mode together, of which there
-    are `composed`, as many as it takes to know.
+    """The result of one culture's pieces.
+
+    Attributes:
+        culture: The culture.
+        right: The number of pieces that are nearest to their own corpus.
+        pieces: The number of pieces that were compared.
+        taken_for: The number of the others, by the nearest culture.
+        distance: The mean distance to their own corpus in each feature.
+        knows: The features that the preset knows.
+        composed: The number of pieces that `likeness` was measured on.
+        likeness: The likeness of all pieces of a mode, put together, in degrees and intervals.
     """
 
     culture: str
@@ -39,22 +47,22 @@ class Row:
 
 
 @click.command("identify")
-@click.option("--pieces", type=click.IntRange(1, 1000), default=10, show_default=True, help="Pieces a culture.")
-@click.option("--bars", type=click.IntRange(4, 1000), default=64, show_default=True, help="How long each is.")
+@click.option("--pieces", type=click.IntRange(1, 1000), default=10, show_default=True, help="Pieces for each culture.")
+@click.option("--bars", type=click.IntRange(4, 1000), default=64, show_default=True, help="Length of each piece.")
 @click.option(
     "--corpora",
     type=click.Path(path_type=Path),
-    help="The folder of corpora: also how far each corpus's two halves are from each other, and whether the culture's "
-    "pieces are within twice that; so many more are composed for it that chance has no say (ten minutes for all).",
+    help="Folder of the corpora: also measure how far the two halves of each corpus are from each other, and whether "
+    "the culture's pieces are within twice that; more are composed until chance is ruled out (ten minutes for all).",
 )
 @click.option(
     "--most",
     type=click.IntRange(1, 1000),
     default=500,
     show_default=True,
-    help="With --corpora: compose no more pieces a culture than so many.",
+    help="With --corpora: the most pieces for each culture.",
 )
-@click.option("--only", multiple=True, metavar="NAME", help="Play only this culture; all are compared with.")
+@click.option("--only", multiple=True, metavar="NAME", help="Play only this culture (compared with all).")
 @seed_option()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 @debug_option
@@ -67,8 +75,10 @@ def command(
     seed: int,
     as_json: bool,
 ) -> int:
-    """Compose pieces in each culture, over the four quadrants of feeling, and find the nearest corpus of each piece by
-    its melody's notes. The tonic is given, as in the corpora; metre, mode and tempo are not.
+    """Compose pieces in each culture and find the nearest corpus of each by its melody's notes.
+
+    The pieces cover the four quadrants of valence and arousal. The tonic is given, as in the corpora; metre, mode and
+    tempo are not.
     """
     from kelly_live.cultures.library import CULTURES, choose_culture
     from kelly_live.lab.cultures.identify import (
@@ -83,26 +93,26 @@ def command(
     played = [choose_culture(name).preset.name for name in only] or list(CULTURES)
     presets = {name: choose_culture(name).preset for name in CULTURES}
     signatures = {name: create_signature(preset) for name, preset in presets.items()}
-    heard, like, count = [], {}, {}
+    compared, like, count = [], {}, {}
     for culture in played:
         composed = _compose(culture, range(pieces), bars, seed)
-        heard += [
+        compared += [
             ComparedPiece(culture, {name: compute_distances(piece.statistics, one) for name, one in signatures.items()})
             for piece in composed
         ]
-        preset, halved = presets[culture], _halved(culture, corpora)
-        like[culture] = _likeness(composed, preset, halved)
+        preset, halves = presets[culture], _measure_mode_halves(culture, corpora)
+        like[culture] = _measure_likeness(composed, preset, halves)
         while len(composed) < (needed := min(most, count_needed_pieces(like[culture].values(), len(composed)))):
             composed += _compose(culture, range(len(composed), needed), bars, seed)
-            like[culture] = _likeness(composed, preset, halved)
+            like[culture] = _measure_likeness(composed, preset, halves)
         count[culture] = len(composed)
         click.echo(f"{culture}: {len(composed)} pieces", err=True)
-    verdicts = identify(heard)
-    right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, heard, strict=True))
-    low, high = compute_wilson_interval(right, len(heard))
+    verdicts = identify(compared)
+    right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, compared, strict=True))
+    low, high = compute_wilson_interval(right, len(compared))
     rows = []
     for culture in played:
-        own = [(piece, verdict) for piece, verdict in zip(heard, verdicts, strict=True) if piece.culture == culture]
+        own = [(piece, verdict) for piece, verdict in zip(compared, verdicts, strict=True) if piece.culture == culture]
         far = [piece.far[culture] for piece, _ in own]
         knows = signatures[culture].knows
         distance = {name: [one[name] for one in far if name in one] for name in knows}
@@ -112,7 +122,7 @@ def command(
         others = dict(taken_for.most_common())
         rows.append(Row(culture, known, len(own), others, mean, knows, count[culture], like[culture]))
     if as_json:
-        total = {"right": right, "pieces": len(heard), "interval": [low, high]}
+        total = {"right": right, "pieces": len(compared), "interval": [low, high]}
         click.echo(json.dumps({**total, "cultures": [asdict(row) for row in rows]}))
         return 0
     click.echo(f"{'culture':24} {'right':>7}  degrees  intervals  onsets  rhythms   taken for")
@@ -122,17 +132,17 @@ def command(
         shown = f"{cells[0]:>7}  {cells[1]:>9}  {cells[2]:>6}  {cells[3]:>7}"
         click.echo(f"{row.culture:24} {row.right:3}/{row.pieces:<3}  {shown}   {taken}".rstrip())
     click.echo(
-        "Jensen-Shannon distance of a piece to its own corpus (nearest mode and metre): 0 the same, 1 all different"
+        "Jensen-Shannon distance of a piece to its own corpus (nearest mode and metre): 0 is the same, 1 all different"
     )
-    for line in _likeness_table(rows):
+    for line in _format_likeness(rows):
         click.echo(line)
     if corpora is None:
-        click.echo("the distance between the halves of each corpus: with --corpora FOLDER")
-    little = [row.culture for row in rows if len(row.knows) < LITTLE]
+        click.echo("name the corpora with --corpora FOLDER to measure the distance between the halves of each")
+    little = [row.culture for row in rows if len(row.knows) < MIN_FEATURES]
     if little:
-        click.echo(f"hold little to be known by: {', '.join(little)}")
+        click.echo(f"presets that know fewer than {MIN_FEATURES} features: {', '.join(little)}")
     click.echo(
-        f"{right} of {len(heard)} pieces are nearest to their own corpus: {right / len(heard):.1%} "
+        f"{right} of {len(compared)} pieces are nearest to their own corpus: {right / len(compared):.1%} "
         f"(95 %: {low:.1%} to {high:.1%}; chance {1 / len(signatures):.0%})"
     )
     return 0
@@ -141,8 +151,8 @@ def command(
 _SHOWN = ("degrees", "intervals", "onsets", "rhythms")
 
 
-def _halved(culture: str, corpora: Path | None) -> tuple[tuple[Mode, ...], tuple[Mode, ...]]:
-    """The modes as each half of the culture's corpus has them; none without the corpora."""
+def _measure_mode_halves(culture: str, corpora: Path | None) -> tuple[tuple[Mode, ...], tuple[Mode, ...]]:
+    """Measure the modes in each half of the culture's corpus; none without the corpora."""
     from kelly_live.lab.cultures.recipe import measure_halves
     from kelly_live.lab.cultures.recipes import RECIPES
 
@@ -153,18 +163,19 @@ def _halved(culture: str, corpora: Path | None) -> tuple[tuple[Mode, ...], tuple
     return one.modes, other.modes
 
 
-def _likeness(
-    pieces: list[ComposedPiece], preset: CulturePreset, halved: tuple[tuple[Mode, ...], tuple[Mode, ...]]
+def _measure_likeness(
+    pieces: list[ComposedPiece], preset: CulturePreset, halves: tuple[tuple[Mode, ...], tuple[Mode, ...]]
 ) -> dict[str, Likeness | None]:
-    """How like the corpus all pieces of a mode together are, beside what its halves are to each other."""
+    """Measure how near all pieces of a mode together are to the corpus, beside the corpus's halves."""
     from kelly_live.lab.cultures.identify import measure_likeness
 
-    return {feature: measure_likeness(pieces, preset, halved, feature) for feature in ("degrees", "intervals")}
+    return {feature: measure_likeness(pieces, preset, halves, feature) for feature in ("degrees", "intervals")}
 
 
-def _likeness_table(rows: list[Row]) -> list[str]:
-    """The second table: of degrees and of intervals, ours, a perfect sampler's, twice the halves' own, and whether ours
-    is within.
+def _format_likeness(rows: list[Row]) -> list[str]:
+    """Format the likeness of degrees and of intervals.
+
+    Columns are ours, a perfect sampler's, twice the halves' own, and whether ours is within that.
     """
     over = "ours  sampler  2 x halves     "
     lines = ["", f"{'all pieces of a mode':24}  degrees: {over}  intervals: {over}   pieces  modes   notes"]
@@ -182,7 +193,7 @@ def _likeness_table(rows: list[Row]) -> list[str]:
         known = [found for found in row.likeness.values() if found is not None]
         modes, notes = (max((getattr(one, name) for one in known), default=0) for name in ("modes", "notes"))
         lines.append(f"{row.culture:24}{cells}   {row.composed:6}  {modes:5}  {notes:6}")
-    lines.append("sampler: how far as many notes are that are drawn from the corpus's own shares; chance alone")
+    lines.append("sampler: the distance of as many notes drawn from the corpus's own shares, which is chance alone")
     for feature, verdicts in within.items():
         if verdicts:
             held = f"{sum(verdicts)} of {len(verdicts)}"
@@ -191,9 +202,7 @@ def _likeness_table(rows: list[Row]) -> list[str]:
 
 
 def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[ComposedPiece]:
-    """Numbered pieces in a culture, each with a seed, a tonic and a quadrant of its own: their melodies, for no other
-    part is listened to.
-    """
+    """Compose numbered pieces in a culture, each with its own seed, tonic and quadrant; only the melody counts."""
     from kelly_live.core.override import state_from
     from kelly_live.engine.build import create_mapper
     from kelly_live.engine.culture_pieces import play_melody

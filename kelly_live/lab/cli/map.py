@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kelly_live.engine.options.click_options import debug_option
-from kelly_live.lab.cli.train import DEFAULT_CACHE, FOLDER
+from kelly_live.lab.click_options import DEFAULT_CACHE, FOLDER
 
 
 @click.command("map")

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from kelly_live.engine.options.click_options import debug_option
-
-F = TypeVar("F", bound=Callable[..., Any])
-FOLDER = click.Path(path_type=Path, file_okay=False)
-FILE = click.Path(path_type=Path, dir_okay=False)
-ANY_PATH = click.Path(path_type=Path)
-DEFAULT_CACHE = Path.home() / ".cache" / "kelly-live"
-
-
-def data_options(function: F) -> F:
-    """Declare --data, --symbolic, --cache, --most, --threads and --debug."""
-    for option in (
-        debug_option,
-        click.option("--threads", type=click.IntRange(1), default=1, show_default=True, help="CPU threads for torch."),
-        click.option("--most", type=click.IntRange(1), default=1000, show_default=True, help="Train clips a data set."),
-        click.option("--cache", type=FOLDER, default=DEFAULT_CACHE, show_default=True, help="Features and renderings."),
-        click.option("--symbolic", type=FOLDER, help="Folder of a symbolic manifest.jsonl (MIDI, rendered)."),
-        click.option("--data", type=FOLDER, help="Folder of an audio manifest.jsonl."),
-    ):
-        function = option(function)
-    return function
-
-
-def out_option(name: str) -> Callable[[F], F]:
-    """Declare --out with a default name."""
-    return click.option(
-        "--out", type=FILE, default=Path(name), show_default=True, help="Checkpoint; its card beside it."
-    )
+from kelly_live.lab.click_options import ANY_PATH, DEFAULT_CACHE, FILE, FOLDER, data_options, out_option
 
 
 @click.group("train")
@@ -193,16 +166,16 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
     Prints how likely the tables make held-out pieces, and whether our music quotes a piece for more than a bar.
     """
     from kelly_live.engine.build import create_mapper
-    from kelly_live.lab.cli.compare import TWO_MINUTES, composer
     from kelly_live.lab.corpora.manifest import QUADRANTS
+    from kelly_live.lab.judging.composers import TWO_MINUTES, create_score_composer
     from kelly_live.lab.training.vocabulary_card import train_vocabulary
     from kelly_live.music.harmony import GRAMMARS
     from kelly_live.music.rhythm import weigh_places
     from kelly_live.music.vocabulary import load_vocabulary
 
-    def ours() -> list[Any]:
+    def compose_pieces() -> list[Any]:
         load_vocabulary.cache_clear()
-        compose = composer(create_mapper())
+        compose = create_score_composer(create_mapper())
         return [
             compose("band", 0.5 * valence, 0.5 * arousal, seed, TWO_MINUTES)
             for valence, arousal in QUADRANTS.values()
@@ -211,7 +184,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
 
     trained = train_vocabulary(
         corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
-        places=weigh_places("straight", 4), ours=ours, log=click.echo,
+        places=weigh_places("straight", 4), ours=compose_pieces, log=click.echo,
         command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
     )  # fmt: skip
     click.echo(trained.format_table())

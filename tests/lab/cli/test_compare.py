@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kelly_live.cli import exit_code
-from kelly_live.lab.cli.compare import FORM_BARS, _Heard, composer
+from kelly_live.lab.judging.composers import FORM_BARS, SteppedConductor, create_score_composer
 from kelly_live.lab.judging.reaction_time import measure_reach
 from tests.fakes import parameters
 
@@ -21,7 +21,7 @@ def test_a_missing_manifest_is_one_line(tmp_path: Path, capsys: pytest.CaptureFi
 
 
 def test_a_piece_is_long_enough_for_its_form_and_two_seeds_differ() -> None:
-    compose = composer(lambda state: parameters(bpm=240.0))
+    compose = create_score_composer(lambda state: parameters(bpm=240.0))
     one, other = (compose("solo", 0.5, 0.5, seed, 10.0) for seed in (1, 2))
     assert one.beats[-1] >= 4.0 * (FORM_BARS - 1)
     assert np.all(np.diff(one.onsets) >= 0.0)
@@ -31,6 +31,6 @@ def test_a_piece_is_long_enough_for_its_form_and_two_seeds_differ() -> None:
 def test_parameters_reach_a_note_within_the_look_ahead() -> None:
     """Played live, what sounds 200 ms after a change was made after it: the look-ahead, a slice's reach and no more."""
     moments = [1.0 + 0.037 * i for i in range(50)]
-    found = measure_reach(_Heard("solo", 1), parameters(bpm=120.0), 4.0, moments)
+    found = measure_reach(SteppedConductor("solo", 1), parameters(bpm=120.0), 4.0, moments)
     assert max(one.stale_seconds for one in found) < 0.2
     assert min(one.seconds for one in found) > 0.0

@@ -11,9 +11,9 @@ import pytest
 
 from kelly_live.engine.build import create_mapper
 from kelly_live.engine.options.culture import CultureOptions
-from kelly_live.lab.cli.judge import PIECE_SECONDS, composer
 from kelly_live.lab.corpora import rendering as render
 from kelly_live.lab.judging import across_cultures, closed_loop
+from kelly_live.lab.judging.composers import PIECE_SECONDS, create_midi_composer
 from kelly_live.lab.training.scores import Score
 from tests.cli.test_commands import run
 
@@ -44,7 +44,7 @@ def sounding(midi: bytes) -> list[tuple[int, int, int]]:
 
 
 def test_both_readings_are_the_same_notes_and_the_piano_has_no_drums() -> None:
-    midi = composer(create_mapper())(0.5, 0.5, 3)
+    midi = create_midi_composer(create_mapper())(0.5, 0.5, 3)
     band, piano = (sounding(midi[name]) for name in ("band", "piano"))
     assert 10 in {channel for channel, _, _ in band}
     assert [note for note in band if note[0] != 10] == piano
@@ -54,12 +54,12 @@ def test_both_readings_are_the_same_notes_and_the_piano_has_no_drums() -> None:
 
 @pytest.mark.parametrize("arousal", [-0.8, 0.8])
 def test_pieces_last_about_half_a_minute_at_any_tempo(arousal: float) -> None:
-    midi = composer(create_mapper())(0.0, arousal, 1)["band"]
+    midi = create_midi_composer(create_mapper())(0.0, arousal, 1)["band"]
     assert mido.MidiFile(file=io.BytesIO(midi)).length == pytest.approx(PIECE_SECONDS, rel=0.15)
 
 
 def test_seeds_play_in_several_keys() -> None:
-    compose = composer(create_mapper())
+    compose = create_midi_composer(create_mapper())
     endings = {sounding(compose(0.5, -0.5, seed)["piano"])[-1][1] % 12 for seed in range(1, 9)}
     assert len(endings) >= 3
 
@@ -101,7 +101,7 @@ def test_cultures_are_judged_beside_the_plain_music(
 
 
 def test_a_tradition_out_of_twelve_tones_is_in_tune_for_the_judges_and_all_on_the_piano() -> None:
-    midi = composer(create_mapper(CultureOptions("turkish-makam:rast", 1.0)))(0.5, 0.5, 1)
+    midi = create_midi_composer(create_mapper(CultureOptions("turkish-makam:rast", 1.0)))(0.5, 0.5, 1)
     messages = [m for m in mido.MidiFile(file=io.BytesIO(midi["piano"])) if not m.is_meta]
     assert any(m.type == "pitchwheel" and m.pitch for m in messages)
     assert {m.program for m in messages if m.type == "program_change"} == {0}
