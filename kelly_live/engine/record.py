@@ -41,7 +41,7 @@ def start_recorder(
     title: str = "Kelly Live",
 ) -> Recorder | None:
     """Start the recorder behind the Tee that `insert_tee` made; None if nothing is recorded. Raises OutputError."""
-    from kelly_live.recording.recorder import Recorder, Tee, new_paths, parts_of
+    from kelly_live.recording.recorder import Recorder, Tee, choose_paths, list_parts
 
     if not isinstance(sink, Tee):
         return None
@@ -55,11 +55,11 @@ def start_recorder(
     culture = options.culture
     header = Header(
         version=__version__,
-        made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         seed=seed,
         tonic=NOTE_NAMES.index(conductor.status().tonic),
         preset=band.preset_name,
-        parts=parts_of(conductor),
+        parts=list_parts(conductor),
         extra=options.host.extra,
         settings=options.host.settings,
         tuning=tuning.with_programs(()),
@@ -72,5 +72,5 @@ def start_recorder(
         profile=None if profile is None else profile.name,
         options=list_settings(options),
     )
-    paths = new_paths(options.recording.midi, options.recording.log)
+    paths = choose_paths(options.recording.midi, options.recording.log)
     return Recorder(paths, header, sink, clock, lambda: band.preset_name)

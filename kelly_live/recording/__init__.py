@@ -1,1 +1,1 @@
-"""What was played, kept: a MIDI file, and a log from which it can be played again to the byte."""
+"""Records what is played: a MIDI file, and a log from which it can be played again to the byte."""

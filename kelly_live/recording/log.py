@@ -1,55 +1,59 @@
-"""The event log: JSON Lines, a header and then what happened, each with its time in monotonic seconds.
+"""The session log: JSON Lines, a header and then what happened, each record with its time in monotonic seconds.
 
-What decides over the notes is exact and complete (`start`, `step`, `control`, `panic`, `preset`, `finish`, `stop`); the
-rest is there to be read. Of the parameters a step tells only what has changed. A line that was torn by a crash is no
-part of the log; anything else that does not fit is refused with its line number.
+Records are tagged msgspec structs; the values in them are those of the program, so a log is read by the same types that
+it was written from. What decides over the notes is exact and complete: `start`, `step`, `control`, `panic`, `preset`,
+`finish`, `stop`. The rest is there to be read. A step holds only the parameters that changed. A line that was torn by
+a crash is no part of the log; anything else that does not fit is refused with its line number.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from kelly_live.core.commands import DEFAULT_TUNING, Tuning
+import msgspec
+
+from kelly_live.core.commands import DEFAULT_TUNING, Notes, Tuning
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import ControlChange, MusicParameters, NoteEvent, SyncState
+from kelly_live.core.values import ControlChange, EmotionState, MusicParameters, SyncState
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
-from kelly_live.recording.plain import plain, typed
 
-FORMAT = 1
+FORMAT = 2
 MAX_LINE_BYTES = 1 << 20
-MOST_SECONDS, MOST_BEATS = 1e9, 10**7  # a monotonic clock's after 30 years, and a session's after weeks
-NO_LEAD = SyncState()
+MAX_SECONDS, MAX_BEATS = 1e9, 10**7  # a monotonic clock's after 30 years, and a session's after weeks
+NO_SYNC = SyncState()
+_READABLE_DIGITS = 3  # of what is logged to be read
 
-Plays: TypeAlias = "tuple[tuple[NoteEvent, ...], ...] | None"
+SentNotes: TypeAlias = tuple[Notes, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Who plays on a channel (1-16) of a port ("": the main one), with which General MIDI program (0-127), and whether
-    the port is told it. `guest`: it answers from a thread of its own when it can, so that its notes are logged.
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who plays on a channel (1-16) of a port ("": the main one), with which General MIDI program (0-127).
+
+    `sends_program`: the port is sent the program. `is_plug_in`: the part's player answers from a process of its own when
+    it can, which no replay can repeat, so its notes are in the log.
     """
 
-    part: str
+    name: str
     channel: int
     program: int
     port: str = ""
-    sent_program: bool = False
-    guest: bool = False
+    sends_program: bool = False
+    is_plug_in: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What was chosen before the first note: `tonic` a pitch class; `preset` the host preset that begins, `extra` the
-    generators beside every preset, `settings` of players as typed; `live`: it was played against the clock; `options`:
-    the command line's other choices, to be read.
+class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What was chosen before the first note.
+
+    `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the generators
+    beside every preset, `settings` of players as typed. `live`: it was played against the clock. `options`: the command
+    line's other choices, to be read.
     """
 
     version: str
-    made: str
+    created: str
     seed: int
     tonic: int
     preset: str
@@ -67,95 +71,90 @@ class Header:
     options: tuple[tuple[str, str], ...] = ()
 
     def tunings(self) -> dict[str, Tuning]:
-        """How cents are sent, by port: each knows the programs that its parts begin with."""
+        """Return how cents are sent, by port: each knows the programs that its parts begin with."""
         ports = {part.port for part in self.parts} | {""}
         return {port: self.tuning.with_programs(part for part in self.parts if part.port == port) for port in ports}
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
-    """Beat 0 falls at `origin_seconds`."""
+class LogRecord(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="event"
+):
+    """The base of all records; a subclass's tag is its name in the log."""
 
     time: float
+
+    def __post_init__(self) -> None:
+        _require_time(self.time, "time")
+
+
+class StartRecord(LogRecord, frozen=True, kw_only=True, tag="start"):
+    """The music started: beat 0 falls at `origin_seconds`."""
+
     origin_seconds: float
     parameters: MusicParameters
 
+    def __post_init__(self) -> None:
+        _require_time(self.time, "time")
+        _require_time(self.origin_seconds, "origin_seconds")
 
-@dataclass(frozen=True, slots=True)
-class Stepped:
-    """The conductor made its next slices, with these parameters and this lead in force. `plays`: the notes that it
-    handed over, lot by lot, where a guest was among the players.
+
+class StepRecord(LogRecord, frozen=True, kw_only=True, tag="step"):
+    """The conductor created its next slices.
+
+    `changes` are the parameters that are new since the record before, by name, and `sync` what the band is synchronised
+    to, if that is new. `plays` are the notes that it sent, lot by lot, where a plug-in was among the players.
     """
 
-    time: float
-    parameters: MusicParameters
-    lead: SyncState = NO_LEAD
-    plays: Plays = None
+    changes: dict[str, Any] = {}
+    sync: SyncState | None = None
+    plays: SentNotes = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class FinishRecord(LogRecord, frozen=True, kw_only=True, tag="finish"):
     """The conductor was asked for its closing bar; `plays` as in a step."""
 
-    time: float
-    plays: Plays = None
+    plays: SentNotes = None
 
 
-@dataclass(frozen=True, slots=True)
-class Controlled:
-    """Controllers were sent."""
+class ControlRecord(LogRecord, frozen=True, kw_only=True, tag="control"):
+    """Controller values were sent."""
 
-    time: float
     changes: tuple[ControlChange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Panicked:
-    """Every note ended; the band plays on at the next bar."""
-
-    time: float
+class PanicRecord(LogRecord, frozen=True, kw_only=True, tag="panic"):
+    """Every note was ended; the band plays on at the next bar."""
 
 
-@dataclass(frozen=True, slots=True)
-class PresetTaken:
+class PresetRecord(LogRecord, frozen=True, kw_only=True, tag="preset"):
     """In the next step, at a bar line, the band changes to another host preset."""
 
-    time: float
     name: str
     parts: tuple[Part, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Muted:
+class MuteRecord(LogRecord, frozen=True, kw_only=True, tag="mute"):
     """A player failed, and is silent from the next step on."""
 
-    time: float
     player: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
+class StopRecord(LogRecord, frozen=True, kw_only=True, tag="stop"):
     """The end; what had not been sent by then never was."""
 
-    time: float
 
-
-@dataclass(frozen=True, slots=True)
-class Sum:
+class ChecksumRecord(LogRecord, frozen=True, kw_only=True, tag="checksum"):
     """How many notes have been handed over by now, and a checksum (CRC-32) of all that was."""
 
-    time: float
     notes: int
     crc: int
 
 
-@dataclass(frozen=True, slots=True)
-class Felt:
-    """What was felt, by audio that ends at `audio` seconds; `probabilities` over EMOTIONS. To be read: rounded."""
+class EmotionRecord(LogRecord, frozen=True, kw_only=True, tag="emotion"):
+    """The emotion of the audio that ends at `audio_seconds`; `probabilities` over EMOTIONS. To be read: rounded."""
 
-    time: float
-    audio: float
+    audio_seconds: float
     emotion: str
     valence: float
     arousal: float
@@ -164,33 +163,29 @@ class Felt:
     probabilities: tuple[float, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Acted:
+class ActionRecord(LogRecord, frozen=True, kw_only=True, tag="action"):
     """The performer did something, with `source` ("key", "midi"), in this bar (from 0). To be read."""
 
-    time: float
-    action: str
+    name: str
     source: str
     bar: int
     value: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TempoTold:
-    """From `beat` on. To be read."""
+class TempoRecord(LogRecord, frozen=True, kw_only=True, tag="tempo"):
+    """The tempo from `beat` on. To be read."""
 
-    time: float
     beat: float
     bpm: float
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """Counters that have moved, since the start: `dropped` notes came too late and were never sent, although they are
-    in the recording; `late` messages left late; `windows` of input and `overflows` were lost. To be read.
+class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
+    """Counters that have moved, since the start. To be read.
+
+    `dropped` notes came too late and were never sent, although they are in the recording; `late` messages left late;
+    `windows` of input and `overflows` were lost; `skipped_beats` were not played.
     """
 
-    time: float
     dropped: int
     late: int
     windows: int
@@ -198,68 +193,83 @@ class Counted:
     skipped_beats: float
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
+class FaultRecord(LogRecord, frozen=True, kw_only=True, tag="fault"):
     """Something failed. To be read."""
 
-    time: float
-    what: str
+    message: str
 
 
 Record: TypeAlias = (
-    Started | Stepped | Finished | Controlled | Panicked | PresetTaken | Muted | Stopped | Sum
-    | Felt | Acted | TempoTold | Counted | Fault
+    StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | PresetRecord | MuteRecord | StopRecord
+    | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord | FaultRecord
 )  # fmt: skip
 
-_EVENTS: dict[str, type[Any]] = {
-    "start": Started, "step": Stepped, "finish": Finished, "control": Controlled, "panic": Panicked,
-    "preset": PresetTaken, "muted": Muted, "stop": Stopped, "sum": Sum, "felt": Felt, "action": Acted,
-    "tempo": TempoTold, "counted": Counted, "fault": Fault,
-}  # fmt: skip
-_NAMES = {kind: name for name, kind in _EVENTS.items()}
+_DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 _PARAMETERS = tuple(field.name for field in fields(MusicParameters))
 
 
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the conductor is given for a step: the whole parameters, and what the band is synchronised to."""
+
+    parameters: MusicParameters
+    sync: SyncState = NO_SYNC
+
+
+def emotion_record(time: float, state: EmotionState) -> EmotionRecord:
+    """Return a state as the log has it, to the digits that are worth reading."""
+    return EmotionRecord(
+        time=time,
+        audio_seconds=round(state.time, _READABLE_DIGITS),
+        emotion=state.emotion,
+        valence=round(state.valence, _READABLE_DIGITS),
+        arousal=round(state.arousal, _READABLE_DIGITS),
+        dominance=round(state.dominance, _READABLE_DIGITS),
+        confidence=round(state.confidence, _READABLE_DIGITS),
+        probabilities=tuple(round(p, _READABLE_DIGITS) for p in state.probabilities),
+    )
+
+
 def header_line(header: Header) -> bytes:
-    return _line({"log": "kelly-live", "format": FORMAT, **plain(header)})
+    """Return the first line of a log, with its end."""
+    return msgspec.json.encode({"log": "kelly-live", "format": FORMAT, **msgspec.to_builtins(header)}) + b"\n"
 
 
-class Writer:
-    """Records to lines. It remembers the parameters and the lead, so that only changes are written."""
+def record_line(record: Record) -> bytes:
+    """Return a record as one line, with its end."""
+    return msgspec.json.encode(record) + b"\n"
+
+
+class StepEncoder:
+    """Creates step records that hold only what changed. One log's records go through one encoder, in order."""
 
     def __init__(self) -> None:
         self._parameters: MusicParameters | None = None
-        self._lead = NO_LEAD
+        self._sync = NO_SYNC
 
-    def line(self, record: Record) -> bytes:
-        """The record as one line of JSON, with its end."""
-        told = {"event": _NAMES[type(record)], "time": record.time}
-        if isinstance(record, Stepped):
-            if (changed := self._changed(record.parameters)) != {}:
-                told["parameters"] = changed
-            if record.lead != self._lead:
-                self._lead = record.lead
-                told["lead"] = plain(record.lead)
-            if record.plays is not None:
-                told["plays"] = plain(record.plays)
-        elif isinstance(record, Started):
-            self._parameters, self._lead = record.parameters, NO_LEAD
-            told |= {"origin_seconds": record.origin_seconds, "parameters": _whole(record.parameters)}
-        else:
-            told |= plain(record)
-        return _line(told)
+    def begin(self, parameters: MusicParameters) -> None:
+        """Count from a start record with these parameters."""
+        self._parameters, self._sync = parameters, NO_SYNC
 
-    def _changed(self, parameters: MusicParameters) -> dict[str, Any]:
-        before, self._parameters = self._parameters, parameters
+    def encode(self, time: float, step: Step, plays: SentNotes = None) -> StepRecord:
+        """Return the record of a step."""
+        changes = self._list_changes(step.parameters)
+        sync = step.sync if step.sync != self._sync else None
+        self._parameters, self._sync = step.parameters, step.sync
+        return StepRecord(time=time, changes=changes, sync=sync, plays=plays)
+
+    def _list_changes(self, parameters: MusicParameters) -> dict[str, Any]:
+        before = self._parameters
         if parameters is before:
             return {}
-        if before is None:
-            return _whole(parameters)
-        pairs = ((name, getattr(before, name), getattr(parameters, name)) for name in _PARAMETERS)
-        return {name: plain(after) for name, old, after in pairs if old != after}
+        return {
+            name: msgspec.to_builtins(getattr(parameters, name))
+            for name in _PARAMETERS
+            if before is None or getattr(parameters, name) != getattr(before, name)
+        }
 
 
-class Reader:
+class LogReader:
     """A log, line by line. Raises ConfigError naming file and line."""
 
     def __init__(self, path: Path) -> None:
@@ -267,34 +277,36 @@ class Reader:
         self.torn = False  # whether the last line was cut off
         self.line = 0
         self._parameters: dict[str, Any] = {}
-        self._asked_last: MusicParameters | None = None
-        self._lead = NO_LEAD
+        self._step: Step | None = None
         self._lines = self._read()
         first = next(self._lines, None)
         if first is None:
             self.fail("the file is empty; it must begin with a log's header")
-        if first.pop("log", None) != "kelly-live":
-            self.fail("this is no log of kelly-live; name the .jsonl of a recording")
-        found = first.pop("format", None)
-        if isinstance(found, int) and found > FORMAT:
-            self.fail(f"format {found} is newer than what this version reads ({FORMAT}); update kelly-live")
-        if found != FORMAT:
-            self.fail(f"format is {str(found)[:20]}; it must be {FORMAT}")
-        try:
-            self.header = typed(Header, first)
-        except ConfigError as error:
-            self.fail(str(error))
+        self.header = self._decode_header(first)
 
     def records(self) -> Iterator[Record]:
-        """What happened, in order."""
-        for told in self._lines:
-            yield self._record(told)
+        """Yield what happened, in order. After a step or a start, `step` is what the conductor was given."""
+        for line in self._lines:
+            record = self._decode(line)
+            if isinstance(record, StartRecord):
+                self._parameters = msgspec.to_builtins(record.parameters)
+                self._step = Step(record.parameters)
+            elif isinstance(record, StepRecord):
+                self._step = self._apply(record)
+            yield record
+
+    @property
+    def step(self) -> Step:
+        """What the conductor was given at the latest step."""
+        if self._step is None:
+            self.fail("something was played before the start; the log is damaged there")
+        return self._step
 
     def fail(self, rule: str) -> NoReturn:
-        """Raises ConfigError for the present line."""
+        """Raise a ConfigError for the present line."""
         raise ConfigError(f"{self.path} line {self.line}: {rule}")
 
-    def _read(self) -> Iterator[dict[str, Any]]:
+    def _read(self) -> Iterator[bytes]:
         try:
             if not self.path.is_file():
                 raise ConfigError(f"{self.path} is not a file; name the .jsonl of a recording")
@@ -307,90 +319,61 @@ class Reader:
                             self.fail(f"is over {MAX_LINE_BYTES >> 10} kB; the log is damaged there")
                         self.torn = True
                         return
-                    yield self._object(data)
+                    yield data
         except OSError as error:
             raise ConfigError(f"{self.path} cannot be read ({error.strerror}); check its name and rights") from error
 
-    def _object(self, data: bytes) -> dict[str, Any]:
+    def _decode_header(self, line: bytes) -> Header:
         try:
-            told = json.loads(data, parse_constant=self._no_number)
-        except (ValueError, RecursionError) as error:
-            self.fail(f"is not JSON ({' '.join(str(error).split())[:80]}); the log is damaged there")
-        if not isinstance(told, dict):
-            self.fail("is not a record; the log is damaged there")
-        return told
-
-    def _no_number(self, text: str) -> NoReturn:
-        raise ValueError(f"{text} is no number")
-
-    def _record(self, told: dict[str, Any]) -> Record:
-        name = told.pop("event", None)
-        kind = _EVENTS.get(name) if isinstance(name, str) else None
-        if kind is None:
-            self.fail(f"no event is called {str(name)[:40]!r}; the log is damaged there")
+            found = msgspec.json.decode(line)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            self._fail_decoding(error)
+        if not isinstance(found, dict) or found.pop("log", None) != "kelly-live":
+            self.fail("this is no log of kelly-live; name the .jsonl of a recording")
+        number = found.pop("format", None)
+        if isinstance(number, int) and number > FORMAT:
+            self.fail(f"format {number} is newer than what this version reads ({FORMAT}); update kelly-live")
+        if isinstance(number, int) and number < FORMAT:
+            version = str(found.get("version"))[:20]
+            self.fail(f"format {number} is older than what this version reads ({FORMAT}); use kelly-live {version}")
+        if number != FORMAT:
+            self.fail(f"format is {str(number)[:20]}; it must be {FORMAT}")
         try:
-            if kind is Started:
-                self._parameters, self._lead = {}, NO_LEAD
-                return Started(_time(told), _seconds(told, "origin_seconds"), self._asked(told))
-            if kind is Stepped:
-                if "lead" in told:
-                    self._lead = _lead(told.pop("lead"))
-                lots = tuple[tuple[NoteEvent, ...], ...]
-                plays = typed(lots, told.pop("plays")) if "plays" in told else None
-                return Stepped(_time(told), self._asked(told), self._lead, plays)
-            _seconds(dict(told), "time")
-            record: Record = typed(kind, told)
-            return record
-        except ConfigError as error:
-            self.fail(str(error))
+            return msgspec.convert(found, Header)
+        except (msgspec.ValidationError, ConfigError) as error:
+            self._fail_decoding(error)
 
-    def _asked(self, told: dict[str, Any]) -> MusicParameters:
-        """The parameters after what this record changes."""
-        changed = told.pop("parameters", {})
-        if not isinstance(changed, dict):
-            raise ConfigError("the parameters must be a map")
-        if changed or self._asked_last is None:
-            self._parameters |= changed
-            self._asked_last = typed(MusicParameters, self._parameters)
-        return self._asked_last
+    def _decode(self, line: bytes) -> Record:
+        try:
+            return _DECODER.decode(line)
+        except (msgspec.DecodeError, ConfigError, ValueError, RecursionError) as error:
+            self._fail_decoding(error)
 
+    def _fail_decoding(self, error: Exception) -> NoReturn:
+        reason = " ".join(str(error).split())[:200]
+        if isinstance(error, msgspec.ValidationError | ConfigError):
+            self.fail(f"{reason}; the log is damaged there")
+        self.fail(f"is not JSON ({reason}); the log is damaged there")
 
-def _lead(told: Any) -> SyncState:
-    """A lead whose numbers a conductor can count with."""
-    lead = typed(SyncState, told)
-    pulse = lead.beat
-    if pulse is not None and not (abs(pulse.beat_seconds) < MOST_SECONDS and abs(pulse.beat_number or 0) < MOST_BEATS):
-        raise ConfigError(f"a pulse is at {pulse.beat_seconds:g} s, beat {pulse.beat_number}; nothing plays there")
-    return lead
-
-
-def _time(told: dict[str, Any]) -> float:
-    return _seconds(told, "time")
+    def _apply(self, record: StepRecord) -> Step:
+        """Return the whole parameters after what this record changes."""
+        step = self.step
+        parameters = step.parameters
+        if record.changes:
+            if unknown := record.changes.keys() - set(_PARAMETERS):
+                self.fail(f"there is no parameter {min(unknown)[:40]!r}; the log is damaged there")
+            self._parameters |= record.changes
+            try:
+                parameters = msgspec.convert(self._parameters, MusicParameters)
+            except (msgspec.ValidationError, ConfigError) as error:
+                self._fail_decoding(error)
+        sync = step.sync if record.sync is None else record.sync
+        beat = sync.beat
+        if beat is not None and not (abs(beat.beat_seconds) < MAX_SECONDS and abs(beat.beat_number or 0) < MAX_BEATS):
+            self.fail(f"a beat is at {beat.beat_seconds:g} s, number {beat.beat_number}; the log is damaged there")
+        return Step(parameters, sync)
 
 
-def _seconds(told: dict[str, Any], name: str) -> float:
-    seconds = typed(float, told.pop(name, None), name)
-    if abs(seconds) >= MOST_SECONDS:
-        raise ConfigError(f"{name} is {seconds:g}; no clock says so")
-    return seconds
-
-
-def rounded(record: Felt) -> Felt:
-    """To the digits that are worth reading."""
-    return replace(
-        record,
-        audio=round(record.audio, 3),
-        valence=round(record.valence, 3),
-        arousal=round(record.arousal, 3),
-        dominance=round(record.dominance, 3),
-        confidence=round(record.confidence, 3),
-        probabilities=tuple(round(p, 3) for p in record.probabilities),
-    )
-
-
-def _whole(parameters: MusicParameters) -> dict[str, Any]:
-    return {name: plain(getattr(parameters, name)) for name in _PARAMETERS}
-
-
-def _line(told: dict[str, Any]) -> bytes:
-    return json.dumps(told, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode() + b"\n"
+def _require_time(seconds: float, name: str) -> None:
+    if not abs(seconds) < MAX_SECONDS:
+        raise ConfigError(f"{name} is {seconds:g}; no clock shows that")

@@ -4,13 +4,14 @@ Nothing here holds up the music: the tee only remembers what goes by, every hand
 only the `record` thread touches the disk. About twice a second it appends to the log and has the system put that on
 the disk, so that a crash, a kill or a power cut costs a second at most. While the disk is full, up to
 MAX_PENDING_BYTES wait in memory and are written when there is room again. The MIDI file is written whole at the end;
-after a crash `kelly-live replay` makes it from the log.
+after a crash `kelly-live replay` creates it from the log.
 """
 
 from __future__ import annotations
 
 import errno
 import itertools
+import logging
 import os
 import struct
 import threading
@@ -19,43 +20,42 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from kelly_live.core.actions import Action
 from kelly_live.core.atomic_write import suggest_remedy, write_atomically
 from kelly_live.core.commands import Controls, Notes, Pause, Signature, SinkCommand, Start, TempoChange
 from kelly_live.core.errors import ConfigError, OutputError
-from kelly_live.core.protocols import NoteSink, Reading, SchedulerHealth
+from kelly_live.core.protocols import AudioHealth, NoteSink, Reading, SchedulerHealth
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import ControlChange, MusicParameters, SyncState
-from kelly_live.engine.session import Snapshot
 from kelly_live.music.band import MutedPlayer, Slot
-from kelly_live.music.conductor import Conductor
+from kelly_live.music.conductor import Conductor, ConductorStatus
 from kelly_live.recording.log import (
-    Acted,
-    Controlled,
-    Counted,
-    Fault,
-    Felt,
-    Finished,
+    ActionRecord,
+    ChecksumRecord,
+    ControlRecord,
+    CounterRecord,
+    FaultRecord,
+    FinishRecord,
     Header,
-    Muted,
-    Panicked,
+    MuteRecord,
+    PanicRecord,
     Part,
-    Plays,
-    PresetTaken,
+    PresetRecord,
     Record,
-    Started,
-    Stepped,
-    Stopped,
-    Sum,
-    TempoTold,
-    Writer,
+    SentNotes,
+    StartRecord,
+    Step,
+    StepEncoder,
+    StopRecord,
+    TempoRecord,
+    emotion_record,
     header_line,
-    rounded,
+    record_line,
 )
 from kelly_live.recording.take import take_bytes
-from kelly_live.recording.tape import Command, Tape
+from kelly_live.recording.tape import Tape, TapeCommand
 
 KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
 SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine
@@ -66,14 +66,15 @@ _CHUNK_BYTES = 1 << 16
 _NOTE = struct.Struct("<2d3Bd")
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 class Tee:
-    """A NoteSink before another: all goes on to it at once, and is remembered until it is `taken`."""
+    """A NoteSink before another: every command goes on to it at once, and is kept until it is taken."""
 
     def __init__(self, inner: NoteSink) -> None:
         self._inner = inner
-        self._commands: deque[Command] = deque()
+        self._commands: deque[TapeCommand] = deque()
         self._controls: deque[ControlChange] = deque()
 
     def send(self, command: SinkCommand) -> None:
@@ -86,25 +87,27 @@ class Tee:
                 self._commands.append(command)
 
     def health(self) -> SchedulerHealth:
+        """Return the counters of the sink behind."""
         return self._inner.health()
 
-    def taken(self) -> tuple[Command, ...]:
-        """What went by since the last time, controllers apart."""
-        return tuple(_emptied(self._commands))
+    def take(self) -> tuple[TapeCommand, ...]:
+        """Remove and return the commands since the last call, controller values excepted."""
+        return tuple(_drain(self._commands))
 
-    def taken_controls(self) -> tuple[ControlChange, ...]:
-        return tuple(_emptied(self._controls))
+    def take_controls(self) -> tuple[ControlChange, ...]:
+        """Remove and return the controller values since the last call."""
+        return tuple(_drain(self._controls))
 
 
-class Check:
-    """A checksum of all that was handed over, so that a replay can tell whether it is the same."""
+class Checksum:
+    """A checksum (CRC-32) of all that was handed over, so that a replay can tell whether it is the same."""
 
     def __init__(self) -> None:
         self.notes = 0
         self.crc = 0
 
-    def add(self, commands: Sequence[Command]) -> None:
-        """In the order that is heard: of what was handed over at once, the tempos and then the notes."""
+    def add(self, commands: Sequence[TapeCommand]) -> None:
+        """Add what was handed over at once: first all but the notes, then the notes."""
         for command in sorted(commands, key=lambda command: isinstance(command, Notes)):
             match command:
                 case Notes(notes):
@@ -125,21 +128,22 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Where a take goes; `midi` None: only the log."""
+    """Where a take goes. `midi` is None if only the log is kept."""
 
     midi: Path | None
     log: Path
 
 
-def new_paths(midi: Path | None, log: Path | None) -> Paths:
-    """The paths of a new take: the log beside the MIDI file unless it is named. What is there already is kept: the new
-    take gets a number. Raises OutputError.
+def choose_paths(midi: Path | None, log: Path | None) -> Paths:
+    """Return the paths of a new take: the log beside the MIDI file unless it is named.
+
+    What is there already is kept: the new take gets a number. Raises OutputError, and ConfigError without any path.
     """
     if midi is None and log is None:
         raise ConfigError("a recording needs a file to go to; name one")
     log = log or (midi and midi.with_suffix(".jsonl"))
     if midi is not None and log is not None and midi.resolve() == log.resolve():
-        raise OutputError("the recording and its log have the same name; name them apart")
+        raise OutputError("the recording and its log have the same name; choose different ones")
     for number in itertools.count(1):
         paths = [_numbered(path, number) for path in (midi, log)]
         if not any(path is not None and os.path.lexists(path) for path in paths):
@@ -152,24 +156,61 @@ def _numbered(path: Path | None, number: int) -> Path | None:
     return path if path is None or number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def parts_of(conductor: Conductor) -> tuple[Part, ...]:
-    """Who plays what, as a log has it."""
+def list_parts(conductor: Conductor) -> tuple[Part, ...]:
+    """Return who plays what, as a log has it."""
     return tuple(
         Part(slot.part, slot.channel, slot.program, slot.port, slot.sends_program, slot.is_sandboxed)
         for slot in conductor.slots
     )
 
 
+class SessionCounters(Protocol):
+    """The part of a session's snapshot that is recorded."""
+
+    @property
+    def conductor(self) -> ConductorStatus:
+        """Where the music is."""
+
+    @property
+    def scheduler(self) -> SchedulerHealth:
+        """The counters of the send path."""
+
+    @property
+    def audio(self) -> AudioHealth:
+        """The counters of the input."""
+
+    @property
+    def dropped_windows(self) -> int:
+        """Windows of input that the analysis was too slow for."""
+
+
+@dataclass(frozen=True, slots=True)
+class _QueuedStep:
+    """A step whose record is created by the `record` thread."""
+
+    time: float
+    step: Step
+    plays: SentNotes
+
+
 class Recorder:
-    """One take: a Journal of the session, and what the performer does. `preset` says which host preset is in force;
-    `problem` is a few words for the status line, None while all is well. Threads: any for all calls but `close`.
+    """One take: a Journal of the session, and what the performer does.
+
+    Threads: `close` and the methods that say nothing else, the main one; `started` to `panicked`, the conductor's.
+
+    Args:
+        paths: Where the take goes.
+        header: The log's first line.
+        tee: The tee before the session's sink.
+        clock: Times what has no time of its own.
+        preset: Returns the host preset in force [default: the header's].
     """
 
     def __init__(
         self, paths: Paths, header: Header, tee: Tee, clock: Clock, preset: Callable[[], str] | None = None
     ) -> None:
         self.paths = paths
-        self.problem: str | None = None
+        self._problem: str | None = None
         self._header = header
         self._tee = tee
         self._clock = clock
@@ -177,92 +218,106 @@ class Recorder:
         self._slots: Sequence[Slot] | None = None
         self._tape = Tape(header.tunings(), live=header.live)
         self._parts = list(header.parts)
-        self._check = Check()
-        self._writer = Writer()
-        self._queue: deque[tuple[Record, tuple[Command, ...]]] = deque()
+        self._checksum = Checksum()
+        self._steps = StepEncoder()
+        self._queue: deque[tuple[Record | _QueuedStep, tuple[TapeCommand, ...]]] = deque()
         self._pending = bytearray(header_line(header))
         self._unsynced = False
-        self._made = -1
+        self._slice_count = -1
         self._transport: object = None
         self._conductor: Conductor | None = None
-        self._unmade: Stepped | None = None  # the latest step, where it made nothing
-        self._counted: tuple[object, ...] = (0, 0, 0, 0, 0.0)
+        self._empty_step: _QueuedStep | None = None  # the latest step, where it created no slice
+        self._counters: tuple[int, int, int, int, float] = (0, 0, 0, 0, 0.0)
         self._muted: Sequence[MutedPlayer] = ()
         self._ended: str | None = None  # why nothing more is kept
-        self._over = False
+        self._is_over = False
         self._closing = threading.Event()
-        self._file = _opened(paths.log)
+        self._file = _open_new(paths.log)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
 
+    @property
+    def problem(self) -> str | None:
+        """What is wrong, in a few words for the status line; None while all is well."""
+        return self._problem
+
     def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
-        """The conductor started. Thread: the conductor's, as for the next three."""
-        self._made = -1
-        self._put(Started(now, origin_seconds, parameters), self._tee.taken())
+        """Record that the conductor started. Thread: the conductor's, as for the next three."""
+        self._slice_count = -1
+        record = StartRecord(time=now, origin_seconds=origin_seconds, parameters=parameters)
+        self._put(record, self._tee.take())
 
     def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
-        """The conductor advanced; cheap when it made nothing."""
-        self._controlled(now)
-        self._unmade, self._conductor = Stepped(now, parameters, lead), conductor
-        commands = self._tee.taken()
-        if conductor.slices == self._made and not commands and lead.transport == self._transport:
+        """Record a step of the conductor; cheap when it created nothing."""
+        self._record_controls(now)
+        step = Step(parameters, lead)
+        self._empty_step, self._conductor = _QueuedStep(now, step, None), conductor
+        commands = self._tee.take()
+        if conductor.slices == self._slice_count and not commands and lead.transport == self._transport:
             return
-        self._made, self._transport = conductor.slices, lead.transport
-        self._look_at(now, conductor)
-        self._put(Stepped(now, parameters, lead, self._plays(commands)), commands)
-        self._unmade = None
+        self._slice_count, self._transport = conductor.slices, lead.transport
+        self._record_players(now, conductor)
+        self._put(_QueuedStep(now, step, self._select_plays(commands)), commands)
+        self._empty_step = None
 
     def finished(self, now: float) -> None:
-        """The conductor played its closing bar, with the parameters that it was told last."""
+        """Record that the conductor played its closing bar, with the parameters of the latest step."""
         if self._conductor is not None:
-            self._look_at(now, self._conductor)
-        if self._unmade is not None:
-            self._put(self._unmade)
-        commands = self._tee.taken()
-        self._put(Finished(now, self._plays(commands)), commands)
+            self._record_players(now, self._conductor)
+        if self._empty_step is not None:
+            self._put(self._empty_step)
+        commands = self._tee.take()
+        self._put(FinishRecord(time=now, plays=self._select_plays(commands)), commands)
 
     def panicked(self, now: float) -> None:
-        """The conductor ended every note."""
-        self._put(Panicked(now), self._tee.taken())
+        """Record that the conductor ended every note."""
+        self._put(PanicRecord(time=now), self._tee.take())
 
     def felt(self, reading: Reading) -> None:
-        """A reading was made. Thread: the one that listens."""
-        state = reading.state
-        told = Felt(
-            self._clock.now(), state.time, state.emotion, state.valence, state.arousal, state.dominance,
-            state.confidence, state.probabilities,
-        )  # fmt: skip
-        self._put(rounded(told))
+        """Record a reading. Thread: the one that listens."""
+        self._put(emotion_record(self._clock.now(), reading.state))
 
-    def acted(self, action: Action, source: str, snapshot: Snapshot) -> None:
-        """The performer did something. Thread: the main one, as for the next."""
+    def acted(self, action: Action, source: str, snapshot: SessionCounters) -> None:
+        """Record what the performer did. Thread: the main one, as for the next."""
         value = None if action.value is None else str(action).removeprefix(f"{action.name} ")
-        self._put(Acted(self._clock.now(), action.name, source, snapshot.conductor.bar, value))
+        bar = snapshot.conductor.bar
+        self._put(ActionRecord(time=self._clock.now(), name=action.name, source=source, bar=bar, value=value))
 
-    def noticed(self, snapshot: Snapshot) -> None:
-        """Look at the counters; cheap when none has moved."""
-        scheduler, audio = snapshot.scheduler, snapshot.audio
-        counted = (
-            scheduler.dropped, scheduler.late, snapshot.dropped_windows, audio.overflows,
-            snapshot.conductor.skipped_beats,
+    def noticed(self, snapshot: SessionCounters) -> None:
+        """Record the counters; cheap when none has moved."""
+        scheduler = snapshot.scheduler
+        skipped_beats = snapshot.conductor.skipped_beats
+        counters = (
+            scheduler.dropped, scheduler.late, snapshot.dropped_windows, snapshot.audio.overflows, skipped_beats
         )  # fmt: skip
-        if counted != self._counted:
-            self._counted = counted
-            self._put(Counted(self._clock.now(), *counted))
+        if counters != self._counters:
+            self._counters = counters
+            dropped, late, windows, overflows, skipped_beats = counters
+            self._put(
+                CounterRecord(
+                    time=self._clock.now(),
+                    dropped=dropped,
+                    late=late,
+                    windows=windows,
+                    overflows=overflows,
+                    skipped_beats=skipped_beats,
+                )
+            )
 
     def failed(self, what: str) -> None:
-        """Something else failed."""
-        self._put(Fault(self._clock.now(), what))
+        """Record that something else failed."""
+        self._put(FaultRecord(time=self._clock.now(), message=what))
 
     def stopped(self, now: float) -> None:
-        """The sink was stopped: nothing was sent after `now`."""
-        self._controlled(now)
-        self._put(Stopped(now), self._tee.taken())
-        self._over = True
+        """Record that the sink was stopped: nothing was sent after `now`."""
+        self._record_controls(now)
+        self._put(StopRecord(time=now), self._tee.take())
+        self._is_over = True
 
     def close(self) -> list[str]:
-        """Write what is left, and the MIDI file; what to tell of it. Waits for the disk, not for ever. Safe to call
-        twice.
+        """Write what is left, and the MIDI file; return lines that tell of it. Safe to call twice.
+
+        Waits for the disk, but not for ever.
         """
         if self._closing.is_set():
             return []
@@ -271,46 +326,47 @@ class Recorder:
         if self._thread.is_alive():
             return [f"the log {str(self.paths.log)!r} is not whole: the disk does not answer"]
         os.close(self._file)
-        told = [f"recorded {self._check.notes} notes; log: {self.paths.log}"]
-        if self.problem is not None:
-            told = [f"the log {str(self.paths.log)!r} is not whole: {self.problem}"]
-        if self.paths.midi is None or self._check.notes == 0:
-            return told
+        lines = [f"recorded {self._checksum.notes} notes; log: {self.paths.log}"]
+        if self._problem is not None:
+            lines = [f"the log {str(self.paths.log)!r} is not whole: {self._problem}"]
+        if self.paths.midi is None or self._checksum.notes == 0:
+            return lines
         try:
             write_atomically(self.paths.midi, take_bytes(self._tape, self._parts, self._header.title))
         except OutputError as error:
-            again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` makes it later"
-            return [*told, f"{error}; {again}"]
-        return [f"recorded {self.paths.midi}", *told]
+            again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` creates it later"
+            return [*lines, f"{error}; {again}"]
+        return [f"recorded {self.paths.midi}", *lines]
 
-    def _plays(self, commands: Sequence[Command]) -> Plays:
+    def _select_plays(self, commands: Sequence[TapeCommand]) -> SentNotes:
+        """Return the notes that the log must hold because a plug-in played, None where there was none."""
         if not any(slot.is_sandboxed for slot in self._slots or ()):
             return None
-        return tuple(command.notes for command in commands if isinstance(command, Notes))
+        return tuple(command for command in commands if isinstance(command, Notes))
 
-    def _look_at(self, now: float, conductor: Conductor) -> None:
-        """Who plays, and who does not any more."""
+    def _record_players(self, now: float, conductor: Conductor) -> None:
+        """Record who plays, and who does not any more, where that is new."""
         slots, muted = conductor.slots, conductor.status().muted
         if slots is not self._slots:
             if self._slots is not None:
-                self._put(PresetTaken(now, self._preset(), parts_of(conductor)))
+                self._put(PresetRecord(time=now, name=self._preset(), parts=list_parts(conductor)))
             self._slots, self._muted = slots, ()
         if muted is not self._muted:
             before = {player.name for player in self._muted}
             self._muted = muted
             for player in muted:
                 if player.name not in before:
-                    self._put(Muted(now, player.name, player.reason))
+                    self._put(MuteRecord(time=now, player=player.name, reason=player.reason))
 
-    def _controlled(self, now: float) -> None:
-        if changes := self._tee.taken_controls():
-            self._put(Controlled(now, changes))
+    def _record_controls(self, now: float) -> None:
+        if changes := self._tee.take_controls():
+            self._put(ControlRecord(time=now, changes=changes))
 
-    def _put(self, record: Record, commands: tuple[Command, ...] = ()) -> None:
-        if self._over or self._ended is not None:
+    def _put(self, record: Record | _QueuedStep, commands: tuple[TapeCommand, ...] = ()) -> None:
+        if self._is_over or self._ended is not None:
             return
         if len(self._queue) >= MAX_QUEUED:
-            self._ended = self.problem = "recording ended: the disk does not answer"
+            self._ended = self._problem = "recording ended: the disk does not answer"
             return
         self._queue.append((record, commands))
 
@@ -323,48 +379,67 @@ class Recorder:
                 self._keep(sync=turn % SYNC_EVERY == 0)
             self._keep(sync=True)
         except Exception as error:  # whatever it is, the band plays on and the status says so
-            self._ended = self.problem = f"recording ended: {type(error).__name__}: {error}"
+            _log.exception("the recording %s ended", self.paths.log)
+            self._ended = self._problem = f"recording ended: {type(error).__name__}: {error}"
 
-    def _keep(self, sync: bool) -> None:
-        notes, last = self._check.notes, 0.0
-        for record, commands in _emptied(self._queue):
+    def _keep(self, *, sync: bool) -> None:
+        """Append what is queued to the log and to the tape; `sync`: wait for the disk."""
+        notes, last = self._checksum.notes, 0.0
+        for queued, commands in _drain(self._queue):
+            record = self._encode(queued)
             last = record.time
-            self._pending += self._writer.line(record)
+            self._pending += record_line(record)
             for command in commands:
                 if isinstance(command, TempoChange):
-                    self._pending += self._writer.line(TempoTold(last, command.point.beat, command.point.bpm))
-            heard: tuple[Command, ...] = commands
-            if isinstance(record, Controlled):
-                heard = (Controls(record.changes),)
-            elif isinstance(record, PresetTaken):
+                    tempo = TempoRecord(time=last, beat=command.point.beat, bpm=command.point.bpm)
+                    self._pending += record_line(tempo)
+            on_tape: tuple[TapeCommand, ...] = commands
+            if isinstance(record, ControlRecord):
+                on_tape = (Controls(record.changes),)
+            elif isinstance(record, PresetRecord):
                 self._parts += record.parts
-            if heard:
-                self._check.add(commands)
-                self._tape.take(last, heard)
-            if isinstance(record, Stopped):
+            if on_tape:
+                self._checksum.add(commands)
+                self._tape.take(last, on_tape)
+            if isinstance(record, StopRecord):
                 self._tape.end(last)
-        if self._check.notes > notes:
-            self._pending += self._writer.line(Sum(last, self._check.notes, self._check.crc))
-        self._flush(sync)
+        if self._checksum.notes > notes:
+            record = ChecksumRecord(time=last, notes=self._checksum.notes, crc=self._checksum.crc)
+            self._pending += record_line(record)
+        self._flush(sync=sync)
 
-    def _flush(self, sync: bool) -> None:
+    def _encode(self, queued: Record | _QueuedStep) -> Record:
+        if isinstance(queued, _QueuedStep):
+            return self._steps.encode(queued.time, queued.step, queued.plays)
+        if isinstance(queued, StartRecord):
+            self._steps.begin(queued.parameters)
+        return queued
+
+    def _flush(self, *, sync: bool) -> None:
         try:
             while self._pending:
                 self._unsynced = True
                 del self._pending[: os.write(self._file, self._pending[:_CHUNK_BYTES])]
             if sync and self._unsynced:
-                _on_disk(self._file)
+                _sync_to_disk(self._file)
                 self._unsynced = False
                 if self._ended is None:
-                    self.problem = None
+                    self._set_problem(None)
         except OSError as error:
-            self.problem = f"not recording: {error.strerror}"
+            self._set_problem(f"not recording: {error.strerror}")
             if len(self._pending) > MAX_PENDING_BYTES:
-                self._ended = self.problem = f"recording ended: {error.strerror}"
+                self._ended = f"recording ended: {error.strerror}"
+                self._set_problem(self._ended)
                 self._pending.clear()
 
+    def _set_problem(self, problem: str | None) -> None:
+        """Thread: record."""
+        if problem != self._problem:
+            _log.warning("the recording %s: %s", self.paths.log, problem or "goes on")
+        self._problem = problem
 
-def _on_disk(file: int) -> None:
+
+def _sync_to_disk(file: int) -> None:
     """Wait until what was written is on the disk; a pipe or a device has none. Raises OSError."""
     try:
         os.fsync(file)
@@ -373,11 +448,11 @@ def _on_disk(file: int) -> None:
             raise
 
 
-def _emptied(queue: deque[T]) -> list[T]:
+def _drain(queue: deque[T]) -> list[T]:
     return [queue.popleft() for _ in range(len(queue))]
 
 
-def _opened(path: Path) -> int:
+def _open_new(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
     try:
         return os.open(path, flags, 0o666)

@@ -1,4 +1,4 @@
-"""A session played again from its log: the conductor is given what it was given, when it was given it."""
+"""Plays a session again from its log: the conductor is given what it was given, when it was given it."""
 
 from __future__ import annotations
 
@@ -11,31 +11,35 @@ from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.midi.offline import NoteList
 from kelly_live.music.conductor import Conductor
 from kelly_live.recording.log import (
-    Controlled,
-    Finished,
+    ChecksumRecord,
+    ControlRecord,
+    FinishRecord,
     Header,
-    Muted,
-    Panicked,
+    LogReader,
+    MuteRecord,
+    PanicRecord,
     Part,
-    PresetTaken,
-    Reader,
-    Started,
-    Stepped,
-    Stopped,
-    Sum,
+    PresetRecord,
+    Record,
+    StartRecord,
+    StepRecord,
+    StopRecord,
 )
-from kelly_live.recording.recorder import Check, Tee
+from kelly_live.recording.recorder import Checksum, Tee
 from kelly_live.recording.take import take_bytes
-from kelly_live.recording.tape import Command, Tape
+from kelly_live.recording.tape import Tape, TapeCommand
 
 LONGEST_SECONDS = 7.0 * 24.0 * 3600.0
-Seating = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
+# Returns the players of a host preset, as a log's parts seat them and without plug-ins.
+SeatPlayers = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of a log: the file's bytes, and how it compares. `checked` notes were compared with the log's
-    checksums; `differs_at` is the line where they first differ. `torn`: the log ends in the middle.
+    """What a log was played to: the MIDI file's bytes, and how it compares with the recorded session.
+
+    `checked` of the `notes` were compared with the log's checksums; `differs_at` is the line where they first differ.
+    `torn`: the log ends in the middle of a line.
     """
 
     header: Header
@@ -48,84 +52,116 @@ class Replayed:
     torn: bool
 
 
-def replay(reader: Reader, seating: Seating) -> Replayed:
-    """Play a log through a new conductor; `seating` gives the players of a host preset, as the log's parts seat them,
-    without guests: where one played, the notes are the log's. Raises ConfigError naming the line that does not fit.
+def replay(reader: LogReader, seat_players: SeatPlayers) -> Replayed:
+    """Play a log through a new conductor. Where a plug-in played, the notes are the log's.
+
+    Raises:
+        ConfigError: A line does not fit; it is named.
     """
-    tee = Tee(NoteList())
-    header = reader.header
-    band = GeneratorBand(seating(header, header.preset, header.parts))
-    conductor = Conductor(
-        tee,
-        band,
-        seed=header.seed,
-        tonic=header.tonic,
-        look_ahead_seconds=header.look_ahead_seconds,
-        slice_beats=header.slice_beats,
-    )
-    tape, check = Tape(header.tunings(), live=header.live), Check()
-    parts = list(header.parts)
-    silent: set[str] = set()
-    begun: float | None = None
-    last, played_at = 0.0, -LONGEST_SECONDS
-    checked, differs_at, stopped = 0, None, False
+    return _Replay(reader, seat_players).play()
 
-    for record in reader.records():
-        if stopped and not isinstance(record, Sum):
-            reader.fail("something happened after the end; the log is damaged there")
-        if isinstance(record, Started) and begun is not None:
-            reader.fail("the music starts a second time; the log is damaged there")
-        if isinstance(record, Started | Stepped | Finished | Panicked | Stopped):
-            if record.time < played_at or record.time > (begun or record.time) + LONGEST_SECONDS:
-                reader.fail(f"time is {record.time:g}; it must go on from {played_at:g}, a week at most")
-            played_at = record.time
-        if begun is None and not isinstance(record, Started) and isinstance(record, Stepped | Finished | Panicked):
-            reader.fail("something was played before the start; the log is damaged there")
-        last = max(last, record.time)
-        heard: tuple[Command, ...] = ()
-        try:
-            match record:
-                case Started(time, origin_seconds, parameters):
-                    begun = time
-                    conductor.start(origin_seconds, parameters)
-                case Stepped(time, parameters, lead, _):
-                    conductor.advance(time, parameters, lead)
-                case Finished(time, _):
-                    conductor.finish(time)
-                case Panicked(time):
-                    conductor.panic(time)
-                case Muted(player=player):
-                    silent.add(player)
-                case PresetTaken():
-                    band.change(seating(header, record.name, record.parts))
-                    parts += record.parts
-                    silent.clear()
-                case Controlled(_, changes):
-                    heard = (Controls(changes),)
-                case Sum(_, notes, crc):
-                    if (notes, crc) != (check.notes, check.crc) and differs_at is None:
-                        differs_at = reader.line
-                    checked = notes if differs_at is None else checked
-                case Stopped(time):
-                    stopped = True
-        except (ConfigError, ArithmeticError) as error:
-            reader.fail(str(error))
-        played = tuple(_without(command, silent) for command in tee.taken())
-        if isinstance(record, Stepped | Finished) and record.plays is not None:
+
+class _Replay:
+    def __init__(self, reader: LogReader, seat_players: SeatPlayers) -> None:
+        header = reader.header
+        self._reader, self._header, self._seat_players = reader, header, seat_players
+        self._tee = Tee(NoteList())
+        self._band = GeneratorBand(seat_players(header, header.preset, header.parts))
+        self._conductor = Conductor(
+            self._tee,
+            self._band,
+            seed=header.seed,
+            tonic=header.tonic,
+            look_ahead_seconds=header.look_ahead_seconds,
+            slice_beats=header.slice_beats,
+        )
+        self._tape = Tape(header.tunings(), live=header.live)
+        self._checksum = Checksum()
+        self._parts = list(header.parts)
+        self._muted: set[str] = set()
+        self._start_seconds: float | None = None
+        self._last_seconds = -LONGEST_SECONDS  # of what the conductor did
+        self._is_stopped = False
+        self._checked = 0
+        self._differs_at: int | None = None
+
+    def play(self) -> Replayed:
+        last = 0.0
+        for record in self._reader.records():
+            self._check_order(record)
+            last = max(last, record.time)
+            try:
+                self._apply(record)
+            except (ConfigError, ArithmeticError) as error:
+                self._reader.fail(str(error))
+            self._put_on_tape(record)
+        if self._start_seconds is None:
+            self._reader.fail("the log ends before the music starts; there is nothing to play")
+        self._tape.end(last)
+        return Replayed(
+            header=self._header,
+            midi=take_bytes(self._tape, self._parts, self._header.title),
+            tape=self._tape,
+            seconds=last - self._start_seconds,
+            notes=self._checksum.notes,
+            checked=self._checked,
+            differs_at=self._differs_at,
+            torn=self._reader.torn,
+        )
+
+    def _check_order(self, record: Record) -> None:
+        """Refuse what cannot have happened in this order."""
+        is_start = isinstance(record, StartRecord)
+        if self._is_stopped and not isinstance(record, ChecksumRecord):
+            self._reader.fail("something happened after the end; the log is damaged there")
+        if is_start and self._start_seconds is not None:
+            self._reader.fail("the music starts a second time; the log is damaged there")
+        if not isinstance(record, StartRecord | StepRecord | FinishRecord | PanicRecord | StopRecord):
+            return
+        start = record.time if self._start_seconds is None else self._start_seconds
+        if record.time < self._last_seconds or record.time > start + LONGEST_SECONDS:
+            self._reader.fail(f"time is {record.time:g}; it must go on from {self._last_seconds:g}, for a week at most")
+        self._last_seconds = record.time
+        if self._start_seconds is None and not isinstance(record, StartRecord | StopRecord):
+            self._reader.fail("something was played before the start; the log is damaged there")
+
+    def _apply(self, record: Record) -> None:
+        match record:
+            case StartRecord():
+                self._start_seconds = record.time
+                self._conductor.start(record.origin_seconds, record.parameters)
+            case StepRecord():
+                step = self._reader.step
+                self._conductor.advance(record.time, step.parameters, step.sync)
+            case FinishRecord():
+                self._conductor.finish(record.time)
+            case PanicRecord():
+                self._conductor.panic(record.time)
+            case MuteRecord():
+                self._muted.add(record.player)
+            case PresetRecord():
+                self._band.change(self._seat_players(self._header, record.name, record.parts))
+                self._parts += record.parts
+                self._muted.clear()
+            case ChecksumRecord():
+                if (record.notes, record.crc) != (self._checksum.notes, self._checksum.crc):
+                    self._differs_at = self._differs_at or self._reader.line
+                self._checked = record.notes if self._differs_at is None else self._checked
+            case StopRecord():
+                self._is_stopped = True
+
+    def _put_on_tape(self, record: Record) -> None:
+        played = tuple(self._without_muted(command) for command in self._tee.take())
+        if isinstance(record, StepRecord | FinishRecord) and record.plays is not None:
             others = (command for command in played if not isinstance(command, Notes))
-            played = (*others, *(Notes(notes) for notes in record.plays))
-        check.add(played)
-        if played or heard:
-            tape.take(record.time, heard or played)
-    if begun is None:
-        reader.fail("the log ends before the music starts; there is nothing to play")
-    tape.end(last)
-    midi = take_bytes(tape, parts, header.title)
-    return Replayed(header, midi, tape, last - begun, check.notes, checked, differs_at, reader.torn)
+            played = (*others, *record.plays)
+        self._checksum.add(played)
+        on_tape: tuple[TapeCommand, ...] = (Controls(record.changes),) if isinstance(record, ControlRecord) else played
+        if on_tape:
+            self._tape.take(record.time, on_tape)
 
-
-def _without(command: Command, silent: set[str]) -> Command:
-    """The command without the notes of players that were silent at the time, whatever they would play today."""
-    if not silent or not isinstance(command, Notes):
-        return command
-    return Notes(tuple(note for note in command.notes if note.part not in silent))
+    def _without_muted(self, command: TapeCommand) -> TapeCommand:
+        """Return the command without the notes of players that were silent then, whatever they would play today."""
+        if not self._muted or not isinstance(command, Notes):
+            return command
+        return Notes(tuple(note for note in command.notes if note.part not in self._muted))

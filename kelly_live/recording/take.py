@@ -14,8 +14,10 @@ from kelly_live.recording.tape import Tape
 
 
 def take_bytes(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
-    """A type 1 file; the tracks of other ports than the main one say so in their names and by a port message. The same
-    tape gives the same bytes. Raises ConfigError if nothing was played.
+    """Return a standard MIDI file of type 1. The same tape gives the same bytes.
+
+    The tracks of other ports than the main one say so in their names and by a port message. Raises ConfigError if
+    nothing was played.
     """
     whole = _bytes(tape, parts, title, MAIN_PORT)
     others = [port for port in tape.ports if port != MAIN_PORT]
@@ -37,7 +39,7 @@ def _bytes(tape: Tape, parts: Sequence[Part], title: str, port: str) -> bytes:
     return midi_bytes(
         tape.messages(port),
         tape.tempo_map,
-        track_names={part.channel: part.part for part in here},
+        track_names={part.channel: part.name for part in here},
         programs={part.channel: part.program for part in here},
         title=title,
         signatures=tape.signatures,

@@ -1,6 +1,6 @@
-"""The messages that a scheduler makes of what it is handed, each at its due time: the live one's twin, without a port.
+"""The messages that a scheduler creates from its commands, each at its due time: the live one's twin, without a port.
 
-What comes too late is dropped as the live scheduler drops it. Pure: the same commands at the same times give the same
+What comes too late is dropped, as the live scheduler drops it. Pure: the same commands at the same times give the same
 messages. Thread: one, the owner's.
 """
 
@@ -23,11 +23,11 @@ from kelly_live.midi.scheduler import SchedulerCore
 
 _HEAD = struct.Struct("<dH")
 
-Command: TypeAlias = Start | TempoChange | Notes | Controls | Pause | Signature
+TapeCommand: TypeAlias = Start | TempoChange | Notes | Controls | Pause | Signature
 
 
-class _Reel:
-    """A MidiOut that packs what is sent, about 13 bytes a message: a megabyte an hour, not a gigabyte."""
+class _PackedPort:
+    """A MidiOut that packs its messages, about 13 bytes each: a megabyte an hour, not a gigabyte."""
 
     name = "tape"
 
@@ -39,20 +39,22 @@ class _Reel:
         self.packed += _HEAD.pack(self._clock.now(), len(message)) + message
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is no driver."""
 
 
 class Tape:
     """Takes commands in order, each lot at its time (s, monotonic), then `end`; keeps the messages of every port.
-    `tunings`: how cents are sent there. `live`: what is handed over too late is dropped; else time waits for it, as an
-    offline scheduler's does.
+
+    Args:
+        tunings: How cents are sent, by port.
+        live: What is handed over too late is dropped; else time waits for it, as an offline scheduler's does.
     """
 
     def __init__(self, tunings: Mapping[str, Tuning], *, live: bool = True) -> None:
         self._live = live
         self._tunings = dict(tunings)
         self._clock = ManualClock()
-        self._reels: dict[str, _Reel] = {}
+        self._ports: dict[str, _PackedPort] = {}
         self._cores: dict[str, SchedulerCore] = {}
         self._curve: TempoMap | None = None  # in the beats of the latest start; None before it and in a pause
         self._written: TempoMap | None = None  # in the beats of the file, which never go back
@@ -62,7 +64,7 @@ class Tape:
 
     @property
     def tempo_map(self) -> TempoMap:
-        """The whole curve, as a file has it. Raises ConfigError before the start."""
+        """The whole tempo curve, as a file has it. Raises ConfigError before the start."""
         if self._written is None:
             raise ConfigError("nothing was played: there is no start in it")
         return self._written
@@ -70,10 +72,10 @@ class Tape:
     @property
     def ports(self) -> tuple[str, ...]:
         """The ports that notes were sent to, the main one first."""
-        return tuple(self._reels)
+        return tuple(self._ports)
 
-    def take(self, now: float, commands: Sequence[Command] = ()) -> None:
-        """Send what is due up to `now`, then hear these commands (not `live`: the other way round)."""
+    def take(self, now: float, commands: Sequence[TapeCommand] = ()) -> None:
+        """Send what is due up to `now`, then take these commands (not `live`: the other way round)."""
         if self._live:
             self._run_to(now)
         for command in commands:
@@ -96,14 +98,14 @@ class Tape:
             self._run_to(now)
 
     def end(self, now: float) -> None:
-        """The end: what sounds is silenced, what was to come is forgotten."""
+        """End what sounds, and forget what was to come."""
         self._run_to(now)
         self._silence()
 
     def messages(self, port: str = MAIN_PORT) -> list[RecordedMessage]:
-        """All that was sent there so far, in order."""
+        """Return all that was sent there so far, in order."""
         found, at = [], 0
-        packed = self._reels[port].packed
+        packed = self._ports[port].packed
         while at < len(packed):
             seconds, length = _HEAD.unpack_from(packed, at)
             at += _HEAD.size
@@ -112,10 +114,10 @@ class Tape:
         return found
 
     def _core(self, port: str) -> SchedulerCore:
-        """A port's core; a port that is heard of for the first time joins where the music is."""
+        """Return a port's core; a port that is new joins where the music is."""
         if port not in self._cores:
-            self._reels[port] = _Reel(self._clock)
-            core = SchedulerCore(self._reels[port], tuning=self._tunings.get(port, DEFAULT_TUNING))
+            self._ports[port] = _PackedPort(self._clock)
+            core = SchedulerCore(self._ports[port], tuning=self._tunings.get(port, DEFAULT_TUNING))
             self._cores[port] = core
             if self._curve is not None:
                 first, *rest = self._curve.points()

@@ -123,43 +123,43 @@ def _frames() -> Iterator[bytes]:
 
 def _log(data: bytes) -> object:
     from kelly_live.engine.replay import seat_recorded_players
-    from kelly_live.recording.log import Reader
+    from kelly_live.recording.log import LogReader
     from kelly_live.recording.replay import replay
 
-    return replay(Reader(_file(data)), seat_recorded_players)
+    return replay(LogReader(_file(data)), seat_recorded_players)
 
 
 def _logs() -> Iterator[bytes]:
     from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState, Transport
     from kelly_live.recording.log import (
-        Finished,
+        FinishRecord,
         Header,
-        Panicked,
+        PanicRecord,
         Part,
-        Started,
-        Stepped,
-        Stopped,
-        Writer,
+        StartRecord,
+        Step,
+        StepEncoder,
+        StopRecord,
         header_line,
+        record_line,
     )
     from tests.fakes import parameters
 
-    lead = SyncState(
+    sync = SyncState(
         BeatEstimate(11.0, 90.0, 0.9, 8), KeyEstimate(2, "dorian", 0.9), Transport(playing=True, start_count=1)
     )
-    asked, writer = parameters(100.0), Writer()
+    start, encoder = parameters(100.0), StepEncoder()
+    encoder.begin(start)
+    steps = [Step(parameters(100.0, density=i / 4.0), sync if i > 4 else SyncState()) for i in range(8)]
     records = [
-        Started(10.0, 10.3, asked),
-        *(
-            Stepped(10.0 + 0.2 * i, parameters(100.0, density=i / 4.0), lead if i > 4 else SyncState())
-            for i in range(8)
-        ),
-        Panicked(11.5),
-        Finished(11.6),
-        Stopped(14.0),
+        StartRecord(time=10.0, origin_seconds=10.3, parameters=start),
+        *(encoder.encode(10.0 + 0.2 * i, step) for i, step in enumerate(steps)),
+        PanicRecord(time=11.5),
+        FinishRecord(time=11.6),
+        StopRecord(time=14.0),
     ]
     parts = tuple(Part(name, channel, 0) for channel, name in enumerate(("bass", "chords", "melody"), start=1))
-    yield header_line(Header("1", "now", 3, 0, "band", parts)) + b"".join(map(writer.line, records))
+    yield header_line(Header("1", "now", 3, 0, "band", parts)) + b"".join(map(record_line, records))
 
 
 def _controls(data: bytes) -> object:

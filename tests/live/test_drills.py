@@ -35,7 +35,7 @@ from kelly_live.engine.build import create_analyzer, create_conductor
 from kelly_live.engine.session import HOLD_SECONDS, LiveSession, accompany
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink
-from kelly_live.recording.log import Reader, Stepped
+from kelly_live.recording.log import LogReader, StepRecord
 from tests.live.conftest import JackServer, Witness, end, start_jackd, wait_for
 from tests.live.live_program import DENSE, LiveProgram, MusicObserver, add_row, children, longest_gap, most_at_once
 from tests.live.thread_waits import waits
@@ -582,7 +582,7 @@ def test_the_disk_is_full_while_recording(start: Start, witness: Witness, tmp_pa
     back = time.monotonic() - room
     program.play_for(witness.now(), 1.0)
     said = program.end()
-    lost = full - max(record.time for record in Reader(kept).records() if isinstance(record, Stepped))
+    lost = full - max(record.time for record in LogReader(kept).records() if isinstance(record, StepRecord))
     then = f"told; the file lacks the last {lost:.1f} s while it lasts, and nothing after it"
     add_row("the disk is full while recording, then is not", over, back, gap, then)
     assert "not recording: File too large" in said

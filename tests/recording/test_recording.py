@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mido
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,8 +43,8 @@ from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.recording import recorder as recorder_module
-from kelly_live.recording.log import Header, Part, Reader
-from kelly_live.recording.recorder import Paths, Recorder, Tee, new_paths, parts_of
+from kelly_live.recording.log import Header, LogReader, Part
+from kelly_live.recording.recorder import Paths, Recorder, Tee, choose_paths, list_parts
 from kelly_live.recording.replay import Replayed, replay
 from tests.fakes import ScriptedAnalyzer, parameters, state
 
@@ -64,7 +65,7 @@ def conducted(sink: NoteSink, seed: int = 7) -> tuple[Conductor, GeneratorBand]:
 
 
 def header(conductor: Conductor, seed: int = 7, tuning: Tuning | None = None) -> Header:
-    return Header("1.0", "2026-11-23T03:00:00Z", seed, 0, FOUR, parts_of(conductor), tuning=tuning or Tuning())
+    return Header("1.0", "2026-11-23T03:00:00Z", seed, 0, FOUR, list_parts(conductor), tuning=tuning or Tuning())
 
 
 @dataclass
@@ -81,7 +82,7 @@ class Take:
         self.conductor, self.band = conducted(self.tee, self.seed)
         self.preset = FOUR
         self.lead = SyncState()
-        self.paths = new_paths(self.folder / "take.mid", None)
+        self.paths = choose_paths(self.folder / "take.mid", None)
         self.recorder = Recorder(
             self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock, lambda: self.preset
         )
@@ -117,7 +118,7 @@ class Take:
 
 
 def played_again(log: Path) -> Replayed:
-    return replay(Reader(log), lambda header, preset, parts: seats(preset))
+    return replay(LogReader(log), lambda header, preset, parts: seats(preset))
 
 
 def events(log: Path, name: str) -> list[dict]:
@@ -138,7 +139,7 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
     clock = MonotonicClock()
     tee = Tee(NoteList())
     conductor, _ = conducted(tee)
-    recorder = Recorder(new_paths(tmp_path / "set.mid", None), header(conductor), tee, clock)
+    recorder = Recorder(choose_paths(tmp_path / "set.mid", None), header(conductor), tee, clock)
     source = ScriptedSource(np.zeros(2 * RATE, np.float32), clock, realtime=True)
     opening = Reading(state(), script[0][1])
     session = LiveSession(
@@ -154,7 +155,7 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
     assert (again.differs_at, again.torn) == (None, False)
     assert again.checked == again.notes > 20
     assert told[0] == f"recorded {tmp_path / 'set.mid'}"
-    assert len(events(tmp_path / "set.jsonl", "felt")) == 8
+    assert len(events(tmp_path / "set.jsonl", "emotion")) == 8
     assert events(tmp_path / "set.jsonl", "action") == []  # the session was over: nothing follows its end
 
 
@@ -162,7 +163,7 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     scheduler = OfflineScheduler()
     tee = Tee(scheduler)
     conductor, _ = conducted(tee)
-    head = replace(header(conductor), live=False)
+    head = msgspec.structs.replace(header(conductor), live=False)
     scheduler.send(head.tunings()[""])
     recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
     source = ScriptedSource(np.zeros(6 * RATE, np.float32), ManualClock())
@@ -171,7 +172,7 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
         journal=recorder,
     )  # fmt: skip
     recorder.close()
-    names = {part.channel: part.part for part in head.parts}
+    names = {part.channel: part.name for part in head.parts}
     programs = {part.channel: part.program for part in head.parts}
     rendered = midi_bytes(
         made.messages, made.tempo_map, track_names=names, programs=programs, signatures=made.signatures
@@ -295,10 +296,10 @@ def test_a_guest_s_notes_are_kept_so_that_it_need_not_be_there(tmp_path: Path) -
     recorded = take.end()
 
     def seating(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
-        own = {part.part for part in parts if not part.guest}
+        own = {part.name for part in parts if not part.is_plug_in}
         return [seat for seat in seats(preset) if seat.part in own]
 
-    again = replay(Reader(take.paths.log), seating)
+    again = replay(LogReader(take.paths.log), seating)
     assert again.midi == recorded
     assert (again.differs_at, again.checked) == (None, again.notes)
     steps = events(take.paths.log, "step")
@@ -322,7 +323,7 @@ def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
     take.play(4.0, asked)
     take.end()
     again = replay(
-        Reader(take.paths.log), lambda header, preset, parts: two(preset) if preset == TWO else seats(preset)
+        LogReader(take.paths.log), lambda header, preset, parts: two(preset) if preset == TWO else seats(preset)
     )
     assert take.paths.midi is not None
     assert take.paths.midi.read_bytes() == again.midi
@@ -335,14 +336,14 @@ def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
 
 
 def test_a_take_never_overwrites_another(tmp_path: Path) -> None:
-    assert new_paths(tmp_path / "take.mid", None) == Paths(tmp_path / "take.mid", tmp_path / "take.jsonl")
+    assert choose_paths(tmp_path / "take.mid", None) == Paths(tmp_path / "take.mid", tmp_path / "take.jsonl")
     (tmp_path / "take.jsonl").touch()
-    assert new_paths(tmp_path / "take.mid", None) == Paths(tmp_path / "take-2.mid", tmp_path / "take-2.jsonl")
-    assert new_paths(None, tmp_path / "x.log") == Paths(None, tmp_path / "x.log")
+    assert choose_paths(tmp_path / "take.mid", None) == Paths(tmp_path / "take-2.mid", tmp_path / "take-2.jsonl")
+    assert choose_paths(None, tmp_path / "x.log") == Paths(None, tmp_path / "x.log")
     with pytest.raises(OutputError, match="same name"):
-        new_paths(tmp_path / "a", tmp_path / "a")
+        choose_paths(tmp_path / "a", tmp_path / "a")
     with pytest.raises(OutputError, match="same name"):
-        new_paths(tmp_path / "a.jsonl", None)
+        choose_paths(tmp_path / "a.jsonl", None)
 
 
 @pytest.fixture(scope="module")
@@ -398,20 +399,42 @@ def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (lambda lines: [lines[0].replace(b'"format":1', b'"format":2'), *lines[1:]], r"line 1: format 2 is newer"),
+        (lambda lines: [lines[0].replace(b'"format":2', b'"format":3'), *lines[1:]], r"line 1: format 3 is newer"),
+        (
+            lambda lines: [lines[0].replace(b'"format":2', b'"format":1'), *lines[1:]],
+            r"line 1: format 1 is older than what this version reads \(2\); use kelly-live 1\.0",
+        ),
         (lambda lines: [b'{"x":1}', *lines[1:]], r"line 1: this is no log"),
-        (lambda lines: [lines[0].replace(b'"seed":7', b'"seed":"7"'), *lines[1:]], r"line 1: header.seed is '7'"),
+        (
+            lambda lines: [lines[0].replace(b'"seed":7', b'"seed":"7"'), *lines[1:]],
+            r"line 1: Expected `int`, got `str` - at `\$\.seed`",
+        ),
         (lambda lines: [*lines[:5], lines[5][:9], *lines[6:]], r"line 6: is not JSON"),
         (lambda lines: [*lines[:5], b"\0" * 40, *lines[6:]], r"line 6: is not JSON"),
-        (lambda lines: [*lines[:5], b'{"event":"solo","time":1}', *lines[6:]], r"line 6: no event is called 'solo'"),
-        (lambda lines: [*lines[:5], b'{"event":"step"}', *lines[6:]], r"line 6: time is None; it must be a number"),
+        (
+            lambda lines: [*lines[:5], b'{"event":"solo","time":1}', *lines[6:]],
+            r"line 6: Invalid value 'solo' - at `\$\.event`",
+        ),
+        (lambda lines: [*lines[:5], b'{"event":"step"}', *lines[6:]], r"line 6: Object missing required field `time`"),
         (lambda lines: [*lines[:5], b'{"event":"step","time":NaN}', *lines[6:]], r"line 6: is not JSON"),
         (
-            lambda lines: [*lines[:5], b'{"event":"step","time":1,"parameters":{"density":9}}', *lines[6:]],
+            lambda lines: [*lines[:5], b'{"event":"step","time":1,"changes":{"density":9}}', *lines[6:]],
             r"line 6: density is 9",
         ),
-        (lambda lines: [*lines[:5], b"[" * 200_000, *lines[6:]], r"line 6: is not JSON"),
-        (lambda lines: [lines[0], *lines[2:]], r"line 2: musicparameters lacks 'tempo'"),
+        (lambda lines: [*lines[:5], b"[" * 200_000, *lines[6:]], r"line 6: Expected `object`, got `array`"),
+        (
+            lambda lines: [*lines[:5], b'{"event":"step","time":1,"changes":{"density":' + b"[" * 200_000, *lines[6:]],
+            r"line 6: is not JSON",
+        ),
+        (
+            lambda lines: [*lines[:5], b'{"event":"step","time":1,"changes":{"loudness":9}}', *lines[6:]],
+            r"line 6: there is no parameter 'loudness'",
+        ),
+        (
+            lambda lines: [*lines[:5], b'{"event":"stop","time":1e9}', *lines[6:]],
+            r"line 6: time is 1e\+09; no clock shows that",
+        ),
+        (lambda lines: [lines[0], *lines[2:]], r"line 2: something was played before the start"),
         (lambda lines: lines[:1], r"line 1: the log ends before the music starts"),
         (lambda lines: [*lines, lines[-3]], r"something happened after the end"),
     ],
@@ -436,7 +459,7 @@ def test_no_bytes_break_the_reader(kept: Path, tmp_path_factory: pytest.TempPath
     path.write_bytes(whole)
     said = ""
     try:
-        list(Reader(path).records())
+        list(LogReader(path).records())
     except ConfigError as error:
         said = str(error)
     assert "\n" not in said
@@ -446,7 +469,7 @@ def test_a_player_of_today_that_was_silent_then_is_left_out(kept: Path, tmp_path
     """The checksum says that the notes are not the same; the silence itself is kept."""
     lines = kept.read_bytes().splitlines(keepends=True)
     start = next(i for i, line in enumerate(lines) if b'"event":"start"' in line)
-    lines.insert(start + 1, b'{"event":"muted","time":1000.0,"player":"melody","reason":"slow"}\n')
+    lines.insert(start + 1, b'{"event":"mute","time":1000.0,"player":"melody","reason":"slow"}\n')
     (tmp_path / "muted.jsonl").write_bytes(b"".join(lines))
     again = played_again(tmp_path / "muted.jsonl")
     assert not [m for m in again.tape.messages() if m.data[0] == 0x92]
@@ -505,9 +528,22 @@ def test_a_disk_that_stays_full_ends_the_recording_in_a_bounded_way(
     assert "is not whole: recording ended: No space left on device" in " ".join(told)
 
 
+def test_a_disk_that_hangs_ends_the_recording_when_its_queue_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "KEEP_SECONDS", 1000.0)  # as if the thread waited for the disk
+    monkeypatch.setattr(recorder_module, "MAX_QUEUED", 5)
+    take, asked = Take(tmp_path), parameters(120.0)
+    take.start(asked)
+    take.play(5.0, asked)
+    assert take.recorder.problem == "recording ended: the disk does not answer"
+    assert len(take.recorder._queue) == 5
+    take.recorder.close()
+
+
 def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_played(tmp_path: Path) -> None:
     tee = Tee(NoteList())
-    paths = new_paths(tmp_path / "missing" / "take.mid", None)
+    paths = choose_paths(tmp_path / "missing" / "take.mid", None)
     with pytest.raises(OutputError, match=r"cannot write .*missing.*folder does not exist"):
         Recorder(paths, header(conducted(tee)[0]), tee, ManualClock())
 
@@ -519,14 +555,14 @@ def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:
     take.recorder.felt(Reading(state(1001.0, 0.5, -0.25), asked))
     take.play(3.0, replace(asked, tempo=parameters(160.0).tempo))
     take.end()
-    assert events(take.paths.log, "felt")[0] | {"probabilities": None} == {
-        "event": "felt", "time": pytest.approx(1003.0), "audio": 1001.0, "emotion": "neutral", "valence": 0.5,
+    assert events(take.paths.log, "emotion")[0] | {"probabilities": None} == {
+        "event": "emotion", "time": pytest.approx(1003.0), "audio_seconds": 1001.0, "emotion": "neutral", "valence": 0.5,
         "arousal": -0.25, "dominance": 0.0, "confidence": 1.0, "probabilities": None,
     }  # fmt: skip
-    changes = [step["parameters"] for step in events(take.paths.log, "step") if "parameters" in step]
+    changes = [step["changes"] for step in events(take.paths.log, "step") if "changes" in step]
     assert changes == [{"tempo": {"minimum": 160.0, "suggested": 160.0, "maximum": 160.0}}]
     bpms = [tempo["bpm"] for tempo in events(take.paths.log, "tempo")]
     assert bpms[-1] > 140.0
     assert bpms == sorted(bpms)
     names = [track.name for track in mido.MidiFile(take.paths.midi).tracks]
-    assert names == ["Kelly Live", *(part.part for part in header(take.conductor).parts)]
+    assert names == ["Kelly Live", *(part.name for part in header(take.conductor).parts)]
