@@ -1,4 +1,4 @@
-"""Training runs from start to end: gather clips, cache windows, train, calibrate, score, write the card."""
+"""Training runs from start to end: gather clips, cache windows, train, calibrate, score, write cards."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from kelly_live.lab.training.windows import (
     TEST_OPTIONS,
 )
 
-RUN = "emotion_run"  # the trainings' states in the cache
+RUN = "emotion_run"  # name of the training states in the cache
 CALIBRATED = ("mix", "temperature", "confidence_fit")
 UNSEEN_CLIPS = 500  # of each left-out data set: enough for ± .04
 
@@ -116,7 +116,7 @@ def train_emotion(
         whole = ready["fit"].concatenate(ready["fold"])
         weights = DatasetDiversityManager(whole.clips).get_sampling_weights()
         net, course = cross_fit(fresh, whole, sounds["fit"], sounds["fold"], weights, settings, state, ranks, log)
-    else:  # what a left-out language is asked needs no calibration: one run, stopped by the fold
+    else:  # a left-out language needs no calibration: one run, stopped by the fold
         weights = manager.get_sampling_weights()
         trainer = Trainer(net.to(ranks.device), ready["fit"], sounds["fit"], ready["fold"], weights, settings, ranks)
         net = train(trainer, state("fit"), log)
@@ -176,7 +176,7 @@ def _load_held_out_net(
     whole = parts["fit"] + parts["fold"]
     load_scores = cache / f"{RUN}.part0.pt"
     if cross < 2 or not load_scores.is_file():
-        log("no net that missed a part is in the cache (`train emotion --cross 4` leaves one): the fold's clips serve")
+        log("the cache holds no net with a held-out part (`train emotion --cross 4` leaves one); the fold is used")
         return net, parts["fold"]
     weights = torch.load(load_scores, weights_only=True, map_location="cpu")["weights"]
     away = MultiScaleEmotionNet(**net.config)

@@ -1,4 +1,4 @@
-"""A tiny data set made of tones: high, fast and loud is "angry"; low, slow and soft is "sad"; between, "neutral"."""
+"""A tiny data set of tones: "angry" is high, fast and loud, "sad" low, slow and soft, "neutral" between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kelly-live` for torchrun in a test: the same commands, with few sounds that feel nothing to describe."""
+"""`kelly-live` for torchrun in a test: the same commands, with few background sounds."""
 
 from kelly_live.cli import main
 from kelly_live.lab.training import sources

@@ -74,7 +74,7 @@ def _rms(samples: NDArray[np.floating]) -> float:
 
 
 def measure_active_power(samples: Samples) -> float:
-    """Measure the mean square over the 20 ms frames within SOUNDING_DB of the loudest, so that pauses don't count."""
+    """Measure the mean square over the 20 ms frames within SOUNDING_DB of the loudest, without pauses."""
     whole = len(samples) // FRAME * FRAME
     if not whole:
         return float(np.mean(np.square(samples)))
@@ -173,7 +173,10 @@ def draw_noise(kind: str, n: int, rng: np.random.Generator, sections: Sections |
 
 
 def _coloured(n: int, size: Spectrum, rng: np.random.Generator, keep_level: bool = False) -> Samples:
-    """Noise with this amplitude spectrum, linear in frequency up to Nyquist; of power 1 unless its level is kept."""
+    """Generate noise with this amplitude spectrum, linear in frequency up to Nyquist.
+
+    Its power is 1 unless its level is kept.
+    """
     taps = np.roll(np.fft.irfft(size), COLOUR_TAPS // 2) * np.hanning(COLOUR_TAPS)
     if not keep_level:
         taps /= np.sqrt(np.sum(np.square(taps))) + 1e-30
@@ -190,7 +193,7 @@ def _harmonics(
     hertz: Spectrum,
     response: Spectrum,
 ) -> Samples:
-    """Eight or so harmonics of `base` of power 1 together, the pitch moving by the share `wobble`."""
+    """Generate eight harmonics of `base` of power 1 together; the pitch moves by the share `wobble`."""
     seconds = np.arange(n) / SAMPLE_RATE
     rate = rng.uniform(0.1, 2.0)
     # One turning phasor and its powers: a sine a harmonic would cost the whole budget.
@@ -210,7 +213,7 @@ def _harmonics(
 
 
 def _syllables(n: int, rng: np.random.Generator) -> Samples:
-    """A positive envelope that moves a few times a second, as that of several people talking at once."""
+    """Generate a positive envelope that moves a few times a second, like several people talking."""
     points = max(4, int(n / SAMPLE_RATE * rng.uniform(4.0, 10.0)))
     return np.interp(np.linspace(0.0, points - 1, n), np.arange(points), rng.gamma(2.0, 0.5, points)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Synthetic background sounds without emotion: a microphone's input when nobody plays, sings or speaks."""
+"""Synthetic background sounds without emotion, as a microphone records them when nobody plays or speaks."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def _slow(rng: np.random.Generator, n: int, hertz: float) -> Sound:
 
 
 def _whine(rng: np.random.Generator, pitch: Sound, count: int, tilt: float = 1.0) -> Sound:
-    """Generate harmonics of a pitch `[n]` in Hz, up to 7.5 kHz, with random sizes that fall by `tilt` powers."""
+    """Generate harmonics of a pitch `[n]` in Hz, up to 7.5 kHz.
+
+    Their random sizes fall by `tilt` powers of their number.
+    """
     phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
     total = np.zeros(len(pitch))
     for k in range(1, count + 1):
@@ -213,7 +216,7 @@ def _beeps(rng: np.random.Generator, n: int) -> Sound:
 
 
 def _howl(rng: np.random.Generator, n: int) -> Sound:
-    """Feedback: a shrill tone that grows until the amplifier clips, stops, and starts again at another pitch."""
+    """Feedback: a shrill tone that grows until the amplifier clips, stops, and starts at another pitch."""
     total, start = np.zeros(n), 0
     while start < n:
         length = min(int(rng.uniform(1.0, 4.0) * SAMPLE_RATE), n - start)

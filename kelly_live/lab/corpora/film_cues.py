@@ -37,10 +37,10 @@ MIN_PREDICTION_R = 0.5  # a cue that is predicted worse than this is reported, n
 
 @dataclass(frozen=True, slots=True)
 class CueCorrelation:
-    """The correlation of a rated emotion with a cue over film excerpts; 95 % interval by bootstrap over soundtracks.
+    """The correlation of a rated emotion with a cue over film excerpts.
 
-    `prediction_r` is the correlation of the predicted cue with listeners' ratings on unseen excerpts, or None where the
-    cue was measured.
+    The 95 % interval is a bootstrap over soundtracks. `prediction_r` is the correlation of the predicted cue with
+    listeners' ratings on unseen excerpts, or None where the cue was measured.
     """
 
     emotion: str

@@ -104,7 +104,10 @@ def _read_text(archive: Path, name: str = FILE, known_as: str = "emo-agreement-4
 def compute_language_gains(
     ratings: np.ndarray, languages: Sequence[str], repeats: int = 10, seed: int = 0
 ) -> list[LanguageGain]:
-    """Compute the gain for each language and over all, cross-validated over listeners and excerpts `repeats` times."""
+    """Compute the gain for each language and over all.
+
+    They are cross-validated over listeners and excerpts at once, `repeats` times.
+    """
     rng = np.random.default_rng(seed)
     names = sorted(set(languages))
     language = np.array([names.index(language) for language in languages])
@@ -168,9 +171,10 @@ _SHIFT_PRIOR = 20.0  # annotations without a shift that are added to each langua
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """Single answers: `listener` and `excerpt` `[n]`, `answers` `[n, 13]` (each of MOODS, valence, arousal: 0 or 1).
+    """Single answers of listeners to excerpts.
 
-    `language` holds, for each listener, an index of `languages`.
+    `listener` and `excerpt` are `[n]`, `answers` `[n, 13]` (each of MOODS, valence, arousal: 0 or 1). `language` holds,
+    for each listener, an index of `languages`.
     """
 
     listener: np.ndarray

@@ -83,12 +83,12 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """One piece or window in musical units; None where the file lacks it (constant velocity, quantised timing).
+    """The features of one piece or window in musical units.
 
-    `tempo` in BPM; `modes` and `rhythms` are weights over MODES and RHYTHMS; `low`, `centre` and `high` are the 10, 50
-    and 90 % quantiles of the melody's pitch (MIDI notes); `floor`, `level` and `ceiling` those of velocity over 127;
-    `variation` is the deviation of single notes inside that band, 0-1; `timing` are shares [behind, on, ahead];
-    `onsets_per_beat` counts melody onsets.
+    None where the file lacks one (constant velocity, quantised timing). `tempo` is in BPM; `modes` and `rhythms` are
+    weights over MODES and RHYTHMS; `low`, `centre` and `high` are the 10, 50 and 90 % quantiles of the melody's pitch
+    (MIDI notes); `floor`, `level` and `ceiling` those of velocity over 127; `variation` is the deviation of single
+    notes inside that band, 0-1; `timing` are shares [behind, on, ahead]; `onsets_per_beat` counts melody onsets.
     """
 
     tempo: float
@@ -172,7 +172,7 @@ def read_score(path: Path) -> Score:
 
 
 def find_skyline(score: Score) -> npt.NDArray[np.int64]:
-    """Find the indices of the melody: the top note of each chord, unless a higher melody note still sounds."""
+    """Find the indices of the melody: the top note of each chord, unless a higher one still sounds."""
     melody: list[int] = []
     start = 0
     while start < len(score):
@@ -273,10 +273,10 @@ def estimate_mode_weights(score: Score) -> tuple[float, ...]:
 
 
 def compute_timing_shares(melody_beats: Floats, seconds_per_beat: float) -> tuple[float, ...] | None:
-    """Compute the shares [behind, on, ahead] of melody onsets against quarters of a beat; None if quantised.
+    """Compute the shares [behind, on, ahead] of melody onsets against quarters of a beat.
 
-    The remaining deviation includes the transcriber's own error (EMOPIA: about 10 ms), which blurs weak deviations
-    towards "on".
+    None if they are quantised. The remaining deviation includes the transcriber's own error (EMOPIA: about 10 ms),
+    which blurs weak deviations towards "on".
     """
     deviation = (melody_beats * 4.0 - np.rint(melody_beats * 4.0)) / 4.0 * seconds_per_beat
     near = np.abs(deviation) < 0.45 * seconds_per_beat / 4.0
@@ -386,7 +386,9 @@ def extract_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Itera
 
 
 def extract_corpus(data_dir: Path, cache_dir: Path | None = None) -> FeatureCorpus:
-    """Extract the features of every line of `data_dir`/manifest.jsonl; with `cache_dir`, cache the result there.
+    """Extract the features of every line of `data_dir`/manifest.jsonl.
+
+    With `cache_dir` the result is cached there.
 
     Raises:
         ConfigError: The manifest is missing, or a line is damaged; the message gives its number.

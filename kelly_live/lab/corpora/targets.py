@@ -89,7 +89,10 @@ def is_music(clip: Clip) -> bool | None:
 
 
 def compute_quadrant_categories(quadrant: str) -> np.ndarray:
-    """Compute equal shares `[8]` of the categories whose V and A lie inside `quadrant`; neutral if none does."""
+    """Compute equal shares `[8]` of the categories whose V and A lie inside `quadrant`.
+
+    Neutral has all of it if there is none.
+    """
     inside = np.all(np.sign(_VAD[:, :2]) == np.array(QUADRANTS[quadrant]), axis=1).astype(np.float32)
     if not inside.any():
         inside[EMOTIONS.index("neutral")] = 1.0
@@ -142,7 +145,7 @@ def create_neutral_targets(rows: int) -> Targets:
 
 
 def create_clip_targets(clips: list[Clip], clip: np.ndarray, end_seconds: np.ndarray) -> Targets:
-    """Create a row for each window: `clip` is the index of its clip, `end_seconds` where in the clip it ends."""
+    """Create a row for each window: `clip` is its clip's index, `end_seconds` where in the clip it ends."""
     t = create_empty_targets(len(clip))
     for row, (index, end) in enumerate(zip(clip, end_seconds, strict=True)):
         _fill(t, row, clips[index], float(end))

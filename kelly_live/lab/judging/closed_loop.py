@@ -176,7 +176,10 @@ def extract_features(
 
 
 def by_song(right: np.ndarray, songs: Sequence[str]) -> tuple[float, float]:
-    """The 95 % interval of a share of clips, songs drawn with replacement: clips of one song are not independent."""
+    """Compute the 95 % interval of a share of clips, with songs drawn with replacement.
+
+    Clips of one song are not independent.
+    """
     names = sorted(set(songs))
     place = np.array([names.index(song) for song in songs])
     hits, sizes = np.bincount(place, right, len(names)), np.bincount(place, minlength=len(names))
@@ -297,11 +300,11 @@ def evaluate_closed_loop(
     train = scores["train"]
     jobs: dict[str, list[JudgeInput]] = {
         "notes/train": [JudgeInput(path, None) for path in train],
-        # Each clip once, the soundfonts in turn: a second hearing of the same notes costs as much and teaches little.
+        # Each clip once, the soundfonts in turn: a second rendering costs as much and adds little.
         "audio/train": [JudgeInput(path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, path in enumerate(train)],
         "notes/human": [JudgeInput(path, None) for path in scores["val"]],
         "audio/human": [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in scores["val"]],
-        # Percussion aside, the readings differ in their instruments alone: read the notes once.
+        # Without percussion, arrangements differ only in their instruments: read the notes once.
         "notes/ours": [JudgeInput(path, None) for path in files(ours, arrangements[0])],
         "notes/grid": [JudgeInput(path, None) for path in files(spread, arrangements[0])],
     }

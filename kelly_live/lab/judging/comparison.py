@@ -46,7 +46,7 @@ _CELLS_PER_BEAT = 4
 _MIN_STRONG = 8  # melody notes on strong beats, to speak of a share
 _ON_BEAT = 0.17  # beats: nearer to it than this is on it
 
-# name -> what it is; `compute_overlap` of a distribution, or a number
+# name → description, of distributions (compared by overlap) and of numbers
 DISTRIBUTIONS = {
     "interval": "melodic intervals, semitones",
     "inter-onset": "time from attack to attack, log s",
@@ -170,7 +170,7 @@ def compute_chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
         counts = np.bincount(classes, weights=np.minimum(sounding[sounding_notes], 2.0), minlength=12)
         profile = counts / counts.sum()
         root = np.zeros(len(_TEMPLATES))
-        root[int(score.pitches[sounding_notes].min()) % 12 :: 12] = 0.15  # the lowest is the root, others being equal
+        root[int(score.pitches[sounding_notes].min()) % 12 :: 12] = 0.15  # prefer the lowest note as root
         fit = _TEMPLATES @ profile + root - 0.06 * _SIZES
         chord = _TEMPLATES[int(np.argmax(fit))]
         asked += 1
@@ -277,7 +277,7 @@ def read_human_statistics(symbolic: Path, cache: Path | None = None) -> list[Pie
             score = read_score(symbolic / row["midi_path"])
             portrait = compute_statistics(score, group, played_velocities=performed)
         except ConfigError:
-            continue  # too short to say anything
+            continue  # too short
         seen.add(group)
         if not performed:
             form = compute_form_statistics(score, _read_bar_beats(symbolic / row["midi_path"]))

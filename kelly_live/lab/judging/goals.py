@@ -1,4 +1,4 @@
-"""The goals of the emotion recognition: published figures, floors of simple models, and numbers to reach.
+"""The goals of the emotion recognition, beside published figures and floors of simple models.
 
 A verdict compares the measured value with the goal; the interval is only shown beside it.
 """

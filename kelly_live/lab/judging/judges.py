@@ -1,11 +1,11 @@
-"""Judges of emotion in music, fitted on the labels of EMOPIA's `train` part and independent of our music.
+"""Judges of emotion in music, fitted on EMOPIA's labels and independent of our music.
 
-There are several, as music that convinces only one is not convincing. The audio judges use the frozen musicnn's
-penultimate layer and the fixed statistics of `nets/tonality.py`; the notes judge uses the features of
-`corpora/symbolic_features.py` and a few plain ones. Each is a linear model: L2 logistic regression over the four
-quadrants, and a ridge for valence and one for arousal. Their strengths are chosen by cross-validation that keeps songs
-whole. No fitted weight is shared with the emotion net, the temporal model or the mapper. Published figures for such a
-head on frozen features, on EMOPIA's test part: 4 quadrants .616, arousal .884, valence .686.
+Only EMOPIA's `train` part is used. There are several judges, as music that convinces only one is not convincing. The
+audio judges use the frozen musicnn's penultimate layer and the fixed statistics of `nets/tonality.py`; the notes judge
+uses the features of `corpora/symbolic_features.py` and a few plain ones. Each is a linear model: L2 logistic regression
+over the four quadrants, and a ridge for valence and one for arousal. Their strengths are chosen by cross-validation
+that keeps songs whole. No fitted weight is shared with the emotion net, the temporal model or the mapper. Published
+figures for such a head on frozen features, on EMOPIA's test part: 4 quadrants .616, arousal .884, valence .686.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> J
     def logistic(strength: float) -> Any:
         return LogisticRegression(C=strength, max_iter=2000, class_weight="balanced")
 
-    def chosen(make: Any, strengths: Sequence[float], target: np.ndarray, right: Any) -> tuple[float, float]:
+    def choose(make: Any, strengths: Sequence[float], target: np.ndarray, right: Any) -> tuple[float, float]:
         """Choose the best strength; return it with its score on held-out songs."""
         scores = []
         for strength in strengths:
@@ -201,9 +201,9 @@ def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> J
         best = int(np.argmax(scores))
         return strengths[best], scores[best]
 
-    c, validated_accuracy = chosen(logistic, LOGISTIC_STRENGTHS, kind, lambda y, guess: np.mean(y == guess))
+    c, validated_accuracy = choose(logistic, LOGISTIC_STRENGTHS, kind, lambda y, guess: np.mean(y == guess))
     alphas = [
-        chosen(Ridge, RIDGE_STRENGTHS, signs[:, axis], lambda y, guess: np.corrcoef(y, guess)[0, 1])[0]
+        choose(Ridge, RIDGE_STRENGTHS, signs[:, axis], lambda y, guess: np.corrcoef(y, guess)[0, 1])[0]
         for axis in range(2)
     ]
     axes = tuple(Ridge(alpha).fit(x, signs[:, axis]) for axis, alpha in enumerate(alphas))

@@ -37,7 +37,7 @@ def _pool_windows(windows: Windows, count: int) -> np.ndarray:
 def score_linear_baseline(
     fit: tuple[Sequence[Clip], Windows], test: tuple[Sequence[Clip], Windows], resamples: int = 1000
 ) -> list[Score]:
-    """Train a linear model for each data set on `fit`, and score it on `test` as `evaluate` scores the net.
+    """Train a linear model for each data set on `fit`, and score it on `test` as the net is scored.
 
     Logistic regression for categories and quadrants, ridge for ratings and GEMS.
     """

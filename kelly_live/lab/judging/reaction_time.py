@@ -25,7 +25,7 @@ import numpy as np
 from kelly_live.core.values import MusicParameters
 
 STEP_SECONDS = 0.005  # session.CONDUCTOR_STEP_SECONDS
-VELOCITY_STEPS = 3  # of 127: about the least that is heard as louder or softer
+VELOCITY_STEPS = 3  # of 127: about the smallest audible difference of loudness
 TIME_SECONDS = 0.01
 OBSERVED_SECONDS = 8.0  # after the change; a change that shows later is counted as this long
 

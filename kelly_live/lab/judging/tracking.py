@@ -1,4 +1,4 @@
-"""Evaluation of beat and key tracking against annotated recordings, and fitting of the tracker's model.
+"""Evaluation of beat and key tracking on annotated recordings, and fitting of the tracker's model.
 
 A recording has annotated beats and keys; one without them (speech, noise) should be ignored. A tempo is right within
 4 %, with half and double counted separately. A beat that was predicted one beat ahead is right within 70 ms of an

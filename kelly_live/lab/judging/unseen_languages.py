@@ -42,7 +42,7 @@ def _is_tested(clip: Clip) -> bool:
 
 
 def leave_out_languages(parts: Mapping[str, list[Clip]], names: Sequence[str]) -> dict[str, list[Clip]]:
-    """Leave out data sets and all that share a language with them, and collect their test clips as `unseen`.
+    """Leave out data sets and all that share a language with them; collect their test clips as `unseen`.
 
     `unseen` holds every clip with one of the four labels, of any split. `parts` must be complete, before any clip was
     dropped.

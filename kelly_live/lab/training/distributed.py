@@ -36,7 +36,10 @@ class Ranks:
         return log if self.is_first else lambda line: None
 
     def wrap(self, module: nn.Module) -> nn.Module:
-        """Wrap a module so that its gradients are averaged over all ranks; its weights become the first rank's."""
+        """Wrap a module so that its gradients are averaged over all ranks.
+
+        Its weights become the first rank's.
+        """
         if self.count == 1:
             return module
         own = [self.device] if self.device.type == "cuda" else None
@@ -77,7 +80,10 @@ SINGLE_PROCESS = Ranks()
 
 @contextmanager
 def join_ranks() -> Iterator[Ranks]:
-    """Join the process group of torchrun's environment (gloo on CPUs, nccl on GPUs), or run alone on the CPU."""
+    """Join the process group of torchrun's environment, or run alone on the CPU.
+
+    The back end is gloo on CPUs and nccl on GPUs, one for each rank.
+    """
     if "LOCAL_RANK" not in os.environ:
         yield Ranks()
         return

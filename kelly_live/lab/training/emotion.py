@@ -39,10 +39,12 @@ class Settings:
     weight_decay: float = 0.05
     skip_decay: float = 0.3  # of the linear paths, which learn at a fifth of the rate
     set_heads: float = 1.0  # weight of the heads that are each data set's own
-    averaging: float = 0.99  # what scores and ships is a moving average of the weights, a step keeping so much of it
-    cross: int = 4  # parts of speakers and songs that sit out once each, to stop and calibrate by; 1: the fold alone
+    averaging: float = (
+        0.99  # of the moving average of the weights that is scored and shipped: the share kept at each step
+    )
+    cross: int = 4  # parts of speakers and songs, each held out once to stop and calibrate; 1: the fold alone
     lengths: float = 1.0  # power of a clip's number of windows in how often it is drawn
-    tempering: float = 0.25  # power of the sampling weights: at 1 the net learns the rare clips by heart
+    tempering: float = 0.25  # power of the sampling weights: at 1 the net overfits the rare clips
     seed: int = 0
 
 
@@ -144,7 +146,7 @@ class Trainer:
     @torch.no_grad()
     def _average(self) -> None:
         steps = self.schedule.last_epoch
-        keep = min(self.settings.averaging, (1.0 + steps) / (10.0 + steps))  # soon forgets where it began
+        keep = min(self.settings.averaging, (1.0 + steps) / (10.0 + steps))  # the first weights are soon forgotten
         for mean, now in zip(self.average.members.parameters(), self.net.members.parameters(), strict=True):
             mean.lerp_(now, 1.0 - keep)
 
@@ -184,7 +186,7 @@ class Trainer:
         self.net.train()
         total, batches = 0.0, self._batches()
         for rows in batches:
-            # Drawn for all ranks at once, so that their generators stay alike; the share of a batch may differ by one.
+            # Drawn for all ranks at once, so that their generators stay equal; the share of a batch may differ by one.
             count = (self.settings.batch // ranks.count // 16 + 1) * ranks.count
             drawn = torch.randint(len(self.sounds), (count,), generator=self.generator).numpy()
             loss: torch.Tensor = self.loss_module(rows, drawn[ranks.rank :: ranks.count][: len(rows) // 16 + 1])
@@ -290,12 +292,12 @@ def cross_fit(
     part_of = assign_folds(whole.clips, settings.cross)
     parts = np.unique(part_of)
     if len(parts) < 2:
-        raise ConfigError("all clips are of one speaker or song, so none can sit out; add some, or give --cross 1")
+        raise ConfigError("all clips are of one speaker or song, so none can be held out; add some, or give --cross 1")
     raw = torch.zeros(0)
     epochs, scores = [], []
     for index in parts.tolist():
         held = part_of == index
-        log(f"part {index + 1} of {len(parts)}: {int(held.sum())} clips sit out")
+        log(f"part {index + 1} of {len(parts)}: {int(held.sum())} clips are held out")
         away = whole.select(held)
         trainer = Trainer(make(index), whole.select(~held), sounds, away, weights[~held], settings, ranks)
         net = train(trainer, state(f"part{index}"), log)

@@ -45,7 +45,7 @@ def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
         ) from error
     _require_wheel(wheel, "musicnn")
     with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
-        for part in _PARTS:  # TensorFlow takes no prefix that is a bare folder, so the parts get a name
+        for part in _PARTS:  # TensorFlow accepts no bare folder as prefix, so the parts get a name
             (Path(folder) / f"msd{part}").write_bytes(archive.read(f"musicnn/MSD_musicnn/{part}"))
         reader = tf.train.load_checkpoint(str(Path(folder) / "msd"))
         names = [name for name in reader.get_variable_to_shape_map() if "Adam" not in name]
@@ -187,7 +187,7 @@ class SpeechGraph:
         graph = self.model.graph
         self._stored = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
         self._made = {name: node for node in graph.node for name in node.output}
-        # What rounds activations to 8 bits is left out: name after rounding to name before it.
+        # Rounding of activations to 8 bits is left out: name after rounding → name before.
         self._unrounded: dict[str, str] = {}
         for node in graph.node:
             if node.op_type == "DequantizeLinear" and node.input[0] in self._made:

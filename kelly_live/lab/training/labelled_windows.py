@@ -54,7 +54,10 @@ def average_weighted(loss: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 def compute_loss(
     out: EmotionOutput, t: dict[str, torch.Tensor], importance: torch.Tensor | float = 1.0
 ) -> torch.Tensor:
-    """Sum all heads' masked losses; `importance` weighs the rows' labels, which have no weight of their own."""
+    """Sum all heads' masked losses.
+
+    `importance` weighs the rows' labels, which have no weight of their own.
+    """
     log_p = functional.log_softmax(out.emotion_logits, dim=1)
     affect = torch.stack((out.valence, out.arousal, out.dominance), dim=1)
     named = (t["label"] >= 0).float() * importance

@@ -43,9 +43,9 @@ from kelly_live.lab.training.priors import PriorLoss
 from kelly_live.lab.training.user_basis import compute_user_basis
 
 REFERENCE_CORPUS = "emopia"
-MAX_GAIN = 1.75  # how far a commitment may stretch; beyond it noise would be played with conviction
-MAX_WEIGHT_GAIN = 2.0  # for weights: logits of what is rare are noisier than those of what is common
-PLAYED_SHARE = 0.05  # medians that are played stay between this quantile of labelled pieces and its mirror
+MAX_GAIN = 1.75  # limit of the commitment; beyond it noise would be exaggerated
+MAX_WEIGHT_GAIN = 2.0  # for weights: logits of rare values are noisier than those of common ones
+PLAYED_SHARE = 0.05  # played medians stay between this quantile of labelled pieces and its mirror
 FOLDS = 4
 
 
@@ -123,7 +123,7 @@ def fit(
     optimiser = torch.optim.AdamW(
         [
             {"params": decayed, "weight_decay": recipe.weight_decay / recipe.learning_rate},
-            {"params": others, "weight_decay": 1e-3},  # an offset that no row can tell stays at 0
+            {"params": others, "weight_decay": 1e-3},  # an offset without evidence stays at 0
         ],
         lr=recipe.learning_rate,
     )
@@ -248,7 +248,7 @@ def _split_corpus(corpus: FeatureCorpus) -> tuple[Examples, Examples, RatingScal
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """The number of epochs, and the parameters that the emotion predicts (`skilled`), from cross-validation."""
+    """The result of cross-validation: the number of epochs, and the parameters that the emotion predicts."""
 
     epochs: int
     skilled: dict[str, bool]
@@ -306,7 +306,7 @@ def train_mapper(
     net = final.net.eval()
     evaluation = Evaluation(score_mapper(net, final.offset, train, held_out), check_directions(net, train, cues))
     without = None
-    if recipe.use_priors:  # what labelled music says alone: the same recipe, so that only the priors differ
+    if recipe.use_priors:  # the same recipe without priors, for comparison
         bare = fit(train, replace(chosen, use_priors=False))
         calibrate(bare.net, bare.offset, train, trial.skilled)
         without = Evaluation(

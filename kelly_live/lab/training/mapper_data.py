@@ -170,7 +170,10 @@ _ANCHORS = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
 
 
 def compute_soft_categories(place: Tensor, width: Tensor) -> Tensor:
-    """Compute `override.category_probabilities` for a batch: `place` `[N, 2 or 3]`, `width` `[N]` → `[N, 8]`."""
+    """Compute `override.category_probabilities` for a batch.
+
+    `place` is `[N, 2 or 3]`, `width` `[N]`, the result `[N, 8]`.
+    """
     squares = ((place[:, None, :] - _ANCHORS[None, :, : place.shape[-1]]) ** 2).sum(-1)
     return torch.softmax(-squares / (2.0 * width[:, None] ** 2), dim=-1)
 
@@ -184,7 +187,7 @@ def compute_states(data: Examples, generator: torch.Generator | None = None) -> 
         inside = place.sign() * torch.clamp(place.abs() + noise, 0.05, 1.0)
         place = torch.where(data.certain[:, None], torch.clamp(place + 0.25 * noise, -1.0, 1.0), inside)
         width = 0.2 * (0.6 / 0.2) ** torch.rand(len(data), generator=generator)
-        # The live net's categories and dimensions don't agree to the digit, so neither do ours.
+        # The live net's categories and dimensions differ slightly, so ours do too.
         seen = place + 0.1 * torch.randn(place.shape, generator=generator)
         probabilities = compute_soft_categories(seen, width)
         # A third of the time the state is sure of one of its likely categories, as a live net or a performer may be.

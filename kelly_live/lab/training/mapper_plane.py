@@ -1,4 +1,4 @@
-"""The mapper's output over the valence-arousal plane, at the eight emotions and at the quadrants' centres."""
+"""The mapper's output over the valence-arousal plane, at the emotions and at the quadrants' centres."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, major_share
 from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE
 
 STEPS = 41
-# What is shown: name → unit. Everything else that is played is a band around one of these.
+# The plotted parameters: name → unit. All others are ranges around one of these.
 SHOWN = {
     "tempo": "BPM",
     "major share": "share of mode weights",

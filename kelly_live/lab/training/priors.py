@@ -1,4 +1,4 @@
-"""Published listener effects and rated film music as pseudo-observations that labelled music can overrule.
+"""Published effects and rated film music as pseudo-observations that labelled music can overrule.
 
 Every line gives a direction as published; its size is ours: ±1 corpus standard deviation for what a source calls
 clear (fast, slow, high, low, much; and the cues that Eerola, Friberg & Bresin 2013 rank first: mode, tempo, register),
@@ -32,7 +32,7 @@ _GL = "Gabrielsson & Lindström 2010, Handbook of Music and Emotion ch. 14"
 _EFB = "Eerola, Friberg & Bresin 2013, Front. Psychol. 4:487, 200 examples varied in six cues"
 _HKP = "Huron, Kinney & Precoda 2006, Empir. Musicol. Rev. 1(3)"
 
-# How far these were looked up: the card prints it.
+# How these sources were checked: the card prints it.
 CHECKED = (
     "Looked up, the publications themselves being out of reach: Juslin & Laukka's summary for tenderness, sadness and "
     "happiness, as quoted elsewhere (what else rests on it is marked `from memory`: anger, fear, articulation, and how "
@@ -42,8 +42,8 @@ CHECKED = (
     "is ours)."
 )
 
-# Where an emotion sits that has no anchor of its own: (V, A, D). Tender or peaceful is the centre of its quadrant; in
-# power and submissive differ in nothing but dominance, by about the range of the anchors.
+# Places of emotions without an anchor of their own: (V, A, D). Tender or peaceful is the centre of its quadrant; in
+# power and submissive differ only in dominance, by about the range of the anchors.
 PLACES: dict[str, tuple[float, float, float]] = {
     "tender": (QUADRANT_CENTRE, -QUADRANT_CENTRE, 0.0),
     "in power": (0.0, 0.0, 0.5),
@@ -111,7 +111,7 @@ PRIORS = (
     Prior("submissive", "level", -0.5, f"the contrary of loud for power: {_GL}"),
     Prior("in power", "centre", -0.5, f"lower is heard as less submissive: {_HKP}"),
     Prior("submissive", "centre", 0.5, f"higher is heard as more submissive: {_HKP}"),
-    # behind against ahead of the beat, disgust, surprise: nothing that could be stated with certainty; data decides
+    # behind against ahead of the beat, disgust, surprise: no source is certain; the data decides
 )
 
 # Directions that a weight's effect moves along. Modes, by the ranking of Temperley & Tan 2013 (Music Percept. 30:237,

@@ -1,4 +1,4 @@
-"""Predictions of clips from their windows, and scores with n and a 95 % interval (bootstrap over clips)."""
+"""Predictions of clips from their windows, and scores with n and a 95 % interval (bootstrap)."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def find_quadrants(affect: np.ndarray) -> np.ndarray:
 
 
 def evaluate(clips: Sequence[Clip], windows: Windows, answers: Predictions, resamples: int = RESAMPLES) -> list[Score]:
-    """Compute all scores that the clips' labels allow, by data set; without intervals where `resamples` is 0."""
+    """Compute all scores that the clips' labels allow, by data set; without intervals for 0 `resamples`."""
     scores: list[Score] = []
 
     def add(dataset: str, name: str, metric: Metric, n: int) -> None:
@@ -243,7 +243,10 @@ def _score_voices(
 
 
 def compute_overall_score(scores: Sequence[Score]) -> float:
-    """Compute the score for early stopping: the mean over data sets of accuracies, recalls and correlations."""
+    """Compute the score for early stopping.
+
+    It is the mean over data sets of accuracies, recalls and correlations.
+    """
     groups: dict[str, list[float]] = {}
     for score in scores:
         if not score.metric.startswith("ECE") and not np.isnan(score.value):

@@ -41,10 +41,10 @@ MIN_STEPS = 4
 HORIZONS_SECONDS = (1.0, 4.0, 8.0)
 SILENT_DBFS = -60.0
 RATED_SECONDS = 45.0
-SETTLE_SECONDS = 2.0  # after a change of clip, moving is right; only later is it restless
+SETTLE_SECONDS = 2.0  # after a change of clip, movement is right; only later it is instability
 CHANGE_SHARE = 0.5  # of the training windows end within SETTLE_SECONDS of a change: rare live, but what is noticed
 
-EmotionTrack = tuple[np.ndarray, np.ndarray]  # emotions `[T, 8]` and V, A, D `[T, 3]` at each hop of a story
+EmotionTrack = tuple[np.ndarray, np.ndarray]  # emotions `[T, 8]` and V, A, D `[T, 3]` at each hop of a sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ def _rows(sequences: Sequence[HopSequence], picks: Sequence[tuple[int, int]]) ->
 def _window(
     sequences: Sequence[HopSequence], picks: Sequence[tuple[int, int]], steps: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Select the `steps` hops that end at each pick: emotions, times (before the last) and the other values."""
+    """Select the `steps` hops that end at each pick: emotions, times before the last, and other values."""
     predictions = torch.from_numpy(np.stack([sequences[s].predictions[i - steps + 1 : i + 1] for s, i in picks]))
     times = np.stack([sequences[s].times[i - steps + 1 : i + 1] for s, i in picks])
     eight = len(EMOTIONS)
@@ -289,7 +289,7 @@ def train_temporal(
             total += float(loss.detach())
         evolved = [run_model(model, sequence) for sequence in fold]
         errors = [e for e in score_forecasts(model, fold, evolved, resamples=0) if e.dataset == "temporal model"]
-        # A second of delay weighs as much as .1 of error: slow averages are the best forecasts, and useless on stage.
+        # A second of delay weighs as much as .1 of error: slow averages are the best forecasts, but useless live.
         delay = measure_stability(fold, evolved)["median seconds to half-way"]
         score = -float(np.nanmean([e.value for e in errors])) - 0.1 * (0.0 if np.isnan(delay) else delay)
         best = stopping.update(score, model)

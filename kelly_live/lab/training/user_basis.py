@@ -15,8 +15,8 @@ from torch import Tensor
 from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, WEIGHTS, DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import Examples, compute_states, list_masks
 
-_MIN_SHARE = 0.01  # of a weight, before its logarithm is taken: a rare mode's absence is not infinite
-_MIN_SONGS = 20  # fewer songs that tell both of a pair say nothing about how they go together
+_MIN_SHARE = 0.01  # of a weight, before its logarithm is taken: keeps the logarithm of 0 finite
+_MIN_SONGS = 20  # fewer songs with both of a pair give no covariance
 
 
 @torch.no_grad()

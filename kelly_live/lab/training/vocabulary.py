@@ -36,8 +36,8 @@ from kelly_live.lab.training.vocabulary_features import (
 
 VERSION = 1
 MIN_SONGS = 5
-PRIOR_OBSERVATIONS = 30.0  # observations' worth of the wider table
-# The best of five pairs on held-out pieces (1.632 nats a move; 1.648 with 100 instead of 300, 1.717 with PULL alone).
+PRIOR_OBSERVATIONS = 30.0  # weight of the wider table
+# The best of five pairs on held-out pieces (1.632 nats a move; 1.648 with 100 instead of 300, 1.717 with PRIOR_OBSERVATIONS alone).
 QUADRANT_OBSERVATIONS, LABELLED_OBSERVATIONS = 300.0, 10.0
 _MAX_RHYTHMS = 120  # of one number of onsets
 _CHORD_BEATS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
@@ -203,10 +203,12 @@ def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
         for attack in list_attacks(piece):
             voices[min(len(attack), 8)] += 1
             spans[min(int(np.ptp(attack)), 48)] += 1
-    hands = [select_notes for select_notes in map(measure_performance, pieces) if select_notes is not None]
-    if len(hands) < MIN_SONGS:
-        raise ConfigError(f"{len(hands)} performed pieces; touch and timing need {MIN_SONGS}, as EMOPIA has them")
-    strokes = [stroke for select_notes in hands for stroke in select_notes.metre]
+    performances = [performance for performance in map(measure_performance, pieces) if performance is not None]
+    if len(performances) < MIN_SONGS:
+        raise ConfigError(
+            f"{len(performances)} performed pieces; touch and timing need {MIN_SONGS}, as EMOPIA has them"
+        )
+    strokes = [stroke for performance in performances for stroke in performance.metre]
     return {
         "version": VERSION,
         "least_pieces": MIN_SONGS,
@@ -226,15 +228,19 @@ def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
         "spans": _normalise(spans, 2, 48),
         "touch": {
             "metre": [float(np.mean([0.0, *(loud for place, loud in strokes if place == p)])) for p in range(4)],
-            "melody": float(np.median([select_notes.over for select_notes in hands])),
-            "spread_velocities": float(np.median([select_notes.spread for select_notes in hands])),
-            "lag1": float(np.median([select_notes.lag for select_notes in hands])),
+            "melody": float(np.median([performance.over for performance in performances])),
+            "spread_velocities": float(np.median([performance.spread for performance in performances])),
+            "lag1": float(np.median([performance.lag for performance in performances])),
         },
         "timing": {
-            "sd_seconds": float(np.median([select_notes.deviation for select_notes in hands])),
-            "lag1": float(np.median([select_notes.drift for select_notes in hands])),
-            "roll_seconds": float(np.median([roll for select_notes in hands for roll in select_notes.rolls] or [0.0])),
-            "lead_seconds": float(np.median([lead for select_notes in hands for lead in select_notes.leads] or [0.0])),
+            "sd_seconds": float(np.median([performance.deviation for performance in performances])),
+            "lag1": float(np.median([performance.drift for performance in performances])),
+            "roll_seconds": float(
+                np.median([roll for performance in performances for roll in performance.rolls] or [0.0])
+            ),
+            "lead_seconds": float(
+                np.median([lead for performance in performances for lead in performance.leads] or [0.0])
+            ),
         },
     }
 

@@ -1,4 +1,4 @@
-"""Features of a piece for the vocabulary: chord moves, melodic steps, rhythms of a bar, touch and timing."""
+"""Features of a piece for the vocabulary: chord moves, melodic steps, bar rhythms, touch and timing."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def measure_performance(piece: Piece) -> PerformanceFeatures | None:
     onsets = everything[starts]
     beat_seconds = float(np.median(np.diff(onsets[:, 4])) / max(float(np.median(np.diff(onsets[:, 0]))), 1e-3))
     off = (onsets[:, 0] * 4.0 - np.rint(onsets[:, 0] * 4.0)) / 4.0 * beat_seconds
-    near = np.abs(off) < 0.06  # further off it is another value, not a feel
+    near = np.abs(off) < 0.06  # further off it is another note value, not a timing deviation
     kept = off[near] - np.median(off[near]) if near.any() else np.empty(0)
     if len(kept) < 20:
         return None

@@ -1,4 +1,4 @@
-"""Film excerpts with known correlations: they are found with correct intervals, and weighted by their quality."""
+"""Film excerpts with known correlations: they are found, and weighted by the quality of prediction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The closed loop with simple conventions: a composer that follows them scores high, an opposite one low."""
+"""The closed loop with simple conventions: a composer that follows them scores high."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ THIRDS, BEATS = {True: 4, False: 3}, {True: 0.3, False: 0.7}  # by the sign of v
 
 @pytest.fixture
 def rendered_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """Sound without a synthesiser or the shipped net: a MIDI file sounds like its bytes, and the features count them.
-    Returns the list of rendered files."""
+    """Replace synthesiser and net: a file sounds like its bytes, and the features count them.
+
+    Returns the list of rendered files.
+    """
     rendered: list[Path] = []
 
     class ByteFeatures:

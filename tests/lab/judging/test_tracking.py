@@ -1,4 +1,4 @@
-"""Evaluation of tracking: octaves, fifths and relative keys count separately, and only with confidence."""
+"""Evaluation of tracking: octaves, fifths and relative keys count separately."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ from kelly_live.lab.training.priors import PLACES, PRIORS
 
 
 def make_songs(songs: int, split: str, seed: int) -> list[LabelledFeatures]:
-    """Songs whose tempo follows arousal, mode valence and level arousal, with noise; register follows nothing."""
+    """Songs whose tempo and level follow arousal, and mode valence, with noise; the register is random."""
     rng = random.Random(seed)
     rows = []
     for song in range(songs):

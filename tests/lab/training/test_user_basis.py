@@ -13,7 +13,7 @@ from kelly_live.lab.training.user_basis import compute_user_basis
 
 
 def make_songs(count: int) -> Examples:
-    """Four clips a song: each song has its own tempo and, with it, register; each clip its own chance loudness."""
+    """Four clips of each song, with its own tempo and register; each clip has a random loudness."""
     rng, rows = random.Random(1), []
     for song in range(count):
         own = rng.gauss(0.0, 1.0)
