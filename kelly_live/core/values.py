@@ -52,6 +52,15 @@ def _require_range(name: str, value: float, low: float, high: float) -> None:
         raise ConfigError(f"{name} is {value}; it must be a number from {low:g} to {high:g}")
 
 
+def _require_note_numbers(pitch: int, velocity: int, channel: int) -> None:
+    if not 0 <= pitch <= 127:
+        raise ConfigError(f"pitch is {pitch}; it must be in 0..127")
+    if not 1 <= velocity <= 127:
+        raise ConfigError(f"velocity is {velocity}; it must be in 1..127")
+    if not 1 <= channel <= 16:
+        raise ConfigError(f"channel is {channel}; it must be in 1..16")
+
+
 def _require_weights(name: str, weights: tuple[float, ...], length: int) -> None:
     if len(weights) != length:
         raise ConfigError(f"{name} has {len(weights)} weights; it must have {length}")
@@ -367,12 +376,7 @@ class NoteEvent:
             raise ConfigError(f"onset is {self.onset_beats}; it must be a finite beat")
         if not 0.0 < self.duration_beats < math.inf:
             raise ConfigError(f"duration is {self.duration_beats} beats; it must be over 0")
-        if not 0 <= self.pitch <= 127:
-            raise ConfigError(f"pitch is {self.pitch}; it must be in 0..127")
-        if not 1 <= self.velocity <= 127:
-            raise ConfigError(f"velocity is {self.velocity}; it must be in 1..127")
-        if not 1 <= self.channel <= 16:
-            raise ConfigError(f"channel is {self.channel}; it must be in 1..16")
+        _require_note_numbers(self.pitch, self.velocity, self.channel)
         _require_range("cents", self.cents, -100.0, 100.0)
         if not (self.program is None or 0 <= self.program <= 127):
             raise ConfigError(f"program is {self.program}; it must be in 0..127")
@@ -392,6 +396,13 @@ class SoundingNote:
     velocity: int
     channel: int
     cents: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not -math.inf < self.start_seconds <= self.end_seconds < math.inf:
+            raise ConfigError(
+                f"a note sounds from {self.start_seconds} s to {self.end_seconds} s; it must not end before it starts"
+            )
+        _require_note_numbers(self.pitch, self.velocity, self.channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -441,6 +452,9 @@ class Transport:
 
     playing: bool
     start_count: int = 0
+
+    def __post_init__(self) -> None:
+        _require(self.start_count >= 0, f"start count is {self.start_count}; it must be at least 0")
 
 
 @dataclass(frozen=True, slots=True)
