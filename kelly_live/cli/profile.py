@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,8 +16,8 @@ from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, deb
 from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
 
 if TYPE_CHECKING:
-    from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
-    from kelly_live.mapping.person import Difference
+    from kelly_live.mapping.net import MapperNet
+    from kelly_live.mapping.profile_taste import Difference
     from kelly_live.profiles.profile import Profile
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
@@ -102,12 +102,12 @@ def list_profiles(as_json: bool) -> None:
 def show(name: str, plot: Path | None, as_json: bool) -> None:
     """What it has learned: for each feeling, how it differs from the base, and how sure."""
     from kelly_live.engine.build import check_outputs
-    from kelly_live.mapping.person import differences
+    from kelly_live.mapping.profile_taste import list_differences
     from kelly_live.profiles.store import Store
 
     check_outputs([plot])
     profile = Store().load(name)
-    found = differences(_net(), profile)
+    found = list_differences(_net(), profile)
     if plot is not None:
         from kelly_live.core.atomic_write import write_atomically
         from kelly_live.ui.person import Mark, draw_person
@@ -180,9 +180,8 @@ def rate(
     """
     from datetime import UTC, datetime
 
-    from kelly_live.core.override import state_from
-    from kelly_live.mapping.mapper import relaxed
-    from kelly_live.mapping.person import asked_for, differences, learn
+    from kelly_live.core.emotion_space import relax_state, state_from
+    from kelly_live.mapping.profile_taste import learn_profile, list_differences, play_for_profile
     from kelly_live.profiles.reaction import KINDS, WISH, reaction
     from kelly_live.profiles.store import Store
 
@@ -195,23 +194,23 @@ def rate(
         if word not in KINDS or word == WISH:
             raise click.UsageError(f"--say {word!r}: say one of {', '.join((LIKE, DISLIKE, *WORDS))}")
     wanted = [_wish(text) for text in wishes]
-    state, net = relaxed(state_from(valence, arousal, emotion=emotion)), _net()
+    state, net = relax_state(state_from(valence, arousal, emotion=emotion)), _net()
     before: list[Difference] = []
 
     def heard(profile: Profile) -> Profile:
-        (asked,) = asked_for(net, profile, [state])
-        before.extend(differences(net, profile))
+        (asked,) = play_for_profile(net, profile, [state])
+        before.extend(list_differences(net, profile))
         now = datetime.now(UTC)
         for parameter, value in wanted:
             profile = profile.heard(reaction(now, WISH, state, asked, parameter, value))
         for word in words:
             profile = profile.heard(reaction(now, word, state, asked))
-        return profile if no_learn else learn(net, profile)
+        return profile if no_learn else learn_profile(net, profile)
 
     profile = Store().update(name, heard)
     click.echo(f"{profile.name}: {_reactions(profile)}")
     if not no_learn:
-        _changed(before, differences(net, profile))
+        _changed(before, list_differences(net, profile))
 
 
 @command.command("learn")
@@ -219,19 +218,19 @@ def rate(
 @debug_option
 def learn_again(name: str) -> None:
     """Learn from all reactions anew, and tell what changed."""
-    from kelly_live.mapping.person import differences, learn
+    from kelly_live.mapping.profile_taste import learn_profile, list_differences
     from kelly_live.profiles.store import Store
 
     net = _net()
     before: list[Difference] = []
 
     def learned(profile: Profile) -> Profile:
-        before.extend(differences(net, profile))
-        return learn(net, profile)
+        before.extend(list_differences(net, profile))
+        return learn_profile(net, profile)
 
     profile = Store().update(name, learned)
     click.echo(f"{profile.name}: {_reactions(profile)}")
-    _changed(before, differences(net, profile))
+    _changed(before, list_differences(net, profile))
 
 
 @command.command()
@@ -243,12 +242,12 @@ def reset(name: str, emotion: str | None) -> None:
 
     What was `set` stays: culture, preset, keys.
     """
-    from kelly_live.mapping.person import learn
+    from kelly_live.mapping.profile_taste import learn_profile
     from kelly_live.profiles.store import Store
 
     def forgotten(profile: Profile) -> Profile:
         rest = profile.without(emotion)
-        return learn(_net(), rest) if rest.reactions and profile.embedding is not None else rest
+        return learn_profile(_net(), rest) if rest.reactions and profile.embedding is not None else rest
 
     profile = Store().update(name, forgotten)
     what = "everything" if emotion is None else f"what was said in {emotion}"
@@ -314,12 +313,12 @@ def told(found: Sequence[Difference], emotion: str) -> str:
 
 def _changed(before: Sequence[Difference], after: Sequence[Difference]) -> None:
     """Tell what a person's music became, where it can be read."""
-    from kelly_live.mapping.person import moved
+    from kelly_live.mapping.profile_taste import describe_change
 
     def own(found: Sequence[Difference], emotion: str) -> list[float]:
         return [one.own for one in found if one.emotion == emotion]
 
-    lines = {emotion: moved(own(before, emotion), own(after, emotion)) for emotion in EMOTIONS}
+    lines = {emotion: describe_change(own(before, emotion), own(after, emotion)) for emotion in EMOTIONS}
     for emotion, text in lines.items():
         if text:
             click.echo(f"  {emotion}: {text}")
@@ -341,14 +340,8 @@ def _reactions(profile: Profile) -> str:
     return count if open_count == 0 else f"{count}, {open_count} of them not learned from yet"
 
 
-def _net() -> DynamicEmotionToMusicMapper:
-    import torch
-
+def _net() -> MapperNet:
     from kelly_live.core.resources import find_resources
-    from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
-    from kelly_live.lab.nets.system import load_part
+    from kelly_live.mapping.net import load_mapper_net
 
-    torch.set_num_threads(1)  # the sums are small: sharing them out costs more than it saves
-    net: Any = load_part(find_resources("models"), "mapper")
-    assert isinstance(net, DynamicEmotionToMusicMapper)
-    return net
+    return load_mapper_net(find_resources("models"))

@@ -1,67 +1,25 @@
-"""From a point of the emotion space to a whole EmotionState, and the performer's hand on the wheel. Needs no torch."""
+"""The manual override: what becomes of a state, and of the override itself, when the performer takes the lead."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 
+from kelly_live.core.emotion_space import category_probabilities, place_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import EmotionOverride, Morph
-from kelly_live.core.values import EMOTION_VAD, EMOTIONS, EmotionState
-
-# Width of an emotion's region in V/A/D: about half the mean distance between neighbouring anchors of EMOTION_VAD.
-ANCHOR_WIDTH = 0.35
-# A named emotion keeps this share; the rest goes to its neighbours, as people's own ratings do.
-NAMED_SHARE = 0.8
+from kelly_live.core.values import EmotionState
 
 
-def category_probabilities(
-    valence: float, arousal: float, dominance: float | None = None, width: float = ANCHOR_WIDTH
-) -> tuple[float, ...]:
-    """Probabilities over EMOTIONS: p ∝ exp(-d²/2·width²), d the distance to each anchor of EMOTION_VAD.
+def apply_override(state: EmotionState, override: EmotionOverride, bar: float = 0.0) -> EmotionState:
+    """Replace what was heard by whatever the performer set; the probabilities follow the new place (`place_state`).
 
-    Without `dominance` the distance is taken in the valence-arousal plane.
+    Then a morph leads on from there, in proportion to the bars that have gone by at `bar`. `freeze` comes before both;
+    it holds a state over time, so the caller must do it. Raises ConfigError for a number outside [-1, 1] or an unknown
+    emotion.
     """
-    point = (valence, arousal) if dominance is None else (valence, arousal, dominance)
-    squares = [math.dist(point, EMOTION_VAD[name][: len(point)]) ** 2 for name in EMOTIONS]
-    nearest = min(squares)
-    weights = [math.exp((nearest - square) / (2.0 * width**2)) for square in squares]
-    total = sum(weights)
-    return tuple(weight / total for weight in weights)
-
-
-def expected_dominance(probabilities: tuple[float, ...]) -> float:
-    """The dominance that goes with these emotions: their mean in EMOTION_VAD."""
-    return sum(p * EMOTION_VAD[name][2] for p, name in zip(probabilities, EMOTIONS, strict=True))
-
-
-def state_from(
-    valence: float | None = None,
-    arousal: float | None = None,
-    dominance: float | None = None,
-    emotion: str | None = None,
-    time: float = 0.0,
-) -> EmotionState:
-    """The state that a performer asks for, with confidence 1; what is left open is neutral (0), or the emotion's own.
-
-    A given valence, arousal or dominance wins over the emotion's. Raises ConfigError.
-    """
-    return apply_override(
-        EmotionState(category_probabilities(0.0, 0.0), 0.0, 0.0, 0.0, 1.0, time),
-        EmotionOverride(valence=valence, arousal=arousal, dominance=dominance, emotion=emotion),
-    )
-
-
-def apply_override(state: EmotionState, steering: EmotionOverride, bar: float = 0.0) -> EmotionState:
-    """Replace what was heard by whatever the performer set; the probabilities then follow the new place.
-
-    First the hand: an emotion brings its anchor's V, A and D; numbers win over it. Open dominance follows the
-    categories once both valence and arousal are set. Confidence rises by the steered share of valence and arousal.
-    Then the morph leads on from there, as far as the music has come by `bar`. `freeze` comes before both; it holds a
-    state over time, so the caller must do it. Raises ConfigError for a number outside [-1, 1] or an unknown emotion.
-    """
-    by_hand = _by_hand(state, steering)
-    return by_hand if steering.morph is None else _morphed(by_hand, steering.morph, bar)
+    placed = _place(state, override)
+    return placed if override.morph is None else _morph_state(placed, override.morph, bar)
 
 
 def morph_share(morph: Morph, bar: float) -> float:
@@ -71,14 +29,14 @@ def morph_share(morph: Morph, bar: float) -> float:
     return min(1.0, max(0.0, (bar - morph.start_bar) / morph.bars))
 
 
-def _morphed(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
+def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
     """Linear in V, A, D and confidence. On the way the probabilities are those of the place that it passes through
     (half way between sad and happy lies neutral, not half of each); towards either end they become that end's own.
     """
     if morph.to.morph is not None:
         raise ConfigError("a morph leads to another morph; it must lead to a place")
     here = state if morph.origin is None else replace(morph.origin, time=state.time)
-    there = _by_hand(here, morph.to)
+    there = _place(here, morph.to)
     share = morph_share(morph, bar)
     if share in (0.0, 1.0):
         return there if share else here
@@ -171,47 +129,11 @@ def _near(number: float) -> float:
     return round(min(1.0, max(-1.0, number)), 2)
 
 
-def _by_hand(state: EmotionState, steering: EmotionOverride) -> EmotionState:
-    for name in ("valence", "arousal", "dominance"):
-        number = getattr(steering, name)
-        if number is not None and not (math.isfinite(number) and -1.0 <= number <= 1.0):
-            raise ConfigError(f"{name} is {number:g}; it must be a number from -1 to 1")
-    if steering.emotion is None and steering.valence is None and steering.arousal is None:
-        if steering.dominance is None:
-            return state
-        place = (state.valence, state.arousal, steering.dominance)
-        return EmotionState(category_probabilities(*place), *place, state.confidence, state.time)
-
-    if steering.emotion is not None:
-        anchor = EMOTION_VAD[_known(steering.emotion)]
-        valence = anchor[0] if steering.valence is None else steering.valence
-        arousal = anchor[1] if steering.arousal is None else steering.arousal
-        dominance = anchor[2] if steering.dominance is None else steering.dominance
-        around = category_probabilities(valence, arousal, dominance)
-        named = EMOTIONS.index(_known(steering.emotion))
-        probabilities = tuple(
-            (1.0 - NAMED_SHARE) * p + (NAMED_SHARE if index == named else 0.0) for index, p in enumerate(around)
-        )
-        return EmotionState(probabilities, valence, arousal, dominance, 1.0, state.time)
-
-    valence = state.valence if steering.valence is None else steering.valence
-    arousal = state.arousal if steering.arousal is None else steering.arousal
-    whole = steering.valence is not None and steering.arousal is not None
-    if steering.dominance is not None:
-        dominance = steering.dominance
-    elif whole:
-        dominance = expected_dominance(category_probabilities(valence, arousal))
-    else:
-        dominance = state.dominance
-    # Nothing was heard of a dominance that was only inferred: it must not shape the categories twice.
-    inferred = whole and steering.dominance is None
-    probabilities = category_probabilities(valence, arousal, None if inferred else dominance)
-    confidence = 1.0 if whole else state.confidence + (1.0 - state.confidence) * 0.5
-    return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
-
-
-def _known(emotion: str) -> str:
-    name = emotion.strip().lower()
-    if name not in EMOTIONS:
-        raise ConfigError(f"no emotion is called {emotion!r}; choose one of {', '.join(EMOTIONS)}")
-    return name
+def _place(state: EmotionState, override: EmotionOverride) -> EmotionState:
+    return place_state(
+        state,
+        valence=override.valence,
+        arousal=override.arousal,
+        dominance=override.dominance,
+        emotion=override.emotion,
+    )

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from kelly_live.core.emotion_space import subtract_offset
 from kelly_live.core.override import apply_override
 from kelly_live.core.protocols import EmotionOverride, EmotionReader, Mapper, Reading
 from kelly_live.core.values import NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
-from kelly_live.mapping.mapper import SURE
 
 
 class LiveAnalyzer:
@@ -44,7 +44,7 @@ class LiveAnalyzer:
         readings = []
         for state in self.reader.push(block):
             steering, self.heard = self._steering, state
-            state = less(state, self._offset)
+            state = subtract_offset(state, self._offset)
             if not steering.freeze:
                 self._felt = state
             shown = apply_override(replace(self._felt, time=state.time), steering, bar)
@@ -70,15 +70,3 @@ class LiveAnalyzer:
     def problem(self) -> str | None:
         """What is not as it began, in a line."""
         return None if self._failed is None else "the GPU failed; the CPU took over the analysis"
-
-
-def less(state: EmotionState, offset: tuple[float, float, float]) -> EmotionState:
-    """The state moved back by (V, A, D), as far as it is sure of itself: silence stays neutral. Zeros change no bit."""
-    if not any(offset):
-        return state
-    trust = min(state.confidence / SURE, 1.0)
-    valence, arousal, dominance = (
-        min(1.0, max(-1.0, place - trust * off))
-        for place, off in zip((state.valence, state.arousal, state.dominance), offset, strict=True)
-    )
-    return replace(state, valence=valence, arousal=arousal, dominance=dominance)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kelly_live.core.errors import ConfigError, OutputError
-from kelly_live.core.protocols import BeatTracker, EmotionOverride, Mapper, NoteSink, Reading
+from kelly_live.core.protocols import BeatTracker, EmotionOverride, NoteSink, Reading
 from kelly_live.core.resources import find_resources
 from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLICE_BEATS, Conductor
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.options.host import HostOptions
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.mapping.culture import CultureStage
+    from kelly_live.mapping.mapper import LearnedMapper
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.profiles.profile import Profile
 
@@ -154,52 +155,45 @@ def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
     return AudioTracker(follow)
 
 
-def create_culture_stage(options: CultureOptions | None, device: str = "cpu") -> CultureStage | None:
+def create_culture_stage(options: CultureOptions | None) -> CultureStage | None:
     """Load a culture as the adapter learned it; a user's own preset by its numbers. Raises ConfigError."""
     if options is None:
         return None
     from kelly_live.core.values import Scale
     from kelly_live.cultures.library import choose_culture, user_folder
     from kelly_live.cultures.style import chooser
-    from kelly_live.lab.nets.culture import CulturalContextAdapter
-    from kelly_live.lab.nets.system import load_part
-    from kelly_live.mapping.culture import CultureStage
+    from kelly_live.mapping.culture import CultureStage, load_culture_net
 
     choice = choose_culture(options.name)
     preset, mode = choice.preset, choice.mode
     scale = None
     if mode is not None and mode.scale_cents is not None and options.strength > 0.0:
         scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
-    styles = chooser(preset, mode, options.strength)
-    adapter = load_part(find_resources("models"), "culture")
-    assert isinstance(adapter, CulturalContextAdapter)
+    choose_style = chooser(preset, mode, options.strength)
+    net = load_culture_net(find_resources("models"))
     own = (user_folder() / f"{preset.name}.yaml").is_file()  # a user's preset of a shipped name is not what was learned
-    if preset.name in adapter.cultures and not own:
-        return CultureStage.learned(adapter, preset.name, options.strength, device, scale=scale, styles=styles)
+    if preset.name in net.cultures and not own:
+        return CultureStage.from_net(net, preset.name, options.strength, scale=scale, choose_style=choose_style)
 
     def value(known: Known[Any] | None) -> tuple[float, ...] | None:
         return None if known is None else known.value
 
-    return CultureStage.of_numbers(
-        options.strength, device, scale=scale, styles=styles, tempo_bpm=value(preset.tempo_bpm),
+    return CultureStage.from_numbers(
+        options.strength, scale=scale, choose_style=choose_style, tempo_bpm=value(preset.tempo_bpm),
         modes=value(preset.mode_preferences), dynamics=value(preset.dynamics), rhythms=value(preset.rhythms),
     )  # fmt: skip
 
 
-def create_mapper(culture: CultureOptions | None = None, profile: Profile | None = None) -> Mapper:
+def create_mapper(culture: CultureOptions | None = None, profile: Profile | None = None) -> LearnedMapper:
     """Load the mapper for a profile, in this culture, else in the profile's own. Raises KellyError."""
     from kelly_live.engine.options.culture import CultureOptions
-    from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
-    from kelly_live.lab.nets.system import load_part
-    from kelly_live.mapping.mapper import LearnedMapper
-    from kelly_live.mapping.person import embedding_of
+    from kelly_live.mapping.mapper import load_mapper
+    from kelly_live.mapping.profile_taste import get_embedding
 
-    net = load_part(find_resources("models"), "mapper")
-    assert isinstance(net, DynamicEmotionToMusicMapper)
     if culture is None and profile is not None and profile.culture is not None:
         culture = CultureOptions(profile.culture, profile.culture_strength)
-    mapper = LearnedMapper(net, culture=create_culture_stage(culture))
-    mapper.play_for(embedding_of(net, profile))
+    mapper = load_mapper(find_resources("models"), create_culture_stage(culture))
+    mapper.play_for(get_embedding(mapper.net, profile))
     return mapper
 
 
@@ -213,7 +207,8 @@ def create_analyzer(
     reader_name: str = DEFAULT_READER,
 ) -> tuple[LiveAnalyzer, Reading]:
     """Load the analyzer, and the reading to open with before anything is heard: neutral, overridden."""
-    from kelly_live.core.override import apply_override, state_from
+    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.override import apply_override
     from kelly_live.emotion.analyzer import LiveAnalyzer
     from kelly_live.emotion.registry import PlacedReader, require_reader
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Performance:
     """Compose what the options ask for; the same options and version give the same notes. Raises KellyError."""
-    from kelly_live.core.override import apply_override, state_from
+    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.override import apply_override
     from kelly_live.core.protocols import EmotionOverride, Reading
 
     profile = load_profile(options.profile, notify)

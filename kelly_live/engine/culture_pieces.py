@@ -31,7 +31,7 @@ class CulturePiece:
 def write_culture_piece(name: str, folder: Path) -> CulturePiece:
     """Play a culture, the first half happy and the second half sad, as MIDI, WAV and picture. Raises KellyError."""
     from kelly_live.core.commands import Tuning
-    from kelly_live.core.override import state_from
+    from kelly_live.core.emotion_space import state_from
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.build import check_outputs, create_mapper
     from kelly_live.engine.composition import play_readings
@@ -84,7 +84,7 @@ def play_melody(parameters: MusicParameters, *, seed: int, tonic: int, bars: int
 
 
 def _panel(name: str) -> Panel:
-    from kelly_live.core.override import state_from
+    from kelly_live.core.emotion_space import state_from
     from kelly_live.engine.build import create_conductor, create_mapper
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.midi.offline import NoteList

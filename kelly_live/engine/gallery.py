@@ -24,7 +24,7 @@ def write_gallery(folder: Path, *, seed: int) -> Iterator[tuple[Path, Roll]]:
 
 
 def _write_piece(path: Path, preset: str, valence: float, arousal: float, seed: int, name: str) -> Roll:
-    from kelly_live.core.override import state_from
+    from kelly_live.core.emotion_space import state_from
     from kelly_live.core.protocols import Reading
     from kelly_live.core.wording import plural
     from kelly_live.engine.build import build_band, create_mapper

@@ -67,13 +67,15 @@ class Personal:
 
     def watch(self, steering: EmotionOverride) -> list[str]:
         """A look at the hand, every status step; what is to be told of what was learned meanwhile."""
-        from kelly_live.mapping.mapper import SURE
+        from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE
 
         read = self._analyzer.heard
         if read is not None and steering.morph is None and steering.emotion is None:
             held = (steering.valence, steering.arousal, steering.dominance)
             places = (read.valence, read.arousal, read.dominance)
-            for axis, difference in self._nudges.watch(self._clock.now(), held, places, read.confidence >= SURE):
+            for axis, difference in self._nudges.watch(
+                self._clock.now(), held, places, read.confidence >= TRUSTED_CONFIDENCE
+            ):
                 self.learner.hint(axis, difference)
         return self.learner.told()
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import torch
 
+from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import ConfigError
-from kelly_live.emotion.nets.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, save_checkpoint
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net

@@ -1,71 +1,247 @@
-"""One culture at one strength, between what is felt and what is played. Thread: analysis only."""
+"""A culture between the emotion and the music: what the trained adapter says of it, and how strongly that is taken over.
+
+`CultureNet` computes on numpy what `lab/nets/culture.py` trains with torch; a test holds the two within 1e-5 of each
+other. Thread: everything here is immutable after construction, so any thread may call it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
-from kelly_live.core.values import MODES, RHYTHMS, CultureStyle, Scale
-from kelly_live.lab.nets.culture import CulturalContextAdapter, CultureOutput
+from kelly_live.core.checkpoint import load_part, require_small
+from kelly_live.core.errors import ConfigError, ModelError
+from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS, CultureStyle, Scale
+from kelly_live.mapping.net import Array, MapperNet, Music, order_ranks, softmax
 
-Colour = Callable[[torch.Tensor], CultureOutput]  # emotions [1, E] to what the culture makes of them
+NAME = "culture"
+KNOWN = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
+TEMPO_BPM = (20.0, 300.0)
+_LEAST_PROBABILITY = 1e-6
+_LEAST_WEIGHT = 0.02  # of a mode or rhythm: under a fiftieth, how rare it is says nothing
+_CONFIG = {"cultures", "regions", "languages", "n_emotions", "features"}
+
 # How much more (or less) than on average each of MODES is felt, to how the culture plays what feels so.
-StyleChooser = Callable[[Sequence[float]], CultureStyle | None]
+StyleChooser: TypeAlias = Callable[[Sequence[float]], CultureStyle | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CultureNumbers:
+    """What is usual in a culture, a row for each state: `tempo_bpm [B, 3]` (minimum, preferred, maximum), `modes
+    [B, 7]` and `rhythms [B, 5]` (sum 1), `dynamics [B, 3]` (soft, normal, loud, 0-1), and `known [B, 4]` (0-1): how
+    well its corpus tells each of KNOWN.
+    """
+
+    tempo_bpm: Array
+    modes: Array
+    dynamics: Array
+    rhythms: Array
+    known: Array
+
+
+class CultureNet:
+    """The adapter of a checkpoint: emotions `[B, E]` as they are heard in a culture, and what is usual in it."""
+
+    def __init__(self, config: Mapping[str, Any], weights: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Check that the weights are those that the config asks for. Raises ValueError."""
+        shapes = _list_shapes(config)
+        if weights.keys() != shapes.keys():
+            raise ValueError(f"other weights: {', '.join(sorted(weights.keys() ^ shapes.keys()))}")
+        for name, shape in shapes.items():
+            if weights[name].shape != shape:
+                raise ValueError(f"{name} is {weights[name].shape}, not {shape}")
+        self.cultures = tuple(config["cultures"])
+        self._weights = {name: np.asarray(weight, np.float64) for name, weight in weights.items()}
+
+    def index(self, name: str) -> int:
+        """The row of a culture, from 1. Raises ConfigError for one that was not learned."""
+        if name not in self.cultures:
+            raise ConfigError(
+                f"the culture adapter has not learned {name!r}; it knows {', '.join(self.cultures) or 'none'}"
+            )
+        return self.cultures.index(name) + 1
+
+    def __call__(self, emotions: Array, culture: int) -> tuple[Array, CultureNumbers]:
+        """Emotions `[B, E]` as they are heard in a culture (an `index`), and its numbers."""
+        w = self._weights
+        place = np.concatenate([w["culture.weight"][culture], w["region.weight"][0], w["language.weight"][0]])
+        hidden = np.concatenate([np.tile(place, (len(emotions), 1)), emotions], axis=1)
+        hidden = hidden @ w["fuse.0.weight"].T + w["fuse.0.bias"]
+        hidden = hidden - hidden.mean(axis=1, keepdims=True)
+        hidden = hidden / np.sqrt((hidden**2).mean(axis=1, keepdims=True) + 1e-5)
+        hidden = hidden * w["fuse.1.weight"] + w["fuse.1.bias"]
+        hidden = hidden * _logistic(hidden)
+
+        def head(name: str) -> Array:
+            return np.asarray(hidden @ w[f"{name}.weight"].T + w[f"{name}.bias"])
+
+        heard = softmax(np.log(np.maximum(emotions, _LEAST_PROBABILITY)) + head("emotion"))
+        slowest, fastest = TEMPO_BPM
+        middle, slower, faster = _logistic(head("tempo")).T
+        # Shares of the way, on a logarithmic scale, from the middle to either end: bounded without a flat place.
+        preferred = slowest * np.exp(middle * math.log(fastest / slowest))
+        lowest = np.minimum(preferred * (slowest / preferred) ** slower, preferred)
+        highest = np.maximum(preferred * (fastest / preferred) ** faster, preferred)
+        soft, normal, loud = _logistic(head("dynamics")).T
+        return heard, CultureNumbers(
+            tempo_bpm=np.clip(np.stack((lowest, preferred, highest), axis=1), slowest, fastest),
+            modes=softmax(head("modes")),
+            dynamics=np.stack((normal * soft, normal, normal + (1.0 - normal) * loud), axis=1),
+            rhythms=softmax(head("rhythms")),
+            known=np.tile(w["known"][culture], (len(emotions), 1)),
+        )
 
 
 class CultureStage:
-    """What a culture makes of emotions, taken over by `strength` (0: nothing of it, 1: all of it), and the `scale` that
-    it is played in, None for the mapper's modes; `styles` says how it is played, None as anything else.
+    """One culture at one strength (0: nothing of it, 1: all of it).
+
+    `scale` is what it is played in, None for the mapper's modes; `choose_style` says how it is played.
     """
 
     def __init__(
-        self, colour: Colour, strength: float = 1.0, scale: Scale | None = None, styles: StyleChooser | None = None
+        self,
+        adapt: Callable[[Array], tuple[Array, CultureNumbers]],
+        strength: float = 1.0,
+        *,
+        scale: Scale | None = None,
+        choose_style: StyleChooser | None = None,
     ) -> None:
-        self._colour, self.scale, self._styles = colour, scale, styles
+        """Take `adapt`: emotions `[B, E]` to emotions as heard in the culture, and its numbers."""
+        self._adapt, self.scale, self._choose_style = adapt, scale, choose_style
         self.strength = min(max(strength, 0.0), 1.0)
 
     @classmethod
-    def learned(
-        cls, adapter: CulturalContextAdapter, name: str, strength: float = 1.0, device: str = "cpu", *,
-        scale: Scale | None = None, styles: StyleChooser | None = None,
-    ) -> CultureStage:  # fmt: skip
-        """A culture that the adapter learned, in a scale of its own if one is given. Raises ConfigError for others."""
-        net, own = adapter.to(device).eval(), torch.tensor([adapter.culture_id(name)], device=device)
-        return cls(lambda emotions: net(emotions, own), strength, scale, styles)
+    def from_net(
+        cls,
+        net: CultureNet,
+        name: str,
+        strength: float = 1.0,
+        *,
+        scale: Scale | None = None,
+        choose_style: StyleChooser | None = None,
+    ) -> CultureStage:
+        """Make the stage of a culture that the adapter learned. Raises ConfigError for others."""
+        culture = net.index(name)
+        return cls(lambda emotions: net(emotions, culture), strength, scale=scale, choose_style=choose_style)
 
     @classmethod
-    def of_numbers(
-        cls, strength: float = 1.0, device: str = "cpu", *, tempo_bpm: tuple[float, ...] | None = None,
-        modes: tuple[float, ...] | None = None, dynamics: tuple[float, ...] | None = None,
-        rhythms: tuple[float, ...] | None = None, scale: Scale | None = None, styles: StyleChooser | None = None,
-    ) -> CultureStage:  # fmt: skip
-        """A culture that no net learned, such as a user's own preset: its numbers as they are, None where not known."""
+    def from_numbers(
+        cls,
+        strength: float = 1.0,
+        *,
+        tempo_bpm: tuple[float, ...] | None = None,
+        modes: tuple[float, ...] | None = None,
+        dynamics: tuple[float, ...] | None = None,
+        rhythms: tuple[float, ...] | None = None,
+        scale: Scale | None = None,
+        choose_style: StyleChooser | None = None,
+    ) -> CultureStage:
+        """Make the stage of a culture that no net learned, as a user's own preset, from what is known of it."""
 
-        def row(values: tuple[float, ...] | None, width: int) -> torch.Tensor:
-            return torch.tensor([values or (1.0 / width,) * width], device=device)
+        def row(values: tuple[float, ...] | None, width: int) -> Array:
+            return np.array([values or (1.0 / width,) * width], dtype=np.float64)
 
-        parts = (tempo_bpm, modes, dynamics, rhythms)
-        known = torch.tensor([[float(part is not None) for part in parts]], device=device)
-        tempo, loud = row(tempo_bpm or (110.0,) * 3, 3), row(dynamics, 3)
-        weights, patterns = row(modes, len(MODES)), row(rhythms, len(RHYTHMS))
-        nothing = torch.zeros(1, 0, device=device)
-
-        def colour(felt: torch.Tensor) -> CultureOutput:
-            return CultureOutput(felt, tempo, weights, loud, patterns, nothing, known)
-
-        return cls(colour, strength, scale, styles)
+        known = [float(part is not None) for part in (tempo_bpm, modes, dynamics, rhythms)]
+        numbers = CultureNumbers(
+            tempo_bpm=row(tempo_bpm or (110.0,) * 3, 3),
+            modes=row(modes, len(MODES)),
+            dynamics=row(dynamics, 3),
+            rhythms=row(rhythms, len(RHYTHMS)),
+            known=np.array([known]),
+        )
+        return cls(lambda emotions: (emotions, numbers), strength, scale=scale, choose_style=choose_style)
 
     @property
     def has_styles(self) -> bool:
-        """Whether `style` may have something to say; never at strength 0."""
-        return self._styles is not None and self.strength > 0.0
+        """Whether `choose_style` may have something to say; never at strength 0."""
+        return self._choose_style is not None and self.strength > 0.0
 
-    def style(self, modes: Sequence[float]) -> CultureStyle | None:
+    def choose_style(self, modes: Sequence[float]) -> CultureStyle | None:
         """How to play what leans so to each of MODES."""
-        return None if self._styles is None else self._styles(modes)
+        return None if self._choose_style is None else self._choose_style(modes)
 
-    def __call__(self, emotions: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Emotions `[1, E]` as they are heard in this culture, and what the mapper takes of it."""
-        out = self._colour(emotions)
-        return torch.lerp(emotions, out.adapted_emotion, self.strength), out.music()
+    def __call__(self, emotions: Array) -> tuple[Array, CultureNumbers]:
+        """Emotions `[B, E]` as they are heard in this culture at this strength, and its numbers."""
+        heard, numbers = self._adapt(emotions)
+        return emotions + self.strength * (heard - emotions), numbers
+
+    def apply(self, net: MapperNet, music: Music, numbers: CultureNumbers) -> Music:
+        """Move what is played by half of what parts the culture from a player at rest, at strength 1.
+
+        Everybody is moved alike: what a feeling changes (faster, louder, a darker mode) it changes at full strength,
+        from the culture's own middle. Tempo and weights move as ratios, loudness as a difference. What is not known of
+        the culture keeps the emotion's own value, to the bit.
+        """
+        if self.strength == 0.0:
+            return music
+        rest, music = net.at_rest, dict(music)
+        rows = len(music["density"])
+        shares = dict(zip(KNOWN, (0.5 * self.strength * np.clip(numbers.known, 0.0, 1.0)).T, strict=True))
+
+        def replace_known(field: str, moved: Music) -> None:
+            known = np.broadcast_to(shares[field] > 0.0, rows)
+            for name, value in moved.items():
+                music[name] = np.where(known if value.ndim == 1 else known[:, None], value, music[name])
+
+        for field, name, theirs in (
+            ("modes", "mode_weights", numbers.modes),
+            ("rhythms", "rhythm_weights", numbers.rhythms),
+        ):
+            # Two rarities are no difference: what hardly anybody plays at rest is not for that the culture's own.
+            difference = np.log(theirs + _LEAST_WEIGHT) - np.log(rest[name] + _LEAST_WEIGHT)
+            logits = np.log(music[name] + 1e-6) + shares[field][:, None] * difference
+            replace_known(field, {name: softmax(logits)})
+        ratio = (np.clip(numbers.tempo_bpm[:, 1], *TEMPO_BPM) / rest["tempo_suggested"]) ** shares["tempo"]
+        tempi = tuple(ratio * music[f"tempo_{part}"] for part in ("min", "suggested", "max"))
+        replace_known("tempo", order_ranks("tempo", tempi))
+        soft, _, loud = np.clip(numbers.dynamics, 0.0, 1.0).T
+        floor = np.clip(music["dynamics_floor"] + shares["dynamics"] * (soft - rest["dynamics_floor"]), 0.0, 1.0)
+        ceiling = music["dynamics_ceiling"] + shares["dynamics"] * (loud - rest["dynamics_ceiling"])
+        ceiling = np.maximum(np.clip(ceiling, 0.0, 1.0), floor)
+        replace_known("dynamics", {"dynamics_floor": floor, "dynamics_ceiling": ceiling})
+        return music
+
+
+def load_culture_net(path: Path) -> CultureNet:
+    """The adapter of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
+    checkpoint = load_part(path, NAME)
+    try:
+        require_small(checkpoint.config)
+        return CultureNet(checkpoint.config, checkpoint.weights)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelError(
+            f"the checkpoint {path} does not fit this version of the {NAME} ({str(error)[:200]}); reinstall kelly-live"
+        ) from error
+
+
+def _list_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of every weight of an adapter of this config. Raises KeyError, TypeError and ValueError."""
+    if config.keys() != _CONFIG:
+        raise ValueError(f"a config of {', '.join(sorted(config))}")
+    cultures, regions, languages = (config[name] for name in ("cultures", "regions", "languages"))
+    if not all(isinstance(names, list | tuple) for names in (cultures, regions, languages)):
+        raise TypeError("cultures, regions and languages must be lists of names")
+    features, emotions = config["features"], config["n_emotions"]
+    if emotions != len(EMOTIONS) or not isinstance(features, int) or features < 1:
+        raise ValueError(f"{emotions} emotions and {features} features")
+    heads = {"emotion": emotions, "tempo": 3, "modes": len(MODES), "dynamics": 3, "rhythms": len(RHYTHMS)}
+    return {
+        "culture.weight": (len(cultures) + 1, 128),
+        "region.weight": (len(regions) + 1, 64),
+        "language.weight": (len(languages) + 1, 64),
+        "fuse.0.weight": (features, 256 + emotions), "fuse.0.bias": (features,),
+        "fuse.1.weight": (features,), "fuse.1.bias": (features,),
+        **{f"{name}.weight": (size, features) for name, size in heads.items()},
+        **{f"{name}.bias": (size,) for name, size in heads.items()},
+        "known": (len(cultures) + 1, len(KNOWN)),
+    }  # fmt: skip
+
+
+def _logistic(values: Array) -> Array:
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * values)))

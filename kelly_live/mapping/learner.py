@@ -13,13 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-import torch
-
+from kelly_live.core.emotion_space import relax_state
 from kelly_live.core.errors import KellyError
 from kelly_live.core.values import EmotionState
 from kelly_live.mapping.culture import CultureStage
-from kelly_live.mapping.mapper import LearnedMapper, relaxed
-from kelly_live.mapping.person import embedding_of, learn, moved, play_for
+from kelly_live.mapping.mapper import LearnedMapper
+from kelly_live.mapping.net import Array
+from kelly_live.mapping.profile_taste import describe_change, get_embedding, learn_profile, play_for_embedding
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import reaction
 from kelly_live.profiles.store import Store
@@ -40,7 +40,7 @@ class _Said:
     when: datetime
     word: str
     state: EmotionState
-    embedding: torch.Tensor
+    embedding: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Learner:
         self.name = None if profile is None else profile.name
         self._store, self._mapper, self._culture_of, self._taken = store, mapper, culture_of, taken
         self.profile = profile  # whom is played for now
-        self._embedding = embedding_of(mapper.net, profile)
+        self._embedding = get_embedding(mapper.net, profile)
         self._told: deque[str] = deque(maxlen=_MOST_TOLD)
         self._queue: queue.Queue[_Said | _Hint | _Turn | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="learn", daemon=True)
@@ -172,14 +172,14 @@ class Learner:
                 self._taken(kept)
             self._told.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, says your hand (noted)")
             return
-        state, net = relaxed(job.state), self._mapper.net
+        state, net = relax_state(job.state), self._mapper.net
         # What the mapping asked for, before any culture: that is what can be learned.
-        (asked,) = play_for(net, job.embedding, [state])
+        (asked,) = play_for_embedding(net, job.embedding, [state])
         said = reaction(job.when, job.word, state, asked)
-        profile = self._kept(job.name, lambda profile: learn(net, profile.heard(said)))
-        embedding = embedding_of(net, profile)
-        (now,) = play_for(net, embedding, [state])
-        change = moved(asked, now) or "no change that could be heard"
+        profile = self._kept(job.name, lambda profile: learn_profile(net, profile.heard(said)))
+        embedding = get_embedding(net, profile)
+        (now,) = play_for_embedding(net, embedding, [state])
+        change = describe_change(asked, now) or "no change that could be heard"
         if self._is_played_for(profile.name):
             self._take(profile)
         self._told.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
@@ -200,7 +200,7 @@ class Learner:
         return profile
 
     def _take(self, profile: Profile, *culture: CultureStage | None) -> None:
-        embedding = embedding_of(self._mapper.net, profile)
+        embedding = get_embedding(self._mapper.net, profile)
         self._mapper.play_for(embedding, *culture)
         self.profile, self._embedding = profile, embedding
         self._taken(profile)

@@ -45,18 +45,29 @@ WORDS: dict[str, tuple[tuple[str, float], ...]] = {
 LIKE, DISLIKE, MORE, WISH = "like", "dislike", "more-like-this", "wish"
 KINDS = (WISH, LIKE, DISLIKE, MORE, *WORDS)
 OPINION_WEIGHT = 0.3  # of a like or dislike, for each parameter
+MAX_WEIGHT = 100.0  # of one preference target
 MOST_COUNTED = 10  # a row that stands for more reactions counts as this many, so that a taste can still change
 
 
 @dataclass(frozen=True, slots=True)
-class Hope:
-    """A wish without torch: `parameter` of RANGES at about `value`; `side` -1: at most, +1: at least that."""
+class PreferenceTarget:
+    """In `state`, `parameter` (one of RANGES) should be `value` (BPM, MIDI note, share, …).
+
+    `weight` counts it as that many targets. `side` -1: at most that much, +1: at least; a value on that side is met.
+    """
 
     state: EmotionState
     parameter: str
     value: float
-    weight: float
+    weight: float = 1.0
     side: int = 0
+
+    def __post_init__(self) -> None:
+        _check(self.parameter, self.value)
+        if not (math.isfinite(self.weight) and 0.0 <= self.weight <= MAX_WEIGHT):
+            raise ConfigError(f"a preference weighs {self.weight:g}; it must be from 0 to {MAX_WEIGHT:g}")
+        if self.side not in (-1, 0, 1):
+            raise ConfigError(f"the side of a preference is {self.side}; it must be -1, 0 or 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +104,26 @@ class Reaction:
         """What it is about; reactions of one topic may be merged."""
         return self.kind, self.parameter, self.state.emotion
 
-    def hopes(self, base: Sequence[float]) -> list[Hope]:
+    def targets(self, base: Sequence[float]) -> list[PreferenceTarget]:
         """What it asks for, where the base mapping plays `base` (over ASKED) in this state."""
         count = float(min(self.count, MOST_COUNTED))
         if self.parameter is not None and self.value is not None:
-            return [Hope(self.state, self.parameter, self.value, count)]
+            return [PreferenceTarget(self.state, self.parameter, self.value, count)]
         asked = dict(zip(ASKED, self.asked, strict=True))
         if self.kind in WORDS:
             wanted = [(name, _stepped(name, asked[name], step)) for name, step in WORDS[self.kind]]
             weight = count / len(wanted)
-            return [Hope(self.state, n, v, weight, 1 if v > asked[n] else -1) for n, v in wanted if v != asked[n]]
+            return [
+                PreferenceTarget(self.state, n, v, weight, 1 if v > asked[n] else -1)
+                for n, v in wanted
+                if v != asked[n]
+            ]
         weight = OPINION_WEIGHT * count * (2.0 if self.kind == MORE else 1.0)
         if self.kind in (LIKE, MORE):
-            return [Hope(self.state, name, value, weight) for name, value in asked.items()]
+            return [PreferenceTarget(self.state, name, value, weight) for name, value in asked.items()]
         back = {name: _between(name, asked[name], there) for name, there in zip(ASKED, base, strict=True)}
         return [
-            Hope(self.state, name, value, weight)
+            PreferenceTarget(self.state, name, value, weight)
             for name, value in back.items()
             if not math.isclose(value, asked[name], rel_tol=1e-3, abs_tol=1e-3)
         ]

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from kelly_live.control.keyboard import HELP, KEYS, Keyboard, KeyParser, action_of, own_help
 from kelly_live.core.actions import REACTIONS, Action, apply_action
-from kelly_live.core.override import apply_override, state_from
+from kelly_live.core.emotion_space import state_from
+from kelly_live.core.override import apply_override
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTIONS, EmotionState
 from tests.ui.on_terminal import OnTerminal

@@ -19,8 +19,8 @@ from kelly_live.core.actions import (
     apply_action,
     parsed,
 )
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.override import state_from
 from kelly_live.core.protocols import AudioHealth, EmotionOverride, Morph, Reading, SchedulerHealth
 from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.session import Snapshot

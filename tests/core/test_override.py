@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kelly_live.core.emotion_space import category_probabilities, state_from
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.override import apply_override, category_probabilities, described, nudge_axis, state_from
+from kelly_live.core.override import apply_override, described, nudge_axis
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, NEUTRAL_PROBABILITIES, EmotionState
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kelly_live.core.emotion_space import subtract_offset
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
-from kelly_live.emotion.analyzer import LiveAnalyzer, less
+from kelly_live.emotion.analyzer import LiveAnalyzer
 from tests.fakes import parameters, state
 
 SILENCE = AudioWindow(np.zeros(4000, np.float32), 16_000, 0.0)
@@ -85,6 +86,10 @@ def test_after_a_fault_the_spare_reader_takes_over_once() -> None:
 def test_what_an_input_reads_like_at_rest_is_taken_off_as_far_as_the_reading_is_sure() -> None:
     off = (0.2, -0.1, 0.0)
     sure = EmotionState(NEUTRAL_PROBABILITIES, 0.5, 0.95, 0.1, 0.8, 1.0)
-    assert (less(sure, off).valence, less(sure, off).arousal, less(sure, off).dominance) == (0.3, 1.0, 0.1)
-    assert less(replace(sure, confidence=0.0), off) == replace(sure, confidence=0.0)
-    assert less(sure, (0.0, 0.0, 0.0)) is sure
+    assert (
+        subtract_offset(sure, off).valence,
+        subtract_offset(sure, off).arousal,
+        subtract_offset(sure, off).dominance,
+    ) == (0.3, 1.0, 0.1)
+    assert subtract_offset(replace(sure, confidence=0.0), off) == replace(sure, confidence=0.0)
+    assert subtract_offset(sure, (0.0, 0.0, 0.0)) is sure

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import AudioError, ModelError
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, AudioWindow, EmotionState
-from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import save_checkpoint
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel

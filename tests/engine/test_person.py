@@ -10,14 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from kelly_live.core.actions import Action
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
 from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.engine.person import Personal
-from kelly_live.lab.nets.mapper import load_net
 from kelly_live.mapping.mapper import LearnedMapper
+from kelly_live.mapping.net import load_mapper_net
 from kelly_live.profiles.calibration import HOLD_SECONDS
 from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store
@@ -32,7 +32,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def analyzer() -> LiveAnalyzer:
-    return LiveAnalyzer(Rising(), LearnedMapper(load_net(find_resources("models") / "mapper.safetensors")))
+    return LiveAnalyzer(Rising(), LearnedMapper(load_mapper_net(find_resources("models"))))
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.resources import find_resources
-from kelly_live.lab.nets.mapper import load_net
-from kelly_live.mapping.person import asked_for
+from kelly_live.mapping.net import load_mapper_net
+from kelly_live.mapping.profile_taste import play_for_profile
 from kelly_live.profiles.profile import Profile, new_profile
 from kelly_live.profiles.store import Store
 from tests.live.conftest import Witness, wait_for
@@ -18,8 +18,8 @@ from tests.ui.on_terminal import OnTerminal
 
 
 def sad_tempo(profile: Profile | None) -> float:
-    net = load_net(find_resources("models") / "mapper.safetensors")
-    return asked_for(net, profile, [state_from(emotion="sad")])[0][0]
+    net = load_mapper_net(find_resources("models"))
+    return play_for_profile(net, profile, [state_from(emotion="sad")])[0][0]
 
 
 @pytest.mark.timeout(200)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
-import torch
 
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES, CultureStyle, MusicParameters
 from kelly_live.cultures.library import load_culture
 from kelly_live.cultures.style import chooser
-from kelly_live.lab.nets.mapper import load_net
+from kelly_live.lab.nets.culture import convert_adapter_to_numpy
 from kelly_live.mapping.culture import CultureStage
 from kelly_live.mapping.mapper import LearnedMapper
+from kelly_live.mapping.net import load_mapper_net
 from tests.lab.nets.test_culture import make_adapter
 
-NET = load_net(find_resources("models") / "mapper.safetensors")
+NET = load_mapper_net(find_resources("models"))
 DORIAN = tuple(float(mode == "dorian") for mode in MODES)
 
 
@@ -26,14 +27,14 @@ def played(culture: CultureStage | None, emotion: str = "sad") -> MusicParameter
 
 
 def test_a_fast_dorian_tradition_makes_sadness_faster_and_more_dorian() -> None:
-    plain, coloured = played(None), played(CultureStage.of_numbers(tempo_bpm=(140, 160, 180), modes=DORIAN))
+    plain, coloured = played(None), played(CultureStage.from_numbers(tempo_bpm=(140, 160, 180), modes=DORIAN))
     assert coloured.tempo.suggested > plain.tempo.suggested * 1.1
     assert coloured.modes[1] > plain.modes[1]
     assert coloured.rhythms == plain.rhythms  # of which it says nothing
 
 
 def test_half_the_strength_is_between() -> None:
-    full, half, none = (played(CultureStage.of_numbers(s, tempo_bpm=(140, 160, 180))) for s in (1.0, 0.5, 0.0))
+    full, half, none = (played(CultureStage.from_numbers(s, tempo_bpm=(140, 160, 180))) for s in (1.0, 0.5, 0.0))
     assert none == played(None)
     assert none.tempo.suggested < half.tempo.suggested < full.tempo.suggested
 
@@ -45,7 +46,7 @@ def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_
         asked.append(tuple(weights))
 
     for place in ((-0.5, 0.5), (0.0, 0.0), (0.5, -0.5)):
-        LearnedMapper(NET, culture=CultureStage.of_numbers(styles=ask))(state_from(*place))
+        LearnedMapper(NET, culture=CultureStage.from_numbers(choose_style=ask))(state_from(*place))
     dark, between, bright = (dict(zip(MODES, weights, strict=True)) for weights in asked)
     assert all(sum(weights) == pytest.approx(0.0, abs=1e-6) for weights in asked)  # against the average of all seven
     assert dark["aeolian"] > 0.65
@@ -57,7 +58,7 @@ def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_
     plain = played(None, "angry")
 
     def coloured(strength: float) -> MusicParameters:
-        return played(CultureStage.of_numbers(strength, styles=lambda weights: CultureStyle("ours")), "angry")
+        return played(CultureStage.from_numbers(strength, choose_style=lambda weights: CultureStyle("ours")), "angry")
 
     full, half, none = (coloured(strength) for strength in (1.0, 0.5, 0.0))
     assert none == plain
@@ -71,14 +72,14 @@ def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_
 )
 def test_what_all_modes_share_chooses_none(name: str, happy: str, sad: str) -> None:
     preset = load_culture(name, (find_resources("presets") / "cultures",))
-    stage = CultureStage.of_numbers(styles=chooser(preset, None, 1.0))
+    stage = CultureStage.from_numbers(choose_style=chooser(preset, None, 1.0))
     styles = [played(stage, emotion).style for emotion in ("happy", "sad")]
     assert [style and style.name for style in styles] == [f"{name}:{happy}", f"{name}:{sad}"]
 
 
 def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
     preset = load_culture("german-folk", (find_resources("presets") / "cultures",))
-    stage = CultureStage.of_numbers(styles=chooser(preset, None, 1.0))
+    stage = CultureStage.from_numbers(choose_style=chooser(preset, None, 1.0))
     names = {emotion: played(stage, emotion).style for emotion in ("happy", "sad")}
     assert {emotion: style and style.name for emotion, style in names.items()} == {
         "happy": "german-folk:ionian",
@@ -87,13 +88,13 @@ def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
 
 
 def test_a_culture_that_knows_nothing_changes_nothing() -> None:
-    assert played(CultureStage.of_numbers()) == played(None)
+    assert played(CultureStage.from_numbers()) == played(None)
 
 
 @pytest.mark.parametrize("name", ["one", "two"])
 def test_a_learned_culture_re_interprets_by_its_strength(name: str) -> None:
-    adapter, felt = make_adapter(), torch.eye(8)[:1]
-    full, music = CultureStage.learned(adapter, name)(felt)
-    half, _ = CultureStage.learned(adapter, name, 0.5)(felt)
-    torch.testing.assert_close(half, (felt + full) / 2)
-    assert music["tempo_range"].shape == (1, 3)
+    net, emotions = convert_adapter_to_numpy(make_adapter()), np.eye(8)[:1]
+    full, numbers = CultureStage.from_net(net, name)(emotions)
+    half, _ = CultureStage.from_net(net, name, 0.5)(emotions)
+    np.testing.assert_allclose(half, (emotions + full) / 2)
+    assert numbers.tempo_bpm.shape == (1, 3)

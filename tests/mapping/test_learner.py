@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kelly_live.audio.sources import ScriptedSource
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.protocols import Reading
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
@@ -18,11 +18,11 @@ from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import accompany
-from kelly_live.lab.nets.mapper import load_net
 from kelly_live.mapping import learner as module
 from kelly_live.mapping.learner import Learner
 from kelly_live.mapping.mapper import LearnedMapper
-from kelly_live.mapping.person import learn
+from kelly_live.mapping.net import load_mapper_net
+from kelly_live.mapping.profile_taste import learn_profile
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.profiles.profile import Profile, new_profile
 from kelly_live.profiles.store import Store
@@ -35,7 +35,7 @@ SAD = state_from(emotion="sad")
 
 @pytest.fixture
 def mapper() -> LearnedMapper:
-    return LearnedMapper(load_net(find_resources("models") / "mapper.safetensors"))
+    return LearnedMapper(load_mapper_net(find_resources("models")))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def store(tmp_path: Path, mapper: LearnedMapper) -> Store:
     store = Store(tmp_path / "profiles")
     for name, bpm in (("anna", 55.0), ("bert", 120.0)):
         profile = new_profile(name, NOW).heard(wished("tempo", bpm)).heard(wished("tempo", bpm))
-        store.create(learn(mapper.net, profile))
+        store.create(learn_profile(mapper.net, profile))
     store.create(new_profile("cleo", NOW))
     return store
 
@@ -78,7 +78,7 @@ def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: Le
     once = mapper(SAD).tempo.suggested
     assert once < base
     (line,) = cleo.told()
-    assert line.startswith("too-fast: cleo's sad: tempo 82 -> ")
+    assert line.startswith("too-fast: cleo's sad: tempo 82 → ")
     assert cleo.remark == "for cleo (1 said)"
     cleo.say("too-fast", SAD)
     cleo.say("more-like-this", SAD)

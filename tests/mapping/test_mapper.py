@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE, relax_state, state_from
 from kelly_live.core.errors import ModelError
-from kelly_live.core.override import state_from
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters
-from kelly_live.mapping.mapper import SURE, LearnedMapper, decided, load_mapper, relaxed, unrest
+from kelly_live.mapping.mapper import LearnedMapper, accompaniment_unrest, lean_modes, load_mapper
 
 unit = st.floats(-1.0, 1.0)
 MAJOR = ("ionian", "lydian", "mixolydian")
@@ -58,12 +58,12 @@ def test_quiet_sadness_is_minor_and_quiet_contentment_is_major(mapper: LearnedMa
 @given(st.lists(st.floats(0.01, 1.0), min_size=len(MODES), max_size=len(MODES)), unit)
 def test_valence_decides_between_major_and_minor_and_not_within_them(raw: list[float], valence: float) -> None:
     modes = tuple(weight / sum(raw) for weight in raw)
-    leant, away = decided(modes, valence), decided(modes, -valence)
+    leant, away = lean_modes(modes, valence), lean_modes(modes, -valence)
     assert sum(leant) == pytest.approx(1.0)
     assert leant[0] / leant[3] == pytest.approx(modes[0] / modes[3])  # ionian and lydian
     assert leant[1] / leant[5] == pytest.approx(modes[1] / modes[5])  # dorian and aeolian
     assert (leant[0] - away[0]) * valence >= 0.0
-    assert decided(modes, 0.0) == modes
+    assert lean_modes(modes, 0.0) == modes
 
 
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), unit)
@@ -74,9 +74,9 @@ def test_a_taste_leads_as_far_from_what_is_decided_as_from_what_is_not(own: floa
     def major(modes: tuple[float, ...]) -> float:
         return sum(modes) - 4.0 * modes[MODES.index("aeolian")]
 
-    nobodys, theirs = decided(weights(base), valence), decided(weights(own), valence, weights(base))
+    nobodys, theirs = lean_modes(weights(base), valence), lean_modes(weights(own), valence, weights(base))
     assert sum(theirs) == pytest.approx(1.0)
-    assert decided(weights(base), valence, weights(base)) == pytest.approx(nobodys)
+    assert lean_modes(weights(base), valence, weights(base)) == pytest.approx(nobodys)
     ours, played = major(nobodys), major(theirs)
     way = (own - base) / (1.0 - base) if own > base else (own - base) / base
     assert played == pytest.approx(ours + way * (1.0 - ours if own > base else ours), abs=1e-6)
@@ -92,9 +92,13 @@ def test_bitterness_is_accompanied_restlessly_where_it_is_stirred(mapper: Learne
 
 @given(unit, unit)
 def test_unrest_grows_with_bitterness_and_stays_within_its_range(valence: float, arousal: float) -> None:
-    assert -1.0 <= unrest(valence, arousal) <= 1.0
-    assert unrest(-1.0, arousal) >= unrest(valence, arousal) >= unrest(1.0, arousal)
-    assert unrest(valence, -1.0) == 0.0
+    assert -1.0 <= accompaniment_unrest(valence, arousal) <= 1.0
+    assert (
+        accompaniment_unrest(-1.0, arousal)
+        >= accompaniment_unrest(valence, arousal)
+        >= accompaniment_unrest(1.0, arousal)
+    )
+    assert accompaniment_unrest(valence, -1.0) == 0.0
 
 
 def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper) -> None:
@@ -129,11 +133,11 @@ def test_every_state_maps_to_checked_parameters_and_always_the_same(
 
 def test_doubt_draws_a_state_towards_neutral(mapper: LearnedMapper) -> None:
     happy, rest = state_from(emotion="happy"), EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
-    assert mapper(replace(happy, confidence=SURE)) == mapper(happy)
+    assert mapper(replace(happy, confidence=TRUSTED_CONFIDENCE)) == mapper(happy)
     assert mapper(replace(happy, confidence=0.0)) == mapper(rest)
     calm, lively = mapper(rest).tempo.suggested, mapper(happy).tempo.suggested
-    assert calm < mapper(replace(happy, confidence=SURE / 4)).tempo.suggested < lively
-    half = relaxed(replace(happy, confidence=SURE / 2))
+    assert calm < mapper(replace(happy, confidence=TRUSTED_CONFIDENCE / 4)).tempo.suggested < lively
+    half = relax_state(replace(happy, confidence=TRUSTED_CONFIDENCE / 2))
     assert half.valence == pytest.approx(happy.valence / 2)
     assert sum(half.probabilities) == pytest.approx(1.0)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from kelly_live.core.actions import Action
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EMOTIONS
 from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import MAX_ROWS, Profile, new_profile

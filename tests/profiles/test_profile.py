@@ -13,8 +13,8 @@ from kelly_live.core.actions import REACTIONS
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.safe_yaml import Node
 from kelly_live.core.values import EMOTIONS
-from kelly_live.lab.nets.mapper import OWN_RADIUS, SHARED_RADIUS, USER_DIM
-from kelly_live.lab.nets.taste import WISHES
+from kelly_live.mapping.net import OWN_RADIUS, SHARED_RADIUS, USER_DIM
+from kelly_live.mapping.taste import ERRORS
 from kelly_live.profiles import profile as module
 from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import (
@@ -32,7 +32,7 @@ from tests.profiles.sample import KEY_ACTIONS, NOW, PLAYED, crowded, profiles, r
 
 
 def test_what_may_be_wished_is_what_taste_can_learn() -> None:
-    assert {name: (scale.low, scale.high) for name, scale in WISHES.items()} == RANGES
+    assert ERRORS.keys() == RANGES.keys()
     assert EMBEDDING == USER_DIM
     farthest = math.hypot(SHARED_RADIUS, *(OWN_RADIUS for _ in EMOTIONS))
     assert pytest.approx(farthest, rel=1e-3) == module._FARTHEST
@@ -62,37 +62,37 @@ def test_merging_keeps_the_mean_and_the_count() -> None:
     assert (both.count, both.value) == (2, 100.0)  # half-way as ratios are heard
     thrice = merged(both, wished("tempo", 100.0))
     assert (thrice.count, thrice.value) == (3, 100.0)
-    assert thrice.hopes(PLAYED)[0].weight == 3.0
-    assert replace(thrice, count=5000).hopes(PLAYED)[0].weight == MOST_COUNTED
+    assert thrice.targets(PLAYED)[0].weight == 3.0
+    assert replace(thrice, count=5000).targets(PLAYED)[0].weight == MOST_COUNTED
 
 
 @settings(max_examples=60, deadline=None)
 @given(reactions())
 def test_every_reaction_asks_for_something_that_can_be(one) -> None:
-    for hope in one.hopes(PLAYED):
-        low, high = RANGES[hope.parameter]
-        assert low <= hope.value <= high
-        assert 0.0 < hope.weight <= MOST_COUNTED
+    for target in one.targets(PLAYED):
+        low, high = RANGES[target.parameter]
+        assert low <= target.value <= high
+        assert 0.0 < target.weight <= MOST_COUNTED
 
 
 def test_words_want_at_least_a_step_the_other_way() -> None:
-    (slower,) = said("too-fast").hopes(PLAYED)
+    (slower,) = said("too-fast").targets(PLAYED)
     assert slower.value == pytest.approx(80.0 / 2**0.2)
     assert (slower.parameter, slower.side, slower.weight) == ("tempo", -1, 1.0)
-    higher, brighter = said("too-dark").hopes(PLAYED)
+    higher, brighter = said("too-dark").targets(PLAYED)
     assert (higher.value, higher.side, higher.weight) == (74.0, 1, 0.5)
     assert brighter.value == pytest.approx(0.6)
-    assert said("too-soft", asked=(80.0, 70.0, 1.0, 0.7, 0.4)).hopes(PLAYED) == []  # it cannot be louder
+    assert said("too-soft", asked=(80.0, 70.0, 1.0, 0.7, 0.4)).targets(PLAYED) == []  # it cannot be louder
 
 
 def test_a_like_holds_what_was_played_and_a_dislike_goes_half_way_home() -> None:
-    liked = said(LIKE).hopes((120.0, 60.0, 0.3, 1.0, 0.8))
-    assert tuple(hope.value for hope in liked) == PLAYED
-    assert {hope.weight for hope in liked} == {0.3}
-    assert {hope.weight for hope in said(MORE).hopes(PLAYED)} == {0.6}
-    away = {hope.parameter: hope.value for hope in said(DISLIKE).hopes((125.0, 70.0, 0.3, 0.7, 0.8))}
+    liked = said(LIKE).targets((120.0, 60.0, 0.3, 1.0, 0.8))
+    assert tuple(target.value for target in liked) == PLAYED
+    assert {target.weight for target in liked} == {0.3}
+    assert {target.weight for target in said(MORE).targets(PLAYED)} == {0.6}
+    away = {target.parameter: target.value for target in said(DISLIKE).targets((125.0, 70.0, 0.3, 0.7, 0.8))}
     assert away == pytest.approx({"tempo": 100.0, "level": 0.4, "major": 0.6})
-    assert said(DISLIKE).hopes(PLAYED) == []  # the base itself is disliked: nobody knows what else
+    assert said(DISLIKE).targets(PLAYED) == []  # the base itself is disliked: nobody knows what else
 
 
 @pytest.mark.parametrize(

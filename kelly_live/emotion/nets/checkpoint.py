@@ -1,16 +1,16 @@
-"""Checkpoints: one safetensors file that holds the weights and, as JSON in its header, what is needed to rebuild the
-net (kind and config) and to trust it (the card: sources, licences, measured scores). Nothing in it can run code.
-"""
+"""Checkpoints of torch nets: writing one, and rebuilding a net from one (`core/checkpoint.py` reads the files)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from kelly_live.core import checkpoint as checkpoint_files
 from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.checkpoint import CORPUS_PREFIX, FORMAT, Checkpoint, require_small
 from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import is_shipped
 
@@ -18,20 +18,6 @@ if TYPE_CHECKING:
     import torch
 
 N = TypeVar("N", bound="torch.nn.Module")
-FORMAT = "kelly-live/1"
-CORPUS_PREFIX = "corpus."  # weights of a checkpoint that only training needs: what is constant between its corpora
-MAX_BYTES = 256 * 1024 * 1024
-LARGEST_NUMBER = 4096  # in a config: widths, counts, layers
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """Weights on the CPU, the net's `kind` and constructor `config`, and its `card`."""
-
-    kind: str
-    config: dict[str, Any]
-    card: dict[str, Any]
-    weights: dict[str, torch.Tensor]
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
@@ -50,47 +36,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load_checkpoint(path: Path, kind: str) -> Checkpoint:
-    """Read a checkpoint of `kind`; sizes are checked before anything is allocated. Raises ModelError.
-
-    A stranger's file may be refused, and nothing else: it holds numbers and JSON, no code.
-    """
-    from safetensors import SafetensorError, safe_open
-
-    if not path.is_file():
-        raise ModelError(f"the checkpoint {path} is missing; reinstall kelly-live or name another with --models")
-    if path.stat().st_size > MAX_BYTES:
-        raise ModelError(f"the checkpoint {path} is over {MAX_BYTES >> 20} MB; it is not one of kelly-live's")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT or metadata.get("kind") != kind:
-                raise ModelError(
-                    f"{path} is a {metadata.get('kind', 'foreign')!r} checkpoint, not {kind!r} of {FORMAT}; "
-                    "name the right file or reinstall kelly-live"
-                )
-            checkpoint = Checkpoint(
-                kind=kind,
-                config=_object(metadata["config"]),
-                card=_object(metadata["card"]),
-                weights={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
-            )
-    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"the checkpoint {path} is damaged ({reason}); reinstall kelly-live") from error
-    for name, weight in checkpoint.weights.items():
-        if not bool(weight.isfinite().all()):
-            raise ModelError(
-                f"the checkpoint {path} holds numbers that are none, in {name[:80]!r}; reinstall kelly-live"
-            )
-    return checkpoint
-
-
-def _object(text: str) -> dict[str, Any]:
-    """A JSON object. Raises ValueError."""
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("config and card must be JSON objects")
-    return value
+    """Read a checkpoint of `kind` as torch tensors on the CPU. Raises ModelError."""
+    return checkpoint_files.load_checkpoint(path, kind, "pt")
 
 
 def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
@@ -105,7 +52,7 @@ def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
     )
     try:
         if not is_shipped(path):  # loading what the trial needs takes a second
-            _require_small(checkpoint.config)
+            require_small(checkpoint.config)
             with torch.device("meta"):
                 trial = make(**checkpoint.config)
             load_weights(trial, replace(played, weights={n: w.to("meta") for n, w in played.weights.items()}), path)
@@ -120,19 +67,6 @@ def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
     load_weights(net, played, path)
     net.eval()
     return net
-
-
-def _require_small(config: object) -> None:
-    """Refuse numbers and lists that no net of ours has, before a constructor counts up to them. Raises ValueError."""
-    if isinstance(config, dict):
-        config = list(config.values())
-    if isinstance(config, list):
-        if len(config) > LARGEST_NUMBER:
-            raise ValueError(f"a list of {len(config)}; at most {LARGEST_NUMBER}")
-        for value in config:
-            _require_small(value)
-    elif isinstance(config, int | float) and not abs(config) <= LARGEST_NUMBER:
-        raise ValueError(f"a number of {config}; at most {LARGEST_NUMBER}")
 
 
 def load_weights(net: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:

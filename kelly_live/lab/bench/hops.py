@@ -115,9 +115,10 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
     watch.wrap(reader._stream, "push", "net")
     watch.wrap(reader._stream, "read", "net")
     watch.wrap(reader, "_evolve", "temporal")
-    user, stage = mapper._for
+    stage = mapper.audience.culture
     assert stage is not None
-    mapper._for = (user, _TimedPart(stage, watch, "culture"))  # type: ignore[assignment]
+    watch.wrap(stage, "_adapt", "culture")
+    watch.wrap(stage, "apply", "culture")
     analyzer.mapper = _TimedPart(mapper, watch, "mapper")  # type: ignore[assignment]
     watch.wrap(conductor, "advance", "generate")
     watch.wrap(scheduler, "send", "hand-off")

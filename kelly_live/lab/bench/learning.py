@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.lab.judging.simulated_listeners import NOW, draw_random_reactions
-from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
-from kelly_live.mapping.person import learn
+from kelly_live.mapping.net import MapperNet
+from kelly_live.mapping.profile_taste import learn_profile
 from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store
 
@@ -36,7 +36,7 @@ class LearningCosts:
     file_bytes: int
 
 
-def measure_learning(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[LearningCosts]:
+def measure_learning(net: MapperNet, seed: int = 1) -> list[LearningCosts]:
     """Measure a row for each of COUNTS."""
     profile, found = new_profile("crowd", NOW), []
     reactions = draw_random_reactions(net, COUNTS[-1], seed)
@@ -45,8 +45,8 @@ def measure_learning(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Le
         for start, end in zip((0, *COUNTS), COUNTS, strict=False):
             for reaction in reactions[start:end]:
                 profile = profile.heard(reaction)
-            learned = learn(net, profile)
-            step = _time_call(lambda now=profile: learn(net, now))  # type: ignore[misc]
+            learned = learn_profile(net, profile)
+            step = _time_call(lambda now=profile: learn_profile(net, now))  # type: ignore[misc]
             store.create(replace(learned, name=f"crowd-{end}"))
             load = _time_call(lambda name=f"crowd-{end}": store.load(name))  # type: ignore[misc]
             size = store.path(f"crowd-{end}").stat().st_size

@@ -31,19 +31,23 @@ def command(
     """
     import torch
 
-    from kelly_live.core.override import state_from
+    from kelly_live.core.emotion_space import state_from
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.judging.ablation import ablate, format_ablations
+    from kelly_live.lab.nets.mapper import convert_mapper_to_numpy
     from kelly_live.lab.nets.system import load_system
-    from kelly_live.lab.nets.taste import Wish, learn_user
     from kelly_live.lab.training.windows import read_audio
+    from kelly_live.mapping.taste import fit_taste
+    from kelly_live.profiles.reaction import PreferenceTarget
 
     torch.set_num_threads(1)
     samples = read_audio(recording or find_resources("presets") / "demo" / "recording.ogg")
     system = load_system(find_resources("models"))
+    net = convert_mapper_to_numpy(system.mapper)
     for user, tempo, major in ((1, 70.0, 0.2), (2, 140.0, 0.9)):
-        wishes = [Wish(state_from(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
-        learn_user(system.mapper, user, [*wishes, Wish(state_from(), "major", major)])
+        targets = [PreferenceTarget(state_from(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
+        targets.append(PreferenceTarget(state_from(), "major", major))
+        system.mapper.remember(user, torch.from_numpy(fit_taste(net, targets)))
     found = ablate(system, samples, pasts, now, _compose, cultures=cultures, users=(1, 2))
     click.echo(json.dumps([a.as_dict() for a in found]) if as_json else format_ablations(found))
     return 0 if all(a.holds for a in found) else 1

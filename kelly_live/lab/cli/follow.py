@@ -60,7 +60,7 @@ def command(
         click.echo(f"wrote {learn}", err=True)
     recordings += [song for i, song in enumerate(songs) if i % 4 >= 2]
     if recordings:
-        from kelly_live.core.override import state_from
+        from kelly_live.core.emotion_space import state_from
         from kelly_live.engine.build import create_mapper
         from kelly_live.engine.tracking import load_excerpt, track_sound
 

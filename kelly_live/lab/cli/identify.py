@@ -203,7 +203,7 @@ def _format_likeness(rows: list[Row]) -> list[str]:
 
 def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[ComposedPiece]:
     """Compose numbered pieces in a culture, each with its own seed, tonic and quadrant; only the melody counts."""
-    from kelly_live.core.override import state_from
+    from kelly_live.core.emotion_space import state_from
     from kelly_live.engine.build import create_mapper
     from kelly_live.engine.culture_pieces import play_melody
     from kelly_live.engine.options.culture import CultureOptions

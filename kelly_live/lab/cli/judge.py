@@ -95,10 +95,11 @@ def _load_mapper(checkpoint: Path | None) -> Mapper:
 
     if checkpoint is None:
         return create_mapper()
-    from kelly_live.lab.nets.mapper import load_net
+    from kelly_live.core.checkpoint import load_checkpoint
+    from kelly_live.mapping import net
     from kelly_live.mapping.mapper import LearnedMapper
 
-    return LearnedMapper(load_net(checkpoint))
+    return LearnedMapper(net.MapperNet.from_checkpoint(load_checkpoint(checkpoint, net.NAME), checkpoint))
 
 
 def _parse_cultures(typed: str | None) -> list[str]:

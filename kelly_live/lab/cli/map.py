@@ -34,10 +34,9 @@ def command(
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.training.mapper import evaluate_mapper, load_trained
     from kelly_live.lab.training.mapper_plane import compute_parameters, format_states_table, list_states
-    from kelly_live.mapping.mapper import CHECKPOINT
 
     torch.set_num_threads(1)
-    checkpoint = (models or find_resources("models")) / CHECKPOINT
+    checkpoint = (models or find_resources("models")) / "mapper.safetensors"
     evaluation = evaluate_mapper(symbolic, cache / "symbolic", checkpoint, cues)
     net, _ = load_trained(checkpoint)
     if pictures is not None:

@@ -29,17 +29,13 @@ if TYPE_CHECKING:
 @debug_option
 def command(listeners: int, seed: int, emotify: Path | None, picture: Path | None, bench: bool, as_json: bool) -> None:
     """Measure how well a taste is learned from simulated listeners: held-out preferences, 95 % intervals; minutes."""
-    import torch
-
     from kelly_live.core.resources import find_resources
     from kelly_live.engine.build import check_outputs
     from kelly_live.lab.judging import simulated_listeners as simulated
-    from kelly_live.lab.nets.mapper import load_net
-    from kelly_live.mapping.mapper import CHECKPOINT
+    from kelly_live.mapping.net import load_mapper_net
 
-    torch.set_num_threads(1)  # the sums are small: sharing them out costs more than it saves
     check_outputs([picture])
-    net = load_net(find_resources("models") / CHECKPOINT)
+    net = load_mapper_net(find_resources("models"))
     if bench:
         from kelly_live.lab.bench.learning import format_table, measure_learning
 

@@ -23,7 +23,7 @@ from kelly_live.emotion.features import log_mels
 from kelly_live.emotion.nets.emotion import history_row
 from kelly_live.emotion.nets.scales import HOP_SECONDS, SAMPLE_RATE, SCALES
 from kelly_live.lab.nets.system import KellySystem, SystemOutput
-from kelly_live.mapping.mapper import parameters_of
+from kelly_live.mapping.mapper import create_parameters
 
 PAST_SECONDS = 8.0
 WINDOW_SECONDS = 12.0  # the longest that the emotion net looks back
@@ -108,7 +108,7 @@ def ablate(
     times = torch.arange(steps + 1).unsqueeze(0) * HOP_SECONDS
 
     def pieces(out: SystemOutput) -> tuple[list[NoteEvent], float]:
-        parameters = parameters_of(out.music)
+        parameters = create_parameters({name: value.numpy() for name, value in out.music.items()})
         return [note for seed in seeds for note in play(parameters, seed)], parameters.tempo.suggested
 
     def compare(

@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from kelly_live.core.commands import DEFAULT_TUNING, Notes, SinkCommand
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.midi_messages import channel_of, kind_of, program_change
-from kelly_live.core.override import state_from
 from kelly_live.core.protocols import Mapper, NoteSink, Reading
 from kelly_live.core.values import MusicParameters
 from kelly_live.engine.build import build_band, create_conductor

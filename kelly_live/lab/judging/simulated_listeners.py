@@ -18,22 +18,21 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.override import state_from
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, EmotionState
 from kelly_live.lab.intervals import Estimate, bootstrap_mean
-from kelly_live.lab.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper, taste_parts, taste_radii
-from kelly_live.lab.nets.taste import WISHES, played
-from kelly_live.mapping.person import asked_for, embedding_of, learn
+from kelly_live.mapping.net import RADII, USER_DIM, MapperNet, split_taste
+from kelly_live.mapping.profile_taste import get_embedding, learn_profile, play_for_profile
+from kelly_live.mapping.taste import ERRORS, play_values
 from kelly_live.profiles.profile import Profile, new_profile
 from kelly_live.profiles.reaction import ASKED, KINDS, LIKE, RANGES, WISH, Reaction, reaction
 
 COUNTS = (5, 10, 20, 40)
 POPULATIONS = ("songs", "rules")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-_ERRORS = np.array([WISHES[name].error for name in ASKED])
+_ERRORS = np.array([ERRORS[name] for name in ASKED])
 _RULE_SPREAD = 2.0  # errors: as far as the step of a word
 _NOISE = 1.0  # errors, of a listener's preference at one moment
 _SLIP_SHARE = 0.1  # of reactions, at random
@@ -81,9 +80,7 @@ class Spillover:
     most_moved: str
 
 
-def simulate(
-    net: DynamicEmotionToMusicMapper, population: str, listeners: int = 60, seed: int = 1
-) -> list[TasteLearning]:
+def simulate(net: MapperNet, population: str, listeners: int = 60, seed: int = 1) -> list[TasteLearning]:
     """Simulate listeners of a population; return a row for each of COUNTS."""
     rng = np.random.default_rng([seed, POPULATIONS.index(population)])
     people = [_SimulatedListener(net, population, rng) for _ in range(listeners)]
@@ -103,11 +100,11 @@ def simulate(
     return rows
 
 
-def measure_spillovers(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[Spillover]:
+def measure_spillovers(net: MapperNet, seed: int = 1) -> list[Spillover]:
     """Measure four raters of sad music only: one target, forty of the same, hostile ones, and random ones."""
     rng = np.random.default_rng([seed, 99])
     sad = state_from(emotion="sad")
-    (asked,) = asked_for(net, None, [sad])
+    (asked,) = play_for_profile(net, None, [sad])
     once = [reaction(NOW, WISH, sad, asked, "tempo", 60.0)]
     hostile = [reaction(NOW, WISH, sad, asked, "tempo", 300.0), reaction(NOW, WISH, sad, asked, "register", 0.0)]
     raters: dict[str, list[Reaction]] = {
@@ -119,13 +116,13 @@ def measure_spillovers(net: DynamicEmotionToMusicMapper, seed: int = 1) -> list[
     return [_measure_spillover(net, name, reactions) for name, reactions in raters.items()]
 
 
-def _measure_spillover(net: DynamicEmotionToMusicMapper, name: str, reactions: Sequence[Reaction]) -> Spillover:
+def _measure_spillover(net: MapperNet, name: str, reactions: Sequence[Reaction]) -> Spillover:
     profile = new_profile("rater", NOW)
     for one in reactions:
         profile = profile.heard(one)
     states = [state_from(emotion=emotion) for emotion in EMOTIONS]
-    before = played(net, torch.zeros(USER_DIM), states, ASKED).numpy()
-    after = played(net, embedding_of(net, learn(net, profile)), states, ASKED).numpy()
+    before = play_values(net, np.zeros(USER_DIM), states, ASKED)
+    after = play_values(net, get_embedding(net, learn_profile(net, profile)), states, ASKED)
     moved = np.sqrt((((after - before) / _ERRORS) ** 2).mean(axis=1))
     far = {emotion: float(size) for emotion, size in zip(EMOTIONS, moved, strict=True)}
     own = far.pop("sad")
@@ -136,18 +133,18 @@ def _measure_spillover(net: DynamicEmotionToMusicMapper, name: str, reactions: S
 class _SimulatedListener:
     """A listener with a taste, on the even scales of the parameters."""
 
-    def __init__(self, net: DynamicEmotionToMusicMapper, population: str, rng: np.random.Generator) -> None:
+    def __init__(self, net: MapperNet, population: str, rng: np.random.Generator) -> None:
         self._net, self._rules = net, np.zeros((len(EMOTIONS), len(ASKED)))
-        self._taste = torch.zeros(USER_DIM)
+        self._taste = np.zeros(USER_DIM)
         if population == "songs":
-            self._taste = torch.tensor(rng.standard_normal(USER_DIM), dtype=torch.float32)
+            self._taste = rng.standard_normal(USER_DIM)
         else:
             self._rules = rng.standard_normal(self._rules.shape) * _RULE_SPREAD * _ERRORS
 
     def compute_preferences(self, states: Sequence[EmotionState]) -> np.ndarray:
         """Compute the preferred parameters `[states, ASKED]`."""
         emotions = [EMOTIONS.index(state.emotion) for state in states]
-        base: np.ndarray = played(self._net, self._taste, states, ASKED).numpy()
+        base: np.ndarray = play_values(self._net, self._taste, states, ASKED)
         return _clip_to_ranges(base + self._rules[emotions])
 
     def react(self, state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
@@ -170,17 +167,16 @@ class _SimulatedListener:
 class _PreferenceTrial:
     """Held-out states, two versions of the music for each pair, and the version that a listener prefers."""
 
-    def __init__(self, net: DynamicEmotionToMusicMapper, person: _SimulatedListener, rng: np.random.Generator) -> None:
+    def __init__(self, net: MapperNet, person: _SimulatedListener, rng: np.random.Generator) -> None:
         self._net = net
         self._states = [state for state in (_draw_state(rng) for _ in range(_STATES)) for _ in range(_PAIRS)]
-        tastes = torch.tensor(rng.standard_normal((2, len(self._states), USER_DIM)), dtype=torch.float32)
-        self._versions = np.stack([played(net, taste, self._states, ASKED).numpy() for taste in tastes])
+        tastes = rng.standard_normal((2, len(self._states), USER_DIM))
+        self._versions = np.stack([play_values(net, taste, self._states, ASKED) for taste in tastes])
         self._better = self._nearer(person.compute_preferences(self._states))
 
     def measure_agreement(self, embedding: np.ndarray) -> float:
         """Measure how often a profile prefers the same version as its listener."""
-        taste = torch.tensor(embedding, dtype=torch.float32)
-        return float((self._nearer(played(self._net, taste, self._states, ASKED).numpy()) == self._better).mean())
+        return float((self._nearer(play_values(self._net, embedding, self._states, ASKED)) == self._better).mean())
 
     def _nearer(self, wanted: np.ndarray) -> np.ndarray:
         far = (((self._versions - wanted) / _ERRORS) ** 2).sum(axis=-1)
@@ -188,18 +184,16 @@ class _PreferenceTrial:
         return nearer
 
 
-def _teach_profile(
-    net: DynamicEmotionToMusicMapper, person: _SimulatedListener, rng: np.random.Generator
-) -> np.ndarray:
+def _teach_profile(net: MapperNet, person: _SimulatedListener, rng: np.random.Generator) -> np.ndarray:
     """Teach a profile reaction by reaction; return its embeddings `[counts, 64]` at each of COUNTS."""
     profile: Profile = new_profile("listener", NOW)
     kept = []
     for count in range(1, COUNTS[-1] + 1):
         state = _draw_state(rng)
-        (asked,) = asked_for(net, profile, [state])
-        profile = learn(net, profile.heard(person.react(state, asked, rng)))
+        (asked,) = play_for_profile(net, profile, [state])
+        profile = learn_profile(net, profile.heard(person.react(state, asked, rng)))
         if count in COUNTS:
-            kept.append(embedding_of(net, profile).numpy())
+            kept.append(get_embedding(net, profile))
     return np.stack(kept)
 
 
@@ -210,12 +204,13 @@ def _draw_state(rng: np.random.Generator) -> EmotionState:
     return state_from(float(valence), float(arousal), emotion=emotion)
 
 
-def draw_random_reactions(net: DynamicEmotionToMusicMapper, count: int, seed: int = 1) -> list[Reaction]:
+def draw_random_reactions(net: MapperNet, count: int, seed: int = 1) -> list[Reaction]:
     """Draw reactions at random: any kind or target, to the base music of any emotion."""
     rng = np.random.default_rng([seed, 98])
     states = [_draw_state(rng) for _ in range(count)]
     return [
-        _draw_reaction(state, asked, rng) for state, asked in zip(states, asked_for(net, None, states), strict=True)
+        _draw_reaction(state, asked, rng)
+        for state, asked in zip(states, play_for_profile(net, None, states), strict=True)
     ]
 
 
@@ -240,8 +235,7 @@ def _clip_to_ranges(wanted: np.ndarray) -> np.ndarray:
 
 def _compute_share_at_limit(embeddings: np.ndarray) -> float:
     """Compute the share of all parts of tastes `[n, 64]` that have reached their radius."""
-    tastes = torch.from_numpy(embeddings)
-    return float((taste_parts(tastes).norm(dim=-1) > 0.999 * taste_radii(tastes)).float().mean())
+    return float((np.linalg.norm(split_taste(embeddings), axis=-1) > 0.999 * RADII).mean())
 
 
 def format_learning(rows: Sequence[TasteLearning]) -> str:

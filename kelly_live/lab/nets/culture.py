@@ -17,10 +17,10 @@ from torch import nn
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
+from kelly_live.mapping.culture import KNOWN, CultureNet
 
 KIND = "culture"
 NONE = 0  # the id of no culture, no region, no language
-KNOWN = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
 _SLOWEST, _FASTEST = 20.0, 300.0
 _EPSILON = 1e-6
 
@@ -116,3 +116,8 @@ class CulturalContextAdapter(nn.Module):
 def load_culture_adapter(path: Path) -> CulturalContextAdapter:
     """The adapter of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
     return rebuilt(CulturalContextAdapter, load_checkpoint(path, KIND), path)
+
+
+def convert_adapter_to_numpy(net: CulturalContextAdapter) -> CultureNet:
+    """The same net as it plays, without torch."""
+    return CultureNet(net.config, {name: weight.detach().cpu().numpy() for name, weight in net.state_dict().items()})

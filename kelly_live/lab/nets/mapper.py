@@ -28,32 +28,31 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import EMOTION_VAD, EMOTIONS, MAJOR_MODES, MODES, NEUTRAL_PROBABILITIES, RHYTHMS
+from kelly_live.core.values import EMOTION_VAD, EMOTIONS, NEUTRAL_PROBABILITIES
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
+from kelly_live.mapping.culture import KNOWN
+from kelly_live.mapping.net import (
+    DENSITY_TOP,
+    MAJOR_COLUMNS,
+    OWN_RADIUS,
+    OWN_TASTE,
+    QUANTILES,
+    REGISTER_NOTES,
+    REGISTER_SPAN_NOTES,
+    SCALARS,
+    SHARED_RADIUS,
+    SHARED_TASTE,
+    TASTE_PARTS,
+    TASTE_WAYS,
+    TEMPO_BPM,
+    TEMPO_SPAN_BPM,
+    USER_DIM,
+    USER_WAYS,
+    WEIGHTS,
+    MapperNet,
+)
 
-# Scalars are learned on scales without bounds: log2 of BPM; MIDI notes; log2 of semitones, of velocity share, …; `rate`
-# is log2 of melody notes a second, which needs no beat to be measured: what is played as density is rate over tempo.
-SCALARS = (
-    "tempo", "centre", "below", "above", "level", "softer", "louder", "variation", "rate",
-)  # fmt: skip
-WEIGHTS = {"modes": len(MODES), "timing": 3, "rhythms": len(RHYTHMS)}
-
-TEMPO_BPM = (40.0, 160.0)
-TEMPO_SPAN_BPM = 60.0
-REGISTER_NOTES = (24.0, 72.0)
-REGISTER_SPAN_NOTES = 48.0
-DENSITY_TOP = 3.0
 KIND = "mapper"
-USER_DIM = 64
-USER_WAYS = USER_DIM // 3  # ways in which songs differ that a basis keeps, the largest first
-TASTE_PARTS = 1 + len(EMOTIONS)  # of a taste: what holds everywhere, and what each emotion has of its own
-TASTE_WAYS = USER_DIM // TASTE_PARTS  # of these, in which each part may differ
-# Variances of a taste, in those of songs: what emotions share, and what each adds of its own where it is certain.
-SHARED_TASTE, OWN_TASTE = 0.5, 1.0
-# Standard deviations: how far from the base a taste may go in what emotions share, and in what each has of its own.
-SHARED_RADIUS, OWN_RADIUS = 1.5, 2.5
-QUANTILES = (0.2, 0.5, 0.8)
-_MAJOR = [MODES.index(mode) for mode in MAJOR_MODES]
 _NO_EDGE = 1e3  # standard deviations; an edge so far out that it bends nothing
 _LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
 
@@ -261,10 +260,20 @@ class DynamicEmotionToMusicMapper(nn.Module):
         0 the emotion's value stays.
         """
         music = self.play(probabilities, vad, None if user is None else self.embedding_of(user))
-        if culture is not None and culture_strength > 0.0:
-            rest = self.play(*_at_rest(probabilities, vad))
-            music = _coloured(music, rest, culture, min(culture_strength, 1.0))
-        return music
+        return music if culture is None else self.color(music, probabilities, vad, culture, culture_strength)
+
+    def color(
+        self,
+        music: dict[str, Tensor],
+        probabilities: Tensor,
+        vad: Tensor,
+        culture: dict[str, Tensor],
+        culture_strength: float,
+    ) -> dict[str, Tensor]:
+        """What a culture makes of what is played in these states."""
+        if culture_strength <= 0.0:
+            return music
+        return _coloured(music, self.play(*_at_rest(probabilities, vad)), culture, min(culture_strength, 1.0))
 
     def play(self, probabilities: Tensor, vad: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
         """`forward` before any culture, for a taste `[B, 64]` that need not be anyone's yet."""
@@ -315,7 +324,7 @@ class DynamicEmotionToMusicMapper(nn.Module):
 
 def major_share(mode_weights: Tensor) -> Tensor:
     """How much of weights `[..., MODES]` is on modes with a major third, `[...]`."""
-    return mode_weights[..., _MAJOR].sum(-1)
+    return mode_weights[..., MAJOR_COLUMNS].sum(-1)
 
 
 def taste_radii(like: Tensor) -> Tensor:
@@ -358,7 +367,6 @@ def _ordered(
     return dict(zip((f"{name}_{part}" for part in names), (low, middle, high), strict=True))
 
 
-_CULTURE_FIELDS = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
 _LEAST_WEIGHT = 0.02  # of a mode or rhythm: under a fiftieth, how rare it is says nothing
 
 
@@ -382,8 +390,8 @@ def _coloured(
     rows = len(music["density"])
     known = culture.get("known")
     if known is None:
-        known = torch.ones(rows, len(_CULTURE_FIELDS), device=music["density"].device)
-    share = dict(zip(_CULTURE_FIELDS, (0.5 * strength * torch.clamp(known, 0.0, 1.0)).unbind(-1), strict=True))
+        known = torch.ones(rows, len(KNOWN), device=music["density"].device)
+    share = dict(zip(KNOWN, (0.5 * strength * torch.clamp(known, 0.0, 1.0)).unbind(-1), strict=True))
 
     def blend(field: str, coloured: dict[str, Tensor]) -> None:
         for name, value in coloured.items():
@@ -415,3 +423,8 @@ def _coloured(
 def load_net(path: Path) -> DynamicEmotionToMusicMapper:
     """The trained net of a checkpoint, on the CPU and ready to map. Raises ModelError."""
     return rebuilt(DynamicEmotionToMusicMapper, load_checkpoint(path, KIND), path)
+
+
+def convert_mapper_to_numpy(net: DynamicEmotionToMusicMapper) -> MapperNet:
+    """The same net as it plays, without torch."""
+    return MapperNet(net.config, {name: weight.detach().cpu().numpy() for name, weight in net.state_dict().items()})

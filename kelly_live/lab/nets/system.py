@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from kelly_live.core.errors import ModelError
-from kelly_live.emotion.nets.checkpoint import Checkpoint, load_checkpoint, rebuilt, save_checkpoint
+from kelly_live.core import checkpoint as checkpoint_files
+from kelly_live.core.checkpoint import SYSTEM_KIND, Checkpoint
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt, save_checkpoint
 from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel, TemporalOutput
 from kelly_live.lab.nets.culture import CulturalContextAdapter, CultureOutput
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
 
-KIND = "system"
 PARTS: dict[str, type[nn.Module]] = {  # in the order of the chain; each is also the name of its file in models/
     "emotion": MultiScaleEmotionNet,
     "temporal": EmotionTransitionModel,
@@ -87,19 +87,13 @@ class KellySystem(nn.Module):
 
 def load_system(path: Path) -> KellySystem:
     """The system of a folder with a checkpoint a part, or of one file, on the CPU, in eval mode. Raises ModelError."""
-    whole = load_checkpoint(path, KIND) if path.is_file() else None
-    return KellySystem(**{name: _part(path, name, whole) for name in PARTS}).eval()  # type: ignore[arg-type]
+    return KellySystem(**{name: load_part(path, name) for name in PARTS}).eval()  # type: ignore[arg-type]
 
 
 def load_part(path: Path, name: str) -> nn.Module:
     """One of PARTS, from a folder of checkpoints or from one file, on the CPU, in eval mode. Raises ModelError."""
-    return _part(path, name, load_checkpoint(path, KIND) if path.is_file() else None)
-
-
-def _part(path: Path, name: str, whole: Checkpoint | None) -> nn.Module:
-    where = path / f"{name}.safetensors" if whole is None else path
-    checkpoint = load_checkpoint(where, name) if whole is None else _of_whole(path, name, whole)
-    return rebuilt(PARTS[name], checkpoint, where)
+    where = path if path.is_file() else path / f"{name}.safetensors"
+    return rebuilt(PARTS[name], checkpoint_files.load_part(path, name, "pt"), where)
 
 
 def part_cards(folder: Path) -> dict[str, Any]:
@@ -114,11 +108,4 @@ def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
         net = getattr(system, name)
         stored = net.export_weights() if isinstance(net, MultiScaleEmotionNet) else net.state_dict()
         weights |= {f"{name}.{key}": weight for key, weight in stored.items()}
-    save_checkpoint(path, Checkpoint(KIND, system.config, cards, weights))
-
-
-def _of_whole(path: Path, name: str, whole: Checkpoint) -> Checkpoint:
-    if name not in whole.config:
-        raise ModelError(f"{path} lacks the {name} net; it is not a whole system: make it with `train system`")
-    weights = {key.removeprefix(f"{name}."): w for key, w in whole.weights.items() if key.startswith(f"{name}.")}
-    return Checkpoint(name, whole.config[name], whole.card.get(name, {}), weights)
+    save_checkpoint(path, Checkpoint(SYSTEM_KIND, system.config, cards, weights))

@@ -14,10 +14,11 @@ from typing import Any
 
 import torch
 
+from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS
 from kelly_live.cultures.preset import CulturePreset
-from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import save_checkpoint
 from kelly_live.lab.corpora.listener_ratings import (
     MOODS,
     LanguageGain,
@@ -30,7 +31,8 @@ from kelly_live.lab.corpora.listener_ratings import (
     read_mode_preferences,
     read_ratings,
 )
-from kelly_live.lab.nets.culture import KIND, KNOWN, NONE, CulturalContextAdapter, CultureOutput
+from kelly_live.lab.nets.culture import KIND, NONE, CulturalContextAdapter, CultureOutput
+from kelly_live.mapping.culture import KNOWN
 
 STEPS = 1500
 

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import ConfigError, ModelError
-from kelly_live.emotion.nets.checkpoint import Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.emotion.nets.musicnn import FRAME_CHANNELS, Affine, MusicnnTrunk
 from kelly_live.emotion.nets.speech import BLOCKS, WIDTH, SpeechEncoder

@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from kelly_live.core.atomic_write import write_atomically
-from kelly_live.emotion.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_checkpoint, load_weights, save_checkpoint
+from kelly_live.core.checkpoint import CORPUS_PREFIX, Checkpoint
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from kelly_live.lab.corpora.film_cues import Evidence, correlate_cues, select_evidence
 from kelly_live.lab.corpora.symbolic_features import FeatureCorpus, extract_corpus
-from kelly_live.lab.nets.mapper import KIND, SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, load_net
+from kelly_live.lab.nets.mapper import KIND, DynamicEmotionToMusicMapper, load_net
 from kelly_live.lab.training.mapper_card import build_card, format_card
 from kelly_live.lab.training.mapper_data import (
     CORPORA,
@@ -41,6 +42,7 @@ from kelly_live.lab.training.mapper_scores import (
 )
 from kelly_live.lab.training.priors import PriorLoss
 from kelly_live.lab.training.user_basis import compute_user_basis
+from kelly_live.mapping.net import SCALARS, WEIGHTS
 
 REFERENCE_CORPUS = "emopia"
 MAX_GAIN = 1.75  # limit of the commitment; beyond it noise would be exaggerated

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from kelly_live.lab.corpora.film_cues import SOURCE, CueCorrelations, select_evidence
-from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import CORPORA, Examples, RatingScale
 from kelly_live.lab.training.mapper_scores import Evaluation
 from kelly_live.lab.training.priors import CHECKED, PRIORS, convert_evidence
+from kelly_live.mapping.net import SCALARS, WEIGHTS
 
 _LICENCES = {
     "EMOPIA (Hung et al. 2021)": "CC BY-NC-SA 4.0 by its README (another record says CC BY 4.0); quadrant labels",

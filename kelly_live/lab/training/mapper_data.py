@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kelly_live.core.emotion_space import ANCHOR_WIDTH, NAMED_SHARE
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.override import ANCHOR_WIDTH, NAMED_SHARE
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS
 from kelly_live.lab.corpora.symbolic_features import LabelledFeatures
-from kelly_live.lab.nets.mapper import SCALARS
+from kelly_live.mapping.net import SCALARS
 
 CORPORA = ("emopia", "vgmidi")
 QUADRANT_CENTRE, QUADRANT_NOISE = 0.5, 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, major_share

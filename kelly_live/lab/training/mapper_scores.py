@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EmotionState
 from kelly_live.lab.corpora.film_cues import CueCorrelation, CueCorrelations
-from kelly_live.lab.nets.mapper import SCALARS, WEIGHTS, DynamicEmotionToMusicMapper, ParameterDistribution, major_share
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, ParameterDistribution, major_share
 from kelly_live.lab.training.mapper_data import (
     CORPORA,
     Examples,
@@ -22,6 +22,7 @@ from kelly_live.lab.training.mapper_data import (
     list_masks,
 )
 from kelly_live.lab.training.priors import find_state
+from kelly_live.mapping.net import SCALARS, WEIGHTS
 
 NAMES = {"rate": "density (notes a second)", "centre": "register (centre)", "level": "dynamics (level)"}
 

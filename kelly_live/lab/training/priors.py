@@ -16,11 +16,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.lab.corpora.film_cues import Evidence
-from kelly_live.lab.nets.mapper import SCALARS, DynamicEmotionToMusicMapper
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE, Examples, average_weights, list_masks
+from kelly_live.mapping.net import SCALARS
 
 SUMMARY_PIECES = 6.0
 PROXY_PIECES = 2.0

@@ -12,8 +12,9 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
-from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, WEIGHTS, DynamicEmotionToMusicMapper
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import Examples, compute_states, list_masks
+from kelly_live.mapping.net import SCALARS, USER_WAYS, WEIGHTS
 
 _MIN_SHARE = 0.01  # of a weight, before its logarithm is taken: keeps the logarithm of 0 finite
 _MIN_SONGS = 20  # fewer songs with both of a pair give no covariance

@@ -14,9 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.checkpoint import CORPUS_PREFIX, Checkpoint
 from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
-from kelly_live.emotion.nets.checkpoint import CORPUS_PREFIX, Checkpoint, load_checkpoint, rebuilt, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt, save_checkpoint
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, load_net
 
 SMALL = {"emotion_dim": 8, "hidden_dim": 4, "num_modes": 7, "num_users": 2}

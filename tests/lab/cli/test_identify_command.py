@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kelly_live.cli import exit_code
-from kelly_live.core.override import state_from
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.build import create_mapper
 from kelly_live.engine.options.culture import CultureOptions

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.resources import find_resources
@@ -19,12 +18,12 @@ from kelly_live.lab.judging.simulated_listeners import (
     format_learning,
     format_spillovers,
 )
-from kelly_live.lab.nets.mapper import USER_DIM, load_net
-from kelly_live.lab.nets.taste import played
 from kelly_live.lab.plots.learning import Curve, draw_learning
+from kelly_live.mapping.net import USER_DIM, load_mapper_net
+from kelly_live.mapping.taste import play_values
 from kelly_live.profiles.reaction import ASKED, WORDS
 
-NET = load_net(find_resources("models") / "mapper.safetensors")
+NET = load_mapper_net(find_resources("models"))
 
 
 @pytest.mark.parametrize("population", simulated.POPULATIONS)
@@ -77,10 +76,12 @@ def test_reactions_to_sad_alone_move_sad_alone() -> None:
 def test_one_taste_for_each_state_is_played_as_alone() -> None:
     rng = np.random.default_rng(1)
     states = [_draw_state(rng) for _ in range(3)]
-    tastes = torch.tensor(rng.standard_normal((3, USER_DIM)), dtype=torch.float32)
-    together = played(NET, tastes, states, ASKED)
-    alone = torch.cat([played(NET, taste, [state], ASKED) for taste, state in zip(tastes, states, strict=True)])
-    assert torch.allclose(together, alone, atol=1e-5)
+    tastes = rng.standard_normal((3, USER_DIM))
+    together = play_values(NET, tastes, states, ASKED)
+    alone = np.concatenate(
+        [play_values(NET, taste, [state], ASKED) for taste, state in zip(tastes, states, strict=True)]
+    )
+    assert np.allclose(together, alone, atol=1e-5)
 
 
 def test_like_agreement_is_counted(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import ConfigError, ModelError
-from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import save_checkpoint
 from kelly_live.lab.nets.culture import KIND, NONE, CulturalContextAdapter, CultureOutput, load_culture_adapter
 
 

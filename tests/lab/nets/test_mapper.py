@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from kelly_live.core.errors import ModelError
+from kelly_live.core.checkpoint import Checkpoint
+from kelly_live.core.emotion_space import state_from
+from kelly_live.core.errors import ConfigError, ModelError
 from kelly_live.core.values import EMOTIONS
-from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
-from kelly_live.lab.nets.mapper import KIND, SCALARS, DynamicEmotionToMusicMapper, ParameterDistribution, load_net
+from kelly_live.emotion.nets.checkpoint import save_checkpoint
+from kelly_live.lab.nets.mapper import (
+    KIND,
+    DynamicEmotionToMusicMapper,
+    ParameterDistribution,
+    load_net,
+    taste_parts,
+    taste_radii,
+)
+from kelly_live.mapping.net import SCALARS, USER_DIM
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)
 
@@ -227,3 +238,33 @@ def test_a_checkpoint_of_another_shape_is_refused_in_one_line(tmp_path: Path) ->
         with pytest.raises(ModelError) as error:
             load_net(path)
         assert "\n" not in str(error.value)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 1000), st.sampled_from([0.0, 1.0, 100.0, math.inf, math.nan]))
+def test_whatever_is_remembered_of_a_user_stays_playable(seed: int, size: float) -> None:
+    net = random_net(seed)
+    net.remember(1, torch.randn(USER_DIM) * size)
+    kept = net.user.weight[1]
+    assert bool((taste_parts(kept).norm(dim=-1) <= taste_radii(kept) + 1e-4).all())
+    assert_playable(play_for_user(net, 1))
+
+
+def test_one_user_s_taste_is_nobody_else_s_and_strangers_cannot_have_one() -> None:
+    net = random_net(1)
+    base = play_for_user(net, 0)["mode_weights"]
+    net.remember(1, torch.ones(USER_DIM))
+    assert not torch.equal(play_for_user(net, 1)["mode_weights"], base)
+    assert torch.equal(play_for_user(net, 0)["mode_weights"], base)
+    net.user.weight[2] = 0.0
+    assert torch.equal(play_for_user(net, 2)["mode_weights"], base)
+    for user in (0, -1, 99):
+        with pytest.raises(ConfigError, match="is not in 1"):
+            net.remember(user, torch.ones(USER_DIM))
+
+
+@torch.no_grad()
+def play_for_user(net: DynamicEmotionToMusicMapper, user: int) -> dict[str, Tensor]:
+    sad = state_from(emotion="sad")
+    vad = torch.tensor([[sad.valence, sad.arousal, sad.dominance]])
+    return net(torch.tensor([sad.probabilities]), vad, torch.tensor([user]))

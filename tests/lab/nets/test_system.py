@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import ModelError
-from kelly_live.emotion.nets.checkpoint import Checkpoint, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import save_checkpoint
 from kelly_live.emotion.nets.emotion import history_row
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
-from kelly_live.lab.nets.mapper import USER_DIM, DynamicEmotionToMusicMapper
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
 from kelly_live.lab.nets.system import PARTS, KellySystem, load_system, save_system
+from kelly_live.mapping.net import USER_DIM
 from tests.emotion.nets.test_emotion import make_net, windows
 from tests.lab.nets.test_culture import make_adapter
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from kelly_live.core.emotion_space import category_probabilities
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.override import category_probabilities
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, MODES
 from kelly_live.emotion.nets.checkpoint import load_checkpoint
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.corpora.symbolic_features import FeatureCorpus, Features, LabelledFeatures
-from kelly_live.lab.nets.mapper import KIND, SCALARS
+from kelly_live.lab.nets.mapper import KIND
 from kelly_live.lab.training import mapper as training
 from kelly_live.lab.training.mapper import Recipe, evaluate_mapper, train_mapper
 from kelly_live.lab.training.mapper_data import (
@@ -26,6 +26,7 @@ from kelly_live.lab.training.mapper_data import (
 )
 from kelly_live.lab.training.mapper_scores import NAMES
 from kelly_live.lab.training.priors import PLACES, PRIORS
+from kelly_live.mapping.net import SCALARS
 
 
 def make_songs(songs: int, split: str, seed: int) -> list[LabelledFeatures]:

@@ -7,9 +7,10 @@ import random
 import torch
 
 from kelly_live.lab.corpora.symbolic_features import Features, LabelledFeatures
-from kelly_live.lab.nets.mapper import SCALARS, USER_WAYS, DynamicEmotionToMusicMapper
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
 from kelly_live.lab.training.mapper_data import Examples, build_examples, fit_rating_scale
 from kelly_live.lab.training.user_basis import compute_user_basis
+from kelly_live.mapping.net import SCALARS, USER_WAYS
 
 
 def make_songs(count: int) -> Examples:

@@ -1,0 +1,113 @@
+"""Checkpoints as files: weights, and as JSON what rebuilds the net (`kind`, `config`) and what to trust (`card`).
+
+One safetensors file holds numbers and JSON and nothing that can run. A file is one net's, or a whole system's: then
+each weight's name begins with the name of its part.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kelly_live.core.errors import ModelError
+
+FORMAT = "kelly-live/1"
+SYSTEM_KIND = "system"  # of a file that holds every net
+CORPUS_PREFIX = "corpus."  # of weights that only training needs: what is constant between its corpora
+MAX_BYTES = 256 * 1024 * 1024
+LARGEST_NUMBER = 4096  # in a config: widths, counts, layers
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights by name, the net's `kind` and constructor `config`, and its `card` (sources, licences, scores).
+
+    The weights are arrays of the framework that they were loaded for, on the CPU.
+    """
+
+    kind: str
+    config: dict[str, Any]
+    card: dict[str, Any]
+    weights: dict[str, Any]
+
+
+def load_checkpoint(path: Path, kind: str, framework: Literal["np", "pt"] = "np") -> Checkpoint:
+    """Read a checkpoint of `kind` as numpy arrays ("np") or torch tensors ("pt"). Raises ModelError.
+
+    Sizes are checked before anything is allocated. A foreign file may be refused, and nothing else happens.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise ModelError(f"the checkpoint {path} is missing; reinstall kelly-live or name another with --models")
+    if path.stat().st_size > MAX_BYTES:
+        raise ModelError(f"the checkpoint {path} is over {MAX_BYTES >> 20} MB; it is not one of kelly-live's")
+    try:
+        with safe_open(path, framework=framework) as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT or metadata.get("kind") != kind:
+                raise ModelError(
+                    f"{path} is a {metadata.get('kind', 'foreign')!r} checkpoint, not {kind!r} of {FORMAT}; "
+                    "name the right file or reinstall kelly-live"
+                )
+            checkpoint = Checkpoint(
+                kind=kind,
+                config=_parse_object(metadata["config"]),
+                card=_parse_object(metadata["card"]),
+                weights={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
+            )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"the checkpoint {path} is damaged ({reason}); reinstall kelly-live") from error
+    for name, weight in checkpoint.weights.items():
+        if not _is_finite(weight, framework):
+            raise ModelError(
+                f"the checkpoint {path} holds numbers that are none, in {name[:80]!r}; reinstall kelly-live"
+            )
+    return checkpoint
+
+
+def load_part(path: Path, name: str, framework: Literal["np", "pt"] = "np") -> Checkpoint:
+    """Read one net's checkpoint from a folder of them or from a file of a whole system. Raises ModelError."""
+    if not path.is_file():
+        return load_checkpoint(path / f"{name}.safetensors", name, framework)
+    return select_part(path, name, load_checkpoint(path, SYSTEM_KIND, framework))
+
+
+def select_part(path: Path, name: str, system: Checkpoint) -> Checkpoint:
+    """Take one net out of a whole system's checkpoint, which came from `path`. Raises ModelError."""
+    if name not in system.config:
+        raise ModelError(f"{path} lacks the {name} net; it is not a whole system: make it with `train system`")
+    prefix = f"{name}."
+    weights = {key.removeprefix(prefix): w for key, w in system.weights.items() if key.startswith(prefix)}
+    return Checkpoint(name, system.config[name], system.card.get(name, {}), weights)
+
+
+def require_small(config: object) -> None:
+    """Refuse numbers and lists that none of our nets has, before anything counts up to them. Raises ValueError."""
+    if isinstance(config, dict):
+        config = list(config.values())
+    if isinstance(config, list):
+        if len(config) > LARGEST_NUMBER:
+            raise ValueError(f"a list of {len(config)}; at most {LARGEST_NUMBER}")
+        for value in config:
+            require_small(value)
+    elif isinstance(config, int | float) and not abs(config) <= LARGEST_NUMBER:
+        raise ValueError(f"a number of {config}; at most {LARGEST_NUMBER}")
+
+
+def _parse_object(text: str) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("config and card must be JSON objects")
+    return value
+
+
+def _is_finite(weight: Any, framework: Literal["np", "pt"]) -> bool:
+    if framework == "pt":
+        return bool(weight.isfinite().all())
+    import numpy as np
+
+    return bool(np.isfinite(weight).all())

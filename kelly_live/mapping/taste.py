@@ -1,0 +1,312 @@
+"""Learns a person's taste: the embedding that meets their preference targets best while staying a plausible person.
+
+A preference target says that in a state a parameter should be about so much. The embedding is the maximum a posteriori
+under its N(0, I) prior; each target counts as a measurement whose error is about what a listener just notices. Found by
+Gauss-Newton, which also tells how certain it is (Laplace's approximation at the optimum).
+
+Targets about one emotion alone are about that emotion, however many they are: what holds everywhere is learned only in
+proportion to how many emotions they are about (`reach`), so that whoever rates one of them does not move the others.
+
+Values lie on scales of even steps: tempo and density as log2, the others as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
+from kelly_live.mapping.net import (
+    CAUTION,
+    DENSITY_TOP,
+    LEVEL_LOG2,
+    LOG2_LIMIT,
+    MAJOR_COLUMNS,
+    OUTPUT_LIMIT,
+    RADII,
+    REGISTER_NOTES,
+    REGISTER_SPAN_NOTES,
+    SCALARS,
+    TASTE_WAYS,
+    TEMPO_BPM,
+    TEMPO_SPAN_BPM,
+    USER_DIM,
+    Array,
+    MapperNet,
+    Ranks,
+    limit_taste,
+    softmax,
+    split_taste,
+)
+from kelly_live.profiles.reaction import PreferenceTarget
+
+LOGARITHMIC = ("tempo", "density")
+# Standard errors of a target, in even steps. They are ours: a tenth of an octave of tempo is about two just noticeable
+# differences, the rest alike.
+ERRORS = {
+    "tempo": 0.1, "register": 2.0, "level": 0.05, "variation": 0.05, "density": 0.25, "major": 0.1,
+    **dict.fromkeys((*RHYTHMS, "behind", "on", "ahead"), 0.1),
+}  # fmt: skip
+_TIMING = ("behind", "on", "ahead")
+_STEPS = 12
+_SETTLED = 1e-3  # of the regret; a step that gains less ends the search
+_DAMPINGS = 12
+_HALVINGS = (1.0, 0.5, 0.25, 0.125, 0.0625)
+_LEAST = 1e-3  # of what a logarithm is taken
+
+
+@dataclass(frozen=True, slots=True)
+class TasteEstimate:
+    """What a taste plays at some states `[n]`, in even steps; how uncertain it is what that person would want there,
+    and how uncertain it was before any target (standard deviations).
+    """
+
+    values: Array
+    spread: Array
+    prior_spread: Array
+
+
+def reach(targets: Sequence[PreferenceTarget]) -> Array:
+    """How far each number of an embedding may be learned from these targets `[64]`, as a share of what songs differ by.
+
+    What an emotion has of its own: CAUTION, and less in proportion where no target's state holds half of it; else a
+    target that sad cannot meet would be looked for in the trace of neutral that sad states hold. What all share:
+    CAUTION times the root of 1 - 1/n, n the number of emotions that the targets are about (the inverse Simpson index of
+    their weights: 1 for one emotion alone, and hardly more for one beside a token of another).
+    """
+    weights: dict[str, float] = {}
+    for target in targets:
+        weights[target.state.emotion] = weights.get(target.state.emotion, 0.0) + target.weight
+    total = sum(weights.values())
+    alone = sum((weight / total) ** 2 for weight in weights.values()) if total > 0.0 else 1.0
+    most = [max((target.state.probabilities[e] for target in targets), default=0.0) for e in range(len(EMOTIONS))]
+    parts = [math.sqrt(max(0.0, 1.0 - alone)), *(min(1.0, 2.0 * share) for share in most)]
+    found = np.zeros(USER_DIM)
+    found[: len(parts) * TASTE_WAYS] = CAUTION * np.repeat(parts, TASTE_WAYS)
+    return found
+
+
+def fit_taste(net: MapperNet, targets: Sequence[PreferenceTarget]) -> Array:
+    """The embedding `[64]` most probable given these targets, each part within its radius; zeros for none.
+
+    Deterministic, a few milliseconds.
+    """
+    active = [target for target in targets if target.weight > 0.0]
+    if not active:
+        return np.zeros(USER_DIM)
+    within = reach(active)
+    problem = _Problem(net, active, within)
+    here = problem.evaluate(np.zeros(USER_DIM))
+    for _ in range(_STEPS):
+        way = _solve_within_radii(here.matrix, here.right) - here.taste
+        tried = (problem.evaluate(here.taste + share * way) for share in _HALVINGS)
+        better = next((place for place in tried if place.regret < here.regret), None)
+        if better is None:
+            break
+        gained, here = here.regret - better.regret, better
+        if gained < _SETTLED * max(here.regret, 1.0):
+            break
+    return limit_taste(within * here.taste)
+
+
+def play_values(net: MapperNet, embedding: Array, states: Sequence[EmotionState], names: Sequence[str]) -> Array:
+    """What a taste `[64]`, or one for each state `[states, 64]`, plays `[states, names]`, in even steps."""
+    rows = _Rows(net, [state for state in states for _ in names], [name for _ in states for name in names])
+    each = np.repeat(np.broadcast_to(embedding, (len(states), USER_DIM)), len(names), axis=0)
+    return rows.evaluate(each)[0].reshape(len(states), len(names))
+
+
+def estimate_taste(
+    net: MapperNet,
+    targets: Sequence[PreferenceTarget],
+    embedding: Array,
+    asked: Sequence[tuple[EmotionState, str]],
+) -> TasteEstimate:
+    """What a taste plays for each (state, parameter) asked, and how certain that is given the targets it came from."""
+    active = [target for target in targets if target.weight > 0.0]
+    rows = _Rows(net, [state for state, _ in asked], [name for _, name in asked])
+    values, slopes = rows.evaluate_with_slopes(embedding)
+    matrix = np.eye(USER_DIM)
+    if active:
+        matrix = _Problem(net, active).evaluate(embedding).matrix
+    variance = (slopes * np.linalg.solve(matrix, slopes.T).T).sum(axis=-1)
+    return TasteEstimate(values, np.sqrt(np.maximum(variance, 0.0)), np.linalg.norm(slopes, axis=-1))
+
+
+class _Rows:
+    """(State, parameter) pairs as rows of one batch: what is played for each, and how that moves with the taste."""
+
+    def __init__(self, net: MapperNet, states: Sequence[EmotionState], names: Sequence[str]) -> None:
+        self._net = net
+        probabilities = np.array([state.probabilities for state in states])
+        vad = np.array([(state.valence, state.arousal, state.dominance) for state in states])
+        self._base = net.base(probabilities, vad)
+        self._rows = {name: [row for row, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
+
+    def evaluate(self, embeddings: Array) -> tuple[Array, Array]:
+        """What is played `[n]` for a taste a row `[n, 64]`, and its derivatives by the raw outputs `[n, O]`."""
+        reading = _Reading(self._net, self._net.ranks(self._base, embeddings))
+        values, slopes = np.zeros(len(embeddings)), np.zeros_like(self._base.raw)
+        for name, rows in self._rows.items():
+            value, slope = reading.read(name)
+            values[rows], slopes[rows] = value[rows], slope[rows]
+        return values, slopes
+
+    def evaluate_with_slopes(self, embedding: Array) -> tuple[Array, Array]:
+        """What one taste `[64]` plays `[n]`, and its derivatives by the taste `[n, 64]`."""
+        each = np.broadcast_to(embedding, (len(self._base.raw), USER_DIM))
+        values, by_output = self.evaluate(each)
+        by_way = by_output @ self._net.taste_basis
+        shares = self._base.taste_shares
+        slopes = np.zeros((len(values), USER_DIM))
+        slopes[:, : shares.shape[1] * TASTE_WAYS] = (shares[:, :, None] * by_way[:, None, :]).reshape(len(values), -1)
+        return values, np.nan_to_num(slopes, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def to_even_steps(self, values: Array) -> Array:
+        """Values `[n]` in their own units, one a row, in even steps."""
+        even = values.copy()
+        for name, rows in self._rows.items():
+            if name in LOGARITHMIC:
+                even[rows] = np.log2(np.maximum(values[rows], _LEAST))
+        return even
+
+
+class _Reading:
+    """One parameter at a time out of a batch: its value `[n]` in even steps, its derivatives `[n, O]` by raw outputs.
+
+    It follows `MapperNet.play`, bound by bound: where a bound holds a value, the derivative is 0.
+    """
+
+    def __init__(self, net: MapperNet, ranks: Ranks) -> None:
+        self._net, self._logits = net, ranks.logits
+        middle = ranks.quantiles[1]
+        self._values = net.scalar_mean + net.scalar_sd * np.clip(middle, -OUTPUT_LIMIT, OUTPUT_LIMIT)
+        self._slopes = np.where(np.abs(middle) <= OUTPUT_LIMIT, net.scalar_sd, 0.0)
+
+    def read(self, name: str) -> tuple[Array, Array]:
+        if name == "tempo":
+            return self._tempo()
+        if name == "register":
+            low, high = REGISTER_NOTES[0], REGISTER_NOTES[1] + REGISTER_SPAN_NOTES
+            centre, slope = self._scalar("centre")
+            return np.clip(centre, low, high), _hold(centre, low, high, slope)
+        if name == "level":
+            return self._level()
+        if name == "variation":
+            value, slope = self._power("variation")
+            return np.clip(value, 0.0, 1.0), _hold(value, 0.0, 1.0, slope)
+        if name == "density":
+            return self._density()
+        if name == "major":
+            return self._weight("modes", MAJOR_COLUMNS)
+        if name in RHYTHMS:
+            return self._weight("rhythms", [RHYTHMS.index(name)])
+        return self._weight("timing", [_TIMING.index(name)])
+
+    def _scalar(self, name: str) -> tuple[Array, Array]:
+        column = SCALARS.index(name)
+        slopes = np.zeros((len(self._values), self._net.taste_basis.shape[0]))
+        slopes[:, column] = self._slopes[:, column]
+        return self._values[:, column], slopes
+
+    def _power(self, name: str, low: float = -LOG2_LIMIT, high: float = LOG2_LIMIT) -> tuple[Array, Array]:
+        """Two to the power of a scalar."""
+        exponent, slope = self._scalar(name)
+        value = np.exp2(np.clip(exponent, low, high))
+        return value, math.log(2.0) * value[:, None] * _hold(exponent, low, high, slope)
+
+    def _tempo(self) -> tuple[Array, Array]:
+        value, slope = self._power("tempo")
+        low, high = TEMPO_BPM[0], TEMPO_BPM[1] + TEMPO_SPAN_BPM
+        bounded = np.clip(value, low, high)
+        return np.log2(bounded), _hold(value, low, high, slope) / (math.log(2.0) * bounded[:, None])
+
+    def _density(self) -> tuple[Array, Array]:
+        tempo, by_tempo = self._tempo()
+        rate, by_rate = self._power("rate")
+        value = rate / (np.exp2(tempo) / 60.0)
+        slope = by_rate / (math.log(2.0) * rate[:, None]) - by_tempo
+        bounded = np.clip(value, _LEAST, DENSITY_TOP)
+        return np.log2(bounded), _hold(value, _LEAST, DENSITY_TOP, slope)
+
+    def _level(self) -> tuple[Array, Array]:
+        level, by_level = self._power("level", *LEVEL_LOG2)
+        softer, by_softer = self._power("softer")
+        louder, by_louder = self._power("louder")
+        floor, ceiling = level - softer, level + louder
+        by_floor = _hold(floor, 0.0, 1.0, by_level - by_softer)
+        by_ceiling = _hold(ceiling, 0.0, 1.0, by_level + by_louder)
+        value = (np.clip(floor, 0.0, 1.0) + np.clip(ceiling, 0.0, 1.0)) / 2.0
+        return value, (by_floor + by_ceiling) / 2.0
+
+    def _weight(self, name: str, columns: Sequence[int]) -> tuple[Array, Array]:
+        weights = softmax(self._logits[name])
+        value = weights[:, columns].sum(axis=-1)
+        slopes = np.zeros((len(value), self._net.taste_basis.shape[0]))
+        chosen = np.zeros(weights.shape[1])
+        chosen[list(columns)] = 1.0
+        slopes[:, self._net.columns[name]] = weights * (chosen - value[:, None])
+        return value, slopes
+
+
+def _hold(values: Array, low: float, high: float, slopes: Array) -> Array:
+    """The slopes `[n, O]` of values `[n]` that are clipped: 0 where a bound holds them."""
+    return np.asarray(np.where(((values >= low) & (values <= high))[:, None], slopes, 0.0))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A taste before its reach, its regret, and Gauss-Newton's matrix `[64, 64]` (prior included) and right-hand side
+    `[64]` for the taste that would be better.
+    """
+
+    taste: Array
+    regret: float
+    matrix: Array
+    right: Array
+
+
+class _Problem:
+    """The regret of a taste under some targets: half its squared length, and a Student's t (4 degrees) of what each
+    target missed: one that cannot be met must not drown those that can.
+    """
+
+    def __init__(self, net: MapperNet, targets: Sequence[PreferenceTarget], within: Array | None = None) -> None:
+        self._reach = np.ones(USER_DIM) if within is None else within
+        self._rows = _Rows(net, [target.state for target in targets], [target.parameter for target in targets])
+        self._wanted = self._rows.to_even_steps(np.array([target.value for target in targets]))
+        self._error = np.array([ERRORS[target.parameter] for target in targets])
+        self._weight = np.array([target.weight for target in targets])
+        self._side = np.array([float(target.side) for target in targets])
+
+    def evaluate(self, taste: Array) -> _Place:
+        """The regret of a taste, of which only what is within reach is played, and from where to go on."""
+        values, slopes = self._rows.evaluate_with_slopes(self._reach * taste)
+        missed = np.nan_to_num((values - self._wanted) / self._error)
+        missed = np.where(self._side * missed > 0.0, 0.0, missed)
+        slopes = self._reach * slopes / self._error[:, None]
+        content = (missed == 0.0) & (self._side != 0.0)
+        strength = np.where(content, 0.0, self._weight * 1.25 / (1.0 + missed**2 / 4.0))
+        pulled = slopes.T * strength
+        regret = 0.5 * (taste**2).sum() + (self._weight * 2.5 * np.log1p(missed**2 / 4.0)).sum()
+        return _Place(taste, float(regret), np.eye(USER_DIM) + pulled @ slopes, pulled @ (slopes @ taste - missed))
+
+
+def _solve_within_radii(matrix: Array, right: Array) -> Array:
+    """The solution of `matrix` x = `right`, each part drawn in to its radius by a damping of its own (Levenberg)."""
+    damping = np.zeros(len(RADII))
+    found = np.asarray(np.linalg.solve(matrix, right), np.float64)
+    for _ in range(_DAMPINGS):
+        length = np.maximum(np.linalg.norm(split_taste(found), axis=-1), 1e-9)
+        if bool(((length <= 1.001 * RADII) & ((damping == 0.0) | (length >= 0.99 * RADII))).all()):
+            break
+        # How strongly a part is pulled back per step outwards, so that the damping lands where its length is right.
+        pulled = np.maximum(split_taste(found * (matrix @ found)).sum(axis=-1), 0.0) / length**2
+        damping = np.maximum((pulled + damping) * length / RADII - pulled, 0.0)
+        diagonal = np.zeros(len(right))
+        diagonal[: len(RADII) * TASTE_WAYS] = np.repeat(damping, TASTE_WAYS)
+        found = np.asarray(np.linalg.solve(matrix + np.diag(diagonal), right), np.float64)
+    return limit_taste(found)
