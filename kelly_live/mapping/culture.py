@@ -1,4 +1,4 @@
-"""A culture between the emotion and the music: what the trained adapter says of it, and how strongly that is taken over.
+"""A culture between the emotion and the music: what the trained adapter says of it, and at what strength.
 
 `CultureNet` computes on numpy what `lab/nets/culture.py` trains with torch; a test holds the two within 1e-5 of each
 other. Thread: everything here is immutable after construction, so any thread may call it.

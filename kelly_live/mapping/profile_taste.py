@@ -1,4 +1,4 @@
-"""A profile and the mapper together: what is played for a person, what their reactions teach, and how certain that is."""
+"""A profile and the mapper together: what is played for a person, and what their reactions teach."""
 
 from __future__ import annotations
 
