@@ -431,34 +431,3 @@ def _parse_row(row: dict[str, Any]) -> LabelledFeatures:
     frozen: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()}
     features = Features(**frozen)
     return LabelledFeatures(features=features, **row)
-
-
-@dataclass(frozen=True, slots=True)
-class TempoCheck:
-    """Accuracy of the tempo tracker against notated tempi, over `pieces`.
-
-    `exact` is the share within 8 %, `up_to_octave` the share within 8 % up to a factor of 2, 3, 1/2 or 1/3.
-    """
-
-    exact: float
-    up_to_octave: float
-    pieces: int
-
-
-def check_tempo_tracker(data_dir: Path, limit: int | None = None) -> TempoCheck:
-    """Compare the tempi of `track_beats` with those that VGMIDI's files state."""
-    hits = octaves = pieces = 0
-    lines = (data_dir / "manifest.jsonl").read_text(encoding="utf-8").splitlines()
-    for row in (json.loads(line) for line in lines):
-        if row["dataset"] != "vgmidi" or (limit is not None and pieces >= limit):
-            continue
-        score = read_score(data_dir / row["midi_path"])
-        window = score.select_beats(0.0, score.end_beat / 2)
-        if len(window) < MIN_NOTES or np.ptp(window.onsets) < 8.0:
-            continue
-        truth = 60.0 * float(np.ptp(window.beats) / np.ptp(window.onsets))
-        found, _ = track_beats(window)
-        pieces += 1
-        hits += abs(found / truth - 1.0) < 0.08
-        octaves += any(abs(found / truth / factor - 1.0) < 0.08 for factor in (1.0, 2.0, 3.0, 0.5, 1 / 3))
-    return TempoCheck(hits / max(pieces, 1), octaves / max(pieces, 1), pieces)

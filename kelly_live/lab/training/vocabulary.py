@@ -37,7 +37,8 @@ from kelly_live.lab.training.vocabulary_features import (
 VERSION = 1
 MIN_SONGS = 5
 PRIOR_OBSERVATIONS = 30.0  # weight of the wider table
-# The best of five pairs on held-out pieces (1.632 nats a move; 1.648 with 100 instead of 300, 1.717 with PRIOR_OBSERVATIONS alone).
+# The best of five pairs on held-out pieces: 1.632 nats a move; 1.648 with 100 instead of 300, 1.717 with
+# PRIOR_OBSERVATIONS alone.
 QUADRANT_OBSERVATIONS, LABELLED_OBSERVATIONS = 300.0, 10.0
 _MAX_RHYTHMS = 120  # of one number of onsets
 _CHORD_BEATS = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0)
