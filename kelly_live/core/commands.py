@@ -1,4 +1,4 @@
-"""Commands to a note sink: frozen values with one schema, for the call, the scheduler's pipe and the session log.
+"""Commands to a note sink: frozen values with one schema for the call, the pipe and the log.
 
 Every command is a tagged msgspec struct, so that one union type (`SinkCommand`) describes what may travel. Invariants are
 checked where a command is created, and so also where one is decoded; a value outside its range raises ConfigError.
@@ -57,7 +57,10 @@ class Notes(Command, frozen=True, tag="notes"):
 
 
 class Controls(Command, frozen=True, tag="controls"):
-    """Send these controller values as soon as the notes leave room; of one controller's values, the newest."""
+    """Send these controller values as soon as the notes leave room.
+
+    Of one controller's values that wait, the newest is sent.
+    """
 
     changes: tuple[ControlChange, ...]
 

@@ -111,9 +111,9 @@ class Performance:
         return names
 
     def _owners(self) -> dict[int, int]:
-        from kelly_live.midi.files import owners_of
+        from kelly_live.midi.files import find_owners
 
-        return dict(owners_of(self.messages, self.notes, self.tempo_map))
+        return dict(find_owners(self.messages, self.notes, self.tempo_map))
 
 
 def parts_of(conductor: Conductor) -> tuple[PerformancePart, ...]:

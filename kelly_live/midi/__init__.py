@@ -1,3 +1,5 @@
-"""Notes leave here: `ports` finds and opens outputs, `scheduler` decides what is due, `process` runs it beside the
-parent, `client` feeds it (or renders offline), `files` writes what was sent.
+"""MIDI ports, scheduling, tuning and files.
+
+`ports` and `inputs` find and open ports on the back ends; `scheduler` decides what is due, `scheduler_process` runs it
+in a process of its own, `scheduler_client` feeds it, `offline` renders; `files` writes what was sent.
 """

@@ -1,4 +1,4 @@
-"""The contract of a MIDI back end, for ours and for those of other packages (entry-point group `kelly_live.midi_backends`).
+"""The contract of a MIDI back end, for ours and for those of other packages.
 
 A package registers one in its `pyproject.toml`:
 
@@ -61,9 +61,9 @@ class WatchedOut(Protocol):
 
 @runtime_checkable
 class PlacingOut(Protocol):
-    """A MidiOut that takes each message `lead_seconds` ahead and places it at its time itself, in the order given.
+    """A MidiOut that takes each message `lead_seconds` ahead and places it at its time itself.
 
-    `lateness` is of what it has placed; `dropped` notes waited so long that they were not sent.
+    Messages keep the order in which they are given. `lateness` is of what it has placed; `dropped` notes waited so long that they were not sent.
     """
 
     lead_seconds: float

@@ -1,6 +1,6 @@
-"""Find and load the MIDI back ends, ours and those of other packages. The contract is in `midi/backend.py`.
+"""Find and load the MIDI back ends, ours and those of other packages.
 
-Importing this imports no driver. A back end that does not load is skipped with its reason in the log.
+The contract is in `midi/backend.py`. Importing this imports no driver. A back end that does not load is skipped with its reason in the log.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _logged: set[tuple[str, str]] = set()  # the problems that the log has, so that 
 
 @dataclass(frozen=True, slots=True)
 class LoadedBackends:
-    """A registered plug-in: the systems that it reaches now, or the one-line `problem` that kept it from loading."""
+    """The systems that a plug-in reaches now, or the one-line `problem` that kept it from loading."""
 
     name: str
     backends: tuple[MidiBackend, ...]
@@ -34,7 +34,7 @@ class LoadedBackends:
 
 
 def load_backends() -> list[LoadedBackends]:
-    """Load what is used by default, best first: the first alternative that loads, then those of other packages."""
+    """Load what is used by default: the first alternative that loads, then those of other packages."""
     plugins = _find_plugins()
     loaded: list[LoadedBackends] = []
     for name in ALTERNATIVES:
@@ -64,7 +64,11 @@ def find_backends() -> list[MidiBackend]:
 
 
 def find_frame_accurate_backends() -> list[MidiBackend]:
-    """Return those whose outputs place each message at its frame: JACK, so far. Raises MidiError if there is none."""
+    """Return those whose outputs place each message at its frame: JACK, so far.
+
+    Raises:
+        MidiError: There is none.
+    """
     plugins = _find_plugins()
     loaded = [_load(plugins[name]) for name in FRAME_ACCURATE if name in plugins]
     found = [backend for one in loaded for backend in one.backends]
@@ -82,7 +86,7 @@ def _find_plugins() -> dict[str, Plugin]:
 def _load(plugin: Plugin) -> LoadedBackends:
     try:
         backends = tuple(_check(plugin.load()()))
-    except Exception as error:  # code of another package: whatever it raises is reported, not passed on
+    except Exception as error:  # code of another package: anything that it raises is reported, not passed on
         problem = describe_load_failure(plugin, error)
         if (plugin.name, problem) not in _logged:
             _logged.add((plugin.name, problem))

@@ -1,4 +1,7 @@
-"""Standard MIDI files from what a scheduler sent, and the notes that were heard, for a synthesiser or a plot."""
+"""Standard MIDI files of what a scheduler sent, and the notes that a receiver plays of it.
+
+The notes are for a synthesiser or a plot.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +39,23 @@ def write_midi(
     owners: Mapping[int, int] | None = None,
     signatures: Sequence[Signature] = (),
 ) -> None:
-    """Write a type 1 file: a tempo track, then a track a channel (1-16), named and given a program (0-127) by the two
-    mappings; `owners` (`owners_of`) tell whose notes a borrowed channel holds, else programs have to. Channels and keys
-    that were tuned are so in the file; what a channel is told before its first note stands at its start. Clock, and
-    what comes after a channel's last note, are left out; controllers stand at their time. Raises OutputError.
+    """Write a standard MIDI file of type 1: a tempo track, then a track a channel.
+
+    Channels and keys that were tuned are so in the file. What sets a channel up before its first note stands at the
+    start. Clock, and what comes after a channel's last note, are left out; controllers stand at their time.
+
+    Args:
+        path: The file.
+        messages: What was sent, in order.
+        tempo_map: The tempo curve that it was played along.
+        track_names: Names of the tracks, by channel (1-16).
+        programs: General MIDI programs (0-127) of the tracks, by channel.
+        title: The tempo track's name.
+        owners: Whose notes a borrowed channel holds (`find_owners`); without it, programs have to tell.
+        signatures: Metre and key, in the order of their beats; 4/4 if there is none.
+
+    Raises:
+        OutputError: The file cannot be written.
     """
     written = midi_bytes(
         messages,
@@ -63,26 +79,26 @@ def midi_bytes(
     owners: Mapping[int, int] | None = None,
     signatures: Sequence[Signature] = (),
 ) -> bytes:
-    """What write_midi writes; the same input gives the same bytes."""
+    """Return what `write_midi` writes; the same input gives the same bytes."""
     names, programs = track_names or {}, programs or {}
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
     file.tracks.append(_tempo_track(tempo_map, title, signatures))
     by_channel: dict[int, list[RecordedMessage]] = {}
-    holds: dict[int, dict[int, None]] = {}  # the parts' channels whose notes a channel holds, in the order they came
+    part_channels: dict[int, dict[int, None]] = {}  # the parts' channels whose notes a channel holds, in their order
     for number, message in enumerate(messages):
         if (channel := _track_of(message.data)) is not None:
             by_channel.setdefault(channel, []).append(message)
             if owners is not None and number in owners:
-                holds.setdefault(channel, {})[owners[number]] = None
-    by_program = _channels_by_program(programs)
+                part_channels.setdefault(channel, {})[owners[number]] = None
+    by_program = _list_channels_by_program(programs)
     for channel, music in sorted(by_channel.items()):
         program, score = _score(music, tempo_map, programs.get(channel))
         whose = [channel]
         if owners is not None:
-            whose = list(holds.get(channel, whose))
+            whose = list(part_channels.get(channel, whose))
         elif program is not None and program != programs.get(channel):  # lent by a tuning to a part that plays this
             whose = by_program.get(program, whose)
-        or_and = " or " if owners is None else ", "  # one of them, nobody knows which; each of them
+        or_and = " or " if owners is None else ", "  # one of them, unknown which; each of them
         name = or_and.join(names.get(part, f"Channel {part}") for part in whose)
         if whose != [channel]:
             name += f" (channel {channel})"
@@ -100,12 +116,13 @@ def midi_bytes(
     return buffer.getvalue()
 
 
-def owners_of(messages: Sequence[RecordedMessage], asked: Sequence[NoteEvent], tempo_map: TempoMap) -> dict[int, int]:
-    """The channel that each note was asked for on, by its note-on's place in `messages`: what a tuning sends on
-    another is found again by when it was due, its key and its velocity.
+def find_owners(messages: Sequence[RecordedMessage], notes: Sequence[NoteEvent], tempo_map: TempoMap) -> dict[int, int]:
+    """Return the channel that each note was composed for, by its note-on's place in `messages`.
+
+    A note that a tuning sends on another channel is found by when it was due, its key and its velocity.
     """
     due: dict[tuple[int, int], list[tuple[float, int]]] = {}
-    for note in asked:
+    for note in notes:
         due.setdefault((note.pitch, note.velocity), []).append((tempo_map.seconds_at(note.onset_beats), note.channel))
     found: dict[int, int] = {}
     for number, message in enumerate(messages):
@@ -124,27 +141,30 @@ def notes_from_messages(
     programs: Mapping[int, int] | None = None,
     owners: Mapping[int, int] | None = None,
 ) -> list[SoundingNote]:
-    """The notes that were heard, by start time. A note that nothing ended ends with the last message. A note on a
-    channel that a tuning lent to a part is given on the part's own, if `owners` tell or, without them, the parts'
-    `programs` (of two parts with one program, the first).
+    """Return the notes as a receiver plays them, by start time.
+
+    A note that nothing ended ends with the last message. A note on a channel that a tuning lent to a part is given on
+    the part's own, if `owners` tell or, without them, the parts' `programs` (of two parts with one program, the first).
     """
     parts = (
-        {} if owners is not None else {p: channels[0] for p, channels in _channels_by_program(programs or {}).items()}
+        {}
+        if owners is not None
+        else {p: channels[0] for p, channels in _list_channels_by_program(programs or {}).items()}
     )
     lent: dict[int, int] = {}
     notes: list[SoundingNote] = []
-    hearing = ReceiverState()
+    receiver = ReceiverState()
     # (channel, key) -> (start, velocity, pitch, the part's channel)
     sounding: dict[tuple[int, int], tuple[float, int, float, int]] = {}
 
     def end(key: tuple[int, int], seconds: float) -> None:
-        start_seconds, velocity, heard, part = sounding.pop(key)
-        pitch = key[1] if abs(heard - key[1]) < 1.01 else min(127, max(0, round(heard)))
-        cents = round(100.0 * (heard - pitch), 3)
+        start_seconds, velocity, sounding_pitch, part = sounding.pop(key)
+        pitch = key[1] if abs(sounding_pitch - key[1]) < 1.01 else min(127, max(0, round(sounding_pitch)))
+        cents = round(100.0 * (sounding_pitch - pitch), 3)
         notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, part, cents))
 
     for number, message in enumerate(messages):
-        hearing.take(message.data)
+        receiver.take(message.data)
         kind = kind_of(message.data)
         if kind == "control_change" and message.data[1] in CONTROLLERS.values():
             for key in [key for key in sounding if key[0] == channel_of(message.data)]:
@@ -157,15 +177,16 @@ def notes_from_messages(
                 end(key, message.seconds)
             if kind == "note_on":
                 part = lent.get(key[0], key[0]) if owners is None else owners.get(number, key[0])
-                sounding[key] = (message.seconds, message.data[2], hearing.pitch(*key), part)
+                sounding[key] = (message.seconds, message.data[2], receiver.pitch(*key), part)
     for key in list(sounding):
         end(key, messages[-1].seconds)
     return sorted(notes, key=lambda note: (note.start_seconds, note.channel, note.pitch))
 
 
 def _track_of(data: bytes) -> int | None:
-    """The channel whose track a message belongs to, None if it is not music. A key's tuning goes with the channel that
-    selected its program, so that it stays before its note.
+    """Return the channel whose track a message belongs to, None if it is not music.
+
+    A key's tuning goes with the channel that selected its program, so that it stays before its note.
     """
     if (program := tuned_program(data)) is not None:
         return program + 1
@@ -174,8 +195,8 @@ def _track_of(data: bytes) -> int | None:
     return channel_of(data) if kind and not silencing else None
 
 
-def _channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int]]:
-    """Whose program it may be."""
+def _list_channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int]]:
+    """Return the channels that play each program, without the drums'."""
     found: dict[int, list[int]] = {}
     for channel, program in sorted(programs.items()):
         if channel != _DRUM_CHANNEL:
@@ -186,8 +207,10 @@ def _channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int]]:
 def _score(
     music: Sequence[RecordedMessage], tempo_map: TempoMap, program: int | None
 ) -> tuple[int | None, list[tuple[int, bytes]]]:
-    """A channel's messages in ticks up to its last note, and the program it comes to play, having begun with
-    `program`. What sets it up before its first note goes to the start: a synth may need time to load a sound.
+    """Return the program that a channel comes to play, having begun with `program`, and its messages in ticks.
+
+    They go up to its last note. What sets it up before its first note goes to the start: a synth may need time to load
+    a sound.
     """
     notes = [i for i, message in enumerate(music) if kind_of(message.data) in ("note_on", "note_off")]
     first, end = (notes[0], notes[-1] + 1) if notes else (len(music), len(music))
@@ -217,7 +240,7 @@ def _tempo_track(tempo_map: TempoMap, title: str, signatures: Sequence[Signature
 
 
 def _signature_events(signatures: Sequence[Signature]) -> list[tuple[int, mido.MetaMessage]]:
-    """Return each signature where it changes; the first stands at the start of the file, 4/4 where there is none."""
+    """Return each signature where it changes; the first at the start, 4/4 where there is none."""
     events: list[tuple[int, mido.MetaMessage]] = []
     time, key = (0, 0), ""
     for one in signatures:
@@ -234,7 +257,7 @@ def _signature_events(signatures: Sequence[Signature]) -> list[tuple[int, mido.M
 
 
 def _track(events: Sequence[tuple[int, mido.Message | mido.MetaMessage]]) -> mido.MidiTrack:
-    """Ticks from the start to ticks from the event before; `events` come in the order they were sent."""
+    """Create a track of events, whose ticks count from the start, in the order they were sent."""
     track = mido.MidiTrack()
     now = 0
     for tick, message in events:

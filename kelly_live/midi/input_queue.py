@@ -1,4 +1,4 @@
-"""The bounded queue between a MIDI driver and whoever polls, and what fills it.
+"""The bounded queue between a MIDI driver and a reader, and what fills it.
 
 A driver's thread never runs Python: it would wait for the interpreter, and JACK, which waits for its clients, for it;
 a thread that held the interpreter and asked JACK for something would then wait for ever. A thread of ours polls the
@@ -18,7 +18,7 @@ from kelly_live.core.timebase import Clock
 
 CAPACITY_MESSAGES = 1024
 MESSAGES_PER_SECOND = 1000  # about what a MIDI cable carries (31 250 baud, 3 bytes each)
-CLOCK_PER_SECOND = 300  # 120 at 300 BPM; a driver may hand over what it held back all at once
+CLOCK_PER_SECOND = 300  # 120 at 300 BPM; a driver may deliver what it delayed all at once
 POLL_SECONDS = 0.002
 _MAX_DRIFT = 1e-4  # between the driver's clock and ours
 _LOST_SECONDS = 0.5
@@ -44,7 +44,10 @@ class TokenBucket:
 
 
 class InputQueue:
-    """At most `capacity` messages. Threads: `put` from the one that polls the driver; `take` from the reader's."""
+    """A queue of at most `capacity` messages.
+
+    Threads: `put` from the one that polls the driver, `take` from the reader's.
+    """
 
     def __init__(self, capacity: int = CAPACITY_MESSAGES) -> None:
         self.overflows = 0
@@ -121,7 +124,7 @@ class PollThread:
 
 
 class ScriptedInput:
-    """A MidiIn that plays a script, (seconds, message) in order, by an injected clock: for tests and benchmarks."""
+    """A MidiIn that plays a script, (seconds, message) in order, by an injected clock."""
 
     def __init__(
         self, script: Sequence[tuple[float, bytes]], clock: Clock, name: str = "scripted", *, grain_seconds: float = 0.0
@@ -150,5 +153,5 @@ class ScriptedInput:
         return self.alive
 
     def close(self) -> None:
-        """Close it; the rest of the script stays unheard."""
+        """Close it; the rest of the script is not played."""
         self.alive = False

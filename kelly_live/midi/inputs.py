@@ -59,7 +59,7 @@ class SharedInput:
     def __init__(self, source: MidiIn) -> None:
         self.source = source
         self._branches: list[_Branch] = []
-        self._polling = threading.Lock()  # held for as long as a poll takes, which never waits
+        self._polling = threading.Lock()  # locked for one poll, which never waits
 
     def branch(self) -> MidiIn:
         """Return another reader's view of the input."""
@@ -95,9 +95,11 @@ class _Branch:
 
     @property
     def overflows(self) -> int:
+        """Messages that were discarded."""
         return self._shared.source.overflows + self._overflows
 
     def poll(self) -> list[ReceivedMessage]:
+        """Return what arrived since the last poll, in order, without waiting."""
         return self._shared.poll_for(self)
 
     def put(self, message: ReceivedMessage) -> None:
@@ -110,10 +112,11 @@ class _Branch:
         return taken
 
     def is_alive(self) -> bool:
+        """Return whether the port still exists."""
         return self._shared.source.is_alive()
 
     def close(self) -> None:
-        """Do nothing: the source is closed by whoever opened it."""
+        """Do nothing: the owner of the source closes it."""
 
 
 def list_inputs(backends: Sequence[MidiBackend] | None = None) -> list[PortInfo]:

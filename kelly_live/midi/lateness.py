@@ -1,10 +1,10 @@
-"""A bounded record of how late messages left: a histogram with logarithmic bins, and quantiles read from it."""
+"""A bounded record of how late messages left: a histogram with logarithmic bins, and its quantiles."""
 
 from __future__ import annotations
 
 import math
 
-LATE_SECONDS = 0.005  # sent later than this counts as late: about where an ear starts to notice
+LATE_SECONDS = 0.005  # sent later than this counts as late: about where a listener starts to notice
 _FLOOR_SECONDS = 1e-6
 _BINS_PER_DECADE = 20  # a bin's upper edge is 12 % over its lower one
 _DECADES = 7  # 1 µs to 10 s
@@ -20,6 +20,7 @@ class LatenessRecord:
         self.worst_seconds = 0.0
 
     def add(self, seconds: float) -> None:
+        """Count one message that left this late."""
         place = 0
         if seconds > _FLOOR_SECONDS:
             place = min(len(self._counts) - 1, math.ceil(math.log10(seconds / _FLOOR_SECONDS) * _BINS_PER_DECADE))
@@ -29,7 +30,10 @@ class LatenessRecord:
         self.worst_seconds = max(self.worst_seconds, seconds)
 
     def quantile(self, share: float) -> float:
-        """The upper edge (seconds) of the bin that `share` (0-1) of the counts lie at or under; 0 if there are none."""
+        """Return the lateness (s) that `share` (0-1) of the messages did not exceed; 0 without messages.
+
+        It is the upper edge of a bin, so up to 12 % too high.
+        """
         if self.total == 0:
             return 0.0
         wanted = share * self.total

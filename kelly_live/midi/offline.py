@@ -1,4 +1,4 @@
-"""Note sinks in this process, without a port: OfflineScheduler renders faster than real time, NoteList only keeps."""
+"""Note sinks in this process, without a port: one renders faster than real time, one only keeps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
 
 
 class OfflineScheduler:
-    """A NoteSink without a process or a clock: `advance` sends what is due, each message at exactly its time."""
+    """A NoteSink without a process or a clock: `advance` sends what is due, each message at its time."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class OfflineScheduler:
 
 
 class NoteList:
-    """A NoteSink that only keeps what it is sent: notes (in beats), tempos, controls, signatures. Nothing sounds."""
+    """A NoteSink that only keeps what it is sent: notes (in beats), tempos, controls, signatures."""
 
     def __init__(self) -> None:
         self.notes: list[NoteEvent] = []

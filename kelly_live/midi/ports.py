@@ -22,7 +22,10 @@ VIRTUAL_PORT_NAME = "Kelly Live"
 
 @dataclass(frozen=True, slots=True)
 class PortInfo:
-    """A port as listed: `name` is unique in the list, `port_name` the system's, the `occurrence`-th of that name."""
+    """A port as listed.
+
+    `name` is unique in the list, `port_name` the system's; it is the `occurrence`-th port of that name.
+    """
 
     name: str
     backend: str

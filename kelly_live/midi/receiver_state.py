@@ -1,4 +1,7 @@
-"""What a receiver makes of bends, bend ranges and key tunings: the pitch that sounds (MIDI 1.0, RPN 0 and 3, MTS)."""
+"""The pitch that a receiver sounds, given the bends, bend ranges and key tunings that it was sent.
+
+MIDI 1.0, registered parameters 0 and 3; MIDI Tuning Standard; MPE zones.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ from kelly_live.core.midi_messages import (
     tuned_program,
 )
 
-_ZONE_RANGE = 48.0  # semitones: what an MPE zone's members bend by until they are told otherwise
+_ZONE_RANGE = 48.0  # semitones: the bend range of an MPE zone's members until it is set
 
 
 class ReceiverState:
-    """Follows one port's messages; not the notes themselves."""
+    """The tuning of one port's receiver, from the messages that it was sent."""
 
     def __init__(self) -> None:
         self._bend: dict[int, int] = {}  # -8192 … 8191, by channel
@@ -31,7 +34,7 @@ class ReceiverState:
         self._tunings: dict[tuple[int, int], float] = {}  # (tuning program, key) -> semitones
 
     def take(self, data: bytes) -> None:
-        """A raw message; any kind."""
+        """Take a raw message of any kind."""
         if (program := tuned_program(data)) is not None:
             self._tunings.update({(program, key): pitch for key, pitch in tuned_keys(data).items()})
             return
@@ -42,7 +45,7 @@ class ReceiverState:
             self._control(channel_of(data), data[1], data[2])
 
     def pitch(self, channel: int, key: int) -> float:
-        """Semitones (69 is 440 Hz) that `key` sounds on `channel` now."""
+        """Return the pitch, in semitones (69 is 440 Hz), that `key` sounds on `channel` now."""
         program = self._program.get(channel)
         tuned = float(key) if program is None else self._tunings.get((program, key), float(key))
         return tuned + self._bend.get(channel, 0) / BEND_CENTRE * self._range.get(channel, 2.0)

@@ -1,4 +1,4 @@
-"""Reports of the scheduler process to its client: tagged msgspec structs, as the commands that go the other way."""
+"""Reports of the scheduler process to its client: tagged msgspec structs, as the commands are."""
 
 from __future__ import annotations
 

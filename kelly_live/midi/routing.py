@@ -1,5 +1,6 @@
-"""Several MIDI ports as one NoteSink: each note leaves by the port that it names, and each port has a scheduler process
-of its own, so that one that vanishes takes only its own part along.
+"""Several MIDI ports as one note sink: each note leaves by the port that it names.
+
+Each port has a scheduler process of its own, so that one that vanishes takes only its own part along.
 """
 
 from __future__ import annotations
@@ -20,31 +21,35 @@ _ForPort = TypeVar("_ForPort", NoteEvent, PartProgram)
 
 
 class RoutedSink:
-    """`ports` by name; "" is the main one. Notes that name no port of these leave by the main one, controllers too.
+    """A NoteSink over several: `ports` by name, "" is the main one.
 
-    It has failed only when every port has: `failures` says which have. What comes for one of those is dropped and
-    counted. Thread: as a SchedulerClient's.
+    Notes that name no port of these leave by the main one, controllers too. The sink has failed only when every port
+    has: `failures` says which have. Notes for one of those are dropped and counted. Thread: as a SchedulerClient's.
     """
 
     def __init__(self, ports: Mapping[str, SchedulerClient | SupervisedSink]) -> None:
         if MAIN_PORT not in ports:
             raise MidiError("there is no main MIDI port; name one with --midi-out")
         self._ports = dict(ports)
-        self._lost = 0  # notes for ports that had failed
+        self._lost = 0  # notes for ports that have failed
 
     def open(self) -> dict[str, Ready]:
-        """Start every port's process and wait for it; says which port each is. Raises MidiError, having stopped all."""
+        """Start every port's process, wait for all, and return which port each is.
+
+        Raises:
+            MidiError: One cannot be opened; all are stopped.
+        """
         ready = {}
         for name, port in self._ports.items():
             try:
                 ready[name] = port.open()
             except MidiError as error:
                 self.send(Stop())
-                raise MidiError(_named(name, str(error))) from error
+                raise MidiError(_name_port(name, str(error))) from error
         return ready
 
     def send(self, command: SinkCommand) -> None:
-        """Hand a command to the ports that it is for; all but notes, controls and tunings are for every port."""
+        """Pass a command to the ports that it is for."""
         match command:
             case Notes(notes):
                 self._send_notes(notes)
@@ -82,12 +87,14 @@ class RoutedSink:
         """The ports that have failed or are lost for now, by name, and why in one line."""
         each = {name: port.health() for name, port in self._ports.items()}
         errors = {name: health.error or health.problem for name, health in each.items()}
-        return {name: _named(name, error) for name, error in errors.items() if error is not None}
+        return {name: _name_port(name, error) for name, error in errors.items() if error is not None}
 
     def health(self) -> SchedulerHealth:
-        """Counters summed, lateness of the worst port; `error` once no port is left."""
+        """Return the sum of the counters, the lateness of the worst port, and an error once no port is left."""
         each = [port.health() for port in self._ports.values()]
-        errors = [_named(name, one.error) for name, one in zip(self._ports, each, strict=True) if one.error is not None]
+        errors = [
+            _name_port(name, one.error) for name, one in zip(self._ports, each, strict=True) if one.error is not None
+        ]
         return SchedulerHealth(
             sent=sum(one.sent for one in each),
             late=sum(one.late for one in each),
@@ -100,5 +107,5 @@ class RoutedSink:
         )
 
 
-def _named(port: str, error: str) -> str:
+def _name_port(port: str, error: str) -> str:
     return f"port {port!r}: {error}" if port != MAIN_PORT else error

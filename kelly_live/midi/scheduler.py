@@ -1,8 +1,9 @@
-"""The scheduler's core: what is due when, and which notes sound. No thread, no clock of its own, no I/O but `send`.
+"""The scheduler's core: what is due when, and which notes sound.
 
-Everything is kept in beats and turned into seconds only when it is asked for, so a tempo change moves all that is
-not yet sent. Whoever owns a core (the scheduler process live, OfflineScheduler when rendering) waits for
-`next_deadline()` and calls `run_due(now)`. Thread: one, the owner's.
+It has no thread, no clock of its own, and no I/O but the port's `send`. Everything is kept in beats and turned into
+seconds only when it is needed, so a tempo change moves all that is not yet sent. The owner of a core (the scheduler
+process live, OfflineScheduler when rendering) waits for `next_deadline()` and calls `run_due(now)`. Thread: one, the
+owner's.
 """
 
 from __future__ import annotations
@@ -49,10 +50,10 @@ from kelly_live.core.timebase import Clock, TempoMap, TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.backend import PlacingOut
 from kelly_live.midi.lateness import LatenessRecord
-from kelly_live.midi.tuning import make_tuner
+from kelly_live.midi.tuning import create_tuner
 
 LATE_LIMIT_SECONDS = 0.05  # later than this, a note is worse than a rest
-FIRST_LATE_LIMIT_SECONDS = 0.15  # but a band that is told to start now is better late than without its first beat
+FIRST_LATE_LIMIT_SECONDS = 0.15  # but a band that starts now is better late than without its first beat
 CAPACITY_NOTES = 4096
 CONTROL_SPACING_SECONDS = 0.001  # about what a cable carries: a burst of controls leaves room for notes
 RESYNC_SECONDS = 1.0  # a clock that fell this far behind (a suspended machine) is set anew, not made up tick by tick
@@ -74,7 +75,7 @@ class _Kind(IntEnum):
 
 
 class _Entry(NamedTuple):
-    """A place in the heap; the fields after `serial` never take part in a comparison, as serials are unique."""
+    """A place in the heap. Serials are unique, so the fields after `serial` are never compared."""
 
     beat: float
     kind: _Kind
@@ -84,11 +85,21 @@ class _Entry(NamedTuple):
 
 
 class SchedulerCore:
-    """Notes in, raw messages out at their time. A note takes one place of `capacity_notes` from play to note-off, so
-    a note-off always has one; a note that finds no place is dropped whole. `tuning` says how a note's cents are sent,
-    which may be on another channel than its own. All leaves `latency_seconds` before its time (negative: after), clock
-    included. Lateness counts to `run_due`'s `now`, or, with a `clock`, to when `send` has returned. A PlacingOut gets
-    all of it ahead, with its time, and counts lateness itself; a note sounds, here, from when it is handed over.
+    """Turns commands into raw messages at their time.
+
+    A note takes one place of `capacity_notes` from its arrival to its note-off, so a note-off always has one; a note
+    that finds no place is dropped whole. Lateness counts to `run_due`'s `now`, or, with a `clock`, to when `send` has
+    returned. A PlacingOut gets every message ahead, with its time, and counts lateness itself; a note then sounds from
+    when it is handed over.
+
+    Args:
+        port: Where the messages go.
+        late_limit_seconds: A note that is later than this is dropped.
+        send_clock: Send MIDI clock too.
+        latency_seconds: Everything leaves that much before its time (negative: after), clock included.
+        capacity_notes: How many notes may wait or sound.
+        clock: Times the messages.
+        tuning: How a note's cents are sent, which may be on another channel than its own.
     """
 
     def __init__(
@@ -104,7 +115,7 @@ class SchedulerCore:
     ) -> None:
         self._port = port
         self._placing = port if isinstance(port, PlacingOut) else None
-        self._tuner = make_tuner(tuning)
+        self._tuner = create_tuner(tuning)
         self._clock = clock
         self._late_limit = late_limit_seconds
         self._send_clock = send_clock
@@ -114,10 +125,10 @@ class SchedulerCore:
         self._serial = 0
         self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note that sounds
         self._channels: set[int] = set()
-        self._programs: dict[int, int] = {}  # channel -> the program that it was last told
+        self._programs: dict[int, int] = {}  # channel -> the program that it was last sent
         self._tempo: TempoMap | None = None
-        self._clock_runs = False  # the receiver was told to play
-        self._clock_opening: tuple[bytes, ...] = ()  # what it must be told before the next tick
+        self._clock_runs = False  # the receiver was sent a start
+        self._clock_opening: tuple[bytes, ...] = ()  # to be sent before the next tick
         self._next_tick = 0
         self._first_beat = -math.inf
         self._controls: dict[tuple[int, int], int] = {}  # (channel, controller) -> value still to be sent
@@ -136,7 +147,7 @@ class SchedulerCore:
         return frozenset(self._sounding)
 
     def apply(self, command: SinkCommand) -> None:
-        """Take one command. A stop only silences: the port is closed by whoever opened it.
+        """Take one command. A stop only silences: the owner of the port closes it.
 
         Raises ConfigError for a tempo point before the last one; MidiError if the port is gone, for a tempo before the
         start, and for a tuning after it.
@@ -163,7 +174,7 @@ class SchedulerCore:
     def _tune(self, tuning: Tuning) -> None:
         if self._tempo is not None:
             raise MidiError("a tuning came after the start; choose it before the scheduler starts")
-        self._tuner = make_tuner(tuning)
+        self._tuner = create_tuner(tuning)
 
     def _start(self, origin_seconds: float, bpm: float, first_beat: float) -> None:
         """Begin; notes that were queued before are kept. A second start silences first."""
@@ -196,7 +207,7 @@ class SchedulerCore:
                 self._sent += 1
 
     def next_deadline(self) -> float | None:
-        """When to send the next message (seconds, monotonic); None when there is nothing to wait for."""
+        """Return when to send the next message (seconds, monotonic); None when there is nothing to send."""
         timed = self._next_timed()
         if timed is not None:
             timed -= self._lead
@@ -222,9 +233,11 @@ class SchedulerCore:
                 elif self._sounding.get(entry.voice) == entry.serial:
                     self._note_off(entry, due, now)
 
-    def rehearse(self) -> None:
-        """Most of what sending the next message takes, but for sending it: whoever waits for its time like this finds
-        the way there in the processor's caches, where a computing net leaves little else for long.
+    def warm_caches(self) -> None:
+        """Do most of what sending the next message takes, without sending it.
+
+        A caller that waits for its time like this finds code and data in the processor's caches, where a computing net
+        leaves little else for long.
         """
         self._next_timed()
         if self._heap:
@@ -237,13 +250,17 @@ class SchedulerCore:
         due = now + (self._placing.lead_seconds if self._placing is not None else 0.0)  # after what is placed already
         for voice in list(self._sounding):
             self._send(note_off(*voice), due, now)
-            del self._sounding[voice]  # its own note-off finds nothing then, and is let go
+            del self._sounding[voice]  # its own note-off finds nothing then, and is skipped
             self._tuner.release(*voice, now)
 
     def silence(self) -> None:
-        """Forget the notes not sent and end all that sounds: its note-off, then CC 123 and CC 120 on every channel that
-        was used, then what undoes a tuning, then MIDI stop. Tries every message even if one fails; then raises the
-        first MidiError. A `start` may follow.
+        """Forget the notes not sent, and end all that sounds. A start may follow.
+
+        Sends note-offs, then CC 123 and CC 120 on every channel that was used, then what undoes a tuning, then MIDI
+        stop. Tries every message even if one fails.
+
+        Raises:
+            MidiError: The first that a message met.
         """
         messages = [note_off(channel, key) for channel, key in self._sounding]
         for channel in sorted(self._channels):
@@ -266,6 +283,7 @@ class SchedulerCore:
             raise failure
 
     def health(self) -> SchedulerHealth:
+        """Return the counters as of now."""
         return SchedulerHealth(
             sent=self._sent,
             late=self.lateness.late,
@@ -289,23 +307,23 @@ class SchedulerCore:
         heapq.heappush(self._heap, _Entry(round(beat, _BEAT_DECIMALS), kind, serial, note, voice))
 
     def _tick_beat(self) -> float:
-        """Every tick from its own number, so that no rounding adds up over a long session."""
+        """Return the next tick's beat from its number, so that no rounding adds up over a long session."""
         lead = _START_LEAD_BEATS if self._clock_opening else 0.0
         return round(self._next_tick / CLOCKS_PER_BEAT - lead, _BEAT_DECIMALS)
 
     def _set_clock(self, first_beat: float) -> None:
-        """The next tick is the first sixteenth note from `first_beat` on, and what tells a receiver so."""
+        """Set the next tick to the first sixteenth note from `first_beat` on, and what says so to a receiver."""
         sixteenths = max(0, math.ceil(round(first_beat * CLOCKS_PER_BEAT / CLOCKS_PER_SIXTEENTH, _BEAT_DECIMALS)))
         self._next_tick = sixteenths * CLOCKS_PER_SIXTEENTH
-        # Past 1024 bars of four a position cannot be said; this one lies as far into a bar.
-        told = (song_position(sixteenths % (MAX_SIXTEENTHS + 1)), CONTINUE) if sixteenths else (START,)
-        self._clock_opening = (STOP, *told) if self._clock_runs else told
+        # Past 1024 bars of four a position cannot be sent; this one lies as far into a bar.
+        start = (song_position(sixteenths % (MAX_SIXTEENTHS + 1)), CONTINUE) if sixteenths else (START,)
+        self._clock_opening = (STOP, *start) if self._clock_runs else start
 
     def _is_clock_next(self) -> bool:
         return self._send_clock and (not self._heap or self._tick_beat() <= self._heap[0].beat)
 
     def _next_timed(self) -> float | None:
-        """When the next note or clock message is due."""
+        """Return when the next note or clock message is due."""
         beat = self._next_beat()
         return None if beat is None or self._tempo is None else self._tempo.seconds_at(beat)
 
@@ -355,7 +373,7 @@ class SchedulerCore:
         channel, key, before = self._tuner.place(note, max(now, due))
         voice = (channel, key)
         if voice in self._sounding:
-            self._send(note_off(*voice), due, now)  # the older note's own off finds another serial, and is let go
+            self._send(note_off(*voice), due, now)  # the older note's own off finds another serial, and is skipped
         # Ledger and off come first: if send raises half way, the note is still known and will be silenced.
         self._sounding[voice] = entry.serial
         self._channels.add(channel)

@@ -128,7 +128,7 @@ class SchedulerClient:
         return None if self._process is None else self._process.process_id
 
     def send(self, command: SinkCommand) -> None:
-        """Hand a command over. Only a stop waits: up to about 4 s, whatever state the process is in."""
+        """Queue a command for the process. Only a stop waits: at most about 4 s."""
         match command:
             case Notes(notes):
                 self._channels.update(note.channel for note in notes)

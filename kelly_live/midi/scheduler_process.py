@@ -1,9 +1,9 @@
-"""The scheduler process: owns the port, sends at absolute deadlines, and outlives its parent by a few milliseconds.
+"""The scheduler process: owns the port, sends at absolute deadlines, ends soon after its parent.
 
 Two threads. The reader blocks on stdin and queues commands. The main thread does everything else: it is the only
 caller of `send`, waits on the queue until a millisecond before the next deadline, and spins the rest. It ends on a
-Stop, on SIGTERM, and when its parent is gone (stdin closes); each way, every sounding note is released first.
-Run by SchedulerClient as `python -m kelly_live.midi.scheduler_process`; torch and numpy are never imported here.
+stop, on SIGTERM, and when its parent is gone (stdin closes); each way, every sounding note is released first.
+SchedulerClient runs it as `python -m kelly_live.midi.scheduler_process`; torch and numpy are never imported here.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _WATCH_SECONDS = 0.1  # how often the parent's life is checked, beside the end o
 _PORT_CHECK_SECONDS = 0.5
 _CHORE_SLACK_SECONDS = 0.005  # chores wait for a gap this long …
 _CHORE_PATIENCE_SECONDS = 1.0  # … but not longer than this
-_PLACING_SWITCH_SECONDS = 0.0001  # how long anybody may keep the interpreter from a sound server's thread
+_PLACING_SWITCH_SECONDS = 0.0001  # how long a thread may keep the interpreter from a sound server's thread
 _REALTIME_PRIORITY = 10  # under jackd's, over everything that is not audio
 
 
 class SchedulerLoop:
-    """Waits, spins, sends. `inbox` is filled by the reader thread and by the SIGTERM handler."""
+    """The main thread's loop: waits, spins, sends. The reader thread and the signal handler fill `inbox`."""
 
     def __init__(
         self, core: SchedulerCore, opened: OpenedPort, parent: ParentConnection[SinkCommand], spin_seconds: float
@@ -67,7 +67,7 @@ class SchedulerLoop:
         self._chore_at = self._report_at = self._port_check_at = 0.0
 
     def run(self) -> None:
-        """Until a Stop or a failure. Raises MidiError if the port or the pipe is broken."""
+        """Run until a stop or a failure. Raises MidiError if the port or the pipe is broken."""
         while self._running:
             now = time.monotonic()
             deadline = self._core.next_deadline()
@@ -78,7 +78,7 @@ class SchedulerLoop:
             elif slack > 0.0:
                 self._wait(slack if chores_due else min(slack, self._chore_at - now))
             else:
-                self._take_what_waits()
+                self._drain_inbox()
                 self._send_due()
 
     def _send_due(self) -> None:
@@ -86,14 +86,14 @@ class SchedulerLoop:
         if deadline is None or deadline - self._spin > time.monotonic():
             return  # a command moved it
         while (now := time.monotonic()) < deadline:
-            self._core.rehearse()
+            self._core.warm_caches()
         self._core.run_due(now)
 
     def _wait(self, timeout: float) -> None:
         with contextlib.suppress(Empty):
             self._apply(self.inbox.get(timeout=timeout))
 
-    def _take_what_waits(self) -> None:
+    def _drain_inbox(self) -> None:
         with contextlib.suppress(Empty):
             for _ in range(self.inbox.qsize()):
                 self._apply(self.inbox.get_nowait())
@@ -112,7 +112,7 @@ class SchedulerLoop:
         if os.getppid() != self._parent:
             self._running = False
         if self._core.sounding and is_stopped(self._parent):
-            self._core.release(now)  # who stands still can't end a long note, nor say how long it will stand
+            self._core.release(now)  # a suspended parent can't end a long note, nor say how long it will be suspended
         if now >= self._report_at:
             self._report_at = now + REPORT_SECONDS
             self._connection.send(HealthReport(self._core.health()))
@@ -124,7 +124,7 @@ class SchedulerLoop:
 
 
 def is_stopped(process: int) -> bool:
-    """Whether a process is suspended (SIGSTOP, Ctrl-Z); False where the system doesn't tell."""
+    """Return whether a process is suspended (SIGSTOP, Ctrl-Z); False where the system does not tell."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] in "Tt"
     except (OSError, IndexError):
@@ -159,7 +159,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--late-limit", type=float, default=LATE_LIMIT_SECONDS, metavar="SECONDS")
     parser.add_argument("--spin", type=float, default=SPIN_SECONDS, metavar="SECONDS")
     parser.add_argument("--capacity", type=int, default=CAPACITY_NOTES, metavar="NOTES")
-    parser.add_argument("--no-realtime", action="store_true", help="do not ask for real-time priority")
+    parser.add_argument("--no-realtime", action="store_true", help="run without real-time priority")
     return parser.parse_args(arguments)
 
 
@@ -173,6 +173,7 @@ def _open(options: argparse.Namespace) -> OpenedPort:
 
 
 def main(arguments: Sequence[str]) -> int:
+    """Run the process, and return its exit code."""
     options = _parse(arguments)
     ignore_signals(*TERMINAL_SIGNALS)  # while a Ctrl-Z stops the parent, its notes must end
     discard_native_stderr()

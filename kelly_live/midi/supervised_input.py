@@ -26,7 +26,7 @@ _END_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class _Connection:
-    """One connection: its number, its input (pollable even when closed), and the overflows of those before it."""
+    """One connection; `overflows_before` are those of the connections before it."""
 
     number: int
     source: MidiIn
@@ -35,9 +35,9 @@ class _Connection:
 
 
 class SupervisedInput:
-    """A MidiIn for life: the constructor raises what is wrong at the start, `problem` tells of a later loss.
+    """A MidiIn for life: the constructor raises what is wrong at the start.
 
-    Each message says by which connection it came.
+    `problem` tells of a later loss while it lasts. Each message says by which connection it came.
 
     Args:
         query: The input's name or part of it; None: a virtual one.

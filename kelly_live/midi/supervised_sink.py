@@ -1,4 +1,4 @@
-"""A note sink whose scheduler process is replaced when it fails or its port goes away, in step with the music.
+"""A note sink whose scheduler process is replaced when it or its port is lost, in step with the music.
 
 Threads: the caller's (no call waits but `open` and the sending of a `Stop`), and the supervisor's, which alone starts
 and ends processes.
@@ -51,9 +51,9 @@ class _Totals:
 
 
 class SupervisedSink:
-    """A SchedulerClient for life: `open` raises what is wrong at the start, `health().problem` tells of a later loss.
+    """A SchedulerClient for life: `open` raises what is wrong at the start.
 
-    Notes that are sent during a loss are dropped and counted; controller values are lost. `health().error` stays None.
+    `health().problem` tells of a later loss while it lasts. Notes that are sent during a loss are dropped and counted; controller values are lost. `health().error` stays None.
 
     Args:
         query: The MIDI output's name or part of it; None: a virtual port.
@@ -75,7 +75,7 @@ class SupervisedSink:
         self.latency_seconds = latency_seconds
         self._create_client = partial(create_client, query, latency_seconds=latency_seconds, **options)
         self._clock = clock or MonotonicClock()
-        self._lock = threading.Lock()  # held for moments: over which client it is, and what it must be sent
+        self._lock = threading.Lock()  # locked for moments: which client it is, and what it must be sent
         self._client = self._create_client()
         self._is_open = False
         self._totals = _Totals()
@@ -108,7 +108,7 @@ class SupervisedSink:
         return ready
 
     def send(self, command: SinkCommand) -> None:
-        """Hand a command to the process of the moment; only a stop waits."""
+        """Pass a command to the process of the moment; only a stop waits."""
         if isinstance(command, Stop):
             self._supervisor.stop()
             self._client.send(command)
@@ -181,7 +181,7 @@ class SupervisedSink:
         self._client.wait(_END_SECONDS)
 
     def _restore(self) -> bool:
-        """Try another process, and return whether its port is open and the music goes on. Thread: the supervisor's."""
+        """Try another process, and return whether the music goes on in it. Thread: the supervisor's."""
         client = self._create_client()
         client.open()  # a MidiError says that the port is not back yet
         if self._supervisor.is_stopping:
@@ -198,7 +198,7 @@ class SupervisedSink:
         return True
 
     def _next_start(self, tempo: TempoMap) -> Start:
-        """Return the start that goes on now: at the last tempo, as if it had always been, from the next beat on."""
+        """Return the start from the next beat on, at the last tempo as if it had always been."""
         last = tempo.points()[-1]
         origin = tempo.seconds_at(last.beat) - last.beat * 60.0 / last.bpm
         beat = (self._clock.now() - origin) * last.bpm / 60.0

@@ -1,4 +1,4 @@
-"""A port that leads nowhere and remembers when each message left: what timing is measured with, from outside the core.
+"""A port that leads nowhere and records when each message left, to measure timing from outside the core.
 
 Imports nothing heavy: the scheduler process loads it.
 """
@@ -14,7 +14,7 @@ _RECORD = struct.Struct("<dB3s")
 CAPACITY_MESSAGES = 1_000_000  # half an hour of clock and dense notes; later ones are not kept
 
 
-class Traced(NamedTuple):
+class TracedMessage(NamedTuple):
     """A message of up to 3 bytes (longer ones are cut), and when `send` was called, seconds, monotonic."""
 
     seconds: float
@@ -32,14 +32,16 @@ class TracingPort:
         self._end = 0
 
     def send(self, message: bytes) -> None:
+        """Stamp a message."""
         if self._end < len(self._records):
             _RECORD.pack_into(self._records, self._end, time.monotonic(), min(3, len(message)), message[:3])
             self._end += _RECORD.size
 
     def close(self) -> None:
+        """Write the stamps to the file."""
         self._path.write_bytes(memoryview(self._records)[: self._end])
 
 
-def read_trace(path: Path) -> list[Traced]:
-    """All that a TracingPort kept, in the order of sending."""
-    return [Traced(seconds, data[:length]) for seconds, length, data in _RECORD.iter_unpack(path.read_bytes())]
+def read_trace(path: Path) -> list[TracedMessage]:
+    """Return all that a TracingPort kept, in the order of sending."""
+    return [TracedMessage(seconds, data[:length]) for seconds, length, data in _RECORD.iter_unpack(path.read_bytes())]

@@ -50,18 +50,23 @@ class Tuner(Protocol):
     """Finds a place for each note as it is sent. `now` in seconds, never falling."""
 
     def opening(self) -> list[bytes]:
-        """What a receiver must hear before the first note."""
+        """Return what a receiver must be sent before the first note."""
 
     def place(self, note: NoteEvent, now: float) -> Placement:
-        """Takes the place: it sounds from now on, until `release`."""
+        """Find a place for a note that sounds from now on, until its release."""
 
-    def release(self, channel: int, key: int, now: float) -> None: ...
+    def release(self, channel: int, key: int, now: float) -> None:
+        """Free the place of a note."""
 
     def reset(self) -> list[bytes]:
-        """Forget all; returns what brings every channel back to 12-TET, to be sent once nothing sounds any more."""
+        """Forget all, and return what brings every channel back to 12-TET.
+
+        It must be sent once nothing sounds any more.
+        """
 
 
-def make_tuner(tuning: Tuning) -> Tuner:
+def create_tuner(tuning: Tuning) -> Tuner:
+    """Create the tuner of a tuning's mode."""
     match tuning.mode:
         case "bend":
             return BendTuner(tuning)
@@ -91,58 +96,62 @@ def silencing_messages(tuning: Tuning, channels: Iterable[int], *, has_cents: bo
         if tuning.mode in ("bend", "mpe"):
             messages.append(bend_to(channel, BEND_CENTRE))
         elif tuning.mode == "mts":
-            messages += _straight(channel, range(128))
+            messages += _straighten_keys(channel, range(128))
     return messages
 
 
 class NoTuner:
-    """Every note on its part's channel, at the key it names."""
+    """Leaves every note on its part's channel, at its key."""
 
     def opening(self) -> list[bytes]:
+        """Return what a receiver must be sent before the first note."""
         return []
 
     def place(self, note: NoteEvent, now: float) -> Placement:
+        """Find a place for a note that sounds from now on, until its release."""
         return Placement(note.channel, note.pitch)
 
     def release(self, channel: int, key: int, now: float) -> None:
-        pass
+        """Free the place of a note."""
 
     def reset(self) -> list[bytes]:
+        """Forget all, and return what brings every channel back to 12-TET."""
         return []
 
 
 @dataclass(slots=True)
 class _Lane:
-    """A channel: how it stands, what sounds on it, and whose it is (the part's own channel; None: nobody's)."""
+    """A channel: its bend, what sounds on it, and which part's it is (by the part's own channel)."""
 
     channel: int
     owner: int | None = None
     bend: int = BEND_CENTRE
     program: int | None = None
-    ranged: bool = False  # told its bend range
+    has_range: bool = False  # its bend range was sent
     keys: set[int] = field(default_factory=set)
     released_at: float = -math.inf
 
-    def rested(self, now: float) -> bool:
-        """Nothing sounds or rings."""
+    def is_rested(self, now: float) -> bool:
+        """Return whether nothing sounds or rings."""
         return not self.keys and now - self.released_at >= RING_SECONDS
 
     def release(self, key: int, now: float) -> None:
+        """Free the place of a note."""
         self.keys.discard(key)
         self.released_at = now
 
     def prepare(self, program: int | None, bend_range: int) -> list[bytes]:
-        """Messages for what it has not been told yet."""
+        """Return the messages that set up what is not set up yet."""
         messages = []
         if program is not None and program != self.program:
             messages.append(program_change(self.channel, program))
             self.program = program
-        if not self.ranged:
+        if not self.has_range:
             messages += registered_parameter(self.channel, RPN_BEND_RANGE, bend_range)
-            self.ranged = True
+            self.has_range = True
         return messages
 
-    def stand_at(self, bend: int) -> list[bytes]:
+    def bend_to_value(self, bend: int) -> list[bytes]:
         if bend == self.bend:
             return []
         self.bend = bend
@@ -150,7 +159,7 @@ class _Lane:
 
 
 class _BendingTuner:
-    """What both ways of bending share: lanes by channel, and the 14-bit number that a note's cents come to."""
+    """The part that both ways of bending share: lanes by channel, and cents as a 14-bit number."""
 
     def __init__(self, tuning: Tuning, channels: Iterable[int]) -> None:
         self._tuning = tuning
@@ -162,18 +171,21 @@ class _BendingTuner:
         return min(2 * BEND_CENTRE - 1, BEND_CENTRE + round(cents / (100.0 * self._range) * BEND_CENTRE))
 
     def release(self, channel: int, key: int, now: float) -> None:
+        """Free the place of a note."""
         if channel in self._lanes:
             self._lanes[channel].release(key, now)
 
     def _straighten(self) -> list[bytes]:
-        return [message for lane in self._lanes.values() for message in lane.stand_at(BEND_CENTRE)]
+        return [message for lane in self._lanes.values() for message in lane.bend_to_value(BEND_CENTRE)]
 
 
 class BendTuner(_BendingTuner):
-    """A part keeps its own channel at 12-TET and borrows others for what lies between. Notes that want the same bend
+    """Bends the channels that a part borrows.
+
+    A part keeps its own channel at 12-TET and borrows others for what lies between. Notes that want the same bend
     share a channel, so 12-TET music is sent as if this were off.
 
-    A note that no channel of its part stands right for takes, in this order: a channel nobody has used; the part's
+    A note that no channel of its part is bent right for takes, in this order: a channel that is not used; the part's
     rested one that was released longest ago; such a one of the part that holds most, if both then hold more alike.
     """
 
@@ -186,9 +198,11 @@ class BendTuner(_BendingTuner):
             self._lanes[part].owner = part
 
     def opening(self) -> list[bytes]:
+        """Return what a receiver must be sent before the first note."""
         return []
 
     def place(self, note: NoteEvent, now: float) -> Placement:
+        """Find a place for a note that sounds from now on, until its release."""
         part = note.channel
         if part == DRUM_CHANNEL:
             return Placement(part, note.pitch)
@@ -208,22 +222,23 @@ class BendTuner(_BendingTuner):
                 if own.owner == part and program is not None and own.program != program:
                     before.append(program_change(part, program))  # a part is one sound on all of its channels
                     own.program = program
-            before += lane.prepare(program, self._range) + lane.stand_at(bend)
+            before += lane.prepare(program, self._range) + lane.bend_to_value(bend)
         lane.keys.add(note.pitch)
         return Placement(lane.channel, note.pitch, before)
 
     def reset(self) -> list[bytes]:
+        """Forget all, and return what brings every channel back to 12-TET."""
         messages = self._straighten()
         if self._range != 2:
             for lane in self._lanes.values():
-                if lane.ranged:
+                if lane.has_range:
                     messages += registered_parameter(lane.channel, RPN_BEND_RANGE, 2)
         self._lanes = {channel: _Lane(channel) for channel in self._lanes}
         self._own_parts()
         return messages
 
     def _choose(self, part: int, bend: int, now: float) -> tuple[_Lane, bool]:
-        """The lane, and whether it may be bent for this note."""
+        """Return the lane, and whether it may be bent for this note."""
         lanes = list(self._lanes.values())
         mine = [lane for lane in lanes if lane.owner == part]
         for lane in mine:
@@ -232,22 +247,24 @@ class BendTuner(_BendingTuner):
         for lane in lanes:
             if lane.owner is None:
                 return lane, True
-        if rested := self._rested(part, now):
+        if rested := self._list_rested(part, now):
             return min(rested, key=_released_at), True
         lent = [lane.owner for lane in lanes if lane.owner is not None and lane.channel != lane.owner]
         for rival in sorted(set(lent) - {part}, key=lent.count, reverse=True):
-            if lent.count(rival) > lent.count(part) + 1 and (rested := self._rested(rival, now)):
+            if lent.count(rival) > lent.count(part) + 1 and (rested := self._list_rested(rival, now)):
                 return min(rested, key=_released_at), True
         if not mine:
             return self._lanes[part], False
         return min(mine, key=lambda lane: abs(lane.bend - bend)), False
 
-    def _rested(self, part: int, now: float) -> list[_Lane]:
-        return [x for x in self._lanes.values() if x.owner == part and x.channel != part and x.rested(now)]
+    def _list_rested(self, part: int, now: float) -> list[_Lane]:
+        return [x for x in self._lanes.values() if x.owner == part and x.channel != part and x.is_rested(now)]
 
 
 class MpeTuner(_BendingTuner):
-    """One lower zone, which is one instrument with the program of the lowest part; every pitched note goes to a member
+    """Gives every pitched note a channel of an MPE zone.
+
+    The lower zone is one instrument with the program of the lowest part. A pitched note goes to a member
     of its own: a rested one, the longest released first, if it can be one that already stands right. When none is
     rested, notes of one bend share (RP-053's 3.2 leaves this to the sender).
     """
@@ -257,6 +274,7 @@ class MpeTuner(_BendingTuner):
         self._program = self._programs[min(self._programs)] if self._programs else None
 
     def opening(self) -> list[bytes]:
+        """Return what a receiver must be sent before the first note."""
         messages = registered_parameter(MPE_MASTER, RPN_MPE_ZONE, len(MPE_MEMBERS))
         if self._program is not None:
             messages.append(program_change(MPE_MASTER, self._program))
@@ -267,14 +285,15 @@ class MpeTuner(_BendingTuner):
         return messages
 
     def place(self, note: NoteEvent, now: float) -> Placement:
+        """Find a place for a note that sounds from now on, until its release."""
         if note.channel == DRUM_CHANNEL:
             return Placement(note.channel, note.pitch)
         bend = self._bend(note.cents)
         lanes = list(self._lanes.values())
-        idle = [lane for lane in lanes if not lane.keys and (lane.bend == bend or lane.rested(now))]
+        idle = [lane for lane in lanes if not lane.keys and (lane.bend == bend or lane.is_rested(now))]
         if idle:
             lane = min(idle, key=lambda lane: (lane.bend != bend, lane.released_at))
-            before = lane.stand_at(bend)
+            before = lane.bend_to_value(bend)
         else:
             lane = min(lanes, key=lambda lane: (abs(lane.bend - bend), note.pitch in lane.keys, len(lane.keys)))
             before = []
@@ -282,8 +301,10 @@ class MpeTuner(_BendingTuner):
         return Placement(lane.channel, note.pitch, before)
 
     def reset(self) -> list[bytes]:
-        """Silences the zone by its master too, as a receiver may ignore its members; the zone is left standing: a
-        receiver in MPE mode stays in it.
+        """Forget all, and return what brings every channel back to 12-TET.
+
+        The zone is silenced by its master too, as a receiver may ignore its members. It stays a zone, as a receiver in
+        MPE mode stays in that mode.
         """
         messages = [all_notes_off(MPE_MASTER), *self._straighten()]
         self._lanes = {channel: _Lane(channel) for channel in self._lanes}
@@ -292,7 +313,7 @@ class MpeTuner(_BendingTuner):
 
 @dataclass(slots=True)
 class _Keyboard:
-    """A channel's tuning program: where moved keys stand (KEY_UNITS a semitone), what sounds, what rang when."""
+    """A channel's tuning program: the moved keys (KEY_UNITS a semitone), what sounds, what rang when."""
 
     moved: dict[int, int] = field(default_factory=dict)
     sounding: set[int] = field(default_factory=set)
@@ -301,22 +322,25 @@ class _Keyboard:
     def units(self, key: int) -> int:
         return self.moved.get(key, key * KEY_UNITS)
 
-    def rested(self, key: int, now: float) -> bool:
+    def is_rested(self, key: int, now: float) -> bool:
         return key not in self.sounding and now - self.released_at.get(key, -math.inf) >= RING_SECONDS
 
 
 class MtsTuner:
-    """MIDI Tuning Standard: channel c selects tuning program c - 1, and keys are moved in it by real-time single-note
-    changes. A key that sounds or rings at another pitch is left alone: the nearest rested key is moved instead.
+    """Moves single keys by the MIDI Tuning Standard.
+
+    Channel c selects tuning program c - 1, and keys are moved in it by real-time single-note changes. A key that sounds or rings at another pitch is left alone: the nearest rested key is moved instead.
     """
 
     def __init__(self) -> None:
         self._keyboards: dict[int, _Keyboard] = {}
 
     def opening(self) -> list[bytes]:
+        """Return what a receiver must be sent before the first note."""
         return []
 
     def place(self, note: NoteEvent, now: float) -> Placement:
+        """Find a place for a note that sounds from now on, until its release."""
         if note.channel == DRUM_CHANNEL:
             return Placement(note.channel, note.pitch)
         keyboard = self._keyboards.setdefault(note.channel, _Keyboard())
@@ -332,24 +356,26 @@ class MtsTuner:
         return Placement(note.channel, key, before)
 
     def release(self, channel: int, key: int, now: float) -> None:
+        """Free the place of a note."""
         if channel in self._keyboards:
             self._keyboards[channel].sounding.discard(key)
             self._keyboards[channel].released_at[key] = now
 
     def reset(self) -> list[bytes]:
-        messages = [m for channel, k in self._keyboards.items() for m in _straight(channel, k.moved)]
+        """Forget all, and return what brings every channel back to 12-TET."""
+        messages = [m for channel, k in self._keyboards.items() for m in _straighten_keys(channel, k.moved)]
         self._keyboards.clear()
         return messages
 
     @staticmethod
     def _choose(keyboard: _Keyboard, pitch: int, wanted: int, now: float) -> tuple[int, bool]:
-        """The key, and whether it may be moved for this note."""
+        """Return the key, and whether it may be moved for this note."""
         keys = [pitch + offset for offset in _KEYS_AROUND if 0 <= pitch + offset <= 127]
         for key in keys:
             if keyboard.units(key) == wanted:
                 return key, False
         for key in keys:
-            if keyboard.rested(key, now):
+            if keyboard.is_rested(key, now):
                 return key, True
         return min(keys, key=lambda key: abs(keyboard.units(key) - wanted)), False
 
@@ -358,8 +384,8 @@ def _released_at(lane: _Lane) -> float:
     return lane.released_at
 
 
-def _straight(channel: int, keys: Iterable[int]) -> list[bytes]:
-    """Puts `keys` of the channel's tuning program back where 12-TET has them; a message holds up to 127."""
+def _straighten_keys(channel: int, keys: Iterable[int]) -> list[bytes]:
+    """Return what moves `keys` of a channel's tuning program back to 12-TET, 127 a message at most."""
     rest = list(keys)
     return [
         key_tunings(channel - 1, {key: key * KEY_UNITS for key in rest[i : i + 127]}) for i in range(0, len(rest), 127)

@@ -1,6 +1,6 @@
-"""The session log: JSON Lines, a header and then what happened, each record with its time in monotonic seconds.
+"""The session log: JSON Lines, a header and then what happened.
 
-Records are tagged msgspec structs; the values in them are those of the program, so a log is read by the same types that
+Each record has its time in monotonic seconds. Records are tagged msgspec structs; the values in them are those of the program, so a log is read by the same types that
 it was written from. What decides over the notes is exact and complete: `start`, `step`, `control`, `panic`, `preset`,
 `finish`, `stop`. The rest is there to be read. A step holds only the parameters that changed. A line that was torn by
 a crash is no part of the log; anything else that does not fit is refused with its line number.
@@ -152,7 +152,10 @@ class ChecksumRecord(LogRecord, frozen=True, kw_only=True, tag="checksum"):
 
 
 class EmotionRecord(LogRecord, frozen=True, kw_only=True, tag="emotion"):
-    """The emotion of the audio that ends at `audio_seconds`; `probabilities` over EMOTIONS. To be read: rounded."""
+    """The emotion of the audio that ends at `audio_seconds`, rounded. To be read.
+
+    `probabilities` are over EMOTIONS.
+    """
 
     audio_seconds: float
     emotion: str
@@ -241,7 +244,7 @@ def record_line(record: Record) -> bytes:
 
 
 class StepEncoder:
-    """Creates step records that hold only what changed. One log's records go through one encoder, in order."""
+    """Creates step records that hold only what changed; one encoder a log, in order."""
 
     def __init__(self) -> None:
         self._parameters: MusicParameters | None = None

@@ -1,4 +1,4 @@
-"""Plays a session again from its log: the conductor is given what it was given, when it was given it."""
+"""Plays a session again from its log: the conductor is given the same, at the same times."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ class _Replay:
             self._tape.take(record.time, on_tape)
 
     def _without_muted(self, command: TapeCommand) -> TapeCommand:
-        """Return the command without the notes of players that were silent then, whatever they would play today."""
+        """Return the command without the notes of players that were muted then."""
         if not self._muted or not isinstance(command, Notes):
             return command
         return Notes(tuple(note for note in command.notes if note.part not in self._muted))

@@ -1,4 +1,4 @@
-"""The messages that a scheduler creates from its commands, each at its due time: the live one's twin, without a port.
+"""The messages that a scheduler creates from its commands, each at its due time, without a port.
 
 What comes too late is dropped, as the live scheduler drops it. Pure: the same commands at the same times give the same
 messages. Thread: one, the owner's.
@@ -43,7 +43,7 @@ class _PackedPort:
 
 
 class Tape:
-    """Takes commands in order, each lot at its time (s, monotonic), then `end`; keeps the messages of every port.
+    """Takes commands in order, then `end`, and keeps the messages of every port.
 
     Args:
         tunings: How cents are sent, by port.
@@ -75,7 +75,10 @@ class Tape:
         return tuple(self._ports)
 
     def take(self, now: float, commands: Sequence[TapeCommand] = ()) -> None:
-        """Send what is due up to `now`, then take these commands (not `live`: the other way round)."""
+        """Send what is due up to `now` (s, monotonic), then take these commands.
+
+        Not `live`, it is the other way round.
+        """
         if self._live:
             self._run_to(now)
         for command in commands:

@@ -24,7 +24,7 @@ from kelly_live.midi.supervised_input import SupervisedInput
 from kelly_live.sync.midi_clock import MidiClockSource
 from kelly_live.ui.alerts import Alerts
 from tests.control.test_osc import message, send
-from tests.midi.test_supervised_input import Socket
+from tests.midi.test_supervised_input import FakeSystem
 
 
 @pytest.fixture
@@ -99,9 +99,9 @@ def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str
 
 def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() -> None:
     clock = ManualClock()
-    socket = Socket(clock)
+    system = FakeSystem(clock)
     external_io, alerts = ExternalIO(), Alerts()
-    external_io.midi_in = SupervisedInput("keys", clock, find_backends=socket.running)
+    external_io.midi_in = SupervisedInput("keys", clock, find_backends=system.running)
     external_io.midi_clock = MidiClockSource(SharedInput(external_io.midi_in).branch())
 
     def seconds_later(seconds: float) -> tuple[list[str], list[str]]:
@@ -114,16 +114,16 @@ def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() 
     try:
         assert external_io.describe() == ["MIDI input: 'Keys'"]
         assert seconds_later(1.0) == ([], ["no MIDI clock yet"])
-        socket.unplug("Keys")
+        system.unplug("Keys")
         assert seconds_later(1.0) == (["the MIDI input 'Keys' is gone; kelly-live opens it again"], [])
         assert seconds_later(1.0) == ([], [])
         assert external_io.problem == "the MIDI input 'Keys' is gone; kelly-live opens it again"
-        socket.plugged = ["Keys"]
+        system.plugged = ["Keys"]
         assert seconds_later(1.0) == (["the MIDI input: back"], ["no MIDI clock yet"])
         assert external_io.problem is None
     finally:
         external_io.close()
-    assert not any(life.alive for life in socket.lives)
+    assert not any(one.alive for one in system.connections)
 
 
 def test_what_is_felt_stands_in_the_file_as_controllers(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ from kelly_live.core.timebase import ManualClock
 from kelly_live.midi import backend_registry
 from kelly_live.midi.backend import MidiBackend
 from kelly_live.midi.backend_registry import GROUP, find_backends, find_frame_accurate_backends, load_backends
-from tests.midi.test_supervised_input import Socket
+from tests.midi.test_supervised_input import FakeSystem
 
 Register = Callable[..., None]
 
 
-def backend(name: str) -> Socket:
-    found = Socket(ManualClock())
+def backend(name: str) -> FakeSystem:
+    found = FakeSystem(ManualClock())
     found.name = name
     return found
 

@@ -11,7 +11,7 @@ from kelly_live.core.errors import OutputError
 from kelly_live.core.midi_messages import all_sound_off, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent, SoundingNote
-from kelly_live.midi.files import TICKS_PER_BEAT, midi_bytes, notes_from_messages, owners_of, write_midi
+from kelly_live.midi.files import TICKS_PER_BEAT, find_owners, midi_bytes, notes_from_messages, write_midi
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from tests.midi.receiver import Receiver
@@ -197,7 +197,7 @@ def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sou
     scheduler.send(Notes((*chord, *tune)))
     scheduler.advance(3.0)
     scheduler.send(Stop())
-    owners = owners_of(scheduler.messages, scheduler.notes, scheduler.tempo_map)
+    owners = find_owners(scheduler.messages, scheduler.notes, scheduler.tempo_map)
     heard = notes_from_messages(scheduler.messages, piano, owners)
     assert [(n.pitch, n.channel) for n in heard] == [(48, 1), (52, 1), (55, 1), (72, 3), (72, 3)]
     names = {1: "chords", 3: "melody"}

@@ -43,7 +43,7 @@ class Page:
     def close(self) -> None: ...
 
 
-class Console:
+class ClockedCore:
     def __init__(self, *, clock: bool = False, latency_seconds: float = 0.0) -> None:
         self.clock = ManualClock(0.0)
         self.page = Page(self.clock)
@@ -63,62 +63,62 @@ def note(onset: float, duration: float = 0.5, pitch: int = 60) -> NoteEvent:
 
 
 def test_a_note_is_handed_over_ahead_with_its_time() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(1.0),)))
-    assert desk.to(3.0) == [
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(1.0),)))
+    assert clocked.to(3.0) == [
         (pytest.approx(2.0 - LEAD), pytest.approx(2.0), note_on(1, 60, 80)),
         (pytest.approx(2.5 - LEAD), pytest.approx(2.5), note_off(1, 60)),
     ]
 
 
 def test_a_latency_moves_the_time_itself() -> None:
-    desk = Console(latency_seconds=0.1)
-    desk.core.apply(Notes((note(1.0),)))
-    assert [due for _, due, _ in desk.to(3.0)] == pytest.approx([1.9, 2.4])
+    clocked = ClockedCore(latency_seconds=0.1)
+    clocked.core.apply(Notes((note(1.0),)))
+    assert [due for _, due, _ in clocked.to(3.0)] == pytest.approx([1.9, 2.4])
 
 
 def test_the_clock_is_placed_too_every_tick_at_its_time() -> None:
-    desk = Console(clock=True)
-    ticks = [due for _, due, message in desk.to(3.5) if message == CLOCK]
+    clocked = ClockedCore(clock=True)
+    ticks = [due for _, due, message in clocked.to(3.5) if message == CLOCK]
     assert ticks[:49] == pytest.approx([1.0 + i / 24 for i in range(49)], abs=1e-6)
 
 
 def test_what_is_handed_over_sounds_and_a_silence_ends_it_after_it_began() -> None:
-    desk = Console(clock=True)
-    desk.core.apply(Notes((note(1.0),)))
-    desk.to(2.0 - LEAD / 2)
-    assert desk.core.health().sounding == 1
-    desk.core.silence()
-    said = [(due, message) for _, due, message in desk.page.lines]
+    clocked = ClockedCore(clock=True)
+    clocked.core.apply(Notes((note(1.0),)))
+    clocked.to(2.0 - LEAD / 2)
+    assert clocked.core.health().sounding == 1
+    clocked.core.silence()
+    said = [(due, message) for _, due, message in clocked.page.lines]
     assert [message for due, message in said if due is None] == [note_off(1, 60), *silence_channel(1), STOP]
     assert said.index((None, note_off(1, 60))) > [message for _, message in said].index(note_on(1, 60, 80))
 
 
 def test_a_note_that_comes_too_late_is_a_rest_and_one_that_comes_just_in_time_is_not() -> None:
-    desk = Console()
-    desk.to(3.0)
-    desk.core.apply(Notes((note(1.9, 0.05, pitch=60), note(1.97, pitch=62))))  # due at 2.9 and 2.97
-    assert [message for _, _, message in desk.to(4.0)] == [note_on(1, 62, 80), note_off(1, 62)]
-    assert desk.core.health().dropped == 1
+    clocked = ClockedCore()
+    clocked.to(3.0)
+    clocked.core.apply(Notes((note(1.9, 0.05, pitch=60), note(1.97, pitch=62))))  # due at 2.9 and 2.97
+    assert [message for _, _, message in clocked.to(4.0)] == [note_on(1, 62, 80), note_off(1, 62)]
+    assert clocked.core.health().dropped == 1
 
 
 def test_controllers_go_between_notes_as_soon_as_possible() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(1.0),)))
-    desk.to(1.5)
-    desk.core.apply(Controls((ControlChange(16, 20, 64), ControlChange(16, 21, 65))))
-    assert [(when, due) for when, due, _ in desk.to(1.6)] == [(1.5, None), (pytest.approx(1.501), None)]
-    assert desk.page.lines[0][2] == control_change(16, 20, 64)
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(1.0),)))
+    clocked.to(1.5)
+    clocked.core.apply(Controls((ControlChange(16, 20, 64), ControlChange(16, 21, 65))))
+    assert [(when, due) for when, due, _ in clocked.to(1.6)] == [(1.5, None), (pytest.approx(1.501), None)]
+    assert clocked.page.lines[0][2] == control_change(16, 20, 64)
 
 
 def test_lateness_is_what_the_port_found_when_it_placed() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(1.0),)))
-    desk.to(3.0)
-    assert desk.core.health().worst_late_seconds == 0.0
-    desk.page.lateness.add(0.02)
-    desk.page.dropped = 3
-    health = desk.core.health()
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(1.0),)))
+    clocked.to(3.0)
+    assert clocked.core.health().worst_late_seconds == 0.0
+    clocked.page.lateness.add(0.02)
+    clocked.page.dropped = 3
+    health = clocked.core.health()
     assert (health.late, health.worst_late_seconds, health.dropped) == (1, 0.02, 3)
 
 
@@ -131,15 +131,15 @@ def test_the_same_messages_as_an_ordinary_port_is_sent_at_the_same_times(
     notes: list[tuple[float, float, int]], tempos: list[tuple[float, float]]
 ) -> None:
     """Tempi that are known before; one that comes within the lead cannot move what is already handed over."""
-    desk, clock = Console(clock=True), ManualClock(0.0)
+    clocked, clock = ClockedCore(clock=True), ManualClock(0.0)
     plain = RecordingPort(clock)
     core = SchedulerCore(plain, send_clock=True)
     core.apply(Start(1.0, 60.0))
-    for each in (desk.core, core):
+    for each in (clocked.core, core):
         each.apply(Notes(tuple(note(*one) for one in notes)))
         for beat, bpm in sorted(tempos):
             each.apply(TempoChange(TempoPoint(beat, bpm)))
-    placed = [(due, message) for _, due, message in desk.to(12.0)]
+    placed = [(due, message) for _, due, message in clocked.to(12.0)]
     while (deadline := core.next_deadline()) is not None and deadline <= 12.0 + LEAD:
         clock.sleep_until(deadline)
         core.run_due(deadline)

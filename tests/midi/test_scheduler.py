@@ -22,7 +22,7 @@ def note(onset: float, duration: float = 0.5, pitch: int = 60, channel: int = 1,
     return NoteEvent(onset, duration, pitch, velocity, channel, part="test")
 
 
-class Console:
+class ClockedCore:
     """A core, a recorder and a clock; `to(seconds)` visits every deadline on the way."""
 
     def __init__(
@@ -35,7 +35,7 @@ class Console:
 
     def to(self, seconds: float) -> None:
         while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
-            self.core.rehearse()  # as the process does while it waits; no score here may change by it
+            self.core.warm_caches()  # as the process does while it waits; no score here may change by it
             self.clock.sleep_until(deadline)
             self.core.run_due(self.clock.now())
         self.clock.sleep_until(seconds)
@@ -54,149 +54,154 @@ class Console:
 
 
 def test_what_sounds_can_be_ended_early_and_the_rest_goes_on() -> None:
-    desk = Console(bpm=60.0)
-    desk.core.apply(Notes((note(0.0, 4.0, 60), note(1.0, 4.0, 64), note(2.0, 1.0, 67), note(3.0, 1.0, 60))))
-    desk.to(1.5)
-    desk.core.release(desk.clock.now())
-    assert not desk.core.sounding
-    desk.to(9.0)
-    assert desk.score() == [
+    clocked = ClockedCore(bpm=60.0)
+    clocked.core.apply(Notes((note(0.0, 4.0, 60), note(1.0, 4.0, 64), note(2.0, 1.0, 67), note(3.0, 1.0, 60))))
+    clocked.to(1.5)
+    clocked.core.release(clocked.clock.now())
+    assert not clocked.core.sounding
+    clocked.to(9.0)
+    assert clocked.score() == [
         (0.0, "on", 60), (1.0, "on", 64), (1.5, "off", 60), (1.5, "off", 64),
         (2.0, "on", 67), (3.0, "off", 67), (3.0, "on", 60), (4.0, "off", 60),
     ]  # fmt: skip
 
 
 def test_a_rehearsal_sends_nothing_and_changes_nothing() -> None:
-    desk = Console(bpm=60.0)
-    desk.core.rehearse()  # with nothing to play, too
-    desk.core.apply(Notes((note(1.0, 1.0, 60, channel=16),)))
+    clocked = ClockedCore(bpm=60.0)
+    clocked.core.warm_caches()  # with nothing to play, too
+    clocked.core.apply(Notes((note(1.0, 1.0, 60, channel=16),)))
     for moment in (0.5, 1.5, 2.5):
-        desk.to(moment)
-        before = desk.core.health(), desk.core.sounding, desk.core.next_deadline(), len(desk.port.messages)
-        desk.core.rehearse()
-        assert (desk.core.health(), desk.core.sounding, desk.core.next_deadline(), len(desk.port.messages)) == before
+        clocked.to(moment)
+        before = clocked.core.health(), clocked.core.sounding, clocked.core.next_deadline(), len(clocked.port.messages)
+        clocked.core.warm_caches()
+        assert (
+            clocked.core.health(),
+            clocked.core.sounding,
+            clocked.core.next_deadline(),
+            len(clocked.port.messages),
+        ) == before
 
 
 def test_notes_are_sent_at_their_beats() -> None:
-    desk = Console(bpm=120.0)
-    desk.core.apply(Notes((note(1.0, 1.0, 64), note(0.0, 1.0, 60))))
-    desk.to(9.0)
-    assert desk.score() == [(0.0, "on", 60), (0.5, "off", 60), (0.5, "on", 64), (1.0, "off", 64)]
+    clocked = ClockedCore(bpm=120.0)
+    clocked.core.apply(Notes((note(1.0, 1.0, 64), note(0.0, 1.0, 60))))
+    clocked.to(9.0)
+    assert clocked.score() == [(0.0, "on", 60), (0.5, "off", 60), (0.5, "on", 64), (1.0, "off", 64)]
 
 
 def test_note_offs_come_before_note_ons_of_the_same_instant_even_through_rounding() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(0.1 + 0.2 + 0.6, 1.0, 64), note(0.1, 0.8, 60))))  # 0.9000000000000001 and 0.9
-    desk.to(9.0)
-    assert desk.score() == [(0.1, "on", 60), (0.9, "off", 60), (0.9, "on", 64), (1.9, "off", 64)]
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(0.1 + 0.2 + 0.6, 1.0, 64), note(0.1, 0.8, 60))))  # 0.9000000000000001 and 0.9
+    clocked.to(9.0)
+    assert clocked.score() == [(0.1, "on", 60), (0.9, "off", 60), (0.9, "on", 64), (1.9, "off", 64)]
 
 
 def test_a_tempo_change_moves_what_is_not_yet_sent() -> None:
-    desk = Console(bpm=60.0)
-    desk.core.apply(Notes((note(0.0, 4.0, 60), note(3.0, 1.0, 64))))
-    desk.to(1.0)
-    desk.core.apply(TempoChange(TempoPoint(2.0, 120.0)))
-    desk.to(9.0)
-    assert desk.score() == [(0.0, "on", 60), (2.5, "on", 64), (3.0, "off", 60), (3.0, "off", 64)]
+    clocked = ClockedCore(bpm=60.0)
+    clocked.core.apply(Notes((note(0.0, 4.0, 60), note(3.0, 1.0, 64))))
+    clocked.to(1.0)
+    clocked.core.apply(TempoChange(TempoPoint(2.0, 120.0)))
+    clocked.to(9.0)
+    assert clocked.score() == [(0.0, "on", 60), (2.5, "on", 64), (3.0, "off", 60), (3.0, "off", 64)]
 
 
 def test_a_retrigger_ends_the_older_note_and_forgets_its_off() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(0.0, 2.0), note(1.0, 3.0))))
-    desk.to(9.0)
-    assert desk.score() == [(0.0, "on", 60), (1.0, "off", 60), (1.0, "on", 60), (4.0, "off", 60)]
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(0.0, 2.0), note(1.0, 3.0))))
+    clocked.to(9.0)
+    assert clocked.score() == [(0.0, "on", 60), (1.0, "off", 60), (1.0, "on", 60), (4.0, "off", 60)]
 
 
 def test_the_same_pitch_on_another_channel_is_another_note() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(0.0, 2.0, channel=1), note(1.0, 2.0, channel=2))))
-    desk.to(9.0)
-    assert desk.score() == [(0.0, "on", 60), (1.0, "on", 60), (2.0, "off", 60), (3.0, "off", 60)]
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(0.0, 2.0, channel=1), note(1.0, 2.0, channel=2))))
+    clocked.to(9.0)
+    assert clocked.score() == [(0.0, "on", 60), (1.0, "on", 60), (2.0, "off", 60), (3.0, "off", 60)]
 
 
 def test_a_note_a_little_late_is_sent_and_counted() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(1.0, 1.0),)))
-    desk.jump(1.04)
-    desk.to(9.0)
-    assert desk.score() == [(1.04, "on", 60), (2.0, "off", 60)]
-    health = desk.core.health()
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(1.0, 1.0),)))
+    clocked.jump(1.04)
+    clocked.to(9.0)
+    assert clocked.score() == [(1.04, "on", 60), (2.0, "off", 60)]
+    health = clocked.core.health()
     assert (health.sent, health.late, health.dropped) == (2, 1, 0)
     assert health.worst_late_seconds == pytest.approx(0.04)
 
 
 def test_a_note_too_late_is_dropped_whole_and_counted() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(1.0, 1.0), note(3.0, 1.0, 67))))
-    desk.jump(1.0 + LATE_LIMIT_SECONDS + 0.001)
-    desk.to(9.0)
-    assert desk.score() == [(3.0, "on", 67), (4.0, "off", 67)]
-    assert desk.core.health().dropped == 1
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(1.0, 1.0), note(3.0, 1.0, 67))))
+    clocked.jump(1.0 + LATE_LIMIT_SECONDS + 0.001)
+    clocked.to(9.0)
+    assert clocked.score() == [(3.0, "on", 67), (4.0, "off", 67)]
+    assert clocked.core.health().dropped == 1
 
 
 def test_a_note_off_is_sent_however_late() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(0.0, 1.0),)))
-    desk.to(0.0)
-    desk.jump(60.0)
-    assert desk.score() == [(0.0, "on", 60), (60.0, "off", 60)]
-    assert desk.core.sounding == frozenset()
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(0.0, 1.0),)))
+    clocked.to(0.0)
+    clocked.jump(60.0)
+    assert clocked.score() == [(0.0, "on", 60), (60.0, "off", 60)]
+    assert clocked.core.sounding == frozenset()
 
 
 def test_a_full_heap_drops_the_whole_new_note_but_never_an_off() -> None:
-    desk = Console(capacity_notes=2)
-    desk.core.apply(Notes((note(0.0, 4.0, 60), note(1.0, 4.0, 62), note(2.0, 4.0, 64))))
-    desk.to(1.0)
-    desk.core.apply(Notes((note(3.0, 1.0, 65),)))
-    desk.to(9.0)
-    assert desk.score() == [(0.0, "on", 60), (1.0, "on", 62), (4.0, "off", 60), (5.0, "off", 62)]
-    assert desk.core.health().dropped == 2
+    clocked = ClockedCore(capacity_notes=2)
+    clocked.core.apply(Notes((note(0.0, 4.0, 60), note(1.0, 4.0, 62), note(2.0, 4.0, 64))))
+    clocked.to(1.0)
+    clocked.core.apply(Notes((note(3.0, 1.0, 65),)))
+    clocked.to(9.0)
+    assert clocked.score() == [(0.0, "on", 60), (1.0, "on", 62), (4.0, "off", 60), (5.0, "off", 62)]
+    assert clocked.core.health().dropped == 2
 
 
 def test_clock_is_24_ticks_a_beat_at_absolute_positions() -> None:
-    desk = Console(bpm=97.0, send_clock=True, now=-1.0)
+    clocked = ClockedCore(bpm=97.0, send_clock=True, now=-1.0)
     ticks = 24 * 1000
-    desk.to(TempoMap(0.0, 97.0).seconds_at(1000.0) - 1e-3)
-    assert [m.data for m in desk.port.messages] == [START] + [CLOCK] * ticks
-    started, first, last = (desk.port.messages[i].seconds for i in (0, 1, -1))
+    clocked.to(TempoMap(0.0, 97.0).seconds_at(1000.0) - 1e-3)
+    assert [m.data for m in clocked.port.messages] == [START] + [CLOCK] * ticks
+    started, first, last = (clocked.port.messages[i].seconds for i in (0, 1, -1))
     assert first - started >= 0.001  # a receiver needs it between start and the first tick
     assert first == 0.0
     assert last == pytest.approx((ticks - 1) / 24 * 60.0 / 97.0, abs=1e-6)
 
 
 def test_clock_follows_a_tempo_change_and_stops_with_the_music() -> None:
-    desk = Console(bpm=60.0, send_clock=True)
-    desk.core.apply(TempoChange(TempoPoint(1.0, 120.0)))
-    desk.to(1.99)
-    ticks = [m.seconds for m in desk.port.messages if m.data == CLOCK]
+    clocked = ClockedCore(bpm=60.0, send_clock=True)
+    clocked.core.apply(TempoChange(TempoPoint(1.0, 120.0)))
+    clocked.to(1.99)
+    ticks = [m.seconds for m in clocked.port.messages if m.data == CLOCK]
     assert len([t for t in ticks if t < 0.999]) == 24
     assert len([t for t in ticks if 0.999 < t < 1.499]) == 24
-    desk.core.silence()
-    assert desk.port.messages[-1].data == STOP
-    assert desk.core.next_deadline() is None
+    clocked.core.silence()
+    assert clocked.port.messages[-1].data == STOP
+    assert clocked.core.next_deadline() is None
 
 
 def test_late_ticks_are_all_sent_so_that_no_receiver_loses_its_place() -> None:
-    desk = Console(bpm=60.0, send_clock=True)
-    desk.jump(1.0)
-    assert [m.data for m in desk.port.messages] == [START] + [CLOCK] * 25
+    clocked = ClockedCore(bpm=60.0, send_clock=True)
+    clocked.jump(1.0)
+    assert [m.data for m in clocked.port.messages] == [START] + [CLOCK] * 25
 
 
 def test_silence_releases_what_sounds_then_quiets_each_channel_used() -> None:
-    desk = Console()
-    desk.core.apply(
+    clocked = ClockedCore()
+    clocked.core.apply(
         Notes((note(0.0, 9.0, 60, 1), note(0.0, 9.0, 38, 10), note(0.0, 0.5, 64, 2), note(5.0, 1.0, 72, 3)))
     )
-    desk.to(1.0)
-    before = len(desk.port.messages)
-    desk.core.silence()
-    assert [m.data.hex(" ") for m in desk.port.messages[before:]] == [
+    clocked.to(1.0)
+    before = len(clocked.port.messages)
+    clocked.core.silence()
+    assert [m.data.hex(" ") for m in clocked.port.messages[before:]] == [
         "80 3c 00", "89 26 00", "b0 7b 00", "b0 78 00", "b1 7b 00", "b1 78 00", "b9 7b 00", "b9 78 00",
     ]  # fmt: skip
-    desk.to(99.0)
-    assert len(desk.port.messages) == before + 8  # the note at beat 5 was cancelled
-    desk.core.silence()
-    assert desk.core.health().sounding == 0
+    clocked.to(99.0)
+    assert len(clocked.port.messages) == before + 8  # the note at beat 5 was cancelled
+    clocked.core.silence()
+    assert clocked.core.health().sounding == 0
 
 
 def test_silence_tries_every_message_on_a_broken_port() -> None:
@@ -220,13 +225,13 @@ def test_silence_tries_every_message_on_a_broken_port() -> None:
 
 
 def test_a_second_start_begins_again_in_silence() -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(0.0, 9.0), note(3.0, 1.0, 64))))  # the second is never heard
-    desk.to(1.0)
-    desk.core.apply(Start(2.0, 120.0))
-    desk.core.apply(Notes((note(0.0, 1.0, 62),)))
-    desk.to(9.0)
-    assert desk.score() == [(0.0, "on", 60), (1.0, "off", 60), (2.0, "on", 62), (2.5, "off", 62)]
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(0.0, 9.0), note(3.0, 1.0, 64))))  # the second is never heard
+    clocked.to(1.0)
+    clocked.core.apply(Start(2.0, 120.0))
+    clocked.core.apply(Notes((note(0.0, 1.0, 62),)))
+    clocked.to(9.0)
+    assert clocked.score() == [(0.0, "on", 60), (1.0, "off", 60), (2.0, "on", 62), (2.5, "off", 62)]
 
 
 def test_nothing_is_due_before_the_start() -> None:
@@ -240,10 +245,10 @@ def test_nothing_is_due_before_the_start() -> None:
 
 
 def test_tempo_points_go_forward() -> None:
-    desk = Console()
-    desk.core.apply(TempoChange(TempoPoint(4.0, 90.0)))
+    clocked = ClockedCore()
+    clocked.core.apply(TempoChange(TempoPoint(4.0, 90.0)))
     with pytest.raises(ConfigError, match="points go forward"):
-        desk.core.apply(TempoChange(TempoPoint(3.0, 120.0)))
+        clocked.core.apply(TempoChange(TempoPoint(3.0, 120.0)))
 
 
 def test_lateness_quantiles_are_within_a_bin() -> None:
@@ -275,23 +280,23 @@ step = st.one_of(
 )
 
 
-def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capacity_notes: int = 4096) -> Console:
-    desk = Console(bpm=120.0, send_clock=send_clock, capacity_notes=capacity_notes)
+def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capacity_notes: int = 4096) -> ClockedCore:
+    clocked = ClockedCore(bpm=120.0, send_clock=send_clock, capacity_notes=capacity_notes)
     tempo_map = TempoMap(0.0, 120.0)
     for action, value in steps:
-        now = desk.clock.now()
+        now = clocked.clock.now()
         if action == "play":
-            desk.core.apply(Notes(tuple(value)))  # type: ignore[arg-type]
+            clocked.core.apply(Notes(tuple(value)))  # type: ignore[arg-type]
         elif action == "tempo":
             # As the conductor does: a point lies a little ahead of now, and after the one before.
             beat = max(tempo_map.beat_at(now) + 0.25, tempo_map.points()[-1].beat)
             tempo_map.add(TempoPoint(beat, float(value)))  # type: ignore[arg-type]
-            desk.core.apply(TempoChange(TempoPoint(beat, float(value))))  # type: ignore[arg-type]
+            clocked.core.apply(TempoChange(TempoPoint(beat, float(value))))  # type: ignore[arg-type]
         elif action == "to":
-            desk.to(now + float(value))  # type: ignore[arg-type]
+            clocked.to(now + float(value))  # type: ignore[arg-type]
         else:
-            desk.jump(now + float(value))  # type: ignore[arg-type]
-    return desk
+            clocked.jump(now + float(value))  # type: ignore[arg-type]
+    return clocked
 
 
 def assert_every_on_has_its_off(messages: list[RecordedMessage]) -> None:
@@ -315,27 +320,27 @@ def assert_every_on_has_its_off(messages: list[RecordedMessage]) -> None:
 def test_every_note_on_has_exactly_one_note_off_whenever_silence_falls(
     steps: list[tuple[str, object]], capacity: int
 ) -> None:
-    desk = perform(steps, capacity_notes=capacity)
-    sounding = len(desk.core.sounding)
-    assert desk.core.health().sounding == sounding
-    desk.core.silence()
-    assert_every_on_has_its_off(desk.port.messages)
-    assert desk.core.sounding == frozenset()
+    clocked = perform(steps, capacity_notes=capacity)
+    sounding = len(clocked.core.sounding)
+    assert clocked.core.health().sounding == sounding
+    clocked.core.silence()
+    assert_every_on_has_its_off(clocked.port.messages)
+    assert clocked.core.sounding == frozenset()
 
 
 @given(st.lists(step, max_size=25))
 @settings(max_examples=200)
 def test_left_alone_every_note_ends_by_itself_and_none_is_lost(steps: list[tuple[str, object]]) -> None:
-    desk = perform(steps)
-    desk.to(desk.clock.now() + 200.0)
-    assert desk.core.next_deadline() is None
-    assert desk.core.sounding == frozenset()
-    assert_every_on_has_its_off(desk.port.messages)
+    clocked = perform(steps)
+    clocked.to(clocked.clock.now() + 200.0)
+    assert clocked.core.next_deadline() is None
+    assert clocked.core.sounding == frozenset()
+    assert_every_on_has_its_off(clocked.port.messages)
     played = sum(len(value) for action, value in steps if action == "play")  # type: ignore[arg-type]
-    ons = sum(kind_of(m.data) == "note_on" for m in desk.port.messages)
-    health = desk.core.health()
+    ons = sum(kind_of(m.data) == "note_on" for m in clocked.port.messages)
+    health = clocked.core.health()
     assert ons + health.dropped == played
-    assert health.sent == len(desk.port.messages)
+    assert health.sent == len(clocked.port.messages)
     assert health.late <= health.sent
 
 
@@ -348,32 +353,32 @@ def test_left_alone_every_note_ends_by_itself_and_none_is_lost(steps: list[tuple
 def test_music_known_ahead_is_sent_in_due_order_and_never_early(
     notes: list[NoteEvent], curve: list[tuple[float, float]], steps: list[float]
 ) -> None:
-    desk = Console(bpm=120.0, send_clock=True)
+    clocked = ClockedCore(bpm=120.0, send_clock=True)
     tempo_map = TempoMap(0.0, 120.0)
     for beat, bpm in sorted(curve):
         tempo_map.add(TempoPoint(beat, bpm))
-        desk.core.apply(TempoChange(TempoPoint(beat, bpm)))
-    desk.core.apply(Notes(tuple(notes)))
+        clocked.core.apply(TempoChange(TempoPoint(beat, bpm)))
+    clocked.core.apply(Notes(tuple(notes)))
     due: list[float] = []
     for seconds in itertools.accumulate(steps):
-        while (deadline := desk.core.next_deadline()) is not None and deadline <= seconds:
-            desk.clock.sleep_until(deadline)
+        while (deadline := clocked.core.next_deadline()) is not None and deadline <= seconds:
+            clocked.clock.sleep_until(deadline)
             due.append(deadline)
-            desk.core.run_due(desk.clock.now())
+            clocked.core.run_due(clocked.clock.now())
     assert due == sorted(due)
-    ticks = [m.seconds for m in desk.port.messages if m.data == CLOCK]
+    ticks = [m.seconds for m in clocked.port.messages if m.data == CLOCK]
     expected = [tempo_map.seconds_at(k / 24) for k in range(len(ticks))]
     assert ticks == pytest.approx(expected, abs=1e-5)
     onsets = sorted(max(0.0, tempo_map.seconds_at(n.onset_beats)) for n in notes if n.onset_beats >= 0.0)
-    sent = [m.seconds for m in desk.port.messages if kind_of(m.data) == "note_on" and m.seconds > 0.0]
+    sent = [m.seconds for m in clocked.port.messages if kind_of(m.data) == "note_on" and m.seconds > 0.0]
     assert all(any(abs(when - onset) < 1e-5 for onset in onsets) for when in sent)
 
 
 @given(st.floats(0.0, 0.2))
 def test_late_is_what_an_ear_could_notice(lateness: float) -> None:
-    desk = Console()
-    desk.core.apply(Notes((note(1.0, 60.0),)))
-    desk.jump(1.0 + lateness)
-    health = desk.core.health()
-    assert health.late == (LATE_SECONDS < desk.clock.now() - 1.0 <= LATE_LIMIT_SECONDS)
-    assert health.dropped == (desk.clock.now() - 1.0 > LATE_LIMIT_SECONDS)
+    clocked = ClockedCore()
+    clocked.core.apply(Notes((note(1.0, 60.0),)))
+    clocked.jump(1.0 + lateness)
+    health = clocked.core.health()
+    assert health.late == (LATE_SECONDS < clocked.clock.now() - 1.0 <= LATE_LIMIT_SECONDS)
+    assert health.dropped == (clocked.clock.now() - 1.0 > LATE_LIMIT_SECONDS)

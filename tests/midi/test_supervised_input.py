@@ -28,7 +28,7 @@ GONE = "the MIDI input 'Keys' is gone; kelly-live opens it again"
 Script = Sequence[tuple[float, bytes]]
 
 
-class Wire(ScriptedInput):
+class FakeConnection(ScriptedInput):
     """What came through it before it was cut can still be had."""
 
     def cut(self) -> None:
@@ -36,14 +36,14 @@ class Wire(ScriptedInput):
         self._script = deque(one for one in self._script if one[0] <= self._clock.now())
 
 
-class Socket(PretendBackend):
+class FakeSystem(PretendBackend):
     """A system whose inputs are plugged in and out; a script is what somebody plays, whether it is heard or not."""
 
     def __init__(self, clock: ManualClock, script: Script = (), *, grains: Sequence[float] = ()) -> None:
         super().__init__("pretend", [])
         self.plugged = ["Keys", "Pads"]
         self.runs = True
-        self.lives: list[Wire] = []
+        self.connections: list[FakeConnection] = []
         self.tries = 0
         self._clock = clock
         self._script = script
@@ -57,88 +57,88 @@ class Socket(PretendBackend):
         return self.plugged
 
     def open_input(self, name: str, occurrence: int = 0) -> MidiIn:
-        assert all(not life.alive for life in self.lives), "the one before is closed first"
+        assert all(not connection.alive for connection in self.connections), "the one before is closed first"
         later = [(seconds, data) for seconds, data in self._script if seconds > self._clock.now()]
-        self.lives.append(Wire(later, self._clock, name, grain_seconds=next(self._grains, 0.0)))
-        return self.lives[-1]
+        self.connections.append(FakeConnection(later, self._clock, name, grain_seconds=next(self._grains, 0.0)))
+        return self.connections[-1]
 
     def open_virtual_input(self, name: str) -> MidiIn:
         return self.open_input(name)
 
     def unplug(self, *names: str) -> None:
         self.plugged = [name for name in self.plugged if name not in names]
-        if self.lives[-1].name not in self.plugged:
-            self.lives[-1].cut()
+        if self.connections[-1].name not in self.plugged:
+            self.connections[-1].cut()
 
 
-class Stage:
+class WatchedInput:
     """An input, its system and its clock; time passes as the supervisor sees it."""
 
     def __init__(self, query: str | None = "Keys", script: Script = (), grains: Sequence[float] = ()) -> None:
         self.clock = ManualClock()
-        self.socket = Socket(self.clock, script, grains=grains)
-        self.input = SupervisedInput(query, self.clock, find_backends=self.socket.running)
+        self.system = FakeSystem(self.clock, script, grains=grains)
+        self.input = SupervisedInput(query, self.clock, find_backends=self.system.running)
 
     def until(self, seconds: float) -> None:
         while self.clock.now() < seconds - 1e-9:
             self.clock.advance(0.01)
             self.input.step()
 
-    def heard(self) -> list[tuple[bytes, int]]:
+    def receive(self) -> list[tuple[bytes, int]]:
         return [(message.data, message.connection) for message in self.input.poll()]
 
 
 def test_what_is_played_before_and_after_a_loss_is_heard_and_each_says_by_which_connection() -> None:
-    stage = Stage(script=[(0.5, note_on(1, 60, 80)), (2.0, note_on(1, 62, 80)), (9.0, note_on(1, 64, 80))])
-    stage.until(1.0)
-    assert stage.heard() == [(note_on(1, 60, 80), 0)]
-    stage.socket.unplug("Keys")
-    stage.until(1.0 + WATCH_SECONDS)
-    assert (stage.input.problem, stage.input.is_alive()) == (GONE, False)
-    stage.until(4.0)
-    assert stage.heard() == []
-    stage.socket.plugged = ["Pads", "Keys"]
-    stage.until(4.0 + RETRY_SECONDS)
-    assert (stage.input.problem, stage.input.is_alive()) == (None, True)
-    stage.until(9.5)
-    assert stage.heard() == [(note_on(1, 64, 80), 1)]
+    watched = WatchedInput(script=[(0.5, note_on(1, 60, 80)), (2.0, note_on(1, 62, 80)), (9.0, note_on(1, 64, 80))])
+    watched.until(1.0)
+    assert watched.receive() == [(note_on(1, 60, 80), 0)]
+    watched.system.unplug("Keys")
+    watched.until(1.0 + WATCH_SECONDS)
+    assert (watched.input.problem, watched.input.is_alive()) == (GONE, False)
+    watched.until(4.0)
+    assert watched.receive() == []
+    watched.system.plugged = ["Pads", "Keys"]
+    watched.until(4.0 + RETRY_SECONDS)
+    assert (watched.input.problem, watched.input.is_alive()) == (None, True)
+    watched.until(9.5)
+    assert watched.receive() == [(note_on(1, 64, 80), 1)]
 
 
 def test_what_came_just_before_the_loss_is_still_heard() -> None:
-    stage = Stage(script=[(0.5, note_on(1, 60, 80))])
-    stage.clock.advance(0.55)
-    stage.socket.unplug("Keys")
-    stage.until(1.0)
-    assert stage.input.problem == GONE
-    assert stage.heard() == [(note_on(1, 60, 80), 0)]
+    watched = WatchedInput(script=[(0.5, note_on(1, 60, 80))])
+    watched.clock.advance(0.55)
+    watched.system.unplug("Keys")
+    watched.until(1.0)
+    assert watched.input.problem == GONE
+    assert watched.receive() == [(note_on(1, 60, 80), 0)]
 
 
 def test_it_looks_seldom_and_for_ever() -> None:
-    stage = Stage()
-    stage.socket.unplug("Keys")
-    stage.until(100.0)
-    tries = stage.socket.tries
-    stage.until(200.0)
-    assert stage.socket.tries - tries == pytest.approx(100.0 / RETRY_SECONDS, rel=0.05)
-    assert len(stage.socket.lives) == 1, "nothing was opened meanwhile"
+    watched = WatchedInput()
+    watched.system.unplug("Keys")
+    watched.until(100.0)
+    tries = watched.system.tries
+    watched.until(200.0)
+    assert watched.system.tries - tries == pytest.approx(100.0 / RETRY_SECONDS, rel=0.05)
+    assert len(watched.system.connections) == 1, "nothing was opened meanwhile"
 
 
 def test_a_virtual_input_comes_back_with_its_server_as_a_virtual_one() -> None:
-    stage = Stage(query=None)
-    assert (stage.input.name, stage.input.is_virtual) == (VIRTUAL_INPUT_NAME, True)
-    stage.socket.runs = False
-    stage.socket.unplug()
-    stage.until(3.0)
-    assert stage.input.problem == f"the MIDI input {VIRTUAL_INPUT_NAME!r} is gone; kelly-live opens it again"
-    stage.socket.runs = True
-    stage.until(3.0 + RETRY_SECONDS)
-    assert stage.input.problem is None
-    assert [life.name for life in stage.socket.lives] == [VIRTUAL_INPUT_NAME] * 2
+    watched = WatchedInput(query=None)
+    assert (watched.input.name, watched.input.is_virtual) == (VIRTUAL_INPUT_NAME, True)
+    watched.system.runs = False
+    watched.system.unplug()
+    watched.until(3.0)
+    assert watched.input.problem == f"the MIDI input {VIRTUAL_INPUT_NAME!r} is gone; kelly-live opens it again"
+    watched.system.runs = True
+    watched.until(3.0 + RETRY_SECONDS)
+    assert watched.input.problem is None
+    assert [connection.name for connection in watched.system.connections] == [VIRTUAL_INPUT_NAME] * 2
 
 
 def test_a_wrong_name_is_still_an_error_at_the_start() -> None:
     with pytest.raises(MidiError, match=r"no MIDI input matches 'drums'.*'Keys', 'Pads'"):
-        Stage(query="drums")
+        WatchedInput(query="drums")
 
 
 def test_no_other_input_takes_its_place_but_one_with_another_number_does() -> None:
@@ -152,40 +152,40 @@ def test_no_other_input_takes_its_place_but_one_with_another_number_does() -> No
 
 
 def test_what_was_thrown_away_adds_up_and_the_grain_is_that_of_the_connection() -> None:
-    stage = Stage(script=[(0.5, b"\x90"), (5.0, b"\x90"), (5.1, b"\xf7")], grains=[0.01, 0.002])
-    branch = SharedInput(stage.input).branch()
-    stage.until(1.0)
-    stage.heard()
-    assert (stage.input.overflows, branch.grain_seconds) == (1, 0.01)
-    stage.socket.unplug("Keys")
-    stage.until(2.0)
-    assert stage.input.overflows == 1
-    stage.socket.plugged = ["Keys"]
-    stage.until(6.0)
-    stage.heard()
-    assert (stage.input.overflows, branch.grain_seconds) == (3, 0.002)
+    watched = WatchedInput(script=[(0.5, b"\x90"), (5.0, b"\x90"), (5.1, b"\xf7")], grains=[0.01, 0.002])
+    branch = SharedInput(watched.input).branch()
+    watched.until(1.0)
+    watched.receive()
+    assert (watched.input.overflows, branch.grain_seconds) == (1, 0.01)
+    watched.system.unplug("Keys")
+    watched.until(2.0)
+    assert watched.input.overflows == 1
+    watched.system.plugged = ["Keys"]
+    watched.until(6.0)
+    watched.receive()
+    assert (watched.input.overflows, branch.grain_seconds) == (3, 0.002)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["Keys", "Pads", "server"]), st.floats(0.01, 3.0)), max_size=12))
 def test_whatever_goes_and_comes_it_is_back_in_the_end(changes: list[tuple[str, float]]) -> None:
     """And at every moment what is told is what the last look saw."""
-    stage = Stage(script=[(1000.0, note_on(1, 60, 80))])
+    watched = WatchedInput(script=[(1000.0, note_on(1, 60, 80))])
     for what, seconds in changes:
         if what == "server":
-            stage.socket.runs = not stage.socket.runs
-            stage.socket.unplug(*([] if stage.socket.runs else ["Keys", "Pads"]))
-        elif what in stage.socket.plugged:
-            stage.socket.unplug(what)
+            watched.system.runs = not watched.system.runs
+            watched.system.unplug(*([] if watched.system.runs else ["Keys", "Pads"]))
+        elif what in watched.system.plugged:
+            watched.system.unplug(what)
         else:
-            stage.socket.plugged = [*stage.socket.plugged, what]
-        stage.until(stage.clock.now() + seconds)
-    stage.until(stage.clock.now() + WATCH_SECONDS)
-    assert (stage.input.problem is None) == stage.socket.lives[-1].alive
-    stage.socket.runs, stage.socket.plugged = True, ["Keys", "Pads"]
-    stage.until(stage.clock.now() + RETRY_SECONDS + WATCH_SECONDS)
-    assert stage.input.problem is None
-    stage.clock.sleep_until(1001.0)
-    assert [data for data, _ in stage.heard()] == [note_on(1, 60, 80)]
+            watched.system.plugged = [*watched.system.plugged, what]
+        watched.until(watched.clock.now() + seconds)
+    watched.until(watched.clock.now() + WATCH_SECONDS)
+    assert (watched.input.problem is None) == watched.system.connections[-1].alive
+    watched.system.runs, watched.system.plugged = True, ["Keys", "Pads"]
+    watched.until(watched.clock.now() + RETRY_SECONDS + WATCH_SECONDS)
+    assert watched.input.problem is None
+    watched.clock.sleep_until(1001.0)
+    assert [data for data, _ in watched.receive()] == [note_on(1, 60, 80)]
 
 
 def ticks(start: float, count: int, bpm: float) -> list[tuple[float, bytes]]:
@@ -196,32 +196,32 @@ def ticks(start: float, count: int, bpm: float) -> list[tuple[float, bytes]]:
 @pytest.mark.parametrize("bpm", [93.0, 120.0])
 def test_a_clock_is_followed_again_where_the_song_is_by_then(lost_seconds: float, bpm: float) -> None:
     """The sender plays on while nobody hears it; after the gap the tempo is never a false one."""
-    stage = Stage(script=[(0.99, START), *ticks(1.0, 3000, bpm)])
-    follower = MidiClockSource(stage.input)
+    watched = WatchedInput(script=[(0.99, START), *ticks(1.0, 3000, bpm)])
+    follower = MidiClockSource(watched.input)
 
     def at(seconds: float) -> float | None:
         """The beat that is followed then, and its tempo is right."""
-        stage.until(seconds)
-        pulse = follower.estimate(stage.clock.now()).beat
+        watched.until(seconds)
+        pulse = follower.estimate(watched.clock.now()).beat
         if pulse is None:
             return None
         assert pulse.bpm == pytest.approx(bpm, rel=0.01)
         assert pulse.beat_number is not None
-        return pulse.beat_number + (stage.clock.now() - pulse.beat_seconds) * pulse.bpm / 60.0
+        return pulse.beat_number + (watched.clock.now() - pulse.beat_seconds) * pulse.bpm / 60.0
 
     def true_beat() -> float:
-        return (stage.clock.now() - 1.0) * bpm / 60.0
+        return (watched.clock.now() - 1.0) * bpm / 60.0
 
     for tenth in range(11, 50):
         at(tenth / 10.0)
     assert at(5.0) == pytest.approx(true_beat(), abs=0.02)
-    stage.socket.unplug("Keys")
-    stage.until(5.0 + WATCH_SECONDS)
+    watched.system.unplug("Keys")
+    watched.until(5.0 + WATCH_SECONDS)
     at(5.0 + lost_seconds)
-    assert follower.estimate(stage.clock.now()).transport == Transport(True, 1), "the band plays on"
-    stage.socket.plugged = ["Keys"]
-    back = stage.clock.now() + RETRY_SECONDS + 0.05
-    stage.until(back)
+    assert follower.estimate(watched.clock.now()).transport == Transport(True, 1), "the band plays on"
+    watched.system.plugged = ["Keys"]
+    back = watched.clock.now() + RETRY_SECONDS + 0.05
+    watched.until(back)
     beats = [(at(back + hundredth / 100.0), true_beat()) for hundredth in range(300)]
     assert all(beat == pytest.approx(true, abs=0.05) for beat, true in beats)
     assert follower.state == ""
@@ -229,16 +229,16 @@ def test_a_clock_is_followed_again_where_the_song_is_by_then(lost_seconds: float
 
 def test_a_sender_that_comes_back_from_the_top_is_followed_from_the_top() -> None:
     """Its new tempo is the one of its ticks, not of the gap."""
-    stage = Stage(script=[(0.99, START), *ticks(1.0, 48, 120.0), (6.99, START), *ticks(7.0, 200, 90.0)])
-    follower = MidiClockSource(stage.input)
-    stage.until(2.0)
+    watched = WatchedInput(script=[(0.99, START), *ticks(1.0, 48, 120.0), (6.99, START), *ticks(7.0, 200, 90.0)])
+    follower = MidiClockSource(watched.input)
+    watched.until(2.0)
     follower.estimate(2.0)
-    stage.socket.unplug("Keys")
-    stage.until(4.0)
-    stage.socket.plugged = ["Keys"]
+    watched.system.unplug("Keys")
+    watched.until(4.0)
+    watched.system.plugged = ["Keys"]
     for hundredth in range(400, 1000):
-        stage.until(hundredth / 100.0)
-        lead = follower.estimate(stage.clock.now())
+        watched.until(hundredth / 100.0)
+        lead = follower.estimate(watched.clock.now())
     assert lead.transport == Transport(True, 2)
     assert lead.beat is not None
     assert lead.beat.bpm == pytest.approx(90.0, rel=0.001)
@@ -250,17 +250,17 @@ def test_a_pedal_held_while_its_cable_was_out_acts_when_it_is_pressed_again() ->
     turned = [control_change(1, 20, 64), control_change(1, 20, 32)]
     script = [(0.1, control_change(1, 64, 127)), (0.2, turned[0]), (0.3, turned[1])]
     script += [(5.0, control_change(1, 64, 127)), (6.0, control_change(1, 20, 120))]
-    stage, hand = Stage(script=script), Controls([pedal, knob])
+    watched, hand = WatchedInput(script=script), Controls([pedal, knob])
 
     def acts(until: float, valence: float) -> list[Action]:
-        stage.until(until)
-        return hand.hear(stage.input.poll(), lambda axis: valence)
+        watched.until(until)
+        return hand.hear(watched.input.poll(), lambda axis: valence)
 
     assert acts(0.15, 0.0) == [Action("panic")]
     assert acts(0.5, 0.0) == [Action("valence", -0.5)]
-    stage.socket.unplug("Keys")
-    stage.until(2.0)
-    stage.socket.plugged = ["Keys"]
+    watched.system.unplug("Keys")
+    watched.until(2.0)
+    watched.system.plugged = ["Keys"]
     assert acts(5.5, -0.5) == [Action("panic")]
     assert acts(6.5, -0.5) == [], "a knob that was turned meanwhile first comes by where the axis stands"
 
@@ -273,7 +273,7 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> ManualClock:
     return ManualClock()
 
 
-class Seen(Socket):
+class CountingSystem(FakeSystem):
     """Tells when it was asked, and when it was opened."""
 
     def __init__(self, clock: ManualClock) -> None:
@@ -291,33 +291,33 @@ class Seen(Socket):
 
 
 def test_the_supervisor_opens_it_again_by_itself_and_ends_with_the_input(at_once: ManualClock) -> None:
-    socket = Seen(at_once)
-    port = SupervisedInput("Keys", at_once, find_backends=socket.running)
-    assert socket.asked.acquire(timeout=20.0)
-    assert socket.opened_one.acquire(timeout=20.0)
+    system = CountingSystem(at_once)
+    port = SupervisedInput("Keys", at_once, find_backends=system.running)
+    assert system.asked.acquire(timeout=20.0)
+    assert system.opened_one.acquire(timeout=20.0)
     port.start()
     try:
-        socket.unplug("Keys")
+        system.unplug("Keys")
         for _ in range(3):
-            assert socket.asked.acquire(timeout=20.0), "it tries again and again"
+            assert system.asked.acquire(timeout=20.0), "it tries again and again"
         assert port.problem == GONE
-        socket.plugged = ["Keys"]
-        assert socket.opened_one.acquire(timeout=20.0), "and has it, once it is there"
+        system.plugged = ["Keys"]
+        assert system.opened_one.acquire(timeout=20.0), "and has it, once it is there"
     finally:
         port.close()
         port.close()
-    assert not any(life.alive for life in socket.lives)
+    assert not any(connection.alive for connection in system.connections)
     assert "supervisor of the MIDI input 'Keys'" not in [thread.name for thread in threading.enumerate()]
     assert not port.is_alive()
 
 
 def test_a_driver_that_raises_what_no_driver_should_is_told(at_once: ManualClock) -> None:
-    socket = Seen(at_once)
-    port = SupervisedInput("Keys", at_once, find_backends=socket.running)
-    socket.lives[0].is_alive = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    system = CountingSystem(at_once)
+    port = SupervisedInput("Keys", at_once, find_backends=system.running)
+    system.connections[0].is_alive = lambda: 1 / 0  # type: ignore[method-assign, assignment, return-value]
     port.start()
     while port._supervisor.is_running:
         port._supervisor.stop(20.0)
     assert port.problem is not None
     assert "division by zero" in port.problem
-    assert not socket.lives[0].alive
+    assert not system.connections[0].alive

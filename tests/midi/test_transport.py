@@ -27,7 +27,7 @@ from kelly_live.midi.ports import RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
 
 
-class Console:
+class ClockedCore:
     """A core at 60 BPM (a beat is a second), a recorder and a clock."""
 
     def __init__(self, *, send_clock: bool = False, latency_seconds: float = 0.0) -> None:
@@ -35,7 +35,7 @@ class Console:
         self.port = RecordingPort(self.clock)
         self.core = SchedulerCore(self.port, send_clock=send_clock, latency_seconds=latency_seconds)
 
-    def to(self, seconds: float) -> Console:
+    def to(self, seconds: float) -> ClockedCore:
         while (deadline := self.core.next_deadline()) is not None and deadline <= seconds:
             self.clock.sleep_until(deadline)
             self.core.run_due(self.clock.now())
@@ -55,102 +55,105 @@ def note(beat: float, pitch: int = 60, beats: float = 0.5) -> NoteEvent:
 
 
 def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> None:
-    desk = Console()
-    desk.core.apply(Start(0.0, 60.0))
-    desk.core.apply(Notes((note(0.0, 60, beats=4.0), note(2.0, 62))))
-    desk.to(1.0).core.silence()
-    assert desk.to(5.0).heard() == [
+    clocked = ClockedCore()
+    clocked.core.apply(Start(0.0, 60.0))
+    clocked.core.apply(Notes((note(0.0, 60, beats=4.0), note(2.0, 62))))
+    clocked.to(1.0).core.silence()
+    assert clocked.to(5.0).heard() == [
         (0.0, note_on(1, 60, 80)),
         (1.0, note_off(1, 60)),
         *((1.0, message) for message in silence_channel(1)),
     ]
-    assert desk.core.next_deadline() is None
-    desk.core.apply(Start(5.5 - 8.0, 60.0, first_beat=8.0))  # beat 8 falls at 5.5 s
-    desk.core.apply(Notes((note(8.0, 64),)))
-    assert desk.to(9.0).heard()[-2:] == [(5.5, note_on(1, 64, 80)), (6.0, note_off(1, 64))]
+    assert clocked.core.next_deadline() is None
+    clocked.core.apply(Start(5.5 - 8.0, 60.0, first_beat=8.0))  # beat 8 falls at 5.5 s
+    clocked.core.apply(Notes((note(8.0, 64),)))
+    assert clocked.to(9.0).heard()[-2:] == [(5.5, note_on(1, 64, 80)), (6.0, note_off(1, 64))]
 
 
 def test_clock_says_where_it_goes_on() -> None:
-    desk = Console(send_clock=True)
-    desk.core.apply(Start(0.0, 60.0))
-    desk.to(1.0).core.silence()
-    desk.to(3.0)
-    desk.core.apply(Start(4.0 - 8.0, 60.0, first_beat=8.0))
-    desk.to(4.99)
-    assert [data for _, data in desk.heard()] == [START, STOP, song_position(32), CONTINUE]
-    assert desk.ticks() == [round(i / 24, 4) for i in range(25)] + [round(4.0 + i / 24, 4) for i in range(24)]
-    desk.core.apply(Start(6.0, 60.0))  # and from the top, without a pause
-    desk.to(6.5)
-    assert [data for _, data in desk.heard()][4:] == [STOP, START]
+    clocked = ClockedCore(send_clock=True)
+    clocked.core.apply(Start(0.0, 60.0))
+    clocked.to(1.0).core.silence()
+    clocked.to(3.0)
+    clocked.core.apply(Start(4.0 - 8.0, 60.0, first_beat=8.0))
+    clocked.to(4.99)
+    assert [data for _, data in clocked.heard()] == [START, STOP, song_position(32), CONTINUE]
+    assert clocked.ticks() == [round(i / 24, 4) for i in range(25)] + [round(4.0 + i / 24, 4) for i in range(24)]
+    clocked.core.apply(Start(6.0, 60.0))  # and from the top, without a pause
+    clocked.to(6.5)
+    assert [data for _, data in clocked.heard()][4:] == [STOP, START]
 
 
 def test_going_on_between_two_sixteenths_the_clock_waits_for_the_next() -> None:
-    desk = Console(send_clock=True)
-    desk.core.apply(Start(0.0, 60.0, first_beat=0.6))
-    desk.to(0.9)
-    assert [data for _, data in desk.heard()] == [song_position(3), CONTINUE]
-    assert desk.ticks()[0] == 0.75
+    clocked = ClockedCore(send_clock=True)
+    clocked.core.apply(Start(0.0, 60.0, first_beat=0.6))
+    clocked.to(0.9)
+    assert [data for _, data in clocked.heard()] == [song_position(3), CONTINUE]
+    assert clocked.ticks()[0] == 0.75
 
 
 def test_past_what_song_position_can_say_it_says_the_same_place_of_a_bar() -> None:
-    desk = Console(send_clock=True)
+    clocked = ClockedCore(send_clock=True)
     beat = (0x3FFF + 1) / 4 + 5.0
-    desk.core.apply(Start(-beat, 60.0, first_beat=beat))
-    desk.to(0.5)
-    assert desk.heard()[0][1] == song_position(20)
+    clocked.core.apply(Start(-beat, 60.0, first_beat=beat))
+    clocked.to(0.5)
+    assert clocked.heard()[0][1] == song_position(20)
 
 
 def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
-    desk = Console(send_clock=True)
-    desk.core.apply(Start(0.0, 60.0))
-    desk.to(1.0)
-    before = len(desk.ticks())
-    desk.clock.sleep_until(6.1)
-    desk.core.run_due(6.1)
-    assert len(desk.ticks()) == before
-    desk.to(7.0)
-    assert [data for _, data in desk.heard()] == [START, STOP, song_position(25), CONTINUE]
-    assert desk.ticks()[before] == 6.25
+    clocked = ClockedCore(send_clock=True)
+    clocked.core.apply(Start(0.0, 60.0))
+    clocked.to(1.0)
+    before = len(clocked.ticks())
+    clocked.clock.sleep_until(6.1)
+    clocked.core.run_due(6.1)
+    assert len(clocked.ticks()) == before
+    clocked.to(7.0)
+    assert [data for _, data in clocked.heard()] == [START, STOP, song_position(25), CONTINUE]
+    assert clocked.ticks()[before] == 6.25
 
 
 @pytest.mark.parametrize("latency_ms", [80.0, -80.0, 0.0])
 def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
-    desk = Console(send_clock=True, latency_seconds=latency_ms / 1000.0)
-    desk.core.apply(Start(0.0, 60.0))
-    desk.core.apply(Notes((note(1.0),)))
-    desk.to(3.0)
+    clocked = ClockedCore(send_clock=True, latency_seconds=latency_ms / 1000.0)
+    clocked.core.apply(Start(0.0, 60.0))
+    clocked.core.apply(Notes((note(1.0),)))
+    clocked.to(3.0)
     shift = -latency_ms / 1000.0
-    assert desk.heard()[1:] == [(round(1.0 + shift, 3), note_on(1, 60, 80)), (round(1.5 + shift, 3), note_off(1, 60))]
-    assert desk.ticks()[:2] == [round(shift, 4), round(shift + 1 / 24, 4)]
-    assert desk.core.health().late == 0
+    assert clocked.heard()[1:] == [
+        (round(1.0 + shift, 3), note_on(1, 60, 80)),
+        (round(1.5 + shift, 3), note_off(1, 60)),
+    ]
+    assert clocked.ticks()[:2] == [round(shift, 4), round(shift + 1 / 24, 4)]
+    assert clocked.core.health().late == 0
 
 
 def test_controls_go_at_once_paced_and_only_their_newest_value() -> None:
-    desk = Console()
-    desk.to(2.0)
-    desk.core.apply(Controls((ControlChange(16, 20, 1), ControlChange(16, 21, 2), ControlChange(16, 20, 3))))
-    assert desk.to(3.0).heard() == [(2.0, control_change(16, 20, 3)), (2.001, control_change(16, 21, 2))]
+    clocked = ClockedCore()
+    clocked.to(2.0)
+    clocked.core.apply(Controls((ControlChange(16, 20, 1), ControlChange(16, 21, 2), ControlChange(16, 20, 3))))
+    assert clocked.to(3.0).heard() == [(2.0, control_change(16, 20, 3)), (2.001, control_change(16, 21, 2))]
 
 
 def test_notes_go_before_controls() -> None:
-    desk = Console()
-    desk.core.apply(Start(0.0, 60.0))
-    desk.core.apply(Notes((note(1.0),)))
-    desk.to(0.99)
-    desk.core.apply(Controls(tuple(ControlChange(16, controller, 64) for controller in range(40))))
-    desk.to(2.0)
-    on = next(m.seconds for m in desk.port.messages if m.data == note_on(1, 60, 80))
+    clocked = ClockedCore()
+    clocked.core.apply(Start(0.0, 60.0))
+    clocked.core.apply(Notes((note(1.0),)))
+    clocked.to(0.99)
+    clocked.core.apply(Controls(tuple(ControlChange(16, controller, 64) for controller in range(40))))
+    clocked.to(2.0)
+    on = next(m.seconds for m in clocked.port.messages if m.data == note_on(1, 60, 80))
     assert on == 1.0
-    assert len(desk.heard()) == 42
-    assert desk.core.health().late == 0
+    assert len(clocked.heard()) == 42
+    assert clocked.core.health().late == 0
 
 
 def test_controls_pass_while_the_music_is_paused() -> None:
-    desk = Console()
-    desk.core.apply(Start(0.0, 60.0))
-    desk.to(1.0).core.silence()
-    desk.core.apply(Controls((ControlChange(1, 1, 127),)))
-    assert desk.to(2.0).heard() == [(1.0, control_change(1, 1, 127))]
+    clocked = ClockedCore()
+    clocked.core.apply(Start(0.0, 60.0))
+    clocked.to(1.0).core.silence()
+    clocked.core.apply(Controls((ControlChange(1, 1, 127),)))
+    assert clocked.to(2.0).heard() == [(1.0, control_change(1, 1, 127))]
 
 
 def test_controls_stand_at_their_time_in_a_midi_file() -> None:
@@ -175,15 +178,15 @@ def test_controls_stand_at_their_time_in_a_midi_file() -> None:
 
 
 def test_a_band_that_is_told_to_start_now_is_better_late_than_without_its_first_beat() -> None:
-    desk = Console(latency_seconds=0.03)
-    desk.to(1.06)
-    desk.core.apply(Start(1.0, 60.0))  # its first beat was 60 ms ago, and should have left 30 ms before that
-    desk.core.apply(Notes((note(0.0, 60), note(0.5, 62), note(-0.2, 64))))
-    desk.to(3.0)
-    assert [data for _, data in desk.heard()] == [
+    clocked = ClockedCore(latency_seconds=0.03)
+    clocked.to(1.06)
+    clocked.core.apply(Start(1.0, 60.0))  # its first beat was 60 ms ago, and should have left 30 ms before that
+    clocked.core.apply(Notes((note(0.0, 60), note(0.5, 62), note(-0.2, 64))))
+    clocked.to(3.0)
+    assert [data for _, data in clocked.heard()] == [
         note_on(1, 60, 80),
         note_off(1, 60),
         note_on(1, 62, 80),
         note_off(1, 62),
     ]
-    assert desk.core.health().dropped == 1
+    assert clocked.core.health().dropped == 1

@@ -16,7 +16,7 @@ from kelly_live.core.values import NoteEvent
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import MPE_MEMBERS, RING_SECONDS, make_tuner, silencing_messages
+from kelly_live.midi.tuning import MPE_MEMBERS, RING_SECONDS, create_tuner, silencing_messages
 from tests.midi.receiver import Receiver
 
 PARTS = tuple(PartProgram(*pair) for pair in ((1, 0), (2, 33), (3, 11), (10, 0)))  # chords, bass, melody, percussion
@@ -325,7 +325,7 @@ def test_one_note_at_a_time_is_in_tune_to_half_a_step_of_the_wheel(tuning: Tunin
 @given(st.lists(tuned_note, max_size=40), st.sampled_from(TUNINGS), st.sampled_from([None, *BEND_SEMITONES]))
 @settings(max_examples=60, deadline=None)
 def test_a_tuner_forgets_everything_at_a_reset(notes: list[NoteEvent], mode: str, semitones: int | None) -> None:
-    tuner = make_tuner(Tuning(mode, semitones, PARTS))
+    tuner = create_tuner(Tuning(mode, semitones, PARTS))
     first = [tuner.place(n, float(i)) for i, n in enumerate(notes)]
     tuner.reset()
     assert [tuner.place(n, float(i)) for i, n in enumerate(notes)] == first
@@ -334,7 +334,7 @@ def test_a_tuner_forgets_everything_at_a_reset(notes: list[NoteEvent], mode: str
 
 
 def tuner_reset_after(notes: list[NoteEvent], tuning: Tuning) -> list[bytes]:
-    tuner = make_tuner(tuning)
+    tuner = create_tuner(tuning)
     for i, n in enumerate(notes):
         tuner.place(n, float(i))
     return tuner.reset()

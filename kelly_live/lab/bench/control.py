@@ -19,7 +19,7 @@ from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.playing import play_recording
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.trace import Traced, read_trace
+from kelly_live.midi.trace import TracedMessage, read_trace
 from kelly_live.music.conductor import Conductor
 from kelly_live.workers.realtime import disable_realtime, enable_realtime
 
@@ -122,7 +122,7 @@ def compute_beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) 
     return tuple(found)
 
 
-def compute_note_latencies(turns: Sequence[Turn], trace: Sequence[Traced]) -> tuple[float, ...]:
+def compute_note_latencies(turns: Sequence[Turn], trace: Sequence[TracedMessage]) -> tuple[float, ...]:
     """Compute the seconds from each turn but the first to the first note-on that shows it.
 
     The dynamics are on their way then. A turn that was over before any note showed it counts until the note that did.

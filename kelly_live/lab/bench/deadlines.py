@@ -17,7 +17,7 @@ from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.load import stress_cores, stress_nets
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.trace import Traced, read_trace
+from kelly_live.midi.trace import TracedMessage, read_trace
 
 BPM = 120.0
 NOTES_PER_BEAT = 12  # 24 notes a second, as dense as a busy arrangement
@@ -82,7 +82,7 @@ def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False
         return analyze_trace(read_trace(trace), origin, client.health().dropped)
 
 
-def analyze_trace(trace: Sequence[Traced], origin: float, dropped: int = 0) -> Punctuality:
+def analyze_trace(trace: Sequence[TracedMessage], origin: float, dropped: int = 0) -> Punctuality:
     """Compare the trace of the grid with its due times; beat 0 is at `origin` (seconds)."""
     late = []
     for seconds, data in trace:

@@ -36,7 +36,7 @@ from kelly_live.engine.build import create_conductor
 from kelly_live.engine.session import LiveSession, Snapshot
 from kelly_live.lab.bench.memory import read_resident_bytes
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.trace import Traced, read_trace
+from kelly_live.midi.trace import TracedMessage, read_trace
 from kelly_live.workers.realtime import enable_realtime, freeze_gc
 
 OVERRIDE_SECONDS = 20.0
@@ -118,7 +118,7 @@ def create_soak_sound() -> np.ndarray:
     return np.concatenate((recording, silence, noise, silence)).astype(np.float32)
 
 
-def count_stuck_notes(trace: Sequence[Traced], longest_seconds: float) -> int:
+def count_stuck_notes(trace: Sequence[TracedMessage], longest_seconds: float) -> int:
     """Count the notes that sounded longer than `longest_seconds`, or were never ended."""
     sounding: dict[bytes, float] = {}
     stuck = 0

@@ -111,6 +111,7 @@ class JackBackend:
         return c_void_p(client)
 
     def outputs(self) -> list[str]:
+        """Return the names of the outputs that are there now. Raises MidiError."""
         client = self.client(f"{CLIENT_NAME}-list")
         try:
             found = self.library.jack_get_ports(client, None, _MIDI_TYPE, _IS_INPUT)
@@ -123,6 +124,7 @@ class JackBackend:
             self.library.jack_client_close(client)
 
     def open(self, name: str, occurrence: int = 0) -> JackOut:
+        """Open the output of this name. Raises MidiError."""
         out = JackOut(self, name, "out", is_virtual=False)
         if self.library.jack_connect(out.client, out.own_name, name.encode()) != 0:
             out.close()
@@ -130,15 +132,19 @@ class JackBackend:
         return out
 
     def open_virtual(self, name: str) -> JackOut:
+        """Create an output that others can connect to. Raises MidiError."""
         return JackOut(self, name, name, is_virtual=True)
 
     def inputs(self) -> list[str]:
+        """Return the names of the inputs that are there now. Raises MidiError."""
         return []
 
     def open_input(self, name: str, occurrence: int = 0) -> MidiIn:
+        """Open the input of this name. Raises MidiError."""
         raise MidiError(f"the back end {self.name} only sends; leave it out to listen to {name!r}")
 
     def open_virtual_input(self, name: str) -> MidiIn:
+        """Create an input that others can connect to. Raises MidiError."""
         return self.open_input(name)
 
 
@@ -198,6 +204,7 @@ class JackOut:
         self._queue.append((seconds, message))
 
     def is_alive(self) -> bool:
+        """Return whether the port still exists."""
         if not self._open or self._server_gone or self._failure is not None:
             return False
         self._offset = self._clock_offset()
@@ -205,6 +212,7 @@ class JackOut:
         return self._is_virtual or bool(self._library.jack_port_by_name(self.client, self.name.encode()))
 
     def close(self) -> None:
+        """Close the port; safe to call twice."""
         if not self._open:
             return
         self._open = False

@@ -47,6 +47,7 @@ class LibremidiBackend:
         self.has_virtual = api.name != "WINDOWS_MM"
 
     def works(self) -> bool:
+        """Return whether the API works on this machine now."""
         if self._api.name != "JACK_MIDI":
             return True
         if prepare_jack() is not None:
@@ -78,9 +79,11 @@ class LibremidiBackend:
         return places[occurrence]
 
     def outputs(self) -> list[str]:
+        """Return the names of the outputs that are there now. Raises MidiError."""
         return self._names(outputs=True)
 
     def open(self, name: str, occurrence: int = 0) -> LibremidiOut:
+        """Open the output of this name. Raises MidiError."""
         with guard_stderr():
             port = self._find(self._observer().get_output_ports(), name, occurrence, "output")
             client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
@@ -89,6 +92,7 @@ class LibremidiBackend:
             return LibremidiOut(client, self._api, name, self)
 
     def open_virtual(self, name: str) -> LibremidiOut:
+        """Create an output that others can connect to. Raises MidiError."""
         with guard_stderr():
             client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
             error = client.open_virtual_port(name)
@@ -96,9 +100,11 @@ class LibremidiBackend:
             return LibremidiOut(client, self._api, name, None)
 
     def inputs(self) -> list[str]:
+        """Return the names of the inputs that are there now. Raises MidiError."""
         return self._names(outputs=False)
 
     def open_input(self, name: str, occurrence: int = 0) -> LibremidiIn:
+        """Open the input of this name. Raises MidiError."""
         with guard_stderr():
             port = self._find(self._observer().get_input_ports(), name, occurrence, "input")
             ear = LibremidiIn(self._api, name, self)
@@ -110,6 +116,7 @@ class LibremidiBackend:
             return ear
 
     def open_virtual_input(self, name: str) -> LibremidiIn:
+        """Create an input that others can connect to. Raises MidiError."""
         with guard_stderr():
             ear = LibremidiIn(self._api, name, None)
             ear.listen(
@@ -156,13 +163,16 @@ class LibremidiIn:
         self._poller = PollThread(self._client.poll)
 
     def poll(self) -> list[ReceivedMessage]:
+        """Return what arrived since the last poll, in order, without waiting."""
         return self._queue.take()
 
     @property
     def overflows(self) -> int:
+        """Messages that were discarded."""
         return self._queue.overflows
 
     def is_alive(self) -> bool:
+        """Return whether the port still exists."""
         if self._poller is None or self._poller.is_closed:
             return False
         if self._jack is not None:  # a new client, made to look, would harm this one if the server has just died
@@ -172,6 +182,7 @@ class LibremidiIn:
         return self._backend is None or self.name in self._backend.inputs()
 
     def close(self) -> None:
+        """Close the port; safe to call twice."""
         if self._client is None:
             return
         if self._poller is not None:
@@ -198,6 +209,7 @@ class LibremidiOut:
         self._open = True
 
     def send(self, message: bytes) -> None:
+        """Send one complete raw message. Raises MidiError if the port is gone."""
         if not self._open:
             raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
         _check(
@@ -207,11 +219,13 @@ class LibremidiOut:
         )
 
     def is_alive(self) -> bool:
+        """Return whether the port still exists."""
         if self._jack is not None and self._jack.server_gone:
             return False
         return self._backend is None or self.name in self._backend.outputs()
 
     def close(self) -> None:
+        """Close the port; safe to call twice."""
         if not self._open:
             return
         self._open = False

@@ -119,6 +119,7 @@ class JackWatch:
         self.server_gone = True
 
     def close(self) -> None:
+        """Close the port; safe to call twice."""
         if self._client is not None and self._library is not None:
             self._library.jack_client_close(self._client)
             self._client = None

@@ -110,26 +110,32 @@ class RtMidiBackend:
         return client
 
     def outputs(self) -> list[str]:
+        """Return the names of the outputs that are there now. Raises MidiError."""
         return self._names(rtmidi.MidiOut)
 
     def open(self, name: str, occurrence: int = 0) -> RtMidiOut:
+        """Open the output of this name. Raises MidiError."""
         with guard_stderr():
             client = self._opened(self._client(rtmidi.MidiOut, CLIENT_NAME), name, occurrence, "out")
             return RtMidiOut(client, self._api, name, is_virtual=False)
 
     def open_virtual(self, name: str) -> RtMidiOut:
+        """Create an output that others can connect to. Raises MidiError."""
         with guard_stderr():
             client = self._opened_virtual(self._client(rtmidi.MidiOut, CLIENT_NAME), name, "out")
             return RtMidiOut(client, self._api, name, is_virtual=True)
 
     def inputs(self) -> list[str]:
+        """Return the names of the inputs that are there now. Raises MidiError."""
         return self._names(rtmidi.MidiIn)
 
     def open_input(self, name: str, occurrence: int = 0) -> RtMidiIn:
+        """Open the input of this name. Raises MidiError."""
         with guard_stderr():
             return RtMidiIn(self._opened(self._ear(), name, occurrence, "in"), self._api, name, is_virtual=False)
 
     def open_virtual_input(self, name: str) -> RtMidiIn:
+        """Create an input that others can connect to. Raises MidiError."""
         with guard_stderr():
             return RtMidiIn(self._opened_virtual(self._ear(), name, "in"), self._api, name, is_virtual=True)
 
@@ -159,13 +165,16 @@ class RtMidiIn:
             self._queue.put(self._stamps.stamp(since_last, time.monotonic()), bytes(data))
 
     def poll(self) -> list[ReceivedMessage]:
+        """Return what arrived since the last poll, in order, without waiting."""
         return self._queue.take()
 
     @property
     def overflows(self) -> int:
+        """Messages that were discarded."""
         return self._queue.overflows
 
     def is_alive(self) -> bool:
+        """Return whether the port still exists."""
         if self._poller.is_closed or (self._jack is not None and self._jack.server_gone):
             return False
         try:
@@ -174,6 +183,7 @@ class RtMidiIn:
             return False
 
     def close(self) -> None:
+        """Close the port; safe to call twice."""
         if not self._open:
             return
         self._open = False
@@ -197,6 +207,7 @@ class RtMidiOut:
         self._open = True
 
     def send(self, message: bytes) -> None:
+        """Send one complete raw message. Raises MidiError if the port is gone."""
         if not self._open:
             raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
         try:
@@ -205,6 +216,7 @@ class RtMidiOut:
             raise MidiError(f"the MIDI output {self.name!r} is gone ({error}); see `{LISTING_COMMAND}`") from error
 
     def is_alive(self) -> bool:
+        """Return whether the port still exists."""
         if self._jack is not None and self._jack.server_gone:
             return False
         try:
@@ -213,6 +225,7 @@ class RtMidiOut:
             return False
 
     def close(self) -> None:
+        """Close the port; safe to call twice."""
         if not self._open:
             return
         self._open = False

@@ -18,7 +18,7 @@ from kelly_live.lab.bench.control import FirstBeatRecorder, Turn, compute_beat_l
 from kelly_live.lab.bench.deadlines import BEAT_SECONDS, NOTE_SECONDS, analyze_trace, measure_punctuality
 from kelly_live.lab.bench.peer_isobar import compute_grid_errors
 from kelly_live.midi.offline import NoteList
-from kelly_live.midi.trace import Traced, TracingPort, read_trace
+from kelly_live.midi.trace import TracedMessage, TracingPort, read_trace
 from kelly_live.music.conductor import Conductor
 from tests.music.band import told
 
@@ -32,7 +32,7 @@ def test_a_trace_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.M
     port.send(note_on(1, 60, 64))
     port.send(CLOCK)
     port.close()
-    assert read_trace(tmp_path / "trace") == [Traced(1.5, note_on(1, 60, 64)), Traced(1.625, CLOCK)]
+    assert read_trace(tmp_path / "trace") == [TracedMessage(1.5, note_on(1, 60, 64)), TracedMessage(1.625, CLOCK)]
 
 
 def test_a_full_trace_stops_and_harms_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,9 +48,9 @@ def test_lateness_is_measured_from_the_grid_note_by_note() -> None:
     origin = 100.0
     due = origin + 3 * BEAT_SECONDS + 5.37 * NOTE_SECONDS
     trace = [
-        Traced(due + 0.002, note_on(4, 45, 64)),
-        Traced(due + 0.9 * NOTE_SECONDS - 0.001, note_off(4, 45)),
-        *(Traced(origin + k * TICK + (0.003 if k == 2 else 0.0), CLOCK) for k in range(4)),
+        TracedMessage(due + 0.002, note_on(4, 45, 64)),
+        TracedMessage(due + 0.9 * NOTE_SECONDS - 0.001, note_off(4, 45)),
+        *(TracedMessage(origin + k * TICK + (0.003 if k == 2 else 0.0), CLOCK) for k in range(4)),
     ]
     measured = analyze_trace(trace, origin, dropped=1)
     assert measured.late_seconds == pytest.approx([0.002, -0.001])
@@ -61,7 +61,9 @@ def test_lateness_is_measured_from_the_grid_note_by_note() -> None:
 
 
 def test_a_clock_that_runs_away_drifts() -> None:
-    assert analyze_trace([Traced(k * TICK * 1.01, CLOCK) for k in range(101)], 0.0).drift_seconds == pytest.approx(TICK)
+    assert analyze_trace(
+        [TracedMessage(k * TICK * 1.01, CLOCK) for k in range(101)], 0.0
+    ).drift_seconds == pytest.approx(TICK)
 
 
 def test_the_real_process_plays_the_whole_grid() -> None:
@@ -81,13 +83,13 @@ def test_the_grid_of_a_peer_lies_where_it_favours_the_peer() -> None:
 def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
     turns = [Turn(0.0, loud=False), Turn(1.0, loud=True), Turn(2.0, loud=False)]
     trace = [
-        Traced(0.5, note_on(1, 60, 10)),
-        Traced(1.05, note_on(1, 60, 10)),  # still soft: decided before
-        Traced(1.1, note_off(1, 60)),
-        Traced(1.2, note_on(1, 60, 40)),  # on its way
-        Traced(1.3, note_on(1, 60, 120)),
-        Traced(2.1, note_on(1, 60, 115)),
-        Traced(2.3, note_on(1, 60, 100)),
+        TracedMessage(0.5, note_on(1, 60, 10)),
+        TracedMessage(1.05, note_on(1, 60, 10)),  # still soft: decided before
+        TracedMessage(1.1, note_off(1, 60)),
+        TracedMessage(1.2, note_on(1, 60, 40)),  # on its way
+        TracedMessage(1.3, note_on(1, 60, 120)),
+        TracedMessage(2.1, note_on(1, 60, 115)),
+        TracedMessage(2.3, note_on(1, 60, 100)),
     ]
     assert compute_note_latencies(turns, trace) == pytest.approx([0.2, 0.3])
 

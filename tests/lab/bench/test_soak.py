@@ -9,20 +9,24 @@ from kelly_live.audio.sources import RepeatingSource
 from kelly_live.core.midi_messages import note_off, note_on
 from kelly_live.core.timebase import ManualClock
 from kelly_live.lab.bench.soak import SoakCounts, compute_growth, count_stuck_notes
-from kelly_live.midi.trace import Traced
+from kelly_live.midi.trace import TracedMessage
 
 KEPT = SoakCounts(60.0, 1000, 0, 0, 0, 0.001, 0, 0.0, 0.001, 0.002, 0)
 
 
 def test_a_note_that_ends_in_time_is_not_stuck() -> None:
-    trace = [Traced(0.0, note_on(1, 60, 64)), Traced(1.0, note_off(1, 60)), Traced(5.0, note_on(1, 60, 64))]
-    assert count_stuck_notes([*trace, Traced(6.0, note_off(1, 60))], 2.0) == 0
-    assert count_stuck_notes([*trace, Traced(8.0, note_off(1, 60))], 2.0) == 1
+    trace = [
+        TracedMessage(0.0, note_on(1, 60, 64)),
+        TracedMessage(1.0, note_off(1, 60)),
+        TracedMessage(5.0, note_on(1, 60, 64)),
+    ]
+    assert count_stuck_notes([*trace, TracedMessage(6.0, note_off(1, 60))], 2.0) == 0
+    assert count_stuck_notes([*trace, TracedMessage(8.0, note_off(1, 60))], 2.0) == 1
     assert count_stuck_notes(trace, 2.0) == 1  # it was never ended
 
 
 def test_one_channels_note_off_ends_no_other_channels_note() -> None:
-    assert count_stuck_notes([Traced(0.0, note_on(1, 60, 64)), Traced(1.0, note_off(2, 60))], 2.0) == 1
+    assert count_stuck_notes([TracedMessage(0.0, note_on(1, 60, 64)), TracedMessage(1.0, note_off(2, 60))], 2.0) == 1
 
 
 @pytest.mark.parametrize(
