@@ -286,3 +286,14 @@ def test_a_device_that_is_not_there_is_one_line(
         pytest.skip(f"this machine has {device}")
     assert run("analyze", recording, "--device", device) == 1
     assert len(complaints(capsys.readouterr().err)) == 1
+
+
+@pytest.mark.parametrize("command", [("analyze",), ("render", "--midi", "out.mid")], ids=lambda command: command[0])
+def test_an_emotion_reader_that_is_not_installed_is_one_line(
+    command: tuple[str, ...], recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    assert run(command[0], recording, *command[1:], "--reader", "aura") == 1
+    (line,) = complaints(capsys.readouterr().err)
+    assert "there is no emotion reader 'aura'; it must be one of kelly" in line

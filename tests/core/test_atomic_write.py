@@ -1,4 +1,4 @@
-"""A result is written whole, or the old one stays and nothing is left behind; each failure has its own remedy."""
+"""A file is written whole, or the old one stays and nothing else is left; each failure has a remedy."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The one rule for names: exact wins, then words in order; anything else is an error that lists what there is."""
+"""Choosing by name: an exact match, else words in order; otherwise an error lists the candidates."""
 
 import pytest
 from hypothesis import given
@@ -39,7 +39,7 @@ def test_an_ambiguous_name_lists_the_candidates_and_the_command() -> None:
         pick("IAC Bus", PORTS)
 
 
-def test_an_unknown_name_lists_what_there_is() -> None:
+def test_an_unknown_name_lists_the_candidates() -> None:
     with pytest.raises(MidiError, match=r"no MIDI output matches 'Bus 7'.*'kelly rec:in'.*kelly-live devices"):
         pick("Bus 7", PORTS)
     with pytest.raises(MidiError, match="there are: none"):

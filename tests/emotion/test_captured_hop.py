@@ -92,7 +92,7 @@ class HostAccess(AssertionError):
 
 
 class Capturing(TorchDispatchMode):
-    """Fails where a CUDA capture would: if a value or shape is read back, or something comes from the host."""
+    """Fails where a CUDA capture would: if a value is read back, or data come from the host."""
 
     FORBIDDEN = ("item", "_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "unique",
                  "repeat_interleave", "bincount", "lift_fresh", "_to_copy")  # fmt: skip

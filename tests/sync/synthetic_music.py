@@ -1,4 +1,4 @@
-"""Music with a beat and a key that are known, made by the built-in synthesiser: chords, a bass and a kit."""
+"""Music with a known beat and key from the built-in synthesiser: chords, a bass and drums."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the audio tracker estimates: beat and key of synthetic music, and no confidence where there is neither."""
+"""The audio tracker: beat and key of synthetic music, and no confidence where there is neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A MIDI clock that comes in, read as scores: ticks from a script, and the beat that follows from them."""
+"""A MIDI clock as a source, read as scores: ticks from a script, and the beat that follows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def ticks(start: float, count: int, bpm: float = 120.0, late: Callable[[], float
 
 
 class ClockInput:
-    """A MIDI clock source and its time; `at(seconds)` polls as the conductor does, every 10 ms, and returns the state."""
+    """A MIDI clock source and its time; `at` polls every 10 ms, as the conductor does."""
 
     def __init__(self, script: Sequence[tuple[float, bytes]]) -> None:
         self.clock = ManualClock()
@@ -136,7 +136,7 @@ def test_a_tempo_that_no_music_has_gives_no_beat(bpm: float) -> None:
 
 
 def worst_phase(truth: TempoMap, clock_input: ClockInput, start: float, end: float) -> tuple[float, float]:
-    """The worst distance of the beat from its place (s), and of the tempo from the true one (share), every 10 ms."""
+    """Return the largest error of the beat (s) and of the tempo (share), sampled every 10 ms."""
     phase = tempo = 0.0
     seconds = start
     while (seconds := seconds + 0.01) < end:
