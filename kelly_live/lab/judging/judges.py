@@ -1,11 +1,12 @@
 """Judges of emotion in music, fitted on EMOPIA's labels and independent of our music.
 
 Only EMOPIA's `train` part is used. There are several judges, as music that convinces only one is not convincing. The
-audio judges use the frozen musicnn's penultimate layer and the fixed statistics of `emotion/nets/tonality.py`; the notes judge
-uses the features of `corpora/symbolic_features.py` and a few plain ones. Each is a linear model: L2 logistic regression
-over the four quadrants, and a ridge for valence and one for arousal. Their strengths are chosen by cross-validation
-that keeps songs whole. No fitted weight is shared with the emotion net, the temporal model or the mapper. Published
-figures for such a head on frozen features, on EMOPIA's test part: 4 quadrants .616, arousal .884, valence .686.
+audio judges use the frozen musicnn's penultimate layer and the fixed statistics of `emotion/nets/tonality.py`; the
+notes judge uses the features of `corpora/symbolic_features.py` and a few plain ones. Each is a linear model: L2
+logistic regression over the four quadrants, and a ridge for valence and one for arousal. Their strengths are chosen by
+cross-validation that keeps songs whole. No fitted weight is shared with the emotion net, the temporal model or the
+mapper. Published figures for such a head on frozen features, on EMOPIA's test part: 4 quadrants .616, arousal .884,
+valence .686.
 """
 
 from __future__ import annotations

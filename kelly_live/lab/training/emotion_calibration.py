@@ -48,20 +48,24 @@ def fit_mixture(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Ten
     raw, every = raw.clone().to(device), np.arange(len(fold.windows))
     sets = np.array([fold.clips[i].dataset for i in fold.windows.clip])
     _, index, sizes = np.unique(sets, return_inverse=True, return_counts=True)
-    alike = torch.from_numpy((len(sets) / len(sizes) / sizes)[index]).float().to(device)
+    balance = torch.from_numpy((len(sets) / len(sizes) / sizes)[index]).float().to(device)
     targets = convert_targets(fold.targets, every, device)
-    targets = {n: v * alike.view(-1, *[1] * (v.dim() - 1)) if n.endswith("_weight") else v for n, v in targets.items()}
+    targets = {
+        n: v * balance.view(-1, *[1] * (v.dim() - 1)) if n.endswith("_weight") else v for n, v in targets.items()
+    }
     widths, temperature = net.output_widths, net.temperature.clone()
     net.temperature.fill_(1.0)
-    lean = torch.zeros(2, len(net.members), len(widths), device=device, requires_grad=True)
-    optimiser = torch.optim.Adam([lean], lr=0.1)
+    logits = torch.zeros(2, len(net.members), len(widths), device=device, requires_grad=True)
+    optimiser = torch.optim.Adam([logits], lr=0.1)
     groups = torch.repeat_interleave(torch.arange(len(widths)), torch.tensor(widths)).to(device)
 
     def shares() -> torch.Tensor:
-        return torch.softmax(lean, dim=1)[..., groups]
+        return torch.softmax(logits, dim=1)[..., groups]
 
     for _ in range(steps):
-        loss = compute_loss(net.decode(net.mix_members(raw, shares())), targets, alike) + 0.01 * lean.square().mean()
+        loss = (
+            compute_loss(net.decode(net.mix_members(raw, shares())), targets, balance) + 0.01 * logits.square().mean()
+        )
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
@@ -78,8 +82,8 @@ def fit_temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarr
     best, best_loss = 1.0, math.inf
     for t in np.geomspace(0.3, 5.0, 60):
         mean = average_by_clip(torch.softmax(log_p / t, dim=1).numpy(), clip, len(truth))
-        said = (weight > 0) & ~np.isnan(mean[:, 0])
-        loss = -float((truth * np.log(np.maximum(mean, 1e-9))).sum(axis=1)[said] @ weight[said])
+        weighted = (weight > 0) & ~np.isnan(mean[:, 0])
+        loss = -float((truth * np.log(np.maximum(mean, 1e-9))).sum(axis=1)[weighted] @ weight[weighted])
         if loss < best_loss:
             best, best_loss = float(t), loss
     return best
@@ -126,7 +130,7 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
     """
     clips, clip = fold.clips, fold.windows.clip
     sizes = Counter(c.dataset for c in clips)
-    alike = np.array([1.0 / sizes[c.dataset] for c in clips])
+    balance = np.array([1.0 / sizes[c.dataset] for c in clips])
     kinds = {music: np.array([is_music(c) is music for c in clips]) for music in (False, True)}
     kinds = {music: own for music, own in kinds.items() if own.any()}
     first = {int(c): row for row, c in reversed(list(enumerate(clip)))}
@@ -135,9 +139,9 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
     net.temperature.fill_(1.0)
     answers = combine_members(net, raw)
     for music, own in kinds.items():
-        said = own * alike * fold.targets.emotions_weight[rows]
-        net.temperature[int(music), 0] = fit_temperature(answers.emotions, clip, fold.targets.emotions[rows], said)
-        labelled = own * alike * (fold.targets.label[rows] >= 0)
+        weighted = own * balance * fold.targets.emotions_weight[rows]
+        net.temperature[int(music), 0] = fit_temperature(answers.emotions, clip, fold.targets.emotions[rows], weighted)
+        labelled = own * balance * (fold.targets.label[rows] >= 0)
         net.temperature[int(music), 1] = (
             fit_temperature(answers.labels, clip, labels, labelled) if labelled.any() else 1.0
         )
@@ -146,7 +150,7 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
     answers, noise = combine_members(net, raw), predict(net, sounds)
     right = mark_correct(clips, answers, clip)[clip]
 
-    def evidence(a: Predictions) -> torch.Tensor:
+    def build_evidence(a: Predictions) -> torch.Tensor:
         logits, affect, presence = (torch.from_numpy(v).float() for v in (a.emotions, a.affect, a.presence))
         odds = torch.logit(presence.clamp(1e-6, 1 - 1e-6)).unsqueeze(1)
         return net.compute_evidence(logits.clamp_min(1e-9).log(), affect, odds)
@@ -155,10 +159,10 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
         known = ~np.isnan(right) & own[clip]
         if not known.any():
             continue
-        x = torch.cat((evidence(answers)[torch.from_numpy(known)], evidence(noise)))
+        x = torch.cat((build_evidence(answers)[torch.from_numpy(known)], build_evidence(noise)))
         y = torch.from_numpy(np.concatenate((right[known], np.zeros(len(sounds))))).float()
         per_clip = np.bincount(clip, minlength=len(clips))[clip[known]]
-        importance = np.concatenate((alike[clip[known]] / per_clip, np.full(len(sounds), 0.5 / max(1, len(sounds)))))
+        importance = np.concatenate((balance[clip[known]] / per_clip, np.full(len(sounds), 0.5 / max(1, len(sounds)))))
         start = torch.tensor([0.0, 1.0, 0.0, 1.0])
         net.confidence_fit[int(music)] = _fit_confidence(x, y, torch.from_numpy(importance).float(), start)
     if len(kinds) == 1:

@@ -209,7 +209,7 @@ def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
         raise ConfigError(
             f"{len(performances)} performed pieces; touch and timing need {MIN_SONGS}, as EMOPIA has them"
         )
-    strokes = [stroke for performance in performances for stroke in performance.metre]
+    strokes = [stroke for performance in performances for stroke in performance.accents]
     return {
         "version": VERSION,
         "least_pieces": MIN_SONGS,
@@ -229,18 +229,18 @@ def learn_tables(pieces: Sequence[Piece]) -> dict[str, Any]:
         "spans": _normalise(spans, 2, 48),
         "touch": {
             "metre": [float(np.mean([0.0, *(loud for place, loud in strokes if place == p)])) for p in range(4)],
-            "melody": float(np.median([performance.over for performance in performances])),
-            "spread_velocities": float(np.median([performance.spread for performance in performances])),
-            "lag1": float(np.median([performance.lag for performance in performances])),
+            "melody": float(np.median([performance.melody_excess for performance in performances])),
+            "spread_velocities": float(np.median([performance.velocity_spread for performance in performances])),
+            "lag1": float(np.median([performance.velocity_lag1 for performance in performances])),
         },
         "timing": {
-            "sd_seconds": float(np.median([performance.deviation for performance in performances])),
-            "lag1": float(np.median([performance.drift for performance in performances])),
+            "sd_seconds": float(np.median([performance.timing_deviation for performance in performances])),
+            "lag1": float(np.median([performance.timing_lag1 for performance in performances])),
             "roll_seconds": float(
-                np.median([roll for performance in performances for roll in performance.rolls] or [0.0])
+                np.median([roll for performance in performances for roll in performance.roll_seconds] or [0.0])
             ),
             "lead_seconds": float(
-                np.median([lead for performance in performances for lead in performance.leads] or [0.0])
+                np.median([lead for performance in performances for lead in performance.lead_seconds] or [0.0])
             ),
         },
     }

@@ -76,14 +76,14 @@ def list_bar_rhythms(notes: Floats) -> list[tuple[float, ...]]:
 class PerformanceFeatures:
     """Touch and timing of a performance, by note or attack; `music/vocabulary.py` gives the units."""
 
-    metre: list[tuple[int, float]]
-    over: float
-    spread: float
-    lag: float
-    deviation: float
-    drift: float
-    rolls: list[float]
-    leads: list[float]
+    accents: list[tuple[int, float]]
+    melody_excess: float
+    velocity_spread: float
+    velocity_lag1: float
+    timing_deviation: float
+    timing_lag1: float
+    roll_seconds: list[float]
+    lead_seconds: list[float]
 
 
 def measure_performance(piece: Piece) -> PerformanceFeatures | None:
@@ -91,17 +91,17 @@ def measure_performance(piece: Piece) -> PerformanceFeatures | None:
     if not piece.performed or len(piece.melody) < 30 or len(piece.accompaniment) < 30:
         return None
     everything = np.concatenate((piece.melody, piece.accompaniment))
-    sung = np.concatenate((np.ones(len(piece.melody), bool), np.zeros(len(piece.accompaniment), bool)))
+    is_melody = np.concatenate((np.ones(len(piece.melody), bool), np.zeros(len(piece.accompaniment), bool)))
     order = np.lexsort((everything[:, 2], everything[:, 4]))
-    everything, sung = everything[order], sung[order]
-    spread = float(np.std(everything[:, 3]))
-    if spread < 2.0:
+    everything, is_melody = everything[order], is_melody[order]
+    velocity_spread = float(np.std(everything[:, 3]))
+    if velocity_spread < 2.0:
         return None
-    loud = (everything[:, 3] - everything[:, 3].mean()) / spread
+    loud = (everything[:, 3] - everything[:, 3].mean()) / velocity_spread
     places = everything[:, 0] * 4.0
     nearest = np.rint(places)
-    metre = [(int(place % 4), float(value)) for place, value in zip(nearest, loud, strict=True)]
-    own = loud[sung]
+    accents = [(int(place % 4), float(value)) for place, value in zip(nearest, loud, strict=True)]
+    own = loud[is_melody]
     local = np.convolve(np.pad(own, 4, mode="edge"), np.ones(9) / 9.0, mode="valid")
     residue = own - local
 
@@ -110,30 +110,30 @@ def measure_performance(piece: Piece) -> PerformanceFeatures | None:
     beat_seconds = float(np.median(np.diff(onsets[:, 4])) / max(float(np.median(np.diff(onsets[:, 0]))), 1e-3))
     off = (onsets[:, 0] * 4.0 - np.rint(onsets[:, 0] * 4.0)) / 4.0 * beat_seconds
     near = np.abs(off) < 0.06  # further off it is another note value, not a timing deviation
-    kept = off[near] - np.median(off[near]) if near.any() else np.empty(0)
-    if len(kept) < 20:
+    deviations = off[near] - np.median(off[near]) if near.any() else np.empty(0)
+    if len(deviations) < 20:
         return None
-    rolls, leads = [], []
+    roll_seconds, lead_seconds = [], []
     for first, last in zip(starts, [*starts[1:], len(everything)], strict=True):
         if last - first < 2:
             continue
-        rolls.append(float(np.ptp(everything[first:last, 4])))
-        if sung[first:last].any() and not sung[first:last].all():
-            leads.append(
+        roll_seconds.append(float(np.ptp(everything[first:last, 4])))
+        if is_melody[first:last].any() and not is_melody[first:last].all():
+            lead_seconds.append(
                 float(
-                    everything[first:last, 4][~sung[first:last]].mean()
-                    - everything[first:last, 4][sung[first:last]].mean()
+                    everything[first:last, 4][~is_melody[first:last]].mean()
+                    - everything[first:last, 4][is_melody[first:last]].mean()
                 )
             )
     return PerformanceFeatures(
-        metre,
-        float(own.mean() - loud[~sung].mean()),
-        spread,
+        accents,
+        float(own.mean() - loud[~is_melody].mean()),
+        velocity_spread,
         _correlate_neighbours(residue),
-        float(np.std(kept)),
-        _correlate_neighbours(kept),
-        rolls,
-        leads,
+        float(np.std(deviations)),
+        _correlate_neighbours(deviations),
+        roll_seconds,
+        lead_seconds,
     )
 
 
