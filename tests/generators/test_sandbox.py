@@ -1,7 +1,8 @@
-"""A plug-in from elsewhere runs in its own thread; the test decides when it answers, and nobody sleeps."""
+"""A plug-in of another package runs in its own thread; the test decides when it answers, and nobody sleeps."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
@@ -67,11 +68,52 @@ def test_one_that_answers_in_time_plays_as_if_it_were_ours() -> None:
     players.close()
 
 
+def test_its_thread_leaves_real_time_priority_before_the_first_call() -> None:
+    steps: list[tuple[str, str]] = []
+
+    def log(step: str) -> None:
+        steps.append((step, threading.current_thread().name))
+
+    visitor = Visitor(lambda: log("call"))
+    players = GeneratorBand(
+        [SandboxedGenerator(visitor, deadline_seconds=PATIENT, leave_realtime=lambda: log("leave real time"))]
+    )
+    play(players, bars=1)
+    assert steps[:2] == [("leave real time", THREAD_NAME), ("call", THREAD_NAME)]
+    assert [step for step, _ in steps].count("leave real time") == 1
+    players.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setscheduler"), reason="the system has no scheduling policies")
+def test_it_does_not_inherit_the_real_time_policy_of_the_thread_that_starts_it() -> None:
+    policies: list[int] = []
+    players = GeneratorBand(
+        [SandboxedGenerator(Visitor(lambda: policies.append(os.sched_getscheduler(0))), deadline_seconds=PATIENT)]
+    )
+    failures: list[OSError] = []
+
+    def play_in_real_time() -> None:
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        except OSError as error:
+            failures.append(error)
+            return
+        play(players, bars=1)
+
+    conductor = threading.Thread(target=play_in_real_time)  # this thread keeps its own policy
+    conductor.start()
+    conductor.join()
+    if failures:
+        pytest.skip(f"the system grants no real-time priority ({failures[0]})")
+    assert set(policies) == {os.SCHED_OTHER}
+    players.close()
+
+
 def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: threading.Event) -> None:
     clock = ManualClock()
     visitor = Visitor(gate.wait)
-    guest = SandboxedGenerator(visitor, deadline_seconds=NEVER, clock=clock)
-    players = GeneratorBand([guest, *built_in()])
+    sandboxed = SandboxedGenerator(visitor, deadline_seconds=NEVER, clock=clock)
+    players = GeneratorBand([sandboxed, *built_in()])
     sink = RecordingSink()
     conductor = Conductor(sink, players, seed=3, tonic=0, length_bars=16)
     conductor.start(0.0, told())
@@ -86,19 +128,19 @@ def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: 
 
 def test_what_comes_too_late_is_not_played_and_it_may_go_on_afterwards(gate: threading.Event) -> None:
     visitor = Visitor(gate.wait)
-    guest = SandboxedGenerator(visitor, deadline_seconds=NEVER)
-    asked = play_slice(guest, 0.0)
+    sandboxed = SandboxedGenerator(visitor, deadline_seconds=NEVER)
+    asked = play_slice(sandboxed, 0.0)
     assert asked is None
-    late = guest._call
+    late = sandboxed._call
     assert late is not None
     gate.set()
     assert late.done.wait(PATIENT)
-    guest._deadline = PATIENT
-    assert play_slice(guest, 1.0) == [1.0]
-    guest.close()
+    sandboxed._deadline = PATIENT
+    assert play_slice(sandboxed, 1.0) == [1.0]
+    sandboxed.close()
 
 
-def play_slice(guest: SandboxedGenerator, start: float) -> list[float] | None:
+def play_slice(sandboxed: SandboxedGenerator, start: float) -> list[float] | None:
     """The onsets of one slice; None if they did not come in time."""
     found: list[float] | None = None
 
@@ -109,7 +151,7 @@ def play_slice(guest: SandboxedGenerator, start: float) -> list[float] | None:
             nonlocal found
             if start_beat == start:
                 try:
-                    found = [note.onset_beats for note in guest.generate(parameters, context, start_beat, end_beat)]
+                    found = [note.onset_beats for note in sandboxed.generate(parameters, context, start_beat, end_beat)]
                 except DeadlineExceeded:
                     found = None
             return []
@@ -138,25 +180,25 @@ def test_one_that_wants_to_end_the_process_ends_its_own_thread() -> None:
     assert [muted.state for muted in players.muted] == [PlayerState.FAILED]
 
 
-def test_an_endless_loop_is_stopped_when_it_is_dismissed() -> None:
+def test_an_endless_loop_is_stopped_when_it_is_closed() -> None:
     def spin() -> None:
         while True:
             pass
 
     visitor = Visitor(spin)
-    guest = SandboxedGenerator(visitor, deadline_seconds=NEVER)
-    assert play_slice(guest, 0.0) is None
+    sandboxed = SandboxedGenerator(visitor, deadline_seconds=NEVER)
+    assert play_slice(sandboxed, 0.0) is None
     assert visitor.entered.wait(PATIENT)
-    job = guest._call
-    assert job is not None
-    guest.close()
-    assert job.done.wait(PATIENT), "the loop still runs"
+    call = sandboxed._call
+    assert call is not None
+    sandboxed.close()
+    assert call.done.wait(PATIENT), "the loop still runs"
 
 
 def test_one_that_still_hangs_stays_muted_in_the_next_session(gate: threading.Event) -> None:
-    guest = SandboxedGenerator(Visitor(gate.wait), deadline_seconds=NEVER)
-    assert play_slice(guest, 0.0) is None
-    players = GeneratorBand([guest])
+    sandboxed = SandboxedGenerator(Visitor(gate.wait), deadline_seconds=NEVER)
+    assert play_slice(sandboxed, 0.0) is None
+    players = GeneratorBand([sandboxed])
     play(players)
     assert [muted.state for muted in players.muted] == [PlayerState.FAILED]
     assert "hangs" in players.muted[0].reason
