@@ -1,9 +1,7 @@
-"""How a piece breathes above the phrase: who rests, what each place of the form asks of the band, and how it builds and
-lets go as the feeling moves.
+"""What the form does above the phrase: which part rests, and how the band builds and calms as the emotion moves.
 
 The form is 4-bar phrases, 8-bar periods (a question and its answer) and 16-bar forms A A' | B A'' (music/harmony.py);
-themes last two forms. What follows from it here is small on purpose: the feeling says how much is played, the form only
-where.
+themes last two forms. Its effects are small on purpose: the emotion decides how much is played, the form only where.
 """
 
 from __future__ import annotations
@@ -14,8 +12,10 @@ from kelly_live.core.values import MusicParameters
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import FORM, Phrase
 
-_MEMORY_BEATS = 8.0  # what the feeling was: two bars or so ago
-_FULL_TREND = 0.1  # of `compute_intensity`: a third of the way from sad to excited, within that memory, is all there is
+_MEMORY_BEATS = 8.0  # what the emotion was: about two bars ago
+_FULL_TREND = (
+    0.1  # of `compute_intensity`: a third of the way from sad to excited, within that memory, is the full trend
+)
 _TREND_GRAIN = 0.25
 _DENSITY_SHARE = 0.25  # what a note a beat adds to intensity, against 1 for the whole range of loudness
 _ENERGY = (-0.4, 0.0, 0.6, 0.2)  # of the form's four phrases: it opens, and is highest in its third
@@ -27,43 +27,45 @@ _BREAK, _INTERLUDE = 1.3, 0.9
 
 
 def compute_intensity(parameters: MusicParameters) -> float:
-    """How much is going on: the middle loudness, and the density."""
+    """Compute how intense the music is, from its middle loudness and its density."""
     return 0.5 * (parameters.dynamics.floor + parameters.dynamics.ceiling) + _DENSITY_SHARE * parameters.density
 
 
 def average_intensity(before: float, now: float, beats: float) -> float:
-    """The running average of intensities, `beats` later."""
+    """Compute the running average of the intensity, `beats` later."""
     return now + (before - now) * math.exp(-beats / _MEMORY_BEATS)
 
 
 def compute_trend(before: float, now: float) -> float:
-    """From -1 (it calms down) over 0 to 1 (it builds): an intensity against the remembered one, in coarse grains."""
+    """Compute the trend of an intensity against its average: -1 calms down, 1 builds up; in coarse grains."""
     share = max(-1.0, min(1.0, (now - before) / _FULL_TREND))
     return round(share / _TREND_GRAIN) * _TREND_GRAIN
 
 
 def compute_energy(phrase: Phrase) -> float:
-    """A phrase's place in the rise and fall of the form, -1 to 1."""
+    """Compute how high a phrase stands in the rise and fall of the form, -1 to 1."""
     form, place = divmod(phrase.index, len(FORM))
     return _ENERGY[place] + _SECOND_TIME * (form % 2)
 
 
 def compute_accompaniment_density(parameters: MusicParameters, context: MusicContext) -> float:
-    """The density for all but the tune: more where the form or the feeling rises."""
+    """Compute the density of all parts but the melody: more where the form or the emotion rises."""
     share = 1.0 + _ENERGY_DENSITY * compute_energy(context.phrase) + _TREND_DENSITY * context.trend
     return min(3.0, parameters.density * share)
 
 
 def compute_lift(context: MusicContext, beat: float) -> float:
-    """What an accent gains: the form's share, and a crescendo or diminuendo through the phrase as the feeling moves."""
+    """Compute what an accent gains: the form's share, and a crescendo or diminuendo as the emotion moves."""
     return _ENERGY_ACCENT * compute_energy(context.phrase) + _TREND_ACCENT * context.trend * context.phrase_fraction(
         beat
     )
 
 
 def is_resting(part: str, parameters: MusicParameters, context: MusicContext, bar: int) -> bool:
-    """Whether a part is silent for a bar: the drums in the third phrase of a theme's second form but for its last bar,
-    the tune in the first half of that form; only where it is calm enough, and nothing builds.
+    """Tell whether a part is silent for a bar, in the second form of a theme.
+
+    The drums rest in its third phrase but for the last bar, the melody in the first half of its first phrase; only
+    where it is calm enough, and nothing builds up.
     """
     if context.closing or context.trend > 0.0:
         return False

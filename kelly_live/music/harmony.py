@@ -1,11 +1,11 @@
-"""Harmony that moves: a grammar a mode, phrases that open on the tonic and cadence, and a form that returns.
+"""Harmony: a grammar for each mode, phrases that open on the tonic and cadence, and a form that returns.
 
 A phrase is 4 bars, a section two phrases (a question and its answer), a form A A' | B A''. All phrases of a letter
 open with the same chords; their endings differ. Themes change every second form.
 
-The weights of the modes are heard as a mixture, so that feelings grade: a phrase's mode is a quantile of them from dark
-to bright, chords lean to major or minor triads as the weights lie above or below what its mode is used to, and now and
-then one is borrowed from a parallel mode, as often as that one weighs.
+The weights of the modes sound as a mixture, so that emotions grade. A phrase's mode is a quantile of the weights from
+dark to bright. Its chords lean to major or minor triads as the weights lie above or below what is usual in its mode.
+Now and then a chord is borrowed from a parallel mode, as often as that mode weighs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HARMONIC_MINOR = Scale("harmonic minor", (0.0, 200.0, 300.0, 500.0, 700.0, 800.0
 
 
 class Place(NamedTuple):
-    """A phrase's role in the form: its letter, which return of it this is, and whether it ends at home."""
+    """A phrase's role in the form: its letter, which return of it this is, and whether it ends on the tonic."""
 
     letter: str
     variation: int
@@ -42,8 +42,10 @@ FORM = (Place("A", 0, False), Place("A", 1, True), Place("B", 0, False), Place("
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """A mode's harmony over degrees 0-6: `moves[a][b]` weighs the move a -> b; `home` the chords that lead to the
-    tonic at a full close, `half` those that a question ends on; `colour` the chords that make the mode audible.
+    """A mode's harmony over degrees 0-6.
+
+    `moves[a][b]` weighs the move from a to b, `home` the chords that lead to the tonic at a full close, `half` those
+    that a question ends on. `colour` are the chords that make the mode audible.
     """
 
     moves: Mapping[int, Mapping[int, float]]
@@ -120,7 +122,7 @@ GRAMMARS: dict[str, Grammar] = {
         half={6: 3, 3: 1, 4: 1},
         colour=(6,),
     ),
-    # The dominant is major (see `_voiced`); the relative major's own chords (2, 6) are kept few, or the ear goes there.
+    # The dominant is major (see `_create_chord`); the relative major's own chords (2, 6) are rare, or they would sound like home.
     "aeolian": Grammar(
         {
             0: {3: 4, 5: 4, 4: 3, 6: 1.5, 2: 0.7},
@@ -172,7 +174,7 @@ _UNLIKELY = 0.05  # a move that the grammar lacks, where an ending leaves no oth
 
 @dataclass(frozen=True, slots=True)
 class ChordSpan:
-    """A chord and the beats [start_beat, end_beat) that it holds."""
+    """A chord and the beats [start_beat, end_beat) that it lasts."""
 
     start_beat: float
     end_beat: float
@@ -194,49 +196,51 @@ class Phrase:
 
     @property
     def start_beat(self) -> float:
+        """The beat that it begins on."""
         return float(self.start_bar * self.beats_per_bar)
 
     @property
     def end_beat(self) -> float:
+        """The beat that it ends before."""
         return float((self.start_bar + self.bars) * self.beats_per_bar)
 
     def span_at(self, beat: float) -> ChordSpan:
-        """The chord in force at a beat; the first before the phrase, the last after it."""
+        """Return the chord in force at a beat; the first one before the phrase, the last one after it."""
         for span in self.spans:
             if beat < span.end_beat:
                 return span
         return self.spans[-1]
 
     def chord_after(self, beat: float) -> Chord:
-        """The chord that follows the one at `beat`; past the phrase's end, the tonic, where phrases begin."""
+        """Return the chord after the one at `beat`; past the phrase's end the tonic, where phrases begin."""
         end = self.span_at(beat).end_beat
         return self.span_at(end).chord if end < self.end_beat else create_tonic_chord(self.key)
 
 
 def compute_brightness(modes: Sequence[float]) -> float:
-    """Where weights over MODES lie on the row of modes: -3 (locrian) to 3 (lydian)."""
+    """Compute where weights over MODES lie between the darkest mode, -3 (locrian), and the brightest, 3 (lydian)."""
     return sum(weight * _BRIGHTNESS[mode] for mode, weight in zip(MODES, modes, strict=True))
 
 
 def choose_phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
-    """The mode of phrase `index`: a quantile of the weights from dark to bright, the heavier ones favoured.
+    """Choose the mode of phrase `index`: a quantile of the weights from dark to bright, the heavier ones favoured.
 
     The phrases of a form are spread evenly over the mixture, a question half a turn from its answer (minore, maggiore),
-    so that a few phrases already tell it; weights that grow brighter never give a darker mode.
+    so that a few phrases already show it; weights that grow brighter never give a darker mode.
     """
     form, place = divmod(index, len(FORM))
-    throw = (rng_for(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
+    draw = (rng_for(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
     favoured = {mode: modes[MODES.index(mode)] ** COMMITMENT for mode in DARK_TO_BRIGHT}
     below, total = 0.0, sum(favoured.values())
     for mode, weight in favoured.items():
         below += weight / total
-        if throw < below:
+        if draw < below:
             return mode
     return max(favoured, key=favoured.__getitem__)  # rounding left a crumb
 
 
 def create_tonic_chord(key: Key) -> Chord:
-    """The chord to end on: the tonic's triad, without its fifth where that is diminished (locrian)."""
+    """Create the chord to end on: the tonic's triad, without its fifth where that is diminished (locrian)."""
     return build_chord(key, 0, fifth=key.mode != "locrian")
 
 
@@ -252,17 +256,19 @@ def plan_phrase(
     leads_home: bool = False,
     modes: Sequence[float] | None = None,
 ) -> Phrase:
-    """Phrase `index` of a session. `busy` splits more of the inner bars between two chords; `leads_home` ends on a
-    chord that wants the tonic, for a closing bar to follow. `modes`, weights over MODES, colour a key that is one of
-    them; None: the key alone. Where chords change depends on neither.
+    """Plan phrase `index` of a session.
+
+    `busy` splits more of the inner bars between two chords. `leads_home` ends on a chord that leads to the tonic, for a
+    closing bar to follow. `modes`, weights over MODES, colour a key that is one of them; None leaves the key alone.
+    Where chords change depends on neither.
     """
     place = FORM[index % len(FORM)]
     theme = index // _PHRASES_PER_THEME
     opening = rng_for(seed, "opening", theme, place.letter)
     ending = rng_for(seed, "ending", index)
     mixture = modes if modes and key.scale == build_mode_scale(key.mode) else None
-    grammar = _leaning(key.mode, 0.0 if mixture is None else _light(key.mode, mixture))
-    degrees = _degrees(grammar, place, bars, leads_home, opening, ending)
+    grammar = _lean_grammar(key.mode, 0.0 if mixture is None else _compute_light(key.mode, mixture))
+    degrees = _choose_degrees(grammar, place, bars, leads_home, opening, ending)
 
     middle = float(find_middle_beat(beats_per_bar) or beats_per_bar - 1)
     spans: list[ChordSpan] = []
@@ -274,13 +280,13 @@ def plan_phrase(
         leads = bar == bars - 2
         split = rng_for(seed, "split", bar, index if leads else (theme, place.letter))
         splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1
-        chord = _voiced(key, degree, opening)
+        chord = _create_chord(key, degree, opening)
         if splits and beats_per_bar > 1:
             # On the way to the next bar; but what leads into the ending stands right before it, its own way in first.
             here, there = (before, degree) if leads else (degree, degrees[bar + 1])
-            between = _between(grammar, here, there, split)
+            between = _choose_between(grammar, here, there, split)
             before = degree if leads else between
-            passing = _voiced(key, between, split)
+            passing = _create_chord(key, between, split)
             first, second = (passing, chord) if leads else (chord, passing)
             spans.append(ChordSpan(start, start + middle, first))
             spans.append(ChordSpan(start + middle, end, second))
@@ -290,21 +296,21 @@ def plan_phrase(
     if mixture is not None:
         for number in range(1, len(spans)):
             rng, last = rng_for(seed, "borrowed", index, number), number == len(spans) - 1
-            spans[number] = replace(spans[number], chord=_borrowed(spans[number].chord, mixture, rng, last=last))
+            spans[number] = replace(spans[number], chord=_borrow(spans[number].chord, mixture, rng, last=last))
     return Phrase(index, place, theme, key, start_bar, bars, beats_per_bar, tuple(spans))
 
 
 def plan_closing_phrase(index: int, key: Key, *, start_bar: int, beats_per_bar: int) -> Phrase:
-    """One bar of the tonic, to end on."""
+    """Plan one bar of the tonic, to end on."""
     start = float(start_bar * beats_per_bar)
     span = ChordSpan(start, start + beats_per_bar, create_tonic_chord(key))
     return Phrase(index, FORM[-1], index // _PHRASES_PER_THEME, key, start_bar, 1, beats_per_bar, (span,))
 
 
-def _degrees(
+def _choose_degrees(
     grammar: Grammar, place: Place, bars: int, leads_home: bool, opening: random.Random, ending: random.Random
 ) -> list[int]:
-    """One mode degree a bar: an opening that the letter owns, an ending that the phrase owns."""
+    """Choose one mode degree a bar: the opening depends on the letter, the ending on the phrase."""
     goes_home = place.closed and not leads_home
     last = 0 if goes_home else pick(ending, grammar.home if leads_home else grammar.half)
     if bars == 1:
@@ -318,14 +324,14 @@ def _degrees(
         source = grammar.home if goes_home else dict.fromkeys(grammar.moves, 1.0)
         here = grammar.moves[degrees[-1]]
         # Two chords to and fro are not a progression: the third bar brings a third one.
-        heard = {*degrees, last}
-        avoid = heard if len(heard) < 3 else {degrees[-1], last}
+        used = {*degrees, last}
+        avoid = used if len(used) < 3 else {degrees[-1], last}
         ways = {
             d: w * here.get(d, _UNLIKELY) * grammar.moves[d].get(last, _UNLIKELY)
             for d, w in source.items()
             if d not in avoid
         }
-        if not heard & set(grammar.colour):  # the last chance for the chord that makes the mode audible
+        if not used & set(grammar.colour):  # the last chance for the chord that makes the mode audible
             ways = {d: w for d, w in ways.items() if d in grammar.colour} or ways
         degrees.append(pick(ending, ways or grammar.home))
     degrees.append(last)
@@ -334,8 +340,8 @@ def _degrees(
     return degrees
 
 
-def _between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int:
-    """A chord to pass through on the way; `here` once more if nothing leads on."""
+def _choose_between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int:
+    """Choose a chord between two others; `here` again if nothing leads on."""
     return pick(
         rng,
         {d: w * grammar.moves[d].get(there, _UNLIKELY) for d, w in grammar.moves[here].items() if d != there}
@@ -345,13 +351,14 @@ def _between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int
 
 @lru_cache(maxsize=16)
 def blend_grammar(mode: str) -> Grammar:
-    """A mode's grammar with its moves weighed by people's, half and half (geometric mean); the hand-written one alone
-    where no vocabulary is shipped. Chords that the grammar never enters stay out: they blur the mode.
+    """Blend a mode's grammar with the vocabulary's moves (geometric mean); without a vocabulary, return the grammar.
+
+    Chords that the grammar never enters stay out: they blur the mode.
     """
-    words, grammar = load_vocabulary(), GRAMMARS[mode]
-    if words is None:
+    tables, grammar = load_vocabulary(), GRAMMARS[mode]
+    if tables is None:
         return grammar
-    theirs = words.moves(mode)
+    theirs = tables.moves(mode)
     moves: dict[int, dict[int, float]] = {}
     for here, row in grammar.moves.items():
         total = sum(row.values())
@@ -363,40 +370,43 @@ def blend_grammar(mode: str) -> Grammar:
     return Grammar(moves, grammar.home, grammar.half, grammar.colour)
 
 
-def _light(mode: str, modes: Sequence[float]) -> float:
-    """How much brighter the weights are than is usual in a mode, in modes; grained, so that no wavering is heard."""
+def _compute_light(mode: str, modes: Sequence[float]) -> float:
+    """Compute how much brighter the weights are than is usual in a mode; in coarse grains, against wavering."""
     return round((compute_brightness(modes) - _USUAL * _BRIGHTNESS[mode]) / _LIGHT_GRAIN) * _LIGHT_GRAIN
 
 
 @lru_cache(maxsize=256)
-def _leaning(mode: str, light: float) -> Grammar:
-    """A mode's grammar with major triads likelier (light > 0), or minor and diminished ones; the dominant of minor,
-    whose third tells of home and not of a mood, and the tonic stay as they are.
+def _lean_grammar(mode: str, light: float) -> Grammar:
+    """Return a mode's grammar with major triads likelier (light > 0), or minor and diminished ones (light < 0).
+
+    The tonic and the dominant of minor, whose third leads home and carries no mood, stay as they are.
     """
     key, grammar = Key(0, build_mode_scale(mode)), blend_grammar(mode)
 
-    def kind(degree: int) -> float:
+    def weigh_kind(degree: int) -> float:
         if degree == 0 or (degree == 4 and mode == "aeolian"):
             return 0.0
-        return {_MAJOR: 1.0, _MINOR: -1.0}.get(_triad(key, degree), -2.0)
+        return {_MAJOR: 1.0, _MINOR: -1.0}.get(_measure_triad(key, degree), -2.0)
 
-    def leaned(weights: Mapping[int, float]) -> dict[int, float]:
-        return {degree: weight * math.exp(_LEAN * light * kind(degree)) for degree, weight in weights.items()}
+    def lean(weights: Mapping[int, float]) -> dict[int, float]:
+        return {degree: weight * math.exp(_LEAN * light * weigh_kind(degree)) for degree, weight in weights.items()}
 
-    moves = {here: leaned(there) for here, there in grammar.moves.items()}
-    return Grammar(moves, leaned(grammar.home), leaned(grammar.half), grammar.colour)
+    moves = {here: lean(there) for here, there in grammar.moves.items()}
+    return Grammar(moves, lean(grammar.home), lean(grammar.half), grammar.colour)
 
 
-def _triad(key: Key, degree: int) -> tuple[int, int]:
-    """The semitones of a degree's third and fifth above it."""
+def _measure_triad(key: Key, degree: int) -> tuple[int, int]:
+    """Return the semitones of a degree's third and fifth above it."""
     root, third, fifth = (key.note(degree + step).pitch for step in (0, 2, 4))
     return third - root, fifth - root
 
 
-def _borrowed(chord: Chord, modes: Sequence[float], rng: random.Random, *, last: bool) -> Chord:
-    """The chord, or now and then the major or minor one that a parallel mode has on its degree, the rest of the scale
-    unchanged. Darker modes lend what they have (iv, bVI, bVII; bII in place of iv), brighter ones only chords on roots
-    of the key (IV, ii; I to end a phrase on); the dominant, and the tonic on the way, are not touched.
+def _borrow(chord: Chord, modes: Sequence[float], rng: random.Random, *, last: bool) -> Chord:
+    """Return the chord, or now and then the major or minor one that a parallel mode has on its degree.
+
+    Darker modes lend what they have (iv, bVI, bVII; bII in place of iv), brighter ones only chords on roots of the key
+    (IV, ii; I to end a phrase on). The rest of the scale is unchanged; the dominant, and the tonic inside a phrase, are
+    never replaced.
     """
     key, degree, chance = chord.key, chord.root, rng.random()
     here = key.scale.name
@@ -405,18 +415,18 @@ def _borrowed(chord: Chord, modes: Sequence[float], rng: random.Random, *, last:
     for mode, weight in zip(MODES, modes, strict=True):
         chance -= _BORROWED * weight * (mode != here)
         if chance < 0.0:
-            return _lent(chord, mode)
+            return _find_lent(chord, mode)
     return chord
 
 
-def _lent(chord: Chord, mode: str) -> Chord:
-    """What another mode has in a chord's place, or the chord itself where players don't borrow it."""
+def _find_lent(chord: Chord, mode: str) -> Chord:
+    """Return what another mode has in a chord's place, or the chord itself where players do not borrow it."""
     key, degree = chord.key, chord.root
     own, theirs = key.scale.degrees_cents, build_mode_scale(mode).degrees_cents
     darker = _BRIGHTNESS[mode] < _BRIGHTNESS[key.scale.name]
     if darker and degree == 3 and theirs[1] < 200.0:
         degree = 1  # the Neapolitan
-    quality = _triad(Key(key.tonic, build_mode_scale(mode)), degree)
+    quality = _measure_triad(Key(key.tonic, build_mode_scale(mode)), degree)
     if quality not in (_MAJOR, _MINOR) or (degree == 0 and quality != _MAJOR):
         return chord
     if not darker and theirs[degree] != own[degree]:
@@ -429,9 +439,11 @@ def _lent(chord: Chord, mode: str) -> Chord:
     return build_chord(Key(key.tonic, Scale(f"{key.scale.name} with {mode}", lent)), degree, seventh=seventh)
 
 
-def _voiced(key: Key, mode_degree: int, rng: random.Random) -> Chord:
-    """A chord of the key, now and then with its seventh; the locrian tonic always, which softens its tritone. The
-    dominant of minor is borrowed from the harmonic minor, whose leading tone says where home is.
+def _create_chord(key: Key, mode_degree: int, rng: random.Random) -> Chord:
+    """Return a chord of the key, now and then with its seventh.
+
+    The locrian tonic always has it, which softens its tritone. The dominant of minor comes from the harmonic minor,
+    whose leading tone leads home.
     """
     coloured = rng.random() < 0.35
     if mode_degree == 4 and key.scale == build_mode_scale("aeolian"):

@@ -1,4 +1,4 @@
-"""Chance that can be repeated: every choice is drawn from dice named after what they decide."""
+"""Repeatable randomness: every decision draws from a generator that is seeded with the decision's name."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ from collections.abc import Mapping
 
 
 def rng_for(seed: int, what: str, *index: object) -> random.Random:
-    """The dice for one decision; the same names give the same throws, whatever was thrown before."""
+    """Return the random generator of one decision; the same names give the same numbers, whatever was drawn before.
+
+    The names are part of every piece: another name gives other notes.
+    """
     return random.Random("/".join(map(str, (seed, what, *index))))
 
 
 def pick(rng: random.Random, weights: Mapping[int, float]) -> int:
-    """One key, with a chance in proportion to its weight (all > 0, at least one)."""
+    """Draw one key, with a chance in proportion to its weight (all > 0, at least one)."""
     return rng.choices(list(weights), weights=list(weights.values()))[0]

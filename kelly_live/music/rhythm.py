@@ -1,6 +1,6 @@
-"""Where notes may fall in a bar: each of RHYTHMS ranks the places of a bar, and density says how far down to go.
+"""Where notes may fall in a bar: each of RHYTHMS ranks the places of a bar, and density says how many of them sound.
 
-Ranks, not dice, decide which places sound, so a higher density adds notes and leaves the others where they are.
+Ranks decide which places sound, and not chance, so that a higher density adds notes and leaves the others in place.
 """
 
 from __future__ import annotations
@@ -20,26 +20,27 @@ _OFFSETS: dict[str, dict[float, float]] = {
     "triplet": {0.0: 1.0, 2 / 3: 0.87, 1 / 3: 0.45},
     "sustained": {0.0: 1.0, 0.5: 0.3},
 }
-# How many notes of the density a pattern plays: held music moves at three quarters of the pace.
+# How many notes of the density a pattern plays: sustained music moves at three quarters of the pace.
 PACE = {"straight": 1.0, "dotted": 1.0, "syncopated": 1.0, "triplet": 1.0, "sustained": 0.75}
 # These keep their own ranking: no bar of the vocabulary has thirds, and none of its melodies' with more than two notes
-# goes on beats and last sixteenths alone (eighths between them are heard as straight).
-_OWN = ("triplet", "dotted")
+# goes on beats and last sixteenths alone (eighths between them sound straight).
+_OWN_RANKING = ("triplet", "dotted")
 _SUITED = 3.0  # how much a rhythm's own places count in choosing a cell
 
 
 def find_middle_beat(beats_per_bar: int) -> int | None:
-    """The second strong beat of a bar, if it has one: beat 2 of 4, 3 of 6; none in 3 (or 2)."""
+    """Return the second strong beat of a bar, if it has one: beat 2 of 4, 3 of 6; none in 3 (or 2)."""
     return beats_per_bar // 2 if beats_per_bar >= 4 and beats_per_bar % 2 == 0 else None
 
 
 def list_strong_beats(beats_per_bar: int) -> tuple[int, ...]:
+    """List the strong beats of a bar."""
     middle = find_middle_beat(beats_per_bar)
     return (0,) if middle is None else (0, middle)
 
 
 def weigh_position(position: float, beats_per_bar: int) -> float:
-    """Metrical weight 0-1 of a place in the bar (beats from its start)."""
+    """Return the metrical weight 0-1 of a place in the bar (beats from its start)."""
     beat, offset = int(position), position % 1.0
     if offset:
         return 0.5 if offset == 0.5 else 0.38
@@ -49,7 +50,7 @@ def weigh_position(position: float, beats_per_bar: int) -> float:
 
 
 def weigh_places(rhythm: str, beats_per_bar: int) -> dict[float, float]:
-    """Every place of a bar (beats from its start, rising) and its weight 0-1 in a rhythm."""
+    """Weigh every place of a bar (beats from its start, rising) in a rhythm, 0-1."""
     weights: dict[float, float] = {}
     for beat in range(beats_per_bar):
         strength = {1.0: 1.0, 0.85: 0.93}.get(weigh_position(beat, beats_per_bar), 0.7)
@@ -64,9 +65,9 @@ def weigh_places(rhythm: str, beats_per_bar: int) -> dict[float, float]:
 
 
 def rank_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: float) -> tuple[float, ...]:
-    """The places of a bar, the surest first; `freedom` (0-0.5) is how far chance may move a weight."""
+    """Rank the places of a bar, the likeliest first; `freedom` (0-0.5) is how far chance may move a weight."""
     weights = weigh_places(rhythm, beats_per_bar)
-    # The first beat is never given away: it is where a listener finds the bar.
+    # The first beat is always first: it is where a listener finds the bar.
     drawn = {place: weight + (freedom * rng.uniform(-1.0, 1.0) if place else 1.0) for place, weight in weights.items()}
     return tuple(sorted(drawn, key=lambda place: (-drawn[place], place)))
 
@@ -75,58 +76,61 @@ Cell = tuple[frozenset[float], float]  # the places of a bar, and how readily it
 
 
 @lru_cache(maxsize=16)
-def list_rhythm_cells(rhythm: str, hand: str) -> tuple[Cell, ...]:
-    """One-bar rhythms of 4/4 that people play with the hand of the "melody" or the "accompaniment", weighed by how
-    common they are among those with as many onsets and how well they suit one of RHYTHMS, those with the fewest onsets
-    first; empty where there are none (no vocabulary, or one of _OWN).
+def list_rhythm_cells(rhythm: str, part: str) -> tuple[Cell, ...]:
+    """List the vocabulary's one-bar rhythms of 4/4 for the "melody" or the "accompaniment", fewest onsets first.
+
+    Each is weighed by how common it is among those with as many onsets, and by how well it suits one of RHYTHMS. The
+    list is empty without a vocabulary, and for a rhythm that keeps its own ranking.
     """
-    words = load_vocabulary()
-    if words is None or rhythm in _OWN:
+    tables = load_vocabulary()
+    if tables is None or rhythm in _OWN_RANKING:
         return ()
     weights = weigh_places(rhythm, 4)
     return tuple(
         (frozenset(places), share * (sum(weights[place] for place in places) / onsets) ** _SUITED)
         for onsets in range(1, 17)
-        for places, share in words.cells(hand, onsets)
+        for places, share in tables.cells(part, onsets)
         if weights.keys() >= set(places)
     )
 
 
 @lru_cache(maxsize=64)
-def _cells_among(places: frozenset[float], rhythm: str, hand: str, from_first: bool) -> Mapping[int, tuple[Cell, ...]]:
-    """Those of `list_rhythm_cells` that lie in `places`, by their number of onsets."""
+def _select_cells(
+    places: frozenset[float], rhythm: str, part: str, *, from_first: bool
+) -> Mapping[int, tuple[Cell, ...]]:
+    """Select the cells that lie in `places`, by their number of onsets."""
     cells: dict[int, tuple[Cell, ...]] = {}
-    for cell in list_rhythm_cells(rhythm, hand):
+    for cell in list_rhythm_cells(rhythm, part):
         if cell[0] <= places and (0.0 in cell[0] or not from_first):
             cells[len(cell[0])] = (*cells.get(len(cell[0]), ()), cell)
     return cells
 
 
 def rank_by_rhythm_cells(
-    ranks: tuple[float, ...], rhythm: str, hand: str, onsets: int, rng: random.Random, *, from_first: bool = False
+    ranks: tuple[float, ...], rhythm: str, part: str, onsets: int, rng: random.Random, *, from_first: bool = False
 ) -> tuple[float, ...]:
-    """`ranks` of a bar of 4/4 in the order in which people's bars grow, unchanged where they have none.
+    """Reorder the ranks of a bar of 4/4 as the vocabulary's bars grow; unchanged where it has none.
 
-    A bar of theirs with so many `onsets` is drawn, then others with a note fewer or more that lie in it or hold it: so
-    at any density it is (nearly) a bar that people play, and more density only adds to it. All stay inside `ranks`;
-    `from_first`: and begin on the first beat.
+    A bar with `onsets` notes is drawn, then others with a note fewer or more that lie inside it or contain it. At any
+    density the result is (nearly) a bar that people play, and more density only adds to it. All cells stay inside
+    `ranks`; with `from_first` they also begin on the first beat.
     """
-    cells = _cells_among(frozenset(ranks), rhythm, hand, from_first)
+    cells = _select_cells(frozenset(ranks), rhythm, part, from_first=from_first)
 
-    def drawn(choices: Sequence[Cell]) -> list[frozenset[float]]:
+    def draw_cell(choices: Sequence[Cell]) -> list[frozenset[float]]:
         return rng.choices([places for places, _ in choices], [weight for _, weight in choices]) if choices else []
 
-    chain = drawn(cells.get(onsets, ()))
+    chain = draw_cell(cells.get(onsets, ()))
     if not chain:
         return ranks
     for count in range(onsets - 1, 0, -1):
-        chain = [*drawn([cell for cell in cells.get(count, ()) if cell[0] < chain[0]]), *chain]
+        chain = [*draw_cell([cell for cell in cells.get(count, ()) if cell[0] < chain[0]]), *chain]
     for count in range(onsets + 1, len(ranks)):
-        chain += drawn([cell for cell in cells.get(count, ()) if cell[0] > chain[-1]])
+        chain += draw_cell([cell for cell in cells.get(count, ()) if cell[0] > chain[-1]])
     first_in = {place: next((n for n, cell in enumerate(chain) if place in cell), len(chain)) for place in ranks}
     return tuple(sorted(ranks, key=lambda place: first_in[place]))  # stable: among those that come at once, as ranked
 
 
 def count_notes(count: float, bar_in_phrase: int) -> int:
-    """A count of notes (may be fractional) as a whole number for one bar: over a phrase the rounding evens out."""
+    """Round a number of notes for one bar, so that over a phrase the rounding evens out."""
     return int(count + (0.5, 0.25, 0.75, 0.5)[bar_in_phrase % 4])

@@ -1,4 +1,4 @@
-"""Modes, keys and chords: pitch as steps on a scale's ladder, so that the same music sounds in any mode or tuning.
+"""Modes, keys and chords: pitch as steps of a scale, so that the same music sounds in any mode or tuning.
 
 A *step* counts scale tones upwards from the tonic of MIDI octave 0 (notes 0-11); a *degree* is a step within the
 octave, 0 = tonic. Pitches are MIDI note numbers with a remainder in cents for scales outside 12-TET.
@@ -23,7 +23,7 @@ _LETTERS = "CDEFGAB"
 
 
 class Note(NamedTuple):
-    """A MIDI note number and what is missing from it, in cents in [-50, 50]."""
+    """A MIDI note number and the cents above it, in [-50, 50]."""
 
     pitch: int
     cents: float
@@ -31,7 +31,7 @@ class Note(NamedTuple):
 
 @lru_cache(maxsize=16)
 def build_mode_scale(mode: str) -> Scale:
-    """One of MODES as a Scale in 12-TET."""
+    """Build the scale of one of MODES, in 12-TET."""
     return Scale(mode, tuple(100.0 * semitone for semitone in MODE_SEMITONES[mode]))
 
 
@@ -44,31 +44,33 @@ class Key:
 
     @property
     def size(self) -> int:
-        """Scale tones an octave."""
+        """The number of scale tones in an octave."""
         return len(self.scale.degrees_cents)
 
     @property
     def tonic_name(self) -> str:
+        """The name of the tonic."""
         return spell_key(self)[0]
 
     def cents(self, step: int) -> float:
-        """The step's height in cents above MIDI note 0."""
+        """Return a step's height in cents above MIDI note 0."""
         octave, degree = divmod(step, self.size)
         return 100.0 * self.tonic + 1200.0 * octave + self.scale.degrees_cents[degree]
 
     def note(self, step: int) -> Note:
+        """Return the note of a step."""
         cents = self.cents(step)
         pitch = round(cents / 100.0)
         return Note(pitch, round(cents - 100.0 * pitch, 3))
 
     def step_near(self, pitch: float) -> int:
-        """The step whose tone lies nearest to `pitch` (MIDI note number, may be fractional); the lower on a tie."""
+        """Return the step nearest to `pitch` (a MIDI note number, may be fractional); the lower one on a tie."""
         octave = int((pitch - self.tonic) // 12)
         around = range((octave - 1) * self.size, (octave + 2) * self.size)
         return min(around, key=lambda step: abs(self.cents(step) - 100.0 * pitch))
 
     def steps_within(self, low: float, high: float) -> range:
-        """The steps whose tones lie in [low, high] (MIDI note numbers); if none does, the playable one nearest."""
+        """Return the steps in [low, high] (MIDI note numbers); if there is none, the nearest playable one."""
         first, last = self.step_near(low), self.step_near(high)
         first += self.cents(first) < 100.0 * low
         last -= self.cents(last) > 100.0 * high
@@ -85,11 +87,11 @@ class Key:
 
     @property
     def mode(self) -> str:
-        """The diatonic mode that the scale is, or comes nearest to."""
+        """The diatonic mode that the scale is, or is nearest to."""
         return find_nearest_mode(self.scale)
 
     def degree_of(self, mode_degree: int) -> int:
-        """Where a degree (0-6) of the nearest mode lies on this scale."""
+        """Return the degree of this scale that a degree (0-6) of the nearest mode falls on."""
         if self.size == 7:
             return mode_degree
         wanted = 100.0 * MODE_SEMITONES[self.mode][mode_degree]
@@ -98,8 +100,10 @@ class Key:
 
 @lru_cache(maxsize=256)
 def spell_key(key: Key) -> tuple[str, ...]:
-    """The name of each degree: a letter a degree on seven-tone scales, with as few accidentals as any spelling of
-    the tonic gives; otherwise the usual names of the pitch classes.
+    """Name each degree of a key.
+
+    A seven-tone scale has one letter a degree, with as few accidentals as any spelling of the tonic gives. Other scales
+    have the usual names of the pitch classes.
     """
     classes = key.pitch_classes
     if len(classes) != 7:
@@ -120,12 +124,12 @@ def spell_key(key: Key) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def find_nearest_mode(scale: Scale) -> str:
-    """The mode whose tones lie nearest to the scale's own (both ways, in cents); the first of MODES on a tie."""
+    """Find the mode whose tones lie nearest to the scale's own (both ways, in cents); the first one on a tie."""
 
     def distance(mode: str) -> float:
         ours, theirs = scale.degrees_cents, build_mode_scale(mode).degrees_cents
-        return sum(min(_apart(a, b) for b in theirs) for a in ours) + sum(
-            min(_apart(a, b) for b in ours) for a in theirs
+        return sum(min(_measure_distance(a, b) for b in theirs) for a in ours) + sum(
+            min(_measure_distance(a, b) for b in ours) for a in theirs
         )
 
     return scale.name if scale == _as_mode(scale.name) else min(MODES, key=distance)
@@ -135,14 +139,14 @@ def _as_mode(name: str) -> Scale | None:
     return build_mode_scale(name) if name in MODE_SEMITONES else None
 
 
-def _apart(a: float, b: float) -> float:
+def _measure_distance(a: float, b: float) -> float:
     around = abs(a - b) % 1200.0
     return min(around, 1200.0 - around)
 
 
 @dataclass(frozen=True, slots=True)
 class Chord:
-    """A chord of a key: the degrees of its tones, root first, and what to call it."""
+    """A chord of a key: the degrees of its tones, root first, and its name."""
 
     key: Key
     degrees: tuple[int, ...]
@@ -150,6 +154,7 @@ class Chord:
 
     @property
     def root(self) -> int:
+        """The degree of the root."""
         return self.degrees[0]
 
     @property
@@ -158,18 +163,21 @@ class Chord:
         return tuple(self.key.note(degree).pitch % 12 for degree in self.degrees)
 
     def has(self, step: int) -> bool:
+        """Tell whether a step is a tone of the chord."""
         return step % self.key.size in self.degrees
 
     def step_near(self, step: float) -> int:
-        """The chord tone nearest to a step (may be fractional); the lower on a tie."""
+        """Return the chord tone nearest to a step (may be fractional); the lower one on a tie."""
         size, middle = self.key.size, round(step)
         return min((s for s in range(middle - size, middle + size + 1) if self.has(s)), key=lambda s: abs(s - step))
 
 
 @lru_cache(maxsize=1024)
 def build_chord(key: Key, degree: int, *, seventh: bool = False, fifth: bool = True) -> Chord:
-    """The chord that a key has on a degree: thirds stacked on five- to seven-tone scales, else the tones nearest
-    to a neutral third, a fifth and a seventh above the root.
+    """Build the chord that a key has on a degree.
+
+    It stacks thirds on scales of five to seven tones. On others it takes the tones nearest to a neutral third, a fifth
+    and a seventh above the root.
     """
     if 5 <= key.size <= 7:
         stack = [degree, degree + 2, degree + 4, degree + 6]
@@ -200,8 +208,9 @@ def _chord_name(key: Key, stack: Sequence[int], *, seventh: bool, fifth: bool) -
 
 
 def measure_voice_leading(a: Sequence[int], b: Sequence[int]) -> int:
-    """Semitones that the voices move in all from chord `a` to `b` (MIDI pitches), each paired by height; a voice
-    that the smaller chord lacks comes from its nearest neighbour.
+    """Measure how many semitones the voices move in all from chord `a` to `b` (MIDI pitches), paired by height.
+
+    A voice that the smaller chord lacks comes from its nearest neighbour.
     """
     low, high = sorted((sorted(a), sorted(b)), key=len)
     if len(low) == len(high):

@@ -1,14 +1,14 @@
-"""What people play, as tables to draw from: chord moves, harmonic rhythm, rhythm cells, melodic steps, touch, timing.
+"""Tables of what people play, to draw from: chord moves, rhythm cells, melodic steps, touch and timing.
 
-How to use it: `words = load_vocabulary()` (read once; None where `models/vocabulary.json` is absent, and a player keeps its
-own habits). Draw with `pick(dice(...), words.moves("aeolian")[here])` for the next chord's degree 0-6 (the same shape
-as `Grammar.moves`; give a quadrant "Q1".."Q4" where the feeling is known), `words.cells("melody", onsets)` for one-bar
-rhythms in 4/4 as `(places in beats, share)`, most frequent first, all played in at least LEAST_PIECES different pieces;
-`words.steps(previous)` for the next melodic step in scale degrees after the last one; `words.leaning` says how often a
-strong beat leans on a tone outside the chord, `words.resolutions` where it goes from there; `words.touch` and
-`words.timing` are plain numbers (see their classes). Nothing in it is longer than a bar or rarer than LEAST_PIECES
-pieces, so that nobody's piece can be told from it: the sequences are yours to draw. Made by `kelly-live lab train
-vocabulary` (lab/training/vocabulary.py), measured in models/vocabulary.md.
+`load_vocabulary()` reads them once; it returns None where `models/vocabulary.json` is absent, and a player keeps its own
+habits. `pick(rng_for(...), tables.moves("aeolian")[degree])` draws the next chord's degree 0-6 (the same shape as
+`Grammar.moves`; a quadrant "Q1" to "Q4" narrows it to an emotion). `tables.cells("melody", onsets)` lists one-bar
+rhythms in 4/4 as `(places in beats, share)`, the most frequent first. `tables.steps(previous)` has the next melodic
+step in scale degrees. `tables.leaning` is how often a strong beat has a tone outside the chord, and
+`tables.resolutions` where such a tone goes. `tables.touch` and `tables.timing` are plain numbers.
+
+Nothing in the tables is longer than a bar or occurs in fewer than LEAST_PIECES pieces, so that no piece can be
+recognized from them. `kelly-live lab train vocabulary` makes them; models/vocabulary.md has the measurements.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ Moves = Mapping[int, Mapping[int, float]]
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Velocities in standard deviations of a piece: `metre` by sixteenth of a beat (0 the beat, 1-3 after it); `melody`
-    above what accompanies it; `spread_velocities` the standard deviation itself (of 127); `lag1` how much of a melody
-    note's stray goes on into the next one's (correlation of residuals).
+    """Velocities, in standard deviations of a piece.
+
+    `metre` is by sixteenth of a beat (0 the beat, 1-3 after it), `melody` how far it lies above its accompaniment.
+    `spread_velocities` is the standard deviation itself (of 127), and `lag1` the correlation of a melody note's residual
+    with the next one's.
     """
 
     metre: tuple[float, float, float, float]
@@ -48,8 +50,10 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds from the nearest sixteenth of the tracked beat: `sd_seconds`, `lag1` from attack to attack;
-    `roll_seconds` the median spread of a chord's attacks, `lead_seconds` how early the melody is in it (+ early).
+    """Deviations from the nearest sixteenth of the tracked beat, in seconds.
+
+    `sd_seconds` is their standard deviation and `lag1` their correlation from attack to attack. `roll_seconds` is the
+    median spread of a chord's attacks, `lead_seconds` how early the melody is in it (positive is early).
     """
 
     sd_seconds: float
@@ -60,14 +64,14 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """The tables as they were learned; see the module's head."""
+    """The tables; the module's docstring says how to use them."""
 
     _moves: Mapping[str, Moves]
-    _felt: Mapping[str, Mapping[str, Moves]]
+    _quadrant_moves: Mapping[str, Mapping[str, Moves]]
     chord_beats: Mapping[str, Mapping[float, float]]  # by quadrant and "all": how long a chord stays, beats -> share
     _cells: Mapping[str, Mapping[int, tuple[tuple[tuple[float, ...], float], ...]]]
     _steps: Mapping[int, Mapping[int, float]]
-    leaning: float  # share of the melody's notes on strong beats that the chord does not hold
+    leaning: float  # share of the melody's notes on strong beats that are not in the chord
     resolutions: Mapping[int, float]  # the step in scale degrees that such a note takes next -> share
     voices: Mapping[int, float]  # keys of a struck accompaniment chord -> share
     spans: Mapping[int, float]  # its lowest to highest, semitones -> share
@@ -75,46 +79,47 @@ class Vocabulary:
     timing: Timing
 
     def moves(self, mode: str, quadrant: str | None = None) -> Moves:
-        """Degree 0-6 -> the chord after it -> chance, in one of MODES; leaning to a quadrant if it is given."""
-        return self._felt[quadrant][mode] if quadrant is not None else self._moves[mode]
+        """Return degree 0-6 -> next degree -> chance, in one of MODES; `quadrant` narrows it to an emotion."""
+        return self._quadrant_moves[quadrant][mode] if quadrant is not None else self._moves[mode]
 
-    def cells(self, hand: str, onsets: int) -> tuple[tuple[tuple[float, ...], float], ...]:
-        """One-bar rhythms in 4/4 of the "melody" or the "accompaniment" with so many onsets: (places in beats, share of
-        such bars), most frequent first; empty where people have none.
+    def cells(self, part: str, onsets: int) -> tuple[tuple[tuple[float, ...], float], ...]:
+        """Return the one-bar rhythms in 4/4 of the "melody" or "accompaniment" with a number of onsets.
+
+        Each is (places in beats, share of such bars), the most frequent first.
         """
-        return self._cells[hand].get(onsets, ())
+        return self._cells[part].get(onsets, ())
 
     def steps(self, previous: int) -> Mapping[int, float]:
-        """Melodic step in scale degrees (0: repeated, within WIDEST_STEP) -> chance, after the step before it."""
+        """Return melodic step in scale degrees (0 repeats, within WIDEST_STEP) -> chance, after `previous`."""
         return self._steps[min(WIDEST_STEP, max(-WIDEST_STEP, previous))]
 
 
 @lru_cache(maxsize=1)
 def load_vocabulary() -> Vocabulary | None:
-    """The shipped vocabulary, read at the first call; None where there is none. Raises ConfigError if it is damaged."""
+    """Return the shipped vocabulary or None, read at the first call; raises ConfigError if it is damaged."""
     folder = find_resources("models")
     path = folder / FILE if folder.is_dir() else Path(__file__).resolve().parents[1] / "models" / FILE
     return read_vocabulary(path) if path.is_file() else None
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
-    """Raises ConfigError if the file is damaged or of another version."""
+    """Read a vocabulary; raises ConfigError if the file is damaged or of another version."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if told["version"] != VERSION:
-            raise ConfigError(f"{path} is of version {told['version']}; this kelly-live reads version {VERSION}")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["version"] != VERSION:
+            raise ConfigError(f"{path} is of version {content['version']}; this kelly-live reads version {VERSION}")
         return Vocabulary(
-            {mode: _table(told["moves"][mode]) for mode in MODES},
-            {q: {mode: _table(told["felt"][q][mode]) for mode in MODES} for q in QUADRANTS},
-            {name: {float(k): float(v) for k, v in row.items()} for name, row in told["chord_beats"].items()},
-            {hand: _cells(told["cells"][hand]) for hand in ("melody", "accompaniment")},
-            _table(told["steps"]),
-            float(told["leaning"]["share"]),
-            _shares(told["leaning"]["steps"]),
-            _shares(told["voices"]),
-            _shares(told["spans"]),
-            Touch(tuple(told["touch"].pop("metre")), **told["touch"]),
-            Timing(**told["timing"]),
+            {mode: _read_table(content["moves"][mode]) for mode in MODES},
+            {q: {mode: _read_table(content["felt"][q][mode]) for mode in MODES} for q in QUADRANTS},
+            {name: {float(k): float(v) for k, v in row.items()} for name, row in content["chord_beats"].items()},
+            {part: _read_cells(content["cells"][part]) for part in ("melody", "accompaniment")},
+            _read_table(content["steps"]),
+            float(content["leaning"]["share"]),
+            _read_shares(content["leaning"]["steps"]),
+            _read_shares(content["voices"]),
+            _read_shares(content["spans"]),
+            Touch(tuple(content["touch"].pop("metre")), **content["touch"]),
+            Timing(**content["timing"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
@@ -122,15 +127,15 @@ def read_vocabulary(path: Path) -> Vocabulary:
         ) from error
 
 
-def _shares(row: Mapping[str, float]) -> dict[int, float]:
+def _read_shares(row: Mapping[str, float]) -> dict[int, float]:
     return {int(key): float(share) for key, share in row.items()}
 
 
-def _table(rows: Mapping[str, Mapping[str, float]]) -> dict[int, dict[int, float]]:
-    return {int(key): _shares(row) for key, row in rows.items()}
+def _read_table(rows: Mapping[str, Mapping[str, float]]) -> dict[int, dict[int, float]]:
+    return {int(key): _read_shares(row) for key, row in rows.items()}
 
 
-def _cells(rows: Mapping[str, list[Any]]) -> dict[int, tuple[tuple[tuple[float, ...], float], ...]]:
+def _read_cells(rows: Mapping[str, list[Any]]) -> dict[int, tuple[tuple[tuple[float, ...], float], ...]]:
     return {
         int(count): tuple((tuple(float(place) for place in places), float(share)) for places, share in cells)
         for count, cells in rows.items()

@@ -1,6 +1,4 @@
-"""Which notes a chord is played with: close to the last ones, close to the middle, never muddy, and its outer voices
-not in step.
-"""
+"""Which notes a chord is played with: near the last ones, around a centre, never muddy, without parallel outer voices."""
 
 from __future__ import annotations
 
@@ -16,13 +14,13 @@ _FLOOR = 45  # A2: below it is the bass's
 _LOW = 52  # below this (E3), intervals under a fourth growl
 LOWEST_BASS, HIGHEST_BASS = 31, 48  # G1 to C3
 _BASS_CENTRE = 38.0  # D2: roots lie within half an octave of it
-# What is thought of two outer voices that fall into one perfect interval after another, or leap into one together.
+# The penalty for two outer voices that move in parallel perfect intervals, or leap into one together.
 _PARALLEL, _HIDDEN = 10.0, 5.0
 
 
 @lru_cache(maxsize=1024)
 def find_bass_root(chord: Chord) -> int:
-    """The root's step around the bass's centre."""
+    """Return the step of the root nearest to the bass's centre."""
     return min(
         (s for s in chord.key.steps_within(LOWEST_BASS, HIGHEST_BASS) if s % chord.key.size == chord.root),
         key=lambda s: abs(chord.key.cents(s) / 100.0 - _BASS_CENTRE),
@@ -31,12 +29,12 @@ def find_bass_root(chord: Chord) -> int:
 
 
 def find_bass_pitch(chord: Chord) -> int:
-    """The MIDI note that the bass has under a chord where it begins."""
+    """Return the MIDI note that the bass plays where a chord begins."""
     return chord.key.note(find_bass_root(chord)).pitch
 
 
 def penalize_parallels(low: tuple[int, int], high: tuple[int, int]) -> float:
-    """How badly two voices (each a pitch and the next one) run in parallel or hidden fifths, octaves and unisons."""
+    """Return a penalty for parallel or hidden fifths, octaves and unisons; each voice is a pitch and the next one."""
     down, up = low[1] - low[0], high[1] - high[0]
     after = (high[1] - low[1]) % 12
     if down * up <= 0 or after not in (0, 7):
@@ -48,8 +46,10 @@ def penalize_parallels(low: tuple[int, int], high: tuple[int, int]) -> float:
 def voice_chord(
     chord: Chord, previous: tuple[int, ...] | None, centre: int, before: Chord | None = None
 ) -> tuple[int, ...]:
-    """Four MIDI pitches, rising, for a chord: all its tones, the least movement from `previous`, around `centre`. With
-    the chord `before`, the top voice keeps out of step with the roots in the bass.
+    """Choose four MIDI pitches, rising, for a chord: all its tones, around `centre`, with little movement.
+
+    `previous` are the pitches of the last chord. With that chord as `before`, the top voice avoids parallels with the
+    roots in the bass.
     """
     roots = None if before is None else (find_bass_pitch(before), find_bass_pitch(chord))
     classes = chord.pitch_classes
@@ -64,17 +64,17 @@ def voice_chord(
         tight = sum(5.0 for a, gap in zip(notes, gaps, strict=False) if gap < (5 if a < _LOW else 2))
         seconds = 1.5 * max(0, sum(gap <= 2 for gap in gaps) - 1) + 3.0 * (gaps[-1] <= 2)
         wide = 2.0 * max(0, notes[-1] - notes[0] - _LARGEST_SPAN) + 2.0 * max(0, 7 - (notes[-1] - notes[0]))
-        stray = abs(sum(notes) / len(notes) - centre)
-        moved = float(measure_voice_leading(previous, notes)) if previous else stray
+        off_centre = abs(sum(notes) / len(notes) - centre)
+        movement = float(measure_voice_leading(previous, notes)) if previous else off_centre
         leap = max((abs(a - b) for a, b in zip(previous, notes, strict=False)), default=0) if previous else 0
-        led = penalize_parallels(roots, (previous[-1], notes[-1])) if roots and previous else 0.0
-        return missing + doubled + tight + seconds + wide + stray + moved + 0.8 * max(0, leap - 4) + led
+        parallel = penalize_parallels(roots, (previous[-1], notes[-1])) if roots and previous else 0.0
+        return missing + doubled + tight + seconds + wide + off_centre + movement + 0.8 * max(0, leap - 4) + parallel
 
     return min(combinations(pitches, min(VOICES, len(pitches))), key=lambda notes: (cost(notes), notes))
 
 
 def tune_pitch(chord: Chord, pitch: int) -> Note:
-    """A voiced pitch with the cents that the chord's scale gives its tone."""
+    """Return a pitch with the cents that the chord's scale gives its tone."""
     for degree in chord.degrees:
         note = chord.key.note(degree)
         if note.pitch % 12 == pitch % 12:
@@ -84,7 +84,7 @@ def tune_pitch(chord: Chord, pitch: int) -> Note:
 
 @lru_cache(maxsize=256)
 def lead_voices(chords: tuple[Chord, ...], centre: int) -> tuple[tuple[int, ...], ...]:
-    """The voicing of each of a phrase's chords, one led from the other; the first stands around the centre."""
+    """Voice each of a phrase's chords, each near the one before; the first lies around the centre."""
     voicings: list[tuple[int, ...]] = []
     before: Chord | None = None
     for chord in chords:
