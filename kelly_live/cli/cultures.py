@@ -78,7 +78,7 @@ def _draw(names: list[str], path: Path) -> None:
 
 
 def _list(as_json: bool) -> int:
-    from kelly_live.cultures.library import culture_id, list_cultures, user_folder
+    from kelly_live.cultures.library import get_culture_id, list_cultures, user_folder
     from kelly_live.cultures.preset import PARAMETERS
 
     shelf = list_cultures()
@@ -86,8 +86,8 @@ def _list(as_json: bool) -> int:
         rows = [
             {
                 "name": one.name,
-                "id": culture_id(one.name),
-                "own": one.own,
+                "id": get_culture_id(one.name),
+                "own": one.is_own,
                 "path": str(one.path),
                 "problem": one.problem,
                 "preset": None if one.preset is None else asdict(one.preset),
@@ -104,7 +104,7 @@ def _list(as_json: bool) -> int:
         measured = sum(value is not None and value.source == "measured" for value in known)
         cited = sum(value is not None and value.source == "cited" for value in known)
         modes = f"{len(one.preset.modes)} modes" if one.preset.modes else ""
-        mark = "  (your own)" if one.own else ""
+        mark = "  (your own)" if one.is_own else ""
         click.echo(f"{one.name:24} {measured:2} measured, {cited} cited  {modes:9} {one.preset.title}{mark}")
     click.echo(f"your own presets: {user_folder()}")
     return 0

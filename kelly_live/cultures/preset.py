@@ -1,4 +1,4 @@
-"""What a culture preset says, each number with where it comes from; read from YAML, and refused where it breaks a rule.
+"""Culture presets, read from YAML: numbers of a musical tradition, each with its source.
 
 Units are in the names. A parameter is `Known` (measured or cited) or None: absent means absent, the base mapping stays.
 """
@@ -27,8 +27,10 @@ Quantiles = tuple[float, float, float]  # 20, 50 and 80 % over pieces unless the
 
 @dataclass(frozen=True, slots=True)
 class Known(Generic[T]):
-    """A value and its ground: `source` measured or cited, from `n` (None if the citation gives none) of `of`
-    ("tunes", "recordings"), and the corpus or publication.
+    """A value with its source.
+
+    `source` is "measured" or "cited". It comes from `n` (None if the citation does not say) of `of` ("tunes",
+    "recordings"); `reference` names the corpus or publication.
     """
 
     value: T
@@ -40,9 +42,11 @@ class Known(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """A makam, raga, dastgah, banshi …: `name` as typed after the colon. `scale_cents` rise from 0 (the tonic) to
-    under 1200, `degree_weights` are their shares of the sounding time, `intervals` the shares of signed melodic steps
-    between them (cents). `share` of the corpus; `valence` -1 to 1 only where somebody asked listeners.
+    """A makam, raga, dastgah, banshi …; `name` is typed after the colon.
+
+    `scale_cents` rise from 0 (the tonic) to under 1200. `degree_weights` are their shares of the sounding time,
+    `intervals` the shares of signed melodic steps between them (cents). `share` is the mode's share of the corpus.
+    `valence` is in [-1, 1], and known only where listeners were asked.
     """
 
     name: str
@@ -56,7 +60,7 @@ class Mode:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Whom a number is owed to, and under which terms."""
+    """The corpus that a number comes from, and its licence."""
 
     corpus: str
     origin: str
@@ -66,7 +70,9 @@ class Credit:
 
 @dataclass(frozen=True, slots=True)
 class CulturePreset:
-    """One tradition. `languages` are ISO 639 codes; `absent` pairs each field that is not known with the reason.
+    """One musical tradition.
+
+    `languages` are ISO 639 codes. `absent` pairs each field that is not known with the reason. The fields:
 
     tempo_bpm           beats a minute, 20/50/80 % (the beat of `metres`: a dotted quarter in 6/8)
     metres              share of each metre
@@ -116,113 +122,117 @@ class CulturePreset:
     absent: tuple[tuple[str, str], ...]
 
     @property
-    def triads(self) -> bool | None:
-        """Whether the tradition has chords under the melody; None if nobody says."""
+    def has_triads(self) -> bool | None:
+        """Whether the tradition has chords under the melody; None if that is not known."""
         return None if self.texture is None else self.texture.value == "chordal"
 
     def mode(self, name: str) -> Mode | None:
-        """The mode called `name`, or None."""
+        """Return the mode called `name`, or None."""
         return next((mode for mode in self.modes if mode.name == name), None)
 
 
-def load_file(path: Path) -> CulturePreset:
-    """Read and check one preset. Raises ConfigError naming file, line and field; a preset can do nothing else."""
+def load_preset_file(path: Path) -> CulturePreset:
+    """Read and check one preset; raises ConfigError that names file, line and field."""
     return parse_preset(read_nodes(path), path.stem)
 
 
 def parse_preset(root: Node, stem: str) -> CulturePreset:
-    """Check a preset read from `<stem>.yaml`. Raises ConfigError naming file, line and field."""
-    given = root.as_map()
-    form = _needed(root, given, "format").as_int(0, 10_000)
+    """Check a preset read from `<stem>.yaml`; raises ConfigError that names file, line and field."""
+    found = root.as_map()
+    form = _require(root, found, "format").as_int(0, 10_000)
     if form != FORMAT:
-        given["format"].fail(f"is {form}; this kelly-live reads format {FORMAT}: take the preset that fits, or update")
-    name = _name(_needed(root, given, "name"))
+        found["format"].fail(f"is {form}; this kelly-live reads format {FORMAT}: take the preset that fits, or update")
+    name = _read_name(_require(root, found, "name"))
     if name != stem:
-        given["name"].fail(f"is {name!r}; it must be the file's own name, {stem!r}")
+        found["name"].fail(f"is {name!r}; it must be the file's own name, {stem!r}")
     head = ("format", "name", "title", "summary", "region", "languages", "modes", "credits")
-    for key, node in given.items():
+    for key, node in found.items():
         if key not in head and key not in PARAMETERS:
             node.fail(f"is not a field of a preset; the fields are: {', '.join((*head, *PARAMETERS))}")
     absent: list[tuple[str, str]] = []
-    known = {key: _known(given[key], read, key, absent) if key in given else None for key, read in PARAMETERS.items()}
-    absent += [(key, "not stated") for key in PARAMETERS if key not in given]
-    _same_length(known, given)
-    modes = given["modes"].as_map() if "modes" in given else {}
-    credits_ = given["credits"].as_list() if "credits" in given else []
-    languages = given["languages"].as_list() if "languages" in given else []
+    known = {
+        key: _read_known(found[key], read, key, absent) if key in found else None for key, read in PARAMETERS.items()
+    }
+    absent += [(key, "not stated") for key in PARAMETERS if key not in found]
+    _check_lengths(known, found)
+    modes = found["modes"].as_map() if "modes" in found else {}
+    credits_ = found["credits"].as_list() if "credits" in found else []
+    languages = found["languages"].as_list() if "languages" in found else []
     return CulturePreset(
         name=name,
-        title=_needed(root, given, "title").as_text(80),
-        summary=_needed(root, given, "summary").as_text(600),
-        region=_needed(root, given, "region").as_text(60),
+        title=_require(root, found, "title").as_text(80),
+        summary=_require(root, found, "summary").as_text(600),
+        region=_require(root, found, "region").as_text(60),
         languages=tuple(node.as_text(12) for node in languages),
-        modes=tuple(_mode(key, node) for key, node in modes.items()),
-        credits=tuple(_credit(node) for node in credits_),
+        modes=tuple(_read_mode(key, node) for key, node in modes.items()),
+        credits=tuple(_read_credit(node) for node in credits_),
         absent=tuple(absent),
         **known,
     )
 
 
-def _needed(parent: Node, given: dict[str, Node], key: str) -> Node:
-    if key not in given:
+def _require(parent: Node, found: dict[str, Node], key: str) -> Node:
+    if key not in found:
         parent.fail(f"lacks {key!r}; add it")
-    return given[key]
+    return found[key]
 
 
-def _name(node: Node, text: str | None = None) -> str:
+def _read_name(node: Node, text: str | None = None) -> str:
     name = node.as_text(MAX_NAME) if text is None else text
     if len(name) > MAX_NAME or not NAME.fullmatch(name):
         node.fail(f"is {name[:MAX_NAME]!r}; a name is up to {MAX_NAME} of a-z, 0-9 and single hyphens")
     return name
 
 
-def _known(node: Node, read: Callable[[Node], Any], key: str, absent: list[tuple[str, str]]) -> Known[Any] | None:
-    given = node.as_map()
-    for name, part in given.items():
+def _read_known(node: Node, read: Callable[[Node], Any], key: str, absent: list[tuple[str, str]]) -> Known[Any] | None:
+    found = node.as_map()
+    for name, part in found.items():
         if name not in ("value", "source", "n", "of", "reference"):
             part.fail("is not a part of a parameter; the parts are: value, source, n, of, reference")
-    source = _needed(node, given, "source").as_text(20)
+    source = _require(node, found, "source").as_text(20)
     if source not in SOURCES:
-        given["source"].fail(f"is {given['source'].describe()}; it must be one of {', '.join(SOURCES)}")
-    reference = _needed(node, given, "reference").as_text(600)
+        found["source"].fail(f"is {found['source'].describe()}; it must be one of {', '.join(SOURCES)}")
+    reference = _require(node, found, "reference").as_text(600)
     if source == "absent":
-        if "value" in given:
-            given["value"].fail("is there although the source is absent; remove it, or say where it comes from")
+        if "value" in found:
+            found["value"].fail("is there although the source is absent; remove it, or say where it comes from")
         absent.append((key, reference))
         return None
-    count = given["n"].as_int(1, 10**9) if "n" in given else None
+    count = found["n"].as_int(1, 10**9) if "n" in found else None
     if source == "measured" and count is None:
         node.fail("is measured but has no n; say from how many")
-    of = given["of"].as_text(60) if "of" in given else ""
-    return Known(read(_needed(node, given, "value")), source, count, of, reference)
+    of = found["of"].as_text(60) if "of" in found else ""
+    return Known(read(_require(node, found, "value")), source, count, of, reference)
 
 
-def _same_length(known: dict[str, Known[Any] | None], given: dict[str, Node]) -> None:
+def _check_lengths(known: dict[str, Known[Any] | None], found: dict[str, Node]) -> None:
     scale, weights = known["scale_cents"], known["degree_weights"]
     if weights is not None and (scale is None or len(scale.value) != len(weights.value)):
-        given["degree_weights"].fail("must have one weight for each of scale_cents")
+        found["degree_weights"].fail("must have one weight for each of scale_cents")
 
 
-def _mode(name: str, node: Node) -> Mode:
-    given = node.as_map()
-    _name(node, name)
-    for key, part in given.items():
+def _read_mode(name: str, node: Node) -> Mode:
+    found = node.as_map()
+    _read_name(node, name)
+    for key, part in found.items():
         if key != "title" and key not in MODE_PARAMETERS:
             part.fail(f"is not a field of a mode; the fields are: title, {', '.join(MODE_PARAMETERS)}")
-    known = {key: _known(given[key], read, key, []) if key in given else None for key, read in MODE_PARAMETERS.items()}
-    _same_length(known, given)
+    known = {
+        key: _read_known(found[key], read, key, []) if key in found else None for key, read in MODE_PARAMETERS.items()
+    }
+    _check_lengths(known, found)
     if known["valence"] is not None and known["valence"].source != "cited":
-        given["valence"].fail("must be cited: a feeling is not measured on notes")
-    return Mode(name=name, title=_needed(node, given, "title").as_text(80), **known)
+        found["valence"].fail("must be cited: an emotion is not measured on notes")
+    return Mode(name=name, title=_require(node, found, "title").as_text(80), **known)
 
 
-def _credit(node: Node) -> Credit:
-    given = node.as_map()
+def _read_credit(node: Node) -> Credit:
+    found = node.as_map()
     names = [field.name for field in fields(Credit)]
-    for key, part in given.items():
+    for key, part in found.items():
         if key not in names:
             part.fail(f"is not a field of a credit; the fields are: {', '.join(names)}")
-    return Credit(**{name: _needed(node, given, name).as_text(600) for name in names})
+    return Credit(**{name: _require(node, found, name).as_text(600) for name in names})
 
 
 # ---------------------------------------------------------------- what each field may hold
@@ -232,7 +242,7 @@ def _number(low: float, high: float) -> Callable[[Node], float]:
     return lambda node: node.as_number(low, high)
 
 
-def _rising(low: float, high: float) -> Callable[[Node], Quantiles]:
+def _quantiles(low: float, high: float) -> Callable[[Node], Quantiles]:
     def read(node: Node) -> Quantiles:
         numbers = [one.as_number(low, high) for one in node.as_list()]
         if len(numbers) != 3 or numbers != sorted(numbers):
@@ -268,10 +278,10 @@ def _scale(node: Node) -> tuple[float, ...]:
 
 def _table(low: float, high: float, *, sums_to_one: bool = False, most: int = 400) -> Callable[[Node], Shares]:
     def read(node: Node) -> Shares:
-        given = node.as_map()
-        if not 1 <= len(given) <= most:
-            node.fail(f"has {len(given)} entries; it must have 1 to {most}")
-        table = tuple((_label(one, key), one.as_number(low, high)) for key, one in given.items())
+        found = node.as_map()
+        if not 1 <= len(found) <= most:
+            node.fail(f"has {len(found)} entries; it must have 1 to {most}")
+        table = tuple((_label(one, key), one.as_number(low, high)) for key, one in found.items())
         total = sum(value for _, value in table)
         if sums_to_one and abs(total - 1.0) > 2 * _TOLERANCE:
             node.fail(f"sums to {total:.3f}; shares must sum to 1")
@@ -296,11 +306,11 @@ def _intervals(node: Node) -> Shares:
 
 def _lists(read: Callable[[Node], Any], most: int) -> Callable[[Node], tuple[tuple[str, tuple[Any, ...]], ...]]:
     def read_map(node: Node) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-        given = node.as_map()
-        for one in given.values():
+        found = node.as_map()
+        for one in found.values():
             if not 1 <= len(one.as_list()) <= most:
                 one.fail(f"must have 1 to {most} entries")
-        return tuple((_label(one, key), tuple(read(part) for part in one.as_list())) for key, one in given.items())
+        return tuple((_label(one, key), tuple(read(part) for part in one.as_list())) for key, one in found.items())
 
     return read_map
 
@@ -311,16 +321,16 @@ def _texture(node: Node) -> str:
 
 
 PARAMETERS: dict[str, Callable[[Node], Any]] = {
-    "tempo_bpm": _rising(5.0, 400.0),
+    "tempo_bpm": _quantiles(5.0, 400.0),
     "metres": _table(0.0, 1.0, sums_to_one=True),
     "groupings": _lists(lambda node: node.as_int(1, 64), 64),
     "onset_profiles": _lists(_number(0.0, 1.0), 128),
     "rhythms": _weights(len(RHYTHMS)),
     "density": _number(0.0, 20.0),
     "npvi": _number(0.0, 200.0),
-    "register": _rising(0.0, 127.0),
-    "tonic_midi": _rising(0.0, 127.0),
-    "ambitus_semitones": _rising(0.0, 127.0),
+    "register": _quantiles(0.0, 127.0),
+    "tonic_midi": _quantiles(0.0, 127.0),
+    "ambitus_semitones": _quantiles(0.0, 127.0),
     "scale_cents": _scale,
     "degree_weights": _weights(None),
     "intervals": _intervals,
@@ -330,7 +340,7 @@ PARAMETERS: dict[str, Callable[[Node], Any]] = {
     "swing_by_tempo": _table(0.3, 5.0),
     "timing": _triple,
     "microtiming_ms": _table(-500.0, 500.0),
-    "dynamics": _rising(0.0, 1.0),
+    "dynamics": _quantiles(0.0, 1.0),
     "texture": _texture,
 }
 MODE_PARAMETERS: dict[str, Callable[[Node], Any]] = {

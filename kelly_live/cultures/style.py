@@ -1,4 +1,4 @@
-"""From a preset to what players are told: one mode of a tradition as a CultureStyle, and which mode a feeling asks for."""
+"""From a culture preset to a style: a mode of the tradition, chosen by the emotion, as a CultureStyle."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
 
 Floats = npt.NDArray[np.float64]
 
-WHOLE = 0.5  # what cannot be had by halves, metre and texture, is there from this strength on
+WHOLE = 0.5  # metre and texture, which have no halves, are there from this strength on
 _USUAL_DENSITY = 0.8  # notes a beat and ...
-_SMALL_CENTS, _REPEAT = 260.0, 0.35  # ... the habit of small steps that players have of their own (music/style.py)
-FIT = 12.0  # how much a mode's fit with the feeling outweighs how common it is: share × e^(FIT × correlation)
-_UNSTATED_SHARE = 0.5  # of the rarest stated one, for a mode that nobody counted
+_SMALL_CENTS, _REPEAT = (
+    260.0,
+    0.35,
+)  # ... the habit of small steps that the band has by itself (music/style/transitions.py)
+FIT = 12.0  # how much a mode's fit with the emotion outweighs how common it is: share × e^(FIT × correlation)
+_UNSTATED_SHARE = 0.5  # of the rarest stated one, for a mode whose share is not known
 # The kinds that corpora name, as the players' ORNAMENTS.
 _KINDS = {
     "grace": "grace", "small note": "grace", "kan grace": "grace", "glissando": "grace", "mordent": "mordent",
@@ -31,38 +34,40 @@ _KIND_DEFAULT = {"downbeat": 0.95, "group": 0.8, "unit": 0.6, "between": 0.15}
 StyleChooser = Callable[[Sequence[float]], CultureStyle | None]  # weights over MODES -> how to play
 
 
-def style_of(
+def create_style(
     preset: CulturePreset, mode: Mode | None, emotion_modes: Sequence[float], strength: float = 1.0
 ) -> CultureStyle | None:
-    """How `preset` plays in `mode`, or in the one that suits the feeling's weights over MODES; None at strength 0 and
-    where the preset says nothing that a player could use.
+    """Create the style of a preset in a mode, or in the one that suits the emotion's weights over MODES.
+
+    Returns None at strength 0, and where the preset has nothing that a player could use.
     """
-    return chooser(preset, mode, strength)(emotion_modes)
+    return create_style_chooser(preset, mode, strength)(emotion_modes)
 
 
-def chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> StyleChooser:
-    """`style_of` with everything but the feeling given; what does not depend on it is made once."""
+def create_style_chooser(preset: CulturePreset, mode: Mode | None, strength: float) -> StyleChooser:
+    """Create a function from the emotion's weights over MODES to the style; each style is made once."""
     if strength <= 0.0:
         return lambda _: None
     if mode is not None:
-        only = _style(preset, mode, min(strength, 1.0))
+        only = _create_style(preset, mode, min(strength, 1.0))
         return lambda _: only
-    choose = mode_chooser(preset)
-    made: dict[str | None, CultureStyle | None] = {}
+    choose = create_mode_chooser(preset)
+    styles: dict[str | None, CultureStyle | None] = {}
 
-    def chosen(emotion_modes: Sequence[float]) -> CultureStyle | None:
+    def choose_style(emotion_modes: Sequence[float]) -> CultureStyle | None:
         best = choose(emotion_modes)
         name = None if best is None else best.name
-        if name not in made:
-            made[name] = _style(preset, best, min(strength, 1.0))
-        return made[name]
+        if name not in styles:
+            styles[name] = _create_style(preset, best, min(strength, 1.0))
+        return styles[name]
 
-    return chosen
+    return choose_style
 
 
-def mode_chooser(preset: CulturePreset) -> Callable[[Sequence[float]], Mode | None]:
-    """Weights over MODES to the tradition's mode whose tones fit them best, common ones favoured; None if no mode of it
-    has a scale.
+def create_mode_chooser(preset: CulturePreset) -> Callable[[Sequence[float]], Mode | None]:
+    """Create a function from weights over MODES to the tradition's mode whose tones fit them best.
+
+    Common modes are favoured. The function returns None if no mode of the tradition has a scale.
     """
     modes = [mode for mode in preset.modes if mode.scale_cents is not None]
     if not modes:
@@ -70,23 +75,23 @@ def mode_chooser(preset: CulturePreset) -> Callable[[Sequence[float]], Mode | No
     stated = [mode.share.value for mode in modes if mode.share is not None]
     unstated = _UNSTATED_SHARE * min(stated, default=1.0)
     shares = [unstated if mode.share is None else max(mode.share.value, 1e-4) for mode in modes]
-    log_shares, tones = np.log(shares), np.stack([_standard(_tones(mode)) for mode in modes])
+    log_shares, tones = np.log(shares), np.stack([_standardize(_compute_profile(mode)) for mode in modes])
     profiles = modal_profiles()
 
     def choose(emotion_modes: Sequence[float]) -> Mode | None:
-        correlations = tones @ _standard(np.array(emotion_modes) @ profiles) / 12.0
+        correlations = tones @ _standardize(np.array(emotion_modes) @ profiles) / 12.0
         return modes[int(np.argmax(log_shares + FIT * correlations))]
 
     return choose
 
 
-def _standard(profile: Floats) -> Floats:
-    """With mean 0 and deviation 1; an even profile, which fits every feeling alike, as zeros."""
+def _standardize(profile: Floats) -> Floats:
+    """Scale to mean 0 and deviation 1; an even profile, which fits every emotion alike, becomes zeros."""
     return np.asarray((profile - profile.mean()) / max(float(profile.std()), 1e-9), dtype=np.float64)
 
 
-def _tones(mode: Mode) -> Floats:
-    """`[12]` a mode's degree weights; a tone between two semitones is shared out between them."""
+def _compute_profile(mode: Mode) -> Floats:
+    """Return a mode's degree weights `[12]`; a tone between two semitones is shared between them."""
     assert mode.scale_cents is not None
     scale = mode.scale_cents.value
     weights = mode.degree_weights.value if mode.degree_weights else (1.0 / len(scale),) * len(scale)
@@ -98,20 +103,20 @@ def _tones(mode: Mode) -> Floats:
     return profile
 
 
-def _style(preset: CulturePreset, mode: Mode | None, strength: float) -> CultureStyle | None:
-    """One mode of a tradition (None: all of it) as a CultureStyle."""
+def _create_style(preset: CulturePreset, mode: Mode | None, strength: float) -> CultureStyle | None:
+    """Create the style of one mode of a tradition (None: all of it)."""
     of: CulturePreset | Mode = preset if mode is None or mode.scale_cents is None else mode
     cents, weights, steps = of.scale_cents, of.degree_weights, of.intervals or preset.intervals
     name = preset.name if mode is None else f"{preset.name}:{mode.name}"
-    scale = None if cents is None else Scale(name, tuned(cents.value, strength))
+    scale = None if cents is None else Scale(name, blend_tuning(cents.value, strength))
     style = CultureStyle(
         name=name,
         scale=scale,
-        degree_weights=() if cents is None or weights is None else _towards_even(weights.value, strength),
-        intervals=() if steps is None or scale is None else _towards_small_steps(steps.value, strength),
-        metres=metres_of(preset) if strength >= WHOLE else (),
-        density=None if preset.density is None else _towards_usual(preset.density.value, strength),
-        ornaments=tuple(strength * rate for rate in _ornaments(preset.ornaments)),
+        degree_weights=() if cents is None or weights is None else _blend_weights(weights.value, strength),
+        intervals=() if steps is None or scale is None else _blend_steps(steps.value, strength),
+        metres=build_metres(preset) if strength >= WHOLE else (),
+        density=None if preset.density is None else _blend_density(preset.density.value, strength),
+        ornaments=tuple(strength * rate for rate in _read_ornaments(preset.ornaments)),
         swing_ratio=1.0 if preset.swing_ratio is None else 1.0 + strength * (preset.swing_ratio.value - 1.0),
         texture=None if preset.texture is None or strength < WHOLE else preset.texture.value,
         register=None if preset.register is None else Register(*preset.register.value),
@@ -121,19 +126,19 @@ def _style(preset: CulturePreset, mode: Mode | None, strength: float) -> Culture
     return None if style in (silent, CultureStyle(name=name, strength=strength)) else style
 
 
-def tuned(cents: tuple[float, ...], strength: float) -> tuple[float, ...]:
-    """Degrees between their nearest 12-TET neighbours (strength 0) and their own tuning (1)."""
+def blend_tuning(cents: tuple[float, ...], strength: float) -> tuple[float, ...]:
+    """Tune degrees between their nearest 12-TET neighbours (strength 0) and their own tuning (1)."""
     return tuple(
         c if strength >= 1.0 else near + strength * (c - near) for c in cents for near in (100.0 * round(c / 100.0),)
     )
 
 
-def _towards_usual(density: float, strength: float) -> float:
+def _blend_density(density: float, strength: float) -> float:
     return float(max(0.01, density**strength * _USUAL_DENSITY ** (1.0 - strength)))
 
 
-def _towards_small_steps(steps: Shares, strength: float) -> tuple[tuple[float, float], ...]:
-    """The tradition's shares of its steps, mixed with those that players have of their own."""
+def _blend_steps(steps: Shares, strength: float) -> tuple[tuple[float, float], ...]:
+    """Mix the tradition's shares of its steps with the band's usual ones."""
     sizes = [float(cents) for cents, _ in steps]
     if strength >= 1.0:
         return tuple((size, share) for size, (_, share) in zip(sizes, steps, strict=True))
@@ -145,12 +150,12 @@ def _towards_small_steps(steps: Shares, strength: float) -> tuple[tuple[float, f
     )
 
 
-def _towards_even(weights: tuple[float, ...], strength: float) -> tuple[float, ...]:
+def _blend_weights(weights: tuple[float, ...], strength: float) -> tuple[float, ...]:
     total = sum(weights)
     return tuple(strength * weight / total + (1.0 - strength) / len(weights) for weight in weights)
 
 
-def _ornaments(known: Known[Shares] | None) -> tuple[float, ...]:
+def _read_ornaments(known: Known[Shares] | None) -> tuple[float, ...]:
     rates = dict.fromkeys(ORNAMENTS, 0.0)
     for kind, rate in () if known is None else known.value:
         if kind in _KINDS:
@@ -158,21 +163,21 @@ def _ornaments(known: Known[Shares] | None) -> tuple[float, ...]:
     return tuple(min(1.0, rate) for rate in rates.values())
 
 
-def metres_of(preset: CulturePreset) -> tuple[Metre, ...]:
-    """The metres of a preset that a phrase can be made of, their shares over them summing to 1."""
+def build_metres(preset: CulturePreset) -> tuple[Metre, ...]:
+    """Build the metres of a preset that a phrase can be made of; their shares sum to 1."""
     if preset.metres is None:
         return ()
-    groups = _groups(preset)
+    groups = _read_groups(preset)
     profiles = {} if preset.onset_profiles is None else dict(preset.onset_profiles.value)
     plain = {name: profile for name, profile in profiles.items() if " " not in name}
-    shapes = {name: _shape(name, groups.get(name)) for name, _ in preset.metres.value}
-    places = _kinds_of_place({n: (shapes[n], profile) for n, profile in plain.items() if shapes.get(n)})
+    shapes = {name: _parse_shape(name, groups.get(name)) for name, _ in preset.metres.value}
+    places = _average_kinds({n: (shapes[n], profile) for n, profile in plain.items() if shapes.get(n)})
     made: list[tuple[str, float, float, tuple[int, ...], tuple[float, ...]]] = []
     for name, share in preset.metres.value:
         shape = shapes[name]
         if shape is not None:
             unit, parts = shape
-            made.append((name, share, unit, parts, plain.get(name) or _built(unit, parts, places)))
+            made.append((name, share, unit, parts, plain.get(name) or _build_profile(unit, parts, places)))
     total = sum(share for _, share, *_ in made) or 1.0
     return tuple(
         Metre(name, share / total, unit, parts, profile, tuple(
@@ -182,17 +187,18 @@ def metres_of(preset: CulturePreset) -> tuple[Metre, ...]:
     )  # fmt: skip
 
 
-def _groups(preset: CulturePreset) -> dict[str, tuple[int, ...]]:
-    """The commonest grouping of each metre (they are written in that order)."""
+def _read_groups(preset: CulturePreset) -> dict[str, tuple[int, ...]]:
+    """Return the commonest grouping of each metre (they are written in that order)."""
     found: dict[str, tuple[int, ...]] = {}
     for name, parts in () if preset.groupings is None else preset.groupings.value:
         found.setdefault(name.split(" ", 1)[0], parts)
     return found
 
 
-def _shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int, ...]] | None:
-    """A metre's unit in beats and its groups, or None if it cannot be played here. Eighths make the beat in threes (a
-    dotted quarter) where nothing says otherwise, and in twos where they are added up: 2+2+2+3.
+def _parse_shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int, ...]] | None:
+    """Return a metre's unit in beats and its groups, or None if it cannot be played.
+
+    Eighths make a beat in threes (a dotted quarter) by default, and in twos where they are added up: 2+2+2+3.
     """
     match = re.fullmatch(r"(\d{1,3})/(1|2|4|8|16)", metre, re.ASCII)
     if match is None or int(match[1]) < 1:
@@ -215,8 +221,8 @@ def _shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int
     return (unit, groups) if fits else None
 
 
-def _kind(place: float, unit: float, groups: tuple[int, ...]) -> str:
-    """What a place of the measure (units) is."""
+def _classify_place(place: float, unit: float, groups: tuple[int, ...]) -> str:
+    """Return the kind of a place in the cycle (in units)."""
     if place == 0.0:
         return "downbeat"
     if any(abs(place - start) < 1e-6 for start in accumulate(groups)):
@@ -224,20 +230,20 @@ def _kind(place: float, unit: float, groups: tuple[int, ...]) -> str:
     return "unit" if abs(place - round(place)) < 1e-6 else "between"
 
 
-def _kinds_of_place(
+def _average_kinds(
     measured: dict[str, tuple[tuple[float, tuple[int, ...]] | None, tuple[float, ...]]],
 ) -> dict[str, float]:
-    """The mean chance of an onset at each kind of place, over the metres whose profile was measured."""
+    """Return the mean chance of an onset at each kind of place, over the metres whose profile was measured."""
     found: dict[str, list[float]] = {kind: [] for kind in _KIND_DEFAULT}
     for shape, profile in measured.values():
         assert shape is not None
         unit, groups = shape
         for cell, chance in enumerate(profile):
-            found[_kind(cell * sum(groups) / len(profile), unit, groups)].append(chance)
+            found[_classify_place(cell * sum(groups) / len(profile), unit, groups)].append(chance)
     return {kind: float(np.mean(chances)) if chances else _KIND_DEFAULT[kind] for kind, chances in found.items()}
 
 
-def _built(unit: float, groups: tuple[int, ...], places: dict[str, float]) -> tuple[float, ...]:
-    """A profile for a metre that has none: the tradition's own mean for each kind of place."""
+def _build_profile(unit: float, groups: tuple[int, ...], places: dict[str, float]) -> tuple[float, ...]:
+    """Build a profile for a metre that has none, from the tradition's mean for each kind of place."""
     each = 4 if unit == 1.0 else 2
-    return tuple(places[_kind(cell / each, unit, groups)] for cell in range(sum(groups) * each))
+    return tuple(places[_classify_place(cell / each, unit, groups)] for cell in range(sum(groups) * each))

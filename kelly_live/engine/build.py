@@ -161,7 +161,7 @@ def create_culture_stage(options: CultureOptions | None) -> CultureStage | None:
         return None
     from kelly_live.core.values import Scale
     from kelly_live.cultures.library import choose_culture, user_folder
-    from kelly_live.cultures.style import chooser
+    from kelly_live.cultures.style import create_style_chooser
     from kelly_live.mapping.culture import CultureStage, load_culture_net
 
     choice = choose_culture(options.name)
@@ -169,7 +169,7 @@ def create_culture_stage(options: CultureOptions | None) -> CultureStage | None:
     scale = None
     if mode is not None and mode.scale_cents is not None and options.strength > 0.0:
         scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
-    choose_style = chooser(preset, mode, options.strength)
+    choose_style = create_style_chooser(preset, mode, options.strength)
     net = load_culture_net(find_resources("models"))
     own = (user_folder() / f"{preset.name}.yaml").is_file()  # a user's preset of a shipped name is not what was learned
     if preset.name in net.cultures and not own:

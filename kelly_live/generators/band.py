@@ -1,4 +1,4 @@
-"""The players as one: asks each for a slice, checks the answer, moves it to the player's slot, mutes who fails.
+"""The players as one: asks each for a slice, checks the answer, and mutes a player that fails.
 
 Thread: the conductor's for all calls, except `change`, which any thread may call, and the properties, which any may
 read.
@@ -75,7 +75,7 @@ class PlayerSlot:
 
 @dataclass(frozen=True, slots=True)
 class _Lineup:
-    """The slots of a band, what a culture's style plays in them by part, and the players that did not load."""
+    """The slots of a band, the style's part for each, and the players that did not load."""
 
     slots: tuple[PlayerSlot, ...]
     style_parts: Mapping[str, StylePart]

@@ -1,4 +1,4 @@
-"""The plug-in contract: what a generator is asked for, when, on which thread, and how long it may take.
+"""The plug-in contract: what a generator is asked for, on which thread, and how long it may take.
 
 A generator is a class without required constructor arguments, registered under the entry-point group
 `kelly_live.generators`. Its `descriptor` is read from the class, so that listing generators creates none. A generator

@@ -80,7 +80,7 @@ class PresetFile:
 
 
 class Setting(NamedTuple):
-    """A parameter's value as typed, `PLAYER.PARAMETER=VALUE`; the player is named by its part or its generator."""
+    """A parameter's value as typed: `PLAYER.PARAMETER=VALUE`, the player by its part or generator."""
 
     player: str
     parameter: str
@@ -104,12 +104,12 @@ def user_folder() -> Path:
 
 
 def list_folders() -> tuple[Path, ...]:
-    """List the folders of host presets in the order of search; raises ConfigError if the shipped one is missing."""
+    """List the folders of host presets in the order of search; raises ConfigError if one is missing."""
     return user_folder(), find_resources("presets") / "hosts"
 
 
 def load_preset(name: str, folders: Sequence[Path] | None = None) -> HostPreset:
-    """Load the preset called `name`; raises ConfigError for an unknown name, or for a preset that breaks a rule."""
+    """Load the preset called `name`; raises ConfigError if there is none, or if it breaks a rule."""
     files = preset_library.find_presets(list_folders() if folders is None else folders)
     return read_preset(files[preset_library.resolve_name(name, tuple(files), "host preset", LISTING_COMMAND)])
 

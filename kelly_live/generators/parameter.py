@@ -1,4 +1,4 @@
-"""A generator's own knobs: declared in its descriptor, set by command line, preset or page, always in range."""
+"""A generator's own knobs: declared in its descriptor, set by the user, always in range."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def format_value(value: Value) -> str:
 
 
 def resolve_values(declared: tuple[Parameter, ...], values: Mapping[str, Value]) -> dict[str, Value]:
-    """Return every declared parameter's value, with defaults for those that are not set; raises ConfigError."""
+    """Return every declared parameter's value, the default where none is set; raises ConfigError."""
     known = {parameter.name: parameter for parameter in declared}
     for name in values:
         if name not in known:

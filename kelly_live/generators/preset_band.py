@@ -1,4 +1,4 @@
-"""The band that plays a host preset: loads its generators, gives each a slot, and changes presets at a bar line.
+"""The band that plays a host preset: loads its generators and changes presets at a bar line.
 
 Thread: the main one; a change reaches the conductor's thread as one reference.
 """
@@ -108,7 +108,9 @@ class _ChannelAllocator:
 
 
 class PresetBand(GeneratorBand):
-    """The band of a session's presets, the first of them at first. Thread of `change_preset`: the main one.
+    """The band of a session's presets; it begins with the first.
+
+    Thread: the main one for `change_preset` and `request_preset`, else as GeneratorBand.
 
     `extra` names generators that play beside every preset. `live`: generators of other packages get a thread of their
     own, and every player has a time budget. Otherwise (for a file) no player is timed, and all play on one port.

@@ -21,7 +21,7 @@ GROUP = "kelly_live.generators"
 
 @dataclass(frozen=True, slots=True)
 class GeneratorInfo:
-    """A declared generator with its class's descriptor, or the one-line `problem` that kept it from being read."""
+    """A declared generator with its class's descriptor, or the one-line `problem` of reading it."""
 
     plugin: Plugin
     descriptor: Descriptor | None
@@ -30,7 +30,7 @@ class GeneratorInfo:
 
 @dataclass(frozen=True, slots=True)
 class LoadedGenerator:
-    """A registered generator, or the one-line `problem` that kept it from loading; `values` are its parameters'."""
+    """A registered generator with its parameters' values, or the one-line `problem` of loading it."""
 
     name: str
     generator: Generator | None

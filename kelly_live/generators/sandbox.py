@@ -1,4 +1,4 @@
-"""A generator of another package in a thread of its own: it may be slow or hang, and the band does not wait for it.
+"""A generator of another package in a thread of its own, which the band never waits for.
 
 Threads: the conductor's calls a SandboxedGenerator; the sandbox's own, a daemon at ordinary priority, is the only one
 that calls the generator. One call at a time is handed over. While it runs, every further slice is given up at once, so
@@ -31,7 +31,7 @@ class DeadlineExceeded(Exception):
 
 
 class _Call:
-    """One call: its arguments and, once `done` is set, its result. `reset_first`: the generator is reset before."""
+    """One call: its arguments and, once `done` is set, its result; `reset_first` resets the generator."""
 
     __slots__ = ("arguments", "done", "error", "notes", "reset_first")
 

@@ -176,7 +176,7 @@ class StyleBass(StylePart):
 
 
 class StylePercussion(StylePart):
-    """Hand drums on the metre's groups, or the instruments whose part was measured; none under a single voice."""
+    """Hand drums on the metre's groups, or the instruments that were measured; none under a single voice."""
 
     descriptor: ClassVar[Descriptor] = Descriptor(
         "style-percussion", "percussion", channel=10, program=0, help="a culture's hand drums"
@@ -253,7 +253,7 @@ def create_style_part(player: Descriptor, values: Mapping[str, Value]) -> StyleP
 def _pluck_drone(
     parameters: MusicParameters, context: MusicContext, bar: int, player: Descriptor
 ) -> Iterator[NoteEvent]:
-    """Yield a tanpura's round, a string a beat: the fifth (or the step nearest to it), tonic, tonic, low tonic."""
+    """Yield a tanpura's round, a string a beat: the fifth (or a step near it), tonic, tonic, low tonic."""
     key, start = context.key, float(bar * context.beats_per_bar)
     low = _tonic_step(key, _PLUCKED_TONIC)
     strings = (_step_below(key, low, 498.0), low, low, low - key.size)

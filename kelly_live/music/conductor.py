@@ -1,4 +1,4 @@
-"""The conductor: asks the band for the next slice of time, adds the timing feel, and hands the notes to the sink.
+"""The conductor: asks the band for slice after slice, adds the timing feel, and sends the notes.
 
 Thread: all calls come from one thread, the conductor's (or the caller's, when rendering). It starts no thread, never
 sleeps and reads no clock: `now` comes in from outside. All times are monotonic seconds; beats count from the origin.
@@ -66,11 +66,12 @@ class ConductorStatus:
 
 
 class Conductor:
-    """Steps the band through time: `start`, then `advance` often, then `finish`; or `play_through` to render.
+    """Steps the band through time.
 
-    Parameters are not played as they come in, but smoothed (`music/smoothing.py`), each at its musical place. Bars have
-    `beats_per_bar` beats; without it the style's metre decides, and 4 where there is none. With `length_bars` the last
-    of that many bars is the closing one, and nothing follows. Raises ConfigError for a value outside its range.
+    Call `start`, then `advance` often, then `finish`; or `play_through` to render. Parameters are not played as they
+    come in, but smoothed (`music/smoothing.py`), each at its musical place. Bars have `beats_per_bar` beats; without it
+    the style's metre decides, and 4 where there is none. With `length_bars` the last of that many bars is the closing
+    one, and nothing follows. Raises ConfigError for a value outside its range.
     """
 
     def __init__(
@@ -301,7 +302,7 @@ class Conductor:
         )
 
     def _feel_ahead(self, parameters: MusicParameters) -> float:
-        """Return how many seconds early a note of the next slice may fall; the slice is made that much earlier."""
+        """Return how many seconds early a note of the next slice may fall: it is played that much earlier."""
         smoother = self._smoother
         timings = [parameters.timing]
         if smoother is not None:
@@ -391,7 +392,7 @@ class Conductor:
         return replace(current, tempo=in_force)
 
     def _add_feel(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
-        """Move a note to where a player would put it: swung, then by an offset in seconds at the tempo in force."""
+        """Move a note to where a player would put it: swung, then by an offset in seconds."""
         role = self._band.role_of(note.part)
         beat, voice = note.onset_beats, note.pitch
         offset = compute_onset_offset(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)

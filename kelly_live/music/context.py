@@ -10,10 +10,11 @@ from kelly_live.music.theory import Chord, Key
 
 @dataclass(frozen=True, slots=True)
 class MusicContext:
-    """The musical surroundings of a slice: phrase, key, rhythm and tempo. Beats count from the session's start.
+    """The musical surroundings of a slice: phrase, key, rhythm and tempo.
 
-    `rhythm` is the one of RHYTHMS that the whole band plays in this phrase, and `bpm` the tempo in force. `closing`
-    marks the last bar of all. `trend` says whether the emotion builds up (to 1) or calms down (to -1).
+    Beats count from the session's start. `rhythm` is the one of RHYTHMS that the whole band plays in this phrase, and
+    `bpm` the tempo in force. `closing` marks the last bar of all. `trend` says whether the emotion builds up (to 1) or
+    calms down (to -1).
     """
 
     seed: int

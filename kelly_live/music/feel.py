@@ -1,8 +1,8 @@
 """Human timing and dynamics: where a note falls around its beat, and how loud it is.
 
-Timing weights become an offset in seconds, not beats: a player lies back by about the same time at any tempo. Parts take
-unequal shares (SHARE), as feel is only heard against a part that keeps the grid: percussion takes none, the bass a third
-(it must lock with the kick), chords half, and the melody all of it.
+Timing weights become an offset in seconds, not beats: a player lies back by about the same time at any tempo. Parts
+take unequal shares (SHARE), as feel is only heard against a part that keeps the grid: percussion takes none, the bass a
+third (it must lock with the kick), chords half, and the melody all of it.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _DETACHED, _BUSY = 0.1, 2.0
 
 
 def choose_articulation(rhythm: str, density: float, chance: float) -> float:
-    """Choose what share of the way to the next note a note lasts, 0.6-0.99; `chance` in [-1, 1] is its own."""
+    """Choose what share of the way to the next note a note lasts, 0.6-0.99; `chance` is in [-1, 1]."""
     busy = min(1.0, density / _BUSY) * (rhythm != "sustained")
     return min(0.99, max(0.6, _GATES[rhythm] - _DETACHED * busy + 0.05 * chance))
 
@@ -107,5 +107,8 @@ def velocity_for(dynamics: Dynamics, *, accent: float, deviation: float) -> int:
 
 
 def draw_deviation(seed: int, part: str, beat: float, voice: int = 0) -> float:
-    """Draw a note's own deviation in [-1, 1]; from its place, not its pitch, so that a change of mode keeps it."""
+    """Draw a note's own deviation in [-1, 1].
+
+    It depends on the note's place and not on its pitch, so that a change of mode keeps it.
+    """
     return rng_for(seed, "stray", part, round(beat * 48), voice).uniform(-1.0, 1.0)

@@ -1,4 +1,4 @@
-"""What the form does above the phrase: which part rests, and how the band builds and calms as the emotion moves.
+"""The form above the phrase: which part rests, and how the band builds up and calms down.
 
 The form is 4-bar phrases, 8-bar periods (a question and its answer) and 16-bar forms A A' | B A'' (music/harmony.py);
 themes last two forms. Its effects are small on purpose: the emotion decides how much is played, the form only where.

@@ -1,4 +1,4 @@
-"""Harmony: a grammar for each mode, phrases that open on the tonic and cadence, and a form that returns.
+"""Harmony: a grammar for each mode, phrases that open on the tonic and cadence, and a form.
 
 A phrase is 4 bars, a section two phrases (a question and its answer), a form A A' | B A''. All phrases of a letter
 open with the same chords; their endings differ. Themes change every second form.
@@ -30,7 +30,7 @@ HARMONIC_MINOR = Scale("harmonic minor", (0.0, 200.0, 300.0, 500.0, 700.0, 800.0
 
 
 class Place(NamedTuple):
-    """A phrase's role in the form: its letter, which return of it this is, and whether it ends on the tonic."""
+    """A phrase's role in the form: its letter, the number of its return, and whether it ends on the tonic."""
 
     letter: str
     variation: int
@@ -122,7 +122,8 @@ GRAMMARS: dict[str, Grammar] = {
         half={6: 3, 3: 1, 4: 1},
         colour=(6,),
     ),
-    # The dominant is major (see `_create_chord`); the relative major's own chords (2, 6) are rare, or they would sound like home.
+    # The dominant is major (see `_create_chord`). The relative major's own chords (2, 6) are rare, or they would sound
+    # like home.
     "aeolian": Grammar(
         {
             0: {3: 4, 5: 4, 4: 3, 6: 1.5, 2: 0.7},
@@ -218,15 +219,16 @@ class Phrase:
 
 
 def compute_brightness(modes: Sequence[float]) -> float:
-    """Compute where weights over MODES lie between the darkest mode, -3 (locrian), and the brightest, 3 (lydian)."""
+    """Compute the brightness of weights over MODES, from -3 (locrian) to 3 (lydian)."""
     return sum(weight * _BRIGHTNESS[mode] for mode, weight in zip(MODES, modes, strict=True))
 
 
 def choose_phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
-    """Choose the mode of phrase `index`: a quantile of the weights from dark to bright, the heavier ones favoured.
+    """Choose the mode of phrase `index`: a quantile of the weights from dark to bright.
 
-    The phrases of a form are spread evenly over the mixture, a question half a turn from its answer (minore, maggiore),
-    so that a few phrases already show it; weights that grow brighter never give a darker mode.
+    Heavier weights are favoured.     The phrases of a form are spread evenly over the mixture, a question half a turn
+    from its answer (minore, maggiore), so that a few phrases already show it; weights that grow brighter never give a
+    darker mode.
     """
     form, place = divmod(index, len(FORM))
     draw = (rng_for(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
@@ -351,9 +353,9 @@ def _choose_between(grammar: Grammar, here: int, there: int, rng: random.Random)
 
 @lru_cache(maxsize=16)
 def blend_grammar(mode: str) -> Grammar:
-    """Blend a mode's grammar with the vocabulary's moves (geometric mean); without a vocabulary, return the grammar.
+    """Blend a mode's grammar with the vocabulary's moves by their geometric mean.
 
-    Chords that the grammar never enters stay out: they blur the mode.
+    Without a vocabulary the grammar stays as it is. Chords that the grammar never enters stay out: they blur the mode.
     """
     tables, grammar = load_vocabulary(), GRAMMARS[mode]
     if tables is None:
@@ -371,15 +373,16 @@ def blend_grammar(mode: str) -> Grammar:
 
 
 def _compute_light(mode: str, modes: Sequence[float]) -> float:
-    """Compute how much brighter the weights are than is usual in a mode; in coarse grains, against wavering."""
+    """Compute how much brighter the weights are than is usual in a mode, in coarse steps."""
     return round((compute_brightness(modes) - _USUAL * _BRIGHTNESS[mode]) / _LIGHT_GRAIN) * _LIGHT_GRAIN
 
 
 @lru_cache(maxsize=256)
 def _lean_grammar(mode: str, light: float) -> Grammar:
-    """Return a mode's grammar with major triads likelier (light > 0), or minor and diminished ones (light < 0).
+    """Return a mode's grammar with other chances of its triads.
 
-    The tonic and the dominant of minor, whose third leads home and carries no mood, stay as they are.
+    `light` over 0 makes major triads likelier, under 0 minor and diminished ones.     The tonic and the dominant of
+    minor, whose third leads home and carries no mood, stay as they are.
     """
     key, grammar = Key(0, build_mode_scale(mode)), blend_grammar(mode)
 

@@ -1,4 +1,4 @@
-"""Plans the session's phrases one after the other: their key, their chords, and what is known of the next ones."""
+"""Plans the session's phrases one after the other: their keys and their chords."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _BUSY_DENSITY = 1.5  # from here on, chords may change twice a bar
 
 
 class PhrasePlanner:
-    """Holds the phrase in force. `tonic` is the band's own; with `length_bars` the last bar is the closing one.
+    """Plans phrases, and holds the one in force.
 
-    Thread: the conductor's.
+    `tonic` is the band's own. With `length_bars` the last bar is the closing one.     Thread: the conductor's.
     """
 
     def __init__(self, *, seed: int, tonic: int, length_bars: int | None) -> None:

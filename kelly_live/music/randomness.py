@@ -1,4 +1,4 @@
-"""Repeatable randomness: every decision draws from a generator that is seeded with the decision's name."""
+"""Repeatable randomness: every decision has a random generator that is seeded with its name."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 
 def rng_for(seed: int, what: str, *index: object) -> random.Random:
-    """Return the random generator of one decision; the same names give the same numbers, whatever was drawn before.
+    """Return the random generator of one decision.
 
-    The names are part of every piece: another name gives other notes.
+    The same names give the same numbers, whatever was drawn before. The names are part of every piece: another name
+    gives other notes.
     """
     return random.Random("/".join(map(str, (seed, what, *index))))
 

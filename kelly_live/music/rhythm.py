@@ -1,6 +1,7 @@
-"""Where notes may fall in a bar: each of RHYTHMS ranks the places of a bar, and density says how many of them sound.
+"""Where notes may fall in a bar.
 
-Ranks decide which places sound, and not chance, so that a higher density adds notes and leaves the others in place.
+Each of RHYTHMS ranks the places of a bar, and density decides how many of them sound. Ranks decide which places sound,
+and not chance, so that a higher density adds notes and leaves the others in place.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def weigh_places(rhythm: str, beats_per_bar: int) -> dict[float, float]:
 
 
 def rank_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: float) -> tuple[float, ...]:
-    """Rank the places of a bar, the likeliest first; `freedom` (0-0.5) is how far chance may move a weight."""
+    """Rank the places of a bar, the likeliest first; `freedom` (0-0.5) is how far chance moves a weight."""
     weights = weigh_places(rhythm, beats_per_bar)
     # The first beat is always first: it is where a listener finds the bar.
     drawn = {place: weight + (freedom * rng.uniform(-1.0, 1.0) if place else 1.0) for place, weight in weights.items()}
@@ -77,10 +78,11 @@ Cell = tuple[frozenset[float], float]  # the places of a bar, and how readily it
 
 @lru_cache(maxsize=16)
 def list_rhythm_cells(rhythm: str, part: str) -> tuple[Cell, ...]:
-    """List the vocabulary's one-bar rhythms of 4/4 for the "melody" or the "accompaniment", fewest onsets first.
+    """List the vocabulary's one-bar rhythms of 4/4 for a part, fewest onsets first.
 
-    Each is weighed by how common it is among those with as many onsets, and by how well it suits one of RHYTHMS. The
-    list is empty without a vocabulary, and for a rhythm that keeps its own ranking.
+    `part` is "melody" or "accompaniment".     Each is weighed by how common it is among those with as many onsets, and
+    by how well it suits one of RHYTHMS. The list is empty without a vocabulary, and for a rhythm that keeps its own
+    ranking.
     """
     tables = load_vocabulary()
     if tables is None or rhythm in _OWN_RANKING:

@@ -1,4 +1,4 @@
-"""Time and key signatures, as a score or a MIDI file shows them, of the metres and scales that are played."""
+"""Time and key signatures, as a MIDI file shows them, of the metres and scales that are played."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How parameters move in time: each at its musical place and with hysteresis, so that a change is heard, not a jitter.
+"""How parameters move in time: each at its musical place, and with hysteresis against jitter.
 
 Pure and clock-free: beats come in, new values go out. The target is first averaged over a few beats. Then
 

@@ -1,4 +1,4 @@
-"""How the band synchronizes to a beat and a key from outside: a phase-locked loop for the tempo, and a modulation.
+"""How the band follows a beat and a key from outside: a phase-locked loop, and a modulation.
 
 Pure and clock-free, as `smoothing.py` is: estimates come in, what to play goes out. The beat position never jumps; the
 tempo bends until both beats fall together. A beat whose number is known (a MIDI clock's) is followed exactly: its

@@ -1,4 +1,4 @@
-"""Modes, keys and chords: pitch as steps of a scale, so that the same music sounds in any mode or tuning.
+"""Modes, keys and chords: pitch as steps of a scale, for music that sounds in any mode or tuning.
 
 A *step* counts scale tones upwards from the tonic of MIDI octave 0 (notes 0-11); a *degree* is a step within the
 octave, 0 = tonic. Pitches are MIDI note numbers with a remainder in cents for scales outside 12-TET.
@@ -124,7 +124,7 @@ def spell_key(key: Key) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def find_nearest_mode(scale: Scale) -> str:
-    """Find the mode whose tones lie nearest to the scale's own (both ways, in cents); the first one on a tie."""
+    """Find the mode whose tones are nearest to the scale's own, in cents; the first one on a tie."""
 
     def distance(mode: str) -> float:
         ours, theirs = scale.degrees_cents, build_mode_scale(mode).degrees_cents
@@ -208,9 +208,9 @@ def _chord_name(key: Key, stack: Sequence[int], *, seventh: bool, fifth: bool) -
 
 
 def measure_voice_leading(a: Sequence[int], b: Sequence[int]) -> int:
-    """Measure how many semitones the voices move in all from chord `a` to `b` (MIDI pitches), paired by height.
+    """Measure how many semitones the voices move in all from chord `a` to `b` (MIDI pitches).
 
-    A voice that the smaller chord lacks comes from its nearest neighbour.
+    Voices are paired by height.     A voice that the smaller chord lacks comes from its nearest neighbour.
     """
     low, high = sorted((sorted(a), sorted(b)), key=len)
     if len(low) == len(high):

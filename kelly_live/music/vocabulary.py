@@ -1,7 +1,7 @@
-"""Tables of what people play, to draw from: chord moves, rhythm cells, melodic steps, touch and timing.
+"""Tables of what people play: chord moves, rhythm cells, melodic steps, touch and timing.
 
-`load_vocabulary()` reads them once; it returns None where `models/vocabulary.json` is absent, and a player keeps its own
-habits. `pick(rng_for(...), tables.moves("aeolian")[degree])` draws the next chord's degree 0-6 (the same shape as
+`load_vocabulary()` reads them once; it returns None where `models/vocabulary.json` is absent, and a player keeps its
+own habits. `pick(rng_for(...), tables.moves("aeolian")[degree])` draws the next chord's degree 0-6 (the same shape as
 `Grammar.moves`; a quadrant "Q1" to "Q4" narrows it to an emotion). `tables.cells("melody", onsets)` lists one-bar
 rhythms in 4/4 as `(places in beats, share)`, the most frequent first. `tables.steps(previous)` has the next melodic
 step in scale degrees. `tables.leaning` is how often a strong beat has a tone outside the chord, and
@@ -38,8 +38,8 @@ class Touch:
     """Velocities, in standard deviations of a piece.
 
     `metre` is by sixteenth of a beat (0 the beat, 1-3 after it), `melody` how far it lies above its accompaniment.
-    `spread_velocities` is the standard deviation itself (of 127), and `lag1` the correlation of a melody note's residual
-    with the next one's.
+    `spread_velocities` is the standard deviation itself (of 127), and `lag1` the correlation of a melody note's
+    residual with the next one's.
     """
 
     metre: tuple[float, float, float, float]

@@ -1,4 +1,4 @@
-"""Which notes a chord is played with: near the last ones, around a centre, never muddy, without parallel outer voices."""
+"""Which notes a chord is played with: near the last ones, around a centre, without parallels."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def find_bass_pitch(chord: Chord) -> int:
 
 
 def penalize_parallels(low: tuple[int, int], high: tuple[int, int]) -> float:
-    """Return a penalty for parallel or hidden fifths, octaves and unisons; each voice is a pitch and the next one."""
+    """Return a penalty for parallel or hidden fifths and octaves; each voice is a pitch and the next one."""
     down, up = low[1] - low[0], high[1] - high[0]
     after = (high[1] - low[1]) % 12
     if down * up <= 0 or after not in (0, 7):

@@ -63,7 +63,7 @@ def test_no_name_leaves_its_folder(folders: tuple[Path, Path], tmp_path: Path) -
 @given(st.text(max_size=120))
 def test_whatever_is_typed_is_a_culture_or_a_kelly_error(typed: str) -> None:
     try:
-        said = shelf.choose_culture(typed, shelf.preset_folders()[1:]).preset.name
+        said = shelf.choose_culture(typed, shelf.list_folders()[1:]).preset.name
     except KellyError as refused:
         said = str(refused)
     assert "\n" not in said
@@ -74,15 +74,15 @@ def test_the_list_shows_what_cannot_be_used_and_why(folders: tuple[Path, Path]) 
     listed = {one.name: one for one in shelf.list_cultures(folders)}
     assert listed["broken"].preset is None
     assert "line" in (listed["broken"].problem or "")
-    assert listed["my-waltzes"].own
-    assert not listed["my-reels"].own
+    assert listed["my-waltzes"].is_own
+    assert not listed["my-reels"].is_own
 
 
 def test_the_shipped_presets_are_twenty_traditions_and_the_plain_default() -> None:
-    listed = shelf.list_cultures(shelf.preset_folders()[1:])
+    listed = shelf.list_cultures(shelf.list_folders()[1:])
     assert [one.problem for one in listed if one.problem] == []
-    assert tuple(one.name for one in listed) == (*shelf.culture_ids(), shelf.PLAIN)
-    assert [shelf.culture_id(one.name) for one in listed] == [*range(1, 21), 0]
+    assert tuple(one.name for one in listed) == (*shelf.list_culture_ids(), shelf.PLAIN)
+    assert [shelf.get_culture_id(one.name) for one in listed] == [*range(1, 21), 0]
     for one in listed:
         assert one.preset is not None
         known = {name: getattr(one.preset, name) for name in PARAMETERS if getattr(one.preset, name) is not None}
@@ -94,15 +94,15 @@ def test_the_shipped_presets_are_twenty_traditions_and_the_plain_default() -> No
 
 
 def test_the_plain_default_changes_nothing() -> None:
-    western = shelf.load_culture(shelf.PLAIN, shelf.preset_folders()[1:])
+    western = shelf.load_culture(shelf.PLAIN, shelf.list_folders()[1:])
     assert [name for name in PARAMETERS if getattr(western, name) is not None] == ["texture"]
-    assert western.triads
+    assert western.has_triads
     assert western.modes == ()
 
 
 def test_the_shipped_numbers_agree_with_what_the_literature_says() -> None:
     """Signell (1977) on makam and usul, Friberg & Sundström (2002) on swing, Surjodiningrat (1972) on slendro."""
-    shipped = shelf.preset_folders()[1:]
+    shipped = shelf.list_folders()[1:]
     makam = shelf.load_culture("turkish-makam", shipped)
     assert makam.groupings is not None
     groupings = dict(makam.groupings.value)

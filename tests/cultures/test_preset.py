@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.safe_yaml import MAX_BYTES, parse_nodes
-from kelly_live.cultures.preset import PARAMETERS, CulturePreset, load_file, parse_preset
+from kelly_live.cultures.preset import PARAMETERS, CulturePreset, load_preset_file, parse_preset
 from kelly_live.lab.cultures.writing import format_yaml
 from tests.cultures.example import PRESET, parse
 
@@ -42,7 +42,7 @@ def test_a_preset_says_what_is_known_and_where_from() -> None:
     assert (preset.tempo_bpm.source, preset.tempo_bpm.n, preset.tempo_bpm.of) == ("measured", 12, "tunes")
     assert preset.metres is not None
     assert dict(preset.metres.value) == {"3/4": 1.0}
-    assert preset.triads is True
+    assert preset.has_triads is True
     assert preset.mode("glad") is preset.modes[0]
     assert preset.mode("sad") is None
     assert pickle.loads(pickle.dumps(preset)) == preset  # it crosses to other processes
@@ -162,4 +162,4 @@ def test_a_pipe_or_a_folder_is_no_preset(tmp_path: Path) -> None:
     (tmp_path / "folder.yaml").mkdir()
     for name in ("pipe", "folder", "missing"):
         with pytest.raises(ConfigError, match="not a file"):
-            load_file(tmp_path / f"{name}.yaml")
+            load_preset_file(tmp_path / f"{name}.yaml")

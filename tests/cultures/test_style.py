@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kelly_live.core.values import MAX_BAR_BEATS, MODES
 from kelly_live.cultures.library import CULTURES, choose_culture, load_culture
-from kelly_live.cultures.style import metres_of, mode_chooser, style_of, tuned
+from kelly_live.cultures.style import blend_tuning, build_metres, create_mode_chooser, create_style
 
 
 def feeling(mode: str) -> tuple[float, ...]:
@@ -20,7 +20,7 @@ def feeling(mode: str) -> tuple[float, ...]:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_shipped_preset_can_be_played(name: str, mode: str) -> None:
     preset = load_culture(name)
-    style = style_of(preset, None, feeling(mode))
+    style = create_style(preset, None, feeling(mode))
     if name == "western":
         assert style is None
         return
@@ -32,12 +32,12 @@ def test_every_shipped_preset_can_be_played(name: str, mode: str) -> None:
 
 
 def test_strength_none_is_no_style() -> None:
-    assert style_of(load_culture("turkish-makam"), None, feeling("aeolian"), 0.0) is None
+    assert create_style(load_culture("turkish-makam"), None, feeling("aeolian"), 0.0) is None
 
 
 def test_a_lesser_strength_is_less_of_it() -> None:
     preset = load_culture("hindustani")
-    whole, half = (style_of(preset, preset.mode("bhairav"), feeling("ionian"), s) for s in (1.0, 0.5))
+    whole, half = (create_style(preset, preset.mode("bhairav"), feeling("ionian"), s) for s in (1.0, 0.5))
     assert whole is not None
     assert half is not None
     assert sum(half.ornaments) == pytest.approx(sum(whole.ornaments) / 2)
@@ -47,7 +47,7 @@ def test_a_lesser_strength_is_less_of_it() -> None:
 
 def test_half_the_strength_is_half_way_to_the_tuning_and_to_the_steps() -> None:
     preset = load_culture("turkish-makam")
-    whole, half, hint = (style_of(preset, preset.mode("hicaz"), feeling("ionian"), s) for s in (1.0, 0.5, 0.01))
+    whole, half, hint = (create_style(preset, preset.mode("hicaz"), feeling("ionian"), s) for s in (1.0, 0.5, 0.01))
     assert whole is not None
     assert half is not None
     assert hint is not None
@@ -67,7 +67,7 @@ def test_half_the_strength_is_half_way_to_the_tuning_and_to_the_steps() -> None:
     st.floats(0.01, 1.0),
 )
 def test_a_scale_on_its_way_to_its_tuning_keeps_its_order(cents: list[float], strength: float) -> None:
-    between = tuned((0.0, *sorted(cents)), strength)
+    between = blend_tuning((0.0, *sorted(cents)), strength)
     assert between[0] == 0.0
     assert all(low < high for low, high in pairwise(between))
     assert between[-1] < 1200.0
@@ -75,7 +75,7 @@ def test_a_scale_on_its_way_to_its_tuning_keeps_its_order(cents: list[float], st
 
 @pytest.mark.parametrize(("strength", "whole"), [(0.49, False), (0.5, True), (1.0, True)])
 def test_metre_and_texture_cannot_be_had_by_halves(strength: float, whole: bool) -> None:
-    style = style_of(load_culture("turkish-makam"), None, feeling("ionian"), strength)
+    style = create_style(load_culture("turkish-makam"), None, feeling("ionian"), strength)
     assert style is not None
     assert bool(style.metres) == whole
     assert style.texture == ("heterophony" if whole else None)
@@ -83,9 +83,9 @@ def test_metre_and_texture_cannot_be_had_by_halves(strength: float, whole: bool)
 
 def test_a_cycle_too_long_for_a_bar_lies_over_two() -> None:
     """A usul of 28 beats in bars of 14, a jangdan of 60/8 in bars of ten dotted quarters."""
-    devri_kebir = next(metre for metre in metres_of(load_culture("turkish-makam")) if metre.name == "28/4")
+    devri_kebir = next(metre for metre in build_metres(load_culture("turkish-makam")) if metre.name == "28/4")
     assert (devri_kebir.bar_beats, devri_kebir.bars_per_cycle, devri_kebir.beats) == (14, 2, 28)
-    jangdan = next(metre for metre in metres_of(load_culture("korean-jeongak")) if metre.name == "60/8")
+    jangdan = next(metre for metre in build_metres(load_culture("korean-jeongak")) if metre.name == "60/8")
     assert (jangdan.bar_beats, jangdan.bars_per_cycle) == (10, 2)
 
 
@@ -98,14 +98,14 @@ def test_a_cycle_too_long_for_a_bar_lies_over_two() -> None:
 )  # fmt: skip
 def test_a_bright_feeling_takes_a_bright_mode_and_a_dark_one_a_dark(name: str, bright: str, dark: str) -> None:
     preset = load_culture(name)
-    chosen = [mode_chooser(preset)(feeling(mode)) for mode in ("ionian", "aeolian")]
+    chosen = [create_mode_chooser(preset)(feeling(mode)) for mode in ("ionian", "aeolian")]
     assert [mode.name for mode in chosen if mode] == [bright, dark]
 
 
 def test_the_mode_that_is_typed_wins() -> None:
     choice = choose_culture("turkish-makam:hicaz")
     for mode in MODES:
-        style = style_of(choice.preset, choice.mode, feeling(mode))
+        style = create_style(choice.preset, choice.mode, feeling(mode))
         assert style is not None
         assert style.name == "turkish-makam:hicaz"
         assert choice.mode is not None
@@ -115,9 +115,9 @@ def test_the_mode_that_is_typed_wins() -> None:
 
 
 def test_aksak_is_added_up_in_eighths_and_a_jig_is_not() -> None:
-    aksak = next(m for m in metres_of(load_culture("turkish-makam")) if m.name == "9/8")
+    aksak = next(m for m in build_metres(load_culture("turkish-makam")) if m.name == "9/8")
     assert (aksak.groups, aksak.unit_beats, aksak.bar_beats) == ((2, 2, 2, 3), 0.5, 9)
-    jig = next(m for m in metres_of(load_culture("irish-traditional")) if m.name == "6/8")
+    jig = next(m for m in build_metres(load_culture("irish-traditional")) if m.name == "6/8")
     assert jig.groups == (3, 3)
     assert jig.is_compound
     assert jig.bar_beats == 4
@@ -125,7 +125,7 @@ def test_aksak_is_added_up_in_eighths_and_a_jig_is_not() -> None:
 
 def test_a_metre_without_a_profile_borrows_the_tradition_s_habits() -> None:
     """Turkish 7/8 was not measured place by place: its downbeat sounds as often as downbeats do."""
-    metres = {metre.name: metre for metre in metres_of(load_culture("turkish-makam"))}
+    metres = {metre.name: metre for metre in build_metres(load_culture("turkish-makam"))}
     seven = metres["7/8"]
     assert len(seven.profile) == 14
     assert seven.profile[0] == max(seven.profile)

@@ -11,7 +11,7 @@ from kelly_live.core.emotion_space import state_from
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES, CultureStyle, MusicParameters
 from kelly_live.cultures.library import load_culture
-from kelly_live.cultures.style import chooser
+from kelly_live.cultures.style import create_style_chooser
 from kelly_live.lab.nets.culture import convert_adapter_to_numpy
 from kelly_live.mapping.culture import CultureStage
 from kelly_live.mapping.mapper import LearnedMapper
@@ -72,14 +72,14 @@ def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_
 )
 def test_what_all_modes_share_chooses_none(name: str, happy: str, sad: str) -> None:
     preset = load_culture(name, (find_resources("presets") / "cultures",))
-    stage = CultureStage.from_numbers(choose_style=chooser(preset, None, 1.0))
+    stage = CultureStage.from_numbers(choose_style=create_style_chooser(preset, None, 1.0))
     styles = [played(stage, emotion).style for emotion in ("happy", "sad")]
     assert [style and style.name for style in styles] == [f"{name}:{happy}", f"{name}:{sad}"]
 
 
 def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
     preset = load_culture("german-folk", (find_resources("presets") / "cultures",))
-    stage = CultureStage.from_numbers(choose_style=chooser(preset, None, 1.0))
+    stage = CultureStage.from_numbers(choose_style=create_style_chooser(preset, None, 1.0))
     names = {emotion: played(stage, emotion).style for emotion in ("happy", "sad")}
     assert {emotion: style and style.name for emotion, style in names.items()} == {
         "happy": "german-folk:ionian",

@@ -1,4 +1,4 @@
-"""The arpeggio player: the chord's tones one after another, up, down or both, over as many octaves as asked."""
+"""The arpeggio player: the chord's tones one after another, up, down or both, over a few octaves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kelly_live.music.randomness import rng_for
 from kelly_live.music.rhythm import count_notes, rank_places
 
 PATTERNS = ("up", "down", "up-down", "broken", "any")
-_ROOM_BELOW = 5  # semitones from the melody's centre down to the pattern's middle
+_BELOW_MELODY = 5  # semitones from the melody's centre down to the pattern's middle
 _LOWEST_CENTRE, _HIGHEST_CENTRE = 60, 78
 _NOTES_PER_BEAT = (0.8, 1.6)  # at density 0, and more for each 1 of density
 _SILENT_BELOW = 0.15  # density: in near silence there is no arpeggio
@@ -37,11 +37,12 @@ class ArpeggioGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
         if parameters.density < _SILENT_BELOW:
             return
         per_bar = context.beats_per_bar
         start = float(bar * per_bar)
-        places = _places(parameters, context, bar)
+        places = _choose_places(parameters, context, bar)
         pattern = self.choice("pattern")
         if pattern == "any":
             pattern = rng_for(context.seed, "pattern", context.phrase.theme, context.phrase.place.letter).choice(
@@ -50,10 +51,10 @@ class ArpeggioGenerator(BarPlayer):
         for place, following in zip(places, [*places[1:], float(per_bar)], strict=True):
             beat = start + place
             span = context.span_at(beat)
-            ladder = self._ladder(parameters, context, beat)
-            # The figure begins anew with each chord, and counts half beats: a note more or less moves no other.
+            steps = self._list_steps(parameters, context, beat)
+            # The figure begins again with each chord, and counts half beats: a note more or less moves no other.
             number = round((beat - max(span.start_beat, start)) * (3 if context.rhythm == "triplet" else 4))
-            note = span.chord.key.note(ladder[_turn(pattern, number, len(ladder))])
+            note = span.chord.key.note(steps[_choose_index(pattern, number, len(steps))])
             touch = choose_articulation(context.rhythm, parameters.density, draw_deviation(context.seed, "gate", beat))
             left = context.phrase.end_beat - beat if context.closing else min(following - place, _GATE_BEATS)
             yield NoteEvent(
@@ -68,15 +69,15 @@ class ArpeggioGenerator(BarPlayer):
                 part=self.descriptor.part,
             )
 
-    def _ladder(self, parameters: MusicParameters, context: MusicContext, beat: float) -> list[int]:
-        """The chord's steps around the pattern's middle, rising."""
+    def _list_steps(self, parameters: MusicParameters, context: MusicContext, beat: float) -> list[int]:
+        """Return the chord's steps around the pattern's middle, rising."""
         chord, half = context.chord_at(beat), 6.0 * self.number("octaves")
-        middle = min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _ROOM_BELOW))
-        steps = chord.key.steps_within(max(0.0, middle - half), min(127.0, middle + half))
-        return [step for step in steps if chord.has(step)] or [chord.step_near(chord.key.step_near(middle))]
+        middle = min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY))
+        within = chord.key.steps_within(max(0.0, middle - half), min(127.0, middle + half))
+        return [step for step in within if chord.has(step)] or [chord.step_near(chord.key.step_near(middle))]
 
 
-def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
+def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
     if context.closing:
         return [0.0]
     per_bar = context.beats_per_bar
@@ -90,8 +91,8 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     )
 
 
-def _turn(pattern: str, number: int, size: int) -> int:
-    """Which rung of `size` the note at place `number` of a figure takes."""
+def _choose_index(pattern: str, number: int, size: int) -> int:
+    """Return which of `size` steps the note at place `number` of a figure takes."""
     if size == 1:
         return 0
     match pattern:

@@ -17,19 +17,20 @@ _NOTES_PER_BEAT = (0.2, 0.42)  # at density 0, and more for each 1 of density
 
 
 class BassGenerator(BarPlayer):
-    """One voice; plays the root on every change of chord, so that the harmony stands even when it is sparse."""
+    """One voice that plays the root on every change of chord, so that even sparse harmony is clear."""
 
     descriptor: ClassVar[Descriptor] = Descriptor(
         "bass", "bass", channel=2, program=32, help="roots where chords change, fifths and octaves between"
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
         start = float(bar * context.beats_per_bar)
-        places = _places(parameters, context, bar)
+        places = _choose_places(parameters, context, bar)
         ends = [*places[1:], float(context.beats_per_bar)]
         for position, end in zip(places, ends, strict=True):
             beat = start + position
-            note = context.chord_at(beat).key.note(_step(context, beat))
+            note = context.chord_at(beat).key.note(_choose_step(context, beat))
             length = min(end - position, 4.0)
             yield NoteEvent(
                 onset_beats=beat,
@@ -42,7 +43,7 @@ class BassGenerator(BarPlayer):
             )
 
 
-def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
+def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int) -> list[float]:
     start = float(bar * context.beats_per_bar)
     changes = {span.start_beat - start for span in context.phrase.spans}
     changes = {position for position in changes if 0.0 <= position < context.beats_per_bar}
@@ -59,8 +60,8 @@ def _places(parameters: MusicParameters, context: MusicContext, bar: int) -> lis
     return sorted(changes | set(ranks[: max(1, count_notes(count, 0))]))
 
 
-def _step(context: MusicContext, beat: float) -> int:
-    """The bass's step at a beat; it depends on the place alone, not on what else is played."""
+def _choose_step(context: MusicContext, beat: float) -> int:
+    """Choose the bass's step at a beat; it depends on the place alone, not on its other notes."""
     span: ChordSpan = context.span_at(beat)
     chord, root = span.chord, find_bass_root(span.chord)
     if beat == span.start_beat or context.closing:
@@ -69,7 +70,7 @@ def _step(context: MusicContext, beat: float) -> int:
     left = span.end_beat - beat
     target = find_bass_root(context.phrase.chord_after(beat))
     if left <= 0.5 or (left <= 1.0 and rng.random() < 0.5):
-        # Approach the next root by a step, from the side that we come from.
+        # Approach the next root by a step, from the side that the bass comes from.
         return target + (1 if target < root or (target == root and rng.random() < 0.5) else -1)
     # A line in place of a leap: fifth below or above, octave, or the root again on the strong beat.
     above = [s for s in chord.key.steps_within(chord.key.cents(root) / 100.0, HIGHEST_BASS) if chord.has(s)]

@@ -1,6 +1,4 @@
-"""The chord player: a chord where the harmony changes, broken between, comped where it is dense; voices that move as
-little as they can.
-"""
+"""The chord player: struck where the harmony changes, broken between, comped where it is dense."""
 
 from __future__ import annotations
 
@@ -21,8 +19,8 @@ _NOTES_PER_BEAT = 0.45  # strokes a beat at density 1
 # every quadrant, held melodies or not): this many a beat where it is dense, half of it at density _HALF_FIGURE.
 _FIGURE, _HALF_FIGURE = 2.4, 0.3
 _FIGURE_PACE = {"sustained": 0.85}
-# Bitter music is accompanied restlessly and glad music lightly, as far as people do so: under the melody EMOPIA's hands
-# move 4.7 times a second in Q2 and 3.8 in Q1 (train, n 187 and 169, SE .1), ours 4.2 and 4.5 without this. (Gabrielsson
+# Bitter music is accompanied restlessly and glad music lightly, as people do it: under the melody EMOPIA's pianists
+# play 4.7 times a second in Q2 and 3.8 in Q1 (train, n 187 and 169, SE .1), ours 4.2 and 4.5 without this. (Gabrielsson
 # & Lindström 2010, from memory: rough, complex rhythm for unease and anger, flowing for joy.)
 _UNREST = 0.4  # log of the pace, for an unrest of 1
 _FULL_DENSITY = 1.0  # from here on a new chord is struck with all its voices
@@ -68,8 +66,9 @@ class ChordGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
         start = float(bar * context.beats_per_bar)
-        attacks = _attacks(parameters, context, bar)
+        attacks = _choose_attacks(parameters, context, bar)
         strong = list_strong_beats(context.beats_per_bar)
         longest, less, least = _RING_BEATS
         down = rng_for(context.seed, "pedal", context.phrase.index, bar).random() < _PEDAL
@@ -79,9 +78,9 @@ class ChordGenerator(BarPlayer):
             beat = start + position
             span = context.span_at(beat)
             firm = position in strong or beat == span.start_beat
-            pitches = _voicing(context, beat, _centre(parameters), self.choice("voicing"))
+            pitches = _choose_voicing(context, beat, _choose_centre(parameters), self.choice("voicing"))
             for number in (v for v in voices if v < len(pitches)):
-                # A voice rings until it is wanted again: a new chord as under a pedal, what comes between less long.
+                # A voice rings until it plays again: a new chord as under a pedal, notes between for less long.
                 again = (other.position for other in attacks[index + 1 :] if number in other.voices)
                 left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
                 pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
@@ -99,15 +98,17 @@ class ChordGenerator(BarPlayer):
                 )
 
 
-def _centre(parameters: MusicParameters) -> int:
-    """The middle of the voicing: under the melody, but neither in the mud nor in the sky."""
+def _choose_centre(parameters: MusicParameters) -> int:
+    """Choose the middle of the voicing: under the melody, neither too low nor too high."""
     highest = _HIGHEST_CENTRE if parameters.style is None else _HIGHEST_IN_TRADITION
     return int(min(highest, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
 
 
-def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Attack]:
-    """Where the bar is played and with which voices: chords at every change and as far down the rhythm's ranking as
-    density asks, single voices further down. More density only adds voices and places.
+def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> list[Attack]:
+    """Choose where a bar is played, and with which voices.
+
+    Chords sound at every change and at the best places of the rhythm, single voices at the next best. More density only
+    adds voices and places.
     """
     per_bar, density = context.beats_per_bar, compute_accompaniment_density(parameters, context)
     start = float(bar * per_bar)
@@ -125,9 +126,9 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     pace = _FIGURE * _FIGURE_PACE.get(context.rhythm, 1.0) * slope / (slope + _HALF_FIGURE**1.5)
     pace *= math.exp(_UNREST * parameters.unrest)
     if per_bar == 4:  # a rhythm that people accompany with, of about as many notes
-        throw = rng_for(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
-        pace *= throw.choice(_MORE_OR_FEWER)
-        ranks = rank_by_rhythm_cells(ranks, context.rhythm, "accompaniment", throw.choice(_CELL_ONSETS), throw)
+        draw = rng_for(context.seed, "accompaniment", form, place.letter, context.bar_in_phrase(bar) % 2)
+        pace *= draw.choice(_MORE_OR_FEWER)
+        ranks = rank_by_rhythm_cells(ranks, context.rhythm, "accompaniment", draw.choice(_CELL_ONSETS), draw)
     broken = set(ranks[: count_notes(pace * per_bar, 0)])
     figure = rng_for(context.seed, "figure", form, place.letter).choice(_FIGURES)
     attacks = []
@@ -144,8 +145,8 @@ def _attacks(parameters: MusicParameters, context: MusicContext, bar: int) -> li
     return attacks
 
 
-def _voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> tuple[int, ...]:
-    """The chord at a beat, led from the phrase's first chord on; that one stands around the centre."""
+def _choose_voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> tuple[int, ...]:
+    """Voice the chord at a beat; voices lead on from the phrase's first chord, which lies around the centre."""
     spans = context.phrase.spans
     number = next((number for number, span in enumerate(spans) if beat < span.end_beat), -1)
     pitches = lead_voices(tuple(span.chord for span in spans), centre)[number]

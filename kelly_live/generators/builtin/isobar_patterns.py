@@ -1,5 +1,6 @@
-"""An outside generator behind our contract: isobar's patterns (Daniel Jones, MIT; github.com/ideoforms/isobar) as a
-player that keeps to the chords. Needs the extra: pip install 'kelly-live[isobar]'.
+"""The patterns of the library isobar as a player that keeps to the chords.
+
+isobar is by Daniel Jones (MIT; github.com/ideoforms/isobar). Needs the extra: pip install 'kelly-live[isobar]'.
 
 isobar's own timeline, clock and outputs stay unused: only its patterns, each seeded from ours, decide rhythm and line.
 """
@@ -43,6 +44,7 @@ class IsobarGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
         start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
         middle = min(108.0, max(24.0, parameters.register.centre + 12.0 * self.number("octave")))
         slots = per_bar * (3 if context.rhythm == "triplet" else 2)
@@ -53,14 +55,14 @@ class IsobarGenerator(BarPlayer):
             return
         # A motif returns with its theme, every other bar of a phrase.
         where = (context.phrase.theme, context.phrase.place.letter, context.bar_in_phrase(bar) % 2)
-        line = _figure(self.choice("figure"), rng_for(context.seed, "isobar", *where).randrange(2**31))
+        line = _create_figure(self.choice("figure"), rng_for(context.seed, "isobar", *where).randrange(2**31))
         rhythm = isobar.PEuclidean(hits, slots).nextn(slots)
         places = [slot * per_bar / slots for slot, hit in enumerate(rhythm) if hit is not None]
         ends = [*places[1:], float(per_bar)]
         for place, end in zip(places, ends, strict=True):
             beat = start + place
             chord = context.chord_at(beat)
-            step = chord.step_near(chord.key.step_near(middle)) + _within(next(line))
+            step = chord.step_near(chord.key.step_near(middle)) + _wrap_step(next(line))
             if place in list_strong_beats(per_bar) or context.closing or self.choice("figure") == "arpeggio":
                 step = chord.step_near(step)
             note = chord.key.note(step)
@@ -75,8 +77,8 @@ class IsobarGenerator(BarPlayer):
             )
 
 
-def _figure(name: str, seed: int) -> Any:
-    """An endless isobar pattern of scale steps around 0."""
+def _create_figure(name: str, seed: int) -> Any:
+    """Create an endless isobar pattern of scale steps around 0."""
     if name == "walk":
         walk = isobar.PBrown(0, 2, -_REACH_STEPS, _REACH_STEPS)
         walk.seed(seed)
@@ -87,7 +89,7 @@ def _figure(name: str, seed: int) -> Any:
     return isobar.PLSystem(_RULES[seed % len(_RULES)], depth=3, loop=True)
 
 
-def _within(step: int | None) -> int:
-    """A figure's step, turned back where it would leave its reach."""
+def _wrap_step(step: int | None) -> int:
+    """Return a figure's step, wrapped where it would leave its range."""
     around = 2 * _REACH_STEPS + 1
     return ((step or 0) + _REACH_STEPS) % around - _REACH_STEPS

@@ -1,4 +1,4 @@
-"""The pad player: held chords whose common tones sound on, so that only what changes is struck."""
+"""The pad player: sustained chords whose common tones sound on, so that only what changes is struck."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LOWEST_CENTRE, _HIGHEST_CENTRE = 54, 67
 _THREE, _FOUR = 0.35, 0.9  # the densities from which three and four voices sound, of two
 _TOUCH = 0.55
 _LONGEST_BEATS = 32.0
-# Tones that stay as long as this are struck once more where the feeling builds: a swell, as far as notes can.
+# Tones that stay as long as this are struck once more where the emotion builds up: a crescendo in notes.
 _SWELL_BEATS, _SWELL_TREND = 4.0, 0.5
 
 
 class PadGenerator(BarPlayer):
-    """Two to four held voices, soft; a tone that the next chord shares is not struck again."""
+    """Two to four sustained voices, soft; a tone that the next chord shares is not struck again."""
 
     descriptor: ClassVar[Descriptor] = Descriptor(
         "pad",
@@ -32,9 +32,13 @@ class PadGenerator(BarPlayer):
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
         spans = context.phrase.spans
         centre = int(min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
-        kept = [_kept(voicing, parameters, context) for voicing in lead_voices(tuple(s.chord for s in spans), centre)]
+        kept = [
+            _select_voices(voicing, parameters, context)
+            for voicing in lead_voices(tuple(s.chord for s in spans), centre)
+        ]
         start, end = float(bar * context.beats_per_bar), float((bar + 1) * context.beats_per_bar)
         for number, span in enumerate(spans):
             if not start <= span.start_beat < end:
@@ -62,7 +66,7 @@ class PadGenerator(BarPlayer):
                     )
 
 
-def _kept(voicing: tuple[int, ...], parameters: MusicParameters, context: MusicContext) -> tuple[int, ...]:
-    """The upper voices, as many as density wants: the bass has the root."""
+def _select_voices(voicing: tuple[int, ...], parameters: MusicParameters, context: MusicContext) -> tuple[int, ...]:
+    """Select the upper voices, the more the denser: the bass has the root."""
     density = compute_accompaniment_density(parameters, context)
     return voicing[-(4 if density >= _FOUR else 3 if density >= _THREE else 2) :]

@@ -1,4 +1,4 @@
-"""The drummer: kick, snare and cymbals as the rhythm and density ask, a fill into each new phrase."""
+"""The percussion player: kick, snare and cymbals by rhythm and density, fills between phrases."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ HIGH_TOM, MID_TOM, LOW_TOM = 50, 47, 45
 # Calm music has a shaker at most: the kit comes in where the melody has most of a note a beat.
 _KIT = 0.8
 _HIT_BEATS = 0.2
-_BUILDING, _CALMING = 0.5, 0.5  # trends from which a drummer goes along
+_BUILDING, _CALMING = 0.5, 0.5  # trends from which the drums follow
 _CRASH_BEATS = 2.0
 
 
 class Hit(NamedTuple):
-    """A stroke: where in the bar (beats), on what, how firmly (0-1), and from what density on it is played."""
+    """A stroke: its position in the bar (beats), MIDI key, weight (0-1), and the least density."""
 
     position: float
     key: int
@@ -32,7 +32,7 @@ class Hit(NamedTuple):
 
 
 class PercussionGenerator(BarPlayer):
-    """Channel 10. Each stroke has the density from which it is played, so more density only adds strokes."""
+    """Strokes on channel 10; each has a least density, so that more density only adds strokes."""
 
     descriptor: ClassVar[Descriptor] = Descriptor(
         "percussion",
@@ -40,10 +40,11 @@ class PercussionGenerator(BarPlayer):
         channel=10,
         program=0,
         parameters=(Parameter("fills", True, "lead into the next phrase with a fill, or keep the beat"),),
-        help="kick, snare and cymbals, or a tradition's hand drums",
+        help="kick, snare and cymbals",
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
+        """Yield the notes of a bar."""
         if is_resting("percussion", parameters, context, bar):
             return
         density = compute_accompaniment_density(parameters, context)
@@ -62,7 +63,7 @@ class PercussionGenerator(BarPlayer):
 
 
 def _hits(context: MusicContext, bar: int, *, fills: bool) -> list[Hit]:
-    """The bar's strokes, no key twice in one place."""
+    """Return the bar's strokes, no key twice in one place."""
     if context.closing:
         return [Hit(0.0, KICK, 1.0, _KIT), Hit(0.0, CRASH, 0.8, 1.2)]
     per_bar = context.beats_per_bar
@@ -111,7 +112,7 @@ def _groove(context: MusicContext) -> Iterator[Hit]:
 
 
 def _ghosts(context: MusicContext) -> Iterator[Hit]:
-    """What a busy drummer adds: sixteenths (or the middle of the triplet), an extra kick, a ghosted snare."""
+    """Yield what dense drumming adds: sixteenths (or mid-triplets), an extra kick, a ghosted snare."""
     per_bar, rhythm = context.beats_per_bar, context.rhythm
     inner = (1 / 3,) if rhythm == "triplet" else (0.25, 0.5) if rhythm == "dotted" else (0.25, 0.75)
     if rhythm == "sustained":
@@ -128,7 +129,7 @@ def _ghosts(context: MusicContext) -> Iterator[Hit]:
 
 
 def _fill(context: MusicContext, start: float) -> Iterator[Hit]:
-    """Down the drums into the next phrase: the first stroke of each beat early, the rest as density grows."""
+    """Yield a fill down the toms: the first stroke of each beat early, the rest as density grows."""
     per_bar = context.beats_per_bar
     offsets = (0.0, 1 / 3, 2 / 3) if context.rhythm == "triplet" else (0.0, 0.5, 0.25, 0.75)
     for beat in range(int(start), per_bar):

@@ -137,13 +137,15 @@ def culture(presets: Path | None, listeners: Path | None, seed: int, threads: in
 
     from kelly_live.core.resources import find_resources
     from kelly_live.cultures.library import CULTURES
-    from kelly_live.cultures.preset import load_file
+    from kelly_live.cultures.preset import load_preset_file
     from kelly_live.lab.training.culture import format_listeners_report, train_culture
 
     torch.set_num_threads(threads)
     folder = presets or find_resources("presets") / "cultures"
     files = [folder / f"{name}.yaml" for name in CULTURES]  # in the order that is the adapter's ids
-    card = train_culture([load_file(file) for file in files if file.is_file()], out, listeners=listeners, seed=seed)
+    card = train_culture(
+        [load_preset_file(file) for file in files if file.is_file()], out, listeners=listeners, seed=seed
+    )
     for name, worst in card["furthest from the presets"].items():
         click.echo(f"{name}: at most {worst:.4f} from any preset")
     if listeners is not None:

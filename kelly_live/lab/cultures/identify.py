@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from kelly_live.core.values import Metre, NoteEvent
 from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
-from kelly_live.cultures.style import metres_of
+from kelly_live.cultures.style import build_metres
 from kelly_live.lab.rhythm_weights import rhythm_weights
 
 Floats = npt.NDArray[np.float64]
@@ -196,7 +196,7 @@ def create_signature(preset: CulturePreset) -> CultureSignature:
             (create_degree_profile(one), create_interval_profile(one.intervals or preset.intervals))
             for one in (kinds or [preset])
         ),
-        metres=tuple(metre for metre in metres_of(preset) if metre.name in measured),
+        metres=tuple(metre for metre in build_metres(preset) if metre.name in measured),
         rhythms=None if preset.rhythms is None else np.array(preset.rhythms.value),
         ornaments=None if preset.ornaments is None else min(1.0, sum(rate for _, rate in preset.ornaments.value)),
     )

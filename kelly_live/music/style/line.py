@@ -41,7 +41,7 @@ class PlacedNote(NamedTuple):
 
 
 def _repetition_labels(context: MusicContext, bar: int) -> tuple[object, ...]:
-    """Return the labels of a bar's draws: the first bar of a phrase returns with its letter, the others vary."""
+    """Return the labels of a bar's draws: a phrase's first bar returns with its letter, the others vary."""
     phrase, in_phrase = context.phrase, context.bar_in_phrase(bar)
     return phrase.theme, phrase.place.letter, in_phrase, phrase.index if in_phrase else "opening"
 
@@ -90,7 +90,7 @@ def build_line(parameters: MusicParameters, context: MusicContext, bar: int) -> 
 def _draw_first_notes(
     parameters: MusicParameters, key: Key, register: Register, context: MusicContext, moves: tuple[int, ...]
 ) -> tuple[int, ...]:
-    """Draw the step index that each bar of the phrase begins with, followed by the one that the phrase rests on.
+    """Draw the step index that each bar of the phrase begins with, and then the one that it rests on.
 
     `moves` is the number of moves from each bar's first note to the next bar's.
     """
@@ -125,7 +125,7 @@ def _draw_first_notes(
 
 
 def _find_rest(style: CultureStyle, key: Key, register: Register, context: MusicContext, index: int) -> int:
-    """Return the step index that phrase `index` rests on: an answer's is the tonic, a question's another degree."""
+    """Return the step index that a phrase rests on: the tonic for an answer, else another degree."""
     degree, questions = 0, find_question_degrees(style, key.size)
     if not (FORM[index % len(FORM)].closed or context.closing) and questions:
         degree = rng_for(context.seed, "question", index).choice(questions)

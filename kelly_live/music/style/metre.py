@@ -21,13 +21,16 @@ def choose_metre(style: CultureStyle | None, seed: int) -> Metre | None:
 
 
 def find_metre(style: CultureStyle | None, context: MusicContext) -> Metre | None:
-    """Return the session's metre, or None where the bar is not made of it, as after a style that began mid-session."""
+    """Return the session's metre, or None where the bar is not made of it.
+
+    It is not where a style began in the middle of a session.
+    """
     metre = choose_metre(style, context.seed)
     return metre if metre is not None and metre.bar_beats == context.beats_per_bar else None
 
 
 def find_group_starts(metre: Metre | None, beats_per_bar: int, bar: int = 0) -> tuple[float, ...]:
-    """Return where the metre's groups begin, in beats from the bar's start; every beat where there is no metre."""
+    """Return where the metre's groups begin, in beats from the bar's start; without a metre, every beat."""
     if metre is None:
         return tuple(float(beat) for beat in range(beats_per_bar))
     units = list(accumulate((0, *metre.groups[:-1])))

@@ -1,4 +1,4 @@
-"""Where the melody of a style sounds: onsets drawn from the metre's chances, or from the band's rhythm."""
+"""Where the melody of a style sounds: onsets from the metre's chances, or from the band's rhythm."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A style's tones: the scale of harmony and melody, the register, and the phrases that are in the scale."""
+"""A style's tones: the scale of harmony and melody, the register, and which phrases are in the scale."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class StepTransitions:
 
 
 class RhythmSettings(NamedTuple):
-    """What the onsets of a session depend on: its metre, or its rhythm where it has none, and a coarse density."""
+    """What the onsets of a session depend on: its metre, or else its rhythm, and a coarse density."""
 
     metre: Metre | None
     per_bar: int
@@ -83,7 +83,7 @@ def find_settings(parameters: MusicParameters, context: MusicContext) -> RhythmS
 
 @lru_cache(maxsize=32)
 def fit_transitions(style: CultureStyle, key: Key, register: Register, settings: RhythmSettings) -> StepTransitions:
-    """Fit the moves in a register, so that phrases with these settings keep the style's degrees and intervals."""
+    """Fit the moves in a register, so that phrases keep the style's shares of degrees and intervals."""
     steps = tuple(key.steps_within(register.low, register.high))
     cents, degrees = np.array([key.cents(step) for step in steps]), np.array([step % key.size for step in steps])
     weights = np.array(style.degree_weights or (1.0 / key.size,) * key.size) + _SMALLEST_SHARE
@@ -127,7 +127,7 @@ def _compensate(asked: Floats, wanted: Floats, expected: npt.NDArray[Any]) -> Fl
 def _create_moves(
     style: CultureStyle, cents: Floats, degrees: npt.NDArray[np.int_], weights: Floats, bell: Floats
 ) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
-    """Return the table `[n, n]` to begin a fit with, the measured interval that each move is, and their shares."""
+    """Return the table `[n, n]` to begin a fit with, each move's measured interval, and their shares."""
     leap = cents[None, :] - cents[:, None]
     table = np.outer(weights[degrees] * bell, weights[degrees] * bell)
     if style.intervals:

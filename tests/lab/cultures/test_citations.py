@@ -6,12 +6,12 @@ import re
 
 import pytest
 
-from kelly_live.cultures.library import CULTURES, PLAIN, load_culture, preset_folders
+from kelly_live.cultures.library import CULTURES, PLAIN, list_folders, load_culture
 from kelly_live.cultures.preset import CulturePreset, Known
 
 
 def load_shipped(name: str) -> CulturePreset:
-    return load_culture(name, preset_folders()[1:])
+    return load_culture(name, list_folders()[1:])
 
 
 def melakarta(number: int) -> set[int]:

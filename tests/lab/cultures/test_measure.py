@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.cultures.library import CULTURES, PLAIN, preset_folders
-from kelly_live.cultures.preset import PARAMETERS, load_file
+from kelly_live.cultures.library import CULTURES, PLAIN, list_folders
+from kelly_live.cultures.preset import PARAMETERS, load_preset_file
 from kelly_live.lab.cultures.measure import measure_all
 from kelly_live.lab.cultures.recipe import read_index
 from kelly_live.lab.cultures.recipes import RECIPES
@@ -33,7 +33,7 @@ def test_a_corpus_becomes_a_preset_that_loads(tmp_path: Path) -> None:
     (tmp_path / "INDEX.tsv").write_text(INDEX, encoding="utf-8")
     lines: list[str] = []
     (made,) = measure_all(tmp_path, tmp_path, ("klezmer",), lines.append)
-    read = load_file(tmp_path / "klezmer.yaml")
+    read = load_preset_file(tmp_path / "klezmer.yaml")
     assert read == made
     assert "klezmer" in lines[0]
     assert read.modes[0].name == "freygish"
@@ -69,7 +69,7 @@ def test_there_is_a_recipe_for_every_shipped_preset() -> None:
 @pytest.mark.parametrize("name", ["klezmer", "arab-maqam", "javanese-gamelan", "cuban-son", "carnatic", "western"])
 def test_the_shipped_file_is_what_the_command_makes(name: str, tmp_path: Path) -> None:
     measure_all(CORPORA, tmp_path, (name,), lambda line: None)
-    shipped = preset_folders()[-1] / f"{name}.yaml"
+    shipped = list_folders()[-1] / f"{name}.yaml"
     assert (tmp_path / f"{name}.yaml").read_text(encoding="utf-8") == shipped.read_text(encoding="utf-8")
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.cultures.preset import CulturePreset, load_file
+from kelly_live.cultures.preset import CulturePreset, load_preset_file
 from kelly_live.lab.nets.culture import load_culture_adapter
 from kelly_live.lab.training.culture import train_culture
 
@@ -24,7 +24,7 @@ mode_preferences: {value: [0.0, 0.8, 0.2, 0.0, 0.0, 0.0, 0.0], source: measured,
 def write_preset(folder: Path, name: str, body: str) -> CulturePreset:
     head = f"format: 1\nname: {name}\ntitle: {name}\nsummary: for a test\nregion: Nowhere\nlanguages: [xx]\n"
     (folder / f"{name}.yaml").write_text(head + body, encoding="utf-8")
-    return load_file(folder / f"{name}.yaml")
+    return load_preset_file(folder / f"{name}.yaml")
 
 
 def test_only_known_parameters_are_learned(tmp_path: Path) -> None:
