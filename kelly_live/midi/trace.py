@@ -1,4 +1,4 @@
-"""A port that leads nowhere and records when each message left, to measure timing from outside the core.
+"""A port that leads nowhere and records when each message left, to measure timing.
 
 Imports nothing heavy: the scheduler process loads it.
 """

@@ -42,7 +42,7 @@ def perform(notes: list[NoteEvent], tuning: Tuning, until: float = 1000.0, stop:
     return scheduler.messages
 
 
-def told(messages: list[RecordedMessage]) -> list[str]:
+def describe(messages: list[RecordedMessage]) -> list[str]:
     """Notes and bends as a player would write them down: "60 on 4"; "4 bends 9000"."""
     lines = []
     for m in messages:
@@ -70,7 +70,7 @@ def test_a_bend_stands_right_before_its_note_at_the_same_instant() -> None:
 
 def test_nothing_is_said_twice() -> None:
     messages = perform([note(float(beat), 0.5, 60 + beat, 50.0) for beat in range(4)], Tuning(programs=PARTS))
-    assert told(messages) == ["4 bends 10240"] + [
+    assert describe(messages) == ["4 bends 10240"] + [
         line for b in range(4) for line in (f"{60 + b} on 4", f"{60 + b} off 4")
     ]
     assert len(messages) == 2 + 6 + 1 + 8
@@ -79,13 +79,13 @@ def test_nothing_is_said_twice() -> None:
 def test_a_part_keeps_its_own_channel_for_12_tet_and_never_bends_it() -> None:
     notes = [note(0.0, 4.0, 60), note(1.0, 1.0, 64, -14.0), note(2.0, 1.0, 67, 2.0), note(3.0, 1.0, 72)]
     messages = perform(notes, Tuning(programs=PARTS))
-    assert [line for line in told(messages) if "on" in line] == ["60 on 3", "64 on 4", "67 on 5", "72 on 3"]
-    assert not any("3 bends" in line for line in told(messages))
+    assert [line for line in describe(messages) if "on" in line] == ["60 on 3", "64 on 4", "67 on 5", "72 on 3"]
+    assert not any("3 bends" in line for line in describe(messages))
 
 
 def test_notes_of_one_bend_share_a_channel() -> None:
     chord = [note(0.0, 2.0, pitch, -50.0, channel=1) for pitch in (52, 59, 64)]
-    assert [line for line in told(perform(chord, Tuning(programs=PARTS))) if "off" not in line] == [
+    assert [line for line in describe(perform(chord, Tuning(programs=PARTS))) if "off" not in line] == [
         "4 bends 6144", "52 on 4", "59 on 4", "64 on 4",
     ]  # fmt: skip
 
@@ -93,14 +93,14 @@ def test_notes_of_one_bend_share_a_channel() -> None:
 def test_the_longest_released_goes_first_once_all_are_lent() -> None:
     extras = [4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 16]
     scale = [note(float(i), 0.5, 60, float(i + 1)) for i in range(14)]
-    onsets = [line for line in told(perform(scale, Tuning(programs=PARTS))) if " on " in line]
+    onsets = [line for line in describe(perform(scale, Tuning(programs=PARTS))) if " on " in line]
     assert onsets == [f"60 on {channel}" for channel in [*extras, 4, 5]]
 
 
 def test_drums_stay_on_10_unbent() -> None:
     for tuning in WAYS:
         messages = perform([note(0.0, 0.5, 38, 50.0, channel=10)], tuning)
-        assert told(messages) == ["38 on 10", "38 off 10"]
+        assert describe(messages) == ["38 on 10", "38 off 10"]
 
 
 def test_a_part_in_need_gets_a_rested_channel_of_the_one_that_holds_most() -> None:
@@ -142,7 +142,7 @@ def test_mpe_says_its_zone_first_and_gives_every_note_a_member() -> None:
 
 def test_mpe_takes_the_longest_released_member_first() -> None:
     scale = [note(float(i), 0.5, 60, float(i + 1)) for i in range(10)]
-    onsets = [line for line in told(perform(scale, Tuning("mpe", 48, PARTS))) if " on " in line]
+    onsets = [line for line in describe(perform(scale, Tuning("mpe", 48, PARTS))) if " on " in line]
     assert onsets == [f"60 on {member}" for member in [*MPE_MEMBERS, 2, 3]]
 
 
@@ -249,7 +249,7 @@ def test_a_second_start_begins_unbent() -> None:
         scheduler.send(Start(scheduler.messages[-1].seconds if scheduler.messages else 0.0, 60.0))
         scheduler.send(Notes((note(0.0, 1.0, 60, 50.0),)))
         scheduler.advance(5.0 * (1 + len(scheduler.messages)))
-    assert [line for line in told(scheduler.messages) if "bends" in line] == [
+    assert [line for line in describe(scheduler.messages) if "bends" in line] == [
         "4 bends 10240", "4 bends 8192", "4 bends 10240",
     ]  # fmt: skip
 

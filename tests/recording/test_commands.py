@@ -23,7 +23,7 @@ from tests.fakes import parameters
 
 
 @pytest.fixture(scope="module")
-def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recorded_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of a set as `kelly-live live --record` keeps it: real presets, with a setting, turned to the next and
     back, one of them on a second port."""
     folder = tmp_path_factory.mktemp("set")
@@ -56,20 +56,20 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "set.jsonl"
 
 
-def test_a_set_is_played_again_to_the_byte(taken: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(command, [str(taken), "--midi", str(tmp_path / "again.mid")])
+def test_a_set_is_played_again_to_the_byte(recorded_set: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, [str(recorded_set), "--midi", str(tmp_path / "again.mid")])
     assert result.exit_code == 0, result.output
     assert "seed 11, preset band, made" in result.output
     assert "notes: the same" in result.output
-    assert (tmp_path / "again.mid").read_bytes() == taken.with_suffix(".mid").read_bytes()
-    text = taken.read_text()
+    assert (tmp_path / "again.mid").read_bytes() == recorded_set.with_suffix(".mid").read_bytes()
+    text = recorded_set.read_text()
     assert '"culture":"klezmer","culture_strength":0.5' in text
     assert [name in text for name in ('"name":"two-synths"', '"name":"solo-piano"', '"name":"band"')].count(True) >= 2
 
 
-def test_what_another_version_plays_otherwise_is_written_and_told(taken: Path, tmp_path: Path) -> None:
+def test_what_another_version_plays_otherwise_is_written_and_told(recorded_set: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.jsonl"
-    other.write_text(taken.read_text().replace('"seed":11', '"seed":12').replace('"version":"', '"version":"9.'))
+    other.write_text(recorded_set.read_text().replace('"seed":11', '"seed":12').replace('"version":"', '"version":"9.'))
     result = CliRunner().invoke(command, [str(other), "--midi", str(tmp_path / "other.mid")])
     assert result.exit_code == 1
     assert "from here on at the latest the notes are not the recorded ones (made by version 9." in str(result.exception)

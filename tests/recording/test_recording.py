@@ -1,4 +1,4 @@
-"""A session is kept while it plays, and comes back from its log to the byte."""
+"""A session is recorded while it plays, and comes back from its log to the byte."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ FOUR, TWO = "chords+bass+melody+percussion", "bass+melody"
 QUARTER_TONES = Scale("quarter-tones", (0.0, 150.0, 350.0, 500.0, 700.0, 850.0, 1050.0))
 
 
-def seats(preset: str) -> list[PlayerSlot]:
+def create_slots(preset: str) -> list[PlayerSlot]:
     """The presets of these tests are named after the players that they have."""
     found = registry.load_generators(preset.split("+"))
     return [PlayerSlot.from_generator(one.generator) for one in found if one.generator is not None]
 
 
-def conducted(sink: NoteSink, seed: int = 7) -> tuple[Conductor, GeneratorBand]:
-    band = GeneratorBand(seats(FOUR))
+def create_conductor(sink: NoteSink, seed: int = 7) -> tuple[Conductor, GeneratorBand]:
+    band = GeneratorBand(create_slots(FOUR))
     return Conductor(sink, band, seed=seed, tonic=0), band
 
 
@@ -79,7 +79,7 @@ class Take:
     def __post_init__(self) -> None:
         self.clock = ManualClock(1000.0)
         self.tee = Tee(NoteList())
-        self.conductor, self.band = conducted(self.tee, self.seed)
+        self.conductor, self.band = create_conductor(self.tee, self.seed)
         self.preset = FOUR
         self.lead = SyncState()
         self.paths = choose_paths(self.folder / "take.mid", None)
@@ -98,9 +98,9 @@ class Take:
             self.conductor.advance(self.clock.now(), asked, self.lead)
             self.recorder.advanced(self.clock.now(), asked, self.lead, self.conductor)
 
-    def turn(self) -> None:
+    def change_preset(self) -> None:
         self.preset = TWO if self.preset == FOUR else FOUR
-        self.band.change(seats(self.preset))
+        self.band.change(create_slots(self.preset))
 
     def panic(self) -> None:
         self.conductor.panic(self.clock.now())
@@ -117,8 +117,8 @@ class Take:
         return self.paths.midi.read_bytes() if self.paths.midi.exists() else b""
 
 
-def played_again(log: Path) -> Replayed:
-    return replay(LogReader(log), lambda header, preset, parts: seats(preset))
+def replay_log(log: Path) -> Replayed:
+    return replay(LogReader(log), lambda header, preset, parts: create_slots(preset))
 
 
 def events(log: Path, name: str) -> list[dict]:
@@ -138,7 +138,7 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
     script = [(0.0, parameters(200.0)), (1.0, parameters(160.0, density=3.0))]
     clock = MonotonicClock()
     tee = Tee(NoteList())
-    conductor, _ = conducted(tee)
+    conductor, _ = create_conductor(tee)
     recorder = Recorder(choose_paths(tmp_path / "set.mid", None), header(conductor), tee, clock)
     source = ScriptedSource(np.zeros(2 * RATE, np.float32), clock, realtime=True)
     opening = Reading(state(), script[0][1])
@@ -148,13 +148,13 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
     )  # fmt: skip
     last = session.run(recorder.noticed)
     recorder.acted(Action("like"), "key", last)
-    told = recorder.close()
+    lines = recorder.close()
 
-    again = played_again(tmp_path / "set.jsonl")
+    again = replay_log(tmp_path / "set.jsonl")
     assert (tmp_path / "set.mid").read_bytes() == again.midi
     assert (again.differs_at, again.torn) == (None, False)
     assert again.checked == again.notes > 20
-    assert told[0] == f"recorded {tmp_path / 'set.mid'}"
+    assert lines[0] == f"recorded {tmp_path / 'set.mid'}"
     assert len(events(tmp_path / "set.jsonl", "emotion")) == 8
     assert events(tmp_path / "set.jsonl", "action") == []  # the session was over: nothing follows its end
 
@@ -162,7 +162,7 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
 def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Path) -> None:
     scheduler = OfflineScheduler()
     tee = Tee(scheduler)
-    conductor, _ = conducted(tee)
+    conductor, _ = create_conductor(tee)
     head = msgspec.structs.replace(header(conductor), live=False)
     scheduler.send(head.tunings()[""])
     recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
@@ -177,21 +177,21 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     rendered = midi_bytes(
         made.messages, made.tempo_map, track_names=names, programs=programs, signatures=made.signatures
     )
-    assert (tmp_path / "a.mid").read_bytes() == rendered == played_again(tmp_path / "a.jsonl").midi
+    assert (tmp_path / "a.mid").read_bytes() == rendered == replay_log(tmp_path / "a.jsonl").midi
 
 
-asked_for = st.builds(
+asked_parameters = st.builds(
     parameters,
     st.floats(40.0, 220.0),
     st.sampled_from(["ionian", "aeolian", "dorian"]),
     density=st.floats(0.0, 3.0),
     scale=st.sampled_from([None, QUARTER_TONES]),
 )
-doings = st.lists(
+events_to_play = st.lists(
     st.one_of(
-        st.tuples(st.just("play"), st.floats(0.01, 3.0), asked_for),
-        st.tuples(st.just("lag"), st.floats(0.5, 20.0), asked_for),
-        st.tuples(st.sampled_from(["panic", "control", "turn", "lead"]), st.just(0.0), asked_for),
+        st.tuples(st.just("play"), st.floats(0.01, 3.0), asked_parameters),
+        st.tuples(st.just("lag"), st.floats(0.5, 20.0), asked_parameters),
+        st.tuples(st.sampled_from(["panic", "control", "preset", "lead"]), st.just(0.0), asked_parameters),
     ),
     min_size=1,
     max_size=6,
@@ -199,19 +199,19 @@ doings = st.lists(
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(doings, st.booleans(), st.integers(0, 99), st.sampled_from(["bend", "mpe", "mts", "off"]))
+@given(events_to_play, st.booleans(), st.integers(0, 99), st.sampled_from(["bend", "mpe", "mts", "off"]))
 def test_whatever_happens_a_log_gives_the_same_bytes(
-    tmp_path_factory: pytest.TempPathFactory, doings: list, finishes: bool, seed: int, mode: str
+    tmp_path_factory: pytest.TempPathFactory, events_to_play: list, finishes: bool, seed: int, mode: str
 ) -> None:
     take = Take(tmp_path_factory.mktemp("take"), seed, Tuning(mode))
-    take.start(doings[0][2])
-    for what, seconds, asked in doings:
+    take.start(events_to_play[0][2])
+    for what, seconds, asked in events_to_play:
         if what == "lag":  # the machine was asleep: bars are skipped
             take.clock.advance(seconds)
         elif what == "panic":
             take.panic()
-        elif what == "turn":
-            take.turn()
+        elif what == "preset":
+            take.change_preset()
         elif what == "lead":
             beat = take.clock.now() + seconds
             take.lead = SyncState(BeatEstimate(beat, asked.tempo.suggested, 0.9), KeyEstimate(5, asked.mode, 0.9))
@@ -222,7 +222,7 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
         take.finish()
         take.clock.advance(4.0)
     recorded = take.end()
-    again = played_again(take.paths.log)
+    again = replay_log(take.paths.log)
     assert again.midi == recorded or not again.notes
     assert again.differs_at is None
     assert (again.checked, again.torn) == (again.notes, False)
@@ -237,7 +237,7 @@ def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path:
     take.panic()
     take.play(4.0, asked)
     take.end()
-    again = played_again(take.paths.log)
+    again = replay_log(take.paths.log)
     origin = 1000.3
     ons = [m.seconds - origin for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
     assert any(second < 2.5 for second in ons)
@@ -246,60 +246,60 @@ def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path:
 
 
 def test_a_note_that_is_handed_over_too_late_is_not_in_the_file(tmp_path: Path) -> None:
-    """The play thread stood still for half a bar: what should have sounded by then is left out, as on stage."""
+    """The play thread stood still for half a bar: what should have sounded by then is left out, as it is live."""
     take, asked = Take(tmp_path), parameters(120.0, density=3.0)
     take.start(asked)
     take.play(2.0, asked)
     take.clock.advance(0.9)
     take.play(2.0, asked)
     take.end()
-    again = played_again(take.paths.log)
+    again = replay_log(take.paths.log)
     ons = [m.seconds for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
     assert len(ons) < again.notes
     stood, went_on = 1000.0 + 2.0 + 0.25, 1000.0 + 2.9
     assert not [second for second in ons if stood < second < went_on]
 
 
-class Whimsical:
-    """A guest: what it answers, and whether in time, nobody can repeat."""
+class UnrepeatablePlayer:
+    """A plug-in: what it answers, and whether in time, cannot be repeated."""
 
     descriptor = MelodyGenerator.descriptor
 
     def __init__(self) -> None:
-        self._dice, self._inner = random.Random(1), MelodyGenerator()
+        self._random, self._inner = random.Random(1), MelodyGenerator()
 
     def generate(self, parameters: MusicParameters, context: MusicContext, start: float, end: float) -> list[NoteEvent]:
-        if self._dice.random() < 0.4:
+        if self._random.random() < 0.4:
             raise DeadlineExceeded(excused=True)
         notes = self._inner.generate(parameters, context, start, end)
-        return [replace(note, velocity=self._dice.randint(1, 127)) for note in notes]
+        return [replace(note, velocity=self._random.randint(1, 127)) for note in notes]
 
     def reset(self) -> None:
-        """It remembers nothing."""
+        """Do nothing: there is no state."""
 
     def close(self) -> None:
-        """It holds nothing."""
+        """Do nothing: there is nothing open."""
 
 
-def test_a_guest_s_notes_are_kept_so_that_it_need_not_be_there(tmp_path: Path) -> None:
+def test_the_notes_of_a_plug_in_are_logged_so_that_it_need_not_be_there(tmp_path: Path) -> None:
     """It comes in with a change of preset, and goes with the next."""
     take, asked = Take(tmp_path), parameters(160.0, density=3.0)
     take.start(asked)
     take.play(2.0, asked)
-    take.preset, guest = TWO, PlayerSlot.from_generator(Whimsical())
-    take.band.change([*seats("bass"), guest])
+    take.preset, plug_in = TWO, PlayerSlot.from_generator(UnrepeatablePlayer())
+    take.band.change([*create_slots("bass"), plug_in])
     take.play(4.0, asked)
-    take.turn()
+    take.change_preset()
     take.play(2.0, asked)
     take.finish()
     take.clock.advance(4.0)
     recorded = take.end()
 
-    def seating(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
+    def seat_players(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
         own = {part.name for part in parts if not part.is_plug_in}
-        return [seat for seat in seats(preset) if seat.part in own]
+        return [slot for slot in create_slots(preset) if slot.part in own]
 
-    again = replay(LogReader(take.paths.log), seating)
+    again = replay(LogReader(take.paths.log), seat_players)
     assert again.midi == recorded
     assert (again.differs_at, again.checked) == (None, again.notes)
     steps = events(take.paths.log, "step")
@@ -311,8 +311,8 @@ def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
 
     def two(preset: str) -> list[PlayerSlot]:
         there = {
-            "bass": replace(seats("bass")[0], channel=1),
-            "melody": replace(seats("melody")[0], channel=1, port="far"),
+            "bass": replace(create_slots("bass")[0], channel=1),
+            "melody": replace(create_slots("melody")[0], channel=1, port="far"),
         }
         return [there[name] for name in preset.split("+")]
 
@@ -323,7 +323,7 @@ def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
     take.play(4.0, asked)
     take.end()
     again = replay(
-        LogReader(take.paths.log), lambda header, preset, parts: two(preset) if preset == TWO else seats(preset)
+        LogReader(take.paths.log), lambda header, preset, parts: two(preset) if preset == TWO else create_slots(preset)
     )
     assert take.paths.midi is not None
     assert take.paths.midi.read_bytes() == again.midi
@@ -347,9 +347,9 @@ def test_a_take_never_overwrites_another(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The log of a short take, whole."""
-    take, asked = Take(tmp_path_factory.mktemp("kept")), parameters(120.0)
+    take, asked = Take(tmp_path_factory.mktemp("short_log")), parameters(120.0)
     take.start(asked)
     take.play(3.0, asked)
     take.end()
@@ -365,9 +365,9 @@ def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) ->
     killed = take.paths.log.read_bytes()
     take.end()
     (tmp_path / "killed.jsonl").write_bytes(killed)
-    again = played_again(tmp_path / "killed.jsonl")
+    again = replay_log(tmp_path / "killed.jsonl")
     assert again.seconds > 4.5
-    assert again.checked == again.notes == played_again(take.paths.log).notes
+    assert again.checked == again.notes == replay_log(take.paths.log).notes
     assert not sounding_at_the_end(again)
 
 
@@ -385,13 +385,13 @@ def sounding_at_the_end(again: Replayed) -> set[tuple[int, int]]:
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 4000))
 def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
-    kept: Path, tmp_path_factory: pytest.TempPathFactory, cut: int
+    short_log: Path, tmp_path_factory: pytest.TempPathFactory, cut: int
 ) -> None:
-    whole = kept.read_bytes()
+    whole = short_log.read_bytes()
     first = whole.index(b"\n", whole.index(b'"event":"start"')) + 1
     path = tmp_path_factory.mktemp("cut") / "cut.jsonl"
     path.write_bytes(whole[: max(first, len(whole) - cut)] + b"\0" * (cut % 3))
-    again = played_again(path)
+    again = replay_log(path)
     assert again.differs_at is None
     assert not sounding_at_the_end(again)
 
@@ -440,19 +440,21 @@ def test_a_log_that_was_cut_anywhere_is_played_up_to_there(
     ],
 )
 def test_a_log_that_is_damaged_is_refused_with_its_line(
-    kept: Path, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], said: str
+    short_log: Path, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], said: str
 ) -> None:
     path = tmp_path / "damaged.jsonl"
-    path.write_bytes(b"\n".join(damage(kept.read_bytes().splitlines())) + b"\n")
+    path.write_bytes(b"\n".join(damage(short_log.read_bytes().splitlines())) + b"\n")
     with pytest.raises(ConfigError, match=said):
-        played_again(path)
+        replay_log(path)
 
 
 @given(st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_no_bytes_break_the_reader(kept: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_no_bytes_break_the_reader(
+    short_log: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     """Bytes changed anywhere in a real log: it plays, or is refused in one line."""
-    whole = bytearray(kept.read_bytes())
+    whole = bytearray(short_log.read_bytes())
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.mktemp("fuzz") / "fuzz.jsonl"
@@ -465,13 +467,13 @@ def test_no_bytes_break_the_reader(kept: Path, tmp_path_factory: pytest.TempPath
     assert "\n" not in said
 
 
-def test_a_player_of_today_that_was_silent_then_is_left_out(kept: Path, tmp_path: Path) -> None:
+def test_a_player_of_today_that_was_silent_then_is_left_out(short_log: Path, tmp_path: Path) -> None:
     """The checksum says that the notes are not the same; the silence itself is kept."""
-    lines = kept.read_bytes().splitlines(keepends=True)
+    lines = short_log.read_bytes().splitlines(keepends=True)
     start = next(i for i, line in enumerate(lines) if b'"event":"start"' in line)
     lines.insert(start + 1, b'{"event":"mute","time":1000.0,"player":"melody","reason":"slow"}\n')
     (tmp_path / "muted.jsonl").write_bytes(b"".join(lines))
-    again = played_again(tmp_path / "muted.jsonl")
+    again = replay_log(tmp_path / "muted.jsonl")
     assert not [m for m in again.tape.messages() if m.data[0] == 0x92]
     assert again.differs_at is not None
 
@@ -505,12 +507,12 @@ def test_a_full_disk_is_told_the_music_goes_on_and_nothing_is_lost_when_there_is
     assert take.recorder.problem == "not recording: No space left on device"
     full = tmp_path / "full.jsonl"
     full.write_bytes(take.paths.log.read_bytes())
-    assert played_again(full).torn  # what is there is valid, up to the line that did not fit
+    assert replay_log(full).torn  # what is there is valid, up to the line that did not fit
     take.play(2.0, asked)
     disk.room = 1 << 30
     wait_until(lambda: take.recorder.problem is None)
     recorded = take.end()
-    assert played_again(take.paths.log).midi == recorded
+    assert replay_log(take.paths.log).midi == recorded
 
 
 def test_a_disk_that_stays_full_ends_the_recording_in_a_bounded_way(
@@ -524,8 +526,8 @@ def test_a_disk_that_stays_full_ends_the_recording_in_a_bounded_way(
     wait_until(lambda: (take.recorder.problem or "").startswith("recording ended"))
     take.play(5.0, asked)
     assert not take.recorder._queue
-    told = take.recorder.close()
-    assert "is not whole: recording ended: No space left on device" in " ".join(told)
+    lines = take.recorder.close()
+    assert "is not whole: recording ended: No space left on device" in " ".join(lines)
 
 
 def test_a_disk_that_hangs_ends_the_recording_when_its_queue_is_full(
@@ -545,7 +547,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_played(tm
     tee = Tee(NoteList())
     paths = choose_paths(tmp_path / "missing" / "take.mid", None)
     with pytest.raises(OutputError, match=r"cannot write .*missing.*folder does not exist"):
-        Recorder(paths, header(conducted(tee)[0]), tee, ManualClock())
+        Recorder(paths, header(create_conductor(tee)[0]), tee, ManualClock())
 
 
 def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:

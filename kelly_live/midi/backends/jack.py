@@ -1,9 +1,10 @@
-"""Frame-accurate MIDI output through JACK: each message is handed over ahead of its time, and JACK's own thread places
-it at its frame.
+"""Frame-accurate MIDI output through JACK.
 
-libjack by ctypes rather than JACK-Client, whose every call gives the interpreter away: here JACK's thread takes it once
-a period and keeps it for the few microseconds it works (measured: docs/frame-accurate.md). Nobody in this process may
-keep the interpreter while asking JACK, so all that asks the server goes through a library object that lets go of it.
+Each message is handed over ahead of its time, and JACK's own thread places it at its frame.
+
+libjack by ctypes rather than JACK-Client, whose every call releases the interpreter: here JACK's thread takes it once a
+period and keeps it for the few microseconds that it works (measured: docs/frame-accurate.md). No thread of this process
+may keep the interpreter while it calls the server, so such calls go through a library object that releases it.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _ends(message: bytes) -> bool:
     return kind == "note_off" or (kind == "control_change" and message[1] in _SILENCERS)
 
 
-def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
+def _declare_functions(library: ctypes.CDLL) -> ctypes.CDLL:
     for name, (result, arguments) in _SIGNATURES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments
@@ -83,7 +84,7 @@ def _declared(library: ctypes.CDLL) -> ctypes.CDLL:
 
 
 def find_backends() -> Sequence[MidiBackend]:
-    """One, or none where libjack or a running server is missing; a server is never started for it."""
+    """Return one back end, or none without libjack or a running server; starts no server."""
     if prepare_jack() is None:
         return []
     backend = JackBackend()
@@ -95,15 +96,16 @@ def find_backends() -> Sequence[MidiBackend]:
 
 
 class JackBackend:
-    """JACK's MIDI inputs as outputs of ours. Only sends: `midi/inputs.py` listens through the other back ends."""
+    """The MIDI inputs of JACK clients, as outputs. It only sends; the other back ends listen."""
 
     name = "frame-accurate:jack"
     has_virtual = True
 
     def __init__(self) -> None:
-        self.library = _declared(ctypes.CDLL("libjack.so.0"))
+        self.library = _declare_functions(ctypes.CDLL("libjack.so.0"))
 
-    def client(self, name: str) -> c_void_p:
+    def create_client(self, name: str) -> c_void_p:
+        """Open a client of the running server. Raises MidiError."""
         with guard_stderr():
             client = self.library.jack_client_open(name.encode(), _NO_START_SERVER, None)
         if not client:
@@ -112,7 +114,7 @@ class JackBackend:
 
     def outputs(self) -> list[str]:
         """Return the names of the outputs that are there now. Raises MidiError."""
-        client = self.client(f"{CLIENT_NAME}-list")
+        client = self.create_client(f"{CLIENT_NAME}-list")
         try:
             found = self.library.jack_get_ports(client, None, _MIDI_TYPE, _IS_INPUT)
             names: list[str] = []
@@ -149,7 +151,7 @@ class JackBackend:
 
 
 class JackOut:
-    """An open JACK client with one MIDI output port. Threads: the sender's; JACK's runs `_process` once a period."""
+    """An open JACK client with one output. Threads: the sender's; JACK's runs `_process` each period."""
 
     def __init__(self, backend: JackBackend, name: str, port_name: str, *, is_virtual: bool) -> None:
         self.name = name
@@ -158,11 +160,13 @@ class JackOut:
         self.cycles = 0
         self.longest_seconds = 0.0  # that `_process` took, once it had the interpreter
         self._library = backend.library
-        self._held = _declared(ctypes.PyDLL("libjack.so.0"))  # the same library, but its calls keep the interpreter
+        self._blocking_library = _declare_functions(
+            ctypes.PyDLL("libjack.so.0")
+        )  # the same library, but its calls keep the interpreter
         self._is_virtual = is_virtual
         # A deque's ends are atomic under the interpreter's lock: one side appends, the other pops, and neither waits.
         self._queue: deque[tuple[float, bytes]] = deque()
-        self._last_offs: tuple[bytes, ...] = ()  # of the latest period, in case nobody heard it
+        self._last_offs: tuple[bytes, ...] = ()  # of the latest period, in case no receiver read it
         self._server_gone = False
         self._failure: Exception | None = None
         self._keeps_state = False
@@ -170,12 +174,12 @@ class JackOut:
         self._cycle_pointers = tuple(byref(value) for value in self._cycle)
         self._next_frame: int | None = None
         self._ended_at = 0.0  # when `_process` was last left
-        self.client = backend.client(CLIENT_NAME)
+        self.client = backend.create_client(CLIENT_NAME)
         self._open = True
         port = self._library.jack_port_register(self.client, port_name.encode(), _MIDI_TYPE, _IS_OUTPUT, 0)
         if not port:
             self.close()
-            raise MidiError(f"the JACK port {port_name!r} cannot be made; choose another name")
+            raise MidiError(f"the JACK port {port_name!r} cannot be created; choose another name")
         self._port = c_void_p(port)
         self.own_name: bytes = self._library.jack_port_name(self._port)
         self._offset = self._clock_offset()
@@ -190,12 +194,13 @@ class JackOut:
             raise MidiError("the JACK server does not take another client; is it still running?")
 
     def send(self, message: bytes) -> None:
-        """As soon as possible, after all that was handed over before."""
+        """Send as soon as possible, after all that was handed over before."""
         self.send_at(message, -math.inf)
 
     def send_at(self, message: bytes, seconds: float) -> None:
-        """At the frame that begins at `seconds` (monotonic), or the first after it that JACK still takes; never before
-        what was handed over before.
+        """Send at the frame that begins at `seconds` (monotonic), or the first after it that JACK still takes.
+
+        Never before what was handed over before. Raises MidiError.
         """
         if not self._open:
             raise MidiError(f"the MIDI output {self.name!r} is closed; open it again before sending")
@@ -236,13 +241,14 @@ class JackOut:
         return 2.0 * frames / max(1, rate) + _MARGIN_SECONDS
 
     def _clock_offset(self) -> float:
-        """JACK's clock less ours, seconds, as the quickest of a few looks has it: 0 on Linux, where both are the
-        system's monotonic clock, unless the server was told to use another.
+        """Return JACK's clock minus ours, in seconds, by the quickest of a few looks.
+
+        0 on Linux, where both are the system's monotonic clock, unless the server was started with another.
         """
         quickest, offset = math.inf, 0.0
         for _ in range(_CLOCK_TRIES):
             before = time.monotonic()
-            theirs: float = self._held.jack_get_time() * 1e-6
+            theirs: float = self._blocking_library.jack_get_time() * 1e-6
             after = time.monotonic()
             if after - before < quickest:
                 quickest, offset = after - before, theirs - (before + after) / 2.0
@@ -262,18 +268,19 @@ class JackOut:
             self.longest_seconds = max(self.longest_seconds, self._ended_at - begun)
             self.cycles += 1
         except Exception as error:
-            self._failure = error  # told by is_alive
+            self._failure = error  # `is_alive` tells
         return 0
 
     def _keep_thread_state(self) -> None:
-        """Taken once more than it is given back, so that Python does not make its state of this thread anew each
-        period.
+        """Acquire the interpreter once more than it is released, so that Python keeps its state of this thread.
+
+        It would otherwise create the state anew each period.
         """
         self._keeps_state = True
         ctypes.pythonapi.PyGILState_Ensure()
 
     def _place(self, frames: int, now: float) -> None:
-        library, queue = self._held, self._queue
+        library, queue = self._blocking_library, self._queue
         buffer = library.jack_port_get_buffer(self._port, frames)
         library.jack_midi_clear_buffer(buffer)
         if library.jack_get_cycle_times(self.client, *self._cycle_pointers) != 0:

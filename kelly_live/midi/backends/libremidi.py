@@ -1,4 +1,7 @@
-"""MIDI ports through pylibremidi (libremidi): the back end for Pythons that python-rtmidi has no wheels for."""
+"""MIDI ports through pylibremidi (libremidi).
+
+For Pythons that python-rtmidi has no wheels for.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
-from kelly_live.midi.backends.native import JackWatch, jack_midi_ports, prepare_jack
+from kelly_live.midi.backends.native import JackWatch, list_jack_midi_ports, prepare_jack
 from kelly_live.midi.input_queue import InputQueue, PollThread
 
 prepare_jack()
@@ -23,7 +26,7 @@ _DRAIN_SECONDS = {"JACK_MIDI": 0.05}  # JACK sends on its next period, and closi
 
 
 def find_backends() -> Sequence[MidiBackend]:
-    """One back end for each API that works on this machine now; a JACK server is never started for it."""
+    """Return a back end for each API that works on this machine now; starts no JACK server."""
     with guard_stderr():
         there = {api.name: api for api in libremidi.available_apis()}
         candidates = [LibremidiBackend(there[name]) for name in _APIS if name in there]
@@ -51,8 +54,8 @@ class LibremidiBackend:
         if self._api.name != "JACK_MIDI":
             return True
         if prepare_jack() is not None:
-            return jack_midi_ports(outputs=True) is not None
-        # libremidi makes a JACK client without complaint when no server runs; only opening a port tells.
+            return list_jack_midi_ports(outputs=True) is not None
+        # libremidi creates a JACK client without an error when no server runs; only opening a port tells.
         client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
         failed = bool(client.open_virtual_port("probe"))
         client.close_port()
@@ -61,19 +64,19 @@ class LibremidiBackend:
     def _observer(self) -> libremidi.Observer:
         return libremidi.Observer(libremidi.ObserverConfiguration(), self._api)
 
-    def _named(self, ports: Sequence[_Port]) -> list[tuple[str, _Port]]:
+    def _name_ports(self, ports: Sequence[_Port]) -> list[tuple[str, _Port]]:
         return [(port.display_name if self._api.name == "WINDOWS_MM" else port.port_name, port) for port in ports]
 
     def _names(self, *, outputs: bool) -> list[str]:
         if self._api.name == "JACK_MIDI" and prepare_jack() is not None:
-            return jack_midi_ports(outputs=outputs) or []
+            return list_jack_midi_ports(outputs=outputs) or []
         with guard_stderr():
             observer = self._observer()
             ports = observer.get_output_ports() if outputs else observer.get_input_ports()
-            return [name for name, _ in self._named(ports)]
+            return [name for name, _ in self._name_ports(ports)]
 
     def _find(self, ports: Sequence[_Port], name: str, occurrence: int, kind: str) -> _Port:
-        places = [port for port_name, port in self._named(ports) if port_name == name]
+        places = [port for port_name, port in self._name_ports(ports) if port_name == name]
         if occurrence >= len(places):
             raise MidiError(f"the MIDI {kind} {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
         return places[occurrence]
@@ -96,7 +99,7 @@ class LibremidiBackend:
         with guard_stderr():
             client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
             error = client.open_virtual_port(name)
-            _check(error, f"the virtual MIDI port {name!r} cannot be made", "name an output with --midi-out")
+            _check(error, f"the virtual MIDI port {name!r} cannot be created", "name an output with --midi-out")
             return LibremidiOut(client, self._api, name, None)
 
     def inputs(self) -> list[str]:
@@ -107,29 +110,30 @@ class LibremidiBackend:
         """Open the input of this name. Raises MidiError."""
         with guard_stderr():
             port = self._find(self._observer().get_input_ports(), name, occurrence, "input")
-            ear = LibremidiIn(self._api, name, self)
-            ear.listen(
+            source = LibremidiIn(self._api, name, self)
+            source.listen(
                 lambda client: client.open_port(port, f"{CLIENT_NAME} in"),
                 f"the MIDI input {name!r} cannot be opened",
                 "close what else uses it, or check its rights",
             )
-            return ear
+            return source
 
     def open_virtual_input(self, name: str) -> LibremidiIn:
         """Create an input that others can connect to. Raises MidiError."""
         with guard_stderr():
-            ear = LibremidiIn(self._api, name, None)
-            ear.listen(
+            source = LibremidiIn(self._api, name, None)
+            source.listen(
                 lambda client: client.open_virtual_port(name),
-                f"the virtual MIDI port {name!r} cannot be made",
+                f"the virtual MIDI port {name!r} cannot be created",
                 "name an input with --midi-in",
             )
-            return ear
+            return source
 
 
 class LibremidiIn:
-    """An open libremidi input. Its binding hands messages over when asked; the times it gives are not monotonic
-    seconds. `backend` is None for a virtual port.
+    """An open libremidi input. `backend` is None for a virtual port.
+
+    The binding delivers messages when it is polled; the times that it gives are not monotonic seconds.
     """
 
     def __init__(self, api: libremidi.API, name: str, backend: LibremidiBackend | None) -> None:
@@ -150,7 +154,7 @@ class LibremidiIn:
         self._poller: PollThread | None = None
 
     def listen(self, opening: Callable[[libremidi.MidiIn], libremidi.Error], failure: str, remedy: str) -> None:
-        """Open the client by `opening`, and ask it from then on; closed if that fails. Raises MidiError."""
+        """Open the client by `opening`, and poll it from then on. Raises MidiError, having closed it."""
         assert self._client is not None
         try:
             _check(opening(self._client), failure, remedy)
@@ -190,7 +194,7 @@ class LibremidiIn:
             self._poller = None
         with guard_stderr():
             self._client.close_port()
-            self._client = None  # which closes it: libjack loses its mind over clients of a server that is gone
+            self._client = None  # which closes it: libjack misbehaves with clients of a server that is gone
             if self._jack is not None:
                 self._jack.close()
 

@@ -1,4 +1,7 @@
-"""What the C libraries under the MIDI back ends need around them: one libjack, no surprise server, no chatter."""
+"""Care for the C libraries under the MIDI back ends.
+
+One libjack, no server that starts unasked, nothing printed on the terminal.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,16 @@ from functools import cache
 
 _JACK_NO_START_SERVER = 0x01  # jack/types.h, JackOptions
 _IS_INPUT, _IS_OUTPUT = 0x1, 0x2  # JackPortFlags
-_KNOCK_SECONDS = 0.5
+_CONNECT_SECONDS = 0.5
 _MIDI_TYPE = b"8 bit raw midi"
 
 
 @cache
 def prepare_jack() -> ctypes.CDLL | None:
-    """Call before a back end is imported. Listing ports must not start a sound server; and the wheels bundle a libjack
-    of their own age, which the running server may refuse ("protocol mismatch"): the system's one, loaded first and
-    globally, is what their symbols then bind to. None where the system has no libjack.
+    """Load the system's libjack before a back end is imported; None where there is none.
+
+    Listing ports must not start a sound server. The wheels bundle a libjack of their own age, which the running server
+    may refuse ("protocol mismatch"): the system's one, loaded first and globally, is what their symbols then bind to.
     """
     os.environ.setdefault("JACK_NO_START_SERVER", "1")
     if not sys.platform.startswith("linux"):
@@ -30,15 +34,17 @@ def prepare_jack() -> ctypes.CDLL | None:
         return None
     # It would write on the terminal when a server dies. A function of C's that does nothing with a line but read it:
     # a library's threads must not run Python.
-    unheard = ctypes.CDLL(None).strlen
-    for tell in ("jack_set_error_function", "jack_set_info_function"):
-        library[tell](unheard)
+    discard = ctypes.CDLL(None).strlen
+    for setter in ("jack_set_error_function", "jack_set_info_function"):
+        library[setter](discard)
     return library
 
 
 def _may_answer(library: ctypes.CDLL) -> bool:
-    """False if surely no JACK server does. To find none by jack_client_open is not safe: on a busy machine jackd 1.9.21
-    now and then waits for ever to end a thread that it has only just started. So its socket is knocked at first.
+    """Return False if surely no JACK server answers.
+
+    To find none by jack_client_open is not safe: on a busy machine jackd 1.9.21 now and then waits for ever to end a
+    thread that it has only just started. So its socket is tried first.
     """
     version = library.jack_get_version_string
     version.restype = ctypes.c_char_p
@@ -46,18 +52,18 @@ def _may_answer(library: ctypes.CDLL) -> bool:
         return True  # PipeWire's, or one whose sockets are elsewhere
     server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
     for place in glob.glob(f"/dev/shm/jack_{glob.escape(server)}_*"):
-        with socket.socket(socket.AF_UNIX) as knock:
-            knock.settimeout(_KNOCK_SECONDS)
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(_CONNECT_SECONDS)
             try:
-                knock.connect(place)
+                connection.connect(place)
             except OSError:
                 continue
             return True
     return False
 
 
-def jack_midi_ports(*, outputs: bool) -> list[str] | None:
-    """The ports that can be sent to (`outputs`) or listened to; None if no server answers. Where there is libjack.
+def list_jack_midi_ports(*, outputs: bool) -> list[str] | None:
+    """List the ports to send to (`outputs`) or to listen to; None if no server answers. Needs libjack.
 
     The back ends' own listings hold the interpreter for as long as the server needs to take their client into its graph
     (25 ms, and more with long periods); this client stays out of the graph, and the interpreter is free meanwhile.
@@ -70,16 +76,19 @@ def jack_midi_ports(*, outputs: bool) -> list[str] | None:
 
 
 class JackWatch:
-    """Knows when the JACK server has died. The back ends do not: they list the ports of a dead server from its shared
-    memory, and take messages until a buffer is full and then wait forever. It is a JACK client without ports.
+    """Tells when the JACK server has died. It is a JACK client without ports.
 
-    Make it after the client that it goes with: a process has one table of the server's clients, and a client that hears
-    late of one that left takes its place out of there, even if it is another's by now, which is deaf from then on.
+    The back ends do not tell: they list the ports of a dead server from its shared memory, and take messages until a
+    buffer is full and then wait for ever.
+
+    Create it after the client that it goes with: a process has one table of the server's clients, and a client that
+    learns late of one that left takes its place out of there, even if it is another's by now, which is deaf from then
+    on.
     """
 
     def __init__(self, name: str) -> None:
         self.server_gone = False
-        self.period_seconds = 0.0  # how coarsely it hands over what comes in
+        self.period_seconds = 0.0  # how often it delivers what comes in
         self._library = prepare_jack()
         self._client: ctypes.c_void_p | None = None
         if self._library is None:
@@ -101,7 +110,7 @@ class JackWatch:
         self._library.jack_on_shutdown(self._client, self._on_shutdown, None)
 
     def midi_ports(self, *, outputs: bool) -> list[str]:
-        """Full names, in JACK's order; none once the server is gone or the watch closed."""
+        """Return full names, in JACK's order; none once the server is gone or the watch closed."""
         if self._library is None or self._client is None or self.server_gone:
             return []
         listed, free = self._library.jack_get_ports, self._library.jack_free
@@ -119,19 +128,20 @@ class JackWatch:
         self.server_gone = True
 
     def close(self) -> None:
-        """Close the port; safe to call twice."""
+        """Close the client; safe to call twice."""
         if self._client is not None and self._library is not None:
             self._library.jack_client_close(self._client)
             self._client = None
 
 
 def discard_native_stderr() -> None:
-    """For the scheduler process, where JACK's threads may print at any time: file descriptor 2 goes nowhere, while
-    Python's own sys.stderr keeps the terminal.
+    """Send what C libraries print on stderr nowhere; Python's own sys.stderr stays.
+
+    For the scheduler process, where JACK's threads may print at any time.
     """
     sys.stderr.flush()
-    kept = os.dup(2)
+    terminal = os.dup(2)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
     os.close(null)
-    sys.stderr = os.fdopen(kept, "w", buffering=1, errors="backslashreplace")
+    sys.stderr = os.fdopen(terminal, "w", buffering=1, errors="backslashreplace")

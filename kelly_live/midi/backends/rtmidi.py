@@ -11,7 +11,7 @@ from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
-from kelly_live.midi.backends.native import JackWatch, jack_midi_ports, prepare_jack
+from kelly_live.midi.backends.native import JackWatch, list_jack_midi_ports, prepare_jack
 from kelly_live.midi.input_queue import InputQueue, PollThread, TimestampEstimator
 
 prepare_jack()
@@ -24,16 +24,16 @@ _Client = TypeVar("_Client", rtmidi.MidiIn, rtmidi.MidiOut)
 _ERRORS = (rtmidi.RtMidiError, RuntimeError, ValueError, OSError)
 
 
-def _lists_by_libjack(api: int) -> bool:
-    """Whether there is a way to look that does not hold the interpreter."""
+def _is_listed_by_libjack(api: int) -> bool:
+    """Return whether ports can be listed without holding the interpreter."""
     return bool(api == rtmidi.API_UNIX_JACK and prepare_jack() is not None)
 
 
 def _works(api: int) -> bool:
     if api == rtmidi.API_LINUX_ALSA and not Path("/dev/snd/seq").exists():
         return False
-    if _lists_by_libjack(api):
-        return jack_midi_ports(outputs=True) is not None
+    if _is_listed_by_libjack(api):
+        return list_jack_midi_ports(outputs=True) is not None
     try:
         with guard_stderr():
             rtmidi.MidiOut(api, name=f"{CLIENT_NAME}-probe").delete()
@@ -43,12 +43,12 @@ def _works(api: int) -> bool:
 
 
 def find_backends() -> Sequence[MidiBackend]:
-    """One back end for each API that works on this machine now; a JACK server is never started for it."""
+    """Return a back end for each API that works on this machine now; starts no JACK server."""
     return [RtMidiBackend(api) for api in rtmidi.get_compiled_api() if api != rtmidi.API_RTMIDI_DUMMY and _works(api)]
 
 
 class RtMidiBackend:
-    """One of RtMidi's APIs."""
+    """A back end for one of RtMidi's APIs."""
 
     def __init__(self, api: int) -> None:
         self._api = api
@@ -62,8 +62,8 @@ class RtMidiBackend:
             raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
 
     def _names(self, kind: type[_Client]) -> list[str]:
-        if _lists_by_libjack(self._api):
-            names = jack_midi_ports(outputs=kind is rtmidi.MidiOut)
+        if _is_listed_by_libjack(self._api):
+            names = list_jack_midi_ports(outputs=kind is rtmidi.MidiOut)
             if names is None:
                 raise MidiError(f"the MIDI system {self.name} does not answer; is it still running?")
             return names
@@ -80,8 +80,8 @@ class RtMidiBackend:
         except _ERRORS as error:
             raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
 
-    def _opened(self, client: _Client, name: str, occurrence: int, what: str) -> _Client:
-        """The client, connected to the `occurrence`-th port of this name; deleted if it cannot be."""
+    def _connect(self, client: _Client, name: str, occurrence: int, what: str) -> _Client:
+        """Return the client, connected to the `occurrence`-th port of this name; delete it if it cannot be."""
         try:
             places = [index for index, port in enumerate(self._ports(client)) if port == name]
         except MidiError:
@@ -99,13 +99,13 @@ class RtMidiBackend:
             ) from error
         return client
 
-    def _opened_virtual(self, client: _Client, name: str, what: str) -> _Client:
+    def _connect_virtual(self, client: _Client, name: str, what: str) -> _Client:
         try:
             client.open_virtual_port(name)
         except _ERRORS as error:
             client.delete()
             raise MidiError(
-                f"the virtual MIDI port {name!r} cannot be made ({error}); name an {what}put with --midi-{what}"
+                f"the virtual MIDI port {name!r} cannot be created ({error}); name an {what}put with --midi-{what}"
             ) from error
         return client
 
@@ -116,13 +116,13 @@ class RtMidiBackend:
     def open(self, name: str, occurrence: int = 0) -> RtMidiOut:
         """Open the output of this name. Raises MidiError."""
         with guard_stderr():
-            client = self._opened(self._client(rtmidi.MidiOut, CLIENT_NAME), name, occurrence, "out")
+            client = self._connect(self._client(rtmidi.MidiOut, CLIENT_NAME), name, occurrence, "out")
             return RtMidiOut(client, self._api, name, is_virtual=False)
 
     def open_virtual(self, name: str) -> RtMidiOut:
         """Create an output that others can connect to. Raises MidiError."""
         with guard_stderr():
-            client = self._opened_virtual(self._client(rtmidi.MidiOut, CLIENT_NAME), name, "out")
+            client = self._connect_virtual(self._client(rtmidi.MidiOut, CLIENT_NAME), name, "out")
             return RtMidiOut(client, self._api, name, is_virtual=True)
 
     def inputs(self) -> list[str]:
@@ -132,21 +132,26 @@ class RtMidiBackend:
     def open_input(self, name: str, occurrence: int = 0) -> RtMidiIn:
         """Open the input of this name. Raises MidiError."""
         with guard_stderr():
-            return RtMidiIn(self._opened(self._ear(), name, occurrence, "in"), self._api, name, is_virtual=False)
+            return RtMidiIn(
+                self._connect(self._create_input(), name, occurrence, "in"), self._api, name, is_virtual=False
+            )
 
     def open_virtual_input(self, name: str) -> RtMidiIn:
         """Create an input that others can connect to. Raises MidiError."""
         with guard_stderr():
-            return RtMidiIn(self._opened_virtual(self._ear(), name, "in"), self._api, name, is_virtual=True)
+            return RtMidiIn(self._connect_virtual(self._create_input(), name, "in"), self._api, name, is_virtual=True)
 
-    def _ear(self) -> rtmidi.MidiIn:
+    def _create_input(self) -> rtmidi.MidiIn:
         client = self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in")
         client.ignore_types(sysex=True, timing=False, active_sense=True)
         return client
 
 
 class RtMidiIn:
-    """An open RtMidi input, whose driver queues in C++. `client` is open: a failed one, deleted, must not be asked."""
+    """An open RtMidi input, whose driver queues in C++.
+
+    `client` is open: a failed one, which was deleted, must not be used.
+    """
 
     def __init__(self, client: rtmidi.MidiIn, api: int, name: str, *, is_virtual: bool) -> None:
         self.name = name
