@@ -1,0 +1,1 @@
+"""Audio in and out: capture, decoding, resampling, and the small synthesiser."""

@@ -34,7 +34,7 @@ class InputOpened(msgspec.Struct, frozen=True, tag=True, array_like=True):
 
 
 class AudioBlock(msgspec.Struct, frozen=True, tag=True, array_like=True, eq=False):
-    """New mono samples, float32 `[n]`, when the last of them arrived (s, monotonic), and the counters so far."""
+    """New mono samples, float32 `[n]`, the arrival (s, monotonic) of the last, and the counters."""
 
     samples: np.ndarray
     end_time: float
@@ -51,7 +51,7 @@ CaptureMessage: TypeAlias = InputOpened | AudioBlock | InputFailed
 
 
 def relay(source: AudioSource, parent: ParentConnection[None]) -> None:
-    """Send all that a source delivers; return when nobody reads it any more.
+    """Send all that a source delivers; return when the parent reads no more.
 
     Raises:
         AudioError: The source is gone.
@@ -106,7 +106,7 @@ def main(sample_rate: str, device: str | None = None) -> None:
         relay(source, parent)
     except KellyError as error:
         parent.send(InputFailed(str(error)))
-    except Exception as error:  # nobody sees a traceback
+    except Exception as error:  # a traceback would be invisible
         text = " ".join(str(error).split())
         parent.send(InputFailed(f"the capture failed ({type(error).__name__}: {text})"))
     finally:

@@ -1,4 +1,7 @@
-"""Sound files of any common kind as a stream of mono blocks; a two-hour file never lies in memory whole."""
+"""Sound files of any common kind as a stream of mono blocks.
+
+A two-hour file is never in memory whole.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,10 @@ _READ_FRAMES = 4096
 
 
 class _ForwardFile(soundfile.SoundFile):  # type: ignore[misc]
-    """soundfile seeks after each read of a seekable file, and each seek makes libsndfile's MP3 decoder lose its bit
-    reservoir: the sound then comes out some 15 dB too quiet. We only read forward, so say that it can't seek.
+    """A file that says that it cannot seek.
+
+    soundfile seeks after each read of a seekable file, and each seek makes libsndfile's MP3 decoder lose its bit
+    reservoir: the sound then comes out some 15 dB too quiet. This program only reads forward.
     """
 
     def seekable(self) -> bool:
@@ -49,11 +54,14 @@ class AudioFile:
 
     @property
     def replaced(self) -> int:
+        """NaN and infinite samples so far, now 0."""
         return self._resampler.replaced if self._resampler else 0
 
     def blocks(self, sample_rate: int = ANALYSIS_RATE, block_seconds: float = 0.5) -> Iterator[np.ndarray]:
-        """Mono float32 [block_seconds * sample_rate] in [-1, 1], the last one shorter. Raises AudioError if there is
-        no sound in the file at all.
+        """Yield mono float32 `[block_seconds * sample_rate]` in [-1, 1]; the last block is shorter.
+
+        Raises:
+            AudioError: There is no sound in the file at all.
         """
         resampler = self._resampler = _resampler_for(self.path, self.native_rate, sample_rate)
         size = max(1, round(block_seconds * sample_rate))
@@ -76,7 +84,7 @@ class AudioFile:
         frames_read = 0
         while True:
             try:
-                with self._hush():
+                with self._guard():
                     # `out=`, because without it soundfile stops at the header's count, which a cut-off file gets wrong.
                     frames = self._file.read(out=buffer)
             except soundfile.LibsndfileError:
@@ -91,8 +99,8 @@ class AudioFile:
             self.damage = f"breaks off {missing_seconds:.2f} s before the end that its header promises"
         yield resampler.flush()
 
-    def _hush(self) -> AbstractContextManager[None]:
-        """Only the MP3 decoder chatters, and fd 2 is the whole process's: the others leave it alone."""
+    def _guard(self) -> AbstractContextManager[None]:
+        """Keep the MP3 decoder's lines from stderr; fd 2 is the whole process's, so only that decoder's."""
         return guard_stderr() if self._file.format == "MP3" else nullcontext()
 
     def close(self) -> None:
@@ -109,14 +117,22 @@ class AudioFile:
 
 
 def open_audio(path: str | os.PathLike[str]) -> AudioFile:
-    """Open a sound file. Raises AudioError: what is wrong with it, what can be read, what to do."""
+    """Open a sound file.
+
+    Raises:
+        AudioError: What is wrong with it, what can be read, what to do.
+    """
     return AudioFile(path)
 
 
 def read_blocks(
     path: str | os.PathLike[str], sample_rate: int = ANALYSIS_RATE, block_seconds: float = 0.5
 ) -> Iterator[np.ndarray]:
-    """The whole file as mono float32 blocks [block_seconds * sample_rate], the last shorter. Raises AudioError."""
+    """Yield the whole file as mono float32 blocks; the last one is shorter than `block_seconds`.
+
+    Raises:
+        AudioError: As of `open_audio`.
+    """
     with open_audio(path) as file:
         yield from file.blocks(sample_rate, block_seconds)
 

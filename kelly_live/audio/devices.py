@@ -1,4 +1,4 @@
-"""Audio inputs: which there are, which one a name means, and what PortAudio's error codes mean to a user.
+"""Audio inputs: the list, which one a name means, and PortAudio's error codes in plain words.
 
 PortAudio is loaded on first use, so that everything that needs no device runs where the library is not installed.
 Its list of devices is the one of that moment: a device plugged in later is found by a new process.
@@ -50,12 +50,16 @@ class InputDevice:
 
     @property
     def label(self) -> str:
-        """What a user picks it by: one device can be listed under several host APIs."""
+        """The name by which a user picks it, with its host API: a device can be listed under several."""
         return f"{self.name}, {self.host_api}"
 
 
 def portaudio() -> ModuleType:
-    """The sounddevice module, loaded and initialised quietly. Raises AudioError if PortAudio is not installed."""
+    """Load and initialise the sounddevice module, without its output on stderr.
+
+    Raises:
+        AudioError: PortAudio is not installed or does not start.
+    """
     os.environ.setdefault("JACK_NO_START_SERVER", "1")  # looking for devices must not start a sound server
     try:
         with guard_stderr():
@@ -75,15 +79,16 @@ def portaudio() -> ModuleType:
 
 
 def device_error(name: str, error: Exception) -> AudioError:
-    """The one place where a PortAudioError (message, code, …) becomes words for the user."""
+    """Turn a PortAudioError (message, code, …) into a line for the user; the one place that does."""
     code = error.args[1] if len(error.args) > 1 and isinstance(error.args[1], int) else None
     cause, remedy = _MEANINGS.get(code or 0, (_first_line(error), f"pick another input from `{LISTING}`"))
     return AudioError(f"the audio input {name!r} cannot be used: {cause}; {remedy}, {WITHOUT_A_DEVICE}")
 
 
 def forget_portaudio() -> None:
-    """Leave PortAudio as it is at exit. When the sound server died, its own clean-up would hang or abort the process;
-    the system takes everything back anyway.
+    """Leave PortAudio as it is at exit.
+
+    When the sound server died, its own clean-up would hang or abort the process; the system frees everything anyway.
     """
     handler = getattr(portaudio(), "_exit_handler", None)
     if handler is not None:
@@ -91,7 +96,11 @@ def forget_portaudio() -> None:
 
 
 def list_inputs() -> list[InputDevice]:
-    """All audio inputs; empty if there is none. Raises AudioError if PortAudio is not there."""
+    """Return all audio inputs; none is no error.
+
+    Raises:
+        AudioError: PortAudio is not installed or fails.
+    """
     module = portaudio()
     try:
         with guard_stderr():
@@ -117,20 +126,28 @@ def list_inputs() -> list[InputDevice]:
 
 
 def resolve_input(query: str | None) -> InputDevice:
-    """The input that `query` means (see kelly_live.core.name_matching), or the default one for None. Raises AudioError."""
+    """Find the input that `query` means (see core.name_matching); None: the default one.
+
+    Raises:
+        AudioError: There is no input, or the name means none or several.
+    """
     return choose_input(query, list_inputs())
 
 
 def choose_input(query: str | None, inputs: Sequence[InputDevice]) -> InputDevice:
-    """`resolve_input` over a list that is already there, for showing what would be chosen."""
+    """Choose as `resolve_input` does, from a list that is already there.
+
+    Raises:
+        AudioError: There is no input, or the name means none or several.
+    """
     if not inputs:
         raise AudioError(f"there is no audio input on this machine; plug one in, {WITHOUT_A_DEVICE}")
     if query is None:
         return next((device for device in inputs if device.is_default), inputs[0])
     namesakes = [device for device in inputs if device.name.casefold() == query.casefold()]
     if len(namesakes) > 1:  # the same device under several host APIs: the default's API, if it is one of them
-        home = next((device.host_api for device in inputs if device.is_default), None)
-        namesakes = [device for device in namesakes if device.host_api == home]
+        default_api = next((device.host_api for device in inputs if device.is_default), None)
+        namesakes = [device for device in namesakes if device.host_api == default_api]
     if len(namesakes) == 1:
         return namesakes[0]
     labels = [device.label for device in inputs]

@@ -1,4 +1,4 @@
-"""Whatever a file or a device delivers, made into the one kind of sound that the analysis hears: mono, one rate.
+"""Downmixing and resampling: any sound becomes mono at the one rate that the analysis takes.
 
 Thread: one MonoResampler belongs to one consumer thread; it is never touched from an audio callback.
 """
@@ -37,11 +37,11 @@ class MonoResampler:
 
     @property
     def lag_seconds(self) -> float:
-        """How far the end of the output is behind the end of the input: what the filter still holds back."""
+        """How far the output ends behind the input: what the filter still holds back."""
         return self._frames_in / self.native_rate - self._samples_out / self.sample_rate
 
     def push(self, block: np.ndarray) -> np.ndarray:
-        """The samples that `block` completed; the filter holds back some tens of ms (see `lag_seconds`)."""
+        """Return the samples that `block` completed; the filter holds back some tens of ms (`lag_seconds`)."""
         if len(block) == 0:
             return np.empty(0, np.float32)
         mono = self._to_mono(block)
@@ -50,7 +50,7 @@ class MonoResampler:
         return self._count(self._stream.resample_chunk(mono))
 
     def flush(self) -> np.ndarray:
-        """The end of the sound: what was held back. A sound shorter than one output sample is still one sample."""
+        """Return what was held back, at the end of the sound; any sound gives at least one sample."""
         tail = self._count(self._stream.resample_chunk(np.empty(0, np.float32), last=True))
         if self._samples_out == 0 and self._frames_in > 0:
             return self._count(np.array([self._last_value], np.float32))

@@ -1,4 +1,4 @@
-"""The hand-off from an audio callback to the thread that analyses: one producer, one consumer, no lock.
+"""A ring buffer between an audio callback and the consumer: one producer, one consumer, no lock.
 
 Thread contract: `write` is called by exactly one producer (the callback) and only copies; `read` by exactly one
 consumer. When the ring is full the OLDEST frames are lost and counted, so a reader that fell behind hears the present.
@@ -20,8 +20,8 @@ from kelly_live.core.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Captured:
-    """Frames float32 [n, channels] in their order; `time` is the producer's stamp (s) of the newest of them."""
+class CapturedFrames:
+    """Frames float32 `[n, channels]` in order; `time` is the producer's stamp (s) of the newest."""
 
     frames: np.ndarray
     time: float
@@ -57,7 +57,10 @@ class SpscRing:
         return self._published[1]
 
     def write(self, block: np.ndarray, time: float) -> None:
-        """Copy `block` float32 [n, channels] in, stamped `time`. Producer only; never waits, never fails when full."""
+        """Copy in a block, float32 `[n, channels]`, stamped `time` (s).
+
+        Thread: the producer's only. Never waits; a full ring is no error.
+        """
         start = self._published[0]
         end = start + len(block)
         self._reserved = end
@@ -69,8 +72,11 @@ class SpscRing:
         self._storage[: len(block) - head] = block[head:]
         self._published = (end, time)
 
-    def read(self) -> Captured | None:
-        """All the frames that are new since the last read and still whole; None if there are none. Consumer only."""
+    def read(self) -> CapturedFrames | None:
+        """Return all frames that are new since the last read and still whole; None if there are none.
+
+        Thread: the consumer's only.
+        """
         end, time = self._published
         if end == self._read:
             return None
@@ -81,7 +87,7 @@ class SpscRing:
         self._read = end
         if torn == end:
             return None
-        return Captured(frames[torn - start :], time)
+        return CapturedFrames(frames[torn - start :], time)
 
     def _copy_out(self, start: int, end: int) -> np.ndarray:
         first = start % self.capacity

@@ -1,8 +1,8 @@
-"""Where sound comes from, behind the one AudioSource protocol: a device, a file, or a made-up sound.
+"""Audio sources, behind the one AudioSource protocol: a device, a file, or generated sound.
 
 Thread contract: the consumer (analysis) thread calls everything but `health` and `close`, which any thread may. A
-device's callback, on PortAudio's own thread, copies into a ring and counts; whatever can be slow (downmix, resampling)
-is done in `read`.
+device's callback, on PortAudio's own thread, copies into a ring and counts; what can be slow (downmix, resampling) is
+done in `read`.
 """
 
 from __future__ import annotations
@@ -37,10 +37,16 @@ _CLOSE_SECONDS = 2.0
 
 
 class PortAudioSource:
-    """A live input at its own rate and channel count; mono at `sample_rate` Hz comes out.
+    """A live input, opened at its own rate and channel count; mono at `sample_rate` Hz comes out.
 
-    `device`: a part of the name (None: the system's default). The ring holds `buffer_seconds`; when the reader falls
-    further behind, the oldest sound is dropped and counted. `end_time` of a window is when its newest sample arrived.
+    The `end_time` of a window is when its newest sample arrived.
+
+    Args:
+        device: A part of the name; None: the system's default.
+        clock: Stamps the sound.
+        sample_rate: Of the delivered sound, in Hz.
+        buffer_seconds: What the ring holds. When the reader falls further behind, the oldest sound is dropped and
+            counted.
     """
 
     def __init__(
@@ -63,6 +69,7 @@ class PortAudioSource:
 
     @property
     def finished(self) -> bool:
+        """False: a live input never is."""
         return False
 
     @property
@@ -71,11 +78,15 @@ class PortAudioSource:
         return self._replaced
 
     def start(self) -> None:
-        """Open the device and capture. Raises AudioError: not there, busy, denied, no usable format."""
+        """Open the device and capture.
+
+        Raises:
+            AudioError: It is not there, busy, denied, or has no usable format.
+        """
         chosen = devices.resolve_input(self._query)
         self.name = chosen.name
         module = devices.portaudio()
-        channels, rate = _usable_format(module, chosen)
+        channels, rate = _find_format(module, chosen)
         self._resampler = MonoResampler(rate, self.sample_rate)
         self._native_rate = rate
         self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), channels)
@@ -104,8 +115,10 @@ class PortAudioSource:
             self._ring.write(block, self._clock.now())
 
     def read(self, timeout: float) -> AudioWindow | None:
-        """The samples that arrived since the last read, or None after `timeout` s. Raises AudioError when the device
-        is gone: its stream has stopped, or it has delivered nothing for 2 s.
+        """Return the samples that arrived since the last read, or None after `timeout` s.
+
+        Raises:
+            AudioError: The device is gone: its stream has stopped, or it has delivered nothing for 2 s.
         """
         deadline = self._clock.now() + timeout
         while True:
@@ -153,14 +166,16 @@ class PortAudioSource:
         )
 
     def health(self) -> AudioHealth:
-        """Any thread."""
+        """Return the counters. Any thread."""
         dropped = self._ring.dropped if self._ring else 0
         rate = self._native_rate or self.sample_rate
         return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped / rate)
 
     def close(self) -> None:
-        """Stop and release, within 2 s; safe to call twice. PortAudio hangs for ever in the close of a stream whose
-        server has died, so that runs on a thread that may be left behind.
+        """Stop and release, within 2 s. Safe to call twice.
+
+        PortAudio hangs for ever in the close of a stream whose server has died, so that runs on a thread that may be
+        left behind.
         """
         stream, self._stream = self._stream, None
         # A stream that hangs keeps its callback, and so this object, to the end of the process; not the resampler.
@@ -186,8 +201,8 @@ def _abort_and_close(stream: Any) -> None:
         stream.close()
 
 
-def _usable_format(module: Any, device: devices.InputDevice) -> tuple[int, int]:
-    """(channels, rate) that the device takes: its own if it can, else the nearest usual one. Raises AudioError."""
+def _find_format(module: Any, device: devices.InputDevice) -> tuple[int, int]:
+    """Find the (channels, rate) that the device takes: its own, else a usual one. Raises AudioError."""
     own_channels = min(device.channels, MAX_CHANNELS)
     channel_counts = dict.fromkeys((own_channels, min(2, own_channels), 1))
     rates = dict.fromkeys((device.default_rate, 48_000, 44_100, 16_000))
@@ -206,10 +221,10 @@ def _usable_format(module: Any, device: devices.InputDevice) -> tuple[int, int]:
 
 
 class _BlockSource:
-    """Blocks that are known beforehand, delivered one a `read`.
+    """Blocks that are known beforehand, delivered one a `read`; `end_time` is the start plus the position.
 
-    realtime: each when it is due by the clock, never early; late readers get all blocks, one after the other.
-    Otherwise: at once, without touching the clock. Either way `end_time` is start + position.
+    With `realtime`, each comes when it is due by the clock, never early; a late reader gets all, one after the other.
+    Otherwise they come at once, and the clock is not touched.
     """
 
     def __init__(self, clock: Clock, *, realtime: bool, sample_rate: int, block_seconds: float) -> None:
@@ -231,17 +246,22 @@ class _BlockSource:
 
     @property
     def finished(self) -> bool:
+        """Whether all blocks are delivered."""
         return self._next is None
 
     def start(self) -> None:
-        """Open, and read the first block. Raises AudioError if there is no sound."""
+        """Open, and read the first block.
+
+        Raises:
+            AudioError: There is no sound.
+        """
         self._blocks = self._open()
         self._next = next(self._blocks, None)
         self._origin = self._clock.now()
         self._delivered = 0
 
     def read(self, timeout: float) -> AudioWindow | None:
-        """The next block, or None if it is not due within `timeout` s, or all are delivered."""
+        """Return the next block, or None if it is not due within `timeout` s, or all are delivered."""
         if self._next is None:
             return None
         due = self._origin + (self._delivered + len(self._next)) / self.sample_rate
@@ -257,19 +277,21 @@ class _BlockSource:
         return AudioWindow(samples, self.sample_rate, due)
 
     def health(self) -> AudioHealth:
+        """Return the level; nothing is ever lost."""
         return AudioHealth(self._level, overflows=0, dropped_seconds=0.0)
 
     def close(self) -> None:
+        """End. Safe to call twice."""
         with self._busy:
             self._blocks, self._next = iter(()), None
             self._release()
 
     def _release(self) -> None:
-        """What a kind of source must give back."""
+        """Release what this kind of source has opened."""
 
 
 class FileSource(_BlockSource):
-    """A sound file (see audio.decode) as a source; `damage` and `replaced` as of AudioFile, once finished."""
+    """A sound file as a source; `damage` and `replaced` are complete once it is finished."""
 
     def __init__(
         self,
@@ -286,15 +308,17 @@ class FileSource(_BlockSource):
 
     @property
     def duration_seconds(self) -> float | None:
-        """As the header promises; None before the start."""
+        """The duration that the header promises; None before the start."""
         return self._file.duration_seconds if self._file else None
 
     @property
     def damage(self) -> str | None:
+        """How the sound breaks off early, or None."""
         return self._file.damage if self._file else None
 
     @property
     def replaced(self) -> int:
+        """NaN and infinite samples so far, now 0."""
         return self._file.replaced if self._file else 0
 
     def _open(self) -> Iterator[np.ndarray]:
@@ -309,8 +333,9 @@ class FileSource(_BlockSource):
 
 
 class ScriptedSource(_BlockSource):
-    """Given samples, float32 [n] at `sample_rate`, for tests and demos; then it ends, or fails with `failure`, as a
-    device that is pulled out does.
+    """Given samples, float32 `[n]` at `sample_rate`, for tests and demos.
+
+    Then it ends, or fails with `failure`, as a device that is pulled out does.
     """
 
     def __init__(
@@ -329,9 +354,11 @@ class ScriptedSource(_BlockSource):
 
     @property
     def finished(self) -> bool:
+        """Whether all blocks are delivered, and no failure follows."""
         return super().finished and self._failure is None
 
     def read(self, timeout: float) -> AudioWindow | None:
+        """Return the next block; raise the failure after the last."""
         if self._next is None and self._failure is not None:
             raise self._failure
         return super().read(timeout)
@@ -342,7 +369,7 @@ class ScriptedSource(_BlockSource):
 
 
 class RepeatingSource(_BlockSource):
-    """Given samples, float32 [n] at `sample_rate`, over and over for `seconds`: a long evening out of a short tape."""
+    """Given samples, float32 `[n]` at `sample_rate`, repeated for `seconds`."""
 
     def __init__(
         self,
@@ -364,7 +391,7 @@ class RepeatingSource(_BlockSource):
 
 
 class ToneSource(_BlockSource):
-    """A sine of `hz` at `amplitude` (0-1), for `seconds`, or for ever (None: only with realtime pacing in mind)."""
+    """A sine of `hz` at `amplitude` (0-1), for `seconds`; None: without end, which needs `realtime`."""
 
     def __init__(
         self,
@@ -392,7 +419,7 @@ class ToneSource(_BlockSource):
 
 
 class SilenceSource(ToneSource):
-    """Nothing, for `seconds` or for ever."""
+    """Silence, for `seconds` or without end."""
 
     def __init__(self, clock: Clock, *, seconds: float | None = None, realtime: bool = False) -> None:
         super().__init__(0.0, clock, amplitude=0.0, seconds=seconds, realtime=realtime)

@@ -1,4 +1,4 @@
-"""A live input that comes back: captured by a process of its own, which is started anew whenever the input is lost.
+"""A live input that comes back: its capture process is started anew whenever the input is lost.
 
 While it is lost, silence is delivered in its place, so that the analysis relaxes as in any pause.
 
@@ -29,7 +29,8 @@ from kelly_live.workers.supervisor import Supervisor
 OPEN_SECONDS = 10.0  # an input that takes longer to open is none
 STALL_SECONDS = 3.0  # an input that delivers nothing for so long is started anew
 RETRY_SECONDS = 1.0
-KEPT_SECONDS = 4.0  # of sound that nobody has read; older sound is dropped and counted
+KEPT_SECONDS = 4.0  # of sound that waits to be read; older sound is dropped and counted
+LOG_SECONDS = 10.0
 _SILENT_BLOCK_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0  # for a capture, to close its device in order
 _NO_COUNTS = AudioHealth(SILENCE_DBFS, 0, 0.0)
@@ -38,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class SupervisedSource:
-    """An AudioSource for life: `start` raises what is wrong with the input, `health` alone tells of a later loss.
+    """An AudioSource that is restored when it is lost: only `start` raises, `health` reports a later loss.
 
     Args:
         device: A part of the input's name; None: the system's default.
@@ -79,10 +80,10 @@ class SupervisedSource:
         self._blocks: deque[AudioBlock] = deque()
         self._kept_samples = 0  # in `_blocks`
         self._is_late = False  # the reader: sound is being dropped
-        self._late_samples = 0  # dropped because nobody read them
+        self._late_samples = 0  # dropped because they were not read in time
         self._health = self._health_before = _NO_COUNTS  # of this capture, and of those before
         self._problem: str | None = None
-        self._newest = self._delivered = 0.0
+        self._newest = self._delivered = self._log_due = 0.0
         self._is_closed = False
 
     @property
@@ -113,7 +114,7 @@ class SupervisedSource:
             self._delivered = self._clock.now()
 
     def open(self) -> None:
-        """Capture, but deliver nothing yet, so that a wrong name is told early.
+        """Capture, but deliver nothing yet, so that a wrong name is found early.
 
         Raises:
             AudioError: The input is not there, busy, denied, has no usable format or does not answer.
@@ -135,7 +136,7 @@ class SupervisedSource:
         self._supervisor.start()
 
     def read(self, timeout: float) -> AudioWindow | None:
-        """Return the next block, or None after `timeout` s; silence while the input is lost. Thread: the consumer."""
+        """Return the next block, or None after `timeout` s; silence while the input is lost."""
         with self._changed:
             self._changed.wait_for(lambda: bool(self._blocks) or self._is_closed, timeout)
             now = self._clock.now()
@@ -153,7 +154,7 @@ class SupervisedSource:
         return AudioWindow(np.zeros(silence, np.float32), self.sample_rate, now)
 
     def health(self) -> AudioHealth:
-        """Return the counters of all captures; `problem` says that the input is lost, until it is back. Any thread."""
+        """Return the counters of all captures; `problem` says why the input is lost, until it is back."""
         with self._changed:
             now, before = self._health, self._health_before
             late_seconds = self._late_samples / self.sample_rate
@@ -205,9 +206,20 @@ class SupervisedSource:
                 case AudioBlock():
                     self._has_sound = True
                     self._problem = None
+                    self._log_losses(self._health, message.health)
                     self._health = message.health
                     self._keep(message)
             self._changed.notify_all()
+
+    def _log_losses(self, before: AudioHealth, now: AudioHealth) -> None:
+        """Log what the capture has lost since the last line, at most once in LOG_SECONDS. Under `_changed`."""
+        is_more = now.overflows > before.overflows or now.dropped_seconds > before.dropped_seconds
+        if is_more and self._newest >= self._log_due:
+            self._log_due = self._newest + LOG_SECONDS
+            _log.warning(
+                "the audio input %r: overflows so far: %d, dropped: %.2f s",
+                self.name, now.overflows, now.dropped_seconds,
+            )  # fmt: skip
 
     def _keep(self, block: AudioBlock) -> None:
         """Queue a block; drop and count the oldest ones that are too many. Under `_changed`."""
@@ -220,7 +232,7 @@ class SupervisedSource:
             self._kept_samples -= dropped
             self._late_samples += dropped
             if not self._is_late:
-                _log.warning("sound is dropped: nobody has read the audio input for %g s", KEPT_SECONDS)
+                _log.warning("sound is dropped: the audio input was not read for %g s", KEPT_SECONDS)
                 self._is_late = True
 
     def _note_end(self, number: int) -> None:

@@ -1,4 +1,4 @@
-"""A compact synthesiser: a list of sounding notes becomes stereo sound, with no system library and no download.
+"""A compact synthesiser: sounding notes become stereo sound, with no system library and no download.
 
 Each General MIDI program family maps to one of a few voices of our own (electric piano, mallets, bass, lead, pad);
 channel 10 is a small drum kit. Everything is deterministic: noise comes from fixed seeds.
@@ -31,14 +31,15 @@ Voice: TypeAlias = Callable[[Audio, float, float], Audio]  # (time s [n], freque
 
 
 def _sine(phase: Audio) -> Audio:
-    """sin(2*pi*phase) of a phase in cycles, which should stay within a few of 0: float32 sines blur further out."""
+    """Return sin(2*pi*phase) of a phase in cycles near 0: further out, float32 sines lose precision."""
     result: Audio = np.sin(phase * np.float32(2.0 * np.pi))
     return result
 
 
 def _cycles(time: Audio, frequency: float) -> Audio:
-    """The phase of a steady tone, in cycles in [-0.5, 0.5): an integer accumulator, which wraps by itself and so
-    stays in tune however long the note is (a step is 1e-5 Hz).
+    """Return the phase of a steady tone, in cycles in [-0.5, 0.5).
+
+    An integer accumulator wraps by itself, and so stays in tune in a note of any length (a step is 1e-5 Hz).
     """
     step = np.uint32(round(frequency / SAMPLE_RATE * 2**32))
     turns = np.arange(len(time), dtype=np.uint32) * step
@@ -46,19 +47,19 @@ def _cycles(time: Audio, frequency: float) -> Audio:
 
 
 def _fade(time: Audio, rate: float) -> Audio:
-    """Exponential decay, `rate` per second."""
+    """Return an exponential decay, `rate` per second."""
     result: Audio = np.exp(np.float32(-rate) * time)
     return result
 
 
 def _rise(time: Audio, seconds: float) -> Audio:
-    """From 0 to 1 in a straight line, then 1."""
+    """Return a straight line from 0 to 1, then 1."""
     result: Audio = np.minimum(np.float32(1.0), time * np.float32(1.0 / seconds))
     return result
 
 
 def _electric_piano(time: Audio, frequency: float, bright: float) -> Audio:
-    """Two-operator FM (after the DX7's tine pianos): a bell that fades quickly over a body that fades slowly."""
+    """Two-operator FM, as in the DX7's tine pianos: a bell fades quickly over a body that fades slowly."""
     phase = _cycles(time, frequency)
     body = _sine(phase + (0.05 + 0.22 * bright) * _fade(time, 2.2) * _sine(phase))
     # Where the real tine would be above hearing, so is the modulator: a lower one keeps it from folding back.
@@ -78,7 +79,7 @@ def _mallet(time: Audio, frequency: float, bright: float) -> Audio:
 
 
 def _bass(time: Audio, frequency: float, bright: float) -> Audio:
-    """A plucked string: harmonics of a saw, the upper ones softer and gone sooner, as a closing filter would do."""
+    """A plucked string: harmonics of a saw; the upper ones are softer and fade sooner, as a filter closes."""
     highest = min(9, int(0.45 * SAMPLE_RATE / frequency))
     tone = np.zeros_like(time)
     for harmonic in range(1, highest + 1):
@@ -120,22 +121,22 @@ _FAMILIES: tuple[tuple[int, Voice, float], ...] = (
 )
 
 
-def _voice_of(program: int) -> tuple[Voice, float]:
+def _choose_voice(program: int) -> tuple[Voice, float]:
     return next((voice, release) for end, voice, release in _FAMILIES if program < end)
 
 
 # Where each part sits: channel -> (gain, pan from -1 left to 1 right). Other channels stay in the middle.
 _MIX = {1: (0.30, -0.25), 2: (0.46, 0.0), 3: (0.52, 0.18), _PERCUSSION_CHANNEL: (0.66, 0.0)}
-_DRY_CHANNELS = (2,)  # a bass in the reverb turns to mud
+_DRY_CHANNELS = (2,)  # in the reverb a bass loses its definition
 
 
 def _loudness(velocity: int) -> float:
-    """Gain of a velocity: 40 dB over its range, as General MIDI Level 2 recommends ((v/127)^2), a little flatter."""
+    """Return the gain of a velocity: a little flatter than General MIDI Level 2's (v/127)^2."""
     return float((velocity / 127.0) ** 1.7)
 
 
 def _tone(voice: Voice, release: float, pitch: float, velocity: int, held_seconds: float) -> Audio:
-    """One note: attack without a click, the voice's own decay, a release after `held_seconds`."""
+    """Render one note: attack without a click, the voice's own decay, a release after `held_seconds`."""
     held = min(max(held_seconds, 0.02), _LONGEST_SECONDS)
     count = int((held + release) * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
@@ -152,49 +153,49 @@ def _noise(count: int, seed: int) -> Audio:
     return np.random.default_rng(seed).standard_normal(count).astype(np.float32) * np.float32(0.4)
 
 
-def _high_passed(noise: Audio, times: int) -> Audio:
+def _high_pass(noise: Audio, times: int) -> Audio:
     for _ in range(times):
         noise = np.diff(noise, prepend=np.float32(0.0)) * np.float32(0.6)
     return noise
 
 
 def _drop(time: Audio, start: float, end: float, fall: float) -> Audio:
-    """A sine that falls from `start` to `end` Hz, `fall` a second."""
+    """Return a sine that falls from `start` to `end` Hz, `fall` a second."""
     sweep = end * time.astype(np.float64) + (start - end) * (1.0 - np.exp(-fall * time)) / fall
     return _sine((sweep % 1.0).astype(np.float32))
 
 
 @lru_cache(maxsize=256)
 def _drum(key: int, velocity: int) -> Audio:
-    """One stroke on a General MIDI percussion key; keys without a drum of their own sound as the nearest in kind."""
+    """Render a stroke on a General MIDI percussion key, or on the nearest in kind."""
     bright = velocity / 127.0
     seconds = {36: 0.45, 38: 0.3, 46: 0.5, 49: 1.8, 51: 0.9, 57: 1.8}.get(key, 0.35)
     count = int(seconds * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
     hiss = _noise(count, key)
     if key in (35, 36):
-        click = _high_passed(hiss, 1) * _fade(time, 400.0) * (0.2 + 0.5 * bright)
+        click = _high_pass(hiss, 1) * _fade(time, 400.0) * (0.2 + 0.5 * bright)
         sound = _drop(time, 150.0 + 60.0 * bright, 48.0, 28.0) * _fade(time, 8.0) * 1.1 + click
     elif key in (38, 40):
         body = _drop(time, 260.0, 185.0, 40.0) * _fade(time, 22.0)
-        sound = 0.5 * body + (0.5 + 0.5 * bright) * _high_passed(hiss, 1) * _fade(time, 15.0)
+        sound = 0.5 * body + (0.5 + 0.5 * bright) * _high_pass(hiss, 1) * _fade(time, 15.0)
     elif key in (37, 39):  # side stick, clap
-        sound = _high_passed(hiss, 1) * _fade(time, 38.0) + 0.3 * _drop(time, 900.0, 800.0, 50.0) * _fade(time, 60.0)
+        sound = _high_pass(hiss, 1) * _fade(time, 38.0) + 0.3 * _drop(time, 900.0, 800.0, 50.0) * _fade(time, 60.0)
     elif key in (41, 43, 45, 47, 48, 50):
         pitch = {41: 75.0, 43: 90.0, 45: 108.0, 47: 132.0, 48: 150.0, 50: 172.0}[key]
         sound = 0.9 * _drop(time, 1.5 * pitch, pitch, 18.0) * _fade(time, 9.0)
         sound += 0.12 * hiss * _fade(time, 60.0)
     elif key in (42, 44):
-        sound = 0.8 * _high_passed(hiss, 3) * _fade(time, 70.0 - 30.0 * bright)
+        sound = 0.8 * _high_pass(hiss, 3) * _fade(time, 70.0 - 30.0 * bright)
     elif key == 46:
-        sound = 0.7 * _high_passed(hiss, 3) * _fade(time, 9.0)
+        sound = 0.7 * _high_pass(hiss, 3) * _fade(time, 9.0)
     elif key in (49, 52, 55, 57):
-        sound = 0.4 * _high_passed(hiss, 2) * (0.7 * _fade(time, 2.6) + 0.3 * _fade(time, 18.0))
+        sound = 0.4 * _high_pass(hiss, 2) * (0.7 * _fade(time, 2.6) + 0.3 * _fade(time, 18.0))
     elif key in (51, 53, 59):
         bell = _sine(_cycles(time, 3120.0)) + 0.7 * _sine(_cycles(time, 4670.0)) + 0.5 * _sine(_cycles(time, 6890.0))
-        sound = 0.05 * bell * _fade(time, 6.0) + 0.26 * _high_passed(hiss, 3) * _fade(time, 7.0)
+        sound = 0.05 * bell * _fade(time, 6.0) + 0.26 * _high_pass(hiss, 3) * _fade(time, 7.0)
     else:  # shakers and what else there is
-        sound = 0.3 * _high_passed(hiss, 2) * _rise(time, 0.02) * _fade(time, 28.0)
+        sound = 0.3 * _high_pass(hiss, 2) * _rise(time, 0.02) * _fade(time, 28.0)
     edge = min(count, int(0.001 * SAMPLE_RATE))
     sound[:edge] *= np.linspace(0.0, 1.0, edge, dtype=np.float32)
     sound[-edge * 10 :] *= np.linspace(1.0, 0.0, edge * 10, dtype=np.float32)
@@ -202,8 +203,8 @@ def _drum(key: int, velocity: int) -> Audio:
 
 
 @lru_cache(maxsize=1)
-def _room() -> Audio:
-    """A room's impulse response, stereo [2, n]: noise that dies away, its highs sooner than its lows."""
+def _impulse_response() -> Audio:
+    """Return a reverb's impulse response, stereo `[2, n]`: noise whose highs decay before its lows."""
     count = int(_REVERB_SECONDS * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
     sides = []
@@ -216,7 +217,7 @@ def _room() -> Audio:
 
 
 def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample_rate: int = SAMPLE_RATE) -> Audio:
-    """Stereo float32 [2, n] of the notes from second 0 to a reverb's tail after the last; peak -1 dBFS, or silence.
+    """Render the notes from second 0 to the reverb's end: stereo float32 `[2, n]`, peak -1 dBFS.
 
     `programs` maps channels 1-16 to General MIDI programs 0-127 (a channel without one plays program 0; channel 10
     is percussion). `sample_rate` other than 44100 Hz is resampled at the end.
@@ -228,7 +229,7 @@ def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample
         if note.channel == _PERCUSSION_CHANNEL:
             sound = _drum(note.pitch, note.velocity)
         else:
-            voice, release = _voice_of(programs.get(note.channel, 0))
+            voice, release = _choose_voice(programs.get(note.channel, 0))
             sound = _tone(
                 voice, release, note.pitch + note.cents / 100.0, note.velocity, note.end_seconds - note.start_seconds
             )
@@ -238,16 +239,16 @@ def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample
         bus = buses[note.channel]
         fits = min(len(sound), count - start)
         bus[start : start + fits] += sound[:fits]
-    mixed = _mixed(buses, count)
+    mixed = _mix_buses(buses, count)
     if sample_rate != SAMPLE_RATE:
         import soxr
 
         mixed = np.ascontiguousarray(soxr.resample(mixed.T, SAMPLE_RATE, sample_rate).T, dtype=np.float32)
-    return _levelled(mixed)
+    return _normalize(mixed)
 
 
-def _mixed(buses: Mapping[int, Audio], count: int) -> Audio:
-    """The channels placed in the stereo picture, with the room around them."""
+def _mix_buses(buses: Mapping[int, Audio], count: int) -> Audio:
+    """Place the channels in the stereo field, and add the reverb."""
     dry = np.zeros((2, count), dtype=np.float32)
     send = np.zeros((2, count), dtype=np.float32)
     for channel, bus in sorted(buses.items()):
@@ -257,13 +258,13 @@ def _mixed(buses: Mapping[int, Audio], count: int) -> Audio:
         dry += placed
         if channel not in _DRY_CHANNELS:
             send += placed * np.float32(0.4 if channel == _PERCUSSION_CHANNEL else 1.0)
-    room = _room()
-    wet = np.stack([convolve(send[side], room[side]) for side in (0, 1)])
+    response = _impulse_response()
+    wet = np.stack([convolve(send[side], response[side]) for side in (0, 1)])
     return (dry + np.float32(0.28) * wet).astype(np.float32)
 
 
 def convolve(signal: Audio, response: Audio) -> Audio:
-    """Convolve a signal with an impulse response, as long as the signal: overlap-add of transformed blocks.
+    """Convolve a signal with an impulse response, by overlap-add; the result is as long as the signal.
 
     Written out because scipy, which has it as `oaconvolve`, would add 143 MB to an installation for this one line.
     """
@@ -277,19 +278,23 @@ def convolve(signal: Audio, response: Audio) -> Audio:
     return convolved[: len(signal)].astype(np.float32)
 
 
-def _levelled(sound: Audio) -> Audio:
-    """Loud peaks pressed softly, then the whole brought to -1 dBFS; silence stays silence."""
+def _normalize(sound: Audio) -> Audio:
+    """Compress loud peaks softly, then scale all to -1 dBFS; silence stays silence."""
     body = float(np.sqrt(np.mean(np.square(sound)))) if sound.size else 0.0
     if body < 1e-7:
         return sound
     knee = np.float32(5.0 * body)  # peaks are rarely more than 14 dB above the body; what is, bends
-    pressed = knee * np.tanh(sound / knee)
-    levelled: Audio = pressed * np.float32(PEAK / float(np.max(np.abs(pressed))))
-    return levelled
+    compressed = knee * np.tanh(sound / knee)
+    normalized: Audio = compressed * np.float32(PEAK / float(np.max(np.abs(compressed))))
+    return normalized
 
 
 def write_wav(path: Path, samples: Audio, sample_rate: int = SAMPLE_RATE) -> None:
-    """Write [channels, n] in [-1, 1] as 16-bit PCM, whole or not at all. Raises OutputError."""
+    """Write `[channels, n]` in [-1, 1] as 16-bit PCM, whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     from kelly_live.core.atomic_write import write_atomically
 
     pcm = np.round(np.clip(samples.T, -1.0, 1.0) * 32767.0).astype("<i2")

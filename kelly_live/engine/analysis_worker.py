@@ -1,4 +1,7 @@
-"""What the analysis process holds: an emotion reader. Torch is imported by `create_analysis_worker`, in the process."""
+"""What the analysis process holds: an emotion reader.
+
+Torch is only imported by `create_analysis_worker`, in the process.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ FALLBACK_PROBLEM = "the GPU failed; the CPU took over the analysis"
 
 @dataclass(frozen=True, slots=True)
 class ReaderDescription:
-    """How a reader works: the sample rate that it takes (Hz), its hop (s), and a note for the user, in a line."""
+    """How a reader works: its sample rate (Hz), its hop (s), and a note for the user, in a line."""
 
     sample_rate: int
     hop_seconds: float

@@ -95,7 +95,7 @@ class RemoteReader:
         return result.states
 
     def reset(self) -> None:
-        """Forget what was heard; on the CPU from now on if the reader was elsewhere. A lost process has nothing."""
+        """Forget what was heard, and go on: on the CPU, if the reader was elsewhere."""
         if self._service.is_lost:
             self._supervisor.wake()
         else:

@@ -1,7 +1,7 @@
-"""The child's end of a WorkerProcess: typed messages from the parent on stdin, messages to it on stdout.
+"""The child's end of a WorkerProcess: typed messages in on stdin, and out on stdout.
 
 A child ends with its parent: when the parent closes its end, or is gone, `receive` ends, and a process that has not
-ended a while after that is ended, whatever it hangs in.
+ended a while after that is ended by force.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Received = TypeVar("Received")
 
 
 def ignore_signals(*names: str) -> None:
-    """Ignore these signals, as far as the system has them. Thread: the main one."""
+    """Ignore these signals, where the system has them. Thread: the main one."""
     for name in names:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
@@ -94,7 +94,7 @@ class ParentConnection(Generic[Received]):
             WorkerError: The message has no schema, or is too long.
         """
         frame = encode_frame(message, max_bytes=self._max_frame_bytes)
-        with self._lock, contextlib.suppress(OSError):  # nobody reads any more; the end of stdin says so too
+        with self._lock, contextlib.suppress(OSError):  # the parent reads no more; the end of stdin says so too
             self._rest = self._write(self._rest)
             if self._rest:
                 return False

@@ -61,7 +61,7 @@ def encode_frame(message: object, *, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
 
 
 class FrameDecoder(Generic[Message]):
-    """Turns bytes, however they are cut, into whole messages; keeps the incomplete rest, at most one frame.
+    """Turns bytes, however they are cut, into whole messages; keeps an incomplete one.
 
     Args:
         types: The union of the messages that may come.
@@ -106,7 +106,7 @@ class FrameDecoder(Generic[Message]):
 
 
 def _encode_array(value: Any) -> Any:
-    """msgspec's enc_hook: a NumPy array as [shape, float32 samples]. NumPy is only imported where there is an array."""
+    """Encode a NumPy array as [shape, float32 samples]; NumPy is only imported for an array."""
     import numpy as np
 
     if not isinstance(value, np.ndarray):
@@ -116,7 +116,7 @@ def _encode_array(value: Any) -> Any:
 
 
 def _decode_array(type_: Any, value: Any) -> Any:
-    """msgspec's dec_hook: the inverse of `_encode_array`. The array can be written to."""
+    """Decode what `_encode_array` encoded; the array can be written to."""
     import numpy as np
 
     if (get_origin(type_) or type_) is not np.ndarray:

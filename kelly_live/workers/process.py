@@ -134,7 +134,7 @@ class WorkerProcess(Generic[Received]):
         _log.info("%s started: process %d", self.name, process.pid)
 
     def send(self, message: object, *, weight: int = 1) -> bool:
-        """Queue a message for the child, and return whether there was room; never waits.
+        """Queue a message for the child, without waiting, and return whether there was room.
 
         A message of weight 0 is only counted against `outbox_messages`.
 
@@ -193,7 +193,7 @@ class WorkerProcess(Generic[Received]):
         return self._process is None or _wait(self._process, timeout_seconds)
 
     def _write(self, process: subprocess.Popen[bytes]) -> None:
-        """Thread: worker-write. Ends when the outbox is empty and `close` was called, or when the child is gone."""
+        """Thread: worker-write. Ends after `close`, once the outbox is empty, or with the child."""
         assert process.stdin is not None
         number = 0
         with contextlib.suppress(OSError):  # the child is gone; the reader says why

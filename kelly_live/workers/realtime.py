@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 # How long a thread that computes may keep the interpreter from one that must be on time (Python's default: 5 ms).
 SWITCH_INTERVAL_SECONDS = 0.0005
-PLAY_PRIORITY = 1  # real time, under whatever is audio: it computes a twentieth of the time
+PLAY_PRIORITY = 1  # real time, below all audio threads: it computes a twentieth of the time
 
 
 def set_switch_interval(seconds: float = SWITCH_INTERVAL_SECONDS) -> None:

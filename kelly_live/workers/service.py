@@ -1,4 +1,4 @@
-"""An object in a process of its own, called by name: the parent's end, and the messages between both ends.
+"""An object in a process of its own, whose methods are called by name: the parent's end.
 
 What it computes takes no turn of this interpreter. Arguments and results are encoded by the annotations of the
 service's class, which must resolve at run time. The child's end is `kelly_live.workers.service_child`.
@@ -64,7 +64,7 @@ Response = Result | Failure
 
 
 class ServiceProcess:
-    """A service of the class `service` in a process of its own. A process that is lost can't be used again.
+    """A service in a process of its own; one that is lost can't be used again.
 
     Args:
         service: The class of the service; its methods' annotations are the schema. Its `close()` is called when the

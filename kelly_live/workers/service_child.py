@@ -1,4 +1,4 @@
-"""The process that holds a service for a ServiceProcess: run as `python -m kelly_live.workers.service_child [MODULE…]`.
+"""The child's end of a ServiceProcess: `python -m kelly_live.workers.service_child [MODULE…]`.
 
 Threads: the main one makes the service and calls its methods in turn; `submitted` does so with what was submitted;
 `requests` reads. When the parent closes its end, or is gone, the service is closed and the process ends.
@@ -23,7 +23,10 @@ from kelly_live.workers.service import CallRequest, CreateRequest, Failure, Requ
 
 
 class ServiceChild:
-    """Does what the parent requests. The queues are bounded by the parent, which waits for MAX_REQUESTS at most."""
+    """Answers the parent's requests.
+
+    The queues are bounded by the parent, which has at most MAX_REQUESTS without an answer.
+    """
 
     def __init__(self, parent: ParentConnection[Request]) -> None:
         self._parent = parent
@@ -58,7 +61,7 @@ class ServiceChild:
         while (request := requests.get()) is not None:
             try:
                 response: Result | Failure = Result(request.number, msgspec.Raw(encode_payload(self._do(request))))
-            except Exception as error:  # whatever it is, it is the caller's
+            except Exception as error:  # any error is the caller's
                 response = _failure(request.number, error)
             self._parent.send(response)
 

@@ -29,7 +29,7 @@ class Supervisor:
         check: Says in a line why the part is lost, or None.
         restore: Brings the part back and returns whether it is there; it may also raise KellyError while it can't. It
             should return soon after `stop` was called: `is_stopping` says so.
-        release: Gives up what is left of a lost part, before the first try to restore it; told the problem.
+        release: Gives up what is left of a lost part, before the first try to restore it; it gets the problem.
         clock: Times the looks and the tries.
         watch_seconds: Between two looks at the part.
         delay_seconds: Between the loss and the first try.
@@ -136,11 +136,11 @@ class Supervisor:
         try:
             while self._is_due():
                 self.step()
-        except Exception as error:  # no part should raise this; if one does, it is told, and the rest plays on
+        except Exception as error:  # no part should raise this; if one does, it is reported, and the rest plays on
             _log.exception("%s is lost for good", self._name)
             self._problem = f"{self._name} is lost ({error}); start kelly-live again to have it back"
             if self._release is not None:
-                with contextlib.suppress(Exception):  # it is lost already, and was told
+                with contextlib.suppress(Exception):  # the loss is reported already
                     self._release(self._problem)
 
     def _is_due(self) -> bool:

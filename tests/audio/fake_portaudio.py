@@ -18,7 +18,10 @@ class FakePortAudioError(Exception):
 
 @dataclass
 class FakePortAudio:
-    """Devices are (name, host API, input channels, rate); `refusals` maps (channels, rate) to an error code."""
+    """Devices are (name, host API, input channels, rate).
+
+    `refusals` maps (channels, rate) to an error code.
+    """
 
     rows: list[tuple[str, str, int, int]]
     default_index: int = 0

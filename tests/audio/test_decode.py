@@ -28,7 +28,7 @@ def write(path: Path, frames: np.ndarray, rate: int = 48_000, **options: str) ->
     return path
 
 
-def heard(path: Path) -> np.ndarray:
+def read_all(path: Path) -> np.ndarray:
     return np.concatenate(list(read_blocks(path)))
 
 
@@ -41,7 +41,7 @@ def one_line(error: pytest.ExceptionInfo[AudioError]) -> str:
 @pytest.mark.parametrize("extension", FORMATS)
 def test_every_format_gives_the_tone_back(tmp_path: Path, extension: str) -> None:
     path = write(tmp_path / f"a.{extension}", tone(440.0, 48_000, seconds=2.0, channels=2), **FORMATS[extension])
-    samples = heard(path)
+    samples = read_all(path)
     assert len(samples) == pytest.approx(32_000, abs=1_200)
     assert frequency_of(samples, 16_000) == pytest.approx(440.0, abs=1.0)
     assert rms_dbfs(samples[2_000:-2_000]) == pytest.approx(-9.03, abs=0.3)
@@ -53,7 +53,7 @@ def test_every_rate_and_channel_count(tmp_path: Path, rate: int, channels: int) 
     path = write(tmp_path / "a.wav", tone(440.0, rate, seconds=0.5, channels=channels), rate)
     with open_audio(path) as file:
         assert (file.native_rate, file.channels, file.duration_seconds) == (rate, channels, 0.5)
-    assert frequency_of(heard(path), 16_000) == pytest.approx(440.0, abs=1.0)
+    assert frequency_of(read_all(path), 16_000) == pytest.approx(440.0, abs=1.0)
 
 
 def test_blocks_have_the_size_asked_for_and_the_last_is_the_rest(tmp_path: Path) -> None:
@@ -91,25 +91,27 @@ def test_nan_and_infinity_become_silence_and_are_counted(tmp_path: Path) -> None
 
 
 def test_clipped_sound_stays_in_range(tmp_path: Path) -> None:
-    samples = heard(write(tmp_path / "a.wav", tone(440.0, 44_100, seconds=0.5, amplitude=9.0), 44_100, subtype="FLOAT"))
+    samples = read_all(
+        write(tmp_path / "a.wav", tone(440.0, 44_100, seconds=0.5, amplitude=9.0), 44_100, subtype="FLOAT")
+    )
     assert np.abs(samples).max() == 1.0
 
 
 @pytest.mark.parametrize("rate", [8_000, 48_000, 192_000])
 def test_one_sample_is_a_sound(tmp_path: Path, rate: int) -> None:
-    samples = heard(write(tmp_path / "a.wav", np.full((1, 1), 0.5, np.float32), rate))
+    samples = read_all(write(tmp_path / "a.wav", np.full((1, 1), 0.5, np.float32), rate))
     assert 1 <= len(samples) <= 2
 
 
 def test_silence_is_silent(tmp_path: Path) -> None:
-    assert rms_dbfs(heard(write(tmp_path / "a.wav", np.zeros((48_000, 1), np.float32)))) == -120.0
+    assert rms_dbfs(read_all(write(tmp_path / "a.wav", np.zeros((48_000, 1), np.float32)))) == -120.0
 
 
 @pytest.mark.parametrize("extension", ["wav", "ogg"])
 def test_no_samples_at_all_is_one_line(tmp_path: Path, extension: str) -> None:
     path = write(tmp_path / f"a.{extension}", np.zeros((0, 1), np.float32), **FORMATS[extension])
     with pytest.raises(AudioError, match="holds no sound") as error:
-        heard(path)
+        read_all(path)
     one_line(error)
 
 
@@ -142,7 +144,7 @@ def test_only_the_first_bytes_are_left(tmp_path: Path, extension: str) -> None:
     path = write(tmp_path / f"a.{extension}", tone(440.0, 48_000, seconds=1.0), **FORMATS[extension])
     path.write_bytes(path.read_bytes()[:20])
     with pytest.raises(AudioError) as error:
-        heard(path)
+        read_all(path)
     one_line(error)
 
 
@@ -151,7 +153,7 @@ def test_text_is_not_sound(tmp_path: Path, name: str, capfd: pytest.CaptureFixtu
     path = tmp_path / name
     path.write_text("dear diary\n" * 1_000)
     with pytest.raises(AudioError, match=r"reads WAV, FLAC, OGG Vorbis, Opus and MP3: convert it") as error:
-        heard(path)
+        read_all(path)
     assert str(path) in one_line(error)
     assert capfd.readouterr().err == ""
 

@@ -98,7 +98,7 @@ def python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_importing_the_room_does_not_load_portaudio() -> None:
+def test_importing_the_package_does_not_load_portaudio() -> None:
     code = "import sys, kelly_live.audio.sources, kelly_live.audio.devices; print('sounddevice' in sys.modules)"
     assert python(code).stdout == "False\n"
 
@@ -128,6 +128,6 @@ def test_a_look_at_the_real_devices_is_quiet_and_starts_no_server() -> None:
         "import os; from kelly_live.audio.devices import list_inputs; list_inputs()\n"
         "print(os.environ['JACK_NO_START_SERVER'])"
     )
-    result = python(code, JACK_DEFAULT_SERVER="kelly-nobody")
+    result = python(code, JACK_DEFAULT_SERVER="kelly-none")
     assert result.stdout == "1\n"
     assert result.stderr == ""

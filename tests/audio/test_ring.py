@@ -12,7 +12,7 @@ from kelly_live.audio.ring import SpscRing
 from kelly_live.core.errors import ConfigError
 
 
-class Counting:
+class CountingProducer:
     """A producer whose n-th frame holds the number n in every channel, stamped n + 1 after it."""
 
     def __init__(self, ring: SpscRing) -> None:
@@ -31,7 +31,7 @@ class Counting:
 )
 def test_against_a_bounded_deque(capacity: int, channels: int, steps: list[str | int]) -> None:
     ring = SpscRing(capacity, channels)
-    producer, model, delivered = Counting(ring), deque(maxlen=capacity), 0
+    producer, model, delivered = CountingProducer(ring), deque(maxlen=capacity), 0
     for step in [*steps, "read"]:
         if step != "read":
             model.extend(range(producer.written, producer.written + step))
@@ -52,15 +52,15 @@ def test_against_a_bounded_deque(capacity: int, channels: int, steps: list[str |
 
 @given(capacity=st.integers(1, 12), before=st.integers(1, 30), during=st.integers(0, 30))
 def test_frames_overwritten_while_they_are_copied_out_are_dropped(capacity: int, before: int, during: int) -> None:
-    """The producer strikes at the worst moment: after the consumer's decision what to copy, before the copy."""
+    """The producer writes at the worst moment: after the consumer chose what to copy, before the copy."""
 
-    class Struck(SpscRing):
+    class InterruptedRing(SpscRing):
         def _copy_out(self, start: int, end: int) -> np.ndarray:
             producer.write(during)
             return super()._copy_out(start, end)
 
-    ring = Struck(capacity, 1)
-    producer = Counting(ring)
+    ring = InterruptedRing(capacity, 1)
+    producer = CountingProducer(ring)
     producer.write(before)
     captured = ring.read()
     survivors = [] if captured is None else captured.frames[:, 0].tolist()
@@ -70,9 +70,9 @@ def test_frames_overwritten_while_they_are_copied_out_are_dropped(capacity: int,
 
 
 def test_a_real_thread_never_tears_a_frame() -> None:
-    """A producer at full speed laps a slow reader again and again; what is read is whole, in order, and adds up."""
+    """A fast producer laps a slow reader again and again; what is read is whole, in order, and adds up."""
     ring = SpscRing(64, 2)
-    producer, done = Counting(ring), threading.Event()
+    producer, done = CountingProducer(ring), threading.Event()
 
     def produce() -> None:
         for n in range(20_000):
@@ -90,10 +90,10 @@ def test_a_real_thread_never_tears_a_frame() -> None:
         elif last_round:
             break
     thread.join()
-    heard = np.concatenate(numbers)
-    assert (np.diff(heard) >= 1.0).all()
-    assert len(heard) + ring.dropped == producer.written
-    assert heard[-1] == producer.written - 1
+    read = np.concatenate(numbers)
+    assert (np.diff(read) >= 1.0).all()
+    assert len(read) + ring.dropped == producer.written
+    assert read[-1] == producer.written - 1
 
 
 def test_the_block_is_copied_not_kept() -> None:

@@ -1,4 +1,4 @@
-"""Sound arrives whole, on time and counted, from a device, a file or a script; a lost device is never a hang."""
+"""Sound arrives whole, on time and counted; a lost device is never a hang."""
 
 import threading
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def clock() -> DrivenClock:
     return DrivenClock()
 
 
-def opened(portaudio: FakePortAudio, clock: DrivenClock, frames: np.ndarray | None = None, **options: float):
+def open_source(portaudio: FakePortAudio, clock: DrivenClock, frames: np.ndarray | None = None, **options: float):
     """A started source whose device delivers `frames` in blocks of 10 ms, each at the time of its end."""
     source = PortAudioSource(None, clock, **options)
     source.start()
@@ -44,7 +44,7 @@ def opened(portaudio: FakePortAudio, clock: DrivenClock, frames: np.ndarray | No
     return source, stream
 
 
-def windows(source: AudioSource, seconds: float, timeout: float = 0.05) -> Iterator[AudioWindow]:
+def read_windows(source: AudioSource, seconds: float, timeout: float = 0.05) -> Iterator[AudioWindow]:
     clock = source._clock
     while clock.now() < seconds:
         if (window := source.read(timeout)) is not None:
@@ -52,23 +52,23 @@ def windows(source: AudioSource, seconds: float, timeout: float = 0.05) -> Itera
 
 
 def test_a_tone_through_a_device(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, _ = opened(portaudio, clock, tone(440.0, RATE, seconds=1.0, channels=2))
-    heard = list(windows(source, 1.0))
-    samples = np.concatenate([window.samples for window in heard])
+    source, _ = open_source(portaudio, clock, tone(440.0, RATE, seconds=1.0, channels=2))
+    delivered = list(read_windows(source, 1.0))
+    samples = np.concatenate([window.samples for window in delivered])
     assert frequency_of(samples, 16_000) == pytest.approx(440.0, abs=1.0)
     assert len(samples) / 16_000 > 0.95
     assert source.health().level_dbfs == pytest.approx(-9.03, abs=0.5)
-    ends = [window.end_time for window in heard]
+    ends = [window.end_time for window in delivered]
     assert ends == sorted(ends)
-    for n, window in enumerate(heard):  # the stamp is the true time of the last sample
-        position = sum(len(w.samples) for w in heard[: n + 1]) / 16_000
+    for n, window in enumerate(delivered):  # the stamp is the true time of the last sample
+        position = sum(len(w.samples) for w in delivered[: n + 1]) / 16_000
         assert window.end_time == pytest.approx(position, abs=1e-3)
 
 
 def test_the_device_is_opened_as_it_is(monkeypatch: pytest.MonkeyPatch, clock: DrivenClock) -> None:
-    fake = FakePortAudio([("Big desk", "Test", 18, 96_000)])
+    fake = FakePortAudio([("Big mixer", "Test", 18, 96_000)])
     monkeypatch.setattr(devices, "portaudio", lambda: fake)
-    PortAudioSource("desk", clock).start()
+    PortAudioSource("mixer", clock).start()
     assert (fake.streams[0].channels, fake.streams[0].rate) == (8, 96_000)
 
 
@@ -108,14 +108,16 @@ def test_what_cannot_be_opened_is_one_line(
 
 
 def test_nothing_new_is_none_after_the_timeout(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, _ = opened(portaudio, clock)
+    source, _ = open_source(portaudio, clock)
     assert source.read(0.5) is None
     assert clock.now() == pytest.approx(0.5)
     assert source.read(0.0) is None
 
 
-def test_a_slow_reader_hears_the_present_and_the_loss_is_counted(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, stream = opened(portaudio, clock, buffer_seconds=1.0)
+def test_a_slow_reader_gets_the_newest_sound_and_the_loss_is_counted(
+    portaudio: FakePortAudio, clock: DrivenClock
+) -> None:
+    source, stream = open_source(portaudio, clock, buffer_seconds=1.0)
     for n in range(300):  # 3 s into a ring of 1 s
         stream.deliver(np.full((BLOCK, 2), n / 300, np.float32))
     window = source.read(0.0)
@@ -126,14 +128,14 @@ def test_a_slow_reader_hears_the_present_and_the_loss_is_counted(portaudio: Fake
 
 
 def test_portaudio_overflow_flags_are_counted(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, stream = opened(portaudio, clock)
+    source, stream = open_source(portaudio, clock)
     for overflow in (False, True, True):
         stream.deliver(np.zeros((BLOCK, 2), np.float32), overflow)
     assert source.health().overflows == 2
 
 
 def test_not_a_number_from_the_device_is_silence(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, stream = opened(portaudio, clock)
+    source, stream = open_source(portaudio, clock)
     for _ in range(20):
         stream.deliver(np.full((BLOCK, 2), np.nan, np.float32))
     window = source.read(0.0)
@@ -144,9 +146,9 @@ def test_not_a_number_from_the_device_is_silence(portaudio: FakePortAudio, clock
 
 
 def test_a_device_that_falls_silent_is_an_error_after_2_s(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, stream = opened(portaudio, clock, np.zeros((RATE, 2), np.float32))
+    source, stream = open_source(portaudio, clock, np.zeros((RATE, 2), np.float32))
     with pytest.raises(AudioError, match=r"nothing came for 2.0 s.*plug it in again"):
-        list(windows(source, 60.0))
+        list(read_windows(source, 60.0))
     assert clock.now() == pytest.approx(3.0, abs=0.05)
     assert stream.closed
     with pytest.raises(AudioError, match="not open"):
@@ -154,7 +156,7 @@ def test_a_device_that_falls_silent_is_an_error_after_2_s(portaudio: FakePortAud
 
 
 def test_a_stream_that_stops_is_an_error_after_its_last_sound(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, stream = opened(portaudio, clock)
+    source, stream = open_source(portaudio, clock)
     for _ in range(20):
         stream.deliver(np.zeros((BLOCK, 2), np.float32))
     stream.active = False
@@ -164,7 +166,7 @@ def test_a_stream_that_stops_is_an_error_after_its_last_sound(portaudio: FakePor
 
 
 def test_a_slow_reader_is_not_taken_for_a_dead_device(portaudio: FakePortAudio, clock: DrivenClock) -> None:
-    source, stream = opened(portaudio, clock)
+    source, stream = open_source(portaudio, clock)
     clock.advance(60.0)
     stream.deliver(np.zeros((2 * RATE, 2), np.float32))
     assert source.read(0.0) is not None
@@ -176,7 +178,7 @@ def test_close_does_not_hang_on_a_portaudio_that_does(
 ) -> None:
     """As PortAudio's JACK back end does when the server was killed."""
     monkeypatch.setattr(sources, "_CLOSE_SECONDS", 0.05)
-    source, stream = opened(portaudio, clock)
+    source, stream = open_source(portaudio, clock)
     release = threading.Event()
     stream.on_close = lambda: release.wait(30)
     source.close()
@@ -195,11 +197,11 @@ def test_a_file_as_fast_as_asked(tmp_path: Path) -> None:
     clock = ManualClock(start=100.0)
     source = FileSource(tmp_path / "a.wav", clock, realtime=False)
     source.start()
-    heard = []
+    delivered = []
     while not source.finished:
-        heard.append(source.read(0.0))
-    assert [len(window.samples) for window in heard] == [800] * 20 + [320]
-    assert [window.end_time for window in heard] == pytest.approx([100.05 + 0.05 * n for n in range(20)] + [101.02])
+        delivered.append(source.read(0.0))
+    assert [len(window.samples) for window in delivered] == [800] * 20 + [320]
+    assert [window.end_time for window in delivered] == pytest.approx([100.05 + 0.05 * n for n in range(20)] + [101.02])
     assert clock.now() == 100.0
     assert source.read(0.0) is None
     assert (source.duration_seconds, source.damage, source.replaced) == (1.02, None, 0)
@@ -237,9 +239,9 @@ def test_a_script_is_played_then_ends_or_fails() -> None:
     samples = np.arange(2_000, dtype=np.float32) / 2_000
     source = ScriptedSource(samples, ManualClock())
     source.start()
-    heard = [source.read(0.0) for _ in range(3)]
+    delivered = [source.read(0.0) for _ in range(3)]
     assert source.finished
-    np.testing.assert_array_equal(np.concatenate([window.samples for window in heard]), samples)
+    np.testing.assert_array_equal(np.concatenate([window.samples for window in delivered]), samples)
 
     source = ScriptedSource(samples[:800], ManualClock(), failure=AudioError("pulled out"))
     source.start()

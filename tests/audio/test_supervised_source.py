@@ -1,4 +1,4 @@
-"""An input that is lost is opened again; meanwhile there is silence, and what is thrown away is counted."""
+"""An input that is lost is opened again; meanwhile there is silence, and lost sound is counted."""
 
 from __future__ import annotations
 
@@ -231,3 +231,22 @@ def test_a_capture_that_was_closed_before_it_started_never_starts(
     os.kill(source.process_id or 0, signal.SIGKILL)
     wait_until(lambda: not source._supervisor.is_running)
     assert [capture.process_id for capture in captures] == [None]
+
+
+def test_losses_are_logged_and_seldom(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = create_source(
+        tmp_path,
+        OPENED + "for i in range(20):\n"
+        "    parent.send(AudioBlock(np.zeros(800), 0.05 * i, AudioHealth(0.0, i, 0.0)))\nplay(0.5)" + WAIT,
+    )  # fmt: skip
+    with caplog.at_level("INFO", logger="kelly_live"):
+        source.start()
+        try:
+            read_until(has_value(0.5), source)
+        finally:
+            source.close()
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line for line in lines if "overflows" in line] == [
+        "the audio input 'mic': overflows so far: 1, dropped: 0.00 s"
+    ]
+    assert any("started: process" in line for line in lines)

@@ -108,7 +108,7 @@ def test_another_rate_keeps_the_length() -> None:
 
 
 def test_rendering_is_many_times_faster_than_playing() -> None:
-    """A tenth of the goal of 20 x real time, so that a busy machine does not fail it; processor time, not wall."""
+    """A tenth of the goal of 20 x real time, in processor time, so that a busy machine does not fail it."""
     notes = band_loop(20.0)
     render(notes[:20], PROGRAMS)
     start = time.process_time()

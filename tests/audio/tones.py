@@ -1,4 +1,4 @@
-"""Known sounds for the tests, and an ear that measures their pitch."""
+"""Known sounds for the tests, and a measurement of their pitch."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""A worker process takes messages without ever blocking its parent, and ends in bounded time whatever it does."""
+"""A worker process never blocks its parent, and ends in bounded time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Word(msgspec.Struct, frozen=True, tag=True):
 
 
 class Peer:
-    """A worker that runs a script, what it sent, and how often its end was told."""
+    """A worker that runs a script, what it sent, and how often its end was reported."""
 
     def __init__(self, script: str, **options: Any) -> None:
         self.words: list[str] = []
@@ -103,7 +103,7 @@ def test_closing_can_forget_what_waits(start: Callable[..., Peer]) -> None:
 def test_the_outbox_is_bounded_by_weight_and_by_number(start: Callable[..., Peer]) -> None:
     peer = start(ECHO, outbox_weight=100, outbox_messages=30, write_seconds=60.0)
     stop_process(peer.process.process_id or 0)
-    peer.process.send(Word("x" * 500_000), weight=0)  # what the pipe takes of it, and the rest is in the writer's hands
+    peer.process.send(Word("x" * 500_000), weight=0)  # what the pipe takes of it, and the rest is being written
     wait_until(lambda: not peer.process._outbox)
     assert peer.process.send(Word("sixty notes"), weight=60)
     assert not peer.process.send(Word("fifty notes"), weight=50), "too heavy, as a whole"
@@ -145,7 +145,7 @@ def test_one_that_reads_slowly_is_not_lost(start: Callable[..., Peer]) -> None:
     ],
     ids=["deaf", "suspended", "without pipes"],
 )
-def test_closing_is_bounded_whatever_the_child_does(start: Callable[..., Peer], script: str) -> None:
+def test_closing_is_bounded_for_any_child(start: Callable[..., Peer], script: str) -> None:
     peer = start(script)
     for _ in range(20):
         peer.process.send(Word("x" * 20_000))
@@ -156,7 +156,7 @@ def test_closing_is_bounded_whatever_the_child_does(start: Callable[..., Peer], 
     assert peer.ends == 1
 
 
-def test_one_that_ends_by_itself_is_told_once(start: Callable[..., Peer]) -> None:
+def test_one_that_ends_by_itself_is_reported_once(start: Callable[..., Peer]) -> None:
     peer = start("sys.exit(3)")
     wait_until(lambda: peer.ends)
     assert peer.process.error == "the peer ended by itself (exit code 3)"
@@ -200,7 +200,7 @@ def test_it_starts_once_and_not_after_its_end() -> None:
 
 
 @posix_only
-def test_the_child_ends_soon_after_its_parent_whatever_it_hangs_in(start: Callable[..., Peer]) -> None:
+def test_the_child_ends_soon_after_its_parent_even_if_it_hangs(start: Callable[..., Peer]) -> None:
     peer = start(
         "parent = ParentConnection(Word, farewell_seconds=0.3)\n"
         "threading.Thread(target=lambda: list(parent.receive()), daemon=True).start()\n"

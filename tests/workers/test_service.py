@@ -177,7 +177,7 @@ def test_what_the_factory_raises_is_raised() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "sched_getscheduler"), reason="this system has no policies")
 def test_a_service_does_not_inherit_real_time_priority(tmp_path: Path) -> None:
-    """Whatever the system granted this thread, the process that it starts is scheduled as any other."""
+    """With any priority of this thread, the process that it starts is scheduled as any other."""
     policies: list[int] = []
 
     def start() -> None:

@@ -116,7 +116,7 @@ def test_stopping_waits_for_a_try_only_so_long() -> None:
 
 
 @pytest.mark.parametrize("method", ["_check", "_restore"])
-def test_what_no_part_should_raise_is_told_and_the_part_released(method: str) -> None:
+def test_what_no_part_should_raise_is_reported_and_the_part_released(method: str) -> None:
     part = Part(MonotonicClock(), watch_seconds=0.0)
     setattr(part.supervisor, method, lambda: 1 / 0)
     part.fault = "unplugged"
