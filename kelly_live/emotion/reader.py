@@ -29,13 +29,12 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, NEUTRAL_PROBABILITIES, AudioWindow, EmotionState
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, ROW, CapturedHop
 from kelly_live.emotion.features import FeatureStream, clean_samples
-from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_net, rebuild_net
 from kelly_live.emotion.nets.device import choose_device
 from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.emotion_stream import EmotionStream
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
-from kelly_live.lab.nets.system import load_part
 
 SILENCE_DBFS = -65.0
 SHORT_SECONDS = 1.5
@@ -222,12 +221,12 @@ class LiveEmotionReader:
 
 def load_emotion_net(path: Path) -> MultiScaleEmotionNet:
     """Load the emotion net of a checkpoint on the CPU, in eval mode. Raises ModelError."""
-    return rebuilt(MultiScaleEmotionNet, load_checkpoint(path, "emotion"), path)
+    return rebuild_net(MultiScaleEmotionNet, load_checkpoint(path, "emotion"), path)
 
 
 def load_temporal_model(path: Path) -> EmotionTransitionModel:
     """Load the temporal model of a checkpoint on the CPU, in eval mode. Raises ModelError."""
-    return rebuilt(EmotionTransitionModel, load_checkpoint(path, "temporal"), path)
+    return rebuild_net(EmotionTransitionModel, load_checkpoint(path, "temporal"), path)
 
 
 def create_reader(device: str = "auto") -> LiveEmotionReader:
@@ -250,9 +249,8 @@ def load_live_reader(models: Path, device: str = "auto") -> LiveEmotionReader:
     auto, cpu, cuda or mps. Raises ModelError or ConfigError.
     """
     chosen = choose_device(device)
-    net, temporal = load_part(models, "emotion"), load_part(models, "temporal")
-    assert isinstance(net, MultiScaleEmotionNet)
-    assert isinstance(temporal, EmotionTransitionModel)
+    net = load_net(MultiScaleEmotionNet, models, "emotion")
+    temporal = load_net(EmotionTransitionModel, models, "temporal")
     if chosen.type != "cuda":
         return LiveEmotionReader(net, temporal, chosen)
     expected = read_test_noise(LiveEmotionReader(net, temporal, torch.device("cpu")))

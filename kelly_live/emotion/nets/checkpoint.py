@@ -1,4 +1,4 @@
-"""Checkpoints of torch nets: writing one, and rebuilding a net from one (`core/checkpoint.py` reads the files)."""
+"""Write checkpoints of torch nets, and rebuild nets from them; `core/checkpoint.py` reads the files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ N = TypeVar("N", bound="torch.nn.Module")
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
-    """Write it whole or not at all: a crash leaves the old file. Raises OutputError."""
+    """Write a checkpoint; if that fails, the old file stays. Raises OutputError."""
     from safetensors.torch import save
 
     metadata = {
@@ -40,37 +40,44 @@ def load_checkpoint(path: Path, kind: str) -> Checkpoint:
     return checkpoint_files.load_checkpoint(path, kind, "pt")
 
 
-def rebuilt(make: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
-    """The net that `make` makes of the checkpoint's config, with its weights but those that only training needs, in
-    eval mode. A stranger's is first made without memory, and made for real only if every weight fits: its config can't
-    ask for more than the file holds. Raises ModelError.
+def load_net(create: Callable[..., N], path: Path, name: str) -> N:
+    """Load one net from a folder of checkpoints or from a file of a whole system. Raises ModelError."""
+    where = path if path.is_file() else path / f"{name}.safetensors"
+    return rebuild_net(create, checkpoint_files.load_part(path, name, "pt"), where)
+
+
+def rebuild_net(create: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
+    """Create a net from a checkpoint's config and weights, in eval mode; leave out weights that only training needs.
+
+    A net of a foreign file is first created without memory, and then with memory only if every weight fits, so that
+    its config cannot allocate more than the file holds. Raises ModelError.
     """
     import torch
 
-    played = replace(
+    needed = replace(
         checkpoint, weights={n: w for n, w in checkpoint.weights.items() if not n.startswith(CORPUS_PREFIX)}
     )
     try:
-        if not is_shipped(path):  # loading what the trial needs takes a second
+        if not is_shipped(path):  # the trial loads a part of torch, which takes a second
             require_small(checkpoint.config)
             with torch.device("meta"):
-                trial = make(**checkpoint.config)
-            load_weights(trial, replace(played, weights={n: w.to("meta") for n, w in played.weights.items()}), path)
-        net = make(**checkpoint.config)
+                trial = create(**checkpoint.config)
+            load_weights(trial, replace(needed, weights={n: w.to("meta") for n, w in needed.weights.items()}), path)
+        net = create(**checkpoint.config)
     except ModelError:
         raise
-    except Exception as error:  # whatever a foreign config breaks, the file is at fault
+    except Exception as error:  # whatever a foreign config raises, the file is at fault
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"the checkpoint {path} has a config that does not fit ({reason}); reinstall kelly-live"
         ) from error
-    load_weights(net, played, path)
+    load_weights(net, needed, path)
     net.eval()
     return net
 
 
 def load_weights(net: torch.nn.Module, checkpoint: Checkpoint, path: Path) -> None:
-    """Put the weights into `net`, strictly. Raises ModelError if a name or a shape does not fit."""
+    """Load the weights into `net`. Raises ModelError if a name or a shape does not fit."""
     try:
         net.load_state_dict(checkpoint.weights, strict=True)
     except RuntimeError as error:

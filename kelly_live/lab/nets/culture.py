@@ -16,7 +16,7 @@ from torch import nn
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS
-from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuild_net
 from kelly_live.mapping.culture import KNOWN, CultureNet
 
 KIND = "culture"
@@ -115,7 +115,7 @@ class CulturalContextAdapter(nn.Module):
 
 def load_culture_adapter(path: Path) -> CulturalContextAdapter:
     """The adapter of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
-    return rebuilt(CulturalContextAdapter, load_checkpoint(path, KIND), path)
+    return rebuild_net(CulturalContextAdapter, load_checkpoint(path, KIND), path)
 
 
 def convert_adapter_to_numpy(net: CulturalContextAdapter) -> CultureNet:

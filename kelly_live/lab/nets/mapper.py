@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, NEUTRAL_PROBABILITIES
-from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuild_net
 from kelly_live.mapping.culture import KNOWN
 from kelly_live.mapping.net import (
     DENSITY_TOP,
@@ -422,7 +422,7 @@ def _coloured(
 
 def load_net(path: Path) -> DynamicEmotionToMusicMapper:
     """The trained net of a checkpoint, on the CPU and ready to map. Raises ModelError."""
-    return rebuilt(DynamicEmotionToMusicMapper, load_checkpoint(path, KIND), path)
+    return rebuild_net(DynamicEmotionToMusicMapper, load_checkpoint(path, KIND), path)
 
 
 def convert_mapper_to_numpy(net: DynamicEmotionToMusicMapper) -> MapperNet:

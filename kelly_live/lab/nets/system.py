@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from kelly_live.core import checkpoint as checkpoint_files
 from kelly_live.core.checkpoint import SYSTEM_KIND, Checkpoint
-from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_net, save_checkpoint
 from kelly_live.emotion.nets.emotion import EmotionOutput, MultiScaleEmotionNet, history_row
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel, TemporalOutput
 from kelly_live.lab.nets.culture import CulturalContextAdapter, CultureOutput
@@ -87,13 +86,7 @@ class KellySystem(nn.Module):
 
 def load_system(path: Path) -> KellySystem:
     """The system of a folder with a checkpoint a part, or of one file, on the CPU, in eval mode. Raises ModelError."""
-    return KellySystem(**{name: load_part(path, name) for name in PARTS}).eval()  # type: ignore[arg-type]
-
-
-def load_part(path: Path, name: str) -> nn.Module:
-    """One of PARTS, from a folder of checkpoints or from one file, on the CPU, in eval mode. Raises ModelError."""
-    where = path if path.is_file() else path / f"{name}.safetensors"
-    return rebuilt(PARTS[name], checkpoint_files.load_part(path, name, "pt"), where)
+    return KellySystem(**{name: load_net(net, path, name) for name, net in PARTS.items()}).eval()  # type: ignore[arg-type]
 
 
 def part_cards(folder: Path) -> dict[str, Any]:

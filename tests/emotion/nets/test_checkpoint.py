@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kelly_live.core.checkpoint import CORPUS_PREFIX, Checkpoint
 from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
-from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuilt, save_checkpoint
+from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuild_net, save_checkpoint
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, load_net
 
 SMALL = {"emotion_dim": 8, "hidden_dim": 4, "num_modes": 7, "num_users": 2}
@@ -94,7 +94,7 @@ def test_a_config_can_not_ask_for_more_memory_than_the_file_holds(tmp_path: Path
     path = tmp_path / "greedy.safetensors"
     path.write_bytes(with_config(good, hidden_dim=4096))
     with pytest.raises(ModelError, match="does not fit"):
-        rebuilt(greedy, load_checkpoint(path, "mapper"), path)
+        rebuild_net(greedy, load_checkpoint(path, "mapper"), path)
     assert [layer.weight.device.type for layer in made] == ["meta"]
     assert tracemalloc.get_traced_memory()[1] < 20 << 20
     tracemalloc.stop()
