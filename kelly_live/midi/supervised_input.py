@@ -5,6 +5,8 @@ Threads: the supervisor's, which alone closes and opens once it is started; any 
 
 from __future__ import annotations
 
+import logging
+import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +24,9 @@ from kelly_live.workers.supervisor import Supervisor
 WATCH_SECONDS = 0.1
 RETRY_SECONDS = 0.7
 _END_SECONDS = 2.0
+_LOG_SECONDS = 10.0  # between two log lines about discarded messages
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,9 @@ class SupervisedInput:
         self._find_backends = find_backends
         self._connection = _Connection(0, opened.source, opened.name)  # replaced whole, so that a poll needs no lock
         self._others = frozenset[str]() if self.is_virtual else _list_others(opened.name, present)
+        self._clock = clock
+        self._logged_overflows = 0
+        self._next_log = -math.inf
         self._supervisor = Supervisor(
             f"the MIDI input {opened.name!r}",
             check=self._find_loss,
@@ -113,11 +121,18 @@ class SupervisedInput:
         self._supervisor.step()
 
     def _find_loss(self) -> str | None:
+        self._log_overflows()
         source = self._connection.source
         is_there = source.is_alive()
         if self._supervisor.is_stopping:
             source.close()  # `close` may have given up on this thread
         return None if is_there else f"the MIDI input {self.name!r} is gone; kelly-live opens it again"
+
+    def _log_overflows(self) -> None:
+        overflows, now = self.overflows, self._clock.now()
+        if overflows > self._logged_overflows and now >= self._next_log:
+            _log.warning("messages discarded so far: %d (too many, too fast, or not valid MIDI)", overflows)
+            self._logged_overflows, self._next_log = overflows, now + _LOG_SECONDS
 
     def _restore(self) -> bool:
         """Open the port, if it is there. The lost one was closed: libjack needs that before a new client."""

@@ -162,7 +162,7 @@ class SupervisedSink:
     def _log_drops(self) -> None:
         dropped, now = self.health().dropped, self._clock.now()
         if dropped > self._logged_drops and now >= self._next_drops_log:
-            _log.warning("%d notes were dropped so far, as they came too late or were too many", dropped)
+            _log.warning("notes dropped so far: %d (too late, too many, or during a loss)", dropped)
             self._logged_drops, self._next_drops_log = dropped, now + _DROPS_LOG_SECONDS
 
     def _release(self, problem: str) -> None:

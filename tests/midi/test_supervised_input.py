@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Sequence
@@ -111,6 +112,27 @@ def test_what_came_just_before_the_loss_is_still_heard() -> None:
     watched.until(1.0)
     assert watched.input.problem == GONE
     assert watched.receive() == [(note_on(1, 60, 80), 0)]
+
+
+def test_the_log_says_what_was_lost_refused_and_back(caplog: pytest.LogCaptureFixture) -> None:
+    flood = [(1.0 + i / 100_000, note_on(1, 60, 80)) for i in range(3000)]
+    watched = WatchedInput(script=flood)
+    with caplog.at_level(logging.INFO):
+        for tenth in range(1, 30):
+            watched.until(tenth / 10.0)
+            watched.receive()
+        watched.system.unplug("Keys")
+        watched.until(4.0)
+        watched.system.plugged = ["Keys"]
+        watched.until(5.0)
+    lines = [record.message for record in caplog.records]
+    discarded = watched.input.overflows
+    assert discarded > 1000
+    assert lines == [
+        f"messages discarded so far: {discarded} (too many, too fast, or not valid MIDI)",
+        f"the MIDI input 'Keys' is lost: {GONE}",
+        "the MIDI input 'Keys' is back",
+    ]
 
 
 def test_it_looks_seldom_and_for_ever() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -122,6 +123,25 @@ def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
         assert first.told == [Start(0.0, 120.0)]
     finally:
         port.send(Stop())
+
+
+def test_the_log_says_what_was_lost_and_how_many_notes(caplog: pytest.LogCaptureFixture) -> None:
+    lives = [ScriptedClient(), ScriptedClient()]
+    waiting = iter(lives)
+    port = SupervisedSink("synth", create_client=lambda *_, **__: next(waiting))
+    with caplog.at_level(logging.INFO):
+        try:
+            port.open()
+            lives[0].fail()
+            until(lambda: port.health().problem is None and port.health().dropped == 2)
+            until(lambda: len(caplog.records) >= 3)
+        finally:
+            port.send(Stop())
+    assert [record.message for record in caplog.records] == [
+        "the MIDI output 'synth' is lost: the MIDI output 'synth' is gone",
+        "the MIDI output 'synth' is back",
+        "notes dropped so far: 2 (too late, too many, or during a loss)",
+    ]
 
 
 def test_a_pause_outlives_the_loss() -> None:
