@@ -91,11 +91,11 @@ def culture_name(typed: str) -> str:
 
 def described(profile: Profile) -> str:
     """Its settings, in words."""
-    from kelly_live.control.keyboard import own_help
+    from kelly_live.control.keyboard import describe_own_keys
 
     culture = profile.culture and f"plays as in {profile.culture}, strength {profile.culture_strength:g}"
     preset = profile.preset and f"on the host preset {profile.preset}"
-    keys = own_help(dict(profile.keys)) if profile.keys else None
+    keys = describe_own_keys(dict(profile.keys)) if profile.keys else None
     return "; ".join(part for part in (culture, preset, keys, at_rest(profile)) if part) or "nothing set"
 
 

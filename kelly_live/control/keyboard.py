@@ -1,8 +1,8 @@
-"""The keyboard in the performer's hand: single keys, read without waiting, become actions.
+"""The terminal's keyboard as a control surface: single keys, read without waiting, become actions.
 
-`KeyParser` and `action_of` are pure. `Keyboard` owns the terminal while it is open: keys come at once and unechoed
+`KeyParser` and `find_action` are pure. `Keyboard` owns the terminal while it is open: keys come at once and unechoed
 (POSIX: cbreak, so Ctrl-C and Ctrl-Z still work; Windows: msvcrt), and the terminal is given back as it was, however
-the program ends, and while it is stopped. Thread: the main one, for all calls; nothing blocks.
+the program ends, and while it is stopped. Thread: the main one, for all calls; none blocks.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from kelly_live.core.actions import MORPH_BARS, Action
+from kelly_live.core.control_surface import ControlView
 from kelly_live.core.values import EMOTIONS
 
 NUDGE = 0.1
@@ -50,7 +51,7 @@ KEYS: dict[str, Action] = {
     "?": Action("help"),
     "q": Action("quit"),
 }
-_UNSHIFTED = {"=": "+", "_": "-", ".": ">", ",": "<"}  # the same keys with the other hand on the shift key, or not
+_UNSHIFTED = {"=": "+", "_": "-", ".": ">", ",": "<"}  # the same keys with or without the shift key
 
 HELP = (
     "keys: f freezes or follows | left, right: valence | up, down: arousal | < >: dominance | "
@@ -67,29 +68,32 @@ _ESCAPE = 0x1B
 _LONGEST_SEQUENCE = 32  # bytes; what goes on longer is no key
 
 
-def action_of(key: str, own: Mapping[str, Action | None] | None = None) -> Action | None:
-    """What a key asks for; None: nothing. `own`: what single keys do for this performer instead."""
+def find_action(key: str, own: Mapping[str, Action | None] | None = None) -> Action | None:
+    """Return the action of a key, or None. `own`: actions of single keys that replace the usual ones."""
     if own and key in own:
         return own[key]
     return KEYS.get(_UNSHIFTED.get(key, key))
 
 
-def own_help(own: Mapping[str, Action | None]) -> str:
-    """A performer's own keys, as a line below HELP."""
+def describe_own_keys(own: Mapping[str, Action | None]) -> str:
+    """Describe a performer's own keys in one line, to be shown below HELP."""
     return "your keys: " + ", ".join(f"{key} {'nothing' if action is None else action}" for key, action in own.items())
 
 
 class KeyParser:
-    """Bytes of a terminal in, keys out: characters, and "up", "down", "right", "left". Whole escape sequences are read,
-    so that no part of one (F5 is ESC [ 1 5 ~) is taken for a key; one may arrive in pieces.
+    """Turns a terminal's bytes into keys: characters, and "up", "down", "right", "left".
+
+    Escape sequences are read whole, so that no part of one (F5 is ESC [ 1 5 ~) is taken for a key; one may arrive in
+    pieces.
     """
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[str]:
-        """The keys that are complete with these bytes. A sequence that has begun waits for its rest, until nothing
-        comes: then it was the Escape key.
+        """Return the keys that are complete with these bytes.
+
+        An unfinished sequence waits for its rest; if nothing comes, it was the Escape key.
         """
         data = self._rest + data if data else b""
         keys: list[str] = []
@@ -130,25 +134,25 @@ def _sequence_length(data: bytes) -> int | None:
 
 
 class Keyboard:
-    """Keys from a terminal, polled. Where `stream` (stdin) is none it is off: `live` is False, `poll` is empty."""
+    """Polls the keys of a terminal. If `stream` (stdin) is none, it is off: `is_open` is False, `poll` returns nothing."""
 
     def __init__(self, stream: TextIO | None = None) -> None:
         stream = sys.stdin if stream is None else stream
         self._parser = KeyParser()
         self._close: Callable[[], None] | None = None
         self._read: Callable[[], list[str]] = list
-        # Nobody at a terminal: a pipe, a service, a stream that was closed or never there.
+        # No terminal: a pipe, a service, a stream that was closed or never there.
         with contextlib.suppress(ValueError, OSError, AttributeError):
             if stream.isatty():
                 self._open(stream)
 
     @property
-    def live(self) -> bool:
+    def is_open(self) -> bool:
         """Whether keys are read."""
         return self._close is not None
 
     def poll(self) -> list[str]:
-        """The keys that went down since the last poll; returns at once. A terminal that is gone turns it off."""
+        """Return the keys that were pressed since the last poll, at once. A terminal that is gone turns it off."""
         try:
             return self._read()
         except OSError:
@@ -181,6 +185,26 @@ class Keyboard:
         self._read, self._close = read, terminal.close
 
 
+class KeyboardSurface:
+    """A ControlSurface that polls a Keyboard. Thread: the main one.
+
+    `own_keys` returns the actions that a profile gives to single keys.
+    """
+
+    name = "key"
+
+    def __init__(self, keyboard: Keyboard, own_keys: Callable[[], Mapping[str, Action | None]]) -> None:
+        self._keyboard, self._own_keys = keyboard, own_keys
+
+    def publish(self, view: ControlView) -> None:
+        """Show nothing: a keyboard has no display."""
+
+    def poll(self) -> list[Action]:
+        """Return the actions of the keys that were pressed since the last call."""
+        own = self._own_keys()
+        return [action for key in self._keyboard.poll() if (action := find_action(key, own)) is not None]
+
+
 if sys.platform == "win32":
 
     def _windows_keys() -> list[str]:
@@ -201,8 +225,10 @@ else:
     import tty
 
     class _PosixTerminal:
-        """A terminal in cbreak mode. Ctrl-Z gives it back before the program stops; afterwards it is taken again by the
-        first read in the foreground (in the background taking or reading it would stop the program once more).
+        """A terminal in cbreak mode.
+
+        Ctrl-Z gives it back before the program stops; afterwards the first read in the foreground takes it again (in
+        the background, taking or reading it would stop the program once more).
         """
 
         def __init__(self, descriptor: int) -> None:
@@ -217,7 +243,7 @@ else:
                 self._handlers[signal.SIGTSTP] = signal.signal(signal.SIGTSTP, self._stop)
 
         def read(self) -> bytes:
-            """What was typed, b"" if nothing. Raises OSError if the terminal is gone."""
+            """Return what was typed, b"" if nothing. Raises OSError if the terminal is gone."""
             if self._closed or not self._in_foreground():
                 return b""
             if self._before is None:

@@ -1,13 +1,14 @@
-"""MIDI controls in the performer's hand: which pad, knob or pedal is which action, and what their messages ask for.
+"""Pads, knobs and pedals as a control surface: which control means which action, and the actions in its messages.
 
 - A button (a note, a program, a controller that rises to 64 or over) does its action once; what comes again from it
   within DEBOUNCE_SECONDS is contact bounce.
-- A knob for valence, arousal or dominance: 0 is -1, 64 is 0, 127 is 1. It takes hold once it reaches the place where
-  the axis stands (pick-up), and again after something else has moved it.
-- A knob for a nudge is an endless one: 1 to 63 are so many ticks up, 127 to 65 down, NUDGE_PER_TICK each.
+- A knob for valence, arousal or dominance: 0 is -1, 64 is 0, 127 is 1. It takes effect once it reaches the value of
+  the axis (pick-up), and again after something else has moved the axis.
+- A knob for a nudge is an endless one: 1 to 63 are 1 to 63 ticks up, 127 to 65 are 1 to 63 ticks down, NUDGE_PER_TICK
+  each.
 - All Notes Off and All Sound Off (controllers 123 and 120) are a panic, unless they are mapped otherwise.
 
-At most ACTIONS_PER_SECOND buttons; of a knob's values the newest. Thread: the main one.
+At most ACTIONS_PER_SECOND buttons are read, and of a knob's values the newest. Thread: the console's.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from pathlib import Path
 
 from kelly_live.core.actions import ACTIONS, AXES, Action, Takes, parsed
 from kelly_live.core.atomic_write import create_folder, write_atomically
+from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.midi_messages import CONTROLLERS, ReceivedMessage, channel_of, kind_of
+from kelly_live.core.protocols import MidiIn
 from kelly_live.core.safe_yaml import Node, read_nodes
 
 FORMAT = 1
@@ -35,7 +38,7 @@ _NAMES = {status: kind for kind, status in KINDS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A pad, knob or pedal: one of KINDS, its number 0-127, and its channel 1-16 (None: any)."""
+    """A pad, knob or pedal: one of KINDS, its number 0-127, and its channel 1-16 (None: any). Raises ConfigError."""
 
     kind: str
     number: int
@@ -52,28 +55,26 @@ class Control:
     def __str__(self) -> str:
         return f"{self.kind} {self.number}" + (f" channel {self.channel}" if self.channel is not None else "")
 
-    def hears(self, other: Control) -> bool:
+    def matches(self, other: Control) -> bool:
         """Whether a message of `other` (whose channel is known) is one of this control."""
         return (self.kind, self.number) == (other.kind, other.number) and self.channel in (None, other.channel)
 
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A control and what it does; `value` as it is written down. A knob of an axis or a nudge has none. Raises
-    ConfigError.
-    """
+    """A control and its action; `value` as text. A knob for an axis or a nudge has no value. Raises ConfigError."""
 
     control: Control
     action: str
     value: str | None = None
 
     def __post_init__(self) -> None:
-        if not self.turns:
-            parsed(self.action, self.value)  # it must be one that can be done
+        if not self.is_knob:
+            parsed(self.action, self.value)  # checks that the action exists and takes the value
 
     @property
-    def turns(self) -> bool:
-        """Whether it is a knob: what it does depends on where it stands."""
+    def is_knob(self) -> bool:
+        """Whether the position of the control is the action's value."""
         kind = ACTIONS.get(self.action)
         continuous = kind is not None and kind.takes in (Takes.PLACE, Takes.STEP)
         return continuous and self.value is None and self.control.kind == "cc"
@@ -91,8 +92,8 @@ DEFAULTS = tuple(
 )  # fmt: skip
 
 
-def with_defaults(learned: Iterable[Binding]) -> tuple[Binding, ...]:
-    """What was learned, and the defaults whose control and action it leaves free."""
+def add_defaults(learned: Iterable[Binding]) -> tuple[Binding, ...]:
+    """Return the learned bindings, and the defaults whose control and action they leave free."""
     learned = tuple(learned)
     actions = {binding.action for binding in learned}
     free = (
@@ -103,8 +104,8 @@ def with_defaults(learned: Iterable[Binding]) -> tuple[Binding, ...]:
     return (*learned, *free)
 
 
-def learned_with(bindings: Sequence[Binding], new: Binding) -> tuple[Binding, ...]:
-    """`new` beside the others; what its control did before is forgotten."""
+def add_binding(bindings: Sequence[Binding], new: Binding) -> tuple[Binding, ...]:
+    """Return the bindings with `new`; what its control did before is removed."""
     return (*(one for one in bindings if not _clash(one.control, new.control)), new)
 
 
@@ -114,52 +115,55 @@ def _clash(one: Control, other: Control) -> bool:
     )
 
 
-class Controls:
-    """Messages in, actions out. `refused` counts what came too fast."""
+class MidiMap:
+    """Turns MIDI messages into actions. `refused` counts the presses that came too fast."""
 
     def __init__(self, bindings: Sequence[Binding] = DEFAULTS) -> None:
         self.refused = 0
         self._bindings = tuple(bindings)
-        self._at: dict[Control, float] = {}  # when a button was heard last
-        self._value: dict[Control, int] = {}  # where a controller stood
+        self._pressed_at: dict[Control, float] = {}  # when a button was pressed last
+        self._value: dict[Control, int] = {}  # of each controller, its last value
         self._set: dict[Control, float] = {}  # what a knob set its axis to
         self._allowance, self._seconds = ACTIONS_PER_SECOND, 0.0
         self._connection = 0
 
-    def hear(self, messages: Sequence[ReceivedMessage], place: Callable[[str], float]) -> list[Action]:
-        """What these ask for, in order, a knob's newest value last; `place` says where an axis stands."""
+    def read(self, messages: Sequence[ReceivedMessage], axis_position: Callable[[str], float]) -> list[Action]:
+        """Return the actions of these messages in order, a knob's newest value last.
+
+        `axis_position` returns the present value of "valence", "arousal" or "dominance", -1 to 1.
+        """
         actions: list[Action] = []
-        knobs: dict[Control, tuple[Binding, int, int]] = {}  # with where it stands now, and where it came from
+        knobs: dict[Control, tuple[Binding, int, int]] = {}  # with its value now, and its value before
         ticks: dict[Control, tuple[Binding, int]] = {}
         for message in messages:
-            if message.connection != self._connection:  # what was held or turned while it was lost is not known
+            if message.connection != self._connection:  # the controls may have moved while it was lost
                 self._connection = message.connection
                 self._value.clear()
                 self._set.clear()
-            heard = control_of(message.data)
-            if heard is None:
+            parsed_control = parse_control(message.data)
+            if parsed_control is None:
                 continue
-            control, value = heard
+            control, value = parsed_control
             binding = self._binding(control)
             before = self._value.get(control)
             self._value[control] = value
             if binding is None:
                 if control.kind == "cc" and control.number in CONTROLLERS.values():
-                    panic = Control("cc", CONTROLLERS["all_notes_off"])  # one panic, whichever channels are named
-                    actions += [Action("panic")] * self._pressed(panic, message.seconds)
-            elif not binding.turns:
+                    panic = Control("cc", CONTROLLERS["all_notes_off"])  # on whichever channel: one panic
+                    actions += [Action("panic")] * self._accept_press(panic, message.seconds)
+            elif not binding.is_knob:
                 rises = value >= _PRESSED and (before is None or before < _PRESSED)
-                if (control.kind != "cc" or rises) and self._pressed(control, message.seconds):
+                if (control.kind != "cc" or rises) and self._accept_press(control, message.seconds):
                     actions.append(parsed(binding.action, binding.value))
             elif binding.action in AXES:
-                came_from = value if before is None else before
-                knobs[control] = binding, value, knobs[control][2] if control in knobs else came_from
+                first = value if before is None else before
+                knobs[control] = binding, value, knobs[control][2] if control in knobs else first
             else:
                 moved = value if value < _PRESSED else value - 128
                 ticks[control] = binding, ticks.get(control, (binding, 0))[1] + moved
-        for control, (binding, value, came_from) in knobs.items():
-            number = _number(value)
-            if self._holds(control, number, _number(came_from), place(binding.action)):
+        for control, (binding, value, first) in knobs.items():
+            number = _axis_value(value)
+            if self._picks_up(control, number, _axis_value(first), axis_position(binding.action)):
                 self._set[control] = number
                 actions.append(Action(binding.action, number))
         for binding, moved in ticks.values():
@@ -168,14 +172,14 @@ class Controls:
         return actions
 
     def _binding(self, control: Control) -> Binding | None:
-        """The one of its own channel before the one of any."""
-        fits = [binding for binding in self._bindings if binding.control.hears(control)]
+        """The binding of the control's own channel, else the one of any channel."""
+        fits = [binding for binding in self._bindings if binding.control.matches(control)]
         return min(fits, key=lambda binding: binding.control.channel is None, default=None)
 
-    def _pressed(self, control: Control, seconds: float) -> bool:
-        """Whether it counts: no bounce, and not too many."""
-        bounced = seconds - self._at.get(control, -DEBOUNCE_SECONDS) < DEBOUNCE_SECONDS
-        self._at[control] = seconds
+    def _accept_press(self, control: Control, seconds: float) -> bool:
+        """Whether a press counts: it is no contact bounce, and not one too many."""
+        bounced = seconds - self._pressed_at.get(control, -DEBOUNCE_SECONDS) < DEBOUNCE_SECONDS
+        self._pressed_at[control] = seconds
         if bounced:
             return False
         elapsed, self._seconds = max(0.0, seconds - self._seconds), seconds
@@ -186,39 +190,58 @@ class Controls:
         self._allowance -= 1.0
         return True
 
-    def _holds(self, control: Control, number: float, before: float, here: float) -> bool:
-        """Pick-up: it holds the axis still, or has just come to where that stands."""
-        mine = self._set.get(control)
-        if mine is not None and abs(mine - here) < 0.011:  # the hand holds to two digits
+    def _picks_up(self, control: Control, number: float, before: float, here: float) -> bool:
+        """Whether a knob controls the axis: it set its present value, or has just reached it."""
+        own = self._set.get(control)
+        if own is not None and abs(own - here) < 0.011:  # an override keeps two digits
             return True
         self._set.pop(control, None)
         crossed = (before - here) * (number - here) <= 0.0
         return crossed or abs(number - here) <= PICK_UP_WITHIN
 
 
-def control_of(message: bytes) -> tuple[Control, int] | None:
-    """The control that sent a raw message, and its value 0-127 (a program: 127); None for any other message."""
+class MidiSurface:
+    """A ControlSurface that polls a MIDI input. Thread: the console's."""
+
+    name = "midi"
+
+    def __init__(self, source: MidiIn, midi_map: MidiMap) -> None:
+        self._source, self._map = source, midi_map
+        self._view: ControlView | None = None
+
+    def publish(self, view: ControlView) -> None:
+        """Remember where the axes stand: knobs take effect from there."""
+        self._view = view
+
+    def poll(self) -> list[Action]:
+        """Return the actions of the messages since the last call; none before the first `publish`."""
+        messages = self._source.poll()
+        return [] if self._view is None else self._map.read(messages, self._view.axis_position)
+
+
+def parse_control(message: bytes) -> tuple[Control, int] | None:
+    """Return the control that sent a raw message, and its value 0-127 (a program: 127); None for other messages."""
     kind = _NAMES.get(kind_of(message))
     if kind is None:
         return None
     return Control(kind, message[1], channel_of(message)), 127 if kind == "program" else message[2]
 
 
-def _number(value: int) -> float:
-    """0..127 as -1..1, with 64 in the middle."""
+def _axis_value(value: int) -> float:
+    """A controller's 0..127 as -1..1, with 64 in the middle."""
     return (value - 64) / (63 if value > 64 else 64)
 
 
-def path() -> Path:
-    """Where what was learned is kept; it need not exist."""
+def bindings_path() -> Path:
+    """Return the file of the learned bindings; it need not exist."""
     import platformdirs
 
     return platformdirs.user_data_path("kelly-live", appauthor=False) / "midi-controls.yaml"
 
 
-def load(file: Path | None = None) -> tuple[Binding, ...]:
-    """What was learned; () if nothing was. Raises ConfigError naming file and line."""
-    file = path() if file is None else file
+def load_bindings(file: Path | None = None) -> tuple[Binding, ...]:
+    """Load the learned bindings; () if there are none. Raises ConfigError naming file and line."""
+    file = bindings_path() if file is None else file
     if not file.exists():
         return ()
     root = read_nodes(file)
@@ -230,9 +253,9 @@ def load(file: Path | None = None) -> tuple[Binding, ...]:
     return tuple(_read(node) for node in nodes)
 
 
-def save(bindings: Sequence[Binding], file: Path | None = None) -> Path:
-    """Write what was learned, whole or not at all. Raises OutputError."""
-    file = path() if file is None else file
+def save_bindings(bindings: Sequence[Binding], file: Path | None = None) -> Path:
+    """Write the learned bindings, whole or not at all; returns the file. Raises OutputError."""
+    file = bindings_path() if file is None else file
     lines = ["# What MIDI controls do: kelly-live learn", f"format: {FORMAT}", "controls:"]
     for binding in bindings:
         control = binding.control

@@ -1,4 +1,4 @@
-"""Where OSC goes to or is listened for: PORT on this machine, or HOST:PORT."""
+"""Addresses of OSC senders and receivers: PORT on this machine, or HOST:PORT."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from kelly_live.core.errors import ConfigError
 LOOPBACK = "127.0.0.1"
 
 
-class Place(NamedTuple):
-    """A UDP address that is known by number, so that nothing has to be looked up later."""
+class OscAddress(NamedTuple):
+    """A UDP address by number, so that nothing has to be looked up later."""
 
     family: socket.AddressFamily
     host: str
@@ -20,14 +20,15 @@ class Place(NamedTuple):
 
     @property
     def is_loopback(self) -> bool:
+        """Whether it is reached from this machine only."""
         return ipaddress.ip_address(self.host.partition("%")[0]).is_loopback
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def resolve_place(text: str) -> Place:
-    """`9000`, `192.168.1.20:9000`, `lights.local:9000`, `[::1]:9000`. May ask a name server. Raises ConfigError."""
+def resolve_address(text: str) -> OscAddress:
+    """Read `9000`, `192.168.1.20:9000`, `lights.local:9000` or `[::1]:9000`. May ask a name server. Raises ConfigError."""
     host, colon, number = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else LOOPBACK
     if not host or not number.isascii() or not number.isdigit() or not 1 <= int(number) <= 65535:
@@ -36,4 +37,4 @@ def resolve_place(text: str) -> Place:
         family, _, _, _, found = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)[0]
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"no machine is called {host!r} ({error}); give its number, like 192.168.1.20") from error
-    return Place(family, str(found[0]), int(found[1]))
+    return OscAddress(family, str(found[0]), int(found[1]))

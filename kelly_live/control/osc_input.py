@@ -1,7 +1,7 @@
-"""What a performer does, coming in as OSC: `/kelly/do/ACTION [VALUE]`, over UDP from this machine unless told.
+"""Receive actions as OSC: `/kelly/do/ACTION [VALUE]`, over UDP, by default from this machine only.
 
-Anybody may send here, so packets are read by a reader that knows no more than it must: plain messages and flat bundles,
-at most one argument. What it does not know, and what comes too fast, is thrown away and counted.
+Any program may send here, so packets are read by a reader that supports only what it must: plain messages and flat
+bundles, at most one argument. What it does not support, and what comes too fast, is thrown away and counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import time
 from collections import deque
 from typing import TypeAlias
 
-from kelly_live.control.osc_address import Place
+from kelly_live.control.osc_address import OscAddress
 from kelly_live.core.errors import ConfigError
 
 PREFIX = "/kelly/do/"
@@ -26,33 +26,34 @@ Value: TypeAlias = "float | str | bool | None"
 _BUNDLE = b"#bundle\x00"
 
 
-class OscIn:
-    """Listens at `place` (port 0: a free one). Threads: its own receives; `poll` is for one other. Raises ConfigError
-    if the port is taken.
+class OscInput:
+    """Receives at `address` (port 0: a free one). Raises ConfigError if the port is taken.
+
+    Threads: its own receives; `poll` is for one other.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, address: OscAddress) -> None:
         self.refused = 0
         self._waiting: deque[tuple[str, Value]] = deque()
         self._allowance = float(MESSAGES_PER_SECOND)
-        self._socket = socket.socket(place.family, socket.SOCK_DGRAM)
+        self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
         try:
-            self._socket.bind((place.host, place.port))
+            self._socket.bind((address.host, address.port))
         except OSError as error:
             self._socket.close()
-            raise ConfigError(f"OSC cannot be listened for at {place} ({error.strerror}); take another port") from error
-        self.place = place._replace(port=self._socket.getsockname()[1])
+            raise ConfigError(f"cannot receive OSC at {address} ({error.strerror}); take another port") from error
+        self.address = address._replace(port=self._socket.getsockname()[1])
         self._socket.settimeout(0.2)
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="osc-in", daemon=True)
         self._thread.start()
 
     def poll(self) -> list[tuple[str, Value]]:
-        """What was asked for since the last time: (action, value), unchecked."""
+        """Return what came in since the last call: (action, value), unchecked."""
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
     def close(self) -> None:
-        """Safe to call twice."""
+        """Stop receiving. Safe to call twice."""
         self._closing.set()
         self._thread.join(1.0)
         self._socket.close()
@@ -64,7 +65,7 @@ class OscIn:
                 packet = self._socket.recv(MAX_PACKET_BYTES + 1)
             except TimeoutError:
                 continue
-            except OSError:  # Windows tells a socket that somebody else's packet did not arrive
+            except OSError:  # Windows reports here that an earlier packet did not arrive
                 self._closing.wait(0.01)
                 continue
             now = time.monotonic()
@@ -87,12 +88,12 @@ class OscIn:
 
 
 def read_packet(packet: bytes) -> list[tuple[str, Value]]:
-    """The messages of a packet: (address, its argument or None). Raises ValueError."""
+    """Read the messages of a packet: (address, its argument or None). Raises ValueError."""
     if len(packet) > MAX_PACKET_BYTES:
         raise ValueError(f"over {MAX_PACKET_BYTES} bytes")
     if not packet.startswith(_BUNDLE):
         return [_read_message(packet)]
-    messages, at = [], len(_BUNDLE) + 8  # a time tag, which is not waited for
+    messages, at = [], len(_BUNDLE) + 8  # the time tag is ignored: bundles are obeyed at once
     while at < len(packet):
         if at + 4 > len(packet):
             raise ValueError("a torn bundle")

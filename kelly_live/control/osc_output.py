@@ -1,23 +1,19 @@
-"""What is felt and played, as one OSC bundle a reading; addresses are listed in ADDRESSES.
+"""Send emotion and music as OSC, one bundle for each new emotion state; ADDRESSES lists the addresses.
 
-UDP: nobody has to listen, and a receiver that is gone is no error.
+UDP: it does not matter whether anybody listens, and a receiver that is gone is no error.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
-import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from kelly_live.control.osc_address import Place
+from kelly_live.control.osc_address import OscAddress
+from kelly_live.core.control_surface import ControlView
 from kelly_live.core.values import EMOTIONS, EmotionState
-
-LOOK_SECONDS = 0.02  # how often it looks for something new; a reading comes every 250 ms
 
 ADDRESSES: dict[str, str] = {
     "/kelly/valence": "float, -1 to 1",
@@ -34,34 +30,22 @@ ADDRESSES: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What is told: the feeling, and where the music is (`bar` from 1)."""
-
-    state: EmotionState
-    bpm: float
-    bar: int
-    tonic: str
-    mode: str
-    chord: str
-
-
-def bundle_of(scene: Scene) -> bytes:
-    """One bundle, to be obeyed at once, with a message an address of ADDRESSES."""
-    state = scene.state
+def encode_bundle(view: ControlView) -> bytes:
+    """Encode a view as one bundle to be obeyed at once, with a message for each address of ADDRESSES."""
+    state = view.state
     values: dict[str, float | int | str] = {
         "/kelly/valence": state.valence,
         "/kelly/arousal": state.arousal,
         "/kelly/dominance": state.dominance,
         "/kelly/confidence": state.confidence,
         "/kelly/emotion": state.emotion,
-        "/kelly/tempo": scene.bpm,
-        "/kelly/bar": scene.bar,
-        "/kelly/key": scene.tonic,
-        "/kelly/mode": scene.mode,
-        "/kelly/chord": scene.chord,
+        "/kelly/tempo": view.bpm,
+        "/kelly/bar": view.bar,
+        "/kelly/key": view.tonic,
+        "/kelly/mode": view.mode,
+        "/kelly/chord": view.chord,
     }
-    values |= {f"/kelly/emotion/{name}": chance for name, chance in zip(EMOTIONS, state.probabilities, strict=True)}
+    values |= {f"/kelly/emotion/{name}": share for name, share in zip(EMOTIONS, state.probabilities, strict=True)}
     bundle = OscBundleBuilder(IMMEDIATELY)
     for address, value in values.items():
         message = OscMessageBuilder(address)
@@ -70,38 +54,26 @@ def bundle_of(scene: Scene) -> bytes:
     return bytes(bundle.build().dgram)
 
 
-class OscOut:
-    """Tells `place` of every new scene, from a thread of its own that nobody waits for. `scene` is asked every
-    LOOK_SECONDS (from that thread) and is new when its reading is.
-    """
+class OscOutput:
+    """Sends views to a UDP address, without ever waiting. Thread: one for all calls."""
 
-    def __init__(self, place: Place, scene: Callable[[], Scene]) -> None:
-        self.sent = 0
-        self._place = place
-        self._scene = scene
-        self._socket = socket.socket(place.family, socket.SOCK_DGRAM)
+    def __init__(self, address: OscAddress) -> None:
+        self.address = address
+        self.sent = 0  # bundles
+        self._state: EmotionState | None = None  # the one that was sent last
+        self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
-        self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="osc-out", daemon=True)
 
-    def start(self) -> OscOut:
-        self._thread.start()
-        return self
+    def publish(self, view: ControlView) -> None:
+        """Send a view whose emotion state is not the one that was sent last."""
+        if view.state is self._state:
+            return
+        self._state = view.state
+        # No receiver, no network or a full buffer: the next one may arrive.
+        with contextlib.suppress(OSError):
+            self._socket.sendto(encode_bundle(view), (self.address.host, self.address.port))
+            self.sent += 1
 
     def close(self) -> None:
-        """Safe to call twice, and without a start."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(1.0)
+        """Close the socket. Safe to call twice."""
         self._socket.close()
-
-    def _run(self) -> None:
-        told: EmotionState | None = None
-        while not self._closing.wait(LOOK_SECONDS):
-            scene = self._scene()
-            if scene.state is told:
-                continue
-            told = scene.state
-            with contextlib.suppress(OSError):  # nobody there, no network, a full buffer: the next one may arrive
-                self._socket.sendto(bundle_of(scene), (self._place.host, self._place.port))
-                self.sent += 1

@@ -34,7 +34,7 @@ class Console:
         self._view, self._keyboard = view, keyboard
         self._ears, self._sink, self._room, self._recorder = ears, sink, room, recorder
         self._pads_in = room.input.branch() if room.input is not None else None
-        self._pads = controls.Controls(controls.with_defaults(controls.load()) if self._pads_in is not None else ())
+        self._pads = controls.MidiMap(controls.add_defaults(controls.load()) if self._pads_in is not None else ())
         self._alerts = Alerts()
         reach = ActionTargets(
             ears.steer, panic=session.panic, preset=players.request_preset, profile=ears.turn, reaction=ears.react,

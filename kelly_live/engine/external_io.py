@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kelly_live.core.errors import ConfigError
-
 if TYPE_CHECKING:
-    from kelly_live.control.osc_address import Place
-    from kelly_live.control.osc_input import OscIn
-    from kelly_live.control.osc_output import OscOut
-    from kelly_live.core.actions import Action
+    from kelly_live.control.osc_surface import OscSurface
+    from kelly_live.core.control_surface import ControlSurface
     from kelly_live.core.protocols import NoteSink, SyncSource
     from kelly_live.core.timebase import Clock
     from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
-    from kelly_live.engine.session import Expression, Snapshot
+    from kelly_live.engine.session import Expression
     from kelly_live.midi.inputs import SharedInput
     from kelly_live.midi.supervised_input import SupervisedInput
     from kelly_live.sync.link import LinkSyncSource
@@ -30,9 +25,7 @@ class ExternalIO:
         self.input: SharedInput | None = None  # the same MIDI input, for everything that reads from it
         self.midi_clock: MidiClockSource | None = None
         self.link: LinkSyncSource | None = None
-        self.osc_in: OscIn | None = None
-        self.osc_to: Place | None = None
-        self._osc_out: OscOut | None = None
+        self.osc: OscSurface | None = None
 
     @property
     def problem(self) -> str | None:
@@ -44,61 +37,40 @@ class ExternalIO:
         """What the band can synchronise to, the MIDI clock before Link."""
         return tuple(source for source in (self.midi_clock, self.link) if source is not None)
 
+    def create_surfaces(self) -> tuple[ControlSurface, ...]:
+        """Return the control surfaces of what is open. Raises ConfigError for a wrong file of MIDI bindings."""
+        surfaces: list[ControlSurface] = []
+        if self.osc is not None:
+            surfaces.append(self.osc)
+        if self.input is not None:
+            from kelly_live.control.midi_map import MidiMap, MidiSurface, add_defaults, load_bindings
+
+            surfaces.append(MidiSurface(self.input.branch(), MidiMap(add_defaults(load_bindings()))))
+        return tuple(surfaces)
+
     def describe(self) -> list[str]:
         """Say what is open, one line each."""
         lines = []
         if self.midi_in is not None:
             virtual = " (a virtual port: connect to it)" * self.midi_in.is_virtual
             lines.append(f"MIDI input: {self.midi_in.name!r}{virtual}")
-        if self.osc_to is not None:
-            lines.append(f"OSC output: {self.osc_to}")
-        if self.osc_in is not None:
-            open_to = "" if self.osc_in.place.is_loopback else ", open to the network"
-            lines.append(f"OSC input: {self.osc_in.place}{open_to}")
-        return lines
-
-    def start_osc_output(self, snapshot: Callable[[], Snapshot]) -> None:
-        """Begin to send OSC, if an address is set; a thread of its own calls `snapshot`."""
-        if self.osc_to is None:
-            return
-        from kelly_live.control.osc_output import OscOut, Scene
-
-        def scene() -> Scene:
-            now = snapshot()
-            music = now.conductor
-            return Scene(now.reading.state, music.bpm, music.bar + 1, music.tonic, music.mode, music.chord)
-
-        self._osc_out = OscOut(self.osc_to, scene).start()
-
-    def poll_osc(self) -> list[Action]:
-        """Return the actions that came in as OSC since the last call; what is no action is counted as refused."""
-        from kelly_live.core.actions import ACTIONS, Action, Takes
-
-        actions = []
-        for name, value in self.osc_in.poll() if self.osc_in is not None else ():
-            switch = name in ACTIONS and ACTIONS[name].takes is Takes.SWITCH and isinstance(value, float)
-            try:
-                actions.append(Action(name, bool(value) if switch else value))
-            except ConfigError:
-                assert self.osc_in is not None
-                self.osc_in.refused += 1
-        return actions
+        return lines + (self.osc.describe() if self.osc is not None else [])
 
     def remarks(self) -> list[str]:
         """Say what the status line should show of all this, except for `problem`."""
-        said = []
+        remarks = []
         if self.midi_clock is not None and self.problem is None and (state := self.midi_clock.state):
-            said.append(state)
+            remarks.append(state)
         if self.link is not None:
             peers = self.link.peers
-            said.append(f"Link: {peers} other{'s' * (peers != 1)}" if peers else "Link: nobody else")
-        if self.osc_in is not None and self.osc_in.refused:
-            said.append(f"OSC refused {self.osc_in.refused}")
-        return said
+            remarks.append(f"Link: {peers} other{'s' * (peers != 1)}" if peers else "Link: nobody else")
+        if self.osc is not None and self.osc.refused:
+            remarks.append(f"OSC refused {self.osc.refused}")
+        return remarks
 
     def close(self) -> None:
         """Close everything. Safe to call twice."""
-        for one in (self._osc_out, self.osc_in, self.link, self.midi_in):
+        for one in (self.osc, self.link, self.midi_in):
             if one is not None:
                 one.close()
 
@@ -115,15 +87,10 @@ def open_external_io(options: ExternalIOOptions, clock: Clock) -> ExternalIO:
 
 
 def _open(opened: ExternalIO, options: ExternalIOOptions, clock: Clock) -> None:
-    if options.osc is not None:
-        from kelly_live.control.osc_address import resolve_place
+    if options.osc is not None or options.osc_in is not None:
+        from kelly_live.control.osc_surface import open_osc
 
-        opened.osc_to = resolve_place(options.osc)
-    if options.osc_in is not None:
-        from kelly_live.control.osc_address import resolve_place
-        from kelly_live.control.osc_input import OscIn
-
-        opened.osc_in = OscIn(resolve_place(options.osc_in))
+        opened.osc = open_osc(options.osc, options.osc_in)
     if options.midi_in is not None or options.clock == "follow":
         from kelly_live.midi.inputs import SharedInput
         from kelly_live.midi.supervised_input import SupervisedInput

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.control.keyboard import HELP, KEYS, Keyboard, KeyParser, action_of, own_help
+from kelly_live.control.keyboard import HELP, KEYS, Keyboard, KeyParser, find_action, describe_own_keys
 from kelly_live.core.actions import REACTIONS, Action, apply_action
 from kelly_live.core.emotion_space import state_from
 from kelly_live.core.override import apply_override
@@ -33,7 +33,7 @@ def after(
 ) -> EmotionOverride:
     steering = steering or EmotionOverride()
     for key in keys:
-        if (action := action_of(key)) is not None:
+        if (action := find_action(key)) is not None:
             steering = apply_action(action, steering, shown, bars)
     return steering
 
@@ -70,7 +70,7 @@ def test_0_lets_go_of_everything() -> None:
 def test_keys_that_are_not_about_the_steering_leave_it_alone() -> None:
     held = EmotionOverride(valence=0.3, freeze=True)
     assert after("?", "q", "p", "+", "t", "[", "x", "9", "Q", "escape", steering=held) == held
-    assert action_of("x") is None
+    assert find_action("x") is None
 
 
 def test_every_key_is_in_the_list_and_every_reaction_has_a_key() -> None:
@@ -78,7 +78,7 @@ def test_every_key_is_in_the_list_and_every_reaction_has_a_key() -> None:
     named = {"right": "right:", "left": "left", "up": "up", "down": "down:", ">": ">:"}
     assert not [key for key in KEYS if named.get(key, key) not in listed]
     assert set(REACTIONS) <= {action.name for action in KEYS.values()}
-    assert action_of("=") == action_of("+") == Action("like")
+    assert find_action("=") == find_action("+") == Action("like")
 
 
 def test_the_bytes_of_keys() -> None:
@@ -117,14 +117,14 @@ def test_keys_that_arrive_in_pieces_are_the_same_keys(typed: list[bytes], data: 
 def test_no_bytes_break_it(data: bytes) -> None:
     parser = KeyParser()
     for key in [*parser.feed(data), *parser.feed(b""), *parser.feed(b"f")]:
-        action_of(key)
+        find_action(key)
 
 
 @pytest.mark.parametrize("stream", [io.StringIO("fff"), None])
 def test_without_a_terminal_it_is_off(stream: io.StringIO | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", stream)
     with Keyboard() as keyboard:
-        assert not keyboard.live
+        assert not keyboard.is_open
         assert keyboard.poll() == []
 
 
@@ -215,7 +215,7 @@ def test_keys_need_no_torch() -> None:
 
 def test_a_performers_own_keys_come_first_and_may_be_nothing() -> None:
     own = {"x": Action("panic"), "q": None}
-    assert action_of("x", own) == Action("panic")
-    assert action_of("q", own) is None
-    assert action_of("f", own) == Action("freeze")
-    assert own_help(own) == "your keys: x panic, q nothing"
+    assert find_action("x", own) == Action("panic")
+    assert find_action("q", own) is None
+    assert find_action("f", own) == Action("freeze")
+    assert describe_own_keys(own) == "your keys: x panic, q nothing"

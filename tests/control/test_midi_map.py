@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.cli import learn
-from kelly_live.control import midi_map as controls
+from kelly_live.control import midi_learn, midi_map
 from kelly_live.control.emotion_controllers import ALL_CONTROLLERS
-from kelly_live.control.midi_map import DEFAULTS, Binding, Control, Controls, learned_with, load, save, with_defaults
+from kelly_live.control.midi_map import DEFAULTS, Binding, Control, MidiMap, add_binding, add_defaults, load_bindings, save_bindings
 from kelly_live.core.actions import ACTIONS, Action
 from kelly_live.core.errors import ConfigError, MidiError
 from kelly_live.core.midi_messages import (
@@ -40,10 +40,10 @@ LEARNED = (
 
 def heard(*messages: bytes, bindings=LEARNED, apart: float = 0.1, stands: float = 0.0) -> list[Action]:
     """What they ask for, one after the other."""
-    hand = Controls(bindings)
+    midi_map = MidiMap(bindings)
     actions: list[Action] = []
     for index, data in enumerate(messages):
-        actions += hand.hear([ReceivedMessage(index * apart, data)], lambda axis: stands)
+        actions += midi_map.read([ReceivedMessage(index * apart, data)], lambda axis: stands)
     return actions
 
 
@@ -69,11 +69,11 @@ def test_contact_bounce_counts_once() -> None:
 
 def test_a_knob_takes_hold_where_the_axis_stands() -> None:
     """It stands at .5; a knob from the left does nothing until it comes by."""
-    hand, stands = Controls(LEARNED), 0.5
+    midi_map, stands = MidiMap(LEARNED), 0.5
 
     def turned(value: int) -> list[Action]:
         nonlocal stands
-        actions = hand.hear([ReceivedMessage(0.0, control_change(1, 20, value))], lambda axis: stands)
+        actions = midi_map.read([ReceivedMessage(0.0, control_change(1, 20, value))], lambda axis: stands)
         for action in actions:
             assert isinstance(action.value, float)
             stands = round(action.value, 2)
@@ -90,32 +90,32 @@ def test_a_knob_takes_hold_where_the_axis_stands() -> None:
 
 
 def test_of_a_fast_knob_only_the_newest_value_counts() -> None:
-    hand = Controls(LEARNED)
+    midi_map = MidiMap(LEARNED)
     sweep = [ReceivedMessage(0.0, control_change(1, 20, value)) for value in range(128)]
-    assert hand.hear(sweep, lambda axis: 0.2) == [Action("valence", 1.0)]
+    assert midi_map.read(sweep, lambda axis: 0.2) == [Action("valence", 1.0)]
 
 
 def test_an_endless_knob_nudges() -> None:
-    hand = Controls(LEARNED)
+    midi_map = MidiMap(LEARNED)
     ticks = [ReceivedMessage(0.0, control_change(3, 21, value)) for value in (1, 1, 2, 127)]
-    (action,) = hand.hear(ticks, lambda axis: 0.0)
+    (action,) = midi_map.read(ticks, lambda axis: 0.0)
     assert (action.name, action.value) == ("nudge-arousal", pytest.approx(0.06))
 
 
 def test_a_controllers_own_panic_button_is_one_panic() -> None:
     """All Notes Off on 16 channels at once."""
-    hand = Controls(())
+    midi_map = MidiMap(())
     messages = [ReceivedMessage(0.001 * channel, all_notes_off(channel)) for channel in range(1, 17)]
-    assert hand.hear(messages, lambda axis: 0.0) == [Action("panic")]
+    assert midi_map.read(messages, lambda axis: 0.0) == [Action("panic")]
 
 
 def test_a_flood_of_presses_is_bounded() -> None:
     many = tuple(Binding(Control("note", number), "like") for number in range(128))
-    hand = Controls(many)
+    midi_map = MidiMap(many)
     flood = [ReceivedMessage(1.0, note_on(1, number, 90)) for number in range(128)]
-    assert len(hand.hear(flood, lambda axis: 0.0)) == 20
-    assert hand.refused == 108
-    assert len(hand.hear([ReceivedMessage(2.0, note_on(1, 5, 90))], lambda axis: 0.0)) == 1
+    assert len(midi_map.read(flood, lambda axis: 0.0)) == 20
+    assert midi_map.refused == 108
+    assert len(midi_map.read([ReceivedMessage(2.0, note_on(1, 5, 90))], lambda axis: 0.0)) == 1
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 60.0), st.binary(min_size=1, max_size=3)), max_size=60))
@@ -123,9 +123,9 @@ def test_no_message_breaks_it(script: list[tuple[float, bytes]]) -> None:
     """Through the input's own queue, as strangers' bytes come."""
     clock = ManualClock()
     source = ScriptedInput(sorted(script), clock)
-    hand = Controls((*LEARNED, *DEFAULTS))
+    midi_map = MidiMap((*LEARNED, *DEFAULTS))
     clock.advance(60.0)
-    actions = hand.hear(source.poll(), lambda axis: 0.0)
+    actions = midi_map.read(source.poll(), lambda axis: 0.0)
     assert len([action for action in actions if action.value is None]) <= 60 * 20 + 20
 
 
@@ -142,10 +142,10 @@ def test_defaults_reach_every_action_that_needs_no_value_and_are_never_sent_by_u
 def test_what_is_learned_takes_the_place_of_the_default() -> None:
     """Of the action that it is for, and of the control that it is on."""
     learned = (Binding(Control("note", 36, 10), "like"), Binding(Control("cc", 27, 2), "panic"))
-    table = {(binding.action, str(binding.control)) for binding in with_defaults(learned)}
+    table = {(binding.action, str(binding.control)) for binding in add_defaults(learned)}
     assert {("like", "note 36 channel 10"), ("panic", "cc 27 channel 2"), ("dislike", "cc 113")} <= table
     assert not {("like", "cc 112"), ("panic", "cc 29"), ("freeze", "cc 27")} & table
-    moved = learned_with(learned, Binding(Control("note", 36), "dislike"))
+    moved = add_binding(learned, Binding(Control("note", 36), "dislike"))
     assert [binding.action for binding in moved] == ["panic", "dislike"]
 
 
@@ -165,8 +165,8 @@ bindings = st.one_of(
 
 @given(st.lists(bindings, max_size=8).map(tuple))
 def test_what_was_learned_is_read_as_it_was_written(tmp_path_factory: pytest.TempPathFactory, learned: tuple) -> None:
-    file = save(learned, tmp_path_factory.mktemp("learned") / "new" / "midi-controls.yaml")
-    assert load(file) == learned
+    file = save_bindings(learned, tmp_path_factory.mktemp("learned") / "new" / "midi-controls.yaml")
+    assert load_bindings(file) == learned
 
 
 @pytest.mark.parametrize(
@@ -185,12 +185,12 @@ def test_a_file_that_breaks_a_rule_is_refused_with_its_line(tmp_path: Path, line
     file = tmp_path / "midi-controls.yaml"
     file.write_text(f"format: 1\ncontrols:\n  - {line}\n")
     with pytest.raises(ConfigError, match=said):
-        load(file)
-    assert load(tmp_path / "none.yaml") == ()
+        load_bindings(file)
+    assert load_bindings(tmp_path / "none.yaml") == ()
 
 
 class Player:
-    """A clock for `_heard` that only goes on when it is waited for."""
+    """A clock for `wait_for_control` that only goes on when it is waited for."""
 
     def __init__(self) -> None:
         self.clock = ManualClock()
@@ -200,7 +200,7 @@ class Player:
 def test_learning_takes_the_first_control_that_fits_the_action(capsys: pytest.CaptureFixture[str]) -> None:
     def learned(action: str, *script: tuple[float, bytes], value: str | None = None) -> Binding:
         time = Player()
-        return learn._heard(ScriptedInput(script, time.clock), action, value, time)
+        return midi_learn.wait_for_control(ScriptedInput(script, time.clock), action, value, time)
 
     assert learned("like", (1.0, note_off(3, 40)), (1.1, note_on(3, 40, 9))).control == Control("note", 40, 3)
     assert learned("like", (0.0, note_on(3, 40, 9)), (5.0, control_change(2, 80, 127))).control == Control("cc", 80, 2)
@@ -213,14 +213,14 @@ def test_learning_takes_the_first_control_that_fits_the_action(capsys: pytest.Ca
 
 def test_a_knob_is_chosen_at_its_second_message() -> None:
     seen: Counter[Control] = Counter()
-    assert learn.chosen(control_change(1, 74, 3), seen, knob=True) is None
-    assert learn.chosen(control_change(1, 75, 3), seen, knob=True) is None
-    assert learn.chosen(control_change(1, 74, 3), seen, knob=True) == Control("cc", 74, 1)
+    assert midi_learn.choose_control(control_change(1, 74, 3), seen, knob=True) is None
+    assert midi_learn.choose_control(control_change(1, 75, 3), seen, knob=True) is None
+    assert midi_learn.choose_control(control_change(1, 74, 3), seen, knob=True) == Control("cc", 74, 1)
 
 
 def test_the_command_lists_and_forgets_what_was_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(controls, "path", lambda: tmp_path / "midi-controls.yaml")
-    save(LEARNED)
+    monkeypatch.setattr(midi_map, "bindings_path", lambda: tmp_path / "midi-controls.yaml")
+    save_bindings(LEARNED)
     listed = CliRunner().invoke(learn.command, ["--list"])
     assert "like             note 36 channel 10" in listed.output
     assert "cc 113 (default)" in listed.output
@@ -228,6 +228,6 @@ def test_the_command_lists_and_forgets_what_was_learned(tmp_path: Path, monkeypa
     assert "forgot 1" in CliRunner().invoke(learn.command, ["--forget", "like"]).output
     assert "cc 112 (default)" in CliRunner().invoke(learn.command, ["--list"]).output
     assert "forgot 6" in CliRunner().invoke(learn.command, ["--forget", "all"]).output
-    assert load(tmp_path / "midi-controls.yaml") == ()
+    assert load_bindings(tmp_path / "midi-controls.yaml") == ()
     for arguments, said in ((["fly"], "no action"), (["emotion"], "one of happy"), (["--forget", "fly"], "no action")):
         assert said in str(CliRunner().invoke(learn.command, arguments).exception)

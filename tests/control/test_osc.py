@@ -14,18 +14,23 @@ from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from kelly_live.control.osc_address import Place, resolve_place
-from kelly_live.control.osc_input import MAX_PACKET_BYTES, MESSAGES_PER_SECOND, OscIn, read_packet
-from kelly_live.control.osc_output import ADDRESSES, OscOut, Scene, bundle_of
+from kelly_live.control.osc_address import OscAddress, resolve_address
+from kelly_live.control.osc_input import MAX_PACKET_BYTES, MESSAGES_PER_SECOND, OscInput, read_packet
+from kelly_live.control.osc_output import ADDRESSES, OscOutput, encode_bundle
+from kelly_live.control.osc_surface import OscSurface
+from kelly_live.core.actions import Action
+from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.values import EMOTIONS, EmotionState
 
-HERE = Place(socket.AF_INET, "127.0.0.1", 0)
+HERE = OscAddress(socket.AF_INET, "127.0.0.1", 0)
 SAD = tuple(float(name == "sad") for name in EMOTIONS)
 
 
-def scene(valence: float = -0.5) -> Scene:
-    return Scene(EmotionState(SAD, valence, -0.25, 0.125, 0.75, 1.0), 92.5, 3, "D", "dorian", "ii7")
+def view(valence: float = -0.5) -> ControlView:
+    state = EmotionState(SAD, valence, -0.25, 0.125, 0.75, 1.0)
+    return ControlView(state, EmotionOverride(), 92.5, 3, "D", "dorian", "ii7")
 
 
 def message(address: str, *arguments: object) -> bytes:
@@ -36,7 +41,7 @@ def message(address: str, *arguments: object) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("text", "place"),
+    ("text", "address"),
     [
         ("9000", "127.0.0.1:9000"),
         ("127.0.0.1:1", "127.0.0.1:1"),
@@ -44,20 +49,20 @@ def message(address: str, *arguments: object) -> bytes:
         ("192.168.1.20:65535", "192.168.1.20:65535"),
     ],
 )
-def test_a_port_alone_is_on_this_machine(text: str, place: str) -> None:
-    found = resolve_place(text)
-    assert str(found) == place
+def test_a_port_alone_is_on_this_machine(text: str, address: str) -> None:
+    found = resolve_address(text)
+    assert str(found) == address
     assert found.is_loopback == ("192" not in text)
 
 
 @pytest.mark.parametrize("text", ["", "nine", "host:", ":9000", "9000:", "127.0.0.1:0", "127.0.0.1:65536", "a:b:c"])
 def test_what_is_no_address_is_one_line(text: str) -> None:
     with pytest.raises(ConfigError, match="write PORT or HOST:PORT"):
-        resolve_place(text)
+        resolve_address(text)
 
 
 def test_a_bundle_tells_every_address_that_is_documented() -> None:
-    bundle = OscBundle(bundle_of(scene()))
+    bundle = OscBundle(encode_bundle(view()))
     told = {one.address: one.params for one in bundle}
     assert told.keys() == ADDRESSES.keys()
     assert told["/kelly/valence"] == [-0.5]
@@ -67,39 +72,38 @@ def test_a_bundle_tells_every_address_that_is_documented() -> None:
     assert told["/kelly/tempo"] == [92.5]
 
 
-def test_every_reading_is_told_once_and_nobody_has_to_listen() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ear:
-        ear.bind(("127.0.0.1", 0))
-        ear.settimeout(10.0)
-        current = [scene(0.25)]
-        out = OscOut(Place(socket.AF_INET, "127.0.0.1", ear.getsockname()[1]), lambda: current[0]).start()
-        assert ear.recv(4096) == bundle_of(current[0])
-        current[0] = scene(0.5)
-        assert ear.recv(4096) == bundle_of(current[0])  # not the old one again
-    for i in range(1, 4):  # whose receiver is gone
-        current[0] = scene(i / 8)
-        deadline = time.monotonic() + 20.0
-        while out.sent < 2 + i and time.monotonic() < deadline:
-            time.sleep(0.005)
+def test_every_new_state_is_sent_once_and_nobody_has_to_listen() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(10.0)
+        out = OscOutput(OscAddress(socket.AF_INET, "127.0.0.1", receiver.getsockname()[1]))
+        first, second = view(0.25), view(0.5)
+        out.publish(first)
+        out.publish(first)
+        out.publish(second)
+        assert receiver.recv(4096) == encode_bundle(first)
+        assert receiver.recv(4096) == encode_bundle(second)  # not the old one again
+    for i in range(1, 4):  # the receiver is gone; the system may report it once, by the next send
+        out.publish(view(i / 8))
+    assert 4 <= out.sent <= 5
     out.close()
     out.close()
-    assert out.sent == 5
 
 
 @pytest.fixture
-def inlet() -> Iterator[OscIn]:
-    inlet = OscIn(HERE)
+def inlet() -> Iterator[OscInput]:
+    inlet = OscInput(HERE)
     yield inlet
     inlet.close()
 
 
-def send(inlet: OscIn, *packets: bytes) -> None:
+def send(inlet: OscInput, *packets: bytes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         for packet in packets:
-            sender.sendto(packet, ("127.0.0.1", inlet.place.port))
+            sender.sendto(packet, ("127.0.0.1", inlet.address.port))
 
 
-def heard(inlet: OscIn, count: int) -> list[tuple[str, object]]:
+def heard(inlet: OscInput, count: int) -> list[tuple[str, object]]:
     """As soon as that many came or were refused."""
     found: list[tuple[str, object]] = []
     deadline = time.monotonic() + 20.0
@@ -109,7 +113,7 @@ def heard(inlet: OscIn, count: int) -> list[tuple[str, object]]:
     return found
 
 
-def test_what_a_performer_does_comes_in(inlet: OscIn) -> None:
+def test_what_a_performer_does_comes_in(inlet: OscInput) -> None:
     bundle = OscBundleBuilder(0)
     for name in ("arousal", "dominance"):
         builder = OscMessageBuilder(f"/kelly/do/{name}")
@@ -137,7 +141,7 @@ def test_what_a_performer_does_comes_in(inlet: OscIn) -> None:
     assert inlet.refused == 1
 
 
-def test_a_flood_is_cut(inlet: OscIn) -> None:
+def test_a_flood_is_cut(inlet: OscInput) -> None:
     sent = 20 * MESSAGES_PER_SECOND
     began = time.monotonic()
     kept = 0
@@ -152,9 +156,9 @@ def test_a_flood_is_cut(inlet: OscIn) -> None:
     assert kept <= MESSAGES_PER_SECOND * (1.0 + time.monotonic() - began)
 
 
-def test_a_port_that_is_taken_is_one_line(inlet: OscIn) -> None:
-    with pytest.raises(ConfigError, match=r"cannot be listened for.*take another port"):
-        OscIn(inlet.place)
+def test_a_port_that_is_taken_is_one_line(inlet: OscInput) -> None:
+    with pytest.raises(ConfigError, match=r"cannot receive OSC at .*take another port"):
+        OscInput(inlet.address)
 
 
 @given(st.binary(max_size=200))

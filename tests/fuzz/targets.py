@@ -163,7 +163,7 @@ def _logs() -> Iterator[bytes]:
 
 
 def _controls(data: bytes) -> object:
-    from kelly_live.control.midi_map import load
+    from kelly_live.control.midi_map import load_bindings as load
 
     return load(_file(data))
 

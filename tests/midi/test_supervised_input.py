@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.control.midi_map import Binding, Control, Controls
+from kelly_live.control.midi_map import Binding, Control, MidiMap
 from kelly_live.core.actions import Action
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, START, control_change, note_on
@@ -272,11 +272,11 @@ def test_a_pedal_held_while_its_cable_was_out_acts_when_it_is_pressed_again() ->
     turned = [control_change(1, 20, 64), control_change(1, 20, 32)]
     script = [(0.1, control_change(1, 64, 127)), (0.2, turned[0]), (0.3, turned[1])]
     script += [(5.0, control_change(1, 64, 127)), (6.0, control_change(1, 20, 120))]
-    watched, hand = WatchedInput(script=script), Controls([pedal, knob])
+    watched, midi_map = WatchedInput(script=script), MidiMap([pedal, knob])
 
     def acts(until: float, valence: float) -> list[Action]:
         watched.until(until)
-        return hand.hear(watched.input.poll(), lambda axis: valence)
+        return midi_map.read(watched.input.poll(), lambda axis: valence)
 
     assert acts(0.15, 0.0) == [Action("panic")]
     assert acts(0.5, 0.0) == [Action("valence", -0.5)]
