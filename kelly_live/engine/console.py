@@ -1,19 +1,20 @@
-"""What the performer sees and does while it plays: keys, pads and OSC into actions, the session's state into a line."""
+"""The console of a session: reads every control surface, applies actions, and updates what is shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
-from kelly_live.control import midi_map as controls
-from kelly_live.control.keyboard import HELP, Keyboard, action_of, own_help
-from kelly_live.core.actions import Action, ActionDispatcher, ActionTargets
+from kelly_live.control.keyboard import HELP, describe_own_keys
+from kelly_live.core.actions import ActionDispatcher, ActionTargets
+from kelly_live.core.control_surface import ControlView
 from kelly_live.core.override import described
 from kelly_live.ui.alerts import Alerts
-from kelly_live.ui.terminal import LiveStatus, StatusView
+from kelly_live.ui.terminal import LiveStatus
 
 if TYPE_CHECKING:
+    from kelly_live.core.actions import Action
+    from kelly_live.core.control_surface import ControlSurface
     from kelly_live.core.protocols import EmotionOverride
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.external_io import ExternalIO
@@ -23,41 +24,70 @@ if TYPE_CHECKING:
     from kelly_live.recording.recorder import Recorder
 
 
+class Display(Protocol):
+    """Where a session shows itself. Thread: the console's; no call may block."""
+
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+
+    def show(self, status: LiveStatus) -> None:
+        """Show the present status; called at every step."""
+
+
 class Console:
-    """Thread: the main one; `look` is called at every status step and waits for nothing."""
+    """Thread: the one that runs the session; `update` is called at every status step and waits for nothing."""
 
     def __init__(
-        self, session: LiveSession, view: StatusView, keyboard: Keyboard, *, steering: EmotionOverride, ears: AnalysisProxy,
-        players: PresetBand, sink: RoutedSink, room: ExternalIO, recorder: Recorder | None,
-    ) -> None:  # fmt: skip
-        """Reads these keys and writes there. Raises ConfigError for a controls file that is wrong."""
-        self._view, self._keyboard = view, keyboard
-        self._ears, self._sink, self._room, self._recorder = ears, sink, room, recorder
-        self._pads_in = room.input.branch() if room.input is not None else None
-        self._pads = controls.MidiMap(controls.add_defaults(controls.load()) if self._pads_in is not None else ())
+        self,
+        session: LiveSession,
+        display: Display,
+        surfaces: Sequence[ControlSurface],
+        *,
+        override: EmotionOverride,
+        analysis: AnalysisProxy,
+        band: PresetBand,
+        sink: RoutedSink,
+        external_io: ExternalIO,
+        recorder: Recorder | None,
+    ) -> None:
+        """Read these surfaces and show on this display."""
+        self._display, self._surfaces = display, tuple(surfaces)
+        self._analysis, self._sink, self._external_io = analysis, sink, external_io
+        self._recorder = recorder
         self._alerts = Alerts()
-        reach = ActionTargets(
-            ears.steer, panic=session.panic, preset=players.request_preset, profile=ears.turn, reaction=ears.react,
-            help=self._help, quit=session.stop, log=self._acted,
-        )  # fmt: skip
-        self._hand = ActionDispatcher(steering, reach)
-        if keyboard.live:
-            view.say(self._help())
-        room.start_osc_output(session.snapshot)
+        targets = ActionTargets(
+            analysis.steer,
+            panic=session.panic,
+            preset=band.request_preset,
+            profile=analysis.turn,
+            reaction=analysis.react,
+            help=self.help_text,
+            quit=session.stop,
+            log=self._log_action,
+        )
+        self._dispatcher = ActionDispatcher(override, targets)
 
-    def look(self, snapshot: Snapshot) -> None:
-        """Do what was asked since the last step, tell what is new, show the rest."""
-        for source, action in self._asked(snapshot):
-            if told := self._hand.apply(action, snapshot, source):
-                self._view.say(told)
+    def help_text(self) -> str:
+        """List the keys, a profile's own included."""
+        keys = self._analysis.keys
+        return f"{HELP}\n      {describe_own_keys(keys)}" if keys else HELP
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Apply the actions since the last step, say what is new, and show the rest."""
+        view = self._view(snapshot)
+        for surface in self._surfaces:
+            surface.publish(view)
+            for action in surface.poll():
+                if line := self._dispatcher.apply(action, snapshot, surface.name):
+                    self._display.say(line)
         if self._recorder is not None:
             self._recorder.noticed(snapshot)
-        for line in self._ears.watch(self._hand.steering):
-            self._view.say(line)
+        for line in self._analysis.watch(self._dispatcher.steering):
+            self._display.say(line)
         troubles = self._troubles(snapshot)
         for line in self._alerts.news(troubles):
-            self._view.say(line)
-        self._view.show(
+            self._display.say(line)
+        self._display.show(
             LiveStatus(
                 state=snapshot.reading.state,
                 tempo_bpm=snapshot.conductor.bpm,
@@ -73,21 +103,25 @@ class Console:
             )
         )
 
-    def _asked(self, snapshot: Snapshot) -> list[tuple[str, Action]]:
-        asked = [("key", action) for key in self._keyboard.poll() if (action := action_of(key, self._ears.keys))]
-        asked += [("osc", action) for action in self._room.poll_osc()]
-        if self._pads_in is not None:
-            stands = partial(self._hand.place, shown=snapshot.reading.state)
-            asked += [("midi", action) for action in self._pads.hear(self._pads_in.poll(), stands)]
-        return asked
+    def _view(self, snapshot: Snapshot) -> ControlView:
+        music = snapshot.conductor
+        return ControlView(
+            state=snapshot.reading.state,
+            override=self._dispatcher.steering,
+            bpm=music.bpm,
+            bar=music.bar + 1,
+            tonic=music.tonic,
+            mode=music.mode,
+            chord=music.chord,
+        )
 
     def _troubles(self, snapshot: Snapshot) -> Mapping[str, str | None]:
-        """What may be lost, and why it is, in a line."""
+        """Each part that may fail, and why it does, in a line."""
         return {
             "the audio input": snapshot.audio.problem,
-            "the MIDI input": self._room.problem,
+            "the MIDI input": self._external_io.problem,
             "the analysis": snapshot.problem,
-            "the GPU": self._ears.problem,
+            "the GPU": self._analysis.problem,
             "the recording": None if self._recorder is None else self._recorder.problem,
             **{f"the MIDI port {name}".rstrip(): failure for name, failure in self._sink.failures.items()},
         }
@@ -96,17 +130,14 @@ class Console:
         music = snapshot.conductor
         return [
             *[f"with your {' and '.join(music.synchronized)}"] * bool(music.synchronized),
-            *self._ears.remarks,
-            *self._room.remarks(),
-            *described(self._hand.steering, music.bars),
+            *self._analysis.remarks,
+            *self._external_io.remarks(),
+            *described(self._dispatcher.steering, music.bars),
             *(f"{player.name} {player.state}" for player in music.muted),
             *(trouble for trouble in troubles.values() if trouble),
         ]
 
-    def _help(self) -> str:
-        return f"{HELP}\n      {own_help(self._ears.keys)}" if self._ears.keys else HELP
-
-    def _acted(self, action: Action, source: str, snapshot: Snapshot) -> None:
-        self._ears.acted(action)
+    def _log_action(self, action: Action, source: str, snapshot: Snapshot) -> None:
+        self._analysis.acted(action)
         if self._recorder is not None:
             self._recorder.acted(action, source, snapshot)

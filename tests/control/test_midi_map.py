@@ -13,7 +13,16 @@ from hypothesis import strategies as st
 from kelly_live.cli import learn
 from kelly_live.control import midi_learn, midi_map
 from kelly_live.control.emotion_controllers import ALL_CONTROLLERS
-from kelly_live.control.midi_map import DEFAULTS, Binding, Control, MidiMap, add_binding, add_defaults, load_bindings, save_bindings
+from kelly_live.control.midi_map import (
+    DEFAULTS,
+    Binding,
+    Control,
+    MidiMap,
+    add_binding,
+    add_defaults,
+    load_bindings,
+    save_bindings,
+)
 from kelly_live.core.actions import ACTIONS, Action
 from kelly_live.core.errors import ConfigError, MidiError
 from kelly_live.core.midi_messages import (

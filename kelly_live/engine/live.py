@@ -1,0 +1,437 @@
+"""The live engine: from options to a session that plays, for the command line, a page, a test or another program.
+
+    with LiveEngine(LiveOptions(midi_out="IAC")) as engine:
+        engine.observe(lambda snapshot: print(snapshot.reading.state.emotion))
+        engine.act("emotion", "sad")
+
+Threads: `start` plays in a thread of its own, `run` in the caller's. `act`, `snapshot`, `observe`, `stop`, `wait` and
+`request_stop` may be called from any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from kelly_live.core.actions import Action, Value
+from kelly_live.core.commands import Stop
+from kelly_live.core.errors import KellyError
+from kelly_live.core.timebase import Clock, MonotonicClock
+from kelly_live.core.wording import plural
+from kelly_live.engine.build import (
+    Notify,
+    build_band,
+    build_sink,
+    create_beat_tracker,
+    create_conductor,
+    load_profile,
+    log_notice,
+)
+from kelly_live.engine.console import Console, Display
+from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
+from kelly_live.engine.observers import DEFAULT_MAX_HERTZ, Observation, Observers
+from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.record import insert_tee, start_recorder
+from kelly_live.engine.session import LiveSession, Snapshot
+from kelly_live.workers.realtime import disable_realtime, enable_realtime, freeze_gc
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kelly_live.core.control_surface import ControlSurface, ControlView
+    from kelly_live.core.protocols import AudioSource
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.generators.preset_band import PresetBand
+    from kelly_live.midi.routing import RoutedSink
+    from kelly_live.recording.recorder import Recorder
+    from kelly_live.ui.terminal import LiveStatus
+
+MAX_WAITING_ACTIONS = 256
+_log = logging.getLogger(__name__)
+
+
+class EngineError(KellyError):
+    """The engine was used in the wrong order: before its start, after its end, or a second time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """Parts to use instead of those that the options describe; None: build it from the options.
+
+    `source`: any AudioSource, such as a file; `sink`: a RoutedSink that is not open yet; `analysis`: started, and not
+    asked for its opening reading yet.
+    """
+
+    clock: Clock | None = None
+    source: AudioSource | None = None
+    sink: RoutedSink | None = None
+    analysis: AnalysisProxy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveReport:
+    """How a session ended: its last snapshot, and what was written, one line each."""
+
+    snapshot: Snapshot
+    written: tuple[str, ...]
+
+    def describe(self) -> list[str]:
+        """Say what was written, and what was sent, late and lost, one line each."""
+        last = self.snapshot
+        return [
+            *self.written,
+            f"stopped: {plural(last.scheduler.sent, 'event')} sent, {last.scheduler.late} late, "
+            f"{plural(last.scheduler.dropped, 'note')} dropped; {plural(last.dropped_windows, 'window')} and "
+            f"{last.audio.dropped_seconds:.1f} s of input dropped",
+        ]
+
+
+class LogDisplay:
+    """A Display that puts what stays in the log, and shows nothing else."""
+
+    def say(self, text: str) -> None:
+        """Log a line."""
+        _log.info("%s", text)
+
+    def show(self, status: LiveStatus) -> None:
+        """Show nothing."""
+
+
+class ActionQueue:
+    """A ControlSurface for a program's own actions. Threads: `put` is for any, the rest for the console's."""
+
+    name = "program"
+
+    def __init__(self) -> None:
+        self._waiting: deque[Action] = deque()
+        self._putting = threading.Lock()
+
+    def put(self, action: Action) -> bool:
+        """Queue an action; False if MAX_WAITING_ACTIONS wait already, and then it is dropped."""
+        with self._putting:
+            if len(self._waiting) >= MAX_WAITING_ACTIONS:
+                return False
+            self._waiting.append(action)
+            return True
+
+    def publish(self, view: ControlView) -> None:
+        """Show nothing: programs observe the engine."""
+
+    def poll(self) -> list[Action]:
+        """Return what was queued since the last call."""
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+
+class _Phase(Enum):
+    NEW = "not started"
+    OPEN = "open"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(slots=True)
+class _Opened:
+    """What an open engine holds."""
+
+    clock: Clock
+    seed: int
+    source: AudioSource
+    band: PresetBand
+    sink: RoutedSink
+    external_io: ExternalIO
+    analysis: AnalysisProxy
+    recorder: Recorder | None = None
+    session: LiveSession | None = None
+    lines: tuple[str, ...] = ()
+
+
+class LiveEngine:
+    """One live session: start it once, stop it once.
+
+    A context manager starts it on entry and stops it on exit. `notify` is called with lines that the user should read
+    while the parts are built; they go to the log by default.
+    """
+
+    def __init__(
+        self, options: LiveOptions | None = None, parts: LiveParts | None = None, *, notify: Notify = log_notice
+    ) -> None:
+        """Open nothing yet."""
+        self.options = options or LiveOptions()
+        self._parts = parts or LiveParts()
+        self._notify = notify
+        self._phase = _Phase.NEW
+        self._changing = threading.Lock()
+        self._stop_requested = threading.Event()
+        self._started, self._ended = threading.Event(), threading.Event()
+        self._actions = ActionQueue()
+        self._clock = self._parts.clock or MonotonicClock()
+        self._observers: Observers[Snapshot] = Observers(self._clock)
+        self._opened: _Opened | None = None
+        self._thread: threading.Thread | None = None
+        self._last: Snapshot | None = None
+        self._report: LiveReport | None = None
+        self._failure: BaseException | None = None
+
+    # ------------------------------------------------------------ for a program
+
+    def start(self) -> None:
+        """Open everything and play in a thread of its own; returns once the music runs. Raises KellyError."""
+        with self._changing:
+            if self._phase is not _Phase.NEW or self._thread is not None:
+                raise EngineError(f"the engine is {self._phase.value}; make a new one for a new session")
+            self._thread = threading.Thread(target=self._run_in_thread, name="engine", daemon=True)
+            self._thread.start()
+        self._started.wait()
+        if self._failure is not None and self._report is None and self._last is None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def stop(self) -> LiveReport:
+        """End the session, wait until every part has stopped, and report. Safe to call twice.
+
+        Raises EngineError before a start, and the KellyError of a part that failed.
+        """
+        self.request_stop()
+        if self._thread is None and self._phase is _Phase.NEW:
+            raise EngineError("the engine was not started; call start first")
+        if self._thread is not None:
+            self._thread.join()
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+        if self._report is None:
+            raise EngineError("the engine failed to start, or it is still running in another thread")
+        return self._report
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until the session has ended by itself, or for this long; returns whether it has ended."""
+        return self._ended.wait(timeout_seconds)
+
+    def act(self, action: Action | str, value: Value = None) -> bool:
+        """Do something a performer can do (`kelly_live.core.actions.ACTIONS`), within 40 ms.
+
+        Returns False if too many actions wait; the action is dropped then. Raises ConfigError for an action that does
+        not exist or does not take the value, EngineError when nothing runs.
+        """
+        wanted = Action(action, value) if isinstance(action, str) else action
+        if self._phase is not _Phase.RUNNING:
+            raise EngineError(f"the engine is {self._phase.value}; start it before it can act")
+        accepted = self._actions.put(wanted)
+        if not accepted:
+            _log.warning("an action was dropped: over %d wait", MAX_WAITING_ACTIONS)
+        return accepted
+
+    def snapshot(self) -> Snapshot:
+        """Return what the session does now, or did last. Raises EngineError before the start."""
+        session = None if self._opened is None else self._opened.session
+        if self._last is not None:
+            return self._last
+        if session is None:
+            raise EngineError("the engine is not started; there is nothing to show yet")
+        return session.snapshot()
+
+    def observe(
+        self, callback: Callable[[Snapshot], object], *, max_hertz: float = DEFAULT_MAX_HERTZ
+    ) -> Observation[Snapshot]:
+        """Call `callback` with snapshots, at most `max_hertz` a second, from a thread of its own.
+
+        A slow observer misses snapshots; one that takes over a second, or raises, is dropped. Raises ConfigError.
+        """
+        return self._observers.observe(callback, max_hertz=max_hertz)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the session plays."""
+        return self._phase is _Phase.RUNNING
+
+    def __enter__(self) -> LiveEngine:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.stop()
+            return
+        self.request_stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    # ------------------------------------------------------------ for the caller's own thread
+
+    def open(self) -> None:
+        """Open every port and load the nets, the cheap parts first. Raises KellyError, and then nothing stays open."""
+        with self._changing:
+            if self._phase is not _Phase.NEW:
+                raise EngineError(f"the engine is {self._phase.value}; make a new one for a new session")
+            self._phase = _Phase.OPEN
+        try:
+            self._open()
+        except BaseException:
+            self._close()
+            raise
+
+    def describe(self) -> list[str]:
+        """Say what is open, one line each."""
+        return [] if self._opened is None else list(self._opened.lines)
+
+    def own_keys(self) -> Mapping[str, Action | None]:
+        """Return the actions that the profile gives to single keys."""
+        return {} if self._opened is None else self._opened.analysis.keys
+
+    def run(self, display: Display | None = None, surfaces: Sequence[ControlSurface] = ()) -> LiveReport:
+        """Play in the calling thread until the end, after `open`. Raises KellyError.
+
+        `display` shows the session, `surfaces` steer it, beside those that the options name.
+        """
+        opened = self._opened
+        if self._phase is not _Phase.OPEN or opened is None or opened.session is None:
+            raise EngineError(f"the engine is {self._phase.value}; open it before it can run")
+        try:
+            console = Console(
+                opened.session,
+                display or LogDisplay(),
+                (*surfaces, *opened.external_io.create_surfaces(), self._actions),
+                override=self.options.override.build_override(),
+                analysis=opened.analysis,
+                band=opened.band,
+                sink=opened.sink,
+                external_io=opened.external_io,
+                recorder=opened.recorder,
+            )
+            if display is not None and any(surface.name == "key" for surface in surfaces):
+                display.say(console.help_text())
+            freeze_gc()
+            session = opened.session
+
+            def on_status(snapshot: Snapshot) -> None:
+                if self._stop_requested.is_set():
+                    session.stop()
+                console.update(snapshot)
+                self._observers.publish(snapshot)
+
+            self._phase = _Phase.RUNNING
+            self._started.set()
+            last = self._last = session.run(on_status)
+        except BaseException:
+            for line in self._close():  # what was recorded until then
+                self._notify(line)
+            raise
+        report = self._report = LiveReport(last, tuple(self._close()))
+        return report
+
+    def request_stop(self) -> None:
+        """Ask the session to end, and return at once; safe from a signal handler."""
+        self._stop_requested.set()
+        session = None if self._opened is None else self._opened.session
+        if session is not None:
+            session.stop()
+
+    # ------------------------------------------------------------ inside
+
+    def _run_in_thread(self) -> None:
+        switch_interval = sys.getswitchinterval()
+        try:
+            self.open()
+            self.run()
+        except BaseException as error:  # raised by `start` or `stop`, in the caller's thread
+            self._failure = error
+        finally:
+            sys.setswitchinterval(switch_interval)
+            self._started.set()
+            self._ended.set()
+
+    def _open(self) -> None:
+        from kelly_live.audio.supervised_source import SupervisedSource
+        from kelly_live.engine.analysis_proxy import AnalysisProxy
+
+        options, parts = self.options, self._parts
+        enable_realtime()
+        analysis = parts.analysis or AnalysisProxy()  # it loads beside all that follows
+        try:
+            profile = load_profile(options.profile, self._notify)
+            host = options.host.with_profile(profile)
+            band = build_band(host, live=True)
+            external = options.external_io
+            opened = _Opened(
+                clock=self._clock,
+                seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
+                source=parts.source or SupervisedSource(options.audio_in, self._clock),
+                band=band,
+                sink=parts.sink
+                or build_sink(
+                    host,
+                    band,
+                    options.midi_out,
+                    send_clock=external.sends_clock,
+                    latencies=external.latencies,
+                    frame_accurate=external.frame_accurate,
+                ),
+                external_io=open_external_io(external, self._clock),
+                analysis=analysis,
+            )
+        except BaseException:
+            analysis.close()
+            raise
+        self._opened = opened
+        sink = insert_tee(options.recording, opened.sink)
+        ports = opened.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
+        if isinstance(opened.source, SupervisedSource):
+            opened.source.open()
+        override, tuning = options.override.build_override(), options.tuning.build_tuning()
+        opening = analysis.make(options.device, override, options.culture, profile, reader_name=options.reader)
+        early_seconds = opened.sink.early_seconds
+        conductor = create_conductor(
+            sink, seed=opened.seed, host=band, live=True, early_seconds=early_seconds, notify=self._notify
+        )
+        opened.sink.send(tuning.with_programs(conductor.slots))
+        opened.recorder = start_recorder(
+            options, sink, conductor, self._clock, seed=opened.seed, band=band, tuning=tuning, profile=profile
+        )
+        opened.session = LiveSession(
+            source=opened.source,
+            analyzer=analysis,
+            conductor=conductor,
+            sink=opened.sink,
+            clock=self._clock,
+            opening=opening,
+            journal=opened.recorder,
+            follower=create_beat_tracker(options.follow),
+            leaders=opened.external_io.sync_sources,
+            controls=create_controller_output(external.controllers, sink),
+            early_seconds=early_seconds,
+        )
+        virtual = " (a virtual port: connect your synth or DAW to it)"
+        outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
+        name = opened.source.name if isinstance(opened.source, SupervisedSource) else type(opened.source).__name__
+        opened.lines = (
+            f"listening to {name!r}, playing into {outputs}, seed {opened.seed}",
+            *opened.external_io.describe(),
+            *([f"recording: {opened.recorder.paths.midi or opened.recorder.paths.log}"] if opened.recorder else []),
+        )
+
+    def _close(self) -> list[str]:
+        """Close all that is open, in order; returns what the recorder wrote, one line each."""
+        opened = self._opened
+        written: list[str] = []
+        if opened is not None:
+            opened.source.close()
+            opened.sink.send(Stop())
+            opened.external_io.close()
+            opened.band.close()
+            written += opened.recorder.close() if opened.recorder is not None else ()
+            opened.analysis.close()
+        self._observers.close()
+        disable_realtime()
+        self._phase = _Phase.ENDED
+        self._ended.set()
+        return written

@@ -1,0 +1,194 @@
+"""The live engine as a program uses it: it plays in its own thread, obeys, shows, and ends in order."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from kelly_live.audio.sources import ScriptedSource
+from kelly_live.core.actions import Action
+from kelly_live.core.errors import AudioError, ConfigError, KellyError
+from kelly_live.core.midi_messages import kind_of
+from kelly_live.core.protocols import EmotionOverride, Reading
+from kelly_live.core.timebase import MonotonicClock
+from kelly_live.core.values import MAIN_PORT, AudioWindow, MusicParameters
+from kelly_live.engine.analysis_proxy import AnalysisProxy
+from kelly_live.engine.live import MAX_WAITING_ACTIONS, EngineError, LiveEngine, LiveParts
+from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.options.recording import RecordingOptions
+from kelly_live.engine.session import Snapshot
+from kelly_live.midi.routing import RoutedSink
+from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.midi.trace import read_trace
+from tests.fakes import ScriptedAnalyzer, parameters, state
+
+PATIENCE_SECONDS = 30.0
+SLOW, FAST = parameters(80.0), parameters(160.0)
+
+
+class FakeAnalysis(ScriptedAnalyzer):
+    """An analysis without nets: slow music, fast while the emotion "excited" is set."""
+
+    keys: dict[str, Action | None] = {}  # noqa: RUF012
+    remarks: tuple[str, ...] = ()
+    problem = None
+
+    def __init__(self) -> None:
+        super().__init__([(0.0, SLOW)])
+        self.closed = False
+
+    def make(self, device: str, override: EmotionOverride, *args: Any, **options: Any) -> Reading:
+        return Reading(state(), self._parameters(override))
+
+    def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
+        override = self.steered[-1] if self.steered else EmotionOverride()
+        return [Reading(one.state, self._parameters(override)) for one in super().push(block, bar)]
+
+    def _parameters(self, override: EmotionOverride) -> MusicParameters:
+        return FAST if override.emotion == "excited" else SLOW
+
+    def watch(self, override: EmotionOverride) -> tuple[str, ...]:
+        return ()
+
+    def acted(self, action: Action) -> None: ...
+
+    def turn(self, step: int) -> str:
+        return "no other profile"
+
+    def react(self, word: str, snapshot: Snapshot) -> str:
+        return word
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Stage:
+    """An engine on silence, without nets, whose port keeps what leaves."""
+
+    def __init__(self, folder: Path, *, seconds: float = 60.0, failure: AudioError | None = None) -> None:
+        self.trace = folder / "trace"
+        self.analysis = FakeAnalysis()
+        samples = np.zeros(int(16_000 * seconds), np.float32)
+        parts = LiveParts(
+            source=ScriptedSource(samples, MonotonicClock(), realtime=True, failure=failure),
+            sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=self.trace)}),
+            analysis=cast(AnalysisProxy, self.analysis),
+        )
+        self.options = LiveOptions(profile="none", seed=1, recording=RecordingOptions(log=folder / "log.jsonl"))
+        self.engine = LiveEngine(self.options, parts)
+
+    def wait_for(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
+        """The first snapshot that an observer sees to be so."""
+        seen: queue.Queue[Snapshot] = queue.Queue()
+        observation = self.engine.observe(lambda snapshot: condition(snapshot) and seen.put(snapshot), max_hertz=100.0)
+        try:
+            return seen.get(timeout=PATIENCE_SECONDS)
+        finally:
+            observation.close()
+
+    def sent_notes(self) -> int:
+        return sum(kind_of(data) == "note_on" for _, data in read_trace(self.trace))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def test_it_plays_obeys_and_stops(stage: Stage) -> None:
+    with stage.engine as engine:
+        assert engine.is_running
+        assert stage.wait_for(lambda snapshot: snapshot.conductor.beat > 0.5).conductor.bpm < 100.0
+        assert engine.act("emotion", "excited")
+        assert stage.wait_for(lambda snapshot: snapshot.conductor.bpm > 120.0)
+        assert engine.act(Action("panic"))
+    assert not engine.is_running
+    assert stage.analysis.closed
+    assert stage.analysis.steered == [EmotionOverride(emotion="excited")]
+    report = engine.stop()
+    assert report.snapshot.scheduler.sent > 0
+    assert stage.sent_notes() > 0
+    assert report.describe()[-1].startswith(f"stopped: {report.snapshot.scheduler.sent} events sent, ")
+    log = stage.options.recording.log
+    assert log is not None
+    assert '"excited"' in log.read_text()
+    assert '"program"' in log.read_text()
+
+
+def test_a_slow_observer_does_not_hold_up_the_session(stage: Stage) -> None:
+    release, called = threading.Event(), threading.Event()
+
+    def hang(snapshot: Snapshot) -> None:
+        called.set()
+        release.wait(PATIENCE_SECONDS)
+
+    slow = stage.engine.observe(hang)
+    with stage.engine as engine:
+        assert called.wait(PATIENCE_SECONDS)
+        beat = engine.snapshot().conductor.beat
+        stage.wait_for(lambda snapshot: snapshot.conductor.beat > beat + 2.0)
+        assert not slow.is_open
+    release.set()
+    assert stage.sent_notes() > 0
+
+
+def test_a_program_ends_by_itself_when_its_source_does(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, seconds=0.5)
+    stage.engine.start()
+    assert stage.engine.wait(PATIENCE_SECONDS)
+    stage.engine.stop()
+    sounding: set[bytes] = set()
+    for _, data in read_trace(stage.trace):
+        voice = bytes((data[0] & 0x0F, data[1])) if len(data) > 1 else b""
+        if kind_of(data) == "note_on":
+            sounding.add(voice)
+        elif kind_of(data) == "note_off":
+            sounding.discard(voice)
+    assert stage.sent_notes() > 0
+    assert not sounding
+
+
+def test_a_part_that_fails_ends_it_and_stop_says_why(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, seconds=0.3, failure=AudioError("the input was pulled out"))
+    stage.engine.start()
+    assert stage.engine.wait(PATIENCE_SECONDS)
+    with pytest.raises(AudioError, match="pulled out"):
+        stage.engine.stop()
+    assert stage.analysis.closed
+
+
+def test_the_wrong_order_is_told(stage: Stage) -> None:
+    for call in (stage.engine.stop, stage.engine.snapshot, stage.engine.run, lambda: stage.engine.act("panic")):
+        with pytest.raises(EngineError, match="start"):
+            call()
+    with pytest.raises(ConfigError, match="no action is called 'dance'"):
+        stage.engine.act("dance")
+
+
+def test_it_starts_only_once(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, seconds=0.2)
+    with stage.engine as engine:
+        with pytest.raises(EngineError, match="make a new one"):
+            engine.start()
+        with pytest.raises(EngineError, match="make a new one"):
+            engine.open()
+
+
+def test_too_many_actions_are_dropped_not_kept(stage: Stage) -> None:
+    queued = [stage.engine._actions.put(Action("panic")) for _ in range(MAX_WAITING_ACTIONS + 3)]
+    assert queued.count(False) == 3
+    assert len(stage.engine._actions.poll()) == MAX_WAITING_ACTIONS
+
+
+def test_what_cannot_be_opened_is_raised_by_start(tmp_path: Path) -> None:
+    stage = Stage(tmp_path)
+    stage.engine.options = LiveOptions(profile="nobody of this name", seed=1)
+    with pytest.raises(KellyError, match="no profile is called"):
+        stage.engine.start()
+    assert stage.analysis.closed
