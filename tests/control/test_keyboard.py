@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.control.keyboard import HELP, KEYS, Keyboard, KeyParser, find_action, describe_own_keys
+from kelly_live.control.keyboard import HELP, KEYS, Keyboard, KeyParser, describe_own_keys, find_action
 from kelly_live.core.actions import REACTIONS, Action, apply_action
 from kelly_live.core.emotion_space import state_from
 from kelly_live.core.override import apply_override

@@ -17,8 +17,6 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from kelly_live.control.osc_address import OscAddress, resolve_address
 from kelly_live.control.osc_input import MAX_PACKET_BYTES, MESSAGES_PER_SECOND, OscInput, read_packet
 from kelly_live.control.osc_output import ADDRESSES, OscOutput, encode_bundle
-from kelly_live.control.osc_surface import OscSurface
-from kelly_live.core.actions import Action
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import EmotionOverride
