@@ -17,10 +17,10 @@ import soundfile
 import yaml
 
 from kelly_live.core.resources import find_resources
+from kelly_live.lab.pitch_names import NATURALS
 
 TICKS_PER_BEAT = 480
 SAMPLE_RATE = 22050
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 def parse_pitch(name: str) -> int:
@@ -29,7 +29,7 @@ def parse_pitch(name: str) -> int:
     if match is None:
         raise ValueError(f"{name!r} is not a pitch; write a letter, # or b, and an octave, as in Eb4")
     letter, accidental, octave = match.groups()
-    return 12 * (int(octave) + 1) + _STEPS[letter] + {"#": 1, "b": -1, "": 0}[accidental]
+    return 12 * (int(octave) + 1) + NATURALS[letter] + {"#": 1, "b": -1, "": 0}[accidental]
 
 
 def build_midi(score: dict[str, Any]) -> mido.MidiFile:

@@ -21,6 +21,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
 from kelly_live.core.values import MODES
 from kelly_live.lab.corpora.symbolic_features import (
+    BASS_WEIGHT,
     CHORD_SECONDS,
     INDEPENDENT_NOTES,
     MIN_NOTES,
@@ -32,8 +33,8 @@ from kelly_live.lab.corpora.symbolic_features import (
     track_beats,
 )
 from kelly_live.lab.cultures.corpora.archive import read_files
+from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _WINDOW_BEATS = 2.0  # of an estimated chord
 HELD_OUT = 10  # every tenth song of POP909 is held out: it has no split of its own
 
@@ -110,7 +111,7 @@ def _read_song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece |
     first = downbeats[0] % 4
     start, end, key = max(keys, key=lambda row: float(row[1]) - float(row[0]))
     letter, _, kind = key.partition(":")
-    tonic = (_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12
+    tonic = parse_pitch_class(letter)
     mode = {"maj": "ionian", "min": "aeolian"}.get(kind)
     if mode is None:
         return None
@@ -132,9 +133,9 @@ def _read_song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece |
         return None
     chords = []
     for begin, finish, label in lines("chord_midi.txt", 3):
-        if label[0] in _STEPS and low <= float(begin) < high:
+        if label[0] in NATURALS and low <= float(begin) < high:
             name, _, quality = label.partition(":")
-            root = (_STEPS[name[0]] + name.count("#") - name[1:].count("b")) % 12
+            root = parse_pitch_class(name)
             span = convert_to_beats(np.array([float(begin), float(finish)]), beat_seconds) - first
             major = not quality.startswith(("min", "dim", "hdim"))
             chords.append(Chord(float(np.rint(span[0])), float(np.rint(span[1])), root, major))
@@ -285,7 +286,7 @@ def estimate_key(score: Score) -> tuple[int, str]:
         lowest = first + int(np.argmin(score.pitches[first:last]))
         if score.pitches[lowest] <= np.percentile(score.pitches, 40):
             bass[int(score.pitches[lowest]) % 12] += lengths[lowest]
-    weighted = profile / profile.sum() + (0.6 * bass / bass.sum() if bass.sum() > 0 else 0.0)
+    weighted = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
     likelihood = np.log(key_distributions()) @ (weighted / weighted.sum())
     logits = INDEPENDENT_NOTES * likelihood + np.repeat(np.log(MODE_PRIOR), 12)
     best = int(np.argmax(logits))

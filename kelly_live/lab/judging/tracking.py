@@ -21,6 +21,7 @@ import numpy as np
 from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.engine.tracking import EXCERPT_SECONDS, MOMENTS_PER_SECOND, TrackingMoment, load_excerpt, track_sound
 from kelly_live.lab.intervals import compute_wilson_interval
+from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 from kelly_live.sync.audio_tracker import ATTACK_DELAY_SECONDS, TrackerModel
 from kelly_live.sync.beat import PHASE_BINS, STRENGTH_LEVELS, quantize_strengths
 from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
@@ -30,7 +31,6 @@ BEAT_TOLERANCE_SECONDS = 0.07
 CONFIDENT = 0.5  # from this confidence on the band joins
 _STAYS_SECONDS = 5.0  # right for at least this long without a break, else it may be chance
 _WARM_SECONDS = 10.0  # shares over time are counted from here on
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ def parse_key(name: str) -> tuple[int, bool]:
         ConfigError: The text is not a key.
     """
     letter, _, kind = name.replace(":", " ").strip().partition(" ")
-    if not letter or letter[0] not in _STEPS or kind[:3] not in ("maj", "min"):
+    if not letter or letter[0] not in NATURALS or kind[:3] not in ("maj", "min"):
         raise ConfigError(f"{name!r} is no key; write a tonic and maj or min, as in Gb:maj")
-    return (_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, kind.startswith("maj")
+    return parse_pitch_class(letter), kind.startswith("maj")
 
 
 def read_recordings(manifest: Path) -> list[AnnotatedRecording]:

@@ -16,8 +16,8 @@ import numpy as np
 from kelly_live.lab.cultures.corpora.archive import read_file
 from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune, compute_bar_quarters, compute_beat_quarters
+from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _FIFTHS = {"F": -1, "C": 0, "G": 1, "D": 2, "A": 3, "E": 4, "B": 5}
 _MODE_FIFTHS = {"maj": 0, "ion": 0, "mix": -1, "dor": -2, "m": -3, "min": -3, "aeo": -3, "phr": -4, "loc": -5, "lyd": 1}
 _MODE_NAMES = {
@@ -73,7 +73,7 @@ def read_abc(block: str) -> Tune | None:
     pitches, onsets, lengths, ornaments, first_bar = _read_notes(" ".join(body), _create_signature(fifths), unit)
     if len(pitches) < 12:
         return None
-    tonic_class = (_STEPS[key.group(1).upper()] + (key.group(2) == "#") - (key.group(2) == "b")) % 12
+    tonic_class = parse_pitch_class(key.group(1).upper() + (key.group(2) or ""))
     tonic = place_tonic(tonic_class, pitches)
     pick_up = float(first_bar) if first_bar < compute_bar_quarters(metre) - 1e-6 else 0.0
     return Tune(
@@ -213,4 +213,4 @@ def _read_pitch(note: re.Match[str], signature: dict[str, int], accidentals: dic
         accidentals[place] = {"^^": 2, "__": -2, "^": 1, "_": -1, "=": 0}[sign]
     shift = accidentals.get(place, signature.get(letter.upper(), 0))
     base = 60 if letter.isupper() else 72
-    return base + _STEPS[letter.upper()] + shift + 12 * (octave.count("'") - octave.count(","))
+    return base + NATURALS[letter.upper()] + shift + 12 * (octave.count("'") - octave.count(","))

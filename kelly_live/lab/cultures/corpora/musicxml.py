@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from xml.etree import ElementTree
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.lab.pitch_names import NATURALS
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SIGNS = {
     "trill-mark": "trill", "mordent": "mordent", "inverted-mordent": "mordent", "turn": "turn", "inverted-turn": "turn",
     "glissando": "glissando", "slide": "glissando", "tremolo": "tremolo", "wavy-line": "tremolo",
@@ -105,7 +105,7 @@ def _read_pitch(note: ElementTree.Element) -> float | None:
     step, octave = note.findtext("pitch/step"), note.findtext("pitch/octave")
     if step is None or octave is None:
         return None
-    return 12.0 * (int(octave) + 1) + _STEPS[step] + float(note.findtext("pitch/alter") or 0.0)
+    return 12.0 * (int(octave) + 1) + NATURALS[step] + float(note.findtext("pitch/alter") or 0.0)
 
 
 def _list_ornaments(note: ElementTree.Element) -> list[str]:

@@ -12,8 +12,8 @@ import numpy as np
 from kelly_live.lab.cultures.corpora.archive import read_files
 from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune
+from kelly_live.lab.pitch_names import parse_pitch_class
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _LABELS = {"maj": "major", "min": "minor"}
 
 
@@ -66,7 +66,7 @@ def _read_song(files: dict[str, bytes]) -> tuple[Tune, np.ndarray] | None:
     places = np.interp(notes[:, :2], beats, np.arange(len(beats), dtype=np.float64))
     letter, _, kind = key.partition(":")
     pitches = [int(pitch) for pitch in notes[:, 2]]
-    tonic = place_tonic((_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, pitches)
+    tonic = place_tonic(parse_pitch_class(letter), pitches)
     per_bar = max(counted) if counted else 4
     tune = Tune(
         cents=100.0 * (notes[:, 2] - tonic),

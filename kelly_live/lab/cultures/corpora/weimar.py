@@ -15,8 +15,8 @@ import numpy as np
 from kelly_live.lab.cultures.corpora.archive import read_file
 from kelly_live.lab.cultures.corpora.kern import place_tonic
 from kelly_live.lab.cultures.tune import Tune
+from kelly_live.lab.pitch_names import NATURALS, parse_pitch_class
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _LONGEST = 2.0  # beats: a solo's note ends at the next, or after this much rest
 _PAIRS = (["21", "22"], ["31", "33"])  # division and place: even eighths as notated, or first and third of a triplet
 _RATIOS = (0.4, 4.0)  # outside of it two notes in a beat are no pair of eighths
@@ -73,7 +73,7 @@ def read_weimar(corpora: Path) -> Solos:
 def _create_tune(rows: list[dict[str, str]], info: dict[str, str], tempo: float) -> Tune | None:
     """Put a solo on its notated grid; None where it has no key (free playing)."""
     letter, _, kind = info["key"].partition("-")
-    if not letter or letter[0] not in _STEPS or info["signature"] not in ("4/4", "3/4"):
+    if not letter or letter[0] not in NATURALS or info["signature"] not in ("4/4", "3/4"):
         return None
     per_bar = int(info["signature"][0])
     onsets = np.array(
@@ -85,7 +85,7 @@ def _create_tune(rows: list[dict[str, str]], info: dict[str, str], tempo: float)
     gaps = np.append(np.diff(onsets), 1.0)
     keep = gaps > 0.0
     pitches = [int(float(row["pitch_raw"])) for row in rows]
-    tonic = place_tonic((_STEPS[letter[0]] + letter.count("#") - letter[1:].count("b")) % 12, pitches)
+    tonic = place_tonic(parse_pitch_class(letter), pitches)
     mode = "blues" if info["tonality_type"] == "BLUES" else {"maj": "major", "min": "minor"}.get(kind)
     return Tune(
         cents=100.0 * (np.array(pitches, dtype=np.float64) - tonic)[keep],
