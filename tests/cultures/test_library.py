@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.core.errors import ConfigError, KellyError
-from kelly_live.cultures import library as shelf
+from kelly_live.cultures import library
 from kelly_live.cultures.preset import PARAMETERS
 from tests.cultures.example import PRESET
 
@@ -27,27 +27,27 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_the_users_own_preset_comes_first(folders: tuple[Path, Path]) -> None:
-    assert shelf.load_culture("my-waltzes", folders).title == "Mine"
-    assert shelf.load_culture("my-waltzes", folders[1:]).title == "My waltzes"
+    assert library.load_culture("my-waltzes", folders).title == "Mine"
+    assert library.load_culture("my-waltzes", folders[1:]).title == "My waltzes"
 
 
 def test_a_name_is_found_by_its_words_and_a_near_miss_is_suggested(folders: tuple[Path, Path]) -> None:
-    assert shelf.load_culture("My Reels", folders).name == "my-reels"
-    assert shelf.load_culture("waltz", folders).name == "my-waltzes"
+    assert library.load_culture("My Reels", folders).name == "my-reels"
+    assert library.load_culture("waltz", folders).name == "my-waltzes"
     with pytest.raises(ConfigError, match="did you mean my-waltzes"):
-        shelf.load_culture("my-walzes", folders)
+        library.load_culture("my-walzes", folders)
     with pytest.raises(ConfigError, match="ambiguous"):
-        shelf.load_culture("my", folders)
+        library.load_culture("my", folders)
 
 
 def test_a_mode_is_chosen_after_the_colon(folders: tuple[Path, Path]) -> None:
-    assert shelf.choose_culture("my-waltzes", folders).mode is None
-    chosen = shelf.choose_culture("my-waltzes:glad", folders)
+    assert library.choose_culture("my-waltzes", folders).mode is None
+    chosen = library.choose_culture("my-waltzes:glad", folders)
     assert chosen.mode is chosen.preset.modes[0]
     with pytest.raises(ConfigError, match="did you mean glad"):
-        shelf.choose_culture("my-waltzes:gald", folders)
+        library.choose_culture("my-waltzes:gald", folders)
     with pytest.raises(ConfigError, match="no mode"):
-        shelf.choose_culture("my-waltzes:", folders)
+        library.choose_culture("my-waltzes:", folders)
 
 
 def test_no_name_leaves_its_folder(folders: tuple[Path, Path], tmp_path: Path) -> None:
@@ -56,14 +56,14 @@ def test_no_name_leaves_its_folder(folders: tuple[Path, Path], tmp_path: Path) -
     (folders[0] / "Bad Name.yaml").write_text(PRESET, encoding="utf-8")
     for name in ("../outside", "linked", "/etc/passwd", "..", "Bad Name", "outside.yaml"):
         with pytest.raises(ConfigError, match="no culture is called"):
-            shelf.load_culture(name, folders)
-    assert [one.name for one in shelf.list_cultures(folders)] == ["my-reels", "my-waltzes"]
+            library.load_culture(name, folders)
+    assert [one.name for one in library.list_cultures(folders)] == ["my-reels", "my-waltzes"]
 
 
 @given(st.text(max_size=120))
 def test_whatever_is_typed_is_a_culture_or_a_kelly_error(typed: str) -> None:
     try:
-        said = shelf.choose_culture(typed, shelf.list_folders()[1:]).preset.name
+        said = library.choose_culture(typed, library.list_folders()[1:]).preset.name
     except KellyError as refused:
         said = str(refused)
     assert "\n" not in said
@@ -71,7 +71,7 @@ def test_whatever_is_typed_is_a_culture_or_a_kelly_error(typed: str) -> None:
 
 def test_the_list_shows_what_cannot_be_used_and_why(folders: tuple[Path, Path]) -> None:
     (folders[0] / "broken.yaml").write_text("format: 1\nname: [", encoding="utf-8")
-    listed = {one.name: one for one in shelf.list_cultures(folders)}
+    listed = {one.name: one for one in library.list_cultures(folders)}
     assert listed["broken"].preset is None
     assert "line" in (listed["broken"].problem or "")
     assert listed["my-waltzes"].is_own
@@ -79,22 +79,22 @@ def test_the_list_shows_what_cannot_be_used_and_why(folders: tuple[Path, Path]) 
 
 
 def test_the_shipped_presets_are_twenty_traditions_and_the_plain_default() -> None:
-    listed = shelf.list_cultures(shelf.list_folders()[1:])
+    listed = library.list_cultures(library.list_folders()[1:])
     assert [one.problem for one in listed if one.problem] == []
-    assert tuple(one.name for one in listed) == (*shelf.list_culture_ids(), shelf.PLAIN)
-    assert [shelf.get_culture_id(one.name) for one in listed] == [*range(1, 21), 0]
+    assert tuple(one.name for one in listed) == (*library.list_culture_ids(), library.PLAIN)
+    assert [library.get_culture_id(one.name) for one in listed] == [*range(1, 21), 0]
     for one in listed:
         assert one.preset is not None
         known = {name: getattr(one.preset, name) for name in PARAMETERS if getattr(one.preset, name) is not None}
         assert {*known, *dict(one.preset.absent)} == set(PARAMETERS)
         assert all(reason != "not stated" for reason in dict(one.preset.absent).values())
-        assert one.name == shelf.PLAIN or one.preset.credits
+        assert one.name == library.PLAIN or one.preset.credits
         assert all(credit.licence != "not stated" for credit in one.preset.credits)
         assert one.path.stat().st_size < 100_000  # aggregates: no room for melodies
 
 
 def test_the_plain_default_changes_nothing() -> None:
-    western = shelf.load_culture(shelf.PLAIN, shelf.list_folders()[1:])
+    western = library.load_culture(library.PLAIN, library.list_folders()[1:])
     assert [name for name in PARAMETERS if getattr(western, name) is not None] == ["texture"]
     assert western.has_triads
     assert western.modes == ()
@@ -102,8 +102,8 @@ def test_the_plain_default_changes_nothing() -> None:
 
 def test_the_shipped_numbers_agree_with_what_the_literature_says() -> None:
     """Signell (1977) on makam and usul, Friberg & Sundström (2002) on swing, Surjodiningrat (1972) on slendro."""
-    shipped = shelf.list_folders()[1:]
-    makam = shelf.load_culture("turkish-makam", shipped)
+    shipped = library.list_folders()[1:]
+    makam = library.load_culture("turkish-makam", shipped)
     assert makam.groupings is not None
     groupings = dict(makam.groupings.value)
     assert groupings["9/8 Aksak"] == (2, 2, 2, 3)
@@ -113,16 +113,16 @@ def test_the_shipped_numbers_agree_with_what_the_literature_says() -> None:
     assert hicaz.scale_cents is not None
     second, third = hicaz.scale_cents.value[1:3]
     assert 100.0 < second < 120.0 < 370.0 < third < 395.0  # the augmented second, narrower than a piano's 300
-    jazz = shelf.load_culture("jazz-swing", shipped)
+    jazz = library.load_culture("jazz-swing", shipped)
     assert jazz.swing_by_tempo is not None
     by_tempo = dict(jazz.swing_by_tempo.value)
     assert by_tempo["140-180"] > by_tempo["220-260"] > by_tempo["260-340"] > 1.0
-    slendro = shelf.load_culture("javanese-gamelan", shipped).mode("slendro")
+    slendro = library.load_culture("javanese-gamelan", shipped).mode("slendro")
     assert slendro is not None
     assert slendro.scale_cents is not None
     steps = [b - a for a, b in zip(slendro.scale_cents.value, [*slendro.scale_cents.value[1:], 1200.0], strict=True)]
     assert max(steps) - min(steps) < 20.0
-    assert shelf.load_culture("chinese-han-folk", shipped).mode_preferences is None
-    irish = shelf.load_culture("irish-traditional", shipped)
+    assert library.load_culture("chinese-han-folk", shipped).mode_preferences is None
+    irish = library.load_culture("irish-traditional", shipped)
     assert irish.mode_preferences is not None
     assert [mode.name for mode in irish.modes][:4] == ["ionian", "mixolydian", "aeolian", "dorian"]

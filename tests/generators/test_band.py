@@ -1,4 +1,4 @@
-"""The band asks, seats, times and mutes its players; a stopwatch that the test winds, no waiting."""
+"""The band asks, slots, times and mutes its players; a stopwatch that the test winds, no waiting."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from kelly_live.generators.sandbox import DeadlineExceeded
 from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
-from tests.music.band import RecordingSink, built_in, played, step, told
+from tests.music.band import RecordingSink, built_in, make_parameters, play_piece, step
 
 
 class Player:
-    """Plays a note on each slice, or what it is told to do instead."""
+    """A player of one note on each slice, or of what the test gives it instead."""
 
     descriptor: ClassVar[Descriptor] = Descriptor("player", "player", 5, 40)
 
@@ -46,7 +46,7 @@ class Player:
 
 
 class Stopwatch:
-    """Seconds of work, as far as players have told it."""
+    """A stopwatch that the test's players advance."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -60,13 +60,13 @@ class Stopwatch:
 
 def play(band: GeneratorBand, *, bars: int) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, band, seed=1, tonic=0, length_bars=bars).play_through(told())
+    Conductor(sink, band, seed=1, tonic=0, length_bars=bars).play_through(make_parameters())
     return sink
 
 
-def test_a_seat_moves_the_notes_to_its_place_and_its_loudness() -> None:
-    seat = PlayerSlot(Player(), "horn", channel=7, program=60, port="brass", volume=0.5, sends_program=True)
-    (first, *_) = play(GeneratorBand([seat]), bars=1).notes
+def test_a_slot_moves_the_notes_to_its_place_and_its_loudness() -> None:
+    slot = PlayerSlot(Player(), "horn", channel=7, program=60, port="brass", volume=0.5, sends_program=True)
+    (first, *_) = play(GeneratorBand([slot]), bars=1).notes
     assert (first.part, first.channel, first.port, first.velocity, first.program) == ("horn", 7, "brass", 50, 60)
     loud = PlayerSlot(Player(), "horn", channel=7, program=60, volume=4.0)
     (first, *_) = play(GeneratorBand([loud]), bars=1).notes
@@ -74,8 +74,8 @@ def test_a_seat_moves_the_notes_to_its_place_and_its_loudness() -> None:
 
 
 def test_the_same_generator_twice_plays_in_two_places() -> None:
-    seats = [PlayerSlot(Player(), "low", channel=1, program=89), PlayerSlot(Player(), "high", channel=2, program=90)]
-    sink = play(GeneratorBand(seats), bars=2)
+    slots = [PlayerSlot(Player(), "low", channel=1, program=89), PlayerSlot(Player(), "high", channel=2, program=90)]
+    sink = play(GeneratorBand(slots), bars=2)
     assert len(sink.part("low")) == len(sink.part("high")) == 32
     assert {note.channel for note in sink.part("high")} == {2}
 
@@ -85,13 +85,13 @@ def test_a_player_that_always_overruns_is_muted_as_slow_and_its_band_plays_on() 
     slow = Player(lambda: watch.work(2.0 * BUDGET_SECONDS))
     players = GeneratorBand([slow, *built_in()], stopwatch=watch)
     sink = RecordingSink()
-    Conductor(sink, players, seed=3, tonic=0, length_bars=16).play_through(told())
+    Conductor(sink, players, seed=3, tonic=0, length_bars=16).play_through(make_parameters())
     (muted,) = players.muted
     assert (muted.name, muted.state) == ("player", PlayerState.TOO_SLOW)
     assert slow.calls == 1 + MAX_OVERRUNS, "the first call is free"
     assert slow.dismissed
     assert dict(players.states)["bass"] == PlayerState.PLAYING
-    assert [note for note in sink.notes if note.part != "player"] == played(told()).notes
+    assert [note for note in sink.notes if note.part != "player"] == play_piece(make_parameters()).notes
 
 
 def test_one_very_slow_first_call_and_now_and_then_a_slow_one_are_forgiven() -> None:
@@ -144,18 +144,18 @@ def test_other_players_take_over_exactly_at_a_bar_line() -> None:
     players = GeneratorBand([PlayerSlot(old, "old", 1, 0)], [MutedPlayer("gone", "did not load")])
     sink = RecordingSink()
     conductor = Conductor(sink, players, seed=1, look_ahead_seconds=0.0)
-    conductor.start(0.0, told(bpm=60.0))
-    step(conductor, 0.0, 6.0, told(bpm=60.0))
+    conductor.start(0.0, make_parameters(bpm=60.0))
+    step(conductor, 0.0, 6.0, make_parameters(bpm=60.0))
     players.change([PlayerSlot(new, "new", 2, 0)])
-    step(conductor, 6.1, 6.5, told(bpm=60.0))
+    step(conductor, 6.1, 6.5, make_parameters(bpm=60.0))
     assert not sink.part("new")
-    step(conductor, 6.6, 12.0, told(bpm=60.0))
+    step(conductor, 6.6, 12.0, make_parameters(bpm=60.0))
     assert max(note.onset_beats for note in sink.part("old")) == pytest.approx(7.75, abs=0.1)
     assert min(note.onset_beats for note in sink.part("new")) == pytest.approx(8.0, abs=0.1)
     assert old.dismissed
     assert new.resets == 1
     assert players.muted == ()
-    assert [seat.part for seat in conductor.slots] == ["new"]
+    assert [slot.part for slot in conductor.slots] == ["new"]
 
 
 KNOBS = (

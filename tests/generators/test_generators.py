@@ -15,7 +15,7 @@ from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import plan_phrase
 from kelly_live.music.theory import Key, build_mode_scale
-from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, played, told
+from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, make_parameters, play_piece
 
 PLAYERS: Sequence[Generator] = built_in()
 
@@ -43,14 +43,17 @@ def test_short_slices_and_long_ones_give_the_same_notes(
     player: Generator, cuts: list[float], seed: int, index: int, density: float, mode: str, rhythm: str, per_bar: int
 ) -> None:
     context = moment(seed, index, mode, rhythm, per_bar)
-    parameters = told(density=density)
+    parameters = make_parameters(density=density)
     assert_cut_anywhere_the_same(player, parameters, context, cuts)
 
 
 @pytest.mark.parametrize("player", PLAYERS, ids=lambda p: p.descriptor.name)
 def test_new_parameters_count_from_the_next_slice(player: Generator) -> None:
     context = moment(index=0)
-    quiet, loud = told(floor=0.1, ceiling=0.2, density=2.0), told(floor=0.8, ceiling=0.9, density=2.0)
+    quiet, loud = (
+        make_parameters(floor=0.1, ceiling=0.2, density=2.0),
+        make_parameters(floor=0.8, ceiling=0.9, density=2.0),
+    )
     notes = [*player.generate(quiet, context, 0.0, 5.25), *player.generate(loud, context, 5.25, 16.0)]
     assert max(n.velocity for n in notes if n.onset_beats < 5.25) < min(
         n.velocity for n in notes if n.onset_beats >= 5.25
@@ -60,7 +63,7 @@ def test_new_parameters_count_from_the_next_slice(player: Generator) -> None:
 
 def test_everyone_has_a_channel_of_their_own() -> None:
     assert Counter(p.descriptor.channel for p in PLAYERS) == Counter({1: 1, 2: 1, 3: 1, 10: 1})
-    for note in played(told()).notes:
+    for note in play_piece(make_parameters()).notes:
         assert note.channel == {"chords": 1, "bass": 2, "melody": 3, "percussion": 10}[note.part]
 
 
@@ -72,7 +75,7 @@ class Piece:
         self.contexts: list[MusicContext] = []
         listener = _Listener(self.contexts)
         Conductor(sink, band(listener), seed=seed, tonic=0, length_bars=bars).play_through(
-            told(density=density, mode=mode)
+            make_parameters(density=density, mode=mode)
         )
         self.sink = sink
 
@@ -127,7 +130,7 @@ def test_the_motif_returns() -> None:
     """The first bars of A, A' and A'' share their rhythm; those of B do not, for nearly every seed."""
     returned, contrasted = [], []
     for seed in range(8):
-        melody = played(told(density=1.3), seed=seed, bars=17).part("melody")
+        melody = play_piece(make_parameters(density=1.3), seed=seed, bars=17).part("melody")
 
         def opening(phrase: int, melody: list[NoteEvent] = melody) -> list[float]:
             start = 16 * phrase
@@ -141,7 +144,7 @@ def test_the_motif_returns() -> None:
 
 def test_the_answer_ends_on_the_tonic() -> None:
     for seed in range(6):
-        melody = played(told(density=1.5), seed=seed, bars=33).part("melody")
+        melody = play_piece(make_parameters(density=1.5), seed=seed, bars=33).part("melody")
         last = [n for n in melody if 28.0 - 0.2 < n.onset_beats < 31.5]
         assert last[-1].pitch % 12 == 0
 
@@ -157,7 +160,7 @@ def test_the_bass_plays_the_root_where_the_chord_changes() -> None:
 
 def test_parts_keep_to_their_floors() -> None:
     for seed in range(4):
-        sink = played(told(density=2.0, centre=72.0), seed=seed)
+        sink = play_piece(make_parameters(density=2.0, centre=72.0), seed=seed)
         means = {p: statistics.mean(n.pitch for n in sink.part(p)) for p in ("bass", "chords", "melody")}
         assert means["bass"] + 8 < means["chords"] < means["melody"] - 6
 
@@ -165,12 +168,16 @@ def test_parts_keep_to_their_floors() -> None:
 def test_chords_are_broken_where_it_is_calm_and_struck_where_it_is_lively() -> None:
     """Hardly fewer onsets; more notes at once where density is high, longer ones where it is low."""
 
-    def heard(density: float) -> tuple[int, float, float]:
-        notes = [(seed, n) for seed in range(4) for n in played(told(density=density), seed=seed).part("chords")]
+    def measure(density: float) -> tuple[int, float, float]:
+        notes = [
+            (seed, n)
+            for seed in range(4)
+            for n in play_piece(make_parameters(density=density), seed=seed).part("chords")
+        ]
         onsets = {(seed, round(4 * n.onset_beats)) for seed, n in notes}
         return len(onsets), len(notes) / len(onsets), statistics.mean(n.duration_beats for _, n in notes)
 
-    calm, lively = heard(0.6), heard(1.4)
+    calm, lively = measure(0.6), measure(1.4)
     assert calm[0] > 0.65 * lively[0]
     assert calm[1] < 0.85 * lively[1]
     assert calm[2] > 1.2 * lively[2]
@@ -188,7 +195,7 @@ def test_the_melody_leads_home_by_the_leading_tone_of_minor() -> None:
 
 def test_no_voice_sounds_one_pitch_twice_at_once() -> None:
     for rhythm in RHYTHMS:
-        sink = played(told(density=2.5, rhythm=rhythm))
+        sink = play_piece(make_parameters(density=2.5, rhythm=rhythm))
         for part in ("chords", "bass", "melody"):
             ends: dict[int, float] = {}
             for note in sorted(sink.part(part), key=lambda n: n.onset_beats):
@@ -197,13 +204,17 @@ def test_no_voice_sounds_one_pitch_twice_at_once() -> None:
 
 
 def test_calm_music_has_a_shaker_at_most_and_lively_music_the_kit() -> None:
-    assert played(told(density=0.05)).part("percussion") == []
+    assert play_piece(make_parameters(density=0.05)).part("percussion") == []
     for density in (0.2, 0.7):
-        assert {n.pitch for n in played(told(density=density)).part("percussion")} == {70}
-    assert {n.pitch for n in played(told(density=0.95)).part("percussion")} >= {36, 38, 42}
+        assert {n.pitch for n in play_piece(make_parameters(density=density)).part("percussion")} == {70}
+    assert {n.pitch for n in play_piece(make_parameters(density=0.95)).part("percussion")} >= {36, 38, 42}
 
 
 def test_drums_fill_into_a_new_phrase() -> None:
-    toms = [n.onset_beats for n in played(told(density=2.0), bars=33).part("percussion") if n.pitch in (45, 47, 50)]
+    toms = [
+        n.onset_beats
+        for n in play_piece(make_parameters(density=2.0), bars=33).part("percussion")
+        if n.pitch in (45, 47, 50)
+    ]
     assert toms
     assert all(beat % 16 >= 14.0 for beat in toms)

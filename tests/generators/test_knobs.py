@@ -11,20 +11,20 @@ from kelly_live.generators.builtin.percussion import HIGH_TOM, LOW_TOM, MID_TOM
 from kelly_live.generators.host_preset import Setting, load_preset
 from kelly_live.generators.preset_band import PresetBand
 from kelly_live.music.conductor import Conductor
-from tests.music.band import RecordingSink, told
+from tests.music.band import RecordingSink, make_parameters
 
 
-def played(*settings: str) -> RecordingSink:
+def play_preset(*settings: str) -> RecordingSink:
     host = PresetBand([load_preset("band")], settings=[Setting.parse(one) for one in settings])
     sink = RecordingSink()
-    Conductor(sink, host, seed=3, tonic=0, length_bars=17).play_through(told(density=2.0))
+    Conductor(sink, host, seed=3, tonic=0, length_bars=17).play_through(make_parameters(density=2.0))
     assert host.muted == ()
     return sink
 
 
 @pytest.fixture(scope="module")
 def plain() -> RecordingSink:
-    return played()
+    return play_preset()
 
 
 def others(sink: RecordingSink, part: str) -> list[NoteEvent]:
@@ -40,7 +40,7 @@ def chords(sink: RecordingSink) -> list[tuple[int, ...]]:
 
 
 def test_an_open_voicing_drops_the_second_voice_from_the_top_by_an_octave(plain: RecordingSink) -> None:
-    opened = played("chords.voicing=open")
+    opened = play_preset("chords.voicing=open")
     assert others(opened, "chords") == others(plain, "chords")
     pairs = list(zip(chords(plain), chords(opened), strict=True))
     assert len(pairs) > 16
@@ -50,14 +50,14 @@ def test_an_open_voicing_drops_the_second_voice_from_the_top_by_an_octave(plain:
 
 
 def test_an_octave_moves_the_tune_and_nothing_else(plain: RecordingSink) -> None:
-    high = played("melody.octave=1")
+    high = play_preset("melody.octave=1")
     assert others(high, "melody") == others(plain, "melody")
     moved = {b.pitch - a.pitch for a, b in zip(plain.part("melody"), high.part("melody"), strict=True)}
     assert moved == {12}
 
 
 def test_without_fills_the_drums_keep_the_beat_through_a_phrases_last_bar(plain: RecordingSink) -> None:
-    steady = played("percussion.fills=off")
+    steady = play_preset("percussion.fills=off")
     assert others(steady, "percussion") == others(plain, "percussion")
     toms = {HIGH_TOM, MID_TOM, LOW_TOM}
     assert toms & {note.pitch for note in plain.part("percussion")}
@@ -65,4 +65,4 @@ def test_without_fills_the_drums_keep_the_beat_through_a_phrases_last_bar(plain:
 
 
 def test_every_shipped_default_is_the_value_that_is_set_to_it(plain: RecordingSink) -> None:
-    assert played("chords.voicing=close", "melody.octave=0", "percussion.fills=on").notes == plain.notes
+    assert play_preset("chords.voicing=close", "melody.octave=0", "percussion.fills=on").notes == plain.notes

@@ -15,7 +15,7 @@ from kelly_live.generators.builtin.pad import PadGenerator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from tests.generators.test_generators import moment
-from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, told
+from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, make_parameters
 
 
 def phrase_of(player: Generator, parameters: MusicParameters, context: MusicContext) -> list[NoteEvent]:
@@ -39,12 +39,12 @@ def test_short_slices_and_long_ones_give_the_same_notes(
     per_bar: int,
 ) -> None:  # fmt: skip
     context = replace(moment(seed, index, mode, rhythm, per_bar), trend=trend)
-    assert_cut_anywhere_the_same(player, told(density=density), context, cuts)
+    assert_cut_anywhere_the_same(player, make_parameters(density=density), context, cuts)
 
 
 def test_the_pad_holds_the_chords_without_a_gap_and_strikes_only_what_changes() -> None:
     """At every change of chord all that sounds belongs to it, and a tone of both chords is not struck again."""
-    context, parameters = moment(index=1), told(density=1.2)
+    context, parameters = moment(index=1), make_parameters(density=1.2)
     notes = phrase_of(PadGenerator(), parameters, context)
     spans = context.phrase.spans
     for span in spans:
@@ -59,18 +59,18 @@ def test_the_pad_holds_the_chords_without_a_gap_and_strikes_only_what_changes() 
 def test_an_untied_pad_strikes_every_voice() -> None:
     context, player = moment(index=1), PadGenerator()
     player.configure({"tied": False})
-    assert len(phrase_of(player, told(density=1.2), context)) == 4 * len(context.phrase.spans)
+    assert len(phrase_of(player, make_parameters(density=1.2), context)) == 4 * len(context.phrase.spans)
 
 
 def test_the_pad_thins_where_it_is_calm_and_swells_where_the_feeling_builds() -> None:
     context = moment(index=1)
-    calm, dense = (phrase_of(PadGenerator(), told(density=d), context) for d in (0.1, 1.2))
+    calm, dense = (phrase_of(PadGenerator(), make_parameters(density=d), context) for d in (0.1, 1.2))
     assert len(calm) < len(dense)
     slow = replace(context, phrase=replace(context.phrase, spans=context.phrase.spans[:1]))
     slow = replace(
         slow, phrase=replace(slow.phrase, spans=(replace(slow.phrase.spans[0], end_beat=slow.phrase.end_beat),))
     )
-    level, building = (phrase_of(PadGenerator(), told(), replace(slow, trend=trend)) for trend in (0.0, 1.0))
+    level, building = (phrase_of(PadGenerator(), make_parameters(), replace(slow, trend=trend)) for trend in (0.0, 1.0))
     assert len(building) == 2 * len(level)
     assert max(n.velocity for n in building) > max(n.velocity for n in level)
 
@@ -79,7 +79,7 @@ def test_the_pad_thins_where_it_is_calm_and_swells_where_the_feeling_builds() ->
 def test_the_arpeggio_walks_its_pattern_on_tones_of_the_chord(pattern: str) -> None:
     context, player = moment(index=0), ArpeggioGenerator()
     player.configure({"pattern": pattern, "octaves": 3})
-    notes = phrase_of(player, told(density=3.0), context)
+    notes = phrase_of(player, make_parameters(density=3.0), context)
     for note in notes:
         assert note.pitch % 12 in context.chord_at(note.onset_beats).pitch_classes
     first = context.phrase.spans[0]
@@ -94,7 +94,7 @@ def test_the_arpeggio_walks_its_pattern_on_tones_of_the_chord(pattern: str) -> N
 def test_the_arpeggio_is_one_voice_whose_pace_follows_density() -> None:
     counts = []
     for density in (0.05, 0.4, 1.0, 1.8):
-        notes = phrase_of(ArpeggioGenerator(), told(density=density), moment(index=1))
+        notes = phrase_of(ArpeggioGenerator(), make_parameters(density=density), moment(index=1))
         counts.append(len(notes))
         for a, b in itertools.pairwise(notes):
             assert a.onset_beats + a.duration_beats <= b.onset_beats + 1e-9
@@ -105,7 +105,7 @@ def test_the_arpeggio_is_one_voice_whose_pace_follows_density() -> None:
 def test_both_end_a_piece_on_the_tonic() -> None:
     sink = RecordingSink()
     players: list[Generator] = [PadGenerator(), ArpeggioGenerator()]
-    Conductor(sink, GeneratorBand(players), seed=5, tonic=0, length_bars=6).play_through(told())
+    Conductor(sink, GeneratorBand(players), seed=5, tonic=0, length_bars=6).play_through(make_parameters())
     closing = [n for n in sink.notes if n.onset_beats > 19.8]
     assert {n.part for n in closing} == {"pad", "arpeggio"}
     assert {n.pitch % 12 for n in closing} <= {0, 4, 7}

@@ -17,14 +17,14 @@ from kelly_live.generators.preset_band import PresetBand
 from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.theory import Key, build_mode_scale
-from tests.music.band import RecordingSink, told
+from tests.music.band import RecordingSink, make_parameters
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "kelly-live-ostinato"
 
 
 def piece(host: PresetBand, *, seed: int = 3, bars: int = 8, density: float = 1.5) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, host, seed=seed, tonic=0, length_bars=bars).play_through(told(density=density))
+    Conductor(sink, host, seed=seed, tonic=0, length_bars=bars).play_through(make_parameters(density=density))
     assert host.muted == ()
     return sink
 
@@ -75,9 +75,9 @@ def test_its_parameters_are_heard(installed: Path) -> None:
 
 def test_live_it_has_a_thread_of_its_own_and_plays_the_same(installed: Path) -> None:
     live = alone("ostinato", live=True)
-    (seat,) = live.slots
-    assert type(seat.generator).__name__ == "SandboxedGenerator"
-    seat.generator._deadline = 30.0  # type: ignore[attr-defined]  # the notes are asked for here, not their time
+    (slot,) = live.slots
+    assert type(slot.generator).__name__ == "SandboxedGenerator"
+    slot.generator._deadline = 30.0  # type: ignore[attr-defined]  # the notes are asked for here, not their time
     assert piece(live).notes == piece(alone("ostinato")).notes
     live.close()
 

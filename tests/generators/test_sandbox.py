@@ -1,4 +1,4 @@
-"""A plug-in of another package runs in its own thread; the test decides when it answers, and nobody sleeps."""
+"""A plug-in of another package runs in its own thread; the test decides when it answers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from kelly_live.generators.base import FIRST_CALL_SECONDS, Descriptor, MusicCont
 from kelly_live.generators.sandbox import THREAD_NAME, DeadlineExceeded, SandboxedGenerator
 from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
-from tests.music.band import RecordingSink, built_in, played, step, told
+from tests.music.band import RecordingSink, built_in, make_parameters, play_piece, step
 
 PATIENT = 30.0  # far more than any answer takes: the test waits for the answer, not for the time
 NEVER = 0.0
 
 
 class Visitor:
-    """Does what it is told before it answers."""
+    """A generator that runs the test's function before it answers."""
 
     descriptor: ClassVar[Descriptor] = Descriptor("visitor", "visitor", 6, 0)
 
@@ -55,7 +55,7 @@ def gate() -> Iterator[threading.Event]:
 
 def play(players: GeneratorBand, bars: int = 4) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, players, seed=3, tonic=0, length_bars=bars).play_through(told())
+    Conductor(sink, players, seed=3, tonic=0, length_bars=bars).play_through(make_parameters())
     return sink
 
 
@@ -116,14 +116,16 @@ def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: 
     players = GeneratorBand([sandboxed, *built_in()])
     sink = RecordingSink()
     conductor = Conductor(sink, players, seed=3, tonic=0, length_bars=16)
-    conductor.start(0.0, told())
-    step(conductor, 0.0, 2.0, told())
+    conductor.start(0.0, make_parameters())
+    step(conductor, 0.0, 2.0, make_parameters())
     assert players.muted == (), "it may still be loading"
     clock.advance(FIRST_CALL_SECONDS)
-    step(conductor, 2.1, 6.0, told())
+    step(conductor, 2.1, 6.0, make_parameters())
     (muted,) = players.muted
     assert (muted.name, muted.state) == ("visitor", PlayerState.TOO_SLOW)
-    assert sink.notes == [note for note in played(told()).notes if note.onset_beats <= sink.notes[-1].onset_beats]
+    assert sink.notes == [
+        note for note in play_piece(make_parameters()).notes if note.onset_beats <= sink.notes[-1].onset_beats
+    ]
 
 
 def test_what_comes_too_late_is_not_played_and_it_may_go_on_afterwards(gate: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""The band plays a culture's style in place of the players of its roles, ours or not, and leaves the others alone."""
+"""The band plays a culture's style in place of the players of its roles, and no others."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kelly_live.generators.base import Descriptor, MusicContext, Parameter
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.style_parts import STYLE_PARTS, create_style_part
 from kelly_live.music.conductor import Conductor
-from tests.music.band import RecordingSink, band, told
+from tests.music.band import RecordingSink, band, make_parameters
 
 SLENDRO = Scale("slendro", (0.0, 233.4, 474.3, 718.6, 961.2))
 GAMELAN = CultureStyle("gamelan", SLENDRO, texture="heterophony")
@@ -45,7 +45,7 @@ def whistle(part: str, **declared: object) -> Whistle:
 
 def play(players: GeneratorBand, style: CultureStyle | None, bars: int = 9) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, players, seed=3, tonic=0, length_bars=bars).play_through(replace(told(), style=style))
+    Conductor(sink, players, seed=3, tonic=0, length_bars=bars).play_through(replace(make_parameters(), style=style))
     assert players.muted == ()
     return sink
 
@@ -57,9 +57,9 @@ def line(notes: Sequence[NoteEvent]) -> list[tuple[float, int]]:
 @pytest.mark.parametrize("part", STYLE_PARTS)
 def test_a_style_is_played_in_the_slot_of_any_player_of_its_roles(part: str) -> None:
     player = whistle(part)
-    theirs = play(GeneratorBand([PlayerSlot(player, "guest", channel=14, program=1)]), GAMELAN)
+    theirs = play(GeneratorBand([PlayerSlot(player, "plug-in", channel=14, program=1)]), GAMELAN)
     assert player.calls == 0
-    assert all((note.channel, note.part) == (14, "guest") for note in theirs.notes)
+    assert all((note.channel, note.part) == (14, "plug-in") for note in theirs.notes)
     assert bool(theirs.notes) == (part != "arpeggio"), "a style without chords has none to break"
     assert play(GeneratorBand([player]), None).notes, "without a style the player plays"
 
@@ -86,7 +86,7 @@ def test_a_style_that_has_chords_takes_the_melody_and_leaves_the_chords() -> Non
 
 def test_a_style_that_comes_and_goes_takes_its_slot_and_gives_it_back() -> None:
     player, sink = whistle("melody"), RecordingSink()
-    plain, styled = told(), replace(told(), style=SONG)
+    plain, styled = make_parameters(), replace(make_parameters(), style=SONG)
     Conductor(sink, GeneratorBand([player]), seed=3, tonic=0, length_bars=25).play_through(
         plain, lambda beat: styled if 16 <= beat < 48 else plain
     )

@@ -16,9 +16,9 @@ from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.music.conductor import Conductor
 from tests.live.conftest import JackServer, Witness, wait_for
-from tests.music.band import told
+from tests.music.band import make_parameters
 
-FAST = told(bpm=240.0, density=2.0)  # a bar a second
+FAST = make_parameters(bpm=240.0, density=2.0)  # a bar a second
 
 
 @pytest.fixture

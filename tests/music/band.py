@@ -1,4 +1,4 @@
-"""A small stage for the music tests: parameters with defaults, a sink that records, the built-in band."""
+"""Help for the music tests: parameters with defaults, a sink that records, the built-in band."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def one_hot(names: tuple[str, ...], name: str) -> tuple[float, ...]:
     return tuple(float(n == name) for n in names)
 
 
-def told(
+def make_parameters(
     *,
     bpm: float = 100.0,
     mode: str = "ionian",
@@ -98,8 +98,8 @@ def step(conductor: Conductor, start: float, end: float, parameters: MusicParame
         conductor.advance(tenth / 10.0, parameters)
 
 
-def played(parameters: MusicParameters, *, bars: int = 16, seed: int = 3, tonic: int = 0) -> RecordingSink:
-    """A whole piece, from the first bar to its close."""
+def play_piece(parameters: MusicParameters, *, bars: int = 16, seed: int = 3, tonic: int = 0) -> RecordingSink:
+    """Play a whole piece, from the first bar to its close."""
     sink = RecordingSink()
     Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars).play_through(parameters)
     return sink

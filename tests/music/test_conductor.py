@@ -19,7 +19,7 @@ from kelly_live.music.conductor import LIVE_SLICE_BEATS, Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_earliest_offset
 from kelly_live.music.theory import Key, build_mode_scale
-from tests.music.band import RecordingSink, band, built_in, played, told
+from tests.music.band import RecordingSink, band, built_in, make_parameters, play_piece
 
 
 def sound_of(notes: Sequence[NoteEvent]) -> list[tuple[str, float, int, int]]:
@@ -39,16 +39,18 @@ def live(
 
 
 def test_the_same_seed_gives_the_same_notes_and_another_gives_others() -> None:
-    assert played(told(), seed=7).notes == played(told(), seed=7).notes
-    assert sound_of(played(told(), seed=7).notes) != sound_of(played(told(), seed=8).notes)
+    assert play_piece(make_parameters(), seed=7).notes == play_piece(make_parameters(), seed=7).notes
+    assert sound_of(play_piece(make_parameters(), seed=7).notes) != sound_of(
+        play_piece(make_parameters(), seed=8).notes
+    )
 
 
 @settings(max_examples=10, deadline=None)
 @given(st.floats(0.005, 0.6))
 def test_how_often_it_is_stepped_does_not_matter(step: float) -> None:
     often, seldom = RecordingSink(), RecordingSink()
-    live(often, told(), seconds=6.0, step=0.01)
-    live(seldom, told(), seconds=6.0, step=step)
+    live(often, make_parameters(), seconds=6.0, step=0.01)
+    live(seldom, make_parameters(), seconds=6.0, step=step)
     until = 8.0  # beats that both have certainly made
     assert sound_of([n for n in often.notes if n.onset_beats < until]) == sound_of(
         [n for n in seldom.notes if n.onset_beats < until]
@@ -57,7 +59,7 @@ def test_how_often_it_is_stepped_does_not_matter(step: float) -> None:
 
 def test_every_note_is_sent_at_least_the_look_ahead_early() -> None:
     """Even one that is pushed ahead of its slice."""
-    parameters = told(ahead=1.0, density=3.0)
+    parameters = make_parameters(ahead=1.0, density=3.0)
     sink, clock = RecordingSink(), ManualClock(50.0)
     conductor = Conductor(sink, band(), seed=1, look_ahead_seconds=0.1)
     conductor.start(50.5, parameters)
@@ -77,7 +79,7 @@ def test_what_is_asked_for_reaches_the_notes_within_150_ms(rhythm: str) -> None:
     has heard of it. At a beat's pace of 130 a minute, with the timing feel."""
     sink, clock, changes = RecordingSink(), ManualClock(0.0), []
     conductor = Conductor(sink, band(), seed=3, tonic=0, slice_beats=LIVE_SLICE_BEATS)
-    parameters = told(bpm=130.0, density=1.2, rhythm=rhythm, behind=0.3)
+    parameters = make_parameters(bpm=130.0, density=1.2, rhythm=rhythm, behind=0.3)
     conductor.start(0.0, parameters)
     while clock.now() < 40.0:
         changes.append((clock.now(), len(sink.notes)))
@@ -95,9 +97,9 @@ def test_the_status_shows_the_chords_to_come() -> None:
 
     def look(beat: float) -> MusicParameters:
         plans[int(beat) // 4] = conductor.status().plan
-        return told(density=2.0, mode="dorian")
+        return make_parameters(density=2.0, mode="dorian")
 
-    conductor.play_through(told(density=2.0, mode="dorian"), look)
+    conductor.play_through(make_parameters(density=2.0, mode="dorian"), look)
     for bar in range(7):
         here, there = dict(plans[bar]), dict(plans[bar + 1])
         seen_ahead = {beat: name for beat, name in here.items() if 4 * (bar + 1) <= beat}
@@ -108,7 +110,7 @@ def test_the_status_shows_the_chords_to_come() -> None:
 
 def test_a_piece_of_n_bars_ends_with_a_bar_of_the_tonic() -> None:
     for bars in (1, 2, 5, 8, 9):
-        sink = played(told(mode="aeolian", density=2.0), bars=bars, tonic=9)
+        sink = play_piece(make_parameters(mode="aeolian", density=2.0), bars=bars, tonic=9)
         start = 4.0 * (bars - 1) - 0.2
         last = [n for n in sink.notes if n.onset_beats >= start]
         assert {n.pitch % 12 for n in last if n.part == "chords"} == {9, 0, 4}
@@ -119,14 +121,14 @@ def test_a_piece_of_n_bars_ends_with_a_bar_of_the_tonic() -> None:
 
 def test_finish_closes_at_the_next_bar_line_and_nothing_follows() -> None:
     sink = RecordingSink()
-    conductor, clock = live(sink, told(bpm=120.0, density=2.0), seconds=5.2)
+    conductor, clock = live(sink, make_parameters(bpm=120.0, density=2.0), seconds=5.2)
     end = conductor.finish(clock.now())
     assert end == 16.0  # 5.2 s at 120 BPM is beat 10.4: the close is bar 3, beats 12-16
     assert conductor.finish(clock.now()) == end
     count = len(sink.notes)
     for _ in range(300):
         clock.advance(0.05)
-        conductor.advance(clock.now(), told())
+        conductor.advance(clock.now(), make_parameters())
     assert len(sink.notes) == count
     assert {n.pitch % 12 for n in sink.part("chords") if n.onset_beats >= 11.9} == {0, 4, 7}
     assert any(n.onset_beats > 11 and n.onset_beats < 11.9 for n in sink.notes), "the bar before is played out"
@@ -135,11 +137,11 @@ def test_finish_closes_at_the_next_bar_line_and_nothing_follows() -> None:
 def test_the_tempo_glides_in_small_steps_and_arrives() -> None:
     sink, clock = RecordingSink(), ManualClock(0.0)
     conductor = Conductor(sink, band(), seed=1)
-    conductor.start(0.0, told(bpm=80.0))
-    conductor.advance(0.0, told(bpm=80.0))
+    conductor.start(0.0, make_parameters(bpm=80.0))
+    conductor.advance(0.0, make_parameters(bpm=80.0))
     for _ in range(1500):
         clock.advance(0.01)
-        conductor.advance(clock.now(), told(bpm=120.3))
+        conductor.advance(clock.now(), make_parameters(bpm=120.3))
     bpms = [point.bpm for point in sink.tempos]
     assert bpms[0] == 80.0
     assert bpms[-1] == 120.25
@@ -150,7 +152,7 @@ def test_the_tempo_glides_in_small_steps_and_arrives() -> None:
 
 
 def mixture(**weights: float) -> MusicParameters:
-    return replace(told(bpm=120.0), modes=tuple(weights.get(mode, 0.0) for mode in MODES))
+    return replace(make_parameters(bpm=120.0), modes=tuple(weights.get(mode, 0.0) for mode in MODES))
 
 
 def test_the_mode_changes_at_a_phrase_and_only_if_it_outweighs() -> None:
@@ -190,14 +192,14 @@ def test_a_mixture_of_modes_is_heard_as_one() -> None:
 def test_a_feeling_that_has_really_turned_is_heard_in_the_middle_of_a_phrase() -> None:
     """Minor is asked for from beat 1 on: bars 0 and 1 are played out in major, bars 2 and 3 of the phrase are minor,
     and its chords still change where they would have."""
-    sink, at_beat = RecordingSink(), lambda beat: told(mode="aeolian", density=2.0)
-    Conductor(sink, band(), seed=3, tonic=0, length_bars=9).play_through(told(density=2.0), at_beat)
+    sink, at_beat = RecordingSink(), lambda beat: make_parameters(mode="aeolian", density=2.0)
+    Conductor(sink, band(), seed=3, tonic=0, length_bars=9).play_through(make_parameters(density=2.0), at_beat)
     tuned = [n for n in sink.notes if n.part != "percussion"]
     before, after = [n for n in tuned if n.onset_beats < 7.8], [n for n in tuned if n.onset_beats >= 7.8]
     assert {n.pitch % 12 for n in before} <= {0, 2, 4, 5, 7, 9, 11}
     assert not {n.pitch % 12 for n in after} & {4, 9}, "no major third or sixth any more"
     assert {n.pitch % 12 for n in after if n.onset_beats < 15.8} >= {3, 8}
-    steady = played(told(mode="aeolian", density=2.0), bars=9)
+    steady = play_piece(make_parameters(mode="aeolian", density=2.0), bars=9)
     assert sound_of([n for n in sink.part("bass") if 7.8 <= n.onset_beats < 15.8]) == sound_of(
         [n for n in steady.part("bass") if 7.8 <= n.onset_beats < 15.8]
     )
@@ -205,7 +207,7 @@ def test_a_feeling_that_has_really_turned_is_heard_in_the_middle_of_a_phrase() -
 
 def test_a_scale_of_its_own_takes_the_place_of_the_mode() -> None:
     rast = Scale("rast", (0.0, 204.0, 384.0, 498.0, 702.0, 906.0, 1088.0))
-    sink = played(told(scale=rast, density=2.0))
+    sink = play_piece(make_parameters(scale=rast, density=2.0))
     for note in sink.notes:
         if note.part != "percussion":
             cents = (100.0 * note.pitch + note.cents) % 1200.0
@@ -215,13 +217,13 @@ def test_a_scale_of_its_own_takes_the_place_of_the_mode() -> None:
 
 def test_a_suspended_caller_skips_ahead_to_a_bar_line() -> None:
     sink = RecordingSink()
-    conductor, clock = live(sink, told(bpm=120.0), seconds=3.0)
+    conductor, clock = live(sink, make_parameters(bpm=120.0), seconds=3.0)
     count = len(sink.notes)
     clock.advance(60.0)
-    conductor.advance(clock.now(), told(bpm=120.0))
+    conductor.advance(clock.now(), make_parameters(bpm=120.0))
     assert conductor.status().skipped_beats >= 116
     clock.advance(2.0)
-    conductor.advance(clock.now(), told(bpm=120.0))
+    conductor.advance(clock.now(), make_parameters(bpm=120.0))
     resumed = sink.notes[count:]
     assert resumed
     assert min(n.onset_beats for n in resumed) >= 126.0 - 0.1
@@ -230,10 +232,10 @@ def test_a_suspended_caller_skips_ahead_to_a_bar_line() -> None:
 
 def test_a_caller_that_is_a_little_late_gets_every_note() -> None:
     prompt, tardy = RecordingSink(), RecordingSink()
-    live(prompt, told(bpm=120.0), seconds=8.0)
-    conductor, clock = live(tardy, told(bpm=120.0), seconds=4.0)
+    live(prompt, make_parameters(bpm=120.0), seconds=8.0)
+    conductor, clock = live(tardy, make_parameters(bpm=120.0), seconds=4.0)
     clock.advance(1.5)
-    conductor.advance(clock.now(), told(bpm=120.0))
+    conductor.advance(clock.now(), make_parameters(bpm=120.0))
     assert conductor.status().skipped_beats == 0
     assert sound_of([n for n in prompt.notes if n.onset_beats < 10]) == sound_of(
         [n for n in tardy.notes if n.onset_beats < 10]
@@ -241,9 +243,9 @@ def test_a_caller_that_is_a_little_late_gets_every_note() -> None:
 
 
 class SandboxedGenerator:
-    """A third-party player that answers as it is told."""
+    """A third-party player that gives the test's answer."""
 
-    descriptor = Descriptor("guest", "guest", 5, 0)
+    descriptor = Descriptor("plug-in", "plug-in", 5, 0)
 
     def __init__(self, answer: Callable[[float, float], Any]) -> None:
         self.answer = answer
@@ -260,8 +262,8 @@ class SandboxedGenerator:
         """Nothing is remembered."""
 
 
-def guest_note(beat: float, duration: float = 0.5) -> NoteEvent:
-    return NoteEvent(beat, duration, 60, 80, 5, "guest")
+def plug_in_note(beat: float, duration: float = 0.5) -> NoteEvent:
+    return NoteEvent(beat, duration, 60, 80, 5, "plug-in")
 
 
 @pytest.mark.parametrize(
@@ -269,44 +271,44 @@ def guest_note(beat: float, duration: float = 0.5) -> NoteEvent:
     [
         (lambda a, b: 1 / 0, "generate raised ZeroDivisionError"),
         (lambda a, b: None, "returned a NoneType"),
-        (lambda a, b: [guest_note(b)], "outside the slice"),
-        (lambda a, b: [guest_note(a - 0.01)], "outside the slice"),
-        (lambda a, b: [guest_note(a + 0.2), guest_note(a + 0.1)], "sorted by onset"),
+        (lambda a, b: [plug_in_note(b)], "outside the slice"),
+        (lambda a, b: [plug_in_note(a - 0.01)], "outside the slice"),
+        (lambda a, b: [plug_in_note(a + 0.2), plug_in_note(a + 0.1)], "sorted by onset"),
         (lambda a, b: ["la"], "returned a str"),
-        (lambda a, b: [guest_note(a, 1000.0)], "1000 beats"),
-        (lambda a, b: [guest_note(a)] * 5000, "5000 notes"),
-        (lambda a, b: [NoteEvent(a, 0.5, 200, 80, 5, "guest")], "pitch is 200"),
+        (lambda a, b: [plug_in_note(a, 1000.0)], "1000 beats"),
+        (lambda a, b: [plug_in_note(a)] * 5000, "5000 notes"),
+        (lambda a, b: [NoteEvent(a, 0.5, 200, 80, 5, "plug-in")], "pitch is 200"),
     ],
 )
 def test_a_player_that_fails_is_muted_and_the_band_plays_on(answer: Callable[[float, float], Any], reason: str) -> None:
-    sink, guest = RecordingSink(), SandboxedGenerator(answer)
-    conductor = Conductor(sink, band(guest), seed=3, tonic=0, length_bars=16)
-    conductor.play_through(told())
+    sink, plug_in = RecordingSink(), SandboxedGenerator(answer)
+    conductor = Conductor(sink, band(plug_in), seed=3, tonic=0, length_bars=16)
+    conductor.play_through(make_parameters())
     (muted,) = conductor.status().muted
-    assert muted.name == "guest"
+    assert muted.name == "plug-in"
     assert reason in muted.reason
     assert "\n" not in muted.reason
-    assert guest.calls == 1
-    assert sink.notes == played(told()).notes
+    assert plug_in.calls == 1
+    assert sink.notes == play_piece(make_parameters()).notes
 
 
-def test_a_good_guest_is_heard_and_a_muted_one_is_asked_again_in_the_next_session() -> None:
-    sink, guest = RecordingSink(), SandboxedGenerator(lambda a, b: [guest_note(a)])
-    conductor = Conductor(sink, GeneratorBand([guest], [MutedPlayer("gone", "did not load")]), seed=3, length_bars=2)
-    conductor.play_through(told())
-    assert len(sink.part("guest")) == 32
+def test_a_good_plug_in_is_heard_and_a_muted_one_is_asked_again_in_the_next_session() -> None:
+    sink, plug_in = RecordingSink(), SandboxedGenerator(lambda a, b: [plug_in_note(a)])
+    conductor = Conductor(sink, GeneratorBand([plug_in], [MutedPlayer("gone", "did not load")]), seed=3, length_bars=2)
+    conductor.play_through(make_parameters())
+    assert len(sink.part("plug-in")) == 32
     assert conductor.status().muted == (MutedPlayer("gone", "did not load"),)
-    guest.answer = lambda a, b: [guest_note(b)]
-    conductor.play_through(told())
-    assert [m.name for m in conductor.status().muted] == ["gone", "guest"]
-    guest.answer = lambda a, b: [guest_note(a)]
-    conductor.play_through(told())
+    plug_in.answer = lambda a, b: [plug_in_note(b)]
+    conductor.play_through(make_parameters())
+    assert [m.name for m in conductor.status().muted] == ["gone", "plug-in"]
+    plug_in.answer = lambda a, b: [plug_in_note(a)]
+    conductor.play_through(make_parameters())
     assert [m.name for m in conductor.status().muted] == ["gone"]
 
 
 def test_status_says_where_we_are() -> None:
     sink = RecordingSink()
-    conductor, _ = live(sink, told(bpm=120.0, mode="dorian"), seconds=5.0)
+    conductor, _ = live(sink, make_parameters(bpm=120.0, mode="dorian"), seconds=5.0)
     status = conductor.status()
     assert abs(status.beat - 10.0) < 0.1
     assert (status.bar, status.bpm, status.mode, status.tonic) == (2, 120.0, "dorian", "C")
@@ -353,7 +355,7 @@ def test_any_parameters_make_a_piece_without_a_muted_player(
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=seed, beats_per_bar=per_bar, length_bars=bars)
     end = conductor.play_through(
-        told(bpm=bpm, mode=mode, density=density, rhythm=rhythm, centre=centre, half_range=half_range)
+        make_parameters(bpm=bpm, mode=mode, density=density, rhythm=rhythm, centre=centre, half_range=half_range)
     )
     assert conductor.status().muted == ()
     assert end == bars * per_bar == conductor.end_beat
@@ -362,8 +364,8 @@ def test_any_parameters_make_a_piece_without_a_muted_player(
 
 
 def test_an_even_mixture_of_rhythms_is_played_one_at_a_time() -> None:
-    parameters = replace(told(density=2.0), rhythms=(0.2,) * 5)
-    onsets = [n.onset_beats % 1 for n in played(parameters, bars=32).part("percussion")]
+    parameters = replace(make_parameters(density=2.0), rhythms=(0.2,) * 5)
+    onsets = [n.onset_beats % 1 for n in play_piece(parameters, bars=32).part("percussion")]
     assert len({round(onset, 3) for onset in onsets}) >= 4
 
 
@@ -372,9 +374,9 @@ def test_an_even_mixture_of_rhythms_is_played_one_at_a_time() -> None:
 def test_parameters_that_change_all_the_time_never_break_the_music(data: st.DataObject) -> None:
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=5)
-    conductor.start(0.0, told())
+    conductor.start(0.0, make_parameters())
     for hop in range(40):
-        changed = told(
+        changed = make_parameters(
             bpm=data.draw(st.floats(40.0, 220.0)),
             mode=data.draw(st.sampled_from(MODES)),
             density=data.draw(st.floats(0.0, 3.0)),

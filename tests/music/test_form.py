@@ -11,7 +11,7 @@ from kelly_live.generators.builtin.percussion import PercussionGenerator
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.form import average_intensity, compute_intensity, compute_trend
 from tests.generators.test_generators import moment
-from tests.music.band import RecordingSink, band, built_in, played, told
+from tests.music.band import RecordingSink, band, built_in, make_parameters, play_piece
 
 
 def beats_of(notes: list[NoteEvent]) -> set[int]:
@@ -19,7 +19,10 @@ def beats_of(notes: list[NoteEvent]) -> set[int]:
 
 
 def test_the_trend_is_where_the_feeling_goes_and_is_forgotten() -> None:
-    calm, lively = compute_intensity(told(floor=0.2, ceiling=0.5, density=0.6)), compute_intensity(told(density=1.4))
+    calm, lively = (
+        compute_intensity(make_parameters(floor=0.2, ceiling=0.5, density=0.6)),
+        compute_intensity(make_parameters(density=1.4)),
+    )
     assert compute_trend(calm, calm) == compute_trend(calm, calm + 0.001) == 0.0
     assert compute_trend(calm, lively) == 1.0
     assert compute_trend(lively, calm) == -1.0
@@ -39,7 +42,9 @@ def ending(at_beat: Callable[[float], MusicParameters], first: MusicParameters) 
 
 def test_drums_fill_longer_into_what_builds_and_not_at_all_into_what_calms_down() -> None:
     """The same density in the same bar, come to from below, at rest and from above."""
-    low, here, high = (told(density=d, floor=f, ceiling=f + 0.3) for d, f in ((0.9, 0.1), (1.6, 0.4), (2.4, 0.65)))
+    low, here, high = (
+        make_parameters(density=d, floor=f, ceiling=f + 0.3) for d, f in ((0.9, 0.1), (1.6, 0.4), (2.4, 0.65))
+    )
 
     def toms(first: MusicParameters) -> int:
         drums = ending(lambda beat: here if beat >= 7.0 else first, first)
@@ -53,7 +58,7 @@ def test_drums_fill_longer_into_what_builds_and_not_at_all_into_what_calms_down(
 def test_a_crescendo_goes_with_what_builds() -> None:
     def gained(way: float) -> float:
         context = replace(moment(index=0), trend=way)
-        notes = PercussionGenerator().generate(told(density=1.2), context, 0.0, 12.0)
+        notes = PercussionGenerator().generate(make_parameters(density=1.2), context, 0.0, 12.0)
         halves = [[n.velocity for n in notes if a <= n.onset_beats < a + 4.0] for a in (0.0, 8.0)]
         return statistics.mean(halves[1]) - statistics.mean(halves[0])
 
@@ -62,7 +67,7 @@ def test_a_crescendo_goes_with_what_builds() -> None:
 
 def test_there_is_silence_where_it_is_calm() -> None:
     """A theme's second form opens without the tune and has a break of the drums; lively music has neither."""
-    calm, lively = played(told(density=0.7), bars=33), played(told(density=2.0), bars=33)
+    calm, lively = play_piece(make_parameters(density=0.7), bars=33), play_piece(make_parameters(density=2.0), bars=33)
     interlude, break_ = set(range(64, 72)), set(range(96, 108))
     assert not beats_of(calm.part("melody")) & interlude
     assert not beats_of(calm.part("percussion")) & break_
@@ -73,7 +78,7 @@ def test_there_is_silence_where_it_is_calm() -> None:
 def test_two_minutes_are_never_the_same_bars_again() -> None:
     """The longest run of bars that comes twice, note for note, pitched parts together: none longer than two."""
     for seed, density in itertools.product(range(3), (0.7, 1.3)):
-        sink = played(told(density=density), seed=seed, bars=56)
+        sink = play_piece(make_parameters(density=density), seed=seed, bars=56)
         bars = [
             frozenset((n.part, round(12 * n.onset_beats) - 48 * bar, n.pitch) for n in sink.notes
                       if n.part != "percussion" and bar == int((n.onset_beats + 0.1) // 4))
@@ -92,5 +97,7 @@ def test_the_melody_plays_the_notes_that_density_asks_for() -> None:
     for density, seed in itertools.product((0.4, 1.0, 2.2), range(2)):
         sink = RecordingSink()
         players = [player for player in built_in() if player.descriptor.part == "melody"]
-        Conductor(sink, GeneratorBand(players), seed=seed, tonic=0, length_bars=17).play_through(told(density=density))
+        Conductor(sink, GeneratorBand(players), seed=seed, tonic=0, length_bars=17).play_through(
+            make_parameters(density=density)
+        )
         assert abs(len(sink.notes) / 68.0 / density - 1.0) < 0.15

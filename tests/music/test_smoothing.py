@@ -1,4 +1,4 @@
-"""Parameters glide at musical places: given what is asked for at these beats, this is what is played."""
+"""Parameters smoother at musical places: given what is asked for at these beats, this is what is played."""
 
 from __future__ import annotations
 
@@ -21,89 +21,91 @@ from kelly_live.music.smoothing import (
     TEMPO_CHANGE_PER_BEAT,
     ParameterSmoother,
 )
-from tests.music.band import RecordingSink, band, told
+from tests.music.band import RecordingSink, band, make_parameters
 
 RAST = Scale("rast", (0.0, 204.0, 384.0, 498.0, 702.0, 906.0, 1088.0))
 
 
-def played(
-    asked: Callable[[float], MusicParameters], *, beats: float, slice_beats: float = 0.25
+def smooth(
+    target_at: Callable[[float], MusicParameters], *, beats: float, slice_beats: float = 0.25
 ) -> list[tuple[float, MusicParameters]]:
     """(beat, what is in force) for each slice, the first at beat 0."""
-    glide = ParameterSmoother.begin(0.0, asked(0.0))
-    made = [(0.0, glide.current)]
+    smoother = ParameterSmoother.begin(0.0, target_at(0.0))
+    states = [(0.0, smoother.current)]
     for number in range(1, int(beats / slice_beats)):
-        glide = glide.step(number * slice_beats, asked(number * slice_beats))
-        made.append((glide.beat, glide.current))
-    return made
+        smoother = smoother.step(number * slice_beats, target_at(number * slice_beats))
+        states.append((smoother.beat, smoother.current))
+    return states
 
 
 def turn(before: MusicParameters, after: MusicParameters, *, at: float) -> Callable[[float], MusicParameters]:
     return lambda beat: before if beat < at else after
 
 
-def changes(made: Sequence[tuple[float, MusicParameters]], of: str) -> list[float]:
+def changes(states: Sequence[tuple[float, MusicParameters]], of: str) -> list[float]:
     """The beats at which a field changed."""
-    return [beat for (_, a), (beat, b) in itertools.pairwise(made) if getattr(a, of) != getattr(b, of)]
+    return [beat for (_, a), (beat, b) in itertools.pairwise(states) if getattr(a, of) != getattr(b, of)]
 
 
 def mixture(**weights: float) -> MusicParameters:
-    return replace(told(), modes=tuple(weights.get(mode, 0.0) for mode in MODES))
+    return replace(make_parameters(), modes=tuple(weights.get(mode, 0.0) for mode in MODES))
 
 
 @pytest.mark.parametrize("wobble", [0.98, 1.02])
 def test_a_tempo_that_wobbles_by_2_percent_is_not_followed(wobble: float) -> None:
-    made = played(lambda beat: told(bpm=100.0 * (wobble if beat % 2 else 1.0)), beats=64)
-    assert {now.tempo.suggested for _, now in made} == {100.0}
+    states = smooth(lambda beat: make_parameters(bpm=100.0 * (wobble if beat % 2 else 1.0)), beats=64)
+    assert {now.tempo.suggested for _, now in states} == {100.0}
 
 
 def test_a_new_tempo_starts_within_a_bar_and_arrives_exactly() -> None:
-    made = played(turn(told(bpm=100.0), told(bpm=120.0), at=8.0), beats=48)
-    moved = changes(made, "tempo")
+    states = smooth(turn(make_parameters(bpm=100.0), make_parameters(bpm=120.0), at=8.0), beats=48)
+    moved = changes(states, "tempo")
     assert 8.0 <= moved[0] <= 9.0
-    assert moved == [moved[0] + 0.25 * n for n in range(len(moved))], "one glide, without a halt"
-    at = {beat: now.tempo.suggested for beat, now in made}
+    assert moved == [moved[0] + 0.25 * n for n in range(len(moved))], "one smoother, without a halt"
+    at = {beat: now.tempo.suggested for beat, now in states}
     assert at[12.0] > 110.0, "more than half way after a bar"
     assert at[16.0] > 118.0
-    assert made[-1][1].tempo.suggested == 120.0
+    assert states[-1][1].tempo.suggested == 120.0
 
 
 def test_dynamics_follow_at_once() -> None:
-    made = dict(played(turn(told(floor=0.2, ceiling=0.4), told(floor=0.6, ceiling=0.8), at=5.0), beats=12))
-    assert made[4.75].dynamics.floor == 0.2
-    assert made[5.0].dynamics.floor > 0.3
-    assert made[6.0].dynamics.floor > 0.56
-    assert made[8.0].dynamics.floor == pytest.approx(0.6, abs=0.008)
+    states = dict(
+        smooth(turn(make_parameters(floor=0.2, ceiling=0.4), make_parameters(floor=0.6, ceiling=0.8), at=5.0), beats=12)
+    )
+    assert states[4.75].dynamics.floor == 0.2
+    assert states[5.0].dynamics.floor > 0.3
+    assert states[6.0].dynamics.floor > 0.56
+    assert states[8.0].dynamics.floor == pytest.approx(0.6, abs=0.008)
 
 
 def test_density_and_rhythm_move_at_bar_lines() -> None:
-    before, after = told(density=0.5), told(density=2.5, rhythm="syncopated")
-    made = played(turn(before, after, at=5.5), beats=40)
+    before, after = make_parameters(density=0.5), make_parameters(density=2.5, rhythm="syncopated")
+    states = smooth(turn(before, after, at=5.5), beats=40)
     for field in ("density", "rhythms"):
-        beats = changes(made, field)
+        beats = changes(states, field)
         assert beats[0] == 8.0
         assert all(beat % 4 == 0 for beat in beats)
-    assert dict(made)[12.0].density > 2.0
-    assert made[-1][1].density == pytest.approx(2.5, abs=0.25 * DENSITY_BAND)
+    assert dict(states)[12.0].density > 2.0
+    assert states[-1][1].density == pytest.approx(2.5, abs=0.25 * DENSITY_BAND)
 
 
 def test_timing_moves_at_a_bar_line() -> None:
-    made = played(turn(told(), told(behind=0.8), at=2.0), beats=32)
-    assert changes(made, "timing")[0] == 4.0
+    states = smooth(turn(make_parameters(), make_parameters(behind=0.8), at=2.0), beats=32)
+    assert changes(states, "timing")[0] == 4.0
 
 
 def test_a_register_three_semitones_off_waits_for_the_next_phrase() -> None:
-    made = played(turn(told(centre=69.0), told(centre=72.0), at=1.0), beats=40)
-    assert changes(made, "register")[0] == 16.0
-    assert made[-1][1].register.centre == pytest.approx(72.0, abs=0.1)
+    states = smooth(turn(make_parameters(centre=69.0), make_parameters(centre=72.0), at=1.0), beats=40)
+    assert changes(states, "register")[0] == 16.0
+    assert states[-1][1].register.centre == pytest.approx(72.0, abs=0.1)
 
 
 def test_a_register_an_octave_off_climbs_by_bars_and_is_there_at_the_phrase() -> None:
-    made = played(turn(told(centre=60.0), told(centre=72.0), at=0.5), beats=33)
-    at = {beat: now.register.centre for beat, now in made}
+    states = smooth(turn(make_parameters(centre=60.0), make_parameters(centre=72.0), at=0.5), beats=33)
+    at = {beat: now.register.centre for beat, now in states}
     assert [at[beat] for beat in (3.75, 4.0, 8.0, 12.0)] == pytest.approx([60.0, 62.0, 64.0, 66.0])
     assert at[16.0] > 71.5
-    assert all(beat % 4 == 0 for beat in changes(made, "register"))
+    assert all(beat % 4 == 0 for beat in changes(states, "register"))
 
 
 def test_a_mode_that_leads_a_little_comes_with_the_phrase_and_one_that_leads_by_far_at_its_middle() -> None:
@@ -114,54 +116,54 @@ def test_a_mode_that_leads_a_little_comes_with_the_phrase_and_one_that_leads_by_
         (mixture(aeolian=0.6, ionian=0.4), [16.0]),
         (mixture(aeolian=1.0), [8.0]),
     ):
-        made = played(turn(major, after, at=1.0), beats=40)
-        assert [beat for beat in changes(made, "modes") if dict(made)[beat].mode == "aeolian"][:1] == beats
+        states = smooth(turn(major, after, at=1.0), beats=40)
+        assert [beat for beat in changes(states, "modes") if dict(states)[beat].mode == "aeolian"][:1] == beats
     assert MODE_MARGIN < 0.2 < EMPHATIC_MARGIN
 
 
 def test_a_mode_that_is_wanted_for_two_beats_only_does_not_come() -> None:
     """Two beats of minor, right before the phrase; then major again."""
     major, minor = mixture(ionian=1.0), mixture(aeolian=1.0)
-    made = played(lambda beat: minor if 14.0 <= beat < 16.0 else major, beats=48)
-    assert {now.mode for _, now in made} == {"ionian"}
+    states = smooth(lambda beat: minor if 14.0 <= beat < 16.0 else major, beats=48)
+    assert {now.mode for _, now in states} == {"ionian"}
 
 
 def test_two_modes_that_take_turns_are_one_mode() -> None:
     """On the border between major and minor, by 12 % to and fro every other beat."""
-    made = played(
+    states = smooth(
         lambda beat: mixture(ionian=0.44, aeolian=0.56) if beat // 2 % 2 else mixture(ionian=0.56, aeolian=0.44),
         beats=256,
     )
-    assert {now.mode for _, now in made} == {"ionian"}
+    assert {now.mode for _, now in states} == {"ionian"}
 
 
 def test_a_scale_comes_with_the_phrase_if_it_was_asked_for_a_bar_long() -> None:
-    made = played(turn(told(), told(scale=RAST), at=6.0), beats=40)
-    assert changes(made, "scale") == [16.0]
-    made = played(turn(told(), told(scale=RAST), at=13.0), beats=40)
-    assert changes(made, "scale") == [32.0]
+    states = smooth(turn(make_parameters(), make_parameters(scale=RAST), at=6.0), beats=40)
+    assert changes(states, "scale") == [16.0]
+    states = smooth(turn(make_parameters(), make_parameters(scale=RAST), at=13.0), beats=40)
+    assert changes(states, "scale") == [32.0]
 
 
 def test_noise_like_the_live_net_s_is_not_heard() -> None:
     """Two minutes of a feeling that stays: what is asked for wanders (AR(1), tempo SD 4 %) every 0.6 beats."""
     rng, wander = random.Random(4), [0.0]
 
-    def asked(beat: float) -> MusicParameters:
+    def wandering(beat: float) -> MusicParameters:
         w = wander[-1] = 0.8 * wander[-1] + 0.6 * rng.gauss(0.0, 1.0)
         share = min(1.0, max(0.0, 0.54 + 0.06 * w))
         return replace(
-            told(bpm=120.0 * (1.0 + 0.04 * w), density=1.0 + 0.06 * w, centre=69.0 + 1.5 * w),
+            make_parameters(bpm=120.0 * (1.0 + 0.04 * w), density=1.0 + 0.06 * w, centre=69.0 + 1.5 * w),
             modes=mixture(ionian=share, aeolian=1.0 - share).modes,
             dynamics=Dynamics(0.4 + 0.02 * w, 0.6 + 0.02 * w, 0.2),
         )
 
-    script = [(0.6 * n, asked(0.6 * n)) for n in range(400)]
+    script = [(0.6 * n, wandering(0.6 * n)) for n in range(400)]
     asked_modes = sum(a.mode != b.mode for (_, a), (_, b) in itertools.pairwise(script))
-    made = played(lambda beat: script[int(beat / 0.6 + 1e-9)][1], beats=239)
+    states = smooth(lambda beat: script[int(beat / 0.6 + 1e-9)][1], beats=239)
     assert asked_modes > 20
-    assert {now.mode for _, now in made} == {"ionian"}
-    assert all(beat % 16 == 0 for field in ("register", "density") for beat in changes(made, field))
-    bpms = [bpm for bpm, _ in itertools.groupby(now.tempo.suggested for _, now in made)]
+    assert {now.mode for _, now in states} == {"ionian"}
+    assert all(beat % 16 == 0 for field in ("register", "density") for beat in changes(states, field))
+    bpms = [bpm for bpm, _ in itertools.groupby(now.tempo.suggested for _, now in states)]
     turns = sum((b - a) * (c - b) < 0.0 for a, b, c in zip(bpms, bpms[1:], bpms[2:], strict=False))
     asked_bpms = [now.tempo.suggested for _, now in script]
     asked_turns = sum(
@@ -196,19 +198,19 @@ def anything(draw: st.DrawFn) -> MusicParameters:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(anything(), st.sampled_from([0.25, 0.5, 1.0, 1.75, 4.0, 40.0])), min_size=2, max_size=25))
-def test_whatever_is_asked_for_what_is_played_is_valid_and_within_reach(
+def test_any_target_gives_valid_parameters_within_reach(
     script: list[tuple[MusicParameters, float]],
 ) -> None:
-    """Valid (or the value could not be made); tempo and dynamics by bounded steps; the rest only across a bar line."""
-    glide = ParameterSmoother.begin(0.0, script[0][0])
-    for asked, beats in script:
-        before, glide = glide, glide.step(glide.beat + beats, asked)
-        old, new = before.current, glide.current
+    """Valid (or the value could not be states); tempo and dynamics by bounded steps; the rest only across a bar line."""
+    smoother = ParameterSmoother.begin(0.0, script[0][0])
+    for target_at, beats in script:
+        before, smoother = smoother, smoother.step(smoother.beat + beats, target_at)
+        old, new = before.current, smoother.current
         assert (
             abs(new.tempo.suggested / old.tempo.suggested - 1.0) <= (1.0 + TEMPO_CHANGE_PER_BEAT) ** beats - 1.0 + 1e-9
         )
         assert abs(new.dynamics.floor - old.dynamics.floor) <= 1.0 - 2.7 ** (-2.0 * beats) + 0.02
-        if int(glide.beat // 4) == int(before.beat // 4):
+        if int(smoother.beat // 4) == int(before.beat // 4):
             assert (new.density, new.unrest, new.register, new.rhythms, new.timing) == (
                 old.density,
                 old.unrest,
@@ -216,15 +218,15 @@ def test_whatever_is_asked_for_what_is_played_is_valid_and_within_reach(
                 old.rhythms,
                 old.timing,
             )
-        if int(glide.beat // 8) == int(before.beat // 8):
+        if int(smoother.beat // 8) == int(before.beat // 8):
             assert (new.modes, new.scale) == (old.modes, old.scale)
 
 
 @settings(max_examples=40, deadline=None)
 @given(anything(), anything())
 def test_what_stays_asked_for_is_played_and_then_nothing_moves(first: MusicParameters, then: MusicParameters) -> None:
-    made = played(turn(first, then, at=1.0), beats=224)
-    settled = {now for beat, now in made if beat >= 160.0}
+    states = smooth(turn(first, then, at=1.0), beats=224)
+    settled = {now for beat, now in states if beat >= 160.0}
     assert len(settled) == 1
     last = settled.pop()
     assert abs(then.tempo.suggested / last.tempo.suggested - 1.0) <= TEMPO_BAND + 1e-9
@@ -241,8 +243,8 @@ def test_bar_lines_let_through_the_same_however_fine_the_slices(
     first: MusicParameters, then: MusicParameters, slice_beats: float
 ) -> None:
     """What is asked for turns right after beat 8: averages, and what bar lines make of them, know no slices."""
-    fine = dict(played(turn(first, then, at=8.01), beats=64))
-    coarse = dict(played(turn(first, then, at=8.01), beats=64, slice_beats=slice_beats))
+    fine = dict(smooth(turn(first, then, at=8.01), beats=64))
+    coarse = dict(smooth(turn(first, then, at=8.01), beats=64, slice_beats=slice_beats))
     for bar in range(16):
         one, other = fine[4.0 * bar], coarse[4.0 * bar]
         assert one.density == pytest.approx(other.density)
@@ -259,7 +261,7 @@ def test_the_same_feeling_gives_the_same_notes_however_advance_is_called(steps: 
     def notes(steps: Sequence[int]) -> list[object]:
         sink, centiseconds = RecordingSink(), 0
         conductor = Conductor(sink, band(), seed=seed, tonic=0)
-        calm, wild = told(bpm=120.0), told(bpm=140.0, mode="aeolian", density=2.0, centre=76.0)
+        calm, wild = make_parameters(bpm=120.0), make_parameters(bpm=140.0, mode="aeolian", density=2.0, centre=76.0)
         conductor.start(0.0, calm)
         for step in itertools.cycle(steps):
             before, centiseconds = centiseconds, min(900, centiseconds + step)

@@ -23,7 +23,7 @@ from kelly_live.music.style.metre import choose_metre, swing_beat
 from kelly_live.music.style.rhythm import place_onsets
 from kelly_live.music.style.scale import choose_harmonic_scale
 from kelly_live.music.theory import Key
-from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, told
+from tests.music.band import RecordingSink, assert_cut_anywhere_the_same, band, built_in, make_parameters
 
 SLENDRO = Scale("slendro", (0.0, 233.4, 474.3, 718.6, 961.2))
 HICAZ = CultureStyle(
@@ -37,10 +37,10 @@ AKSAK = Metre("9/8", 1.0, 0.5, (2, 2, 2, 3), (0.9, 0.0) * 3 + (0.8, 0.1, 0.3) * 
 
 
 def in_style(style: CultureStyle, **rest: float) -> MusicParameters:
-    return replace(told(**rest), style=style)  # type: ignore[arg-type]
+    return replace(make_parameters(**rest), style=style)  # type: ignore[arg-type]
 
 
-def played(style: CultureStyle, *, bars: int = 17, seed: int = 3, tonic: int = 0, **rest: float) -> RecordingSink:
+def play_in(style: CultureStyle, *, bars: int = 17, seed: int = 3, tonic: int = 0, **rest: float) -> RecordingSink:
     sink = RecordingSink()
     Conductor(sink, band(), seed=seed, tonic=tonic, length_bars=bars).play_through(in_style(style, **rest))
     return sink
@@ -60,7 +60,7 @@ def moment(style: CultureStyle, seed: int = 3, index: int = 1) -> MusicContext:
 
 @pytest.mark.parametrize("texture", [t for t in TEXTURES if t != "chordal"])
 def test_no_tone_sounds_that_the_tradition_does_not_have(texture: str) -> None:
-    sink = played(CultureStyle("gamelan", SLENDRO, texture=texture), tonic=2, density=1.5)
+    sink = play_in(CultureStyle("gamelan", SLENDRO, texture=texture), tonic=2, density=1.5)
     pitched = [note for note in sink.notes if note.part != "percussion"]
     assert pitched
     for note in pitched:
@@ -71,7 +71,7 @@ def test_no_tone_sounds_that_the_tradition_does_not_have(texture: str) -> None:
 @pytest.mark.parametrize("texture", [t for t in TEXTURES if t != "chordal"])
 def test_a_tradition_without_chords_has_no_triads(texture: str) -> None:
     """Never do three tones of three pitch classes begin together in the accompaniment."""
-    sink = played(CultureStyle("hicaz", HICAZ.scale, texture=texture), density=2.0)
+    sink = play_in(CultureStyle("hicaz", HICAZ.scale, texture=texture), density=2.0)
     together: dict[float, set[float]] = {}
     for note in (*sink.part("chords"), *sink.part("bass")):
         together.setdefault(round(4 * note.onset_beats) / 4, set()).add(round(cents_of(note)))
@@ -79,17 +79,17 @@ def test_a_tradition_without_chords_has_no_triads(texture: str) -> None:
 
 
 def test_a_drone_is_the_tonic_and_its_fifth() -> None:
-    sink = played(CultureStyle("raga", HICAZ.scale, texture="drone"))
+    sink = play_in(CultureStyle("raga", HICAZ.scale, texture="drone"))
     assert {round(cents_of(note)) for note in sink.part("chords")} == {0, 708}
     assert {round(cents_of(note)) for note in sink.part("bass")} == {0}
 
 
 def test_a_single_voice_is_alone() -> None:
-    assert {note.part for note in played(CultureStyle("air", HICAZ.scale, texture="monophony")).notes} == {"melody"}
+    assert {note.part for note in play_in(CultureStyle("air", HICAZ.scale, texture="monophony")).notes} == {"melody"}
 
 
 def test_the_second_player_says_the_same_in_fewer_words_and_later() -> None:
-    sink = played(HICAZ, density=1.5)
+    sink = play_in(HICAZ, density=1.5)
     melody, second = sink.part("melody"), sink.part("chords")
     assert 0.4 * len(melody) < len(second) < len(melody)
     told_by = {round(note.onset_beats * 4) / 4: cents_of(note) for note in melody}
@@ -105,12 +105,12 @@ def test_chords_stand_on_the_seven_weightiest_degrees() -> None:
     scale = choose_harmonic_scale(chromatic)
     assert scale is not None
     assert scale.degrees_cents == (0.0, 200.0, 400.0, 500.0, 700.0, 900.0, 1100.0)
-    assert len({round(cents_of(note)) for note in played(chromatic).part("chords")}) >= 5
+    assert len({round(cents_of(note)) for note in play_in(chromatic).part("chords")}) >= 5
 
 
 def test_nine_eighths_are_two_two_two_three() -> None:
     """Two measures a bar, its groups struck, the downbeat the loudest and the groups louder than what lies between."""
-    sink = played(CultureStyle("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"), bars=9, density=2.0)
+    sink = play_in(CultureStyle("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"), bars=9, density=2.0)
     struck: dict[float, list[int]] = {}
     for note in sink.part("percussion"):
         struck.setdefault(note.onset_beats % 4.5, []).append(note.velocity)
@@ -134,7 +134,7 @@ def test_a_long_cycle_begins_every_other_bar() -> None:
     """28 beats in bars of 14: the low drum and the loudest stroke come once a cycle, the melody's own places too."""
     profile = (1.0, *(0.0,) * 27, 0.5, *(0.0, 1.0) * 13, 0.0)  # half beats
     cycle = Metre("28/4", 1.0, 1.0, (2,) * 14, profile)
-    sink = played(CultureStyle("usul", SLENDRO, metres=(cycle,), texture="heterophony"), bars=9, density=0.8)
+    sink = play_in(CultureStyle("usul", SLENDRO, metres=(cycle,), texture="heterophony"), bars=9, density=0.8)
     low = [note for note in sink.part("percussion") if note.pitch == 64]
     assert [note.onset_beats for note in low] == [0.0, 28.0, 56.0, 84.0, 112.0]
     high = [note for note in sink.part("percussion") if note.pitch == 63]
@@ -153,7 +153,7 @@ def test_as_many_phrases_as_the_strength_says_are_in_the_scale(strength: float) 
     """Of sixteen phrases a quarter, a half, three quarters: evenly spread, not in a row."""
     style = replace(HICAZ, strength=strength, texture="monophony")
     for seed in range(4):
-        melody = played(style, bars=65, seed=seed, density=1.2).part("melody")
+        melody = play_in(style, bars=65, seed=seed, density=1.2).part("melody")
         scale = [False] * 16
         for note in melody:
             if note.onset_beats < 255.9:
@@ -165,7 +165,7 @@ def test_as_many_phrases_as_the_strength_says_are_in_the_scale(strength: float) 
 
 
 def test_a_phrase_that_is_not_in_the_scale_is_in_the_feeling_s_mode() -> None:
-    sink = played(replace(HICAZ, strength=0.5), bars=33, density=1.5)
+    sink = play_in(replace(HICAZ, strength=0.5), bars=33, density=1.5)
     plain = [note for note in sink.part("melody") if cents_of(note) % 100.0 == 0.0]
     assert {round(cents_of(note)) for note in plain} >= {0, 200, 400, 500, 700, 900}
 
@@ -269,7 +269,7 @@ def test_the_line_keeps_both_habits(
 
 def test_an_answer_ends_on_the_tonic() -> None:
     for seed in range(5):
-        melody = played(HICAZ, seed=seed).part("melody")
+        melody = play_in(HICAZ, seed=seed).part("melody")
         last = max(note.onset_beats for note in melody if note.onset_beats < 31.9)
         assert [round(cents_of(note)) for note in melody if note.onset_beats == last] == [0]
 
@@ -277,9 +277,9 @@ def test_an_answer_ends_on_the_tonic() -> None:
 @pytest.mark.parametrize("kind", ORNAMENTS)
 def test_ornaments_come_at_their_rate(kind: str) -> None:
     rates = tuple(0.3 * (name == kind) for name in ORNAMENTS)
-    plain = played(CultureStyle("plain", SLENDRO, texture="monophony"), bars=129, density=0.6).part("melody")
+    plain = play_in(CultureStyle("plain", SLENDRO, texture="monophony"), bars=129, density=0.6).part("melody")
     style = CultureStyle("graced", SLENDRO, ornaments=rates, texture="monophony")
-    graced = played(style, bars=129, density=0.6).part("melody")
+    graced = play_in(style, bars=129, density=0.6).part("melody")
     short = sum(note.duration_beats < 0.12 for note in graced)
     figure = {"grace": 1, "mordent": 2, "trill": 4, "turn": 3, "tremolo": 3}[kind]
     assert len(graced) - len(plain) == short
@@ -350,15 +350,15 @@ def test_any_style_is_playable_and_cut_anywhere_the_same(
 
 
 def test_without_a_style_nothing_of_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    def asked(*_: object) -> None:
+    def fail(*_: object) -> None:
         raise AssertionError("asked although there is no style")
 
     for part in STYLE_PARTS.values():
-        monkeypatch.setattr(part, "bar_notes", asked)
-    monkeypatch.setattr(style_parts, "build_line", asked)
+        monkeypatch.setattr(part, "bar_notes", fail)
+    monkeypatch.setattr(style_parts, "build_line", fail)
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=1, length_bars=9)
-    conductor.play_through(told())
+    conductor.play_through(make_parameters())
     assert not conductor.status().muted
     assert {note.part for note in sink.notes} == {"melody", "chords", "bass", "percussion"}
 
@@ -382,7 +382,7 @@ def test_a_tradition_that_comes_in_later_keeps_the_bar_that_is_there() -> None:
     sink = RecordingSink()
     conductor = Conductor(sink, band(), seed=3, tonic=0, length_bars=13)
     late = in_style(CultureStyle("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"))
-    conductor.play_through(told(), lambda beat: told() if beat < 6 else late)
+    conductor.play_through(make_parameters(), lambda beat: make_parameters() if beat < 6 else late)
     assert conductor.status().beats_per_bar == 4
     assert not conductor.status().muted
     assert max(note.onset_beats for note in sink.part("melody")) > 40.0
@@ -392,7 +392,7 @@ def test_a_tradition_known_only_by_its_rhythm_keeps_the_band_s_own_tones() -> No
     profile = (1.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0, 0.9, 0.0, 0.9, 0.0, 0.0, 0.0)
     clave = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0)
     son = CultureStyle("son", metres=(Metre("4/4", 1.0, 1.0, (2, 2), profile, (("clave", clave),)),), texture="chordal")
-    sink = played(son, density=1.2, bars=9)
+    sink = play_in(son, density=1.2, bars=9)
     where = {round(4 * note.onset_beats) % 16 for note in sink.part("melody")}
     assert where <= {0, 3, 6, 8, 10, 12}  # 8: where a phrase rests
     assert {note.pitch for note in sink.part("percussion")} == {75, 64}  # the last bar has a drum

@@ -16,11 +16,11 @@ from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.synchronization import FLYWHEEL_BEATS, KEY_CONFIDENCE
-from tests.music.band import RecordingSink, told
+from tests.music.band import RecordingSink, make_parameters
 
 
 class Beats:
-    """A leader with a tempo curve (BPM at a second), whose beats are told as they fall, `jitter` seconds off."""
+    """A player with a tempo curve (BPM at a second), whose beats are estimated as they fall, `jitter` seconds off."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class Beats:
                 now += 0.6 / bpm_at(now)
             self.times.append(now)
         self._bpm_at, self._counted, self._confidence = bpm_at, counted, confidence
-        dice = random.Random(1)
-        self._told = [time + dice.uniform(-jitter, jitter) for time in self.times]
+        rng = random.Random(1)
+        self._estimated = [time + rng.uniform(-jitter, jitter) for time in self.times]
 
     def estimate(self, now: float) -> SyncState:
         i = int(np.searchsorted(self.times, now)) - 1
@@ -47,19 +47,19 @@ class Beats:
             return SyncState()
         return SyncState(
             BeatEstimate(
-                self._told[i], self._bpm_at(now), self._confidence(now), beat_number=i if self._counted else None
+                self._estimated[i], self._bpm_at(now), self._confidence(now), beat_number=i if self._counted else None
             )
         )
 
 
-def joined(leader: Beats, own_bpm: float = 100.0, seconds: float = 60.0) -> Conductor:
-    """A conductor that was led for so long, in steps of 20 ms."""
+def synchronize(player: Beats, own_bpm: float = 100.0, seconds: float = 60.0) -> Conductor:
+    """Return a conductor that has followed a player, in steps of 20 ms."""
     conductor = Conductor(RecordingSink(), GeneratorBand([]), seed=1)
-    parameters = told(bpm=own_bpm)
+    parameters = make_parameters(bpm=own_bpm)
     clock = ManualClock()
     conductor.start(0.3, parameters)
     while clock.now() < seconds:
-        conductor.advance(clock.now(), parameters, leader.estimate(clock.now()))
+        conductor.advance(clock.now(), parameters, player.estimate(clock.now()))
         clock.advance(0.02)
     return conductor
 
@@ -69,57 +69,57 @@ def our_beats(conductor: Conductor, start: float, end: float) -> np.ndarray:
     return beats[(beats >= start) & (beats < end)]
 
 
-def distances(conductor: Conductor, leader: Beats, start: float, end: float) -> np.ndarray:
+def distances(conductor: Conductor, player: Beats, start: float, end: float) -> np.ndarray:
     """From each of our beats to the nearest of theirs, in seconds."""
-    theirs = np.array(leader.times)
+    theirs = np.array(player.times)
     return np.array([np.min(np.abs(theirs - ours)) for ours in our_beats(conductor, start, end)])
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.001])
 def test_on_a_midi_clock_our_beats_are_theirs_within_5_ms(jitter: float) -> None:
     clock = Beats(lambda now: 120.0, 0.137, counted=True, jitter=jitter)
-    assert distances(joined(clock), clock, 10.0, 60.0).max() < 0.005
+    assert distances(synchronize(clock), clock, 10.0, 60.0).max() < 0.005
 
 
 def test_on_a_midi_clock_bar_lines_are_theirs_too() -> None:
     clock = Beats(lambda now: 97.0, 0.9, counted=True)
-    conductor = joined(clock)
+    conductor = synchronize(clock)
     i = int(np.searchsorted(clock.times, 40.0))
     assert i % 4 == round(conductor.tempo_map.beat_at(clock.times[i])) % 4
 
 
 def test_a_clock_that_speeds_up_is_followed_within_5_ms() -> None:
     ramp = Beats(lambda now: min(140.0, 90.0 + max(0.0, now - 20.0)), counted=True)
-    assert distances(joined(ramp, seconds=80.0), ramp, 10.0, 80.0).max() < 0.005
+    assert distances(synchronize(ramp, seconds=80.0), ramp, 10.0, 80.0).max() < 0.005
 
 
 @pytest.mark.parametrize(("theirs", "own"), [(104.0, 100.0), (120.0, 90.0), (84.0, 110.0)])
 def test_a_pulse_that_is_heard_is_joined_within_eight_bars(theirs: float, own: float) -> None:
     player = Beats(lambda now: theirs, 0.2, jitter=0.01)
-    conductor = joined(player, own)
+    conductor = synchronize(player, own)
     assert conductor.status().synchronized == ("tempo",)
     assert np.median(distances(conductor, player, conductor.seconds_at(32.0), 60.0)) < 0.015
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [(60.0, 120.0), (180.0, 90.0), (130.0, 130.0)])
 def test_half_or_twice_the_beat_is_taken_where_that_is_nearer_to_the_feeling(theirs: float, ours: float) -> None:
-    conductor = joined(Beats(lambda now: theirs), own_bpm=105.0)
+    conductor = synchronize(Beats(lambda now: theirs), own_bpm=105.0)
     assert conductor.status().bpm == pytest.approx(ours, rel=0.02)
 
 
 def test_a_listener_that_takes_to_twice_the_beat_does_not_change_our_tempo() -> None:
-    conductor = joined(Beats(lambda now: 70.0 if now < 30.0 else 140.0), own_bpm=95.0)
+    conductor = synchronize(Beats(lambda now: 70.0 if now < 30.0 else 140.0), own_bpm=95.0)
     assert conductor.status().bpm == pytest.approx(70.0, rel=0.02)
 
 
 def test_a_pulse_that_nobody_is_sure_of_changes_nothing() -> None:
-    unsure = joined(Beats(lambda now: 140.0, confidence=lambda now: 0.45))
+    unsure = synchronize(Beats(lambda now: 140.0, confidence=lambda now: 0.45))
     assert [(point.beat, point.bpm) for point in unsure.tempo_map.points()] == [(0.0, 100.0)]
 
 
 def test_a_pulse_that_is_lost_is_carried_on_and_then_let_go() -> None:
     player = Beats(lambda now: 120.0, confidence=lambda now: 1.0 if now < 20.0 else 0.0)
-    conductor = joined(player, own_bpm=90.0)
+    conductor = synchronize(player, own_bpm=90.0)
     lost = conductor.tempo_map.beat_at(20.0)
     after = {p.beat - lost: p.bpm for p in conductor.tempo_map.points() if p.beat > lost + 1.0}
     assert all(abs(bpm - 120.0) < 2.0 for beats, bpm in after.items() if beats < FLYWHEEL_BEATS - 1.0)
@@ -130,7 +130,7 @@ def test_a_pulse_that_is_lost_is_carried_on_and_then_let_go() -> None:
 @settings(max_examples=10, deadline=None)
 @given(bpm=st.floats(50.0, 210.0), first=st.floats(0.0, 2.0), own=st.floats(50.0, 200.0), wobble=st.floats(0.0, 0.05))
 def test_the_beat_never_jumps(bpm: float, first: float, own: float, wobble: float) -> None:
-    conductor = joined(Beats(lambda now: bpm, first, jitter=wobble), own, seconds=15.0)
+    conductor = synchronize(Beats(lambda now: bpm, first, jitter=wobble), own, seconds=15.0)
     points = [p.bpm for p in conductor.tempo_map.points()]
     assert all(abs(b / a - 1.0) < 0.04 for a, b in pairwise(points))
     assert np.all(np.diff(our_beats(conductor, 0.0, 15.0)) > 0.2)
@@ -139,7 +139,7 @@ def test_the_beat_never_jumps(bpm: float, first: float, own: float, wobble: floa
 def keys_heard(*spans: tuple[float, KeyEstimate | None]) -> tuple[list[str], Conductor]:
     """The tonic and mode at each beat of 16 bars at 120 BPM, when from each span's second on that key is heard."""
     conductor = Conductor(RecordingSink(), GeneratorBand([]), seed=1, tonic=0)
-    parameters = told(bpm=120.0)
+    parameters = make_parameters(bpm=120.0)
     conductor.start(0.0, parameters)
     names = []
     for step in range(3200):

@@ -20,7 +20,7 @@ from kelly_live.lab.bench.peer_isobar import compute_grid_errors
 from kelly_live.midi.offline import NoteList
 from kelly_live.midi.trace import TracedMessage, TracingPort, read_trace
 from kelly_live.music.conductor import Conductor
-from tests.music.band import told
+from tests.music.band import make_parameters
 
 TICK = BEAT_SECONDS / 24
 
@@ -96,7 +96,7 @@ def test_control_latency_counts_to_the_first_note_that_shows_it() -> None:
 
 def test_the_first_beat_that_can_show_a_turn_is_the_first_not_generated_before_it() -> None:
     watch, conductor = FirstBeatRecorder(), Conductor(NoteList(), GeneratorBand([]), seed=1, slice_beats=1 / 16)
-    soft = told(bpm=120.0)
+    soft = make_parameters(bpm=120.0)
     loud = replace(soft, dynamics=Dynamics(0.9, 0.95, 0.0))
     conductor.start(0.0, soft)
     for step in range(100):

@@ -1,4 +1,4 @@
-"""PresetBand presets: what stands in the file is who plays, where, and with which values; what breaks a rule is one line."""
+"""Host presets: the file decides who plays where and with which values; a broken rule is one line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kelly_live.generators.host_preset import (
 from kelly_live.generators.preset_band import PresetBand, assign_slots
 from kelly_live.music.band import PlayerState
 from kelly_live.music.conductor import Conductor
-from tests.music.band import RecordingSink, step, told
+from tests.music.band import RecordingSink, make_parameters, step
 
 HEAD = "format: 1\ntitle: A test\n"
 
@@ -34,13 +34,13 @@ def preset(folder: Path, text: str, name: str = "mine") -> Path:
     return path
 
 
-def places(seats: Sequence[PlayerSlot]) -> list[tuple[str, str, int, int]]:
-    return [(one.part, one.port, one.channel, one.program) for one in seats]
+def places(slots: Sequence[PlayerSlot]) -> list[tuple[str, str, int, int]]:
+    return [(one.part, one.port, one.channel, one.program) for one in slots]
 
 
 def piece(host: PresetBand, bars: int = 8) -> RecordingSink:
     sink = RecordingSink()
-    Conductor(sink, host, seed=3, tonic=0, length_bars=bars).play_through(told(density=2.0))
+    Conductor(sink, host, seed=3, tonic=0, length_bars=bars).play_through(make_parameters(density=2.0))
     return sink
 
 
@@ -53,7 +53,7 @@ def test_every_shipped_preset_can_be_played() -> None:
         assert one.preset is not None
         host = PresetBand([one.preset])
         assert host.muted == ()
-        assert {note.part for note in piece(host).notes} == {seat.part for seat in host.slots}
+        assert {note.part for note in piece(host).notes} == {slot.part for slot in host.slots}
         assert host.muted == ()
 
 
@@ -63,7 +63,7 @@ def test_the_default_is_note_for_note_what_four_bare_players_play() -> None:
     bare = [found.generator for found in registry.load_generators(["bass", "chords", "melody", "percussion"])]
     assert None not in bare
     Conductor(sink, GeneratorBand([one for one in bare if one]), seed=3, tonic=0, length_bars=8).play_through(
-        told(density=2.0)
+        make_parameters(density=2.0)
     )
     assert (
         piece(PresetBand([load_preset(DEFAULT)])).notes
@@ -123,9 +123,9 @@ def test_two_sounds_on_one_channel_are_an_error_and_one_sound_is_shared(tmp_path
     assert [s.channel for s in assign_slots(read_preset(preset(tmp_path, HEAD + one))).slots] == [3, 3]
 
 
-def test_a_generator_without_a_wish_gives_way_to_one_that_is_there() -> None:
-    wishes = (PresetPlayer("melody", channel=2, program=0), PresetPlayer("bass"))
-    assert places(assign_slots(HostPreset("x", "x", wishes)).slots) == [("melody", "", 2, 0), ("bass", "", 1, 32)]
+def test_a_generator_without_a_preset_channel_gives_way_to_one_that_is_there() -> None:
+    players = (PresetPlayer("melody", channel=2, program=0), PresetPlayer("bass"))
+    assert places(assign_slots(HostPreset("x", "x", players)).slots) == [("melody", "", 2, 0), ("bass", "", 1, 32)]
 
 
 def test_in_a_file_the_players_of_two_ports_share_sixteen_channels_without_meeting() -> None:
@@ -152,17 +152,17 @@ def test_the_same_generator_twice_on_two_channels(tmp_path: Path) -> None:
     assert {n.channel for n in organ} == {5}
 
 
-def test_a_player_keeps_its_feel_whatever_its_seat_is_called(tmp_path: Path) -> None:
+def test_a_player_keeps_its_feel_whatever_its_slot_is_called(tmp_path: Path) -> None:
     """Drums keep the grid, a tune lies back by all that the timing asks, as right hand too."""
     text = HEAD + "players:\n  - {generator: melody, part: flute}\n  - {generator: percussion, part: kit}\n"
     renamed = PresetBand([read_preset(preset(tmp_path, text))])
     named = PresetBand([load_preset("minimal")], extra=["percussion"])
-    late = told(behind=1.0, density=2.0)
+    late = make_parameters(behind=1.0, density=2.0)
     there, here = RecordingSink(), RecordingSink()
     Conductor(there, renamed, seed=3, tonic=0, length_bars=4).play_through(late)
     Conductor(here, named, seed=3, tonic=0, length_bars=4).play_through(late)
-    for part, seat_name in (("melody", "flute"), ("percussion", "kit")):
-        assert [n.onset_beats for n in there.part(seat_name)] == [n.onset_beats for n in here.part(part)]
+    for part, slot_name in (("melody", "flute"), ("percussion", "kit")):
+        assert [n.onset_beats for n in there.part(slot_name)] == [n.onset_beats for n in here.part(part)]
 
 
 def test_a_generator_that_is_not_installed_is_a_named_state_and_the_others_play(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_set_list_goes_on_and_back_at_bar_lines_without_a_gap() -> None:
     host = PresetBand([load_preset("band"), load_preset("minimal")], live=True)
     sink = RecordingSink()
     conductor = Conductor(sink, host, seed=3, tonic=0)
-    parameters = told(bpm=120.0, density=2.0)
+    parameters = make_parameters(bpm=120.0, density=2.0)
     conductor.start(0.0, parameters)
     step(conductor, 0.0, 3.0, parameters)
     assert host.change_preset() == "minimal"
@@ -199,9 +199,9 @@ def test_a_channel_that_was_told_a_program_is_told_again_by_the_next_preset() ->
     strings = HostPreset("strings", "x", (PresetPlayer("chords", channel=1, program=48),))
     host = PresetBand([strings, load_preset("band")], live=True)
     conductor = Conductor(sink := RecordingSink(), host, seed=3)
-    conductor.start(0.0, told())
+    conductor.start(0.0, make_parameters())
     host.change_preset()
-    step(conductor, 0.0, 5.0, told())
+    step(conductor, 0.0, 5.0, make_parameters())
     assert {note.program for note in sink.part("chords")} == {0}
     assert {note.program for note in sink.part("bass")} == {None}
 
@@ -223,9 +223,9 @@ def test_a_setting_is_written_as_player_parameter_value() -> None:
         PresetBand([load_preset("minimal")], settings=[Setting("flute", "octave", "1")])
 
 
-def test_generators_beside_the_preset_are_seated_once() -> None:
+def test_generators_beside_the_preset_are_added_once() -> None:
     host = PresetBand([load_preset("minimal")], extra=["percussion", "bass", "percussion"])
-    assert sorted(seat.part for seat in host.slots) == ["bass", "melody", "percussion"]
+    assert sorted(slot.part for slot in host.slots) == ["bass", "melody", "percussion"]
 
 
 def test_a_users_own_preset_comes_before_the_shipped_one_of_its_name(tmp_path: Path) -> None:
