@@ -256,6 +256,24 @@ def test_a_child_that_must_not_wait_drops_whole_messages() -> None:
     assert [word.text[:6] for word in words] == [f"{n:06}" for n in range(taken)] + ["more"]
 
 
+def test_a_loss_is_logged_but_not_printed() -> None:
+    script = (
+        "import logging, sys, threading\n"
+        "from kelly_live.workers.process import WorkerProcess\n"
+        "ended = threading.Event()\n"
+        "process = WorkerProcess([sys.executable, '-c', ''], name='the peer', receives=str, on_message=print,\n"
+        "                        on_end=ended.set)\n"
+        "lines = []\n"
+        "handler = logging.Handler(); handler.emit = lambda record: lines.append(record.getMessage())\n"
+        "if len(sys.argv) > 1: logging.getLogger('kelly_live').addHandler(handler)\n"
+        "process.start(); ended.wait(20.0); process.close(); print(lines)"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("[]\n", "")
+    run = subprocess.run([sys.executable, "-c", script, "log"], capture_output=True, text=True, check=True)
+    assert "lost: the peer ended by itself (exit code 0)" in run.stdout
+
+
 def test_the_parent_s_end_loads_no_heavy_library() -> None:
     script = (
         "import sys, kelly_live.workers.process, kelly_live.workers.child, kelly_live.workers.supervisor\n"
