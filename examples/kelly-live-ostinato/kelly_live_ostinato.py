@@ -1,6 +1,6 @@
-"""A generator for kelly-live, written against nothing but its contract (kelly_live/generators/base.py).
+"""A generator for kelly-live, written against its contract alone (kelly_live/generators/base.py).
 
-It uses the bare protocol to show all of it; deriving from BarPlayer would save it `configure` and the cutting.
+It uses the bare protocol to show all of it. A subclass of BarPlayer needs no `configure` and cuts no slices.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BELOW_MELODY = 12  # semitones
 
 
 class OstinatoGenerator:
-    """The same few chord tones in eighths (quarters where it is calm); it follows chords, density and loudness."""
+    """A few chord tones over and over: in eighths, or in quarters where it is calm."""
 
     descriptor = Descriptor(
         name="ostinato",
@@ -36,12 +36,14 @@ class OstinatoGenerator:
         self._pattern, self._accent = PATTERNS["rocking"], 0.5
 
     def configure(self, values: Mapping[str, Value]) -> None:
+        """Take the parameters' values."""
         self._pattern = PATTERNS[str(values["pattern"])]
         self._accent = float(values["accent"])
 
     def generate(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
+        """Return the notes that start in [start_beat, end_beat)."""
         notes = []
         every = 1 if parameters.density >= 0.8 else 2
         for place in range(math.ceil(start_beat * PLACES_PER_BEAT), math.ceil(end_beat * PLACES_PER_BEAT)):
@@ -53,7 +55,7 @@ class OstinatoGenerator:
         return notes
 
     def reset(self) -> None:
-        """Nothing is remembered: a place's note depends on the place alone."""
+        """Forget nothing: a note depends on its place alone."""
 
     def _note(
         self, parameters: MusicParameters, context: MusicContext, beat: float, tone: int, length: float

@@ -57,7 +57,7 @@ class PlayerSlot:
 
     @property
     def is_sandboxed(self) -> bool:
-        """Whether the player answers from a thread of its own, so that nobody can repeat its timing."""
+        """Whether the player answers from a thread of its own, so that its timing cannot be repeated."""
         return isinstance(self.generator, Closable)
 
     def place(self, note: NoteEvent) -> NoteEvent:
@@ -128,7 +128,7 @@ class GeneratorBand:
         return (*loaded, *((player.name, player.state) for player in self._lineup.unloaded))
 
     def role_of(self, part: str) -> str:
-        """Return the part that a player's generator was written for, whatever its slot is called."""
+        """Return the part that a player's generator was written for; its slot may have another name."""
         return next((slot.generator.descriptor.part for slot in self.slots if slot.part == part), part)
 
     def change(self, players: Iterable[Generator | PlayerSlot], unloaded: Sequence[MutedPlayer] = ()) -> None:

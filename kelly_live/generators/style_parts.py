@@ -69,7 +69,9 @@ class StyleMelody(StylePart):
         "melody",
         channel=3,
         program=0,
-        parameters=(Parameter("octave", 0, "play higher or lower than asked", low=-2, high=2, unit="octaves"),),
+        parameters=(
+            Parameter("octave", 0, "play higher or lower than the emotion's register", low=-2, high=2, unit="octaves"),
+        ),
         help="a culture's melody",
     )
 
@@ -208,7 +210,7 @@ class StylePercussion(StylePart):
                     yield _stroke(parameters, context, player, _INSTRUMENTS[name][0], beat, 0.8)
         if measured:
             return
-        if metre is None:  # free in time, or nobody says: at most the bar is marked
+        if metre is None:  # free in time, or not known: at most the bar is marked
             if parameters.density >= _BAR_MARK_DENSITY:
                 yield _stroke(parameters, context, player, LOW_DRUM, start, 0.8)
             return

@@ -55,7 +55,7 @@ class Slot(Protocol):
 
     @property
     def is_sandboxed(self) -> bool:
-        """Whether the player answers from a thread of its own, so that nobody can repeat its timing."""
+        """Whether the player answers from a thread of its own, so that its timing cannot be repeated."""
 
 
 class Band(Protocol):

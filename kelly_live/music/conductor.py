@@ -247,7 +247,7 @@ class Conductor:
         return self._closing_bar if self._length_bars is None else self._length_bars - 1
 
     def _begin(self, origin_seconds: float, bpm: float, first_slice: int, parameters: MusicParameters) -> None:
-        """Begin the music with a slice, whatever was before it."""
+        """Begin the music with a slice, as if nothing had been before it."""
         beat = first_slice * self._slice_beats
         self._tempo = TempoMap(origin_seconds, bpm)
         self._parameters = parameters

@@ -1,4 +1,4 @@
-"""What a generator is told about the moment that it plays in."""
+"""The moment that a generator plays in."""
 
 from __future__ import annotations
 

@@ -139,8 +139,8 @@ class ParameterSmoother:
         middle = BARS_PER_PHRASE // 2
         turns = starts or bar // middle != before // middle
 
-        register, wanted = current.register, average.register
-        climb = max(abs(getattr(wanted, end) - getattr(register, end)) for end in ("low", "centre", "high"))
+        register, goal_register = current.register, average.register
+        climb = max(abs(getattr(goal_register, end) - getattr(register, end)) for end in ("low", "centre", "high"))
         away = {
             "density": abs(average.density - current.density) / DENSITY_BAND,
             "unrest": abs(average.unrest - current.unrest) / UNREST_BAND,
@@ -154,7 +154,9 @@ class ParameterSmoother:
             if bands > (_PHRASE_SHARE if starts else _MOVING_SHARE if name in self.moving else 1.0)
         )
         if "register" in moves:
-            register = _interpolate_register(register, wanted, 1.0 if starts else min(1.0, REGISTER_STEP / climb))
+            register = _interpolate_register(
+                register, goal_register, 1.0 if starts else min(1.0, REGISTER_STEP / climb)
+            )
 
         modes, scale, style = current.modes, current.scale, current.style
         margin = MODE_MARGIN if starts else EMPHATIC_MARGIN

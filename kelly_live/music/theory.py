@@ -94,8 +94,8 @@ class Key:
         """Return the degree of this scale that a degree (0-6) of the nearest mode falls on."""
         if self.size == 7:
             return mode_degree
-        wanted = 100.0 * MODE_SEMITONES[self.mode][mode_degree]
-        return min(range(self.size), key=lambda degree: abs(self.scale.degrees_cents[degree] - wanted))
+        cents = 100.0 * MODE_SEMITONES[self.mode][mode_degree]
+        return min(range(self.size), key=lambda degree: abs(self.scale.degrees_cents[degree] - cents))
 
 
 @lru_cache(maxsize=256)
@@ -185,7 +185,7 @@ def build_chord(key: Key, degree: int, *, seventh: bool = False, fifth: bool = T
         root = key.cents(degree)
         above = range(degree, degree + key.size)
         stack = [degree] + [
-            min(above, key=lambda s: abs(key.cents(s) - root - want)) for want in (350.0, 700.0, 1050.0)
+            min(above, key=lambda s: abs(key.cents(s) - root - above_root)) for above_root in (350.0, 700.0, 1050.0)
         ]
     kept = stack[:2] + stack[2:3] * fifth + stack[3:4] * seventh
     degrees = tuple(dict.fromkeys(step % key.size for step in kept))

@@ -201,7 +201,7 @@ def anything(draw: st.DrawFn) -> MusicParameters:
 def test_any_target_gives_valid_parameters_within_reach(
     script: list[tuple[MusicParameters, float]],
 ) -> None:
-    """Valid (or the value could not be states); tempo and dynamics by bounded steps; the rest only across a bar line."""
+    """Tempo and dynamics move by bounded steps, the rest only across a bar line."""
     smoother = ParameterSmoother.begin(0.0, script[0][0])
     for target_at, beats in script:
         before, smoother = smoother, smoother.step(smoother.beat + beats, target_at)

@@ -45,7 +45,9 @@ class MelodyGenerator(BarPlayer):
         "melody",
         channel=3,
         program=0,
-        parameters=(Parameter("octave", 0, "play higher or lower than asked", low=-2, high=2, unit="octaves"),),
+        parameters=(
+            Parameter("octave", 0, "play higher or lower than the emotion's register", low=-2, high=2, unit="octaves"),
+        ),
         help="the tune: a motif that returns, varied, over an arc",
     )
 

@@ -69,7 +69,7 @@ def _hits(context: MusicContext, bar: int, *, fills: bool) -> list[Hit]:
     per_bar = context.beats_per_bar
     hits = [*_groove(context), *_ghosts(context)]
     if fills and context.is_last_bar(bar) and context.trend > -_CALMING:
-        # The fill takes the last beat (two at a section's end, or where the feeling builds) from the cymbals and the
+        # The fill takes the last beat (two at a section's end, or where the emotion builds up) from the cymbals and the
         # snare; where it calms down there is none.
         long = (context.phrase.place.closed or context.trend >= _BUILDING) and per_bar >= 4
         fill_start = per_bar - (2.0 if long else 1.0)

@@ -26,7 +26,7 @@ def place_onsets(parameters: MusicParameters, context: MusicContext, bar: int) -
 
 
 def place_onsets_at_density(style: CultureStyle, density: float, context: MusicContext, bar: int) -> tuple[float, ...]:
-    """Return the melody's onsets in a bar at a density, whatever else the parameters are."""
+    """Return the melody's onsets in a bar from a style and a density alone."""
     per_bar = context.beats_per_bar
     if context.closing:
         return (0.0,)

@@ -92,17 +92,17 @@ def fit_transitions(style: CultureStyle, key: Key, register: Register, settings:
     table, kind, shares = _create_moves(style, cents, degrees, weights, bell)
     present = np.bincount(degrees, minlength=key.size) > 0
     held = np.bincount(kind.ravel(), minlength=len(shares)) > 0
-    wanted_degrees = np.where(present, weights, 0.0) / weights[present].sum()
-    wanted_steps = np.where(held, shares, 0.0) / shares[held].sum()
+    goal_degrees = np.where(present, weights, 0.0) / weights[present].sum()
+    goal_steps = np.where(held, shares, 0.0) / shares[held].sum()
     typical = _describe_phrases(style, key, register, settings)
-    target_degrees, target_steps = wanted_degrees, wanted_steps
+    target_degrees, target_steps = goal_degrees, goal_steps
     for _ in range(_COMPENSATION_ROUNDS):
         table = _fit_margins(table, kind, degrees, target_degrees, target_steps)
         sounding, moves = _expect_shares(table / table.sum(axis=1, keepdims=True), typical)
-        target_degrees = _compensate(target_degrees, wanted_degrees, np.bincount(degrees, sounding, key.size))
+        target_degrees = _compensate(target_degrees, goal_degrees, np.bincount(degrees, sounding, key.size))
         if style.intervals:
-            heard = np.bincount(kind.ravel(), moves.ravel(), len(shares))
-            target_steps = _compensate(target_steps, wanted_steps, heard)
+            interval_shares = np.bincount(kind.ravel(), moves.ravel(), len(shares))
+            target_steps = _compensate(target_steps, goal_steps, interval_shares)
     table = _fit_margins(table, kind, degrees, target_degrees, target_steps)
     chances = table / table.sum(axis=1, keepdims=True)
     return StepTransitions(steps, table.sum(axis=1) / table.sum(), tuple(_raise_to_powers(chances, _MOST_MOVES)))
@@ -116,11 +116,11 @@ def _raise_to_powers(chances: Floats, most: int) -> list[Floats]:
     return powers
 
 
-def _compensate(asked: Floats, wanted: Floats, expected: npt.NDArray[Any]) -> Floats:
-    """Return the next target of a fit, where the target `asked` led to `expected` instead of `wanted`."""
+def _compensate(target: Floats, goal: Floats, expected: npt.NDArray[Any]) -> Floats:
+    """Return the next target of a fit, where the target `target` led to `expected` instead of `goal`."""
     share = expected / max(float(expected.sum()), 1e-9)
-    ratio = np.where(wanted > 0.0, wanted / np.maximum(share, 1e-9), 0.0)
-    moved = np.clip(asked * np.sqrt(ratio), wanted / _MOST_COMPENSATION, wanted * _MOST_COMPENSATION)
+    ratio = np.where(goal > 0.0, goal / np.maximum(share, 1e-9), 0.0)
+    moved = np.clip(target * np.sqrt(ratio), goal / _MOST_COMPENSATION, goal * _MOST_COMPENSATION)
     return np.asarray(moved / moved.sum(), dtype=np.float64)
 
 
@@ -181,12 +181,12 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
     """Describe the forms of several sessions with these settings, with their rhythms and chords."""
     steps = tuple(key.steps_within(register.low, register.high))
     home = find_step_index(0, steps, key, register)
-    asked = [find_step_index(degree, steps, key, register) for degree in find_question_degrees(style, key.size)] or [
-        home
-    ]
+    questions = [
+        find_step_index(degree, steps, key, register) for degree in find_question_degrees(style, key.size)
+    ] or [home]
     # The questions of a form ask in turn, and the next form the other way round.
     rests = np.array([
-        home if place.closed else asked[(n // 2 + form) % len(asked)]
+        home if place.closed else questions[(n // 2 + form) % len(questions)]
         for form in range(_TYPICAL_FORMS) for n, place in enumerate(FORM)
     ])  # fmt: skip
     bars = _place_typical_onsets(replace(style, metres=() if settings.metre is None else (settings.metre,)), settings)
