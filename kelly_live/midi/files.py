@@ -207,9 +207,9 @@ def _list_channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int
 def _score(
     music: Sequence[RecordedMessage], tempo_map: TempoMap, program: int | None
 ) -> tuple[int | None, list[tuple[int, bytes]]]:
-    """Return the program that a channel comes to play, having begun with `program`, and its messages in ticks.
+    """Return the program that a channel comes to play, and its messages in ticks.
 
-    They go up to its last note. What sets it up before its first note goes to the start: a synth may need time to load
+    It begins with `program`. The messages go up to its last note. What sets it up before its first note goes to the start: a synth may need time to load
     a sound.
     """
     notes = [i for i, message in enumerate(music) if kind_of(message.data) in ("note_on", "note_off")]

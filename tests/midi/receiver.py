@@ -1,4 +1,4 @@
-"""A receiver made of nothing but the specifications: bends, bend ranges and key tunings, and the pitch that follows."""
+"""A receiver by the specifications alone: bends, bend ranges, key tunings, and the pitch that follows."""
 
 from __future__ import annotations
 

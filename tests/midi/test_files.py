@@ -165,7 +165,7 @@ def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
     )
     voices = as_heard(file).voices
     melody = [v for v in voices if v.key not in (36, 38)]
-    assert [v.heard for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
+    assert [v.received for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
     assert [v.channel for v in voices if v.key == 38] == [10]
     if mode != "mpe":  # a zone is one instrument
         assert {v.program for v in melody} == {11}
@@ -183,12 +183,12 @@ def test_tracks_of_borrowed_channels_say_whose_they_are() -> None:
     assert [track.name for track in file.tracks[1:]] == [
         "bass", "melody", "melody (channel 4)", "melody (channel 5)", "melody (channel 6)", "percussion",
     ]  # fmt: skip
-    heard = notes_from_messages(scheduler.messages, BAND)
-    assert [(note.pitch, note.channel) for note in heard] == [(36, 2), (38, 10), (60, 3), (61, 3), (63, 3), (65, 3)]
+    received = notes_from_messages(scheduler.messages, BAND)
+    assert [(note.pitch, note.channel) for note in received] == [(36, 2), (38, 10), (60, 3), (61, 3), (63, 3), (65, 3)]
 
 
 def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sound() -> None:
-    """Chords and melody on the same piano, the melody a quarter-tone higher: its notes, at the same time, are its."""
+    """Chords and melody on one piano, the melody a quarter-tone higher: its notes are its own."""
     piano = {1: 0, 3: 0}
     scheduler = OfflineScheduler(tuning=Tuning("bend", 2, parts(piano)))
     scheduler.send(Start(0.0, 60.0))
@@ -198,8 +198,8 @@ def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sou
     scheduler.advance(3.0)
     scheduler.send(Stop())
     owners = find_owners(scheduler.messages, scheduler.notes, scheduler.tempo_map)
-    heard = notes_from_messages(scheduler.messages, piano, owners)
-    assert [(n.pitch, n.channel) for n in heard] == [(48, 1), (52, 1), (55, 1), (72, 3), (72, 3)]
+    received = notes_from_messages(scheduler.messages, piano, owners)
+    assert [(n.pitch, n.channel) for n in received] == [(48, 1), (52, 1), (55, 1), (72, 3), (72, 3)]
     names = {1: "chords", 3: "melody"}
     file = read_back(
         midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano, owners=owners)

@@ -151,7 +151,7 @@ def test_a_branch_that_is_never_polled_keeps_no_more_than_the_bound_and_counts_t
 
 @given(st.lists(st.tuples(st.floats(0.001, 0.2), st.floats(0.0, 0.008)), min_size=20, max_size=200), st.integers(0, 99))
 def test_a_stamp_is_when_it_came_not_when_it_was_fetched(steps: list[tuple[float, float]], prompt: int) -> None:
-    """Fetched up to 8 ms late, one of them at once: from there on all are known to a fraction of a millisecond."""
+    """Fetched up to 8 ms late, one at once: from there on all are right to a fraction of a ms."""
     stamps = TimestampEstimator()
     came, last = 1000.0, None
     prompt %= len(steps)

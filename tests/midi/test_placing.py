@@ -1,4 +1,4 @@
-"""A port that places messages itself: the scheduler's core hands each over ahead, with its time, in order."""
+"""A port that places messages itself: the core hands each over ahead, with its time, in order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent for a pitch is heard as that pitch, by the tests' receiver and by ours; the synthesiser plays it."""
+"""What is sent for a pitch sounds as that pitch, by the tests' receiver and by ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TUNED = [mode for mode in TUNINGS if mode != "off"]
 NOTES = st.lists(st.tuples(st.integers(0, 12), st.integers(40, 80), st.integers(-50, 50)), min_size=1, max_size=12)
 
 
-def played(notes: list[tuple[int, int, int]], mode: str) -> OfflineScheduler:
+def perform(notes: list[tuple[int, int, int]], mode: str) -> OfflineScheduler:
     scheduler = OfflineScheduler(tuning=Tuning(mode))
     scheduler.send(Start(0.0, 120.0))
     events = [NoteEvent(onset / 2, 0.4, pitch, 90, 3, "melody", float(cents)) for onset, pitch, cents in notes]
@@ -30,7 +30,7 @@ def played(notes: list[tuple[int, int, int]], mode: str) -> OfflineScheduler:
 @settings(max_examples=60, deadline=None)
 @given(NOTES, st.sampled_from(TUNED))
 def test_ours_hears_what_a_receiver_hears(notes: list[tuple[int, int, int]], mode: str) -> None:
-    messages = played(notes, mode).messages
+    messages = perform(notes, mode).messages
     theirs = sorted((voice.started, round(voice.heard[0], 3)) for voice in Receiver().hear(messages).voices)
     ours = sorted((n.start_seconds, round(n.pitch + n.cents / 100.0, 3)) for n in notes_from_messages(messages))
     assert [pitch for _, pitch in ours] == pytest.approx([pitch for _, pitch in theirs], abs=0.002)
@@ -38,12 +38,12 @@ def test_ours_hears_what_a_receiver_hears(notes: list[tuple[int, int, int]], mod
 
 @pytest.mark.parametrize("mode", TUNED)
 def test_a_quarter_tone_is_kept_to_the_cent(mode: str) -> None:
-    (note,) = notes_from_messages(played([(0, 69, 50)], mode).messages)
+    (note,) = notes_from_messages(perform([(0, 69, 50)], mode).messages)
     assert note.pitch + note.cents / 100.0 == pytest.approx(69.5, abs=0.01)
 
 
 def test_twelve_tones_have_no_cents() -> None:
-    assert [n.cents for n in notes_from_messages(played([(0, 60, 0), (1, 64, 0)], "bend").messages)] == [0.0, 0.0]
+    assert [n.cents for n in notes_from_messages(perform([(0, 60, 0), (1, 64, 0)], "bend").messages)] == [0.0, 0.0]
 
 
 def test_the_synthesiser_sounds_the_cents() -> None:

@@ -1,4 +1,4 @@
-"""Several ports are one sink: every note by its own, all counted together, and one that dies takes only its part."""
+"""Several ports are one sink: every note by its own, all counted together; one that dies is alone."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def note(beat: float, port: str = "", program: int | None = None, pitch: int = 6
 
 
 class Port(SchedulerClient):
-    """A client without its process: keeps what it is told."""
+    """A client without its process: keeps what it is sent."""
 
     def __init__(self) -> None:
         super().__init__(null=True)
         self.notes: list[NoteEvent] = []
         self.calls: list[object] = []
-        self.told = SchedulerHealth()
+        self.reported = SchedulerHealth()
 
     def open(self, timeout_seconds: float = 1.0) -> Ready:
         self.calls.append("open")
@@ -45,7 +45,7 @@ class Port(SchedulerClient):
             self.calls.append(command)
 
     def health(self) -> SchedulerHealth:
-        return self.told
+        return self.reported
 
 
 def test_every_note_leaves_by_its_own_port_and_all_ports_keep_one_time() -> None:
@@ -77,8 +77,8 @@ def test_every_note_leaves_by_its_own_port_and_all_ports_keep_one_time() -> None
 def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_all_are_gone() -> None:
     main, far = Port(), Port()
     sink = RoutedSink({"": main, "far": far})
-    main.told = SchedulerHealth(sent=10, late=1, sounding=2, worst_late_seconds=0.001)
-    far.told = SchedulerHealth(sent=5, dropped=3, worst_late_seconds=0.004, error="the MIDI output 'X' is gone")
+    main.reported = SchedulerHealth(sent=10, late=1, sounding=2, worst_late_seconds=0.001)
+    far.reported = SchedulerHealth(sent=5, dropped=3, worst_late_seconds=0.004, error="the MIDI output 'X' is gone")
     assert (sink.health().sent, sink.health().late, sink.health().dropped, sink.health().sounding) == (15, 1, 3, 2)
     assert sink.health().worst_late_seconds == 0.004
     assert sink.health().error is None
@@ -86,7 +86,7 @@ def test_health_is_summed_and_an_error_is_named_by_its_port_and_fatal_only_when_
     sink.send(Notes((note(0.0), note(0.0, "far"))))
     assert (len(main.notes), len(far.notes)) == (1, 0)
     assert sink.health().dropped == 4
-    main.told = SchedulerHealth(error="gone too")
+    main.reported = SchedulerHealth(error="gone too")
     assert sink.health().error == "gone too"
 
 

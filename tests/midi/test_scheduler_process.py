@@ -1,4 +1,4 @@
-"""The scheduler process and its client, without a MIDI system (the null port): start, feed, report, die."""
+"""The scheduler process and its client, without a MIDI system: start, feed, report, die."""
 
 import contextlib
 import itertools

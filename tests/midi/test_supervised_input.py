@@ -1,4 +1,4 @@
-"""An input that is lost and comes back: given these ports at these times, these messages, and what is told."""
+"""An input that is lost and comes back: given these ports at these times, these messages."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FakeConnection(ScriptedInput):
 
 
 class FakeSystem(PretendBackend):
-    """A system whose inputs are plugged in and out; a script is what somebody plays, whether it is heard or not."""
+    """A system whose inputs are plugged in and out; `script` is played, whether it arrives or not."""
 
     def __init__(self, clock: ManualClock, script: Script = (), *, grains: Sequence[float] = ()) -> None:
         super().__init__("pretend", [])
@@ -190,7 +190,7 @@ def test_what_was_thrown_away_adds_up_and_the_grain_is_that_of_the_connection() 
 
 @given(st.lists(st.tuples(st.sampled_from(["Keys", "Pads", "server"]), st.floats(0.01, 3.0)), max_size=12))
 def test_whatever_goes_and_comes_it_is_back_in_the_end(changes: list[tuple[str, float]]) -> None:
-    """And at every moment what is told is what the last look saw."""
+    """At every moment the problem is what the last look saw."""
     watched = WatchedInput(script=[(1000.0, note_on(1, 60, 80))])
     for what, seconds in changes:
         if what == "server":
@@ -217,7 +217,7 @@ def ticks(start: float, count: int, bpm: float) -> list[tuple[float, bytes]]:
 @pytest.mark.parametrize("lost_seconds", [0.15, 0.6, 2.0, 20.0])
 @pytest.mark.parametrize("bpm", [93.0, 120.0])
 def test_a_clock_is_followed_again_where_the_song_is_by_then(lost_seconds: float, bpm: float) -> None:
-    """The sender plays on while nobody hears it; after the gap the tempo is never a false one."""
+    """The sender plays on while it is not received; after the gap the tempo is never a false one."""
     watched = WatchedInput(script=[(0.99, START), *ticks(1.0, 3000, bpm)])
     follower = MidiClockSource(watched.input)
 

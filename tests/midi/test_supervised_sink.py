@@ -1,4 +1,4 @@
-"""A port that is lost comes back in step: given this loss, these commands to the process that takes over."""
+"""A lost scheduler process is replaced, in step with the music; what was lost is counted."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ NOTE = NoteEvent(8.0, 1.0, 60, 80, 3, "melody")
 
 
 class ScriptedClient:
-    """A SchedulerClient that keeps what it is told, and fails when told."""
+    """A SchedulerClient that keeps what it is sent, and fails on request."""
 
     process_id = 1
 
     def __init__(self, *, opens: bool = True) -> None:
-        self.told: list[SinkCommand] = []
+        self.sent: list[SinkCommand] = []
         self.now = SchedulerHealth(sent=10, late=1, sounding=2)
         self.stopped = self.silences_no_more = False
         self._opens = opens
@@ -55,7 +55,7 @@ class ScriptedClient:
         if isinstance(command, Stop):
             self.stopped = True
         else:
-            self.told.append(command)
+            self.sent.append(command)
 
     def wait(self, timeout_seconds: float) -> None:
         until(lambda: self.stopped, timeout_seconds)
@@ -96,9 +96,9 @@ def test_the_next_process_goes_on_at_the_next_beat_in_the_last_tempo() -> None:
         assert port.health().error is None
         until(lambda: port.health().problem is None)
         # Beat 4 fell at 102 s; at 60 BPM beat 0 would have been at 98 s, and at 104.3 s the next beat is the 7th.
-        assert lives[2].told == [Tuning("bend"), ChannelRelease((3,)), Start(98.0, 60.0, 7.0)]
+        assert lives[2].sent == [Tuning("bend"), ChannelRelease((3,)), Start(98.0, 60.0, 7.0)]
         port.send(Notes((NOTE,)))
-        assert lives[2].told[-1] == Notes((NOTE,))
+        assert lives[2].sent[-1] == Notes((NOTE,))
         assert lives[0].stopped
         assert lives[0].silences_no_more
     finally:
@@ -120,7 +120,7 @@ def test_what_falls_into_the_loss_is_counted_and_the_past_is_kept() -> None:
         health = port.health()
         assert (health.sent, health.late) == (10, 1)
         assert health.dropped == 2 + 2  # what sounded when it went, and what came since
-        assert first.told == [Start(0.0, 120.0)]
+        assert first.sent == [Start(0.0, 120.0)]
     finally:
         port.send(Stop())
 
@@ -153,8 +153,8 @@ def test_a_pause_outlives_the_loss() -> None:
         port.send(Start(0.0, 120.0))
         port.send(Pause())
         lives[0].fail()
-        until(lambda: len(lives[1].told) >= 2)
-        assert [type(told) for told in lives[1].told] == [Tuning, ChannelRelease]
+        until(lambda: len(lives[1].sent) >= 2)
+        assert [type(command) for command in lives[1].sent] == [Tuning, ChannelRelease]
     finally:
         port.send(Stop())
 

@@ -42,8 +42,8 @@ class ClockedCore:
         self.clock.sleep_until(seconds)
         return self
 
-    def heard(self) -> list[tuple[float, bytes]]:
-        """Everything but clock ticks."""
+    def messages(self) -> list[tuple[float, bytes]]:
+        """Return everything but clock ticks."""
         return [(round(m.seconds, 3), m.data) for m in self.port.messages if m.data != CLOCK]
 
     def ticks(self) -> list[float]:
@@ -59,7 +59,7 @@ def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> Non
     clocked.core.apply(Start(0.0, 60.0))
     clocked.core.apply(Notes((note(0.0, 60, beats=4.0), note(2.0, 62))))
     clocked.to(1.0).core.silence()
-    assert clocked.to(5.0).heard() == [
+    assert clocked.to(5.0).messages() == [
         (0.0, note_on(1, 60, 80)),
         (1.0, note_off(1, 60)),
         *((1.0, message) for message in silence_channel(1)),
@@ -67,7 +67,7 @@ def test_a_pause_ends_what_sounds_and_the_music_goes_on_at_another_beat() -> Non
     assert clocked.core.next_deadline() is None
     clocked.core.apply(Start(5.5 - 8.0, 60.0, first_beat=8.0))  # beat 8 falls at 5.5 s
     clocked.core.apply(Notes((note(8.0, 64),)))
-    assert clocked.to(9.0).heard()[-2:] == [(5.5, note_on(1, 64, 80)), (6.0, note_off(1, 64))]
+    assert clocked.to(9.0).messages()[-2:] == [(5.5, note_on(1, 64, 80)), (6.0, note_off(1, 64))]
 
 
 def test_clock_says_where_it_goes_on() -> None:
@@ -77,18 +77,18 @@ def test_clock_says_where_it_goes_on() -> None:
     clocked.to(3.0)
     clocked.core.apply(Start(4.0 - 8.0, 60.0, first_beat=8.0))
     clocked.to(4.99)
-    assert [data for _, data in clocked.heard()] == [START, STOP, song_position(32), CONTINUE]
+    assert [data for _, data in clocked.messages()] == [START, STOP, song_position(32), CONTINUE]
     assert clocked.ticks() == [round(i / 24, 4) for i in range(25)] + [round(4.0 + i / 24, 4) for i in range(24)]
     clocked.core.apply(Start(6.0, 60.0))  # and from the top, without a pause
     clocked.to(6.5)
-    assert [data for _, data in clocked.heard()][4:] == [STOP, START]
+    assert [data for _, data in clocked.messages()][4:] == [STOP, START]
 
 
 def test_going_on_between_two_sixteenths_the_clock_waits_for_the_next() -> None:
     clocked = ClockedCore(send_clock=True)
     clocked.core.apply(Start(0.0, 60.0, first_beat=0.6))
     clocked.to(0.9)
-    assert [data for _, data in clocked.heard()] == [song_position(3), CONTINUE]
+    assert [data for _, data in clocked.messages()] == [song_position(3), CONTINUE]
     assert clocked.ticks()[0] == 0.75
 
 
@@ -97,7 +97,7 @@ def test_past_what_song_position_can_say_it_says_the_same_place_of_a_bar() -> No
     beat = (0x3FFF + 1) / 4 + 5.0
     clocked.core.apply(Start(-beat, 60.0, first_beat=beat))
     clocked.to(0.5)
-    assert clocked.heard()[0][1] == song_position(20)
+    assert clocked.messages()[0][1] == song_position(20)
 
 
 def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
@@ -109,7 +109,7 @@ def test_after_a_suspension_the_clock_is_set_anew_instead_of_made_up() -> None:
     clocked.core.run_due(6.1)
     assert len(clocked.ticks()) == before
     clocked.to(7.0)
-    assert [data for _, data in clocked.heard()] == [START, STOP, song_position(25), CONTINUE]
+    assert [data for _, data in clocked.messages()] == [START, STOP, song_position(25), CONTINUE]
     assert clocked.ticks()[before] == 6.25
 
 
@@ -120,7 +120,7 @@ def test_all_leaves_that_much_earlier(latency_ms: float) -> None:
     clocked.core.apply(Notes((note(1.0),)))
     clocked.to(3.0)
     shift = -latency_ms / 1000.0
-    assert clocked.heard()[1:] == [
+    assert clocked.messages()[1:] == [
         (round(1.0 + shift, 3), note_on(1, 60, 80)),
         (round(1.5 + shift, 3), note_off(1, 60)),
     ]
@@ -132,7 +132,7 @@ def test_controls_go_at_once_paced_and_only_their_newest_value() -> None:
     clocked = ClockedCore()
     clocked.to(2.0)
     clocked.core.apply(Controls((ControlChange(16, 20, 1), ControlChange(16, 21, 2), ControlChange(16, 20, 3))))
-    assert clocked.to(3.0).heard() == [(2.0, control_change(16, 20, 3)), (2.001, control_change(16, 21, 2))]
+    assert clocked.to(3.0).messages() == [(2.0, control_change(16, 20, 3)), (2.001, control_change(16, 21, 2))]
 
 
 def test_notes_go_before_controls() -> None:
@@ -144,7 +144,7 @@ def test_notes_go_before_controls() -> None:
     clocked.to(2.0)
     on = next(m.seconds for m in clocked.port.messages if m.data == note_on(1, 60, 80))
     assert on == 1.0
-    assert len(clocked.heard()) == 42
+    assert len(clocked.messages()) == 42
     assert clocked.core.health().late == 0
 
 
@@ -153,7 +153,7 @@ def test_controls_pass_while_the_music_is_paused() -> None:
     clocked.core.apply(Start(0.0, 60.0))
     clocked.to(1.0).core.silence()
     clocked.core.apply(Controls((ControlChange(1, 1, 127),)))
-    assert clocked.to(2.0).heard() == [(1.0, control_change(1, 1, 127))]
+    assert clocked.to(2.0).messages() == [(1.0, control_change(1, 1, 127))]
 
 
 def test_controls_stand_at_their_time_in_a_midi_file() -> None:
@@ -183,7 +183,7 @@ def test_a_band_that_is_told_to_start_now_is_better_late_than_without_its_first_
     clocked.core.apply(Start(1.0, 60.0))  # its first beat was 60 ms ago, and should have left 30 ms before that
     clocked.core.apply(Notes((note(0.0, 60), note(0.5, 62), note(-0.2, 64))))
     clocked.to(3.0)
-    assert [data for _, data in clocked.heard()] == [
+    assert [data for _, data in clocked.messages()] == [
         note_on(1, 60, 80),
         note_off(1, 60),
         note_on(1, 62, 80),

@@ -1,4 +1,4 @@
-"""Tuning, read as scores: which channel a note takes, what is said before it, and what a receiver then hears."""
+"""Tuning, read as scores: which channel a note takes, what is sent before it, and what sounds."""
 
 from __future__ import annotations
 
@@ -313,9 +313,9 @@ def test_every_note_on_has_its_off_whenever_silence_falls(
 @given(st.lists(tuned_note, max_size=60))
 @settings(max_examples=60, deadline=None)
 def test_one_note_at_a_time_is_in_tune_to_half_a_step_of_the_wheel(tuning: Tuning, notes: list[NoteEvent]) -> None:
-    apart = [note(5.0 * i, 1.0, n.pitch, n.cents, n.channel) for i, n in enumerate(notes)]
-    voices = Receiver().hear(perform(apart, tuning)).voices
-    for wanted, voice in zip(apart, voices, strict=True):
+    spaced = [note(5.0 * i, 1.0, n.pitch, n.cents, n.channel) for i, n in enumerate(notes)]
+    voices = Receiver().hear(perform(spaced, tuning)).voices
+    for wanted, voice in zip(spaced, voices, strict=True):
         cents = 0.0 if wanted.channel == 10 else wanted.cents
         asked = min(max(wanted.pitch + cents / 100.0, 0.0), 127.9999) if tuning.mode == "mts" else None
         off = 100.0 * (voice.heard[0] - (wanted.pitch + cents / 100.0 if asked is None else asked))

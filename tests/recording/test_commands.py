@@ -24,8 +24,10 @@ from tests.fakes import parameters
 
 @pytest.fixture(scope="module")
 def recorded_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The log of a set as `kelly-live live --record` keeps it: real presets, with a setting, turned to the next and
-    back, one of them on a second port."""
+    """The log of a set as `kelly-live live --record` keeps it.
+
+    Real presets, with a setting; changed to the next and back, one of them on a second port.
+    """
     folder = tmp_path_factory.mktemp("set")
     clock, asked = ManualClock(50.0), parameters(150.0, density=2.0)
     host = HostOptions(("band", "two-synths", "solo-piano"), settings=("chords.voicing=open",))

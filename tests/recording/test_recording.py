@@ -246,7 +246,7 @@ def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path:
 
 
 def test_a_note_that_is_handed_over_too_late_is_not_in_the_file(tmp_path: Path) -> None:
-    """The play thread stood still for half a bar: what should have sounded by then is left out, as it is live."""
+    """The play thread stood still for half a bar: what was due by then is left out, as it is live."""
     take, asked = Take(tmp_path), parameters(120.0, density=3.0)
     take.start(asked)
     take.play(2.0, asked)
@@ -307,7 +307,7 @@ def test_the_notes_of_a_plug_in_are_logged_so_that_it_need_not_be_there(tmp_path
 
 
 def test_a_second_port_has_tracks_of_its_own(tmp_path: Path) -> None:
-    """Two synths, both on channel 1: the file keeps them apart, and says which is which."""
+    """Two synths, both on channel 1: the file has tracks for both, and says which is which."""
 
     def two(preset: str) -> list[PlayerSlot]:
         there = {

@@ -272,7 +272,7 @@ class JackOut:
         return 0
 
     def _keep_thread_state(self) -> None:
-        """Acquire the interpreter once more than it is released, so that Python keeps its state of this thread.
+        """Acquire the interpreter once more than it is released: Python then keeps this thread's state.
 
         It would otherwise create the state anew each period.
         """
