@@ -43,10 +43,10 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
         click.echo(f"wrote {midi}")
     if wav is not None:
         from kelly_live.audio.synth import SAMPLE_RATE, render, write_wav
-        from kelly_live.midi.files import notes_from_messages
+        from kelly_live.midi.files import find_sounding_notes
 
         programs = {part.channel: part.program for part in header.parts if part.port == ""}
-        write_wav(wav, render(notes_from_messages(again.tape.messages(), programs), programs), SAMPLE_RATE)
+        write_wav(wav, render(find_sounding_notes(again.tape.messages(), programs), programs), SAMPLE_RATE)
         click.echo(f"wrote {wav}")
     if again.differs_at is not None:
         other = f" (made by version {header.version}, this is {__version__})" if header.version != __version__ else ""

@@ -97,9 +97,9 @@ class Performance:
 
     def sounding_notes(self) -> Sequence[SoundingNote]:
         """Return the notes as a receiver of the messages plays them, in seconds."""
-        from kelly_live.midi.files import notes_from_messages
+        from kelly_live.midi.files import find_sounding_notes
 
-        return notes_from_messages(self.messages, self._programs(), self._owners())
+        return find_sounding_notes(self.messages, self._programs(), self._owners())
 
     def _programs(self) -> dict[int, int]:
         return {part.channel: part.program for part in self.parts}

@@ -57,7 +57,7 @@ def write_midi(
     Raises:
         OutputError: The file cannot be written.
     """
-    written = midi_bytes(
+    written = encode_midi(
         messages,
         tempo_map,
         track_names=track_names,
@@ -69,7 +69,7 @@ def write_midi(
     write_atomically(path, written)
 
 
-def midi_bytes(
+def encode_midi(
     messages: Sequence[RecordedMessage],
     tempo_map: TempoMap,
     *,
@@ -136,7 +136,7 @@ def find_owners(messages: Sequence[RecordedMessage], notes: Sequence[NoteEvent],
     return found
 
 
-def notes_from_messages(
+def find_sounding_notes(
     messages: Sequence[RecordedMessage],
     programs: Mapping[int, int] | None = None,
     owners: Mapping[int, int] | None = None,

@@ -13,7 +13,7 @@ from kelly_live.core.protocols import MidiIn
 from kelly_live.midi.backend import LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backend_registry import find_backends
 from kelly_live.midi.input_queue import CAPACITY_MESSAGES
-from kelly_live.midi.ports import PortInfo, name_ports, no_system_error, select_port
+from kelly_live.midi.ports import PortInfo, create_no_system_error, name_ports, select_port
 
 VIRTUAL_INPUT_NAME = "Kelly Live in"
 
@@ -151,4 +151,4 @@ def open_input(query: str | None, backends: Sequence[MidiBackend] | None = None)
         raise MidiError(
             f"this system has no virtual MIDI ports; name an input with --midi-in (see `{LISTING_COMMAND}`)"
         )
-    raise no_system_error()
+    raise create_no_system_error()

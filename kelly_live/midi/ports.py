@@ -138,10 +138,10 @@ def open_output(
         raise MidiError(
             f"this system has no virtual MIDI ports; name an output with --midi-out (see `{LISTING_COMMAND}`)"
         )
-    raise no_system_error()
+    raise create_no_system_error()
 
 
-def no_system_error() -> MidiError:
+def create_no_system_error() -> MidiError:
     """Return the error that says how to start a MIDI system here."""
     hint = _START_HINTS.get(sys.platform, "start one")
     return MidiError(f"no MIDI system is running; {hint}, or use `kelly-live demo`")

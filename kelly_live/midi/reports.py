@@ -9,14 +9,14 @@ import msgspec
 from kelly_live.core.protocols import SchedulerHealth
 
 
-class Ready(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready"):
+class PortReady(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="ready"):
     """The port is open: its full name, and whether it is a virtual one."""
 
     name: str
     is_virtual: bool
 
 
-class Failed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="failed"):
+class Failure(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="failure"):
     """The scheduler cannot go on; the reason in one line."""
 
     message: str
@@ -28,4 +28,4 @@ class HealthReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
     health: SchedulerHealth
 
 
-Report: TypeAlias = Ready | Failed | HealthReport
+Report: TypeAlias = PortReady | Failure | HealthReport

@@ -13,7 +13,7 @@ from kelly_live.core.commands import Controls, Notes, PartProgram, SinkCommand, 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.values import MAIN_PORT, NoteEvent
-from kelly_live.midi.reports import Ready
+from kelly_live.midi.reports import PortReady
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.supervised_sink import SupervisedSink
 
@@ -33,7 +33,7 @@ class RoutedSink:
         self._ports = dict(ports)
         self._lost = 0  # notes for ports that have failed
 
-    def open(self) -> dict[str, Ready]:
+    def open(self) -> dict[str, PortReady]:
         """Start every port's process, wait for all, and return which port each is.
 
         Raises:

@@ -15,9 +15,9 @@ from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, Signature,
 from kelly_live.core.errors import MidiError, WorkerError
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.midi.ports import open_output
-from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
+from kelly_live.midi.reports import Failure, HealthReport, PortReady, Report
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS
-from kelly_live.midi.tuning import silencing_messages
+from kelly_live.midi.tuning import build_silencing_messages
 from kelly_live.workers.process import WorkerProcess, module_command
 
 READY_TIMEOUT_SECONDS = 10.0
@@ -74,8 +74,8 @@ class SchedulerClient:
         self._command = module_command("kelly_live.midi.scheduler_process", *options)
         self.latency_seconds = latency_seconds
         self._process: WorkerProcess[Report] | None = None
-        self._reported = threading.Event()  # set by Ready, by Failed and by the process's end
-        self._ready: Ready | None = None
+        self._reported = threading.Event()  # set by PortReady, by Failure and by the process's end
+        self._ready: PortReady | None = None
         self._health = SchedulerHealth()
         self._error: str | None = None
         self._dropped = 0
@@ -85,7 +85,7 @@ class SchedulerClient:
         self._is_stopping = self._is_silenced = False
         self._is_replaced = threading.Event()
 
-    def open(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> Ready:
+    def open(self, timeout_seconds: float = READY_TIMEOUT_SECONDS) -> PortReady:
         """Start the process, wait until its port is open, and return which port it is.
 
         Raises:
@@ -179,9 +179,9 @@ class SchedulerClient:
         match report:
             case HealthReport(health):
                 self._health = health
-            case Failed(message):
+            case Failure(message):
                 self._error = message
-            case Ready():
+            case PortReady():
                 self._ready = report
                 self._reported.set()
 
@@ -206,7 +206,7 @@ class SchedulerClient:
         try:
             out = open_output(self._ready.name).out
             for _ in range(_SILENCE_ATTEMPTS):
-                for message in silencing_messages(self._tuning, self._channels, has_cents=self._has_cents):
+                for message in build_silencing_messages(self._tuning, self._channels, has_cents=self._has_cents):
                     out.send(message)
                 if self._is_replaced.wait(_SILENCE_INTERVAL_SECONDS):
                     break

@@ -28,7 +28,7 @@ from kelly_live.midi.backend import PlacingOut, WatchedOut
 from kelly_live.midi.backend_registry import find_frame_accurate_backends
 from kelly_live.midi.backends.native import discard_native_stderr
 from kelly_live.midi.ports import VIRTUAL_PORT_NAME, NullPort, OpenedPort, open_output
-from kelly_live.midi.reports import Failed, HealthReport, Ready
+from kelly_live.midi.reports import Failure, HealthReport, PortReady
 from kelly_live.midi.scheduler import CAPACITY_NOTES, LATE_LIMIT_SECONDS, SchedulerCore
 from kelly_live.midi.trace import TracingPort
 from kelly_live.workers.child import END_SIGNALS, TERMINAL_SIGNALS, ParentConnection, ignore_signals
@@ -57,7 +57,7 @@ class SchedulerLoop:
     def __init__(
         self, core: SchedulerCore, opened: OpenedPort, parent: ParentConnection[SinkCommand], spin_seconds: float
     ) -> None:
-        self.inbox: SimpleQueue[SinkCommand | Failed] = SimpleQueue()
+        self.inbox: SimpleQueue[SinkCommand | Failure] = SimpleQueue()
         self._core = core
         self._opened = opened
         self._connection = parent
@@ -98,11 +98,11 @@ class SchedulerLoop:
             for _ in range(self.inbox.qsize()):
                 self._apply(self.inbox.get_nowait())
 
-    def _apply(self, message: SinkCommand | Failed) -> None:
+    def _apply(self, message: SinkCommand | Failure) -> None:
         match message:
             case Stop():
                 self._running = False
-            case Failed(text):
+            case Failure(text):
                 raise MidiError(text)
             case _:
                 self._core.apply(message)
@@ -131,7 +131,7 @@ def is_stopped(process: int) -> bool:
         return False
 
 
-def _read_commands(parent: ParentConnection[SinkCommand], inbox: SimpleQueue[SinkCommand | Failed]) -> None:
+def _read_commands(parent: ParentConnection[SinkCommand], inbox: SimpleQueue[SinkCommand | Failure]) -> None:
     """Thread: commands. Ends with stdin, which ends with the parent.
 
     A full inbox (the port holds up the main thread) is waited for: the parent's outbox, which is bounded and counted,
@@ -144,7 +144,7 @@ def _read_commands(parent: ParentConnection[SinkCommand], inbox: SimpleQueue[Sin
             inbox.put(command)
         inbox.put(Stop())
     except WorkerError as error:
-        inbox.put(Failed(f"{error}; restart kelly-live"))
+        inbox.put(Failure(f"{error}; restart kelly-live"))
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -181,7 +181,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         opened = _open(options)
     except KellyError as error:
-        parent.send(Failed(str(error)))
+        parent.send(Failure(str(error)))
         return error.exit_code
     core = SchedulerCore(
         opened.out,
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str]) -> int:
         reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
     freeze_gc()
     gc.disable()  # the send path makes no cycles, and a collection is a pause
-    parent.send(Ready(opened.name, opened.is_virtual))
+    parent.send(PortReady(opened.name, opened.is_virtual))
     failure: str | None = None
     try:
         loop.run()
@@ -219,7 +219,7 @@ def main(arguments: Sequence[str]) -> int:
             failure = failure or str(error)
         parent.send(HealthReport(core.health()))
         if failure is not None:
-            parent.send(Failed(failure))
+            parent.send(Failure(failure))
         opened.out.close()  # last: the close of a port whose system died may take a second
     return 0 if failure is None else 1
 

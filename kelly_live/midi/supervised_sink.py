@@ -28,7 +28,7 @@ from kelly_live.core.commands import (
 )
 from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import Clock, MonotonicClock, TempoMap
-from kelly_live.midi.reports import Ready
+from kelly_live.midi.reports import PortReady
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.workers.supervisor import Supervisor
 
@@ -100,7 +100,7 @@ class SupervisedSink:
         """The id of the scheduler process of the moment."""
         return self._client.process_id
 
-    def open(self) -> Ready:
+    def open(self) -> PortReady:
         """Start the process, wait until its port is open, and return which port it is. Raises MidiError."""
         ready = self._client.open()
         self._is_open = True

@@ -77,7 +77,7 @@ def create_tuner(tuning: Tuning) -> Tuner:
     return NoTuner()
 
 
-def silencing_messages(tuning: Tuning, channels: Iterable[int], *, has_cents: bool) -> list[bytes]:
+def build_silencing_messages(tuning: Tuning, channels: Iterable[int], *, has_cents: bool) -> list[bytes]:
     """Return what ends the notes on `channels`, and brings them back to 12-TET if any note had cents.
 
     For a receiver of which only this is known.

@@ -22,7 +22,7 @@ from kelly_live.music.form import average_intensity, compute_intensity, compute_
 from kelly_live.music.harmony import BARS_PER_PHRASE, Phrase
 from kelly_live.music.phrase_planner import PhrasePlanner
 from kelly_live.music.randomness import rng_for
-from kelly_live.music.signatures import key_signature, time_signature
+from kelly_live.music.signatures import find_key_signature, find_time_signature
 from kelly_live.music.smoothing import ParameterSmoother
 from kelly_live.music.style.metre import choose_metre, swing_beat
 from kelly_live.music.style.scale import adapt_to_phrase
@@ -366,7 +366,7 @@ class Conductor:
 
     def _send_signature(self, beat: float, key: Key) -> None:
         """Send the metre and the key in force, where they are new."""
-        signature = (*time_signature(self._metre, self._per_bar), *key_signature(key))
+        signature = (*find_time_signature(self._metre, self._per_bar), *find_key_signature(key))
         if signature != self._signature:
             self._signature = signature
             self._sink.send(Signature(beat, *signature))

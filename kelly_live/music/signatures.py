@@ -13,7 +13,7 @@ _NOTE_VALUES = {4.0: 1, 2.0: 2, 1.0: 4, 0.5: 8, 0.25: 16, 0.125: 32}  # beats (q
 _MINOR_THIRD_CENTS = (250.0, 350.0)  # from and up to: a neutral third counts as neither, so as major
 
 
-def time_signature(metre: Metre | None, bar_beats: int) -> tuple[int, int]:
+def find_time_signature(metre: Metre | None, bar_beats: int) -> tuple[int, int]:
     """Return numerator and denominator of what is played in bars of `bar_beats` quarter notes.
 
     A metre counts its own units: tintal is 16/4, a usul of nine eighths 9/8. A compound metre, whose beat divides into
@@ -28,7 +28,7 @@ def time_signature(metre: Metre | None, bar_beats: int) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=256)
-def key_signature(key: Key) -> tuple[int, bool]:
+def find_key_signature(key: Key) -> tuple[int, bool]:
     """Return the sharps (negative: flats) in -5..6, and whether the signature is a minor key's.
 
     A mode has the signature of its tones: D dorian has no sharps, as D, E, F, G, A, B and C have none. Another scale

@@ -70,7 +70,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     profile: str | None = None
     options: tuple[tuple[str, str], ...] = ()
 
-    def tunings(self) -> dict[str, Tuning]:
+    def tunings_by_port(self) -> dict[str, Tuning]:
         """Return how cents are sent, by port: each knows the programs that its parts begin with."""
         ports = {part.port for part in self.parts} | {""}
         return {port: self.tuning.with_programs(part for part in self.parts if part.port == port) for port in ports}
@@ -219,7 +219,7 @@ class Step:
     sync: SyncState = NO_SYNC
 
 
-def emotion_record(time: float, state: EmotionState) -> EmotionRecord:
+def create_emotion_record(time: float, state: EmotionState) -> EmotionRecord:
     """Return a state as the log has it, to the digits that are worth reading."""
     return EmotionRecord(
         time=time,
@@ -233,12 +233,12 @@ def emotion_record(time: float, state: EmotionState) -> EmotionRecord:
     )
 
 
-def header_line(header: Header) -> bytes:
+def encode_header(header: Header) -> bytes:
     """Return the first line of a log, with its end."""
     return msgspec.json.encode({"log": "kelly-live", "format": FORMAT, **msgspec.to_builtins(header)}) + b"\n"
 
 
-def record_line(record: Record) -> bytes:
+def encode_record(record: Record) -> bytes:
     """Return a record as one line, with its end."""
     return msgspec.json.encode(record) + b"\n"
 

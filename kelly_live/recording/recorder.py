@@ -50,11 +50,11 @@ from kelly_live.recording.log import (
     StepEncoder,
     StopRecord,
     TempoRecord,
-    emotion_record,
-    header_line,
-    record_line,
+    create_emotion_record,
+    encode_header,
+    encode_record,
 )
-from kelly_live.recording.take import take_bytes
+from kelly_live.recording.take import encode_take
 from kelly_live.recording.tape import Tape, TapeCommand
 
 KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
@@ -216,12 +216,12 @@ class Recorder:
         self._clock = clock
         self._preset = preset or (lambda: header.preset)
         self._slots: Sequence[Slot] | None = None
-        self._tape = Tape(header.tunings(), live=header.live)
+        self._tape = Tape(header.tunings_by_port(), live=header.live)
         self._parts = list(header.parts)
         self._checksum = Checksum()
         self._steps = StepEncoder()
         self._queue: deque[tuple[Record | _QueuedStep, tuple[TapeCommand, ...]]] = deque()
-        self._pending = bytearray(header_line(header))
+        self._pending = bytearray(encode_header(header))
         self._unsynced = False
         self._slice_count = -1
         self._transport: object = None
@@ -275,7 +275,7 @@ class Recorder:
 
     def felt(self, reading: Reading) -> None:
         """Record a reading. Thread: the one that listens."""
-        self._put(emotion_record(self._clock.now(), reading.state))
+        self._put(create_emotion_record(self._clock.now(), reading.state))
 
     def acted(self, action: Action, source: str, snapshot: SessionCounters) -> None:
         """Record what the performer did. Thread: the main one, as for the next."""
@@ -332,7 +332,7 @@ class Recorder:
         if self.paths.midi is None or self._checksum.notes == 0:
             return lines
         try:
-            write_atomically(self.paths.midi, take_bytes(self._tape, self._parts, self._header.title))
+            write_atomically(self.paths.midi, encode_take(self._tape, self._parts, self._header.title))
         except OutputError as error:
             again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` creates it later"
             return [*lines, f"{error}; {again}"]
@@ -388,11 +388,11 @@ class Recorder:
         for queued, commands in _drain(self._queue):
             record = self._encode(queued)
             last = record.time
-            self._pending += record_line(record)
+            self._pending += encode_record(record)
             for command in commands:
                 if isinstance(command, TempoChange):
                     tempo = TempoRecord(time=last, beat=command.point.beat, bpm=command.point.bpm)
-                    self._pending += record_line(tempo)
+                    self._pending += encode_record(tempo)
             on_tape: tuple[TapeCommand, ...] = commands
             if isinstance(record, ControlRecord):
                 on_tape = (Controls(record.changes),)
@@ -405,7 +405,7 @@ class Recorder:
                 self._tape.end(last)
         if self._checksum.notes > notes:
             record = ChecksumRecord(time=last, notes=self._checksum.notes, crc=self._checksum.crc)
-            self._pending += record_line(record)
+            self._pending += encode_record(record)
         self._flush(sync=sync)
 
     def _encode(self, queued: Record | _QueuedStep) -> Record:

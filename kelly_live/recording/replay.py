@@ -26,7 +26,7 @@ from kelly_live.recording.log import (
     StopRecord,
 )
 from kelly_live.recording.recorder import Checksum, Tee
-from kelly_live.recording.take import take_bytes
+from kelly_live.recording.take import encode_take
 from kelly_live.recording.tape import Tape, TapeCommand
 
 LONGEST_SECONDS = 7.0 * 24.0 * 3600.0
@@ -35,7 +35,7 @@ SeatPlayers = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """What a log was played to: the MIDI file's bytes, and how it compares with the recorded session.
 
     `checked` of the `notes` were compared with the log's checksums; `differs_at` is the line where they first differ.
@@ -52,7 +52,7 @@ class Replayed:
     torn: bool
 
 
-def replay(reader: LogReader, seat_players: SeatPlayers) -> Replayed:
+def replay(reader: LogReader, seat_players: SeatPlayers) -> ReplayResult:
     """Play a log through a new conductor. Where a plug-in played, the notes are the log's.
 
     Raises:
@@ -75,7 +75,7 @@ class _Replay:
             look_ahead_seconds=header.look_ahead_seconds,
             slice_beats=header.slice_beats,
         )
-        self._tape = Tape(header.tunings(), live=header.live)
+        self._tape = Tape(header.tunings_by_port(), live=header.live)
         self._checksum = Checksum()
         self._parts = list(header.parts)
         self._muted: set[str] = set()
@@ -85,7 +85,7 @@ class _Replay:
         self._checked = 0
         self._differs_at: int | None = None
 
-    def play(self) -> Replayed:
+    def play(self) -> ReplayResult:
         last = 0.0
         for record in self._reader.records():
             self._check_order(record)
@@ -98,9 +98,9 @@ class _Replay:
         if self._start_seconds is None:
             self._reader.fail("the log ends before the music starts; there is nothing to play")
         self._tape.end(last)
-        return Replayed(
+        return ReplayResult(
             header=self._header,
-            midi=take_bytes(self._tape, self._parts, self._header.title),
+            midi=encode_take(self._tape, self._parts, self._header.title),
             tape=self._tape,
             seconds=last - self._start_seconds,
             notes=self._checksum.notes,

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 import mido
 
 from kelly_live.core.values import MAIN_PORT
-from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.files import encode_midi
 from kelly_live.recording.log import Part
 from kelly_live.recording.tape import Tape
 
 
-def take_bytes(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
+def encode_take(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
     """Return a standard MIDI file of type 1. The same tape gives the same bytes.
 
     The tracks of other ports than the main one say so in their names and by a port message. Raises ConfigError if
@@ -36,7 +36,7 @@ def take_bytes(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
 
 def _bytes(tape: Tape, parts: Sequence[Part], title: str, port: str) -> bytes:
     here = [part for part in reversed(parts) if part.port == port]  # of a channel's parts, the first names it
-    return midi_bytes(
+    return encode_midi(
         tape.messages(port),
         tape.tempo_map,
         track_names={part.channel: part.name for part in here},

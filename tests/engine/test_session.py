@@ -17,7 +17,7 @@ from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import LiveSession, NoJournal, Snapshot, accompany, compose, keep_latest
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand
-from kelly_live.midi.files import notes_from_messages
+from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from tests.fakes import ScriptedAnalyzer, parameters, state
@@ -39,7 +39,7 @@ def play_along(seconds: float, script) -> Performance:
 def test_the_music_lasts_as_long_as_the_sound_and_closes_within_two_bars() -> None:
     made = play_along(10.0, [(0.0, parameters(120.0))])
     assert 10.0 < made.end_seconds <= 10.0 + 2 * 4 * 0.5
-    notes = notes_from_messages(made.messages)
+    notes = find_sounding_notes(made.messages)
     assert max(note.end_seconds for note in notes) == pytest.approx(made.end_seconds, abs=0.2)
 
 
@@ -62,7 +62,7 @@ def test_the_same_input_and_seed_give_the_same_messages() -> None:
 
 def test_what_is_felt_reaches_the_notes() -> None:
     def mean_notes_a_second(made: Performance, start: float, end: float) -> float:
-        notes = [n for n in notes_from_messages(made.messages) if start <= n.start_seconds < end]
+        notes = [n for n in find_sounding_notes(made.messages) if start <= n.start_seconds < end]
         return len(notes) / (end - start)
 
     calm, busy = parameters(80.0, density=0.5), parameters(150.0, density=3.0)

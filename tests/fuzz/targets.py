@@ -140,8 +140,8 @@ def _logs() -> Iterator[bytes]:
         Step,
         StepEncoder,
         StopRecord,
-        header_line,
-        record_line,
+        encode_header,
+        encode_record,
     )
     from tests.fakes import parameters
 
@@ -159,7 +159,7 @@ def _logs() -> Iterator[bytes]:
         StopRecord(time=14.0),
     ]
     parts = tuple(Part(name, channel, 0) for channel, name in enumerate(("bass", "chords", "melody"), start=1))
-    yield header_line(Header("1", "now", 3, 0, "band", parts)) + b"".join(map(record_line, records))
+    yield encode_header(Header("1", "now", 3, 0, "band", parts)) + b"".join(map(encode_record, records))
 
 
 def _controls(data: bytes) -> object:

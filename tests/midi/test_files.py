@@ -11,7 +11,7 @@ from kelly_live.core.errors import OutputError
 from kelly_live.core.midi_messages import all_sound_off, note_off, note_on
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent, SoundingNote
-from kelly_live.midi.files import TICKS_PER_BEAT, find_owners, midi_bytes, notes_from_messages, write_midi
+from kelly_live.midi.files import TICKS_PER_BEAT, encode_midi, find_owners, find_sounding_notes, write_midi
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from tests.midi.receiver import Receiver
@@ -51,7 +51,7 @@ def score(track: mido.MidiTrack) -> list[tuple[float, str, int]]:
 def test_a_file_holds_the_score_in_beats_a_track_a_channel() -> None:
     scheduler = performed()
     names, programs = {1: "Melody", 2: "Bass", 10: "Drums"}, {1: 11, 2: 33}
-    file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=programs))
+    file = read_back(encode_midi(scheduler.messages, scheduler.tempo_map, track_names=names, programs=programs))
     assert (file.type, file.ticks_per_beat) == (1, 480)
     assert [track.name for track in file.tracks] == ["Kelly Live", "Melody", "Bass", "Drums"]
     tempo, melody, bass, drums = file.tracks
@@ -70,13 +70,13 @@ def test_a_file_holds_the_score_in_beats_a_track_a_channel() -> None:
 
 def test_the_same_performance_gives_the_same_bytes() -> None:
     first, second = performed(), performed()
-    assert midi_bytes(first.messages, first.tempo_map) == midi_bytes(second.messages, second.tempo_map)
+    assert encode_midi(first.messages, first.tempo_map) == encode_midi(second.messages, second.tempo_map)
 
 
 def test_an_empty_performance_is_still_a_file() -> None:
     scheduler = OfflineScheduler()
     scheduler.send(Start(0.0, 100.0))
-    assert len(read_back(midi_bytes(scheduler.messages, scheduler.tempo_map)).tracks) == 1
+    assert len(read_back(encode_midi(scheduler.messages, scheduler.tempo_map)).tracks) == 1
 
 
 def test_the_file_arrives_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -88,7 +88,7 @@ def test_the_file_arrives_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_the_notes_that_were_heard() -> None:
-    assert notes_from_messages(performed().messages) == [
+    assert find_sounding_notes(performed().messages) == [
         SoundingNote(0.0, 0.5, 60, 80, 1),
         SoundingNote(0.0, 3.0, 36, 60, 2),
         SoundingNote(0.5, 0.75, 62, 70, 1),
@@ -106,12 +106,12 @@ def test_notes_end_with_what_ends_them() -> None:
         RecordedMessage(3.0, note_on(3, 60, 80)),
         RecordedMessage(4.0, note_off(1, 99)),  # ends nothing
     ]
-    assert notes_from_messages(messages) == [
+    assert find_sounding_notes(messages) == [
         SoundingNote(0.0, 1.0, 60, 80, 1),
         SoundingNote(0.5, 2.0, 60, 80, 2),
         SoundingNote(3.0, 4.0, 60, 80, 3),
     ]
-    assert notes_from_messages([]) == []
+    assert find_sounding_notes([]) == []
 
 
 def test_stopping_offline_ends_what_sounds() -> None:
@@ -121,7 +121,7 @@ def test_stopping_offline_ends_what_sounds() -> None:
     scheduler.advance(2.0)
     scheduler.send(Stop())
     scheduler.send(Stop())
-    assert notes_from_messages(scheduler.messages) == [SoundingNote(0.0, 2.0, 60, 80, 1)]
+    assert find_sounding_notes(scheduler.messages) == [SoundingNote(0.0, 2.0, 60, 80, 1)]
     assert scheduler.health().sounding == 0
     assert scheduler.tempo_map.bpm == 60.0
 
@@ -161,11 +161,11 @@ def as_heard(file: mido.MidiFile) -> Receiver:
 def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
     scheduler = performed_in(Tuning(mode, None, parts(BAND)))
     file = read_back(
-        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names={2: "bass", 3: "melody"}, programs=BAND)
+        encode_midi(scheduler.messages, scheduler.tempo_map, track_names={2: "bass", 3: "melody"}, programs=BAND)
     )
     voices = as_heard(file).voices
     melody = [v for v in voices if v.key not in (36, 38)]
-    assert [v.received for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
+    assert [v.heard for v in melody] == [[pytest.approx(p + c / 100.0, abs=3e-3)] for p, c in HIJAZ]
     assert [v.channel for v in voices if v.key == 38] == [10]
     if mode != "mpe":  # a zone is one instrument
         assert {v.program for v in melody} == {11}
@@ -179,11 +179,11 @@ def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
 def test_tracks_of_borrowed_channels_say_whose_they_are() -> None:
     scheduler = performed_in(Tuning("bend", 2, parts(BAND)))
     names = {2: "bass", 3: "melody", 10: "percussion"}
-    file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=BAND))
+    file = read_back(encode_midi(scheduler.messages, scheduler.tempo_map, track_names=names, programs=BAND))
     assert [track.name for track in file.tracks[1:]] == [
         "bass", "melody", "melody (channel 4)", "melody (channel 5)", "melody (channel 6)", "percussion",
     ]  # fmt: skip
-    received = notes_from_messages(scheduler.messages, BAND)
+    received = find_sounding_notes(scheduler.messages, BAND)
     assert [(note.pitch, note.channel) for note in received] == [(36, 2), (38, 10), (60, 3), (61, 3), (63, 3), (65, 3)]
 
 
@@ -198,11 +198,11 @@ def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sou
     scheduler.advance(3.0)
     scheduler.send(Stop())
     owners = find_owners(scheduler.messages, scheduler.notes, scheduler.tempo_map)
-    received = notes_from_messages(scheduler.messages, piano, owners)
+    received = find_sounding_notes(scheduler.messages, piano, owners)
     assert [(n.pitch, n.channel) for n in received] == [(48, 1), (52, 1), (55, 1), (72, 3), (72, 3)]
     names = {1: "chords", 3: "melody"}
     file = read_back(
-        midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano, owners=owners)
+        encode_midi(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano, owners=owners)
     )
     lent = {m.channel + 1: track.name for track in file.tracks[1:] for m in track if m.type == "note_on"}
     assert sorted(lent.values()) == [
@@ -210,13 +210,13 @@ def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sou
         f"chords (channel {min(c for c in lent if c > 1)})",
         f"melody (channel {max(lent)})",
     ]
-    unsure = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano))
+    unsure = read_back(encode_midi(scheduler.messages, scheduler.tempo_map, track_names=names, programs=piano))
     assert sum("chords or melody" in track.name for track in unsure.tracks) == 2  # without that, it is not guessed
 
 
 def test_a_retuned_file_ends_with_its_notes_so_that_tails_stay_in_tune() -> None:
     scheduler = performed_in(Tuning("bend", 2, parts(BAND)))
-    file = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map))
+    file = read_back(encode_midi(scheduler.messages, scheduler.tempo_map))
     assert not any(m.type == "pitchwheel" and m.pitch == 0 for m in file)
 
 
@@ -228,7 +228,7 @@ def test_signatures_stand_where_they_change_and_the_first_at_the_start() -> None
         Signature(9.0, 16, 4, -3, True),
         Signature(25.0, 16, 4, -3, True),
     ]
-    (tempo_track, *_) = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map, signatures=signatures)).tracks
+    (tempo_track, *_) = read_back(encode_midi(scheduler.messages, scheduler.tempo_map, signatures=signatures)).tracks
     tick, score = 0, []
     for message in tempo_track:
         tick += message.time
@@ -241,7 +241,7 @@ def test_signatures_stand_where_they_change_and_the_first_at_the_start() -> None
 
 def test_a_file_without_signatures_is_in_four() -> None:
     scheduler = performed()
-    (tempo_track, *_) = read_back(midi_bytes(scheduler.messages, scheduler.tempo_map)).tracks
+    (tempo_track, *_) = read_back(encode_midi(scheduler.messages, scheduler.tempo_map)).tracks
     (signature,) = [message for message in tempo_track if message.type == "time_signature"]
     assert (signature.numerator, signature.denominator) == (4, 4)
     assert not [message for message in tempo_track if message.type == "key_signature"]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kelly_live.audio.synth import SAMPLE_RATE, render
 from kelly_live.core.commands import TUNINGS, Notes, Start, Tuning
 from kelly_live.core.values import NoteEvent, SoundingNote
-from kelly_live.midi.files import notes_from_messages
+from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.offline import OfflineScheduler
 from tests.midi.receiver import Receiver
 
@@ -32,18 +32,18 @@ def perform(notes: list[tuple[int, int, int]], mode: str) -> OfflineScheduler:
 def test_ours_hears_what_a_receiver_hears(notes: list[tuple[int, int, int]], mode: str) -> None:
     messages = perform(notes, mode).messages
     theirs = sorted((voice.started, round(voice.heard[0], 3)) for voice in Receiver().hear(messages).voices)
-    ours = sorted((n.start_seconds, round(n.pitch + n.cents / 100.0, 3)) for n in notes_from_messages(messages))
+    ours = sorted((n.start_seconds, round(n.pitch + n.cents / 100.0, 3)) for n in find_sounding_notes(messages))
     assert [pitch for _, pitch in ours] == pytest.approx([pitch for _, pitch in theirs], abs=0.002)
 
 
 @pytest.mark.parametrize("mode", TUNED)
 def test_a_quarter_tone_is_kept_to_the_cent(mode: str) -> None:
-    (note,) = notes_from_messages(perform([(0, 69, 50)], mode).messages)
+    (note,) = find_sounding_notes(perform([(0, 69, 50)], mode).messages)
     assert note.pitch + note.cents / 100.0 == pytest.approx(69.5, abs=0.01)
 
 
 def test_twelve_tones_have_no_cents() -> None:
-    assert [n.cents for n in notes_from_messages(perform([(0, 60, 0), (1, 64, 0)], "bend").messages)] == [0.0, 0.0]
+    assert [n.cents for n in find_sounding_notes(perform([(0, 60, 0), (1, 64, 0)], "bend").messages)] == [0.0, 0.0]
 
 
 def test_the_synthesiser_sounds_the_cents() -> None:

@@ -15,7 +15,7 @@ from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import ManualClock, TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.ports import RecordingPort
-from kelly_live.midi.reports import Ready
+from kelly_live.midi.reports import PortReady
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler import SchedulerCore
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -34,9 +34,9 @@ class Port(SchedulerClient):
         self.calls: list[object] = []
         self.reported = SchedulerHealth()
 
-    def open(self, timeout_seconds: float = 1.0) -> Ready:
+    def open(self, timeout_seconds: float = 1.0) -> PortReady:
         self.calls.append("open")
-        return Ready("null", False)
+        return PortReady("null", False)
 
     def send(self, command: SinkCommand) -> None:
         if isinstance(command, Notes):

@@ -22,7 +22,7 @@ from kelly_live.core.errors import MidiError, WorkerError
 from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi import scheduler_client as client_module
-from kelly_live.midi.reports import Failed, HealthReport, Ready, Report
+from kelly_live.midi.reports import Failure, HealthReport, PortReady, Report
 from kelly_live.midi.scheduler_client import NOTES_PER_MESSAGE, SchedulerClient, split_notes
 from kelly_live.midi.scheduler_process import INBOX_COMMANDS, _read_commands, is_stopped
 from kelly_live.workers.framing import FrameDecoder, encode_frame
@@ -236,7 +236,7 @@ def test_ctrl_c_is_the_parents_business() -> None:
     out, errors = process.communicate(timeout=20.0)
     assert process.returncode == 0
     assert errors == b""
-    assert isinstance(reports(out)[0], Ready)
+    assert isinstance(reports(out)[0], PortReady)
 
 
 @posix_only
@@ -263,7 +263,7 @@ def test_garbage_on_stdin_ends_it_with_one_line() -> None:
     out, errors = process.communicate(input=b"GET / HTTP/1.1\r\n\r\n", timeout=10.0)
     assert (process.returncode, errors) == (1, b"")
     last = reports(out)[-1]
-    assert isinstance(last, Failed)
+    assert isinstance(last, Failure)
     assert "sent something else than messages" in last.message
 
 
@@ -272,7 +272,7 @@ def test_the_inbox_is_bounded_and_what_waits_for_it_is_not_lost() -> None:
         def receive(self) -> Iterator[SinkCommand]:
             yield from itertools.repeat(Pause(), INBOX_COMMANDS + 100)
 
-    inbox: SimpleQueue[SinkCommand | Failed] = SimpleQueue()
+    inbox: SimpleQueue[SinkCommand | Failure] = SimpleQueue()
     reader = threading.Thread(target=_read_commands, args=(Flood(), inbox), daemon=True)
     reader.start()
     wait_for(lambda: inbox.qsize() == INBOX_COMMANDS)

@@ -26,7 +26,7 @@ from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import ManualClock, TempoPoint
 from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi import supervised_sink as supervised
-from kelly_live.midi.reports import Ready
+from kelly_live.midi.reports import PortReady
 from kelly_live.midi.supervised_sink import SupervisedSink
 
 NOTE = NoteEvent(8.0, 1.0, 60, 80, 3, "melody")
@@ -43,10 +43,10 @@ class ScriptedClient:
         self.stopped = self.silences_no_more = False
         self._opens = opens
 
-    def open(self) -> Ready:
+    def open(self) -> PortReady:
         if not self._opens:
             raise MidiError("no MIDI output matches 'synth'")
-        return Ready("synth", is_virtual=False)
+        return PortReady("synth", is_virtual=False)
 
     def fail(self) -> None:
         self.now = SchedulerHealth(sent=10, late=1, sounding=2, error="the MIDI output 'synth' is gone")

@@ -21,7 +21,7 @@ from kelly_live.core.midi_messages import (
 )
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import ControlChange, NoteEvent
-from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.files import encode_midi
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordingPort
 from kelly_live.midi.scheduler import SchedulerCore
@@ -166,7 +166,7 @@ def test_controls_stand_at_their_time_in_a_midi_file() -> None:
     scheduler.advance(4.0)
     scheduler.send(Stop())
 
-    file = mido.MidiFile(file=io.BytesIO(midi_bytes(scheduler.messages, scheduler.tempo_map)))
+    file = mido.MidiFile(file=io.BytesIO(encode_midi(scheduler.messages, scheduler.tempo_map)))
     found = []
     for track in file.tracks:
         ticks = 0

@@ -16,7 +16,7 @@ from kelly_live.core.values import NoteEvent
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.midi.tuning import MPE_MEMBERS, RING_SECONDS, create_tuner, silencing_messages
+from kelly_live.midi.tuning import MPE_MEMBERS, RING_SECONDS, build_silencing_messages, create_tuner
 from tests.midi.receiver import Receiver
 
 PARTS = tuple(PartProgram(*pair) for pair in ((1, 0), (2, 33), (3, 11), (10, 0)))  # chords, bass, melody, percussion
@@ -150,7 +150,7 @@ def test_an_mpe_zone_is_silenced_by_its_master_too() -> None:
     notes = [note(0.0, 9.0, 60, 50.0)]
     for after in (
         [m.data for m in perform(notes, Tuning("mpe"), until=1.0, stop=True)],
-        silencing_messages(Tuning("mpe"), {3}, has_cents=True),
+        build_silencing_messages(Tuning("mpe"), {3}, has_cents=True),
     ):
         assert {bytes([0xB0, 123, 0]), bytes([0xB1, 123, 0]), bytes([0xB1, 120, 0]), bytes([0xE1, 0, 64])} <= set(after)
 
@@ -193,7 +193,9 @@ def test_a_receiver_left_behind_is_silenced_and_straightened_by_what_little_is_k
     notes = [note(0.0, 9.0, 60 + i, 10.0 * i - 50.0, channel=1 + i % 3) for i in range(9)]
     receiver = Receiver().hear(perform(notes, tuning, until=1.0))
     assert len(receiver.sounding()) == 9
-    receiver.hear([RecordedMessage(2.0, data) for data in silencing_messages(tuning, {1, 2, 3, 10}, has_cents=True)])
+    receiver.hear(
+        [RecordedMessage(2.0, data) for data in build_silencing_messages(tuning, {1, 2, 3, 10}, has_cents=True)]
+    )
     assert receiver.sounding() == []
     assert all(receiver.pitch(channel, key) == key for channel in range(1, 17) for key in range(128))
 
@@ -201,7 +203,7 @@ def test_a_receiver_left_behind_is_silenced_and_straightened_by_what_little_is_k
 def test_plain_music_is_left_behind_as_it_always_was() -> None:
     quiet = [bytes([0xB0, 123, 0]), bytes([0xB0, 120, 0]), bytes([0xB9, 123, 0]), bytes([0xB9, 120, 0])]
     for mode in ("off", "bend", "mts"):
-        assert silencing_messages(Tuning(mode), {1, 10}, has_cents=False) == quiet
+        assert build_silencing_messages(Tuning(mode), {1, 10}, has_cents=False) == quiet
 
 
 def test_the_tuning_reaches_the_process_that_sends() -> None:

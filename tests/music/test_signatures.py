@@ -7,7 +7,7 @@ import pytest
 from kelly_live.core.values import Metre, Scale
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
-from kelly_live.music.signatures import key_signature, time_signature
+from kelly_live.music.signatures import find_key_signature, find_time_signature
 from kelly_live.music.theory import NOTE_NAMES, Key, build_mode_scale
 from tests.fakes import parameters
 from tests.music.band import band
@@ -30,7 +30,7 @@ def metre(unit_beats: float, *groups: int) -> Metre:
     ],
 )
 def test_a_metre_is_counted_in_its_own_units(counted: Metre | None, bar_beats: int, signature: tuple[int, int]) -> None:
-    assert time_signature(counted, bar_beats) == signature
+    assert find_time_signature(counted, bar_beats) == signature
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_metre_is_counted_in_its_own_units(counted: Metre | None, bar_beats: i
     ],
 )
 def test_a_mode_has_the_signature_of_its_tones(tonic: str, mode: str, sharps: int, is_minor: bool) -> None:
-    assert key_signature(Key(NOTE_NAMES.index(tonic), build_mode_scale(mode))) == (sharps, is_minor)
+    assert find_key_signature(Key(NOTE_NAMES.index(tonic), build_mode_scale(mode))) == (sharps, is_minor)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_mode_has_the_signature_of_its_tones(tonic: str, mode: str, sharps: in
     ],
 )
 def test_another_scale_on_c_has_the_nearest(name: str, cents: tuple[float, ...], sharps: int, is_minor: bool) -> None:
-    assert key_signature(Key(0, Scale(name, cents))) == (sharps, is_minor)
+    assert find_key_signature(Key(0, Scale(name, cents))) == (sharps, is_minor)
 
 
 def test_a_key_that_turns_is_noted_at_the_bar_line() -> None:

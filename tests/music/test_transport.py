@@ -9,7 +9,7 @@ import pytest
 from kelly_live.core.midi_messages import CLOCK, CONTINUE, START, STOP, song_position
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, SyncState, Transport
-from kelly_live.midi.files import notes_from_messages
+from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
@@ -39,7 +39,7 @@ class FollowingSession:
 
     def onsets(self, after: float = -1.0) -> list[tuple[float, int, int]]:
         """(seconds after `after`, channel, pitch)."""
-        notes = notes_from_messages(self.scheduler.messages)
+        notes = find_sounding_notes(self.scheduler.messages)
         return [(round(n.start_seconds - after, 3), n.channel, n.pitch) for n in notes if n.start_seconds >= after]
 
 

@@ -38,14 +38,14 @@ from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.generators.builtin.melody import MelodyGenerator
 from kelly_live.generators.sandbox import DeadlineExceeded
-from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.files import encode_midi
 from kelly_live.midi.offline import NoteList, OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.music.context import MusicContext
 from kelly_live.recording import recorder as recorder_module
 from kelly_live.recording.log import Header, LogReader, Part
 from kelly_live.recording.recorder import Paths, Recorder, Tee, choose_paths, list_parts
-from kelly_live.recording.replay import Replayed, replay
+from kelly_live.recording.replay import ReplayResult, replay
 from tests.fakes import ScriptedAnalyzer, parameters, state
 
 RATE = 16_000
@@ -117,7 +117,7 @@ class Take:
         return self.paths.midi.read_bytes() if self.paths.midi.exists() else b""
 
 
-def replay_log(log: Path) -> Replayed:
+def replay_log(log: Path) -> ReplayResult:
     return replay(LogReader(log), lambda header, preset, parts: create_slots(preset))
 
 
@@ -164,7 +164,7 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     tee = Tee(scheduler)
     conductor, _ = create_conductor(tee)
     head = msgspec.structs.replace(header(conductor), live=False)
-    scheduler.send(head.tunings()[""])
+    scheduler.send(head.tunings_by_port()[""])
     recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
     source = ScriptedSource(np.zeros(6 * RATE, np.float32), ManualClock())
     made = accompany(
@@ -174,7 +174,7 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     recorder.close()
     names = {part.channel: part.name for part in head.parts}
     programs = {part.channel: part.program for part in head.parts}
-    rendered = midi_bytes(
+    rendered = encode_midi(
         made.messages, made.tempo_map, track_names=names, programs=programs, signatures=made.signatures
     )
     assert (tmp_path / "a.mid").read_bytes() == rendered == replay_log(tmp_path / "a.jsonl").midi
@@ -371,7 +371,7 @@ def test_after_a_kill_everything_but_the_last_second_is_there(tmp_path: Path) ->
     assert not sounding_at_the_end(again)
 
 
-def sounding_at_the_end(again: Replayed) -> set[tuple[int, int]]:
+def sounding_at_the_end(again: ReplayResult) -> set[tuple[int, int]]:
     sounding: set[tuple[int, int]] = set()
     for message in again.tape.messages():
         kind, voice = message.data[0] & 0xF0, (message.data[0] & 15, message.data[1])

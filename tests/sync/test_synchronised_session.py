@@ -15,7 +15,7 @@ from kelly_live.engine.performance import Performance
 from kelly_live.engine.session import accompany, merge_sync_states
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand
-from kelly_live.midi.files import notes_from_messages
+from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.sync.audio_tracker import AudioTracker
@@ -46,7 +46,7 @@ def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key()
     away = np.abs((beats - FIRST_BEAT + period / 2.0) % period - period / 2.0)
     assert np.median(away) < 0.02
     assert np.median(np.diff(beats)) == pytest.approx(period, rel=0.02)
-    late = [note.pitch % 12 for note in notes_from_messages(made.messages) if 20.0 < note.start_seconds < 30.0]
+    late = [note.pitch % 12 for note in find_sounding_notes(made.messages) if 20.0 < note.start_seconds < 30.0]
     a_harmonic_minor = {9, 11, 0, 2, 4, 5, 7, 8}
     assert len(late) > 20
     assert set(late) <= a_harmonic_minor

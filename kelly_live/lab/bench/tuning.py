@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from kelly_live.core.commands import Notes, PartProgram, Start, Stop, Tuning
 from kelly_live.core.errors import MidiError
 from kelly_live.core.values import NoteEvent
-from kelly_live.midi.files import midi_bytes
+from kelly_live.midi.files import encode_midi
 from kelly_live.midi.offline import OfflineScheduler
 
 SAMPLE_RATE = 48_000
@@ -85,7 +85,7 @@ def render_with_fluidsynth(
     scheduler.send(Stop())
     with tempfile.TemporaryDirectory() as folder:
         song, sound = Path(folder, "song.mid"), Path(folder, "song.wav")
-        song.write_bytes(midi_bytes(scheduler.messages, scheduler.tempo_map, programs=programs))
+        song.write_bytes(encode_midi(scheduler.messages, scheduler.tempo_map, programs=programs))
         command = [
             "fluidsynth",
             "-ni",

@@ -27,7 +27,7 @@ from kelly_live.lab.judging.reaction_time import (
     measure_response,
     summarise_responses,
 )
-from kelly_live.midi.files import midi_bytes, notes_from_messages
+from kelly_live.midi.files import encode_midi, find_sounding_notes
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.music.conductor import Conductor
@@ -70,7 +70,7 @@ def create_score_composer(mapper: Mapper) -> comparison.Composer:
                 note.pitch,
                 note.velocity,
             )
-            for note in notes_from_messages(performance.messages, programs)
+            for note in find_sounding_notes(performance.messages, programs)
             if note.channel != _PERCUSSION_CHANNEL
         )
         starts, ends, beats, pitches, velocities = np.array(rows, dtype=np.float64).reshape(-1, 5).T
@@ -101,8 +101,8 @@ def create_midi_composer(mapper: Mapper) -> closed_loop.Composer:
             _set_piano(message) for message in performance.messages if channel_of(message.data) != _PERCUSSION_CHANNEL
         ]
         return {
-            "band": midi_bytes(performance.messages, performance.tempo_map, programs=programs),
-            "piano": midi_bytes(piano, performance.tempo_map, programs=dict.fromkeys(programs, 0)),
+            "band": encode_midi(performance.messages, performance.tempo_map, programs=programs),
+            "piano": encode_midi(piano, performance.tempo_map, programs=dict.fromkeys(programs, 0)),
         }
 
     return compose_files
