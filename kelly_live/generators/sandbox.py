@@ -1,8 +1,9 @@
 """A generator of another package in a thread of its own, which the band never waits for.
 
-Threads: the conductor's calls a SandboxedGenerator; the sandbox's own, a daemon at ordinary priority, is the only one
-that calls the generator. One call at a time is handed over. While it runs, every further slice is given up at once, so
-that a generator that hangs costs the conductor its deadline once, and nothing afterwards.
+Threads: the conductor's calls a SandboxedGenerator; the sandbox's own, a daemon, is the only one that calls the
+generator. It has ordinary priority: a loop at real-time priority would take its processor from everything else. One
+call at a time is handed over. While it runs, every further slice is given up at once, so that a generator that hangs
+costs the conductor its deadline once, and nothing afterwards.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, Scale
 
 _MAJOR = (0, 2, 4, 5, 7, 9, 11)
@@ -128,8 +129,8 @@ def find_nearest_mode(scale: Scale) -> str:
 
     def distance(mode: str) -> float:
         ours, theirs = scale.degrees_cents, build_mode_scale(mode).degrees_cents
-        return sum(min(_measure_distance(a, b) for b in theirs) for a in ours) + sum(
-            min(_measure_distance(a, b) for b in ours) for a in theirs
+        return sum(min(abs(octave_distance_cents(a, b)) for b in theirs) for a in ours) + sum(
+            min(abs(octave_distance_cents(a, b)) for b in ours) for a in theirs
         )
 
     return scale.name if scale == _as_mode(scale.name) else min(MODES, key=distance)
@@ -137,11 +138,6 @@ def find_nearest_mode(scale: Scale) -> str:
 
 def _as_mode(name: str) -> Scale | None:
     return build_mode_scale(name) if name in MODE_SEMITONES else None
-
-
-def _measure_distance(a: float, b: float) -> float:
-    around = abs(a - b) % 1200.0
-    return min(around, 1200.0 - around)
 
 
 @dataclass(frozen=True, slots=True)
