@@ -23,7 +23,7 @@ MODE_PRIOR = (0.41, 0.09, 0.05, 0.06, 0.09, 0.295, 0.005)
 
 
 def modal_profiles() -> Floats:
-    """Return `[7, 12]` profiles over MODES: Albrecht & Shanahan's major and minor, and five modes derived from them.
+    """Return `[7, 12]` profiles over MODES: the published major and minor, and five derived from them.
 
     The derived ones swap the degrees in which their mode differs from major or minor.
     """

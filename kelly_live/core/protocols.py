@@ -160,14 +160,17 @@ class SchedulerHealth:
 
 
 class NoteSink(Protocol):
-    """Where the conductor's commands go: the scheduler process live, an in-process scheduler when rendering.
+    """Receives the conductor's commands: the scheduler process live, a scheduler in process offline.
 
     Thread: the conductor's. No `send` waits, but for one of a `Stop`, which may take seconds until the port is closed.
     When a hand-off is full, a whole note (on and off) is dropped and counted.
     """
 
     def send(self, command: SinkCommand) -> None:
-        """Take one command. Raises ConfigError for a tempo that goes back in beats, MidiError if the port is gone."""
+        """Take one command.
+
+        Raises ConfigError for a tempo before the last one in beats, MidiError if the port is gone.
+        """
 
     def health(self) -> SchedulerHealth:
         """Return the counters as of now."""

@@ -47,10 +47,11 @@ def load_net(create: Callable[..., N], path: Path, name: str) -> N:
 
 
 def rebuild_net(create: Callable[..., N], checkpoint: Checkpoint, path: Path) -> N:
-    """Create a net from a checkpoint's config and weights, in eval mode; leave out weights that only training needs.
+    """Create a net from a checkpoint's config and weights, in eval mode.
 
-    A net of a foreign file is first created without memory, and then with memory only if every weight fits, so that
-    its config cannot allocate more than the file holds. Raises ModelError.
+    Weights that only training needs are left out. A net of a foreign file is first created without memory, and then
+    with memory only if every weight fits, so that its config cannot allocate more than the file holds. Raises
+    ModelError.
     """
     import torch
 
