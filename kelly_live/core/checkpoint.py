@@ -1,7 +1,7 @@
-"""Checkpoints as files: weights, and as JSON what rebuilds the net (`kind`, `config`) and what to trust (`card`).
+"""Read checkpoints: weights, what rebuilds the net (`kind`, `config`) and its sources (`card`).
 
-One safetensors file holds numbers and JSON and nothing that can run. A file is one net's, or a whole system's: then
-each weight's name begins with the name of its part.
+A checkpoint is one safetensors file of numbers and JSON; nothing in it can run. It holds one net, or a whole system:
+then each weight's name begins with the name of its part.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from typing import Any, Literal
 from kelly_live.core.errors import ModelError
 
 FORMAT = "kelly-live/1"
-SYSTEM_KIND = "system"  # of a file that holds every net
-CORPUS_PREFIX = "corpus."  # of weights that only training needs: what is constant between its corpora
+SYSTEM_KIND = "system"  # the kind of a file with all nets
+CORPUS_PREFIX = "corpus."  # name prefix of weights that only training needs: offsets between its corpora
 MAX_BYTES = 256 * 1024 * 1024
-LARGEST_NUMBER = 4096  # in a config: widths, counts, layers
+LARGEST_NUMBER = 4096  # in a config: our widths, counts and numbers of layers are smaller
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Weights by name, the net's `kind` and constructor `config`, and its `card` (sources, licences, scores).
+    """Weights by name, the net's `kind`, its constructor's `config`, and its `card`.
 
-    The weights are arrays of the framework that they were loaded for, on the CPU.
+    The card has sources, licences and scores. The weights are on the CPU, as arrays of the framework that they were
+    loaded for.
     """
 
     kind: str
@@ -64,7 +65,7 @@ def load_checkpoint(path: Path, kind: str, framework: Literal["np", "pt"] = "np"
     for name, weight in checkpoint.weights.items():
         if not _is_finite(weight, framework):
             raise ModelError(
-                f"the checkpoint {path} holds numbers that are none, in {name[:80]!r}; reinstall kelly-live"
+                f"the checkpoint {path} holds values that are not finite, in {name[:80]!r}; reinstall kelly-live"
             )
     return checkpoint
 
@@ -86,7 +87,7 @@ def select_part(path: Path, name: str, system: Checkpoint) -> Checkpoint:
 
 
 def require_small(config: object) -> None:
-    """Refuse numbers and lists that none of our nets has, before anything counts up to them. Raises ValueError."""
+    """Refuse numbers and lists larger than those of our nets, before they are used. Raises ValueError."""
     if isinstance(config, dict):
         config = list(config.values())
     if isinstance(config, list):

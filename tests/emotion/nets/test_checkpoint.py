@@ -1,4 +1,4 @@
-"""A stranger's checkpoint can do nothing but be refused: in one line, before memory is spent on it."""
+"""A foreign checkpoint is refused in one line, before memory is allocated for it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-def rewritten(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
-    """The file with another header: 8 bytes of length, JSON, then the numbers."""
+def rewrite_header(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
+    """Return the file with a changed header: 8 bytes of length, JSON, then the weights."""
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
     change(header)
@@ -40,8 +40,8 @@ def rewritten(data: bytes, change: Callable[[dict[str, Any]], None]) -> bytes:
     return struct.pack("<Q", len(text)) + text + data[8 + length :]
 
 
-def refused(tmp_path: Path, data: bytes) -> str:
-    path = tmp_path / "stranger.safetensors"
+def load_refused(tmp_path: Path, data: bytes) -> str:
+    path = tmp_path / "foreign.safetensors"
     path.write_bytes(data)
     with pytest.raises(ModelError) as caught:
         load_net(path)
@@ -55,10 +55,10 @@ def with_config(data: bytes, **changes: object) -> bytes:
     def change(header: dict[str, Any]) -> None:
         header["__metadata__"]["config"] = json.dumps(SMALL | changes)
 
-    return rewritten(data, change)
+    return rewrite_header(data, change)
 
 
-def test_what_was_saved_is_loaded(tmp_path: Path, good: bytes) -> None:
+def test_a_saved_checkpoint_loads(tmp_path: Path, good: bytes) -> None:
     path = tmp_path / "mapper.safetensors"
     path.write_bytes(good)
     assert load_net(path).config == SMALL
@@ -77,13 +77,13 @@ def test_what_was_saved_is_loaded(tmp_path: Path, good: bytes) -> None:
         {"import": "os"},
     ],
 )
-def test_a_config_that_the_weights_do_not_bear_out_is_refused(
+def test_a_config_that_does_not_fit_the_weights_is_refused(
     tmp_path: Path, good: bytes, changes: dict[str, object]
 ) -> None:
-    refused(tmp_path, with_config(good, **changes))
+    load_refused(tmp_path, with_config(good, **changes))
 
 
-def test_a_config_can_not_ask_for_more_memory_than_the_file_holds(tmp_path: Path, good: bytes) -> None:
+def test_a_config_cannot_allocate_more_than_the_file_holds(tmp_path: Path, good: bytes) -> None:
     tracemalloc.start()
     made: list[torch.nn.Linear] = []
 
@@ -102,27 +102,27 @@ def test_a_config_can_not_ask_for_more_memory_than_the_file_holds(tmp_path: Path
 
 @pytest.mark.parametrize("key", ["config", "card", "kind", "format"])
 @pytest.mark.parametrize("value", ["", "[]", "{", "[" * 100_000, "null", '{"a": 1}'])
-def test_metadata_of_no_sense_is_refused(tmp_path: Path, good: bytes, key: str, value: str) -> None:
+def test_invalid_metadata_is_refused(tmp_path: Path, good: bytes, key: str, value: str) -> None:
     if key == "card" and value == '{"a": 1}':
         return  # a card may say what it likes
 
     def change(header: dict[str, Any]) -> None:
         header["__metadata__"][key] = value
 
-    refused(tmp_path, rewritten(good, change))
+    load_refused(tmp_path, rewrite_header(good, change))
 
 
-def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     net = DynamicEmotionToMusicMapper(**SMALL)
     weights = dict(net.state_dict())
     name = next(name for name, weight in weights.items() if weight.is_floating_point())
     weights[name] = torch.full_like(weights[name], float("nan"))
     path = tmp_path / "nan.safetensors"
     save_checkpoint(path, Checkpoint("mapper", SMALL, {}, weights))
-    assert "numbers that are none" in refused(tmp_path, path.read_bytes())
+    assert "values that are not finite" in load_refused(tmp_path, path.read_bytes())
 
 
-def test_only_training_weights_may_be_left_over(tmp_path: Path) -> None:
+def test_only_weights_for_training_may_be_left_over(tmp_path: Path) -> None:
     net = DynamicEmotionToMusicMapper(**SMALL)
     for name, welcome in ((f"{CORPUS_PREFIX}emopia", True), ("payload", False)):
         weights = {**net.state_dict(), name: torch.zeros(3)}
@@ -131,13 +131,13 @@ def test_only_training_weights_may_be_left_over(tmp_path: Path) -> None:
         if welcome:
             load_net(path)
         else:
-            refused(tmp_path, path.read_bytes())
+            load_refused(tmp_path, path.read_bytes())
 
 
 def test_a_pickle_is_no_checkpoint(tmp_path: Path) -> None:
     path = tmp_path / "net.pt"
     torch.save({"weights": torch.zeros(2)}, path)
-    refused(tmp_path, path.read_bytes())
+    load_refused(tmp_path, path.read_bytes())
 
 
 @settings(max_examples=150, deadline=None)
@@ -163,5 +163,5 @@ def test_any_damage_is_refused_or_harmless(
     assert net.config == SMALL
 
 
-def test_what_ships_is_what_it_says() -> None:
+def test_the_shipped_checkpoint_has_its_config() -> None:
     assert load_net(find_resources("models") / "mapper.safetensors").config["emotion_dim"] == 8
