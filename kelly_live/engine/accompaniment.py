@@ -37,7 +37,8 @@ class _NoProgress:
         """Show nothing."""
 
 
-def _no_progress(total: float) -> AbstractContextManager[ProgressView]:
+def hide_progress(total: float) -> AbstractContextManager[ProgressView]:
+    """Show no progress; the default of every `progress` argument."""
     return nullcontext(_NoProgress())
 
 
@@ -64,7 +65,7 @@ def accompany_recording(
     recording: Path,
     options: RenderOptions,
     notify: Notify = log_notice,
-    progress: Callable[[float], AbstractContextManager[ProgressView]] = _no_progress,
+    progress: Callable[[float], AbstractContextManager[ProgressView]] = hide_progress,
 ) -> Accompaniment:
     """Play along with a recording (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes.
 

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from kelly_live.core.actions import Action, Value
 from kelly_live.core.commands import Stop
 from kelly_live.core.errors import KellyError
 from kelly_live.core.timebase import Clock, MonotonicClock
+from kelly_live.core.values import MAIN_PORT
 from kelly_live.core.wording import plural
 from kelly_live.engine.build import (
     Notify,
@@ -74,6 +76,26 @@ class LiveParts:
     source: AudioSource | None = None
     sink: RoutedSink | None = None
     analysis: AnalysisProxy | None = None
+
+    @classmethod
+    def from_recording(cls, path: Path | str, *, null_port: bool = False) -> LiveParts:
+        """Listen to a recording in real time instead of an input; with `null_port` send no MIDI anywhere."""
+        from kelly_live.audio.sources import FileSource
+
+        clock = MonotonicClock()
+        return cls(
+            clock=clock,
+            source=FileSource(Path(path), clock, realtime=True),
+            sink=create_null_sink() if null_port else None,
+        )
+
+
+def create_null_sink() -> RoutedSink:
+    """Return a sink whose scheduler process plays in time, but sends to no port."""
+    from kelly_live.midi.routing import RoutedSink
+    from kelly_live.midi.scheduler_client import SchedulerClient
+
+    return RoutedSink({MAIN_PORT: SchedulerClient(null=True)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,100 @@
+"""The functions of the public API: compose, render, analyze. Importing it loads no heavy library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kelly_live.engine.options.commands import DEFAULT_BARS, NOBODY, ComposeOptions, RenderOptions
+from kelly_live.engine.options.culture import CultureOptions
+from kelly_live.engine.options.host import HostOptions
+from kelly_live.engine.options.override import OverrideOptions
+
+if TYPE_CHECKING:
+    from kelly_live.core.protocols import EmotionOverride
+    from kelly_live.engine.performance import Performance
+    from kelly_live.engine.recording_analysis import RecordingAnalysis
+
+
+def compose(
+    emotion: str | None = None,
+    *,
+    valence: float | None = None,
+    arousal: float | None = None,
+    dominance: float | None = None,
+    morph_to: EmotionOverride | None = None,
+    morph_bars: int = 8,
+    bars: int = DEFAULT_BARS,
+    seed: int = 1,
+    preset: str | None = None,
+    culture: str | None = None,
+    culture_strength: float = 1.0,
+    profile: str = NOBODY,
+) -> Performance:
+    """Compose for an emotion by name, or for valence and arousal (-1 to 1). The same arguments give the same notes.
+
+    `morph_to` is reached after `morph_bars`. `preset`: who plays, by default the band. `culture`: NAME or NAME:MODE,
+    followed by `culture_strength` (0 to 1). `profile`: whose taste is played. Raises KellyError.
+    """
+    from kelly_live.engine.composition import compose_piece
+
+    options = ComposeOptions(
+        override=OverrideOptions(valence, arousal, dominance, emotion, morph_to, morph_bars),
+        bars=bars,
+        seed=seed,
+        **_shared(preset, culture, culture_strength, profile),
+    )
+    return compose_piece(options)
+
+
+def render(
+    recording: Path | str,
+    *,
+    emotion: str | None = None,
+    valence: float | None = None,
+    arousal: float | None = None,
+    dominance: float | None = None,
+    freeze: bool = False,
+    follow: tuple[str, ...] = (),
+    seed: int = 1,
+    preset: str | None = None,
+    culture: str | None = None,
+    culture_strength: float = 1.0,
+    profile: str = NOBODY,
+    device: str = "auto",
+) -> Performance:
+    """Accompany a recording (WAV, FLAC, OGG/Opus, MP3), faster than real time.
+
+    What is given of emotion, valence, arousal and dominance replaces what is heard; `freeze` follows nothing of it.
+    `follow`: join the recording's "tempo", "key" or both. The rest is as in `compose`; `device`: where the nets run.
+    Raises KellyError.
+    """
+    from kelly_live.engine.accompaniment import accompany_recording
+
+    options = RenderOptions(
+        override=OverrideOptions(valence, arousal, dominance, emotion, freeze=freeze),
+        follow=follow,
+        seed=seed,
+        device=device,
+        **_shared(preset, culture, culture_strength, profile),
+    )
+    return accompany_recording(Path(recording), options).performance
+
+
+def analyze(recording: Path | str, *, device: str = "auto", reader: str | None = None) -> RecordingAnalysis:
+    """Read the emotion in a recording, over time and over the whole. Raises KellyError.
+
+    `reader`: the name of an emotion reader, by default the shipped one; it is loaded at each call.
+    """
+    from kelly_live.emotion.registry import DEFAULT_READER, require_reader
+    from kelly_live.engine.recording_analysis import analyze_recording
+
+    return analyze_recording(Path(recording), require_reader(reader or DEFAULT_READER, device=device))
+
+
+def _shared(preset: str | None, culture: str | None, culture_strength: float, profile: str) -> dict[str, Any]:
+    return {
+        "host": HostOptions() if preset is None else HostOptions((preset,)),
+        "culture": None if culture is None else CultureOptions(culture, culture_strength),
+        "profile": profile,
+    }
