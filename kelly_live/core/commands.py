@@ -1,7 +1,7 @@
 """Commands to a note sink: frozen values with one schema for the call, the pipe and the log.
 
-Every command is a tagged msgspec struct, so that one union type (`SinkCommand`) describes what may travel. Invariants are
-checked where a command is created, and so also where one is decoded; a value outside its range raises ConfigError.
+Every command is a tagged msgspec struct, so that one union type (`SinkCommand`) describes what may travel. Invariants
+are checked where a command is created, and so also where one is decoded; a value outside its range raises ConfigError.
 """
 
 from __future__ import annotations
@@ -138,9 +138,8 @@ class Signature(Command, frozen=True, tag="signature"):
     def __post_init__(self) -> None:
         _require_finite("a signature's beat", self.beat)
         if not (1 <= self.numerator <= 255 and self.denominator in (1, 2, 4, 8, 16, 32)):
-            raise ConfigError(
-                f"the time signature is {self.numerator}/{self.denominator}; it must be 1..255 over a power of 2 up to 32"
-            )
+            shown = f"{self.numerator}/{self.denominator}"
+            raise ConfigError(f"the time signature is {shown}; it must be 1..255 over a power of 2 up to 32")
         if not -7 <= self.sharps <= 7:
             raise ConfigError(f"the key signature has {self.sharps} sharps; it must have -7..7")
 

@@ -63,7 +63,8 @@ class WatchedOut(Protocol):
 class PlacingOut(Protocol):
     """A MidiOut that takes each message `lead_seconds` ahead and places it at its time itself.
 
-    Messages keep the order in which they are given. `lateness` is of what it has placed; `dropped` notes waited so long that they were not sent.
+    Messages keep the order in which they are given. `lateness` is of what it has placed; `dropped` notes waited so long
+    that they were not sent.
     """
 
     lead_seconds: float

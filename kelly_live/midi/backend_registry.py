@@ -1,6 +1,7 @@
 """Find and load the MIDI back ends, ours and those of other packages.
 
-The contract is in `midi/backend.py`. Importing this imports no driver. A back end that does not load is skipped with its reason in the log.
+The contract is in `midi/backend.py`. Importing this imports no driver. A back end that does not load is skipped with
+its reason in the log.
 """
 
 from __future__ import annotations

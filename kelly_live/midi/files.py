@@ -209,8 +209,8 @@ def _score(
 ) -> tuple[int | None, list[tuple[int, bytes]]]:
     """Return the program that a channel comes to play, and its messages in ticks.
 
-    It begins with `program`. The messages go up to its last note. What sets it up before its first note goes to the start: a synth may need time to load
-    a sound.
+    It begins with `program`. The messages go up to its last note. What sets it up before its first note goes to the
+    start: a synth may need time to load a sound.
     """
     notes = [i for i, message in enumerate(music) if kind_of(message.data) in ("note_on", "note_off")]
     first, end = (notes[0], notes[-1] + 1) if notes else (len(music), len(music))

@@ -53,7 +53,8 @@ class _Totals:
 class SupervisedSink:
     """A SchedulerClient for life: `open` raises what is wrong at the start.
 
-    `health().problem` tells of a later loss while it lasts. Notes that are sent during a loss are dropped and counted; controller values are lost. `health().error` stays None.
+    `health().problem` tells of a later loss while it lasts. Notes that are sent during a loss are dropped and counted;
+    controller values are lost. `health().error` stays None.
 
     Args:
         query: The MIDI output's name or part of it; None: a virtual port.

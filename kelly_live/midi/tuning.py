@@ -329,7 +329,8 @@ class _Keyboard:
 class MtsTuner:
     """Moves single keys by the MIDI Tuning Standard.
 
-    Channel c selects tuning program c - 1, and keys are moved in it by real-time single-note changes. A key that sounds or rings at another pitch is left alone: the nearest rested key is moved instead.
+    Channel c selects tuning program c - 1, and keys are moved in it by real-time single-note changes. A key that sounds
+    or rings at another pitch is left alone: the nearest rested key is moved instead.
     """
 
     def __init__(self) -> None:

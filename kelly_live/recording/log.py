@@ -1,9 +1,10 @@
 """The session log: JSON Lines, a header and then what happened.
 
-Each record has its time in monotonic seconds. Records are tagged msgspec structs; the values in them are those of the program, so a log is read by the same types that
-it was written from. What decides over the notes is exact and complete: `start`, `step`, `control`, `panic`, `preset`,
-`finish`, `stop`. The rest is there to be read. A step holds only the parameters that changed. A line that was torn by
-a crash is no part of the log; anything else that does not fit is refused with its line number.
+Each record has its time in monotonic seconds. Records are tagged msgspec structs; the values in them are those of the
+program, so a log is read by the same types that it was written from. What decides over the notes is exact and complete:
+`start`, `step`, `control`, `panic`, `preset`, `finish`, `stop`. The rest is there to be read. A step holds only the
+parameters that changed. A line that was torn by a crash is no part of the log; anything else that does not fit is
+refused with its line number.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ SentNotes: TypeAlias = tuple[Notes, ...] | None
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Who plays on a channel (1-16) of a port ("": the main one), with which General MIDI program (0-127).
 
-    `sends_program`: the port is sent the program. `is_plug_in`: the part's player answers from a process of its own when
-    it can, which no replay can repeat, so its notes are in the log.
+    `sends_program`: the port is sent the program. `is_plug_in`: the part's player answers from a process of its own
+    when it can, which no replay can repeat, so its notes are in the log.
     """
 
     name: str
@@ -47,9 +48,9 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What was chosen before the first note.
 
-    `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the generators
-    beside every preset, `settings` of players as typed. `live`: it was played against the clock. `options`: the command
-    line's other choices, to be read.
+    `created`: date and time (UTC). `tonic`: a pitch class. `preset`: the host preset that begins, `extra` the
+    generators beside every preset, `settings` of players as typed. `live`: it was played against the clock. `options`:
+    the command line's other choices, to be read.
     """
 
     version: str

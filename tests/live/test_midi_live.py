@@ -43,7 +43,8 @@ scheduler.open()
 print(scheduler.process_id, flush=True)
 sys.stdin.readline()  # until the test has connected its ears
 scheduler.send(Start(time.monotonic(), 120.0))
-scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in ((60, 1), (64, 1), (38, 10)))))
+voices = ((60, 1), (64, 1), (38, 10))
+scheduler.send(Notes(tuple(NoteEvent(0.0, 1000.0, pitch, 80, channel, "pad") for pitch, channel in voices)))
 time.sleep(60)
 """
 

@@ -558,8 +558,8 @@ def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:
     take.play(3.0, replace(asked, tempo=parameters(160.0).tempo))
     take.end()
     assert events(take.paths.log, "emotion")[0] | {"probabilities": None} == {
-        "event": "emotion", "time": pytest.approx(1003.0), "audio_seconds": 1001.0, "emotion": "neutral", "valence": 0.5,
-        "arousal": -0.25, "dominance": 0.0, "confidence": 1.0, "probabilities": None,
+        "event": "emotion", "time": pytest.approx(1003.0), "audio_seconds": 1001.0, "emotion": "neutral",
+        "valence": 0.5, "arousal": -0.25, "dominance": 0.0, "confidence": 1.0, "probabilities": None,
     }  # fmt: skip
     changes = [step["changes"] for step in events(take.paths.log, "step") if "changes" in step]
     assert changes == [{"tempo": {"minimum": 160.0, "suggested": 160.0, "maximum": 160.0}}]
