@@ -6,6 +6,7 @@ Nothing heavy is imported here, so that `--help` answers at once; a command impo
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -105,8 +106,18 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def exit_code(arguments: list[str]) -> int:
-    """Run one command; its exit code."""
+    """Run one command with the log set up, and return its exit code."""
+    from kelly_live.engine.log_setup import set_up_logging
+
     debug = "--debug" in arguments
+    log = set_up_logging(debug=debug)
+    try:
+        return _run(arguments, debug=debug)
+    finally:
+        log.close()
+
+
+def _run(arguments: list[str], *, debug: bool) -> int:
     try:
         return root.main(args=arguments, prog_name="kelly-live", standalone_mode=False) or 0
     except (click.exceptions.Abort, KeyboardInterrupt):
@@ -127,6 +138,7 @@ def exit_code(arguments: list[str]) -> int:
         discard_rest(sys.stdout)
         return 0
     except Exception as error:
+        logging.getLogger(__name__).error("unexpected error", exc_info=error)
         if debug:
             traceback.print_exc()
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.recording.recorder import Recorder
+
+_log = logging.getLogger(__name__)
 
 
 class Display(Protocol):
@@ -86,6 +89,7 @@ class Console:
             self._display.say(line)
         troubles = self._troubles(snapshot)
         for line in self._alerts.news(troubles):
+            _log.warning("%s", line)
             self._display.say(line)
         self._display.show(
             LiveStatus(

@@ -341,6 +341,8 @@ class LiveEngine:
                 console.update(snapshot)
                 self._observers.publish(snapshot)
 
+            for line in opened.lines:
+                _log.info("%s", line)
             self._phase = _Phase.RUNNING
             self._started.set()
             last = self._last = session.run(on_status)
@@ -349,6 +351,7 @@ class LiveEngine:
                 self._notify(line)
             raise
         report = self._report = LiveReport(last, tuple(self._close()))
+        _log.info("%s", report.describe()[-1])
         return report
 
     def request_stop(self) -> None:

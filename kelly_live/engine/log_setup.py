@@ -1,0 +1,125 @@
+"""Set up the program's log: a rotating file that says what was lost and when, and messages on stderr with --debug.
+
+Every module logs to a logger of its own name under `kelly_live`. No thread that logs waits for a disk or a terminal:
+records go into a bounded queue, and a thread of the listener writes them. A record that finds the queue full is
+dropped, and the next one that is written says how many were.
+
+The file is in the platform's log folder, readable by its owner alone, at most FILE_BYTES and BACKUPS older files of
+that size. Where it cannot be written, the program goes on without, and says so with --debug.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import logging.handlers
+import os
+import queue
+import sys
+from pathlib import Path
+
+from kelly_live.core.wording import plural
+
+ROOT = "kelly_live"
+FILE_NAME = "kelly-live.log"
+FILE_BYTES = 1 << 20
+BACKUPS = 3
+QUEUE_RECORDS = 1000  # some minutes of a program in trouble
+_FORMAT = "%(asctime)s.%(msecs)03d %(levelname)s %(name)s: %(message)s"
+_DATE_FORMAT = "%Y-%m-%d %H:%M:%S"
+
+
+def find_log_file() -> Path:
+    """Return the path of the log file; it need not exist."""
+    import platformdirs
+
+    return platformdirs.user_log_path("kelly-live", appauthor=False) / FILE_NAME
+
+
+class DroppingQueueHandler(logging.handlers.QueueHandler):
+    """Puts records into a bounded queue without waiting; counts those that find it full, and tells of them later."""
+
+    def __init__(self, records: queue.Queue[logging.LogRecord]) -> None:
+        """Hand over to this queue."""
+        super().__init__(records)
+        self.dropped = 0
+
+    def enqueue(self, record: logging.LogRecord) -> None:
+        """Put a record into the queue, or drop and count it. The handler's lock is held."""
+        try:
+            if self.dropped:
+                lost = f"{plural(self.dropped, 'record')} dropped: the log could not be written in time"
+                self.queue.put_nowait(logging.LogRecord(ROOT, logging.WARNING, __file__, 0, lost, None, None))
+                self.dropped = 0
+            self.queue.put_nowait(record)
+        except queue.Full:
+            self.dropped += 1
+
+
+class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
+    """A rotating file that only its owner can read."""
+
+    def _open(self):  # type: ignore[no-untyped-def]  # the library's own return type is private
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.fdopen(descriptor, self.mode, encoding=self.encoding, errors=self.errors)
+
+
+class LogSetup:
+    """The handlers of a program, until `close`. Thread: the main one."""
+
+    def __init__(self, handlers: list[logging.Handler], level: int) -> None:
+        """Send the records of `kelly_live` to these handlers, through the queue."""
+        records: queue.Queue[logging.LogRecord] = queue.Queue(QUEUE_RECORDS)
+        self.handler = DroppingQueueHandler(records)
+        self._handlers = handlers
+        self._logger = logging.getLogger(ROOT)
+        self._level_before, self._propagate_before = self._logger.level, self._logger.propagate
+        self._listener = logging.handlers.QueueListener(records, *handlers, respect_handler_level=True)
+        self._logger.setLevel(level)
+        self._logger.propagate = False
+        self._logger.addHandler(self.handler)
+        self._listener.start()
+        atexit.register(self.close)
+        self._closed = False
+
+    def close(self) -> None:
+        """Write what waits, and leave logging as it was. Safe to call twice."""
+        if self._closed:
+            return
+        self._closed = True
+        atexit.unregister(self.close)
+        self._logger.removeHandler(self.handler)
+        self._logger.setLevel(self._level_before)
+        self._logger.propagate = self._propagate_before
+        self._listener.stop()
+        for handler in self._handlers:
+            handler.close()
+
+
+def set_up_logging(*, debug: bool, file: Path | None = None) -> LogSetup:
+    """Log warnings and what the session says to a file, and with `debug` everything to stderr too.
+
+    `file`: instead of `find_log_file()`.
+    """
+    formatter = logging.Formatter(_FORMAT, _DATE_FORMAT)
+    handlers: list[logging.Handler] = []
+    problem: OSError | None = None
+    path = find_log_file() if file is None else file
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handlers.append(
+            PrivateRotatingFileHandler(
+                path, maxBytes=FILE_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
+            )
+        )
+        handlers[0].setLevel(logging.INFO)
+    except OSError as error:
+        problem = error
+    if debug:
+        handlers.append(logging.StreamHandler(sys.stderr))
+    for handler in handlers:
+        handler.setFormatter(formatter)
+    setup = LogSetup(handlers, logging.DEBUG if debug else logging.INFO)
+    if problem is not None:
+        logging.getLogger(__name__).debug("no log file: %s: %s", path, problem.strerror)
+    return setup
