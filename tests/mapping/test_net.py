@@ -17,7 +17,7 @@ from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
 from kelly_live.lab.nets.culture import load_culture_adapter
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, convert_mapper_to_numpy, load_net
-from kelly_live.lab.nets.system import load_system, part_cards, save_system
+from kelly_live.lab.nets.system import load_system, load_part_cards, save_system
 from kelly_live.mapping.culture import CultureStage, load_culture_net
 from kelly_live.mapping.net import Array, MapperNet, Music, load_mapper_net
 from tests.lab.nets.test_mapper import random_net
@@ -84,16 +84,16 @@ def test_every_culture_plays_the_same(culture: str) -> None:
         music = stage.apply(NET, NET.play(NET.base(heard, vad), tastes), numbers)
         with torch.inference_mode():
             p, place, each = to_torch(probabilities, vad, tastes)
-            out = ADAPTER(p, torch.full((STATES,), ADAPTER.culture_id(culture)))
+            out = ADAPTER(p, torch.full((STATES,), ADAPTER.find_culture_id(culture)))
             adapted = torch.lerp(p, out.adapted_emotion, strength)
-            expected = TRAINED.color(TRAINED.play(adapted, place, each), p, place, out.music(), strength)
+            expected = TRAINED.color(TRAINED.play(adapted, place, each), p, place, out.as_music(), strength)
         np.testing.assert_allclose(heard, adapted.numpy(), atol=1e-5)
         assert_same(music, expected)
 
 
 def test_a_whole_system_s_file_plays_as_the_folder_does(tmp_path: Path) -> None:
     path = tmp_path / "system.safetensors"
-    save_system(path, load_system(MODELS), part_cards(MODELS))
+    save_system(path, load_system(MODELS), load_part_cards(MODELS))
     assert load_mapper_net(path).fingerprint == NET.fingerprint
     assert load_culture_net(path).cultures == CULTURES.cultures
 

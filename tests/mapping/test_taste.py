@@ -15,7 +15,12 @@ from kelly_live.core.emotion_space import state_from
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
-from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, convert_mapper_to_numpy, load_net, major_share
+from kelly_live.lab.nets.mapper import (
+    DynamicEmotionToMusicMapper,
+    convert_mapper_to_numpy,
+    load_net,
+    compute_major_share,
+)
 from kelly_live.mapping.net import CAUTION, RADII, Array, MapperNet, Music, load_mapper_net, split_taste
 from kelly_live.mapping.taste import ERRORS, _Rows, fit_taste, reach
 from kelly_live.profiles.reaction import MAX_WEIGHT, RANGES, PreferenceTarget
@@ -182,7 +187,7 @@ def differentiate_with_torch(
         "level": (music["dynamics_floor"] + music["dynamics_ceiling"]) / 2.0,
         "variation": music["dynamics_variance"],
         "density": music["density"].clamp(min=1e-3).log2(),
-        "major": major_share(music["mode_weights"]),
+        "major": compute_major_share(music["mode_weights"]),
         **dict(zip(RHYTHMS, music["rhythm_weights"].unbind(-1), strict=True)),
         **dict(zip(("behind", "on", "ahead"), music["timing_weights"].unbind(-1), strict=True)),
     }

@@ -114,7 +114,7 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
     watch.wrap(reader._features, "push", "features")
     watch.wrap(reader._stream, "push", "net")
     watch.wrap(reader._stream, "read", "net")
-    watch.wrap(reader, "_evolve", "temporal")
+    watch.wrap(reader, "run_temporal_model", "temporal")
     stage = mapper.audience.culture
     assert stage is not None
     watch.wrap(stage, "_adapt", "culture")

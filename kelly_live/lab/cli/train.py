@@ -200,8 +200,8 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
 def system(models: Path | None, out: Path) -> None:
     """Write one file of all four nets with their cards; play with it by setting KELLY_LIVE_MODELS to it."""
     from kelly_live.core.resources import find_resources
-    from kelly_live.lab.nets.system import load_system, part_cards, save_system
+    from kelly_live.lab.nets.system import load_part_cards, load_system, save_system
 
     folder = models or find_resources("models")
-    save_system(out, load_system(folder), part_cards(folder))
+    save_system(out, load_system(folder), load_part_cards(folder))
     click.echo(f"wrote {out}")

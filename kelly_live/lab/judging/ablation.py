@@ -125,7 +125,7 @@ def ablate(
             after,
         )
 
-    ids = [torch.tensor([system.culture.culture_id(name)]) for name in cultures]
+    ids = [torch.tensor([system.culture.find_culture_id(name)]) for name in cultures]
     own = [torch.tensor([user]) for user in users]
     plain = system(window)
     return (

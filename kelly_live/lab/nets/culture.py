@@ -1,7 +1,8 @@
-"""What a tradition changes: how an emotion is heard in it, and its tempo, modes, dynamics and rhythms.
+"""The culture net: how an emotion is expressed in a culture, and what is usual in its music.
 
-The music heads learn the culture presets, which were measured from corpora (presets/cultures); what a preset does not
-know stays marked as not known, and the base mapping stands. The re-interpreter starts as "no change".
+The music heads (tempo, modes, dynamics, rhythms) learn the culture presets, which were measured from corpora
+(presets/cultures). What a preset does not know is marked as not known, and the base mapping stands. The re-interpreter
+of emotions starts as no change.
 """
 
 from __future__ import annotations
@@ -26,9 +27,16 @@ _EPSILON = 1e-6
 
 
 class CultureOutput(NamedTuple):
-    """`adapted_emotion [B, E]` (probabilities), `tempo_range [B, 3]` (BPM, min <= preferred <= max), `mode_preferences
-    [B, 7]` and `rhythm_patterns [B, 5]` (sum 1), `dynamics [B, 3]` (soft <= normal <= loud, 0-1), `cultural_features
-    [B, 256]`, `known [B, 4]`: 1 where the culture's corpus tells tempo, modes, dynamics, rhythms, 0 where not.
+    """What is usual in a culture.
+
+    Attributes:
+        adapted_emotion: Probabilities `[B, E]`.
+        tempo_range: BPM `[B, 3]`, min <= preferred <= max.
+        mode_preferences: Weights `[B, 7]` that sum to 1.
+        dynamics: Soft <= normal <= loud `[B, 3]`, 0 to 1.
+        rhythm_patterns: Weights `[B, 5]` that sum to 1.
+        cultural_features: Features `[B, 256]`.
+        known: 1 where the culture's corpus has tempo, modes, dynamics and rhythms `[B, 4]`, else 0.
     """
 
     adapted_emotion: torch.Tensor
@@ -39,16 +47,16 @@ class CultureOutput(NamedTuple):
     cultural_features: torch.Tensor
     known: torch.Tensor
 
-    def music(self) -> dict[str, torch.Tensor]:
-        """What the mapper takes."""
+    def as_music(self) -> dict[str, torch.Tensor]:
+        """Return the outputs that the mapper takes, by name."""
         names = ("tempo_range", "mode_preferences", "dynamics", "rhythm_patterns", "known")
         return {name: getattr(self, name) for name in names}
 
 
 class CulturalContextAdapter(nn.Module):
-    """Emotions `[B, E]` and ids `[B]` of culture, region and language (NONE: unchanged) to a CultureOutput.
+    """Emotions `[B, E]` and ids `[B]` of culture, region and language to a CultureOutput.
 
-    Ids are places in the lists of names given, from 1.
+    Ids are places in the given lists of names, from 1; NONE changes nothing.
     """
 
     def __init__(
@@ -75,8 +83,12 @@ class CulturalContextAdapter(nn.Module):
         self.register_buffer("known", torch.zeros(len(cultures) + 1, len(KNOWN)))
         self.known: torch.Tensor
 
-    def culture_id(self, name: str | None) -> int:
-        """The id of a culture's name; NONE for None. Raises ConfigError."""
+    def find_culture_id(self, name: str | None) -> int:
+        """Find the id of a culture's name; NONE for None.
+
+        Raises:
+            ConfigError: The adapter has not learned it.
+        """
         if name is None:
             return NONE
         if name not in self.cultures:
@@ -89,12 +101,13 @@ class CulturalContextAdapter(nn.Module):
         self, emotion: torch.Tensor, culture: torch.Tensor | None = None, region: torch.Tensor | None = None,
         language: torch.Tensor | None = None,
     ) -> CultureOutput:  # fmt: skip
-        nobody = torch.full((len(emotion),), NONE, dtype=torch.long, device=emotion.device)
-        ids = [nobody if given is None else given for given in (culture, region, language)]
-        placed = torch.stack([given != NONE for given in ids]).any(dim=0).unsqueeze(1)
+        """Compute the culture's outputs for a batch."""
+        none = torch.full((len(emotion),), NONE, dtype=torch.long, device=emotion.device)
+        ids = [none if given is None else given for given in (culture, region, language)]
+        is_placed = torch.stack([given != NONE for given in ids]).any(dim=0).unsqueeze(1)
         tables = (self.culture, self.region, self.language)
         h = self.fuse(torch.cat([table(i) for table, i in zip(tables, ids, strict=True)] + [emotion], dim=1))
-        heard = torch.softmax(torch.log(emotion.clamp_min(_EPSILON)) + self.emotion(h), dim=1)
+        adapted = torch.softmax(torch.log(emotion.clamp_min(_EPSILON)) + self.emotion(h), dim=1)
         middle, slower, faster = self.tempo(h).unbind(dim=1)
         # Shares of the way, on a logarithmic scale, from the middle to either end: bounded without a flat place.
         preferred = _SLOWEST * torch.exp(torch.sigmoid(middle) * math.log(_FASTEST / _SLOWEST))
@@ -103,7 +116,7 @@ class CulturalContextAdapter(nn.Module):
         tempo = torch.stack((torch.minimum(lowest, preferred), preferred, torch.maximum(highest, preferred)), dim=1)
         soft, normal, loud = torch.sigmoid(self.dynamics(h)).unbind(dim=1)
         return CultureOutput(
-            adapted_emotion=torch.where(placed, heard, emotion),
+            adapted_emotion=torch.where(is_placed, adapted, emotion),
             tempo_range=tempo.clamp(_SLOWEST, _FASTEST),
             mode_preferences=torch.softmax(self.modes(h), dim=1),
             dynamics=torch.stack((normal * soft, normal, normal + (1.0 - normal) * loud), dim=1),
@@ -114,10 +127,14 @@ class CulturalContextAdapter(nn.Module):
 
 
 def load_culture_adapter(path: Path) -> CulturalContextAdapter:
-    """The adapter of a checkpoint, on the CPU, in eval mode. Raises ModelError."""
+    """Load the adapter of a checkpoint, on the CPU, in eval mode.
+
+    Raises:
+        ModelError: The checkpoint is missing or damaged.
+    """
     return rebuild_net(CulturalContextAdapter, load_checkpoint(path, KIND), path)
 
 
 def convert_adapter_to_numpy(net: CulturalContextAdapter) -> CultureNet:
-    """The same net as it plays, without torch."""
+    """Convert the adapter to the one that plays, without torch."""
     return CultureNet(net.config, {name: weight.detach().cpu().numpy() for name, weight in net.state_dict().items()})

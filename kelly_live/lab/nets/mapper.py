@@ -1,18 +1,18 @@
-"""Emotion becomes music: a small net that predicts the distribution of each musical parameter, then commits to a value.
+"""The mapper net: it predicts a distribution of each musical parameter, then commits to a value.
 
 A scalar parameter follows a sinh-arcsinh density (Jones & Pewsey 2009): location and scale depend on the state, skew
 and tail on the parameter; density and quantiles have closed forms. Mode, timing and rhythm are softmax weights.
 
-Committing: conditional medians huddle around the corpus mean, because an emotion explains only part of a parameter. A
+Commitment: conditional medians stay close to the corpus mean, because an emotion explains only part of a parameter. A
 player who *means* the emotion goes further. So what leaves `forward` is stretched from the corpus centre by a gain that
-training measures (`set_commitment`): medians get back the spread that the data has, weights the entropy that single
-pieces have, and no median leaves the range that labelled pieces themselves keep to. `distribution` stays as learned.
+training measures (`set_commitment`): medians regain the spread of the data, weights the entropy of single pieces, and
+no median leaves the range of labelled pieces. `predict_distribution` stays as learned.
 
-Users: a person's embedding (64 numbers, a priori N(0, 1) each) moves the raw outputs along the ways in which songs of
-the same emotion differ from each other (`set_basis`, measured in training), so a hint about one parameter also moves
-what goes with it in real music. A ninth of the numbers hold everywhere; each of the other eighths only as far as one
-emotion is felt. Each of these nine parts has a radius of its own, so that what is said of one emotion takes no room
-from another. At zero the mapping is the base, to the bit.
+Users: an embedding (64 numbers, a priori N(0, 1) each) moves the raw outputs along the ways in which songs of the same
+emotion differ from each other (`set_basis`, measured in training), so a preference about one parameter also moves what
+goes with it in real music. A ninth of the numbers apply everywhere; each of the other eighths in proportion to one
+emotion's probability. Each of these nine parts has its own radius, so that preferences in one emotion take no room from
+another. At zero the mapping is the base, to the bit.
 """
 
 from __future__ import annotations
@@ -53,25 +53,27 @@ from kelly_live.mapping.net import (
 )
 
 KIND = "mapper"
-_NO_EDGE = 1e3  # standard deviations; an edge so far out that it bends nothing
-_LIMIT = 8.0  # standard deviations; what a raw output may reach before it is certainly noise
+_NO_BOUND = 1e3  # standard deviations; a bound so far out that it has no effect
+_LIMIT = 8.0  # standard deviations; a raw output beyond it is certainly noise
 
 
-def _shares(probabilities: Tensor) -> Tensor:
-    """Rows that sum to 1, or to 0 where nothing is felt, of whatever was given."""
+def _normalise(probabilities: Tensor) -> Tensor:
+    """Normalise rows to sum to 1, or to 0 where all are 0."""
     p = torch.clamp(torch.nan_to_num(probabilities), 0.0, 1.0)
     return p / torch.clamp(p.sum(-1, keepdim=True), min=1e-6)
 
 
 def _soft_limit(values: Tensor, limit: float) -> Tensor:
-    """Within ±limit, smooth, and finite for any finite input."""
+    """Limit values to ±limit, smoothly, and finite for any finite input."""
     return limit * torch.tanh(torch.nan_to_num(values, nan=0.0, posinf=1e6, neginf=-1e6) / limit)
 
 
 @dataclass(frozen=True)
 class ParameterDistribution:
-    """What the net believes: standardised `location`, `log_scale` `[B, S]` over SCALARS with `skew`, `log_tail` `[S]`,
-    and logits `[B, n]` for each of WEIGHTS.
+    """The predicted distribution of every parameter.
+
+    Standardised `location` and `log_scale` `[B, S]` over SCALARS, `skew` and `log_tail` `[S]`, and logits `[B, n]` for
+    each of WEIGHTS.
     """
 
     location: Tensor
@@ -81,7 +83,7 @@ class ParameterDistribution:
     logits: dict[str, Tensor]
 
     def log_density(self, standardised: Tensor) -> Tensor:
-        """Log density (nats) `[B, S]` of standardised scalars."""
+        """Compute the log density (nats) `[B, S]` of standardised scalars."""
         tail = self.log_tail.exp()
         u = (standardised - self.location) / self.log_scale.exp()
         z = torch.sinh(torch.clamp(tail * torch.asinh(u) - self.skew, -12.0, 12.0))
@@ -91,14 +93,19 @@ class ParameterDistribution:
         )  # fmt: skip
 
     def quantile(self, probability: float) -> Tensor:
-        """Standardised scalars `[B, S]` that a share `probability` of such music stays under."""
+        """Compute the standardised scalars `[B, S]` below which a share `probability` of such music lies."""
         z = math.asinh(NormalDist().inv_cdf(probability))
         return self.location + self.log_scale.exp() * torch.sinh((z + self.skew) / self.log_tail.exp())
 
 
-class Felt(NamedTuple):
-    """States `[B]` before anybody's taste: probabilities, committed raw outputs, their distribution, and the played
-    quantiles `[3, B, S]`.
+class BaseOutputs(NamedTuple):
+    """States `[B]` before any user's taste.
+
+    Attributes:
+        probabilities: The probabilities of the emotions.
+        raw: The committed raw outputs.
+        spread: Their distribution.
+        quantiles: The played quantiles `[3, B, S]`.
     """
 
     probabilities: Tensor
@@ -108,9 +115,9 @@ class Felt(NamedTuple):
 
 
 class DynamicEmotionToMusicMapper(nn.Module):
-    """Emotion state → MusicParameters' numbers, always inside the documented ranges.
+    """Emotion state to the numbers of MusicParameters, always inside the documented ranges.
 
-    `num_users` listeners with an embedding of their own; index 0 is "no one" and means the base mapping, unchanged.
+    `num_users` listeners have an embedding of their own; index 0 is no user, and means the base mapping, unchanged.
     """
 
     scalar_mean: Tensor
@@ -141,7 +148,7 @@ class DynamicEmotionToMusicMapper(nn.Module):
         self.bend = nn.Linear(hidden_dim, outputs)
         self.shape = nn.Parameter(torch.zeros(2, len(SCALARS)))
         self.user = nn.Embedding(num_users + 1, USER_DIM, padding_idx=0)
-        nn.init.zeros_(self.user.weight)  # a new user begins at the base mapping
+        nn.init.zeros_(self.user.weight)  # a new user starts at the base mapping
         self.user.weight.requires_grad_(False)  # learned by `remember`, never by training
         anchors = torch.tensor([EMOTION_VAD[name] for name in EMOTIONS])
         self.register_buffer("anchors", F.pad(anchors, (0, 0, 0, max(emotion_dim - len(EMOTIONS), 0)))[:emotion_dim])
@@ -153,22 +160,25 @@ class DynamicEmotionToMusicMapper(nn.Module):
         self.register_buffer("weight_gain", torch.ones(len(self.sizes)))
         self.register_buffer("centre", torch.zeros(outputs))
         self.register_buffer("home", torch.zeros(outputs))
-        self.register_buffer("played_low", torch.full((len(SCALARS),), -_NO_EDGE))
-        self.register_buffer("played_high", torch.full((len(SCALARS),), _NO_EDGE))
+        self.register_buffer("played_low", torch.full((len(SCALARS),), -_NO_BOUND))
+        self.register_buffer("played_high", torch.full((len(SCALARS),), _NO_BOUND))
         self.register_buffer("basis", torch.zeros(outputs, USER_WAYS))
 
     # ------------------------------------------------------------ what is learned
 
-    def raw(self, probabilities: Tensor, vad: Tensor) -> Tensor:
-        """Unbounded outputs `[B, outputs]` of the base mapping, from probabilities `[B, E]` and vad `[B, 3]`."""
-        p = _shares(probabilities)
+    def compute_raw(self, probabilities: Tensor, vad: Tensor) -> Tensor:
+        """Compute the unbounded outputs `[B, outputs]` of the base mapping.
+
+        From probabilities `[B, E]` and vad `[B, 3]`.
+        """
+        p = _normalise(probabilities)
         place = torch.clamp(torch.nan_to_num(vad), -1.0, 1.0)
         features = torch.cat([p, place, p @ self.anchors], dim=-1)
         outputs: Tensor = self.linear(features) + self.bend(self.body(features))
         return _soft_limit(outputs, _LIMIT)
 
     def unpack(self, raw: Tensor) -> ParameterDistribution:
-        """Name the columns of `raw`. Scales stay within a factor of about 7 of the corpus's own."""
+        """Split the columns of `raw` by name; scales stay within a factor of about 7 of the corpus's own."""
         sizes = [len(SCALARS)] * 2 + list(self.sizes.values())
         location, log_scale, *logits = torch.split(raw, sizes, dim=-1)
         return ParameterDistribution(
@@ -179,40 +189,50 @@ class DynamicEmotionToMusicMapper(nn.Module):
             logits=dict(zip(self.sizes, logits, strict=True)),
         )
 
-    def distribution(self, probabilities: Tensor, vad: Tensor) -> ParameterDistribution:
-        """The learned distribution of each parameter given the state; no commitment, no taste, no range."""
-        return self.unpack(self.raw(probabilities, vad))
+    def predict_distribution(self, probabilities: Tensor, vad: Tensor) -> ParameterDistribution:
+        """Predict the learned distribution of each parameter: no commitment, no taste, no range."""
+        return self.unpack(self.compute_raw(probabilities, vad))
 
-    # ------------------------------------------------------------ whose taste
+    # ------------------------------------------------------------ the user's taste
 
     @torch.no_grad()
     def set_basis(self, basis: Tensor) -> None:
-        """Columns `[outputs, USER_WAYS]`: how far one standard deviation of each way of differing moves raw outputs."""
+        """Set how far one standard deviation of each way of differing moves raw outputs.
+
+        `basis` is `[outputs, USER_WAYS]`.
+        """
         self.basis.copy_(basis)
 
-    def taste(self, embedding: Tensor, probabilities: Tensor) -> Tensor:
-        """What embeddings `[B, 64]` add to the raw outputs where emotions `[B, E]` are felt; 0 for a zero embedding."""
-        felt = _shares(probabilities)[:, : len(EMOTIONS)]
-        felt = torch.cat([torch.full_like(felt[:, :1], SHARED_TASTE**0.5), OWN_TASTE**0.5 * felt], dim=-1)
-        ways = embedding[:, : felt.shape[1] * TASTE_WAYS].reshape(len(embedding), felt.shape[1], TASTE_WAYS)
-        kept, whole = self.basis[:, :TASTE_WAYS], self.basis.norm(dim=1, keepdim=True)
-        # What the smaller ways would add is not lost: each output may differ as much as songs do in all ways.
-        kept = kept * (whole / torch.clamp(kept.norm(dim=1, keepdim=True), min=1e-9))
-        moved: Tensor = (felt[:, :, None] * ways).sum(1) @ kept.T
-        return moved
+    def compute_taste_shift(self, embedding: Tensor, probabilities: Tensor) -> Tensor:
+        """Compute what embeddings `[B, 64]` add to the raw outputs at emotions `[B, E]`.
 
-    def embedding_of(self, user: Tensor) -> Tensor:
-        """Embeddings `[B, 64]` of users `[B]`; no one (0) and the unknown have the base's: zeros."""
+        It is 0 for a zero embedding.
+        """
+        weights = _normalise(probabilities)[:, : len(EMOTIONS)]
+        weights = torch.cat([torch.full_like(weights[:, :1], SHARED_TASTE**0.5), OWN_TASTE**0.5 * weights], dim=-1)
+        ways = embedding[:, : weights.shape[1] * TASTE_WAYS].reshape(len(embedding), weights.shape[1], TASTE_WAYS)
+        columns, whole = self.basis[:, :TASTE_WAYS], self.basis.norm(dim=1, keepdim=True)
+        # The smaller ways are left out; each output may still differ as much as songs do in all ways.
+        columns = columns * (whole / torch.clamp(columns.norm(dim=1, keepdim=True), min=1e-9))
+        shift: Tensor = (weights[:, :, None] * ways).sum(1) @ columns.T
+        return shift
+
+    def get_embedding(self, user: Tensor) -> Tensor:
+        """Return the embeddings `[B, 64]` of users `[B]`; zeros for no user (0) and unknown ones."""
         known = torch.where((user >= 0) & (user < self.user.num_embeddings), user, torch.zeros_like(user))
         embedding: Tensor = self.user(known)
         return embedding * (known > 0)[:, None]
 
     @torch.no_grad()
     def remember(self, user: int, embedding: Tensor) -> None:
-        """Keep a user's embedding `[64]`, drawn in by `within_radius`; zeros forget. Raises ConfigError."""
+        """Store a user's embedding `[64]`, limited by `limit_taste`; zeros forget.
+
+        Raises:
+            ConfigError: There is no such user.
+        """
         if not 1 <= user < self.user.num_embeddings:
             raise ConfigError(f"user {user} is not in 1..{self.user.num_embeddings - 1}; 0 is the base mapping")
-        self.user.weight[user] = within_radius(torch.nan_to_num(embedding.to(self.user.weight)))
+        self.user.weight[user] = limit_taste(torch.nan_to_num(embedding.to(self.user.weight)))
 
     # ------------------------------------------------------------ what is played
 
@@ -225,19 +245,25 @@ class DynamicEmotionToMusicMapper(nn.Module):
         home: Tensor | None = None,
         played: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """Stretch from `centre` (raw outputs `[outputs]` of the average state) by these gains, each at least 0, and
-        play that state at `home` (default: the centre itself). `played`: lowest and highest standardised median `[S]`.
+        """Set how far outputs are stretched from the average state.
+
+        Args:
+            centre: The raw outputs `[outputs]` of the average state.
+            scalar_gain: The gain of each scalar, at least 0.
+            weight_gain: The gain of each group of weights, at least 0.
+            home: The outputs at which the average state is played; default: the centre.
+            played: The lowest and highest standardised median `[S]`.
         """
         self.centre.copy_(centre)
         self.home.copy_(centre if home is None else home)
         self.scalar_gain.copy_(scalar_gain)
         self.weight_gain.copy_(weight_gain)
-        low, high = played or (torch.full_like(scalar_gain, -_NO_EDGE), torch.full_like(scalar_gain, _NO_EDGE))
+        low, high = played or (torch.full_like(scalar_gain, -_NO_BOUND), torch.full_like(scalar_gain, _NO_BOUND))
         self.played_low.copy_(low)
         self.played_high.copy_(high)
 
-    def committed(self, raw: Tensor) -> Tensor:
-        """`raw` with locations and logits stretched from the centre, around home; scales stay as they are."""
+    def apply_commitment(self, raw: Tensor) -> Tensor:
+        """Stretch locations and logits of `raw` from the centre, around home; scales stay as they are."""
         gains = torch.cat(
             [self.scalar_gain, torch.ones_like(self.scalar_gain)]
             + [gain.expand(size) for gain, size in zip(self.weight_gain, self.sizes.values(), strict=True)]
@@ -252,14 +278,16 @@ class DynamicEmotionToMusicMapper(nn.Module):
         culture: dict[str, Tensor] | None = None,
         culture_strength: float = 1.0,
     ) -> dict[str, Tensor]:
-        """Numbers to play: tempo_*, register_*, dynamics_*, density `[B]`; mode_, timing_, rhythm_weights `[B, n]`.
+        """Compute the numbers to play.
 
-        `culture` holds CulturalContextAdapter's outputs. At strength 1 a player at rest moves half-way to what it
-        prefers, and a feeling moves that player as far as any other; at 0 (or None) it changes nothing. Its optional
-        `known` `[B, 4]` (tempo, modes, dynamics, rhythms; 0-1) says how well each is known of that culture; where it is
-        0 the emotion's value stays.
+        These are tempo_*, register_*, dynamics_*, density `[B]`; mode_, timing_, rhythm_weights `[B, n]`.
+
+        `culture` holds CulturalContextAdapter's outputs. At strength 1 a neutral player moves half-way to what the
+        culture prefers, and an emotion moves that player as far as any other; at 0 (or None) it changes nothing. Its
+        optional `known` `[B, 4]` (tempo, modes, dynamics, rhythms; 0-1) says how well each is known of that culture;
+        where it is 0 the emotion's value stays.
         """
-        music = self.play(probabilities, vad, None if user is None else self.embedding_of(user))
+        music = self.play(probabilities, vad, None if user is None else self.get_embedding(user))
         return music if culture is None else self.color(music, probabilities, vad, culture, culture_strength)
 
     def color(
@@ -270,32 +298,34 @@ class DynamicEmotionToMusicMapper(nn.Module):
         culture: dict[str, Tensor],
         culture_strength: float,
     ) -> dict[str, Tensor]:
-        """What a culture makes of what is played in these states."""
+        """Move what is played in these states towards a culture."""
         if culture_strength <= 0.0:
             return music
-        return _coloured(music, self.play(*_at_rest(probabilities, vad)), culture, min(culture_strength, 1.0))
+        return _apply_culture(
+            music, self.play(*_create_neutral_state(probabilities, vad)), culture, min(culture_strength, 1.0)
+        )
 
     def play(self, probabilities: Tensor, vad: Tensor, embedding: Tensor | None = None) -> dict[str, Tensor]:
-        """`forward` before any culture, for a taste `[B, 64]` that need not be anyone's yet."""
-        return self.play_felt(self.felt(probabilities, vad), embedding)
+        """Compute `forward` before any culture, for a taste `[B, 64]` that need not be a stored user's."""
+        return self.play_base(self.compute_base(probabilities, vad), embedding)
 
-    def felt(self, probabilities: Tensor, vad: Tensor) -> Felt:
-        """All that these states play before anybody's taste."""
-        raw = self.committed(self.raw(probabilities, vad))
+    def compute_base(self, probabilities: Tensor, vad: Tensor) -> BaseOutputs:
+        """Compute what these states play before any user's taste."""
+        raw = self.apply_commitment(self.compute_raw(probabilities, vad))
         spread = self.unpack(raw)
         quantiles = torch.stack([spread.quantile(q) for q in QUANTILES])
-        # The whole band moves with its median, which nears but never passes the ends of what labelled pieces do.
+        # The whole range moves with its median, which approaches but never passes the bounds of labelled pieces.
         middle_of, half = (self.played_high + self.played_low) / 2.0, (self.played_high - self.played_low) / 2.0
         median = middle_of + half * torch.tanh((quantiles[1] - middle_of) / torch.clamp(half, min=1e-3))
-        return Felt(probabilities, raw, spread, quantiles + (median - quantiles[1]))
+        return BaseOutputs(probabilities, raw, spread, quantiles + (median - quantiles[1]))
 
-    def play_felt(self, felt: Felt, embedding: Tensor | None = None) -> dict[str, Tensor]:
-        """`play` of states that are known already: cheap, for whoever tries many tastes on them."""
-        quantiles, spread = felt.quantiles, felt.spread
-        if embedding is not None:  # after the edges: a person may want what labelled pieces do not do
-            wanted = self.unpack(felt.raw + self.taste(embedding, felt.probabilities))
-            quantiles = quantiles + (wanted.location - spread.location)
-            spread = wanted
+    def play_base(self, base: BaseOutputs, embedding: Tensor | None = None) -> dict[str, Tensor]:
+        """Compute `play` of base outputs: cheap where many tastes are tried on the same states."""
+        quantiles, spread = base.quantiles, base.spread
+        if embedding is not None:  # after the bounds: a user may prefer what labelled pieces do not do
+            preferred = self.unpack(base.raw + self.compute_taste_shift(embedding, base.probabilities))
+            quantiles = quantiles + (preferred.location - spread.location)
+            spread = preferred
         values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)
         early, middle, late = (dict(zip(SCALARS, rank.unbind(-1), strict=True)) for rank in values)
 
@@ -303,8 +333,8 @@ class DynamicEmotionToMusicMapper(nn.Module):
         level = torch.exp2(torch.clamp(middle["level"], -10.0, 0.0))
         tempi = (_exp2(early["tempo"]), _exp2(middle["tempo"]), _exp2(late["tempo"]))
         music = {
-            **_ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, tempi),
-            **_ordered(
+            **_order_range("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, tempi),
+            **_order_range(
                 "register", REGISTER_NOTES, REGISTER_SPAN_NOTES,
                 (centre - _exp2(middle["below"]), centre, centre + _exp2(middle["above"])),
                 names=("low", "center", "high"),
@@ -322,26 +352,35 @@ class DynamicEmotionToMusicMapper(nn.Module):
         return music
 
 
-def major_share(mode_weights: Tensor) -> Tensor:
-    """How much of weights `[..., MODES]` is on modes with a major third, `[...]`."""
+def compute_major_share(mode_weights: Tensor) -> Tensor:
+    """Compute the share `[...]` of weights `[..., MODES]` that is on modes with a major third."""
     return mode_weights[..., MAJOR_COLUMNS].sum(-1)
 
 
-def taste_radii(like: Tensor) -> Tensor:
-    """`[9]`: SHARED_RADIUS, then OWN_RADIUS for each emotion; where and of the type that `like` is."""
+def create_taste_radii(like: Tensor) -> Tensor:
+    """Create the radii `[9]` of a taste's parts, of the type and on the device of `like`.
+
+    SHARED_RADIUS comes first, then OWN_RADIUS for each emotion.
+    """
     return like.new_tensor([SHARED_RADIUS] + [OWN_RADIUS] * len(EMOTIONS))
 
 
-def taste_parts(embedding: Tensor) -> Tensor:
-    """`[..., 9, 7]`: what holds everywhere, then what each emotion has of its own, of an embedding `[..., 64]`."""
+def split_taste(embedding: Tensor) -> Tensor:
+    """Split embeddings `[..., 64]` into parts `[..., 9, 7]`.
+
+    The first part applies everywhere, the others to one emotion each.
+    """
     return embedding[..., : TASTE_PARTS * TASTE_WAYS].reshape(*embedding.shape[:-1], TASTE_PARTS, TASTE_WAYS)
 
 
-def within_radius(embedding: Tensor) -> Tensor:
-    """An embedding `[..., 64]`, each part drawn in to its radius; one inside stays. What moves nothing is 0."""
-    parts = taste_parts(embedding)
+def limit_taste(embedding: Tensor) -> Tensor:
+    """Limit each part of embeddings `[..., 64]` to its radius; parts inside stay.
+
+    The number that moves nothing is 0.
+    """
+    parts = split_taste(embedding)
     lengths = torch.clamp(parts.norm(dim=-1), min=1e-9)
-    inside = parts * torch.clamp(taste_radii(embedding) / lengths, max=1.0).unsqueeze(-1)
+    inside = parts * torch.clamp(create_taste_radii(embedding) / lengths, max=1.0).unsqueeze(-1)
     return F.pad(inside.flatten(-2), (0, embedding.shape[-1] - TASTE_PARTS * TASTE_WAYS))
 
 
@@ -349,11 +388,14 @@ def _exp2(values: Tensor) -> Tensor:
     return torch.exp2(torch.clamp(values, -12.0, 12.0))
 
 
-def _ordered(
+def _order_range(
     name: str, low_range: tuple[float, float], span: float, ranks: tuple[Tensor, Tensor, Tensor],
     names: tuple[str, str, str] = ("min", "suggested", "max"),
 ) -> dict[str, Tensor]:  # fmt: skip
-    """Ranks (low, middle, high): low into its range, high within `span` of it; the window slides to keep the middle."""
+    """Order ranks (low, middle, high): low into its range, high within `span` of it.
+
+    The window slides to keep the middle.
+    """
     low, middle, high = ranks
     ceiling = low_range[1] + span
     middle = torch.clamp(middle, low_range[0], ceiling)
@@ -370,22 +412,22 @@ def _ordered(
 _LEAST_WEIGHT = 0.02  # of a mode or rhythm: under a fiftieth, how rare it is says nothing
 
 
-def _at_rest(probabilities: Tensor, vad: Tensor) -> tuple[Tensor, Tensor]:
-    """One row: a player who feels nothing in particular (a net of other emotions than ours: none of them)."""
+def _create_neutral_state(probabilities: Tensor, vad: Tensor) -> tuple[Tensor, Tensor]:
+    """Create one row of the neutral state (zeros for a net of other emotions than ours)."""
     rest = torch.zeros_like(probabilities[:1])
     if rest.shape[-1] == len(EMOTIONS):
         rest = rest + torch.tensor(NEUTRAL_PROBABILITIES, dtype=rest.dtype, device=rest.device)
     return rest, torch.zeros_like(vad[:1])
 
 
-def _coloured(
+def _apply_culture(
     music: dict[str, Tensor], rest: dict[str, Tensor], culture: dict[str, Tensor], strength: float
 ) -> dict[str, Tensor]:
-    """`music` moved by half of what parts the tradition from a player at rest (`rest`, one row), at strength 1.
+    """Move `music` by half of what separates the culture from a neutral player, at strength 1.
 
-    Everybody is moved alike: what a feeling changes (faster, louder, a darker mode) it changes at full strength, from
-    the tradition's own middle. Tempo and weights move as ratios, loudness as a difference. What is not known of the
-    culture keeps the emotion's own value, to the bit.
+    `rest` is the neutral player's music, one row. All are moved alike: what an emotion changes (faster, louder, a
+    darker mode) it changes at full strength, from the culture's own middle. Tempo and weights move as ratios, loudness
+    as a difference. What is not known of the culture keeps the emotion's own value, to the bit.
     """
     rows = len(music["density"])
     known = culture.get("known")
@@ -393,24 +435,26 @@ def _coloured(
         known = torch.ones(rows, len(KNOWN), device=music["density"].device)
     share = dict(zip(KNOWN, (0.5 * strength * torch.clamp(known, 0.0, 1.0)).unbind(-1), strict=True))
 
-    def blend(field: str, coloured: dict[str, Tensor]) -> None:
-        for name, value in coloured.items():
-            heard = share[field] > 0.0
-            music[name] = torch.where(heard if value.ndim == 1 else heard[:, None], value, music[name])
+    def blend(field: str, values: dict[str, Tensor]) -> None:
+        for name, value in values.items():
+            is_known = share[field] > 0.0
+            music[name] = torch.where(is_known if value.ndim == 1 else is_known[:, None], value, music[name])
 
     music = dict(music)
     for field, ours, theirs in (
         ("modes", "mode_weights", "mode_preferences"), ("rhythms", "rhythm_weights", "rhythm_patterns"),
     ):  # fmt: skip
         if theirs in culture:
-            # Two rarities are no difference: what hardly anybody plays at rest is not for that the tradition's own.
-            apart = torch.log(culture[theirs] + _LEAST_WEIGHT) - torch.log(rest[ours] + _LEAST_WEIGHT)
-            blend(field, {ours: torch.softmax(torch.log(music[ours] + 1e-6) + share[field][:, None] * apart, dim=-1)})
+            # Two rare weights are no difference: what is rarely played at rest is not the culture's own for that.
+            difference = torch.log(culture[theirs] + _LEAST_WEIGHT) - torch.log(rest[ours] + _LEAST_WEIGHT)
+            blend(
+                field, {ours: torch.softmax(torch.log(music[ours] + 1e-6) + share[field][:, None] * difference, dim=-1)}
+            )
     if "tempo_range" in culture:
         usual = torch.clamp(culture["tempo_range"][:, 1], 20.0, 300.0)
         ratio = (usual / rest["tempo_suggested"]) ** share["tempo"]
-        felt = tuple(ratio * music[f"tempo_{name}"] for name in ("min", "suggested", "max"))
-        blend("tempo", _ordered("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (felt[0], felt[1], felt[2])))
+        tempi = tuple(ratio * music[f"tempo_{name}"] for name in ("min", "suggested", "max"))
+        blend("tempo", _order_range("tempo", TEMPO_BPM, TEMPO_SPAN_BPM, (tempi[0], tempi[1], tempi[2])))
     if "dynamics" in culture:
         soft, _, loud = torch.clamp(culture["dynamics"], 0.0, 1.0).unbind(-1)
         floor = torch.clamp(music["dynamics_floor"] + share["dynamics"] * (soft - rest["dynamics_floor"]), 0.0, 1.0)
@@ -421,10 +465,14 @@ def _coloured(
 
 
 def load_net(path: Path) -> DynamicEmotionToMusicMapper:
-    """The trained net of a checkpoint, on the CPU and ready to map. Raises ModelError."""
+    """Load the trained net of a checkpoint, on the CPU and ready to map.
+
+    Raises:
+        ModelError: The checkpoint is missing or damaged.
+    """
     return rebuild_net(DynamicEmotionToMusicMapper, load_checkpoint(path, KIND), path)
 
 
 def convert_mapper_to_numpy(net: DynamicEmotionToMusicMapper) -> MapperNet:
-    """The same net as it plays, without torch."""
+    """Convert the net to the one that plays, without torch."""
     return MapperNet(net.config, {name: weight.detach().cpu().numpy() for name, weight in net.state_dict().items()})

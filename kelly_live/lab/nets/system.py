@@ -1,7 +1,7 @@
-"""The four nets as one: emotion -> temporal -> culture -> mapper, with one config and, if wished, in one file.
+"""The four nets as one module: emotion, temporal, culture, mapper; one config, one file if wanted.
 
-`forward` is the batch answer, which training, tests and other programs call. Live, analysis/reader.py and
-analysis/mapping.py walk the same four nets in the same order, with the rolling window and the rules of silence between.
+`forward` computes a batch, for training, tests and other programs. Live, `emotion/reader.py` and `mapping/` run the
+same four nets in the same order, with the rolling window and the rules of silence between.
 """
 
 from __future__ import annotations
@@ -28,8 +28,13 @@ PARTS: dict[str, type[nn.Module]] = {  # in the order of the chain; each is also
 
 
 class SystemOutput(NamedTuple):
-    """What every stage said of the newest window: the emotion net, the temporal model over the history and it (None
-    without a history), the culture adapter, and the numbers to play, as the mapper names them.
+    """What every stage computes for the newest window.
+
+    Attributes:
+        emotion: The emotion net's output.
+        temporal: The temporal model's output over the history and the window; None without a history.
+        culture: The culture adapter's output.
+        music: The numbers to play, as the mapper names them.
     """
 
     emotion: EmotionOutput
@@ -39,7 +44,7 @@ class SystemOutput(NamedTuple):
 
 
 class KellySystem(nn.Module):
-    """The nets composed; `config` rebuilds it."""
+    """The composed nets; `config` rebuilds it."""
 
     def __init__(
         self, emotion: MultiScaleEmotionNet, temporal: EmotionTransitionModel, culture: CulturalContextAdapter,
@@ -50,6 +55,7 @@ class KellySystem(nn.Module):
 
     @property
     def config(self) -> dict[str, Any]:
+        """The configuration of each net."""
         return {name: dict(getattr(self, name).config) for name in PARTS}
 
     def forward(
@@ -63,12 +69,21 @@ class KellySystem(nn.Module):
         user: torch.Tensor | None = None,
         culture_strength: float = 1.0,
     ) -> SystemOutput:
-        """Spectrograms of the newest window; `history [B, T, E + 5]`, the `history_row` rows before it; `timestamps
-        [B, T + 1]` (s, rising), the newest last; ids `[B]` of culture, region, language, user, 0 for none.
+        """Compute every stage for the newest window.
+
+        Args:
+            spectrograms: The spectrograms of the newest window.
+            history: The `history_row` rows before it, `[B, T, E + 5]`.
+            timestamps: Rising seconds `[B, T + 1]`, the newest window's last.
+            culture: Ids `[B]`, 0 for none; likewise `region`, `language` and `user`.
+            region: Ids `[B]`.
+            language: Ids `[B]`.
+            user: Ids `[B]`.
+            culture_strength: From 0 (none of the culture) to 1.
         """
-        felt = self.emotion(spectrograms)
-        now = history_row(felt)
-        emotions = now[:, : felt.emotion_logits.shape[1]]
+        output = self.emotion(spectrograms)
+        now = history_row(output)
+        emotions = now[:, : output.emotion_logits.shape[1]]
         vad = now[:, emotions.shape[1] : emotions.shape[1] + 3]
         temporal = None
         if history is not None:
@@ -80,22 +95,34 @@ class KellySystem(nn.Module):
             emotions, vad = temporal.evolved_emotions[:, -1], temporal.evolved_affect[:, -1]
         cultural = self.culture(emotions, culture, region, language)
         adapted = torch.lerp(emotions, cultural.adapted_emotion, min(max(culture_strength, 0.0), 1.0))
-        music = self.mapper(adapted, vad, user, cultural.music(), culture_strength)
-        return SystemOutput(felt, temporal, cultural, music)
+        music = self.mapper(adapted, vad, user, cultural.as_music(), culture_strength)
+        return SystemOutput(output, temporal, cultural, music)
 
 
 def load_system(path: Path) -> KellySystem:
-    """The system of a folder with a checkpoint a part, or of one file, on the CPU, in eval mode. Raises ModelError."""
+    """Load the system from a folder of checkpoints, or from one file, on the CPU, in eval mode.
+
+    Raises:
+        ModelError: A checkpoint is missing or damaged.
+    """
     return KellySystem(**{name: load_net(net, path, name) for name, net in PARTS.items()}).eval()  # type: ignore[arg-type]
 
 
-def part_cards(folder: Path) -> dict[str, Any]:
-    """The card of each part in a folder of checkpoints. Raises ModelError."""
+def load_part_cards(folder: Path) -> dict[str, Any]:
+    """Load the card of each part in a folder of checkpoints.
+
+    Raises:
+        ModelError: A checkpoint is missing or damaged.
+    """
     return {name: load_checkpoint(folder / f"{name}.safetensors", name).card for name in PARTS}
 
 
 def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
-    """All four nets in one file, with the cards of each part. Raises OutputError."""
+    """Save all four nets in one file, with the card of each part.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
     weights: dict[str, torch.Tensor] = {}
     for name in PARTS:
         net = getattr(system, name)

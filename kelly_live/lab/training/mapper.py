@@ -134,7 +134,7 @@ def fit(
     best, best_epoch, best_weights = math.inf, 0, None
     for epoch in range(1, recipe.epochs + 1):
         probabilities, vad = compute_states(data, generator)
-        spread = net.unpack(net.raw(probabilities, vad) + offset(data.corpus))
+        spread = net.unpack(net.compute_raw(probabilities, vad) + offset(data.corpus))
         loss = sum_mean_losses(compute_losses(net, spread, data), seen, data.importance)
         if recipe.use_priors:
             loss = loss + priors(net)
@@ -161,7 +161,7 @@ def fit(
 @torch.no_grad()
 def compute_held_out_loss(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Examples) -> float:
     """Sum the mean losses (nats) of all parameters, at the labels' own states."""
-    spread = net.unpack(net.raw(*compute_states(data)) + offset(data.corpus))
+    spread = net.unpack(net.compute_raw(*compute_states(data)) + offset(data.corpus))
     return float(sum_mean_losses(compute_losses(net, spread, data), list_masks(data), data.importance))
 
 
@@ -173,7 +173,7 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
     single pieces), but only where the state helped to predict held-back groups (`skilled`), and by at most MAX_GAIN and
     MAX_WEIGHT_GAIN.
     """
-    raw = net.raw(*compute_states(data))
+    raw = net.compute_raw(*compute_states(data))
     importance = data.importance / data.importance.sum()
     centre = (raw * importance[:, None]).sum(0)
     spread = net.unpack(raw)

@@ -8,7 +8,7 @@ import torch
 from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
 from kelly_live.lab.corpora.manifest import QUADRANTS
-from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, major_share
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, compute_major_share
 from kelly_live.lab.training.mapper_data import QUADRANT_CENTRE
 
 STEPS = 41
@@ -41,7 +41,7 @@ def compute_parameters(net: DynamicEmotionToMusicMapper, states: list[EmotionSta
     )
     values = {
         "tempo": music["tempo_suggested"],
-        "major share": major_share(music["mode_weights"]),
+        "major share": compute_major_share(music["mode_weights"]),
         "register": music["register_center"],
         "level": (music["dynamics_floor"] + music["dynamics_ceiling"]) / 2.0,
         "long notes": music["rhythm_weights"][:, RHYTHMS.index("sustained")],

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EmotionState
 from kelly_live.lab.corpora.film_cues import CueCorrelation, CueCorrelations
-from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, ParameterDistribution, major_share
+from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, ParameterDistribution, compute_major_share
 from kelly_live.lab.training.mapper_data import (
     CORPORA,
     Examples,
@@ -189,7 +189,7 @@ def score_mapper(
     plain = _fit_baseline(standard(train.scalars), train, baseline_epochs)
     ruled = _fit_baseline((train.scalars - compute_rule_locations(train)) / net.scalar_sd, train, baseline_epochs)
     with torch.no_grad():
-        spread = net.unpack(net.raw(*compute_states(test)) + offset(test.corpus))
+        spread = net.unpack(net.compute_raw(*compute_states(test)) + offset(test.corpus))
         ours = compute_losses(net, spread, test)
         corpus = -plain.log_density(standard(test.scalars), test.corpus)
         rules = -ruled.log_density((test.scalars - compute_rule_locations(test)) / net.scalar_sd, test.corpus)
@@ -227,7 +227,7 @@ def check_directions(
     played = _compute_values(net, [state_from(v, a) for v, a in grid])
     measured = {
         "tempo": ("tempo", data.scalars[:, SCALARS.index("tempo")]),
-        "major": ("modes", major_share(data.weights["modes"])),
+        "major": ("modes", compute_major_share(data.weights["modes"])),
         "register": ("centre", data.scalars[:, SCALARS.index("centre")]),
         "level": ("level", data.scalars[:, SCALARS.index("level")]),
         "variation": ("variation", data.scalars[:, SCALARS.index("variation")]),
@@ -282,7 +282,7 @@ def _compute_values(net: DynamicEmotionToMusicMapper, places: list[EmotionState]
     )
     return {
         "tempo": torch.log2(music["tempo_suggested"]),
-        "major": major_share(music["mode_weights"]),
+        "major": compute_major_share(music["mode_weights"]),
         "register": music["register_center"],
         "level": (music["dynamics_floor"] + music["dynamics_ceiling"]) / 2.0,
         "variation": music["dynamics_variance"],

@@ -167,7 +167,7 @@ class PriorLoss:
 
     def __call__(self, net: DynamicEmotionToMusicMapper) -> Tensor:
         """Compute the loss of a net."""
-        spread = net.distribution(self._probabilities, self._vad)
+        spread = net.predict_distribution(self._probabilities, self._vad)
         total = -(spread.log_density(self._target) * self._share).sum()
         for name, row, target, share in self._weights:
             total = total - share * (target * torch.log_softmax(spread.logits[name][row], dim=-1)).sum()

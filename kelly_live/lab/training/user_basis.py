@@ -53,7 +53,7 @@ def _compute_residuals(net: DynamicEmotionToMusicMapper, shift: Tensor, data: Ex
 
     The mask is 1 where they were measured.
     """
-    spread = net.unpack(net.raw(*compute_states(data)) + shift)
+    spread = net.unpack(net.compute_raw(*compute_states(data)) + shift)
     left = [(data.scalars - net.scalar_mean) / net.scalar_sd - spread.quantile(0.5)]
     seen = [data.scalar_mask]
     measured = list_masks(data)

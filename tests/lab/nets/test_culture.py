@@ -27,7 +27,7 @@ def make_adapter(seed: int = 0, size: float = 1.0) -> CulturalContextAdapter:
     return net.eval()
 
 
-def feelings(count: int, seed: int = 0) -> torch.Tensor:
+def create_emotions(count: int, seed: int = 0) -> torch.Tensor:
     return torch.softmax(2.0 * torch.randn(count, 8, generator=torch.Generator().manual_seed(seed)), dim=1)
 
 
@@ -51,24 +51,24 @@ def test_whatever_the_weights_the_answer_can_be_played(
 ) -> None:
     ids = [torch.tensor([i, 0]) for i in (culture, region, language)]
     with torch.no_grad():
-        assert_playable(make_adapter(seed, size)(feelings(2, seed), *ids))
+        assert_playable(make_adapter(seed, size)(create_emotions(2, seed), *ids))
 
 
 @torch.no_grad()
 def test_none_is_an_id_of_its_own_and_changes_nothing() -> None:
-    net, felt = make_adapter(), feelings(3)
-    for none in (net(felt), net(felt, *[torch.zeros(3, dtype=torch.long)] * 3)):
-        torch.testing.assert_close(none.adapted_emotion, felt, atol=0.0, rtol=0.0)
+    net, emotion = make_adapter(), create_emotions(3)
+    for none in (net(emotion), net(emotion, *[torch.zeros(3, dtype=torch.long)] * 3)):
+        torch.testing.assert_close(none.adapted_emotion, emotion, atol=0.0, rtol=0.0)
         assert bool((none.known == 0).all())
-    first = net(felt, torch.tensor([1, 1, 1]))
-    assert (first.adapted_emotion - felt).abs().max() > 0.01  # the first culture is not "none"
+    first = net(emotion, torch.tensor([1, 1, 1]))
+    assert (first.adapted_emotion - emotion).abs().max() > 0.01  # the first culture is not "none"
     assert bool((first.known == 1).all())
 
 
 @torch.no_grad()
 def test_each_id_is_heard() -> None:
-    net, felt, one = make_adapter(), feelings(1), torch.tensor([1])
-    answers = [net(felt, one), net(felt, one + 1), net(felt, one, one), net(felt, one, one, one)]
+    net, emotion, one = make_adapter(), create_emotions(1), torch.tensor([1])
+    answers = [net(emotion, one), net(emotion, one + 1), net(emotion, one, one), net(emotion, one, one, one)]
     features = torch.cat([answer.cultural_features for answer in answers])
     assert features.shape == (4, 256)
     assert torch.cdist(features, features).fill_diagonal_(1.0).min() > 1e-3
@@ -76,9 +76,9 @@ def test_each_id_is_heard() -> None:
 
 def test_names_become_ids() -> None:
     net = make_adapter()
-    assert (net.culture_id(None), net.culture_id("one"), net.culture_id("two")) == (0, 1, 2)
+    assert (net.find_culture_id(None), net.find_culture_id("one"), net.find_culture_id("two")) == (0, 1, 2)
     with pytest.raises(ConfigError, match="has not learned 'three'; it knows one, two"):
-        net.culture_id("three")
+        net.find_culture_id("three")
 
 
 def test_a_checkpoint_brings_the_names_back(tmp_path: Path) -> None:
@@ -87,7 +87,9 @@ def test_a_checkpoint_brings_the_names_back(tmp_path: Path) -> None:
     again = load_culture_adapter(path)
     assert again.cultures == ("one", "two")
     with torch.no_grad():
-        for a, b in zip(again(feelings(1), torch.tensor([2])), net(feelings(1), torch.tensor([2])), strict=True):
+        for a, b in zip(
+            again(create_emotions(1), torch.tensor([2])), net(create_emotions(1), torch.tensor([2])), strict=True
+        ):
             torch.testing.assert_close(a, b)
     save_checkpoint(path, Checkpoint(KIND, {"colour": 1}, {}, net.state_dict()))
     with pytest.raises(ModelError, match="config that does not fit"):

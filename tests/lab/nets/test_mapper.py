@@ -20,9 +20,9 @@ from kelly_live.lab.nets.mapper import (
     KIND,
     DynamicEmotionToMusicMapper,
     ParameterDistribution,
+    create_taste_radii,
     load_net,
-    taste_parts,
-    taste_radii,
+    split_taste,
 )
 from kelly_live.mapping.net import SCALARS, USER_DIM
 
@@ -209,11 +209,11 @@ def test_a_sinh_arcsinh_density_integrates_to_one_and_its_quantiles_agree_with_i
 def test_commitment_stretches_from_the_centre_and_leaves_the_learned_distribution_alone() -> None:
     net = random_net(2)
     p, vad = torch.rand(6, 8), torch.rand(6, 3)
-    learned = net.distribution(p, vad).location
-    raw = net.raw(p, vad)
+    learned = net.predict_distribution(p, vad).location
+    raw = net.compute_raw(p, vad)
     net.set_commitment(raw.mean(0), torch.full((len(SCALARS),), 2.0), torch.ones(3))
-    assert torch.equal(net.distribution(p, vad).location, learned)
-    stretched = net.unpack(net.committed(raw)).location
+    assert torch.equal(net.predict_distribution(p, vad).location, learned)
+    stretched = net.unpack(net.apply_commitment(raw)).location
     assert torch.allclose(stretched.std(0), 2.0 * learned.std(0), rtol=1e-4)
     assert torch.allclose(stretched.mean(0), learned.mean(0), atol=1e-4)
 
@@ -246,7 +246,7 @@ def test_whatever_is_remembered_of_a_user_stays_playable(seed: int, size: float)
     net = random_net(seed)
     net.remember(1, torch.randn(USER_DIM) * size)
     kept = net.user.weight[1]
-    assert bool((taste_parts(kept).norm(dim=-1) <= taste_radii(kept) + 1e-4).all())
+    assert bool((split_taste(kept).norm(dim=-1) <= create_taste_radii(kept) + 1e-4).all())
     assert_playable(play_for_user(net, 1))
 
 

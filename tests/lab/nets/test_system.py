@@ -66,7 +66,7 @@ def test_each_stage_feeds_the_next() -> None:
     assert out.temporal is not None
     again = SYSTEM.culture(out.temporal.evolved_emotions[:, -1], torch.tensor([1]))
     torch.testing.assert_close(out.culture.adapted_emotion, again.adapted_emotion)
-    music = SYSTEM.mapper(again.adapted_emotion, out.temporal.evolved_affect[:, -1], None, again.music(), 1.0)
+    music = SYSTEM.mapper(again.adapted_emotion, out.temporal.evolved_affect[:, -1], None, again.as_music(), 1.0)
     assert differ(out.music, music) == 0.0
 
 
@@ -81,8 +81,8 @@ def test_history_culture_and_user_change_the_music_and_only_where_they_are_on() 
     assert differ(SYSTEM(ONE, culture=first, culture_strength=0.0).music, plain) == 0.0
     assert differ(SYSTEM(ONE, culture=torch.tensor([0])).music, plain) == 0.0
     assert differ(SYSTEM(ONE, user=first).music, SYSTEM(ONE, user=second).music) > 1e-3
-    for nobody in (torch.tensor([0]), torch.tensor([99])):
-        assert differ(SYSTEM(ONE, user=nobody).music, plain) == 0.0
+    for unknown in (torch.tensor([0]), torch.tensor([99])):
+        assert differ(SYSTEM(ONE, user=unknown).music, plain) == 0.0
 
 
 def test_a_history_needs_its_times() -> None:

@@ -35,7 +35,7 @@ def test_only_known_parameters_are_learned(tmp_path: Path) -> None:
     net = load_culture_adapter(out)
     sad = torch.eye(8)[1:2]
     with torch.no_grad():
-        fast, modal = (net(sad, torch.tensor([net.culture_id(name)])) for name in ("fast", "modal"))
+        fast, modal = (net(sad, torch.tensor([net.find_culture_id(name)])) for name in ("fast", "modal"))
     assert fast.tempo_range[0].tolist() == pytest.approx([120.0, 180.0, 240.0], rel=0.05)
     assert fast.rhythm_patterns[0, 3] == pytest.approx(0.7, abs=0.05)
     assert modal.mode_preferences[0, 1] == pytest.approx(0.8, abs=0.05)

@@ -115,7 +115,7 @@ def test_data_overrules_a_prior() -> None:
     data = build_examples(backwards, fit_rating_scale(backwards))
     fitted = training.fit(data, Recipe(hidden_dim=8, epochs=120, learning_rate=0.02))
     p, vad = compute_states(data)
-    tempo = fitted.net.distribution(p, vad).quantile(0.5)[:, SCALARS.index("tempo")].detach()
+    tempo = fitted.net.predict_distribution(p, vad).quantile(0.5)[:, SCALARS.index("tempo")].detach()
     assert float(tempo[data.arousal < 0].mean()) > float(tempo[data.arousal > 0].mean())
 
 
