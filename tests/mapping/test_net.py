@@ -17,7 +17,7 @@ from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
 from kelly_live.lab.nets.culture import load_culture_adapter
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, convert_mapper_to_numpy, load_net
-from kelly_live.lab.nets.system import load_system, load_part_cards, save_system
+from kelly_live.lab.nets.system import load_part_cards, load_system, save_system
 from kelly_live.mapping.culture import CultureStage, load_culture_net
 from kelly_live.mapping.net import Array, MapperNet, Music, load_mapper_net
 from tests.lab.nets.test_mapper import random_net

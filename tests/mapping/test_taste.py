@@ -17,9 +17,9 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
 from kelly_live.lab.nets.mapper import (
     DynamicEmotionToMusicMapper,
+    compute_major_share,
     convert_mapper_to_numpy,
     load_net,
-    compute_major_share,
 )
 from kelly_live.mapping.net import CAUTION, RADII, Array, MapperNet, Music, load_mapper_net, split_taste
 from kelly_live.mapping.taste import ERRORS, _Rows, fit_taste, reach
