@@ -1,1 +1,1 @@
-"""Musical traditions as presets: values measured from corpora, each with its source; loading, listing, measuring."""
+"""Musical traditions as presets of measured values, and as styles for the band."""

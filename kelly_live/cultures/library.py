@@ -1,4 +1,4 @@
-"""Finds culture presets: the user's own folder first, then the shipped one; `NAME` and `NAME:MODE` as typed."""
+"""Finds culture presets by name, in the user's own folder first, then in the shipped one."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def _classify_place(place: float, unit: float, groups: tuple[int, ...]) -> str:
 def _average_kinds(
     measured: dict[str, tuple[tuple[float, tuple[int, ...]] | None, tuple[float, ...]]],
 ) -> dict[str, float]:
-    """Return the mean chance of an onset at each kind of place, over the metres whose profile was measured."""
+    """Return the mean chance of an onset at each kind of place, over the measured metres."""
     found: dict[str, list[float]] = {kind: [] for kind in _KIND_DEFAULT}
     for shape, profile in measured.values():
         assert shape is not None

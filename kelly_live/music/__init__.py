@@ -1,0 +1,1 @@
+"""Music: theory, harmony, phrases, form, styles, and the conductor."""

@@ -7,10 +7,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kelly_live.core.values import MODES
+from kelly_live.music.grammar import GRAMMARS
 from kelly_live.music.harmony import (
     COMMITMENT,
     DARK_TO_BRIGHT,
-    GRAMMARS,
     choose_phrase_mode,
     compute_brightness,
     plan_closing_phrase,

@@ -1,0 +1,1 @@
+"""The built-in generators; they use nothing but the contract."""

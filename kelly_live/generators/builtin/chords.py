@@ -146,7 +146,7 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
 
 
 def _choose_voicing(context: MusicContext, beat: float, centre: int, spacing: str) -> tuple[int, ...]:
-    """Voice the chord at a beat; voices lead on from the phrase's first chord, which lies around the centre."""
+    """Voice the chord at a beat, led from the phrase's first chord, which lies around the centre."""
     spans = context.phrase.spans
     number = next((number for number, span in enumerate(spans) if beat < span.end_beat), -1)
     pitches = lead_voices(tuple(span.chord for span in spans), centre)[number]

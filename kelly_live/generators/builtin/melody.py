@@ -119,7 +119,7 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int)
 
 
 def _choose_length(parameters: MusicParameters, context: MusicContext, beat: float, following: float | None) -> float:
-    """Choose a note's length: up to the next note by its articulation; at the phrase's end long, then a rest."""
+    """Choose a note's length: by its articulation; at the phrase's end long, then a rest."""
     if context.closing:
         return 0.97 * context.beats_per_bar
     if following is None:

@@ -171,7 +171,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.judging.composers import TWO_MINUTES, create_score_composer
     from kelly_live.lab.training.vocabulary_card import train_vocabulary
-    from kelly_live.music.harmony import GRAMMARS
+    from kelly_live.music.grammar import GRAMMARS
     from kelly_live.music.rhythm import weigh_places
     from kelly_live.music.vocabulary import load_vocabulary
 
