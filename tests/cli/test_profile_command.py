@@ -51,7 +51,7 @@ def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
     base = composed(tmp_path / "base.mid")
     assert composed(tmp_path / "untaught.mid", "--profile", "anna") == base
     assert run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60", "--say", "too bright") == 0
-    assert "sad: tempo 82 -> 6" in capsys.readouterr().out
+    assert "sad: tempo 82 → 6" in capsys.readouterr().out
     assert composed(tmp_path / "slow.mid", "--profile", "anna") != base
     assert tempo(tmp_path / "slow.mid") == pytest.approx(60.0, rel=0.1)
     assert tempo(tmp_path / "slow.mid") < 0.85 * tempo(tmp_path / "base.mid")
@@ -93,7 +93,7 @@ def test_what_is_only_noted_is_learned_later(store: Store, capsys: pytest.Captur
     assert "1 of them not learned from yet" in capsys.readouterr().out
     assert run("profile", "learn", "anna") == 0
     assert store.load("anna").learned_from == 1
-    assert "sad: tempo 82 -> " in capsys.readouterr().out
+    assert "sad: tempo 82 → " in capsys.readouterr().out
 
 
 def test_a_profile_brings_its_culture(store: Store, tmp_path: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
     recording = find_resources("presets") / "demo" / "recording.ogg"
     assert run("profile", "calibrate", "anna", "--from", recording, "--seconds", 8) == 0
     told = capsys.readouterr().out
-    assert "from a take of 8 s" in told
+    assert "from a recording of 8 s" in told
     assert "not used" in told
     take = store.load("anna").take
     assert take is not None

@@ -1,0 +1,22 @@
+"""`kelly-live profile delete`: delete a profile."""
+
+from __future__ import annotations
+
+import click
+
+from kelly_live.engine.options.click_options import debug_option
+
+
+@click.command("delete")
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@debug_option
+def command(name: str, yes: bool) -> None:
+    """Delete a profile and all that it learned."""
+    from kelly_live.profiles.store import Store
+
+    store = Store()
+    name = store.find(name)
+    if not yes:
+        click.confirm(f"delete {name} and all that it learned?", abort=True)
+    click.echo(f"deleted {store.delete(name)}")

@@ -1,0 +1,45 @@
+"""`kelly-live profile list`: the profiles."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.profile_actions import count_reactions
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@debug_option
+def command(as_json: bool) -> None:
+    """List the profiles; * marks the default."""
+    from kelly_live.profiles.store import Store
+
+    store = Store()
+    rows, default, damaged = store.listed(), store.default(), store.kept_aside()
+    if as_json:
+        listed = [
+            {
+                "name": row.name,
+                "path": str(row.path),
+                "default": row.name == default,
+                "problem": row.problem,
+                "reactions": None if row.profile is None else row.profile.count,
+                "learned_from": None if row.profile is None else row.profile.learned_from,
+            }
+            for row in rows
+        ]
+        found = {"profiles": listed, "folder": str(store.folder), "kept_aside": [str(path) for path in damaged]}
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for row in rows:
+        mark = "*" if row.name == default else " "
+        if row.profile is None:
+            click.echo(f"{mark} {row.name:24} cannot be used: {row.problem}")
+        else:
+            click.echo(f"{mark} {row.name:24} {count_reactions(row.profile)}, created {row.profile.created[:10]}")
+    for path in damaged:
+        click.echo(f"  damaged and kept aside: {path.name}")
+    click.echo(f"profiles: {store.folder}")

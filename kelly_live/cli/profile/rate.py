@@ -1,0 +1,86 @@
+"""`kelly-live profile rate`: say what the music should be like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from kelly_live.core.values import EMOTIONS
+from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.profile_actions import count_reactions, describe_changes, load_net
+from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
+
+if TYPE_CHECKING:
+    from kelly_live.mapping.profile_taste import Difference
+    from kelly_live.profiles.profile import Profile
+
+
+@click.command("rate")
+@click.argument("name")
+@click.option("--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="In which emotion.")
+@click.option("--valence", type=click.FloatRange(-1.0, 1.0), help="Or where: displeasure -1 ... 1 pleasure.")
+@click.option("--arousal", type=click.FloatRange(-1.0, 1.0), help="Calm -1 ... 1 excited.")
+@click.option("--wish", "wishes", multiple=True, metavar="WHAT=VALUE", help=f"WHAT: {', '.join(RANGES)}.")
+@click.option(
+    "--say",
+    "said",
+    multiple=True,
+    metavar="WORDS",
+    help=f"Of what the profile plays there: {', '.join((LIKE, DISLIKE, *WORDS))}.",
+)
+@click.option("--no-learn", is_flag=True, help="Only note it; `profile learn` learns later.")
+@debug_option
+def command(
+    name: str, emotion: str | None, valence: float | None, arousal: float | None, wishes: Sequence[str],
+    said: Sequence[str], no_learn: bool,
+) -> None:  # fmt: skip
+    """Say what you prefer: `--emotion sad --wish tempo=60`, `--emotion happy --say too-busy`.
+
+    A word asks for at least one step from what is played: tempo 15 %, register 4 notes and major .2 (dark, bright),
+    density 41 %, level .1. A like counts as .3 of a wish for everything that is played; a dislike as much, half-way
+    back to the base.
+    """
+    from datetime import UTC, datetime
+
+    from kelly_live.core.emotion_space import relax_state, state_from
+    from kelly_live.mapping.profile_taste import learn_profile, list_differences, play_for_profile
+    from kelly_live.profiles.reaction import KINDS, WISH, reaction
+    from kelly_live.profiles.store import Store
+
+    if emotion is None and (valence is None or arousal is None):
+        raise click.UsageError("say where: --emotion NAME, or --valence V --arousal A")
+    if not wishes and not said:
+        raise click.UsageError("say what: --wish WHAT=VALUE or --say WORDS")
+    words = ["-".join(text.lower().replace("-", " ").split()) for text in said]
+    for word in words:
+        if word not in KINDS or word == WISH:
+            raise click.UsageError(f"--say {word!r}: say one of {', '.join((LIKE, DISLIKE, *WORDS))}")
+    wanted = [_parse_wish(text) for text in wishes]
+    state, net = relax_state(state_from(valence, arousal, emotion=emotion)), load_net()
+    before: list[Difference] = []
+
+    def rate(profile: Profile) -> Profile:
+        (asked,) = play_for_profile(net, profile, [state])
+        before.extend(list_differences(net, profile))
+        now = datetime.now(UTC)
+        for parameter, value in wanted:
+            profile = profile.heard(reaction(now, WISH, state, asked, parameter, value))
+        for word in words:
+            profile = profile.heard(reaction(now, word, state, asked))
+        return profile if no_learn else learn_profile(net, profile)
+
+    profile = Store().update(name, rate)
+    click.echo(f"{profile.name}: {count_reactions(profile)}")
+    if not no_learn:
+        for line in describe_changes(before, list_differences(net, profile)):
+            click.echo(line)
+
+
+def _parse_wish(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        return name.strip().lower(), float(number)
+    except ValueError:
+        raise click.UsageError(f"--wish {text!r}: give WHAT=VALUE, such as tempo=60") from None

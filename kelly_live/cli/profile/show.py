@@ -1,0 +1,67 @@
+"""`kelly-live profile show`: what a profile has learned."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from kelly_live.core.values import EMOTIONS
+from kelly_live.engine.options.click_options import OUTPUT_FILE, debug_option
+from kelly_live.engine.profile_actions import (
+    count_reactions,
+    describe_calibration,
+    describe_emotion,
+    describe_settings,
+    load_net,
+)
+
+
+@click.command("show")
+@click.argument("name")
+@click.option("--plot", type=OUTPUT_FILE, help="Also draw a picture (PNG): the base and yours, for each emotion.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@debug_option
+def command(name: str, plot: Path | None, as_json: bool) -> None:
+    """Show what it has learned: for each emotion, how it differs from the base, and how sure that is."""
+    from kelly_live.engine.build import check_outputs
+    from kelly_live.mapping.profile_taste import list_differences
+    from kelly_live.profiles.store import Store
+
+    check_outputs([plot])
+    profile = Store().load(name)
+    found = list_differences(load_net(), profile)
+    if plot is not None:
+        from kelly_live.core.atomic_write import write_atomically
+        from kelly_live.ui.person import Mark, draw_person
+
+        marks = [Mark(one.emotion, one.parameter, one.base, one.own, one.spread, one.known) for one in found]
+        write_atomically(plot, draw_person(marks, f"{profile.name}: {count_reactions(profile)}"))
+        click.echo(f"wrote {plot}", err=True)
+    if as_json:
+        answer = {
+            "name": profile.name,
+            "created": profile.created,
+            "culture": profile.culture,
+            "culture_strength": profile.culture_strength,
+            "preset": profile.preset,
+            "settings": describe_settings(profile),
+            "input_at_rest": describe_calibration(profile),
+            "calibrate": profile.calibrate,
+            "reactions": profile.count,
+            "learned_from": profile.learned_from,
+            "differences": [asdict(one) | {"change": one.change} for one in found],
+        }
+        click.echo(json.dumps(answer, ensure_ascii=False))
+        return
+    click.echo(f"{profile.name}: {count_reactions(profile)}")
+    if (settings := describe_settings(profile)) != "nothing set":
+        click.echo(settings)
+    if profile.embedding is None:
+        click.echo("nothing is learned yet: it plays the base mapping")
+        return
+    for emotion in EMOTIONS:
+        count = sum(one.count for one in profile.reactions if one.state.emotion == emotion)
+        click.echo(f"your {emotion} ({count} of these): {describe_emotion(found, emotion)}")

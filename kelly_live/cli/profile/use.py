@@ -1,0 +1,18 @@
+"""`kelly-live profile use`: make a profile the default."""
+
+from __future__ import annotations
+
+import click
+
+from kelly_live.engine.options.click_options import debug_option
+
+
+@click.command("use")
+@click.argument("name")
+@debug_option
+def command(name: str) -> None:
+    """Make it the default of every command that plays; `none` for no default."""
+    from kelly_live.profiles.store import Store
+
+    used = Store().use(None if name.strip().casefold() == "none" else name)
+    click.echo("no profile is used unless --profile names one" if used is None else f"{used} is used by default")
