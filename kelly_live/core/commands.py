@@ -80,16 +80,19 @@ class PartProgram(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
 
 
 class HasProgram(Protocol):
-    """Anything that says which program it plays on which channel of which port."""
+    """Anything with a General MIDI program on a channel of a port."""
 
     @property
-    def channel(self) -> int: ...
+    def channel(self) -> int:
+        """The MIDI channel, 1-16."""
 
     @property
-    def program(self) -> int: ...
+    def program(self) -> int:
+        """The General MIDI program, 0-127."""
 
     @property
-    def port(self) -> str: ...
+    def port(self) -> str:
+        """The name of the MIDI port; "" is the main one."""
 
 
 class Tuning(Command, frozen=True, tag="tuning"):

@@ -1,4 +1,4 @@
-"""What steers a session and is shown it: the contract of keyboards, MIDI controllers, OSC, pages and programs."""
+"""The contract of control surfaces: keyboards, MIDI controllers, OSC, pages and programs."""
 
 from __future__ import annotations
 
@@ -27,14 +27,20 @@ class ControlView:
     chord: str
 
     def axis_position(self, axis: str) -> float:
-        """Return where "valence", "arousal" or "dominance" stands, -1 to 1: as it is overridden, else as it is heard."""
+        """Return the value of "valence", "arousal" or "dominance", -1 to 1.
+
+        It is that of the override, otherwise that of the reading.
+        """
         number = getattr(self.override, axis)
         follows = number is None or self.override.morph is not None
         return float(getattr(self.state, axis) if follows else number)
 
 
 class ControlSurface(Protocol):
-    """A source of actions that is shown what the session does. Thread: the console's, for all calls; none may block."""
+    """A source of actions that shows the session's state.
+
+    Thread: the console's, for all calls; none may block.
+    """
 
     name: str  # where its actions come from, in the log: "key", "midi", "osc"
 

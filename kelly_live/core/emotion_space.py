@@ -1,5 +1,6 @@
-"""The emotion space: from a place in valence, arousal and dominance to a whole EmotionState. Needs neither torch nor
-numpy.
+"""The emotion space: from valence, arousal and dominance to a whole EmotionState.
+
+Needs neither torch nor numpy.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TRUSTED_CONFIDENCE = 0.25
 def category_probabilities(
     valence: float, arousal: float, dominance: float | None = None, width: float = ANCHOR_WIDTH
 ) -> tuple[float, ...]:
-    """Probabilities over EMOTIONS: p ∝ exp(-d²/2·width²), d the distance to each anchor of EMOTION_VAD.
+    """Return probabilities over EMOTIONS: p ∝ exp(-d²/2·width²), d the distance to each anchor of EMOTION_VAD.
 
     Without `dominance` the distance is taken in the valence-arousal plane.
     """
@@ -36,7 +37,7 @@ def category_probabilities(
 
 
 def expected_dominance(probabilities: tuple[float, ...]) -> float:
-    """The dominance that goes with these emotions: their mean in EMOTION_VAD."""
+    """Return the dominance of these emotions: their mean in EMOTION_VAD."""
     return sum(p * EMOTION_VAD[name][2] for p, name in zip(probabilities, EMOTIONS, strict=True))
 
 
@@ -47,9 +48,9 @@ def state_from(
     emotion: str | None = None,
     time: float = 0.0,
 ) -> EmotionState:
-    """The state that a performer asks for, with confidence 1; what is left open is neutral (0), or the emotion's own.
+    """Create the state that a performer chooses, with confidence 1.
 
-    A given valence, arousal or dominance wins over the emotion's. Raises ConfigError.
+    What is not given is the emotion's own, or neutral (0). A given valence, arousal or dominance wins over the emotion's. Raises ConfigError.
     """
     neutral = EmotionState(category_probabilities(0.0, 0.0), 0.0, 0.0, 0.0, 1.0, time)
     return place_state(neutral, valence=valence, arousal=arousal, dominance=dominance, emotion=emotion)
@@ -63,7 +64,7 @@ def place_state(
     dominance: float | None = None,
     emotion: str | None = None,
 ) -> EmotionState:
-    """The state at another place of the space; its probabilities follow, and what is None stays as it is.
+    """Move a state to another place of the space; the probabilities follow, and what is None stays.
 
     An emotion brings its anchor's V, A and D; numbers win over it. Open dominance follows the categories once both
     valence and arousal are given. Confidence rises by the given share of valence and arousal. Raises ConfigError for a
@@ -94,7 +95,7 @@ def place_state(
     whole = valence is not None and arousal is not None
     valence = state.valence if valence is None else valence
     arousal = state.arousal if arousal is None else arousal
-    # Nothing was heard of a dominance that was only inferred: it must not shape the categories twice.
+    # An inferred dominance is no observation: it must not shape the categories a second time.
     inferred = whole and dominance is None
     if dominance is None:
         dominance = expected_dominance(category_probabilities(valence, arousal)) if whole else state.dominance
@@ -104,7 +105,10 @@ def place_state(
 
 
 def relax_state(state: EmotionState) -> EmotionState:
-    """Draw a state towards neutral by its lack of confidence: untouched from TRUSTED_CONFIDENCE up, neutral at 0."""
+    """Move a state towards neutral in proportion to its lack of confidence.
+
+    From TRUSTED_CONFIDENCE up it is unchanged; at confidence 0 it is neutral.
+    """
     trust = min(state.confidence / TRUSTED_CONFIDENCE, 1.0)
     blend = [
         trust * p + (1.0 - trust) * rest for p, rest in zip(state.probabilities, NEUTRAL_PROBABILITIES, strict=True)
@@ -119,7 +123,10 @@ def relax_state(state: EmotionState) -> EmotionState:
 
 
 def subtract_offset(state: EmotionState, offset: tuple[float, float, float]) -> EmotionState:
-    """Move a state back by (V, A, D) in proportion to its confidence: silence stays neutral. Zeros change no bit."""
+    """Subtract (V, A, D) in proportion to the state's confidence, so that silence stays neutral.
+
+    Zeros return the same state.
+    """
     if not any(offset):
         return state
     trust = min(state.confidence / TRUSTED_CONFIDENCE, 1.0)
