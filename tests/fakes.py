@@ -1,11 +1,10 @@
-"""Small stand-ins that tests share: fixed music parameters, and an analyzer that reads from a script."""
+"""Small stand-ins that tests share: fixed music parameters, and a reader and mapper that follow a script."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from kelly_live.core.protocols import EmotionOverride, Reading
 from kelly_live.core.values import (
     MODES,
     NEUTRAL_PROBABILITIES,
@@ -18,6 +17,7 @@ from kelly_live.core.values import (
     TempoRange,
     TimingWeights,
 )
+from kelly_live.engine.override import OverrideStage
 
 
 def one_of(names: Sequence[str], chosen: str) -> tuple[float, ...]:
@@ -41,32 +41,48 @@ def state(time: float = 0.0, valence: float = 0.0, arousal: float = 0.0) -> Emot
     return EmotionState(NEUTRAL_PROBABILITIES, valence, arousal, 0.0, 1.0, time)
 
 
-class ScriptedAnalyzer:
-    """One reading a hop; the parameters are those of the last script entry whose time has come."""
+Script = Sequence[tuple[float, MusicParameters]]
 
-    def __init__(self, script: Sequence[tuple[float, MusicParameters]], hop_seconds: float = 0.25) -> None:
+
+class ScriptedReader:
+    """Reads a neutral state a hop; its time tells a ScriptedMapper what to play."""
+
+    sample_rate = 16_000
+
+    def __init__(self, hop_seconds: float = 0.25) -> None:
         self.hop_seconds = hop_seconds
-        self.steered: list[EmotionOverride] = []
-        self.blocks = self.restarts = 0
-        self.bars: list[float] = []
-        self._script = script
-        self._heard = 0.0
+        self.blocks = self.resets = 0
+        self._seconds = 0.0
         self._hops = 0
 
-    def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
+    def push(self, block: AudioWindow) -> list[EmotionState]:
         self.blocks += 1
-        self.bars.append(bar)
-        self._heard += len(block.samples) / block.sample_rate
-        readings = []
-        while (self._hops + 1) * self.hop_seconds <= self._heard + 1e-9:
+        self._seconds += len(block.samples) / block.sample_rate
+        states = []
+        while (self._hops + 1) * self.hop_seconds <= self._seconds + 1e-9:
             self._hops += 1
-            time = self._hops * self.hop_seconds
-            chosen = [value for start, value in self._script if start <= time][-1]
-            readings.append(Reading(state(time), chosen))
-        return readings
+            states.append(state(self._hops * self.hop_seconds))
+        return states
 
-    def steer(self, steering: EmotionOverride) -> None:
-        self.steered.append(steering)
+    def reset(self) -> None:
+        self.resets += 1
 
-    def restart(self) -> None:
-        self.restarts += 1
+    def close(self) -> None: ...
+
+
+class ScriptedMapper:
+    """Plays the parameters of the last script entry whose time has come by a state's time."""
+
+    audience = None
+
+    def __init__(self, script: Script) -> None:
+        self._script = script
+
+    def __call__(self, state: EmotionState) -> MusicParameters:
+        return [value for start, value in self._script if start <= state.time][-1]
+
+
+def scripted_stage(script: Script, opening: MusicParameters | None = None) -> OverrideStage:
+    """Plays a script; before it, and while nothing is read, the opening (by default the script's first)."""
+    before = [(-1.0, opening or script[0][1])]
+    return OverrideStage(ScriptedMapper([*before, *script]), state(-1.0))

@@ -74,26 +74,10 @@ class EmotionOverride:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One hop of analysis: what is felt, and the music that follows from it."""
+    """The state that is played, the override included, and the music that follows from it."""
 
     state: EmotionState
     parameters: MusicParameters
-
-
-class Analyzer(Protocol):
-    """Audio in, readings out. Thread: `push` from the analysis thread; `steer` from any (it swaps one reference)."""
-
-    hop_seconds: float
-
-    def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
-        """Feed new samples (any number); returns one reading for each hop that they completed. `bar` says where the
-        music is, in bars since its start: a morph counts by it.
-        """
-
-    def steer(self, steering: EmotionOverride) -> None: ...
-
-    def restart(self) -> None:
-        """Forget what was heard, and go on: after a fault, on the CPU if it was elsewhere. Thread: analysis."""
 
 
 class EmotionReader(Protocol):
@@ -116,7 +100,11 @@ class EmotionReader(Protocol):
 
 
 class Mapper(Protocol):
-    """Maps an emotion state to music parameters; a pure function of the state."""
+    """Maps an emotion state to music parameters; a pure function of the state and the audience."""
+
+    @property
+    def audience(self) -> object:
+        """Whom it maps for: another object as soon as that changes."""
 
     def __call__(self, state: EmotionState) -> MusicParameters:
         """Return what to play for this emotion."""

@@ -19,9 +19,8 @@ from typing import TypeAlias
 import numpy as np
 import torch
 
-from kelly_live.core.protocols import AudioHealth, AudioSource
+from kelly_live.core.protocols import AudioHealth, AudioSource, EmotionReader
 from kelly_live.core.values import AudioWindow, EmotionState
-from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.emotion.captured_hop import HISTORY_STEPS
 from kelly_live.emotion.features import FeatureStream
 from kelly_live.emotion.nets.emotion import Window
@@ -47,17 +46,17 @@ _BEFORE_HOPS = math.ceil(max(_BEFORE[s.name] * s.hop + s.fft for s in SCALES) / 
 _ALIGNED_HOPS = math.lcm(*(s.hop for s in SCALES), HOP_SAMPLES) // HOP_SAMPLES
 
 
-def read_ahead(source: AudioSource, analyzer: LiveAnalyzer, workers: int | None = None) -> AudioSource:
-    """Return a source like `source` that `analyzer` reads ahead.
+def read_ahead(
+    source: AudioSource, reader: EmotionReader, workers: int | None = None
+) -> tuple[AudioSource, EmotionReader]:
+    """Return a source like `source`, and a reader like `reader` that reads it ahead.
 
-    Only the shipped reader on the CPU does; for any other the source is returned as it is.
+    Only the shipped reader on the CPU does; for any other both are returned as they are.
     """
-    reader = analyzer.reader
     if not isinstance(reader, LiveEmotionReader) or reader.device.type != "cpu":
-        return source
+        return source, reader
     ahead = ReadAhead(source, reader, workers or min(_count_cores(), MAX_WORKERS))
-    analyzer.reader = ahead
-    return ahead
+    return ahead, ahead
 
 
 def _count_cores() -> int:

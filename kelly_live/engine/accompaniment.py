@@ -13,9 +13,10 @@ from kelly_live.core.wording import plural
 from kelly_live.engine.build import (
     Notify,
     build_band,
-    create_analyzer,
     create_beat_tracker,
     create_conductor,
+    create_override_stage,
+    load_emotion_reader,
     load_profile,
     log_notice,
 )
@@ -75,8 +76,8 @@ def accompany_recording(
     from kelly_live.core.timebase import ManualClock
     from kelly_live.emotion.read_ahead import read_ahead
     from kelly_live.engine.external_io import create_controller_output
+    from kelly_live.engine.offline import accompany
     from kelly_live.engine.record import insert_tee, start_recorder
-    from kelly_live.engine.session import accompany
     from kelly_live.midi.offline import OfflineScheduler
 
     profile = load_profile(options.profile, notify)
@@ -84,9 +85,8 @@ def accompany_recording(
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is reported before the nets are loaded
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
-    analyzer, opening = create_analyzer(
-        options.device, override, options.culture, profile, notify, reader_name=options.reader
-    )
+    stage = create_override_stage(override, options.culture, profile)
+    reader = load_emotion_reader(options.device, notify, reader_name=options.reader)
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)
     conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)
@@ -107,11 +107,10 @@ def accompany_recording(
     began = time.monotonic()
     with progress(source.duration_seconds or 0.0) as bar:
         performance = accompany(
-            read_ahead(source, analyzer),
-            analyzer,
+            *read_ahead(source, reader),
+            stage,
             conductor,
             scheduler,
-            opening,
             bar.update,
             recorder,
             create_beat_tracker(options.follow),

@@ -6,22 +6,22 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from kelly_live.core.errors import ConfigError, OutputError
-from kelly_live.core.protocols import BeatTracker, EmotionOverride, NoteSink, Reading
+from kelly_live.core.protocols import BeatTracker, EmotionOverride, EmotionReader, NoteSink
 from kelly_live.core.resources import find_resources
 from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.music.conductor import LIVE_SLICE_BEATS, LOOK_AHEAD_SECONDS, SLICE_BEATS, Conductor
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import Known
-    from kelly_live.emotion.analyzer import LiveAnalyzer
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.engine.options.host import HostOptions
+    from kelly_live.engine.override import OverrideStage
+    from kelly_live.engine.supervised_tracker import SupervisedTracker
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.mapping.mapper import LearnedMapper
@@ -155,6 +155,16 @@ def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
     return AudioTracker(follow)
 
 
+def supervise_beat_tracker(follow: Sequence[str]) -> SupervisedTracker | None:
+    """Make the same for a live session, where one that fails is replaced."""
+    if not follow:
+        return None
+    from kelly_live.engine.supervised_tracker import SupervisedTracker
+    from kelly_live.sync.audio_tracker import AudioTracker
+
+    return SupervisedTracker(lambda: AudioTracker(follow))
+
+
 def create_culture_stage(options: CultureOptions | None) -> CultureStage | None:
     """Load a culture as the adapter learned it; a user's own preset by its numbers. Raises ConfigError."""
     if options is None:
@@ -197,34 +207,27 @@ def create_mapper(culture: CultureOptions | None = None, profile: Profile | None
     return mapper
 
 
-def create_analyzer(
-    device: str,
-    steering: EmotionOverride,
-    culture: CultureOptions | None = None,
-    profile: Profile | None = None,
-    notify: Notify = log_notice,
-    *,
-    reader_name: str = DEFAULT_READER,
-) -> tuple[LiveAnalyzer, Reading]:
-    """Load the analyzer, and the reading to open with before anything is heard: neutral, overridden."""
+def create_override_stage(
+    override: EmotionOverride, culture: CultureOptions | None = None, profile: Profile | None = None
+) -> OverrideStage:
+    """Load what maps emotion to music, overridden; it opens neutral. Raises KellyError."""
     from kelly_live.core.emotion_space import state_from
-    from kelly_live.core.override import apply_override
-    from kelly_live.emotion.analyzer import LiveAnalyzer
+    from kelly_live.engine.override import OverrideStage
+
+    offset = (0.0, 0.0, 0.0) if profile is None else profile.offset
+    return OverrideStage(create_mapper(culture, profile), replace(state_from(), confidence=0.0), override, offset)
+
+
+def load_emotion_reader(
+    device: str, notify: Notify = log_notice, *, reader_name: str = DEFAULT_READER
+) -> EmotionReader:
+    """Load an emotion reader into this process; what it has to say goes to `notify`. Raises KellyError."""
     from kelly_live.emotion.registry import PlacedReader, require_reader
 
-    mapper = create_mapper(culture, profile)
-    opening = apply_override(replace(state_from(), confidence=0.0), steering)
     reader = require_reader(reader_name, device=device)
-    spare = None
-    if isinstance(reader, PlacedReader):
-        if reader.note is not None:
-            notify(reader.note)
-        if reader.device_type != "cpu":
-            spare = partial(require_reader, reader_name, device="cpu")
-    analyzer = LiveAnalyzer(reader, mapper, steering, spare)
-    if profile is not None:
-        analyzer.calibrate(profile.offset)
-    return analyzer, Reading(opening, mapper(opening))
+    if isinstance(reader, PlacedReader) and reader.note is not None:
+        notify(reader.note)
+    return reader
 
 
 def check_outputs(paths: Sequence[Path | None]) -> None:

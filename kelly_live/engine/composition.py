@@ -59,7 +59,7 @@ def play_readings(
 ) -> Performance:
     """Play one reading, or what `reading_at` returns at each bar, through a number of bars. Raises ConfigError."""
     from kelly_live.engine.external_io import create_controller_output
-    from kelly_live.engine.session import compose
+    from kelly_live.engine.offline import compose
     from kelly_live.midi.offline import OfflineScheduler
 
     scheduler = OfflineScheduler()

@@ -16,9 +16,9 @@ from kelly_live.ui.terminal import LiveStatus
 if TYPE_CHECKING:
     from kelly_live.core.actions import Action
     from kelly_live.core.control_surface import ControlSurface
-    from kelly_live.core.protocols import EmotionOverride
-    from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.external_io import ExternalIO
+    from kelly_live.engine.person import Person
+    from kelly_live.engine.remote_reader import RemoteReader
     from kelly_live.engine.session import LiveSession, Snapshot
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
@@ -46,8 +46,8 @@ class Console:
         display: Display,
         surfaces: Sequence[ControlSurface],
         *,
-        override: EmotionOverride,
-        analysis: AnalysisProxy,
+        person: Person,
+        reader: RemoteReader | None,
         band: PresetBand,
         sink: RoutedSink,
         external_io: ExternalIO,
@@ -55,24 +55,25 @@ class Console:
     ) -> None:
         """Read these surfaces and show on this display."""
         self._display, self._surfaces = display, tuple(surfaces)
-        self._analysis, self._sink, self._external_io = analysis, sink, external_io
+        self._person, self._reader = person, reader
+        self._sink, self._external_io = sink, external_io
         self._recorder = recorder
         self._alerts = Alerts()
         targets = ActionTargets(
-            analysis.steer,
+            session.set_override,
             panic=session.panic,
             preset=band.request_preset,
-            profile=analysis.turn,
-            reaction=analysis.react,
+            profile=person.turn,
+            reaction=person.react,
             help=self.help_text,
             quit=session.stop,
             log=self._log_action,
         )
-        self._dispatcher = ActionDispatcher(override, targets)
+        self._dispatcher = ActionDispatcher(session.override, targets)
 
     def help_text(self) -> str:
         """List the keys, a profile's own included."""
-        keys = self._analysis.keys
+        keys = self._person.keys
         return f"{HELP}\n      {describe_own_keys(keys)}" if keys else HELP
 
     def update(self, snapshot: Snapshot) -> None:
@@ -85,7 +86,7 @@ class Console:
                     self._display.say(line)
         if self._recorder is not None:
             self._recorder.noticed(snapshot)
-        for line in self._analysis.watch(self._dispatcher.steering):
+        for line in self._person.watch(self._dispatcher.steering, snapshot.read):
             self._display.say(line)
         troubles = self._troubles(snapshot)
         for line in self._alerts.news(troubles):
@@ -125,7 +126,8 @@ class Console:
             "the audio input": snapshot.audio.problem,
             "the MIDI input": self._external_io.problem,
             "the analysis": snapshot.problem,
-            "the GPU": self._analysis.problem,
+            "the beat tracker": snapshot.tracker_problem,
+            "the GPU": None if self._reader is None else self._reader.problem,
             "the recording": None if self._recorder is None else self._recorder.problem,
             **{f"the MIDI port {name}".rstrip(): failure for name, failure in self._sink.failures.items()},
         }
@@ -134,7 +136,7 @@ class Console:
         music = snapshot.conductor
         return [
             *[f"with your {' and '.join(music.synchronized)}"] * bool(music.synchronized),
-            *self._analysis.remarks,
+            *self._person.remarks,
             *self._external_io.remarks(),
             *described(self._dispatcher.steering, music.bars),
             *(f"{player.name} {player.state}" for player in music.muted),
@@ -142,6 +144,6 @@ class Console:
         ]
 
     def _log_action(self, action: Action, source: str, snapshot: Snapshot) -> None:
-        self._analysis.acted(action)
+        self._person.observe_action(action)
         if self._recorder is not None:
             self._recorder.acted(action, source, snapshot)

@@ -32,10 +32,11 @@ from kelly_live.engine.build import (
     Notify,
     build_band,
     build_sink,
-    create_beat_tracker,
     create_conductor,
+    create_override_stage,
     load_profile,
     log_notice,
+    supervise_beat_tracker,
 )
 from kelly_live.engine.console import Console, Display
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
@@ -49,8 +50,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kelly_live.core.control_surface import ControlSurface, ControlView
-    from kelly_live.core.protocols import AudioSource
-    from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.core.protocols import AudioSource, EmotionReader
+    from kelly_live.engine.person import Person
+    from kelly_live.engine.remote_reader import RemoteReader
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.recording.recorder import Recorder
@@ -68,14 +70,14 @@ class EngineError(KellyError):
 class LiveParts:
     """Parts to use instead of those that the options describe; None: build it from the options.
 
-    `source`: any AudioSource, such as a file; `sink`: a RoutedSink that is not open yet; `analysis`: started, and not
-    asked for its opening reading yet.
+    `source`: any AudioSource, such as a file; `sink`: a RoutedSink that is not open yet; `reader`: any EmotionReader,
+    ready to read, which the engine closes.
     """
 
     clock: Clock | None = None
     source: AudioSource | None = None
     sink: RoutedSink | None = None
-    analysis: AnalysisProxy | None = None
+    reader: EmotionReader | None = None
 
     @classmethod
     def from_recording(cls, path: Path | str, *, null_port: bool = False) -> LiveParts:
@@ -169,7 +171,9 @@ class _Opened:
     band: PresetBand
     sink: RoutedSink
     external_io: ExternalIO
-    analysis: AnalysisProxy
+    reader: EmotionReader
+    remote_reader: RemoteReader | None = None
+    person: Person | None = None
     recorder: Recorder | None = None
     session: LiveSession | None = None
     lines: tuple[str, ...] = ()
@@ -308,7 +312,8 @@ class LiveEngine:
 
     def own_keys(self) -> Mapping[str, Action | None]:
         """Return the actions that the profile gives to single keys."""
-        return {} if self._opened is None else self._opened.analysis.keys
+        person = None if self._opened is None else self._opened.person
+        return {} if person is None else person.keys
 
     def run(self, display: Display | None = None, surfaces: Sequence[ControlSurface] = ()) -> LiveReport:
         """Play in the calling thread until the end, after `open`. Raises KellyError.
@@ -316,15 +321,15 @@ class LiveEngine:
         `display` shows the session, `surfaces` steer it, beside those that the options name.
         """
         opened = self._opened
-        if self._phase is not _Phase.OPEN or opened is None or opened.session is None:
+        if self._phase is not _Phase.OPEN or opened is None or opened.session is None or opened.person is None:
             raise EngineError(f"the engine is {self._phase.value}; open it before it can run")
         try:
             console = Console(
                 opened.session,
                 display or LogDisplay(),
                 (*surfaces, *opened.external_io.create_surfaces(), self._actions),
-                override=self.options.override.build_override(),
-                analysis=opened.analysis,
+                person=opened.person,
+                reader=opened.remote_reader,
                 band=opened.band,
                 sink=opened.sink,
                 external_io=opened.external_io,
@@ -377,11 +382,17 @@ class LiveEngine:
 
     def _open(self) -> None:
         from kelly_live.audio.supervised_source import SupervisedSource
-        from kelly_live.engine.analysis_proxy import AnalysisProxy
+        from kelly_live.engine.person import Person
+        from kelly_live.engine.remote_reader import RemoteReader
 
         options, parts = self.options, self._parts
         enable_realtime()
-        analysis = parts.analysis or AnalysisProxy()  # it loads beside all that follows
+        remote_reader = None
+        if parts.reader is None:
+            remote_reader = RemoteReader(self._clock)
+            remote_reader.start()  # its process loads beside all that follows
+        reader = parts.reader or remote_reader
+        assert reader is not None
         try:
             profile = load_profile(options.profile, self._notify)
             host = options.host.with_profile(profile)
@@ -402,10 +413,11 @@ class LiveEngine:
                     frame_accurate=external.frame_accurate,
                 ),
                 external_io=open_external_io(external, self._clock),
-                analysis=analysis,
+                reader=reader,
+                remote_reader=remote_reader,
             )
         except BaseException:
-            analysis.close()
+            reader.close()
             raise
         self._opened = opened
         sink = insert_tee(options.recording, opened.sink)
@@ -413,7 +425,12 @@ class LiveEngine:
         if isinstance(opened.source, SupervisedSource):
             opened.source.open()
         override, tuning = options.override.build_override(), options.tuning.build_tuning()
-        opening = analysis.make(options.device, override, options.culture, profile, reader_name=options.reader)
+        stage = create_override_stage(override, options.culture, profile)
+        opened.person = Person(profile, stage, options.culture, self._clock)
+        if remote_reader is not None:
+            remote_reader.open(options.device, reader_name=options.reader)
+            if remote_reader.note is not None:
+                self._notify(remote_reader.note)
         early_seconds = opened.sink.early_seconds
         conductor = create_conductor(
             sink, seed=opened.seed, host=band, live=True, early_seconds=early_seconds, notify=self._notify
@@ -424,13 +441,13 @@ class LiveEngine:
         )
         opened.session = LiveSession(
             source=opened.source,
-            analyzer=analysis,
+            reader=reader,
+            stage=stage,
             conductor=conductor,
             sink=opened.sink,
             clock=self._clock,
-            opening=opening,
             journal=opened.recorder,
-            follower=create_beat_tracker(options.follow),
+            follower=supervise_beat_tracker(options.follow),
             leaders=opened.external_io.sync_sources,
             controls=create_controller_output(external.controllers, sink),
             early_seconds=early_seconds,
@@ -454,7 +471,9 @@ class LiveEngine:
             opened.external_io.close()
             opened.band.close()
             written += opened.recorder.close() if opened.recorder is not None else ()
-            opened.analysis.close()
+            opened.reader.close()
+            if opened.person is not None:
+                opened.person.close()
         self._observers.close()
         disable_realtime()
         self._phase = _Phase.ENDED

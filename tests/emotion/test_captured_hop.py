@@ -5,7 +5,6 @@ No GPU is needed: the same function is called on the CPU, as it is where a captu
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +14,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow, EmotionState
-from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _Scale, _shift
 from kelly_live.emotion.features import MelStream
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES, MelScale
 from kelly_live.emotion.reader import LiveEmotionReader, RawReading, capture_hop, load_live_reader, read_test_noise
+from kelly_live.engine.analysis_worker import AnalysisWorker
 from tests.emotion.nets.test_emotion import sound
-from tests.fakes import parameters
 
 CPU = torch.device("cpu")
 
@@ -150,19 +148,20 @@ def test_after_a_lost_gpu_the_cpu_takes_over(
     hop.reset()
     lost = LiveEmotionReader(reader.net, reader.temporal, CPU)
     lost.captured = hop
-    analyzer = LiveAnalyzer(lost, lambda read_all: parameters(), spare=lambda: reader)
-    block = AudioWindow(sound(0.25), 16_000, 0.25)
-    assert len(analyzer.push(block)) == 1
+    worker = AnalysisWorker(lost, fallback=lambda: reader)
+    samples = sound(0.25)
+    assert len(worker.push(samples, 16_000, 0.25).states) == 1
 
     def gone(step: HopStep) -> None:
         raise RuntimeError("CUDA error: device lost")
 
     monkeypatch.setattr(HopStep, "__call__", gone)
     with pytest.raises(RuntimeError, match="device lost"):
-        analyzer.push(replace(block, end_time=0.5))
-    analyzer.restart()
-    assert [reading.state.time for reading in analyzer.push(replace(block, end_time=0.75))] == [0.75]
-    assert analyzer.problem == "the GPU failed; the CPU took over the analysis"
+        worker.push(samples, 16_000, 0.5)
+    worker.restart()
+    result = worker.push(samples, 16_000, 0.75)
+    assert [state.time for state in result.states] == [0.75]
+    assert result.problem == "the GPU failed; the CPU took over the analysis"
 
 
 def test_the_graph_s_buffers_stay_at_their_addresses(hop: CapturedHop) -> None:

@@ -6,7 +6,6 @@ import queue
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -15,10 +14,8 @@ from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.actions import Action
 from kelly_live.core.errors import AudioError, ConfigError, KellyError
 from kelly_live.core.midi_messages import kind_of
-from kelly_live.core.protocols import EmotionOverride, Reading
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.core.values import MAIN_PORT, AudioWindow, MusicParameters
-from kelly_live.engine.analysis_proxy import AnalysisProxy
+from kelly_live.core.values import MAIN_PORT
 from kelly_live.engine.live import MAX_WAITING_ACTIONS, EngineError, LiveEngine, LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.recording import RecordingOptions
@@ -26,43 +23,15 @@ from kelly_live.engine.session import Snapshot
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import read_trace
-from tests.fakes import ScriptedAnalyzer, parameters, state
+from tests.fakes import ScriptedReader
 
 PATIENCE_SECONDS = 30.0
-SLOW, FAST = parameters(80.0), parameters(160.0)
 
 
-class FakeAnalysis(ScriptedAnalyzer):
-    """An analysis without nets: slow music, fast while the emotion "excited" is set."""
+class ClosingReader(ScriptedReader):
+    """An emotion reader without nets that remembers that it was closed."""
 
-    keys: dict[str, Action | None] = {}  # noqa: RUF012
-    remarks: tuple[str, ...] = ()
-    problem = None
-
-    def __init__(self) -> None:
-        super().__init__([(0.0, SLOW)])
-        self.closed = False
-
-    def make(self, device: str, override: EmotionOverride, *args: Any, **options: Any) -> Reading:
-        return Reading(state(), self._parameters(override))
-
-    def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
-        override = self.steered[-1] if self.steered else EmotionOverride()
-        return [Reading(one.state, self._parameters(override)) for one in super().push(block, bar)]
-
-    def _parameters(self, override: EmotionOverride) -> MusicParameters:
-        return FAST if override.emotion == "excited" else SLOW
-
-    def watch(self, override: EmotionOverride) -> tuple[str, ...]:
-        return ()
-
-    def acted(self, action: Action) -> None: ...
-
-    def turn(self, step: int) -> str:
-        return "no other profile"
-
-    def react(self, word: str, snapshot: Snapshot) -> str:
-        return word
+    closed = False
 
     def close(self) -> None:
         self.closed = True
@@ -73,12 +42,12 @@ class Stage:
 
     def __init__(self, folder: Path, *, seconds: float = 60.0, failure: AudioError | None = None) -> None:
         self.trace = folder / "trace"
-        self.analysis = FakeAnalysis()
+        self.reader = ClosingReader()
         samples = np.zeros(int(16_000 * seconds), np.float32)
         parts = LiveParts(
             source=ScriptedSource(samples, MonotonicClock(), realtime=True, failure=failure),
             sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=self.trace)}),
-            analysis=cast(AnalysisProxy, self.analysis),
+            reader=self.reader,
         )
         self.options = LiveOptions(profile="none", seed=1, recording=RecordingOptions(log=folder / "log.jsonl"))
         self.engine = LiveEngine(self.options, parts)
@@ -104,14 +73,14 @@ def stage(tmp_path: Path) -> Stage:
 def test_it_plays_obeys_and_stops(stage: Stage) -> None:
     with stage.engine as engine:
         assert engine.is_running
-        assert stage.wait_for(lambda snapshot: snapshot.conductor.beat > 0.5).conductor.bpm < 100.0
+        assert stage.wait_for(lambda snapshot: snapshot.conductor.beat > 0.5).conductor.bpm < 110.0
         assert engine.act("emotion", "excited")
         assert stage.wait_for(lambda snapshot: snapshot.conductor.bpm > 120.0)
         assert engine.act(Action("panic"))
     assert not engine.is_running
-    assert stage.analysis.closed
-    assert stage.analysis.steered == [EmotionOverride(emotion="excited")]
+    assert stage.reader.closed
     report = engine.stop()
+    assert report.snapshot.reading.state.emotion == "excited"
     assert report.snapshot.scheduler.sent > 0
     assert stage.sent_notes() > 0
     assert report.describe()[-1].startswith(f"stopped: {report.snapshot.scheduler.sent} events sent, ")
@@ -160,7 +129,7 @@ def test_a_part_that_fails_ends_it_and_stop_says_why(tmp_path: Path) -> None:
     assert stage.engine.wait(PATIENCE_SECONDS)
     with pytest.raises(AudioError, match="pulled out"):
         stage.engine.stop()
-    assert stage.analysis.closed
+    assert stage.reader.closed
 
 
 def test_the_wrong_order_is_told(stage: Stage) -> None:
@@ -191,4 +160,4 @@ def test_what_cannot_be_opened_is_raised_by_start(tmp_path: Path) -> None:
     stage.engine.options = LiveOptions(profile="nobody of this name", seed=1)
     with pytest.raises(KellyError, match="no profile is called"):
         stage.engine.start()
-    assert stage.analysis.closed
+    assert stage.reader.closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +15,14 @@ from kelly_live.core.emotion_space import state_from
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
-from kelly_live.emotion.analyzer import LiveAnalyzer
-from kelly_live.engine.person import Personal
-from kelly_live.mapping.mapper import LearnedMapper
-from kelly_live.mapping.net import load_mapper_net
+from kelly_live.engine.override import OverrideStage
+from kelly_live.engine.person import Person
+from kelly_live.mapping import learner as learner_module
+from kelly_live.mapping.mapper import load_mapper
 from kelly_live.profiles.calibration import HOLD_SECONDS
 from kelly_live.profiles.profile import new_profile
 from kelly_live.profiles.store import Store
-from tests.emotion.test_analyzer import SILENCE, Rising
+from tests.fakes import state
 from tests.profiles.sample import NOW
 
 
@@ -31,14 +32,14 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def analyzer() -> LiveAnalyzer:
-    return LiveAnalyzer(Rising(), LearnedMapper(load_mapper_net(find_resources("models"))))
+def stage() -> OverrideStage:
+    return OverrideStage(load_mapper(find_resources("models")), state())
 
 
 @pytest.fixture
 def person(
-    analyzer: LiveAnalyzer, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Personal]:
+    stage: OverrideStage, clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Person]:
     """Anna, with a key of her own; Bert, whose input reads too high and who wants that taken off."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     anna = replace(new_profile("anna", NOW), keys=(("x", Action("panic")),))
@@ -47,18 +48,18 @@ def person(
         bert = replace(bert, hints=bert.hints.heard("valence", 0.4))
     for profile in (anna, bert):
         Store().create(profile)
-    person = Personal(anna, analyzer, None, clock)
+    person = Person(anna, stage, None, clock)
     yield person
     person.close()
 
 
 def snapshot(*joined: str) -> SimpleNamespace:
     return SimpleNamespace(
-        reading=SimpleNamespace(state=state_from(emotion="sad")), conductor=SimpleNamespace(joined=joined)
+        reading=SimpleNamespace(state=state_from(emotion="sad")), conductor=SimpleNamespace(synchronized=joined)
     )
 
 
-def test_a_word_about_a_tempo_that_others_lead_teaches_nothing(person: Personal) -> None:
+def test_a_word_about_a_tempo_that_others_lead_teaches_nothing(person: Person) -> None:
     assert person.react("too-fast", snapshot("tempo")) == (
         "too-fast: the tempo is not ours now, so nothing is learned of it"
     )
@@ -68,28 +69,49 @@ def test_a_word_about_a_tempo_that_others_lead_teaches_nothing(person: Personal)
     assert Store().load("anna").count == 2
 
 
-def test_a_nudge_against_what_is_read_becomes_a_hint(
-    person: Personal, analyzer: LiveAnalyzer, clock: ManualClock
-) -> None:
-    analyzer.push(SILENCE)  # reads a valence of .1
-    steering = EmotionOverride(valence=0.5)
-    person.acted(Action("nudge-valence", 0.1))
-    assert person.watch(steering) == []
+def test_a_nudge_against_what_is_read_becomes_a_hint(person: Person, clock: ManualClock) -> None:
+    read = state(valence=0.1)
+    override = EmotionOverride(valence=0.5)
+    person.observe_action(Action("nudge-valence", 0.1))
+    assert person.watch(override, read) == []
     clock.advance(HOLD_SECONDS)
-    person.watch(steering)
+    person.watch(override, read)
     person.learner.settle()
-    assert person.watch(steering) == ["anna: valence was read -0.40 off, says your hand (noted)"]
+    assert person.watch(override, read) == ["anna: valence was read -0.40 off, says your hand (noted)"]
     assert Store().load("anna").hints.counts == (1, 0, 0)
 
 
-def test_the_next_person_brings_their_keys_and_their_input(person: Personal, analyzer: LiveAnalyzer) -> None:
+def test_the_next_person_brings_their_keys_and_their_input(person: Person, stage: OverrideStage) -> None:
     assert dict(person.keys) == {"x": Action("panic")}
     assert person.remarks == ["for anna (0 said)"]
-    (reading,) = analyzer.push(SILENCE)
-    assert reading.state.valence == pytest.approx(0.1)
-    assert person.learner.next(1) == "for bert from now on"
+    assert stage.map(state(1.0, valence=0.1), 0.0).state.valence == 0.1
+    assert person.turn(1) == "for bert from now on"
     person.learner.settle()
     assert dict(person.keys) == {}
     assert person.remarks == ["for bert (0 said)"]
-    (reading,) = analyzer.push(SILENCE)
-    assert reading.state.valence < 0.2 - 0.05
+    assert stage.map(state(2.0, valence=0.2), 0.0).state.valence < 0.2 - 0.05
+
+
+def test_a_reaction_waits_for_no_learning(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The status thread serves panic: it must come back while the learner is still busy, however long it takes."""
+    busy, may_end = threading.Event(), threading.Event()
+
+    def learn_slowly(*arguments: object) -> object:
+        busy.set()
+        assert may_end.wait(30.0)
+        return learn_profile(*arguments)
+
+    learn_profile = learner_module.learn_profile
+    monkeypatch.setattr(learner_module, "learn_profile", learn_slowly)
+    assert person.react("too-dark", snapshot()) == "too-dark: noted for anna"
+    assert busy.wait(30.0)
+    # Each of these returns while the learner is held inside `learn_slowly`: nothing but this test lets it go.
+    assert person.react("too-fast", snapshot()) == "too-fast: noted for anna"
+    assert person.turn(1) == "for bert from now on"
+    assert person.watch(EmotionOverride(), state()) == []
+    assert person.remarks == ["for bert learning"]
+    assert not may_end.is_set()
+    may_end.set()
+    person.learner.settle()
+    assert Store().load("anna").count == 2
+    assert person.remarks == ["for bert (0 said)"]

@@ -1,26 +1,31 @@
-"""The live path with a scripted analyzer: the same parts, offline by a manual clock, live by the real one."""
+"""The live path with a scripted reader: the same parts, offline by a manual clock, live by the real one."""
 
 import subprocess
 import sys
 import threading
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.errors import AudioError, MidiError
-from kelly_live.core.protocols import Reading, SchedulerHealth
+from kelly_live.core.protocols import EmotionOverride, Morph, Reading, SchedulerHealth
 from kelly_live.core.timebase import ManualClock, MonotonicClock
-from kelly_live.core.values import AudioWindow, MusicParameters, SyncState
+from kelly_live.core.values import AudioWindow, EmotionState, MusicParameters, SyncState
 from kelly_live.engine import session as session_module
+from kelly_live.engine.offline import accompany, compose
+from kelly_live.engine.override import NO_OVERRIDE, OverrideStage
 from kelly_live.engine.performance import Performance
-from kelly_live.engine.session import LiveSession, NoJournal, Snapshot, accompany, compose, keep_latest
+from kelly_live.engine.session import LiveSession, NoJournal, Snapshot, keep_latest
+from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
-from tests.fakes import ScriptedAnalyzer, parameters, state
+from tests.fakes import ScriptedMapper, ScriptedReader, parameters, scripted_stage, state
 
 RATE = 16_000
 
@@ -33,7 +38,7 @@ def band(sink, **options) -> Conductor:
 def play_along(seconds: float, script) -> Performance:
     scheduler = OfflineScheduler()
     source = ScriptedSource(np.zeros(int(seconds * RATE), np.float32), ManualClock())
-    return accompany(source, ScriptedAnalyzer(script), band(scheduler), scheduler, Reading(state(), script[0][1]))
+    return accompany(source, ScriptedReader(), scripted_stage(script), band(scheduler), scheduler)
 
 
 def test_the_music_lasts_as_long_as_the_sound_and_closes_within_two_bars() -> None:
@@ -73,7 +78,7 @@ def test_what_is_felt_reaches_the_notes() -> None:
 
 def test_readings_are_kept_in_time_order_with_the_opening_first() -> None:
     times = [reading.state.time for reading in play_along(2.0, [(0.0, parameters())]).readings]
-    assert times == [0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0]
+    assert times == [-1.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0]
 
 
 def test_composing_lasts_exactly_its_bars() -> None:
@@ -102,13 +107,17 @@ def test_composing_follows_the_feeling_from_beat_to_beat() -> None:
 
 
 def test_a_morph_counts_the_bars_of_the_music() -> None:
-    """10 s at 120 BPM are 5 bars; the analyzer is told where the music is with each block."""
-    scheduler, analyzer = OfflineScheduler(), ScriptedAnalyzer([(0.0, parameters(120.0))])
+    """10 s at 120 BPM are 5 bars: from bar 1 on, a morph of two bars leads to full valence, and stays there."""
+    scheduler = OfflineScheduler()
     source = ScriptedSource(np.zeros(10 * RATE, np.float32), ManualClock())
-    accompany(source, analyzer, band(scheduler), scheduler, Reading(state(), parameters(120.0)))
-    assert analyzer.bars[0] == 0.0
-    assert analyzer.bars == sorted(analyzer.bars)
-    assert analyzer.bars[-1] == pytest.approx(5.0, abs=0.2)
+    override = EmotionOverride(morph=Morph(EmotionOverride(valence=1.0), start_bar=1.0, bars=2.0))
+    stage = OverrideStage(ScriptedMapper([(0.0, parameters(120.0))]), state(), override)
+    made = accompany(source, ScriptedReader(), stage, band(scheduler), scheduler)
+    valences = {reading.state.time: reading.state.valence for reading in made.readings}
+    assert valences[1.5] == 0.0
+    assert valences[4.0] == pytest.approx(0.5, abs=0.1)
+    assert valences[10.0] == 1.0
+    assert list(valences.values()) == sorted(valences.values())
 
 
 def test_a_source_that_fails_ends_the_render_with_its_error() -> None:
@@ -117,10 +126,10 @@ def test_a_source_that_fails_ends_the_render_with_its_error() -> None:
     with pytest.raises(AudioError, match="gone"):
         accompany(
             source,
-            ScriptedAnalyzer([(0.0, parameters())]),
+            ScriptedReader(),
+            scripted_stage([(0.0, parameters())]),
             band(scheduler),
             scheduler,
-            Reading(state(), parameters()),
         )
 
 
@@ -144,11 +153,11 @@ def live(source, sink) -> LiveSession:
     script = [(0.0, parameters(200.0))]
     return LiveSession(
         source=source,
-        analyzer=ScriptedAnalyzer(script),
+        reader=ScriptedReader(),
+        stage=scripted_stage(script),
         conductor=band(sink),
         sink=sink,
         clock=MonotonicClock(),
-        opening=Reading(state(), script[0][1]),
     )
 
 
@@ -191,75 +200,193 @@ class Tempos(NoJournal):
     def __init__(self) -> None:
         self.asked: list[float] = []
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+    def advanced(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         self.asked.append(parameters.tempo.suggested)
 
 
-def listening(analyzer: ScriptedAnalyzer, journal: NoJournal, opening: float = 60.0) -> LiveSession:
+SCRIPT = [(0.0, parameters(200.0))]
+
+
+def start_reading(
+    reader: ScriptedReader, journal: NoJournal, stage: OverrideStage | None = None, **options: Any
+) -> LiveSession:
+    """A session that opens at 60 BPM and plays what is read at 200."""
     sink = Loopback()
+    stage = stage or scripted_stage(SCRIPT, opening=parameters(60.0))
     return LiveSession(
-        source=silence(60.0), analyzer=analyzer, conductor=band(sink), sink=sink, clock=MonotonicClock(),
-        opening=Reading(state(), parameters(opening)), journal=journal,
+        source=silence(60.0), reader=reader, stage=stage, conductor=band(sink), sink=sink, clock=MonotonicClock(),
+        journal=journal, **options,
     )  # fmt: skip
 
 
-def test_while_the_analysis_stalls_the_last_reading_holds_and_then_the_opening_comes_back(
+class Stalling(ScriptedReader):
+    """Stands still inside `push`, after its first state, until `goes_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.goes_on = threading.Event()
+
+    def push(self, block: AudioWindow) -> list[EmotionState]:
+        if self._hops:
+            self.goes_on.wait(20.0)
+        return super().push(block)
+
+
+def test_while_the_analysis_stalls_the_last_state_holds_and_then_the_opening_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(session_module, "HOLD_SECONDS", 0.2)
-    goes_on = threading.Event()
-
-    class Stalling(ScriptedAnalyzer):
-        def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
-            readings = super().push(block, bar)
-            if readings and not goes_on.is_set():
-                goes_on.wait(20.0)
-                return []
-            return readings
-
-    felt = Stalling([(0.0, parameters(200.0))])
-    journal = Tempos()
-    session = listening(felt, journal)
+    reader, journal = Stalling(), Tempos()
+    session = start_reading(reader, journal)
     problems: list[str | None] = []
 
     def on_status(snapshot: Snapshot) -> None:
         problems.append(snapshot.problem)
-        if len(problems) > 8 and not goes_on.is_set():
-            assert set(journal.asked[-5:]) == {60.0}
-            goes_on.set()
-        elif 200.0 in journal.asked:
+        if 200.0 in journal.asked and snapshot.problem and not reader.goes_on.is_set():
+            assert journal.asked[-1] == 60.0
+            journal.asked.append(0.0)  # a mark
+            reader.goes_on.set()
+        elif 0.0 in journal.asked and 200.0 in journal.asked[journal.asked.index(0.0) :]:
             session.stop()
 
     session.run(on_status)
     assert journal.asked[0] == 60.0
     assert journal.asked[-1] == 200.0
-    assert any(problem is not None and "nothing was felt" in problem for problem in problems)
+    assert any(problem is not None and "nothing was read" in problem for problem in problems)
+
+
+class Dying(ScriptedReader):
+    """Reads a happy place once, then nothing ever again, as an analysis whose process is lost."""
+
+    def push(self, block: AudioWindow) -> list[EmotionState]:
+        if self._hops:
+            raise RuntimeError("its process has ended")
+        return [replace(one, valence=0.8, arousal=0.5) for one in super().push(block)]
+
+
+class PlaceMapper:
+    """Plays the valence of a state as its tempo: 100 BPM, and a hundred more at 1."""
+
+    audience = None
+
+    def __call__(self, state: EmotionState) -> MusicParameters:
+        return parameters(100.0 + 100.0 * state.valence)
+
+
+def play_beyond_a_death(override: EmotionOverride, monkeypatch: pytest.MonkeyPatch) -> tuple[Snapshot, list[float]]:
+    """Play on until the analysis is silent for three times HOLD_SECONDS; the override comes after its only state."""
+    monkeypatch.setattr(session_module, "HOLD_SECONDS", 0.1)
+    clock, journal = MonotonicClock(), Tempos()
+    session = start_reading(Dying(), journal, OverrideStage(PlaceMapper(), state()))
+    silent_since: list[float] = []
+
+    def on_status(snapshot: Snapshot) -> None:
+        if snapshot.read is not None and session.override is NO_OVERRIDE:
+            session.set_override(override)
+        if snapshot.read is not None:
+            silent_since.append(clock.now())
+            if clock.now() - silent_since[0] > 0.5:
+                session.stop()
+
+    return session.run(on_status), journal.asked
+
+
+def test_a_freeze_outlives_the_analysis(monkeypatch: pytest.MonkeyPatch) -> None:
+    last, asked = play_beyond_a_death(EmotionOverride(freeze=True), monkeypatch)
+    assert last.reading.state.valence == 0.8
+    assert asked[-1] == pytest.approx(180.0)
+
+
+def test_what_is_set_by_hand_outlives_the_analysis_and_the_rest_goes_back_to_the_opening(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    last, asked = play_beyond_a_death(EmotionOverride(valence=-0.4), monkeypatch)
+    assert (last.reading.state.valence, last.reading.state.arousal) == (-0.4, 0.0)
+    assert asked[-1] == pytest.approx(60.0)
+
+
+def test_an_override_is_played_at_the_next_step_and_waits_for_no_hop() -> None:
+    """The reader stands still for good: nothing new is read, and the performer is obeyed all the same."""
+    reader, journal = Stalling(), Tempos()
+    session = start_reading(reader, journal, OverrideStage(PlaceMapper(), state()))
+    steps: list[int] = []
+
+    def on_status(snapshot: Snapshot) -> None:
+        if snapshot.read is not None and not steps:
+            steps.append(len(journal.asked))
+            session.set_override(EmotionOverride(valence=1.0))
+        elif steps:
+            session.stop()
+
+    session.run(on_status)
+    reader.goes_on.set()
+    assert set(journal.asked[: steps[0]]) == {100.0}
+    assert set(journal.asked[steps[0] + 2 :]) == {200.0}
 
 
 def test_an_analysis_that_fails_begins_anew_and_the_music_goes_on() -> None:
-    class Failing(ScriptedAnalyzer):
-        def push(self, block: AudioWindow, bar: float = 0.0) -> list[Reading]:
-            readings = super().push(block, bar)
+    class Failing(ScriptedReader):
+        def push(self, block: AudioWindow) -> list[EmotionState]:
+            states = super().push(block)
             if self.blocks in (3, 4):
                 raise RuntimeError("CUDA error: unspecified launch failure\nCUDA kernel errors might be reported later")
-            return readings
+            return states
 
-    felt = Failing([(0.0, parameters(200.0))])
-    journal = Tempos()
-    session = listening(felt, journal)
+    reader, journal = Failing(), Tempos()
+    session = start_reading(reader, journal)
     problems: list[str | None] = []
 
     def on_status(snapshot: Snapshot) -> None:
         problems.append(snapshot.problem)
-        if 200.0 in journal.asked:
+        if 200.0 in journal.asked and reader.resets == 2:
             session.stop()
 
     last = session.run(on_status)
-    assert felt.restarts == 2
+    assert reader.resets == 2
     assert last.problem is None
-    told = [problem for problem in problems if problem is not None]
-    assert all(line.startswith("the analysis begins anew (RuntimeError: CUDA error") for line in told)
-    assert all("\n" not in line for line in told)
+    lines = [problem for problem in problems if problem is not None]
+    assert all(line.startswith("the analysis begins anew (RuntimeError: CUDA error") for line in lines)
+    assert all("\n" not in line for line in lines)
+
+
+@pytest.mark.parametrize("method", ["push", "estimate"])
+def test_a_beat_tracker_that_fails_is_replaced_and_the_music_goes_on(method: str) -> None:
+    created: list[Tracker] = []
+
+    def create() -> Tracker:
+        created.append(Tracker(None if created else method))
+        return created[-1]
+
+    journal = Tempos()
+    session = start_reading(ScriptedReader(), journal, follower=SupervisedTracker(create))
+    problems: list[str | None] = []
+
+    def on_status(snapshot: Snapshot) -> None:
+        problems.append(snapshot.tracker_problem)
+        if len(created) == 2 and created[1].blocks > 3 and 200.0 in journal.asked:
+            session.stop()
+
+    session.run(on_status)  # raises nothing
+    assert len(created) == 2
+    assert "the beat tracker starts anew (ValueError: no beat here)" in problems
+
+
+class Tracker:
+    """A beat tracker; `fails` names the method that raises."""
+
+    def __init__(self, fails: str | None) -> None:
+        self.blocks = 0
+        self._fails = fails
+
+    def push(self, block: AudioWindow) -> None:
+        self.blocks += 1
+        if self._fails == "push":
+            raise ValueError("no beat\nhere")
+
+    def estimate(self, now: float) -> SyncState:
+        if self._fails == "estimate" and self.blocks:
+            raise ValueError("no beat\nhere")
+        return SyncState()
 
 
 def test_the_session_runs_without_torch() -> None:

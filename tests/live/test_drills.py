@@ -26,13 +26,14 @@ from pythonosc.osc_bundle import OscBundle
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
 from kelly_live.audio.supervised_source import STALL_SECONDS, SupervisedSource
-from kelly_live.core.override import apply_override
-from kelly_live.core.protocols import Analyzer, EmotionOverride, Reading
+from kelly_live.core.emotion_space import state_from
+from kelly_live.core.protocols import EmotionOverride, EmotionReader
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock, MonotonicClock
-from kelly_live.core.values import AudioWindow
-from kelly_live.engine.build import create_analyzer, create_conductor
-from kelly_live.engine.session import HOLD_SECONDS, LiveSession, accompany
+from kelly_live.core.values import AudioWindow, EmotionState
+from kelly_live.engine.build import create_conductor, create_override_stage, load_emotion_reader
+from kelly_live.engine.offline import accompany
+from kelly_live.engine.session import HOLD_SECONDS, LiveSession
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink
 from kelly_live.recording.log import LogReader, StepRecord
@@ -337,20 +338,20 @@ def confidence(readings: Sequence[tuple[float, dict[str, Any]]]) -> float:
 
 
 class Stalls:
-    """An analyzer that stands still inside `push` for as long as `goes` is not set."""
+    """An EmotionReader that stands still inside `push` for as long as `goes` is not set."""
 
-    def __init__(self, analyzer: Analyzer) -> None:
+    def __init__(self, reader: EmotionReader) -> None:
         self.goes, self.stands = threading.Event(), threading.Event()
         self.goes.set()
-        self.hop_seconds = analyzer.hop_seconds
-        self._analyzer = analyzer
-        self.steer, self.restart = analyzer.steer, analyzer.restart
+        self.sample_rate, self.hop_seconds = reader.sample_rate, reader.hop_seconds
+        self._reader = reader
+        self.reset, self.close = reader.reset, reader.close
 
-    def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
+    def push(self, block: AudioWindow) -> Sequence[EmotionState]:
         if not self.goes.is_set():
             self.stands.set()
             self.goes.wait(60.0)
-        return self._analyzer.push(block, bar)
+        return [state_from(emotion="excited", time=state.time) for state in self._reader.push(block)]
 
 
 def notes_in_three_seconds(observer: MusicObserver) -> int:
@@ -362,15 +363,15 @@ def notes_in_three_seconds(observer: MusicObserver) -> int:
 
 def test_the_analysis_stalls(witness: Witness) -> None:
     """In this process, so that the stall is the analysis's alone; all else is as in `kelly-live`."""
-    analyzer, opening = create_analyzer("cpu", EmotionOverride())
-    analyzer.steer(EmotionOverride(emotion="excited"))
-    stalls, clock, observer = Stalls(analyzer), MonotonicClock(), MusicObserver(witness)
+    stage = create_override_stage(EmotionOverride())
+    opening = stage.map(None, 0.0)
+    stalls, clock, observer = Stalls(load_emotion_reader("cpu")), MonotonicClock(), MusicObserver(witness)
     sink = SupervisedSink("kelly-witness:in")
     session = LiveSession(
-        source=SupervisedSource(None, clock), analyzer=stalls, conductor=create_conductor(sink, seed=1), sink=sink,
-        clock=clock, opening=opening,
+        source=SupervisedSource(None, clock), reader=stalls, stage=stage, conductor=create_conductor(sink, seed=1), sink=sink,
+        clock=clock,
     )  # fmt: skip
-    excited = analyzer.mapper(apply_override(opening.state, EmotionOverride(emotion="excited")))
+    excited = stage.mapper(state_from(emotion="excited"))
     between = statistics.mean((opening.parameters.tempo.suggested, excited.tempo.suggested))
     sink.open()
     playing = threading.Thread(target=session.run, daemon=True)
@@ -402,7 +403,7 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     add_row("the analysis stalls for 10 s", over, back, gap, then)
     assert not playing.is_alive()
     assert problem is not None
-    assert problem.startswith("nothing was felt for")
+    assert problem.startswith("nothing was read for")
     assert HOLD_SECONDS / 2 < told < 10.0  # the last reading was made before
     assert held > between > relaxed
     assert calm < before
@@ -540,10 +541,12 @@ def test_full_scale_noise() -> None:
     """Offline, through the real nets; `make drills` has ten minutes of it."""
     seconds = float(os.environ.get("KELLY_LIVE_DRILL_NOISE_SECONDS", "10"))
     noise = np.random.default_rng(1).uniform(-1.0, 1.0, 10 * ANALYSIS_RATE).astype(np.float32)
-    analyzer, opening = create_analyzer("cpu", EmotionOverride())
     scheduler = OfflineScheduler()
     source = RepeatingSource(noise, ManualClock(), seconds=seconds)
-    made = accompany(source, analyzer, create_conductor(scheduler, seed=1), scheduler, opening)
+    made = accompany(
+        source, load_emotion_reader("cpu"), create_override_stage(EmotionOverride()), create_conductor(scheduler, seed=1),
+        scheduler,
+    )  # fmt: skip
     ons = [m for m in made.messages if m.data[0] & 0xF0 == 0x90]
     offs = [m for m in made.messages if m.data[0] & 0xF0 == 0x80]
     gap = longest_gap([m.seconds for m in ons], 0.0)

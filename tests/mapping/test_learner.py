@@ -11,13 +11,12 @@ import pytest
 
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.emotion_space import state_from
-from kelly_live.core.protocols import Reading
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import AudioWindow, EmotionState
-from kelly_live.emotion.analyzer import LiveAnalyzer
+from kelly_live.engine.offline import accompany
+from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.performance import Performance
-from kelly_live.engine.session import accompany
 from kelly_live.mapping import learner as module
 from kelly_live.mapping.learner import Learner
 from kelly_live.mapping.mapper import LearnedMapper
@@ -185,6 +184,8 @@ class SteadilySad:
 
     def reset(self) -> None: ...
 
+    def close(self) -> None: ...
+
 
 def played(mapper: LearnedMapper, store: Store, *, turns_at: float | None, seconds: float = 24.0) -> Performance:
     """Sad music for Anna, and from `turns_at` on for Bert."""
@@ -199,9 +200,8 @@ def played(mapper: LearnedMapper, store: Store, *, turns_at: float | None, secon
             learner.settle()
 
     source = ScriptedSource(np.zeros(int(seconds * RATE), np.float32), ManualClock())
-    analyzer = LiveAnalyzer(SteadilySad(), mapper)
-    opening = Reading(SAD, mapper(SAD))
-    made = accompany(source, analyzer, band(scheduler), scheduler, opening, on_progress)
+    stage = OverrideStage(mapper, SAD)
+    made = accompany(source, SteadilySad(), stage, band(scheduler), scheduler, on_progress)
     learner.close()
     return made
 

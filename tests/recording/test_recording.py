@@ -33,7 +33,8 @@ from kelly_live.core.values import (
     Scale,
     SyncState,
 )
-from kelly_live.engine.session import LiveSession, accompany
+from kelly_live.engine.offline import accompany
+from kelly_live.engine.session import LiveSession
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
 from kelly_live.generators.builtin.melody import MelodyGenerator
@@ -46,7 +47,7 @@ from kelly_live.recording import recorder as recorder_module
 from kelly_live.recording.log import Header, LogReader, Part
 from kelly_live.recording.recorder import Paths, Recorder, Tee, choose_paths, list_parts
 from kelly_live.recording.replay import ReplayResult, replay
-from tests.fakes import ScriptedAnalyzer, parameters, state
+from tests.fakes import ScriptedReader, parameters, scripted_stage, state
 
 RATE = 16_000
 FOUR, TWO = "chords+bass+melody+percussion", "bass+melody"
@@ -141,10 +142,9 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
     conductor, _ = create_conductor(tee)
     recorder = Recorder(choose_paths(tmp_path / "set.mid", None), header(conductor), tee, clock)
     source = ScriptedSource(np.zeros(2 * RATE, np.float32), clock, realtime=True)
-    opening = Reading(state(), script[0][1])
     session = LiveSession(
-        source=source, analyzer=ScriptedAnalyzer(script), conductor=conductor, sink=tee, clock=clock, opening=opening,
-        journal=recorder,
+        source=source, reader=ScriptedReader(), stage=scripted_stage(script), conductor=conductor, sink=tee,
+        clock=clock,        journal=recorder,
     )  # fmt: skip
     last = session.run(recorder.noticed)
     recorder.acted(Action("like"), "key", last)
@@ -168,7 +168,7 @@ def test_what_is_rendered_can_be_recorded_too_and_is_the_same_file(tmp_path: Pat
     recorder = Recorder(Paths(tmp_path / "a.mid", tmp_path / "a.jsonl"), head, tee, ManualClock())
     source = ScriptedSource(np.zeros(6 * RATE, np.float32), ManualClock())
     made = accompany(
-        source, ScriptedAnalyzer([(0.0, parameters(150.0))]), conductor, scheduler, Reading(state(), parameters(150.0)),
+        source, ScriptedReader(), scripted_stage([(0.0, parameters(150.0))]), conductor, scheduler,
         journal=recorder,
     )  # fmt: skip
     recorder.close()

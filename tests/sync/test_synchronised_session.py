@@ -8,18 +8,19 @@ from click.testing import CliRunner
 
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.cli import render
-from kelly_live.core.protocols import BeatTracker, Reading
+from kelly_live.core.protocols import BeatTracker
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import BeatEstimate, KeyEstimate, SyncState
+from kelly_live.engine.offline import accompany
 from kelly_live.engine.performance import Performance
-from kelly_live.engine.session import accompany, merge_sync_states
+from kelly_live.engine.session import merge_sync_states
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand
 from kelly_live.midi.files import find_sounding_notes
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
 from kelly_live.sync.audio_tracker import AudioTracker
-from tests.fakes import ScriptedAnalyzer, parameters, state
+from tests.fakes import ScriptedReader, parameters, scripted_stage
 from tests.sync.synthetic_music import FIRST_BEAT, song
 
 BPM = 96.0
@@ -33,9 +34,7 @@ def accompany_song(follower: BeatTracker | None) -> Performance:
     conductor = Conductor(scheduler, GeneratorBand(players), seed=7, tonic=0)
     source = ScriptedSource(song(BPM, 9, False, 30.0), ManualClock())
     script = [(0.0, parameters(OWN_BPM))]
-    return accompany(
-        source, ScriptedAnalyzer(script), conductor, scheduler, Reading(state(), script[0][1]), follower=follower
-    )
+    return accompany(source, ScriptedReader(), scripted_stage(script), conductor, scheduler, follower=follower)
 
 
 def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key() -> None:

@@ -12,10 +12,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kelly_live.core.emotion_space import state_from
 from kelly_live.core.midi_messages import kind_of
-from kelly_live.core.protocols import Analyzer, EmotionOverride, Reading
-from kelly_live.core.values import AudioWindow, Dynamics, MusicParameters, SyncState
-from kelly_live.engine.analysis_proxy import AnalysisProxy
+from kelly_live.core.protocols import EmotionOverride, Mapper
+from kelly_live.core.values import Dynamics, EmotionState, MusicParameters, SyncState
+from kelly_live.engine.build import create_mapper
+from kelly_live.engine.override import OverrideStage
+from kelly_live.engine.remote_reader import RemoteReader
 from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.playing import play_recording
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -62,34 +65,23 @@ class FirstBeatRecorder(NoJournal):
         self._generated_until_seconds = conductor.seconds_at(conductor.slices * conductor.slice_beats)
 
 
-class TurningAnalyzer:
-    """The real analyzer at its real pace, with its dynamics replaced: soft and loud by turns."""
+class TurningMapper:
+    """The real mapper, with its dynamics replaced: soft and loud by turns of HOPS_A_TURN states."""
 
-    def __init__(self, analyzer: Analyzer) -> None:
-        self.hop_seconds = analyzer.hop_seconds
+    audience = None
+
+    def __init__(self, mapper: Mapper) -> None:
         self.turns: list[Turn] = []
-        self._analyzer = analyzer
+        self._mapper = mapper
         self._hops = 0
 
-    def steer(self, steering: EmotionOverride) -> None:
-        """Pass the manual override on."""
-        self._analyzer.steer(steering)
-
-    def restart(self) -> None:
-        """Restart the analyzer."""
-        self._analyzer.restart()
-
-    def push(self, block: AudioWindow, bar: float = 0.0) -> Sequence[Reading]:
-        """Analyze a block, and replace the dynamics of what was read."""
-        readings = []
-        for reading in self._analyzer.push(block, bar):
-            loud = self._hops // HOPS_A_TURN % 2 == 1
-            if self._hops % HOPS_A_TURN == 0:
-                self.turns.append(Turn(reading.state.time, loud))
-            self._hops += 1
-            parameters = replace(reading.parameters, dynamics=LOUD if loud else SOFT, density=DENSITY)
-            readings.append(replace(reading, parameters=parameters))
-        return readings
+    def __call__(self, state: EmotionState) -> MusicParameters:
+        """Map a state, and replace the dynamics."""
+        loud = self._hops // HOPS_A_TURN % 2 == 1
+        if self._hops % HOPS_A_TURN == 0:
+            self.turns.append(Turn(state.time, loud))
+        self._hops += 1
+        return replace(self._mapper(state), dynamics=LOUD if loud else SOFT, density=DENSITY)
 
 
 def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
@@ -100,13 +92,16 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
     """
     enable_realtime()
     try:
-        with closing(AnalysisProxy()) as analysis, tempfile.TemporaryDirectory() as folder:
-            opening = analysis.make(device, EmotionOverride(freeze=True))
-            turning, first_beats = TurningAnalyzer(analysis), FirstBeatRecorder()
+        with closing(RemoteReader()) as reader, tempfile.TemporaryDirectory() as folder:
+            reader.start()
+            turning, first_beats = TurningMapper(create_mapper()), FirstBeatRecorder()
+            opening = replace(state_from(), confidence=0.0)
+            stage = OverrideStage(turning, opening, EmotionOverride(freeze=True))
+            reader.open(device)
             trace = Path(folder) / "trace"
             sink = SchedulerClient(trace=trace)
             sink.open()
-            play_recording(seconds, recording, sink, turning, opening, first_beats)
+            play_recording(seconds, recording, sink, reader, stage, first_beats)
             notes = compute_note_latencies(turning.turns, read_trace(trace))
             return Latencies(compute_beat_latencies(turning.turns, first_beats.seconds), notes)
     finally:

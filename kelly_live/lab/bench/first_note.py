@@ -55,20 +55,23 @@ def measure_start(recording: Path, device: str) -> Start:
 def main(recording: str, trace: str, device: str) -> None:
     """Play for PLAYED_SECONDS and print the bytes of memory. Runs in the measured process."""
     from kelly_live.core.protocols import EmotionOverride
-    from kelly_live.engine.analysis_proxy import AnalysisProxy
+    from kelly_live.engine.build import create_override_stage
+    from kelly_live.engine.remote_reader import RemoteReader
     from kelly_live.lab.bench.memory import read_peak_bytes, read_resident_bytes
     from kelly_live.lab.bench.playing import play_recording
     from kelly_live.midi.scheduler_client import SchedulerClient
     from kelly_live.workers.realtime import enable_realtime
 
     enable_realtime()
-    analysis = AnalysisProxy()
+    reader = RemoteReader()
+    reader.start()
     sink = SchedulerClient(trace=Path(trace))
     sink.open()
-    opening = analysis.make(device, EmotionOverride())
-    play_recording(PLAYED_SECONDS, Path(recording), sink, analysis, opening)
-    print(read_peak_bytes() + (read_resident_bytes(analysis.process_id) or 0))
-    analysis.close()
+    stage = create_override_stage(EmotionOverride())
+    reader.open(device)
+    play_recording(PLAYED_SECONDS, Path(recording), sink, reader, stage)
+    print(read_peak_bytes() + (read_resident_bytes(reader.process_id) or 0))
+    reader.close()
 
 
 if __name__ == "__main__":

@@ -21,9 +21,9 @@ from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.timebase import ManualClock
 from kelly_live.emotion.read_ahead import read_ahead
 from kelly_live.emotion.reader import LiveEmotionReader
-from kelly_live.engine.build import create_analyzer, create_conductor
+from kelly_live.engine.build import create_conductor, create_override_stage, load_emotion_reader
+from kelly_live.engine.offline import accompany
 from kelly_live.engine.options.culture import CultureOptions
-from kelly_live.engine.session import accompany
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.midi.offline import OfflineScheduler
 
@@ -101,10 +101,11 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
         KellyError: The recording or a model cannot be read.
     """
     watch = Stopwatch()
-    analyzer, opening = create_analyzer(device, EmotionOverride(), CultureOptions(CULTURE, 1.0))
-    reader, mapper = analyzer.reader, analyzer.mapper
+    reader = load_emotion_reader(device)
+    mapping = create_override_stage(EmotionOverride(), CultureOptions(CULTURE, 1.0))
+    mapper = mapping.mapper
     assert isinstance(mapper, LearnedMapper)
-    source = FileSource(recording, ManualClock(), realtime=False, block_seconds=analyzer.hop_seconds)
+    source = FileSource(recording, ManualClock(), realtime=False, block_seconds=reader.hop_seconds)
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=1)
     watch.wrap(source, "read", "capture")
@@ -119,7 +120,7 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
     assert stage is not None
     watch.wrap(stage, "_adapt", "culture")
     watch.wrap(stage, "apply", "culture")
-    analyzer.mapper = _TimedPart(mapper, watch, "mapper")  # type: ignore[assignment]
+    mapping.mapper = _TimedPart(mapper, watch, "mapper")  # type: ignore[assignment]
     watch.wrap(conductor, "advance", "generate")
     watch.wrap(scheduler, "send", "hand-off")
 
@@ -132,7 +133,7 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
             stages[stage].append(lap.get(stage, 0.0))
         whole.append(sum(lap.get(stage, 0.0) for stage in STAGES[1:6]))
 
-    accompany(source, analyzer, conductor, scheduler, opening, record_lap)
+    accompany(source, reader, mapping, conductor, scheduler, record_lap)
     warm = slice(WARM_HOPS, None)
     return HopTimes({stage: tuple(times[warm]) for stage, times in stages.items()}, tuple(whole[warm]))
 
@@ -145,12 +146,12 @@ def measure_render(recording: Path, device: str) -> float:
     Raises:
         KellyError: The recording or a model cannot be read.
     """
-    analyzer, opening = create_analyzer(device, EmotionOverride())
+    reader, mapping = load_emotion_reader(device), create_override_stage(EmotionOverride())
     source = FileSource(recording, ManualClock(), realtime=False)
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=1)
     began = time.perf_counter()
-    accompaniment = accompany(read_ahead(source, analyzer), analyzer, conductor, scheduler, opening)
+    accompaniment = accompany(*read_ahead(source, reader), mapping, conductor, scheduler)
     return accompaniment.readings[-1].state.time / (time.perf_counter() - began)
 
 

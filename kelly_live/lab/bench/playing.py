@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from kelly_live.audio.sources import FileSource
-from kelly_live.core.protocols import Analyzer, Reading
+from kelly_live.core.protocols import EmotionReader
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.engine.build import create_conductor
+from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.session import Journal, LiveSession, Snapshot
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.workers.realtime import freeze_gc
@@ -18,8 +19,8 @@ def play_recording(
     seconds: float,
     recording: Path,
     sink: SchedulerClient,
-    analyzer: Analyzer,
-    opening: Reading,
+    reader: EmotionReader,
+    stage: OverrideStage,
     journal: Journal | None = None,
 ) -> None:
     """Play along with a recording in real time. `sink` is open, and stopped afterwards.
@@ -30,11 +31,11 @@ def play_recording(
     clock = MonotonicClock()
     session = LiveSession(
         source=FileSource(recording, clock, realtime=True),
-        analyzer=analyzer,
+        reader=reader,
+        stage=stage,
         conductor=create_conductor(sink, seed=1, live=True),
         sink=sink,
         clock=clock,
-        opening=opening,
         journal=journal,
     )
     began = time.monotonic()

@@ -31,8 +31,8 @@ from kelly_live.core.protocols import EmotionOverride, Morph, SchedulerHealth
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.analysis_proxy import AnalysisProxy
-from kelly_live.engine.build import create_conductor
+from kelly_live.engine.build import create_conductor, create_override_stage
+from kelly_live.engine.remote_reader import RemoteReader
 from kelly_live.engine.session import LiveSession, Snapshot
 from kelly_live.lab.bench.memory import read_resident_bytes
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -155,20 +155,22 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
     enable_realtime()
     clock = MonotonicClock()
     rng = random.Random(seed)
-    with closing(AnalysisProxy()) as analysis, tempfile.TemporaryDirectory() as folder:
+    with closing(RemoteReader(clock)) as reader, tempfile.TemporaryDirectory() as folder:
         trace_path = Path(folder) / "trace"
         client = SchedulerClient(trace=trace_path, send_clock=True)
         sink = CountingSink(client)
         client.open()
-        opening = analysis.make(device, EmotionOverride())
+        reader.start()
+        stage = create_override_stage(EmotionOverride())
+        reader.open(device)
         conductor = create_conductor(sink, seed=seed, live=True)  # type: ignore[arg-type]
         session = LiveSession(
             source=RepeatingSource(create_soak_sound(), clock, seconds=60.0 * minutes, realtime=True),
-            analyzer=analysis,
+            reader=reader,
+            stage=stage,
             conductor=conductor,
             sink=sink,  # type: ignore[arg-type]
             clock=clock,
-            opening=opening,
         )
         memory: list[float] = []
         threads: list[int] = []
@@ -182,7 +184,7 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
                 override_at = now + OVERRIDE_SECONDS
                 emotion = rng.choice(EMOTIONS)
                 morph = Morph(EmotionOverride(emotion=emotion), snapshot.conductor.bars, 4.0)
-                analysis.steer(
+                session.set_override(
                     rng.choice(
                         (
                             EmotionOverride(),
@@ -194,7 +196,7 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
                 )
             if now >= sample_at:
                 sample_at = now + SAMPLE_SECONDS
-                process_ids = (None, client.process_id, analysis.process_id)
+                process_ids = (None, client.process_id, reader.process_id)
                 memory.append(sum(read_resident_bytes(process_id) or 0 for process_id in process_ids))
                 threads.append(threading.active_count())
 

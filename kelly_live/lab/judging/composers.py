@@ -15,8 +15,8 @@ from kelly_live.core.midi_messages import channel_of, kind_of, program_change
 from kelly_live.core.protocols import Mapper, NoteSink, Reading
 from kelly_live.core.values import MusicParameters
 from kelly_live.engine.build import build_band, create_conductor
+from kelly_live.engine.offline import compose
 from kelly_live.engine.options.host import HostOptions
-from kelly_live.engine.session import compose
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.corpora.symbolic_features import Score
 from kelly_live.lab.judging import closed_loop, comparison

@@ -14,7 +14,6 @@ import torch
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import Mapper
 from kelly_live.core.values import AudioWindow
-from kelly_live.emotion.analyzer import LiveAnalyzer
 from kelly_live.emotion.nets.checkpoint import load_checkpoint
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
 from kelly_live.emotion.reader import LiveEmotionReader, load_emotion_net, load_temporal_model
@@ -48,14 +47,15 @@ def measure_hop(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: i
 
     Features, net and temporal model; and the mapper to the music's parameters if there is one.
     """
-    push = reader.push if mapper is None else LiveAnalyzer(reader, mapper).push
     rng = np.random.default_rng(0)
     reader.reset()
     taken = []
     for i in range(hops):
         samples = (0.1 * rng.standard_normal(HOP_SAMPLES)).astype(np.float32)
         began = time.perf_counter()
-        push(AudioWindow(samples, SAMPLE_RATE, (i + 1) * HOP_SAMPLES / SAMPLE_RATE))
+        for state in reader.push(AudioWindow(samples, SAMPLE_RATE, (i + 1) * HOP_SAMPLES / SAMPLE_RATE)):
+            if mapper is not None:
+                mapper(state)
         taken.append(1000.0 * (time.perf_counter() - began))
     reader.reset()
     warm = np.array(taken[hops // 3 :])

@@ -1,0 +1,113 @@
+"""The offline path: the parts of a live session in the caller's thread, faster than real time.
+
+The same input, seed and version give the same notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from kelly_live.core.commands import Stop
+from kelly_live.core.protocols import AudioSource, BeatTracker, EmotionReader, Reading
+from kelly_live.core.values import MusicParameters, SyncState
+from kelly_live.engine.override import OverrideStage
+from kelly_live.engine.performance import Performance, parts_of
+from kelly_live.engine.session import Expression, Journal, NoJournal
+from kelly_live.midi.offline import OfflineScheduler
+from kelly_live.music.conductor import Conductor
+
+
+def accompany(
+    source: AudioSource,
+    reader: EmotionReader,
+    stage: OverrideStage,
+    conductor: Conductor,
+    scheduler: OfflineScheduler,
+    on_progress: Callable[[float], None] | None = None,
+    journal: Journal | None = None,
+    follower: BeatTracker | None = None,
+    controls: Expression | None = None,
+) -> Performance:
+    """Play along with a finite source and bring it to a close; time is the position in the source, from 0.
+
+    The band is synchronised to the `follower`, if there is one. `on_progress` takes the position in seconds. Raises
+    AudioError.
+    """
+    journal = journal or NoJournal()
+    opening = stage.map(None, 0.0)
+    readings = [opening]
+    position = 0.0
+    try:
+        source.start()
+        conductor.start(0.0, opening.parameters)
+        journal.started(0.0, 0.0, opening.parameters)
+        while (block := source.read(timeout=0.0)) is not None:
+            position = block.end_time
+            if follower is not None:
+                follower.push(block)
+            bar = conductor.status().bars
+            for state in reader.push(block):
+                readings.append(stage.map(state, bar))
+                journal.felt(readings[-1])
+            sync = follower.estimate(position) if follower is not None else SyncState()
+            conductor.advance(position, readings[-1].parameters, sync)
+            journal.advanced(position, readings[-1].parameters, sync, conductor)
+            scheduler.advance(position)
+            if controls is not None:
+                controls(position, readings[-1].state)
+            if on_progress is not None:
+                on_progress(position)
+    finally:
+        source.close()
+    end_beat = conductor.finish(position)
+    journal.finished(position)
+    journal.stopped(conductor.seconds_at(end_beat))
+    return _close(readings, conductor, scheduler, end_beat=end_beat)
+
+
+def compose(
+    reading: Reading,
+    conductor: Conductor,
+    scheduler: OfflineScheduler,
+    reading_at: Callable[[float], Reading] | None = None,
+    controls: Expression | None = None,
+) -> Performance:
+    """Play through the conductor's `length_bars`, no audio: one emotion, or what `reading_at` says at each bar.
+
+    `reading_at` is called once a beat, with the bars that have gone by; each reading is dated where it falls.
+    """
+    readings = [reading]
+
+    def at_beat(beat: float) -> MusicParameters:
+        if reading_at is not None:
+            found = reading_at(beat / conductor.status().beats_per_bar)
+            readings.append(replace(found, state=replace(found.state, time=conductor.seconds_at(beat))))
+        return readings[-1].parameters
+
+    end_beat = conductor.play_through(reading.parameters, at_beat)
+    if controls is not None:
+        for state in (one.state for one in readings):
+            scheduler.advance(state.time)
+            controls(state.time, state)
+    return _close(readings, conductor, scheduler, end_beat=end_beat)
+
+
+def _close(
+    readings: list[Reading], conductor: Conductor, scheduler: OfflineScheduler, *, end_beat: float
+) -> Performance:
+    end_seconds = conductor.seconds_at(end_beat)
+    scheduler.advance(end_seconds)
+    scheduler.send(Stop())
+    status = conductor.status()
+    return Performance(
+        readings=tuple(readings),
+        messages=tuple(scheduler.messages),
+        tempo_map=scheduler.tempo_map,
+        end_seconds=end_seconds,
+        notes=tuple(scheduler.notes),
+        parts=parts_of(conductor),
+        tonic=status.tonic,
+        mode=status.mode,
+        signatures=tuple(scheduler.signatures),
+    )

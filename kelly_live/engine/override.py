@@ -1,0 +1,96 @@
+"""The stage between what is read and what is played: calibration, freeze, manual override, mapper.
+
+It lies in the playing process. So a performer's change takes effect at the next step of the conductor, and an analysis
+that dies takes neither a freeze nor an override with it.
+
+Threads: `map` belongs to the conductor's thread, the setters may come from any; each swaps one reference.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kelly_live.core.emotion_space import subtract_offset
+from kelly_live.core.override import apply_override
+from kelly_live.core.protocols import EmotionOverride, Mapper, Reading
+from kelly_live.core.values import NEUTRAL_PROBABILITIES, EmotionState
+
+NO_OVERRIDE = EmotionOverride()
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """All that a Reading depends on; nothing is mapped again while these stay the same objects."""
+
+    state: EmotionState
+    override: EmotionOverride
+    offset: tuple[float, float, float]
+    audience: object
+    bar: float
+
+    def is_same(self, other: _Inputs | None) -> bool:
+        return (
+            other is not None
+            and self.state is other.state
+            and self.override is other.override
+            and self.offset is other.offset
+            and self.audience is other.audience
+            and self.bar == other.bar
+        )
+
+
+class OverrideStage:
+    """Maps the latest state that was read to the Reading that is played.
+
+    Args:
+        mapper: Maps the overridden state to music.
+        opening: What is played on while nothing is read.
+        override: What the performer set before the start.
+        offset: What this input reads like at rest (V, A, D); it is subtracted from every state.
+    """
+
+    def __init__(
+        self,
+        mapper: Mapper,
+        opening: EmotionState,
+        override: EmotionOverride = NO_OVERRIDE,
+        offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> None:
+        self.mapper = mapper
+        self._opening = opening
+        self._override = override
+        self._offset = offset
+        self._held = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, opening.time)  # if frozen from the start
+        self._inputs: _Inputs | None = None
+        self._reading: Reading | None = None
+
+    @property
+    def override(self) -> EmotionOverride:
+        """The override in force."""
+        return self._override
+
+    def set_override(self, override: EmotionOverride) -> None:
+        """Play with another override from the next step on."""
+        self._override = override
+
+    def set_offset(self, offset: tuple[float, float, float]) -> None:
+        """Subtract another offset from the next step on."""
+        self._offset = offset
+
+    def map(self, state: EmotionState | None, bar: float) -> Reading:
+        """Return what is played for the latest state, None for the opening, at a bar of the music.
+
+        While the override freezes, the state is the one of the moment when the freeze began; the rest of the override
+        acts on top of it. A morph counts by `bar`.
+        """
+        override, offset = self._override, self._offset
+        source = self._opening if state is None else state
+        moving_bar = bar if override.morph is not None else 0.0
+        inputs = _Inputs(source, override, offset, self.mapper.audience, moving_bar)
+        if self._reading is None or not inputs.is_same(self._inputs):
+            if not override.freeze:
+                self._held = source if state is None else subtract_offset(source, offset)
+            held = replace(self._held, time=max(self._held.time, source.time))
+            shown = apply_override(held, override, bar)
+            self._inputs, self._reading = inputs, Reading(shown, self.mapper(shown))
+        return self._reading
