@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # listing generators must not load numpy
+    import numpy as np
+    import numpy.typing as npt
+
+    Pitches: TypeAlias = npt.NDArray[np.floating[Any]]
+    Distances: TypeAlias = npt.NDArray[np.float64]
 
 OCTAVE_CENTS = 1200.0
-
-Pitches = npt.NDArray[np.floating[Any]]
-Distances = npt.NDArray[np.float64]
 
 
 @overload
