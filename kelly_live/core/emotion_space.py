@@ -50,7 +50,8 @@ def state_from(
 ) -> EmotionState:
     """Create the state that a performer chooses, with confidence 1.
 
-    What is not given is the emotion's own, or neutral (0). A given valence, arousal or dominance wins over the emotion's. Raises ConfigError.
+    What is not given is the emotion's own, or neutral (0). A given valence, arousal or dominance wins over the
+    emotion's. Raises ConfigError.
     """
     neutral = EmotionState(category_probabilities(0.0, 0.0), 0.0, 0.0, 0.0, 1.0, time)
     return place_state(neutral, valence=valence, arousal=arousal, dominance=dominance, emotion=emotion)
