@@ -16,9 +16,9 @@ from kelly_live.ui.terminal import LiveStatus
 if TYPE_CHECKING:
     from kelly_live.core.actions import Action
     from kelly_live.core.control_surface import ControlSurface
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.external_io import ExternalIO
     from kelly_live.engine.person import Person
-    from kelly_live.engine.remote_reader import RemoteReader
     from kelly_live.engine.session import LiveSession, Snapshot
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
@@ -47,7 +47,7 @@ class Console:
         surfaces: Sequence[ControlSurface],
         *,
         person: Person,
-        reader: RemoteReader | None,
+        reader: AnalysisProxy | None,
         band: PresetBand,
         sink: RoutedSink,
         external_io: ExternalIO,

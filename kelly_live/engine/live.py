@@ -51,8 +51,8 @@ if TYPE_CHECKING:
 
     from kelly_live.core.control_surface import ControlSurface, ControlView
     from kelly_live.core.protocols import AudioSource, EmotionReader
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.person import Person
-    from kelly_live.engine.remote_reader import RemoteReader
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.recording.recorder import Recorder
@@ -172,7 +172,7 @@ class _Opened:
     sink: RoutedSink
     external_io: ExternalIO
     reader: EmotionReader
-    remote_reader: RemoteReader | None = None
+    analysis_proxy: AnalysisProxy | None = None
     person: Person | None = None
     recorder: Recorder | None = None
     session: LiveSession | None = None
@@ -329,7 +329,7 @@ class LiveEngine:
                 display or LogDisplay(),
                 (*surfaces, *opened.external_io.create_surfaces(), self._actions),
                 person=opened.person,
-                reader=opened.remote_reader,
+                reader=opened.analysis_proxy,
                 band=opened.band,
                 sink=opened.sink,
                 external_io=opened.external_io,
@@ -382,16 +382,16 @@ class LiveEngine:
 
     def _open(self) -> None:
         from kelly_live.audio.supervised_source import SupervisedSource
+        from kelly_live.engine.analysis_proxy import AnalysisProxy
         from kelly_live.engine.person import Person
-        from kelly_live.engine.remote_reader import RemoteReader
 
         options, parts = self.options, self._parts
         enable_realtime()
-        remote_reader = None
+        analysis_proxy = None
         if parts.reader is None:
-            remote_reader = RemoteReader(self._clock)
-            remote_reader.start()  # its process loads beside all that follows
-        reader = parts.reader or remote_reader
+            analysis_proxy = AnalysisProxy(self._clock)
+            analysis_proxy.start()  # its process loads beside all that follows
+        reader = parts.reader or analysis_proxy
         assert reader is not None
         try:
             profile = load_profile(options.profile, self._notify)
@@ -414,7 +414,7 @@ class LiveEngine:
                 ),
                 external_io=open_external_io(external, self._clock),
                 reader=reader,
-                remote_reader=remote_reader,
+                analysis_proxy=analysis_proxy,
             )
         except BaseException:
             reader.close()
@@ -427,10 +427,10 @@ class LiveEngine:
         override, tuning = options.override.build_override(), options.tuning.build_tuning()
         stage = create_override_stage(override, options.culture, profile)
         opened.person = Person(profile, stage, options.culture, self._clock)
-        if remote_reader is not None:
-            remote_reader.open(options.device, reader_name=options.reader)
-            if remote_reader.note is not None:
-                self._notify(remote_reader.note)
+        if analysis_proxy is not None:
+            analysis_proxy.open(options.device, reader_name=options.reader)
+            if analysis_proxy.note is not None:
+                self._notify(analysis_proxy.note)
         early_seconds = opened.sink.early_seconds
         conductor = create_conductor(
             sink, seed=opened.seed, host=band, live=True, early_seconds=early_seconds, notify=self._notify

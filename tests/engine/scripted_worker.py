@@ -1,4 +1,4 @@
-"""Workers for the tests of RemoteReader: what the analysis process holds in them."""
+"""Workers for the tests of AnalysisProxy: what the analysis process holds in them."""
 
 from __future__ import annotations
 

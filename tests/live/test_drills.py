@@ -144,7 +144,7 @@ def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
         program.wait_for_first_note()
         wait_for(lambda: len(feelings.heard) > 2, "a feeling", 30.0)
         fault, killed = witness.now(), time.monotonic()
-        os.kill(program.child("kelly_live.workers.process"), signal.SIGKILL)
+        os.kill(program.child("kelly_live.workers.service_child"), signal.SIGKILL)
         # What was felt before the kill is told by then.
         wait_for(lambda: feelings.since(killed + 0.5), "a feeling again", 60.0)
         back = feelings.since(killed + 0.5)[0][0] - killed

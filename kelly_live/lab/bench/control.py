@@ -16,9 +16,9 @@ from kelly_live.core.emotion_space import state_from
 from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.protocols import EmotionOverride, Mapper
 from kelly_live.core.values import Dynamics, EmotionState, MusicParameters, SyncState
+from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.build import create_mapper
 from kelly_live.engine.override import OverrideStage
-from kelly_live.engine.remote_reader import RemoteReader
 from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.playing import play_recording
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -92,7 +92,7 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
     """
     enable_realtime()
     try:
-        with closing(RemoteReader()) as reader, tempfile.TemporaryDirectory() as folder:
+        with closing(AnalysisProxy()) as reader, tempfile.TemporaryDirectory() as folder:
             reader.start()
             turning, first_beats = TurningMapper(create_mapper()), FirstBeatRecorder()
             opening = replace(state_from(), confidence=0.0)

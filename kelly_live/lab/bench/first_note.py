@@ -55,15 +55,15 @@ def measure_start(recording: Path, device: str) -> Start:
 def main(recording: str, trace: str, device: str) -> None:
     """Play for PLAYED_SECONDS and print the bytes of memory. Runs in the measured process."""
     from kelly_live.core.protocols import EmotionOverride
+    from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.build import create_override_stage
-    from kelly_live.engine.remote_reader import RemoteReader
     from kelly_live.lab.bench.memory import read_peak_bytes, read_resident_bytes
     from kelly_live.lab.bench.playing import play_recording
     from kelly_live.midi.scheduler_client import SchedulerClient
     from kelly_live.workers.realtime import enable_realtime
 
     enable_realtime()
-    reader = RemoteReader()
+    reader = AnalysisProxy()
     reader.start()
     sink = SchedulerClient(trace=Path(trace))
     sink.open()

@@ -31,8 +31,8 @@ from kelly_live.core.protocols import EmotionOverride, Morph, SchedulerHealth
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import EMOTIONS
+from kelly_live.engine.analysis_proxy import AnalysisProxy
 from kelly_live.engine.build import create_conductor, create_override_stage
-from kelly_live.engine.remote_reader import RemoteReader
 from kelly_live.engine.session import LiveSession, Snapshot
 from kelly_live.lab.bench.memory import read_resident_bytes
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -155,7 +155,7 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
     enable_realtime()
     clock = MonotonicClock()
     rng = random.Random(seed)
-    with closing(RemoteReader(clock)) as reader, tempfile.TemporaryDirectory() as folder:
+    with closing(AnalysisProxy(clock)) as reader, tempfile.TemporaryDirectory() as folder:
         trace_path = Path(folder) / "trace"
         client = SchedulerClient(trace=trace_path, send_clock=True)
         sink = CountingSink(client)

@@ -1,6 +1,6 @@
 """An EmotionReader in a process of its own, so that the nets never keep the music waiting.
 
-Threads: `push` and `restart` belong to the one that listens, `open` and `close` to any. A supervisor's thread brings
+Threads: `push` and `reset` belong to the one that listens, `open` and `close` to any. A supervisor's thread brings
 another process when this one is lost; meanwhile `push` raises WorkerError.
 """
 
@@ -25,7 +25,7 @@ _DESCRIBE_SECONDS = 10.0
 _FACTORY = "kelly_live.engine.analysis_worker:create_analysis_worker"
 
 
-class RemoteReader:
+class AnalysisProxy:
     """An EmotionReader for life: a process that dies or hangs is replaced by another.
 
     Args:
