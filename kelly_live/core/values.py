@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kelly_live.core.checks import require, require_note_numbers, require_range, require_weights
 from kelly_live.core.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,39 +38,6 @@ EMOTION_VAD: dict[str, tuple[float, float, float]] = {
     "neutral": (0.0, 0.0, 0.0),
     "excited": (0.62, 0.75, 0.38),
 }
-
-_SUM_TOLERANCE = 1e-3
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ConfigError(message)
-
-
-# Values are made tens of thousands of times a minute, so an error's text is formatted only when it is raised.
-def _require_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # false for NaN too
-        raise ConfigError(f"{name} is {value}; it must be a number from {low:g} to {high:g}")
-
-
-def _require_note_numbers(pitch: int, velocity: int, channel: int) -> None:
-    if not 0 <= pitch <= 127:
-        raise ConfigError(f"pitch is {pitch}; it must be in 0..127")
-    if not 1 <= velocity <= 127:
-        raise ConfigError(f"velocity is {velocity}; it must be in 1..127")
-    if not 1 <= channel <= 16:
-        raise ConfigError(f"channel is {channel}; it must be in 1..16")
-
-
-def _require_weights(name: str, weights: tuple[float, ...], length: int) -> None:
-    if len(weights) != length:
-        raise ConfigError(f"{name} has {len(weights)} weights; it must have {length}")
-    label = f"{name} weight"
-    for weight in weights:
-        _require_range(label, weight, 0.0, 1.0 + _SUM_TOLERANCE)
-    total = sum(weights)
-    if not abs(total - 1.0) <= _SUM_TOLERANCE:
-        raise ConfigError(f"{name} weights sum to {total:.4f}; they must sum to 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +72,10 @@ class EmotionState:
     time: float
 
     def __post_init__(self) -> None:
-        _require_weights("emotion", self.probabilities, len(EMOTIONS))
+        require_weights("emotion", self.probabilities, len(EMOTIONS))
         for name in ("valence", "arousal", "dominance"):
-            _require_range(name, getattr(self, name), -1.0, 1.0)
-        _require_range("confidence", self.confidence, 0.0, 1.0)
+            require_range(name, getattr(self, name), -1.0, 1.0)
+        require_range("confidence", self.confidence, 0.0, 1.0)
 
     @property
     def emotion(self) -> str:
@@ -127,9 +95,9 @@ class TempoRange:
     maximum: float
 
     def __post_init__(self) -> None:
-        _require_range("tempo minimum", self.minimum, 20.0, 300.0)
-        _require_range("tempo suggested", self.suggested, 20.0, 300.0)
-        _require_range("tempo maximum", self.maximum, 20.0, 300.0)
+        require_range("tempo minimum", self.minimum, 20.0, 300.0)
+        require_range("tempo suggested", self.suggested, 20.0, 300.0)
+        require_range("tempo maximum", self.maximum, 20.0, 300.0)
         if not self.minimum <= self.suggested <= self.maximum:
             raise ConfigError(
                 f"tempo {self.minimum:g}/{self.suggested:g}/{self.maximum:g} is out of order; "
@@ -146,9 +114,9 @@ class Register:
     high: float
 
     def __post_init__(self) -> None:
-        _require_range("register low", self.low, 0.0, 127.0)
-        _require_range("register centre", self.centre, 0.0, 127.0)
-        _require_range("register high", self.high, 0.0, 127.0)
+        require_range("register low", self.low, 0.0, 127.0)
+        require_range("register centre", self.centre, 0.0, 127.0)
+        require_range("register high", self.high, 0.0, 127.0)
         if not self.low <= self.centre <= self.high:
             raise ConfigError(
                 f"register {self.low:g}/{self.centre:g}/{self.high:g} is out of order; it must be low <= centre <= high"
@@ -164,9 +132,9 @@ class Dynamics:
     variance: float
 
     def __post_init__(self) -> None:
-        _require_range("dynamics floor", self.floor, 0.0, 1.0)
-        _require_range("dynamics ceiling", self.ceiling, 0.0, 1.0)
-        _require_range("dynamics variance", self.variance, 0.0, 1.0)
+        require_range("dynamics floor", self.floor, 0.0, 1.0)
+        require_range("dynamics ceiling", self.ceiling, 0.0, 1.0)
+        require_range("dynamics variance", self.variance, 0.0, 1.0)
         if not self.floor <= self.ceiling:
             raise ConfigError(
                 f"dynamics floor {self.floor:g} is over the ceiling {self.ceiling:g}; it must be floor <= ceiling"
@@ -182,7 +150,7 @@ class TimingWeights:
     ahead: float
 
     def __post_init__(self) -> None:
-        _require_weights("timing", (self.behind, self.on, self.ahead), 3)
+        require_weights("timing", (self.behind, self.on, self.ahead), 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +161,7 @@ class Scale:
     degrees_cents: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _require(
+        require(
             len(self.degrees_cents) >= 1
             and self.degrees_cents[0] == 0.0
             and all(a < b for a, b in zip(self.degrees_cents, self.degrees_cents[1:], strict=False))
@@ -219,22 +187,22 @@ class Metre:
     parts: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
     def __post_init__(self) -> None:
-        _require_range(f"share of {self.name}", self.share, 0.0, 1.0)
-        _require_range(f"unit of {self.name}", self.unit_beats, 0.1, 4.0)
-        _require(
+        require_range(f"share of {self.name}", self.share, 0.0, 1.0)
+        require_range(f"unit of {self.name}", self.unit_beats, 0.1, 4.0)
+        require(
             1 <= len(self.groups) <= 64 and all(1 <= group <= 64 for group in self.groups),
             f"{self.name} groups as {self.groups}; it must have 1 to 64 groups of 1 to 64 units",
         )
         for profile in (self.profile, *(part for _, part in self.parts)):
-            _require(
+            require(
                 1 <= len(profile) <= 256 and all(0.0 <= chance <= 1.0 for chance in profile),
                 f"an onset profile of {self.name} must be 1 to 256 chances from 0 to 1",
             )
-        _require(
+        require(
             self.cycles_per_bar > 0,
             f"{self.name} lasts {self.beats:g} beats; 1, 2 or 4 of it must make whole beats",
         )
-        _require(
+        require(
             self.bars_per_cycle > 0,
             f"{self.name} lasts {self.beats:g} beats; it must be 1, 2 or 4 bars of at most {MAX_BAR_BEATS} whole beats",
         )
@@ -294,20 +262,20 @@ class CultureStyle:
     strength: float = 1.0
 
     def __post_init__(self) -> None:
-        _require_range(f"strength of {self.name}", self.strength, 0.0, 1.0)
+        require_range(f"strength of {self.name}", self.strength, 0.0, 1.0)
         if self.degree_weights:
             size = 0 if self.scale is None else len(self.scale.degrees_cents)
-            _require_weights(f"degree of {self.name}", self.degree_weights, size)
+            require_weights(f"degree of {self.name}", self.degree_weights, size)
         for cents, share in self.intervals:
-            _require_range(f"interval of {self.name}", cents, -2400.0, 2400.0)
-            _require_range(f"interval share of {self.name}", share, 0.0, 1.0)
+            require_range(f"interval of {self.name}", cents, -2400.0, 2400.0)
+            require_range(f"interval share of {self.name}", share, 0.0, 1.0)
         if self.density is not None:
-            _require_range(f"density of {self.name}", self.density, 0.01, 20.0)
-        _require(len(self.ornaments) == len(ORNAMENTS), f"ornaments of {self.name} must be one rate each of ORNAMENTS")
+            require_range(f"density of {self.name}", self.density, 0.01, 20.0)
+        require(len(self.ornaments) == len(ORNAMENTS), f"ornaments of {self.name} must be one rate each of ORNAMENTS")
         for rate in self.ornaments:
-            _require_range(f"ornament rate of {self.name}", rate, 0.0, 1.0)
-        _require_range(f"swing of {self.name}", self.swing_ratio, 0.3, 5.0)
-        _require(
+            require_range(f"ornament rate of {self.name}", rate, 0.0, 1.0)
+        require_range(f"swing of {self.name}", self.swing_ratio, 0.3, 5.0)
+        require(
             self.texture is None or self.texture in TEXTURES,
             f"texture of {self.name} is {self.texture!r}; it must be one of {', '.join(TEXTURES)}",
         )
@@ -322,10 +290,9 @@ class CultureStyle:
 class MusicParameters:
     """What generators play from: everything that an emotion decides, in musical units.
 
-    `modes` weighs the 7 MODES and `rhythms` the 5 RHYTHMS (each sums to 1). `density` in [0, 3]: 1 is about
-    one melody note a beat, 3 is three or more. `scale` None: the conductor picks a mode from `modes`.
-    `style` None: no tradition. `unrest` in [-1, 1]: how restlessly (> 0) or lightly (< 0) the
-    accompaniment moves.
+    `modes` weighs the 7 MODES and `rhythms` the 5 RHYTHMS (each sums to 1). `density` in [0, 3]: 1 is about one melody
+    note a beat, 3 is three or more. `scale` None: the conductor picks a mode from `modes`. `style` None: no tradition.
+    `unrest` in [-1, 1]: how restlessly (> 0) or lightly (< 0) the accompaniment moves.
     """
 
     tempo: TempoRange
@@ -340,10 +307,10 @@ class MusicParameters:
     unrest: float = 0.0
 
     def __post_init__(self) -> None:
-        _require_weights("mode", self.modes, len(MODES))
-        _require_weights("rhythm", self.rhythms, len(RHYTHMS))
-        _require_range("density", self.density, 0.0, 3.0)
-        _require_range("unrest", self.unrest, -1.0, 1.0)
+        require_weights("mode", self.modes, len(MODES))
+        require_weights("rhythm", self.rhythms, len(RHYTHMS))
+        require_range("density", self.density, 0.0, 3.0)
+        require_range("unrest", self.unrest, -1.0, 1.0)
 
     @property
     def mode(self) -> str:
@@ -376,8 +343,8 @@ class NoteEvent:
             raise ConfigError(f"onset is {self.onset_beats}; it must be a finite beat")
         if not 0.0 < self.duration_beats < math.inf:
             raise ConfigError(f"duration is {self.duration_beats} beats; it must be over 0")
-        _require_note_numbers(self.pitch, self.velocity, self.channel)
-        _require_range("cents", self.cents, -100.0, 100.0)
+        require_note_numbers(self.pitch, self.velocity, self.channel)
+        require_range("cents", self.cents, -100.0, 100.0)
         if not (self.program is None or 0 <= self.program <= 127):
             raise ConfigError(f"program is {self.program}; it must be in 0..127")
 
@@ -386,8 +353,7 @@ class NoteEvent:
 class SoundingNote:
     """A note as a receiver plays it, read back from the MIDI messages that were sent.
 
-    Start and end in seconds; `pitch` 0-127, plus the `cents` that pitch bends and tunings add; `velocity`
-    1-127; `channel` 1-16.
+    Start and end in seconds; `pitch` 0-127, plus the `cents` that bends and tunings add; `velocity` 1-127; `channel` 1-16.
     """
 
     start_seconds: float
@@ -402,7 +368,7 @@ class SoundingNote:
             raise ConfigError(
                 f"a note sounds from {self.start_seconds} s to {self.end_seconds} s; it must not end before it starts"
             )
-        _require_note_numbers(self.pitch, self.velocity, self.channel)
+        require_note_numbers(self.pitch, self.velocity, self.channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -420,9 +386,9 @@ class BeatEstimate:
     beat_number: int | None = None
 
     def __post_init__(self) -> None:
-        _require(math.isfinite(self.beat_seconds), f"a beat lies at {self.beat_seconds} s; it must be a finite time")
-        _require_range("beat tempo", self.bpm, 20.0, 300.0)
-        _require_range("beat confidence", self.confidence, 0.0, 1.0)
+        require(math.isfinite(self.beat_seconds), f"a beat lies at {self.beat_seconds} s; it must be a finite time")
+        require_range("beat tempo", self.bpm, 20.0, 300.0)
+        require_range("beat confidence", self.confidence, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,9 +403,9 @@ class KeyEstimate:
     confidence: float
 
     def __post_init__(self) -> None:
-        _require(0 <= self.tonic <= 11, f"tonic is {self.tonic}; it must be a pitch class from 0 (C) to 11 (B)")
-        _require(self.mode in MODES, f"mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
-        _require_range("key confidence", self.confidence, 0.0, 1.0)
+        require(0 <= self.tonic <= 11, f"tonic is {self.tonic}; it must be a pitch class from 0 (C) to 11 (B)")
+        require(self.mode in MODES, f"mode is {self.mode!r}; it must be one of {', '.join(MODES)}")
+        require_range("key confidence", self.confidence, 0.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,7 +420,7 @@ class Transport:
     start_count: int = 0
 
     def __post_init__(self) -> None:
-        _require(self.start_count >= 0, f"start count is {self.start_count}; it must be at least 0")
+        require(self.start_count >= 0, f"start count is {self.start_count}; it must be at least 0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,6 +444,6 @@ class ControlChange:
     value: int
 
     def __post_init__(self) -> None:
-        _require(1 <= self.channel <= 16, f"channel is {self.channel}; it must be in 1..16")
-        _require(0 <= self.controller <= 119, f"controller is {self.controller}; it must be in 0..119")
-        _require(0 <= self.value <= 127, f"value is {self.value}; it must be in 0..127")
+        require(1 <= self.channel <= 16, f"channel is {self.channel}; it must be in 1..16")
+        require(0 <= self.controller <= 119, f"controller is {self.controller}; it must be in 0..119")
+        require(0 <= self.value <= 127, f"value is {self.value}; it must be in 0..127")
