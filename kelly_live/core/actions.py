@@ -1,26 +1,19 @@
-"""What a performer can do while it plays: one table, and the hand that carries it out.
+"""The actions of a performer: one table of names, values and help, and what each does to the manual override.
 
-Keys, MIDI controls, and whatever else a performer holds, all become an `Action`; `Hand` applies it. What an action does
-to the steering is a pure function (`steered`); the rest goes to callbacks. Thread: the main one, for all calls.
+Keys, MIDI controls, OSC and programs all make an `Action`; `engine/actions.py` carries it out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import nudge_axis, set_axis
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTIONS, EmotionState
-
-if TYPE_CHECKING:
-    from kelly_live.core.protocols import Reading
-    from kelly_live.engine.session import Snapshot
 
 MORPH_BARS = 8.0
 AXES = ("valence", "arousal", "dominance")
@@ -109,86 +102,26 @@ def parsed(name: str, text: str | None) -> Action:
         return Action(name, value)  # which says what it takes
 
 
-def apply_action(action: Action, steering: EmotionOverride, shown: EmotionState, bars: float) -> EmotionOverride:
-    """What becomes of the steering while `shown` is felt, `bars` into the music; the same where it is not about that.
+def apply_action(action: Action, override: EmotionOverride, shown: EmotionState, bars: float) -> EmotionOverride:
+    """Return the override after an action, while `shown` is played, `bars` into the music; the same for other actions.
 
     A morph leaves from what is shown, at the next bar line.
     """
     name, value = action.name, action.value
     if name == "freeze":
-        return replace(steering, freeze=not steering.freeze if value is None else bool(value))
+        return replace(override, freeze=not override.freeze if value is None else bool(value))
     if name == "let-go":
         return EmotionOverride()
     if name in AXES and isinstance(value, float | int):
-        return set_axis(steering, shown, **{name: float(value)})
+        return set_axis(override, shown, **{name: float(value)})
     if name.startswith("nudge-") and isinstance(value, float | int):
-        return nudge_axis(steering, shown, **{name.removeprefix("nudge-"): float(value)})
+        return nudge_axis(override, shown, **{name.removeprefix("nudge-"): float(value)})
     if name == "emotion":
-        return EmotionOverride(emotion=str(value), freeze=steering.freeze)
+        return EmotionOverride(emotion=str(value), freeze=override.freeze)
     if name == "morph":
         morph = Morph(EmotionOverride(emotion=str(value)), float(math.floor(bars) + 1), MORPH_BARS, shown)
-        return replace(steering, morph=morph)
-    return steering
-
-
-@dataclass(frozen=True, slots=True)
-class ActionTargets:
-    """What the hand reaches. A callback may return a line to show; one that is None is not there in this session.
-
-    `preset` and `profile` are told how many to go on (1 or -1); `log` hears every action, with where it came from.
-    """
-
-    steer: Callable[[EmotionOverride], None]
-    panic: Callable[[], str | None] | None = None
-    preset: Callable[[int], str | None] | None = None
-    profile: Callable[[int], str | None] | None = None
-    reaction: Callable[[str, Snapshot], str | None] | None = None
-    help: Callable[[], str | None] | None = None
-    quit: Callable[[], str | None] | None = None
-    log: Callable[[Action, str, Snapshot], None] | None = None
-
-
-class ActionDispatcher:
-    """The performer's hand: applies actions to the steering that it holds, and to what it reaches."""
-
-    def __init__(self, steering: EmotionOverride, reach: ActionTargets) -> None:
-        self.steering = steering
-        self._reach = reach
-        self._said: dict[str, Reading] = {}  # of each reaction, what it was said of
-
-    def apply(self, action: Action, snapshot: Snapshot, source: str) -> str | None:
-        """Do it, while `snapshot` is shown; `source` says where it came from ("key", "midi"). What to tell, if
-        anything.
-        """
-        reach, name = self._reach, action.name
-        if name in REACTIONS:
-            before, self._said[name] = self._said.get(name), snapshot.reading
-            if before is snapshot.reading:  # a key that is held down says it again and again of the same quarter second
-                return None
-        if reach.log is not None:
-            reach.log(action, source, snapshot)
-        do: Callable[[], str | None] | None
-        if name in REACTIONS:
-            do = reach.reaction and partial(reach.reaction, name, snapshot)
-        elif name in ("next-preset", "previous-preset"):
-            do = reach.preset and partial(reach.preset, 1 if name == "next-preset" else -1)
-        elif name == "next-profile":
-            do = reach.profile and partial(reach.profile, 1)
-        elif name in ("panic", "help", "quit"):
-            do = getattr(reach, name)
-        else:
-            steering = apply_action(action, self.steering, snapshot.reading.state, snapshot.conductor.bars)
-            if steering != self.steering:
-                self.steering = steering
-                reach.steer(steering)
-            return None
-        return f"{name}: not in this session" if do is None else do()
-
-    def place(self, axis: str, shown: EmotionState) -> float:
-        """Where an axis stands: as the hand holds it, else as it is shown."""
-        number = getattr(self.steering, axis)
-        free = number is None or self.steering.morph is not None
-        return float(getattr(shown, axis) if free else number)
+        return replace(override, morph=morph)
+    return override
 
 
 def _fits(value: Value, takes: Takes) -> bool:

@@ -55,23 +55,24 @@ def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
 
 
 def nudge_axis(
-    steering: EmotionOverride,
+    override: EmotionOverride,
     shown: EmotionState,
     *,
     valence: float = 0.0,
     arousal: float = 0.0,
     dominance: float = 0.0,
 ) -> EmotionOverride:
-    """The hand moves an axis on by these steps, from where it holds it or else from what is shown. It takes the place
-    of a morph and of an emotion's name; what these held on the other axes stays as it is shown.
+    """Move axes by these steps, from where they are overridden or else from what is shown.
+
+    This takes the place of a morph and of an emotion's name; on the other axes, what these set stays as it is shown.
     """
-    taken = _taken(steering, shown)
+    taken = _taken(override, shown)
 
     def moved(place: float | None, here: float, step: float) -> float | None:
         return (here if place is None else place) + step if step else None
 
     return set_axis(
-        steering,
+        override,
         shown,
         valence=moved(taken.valence, shown.valence, valence),
         arousal=moved(taken.arousal, shown.arousal, arousal),
@@ -80,15 +81,15 @@ def nudge_axis(
 
 
 def set_axis(
-    steering: EmotionOverride,
+    override: EmotionOverride,
     shown: EmotionState,
     *,
     valence: float | None = None,
     arousal: float | None = None,
     dominance: float | None = None,
 ) -> EmotionOverride:
-    """The hand holds these axes there, and takes the place of a morph and of a name as in `nudged`."""
-    taken = _taken(steering, shown)
+    """Set these axes; a morph and a name are replaced as in `nudge_axis`."""
+    taken = _taken(override, shown)
     return replace(
         taken,
         valence=taken.valence if valence is None else _near(valence),
@@ -97,31 +98,31 @@ def set_axis(
     )
 
 
-def _taken(steering: EmotionOverride, shown: EmotionState) -> EmotionOverride:
-    """The hand without a morph or a name: what these held is held in numbers."""
-    if steering.morph is None and steering.emotion is None:
-        return steering
-    return EmotionOverride(_near(shown.valence), _near(shown.arousal), _near(shown.dominance), freeze=steering.freeze)
+def _taken(override: EmotionOverride, shown: EmotionState) -> EmotionOverride:
+    """The override without a morph or a name: what these set is set in numbers."""
+    if override.morph is None and override.emotion is None:
+        return override
+    return EmotionOverride(_near(shown.valence), _near(shown.arousal), _near(shown.dominance), freeze=override.freeze)
 
 
-def described(steering: EmotionOverride, bar: float) -> list[str]:
-    """What the hand does, in the order in which it acts, a few words each; empty if nothing."""
-    words = ["frozen"] if steering.freeze else []
-    by_hand = _named(steering)
+def describe_override(override: EmotionOverride, bar: float) -> list[str]:
+    """Describe what an override does, in the order in which it acts, a few words each; empty if nothing."""
+    words = ["frozen"] if override.freeze else []
+    by_hand = _named(override)
     if by_hand:
         words.append(f"by hand: {by_hand}")
-    if steering.morph is not None:
-        morph, goal = steering.morph, _named(steering.morph.to)
+    if override.morph is not None:
+        morph, goal = override.morph, _named(override.morph.to)
         share = morph_share(morph, bar)
         made = f"{share * morph.bars:.0f} of {morph.bars:g} bars"
         words.append(f"morph to {goal}: {made}" if share < 1.0 else f"morphed to {goal}")
     return words
 
 
-def _named(steering: EmotionOverride) -> str:
-    axes = (("V", steering.valence), ("A", steering.arousal), ("D", steering.dominance))
+def _named(override: EmotionOverride) -> str:
+    axes = (("V", override.valence), ("A", override.arousal), ("D", override.dominance))
     numbers = [f"{name}{number:+.2f}" for name, number in axes if number is not None]
-    return " ".join(([steering.emotion] if steering.emotion else []) + numbers)
+    return " ".join(([override.emotion] if override.emotion else []) + numbers)
 
 
 def _near(number: float) -> float:

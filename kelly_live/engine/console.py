@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.control.keyboard import HELP, describe_own_keys
-from kelly_live.core.actions import ActionDispatcher, ActionTargets
 from kelly_live.core.control_surface import ControlView
-from kelly_live.core.override import described
+from kelly_live.core.override import describe_override
+from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.ui.alerts import Alerts
 from kelly_live.ui.terminal import LiveStatus
 
@@ -86,7 +86,7 @@ class Console:
                     self._display.say(line)
         if self._recorder is not None:
             self._recorder.noticed(snapshot)
-        for line in self._person.watch(self._dispatcher.steering, snapshot.read):
+        for line in self._person.watch(self._dispatcher.override, snapshot.read):
             self._display.say(line)
         troubles = self._troubles(snapshot)
         for line in self._alerts.news(troubles):
@@ -112,7 +112,7 @@ class Console:
         music = snapshot.conductor
         return ControlView(
             state=snapshot.reading.state,
-            override=self._dispatcher.steering,
+            override=self._dispatcher.override,
             bpm=music.bpm,
             bar=music.bar + 1,
             tonic=music.tonic,
@@ -138,7 +138,7 @@ class Console:
             *[f"with your {' and '.join(music.synchronized)}"] * bool(music.synchronized),
             *self._person.remarks,
             *self._external_io.remarks(),
-            *described(self._dispatcher.steering, music.bars),
+            *describe_override(self._dispatcher.override, music.bars),
             *(f"{player.name} {player.state}" for player in music.muted),
             *(trouble for trouble in troubles.values() if trouble),
         ]

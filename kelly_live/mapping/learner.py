@@ -6,6 +6,8 @@ main thread's and returns at once. The queue is bounded: when it is full, what i
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import queue
 import threading
 from collections import deque
@@ -23,6 +25,8 @@ from kelly_live.mapping.profile_taste import describe_change, get_embedding, lea
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import reaction
 from kelly_live.profiles.store import Store
+
+_log = logging.getLogger(__name__)
 
 MOST_WAITING = 64
 _MOST_TOLD = 16
@@ -127,7 +131,8 @@ class Learner:
     def close(self) -> None:
         """Finish what waits, within reason. Safe to call twice."""
         if self._thread.is_alive():
-            self._queue.put(None)
+            with contextlib.suppress(queue.Full):  # then it is a daemon thread, and what waits is lost
+                self._queue.put(None, timeout=_PATIENCE_SECONDS)
             self._thread.join(_PATIENCE_SECONDS)
 
     def _put(self, job: _Said | _Hint | _Turn) -> bool:
@@ -144,8 +149,10 @@ class Learner:
             try:
                 self._do(job)
             except KellyError as error:
+                _log.warning("a reaction was not learned: %s", error)
                 self._failed(job, str(error))
-            except Exception as error:  # the band plays on; the next word may fare better
+            except Exception as error:  # the music goes on, and the next reaction may be learned
+                _log.exception("a reaction was not learned")
                 self._failed(job, f"not learned: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
             finally:
                 self._queue.task_done()

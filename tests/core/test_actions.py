@@ -8,21 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.core.actions import (
-    ACTIONS,
-    AXES,
-    REACTIONS,
-    Action,
-    ActionDispatcher,
-    ActionTargets,
-    Takes,
-    apply_action,
-    parsed,
-)
+from kelly_live.core.actions import ACTIONS, AXES, REACTIONS, Action, Takes, apply_action, parsed
 from kelly_live.core.emotion_space import state_from
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import AudioHealth, EmotionOverride, Morph, Reading, SchedulerHealth
 from kelly_live.core.values import EMOTIONS
+from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.engine.session import Snapshot
 from kelly_live.music.conductor import ConductorStatus
 from kelly_live.profiles.reaction import DISLIKE, LIKE, WORDS
@@ -39,11 +30,11 @@ SNAPSHOT = Snapshot(
 SAMPLES = {Takes.NOTHING: None, Takes.SWITCH: True, Takes.PLACE: 0.5, Takes.STEP: -0.1, Takes.EMOTION: "sad"}
 
 
-def after(*actions: Action, steering: EmotionOverride | None = None) -> EmotionOverride:
-    steering = steering or EmotionOverride()
+def after(*actions: Action, override: EmotionOverride | None = None) -> EmotionOverride:
+    override = override or EmotionOverride()
     for action in actions:
-        steering = apply_action(action, steering, SHOWN, 5.25)
-    return steering
+        override = apply_action(action, override, SHOWN, 5.25)
+    return override
 
 
 def test_the_hand_on_the_wheel() -> None:
@@ -63,7 +54,7 @@ def test_a_hand_reaches_everything_and_every_action_is_logged() -> None:
     hand = ActionDispatcher(
         EmotionOverride(),
         ActionTargets(
-            steer=lambda steering: heard.append(steering),
+            set_override=lambda override: heard.append(override),
             panic=lambda: heard.append("panic"),
             preset=lambda step: heard.append(("preset", step)),
             profile=lambda step: f"playing for number {step}",
@@ -82,14 +73,14 @@ def test_a_hand_reaches_everything_and_every_action_is_logged() -> None:
     ]
     assert {"panic", "quit", ("preset", 1), ("preset", -1)} <= set(heard)
     assert [line for line in told if line] == ["playing for number 1", "the keys"]
-    assert hand.steering.freeze is False  # let go came after freeze; what came after it is held
+    assert hand.override.freeze is False  # let go came after freeze; what came after it is held
     assert hand.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
 
 
 def test_a_key_that_is_held_down_says_it_once_a_reading() -> None:
     heard: list[str] = []
     hand = ActionDispatcher(
-        EmotionOverride(), ActionTargets(lambda steering: None, reaction=lambda word, snapshot: heard.append(word))
+        EmotionOverride(), ActionTargets(lambda override: None, reaction=lambda word, snapshot: heard.append(word))
     )
     later = replace(SNAPSHOT, reading=replace(SNAPSHOT.reading))
     for snapshot, word in ((SNAPSHOT, "like"), (SNAPSHOT, "like"), (SNAPSHOT, "too-fast"), (later, "like")):
@@ -98,10 +89,10 @@ def test_a_key_that_is_held_down_says_it_once_a_reading() -> None:
 
 
 def test_what_a_session_does_not_have_says_so() -> None:
-    hand = ActionDispatcher(EmotionOverride(), ActionTargets(lambda steering: None))
+    hand = ActionDispatcher(EmotionOverride(), ActionTargets(lambda override: None))
     assert hand.apply(Action("next-preset"), SNAPSHOT, "midi") == "next-preset: not in this session"
     assert hand.apply(Action("freeze"), SNAPSHOT, "midi") is None
-    assert hand.steering.freeze
+    assert hand.override.freeze
 
 
 def test_the_words_are_those_that_profiles_learn_from() -> None:
@@ -149,7 +140,7 @@ actions = st.one_of(
 
 @given(st.lists(actions, max_size=20))
 def test_no_order_of_actions_leads_out_of_the_space(many: list[Action]) -> None:
-    steering = after(*many)
+    override = after(*many)
     for axis in AXES:
-        number = getattr(steering, axis)
+        number = getattr(override, axis)
         assert number is None or -1.0 <= number <= 1.0

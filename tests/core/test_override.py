@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kelly_live.core.emotion_space import category_probabilities, state_from
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.override import apply_override, described, nudge_axis
+from kelly_live.core.override import apply_override, describe_override, nudge_axis
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, NEUTRAL_PROBABILITIES, EmotionState
 
@@ -180,10 +180,10 @@ def test_a_nudge_leaves_an_emotion_s_name_behind() -> None:
 
 
 def test_what_the_hand_does_in_words() -> None:
-    assert described(EmotionOverride(), 0.0) == []
+    assert describe_override(EmotionOverride(), 0.0) == []
     both = EmotionOverride(valence=0.3, freeze=True, morph=Morph(EmotionOverride(emotion="happy"), 4.0, 8.0))
-    assert described(both, 7.2) == ["frozen", "by hand: V+0.30", "morph to happy: 3 of 8 bars"]
-    assert described(both, 12.0)[-1] == "morphed to happy"
+    assert describe_override(both, 7.2) == ["frozen", "by hand: V+0.30", "morph to happy: 3 of 8 bars"]
+    assert describe_override(both, 12.0)[-1] == "morphed to happy"
 
 
 def test_steering_does_not_need_torch() -> None:

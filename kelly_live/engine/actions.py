@@ -1,0 +1,74 @@
+"""Carries out the performer's actions: on the manual override, or by passing them on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from kelly_live.core.actions import REACTIONS, Action, apply_action
+
+if TYPE_CHECKING:
+    from kelly_live.core.protocols import EmotionOverride, Reading
+    from kelly_live.core.values import EmotionState
+    from kelly_live.engine.session import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ActionTargets:
+    """What actions are dispatched to. A callback may return a line to show; None: this session does not have it.
+
+    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `log` every action, with
+    where it came from.
+    """
+
+    set_override: Callable[[EmotionOverride], None]
+    panic: Callable[[], str | None] | None = None
+    preset: Callable[[int], str | None] | None = None
+    profile: Callable[[int], str | None] | None = None
+    reaction: Callable[[str, Snapshot], str | None] | None = None
+    help: Callable[[], str | None] | None = None
+    quit: Callable[[], str | None] | None = None
+    log: Callable[[Action, str, Snapshot], None] | None = None
+
+
+class ActionDispatcher:
+    """Applies actions to the override that it holds, and passes the others to their targets. Thread: one for all calls."""
+
+    def __init__(self, override: EmotionOverride, targets: ActionTargets) -> None:
+        self.override = override
+        self._targets = targets
+        self._reacted: dict[str, Reading] = {}  # by reaction, the reading that it was about
+
+    def apply(self, action: Action, snapshot: Snapshot, source: str) -> str | None:
+        """Apply an action from a source ("key", "midi") while `snapshot` is shown; return a line to print, if any."""
+        targets, name = self._targets, action.name
+        if name in REACTIONS:
+            before, self._reacted[name] = self._reacted.get(name), snapshot.reading
+            if before is snapshot.reading:  # a key that is held down repeats it, about the same reading
+                return None
+        if targets.log is not None:
+            targets.log(action, source, snapshot)
+        do: Callable[[], str | None] | None
+        if name in REACTIONS:
+            do = targets.reaction and partial(targets.reaction, name, snapshot)
+        elif name in ("next-preset", "previous-preset"):
+            do = targets.preset and partial(targets.preset, 1 if name == "next-preset" else -1)
+        elif name == "next-profile":
+            do = targets.profile and partial(targets.profile, 1)
+        elif name in ("panic", "help", "quit"):
+            do = getattr(targets, name)
+        else:
+            override = apply_action(action, self.override, snapshot.reading.state, snapshot.conductor.bars)
+            if override != self.override:
+                self.override = override
+                targets.set_override(override)
+            return None
+        return f"{name}: not in this session" if do is None else do()
+
+    def place(self, axis: str, shown: EmotionState) -> float:
+        """Return the value of an axis: as it is overridden, else as it is shown."""
+        number = getattr(self.override, axis)
+        free = number is None or self.override.morph is not None
+        return float(getattr(shown, axis) if free else number)
