@@ -1,4 +1,6 @@
-"""The command line. `kelly-live [options]` is `kelly-live live [options]`; each command is one file in this folder.
+"""The command line. `kelly-live [options]` is `kelly-live live [options]`.
+
+Each command is one file in this folder.
 
 Nothing heavy is imported here, so that `--help` answers at once; a command imports what it needs when it runs.
 """
@@ -26,9 +28,9 @@ COMMANDS = {
     "learn": "teach a MIDI pad, knob or pedal what to do while playing",
     "replay": "play a recording's log again: the same MIDI to the byte",
     "analyze": "the emotion in audio files, as text or JSON lines",
-    "profile": "teach it what *you* mean by sad: profiles, what they learned, and how sure they are",
+    "profile": "teach it what *you* mean by sad: profiles, and what they have learned",
     "presets": "host presets: who plays which part, on which channel and port",
-    "gallery": "a minute of each feeling, solo and with the band, to hear and to see",
+    "gallery": "a minute of each emotion, solo and with the band, to hear and to see",
     "generators": "the players that are installed, ours and others', and their parameters",
     "cultures": "the musical traditions that can be played, and where each number comes from",
     "lab": "make and measure the models: train, evaluate, judge, compare, bench and more",
@@ -50,9 +52,11 @@ class LiveByDefault(click.Group):
     """Loads a command's module when it is asked for; options without a command mean `live`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of the table."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        """Load the command of this name; None if there is none."""
         if name not in COMMANDS:
             return None
         module = importlib.import_module(f"kelly_live.cli.{name.replace('-', '_')}")
@@ -60,9 +64,11 @@ class LiveByDefault(click.Group):
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, with the command put first."""
         return super().parse_args(ctx, with_command(args))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the table of commands into the help."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -90,7 +96,7 @@ def with_command(args: Sequence[str]) -> list[str]:
 )
 @click.version_option(__version__, prog_name="kelly-live")
 def root() -> None:
-    """Listens to a player, a voice or a room, feels the emotion in the sound, and plays along over MIDI.
+    r"""Listen to a player, a voice or a place, read the emotion in the sound, and play along over MIDI.
 
     \b
     kelly-live --midi-out "IAC Bus"      play along, live

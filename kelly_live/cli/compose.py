@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 @device_option(expose_value=False)
 @debug_option
 def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | None) -> None:
-    """Compose for --emotion NAME, or --valence V --arousal A [--dominance D]; --morph-to moves on from there."""
+    """Compose for --emotion NAME, or for --valence V --arousal A [--dominance D].
+
+    --morph-to moves on from there.
+    """
     from kelly_live.engine.build import check_outputs
     from kelly_live.engine.composition import compose_piece
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @device_option(expose_value=False)
 @debug_option
 def command(audio_in: str | None, midi_out: str | None, midi_in: str | None) -> int:
-    """Audio inputs, MIDI outputs and inputs; an arrow marks what `kelly-live` with these options would take."""
+    """List audio inputs, MIDI outputs and inputs; an arrow marks what these options would choose."""
     failed = _audio(audio_in) + _midi(midi_out) + _midi_in(midi_in)
     # A machine without inputs or outputs is an answer, not an error; a name that matches nothing is one.
     return 1 if failed else 0
@@ -83,7 +83,10 @@ def _ports(
     meant: Callable[[str], PortInfo],
     otherwise: Callable[[Sequence[PortInfo]], None],
 ) -> int:
-    """List ports with an arrow at the one that `query` means; `otherwise` says what else there is. 1: it means none."""
+    """List ports with an arrow at the chosen one; returns 1 if `query` matches none.
+
+    `otherwise` is called with the ports to say what else there is.
+    """
     click.echo(title)
     try:
         ports = listed()

@@ -1,4 +1,4 @@
-"""`kelly-live generators`: the players that are installed, ours and other people's, and their parameters."""
+"""`kelly-live generators`: the installed generators, ours and others', and their parameters."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ UNCHECKED = "unchecked"  # its class was read, but nobody was made
 @click.option("--check", is_flag=True, help="Also make each, let it play four bars, and say in which state it ends.")
 @debug_option
 def command(as_json: bool, check: bool) -> int:
-    """List the generators: part, MIDI channel, General MIDI program, package, and the parameters that --set takes.
+    """List the generators and the parameters that --set takes.
 
-    Their classes are imported to read this; none is made, unless --check is given.
+    Their classes are imported for this; none is created, unless --check is given.
     """
     from kelly_live.generators import registry
 

@@ -16,10 +16,11 @@ from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, deb
 @click.option("--wav", type=OUTPUT_FILE, help="Also write a WAV, with the built-in synthesiser.")
 @debug_option
 def command(log: Path, midi: Path | None, wav: Path | None) -> None:
-    """Play a LOG of --record or --log again: the same MIDI to the byte, even after a crash, up to its last second.
+    """Play a LOG of --record or --log again: the same MIDI to the byte.
 
-    The notes are compared with the log's checksums. If they differ (another version, another plug-in), the command
-    says from which line on, writes what this version plays, and exits with 1.
+    It works after a crash too, up to its last second. The notes are compared with the log's checksums. If they differ
+    (another version, another plug-in), the command says from which line on, writes what this version plays, and exits
+    with 1.
     """
     from kelly_live import __version__
     from kelly_live.core.atomic_write import write_atomically

@@ -1,1 +1,1 @@
-"""Open Sound Control: what is felt and played goes out, what a performer does comes in, both over UDP."""
+"""What steers a session: the keyboard, MIDI controllers and OSC, each a ControlSurface."""

@@ -1,4 +1,7 @@
-"""Emotion as MIDI controllers, so that a synth, an effect or lights follow it: only on change, and not too often."""
+"""Send the emotion as MIDI controllers, so that a synthesiser, an effect or lights can follow it.
+
+They are sent on change only, and at a bounded rate.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,10 @@ _EVERY_SECONDS = 0.05
 
 
 def parse_controllers(text: str) -> dict[str, int]:
-    """`valence=20,arousal=21`, or `all` (ALL_CONTROLLERS): what goes to which controller. Raises ConfigError."""
+    """Read `valence=20,arousal=21,…`, or `all` (ALL_CONTROLLERS): controller numbers by name.
+
+    Raises ConfigError.
+    """
     if text.strip().casefold() == "all":
         return dict(ALL_CONTROLLERS)
     chosen: dict[str, int] = {}
@@ -47,8 +53,10 @@ def parse_controllers(text: str) -> dict[str, int]:
 
 
 class EmotionControls:
-    """What is felt, as values 0-127 of `controllers` (name of QUANTITIES -> number) on one channel: an axis has its
-    middle at 64, a chance goes from 0 to 127. Steps are glided over. Thread: the conductor's; it reads no clock.
+    """Turns emotion states into values 0-127 of MIDI controllers on one channel.
+
+    `controllers`: numbers by name of QUANTITIES. An axis has its middle at 64; a probability goes from 0 to 127. Steps are
+    smoothed. Thread: the conductor's; it reads no clock.
     """
 
     def __init__(self, controllers: dict[str, int], channel: int = DEFAULT_CHANNEL) -> None:

@@ -134,7 +134,10 @@ def _sequence_length(data: bytes) -> int | None:
 
 
 class Keyboard:
-    """Polls the keys of a terminal. If `stream` (stdin) is none, it is off: `is_open` is False, `poll` returns nothing."""
+    """Polls the keys of a terminal.
+
+    If `stream` (by default stdin) is no terminal, it is off: `is_open` is False, and `poll` returns nothing.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         stream = sys.stdin if stream is None else stream
@@ -152,7 +155,10 @@ class Keyboard:
         return self._close is not None
 
     def poll(self) -> list[str]:
-        """Return the keys that were pressed since the last poll, at once. A terminal that is gone turns it off."""
+        """Return the keys that were pressed since the last poll, at once.
+
+        A terminal that is gone turns it off.
+        """
         try:
             return self._read()
         except OSError:

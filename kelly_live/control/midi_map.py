@@ -1,4 +1,4 @@
-"""Pads, knobs and pedals as a control surface: which control means which action, and the actions in its messages.
+"""Pads, knobs and pedals as a control surface: which control means which action.
 
 - A button (a note, a program, a controller that rises to 64 or over) does its action once; what comes again from it
   within DEBOUNCE_SECONDS is contact bounce.
@@ -38,7 +38,10 @@ _NAMES = {status: kind for kind, status in KINDS.items()}
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A pad, knob or pedal: one of KINDS, its number 0-127, and its channel 1-16 (None: any). Raises ConfigError."""
+    """A pad, knob or pedal: one of KINDS, its number 0-127, and its channel 1-16 (None: any).
+
+    Raises ConfigError.
+    """
 
     kind: str
     number: int
@@ -62,7 +65,10 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A control and its action; `value` as text. A knob for an axis or a nudge has no value. Raises ConfigError."""
+    """A control and its action.
+
+    `value` as text. A knob for an axis or a nudge has no value. Raises ConfigError.
+    """
 
     control: Control
     action: str
@@ -220,7 +226,10 @@ class MidiSurface:
 
 
 def parse_control(message: bytes) -> tuple[Control, int] | None:
-    """Return the control that sent a raw message, and its value 0-127 (a program: 127); None for other messages."""
+    """Return the control that sent a raw message, and its value 0-127 (a program: 127).
+
+    None for other messages.
+    """
     kind = _NAMES.get(kind_of(message))
     if kind is None:
         return None

@@ -28,7 +28,10 @@ class OscAddress(NamedTuple):
 
 
 def resolve_address(text: str) -> OscAddress:
-    """Read `9000`, `192.168.1.20:9000`, `lights.local:9000` or `[::1]:9000`. May ask a name server. Raises ConfigError."""
+    """Read `9000`, `192.168.1.20:9000`, `lights.local:9000` or `[::1]:9000`.
+
+    May ask a name server. Raises ConfigError.
+    """
     host, colon, number = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else LOOPBACK
     if not host or not number.isascii() or not number.isdigit() or not 1 <= int(number) <= 65535:

@@ -1,0 +1,1 @@
+"""The application: options become parts, and parts a running session or a finished piece."""

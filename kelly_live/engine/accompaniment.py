@@ -68,9 +68,10 @@ def accompany_recording(
     notify: Notify = log_notice,
     progress: Callable[[float], AbstractContextManager[ProgressView]] = hide_progress,
 ) -> Accompaniment:
-    """Play along with a recording (WAV, FLAC, OGG/Opus, MP3). Same input, seed and version give the same bytes.
+    """Play along with a recording (WAV, FLAC, OGG/Opus, MP3).
 
-    `progress` is given the duration in seconds and returns a context manager. Raises KellyError.
+    Same input, seed and version give the same bytes. `progress` is given the duration in seconds and returns a context
+    manager. Raises KellyError.
     """
     from kelly_live.audio.sources import FileSource
     from kelly_live.core.timebase import ManualClock

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Performance:
-    """Compose what the options ask for; the same options and version give the same notes. Raises KellyError."""
+    """Compose what the options ask for.
+
+    The same options and version give the same notes. Raises KellyError.
+    """
     from kelly_live.core.emotion_space import state_from
     from kelly_live.core.override import apply_override
     from kelly_live.core.protocols import EmotionOverride, Reading
@@ -57,7 +60,10 @@ def play_readings(
     controllers: ControllerOptions | None = None,
     notify: Notify = log_notice,
 ) -> Performance:
-    """Play one reading, or what `reading_at` returns at each bar, through a number of bars. Raises ConfigError."""
+    """Play one reading, or what `reading_at` returns at each bar, through a number of bars.
+
+    Raises ConfigError.
+    """
     from kelly_live.engine.external_io import create_controller_output
     from kelly_live.engine.offline import compose
     from kelly_live.midi.offline import OfflineScheduler

@@ -38,7 +38,10 @@ class Display(Protocol):
 
 
 class Console:
-    """Thread: the one that runs the session; `update` is called at every status step and waits for nothing."""
+    """Reads the control surfaces and updates the display.
+
+    Thread: the one that runs the session; `update` is called at every status step and waits for nothing.
+    """
 
     def __init__(
         self,

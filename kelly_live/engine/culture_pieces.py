@@ -1,4 +1,4 @@
-"""Pieces in a musical tradition: one to listen to, and one drawn beside what the tradition's corpus holds."""
+"""Pieces in a musical tradition: one to listen to, and one drawn beside its corpus."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class CulturePiece:
 
 
 def write_culture_piece(name: str, folder: Path) -> CulturePiece:
-    """Play a culture, the first half happy and the second half sad, as MIDI, WAV and picture. Raises KellyError."""
+    """Play a culture, the first half happy and the second half sad, as MIDI, WAV and picture.
+
+    Raises KellyError.
+    """
     from kelly_live.core.commands import Tuning
     from kelly_live.core.emotion_space import state_from
     from kelly_live.core.protocols import Reading
@@ -58,7 +61,10 @@ def write_culture_piece(name: str, folder: Path) -> CulturePiece:
 
 
 def draw_cultures(names: list[str], path: Path) -> int:
-    """Draw what each culture plays at the same emotion, as one PNG; returns its size in bytes. Raises KellyError."""
+    """Draw what each culture plays at the same emotion, as one PNG.
+
+    Returns its size in bytes. Raises KellyError.
+    """
     from kelly_live.core.atomic_write import write_atomically
     from kelly_live.engine.build import check_outputs
     from kelly_live.ui.sheet import draw_sheet

@@ -1,4 +1,4 @@
-"""What a session is connected to beside audio in and MIDI out: MIDI in, clock, Ableton Link, OSC in and out."""
+"""What a session is connected to beside audio in and MIDI out: MIDI in, clock, Link and OSC."""
 
 from __future__ import annotations
 

@@ -31,10 +31,11 @@ def compose(
     culture_strength: float = 1.0,
     profile: str = NOBODY,
 ) -> Performance:
-    """Compose for an emotion by name, or for valence and arousal (-1 to 1). The same arguments give the same notes.
+    """Compose for an emotion by name, or for valence and arousal (-1 to 1).
 
-    `morph_to` is reached after `morph_bars`. `preset`: who plays, by default the band. `culture`: NAME or NAME:MODE,
-    followed by `culture_strength` (0 to 1). `profile`: whose taste is played. Raises KellyError.
+    The same arguments give the same notes. `morph_to` is reached after `morph_bars`. `preset`: who plays, by default
+    the band. `culture`: NAME or NAME:MODE, followed by `culture_strength` (0 to 1). `profile`: whose taste is played.
+    Raises KellyError.
     """
     from kelly_live.engine.composition import compose_piece
 

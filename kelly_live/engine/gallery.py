@@ -16,7 +16,10 @@ SECONDS = 60.0
 
 
 def write_gallery(folder: Path, *, seed: int) -> Iterator[tuple[Path, Roll]]:
-    """Write each piece as MIDI, WAV and picture; yields the MIDI file and the roll of each. Raises KellyError."""
+    """Write each piece as MIDI, WAV and picture.
+
+    Yields the MIDI file and the roll of each. Raises KellyError.
+    """
     for name, (valence, arousal) in QUADRANTS.items():
         for preset in PRESETS:
             path = folder / f"{name}-{preset}"

@@ -1,4 +1,4 @@
-"""The live engine: from options to a session that plays, for the command line, a page, a test or another program.
+"""The live engine: from options to a session that plays, for any program.
 
     with LiveEngine(LiveOptions(midi_out="IAC")) as engine:
         engine.observe(lambda snapshot: print(snapshot.reading.state.emotion))
@@ -295,7 +295,10 @@ class LiveEngine:
     # ------------------------------------------------------------ for the caller's own thread
 
     def open(self) -> None:
-        """Open every port and load the nets, the cheap parts first. Raises KellyError, and then nothing stays open."""
+        """Open every port and load the nets, the cheap parts first.
+
+        Raises KellyError, and then nothing stays open.
+        """
         with self._changing:
             if self._phase is not _Phase.NEW:
                 raise EngineError(f"the engine is {self._phase.value}; make a new one for a new session")

@@ -1,4 +1,4 @@
-"""Set up the program's log: a rotating file that says what was lost and when, and messages on stderr with --debug.
+"""Set up the program's log: a rotating file, and messages on stderr with --debug.
 
 Every module logs to a logger of its own name under `kelly_live`. No thread that logs waits for a disk or a terminal:
 records go into a bounded queue, and a thread of the listener writes them. A record that finds the queue full is
@@ -37,7 +37,10 @@ def find_log_file() -> Path:
 
 
 class DroppingQueueHandler(logging.handlers.QueueHandler):
-    """Puts records into a bounded queue without waiting; counts those that find it full, and tells of them later."""
+    """Puts records into a bounded queue without waiting.
+
+    Records that find it full are counted, and the next one that fits says how many.
+    """
 
     def __init__(self, records: queue.Queue[logging.LogRecord]) -> None:
         """Hand over to this queue."""

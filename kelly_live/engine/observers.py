@@ -1,4 +1,4 @@
-"""Observers of a session: callbacks that are shown snapshots at a bounded rate, each in a thread of its own.
+"""Observers of a session: callbacks that see snapshots at a bounded rate, each in its own thread.
 
 Threads: `observe` and `close` are for any. `publish` is for the console's and never waits: an observer that is still
 busy misses a snapshot. One that is busy for SLOW_SECONDS, or that raises, is dropped for good, and that is logged.

@@ -1,4 +1,4 @@
-"""What the commands do with a profile: its settings, its calibration, and what it has learned, in words."""
+"""What the commands do with a profile: settings, calibration, and what it has learned, in words."""
 
 from __future__ import annotations
 

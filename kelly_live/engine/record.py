@@ -40,7 +40,10 @@ def start_recorder(
     live: bool = True,
     title: str = "Kelly Live",
 ) -> Recorder | None:
-    """Start the recorder behind the Tee that `insert_tee` made; None if nothing is recorded. Raises OutputError."""
+    """Start the recorder behind the Tee that `insert_tee` made.
+
+    None if nothing is recorded. Raises OutputError.
+    """
     from kelly_live.recording.recorder import Recorder, Tee, choose_paths, list_parts
 
     if not isinstance(sink, Tee):

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def seat_recorded_players(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
-    """Return the players of a host preset as a log seats them: all in this thread, untimed, without plug-ins.
+    """Return the players of a host preset as a log seats them.
 
-    Raises ConfigError.
+    They play in this thread, untimed and without plug-ins. Raises ConfigError.
     """
     from kelly_live.generators.host_preset import Setting, add_players, load_preset
     from kelly_live.generators.preset_band import assign_slots

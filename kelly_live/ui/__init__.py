@@ -1,0 +1,1 @@
+"""What the user sees: the status line, progress, pictures."""

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 
 class Alerts:
-    """Remembers which parts are in trouble. A part is whatever the caller names: an input, a port, a recording."""
+    """Remembers which parts have failed. A part is what the caller names: an input, a port, a recording."""
 
     def __init__(self) -> None:
         self._told: dict[str, str] = {}
 
     def news(self, troubles: Mapping[str, str | None]) -> list[str]:
-        """`troubles`: each part and its trouble in a line, None while it is well. Lines for what began and what ended
-        since the last call; a trouble whose words change (a count that goes on) is no news.
+        """Return a line for each failure that began or ended since the last call.
+
+        `troubles`: each part and its failure in a line, None while it works. A failure whose words change (a count that goes
+        on) is not new.
         """
         now = {part: trouble for part, trouble in troubles.items() if trouble is not None}
         lines = [trouble for part, trouble in now.items() if part not in self._told]

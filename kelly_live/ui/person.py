@@ -1,4 +1,4 @@
-"""What a profile has learned, as one picture: for each emotion, nobody's music beside this person's, and how sure."""
+"""What a profile has learned, as one picture: for each emotion, the base and the person's music."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ _BASE = "#8C949E"
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A parameter (of PANELS) in an emotion: for nobody in particular, for this person, ± one standard deviation, and
-    the share of what was open that is known (0-1).
+    """A parameter (of PANELS) in an emotion: of the base, of this person, ± one standard deviation.
+
+    `known`: the share of the uncertainty that is resolved, 0 to 1.
     """
 
     emotion: str
@@ -33,8 +34,9 @@ class Mark:
 
 
 def draw_person(marks: Sequence[Mark], title: str) -> bytes:
-    """A PNG: a panel a parameter, a row an emotion. A ring is the base, a dot the person's own with its spread; the
-    fainter the dot, the less is known.
+    """Draw a PNG with a panel for each parameter and a row for each emotion.
+
+    A ring is the base, a dot the person's own value with its deviation; the fainter the dot, the less is known.
     """
     import matplotlib.style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -78,7 +80,7 @@ def draw_person(marks: Sequence[Mark], title: str) -> bytes:
 
 
 def _span(mark: Mark, ratio: bool) -> tuple[float, float]:
-    """One standard deviation to either side, as far as there is room; of what is heard in ratios, by the same ratio."""
+    """One standard deviation to either side, within the range; for parameters heard in ratios, by the same ratio."""
     if not ratio or mark.own <= 0.0:
         most = 127.0 if mark.parameter == "register" else 1.0
         return max(0.0, mark.own - mark.spread), min(most, mark.own + mark.spread)

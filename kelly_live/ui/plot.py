@@ -68,9 +68,11 @@ def plot_session(
     parts: Mapping[int, str],
     title: str = "Kelly Live",
 ) -> None:
-    """Write a PNG to `path`, whole or not at all. Times of `states` and `notes` are seconds from the start of the
-    session; `parameters` are those of the `states`, one each (or none at all); `parts` names the channels.
-    Raises OutputError if it cannot be written, ConfigError if the values don't fit together.
+    """Write a PNG of a session to `path`, whole or not at all.
+
+    Times of `states` and `notes` are seconds from the start of the session; `parameters` are those of the `states`, one
+    each (or none at all); `parts` names the channels. Raises OutputError if it cannot be written, ConfigError if the
+    values do not fit together.
     """
     from kelly_live.core.atomic_write import write_atomically
 

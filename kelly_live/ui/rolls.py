@@ -14,7 +14,10 @@ COLUMNS = 2
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """A piece: `notes` as (start, end in seconds, MIDI pitch, velocity, part); a part out of COLOURS is the piano's."""
+    """A piece as a piano roll.
+
+    `notes`: (start, end in seconds, MIDI pitch, velocity, part); parts that COLOURS lacks get the piano's colour.
+    """
 
     title: str
     caption: str

@@ -1,5 +1,6 @@
-"""Every tradition on one picture: eight bars of each as a piano roll in cents, beside it its degrees as they were
-measured and as they are played.
+"""All traditions in one picture: eight bars of each as a piano roll, and its scale degrees.
+
+The roll is in cents; the degrees are drawn as measured in the corpus and as played.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ _COLUMNS, _OCTAVE = 4, 1200.0
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A tradition: `notes` as (start in beats, length, cents above the tonic, part), percussion's with cents that mean
-    nothing; `degrees` in cents above the tonic, with the `measured` (() where nobody counted) and `played` shares of
-    the melody's time.
+    """A tradition's notes and scale degrees.
+
+    `notes`: (start in beats, length, cents above the tonic, part); the cents of percussion mean nothing. `degrees`: cents
+    above the tonic. `measured` (() if nothing was counted) and `played`: their shares of the melody's time.
     """
 
     title: str

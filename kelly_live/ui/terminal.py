@@ -1,4 +1,4 @@
-"""What a user sees in a terminal: one line that tells how the live session is, and how far long work has come.
+"""What a terminal shows: one status line of the live session, and the progress of long work.
 
 Thread: one thread draws. A reader that goes away (`kelly-live | head`) stops the drawing, never the music.
 """
@@ -23,8 +23,10 @@ _FALLBACK_WIDTH = 80
 
 @dataclass(frozen=True, slots=True)
 class LiveStatus:
-    """One moment of a live session. `tempo_bpm` in BPM, `level_dbfs` the input's RMS; the counters are since the
-    start; `bar` counts from 1; `remark` is free text ("frozen", "muted: melody").
+    """One moment of a live session.
+
+    `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; the counters are since the start; `bar` counts from 1; `remark` is
+    free text ("frozen", "muted: melody").
     """
 
     state: EmotionState
@@ -41,7 +43,7 @@ class LiveStatus:
 
 
 def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str:
-    """The status in at most `width` characters: what matters least is left out first, then the end is cut."""
+    """Return the status in at most `width` characters: the least important is left out first."""
     state = status.state
     key = f"{status.tonic} {status.mode}" if status.tonic else status.mode
     place = [f"bar {status.bar}"] if status.bar is not None else []
@@ -70,10 +72,11 @@ def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str
 
 
 class StatusView:
-    """Shows LiveStatus on `stream`: on a terminal one line redrawn in place, at most 10 a second; elsewhere a line
-    every 5 s and when the emotion changes. No escape codes where NO_COLOR is set or TERM is "dumb".
+    """Shows LiveStatus on a stream.
 
-    A closed pipe or stream ends the drawing quietly: `alive` is False from then on, and nothing is ever raised.
+    On a terminal one line is redrawn in place, at most 10 times a second; elsewhere it prints a line every 5 s and when
+    the emotion changes. No escape codes where NO_COLOR is set or TERM is "dumb". A closed pipe or stream ends the drawing
+    quietly: `alive` is False from then on, and nothing is ever raised.
     """
 
     def __init__(self, stream: TextIO, clock: Clock, environment: Mapping[str, str] | None = None) -> None:
@@ -106,7 +109,7 @@ class StatusView:
         self._drawn = len(line)
 
     def say(self, text: str) -> None:
-        """A line that stays, above the status."""
+        """Print a line that stays, above the status."""
         if self._in_place:
             blank = " " * self._drawn + "\r" if self._erase == "\r" and self._drawn else ""
             text = self._erase + blank + text
@@ -139,8 +142,10 @@ class StatusView:
 
 
 class Progress:
-    """How far long work has come. On a terminal a bar (rich); elsewhere "label: 40%" every 2 s, so that short work
-    prints nothing. A context manager; draws on stderr, since stdout may be a result.
+    """The progress of long work; a context manager.
+
+    On a terminal it is a bar (rich); elsewhere "label: 40%" every 2 s, so that short work prints nothing. It draws on
+    stderr, since stdout may be a result.
     """
 
     def __init__(self, total: float, label: str, stream: TextIO, clock: Clock, environment: Mapping[str, str]) -> None:
@@ -155,7 +160,7 @@ class Progress:
         self._printed: int | None = None
 
     def update(self, done: float) -> None:
-        """`done` of `total` is done."""
+        """Show that `done` of `total` is done."""
         self._done = done
         if self._bar is not None:
             self._bar.update(self._task, completed=min(done, self._total))
@@ -164,6 +169,7 @@ class Progress:
             self._print()
 
     def advance(self, step: float = 1.0) -> None:
+        """Add `step` to what is done."""
         self.update(self._done + step)
 
     def _print(self) -> None:
@@ -198,7 +204,7 @@ def progress(
     clock: Clock | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Progress:
-    """A Progress on stderr; with the default `total`, `update` takes the fraction that is done."""
+    """Return a Progress on stderr; with the default `total`, `update` takes the fraction that is done."""
     return Progress(
         total,
         label,
@@ -246,7 +252,7 @@ def _can_encode(stream: TextIO, text: str) -> bool:
 
 
 def discard_rest(stream: TextIO) -> None:
-    """Python flushes stdout once more at exit, and would complain there: let that go nowhere."""
+    """Redirect a stream to nowhere: Python flushes stdout once more at exit, and would complain there."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, stream.fileno())

@@ -1,4 +1,4 @@
-"""`kelly-live profile`: what one person means by each emotion, kept on their own disk. One file a subcommand."""
+"""`kelly-live profile`: what one person means by each emotion. One file a subcommand."""
 
 from __future__ import annotations
 

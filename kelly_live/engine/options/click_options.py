@@ -1,4 +1,4 @@
-"""Generate click declarations from the metadata of options values, and gather what was typed into such a value.
+"""Generate click declarations from options values, and gather what was typed into one.
 
 @click.command()
 @add_options(RenderOptions)

@@ -105,9 +105,9 @@ class LiveOptions:
 
 @dataclass(frozen=True, slots=True)
 class ComposeOptions:
-    """The settings of a composition: music for an emotion that is named, without audio. Raises ConfigError.
+    """The settings of a composition: music for an emotion that is named, without audio.
 
-    `bars`: its length. `profile` as in LiveOptions.
+    Raises ConfigError. `bars`: its length. `profile` as in LiveOptions.
     """
 
     override: OverrideOptions = group(OverrideOptions, without=("freeze",))

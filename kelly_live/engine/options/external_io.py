@@ -40,7 +40,10 @@ def parse_controllers(text: str) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class ControllerOptions:
-    """Which MIDI controllers carry the emotion: numbers (0-119) by name, None for none, and their channel (1-16)."""
+    """Which MIDI controllers carry the emotion.
+
+    `numbers`: controller numbers (0-119) by name, None for none; `channel`: 1-16.
+    """
 
     numbers: Mapping[str, int] | None = option(
         "--cc",
@@ -64,7 +67,10 @@ class ControllerOptions:
 
 @dataclass(frozen=True, slots=True)
 class ExternalIOOptions:
-    """What is connected. `latencies`: seconds by port ("" is the main one) by which everything leaves earlier."""
+    """What is connected.
+
+    `latencies`: seconds by port ("" is the main one) by which everything leaves earlier.
+    """
 
     clock: str = option(
         "--clock",

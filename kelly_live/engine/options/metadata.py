@@ -1,4 +1,4 @@
-"""Declare a setting as a dataclass field: its default, its range, and how a command line names and explains it."""
+"""Declare a setting as a dataclass field: its default, its range, its flag and its help."""
 
 from __future__ import annotations
 
@@ -84,9 +84,9 @@ def specs_of(options: Any) -> Iterator[tuple[str, OptionSpec | GroupSpec]]:
 
 
 def check_options(options: Any) -> None:
-    """Check choices and ranges of every setting of an options value. Raises ConfigError naming the first that is wrong.
+    """Check choices and ranges of every setting of an options value.
 
-    A class calls it from `__post_init__`.
+    Raises ConfigError naming the first that is wrong. A class calls it from `__post_init__`.
     """
     for name, spec in specs_of(options):
         if isinstance(spec, OptionSpec):
@@ -94,7 +94,7 @@ def check_options(options: Any) -> None:
 
 
 def list_settings(options: Any) -> tuple[tuple[str, str], ...]:
-    """List what is set in an options value, groups included, as (name, text): the fields that are not empty."""
+    """List the settings that are not empty, groups included, as (name, text)."""
     found: list[tuple[str, str]] = []
     for name, spec in specs_of(options):
         value = getattr(options, name)

@@ -11,7 +11,10 @@ from kelly_live.engine.options.metadata import check_options, option
 
 @dataclass(frozen=True, slots=True)
 class TuningOptions:
-    """The tuning method and the pitch-bend range in semitones (None: 48 for mpe, else 2). Raises ConfigError."""
+    """The tuning method and the pitch-bend range.
+
+    `bend_range`: semitones (None: 48 for mpe, else 2). Raises ConfigError.
+    """
 
     method: str = option(
         "--tuning",
