@@ -95,7 +95,7 @@ def test_what_was_heard_is_in_the_file_and_a_controller_steers(
     wait_for(lambda: len(heard(witness)) > 10, "music", 60.0)
     pads.press(113)
     wait_for(lambda: logged(log, "action"), "a reaction in the log", 10.0)
-    assert {"action": "dislike", "source": "midi"}.items() <= logged(log, "action")[0].items()
+    assert {"name": "dislike", "source": "midi"}.items() <= logged(log, "action")[0].items()
     pads.press(29)
     wait_for(lambda: logged(log, "panic"), "a panic", 10.0)
     quiet_from = witness.now()
@@ -110,7 +110,7 @@ def test_what_was_heard_is_in_the_file_and_a_controller_steers(
     assert "notes: the same" in replayed(log, tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == (tmp_path / "set.mid").read_bytes()
     by_ear, dropped = heard(witness), max((record["dropped"] for record in logged(log, "counted")), default=0)
-    # On program the last few milliseconds before the stop may go either way.
+    # The last few milliseconds before the stop may go either way when it is live.
     assert (keys(by_ear) - keys(note_ons(tmp_path / "set.mid"))).total() <= 2
     assert (keys(note_ons(tmp_path / "set.mid")) - keys(by_ear)).total() <= dropped + 2
 
