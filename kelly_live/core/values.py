@@ -353,7 +353,7 @@ class NoteEvent:
 class SoundingNote:
     """A note as a receiver plays it, read back from the MIDI messages that were sent.
 
-    Start and end in seconds; `pitch` 0-127, plus the `cents` that bends and tunings add; `velocity` 1-127; `channel` 1-16.
+    Start and end in seconds; `pitch` 0-127 plus `cents` (of bends and tunings); `velocity` 1-127; `channel` 1-16.
     """
 
     start_seconds: float
