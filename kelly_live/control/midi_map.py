@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kelly_live.core.actions import ACTIONS, AXES, Action, Takes, parsed
+from kelly_live.core.actions import ACTIONS, AXES, Action, Takes, parse_action
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
@@ -76,7 +76,7 @@ class Binding:
 
     def __post_init__(self) -> None:
         if not self.is_knob:
-            parsed(self.action, self.value)  # checks that the action exists and takes the value
+            parse_action(self.action, self.value)  # checks that the action exists and takes the value
 
     @property
     def is_knob(self) -> bool:
@@ -160,7 +160,7 @@ class MidiMap:
             elif not binding.is_knob:
                 rises = value >= _PRESSED and (before is None or before < _PRESSED)
                 if (control.kind != "cc" or rises) and self._accept_press(control, message.seconds):
-                    actions.append(parsed(binding.action, binding.value))
+                    actions.append(parse_action(binding.action, binding.value))
             elif binding.action in AXES:
                 first = value if before is None else before
                 knobs[control] = binding, value, knobs[control][2] if control in knobs else first

@@ -89,8 +89,8 @@ class Action:
         return self.name if self.value is None else f"{self.name} {_shown(self.value)}"
 
 
-def parsed(name: str, text: str | None) -> Action:
-    """An action as it is written down: `parsed("valence", "0.5")`. Raises ConfigError."""
+def parse_action(name: str, text: str | None) -> Action:
+    """An action as it is written down: `parse_action("valence", "0.5")`. Raises ConfigError."""
     kind, value = ACTIONS.get(name), None if text is None else text.strip().lower()
     if kind is None or value is None or kind.takes is Takes.EMOTION:
         return Action(name, value)

@@ -75,11 +75,11 @@ class Person:
         """Take a word of reaction to what is played; return what to print."""
         if word in _TEMPO_REACTIONS and "tempo" in snapshot.conductor.synchronized:
             return f"{word}: the tempo is not ours now, so nothing is learned of it"
-        return self.learner.say(word, snapshot.reading.state)
+        return self.learner.react(word, snapshot.reading.state)
 
     def turn(self, step: int) -> str:
         """Go on to the next profile (-1: the one before); return what to print."""
-        return self.learner.next(step)
+        return self.learner.turn(step)
 
     def observe_action(self, action: Action) -> None:
         """Take what the performer did."""
@@ -92,8 +92,8 @@ class Person:
             places = (read.valence, read.arousal, read.dominance)
             is_trusted = read.confidence >= TRUSTED_CONFIDENCE
             for axis, difference in self._nudges.watch(self._clock.now(), held, places, is_trusted):
-                self.learner.hint(axis, difference)
-        return self.learner.told()
+                self.learner.suggest_offset(axis, difference)
+        return self.learner.take_lines()
 
     def close(self) -> None:
         """Learn what still waits, within a bounded time. Safe to call twice."""

@@ -1,7 +1,7 @@
-"""Learns a person's taste while the music plays: what they say is kept, learned in the background, played a hop later.
+"""Learns a person's taste while the music plays: reactions are stored, learned in the background, then played.
 
 Thread: `learn` does all the work (learning, the profile's file, the swap of who is played for); every other call is the
-main thread's and returns at once. The queue is bounded: when it is full, what is said is refused, and told so.
+main thread's and returns at once. The queue is bounded: when it is full, a reaction is refused and the answer says so.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.mapping.net import Array
 from kelly_live.mapping.profile_taste import describe_change, get_embedding, learn_profile, play_for_embedding
 from kelly_live.profiles.profile import Profile
-from kelly_live.profiles.reaction import reaction
+from kelly_live.profiles.reaction import create_reaction
 from kelly_live.profiles.store import Store
 
 _log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class _Turn:
 
 
 class Learner:
-    """For the person of a profile, or nobody yet; `next` goes on to another of the store's.
+    """For the person of a profile, or nobody yet; `turn` goes on to another of the store's.
 
     `culture_of` makes a profile's own culture when it is its turn (None: the culture stays as it is); `taken` is told
     each profile from which on is played, in the thread `learn`.
@@ -77,27 +77,27 @@ class Learner:
         self._store, self._mapper, self._culture_of, self._taken = store, mapper, culture_of, taken
         self.profile = profile  # whom is played for now
         self._embedding = get_embedding(mapper.net, profile)
-        self._told: deque[str] = deque(maxlen=_MOST_TOLD)
+        self._lines: deque[str] = deque(maxlen=_MOST_TOLD)
         self._queue: queue.Queue[_Said | _Hint | _Turn | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="learn", daemon=True)
         self._thread.start()
 
     # ------------------------------------------------------------ the main thread
 
-    def say(self, word: str, state: EmotionState) -> str:
-        """The person says a word (of reaction.KINDS) of what is played in a state; what to tell them."""
+    def react(self, word: str, state: EmotionState) -> str:
+        """Take a reaction (a word of reaction.KINDS) to what is played in a state; return what to print."""
         if self.name is None:
             return f"{word}: {HOW_TO}"
         said = _Said(self.name, datetime.now(UTC), word, state, self._embedding)
         return f"{word}: noted for {self.name}" if self._put(said) else f"{word}: too much at once, not noted"
 
-    def hint(self, axis: str, difference: float) -> None:
-        """The hand put an axis elsewhere than it was read; weak, and dropped when there is too much else to do."""
+    def suggest_offset(self, axis: str, difference: float) -> None:
+        """Take that an axis was nudged away from what was read; dropped when the queue is full."""
         if self.name is not None:
             self._put(_Hint(self.name, axis, difference))
 
-    def next(self, step: int) -> str:
-        """Go on to the next profile of the store (-1: the one before), round and round; what to tell."""
+    def turn(self, step: int) -> str:
+        """Go on to the next profile of the store (-1: the one before), in a circle; return what to print."""
         names = self._store.names()
         if not names:
             return HOW_TO
@@ -110,9 +110,9 @@ class Learner:
         self.name = name
         return f"for {name} from now on"
 
-    def told(self) -> list[str]:
-        """What was learned since the last time, a line each."""
-        return [self._told.popleft() for _ in range(len(self._told))]
+    def take_lines(self) -> list[str]:
+        """Return what was learned since the last call, one line each."""
+        return [self._lines.popleft() for _ in range(len(self._lines))]
 
     @property
     def remark(self) -> str | None:
@@ -124,8 +124,8 @@ class Learner:
         learning = " learning" if self._queue.unfinished_tasks else ""
         return f"for {self.name}{count}{learning}" + (f", {self.problem}" if self.problem else "")
 
-    def settle(self) -> None:
-        """Wait until all that was said is learned."""
+    def wait_until_learned(self) -> None:
+        """Wait until every reaction is learned."""
         self._queue.join()
 
     def close(self) -> None:
@@ -172,24 +172,24 @@ class Learner:
             return
         if isinstance(job, _Hint):
             kept = self._kept(
-                job.name, lambda profile: replace(profile, hints=profile.hints.heard(job.axis, job.difference))
+                job.name, lambda profile: replace(profile, hints=profile.hints.with_hint(job.axis, job.difference))
             )
             if self._is_played_for(kept.name):
                 self.profile = kept
                 self._taken(kept)
-            self._told.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, says your hand (noted)")
+            self._lines.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, says your hand (noted)")
             return
         state, net = relax_state(job.state), self._mapper.net
         # What the mapping asked for, before any culture: that is what can be learned.
         (asked,) = play_for_embedding(net, job.embedding, [state])
-        said = reaction(job.when, job.word, state, asked)
-        profile = self._kept(job.name, lambda profile: learn_profile(net, profile.heard(said)))
+        said = create_reaction(job.when, job.word, state, asked)
+        profile = self._kept(job.name, lambda profile: learn_profile(net, profile.with_reaction(said)))
         embedding = get_embedding(net, profile)
         (now,) = play_for_embedding(net, embedding, [state])
         change = describe_change(asked, now) or "no change that could be heard"
         if self._is_played_for(profile.name):
             self._take(profile)
-        self._told.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
+        self._lines.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")
 
     def _is_played_for(self, name: str) -> bool:
         return self.profile is not None and self.profile.name == name

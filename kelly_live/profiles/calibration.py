@@ -89,7 +89,7 @@ class Hints:
             if not (0 <= count <= 10**9 and math.isfinite(mean) and abs(mean) <= 2.0):
                 raise ConfigError("hints of the hand are a count and a mean from -2 to 2, for each axis")
 
-    def heard(self, axis: str, difference: float) -> Hints:
+    def with_hint(self, axis: str, difference: float) -> Hints:
         """With one more: what was read less where the hand put it. A tenth of a late one still counts."""
         at = AXES.index(axis)
         counts, means = list(self.counts), list(self.means)

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
 
-from kelly_live.core.actions import Action, parsed
+from kelly_live.core.actions import Action, parse_action
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.safe_yaml import Node, parse_nodes
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, offset_of
-from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, merged, moment
+from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, merge_reactions, parse_time
 
 FORMAT = 2
 MAX_NAME = 48
@@ -41,7 +41,7 @@ Keys: TypeAlias = "tuple[tuple[str, Action | None], ...]"
 _HEAD = "# A kelly-live profile: what one person means by each feeling. Private; holds no audio.\n"
 
 
-class NewerFormat(ConfigError):
+class NewerFormatError(ConfigError):
     """A profile of a later version; it is whole, only not ours to read."""
 
 
@@ -69,7 +69,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         check_name(self.name)
-        moment(self.created)
+        parse_time(self.created)
         if self.culture is not None and not (0 < len(self.culture) <= 100 and self.culture.isprintable()):
             raise ConfigError("the culture of a profile must be NAME or NAME:MODE, up to 100 characters")
         if self.preset is not None and not (0 < len(self.preset) <= 100 and self.preset.isprintable()):
@@ -101,7 +101,7 @@ class Profile:
         """What is to be taken off the readings of this input: (V, A, D), zeros if not wanted."""
         return offset_of(self.take, self.hints) if self.calibrate else (0.0, 0.0, 0.0)
 
-    def heard(self, one: Reaction) -> Profile:
+    def with_reaction(self, one: Reaction) -> Profile:
         """With one more reaction, in bounds."""
         rows = [*self.reactions, one]
         while len(rows) > MAX_ROWS:
@@ -142,7 +142,7 @@ def check_key(key: str) -> str:
 def key_action(text: str) -> Action | None:
     """What a key is to do, as it is written: `panic`, `emotion sad`, `none`. Raises ConfigError."""
     name, _, value = text.strip().lower().partition(" ")
-    return None if name == "none" else parsed(name, value.strip() or None)
+    return None if name == "none" else parse_action(name, value.strip() or None)
 
 
 def _one_less(rows: list[Reaction]) -> list[Reaction]:
@@ -154,7 +154,7 @@ def _one_less(rows: list[Reaction]) -> list[Reaction]:
             pair = (index, later[rows[index].topic])
         later[rows[index].topic] = index
     first, second = pair
-    both = merged(rows[first], rows[second])
+    both = merge_reactions(rows[first], rows[second])
     return [both if index == second else row for index, row in enumerate(rows) if index != first]
 
 
@@ -194,7 +194,9 @@ def from_yaml(data: bytes, file: str) -> Profile:
     fields = root.as_map()
     version = _field(root, fields, "format").as_int(0, 10**6)
     if version > FORMAT:
-        raise NewerFormat(f"{file} is of format {version}, this kelly-live knows up to {FORMAT}; update kelly-live")
+        raise NewerFormatError(
+            f"{file} is of format {version}, this kelly-live knows up to {FORMAT}; update kelly-live"
+        )
     while version < FORMAT:
         if version not in MIGRATIONS:
             root.fail(f"is of format {version}; it must be {FORMAT}")

@@ -85,7 +85,7 @@ class Reaction:
     count: int = 1
 
     def __post_init__(self) -> None:
-        moment(self.time)
+        parse_time(self.time)
         if self.kind not in KINDS:
             raise ConfigError(f"nothing is said as {self.kind[:40]!r}; say one of {', '.join(KINDS)}")
         if len(self.asked) != len(ASKED):
@@ -129,7 +129,7 @@ class Reaction:
         ]
 
 
-def reaction(
+def create_reaction(
     when: datetime, kind: str, state: EmotionState, asked: Sequence[float], parameter: str | None = None,
     value: float | None = None,
 ) -> Reaction:  # fmt: skip
@@ -140,7 +140,7 @@ def reaction(
     return _rounded(Reaction(said, kind, state, tuple(asked), parameter, value))
 
 
-def merged(one: Reaction, other: Reaction) -> Reaction:
+def merge_reactions(one: Reaction, other: Reaction) -> Reaction:
     """Two reactions of one topic as one row: the later time, the mean of the rest by count."""
     total = one.count + other.count
     part = other.count / total
@@ -163,7 +163,7 @@ def merged(one: Reaction, other: Reaction) -> Reaction:
     return _rounded(Reaction(max(one.time, other.time), one.kind, state, asked, one.parameter, value, total))
 
 
-def moment(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     """A time as files have it. Raises ConfigError."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.safe_yaml import MAX_BYTES
-from kelly_live.profiles.profile import NewerFormat, Profile, check_name, from_yaml, to_yaml
+from kelly_live.profiles.profile import NewerFormatError, Profile, check_name, from_yaml, to_yaml
 
 LISTING_COMMAND = "kelly-live profile list"
 _PATIENCE_SECONDS = 5.0
@@ -29,7 +29,7 @@ _NEAR = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedProfile:
     """A file of the folder: its profile, or the problem that keeps it from being used."""
 
     name: str
@@ -78,17 +78,17 @@ class Store:
         """Raises ConfigError: no such profile; or a damaged one, which is then kept aside under the name it tells."""
         return self._read(self.find(typed))
 
-    def listed(self) -> tuple[Listed, ...]:
+    def list_profiles(self) -> tuple[ListedProfile, ...]:
         """Every profile by name, also those that cannot be used, with the reason; nothing is moved."""
         rows = []
         for name in self.names():
             try:
-                rows.append(Listed(name, self.path(name), self._parsed(name, self._bytes(name)), None))
+                rows.append(ListedProfile(name, self.path(name), self._parsed(name, self._bytes(name)), None))
             except ConfigError as error:
-                rows.append(Listed(name, self.path(name), None, str(error)))
+                rows.append(ListedProfile(name, self.path(name), None, str(error)))
         return tuple(rows)
 
-    def kept_aside(self) -> tuple[Path, ...]:
+    def list_damaged(self) -> tuple[Path, ...]:
         """The damaged files that were kept."""
         if not self.folder.is_dir():
             return ()
@@ -166,7 +166,7 @@ class Store:
         data = self._bytes(name)
         try:
             return self._parsed(name, data)
-        except NewerFormat:
+        except NewerFormatError:
             raise
         except ConfigError as error:
             try:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.core.actions import ACTIONS, AXES, REACTIONS, Action, Takes, apply_action, parsed
+from kelly_live.core.actions import ACTIONS, AXES, REACTIONS, Action, Takes, apply_action, parse_action
 from kelly_live.core.emotion_space import state_from
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import AudioHealth, EmotionOverride, Morph, Reading, SchedulerHealth
@@ -110,7 +110,7 @@ def test_the_words_are_those_that_profiles_learn_from() -> None:
     ],
 )
 def test_an_action_as_it_is_written(name: str, text: str | None, action: Action) -> None:
-    assert parsed(name, text) == action
+    assert parse_action(name, text) == action
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_an_action_as_it_is_written(name: str, text: str | None, action: Action)
 )
 def test_what_an_action_does_not_take_is_refused(name: str, text: str | None, rule: str) -> None:
     with pytest.raises(ConfigError, match=rule):
-        parsed(name, text)
+        parse_action(name, text)
 
 
 actions = st.one_of(

@@ -45,7 +45,7 @@ def person(
     anna = replace(new_profile("anna", NOW), keys=(("x", Action("panic")),))
     bert = replace(new_profile("bert", NOW), calibrate=True)
     for _ in range(20):
-        bert = replace(bert, hints=bert.hints.heard("valence", 0.4))
+        bert = replace(bert, hints=bert.hints.with_hint("valence", 0.4))
     for profile in (anna, bert):
         Store().create(profile)
     person = Person(anna, stage, None, clock)
@@ -65,7 +65,7 @@ def test_a_word_about_a_tempo_that_others_lead_teaches_nothing(person: Person) -
     )
     assert person.react("too-dark", snapshot("tempo")) == "too-dark: noted for anna"
     assert person.react("too-fast", snapshot("key")) == "too-fast: noted for anna"
-    person.learner.settle()
+    person.learner.wait_until_learned()
     assert Store().load("anna").count == 2
 
 
@@ -76,7 +76,7 @@ def test_a_nudge_against_what_is_read_becomes_a_hint(person: Person, clock: Manu
     assert person.watch(override, read) == []
     clock.advance(HOLD_SECONDS)
     person.watch(override, read)
-    person.learner.settle()
+    person.learner.wait_until_learned()
     assert person.watch(override, read) == ["anna: valence was read -0.40 off, says your hand (noted)"]
     assert Store().load("anna").hints.counts == (1, 0, 0)
 
@@ -86,7 +86,7 @@ def test_the_next_person_brings_their_keys_and_their_input(person: Person, stage
     assert person.remarks == ["for anna (0 said)"]
     assert stage.map(state(1.0, valence=0.1), 0.0).state.valence == 0.1
     assert person.turn(1) == "for bert from now on"
-    person.learner.settle()
+    person.learner.wait_until_learned()
     assert dict(person.keys) == {}
     assert person.remarks == ["for bert (0 said)"]
     assert stage.map(state(2.0, valence=0.2), 0.0).state.valence < 0.2 - 0.05
@@ -112,6 +112,6 @@ def test_a_reaction_waits_for_no_learning(person: Person, monkeypatch: pytest.Mo
     assert person.remarks == ["for bert learning"]
     assert not may_end.is_set()
     may_end.set()
-    person.learner.settle()
+    person.learner.wait_until_learned()
     assert Store().load("anna").count == 2
     assert person.remarks == ["for bert (0 said)"]

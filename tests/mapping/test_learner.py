@@ -42,7 +42,7 @@ def store(tmp_path: Path, mapper: LearnedMapper) -> Store:
     """Anna wants sad music slow, Bert fast; Cleo has said nothing."""
     store = Store(tmp_path / "profiles")
     for name, bpm in (("anna", 55.0), ("bert", 120.0)):
-        profile = new_profile(name, NOW).heard(wished("tempo", bpm)).heard(wished("tempo", bpm))
+        profile = new_profile(name, NOW).with_reaction(wished("tempo", bpm)).with_reaction(wished("tempo", bpm))
         store.create(learn_profile(mapper.net, profile))
     store.create(new_profile("cleo", NOW))
     return store
@@ -65,23 +65,23 @@ def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapp
     far = bright(mapper(state)) if emotion == "happy" else 1.0 - bright(mapper(state))
     assert far > 0.95
     for _ in range(5):
-        cleo.say(word, state)
-        cleo.settle()
+        cleo.react(word, state)
+        cleo.wait_until_learned()
     assert 0.3 < bright(mapper(state)) < 0.7
 
 
 def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: LearnedMapper) -> None:
     base = mapper(SAD).tempo.suggested
-    assert cleo.say("too-fast", SAD) == "too-fast: noted for cleo"
-    cleo.settle()
+    assert cleo.react("too-fast", SAD) == "too-fast: noted for cleo"
+    cleo.wait_until_learned()
     once = mapper(SAD).tempo.suggested
     assert once < base
-    (line,) = cleo.told()
+    (line,) = cleo.take_lines()
     assert line.startswith("too-fast: cleo's sad: tempo 82 → ")
     assert cleo.remark == "for cleo (1 said)"
-    cleo.say("too-fast", SAD)
-    cleo.say("more-like-this", SAD)
-    cleo.settle()
+    cleo.react("too-fast", SAD)
+    cleo.react("more-like-this", SAD)
+    cleo.wait_until_learned()
     assert mapper(SAD).tempo.suggested < once
     kept = store.load("cleo")
     assert [(one.kind, one.state.emotion) for one in kept.reactions] == [
@@ -95,12 +95,12 @@ def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: Le
 def test_nobody_is_told_how_to_make_a_profile(store: Store, mapper: LearnedMapper) -> None:
     learner = Learner(store, mapper, None)
     before = mapper(SAD)
-    assert learner.say("too-fast", SAD) == f"too-fast: {module.HOW_TO}"
+    assert learner.react("too-fast", SAD) == f"too-fast: {module.HOW_TO}"
     assert learner.remark is None
-    learner.hint("valence", 0.2)
-    learner.settle()
+    learner.suggest_offset("valence", 0.2)
+    learner.wait_until_learned()
     assert mapper(SAD) == before
-    assert learner.next(1) == "for anna from now on"
+    assert learner.turn(1) == "for anna from now on"
     learner.close()
 
 
@@ -110,9 +110,9 @@ def test_what_is_too_much_is_refused_and_nobody_waits(
     monkeypatch.setattr(module, "MOST_WAITING", 2)
     learner = Learner(store, mapper, store.load("cleo"))
     with store._locked():  # another process holds the profiles: learning has to wait, the performer has not
-        answers = [learner.say("like", SAD) for _ in range(5)]
+        answers = [learner.react("like", SAD) for _ in range(5)]
     assert answers[-1] == "like: too much at once, not noted"
-    learner.settle()
+    learner.wait_until_learned()
     assert store.load("cleo").count == sum("noted for" in answer for answer in answers) < 5
     learner.close()
 
@@ -122,8 +122,8 @@ def test_a_file_that_is_gone_is_told_and_the_session_learns_on(
 ) -> None:
     base = mapper(SAD).tempo.suggested
     store.delete("cleo")
-    cleo.say("too-fast", SAD)
-    cleo.settle()
+    cleo.react("too-fast", SAD)
+    cleo.wait_until_learned()
     assert cleo.problem is not None
     assert "no profile is called 'cleo'" in cleo.problem
     assert mapper(SAD).tempo.suggested < base
@@ -132,8 +132,8 @@ def test_a_file_that_is_gone_is_told_and_the_session_learns_on(
 def test_a_nudge_is_noted_and_moves_no_music(cleo: Learner, store: Store, mapper: LearnedMapper) -> None:
     before = mapper(SAD)
     for _ in range(3):
-        cleo.hint("valence", 0.3)
-    cleo.settle()
+        cleo.suggest_offset("valence", 0.3)
+    cleo.wait_until_learned()
     assert store.load("cleo").hints.counts == (3, 0, 0)
     assert mapper(SAD) == before
 
@@ -141,11 +141,11 @@ def test_a_nudge_is_noted_and_moves_no_music(cleo: Learner, store: Store, mapper
 def test_the_next_profile_goes_round(store: Store, mapper: LearnedMapper) -> None:
     taken: list[Profile] = []
     learner = Learner(store, mapper, store.load("anna"), taken=taken.append)
-    learner.say("like", SAD)  # still anna's, though it is learned after the turn was asked for
-    assert [learner.next(1), learner.next(1), learner.next(1), learner.next(-1)] == [
+    learner.react("like", SAD)  # still anna's, though it is learned after the turn was asked for
+    assert [learner.turn(1), learner.turn(1), learner.turn(1), learner.turn(-1)] == [
         f"for {name} from now on" for name in ("bert", "cleo", "anna", "cleo")
     ]
-    learner.settle()
+    learner.wait_until_learned()
     assert [profile.name for profile in taken] == ["anna", "bert", "cleo", "anna", "cleo"]
     assert (store.load("anna").count, store.load("bert").count) == (3, 2)
     learner.close()
@@ -155,13 +155,13 @@ def test_who_cannot_be_played_for_is_told_and_the_one_before_stays(store: Store,
     learner = Learner(store, mapper, store.load("anna"))
     before = mapper(SAD)
     store.path("bert").write_bytes(b"format: [")
-    learner.next(1)
-    learner.settle()
+    learner.turn(1)
+    learner.wait_until_learned()
     assert learner.remark is not None
     assert learner.remark.startswith("for anna (2 said), the profile 'bert' is damaged")
     assert mapper(SAD) == before
-    assert learner.next(1) == "for cleo from now on"
-    learner.settle()
+    assert learner.turn(1) == "for cleo from now on"
+    learner.wait_until_learned()
     assert learner.remark == "for cleo (0 said)"
     learner.close()
 
@@ -190,14 +190,14 @@ class SteadilySad:
 def played(mapper: LearnedMapper, store: Store, *, turns_at: float | None, seconds: float = 24.0) -> Performance:
     """Sad music for Anna, and from `turns_at` on for Bert."""
     learner = Learner(store, mapper, None)
-    learner.next(1)
-    learner.settle()
+    learner.turn(1)
+    learner.wait_until_learned()
     scheduler, turned = OfflineScheduler(), []
 
     def on_progress(position: float) -> None:
         if turns_at is not None and position >= turns_at and not turned:
-            turned.append(learner.next(1))
-            learner.settle()
+            turned.append(learner.turn(1))
+            learner.wait_until_learned()
 
     source = ScriptedSource(np.zeros(int(seconds * RATE), np.float32), ManualClock())
     stage = OverrideStage(mapper, SAD)

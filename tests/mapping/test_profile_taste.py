@@ -16,7 +16,7 @@ from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.mapping.net import RADII, MapperNet, load_mapper_net, split_taste
 from kelly_live.mapping.profile_taste import get_embedding, learn_profile, list_differences, play_for_profile
 from kelly_live.profiles.profile import Profile, from_yaml, new_profile, to_yaml
-from kelly_live.profiles.reaction import ASKED, Reaction, reaction
+from kelly_live.profiles.reaction import ASKED, Reaction, create_reaction
 from tests.profiles.sample import NOW, crowded, reactions, said, wished
 
 NET = load_mapper_net(find_resources("models"))
@@ -31,7 +31,7 @@ def net() -> MapperNet:
 def taught(*some: Reaction) -> Profile:
     profile = new_profile("anna", NOW)
     for one in some:
-        profile = profile.heard(one)
+        profile = profile.with_reaction(one)
     return learn_profile(NET, profile)
 
 
@@ -63,7 +63,7 @@ def test_a_word_moves_its_parameter_its_way_and_again_moves_it_further(word: str
     profile, last = taught(), played(None)[parameter]
     for _ in range(3):
         (asked,) = play_for_profile(NET, profile, [SAD])
-        profile = learn_profile(NET, profile.heard(reaction(NOW, word, SAD, asked)))
+        profile = learn_profile(NET, profile.with_reaction(create_reaction(NOW, word, SAD, asked)))
         now = played(profile)[parameter]
         assert sign * (now - last) > 0.0
         last = now
@@ -80,8 +80,8 @@ def test_a_like_of_the_base_changes_nothing_and_a_dislike_of_it_is_only_noted() 
 def test_a_like_holds_on_and_a_dislike_goes_back() -> None:
     slow = taught(wished("tempo", 60.0))
     (asked,) = play_for_profile(NET, slow, [SAD])
-    liked = learn_profile(NET, slow.heard(said("like", asked=asked)))
-    disliked = learn_profile(NET, slow.heard(said("dislike", asked=asked)))
+    liked = learn_profile(NET, slow.with_reaction(said("like", asked=asked)))
+    disliked = learn_profile(NET, slow.with_reaction(said("dislike", asked=asked)))
     assert played(liked)["tempo"] == pytest.approx(played(slow)["tempo"], rel=0.02)
     assert played(slow)["tempo"] < played(disliked)["tempo"] < played(None)["tempo"]
 

@@ -12,7 +12,7 @@ from kelly_live.core.emotion_space import state_from
 from kelly_live.core.values import EMOTIONS
 from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import MAX_ROWS, Profile, new_profile
-from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, reaction
+from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, create_reaction
 
 KEY_ACTIONS = (None, Action("panic"), Action("freeze", True), Action("valence", -0.5), Action("emotion", "sad"))
 NOW = datetime(2026, 11, 23, 0, 40, tzinfo=UTC)
@@ -20,11 +20,11 @@ PLAYED = (80.0, 70.0, 0.5, 0.7, 0.4)  # over ASKED
 
 
 def said(kind: str, emotion: str = "sad", asked: tuple[float, ...] = PLAYED) -> Reaction:
-    return reaction(NOW, kind, state_from(emotion=emotion), asked)
+    return create_reaction(NOW, kind, state_from(emotion=emotion), asked)
 
 
 def wished(parameter: str, value: float, emotion: str = "sad") -> Reaction:
-    return reaction(NOW, WISH, state_from(emotion=emotion), PLAYED, parameter, value)
+    return create_reaction(NOW, WISH, state_from(emotion=emotion), PLAYED, parameter, value)
 
 
 @st.composite
@@ -35,15 +35,15 @@ def reactions(draw: st.DrawFn) -> Reaction:
     state = state_from(draw(unit), draw(unit), draw(unit), draw(st.sampled_from([*EMOTIONS, None])))
     asked = tuple(draw(st.floats(*RANGES[parameter])) for parameter in ASKED)
     if kind == WISH:
-        return reaction(NOW, kind, state, asked, name, draw(st.floats(*RANGES[name])))
-    return reaction(NOW, kind, state, asked)
+        return create_reaction(NOW, kind, state, asked, name, draw(st.floats(*RANGES[name])))
+    return create_reaction(NOW, kind, state, asked)
 
 
 @st.composite
 def profiles(draw: st.DrawFn) -> Profile:
     profile = new_profile(draw(st.from_regex(r"[a-z0-9]{2,8}x(-[a-z0-9]{1,8})?", fullmatch=True)), NOW)
     for one in draw(st.lists(reactions(), max_size=6)):
-        profile = profile.heard(one)
+        profile = profile.with_reaction(one)
     if draw(st.booleans()):
         number = st.floats(-0.375, 0.375, width=32).map(lambda x: float(f"{x:.9g}"))
         embedding = tuple(draw(st.lists(number, min_size=64, max_size=64)))
@@ -76,9 +76,11 @@ def crowded(count: int) -> Profile:
         if kind == WISH:
             name = names[(index // 88) % len(names)]
             low, high = RANGES[name]
-            one = reaction(NOW, kind, state_from(emotion=emotion), PLAYED, name, low + (high - low) * (index % 7) / 7.0)
+            one = create_reaction(
+                NOW, kind, state_from(emotion=emotion), PLAYED, name, low + (high - low) * (index % 7) / 7.0
+            )
         else:
             one = said(kind, emotion)
-        profile = profile.heard(one)
+        profile = profile.with_reaction(one)
     assert len(profile.reactions) <= MAX_ROWS
     return profile

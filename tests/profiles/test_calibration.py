@@ -39,16 +39,16 @@ def test_nothing_heard_is_no_take() -> None:
 def test_whatever_is_heard_or_nudged_little_is_taken_off(places: list, nudges: list[float]) -> None:
     hints = NO_HINTS
     for difference in nudges:
-        hints = hints.heard("arousal", difference)
+        hints = hints.with_hint("arousal", difference)
     for off in offset_of(take(*places), hints):
         assert abs(off) <= MOST
     assert offset_of(None, NO_HINTS) == (0.0, 0.0, 0.0)
 
 
 def test_hints_are_weak_and_add_up_and_a_take_outweighs_them() -> None:
-    once, often = Hints().heard("valence", 0.4), Hints()
+    once, often = Hints().with_hint("valence", 0.4), Hints()
     for _ in range(20):
-        often = often.heard("valence", 0.4)
+        often = often.with_hint("valence", 0.4)
     assert 0.0 < offset_of(None, once)[0] < 0.07 < offset_of(None, often)[0] < 0.4
     steady = take(*[(0.0, 0.0, 0.0)] * 40)
     assert abs(offset_of(steady, often)[0]) < 0.02

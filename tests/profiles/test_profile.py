@@ -20,14 +20,14 @@ from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import (
     EMBEDDING,
     MAX_ROWS,
-    NewerFormat,
+    NewerFormatError,
     Profile,
     check_name,
     from_yaml,
     new_profile,
     to_yaml,
 )
-from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTED, RANGES, WISH, merged
+from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTED, RANGES, WISH, merge_reactions
 from tests.profiles.sample import KEY_ACTIONS, NOW, PLAYED, crowded, profiles, reactions, said, wished
 
 
@@ -58,9 +58,9 @@ def test_three_thousand_reactions_are_bounded_and_all_counted() -> None:
 
 
 def test_merging_keeps_the_mean_and_the_count() -> None:
-    both = merged(wished("tempo", 50.0), wished("tempo", 200.0))
+    both = merge_reactions(wished("tempo", 50.0), wished("tempo", 200.0))
     assert (both.count, both.value) == (2, 100.0)  # half-way as ratios are heard
-    thrice = merged(both, wished("tempo", 100.0))
+    thrice = merge_reactions(both, wished("tempo", 100.0))
     assert (thrice.count, thrice.value) == (3, 100.0)
     assert thrice.targets(PLAYED)[0].weight == 3.0
     assert replace(thrice, count=5000).targets(PLAYED)[0].weight == MOST_COUNTED
@@ -105,7 +105,7 @@ def test_names_that_are_paths_or_devices_are_refused(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
-GOOD = to_yaml(new_profile("anna", NOW).heard(said("too-fast")))
+GOOD = to_yaml(new_profile("anna", NOW).with_reaction(said("too-fast")))
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_an_old_format_is_migrated_and_a_newer_one_is_not_called_damaged(monkeyp
         from_yaml(old, "p.yaml")
     monkeypatch.setitem(module.MIGRATIONS, 0, from_zero)
     assert from_yaml(old, "p.yaml") == new_profile("anna", NOW, "jingju")
-    with pytest.raises(NewerFormat, match="update kelly-live"):
+    with pytest.raises(NewerFormatError, match="update kelly-live"):
         from_yaml(GOOD.replace(b"format: 2", b"format: 3"), "p.yaml")
 
 

@@ -27,7 +27,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def test_what_is_kept_comes_back(store: Store) -> None:
-    changed = store.update("anna", lambda profile: profile.heard(said("too-fast")))
+    changed = store.update("anna", lambda profile: profile.with_reaction(said("too-fast")))
     assert store.load("Anna ") == changed
     assert changed.count == 1
     assert store.update("anna", lambda profile: profile.without()) == new_profile("anna", NOW)
@@ -38,7 +38,7 @@ def test_what_is_kept_comes_back(store: Store) -> None:
 def test_only_the_user_can_read(store: Store) -> None:
     store.folder.chmod(0o755)
     store.path("anna").chmod(0o644)
-    store.update("anna", lambda profile: profile.heard(said("like")))
+    store.update("anna", lambda profile: profile.with_reaction(said("like")))
     store.use("anna")
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
     for file in store.folder.iterdir():
@@ -46,7 +46,7 @@ def test_only_the_user_can_read(store: Store) -> None:
 
 
 def test_a_name_is_made_once(store: Store) -> None:
-    store.update("anna", lambda profile: profile.heard(said("like")))
+    store.update("anna", lambda profile: profile.with_reaction(said("like")))
     with pytest.raises(ConfigError, match="already"):
         store.create(new_profile("anna", NOW))
     assert store.load("anna").count == 1
@@ -69,18 +69,18 @@ def test_no_name_leads_out_of_the_folder(store: Store, typed: str) -> None:
 def test_a_damaged_profile_is_kept_aside_and_named(store: Store) -> None:
     path = store.path("anna")
     path.write_bytes(b"format: 1\nname: [")
-    assert store.listed()[0].problem is not None
+    assert store.list_profiles()[0].problem is not None
     assert path.exists()  # looking moves nothing
     with pytest.raises(ConfigError, match=r"damaged and was kept as anna\.damaged-\d+T\d+Z\.yaml") as error:
         store.load("anna")
     assert "\n" not in str(error.value)
-    assert [kept.read_bytes() for kept in store.kept_aside()] == [b"format: 1\nname: ["]
+    assert [kept.read_bytes() for kept in store.list_damaged()] == [b"format: 1\nname: ["]
     assert store.names() == ()
     store.create(new_profile("anna", NOW))
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="was kept as"):
         store.update("anna", lambda profile: profile)
-    assert {kept.read_bytes() for kept in store.kept_aside()} == {b"format: 1\nname: [", b"\xff"}
+    assert {kept.read_bytes() for kept in store.list_damaged()} == {b"format: 1\nname: [", b"\xff"}
 
 
 def test_a_newer_profile_stays_where_it_is(store: Store) -> None:
@@ -89,7 +89,7 @@ def test_a_newer_profile_stays_where_it_is(store: Store) -> None:
     with pytest.raises(ConfigError, match="update kelly-live"):
         store.load("anna")
     assert store.path("anna").read_bytes() == newer
-    assert store.kept_aside() == ()
+    assert store.list_damaged() == ()
 
 
 @POSIX
@@ -102,7 +102,7 @@ def test_links_and_pipes_are_not_read(store: Store, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="not a plain file"):
             store.load(name)
     with pytest.raises(ConfigError, match="not a plain file"):
-        store.update("link", lambda profile: profile.heard(said("like")))
+        store.update("link", lambda profile: profile.with_reaction(said("like")))
     assert outside.read_bytes() == to_yaml(new_profile("link", NOW))
 
 
@@ -120,7 +120,7 @@ def test_two_processes_lose_nothing(store: Store) -> None:
     code = (
         "import sys; from pathlib import Path; from kelly_live.profiles.store import Store;"
         "from tests.profiles.sample import said\n"
-        "for _ in range(20): Store(Path(sys.argv[1])).update('anna', lambda profile: profile.heard(said('like')))"
+        "for _ in range(20): Store(Path(sys.argv[1])).update('anna', lambda profile: profile.with_reaction(said('like')))"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", code, str(store.folder)], cwd=Path(__file__).parents[2]) for _ in "ab"

@@ -18,7 +18,7 @@ def command(as_json: bool) -> None:
     from kelly_live.profiles.store import Store
 
     store = Store()
-    rows, default, damaged = store.listed(), store.default(), store.kept_aside()
+    rows, default, damaged = store.list_profiles(), store.default(), store.list_damaged()
     if as_json:
         listed = [
             {

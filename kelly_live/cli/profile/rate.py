@@ -46,7 +46,7 @@ def command(
 
     from kelly_live.core.emotion_space import relax_state, state_from
     from kelly_live.mapping.profile_taste import learn_profile, list_differences, play_for_profile
-    from kelly_live.profiles.reaction import KINDS, WISH, reaction
+    from kelly_live.profiles.reaction import KINDS, WISH, create_reaction
     from kelly_live.profiles.store import Store
 
     if emotion is None and (valence is None or arousal is None):
@@ -66,9 +66,9 @@ def command(
         before.extend(list_differences(net, profile))
         now = datetime.now(UTC)
         for parameter, value in wanted:
-            profile = profile.heard(reaction(now, WISH, state, asked, parameter, value))
+            profile = profile.with_reaction(create_reaction(now, WISH, state, asked, parameter, value))
         for word in words:
-            profile = profile.heard(reaction(now, word, state, asked))
+            profile = profile.with_reaction(create_reaction(now, word, state, asked))
         return profile if no_learn else learn_profile(net, profile)
 
     profile = Store().update(name, rate)

@@ -44,7 +44,7 @@ def measure_learning(net: MapperNet, seed: int = 1) -> list[LearningCosts]:
         store = Store(Path(folder))
         for start, end in zip((0, *COUNTS), COUNTS, strict=False):
             for reaction in reactions[start:end]:
-                profile = profile.heard(reaction)
+                profile = profile.with_reaction(reaction)
             learned = learn_profile(net, profile)
             step = _time_call(lambda now=profile: learn_profile(net, now))  # type: ignore[misc]
             store.create(replace(learned, name=f"crowd-{end}"))

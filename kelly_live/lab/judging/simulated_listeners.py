@@ -27,7 +27,7 @@ from kelly_live.mapping.net import RADII, USER_DIM, MapperNet, split_taste
 from kelly_live.mapping.profile_taste import get_embedding, learn_profile, play_for_profile
 from kelly_live.mapping.taste import ERRORS, play_values
 from kelly_live.profiles.profile import Profile, new_profile
-from kelly_live.profiles.reaction import ASKED, KINDS, LIKE, RANGES, WISH, Reaction, reaction
+from kelly_live.profiles.reaction import ASKED, KINDS, LIKE, RANGES, WISH, Reaction, create_reaction
 
 COUNTS = (5, 10, 20, 40)
 POPULATIONS = ("songs", "rules")
@@ -105,8 +105,11 @@ def measure_spillovers(net: MapperNet, seed: int = 1) -> list[Spillover]:
     rng = np.random.default_rng([seed, 99])
     sad = state_from(emotion="sad")
     (asked,) = play_for_profile(net, None, [sad])
-    once = [reaction(NOW, WISH, sad, asked, "tempo", 60.0)]
-    hostile = [reaction(NOW, WISH, sad, asked, "tempo", 300.0), reaction(NOW, WISH, sad, asked, "register", 0.0)]
+    once = [create_reaction(NOW, WISH, sad, asked, "tempo", 60.0)]
+    hostile = [
+        create_reaction(NOW, WISH, sad, asked, "tempo", 300.0),
+        create_reaction(NOW, WISH, sad, asked, "register", 0.0),
+    ]
     raters: dict[str, list[Reaction]] = {
         "one target (60 BPM)": once,
         "forty times 60 BPM": once * 40,
@@ -119,7 +122,7 @@ def measure_spillovers(net: MapperNet, seed: int = 1) -> list[Spillover]:
 def _measure_spillover(net: MapperNet, name: str, reactions: Sequence[Reaction]) -> Spillover:
     profile = new_profile("rater", NOW)
     for one in reactions:
-        profile = profile.heard(one)
+        profile = profile.with_reaction(one)
     states = [state_from(emotion=emotion) for emotion in EMOTIONS]
     before = play_values(net, np.zeros(USER_DIM), states, ASKED)
     after = play_values(net, get_embedding(net, learn_profile(net, profile)), states, ASKED)
@@ -156,12 +159,12 @@ class _SimulatedListener:
         worst = int(np.abs(gaps).argmax())
         name = ASKED[worst]
         if abs(gaps[worst]) < _LIKED_DISTANCE:
-            return reaction(NOW, LIKE, state, asked)
+            return create_reaction(NOW, LIKE, state, asked)
         if rng.random() < _VALUE_SHARE:
             low, high = RANGES[name]
             value = 2.0 ** wanted[worst] if name in ("tempo", "density") else wanted[worst]
-            return reaction(NOW, WISH, state, asked, name, float(np.clip(value, low, high)))
-        return reaction(NOW, _KIND_OF_GAP[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
+            return create_reaction(NOW, WISH, state, asked, name, float(np.clip(value, low, high)))
+        return create_reaction(NOW, _KIND_OF_GAP[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
 
 
 class _PreferenceTrial:
@@ -191,7 +194,7 @@ def _teach_profile(net: MapperNet, person: _SimulatedListener, rng: np.random.Ge
     for count in range(1, COUNTS[-1] + 1):
         state = _draw_state(rng)
         (asked,) = play_for_profile(net, profile, [state])
-        profile = learn_profile(net, profile.heard(person.react(state, asked, rng)))
+        profile = learn_profile(net, profile.with_reaction(person.react(state, asked, rng)))
         if count in COUNTS:
             kept.append(get_embedding(net, profile))
     return np.stack(kept)
@@ -217,9 +220,9 @@ def draw_random_reactions(net: MapperNet, count: int, seed: int = 1) -> list[Rea
 def _draw_reaction(state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
     kind = str(rng.choice(KINDS))
     if kind != WISH:
-        return reaction(NOW, kind, state, asked)
+        return create_reaction(NOW, kind, state, asked)
     name = str(rng.choice(ASKED))
-    return reaction(NOW, WISH, state, asked, name, float(rng.uniform(*RANGES[name])))
+    return create_reaction(NOW, WISH, state, asked, name, float(rng.uniform(*RANGES[name])))
 
 
 def _convert_scales(asked: Sequence[float]) -> np.ndarray:
