@@ -20,12 +20,12 @@ model. Each overrun counts 1, each call in time takes OVERRUN_DECAY off again, a
 State: a generator may keep state, but the built-in ones keep none: they plan each bar from (seed, part, bar), so that
 short slices and long ones give the same notes. Randomness must come from `context.seed`.
 
-Style: where `parameters.style` has a part for a role (`style_parts.STYLE_PARTS`: melody, chords, pad, arpeggio, bass,
-percussion), the band plays that part itself, in place of every player whose descriptor's `part` is that role; the
-player is not called for those slices. The style's part goes to the player's slot, and takes the values of those of
-its parameters that the style's part declares alike (the melody's `octave`). A generator is left alone if its `part`
-is another name, or if its descriptor says `follows_style`: it is always called, reads `parameters.style` itself or
-ignores it, and finds the style's scale and bar length in `context` either way.
+Style: a generator is always called, unless its descriptor says `yields_to_style`, as the built-in players do. Where
+`parameters.style` has a part for the role of such a player (`style_parts.STYLE_PARTS`: melody, chords, pad, arpeggio,
+bass, percussion), the band plays that part in the player's slot and does not call the player for those slices. The
+style's part takes the values of those of the player's parameters that it declares alike (the melody's `octave`). A
+generator that does not yield reads `parameters.style` itself or ignores it, and finds the style's scale and bar length
+in `context` either way.
 
 Faults: a generator that raises, is too slow, or returns invalid notes (unsorted, outside the slice, or no NoteEvent) is
 muted in a named state (`PlayerState`) with the reason in its status, and the band plays on. No host can help against a

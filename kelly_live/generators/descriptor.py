@@ -12,11 +12,11 @@ from kelly_live.generators.parameter import Parameter
 class Descriptor:
     """A generator's name, part and sound; raises ConfigError where a rule is broken.
 
-    `part` is the role that it plays; ROLES lists those that a culture's style knows. `channel` is a MIDI channel
-    1-16 and `program` a General MIDI program 0-127 (0 is the acoustic grand piano; without meaning on channel 10): a
+    `part` is the role that it plays; `style_parts.STYLE_PARTS` has those that a culture's style knows. `channel` is a
+    MIDI channel 1-16 and `program` a General MIDI program 0-127 (0 is the acoustic grand piano; without meaning on channel 10): a
     host preset may choose others. `parameters` are its own knobs, and `help` says in one line what it plays.
-    `follows_style`: it plays every culture's style itself, from `MusicParameters.style`, and is never replaced by the
-    style's own part.
+    `yields_to_style`: where the culture's style in force plays this part itself, the band plays the style's part in this
+    slot instead of the generator.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Descriptor:
     program: int
     parameters: tuple[Parameter, ...] = ()
     help: str = ""
-    follows_style: bool = False
+    yields_to_style: bool = False
 
     def __post_init__(self) -> None:
         for word in (self.name, self.part):

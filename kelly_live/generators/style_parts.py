@@ -240,7 +240,7 @@ def create_style_part(player: Descriptor, values: Mapping[str, Value]) -> StyleP
     and range.
     """
     made = STYLE_PARTS.get(player.part)
-    if made is None or player.follows_style:
+    if made is None or not player.yields_to_style:
         return None
     part = made()
     theirs = {(own.name, own.kind, own.low, own.high) for own in player.parameters}

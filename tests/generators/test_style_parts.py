@@ -39,8 +39,8 @@ class Whistle:
         pass
 
 
-def whistle(part: str, **declared: object) -> Whistle:
-    return Whistle(Descriptor("whistle", part, 12, 78, **declared))  # type: ignore[arg-type]
+def whistle(part: str, *, yields_to_style: bool = True, parameters: tuple[Parameter, ...] = ()) -> Whistle:
+    return Whistle(Descriptor("whistle", part, 12, 78, parameters, yields_to_style=yields_to_style))
 
 
 def play(players: GeneratorBand, style: CultureStyle | None, bars: int = 9) -> RecordingSink:
@@ -55,7 +55,7 @@ def line(notes: Sequence[NoteEvent]) -> list[tuple[float, int]]:
 
 
 @pytest.mark.parametrize("part", STYLE_PARTS)
-def test_a_style_is_played_in_the_slot_of_any_player_of_its_roles(part: str) -> None:
+def test_a_style_is_played_in_the_slot_of_any_player_that_yields(part: str) -> None:
     player = whistle(part)
     theirs = play(GeneratorBand([PlayerSlot(player, "plug-in", channel=14, program=1)]), GAMELAN)
     assert player.calls == 0
@@ -70,8 +70,8 @@ def test_a_plug_in_s_slot_plays_what_the_built_in_player_s_does() -> None:
     assert line(theirs.part("melody")) == line(ours.part("melody"))
 
 
-@pytest.mark.parametrize("player", [whistle("whistle"), whistle("melody", follows_style=True)])
-def test_a_player_of_another_role_or_with_a_style_of_its_own_is_left_alone(player: Whistle) -> None:
+@pytest.mark.parametrize("player", [whistle("whistle"), whistle("melody", yields_to_style=False)])
+def test_a_player_of_another_role_or_that_does_not_yield_is_left_alone(player: Whistle) -> None:
     sink = play(GeneratorBand([player]), GAMELAN)
     assert {note.pitch for note in sink.notes} == {CONCERT_A}
     assert create_style_part(player.descriptor, {}) is None

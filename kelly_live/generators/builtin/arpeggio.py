@@ -29,6 +29,7 @@ class ArpeggioGenerator(BarPlayer):
         "arpeggio",
         channel=5,
         program=46,
+        yields_to_style=True,
         parameters=(
             Parameter("pattern", "any", "the order of the tones; any: one of them a theme", choices=PATTERNS),
             Parameter("octaves", 2, "how far it goes before it turns", low=1, high=3, unit="octaves"),

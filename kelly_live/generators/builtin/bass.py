@@ -20,7 +20,12 @@ class BassGenerator(BarPlayer):
     """One voice that plays the root on every change of chord, so that even sparse harmony is clear."""
 
     descriptor: ClassVar[Descriptor] = Descriptor(
-        "bass", "bass", channel=2, program=32, help="roots where chords change, fifths and octaves between"
+        "bass",
+        "bass",
+        channel=2,
+        program=32,
+        yields_to_style=True,
+        help="roots where chords change, fifths and octaves between",
     )
 
     def bar_notes(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:

@@ -59,6 +59,7 @@ class ChordGenerator(BarPlayer):
         "chords",
         channel=1,
         program=0,
+        yields_to_style=True,
         parameters=(
             Parameter("voicing", "close", "open takes the second voice from the top an octave down", choices=VOICINGS),
         ),

@@ -45,6 +45,7 @@ class MelodyGenerator(BarPlayer):
         "melody",
         channel=3,
         program=0,
+        yields_to_style=True,
         parameters=(
             Parameter("octave", 0, "play higher or lower than the emotion's register", low=-2, high=2, unit="octaves"),
         ),

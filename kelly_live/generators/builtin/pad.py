@@ -27,6 +27,7 @@ class PadGenerator(BarPlayer):
         "pad",
         channel=4,
         program=89,
+        yields_to_style=True,
         parameters=(Parameter("tied", True, "off strikes every voice of every chord"),),
         help="held chords; common tones sound on",
     )

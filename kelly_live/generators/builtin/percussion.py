@@ -39,6 +39,7 @@ class PercussionGenerator(BarPlayer):
         "percussion",
         channel=10,
         program=0,
+        yields_to_style=True,
         parameters=(Parameter("fills", True, "lead into the next phrase with a fill, or keep the beat"),),
         help="kick, snare and cymbals",
     )
