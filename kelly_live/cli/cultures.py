@@ -81,7 +81,7 @@ def _list(as_json: bool) -> int:
     from kelly_live.cultures.library import get_culture_id, list_cultures, user_folder
     from kelly_live.cultures.preset import PARAMETERS
 
-    shelf = list_cultures()
+    listed = list_cultures()
     if as_json:
         rows = [
             {
@@ -92,11 +92,11 @@ def _list(as_json: bool) -> int:
                 "problem": one.problem,
                 "preset": None if one.preset is None else asdict(one.preset),
             }
-            for one in shelf
+            for one in listed
         ]
         click.echo(json.dumps({"cultures": rows, "user_folder": str(user_folder())}, ensure_ascii=False))
         return 0
-    for one in shelf:
+    for one in listed:
         if one.preset is None:
             click.echo(f"{one.name:24} cannot be used: {one.problem}")
             continue

@@ -13,7 +13,7 @@ from kelly_live.engine.options.click_options import debug_option
 if TYPE_CHECKING:
     from kelly_live.generators.registry import GeneratorInfo
 
-UNCHECKED = "unchecked"  # its class was read, but nobody was made
+UNCHECKED = "unchecked"  # its class was read, but not created
 
 
 @click.command("generators")
@@ -38,7 +38,7 @@ def command(as_json: bool, check: bool) -> int:
 
 
 def _row(found: GeneratorInfo, check: bool) -> dict[str, Any]:
-    """What is told of a generator; part, channel and program are None where its class could not be read."""
+    """Describe a generator; part, channel and program are None where its class could not be read."""
     from kelly_live.music.band import PlayerState
 
     own, descriptor = found.plugin, found.descriptor

@@ -29,12 +29,12 @@ def command(name: str | None, as_json: bool) -> int:
         else:
             _show(preset)
         return 0
-    shelf = list_presets()
+    listed = list_presets()
     if as_json:
-        told = {"presets": [_row(one) for one in shelf], "user_folder": str(user_folder())}
-        click.echo(json.dumps(told, ensure_ascii=False))
+        report = {"presets": [_row(one) for one in listed], "user_folder": str(user_folder())}
+        click.echo(json.dumps(report, ensure_ascii=False))
         return 0
-    for one in shelf:
+    for one in listed:
         mark = "  (your own)" if one.is_own else ""
         title = f"cannot be used: {one.problem}" if one.preset is None else one.preset.title
         click.echo(f"{one.name:12} {title}{mark}")
@@ -67,7 +67,7 @@ def _show(preset: HostPreset) -> None:
             "volume": None if player.volume == 1.0 else player.volume,
             **dict(player.values),
         }
-        told = "  ".join(f"{field} {value}" for field, value in fields.items() if value is not None)
+        settings = "  ".join(f"{field} {value}" for field, value in fields.items() if value is not None)
         part = player.part or player.generator
-        made = "" if part == player.generator else f" ({player.generator})"
-        click.echo(f"  {part}{made}  {told}".rstrip())
+        source = "" if part == player.generator else f" ({player.generator})"
+        click.echo(f"  {part}{source}  {settings}".rstrip())

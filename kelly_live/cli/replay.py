@@ -26,14 +26,14 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
     from kelly_live.core.atomic_write import write_atomically
     from kelly_live.core.errors import ConfigError
     from kelly_live.engine.build import check_outputs
-    from kelly_live.engine.replay import seat_recorded_players
+    from kelly_live.engine.replay import load_recorded_players
     from kelly_live.recording.log import LogReader
     from kelly_live.recording.replay import replay
 
     check_outputs([midi, wav])
     reader = LogReader(log)
     header = reader.header
-    again = replay(reader, seat_recorded_players)
+    again = replay(reader, load_recorded_players)
     torn = "; the log breaks off there" if again.torn else ""
     click.echo(
         f"seed {header.seed}, preset {header.preset}, made {header.created} by version {header.version}: "

@@ -1,1 +1,1 @@
-"""What steers a session: the keyboard, MIDI controllers and OSC, each a ControlSurface."""
+"""What controls a session: the keyboard, MIDI controllers and OSC, each a ControlSurface."""

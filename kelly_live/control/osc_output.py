@@ -1,6 +1,6 @@
 """Send emotion and music as OSC, one bundle for each new emotion state; ADDRESSES lists the addresses.
 
-UDP: it does not matter whether anybody listens, and a receiver that is gone is no error.
+UDP: no receiver has to listen, and one that is gone is no error.
 """
 
 from __future__ import annotations

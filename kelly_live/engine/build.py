@@ -40,12 +40,12 @@ def log_notice(line: str) -> None:
 
 def load_profile(name: str | None, notify: Notify = log_notice) -> Profile | None:
     """Load a profile by name; None: the user's default; "none": no profile. Raises ConfigError."""
-    from kelly_live.engine.options.commands import NOBODY
+    from kelly_live.engine.options.commands import NO_PROFILE
     from kelly_live.profiles.store import Store
 
     store = Store()
     chosen = store.default() if name is None else name
-    profile = None if chosen is None or chosen.strip().casefold() == NOBODY else store.load(chosen)
+    profile = None if chosen is None or chosen.strip().casefold() == NO_PROFILE else store.load(chosen)
     if profile is not None and name is None:
         notify(f"playing for {profile.name}, your default profile (`--profile none` plays for no profile)")
     return profile

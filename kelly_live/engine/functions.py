@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kelly_live.engine.options.commands import DEFAULT_BARS, NOBODY, ComposeOptions, RenderOptions
+from kelly_live.engine.options.commands import DEFAULT_BARS, NO_PROFILE, ComposeOptions, RenderOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.engine.options.override import OverrideOptions
@@ -29,7 +29,7 @@ def compose(
     preset: str | None = None,
     culture: str | None = None,
     culture_strength: float = 1.0,
-    profile: str = NOBODY,
+    profile: str = NO_PROFILE,
 ) -> Performance:
     """Compose for an emotion by name, or for valence and arousal (-1 to 1).
 
@@ -61,7 +61,7 @@ def render(
     preset: str | None = None,
     culture: str | None = None,
     culture_strength: float = 1.0,
-    profile: str = NOBODY,
+    profile: str = NO_PROFILE,
     device: str = "auto",
 ) -> Performance:
     """Accompany a recording (WAV, FLAC, OGG/Opus, MP3), faster than real time.

@@ -321,7 +321,7 @@ class LiveEngine:
     def run(self, display: Display | None = None, surfaces: Sequence[ControlSurface] = ()) -> LiveReport:
         """Play in the calling thread until the end, after `open`. Raises KellyError.
 
-        `display` shows the session, `surfaces` steer it, beside those that the options name.
+        `display` shows the session, `surfaces` control it, beside those that the options name.
         """
         opened = self._opened
         if self._phase is not _Phase.OPEN or opened is None or opened.session is None or opened.person is None:

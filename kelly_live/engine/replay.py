@@ -1,4 +1,4 @@
-"""Seat the players of a recorded session again, as its log names them."""
+"""Load the players of a recorded session again, as its log names them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from kelly_live.recording.log import Header, Part
 
 
-def seat_recorded_players(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
-    """Return the players of a host preset as a log seats them.
+def load_recorded_players(header: Header, preset: str, parts: tuple[Part, ...]) -> list[PlayerSlot]:
+    """Return the players of a host preset in the slots of a log.
 
     They play in this thread, untimed and without plug-ins. Raises ConfigError.
     """

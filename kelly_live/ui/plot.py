@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's colours, which the colour-blind can tell apart, given to the emotions that they suit.
+# Okabe & Ito's colours, which colour-blind people can distinguish, given to the emotions that they suit.
 EMOTION_COLOURS: dict[str, str] = {
     "happy": "#F0E442",
     "sad": "#0072B2",
@@ -135,8 +135,8 @@ def _title(
     figure.text(0.08, 0.962, title, fontsize=16, fontweight="bold", va="center", parse_math=False)
     facts = [f"{int(duration_seconds // 60)}:{int(duration_seconds % 60):02d} min", f"{len(notes)} notes"]
     if states:
-        felt = [sum(column) / len(states) for column in zip(*(s.probabilities for s in states), strict=True)]
-        facts.insert(0, f"mostly {EMOTIONS[felt.index(max(felt))]}")
+        shares = [sum(column) / len(states) for column in zip(*(s.probabilities for s in states), strict=True)]
+        facts.insert(0, f"mostly {EMOTIONS[shares.index(max(shares))]}")
     if parameters:
         tempos = [p.tempo.suggested for p in parameters]
         facts.insert(-1, f"{min(tempos):.0f}–{max(tempos):.0f} BPM")
@@ -156,7 +156,7 @@ def _remark(axis: Axes, text: str) -> None:
     axis.text(0.5, 0.5, text, transform=axis.transAxes, ha="center", va="center", color=PALE, style="italic")
 
 
-def _held(times: Sequence[float], values: Sequence[float], duration: float) -> tuple[list[float], list[float]]:
+def _extend_curve(times: Sequence[float], values: Sequence[float], duration: float) -> tuple[list[float], list[float]]:
     """The curve over the whole axis: the first value from 0 on, the last one to the end."""
     return [0.0, *times, max(duration, times[-1])], [values[0], *values, values[-1]]
 
@@ -174,7 +174,7 @@ def _emotions(axis: Axes, states: Sequence[EmotionState], duration: float) -> No
     curves = []
     for name in _STACK:
         index = EMOTIONS.index(name)
-        seconds, shares = _held(times, [state.probabilities[index] for state in states], duration)
+        seconds, shares = _extend_curve(times, [state.probabilities[index] for state in states], duration)
         curves.append(shares)
     colours = [EMOTION_COLOURS[name] for name in _STACK]
     axis.stackplot(seconds, curves, colors=colours, linewidth=0.4, edgecolor="white")
@@ -189,7 +189,7 @@ def _dimensions(axis: Axes, states: Sequence[EmotionState], duration: float) -> 
     if not states:
         return
     times = [state.time for state in states]
-    seconds, confidence = _held(times, [state.confidence for state in states], duration)
+    seconds, confidence = _extend_curve(times, [state.confidence for state in states], duration)
     # Confidence is 0-1 on an axis of -1 to 1: drawn from the bottom up, its full height is full confidence.
     axis.fill_between(
         seconds, -1.05, [2.1 * c - 1.05 for c in confidence], color="#EEF0F3", zorder=0, label="confidence"
@@ -199,7 +199,7 @@ def _dimensions(axis: Axes, states: Sequence[EmotionState], duration: float) -> 
         ("arousal", "#D55E00", "-"),
         ("dominance", "#009E73", (0, (4, 1.5))),
     ):
-        _, values = _held(times, [getattr(state, name) for state in states], duration)
+        _, values = _extend_curve(times, [getattr(state, name) for state in states], duration)
         axis.plot(seconds, values, color=colour, linestyle=style, linewidth=1.7, label=name)
     handles, _ = axis.get_legend_handles_labels()
     _beside(axis, [*handles[1:], handles[0]])
@@ -213,9 +213,9 @@ def _tempo_and_mode(
         axis.set_yticks([])
         return
     times = [state.time for state in states]
-    seconds, tempo = _held(times, [p.tempo.suggested for p in parameters], duration)
-    _, slowest = _held(times, [p.tempo.minimum for p in parameters], duration)
-    _, fastest = _held(times, [p.tempo.maximum for p in parameters], duration)
+    seconds, tempo = _extend_curve(times, [p.tempo.suggested for p in parameters], duration)
+    _, slowest = _extend_curve(times, [p.tempo.minimum for p in parameters], duration)
+    _, fastest = _extend_curve(times, [p.tempo.maximum for p in parameters], duration)
     axis.fill_between(seconds, slowest, fastest, step="post", color="#DCEAF4", label="range", zorder=1)
     axis.step(seconds, tempo, where="post", color="#0072B2", linewidth=1.8, label="BPM", zorder=2)
     low, high = min(slowest), max(fastest)

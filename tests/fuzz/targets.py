@@ -122,11 +122,11 @@ def _frames() -> Iterator[bytes]:
 
 
 def _log(data: bytes) -> object:
-    from kelly_live.engine.replay import seat_recorded_players
+    from kelly_live.engine.replay import load_recorded_players
     from kelly_live.recording.log import LogReader
     from kelly_live.recording.replay import replay
 
-    return replay(LogReader(_file(data)), seat_recorded_players)
+    return replay(LogReader(_file(data)), load_recorded_players)
 
 
 def _logs() -> Iterator[bytes]:

@@ -15,7 +15,7 @@ from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.options.tuning import TuningOptions
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
-NOBODY = "none"  # the profile's name that means no profile
+NO_PROFILE = "none"  # the profile's name that means no profile
 DEFAULT_BARS = 16
 MAX_BARS = 1000
 DEVICE_HELP = "Where the nets run; auto takes a GPU if there is one."
