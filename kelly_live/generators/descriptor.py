@@ -13,10 +13,10 @@ class Descriptor:
     """A generator's name, part and sound; raises ConfigError where a rule is broken.
 
     `part` is the role that it plays; `style_parts.STYLE_PARTS` has those that a culture's style knows. `channel` is a
-    MIDI channel 1-16 and `program` a General MIDI program 0-127 (0 is the acoustic grand piano; without meaning on channel 10): a
-    host preset may choose others. `parameters` are its own knobs, and `help` says in one line what it plays.
-    `yields_to_style`: where the culture's style in force plays this part itself, the band plays the style's part in this
-    slot instead of the generator.
+    MIDI channel 1-16 and `program` a General MIDI program 0-127 (0 is the acoustic grand piano; without meaning on
+    channel 10): a host preset may choose others. `parameters` are its own settings, and `help` says in one line what it
+    plays. `yields_to_style`: where the culture's style in force plays this part itself, the band plays the style's part
+    in this slot instead of the generator.
     """
 
     name: str

@@ -109,7 +109,7 @@ def test_the_melody_s_octave_moves_the_style_s_melody_too(player: Whistle | Melo
 
 
 def test_a_parameter_of_the_same_name_and_another_range_is_the_player_s_own() -> None:
-    own = Descriptor("flute", "melody", 1, 73, (Parameter("octave", 5, "the register", low=4, high=7),))
-    part = create_style_part(own, {"octave": 6})
+    player = whistle("melody", parameters=(Parameter("octave", 5, "the register", low=4, high=7),))
+    part = create_style_part(player.descriptor, {"octave": 6})
     assert part is not None
     assert part.number("octave") == 0.0
