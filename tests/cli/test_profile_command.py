@@ -1,4 +1,4 @@
-"""`kelly-live profile` as a user meets it: made, taught, told, played, forgotten, taken elsewhere."""
+"""`kelly-live profile` as a user meets it: made, taught, output, played, forgotten, taken elsewhere."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     return Store()
 
 
-def composed(path: Path, *args: object) -> bytes:
+def compose_file(path: Path, *args: object) -> bytes:
     assert run("compose", "--emotion", "sad", "--bars", 2, "--midi", path, *args) == 0
     return path.read_bytes()
 
@@ -48,11 +48,11 @@ def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = store.path("anna").read_bytes()
-    base = composed(tmp_path / "base.mid")
-    assert composed(tmp_path / "untaught.mid", "--profile", "anna") == base
+    base = compose_file(tmp_path / "base.mid")
+    assert compose_file(tmp_path / "untaught.mid", "--profile", "anna") == base
     assert run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60", "--say", "too bright") == 0
     assert "sad: tempo 82 → 6" in capsys.readouterr().out
-    assert composed(tmp_path / "slow.mid", "--profile", "anna") != base
+    assert compose_file(tmp_path / "slow.mid", "--profile", "anna") != base
     assert tempo(tmp_path / "slow.mid") == pytest.approx(60.0, rel=0.1)
     assert tempo(tmp_path / "slow.mid") < 0.85 * tempo(tmp_path / "base.mid")
 
@@ -62,29 +62,29 @@ def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
     assert "anna: 2 reactions" in shown
     assert re.search(r"your sad \(2 of these\): slower \(-[12]\d ± \d BPM; [89]\d% known\)", shown), shown
     assert run("profile", "show", "anna", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["reactions"], told["learned_from"], len(told["differences"])) == (2, 2, 40)
+    output = json.loads(capsys.readouterr().out)
+    assert (output["reactions"], output["learned_from"], len(output["differences"])) == (2, 2, 40)
 
     assert run("profile", "reset", "anna") == 0
     assert store.path("anna").read_bytes() == new
-    assert composed(tmp_path / "again.mid", "--profile", "anna") == base
+    assert compose_file(tmp_path / "again.mid", "--profile", "anna") == base
 
 
 def test_a_default_is_used_until_none_is_asked_for(
     store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
-    base = composed(tmp_path / "base.mid")
+    base = compose_file(tmp_path / "base.mid")
     assert run("profile", "use", "anna") == 0
     capsys.readouterr()
-    slow = composed(tmp_path / "slow.mid")
+    slow = compose_file(tmp_path / "slow.mid")
     assert "anna, your default" in capsys.readouterr().err
     assert slow != base
-    assert composed(tmp_path / "none.mid", "--profile", "none") == base
+    assert compose_file(tmp_path / "none.mid", "--profile", "none") == base
     assert run("profile", "list") == 0
     assert "* anna" in capsys.readouterr().out
     assert run("profile", "use", "none") == 0
-    assert composed(tmp_path / "after.mid") == base
+    assert compose_file(tmp_path / "after.mid") == base
 
 
 def test_what_is_only_noted_is_learned_later(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,10 +99,10 @@ def test_what_is_only_noted_is_learned_later(store: Store, capsys: pytest.Captur
 def test_a_profile_brings_its_culture(store: Store, tmp_path: Path) -> None:
     assert run("profile", "create", "ravi", "--culture", "Hindustani", "--culture-strength", "0.5") == 0
     assert store.load("ravi").culture == "hindustani"
-    own = composed(tmp_path / "own.mid", "--profile", "ravi")
-    assert own == composed(tmp_path / "asked.mid", "--culture", "hindustani", "--culture-strength", 0.5)
-    assert own != composed(tmp_path / "base.mid")
-    assert composed(tmp_path / "other.mid", "--profile", "ravi", "--culture", "western") != own
+    own = compose_file(tmp_path / "own.mid", "--profile", "ravi")
+    assert own == compose_file(tmp_path / "asked.mid", "--culture", "hindustani", "--culture-strength", 0.5)
+    assert own != compose_file(tmp_path / "base.mid")
+    assert compose_file(tmp_path / "other.mid", "--profile", "ravi", "--culture", "western") != own
     assert run("profile", "create", "x", "--culture", "atlantis") == 1
 
 
@@ -154,11 +154,11 @@ def test_mistakes_are_told_and_change_nothing(
     before = store.path("anna").read_bytes()
     capsys.readouterr()
     assert run("profile", *args) == code
-    told = capsys.readouterr().err
+    output = capsys.readouterr().err
     if code == 1:
-        assert told.startswith("kelly-live: ")
-        assert len(told.strip().splitlines()) == 1
-    assert "unexpected" not in told
+        assert output.startswith("kelly-live: ")
+        assert len(output.strip().splitlines()) == 1
+    assert "unexpected" not in output
     assert store.path("anna").read_bytes() == before
 
 
@@ -196,9 +196,9 @@ def test_what_cannot_be_set_is_told_and_changes_nothing(
     before = store.path("anna").read_bytes()
     capsys.readouterr()
     assert run("profile", "set", "anna", "keys.z=panic", settings) == 1
-    told = capsys.readouterr().err
-    assert told.startswith("kelly-live: ")
-    assert len(told.strip().splitlines()) == 1
+    output = capsys.readouterr().err
+    assert output.startswith("kelly-live: ")
+    assert len(output.strip().splitlines()) == 1
     assert store.path("anna").read_bytes() == before
 
 
@@ -207,9 +207,9 @@ def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
 ) -> None:
     recording = find_resources("presets") / "demo" / "recording.ogg"
     assert run("profile", "calibrate", "anna", "--from", recording, "--seconds", 8) == 0
-    told = capsys.readouterr().out
-    assert "from a recording of 8 s" in told
-    assert "not used" in told
+    output = capsys.readouterr().out
+    assert "from a recording of 8 s" in output
+    assert "not used" in output
     take = store.load("anna").take
     assert take is not None
     assert -60.0 < take.floor_dbfs < take.level_dbfs < 0.0

@@ -13,7 +13,9 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTIONS, ControlChange, EmotionState
 
 
-def felt(valence: float = 0.0, arousal: float = 0.0, emotion: str = "neutral", confidence: float = 1.0) -> EmotionState:
+def emotion_state(
+    valence: float = 0.0, arousal: float = 0.0, emotion: str = "neutral", confidence: float = 1.0
+) -> EmotionState:
     chances = tuple(float(name == emotion) for name in EMOTIONS)
     return EmotionState(chances, valence, arousal, 0.0, confidence, 0.0)
 
@@ -49,22 +51,22 @@ def test_what_cannot_be_is_one_line(text: str, complaint: str) -> None:
 
 def test_an_axis_has_its_middle_at_64_and_a_chance_begins_at_0() -> None:
     controls = EmotionControls({"valence": 20, "arousal": 21, "happy": 102, "sad": 103, "confidence": 23}, channel=5)
-    assert controls.step(0.0, felt(valence=1.0, arousal=-1.0, emotion="happy", confidence=0.5)) == [
+    assert controls.step(0.0, emotion_state(valence=1.0, arousal=-1.0, emotion="happy", confidence=0.5)) == [
         ControlChange(5, 20, 127),
         ControlChange(5, 21, 0),
         ControlChange(5, 102, 127),
         ControlChange(5, 103, 0),
         ControlChange(5, 23, 64),
     ]
-    assert EmotionControls({"valence": 20}).step(0.0, felt()) == [ControlChange(16, 20, 64)]
+    assert EmotionControls({"valence": 20}).step(0.0, emotion_state()) == [ControlChange(16, 20, 64)]
 
 
 def test_only_what_changes_is_said_and_a_step_is_glided_over() -> None:
     controls = EmotionControls({"valence": 20, "arousal": 21})
-    controls.step(0.0, felt())
-    assert controls.step(1.0, felt()) == []
+    controls.step(0.0, emotion_state())
+    assert controls.step(1.0, emotion_state()) == []
     times = [1.0 + i / 100 for i in range(1, 300)]
-    heard = [(now, change) for now in times for change in controls.step(now, felt(valence=1.0))]
+    heard = [(now, change) for now in times for change in controls.step(now, emotion_state(valence=1.0))]
     values = [change.value for _, change in heard]
     assert {change.controller for _, change in heard} == {20}
     assert values == sorted(values)
@@ -82,7 +84,7 @@ def test_nothing_is_said_twice_and_never_more_than_a_cable_holds(steps: list[tup
     said = 0
     for pause, valence, arousal in steps:
         now += pause
-        for change in controls.step(now, felt(valence, arousal)):
+        for change in controls.step(now, emotion_state(valence, arousal)):
             assert last.get(change.controller) != change.value
             last[change.controller] = change.value
             said += 1

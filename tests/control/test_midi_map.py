@@ -47,7 +47,7 @@ LEARNED = (
 )
 
 
-def heard(*messages: bytes, bindings=LEARNED, apart: float = 0.1, stands: float = 0.0) -> list[Action]:
+def read_actions(*messages: bytes, bindings=LEARNED, apart: float = 0.1, stands: float = 0.0) -> list[Action]:
     """What they ask for, one after the other."""
     midi_map = MidiMap(bindings)
     actions: list[Action] = []
@@ -57,30 +57,33 @@ def heard(*messages: bytes, bindings=LEARNED, apart: float = 0.1, stands: float 
 
 
 def test_a_button_does_its_action_when_it_goes_down() -> None:
-    assert heard(note_on(10, 36, 90), note_off(10, 36), note_on(10, 36, 1)) == [Action("like"), Action("like")]
-    assert heard(control_change(5, 64, 127), control_change(5, 64, 0), control_change(5, 64, 64)) == [
+    assert read_actions(note_on(10, 36, 90), note_off(10, 36), note_on(10, 36, 1)) == [Action("like"), Action("like")]
+    assert read_actions(control_change(5, 64, 127), control_change(5, 64, 0), control_change(5, 64, 64)) == [
         Action("panic"),
         Action("panic"),
     ]
-    assert heard(program_change(2, 3), program_change(2, 3)) == [Action("next-preset"), Action("next-preset")]
-    assert heard(note_on(1, 37, 100), note_on(1, 38, 100)) == [Action("emotion", "sad"), Action("nudge-valence", -0.1)]
+    assert read_actions(program_change(2, 3), program_change(2, 3)) == [Action("next-preset"), Action("next-preset")]
+    assert read_actions(note_on(1, 37, 100), note_on(1, 38, 100)) == [
+        Action("emotion", "sad"),
+        Action("nudge-valence", -0.1),
+    ]
 
 
 def test_what_is_not_mapped_does_nothing() -> None:
-    assert heard(note_on(9, 36, 90), note_on(10, 35, 90), program_change(1, 4), control_change(1, 1, 127)) == []
-    assert heard(control_change(5, 64, 63), b"\xf8", b"\xe0\x00\x40") == []
+    assert read_actions(note_on(9, 36, 90), note_on(10, 35, 90), program_change(1, 4), control_change(1, 1, 127)) == []
+    assert read_actions(control_change(5, 64, 63), b"\xf8", b"\xe0\x00\x40") == []
 
 
 def test_contact_bounce_counts_once() -> None:
     press = (note_on(10, 36, 90), note_off(10, 36)) * 4
-    assert heard(*press, apart=0.004) == [Action("like")]
+    assert read_actions(*press, apart=0.004) == [Action("like")]
 
 
 def test_a_knob_takes_hold_where_the_axis_stands() -> None:
     """It stands at .5; a knob from the left does nothing until it comes by."""
     midi_map, stands = MidiMap(LEARNED), 0.5
 
-    def turned(value: int) -> list[Action]:
+    def turn(value: int) -> list[Action]:
         nonlocal stands
         actions = midi_map.read([ReceivedMessage(0.0, control_change(1, 20, value))], lambda axis: stands)
         for action in actions:
@@ -88,14 +91,14 @@ def test_a_knob_takes_hold_where_the_axis_stands() -> None:
             stands = round(action.value, 2)
         return actions
 
-    assert turned(0) == turned(40) == turned(90) == []
-    assert turned(100) == [Action("valence", 36 / 63)]
-    assert turned(127) == [Action("valence", 1.0)]
-    assert turned(64) == [Action("valence", 0.0)]
-    assert turned(0) == [Action("valence", -1.0)]
+    assert turn(0) == turn(40) == turn(90) == []
+    assert turn(100) == [Action("valence", 36 / 63)]
+    assert turn(127) == [Action("valence", 1.0)]
+    assert turn(64) == [Action("valence", 0.0)]
+    assert turn(0) == [Action("valence", -1.0)]
     stands = 0.3  # a key has moved it
-    assert turned(10) == []
-    assert turned(83) == [Action("valence", 19 / 63)]
+    assert turn(10) == []
+    assert turn(83) == [Action("valence", 19 / 63)]
 
 
 def test_of_a_fast_knob_only_the_newest_value_counts() -> None:
@@ -207,17 +210,19 @@ class Player:
 
 
 def test_learning_takes_the_first_control_that_fits_the_action(capsys: pytest.CaptureFixture[str]) -> None:
-    def learned(action: str, *script: tuple[float, bytes], value: str | None = None) -> Binding:
+    def learn_control(action: str, *script: tuple[float, bytes], value: str | None = None) -> Binding:
         time = Player()
         return midi_learn.wait_for_control(ScriptedInput(script, time.clock), action, value, time)
 
-    assert learned("like", (1.0, note_off(3, 40)), (1.1, note_on(3, 40, 9))).control == Control("note", 40, 3)
-    assert learned("like", (0.0, note_on(3, 40, 9)), (5.0, control_change(2, 80, 127))).control == Control("cc", 80, 2)
+    assert learn_control("like", (1.0, note_off(3, 40)), (1.1, note_on(3, 40, 9))).control == Control("note", 40, 3)
+    assert learn_control("like", (0.0, note_on(3, 40, 9)), (5.0, control_change(2, 80, 127))).control == Control(
+        "cc", 80, 2
+    )
     knob = [(1.0 + 0.1 * n, control_change(1, 74, 50 + n)) for n in range(3)]
-    assert learned("valence", (0.5, note_on(1, 60, 90)), *knob) == Binding(Control("cc", 74, 1), "valence")
-    assert learned("emotion", (1.0, program_change(1, 7)), value="sad").control == Control("program", 7, 1)
+    assert learn_control("valence", (0.5, note_on(1, 60, 90)), *knob) == Binding(Control("cc", 74, 1), "valence")
+    assert learn_control("emotion", (1.0, program_change(1, 7)), value="sad").control == Control("program", 7, 1)
     with pytest.raises(MidiError, match="nothing that like can have moved within 30 s"):
-        learned("like", (1.0, control_change(1, 7, 20)), (2.0, all_notes_off(1)))
+        learn_control("like", (1.0, control_change(1, 7, 20)), (2.0, all_notes_off(1)))
 
 
 def test_a_knob_is_chosen_at_its_second_message() -> None:

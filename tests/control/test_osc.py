@@ -61,13 +61,13 @@ def test_what_is_no_address_is_one_line(text: str) -> None:
 
 def test_a_bundle_tells_every_address_that_is_documented() -> None:
     bundle = OscBundle(encode_bundle(view()))
-    told = {one.address: one.params for one in bundle}
-    assert told.keys() == ADDRESSES.keys()
-    assert told["/kelly/valence"] == [-0.5]
-    assert told["/kelly/emotion"] == ["sad"]
-    assert told["/kelly/emotion/sad"] == [1.0]
-    assert told["/kelly/bar"] == [3]
-    assert told["/kelly/tempo"] == [92.5]
+    sent = {one.address: one.params for one in bundle}
+    assert sent.keys() == ADDRESSES.keys()
+    assert sent["/kelly/valence"] == [-0.5]
+    assert sent["/kelly/emotion"] == ["sad"]
+    assert sent["/kelly/emotion/sad"] == [1.0]
+    assert sent["/kelly/bar"] == [3]
+    assert sent["/kelly/tempo"] == [92.5]
 
 
 def test_every_new_state_is_sent_once_and_nobody_has_to_listen() -> None:
@@ -101,7 +101,7 @@ def send(inlet: OscInput, *packets: bytes) -> None:
             sender.sendto(packet, ("127.0.0.1", inlet.address.port))
 
 
-def heard(inlet: OscInput, count: int) -> list[tuple[str, object]]:
+def receive(inlet: OscInput, count: int) -> list[tuple[str, object]]:
     """As soon as that many came or were refused."""
     found: list[tuple[str, object]] = []
     deadline = time.monotonic() + 20.0
@@ -127,7 +127,7 @@ def test_what_a_performer_does_comes_in(inlet: OscInput) -> None:
         bytes(bundle.build().dgram),
         message("/someone/else", 1.0),
     )
-    assert heard(inlet, 8) == [
+    assert receive(inlet, 8) == [
         ("valence", -0.5),
         ("freeze", True),
         ("emotion", "sad"),
