@@ -77,33 +77,45 @@ class Journal(Protocol):
     Thread: the conductor's; `stopped` comes from the one that ends the session.
     """
 
-    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None: ...
+    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
+        """Record that the conductor started."""
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None: ...
+    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+        """Record a step of the conductor; cheap when it generated nothing."""
 
-    def panicked(self, now: float) -> None: ...
+    def panicked(self, now: float) -> None:
+        """Record that the conductor ended every note."""
 
-    def finished(self, now: float) -> None: ...
+    def finished(self, now: float) -> None:
+        """Record that the conductor played its closing bar."""
 
-    def felt(self, reading: Reading) -> None: ...
+    def felt(self, reading: Reading) -> None:
+        """Record a state that was read, as it is played."""
 
-    def stopped(self, now: float) -> None: ...
+    def stopped(self, now: float) -> None:
+        """Record that the sink was stopped."""
 
 
 class NoJournal:
     """A Journal that records nothing."""
 
-    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None: ...
+    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
+        """Record nothing."""
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None: ...
+    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+        """Record nothing."""
 
-    def panicked(self, now: float) -> None: ...
+    def panicked(self, now: float) -> None:
+        """Record nothing."""
 
-    def finished(self, now: float) -> None: ...
+    def finished(self, now: float) -> None:
+        """Record nothing."""
 
-    def felt(self, reading: Reading) -> None: ...
+    def felt(self, reading: Reading) -> None:
+        """Record nothing."""
 
-    def stopped(self, now: float) -> None: ...
+    def stopped(self, now: float) -> None:
+        """Record nothing."""
 
 
 def merge_sync_states(now: float, leaders: Sequence[SyncSource]) -> SyncState:

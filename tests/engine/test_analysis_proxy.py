@@ -128,8 +128,7 @@ def test_the_parent_s_end_loads_no_torch() -> None:
 
 
 def test_the_shipped_nets_read_the_same_there_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    from kelly_live.core.resources import find_resources
-    from kelly_live.emotion.reader import load_live_reader
+    from kelly_live.emotion.registry import require_reader
 
     noise = np.random.default_rng(1).normal(0.0, 0.1, 8000).astype(np.float32)
     window = AudioWindow(noise, 16_000, 0.5)
@@ -137,7 +136,7 @@ def test_the_shipped_nets_read_the_same_there_as_here(monkeypatch: pytest.Monkey
     reader.start()
     try:
         reader.open("cpu")
-        assert reader.push(window) == tuple(load_live_reader(find_resources("models"), "cpu").push(window))
+        assert reader.push(window) == tuple(require_reader(device="cpu").push(window))
     finally:
         reader.close()
 

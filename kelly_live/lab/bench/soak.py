@@ -163,13 +163,13 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
         reader.start()
         stage = create_override_stage(EmotionOverride())
         reader.open(device)
-        conductor = create_conductor(sink, seed=seed, live=True)  # type: ignore[arg-type]
+        conductor = create_conductor(sink, seed=seed, live=True)
         session = LiveSession(
             source=RepeatingSource(create_soak_sound(), clock, seconds=60.0 * minutes, realtime=True),
             reader=reader,
             stage=stage,
             conductor=conductor,
-            sink=sink,  # type: ignore[arg-type]
+            sink=sink,
             clock=clock,
         )
         memory: list[float] = []
