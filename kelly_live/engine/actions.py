@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ActionTargets:
-    """What actions are dispatched to. A callback may return a line to show; None: this session does not have it.
+    """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
     `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `log` every action, with
     where it came from.
@@ -34,7 +34,7 @@ class ActionTargets:
 
 
 class ActionDispatcher:
-    """Applies actions to the override that it holds, and passes the others to their targets. Thread: one for all calls."""
+    """Applies actions to the override that it holds, and passes others on. Thread: one for all calls."""
 
     def __init__(self, override: EmotionOverride, targets: ActionTargets) -> None:
         self.override = override

@@ -1,4 +1,4 @@
-"""What is read is calibrated, then frozen, then overridden, then morphed, in this order; and mapped only when it changes."""
+"""What is read is calibrated, frozen, overridden and morphed, in this order; and mapped only when it changes."""
 
 from __future__ import annotations
 
