@@ -21,8 +21,12 @@ def play(parts: LiveParts) -> None:
         engine.wait(10.0)
 
 
-try:
-    play(LiveParts.from_recording(sys.argv[1]))
-except MidiError as error:
-    print(f"{error}\nplaying into a null port")
-    play(LiveParts.from_recording(sys.argv[1], null_port=True))
+def main(recording: str) -> None:
+    try:
+        return play(LiveParts.from_recording(recording))
+    except MidiError as error:
+        print(f"{error}\nplaying into a null port")
+    return play(LiveParts.from_recording(recording, null_port=True))
+
+
+main(sys.argv[1])

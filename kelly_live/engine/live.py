@@ -44,7 +44,7 @@ from kelly_live.engine.observers import DEFAULT_MAX_HERTZ, Observation, Observer
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.record import insert_tee, start_recorder
 from kelly_live.engine.session import LiveSession, Snapshot
-from kelly_live.workers.realtime import disable_realtime, enable_realtime, freeze_gc
+from kelly_live.workers.realtime import disable_realtime, enable_realtime, freeze_gc, unfreeze_gc
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -477,8 +477,10 @@ class LiveEngine:
             opened.reader.close()
             if opened.person is not None:
                 opened.person.close()
+        self._opened = None
         self._observers.close()
         disable_realtime()
+        unfreeze_gc()
         self._phase = _Phase.ENDED
         self._ended.set()
         return written

@@ -64,3 +64,8 @@ def freeze_gc() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+def unfreeze_gc() -> None:
+    """Let garbage collection look at everything again: for a program that goes on after the session."""
+    gc.unfreeze()
