@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from kelly_live.engine.functions import render as render
     from kelly_live.engine.live import EngineError as EngineError
     from kelly_live.engine.live import LiveEngine as LiveEngine
-    from kelly_live.engine.live import LiveParts as LiveParts
     from kelly_live.engine.live import LiveReport as LiveReport
+    from kelly_live.engine.live_parts import LiveParts as LiveParts
     from kelly_live.engine.options.commands import LiveOptions as LiveOptions
     from kelly_live.engine.options.culture import CultureOptions as CultureOptions
     from kelly_live.engine.options.external_io import ExternalIOOptions as ExternalIOOptions
@@ -69,7 +69,8 @@ _NAMES = {
     "core.protocols": ("EmotionOverride", "Morph"),
     "core.values": ("EMOTIONS", "EmotionState", "MusicParameters", "NoteEvent"),
     "engine.functions": ("analyze", "compose", "render"),
-    "engine.live": ("EngineError", "LiveEngine", "LiveParts", "LiveReport"),
+    "engine.live": ("EngineError", "LiveEngine", "LiveReport"),
+    "engine.live_parts": ("LiveParts",),
     "engine.options.commands": ("LiveOptions",),
     "engine.options.culture": ("CultureOptions",),
     "engine.options.external_io": ("ExternalIOOptions",),

@@ -14,11 +14,9 @@ import logging
 import secrets
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -26,7 +24,6 @@ from kelly_live.core.actions import Action, Value
 from kelly_live.core.commands import Stop
 from kelly_live.core.errors import KellyError
 from kelly_live.core.timebase import Clock, MonotonicClock
-from kelly_live.core.values import MAIN_PORT
 from kelly_live.core.wording import plural
 from kelly_live.engine.build import (
     Notify,
@@ -40,6 +37,7 @@ from kelly_live.engine.build import (
 )
 from kelly_live.engine.console import Console, Display
 from kelly_live.engine.external_io import ExternalIO, create_controller_output, open_external_io
+from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, ActionQueue, LiveParts, LogDisplay
 from kelly_live.engine.observers import DEFAULT_MAX_HERTZ, Observation, Observers
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.record import insert_tee, start_recorder
@@ -49,55 +47,19 @@ from kelly_live.workers.realtime import disable_realtime, enable_realtime, freez
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kelly_live.core.control_surface import ControlSurface, ControlView
+    from kelly_live.core.control_surface import ControlSurface
     from kelly_live.core.protocols import AudioSource, EmotionReader
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.person import Person
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.recording.recorder import Recorder
-    from kelly_live.ui.terminal import LiveStatus
 
-MAX_WAITING_ACTIONS = 256
 _log = logging.getLogger(__name__)
 
 
 class EngineError(KellyError):
     """The engine was used in the wrong order: before its start, after its end, or a second time."""
-
-
-@dataclass(frozen=True, slots=True)
-class LiveParts:
-    """Parts to use instead of those that the options describe; None: build it from the options.
-
-    `source`: any AudioSource, such as a file; `sink`: a RoutedSink that is not open yet; `reader`: any EmotionReader,
-    ready to read, which the engine closes.
-    """
-
-    clock: Clock | None = None
-    source: AudioSource | None = None
-    sink: RoutedSink | None = None
-    reader: EmotionReader | None = None
-
-    @classmethod
-    def from_recording(cls, path: Path | str, *, null_port: bool = False) -> LiveParts:
-        """Listen to a recording in real time instead of an input; with `null_port` send no MIDI anywhere."""
-        from kelly_live.audio.sources import FileSource
-
-        clock = MonotonicClock()
-        return cls(
-            clock=clock,
-            source=FileSource(Path(path), clock, realtime=True),
-            sink=create_null_sink() if null_port else None,
-        )
-
-
-def create_null_sink() -> RoutedSink:
-    """Return a sink whose scheduler process plays in time, but sends to no port."""
-    from kelly_live.midi.routing import RoutedSink
-    from kelly_live.midi.scheduler_client import SchedulerClient
-
-    return RoutedSink({MAIN_PORT: SchedulerClient(null=True)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,42 +78,6 @@ class LiveReport:
             f"{plural(last.scheduler.dropped, 'note')} dropped; {plural(last.dropped_windows, 'window')} and "
             f"{last.audio.dropped_seconds:.1f} s of input dropped",
         ]
-
-
-class LogDisplay:
-    """A Display that puts what stays in the log, and shows nothing else."""
-
-    def say(self, text: str) -> None:
-        """Log a line."""
-        _log.info("%s", text)
-
-    def show(self, status: LiveStatus) -> None:
-        """Show nothing."""
-
-
-class ActionQueue:
-    """A ControlSurface for a program's own actions. Threads: `put` is for any, the rest for the console's."""
-
-    name = "program"
-
-    def __init__(self) -> None:
-        self._waiting: deque[Action] = deque()
-        self._putting = threading.Lock()
-
-    def put(self, action: Action) -> bool:
-        """Queue an action; False if MAX_WAITING_ACTIONS wait already, and then it is dropped."""
-        with self._putting:
-            if len(self._waiting) >= MAX_WAITING_ACTIONS:
-                return False
-            self._waiting.append(action)
-            return True
-
-    def publish(self, view: ControlView) -> None:
-        """Show nothing: programs observe the engine."""
-
-    def poll(self) -> list[Action]:
-        """Return what was queued since the last call."""
-        return [self._waiting.popleft() for _ in range(len(self._waiting))]
 
 
 class _Phase(Enum):

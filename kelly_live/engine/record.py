@@ -21,7 +21,7 @@ def insert_tee(options: RecordingOptions, sink: NoteSink) -> NoteSink:
     if not options.is_recording:
         return sink
     from kelly_live.engine.build import check_outputs
-    from kelly_live.recording.recorder import Tee
+    from kelly_live.recording.tee import Tee
 
     check_outputs([options.midi, options.log])
     return Tee(sink)
@@ -44,7 +44,9 @@ def start_recorder(
 
     None if nothing is recorded. Raises OutputError.
     """
-    from kelly_live.recording.recorder import Recorder, Tee, choose_paths, list_parts
+    from kelly_live.recording.paths import choose_paths
+    from kelly_live.recording.recorder import Recorder, list_parts
+    from kelly_live.recording.tee import Tee
 
     if not isinstance(sink, Tee):
         return None

@@ -10,25 +10,22 @@ after a crash `kelly-live replay` creates it from the log.
 from __future__ import annotations
 
 import errno
-import itertools
 import logging
 import os
-import struct
 import threading
-import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from kelly_live.core.actions import Action
 from kelly_live.core.atomic_write import suggest_remedy, write_atomically
-from kelly_live.core.commands import Controls, Notes, Pause, Signature, SinkCommand, Start, TempoChange
-from kelly_live.core.errors import ConfigError, OutputError
-from kelly_live.core.protocols import AudioHealth, NoteSink, Reading, SchedulerHealth
+from kelly_live.core.commands import Controls, Notes, TempoChange
+from kelly_live.core.errors import OutputError
+from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
 from kelly_live.core.timebase import Clock
-from kelly_live.core.values import ControlChange, MusicParameters, SyncState
+from kelly_live.core.values import MusicParameters, SyncState
 from kelly_live.music.band import MutedPlayer, Slot
 from kelly_live.music.conductor import Conductor, ConductorStatus
 from kelly_live.recording.log import (
@@ -54,8 +51,10 @@ from kelly_live.recording.log import (
     encode_header,
     encode_record,
 )
+from kelly_live.recording.paths import Paths
 from kelly_live.recording.take import encode_take
 from kelly_live.recording.tape import Tape, TapeCommand
+from kelly_live.recording.tee import Checksum, Tee, drain
 
 KEEP_SECONDS = 0.25  # written so often: what is written survives the end of this process, however it ends
 SYNC_EVERY = 2  # of these waits for the disk: what is there survives the end of the machine
@@ -63,97 +62,8 @@ MAX_QUEUED = 20_000  # records that wait for the thread: at a dozen a second, so
 MAX_PENDING_BYTES = 8 << 20  # lines that wait for a full disk: about half an hour
 _PATIENCE_SECONDS = 10.0
 _CHUNK_BYTES = 1 << 16
-_NOTE = struct.Struct("<2d3Bd")
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
-
-
-class Tee:
-    """A NoteSink before another: every command goes on to it at once, and is kept until it is taken."""
-
-    def __init__(self, inner: NoteSink) -> None:
-        self._inner = inner
-        self._commands: deque[TapeCommand] = deque()
-        self._controls: deque[ControlChange] = deque()
-
-    def send(self, command: SinkCommand) -> None:
-        """Pass a command on at once, and keep it."""
-        self._inner.send(command)
-        match command:
-            case Controls(changes):
-                self._controls.extend(changes)
-            case Start() | TempoChange() | Notes() | Pause() | Signature():
-                self._commands.append(command)
-
-    def health(self) -> SchedulerHealth:
-        """Return the counters of the sink behind."""
-        return self._inner.health()
-
-    def take(self) -> tuple[TapeCommand, ...]:
-        """Remove and return the commands since the last call, controller values excepted."""
-        return tuple(_drain(self._commands))
-
-    def take_controls(self) -> tuple[ControlChange, ...]:
-        """Remove and return the controller values since the last call."""
-        return tuple(_drain(self._controls))
-
-
-class Checksum:
-    """A checksum (CRC-32) of all that was handed over, so that a replay can tell whether it is the same."""
-
-    def __init__(self) -> None:
-        self.notes = 0
-        self.crc = 0
-
-    def add(self, commands: Sequence[TapeCommand]) -> None:
-        """Add what was handed over at once: first all but the notes, then the notes."""
-        for command in sorted(commands, key=lambda command: isinstance(command, Notes)):
-            match command:
-                case Notes(notes):
-                    self.notes += len(notes)
-                    for n in notes:
-                        packed = _NOTE.pack(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.channel, n.cents)
-                        self._add(packed + n.port.encode())
-                case Controls() | Pause():
-                    self._add(type(command).__name__.encode())
-                case TempoChange(point):
-                    self._add(struct.pack("<2d", point.beat, point.bpm))
-                case Start(origin_seconds, bpm, first_beat):
-                    self._add(struct.pack("<3d", origin_seconds, bpm, first_beat))
-
-    def _add(self, data: bytes) -> None:
-        self.crc = zlib.crc32(data, self.crc)
-
-
-@dataclass(frozen=True, slots=True)
-class Paths:
-    """Where a take goes. `midi` is None if only the log is kept."""
-
-    midi: Path | None
-    log: Path
-
-
-def choose_paths(midi: Path | None, log: Path | None) -> Paths:
-    """Return the paths of a new take: the log beside the MIDI file unless it is named.
-
-    What is there already is kept: the new take gets a number. Raises OutputError, and ConfigError without any path.
-    """
-    if midi is None and log is None:
-        raise ConfigError("a recording needs a file to go to; name one")
-    log = log or (midi and midi.with_suffix(".jsonl"))
-    if midi is not None and log is not None and midi.resolve() == log.resolve():
-        raise OutputError("the recording and its log have the same name; choose different ones")
-    for number in itertools.count(1):
-        paths = [_numbered(path, number) for path in (midi, log)]
-        if not any(path is not None and os.path.lexists(path) for path in paths):
-            assert paths[1] is not None
-            return Paths(paths[0], paths[1])
-    raise AssertionError
-
-
-def _numbered(path: Path | None, number: int) -> Path | None:
-    return path if path is None or number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def list_parts(conductor: Conductor) -> tuple[Part, ...]:
@@ -385,7 +295,7 @@ class Recorder:
     def _keep(self, *, sync: bool) -> None:
         """Append what is queued to the log and to the tape; `sync`: wait for the disk."""
         notes, last = self._checksum.notes, 0.0
-        for queued, commands in _drain(self._queue):
+        for queued, commands in drain(self._queue):
             record = self._encode(queued)
             last = record.time
             self._pending += encode_record(record)
@@ -446,10 +356,6 @@ def _sync_to_disk(file: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
-
-
-def _drain(queue: deque[T]) -> list[T]:
-    return [queue.popleft() for _ in range(len(queue))]
 
 
 def _open_new(path: Path) -> int:

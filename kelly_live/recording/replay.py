@@ -25,9 +25,9 @@ from kelly_live.recording.log import (
     StepRecord,
     StopRecord,
 )
-from kelly_live.recording.recorder import Checksum, Tee
 from kelly_live.recording.take import encode_take
 from kelly_live.recording.tape import Tape, TapeCommand
+from kelly_live.recording.tee import Checksum, Tee
 
 LONGEST_SECONDS = 7.0 * 24.0 * 3600.0
 # Returns the players of a host preset, as a log's parts seat them and without plug-ins.

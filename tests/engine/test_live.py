@@ -16,7 +16,8 @@ from kelly_live.core.errors import AudioError, ConfigError, KellyError
 from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import MAIN_PORT
-from kelly_live.engine.live import MAX_WAITING_ACTIONS, EngineError, LiveEngine, LiveParts
+from kelly_live.engine.live import EngineError, LiveEngine
+from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.session import Snapshot

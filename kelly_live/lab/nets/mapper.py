@@ -30,19 +30,17 @@ from torch.nn import functional as F
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, NEUTRAL_PROBABILITIES
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, rebuild_net
+from kelly_live.lab.nets.taste_space import limit_taste
 from kelly_live.mapping.culture import KNOWN
 from kelly_live.mapping.net import (
     DENSITY_TOP,
     MAJOR_COLUMNS,
-    OWN_RADIUS,
     OWN_TASTE,
     QUANTILES,
     REGISTER_NOTES,
     REGISTER_SPAN_NOTES,
     SCALARS,
-    SHARED_RADIUS,
     SHARED_TASTE,
-    TASTE_PARTS,
     TASTE_WAYS,
     TEMPO_BPM,
     TEMPO_SPAN_BPM,
@@ -355,33 +353,6 @@ class DynamicEmotionToMusicMapper(nn.Module):
 def compute_major_share(mode_weights: Tensor) -> Tensor:
     """Compute the share `[...]` of weights `[..., MODES]` that is on modes with a major third."""
     return mode_weights[..., MAJOR_COLUMNS].sum(-1)
-
-
-def create_taste_radii(like: Tensor) -> Tensor:
-    """Create the radii `[9]` of a taste's parts, of the type and on the device of `like`.
-
-    SHARED_RADIUS comes first, then OWN_RADIUS for each emotion.
-    """
-    return like.new_tensor([SHARED_RADIUS] + [OWN_RADIUS] * len(EMOTIONS))
-
-
-def split_taste(embedding: Tensor) -> Tensor:
-    """Split embeddings `[..., 64]` into parts `[..., 9, 7]`.
-
-    The first part applies everywhere, the others to one emotion each.
-    """
-    return embedding[..., : TASTE_PARTS * TASTE_WAYS].reshape(*embedding.shape[:-1], TASTE_PARTS, TASTE_WAYS)
-
-
-def limit_taste(embedding: Tensor) -> Tensor:
-    """Limit each part of embeddings `[..., 64]` to its radius; parts inside stay.
-
-    The number that moves nothing is 0.
-    """
-    parts = split_taste(embedding)
-    lengths = torch.clamp(parts.norm(dim=-1), min=1e-9)
-    inside = parts * torch.clamp(create_taste_radii(embedding) / lengths, max=1.0).unsqueeze(-1)
-    return F.pad(inside.flatten(-2), (0, embedding.shape[-1] - TASTE_PARTS * TASTE_WAYS))
 
 
 def _exp2(values: Tensor) -> Tensor:

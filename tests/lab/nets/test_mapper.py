@@ -16,14 +16,8 @@ from kelly_live.core.emotion_space import state_from
 from kelly_live.core.errors import ConfigError, ModelError
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.nets.checkpoint import save_checkpoint
-from kelly_live.lab.nets.mapper import (
-    KIND,
-    DynamicEmotionToMusicMapper,
-    ParameterDistribution,
-    create_taste_radii,
-    load_net,
-    split_taste,
-)
+from kelly_live.lab.nets.mapper import KIND, DynamicEmotionToMusicMapper, ParameterDistribution, load_net
+from kelly_live.lab.nets.taste_space import create_taste_radii, split_taste
 from kelly_live.mapping.net import SCALARS, USER_DIM
 
 finite = st.floats(allow_nan=False, allow_infinity=False, width=32)

@@ -1,0 +1,93 @@
+"""The parts that a LiveEngine may be given in place of the real ones, and those that it makes for a program."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kelly_live.core.actions import Action
+from kelly_live.core.timebase import Clock, MonotonicClock
+from kelly_live.core.values import MAIN_PORT
+
+if TYPE_CHECKING:
+    from kelly_live.core.control_surface import ControlView
+    from kelly_live.core.protocols import AudioSource, EmotionReader
+    from kelly_live.midi.routing import RoutedSink
+    from kelly_live.ui.terminal import LiveStatus
+
+_log = logging.getLogger(__name__)
+MAX_WAITING_ACTIONS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class LiveParts:
+    """Parts to use instead of those that the options describe; None: build it from the options.
+
+    `source`: any AudioSource, such as a file; `sink`: a RoutedSink that is not open yet; `reader`: any EmotionReader,
+    ready to read, which the engine closes.
+    """
+
+    clock: Clock | None = None
+    source: AudioSource | None = None
+    sink: RoutedSink | None = None
+    reader: EmotionReader | None = None
+
+    @classmethod
+    def from_recording(cls, path: Path | str, *, null_port: bool = False) -> LiveParts:
+        """Listen to a recording in real time instead of an input; with `null_port` send no MIDI anywhere."""
+        from kelly_live.audio.sources import FileSource
+
+        clock = MonotonicClock()
+        return cls(
+            clock=clock,
+            source=FileSource(Path(path), clock, realtime=True),
+            sink=create_null_sink() if null_port else None,
+        )
+
+
+def create_null_sink() -> RoutedSink:
+    """Return a sink whose scheduler process plays in time, but sends to no port."""
+    from kelly_live.midi.routing import RoutedSink
+    from kelly_live.midi.scheduler_client import SchedulerClient
+
+    return RoutedSink({MAIN_PORT: SchedulerClient(null=True)})
+
+
+class LogDisplay:
+    """A Display that puts what stays in the log, and shows nothing else."""
+
+    def say(self, text: str) -> None:
+        """Log a line."""
+        _log.info("%s", text)
+
+    def show(self, status: LiveStatus) -> None:
+        """Show nothing."""
+
+
+class ActionQueue:
+    """A ControlSurface for a program's own actions. Threads: `put` is for any, the rest for the console's."""
+
+    name = "program"
+
+    def __init__(self) -> None:
+        self._waiting: deque[Action] = deque()
+        self._putting = threading.Lock()
+
+    def put(self, action: Action) -> bool:
+        """Queue an action; False if MAX_WAITING_ACTIONS wait already, and then it is dropped."""
+        with self._putting:
+            if len(self._waiting) >= MAX_WAITING_ACTIONS:
+                return False
+            self._waiting.append(action)
+            return True
+
+    def publish(self, view: ControlView) -> None:
+        """Show nothing: programs observe the engine."""
+
+    def poll(self) -> list[Action]:
+        """Return what was queued since the last call."""
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
