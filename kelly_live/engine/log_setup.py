@@ -11,6 +11,7 @@ that size. Where it cannot be written, the program goes on without, and says so 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import logging.handlers
 import os
@@ -60,7 +61,27 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
 
 
 class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
-    """A rotating file that only its owner can read."""
+    """A rotating file that only its owner can read. A full disk costs records, which are counted, and nothing else."""
+
+    lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record; after the first one that is written again, say how many were lost."""
+        before = self.lost
+        super().emit(record)
+        if before and self.lost == before:
+            self.lost = 0
+            text = f"the disk was full: {before} records of this log are lost"
+            super().emit(logging.LogRecord(ROOT, logging.WARNING, __file__, 0, text, None, None))
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the library's name
+        """Count a record that could not be written; the terminal belongs to the performer."""
+        self.lost += 1
+
+    def close(self) -> None:
+        """Close the file; what a full disk still refuses is lost."""
+        with contextlib.suppress(OSError):
+            super().close()
 
     def _open(self):  # type: ignore[no-untyped-def]  # the library's own return type is private
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -296,7 +296,7 @@ class LiveSession:
             if self._fault is None:
                 _log.exception("the emotion reader failed and is reset")
             name = "" if isinstance(error, KellyError) else f"{type(error).__name__}: "
-            self._fault = f"the analysis begins anew ({name}{' '.join(str(error).split())[:120]})"
+            self._fault = f"the analysis restarts ({name}{' '.join(str(error).split())[:120]})"
             states = ()
             with contextlib.suppress(Exception):  # it is tried again with the next block
                 self._reader.reset()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import logging
 import os
 import re
@@ -13,7 +15,7 @@ import pytest
 
 from kelly_live.cli import exit_code
 from kelly_live.engine import log_setup
-from kelly_live.engine.log_setup import LogSetup, find_log_file, set_up_logging
+from kelly_live.engine.log_setup import LogSetup, PrivateRotatingFileHandler, find_log_file, set_up_logging
 
 LOGGER = logging.getLogger("kelly_live.some.part")
 
@@ -111,3 +113,28 @@ def test_a_command_logs_an_error_that_nobody_expected(monkeypatch: pytest.Monkey
     assert exit_code(["compose", "--emotion", "sad", "--midi", str(tmp_path / "x.mid"), "--profile", "none"]) == 1
     assert "ZeroDivisionError: of a bug" in file.read_text()
     assert find_log_file().name == "kelly-live.log"
+
+
+class FullDisk(io.StringIO):
+    """A stream that takes nothing."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_full_disk_prints_nothing_and_is_told_when_there_is_room(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def record(text: str) -> logging.LogRecord:
+        return logging.LogRecord("kelly_live", logging.WARNING, "", 0, text, None, None)
+
+    path = tmp_path / "kelly-live.log"
+    handler = PrivateRotatingFileHandler(path, maxBytes=1000)
+    file, handler.stream = handler.stream, FullDisk()
+    handler.emit(record("one"))
+    handler.emit(record("two"))
+    handler.stream = file
+    handler.emit(record("three"))
+    handler.close()
+    assert path.read_text().splitlines() == ["three", "the disk was full: 2 records of this log are lost"]
+    assert capsys.readouterr().err == ""

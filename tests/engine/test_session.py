@@ -345,7 +345,7 @@ def test_an_analysis_that_fails_begins_anew_and_the_music_goes_on() -> None:
     assert reader.resets == 2
     assert last.problem is None
     lines = [problem for problem in problems if problem is not None]
-    assert all(line.startswith("the analysis begins anew (RuntimeError: CUDA error") for line in lines)
+    assert all(line.startswith("the analysis restarts (RuntimeError: CUDA error") for line in lines)
     assert all("\n" not in line for line in lines)
 
 

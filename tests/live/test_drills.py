@@ -154,7 +154,7 @@ def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
         said = program.end()
     assert gap < RECOVERY_LIMIT
     assert over < WATCHED_SECONDS, "a note hangs"
-    assert "the analysis begins anew (its process has ended)" in said
+    assert "the analysis restarts (the analysis ended by itself (exit code -9))" in said
     assert "the analysis: back" in said
 
 
