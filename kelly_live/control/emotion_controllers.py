@@ -55,8 +55,8 @@ def parse_controllers(text: str) -> dict[str, int]:
 class EmotionControls:
     """Turns emotion states into values 0-127 of MIDI controllers on one channel.
 
-    `controllers`: numbers by name of QUANTITIES. An axis has its middle at 64; a probability goes from 0 to 127. Steps are
-    smoothed. Thread: the conductor's; it reads no clock.
+    `controllers`: numbers by name of QUANTITIES. An axis has its middle at 64; a probability goes from 0 to 127. Steps
+    are smoothed. Thread: the conductor's; it reads no clock.
     """
 
     def __init__(self, controllers: dict[str, int], channel: int = DEFAULT_CHANNEL) -> None:

@@ -30,8 +30,10 @@ def morph_share(morph: Morph, bar: float) -> float:
 
 
 def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
-    """Linear in V, A, D and confidence. On the way the probabilities are those of the place that it passes through
-    (half way between sad and happy lies neutral, not half of each); towards either end they become that end's own.
+    """Interpolate valence, arousal, dominance and confidence linearly along a morph.
+
+    On the way the probabilities are those of the point that it passes through: half way between sad and happy lies
+    neutral, not half of each. Towards either end they become that end's own.
     """
     if morph.to.morph is not None:
         raise ConfigError("a morph leads to another morph; it must lead to a place")

@@ -48,8 +48,10 @@ class AudioSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Morph:
-    """A way from here to there: from `origin` (None: from whatever is felt on the way) to where `to` leads, between
-    bar `start_bar` of the music and `bars` bars (over 0) later. It stays there until it is taken back.
+    """A straight line from one emotion to another, counted in bars of the music.
+
+    It leads from `origin` (None: from what is read at each moment) to where `to` leads. It starts at bar `start_bar`,
+    takes `bars` bars (over 0), and stays at its end until it is released.
     """
 
     to: EmotionOverride
@@ -60,8 +62,10 @@ class Morph:
 
 @dataclass(frozen=True, slots=True)
 class EmotionOverride:
-    """The performer's hand on the wheel, in the order in which it acts: `freeze` holds what was heard; whatever else
-    is not None replaces it (numbers win over the emotion); `morph` leads on from there.
+    """What a performer sets by hand, in the order in which it acts.
+
+    `freeze` holds the state that was read last. Each value that is not None replaces that part of it; numbers win over
+    the emotion. `morph` leads on from there.
     """
 
     valence: float | None = None

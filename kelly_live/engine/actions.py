@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class ActionTargets:
     """What actions are dispatched to. A callback may return a line to print; None: this session lacks it.
 
-    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `log` every action, with
-    where it came from.
+    `set_override` takes a changed override; `preset` and `profile` how many to go on (1 or -1); `log` every action,
+    with where it came from.
     """
 
     set_override: Callable[[EmotionOverride], None]

@@ -53,11 +53,9 @@ def rank_rooms(imports: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
     return ranks
 
 
-def describe_room(folder: Path) -> tuple[str, int, int]:
-    """Return the summary line of a room's docstring, its number of modules and of lines."""
-    files = sorted(folder.rglob("*.py"))
-    summary = (ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or "").partition("\n")[0]
-    return summary, len(files), sum(len(file.read_text().splitlines()) for file in files)
+def describe_room(folder: Path) -> str:
+    """Return the summary line of a room's docstring."""
+    return (ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or "").partition("\n")[0]
 
 
 def draw_picture(package: Path) -> str:
@@ -69,11 +67,11 @@ def draw_picture(package: Path) -> str:
         lines += [f"    {room}[{room}/]" for room in rank]
     for room in rooms:
         lines += [f"    {room} --> {other}" for other in imports[room] if other not in GROUND]
-    lines += ["```", "", "| room | what it holds | imports | modules |", "|---|---|---|---|"]
+    lines += ["```", "", "| room | what it holds | imports |", "|---|---|---|"]
     for rank in reversed(rank_rooms(imports)):
         for room in rank:
-            summary, modules, _ = describe_room(package / room)
-            lines.append(f"| `{room}/` | {summary} | {', '.join(imports[room]) or 'nothing of ours'} | {modules} |")
+            used = ", ".join(imports[room]) or "nothing of ours"
+            lines.append(f"| `{room}/` | {describe_room(package / room)} | {used} |")
     return "\n".join(lines)
 
 

@@ -33,9 +33,10 @@ StyleChooser: TypeAlias = Callable[[Sequence[float]], CultureStyle | None]
 
 @dataclass(frozen=True, slots=True)
 class CultureNumbers:
-    """What is usual in a culture, a row for each state: `tempo_bpm [B, 3]` (minimum, preferred, maximum), `modes
-    [B, 7]` and `rhythms [B, 5]` (sum 1), `dynamics [B, 3]` (soft, normal, loud, 0-1), and `known [B, 4]` (0-1): how
-    well its corpus tells each of KNOWN.
+    """What is usual in a culture, a row for each state.
+
+    `tempo_bpm [B, 3]` (minimum, preferred, maximum), `modes [B, 7]` and `rhythms [B, 5]` (each row sums to 1),
+    `dynamics [B, 3]` (soft, normal, loud, 0-1), and `known [B, 4]` (0-1): how well its corpus tells each of KNOWN.
     """
 
     tempo_bpm: Array

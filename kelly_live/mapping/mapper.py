@@ -137,8 +137,10 @@ class LearnedMapper:
 
 
 def _lean_of_modes(net: MapperNet, base: BaseOutputs, embedding: Array | None) -> list[float]:
-    """How much more than on average each of MODES is felt. Tonic and fifth fit every feeling alike, so the average of
-    all seven says nothing; the feeling's own modes choose, since the culture's lean to what is common in it already.
+    """Return how much more than on average each of MODES fits the emotion.
+
+    Tonic and fifth fit every emotion alike, so the average of all seven says nothing. The emotion's own modes decide,
+    because the culture's weights already lean to what is common in it.
     """
     weights = net.play(base, embedding)["mode_weights"][0] ** STYLE_MODE_POWER
     weights = weights / weights.sum()

@@ -62,8 +62,10 @@ _NORMAL_QUANTILES = np.array([math.asinh(NormalDist().inv_cdf(q)) for q in QUANT
 
 @dataclass(frozen=True, slots=True)
 class BaseOutputs:
-    """What states `[B]` ask for before anybody's taste: committed raw outputs `[B, O]`, the emotions' shares `[B, 9]`
-    as a taste weighs them, and standardised quantiles `[3, B, S]` (QUANTILES).
+    """What the net gives for states `[B]` without any taste.
+
+    Committed raw outputs `[B, O]`, the emotions' shares `[B, 9]` as a taste weighs them, and standardised quantiles
+    `[3, B, S]` (QUANTILES).
     """
 
     raw: Array

@@ -60,8 +60,9 @@ _LEAST = 1e-3  # of what a logarithm is taken
 
 @dataclass(frozen=True, slots=True)
 class TasteEstimate:
-    """What a taste plays at some states `[n]`, in even steps; how uncertain it is what that person would want there,
-    and how uncertain it was before any target (standard deviations).
+    """What a taste plays at some states `[n]`, in even steps, and how uncertain that is.
+
+    `spread` is the standard deviation of what the person would prefer there, `prior_spread` the one before any target.
     """
 
     values: Array
@@ -70,7 +71,7 @@ class TasteEstimate:
 
 
 def reach(targets: Sequence[PreferenceTarget]) -> Array:
-    """How far each number of an embedding may be learned from these targets `[64]`, as a share of what songs differ by.
+    """Return how far each number of an embedding `[64]` may move, as a share of what songs differ by.
 
     What an emotion has of its own: CAUTION, and less in proportion where no target's state holds half of it; else a
     target that sad cannot meet would be looked for in the trace of neutral that sad states hold. What all share:
@@ -259,8 +260,9 @@ def _hold(values: Array, low: float, high: float, slopes: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A taste before its reach, its regret, and Gauss-Newton's matrix `[64, 64]` (prior included) and right-hand side
-    `[64]` for the taste that would be better.
+    """A taste before its reach is applied, and the Gauss-Newton step that leads on from it.
+
+    `regret` is the loss; `matrix [64, 64]` (prior included) and `right [64]` are the step's linear system.
     """
 
     taste: Array
@@ -270,8 +272,10 @@ class _Place:
 
 
 class _Problem:
-    """The regret of a taste under some targets: half its squared length, and a Student's t (4 degrees) of what each
-    target missed: one that cannot be met must not drown those that can.
+    """The regret of a taste under some targets.
+
+    It is half the taste's squared length plus a Student's t loss (4 degrees of freedom) for each target. The heavy tail
+    keeps a target that cannot be met from outweighing those that can.
     """
 
     def __init__(self, net: MapperNet, targets: Sequence[PreferenceTarget], within: Array | None = None) -> None:

@@ -29,8 +29,9 @@ Place: TypeAlias = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """A take of `seconds` at `time` (UTC): the offset of each of AXES and its standard error; the level of what was
-    heard and of its quietest tenth (dB below full scale).
+    """A neutral recording of `seconds` at `time` (UTC), as numbers.
+
+    The offset of each of AXES with its standard error, the mean level and the level of the quietest tenth (dBFS).
     """
 
     time: str
@@ -60,8 +61,9 @@ class Calibration:
         cls, places: Sequence[Sequence[float]], level_dbfs: float, floor_dbfs: float, time: str, seconds: float,
         independent: float | None = None,
     ) -> Calibration:  # fmt: skip
-        """From the readings of a take, as many of them `independent` of each other [default: all]. Raises ConfigError
-        for none.
+        """Average the readings of a take.
+
+        `independent` is how many of them are independent of each other [default: all]. Raises ConfigError without any.
         """
         if not places:
             raise ConfigError("nothing was heard in the take; play or speak, neutrally, all through it")
@@ -116,8 +118,9 @@ def offset_of(take: Calibration | None, hints: Hints) -> Place:
 
 
 def _posterior(pulled: float, weight: float) -> tuple[float, float]:
-    """The mean, within MOST, and the standard deviation under the prior, of measurements whose precisions add up to
-    `weight` and whose precision-weighted sum is `pulled`.
+    """Return the posterior mean, within MOST, and its standard deviation.
+
+    `weight` is the sum of the measurements' precisions, `pulled` their precision-weighted sum.
     """
     precision = 1.0 / PRIOR**2 + weight
     return min(MOST, max(-MOST, pulled / precision)), 1.0 / math.sqrt(precision)
@@ -151,8 +154,9 @@ class Nudges:
     def watch(
         self, now: float, held: Sequence[float | None], read: Sequence[float], sure: bool
     ) -> list[tuple[str, float]]:
-        """What is held and read on AXES now, and whether what was read is to be believed at all. The hints that are
-        complete with it: (axis, read less held).
+        """Take what is overridden and read on AXES now, and return the hints that are complete: (axis, difference).
+
+        `sure` says whether the reading can be believed. The difference is what was read minus the override.
         """
         done = []
         for at, axis in enumerate(AXES):

@@ -47,10 +47,12 @@ class NewerFormatError(ConfigError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`embedding`: 64 numbers for the mapper whose fingerprint is `mapper`, None before anything was learned, from
-    `learned_from` reactions. `culture` (NAME or NAME:MODE), its strength and the host `preset` are played unless others
-    are asked for. `keys`: what a key does instead (None: nothing). `take` and `hints` say what the input reads like at
-    rest; that is taken off the readings if `calibrate`.
+    """One person's reactions, what was learned from them, and their settings.
+
+    `embedding`: 64 numbers for the mapper whose fingerprint is `mapper`, learned from `learned_from` reactions; None
+    before anything was learned. `culture` (NAME or NAME:MODE), its strength and the host `preset` are played unless
+    others are named. `keys`: what a key does instead (None: nothing). `take` and `hints` say what the input reads like
+    at rest; with `calibrate` that is subtracted from the readings.
     """
 
     name: str
@@ -109,8 +111,9 @@ class Profile:
         return replace(self, reactions=tuple(rows))
 
     def without(self, emotion: str | None = None) -> Profile:
-        """Forgotten what was said in an emotion, or everything, the input at rest too; nothing is learned any more,
-        until `learn` again. What was set stays: culture, preset, keys.
+        """Return the profile without the reactions in an emotion, or without any and without the calibration.
+
+        The embedding is dropped until `learn` runs again. Settings stay: culture, preset, keys.
         """
         kept = () if emotion is None else tuple(one for one in self.reactions if one.state.emotion != emotion)
         rest = replace(self, reactions=kept, embedding=None, learned_from=0, mapper=None)

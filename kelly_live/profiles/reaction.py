@@ -72,8 +72,10 @@ class PreferenceTarget:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """`kind` of KINDS, said at `time` (UTC, YYYY-MM-DDTHH:MM:SSZ) in `state` while `asked` (over ASKED) was played;
-    a wish has a `parameter` and a `value`. `count`: how many reactions alike this row stands for.
+    """What a listener said of the music at one moment.
+
+    `kind` of KINDS at `time` (UTC, YYYY-MM-DDTHH:MM:SSZ) in `state`, while the parameters `asked` (over ASKED) were
+    played. A target has a `parameter` and a `value`. `count`: how many equal reactions this row stands for.
     """
 
     time: str
@@ -133,15 +135,16 @@ def create_reaction(
     when: datetime, kind: str, state: EmotionState, asked: Sequence[float], parameter: str | None = None,
     value: float | None = None,
 ) -> Reaction:  # fmt: skip
-    """A reaction of now, rounded to what the file keeps; `state` as the mapper takes it (`relaxed`). Raises
-    ConfigError.
+    """Create a reaction, rounded to the digits that the file keeps; raises ConfigError.
+
+    `state` is the state as the mapper takes it (relaxed by its confidence).
     """
     said = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     return _rounded(Reaction(said, kind, state, tuple(asked), parameter, value))
 
 
 def merge_reactions(one: Reaction, other: Reaction) -> Reaction:
-    """Two reactions of one topic as one row: the later time, the mean of the rest by count."""
+    """Merge two reactions of one topic into one row: the later time, and the mean of the rest by count."""
     total = one.count + other.count
     part = other.count / total
 

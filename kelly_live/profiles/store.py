@@ -52,10 +52,11 @@ class Store:
         self.folder = user_folder() if folder is None else folder
 
     def path(self, name: str) -> Path:
+        """Return the file of a profile; raises ConfigError for a name that is none."""
         return self.folder / f"{check_name(name)}.yaml"
 
     def names(self) -> tuple[str, ...]:
-        """The names in use, sorted."""
+        """Return the names in use, sorted."""
         found = []
         with contextlib.suppress(FileNotFoundError):
             for file in self._listing():

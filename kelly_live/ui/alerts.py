@@ -14,8 +14,8 @@ class Alerts:
     def news(self, troubles: Mapping[str, str | None]) -> list[str]:
         """Return a line for each failure that began or ended since the last call.
 
-        `troubles`: each part and its failure in a line, None while it works. A failure whose words change (a count that goes
-        on) is not new.
+        `troubles`: each part and its failure in a line, None while it works. A failure whose words change (a count that
+        goes on) is not new.
         """
         now = {part: trouble for part, trouble in troubles.items() if trouble is not None}
         lines = [trouble for part, trouble in now.items() if part not in self._failing]

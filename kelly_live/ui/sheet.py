@@ -22,8 +22,8 @@ _COLUMNS, _OCTAVE = 4, 1200.0
 class Panel:
     """A tradition's notes and scale degrees.
 
-    `notes`: (start in beats, length, cents above the tonic, part); the cents of percussion mean nothing. `degrees`: cents
-    above the tonic. `measured` (() if nothing was counted) and `played`: their shares of the melody's time.
+    `notes`: (start in beats, length, cents above the tonic, part); the cents of percussion mean nothing. `degrees`:
+    cents above the tonic. `measured` (() if nothing was counted) and `played`: their shares of the melody's time.
     """
 
     title: str

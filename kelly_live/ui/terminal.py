@@ -25,8 +25,8 @@ _FALLBACK_WIDTH = 80
 class LiveStatus:
     """One moment of a live session.
 
-    `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; the counters are since the start; `bar` counts from 1; `remark` is
-    free text ("frozen", "muted: melody").
+    `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; the counters are since the start; `bar` counts from 1; `remark`
+    is free text ("frozen", "muted: melody").
     """
 
     state: EmotionState
@@ -75,8 +75,8 @@ class StatusView:
     """Shows LiveStatus on a stream.
 
     On a terminal one line is redrawn in place, at most 10 times a second; elsewhere it prints a line every 5 s and when
-    the emotion changes. No escape codes where NO_COLOR is set or TERM is "dumb". A closed pipe or stream ends the drawing
-    quietly: `alive` is False from then on, and nothing is ever raised.
+    the emotion changes. No escape codes where NO_COLOR is set or TERM is "dumb". A closed pipe or stream ends the
+    drawing quietly: `alive` is False from then on, and nothing is ever raised.
     """
 
     def __init__(self, stream: TextIO, clock: Clock, environment: Mapping[str, str] | None = None) -> None:

@@ -93,7 +93,8 @@ def test_the_monotonic_clock_wakes_at_or_after_the_deadline() -> None:
 def test_nothing_that_plays_reads_the_wall_clock() -> None:
     """A clock that is set, or a leap second, then moves no note; only dates may be read."""
     wall = {("time", "time"), ("time", "time_ns"), ("datetime", "now"), ("datetime", "utcnow"), ("date", "today")}
-    dated = {"mapping/learner.py", "engine/record.py"}  # the day of a reaction, and of a recording
+    # The day of a reaction, of a recording, and of a calibration.
+    dated = {"mapping/learner.py", "engine/record.py", "engine/profile_actions.py"}
     package = Path(kelly_live.__file__).parent
     readers = []
     for name in PLAYING_PACKAGES:

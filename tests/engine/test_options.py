@@ -46,7 +46,8 @@ def test_what_is_typed_reaches_its_field() -> None:
         "--midi-out IAC --audio-in Mic --clock follow --midi-in Keys --latency-ms 20 --latency-ms back=-5 "
         "--frame-accurate --cc valence=20 --cc-channel 5 --osc 9000 --valence 0.5 --morph-to sad --morph-bars 4 "
         "--freeze --culture klezmer --culture-strength 0.5 --preset band --preset strings --with isobar "
-        "--set chords.voicing=open --port back=IAC --tuning mpe --bend-range 2 --follow key --record a.mid --seed 7 --profile anna --device cpu"
+        "--set chords.voicing=open --port back=IAC --tuning mpe --bend-range 2 --follow key "
+        "--record a.mid --seed 7 --profile anna --device cpu"
     )
     assert parse(LiveOptions, *arguments.split()) == LiveOptions(
         midi_out="IAC",

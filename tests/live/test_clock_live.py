@@ -1,4 +1,4 @@
-"""A band that joins a real MIDI clock through a real JACK server; an independent listener counts and times its notes."""
+"""A band that joins a real MIDI clock through a real JACK server; an independent listener times its notes."""
 
 from __future__ import annotations
 

@@ -368,8 +368,8 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     stalls, clock, observer = Stalls(load_emotion_reader("cpu")), MonotonicClock(), MusicObserver(witness)
     sink = SupervisedSink("kelly-witness:in")
     session = LiveSession(
-        source=SupervisedSource(None, clock), reader=stalls, stage=stage, conductor=create_conductor(sink, seed=1), sink=sink,
-        clock=clock,
+        source=SupervisedSource(None, clock), reader=stalls, stage=stage, conductor=create_conductor(sink, seed=1),
+        sink=sink, clock=clock,
     )  # fmt: skip
     excited = stage.mapper(state_from(emotion="excited"))
     between = statistics.mean((opening.parameters.tempo.suggested, excited.tempo.suggested))
@@ -544,8 +544,8 @@ def test_full_scale_noise() -> None:
     scheduler = OfflineScheduler()
     source = RepeatingSource(noise, ManualClock(), seconds=seconds)
     made = accompany(
-        source, load_emotion_reader("cpu"), create_override_stage(EmotionOverride()), create_conductor(scheduler, seed=1),
-        scheduler,
+        source, load_emotion_reader("cpu"), create_override_stage(EmotionOverride()),
+        create_conductor(scheduler, seed=1), scheduler,
     )  # fmt: skip
     ons = [m for m in made.messages if m.data[0] & 0xF0 == 0x90]
     offs = [m for m in made.messages if m.data[0] & 0xF0 == 0x80]

@@ -39,8 +39,8 @@ def test_a_hand_at_the_keys(prompt_server: JackServer, monkeypatch: pytest.Monke
         program.type(b"\x1a")  # Ctrl-Z
         program.wait_for("Stopped")
         assert program.modes() == "cooked"
-        # Not asked here: whether what sounds ends, as it does in tests/midi/test_scheduler_process.py. With a stopped client in
-        # its graph, JACK lost a note-off in 3 of 24 runs.
+        # Not tested here: whether what sounds ends, as it does in tests/midi/test_scheduler_process.py. With a stopped
+        # client in its graph, JACK lost a note-off in 3 of 24 runs.
         heard = len(witness.of_kind(0x90))
         program.type(b"fg\n")
         wait_for(lambda: len(witness.of_kind(0x90)) > heard + 4, "music again", 20.0)

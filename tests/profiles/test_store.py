@@ -120,7 +120,8 @@ def test_two_processes_lose_nothing(store: Store) -> None:
     code = (
         "import sys; from pathlib import Path; from kelly_live.profiles.store import Store;"
         "from tests.profiles.sample import said\n"
-        "for _ in range(20): Store(Path(sys.argv[1])).update('anna', lambda profile: profile.with_reaction(said('like')))"
+        "store = Store(Path(sys.argv[1]))\n"
+        "for _ in range(20): store.update('anna', lambda profile: profile.with_reaction(said('like')))"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", code, str(store.folder)], cwd=Path(__file__).parents[2]) for _ in "ab"

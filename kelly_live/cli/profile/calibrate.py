@@ -42,7 +42,7 @@ def command(
     """Record your neutral voice or playing for 30 s, into your own microphone.
 
     Its mean reading is kept (numbers only, no audio); with --use it is subtracted from what is read while playing. It
-    is off by default: on 27 voices that the net was not fitted on it did not help (arousal r -.04, valence -.01: `python -m kelly_live.lab.judging.neutral_calibration`).
+    is off by default: on 27 voices that the net was not fitted on it did not help (arousal r -.04, valence -.01).
     """
     from kelly_live.audio.sources import FileSource
     from kelly_live.audio.supervised_source import SupervisedSource
