@@ -88,7 +88,7 @@ class Console:
                 if line := self._dispatcher.apply(action, snapshot, surface.name):
                     self._display.say(line)
         if self._recorder is not None:
-            self._recorder.noticed(snapshot)
+            self._recorder.record_counters(snapshot)
         for line in self._person.watch(self._dispatcher.override, snapshot.read):
             self._display.say(line)
         troubles = self._troubles(snapshot)
@@ -149,4 +149,4 @@ class Console:
     def _log_action(self, action: Action, source: str, snapshot: Snapshot) -> None:
         self._person.observe_action(action)
         if self._recorder is not None:
-            self._recorder.acted(action, source, snapshot)
+            self._recorder.record_action(action, source, snapshot)

@@ -376,8 +376,8 @@ class LiveEngine:
             sink=opened.sink,
             clock=self._clock,
             journal=opened.recorder,
-            follower=supervise_beat_tracker(options.follow),
-            leaders=opened.external_io.sync_sources,
+            beat_tracker=supervise_beat_tracker(options.follow),
+            sync_sources=opened.external_io.sync_sources,
             controls=create_controller_output(external.controllers, sink),
             early_seconds=early_seconds,
         )

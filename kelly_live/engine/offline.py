@@ -26,12 +26,12 @@ def accompany(
     scheduler: OfflineScheduler,
     on_progress: Callable[[float], None] | None = None,
     journal: Journal | None = None,
-    follower: BeatTracker | None = None,
+    beat_tracker: BeatTracker | None = None,
     controls: Expression | None = None,
 ) -> Performance:
     """Play along with a finite source and bring it to a close; time is the position in the source, from 0.
 
-    The band is synchronised to the `follower`, if there is one. `on_progress` takes the position in seconds. Raises
+    The band is synchronised to the `beat_tracker`, if there is one. `on_progress` takes the position in seconds. Raises
     AudioError.
     """
     journal = journal or NoJournal()
@@ -41,18 +41,18 @@ def accompany(
     try:
         source.start()
         conductor.start(0.0, opening.parameters)
-        journal.started(0.0, 0.0, opening.parameters)
+        journal.record_start(0.0, 0.0, opening.parameters)
         while (block := source.read(timeout=0.0)) is not None:
             position = block.end_time
-            if follower is not None:
-                follower.push(block)
+            if beat_tracker is not None:
+                beat_tracker.push(block)
             bar = conductor.status().bars
             for state in reader.push(block):
                 readings.append(stage.map(state, bar))
-                journal.felt(readings[-1])
-            sync = follower.estimate(position) if follower is not None else SyncState()
+                journal.record_reading(readings[-1])
+            sync = beat_tracker.estimate(position) if beat_tracker is not None else SyncState()
             conductor.advance(position, readings[-1].parameters, sync)
-            journal.advanced(position, readings[-1].parameters, sync, conductor)
+            journal.record_step(position, readings[-1].parameters, sync, conductor)
             scheduler.advance(position)
             if controls is not None:
                 controls(position, readings[-1].state)
@@ -61,8 +61,8 @@ def accompany(
     finally:
         source.close()
     end_beat = conductor.finish(position)
-    journal.finished(position)
-    journal.stopped(conductor.seconds_at(end_beat))
+    journal.record_ending(position)
+    journal.record_stop(conductor.seconds_at(end_beat))
     return _close(readings, conductor, scheduler, end_beat=end_beat)
 
 

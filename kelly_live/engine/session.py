@@ -74,57 +74,57 @@ Expression: TypeAlias = Callable[[float, EmotionState], None]
 class Journal(Protocol):
     """Records what decided over the notes, right after it did, and what was read. No call blocks.
 
-    Thread: the conductor's; `stopped` comes from the one that ends the session.
+    Thread: the conductor's; `record_stop` comes from the one that ends the session.
     """
 
-    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
+    def record_start(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
         """Record that the conductor started."""
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         """Record a step of the conductor; cheap when it generated nothing."""
 
-    def panicked(self, now: float) -> None:
+    def record_panic(self, now: float) -> None:
         """Record that the conductor ended every note."""
 
-    def finished(self, now: float) -> None:
+    def record_ending(self, now: float) -> None:
         """Record that the conductor played its closing bar."""
 
-    def felt(self, reading: Reading) -> None:
+    def record_reading(self, reading: Reading) -> None:
         """Record a state that was read, as it is played."""
 
-    def stopped(self, now: float) -> None:
+    def record_stop(self, now: float) -> None:
         """Record that the sink was stopped."""
 
 
 class NoJournal:
     """A Journal that records nothing."""
 
-    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
+    def record_start(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
         """Record nothing."""
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         """Record nothing."""
 
-    def panicked(self, now: float) -> None:
+    def record_panic(self, now: float) -> None:
         """Record nothing."""
 
-    def finished(self, now: float) -> None:
+    def record_ending(self, now: float) -> None:
         """Record nothing."""
 
-    def felt(self, reading: Reading) -> None:
+    def record_reading(self, reading: Reading) -> None:
         """Record nothing."""
 
-    def stopped(self, now: float) -> None:
+    def record_stop(self, now: float) -> None:
         """Record nothing."""
 
 
-def merge_sync_states(now: float, leaders: Sequence[SyncSource]) -> SyncState:
+def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncState:
     """Merge sources: the beat of the first that has one, the key of the first that has one, the transport likewise."""
-    leads = [leader.estimate(now) for leader in leaders]
+    states = [source.estimate(now) for source in sync_sources]
     return SyncState(
-        next((lead.beat for lead in leads if lead.beat is not None), None),
-        next((lead.key for lead in leads if lead.key is not None), None),
-        next((lead.transport for lead in leads if lead.transport is not None), None),
+        next((state.beat for state in states if state.beat is not None), None),
+        next((state.key for state in states if state.key is not None), None),
+        next((state.transport for state in states if state.transport is not None), None),
     )
 
 
@@ -146,9 +146,9 @@ class _Read(NamedTuple):
 class LiveSession:
     """Plays until `stop` is called, the source ends, or a part fails (its error is raised by `run`).
 
-    The band is synchronised to the `leaders`, the earlier ones before the later, and to the `follower` (the beat of the
-    input) last. What is played goes out as `controls` too. The port that sends earliest does so `early_seconds` before
-    a note's time.
+    The band is synchronised to the `sync_sources`, the earlier ones before the later, and to the `beat_tracker` (the
+    beat of the input) last. What is played goes out as `controls` too. The port that sends earliest does so
+    `early_seconds` before a note's time.
 
     A reader that fails is reset. While it is silent for whatever reason, its last state holds for HOLD_SECONDS; then
     the stage's opening takes its place. What the performer overrides or freezes stays in force all the while.
@@ -164,8 +164,8 @@ class LiveSession:
         sink: NoteSink,
         clock: Clock,
         journal: Journal | None = None,
-        follower: SupervisedTracker | None = None,
-        leaders: Sequence[SyncSource] = (),
+        beat_tracker: SupervisedTracker | None = None,
+        sync_sources: Sequence[SyncSource] = (),
         controls: Expression | None = None,
         early_seconds: float = 0.0,
     ) -> None:
@@ -180,8 +180,8 @@ class LiveSession:
         self._began_at = 0.0
         self._fault: str | None = None
         self._journal = journal or NoJournal()
-        self._follower = follower
-        self._leaders = (*leaders, follower) if follower is not None else tuple(leaders)
+        self._beat_tracker = beat_tracker
+        self._sync_sources = (*sync_sources, beat_tracker) if beat_tracker is not None else tuple(sync_sources)
         self._controls = controls
         self._lead_in_seconds = LEAD_IN_SECONDS + early_seconds
         self._dropped_seconds = 0.0
@@ -220,7 +220,7 @@ class LiveSession:
             dropped_windows=int(self._dropped_seconds / self._reader.hop_seconds),
             problem=self._describe_problem(self._clock.now()),
             read=None if read is None else read.state,
-            tracker_problem=None if self._follower is None else self._follower.problem,
+            tracker_problem=None if self._beat_tracker is None else self._beat_tracker.problem,
         )
 
     def _describe_problem(self, now: float) -> str | None:
@@ -253,7 +253,7 @@ class LiveSession:
                 if thread.is_alive():
                     thread.join(timeout=2.0)
             last = self.snapshot()
-            self._journal.stopped(self._clock.now())
+            self._journal.record_stop(self._clock.now())
             self._sink.send(Stop())
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -282,8 +282,8 @@ class LiveSession:
                 continue
             block, dropped = keep_latest(block, MAX_BACKLOG_SECONDS)
             self._dropped_seconds += dropped
-            if self._follower is not None:
-                self._follower.push(block)  # before the reader, which takes longer
+            if self._beat_tracker is not None:
+                self._beat_tracker.push(block)  # before the reader, which takes longer
             for state in self._read_emotion(block):
                 self._read = _Read(state, self._clock.now())
 
@@ -309,7 +309,7 @@ class LiveSession:
         self._began_at = self._clock.now()
         opening = self._reading.parameters
         self._conductor.start(origin, opening)
-        self._journal.started(self._clock.now(), origin, opening)
+        self._journal.record_start(self._clock.now(), origin, opening)
         journaled: _Read | None = None
         end_seconds: float | None = None
         step = self._clock.now()
@@ -318,23 +318,23 @@ class LiveSession:
             if end_seconds is None:
                 if self._ended.is_set():
                     end_seconds = self._conductor.seconds_at(self._conductor.finish(now))
-                    self._journal.finished(now)
+                    self._journal.record_ending(now)
             elif now > end_seconds:
                 return
             if self._panic.is_set():
                 self._panic.clear()
                 self._conductor.panic(now)
-                self._journal.panicked(now)
+                self._journal.record_panic(now)
             read = self._read
             reading = self._reading = self._map(read, now)
             if read is not None and read is not journaled:
                 journaled = read
-                self._journal.felt(reading)
-            sync = merge_sync_states(now, self._leaders)
+                self._journal.record_reading(reading)
+            sync = merge_sync_states(now, self._sync_sources)
             self._conductor.advance(now, reading.parameters, sync)
             if self._controls is not None:
                 self._controls(now, reading.state)
-            self._journal.advanced(now, reading.parameters, sync, self._conductor)
+            self._journal.record_step(now, reading.parameters, sync, self._conductor)
             self._raise_if_scheduler_failed()
             step = max(step + CONDUCTOR_STEP_SECONDS, now)
             self._clock.sleep_until(step)

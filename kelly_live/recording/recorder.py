@@ -106,7 +106,7 @@ class _QueuedStep:
 class Recorder:
     """One take: a Journal of the session, and what the performer does.
 
-    Threads: `close` and the methods that say nothing else, the main one; `started` to `panicked`, the conductor's.
+    Threads: `record_start` to `record_panic` belong to the conductor's thread, all others to the main one.
 
     Args:
         paths: Where the take goes.
@@ -151,26 +151,26 @@ class Recorder:
         """What is wrong, in a few words for the status line; None while all is well."""
         return self._problem
 
-    def started(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
+    def record_start(self, now: float, origin_seconds: float, parameters: MusicParameters) -> None:
         """Record that the conductor started. Thread: the conductor's, as for the next three."""
         self._slice_count = -1
         record = StartRecord(time=now, origin_seconds=origin_seconds, parameters=parameters)
         self._put(record, self._tee.take())
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         """Record a step of the conductor; cheap when it created nothing."""
         self._record_controls(now)
-        step = Step(parameters, lead)
+        step = Step(parameters, sync)
         self._empty_step, self._conductor = _QueuedStep(now, step, None), conductor
         commands = self._tee.take()
-        if conductor.slices == self._slice_count and not commands and lead.transport == self._transport:
+        if conductor.slices == self._slice_count and not commands and sync.transport == self._transport:
             return
-        self._slice_count, self._transport = conductor.slices, lead.transport
+        self._slice_count, self._transport = conductor.slices, sync.transport
         self._record_players(now, conductor)
         self._put(_QueuedStep(now, step, self._select_plays(commands)), commands)
         self._empty_step = None
 
-    def finished(self, now: float) -> None:
+    def record_ending(self, now: float) -> None:
         """Record that the conductor played its closing bar, with the parameters of the latest step."""
         if self._conductor is not None:
             self._record_players(now, self._conductor)
@@ -179,21 +179,21 @@ class Recorder:
         commands = self._tee.take()
         self._put(FinishRecord(time=now, plays=self._select_plays(commands)), commands)
 
-    def panicked(self, now: float) -> None:
+    def record_panic(self, now: float) -> None:
         """Record that the conductor ended every note."""
         self._put(PanicRecord(time=now), self._tee.take())
 
-    def felt(self, reading: Reading) -> None:
+    def record_reading(self, reading: Reading) -> None:
         """Record a reading. Thread: the one that listens."""
         self._put(create_emotion_record(self._clock.now(), reading.state))
 
-    def acted(self, action: Action, source: str, snapshot: SessionCounters) -> None:
+    def record_action(self, action: Action, source: str, snapshot: SessionCounters) -> None:
         """Record what the performer did. Thread: the main one, as for the next."""
         value = None if action.value is None else str(action).removeprefix(f"{action.name} ")
         bar = snapshot.conductor.bar
         self._put(ActionRecord(time=self._clock.now(), name=action.name, source=source, bar=bar, value=value))
 
-    def noticed(self, snapshot: SessionCounters) -> None:
+    def record_counters(self, snapshot: SessionCounters) -> None:
         """Record the counters; cheap when none has moved."""
         scheduler = snapshot.scheduler
         skipped_beats = snapshot.conductor.skipped_beats
@@ -214,11 +214,11 @@ class Recorder:
                 )
             )
 
-    def failed(self, what: str) -> None:
+    def record_failure(self, what: str) -> None:
         """Record that something else failed."""
         self._put(FaultRecord(time=self._clock.now(), message=what))
 
-    def stopped(self, now: float) -> None:
+    def record_stop(self, now: float) -> None:
         """Record that the sink was stopped: nothing was sent after `now`."""
         self._record_controls(now)
         self._put(StopRecord(time=now), self._tee.take())

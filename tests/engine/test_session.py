@@ -200,7 +200,7 @@ class Tempos(NoJournal):
     def __init__(self) -> None:
         self.asked: list[float] = []
 
-    def advanced(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
+    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         self.asked.append(parameters.tempo.suggested)
 
 
@@ -358,7 +358,7 @@ def test_a_beat_tracker_that_fails_is_replaced_and_the_music_goes_on(method: str
         return created[-1]
 
     journal = Tempos()
-    session = start_reading(ScriptedReader(), journal, follower=SupervisedTracker(create))
+    session = start_reading(ScriptedReader(), journal, beat_tracker=SupervisedTracker(create))
     problems: list[str | None] = []
 
     def on_status(snapshot: Snapshot) -> None:

@@ -45,14 +45,14 @@ def recorded_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert recorder is not None
     conductor.start(50.3, asked)
-    recorder.started(50.0, 50.3, asked)
+    recorder.record_start(50.0, 50.3, asked)
     for step in range(1200):
         if step in (250, 500, 502, 800):
             players.request_preset(1 if step < 800 else -1)
         clock.advance(0.01)
         conductor.advance(clock.now(), asked)
-        recorder.advanced(clock.now(), asked, SyncState(), conductor)
-    recorder.stopped(clock.now())
+        recorder.record_step(clock.now(), asked, SyncState(), conductor)
+    recorder.record_stop(clock.now())
     recorder.close()
     players.close()
     return folder / "set.jsonl"

@@ -93,13 +93,13 @@ class Take:
     def start(self, asked: MusicParameters) -> None:
         origin = self.clock.now() + 0.3
         self.conductor.start(origin, asked)
-        self.recorder.started(self.clock.now(), origin, asked)
+        self.recorder.record_start(self.clock.now(), origin, asked)
 
     def play(self, seconds: float, asked: MusicParameters, step: float = 0.01) -> None:
         for _ in range(max(1, round(seconds / step))):
             self.clock.advance(step)
             self.conductor.advance(self.clock.now(), asked, self.lead)
-            self.recorder.advanced(self.clock.now(), asked, self.lead, self.conductor)
+            self.recorder.record_step(self.clock.now(), asked, self.lead, self.conductor)
 
     def change_preset(self) -> None:
         self.preset = TWO if self.preset == FOUR else FOUR
@@ -107,14 +107,14 @@ class Take:
 
     def panic(self) -> None:
         self.conductor.panic(self.clock.now())
-        self.recorder.panicked(self.clock.now())
+        self.recorder.record_panic(self.clock.now())
 
     def finish(self) -> None:
         self.conductor.finish(self.clock.now())
-        self.recorder.finished(self.clock.now())
+        self.recorder.record_ending(self.clock.now())
 
     def end(self) -> bytes:
-        self.recorder.stopped(self.clock.now())
+        self.recorder.record_stop(self.clock.now())
         self.recorder.close()
         assert self.paths.midi is not None
         return self.paths.midi.read_bytes() if self.paths.midi.exists() else b""
@@ -146,10 +146,10 @@ def test_a_live_session_is_recorded_and_its_log_gives_the_same_file(tmp_path: Pa
     source = ScriptedSource(np.zeros(2 * RATE, np.float32), clock, realtime=True)
     session = LiveSession(
         source=source, reader=ScriptedReader(), stage=scripted_stage(script), conductor=conductor, sink=tee,
-        clock=clock,        journal=recorder,
+        clock=clock, journal=recorder,
     )  # fmt: skip
-    last = session.run(recorder.noticed)
-    recorder.acted(Action("like"), "key", last)
+    last = session.run(recorder.record_counters)
+    recorder.record_action(Action("like"), "key", last)
     lines = recorder.close()
 
     again = replay_log(tmp_path / "set.jsonl")
@@ -556,7 +556,7 @@ def test_the_log_says_what_a_reader_wants_to_know(tmp_path: Path) -> None:
     take, asked = Take(tmp_path), parameters(120.0)
     take.start(asked)
     take.play(3.0, asked)
-    take.recorder.felt(Reading(state(1001.0, 0.5, -0.25), asked))
+    take.recorder.record_reading(Reading(state(1001.0, 0.5, -0.25), asked))
     take.play(3.0, replace(asked, tempo=parameters(160.0).tempo))
     take.end()
     assert events(take.paths.log, "emotion")[0] | {"probabilities": None} == {

@@ -27,14 +27,14 @@ BPM = 96.0
 OWN_BPM = 110.0
 
 
-def accompany_song(follower: BeatTracker | None) -> Performance:
+def accompany_song(beat_tracker: BeatTracker | None) -> Performance:
     """In C major and at 110 BPM by itself; the recording is in A minor, at 96."""
     scheduler = OfflineScheduler()
     players = [found.generator for found in registry.load_generators(["chords", "bass"])]
     conductor = Conductor(scheduler, GeneratorBand(players), seed=7, tonic=0)
     source = ScriptedSource(song(BPM, 9, False, 30.0), ManualClock())
     script = [(0.0, parameters(OWN_BPM))]
-    return accompany(source, ScriptedReader(), scripted_stage(script), conductor, scheduler, follower=follower)
+    return accompany(source, ScriptedReader(), scripted_stage(script), conductor, scheduler, beat_tracker=beat_tracker)
 
 
 def test_the_band_s_beats_come_to_lie_on_the_player_s_and_its_notes_in_the_key() -> None:

@@ -57,7 +57,7 @@ class FirstBeatRecorder(NoJournal):
         self._dynamics: Dynamics | None = None
         self._generated_until_seconds = 0.0
 
-    def advanced(self, now: float, parameters: MusicParameters, lead: SyncState, conductor: Conductor) -> None:
+    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         """Note the first beat after each change of dynamics."""
         if self._dynamics not in (None, parameters.dynamics):
             self.seconds.append(self._generated_until_seconds)

@@ -103,7 +103,7 @@ def test_the_first_beat_that_can_show_a_turn_is_the_first_not_generated_before_i
         now = 0.01 * step
         parameters = loud if now >= 0.5 else soft
         conductor.advance(now, parameters)
-        watch.advanced(now, parameters, SyncState(), conductor)
+        watch.record_step(now, parameters, SyncState(), conductor)
     (beat,) = watch.seconds
     assert 0.5 + conductor.look_ahead_seconds < beat < 0.5 + conductor.look_ahead_seconds + 0.06
     turns = [Turn(0.0, loud=False), Turn(0.48, loud=True), Turn(1.5, loud=False)]
