@@ -1,7 +1,4 @@
-"""Play along with a recording for ten seconds and print the emotion: `python examples/embed.py RECORDING.wav`.
-
-It plays into a virtual MIDI port that a synthesiser or DAW can connect to; where no MIDI system runs, into a null port.
-"""
+"""Play along for ten seconds and print the emotion: `embed.py [RECORDING.wav]`; without one, to your input."""
 
 import sys
 
@@ -13,20 +10,12 @@ def show(snapshot: Snapshot) -> None:
     print(f"bar {music.bar + 1}, {music.bpm:.0f} BPM: {state.emotion} {state.confidence:.0%}", flush=True)
 
 
-def play(parts: LiveParts) -> None:
-    engine = LiveEngine(LiveOptions(profile="none"), parts)
-    engine.observe(show, max_hertz=1.0)
-    with engine:
-        print(*engine.describe(), sep="\n")
-        engine.wait(10.0)
-
-
-def main(recording: str) -> None:
+for null_port in (False, True):  # a virtual MIDI port; where no MIDI system runs, a port that sends nowhere
     try:
-        return play(LiveParts.from_recording(recording))
+        with LiveEngine(LiveOptions(profile="none"), LiveParts.create(*sys.argv[1:2], null_port=null_port)) as engine:
+            engine.observe(show, max_hertz=1.0)
+            print(*engine.describe(), sep="\n")
+            engine.wait(10.0)
+        break
     except MidiError as error:
-        print(f"{error}\nplaying into a null port")
-    return play(LiveParts.from_recording(recording, null_port=True))
-
-
-main(sys.argv[1])
+        print(error)

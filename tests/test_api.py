@@ -114,5 +114,5 @@ def test_the_example_plays_into_whatever_port_there_is(recording: Path) -> None:
         [sys.executable, str(example), str(recording)], capture_output=True, text=True, timeout=100, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "listening to 'FileSource', playing into " in done.stdout
+    assert f"listening to {recording.name!r}, playing into " in done.stdout
     assert "BPM: " in done.stdout

@@ -304,6 +304,7 @@ class FileSource(_BlockSource):
     ) -> None:
         super().__init__(clock, realtime=realtime, sample_rate=sample_rate, block_seconds=block_seconds)
         self.path = Path(path)
+        self.name = self.path.name
         self._file: AudioFile | None = None
 
     @property

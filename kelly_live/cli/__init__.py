@@ -36,6 +36,13 @@ COMMANDS = {
     "lab": "make and measure the models: train, evaluate, judge, compare, bench and more",
     "follow": "the tempo and key of recordings, as `--follow` hears them",
 }
+# `\b` keeps click from filling the lines below it.
+HELP = """Listen to a player, a voice or a room, read the emotion in the sound, and play along over MIDI.
+
+\b
+kelly-live --midi-out "IAC Bus"      play along, live
+kelly-live demo                      see and hear what it does
+"""
 COMMON_FLAGS = {
     "--debug": 0,
     "--profile": 1,
@@ -91,17 +98,13 @@ def with_command(args: Sequence[str]) -> list[str]:
 
 @click.group(
     cls=LiveByDefault,
+    help=HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Without a command: `live`. See `kelly-live live --help` for its options.",
 )
 @click.version_option(__version__, prog_name="kelly-live")
 def root() -> None:
-    r"""Listen to a player, a voice or a place, read the emotion in the sound, and play along over MIDI.
-
-    \b
-    kelly-live --midi-out "IAC Bus"      play along, live
-    kelly-live demo                      see and hear what it does
-    """
+    """Run a command; without one, `live`."""
 
 
 def main(args: Sequence[str] | None = None) -> None:

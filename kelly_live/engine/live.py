@@ -383,7 +383,7 @@ class LiveEngine:
         )
         virtual = " (a virtual port: connect your synth or DAW to it)"
         outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
-        name = opened.source.name if isinstance(opened.source, SupervisedSource) else type(opened.source).__name__
+        name = getattr(opened.source, "name", type(opened.source).__name__)  # a program's own source may have none
         opened.lines = (
             f"listening to {name!r}, playing into {outputs}, seed {opened.seed}",
             *opened.external_io.describe(),

@@ -27,8 +27,8 @@ MAX_WAITING_ACTIONS = 256
 class LiveParts:
     """Parts to use instead of those that the options describe; None: build it from the options.
 
-    `source`: any AudioSource, such as a file; `sink`: a RoutedSink that is not open yet; `reader`: any EmotionReader,
-    ready to read, which the engine closes.
+    `source`: any AudioSource; `sink`: a RoutedSink that is not open yet, such as `create_null_sink()`; `reader`: any
+    EmotionReader, ready to read, which the engine closes.
     """
 
     clock: Clock | None = None
@@ -37,14 +37,14 @@ class LiveParts:
     reader: EmotionReader | None = None
 
     @classmethod
-    def from_recording(cls, path: Path | str, *, null_port: bool = False) -> LiveParts:
-        """Listen to a recording in real time instead of an input; with `null_port` send no MIDI anywhere."""
+    def create(cls, recording: Path | str | None = None, *, null_port: bool = False) -> LiveParts:
+        """Listen to a recording in real time [default: the options' input]; `null_port`: send no MIDI anywhere."""
         from kelly_live.audio.sources import FileSource
 
         clock = MonotonicClock()
         return cls(
             clock=clock,
-            source=FileSource(Path(path), clock, realtime=True),
+            source=None if recording is None else FileSource(Path(recording), clock, realtime=True),
             sink=create_null_sink() if null_port else None,
         )
 
