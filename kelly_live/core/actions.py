@@ -1,6 +1,6 @@
-"""The actions of a performer: one table of names, values and help, and what each does to the manual override.
+"""The actions of a performer: their names, values and help, and what each does to the override.
 
-Keys, MIDI controls, OSC and programs all make an `Action`; `engine/actions.py` carries it out.
+Keys, MIDI controls, OSC and programs all create an `Action`; `engine/actions.py` carries it out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ AXES = ("valence", "arousal", "dominance")
 
 
 class Takes(Enum):
-    """The value that an action comes with."""
+    """The value that an action takes."""
 
     NOTHING = "nothing"
     SWITCH = "on or off; nothing turns it over"
@@ -37,7 +37,7 @@ class Kind:
     takes: Takes = Takes.NOTHING
 
 
-# What may be said of the music; profiles/reaction.py learns from these words.
+# The reactions to the music; profiles/reaction.py turns them into targets.
 REACTIONS: dict[str, str] = {
     "like": "I like this",
     "dislike": "I do not like this",
@@ -63,7 +63,7 @@ ACTIONS: dict[str, Kind] = {
     "next-preset": Kind("the next host preset"),
     "previous-preset": Kind("the host preset before"),
     "next-profile": Kind("play for the next profile"),
-    **{word: Kind(said) for word, said in REACTIONS.items()},
+    **{word: Kind(sentence) for word, sentence in REACTIONS.items()},
     "help": Kind("list the keys"),
     "quit": Kind("end"),
 }
@@ -73,7 +73,7 @@ Value: TypeAlias = "float | str | bool | None"
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something that the performer does: a name of ACTIONS, and the value that it takes. Raises ConfigError."""
+    """An action of the performer: a name of ACTIONS and its value. Raises ConfigError."""
 
     name: str
     value: Value = None
@@ -83,14 +83,14 @@ class Action:
         if kind is None:
             raise ConfigError(f"no action is called {self.name[:40]!r}; it must be one of {', '.join(ACTIONS)}")
         if not _fits(self.value, kind.takes):
-            raise ConfigError(f"{self.name} comes with {self.value!r}; it takes {_wanted(kind.takes)}")
+            raise ConfigError(f"{self.name} comes with {self.value!r}; it takes {_describe_value(kind.takes)}")
 
     def __str__(self) -> str:
-        return self.name if self.value is None else f"{self.name} {_shown(self.value)}"
+        return self.name if self.value is None else f"{self.name} {_format_value(self.value)}"
 
 
 def parse_action(name: str, text: str | None) -> Action:
-    """An action as it is written down: `parse_action("valence", "0.5")`. Raises ConfigError."""
+    """Parse an action as it is written: `parse_action("valence", "0.5")`. Raises ConfigError."""
     kind, value = ACTIONS.get(name), None if text is None else text.strip().lower()
     if kind is None or value is None or kind.takes is Takes.EMOTION:
         return Action(name, value)
@@ -103,9 +103,9 @@ def parse_action(name: str, text: str | None) -> Action:
 
 
 def apply_action(action: Action, override: EmotionOverride, shown: EmotionState, bars: float) -> EmotionOverride:
-    """Return the override after an action, while `shown` is played, `bars` into the music; the same for other actions.
+    """Return the override after an action, while `shown` is played, `bars` into the music.
 
-    A morph leaves from what is shown, at the next bar line.
+    Actions that do not change the override return it as it is. A morph starts at the next bar line, from `shown`.
     """
     name, value = action.name, action.value
     if name == "freeze":
@@ -135,11 +135,11 @@ def _fits(value: Value, takes: Takes) -> bool:
     return isinstance(value, float | int) and not isinstance(value, bool) and -most <= value <= most
 
 
-def _wanted(takes: Takes) -> str:
+def _describe_value(takes: Takes) -> str:
     return f"one of {', '.join(EMOTIONS)}" if takes is Takes.EMOTION else takes.value
 
 
-def _shown(value: Value) -> str:
+def _format_value(value: Value) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return value if isinstance(value, str) else f"{value:+.2f}"

@@ -41,7 +41,7 @@ def expected_dominance(probabilities: tuple[float, ...]) -> float:
     return sum(p * EMOTION_VAD[name][2] for p, name in zip(probabilities, EMOTIONS, strict=True))
 
 
-def state_from(
+def create_state(
     valence: float | None = None,
     arousal: float | None = None,
     dominance: float | None = None,

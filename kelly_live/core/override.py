@@ -1,4 +1,4 @@
-"""The manual override: what becomes of a state, and of the override itself, when the performer takes the lead."""
+"""The manual override: apply it to a state, change it, and describe it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from kelly_live.core.values import EmotionState
 
 
 def apply_override(state: EmotionState, override: EmotionOverride, bar: float = 0.0) -> EmotionState:
-    """Replace what was heard by whatever the performer set; the probabilities follow the new place (`place_state`).
+    """Replace what was read by what the performer set.
 
-    Then a morph leads on from there, in proportion to the bars that have gone by at `bar`. `freeze` comes before both;
-    it holds a state over time, so the caller must do it. Raises ConfigError for a number outside [-1, 1] or an unknown
+    The probabilities follow the new place (`place_state`). Then a morph moves on from there, in proportion to the bars
+    that have passed at `bar`. `freeze` acts before both; it holds a state over time, so the caller must do it. Raises ConfigError for a number outside [-1, 1] or an unknown
     emotion.
     """
     placed = _place(state, override)
@@ -23,7 +23,7 @@ def apply_override(state: EmotionState, override: EmotionOverride, bar: float = 
 
 
 def morph_share(morph: Morph, bar: float) -> float:
-    """How much of its way a morph has made at a bar, 0-1. Raises ConfigError."""
+    """Return the share of a morph that is complete at a bar, 0-1. Raises ConfigError."""
     if not (math.isfinite(morph.bars) and morph.bars > 0.0):
         raise ConfigError(f"a morph of {morph.bars:g} bars; it must take more than 0")
     return min(1.0, max(0.0, (bar - morph.start_bar) / morph.bars))
@@ -35,24 +35,24 @@ def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
     On the way the probabilities are those of the point that it passes through: half way between sad and happy lies
     neutral, not half of each. Towards either end they become that end's own.
     """
-    if morph.to.morph is not None:
-        raise ConfigError("a morph leads to another morph; it must lead to a place")
+    if morph.target.morph is not None:
+        raise ConfigError("a morph targets another morph; its target must be a place")
     here = state if morph.origin is None else replace(morph.origin, time=state.time)
-    there = _place(here, morph.to)
+    there = _place(here, morph.target)
     share = morph_share(morph, bar)
     if share in (0.0, 1.0):
         return there if share else here
 
-    def on_the_way(a: float, b: float) -> float:
+    def interpolate(a: float, b: float) -> float:
         return min(max(a, b), max(min(a, b), a + share * (b - a)))
 
-    valence = on_the_way(here.valence, there.valence)
-    arousal = on_the_way(here.arousal, there.arousal)
-    dominance = on_the_way(here.dominance, there.dominance)
+    valence = interpolate(here.valence, there.valence)
+    arousal = interpolate(here.arousal, there.arousal)
+    dominance = interpolate(here.dominance, there.dominance)
     end, of_end = (here, 1.0 - 2.0 * share) if share < 0.5 else (there, 2.0 * share - 1.0)
     around = category_probabilities(valence, arousal, dominance)
     probabilities = tuple(of_end * p + (1.0 - of_end) * q for p, q in zip(end.probabilities, around, strict=True))
-    confidence = on_the_way(here.confidence, there.confidence)
+    confidence = interpolate(here.confidence, there.confidence)
     return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
 
 
@@ -66,19 +66,19 @@ def nudge_axis(
 ) -> EmotionOverride:
     """Move axes by these steps, from where they are overridden or else from what is shown.
 
-    This takes the place of a morph and of an emotion's name; on the other axes, what these set stays as it is shown.
+    This replaces a morph and a named emotion; the other axes then stay as they are shown.
     """
-    taken = _taken(override, shown)
+    plain = _drop_morph(override, shown)
 
-    def moved(place: float | None, here: float, step: float) -> float | None:
+    def move(place: float | None, here: float, step: float) -> float | None:
         return (here if place is None else place) + step if step else None
 
     return set_axis(
         override,
         shown,
-        valence=moved(taken.valence, shown.valence, valence),
-        arousal=moved(taken.arousal, shown.arousal, arousal),
-        dominance=moved(taken.dominance, shown.dominance, dominance),
+        valence=move(plain.valence, shown.valence, valence),
+        arousal=move(plain.arousal, shown.arousal, arousal),
+        dominance=move(plain.dominance, shown.dominance, dominance),
     )
 
 
@@ -90,45 +90,50 @@ def set_axis(
     arousal: float | None = None,
     dominance: float | None = None,
 ) -> EmotionOverride:
-    """Set these axes; a morph and a name are replaced as in `nudge_axis`."""
-    taken = _taken(override, shown)
+    """Set these axes; a morph and a named emotion are replaced as in `nudge_axis`."""
+    plain = _drop_morph(override, shown)
     return replace(
-        taken,
-        valence=taken.valence if valence is None else _near(valence),
-        arousal=taken.arousal if arousal is None else _near(arousal),
-        dominance=taken.dominance if dominance is None else _near(dominance),
+        plain,
+        valence=plain.valence if valence is None else _round_to_space(valence),
+        arousal=plain.arousal if arousal is None else _round_to_space(arousal),
+        dominance=plain.dominance if dominance is None else _round_to_space(dominance),
     )
 
 
-def _taken(override: EmotionOverride, shown: EmotionState) -> EmotionOverride:
-    """The override without a morph or a name: what these set is set in numbers."""
+def _drop_morph(override: EmotionOverride, shown: EmotionState) -> EmotionOverride:
+    """Return the override with a morph or a named emotion replaced by the numbers that are shown."""
     if override.morph is None and override.emotion is None:
         return override
-    return EmotionOverride(_near(shown.valence), _near(shown.arousal), _near(shown.dominance), freeze=override.freeze)
+    return EmotionOverride(
+        _round_to_space(shown.valence),
+        _round_to_space(shown.arousal),
+        _round_to_space(shown.dominance),
+        freeze=override.freeze,
+    )
 
 
 def describe_override(override: EmotionOverride, bar: float) -> list[str]:
     """Describe what an override does, in the order in which it acts, a few words each; empty if nothing."""
     words = ["frozen"] if override.freeze else []
-    by_hand = _named(override)
+    by_hand = _format_places(override)
     if by_hand:
         words.append(f"by hand: {by_hand}")
     if override.morph is not None:
-        morph, goal = override.morph, _named(override.morph.to)
+        morph, goal = override.morph, _format_places(override.morph.target)
         share = morph_share(morph, bar)
         made = f"{share * morph.bars:.0f} of {morph.bars:g} bars"
         words.append(f"morph to {goal}: {made}" if share < 1.0 else f"morphed to {goal}")
     return words
 
 
-def _named(override: EmotionOverride) -> str:
+def _format_places(override: EmotionOverride) -> str:
     axes = (("V", override.valence), ("A", override.arousal), ("D", override.dominance))
     numbers = [f"{name}{number:+.2f}" for name, number in axes if number is not None]
     return " ".join(([override.emotion] if override.emotion else []) + numbers)
 
 
-def _near(number: float) -> float:
-    """Inside the space, to two digits, so that ten steps of .1 are 1."""
+def _round_to_space(number: float) -> float:
+    """Clip to the space and round to two digits, so that ten steps of .1 are 1."""
     return round(min(1.0, max(-1.0, number)), 2)
 
 

@@ -50,11 +50,11 @@ class AudioSource(Protocol):
 class Morph:
     """A straight line from one emotion to another, counted in bars of the music.
 
-    It leads from `origin` (None: from what is read at each moment) to where `to` leads. It starts at bar `start_bar`,
+    It leads from `origin` (None: from what is read at each moment) to `target`. It starts at bar `start_bar`,
     takes `bars` bars (over 0), and stays at its end until it is released.
     """
 
-    to: EmotionOverride
+    target: EmotionOverride
     start_bar: float = 0.0
     bars: float = 8.0
     origin: EmotionState | None = None

@@ -41,9 +41,9 @@ def log_notice(line: str) -> None:
 def load_profile(name: str | None, notify: Notify = log_notice) -> Profile | None:
     """Load a profile by name; None: the user's default; "none": no profile. Raises ConfigError."""
     from kelly_live.engine.options.commands import NO_PROFILE
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
-    store = Store()
+    store = ProfileStore()
     chosen = store.default() if name is None else name
     profile = None if chosen is None or chosen.strip().casefold() == NO_PROFILE else store.load(chosen)
     if profile is not None and name is None:
@@ -211,11 +211,11 @@ def create_override_stage(
     override: EmotionOverride, culture: CultureOptions | None = None, profile: Profile | None = None
 ) -> OverrideStage:
     """Load what maps emotion to music, overridden; it opens neutral. Raises KellyError."""
-    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.override import OverrideStage
 
     offset = (0.0, 0.0, 0.0) if profile is None else profile.offset
-    return OverrideStage(create_mapper(culture, profile), replace(state_from(), confidence=0.0), override, offset)
+    return OverrideStage(create_mapper(culture, profile), replace(create_state(), confidence=0.0), override, offset)
 
 
 def load_emotion_reader(

@@ -21,14 +21,14 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
 
     The same options and version give the same notes. Raises KellyError.
     """
-    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.emotion_space import create_state
     from kelly_live.core.override import apply_override
     from kelly_live.core.protocols import EmotionOverride, Reading
 
     profile = load_profile(options.profile, notify)
     band = build_band(options.host.with_profile(profile))
     override = options.override.build_override()
-    state = state_from(override.valence, override.arousal, override.dominance, override.emotion)
+    state = create_state(override.valence, override.arousal, override.dominance, override.emotion)
     mapper = create_mapper(options.culture, profile)
 
     def reading_at(bar: float) -> Reading:

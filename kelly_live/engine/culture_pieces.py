@@ -34,7 +34,7 @@ def write_culture_piece(name: str, folder: Path) -> CulturePiece:
     Raises KellyError.
     """
     from kelly_live.core.commands import Tuning
-    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.emotion_space import create_state
     from kelly_live.core.protocols import Reading
     from kelly_live.engine.build import check_outputs, create_mapper
     from kelly_live.engine.composition import play_readings
@@ -44,7 +44,7 @@ def write_culture_piece(name: str, folder: Path) -> CulturePiece:
     midi, wav, plot = paths = [folder / f"{name.replace(':', '-')}.{kind}" for kind in ("mid", "wav", "png")]
     check_outputs(paths)
     mapper, seed = create_mapper(CultureOptions(name, 1.0)), 1
-    happy, sad = (Reading(state, mapper(state)) for state in (state_from(emotion=one) for one in ("happy", "sad")))
+    happy, sad = (Reading(state, mapper(state)) for state in (create_state(emotion=one) for one in ("happy", "sad")))
     metre = choose_metre(happy.parameters.style, seed)
     bars = max(8, LISTEN_BEATS // (4 if metre is None else metre.bar_beats))
     performance = play_readings(
@@ -90,13 +90,13 @@ def play_melody(parameters: MusicParameters, *, seed: int, tonic: int, bars: int
 
 
 def _panel(name: str) -> Panel:
-    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.build import create_conductor, create_mapper
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.midi.offline import NoteList
     from kelly_live.ui.sheet import Panel
 
-    parameters = create_mapper(CultureOptions(name, 1.0))(state_from(emotion="happy"))
+    parameters = create_mapper(CultureOptions(name, 1.0))(create_state(emotion="happy"))
     style, sink = parameters.style, NoteList()
     conductor = create_conductor(sink, seed=1, length_bars=SHEET_BARS + 1, tonic=0)
     conductor.play_through(parameters)

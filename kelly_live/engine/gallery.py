@@ -27,7 +27,7 @@ def write_gallery(folder: Path, *, seed: int) -> Iterator[tuple[Path, Roll]]:
 
 
 def _write_piece(path: Path, preset: str, valence: float, arousal: float, seed: int, name: str) -> Roll:
-    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.emotion_space import create_state
     from kelly_live.core.protocols import Reading
     from kelly_live.core.wording import plural
     from kelly_live.engine.build import build_band, create_mapper
@@ -35,7 +35,7 @@ def _write_piece(path: Path, preset: str, valence: float, arousal: float, seed: 
     from kelly_live.engine.options.host import HostOptions
     from kelly_live.ui.rolls import Roll
 
-    state = state_from(valence, arousal)
+    state = create_state(valence, arousal)
     parameters = create_mapper()(state)
     tempo = parameters.tempo.suggested
     bars = 4 * max(1, math.ceil(SECONDS * tempo / 60.0 / 16.0)) + 1

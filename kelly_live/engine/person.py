@@ -13,7 +13,7 @@ from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE
 from kelly_live.mapping.learner import Learner
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.profiles.calibration import Nudges
-from kelly_live.profiles.store import Store
+from kelly_live.profiles.store import ProfileStore
 
 if TYPE_CHECKING:
     from kelly_live.core.actions import Action
@@ -53,7 +53,11 @@ class Person:
         if profile is not None:
             stage.set_offset(profile.offset)
         self.learner = Learner(
-            Store(), stage.mapper, profile, culture_of=create_own_culture if culture is None else None, taken=self._take
+            ProfileStore(),
+            stage.mapper,
+            profile,
+            culture_of=create_own_culture if culture is None else None,
+            on_profile=self._take,
         )
 
     def _take(self, profile: Profile) -> None:

@@ -40,7 +40,7 @@ from kelly_live.engine.supervised_tracker import SupervisedTracker
 from kelly_live.music.conductor import Conductor, ConductorStatus
 
 MAX_BACKLOG_SECONDS = 1.0
-HOLD_SECONDS = 4.0  # when no state comes for so long, what is not overridden goes back to how it opened
+STATE_HOLD_SECONDS = 4.0  # without a state for so long, what is not overridden returns to the opening state
 CONDUCTOR_STEP_SECONDS = 0.005
 STATUS_STEP_SECONDS = 0.04  # the status is drawn less often; what a performer does waits this long at most
 LEAD_IN_SECONDS = 0.2  # beat 0 falls this long after the start, so that the first slice is never late
@@ -150,8 +150,8 @@ class LiveSession:
     beat of the input) last. What is played goes out as `controls` too. The port that sends earliest does so
     `early_seconds` before a note's time.
 
-    A reader that fails is reset. While it is silent for whatever reason, its last state holds for HOLD_SECONDS; then
-    the stage's opening takes its place. What the performer overrides or freezes stays in force all the while.
+    A reader that fails is reset. While it is silent, its last state holds for STATE_HOLD_SECONDS; then the stage's
+    opening state replaces it. An override or a freeze stays in force.
     """
 
     def __init__(
@@ -227,7 +227,7 @@ class LiveSession:
         if self._fault is not None:
             return self._fault
         silent = now - self._read_at()
-        return f"nothing was read for {silent:.0f} s" if self._began_at and silent > HOLD_SECONDS else None
+        return f"nothing was read for {silent:.0f} s" if self._began_at and silent > STATE_HOLD_SECONDS else None
 
     def _read_at(self) -> float:
         """When the latest state came; the start of the session before any did."""
@@ -341,7 +341,7 @@ class LiveSession:
 
     def _map(self, read: _Read | None, now: float) -> Reading:
         """What is played for the latest state that is not too old."""
-        state = None if read is None or now - read.at > HOLD_SECONDS else read.state
+        state = None if read is None or now - read.at > STATE_HOLD_SECONDS else read.state
         bar = math.floor(self._conductor.status().bars * MORPH_STEPS) / MORPH_STEPS
         return self._stage.map(state, bar)
 

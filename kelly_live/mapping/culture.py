@@ -82,7 +82,7 @@ class CultureNet:
         def head(name: str) -> Array:
             return np.asarray(hidden @ w[f"{name}.weight"].T + w[f"{name}.bias"])
 
-        heard = softmax(np.log(np.maximum(emotions, _LEAST_PROBABILITY)) + head("emotion"))
+        adapted = softmax(np.log(np.maximum(emotions, _LEAST_PROBABILITY)) + head("emotion"))
         slowest, fastest = TEMPO_BPM
         middle, slower, faster = _logistic(head("tempo")).T
         # Shares of the way, on a logarithmic scale, from the middle to either end: bounded without a flat place.
@@ -90,7 +90,7 @@ class CultureNet:
         lowest = np.minimum(preferred * (slowest / preferred) ** slower, preferred)
         highest = np.maximum(preferred * (fastest / preferred) ** faster, preferred)
         soft, normal, loud = _logistic(head("dynamics")).T
-        return heard, CultureNumbers(
+        return adapted, CultureNumbers(
             tempo_bpm=np.clip(np.stack((lowest, preferred, highest), axis=1), slowest, fastest),
             modes=softmax(head("modes")),
             dynamics=np.stack((normal * soft, normal, normal + (1.0 - normal) * loud), axis=1),
@@ -169,8 +169,8 @@ class CultureStage:
 
     def __call__(self, emotions: Array) -> tuple[Array, CultureNumbers]:
         """Emotions `[B, E]` as they are heard in this culture at this strength, and its numbers."""
-        heard, numbers = self._adapt(emotions)
-        return emotions + self.strength * (heard - emotions), numbers
+        adapted, numbers = self._adapt(emotions)
+        return emotions + self.strength * (adapted - emotions), numbers
 
     def apply(self, net: MapperNet, music: Music, numbers: CultureNumbers) -> Music:
         """Move what is played by half of what parts the culture from a player at rest, at strength 1.

@@ -24,7 +24,7 @@ from kelly_live.mapping.net import Array
 from kelly_live.mapping.profile_taste import describe_change, get_embedding, learn_profile, play_for_embedding
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import create_reaction
-from kelly_live.profiles.store import Store
+from kelly_live.profiles.store import ProfileStore
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ CultureOf = Callable[[Profile], "CultureStage | None"]
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _ReactionJob:
     """A word in a state, while an embedding was in force."""
 
     name: str
@@ -62,23 +62,24 @@ class _Turn:
 
 
 class Learner:
-    """For the person of a profile, or nobody yet; `turn` goes on to another of the store's.
+    """Learns for the person of one profile, or for no one yet; `turn` goes on to another profile of the store.
 
-    `culture_of` makes a profile's own culture when it is its turn (None: the culture stays as it is); `taken` is told
-    each profile from which on is played, in the thread `learn`.
+    `culture_of` creates a profile's own culture (None: the culture stays). `on_profile` is called with each profile
+    as soon as the mapper plays it. Thread: `learn`.
     """
 
     def __init__(
-        self, store: Store, mapper: LearnedMapper, profile: Profile | None, *, culture_of: CultureOf | None = None,
-        taken: Callable[[Profile], None] = lambda profile: None,
+        self, store: ProfileStore, mapper: LearnedMapper, profile: Profile | None, *,
+        culture_of: CultureOf | None = None,
+        on_profile: Callable[[Profile], None] = lambda profile: None,
     ) -> None:  # fmt: skip
         self.problem: str | None = None
         self.name = None if profile is None else profile.name
-        self._store, self._mapper, self._culture_of, self._taken = store, mapper, culture_of, taken
+        self._store, self._mapper, self._culture_of, self._on_profile = store, mapper, culture_of, on_profile
         self.profile = profile  # whom is played for now
         self._embedding = get_embedding(mapper.net, profile)
         self._lines: deque[str] = deque(maxlen=_MOST_TOLD)
-        self._queue: queue.Queue[_Said | _Hint | _Turn | None] = queue.Queue(MOST_WAITING)
+        self._queue: queue.Queue[_ReactionJob | _Hint | _Turn | None] = queue.Queue(MOST_WAITING)
         self._thread = threading.Thread(target=self._run, name="learn", daemon=True)
         self._thread.start()
 
@@ -88,8 +89,8 @@ class Learner:
         """Take a reaction (a word of reaction.KINDS) to what is played in a state; return what to print."""
         if self.name is None:
             return f"{word}: {HOW_TO}"
-        said = _Said(self.name, datetime.now(UTC), word, state, self._embedding)
-        return f"{word}: noted for {self.name}" if self._put(said) else f"{word}: too much at once, not noted"
+        job = _ReactionJob(self.name, datetime.now(UTC), word, state, self._embedding)
+        return f"{word}: noted for {self.name}" if self._put(job) else f"{word}: too much at once, not noted"
 
     def suggest_offset(self, axis: str, difference: float) -> None:
         """Take that an axis was nudged away from what was read; dropped when the queue is full."""
@@ -135,7 +136,7 @@ class Learner:
                 self._queue.put(None, timeout=_PATIENCE_SECONDS)
             self._thread.join(_PATIENCE_SECONDS)
 
-    def _put(self, job: _Said | _Hint | _Turn) -> bool:
+    def _put(self, job: _ReactionJob | _Hint | _Turn) -> bool:
         try:
             self._queue.put_nowait(job)
         except queue.Full:
@@ -158,12 +159,12 @@ class Learner:
                 self._queue.task_done()
         self._queue.task_done()
 
-    def _failed(self, job: _Said | _Hint | _Turn, problem: str) -> None:
+    def _failed(self, job: _ReactionJob | _Hint | _Turn, problem: str) -> None:
         self.problem = problem
         if isinstance(job, _Turn) and self.name == job.name:  # it is still the one before who is played for
             self.name = None if self.profile is None else self.profile.name
 
-    def _do(self, job: _Said | _Hint | _Turn) -> None:
+    def _do(self, job: _ReactionJob | _Hint | _Turn) -> None:
         if isinstance(job, _Turn):
             profile = self._store.load(job.name)
             culture = () if self._culture_of is None else (self._culture_of(profile),)
@@ -171,19 +172,19 @@ class Learner:
             self.problem = None
             return
         if isinstance(job, _Hint):
-            kept = self._kept(
+            kept = self._update_profile(
                 job.name, lambda profile: replace(profile, hints=profile.hints.with_hint(job.axis, job.difference))
             )
             if self._is_played_for(kept.name):
                 self.profile = kept
-                self._taken(kept)
-            self._lines.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, says your hand (noted)")
+                self._on_profile(kept)
+            self._lines.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, by your nudge (noted)")
             return
         state, net = relax_state(job.state), self._mapper.net
         # What the mapping asked for, before any culture: that is what can be learned.
         (asked,) = play_for_embedding(net, job.embedding, [state])
-        said = create_reaction(job.when, job.word, state, asked)
-        profile = self._kept(job.name, lambda profile: learn_profile(net, profile.with_reaction(said)))
+        reaction = create_reaction(job.when, job.word, state, asked)
+        profile = self._update_profile(job.name, lambda profile: learn_profile(net, profile.with_reaction(reaction)))
         embedding = get_embedding(net, profile)
         (now,) = play_for_embedding(net, embedding, [state])
         change = describe_change(asked, now) or "no change that could be heard"
@@ -194,8 +195,8 @@ class Learner:
     def _is_played_for(self, name: str) -> bool:
         return self.profile is not None and self.profile.name == name
 
-    def _kept(self, name: str, change: Callable[[Profile], Profile]) -> Profile:
-        """The profile changed, in its file; where that fails, at least for this session."""
+    def _update_profile(self, name: str, change: Callable[[Profile], Profile]) -> Profile:
+        """Change a profile in its file; if that fails, only for this session."""
         try:
             profile = self._store.update(name, change)
         except KellyError as error:
@@ -210,4 +211,4 @@ class Learner:
         embedding = get_embedding(self._mapper.net, profile)
         self._mapper.play_for(embedding, *culture)
         self.profile, self._embedding = profile, embedding
-        self._taken(profile)
+        self._on_profile(profile)

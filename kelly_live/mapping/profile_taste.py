@@ -1,4 +1,4 @@
-"""A profile and the mapper together: what is played for a person, and what their reactions teach."""
+"""Learn a taste from a profile, and describe what is played for it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kelly_live.core.emotion_space import relax_state, state_from
+from kelly_live.core.emotion_space import create_state, relax_state
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.mapping.net import USER_DIM, Array, MapperNet, limit_taste
 from kelly_live.mapping.taste import LOGARITHMIC, estimate_taste, fit_taste, play_values
 from kelly_live.profiles.profile import Profile
-from kelly_live.profiles.reaction import ASKED, DISLIKE, PreferenceTarget
+from kelly_live.profiles.reaction import DISLIKE, PLAYED_PARAMETERS, PreferenceTarget
 
-# How a value over ASKED is printed: unit, digits.
+# How a value over PLAYED_PARAMETERS is printed: unit, digits.
 UNITS = {
     "tempo": (" BPM", 0), "register": (" notes", 1), "level": (" of full velocity", 2), "density": (" notes a beat", 2),
     "major": (" of major", 2),
@@ -23,7 +23,7 @@ UNITS = {
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """In an emotion, what a parameter is for nobody in particular (`base`) and for this person (`own`).
+    """A parameter in one emotion: its value without a profile (`base`) and for this person (`own`).
 
     `spread` is one standard deviation (for tempo and density of the ratio, applied to `own`); `known` the share of what
     was open before any reaction (variance) that the reactions have settled, 0-1.
@@ -48,11 +48,14 @@ def list_targets(net: MapperNet, profile: Profile) -> list[PreferenceTarget]:
     # Only a dislike depends on what the base plays; the states of reactions are relaxed already.
     rows = play_for_embedding(net, np.zeros(USER_DIM), [one.state for one in disliked])
     base = dict(zip(disliked, rows, strict=True))
-    return [target for one in profile.reactions for target in one.targets(base.get(one, one.asked))]
+    return [target for one in profile.reactions for target in one.targets(base.get(one, one.played))]
 
 
 def learn_profile(net: MapperNet, profile: Profile) -> Profile:
-    """Learn from all reactions of a profile anew; without any it plays the base. Deterministic, a few milliseconds."""
+    """Learn a profile's embedding anew from all its reactions.
+
+    Without reactions it plays the base. Deterministic; takes a few milliseconds.
+    """
     if not profile.reactions:
         return replace(profile, embedding=None, learned_from=0, mapper=None)
     found = fit_taste(net, list_targets(net, profile))
@@ -61,7 +64,10 @@ def learn_profile(net: MapperNet, profile: Profile) -> Profile:
 
 
 def get_embedding(net: MapperNet, profile: Profile | None) -> Array:
-    """The embedding `[64]` to play for a profile: zeros for none, learned anew if it was for another mapper."""
+    """Return the embedding `[64]` to play for a profile.
+
+    It is zeros for None, and learned anew if it was learned for another mapper.
+    """
     if profile is None or profile.embedding is None:
         return np.zeros(USER_DIM)
     if profile.mapper != net.fingerprint:
@@ -72,27 +78,30 @@ def get_embedding(net: MapperNet, profile: Profile | None) -> Array:
 def play_for_profile(
     net: MapperNet, profile: Profile | None, states: Sequence[EmotionState]
 ) -> list[tuple[float, ...]]:
-    """What is played for a person in some states, over ASKED, before any culture."""
+    """Return what is played for a person in some states, over PLAYED_PARAMETERS, before any culture."""
     return play_for_embedding(net, get_embedding(net, profile), [relax_state(state) for state in states])
 
 
 def play_for_embedding(net: MapperNet, embedding: Array, states: Sequence[EmotionState]) -> list[tuple[float, ...]]:
-    """What is played for an embedding `[64]` in states as the mapper takes them (`relax_state`), over ASKED."""
-    return [tuple(row) for row in _to_units(play_values(net, embedding, states, ASKED))] if states else []
+    """Return what is played for an embedding `[64]` in some states, over PLAYED_PARAMETERS.
+
+    The states are as the mapper takes them (`relax_state`).
+    """
+    return [tuple(row) for row in _to_units(play_values(net, embedding, states, PLAYED_PARAMETERS))] if states else []
 
 
 def list_differences(net: MapperNet, profile: Profile) -> list[Difference]:
-    """List, for each emotion and each of ASKED, how this person's music differs from the base."""
-    states = [state_from(emotion=name) for name in EMOTIONS]
-    asked = [(relax_state(state), name) for state in states for name in ASKED]
+    """List, for each emotion and each of PLAYED_PARAMETERS, how this person's music differs from the base."""
+    states = [create_state(emotion=name) for name in EMOTIONS]
+    asked = [(relax_state(state), name) for state in states for name in PLAYED_PARAMETERS]
     targets = list_targets(net, profile) if profile.embedding is not None else []
     estimate = estimate_taste(net, targets, get_embedding(net, profile), asked)
-    shape = (len(states), len(ASKED))
+    shape = (len(states), len(PLAYED_PARAMETERS))
     base, own = play_for_profile(net, None, states), _to_units(estimate.values.reshape(shape))
     spread, prior = estimate.spread.reshape(shape).tolist(), estimate.prior_spread.reshape(shape).tolist()
     found = []
     for row, emotion in enumerate(EMOTIONS):
-        for column, name in enumerate(ASKED):
+        for column, name in enumerate(PLAYED_PARAMETERS):
             sd, before, value = spread[row][column], prior[row][column], own[row][column]
             known = 1.0 - min(1.0, (sd / before) ** 2) if before > 0.0 else 0.0
             printed = value * (2.0**sd - 1.0) if name in LOGARITHMIC else sd
@@ -101,9 +110,9 @@ def list_differences(net: MapperNet, profile: Profile) -> list[Difference]:
 
 
 def describe_change(before: Sequence[float], after: Sequence[float]) -> str:
-    """Say what differs visibly between two rows over ASKED: "tempo 82 → 70 BPM, …"; "" for nothing."""
+    """Say what differs visibly between two rows over PLAYED_PARAMETERS: "tempo 82 → 70 BPM, …"; "" for nothing."""
     changes = []
-    for name, old, new in zip(ASKED, before, after, strict=True):
+    for name, old, new in zip(PLAYED_PARAMETERS, before, after, strict=True):
         unit, digits = UNITS[name]
         if f"{old:.{digits}f}" != f"{new:.{digits}f}":
             changes.append(f"{name} {old:.{digits}f} → {new:.{digits}f}{unit}")
@@ -111,6 +120,6 @@ def describe_change(before: Sequence[float], after: Sequence[float]) -> str:
 
 
 def _to_units(values: Array) -> list[list[float]]:
-    """Rows over ASKED in their own units, from even steps."""
-    rows = (zip(ASKED, row, strict=True) for row in values.tolist())
+    """Rows over PLAYED_PARAMETERS in their own units, from even steps."""
+    rows = (zip(PLAYED_PARAMETERS, row, strict=True) for row in values.tolist())
     return [[2.0**value if name in LOGARITHMIC else value for name, value in row] for row in rows]

@@ -1,8 +1,8 @@
-"""What this input reads like at rest: the place where a neutral take is heard, and what the hand says against readings.
+"""The calibration of an input: the offset of its readings, from a neutral take and from nudges.
 
-Valence, arousal and dominance of a take are averaged and drawn towards 0 by their own uncertainty; a nudge while
-something else was heard is a hint of the same kind, and a far weaker one, for a nudge may also just want other music.
-What is taken off a reading is bounded (MOST), so that no take can turn a feeling over. Numbers only, no audio.
+Valence, arousal and dominance of a take are averaged and shrunk towards 0 by their uncertainty. A nudge is a far weaker
+hint of the same offset, for it may only ask for other music. The offset is at most MOST, so that no take can turn an
+emotion into its opposite. Only numbers are stored, no audio.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ PRIOR = 0.2  # standard deviation of what inputs differ by, before any take
 LEAST_SPREAD = 0.05  # of readings around their mean: a take that happens to be steady is not certain for that
 HINT_ERROR = 0.5  # standard error of one nudge about what should have been read
 MOST_HINTS = 20  # counted; a later one still moves the mean
-INDEPENDENT_SECONDS = 3.0  # readings nearer together share most of what they heard
-HOLD_SECONDS = 4.0
+INDEPENDENT_SECONDS = 3.0  # readings nearer together share most of their audio
+NUDGE_HOLD_SECONDS = 4.0
 
 Place: TypeAlias = tuple[float, float, float]
 
@@ -81,7 +81,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """How often the hand nudged each of AXES, and by how much what was read differed from where it was put (mean)."""
+    """How often each of AXES was nudged, and the mean difference, reading minus override."""
 
     counts: tuple[int, int, int] = (0, 0, 0)
     means: Place = (0.0, 0.0, 0.0)
@@ -89,10 +89,10 @@ class Hints:
     def __post_init__(self) -> None:
         for count, mean in zip(self.counts, self.means, strict=True):
             if not (0 <= count <= 10**9 and math.isfinite(mean) and abs(mean) <= 2.0):
-                raise ConfigError("hints of the hand are a count and a mean from -2 to 2, for each axis")
+                raise ConfigError("the hints of nudges are a count and a mean from -2 to 2, for each axis")
 
     def with_hint(self, axis: str, difference: float) -> Hints:
-        """With one more: what was read less where the hand put it. A tenth of a late one still counts."""
+        """Return the hints with one more difference, reading minus override; a late one moves the mean by 1/MOST_HINTS."""
         at = AXES.index(axis)
         counts, means = list(self.counts), list(self.means)
         counts[at] += 1
@@ -104,7 +104,7 @@ NO_HINTS = Hints()
 
 
 def offset_of(take: Calibration | None, hints: Hints) -> Place:
-    """What is to be taken off a reading: the take and the hints together, each by its own certainty; within MOST."""
+    """Return the offset to subtract from a reading: take and hints, weighted by their precision, within MOST."""
     found = []
     for axis in range(len(AXES)):
         weight, pulled = 0.0, 0.0
@@ -133,9 +133,9 @@ def _place(numbers: Sequence[float]) -> Place:
 
 @dataclass(slots=True)
 class Nudges:
-    """Watches the hand: a nudged axis that stays put for HOLD_SECONDS, while something is heard, is one hint.
+    """Watches nudges: an axis that stays where it was nudged for NUDGE_HOLD_SECONDS gives one hint.
 
-    An emotion by name, a morph, a freeze say where the music is to go, not that the reading is off: they teach nothing.
+    A named emotion, a morph or a freeze says where the music should go, not that a reading is wrong: it gives none.
     Thread: the main one.
     """
 
@@ -143,7 +143,7 @@ class Nudges:
     _read: dict[str, list[float]] = field(default_factory=dict)
 
     def acted(self, action: str, now: float) -> None:
-        """The performer did this (a name of ACTIONS)."""
+        """Take an action of the performer (a name of ACTIONS)."""
         axis = action.removeprefix("nudge-")
         if action.startswith("nudge-") and axis in AXES:
             self._since[axis], self._read[axis] = now, []
@@ -165,7 +165,7 @@ class Nudges:
                 continue
             if sure:
                 self._read[axis].append(read[at])
-            if now - self._since[axis] >= HOLD_SECONDS:
+            if now - self._since[axis] >= NUDGE_HOLD_SECONDS:
                 values = self._read.pop(axis)
                 del self._since[axis]
                 if values:

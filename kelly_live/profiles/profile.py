@@ -18,7 +18,15 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.safe_yaml import Node, parse_nodes
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, offset_of
-from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, merge_reactions, parse_time
+from kelly_live.profiles.reaction import (
+    KINDS,
+    PLAYED_PARAMETERS,
+    PREFERENCE,
+    RANGES,
+    Reaction,
+    merge_reactions,
+    parse_time,
+)
 
 FORMAT = 2
 MAX_NAME = 48
@@ -30,7 +38,7 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 _PORTS = (f"{port}{number}" for port in ("com", "lpt") for number in range(10))
 _RESERVED = frozenset(("none", "con", "prn", "aux", "nul", *_PORTS))
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
-_COLUMNS = ("time", "count", "kind", "about", "V", "A", "D", *EMOTIONS, *ASKED)
+_COLUMNS = ("time", "count", "kind", "about", "V", "A", "D", *EMOTIONS, *PLAYED_PARAMETERS)
 _FIELDS = (
     "format", "name", "created", "culture", "culture_strength", "preset", "keys", "calibrate", "take", "hints",
     "learned_from", "mapper", "embedding", "reactions",
@@ -302,7 +310,7 @@ def _short(number: float) -> str:
 def _row(one: Reaction) -> str:
     state = one.state
     about = "-" if one.parameter is None or one.value is None else f"{one.parameter}={_short(one.value)}"
-    numbers = (state.valence, state.arousal, state.dominance, *state.probabilities, *one.asked)
+    numbers = (state.valence, state.arousal, state.dominance, *state.probabilities, *one.played)
     return " ".join((one.time, str(one.count), one.kind, about, *map(_short, numbers)))
 
 
@@ -330,7 +338,7 @@ def _reaction(cells: list[str]) -> Reaction:
         raise ConfigError(f"{count[:20]} x {kind[:20]!r} is no reaction")
     numbers = [float(cell) for cell in cells[4:]]
     parameter, equals, value = about.partition("=")
-    if bool(equals) != (kind == WISH) or (equals and parameter not in RANGES):
+    if bool(equals) != (kind == PREFERENCE) or (equals and parameter not in RANGES):
         raise ConfigError(f"{about[:40]!r} must be NAME=NUMBER for a wish, else -")
     state = EmotionState(tuple(numbers[3:11]), numbers[0], numbers[1], numbers[2], 1.0, 0.0)
     about_what, wished = (parameter, float(value)) if equals else (None, None)

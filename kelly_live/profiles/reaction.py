@@ -1,12 +1,13 @@
-"""One reaction of a listener: what was felt and played at that moment, and what they said of it.
+"""One reaction of a listener: the state, what was played, and what they said about it.
 
-What counts as what, in wishes (nets/taste.py):
+How reactions become preference targets (mapping/taste.py):
 
-- a wish says a value; it counts once.
-- `too-fast` and the like want the other side of what was played, by a step of twice a wish's error (WORDS): at least
-  so much slower. Slower still is content too, so that saying it again goes on from there.
-- a like is a weak wish for all of what was played, and `more-like-this` twice that. A dislike does not say what was
-  wrong: it is a weak wish back towards the base, half the way, and nothing where the base itself was played.
+- A `wish` names a value; it counts once.
+- `too-fast` and its like ask for at least one step away from what was played (WORDS); a step is twice the error of a
+  target. Any value beyond the step meets the target too, so repeating the word continues from there.
+- A `like` is a weak target for every value that was played; `more-like-this` weighs twice as much.
+- A `dislike` does not say what was wrong. It is a weak target half way back to the base, and nothing where the base
+  itself was played.
 """
 
 from __future__ import annotations
@@ -19,18 +20,18 @@ from datetime import UTC, datetime
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EmotionState
 
-# What a wish may be about, and from where to where: the parameters of nets/taste.py (a test holds them together).
+# The parameters that a target may be about, with their ranges; those of mapping/taste.py (a test compares them).
 RANGES: dict[str, tuple[float, float]] = {
     "tempo": (20.0, 300.0), "register": (0.0, 127.0), "level": (0.0, 1.0), "variation": (0.0, 1.0),
     "density": (0.0, 3.0), "major": (0.0, 1.0), "straight": (0.0, 1.0), "dotted": (0.0, 1.0),
     "syncopated": (0.0, 1.0), "triplet": (0.0, 1.0), "sustained": (0.0, 1.0), "behind": (0.0, 1.0), "on": (0.0, 1.0),
     "ahead": (0.0, 1.0),
 }  # fmt: skip
-# What is written down of the music at that moment: BPM, MIDI note, share of full velocity, notes a beat, major's share.
-ASKED = ("tempo", "register", "level", "density", "major")
-_BY_RATIO = frozenset(("tempo", "density"))  # heard in ratios; the others in differences
+# What a reaction records of the music: BPM, MIDI note, share of full velocity, notes per beat, share of major modes.
+PLAYED_PARAMETERS = ("tempo", "register", "level", "density", "major")
+_BY_RATIO = frozenset(("tempo", "density"))  # compared by ratio; the others by difference
 
-# What is said -> (parameter, step): ratios for tempo (a fifth of an octave) and density (half of one).
+# Word -> (parameter, step). Steps of tempo (a fifth of an octave) and density (half of one) are ratios.
 _FASTER, _BUSIER = 2.0**0.2, 2.0**0.5
 WORDS: dict[str, tuple[tuple[str, float], ...]] = {
     "too-fast": (("tempo", 1.0 / _FASTER),),
@@ -42,8 +43,8 @@ WORDS: dict[str, tuple[tuple[str, float], ...]] = {
     "too-loud": (("level", -0.1),),
     "too-soft": (("level", 0.1),),
 }
-LIKE, DISLIKE, MORE, WISH = "like", "dislike", "more-like-this", "wish"
-KINDS = (WISH, LIKE, DISLIKE, MORE, *WORDS)
+LIKE, DISLIKE, MORE, PREFERENCE = "like", "dislike", "more-like-this", "wish"
+KINDS = (PREFERENCE, LIKE, DISLIKE, MORE, *WORDS)
 OPINION_WEIGHT = 0.3  # of a like or dislike, for each parameter
 MAX_WEIGHT = 100.0  # of one preference target
 MOST_COUNTED = 10  # a row that stands for more reactions counts as this many, so that a taste can still change
@@ -63,7 +64,7 @@ class PreferenceTarget:
     side: int = 0
 
     def __post_init__(self) -> None:
-        _check(self.parameter, self.value)
+        _check_value(self.parameter, self.value)
         if not (math.isfinite(self.weight) and 0.0 <= self.weight <= MAX_WEIGHT):
             raise ConfigError(f"a preference weighs {self.weight:g}; it must be from 0 to {MAX_WEIGHT:g}")
         if self.side not in (-1, 0, 1):
@@ -74,14 +75,14 @@ class PreferenceTarget:
 class Reaction:
     """What a listener said of the music at one moment.
 
-    `kind` of KINDS at `time` (UTC, YYYY-MM-DDTHH:MM:SSZ) in `state`, while the parameters `asked` (over ASKED) were
-    played. A target has a `parameter` and a `value`. `count`: how many equal reactions this row stands for.
+    A `kind` of KINDS at `time` (UTC, YYYY-MM-DDTHH:MM:SSZ) in `state`. `played` is what was played, over
+    PLAYED_PARAMETERS. A wish has a `parameter` and a `value`. `count`: how many equal reactions this row stands for.
     """
 
     time: str
     kind: str
     state: EmotionState
-    asked: tuple[float, ...]
+    played: tuple[float, ...]
     parameter: str | None = None
     value: float | None = None
     count: int = 1
@@ -90,57 +91,61 @@ class Reaction:
         parse_time(self.time)
         if self.kind not in KINDS:
             raise ConfigError(f"nothing is said as {self.kind[:40]!r}; say one of {', '.join(KINDS)}")
-        if len(self.asked) != len(ASKED):
-            raise ConfigError(f"a reaction has {len(self.asked)} parameters; it must have {len(ASKED)}")
-        for name, value in zip(ASKED, self.asked, strict=True):
-            _check(name, value)
-        if (self.kind == WISH) != (self.parameter is not None) or (self.parameter is None) != (self.value is None):
+        if len(self.played) != len(PLAYED_PARAMETERS):
+            raise ConfigError(f"a reaction has {len(self.played)} parameters; it must have {len(PLAYED_PARAMETERS)}")
+        for name, value in zip(PLAYED_PARAMETERS, self.played, strict=True):
+            _check_value(name, value)
+        if (self.kind == PREFERENCE) != (self.parameter is not None) or (self.parameter is None) != (
+            self.value is None
+        ):
             raise ConfigError("a wish has a parameter and a value, and nothing else has")
         if self.parameter is not None and self.value is not None:
-            _check(self.parameter, self.value)
+            _check_value(self.parameter, self.value)
         if not 1 <= self.count <= 10**9:
             raise ConfigError(f"a reaction counts {self.count}; it must be from 1 to 10^9")
 
     @property
     def topic(self) -> tuple[str, str | None, str]:
-        """What it is about; reactions of one topic may be merged."""
+        """The kind, parameter and emotion; reactions of one topic may be merged."""
         return self.kind, self.parameter, self.state.emotion
 
     def targets(self, base: Sequence[float]) -> list[PreferenceTarget]:
-        """What it asks for, where the base mapping plays `base` (over ASKED) in this state."""
+        """Return its preference targets; `base` is what the base mapping plays here, over PLAYED_PARAMETERS."""
         count = float(min(self.count, MOST_COUNTED))
         if self.parameter is not None and self.value is not None:
             return [PreferenceTarget(self.state, self.parameter, self.value, count)]
-        asked = dict(zip(ASKED, self.asked, strict=True))
+        played = dict(zip(PLAYED_PARAMETERS, self.played, strict=True))
         if self.kind in WORDS:
-            wanted = [(name, _stepped(name, asked[name], step)) for name, step in WORDS[self.kind]]
+            wanted = [(name, _add_step(name, played[name], step)) for name, step in WORDS[self.kind]]
             weight = count / len(wanted)
             return [
-                PreferenceTarget(self.state, n, v, weight, 1 if v > asked[n] else -1)
+                PreferenceTarget(self.state, n, v, weight, 1 if v > played[n] else -1)
                 for n, v in wanted
-                if v != asked[n]
+                if v != played[n]
             ]
         weight = OPINION_WEIGHT * count * (2.0 if self.kind == MORE else 1.0)
         if self.kind in (LIKE, MORE):
-            return [PreferenceTarget(self.state, name, value, weight) for name, value in asked.items()]
-        back = {name: _between(name, asked[name], there) for name, there in zip(ASKED, base, strict=True)}
+            return [PreferenceTarget(self.state, name, value, weight) for name, value in played.items()]
+        back = {
+            name: _interpolate(name, played[name], there) for name, there in zip(PLAYED_PARAMETERS, base, strict=True)
+        }
         return [
             PreferenceTarget(self.state, name, value, weight)
             for name, value in back.items()
-            if not math.isclose(value, asked[name], rel_tol=1e-3, abs_tol=1e-3)
+            if not math.isclose(value, played[name], rel_tol=1e-3, abs_tol=1e-3)
         ]
 
 
 def create_reaction(
-    when: datetime, kind: str, state: EmotionState, asked: Sequence[float], parameter: str | None = None,
+    when: datetime, kind: str, state: EmotionState, played: Sequence[float], parameter: str | None = None,
     value: float | None = None,
 ) -> Reaction:  # fmt: skip
     """Create a reaction, rounded to the digits that the file keeps; raises ConfigError.
 
     `state` is the state as the mapper takes it (relaxed by its confidence).
     """
-    said = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _rounded(Reaction(said, kind, state, tuple(asked), parameter, value))
+    timestamp = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _round_reaction(Reaction(timestamp, kind, state, tuple(played), parameter, value))
 
 
 def merge_reactions(one: Reaction, other: Reaction) -> Reaction:
@@ -161,20 +166,22 @@ def merge_reactions(one: Reaction, other: Reaction) -> Reaction:
     )
     value = None
     if one.parameter is not None and one.value is not None and other.value is not None:
-        value = _between(one.parameter, one.value, other.value, part)
-    asked = tuple(_between(n, a, b, part) for n, a, b in zip(ASKED, one.asked, other.asked, strict=True))
-    return _rounded(Reaction(max(one.time, other.time), one.kind, state, asked, one.parameter, value, total))
+        value = _interpolate(one.parameter, one.value, other.value, part)
+    played = tuple(
+        _interpolate(n, a, b, part) for n, a, b in zip(PLAYED_PARAMETERS, one.played, other.played, strict=True)
+    )
+    return _round_reaction(Reaction(max(one.time, other.time), one.kind, state, played, one.parameter, value, total))
 
 
 def parse_time(text: str) -> datetime:
-    """A time as files have it. Raises ConfigError."""
+    """Parse a time as files have it. Raises ConfigError."""
     try:
         return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError as error:
         raise ConfigError(f"the time {text[:40]!r} must be like 2026-11-23T00:40:00Z") from error
 
 
-def _check(name: str, value: float) -> None:
+def _check_value(name: str, value: float) -> None:
     if name not in RANGES:
         raise ConfigError(f"nothing is called {name[:40]!r}; a wish is about one of {', '.join(RANGES)}")
     low, high = RANGES[name]
@@ -182,18 +189,18 @@ def _check(name: str, value: float) -> None:
         raise ConfigError(f"{name} is {value:g}; it must be from {low:g} to {high:g}")
 
 
-def _stepped(name: str, value: float, step: float) -> float:
+def _add_step(name: str, value: float, step: float) -> float:
     low, high = RANGES[name]
     return min(high, max(low, value * step if name in _BY_RATIO else value + step))
 
 
-def _between(name: str, here: float, there: float, share: float = 0.5) -> float:
+def _interpolate(name: str, here: float, there: float, share: float = 0.5) -> float:
     if name in _BY_RATIO and here > 0.0 and there > 0.0:
         return here * math.exp(share * math.log(there / here))
     return here + share * (there - here)
 
 
-def _rounded(exact: Reaction) -> Reaction:
+def _round_reaction(exact: Reaction) -> Reaction:
     state = exact.state
     return replace(
         exact,
@@ -201,6 +208,6 @@ def _rounded(exact: Reaction) -> Reaction:
             tuple(round(p, 5) for p in state.probabilities), round(state.valence, 4), round(state.arousal, 4),
             round(state.dominance, 4), 1.0, 0.0,
         ),
-        asked=tuple(round(value, 4) for value in exact.asked),
+        played=tuple(round(value, 4) for value in exact.played),
         value=None if exact.value is None else round(exact.value, 4),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Where profiles are kept: one private YAML file each in the user's data folder, never shared with anybody.
+"""The profiles on disk: one private YAML file each, in the user's data folder.
 
 Every change is made under one lock between processes and written beside the old file. A file that breaks the rules is
 kept aside under another name, never overwritten.
@@ -45,7 +45,7 @@ def user_folder() -> Path:
     return platformdirs.user_data_path("kelly-live", appauthor=False) / "profiles"
 
 
-class Store:
+class ProfileStore:
     """The profiles of one folder, the user's own by default. Any thread, any number of processes."""
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -66,7 +66,7 @@ class Store:
         return tuple(sorted(found))
 
     def find(self, typed: str) -> str:
-        """The profile that was meant, ignoring case. Raises ConfigError with near names."""
+        """Return the name of a profile, ignoring case. Raises ConfigError with similar names."""
         wanted, names = typed.strip().casefold(), self.names()
         if wanted in names:
             return wanted
@@ -76,27 +76,30 @@ class Store:
         raise ConfigError(f"no profile is called {typed[:48]!r}; {hint} (see `{LISTING_COMMAND}`; {make})")
 
     def load(self, typed: str) -> Profile:
-        """Raises ConfigError: no such profile; or a damaged one, which is then kept aside under the name it tells."""
+        """Load a profile.
+
+        Raises ConfigError if there is none, or if it is damaged; the damaged file is then renamed.
+        """
         return self._read(self.find(typed))
 
     def list_profiles(self) -> tuple[ListedProfile, ...]:
-        """Every profile by name, also those that cannot be used, with the reason; nothing is moved."""
+        """List every profile by name, also damaged ones with the reason; renames no file."""
         rows = []
         for name in self.names():
             try:
-                rows.append(ListedProfile(name, self.path(name), self._parsed(name, self._bytes(name)), None))
+                rows.append(ListedProfile(name, self.path(name), self._parse_profile(name, self._bytes(name)), None))
             except ConfigError as error:
                 rows.append(ListedProfile(name, self.path(name), None, str(error)))
         return tuple(rows)
 
     def list_damaged(self) -> tuple[Path, ...]:
-        """The damaged files that were kept."""
+        """Return the damaged files that were renamed."""
         if not self.folder.is_dir():
             return ()
         return tuple(sorted(file for file in self._listing() if ".damaged-" in file.name))
 
     def create(self, profile: Profile) -> Path:
-        """Raises ConfigError if the name is taken."""
+        """Write a new profile. Raises ConfigError if the name exists."""
         with self._locked():
             path = self.path(profile.name)
             if os.path.lexists(path):
@@ -116,7 +119,7 @@ class Store:
         return after
 
     def delete(self, typed: str) -> str:
-        """Remove a profile, also one that cannot be read; it is no default any more. Returns its name."""
+        """Remove a profile, also one that cannot be read, and as the default; return its name."""
         with self._locked():
             name = self.find(typed)
             self.path(name).unlink(missing_ok=True)
@@ -125,7 +128,7 @@ class Store:
         return name
 
     def default(self) -> str | None:
-        """The name that `use` set, if any."""
+        """Return the name that `use` set, if any."""
         try:
             text = (self.folder / _DEFAULT).read_bytes()[:200].decode("ascii", "replace").strip()
             return check_name(text)
@@ -154,10 +157,10 @@ class Store:
             raise ConfigError(f"{self.folder} cannot be read ({error.strerror}); check its rights") from error
 
     def _bytes(self, name: str) -> bytes:
-        """Raises ConfigError for what is no plain file of bounded size: links lead elsewhere, pipes never end."""
+        """Read a file. Raises ConfigError for a link, a pipe or a file that is too large."""
         return read_bounded(self.path(name), follow_links=False)
 
-    def _parsed(self, name: str, data: bytes) -> Profile:
+    def _parse_profile(self, name: str, data: bytes) -> Profile:
         profile = from_yaml(data, str(self.path(name)))
         if profile.name != name:
             raise ConfigError(f"{self.path(name)} says that it is {profile.name!r}; a profile is named as its file")
@@ -166,7 +169,7 @@ class Store:
     def _read(self, name: str) -> Profile:
         data = self._bytes(name)
         try:
-            return self._parsed(name, data)
+            return self._parse_profile(name, data)
         except NewerFormatError:
             raise
         except ConfigError as error:

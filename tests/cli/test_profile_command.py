@@ -17,7 +17,7 @@ from kelly_live.core.actions import Action
 from kelly_live.core.resources import find_resources
 from kelly_live.engine.options.host import HostOptions
 from kelly_live.profiles.profile import new_profile
-from kelly_live.profiles.store import Store
+from kelly_live.profiles.store import ProfileStore
 from tests.profiles.sample import NOW
 
 
@@ -28,11 +28,11 @@ def run(*args: object) -> int:
 
 
 @pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ProfileStore:
     """An empty data folder with one new profile, anna."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     assert run("profile", "create", "anna") == 0
-    return Store()
+    return ProfileStore()
 
 
 def compose_file(path: Path, *args: object) -> bytes:
@@ -45,7 +45,7 @@ def tempo(path: Path) -> float:
 
 
 def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: ProfileStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = store.path("anna").read_bytes()
     base = compose_file(tmp_path / "base.mid")
@@ -71,7 +71,7 @@ def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
 
 
 def test_a_default_is_used_until_none_is_asked_for(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: ProfileStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
     base = compose_file(tmp_path / "base.mid")
@@ -87,7 +87,7 @@ def test_a_default_is_used_until_none_is_asked_for(
     assert compose_file(tmp_path / "after.mid") == base
 
 
-def test_what_is_only_noted_is_learned_later(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_only_noted_is_learned_later(store: ProfileStore, capsys: pytest.CaptureFixture[str]) -> None:
     run("profile", "rate", "anna", "--valence", "-0.6", "--arousal", "-0.3", "--say", "too-fast", "--no-learn")
     assert store.load("anna").embedding is None
     assert "1 of them not learned from yet" in capsys.readouterr().out
@@ -96,7 +96,7 @@ def test_what_is_only_noted_is_learned_later(store: Store, capsys: pytest.Captur
     assert "sad: tempo 82 → " in capsys.readouterr().out
 
 
-def test_a_profile_brings_its_culture(store: Store, tmp_path: Path) -> None:
+def test_a_profile_brings_its_culture(store: ProfileStore, tmp_path: Path) -> None:
     assert run("profile", "create", "ravi", "--culture", "Hindustani", "--culture-strength", "0.5") == 0
     assert store.load("ravi").culture == "hindustani"
     own = compose_file(tmp_path / "own.mid", "--profile", "ravi")
@@ -106,7 +106,7 @@ def test_a_profile_brings_its_culture(store: Store, tmp_path: Path) -> None:
     assert run("profile", "create", "x", "--culture", "atlantis") == 1
 
 
-def test_a_profile_travels(store: Store, tmp_path: Path) -> None:
+def test_a_profile_travels(store: ProfileStore, tmp_path: Path) -> None:
     run("profile", "rate", "anna", "--emotion", "happy", "--say", "too-busy")
     assert run("profile", "export", "anna", tmp_path / "anna.yaml") == 0
     assert (tmp_path / "anna.yaml").read_bytes() == store.path("anna").read_bytes()
@@ -121,7 +121,7 @@ def test_a_profile_travels(store: Store, tmp_path: Path) -> None:
     assert store.names() == ("anna", "berta")
 
 
-def test_one_feeling_can_be_forgotten(store: Store) -> None:
+def test_one_feeling_can_be_forgotten(store: ProfileStore) -> None:
     run("profile", "rate", "anna", "--emotion", "happy", "--say", "too-busy")
     happy = store.path("anna").read_bytes()
     run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
@@ -149,7 +149,7 @@ def test_one_feeling_can_be_forgotten(store: Store) -> None:
     ],
 )
 def test_mistakes_are_told_and_change_nothing(
-    store: Store, args: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
+    store: ProfileStore, args: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = store.path("anna").read_bytes()
     capsys.readouterr()
@@ -163,7 +163,7 @@ def test_mistakes_are_told_and_change_nothing(
 
 
 def test_what_goes_with_a_profile_is_set_shown_and_taken_back(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: ProfileStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = ("culture=Klezmer", "strength=0.5", "preset=solo-piano", "keys.x=panic", "keys.1=emotion sad")
     assert run("profile", "set", "anna", *settings, "keys.q=none") == 0
@@ -191,7 +191,7 @@ def test_a_profile_plays_on_its_own_preset_unless_another_is_typed() -> None:
      "keys.xx=panic", "keys.x=explode", "keys.x=emotion", "keys.x=emotion glum"],
 )  # fmt: skip
 def test_what_cannot_be_set_is_told_and_changes_nothing(
-    store: Store, settings: str, capsys: pytest.CaptureFixture[str]
+    store: ProfileStore, settings: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = store.path("anna").read_bytes()
     capsys.readouterr()
@@ -203,7 +203,7 @@ def test_what_cannot_be_set_is_told_and_changes_nothing(
 
 
 def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
-    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    store: ProfileStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recording = find_resources("presets") / "demo" / "recording.ogg"
     assert run("profile", "calibrate", "anna", "--from", recording, "--seconds", 8) == 0
@@ -224,7 +224,7 @@ def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
     assert (store.load("anna").take, store.load("anna").offset) == (None, (0.0, 0.0, 0.0))
 
 
-def test_what_was_learned_is_drawn(store: Store, tmp_path: Path) -> None:
+def test_what_was_learned_is_drawn(store: ProfileStore, tmp_path: Path) -> None:
     run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
     assert run("profile", "show", "anna", "--plot", tmp_path / "anna.png") == 0
     once = (tmp_path / "anna.png").read_bytes()

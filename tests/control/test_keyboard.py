@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 
 from kelly_live.control.keyboard import HELP, KEYS, Keyboard, KeyParser, describe_own_keys, find_action
 from kelly_live.core.actions import REACTIONS, Action, apply_action
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.override import apply_override
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTIONS, EmotionState
 from tests.ui.on_terminal import OnTerminal
 
-SHOWN = state_from(0.2, -0.3, 0.1)
+SHOWN = create_state(0.2, -0.3, 0.1)
 ARROWS = {"up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b[D"}
 
 
@@ -55,8 +55,8 @@ def test_arrows_move_one_axis_by_a_tenth_and_make_it_manual() -> None:
 def test_a_number_morphs_from_here_to_its_emotion_in_8_bars_from_the_next_bar_line(key: str, emotion: str) -> None:
     steering = after(key, bars=5.3)
     assert steering == EmotionOverride(morph=Morph(EmotionOverride(emotion=emotion), 6.0, 8.0, SHOWN))
-    assert apply_override(state_from(), steering, 5.3).valence == SHOWN.valence
-    assert apply_override(state_from(), steering, 14.0).emotion == emotion
+    assert apply_override(create_state(), steering, 5.3).valence == SHOWN.valence
+    assert apply_override(create_state(), steering, 14.0).emotion == emotion
 
 
 def test_an_arrow_takes_over_from_a_morph() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.core.actions import ACTIONS, AXES, REACTIONS, Action, Takes, apply_action, parse_action
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import AudioHealth, EmotionOverride, Morph, Reading, SchedulerHealth
 from kelly_live.core.values import EMOTIONS
@@ -19,7 +19,7 @@ from kelly_live.music.conductor import ConductorStatus
 from kelly_live.profiles.reaction import DISLIKE, LIKE, WORDS
 from tests.fakes import parameters
 
-SHOWN = state_from(0.2, -0.3, 0.1)
+SHOWN = create_state(0.2, -0.3, 0.1)
 SNAPSHOT = Snapshot(
     Reading(SHOWN, parameters()),
     ConductorStatus(21.0, 5, 120.0, "ionian", "C", "C", (), 0.0),

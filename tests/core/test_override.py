@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kelly_live.core.emotion_space import category_probabilities, state_from
+from kelly_live.core.emotion_space import category_probabilities, create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.override import apply_override, describe_override, nudge_axis
 from kelly_live.core.protocols import EmotionOverride, Morph
@@ -22,14 +22,14 @@ HEARD = EmotionState(NEUTRAL_PROBABILITIES, 0.1, -0.2, 0.3, 0.4, time=7.0)
 @pytest.mark.parametrize("name", EMOTIONS)
 def test_an_emotion_s_own_place_is_felt_as_that_emotion(name: str) -> None:
     assert EMOTIONS[max(range(8), key=category_probabilities(*EMOTION_VAD[name]).__getitem__)] == name
-    state = state_from(emotion=name)
+    state = create_state(emotion=name)
     assert state.emotion == name
     assert (state.valence, state.arousal, state.dominance) == EMOTION_VAD[name]
     assert state.confidence == 1.0
 
 
 def test_names_are_forgiving_and_numbers_win_over_them() -> None:
-    state = state_from(emotion=" Happy", arousal=-0.5)
+    state = create_state(emotion=" Happy", arousal=-0.5)
     assert state.emotion == "happy"
     assert state.arousal == -0.5
     assert state.valence == EMOTION_VAD["happy"][0]
@@ -37,13 +37,13 @@ def test_names_are_forgiving_and_numbers_win_over_them() -> None:
 
 @pytest.mark.parametrize("dominance", [None, 0.4])
 def test_the_quadrants_hold_the_emotions_that_live_there(dominance: float | None) -> None:
-    assert state_from(0.65, 0.7, dominance).emotion == "excited"
-    assert state_from(-0.6, -0.4, dominance and -dominance).emotion == "sad"
+    assert create_state(0.65, 0.7, dominance).emotion == "excited"
+    assert create_state(-0.6, -0.4, dominance and -dominance).emotion == "sad"
 
 
 def test_dominance_tells_anger_from_fear() -> None:
-    assert state_from(-0.57, 0.6, 0.3).emotion == "angry"
-    assert state_from(-0.57, 0.6, -0.4).emotion == "fearful"
+    assert create_state(-0.57, 0.6, 0.3).emotion == "angry"
+    assert create_state(-0.57, 0.6, -0.4).emotion == "fearful"
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,13 @@ def test_dominance_tells_anger_from_fear() -> None:
 )
 def test_a_number_outside_the_space_is_refused_in_one_line(bad: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="must be a number from -1 to 1") as error:
-        state_from(**bad)
+        create_state(**bad)
     assert "\n" not in str(error.value)
 
 
 def test_an_unknown_emotion_is_answered_with_the_eight() -> None:
     with pytest.raises(ConfigError) as error:
-        state_from(emotion="hangry")
+        create_state(emotion="hangry")
     assert "'hangry'" in str(error.value)
     assert all(name in str(error.value) for name in EMOTIONS)
     assert "\n" not in str(error.value)
@@ -95,7 +95,7 @@ SAD_TO_HAPPY = EmotionOverride(emotion="sad", morph=Morph(EmotionOverride(emotio
 
 
 def test_a_morph_goes_in_a_straight_line_and_stays_there() -> None:
-    sad, happy = state_from(emotion="sad"), state_from(emotion="happy")
+    sad, happy = create_state(emotion="sad"), create_state(emotion="happy")
     for bar, share in ((0.0, 0.0), (2.0, 0.0), (4.0, 0.25), (6.0, 0.5), (9.0, 0.875), (10.0, 1.0), (500.0, 1.0)):
         state = apply_override(HEARD, SAD_TO_HAPPY, bar)
         assert place(state) == pytest.approx(
@@ -121,7 +121,7 @@ def test_a_morph_never_jumps(bar: float, emotion: str, valence: float, arousal: 
 
 def test_a_morph_leaves_from_where_it_was_taken_or_from_what_is_heard_on_the_way() -> None:
     there = EmotionOverride(valence=1.0, arousal=1.0, dominance=1.0)
-    from_here = EmotionOverride(morph=Morph(there, 0.0, 4.0, origin=state_from(-1.0, -1.0, -1.0)))
+    from_here = EmotionOverride(morph=Morph(there, 0.0, 4.0, origin=create_state(-1.0, -1.0, -1.0)))
     assert place(apply_override(HEARD, from_here, 2.0)) == (0.0, 0.0, 0.0)
     heard_on_the_way = apply_override(HEARD, EmotionOverride(morph=Morph(there, 0.0, 4.0)), 2.0)
     assert place(heard_on_the_way) == pytest.approx((0.55, 0.4, 0.65))

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from kelly_live.core.actions import Action
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
@@ -19,9 +19,9 @@ from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.person import Person
 from kelly_live.mapping import learner as learner_module
 from kelly_live.mapping.mapper import load_mapper
-from kelly_live.profiles.calibration import HOLD_SECONDS
+from kelly_live.profiles.calibration import NUDGE_HOLD_SECONDS
 from kelly_live.profiles.profile import new_profile
-from kelly_live.profiles.store import Store
+from kelly_live.profiles.store import ProfileStore
 from tests.fakes import state
 from tests.profiles.sample import NOW
 
@@ -47,7 +47,7 @@ def person(
     for _ in range(20):
         bert = replace(bert, hints=bert.hints.with_hint("valence", 0.4))
     for profile in (anna, bert):
-        Store().create(profile)
+        ProfileStore().create(profile)
     person = Person(anna, stage, None, clock)
     yield person
     person.close()
@@ -55,7 +55,7 @@ def person(
 
 def snapshot(*joined: str) -> SimpleNamespace:
     return SimpleNamespace(
-        reading=SimpleNamespace(state=state_from(emotion="sad")), conductor=SimpleNamespace(synchronized=joined)
+        reading=SimpleNamespace(state=create_state(emotion="sad")), conductor=SimpleNamespace(synchronized=joined)
     )
 
 
@@ -66,7 +66,7 @@ def test_a_word_about_a_tempo_that_others_lead_teaches_nothing(person: Person) -
     assert person.react("too-dark", snapshot("tempo")) == "too-dark: noted for anna"
     assert person.react("too-fast", snapshot("key")) == "too-fast: noted for anna"
     person.learner.wait_until_learned()
-    assert Store().load("anna").count == 2
+    assert ProfileStore().load("anna").count == 2
 
 
 def test_a_nudge_against_what_is_read_becomes_a_hint(person: Person, clock: ManualClock) -> None:
@@ -74,11 +74,11 @@ def test_a_nudge_against_what_is_read_becomes_a_hint(person: Person, clock: Manu
     override = EmotionOverride(valence=0.5)
     person.observe_action(Action("nudge-valence", 0.1))
     assert person.watch(override, read) == []
-    clock.advance(HOLD_SECONDS)
+    clock.advance(NUDGE_HOLD_SECONDS)
     person.watch(override, read)
     person.learner.wait_until_learned()
-    assert person.watch(override, read) == ["anna: valence was read -0.40 off, says your hand (noted)"]
-    assert Store().load("anna").hints.counts == (1, 0, 0)
+    assert person.watch(override, read) == ["anna: valence was read -0.40 off, by your nudge (noted)"]
+    assert ProfileStore().load("anna").hints.counts == (1, 0, 0)
 
 
 def test_the_next_person_brings_their_keys_and_their_input(person: Person, stage: OverrideStage) -> None:
@@ -113,5 +113,5 @@ def test_a_reaction_waits_for_no_learning(person: Person, monkeypatch: pytest.Mo
     assert not may_end.is_set()
     may_end.set()
     person.learner.wait_until_learned()
-    assert Store().load("anna").count == 2
+    assert ProfileStore().load("anna").count == 2
     assert person.remarks == ["for bert (0 said)"]

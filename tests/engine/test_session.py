@@ -235,7 +235,7 @@ class Stalling(ScriptedReader):
 def test_while_the_analysis_stalls_the_last_state_holds_and_then_the_opening_comes_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session_module, "HOLD_SECONDS", 0.2)
+    monkeypatch.setattr(session_module, "STATE_HOLD_SECONDS", 0.2)
     reader, journal = Stalling(), Tempos()
     session = start_reading(reader, journal)
     problems: list[str | None] = []
@@ -274,8 +274,8 @@ class PlaceMapper:
 
 
 def play_beyond_a_death(override: EmotionOverride, monkeypatch: pytest.MonkeyPatch) -> tuple[Snapshot, list[float]]:
-    """Play on until the analysis is silent for three times HOLD_SECONDS; the override comes after its only state."""
-    monkeypatch.setattr(session_module, "HOLD_SECONDS", 0.1)
+    """Play until the analysis is silent for 3 × STATE_HOLD_SECONDS; the override follows its only state."""
+    monkeypatch.setattr(session_module, "STATE_HOLD_SECONDS", 0.1)
     clock, journal = MonotonicClock(), Tempos()
     session = start_reading(Dying(), journal, OverrideStage(PlaceMapper(), state()))
     silent_since: list[float] = []

@@ -75,14 +75,14 @@ def _profiles() -> Iterator[bytes]:
     from dataclasses import replace
 
     from kelly_live.profiles.profile import new_profile, to_yaml
-    from tests.profiles.sample import NOW, said, wished
+    from tests.profiles.sample import NOW, make_preference, make_reaction
 
     fresh = new_profile("stranger", NOW, "klezmer", 0.5)
     yield to_yaml(fresh)
     yield to_yaml(
         replace(
             fresh,
-            reactions=(said("like"), wished("tempo", 60.0)),
+            reactions=(make_reaction("like"), make_preference("tempo", 60.0)),
             embedding=(0.5, -0.25) * 2 + (0.0,) * 60,
             mapper="0123456789abcdef",
         )

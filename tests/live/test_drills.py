@@ -26,14 +26,14 @@ from pythonosc.osc_bundle import OscBundle
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
 from kelly_live.audio.supervised_source import STALL_SECONDS, SupervisedSource
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.protocols import EmotionOverride, EmotionReader
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock, MonotonicClock
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.engine.build import create_conductor, create_override_stage, load_emotion_reader
 from kelly_live.engine.offline import accompany
-from kelly_live.engine.session import HOLD_SECONDS, LiveSession
+from kelly_live.engine.session import STATE_HOLD_SECONDS, LiveSession
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.supervised_sink import SupervisedSink
 from kelly_live.recording.log import LogReader, StepRecord
@@ -351,7 +351,7 @@ class Stalls:
         if not self.goes.is_set():
             self.stands.set()
             self.goes.wait(60.0)
-        return [state_from(emotion="excited", time=state.time) for state in self._reader.push(block)]
+        return [create_state(emotion="excited", time=state.time) for state in self._reader.push(block)]
 
 
 def notes_in_three_seconds(observer: MusicObserver) -> int:
@@ -371,7 +371,7 @@ def test_the_analysis_stalls(witness: Witness) -> None:
         source=SupervisedSource(None, clock), reader=stalls, stage=stage, conductor=create_conductor(sink, seed=1),
         sink=sink, clock=clock,
     )  # fmt: skip
-    excited = stage.mapper(state_from(emotion="excited"))
+    excited = stage.mapper(create_state(emotion="excited"))
     between = statistics.mean((opening.parameters.tempo.suggested, excited.tempo.suggested))
     sink.open()
     playing = threading.Thread(target=session.run, daemon=True)
@@ -404,7 +404,7 @@ def test_the_analysis_stalls(witness: Witness) -> None:
     assert not playing.is_alive()
     assert problem is not None
     assert problem.startswith("nothing was read for")
-    assert HOLD_SECONDS / 2 < told < 10.0  # the last reading was made before
+    assert STATE_HOLD_SECONDS / 2 < told < 10.0  # the last reading was made before
     assert held > between > relaxed
     assert calm < before
     assert gap < RECOVERY_LIMIT

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.resources import find_resources
 from kelly_live.mapping.net import load_mapper_net
 from kelly_live.mapping.profile_taste import play_for_profile
 from kelly_live.profiles.profile import Profile, new_profile
-from kelly_live.profiles.store import Store
+from kelly_live.profiles.store import ProfileStore
 from tests.live.conftest import Witness, wait_for
 from tests.profiles.sample import NOW
 from tests.ui.on_terminal import OnTerminal
@@ -19,7 +19,7 @@ from tests.ui.on_terminal import OnTerminal
 
 def sad_tempo(profile: Profile | None) -> float:
     net = load_mapper_net(find_resources("models"))
-    return play_for_profile(net, profile, [state_from(emotion="sad")])[0][0]
+    return play_for_profile(net, profile, [create_state(emotion="sad")])[0][0]
 
 
 @pytest.mark.timeout(200)
@@ -28,7 +28,7 @@ def test_a_profile_taught_in_one_session_is_played_in_the_next(
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    store = Store()
+    store = ProfileStore()
     store.create(new_profile("anna", NOW))
     store.create(new_profile("bert", NOW))
 

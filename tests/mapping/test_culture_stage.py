@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES, CultureStyle, MusicParameters
 from kelly_live.cultures.library import load_culture
@@ -23,7 +23,7 @@ DORIAN = tuple(float(mode == "dorian") for mode in MODES)
 
 
 def played(culture: CultureStage | None, emotion: str = "sad") -> MusicParameters:
-    return LearnedMapper(NET, culture=culture)(state_from(emotion=emotion))
+    return LearnedMapper(NET, culture=culture)(create_state(emotion=emotion))
 
 
 def test_a_fast_dorian_tradition_makes_sadness_faster_and_more_dorian() -> None:
@@ -46,7 +46,7 @@ def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_
         asked.append(tuple(weights))
 
     for place in ((-0.5, 0.5), (0.0, 0.0), (0.5, -0.5)):
-        LearnedMapper(NET, culture=CultureStage.from_numbers(choose_style=ask))(state_from(*place))
+        LearnedMapper(NET, culture=CultureStage.from_numbers(choose_style=ask))(create_state(*place))
     dark, between, bright = (dict(zip(MODES, weights, strict=True)) for weights in asked)
     assert all(sum(weights) == pytest.approx(0.0, abs=1e-6) for weights in asked)  # against the average of all seven
     assert dark["aeolian"] > 0.65

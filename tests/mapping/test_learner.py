@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kelly_live.audio.sources import ScriptedSource
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import ManualClock
 from kelly_live.core.values import AudioWindow, EmotionState
@@ -24,12 +24,12 @@ from kelly_live.mapping.net import load_mapper_net
 from kelly_live.mapping.profile_taste import learn_profile
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.profiles.profile import Profile, new_profile
-from kelly_live.profiles.store import Store
+from kelly_live.profiles.store import ProfileStore
 from tests.engine.test_session import RATE, band
 from tests.mapping.test_mapper import bright
-from tests.profiles.sample import NOW, wished
+from tests.profiles.sample import NOW, make_preference
 
-SAD = state_from(emotion="sad")
+SAD = create_state(emotion="sad")
 
 
 @pytest.fixture
@@ -38,11 +38,15 @@ def mapper() -> LearnedMapper:
 
 
 @pytest.fixture
-def store(tmp_path: Path, mapper: LearnedMapper) -> Store:
+def store(tmp_path: Path, mapper: LearnedMapper) -> ProfileStore:
     """Anna wants sad music slow, Bert fast; Cleo has said nothing."""
-    store = Store(tmp_path / "profiles")
+    store = ProfileStore(tmp_path / "profiles")
     for name, bpm in (("anna", 55.0), ("bert", 120.0)):
-        profile = new_profile(name, NOW).with_reaction(wished("tempo", bpm)).with_reaction(wished("tempo", bpm))
+        profile = (
+            new_profile(name, NOW)
+            .with_reaction(make_preference("tempo", bpm))
+            .with_reaction(make_preference("tempo", bpm))
+        )
         store.create(learn_profile(mapper.net, profile))
     store.create(new_profile("cleo", NOW))
     return store
@@ -52,7 +56,7 @@ Made = Iterator["Learner"]
 
 
 @pytest.fixture
-def cleo(store: Store, mapper: LearnedMapper) -> Made:
+def cleo(store: ProfileStore, mapper: LearnedMapper) -> Made:
     learner = Learner(store, mapper, store.load("cleo"))
     yield learner
     learner.close()
@@ -61,7 +65,7 @@ def cleo(store: Store, mapper: LearnedMapper) -> Made:
 @pytest.mark.parametrize(("word", "emotion"), [("too-dark", "sad"), ("too-bright", "happy")])
 def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapper, word: str, emotion: str) -> None:
     """Sad is nearly all minor, and happy major, for nobody in particular; five words take that back half-way."""
-    state = state_from(emotion=emotion)
+    state = create_state(emotion=emotion)
     far = bright(mapper(state)) if emotion == "happy" else 1.0 - bright(mapper(state))
     assert far > 0.95
     for _ in range(5):
@@ -70,7 +74,7 @@ def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapp
     assert 0.3 < bright(mapper(state)) < 0.7
 
 
-def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: LearnedMapper) -> None:
+def test_what_is_said_is_kept_and_played(cleo: Learner, store: ProfileStore, mapper: LearnedMapper) -> None:
     base = mapper(SAD).tempo.suggested
     assert cleo.react("too-fast", SAD) == "too-fast: noted for cleo"
     cleo.wait_until_learned()
@@ -87,12 +91,12 @@ def test_what_is_said_is_kept_and_played(cleo: Learner, store: Store, mapper: Le
     assert [(one.kind, one.state.emotion) for one in kept.reactions] == [
         ("too-fast", "sad"), ("too-fast", "sad"), ("more-like-this", "sad"),
     ]  # fmt: skip
-    assert kept.reactions[0].asked[0] == pytest.approx(base, abs=0.01)
-    assert kept.reactions[1].asked[0] == pytest.approx(once, abs=0.01)  # what was played when it was said
+    assert kept.reactions[0].played[0] == pytest.approx(base, abs=0.01)
+    assert kept.reactions[1].played[0] == pytest.approx(once, abs=0.01)  # what was played when it was said
     assert kept.learned_from == kept.count == 3
 
 
-def test_nobody_is_told_how_to_make_a_profile(store: Store, mapper: LearnedMapper) -> None:
+def test_nobody_is_told_how_to_make_a_profile(store: ProfileStore, mapper: LearnedMapper) -> None:
     learner = Learner(store, mapper, None)
     before = mapper(SAD)
     assert learner.react("too-fast", SAD) == f"too-fast: {module.HOW_TO}"
@@ -105,7 +109,7 @@ def test_nobody_is_told_how_to_make_a_profile(store: Store, mapper: LearnedMappe
 
 
 def test_what_is_too_much_is_refused_and_nobody_waits(
-    store: Store, mapper: LearnedMapper, monkeypatch: pytest.MonkeyPatch
+    store: ProfileStore, mapper: LearnedMapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 2)
     learner = Learner(store, mapper, store.load("cleo"))
@@ -118,7 +122,7 @@ def test_what_is_too_much_is_refused_and_nobody_waits(
 
 
 def test_a_file_that_is_gone_is_told_and_the_session_learns_on(
-    cleo: Learner, store: Store, mapper: LearnedMapper
+    cleo: Learner, store: ProfileStore, mapper: LearnedMapper
 ) -> None:
     base = mapper(SAD).tempo.suggested
     store.delete("cleo")
@@ -129,7 +133,7 @@ def test_a_file_that_is_gone_is_told_and_the_session_learns_on(
     assert mapper(SAD).tempo.suggested < base
 
 
-def test_a_nudge_is_noted_and_moves_no_music(cleo: Learner, store: Store, mapper: LearnedMapper) -> None:
+def test_a_nudge_is_noted_and_moves_no_music(cleo: Learner, store: ProfileStore, mapper: LearnedMapper) -> None:
     before = mapper(SAD)
     for _ in range(3):
         cleo.suggest_offset("valence", 0.3)
@@ -138,9 +142,9 @@ def test_a_nudge_is_noted_and_moves_no_music(cleo: Learner, store: Store, mapper
     assert mapper(SAD) == before
 
 
-def test_the_next_profile_goes_round(store: Store, mapper: LearnedMapper) -> None:
+def test_the_next_profile_goes_round(store: ProfileStore, mapper: LearnedMapper) -> None:
     taken: list[Profile] = []
-    learner = Learner(store, mapper, store.load("anna"), taken=taken.append)
+    learner = Learner(store, mapper, store.load("anna"), on_profile=taken.append)
     learner.react("like", SAD)  # still anna's, though it is learned after the turn was asked for
     assert [learner.turn(1), learner.turn(1), learner.turn(1), learner.turn(-1)] == [
         f"for {name} from now on" for name in ("bert", "cleo", "anna", "cleo")
@@ -151,7 +155,7 @@ def test_the_next_profile_goes_round(store: Store, mapper: LearnedMapper) -> Non
     learner.close()
 
 
-def test_who_cannot_be_played_for_is_told_and_the_one_before_stays(store: Store, mapper: LearnedMapper) -> None:
+def test_who_cannot_be_played_for_is_told_and_the_one_before_stays(store: ProfileStore, mapper: LearnedMapper) -> None:
     learner = Learner(store, mapper, store.load("anna"))
     before = mapper(SAD)
     store.path("bert").write_bytes(b"format: [")
@@ -187,7 +191,7 @@ class SteadilySad:
     def close(self) -> None: ...
 
 
-def played(mapper: LearnedMapper, store: Store, *, turns_at: float | None, seconds: float = 24.0) -> Performance:
+def played(mapper: LearnedMapper, store: ProfileStore, *, turns_at: float | None, seconds: float = 24.0) -> Performance:
     """Sad music for Anna, and from `turns_at` on for Bert."""
     learner = Learner(store, mapper, None)
     learner.turn(1)
@@ -206,7 +210,7 @@ def played(mapper: LearnedMapper, store: Store, *, turns_at: float | None, secon
     return made
 
 
-def test_two_people_change_places_without_a_gap_or_a_doubled_note(mapper: LearnedMapper, store: Store) -> None:
+def test_two_people_change_places_without_a_gap_or_a_doubled_note(mapper: LearnedMapper, store: ProfileStore) -> None:
     anna = played(mapper, store, turns_at=None)
     both = played(mapper, store, turns_at=10.0)
 

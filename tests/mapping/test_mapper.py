@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE, relax_state, state_from
+from kelly_live.core.emotion_space import TRUSTED_CONFIDENCE, create_state, relax_state
 from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, MODES, NEUTRAL_PROBABILITIES, EmotionState, MusicParameters
@@ -37,7 +37,7 @@ def loudness(music: MusicParameters) -> float:
 def test_excitement_is_fast_bright_loud_and_busy_where_sadness_is_slow_dark_soft_and_sparse(
     mapper: LearnedMapper,
 ) -> None:
-    excited, sad = mapper(state_from(emotion="excited")), mapper(state_from(emotion="sad"))
+    excited, sad = mapper(create_state(emotion="excited")), mapper(create_state(emotion="sad"))
     assert excited.tempo.suggested > 1.25 * sad.tempo.suggested
     assert bright(excited) > 0.7
     assert bright(sad) < 0.35
@@ -49,7 +49,7 @@ def test_excitement_is_fast_bright_loud_and_busy_where_sadness_is_slow_dark_soft
 
 
 def test_quiet_sadness_is_minor_and_quiet_contentment_is_major(mapper: LearnedMapper) -> None:
-    shares = [bright(mapper(state_from(valence, -0.8))) for valence in (-0.8, -0.4, 0.0, 0.4, 0.8)]
+    shares = [bright(mapper(create_state(valence, -0.8))) for valence in (-0.8, -0.4, 0.0, 0.4, 0.8)]
     assert shares == sorted(shares)
     assert shares[1] < 0.3
     assert shares[3] > 0.9
@@ -83,11 +83,11 @@ def test_a_taste_leads_as_far_from_what_is_decided_as_from_what_is_not(own: floa
 
 
 def test_bitterness_is_accompanied_restlessly_where_it_is_stirred(mapper: LearnedMapper) -> None:
-    angry, happy, sad = (mapper(state_from(emotion=name)).unrest for name in ("angry", "happy", "sad"))
+    angry, happy, sad = (mapper(create_state(emotion=name)).unrest for name in ("angry", "happy", "sad"))
     assert angry > 0.4
     assert happy < -0.6
     assert abs(sad) < 0.2
-    assert mapper(state_from(emotion="neutral")).unrest == 0.0
+    assert mapper(create_state(emotion="neutral")).unrest == 0.0
 
 
 @given(unit, unit)
@@ -102,15 +102,15 @@ def test_unrest_grows_with_bitterness_and_stays_within_its_range(valence: float,
 
 
 def test_anger_is_fast_dark_and_loud_and_louder_than_fear(mapper: LearnedMapper) -> None:
-    angry, neutral = mapper(state_from(emotion="angry")), mapper(state_from(emotion="neutral"))
+    angry, neutral = mapper(create_state(emotion="angry")), mapper(create_state(emotion="neutral"))
     assert angry.tempo.suggested > neutral.tempo.suggested + 10
     assert bright(angry) < 0.35
     assert loudness(angry) > loudness(neutral) + 0.1
-    assert loudness(angry) > loudness(mapper(state_from(emotion="fearful"))) + 0.05
+    assert loudness(angry) > loudness(mapper(create_state(emotion="fearful"))) + 0.05
 
 
 def test_the_four_quadrants_differ_by_more_than_a_shade(mapper: LearnedMapper) -> None:
-    corners = {(v, a): mapper(state_from(v, a)) for v in (-0.5, 0.5) for a in (-0.5, 0.5)}
+    corners = {(v, a): mapper(create_state(v, a)) for v in (-0.5, 0.5) for a in (-0.5, 0.5)}
     for v in (-0.5, 0.5):
         assert corners[v, 0.5].tempo.suggested > 1.2 * corners[v, -0.5].tempo.suggested
         assert corners[v, 0.5].density > 1.3 * corners[v, -0.5].density
@@ -132,7 +132,7 @@ def test_every_state_maps_to_checked_parameters_and_always_the_same(
 
 
 def test_doubt_draws_a_state_towards_neutral(mapper: LearnedMapper) -> None:
-    happy, rest = state_from(emotion="happy"), EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
+    happy, rest = create_state(emotion="happy"), EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, 0.0)
     assert mapper(replace(happy, confidence=TRUSTED_CONFIDENCE)) == mapper(happy)
     assert mapper(replace(happy, confidence=0.0)) == mapper(rest)
     calm, lively = mapper(rest).tempo.suggested, mapper(happy).tempo.suggested
@@ -143,7 +143,7 @@ def test_doubt_draws_a_state_towards_neutral(mapper: LearnedMapper) -> None:
 
 
 def test_a_call_is_quick_enough_for_every_hop(mapper: LearnedMapper) -> None:
-    states = [state_from(emotion=name) for name in EMOTIONS] * 10
+    states = [create_state(emotion=name) for name in EMOTIONS] * 10
     mapper(states[0])
     # CPU time of this process: a busy machine must not fail a test of our own work.
     begin = time.process_time()

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.mapping.net import RADII, MapperNet, load_mapper_net, split_taste
 from kelly_live.mapping.profile_taste import get_embedding, learn_profile, list_differences, play_for_profile
 from kelly_live.profiles.profile import Profile, from_yaml, new_profile, to_yaml
-from kelly_live.profiles.reaction import ASKED, Reaction, create_reaction
-from tests.profiles.sample import NOW, crowded, reactions, said, wished
+from kelly_live.profiles.reaction import PLAYED_PARAMETERS, Reaction, create_reaction
+from tests.profiles.sample import NOW, crowded, make_preference, make_reaction, reactions
 
 NET = load_mapper_net(find_resources("models"))
-SAD = state_from(emotion="sad")
+SAD = create_state(emotion="sad")
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def taught(*some: Reaction) -> Profile:
 
 
 def played(profile: Profile | None, emotion: str = "sad") -> dict[str, float]:
-    return dict(zip(ASKED, play_for_profile(NET, profile, [state_from(emotion=emotion)])[0], strict=True))
+    return dict(zip(PLAYED_PARAMETERS, play_for_profile(NET, profile, [create_state(emotion=emotion)])[0], strict=True))
 
 
 def test_a_wish_comes_true_and_is_told() -> None:
-    profile = taught(wished("tempo", 60.0))
+    profile = taught(make_preference("tempo", 60.0))
     assert played(profile)["tempo"] == pytest.approx(60.0, rel=0.1)
     told = {(one.emotion, one.parameter): one for one in list_differences(NET, profile)}
     sad = told["sad", "tempo"]
@@ -72,39 +72,39 @@ def test_a_word_moves_its_parameter_its_way_and_again_moves_it_further(word: str
 def test_a_like_of_the_base_changes_nothing_and_a_dislike_of_it_is_only_noted() -> None:
     asked = tuple(played(None).values())
     for kind in ("like", "dislike"):
-        profile = taught(said(kind, asked=asked))
+        profile = taught(make_reaction(kind, asked=asked))
         assert profile.count == 1
         assert played(profile) == pytest.approx(played(None), rel=1e-3)
 
 
 def test_a_like_holds_on_and_a_dislike_goes_back() -> None:
-    slow = taught(wished("tempo", 60.0))
+    slow = taught(make_preference("tempo", 60.0))
     (asked,) = play_for_profile(NET, slow, [SAD])
-    liked = learn_profile(NET, slow.with_reaction(said("like", asked=asked)))
-    disliked = learn_profile(NET, slow.with_reaction(said("dislike", asked=asked)))
+    liked = learn_profile(NET, slow.with_reaction(make_reaction("like", asked=asked)))
+    disliked = learn_profile(NET, slow.with_reaction(make_reaction("dislike", asked=asked)))
     assert played(liked)["tempo"] == pytest.approx(played(slow)["tempo"], rel=0.02)
     assert played(slow)["tempo"] < played(disliked)["tempo"] < played(None)["tempo"]
 
 
 def test_forgetting_restores_the_base_to_the_bit(net: MapperNet) -> None:
     mapper = LearnedMapper(net)
-    base = [mapper(state_from(emotion=name)) for name in EMOTIONS]
-    profile = taught(wished("tempo", 60.0), said("too-dark", "happy"))
+    base = [mapper(create_state(emotion=name)) for name in EMOTIONS]
+    profile = taught(make_preference("tempo", 60.0), make_reaction("too-dark", "happy"))
     mapper.play_for(get_embedding(net, profile))
-    assert [mapper(state_from(emotion=name)) for name in EMOTIONS] != base
+    assert [mapper(create_state(emotion=name)) for name in EMOTIONS] != base
     mapper.play_for(get_embedding(net, profile.without()))
-    assert [mapper(state_from(emotion=name)) for name in EMOTIONS] == base
+    assert [mapper(create_state(emotion=name)) for name in EMOTIONS] == base
 
 
 def test_forgetting_one_emotion_is_never_having_heard_of_it() -> None:
-    both = taught(wished("tempo", 60.0), wished("density", 0.4, "happy"))
-    assert learn_profile(NET, both.without("sad")) == taught(wished("density", 0.4, "happy"))
+    both = taught(make_preference("tempo", 60.0), make_preference("density", 0.4, "happy"))
+    assert learn_profile(NET, both.without("sad")) == taught(make_preference("density", 0.4, "happy"))
 
 
 def test_people_change_places_while_it_plays(net: MapperNet) -> None:
     """Each call is wholly for one of them, more of them than the net has places for."""
     mapper = LearnedMapper(net)
-    people = [get_embedding(net, taught(wished("tempo", float(bpm)))) for bpm in range(50, 150, 5)]
+    people = [get_embedding(net, taught(make_preference("tempo", float(bpm)))) for bpm in range(50, 150, 5)]
     alone = []
     for embedding in people:
         fresh = LearnedMapper(load_mapper_net(find_resources("models")))
@@ -116,7 +116,7 @@ def test_people_change_places_while_it_plays(net: MapperNet) -> None:
 
 
 def test_what_was_learned_for_another_mapper_is_learned_anew() -> None:
-    profile = taught(wished("tempo", 60.0))
+    profile = taught(make_preference("tempo", 60.0))
     stranger = replace(profile, mapper="0" * 16, embedding=(0.1,) * 64)
     np.testing.assert_allclose(
         get_embedding(NET, stranger), get_embedding(NET, profile), rtol=1e-8
@@ -131,7 +131,7 @@ def test_whoever_rates_at_random_stays_in_bounds(some: list[Reaction]) -> None:
     assert bool((np.linalg.norm(split_taste(embedding), axis=-1) <= RADII + 1e-4).all())
     mapper = LearnedMapper(load_mapper_net(find_resources("models")))
     mapper.play_for(get_embedding(NET, profile))
-    for state in (*(state_from(emotion=name) for name in EMOTIONS), *(one.state for one in some)):
+    for state in (*(create_state(emotion=name) for name in EMOTIONS), *(one.state for one in some)):
         mapper(state)  # MusicParameters check their own ranges
     assert from_yaml(to_yaml(profile), "p.yaml") == profile
     assert learn_profile(NET, profile.without()) == new_profile("anna", NOW)

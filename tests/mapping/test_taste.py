@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
@@ -27,7 +27,7 @@ from kelly_live.profiles.reaction import MAX_WEIGHT, RANGES, PreferenceTarget
 from tests.lab.nets.test_mapper import assert_playable, random_net
 
 NET = load_mapper_net(find_resources("models"))
-SAD, HAPPY, ANGRY = (state_from(emotion=name) for name in ("sad", "happy", "angry"))
+SAD, HAPPY, ANGRY = (create_state(emotion=name) for name in ("sad", "happy", "angry"))
 
 
 def music(state: EmotionState, taste: Array | None = None, net: MapperNet = NET) -> Music:
@@ -54,7 +54,7 @@ def test_who_wants_sad_slower_gets_sad_slower_happy_as_ever_and_nobody_else_noti
 
 def test_a_target_stays_mostly_with_its_emotion() -> None:
     """Neighbours included, and however often it is said: who wants sad slower says nothing of anger."""
-    states = [state_from(emotion=name) for name in EMOTIONS]
+    states = [create_state(emotion=name) for name in EMOTIONS]
     base = [tempo(state) for state in states]
     taste = fit_taste(NET, [PreferenceTarget(SAD, "tempo", 60.0, 40.0)])
     moved = {n: math.log2(b / tempo(s, taste)) for n, s, b in zip(EMOTIONS, states, base, strict=True)}
@@ -63,7 +63,7 @@ def test_a_target_stays_mostly_with_its_emotion() -> None:
 
 
 def test_what_is_said_of_several_emotions_holds_for_those_that_nobody_spoke_of() -> None:
-    neutral = state_from()
+    neutral = create_state()
     base = tempo(neutral)
     taste = fit_taste(NET, [PreferenceTarget(state, "tempo", 0.75 * tempo(state)) for state in (SAD, HAPPY, ANGRY)])
     assert 0.75 * base < tempo(neutral, taste) < 0.95 * base
@@ -82,11 +82,11 @@ def test_a_token_beside_an_emotion_that_is_hammered_does_not_open_the_others() -
 
 
 def test_a_target_that_cannot_be_met_is_not_looked_for_in_other_emotions() -> None:
-    net_major = {name: float(music(state_from(emotion=name))["mode_weights"][0, 0]) for name in EMOTIONS}
+    net_major = {name: float(music(create_state(emotion=name))["mode_weights"][0, 0]) for name in EMOTIONS}
     hostile = [("tempo", 300.0), ("register", 0.0), ("level", 1.0), ("density", 3.0), ("major", 1.0)]
     taste = fit_taste(NET, [PreferenceTarget(SAD, name, value, 10.0) for name, value in hostile])
     for name in EMOTIONS:
-        state = state_from(emotion=name)
+        state = create_state(emotion=name)
         now = music(state, taste)
         if name != "sad":
             assert float(now["mode_weights"][0, 0]) == pytest.approx(net_major[name], abs=0.1)
@@ -130,7 +130,7 @@ def test_the_same_targets_give_the_same_taste() -> None:
 @st.composite
 def preferences(draw: st.DrawFn) -> PreferenceTarget:
     name = draw(st.sampled_from(sorted(ERRORS)))
-    state = state_from(
+    state = create_state(
         draw(st.floats(-1, 1)), draw(st.floats(-1, 1)), draw(st.floats(-1, 1)), draw(st.sampled_from([*EMOTIONS, None]))
     )
     return PreferenceTarget(state, name, draw(st.floats(*RANGES[name])), draw(st.floats(0.0, MAX_WEIGHT)))

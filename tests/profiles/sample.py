@@ -8,23 +8,23 @@ from datetime import UTC, datetime
 from hypothesis import strategies as st
 
 from kelly_live.core.actions import Action
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.values import EMOTIONS
 from kelly_live.profiles.calibration import Calibration, Hints
 from kelly_live.profiles.profile import MAX_ROWS, Profile, new_profile
-from kelly_live.profiles.reaction import ASKED, KINDS, RANGES, WISH, Reaction, create_reaction
+from kelly_live.profiles.reaction import KINDS, PLAYED_PARAMETERS, PREFERENCE, RANGES, Reaction, create_reaction
 
 KEY_ACTIONS = (None, Action("panic"), Action("freeze", True), Action("valence", -0.5), Action("emotion", "sad"))
 NOW = datetime(2026, 11, 23, 0, 40, tzinfo=UTC)
-PLAYED = (80.0, 70.0, 0.5, 0.7, 0.4)  # over ASKED
+PLAYED = (80.0, 70.0, 0.5, 0.7, 0.4)  # over PLAYED_PARAMETERS
 
 
-def said(kind: str, emotion: str = "sad", asked: tuple[float, ...] = PLAYED) -> Reaction:
-    return create_reaction(NOW, kind, state_from(emotion=emotion), asked)
+def make_reaction(kind: str, emotion: str = "sad", asked: tuple[float, ...] = PLAYED) -> Reaction:
+    return create_reaction(NOW, kind, create_state(emotion=emotion), asked)
 
 
-def wished(parameter: str, value: float, emotion: str = "sad") -> Reaction:
-    return create_reaction(NOW, WISH, state_from(emotion=emotion), PLAYED, parameter, value)
+def make_preference(parameter: str, value: float, emotion: str = "sad") -> Reaction:
+    return create_reaction(NOW, PREFERENCE, create_state(emotion=emotion), PLAYED, parameter, value)
 
 
 @st.composite
@@ -32,9 +32,9 @@ def reactions(draw: st.DrawFn) -> Reaction:
     kind = draw(st.sampled_from(KINDS))
     name = draw(st.sampled_from(sorted(RANGES)))
     unit = st.floats(-1, 1)
-    state = state_from(draw(unit), draw(unit), draw(unit), draw(st.sampled_from([*EMOTIONS, None])))
-    asked = tuple(draw(st.floats(*RANGES[parameter])) for parameter in ASKED)
-    if kind == WISH:
+    state = create_state(draw(unit), draw(unit), draw(unit), draw(st.sampled_from([*EMOTIONS, None])))
+    asked = tuple(draw(st.floats(*RANGES[parameter])) for parameter in PLAYED_PARAMETERS)
+    if kind == PREFERENCE:
         return create_reaction(NOW, kind, state, asked, name, draw(st.floats(*RANGES[name])))
     return create_reaction(NOW, kind, state, asked)
 
@@ -73,14 +73,14 @@ def crowded(count: int) -> Profile:
     for index in range(count):
         emotion = EMOTIONS[index % len(EMOTIONS)]
         kind = KINDS[(index // 8) % len(KINDS)]
-        if kind == WISH:
+        if kind == PREFERENCE:
             name = names[(index // 88) % len(names)]
             low, high = RANGES[name]
             one = create_reaction(
-                NOW, kind, state_from(emotion=emotion), PLAYED, name, low + (high - low) * (index % 7) / 7.0
+                NOW, kind, create_state(emotion=emotion), PLAYED, name, low + (high - low) * (index % 7) / 7.0
             )
         else:
-            one = said(kind, emotion)
+            one = make_reaction(kind, emotion)
         profile = profile.with_reaction(one)
     assert len(profile.reactions) <= MAX_ROWS
     return profile

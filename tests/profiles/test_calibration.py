@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.profiles.calibration import HOLD_SECONDS, MOST, NO_HINTS, PRIOR, Calibration, Hints, Nudges, offset_of
+from kelly_live.profiles.calibration import (
+    MOST,
+    NO_HINTS,
+    NUDGE_HOLD_SECONDS,
+    PRIOR,
+    Calibration,
+    Hints,
+    Nudges,
+    offset_of,
+)
 
 TIME = "2026-11-23T00:40:00Z"
 NOBODY = (None, None, None)
@@ -60,7 +69,7 @@ def test_a_nudge_that_stays_is_one_hint_of_what_was_read_meanwhile() -> None:
     nudges.acted("nudge-valence", 0.0)
     assert nudges.watch(1.0, (0.5, None, None), (0.1, 0.0, 0.0), True) == []
     assert nudges.watch(2.0, (0.5, None, None), (0.9, 0.0, 0.0), False) == []  # not sure of it: not counted
-    ((axis, difference),) = nudges.watch(HOLD_SECONDS, (0.5, None, None), (0.3, 0.0, 0.0), True)
+    ((axis, difference),) = nudges.watch(NUDGE_HOLD_SECONDS, (0.5, None, None), (0.3, 0.0, 0.0), True)
     assert (axis, difference) == ("valence", pytest.approx(-0.3))
     assert nudges.watch(9.0, (0.5, None, None), (0.1, 0.0, 0.0), True) == []
 

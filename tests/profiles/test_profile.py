@@ -27,8 +27,8 @@ from kelly_live.profiles.profile import (
     new_profile,
     to_yaml,
 )
-from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTED, RANGES, WISH, merge_reactions
-from tests.profiles.sample import KEY_ACTIONS, NOW, PLAYED, crowded, profiles, reactions, said, wished
+from kelly_live.profiles.reaction import DISLIKE, KINDS, LIKE, MORE, MOST_COUNTED, PREFERENCE, RANGES, merge_reactions
+from tests.profiles.sample import KEY_ACTIONS, NOW, PLAYED, crowded, make_preference, make_reaction, profiles, reactions
 
 
 def test_what_may_be_wished_is_what_taste_can_learn() -> None:
@@ -40,7 +40,7 @@ def test_what_may_be_wished_is_what_taste_can_learn() -> None:
 
 
 def test_whatever_a_performer_may_say_can_be_learned() -> None:
-    assert {WISH, *REACTIONS} == set(KINDS)
+    assert {PREFERENCE, *REACTIONS} == set(KINDS)
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,9 +58,9 @@ def test_three_thousand_reactions_are_bounded_and_all_counted() -> None:
 
 
 def test_merging_keeps_the_mean_and_the_count() -> None:
-    both = merge_reactions(wished("tempo", 50.0), wished("tempo", 200.0))
+    both = merge_reactions(make_preference("tempo", 50.0), make_preference("tempo", 200.0))
     assert (both.count, both.value) == (2, 100.0)  # half-way as ratios are heard
-    thrice = merge_reactions(both, wished("tempo", 100.0))
+    thrice = merge_reactions(both, make_preference("tempo", 100.0))
     assert (thrice.count, thrice.value) == (3, 100.0)
     assert thrice.targets(PLAYED)[0].weight == 3.0
     assert replace(thrice, count=5000).targets(PLAYED)[0].weight == MOST_COUNTED
@@ -76,23 +76,23 @@ def test_every_reaction_asks_for_something_that_can_be(one) -> None:
 
 
 def test_words_want_at_least_a_step_the_other_way() -> None:
-    (slower,) = said("too-fast").targets(PLAYED)
+    (slower,) = make_reaction("too-fast").targets(PLAYED)
     assert slower.value == pytest.approx(80.0 / 2**0.2)
     assert (slower.parameter, slower.side, slower.weight) == ("tempo", -1, 1.0)
-    higher, brighter = said("too-dark").targets(PLAYED)
+    higher, brighter = make_reaction("too-dark").targets(PLAYED)
     assert (higher.value, higher.side, higher.weight) == (74.0, 1, 0.5)
     assert brighter.value == pytest.approx(0.6)
-    assert said("too-soft", asked=(80.0, 70.0, 1.0, 0.7, 0.4)).targets(PLAYED) == []  # it cannot be louder
+    assert make_reaction("too-soft", asked=(80.0, 70.0, 1.0, 0.7, 0.4)).targets(PLAYED) == []  # it cannot be louder
 
 
 def test_a_like_holds_what_was_played_and_a_dislike_goes_half_way_home() -> None:
-    liked = said(LIKE).targets((120.0, 60.0, 0.3, 1.0, 0.8))
+    liked = make_reaction(LIKE).targets((120.0, 60.0, 0.3, 1.0, 0.8))
     assert tuple(target.value for target in liked) == PLAYED
     assert {target.weight for target in liked} == {0.3}
-    assert {target.weight for target in said(MORE).targets(PLAYED)} == {0.6}
-    away = {target.parameter: target.value for target in said(DISLIKE).targets((125.0, 70.0, 0.3, 0.7, 0.8))}
+    assert {target.weight for target in make_reaction(MORE).targets(PLAYED)} == {0.6}
+    away = {target.parameter: target.value for target in make_reaction(DISLIKE).targets((125.0, 70.0, 0.3, 0.7, 0.8))}
     assert away == pytest.approx({"tempo": 100.0, "level": 0.4, "major": 0.6})
-    assert said(DISLIKE).targets(PLAYED) == []  # the base itself is disliked: nobody knows what else
+    assert make_reaction(DISLIKE).targets(PLAYED) == []  # the base itself is disliked: nobody knows what else
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_names_that_are_paths_or_devices_are_refused(name: str) -> None:
     assert "\n" not in str(error.value)
 
 
-GOOD = to_yaml(new_profile("anna", NOW).with_reaction(said("too-fast")))
+GOOD = to_yaml(new_profile("anna", NOW).with_reaction(make_reaction("too-fast")))
 
 
 @pytest.mark.parametrize(

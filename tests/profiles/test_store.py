@@ -13,21 +13,21 @@ import pytest
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.profiles.profile import MAX_ROWS, new_profile, to_yaml
-from kelly_live.profiles.store import Store
-from tests.profiles.sample import NOW, crowded, said
+from kelly_live.profiles.store import ProfileStore
+from tests.profiles.sample import NOW, crowded, make_reaction
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="modes and links of POSIX")
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    store = Store(tmp_path / "data" / "profiles")
+def store(tmp_path: Path) -> ProfileStore:
+    store = ProfileStore(tmp_path / "data" / "profiles")
     store.create(new_profile("anna", NOW))
     return store
 
 
-def test_what_is_kept_comes_back(store: Store) -> None:
-    changed = store.update("anna", lambda profile: profile.with_reaction(said("too-fast")))
+def test_what_is_kept_comes_back(store: ProfileStore) -> None:
+    changed = store.update("anna", lambda profile: profile.with_reaction(make_reaction("too-fast")))
     assert store.load("Anna ") == changed
     assert changed.count == 1
     assert store.update("anna", lambda profile: profile.without()) == new_profile("anna", NOW)
@@ -35,38 +35,38 @@ def test_what_is_kept_comes_back(store: Store) -> None:
 
 
 @POSIX
-def test_only_the_user_can_read(store: Store) -> None:
+def test_only_the_user_can_read(store: ProfileStore) -> None:
     store.folder.chmod(0o755)
     store.path("anna").chmod(0o644)
-    store.update("anna", lambda profile: profile.with_reaction(said("like")))
+    store.update("anna", lambda profile: profile.with_reaction(make_reaction("like")))
     store.use("anna")
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
     for file in store.folder.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
 
 
-def test_a_name_is_made_once(store: Store) -> None:
-    store.update("anna", lambda profile: profile.with_reaction(said("like")))
+def test_a_name_is_made_once(store: ProfileStore) -> None:
+    store.update("anna", lambda profile: profile.with_reaction(make_reaction("like")))
     with pytest.raises(ConfigError, match="already"):
         store.create(new_profile("anna", NOW))
     assert store.load("anna").count == 1
 
 
-def test_an_unknown_name_tells_near_ones(store: Store) -> None:
+def test_an_unknown_name_tells_near_ones(store: ProfileStore) -> None:
     with pytest.raises(ConfigError, match="did you mean anna"):
         store.load("ana")
     with pytest.raises(ConfigError, match="no profile is called"):
-        Store(store.folder / "elsewhere").load("../profiles/anna")
+        ProfileStore(store.folder / "elsewhere").load("../profiles/anna")
 
 
 @pytest.mark.parametrize("typed", ["../anna", "/etc/passwd", "anna.yaml", "", "a" * 10_000, "\0"])
-def test_no_name_leads_out_of_the_folder(store: Store, typed: str) -> None:
+def test_no_name_leads_out_of_the_folder(store: ProfileStore, typed: str) -> None:
     with pytest.raises(ConfigError) as error:
         store.load(typed)
     assert len(str(error.value)) < 300
 
 
-def test_a_damaged_profile_is_kept_aside_and_named(store: Store) -> None:
+def test_a_damaged_profile_is_kept_aside_and_named(store: ProfileStore) -> None:
     path = store.path("anna")
     path.write_bytes(b"format: 1\nname: [")
     assert store.list_profiles()[0].problem is not None
@@ -83,7 +83,7 @@ def test_a_damaged_profile_is_kept_aside_and_named(store: Store) -> None:
     assert {kept.read_bytes() for kept in store.list_damaged()} == {b"format: 1\nname: [", b"\xff"}
 
 
-def test_a_newer_profile_stays_where_it_is(store: Store) -> None:
+def test_a_newer_profile_stays_where_it_is(store: ProfileStore) -> None:
     newer = store.path("anna").read_bytes().replace(b"format: 2", b"format: 9")
     store.path("anna").write_bytes(newer)
     with pytest.raises(ConfigError, match="update kelly-live"):
@@ -93,7 +93,7 @@ def test_a_newer_profile_stays_where_it_is(store: Store) -> None:
 
 
 @POSIX
-def test_links_and_pipes_are_not_read(store: Store, tmp_path: Path) -> None:
+def test_links_and_pipes_are_not_read(store: ProfileStore, tmp_path: Path) -> None:
     outside = tmp_path / "outside.yaml"
     outside.write_bytes(to_yaml(new_profile("link", NOW)))
     (store.folder / "link.yaml").symlink_to(outside)
@@ -102,11 +102,11 @@ def test_links_and_pipes_are_not_read(store: Store, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="not a plain file"):
             store.load(name)
     with pytest.raises(ConfigError, match="not a plain file"):
-        store.update("link", lambda profile: profile.with_reaction(said("like")))
+        store.update("link", lambda profile: profile.with_reaction(make_reaction("like")))
     assert outside.read_bytes() == to_yaml(new_profile("link", NOW))
 
 
-def test_the_default_is_kept_until_it_is_gone(store: Store) -> None:
+def test_the_default_is_kept_until_it_is_gone(store: ProfileStore) -> None:
     assert store.default() is None
     store.use("ANNA")
     assert store.default() == "anna"
@@ -116,12 +116,12 @@ def test_the_default_is_kept_until_it_is_gone(store: Store) -> None:
         store.use("anna")
 
 
-def test_two_processes_lose_nothing(store: Store) -> None:
+def test_two_processes_lose_nothing(store: ProfileStore) -> None:
     code = (
-        "import sys; from pathlib import Path; from kelly_live.profiles.store import Store;"
-        "from tests.profiles.sample import said\n"
-        "store = Store(Path(sys.argv[1]))\n"
-        "for _ in range(20): store.update('anna', lambda profile: profile.with_reaction(said('like')))"
+        "import sys; from pathlib import Path; from kelly_live.profiles.store import ProfileStore;"
+        "from tests.profiles.sample import make_reaction\n"
+        "store = ProfileStore(Path(sys.argv[1]))\n"
+        "for _ in range(20): store.update('anna', lambda profile: profile.with_reaction(make_reaction('like')))"
     )
     both = [
         subprocess.Popen([sys.executable, "-c", code, str(store.folder)], cwd=Path(__file__).parents[2]) for _ in "ab"
@@ -130,13 +130,13 @@ def test_two_processes_lose_nothing(store: Store) -> None:
     assert store.load("anna").count == 40
 
 
-def test_who_waits_too_long_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_waits_too_long_is_told(store: ProfileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kelly_live.profiles.store._PATIENCE_SECONDS", 0.0)
     with store._locked(), pytest.raises(ConfigError, match="another kelly-live"):
         store.update("anna", lambda profile: profile)
 
 
-def test_a_full_profile_stays_small(store: Store) -> None:
+def test_a_full_profile_stays_small(store: ProfileStore) -> None:
     full = replace(crowded(2000), name="anna")
     store.update("anna", lambda profile: full)
     assert len(store.load("anna").reactions) == MAX_ROWS

@@ -48,9 +48,9 @@ def command(
     from kelly_live.audio.supervised_source import SupervisedSource
     from kelly_live.core.timebase import MonotonicClock
     from kelly_live.emotion.registry import require_reader
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
-    store = Store()
+    store = ProfileStore()
     chosen = store.default() if name is None else store.find(name)
     if chosen is None:
         raise click.UsageError("say which profile, or make one the default (`kelly-live profile use NAME`)")

@@ -24,8 +24,8 @@ def command(name: str, culture: str | None, culture_strength: float) -> None:
     from datetime import UTC, datetime
 
     from kelly_live.profiles.profile import new_profile
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
     culture = None if culture is None else resolve_culture(culture)
-    path = Store().create(new_profile(name, datetime.now(UTC), culture, culture_strength))
+    path = ProfileStore().create(new_profile(name, datetime.now(UTC), culture, culture_strength))
     click.echo(f"created {name} ({path}); teach it while it plays: `kelly-live --profile {name}`")

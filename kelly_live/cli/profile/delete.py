@@ -13,9 +13,9 @@ from kelly_live.engine.options.click_options import debug_option
 @debug_option
 def command(name: str, yes: bool) -> None:
     """Delete a profile and all that it learned."""
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
-    store = Store()
+    store = ProfileStore()
     name = store.find(name)
     if not yes:
         click.confirm(f"delete {name} and all that it learned?", abort=True)

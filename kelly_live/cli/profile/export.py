@@ -18,8 +18,8 @@ def command(name: str, file: Path) -> None:
     """Write a profile to FILE, to keep or to take elsewhere. It holds numbers and times only, no audio."""
     from kelly_live.core.atomic_write import write_atomically
     from kelly_live.profiles.profile import to_yaml
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
-    profile = Store().load(name)
+    profile = ProfileStore().load(name)
     write_atomically(file, to_yaml(profile), private=True)
     click.echo(f"wrote {file}: {count_reactions(profile)}")

@@ -18,9 +18,9 @@ from kelly_live.engine.profile_actions import count_reactions
 def command(file: Path, name: str | None) -> None:
     """Import a profile that was exported. It is checked whole, and no other profile is replaced."""
     from kelly_live.profiles.profile import from_yaml
-    from kelly_live.profiles.store import Store, read_bounded
+    from kelly_live.profiles.store import ProfileStore, read_bounded
 
     profile = from_yaml(read_bounded(file), str(file))
     profile = profile if name is None else replace(profile, name=name)
-    path = Store().create(profile)
+    path = ProfileStore().create(profile)
     click.echo(f"imported {profile.name} ({path}): {count_reactions(profile)}")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def command(name: str) -> None:
     """Learn from all reactions again, and say what changed."""
     from kelly_live.mapping.profile_taste import learn_profile, list_differences
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
     net = load_net()
     before: list[Difference] = []
@@ -29,7 +29,7 @@ def command(name: str) -> None:
         before.extend(list_differences(net, profile))
         return learn_profile(net, profile)
 
-    profile = Store().update(name, learn)
+    profile = ProfileStore().update(name, learn)
     click.echo(f"{profile.name}: {count_reactions(profile)}")
     for line in describe_changes(before, list_differences(net, profile)):
         click.echo(line)

@@ -15,9 +15,9 @@ from kelly_live.engine.profile_actions import count_reactions
 @debug_option
 def command(as_json: bool) -> None:
     """List the profiles; * marks the default."""
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
-    store = Store()
+    store = ProfileStore()
     rows, default, damaged = store.list_profiles(), store.default(), store.list_damaged()
     if as_json:
         listed = [

@@ -44,10 +44,10 @@ def command(
     """
     from datetime import UTC, datetime
 
-    from kelly_live.core.emotion_space import relax_state, state_from
+    from kelly_live.core.emotion_space import create_state, relax_state
     from kelly_live.mapping.profile_taste import learn_profile, list_differences, play_for_profile
-    from kelly_live.profiles.reaction import KINDS, WISH, create_reaction
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.reaction import KINDS, PREFERENCE, create_reaction
+    from kelly_live.profiles.store import ProfileStore
 
     if emotion is None and (valence is None or arousal is None):
         raise click.UsageError("say where: --emotion NAME, or --valence V --arousal A")
@@ -55,10 +55,10 @@ def command(
         raise click.UsageError("say what: --wish WHAT=VALUE or --say WORDS")
     words = ["-".join(text.lower().replace("-", " ").split()) for text in said]
     for word in words:
-        if word not in KINDS or word == WISH:
+        if word not in KINDS or word == PREFERENCE:
             raise click.UsageError(f"--say {word!r}: say one of {', '.join((LIKE, DISLIKE, *WORDS))}")
     wanted = [_parse_wish(text) for text in wishes]
-    state, net = relax_state(state_from(valence, arousal, emotion=emotion)), load_net()
+    state, net = relax_state(create_state(valence, arousal, emotion=emotion)), load_net()
     before: list[Difference] = []
 
     def rate(profile: Profile) -> Profile:
@@ -66,12 +66,12 @@ def command(
         before.extend(list_differences(net, profile))
         now = datetime.now(UTC)
         for parameter, value in wanted:
-            profile = profile.with_reaction(create_reaction(now, WISH, state, asked, parameter, value))
+            profile = profile.with_reaction(create_reaction(now, PREFERENCE, state, asked, parameter, value))
         for word in words:
             profile = profile.with_reaction(create_reaction(now, word, state, asked))
         return profile if no_learn else learn_profile(net, profile)
 
-    profile = Store().update(name, rate)
+    profile = ProfileStore().update(name, rate)
     click.echo(f"{profile.name}: {count_reactions(profile)}")
     if not no_learn:
         for line in describe_changes(before, list_differences(net, profile)):

@@ -26,12 +26,12 @@ def command(name: str, emotion: str | None) -> None:
     The settings of `profile set` stay: culture, preset, keys.
     """
     from kelly_live.mapping.profile_taste import learn_profile
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
     def forget(profile: Profile) -> Profile:
         rest = profile.without(emotion)
         return learn_profile(load_net(), rest) if rest.reactions and profile.embedding is not None else rest
 
-    profile = Store().update(name, forget)
+    profile = ProfileStore().update(name, forget)
     what = "everything" if emotion is None else f"what was said in {emotion}"
     click.echo(f"{profile.name} has forgotten {what}: {count_reactions(profile)}")

@@ -26,7 +26,7 @@ def command(name: str, settings: tuple[str, ...]) -> None:
     `none` removes a culture or preset; `keys.K=none` disables a key, `keys.K=default` resets it. `kelly-live
     learn --list` shows all actions.
     """
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
     changes = [_parse_setting(text) for text in settings]
 
@@ -35,7 +35,7 @@ def command(name: str, settings: tuple[str, ...]) -> None:
             profile = apply_setting(profile, key, value)
         return profile
 
-    profile = Store().update(name, change)
+    profile = ProfileStore().update(name, change)
     click.echo(f"{profile.name}: {describe_settings(profile)}")
 
 

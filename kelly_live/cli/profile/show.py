@@ -28,10 +28,10 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
     """Show what it has learned: for each emotion, how it differs from the base, and how sure that is."""
     from kelly_live.engine.build import check_outputs
     from kelly_live.mapping.profile_taste import list_differences
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
     check_outputs([plot])
-    profile = Store().load(name)
+    profile = ProfileStore().load(name)
     found = list_differences(load_net(), profile)
     if plot is not None:
         from kelly_live.core.atomic_write import write_atomically

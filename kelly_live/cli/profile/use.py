@@ -12,7 +12,7 @@ from kelly_live.engine.options.click_options import debug_option
 @debug_option
 def command(name: str) -> None:
     """Make it the default of every command that plays; `none` for no default."""
-    from kelly_live.profiles.store import Store
+    from kelly_live.profiles.store import ProfileStore
 
-    used = Store().use(None if name.strip().casefold() == "none" else name)
+    used = ProfileStore().use(None if name.strip().casefold() == "none" else name)
     click.echo("no profile is used unless --profile names one" if used is None else f"{used} is used by default")

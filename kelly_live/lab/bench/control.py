@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.midi_messages import kind_of
 from kelly_live.core.protocols import EmotionOverride, Mapper
 from kelly_live.core.values import Dynamics, EmotionState, MusicParameters, SyncState
@@ -95,7 +95,7 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
         with closing(AnalysisProxy()) as reader, tempfile.TemporaryDirectory() as folder:
             reader.start()
             turning, first_beats = TurningMapper(create_mapper()), FirstBeatRecorder()
-            opening = replace(state_from(), confidence=0.0)
+            opening = replace(create_state(), confidence=0.0)
             stage = OverrideStage(turning, opening, EmotionOverride(freeze=True))
             reader.open(device)
             trace = Path(folder) / "trace"

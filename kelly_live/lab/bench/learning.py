@@ -14,7 +14,7 @@ from kelly_live.lab.judging.simulated_listeners import NOW, draw_random_reaction
 from kelly_live.mapping.net import MapperNet
 from kelly_live.mapping.profile_taste import learn_profile
 from kelly_live.profiles.profile import new_profile
-from kelly_live.profiles.store import Store
+from kelly_live.profiles.store import ProfileStore
 
 COUNTS = (10, 100, 1000, 10_000)
 _REPEATS = 20
@@ -41,7 +41,7 @@ def measure_learning(net: MapperNet, seed: int = 1) -> list[LearningCosts]:
     profile, found = new_profile("crowd", NOW), []
     reactions = draw_random_reactions(net, COUNTS[-1], seed)
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(Path(folder))
+        store = ProfileStore(Path(folder))
         for start, end in zip((0, *COUNTS), COUNTS, strict=False):
             for reaction in reactions[start:end]:
                 profile = profile.with_reaction(reaction)

@@ -31,7 +31,7 @@ def command(
     """
     import torch
 
-    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.emotion_space import create_state
     from kelly_live.core.resources import find_resources
     from kelly_live.lab.judging.ablation import ablate, format_ablations
     from kelly_live.lab.nets.mapper import convert_mapper_to_numpy
@@ -45,8 +45,8 @@ def command(
     system = load_system(find_resources("models"))
     net = convert_mapper_to_numpy(system.mapper)
     for user, tempo, major in ((1, 70.0, 0.2), (2, 140.0, 0.9)):
-        targets = [PreferenceTarget(state_from(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
-        targets.append(PreferenceTarget(state_from(), "major", major))
+        targets = [PreferenceTarget(create_state(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
+        targets.append(PreferenceTarget(create_state(), "major", major))
         system.mapper.remember(user, torch.from_numpy(fit_taste(net, targets)))
     found = ablate(system, samples, pasts, now, _compose, cultures=cultures, users=(1, 2))
     click.echo(json.dumps([a.as_dict() for a in found]) if as_json else format_ablations(found))

@@ -60,11 +60,11 @@ def command(
         click.echo(f"wrote {learn}", err=True)
     recordings += [song for i, song in enumerate(songs) if i % 4 >= 2]
     if recordings:
-        from kelly_live.core.emotion_space import state_from
+        from kelly_live.core.emotion_space import create_state
         from kelly_live.engine.build import create_mapper
         from kelly_live.engine.tracking import load_excerpt, track_sound
 
-        neutral = create_mapper()(state_from())
+        neutral = create_mapper()(create_state())
         results = []
         for recording in recordings:
             band = _FollowingBand(neutral)

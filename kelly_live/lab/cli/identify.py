@@ -203,7 +203,7 @@ def _format_likeness(rows: list[Row]) -> list[str]:
 
 def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[ComposedPiece]:
     """Compose numbered pieces in a culture, each with its own seed, tonic and quadrant; only the melody counts."""
-    from kelly_live.core.emotion_space import state_from
+    from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.build import create_mapper
     from kelly_live.engine.culture_pieces import play_melody
     from kelly_live.engine.options.culture import CultureOptions
@@ -214,7 +214,7 @@ def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Compose
     for number in numbers:
         valence, arousal = QUADRANTS[number % len(QUADRANTS)]
         tonic = 7 * number % 12
-        parameters = mapper(state_from(valence, arousal, None, None))
+        parameters = mapper(create_state(valence, arousal, None, None))
         mode = None if parameters.style is None else parameters.style.name.partition(":")[2] or None
         melody = play_melody(parameters, seed=1000 * seed + number, tonic=tonic, bars=bars)
         found.append(ComposedPiece(mode, compute_statistics(melody, tonic)))

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from kelly_live.core.commands import DEFAULT_TUNING, Notes, SinkCommand
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.midi_messages import channel_of, kind_of, program_change
 from kelly_live.core.protocols import Mapper, NoteSink, Reading
 from kelly_live.core.values import MusicParameters
@@ -55,7 +55,7 @@ def create_score_composer(mapper: Mapper) -> comparison.Composer:
     """
 
     def compose_score(kind: str, valence: float, arousal: float, seed: int, seconds: float) -> Score:
-        state = state_from(valence, arousal)
+        state = create_state(valence, arousal)
         parameters = mapper(state)
         scheduler = OfflineScheduler()
         bars = max(FORM_BARS, round(seconds * parameters.tempo.suggested / 240.0) + 1)
@@ -87,7 +87,7 @@ def create_midi_composer(mapper: Mapper) -> closed_loop.Composer:
     """
 
     def compose_files(valence: float, arousal: float, seed: int) -> dict[str, bytes]:
-        state = state_from(valence, arousal)
+        state = create_state(valence, arousal)
         parameters = mapper(state)
         scheduler = OfflineScheduler()
         metre = choose_metre(parameters.style, seed)
@@ -178,7 +178,7 @@ def measure_reactions(mapper: Mapper, kind: str, changes: int) -> dict[str, dict
     reached: list[ResponseTime] = []
     for valence, arousal in QUADRANTS.values():
         rng = random.Random(f"{valence} {arousal}")
-        parameters = mapper(state_from(0.5 * valence, 0.5 * arousal))
+        parameters = mapper(create_state(0.5 * valence, 0.5 * arousal))
         for seed in (1, 2):
             moments = [rng.uniform(4.0, 20.0) for _ in range(5 * changes)]
             reached += measure_reach(SteppedConductor(kind, seed), parameters, 26.0, moments)
@@ -186,7 +186,7 @@ def measure_reactions(mapper: Mapper, kind: str, changes: int) -> dict[str, dict
     responses: list[ResponseTime] = []
     for name, (before, after) in CHANGES.items():
         rng = random.Random(name)
-        old, new = mapper(state_from(*before)), mapper(state_from(*after))
+        old, new = mapper(create_state(*before)), mapper(create_state(*after))
         found = [
             measure_response(functools.partial(SteppedConductor, kind, seed), old, new, rng.uniform(6.0, 16.0))
             for seed in range(1, changes + 1)

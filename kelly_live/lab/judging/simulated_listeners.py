@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import EMOTION_VAD, EMOTIONS, EmotionState
 from kelly_live.lab.intervals import Estimate, bootstrap_mean
@@ -27,12 +27,12 @@ from kelly_live.mapping.net import RADII, USER_DIM, MapperNet, split_taste
 from kelly_live.mapping.profile_taste import get_embedding, learn_profile, play_for_profile
 from kelly_live.mapping.taste import ERRORS, play_values
 from kelly_live.profiles.profile import Profile, new_profile
-from kelly_live.profiles.reaction import ASKED, KINDS, LIKE, RANGES, WISH, Reaction, create_reaction
+from kelly_live.profiles.reaction import KINDS, LIKE, PLAYED_PARAMETERS, PREFERENCE, RANGES, Reaction, create_reaction
 
 COUNTS = (5, 10, 20, 40)
 POPULATIONS = ("songs", "rules")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-_ERRORS = np.array([ERRORS[name] for name in ASKED])
+_ERRORS = np.array([ERRORS[name] for name in PLAYED_PARAMETERS])
 _RULE_SPREAD = 2.0  # errors: as far as the step of a word
 _NOISE = 1.0  # errors, of a listener's preference at one moment
 _SLIP_SHARE = 0.1  # of reactions, at random
@@ -70,7 +70,7 @@ class TasteLearning:
 class Spillover:
     """The effect of 40 reactions in one emotion on that emotion and on the others.
 
-    The root mean square over ASKED, in a target's errors; the mean of the others, and the one that moved most.
+    The root mean square over PLAYED_PARAMETERS, in a target's errors; the mean of the others, and the largest of them.
     """
 
     rater: str
@@ -103,12 +103,12 @@ def simulate(net: MapperNet, population: str, listeners: int = 60, seed: int = 1
 def measure_spillovers(net: MapperNet, seed: int = 1) -> list[Spillover]:
     """Measure four raters of sad music only: one target, forty of the same, hostile ones, and random ones."""
     rng = np.random.default_rng([seed, 99])
-    sad = state_from(emotion="sad")
+    sad = create_state(emotion="sad")
     (asked,) = play_for_profile(net, None, [sad])
-    once = [create_reaction(NOW, WISH, sad, asked, "tempo", 60.0)]
+    once = [create_reaction(NOW, PREFERENCE, sad, asked, "tempo", 60.0)]
     hostile = [
-        create_reaction(NOW, WISH, sad, asked, "tempo", 300.0),
-        create_reaction(NOW, WISH, sad, asked, "register", 0.0),
+        create_reaction(NOW, PREFERENCE, sad, asked, "tempo", 300.0),
+        create_reaction(NOW, PREFERENCE, sad, asked, "register", 0.0),
     ]
     raters: dict[str, list[Reaction]] = {
         "one target (60 BPM)": once,
@@ -123,9 +123,9 @@ def _measure_spillover(net: MapperNet, name: str, reactions: Sequence[Reaction])
     profile = new_profile("rater", NOW)
     for one in reactions:
         profile = profile.with_reaction(one)
-    states = [state_from(emotion=emotion) for emotion in EMOTIONS]
-    before = play_values(net, np.zeros(USER_DIM), states, ASKED)
-    after = play_values(net, get_embedding(net, learn_profile(net, profile)), states, ASKED)
+    states = [create_state(emotion=emotion) for emotion in EMOTIONS]
+    before = play_values(net, np.zeros(USER_DIM), states, PLAYED_PARAMETERS)
+    after = play_values(net, get_embedding(net, learn_profile(net, profile)), states, PLAYED_PARAMETERS)
     moved = np.sqrt((((after - before) / _ERRORS) ** 2).mean(axis=1))
     far = {emotion: float(size) for emotion, size in zip(EMOTIONS, moved, strict=True)}
     own = far.pop("sad")
@@ -137,7 +137,7 @@ class _SimulatedListener:
     """A listener with a taste, on the even scales of the parameters."""
 
     def __init__(self, net: MapperNet, population: str, rng: np.random.Generator) -> None:
-        self._net, self._rules = net, np.zeros((len(EMOTIONS), len(ASKED)))
+        self._net, self._rules = net, np.zeros((len(EMOTIONS), len(PLAYED_PARAMETERS)))
         self._taste = np.zeros(USER_DIM)
         if population == "songs":
             self._taste = rng.standard_normal(USER_DIM)
@@ -145,25 +145,25 @@ class _SimulatedListener:
             self._rules = rng.standard_normal(self._rules.shape) * _RULE_SPREAD * _ERRORS
 
     def compute_preferences(self, states: Sequence[EmotionState]) -> np.ndarray:
-        """Compute the preferred parameters `[states, ASKED]`."""
+        """Compute the preferred parameters `[states, PLAYED_PARAMETERS]`."""
         emotions = [EMOTIONS.index(state.emotion) for state in states]
-        base: np.ndarray = play_values(self._net, self._taste, states, ASKED)
+        base: np.ndarray = play_values(self._net, self._taste, states, PLAYED_PARAMETERS)
         return _clip_to_ranges(base + self._rules[emotions])
 
     def react(self, state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
         """React to music with these parameters."""
         if rng.random() < _SLIP_SHARE:
             return _draw_reaction(state, asked, rng)
-        wanted = self.compute_preferences([state])[0] + rng.standard_normal(len(ASKED)) * _NOISE * _ERRORS
+        wanted = self.compute_preferences([state])[0] + rng.standard_normal(len(PLAYED_PARAMETERS)) * _NOISE * _ERRORS
         gaps = (_convert_scales(asked) - wanted) / _ERRORS
         worst = int(np.abs(gaps).argmax())
-        name = ASKED[worst]
+        name = PLAYED_PARAMETERS[worst]
         if abs(gaps[worst]) < _LIKED_DISTANCE:
             return create_reaction(NOW, LIKE, state, asked)
         if rng.random() < _VALUE_SHARE:
             low, high = RANGES[name]
             value = 2.0 ** wanted[worst] if name in ("tempo", "density") else wanted[worst]
-            return create_reaction(NOW, WISH, state, asked, name, float(np.clip(value, low, high)))
+            return create_reaction(NOW, PREFERENCE, state, asked, name, float(np.clip(value, low, high)))
         return create_reaction(NOW, _KIND_OF_GAP[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
 
 
@@ -174,12 +174,14 @@ class _PreferenceTrial:
         self._net = net
         self._states = [state for state in (_draw_state(rng) for _ in range(_STATES)) for _ in range(_PAIRS)]
         tastes = rng.standard_normal((2, len(self._states), USER_DIM))
-        self._versions = np.stack([play_values(net, taste, self._states, ASKED) for taste in tastes])
+        self._versions = np.stack([play_values(net, taste, self._states, PLAYED_PARAMETERS) for taste in tastes])
         self._better = self._nearer(person.compute_preferences(self._states))
 
     def measure_agreement(self, embedding: np.ndarray) -> float:
         """Measure how often a profile prefers the same version as its listener."""
-        return float((self._nearer(play_values(self._net, embedding, self._states, ASKED)) == self._better).mean())
+        return float(
+            (self._nearer(play_values(self._net, embedding, self._states, PLAYED_PARAMETERS)) == self._better).mean()
+        )
 
     def _nearer(self, wanted: np.ndarray) -> np.ndarray:
         far = (((self._versions - wanted) / _ERRORS) ** 2).sum(axis=-1)
@@ -204,7 +206,7 @@ def _draw_state(rng: np.random.Generator) -> EmotionState:
     """Draw a state near the anchor of a random emotion."""
     emotion = EMOTIONS[rng.integers(len(EMOTIONS))]
     valence, arousal, _ = np.clip(np.array(EMOTION_VAD[emotion]) + rng.normal(0.0, 0.15, 3), -1.0, 1.0)
-    return state_from(float(valence), float(arousal), emotion=emotion)
+    return create_state(float(valence), float(arousal), emotion=emotion)
 
 
 def draw_random_reactions(net: MapperNet, count: int, seed: int = 1) -> list[Reaction]:
@@ -219,19 +221,19 @@ def draw_random_reactions(net: MapperNet, count: int, seed: int = 1) -> list[Rea
 
 def _draw_reaction(state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
     kind = str(rng.choice(KINDS))
-    if kind != WISH:
+    if kind != PREFERENCE:
         return create_reaction(NOW, kind, state, asked)
-    name = str(rng.choice(ASKED))
-    return create_reaction(NOW, WISH, state, asked, name, float(rng.uniform(*RANGES[name])))
+    name = str(rng.choice(PLAYED_PARAMETERS))
+    return create_reaction(NOW, PREFERENCE, state, asked, name, float(rng.uniform(*RANGES[name])))
 
 
 def _convert_scales(asked: Sequence[float]) -> np.ndarray:
-    pairs = zip(ASKED, asked, strict=True)
+    pairs = zip(PLAYED_PARAMETERS, asked, strict=True)
     return np.array([np.log2(max(v, 1e-3)) if name in ("tempo", "density") else v for name, v in pairs])
 
 
 def _clip_to_ranges(wanted: np.ndarray) -> np.ndarray:
-    low, high = (_convert_scales([RANGES[name][side] for name in ASKED]) for side in (0, 1))
+    low, high = (_convert_scales([RANGES[name][side] for name in PLAYED_PARAMETERS]) for side in (0, 1))
     inside: np.ndarray = np.clip(wanted, low, high)
     return inside
 

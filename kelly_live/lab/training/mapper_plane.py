@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, compute_major_share
@@ -27,8 +27,10 @@ SHOWN = {
 
 def list_states() -> dict[str, EmotionState]:
     """List the eight emotions and the quadrants' centres by name."""
-    named = {name: state_from(emotion=name) for name in EMOTIONS}
-    middles = {quadrant: state_from(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANTS.items()}
+    named = {name: create_state(emotion=name) for name in EMOTIONS}
+    middles = {
+        quadrant: create_state(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANTS.items()
+    }
     return named | middles
 
 
@@ -67,7 +69,7 @@ def compute_parameters(net: DynamicEmotionToMusicMapper, states: list[EmotionSta
 def compute_plane(net: DynamicEmotionToMusicMapper) -> dict[str, np.ndarray]:
     """Compute SHOWN over valence and arousal from -1 to 1: `[STEPS arousal, STEPS valence]` each."""
     axis = np.linspace(-1.0, 1.0, STEPS)
-    values = compute_parameters(net, [state_from(float(v), float(a)) for a in axis for v in axis])
+    values = compute_parameters(net, [create_state(float(v), float(a)) for a in axis for v in axis])
     return {name: values[name].reshape(STEPS, STEPS) for name in SHOWN}
 
 

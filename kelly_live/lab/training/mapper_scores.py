@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.values import EmotionState
 from kelly_live.lab.corpora.film_cues import CueCorrelation, CueCorrelations
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, ParameterDistribution, compute_major_share
@@ -224,7 +224,7 @@ def check_directions(
     """
     grid = [(v / 4.0, a / 4.0) for v in range(-3, 4) for a in range(-3, 4)]
     axes = {"valence": torch.tensor([v for v, _ in grid]), "arousal": torch.tensor([a for _, a in grid])}
-    played = _compute_values(net, [state_from(v, a) for v, a in grid])
+    played = _compute_values(net, [create_state(v, a) for v, a in grid])
     measured = {
         "tempo": ("tempo", data.scalars[:, SCALARS.index("tempo")]),
         "major": ("modes", compute_major_share(data.weights["modes"])),
@@ -248,7 +248,7 @@ def check_directions(
         values = _compute_values(net, [find_state(one), find_state(other)])[what]
         return Direction(text, source, float(values[0] - values[1]), None, sign)
 
-    ends = _compute_values(net, [state_from(-0.55, 0.55, d) for d in (0.75, -0.75)])["level"]
+    ends = _compute_values(net, [create_state(-0.55, 0.55, d) for d in (0.75, -0.75)])["level"]
     return (
         claim("valence up: more major", "major", "valence", 1, "G&L 2010; EFB 2013"),
         claim("arousal up: faster", "tempo", "arousal", 1, "G&L 2010; J&L 2003"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.lab.corpora.film_cues import Evidence
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper
@@ -127,7 +127,7 @@ WEIGHT_DIRECTIONS = {
 
 def find_state(place: str) -> EmotionState:
     """Find the state of an emotion or of one of PLACES."""
-    return state_from(emotion=place) if place in EMOTIONS else state_from(*PLACES[place])
+    return create_state(emotion=place) if place in EMOTIONS else create_state(*PLACES[place])
 
 
 def convert_evidence(evidence: Sequence[Evidence]) -> tuple[tuple[tuple[float, float], Prior], ...]:
@@ -147,7 +147,7 @@ class PriorLoss:
 
     def __init__(self, data: Examples, evidence: Sequence[Evidence] = ()) -> None:
         lines = [(find_state(prior.emotion), prior) for prior in PRIORS]
-        lines += [(state_from(*place), prior) for place, prior in convert_evidence(evidence)]
+        lines += [(create_state(*place), prior) for place, prior in convert_evidence(evidence)]
         self._probabilities = torch.tensor([state.probabilities for state, _ in lines])
         self._vad = torch.tensor([(state.valence, state.arousal, state.dominance) for state, _ in lines])
         self._target = torch.zeros(len(lines), len(SCALARS))

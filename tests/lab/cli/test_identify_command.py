@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kelly_live.cli import exit_code
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.build import create_mapper
 from kelly_live.engine.options.culture import CultureOptions
@@ -16,19 +16,19 @@ from kelly_live.engine.options.culture import CultureOptions
 def test_no_strength_and_the_plain_default_are_no_culture(wish: CultureOptions) -> None:
     plain, coloured = create_mapper(None), create_mapper(wish)
     for emotion in EMOTIONS:
-        assert coloured(state_from(emotion=emotion)) == plain(state_from(emotion=emotion))
+        assert coloured(create_state(emotion=emotion)) == plain(create_state(emotion=emotion))
 
 
 def test_a_typed_mode_is_what_is_played() -> None:
     for emotion in ("happy", "sad"):
-        style = create_mapper(CultureOptions("turkish-makam:hicaz", 1.0))(state_from(emotion=emotion)).style
+        style = create_mapper(CultureOptions("turkish-makam:hicaz", 1.0))(create_state(emotion=emotion)).style
         assert style is not None
         assert style.name == "turkish-makam:hicaz"
 
 
 def test_the_feeling_picks_the_mode() -> None:
     mapper = create_mapper(CultureOptions("klezmer", 1.0))
-    chosen = [mapper(state_from(emotion=emotion)).style for emotion in ("happy", "sad")]
+    chosen = [mapper(create_state(emotion=emotion)).style for emotion in ("happy", "sad")]
     assert [style.name for style in chosen if style] == ["klezmer:major", "klezmer:minor"]
 
 

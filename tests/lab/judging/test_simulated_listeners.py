@@ -21,7 +21,7 @@ from kelly_live.lab.judging.simulated_listeners import (
 from kelly_live.lab.plots.learning import Curve, draw_learning
 from kelly_live.mapping.net import USER_DIM, load_mapper_net
 from kelly_live.mapping.taste import play_values
-from kelly_live.profiles.reaction import ASKED, WORDS
+from kelly_live.profiles.reaction import PLAYED_PARAMETERS, WORDS
 
 NET = load_mapper_net(find_resources("models"))
 
@@ -40,7 +40,9 @@ def test_a_listener_reacts_to_the_largest_error() -> None:
     rng = np.random.default_rng(5)
     person, state = _SimulatedListener(NET, "rules", rng), _draw_state(rng)
     wanted = person.compute_preferences([state])[0]
-    parameters = [2.0**w if name in ("tempo", "density") else w for name, w in zip(ASKED, wanted, strict=True)]
+    parameters = [
+        2.0**w if name in ("tempo", "density") else w for name, w in zip(PLAYED_PARAMETERS, wanted, strict=True)
+    ]
     parameters[0] = min(parameters[0] * 2.0, 300.0)
     reactions = [person.react(state, parameters, rng) for _ in range(40)]
     about_tempo = [
@@ -77,9 +79,9 @@ def test_one_taste_for_each_state_is_played_as_alone() -> None:
     rng = np.random.default_rng(1)
     states = [_draw_state(rng) for _ in range(3)]
     tastes = rng.standard_normal((3, USER_DIM))
-    together = play_values(NET, tastes, states, ASKED)
+    together = play_values(NET, tastes, states, PLAYED_PARAMETERS)
     alone = np.concatenate(
-        [play_values(NET, taste, [state], ASKED) for taste, state in zip(tastes, states, strict=True)]
+        [play_values(NET, taste, [state], PLAYED_PARAMETERS) for taste, state in zip(tastes, states, strict=True)]
     )
     assert np.allclose(together, alone, atol=1e-5)
 

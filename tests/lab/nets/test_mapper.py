@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from kelly_live.core.checkpoint import Checkpoint
-from kelly_live.core.emotion_space import state_from
+from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError, ModelError
 from kelly_live.core.values import EMOTIONS
 from kelly_live.emotion.nets.checkpoint import save_checkpoint
@@ -259,6 +259,6 @@ def test_one_user_s_taste_is_nobody_else_s_and_strangers_cannot_have_one() -> No
 
 @torch.no_grad()
 def play_for_user(net: DynamicEmotionToMusicMapper, user: int) -> dict[str, Tensor]:
-    sad = state_from(emotion="sad")
+    sad = create_state(emotion="sad")
     vad = torch.tensor([[sad.valence, sad.arousal, sad.dominance]])
     return net(torch.tensor([sad.probabilities]), vad, torch.tensor([user]))
