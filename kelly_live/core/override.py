@@ -15,8 +15,10 @@ def apply_override(state: EmotionState, override: EmotionOverride, bar: float = 
     """Replace what was read by what the performer set.
 
     The probabilities follow the new place (`place_state`). Then a morph moves on from there, in proportion to the bars
-    that have passed at `bar`. `freeze` acts before both; it holds a state over time, so the caller must do it. Raises ConfigError for a number outside [-1, 1] or an unknown
-    emotion.
+    that have passed at `bar`. `freeze` acts before both; it holds a state over time, so the caller must do it.
+
+    Raises:
+        ConfigError: A number is outside [-1, 1], or the emotion is unknown.
     """
     placed = _place(state, override)
     return placed if override.morph is None else _morph_state(placed, override.morph, bar)
@@ -36,7 +38,7 @@ def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
     neutral, not half of each. Towards either end they become that end's own.
     """
     if morph.target.morph is not None:
-        raise ConfigError("a morph targets another morph; its target must be a place")
+        raise ConfigError("a morph leads to another morph; it must lead to a place")
     here = state if morph.origin is None else replace(morph.origin, time=state.time)
     there = _place(here, morph.target)
     share = morph_share(morph, bar)

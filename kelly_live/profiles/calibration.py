@@ -92,7 +92,10 @@ class Hints:
                 raise ConfigError("the hints of nudges are a count and a mean from -2 to 2, for each axis")
 
     def with_hint(self, axis: str, difference: float) -> Hints:
-        """Return the hints with one more difference, reading minus override; a late one moves the mean by 1/MOST_HINTS."""
+        """Return the hints with one more difference, reading minus override.
+
+        Beyond MOST_HINTS, a new one moves the mean by 1/MOST_HINTS of its distance.
+        """
         at = AXES.index(axis)
         counts, means = list(self.counts), list(self.means)
         counts[at] += 1
