@@ -57,7 +57,7 @@ HELP = (
     "keys: f freezes or follows | left, right: valence | up, down: arousal | < >: dominance | "
     f"in {MORPH_BARS:.0f} bars to "
     + ", ".join(f"{number} {name}" for number, name in enumerate(EMOTIONS, start=1))
-    + " | 0 lets go of everything | p panic: every note ends | [ ] preset | n next profile\n"
+    + " | 0 releases everything | p panic: every note ends | [ ] preset | n next profile\n"
     "      + like, - dislike, m more like this | too t fast, w slow, d dark, b bright, y busy, e sparse, l loud, s soft"
     " | ? these keys | q ends"
 )

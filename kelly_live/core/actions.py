@@ -54,12 +54,12 @@ REACTIONS: dict[str, str] = {
 
 ACTIONS: dict[str, Kind] = {
     "freeze": Kind("hold what was heard, or follow it again", Takes.SWITCH),
-    "let-go": Kind("let go of everything: follow what is heard"),
+    "let-go": Kind("release everything: follow what is heard"),
     "panic": Kind("end every note now; play on at the next bar"),
     **{axis: Kind(f"hold {axis} there", Takes.PLACE) for axis in AXES},
     **{f"nudge-{axis}": Kind(f"move {axis} by a step, and hold it", Takes.STEP) for axis in AXES},
     "emotion": Kind("play this emotion", Takes.EMOTION),
-    "morph": Kind(f"lead over to this emotion in {MORPH_BARS:.0f} bars from the next bar line", Takes.EMOTION),
+    "morph": Kind(f"morph to this emotion over {MORPH_BARS:.0f} bars from the next bar line", Takes.EMOTION),
     "next-preset": Kind("the next host preset"),
     "previous-preset": Kind("the host preset before"),
     "next-profile": Kind("play for the next profile"),

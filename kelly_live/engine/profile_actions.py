@@ -23,10 +23,10 @@ MIN_CONFIDENCE = 0.1
 # parameter -> (unit, digits, more, less): how a difference is put into words
 _WORDS = {
     "tempo": (" BPM", 0, "faster", "slower"),
-    "register": (" notes", 1, "higher", "lower"),
+    "register": (" semitones", 1, "higher", "lower"),
     "level": (" of full velocity", 2, "louder", "softer"),
     "density": (" notes a beat", 2, "busier", "sparser"),
-    "major": (" of major", 2, "brighter", "darker"),
+    "major": (" share of major", 2, "brighter", "darker"),
 }
 
 

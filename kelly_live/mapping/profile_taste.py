@@ -14,10 +14,11 @@ from kelly_live.mapping.taste import LOGARITHMIC, estimate_taste, fit_taste, pla
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import DISLIKE, PLAYED_PARAMETERS, PreferenceTarget
 
-# How a value over PLAYED_PARAMETERS is printed: unit, digits.
-UNITS = {
-    "tempo": (" BPM", 0), "register": (" notes", 1), "level": (" of full velocity", 2), "density": (" notes a beat", 2),
-    "major": (" of major", 2),
+# How a value over PLAYED_PARAMETERS is printed: parameter → (the words before, the unit after, digits).
+_WORDING = {
+    "tempo": ("tempo", " BPM", 0), "register": ("register: MIDI note", "", 1),
+    "level": ("level", " of full velocity", 2), "density": ("density", " notes a beat", 2),
+    "major": ("share of major", "", 2),
 }  # fmt: skip
 
 
@@ -113,9 +114,9 @@ def describe_change(before: Sequence[float], after: Sequence[float]) -> str:
     """Say what differs visibly between two rows over PLAYED_PARAMETERS: "tempo 82 → 70 BPM, …"; "" for nothing."""
     changes = []
     for name, old, new in zip(PLAYED_PARAMETERS, before, after, strict=True):
-        unit, digits = UNITS[name]
+        label, unit, digits = _WORDING[name]
         if f"{old:.{digits}f}" != f"{new:.{digits}f}":
-            changes.append(f"{name} {old:.{digits}f} → {new:.{digits}f}{unit}")
+            changes.append(f"{label} {old:.{digits}f} → {new:.{digits}f}{unit}")
     return ", ".join(changes)
 
 

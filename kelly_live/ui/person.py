@@ -73,7 +73,7 @@ def draw_person(marks: Sequence[Mark], title: str) -> bytes:
             axis.set_ylim(-0.6, len(EMOTIONS) - 0.4)
         panels[0].set_yticks(list(rows.values()), list(rows))
         figure.supxlabel(
-            "ring: nobody in particular · dot: you (fainter: less known) · bar: ± one standard deviation",
+            "ring: before learning · dot: you (fainter: less known) · bar: ± one standard deviation",
             fontsize=8.5, color=PALE, style="italic",
         )  # fmt: skip
         return png(figure)

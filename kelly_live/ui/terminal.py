@@ -45,7 +45,7 @@ class LiveStatus:
 def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str:
     """Return the status in at most `width` characters: the least important is left out first."""
     state = status.state
-    key = f"{status.tonic} {status.mode}" if status.tonic else status.mode
+    key = " ".join(filter(None, (status.tonic, status.mode)))
     place = [f"bar {status.bar}"] if status.bar is not None else []
     # (rank, text): the highest rank goes first when the line is too long. Counters that are not 0 matter most.
     pieces: list[tuple[int, str]] = [

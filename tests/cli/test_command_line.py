@@ -38,6 +38,12 @@ def test_help_lists_every_command() -> None:
         assert name in done.stdout
 
 
+def test_the_help_shows_its_two_examples_on_lines_of_their_own() -> None:
+    lines = [line.strip() for line in run("--help").stdout.splitlines()]
+    assert 'kelly-live --midi-out "IAC Bus"      play along, live' in lines
+    assert "kelly-live demo                      see and hear what it does" in lines
+
+
 @pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_each_command_has_help(name: str) -> None:
     done = run(name, "--help")

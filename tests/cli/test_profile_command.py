@@ -60,7 +60,7 @@ def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
     assert run("profile", "show", "anna") == 0
     shown = capsys.readouterr().out
     assert "anna: 2 reactions" in shown
-    assert re.search(r"your sad \(2 of these\): slower \(-[12]\d ± \d BPM; [89]\d% known\)", shown), shown
+    assert re.search(r"your sad \(2 reactions\): slower \(-[12]\d ± \d BPM; [89]\d% known\)", shown), shown
     assert run("profile", "show", "anna", "--json") == 0
     output = json.loads(capsys.readouterr().out)
     assert (output["reactions"], output["learned_from"], len(output["differences"])) == (2, 2, 40)

@@ -37,6 +37,11 @@ def test_everything_is_on_a_wide_line() -> None:
     )
 
 
+def test_before_the_first_bar_the_key_is_the_tonic_alone() -> None:
+    line = format_status(status(mode="", chord=None, bar=1), 200)
+    assert "112 BPM | D | bar 1 | in -23 dB" in line
+
+
 @given(width=st.integers(1, 160), late=st.integers(0, 999), remark=st.sampled_from([None, "frozen"]))
 def test_it_fits_whatever_the_width(width: int, late: int, remark: str | None) -> None:
     line = format_status(status(late_notes=late, remark=remark), width)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource
 
 
-@click.command("calibrate")
+@click.command("calibrate", short_help="Record your neutral voice or playing for 30 s.")
 @click.argument("name", required=False)
 @click.option("--from", "file", type=INPUT_FILE, help="Read this recording instead of listening now.")
 @click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
 
 
-@click.command("rate")
+@click.command("rate", short_help="Say what the music should be like.")
 @click.argument("name")
 @click.option("--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="In which emotion.")
 @click.option("--valence", type=click.FloatRange(-1.0, 1.0), help="Or where: displeasure -1 ... 1 pleasure.")

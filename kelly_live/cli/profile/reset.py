@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
 
 
-@click.command("reset")
+@click.command("reset", short_help="Forget everything that was said and learned.")
 @click.argument("name")
 @click.option(
     "--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="Only what was said in this emotion."

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from kelly_live.core.values import EMOTIONS
+from kelly_live.core.wording import plural
 from kelly_live.engine.options.click_options import OUTPUT_FILE, debug_option
 from kelly_live.engine.profile_actions import (
     count_reactions,
@@ -19,7 +20,7 @@ from kelly_live.engine.profile_actions import (
 )
 
 
-@click.command("show")
+@click.command("show", short_help="Show what a profile has learned.")
 @click.argument("name")
 @click.option("--plot", type=OUTPUT_FILE, help="Also draw a picture (PNG): the base and yours, for each emotion.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
@@ -64,4 +65,4 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
         return
     for emotion in EMOTIONS:
         count = sum(one.count for one in profile.reactions if one.state.emotion == emotion)
-        click.echo(f"your {emotion} ({count} of these): {describe_emotion(found, emotion)}")
+        click.echo(f"your {emotion} ({plural(count, 'reaction')}): {describe_emotion(found, emotion)}")

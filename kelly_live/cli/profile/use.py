@@ -7,7 +7,7 @@ import click
 from kelly_live.engine.options.click_options import debug_option
 
 
-@click.command("use")
+@click.command("use", short_help="Make a profile the default.")
 @click.argument("name")
 @debug_option
 def command(name: str) -> None:
