@@ -1,4 +1,4 @@
-"""No test may see or touch the profiles and presets of whoever runs it."""
+"""Tests never read or write the profiles and presets of the user who runs them."""
 
 from __future__ import annotations
 

@@ -37,19 +37,19 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
     if forget is not None:
         click.echo(_forget(forget.strip().lower()))
         return
-    wanted = check_binding(action.strip().lower(), value) if action is not None else None
+    requested = check_binding(action.strip().lower(), value) if action is not None else None
     opened = open_input(midi_in)
     try:
         virtual = " (a virtual port: connect your controller to it)" if opened.is_virtual else ""
         click.echo(f"listening to {opened.name!r}{virtual}")
         while True:
-            name, text = wanted or _ask()
+            name, text = requested or _ask()
             gesture = "turn a knob or move a fader" if needs_knob(name, text) else "press a button, key or pedal"
             click.echo(f"now {gesture} for {name} …")
             binding = wait_for_control(opened.source, name, text)
             file = midi_map.save_bindings(midi_map.add_binding(midi_map.load_bindings(), binding))
             click.echo(f"{binding.control}: {name}{f' {text}' if text else ''} (kept in {file})")
-            if wanted is not None:
+            if requested is not None:
                 return
     finally:
         opened.close()

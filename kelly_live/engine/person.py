@@ -87,7 +87,7 @@ class Person:
 
     def observe_action(self, action: Action) -> None:
         """Take what the performer did."""
-        self._nudges.acted(action.name, self._clock.now())
+        self._nudges.observe_action(action.name, self._clock.now())
 
     def watch(self, override: EmotionOverride, read: EmotionState | None) -> list[str]:
         """Compare what the performer set with what is read, every status step; return what was learned meanwhile."""

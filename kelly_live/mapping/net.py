@@ -259,7 +259,7 @@ def _size(value: object) -> int:
 
 
 def _digest(weights: Mapping[str, npt.NDArray[Any]]) -> str:
-    """16 hex digits that differ between trained mappers, whoever they remember: an embedding fits one of them only."""
+    """Return 16 hex digits that identify a trained mapper: an embedding fits only one mapper."""
     layout = (TASTE_WAYS, SHARED_TASTE, OWN_TASTE, SHARED_RADIUS, OWN_RADIUS, CAUTION)
     digest = hashlib.sha256(f"taste {layout}".encode())
     for name in sorted(name for name in weights if not name.startswith("user.")):

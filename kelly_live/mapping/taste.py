@@ -124,11 +124,11 @@ def estimate_taste(
     net: MapperNet,
     targets: Sequence[PreferenceTarget],
     embedding: Array,
-    asked: Sequence[tuple[EmotionState, str]],
+    queries: Sequence[tuple[EmotionState, str]],
 ) -> TasteEstimate:
     """What a taste plays for each (state, parameter) asked, and how certain that is given the targets it came from."""
     active = [target for target in targets if target.weight > 0.0]
-    rows = _Rows(net, [state for state, _ in asked], [name for _, name in asked])
+    rows = _Rows(net, [state for state, _ in queries], [name for _, name in queries])
     values, slopes = rows.evaluate_with_slopes(embedding)
     matrix = np.eye(USER_DIM)
     if active:

@@ -79,7 +79,7 @@ class TimestampEstimator:
 
     def __init__(self) -> None:
         self._driver_seconds = 0.0  # of the driver's clock since its first message
-        self._offset = math.inf  # of our clock from the driver's, as far as is known
+        self._offset = math.inf  # of our clock from the driver's: the best estimate until now
 
     def stamp(self, since_last: float, fetched: float) -> float:
         """Return when a message came, in seconds of our clock.

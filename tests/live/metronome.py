@@ -38,14 +38,14 @@ def main(source: str, target: str) -> None:
     threading.Thread(target=lambda: (sys.stdin.read(), ending.set()), daemon=True).start()
     clock = MonotonicClock()
     opened = open_input(source)
-    leader = MidiClockSource(opened.source)
+    clock_source = MidiClockSource(opened.source)
     with SchedulerClient(target) as sink:
         conductor = Conductor(sink, GeneratorBand([Metronome()]), seed=1)
         conductor.start(clock.now() + 0.3, parameters(97.0))
         print("ready", flush=True)
         while not ending.wait(0.01):
             now = clock.now()
-            conductor.advance(now, parameters(97.0), leader.estimate(now))
+            conductor.advance(now, parameters(97.0), clock_source.estimate(now))
     opened.close()
 
 

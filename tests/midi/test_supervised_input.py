@@ -219,17 +219,17 @@ def ticks(start: float, count: int, bpm: float) -> list[tuple[float, bytes]]:
 def test_a_clock_is_followed_again_where_the_song_is_by_then(lost_seconds: float, bpm: float) -> None:
     """The sender plays on while it is not received; after the gap the tempo is never a false one."""
     watched = WatchedInput(script=[(0.99, START), *ticks(1.0, 3000, bpm)])
-    follower = MidiClockSource(watched.input)
+    clock_source = MidiClockSource(watched.input)
 
     def at(seconds: float) -> float | None:
         """The beat that is followed then, and its tempo is right."""
         watched.until(seconds)
-        pulse = follower.estimate(watched.clock.now()).beat
-        if pulse is None:
+        beat = clock_source.estimate(watched.clock.now()).beat
+        if beat is None:
             return None
-        assert pulse.bpm == pytest.approx(bpm, rel=0.01)
-        assert pulse.beat_number is not None
-        return pulse.beat_number + (watched.clock.now() - pulse.beat_seconds) * pulse.bpm / 60.0
+        assert beat.bpm == pytest.approx(bpm, rel=0.01)
+        assert beat.beat_number is not None
+        return beat.beat_number + (watched.clock.now() - beat.beat_seconds) * beat.bpm / 60.0
 
     def true_beat() -> float:
         return (watched.clock.now() - 1.0) * bpm / 60.0
@@ -240,31 +240,31 @@ def test_a_clock_is_followed_again_where_the_song_is_by_then(lost_seconds: float
     watched.system.unplug("Keys")
     watched.until(5.0 + WATCH_SECONDS)
     at(5.0 + lost_seconds)
-    assert follower.estimate(watched.clock.now()).transport == Transport(True, 1), "the band plays on"
+    assert clock_source.estimate(watched.clock.now()).transport == Transport(True, 1), "the band plays on"
     watched.system.plugged = ["Keys"]
     back = watched.clock.now() + RETRY_SECONDS + 0.05
     watched.until(back)
     beats = [(at(back + hundredth / 100.0), true_beat()) for hundredth in range(300)]
     assert all(beat == pytest.approx(true, abs=0.05) for beat, true in beats)
-    assert follower.state == ""
+    assert clock_source.state == ""
 
 
 def test_a_sender_that_comes_back_from_the_top_is_followed_from_the_top() -> None:
     """Its new tempo is the one of its ticks, not of the gap."""
     watched = WatchedInput(script=[(0.99, START), *ticks(1.0, 48, 120.0), (6.99, START), *ticks(7.0, 200, 90.0)])
-    follower = MidiClockSource(watched.input)
+    clock_source = MidiClockSource(watched.input)
     watched.until(2.0)
-    follower.estimate(2.0)
+    clock_source.estimate(2.0)
     watched.system.unplug("Keys")
     watched.until(4.0)
     watched.system.plugged = ["Keys"]
     for hundredth in range(400, 1000):
         watched.until(hundredth / 100.0)
-        lead = follower.estimate(watched.clock.now())
-    assert lead.transport == Transport(True, 2)
-    assert lead.beat is not None
-    assert lead.beat.bpm == pytest.approx(90.0, rel=0.001)
-    assert (lead.beat.beat_number, lead.beat.beat_seconds) == (4, pytest.approx(7.0 + 4 * 60.0 / 90.0, abs=1e-3))
+        sync = clock_source.estimate(watched.clock.now())
+    assert sync.transport == Transport(True, 2)
+    assert sync.beat is not None
+    assert sync.beat.bpm == pytest.approx(90.0, rel=0.001)
+    assert (sync.beat.beat_number, sync.beat.beat_seconds) == (4, pytest.approx(7.0 + 4 * 60.0 / 90.0, abs=1e-3))
 
 
 def test_a_pedal_held_while_its_cable_was_out_acts_when_it_is_pressed_again() -> None:

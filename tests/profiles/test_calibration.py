@@ -66,7 +66,7 @@ def test_hints_are_weak_and_add_up_and_a_take_outweighs_them() -> None:
 
 def test_a_nudge_that_stays_is_one_hint_of_what_was_read_meanwhile() -> None:
     nudges = Nudges()
-    nudges.acted("nudge-valence", 0.0)
+    nudges.observe_action("nudge-valence", 0.0)
     assert nudges.watch(1.0, (0.5, None, None), (0.1, 0.0, 0.0), True) == []
     assert nudges.watch(2.0, (0.5, None, None), (0.9, 0.0, 0.0), False) == []  # not sure of it: not counted
     ((axis, difference),) = nudges.watch(NUDGE_HOLD_SECONDS, (0.5, None, None), (0.3, 0.0, 0.0), True)
@@ -77,7 +77,7 @@ def test_a_nudge_that_stays_is_one_hint_of_what_was_read_meanwhile() -> None:
 @pytest.mark.parametrize("action", ["emotion", "morph", "let-go", "freeze", "valence"])
 def test_what_leads_the_music_elsewhere_teaches_nothing_of_the_reading(action: str) -> None:
     nudges = Nudges()
-    nudges.acted("nudge-valence", 0.0)
-    nudges.acted(action, 1.0)
+    nudges.observe_action("nudge-valence", 0.0)
+    nudges.observe_action(action, 1.0)
     assert nudges.watch(10.0, (0.5, 0.5, 0.5), (0.1, 0.0, 0.0), True) == []
     assert nudges.watch(20.0, NOBODY, (0.1, 0.0, 0.0), True) == []

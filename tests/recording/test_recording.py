@@ -84,7 +84,7 @@ class Take:
         self.tee = Tee(NoteList())
         self.conductor, self.band = create_conductor(self.tee, self.seed)
         self.preset = FOUR
-        self.lead = SyncState()
+        self.sync = SyncState()
         self.paths = choose_paths(self.folder / "take.mid", None)
         self.recorder = Recorder(
             self.paths, header(self.conductor, self.seed, self.tuning), self.tee, self.clock, lambda: self.preset
@@ -98,8 +98,8 @@ class Take:
     def play(self, seconds: float, asked: MusicParameters, step: float = 0.01) -> None:
         for _ in range(max(1, round(seconds / step))):
             self.clock.advance(step)
-            self.conductor.advance(self.clock.now(), asked, self.lead)
-            self.recorder.record_step(self.clock.now(), asked, self.lead, self.conductor)
+            self.conductor.advance(self.clock.now(), asked, self.sync)
+            self.recorder.record_step(self.clock.now(), asked, self.sync, self.conductor)
 
     def change_preset(self) -> None:
         self.preset = TWO if self.preset == FOUR else FOUR
@@ -216,7 +216,7 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
             take.change_preset()
         elif what == "lead":
             beat = take.clock.now() + seconds
-            take.lead = SyncState(BeatEstimate(beat, asked.tempo.suggested, 0.9), KeyEstimate(5, asked.mode, 0.9))
+            take.sync = SyncState(BeatEstimate(beat, asked.tempo.suggested, 0.9), KeyEstimate(5, asked.mode, 0.9))
         elif what == "control":
             take.tee.send(Controls((ControlChange(3, 20, 64),)))
         take.play(seconds if what == "play" else 0.05, asked)

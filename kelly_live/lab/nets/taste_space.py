@@ -1,4 +1,4 @@
-"""The space of a taste's embedding: its parts, and how far each may lead from nobody's taste."""
+"""The space of a taste's embedding: its parts, and the largest distance of each from no taste."""
 
 from __future__ import annotations
 

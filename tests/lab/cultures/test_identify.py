@@ -1,4 +1,4 @@
-"""A piece is known by its notes: nearest to whom it was drawn from, whatever its key."""
+"""Identification of a culture by the notes of a piece, in any key."""
 
 from dataclasses import replace
 
