@@ -145,7 +145,7 @@ class Nudges:
     _since: dict[str, float] = field(default_factory=dict)
     _read: dict[str, list[float]] = field(default_factory=dict)
 
-    def acted(self, action: str, now: float) -> None:
+    def observe_action(self, action: str, now: float) -> None:
         """Take an action of the performer (a name of ACTIONS)."""
         axis = action.removeprefix("nudge-")
         if action.startswith("nudge-") and axis in AXES:

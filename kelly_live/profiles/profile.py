@@ -339,7 +339,7 @@ def _reaction(cells: list[str]) -> Reaction:
     numbers = [float(cell) for cell in cells[4:]]
     parameter, equals, value = about.partition("=")
     if bool(equals) != (kind == PREFERENCE) or (equals and parameter not in RANGES):
-        raise ConfigError(f"{about[:40]!r} must be NAME=NUMBER for a wish, else -")
+        raise ConfigError(f"{about[:40]!r} must be NAME=NUMBER for a target, else -")
     state = EmotionState(tuple(numbers[3:11]), numbers[0], numbers[1], numbers[2], 1.0, 0.0)
-    about_what, wished = (parameter, float(value)) if equals else (None, None)
-    return Reaction(time, kind, state, tuple(numbers[11:]), about_what, wished, int(count))
+    about_what, target_value = (parameter, float(value)) if equals else (None, None)
+    return Reaction(time, kind, state, tuple(numbers[11:]), about_what, target_value, int(count))

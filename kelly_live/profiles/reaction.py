@@ -2,7 +2,7 @@
 
 How reactions become preference targets (mapping/taste.py):
 
-- A `wish` names a value; it counts once.
+- A target (kind `wish`) names a value; it counts once.
 - `too-fast` and its like ask for at least one step away from what was played (WORDS); a step is twice the error of a
   target. Any value beyond the step meets the target too, so repeating the word continues from there.
 - A `like` is a weak target for every value that was played; `more-like-this` weighs twice as much.
@@ -76,7 +76,7 @@ class Reaction:
     """What a listener said of the music at one moment.
 
     A `kind` of KINDS at `time` (UTC, YYYY-MM-DDTHH:MM:SSZ) in `state`. `played` is what was played, over
-    PLAYED_PARAMETERS. A wish has a `parameter` and a `value`. `count`: how many equal reactions this row stands for.
+    PLAYED_PARAMETERS. A target has a `parameter` and a `value`. `count`: how many equal reactions this row stands for.
     """
 
     time: str
@@ -98,7 +98,7 @@ class Reaction:
         if (self.kind == PREFERENCE) != (self.parameter is not None) or (self.parameter is None) != (
             self.value is None
         ):
-            raise ConfigError("a wish has a parameter and a value, and nothing else has")
+            raise ConfigError("a target has a parameter and a value; no other reaction has")
         if self.parameter is not None and self.value is not None:
             _check_value(self.parameter, self.value)
         if not 1 <= self.count <= 10**9:
@@ -183,7 +183,7 @@ def parse_time(text: str) -> datetime:
 
 def _check_value(name: str, value: float) -> None:
     if name not in RANGES:
-        raise ConfigError(f"nothing is called {name[:40]!r}; a wish is about one of {', '.join(RANGES)}")
+        raise ConfigError(f"nothing is called {name[:40]!r}; a target is one of {', '.join(RANGES)}")
     low, high = RANGES[name]
     if not (math.isfinite(value) and low <= value <= high):
         raise ConfigError(f"{name} is {value:g}; it must be from {low:g} to {high:g}")

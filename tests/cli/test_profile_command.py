@@ -44,13 +44,13 @@ def tempo(path: Path) -> float:
     return next(mido.tempo2bpm(m.tempo) for m in mido.MidiFile(path).tracks[0] if m.type == "set_tempo")
 
 
-def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
+def test_a_target_is_played_shown_and_reset_to_the_byte(
     store: ProfileStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     new = store.path("anna").read_bytes()
     base = compose_file(tmp_path / "base.mid")
     assert compose_file(tmp_path / "untaught.mid", "--profile", "anna") == base
-    assert run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60", "--say", "too bright") == 0
+    assert run("profile", "rate", "anna", "--emotion", "sad", "--target", "tempo=60", "--say", "too bright") == 0
     assert "sad: tempo 82 → 6" in capsys.readouterr().out
     assert compose_file(tmp_path / "slow.mid", "--profile", "anna") != base
     assert tempo(tmp_path / "slow.mid") == pytest.approx(60.0, rel=0.1)
@@ -70,10 +70,10 @@ def test_what_was_wished_is_played_told_and_forgotten_to_the_byte(
     assert compose_file(tmp_path / "again.mid", "--profile", "anna") == base
 
 
-def test_a_default_is_used_until_none_is_asked_for(
+def test_the_default_profile_is_used_until_it_is_unset(
     store: ProfileStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
+    run("profile", "rate", "anna", "--emotion", "sad", "--target", "tempo=60")
     base = compose_file(tmp_path / "base.mid")
     assert run("profile", "use", "anna") == 0
     capsys.readouterr()
@@ -121,10 +121,10 @@ def test_a_profile_travels(store: ProfileStore, tmp_path: Path) -> None:
     assert store.names() == ("anna", "berta")
 
 
-def test_one_feeling_can_be_forgotten(store: ProfileStore) -> None:
+def test_one_emotion_can_be_reset(store: ProfileStore) -> None:
     run("profile", "rate", "anna", "--emotion", "happy", "--say", "too-busy")
     happy = store.path("anna").read_bytes()
-    run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
+    run("profile", "rate", "anna", "--emotion", "sad", "--target", "tempo=60")
     assert run("profile", "reset", "anna", "--emotion", "sad") == 0
     assert store.path("anna").read_bytes() == happy
 
@@ -138,17 +138,17 @@ def test_one_feeling_can_be_forgotten(store: ProfileStore) -> None:
         (("rate", "anna", "--say", "too-fast"), 2),
         (("rate", "anna", "--emotion", "sad"), 2),
         (("rate", "anna", "--emotion", "sad", "--say", "too purple"), 2),
-        (("rate", "anna", "--emotion", "sad", "--wish", "tempo"), 2),
-        (("rate", "anna", "--emotion", "sad", "--wish", "tempo=fast"), 2),
-        (("rate", "anna", "--emotion", "sad", "--wish", "tempo=9000"), 1),
-        (("rate", "anna", "--emotion", "sad", "--wish", "colour=1"), 1),
+        (("rate", "anna", "--emotion", "sad", "--target", "tempo"), 2),
+        (("rate", "anna", "--emotion", "sad", "--target", "tempo=fast"), 2),
+        (("rate", "anna", "--emotion", "sad", "--target", "tempo=9000"), 1),
+        (("rate", "anna", "--emotion", "sad", "--target", "colour=1"), 1),
         (("rate", "ana", "--emotion", "sad", "--say", "like"), 1),
         (("import", "/nowhere/x.yaml"), 1),
         (("export", "anna", "/nowhere/x.yaml"), 1),
         (("delete", "nobody", "--yes"), 1),
     ],
 )
-def test_mistakes_are_told_and_change_nothing(
+def test_mistakes_print_one_line_and_change_nothing(
     store: ProfileStore, args: tuple[str, ...], code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = store.path("anna").read_bytes()
@@ -225,7 +225,7 @@ def test_a_neutral_take_is_kept_as_numbers_and_used_when_asked_for(
 
 
 def test_what_was_learned_is_drawn(store: ProfileStore, tmp_path: Path) -> None:
-    run("profile", "rate", "anna", "--emotion", "sad", "--wish", "tempo=60")
+    run("profile", "rate", "anna", "--emotion", "sad", "--target", "tempo=60")
     assert run("profile", "show", "anna", "--plot", tmp_path / "anna.png") == 0
     once = (tmp_path / "anna.png").read_bytes()
     assert once.startswith(b"\x89PNG")
@@ -233,3 +233,10 @@ def test_what_was_learned_is_drawn(store: ProfileStore, tmp_path: Path) -> None:
     run("profile", "show", "anna", "--plot", tmp_path / "nothing.png")
     assert (tmp_path / "nothing.png").read_bytes() != once
     assert run("profile", "show", "anna", "--plot", "/nowhere/x.png") == 1
+
+
+def test_the_old_name_of_the_target_option_still_works(store: ProfileStore) -> None:
+    for option in ("--wish", "--target"):
+        assert run("profile", "rate", "anna", "--emotion", "sad", option, "tempo=60", "--no-learn") == 0
+    old, new = store.load("anna").reactions
+    assert (old.kind, old.parameter, old.value) == (new.kind, new.parameter, new.value) == ("wish", "tempo", 60.0)

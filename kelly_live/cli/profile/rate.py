@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 @click.option("--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="In which emotion.")
 @click.option("--valence", type=click.FloatRange(-1.0, 1.0), help="Or where: displeasure -1 ... 1 pleasure.")
 @click.option("--arousal", type=click.FloatRange(-1.0, 1.0), help="Calm -1 ... 1 excited.")
-@click.option("--wish", "wishes", multiple=True, metavar="WHAT=VALUE", help=f"WHAT: {', '.join(RANGES)}.")
+@click.option(
+    "--target", "--wish", "target_texts", multiple=True, metavar="WHAT=VALUE", help=f"WHAT: {', '.join(RANGES)}."
+)
 @click.option(
     "--say",
-    "said",
+    "sayings",
     multiple=True,
     metavar="WORDS",
     help=f"Of what the profile plays there: {', '.join((LIKE, DISLIKE, *WORDS))}.",
@@ -33,14 +35,14 @@ if TYPE_CHECKING:
 @click.option("--no-learn", is_flag=True, help="Only note it; `profile learn` learns later.")
 @debug_option
 def command(
-    name: str, emotion: str | None, valence: float | None, arousal: float | None, wishes: Sequence[str],
-    said: Sequence[str], no_learn: bool,
+    name: str, emotion: str | None, valence: float | None, arousal: float | None, target_texts: Sequence[str],
+    sayings: Sequence[str], no_learn: bool,
 ) -> None:  # fmt: skip
-    """Say what you prefer: `--emotion sad --wish tempo=60`, `--emotion happy --say too-busy`.
+    """Say what you prefer: `--emotion sad --target tempo=60`, `--emotion happy --say too-busy`.
 
     A word asks for at least one step from what is played: tempo 15 %, register 4 notes and major .2 (dark, bright),
-    density 41 %, level .1. A like counts as .3 of a wish for everything that is played; a dislike as much, half-way
-    back to the base.
+    density 41 %, level .1. A like counts as .3 of a target for everything that is played; a dislike counts as
+    much, half-way back to the base.
     """
     from datetime import UTC, datetime
 
@@ -51,24 +53,24 @@ def command(
 
     if emotion is None and (valence is None or arousal is None):
         raise click.UsageError("say where: --emotion NAME, or --valence V --arousal A")
-    if not wishes and not said:
-        raise click.UsageError("say what: --wish WHAT=VALUE or --say WORDS")
-    words = ["-".join(text.lower().replace("-", " ").split()) for text in said]
+    if not target_texts and not sayings:
+        raise click.UsageError("say what: --target WHAT=VALUE or --say WORDS")
+    words = ["-".join(text.lower().replace("-", " ").split()) for text in sayings]
     for word in words:
         if word not in KINDS or word == PREFERENCE:
             raise click.UsageError(f"--say {word!r}: say one of {', '.join((LIKE, DISLIKE, *WORDS))}")
-    wanted = [_parse_wish(text) for text in wishes]
+    targets = [_parse_target(text) for text in target_texts]
     state, net = relax_state(create_state(valence, arousal, emotion=emotion)), load_net()
     before: list[Difference] = []
 
     def rate(profile: Profile) -> Profile:
-        (asked,) = play_for_profile(net, profile, [state])
+        (played,) = play_for_profile(net, profile, [state])
         before.extend(list_differences(net, profile))
         now = datetime.now(UTC)
-        for parameter, value in wanted:
-            profile = profile.with_reaction(create_reaction(now, PREFERENCE, state, asked, parameter, value))
+        for parameter, value in targets:
+            profile = profile.with_reaction(create_reaction(now, PREFERENCE, state, played, parameter, value))
         for word in words:
-            profile = profile.with_reaction(create_reaction(now, word, state, asked))
+            profile = profile.with_reaction(create_reaction(now, word, state, played))
         return profile if no_learn else learn_profile(net, profile)
 
     profile = ProfileStore().update(name, rate)
@@ -78,9 +80,9 @@ def command(
             click.echo(line)
 
 
-def _parse_wish(text: str) -> tuple[str, float]:
+def _parse_target(text: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
     try:
         return name.strip().lower(), float(number)
     except ValueError:
-        raise click.UsageError(f"--wish {text!r}: give WHAT=VALUE, such as tempo=60") from None
+        raise click.UsageError(f"--target {text!r}: give WHAT=VALUE, such as tempo=60") from None
