@@ -22,7 +22,11 @@ ALL_CONTROLLERS = {
 }
 DEFAULT_CHANNEL = 16  # no part of the band plays there
 _PARAMETER_NUMBERS = dict.fromkeys(range(96, 102), "parameter numbers")
-_RESERVED = {0: "banks", 6: "data entry", 32: "banks", 38: "data entry", 64: "the sustain pedal"} | _PARAMETER_NUMBERS
+_RESERVED = {
+    **{0: "banks", 6: "data entry", 32: "banks", 38: "data entry", 64: "the sustain pedal"},
+    **{84: "portamento", 88: "high-resolution velocity"},
+    **_PARAMETER_NUMBERS,
+}
 _GLIDE_SECONDS = 0.15  # a reading comes every 250 ms: its steps are rounded off to the next
 _EVERY_SECONDS = 0.05
 

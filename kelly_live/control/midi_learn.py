@@ -3,17 +3,51 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from dataclasses import dataclass
 from typing import Protocol
 
 from kelly_live.control.midi_map import Binding, Control, parse_control
+from kelly_live.core.actions import AXES
 from kelly_live.core.errors import MidiError
-from kelly_live.core.midi_messages import CONTROLLERS
 from kelly_live.core.protocols import MidiIn
 
 TIMEOUT_SECONDS = 30.0
 _POLL_SECONDS = 0.02
 _PRESSED = 64
+_SWITCHED_ON = 127
+MIN_TRAVEL = 5  # steps; a worn pedal that nobody touches flickers by one or two
+MIN_MESSAGES = 3
+_LARGEST_TICK = 8  # of an endless knob, in one message
+# What no control of a performer's is: portamento control, high-resolution velocity, data steps, parameter numbers,
+# channel modes. A keyboard sends some of them before each note or program.
+NEVER_LEARNED = frozenset({84, 88, *range(96, 102), *range(120, 128)})
+_PARAMETER_NUMBERS = range(98, 102)
+_BANK, _DATA_ENTRY = 0, 6
+_FINE = 32  # controllers 32 to 63 are the fine halves of 0 to 31
+
+
+@dataclass(slots=True)
+class Movement:
+    """How a controller has moved since it was first seen: its range, its messages, its ticks if it is endless."""
+
+    lowest: int
+    highest: int
+    messages: int = 0
+    ticks: int = 0
+    is_endless: bool = True
+
+    def add(self, value: int) -> None:
+        """Take a message."""
+        self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
+        self.messages += 1
+        tick = value if value < _PRESSED else value - 128
+        self.ticks += tick
+        self.is_endless = self.is_endless and 1 <= abs(tick) <= _LARGEST_TICK
+
+    @property
+    def travel(self) -> int:
+        """How far apart its values lie."""
+        return self.highest - self.lowest
 
 
 class WaitingClock(Protocol):
@@ -41,13 +75,14 @@ def wait_for_control(source: MidiIn, action: str, value: str | None, clock: Wait
     """Wait for a control that the action can have, for at most TIMEOUT_SECONDS. Raises MidiError."""
     knob = needs_knob(action, value)
     source.poll()  # what was moved before the question is no answer
-    counts: Counter[Control] = Counter()
+    seen: dict[Control, Movement] = {}
     deadline = clock.monotonic() + TIMEOUT_SECONDS
     while clock.monotonic() < deadline:
         if not source.is_alive():
             raise MidiError(f"the MIDI input {source.name!r} is gone; plug it in again")
         for message in source.poll():
-            if (control := choose_control(message.data, counts, knob=knob)) is not None:
+            control = choose_control(message.data, seen, knob=knob, endless=knob and action not in AXES)
+            if control is not None:
                 return Binding(control, action, value)
         clock.sleep(_POLL_SECONDS)
     raise MidiError(
@@ -55,18 +90,50 @@ def wait_for_control(source: MidiIn, action: str, value: str | None, clock: Wait
     )
 
 
-def choose_control(message: bytes, counts: Counter[Control], *, knob: bool) -> Control | None:
-    """Return the control that a message means: a knob at its second message, a button when it goes down.
+def choose_control(
+    message: bytes, seen: dict[Control, Movement], *, knob: bool, endless: bool = False
+) -> Control | None:
+    """Return the control that was moved, if this message shows it.
 
-    `counts` counts the messages of each controller between calls.
+    A knob has moved by MIN_TRAVEL steps in MIN_MESSAGES messages; an endless one may have ticked in one direction
+    instead. A button is a note or a program, or a controller that goes up to 64 or over: by at least MIN_TRAVEL steps,
+    or to 127 at once.
+
+    Args:
+        message: A raw MIDI message.
+        seen: How each controller has moved, kept between calls.
+        knob: Whether the action needs a knob or fader.
+        endless: Whether that knob may be an endless one.
     """
     found = parse_control(message)
-    if found is None or (found[0].kind == "cc" and found[0].number in CONTROLLERS.values()):
+    if found is None:
         return None
     control, value = found
-    if not knob:
-        return control if control.kind != "cc" or value >= _PRESSED else None
     if control.kind != "cc":
+        return None if knob else control
+    movement = seen.setdefault(control, Movement(value, value))
+    movement.add(value)
+    if control.number in NEVER_LEARNED or _is_part_of_another(control, seen, knob=knob):
         return None
-    counts[control] += 1
-    return control if counts[control] > 1 else None
+    if not knob:
+        switched_on = value == _SWITCHED_ON and movement.messages == 1
+        rose = movement.highest >= _PRESSED and movement.travel >= MIN_TRAVEL
+        return control if switched_on or rose else None
+    if movement.messages < MIN_MESSAGES:
+        return None
+    ticked = endless and movement.is_endless and abs(movement.ticks) >= MIN_MESSAGES
+    return control if ticked or movement.travel >= MIN_TRAVEL else None
+
+
+def _is_part_of_another(control: Control, seen: dict[Control, Movement], *, knob: bool) -> bool:
+    """Whether a controller is the fine half of another, a bank number, or the value of a parameter number."""
+
+    def has_come(number: int) -> bool:
+        return Control("cc", number, control.channel) in seen
+
+    coarse = control.number - _FINE if _FINE <= control.number < 2 * _FINE else control.number
+    if coarse != control.number and has_come(coarse):
+        return True
+    if coarse == _BANK and not knob:
+        return control.number == _BANK
+    return coarse == _DATA_ENTRY and any(has_come(number) for number in _PARAMETER_NUMBERS)

@@ -1,14 +1,14 @@
 """Pads, knobs and pedals as a control surface: which control means which action.
 
 - A button (a note, a program, a controller that rises to 64 or over) does its action once; what comes again from it
-  within DEBOUNCE_SECONDS is contact bounce.
+  within DEBOUNCE_SECONDS is contact bounce. A controller is released under 48: one that flickers about 64 acts once.
 - A knob for valence, arousal or dominance: 0 is -1, 64 is 0, 127 is 1. It takes effect once it reaches the value of
   the axis (pick-up), and again after something else has moved the axis.
 - A knob for a nudge is an endless one: 1 to 63 are 1 to 63 ticks up, 127 to 65 are 1 to 63 ticks down, NUDGE_PER_TICK
   each.
 - All Notes Off and All Sound Off (controllers 123 and 120) are a panic, unless they are mapped otherwise.
 
-At most ACTIONS_PER_SECOND buttons are read, and of a knob's values the newest. Thread: the console's.
+At most ACTIONS_PER_SECOND buttons are read, panic always, and of a knob's values the newest. Thread: the console's.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ ACTIONS_PER_SECOND = 20.0
 NUDGE_PER_TICK = 0.02
 PICK_UP_WITHIN = 0.04  # about two steps of a knob
 _PRESSED = 64
+_RELEASED = 47
 KINDS = {"note": "note_on", "cc": "control_change", "program": "program_change"}
 _NAMES = {status: kind for kind, status in KINDS.items()}
 
@@ -86,14 +87,13 @@ class Binding:
         return continuous and self.value is None and self.control.kind == "cc"
 
 
-# Controllers that MIDI 1.0 leaves undefined, and that `--cc` does not send, so that an echo does nothing.
+# Controllers that MIDI leaves undefined, and that `--cc` does not send, so that an echo does nothing. What teaches a
+# profile, or changes whom it is for, is no default: a stray controller would change what is kept.
 DEFAULTS = tuple(
     Binding(Control("cc", number), action)
     for number, action in (
         (24, "valence"), (25, "arousal"), (26, "dominance"), (27, "freeze"), (28, "let-go"), (29, "panic"),
-        (30, "next-preset"), (31, "previous-preset"), (85, "too-fast"), (86, "too-slow"), (87, "too-dark"),
-        (88, "too-bright"), (89, "too-busy"), (90, "too-sparse"), (112, "like"), (113, "dislike"),
-        (114, "more-like-this"), (115, "next-profile"), (116, "too-loud"), (117, "too-soft"),
+        (30, "next-preset"), (31, "previous-preset"),
     )
 )  # fmt: skip
 
@@ -129,6 +129,7 @@ class MidiMap:
         self._bindings = tuple(bindings)
         self._pressed_at: dict[Control, float] = {}  # when a button was pressed last
         self._value: dict[Control, int] = {}  # of each controller, its last value
+        self._down: set[Control] = set()  # controllers that were pressed and not released
         self._set: dict[Control, float] = {}  # what a knob set its axis to
         self._allowance, self._seconds = ACTIONS_PER_SECOND, 0.0
         self._connection = 0
@@ -145,6 +146,7 @@ class MidiMap:
             if message.connection != self._connection:  # the controls may have moved while it was lost
                 self._connection = message.connection
                 self._value.clear()
+                self._down.clear()
                 self._set.clear()
             parsed_control = parse_control(message.data)
             if parsed_control is None:
@@ -156,10 +158,10 @@ class MidiMap:
             if binding is None:
                 if control.kind == "cc" and control.number in CONTROLLERS.values():
                     panic = Control("cc", CONTROLLERS["all_notes_off"])  # on whichever channel: one panic
-                    actions += [Action("panic")] * self._accept_press(panic, message.seconds)
+                    actions += [Action("panic")] * self._accept_press(panic, message.seconds, panics=True)
             elif not binding.is_knob:
-                rises = value >= _PRESSED and (before is None or before < _PRESSED)
-                if (control.kind != "cc" or rises) and self._accept_press(control, message.seconds):
+                panics = binding.action == "panic"
+                if self._goes_down(control, value) and self._accept_press(control, message.seconds, panics=panics):
                     actions.append(parse_action(binding.action, binding.value))
             elif binding.action in AXES:
                 first = value if before is None else before
@@ -182,12 +184,23 @@ class MidiMap:
         fits = [binding for binding in self._bindings if binding.control.matches(control)]
         return min(fits, key=lambda binding: binding.control.channel is None, default=None)
 
-    def _accept_press(self, control: Control, seconds: float) -> bool:
-        """Whether a press counts: it is no contact bounce, and not one too many."""
+    def _goes_down(self, control: Control, value: int) -> bool:
+        """Whether a message presses the button: any of a note or a program, a rise of a controller."""
+        if control.kind != "cc":
+            return True
+        if value <= _RELEASED:
+            self._down.discard(control)
+        if value < _PRESSED or control in self._down:
+            return False
+        self._down.add(control)
+        return True
+
+    def _accept_press(self, control: Control, seconds: float, *, panics: bool) -> bool:
+        """Whether a press counts: it is no contact bounce, and not one too many, which a panic never is."""
         bounced = seconds - self._pressed_at.get(control, -DEBOUNCE_SECONDS) < DEBOUNCE_SECONDS
         self._pressed_at[control] = seconds
-        if bounced:
-            return False
+        if bounced or panics:
+            return not bounced
         elapsed, self._seconds = max(0.0, seconds - self._seconds), seconds
         self._allowance = min(ACTIONS_PER_SECOND, self._allowance + elapsed * ACTIONS_PER_SECOND)
         if self._allowance < 1.0:
