@@ -1,41 +1,74 @@
 """Receive actions as OSC: `/kelly/do/ACTION [VALUE]`, over UDP, by default from this machine only.
 
-Any program may send here, so packets are read by a reader that supports only what it must: plain messages and flat
-bundles, at most one argument. What it does not support, and what comes too fast, is thrown away and counted.
+Any program may send here. What is no action, and what comes too fast, is thrown away, counted, and said with its sender
+and the reason. Panic has an allowance of its own, so that a flood of other messages cannot stop it.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
+import logging
+import math
 import socket
-import struct
 import threading
 import time
 from collections import deque
-from typing import TypeAlias
+from collections.abc import Callable
 
 from kelly_live.control.osc_address import OscAddress
+from kelly_live.control.osc_packet import MAX_PACKET_BYTES, Message, Value, match_address, read_packet
+from kelly_live.core.actions import ACTIONS, Takes
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.timebase import Clock
 
 PREFIX = "/kelly/do/"
 MESSAGES_PER_SECOND = 100
-MAX_PACKET_BYTES = 2048
-MAX_TEXT_BYTES = 64
+PANICS_PER_SECOND = 20
 CAPACITY = 256
+MAX_AHEAD_SECONDS = 600.0
+REFUSAL_SECONDS = 10.0  # between two lines about what was refused
+_MAX_REASON = 100
+# A pattern never ends the session: that takes the action's own name.
+_ADDRESSES = [PREFIX + name for name in ACTIONS if name != "quit"]
+_PATTERN = frozenset("*?[{")
+_log = logging.getLogger(__name__)
 
-Value: TypeAlias = "float | str | bool | None"
-_BUNDLE = b"#bundle\x00"
+
+class Allowance:
+    """A rate limit: `per_second` messages a second, and as many at once."""
+
+    def __init__(self, per_second: int, now: float) -> None:
+        self._per_second, self._left, self._seconds = per_second, float(per_second), now
+
+    def take(self, now: float) -> bool:
+        """Take one, and return whether there was one."""
+        self._left = min(self._per_second, self._left + max(0.0, now - self._seconds) * self._per_second)
+        self._seconds = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
 
 class OscInput:
     """Receives at `address` (port 0: a free one). Raises ConfigError if the port is taken.
 
-    Threads: its own receives; `poll` is for one other.
+    A message with a later time tag waits until it is due by `clock`; `wall_clock` says what the tag is later than.
+    Threads: its own receives; `poll` and `refuse` are for one other.
     """
 
-    def __init__(self, address: OscAddress) -> None:
+    def __init__(self, address: OscAddress, clock: Clock, wall_clock: Callable[[], float] = time.time) -> None:
         self.refused = 0
+        self.refusal: str | None = None  # what was refused last, and why
+        self._clock, self._wall_clock = clock, wall_clock
+        self._changing = threading.Lock()  # locked for a few steps, which never wait
         self._waiting: deque[tuple[str, Value]] = deque()
-        self._allowance = float(MESSAGES_PER_SECOND)
+        self._later: list[tuple[float, int, str, Value]] = []  # a heap, by when it is due
+        self._number = itertools.count()
+        self._messages = Allowance(MESSAGES_PER_SECOND, clock.now())
+        self._panics = Allowance(PANICS_PER_SECOND, clock.now())
+        self._said_at = -math.inf
         self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
         try:
             self._socket.bind((address.host, address.port))
@@ -49,8 +82,28 @@ class OscInput:
         self._thread.start()
 
     def poll(self) -> list[tuple[str, Value]]:
-        """Return what came in since the last call: (action, value), unchecked."""
-        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+        """Return what came in or fell due since the last call: (action, value), the value unchecked."""
+        now = self._clock.now()
+        with self._changing:
+            due = list(self._waiting)
+            self._waiting.clear()
+            while self._later and self._later[0][0] <= now:
+                _, _, name, value = heapq.heappop(self._later)
+                due.append((name, value))
+        return due
+
+    def refuse(self, what: str, reason: str) -> None:
+        """Count a message as refused; log it unless another was logged within REFUSAL_SECONDS."""
+        line = f"{ascii(what)[:_MAX_REASON]}: {reason[:_MAX_REASON]}"
+        now = self._clock.now()
+        with self._changing:
+            self.refused += 1
+            self.refusal = line
+            says = now - self._said_at >= REFUSAL_SECONDS
+            if says:
+                self._said_at = now
+        if says:
+            _log.warning("OSC refused %s", line)
 
     def close(self) -> None:
         """Stop receiving. Safe to call twice."""
@@ -59,85 +112,68 @@ class OscInput:
         self._socket.close()
 
     def _run(self) -> None:
-        last = time.monotonic()
         while not self._closing.is_set():
             try:
-                packet = self._socket.recv(MAX_PACKET_BYTES + 1)
+                packet, sender = self._socket.recvfrom(MAX_PACKET_BYTES + 1)
             except TimeoutError:
                 continue
             except OSError:  # Windows reports here that an earlier packet did not arrive
                 self._closing.wait(0.01)
                 continue
-            now = time.monotonic()
-            self._allowance = min(MESSAGES_PER_SECOND, self._allowance + (now - last) * MESSAGES_PER_SECOND)
-            last = now
-            self._take(packet)
-
-    def _take(self, packet: bytes) -> None:
-        try:
-            messages = read_packet(packet)
-        except ValueError:
-            self.refused += 1
-            return
-        for address, value in messages:
-            if self._allowance < 1.0 or len(self._waiting) >= CAPACITY or not address.startswith(PREFIX):
-                self.refused += 1
+            try:
+                messages = read_packet(packet)
+            except ValueError as error:
+                self.refuse(f"a packet from {sender[0]}", str(error))
                 continue
-            self._allowance -= 1.0
-            self._waiting.append((address.removeprefix(PREFIX), value))
+            for message in messages:
+                self._take(message, str(sender[0]))
+
+    def _take(self, message: Message, sender: str) -> None:
+        what = f"{message.address} from {sender}"
+        try:
+            names = _find_actions(message.address)
+        except ValueError as error:
+            self.refuse(what, str(error))
+            return
+        if not names:
+            self.refuse(what, f"no action has this address; it is {PREFIX}ACTION")
+        for name in names:
+            if not is_at_rest(name, message.arguments):
+                self._queue(name, message, what)
+
+    def _queue(self, name: str, message: Message, what: str) -> None:
+        now = self._clock.now()
+        ahead = 0.0 if message.unix_seconds is None else message.unix_seconds - self._wall_clock()
+        value = message.arguments[0] if message.arguments else None
+        is_panic = name == "panic"
+        if ahead > MAX_AHEAD_SECONDS:
+            self.refuse(what, f"its time is {ahead:.0f} s ahead; it may be {MAX_AHEAD_SECONDS:.0f} s")
+        elif not (self._panics if is_panic else self._messages).take(now):
+            self.refuse(what, f"over {PANICS_PER_SECOND if is_panic else MESSAGES_PER_SECOND} messages a second")
+        elif len(self._later if ahead > 0.0 else self._waiting) >= CAPACITY + PANICS_PER_SECOND * is_panic:
+            self.refuse(what, f"{CAPACITY} messages wait already")
+        else:
+            with self._changing:
+                if ahead > 0.0:
+                    heapq.heappush(self._later, (now + ahead, next(self._number), name, value))
+                else:
+                    self._waiting.append((name, value))
 
 
-def read_packet(packet: bytes) -> list[tuple[str, Value]]:
-    """Read the messages of a packet: (address, its argument or None). Raises ValueError."""
-    if len(packet) > MAX_PACKET_BYTES:
-        raise ValueError(f"over {MAX_PACKET_BYTES} bytes")
-    if not packet.startswith(_BUNDLE):
-        return [_read_message(packet)]
-    messages, at = [], len(_BUNDLE) + 8  # the time tag is ignored: bundles are obeyed at once
-    while at < len(packet):
-        if at + 4 > len(packet):
-            raise ValueError("a torn bundle")
-        (size,) = struct.unpack_from(">I", packet, at)
-        at += 4
-        if size == 0 or size % 4 or at + size > len(packet):
-            raise ValueError("a torn bundle")
-        messages.append(_read_message(packet[at : at + size]))
-        at += size
-    return messages
+def is_at_rest(name: str, arguments: tuple[Value, ...]) -> bool:
+    """Whether a message is the release of a button: an action that takes no number comes with 0 or False.
+
+    After an emotion's name the last argument says so.
+    """
+    takes = ACTIONS[name].takes
+    if takes is Takes.NOTHING and arguments:
+        return arguments[0] is False or arguments[0] == 0.0
+    return takes is Takes.EMOTION and len(arguments) > 1 and (arguments[-1] is False or arguments[-1] == 0.0)
 
 
-def _read_message(data: bytes) -> tuple[str, Value]:
-    address, at = _read_text(data, 0)
-    if not address.startswith("/"):
-        raise ValueError("no address")
-    if at == len(data):
-        return address, None  # some senders leave out an empty list of types
-    types, at = _read_text(data, at)
-    value: Value = None
-    match types:
-        case ",f" | ",i" | ",d" | ",h" if len(data) == at + (8 if types in (",d", ",h") else 4):
-            number = struct.unpack_from({",f": ">f", ",i": ">i", ",d": ">d", ",h": ">q"}[types], data, at)[0]
-            value = float(number)
-            at = len(data)
-        case ",s":
-            value, at = _read_text(data, at)
-        case ",T" | ",F":
-            value = types == ",T"
-        case "," | ",N" | ",I":
-            pass
-        case _:
-            raise ValueError(f"types {types!r}")
-    if at != len(data):
-        raise ValueError("more than its types say")
-    return address, value
-
-
-def _read_text(data: bytes, at: int) -> tuple[str, int]:
-    """A string that ends with 1 to 4 zeros, and where the next thing begins."""
-    end = data.find(b"\x00", at)
-    if end < 0 or end - at > MAX_TEXT_BYTES:
-        raise ValueError("an endless text")
-    after = (end // 4 + 1) * 4
-    if after > len(data) or data[end:after].strip(b"\x00"):
-        raise ValueError("a torn text")
-    return data[at:end].decode("ascii"), after  # UnicodeDecodeError is a ValueError
+def _find_actions(address: str) -> list[str]:
+    """The actions of an address or a pattern of addresses; empty if there are none."""
+    if not _PATTERN & set(address):
+        name = address.removeprefix(PREFIX)
+        return [name] if address.startswith(PREFIX) and name in ACTIONS else []
+    return [one.removeprefix(PREFIX) for one in match_address(address, _ADDRESSES)]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 from kelly_live.control.osc_address import resolve_address
-from kelly_live.control.osc_input import OscInput
+from kelly_live.control.osc_input import PREFIX, OscInput
 from kelly_live.control.osc_output import OscOutput
+from kelly_live.control.osc_packet import Value
 from kelly_live.core.actions import ACTIONS, Action, Takes
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.timebase import Clock
 
 
 class OscSurface:
@@ -22,6 +26,11 @@ class OscSurface:
     def refused(self) -> int:
         """How many messages were no action, or came too fast."""
         return 0 if self._in is None else self._in.refused
+
+    @property
+    def refusal(self) -> str | None:
+        """What was refused last, and why."""
+        return None if self._in is None else self._in.refusal
 
     def describe(self) -> list[str]:
         """Say which addresses are used, one line each."""
@@ -39,15 +48,14 @@ class OscSurface:
             self._out.publish(view)
 
     def poll(self) -> list[Action]:
-        """Return the actions that came in since the last call; what is no action is counted as refused."""
+        """Return the actions that came in since the last call; what is no action is refused with its reason."""
         actions = []
         for name, value in self._in.poll() if self._in is not None else ():
-            switch = name in ACTIONS and ACTIONS[name].takes is Takes.SWITCH and isinstance(value, float)
             try:
-                actions.append(Action(name, bool(value) if switch else value))
-            except ConfigError:
+                actions.append(create_action(name, value))
+            except ConfigError as error:
                 assert self._in is not None
-                self._in.refused += 1
+                self._in.refuse(PREFIX + name, str(error))
         return actions
 
     def close(self) -> None:
@@ -57,8 +65,22 @@ class OscSurface:
                 one.close()
 
 
-def open_osc(to: str | None, at: str | None) -> OscSurface:
+def create_action(name: str, value: Value) -> Action:
+    """Create an action from an OSC value: any number means that a button is down. Raises ConfigError."""
+    takes = ACTIONS[name].takes if name in ACTIONS else None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} comes with {value}; it must be a finite number")
+    if takes is Takes.NOTHING and isinstance(value, float | bool):
+        return Action(name)
+    if takes is Takes.SWITCH and isinstance(value, float):
+        return Action(name, bool(value))
+    if takes is Takes.EMOTION and isinstance(value, str):
+        return Action(name, value.strip().lower())
+    return Action(name, value)
+
+
+def open_osc(to: str | None, at: str | None, clock: Clock) -> OscSurface:
     """Send to the address `to` and receive at the address `at`, each if it is given. Raises ConfigError."""
     target = None if to is None else resolve_address(to)
-    receiver = None if at is None else OscInput(resolve_address(at))
+    receiver = None if at is None else OscInput(resolve_address(at), clock)
     return OscSurface(receiver, None if target is None else OscOutput(target))

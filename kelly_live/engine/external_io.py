@@ -65,7 +65,7 @@ class ExternalIO:
             peers = self.link.peers
             remarks.append(f"Link: {peers} other{'s' * (peers != 1)}" if peers else "Link: nobody else")
         if self.osc is not None and self.osc.refused:
-            remarks.append(f"OSC refused {self.osc.refused}")
+            remarks.append(f"OSC refused {self.osc.refused}, at last {self.osc.refusal}")
         return remarks
 
     def close(self) -> None:
@@ -90,7 +90,7 @@ def _open(opened: ExternalIO, options: ExternalIOOptions, clock: Clock) -> None:
     if options.osc is not None or options.osc_in is not None:
         from kelly_live.control.osc_surface import open_osc
 
-        opened.osc = open_osc(options.osc, options.osc_in)
+        opened.osc = open_osc(options.osc, options.osc_in, clock)
     if options.midi_in is not None or options.clock == "follow":
         from kelly_live.midi.inputs import SharedInput
         from kelly_live.midi.supervised_input import SupervisedInput

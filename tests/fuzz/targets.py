@@ -174,7 +174,7 @@ def _learned() -> Iterator[bytes]:
 
 
 def _osc(data: bytes) -> object:
-    from kelly_live.control.osc_input import read_packet
+    from kelly_live.control.osc_packet import read_packet
     from kelly_live.core.errors import ConfigError
 
     try:

@@ -1,0 +1,153 @@
+"""OSC as tablets and sequencers send it: buttons that rest at 0, bundles, times, patterns."""
+
+from __future__ import annotations
+
+import re
+import socket
+import struct
+import time
+from collections.abc import Iterator
+
+import pytest
+from pythonosc.osc_message_builder import OscMessageBuilder
+
+from kelly_live.control.osc_address import OscAddress
+from kelly_live.control.osc_input import CAPACITY, MESSAGES_PER_SECOND, REFUSAL_SECONDS, OscInput
+from kelly_live.control.osc_packet import match_address, read_packet
+from kelly_live.control.osc_surface import OscSurface
+from kelly_live.core.actions import ACTIONS, Action, Takes
+from kelly_live.core.timebase import ManualClock
+
+WALL_SECONDS = 1_700_000_000.0
+TRIGGERS = [name for name, kind in ACTIONS.items() if kind.takes is Takes.NOTHING]
+
+
+class Tablet:
+    """Sends packets to a surface by an injected clock, and returns the actions."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        address = OscAddress(socket.AF_INET, "127.0.0.1", 0)
+        self.inlet = OscInput(address, self.clock, lambda: WALL_SECONDS)
+        self.surface = OscSurface(self.inlet)
+
+    def send(self, *packets: bytes, seconds: float = 0.0) -> list[Action]:
+        """Send, then a mark; let `seconds` pass, and return what came before the mark."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for packet in (*packets, message("/mark")):
+                sender.sendto(packet, ("127.0.0.1", self.inlet.address.port))
+        deadline = time.monotonic() + 10.0
+        while "/mark" not in (self.inlet.refusal or "") and time.monotonic() < deadline:
+            time.sleep(0.001)
+        self.inlet.refusal = None
+        self.inlet.refused -= 1
+        self.clock.advance(seconds)
+        return self.surface.poll()
+
+
+@pytest.fixture
+def tablet() -> Iterator[Tablet]:
+    tablet = Tablet()
+    yield tablet
+    tablet.surface.close()
+
+
+def message(address: str, *arguments: object) -> bytes:
+    builder = OscMessageBuilder(address)
+    for argument in arguments:
+        builder.add_arg(argument)
+    return bytes(builder.build().dgram)
+
+
+def typed(address: str, types: str) -> bytes:
+    """A message whose types carry no data."""
+    return b"".join(text.encode() + bytes(4 - len(text) % 4) for text in (address, "," + types))
+
+
+def bundle(*packets: bytes, at: float | None = None) -> bytes:
+    tag = 1 if at is None else int((at + 2_208_988_800) * 2**32)
+    return b"#bundle\x00" + struct.pack(">Q", tag) + b"".join(struct.pack(">I", len(one)) + one for one in packets)
+
+
+@pytest.mark.parametrize("name", TRIGGERS)
+def test_a_button_acts_when_it_goes_down_and_not_when_it_is_released(tablet: Tablet, name: str) -> None:
+    address = f"/kelly/do/{name}"
+    down = [message(address), *(message(address, value) for value in (1.0, 0.3, 1, -1, 2**40, True))]
+    down += [typed(address, "N"), typed(address, "I")]
+    assert tablet.send(*down) == [Action(name)] * len(down)
+    up = [message(address, value) for value in (0.0, -0.0, 0, False)]
+    assert tablet.send(*up) == []
+    assert tablet.inlet.refused == 0  # a release is no fault
+
+
+def test_an_emotion_is_known_in_any_case_and_a_button_may_follow_it(tablet: Tablet) -> None:
+    sad = [
+        message("/kelly/do/emotion", *arguments) for arguments in (("Sad",), (" SAD ",), ("sad", 1.0), ("sad", True))
+    ]
+    assert tablet.send(*sad) == [Action("emotion", "sad")] * 4
+    assert tablet.send(message("/kelly/do/emotion", "sad", 0.0), message("/kelly/do/morph", "Sad", 0)) == []
+    assert tablet.send(message("/kelly/do/valence", 0.5, 0.0)) == [Action("valence", 0.5)]  # an x-y pad
+
+
+def test_a_bundle_may_hold_bundles(tablet: Tablet) -> None:
+    nested = bundle(message("/kelly/do/freeze", 1), bundle(bundle(message("/kelly/do/panic"))))
+    assert tablet.send(nested) == [Action("freeze", True), Action("panic")]
+    deep = message("/kelly/do/panic")
+    for _ in range(50):
+        deep = bundle(deep)
+    with pytest.raises(ValueError, match="too deep"):
+        read_packet(deep)
+
+
+def test_a_later_time_is_waited_for_and_a_past_one_is_now(tablet: Tablet) -> None:
+    panic, freeze = message("/kelly/do/panic"), message("/kelly/do/freeze", 1)
+    later = bundle(bundle(panic), at=WALL_SECONDS + 5.0)
+    assert tablet.send(later, bundle(freeze, at=WALL_SECONDS - 5.0)) == [Action("freeze", True)]
+    tablet.clock.advance(4.9)
+    assert tablet.surface.poll() == []
+    tablet.clock.advance(0.2)
+    assert tablet.surface.poll() == [Action("panic")]
+    assert tablet.send(bundle(panic, at=WALL_SECONDS + 1e6)) == []
+    assert tablet.inlet.refused == 1
+
+
+def test_what_waits_for_its_time_is_bounded(tablet: Tablet) -> None:
+    later = bundle(message("/kelly/do/freeze", 1), at=WALL_SECONDS + 500.0)
+    for _ in range(2 * CAPACITY // MESSAGES_PER_SECOND):
+        assert tablet.send(*[later] * MESSAGES_PER_SECOND) == []
+        tablet.clock.advance(1.0)
+    tablet.clock.advance(600.0)
+    assert len(tablet.surface.poll()) == CAPACITY
+
+
+def test_a_pattern_means_every_address_that_it_matches(tablet: Tablet) -> None:
+    assert tablet.send(message("/kelly/do/fr*", 1)) == [Action("freeze", True)]
+    assert tablet.send(message("/kelly/*/{valence,arousal}", 0.5)) == [Action("valence", 0.5), Action("arousal", 0.5)]
+    assert tablet.send(message("/kelly/do/pani?"), message("/*/do/[a-p]anic")) == [Action("panic")] * 2
+    assert tablet.send(message("/kelly/do/qui*"), message("/*")) == []  # a pattern never ends the session
+    with pytest.raises(ValueError, match="alternatives"):
+        match_address("/" + "{a,b}" * 10, [])
+
+
+def test_panic_is_reached_through_a_flood(tablet: Tablet) -> None:
+    flood = [message("/kelly/do/freeze", 1)] * (MESSAGES_PER_SECOND + 50)
+    assert tablet.send(*flood, message("/kelly/do/panic", 1.0))[-1] == Action("panic")
+
+
+@pytest.mark.parametrize(
+    ("packet", "reason"),
+    [
+        (message("/kelly/do/fly"), "/kelly/do/fly.*no action has this address"),
+        (message("/kelly/do/valence", 5.0), "/kelly/do/valence.*from -1 to 1"),
+        (message("/kelly/do/panic", float("nan")), "/kelly/do/panic.*finite"),
+        (b"noise", "a packet from 127.0.0.1.*text"),
+    ],
+)
+def test_what_is_refused_is_said_with_its_address_and_reason(
+    tablet: Tablet, caplog: pytest.LogCaptureFixture, packet: bytes, reason: str
+) -> None:
+    tablet.send(packet, packet, seconds=REFUSAL_SECONDS)
+    (line,) = [one for one in caplog.messages if "/mark" not in one]  # the second comes too soon for another line
+    assert line.startswith("OSC refused")
+    assert re.search(reason, line)
+    assert tablet.inlet.refused == 2
