@@ -55,7 +55,7 @@ class OscInput:
     """Receives at `address` (port 0: a free one). Raises ConfigError if the port is taken.
 
     A message with a later time tag waits until it is due by `clock`; `wall_clock` says what the tag is later than.
-    Threads: its own receives; `poll` and `refuse` are for one other.
+    Threads: its own receives; `poll` is for one other, `refuse` for both.
     """
 
     def __init__(self, address: OscAddress, clock: Clock, wall_clock: Callable[[], float] = time.time) -> None:

@@ -52,7 +52,7 @@ def tablet() -> Iterator[Tablet]:
     tablet.surface.close()
 
 
-def message(address: str, *arguments: object) -> bytes:
+def message(address: str, *arguments: str | float | bool) -> bytes:
     builder = OscMessageBuilder(address)
     for argument in arguments:
         builder.add_arg(argument)
