@@ -42,7 +42,10 @@ class ActionDispatcher:
         self._reacted: dict[str, Reading] = {}  # by reaction, the reading that it was about
 
     def apply(self, action: Action, snapshot: Snapshot, source: str) -> str | None:
-        """Apply an action from a source ("key", "midi") while `snapshot` is shown; return a line to print, if any."""
+        """Apply an action from a source ("key", "midi"); return a line to print, if any.
+
+        `snapshot` is what is shown when the action comes.
+        """
         targets, name = self._targets, action.name
         if name in REACTIONS:
             before, self._reacted[name] = self._reacted.get(name), snapshot.reading

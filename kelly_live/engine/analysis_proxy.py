@@ -56,7 +56,7 @@ class AnalysisProxy:
 
     @property
     def process_id(self) -> int | None:
-        """Of the analysis process of the moment; None before `start`."""
+        """The id of the present analysis process; None before `start`."""
         return self._service.process_id
 
     def start(self) -> None:
@@ -95,7 +95,7 @@ class AnalysisProxy:
         return result.states
 
     def reset(self) -> None:
-        """Forget what was heard, and go on: on the CPU, if the reader was elsewhere."""
+        """Forget all audio so far; a reader that was not on the CPU moves there."""
         if self._service.is_lost:
             self._supervisor.wake()
         else:

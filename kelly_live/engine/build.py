@@ -79,7 +79,7 @@ def build_sink(
     latencies: Mapping[str, float] = MappingProxyType({}),
     frame_accurate: bool = False,
 ) -> RoutedSink:
-    """Make a supervised scheduler for each port of the band, none started yet. Raises ConfigError.
+    """Create a supervised scheduler for each port of the band, none started yet. Raises ConfigError.
 
     `midi_out` is the main port's output. `latencies`: seconds by port, instead of the preset's. `frame_accurate`: all
     ports through JACK.
@@ -126,7 +126,7 @@ def create_conductor(
     early_seconds: float = 0.0,
     notify: Notify = log_notice,
 ) -> Conductor:
-    """Make the conductor of the host's band, the preset `band` by default. Raises ConfigError.
+    """Create the conductor of the host's band, the preset `band` by default. Raises ConfigError.
 
     Players that failed to load are named to `notify` and stay silent. `live` reacts sooner, by finer slices.
     `early_seconds`: how long before their time notes are sent; they are made that much earlier.
@@ -147,7 +147,7 @@ def create_conductor(
 
 
 def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
-    """Make what tracks the input's beat and key, of those that `follow` names; None if it names none."""
+    """Create the tracker of the beat or key that `follow` names; None if it names neither."""
     if not follow:
         return None
     from kelly_live.sync.audio_tracker import AudioTracker
@@ -156,7 +156,7 @@ def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:
 
 
 def supervise_beat_tracker(follow: Sequence[str]) -> SupervisedTracker | None:
-    """Make the same for a live session, where one that fails is replaced."""
+    """Create a tracker for a live session, where one that fails is replaced."""
     if not follow:
         return None
     from kelly_live.engine.supervised_tracker import SupervisedTracker

@@ -1,4 +1,4 @@
-"""The parts that a LiveEngine may be given in place of the real ones, and those that it makes for a program."""
+"""Parts of a LiveEngine: replacements of the real ones, and those for programs."""
 
 from __future__ import annotations
 

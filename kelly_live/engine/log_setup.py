@@ -61,7 +61,7 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
 
 
 class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
-    """A rotating file that only its owner can read. A full disk costs records, which are counted, and nothing else."""
+    """A rotating file that only its owner can read; records lost to a full disk are counted."""
 
     lost = 0
 

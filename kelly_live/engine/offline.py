@@ -73,9 +73,9 @@ def compose(
     reading_at: Callable[[float], Reading] | None = None,
     controls: Expression | None = None,
 ) -> Performance:
-    """Play through the conductor's `length_bars`, no audio: one emotion, or what `reading_at` says at each bar.
+    """Play the conductor's `length_bars` without audio: one reading, or what `reading_at` returns.
 
-    `reading_at` is called once a beat, with the bars that have gone by; each reading is dated where it falls.
+    `reading_at` is called once a beat, with the bars that have passed; each reading gets the time of its beat.
     """
     readings = [reading]
 

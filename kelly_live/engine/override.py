@@ -1,6 +1,6 @@
 """The stage between what is read and what is played: calibration, freeze, manual override, mapper.
 
-It lies in the playing process. So a performer's change takes effect at the next step of the conductor, and an analysis
+It runs in the playing process. So a performer's change takes effect at the next step of the conductor, and an analysis
 that dies takes neither a freeze nor an override with it.
 
 Threads: `map` belongs to the conductor's thread, the setters may come from any; each swaps one reference.

@@ -1,6 +1,6 @@
-"""The person who is played for: their profile, reactions, keys, and what their input reads like at rest.
+"""The person who is played for: their profile, reactions, keys and calibration.
 
-Reactions come as actions, by key, MIDI control or OSC. No call waits: what is learned, the learner's own thread learns.
+Reactions come as actions, by key, MIDI control or OSC. No call waits: the learner has its own thread.
 Thread: one for all calls.
 """
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.profiles.profile import Profile
 
-# While the band is synchronised to another's tempo, these say nothing of the mapping.
+# While the tempo comes from a sync source, these reactions say nothing about the mapping.
 _TEMPO_REACTIONS = ("too-fast", "too-slow")
 
 
 class Person:
-    """Whom a session plays for, which may change while it plays.
+    """The person a session plays for; it may change while it plays.
 
     Args:
-        profile: Whom to begin with; None plays for nobody until `turn`.
-        stage: Its mapper, a LearnedMapper, plays for them; it subtracts what their input reads like at rest.
-        culture: A culture that was asked for; it outlasts every profile's own.
+        profile: The first profile; None: no profile until `turn`.
+        stage: Its mapper is a LearnedMapper; it subtracts the profile's offset.
+        culture: A culture that takes precedence over every profile's own.
         clock: Times nudges.
     """
 
@@ -65,13 +65,13 @@ class Person:
 
     @property
     def keys(self) -> Mapping[str, Action | None]:
-        """What keys do for this person instead of what they do for everybody."""
+        """The actions of keys that this profile binds for itself."""
         profile = self.learner.profile
         return {} if profile is None else dict(profile.keys)
 
     @property
     def remarks(self) -> list[str]:
-        """What the status line should say of them."""
+        """What the status line shows about the profile."""
         remark = self.learner.remark
         return [] if remark is None else [remark]
 
@@ -86,11 +86,11 @@ class Person:
         return self.learner.turn(step)
 
     def observe_action(self, action: Action) -> None:
-        """Take what the performer did."""
+        """Note an action of the performer."""
         self._nudges.observe_action(action.name, self._clock.now())
 
     def watch(self, override: EmotionOverride, read: EmotionState | None) -> list[str]:
-        """Compare what the performer set with what is read, every status step; return what was learned meanwhile."""
+        """Compare the override with what is read, at every status step; return what was learned meanwhile."""
         if read is not None and override.morph is None and override.emotion is None:
             held = (override.valence, override.arousal, override.dominance)
             places = (read.valence, read.arousal, read.dominance)
@@ -100,7 +100,7 @@ class Person:
         return self.learner.take_lines()
 
     def close(self) -> None:
-        """Learn what still waits, within a bounded time. Safe to call twice."""
+        """Learn what is still queued, within a bounded time. Safe to call twice."""
         self.learner.close()
 
 

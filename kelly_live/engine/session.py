@@ -5,7 +5,7 @@ Threads of a LiveSession:
 - `play`     overrides and maps that state at every step, and steps the conductor, which hands notes to the sink a
              little ahead of time; it never waits for `listen`.
 - the caller reads the published values for the status view and decides when to stop.
-Whatever one thread hands to another is one reference, swapped whole. Only the sink (live: the scheduler process) sends.
+Threads share values as one reference each, replaced whole. Only the sink (live: the scheduler process) sends.
 Input that is older than `MAX_BACKLOG_SECONDS` when the reader gets to it is dropped and counted.
 
 `engine/offline.py` walks the same parts in the caller's thread, faster than real time.
@@ -72,7 +72,7 @@ Expression: TypeAlias = Callable[[float, EmotionState], None]
 
 
 class Journal(Protocol):
-    """Records what decided over the notes, right after it did, and what was read. No call blocks.
+    """Records every decision about notes right after it is made, and the readings. No call blocks.
 
     Thread: the conductor's; `record_stop` comes from the one that ends the session.
     """
@@ -119,7 +119,7 @@ class NoJournal:
 
 
 def merge_sync_states(now: float, sync_sources: Sequence[SyncSource]) -> SyncState:
-    """Merge sources: the beat of the first that has one, the key of the first that has one, the transport likewise."""
+    """Merge sources: beat, key and transport each come from the first source that has one."""
     states = [source.estimate(now) for source in sync_sources]
     return SyncState(
         next((state.beat for state in states if state.beat is not None), None),
@@ -230,7 +230,7 @@ class LiveSession:
         return f"nothing was read for {silent:.0f} s" if self._began_at and silent > STATE_HOLD_SECONDS else None
 
     def _read_at(self) -> float:
-        """When the latest state came; the start of the session before any did."""
+        """When the latest state came, or the session started."""
         return self._began_at if self._read is None else self._read.at
 
     # ------------------------------------------------------------ the caller's thread
@@ -340,7 +340,7 @@ class LiveSession:
             self._clock.sleep_until(step)
 
     def _map(self, read: _Read | None, now: float) -> Reading:
-        """What is played for the latest state that is not too old."""
+        """Map the latest state that is not too old."""
         state = None if read is None or now - read.at > STATE_HOLD_SECONDS else read.state
         bar = math.floor(self._conductor.status().bars * MORPH_STEPS) / MORPH_STEPS
         return self._stage.map(state, bar)

@@ -1,4 +1,4 @@
-"""A beat tracker that ends no show: one that raises is replaced, and the band goes on by itself meanwhile.
+"""A beat tracker that is replaced when it fails; the band plays on by itself meanwhile.
 
 Threads: `push` belongs to the one that listens, `estimate` to the conductor's, `problem` to any.
 """
@@ -31,7 +31,7 @@ class SupervisedTracker:
             if self._tracker is None:
                 self._tracker = self._create()
             self._tracker.push(block)
-        except Exception as error:  # whatever it is, it is the tracker's, and the music goes on
+        except Exception as error:  # any failure is the tracker's own, and the music goes on
             self._fail(error)
             return
         self._taken_seconds += len(block.samples) / block.sample_rate

@@ -1,4 +1,4 @@
-"""A culture between the emotion and the music: what the trained adapter says of it, and at what strength.
+"""The culture stage between emotion and music: the trained adapter's numbers, at a strength.
 
 `CultureNet` computes on numpy what `lab/nets/culture.py` trains with torch; a test holds the two within 1e-5 of each
 other. Thread: everything here is immutable after construction, so any thread may call it.
@@ -47,10 +47,10 @@ class CultureNumbers:
 
 
 class CultureNet:
-    """The adapter of a checkpoint: emotions `[B, E]` as they are heard in a culture, and what is usual in it."""
+    """The adapter of a checkpoint: how a culture perceives emotions `[B, E]`, and how it usually plays."""
 
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Check that the weights are those that the config asks for. Raises ValueError."""
+        """Check that the weights match the config. Raises ValueError."""
         shapes = _list_shapes(config)
         if weights.keys() != shapes.keys():
             raise ValueError(f"other weights: {', '.join(sorted(weights.keys() ^ shapes.keys()))}")
@@ -61,7 +61,7 @@ class CultureNet:
         self._weights = {name: np.asarray(weight, np.float64) for name, weight in weights.items()}
 
     def index(self, name: str) -> int:
-        """The row of a culture, from 1. Raises ConfigError for one that was not learned."""
+        """Return the row of a culture, from 1. Raises ConfigError for one that was not learned."""
         if name not in self.cultures:
             raise ConfigError(
                 f"the culture adapter has not learned {name!r}; it knows {', '.join(self.cultures) or 'none'}"
@@ -69,7 +69,7 @@ class CultureNet:
         return self.cultures.index(name) + 1
 
     def __call__(self, emotions: Array, culture: int) -> tuple[Array, CultureNumbers]:
-        """Emotions `[B, E]` as they are heard in a culture (an `index`), and its numbers."""
+        """Return emotions `[B, E]` as the culture `index` perceives them, and its numbers."""
         w = self._weights
         place = np.concatenate([w["culture.weight"][culture], w["region.weight"][0], w["language.weight"][0]])
         hidden = np.concatenate([np.tile(place, (len(emotions), 1)), emotions], axis=1)
@@ -113,7 +113,7 @@ class CultureStage:
         scale: Scale | None = None,
         choose_style: StyleChooser | None = None,
     ) -> None:
-        """Take `adapt`: emotions `[B, E]` to emotions as heard in the culture, and its numbers."""
+        """Take `adapt`: from emotions `[B, E]` to emotions as the culture perceives them, and its numbers."""
         self._adapt, self.scale, self._choose_style = adapt, scale, choose_style
         self.strength = min(max(strength, 0.0), 1.0)
 
@@ -127,7 +127,7 @@ class CultureStage:
         scale: Scale | None = None,
         choose_style: StyleChooser | None = None,
     ) -> CultureStage:
-        """Make the stage of a culture that the adapter learned. Raises ConfigError for others."""
+        """Create the stage of a culture that the adapter learned. Raises ConfigError for others."""
         culture = net.index(name)
         return cls(lambda emotions: net(emotions, culture), strength, scale=scale, choose_style=choose_style)
 
@@ -143,7 +143,7 @@ class CultureStage:
         scale: Scale | None = None,
         choose_style: StyleChooser | None = None,
     ) -> CultureStage:
-        """Make the stage of a culture that no net learned, as a user's own preset, from what is known of it."""
+        """Create the stage of a culture that no net learned, such as a user's own preset."""
 
         def row(values: tuple[float, ...] | None, width: int) -> Array:
             return np.array([values or (1.0 / width,) * width], dtype=np.float64)
@@ -160,7 +160,7 @@ class CultureStage:
 
     @property
     def has_styles(self) -> bool:
-        """Whether `choose_style` may have something to say; never at strength 0."""
+        """Whether `choose_style` may choose a style; never at strength 0."""
         return self._choose_style is not None and self.strength > 0.0
 
     def choose_style(self, modes: Sequence[float]) -> CultureStyle | None:
@@ -168,7 +168,7 @@ class CultureStage:
         return None if self._choose_style is None else self._choose_style(modes)
 
     def __call__(self, emotions: Array) -> tuple[Array, CultureNumbers]:
-        """Emotions `[B, E]` as they are heard in this culture at this strength, and its numbers."""
+        """Return emotions `[B, E]` as this culture perceives them at this strength, and its numbers."""
         adapted, numbers = self._adapt(emotions)
         return emotions + self.strength * (adapted - emotions), numbers
 
@@ -210,7 +210,7 @@ class CultureStage:
 
 
 def load_culture_net(path: Path) -> CultureNet:
-    """The adapter of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
+    """Load the adapter of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
     checkpoint = load_part(path, NAME)
     try:
         require_small(checkpoint.config)
@@ -222,7 +222,7 @@ def load_culture_net(path: Path) -> CultureNet:
 
 
 def _list_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of every weight of an adapter of this config. Raises KeyError, TypeError and ValueError."""
+    """Return the shape of every weight of an adapter of this config. Raises KeyError, TypeError and ValueError."""
     if config.keys() != _CONFIG:
         raise ValueError(f"a config of {', '.join(sorted(config))}")
     cultures, regions, languages = (config[name] for name in ("cultures", "regions", "languages"))

@@ -1,7 +1,10 @@
-"""Learns a person's taste while the music plays: reactions are stored, learned in the background, then played.
+"""Learn a person's taste while the music plays.
 
-Thread: `learn` does all the work (learning, the profile's file, the swap of who is played for); every other call is the
-main thread's and returns at once. The queue is bounded: when it is full, a reaction is refused and the answer says so.
+Reactions are stored, learned in the background, then played.
+
+Thread: `learn` does all the work: it learns, writes the profile's file and changes the person who is played for. Every
+other call is the main thread's and returns at once. The queue is bounded: when it is full, a reaction is refused and
+the answer says so.
 """
 
 from __future__ import annotations
@@ -93,7 +96,7 @@ class Learner:
         return f"{word}: noted for {self.name}" if self._put(job) else f"{word}: too much at once, not noted"
 
     def suggest_offset(self, axis: str, difference: float) -> None:
-        """Take that an axis was nudged away from what was read; dropped when the queue is full."""
+        """Note that an axis was nudged away from what was read; dropped when the queue is full."""
         if self.name is not None:
             self._put(_Hint(self.name, axis, difference))
 
@@ -117,7 +120,7 @@ class Learner:
 
     @property
     def remark(self) -> str | None:
-        """Who is played for, in a few words, and what went wrong; None for nobody."""
+        """Who is played for and what went wrong, in a few words; None without a profile."""
         if self.name is None:
             return self.problem
         profile = self.profile

@@ -1,7 +1,7 @@
 """The trained mapper behind the Mapper protocol: an emotion state in, checked music parameters out.
 
-On the way lie the culture, if one is set, and the taste of who is played for. Thread: the caller's; whom is played for
-may be changed from another (one reference, swapped whole).
+It applies the culture, if one is set, and the taste of the person who is played for. Thread: the caller's; the person
+may be changed from another thread (one reference, replaced whole).
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ STYLE_MODE_POWER = 4.0
 def lean_modes(modes: Sequence[float], valence: float, base_modes: Sequence[float] | None = None) -> tuple[float, ...]:
     """Lean weights over MODES to major for a valence above 0, to minor below; the same to the bit at 0.
 
-    `base_modes` are the weights for nobody in particular. A person's taste that leads some share of the way from the
-    base towards major (or minor) leads the same share of the way that is left after leaning: it is never outweighed.
+    `base_modes` are the weights without a taste. A taste that moves a share of the way from the base to major (or
+    minor) moves the same share of the way that remains after leaning, so leaning never outweighs it.
     """
     if valence == 0.0:
         return tuple(modes)
@@ -64,26 +64,29 @@ def lean_modes(modes: Sequence[float], valence: float, base_modes: Sequence[floa
 
 
 def _sum_major(modes: Sequence[float]) -> float:
-    """The share of modes with a major third; never quite none, or all."""
+    """Return the share of modes with a major third, within 1e-9 of 0 and 1."""
     share = sum(weight for mode, weight in zip(MODES, modes, strict=True) if mode in MAJOR_MODES)
     return min(1.0 - 1e-9, max(1e-9, share))
 
 
 def accompaniment_unrest(valence: float, arousal: float) -> float:
-    """How restlessly a feeling is accompanied, -1 to 1: the lower the valence the more, where arousal is high."""
+    """Return how restless the accompaniment is, -1 to 1.
+
+    Where arousal is high, a lower valence makes it more restless.
+    """
     return 0.0 - valence * min(1.0, max(0.0, (arousal - CALM_AROUSAL) / (STIRRED_AROUSAL - CALM_AROUSAL)))
 
 
 @dataclass(frozen=True, slots=True)
 class Audience:
-    """Who is played for: an embedding `[64]`, None for nobody in particular, and the culture, None for none."""
+    """Who is played for: a taste embedding `[64]` (None: no taste) and a culture (None: none)."""
 
     embedding: Array | None = None
     culture: CultureStage | None = None
 
 
 class LearnedMapper:
-    """EmotionState → MusicParameters by a trained net; a pure function of the state and the audience."""
+    """Maps EmotionState to MusicParameters by a trained net; a pure function of the state and the audience."""
 
     def __init__(self, net: MapperNet, culture: CultureStage | None = None) -> None:
         self.net = net
@@ -95,15 +98,15 @@ class LearnedMapper:
         return self._audience
 
     def play_for(self, embedding: Array, *culture: CultureStage | None) -> None:
-        """Play for a person from the next state on: an embedding `[64]`, zeros for nobody in particular.
+        """Play for a person from the next state on: an embedding `[64]`, zeros for no taste.
 
-        In a culture if one (or None) is given, else in the same as before. Any thread, one at a time.
+        A `culture` (or None) replaces the present one; without it, the culture stays. Any thread, one at a time.
         """
         own = limit_taste(np.nan_to_num(embedding)) if embedding.any() else None
         self._audience = Audience(own, culture[0] if culture else self._audience.culture)
 
     def __call__(self, state: EmotionState) -> MusicParameters:
-        """The music for a state; doubt draws it towards neutral first (`relax_state`)."""
+        """Return the music for a state, which low confidence first moves towards neutral (`relax_state`)."""
         relaxed, audience, net = relax_state(state), self._audience, self.net  # one audience for all of this call
         culture, embedding = audience.culture, audience.embedding
         emotions = np.array([relaxed.probabilities])
@@ -169,5 +172,5 @@ def create_parameters(music: Music, scale: Scale | None = None) -> MusicParamete
 
 
 def load_mapper(models: Path, culture: CultureStage | None = None) -> LearnedMapper:
-    """The mapper of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
+    """Load the mapper of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
     return LearnedMapper(load_mapper_net(models), culture)

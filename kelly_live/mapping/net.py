@@ -1,7 +1,7 @@
-"""The trained mapper's forward pass, on numpy: from states to the numbers that are played, before any culture.
+"""The trained mapper's forward pass on numpy: from states to numbers to play, before any culture.
 
-It computes what `lab/nets/mapper.py` trains with torch; a test holds the two within 1e-5 of each other. Why the net is
-built so is told there. Arrays are float64; B states are rows, S the scalars (SCALARS), O the net's raw outputs.
+It computes what `lab/nets/mapper.py` trains with torch; a test holds the two within 1e-5 of each other. That module
+explains the design. Arrays are float64; B states are rows, S the scalars (SCALARS), O the net's raw outputs.
 
 A person's taste is an embedding of 64 numbers. The first seven move the outputs everywhere; each emotion has seven more
 that move them in proportion to that emotion's probability. Zeros are the base mapping, to the bit.
@@ -48,7 +48,7 @@ TASTE_WAYS = USER_DIM // TASTE_PARTS  # of these, in which each part may differ
 SHARED_TASTE, OWN_TASTE = 0.5, 1.0
 # Standard deviations: how far from the base a taste may go in what emotions share, and in what each has of its own.
 SHARED_RADIUS, OWN_RADIUS = 1.5, 2.5
-# A taste is looked for a little nearer to the base than songs lie, as what is said is noisy.
+# A taste is searched a little nearer to the base than songs lie, because reactions are noisy.
 CAUTION = 0.8
 RADII = np.array([SHARED_RADIUS] + [OWN_RADIUS] * len(EMOTIONS))
 QUANTILES = (0.2, 0.5, 0.8)
@@ -75,7 +75,7 @@ class BaseOutputs:
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """What a taste makes of BaseOutputs: standardised quantiles `[3, B, S]` and logits `[B, n]` by name of WEIGHTS."""
+    """BaseOutputs moved by a taste: standardised quantiles `[3, B, S]`, logits `[B, n]` by name of WEIGHTS."""
 
     quantiles: Array
     logits: Mapping[str, Array]
@@ -85,7 +85,7 @@ class MapperNet:
     """The net of a checkpoint. Immutable after construction, so any thread may call it."""
 
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Check that the weights are those that the config asks for. Raises ValueError."""
+        """Check that the weights match the config. Raises ValueError."""
         shapes = _list_shapes(config)
         kept = {name: weight for name, weight in weights.items() if not name.startswith(CORPUS_PREFIX)}
         if kept.keys() != shapes.keys():
@@ -120,7 +120,7 @@ class MapperNet:
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint, path: Path) -> MapperNet:
-        """Make the net of a checkpoint that came from `path`. Raises ModelError."""
+        """Create the net of a checkpoint that came from `path`. Raises ModelError."""
         try:
             require_small(checkpoint.config)
             return cls(checkpoint.config, checkpoint.weights)
@@ -131,7 +131,7 @@ class MapperNet:
             ) from error
 
     def base(self, probabilities: Array, vad: Array) -> BaseOutputs:
-        """What states ask for, of probabilities `[B, E]` and valence, arousal and dominance `[B, 3]`."""
+        """Return the base outputs for probabilities `[B, E]` and valence, arousal and dominance `[B, 3]`."""
         w = self._weights
         shares = _normalize(probabilities)
         place = np.clip(np.nan_to_num(vad), -1.0, 1.0)
@@ -150,7 +150,7 @@ class MapperNet:
         return BaseOutputs(raw, np.concatenate([everywhere, own], axis=-1), quantiles + (bounded - quantiles[1]))
 
     def ranks(self, base: BaseOutputs, embedding: Array | None = None) -> Ranks:
-        """What embeddings `[B, 64]` (or one, `[64]`) make of the base; None for nobody's."""
+        """Move the base by embeddings `[B, 64]` (or one, `[64]`); None for no taste."""
         raw, quantiles = base.raw, base.quantiles
         if embedding is not None:  # after the edges: a person may want what labelled pieces do not do
             parts = base.taste_shares.shape[1]
@@ -160,7 +160,7 @@ class MapperNet:
         return Ranks(quantiles, {name: raw[:, columns] for name, columns in self.columns.items()})
 
     def play(self, base: BaseOutputs, embedding: Array | None = None) -> Music:
-        """The numbers to play, within their ranges: tempo_*, register_*, dynamics_*, density, *_weights."""
+        """Return the numbers to play, within their ranges: tempo_*, register_*, dynamics_*, density, *_weights."""
         ranks = self.ranks(base, embedding)
         values = self.scalar_mean + self.scalar_sd * np.clip(ranks.quantiles, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         early, middle, late = (dict(zip(SCALARS, np.moveaxis(rank, -1, 0), strict=True)) for rank in values)
@@ -183,7 +183,7 @@ class MapperNet:
 
 
 def load_mapper_net(path: Path) -> MapperNet:
-    """The mapper's net of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
+    """Load the mapper's net of a folder of checkpoints, or of a whole system's file. Raises ModelError."""
     return MapperNet.from_checkpoint(load_part(path, NAME), path)
 
 
@@ -217,12 +217,12 @@ def softmax(logits: Array) -> Array:
 
 
 def split_taste(embedding: Array) -> Array:
-    """`[..., 9, 7]`: what holds everywhere, then what each emotion has of its own, of an embedding `[..., 64]`."""
+    """Split an embedding `[..., 64]` into `[..., 9, 7]`: the shared part, then each emotion's own."""
     return embedding[..., : TASTE_PARTS * TASTE_WAYS].reshape(*embedding.shape[:-1], TASTE_PARTS, TASTE_WAYS)
 
 
 def limit_taste(embedding: Array) -> Array:
-    """An embedding `[..., 64]`, each part drawn in to its radius (RADII); the number that moves nothing is 0."""
+    """Limit each part of an embedding `[..., 64]` to its radius (RADII); the unused number becomes 0."""
     parts = split_taste(embedding)
     lengths = np.maximum(np.linalg.norm(parts, axis=-1), 1e-9)
     limited = np.zeros_like(embedding)
@@ -232,7 +232,7 @@ def limit_taste(embedding: Array) -> Array:
 
 
 def _list_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of every weight of a net of this config. Raises KeyError, TypeError and ValueError."""
+    """Return the shape of every weight of a net of this config. Raises KeyError, TypeError and ValueError."""
     if config.keys() != {"emotion_dim", "hidden_dim", "num_modes", "num_users"}:
         raise ValueError(f"a config of {', '.join(sorted(config))}")
     emotions, hidden, modes, users = (
@@ -259,7 +259,10 @@ def _size(value: object) -> int:
 
 
 def _digest(weights: Mapping[str, npt.NDArray[Any]]) -> str:
-    """Return 16 hex digits that identify a trained mapper: an embedding fits only one mapper."""
+    """Return 16 hex digits that identify a trained mapper, whatever tastes its file stores.
+
+    An embedding fits the mapper it was learned for, and no other.
+    """
     layout = (TASTE_WAYS, SHARED_TASTE, OWN_TASTE, SHARED_RADIUS, OWN_RADIUS, CAUTION)
     digest = hashlib.sha256(f"taste {layout}".encode())
     for name in sorted(name for name in weights if not name.startswith("user.")):
@@ -269,13 +272,13 @@ def _digest(weights: Mapping[str, npt.NDArray[Any]]) -> str:
 
 
 def _normalize(probabilities: Array) -> Array:
-    """Rows that sum to 1, or to 0 where nothing is felt, of whatever was given."""
+    """Scale rows to sum to 1, or to 0 where all are 0; numbers that are not finite or in 0-1 are clipped."""
     shares = np.clip(np.nan_to_num(probabilities), 0.0, 1.0)
     return np.asarray(shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1e-6))
 
 
 def _limit_softly(values: Array, limit: float) -> Array:
-    """Within ±limit, smooth, and finite for any finite input."""
+    """Limit values smoothly to ±limit; the result is finite for any input."""
     return np.asarray(limit * np.tanh(np.nan_to_num(values, nan=0.0, posinf=1e6, neginf=-1e6) / limit))
 
 

@@ -1,11 +1,11 @@
-"""Learns a person's taste: the embedding that meets their preference targets best while staying a plausible person.
+"""Learn a person's taste: the most probable embedding given their preference targets.
 
-A preference target says that in a state a parameter should be about so much. The embedding is the maximum a posteriori
+A preference target says which value a parameter should have in a state. The embedding is the maximum a posteriori
 under its N(0, I) prior; each target counts as a measurement whose error is about what a listener just notices. Found by
-Gauss-Newton, which also tells how certain it is (Laplace's approximation at the optimum).
+Gauss-Newton, which also gives its uncertainty (Laplace's approximation at the optimum).
 
-Targets about one emotion alone are about that emotion, however many they are: what holds everywhere is learned only in
-proportion to how many emotions they are about (`reach`), so that whoever rates one of them does not move the others.
+Targets about one emotion change that emotion alone, however many they are: the shared part is learned only in
+proportion to the number of emotions that have targets (`reach`), so that rating one emotion does not move the others.
 
 Values lie on scales of even steps: tempo and density as log2, the others as they are.
 """
@@ -114,7 +114,7 @@ def fit_taste(net: MapperNet, targets: Sequence[PreferenceTarget]) -> Array:
 
 
 def play_values(net: MapperNet, embedding: Array, states: Sequence[EmotionState], names: Sequence[str]) -> Array:
-    """What a taste `[64]`, or one for each state `[states, 64]`, plays `[states, names]`, in even steps."""
+    """Return what a taste `[64]` or one a state `[states, 64]` plays, `[states, names]` in even steps."""
     rows = _Rows(net, [state for state in states for _ in names], [name for _ in states for name in names])
     each = np.repeat(np.broadcast_to(embedding, (len(states), USER_DIM)), len(names), axis=0)
     return rows.evaluate(each)[0].reshape(len(states), len(names))
@@ -126,7 +126,7 @@ def estimate_taste(
     embedding: Array,
     queries: Sequence[tuple[EmotionState, str]],
 ) -> TasteEstimate:
-    """What a taste plays for each (state, parameter) asked, and how certain that is given the targets it came from."""
+    """Estimate what a taste plays for each (state, parameter) of `asked`, and its uncertainty given the targets."""
     active = [target for target in targets if target.weight > 0.0]
     rows = _Rows(net, [state for state, _ in queries], [name for _, name in queries])
     values, slopes = rows.evaluate_with_slopes(embedding)
@@ -138,7 +138,7 @@ def estimate_taste(
 
 
 class _Rows:
-    """(State, parameter) pairs as rows of one batch: what is played for each, and how that moves with the taste."""
+    """(State, parameter) pairs as rows of one batch: what each plays, and its derivatives by the taste."""
 
     def __init__(self, net: MapperNet, states: Sequence[EmotionState], names: Sequence[str]) -> None:
         self._net = net
@@ -148,7 +148,7 @@ class _Rows:
         self._rows = {name: [row for row, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
 
     def evaluate(self, embeddings: Array) -> tuple[Array, Array]:
-        """What is played `[n]` for a taste a row `[n, 64]`, and its derivatives by the raw outputs `[n, O]`."""
+        """Return what is played `[n]` for a taste a row `[n, 64]`, and its derivatives by the raw outputs `[n, O]`."""
         reading = _Reading(self._net, self._net.ranks(self._base, embeddings))
         values, slopes = np.zeros(len(embeddings)), np.zeros_like(self._base.raw)
         for name, rows in self._rows.items():
@@ -157,7 +157,7 @@ class _Rows:
         return values, slopes
 
     def evaluate_with_slopes(self, embedding: Array) -> tuple[Array, Array]:
-        """What one taste `[64]` plays `[n]`, and its derivatives by the taste `[n, 64]`."""
+        """Return what one taste `[64]` plays `[n]`, and its derivatives by the taste `[n, 64]`."""
         each = np.broadcast_to(embedding, (len(self._base.raw), USER_DIM))
         values, by_output = self.evaluate(each)
         by_way = by_output @ self._net.taste_basis
@@ -176,7 +176,9 @@ class _Rows:
 
 
 class _Reading:
-    """One parameter at a time out of a batch: its value `[n]` in even steps, its derivatives `[n, O]` by raw outputs.
+    """Reads one parameter out of a batch.
+
+    It returns the values `[n]` in even steps and their derivatives `[n, O]` by the raw outputs.
 
     It follows `MapperNet.play`, bound by bound: where a bound holds a value, the derivative is 0.
     """
@@ -254,7 +256,7 @@ class _Reading:
 
 
 def _hold(values: Array, low: float, high: float, slopes: Array) -> Array:
-    """The slopes `[n, O]` of values `[n]` that are clipped: 0 where a bound holds them."""
+    """Return the slopes `[n, O]` of clipped values `[n]`: 0 where a bound holds them."""
     return np.asarray(np.where(((values >= low) & (values <= high))[:, None], slopes, 0.0))
 
 
@@ -287,7 +289,7 @@ class _Problem:
         self._side = np.array([float(target.side) for target in targets])
 
     def evaluate(self, taste: Array) -> _Place:
-        """The regret of a taste, of which only what is within reach is played, and from where to go on."""
+        """Evaluate a taste: its regret, with only the part within reach played, and the next step's system."""
         values, slopes = self._rows.evaluate_with_slopes(self._reach * taste)
         missed = np.nan_to_num((values - self._wanted) / self._error)
         missed = np.where(self._side * missed > 0.0, 0.0, missed)
@@ -300,7 +302,7 @@ class _Problem:
 
 
 def _solve_within_radii(matrix: Array, right: Array) -> Array:
-    """The solution of `matrix` x = `right`, each part drawn in to its radius by a damping of its own (Levenberg)."""
+    """Solve `matrix` x = `right` with each part inside its radius, each by its own Levenberg damping."""
     damping = np.zeros(len(RADII))
     found = np.asarray(np.linalg.solve(matrix, right), np.float64)
     for _ in range(_DAMPINGS):

@@ -1,7 +1,7 @@
-"""A person's profile as a value and as YAML: who, what they reacted to, and the embedding that was learned of it.
+"""A person's profile as a value and as YAML: their reactions, and the embedding learned from them.
 
-The reactions are a table in one block of text, a row each, so that a full one still loads in milliseconds. At most
-MAX_ROWS rows are kept: beyond, the oldest row is merged with the next one about the same thing, and counts for both.
+The reactions are a table in one block of text, one row each, so that a full one still loads in milliseconds. Beyond
+MAX_ROWS rows, the oldest row is merged with the next one of its topic, and counts for both.
 """
 
 from __future__ import annotations
@@ -103,16 +103,16 @@ class Profile:
 
     @property
     def count(self) -> int:
-        """How many reactions it knows, merged ones included."""
+        """The number of reactions, merged ones included."""
         return sum(one.count for one in self.reactions)
 
     @property
     def offset(self) -> Place:
-        """What is to be taken off the readings of this input: (V, A, D), zeros if not wanted."""
+        """The offset to subtract from readings (V, A, D); zeros without calibration."""
         return offset_of(self.take, self.hints) if self.calibrate else (0.0, 0.0, 0.0)
 
     def with_reaction(self, one: Reaction) -> Profile:
-        """With one more reaction, in bounds."""
+        """Return the profile with one more reaction; merges rows beyond MAX_ROWS."""
         rows = [*self.reactions, one]
         while len(rows) > MAX_ROWS:
             rows = _one_less(rows)
@@ -129,12 +129,12 @@ class Profile:
 
 
 def new_profile(name: str, now: datetime, culture: str | None = None, culture_strength: float = 1.0) -> Profile:
-    """A profile that plays the base mapping. Raises ConfigError."""
+    """Create a profile that plays the base mapping. Raises ConfigError."""
     return Profile(name, now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), culture, culture_strength)
 
 
 def check_name(name: str) -> str:
-    """The name itself. Raises ConfigError for one that could be a path, a device or nothing at all."""
+    """Check a name and return it. Raises ConfigError for one that could be a path or a device, or is empty."""
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name in _RESERVED:
         raise ConfigError(
             f"{name[:MAX_NAME]!r} is no name for a profile; "
@@ -144,20 +144,20 @@ def check_name(name: str) -> str:
 
 
 def check_key(key: str) -> str:
-    """The key itself: a character as typed without shift or an arrow. Raises ConfigError."""
+    """Check a key and return it: a character typed without shift, or an arrow. Raises ConfigError."""
     if key not in _ARROWS and not (len(key) == 1 and "!" <= key <= "~" and not key.isupper()):
         raise ConfigError(f"{key[:20]!r} is no key; it must be one character (a, 5, /) or {', '.join(_ARROWS)}")
     return key
 
 
 def key_action(text: str) -> Action | None:
-    """What a key is to do, as it is written: `panic`, `emotion sad`, `none`. Raises ConfigError."""
+    """Parse the action of a key as it is written: `panic`, `emotion sad`, `none`. Raises ConfigError."""
     name, _, value = text.strip().lower().partition(" ")
     return None if name == "none" else parse_action(name, value.strip() or None)
 
 
 def _one_less(rows: list[Reaction]) -> list[Reaction]:
-    """The oldest row that has one of its topic after it, merged into that."""
+    """Merge the oldest row that has a later one of its topic into that one."""
     later: dict[tuple[str, str | None, str], int] = {}
     pair = (0, 1)
     for index in range(len(rows) - 1, -1, -1):
@@ -173,7 +173,10 @@ def _one_less(rows: list[Reaction]) -> list[Reaction]:
 
 
 def to_yaml(profile: Profile) -> bytes:
-    """The file. Written by hand, as every text in it is of a small alphabet, and a block keeps the table readable."""
+    """Format the profile as its YAML file.
+
+    Formatted by hand, for every text in it is of a small alphabet, and a block keeps the table readable.
+    """
     lines = [f"format: {FORMAT}", f"name: {profile.name}", f"created: {profile.created}"]
     if profile.culture is not None:
         lines += [f"culture: {_quoted(profile.culture)}", f"culture_strength: {_short(profile.culture_strength)}"]
@@ -200,7 +203,7 @@ def to_yaml(profile: Profile) -> bytes:
 
 
 def from_yaml(data: bytes, file: str) -> Profile:
-    """The profile in a file's bytes, migrated if it is of an old format. Raises ConfigError naming file and line."""
+    """Parse a file's bytes, migrated from an old format. Raises ConfigError naming file and line."""
     root = parse_nodes(data, file)
     fields = root.as_map()
     version = _field(root, fields, "format").as_int(0, 10**6)

@@ -9,7 +9,7 @@ from kelly_live.cli import COMMANDS, with_command
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
+    ("typed", "expected"),
     [
         ([], ["live"]),
         (["--midi-out", "IAC Bus"], ["live", "--midi-out", "IAC Bus"]),
@@ -21,8 +21,8 @@ from kelly_live.cli import COMMANDS, with_command
         (["analyze", "a.wav", "--json"], ["analyze", "a.wav", "--json"]),
     ],
 )
-def test_options_before_a_command_are_its_options_and_alone_mean_live(typed: list[str], meant: list[str]) -> None:
-    assert with_command(typed) == meant
+def test_options_before_a_command_are_its_options_and_alone_mean_live(typed: list[str], expected: list[str]) -> None:
+    assert with_command(typed) == expected
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:

@@ -83,8 +83,8 @@ def test_compose_morphs_from_here_to_there(tmp_path: Path, capsys: pytest.Captur
     assert list(rising.values()) == sorted(rising.values())
     assert tempos["still"][0.0] == rising[0.0] < 0.8 * max(rising.values())
     assert 24.0 < max(rising) <= 40.0
-    assert "sad (V -0.63 A -0.27 D -0.33): " in (said := capsys.readouterr().out)
-    assert "in 8 bars to excited (V +0.62 A +0.75 D +0.38): " in said
+    assert "sad (V -0.63 A -0.27 D -0.33): " in (printed := capsys.readouterr().out)
+    assert "in 8 bars to excited (V +0.62 A +0.75 D +0.38): " in printed
 
 
 @pytest.mark.parametrize("wrong", ["hangry", "0.5", "0.5,2", "0.5,x", "nan,0", "0,0,0,0", ""])

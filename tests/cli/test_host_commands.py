@@ -19,8 +19,8 @@ from kelly_live.engine.options.host import HostOptions
 def run(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     def runs(*arguments: str) -> tuple[int, str, str]:
         code = exit_code(list(arguments))
-        told = capsys.readouterr()
-        return code, told.out, told.err
+        output = capsys.readouterr()
+        return code, output.out, output.err
 
     return runs
 

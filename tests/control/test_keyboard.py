@@ -29,13 +29,13 @@ ARROWS = {"up": b"\x1b[A", "down": b"\x1b[B", "right": b"\x1b[C", "left": b"\x1b
 
 
 def after(
-    *keys: str, steering: EmotionOverride | None = None, shown: EmotionState = SHOWN, bars: float = 0.0
+    *keys: str, override: EmotionOverride | None = None, shown: EmotionState = SHOWN, bars: float = 0.0
 ) -> EmotionOverride:
-    steering = steering or EmotionOverride()
+    override = override or EmotionOverride()
     for key in keys:
         if (action := find_action(key)) is not None:
-            steering = apply_action(action, steering, shown, bars)
-    return steering
+            override = apply_action(action, override, shown, bars)
+    return override
 
 
 def test_f_freezes_and_follows_again() -> None:
@@ -53,10 +53,10 @@ def test_arrows_move_one_axis_by_a_tenth_and_make_it_manual() -> None:
 
 @pytest.mark.parametrize(("key", "emotion"), [(str(n), name) for n, name in enumerate(EMOTIONS, start=1)])
 def test_a_number_morphs_from_here_to_its_emotion_in_8_bars_from_the_next_bar_line(key: str, emotion: str) -> None:
-    steering = after(key, bars=5.3)
-    assert steering == EmotionOverride(morph=Morph(EmotionOverride(emotion=emotion), 6.0, 8.0, SHOWN))
-    assert apply_override(create_state(), steering, 5.3).valence == SHOWN.valence
-    assert apply_override(create_state(), steering, 14.0).emotion == emotion
+    override = after(key, bars=5.3)
+    assert override == EmotionOverride(morph=Morph(EmotionOverride(emotion=emotion), 6.0, 8.0, SHOWN))
+    assert apply_override(create_state(), override, 5.3).valence == SHOWN.valence
+    assert apply_override(create_state(), override, 14.0).emotion == emotion
 
 
 def test_an_arrow_takes_over_from_a_morph() -> None:
@@ -69,7 +69,7 @@ def test_0_lets_go_of_everything() -> None:
 
 def test_keys_that_are_not_about_the_steering_leave_it_alone() -> None:
     held = EmotionOverride(valence=0.3, freeze=True)
-    assert after("?", "q", "p", "+", "t", "[", "x", "9", "Q", "escape", steering=held) == held
+    assert after("?", "q", "p", "+", "t", "[", "x", "9", "Q", "escape", override=held) == held
     assert find_action("x") is None
 
 

@@ -50,49 +50,49 @@ def test_the_hand_on_the_wheel() -> None:
 
 
 def test_a_hand_reaches_everything_and_every_action_is_logged() -> None:
-    heard: list[object] = []
-    hand = ActionDispatcher(
+    calls: list[object] = []
+    dispatcher = ActionDispatcher(
         EmotionOverride(),
         ActionTargets(
-            set_override=lambda override: heard.append(override),
-            panic=lambda: heard.append("panic"),
-            preset=lambda step: heard.append(("preset", step)),
+            set_override=lambda override: calls.append(override),
+            panic=lambda: calls.append("panic"),
+            preset=lambda step: calls.append(("preset", step)),
             profile=lambda step: f"playing for number {step}",
-            reaction=lambda word, snapshot: heard.append((word, snapshot.conductor.bar)),
+            reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
             help=lambda: "the keys",
-            quit=lambda: heard.append("quit"),
-            log=lambda action, source, snapshot: heard.append(f"{source}: {action}"),
+            quit=lambda: calls.append("quit"),
+            log=lambda action, source, snapshot: calls.append(f"{source}: {action}"),
         ),
     )
-    told = [hand.apply(Action(name, SAMPLES[kind.takes]), SNAPSHOT, "key") for name, kind in ACTIONS.items()]
-    assert [entry for entry in heard if isinstance(entry, str) and entry.startswith("key: ")] == [
+    lines = [dispatcher.apply(Action(name, SAMPLES[kind.takes]), SNAPSHOT, "key") for name, kind in ACTIONS.items()]
+    assert [entry for entry in calls if isinstance(entry, str) and entry.startswith("key: ")] == [
         f"key: {Action(name, SAMPLES[kind.takes])}" for name, kind in ACTIONS.items()
     ]
-    assert [entry for entry in heard if isinstance(entry, tuple) and entry[0] in REACTIONS] == [
+    assert [entry for entry in calls if isinstance(entry, tuple) and entry[0] in REACTIONS] == [
         (word, 5) for word in REACTIONS
     ]
-    assert {"panic", "quit", ("preset", 1), ("preset", -1)} <= set(heard)
-    assert [line for line in told if line] == ["playing for number 1", "the keys"]
-    assert hand.override.freeze is False  # let go came after freeze; what came after it is held
-    assert hand.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
+    assert {"panic", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
+    assert [line for line in lines if line] == ["playing for number 1", "the keys"]
+    assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
+    assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
 
 
 def test_a_key_that_is_held_down_says_it_once_a_reading() -> None:
-    heard: list[str] = []
-    hand = ActionDispatcher(
-        EmotionOverride(), ActionTargets(lambda override: None, reaction=lambda word, snapshot: heard.append(word))
+    calls: list[str] = []
+    dispatcher = ActionDispatcher(
+        EmotionOverride(), ActionTargets(lambda override: None, reaction=lambda word, snapshot: calls.append(word))
     )
     later = replace(SNAPSHOT, reading=replace(SNAPSHOT.reading))
     for snapshot, word in ((SNAPSHOT, "like"), (SNAPSHOT, "like"), (SNAPSHOT, "too-fast"), (later, "like")):
-        hand.apply(Action(word), snapshot, "key")
-    assert heard == ["like", "too-fast", "like"]
+        dispatcher.apply(Action(word), snapshot, "key")
+    assert calls == ["like", "too-fast", "like"]
 
 
 def test_what_a_session_does_not_have_says_so() -> None:
-    hand = ActionDispatcher(EmotionOverride(), ActionTargets(lambda override: None))
-    assert hand.apply(Action("next-preset"), SNAPSHOT, "midi") == "next-preset: not in this session"
-    assert hand.apply(Action("freeze"), SNAPSHOT, "midi") is None
-    assert hand.override.freeze
+    dispatcher = ActionDispatcher(EmotionOverride(), ActionTargets(lambda override: None))
+    assert dispatcher.apply(Action("next-preset"), SNAPSHOT, "midi") == "next-preset: not in this session"
+    assert dispatcher.apply(Action("freeze"), SNAPSHOT, "midi") is None
+    assert dispatcher.override.freeze
 
 
 def test_the_words_are_those_that_profiles_learn_from() -> None:

@@ -108,10 +108,10 @@ def test_a_morph_goes_in_a_straight_line_and_stays_there() -> None:
 
 @given(st.floats(0.0, 12.0), st.sampled_from(EMOTIONS), unit, unit)
 def test_a_morph_never_jumps(bar: float, emotion: str, valence: float, arousal: float) -> None:
-    steering = EmotionOverride(
+    override = EmotionOverride(
         valence=valence, arousal=arousal, morph=Morph(EmotionOverride(emotion=emotion), 2.0, 8.0)
     )
-    one, next_one = (apply_override(HEARD, steering, bar + step) for step in (0.0, 0.01))
+    one, next_one = (apply_override(HEARD, override, bar + step) for step in (0.0, 0.01))
     pairs = [
         *zip(one.probabilities, next_one.probabilities, strict=True),
         *zip(place(one), place(next_one), strict=True),
@@ -130,16 +130,16 @@ def test_a_morph_leaves_from_where_it_was_taken_or_from_what_is_heard_on_the_way
 
 
 def test_axes_that_a_morph_leaves_open_stay_as_the_hand_or_the_ear_has_them() -> None:
-    steering = EmotionOverride(arousal=0.5, morph=Morph(EmotionOverride(valence=1.0), 0.0, 4.0))
-    assert place(apply_override(HEARD, steering, 4.0)) == (1.0, 0.5, HEARD.dominance)
+    override = EmotionOverride(arousal=0.5, morph=Morph(EmotionOverride(valence=1.0), 0.0, 4.0))
+    assert place(apply_override(HEARD, override, 4.0)) == (1.0, 0.5, HEARD.dominance)
 
 
 def test_the_hand_comes_before_the_morph() -> None:
     """An override says where a morph leaves from, not where it ends."""
-    steering = EmotionOverride(
+    override = EmotionOverride(
         valence=-0.4, arousal=0.0, morph=Morph(EmotionOverride(valence=0.4, arousal=0.8), 0.0, 8.0)
     )
-    assert [apply_override(HEARD, steering, bar).valence for bar in (0.0, 4.0, 8.0)] == pytest.approx([-0.4, 0.0, 0.4])
+    assert [apply_override(HEARD, override, bar).valence for bar in (0.0, 4.0, 8.0)] == pytest.approx([-0.4, 0.0, 0.4])
 
 
 @pytest.mark.parametrize("bars", [0.0, -1.0, float("nan"), float("inf")])
@@ -154,29 +154,29 @@ def test_a_morph_does_not_lead_to_a_morph() -> None:
 
 
 def test_nudges_add_up_and_stop_at_the_edge() -> None:
-    steering = EmotionOverride()
+    override = EmotionOverride()
     for _ in range(3):
-        steering = nudge_axis(steering, HEARD, valence=0.1)
-    assert steering == EmotionOverride(valence=0.4)
+        override = nudge_axis(override, HEARD, valence=0.1)
+    assert override == EmotionOverride(valence=0.4)
     for _ in range(12):
-        steering = nudge_axis(steering, HEARD, arousal=-0.1)
-    assert steering == EmotionOverride(valence=0.4, arousal=-1.0)
+        override = nudge_axis(override, HEARD, arousal=-0.1)
+    assert override == EmotionOverride(valence=0.4, arousal=-1.0)
 
 
 def test_a_nudge_takes_over_from_a_morph_where_it_is() -> None:
     shown = apply_override(HEARD, SAD_TO_HAPPY, 6.0)
-    steering = nudge_axis(SAD_TO_HAPPY, shown, arousal=0.1)
-    assert steering == EmotionOverride(valence=0.09, arousal=0.22, dominance=0.07)  # rounded to two digits
-    assert place(apply_override(HEARD, steering, 99.0)) == pytest.approx((0.09, 0.22, 0.07))
+    override = nudge_axis(SAD_TO_HAPPY, shown, arousal=0.1)
+    assert override == EmotionOverride(valence=0.09, arousal=0.22, dominance=0.07)  # rounded to two digits
+    assert place(apply_override(HEARD, override, 99.0)) == pytest.approx((0.09, 0.22, 0.07))
 
 
 def test_a_nudge_leaves_an_emotion_s_name_behind() -> None:
     """Sad, made ten steps happier, is not called sad any more."""
-    steering = EmotionOverride(emotion="sad")
+    override = EmotionOverride(emotion="sad")
     for _ in range(10):
-        steering = nudge_axis(steering, apply_override(HEARD, steering), valence=0.1)
-    assert steering == EmotionOverride(valence=0.37, arousal=-0.27, dominance=-0.33)
-    assert apply_override(HEARD, steering).emotion == "neutral"
+        override = nudge_axis(override, apply_override(HEARD, override), valence=0.1)
+    assert override == EmotionOverride(valence=0.37, arousal=-0.27, dominance=-0.33)
+    assert apply_override(HEARD, override).emotion == "neutral"
 
 
 def test_what_the_hand_does_in_words() -> None:

@@ -80,14 +80,14 @@ def test_every_culture_plays_the_same(culture: str) -> None:
     for seed, strength in ((1, 1.0), (2, 0.6), (3, 0.0)):
         probabilities, vad, tastes = draw_states(seed)
         stage = CultureStage.from_net(CULTURES, culture, strength)
-        heard, numbers = stage(probabilities)
-        music = stage.apply(NET, NET.play(NET.base(heard, vad), tastes), numbers)
+        emotions, numbers = stage(probabilities)
+        music = stage.apply(NET, NET.play(NET.base(emotions, vad), tastes), numbers)
         with torch.inference_mode():
             p, place, each = to_torch(probabilities, vad, tastes)
             out = ADAPTER(p, torch.full((STATES,), ADAPTER.find_culture_id(culture)))
             adapted = torch.lerp(p, out.adapted_emotion, strength)
             expected = TRAINED.color(TRAINED.play(adapted, place, each), p, place, out.as_music(), strength)
-        np.testing.assert_allclose(heard, adapted.numpy(), atol=1e-5)
+        np.testing.assert_allclose(emotions, adapted.numpy(), atol=1e-5)
         assert_same(music, expected)
 
 

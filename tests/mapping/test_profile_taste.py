@@ -42,13 +42,13 @@ def played(profile: Profile | None, emotion: str = "sad") -> dict[str, float]:
 def test_a_wish_comes_true_and_is_told() -> None:
     profile = taught(make_preference("tempo", 60.0))
     assert played(profile)["tempo"] == pytest.approx(60.0, rel=0.1)
-    told = {(one.emotion, one.parameter): one for one in list_differences(NET, profile)}
-    sad = told["sad", "tempo"]
+    found = {(one.emotion, one.parameter): one for one in list_differences(NET, profile)}
+    sad = found["sad", "tempo"]
     assert sad.own == pytest.approx(played(profile)["tempo"])
     assert sad.base == pytest.approx(played(None)["tempo"])
-    assert sad.known > 0.8 > told["happy", "tempo"].known
+    assert sad.known > 0.8 > found["happy", "tempo"].known
     assert 0.0 < sad.spread < 10.0
-    assert told["sad", "level"].known < 0.2  # nobody spoke of it
+    assert found["sad", "level"].known < 0.2  # nobody spoke of it
 
 
 @pytest.mark.parametrize(

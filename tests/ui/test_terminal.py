@@ -85,8 +85,8 @@ def test_what_is_said_stands_above_the_line_that_is_redrawn() -> None:
         view.show(status())
         view.say("keys: f freezes")
         view.show(status("sad"))  # at once, however soon
-    before, said, after = terminal.getvalue().partition("\r\x1b[2Kkeys: f freezes\n")
-    assert said
+    before, printed, after = terminal.getvalue().partition("\r\x1b[2Kkeys: f freezes\n")
+    assert printed
     assert before.count("happy 72%") == after.count("sad 72%") == 1
 
 
