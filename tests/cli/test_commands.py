@@ -122,7 +122,7 @@ def test_render_writes_what_was_asked_and_the_same_bytes_again(recording: Path, 
     assert outputs[0][2].startswith(b"\x89PNG")
 
 
-def test_render_follows_the_hand_on_the_wheel(recording: Path, tmp_path: Path) -> None:
+def test_render_applies_the_override(recording: Path, tmp_path: Path) -> None:
     lengths = []
     for emotion in ("sad", "excited"):
         target = tmp_path / f"{emotion}.mid"

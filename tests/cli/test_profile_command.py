@@ -190,7 +190,7 @@ def test_a_profile_plays_on_its_own_preset_unless_another_is_typed() -> None:
     ["colour=red", "strength=much", "strength=2", "preset=nonesuch", "culture=atlantis", "calibrate=maybe",
      "keys.xx=panic", "keys.x=explode", "keys.x=emotion", "keys.x=emotion glum"],
 )  # fmt: skip
-def test_what_cannot_be_set_is_told_and_changes_nothing(
+def test_an_invalid_setting_is_an_error_and_changes_nothing(
     store: ProfileStore, settings: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = store.path("anna").read_bytes()

@@ -98,7 +98,7 @@ def test_what_comes_as_osc_becomes_actions_and_what_is_none_is_refused(here: str
         external_io.close()
 
 
-def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() -> None:
+def test_a_lost_midi_input_and_its_return_are_printed_once_each() -> None:
     clock = ManualClock()
     system = FakeSystem(clock)
     external_io, alerts = ExternalIO(), Alerts()
@@ -127,7 +127,7 @@ def test_a_lost_midi_input_is_told_once_when_it_goes_and_once_when_it_is_back() 
     assert not any(one.alive for one in system.connections)
 
 
-def test_what_is_felt_stands_in_the_file_as_controllers(tmp_path: Path) -> None:
+def test_the_emotion_is_written_as_controllers(tmp_path: Path) -> None:
     out = tmp_path / "song.mid"
     arguments = ["--emotion", "sad", "--morph-to", "happy", "--morph-bars", "2", "--bars", "3"]
     result = CliRunner().invoke(compose, [*arguments, "--cc", "valence=20", "--cc-channel", "5", "--midi", str(out)])

@@ -67,7 +67,7 @@ def test_0_lets_go_of_everything() -> None:
     assert after("f", "up", "3", "0") == EmotionOverride()
 
 
-def test_keys_that_are_not_about_the_steering_leave_it_alone() -> None:
+def test_other_keys_leave_the_override_alone() -> None:
     held = EmotionOverride(valence=0.3, freeze=True)
     assert after("?", "q", "p", "+", "t", "[", "x", "9", "Q", "escape", override=held) == held
     assert find_action("x") is None
@@ -165,7 +165,7 @@ def test_a_terminal_gives_keys_at_once_and_unechoed(child: OnTerminal) -> None:
 @pytest.mark.parametrize(
     ("end", "how"), [(b"q", "the end"), (b"x", "a fault"), (b"\x03", "Ctrl-C"), (signal.SIGTERM, "a handled signal")]
 )
-def test_the_terminal_is_given_back_however_it_ends(end: bytes | int, how: str) -> None:
+def test_the_terminal_is_restored_however_it_ends(end: bytes | int, how: str) -> None:
     pytest.importorskip("termios")
     program = OnTerminal("-c", "import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(3))\n" + CHILD)
     program.wait_for("raw")
@@ -180,7 +180,7 @@ def test_the_terminal_is_given_back_however_it_ends(end: bytes | int, how: str) 
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="asks a shell with job control to stop and continue it")
-def test_ctrl_z_gives_the_terminal_back_and_it_is_taken_again_afterwards(tmp_path: Path) -> None:
+def test_ctrl_z_restores_the_terminal_until_the_program_continues(tmp_path: Path) -> None:
     pytest.importorskip("termios")
     (tmp_path / "child.py").write_text(CHILD)
     shell = OnTerminal("-c", "import os; os.execvp('bash', ['bash', '--norc', '--noprofile', '--noediting', '-i'])")

@@ -37,7 +37,7 @@ def after(*actions: Action, override: EmotionOverride | None = None) -> EmotionO
     return override
 
 
-def test_the_hand_on_the_wheel() -> None:
+def test_actions_change_the_override() -> None:
     assert after(Action("freeze")).freeze
     assert not after(Action("freeze", False)).freeze
     assert after(Action("freeze", True), Action("freeze", True)).freeze
@@ -49,7 +49,7 @@ def test_the_hand_on_the_wheel() -> None:
     assert after(Action("morph", "sad"), Action("freeze"), Action("let-go")) == EmotionOverride()
 
 
-def test_a_hand_reaches_everything_and_every_action_is_logged() -> None:
+def test_every_action_is_dispatched_and_logged() -> None:
     calls: list[object] = []
     dispatcher = ActionDispatcher(
         EmotionOverride(),
@@ -77,7 +77,7 @@ def test_a_hand_reaches_everything_and_every_action_is_logged() -> None:
     assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
 
 
-def test_a_key_that_is_held_down_says_it_once_a_reading() -> None:
+def test_a_repeated_reaction_counts_once_a_reading() -> None:
     calls: list[str] = []
     dispatcher = ActionDispatcher(
         EmotionOverride(), ActionTargets(lambda override: None, reaction=lambda word, snapshot: calls.append(word))
@@ -88,7 +88,7 @@ def test_a_key_that_is_held_down_says_it_once_a_reading() -> None:
     assert calls == ["like", "too-fast", "like"]
 
 
-def test_what_a_session_does_not_have_says_so() -> None:
+def test_an_action_without_a_target_is_answered() -> None:
     dispatcher = ActionDispatcher(EmotionOverride(), ActionTargets(lambda override: None))
     assert dispatcher.apply(Action("next-preset"), SNAPSHOT, "midi") == "next-preset: not in this session"
     assert dispatcher.apply(Action("freeze"), SNAPSHOT, "midi") is None

@@ -38,7 +38,7 @@ class ClosingReader(ScriptedReader):
         self.closed = True
 
 
-class Stage:
+class EngineRun:
     """An engine on silence, without nets, whose port keeps what leaves."""
 
     def __init__(self, folder: Path, *, seconds: float = 60.0, failure: AudioError | None = None) -> None:
@@ -67,98 +67,98 @@ class Stage:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Stage:
-    return Stage(tmp_path)
+def run(tmp_path: Path) -> EngineRun:
+    return EngineRun(tmp_path)
 
 
-def test_it_plays_obeys_and_stops(stage: Stage) -> None:
-    with stage.engine as engine:
+def test_it_plays_obeys_and_stops(run: EngineRun) -> None:
+    with run.engine as engine:
         assert engine.is_running
-        assert stage.wait_for(lambda snapshot: snapshot.conductor.beat > 0.5).conductor.bpm < 110.0
+        assert run.wait_for(lambda snapshot: snapshot.conductor.beat > 0.5).conductor.bpm < 110.0
         assert engine.act("emotion", "excited")
-        assert stage.wait_for(lambda snapshot: snapshot.conductor.bpm > 120.0)
+        assert run.wait_for(lambda snapshot: snapshot.conductor.bpm > 120.0)
         assert engine.act(Action("panic"))
     assert not engine.is_running
-    assert stage.reader.closed
+    assert run.reader.closed
     report = engine.stop()
     assert report.snapshot.reading.state.emotion == "excited"
     assert report.snapshot.scheduler.sent > 0
-    assert stage.sent_notes() > 0
+    assert run.sent_notes() > 0
     assert report.describe()[-1].startswith(f"stopped: {report.snapshot.scheduler.sent} events sent, ")
-    log = stage.options.recording.log
+    log = run.options.recording.log
     assert log is not None
     assert '"excited"' in log.read_text()
     assert '"program"' in log.read_text()
 
 
-def test_a_slow_observer_does_not_hold_up_the_session(stage: Stage) -> None:
+def test_a_slow_observer_does_not_hold_up_the_session(run: EngineRun) -> None:
     release, called = threading.Event(), threading.Event()
 
     def hang(snapshot: Snapshot) -> None:
         called.set()
         release.wait(PATIENCE_SECONDS)
 
-    slow = stage.engine.observe(hang)
-    with stage.engine as engine:
+    slow = run.engine.observe(hang)
+    with run.engine as engine:
         assert called.wait(PATIENCE_SECONDS)
         beat = engine.snapshot().conductor.beat
-        stage.wait_for(lambda snapshot: snapshot.conductor.beat > beat + 2.0)
+        run.wait_for(lambda snapshot: snapshot.conductor.beat > beat + 2.0)
         assert not slow.is_open
     release.set()
-    assert stage.sent_notes() > 0
+    assert run.sent_notes() > 0
 
 
 def test_a_program_ends_by_itself_when_its_source_does(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, seconds=0.5)
-    stage.engine.start()
-    assert stage.engine.wait(PATIENCE_SECONDS)
-    stage.engine.stop()
+    run = EngineRun(tmp_path, seconds=0.5)
+    run.engine.start()
+    assert run.engine.wait(PATIENCE_SECONDS)
+    run.engine.stop()
     sounding: set[bytes] = set()
-    for _, data in read_trace(stage.trace):
+    for _, data in read_trace(run.trace):
         voice = bytes((data[0] & 0x0F, data[1])) if len(data) > 1 else b""
         if kind_of(data) == "note_on":
             sounding.add(voice)
         elif kind_of(data) == "note_off":
             sounding.discard(voice)
-    assert stage.sent_notes() > 0
+    assert run.sent_notes() > 0
     assert not sounding
 
 
 def test_a_part_that_fails_ends_it_and_stop_says_why(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, seconds=0.3, failure=AudioError("the input was pulled out"))
-    stage.engine.start()
-    assert stage.engine.wait(PATIENCE_SECONDS)
+    run = EngineRun(tmp_path, seconds=0.3, failure=AudioError("the input was pulled out"))
+    run.engine.start()
+    assert run.engine.wait(PATIENCE_SECONDS)
     with pytest.raises(AudioError, match="pulled out"):
-        stage.engine.stop()
-    assert stage.reader.closed
+        run.engine.stop()
+    assert run.reader.closed
 
 
-def test_the_wrong_order_is_told(stage: Stage) -> None:
-    for call in (stage.engine.stop, stage.engine.snapshot, stage.engine.run, lambda: stage.engine.act("panic")):
+def test_calls_in_the_wrong_order_are_errors(run: EngineRun) -> None:
+    for call in (run.engine.stop, run.engine.snapshot, run.engine.run, lambda: run.engine.act("panic")):
         with pytest.raises(EngineError, match="start"):
             call()
     with pytest.raises(ConfigError, match="no action is called 'dance'"):
-        stage.engine.act("dance")
+        run.engine.act("dance")
 
 
 def test_it_starts_only_once(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, seconds=0.2)
-    with stage.engine as engine:
+    run = EngineRun(tmp_path, seconds=0.2)
+    with run.engine as engine:
         with pytest.raises(EngineError, match="make a new one"):
             engine.start()
         with pytest.raises(EngineError, match="make a new one"):
             engine.open()
 
 
-def test_too_many_actions_are_dropped_not_kept(stage: Stage) -> None:
-    queued = [stage.engine._actions.put(Action("panic")) for _ in range(MAX_WAITING_ACTIONS + 3)]
+def test_actions_beyond_the_limit_are_dropped(run: EngineRun) -> None:
+    queued = [run.engine._actions.put(Action("panic")) for _ in range(MAX_WAITING_ACTIONS + 3)]
     assert queued.count(False) == 3
-    assert len(stage.engine._actions.poll()) == MAX_WAITING_ACTIONS
+    assert len(run.engine._actions.poll()) == MAX_WAITING_ACTIONS
 
 
 def test_what_cannot_be_opened_is_raised_by_start(tmp_path: Path) -> None:
-    stage = Stage(tmp_path)
-    stage.engine.options = LiveOptions(profile="nobody of this name", seed=1)
+    run = EngineRun(tmp_path)
+    run.engine.options = LiveOptions(profile="nobody of this name", seed=1)
     with pytest.raises(KellyError, match="no profile is called"):
-        stage.engine.start()
-    assert stage.reader.closed
+        run.engine.start()
+    assert run.reader.closed

@@ -15,7 +15,7 @@ from kelly_live.engine.observers import MAX_OBSERVERS, SLOW_SECONDS, Observation
 PATIENCE_SECONDS = 30.0
 
 
-class Stage:
+class ObserverRun:
     """A clock, the observers, and what one of them saw."""
 
     def __init__(self) -> None:
@@ -40,66 +40,66 @@ def wait_until_idle(observation: Observation[int]) -> None:
     raise AssertionError("the observer is still busy")
 
 
-def test_each_snapshot_that_is_due_is_seen_once_and_in_order() -> None:
-    stage, seen = Stage(), queue.Queue[int]()
-    observation = stage.observers.observe(seen.put, max_hertz=10.0)
+def test_each_due_snapshot_is_received_once_and_in_order() -> None:
+    run, received = ObserverRun(), queue.Queue[int]()
+    observation = run.observers.observe(received.put, max_hertz=10.0)
     for number in range(6):  # every 50 ms, twice as often as it may be shown
-        stage.publish(number, after=0.05)
+        run.publish(number, after=0.05)
         wait_until_idle(observation)
-    assert [seen.get(timeout=PATIENCE_SECONDS) for _ in range(3)] == [0, 2, 4]
-    assert seen.empty()
+    assert [received.get(timeout=PATIENCE_SECONDS) for _ in range(3)] == [0, 2, 4]
+    assert received.empty()
     observation.close()
-    stage.publish(7, after=1.0)
+    run.publish(7, after=1.0)
     assert not observation.is_open
-    assert seen.empty()
+    assert received.empty()
 
 
 def test_a_slow_observer_is_dropped_and_holds_up_nobody(caplog: pytest.LogCaptureFixture) -> None:
-    stage, seen, called, release = Stage(), queue.Queue[int](), threading.Event(), threading.Event()
+    run, received, called, release = ObserverRun(), queue.Queue[int](), threading.Event(), threading.Event()
 
     def hang(snapshot: int) -> None:
         called.set()
         release.wait(PATIENCE_SECONDS)
 
-    slow, other = stage.observers.observe(hang), stage.observers.observe(seen.put)
+    slow, other = run.observers.observe(hang), run.observers.observe(received.put)
     with caplog.at_level(logging.WARNING):
-        stage.publish(0, after=0.1)
+        run.publish(0, after=0.1)
         assert called.wait(PATIENCE_SECONDS)
         wait_until_idle(other)
-        stage.publish(1, after=0.5 * SLOW_SECONDS)
+        run.publish(1, after=0.5 * SLOW_SECONDS)
         assert slow.is_open, "it may miss snapshots"
         assert slow.missed == 1
         wait_until_idle(other)
-        stage.publish(2, after=0.5 * SLOW_SECONDS)
+        run.publish(2, after=0.5 * SLOW_SECONDS)
         assert not slow.is_open
     assert "an observer was dropped: it took over 1 s" in caplog.text
-    assert [seen.get(timeout=PATIENCE_SECONDS) for _ in range(3)] == [0, 1, 2]
+    assert [received.get(timeout=PATIENCE_SECONDS) for _ in range(3)] == [0, 1, 2]
     release.set()
-    stage.observers.close()
+    run.observers.close()
 
 
 def test_an_observer_that_raises_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
-    stage = Stage()
+    run = ObserverRun()
 
     def fail(snapshot: int) -> None:
         raise ZeroDivisionError("of its own")
 
-    observation = stage.observers.observe(fail)
+    observation = run.observers.observe(fail)
     with caplog.at_level(logging.ERROR):
-        stage.publish(0, after=0.1)
+        run.publish(0, after=0.1)
         wait_until_idle(observation)
     assert not observation.is_open
     assert "it raised an error" in caplog.text
 
 
 def test_how_many_and_how_often_is_bounded() -> None:
-    stage = Stage()
+    run = ObserverRun()
     with pytest.raises(ConfigError, match="max_hertz is 0"):
-        stage.observers.observe(print, max_hertz=0.0)
-    opened = [stage.observers.observe(lambda snapshot: None) for _ in range(MAX_OBSERVERS)]
+        run.observers.observe(print, max_hertz=0.0)
+    opened = [run.observers.observe(lambda snapshot: None) for _ in range(MAX_OBSERVERS)]
     with pytest.raises(ConfigError, match="close one first"):
-        stage.observers.observe(print)
+        run.observers.observe(print)
     opened[0].close()
-    stage.observers.observe(print)
-    stage.observers.close()
+    run.observers.observe(print)
+    run.observers.close()
     assert not any(one.is_open for one in opened)

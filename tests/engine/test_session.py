@@ -65,7 +65,7 @@ def test_the_same_input_and_seed_give_the_same_messages() -> None:
     assert play_along(12.0, script).messages == play_along(12.0, script).messages
 
 
-def test_what_is_felt_reaches_the_notes() -> None:
+def test_the_reading_reaches_the_notes() -> None:
     def mean_notes_a_second(made: Performance, start: float, end: float) -> float:
         notes = [n for n in find_sounding_notes(made.messages) if start <= n.start_seconds < end]
         return len(notes) / (end - start)
@@ -174,7 +174,7 @@ def test_live_plays_until_the_source_ends_and_closes() -> None:
     assert sink_notes == []  # nothing advanced the loopback: the session itself never sends
 
 
-def test_live_stops_when_told_and_closes_the_source() -> None:
+def test_live_stops_on_request_and_closes_the_source() -> None:
     source = silence(60.0)
     session = live(source, Loopback())
     threading.Timer(0.3, session.stop).start()
@@ -297,7 +297,7 @@ def test_a_freeze_outlives_the_analysis(monkeypatch: pytest.MonkeyPatch) -> None
     assert asked[-1] == pytest.approx(180.0)
 
 
-def test_what_is_set_by_hand_outlives_the_analysis_and_the_rest_goes_back_to_the_opening(
+def test_an_override_outlives_the_analysis_and_the_rest_returns_to_the_opening(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     last, asked = play_beyond_a_death(EmotionOverride(valence=-0.4), monkeypatch)

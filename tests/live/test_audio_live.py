@@ -71,7 +71,7 @@ def stray_dbfs(samples: np.ndarray, hz: float) -> float:
     return rms_dbfs(samples - basis @ fit)
 
 
-def test_the_stray_ear_hears_one_lost_sample() -> None:
+def test_one_lost_sample_is_detected() -> None:
     whole = 0.5 * np.sin(2.0 * np.pi * 440.0 * np.arange(3 * RATE) / RATE)
     assert stray_dbfs(whole, 440.0) < -100.0
     assert stray_dbfs(np.delete(whole, RATE), 440.0) > -40.0

@@ -159,7 +159,7 @@ def test_the_analysis_process_is_killed(start: Start, witness: Witness) -> None:
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_it_is_told_to_end_and_told_again(program: LiveProgram, name: str) -> None:
+def test_it_ends_on_a_repeated_signal(program: LiveProgram, name: str) -> None:
     fault = program.witness.now()
     for _ in range(2):
         program.process.send_signal(getattr(signal, name))
@@ -491,7 +491,7 @@ def test_the_system_clock_jumps(start: Start, patient_server: JackServer, tmp_pa
         program.end()
 
 
-def test_a_wait_by_the_wall_clock_is_seen() -> None:
+def test_a_wait_by_the_wall_clock_is_detected() -> None:
     process = subprocess.Popen([sys.executable, "-c", WAITS_BY_WALL_CLOCK], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

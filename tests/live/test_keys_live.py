@@ -11,7 +11,7 @@ from tests.ui.on_terminal import OnTerminal
 
 
 @pytest.mark.timeout(200)
-def test_a_hand_at_the_keys(prompt_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_control_the_session(prompt_server: JackServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Freeze, nudge, morph, let go, stop and go on, end: the status says each, and what sounds follows. On a server
     that does not wait for a stopped client."""
     pytest.importorskip("jack")

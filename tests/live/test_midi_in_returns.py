@@ -149,7 +149,7 @@ def performance(witness: Witness, *options: str) -> Iterator[LiveProgram]:
         process.communicate()
 
 
-def test_a_band_that_follows_a_clock_is_led_again(witness: Witness) -> None:
+def test_a_band_synchronises_again_to_a_returning_clock(witness: Witness) -> None:
     """A stop and a start tell that it is: dense as its music is, it rests with the clock, and goes on with it."""
     with sending("kelly-clock") as sender:
         sender.does("start")  # and it ticks

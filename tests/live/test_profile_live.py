@@ -23,7 +23,7 @@ def sad_tempo(profile: Profile | None) -> float:
 
 
 @pytest.mark.timeout(200)
-def test_a_profile_taught_in_one_session_is_played_in_the_next(
+def test_a_profile_learned_in_one_session_is_played_in_the_next(
     witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")

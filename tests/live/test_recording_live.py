@@ -87,7 +87,7 @@ def replayed(log: Path, midi: Path) -> str:
 
 
 @pytest.mark.timeout(200)
-def test_what_was_heard_is_in_the_file_and_a_controller_steers(
+def test_the_recording_holds_what_sounded_and_a_controller_overrides(
     kelly: subprocess.Popen[str], pads: Pads, witness: Witness, tmp_path: Path
 ) -> None:
     log = tmp_path / "set.jsonl"
@@ -121,7 +121,7 @@ def keys(notes: list[tuple[float, int, int]]) -> Counter[int]:
 
 
 @pytest.mark.timeout(200)
-def test_after_a_kill_the_log_gives_what_was_heard_but_the_last_second(
+def test_after_a_kill_the_log_holds_all_but_the_last_second(
     prompt_server: JackServer, kelly: subprocess.Popen[str], witness: Witness, tmp_path: Path
 ) -> None:
     """On a server that does not wait for clients: its MIDI input is one, and dies with it."""

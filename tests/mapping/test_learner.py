@@ -74,7 +74,7 @@ def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapp
     assert 0.3 < bright(mapper(state)) < 0.7
 
 
-def test_what_is_said_is_kept_and_played(cleo: Learner, store: ProfileStore, mapper: LearnedMapper) -> None:
+def test_reactions_are_saved_and_played(cleo: Learner, store: ProfileStore, mapper: LearnedMapper) -> None:
     base = mapper(SAD).tempo.suggested
     assert cleo.react("too-fast", SAD) == "too-fast: noted for cleo"
     cleo.wait_until_learned()
@@ -121,7 +121,7 @@ def test_what_is_too_much_is_refused_and_nobody_waits(
     learner.close()
 
 
-def test_a_file_that_is_gone_is_told_and_the_session_learns_on(
+def test_a_missing_file_is_reported_and_the_session_learns_on(
     cleo: Learner, store: ProfileStore, mapper: LearnedMapper
 ) -> None:
     base = mapper(SAD).tempo.suggested
@@ -155,7 +155,9 @@ def test_the_next_profile_goes_round(store: ProfileStore, mapper: LearnedMapper)
     learner.close()
 
 
-def test_who_cannot_be_played_for_is_told_and_the_one_before_stays(store: ProfileStore, mapper: LearnedMapper) -> None:
+def test_an_unreadable_profile_is_reported_and_the_previous_one_stays(
+    store: ProfileStore, mapper: LearnedMapper
+) -> None:
     learner = Learner(store, mapper, store.load("anna"))
     before = mapper(SAD)
     store.path("bert").write_bytes(b"format: [")

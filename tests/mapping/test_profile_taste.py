@@ -39,7 +39,7 @@ def played(profile: Profile | None, emotion: str = "sad") -> dict[str, float]:
     return dict(zip(PLAYED_PARAMETERS, play_for_profile(NET, profile, [create_state(emotion=emotion)])[0], strict=True))
 
 
-def test_a_wish_comes_true_and_is_told() -> None:
+def test_a_preference_is_played_and_listed() -> None:
     profile = taught(make_preference("tempo", 60.0))
     assert played(profile)["tempo"] == pytest.approx(60.0, rel=0.1)
     found = {(one.emotion, one.parameter): one for one in list_differences(NET, profile)}

@@ -27,11 +27,11 @@ def backend(name: str) -> FakeSystem:
     return found
 
 
-def find_mine() -> Sequence[MidiBackend]:
+def find_dummy() -> Sequence[MidiBackend]:
     return [backend("mine")]
 
 
-def find_theirs() -> Sequence[MidiBackend]:
+def find_other() -> Sequence[MidiBackend]:
     return [backend("theirs")]
 
 
@@ -74,14 +74,14 @@ def test_ours_are_registered_as_those_of_others_are() -> None:
 
 
 def test_of_two_that_reach_the_same_ports_the_first_that_loads_is_used(register: Register) -> None:
-    register(libremidi=f"{HERE}find_theirs", rtmidi=f"{HERE}find_mine")
+    register(libremidi=f"{HERE}find_other", rtmidi=f"{HERE}find_dummy")
     assert names(find_backends()) == ["mine"]
-    register(libremidi=f"{HERE}find_theirs", rtmidi="no_such_driver:find_backends")
+    register(libremidi=f"{HERE}find_other", rtmidi="no_such_driver:find_backends")
     assert names(find_backends()) == ["theirs"]
 
 
 def test_those_of_other_packages_come_after_ours_and_those_for_exact_frames_on_request_only(register: Register) -> None:
-    register(jack=f"{HERE}find_theirs", extra=f"{HERE}find_theirs", rtmidi=f"{HERE}find_mine")
+    register(jack=f"{HERE}find_other", extra=f"{HERE}find_other", rtmidi=f"{HERE}find_dummy")
     assert names(find_backends()) == ["mine", "theirs"]
     assert names(find_frame_accurate_backends()) == ["theirs"]
 
@@ -97,7 +97,7 @@ def test_those_of_other_packages_come_after_ours_and_those_for_exact_frames_on_r
 def test_one_that_does_not_load_is_skipped_with_its_reason_in_the_log_once(
     register: Register, caplog: pytest.LogCaptureFixture, target: str, reason: str
 ) -> None:
-    register(rtmidi=f"{HERE}find_mine", broken=target)
+    register(rtmidi=f"{HERE}find_dummy", broken=target)
     with caplog.at_level(logging.WARNING):
         assert names(find_backends()) == ["mine"]
         assert names(find_backends()) == ["mine"]

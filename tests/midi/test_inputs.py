@@ -118,7 +118,7 @@ def test_who_never_polls_keeps_no_more_than_the_bound() -> None:
     assert len(queue.take()) == CAPACITY_MESSAGES
 
 
-def test_a_clock_and_a_hand_hear_the_same_input() -> None:
+def test_a_clock_and_a_control_map_share_one_input() -> None:
     clock = ManualClock()
     shared = SharedInput(ScriptedInput([(0.0, CLOCK), (1.0, note_on(1, 60, 80)), (2.0, CLOCK)], clock))
     one, other = shared.branch(), shared.branch()

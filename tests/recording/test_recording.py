@@ -497,7 +497,7 @@ class FullDisk:
 _write = os.write
 
 
-def test_a_full_disk_is_told_the_music_goes_on_and_nothing_is_lost_when_there_is_room(
+def test_a_full_disk_is_reported_and_nothing_is_lost_once_there_is_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     disk = FullDisk(1800)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kelly_live.ui.alerts import Alerts
 
 
-def test_each_loss_is_told_once_and_so_is_its_end() -> None:
+def test_each_loss_and_its_end_is_printed_once() -> None:
     alerts = Alerts()
     assert alerts.news({"input": None, "port": None}) == []
     assert alerts.news({"input": "unplugged", "port": None}) == ["unplugged"]

@@ -51,7 +51,7 @@ def test_the_same_session_is_the_same_bytes() -> None:
     assert picture() == first
 
 
-def test_the_emotion_that_was_felt_fills_its_panel() -> None:
+def test_the_emotion_that_was_read_fills_its_panel() -> None:
     for emotion in ("happy", "surprised"):
         index = list(EMOTION_COLOURS).index(emotion)
         certain = tuple(1.0 if i == index else 0.0 for i in range(8))
