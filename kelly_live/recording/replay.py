@@ -31,7 +31,7 @@ from kelly_live.recording.tee import Checksum, Tee
 
 LONGEST_SECONDS = 7.0 * 24.0 * 3600.0
 # Returns the players of a host preset, as a log's parts seat them and without plug-ins.
-SeatPlayers = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
+CreateSlots = Callable[[Header, str, tuple[Part, ...]], Sequence[PlayerSlot]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +52,21 @@ class ReplayResult:
     torn: bool
 
 
-def replay(reader: LogReader, seat_players: SeatPlayers) -> ReplayResult:
+def replay(reader: LogReader, create_slots: CreateSlots) -> ReplayResult:
     """Play a log through a new conductor. Where a plug-in played, the notes are the log's.
 
     Raises:
         ConfigError: A line does not fit; it is named.
     """
-    return _Replay(reader, seat_players).play()
+    return _Replay(reader, create_slots).play()
 
 
 class _Replay:
-    def __init__(self, reader: LogReader, seat_players: SeatPlayers) -> None:
+    def __init__(self, reader: LogReader, create_slots: CreateSlots) -> None:
         header = reader.header
-        self._reader, self._header, self._seat_players = reader, header, seat_players
+        self._reader, self._header, self._create_slots = reader, header, create_slots
         self._tee = Tee(NoteList())
-        self._band = GeneratorBand(seat_players(header, header.preset, header.parts))
+        self._band = GeneratorBand(create_slots(header, header.preset, header.parts))
         self._conductor = Conductor(
             self._tee,
             self._band,
@@ -140,7 +140,7 @@ class _Replay:
             case MuteRecord():
                 self._muted.add(record.player)
             case PresetRecord():
-                self._band.change(self._seat_players(self._header, record.name, record.parts))
+                self._band.change(self._create_slots(self._header, record.name, record.parts))
                 self._parts += record.parts
                 self._muted.clear()
             case ChecksumRecord():

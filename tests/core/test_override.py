@@ -103,7 +103,9 @@ def test_a_morph_goes_in_a_straight_line_and_stays_there() -> None:
         )
     assert apply_override(READING, SAD_TO_HAPPY, 2.0).probabilities == sad.probabilities
     assert apply_override(READING, SAD_TO_HAPPY, 10.0).probabilities == happy.probabilities
-    assert apply_override(READING, SAD_TO_HAPPY, 6.0).emotion == "neutral", "what lies between is felt, not half of each"
+    assert apply_override(READING, SAD_TO_HAPPY, 6.0).emotion == "neutral", (
+        "what lies between is felt, not half of each"
+    )
 
 
 @given(st.floats(0.0, 12.0), st.sampled_from(EMOTIONS), unit, unit)
@@ -139,7 +141,9 @@ def test_an_override_applies_before_the_morph() -> None:
     override = EmotionOverride(
         valence=-0.4, arousal=0.0, morph=Morph(EmotionOverride(valence=0.4, arousal=0.8), 0.0, 8.0)
     )
-    assert [apply_override(READING, override, bar).valence for bar in (0.0, 4.0, 8.0)] == pytest.approx([-0.4, 0.0, 0.4])
+    assert [apply_override(READING, override, bar).valence for bar in (0.0, 4.0, 8.0)] == pytest.approx(
+        [-0.4, 0.0, 0.4]
+    )
 
 
 @pytest.mark.parametrize("bars", [0.0, -1.0, float("nan"), float("inf")])
