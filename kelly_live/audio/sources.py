@@ -68,7 +68,7 @@ class PortAudioSource:
         self._laps = 0  # consumer only
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """False: a live input never is."""
         return False
 
@@ -235,7 +235,7 @@ class _BlockSource:
         self._realtime = realtime
         self._block_seconds = block_seconds
         self._blocks: Iterator[np.ndarray] = iter(())
-        self._next: np.ndarray | None = None  # one block ahead, so that `finished` is known with the last one
+        self._next: np.ndarray | None = None  # one block ahead, so that `is_finished` is known with the last one
         self._origin = 0.0
         self._delivered = 0
         self._level = SILENCE_DBFS
@@ -245,7 +245,7 @@ class _BlockSource:
         raise NotImplementedError
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether all blocks are delivered."""
         return self._next is None
 
@@ -354,9 +354,9 @@ class ScriptedSource(_BlockSource):
         self._failure = failure
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether all blocks are delivered, and no failure follows."""
-        return super().finished and self._failure is None
+        return super().is_finished and self._failure is None
 
     def read(self, timeout: float) -> AudioWindow | None:
         """Return the next block; raise the failure after the last."""

@@ -87,7 +87,7 @@ class SupervisedSource:
         self._is_closed = False
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """False: a live input never is."""
         return False
 

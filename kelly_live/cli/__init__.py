@@ -43,6 +43,7 @@ HELP = """Listen to a player, a voice or a room, read the emotion in the sound, 
 kelly-live --midi-out "IAC Bus"      play along, live
 kelly-live demo                      see and hear what it does
 """
+_NO_WORK = frozenset({"-h", "--help", "--version"})  # nothing is done, so nothing is logged
 COMMON_FLAGS = {
     "--debug": 0,
     "--profile": 1,
@@ -119,7 +120,7 @@ def exit_code(arguments: list[str]) -> int:
     from kelly_live.engine.log_setup import set_up_logging
 
     debug = "--debug" in arguments
-    log = set_up_logging(debug=debug)
+    log = set_up_logging(debug=debug, to_file=_NO_WORK.isdisjoint(arguments))
     try:
         return _run(arguments, debug=debug)
     finally:

@@ -27,7 +27,7 @@ _RESERVED = {
     **{84: "portamento", 88: "high-resolution velocity"},
     **_PARAMETER_NUMBERS,
 }
-_GLIDE_SECONDS = 0.15  # a reading comes every 250 ms: its steps are rounded off to the next
+_SMOOTHING_SECONDS = 0.15  # a reading comes every 250 ms: its steps are rounded off to the next
 _EVERY_SECONDS = 0.05
 
 
@@ -85,7 +85,7 @@ class EmotionControls:
         if passed < _EVERY_SECONDS:
             return []
         self._seconds = now
-        share = -math.expm1(-passed / _GLIDE_SECONDS)
+        share = -math.expm1(-passed / _SMOOTHING_SECONDS)
         changes = []
         for name, controller in self._controllers.items():
             wanted = _controller_value(state, name)

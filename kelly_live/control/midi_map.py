@@ -21,7 +21,7 @@ from kelly_live.core.actions import ACTIONS, AXES, Action, Takes, parse_action
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.midi_messages import CONTROLLERS, ReceivedMessage, channel_of, kind_of
+from kelly_live.core.midi_messages import CONTROLLERS, ReceivedMessage, get_channel, get_kind
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.safe_yaml import Node, read_nodes
 
@@ -243,10 +243,10 @@ def parse_control(message: bytes) -> tuple[Control, int] | None:
 
     None for other messages.
     """
-    kind = _NAMES.get(kind_of(message))
+    kind = _NAMES.get(get_kind(message))
     if kind is None:
         return None
-    return Control(kind, message[1], channel_of(message)), 127 if kind == "program" else message[2]
+    return Control(kind, message[1], get_channel(message)), 127 if kind == "program" else message[2]
 
 
 def _axis_value(value: int) -> float:

@@ -172,7 +172,7 @@ def silence_channel(channel: int) -> tuple[bytes, bytes]:
     return all_notes_off(channel), all_sound_off(channel)
 
 
-def kind_of(message: bytes) -> str:
+def get_kind(message: bytes) -> str:
     """Return the name in SPECS of a channel message, "" for any other.
 
     A note-on of velocity 0 is a "note_off".
@@ -181,6 +181,6 @@ def kind_of(message: bytes) -> str:
     return "note_off" if kind == "note_on" and message[2] == 0 else kind
 
 
-def channel_of(message: bytes) -> int:
+def get_channel(message: bytes) -> int:
     """Return the channel 1-16 of a channel message."""
     return (message[0] & 0x0F) + 1

@@ -36,7 +36,7 @@ class AudioSource(Protocol):
         """Return the samples since the last read; None if none came in `timeout` s. Raises AudioError."""
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether a finite source has delivered everything; a live source never has."""
 
     def health(self) -> AudioHealth:

@@ -111,9 +111,9 @@ class ReadAhead:
         return block
 
     @property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether every block of the source was returned."""
-        return self._source.finished and not self._blocks
+        return self._source.is_finished and not self._blocks
 
     def health(self) -> AudioHealth:
         """Return the source's counters."""
@@ -166,7 +166,7 @@ class ReadAhead:
         """Add a block of the source to the parts; return False at the end of the source."""
         block = self._source.read(timeout)
         if block is None:
-            if self._source.finished:
+            if self._source.is_finished:
                 self._submit_part()
             return False
         self._blocks.append(block)

@@ -120,25 +120,20 @@ class LogSetup:
             handler.close()
 
 
-def set_up_logging(*, debug: bool, file: Path | None = None) -> LogSetup:
+def set_up_logging(*, debug: bool, file: Path | None = None, to_file: bool = True) -> LogSetup:
     """Log warnings and what the session says to a file, and with `debug` everything to stderr too.
 
-    `file`: instead of `find_log_file()`.
+    `file`: instead of `find_log_file()`. Without `to_file` no file is opened.
     """
     formatter = logging.Formatter(_FORMAT, _DATE_FORMAT)
     handlers: list[logging.Handler] = []
     problem: OSError | None = None
     path = find_log_file() if file is None else file
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handlers.append(
-            PrivateRotatingFileHandler(
-                path, maxBytes=FILE_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
-            )
-        )
-        handlers[0].setLevel(logging.INFO)
-    except OSError as error:
-        problem = error
+    if to_file:
+        try:
+            handlers.append(_open_file(path))
+        except OSError as error:
+            problem = error
     if debug:
         handlers.append(logging.StreamHandler(sys.stderr))
     for handler in handlers:
@@ -147,3 +142,13 @@ def set_up_logging(*, debug: bool, file: Path | None = None) -> LogSetup:
     if problem is not None:
         logging.getLogger(__name__).debug("no log file: %s: %s", path, problem.strerror)
     return setup
+
+
+def _open_file(path: Path) -> logging.Handler:
+    """Open the rotating file; raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    handler = PrivateRotatingFileHandler(
+        path, maxBytes=FILE_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
+    )
+    handler.setLevel(logging.INFO)
+    return handler

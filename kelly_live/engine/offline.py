@@ -12,7 +12,7 @@ from kelly_live.core.commands import Stop
 from kelly_live.core.protocols import AudioSource, BeatTracker, EmotionReader, Reading
 from kelly_live.core.values import MusicParameters, SyncState
 from kelly_live.engine.override import OverrideStage
-from kelly_live.engine.performance import Performance, parts_of
+from kelly_live.engine.performance import Performance, group_parts
 from kelly_live.engine.session import Expression, Journal, NoJournal
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.music.conductor import Conductor
@@ -106,7 +106,7 @@ def _close(
         tempo_map=scheduler.tempo_map,
         end_seconds=end_seconds,
         notes=tuple(scheduler.notes),
-        parts=parts_of(conductor),
+        parts=group_parts(conductor),
         tonic=status.tonic,
         mode=status.mode,
         signatures=tuple(scheduler.signatures),

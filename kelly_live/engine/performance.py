@@ -116,6 +116,6 @@ class Performance:
         return dict(find_owners(self.messages, self.notes, self.tempo_map))
 
 
-def parts_of(conductor: Conductor) -> tuple[PerformancePart, ...]:
+def group_parts(conductor: Conductor) -> tuple[PerformancePart, ...]:
     """List who plays in a conductor's band."""
     return tuple(PerformancePart(slot.part, slot.channel, slot.program) for slot in conductor.slots)

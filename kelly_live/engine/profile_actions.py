@@ -78,13 +78,13 @@ def describe_settings(profile: Profile) -> str:
 
 def describe_calibration(profile: Profile) -> str | None:
     """Describe in words what the input reads like at rest; None if nothing is known."""
-    from kelly_live.profiles.calibration import AXES, NO_HINTS, offset_of
+    from kelly_live.profiles.calibration import AXES, NO_HINTS, compute_offset
 
     take, hints = profile.take, profile.hints
     if take is None and hints == NO_HINTS:
         return None
     used = "subtracted from what is read" if profile.calibrate else "not used (`profile set NAME calibrate=on` does)"
-    offset = ", ".join(f"{axis} {off:+.2f}" for axis, off in zip(AXES, offset_of(take, hints), strict=True))
+    offset = ", ".join(f"{axis} {off:+.2f}" for axis, off in zip(AXES, compute_offset(take, hints), strict=True))
     origin = plural(sum(hints.counts), "manual nudge") if hints != NO_HINTS else ""
     if take is not None:
         deviation = "/".join(f"{error:.2f}" for error in take.error)
@@ -107,7 +107,7 @@ def record_calibration(source: AudioSource, reader: EmotionReader, seconds: floa
     taken = 0.0
     try:
         source.start()
-        while taken < seconds and not source.finished:
+        while taken < seconds and not source.is_finished:
             block = source.read(timeout=0.5)
             if block is None:
                 if problem := source.health().problem:

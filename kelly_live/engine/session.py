@@ -276,7 +276,7 @@ class LiveSession:
         while not self._stopping.is_set():
             block = self._source.read(timeout=0.1)
             if block is None:
-                if self._source.finished:
+                if self._source.is_finished:
                     self._ended.set()
                     self._stopping.wait()  # the players bring the piece to its cadence, then stop the session
                 continue

@@ -127,7 +127,7 @@ class GeneratorBand:
         loaded = [(slot.part, silent.get(slot.part, PlayerState.PLAYING)) for slot in self.slots]
         return (*loaded, *((player.name, player.state) for player in self._lineup.unloaded))
 
-    def role_of(self, part: str) -> str:
+    def get_role(self, part: str) -> str:
         """Return the part that a player's generator was written for; its slot may have another name."""
         return next((slot.generator.descriptor.part for slot in self.slots if slot.part == part), part)
 

@@ -30,10 +30,10 @@ def find_imports(rooms: Sequence[str]) -> dict[str, dict[str, int]]:
     graph = grimp.build_graph(PACKAGE)
     counts: dict[str, dict[str, int]] = {room: {} for room in rooms}
     for module in sorted(graph.modules):
-        room = _room_of(module)
+        room = _find_room(module)
         if room not in counts:
             continue
-        imported = {_room_of(other) for other in graph.find_modules_directly_imported_by(module)}
+        imported = {_find_room(other) for other in graph.find_modules_directly_imported_by(module)}
         for other in rooms:
             if other in imported and other != room:
                 counts[room][other] = counts[room].get(other, 0) + 1
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _room_of(module: str) -> str | None:
+def _find_room(module: str) -> str | None:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else None
 

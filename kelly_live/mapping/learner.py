@@ -83,6 +83,8 @@ class Learner:
         self._embedding = get_embedding(mapper.net, profile)
         self._lines: deque[str] = deque(maxlen=_MOST_TOLD)
         self._queue: queue.Queue[_ReactionJob | _Hint | _Turn | None] = queue.Queue(MOST_WAITING)
+        # It inherits the play thread's priority on purpose: an ordinary thread that held the interpreter while it waits
+        # for a processor would hold the play thread up. It gives the interpreter up every SWITCH_INTERVAL_SECONDS.
         self._thread = threading.Thread(target=self._run, name="learn", daemon=True)
         self._thread.start()
 

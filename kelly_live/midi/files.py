@@ -13,7 +13,7 @@ import mido
 
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.commands import Signature
-from kelly_live.core.midi_messages import CONTROLLERS, SETTING_UP, channel_of, kind_of, program_change, tuned_program
+from kelly_live.core.midi_messages import CONTROLLERS, SETTING_UP, get_channel, get_kind, program_change, tuned_program
 from kelly_live.core.timebase import TempoMap
 from kelly_live.core.values import NoteEvent, SoundingNote
 from kelly_live.midi.ports import RecordedMessage
@@ -126,7 +126,7 @@ def find_owners(messages: Sequence[RecordedMessage], notes: Sequence[NoteEvent],
         due.setdefault((note.pitch, note.velocity), []).append((tempo_map.seconds_at(note.onset_beats), note.channel))
     found: dict[int, int] = {}
     for number, message in enumerate(messages):
-        if kind_of(message.data) != "note_on":
+        if get_kind(message.data) != "note_on":
             continue
         waiting = due.get((message.data[1], message.data[2]), [])
         near = min(waiting, key=lambda one: abs(one[0] - message.seconds), default=None)
@@ -165,14 +165,14 @@ def find_sounding_notes(
 
     for number, message in enumerate(messages):
         receiver.take(message.data)
-        kind = kind_of(message.data)
+        kind = get_kind(message.data)
         if kind == "control_change" and message.data[1] in CONTROLLERS.values():
-            for key in [key for key in sounding if key[0] == channel_of(message.data)]:
+            for key in [key for key in sounding if key[0] == get_channel(message.data)]:
                 end(key, message.seconds)
         elif kind == "program_change" and message.data[1] in parts:
-            lent[channel_of(message.data)] = parts[message.data[1]]
+            lent[get_channel(message.data)] = parts[message.data[1]]
         elif kind in ("note_on", "note_off"):
-            key = (channel_of(message.data), message.data[1])
+            key = (get_channel(message.data), message.data[1])
             if key in sounding:
                 end(key, message.seconds)
             if kind == "note_on":
@@ -190,9 +190,9 @@ def _track_of(data: bytes) -> int | None:
     """
     if (program := tuned_program(data)) is not None:
         return program + 1
-    kind = kind_of(data)
+    kind = get_kind(data)
     silencing = kind == "control_change" and data[1] in CONTROLLERS.values()
-    return channel_of(data) if kind and not silencing else None
+    return get_channel(data) if kind and not silencing else None
 
 
 def _list_channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int]]:
@@ -212,11 +212,11 @@ def _score(
     It begins with `program`. The messages go up to its last note. What sets it up before its first note goes to the
     start: a synth may need time to load a sound.
     """
-    notes = [i for i, message in enumerate(music) if kind_of(message.data) in ("note_on", "note_off")]
+    notes = [i for i, message in enumerate(music) if get_kind(message.data) in ("note_on", "note_off")]
     first, end = (notes[0], notes[-1] + 1) if notes else (len(music), len(music))
     score = []
     for i, message in enumerate(music):
-        kind = kind_of(message.data)
+        kind = get_kind(message.data)
         moves = kind == "control_change" and message.data[1] not in SETTING_UP
         if i >= end and not moves:
             continue

@@ -14,8 +14,8 @@ from kelly_live.core.midi_messages import (
     RPN_MPE_ZONE,
     RPN_NONE,
     RPN_TUNING_PROGRAM,
-    channel_of,
-    kind_of,
+    get_channel,
+    get_kind,
     tuned_keys,
     tuned_program,
 )
@@ -38,11 +38,11 @@ class ReceiverState:
         if (program := tuned_program(data)) is not None:
             self._tunings.update({(program, key): pitch for key, pitch in tuned_keys(data).items()})
             return
-        kind = kind_of(data)
+        kind = get_kind(data)
         if kind == "pitch_bend":
-            self._bend[channel_of(data)] = data[1] + 128 * data[2] - BEND_CENTRE
+            self._bend[get_channel(data)] = data[1] + 128 * data[2] - BEND_CENTRE
         elif kind == "control_change":
-            self._control(channel_of(data), data[1], data[2])
+            self._control(get_channel(data), data[1], data[2])
 
     def pitch(self, channel: int, key: int) -> float:
         """Return the pitch, in semitones (69 is 440 Hz), that `key` sounds on `channel` now."""

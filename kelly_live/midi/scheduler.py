@@ -36,9 +36,9 @@ from kelly_live.core.midi_messages import (
     MAX_SIXTEENTHS,
     START,
     STOP,
-    channel_of,
     control_change,
-    kind_of,
+    get_channel,
+    get_kind,
     note_off,
     note_on,
     program_change,
@@ -379,8 +379,8 @@ class SchedulerCore:
         self._channels.add(channel)
         self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note, voice)
         for message in before:
-            if kind_of(message) == "program_change":
-                self._programs[channel_of(message)] = message[1]
+            if get_kind(message) == "program_change":
+                self._programs[get_channel(message)] = message[1]
             self._send(message, due, now)
         if note.program is not None and self._programs.get(channel) != note.program:
             self._programs[channel] = note.program

@@ -69,7 +69,7 @@ class Band(Protocol):
     def muted(self) -> tuple[MutedPlayer, ...]:
         """The players that are silent, and why."""
 
-    def role_of(self, part: str) -> str:
+    def get_role(self, part: str) -> str:
         """Return the role that the player called `part` was written for; its timing feel depends on it."""
 
     def play(

@@ -393,7 +393,7 @@ class Conductor:
 
     def _add_feel(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:
         """Move a note to where a player would put it: swung, then by an offset in seconds."""
-        role = self._band.role_of(note.part)
+        role = self._band.get_role(note.part)
         beat, voice = note.onset_beats, note.pitch
         offset = compute_onset_offset(parameters.timing, seed=self._seed, part=role, beat=beat, voice=voice)
         if parameters.style is not None:

@@ -337,4 +337,4 @@ def _create_chord(key: Key, mode_degree: int, rng: random.Random) -> Chord:
     if mode_degree == 4 and key.scale == build_mode_scale("aeolian"):
         return build_chord(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=coloured)
     unstable_tonic = key.mode == "locrian" and mode_degree == 0
-    return build_chord(key, key.degree_of(mode_degree), seventh=unstable_tonic or coloured)
+    return build_chord(key, key.find_degree(mode_degree), seventh=unstable_tonic or coloured)

@@ -91,7 +91,7 @@ class Key:
         """The diatonic mode that the scale is, or is nearest to."""
         return find_nearest_mode(self.scale)
 
-    def degree_of(self, mode_degree: int) -> int:
+    def find_degree(self, mode_degree: int) -> int:
         """Return the degree of this scale that a degree (0-6) of the nearest mode falls on."""
         if self.size == 7:
             return mode_degree

@@ -106,7 +106,7 @@ class Hints:
 NO_HINTS = Hints()
 
 
-def offset_of(take: Calibration | None, hints: Hints) -> Place:
+def compute_offset(take: Calibration | None, hints: Hints) -> Place:
     """Return the offset to subtract from a reading: take and hints, weighted by their precision, within MOST."""
     found = []
     for axis in range(len(AXES)):

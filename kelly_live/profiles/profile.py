@@ -17,7 +17,7 @@ from kelly_live.core.actions import Action, parse_action
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.safe_yaml import Node, parse_nodes
 from kelly_live.core.values import EMOTIONS, EmotionState
-from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, offset_of
+from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, compute_offset
 from kelly_live.profiles.reaction import (
     KINDS,
     PLAYED_PARAMETERS,
@@ -109,7 +109,7 @@ class Profile:
     @property
     def offset(self) -> Place:
         """The offset to subtract from readings (V, A, D); zeros without calibration."""
-        return offset_of(self.take, self.hints) if self.calibrate else (0.0, 0.0, 0.0)
+        return compute_offset(self.take, self.hints) if self.calibrate else (0.0, 0.0, 0.0)
 
     def with_reaction(self, one: Reaction) -> Profile:
         """Return the profile with one more reaction; merges rows beyond MAX_ROWS."""
@@ -118,7 +118,7 @@ class Profile:
             rows = _one_less(rows)
         return replace(self, reactions=tuple(rows))
 
-    def without(self, emotion: str | None = None) -> Profile:
+    def forget(self, emotion: str | None = None) -> Profile:
         """Return the profile without the reactions in an emotion, or without any and without the calibration.
 
         The embedding is dropped until `learn` runs again. Settings stay: culture, preset, keys.

@@ -198,7 +198,7 @@ def test_a_file_as_fast_as_asked(tmp_path: Path) -> None:
     source = FileSource(tmp_path / "a.wav", clock, realtime=False)
     source.start()
     delivered = []
-    while not source.finished:
+    while not source.is_finished:
         delivered.append(source.read(0.0))
     assert [len(window.samples) for window in delivered] == [800] * 20 + [320]
     assert [window.end_time for window in delivered] == pytest.approx([100.05 + 0.05 * n for n in range(20)] + [101.02])
@@ -223,7 +223,7 @@ def test_a_file_in_real_time_keeps_to_the_clock(tmp_path: Path) -> None:
     second = source.read(0.06)
     assert second is not None
     assert second.end_time == pytest.approx(0.2)
-    assert source.finished
+    assert source.is_finished
 
 
 def test_a_file_without_sound_fails_at_the_start(tmp_path: Path) -> None:
@@ -240,13 +240,13 @@ def test_a_script_is_played_then_ends_or_fails() -> None:
     source = ScriptedSource(samples, ManualClock())
     source.start()
     delivered = [source.read(0.0) for _ in range(3)]
-    assert source.finished
+    assert source.is_finished
     np.testing.assert_array_equal(np.concatenate([window.samples for window in delivered]), samples)
 
     source = ScriptedSource(samples[:800], ManualClock(), failure=AudioError("pulled out"))
     source.start()
     assert source.read(0.0) is not None
-    assert not source.finished
+    assert not source.is_finished
     with pytest.raises(AudioError, match="pulled out"):
         source.read(0.0)
 
@@ -255,14 +255,14 @@ def test_tone_and_silence() -> None:
     source = ToneSource(440.0, ManualClock(), seconds=1.0)
     source.start()
     samples = np.concatenate([source.read(0.0).samples for _ in range(20)])
-    assert source.finished
+    assert source.is_finished
     assert frequency_of(samples, 16_000) == pytest.approx(440.0, abs=1.0)
 
     endless = SilenceSource(ManualClock(), realtime=True)
     endless.start()
     for _ in range(100):
         assert not endless.read(1.0).samples.any()
-    assert not endless.finished
+    assert not endless.is_finished
     assert endless.health().level_dbfs == -120.0
 
 

@@ -17,7 +17,7 @@ def test_notes_agree_with_mido(channel: int, pitch: int, velocity: int) -> None:
     off = mido.Message("note_off", channel=channel - 1, note=pitch, velocity=0)
     assert m.note_on(channel, pitch, velocity) == bytes(on.bytes())
     assert m.note_off(channel, pitch) == bytes(off.bytes())
-    assert (m.kind_of(m.note_on(channel, pitch, velocity)), m.channel_of(m.note_off(channel, pitch))) == (
+    assert (m.get_kind(m.note_on(channel, pitch, velocity)), m.get_channel(m.note_off(channel, pitch))) == (
         "note_on",
         channel,
     )
@@ -50,8 +50,8 @@ def test_silence_is_notes_off_then_sound_off() -> None:
 
 
 def test_a_note_on_of_velocity_zero_is_a_note_off() -> None:
-    assert m.kind_of(bytes([0x90, 60, 0])) == "note_off"
-    assert m.kind_of(m.CLOCK) == ""
+    assert m.get_kind(bytes([0x90, 60, 0])) == "note_off"
+    assert m.get_kind(m.CLOCK) == ""
 
 
 @pytest.mark.parametrize(("channel", "pitch"), [(0, 60), (17, 60), (1, 128), (1, -1)])

@@ -13,7 +13,7 @@ import pytest
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.actions import Action
 from kelly_live.core.errors import AudioError, ConfigError, KellyError
-from kelly_live.core.midi_messages import kind_of
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.engine.live import EngineError, LiveEngine
@@ -63,7 +63,7 @@ class EngineRun:
             observation.close()
 
     def sent_notes(self) -> int:
-        return sum(kind_of(data) == "note_on" for _, data in read_trace(self.trace))
+        return sum(get_kind(data) == "note_on" for _, data in read_trace(self.trace))
 
 
 @pytest.fixture
@@ -116,9 +116,9 @@ def test_a_program_ends_by_itself_when_its_source_does(tmp_path: Path) -> None:
     sounding: set[bytes] = set()
     for _, data in read_trace(run.trace):
         voice = bytes((data[0] & 0x0F, data[1])) if len(data) > 1 else b""
-        if kind_of(data) == "note_on":
+        if get_kind(data) == "note_on":
             sounding.add(voice)
-        elif kind_of(data) == "note_off":
+        elif get_kind(data) == "note_off":
             sounding.discard(voice)
     assert run.sent_notes() > 0
     assert not sounding

@@ -115,6 +115,16 @@ def test_a_command_logs_an_error_that_nobody_expected(monkeypatch: pytest.Monkey
     assert find_log_file().name == "kelly-live.log"
 
 
+@pytest.mark.parametrize("arguments", [["--help"], ["live", "-h"], ["--version"]])
+def test_help_and_version_open_no_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, arguments: list[str]) -> None:
+    file = tmp_path / "logs" / "kelly-live.log"
+    monkeypatch.setattr(log_setup, "find_log_file", lambda: file)
+    assert exit_code(arguments) == 0
+    assert not file.parent.exists()
+    assert exit_code(["presets"]) == 0
+    assert file.exists()
+
+
 class FullDisk(io.StringIO):
     """A stream that takes nothing."""
 

@@ -179,7 +179,7 @@ def test_live_stops_on_request_and_closes_the_source() -> None:
     session = live(source, Loopback())
     threading.Timer(0.3, session.stop).start()
     session.run()
-    assert source.finished  # a closed scripted source has nothing left
+    assert source.is_finished  # a closed scripted source has nothing left
 
 
 def test_live_raises_the_error_of_a_source_that_is_gone() -> None:

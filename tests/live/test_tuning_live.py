@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kelly_live.core.commands import Notes, PartProgram, Start, Tuning
-from kelly_live.core.midi_messages import kind_of
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.tuning import CHANNEL, PROGRAM, create_score, measure_cents
 from kelly_live.midi.ports import RecordedMessage
@@ -97,7 +97,7 @@ def test_a_killed_process_leaves_no_note_and_no_bend(witness: Witness, mode: str
             )
 
         wait_for(straight, "silence, and every channel back at 12-TET", 15.0)
-        assert {m[1][1] for m in witness.of_kind(0xB0) if kind_of(m[1]) == "control_change"} >= {120, 123}
+        assert {m[1][1] for m in witness.of_kind(0xB0) if get_kind(m[1]) == "control_change"} >= {120, 123}
     finally:
         parent.kill()
         parent.wait()

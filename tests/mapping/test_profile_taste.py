@@ -92,13 +92,13 @@ def test_forgetting_restores_the_base_to_the_bit(net: MapperNet) -> None:
     profile = taught(make_preference("tempo", 60.0), make_reaction("too-dark", "happy"))
     mapper.play_for(get_embedding(net, profile))
     assert [mapper(create_state(emotion=name)) for name in EMOTIONS] != base
-    mapper.play_for(get_embedding(net, profile.without()))
+    mapper.play_for(get_embedding(net, profile.forget()))
     assert [mapper(create_state(emotion=name)) for name in EMOTIONS] == base
 
 
 def test_forgetting_one_emotion_is_never_having_heard_of_it() -> None:
     both = taught(make_preference("tempo", 60.0), make_preference("density", 0.4, "happy"))
-    assert learn_profile(NET, both.without("sad")) == taught(make_preference("density", 0.4, "happy"))
+    assert learn_profile(NET, both.forget("sad")) == taught(make_preference("density", 0.4, "happy"))
 
 
 def test_people_change_places_while_it_plays(net: MapperNet) -> None:
@@ -134,7 +134,7 @@ def test_whoever_rates_at_random_stays_in_bounds(some: list[Reaction]) -> None:
     for state in (*(create_state(emotion=name) for name in EMOTIONS), *(one.state for one in some)):
         mapper(state)  # MusicParameters check their own ranges
     assert from_yaml(to_yaml(profile), "p.yaml") == profile
-    assert learn_profile(NET, profile.without()) == new_profile("anna", NOW)
+    assert learn_profile(NET, profile.forget()) == new_profile("anna", NOW)
 
 
 def test_a_full_profile_is_learned_and_survives_its_file() -> None:

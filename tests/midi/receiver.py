@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from kelly_live.core.midi_messages import channel_of, kind_of
+from kelly_live.core.midi_messages import get_channel, get_kind
 from kelly_live.midi.ports import RecordedMessage
 from kelly_live.midi.tuning import RING_SECONDS
 
@@ -67,10 +67,10 @@ class Receiver:
             for key, semitone, coarse, fine in zip(*(changes[i::4] for i in range(4)), strict=True):
                 self.tunings.setdefault(data[5], {})[key] = semitone + (coarse * 128 + fine) / 16384
             return
-        kind = kind_of(data)
+        kind = get_kind(data)
         if not kind:
             return
-        number = channel_of(data)
+        number = get_channel(data)
         channel = self.channels[number]
         if kind == "note_on":
             voice = Voice(seconds, number, data[1], channel.program, [self.pitch(number, data[1])])

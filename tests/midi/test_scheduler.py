@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kelly_live.core.commands import Notes, Start, TempoChange
 from kelly_live.core.errors import ConfigError, MidiError
-from kelly_live.core.midi_messages import CLOCK, START, STOP, channel_of, kind_of
+from kelly_live.core.midi_messages import CLOCK, START, STOP, get_channel, get_kind
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.lateness import LATE_SECONDS, LatenessRecord
@@ -47,9 +47,9 @@ class ClockedCore:
 
     def score(self) -> list[tuple[float, str, int]]:
         return [
-            (round(m.seconds, 4), WORDS[kind_of(m.data)], m.data[1])
+            (round(m.seconds, 4), WORDS[get_kind(m.data)], m.data[1])
             for m in self.port.messages
-            if kind_of(m.data) in WORDS
+            if get_kind(m.data) in WORDS
         ]
 
 
@@ -302,10 +302,10 @@ def perform(steps: list[tuple[str, object]], *, send_clock: bool = False, capaci
 def assert_every_on_has_its_off(messages: list[RecordedMessage]) -> None:
     sounding: set[tuple[int, int]] = set()
     for message in messages:
-        kind = kind_of(message.data)
+        kind = get_kind(message.data)
         if kind not in WORDS:
             continue
-        key = (channel_of(message.data), message.data[1])
+        key = (get_channel(message.data), message.data[1])
         if kind == "note_on":
             assert key not in sounding, f"{key} was started twice"
             sounding.add(key)
@@ -337,7 +337,7 @@ def test_left_alone_every_note_ends_by_itself_and_none_is_lost(steps: list[tuple
     assert clocked.core.sounding == frozenset()
     assert_every_on_has_its_off(clocked.port.messages)
     played = sum(len(value) for action, value in steps if action == "play")  # type: ignore[arg-type]
-    ons = sum(kind_of(m.data) == "note_on" for m in clocked.port.messages)
+    ons = sum(get_kind(m.data) == "note_on" for m in clocked.port.messages)
     health = clocked.core.health()
     assert ons + health.dropped == played
     assert health.sent == len(clocked.port.messages)
@@ -370,7 +370,7 @@ def test_music_known_ahead_is_sent_in_due_order_and_never_early(
     expected = [tempo_map.seconds_at(k / 24) for k in range(len(ticks))]
     assert ticks == pytest.approx(expected, abs=1e-5)
     onsets = sorted(max(0.0, tempo_map.seconds_at(n.onset_beats)) for n in notes if n.onset_beats >= 0.0)
-    sent = [m.seconds for m in clocked.port.messages if kind_of(m.data) == "note_on" and m.seconds > 0.0]
+    sent = [m.seconds for m in clocked.port.messages if get_kind(m.data) == "note_on" and m.seconds > 0.0]
     assert all(any(abs(when - onset) < 1e-5 for onset in onsets) for when in sent)
 
 

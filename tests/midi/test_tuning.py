@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 
 from kelly_live.core.commands import BEND_SEMITONES, TUNINGS, Notes, PartProgram, Start, Stop, Tuning
 from kelly_live.core.errors import ConfigError, MidiError
-from kelly_live.core.midi_messages import bend_to, channel_of, key_tunings, kind_of, registered_parameter, tuned_program
+from kelly_live.core.midi_messages import (
+    bend_to,
+    get_channel,
+    get_kind,
+    key_tunings,
+    registered_parameter,
+    tuned_program,
+)
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.offline import OfflineScheduler
 from kelly_live.midi.ports import RecordedMessage
@@ -46,7 +53,7 @@ def describe(messages: list[RecordedMessage]) -> list[str]:
     """Notes and bends as a player would write them down: "60 on 4"; "4 bends 9000"."""
     lines = []
     for m in messages:
-        kind, channel = kind_of(m.data), channel_of(m.data)
+        kind, channel = get_kind(m.data), get_channel(m.data)
         if kind == "note_on":
             lines.append(f"{m.data[1]} on {channel}")
         elif kind == "note_off":
@@ -175,15 +182,15 @@ def test_silence_brings_everything_back_to_12_tet(tuning: Tuning) -> None:
     messages = perform(notes, tuning, until=1.0, stop=True)
     receiver = Receiver().hear(messages)
     assert receiver.sounding() == []
-    used = {channel_of(m.data) for m in messages if kind_of(m.data) == "note_on"}
+    used = {get_channel(m.data) for m in messages if get_kind(m.data) == "note_on"}
     for channel in used:
-        ends = [m.data[1] for m in messages if kind_of(m.data) == "control_change" and channel_of(m.data) == channel]
+        ends = [m.data[1] for m in messages if get_kind(m.data) == "control_change" and get_channel(m.data) == channel]
         assert {120, 123} <= set(ends)
     for channel in range(1, 17):
         assert [receiver.pitch(channel, key) for key in range(128)] == list(range(128))
         if tuning.mode != "mpe":
             assert receiver.channels[channel].bend_range == 2.0
-    order = [kind_of(m.data) for m in messages]
+    order = [get_kind(m.data) for m in messages]
     last_off = len(order) - 1 - order[::-1].index("note_off")
     assert "note_on" not in order[last_off:]
 
@@ -302,11 +309,11 @@ def test_every_note_on_has_its_off_whenever_silence_falls(
 ) -> None:
     sounding: set[tuple[int, int]] = set()
     for message in perform(notes, tuning, until=stop_at, stop=True):
-        key = (channel_of(message.data), message.data[1])
-        if kind_of(message.data) == "note_on":
+        key = (get_channel(message.data), message.data[1])
+        if get_kind(message.data) == "note_on":
             assert key not in sounding
             sounding.add(key)
-        elif kind_of(message.data) == "note_off":
+        elif get_kind(message.data) == "note_off":
             sounding.remove(key)
     assert not sounding
 

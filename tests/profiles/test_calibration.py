@@ -15,7 +15,7 @@ from kelly_live.profiles.calibration import (
     Calibration,
     Hints,
     Nudges,
-    offset_of,
+    compute_offset,
 )
 
 TIME = "2026-11-23T00:40:00Z"
@@ -49,18 +49,18 @@ def test_whatever_is_heard_or_nudged_little_is_taken_off(places: list, nudges: l
     hints = NO_HINTS
     for difference in nudges:
         hints = hints.with_hint("arousal", difference)
-    for off in offset_of(take(*places), hints):
+    for off in compute_offset(take(*places), hints):
         assert abs(off) <= MOST
-    assert offset_of(None, NO_HINTS) == (0.0, 0.0, 0.0)
+    assert compute_offset(None, NO_HINTS) == (0.0, 0.0, 0.0)
 
 
 def test_hints_are_weak_and_add_up_and_a_take_outweighs_them() -> None:
     once, often = Hints().with_hint("valence", 0.4), Hints()
     for _ in range(20):
         often = often.with_hint("valence", 0.4)
-    assert 0.0 < offset_of(None, once)[0] < 0.07 < offset_of(None, often)[0] < 0.4
+    assert 0.0 < compute_offset(None, once)[0] < 0.07 < compute_offset(None, often)[0] < 0.4
     steady = take(*[(0.0, 0.0, 0.0)] * 40)
-    assert abs(offset_of(steady, often)[0]) < 0.02
+    assert abs(compute_offset(steady, often)[0]) < 0.02
     assert take(*[(0.5, 0.0, 0.0)]).error[0] < PRIOR
 
 

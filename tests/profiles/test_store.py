@@ -30,7 +30,7 @@ def test_what_is_kept_comes_back(store: ProfileStore) -> None:
     changed = store.update("anna", lambda profile: profile.with_reaction(make_reaction("too-fast")))
     assert store.load("Anna ") == changed
     assert changed.count == 1
-    assert store.update("anna", lambda profile: profile.without()) == new_profile("anna", NOW)
+    assert store.update("anna", lambda profile: profile.forget()) == new_profile("anna", NOW)
     assert store.path("anna").read_bytes() == to_yaml(new_profile("anna", NOW))
 
 

@@ -29,7 +29,7 @@ def command(name: str, emotion: str | None) -> None:
     from kelly_live.profiles.store import ProfileStore
 
     def forget(profile: Profile) -> Profile:
-        rest = profile.without(emotion)
+        rest = profile.forget(emotion)
         return learn_profile(load_net(), rest) if rest.reactions and profile.embedding is not None else rest
 
     profile = ProfileStore().update(name, forget)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, specs_of
+from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -68,7 +68,7 @@ def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
 
     `only`: these fields alone; the others keep their defaults. A value that breaks a rule is a usage error.
     """
-    without = frozenset(name for name, _ in specs_of(cls) if only and name not in only)
+    without = frozenset(name for name, _ in list_specs(cls) if only and name not in only)
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
@@ -90,7 +90,7 @@ def _declarations(
     cls: type, path: tuple[str, ...], without: frozenset[str], single: frozenset[str]
 ) -> Iterator[Callable[[Any], Any]]:
     defaults = {one.name: _default_of(one) for one in fields(cls)}
-    for name, spec in specs_of(cls):
+    for name, spec in list_specs(cls):
         if name in without:
             continue
         if isinstance(spec, GroupSpec):
@@ -159,7 +159,7 @@ def _callback(spec: OptionSpec) -> Callable[[click.Context, click.Parameter, Any
 def _gather(cls: type, typed: dict[str, Any], path: tuple[str, ...]) -> Any:
     """Take this class's settings out of `typed`; a setting that was not typed keeps its default."""
     values: dict[str, Any] = {}
-    for name, spec in specs_of(cls):
+    for name, spec in list_specs(cls):
         if isinstance(spec, GroupSpec):
             inner = _gather_group(spec, typed, (*path, name))
             if inner is not None:
@@ -173,7 +173,7 @@ def _gather(cls: type, typed: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 def _gather_group(spec: GroupSpec, typed: dict[str, Any], path: tuple[str, ...]) -> Any:
     if spec.present_with is not None and typed.get("__".join((*path, spec.present_with))) is None:
-        for name, _ in specs_of(spec.type):
+        for name, _ in list_specs(spec.type):
             typed.pop("__".join((*path, name)), None)
         return None
     return _gather(spec.type, typed, path)

@@ -75,7 +75,7 @@ def group(
     return field(default_factory=of, metadata=metadata)
 
 
-def specs_of(options: Any) -> Iterator[tuple[str, OptionSpec | GroupSpec]]:
+def list_specs(options: Any) -> Iterator[tuple[str, OptionSpec | GroupSpec]]:
     """List the settings of an options class or value, in the order of their declaration."""
     for one in fields(options):
         spec = one.metadata.get(_OPTION) or one.metadata.get(_GROUP)
@@ -88,7 +88,7 @@ def check_options(options: Any) -> None:
 
     Raises ConfigError naming the first that is wrong. A class calls it from `__post_init__`.
     """
-    for name, spec in specs_of(options):
+    for name, spec in list_specs(options):
         if isinstance(spec, OptionSpec):
             _check(spec, getattr(options, name))
 
@@ -96,7 +96,7 @@ def check_options(options: Any) -> None:
 def list_settings(options: Any) -> tuple[tuple[str, str], ...]:
     """List the settings that are not empty, groups included, as (name, text)."""
     found: list[tuple[str, str]] = []
-    for name, spec in specs_of(options):
+    for name, spec in list_specs(options):
         value = getattr(options, name)
         if isinstance(spec, GroupSpec):
             found += () if value is None else list_settings(value)

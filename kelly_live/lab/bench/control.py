@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kelly_live.core.emotion_space import create_state
-from kelly_live.core.midi_messages import kind_of
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.protocols import EmotionOverride, Mapper
 from kelly_live.core.values import Dynamics, EmotionState, MusicParameters, SyncState
 from kelly_live.engine.analysis_proxy import AnalysisProxy
@@ -122,7 +122,7 @@ def compute_note_latencies(turns: Sequence[Turn], trace: Sequence[TracedMessage]
 
     The dynamics are on their way then. A turn that was over before any note showed it counts until the note that did.
     """
-    ons = [(t, data[2]) for t, data in trace if kind_of(data) == "note_on"]
+    ons = [(t, data[2]) for t, data in trace if get_kind(data) == "note_on"]
     found = []
     for turn in turns[1:]:
         after = [(t, velocity) for t, velocity in ons if t >= turn.seconds]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.core.commands import Notes, Start, Stop
-from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
+from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, get_kind
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.load import stress_cores, stress_nets
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -87,7 +87,7 @@ def analyze_trace(trace: Sequence[TracedMessage], origin: float, dropped: int = 
     late = []
     for seconds, data in trace:
         # A note repeats every beat, so the nearest due time says which one it was.
-        kind = kind_of(data)
+        kind = get_kind(data)
         if kind in ("note_on", "note_off"):
             phase = (data[1] - _KEYS + _OFFSET_NOTES + (0.0 if kind == "note_on" else NOTE_SHARE)) * NOTE_SECONDS
             beats = (seconds - origin - phase) / BEAT_SECONDS

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kelly_live.core.errors import MidiError
-from kelly_live.core.midi_messages import kind_of
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.midi.trace import read_trace
 
 PLAYED_SECONDS = 2.0
@@ -46,7 +46,7 @@ def measure_start(recording: Path, device: str) -> Start:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120.0)
         if done.returncode != 0:
             raise MidiError(f"a session did not start: {(done.stderr.strip() or 'no output').splitlines()[-1]}")
-        ons = [message.seconds for message in read_trace(trace) if kind_of(message.data) == "note_on"]
+        ons = [message.seconds for message in read_trace(trace) if get_kind(message.data) == "note_on"]
         if not ons:
             raise MidiError(f"no note in {PLAYED_SECONDS:g} s; run `kelly-live lab bench` again")
         return Start(ons[0] - began, int(done.stdout.split()[-1]))

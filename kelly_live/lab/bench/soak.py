@@ -26,7 +26,7 @@ from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
 from kelly_live.core.commands import Notes, SinkCommand
-from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, kind_of
+from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, get_kind
 from kelly_live.core.protocols import EmotionOverride, Morph, SchedulerHealth
 from kelly_live.core.resources import find_resources
 from kelly_live.core.timebase import MonotonicClock
@@ -123,7 +123,7 @@ def count_stuck_notes(trace: Sequence[TracedMessage], longest_seconds: float) ->
     sounding: dict[bytes, float] = {}
     stuck = 0
     for seconds, data in trace:
-        kind = kind_of(data)
+        kind = get_kind(data)
         if kind not in ("note_on", "note_off"):
             continue
         voice = bytes((data[0] & 0x0F, data[1]))
@@ -204,7 +204,7 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
         last = session.run(on_status)
         health = client.health()
         trace = read_trace(trace_path)
-    ons = sum(kind_of(data) == "note_on" for _, data in trace)
+    ons = sum(get_kind(data) == "note_on" for _, data in trace)
     ticks = [seconds for seconds, data in trace if data == CLOCK]
     tempo = conductor.tempo_map
     beats = tempo.beat_at(ticks[-1]) * CLOCKS_PER_BEAT

@@ -22,7 +22,7 @@ class Findings:
     modes: tuple[Mode, ...] = ()
     absent: Mapping[str, str] = field(default_factory=dict)
 
-    def without(self, **reasons: str) -> Findings:
+    def exclude(self, **reasons: str) -> Findings:
         """Leave the named fields out, each with the reason why it is not a measurement."""
         kept = {name: known for name, known in self.known.items() if name not in reasons}
         return replace(self, known=kept, absent={**self.absent, **reasons})

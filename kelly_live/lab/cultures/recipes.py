@@ -44,7 +44,7 @@ _RHYTHM_FIELDS = ("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms
 
 def drop_rhythm(findings: Findings) -> Findings:
     """Drop what a corpus without rhythm cannot say of a tune."""
-    return findings.without(**dict.fromkeys(_RHYTHM_FIELDS, _NO_RHYTHM))
+    return findings.exclude(**dict.fromkeys(_RHYTHM_FIELDS, _NO_RHYTHM))
 
 
 # ---------------------------------------------------------------- Europe
@@ -54,7 +54,7 @@ def _irish(corpora: Path) -> Findings:
     tunes = irish.read_irish(corpora)
     found = measure_tunes(tunes, "irish-ceol-rince", titles=_DIATONIC, least=20)
     plain = "the corpus' editors took ornaments out"
-    return found.without(ornaments=plain, tempo_bpm=_EDITORIAL)
+    return found.exclude(ornaments=plain, tempo_bpm=_EDITORIAL)
 
 
 _DIATONIC = {
@@ -80,7 +80,7 @@ def _kern(corpora: Path, name: str, inside: str) -> list[str]:
 def _german(corpora: Path) -> Findings:
     tunes = [tune for text in _kern(corpora, "essen", "europa/deutschl/") if (tune := read_kern(text)) is not None]
     found = measure_tunes(_name_by_fit(tunes), "essen, Deutschland", titles=_DIATONIC, least=20)
-    return found.without(ornaments="the collection notes no ornaments")
+    return found.exclude(ornaments="the collection notes no ornaments")
 
 
 def _klezmer(corpora: Path) -> Findings:
@@ -92,7 +92,7 @@ def _klezmer(corpora: Path) -> Findings:
             tunes.append(tune)
     titles = {name: label for label, name in _KLEZMER.items()}
     found = measure_tunes(tunes, "klezmer-beregovski", titles=titles)
-    return found.without(register="the tunes were moved to common keys")
+    return found.exclude(register="the tunes were moved to common keys")
 
 
 _KLEZMER = {
@@ -108,7 +108,7 @@ def _ballad(corpora: Path) -> Findings:
             tunes, "japan-english-folk, English; octaves unfolded the shorter way", titles=_DIATONIC, least=20
         )
     )
-    return found.without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+    return found.exclude(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
 
 
 # ---------------------------------------------------------------- Turkey
@@ -131,7 +131,7 @@ def _makam(corpora: Path) -> Findings:
             groupings.append((f"{metre} {usul.rsplit(' ', 1)[0]}", parts))
             n += len(members)
     known = create_measured(tuple(groupings), n, "scores", "symbtr: where in the bar the long notes start")
-    return found.also({"groupings": known}).without(
+    return found.also({"groupings": known}).exclude(
         intervals="each makam has its own steps: see modes",
         mode_preferences="a 53-comma system: the seven diatonic modes do not describe it",
     )
@@ -158,7 +158,7 @@ def _persian(corpora: Path) -> Findings:
         pooled_scale=False, least=5, tuning=lambda modes: radif.apply_performed_tuning(corpora, modes, tunes),
     )  # fmt: skip
     free = "the radif is free in time; durations are those of the notation's playback"
-    return found.without(
+    return found.exclude(
         **dict.fromkeys(("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms", "density"), free),
         mode_preferences="quarter tones: the seven diatonic modes do not describe a dastgah",
     )
@@ -210,7 +210,7 @@ def _al_ala(corpora: Path) -> Findings:
         titles=titles,
         pooled_scale=False,
     )
-    return found.without(tempo_bpm=_EDITORIAL, ornaments="the transcriptions note none")
+    return found.exclude(tempo_bpm=_EDITORIAL, ornaments="the transcriptions note none")
 
 
 # ---------------------------------------------------------------- South Asia
@@ -280,7 +280,7 @@ def _hindustani(corpora: Path) -> Findings:
     return (
         found.also(_measure_concerts(concerts, {}), modes=tuple(modes))
         .also({"groupings": grouped})
-        .without(
+        .exclude(
             intervals="each raga has its own steps: see modes",
             mode_preferences="ragas are not the seven diatonic modes",
         )
@@ -361,7 +361,7 @@ def _han(corpora: Path) -> Findings:
     found = measure_tunes(
         tunes, "essen, Han and Shanxi; 0 is the last note, which names the mode", titles=_DIAOSHI, pooled_scale=False
     )
-    return found.without(ornaments="the collection notes no ornaments")
+    return found.exclude(ornaments="the collection notes no ornaments")
 
 
 # The last note's place in the gong collection names the mode (common teaching; not looked up).
@@ -388,7 +388,7 @@ def _minyo(corpora: Path) -> Findings:
         least=20,
         pooled_scale=False,
     )
-    return drop_rhythm(found).without(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+    return drop_rhythm(found).exclude(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
 
 
 def _jingju(corpora: Path) -> Findings:
@@ -396,7 +396,7 @@ def _jingju(corpora: Path) -> Findings:
     titles = {"xipi-dan": "Xipi, dan", "xipi-laosheng": "Xipi, laosheng", "erhuang-dan": "Erhuang, dan",
               "erhuang-laosheng": "Erhuang, laosheng"}  # fmt: skip
     found = measure_tunes(tunes, "jingju, sung sections in one metre; 0 is do of the notation", titles=titles)
-    return found.without(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
+    return found.exclude(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
 
 
 def _jeongak(corpora: Path) -> Findings:

@@ -11,7 +11,7 @@ import numpy as np
 
 from kelly_live.core.commands import DEFAULT_TUNING, Notes, SinkCommand
 from kelly_live.core.emotion_space import create_state
-from kelly_live.core.midi_messages import channel_of, kind_of, program_change
+from kelly_live.core.midi_messages import get_channel, get_kind, program_change
 from kelly_live.core.protocols import Mapper, NoteSink, Reading
 from kelly_live.core.values import MusicParameters
 from kelly_live.engine.build import build_band, create_conductor
@@ -98,7 +98,7 @@ def create_midi_composer(mapper: Mapper) -> closed_loop.Composer:
         performance = compose(Reading(state, parameters), conductor, scheduler)
         programs = {slot.channel: slot.program for slot in conductor.slots}
         piano = [
-            _set_piano(message) for message in performance.messages if channel_of(message.data) != _PERCUSSION_CHANNEL
+            _set_piano(message) for message in performance.messages if get_channel(message.data) != _PERCUSSION_CHANNEL
         ]
         return {
             "band": encode_midi(performance.messages, performance.tempo_map, programs=programs),
@@ -110,9 +110,9 @@ def create_midi_composer(mapper: Mapper) -> closed_loop.Composer:
 
 def _set_piano(message: RecordedMessage) -> RecordedMessage:
     """Make a program change one to the piano; a channel that a tuning borrows is a piano, too."""
-    if kind_of(message.data) != "program_change":
+    if get_kind(message.data) != "program_change":
         return message
-    return replace(message, data=program_change(channel_of(message.data), 0))
+    return replace(message, data=program_change(get_channel(message.data), 0))
 
 
 def _create_conductor(sink: NoteSink, kind: str, seed: int, bars: int | None) -> Conductor:
@@ -160,9 +160,9 @@ class SteppedConductor:
     def list_notes(self, now: float) -> Sequence[NoteOn]:
         """List all note-ons sent so far."""
         return [
-            NoteOn(message.seconds, channel_of(message.data) or 0, message.data[1], message.data[2])
+            NoteOn(message.seconds, get_channel(message.data) or 0, message.data[1], message.data[2])
             for message in self._sink.messages
-            if kind_of(message.data) == "note_on"
+            if get_kind(message.data) == "note_on"
         ]
 
     def list_creation_times(self) -> Sequence[tuple[float, float]]:

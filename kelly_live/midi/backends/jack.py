@@ -18,7 +18,7 @@ from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_size_t, c_uint32,
 from typing import Any
 
 from kelly_live.core.errors import MidiError
-from kelly_live.core.midi_messages import CONTROLLERS, kind_of
+from kelly_live.core.midi_messages import CONTROLLERS, get_kind
 from kelly_live.core.protocols import MidiIn
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.midi.backend import CLIENT_NAME, LISTING_COMMAND, MidiBackend
@@ -68,11 +68,11 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 
 def _starts(message: bytes) -> bool:
-    return kind_of(message) == "note_on"
+    return get_kind(message) == "note_on"
 
 
 def _ends(message: bytes) -> bool:
-    kind = kind_of(message)
+    kind = get_kind(message)
     return kind == "note_off" or (kind == "control_change" and message[1] in _SILENCERS)
 
 
