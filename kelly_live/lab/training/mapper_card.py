@@ -184,7 +184,7 @@ the judges say of it, and what each part gives: [docs/likeness.md](../docs/liken
 A user's embedding moves the raw outputs along the ways in which songs differ that the state does not explain: the
 principal directions of the covariance between one half of a song's clips and the other (chance is not shared),
 {card["user_ways"]} of them above 0, the first seven of them everywhere and, twice as strongly, in each emotion alone.
-Learned from preferences as a maximum a posteriori (`lab/nets/taste.py`); zero until then.
+Learned from preferences as a maximum a posteriori (`mapping/taste.py`); zero until then.
 
 ## Priors
 Pseudo-observations, each worth so many labelled pieces; effects in corpus standard deviations (weights: along a stated

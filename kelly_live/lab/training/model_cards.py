@@ -183,8 +183,8 @@ own 3 s window is part of it.
 
 ## How it was chosen
 The weights: by error and delay on scenes of clips that the answering net had not learned. The bounds in
-`nets/temporal.py` (how slowly a moment may fade, how much more it may count, how far the model may correct, how far it
-may flatten): by hand, after six designs had been seen on these very `val` sequences, on the demo's recording and on two
-dozen `val` clips through the live reader, because one held on to an outburst for five seconds and another hedged until
-a short clip's answer was lost. So the table is a little kind to it.
+`emotion/nets/temporal.py` (how slowly a moment may fade, how much more it may count, how far the model may correct, how
+far it may flatten): by hand, after six designs had been seen on these very `val` sequences, on the demo's recording and
+on two dozen `val` clips through the live reader, because one held on to an outburst for five seconds and another hedged
+until a short clip's answer was lost. So the table is a little kind to it.
 """
