@@ -93,9 +93,9 @@ def test_the_recording_holds_what_sounded_and_a_controller_overrides(
     log = tmp_path / "set.jsonl"
     witness.listen_to("Kelly Live")
     wait_for(lambda: len(heard(witness)) > 10, "music", 60.0)
-    pads.press(113)
-    wait_for(lambda: logged(log, "action"), "a reaction in the log", 10.0)
-    assert {"name": "dislike", "source": "midi"}.items() <= logged(log, "action")[0].items()
+    pads.press(27)
+    wait_for(lambda: logged(log, "action"), "a freeze in the log", 10.0)
+    assert {"name": "freeze", "source": "midi"}.items() <= logged(log, "action")[0].items()
     pads.press(29)
     wait_for(lambda: logged(log, "panic"), "a panic", 10.0)
     quiet_from = witness.now()
