@@ -267,7 +267,7 @@ def load_bindings(file: Path | None = None) -> tuple[Binding, ...]:
     if not file.exists():
         return ()
     root = read_nodes(file)
-    fields = _fields(root, ("format", "controls"), ())
+    fields = root.as_fields(("format", "controls"))
     fields["format"].as_int(FORMAT, FORMAT)
     nodes = fields["controls"].as_list() if fields["controls"].value != "" else []
     if len(nodes) > MAX_BINDINGS:
@@ -291,7 +291,7 @@ def save_bindings(bindings: Sequence[Binding], file: Path | None = None) -> Path
 
 
 def _read(node: Node) -> Binding:
-    fields = _fields(node, ("kind", "number", "action"), ("channel", "value"))
+    fields = node.as_fields(("kind", "number", "action"), ("channel", "value"))
     try:
         control = Control(
             fields["kind"].as_text(20),
@@ -305,14 +305,3 @@ def _read(node: Node) -> Binding:
         if str(error).startswith(node.file):
             raise
         node.fail(f"is no control: {error}")
-
-
-def _fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Node]:
-    fields = node.as_map()
-    for name, field in fields.items():
-        if name not in (*needed, *optional):
-            field.fail(f"is not known here; there may be {', '.join((*needed, *optional))}")
-    for name in needed:
-        if name not in fields:
-            node.fail(f"lacks `{name}`; it must have {', '.join(needed)}")
-    return fields

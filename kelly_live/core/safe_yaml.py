@@ -7,6 +7,7 @@ where one belongs. Size, depth and the number of values are bounded.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -42,6 +43,17 @@ class Node:
     def as_map(self) -> dict[str, Node]:
         """Return the map of names to nodes."""
         return self.value if isinstance(self.value, dict) else self.fail("must be a map of names to values")
+
+    def as_fields(self, needed: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Node]:
+        """Return a map that has all `needed` names, and none but these and the `optional` ones."""
+        fields = self.as_map()
+        for name, field in fields.items():
+            if name not in (*needed, *optional):
+                field.fail(f"is not known here; there may be {', '.join((*needed, *optional))}")
+        for name in needed:
+            if name not in fields:
+                self.fail(f"lacks `{name}`; it must have {', '.join(needed)}")
+        return fields
 
     def as_list(self) -> list[Node]:
         """Return the list of nodes."""

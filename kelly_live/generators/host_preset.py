@@ -131,7 +131,7 @@ def list_presets(folders: Sequence[Path] | None = None) -> tuple[PresetFile, ...
 def read_preset(path: Path) -> HostPreset:
     """Read one file; raises ConfigError that names file, line and field."""
     root = read_nodes(path)
-    fields = _read_fields(root, ("format", "title", "players"), ("ports",))
+    fields = root.as_fields(("format", "title", "players"), ("ports",))
     fields["format"].as_int(FORMAT, FORMAT)
     ports = (
         tuple(_read_port(name, node) for name, node in fields["ports"].as_map().items()) if "ports" in fields else ()
@@ -157,7 +157,7 @@ def read_preset(path: Path) -> HostPreset:
 
 def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
     optional = ("part", "channel", "program", "port", "volume", "set")
-    fields = _read_fields(node, ("generator",), optional)
+    fields = node.as_fields(("generator",), optional)
     port = fields["port"].as_text(preset_library.MAX_NAME) if "port" in fields else MAIN_PORT
     if port not in ports:
         there = ", ".join(ports[1:]) or "none"
@@ -181,7 +181,8 @@ def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
 def _read_port(name: str, node: Node) -> PresetPort:
     if not preset_library.NAME.fullmatch(name) or len(name) > preset_library.MAX_NAME:
         node.fail(f"must have a name of up to {preset_library.MAX_NAME} of a-z, 0-9 and single hyphens")
-    fields = _read_fields(node, (), ("output", "clock", "latency_ms"))
+    # `drums:` alone is a port with nothing to say.
+    fields = {} if node.value == "" else node.as_fields((), ("output", "clock", "latency_ms"))
     clock = fields["clock"].as_text() if "clock" in fields else "yes"
     if clock not in ("yes", "no"):
         fields["clock"].fail(f"is {clock!r}; it must be yes or no")
@@ -189,17 +190,6 @@ def _read_port(name: str, node: Node) -> PresetPort:
     return PresetPort(
         name, fields["output"].as_text(120) if "output" in fields else None, clock == "yes", latency / 1000.0
     )
-
-
-def _read_fields(node: Node, needed: Sequence[str], optional: Sequence[str]) -> dict[str, Node]:
-    fields = {} if node.value == "" and not needed else node.as_map()  # `drums:` alone is a port with nothing to say
-    for name, field in fields.items():
-        if name not in (*needed, *optional):
-            field.fail(f"is not known here; there may be {', '.join((*needed, *optional))}")
-    for name in needed:
-        if name not in fields:
-            node.fail(f"lacks `{name}`; it must have {', '.join(needed)}")
-    return fields
 
 
 def add_players(preset: HostPreset, generators: Sequence[str]) -> HostPreset:

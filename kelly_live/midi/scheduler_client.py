@@ -218,4 +218,6 @@ class SchedulerClient:
 def split_notes(command: Notes) -> list[Notes]:
     """Split a command into ones of at most NOTES_PER_MESSAGE notes."""
     notes = command.notes
+    if 0 < len(notes) <= NOTES_PER_MESSAGE:
+        return [command]
     return [Notes(notes[i : i + NOTES_PER_MESSAGE]) for i in range(0, len(notes), NOTES_PER_MESSAGE)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from kelly_live.core.commands import HasProgram
 from kelly_live.core.values import MusicParameters, NoteEvent
 from kelly_live.music.context import MusicContext
 
@@ -30,24 +31,12 @@ class MutedPlayer:
     state: PlayerState = PlayerState.NOT_LOADED
 
 
-class Slot(Protocol):
+class Slot(HasProgram, Protocol):
     """A player's place in the band: where its notes go, and with which sound."""
 
     @property
     def part(self) -> str:
         """The player's name in the band, unlike any other's."""
-
-    @property
-    def channel(self) -> int:
-        """The MIDI channel, 1-16."""
-
-    @property
-    def program(self) -> int:
-        """The General MIDI program, 0-127."""
-
-    @property
-    def port(self) -> str:
-        """The name of the port; the empty name is the main one."""
 
     @property
     def sends_program(self) -> bool:

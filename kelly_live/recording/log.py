@@ -197,15 +197,9 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
     skipped_beats: float
 
 
-class FaultRecord(LogRecord, frozen=True, kw_only=True, tag="fault"):
-    """Something failed. To be read."""
-
-    message: str
-
-
 Record: TypeAlias = (
     StartRecord | StepRecord | FinishRecord | ControlRecord | PanicRecord | PresetRecord | MuteRecord | StopRecord
-    | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord | FaultRecord
+    | ChecksumRecord | EmotionRecord | ActionRecord | TempoRecord | CounterRecord
 )  # fmt: skip
 
 _DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)

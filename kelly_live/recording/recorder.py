@@ -33,7 +33,6 @@ from kelly_live.recording.log import (
     ChecksumRecord,
     ControlRecord,
     CounterRecord,
-    FaultRecord,
     FinishRecord,
     Header,
     MuteRecord,
@@ -213,10 +212,6 @@ class Recorder:
                     skipped_beats=skipped_beats,
                 )
             )
-
-    def record_failure(self, what: str) -> None:
-        """Record that something else failed."""
-        self._put(FaultRecord(time=self._clock.now(), message=what))
 
     def record_stop(self, now: float) -> None:
         """Record that the sink was stopped: nothing was sent after `now`."""
