@@ -6,9 +6,8 @@ All tables start at the tonic and rise by semitones; their values are as publish
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from kelly_live.core.arrays import Floats
 
 # Albrecht & Shanahan (2013), "The use of large corpora to train a new type of key-finding algorithm": shares of the
 # notes of pieces in a known key.

@@ -8,13 +8,11 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 
 import numpy as np
-import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.key_profiles import modal_profiles
 from kelly_live.core.values import MAX_BAR_BEATS, ORNAMENTS, CultureStyle, Metre, Register, Scale
 from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
-
-Floats = npt.NDArray[np.float64]
 
 WHOLE = 0.5  # metre and texture, which have no halves, are there from this strength on
 _USUAL_DENSITY = 0.8  # notes a beat and ...

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from kelly_live.audio.decode import open_audio
+from kelly_live.core.arrays import Floats
 from kelly_live.core.values import MAJOR_MODES, AudioWindow, SyncState
 from kelly_live.sync.audio_tracker import AudioTracker, TrackerModel
-from kelly_live.sync.onsets import SAMPLE_RATE, Floats
+from kelly_live.sync.onsets import SAMPLE_RATE
 
 EXCERPT_SECONDS = 60.0  # of a recording, at most
 _BLOCKS_PER_SECOND = 20

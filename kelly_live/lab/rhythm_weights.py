@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.values import RHYTHMS
-
-Floats = npt.NDArray[np.float64]
 
 
 def rhythm_weights(melody_beats: Floats) -> tuple[float, ...]:

@@ -15,10 +15,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.checkpoint import load_part, require_small
 from kelly_live.core.errors import ConfigError, ModelError
 from kelly_live.core.values import EMOTIONS, MODES, RHYTHMS, CultureStyle, Scale
-from kelly_live.mapping.net import Array, MapperNet, Music, order_ranks, softmax
+from kelly_live.mapping.net import MapperNet, Music, order_ranks, softmax
 
 NAME = "culture"
 KNOWN = ("tempo", "modes", "dynamics", "rhythms")  # the columns of `known`
@@ -39,11 +40,11 @@ class CultureNumbers:
     `dynamics [B, 3]` (soft, normal, loud, 0-1), and `known [B, 4]` (0-1): how well its corpus tells each of KNOWN.
     """
 
-    tempo_bpm: Array
-    modes: Array
-    dynamics: Array
-    rhythms: Array
-    known: Array
+    tempo_bpm: Floats
+    modes: Floats
+    dynamics: Floats
+    rhythms: Floats
+    known: Floats
 
 
 class CultureNet:
@@ -68,7 +69,7 @@ class CultureNet:
             )
         return self.cultures.index(name) + 1
 
-    def __call__(self, emotions: Array, culture: int) -> tuple[Array, CultureNumbers]:
+    def __call__(self, emotions: Floats, culture: int) -> tuple[Floats, CultureNumbers]:
         """Return emotions `[B, E]` as the culture `index` perceives them, and its numbers."""
         w = self._weights
         place = np.concatenate([w["culture.weight"][culture], w["region.weight"][0], w["language.weight"][0]])
@@ -79,19 +80,19 @@ class CultureNet:
         hidden = hidden * w["fuse.1.weight"] + w["fuse.1.bias"]
         hidden = hidden * _logistic(hidden)
 
-        def head(name: str) -> Array:
+        def head(name: str) -> Floats:
             return np.asarray(hidden @ w[f"{name}.weight"].T + w[f"{name}.bias"])
 
-        adapted = softmax(np.log(np.maximum(emotions, _LEAST_PROBABILITY)) + head("emotion"))
+        perceived_emotions = softmax(np.log(np.maximum(emotions, _LEAST_PROBABILITY)) + head("emotion"))
         slowest, fastest = TEMPO_BPM
         middle, slower, faster = _logistic(head("tempo")).T
         # Shares of the way, on a logarithmic scale, from the middle to either end: bounded without a flat place.
-        preferred = slowest * np.exp(middle * math.log(fastest / slowest))
-        lowest = np.minimum(preferred * (slowest / preferred) ** slower, preferred)
-        highest = np.maximum(preferred * (fastest / preferred) ** faster, preferred)
+        usual_tempo = slowest * np.exp(middle * math.log(fastest / slowest))
+        lowest = np.minimum(usual_tempo * (slowest / usual_tempo) ** slower, usual_tempo)
+        highest = np.maximum(usual_tempo * (fastest / usual_tempo) ** faster, usual_tempo)
         soft, normal, loud = _logistic(head("dynamics")).T
-        return adapted, CultureNumbers(
-            tempo_bpm=np.clip(np.stack((lowest, preferred, highest), axis=1), slowest, fastest),
+        return perceived_emotions, CultureNumbers(
+            tempo_bpm=np.clip(np.stack((lowest, usual_tempo, highest), axis=1), slowest, fastest),
             modes=softmax(head("modes")),
             dynamics=np.stack((normal * soft, normal, normal + (1.0 - normal) * loud), axis=1),
             rhythms=softmax(head("rhythms")),
@@ -107,7 +108,7 @@ class CultureStage:
 
     def __init__(
         self,
-        adapt: Callable[[Array], tuple[Array, CultureNumbers]],
+        adapt: Callable[[Floats], tuple[Floats, CultureNumbers]],
         strength: float = 1.0,
         *,
         scale: Scale | None = None,
@@ -145,16 +146,16 @@ class CultureStage:
     ) -> CultureStage:
         """Create the stage of a culture that no net learned, such as a user's own preset."""
 
-        def row(values: tuple[float, ...] | None, width: int) -> Array:
+        def row(values: tuple[float, ...] | None, width: int) -> Floats:
             return np.array([values or (1.0 / width,) * width], dtype=np.float64)
 
-        known = [float(part is not None) for part in (tempo_bpm, modes, dynamics, rhythms)]
+        known_parts = [float(part is not None) for part in (tempo_bpm, modes, dynamics, rhythms)]
         numbers = CultureNumbers(
             tempo_bpm=row(tempo_bpm or (110.0,) * 3, 3),
             modes=row(modes, len(MODES)),
             dynamics=row(dynamics, 3),
             rhythms=row(rhythms, len(RHYTHMS)),
-            known=np.array([known]),
+            known=np.array([known_parts]),
         )
         return cls(lambda emotions: (emotions, numbers), strength, scale=scale, choose_style=choose_style)
 
@@ -167,10 +168,10 @@ class CultureStage:
         """How to play what leans so to each of MODES."""
         return None if self._choose_style is None else self._choose_style(modes)
 
-    def __call__(self, emotions: Array) -> tuple[Array, CultureNumbers]:
+    def __call__(self, emotions: Floats) -> tuple[Floats, CultureNumbers]:
         """Return emotions `[B, E]` as this culture perceives them at this strength, and its numbers."""
-        adapted, numbers = self._adapt(emotions)
-        return emotions + self.strength * (adapted - emotions), numbers
+        perceived_emotions, numbers = self._adapt(emotions)
+        return emotions + self.strength * (perceived_emotions - emotions), numbers
 
     def apply(self, net: MapperNet, music: Music, numbers: CultureNumbers) -> Music:
         """Move what is played by half of what parts the culture from a player at rest, at strength 1.
@@ -185,17 +186,17 @@ class CultureStage:
         rows = len(music["density"])
         shares = dict(zip(KNOWN, (0.5 * self.strength * np.clip(numbers.known, 0.0, 1.0)).T, strict=True))
 
-        def replace_known(field: str, moved: Music) -> None:
-            known = np.broadcast_to(shares[field] > 0.0, rows)
-            for name, value in moved.items():
-                music[name] = np.where(known if value.ndim == 1 else known[:, None], value, music[name])
+        def replace_known(field: str, replacements: Music) -> None:
+            is_known = np.broadcast_to(shares[field] > 0.0, rows)
+            for name, value in replacements.items():
+                music[name] = np.where(is_known if value.ndim == 1 else is_known[:, None], value, music[name])
 
-        for field, name, theirs in (
+        for field, name, culture_weights in (
             ("modes", "mode_weights", numbers.modes),
             ("rhythms", "rhythm_weights", numbers.rhythms),
         ):
             # Two rarities are no difference: what hardly anybody plays at rest is not for that the culture's own.
-            difference = np.log(theirs + _LEAST_WEIGHT) - np.log(rest[name] + _LEAST_WEIGHT)
+            difference = np.log(culture_weights + _LEAST_WEIGHT) - np.log(rest[name] + _LEAST_WEIGHT)
             logits = np.log(music[name] + 1e-6) + shares[field][:, None] * difference
             replace_known(field, {name: softmax(logits)})
         ratio = (np.clip(numbers.tempo_bpm[:, 1], *TEMPO_BPM) / rest["tempo_suggested"]) ** shares["tempo"]
@@ -244,5 +245,5 @@ def _list_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     }  # fmt: skip
 
 
-def _logistic(values: Array) -> Array:
+def _logistic(values: Floats) -> Floats:
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * values)))

@@ -18,12 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.emotion_space import relax_state
 from kelly_live.core.errors import KellyError
 from kelly_live.core.values import EmotionState
 from kelly_live.mapping.culture import CultureStage
 from kelly_live.mapping.mapper import LearnedMapper
-from kelly_live.mapping.net import Array
 from kelly_live.mapping.profile_taste import describe_change, get_embedding, learn_profile, play_for_embedding
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import create_reaction
@@ -47,7 +47,7 @@ class _ReactionJob:
     when: datetime
     word: str
     state: EmotionState
-    embedding: Array
+    embedding: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +127,8 @@ class Learner:
             return self.problem
         profile = self.profile
         count = "" if profile is None or profile.name != self.name else f" ({profile.count} said)"
-        learning = " learning" if self._queue.unfinished_tasks else ""
-        return f"for {self.name}{count}{learning}" + (f", {self.problem}" if self.problem else "")
+        note = " learning" if self._queue.unfinished_tasks else ""
+        return f"for {self.name}{count}{note}" + (f", {self.problem}" if self.problem else "")
 
     def wait_until_learned(self) -> None:
         """Wait until every reaction is learned."""
@@ -156,15 +156,17 @@ class Learner:
                 self._do(job)
             except KellyError as error:
                 _log.warning("a reaction was not learned: %s", error)
-                self._failed(job, str(error))
+                self._set_problem(job, str(error))
             except Exception as error:  # the music goes on, and the next reaction may be learned
                 _log.exception("a reaction was not learned")
-                self._failed(job, f"not learned: unexpected {type(error).__name__}: {' '.join(str(error).split())}")
+                self._set_problem(
+                    job, f"not learned: unexpected {type(error).__name__}: {' '.join(str(error).split())}"
+                )
             finally:
                 self._queue.task_done()
         self._queue.task_done()
 
-    def _failed(self, job: _ReactionJob | _Hint | _Turn, problem: str) -> None:
+    def _set_problem(self, job: _ReactionJob | _Hint | _Turn, problem: str) -> None:
         self.problem = problem
         if isinstance(job, _Turn) and self.name == job.name:  # it is still the one before who is played for
             self.name = None if self.profile is None else self.profile.name
@@ -177,22 +179,22 @@ class Learner:
             self.problem = None
             return
         if isinstance(job, _Hint):
-            kept = self._update_profile(
+            updated_profile = self._update_profile(
                 job.name, lambda profile: replace(profile, hints=profile.hints.with_hint(job.axis, job.difference))
             )
-            if self._is_played_for(kept.name):
-                self.profile = kept
-                self._on_profile(kept)
+            if self._is_played_for(updated_profile.name):
+                self.profile = updated_profile
+                self._on_profile(updated_profile)
             self._lines.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, by your nudge (noted)")
             return
         state, net = relax_state(job.state), self._mapper.net
         # What the mapping asked for, before any culture: that is what can be learned.
-        (asked,) = play_for_embedding(net, job.embedding, [state])
-        reaction = create_reaction(job.when, job.word, state, asked)
+        (requested_values,) = play_for_embedding(net, job.embedding, [state])
+        reaction = create_reaction(job.when, job.word, state, requested_values)
         profile = self._update_profile(job.name, lambda profile: learn_profile(net, profile.with_reaction(reaction)))
         embedding = get_embedding(net, profile)
         (now,) = play_for_embedding(net, embedding, [state])
-        change = describe_change(asked, now) or "no change that could be heard"
+        change = describe_change(requested_values, now) or "no change that could be heard"
         if self._is_played_for(profile.name):
             self._take(profile)
         self._lines.append(f"{job.word}: {profile.name}'s {state.emotion}: {change} ({profile.count} said)")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.emotion_space import relax_state
 from kelly_live.core.values import (
     MAJOR_MODES,
@@ -26,7 +27,7 @@ from kelly_live.core.values import (
     TimingWeights,
 )
 from kelly_live.mapping.culture import CultureStage
-from kelly_live.mapping.net import Array, BaseOutputs, MapperNet, Music, limit_taste, load_mapper_net
+from kelly_live.mapping.net import BaseOutputs, MapperNet, Music, limit_taste, load_mapper_net
 
 # Log-odds of a major third against a minor one, for each unit of valence, beside those that are learned. Mode is the
 # first cue of valence (Eerola, Friberg & Bresin 2013; happy is major, sad is minor: Gabrielsson & Lindström 2010), but
@@ -55,10 +56,14 @@ def lean_modes(modes: Sequence[float], valence: float, base_modes: Sequence[floa
     if base_modes is None:
         factors = odds, 1.0
     else:
-        own, base = _sum_major(modes), _sum_major(base_modes)
-        leaned = odds * base / (odds * base + 1.0 - base)
-        played = leaned * own / base if own <= base else 1.0 - (1.0 - leaned) * (1.0 - own) / (1.0 - base)
-        factors = played / own, (1.0 - played) / (1.0 - own)
+        major_share, base_major_share = _sum_major(modes), _sum_major(base_modes)
+        target_base_share = odds * base_major_share / (odds * base_major_share + 1.0 - base_major_share)
+        target_share = (
+            target_base_share * major_share / base_major_share
+            if major_share <= base_major_share
+            else 1.0 - (1.0 - target_base_share) * (1.0 - major_share) / (1.0 - base_major_share)
+        )
+        factors = target_share / major_share, (1.0 - target_share) / (1.0 - major_share)
     weights = [weight * factors[mode not in MAJOR_MODES] for mode, weight in zip(MODES, modes, strict=True)]
     return tuple(weight / sum(weights) for weight in weights)
 
@@ -81,7 +86,7 @@ def accompaniment_unrest(valence: float, arousal: float) -> float:
 class Audience:
     """Who is played for: a taste embedding `[64]` (None: no taste) and a culture (None: none)."""
 
-    embedding: Array | None = None
+    embedding: Floats | None = None
     culture: CultureStage | None = None
 
 
@@ -97,49 +102,53 @@ class LearnedMapper:
         """Who is played for now; another object as soon as that changes."""
         return self._audience
 
-    def play_for(self, embedding: Array, *culture: CultureStage | None) -> None:
+    def play_for(self, embedding: Floats, *culture: CultureStage | None) -> None:
         """Play for a person from the next state on: an embedding `[64]`, zeros for no taste.
 
         A `culture` (or None) replaces the present one; without it, the culture stays. Any thread, one at a time.
         """
-        own = limit_taste(np.nan_to_num(embedding)) if embedding.any() else None
-        self._audience = Audience(own, culture[0] if culture else self._audience.culture)
+        taste = limit_taste(np.nan_to_num(embedding)) if embedding.any() else None
+        self._audience = Audience(taste, culture[0] if culture else self._audience.culture)
 
     def __call__(self, state: EmotionState) -> MusicParameters:
         """Return the music for a state, which low confidence first moves towards neutral (`relax_state`)."""
-        relaxed, audience, net = relax_state(state), self._audience, self.net  # one audience for all of this call
+        confident_state, audience, net = (
+            relax_state(state),
+            self._audience,
+            self.net,
+        )  # one audience for all of this call
         culture, embedding = audience.culture, audience.embedding
-        emotions = np.array([relaxed.probabilities])
-        vad = np.array([(relaxed.valence, relaxed.arousal, relaxed.dominance)])
-        scale, style, adapted, numbers = None, None, emotions, None
+        emotions = np.array([confident_state.probabilities])
+        vad = np.array([(confident_state.valence, confident_state.arousal, confident_state.dominance)])
+        scale, style, perceived_emotions, numbers = None, None, emotions, None
         if culture is not None:
             scale = culture.scale
-            adapted, numbers = culture(emotions)
-        base = net.base(adapted, vad)
+            perceived_emotions, numbers = culture(emotions)
+        base = net.base(perceived_emotions, vad)
 
-        def play(taste: Array | None) -> Music:
+        def play(taste: Floats | None) -> Music:
             music = net.play(base, taste)
             return music if culture is None or numbers is None else culture.apply(net, music, numbers)
 
         parameters = create_parameters(play(embedding), scale)
-        valence = relaxed.valence
+        valence = confident_state.valence
         if culture is not None and culture.has_styles:
             style = culture.choose_style(_lean_of_modes(net, net.base(emotions, vad), embedding))
             # A tradition with styles of its own has chosen its mode so, and accompanies as it does, in proportion to
             # its strength.
-            valence = relaxed.valence * (1.0 if style is None else 1.0 - culture.strength)
+            valence = confident_state.valence * (1.0 if style is None else 1.0 - culture.strength)
         base_modes = None
         if embedding is not None and valence != 0.0:
             base_modes = tuple(map(float, play(None)["mode_weights"][0]))
         return replace(
             parameters,
             modes=lean_modes(parameters.modes, valence, base_modes),
-            unrest=accompaniment_unrest(valence, relaxed.arousal),
+            unrest=accompaniment_unrest(valence, confident_state.arousal),
             style=style,
         )
 
 
-def _lean_of_modes(net: MapperNet, base: BaseOutputs, embedding: Array | None) -> list[float]:
+def _lean_of_modes(net: MapperNet, base: BaseOutputs, embedding: Floats | None) -> list[float]:
     """Return how much more than on average each of MODES fits the emotion.
 
     Tonic and fifth fit every emotion alike, so the average of all seven says nothing. The emotion's own modes decide,

@@ -20,12 +20,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.checkpoint import CORPUS_PREFIX, Checkpoint, load_part, require_small
 from kelly_live.core.errors import ModelError
 from kelly_live.core.values import EMOTIONS, MAJOR_MODES, MODES, NEUTRAL_PROBABILITIES, RHYTHMS
 
-Array: TypeAlias = npt.NDArray[np.float64]
-Music: TypeAlias = dict[str, Array]  # what is played, by name: `[B]`, or `[B, n]` for weights
+Music: TypeAlias = dict[str, Floats]  # what is played, by name: `[B]`, or `[B, n]` for weights
 
 NAME = "mapper"
 # Scalars are learned on scales without bounds: log2 of BPM; MIDI notes; log2 of semitones, of velocity share, …; `rate`
@@ -68,17 +68,17 @@ class BaseOutputs:
     `[3, B, S]` (QUANTILES).
     """
 
-    raw: Array
-    taste_shares: Array
-    quantiles: Array
+    raw: Floats
+    taste_shares: Floats
+    quantiles: Floats
 
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
     """BaseOutputs moved by a taste: standardised quantiles `[3, B, S]`, logits `[B, n]` by name of WEIGHTS."""
 
-    quantiles: Array
-    logits: Mapping[str, Array]
+    quantiles: Floats
+    logits: Mapping[str, Floats]
 
 
 class MapperNet:
@@ -87,15 +87,15 @@ class MapperNet:
     def __init__(self, config: Mapping[str, Any], weights: Mapping[str, npt.NDArray[Any]]) -> None:
         """Check that the weights match the config. Raises ValueError."""
         shapes = _list_shapes(config)
-        kept = {name: weight for name, weight in weights.items() if not name.startswith(CORPUS_PREFIX)}
-        if kept.keys() != shapes.keys():
-            raise ValueError(f"other weights: {', '.join(sorted(kept.keys() ^ shapes.keys()))}")
+        net_weights = {name: weight for name, weight in weights.items() if not name.startswith(CORPUS_PREFIX)}
+        if net_weights.keys() != shapes.keys():
+            raise ValueError(f"other weights: {', '.join(sorted(net_weights.keys() ^ shapes.keys()))}")
         for name, shape in shapes.items():
-            if kept[name].shape != shape:
-                raise ValueError(f"{name} is {kept[name].shape}, not {shape}")
+            if net_weights[name].shape != shape:
+                raise ValueError(f"{name} is {net_weights[name].shape}, not {shape}")
         self.config = dict(config)
-        self.fingerprint = _digest(kept)
-        self._weights = {name: np.asarray(weight, np.float64) for name, weight in kept.items()}
+        self.fingerprint = _digest(net_weights)
+        self._weights = {name: np.asarray(weight, np.float64) for name, weight in net_weights.items()}
         w = self._weights
         sizes = {**WEIGHTS, "modes": int(config["num_modes"])}
         ends = np.cumsum([2 * len(SCALARS), *sizes.values()])
@@ -110,9 +110,9 @@ class MapperNet:
         low, high = w["played_low"], w["played_high"]
         self._middle, self._half = (high + low) / 2.0, (high - low) / 2.0
         basis = w["basis"][:, :TASTE_WAYS]
-        whole = np.linalg.norm(w["basis"], axis=1, keepdims=True)
+        full_norms = np.linalg.norm(w["basis"], axis=1, keepdims=True)
         # What the smaller ways would add is not lost: each output may differ as much as songs do in all ways.
-        self.taste_basis = basis * (whole / np.maximum(np.linalg.norm(basis, axis=1, keepdims=True), 1e-9))
+        self.taste_basis = basis * (full_norms / np.maximum(np.linalg.norm(basis, axis=1, keepdims=True), 1e-9))
         emotions = int(config["emotion_dim"])
         neutral = NEUTRAL_PROBABILITIES if emotions == len(EMOTIONS) else (0.0,) * emotions
         # A player who feels nothing in particular, one row: from where a culture leads away.
@@ -130,7 +130,7 @@ class MapperNet:
                 "reinstall kelly-live"
             ) from error
 
-    def base(self, probabilities: Array, vad: Array) -> BaseOutputs:
+    def base(self, probabilities: Floats, vad: Floats) -> BaseOutputs:
         """Return the base outputs for probabilities `[B, E]` and valence, arousal and dominance `[B, 3]`."""
         w = self._weights
         shares = _normalize(probabilities)
@@ -144,22 +144,24 @@ class MapperNet:
         location, log_scale = raw[:, :scalars], _limit_softly(raw[:, scalars : 2 * scalars], 2.0)
         quantiles = location + np.exp(log_scale) * self._spread
         # The whole band moves with its median, which nears but never passes the ends of what labelled pieces do.
-        bounded = self._middle + self._half * np.tanh((quantiles[1] - self._middle) / np.maximum(self._half, 1e-3))
-        own = OWN_TASTE**0.5 * shares[:, : len(EMOTIONS)]
+        medians = self._middle + self._half * np.tanh((quantiles[1] - self._middle) / np.maximum(self._half, 1e-3))
+        emotion_taste_shares = OWN_TASTE**0.5 * shares[:, : len(EMOTIONS)]
         everywhere = np.full((len(shares), 1), SHARED_TASTE**0.5)
-        return BaseOutputs(raw, np.concatenate([everywhere, own], axis=-1), quantiles + (bounded - quantiles[1]))
+        return BaseOutputs(
+            raw, np.concatenate([everywhere, emotion_taste_shares], axis=-1), quantiles + (medians - quantiles[1])
+        )
 
-    def ranks(self, base: BaseOutputs, embedding: Array | None = None) -> Ranks:
+    def ranks(self, base: BaseOutputs, embedding: Floats | None = None) -> Ranks:
         """Move the base by embeddings `[B, 64]` (or one, `[64]`); None for no taste."""
         raw, quantiles = base.raw, base.quantiles
         if embedding is not None:  # after the edges: a person may want what labelled pieces do not do
             parts = base.taste_shares.shape[1]
             ways = np.atleast_2d(embedding)[:, : parts * TASTE_WAYS].reshape(-1, parts, TASTE_WAYS)
-            moved = (base.taste_shares[:, :, None] * ways).sum(axis=1) @ self.taste_basis.T
-            raw, quantiles = raw + moved, quantiles + moved[:, : len(SCALARS)]
+            taste_shift = (base.taste_shares[:, :, None] * ways).sum(axis=1) @ self.taste_basis.T
+            raw, quantiles = raw + taste_shift, quantiles + taste_shift[:, : len(SCALARS)]
         return Ranks(quantiles, {name: raw[:, columns] for name, columns in self.columns.items()})
 
-    def play(self, base: BaseOutputs, embedding: Array | None = None) -> Music:
+    def play(self, base: BaseOutputs, embedding: Floats | None = None) -> Music:
         """Return the numbers to play, within their ranges: tempo_*, register_*, dynamics_*, density, *_weights."""
         ranks = self.ranks(base, embedding)
         values = self.scalar_mean + self.scalar_sd * np.clip(ranks.quantiles, -OUTPUT_LIMIT, OUTPUT_LIMIT)
@@ -193,7 +195,7 @@ _RANGES = {
 }
 
 
-def order_ranks(name: str, ranks: tuple[Array, ...]) -> Music:
+def order_ranks(name: str, ranks: tuple[Floats, ...]) -> Music:
     """Ranks (low, middle, high) of "tempo" or "register" in their ranges and in order.
 
     Low comes into its range, high within the span above it; a band wider than the span is narrowed around the middle,
@@ -210,25 +212,25 @@ def order_ranks(name: str, ranks: tuple[Array, ...]) -> Music:
     return {f"{name}_{part}": value for part, value in zip(parts, (low, middle, high), strict=True)}
 
 
-def softmax(logits: Array) -> Array:
+def softmax(logits: Floats) -> Floats:
     """Weights that sum to 1 along the last axis."""
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
 
-def split_taste(embedding: Array) -> Array:
+def split_taste(embedding: Floats) -> Floats:
     """Split an embedding `[..., 64]` into `[..., 9, 7]`: the shared part, then each emotion's own."""
     return embedding[..., : TASTE_PARTS * TASTE_WAYS].reshape(*embedding.shape[:-1], TASTE_PARTS, TASTE_WAYS)
 
 
-def limit_taste(embedding: Array) -> Array:
+def limit_taste(embedding: Floats) -> Floats:
     """Limit each part of an embedding `[..., 64]` to its radius (RADII); the unused number becomes 0."""
     parts = split_taste(embedding)
     lengths = np.maximum(np.linalg.norm(parts, axis=-1), 1e-9)
-    limited = np.zeros_like(embedding)
-    inside = parts * np.minimum(RADII / lengths, 1.0)[..., None]
-    limited[..., : TASTE_PARTS * TASTE_WAYS] = inside.reshape(*embedding.shape[:-1], -1)
-    return limited
+    result = np.zeros_like(embedding)
+    limited_parts = parts * np.minimum(RADII / lengths, 1.0)[..., None]
+    result[..., : TASTE_PARTS * TASTE_WAYS] = limited_parts.reshape(*embedding.shape[:-1], -1)
+    return result
 
 
 def _list_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
@@ -271,20 +273,20 @@ def _digest(weights: Mapping[str, npt.NDArray[Any]]) -> str:
     return digest.hexdigest()[:16]
 
 
-def _normalize(probabilities: Array) -> Array:
+def _normalize(probabilities: Floats) -> Floats:
     """Scale rows to sum to 1, or to 0 where all are 0; numbers that are not finite or in 0-1 are clipped."""
     shares = np.clip(np.nan_to_num(probabilities), 0.0, 1.0)
     return np.asarray(shares / np.maximum(shares.sum(axis=-1, keepdims=True), 1e-6))
 
 
-def _limit_softly(values: Array, limit: float) -> Array:
+def _limit_softly(values: Floats, limit: float) -> Floats:
     """Limit values smoothly to ±limit; the result is finite for any input."""
     return np.asarray(limit * np.tanh(np.nan_to_num(values, nan=0.0, posinf=1e6, neginf=-1e6) / limit))
 
 
-def _silu(values: Array) -> Array:
+def _silu(values: Floats) -> Floats:
     return np.asarray(values * 0.5 * (1.0 + np.tanh(0.5 * values)))  # x times the logistic function, without overflow
 
 
-def _exp2(values: Array) -> Array:
+def _exp2(values: Floats) -> Floats:
     return np.asarray(np.exp2(np.clip(values, -LOG2_LIMIT, LOG2_LIMIT)))

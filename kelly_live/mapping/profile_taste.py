@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.emotion_space import create_state, relax_state
 from kelly_live.core.values import EMOTIONS, EmotionState
-from kelly_live.mapping.net import USER_DIM, Array, MapperNet, limit_taste
+from kelly_live.mapping.net import USER_DIM, MapperNet, limit_taste
 from kelly_live.mapping.taste import LOGARITHMIC, estimate_taste, fit_taste, play_values
 from kelly_live.profiles.profile import Profile
 from kelly_live.profiles.reaction import DISLIKE, PLAYED_PARAMETERS, PreferenceTarget
@@ -45,10 +46,10 @@ class Difference:
 
 def list_targets(net: MapperNet, profile: Profile) -> list[PreferenceTarget]:
     """List what the reactions of a profile ask for."""
-    disliked = [one for one in profile.reactions if one.kind == DISLIKE]
+    dislikes = [one for one in profile.reactions if one.kind == DISLIKE]
     # Only a dislike depends on what the base plays; the states of reactions are relaxed already.
-    rows = play_for_embedding(net, np.zeros(USER_DIM), [one.state for one in disliked])
-    base = dict(zip(disliked, rows, strict=True))
+    rows = play_for_embedding(net, np.zeros(USER_DIM), [one.state for one in dislikes])
+    base = dict(zip(dislikes, rows, strict=True))
     return [target for one in profile.reactions for target in one.targets(base.get(one, one.played))]
 
 
@@ -59,12 +60,12 @@ def learn_profile(net: MapperNet, profile: Profile) -> Profile:
     """
     if not profile.reactions:
         return replace(profile, embedding=None, learned_from=0, mapper=None)
-    found = fit_taste(net, list_targets(net, profile))
-    numbers = tuple(float(f"{number:.9g}") for number in found.tolist())
+    embedding = fit_taste(net, list_targets(net, profile))
+    numbers = tuple(float(f"{number:.9g}") for number in embedding.tolist())
     return replace(profile, embedding=numbers, learned_from=profile.count, mapper=net.fingerprint)
 
 
-def get_embedding(net: MapperNet, profile: Profile | None) -> Array:
+def get_embedding(net: MapperNet, profile: Profile | None) -> Floats:
     """Return the embedding `[64]` to play for a profile.
 
     It is zeros for None, and learned anew if it was learned for another mapper.
@@ -83,7 +84,7 @@ def play_for_profile(
     return play_for_embedding(net, get_embedding(net, profile), [relax_state(state) for state in states])
 
 
-def play_for_embedding(net: MapperNet, embedding: Array, states: Sequence[EmotionState]) -> list[tuple[float, ...]]:
+def play_for_embedding(net: MapperNet, embedding: Floats, states: Sequence[EmotionState]) -> list[tuple[float, ...]]:
     """Return what is played for an embedding `[64]` in some states, over PLAYED_PARAMETERS.
 
     The states are as the mapper takes them (`relax_state`).
@@ -94,20 +95,20 @@ def play_for_embedding(net: MapperNet, embedding: Array, states: Sequence[Emotio
 def list_differences(net: MapperNet, profile: Profile) -> list[Difference]:
     """List, for each emotion and each of PLAYED_PARAMETERS, how this person's music differs from the base."""
     states = [create_state(emotion=name) for name in EMOTIONS]
-    asked = [(relax_state(state), name) for state in states for name in PLAYED_PARAMETERS]
+    queries = [(relax_state(state), name) for state in states for name in PLAYED_PARAMETERS]
     targets = list_targets(net, profile) if profile.embedding is not None else []
-    estimate = estimate_taste(net, targets, get_embedding(net, profile), asked)
+    estimate = estimate_taste(net, targets, get_embedding(net, profile), queries)
     shape = (len(states), len(PLAYED_PARAMETERS))
-    base, own = play_for_profile(net, None, states), _to_units(estimate.values.reshape(shape))
+    base, personal = play_for_profile(net, None, states), _to_units(estimate.values.reshape(shape))
     spread, prior = estimate.spread.reshape(shape).tolist(), estimate.prior_spread.reshape(shape).tolist()
-    found = []
+    differences = []
     for row, emotion in enumerate(EMOTIONS):
         for column, name in enumerate(PLAYED_PARAMETERS):
-            sd, before, value = spread[row][column], prior[row][column], own[row][column]
-            known = 1.0 - min(1.0, (sd / before) ** 2) if before > 0.0 else 0.0
-            printed = value * (2.0**sd - 1.0) if name in LOGARITHMIC else sd
-            found.append(Difference(emotion, name, base[row][column], value, printed, known))
-    return found
+            sd, before, value = spread[row][column], prior[row][column], personal[row][column]
+            settled_share = 1.0 - min(1.0, (sd / before) ** 2) if before > 0.0 else 0.0
+            spread_in_units = value * (2.0**sd - 1.0) if name in LOGARITHMIC else sd
+            differences.append(Difference(emotion, name, base[row][column], value, spread_in_units, settled_share))
+    return differences
 
 
 def describe_change(before: Sequence[float], after: Sequence[float]) -> str:
@@ -120,7 +121,7 @@ def describe_change(before: Sequence[float], after: Sequence[float]) -> str:
     return ", ".join(changes)
 
 
-def _to_units(values: Array) -> list[list[float]]:
+def _to_units(values: Floats) -> list[list[float]]:
     """Rows over PLAYED_PARAMETERS in their own units, from even steps."""
     rows = (zip(PLAYED_PARAMETERS, row, strict=True) for row in values.tolist())
     return [[2.0**value if name in LOGARITHMIC else value for name, value in row] for row in rows]

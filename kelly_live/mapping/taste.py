@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.values import EMOTIONS, RHYTHMS, EmotionState
 from kelly_live.mapping.net import (
     CAUTION,
@@ -34,7 +35,6 @@ from kelly_live.mapping.net import (
     TEMPO_BPM,
     TEMPO_SPAN_BPM,
     USER_DIM,
-    Array,
     MapperNet,
     Ranks,
     limit_taste,
@@ -65,12 +65,12 @@ class TasteEstimate:
     `spread` is the standard deviation of what the person would prefer there, `prior_spread` the one before any target.
     """
 
-    values: Array
-    spread: Array
-    prior_spread: Array
+    values: Floats
+    spread: Floats
+    prior_spread: Floats
 
 
-def reach(targets: Sequence[PreferenceTarget]) -> Array:
+def reach(targets: Sequence[PreferenceTarget]) -> Floats:
     """Return how far each number of an embedding `[64]` may move, as a share of what songs differ by.
 
     What an emotion has of its own: CAUTION, and less in proportion where no target's state holds half of it; else a
@@ -85,12 +85,12 @@ def reach(targets: Sequence[PreferenceTarget]) -> Array:
     alone = sum((weight / total) ** 2 for weight in weights.values()) if total > 0.0 else 1.0
     most = [max((target.state.probabilities[e] for target in targets), default=0.0) for e in range(len(EMOTIONS))]
     parts = [math.sqrt(max(0.0, 1.0 - alone)), *(min(1.0, 2.0 * share) for share in most)]
-    found = np.zeros(USER_DIM)
-    found[: len(parts) * TASTE_WAYS] = CAUTION * np.repeat(parts, TASTE_WAYS)
-    return found
+    radii = np.zeros(USER_DIM)
+    radii[: len(parts) * TASTE_WAYS] = CAUTION * np.repeat(parts, TASTE_WAYS)
+    return radii
 
 
-def fit_taste(net: MapperNet, targets: Sequence[PreferenceTarget]) -> Array:
+def fit_taste(net: MapperNet, targets: Sequence[PreferenceTarget]) -> Floats:
     """The embedding `[64]` most probable given these targets, each part within its radius; zeros for none.
 
     Deterministic, a few milliseconds.
@@ -100,20 +100,20 @@ def fit_taste(net: MapperNet, targets: Sequence[PreferenceTarget]) -> Array:
         return np.zeros(USER_DIM)
     within = reach(active)
     problem = _Problem(net, active, within)
-    here = problem.evaluate(np.zeros(USER_DIM))
+    place = problem.evaluate(np.zeros(USER_DIM))
     for _ in range(_STEPS):
-        way = _solve_within_radii(here.matrix, here.right) - here.taste
-        tried = (problem.evaluate(here.taste + share * way) for share in _HALVINGS)
-        better = next((place for place in tried if place.regret < here.regret), None)
+        way = _solve_within_radii(place.matrix, place.right) - place.taste
+        tried = (problem.evaluate(place.taste + share * way) for share in _HALVINGS)
+        better = next((candidate for candidate in tried if candidate.regret < place.regret), None)
         if better is None:
             break
-        gained, here = here.regret - better.regret, better
-        if gained < _SETTLED * max(here.regret, 1.0):
+        improvement, place = place.regret - better.regret, better
+        if improvement < _SETTLED * max(place.regret, 1.0):
             break
-    return limit_taste(within * here.taste)
+    return limit_taste(within * place.taste)
 
 
-def play_values(net: MapperNet, embedding: Array, states: Sequence[EmotionState], names: Sequence[str]) -> Array:
+def play_values(net: MapperNet, embedding: Floats, states: Sequence[EmotionState], names: Sequence[str]) -> Floats:
     """Return what a taste `[64]` or one a state `[states, 64]` plays, `[states, names]` in even steps."""
     rows = _Rows(net, [state for state in states for _ in names], [name for _ in states for name in names])
     each = np.repeat(np.broadcast_to(embedding, (len(states), USER_DIM)), len(names), axis=0)
@@ -123,7 +123,7 @@ def play_values(net: MapperNet, embedding: Array, states: Sequence[EmotionState]
 def estimate_taste(
     net: MapperNet,
     targets: Sequence[PreferenceTarget],
-    embedding: Array,
+    embedding: Floats,
     queries: Sequence[tuple[EmotionState, str]],
 ) -> TasteEstimate:
     """Estimate what a taste plays for each (state, parameter) of `asked`, and its uncertainty given the targets."""
@@ -147,7 +147,7 @@ class _Rows:
         self._base = net.base(probabilities, vad)
         self._rows = {name: [row for row, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
 
-    def evaluate(self, embeddings: Array) -> tuple[Array, Array]:
+    def evaluate(self, embeddings: Floats) -> tuple[Floats, Floats]:
         """Return what is played `[n]` for a taste a row `[n, 64]`, and its derivatives by the raw outputs `[n, O]`."""
         reading = _Reading(self._net, self._net.ranks(self._base, embeddings))
         values, slopes = np.zeros(len(embeddings)), np.zeros_like(self._base.raw)
@@ -156,7 +156,7 @@ class _Rows:
             values[rows], slopes[rows] = value[rows], slope[rows]
         return values, slopes
 
-    def evaluate_with_slopes(self, embedding: Array) -> tuple[Array, Array]:
+    def evaluate_with_slopes(self, embedding: Floats) -> tuple[Floats, Floats]:
         """Return what one taste `[64]` plays `[n]`, and its derivatives by the taste `[n, 64]`."""
         each = np.broadcast_to(embedding, (len(self._base.raw), USER_DIM))
         values, by_output = self.evaluate(each)
@@ -166,7 +166,7 @@ class _Rows:
         slopes[:, : shares.shape[1] * TASTE_WAYS] = (shares[:, :, None] * by_way[:, None, :]).reshape(len(values), -1)
         return values, np.nan_to_num(slopes, nan=0.0, posinf=0.0, neginf=0.0)
 
-    def to_even_steps(self, values: Array) -> Array:
+    def to_even_steps(self, values: Floats) -> Floats:
         """Values `[n]` in their own units, one a row, in even steps."""
         even = values.copy()
         for name, rows in self._rows.items():
@@ -189,7 +189,7 @@ class _Reading:
         self._values = net.scalar_mean + net.scalar_sd * np.clip(middle, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         self._slopes = np.where(np.abs(middle) <= OUTPUT_LIMIT, net.scalar_sd, 0.0)
 
-    def read(self, name: str) -> tuple[Array, Array]:
+    def read(self, name: str) -> tuple[Floats, Floats]:
         if name == "tempo":
             return self._tempo()
         if name == "register":
@@ -209,33 +209,33 @@ class _Reading:
             return self._weight("rhythms", [RHYTHMS.index(name)])
         return self._weight("timing", [_TIMING.index(name)])
 
-    def _scalar(self, name: str) -> tuple[Array, Array]:
+    def _scalar(self, name: str) -> tuple[Floats, Floats]:
         column = SCALARS.index(name)
         slopes = np.zeros((len(self._values), self._net.taste_basis.shape[0]))
         slopes[:, column] = self._slopes[:, column]
         return self._values[:, column], slopes
 
-    def _power(self, name: str, low: float = -LOG2_LIMIT, high: float = LOG2_LIMIT) -> tuple[Array, Array]:
+    def _power(self, name: str, low: float = -LOG2_LIMIT, high: float = LOG2_LIMIT) -> tuple[Floats, Floats]:
         """Two to the power of a scalar."""
         exponent, slope = self._scalar(name)
         value = np.exp2(np.clip(exponent, low, high))
         return value, math.log(2.0) * value[:, None] * _hold(exponent, low, high, slope)
 
-    def _tempo(self) -> tuple[Array, Array]:
+    def _tempo(self) -> tuple[Floats, Floats]:
         value, slope = self._power("tempo")
         low, high = TEMPO_BPM[0], TEMPO_BPM[1] + TEMPO_SPAN_BPM
-        bounded = np.clip(value, low, high)
-        return np.log2(bounded), _hold(value, low, high, slope) / (math.log(2.0) * bounded[:, None])
+        tempo = np.clip(value, low, high)
+        return np.log2(tempo), _hold(value, low, high, slope) / (math.log(2.0) * tempo[:, None])
 
-    def _density(self) -> tuple[Array, Array]:
+    def _density(self) -> tuple[Floats, Floats]:
         tempo, by_tempo = self._tempo()
         rate, by_rate = self._power("rate")
         value = rate / (np.exp2(tempo) / 60.0)
         slope = by_rate / (math.log(2.0) * rate[:, None]) - by_tempo
-        bounded = np.clip(value, _LEAST, DENSITY_TOP)
-        return np.log2(bounded), _hold(value, _LEAST, DENSITY_TOP, slope)
+        density = np.clip(value, _LEAST, DENSITY_TOP)
+        return np.log2(density), _hold(value, _LEAST, DENSITY_TOP, slope)
 
-    def _level(self) -> tuple[Array, Array]:
+    def _level(self) -> tuple[Floats, Floats]:
         level, by_level = self._power("level", *LEVEL_LOG2)
         softer, by_softer = self._power("softer")
         louder, by_louder = self._power("louder")
@@ -245,17 +245,17 @@ class _Reading:
         value = (np.clip(floor, 0.0, 1.0) + np.clip(ceiling, 0.0, 1.0)) / 2.0
         return value, (by_floor + by_ceiling) / 2.0
 
-    def _weight(self, name: str, columns: Sequence[int]) -> tuple[Array, Array]:
+    def _weight(self, name: str, columns: Sequence[int]) -> tuple[Floats, Floats]:
         weights = softmax(self._logits[name])
         value = weights[:, columns].sum(axis=-1)
         slopes = np.zeros((len(value), self._net.taste_basis.shape[0]))
-        chosen = np.zeros(weights.shape[1])
-        chosen[list(columns)] = 1.0
-        slopes[:, self._net.columns[name]] = weights * (chosen - value[:, None])
+        column_mask = np.zeros(weights.shape[1])
+        column_mask[list(columns)] = 1.0
+        slopes[:, self._net.columns[name]] = weights * (column_mask - value[:, None])
         return value, slopes
 
 
-def _hold(values: Array, low: float, high: float, slopes: Array) -> Array:
+def _hold(values: Floats, low: float, high: float, slopes: Floats) -> Floats:
     """Return the slopes `[n, O]` of clipped values `[n]`: 0 where a bound holds them."""
     return np.asarray(np.where(((values >= low) & (values <= high))[:, None], slopes, 0.0))
 
@@ -267,10 +267,10 @@ class _Place:
     `regret` is the loss; `matrix [64, 64]` (prior included) and `right [64]` are the step's linear system.
     """
 
-    taste: Array
+    taste: Floats
     regret: float
-    matrix: Array
-    right: Array
+    matrix: Floats
+    right: Floats
 
 
 class _Problem:
@@ -280,39 +280,44 @@ class _Problem:
     keeps a target that cannot be met from outweighing those that can.
     """
 
-    def __init__(self, net: MapperNet, targets: Sequence[PreferenceTarget], within: Array | None = None) -> None:
+    def __init__(self, net: MapperNet, targets: Sequence[PreferenceTarget], within: Floats | None = None) -> None:
         self._reach = np.ones(USER_DIM) if within is None else within
         self._rows = _Rows(net, [target.state for target in targets], [target.parameter for target in targets])
-        self._wanted = self._rows.to_even_steps(np.array([target.value for target in targets]))
+        self._target_values = self._rows.to_even_steps(np.array([target.value for target in targets]))
         self._error = np.array([ERRORS[target.parameter] for target in targets])
         self._weight = np.array([target.weight for target in targets])
         self._side = np.array([float(target.side) for target in targets])
 
-    def evaluate(self, taste: Array) -> _Place:
+    def evaluate(self, taste: Floats) -> _Place:
         """Evaluate a taste: its regret, with only the part within reach played, and the next step's system."""
         values, slopes = self._rows.evaluate_with_slopes(self._reach * taste)
-        missed = np.nan_to_num((values - self._wanted) / self._error)
-        missed = np.where(self._side * missed > 0.0, 0.0, missed)
+        errors = np.nan_to_num((values - self._target_values) / self._error)
+        errors = np.where(self._side * errors > 0.0, 0.0, errors)
         slopes = self._reach * slopes / self._error[:, None]
-        content = (missed == 0.0) & (self._side != 0.0)
-        strength = np.where(content, 0.0, self._weight * 1.25 / (1.0 + missed**2 / 4.0))
-        pulled = slopes.T * strength
-        regret = 0.5 * (taste**2).sum() + (self._weight * 2.5 * np.log1p(missed**2 / 4.0)).sum()
-        return _Place(taste, float(regret), np.eye(USER_DIM) + pulled @ slopes, pulled @ (slopes @ taste - missed))
+        content = (errors == 0.0) & (self._side != 0.0)
+        strength = np.where(content, 0.0, self._weight * 1.25 / (1.0 + errors**2 / 4.0))
+        weighted_slopes = slopes.T * strength
+        regret = 0.5 * (taste**2).sum() + (self._weight * 2.5 * np.log1p(errors**2 / 4.0)).sum()
+        return _Place(
+            taste,
+            float(regret),
+            np.eye(USER_DIM) + weighted_slopes @ slopes,
+            weighted_slopes @ (slopes @ taste - errors),
+        )
 
 
-def _solve_within_radii(matrix: Array, right: Array) -> Array:
+def _solve_within_radii(matrix: Floats, right: Floats) -> Floats:
     """Solve `matrix` x = `right` with each part inside its radius, each by its own Levenberg damping."""
     damping = np.zeros(len(RADII))
-    found = np.asarray(np.linalg.solve(matrix, right), np.float64)
+    solution = np.asarray(np.linalg.solve(matrix, right), np.float64)
     for _ in range(_DAMPINGS):
-        length = np.maximum(np.linalg.norm(split_taste(found), axis=-1), 1e-9)
+        length = np.maximum(np.linalg.norm(split_taste(solution), axis=-1), 1e-9)
         if bool(((length <= 1.001 * RADII) & ((damping == 0.0) | (length >= 0.99 * RADII))).all()):
             break
         # How strongly a part is pulled back per step outwards, so that the damping lands where its length is right.
-        pulled = np.maximum(split_taste(found * (matrix @ found)).sum(axis=-1), 0.0) / length**2
-        damping = np.maximum((pulled + damping) * length / RADII - pulled, 0.0)
+        pull = np.maximum(split_taste(solution * (matrix @ solution)).sum(axis=-1), 0.0) / length**2
+        damping = np.maximum((pull + damping) * length / RADII - pull, 0.0)
         diagonal = np.zeros(len(right))
         diagonal[: len(RADII) * TASTE_WAYS] = np.repeat(damping, TASTE_WAYS)
-        found = np.asarray(np.linalg.solve(matrix + np.diag(diagonal), right), np.float64)
-    return limit_taste(found)
+        solution = np.asarray(np.linalg.solve(matrix + np.diag(diagonal), right), np.float64)
+    return limit_taste(solution)

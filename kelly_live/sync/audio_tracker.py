@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import AudioWindow, BeatEstimate, KeyEstimate, SyncState
 from kelly_live.sync import TRACKABLE
 from kelly_live.sync.beat import BeatBelief, BeatFilter
 from kelly_live.sync.key import KeyBelief, KeyFilter
-from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, Floats, OnsetStrength
+from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
 
 # An attack is strongest in the frame that ends this long after it. Measured: 23 ms for clicks, 26 to 33 ms for notes
 # (tests/sync).

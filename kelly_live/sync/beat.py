@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kelly_live.sync.onsets import FRAMES_PER_SECOND, Floats
+from kelly_live.core.arrays import Floats
+from kelly_live.sync.onsets import FRAMES_PER_SECOND
 
 SLOWEST_BPM, FASTEST_BPM = 50.0, 210.0
 PHASE_BINS = 16  # of a beat; the first is centred on it

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.key_profiles import MODE_PRIOR, modal_profiles
 from kelly_live.core.values import MAJOR_MODES, MODES
-from kelly_live.sync.onsets import SAMPLE_RATE, Floats
+from kelly_live.sync.onsets import SAMPLE_RATE
 
 HOP_SECONDS = 0.25
 _WINDOW = 8192  # half a second: C2 and C#2 are two bins apart

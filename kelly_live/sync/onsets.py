@@ -8,11 +8,9 @@ largest rises of the last seconds.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
-
-Floats = npt.NDArray[np.float64]
 
 SAMPLE_RATE = 16_000
 FRAMES_PER_SECOND = 100

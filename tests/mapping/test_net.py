@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ModelError
 from kelly_live.core.resources import find_resources
 from kelly_live.lab.nets.culture import load_culture_adapter
 from kelly_live.lab.nets.mapper import DynamicEmotionToMusicMapper, convert_mapper_to_numpy, load_net
 from kelly_live.lab.nets.system import load_part_cards, load_system, save_system
 from kelly_live.mapping.culture import CultureStage, load_culture_net
-from kelly_live.mapping.net import Array, MapperNet, Music, load_mapper_net
+from kelly_live.mapping.net import MapperNet, Music, load_mapper_net
 from tests.lab.nets.test_mapper import random_net
 
 MODELS = find_resources("models")
@@ -28,7 +29,7 @@ ADAPTER, CULTURES = load_culture_adapter(MODELS / "culture.safetensors"), load_c
 STATES = 200
 
 
-def draw_states(seed: int) -> tuple[Array, Array, Array]:
+def draw_states(seed: int) -> tuple[Floats, Floats, Floats]:
     """Probabilities, from certain to torn, places all over the space, and tastes up to twice what is common."""
     rng = np.random.default_rng(seed)
     concentration = 10.0 ** rng.uniform(-1.5, 1.0)
@@ -39,7 +40,7 @@ def draw_states(seed: int) -> tuple[Array, Array, Array]:
     )
 
 
-def to_torch(*arrays: Array) -> list[torch.Tensor]:
+def to_torch(*arrays: Floats) -> list[torch.Tensor]:
     return [torch.from_numpy(array).float() for array in arrays]
 
 

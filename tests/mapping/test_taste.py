@@ -11,6 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.emotion_space import create_state
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.resources import find_resources
@@ -21,7 +22,7 @@ from kelly_live.lab.nets.mapper import (
     convert_mapper_to_numpy,
     load_net,
 )
-from kelly_live.mapping.net import CAUTION, RADII, Array, MapperNet, Music, load_mapper_net, split_taste
+from kelly_live.mapping.net import CAUTION, RADII, MapperNet, Music, load_mapper_net, split_taste
 from kelly_live.mapping.taste import ERRORS, _Rows, fit_taste, reach
 from kelly_live.profiles.reaction import MAX_WEIGHT, RANGES, PreferenceTarget
 from tests.lab.nets.test_mapper import assert_playable, random_net
@@ -30,16 +31,16 @@ NET = load_mapper_net(find_resources("models"))
 SAD, HAPPY, ANGRY = (create_state(emotion=name) for name in ("sad", "happy", "angry"))
 
 
-def music(state: EmotionState, taste: Array | None = None, net: MapperNet = NET) -> Music:
+def music(state: EmotionState, taste: Floats | None = None, net: MapperNet = NET) -> Music:
     vad = np.array([(state.valence, state.arousal, state.dominance)])
     return net.play(net.base(np.array([state.probabilities]), vad), taste)
 
 
-def tempo(state: EmotionState, taste: Array | None = None) -> float:
+def tempo(state: EmotionState, taste: Floats | None = None) -> float:
     return float(music(state, taste)["tempo_suggested"][0])
 
 
-def is_bounded(embedding: Array) -> bool:
+def is_bounded(embedding: Floats) -> bool:
     return bool((np.linalg.norm(split_taste(embedding), axis=-1) <= RADII + 1e-4).all())
 
 
@@ -176,8 +177,8 @@ def test_what_a_taste_moves_is_derived_as_torch_derives_it(
 
 
 def differentiate_with_torch(
-    net: DynamicEmotionToMusicMapper, states: Sequence[EmotionState], names: Sequence[str], taste: Array
-) -> tuple[Array, Array]:
+    net: DynamicEmotionToMusicMapper, states: Sequence[EmotionState], names: Sequence[str], taste: Floats
+) -> tuple[Floats, Floats]:
     vad = torch.tensor([(state.valence, state.arousal, state.dominance) for state in states])
     each = torch.tensor(taste, dtype=torch.float32).expand(len(states), -1).clone().requires_grad_(True)
     music = net.play(torch.tensor([state.probabilities for state in states]), vad, each)

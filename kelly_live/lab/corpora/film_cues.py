@@ -16,12 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.intervals import Estimate, bootstrap
-
-Floats = npt.NDArray[np.float64]
 
 SOURCE = "MusicScienceData (MIT): film excerpts of Eerola & Vuoskoski 2011, Psychol. Music 39:18, and rated cues"
 RATED_EMOTIONS = ("Valence", "Energy", "Tension", "Anger", "Fear", "Happy", "Sad", "Tender")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.atomic_write import create_folder
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
@@ -25,7 +26,6 @@ from kelly_live.lab.corpora.symbolic_features import (
     CHORD_SECONDS,
     INDEPENDENT_NOTES,
     MIN_NOTES,
-    Floats,
     Score,
     convert_to_beats,
     find_skyline,

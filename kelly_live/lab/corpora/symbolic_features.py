@@ -22,12 +22,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.key_profiles import MODE_PRIOR, key_distributions
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.rhythm_weights import rhythm_weights
-
-Floats = npt.NDArray[np.float64]
 
 FEATURES_VERSION = 10  # part of the cache's name: raise it when a number below changes meaning
 

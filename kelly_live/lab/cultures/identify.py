@@ -13,14 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.values import Metre, NoteEvent
 from kelly_live.cultures.preset import CulturePreset, Known, Mode, Shares
 from kelly_live.cultures.style import build_metres
 from kelly_live.lab.rhythm_weights import rhythm_weights
-
-Floats = npt.NDArray[np.float64]
 
 OCTAVE_COMMAS = 53  # of the octave: one comma, which tells a makam's third from a tempered one
 MAX_STEP_COMMAS = 27  # commas; a wider melodic step counts as this wide

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.key_profiles import MODE_PRIOR, modal_distributions
 from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS
 from kelly_live.cultures.preset import Known, Mode, Shares
-from kelly_live.lab.cultures.tune import Floats, Tune, compute_bar_quarters
+from kelly_live.lab.cultures.tune import Tune, compute_bar_quarters
 from kelly_live.lab.rhythm_weights import rhythm_weights
 
 MIN_TUNES = 5

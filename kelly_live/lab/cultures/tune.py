@@ -6,10 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float64]
+from kelly_live.core.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

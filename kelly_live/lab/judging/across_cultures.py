@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.corpora.rendering import HELD_OUT_SOUNDFONT, SOUNDFONTS
@@ -33,7 +34,7 @@ from kelly_live.lab.judging.closed_loop import (
     read_emopia,
     select_rows,
 )
-from kelly_live.lab.judging.judges import Floats, Judge
+from kelly_live.lab.judging.judges import Judge
 
 PLAIN = "western"
 ARRANGEMENT = "piano"  # the one instrument that the judges know

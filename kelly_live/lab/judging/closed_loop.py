@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.emotion.reader import load_emotion_net
@@ -29,7 +30,6 @@ from kelly_live.lab.judging.judges import (
     JUDGED_SECONDS,
     VERSION,
     AudioFeatureExtractor,
-    Floats,
     Judge,
     Judgements,
     extract_note_features,

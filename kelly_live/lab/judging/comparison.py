@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.lab.corpora.symbolic_features import (
@@ -24,7 +25,6 @@ from kelly_live.lab.corpora.symbolic_features import (
     CHORD_SECONDS,
     INFORMATIVE_VELOCITIES,
     MIN_NOTES,
-    Floats,
     Score,
     convert_to_beats,
     find_skyline,

@@ -22,6 +22,7 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.emotion.features import log_mels
 from kelly_live.emotion.nets.musicnn import PENULTIMATE, MusicnnTrunk
@@ -29,8 +30,6 @@ from kelly_live.emotion.nets.scales import TONAL_FRAMES, TRUNK_FRAMES, TRUNK_PAS
 from kelly_live.emotion.nets.tonality import Tonality, compute_tonal_frames
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Score, extract_features, read_score
-
-Floats = npt.NDArray[np.float64]
 
 VERSION = 1  # of the features: part of the name under which they are cached
 JUDGED_SECONDS = 30.0  # about the length of EMOPIA's clips

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from kelly_live.lab.corpora.symbolic_features import Floats
+from kelly_live.core.arrays import Floats
 
 MIN_SHARED_NOTES = 6
 

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.atomic_write import write_atomically
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MAJOR_MODES, MODES
 from kelly_live.lab.corpora.manifest import QUADRANTS
 from kelly_live.lab.corpora.pieces import Piece
-from kelly_live.lab.corpora.symbolic_features import Floats
 from kelly_live.lab.training.vocabulary_features import (
     MAX_STEP,
     list_attacks,

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.values import MODES
 from kelly_live.lab.corpora.pieces import Chord, Piece
-from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS, Floats
+from kelly_live.lab.corpora.symbolic_features import CHORD_SECONDS
 
 MAX_STEP = 7
 _DEGREES = {

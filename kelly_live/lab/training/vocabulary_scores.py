@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MODES
 from kelly_live.lab.corpora.pieces import Piece
-from kelly_live.lab.corpora.symbolic_features import Floats
 from kelly_live.lab.training.vocabulary import ChordMoves, RhythmTable, Table
 from kelly_live.lab.training.vocabulary_features import MAX_STEP, list_bar_rhythms, list_chord_moves, list_melodic_steps
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.values import CultureStyle, MusicParameters, Register
 from kelly_live.music.context import MusicContext
 from kelly_live.music.harmony import FORM
@@ -28,8 +28,6 @@ from kelly_live.music.style.transitions import (
     weigh_by_contour,
 )
 from kelly_live.music.theory import Key
-
-Floats = npt.NDArray[np.float64]
 
 
 class PlacedNote(NamedTuple):

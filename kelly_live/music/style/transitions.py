@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kelly_live.core.arrays import Floats
 from kelly_live.core.pitch import octave_distance_cents
 from kelly_live.core.values import MODES, RHYTHMS, CultureStyle, Metre, MusicParameters, Register, Scale
 from kelly_live.music.context import MusicContext
@@ -28,7 +29,6 @@ from kelly_live.music.style.rhythm import LONGEST_NOTE_BEATS, USUAL_DENSITY, pla
 from kelly_live.music.style.scale import choose_harmonic_scale
 from kelly_live.music.theory import Chord, Key, build_mode_scale
 
-Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int_]
 
 _ROUNDS = 15  # of each fit: the margins are then within a percent
