@@ -330,22 +330,22 @@ class Conductor:
         end = start + self._slice_beats
         bar = self._slice // self._slices_per_bar
         bar_starts = self._slice % self._slices_per_bar == 0
-        smoothed = self._smooth(start, target)
-        parameters = adapt_to_phrase(smoothed, self._seed, bar // BARS_PER_PHRASE)
+        smooth_parameters = self._smooth(start, target)
+        parameters = adapt_to_phrase(smooth_parameters, self._seed, bar // BARS_PER_PHRASE)
         if bar_starts:
             now = compute_intensity(self._smoother.average if self._smoother else parameters)
             self._trend = compute_trend(self._intensity, now)
             self._intensity = average_intensity(self._intensity, now, self._per_bar)
         if self._length_bars is not None and bar == self._length_bars - 1:
             self._closing_bar = bar
-        closing = bar == self._closing_bar
+        is_closing = bar == self._closing_bar
         phrase = (
             self._planner.choose_closing_phrase(bar, parameters)
-            if closing
+            if is_closing
             else self._planner.choose_phrase(bar, start, parameters, self._sync.key)
         )
         if phrase is not self._phrase or bar_starts:
-            self._plan = self._planner.list_chords(phrase, bar, smoothed, self._last_bar)
+            self._plan = self._planner.list_chords(phrase, bar, smooth_parameters, self._last_bar)
         self._phrase = phrase
         if bar_starts or self._signature is None:
             self._send_signature(start, phrase.key)
@@ -355,13 +355,15 @@ class Conductor:
             phrase=phrase,
             rhythm="triplet" if is_compound else self._planner.choose_rhythm(phrase, parameters),
             bpm=self.tempo_map.bpm,
-            closing=closing,
+            closing=is_closing,
             trend=self._trend,
         )
         notes = self._band.play(parameters, context, start, end)
         if notes:
-            played = [self._add_feel(note, parameters) for note in notes]
-            self._sink.send(Notes(tuple(sorted(played, key=lambda note: (note.onset_beats, note.channel, note.pitch)))))
+            notes_with_feel = [self._add_feel(note, parameters) for note in notes]
+            self._sink.send(
+                Notes(tuple(sorted(notes_with_feel, key=lambda note: (note.onset_beats, note.channel, note.pitch))))
+            )
         self._slice += 1
 
     def _send_signature(self, beat: float, key: Key) -> None:
@@ -379,8 +381,8 @@ class Conductor:
             else ParameterSmoother.begin(beat, target, self._per_bar)
         )
         current = self._smoother.current
-        own = _round_tempo(current.tempo.suggested)
-        tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own, self._sync.beat, self._per_bar)
+        own_bpm = _round_tempo(current.tempo.suggested)
+        tempo = self._synchronized_tempo.step(beat, self._slice_seconds(), own_bpm, self._sync.beat, self._per_bar)
         self._synchronized_tempo, bpm = tempo, tempo.bpm
         if bpm != self.tempo_map.bpm:
             point = TempoPoint(beat, bpm)

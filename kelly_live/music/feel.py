@@ -61,12 +61,12 @@ def compute_onset_offset(timing: TimingWeights, *, seed: int, part: str, beat: f
     different times.
     """
     share = SHARE.get(part, _DEFAULT_SHARE)
-    lean = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
+    mean_offset = MAX_OFFSET_SECONDS * (timing.behind - timing.ahead)
     if not share:
         return 0.0
-    own = math.sqrt(3.0) * draw_deviation(seed, part + " hand", beat, voice)
-    noise = math.sqrt(1.0 - _OWN_SHARE**2) * compute_drift(seed, part, beat) + _OWN_SHARE * own
-    return share * (lean + JITTER_SECONDS * max(-3.0, min(3.0, noise)))
+    deviation = math.sqrt(3.0) * draw_deviation(seed, part + " hand", beat, voice)
+    noise = math.sqrt(1.0 - _OWN_SHARE**2) * compute_drift(seed, part, beat) + _OWN_SHARE * deviation
+    return share * (mean_offset + JITTER_SECONDS * max(-3.0, min(3.0, noise)))
 
 
 def compute_earliest_offset(timing: TimingWeights) -> float:

@@ -117,13 +117,13 @@ def choose_phrase_mode(seed: int, index: int, modes: Sequence[float]) -> str:
     """
     form, place = divmod(index, len(FORM))
     draw = (rng_for(seed, "mode").random() + form * _GOLDEN + (0.0, 0.5, 0.25, 0.75)[place]) % 1.0
-    favoured = {mode: modes[MODES.index(mode)] ** COMMITMENT for mode in DARK_TO_BRIGHT}
-    below, total = 0.0, sum(favoured.values())
-    for mode, weight in favoured.items():
+    mode_weights = {mode: modes[MODES.index(mode)] ** COMMITMENT for mode in DARK_TO_BRIGHT}
+    below, total = 0.0, sum(mode_weights.values())
+    for mode, weight in mode_weights.items():
         below += weight / total
         if draw < below:
             return mode
-    return max(favoured, key=favoured.__getitem__)  # rounding left a crumb
+    return max(mode_weights, key=mode_weights.__getitem__)  # rounding left a crumb
 
 
 def create_tonic_chord(key: Key) -> Chord:
@@ -151,11 +151,11 @@ def plan_phrase(
     """
     place = FORM[index % len(FORM)]
     theme = index // _PHRASES_PER_THEME
-    opening = rng_for(seed, "opening", theme, place.letter)
-    ending = rng_for(seed, "ending", index)
+    opening_rng = rng_for(seed, "opening", theme, place.letter)
+    ending_rng = rng_for(seed, "ending", index)
     mixture = modes if modes and key.scale == build_mode_scale(key.mode) else None
-    grammar = _lean_grammar(key.mode, 0.0 if mixture is None else _compute_light(key.mode, mixture))
-    degrees = _choose_degrees(grammar, place, bars, leads_home, opening, ending)
+    grammar = _brighten_grammar(key.mode, 0.0 if mixture is None else _compute_light(key.mode, mixture))
+    degrees = _choose_degrees(grammar, place, bars, leads_home, opening_rng, ending_rng)
 
     middle = float(find_middle_beat(beats_per_bar) or beats_per_bar - 1)
     spans: list[ChordSpan] = []
@@ -167,14 +167,14 @@ def plan_phrase(
         leads = bar == bars - 2
         split = rng_for(seed, "split", bar, index if leads else (theme, place.letter))
         splits = split.random() < _SPLIT[busy] and 0 < bar < bars - 1
-        chord = _create_chord(key, degree, opening)
+        chord = _create_chord(key, degree, opening_rng)
         if splits and beats_per_bar > 1:
             # On the way to the next bar; but what leads into the ending stands right before it, its own way in first.
-            here, there = (before, degree) if leads else (degree, degrees[bar + 1])
-            between = _choose_between(grammar, here, there, split)
+            departure, destination = (before, degree) if leads else (degree, degrees[bar + 1])
+            between = _choose_between(grammar, departure, destination, split)
             before = degree if leads else between
-            passing = _create_chord(key, between, split)
-            first, second = (passing, chord) if leads else (chord, passing)
+            passing_chord = _create_chord(key, between, split)
+            first, second = (passing_chord, chord) if leads else (chord, passing_chord)
             spans.append(ChordSpan(start, start + middle, first))
             spans.append(ChordSpan(start + middle, end, second))
         else:
@@ -195,44 +195,48 @@ def plan_closing_phrase(index: int, key: Key, *, start_bar: int, beats_per_bar: 
 
 
 def _choose_degrees(
-    grammar: Grammar, place: Place, bars: int, leads_home: bool, opening: random.Random, ending: random.Random
+    grammar: Grammar, place: Place, bars: int, leads_home: bool, opening_rng: random.Random, ending_rng: random.Random
 ) -> list[int]:
     """Choose one mode degree a bar: the opening depends on the letter, the ending on the phrase."""
     goes_home = place.closed and not leads_home
-    last = 0 if goes_home else pick(ending, grammar.home if leads_home else grammar.half)
+    last = 0 if goes_home else pick(ending_rng, grammar.home if leads_home else grammar.half)
     if bars == 1:
         return [last]
-    first = 0 if place.letter == "A" else pick(opening, grammar.moves[0])
+    first = 0 if place.letter == "A" else pick(opening_rng, grammar.moves[0])
     degrees = [first]
     while len(degrees) < bars - 2:
-        degrees.append(pick(opening, grammar.moves[degrees[-1]]))
+        degrees.append(pick(opening_rng, grammar.moves[degrees[-1]]))
     if bars > 2:
         # The bar before the last leads into it: a full close by the mode's own cadence, a half one by the grammar.
         source = grammar.home if goes_home else dict.fromkeys(grammar.moves, 1.0)
-        here = grammar.moves[degrees[-1]]
+        onward_moves = grammar.moves[degrees[-1]]
         # Two chords to and fro are not a progression: the third bar brings a third one.
-        used = {*degrees, last}
-        avoid = used if len(used) < 3 else {degrees[-1], last}
+        degrees_in_use = {*degrees, last}
+        avoid = degrees_in_use if len(degrees_in_use) < 3 else {degrees[-1], last}
         ways = {
-            d: w * here.get(d, _UNLIKELY) * grammar.moves[d].get(last, _UNLIKELY)
+            d: w * onward_moves.get(d, _UNLIKELY) * grammar.moves[d].get(last, _UNLIKELY)
             for d, w in source.items()
             if d not in avoid
         }
-        if not used & set(grammar.colour):  # the last chance for the chord that makes the mode audible
+        if not degrees_in_use & set(grammar.colour):  # the last chance for the chord that makes the mode audible
             ways = {d: w for d, w in ways.items() if d in grammar.colour} or ways
-        degrees.append(pick(ending, ways or grammar.home))
+        degrees.append(pick(ending_rng, ways or grammar.home))
     degrees.append(last)
     if bars > 2 and not set(degrees) & set(grammar.colour):
         degrees[1] = grammar.colour[0]
     return degrees
 
 
-def _choose_between(grammar: Grammar, here: int, there: int, rng: random.Random) -> int:
-    """Choose a chord between two others; `here` again if nothing leads on."""
+def _choose_between(grammar: Grammar, departure: int, destination: int, rng: random.Random) -> int:
+    """Choose a chord between two others; `departure` again if nothing leads on."""
     return pick(
         rng,
-        {d: w * grammar.moves[d].get(there, _UNLIKELY) for d, w in grammar.moves[here].items() if d != there}
-        or {here: 1},
+        {
+            d: w * grammar.moves[d].get(destination, _UNLIKELY)
+            for d, w in grammar.moves[departure].items()
+            if d != destination
+        }
+        or {departure: 1},
     )
 
 
@@ -245,14 +249,17 @@ def blend_grammar(mode: str) -> Grammar:
     tables, grammar = load_vocabulary(), GRAMMARS[mode]
     if tables is None:
         return grammar
-    theirs = tables.moves(mode)
+    learned_moves = tables.moves(mode)
     moves: dict[int, dict[int, float]] = {}
-    for here, row in grammar.moves.items():
+    for departure, row in grammar.moves.items():
         total = sum(row.values())
-        moves[here] = {
-            there: math.sqrt(max(row.get(there, 0.0) / total, _UNLISTED) * theirs.get(here, {}).get(there, _UNLISTED))
-            for there in grammar.moves
-            if there != here
+        moves[departure] = {
+            destination: math.sqrt(
+                max(row.get(destination, 0.0) / total, _UNLISTED)
+                * learned_moves.get(departure, {}).get(destination, _UNLISTED)
+            )
+            for destination in grammar.moves
+            if destination != departure
         }
     return Grammar(moves, grammar.home, grammar.half, grammar.colour)
 
@@ -263,7 +270,7 @@ def _compute_light(mode: str, modes: Sequence[float]) -> float:
 
 
 @lru_cache(maxsize=256)
-def _lean_grammar(mode: str, light: float) -> Grammar:
+def _brighten_grammar(mode: str, light: float) -> Grammar:
     """Return a mode's grammar with other chances of its triads.
 
     `light` over 0 makes major triads likelier, under 0 minor and diminished ones.     The tonic and the dominant of
@@ -276,11 +283,11 @@ def _lean_grammar(mode: str, light: float) -> Grammar:
             return 0.0
         return {_MAJOR: 1.0, _MINOR: -1.0}.get(_measure_triad(key, degree), -2.0)
 
-    def lean(weights: Mapping[int, float]) -> dict[int, float]:
+    def reweigh(weights: Mapping[int, float]) -> dict[int, float]:
         return {degree: weight * math.exp(_LEAN * light * weigh_kind(degree)) for degree, weight in weights.items()}
 
-    moves = {here: lean(there) for here, there in grammar.moves.items()}
-    return Grammar(moves, lean(grammar.home), lean(grammar.half), grammar.colour)
+    moves = {departure: reweigh(destinations) for departure, destinations in grammar.moves.items()}
+    return Grammar(moves, reweigh(grammar.home), reweigh(grammar.half), grammar.colour)
 
 
 def _measure_triad(key: Key, degree: int) -> tuple[int, int]:
@@ -297,34 +304,38 @@ def _borrow(chord: Chord, modes: Sequence[float], rng: random.Random, *, last: b
     never replaced.
     """
     key, degree, chance = chord.key, chord.root, rng.random()
-    here = key.scale.name
-    if here not in _BRIGHTNESS or degree == 4 or (degree == 0 and not last):
+    own_mode = key.scale.name
+    if own_mode not in _BRIGHTNESS or degree == 4 or (degree == 0 and not last):
         return chord
     for mode, weight in zip(MODES, modes, strict=True):
-        chance -= _BORROWED * weight * (mode != here)
+        chance -= _BORROWED * weight * (mode != own_mode)
         if chance < 0.0:
-            return _find_lent(chord, mode)
+            return _find_borrowed_chord(chord, mode)
     return chord
 
 
-def _find_lent(chord: Chord, mode: str) -> Chord:
+def _find_borrowed_chord(chord: Chord, mode: str) -> Chord:
     """Return what another mode has in a chord's place, or the chord itself where players do not borrow it."""
     key, degree = chord.key, chord.root
-    own, theirs = key.scale.degrees_cents, build_mode_scale(mode).degrees_cents
+    own_degrees, mode_degrees = key.scale.degrees_cents, build_mode_scale(mode).degrees_cents
     darker = _BRIGHTNESS[mode] < _BRIGHTNESS[key.scale.name]
-    if darker and degree == 3 and theirs[1] < 200.0:
+    if darker and degree == 3 and mode_degrees[1] < 200.0:
         degree = 1  # the Neapolitan
     quality = _measure_triad(Key(key.tonic, build_mode_scale(mode)), degree)
     if quality not in (_MAJOR, _MINOR) or (degree == 0 and quality != _MAJOR):
         return chord
-    if not darker and theirs[degree] != own[degree]:
+    if not darker and mode_degrees[degree] != own_degrees[degree]:
         return chord
-    seventh = len(chord.degrees) > 3 and theirs[1] == 200.0
+    seventh = len(chord.degrees) > 3 and mode_degrees[1] == 200.0
     tones = {(degree + third) % 7 for third in (0, 2, 4, 6)[: 3 + seventh]}
-    lent = tuple(b if at in tones else a for at, (a, b) in enumerate(zip(own, theirs, strict=True)))
-    if lent == own:
+    borrowed_degrees = tuple(
+        b if at in tones else a for at, (a, b) in enumerate(zip(own_degrees, mode_degrees, strict=True))
+    )
+    if borrowed_degrees == own_degrees:
         return chord
-    return build_chord(Key(key.tonic, Scale(f"{key.scale.name} with {mode}", lent)), degree, seventh=seventh)
+    return build_chord(
+        Key(key.tonic, Scale(f"{key.scale.name} with {mode}", borrowed_degrees)), degree, seventh=seventh
+    )
 
 
 def _create_chord(key: Key, mode_degree: int, rng: random.Random) -> Chord:
@@ -333,8 +344,8 @@ def _create_chord(key: Key, mode_degree: int, rng: random.Random) -> Chord:
     The locrian tonic always has it, which softens its tritone. The dominant of minor comes from the harmonic minor,
     whose leading tone leads home.
     """
-    coloured = rng.random() < 0.35
+    has_seventh = rng.random() < 0.35
     if mode_degree == 4 and key.scale == build_mode_scale("aeolian"):
-        return build_chord(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=coloured)
+        return build_chord(Key(key.tonic, HARMONIC_MINOR), mode_degree, seventh=has_seventh)
     unstable_tonic = key.mode == "locrian" and mode_degree == 0
-    return build_chord(key, key.find_degree(mode_degree), seventh=unstable_tonic or coloured)
+    return build_chord(key, key.find_degree(mode_degree), seventh=unstable_tonic or has_seventh)

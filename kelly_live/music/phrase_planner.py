@@ -88,13 +88,13 @@ class PhrasePlanner:
         self, phrase: Phrase, bar: int, parameters: MusicParameters, closing_bar: int | None
     ) -> tuple[tuple[float, str], ...]:
         """List the beats and names of the chords from a bar to the end of the next one."""
-        start, end, following = float(bar * self._beats_per_bar), float((bar + 2) * self._beats_per_bar), bar + 1
+        start, end, next_bar = float(bar * self._beats_per_bar), float((bar + 2) * self._beats_per_bar), bar + 1
         spans = list(phrase.spans)
-        if phrase.end_beat < end and (closing_bar is None or following < closing_bar):
-            index = following // BARS_PER_PHRASE
+        if phrase.end_beat < end and (closing_bar is None or next_bar < closing_bar):
+            index = next_bar // BARS_PER_PHRASE
             spans += self._plan(index, self._choose_key(parameters, index), parameters).spans
-        elif phrase.end_beat < end and following == closing_bar and self._key is not None:
-            spans += plan_closing_phrase(0, self._key, start_bar=following, beats_per_bar=self._beats_per_bar).spans
+        elif phrase.end_beat < end and next_bar == closing_bar and self._key is not None:
+            spans += plan_closing_phrase(0, self._key, start_bar=next_bar, beats_per_bar=self._beats_per_bar).spans
         return tuple((s.start_beat, s.chord.name) for s in spans if start < s.end_beat and s.start_beat < end)
 
     def choose_rhythm(self, phrase: Phrase, parameters: MusicParameters) -> str:
@@ -139,8 +139,8 @@ class PhrasePlanner:
         """
         followed, parameters = self._synchronized, adapt_to_phrase(parameters, self._seed, index)
         tonic = self._tonic if followed.tonic is None else followed.tonic
-        own = choose_harmonic_scale(parameters.style) if parameters.style is not None else None
-        if followed.key is not None and own is None and parameters.scale is None:
+        style_scale = choose_harmonic_scale(parameters.style) if parameters.style is not None else None
+        if followed.key is not None and style_scale is None and parameters.scale is None:
             return Key(tonic, build_mode_scale(followed.key.mode))
         mode = choose_phrase_mode(self._seed, index, parameters.modes)
-        return Key(tonic, own or parameters.scale or build_mode_scale(mode))
+        return Key(tonic, style_scale or parameters.scale or build_mode_scale(mode))

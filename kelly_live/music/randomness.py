@@ -6,13 +6,13 @@ import random
 from collections.abc import Mapping
 
 
-def rng_for(seed: int, what: str, *index: object) -> random.Random:
+def rng_for(seed: int, purpose: str, *index: object) -> random.Random:
     """Return the random generator of one decision.
 
     The same names give the same numbers, whatever was drawn before. The names are part of every piece: another name
     gives other notes.
     """
-    return random.Random("/".join(map(str, (seed, what, *index))))
+    return random.Random("/".join(map(str, (seed, purpose, *index))))
 
 
 def pick(rng: random.Random, weights: Mapping[int, float]) -> int:

@@ -69,8 +69,8 @@ def rank_places(rhythm: str, beats_per_bar: int, rng: random.Random, freedom: fl
     """Rank the places of a bar, the likeliest first; `freedom` (0-0.5) is how far chance moves a weight."""
     weights = weigh_places(rhythm, beats_per_bar)
     # The first beat is always first: it is where a listener finds the bar.
-    drawn = {place: weight + (freedom * rng.uniform(-1.0, 1.0) if place else 1.0) for place, weight in weights.items()}
-    return tuple(sorted(drawn, key=lambda place: (-drawn[place], place)))
+    scores = {place: weight + (freedom * rng.uniform(-1.0, 1.0) if place else 1.0) for place, weight in weights.items()}
+    return tuple(sorted(scores, key=lambda place: (-scores[place], place)))
 
 
 Cell = tuple[frozenset[float], float]  # the places of a bar, and how readily it is chosen

@@ -39,13 +39,13 @@ def find_key_signature(key: Key) -> tuple[int, bool]:
     is_minor = any(_MINOR_THIRD_CENTS[0] <= cents < _MINOR_THIRD_CENTS[1] for cents in degrees) and not any(
         _MINOR_THIRD_CENTS[1] <= cents < 450.0 for cents in degrees
     )
-    own = _sharps_of_major(key.tonic + 3 * is_minor)
+    tonic_sharps = _sharps_of_major(key.tonic + 3 * is_minor)
 
     def rank(sharps: int) -> tuple[float, int, int]:
         tones = [100.0 * (7 * sharps + semitone) for semitone in MODE_SEMITONES["ionian"]]
         heights = (100.0 * key.tonic + cents for cents in degrees)
         missed_cents = sum(min(abs(octave_distance_cents(height, tone)) for tone in tones) for height in heights)
-        return round(missed_cents, 1), abs((sharps - own + 6) % 12 - 6), abs(sharps)
+        return round(missed_cents, 1), abs((sharps - tonic_sharps + 6) % 12 - 6), abs(sharps)
 
     return min(range(-5, 7), key=rank), is_minor
 

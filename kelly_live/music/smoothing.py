@@ -121,11 +121,11 @@ class ParameterSmoother:
             return self.current.tempo, False
         most = (1.0 + TEMPO_CHANGE_PER_BEAT) ** beats
         tempo = min(bpm * most, max(bpm / most, goal))
-        arrived = tempo == goal and abs(target.tempo.suggested / goal - 1.0) <= _TEMPO_SETTLED
-        if arrived:
+        has_arrived = tempo == goal and abs(target.tempo.suggested / goal - 1.0) <= _TEMPO_SETTLED
+        if has_arrived:
             tempo = min(bpm * most, max(bpm / most, target.tempo.suggested))
         low, high = min(target.tempo.minimum, tempo), max(target.tempo.maximum, tempo)
-        return TempoRange(low, tempo, high), not arrived
+        return TempoRange(low, tempo, high), not has_arrived
 
     def _move_at_bars(
         self, beat: float, average: MusicParameters, mode_since: float | None, scale_since: float | None
@@ -141,7 +141,7 @@ class ParameterSmoother:
 
         register, goal_register = current.register, average.register
         climb = max(abs(getattr(goal_register, end) - getattr(register, end)) for end in ("low", "centre", "high"))
-        away = {
+        distances = {
             "density": abs(average.density - current.density) / DENSITY_BAND,
             "unrest": abs(average.unrest - current.unrest) / UNREST_BAND,
             "rhythms": _measure_shift(average.rhythms, current.rhythms) / RHYTHM_BAND,
@@ -150,7 +150,7 @@ class ParameterSmoother:
         }
         moves = frozenset(
             name
-            for name, bands in away.items()
+            for name, bands in distances.items()
             if bands > (_PHRASE_SHARE if starts else _MOVING_SHARE if name in self.moving else 1.0)
         )
         if "register" in moves:

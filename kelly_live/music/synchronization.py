@@ -85,11 +85,13 @@ class SynchronizedTempo:
         """Continue at the followed tempo for a while, then return to our own."""
         if not self.is_engaged:
             return SynchronizedTempo(beat, own_bpm, own_bpm)
-        lost = self.lost_beats + beats
-        if lost <= FLYWHEEL_BEATS:
-            return replace(self, beat=beat, bpm=_approach(self.bpm, self.base, _ESTIMATED.slew, beats), lost_beats=lost)
+        lost_beats = self.lost_beats + beats
+        if lost_beats <= FLYWHEEL_BEATS:
+            return replace(
+                self, beat=beat, bpm=_approach(self.bpm, self.base, _ESTIMATED.slew, beats), lost_beats=lost_beats
+            )
         bpm = _approach(self.bpm, own_bpm, RETURN_PER_BEAT, beats)
-        return replace(self, beat=beat, bpm=bpm, lost_beats=lost, is_engaged=bpm != own_bpm)
+        return replace(self, beat=beat, bpm=bpm, lost_beats=lost_beats, is_engaged=bpm != own_bpm)
 
     def _choose_ratio(self, bpm: float, own_bpm: float) -> float:
         """Choose the ratio that lies nearest to our own tempo; the one in force has an advantage."""
@@ -109,10 +111,10 @@ def _measure_phase_error(
 
     Measured to the nearest followed beat; where beats are numbered, to the nearest right place in the bar.
     """
-    theirs = (seconds - estimate.beat_seconds) * estimate.bpm / 60.0 * ratio
+    followed_beat = (seconds - estimate.beat_seconds) * estimate.bpm / 60.0 * ratio
     if estimate.beat_number is not None:
-        return _wrap(theirs + estimate.beat_number - beat, float(beats_per_bar))
-    return _wrap(theirs - beat, min(1.0, ratio))
+        return _wrap(followed_beat + estimate.beat_number - beat, float(beats_per_bar))
+    return _wrap(followed_beat - beat, min(1.0, ratio))
 
 
 def _wrap(beats: float, round_beats: float) -> float:
@@ -148,16 +150,16 @@ class SynchronizedKey:
         A key is taken, changed or released where a phrase starts. Inside a phrase it is only changed, at a bar line, by
         one that has been certain for long. A key that is released leaves its tonic.
         """
-        named = None if estimate is None else (estimate.tonic, estimate.mode)
-        mine = None if self.key is None else (self.key.tonic, self.key.mode)
-        certain = estimate is not None and estimate.confidence >= KEY_CONFIDENCE and named != mine
-        other = named if certain else None
+        estimated_key = None if estimate is None else (estimate.tonic, estimate.mode)
+        own_key = None if self.key is None else (self.key.tonic, self.key.mode)
+        certain = estimate is not None and estimate.confidence >= KEY_CONFIDENCE and estimated_key != own_key
+        other = estimated_key if certain else None
         since = self.since if other == self.other else beat
         long = other is not None and beat - since >= KEY_HOLD_BEATS
         if (
             phrase_starts
             and estimate is not None
-            and estimate.confidence >= (RELEASE_CONFIDENCE if named == mine else JOIN_CONFIDENCE)
+            and estimate.confidence >= (RELEASE_CONFIDENCE if estimated_key == own_key else JOIN_CONFIDENCE)
         ):
             return SynchronizedKey(estimate, estimate.tonic)
         if phrase_starts and (estimate is None or estimate.confidence < RELEASE_CONFIDENCE):

@@ -128,9 +128,9 @@ def find_nearest_mode(scale: Scale) -> str:
     """Find the mode whose tones are nearest to the scale's own, in cents; the first one on a tie."""
 
     def distance(mode: str) -> float:
-        ours, theirs = scale.degrees_cents, build_mode_scale(mode).degrees_cents
-        return sum(min(abs(octave_distance_cents(a, b)) for b in theirs) for a in ours) + sum(
-            min(abs(octave_distance_cents(a, b)) for b in ours) for a in theirs
+        scale_degrees, mode_degrees = scale.degrees_cents, build_mode_scale(mode).degrees_cents
+        return sum(min(abs(octave_distance_cents(a, b)) for b in mode_degrees) for a in scale_degrees) + sum(
+            min(abs(octave_distance_cents(a, b)) for b in scale_degrees) for a in mode_degrees
         )
 
     return scale.name if scale == _as_mode(scale.name) else min(MODES, key=distance)
@@ -183,8 +183,8 @@ def build_chord(key: Key, degree: int, *, seventh: bool = False, fifth: bool = T
         stack = [degree] + [
             min(above, key=lambda s: abs(key.cents(s) - root - above_root)) for above_root in (350.0, 700.0, 1050.0)
         ]
-    kept = stack[:2] + stack[2:3] * fifth + stack[3:4] * seventh
-    degrees = tuple(dict.fromkeys(step % key.size for step in kept))
+    steps = stack[:2] + stack[2:3] * fifth + stack[3:4] * seventh
+    degrees = tuple(dict.fromkeys(step % key.size for step in steps))
     return Chord(key, degrees, _chord_name(key, stack, seventh=seventh, fifth=fifth))
 
 

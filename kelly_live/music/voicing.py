@@ -56,19 +56,21 @@ def voice_chord(
     pitches = [p for p in range(centre - _REACH, centre + _REACH + 1) if _FLOOR <= p <= 127 and p % 12 in classes]
 
     def cost(notes: tuple[int, ...]) -> float:
-        sounding = {p % 12 for p in notes}
-        missing = sum(40.0 for pc in classes if pc not in sounding)
+        sounding_classes = {p % 12 for p in notes}
+        missing = sum(40.0 for pc in classes if pc not in sounding_classes)
         # Doubling the third (or seventh) makes a chord thick; doubling the root or fifth is free.
-        doubled = sum(1.5 * (sum(p % 12 == pc for p in notes) > 1) for pc in (*classes[1:2], *classes[3:4]))
+        doubling = sum(1.5 * (sum(p % 12 == pc for p in notes) > 1) for pc in (*classes[1:2], *classes[3:4]))
         gaps = [b - a for a, b in pairwise(notes)]
-        tight = sum(5.0 for a, gap in zip(notes, gaps, strict=False) if gap < (5 if a < _LOW else 2))
+        crowding = sum(5.0 for a, gap in zip(notes, gaps, strict=False) if gap < (5 if a < _LOW else 2))
         seconds = 1.5 * max(0, sum(gap <= 2 for gap in gaps) - 1) + 3.0 * (gaps[-1] <= 2)
         wide = 2.0 * max(0, notes[-1] - notes[0] - _LARGEST_SPAN) + 2.0 * max(0, 7 - (notes[-1] - notes[0]))
         off_centre = abs(sum(notes) / len(notes) - centre)
         movement = float(measure_voice_leading(previous, notes)) if previous else off_centre
         leap = max((abs(a - b) for a, b in zip(previous, notes, strict=False)), default=0) if previous else 0
-        parallel = penalize_parallels(roots, (previous[-1], notes[-1])) if roots and previous else 0.0
-        return missing + doubled + tight + seconds + wide + off_centre + movement + 0.8 * max(0, leap - 4) + parallel
+        parallels = penalize_parallels(roots, (previous[-1], notes[-1])) if roots and previous else 0.0
+        return (
+            missing + doubling + crowding + seconds + wide + off_centre + movement + 0.8 * max(0, leap - 4) + parallels
+        )
 
     return min(combinations(pitches, min(VOICES, len(pitches))), key=lambda notes: (cost(notes), notes))
 

@@ -58,7 +58,7 @@ def build_line(parameters: MusicParameters, context: MusicContext, bar: int) -> 
     register, phrase = blend_register(parameters), context.phrase
     key = create_melody_key(style, context)
     transitions = fit_transitions(style, key, register, find_settings(parameters, context))
-    here, in_phrase = place_onsets(parameters, context, bar), context.bar_in_phrase(bar)
+    onsets, in_phrase = place_onsets(parameters, context, bar), context.bar_in_phrase(bar)
     last = context.is_last_bar(bar)
     moves_by_bar = tuple(
         len(place_onsets(parameters, context, phrase.start_bar + n)) - (n == phrase.bars - 1)
@@ -66,21 +66,25 @@ def build_line(parameters: MusicParameters, context: MusicContext, bar: int) -> 
     )
     first_notes = _draw_first_notes(parameters, key, register, context, moves_by_bar)
     now = first_notes[min(in_phrase, len(first_notes) - 1)]
-    following = first_notes[min(in_phrase + 1, len(first_notes) - 1)]
+    next_first_note = first_notes[min(in_phrase + 1, len(first_notes) - 1)]
     rng = rng_for(context.seed, "idiom line", *_repetition_labels(context, bar))
-    at = [following if last and len(here) == 1 else now]
+    indices = [next_first_note if last and len(onsets) == 1 else now]
     # The last note of the phrase is its goal; in other bars the goal is the next bar's first note.
-    moves = len(here) - 1 if last else len(here)
+    moves = len(onsets) - 1 if last else len(onsets)
     table = transitions.powers[0]
-    for done in range(1, len(here)):
-        left = moves - done
-        chances = table[at[-1]] * transitions.after_moves(left)[:, following] if left > 0 else table[at[-1]]
+    for note_number in range(1, len(onsets)):
+        moves_left = moves - note_number
+        chances = (
+            table[indices[-1]] * transitions.after_moves(moves_left)[:, next_first_note]
+            if moves_left > 0
+            else table[indices[-1]]
+        )
         number = rng.random()
-        at.append(following if last and left <= 0 else _pick_index(chances, number))
-    ends = [*here[1:], float(context.beats_per_bar)]
+        indices.append(next_first_note if last and moves_left <= 0 else _pick_index(chances, number))
+    ends = [*onsets[1:], float(context.beats_per_bar)]
     return tuple(
         PlacedNote(position, end - position, transitions.steps[index])
-        for position, end, index in zip(here, ends, at, strict=True)
+        for position, end, index in zip(onsets, ends, indices, strict=True)
     )
 
 
@@ -101,25 +105,25 @@ def _draw_first_notes(
     rest = _find_rest(style, key, register, context, phrase.index)
     if context.closing:
         return rest, rest
-    found: list[int] = []
+    first_notes: list[int] = []
     before = _find_rest(style, key, register, context, phrase.index - 1)
     for bar in range(phrase.bars):
         rng = rng_for(context.seed, "idiom anchor", *_repetition_labels(context, phrase.start_bar + bar))
         chances = weigh_by_contour(key, transitions.steps, register, (bar + 0.5) / phrase.bars)
-        if found:
-            chances = chances * transitions.after_moves(moves[bar - 1])[found[-1]]
+        if first_notes:
+            chances = chances * transitions.after_moves(moves[bar - 1])[first_notes[-1]]
         else:
             chances = chances * (transitions.weight if phrase.index == 0 else transitions.powers[0][before])
-        left = sum(moves[bar:])
-        if left == 0:
-            found.append(rest)
+        moves_left = sum(moves[bar:])
+        if moves_left == 0:
+            first_notes.append(rest)
             continue
-        chances = chances * transitions.after_moves(left)[:, rest]
+        chances = chances * transitions.after_moves(moves_left)[:, rest]
         if style.has_chords and style.scale is not None:
             beat = float((phrase.start_bar + bar) * phrase.beats_per_bar)
             chances = chances * weigh_by_chord(key, transitions.steps, context.chord_at(beat))
-        found.append(_pick_index(chances, rng.random()))
-    return (*found, rest)
+        first_notes.append(_pick_index(chances, rng.random()))
+    return (*first_notes, rest)
 
 
 def _find_rest(style: CultureStyle, key: Key, register: Register, context: MusicContext, index: int) -> int:

@@ -57,12 +57,14 @@ def weigh_beat(metre: Metre | None, beat: float, beats_per_bar: int) -> float:
 
 def swing_beat(beat: float, ratio: float) -> float:
     """Delay the second half of a beat, so that the halves last `ratio` to 1; thirds of a beat stay."""
-    whole, part = divmod(beat, 1.0)
-    quarters = part * 4.0
+    beat_number, beat_share = divmod(beat, 1.0)
+    quarters = beat_share * 4.0
     if ratio == 1.0 or abs(quarters - round(quarters)) > 0.02:
         return beat
     late = ratio / (1.0 + ratio)
-    return whole + (part * 2.0 * late if part <= 0.5 else late + (part - 0.5) * 2.0 * (1.0 - late))
+    return beat_number + (
+        beat_share * 2.0 * late if beat_share <= 0.5 else late + (beat_share - 0.5) * 2.0 * (1.0 - late)
+    )
 
 
 def cut_bar_profile(metre: Metre, part: str | None = None, bar: int = 0) -> tuple[float, ...]:
@@ -70,8 +72,8 @@ def cut_bar_profile(metre: Metre, part: str | None = None, bar: int = 0) -> tupl
 
     `part` names an instrument of the metre; without one, the chances are the melody's.
     """
-    found = next((profile for name, profile in metre.parts if name == part), None) if part else metre.profile
-    profile, bars = found or metre.profile, metre.bars_per_cycle
+    part_profile = next((profile for name, profile in metre.parts if name == part), None) if part else metre.profile
+    profile, bars = part_profile or metre.profile, metre.bars_per_cycle
     if bars == 1:
         return profile * metre.cycles_per_bar
     if len(profile) % bars:  # a cycle in so few places that bars would cut them

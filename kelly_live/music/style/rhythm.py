@@ -37,17 +37,17 @@ def place_onsets_at_density(style: CultureStyle, density: float, context: MusicC
     if metre is None:
         count = (style.density * pace if style.density else density) * per_bar * PACE[context.rhythm]
         ranks = rank_places(context.rhythm, per_bar, rng_for(context.seed, *name), freedom=0.4)
-        found = sorted(ranks[: max(1, count_notes(count, in_phrase))])
+        onsets = sorted(ranks[: max(1, count_notes(count, in_phrase))])
     else:
         chances = cut_bar_profile(metre, bar=bar)
         grain = per_bar / len(chances)
         scaled = _scale_chances(chances, sum(chances) * pace)
         draws = _draw_bar(context, bar, len(scaled))
-        found = [cell * grain for cell, (chance, draw) in enumerate(zip(scaled, draws, strict=True)) if draw < chance]
+        onsets = [cell * grain for cell, (chance, draw) in enumerate(zip(scaled, draws, strict=True)) if draw < chance]
     if last:
-        rest = _find_resting_place(metre, per_bar, bar, closed=context.phrase.place.closed)
-        found = sorted({place for place in found if place < rest} | {rest})
-    return tuple(found or (0.0,))
+        rest = _find_resting_place(metre, per_bar, bar, is_closed=context.phrase.place.closed)
+        onsets = sorted({place for place in onsets if place < rest} | {rest})
+    return tuple(onsets or (0.0,))
 
 
 def _draw_bar(context: MusicContext, bar: int, cells: int) -> list[float]:
@@ -64,12 +64,12 @@ def _draw_bar(context: MusicContext, bar: int, cells: int) -> list[float]:
 
 
 @lru_cache(maxsize=512)
-def _draw_numbers(count: int, seed: int, what: str, *index: object) -> tuple[float, ...]:
-    rng = rng_for(seed, what, *index)
+def _draw_numbers(count: int, seed: int, purpose: str, *index: object) -> tuple[float, ...]:
+    rng = rng_for(seed, purpose, *index)
     return tuple(rng.random() for _ in range(count))
 
 
-def _find_resting_place(metre: Metre | None, per_bar: int, bar: int, *, closed: bool) -> float:
+def _find_resting_place(metre: Metre | None, per_bar: int, bar: int, *, is_closed: bool) -> float:
     """Return where a phrase comes to rest in its last bar.
 
     An answer rests on a strong place past the bar's middle, a question on the last strong place.
@@ -79,7 +79,7 @@ def _find_resting_place(metre: Metre | None, per_bar: int, bar: int, *, closed: 
         return float(find_middle_beat(per_bar) or per_bar - 1)
     if not starts:  # a cycle of one group
         return float(per_bar // 2)
-    return starts[-1] if not closed else starts[0] if per_bar <= 8 else starts[len(starts) // 2]
+    return starts[-1] if not is_closed else starts[0] if per_bar <= 8 else starts[len(starts) // 2]
 
 
 @lru_cache(maxsize=256)

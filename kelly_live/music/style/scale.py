@@ -23,8 +23,8 @@ def adapt_to_phrase(parameters: MusicParameters, seed: int, index: int) -> Music
     style = parameters.style
     if style is None or style.scale is None or style.strength >= 1.0:
         return parameters
-    begun = rng_for(seed, "phrases in the scale").random()
-    if math.floor((index + 1) * style.strength + begun) > math.floor(index * style.strength + begun):
+    start_share = rng_for(seed, "phrases in the scale").random()
+    if math.floor((index + 1) * style.strength + start_share) > math.floor(index * style.strength + start_share):
         return parameters
     return replace(parameters, scale=None, style=replace(style, scale=None, degree_weights=(), intervals=()))
 
@@ -39,8 +39,8 @@ def choose_harmonic_scale(style: CultureStyle) -> Scale | None:
         return scale
     weights = style.degree_weights or (1.0,) * len(scale.degrees_cents)
     by_weight = sorted(range(1, len(weights)), key=lambda degree: -weights[degree])
-    kept = sorted((0, *by_weight[: _HARMONY_TONES - 1]))
-    return Scale(scale.name, tuple(scale.degrees_cents[degree] for degree in kept))
+    harmony_degrees = sorted((0, *by_weight[: _HARMONY_TONES - 1]))
+    return Scale(scale.name, tuple(scale.degrees_cents[degree] for degree in harmony_degrees))
 
 
 def create_melody_key(style: CultureStyle, context: MusicContext) -> Key:
@@ -53,11 +53,12 @@ def blend_register(parameters: MusicParameters) -> Register:
 
     It is in whole semitones, and wide enough for the scale.
     """
-    own, style = parameters.register, parameters.style
-    other = own if style is None or style.register is None else style.register
+    emotion_register, style = parameters.register, parameters.style
+    style_register = emotion_register if style is None or style.register is None else style.register
     share = 0.5 if style is None else 0.5 * style.strength
     low, centre, high = (
-        round((1.0 - share) * getattr(own, end) + share * getattr(other, end)) for end in ("low", "centre", "high")
+        round((1.0 - share) * getattr(emotion_register, end) + share * getattr(style_register, end))
+        for end in ("low", "centre", "high")
     )
     missing = max(0.0, _NARROWEST_REGISTER - (high - low)) / 2.0
     low, high = max(0, math.floor(low - missing)), min(127, math.ceil(high + missing))

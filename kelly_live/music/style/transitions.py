@@ -88,18 +88,18 @@ def fit_transitions(style: CultureStyle, key: Key, register: Register, settings:
     cents, degrees = np.array([key.cents(step) for step in steps]), np.array([step % key.size for step in steps])
     weights = np.array(style.degree_weights or (1.0 / key.size,) * key.size) + _SMALLEST_SHARE
     sigma = _REGISTER_SPREAD * 50.0 * (register.high - register.low)
-    bell = np.exp(-0.5 * ((cents - 100.0 * register.centre) / max(sigma, 100.0)) ** 2)
-    table, kind, shares = _create_moves(style, cents, degrees, weights, bell)
-    present = np.bincount(degrees, minlength=key.size) > 0
-    held = np.bincount(kind.ravel(), minlength=len(shares)) > 0
-    goal_degrees = np.where(present, weights, 0.0) / weights[present].sum()
-    goal_steps = np.where(held, shares, 0.0) / shares[held].sum()
+    register_weights = np.exp(-0.5 * ((cents - 100.0 * register.centre) / max(sigma, 100.0)) ** 2)
+    table, kind, shares = _create_moves(style, cents, degrees, weights, register_weights)
+    is_degree_present = np.bincount(degrees, minlength=key.size) > 0
+    is_interval_present = np.bincount(kind.ravel(), minlength=len(shares)) > 0
+    goal_degrees = np.where(is_degree_present, weights, 0.0) / weights[is_degree_present].sum()
+    goal_steps = np.where(is_interval_present, shares, 0.0) / shares[is_interval_present].sum()
     typical = _describe_phrases(style, key, register, settings)
     target_degrees, target_steps = goal_degrees, goal_steps
     for _ in range(_COMPENSATION_ROUNDS):
         table = _fit_margins(table, kind, degrees, target_degrees, target_steps)
-        sounding, moves = _expect_shares(table / table.sum(axis=1, keepdims=True), typical)
-        target_degrees = _compensate(target_degrees, goal_degrees, np.bincount(degrees, sounding, key.size))
+        step_times, moves = _expect_shares(table / table.sum(axis=1, keepdims=True), typical)
+        target_degrees = _compensate(target_degrees, goal_degrees, np.bincount(degrees, step_times, key.size))
         if style.intervals:
             interval_shares = np.bincount(kind.ravel(), moves.ravel(), len(shares))
             target_steps = _compensate(target_steps, goal_steps, interval_shares)
@@ -116,20 +116,20 @@ def _raise_to_powers(chances: Floats, most: int) -> list[Floats]:
     return powers
 
 
-def _compensate(target: Floats, goal: Floats, expected: npt.NDArray[Any]) -> Floats:
-    """Return the next target of a fit, where the target `target` led to `expected` instead of `goal`."""
-    share = expected / max(float(expected.sum()), 1e-9)
+def _compensate(target: Floats, goal: Floats, result: npt.NDArray[Any]) -> Floats:
+    """Return the next target of a fit, where the target `target` led to `result` instead of `goal`."""
+    share = result / max(float(result.sum()), 1e-9)
     ratio = np.where(goal > 0.0, goal / np.maximum(share, 1e-9), 0.0)
-    moved = np.clip(target * np.sqrt(ratio), goal / _MOST_COMPENSATION, goal * _MOST_COMPENSATION)
-    return np.asarray(moved / moved.sum(), dtype=np.float64)
+    next_target = np.clip(target * np.sqrt(ratio), goal / _MOST_COMPENSATION, goal * _MOST_COMPENSATION)
+    return np.asarray(next_target / next_target.sum(), dtype=np.float64)
 
 
 def _create_moves(
-    style: CultureStyle, cents: Floats, degrees: npt.NDArray[np.int_], weights: Floats, bell: Floats
+    style: CultureStyle, cents: Floats, degrees: npt.NDArray[np.int_], weights: Floats, register_weights: Floats
 ) -> tuple[Floats, npt.NDArray[np.int_], Floats]:
     """Return the table `[n, n]` to begin a fit with, each move's measured interval, and their shares."""
     leap = cents[None, :] - cents[:, None]
-    table = np.outer(weights[degrees] * bell, weights[degrees] * bell)
+    table = np.outer(weights[degrees] * register_weights, weights[degrees] * register_weights)
     if style.intervals:
         sizes = np.array([size for size, _ in style.intervals])
         shares = np.array([share for _, share in style.intervals]) + _SMALLEST_SHARE
@@ -180,13 +180,13 @@ class TypicalPhrases(NamedTuple):
 def _describe_phrases(style: CultureStyle, key: Key, register: Register, settings: RhythmSettings) -> TypicalPhrases:
     """Describe the forms of several sessions with these settings, with their rhythms and chords."""
     steps = tuple(key.steps_within(register.low, register.high))
-    home = find_step_index(0, steps, key, register)
+    tonic_step = find_step_index(0, steps, key, register)
     questions = [
         find_step_index(degree, steps, key, register) for degree in find_question_degrees(style, key.size)
-    ] or [home]
+    ] or [tonic_step]
     # The questions of a form ask in turn, and the next form the other way round.
     rests = np.array([
-        home if place.closed else questions[(n // 2 + form) % len(questions)]
+        tonic_step if place.closed else questions[(n // 2 + form) % len(questions)]
         for form in range(_TYPICAL_FORMS) for n, place in enumerate(FORM)
     ])  # fmt: skip
     bars = _place_typical_onsets(replace(style, metres=() if settings.metre is None else (settings.metre,)), settings)
@@ -208,7 +208,7 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
         moves=moves,
         lengths=lengths,
         longest=np.argsort(-moves.ravel(), kind="stable"),
-        home=home,
+        home=tonic_step,
         closes=len(rests) / _PHRASES_A_PIECE,
         closing_beats=min(settings.per_bar, LONGEST_NOTE_BEATS),
     )
@@ -217,13 +217,13 @@ def _describe_phrases(style: CultureStyle, key: Key, register: Register, setting
 @lru_cache(maxsize=32)
 def _place_typical_onsets(style: CultureStyle, settings: RhythmSettings) -> tuple[tuple[tuple[float, ...], ...], ...]:
     """Return the onsets of typical phrases, bar by bar; `style` has no metre but that of the settings."""
-    found = []
+    onsets = []
     form = _plan_form(0, Key(0, build_mode_scale(MODES[0])), settings.per_bar)
     for seed, phrase in itertools.product(range(_TYPICAL_FORMS), form):
         context = MusicContext(seed=seed, phrase=phrase, rhythm=settings.rhythm, bpm=100.0)
         bars = range(phrase.start_bar, phrase.start_bar + phrase.bars)
-        found.append(tuple(place_onsets_at_density(style, settings.density, context, bar) for bar in bars))
-    return tuple(found)
+        onsets.append(tuple(place_onsets_at_density(style, settings.density, context, bar) for bar in bars))
+    return tuple(onsets)
 
 
 @lru_cache(maxsize=32)
@@ -252,21 +252,27 @@ def _expect_shares(chances: Floats, typical: TypicalPhrases) -> tuple[Floats, Fl
     """
     (phrases, bars), n = typical.moves.shape, len(chances)
     powers = np.stack([np.eye(n), *_raise_to_powers(chances, _MOST_MOVES)])
-    resting = powers.transpose(0, 2, 1)  # [k, rest, n]: the chance to rest there, k moves from each step
-    left = np.minimum(typical.moves[:, ::-1].cumsum(axis=1)[:, ::-1], _MOST_MOVES)
-    here = _normalize_rows(chances[typical.before] * typical.tilts[:, 0] * resting[left[:, 0], typical.rests])
-    moved = np.zeros((n, n))
-    np.add.at(moved, typical.before, here)
+    rest_chances = powers.transpose(0, 2, 1)  # [k, rest, n]: the chance to rest there, k moves from each step
+    moves_left = np.minimum(typical.moves[:, ::-1].cumsum(axis=1)[:, ::-1], _MOST_MOVES)
+    start_shares = _normalize_rows(
+        chances[typical.before] * typical.tilts[:, 0] * rest_chances[moves_left[:, 0], typical.rests]
+    )
+    move_counts = np.zeros((n, n))
+    np.add.at(move_counts, typical.before, start_shares)
     since, goals = np.empty((phrases, bars, n)), np.empty((phrases, bars, n))
     for bar in range(bars):
         goal = np.eye(n)[typical.rests]
         if bar + 1 < bars:  # the next bar's first note, or the rest itself
-            there = left[:, bar + 1]
-            goal = np.where(there[:, None] > 0, typical.tilts[:, bar + 1] * resting[there, typical.rests], goal)
+            next_moves_left = moves_left[:, bar + 1]
+            goal = np.where(
+                next_moves_left[:, None] > 0,
+                typical.tilts[:, bar + 1] * rest_chances[next_moves_left, typical.rests],
+                goal,
+            )
         through = powers[np.minimum(typical.moves[:, bar], _MOST_MOVES)]
-        gone = here / np.maximum((through @ goal[:, :, None])[:, :, 0], 1e-300)
+        gone = start_shares / np.maximum((through @ goal[:, :, None])[:, :, 0], 1e-300)
         since[:, bar], goals[:, bar] = gone, goal
-        here = _normalize_rows((gone[:, None] @ through)[:, 0] * goal)
+        start_shares = _normalize_rows((gone[:, None] @ through)[:, 0] * goal)
     # All bars at once, those with the most moves first, so that those that are still under way are first rows.
     counts, lengths = (
         typical.moves.ravel()[typical.longest],
@@ -280,12 +286,12 @@ def _expect_shares(chances: Floats, typical: TypicalPhrases) -> tuple[Floats, Fl
         on = int(np.searchsorted(-counts, -move))
         gone, rest = gone[:on], counts[:on] - move
         time += np.einsum("f,fn,fn->n", lengths[:on, move], gone, to_go[rest, rows[:on]])
-        moved += chances * (gone.T @ to_go[rest - 1, rows[:on]])
+        move_counts += chances * (gone.T @ to_go[rest - 1, rows[:on]])
         gone = gone @ chances
     np.add.at(time, typical.rests, typical.lengths[np.arange(phrases), -1, typical.moves[:, -1]])
     time[typical.home] += typical.closes * typical.closing_beats
-    moved[typical.home, typical.home] += typical.closes
-    return time, moved
+    move_counts[typical.home, typical.home] += typical.closes
+    return time, move_counts
 
 
 def _normalize_rows(chances: Floats) -> Floats:
