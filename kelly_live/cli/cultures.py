@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import debug_option, print_notice
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import CulturePreset, Known
@@ -48,7 +48,7 @@ def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | 
         return 0
     if name is None:
         return _list(as_json)
-    choice = choose_culture(name)
+    choice = choose_culture(name, notify=print_notice)
     if as_json:
         shown = asdict(choice.preset) if choice.mode is None else asdict(choice.mode)
         click.echo(json.dumps(shown, ensure_ascii=False))
@@ -78,10 +78,10 @@ def _draw(names: list[str], path: Path) -> None:
 
 
 def _list(as_json: bool) -> int:
-    from kelly_live.cultures.library import get_culture_id, list_cultures, user_folder
+    from kelly_live.cultures.library import get_culture_id, list_cultures, list_left_out, user_folder
     from kelly_live.cultures.preset import PARAMETERS
 
-    listed = list_cultures()
+    listed, left_out = list_cultures(), list_left_out()
     if as_json:
         rows = [
             {
@@ -94,7 +94,12 @@ def _list(as_json: bool) -> int:
             }
             for one in listed
         ]
-        click.echo(json.dumps({"cultures": rows, "user_folder": str(user_folder())}, ensure_ascii=False))
+        report = {
+            "cultures": rows,
+            "left_out": [{"path": str(path), "problem": reason} for path, reason in left_out],
+            "user_folder": str(user_folder()),
+        }
+        click.echo(json.dumps(report, ensure_ascii=False))
         return 0
     for one in listed:
         if one.preset is None:
@@ -106,6 +111,8 @@ def _list(as_json: bool) -> int:
         modes = f"{len(one.preset.modes)} modes" if one.preset.modes else ""
         mark = "  (your own)" if one.is_own else ""
         click.echo(f"{one.name:24} {measured:2} measured, {cited} cited  {modes:9} {one.preset.title}{mark}")
+    for path, reason in left_out:
+        click.echo(f"left out: {path} {reason}")
     click.echo(f"your own presets: {user_folder()}")
     return 0
 

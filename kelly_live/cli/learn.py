@@ -38,6 +38,7 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
         click.echo(_forget(forget.strip().lower()))
         return
     requested = check_binding(action.strip().lower(), value) if action is not None else None
+    midi_map.load_bindings()  # a file that cannot be added to is reported before anything is opened
     opened = open_input(midi_in)
     try:
         virtual = " (a virtual port: connect your controller to it)" if opened.is_virtual else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import debug_option, print_notice
 
 if TYPE_CHECKING:
     from kelly_live.generators.host_preset import HostPreset, PresetFile
@@ -20,24 +20,30 @@ if TYPE_CHECKING:
 @debug_option
 def command(name: str | None, as_json: bool) -> int:
     """List the host presets that --preset takes, or show the players of one."""
-    from kelly_live.generators.host_preset import list_presets, load_preset, user_folder
+    from kelly_live.generators.host_preset import list_left_out, list_presets, load_preset, user_folder
 
     if name is not None:
-        preset = load_preset(name)
+        preset = load_preset(name, notify=print_notice)
         if as_json:
             click.echo(json.dumps(asdict(preset), ensure_ascii=False))
         else:
             _show(preset)
         return 0
-    listed = list_presets()
+    listed, left_out = list_presets(), list_left_out()
     if as_json:
-        report = {"presets": [_row(one) for one in listed], "user_folder": str(user_folder())}
+        report = {
+            "presets": [_row(one) for one in listed],
+            "left_out": [{"path": str(path), "problem": reason} for path, reason in left_out],
+            "user_folder": str(user_folder()),
+        }
         click.echo(json.dumps(report, ensure_ascii=False))
         return 0
     for one in listed:
         mark = "  (your own)" if one.is_own else ""
         title = f"cannot be used: {one.problem}" if one.preset is None else one.preset.title
         click.echo(f"{one.name:12} {title}{mark}")
+    for path, reason in left_out:
+        click.echo(f"left out: {path} {reason}")
     click.echo(f"your own presets: {user_folder()}")
     return 0
 

@@ -13,6 +13,7 @@ At most ACTIONS_PER_SECOND buttons are read, panic always, and of a knob's value
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -264,7 +265,7 @@ def bindings_path() -> Path:
 def load_bindings(file: Path | None = None) -> tuple[Binding, ...]:
     """Load the learned bindings; () if there are none. Raises ConfigError naming file and line."""
     file = bindings_path() if file is None else file
-    if not file.exists():
+    if not os.path.lexists(file):  # a link to nothing is no empty file
         return ()
     root = read_nodes(file)
     fields = root.as_fields(("format", "controls"))
@@ -286,7 +287,7 @@ def save_bindings(bindings: Sequence[Binding], file: Path | None = None) -> Path
         lines[-1] += f", action: {binding.action}" + (f", value: {binding.value}" if binding.value is not None else "")
         lines[-1] += "}"
     create_folder(file.parent)
-    write_atomically(file, ("\n".join(lines) + "\n").encode())
+    write_atomically(file, ("\n".join(lines) + "\n").encode(), private=True)
     return file
 
 

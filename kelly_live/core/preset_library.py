@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import re
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.name_matching import matches
+from kelly_live.core.safe_yaml import MAX_BYTES
 
 NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)  # no dot or slash: a name cannot leave its folder
 MAX_NAME = 48  # characters
 _MAX_SUGGESTIONS = 5
+_SUFFIX = ".yaml"
 
 
 def user_folder(kind: str) -> Path:
@@ -22,24 +28,84 @@ def user_folder(kind: str) -> Path:
     return platformdirs.user_data_path("kelly-live", appauthor=False) / kind
 
 
-def find_presets(folders: Sequence[Path]) -> dict[str, Path]:
-    """Return the preset files by name; of two with one name, the one in the earlier folder.
+@dataclass(frozen=True, slots=True)
+class FoundPresets:
+    """The preset files of some folders by name, and what was left out there: path and reason."""
 
-    Only files directly in a folder and with a plain name count; a link may not lead out of the folder. Raises
-    ConfigError.
+    files: dict[str, Path]
+    left_out: tuple[tuple[Path, str], ...]
+
+    def choose(self, typed: str, kind: str, listing: str, notify: Callable[[str], None]) -> Path:
+        """Return the file of the preset that was typed (`resolve_name`). Raises ConfigError.
+
+        If a file of that name was left out, `notify` is told that another folder's is used instead.
+        """
+        wanted = typed.strip().casefold()
+        try:
+            name = resolve_name(typed, tuple(self.files), kind, listing)
+        except ConfigError:
+            for path, reason in self.left_out:
+                if path.stem.casefold() == wanted:
+                    raise ConfigError(f"no {kind} is called {typed[:MAX_NAME]!r}: {path} {reason}") from None
+            raise
+        for path, reason in self.left_out:
+            if path.stem == name:
+                notify(f"{path} {reason}; until then {self.files[name]} is used")
+        return self.files[name]
+
+
+def find_presets(folders: Sequence[Path]) -> FoundPresets:
+    """Find the preset files; of two with one name, the one in the earlier folder.
+
+    Only plain files of a bounded size, directly in a folder and with a plain name, count; a link may not lead out of
+    the folder. Anything else there that looks like a preset is left out, and stops nothing.
     """
-    presets: dict[str, Path] = {}
+    files: dict[str, Path] = {}
+    left_out: list[tuple[Path, str]] = []
     for folder in folders:
         try:
-            files = sorted(folder.glob("*.yaml"))
-            home = folder.resolve()
-            inside = [file for file in files if file.resolve().parent == home]
+            home = os.path.realpath(folder, strict=True)
+            found = sorted(folder / name for name in os.listdir(folder))
+        except FileNotFoundError:
+            if folder.is_symlink():
+                left_out.append((folder, "is a link to nothing; remove it, or make the folder"))
+            continue
         except OSError as error:
-            raise ConfigError(f"{folder} cannot be read ({error.strerror}); check its rights") from error
-        for file in inside:
-            if NAME.fullmatch(file.stem) and len(file.stem) <= MAX_NAME:
-                presets.setdefault(file.stem, file)
-    return presets
+            left_out.append((folder, f"cannot be read ({_explain(error)}); check what it is, and its rights"))
+            continue
+        for file in found:
+            if file.name.startswith(".") or file.suffix.lower() not in (_SUFFIX, ".yml"):
+                continue
+            problem = _find_problem(file, home)
+            if problem is None:
+                files.setdefault(file.stem, file)
+            else:
+                left_out.append((file, problem))
+    return FoundPresets(files, tuple(left_out))
+
+
+def _find_problem(file: Path, home: str) -> str | None:
+    """Return why a file in the folder `home` is no preset, with the remedy; None if it may be one."""
+    if file.suffix != _SUFFIX or not NAME.fullmatch(file.stem) or len(file.stem) > MAX_NAME:
+        return f"is not named as a preset; call it NAME{_SUFFIX}, NAME of 1 to {MAX_NAME} of a-z, 0-9, single hyphens"
+    try:
+        target = os.path.realpath(file, strict=True)
+        status = os.stat(target)
+    except OSError as error:
+        return f"cannot be read ({_explain(error)}); remove or repair it"
+    if os.path.dirname(target) != home:
+        return "is a link out of its folder; copy the file there instead"
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a file; remove it, or rename it"
+    if status.st_size > MAX_BYTES:
+        return f"is over {MAX_BYTES // 1024} kB; no preset is that long: shorten it"
+    if not os.access(target, os.R_OK):
+        return "may not be read; check its rights"
+    return None
+
+
+def _explain(error: OSError) -> str:
+    return "a link that leads to itself" if error.errno == errno.ELOOP else error.strerror or str(error)
 
 
 def resolve_name(typed: str, names: Sequence[str], kind: str, listing: str) -> str:

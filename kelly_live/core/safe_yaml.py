@@ -7,6 +7,7 @@ where one belongs. Size, depth and the number of values are bounded.
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,12 +98,13 @@ def read_nodes(path: Path) -> Node:
     Raises ConfigError with file and line if it is unreadable, too large, too deep or not plain YAML.
     """
     try:
-        if not path.is_file():  # a pipe or a device would never end
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe or a device would never end
             raise ConfigError(f"{path} is not a file; name a YAML file, or for presets their folder")
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read ({error}); check its name and rights") from error
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path} cannot be read ({reason}); check its name and rights") from error
     return parse_nodes(data, str(path))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from kelly_live.core import preset_library
 from kelly_live.core.errors import ConfigError
@@ -19,6 +21,8 @@ CULTURES = (
     "jingju", "mandopop", "japanese-minyo", "korean-jeongak", "javanese-gamelan", "irish-traditional", "swedish-polska",
     "klezmer", "german-folk", "british-american-ballad", "jazz-swing", "cuban-son", "georgian-vocal",
 )  # fmt: skip
+Notify: TypeAlias = Callable[[str], None]
+_log = logging.getLogger(__name__)
 _LONGEST = 2 * preset_library.MAX_NAME + 1
 
 
@@ -64,20 +68,28 @@ def list_folders() -> tuple[Path, ...]:
     return user_folder(), find_resources("presets") / "cultures"
 
 
-def load_culture(name: str, folders: Sequence[Path] | None = None) -> CulturePreset:
+def find_culture(name: str, folders: Sequence[Path] | None = None, notify: Notify = _log.warning) -> Path:
+    """Return the file of the preset called `name`; raises ConfigError if there is none.
+
+    `notify` is told if a file of that name was left out, and another is used.
+    """
+    found = preset_library.find_presets(list_folders() if folders is None else folders)
+    return found.choose(name, "culture", LISTING_COMMAND, notify)
+
+
+def load_culture(name: str, folders: Sequence[Path] | None = None, notify: Notify = _log.warning) -> CulturePreset:
     """Load the preset called `name`; raises ConfigError if there is none, or if it breaks a rule."""
-    files = preset_library.find_presets(list_folders() if folders is None else folders)
-    return load_preset_file(files[preset_library.resolve_name(name, tuple(files), "culture", LISTING_COMMAND)])
+    return load_preset_file(find_culture(name, folders, notify))
 
 
-def choose_culture(typed: str, folders: Sequence[Path] | None = None) -> CultureChoice:
+def choose_culture(typed: str, folders: Sequence[Path] | None = None, notify: Notify = _log.warning) -> CultureChoice:
     """Find the culture that was typed as `NAME` or `NAME:MODE`; raises ConfigError."""
     if len(typed) > _LONGEST:
         raise ConfigError(
             f"the culture {typed[:40]!r}… is too long; give NAME or NAME:MODE as `{LISTING_COMMAND}` shows"
         )
     name, colon, mode_name = typed.partition(":")
-    preset = load_culture(name, folders)
+    preset = load_culture(name, folders, notify)
     if not colon:
         return CultureChoice(preset, None)
     if not preset.modes:
@@ -87,11 +99,16 @@ def choose_culture(typed: str, folders: Sequence[Path] | None = None) -> Culture
     return CultureChoice(preset, preset.mode(found))
 
 
+def list_left_out(folders: Sequence[Path] | None = None) -> tuple[tuple[Path, str], ...]:
+    """List what lies in the folders and is no preset: path and reason."""
+    return preset_library.find_presets(list_folders() if folders is None else folders).left_out
+
+
 def list_cultures(folders: Sequence[Path] | None = None) -> tuple[CultureFile, ...]:
     """List every preset, in the shipped order first; also those that cannot be used, with the reason."""
     searched = list_folders() if folders is None else tuple(folders)
     listed = []
-    for name, path in preset_library.find_presets(searched).items():
+    for name, path in preset_library.find_presets(searched).files.items():
         preset, problem = None, None
         try:
             preset = load_preset_file(path)

@@ -82,11 +82,11 @@ def accompany_recording(
     from kelly_live.midi.offline import OfflineScheduler
 
     profile = load_profile(options.profile, notify)
-    band = build_band(options.host.with_profile(profile))
+    band = build_band(options.host.with_profile(profile), notify=notify)
     source = FileSource(recording, ManualClock(), realtime=False)
     source.start()  # a file that cannot be read is reported before the nets are loaded
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
-    stage = create_override_stage(override, options.culture, profile)
+    stage = create_override_stage(override, options.culture, profile, notify)
     reader = load_emotion_reader(options.device, notify, reader_name=options.reader)
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)

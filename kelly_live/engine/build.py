@@ -51,20 +51,26 @@ def load_profile(name: str | None, notify: Notify = log_notice) -> Profile | Non
     return profile
 
 
-def build_band(options: HostOptions | None = None, *, live: bool = False) -> PresetBand:
+def build_band(options: HostOptions | None = None, *, live: bool = False, notify: Notify = log_notice) -> PresetBand:
     """Load the players of the presets. Raises ConfigError.
 
     Live, a single preset is followed by all other presets that need no port but the main one, so that the performer
-    can move on to them.
+    can move on to them. `notify` is told which cannot be used.
     """
     from kelly_live.engine.options.host import HostOptions
-    from kelly_live.generators.host_preset import DEFAULT, Setting, list_presets, load_preset
+    from kelly_live.generators.host_preset import DEFAULT, Setting, list_left_out, list_presets, load_preset
     from kelly_live.generators.preset_band import PresetBand
 
     options = options or HostOptions()
-    presets = [load_preset(name) for name in (options.presets or (DEFAULT,))]
+    presets = [load_preset(name, notify=notify) for name in (options.presets or (DEFAULT,))]
     if live and len(presets) == 1:
-        usable = [one.preset for one in list_presets() if one.preset is not None and not one.preset.ports]
+        listed = list_presets()
+        for problem in (one.problem for one in listed if one.problem is not None):
+            notify(f"a host preset cannot be used: {problem}")
+        for path, reason in list_left_out():
+            if path.stem != presets[0].name:  # else it was said when that was loaded
+                notify(f"{path} {reason}")
+        usable = [one.preset for one in listed if one.preset is not None and not one.preset.ports]
         presets += [preset for preset in usable if preset.name != presets[0].name]
     settings = [Setting.parse(text) for text in options.settings]
     return PresetBand(presets, settings=settings, extra=options.extra, live=live)
@@ -165,23 +171,23 @@ def supervise_beat_tracker(follow: Sequence[str]) -> SupervisedTracker | None:
     return SupervisedTracker(lambda: AudioTracker(follow))
 
 
-def create_culture_stage(options: CultureOptions | None) -> CultureStage | None:
+def create_culture_stage(options: CultureOptions | None, notify: Notify = log_notice) -> CultureStage | None:
     """Load a culture as the adapter learned it; a user's own preset by its numbers. Raises ConfigError."""
     if options is None:
         return None
     from kelly_live.core.values import Scale
-    from kelly_live.cultures.library import choose_culture, user_folder
+    from kelly_live.cultures.library import choose_culture, find_culture, user_folder
     from kelly_live.cultures.style import create_style_chooser
     from kelly_live.mapping.culture import CultureStage, load_culture_net
 
-    choice = choose_culture(options.name)
+    choice = choose_culture(options.name, notify=notify)
     preset, mode = choice.preset, choice.mode
     scale = None
     if mode is not None and mode.scale_cents is not None and options.strength > 0.0:
         scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
     choose_style = create_style_chooser(preset, mode, options.strength)
     net = load_culture_net(find_resources("models"))
-    own = (user_folder() / f"{preset.name}.yaml").is_file()  # a user's preset of a shipped name is not what was learned
+    own = find_culture(preset.name).parent == user_folder()  # a user's preset of a shipped name is not what was learned
     if preset.name in net.cultures and not own:
         return CultureStage.from_net(net, preset.name, options.strength, scale=scale, choose_style=choose_style)
 
@@ -194,7 +200,9 @@ def create_culture_stage(options: CultureOptions | None) -> CultureStage | None:
     )  # fmt: skip
 
 
-def create_mapper(culture: CultureOptions | None = None, profile: Profile | None = None) -> LearnedMapper:
+def create_mapper(
+    culture: CultureOptions | None = None, profile: Profile | None = None, notify: Notify = log_notice
+) -> LearnedMapper:
     """Load the mapper for a profile, in this culture, else in the profile's own. Raises KellyError."""
     from kelly_live.engine.options.culture import CultureOptions
     from kelly_live.mapping.mapper import load_mapper
@@ -202,20 +210,25 @@ def create_mapper(culture: CultureOptions | None = None, profile: Profile | None
 
     if culture is None and profile is not None and profile.culture is not None:
         culture = CultureOptions(profile.culture, profile.culture_strength)
-    mapper = load_mapper(find_resources("models"), create_culture_stage(culture))
+    mapper = load_mapper(find_resources("models"), create_culture_stage(culture, notify))
     mapper.play_for(get_embedding(mapper.net, profile))
     return mapper
 
 
 def create_override_stage(
-    override: EmotionOverride, culture: CultureOptions | None = None, profile: Profile | None = None
+    override: EmotionOverride,
+    culture: CultureOptions | None = None,
+    profile: Profile | None = None,
+    notify: Notify = log_notice,
 ) -> OverrideStage:
     """Load what maps emotion to music, overridden; it opens neutral. Raises KellyError."""
     from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.override import OverrideStage
 
     offset = (0.0, 0.0, 0.0) if profile is None else profile.offset
-    return OverrideStage(create_mapper(culture, profile), replace(create_state(), confidence=0.0), override, offset)
+    return OverrideStage(
+        create_mapper(culture, profile, notify), replace(create_state(), confidence=0.0), override, offset
+    )
 
 
 def load_emotion_reader(

@@ -26,10 +26,10 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
     from kelly_live.core.protocols import EmotionOverride, Reading
 
     profile = load_profile(options.profile, notify)
-    band = build_band(options.host.with_profile(profile))
+    band = build_band(options.host.with_profile(profile), notify=notify)
     override = options.override.build_override()
     state = create_state(override.valence, override.arousal, override.dominance, override.emotion)
-    mapper = create_mapper(options.culture, profile)
+    mapper = create_mapper(options.culture, profile, notify)
 
     def reading_at(bar: float) -> Reading:
         moved = apply_override(state, EmotionOverride(morph=override.morph), bar)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from kelly_live.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from kelly_live.control.osc_surface import OscSurface
@@ -37,15 +40,23 @@ class ExternalIO:
         """What the band can synchronise to, the MIDI clock before Link."""
         return tuple(source for source in (self.midi_clock, self.link) if source is not None)
 
-    def create_surfaces(self) -> tuple[ControlSurface, ...]:
-        """Return the control surfaces of what is open. Raises ConfigError for a wrong file of MIDI bindings."""
+    def create_surfaces(self, notify: Callable[[str], None]) -> tuple[ControlSurface, ...]:
+        """Return the control surfaces of what is open.
+
+        Where the file of learned MIDI controls is wrong, `notify` is told, and the default ones apply.
+        """
         surfaces: list[ControlSurface] = []
         if self.osc is not None:
             surfaces.append(self.osc)
         if self.input is not None:
             from kelly_live.control.midi_map import MidiMap, MidiSurface, add_defaults, load_bindings
 
-            surfaces.append(MidiSurface(self.input.branch(), MidiMap(add_defaults(load_bindings()))))
+            try:
+                learned = load_bindings()
+            except ConfigError as error:
+                notify(f"{error}; until then the default MIDI controls apply")
+                learned = ()
+            surfaces.append(MidiSurface(self.input.branch(), MidiMap(add_defaults(learned))))
         return tuple(surfaces)
 
     def describe(self) -> list[str]:

@@ -256,7 +256,7 @@ class LiveEngine:
             console = Console(
                 opened.session,
                 display or LogDisplay(),
-                (*surfaces, *opened.external_io.create_surfaces(), self._actions),
+                (*surfaces, *opened.external_io.create_surfaces(self._notify), self._actions),
                 person=opened.person,
                 reader=opened.analysis_proxy,
                 band=opened.band,
@@ -325,7 +325,7 @@ class LiveEngine:
         try:
             profile = load_profile(options.profile, self._notify)
             host = options.host.with_profile(profile)
-            band = build_band(host, live=True)
+            band = build_band(host, live=True, notify=self._notify)
             external = options.external_io
             opened = _Opened(
                 clock=self._clock,
@@ -354,7 +354,7 @@ class LiveEngine:
         if isinstance(opened.source, SupervisedSource):
             opened.source.open()
         override, tuning = options.override.build_override(), options.tuning.build_tuning()
-        stage = create_override_stage(override, options.culture, profile)
+        stage = create_override_stage(override, options.culture, profile, self._notify)
         opened.person = Person(profile, stage, options.culture, self._clock)
         if analysis_proxy is not None:
             analysis_proxy.open(options.device, reader_name=options.reader)

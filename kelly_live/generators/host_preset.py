@@ -5,10 +5,11 @@ Thread: the main one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from kelly_live.core import preset_library
 from kelly_live.core.errors import ConfigError
@@ -19,6 +20,8 @@ from kelly_live.core.values import MAIN_PORT
 FORMAT = 1
 DEFAULT = "band"
 LISTING_COMMAND = "kelly-live presets"
+Notify: TypeAlias = Callable[[str], None]
+_log = logging.getLogger(__name__)
 _MOST_PLAYERS = 32
 _VOLUMES = (0.05, 4.0)
 _MOST_LATENCY_MS = 500.0
@@ -108,17 +111,25 @@ def list_folders() -> tuple[Path, ...]:
     return user_folder(), find_resources("presets") / "hosts"
 
 
-def load_preset(name: str, folders: Sequence[Path] | None = None) -> HostPreset:
-    """Load the preset called `name`; raises ConfigError if there is none, or if it breaks a rule."""
-    files = preset_library.find_presets(list_folders() if folders is None else folders)
-    return read_preset(files[preset_library.resolve_name(name, tuple(files), "host preset", LISTING_COMMAND)])
+def load_preset(name: str, folders: Sequence[Path] | None = None, notify: Notify = _log.warning) -> HostPreset:
+    """Load the preset called `name`; raises ConfigError if there is none, or if it breaks a rule.
+
+    `notify` is told if a file of that name was left out, and another is used.
+    """
+    found = preset_library.find_presets(list_folders() if folders is None else folders)
+    return read_preset(found.choose(name, "host preset", LISTING_COMMAND, notify))
+
+
+def list_left_out(folders: Sequence[Path] | None = None) -> tuple[tuple[Path, str], ...]:
+    """List what lies in the folders and is no preset: path and reason."""
+    return preset_library.find_presets(list_folders() if folders is None else folders).left_out
 
 
 def list_presets(folders: Sequence[Path] | None = None) -> tuple[PresetFile, ...]:
     """List every preset, the default first, then by name; also those that cannot be used, with the reason."""
     searched = list_folders() if folders is None else tuple(folders)
     listed = []
-    for name, path in preset_library.find_presets(searched).items():
+    for name, path in preset_library.find_presets(searched).files.items():
         preset, problem = None, None
         try:
             preset = read_preset(path)

@@ -130,9 +130,8 @@ class ProfileStore:
     def default(self) -> str | None:
         """Return the name that `use` set, if any."""
         try:
-            text = (self.folder / _DEFAULT).read_bytes()[:200].decode("ascii", "replace").strip()
-            return check_name(text)
-        except (OSError, ConfigError):
+            return check_name(read_bounded(self.folder / _DEFAULT)[:200].decode("ascii", "replace").strip())
+        except ConfigError:
             return None
 
     def use(self, typed: str | None) -> str | None:
