@@ -138,43 +138,44 @@ def load_preset_file(path: Path) -> CulturePreset:
 
 def parse_preset(root: Node, stem: str) -> CulturePreset:
     """Check a preset read from `<stem>.yaml`; raises ConfigError that names file, line and field."""
-    found = root.as_map()
-    form = _require(root, found, "format").as_int(0, 10_000)
+    nodes = root.as_map()
+    form = _require(root, nodes, "format").as_int(0, 10_000)
     if form != FORMAT:
-        found["format"].fail(f"is {form}; this kelly-live reads format {FORMAT}: take the preset that fits, or update")
-    name = _read_name(_require(root, found, "name"))
+        nodes["format"].fail(f"is {form}; this kelly-live reads format {FORMAT}: take the preset that fits, or update")
+    name = _read_name(_require(root, nodes, "name"))
     if name != stem:
-        found["name"].fail(f"is {name!r}; it must be the file's own name, {stem!r}")
+        nodes["name"].fail(f"is {name!r}; it must be the file's own name, {stem!r}")
     head = ("format", "name", "title", "summary", "region", "languages", "modes", "credits")
-    for key, node in found.items():
+    for key, node in nodes.items():
         if key not in head and key not in PARAMETERS:
             node.fail(f"is not a field of a preset; the fields are: {', '.join((*head, *PARAMETERS))}")
     absent: list[tuple[str, str]] = []
-    known = {
-        key: _read_known(found[key], read, key, absent) if key in found else None for key, read in PARAMETERS.items()
+    parameters = {
+        key: _read_parameter(nodes[key], read, key, absent) if key in nodes else None
+        for key, read in PARAMETERS.items()
     }
-    absent += [(key, "not stated") for key in PARAMETERS if key not in found]
-    _check_lengths(known, found)
-    modes = found["modes"].as_map() if "modes" in found else {}
-    credits_ = found["credits"].as_list() if "credits" in found else []
-    languages = found["languages"].as_list() if "languages" in found else []
+    absent += [(key, "not stated") for key in PARAMETERS if key not in nodes]
+    _check_lengths(parameters, nodes)
+    modes = nodes["modes"].as_map() if "modes" in nodes else {}
+    credits_ = nodes["credits"].as_list() if "credits" in nodes else []
+    languages = nodes["languages"].as_list() if "languages" in nodes else []
     return CulturePreset(
         name=name,
-        title=_require(root, found, "title").as_text(80),
-        summary=_require(root, found, "summary").as_text(600),
-        region=_require(root, found, "region").as_text(60),
+        title=_require(root, nodes, "title").as_text(80),
+        summary=_require(root, nodes, "summary").as_text(600),
+        region=_require(root, nodes, "region").as_text(60),
         languages=tuple(node.as_text(12) for node in languages),
         modes=tuple(_read_mode(key, node) for key, node in modes.items()),
         credits=tuple(_read_credit(node) for node in credits_),
         absent=tuple(absent),
-        **known,
+        **parameters,
     )
 
 
-def _require(parent: Node, found: dict[str, Node], key: str) -> Node:
-    if key not in found:
+def _require(parent: Node, nodes: dict[str, Node], key: str) -> Node:
+    if key not in nodes:
         parent.fail(f"lacks {key!r}; add it")
-    return found[key]
+    return nodes[key]
 
 
 def _read_name(node: Node, text: str | None = None) -> str:
@@ -184,55 +185,58 @@ def _read_name(node: Node, text: str | None = None) -> str:
     return name
 
 
-def _read_known(node: Node, read: Callable[[Node], Any], key: str, absent: list[tuple[str, str]]) -> Known[Any] | None:
-    found = node.as_map()
-    for name, part in found.items():
+def _read_parameter(
+    node: Node, read: Callable[[Node], Any], key: str, absent: list[tuple[str, str]]
+) -> Known[Any] | None:
+    nodes = node.as_map()
+    for name, part in nodes.items():
         if name not in ("value", "source", "n", "of", "reference"):
             part.fail("is not a part of a parameter; the parts are: value, source, n, of, reference")
-    source = _require(node, found, "source").as_text(20)
+    source = _require(node, nodes, "source").as_text(20)
     if source not in SOURCES:
-        found["source"].fail(f"is {found['source'].describe()}; it must be one of {', '.join(SOURCES)}")
-    reference = _require(node, found, "reference").as_text(600)
+        nodes["source"].fail(f"is {nodes['source'].describe()}; it must be one of {', '.join(SOURCES)}")
+    reference = _require(node, nodes, "reference").as_text(600)
     if source == "absent":
-        if "value" in found:
-            found["value"].fail("is there although the source is absent; remove it, or say where it comes from")
+        if "value" in nodes:
+            nodes["value"].fail("is there although the source is absent; remove it, or say where it comes from")
         absent.append((key, reference))
         return None
-    count = found["n"].as_int(1, 10**9) if "n" in found else None
+    count = nodes["n"].as_int(1, 10**9) if "n" in nodes else None
     if source == "measured" and count is None:
         node.fail("is measured but has no n; say from how many")
-    of = found["of"].as_text(60) if "of" in found else ""
-    return Known(read(_require(node, found, "value")), source, count, of, reference)
+    of = nodes["of"].as_text(60) if "of" in nodes else ""
+    return Known(read(_require(node, nodes, "value")), source, count, of, reference)
 
 
-def _check_lengths(known: dict[str, Known[Any] | None], found: dict[str, Node]) -> None:
-    scale, weights = known["scale_cents"], known["degree_weights"]
+def _check_lengths(parameters: dict[str, Known[Any] | None], nodes: dict[str, Node]) -> None:
+    scale, weights = parameters["scale_cents"], parameters["degree_weights"]
     if weights is not None and (scale is None or len(scale.value) != len(weights.value)):
-        found["degree_weights"].fail("must have one weight for each of scale_cents")
+        nodes["degree_weights"].fail("must have one weight for each of scale_cents")
 
 
 def _read_mode(name: str, node: Node) -> Mode:
-    found = node.as_map()
+    nodes = node.as_map()
     _read_name(node, name)
-    for key, part in found.items():
+    for key, part in nodes.items():
         if key != "title" and key not in MODE_PARAMETERS:
             part.fail(f"is not a field of a mode; the fields are: title, {', '.join(MODE_PARAMETERS)}")
-    known = {
-        key: _read_known(found[key], read, key, []) if key in found else None for key, read in MODE_PARAMETERS.items()
+    parameters = {
+        key: _read_parameter(nodes[key], read, key, []) if key in nodes else None
+        for key, read in MODE_PARAMETERS.items()
     }
-    _check_lengths(known, found)
-    if known["valence"] is not None and known["valence"].source != "cited":
-        found["valence"].fail("must be cited: an emotion is not measured on notes")
-    return Mode(name=name, title=_require(node, found, "title").as_text(80), **known)
+    _check_lengths(parameters, nodes)
+    if parameters["valence"] is not None and parameters["valence"].source != "cited":
+        nodes["valence"].fail("must be cited: an emotion is not measured on notes")
+    return Mode(name=name, title=_require(node, nodes, "title").as_text(80), **parameters)
 
 
 def _read_credit(node: Node) -> Credit:
-    found = node.as_map()
+    nodes = node.as_map()
     names = [field.name for field in fields(Credit)]
-    for key, part in found.items():
+    for key, part in nodes.items():
         if key not in names:
             part.fail(f"is not a field of a credit; the fields are: {', '.join(names)}")
-    return Credit(**{name: _require(node, found, name).as_text(600) for name in names})
+    return Credit(**{name: _require(node, nodes, name).as_text(600) for name in names})
 
 
 # ---------------------------------------------------------------- what each field may hold
@@ -278,10 +282,10 @@ def _scale(node: Node) -> tuple[float, ...]:
 
 def _table(low: float, high: float, *, sums_to_one: bool = False, most: int = 400) -> Callable[[Node], Shares]:
     def read(node: Node) -> Shares:
-        found = node.as_map()
-        if not 1 <= len(found) <= most:
-            node.fail(f"has {len(found)} entries; it must have 1 to {most}")
-        table = tuple((_label(one, key), one.as_number(low, high)) for key, one in found.items())
+        nodes = node.as_map()
+        if not 1 <= len(nodes) <= most:
+            node.fail(f"has {len(nodes)} entries; it must have 1 to {most}")
+        table = tuple((_label(one, key), one.as_number(low, high)) for key, one in nodes.items())
         total = sum(value for _, value in table)
         if sums_to_one and abs(total - 1.0) > 2 * _TOLERANCE:
             node.fail(f"sums to {total:.3f}; shares must sum to 1")
@@ -306,11 +310,11 @@ def _intervals(node: Node) -> Shares:
 
 def _lists(read: Callable[[Node], Any], most: int) -> Callable[[Node], tuple[tuple[str, tuple[Any, ...]], ...]]:
     def read_map(node: Node) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-        found = node.as_map()
-        for one in found.values():
+        nodes = node.as_map()
+        for one in nodes.values():
             if not 1 <= len(one.as_list()) <= most:
                 one.fail(f"must have 1 to {most} entries")
-        return tuple((_label(one, key), tuple(read(part) for part in one.as_list())) for key, one in found.items())
+        return tuple((_label(one, key), tuple(read(part) for part in one.as_list())) for key, one in nodes.items())
 
     return read_map
 

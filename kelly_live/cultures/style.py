@@ -127,7 +127,9 @@ def _create_style(preset: CulturePreset, mode: Mode | None, strength: float) -> 
 def blend_tuning(cents: tuple[float, ...], strength: float) -> tuple[float, ...]:
     """Tune degrees between their nearest 12-TET neighbours (strength 0) and their own tuning (1)."""
     return tuple(
-        c if strength >= 1.0 else near + strength * (c - near) for c in cents for near in (100.0 * round(c / 100.0),)
+        c if strength >= 1.0 else nearest + strength * (c - nearest)
+        for c in cents
+        for nearest in (100.0 * round(c / 100.0),)
     )
 
 
@@ -143,8 +145,8 @@ def _blend_steps(steps: Shares, strength: float) -> tuple[tuple[float, float], .
     usual = [math.exp(-abs(size) / _SMALL_CENTS) * (_REPEAT if size == 0.0 else 1.0) for size in sizes]
     total = sum(usual)
     return tuple(
-        (size, strength * share + (1.0 - strength) * own / total)
-        for size, (_, share), own in zip(sizes, steps, usual, strict=True)
+        (size, strength * share + (1.0 - strength) * usual_share / total)
+        for size, (_, share), usual_share in zip(sizes, steps, usual, strict=True)
     )
 
 
@@ -153,9 +155,9 @@ def _blend_weights(weights: tuple[float, ...], strength: float) -> tuple[float, 
     return tuple(strength * weight / total + (1.0 - strength) / len(weights) for weight in weights)
 
 
-def _read_ornaments(known: Known[Shares] | None) -> tuple[float, ...]:
+def _read_ornaments(ornaments: Known[Shares] | None) -> tuple[float, ...]:
     rates = dict.fromkeys(ORNAMENTS, 0.0)
-    for kind, rate in () if known is None else known.value:
+    for kind, rate in () if ornaments is None else ornaments.value:
         if kind in _KINDS:
             rates[_KINDS[kind]] += rate
     return tuple(min(1.0, rate) for rate in rates.values())
@@ -170,27 +172,27 @@ def build_metres(preset: CulturePreset) -> tuple[Metre, ...]:
     plain = {name: profile for name, profile in profiles.items() if " " not in name}
     shapes = {name: _parse_shape(name, groups.get(name)) for name, _ in preset.metres.value}
     places = _average_kinds({n: (shapes[n], profile) for n, profile in plain.items() if shapes.get(n)})
-    made: list[tuple[str, float, float, tuple[int, ...], tuple[float, ...]]] = []
+    playable_metres: list[tuple[str, float, float, tuple[int, ...], tuple[float, ...]]] = []
     for name, share in preset.metres.value:
         shape = shapes[name]
         if shape is not None:
             unit, parts = shape
-            made.append((name, share, unit, parts, plain.get(name) or _build_profile(unit, parts, places)))
-    total = sum(share for _, share, *_ in made) or 1.0
+            playable_metres.append((name, share, unit, parts, plain.get(name) or _build_profile(unit, parts, places)))
+    total = sum(share for _, share, *_ in playable_metres) or 1.0
     return tuple(
         Metre(name, share / total, unit, parts, profile, tuple(
             (key.split(" ", 1)[1], chances) for key, chances in profiles.items() if key.startswith(f"{name} ")
         ))
-        for name, share, unit, parts, profile in made
+        for name, share, unit, parts, profile in playable_metres
     )  # fmt: skip
 
 
 def _read_groups(preset: CulturePreset) -> dict[str, tuple[int, ...]]:
     """Return the commonest grouping of each metre (they are written in that order)."""
-    found: dict[str, tuple[int, ...]] = {}
+    groupings: dict[str, tuple[int, ...]] = {}
     for name, parts in () if preset.groupings is None else preset.groupings.value:
-        found.setdefault(name.split(" ", 1)[0], parts)
-    return found
+        groupings.setdefault(name.split(" ", 1)[0], parts)
+    return groupings
 
 
 def _parse_shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tuple[int, ...]] | None:
@@ -214,8 +216,8 @@ def _parse_shape(metre: str, groups: tuple[int, ...] | None) -> tuple[float, tup
     counts = [count for count in (1, 2, 4) if abs(count * beats - round(count * beats)) < 1e-6]
     if not counts:
         return None
-    whole = round(counts[0] * beats)
-    fits = any(whole % bars == 0 and whole // bars <= MAX_BAR_BEATS for bars in (1, 2, 4))
+    cycle_beats = round(counts[0] * beats)
+    fits = any(cycle_beats % bars == 0 and cycle_beats // bars <= MAX_BAR_BEATS for bars in (1, 2, 4))
     return (unit, groups) if fits else None
 
 
@@ -229,16 +231,18 @@ def _classify_place(place: float, unit: float, groups: tuple[int, ...]) -> str:
 
 
 def _average_kinds(
-    measured: dict[str, tuple[tuple[float, tuple[int, ...]] | None, tuple[float, ...]]],
+    measured_metres: dict[str, tuple[tuple[float, tuple[int, ...]] | None, tuple[float, ...]]],
 ) -> dict[str, float]:
     """Return the mean chance of an onset at each kind of place, over the measured metres."""
-    found: dict[str, list[float]] = {kind: [] for kind in _KIND_DEFAULT}
-    for shape, profile in measured.values():
+    chances_by_kind: dict[str, list[float]] = {kind: [] for kind in _KIND_DEFAULT}
+    for shape, profile in measured_metres.values():
         assert shape is not None
         unit, groups = shape
         for cell, chance in enumerate(profile):
-            found[_classify_place(cell * sum(groups) / len(profile), unit, groups)].append(chance)
-    return {kind: float(np.mean(chances)) if chances else _KIND_DEFAULT[kind] for kind, chances in found.items()}
+            chances_by_kind[_classify_place(cell * sum(groups) / len(profile), unit, groups)].append(chance)
+    return {
+        kind: float(np.mean(chances)) if chances else _KIND_DEFAULT[kind] for kind, chances in chances_by_kind.items()
+    }
 
 
 def _build_profile(unit: float, groups: tuple[int, ...], places: dict[str, float]) -> tuple[float, ...]:

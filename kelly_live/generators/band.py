@@ -52,8 +52,8 @@ class PlayerSlot:
     @classmethod
     def from_generator(cls, generator: Generator) -> PlayerSlot:
         """Create the slot that a generator's own descriptor names."""
-        own = generator.descriptor
-        return cls(generator, own.part, own.channel, own.program)
+        descriptor = generator.descriptor
+        return cls(generator, descriptor.part, descriptor.channel, descriptor.program)
 
     @property
     def is_sandboxed(self) -> bool:
@@ -79,32 +79,32 @@ class _Lineup:
 
     slots: tuple[PlayerSlot, ...]
     style_parts: Mapping[str, StylePart]
-    unloaded: tuple[MutedPlayer, ...]
+    unloaded_players: tuple[MutedPlayer, ...]
 
     @classmethod
-    def create(cls, players: Iterable[Generator | PlayerSlot], unloaded: Sequence[MutedPlayer]) -> _Lineup:
+    def create(cls, players: Iterable[Generator | PlayerSlot], unloaded_players: Sequence[MutedPlayer]) -> _Lineup:
         slots = tuple(
             player if isinstance(player, PlayerSlot) else PlayerSlot.from_generator(player) for player in players
         )
         parts = {slot.part: create_style_part(slot.generator.descriptor, slot.values) for slot in slots}
-        return cls(slots, {name: part for name, part in parts.items() if part is not None}, tuple(unloaded))
+        return cls(slots, {name: part for name, part in parts.items() if part is not None}, tuple(unloaded_players))
 
 
 class GeneratorBand:
     """A band of generators: each in a slot of its own, each playing or muted.
 
-    `unloaded` names players that could not even be loaded. `stopwatch` returns how many seconds the calling thread has
-    worked; None (offline): no player is timed.
+    `unloaded_players` names players that could not even be loaded. `stopwatch` returns how many seconds the calling
+    thread has worked; None (offline): no player is timed.
     """
 
     def __init__(
         self,
         players: Iterable[Generator | PlayerSlot],
-        unloaded: Sequence[MutedPlayer] = (),
+        unloaded_players: Sequence[MutedPlayer] = (),
         *,
         stopwatch: Callable[[], float] | None = None,
     ) -> None:
-        self._lineup = _Lineup.create(players, unloaded)
+        self._lineup = _Lineup.create(players, unloaded_players)
         self._next: deque[_Lineup] = deque(maxlen=1)
         self._stopwatch = stopwatch
         self._muted: dict[str, MutedPlayer] = {}
@@ -118,22 +118,22 @@ class GeneratorBand:
     @property
     def muted(self) -> tuple[MutedPlayer, ...]:
         """The players that are silent, and why."""
-        return (*self._lineup.unloaded, *self._muted.values())
+        return (*self._lineup.unloaded_players, *self._muted.values())
 
     @property
     def states(self) -> tuple[tuple[str, PlayerState], ...]:
         """Every player's name and state, those that loaded first."""
         silent = {player.name: player.state for player in self.muted}
-        loaded = [(slot.part, silent.get(slot.part, PlayerState.PLAYING)) for slot in self.slots]
-        return (*loaded, *((player.name, player.state) for player in self._lineup.unloaded))
+        loaded_states = [(slot.part, silent.get(slot.part, PlayerState.PLAYING)) for slot in self.slots]
+        return (*loaded_states, *((player.name, player.state) for player in self._lineup.unloaded_players))
 
     def get_role(self, part: str) -> str:
         """Return the part that a player's generator was written for; its slot may have another name."""
         return next((slot.generator.descriptor.part for slot in self.slots if slot.part == part), part)
 
-    def change(self, players: Iterable[Generator | PlayerSlot], unloaded: Sequence[MutedPlayer] = ()) -> None:
+    def change(self, players: Iterable[Generator | PlayerSlot], unloaded_players: Sequence[MutedPlayer] = ()) -> None:
         """Let other players take over at the next bar line; notes that were sent before end by themselves."""
-        self._next.append(_Lineup.create(players, unloaded))
+        self._next.append(_Lineup.create(players, unloaded_players))
 
     def reset(self) -> None:
         """Begin a new session: every player plays again and remembers nothing."""
@@ -164,9 +164,9 @@ class GeneratorBand:
             _close(slot)
 
     def _take_over(self, lineup: _Lineup) -> None:
-        kept = {id(slot.generator) for slot in lineup.slots}
+        remaining_ids = {id(slot.generator) for slot in lineup.slots}
         for slot in self.slots:
-            if id(slot.generator) not in kept:
+            if id(slot.generator) not in remaining_ids:
                 _close(slot)
         self._lineup = lineup
         self.reset()
@@ -186,21 +186,21 @@ class GeneratorBand:
         end_beat: float,
     ) -> Sequence[NoteEvent]:
         """Return a player's notes for a slice; one that fails is muted, and gives none."""
-        began = self._stopwatch() if self._stopwatch is not None else 0.0
+        start_seconds = self._stopwatch() if self._stopwatch is not None else 0.0
         try:
             notes = player.generate(parameters, context, start_beat, end_beat)
         except DeadlineExceeded as late:
             if not late.is_first_call:
-                self._count_overruns(slot, overran=True)
+                self._count_overruns(slot, is_overrun=True)
             return ()
         except Exception as error:  # a plug-in's fault mutes the plug-in, the band plays on
             self._mute(slot, PlayerState.FAILED, f"generate raised {_format_error(error)}")
             return ()
         if self._stopwatch is not None:
             is_first_call = slot.part not in self._overruns
-            worked = self._stopwatch() - began
+            work_seconds = self._stopwatch() - start_seconds
             self._count_overruns(
-                slot, overran=not is_first_call and worked > BUDGET_SECONDS * max(1.0, end_beat - start_beat)
+                slot, is_overrun=not is_first_call and work_seconds > BUDGET_SECONDS * max(1.0, end_beat - start_beat)
             )
         try:
             fault = _find_fault(notes, start_beat, end_beat)
@@ -211,9 +211,9 @@ class GeneratorBand:
             return ()
         return notes
 
-    def _count_overruns(self, slot: PlayerSlot, *, overran: bool) -> None:
+    def _count_overruns(self, slot: PlayerSlot, *, is_overrun: bool) -> None:
         """Add to a tally that the occasional overruns of a busy machine never fill."""
-        tally = self._overruns.get(slot.part, 0.0) + (1.0 if overran else -OVERRUN_DECAY)
+        tally = self._overruns.get(slot.part, 0.0) + (1.0 if is_overrun else -OVERRUN_DECAY)
         self._overruns[slot.part] = max(0.0, tally)
         if tally >= MAX_OVERRUNS:
             reason = f"over {1000.0 * BUDGET_SECONDS:.0f} ms, again and again; a player must answer within that"

@@ -96,11 +96,13 @@ def format_value(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)[:_LONGEST_SHOWN]
 
 
-def resolve_values(declared: tuple[Parameter, ...], values: Mapping[str, Value]) -> dict[str, Value]:
+def resolve_values(parameters: tuple[Parameter, ...], values: Mapping[str, Value]) -> dict[str, Value]:
     """Return every declared parameter's value, the default where none is set; raises ConfigError."""
-    known = {parameter.name: parameter for parameter in declared}
+    parameters_by_name = {parameter.name: parameter for parameter in parameters}
     for name in values:
-        if name not in known:
-            there = f"it has {', '.join(known)}" if known else "it has none"
-            raise ConfigError(f"there is no parameter {name[:_LONGEST_SHOWN]!r}; {there}")
-    return {name: parameter.parse(values.get(name, parameter.default)) for name, parameter in known.items()}
+        if name not in parameters_by_name:
+            hint = f"it has {', '.join(parameters_by_name)}" if parameters_by_name else "it has none"
+            raise ConfigError(f"there is no parameter {name[:_LONGEST_SHOWN]!r}; {hint}")
+    return {
+        name: parameter.parse(values.get(name, parameter.default)) for name, parameter in parameters_by_name.items()
+    }

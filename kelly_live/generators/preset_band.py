@@ -33,7 +33,7 @@ class SlotAssignment:
     """The slots of a preset's players, and the players that did not load."""
 
     slots: tuple[PlayerSlot, ...]
-    unloaded: tuple[MutedPlayer, ...]
+    unloaded_players: tuple[MutedPlayer, ...]
 
 
 def assign_slots(
@@ -45,19 +45,19 @@ def assign_slots(
     file; a player whose channel is taken by one of another port moves to a free channel. Raises ConfigError.
     """
     slots: list[PlayerSlot] = []
-    unloaded: list[MutedPlayer] = []
+    unloaded_players: list[MutedPlayer] = []
     channels = _ChannelAllocator(one_port=one_port)
     for player in preset.players:
         part = player.part or player.generator
-        typed = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
+        overrides = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
         try:
-            loaded = registry.create_generator(player.generator, dict(player.values) | typed, sandboxed=sandboxed)
+            loaded = registry.create_generator(player.generator, dict(player.values) | overrides, sandboxed=sandboxed)
         except ConfigError as error:
             if player.generator in registry.list_names():
-                raise ConfigError(f"{'--set' if typed else player.where or '--with'}: {error}") from error
+                raise ConfigError(f"{'--set' if overrides else player.where or '--with'}: {error}") from error
             loaded = LoadedGenerator(player.generator, None, str(error))
         if loaded.generator is None:
-            unloaded.append(MutedPlayer(part, loaded.problem or "unknown"))
+            unloaded_players.append(MutedPlayer(part, loaded.problem or "unknown"))
             continue
         channel, program = channels.allocate(player, loaded.generator.descriptor)
         slots.append(
@@ -72,7 +72,7 @@ def assign_slots(
                 values=dict(loaded.values),
             )
         )
-    return SlotAssignment(tuple(slots), tuple(unloaded))
+    return SlotAssignment(tuple(slots), tuple(unloaded_players))
 
 
 class _ChannelAllocator:
@@ -80,27 +80,27 @@ class _ChannelAllocator:
 
     def __init__(self, *, one_port: bool) -> None:
         self._one_port = one_port
-        self._taken: dict[tuple[str, int], tuple[str, int]] = {}  # (port, channel) -> (the preset's port, program)
+        self._owners: dict[tuple[str, int], tuple[str, int]] = {}  # (port, channel) -> (the preset's port, program)
 
-    def allocate(self, player: PresetPlayer, own: Descriptor) -> tuple[int, int]:
+    def allocate(self, player: PresetPlayer, descriptor: Descriptor) -> tuple[int, int]:
         """Return a player's channel and program.
 
         A descriptor's channel that is taken gives way; one that the preset names is an error.
         """
-        channel = player.channel or own.channel
-        program = own.program if player.program is None else player.program
+        channel = player.channel or descriptor.channel
+        program = descriptor.program if player.program is None else player.program
         port = MAIN_PORT if self._one_port else player.port
-        there = self._taken.setdefault((port, channel), (player.port, program))
-        if channel == DRUM_CHANNEL or there == (player.port, program):
+        owner = self._owners.setdefault((port, channel), (player.port, program))
+        if channel == DRUM_CHANNEL or owner == (player.port, program):
             return channel, program
-        if player.channel is not None and there[0] == player.port:
+        if player.channel is not None and owner[0] == player.port:
             raise ConfigError(
-                f"{player.where}: channel {channel} plays program {there[1]} already, and {program} here; "
+                f"{player.where}: channel {channel} plays program {owner[1]} already, and {program} here; "
                 "give them channels of their own, or one program"
             )
         for free in range(1, 17):
-            if free != DRUM_CHANNEL and (port, free) not in self._taken:
-                self._taken[port, free] = (player.port, program)
+            if free != DRUM_CHANNEL and (port, free) not in self._owners:
+                self._owners[port, free] = (player.port, program)
                 return free, program
         raise ConfigError(
             f"{player.where or player.generator}: all 16 channels are taken; let players of one sound share"
@@ -131,10 +131,10 @@ class PresetBand(GeneratorBand):
         self._settings = tuple(settings)
         self._live = live
         self._place = 0
-        self._programmed: set[tuple[str, int]] = set()  # (port, channel) that a program was sent to
+        self._program_channels: set[tuple[str, int]] = set()  # (port, channel) that a program was sent to
         self._check_settings()
         first = self._assign(self._presets[0])
-        super().__init__(first.slots, first.unloaded, stopwatch=stopwatch if live else None)
+        super().__init__(first.slots, first.unloaded_players, stopwatch=stopwatch if live else None)
 
     @property
     def preset_name(self) -> str:
@@ -164,7 +164,7 @@ class PresetBand(GeneratorBand):
         place = (self._place + by) % len(self._presets)
         if place != self._place:
             assignment = self._assign(self._presets[place])
-            self.change(assignment.slots, assignment.unloaded)
+            self.change(assignment.slots, assignment.unloaded_players)
             self._place = place
         return self.preset_name
 
@@ -179,19 +179,21 @@ class PresetBand(GeneratorBand):
 
     def _assign(self, preset: HostPreset) -> SlotAssignment:
         assignment = assign_slots(preset, self._settings, sandboxed=self._live, one_port=not self._live)
-        programmed = {(slot.port, slot.channel) for slot in assignment.slots if slot.sends_program}
+        program_channels = {(slot.port, slot.channel) for slot in assignment.slots if slot.sends_program}
         # A program that one preset sent to a channel, the next one must set right, even if it would send none itself.
         slots = tuple(
-            replace(slot, sends_program=(slot.port, slot.channel) in programmed | self._programmed)
+            replace(slot, sends_program=(slot.port, slot.channel) in program_channels | self._program_channels)
             for slot in assignment.slots
         )
-        self._programmed |= programmed
+        self._program_channels |= program_channels
         return replace(assignment, slots=slots)
 
     def _check_settings(self) -> None:
         """Raise ConfigError for a setting that reaches no player: it is a typing error."""
-        there = {name for preset in self._presets for one in preset.players for name in (one.part, one.generator)}
+        player_names = {
+            name for preset in self._presets for one in preset.players for name in (one.part, one.generator)
+        }
         for setting in self._settings:
-            if setting.player not in there:
-                known = ", ".join(sorted(filter(None, there)))
-                raise ConfigError(f"there is no player {setting.player[:60]!r}; there are {known}")
+            if setting.player not in player_names:
+                listing = ", ".join(sorted(filter(None, player_names)))
+                raise ConfigError(f"there is no player {setting.player[:60]!r}; there are {listing}")

@@ -98,15 +98,15 @@ def _create(plugin: Plugin, values: Mapping[str, Value], *, sandboxed: bool) -> 
     if info.descriptor is None:
         return LoadedGenerator(plugin.name, None, info.problem)
     try:
-        resolved = resolve_values(info.descriptor.parameters, values)
+        resolved_values = resolve_values(info.descriptor.parameters, values)
     except ConfigError as error:
         raise ConfigError(f"generator {plugin.name}: {error}") from error
     try:
         generator = cast(Generator, plugin.load()())
         if info.descriptor.parameters and isinstance(generator, Configurable):
-            generator.configure(resolved)
+            generator.configure(resolved_values)
     except Exception as error:  # another package's code again
         return LoadedGenerator(plugin.name, None, describe_load_failure(plugin, error))
     if sandboxed and not plugin.is_ours:
         generator = SandboxedGenerator(generator)
-    return LoadedGenerator(plugin.name, generator, values=tuple(resolved.items()))
+    return LoadedGenerator(plugin.name, generator, values=tuple(resolved_values.items()))

@@ -92,9 +92,9 @@ class StyleMelody(StylePart):
         for note in build_line(parameters, context, bar):
             beat = bar * context.beats_per_bar + note.position
             length = 0.95 * min(note.length, LONGEST_NOTE_BEATS)
-            rising = before is not None and note.step > before
+            is_rising = before is not None and note.step > before
             before = note.step
-            for bit in ornament_note(style, context.seed, "melody", beat, length, rising=rising):
+            for bit in ornament_note(style, context.seed, "melody", beat, length, rising=is_rising):
                 yield _note(
                     parameters, context, self.descriptor, key, note.step + bit.steps, beat, bit.after, bit.length, 1.15
                 )
@@ -169,9 +169,9 @@ class StyleBass(StylePart):
                 yield _note(parameters, context, player, key, tonic, start + position, 0.0, length, 0.85)
         elif style.texture == "heterophony" and _has_melody(parameters):
             key = create_melody_key(style, context)
-            bones = _melody_bones(parameters, context, bar)
-            ends = [*(note.position for note in bones[1:]), float(per_bar)]
-            for note, end in zip(bones, ends, strict=True):
+            frame_notes = _select_frame_notes(parameters, context, bar)
+            ends = [*(note.position for note in frame_notes[1:]), float(per_bar)]
+            for note, end in zip(frame_notes, ends, strict=True):
                 step = _lower_octaves(key, note.step, _LOW_TONIC + 12.0)
                 length = 0.95 * min(end - note.position, LONGEST_NOTE_BEATS)
                 yield _note(parameters, context, player, key, step, start + note.position, 0.0, length, 0.8)
@@ -195,12 +195,12 @@ class StylePercussion(StylePart):
         if style.texture in ("monophony", "parallel", "polyphony"):
             return
         start, per_bar = float(bar * context.beats_per_bar), context.beats_per_bar
-        measured = [] if metre is None else [name for name, _ in metre.parts if name in _INSTRUMENTS]
-        playing = [name for name in measured if parameters.density >= _INSTRUMENTS[name][1]]
+        instruments = [] if metre is None else [name for name, _ in metre.parts if name in _INSTRUMENTS]
+        audible_instruments = [name for name in instruments if parameters.density >= _INSTRUMENTS[name][1]]
         if context.closing:
             yield _stroke(parameters, context, player, LOW_DRUM, start, 1.0)
             return
-        for name in playing:
+        for name in audible_instruments:
             assert metre is not None
             chances = cut_bar_profile(metre, name, bar)
             rng = rng_for(context.seed, "hand", name, context.phrase.theme, context.phrase.place.letter, bar % 2)
@@ -208,7 +208,7 @@ class StylePercussion(StylePart):
                 if rng.random() < chance * min(1.0, 0.5 + 0.5 * parameters.density):
                     beat = start + cell * per_bar / len(chances)
                     yield _stroke(parameters, context, player, _INSTRUMENTS[name][0], beat, 0.8)
-        if measured:
+        if instruments:
             return
         if metre is None:  # free in time, or not known: at most the bar is marked
             if parameters.density >= _BAR_MARK_DENSITY:
@@ -239,13 +239,19 @@ def create_style_part(player: Descriptor, values: Mapping[str, Value]) -> StyleP
     `values` are the player's parameters that were set. The part takes those that both declare with the same name, kind
     and range.
     """
-    made = STYLE_PARTS.get(player.part)
-    if made is None or not player.yields_to_style:
+    part_class = STYLE_PARTS.get(player.part)
+    if part_class is None or not player.yields_to_style:
         return None
-    part = made()
-    theirs = {(own.name, own.kind, own.low, own.high) for own in player.parameters}
-    shared = [own.name for own in part.descriptor.parameters if (own.name, own.kind, own.low, own.high) in theirs]
-    part.configure({name: values[name] for name in shared if name in values})
+    part = part_class()
+    declared_ranges = {
+        (parameter.name, parameter.kind, parameter.low, parameter.high) for parameter in player.parameters
+    }
+    shared_names = [
+        parameter.name
+        for parameter in part.descriptor.parameters
+        if (parameter.name, parameter.kind, parameter.low, parameter.high) in declared_ranges
+    ]
+    part.configure({name: values[name] for name in shared_names if name in values})
     return part
 
 
@@ -263,8 +269,8 @@ def _pluck_drone(
         if context.closing and beat:
             return
         string = low if context.closing else strings[beat % 4]
-        left = context.beats_per_bar - beat if context.closing else 3.9
-        yield _note(parameters, context, player, key, string, start + beat, 0.0, left, 0.6)
+        length = context.beats_per_bar - beat if context.closing else 3.9
+        yield _note(parameters, context, player, key, string, start + beat, 0.0, length, 0.6)
 
 
 def _play_second(
@@ -310,16 +316,16 @@ def _play_below(
         )
 
 
-def _melody_bones(parameters: MusicParameters, context: MusicContext, bar: int) -> list[PlacedNote]:
+def _select_frame_notes(parameters: MusicParameters, context: MusicContext, bar: int) -> list[PlacedNote]:
     """Return the melody's notes that begin a group, thinned to about one in two beats."""
     notes = build_line(parameters, context, bar)
     metre = find_metre(parameters.style, context)
-    bones: list[PlacedNote] = []
+    frame_notes: list[PlacedNote] = []
     for start in find_group_starts(metre, context.beats_per_bar, bar):
         note = next((n for n in notes if abs(n.position - start) < 1e-6), None)
-        if note is not None and (not bones or note.position - bones[-1].position >= 1.5):
-            bones.append(note)
-    return bones or [notes[0]]
+        if note is not None and (not frame_notes or note.position - frame_notes[-1].position >= 1.5):
+            frame_notes.append(note)
+    return frame_notes or [notes[0]]
 
 
 # ---------------------------------------------------------------- single notes

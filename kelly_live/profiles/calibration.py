@@ -73,9 +73,9 @@ class Calibration:
             values = [place[axis] for place in places]
             mean = sum(values) / len(values)
             spread = math.sqrt(sum((value - mean) ** 2 for value in values) / len(values)) + LEAST_SPREAD
-            drawn, doubt = _posterior(mean / (spread**2 / count), count / spread**2)
-            offset.append(drawn)
-            error.append(doubt)
+            posterior_mean, posterior_error = _posterior(mean / (spread**2 / count), count / spread**2)
+            offset.append(posterior_mean)
+            error.append(posterior_error)
         return cls(time, seconds, level_dbfs, floor_dbfs, _place(offset), _place(error))
 
 
@@ -108,25 +108,25 @@ NO_HINTS = Hints()
 
 def compute_offset(take: Calibration | None, hints: Hints) -> Place:
     """Return the offset to subtract from a reading: take and hints, weighted by their precision, within MOST."""
-    found = []
+    offset = []
     for axis in range(len(AXES)):
-        weight, pulled = 0.0, 0.0
+        weight, weighted_sum = 0.0, 0.0
         if take is not None:
             # The take's own offset holds the prior already; without it, what is left is what was measured.
             weight = max(0.0, 1.0 / max(take.error[axis], 1e-3) ** 2 - 1.0 / PRIOR**2)
-            pulled = take.offset[axis] / max(take.error[axis], 1e-3) ** 2
-        counted = min(hints.counts[axis], MOST_HINTS) / HINT_ERROR**2
-        found.append(_posterior(pulled + counted * hints.means[axis], weight + counted)[0])
-    return _place(found)
+            weighted_sum = take.offset[axis] / max(take.error[axis], 1e-3) ** 2
+        hint_weight = min(hints.counts[axis], MOST_HINTS) / HINT_ERROR**2
+        offset.append(_posterior(weighted_sum + hint_weight * hints.means[axis], weight + hint_weight)[0])
+    return _place(offset)
 
 
-def _posterior(pulled: float, weight: float) -> tuple[float, float]:
+def _posterior(weighted_sum: float, weight: float) -> tuple[float, float]:
     """Return the posterior mean, within MOST, and its standard deviation.
 
-    `weight` is the sum of the measurements' precisions, `pulled` their precision-weighted sum.
+    `weight` is the sum of the measurements' precisions, `weighted_sum` their precision-weighted sum.
     """
     precision = 1.0 / PRIOR**2 + weight
-    return min(MOST, max(-MOST, pulled / precision)), 1.0 / math.sqrt(precision)
+    return min(MOST, max(-MOST, weighted_sum / precision)), 1.0 / math.sqrt(precision)
 
 
 def _place(numbers: Sequence[float]) -> Place:
@@ -155,15 +155,15 @@ class Nudges:
             self._read.clear()
 
     def watch(
-        self, now: float, held: Sequence[float | None], read: Sequence[float], sure: bool
+        self, now: float, override: Sequence[float | None], read: Sequence[float], sure: bool
     ) -> list[tuple[str, float]]:
         """Take what is overridden and read on AXES now, and return the hints that are complete: (axis, difference).
 
         `sure` says whether the reading can be believed. The difference is what was read minus the override.
         """
-        done = []
+        hints = []
         for at, axis in enumerate(AXES):
-            place = held[at]
+            place = override[at]
             if axis not in self._since or place is None:
                 continue
             if sure:
@@ -172,5 +172,5 @@ class Nudges:
                 values = self._read.pop(axis)
                 del self._since[axis]
                 if values:
-                    done.append((axis, sum(values) / len(values) - place))
-        return done
+                    hints.append((axis, sum(values) / len(values) - place))
+        return hints

@@ -123,8 +123,10 @@ class Profile:
 
         The embedding is dropped until `learn` runs again. Settings stay: culture, preset, keys.
         """
-        kept = () if emotion is None else tuple(one for one in self.reactions if one.state.emotion != emotion)
-        rest = replace(self, reactions=kept, embedding=None, learned_from=0, mapper=None)
+        remaining_reactions = (
+            () if emotion is None else tuple(one for one in self.reactions if one.state.emotion != emotion)
+        )
+        rest = replace(self, reactions=remaining_reactions, embedding=None, learned_from=0, mapper=None)
         return replace(rest, calibrate=False, take=None, hints=NO_HINTS) if emotion is None else rest
 
 
@@ -179,11 +181,11 @@ def to_yaml(profile: Profile) -> bytes:
     """
     lines = [f"format: {FORMAT}", f"name: {profile.name}", f"created: {profile.created}"]
     if profile.culture is not None:
-        lines += [f"culture: {_quoted(profile.culture)}", f"culture_strength: {_short(profile.culture_strength)}"]
+        lines += [f"culture: {_quote(profile.culture)}", f"culture_strength: {_short(profile.culture_strength)}"]
     if profile.preset is not None:
-        lines.append(f"preset: {_quoted(profile.preset)}")
+        lines.append(f"preset: {_quote(profile.preset)}")
     if profile.keys:
-        lines += ["keys:", *(f"  {_quoted(key)}: {_quoted(_written(action))}" for key, action in profile.keys)]
+        lines += ["keys:", *(f"  {_quote(key)}: {_quote(_format_action(action))}" for key, action in profile.keys)]
     if profile.calibrate:
         lines.append("calibrate: yes")
     if (take := profile.take) is not None:
@@ -219,7 +221,7 @@ def from_yaml(data: bytes, file: str) -> Profile:
         if key not in _FIELDS:
             node.fail(f"is not known; a profile has {', '.join(_FIELDS)}")
     embedding = fields.get("embedding")
-    strength, learned = fields.get("culture_strength"), fields.get("learned_from")
+    strength, learned_from = fields.get("culture_strength"), fields.get("learned_from")
     try:
         return Profile(
             name=_field(root, fields, "name").as_text(MAX_NAME),
@@ -228,7 +230,7 @@ def from_yaml(data: bytes, file: str) -> Profile:
             culture_strength=1.0 if strength is None else strength.as_number(0.0, 1.0),
             reactions=_rows(fields["reactions"]) if "reactions" in fields else (),
             embedding=None if embedding is None else tuple(n.as_number(-4.0, 4.0) for n in embedding.as_list()),
-            learned_from=0 if learned is None else learned.as_int(0, 10**11),
+            learned_from=0 if learned_from is None else learned_from.as_int(0, 10**11),
             mapper=fields["mapper"].as_text(40) if "mapper" in fields else None,
             preset=fields["preset"].as_text(100) if "preset" in fields else None,
             keys=_keys(fields["keys"]) if "keys" in fields else (),
@@ -251,13 +253,13 @@ def _field(root: Node, fields: dict[str, Node], name: str) -> Node:
 
 
 def _keys(node: Node) -> Keys:
-    found: list[tuple[str, Action | None]] = []
+    bindings: list[tuple[str, Action | None]] = []
     for key, value in node.as_map().items():
         try:
-            found.append((check_key(key), key_action(value.as_text(60))))
+            bindings.append((check_key(key), key_action(value.as_text(60))))
         except ConfigError as error:
             value.fail(f"does not fit ({error})")
-    return tuple(found)
+    return tuple(bindings)
 
 
 def _yes(node: Node) -> bool:
@@ -289,7 +291,7 @@ def _axes(node: Node) -> Place:
     return numbers[0], numbers[1], numbers[2]
 
 
-def _written(action: Action | None) -> str:
+def _format_action(action: Action | None) -> str:
     if action is None:
         return "none"
     if isinstance(action.value, bool):
@@ -298,7 +300,7 @@ def _written(action: Action | None) -> str:
     return action.name if value is None else f"{action.name} {value}"
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -323,14 +325,14 @@ def _rows(node: Node) -> tuple[Reaction, ...]:
     head, *rows = node.value.split("\n")
     if tuple(head.split()) != _COLUMNS:
         node.fail(f"must begin with the columns {' '.join(_COLUMNS)}")
-    found = []
+    reactions = []
     for number, row in enumerate(rows, start=node.line + 2):
         if row.strip():
             try:
-                found.append(_reaction(row.split()))
+                reactions.append(_reaction(row.split()))
             except (ValueError, ConfigError) as error:
                 raise ConfigError(f"{node.file} line {number}: a reaction does not fit ({error})") from error
-    return tuple(found)
+    return tuple(reactions)
 
 
 def _reaction(cells: list[str]) -> Reaction:

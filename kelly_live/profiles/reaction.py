@@ -114,30 +114,31 @@ class Reaction:
         count = float(min(self.count, MOST_COUNTED))
         if self.parameter is not None and self.value is not None:
             return [PreferenceTarget(self.state, self.parameter, self.value, count)]
-        played = dict(zip(PLAYED_PARAMETERS, self.played, strict=True))
+        played_values = dict(zip(PLAYED_PARAMETERS, self.played, strict=True))
         if self.kind in WORDS:
-            wanted = [(name, _add_step(name, played[name], step)) for name, step in WORDS[self.kind]]
-            weight = count / len(wanted)
+            targets = [(name, _add_step(name, played_values[name], step)) for name, step in WORDS[self.kind]]
+            weight = count / len(targets)
             return [
-                PreferenceTarget(self.state, n, v, weight, 1 if v > played[n] else -1)
-                for n, v in wanted
-                if v != played[n]
+                PreferenceTarget(self.state, n, v, weight, 1 if v > played_values[n] else -1)
+                for n, v in targets
+                if v != played_values[n]
             ]
         weight = OPINION_WEIGHT * count * (2.0 if self.kind == MORE else 1.0)
         if self.kind in (LIKE, MORE):
-            return [PreferenceTarget(self.state, name, value, weight) for name, value in played.items()]
+            return [PreferenceTarget(self.state, name, value, weight) for name, value in played_values.items()]
         back = {
-            name: _interpolate(name, played[name], there) for name, there in zip(PLAYED_PARAMETERS, base, strict=True)
+            name: _interpolate(name, played_values[name], base_value)
+            for name, base_value in zip(PLAYED_PARAMETERS, base, strict=True)
         }
         return [
             PreferenceTarget(self.state, name, value, weight)
             for name, value in back.items()
-            if not math.isclose(value, played[name], rel_tol=1e-3, abs_tol=1e-3)
+            if not math.isclose(value, played_values[name], rel_tol=1e-3, abs_tol=1e-3)
         ]
 
 
 def create_reaction(
-    when: datetime, kind: str, state: EmotionState, played: Sequence[float], parameter: str | None = None,
+    when: datetime, kind: str, state: EmotionState, played_values: Sequence[float], parameter: str | None = None,
     value: float | None = None,
 ) -> Reaction:  # fmt: skip
     """Create a reaction, rounded to the digits that the file keeps; raises ConfigError.
@@ -145,7 +146,7 @@ def create_reaction(
     `state` is the state as the mapper takes it (relaxed by its confidence).
     """
     timestamp = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return _round_reaction(Reaction(timestamp, kind, state, tuple(played), parameter, value))
+    return _round_reaction(Reaction(timestamp, kind, state, tuple(played_values), parameter, value))
 
 
 def merge_reactions(one: Reaction, other: Reaction) -> Reaction:
@@ -167,10 +168,12 @@ def merge_reactions(one: Reaction, other: Reaction) -> Reaction:
     value = None
     if one.parameter is not None and one.value is not None and other.value is not None:
         value = _interpolate(one.parameter, one.value, other.value, part)
-    played = tuple(
+    played_values = tuple(
         _interpolate(n, a, b, part) for n, a, b in zip(PLAYED_PARAMETERS, one.played, other.played, strict=True)
     )
-    return _round_reaction(Reaction(max(one.time, other.time), one.kind, state, played, one.parameter, value, total))
+    return _round_reaction(
+        Reaction(max(one.time, other.time), one.kind, state, played_values, one.parameter, value, total)
+    )
 
 
 def parse_time(text: str) -> datetime:
@@ -194,10 +197,10 @@ def _add_step(name: str, value: float, step: float) -> float:
     return min(high, max(low, value * step if name in _BY_RATIO else value + step))
 
 
-def _interpolate(name: str, here: float, there: float, share: float = 0.5) -> float:
-    if name in _BY_RATIO and here > 0.0 and there > 0.0:
-        return here * math.exp(share * math.log(there / here))
-    return here + share * (there - here)
+def _interpolate(name: str, start: float, end: float, share: float = 0.5) -> float:
+    if name in _BY_RATIO and start > 0.0 and end > 0.0:
+        return start * math.exp(share * math.log(end / start))
+    return start + share * (end - start)
 
 
 def _round_reaction(exact: Reaction) -> Reaction:

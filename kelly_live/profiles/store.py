@@ -57,30 +57,30 @@ class ProfileStore:
 
     def names(self) -> tuple[str, ...]:
         """Return the names in use, sorted."""
-        found = []
+        names = []
         with contextlib.suppress(FileNotFoundError):
             for file in self._listing():
                 with contextlib.suppress(ConfigError):  # not a profile's name: not ours
                     if file.suffix == ".yaml":
-                        found.append(check_name(file.stem))
-        return tuple(sorted(found))
+                        names.append(check_name(file.stem))
+        return tuple(sorted(names))
 
-    def find(self, typed: str) -> str:
+    def find(self, query: str) -> str:
         """Return the name of a profile, ignoring case. Raises ConfigError with similar names."""
-        wanted, names = typed.strip().casefold(), self.names()
-        if wanted in names:
-            return wanted
-        near = difflib.get_close_matches(wanted[:100], names, n=_NEAR, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(names)}"
+        key, names = query.strip().casefold(), self.names()
+        if key in names:
+            return key
+        similar_names = difflib.get_close_matches(key[:100], names, n=_NEAR, cutoff=0.5)
+        hint = f"did you mean {' or '.join(similar_names)}?" if similar_names else f"there are {len(names)}"
         make = "`kelly-live profile create NAME` makes one"
-        raise ConfigError(f"no profile is called {typed[:48]!r}; {hint} (see `{LISTING_COMMAND}`; {make})")
+        raise ConfigError(f"no profile is called {query[:48]!r}; {hint} (see `{LISTING_COMMAND}`; {make})")
 
-    def load(self, typed: str) -> Profile:
+    def load(self, query: str) -> Profile:
         """Load a profile.
 
         Raises ConfigError if there is none, or if it is damaged; the damaged file is then renamed.
         """
-        return self._read(self.find(typed))
+        return self._read(self.find(query))
 
     def list_profiles(self) -> tuple[ListedProfile, ...]:
         """List every profile by name, also damaged ones with the reason; renames no file."""
@@ -100,7 +100,7 @@ class ProfileStore:
 
     def create(self, profile: Profile) -> Path:
         """Write a new profile. Raises ConfigError if the name exists."""
-        with self._locked():
+        with self._hold_lock():
             path = self.path(profile.name)
             if os.path.lexists(path):
                 raise ConfigError(
@@ -109,19 +109,19 @@ class ProfileStore:
             write_atomically(path, to_yaml(profile), private=True)
         return path
 
-    def update(self, typed: str, change: Callable[[Profile], Profile]) -> Profile:
+    def update(self, query: str, change: Callable[[Profile], Profile]) -> Profile:
         """Read, change and write one profile, while no other process can."""
-        with self._locked():
-            before = self.load(typed)
+        with self._hold_lock():
+            before = self.load(query)
             after = change(before)
             if after != before:
                 write_atomically(self.path(after.name), to_yaml(after), private=True)
         return after
 
-    def delete(self, typed: str) -> str:
+    def delete(self, query: str) -> str:
         """Remove a profile, also one that cannot be read, and as the default; return its name."""
-        with self._locked():
-            name = self.find(typed)
+        with self._hold_lock():
+            name = self.find(query)
             self.path(name).unlink(missing_ok=True)
             if self.default() == name:
                 self._set_default(None)
@@ -134,10 +134,10 @@ class ProfileStore:
         except ConfigError:
             return None
 
-    def use(self, typed: str | None) -> str | None:
+    def use(self, query: str | None) -> str | None:
         """Make a profile the default, or none."""
-        with self._locked():
-            name = None if typed is None else self.find(typed)
+        with self._hold_lock():
+            name = None if query is None else self.find(query)
             self._set_default(name)
         return name
 
@@ -173,33 +173,33 @@ class ProfileStore:
             raise
         except ConfigError as error:
             try:
-                aside = self._set_aside(name)
+                new_path = self._set_aside(name)
             except OSError:
                 raise ConfigError(f"the profile {name!r} is damaged ({error}); move it away") from error
             raise ConfigError(
-                f"the profile {name!r} is damaged and was kept as {aside.name} ({error}); repair that and "
+                f"the profile {name!r} is damaged and was kept as {new_path.name} ({error}); repair that and "
                 f"`kelly-live profile import` it, or create a new one"
             ) from error
 
     def _set_aside(self, name: str) -> Path:
         path, stamp = self.path(name), datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         for number in range(1000):
-            aside = path.with_name(f"{name}.damaged-{stamp}{f'-{number}' if number else ''}.yaml")
+            new_path = path.with_name(f"{name}.damaged-{stamp}{f'-{number}' if number else ''}.yaml")
             try:
-                os.link(path, aside)  # fails where the name is taken, so that nothing is overwritten
+                os.link(path, new_path)  # fails where the name is taken, so that nothing is overwritten
             except FileExistsError:
                 continue
             except OSError:  # a file system without hard links
-                if aside.exists():
+                if new_path.exists():
                     continue
-                path.rename(aside)
-                return aside
+                path.rename(new_path)
+                return new_path
             path.unlink(missing_ok=True)
-            return aside
+            return new_path
         raise OutputError(f"{self.folder} has a thousand damaged profiles of this second; clear it")
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _hold_lock(self) -> Iterator[None]:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if os.name == "posix" and stat.S_IMODE(self.folder.stat().st_mode) & 0o077:

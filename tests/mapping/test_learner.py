@@ -113,7 +113,7 @@ def test_what_is_too_much_is_refused_and_nobody_waits(
 ) -> None:
     monkeypatch.setattr(module, "MOST_WAITING", 2)
     learner = Learner(store, mapper, store.load("cleo"))
-    with store._locked():  # another process holds the profiles: learning has to wait, the performer has not
+    with store._hold_lock():  # another process holds the profiles: learning has to wait, the performer has not
         answers = [learner.react("like", SAD) for _ in range(5)]
     assert answers[-1] == "like: too much at once, not noted"
     learner.wait_until_learned()

@@ -132,7 +132,7 @@ def test_two_processes_lose_nothing(store: ProfileStore) -> None:
 
 def test_who_waits_too_long_is_told(store: ProfileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kelly_live.profiles.store._PATIENCE_SECONDS", 0.0)
-    with store._locked(), pytest.raises(ConfigError, match="another kelly-live"):
+    with store._hold_lock(), pytest.raises(ConfigError, match="another kelly-live"):
         store.update("anna", lambda profile: profile)
 
 

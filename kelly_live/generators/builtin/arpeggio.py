@@ -49,7 +49,7 @@ class ArpeggioGenerator(BarPlayer):
             pattern = rng_for(context.seed, "pattern", context.phrase.theme, context.phrase.place.letter).choice(
                 PATTERNS[:-1]
             )
-        for place, following in zip(places, [*places[1:], float(per_bar)], strict=True):
+        for place, next_place in zip(places, [*places[1:], float(per_bar)], strict=True):
             beat = start + place
             span = context.span_at(beat)
             steps = self._list_steps(parameters, context, beat)
@@ -57,10 +57,10 @@ class ArpeggioGenerator(BarPlayer):
             number = round((beat - max(span.start_beat, start)) * (3 if context.rhythm == "triplet" else 4))
             note = span.chord.key.note(steps[_choose_index(pattern, number, len(steps))])
             touch = choose_articulation(context.rhythm, parameters.density, draw_deviation(context.seed, "gate", beat))
-            left = context.phrase.end_beat - beat if context.closing else min(following - place, _GATE_BEATS)
+            room = context.phrase.end_beat - beat if context.closing else min(next_place - place, _GATE_BEATS)
             yield NoteEvent(
                 onset_beats=beat,
-                duration_beats=touch * min(left, span.end_beat - beat),
+                duration_beats=touch * min(room, span.end_beat - beat),
                 pitch=note.pitch,
                 cents=note.cents,
                 velocity=compute_velocity(

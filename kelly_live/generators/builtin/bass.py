@@ -72,9 +72,9 @@ def _choose_step(context: MusicContext, beat: float) -> int:
     if beat == span.start_beat or context.closing:
         return root
     rng = rng_for(context.seed, "bass line", context.phrase.index, round(beat * 48))
-    left = span.end_beat - beat
+    beats_left = span.end_beat - beat
     target = find_bass_root(context.phrase.chord_after(beat))
-    if left <= 0.5 or (left <= 1.0 and rng.random() < 0.5):
+    if beats_left <= 0.5 or (beats_left <= 1.0 and rng.random() < 0.5):
         # Approach the next root by a step, from the side that the bass comes from.
         return target + (1 if target < root or (target == root and rng.random() < 0.5) else -1)
     # A line in place of a leap: fifth below or above, octave, or the root again on the strong beat.

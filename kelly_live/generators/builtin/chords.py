@@ -83,12 +83,13 @@ class ChordGenerator(BarPlayer):
             for number in (v for v in voices if v < len(pitches)):
                 # A voice rings until it plays again: a new chord as under a pedal, notes between for less long.
                 again = (other.position for other in attacks[index + 1 :] if number in other.voices)
-                left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
-                pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
+                beats_left = min(start + next(again, float(context.beats_per_bar)), span.end_beat) - beat
+                is_pedalled = pedal or (beat == span.start_beat and position == 0.0 and context.is_last_bar(bar))
                 note = tune_pitch(span.chord, pitches[number])
                 yield NoteEvent(
                     onset_beats=beat,
-                    duration_beats=0.97 * (left if pedalled else min(left, 2.0 * ring if firm else ring)),
+                    duration_beats=0.97
+                    * (beats_left if is_pedalled else min(beats_left, 2.0 * ring if firm else ring)),
                     pitch=note.pitch,
                     cents=note.cents,
                     velocity=compute_velocity(
@@ -134,14 +135,14 @@ def _choose_attacks(parameters: MusicParameters, context: MusicContext, bar: int
     figure = rng_for(context.seed, "figure", form, place.letter).choice(_FIGURES)
     attacks = []
     for position in sorted(changes | struck_places | broken):
-        own = figure[round(2.0 * position) % len(figure)]
+        voice = figure[round(2.0 * position) % len(figure)]
         voices: tuple[int, ...]
         if position in changes:
             voices = (0, 1, 2, 3) if density >= _FULL_DENSITY else (0, 1, 2)
         elif position in struck_places:
-            voices = tuple(sorted({own, 2, 3}))
+            voices = tuple(sorted({voice, 2, 3}))
         else:
-            voices = (own,)
+            voices = (voice,)
         attacks.append(Attack(position, voices))
     return attacks
 

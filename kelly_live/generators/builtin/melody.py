@@ -60,16 +60,16 @@ class MelodyGenerator(BarPlayer):
 
     def _tune(self, parameters: MusicParameters, context: MusicContext, bar: int) -> Iterator[NoteEvent]:
         line, phrase = _Line(parameters, context), context.phrase
-        here = [bar * context.beats_per_bar + place for place in _choose_places(parameters, context, bar)]
+        beats = [bar * context.beats_per_bar + place for place in _choose_places(parameters, context, bar)]
         later = (
             other * context.beats_per_bar + place
             for other in range(bar + 1, phrase.start_bar + phrase.bars)
             for place in _choose_places(parameters, context, other)
         )
-        for beat, following in zip(here, [*here[1:], next(later, None)], strict=False):
+        for beat, next_beat in zip(beats, [*beats[1:], next(later, None)], strict=False):
             step = line.step(beat)
             note = context.chord_at(beat).key.note(step)  # the leading tone, where the chord has it
-            length = _choose_length(parameters, context, beat, following)
+            length = _choose_length(parameters, context, beat, next_beat)
             yield NoteEvent(
                 onset_beats=float(beat),
                 duration_beats=min(length, _limit_length(context, beat, step)),
@@ -119,16 +119,16 @@ def _choose_places(parameters: MusicParameters, context: MusicContext, bar: int)
     return sorted(ranks[:number])
 
 
-def _choose_length(parameters: MusicParameters, context: MusicContext, beat: float, following: float | None) -> float:
+def _choose_length(parameters: MusicParameters, context: MusicContext, beat: float, next_beat: float | None) -> float:
     """Choose a note's length: by its articulation; at the phrase's end long, then a rest."""
     if context.closing:
         return 0.97 * context.beats_per_bar
-    if following is None:
-        left = context.phrase.end_beat - beat
-        return max(0.5, min(left - 1.0, 2.0 * _LONGEST_BEATS))
+    if next_beat is None:
+        beats_left = context.phrase.end_beat - beat
+        return max(0.5, min(beats_left - 1.0, 2.0 * _LONGEST_BEATS))
     longest = 2.0 * _LONGEST_BEATS if context.rhythm == "sustained" else _LONGEST_BEATS
     touch = choose_articulation(context.rhythm, parameters.density, draw_deviation(context.seed, "touch", beat))
-    return touch * min(following - beat, longest)
+    return touch * min(next_beat - beat, longest)
 
 
 def _limit_length(context: MusicContext, beat: float, step: int) -> float:
@@ -151,8 +151,8 @@ class _Line:
     def __post_init__(self) -> None:
         register = self.parameters.register
         self.steps = self.context.key.steps_within(register.low, register.high)
-        near = self.context.key.step_near(register.centre)
-        self.anchor = min(self.steps[-1], max(self.steps[0], near))
+        middle_step = self.context.key.step_near(register.centre)
+        self.anchor = min(self.steps[-1], max(self.steps[0], middle_step))
         self.strong = list_strong_beats(self.context.beats_per_bar)
         # The motif: how far each strong beat of bars 0 (and, shifted, 2) and 1 leaves the arc.
         rng = rng_for(self.context.seed, "motif", *_theme_labels(self.context))
@@ -189,17 +189,17 @@ class _Line:
         rng = rng_for(context.seed, "leaning", *_theme_labels(context), self._motif_labels(beat))
         if rng.random() * _APPOGGIATURA_PLACES >= tables.leaning:
             return 0
-        falling = sum(share for step, share in tables.resolutions.items() if step < 0)
-        rising = sum(share for step, share in tables.resolutions.items() if step > 0)
-        side = 1 if rng.random() * (falling + rising) < falling else -1
-        own, chord = self._frame_step(beat), context.chord_at(beat)
-        if chord.has(own + side) or own + side not in self.steps:
+        falling_share = sum(share for step, share in tables.resolutions.items() if step < 0)
+        rising_share = sum(share for step, share in tables.resolutions.items() if step > 0)
+        side = 1 if rng.random() * (falling_share + rising_share) < falling_share else -1
+        frame_step, chord = self._frame_step(beat), context.chord_at(beat)
+        if chord.has(frame_step + side) or frame_step + side not in self.steps:
             side = -side
-        if chord.has(own + side) or own + side not in self.steps:
+        if chord.has(frame_step + side) or frame_step + side not in self.steps:
             return 0
         after = [s for s in self.strong if s > beat % context.beats_per_bar]
-        following = beat - beat % context.beats_per_bar + (after[0] if after else context.beats_per_bar)
-        return side if abs(self._frame_step(following) - own - side) <= 2 else 0
+        next_strong_beat = beat - beat % context.beats_per_bar + (after[0] if after else context.beats_per_bar)
+        return side if abs(self._frame_step(next_strong_beat) - frame_step - side) <= 2 else 0
 
     def _choose_strong(self, beat: float) -> int:
         context, phrase = self.context, self.context.phrase
@@ -242,9 +242,9 @@ class _Line:
             bass = (find_bass_pitch(last), find_bass_pitch(chord)), last.key.note(self._frame_step(before)).pitch
 
         def cost(step: int) -> float:
-            near = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
-            stiff = penalize_parallels(bass[0], (bass[1], chord.key.note(step).pitch)) if bass else 0.0
-            return near + _STALE * (step in neighbours) + _PARALLELS * stiff
+            distance = abs(step - contour) + _PULL * sum(abs(step - other) for other in neighbours)
+            parallels = penalize_parallels(bass[0], (bass[1], chord.key.note(step).pitch)) if bass else 0.0
+            return distance + _STALE * (step in neighbours) + _PARALLELS * parallels
 
         return min((s for s in self.steps if chord.has(s)), key=cost, default=self._clamp(round(contour)))
 
@@ -265,8 +265,8 @@ class _Line:
                 before, after = before + 0.5 * (offset > 0.5), after - 0.5 * (offset < 0.5)
             elif offset > 0.5 and offset < 0.7:
                 before += 1 / 3
-        left, right = self._frame_step(bar_start + before), self._frame_step(bar_start + after)
-        return self._clamp(self._choose_connecting(left, right, beat))
+        left_step, right_step = self._frame_step(bar_start + before), self._frame_step(bar_start + after)
+        return self._clamp(self._choose_connecting(left_step, right_step, beat))
 
     def _choose_connecting(self, a: int, b: int, beat: float) -> int:
         seed, phrase, place = self.context.seed, self.context.phrase, self._motif_labels(beat)

@@ -36,7 +36,7 @@ class PadGenerator(BarPlayer):
         """Yield the notes of a bar."""
         spans = context.phrase.spans
         centre = int(min(_HIGHEST_CENTRE, max(_LOWEST_CENTRE, parameters.register.centre - _BELOW_MELODY)))
-        kept = [
+        voicings = [
             _select_voices(voicing, parameters, context)
             for voicing in lead_voices(tuple(s.chord for s in spans), centre)
         ]
@@ -44,11 +44,11 @@ class PadGenerator(BarPlayer):
         for number, span in enumerate(spans):
             if not start <= span.start_beat < end:
                 continue
-            for voice, pitch in enumerate(kept[number]):
-                if self.switch("tied") and number and pitch in kept[number - 1]:
+            for voice, pitch in enumerate(voicings[number]):
+                if self.switch("tied") and number and pitch in voicings[number - 1]:
                     continue
                 last = number
-                while self.switch("tied") and last + 1 < len(spans) and pitch in kept[last + 1]:
+                while self.switch("tied") and last + 1 < len(spans) and pitch in voicings[last + 1]:
                     last += 1
                 until = min(spans[last].end_beat, span.start_beat + _LONGEST_BEATS)
                 beats = [span.start_beat]

@@ -79,12 +79,12 @@ def _hits(context: MusicContext, bar: int, *, fills: bool) -> list[Hit]:
     if context.bar_in_phrase(bar) == 0:
         least = 1.0 if context.trend >= _BUILDING else 1.3 if context.phrase.place.letter == "B" else 1.6
         hits.append(Hit(0.0, CRASH, 0.75, least))
-    firmest: dict[tuple[float, int], Hit] = {}
+    first_hits: dict[tuple[float, int], Hit] = {}
     for hit in hits:
-        known = firmest.setdefault((hit.position, hit.key), hit)
-        if hit.density < known.density:
-            firmest[hit.position, hit.key] = hit
-    return list(firmest.values())
+        first_hit = first_hits.setdefault((hit.position, hit.key), hit)
+        if hit.density < first_hit.density:
+            first_hits[hit.position, hit.key] = hit
+    return list(first_hits.values())
 
 
 def _groove(context: MusicContext) -> Iterator[Hit]:
@@ -92,22 +92,22 @@ def _groove(context: MusicContext) -> Iterator[Hit]:
     middle = find_middle_beat(per_bar)
     off = {"straight": 0.5, "dotted": 0.75, "syncopated": 0.5, "triplet": 2 / 3, "sustained": 0.5}[rhythm]
     cymbal = RIDE if rhythm in ("triplet", "sustained") else CLOSED_HAT
-    held = rhythm == "sustained"
+    is_sustained = rhythm == "sustained"
     yield Hit(0.0, MARACAS, 0.6, 0.12)  # all that is left when it is calm
     for beat in range(per_bar):
         strong = beat in (0, middle)
-        yield Hit(float(beat), cymbal, 0.72 if strong else 0.62, _KIT if strong else 1.1 if held else _KIT)
-        yield Hit(beat + off, cymbal, 0.85 if rhythm == "syncopated" else 0.6, 2.0 if held else 1.0)
+        yield Hit(float(beat), cymbal, 0.72 if strong else 0.62, _KIT if strong else 1.1 if is_sustained else _KIT)
+        yield Hit(beat + off, cymbal, 0.85 if rhythm == "syncopated" else 0.6, 2.0 if is_sustained else 1.0)
     yield Hit(0.0, KICK, 1.05, _KIT)
     if middle is not None and rhythm != "syncopated":
-        yield Hit(float(middle), KICK if not held else SNARE, 0.95, 0.85)
+        yield Hit(float(middle), KICK if not is_sustained else SNARE, 0.95, 0.85)
     if rhythm == "syncopated":
         yield Hit(1.5, KICK, 1.0, 0.85)
         if per_bar > 3:
             yield Hit(per_bar - 1.5, KICK, 0.95, 1.1)
     elif rhythm == "dotted":
         yield Hit(per_bar - 1.25, KICK, 0.9, 1.2)
-    backbeats = () if held else range(1, per_bar, 2) if per_bar % 2 == 0 else range(1, per_bar)
+    backbeats = () if is_sustained else range(1, per_bar, 2) if per_bar % 2 == 0 else range(1, per_bar)
     for beat in backbeats:
         yield Hit(float(beat), SNARE, 1.0, 0.85)
 
