@@ -82,21 +82,25 @@ def load_culture(name: str, folders: Sequence[Path] | None = None, notify: Notif
     return load_preset_file(find_culture(name, folders, notify))
 
 
-def choose_culture(typed: str, folders: Sequence[Path] | None = None, notify: Notify = _log.warning) -> CultureChoice:
+def choose_culture(
+    selection: str, folders: Sequence[Path] | None = None, notify: Notify = _log.warning
+) -> CultureChoice:
     """Find the culture that was typed as `NAME` or `NAME:MODE`; raises ConfigError."""
-    if len(typed) > _LONGEST:
+    if len(selection) > _LONGEST:
         raise ConfigError(
-            f"the culture {typed[:40]!r}… is too long; give NAME or NAME:MODE as `{LISTING_COMMAND}` shows"
+            f"the culture {selection[:40]!r}… is too long; give NAME or NAME:MODE as `{LISTING_COMMAND}` shows"
         )
-    name, colon, mode_name = typed.partition(":")
+    name, colon, mode_name = selection.partition(":")
     preset = load_culture(name, folders, notify)
     if not colon:
         return CultureChoice(preset, None)
     if not preset.modes:
         raise ConfigError(f"{preset.name} has no modes of its own; give --culture {preset.name}")
     names = tuple(mode.name for mode in preset.modes)
-    found = preset_library.resolve_name(mode_name, names, f"mode of {preset.name}", f"{LISTING_COMMAND} {preset.name}")
-    return CultureChoice(preset, preset.mode(found))
+    full_name = preset_library.resolve_name(
+        mode_name, names, f"mode of {preset.name}", f"{LISTING_COMMAND} {preset.name}"
+    )
+    return CultureChoice(preset, preset.mode(full_name))
 
 
 def list_left_out(folders: Sequence[Path] | None = None) -> tuple[tuple[Path, str], ...]:
@@ -107,15 +111,17 @@ def list_left_out(folders: Sequence[Path] | None = None) -> tuple[tuple[Path, st
 def list_cultures(folders: Sequence[Path] | None = None) -> tuple[CultureFile, ...]:
     """List every preset, in the shipped order first; also those that cannot be used, with the reason."""
     searched = list_folders() if folders is None else tuple(folders)
-    listed = []
+    culture_files = []
     for name, path in preset_library.find_presets(searched).files.items():
         preset, problem = None, None
         try:
             preset = load_preset_file(path)
         except ConfigError as error:
             problem = str(error)
-        listed.append(CultureFile(name, path, path.parent != searched[-1], preset, problem))
+        culture_files.append(CultureFile(name, path, path.parent != searched[-1], preset, problem))
     order = (*CULTURES, PLAIN)
     return tuple(
-        sorted(listed, key=lambda file: (order.index(file.name) if file.name in order else len(order), file.name))
+        sorted(
+            culture_files, key=lambda file: (order.index(file.name) if file.name in order else len(order), file.name)
+        )
     )

@@ -90,13 +90,13 @@ class Setting(NamedTuple):
     value: str
 
     @classmethod
-    def parse(cls, typed: str) -> Setting:
+    def parse(cls, text: str) -> Setting:
         """Parse one setting; raises ConfigError."""
-        place, equals, value = typed.partition("=")
+        place, equals, value = text.partition("=")
         player, dot, parameter = place.strip().rpartition(".")
         if not (equals and dot and player and parameter and value.strip()):
             raise ConfigError(
-                f"{typed[:60]!r} sets nothing; write PLAYER.PARAMETER=VALUE, as `kelly-live generators` lists them"
+                f"{text[:60]!r} sets nothing; write PLAYER.PARAMETER=VALUE, as `kelly-live generators` lists them"
             )
         return cls(player, parameter, value.strip())
 
@@ -128,15 +128,15 @@ def list_left_out(folders: Sequence[Path] | None = None) -> tuple[tuple[Path, st
 def list_presets(folders: Sequence[Path] | None = None) -> tuple[PresetFile, ...]:
     """List every preset, the default first, then by name; also those that cannot be used, with the reason."""
     searched = list_folders() if folders is None else tuple(folders)
-    listed = []
+    preset_files = []
     for name, path in preset_library.find_presets(searched).files.items():
         preset, problem = None, None
         try:
             preset = read_preset(path)
         except ConfigError as error:
             problem = str(error)
-        listed.append(PresetFile(name, path, path.parent != searched[-1], preset, problem))
-    return tuple(sorted(listed, key=lambda file: (file.name != DEFAULT, file.name)))
+        preset_files.append(PresetFile(name, path, path.parent != searched[-1], preset, problem))
+    return tuple(sorted(preset_files, key=lambda file: (file.name != DEFAULT, file.name)))
 
 
 def read_preset(path: Path) -> HostPreset:
@@ -150,15 +150,15 @@ def read_preset(path: Path) -> HostPreset:
     players = fields["players"].as_list()
     if not 1 <= len(players) <= _MOST_PLAYERS:
         fields["players"].fail(f"must list 1 to {_MOST_PLAYERS} players")
-    known = (MAIN_PORT, *(port.name for port in ports))
+    port_names = (MAIN_PORT, *(port.name for port in ports))
     accepted: list[PresetPlayer] = []
-    taken: dict[str, int] = {}
+    lines_by_part: dict[str, int] = {}
     for node in players:
-        player = _read_player(node, known)
+        player = _read_player(node, port_names)
         part = player.part or player.generator
-        if part in taken:
-            node.fail(f"is a second {part!r} (the first: line {taken[part]}); give it a `part` of its own")
-        taken[part] = node.line
+        if part in lines_by_part:
+            node.fail(f"is a second {part!r} (the first: line {lines_by_part[part]}); give it a `part` of its own")
+        lines_by_part[part] = node.line
         accepted.append(player)
     for port in ports:
         if all(player.port != port.name for player in accepted):
@@ -171,9 +171,9 @@ def _read_player(node: Node, ports: Sequence[str]) -> PresetPlayer:
     fields = node.as_fields(("generator",), optional)
     port = fields["port"].as_text(preset_library.MAX_NAME) if "port" in fields else MAIN_PORT
     if port not in ports:
-        there = ", ".join(ports[1:]) or "none"
+        declared_ports = ", ".join(ports[1:]) or "none"
         fields["port"].fail(
-            f"is {port!r}; `ports` must declare it (there: {there}); without `port`, it is the main one"
+            f"is {port!r}; `ports` must declare it (there: {declared_ports}); without `port`, it is the main one"
         )
     return PresetPlayer(
         generator=fields["generator"].as_text(64),
