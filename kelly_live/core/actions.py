@@ -102,10 +102,10 @@ def parse_action(name: str, text: str | None) -> Action:
         return Action(name, value)  # which says what it takes
 
 
-def apply_action(action: Action, override: EmotionOverride, shown: EmotionState, bars: float) -> EmotionOverride:
-    """Return the override after an action, while `shown` is played, `bars` into the music.
+def apply_action(action: Action, override: EmotionOverride, state: EmotionState, bars: float) -> EmotionOverride:
+    """Return the override after an action, while `state` is played, `bars` into the music.
 
-    Actions that do not change the override return it as it is. A morph starts at the next bar line, from `shown`.
+    Actions that do not change the override return it as it is. A morph starts at the next bar line, from `state`.
     """
     name, value = action.name, action.value
     if name == "freeze":
@@ -113,13 +113,13 @@ def apply_action(action: Action, override: EmotionOverride, shown: EmotionState,
     if name == "let-go":
         return EmotionOverride()
     if name in AXES and isinstance(value, float | int):
-        return set_axis(override, shown, **{name: float(value)})
+        return set_axis(override, state, **{name: float(value)})
     if name.startswith("nudge-") and isinstance(value, float | int):
-        return nudge_axis(override, shown, **{name.removeprefix("nudge-"): float(value)})
+        return nudge_axis(override, state, **{name.removeprefix("nudge-"): float(value)})
     if name == "emotion":
         return EmotionOverride(emotion=str(value), freeze=override.freeze)
     if name == "morph":
-        morph = Morph(EmotionOverride(emotion=str(value)), float(math.floor(bars) + 1), MORPH_BARS, shown)
+        morph = Morph(EmotionOverride(emotion=str(value)), float(math.floor(bars) + 1), MORPH_BARS, state)
         return replace(override, morph=morph)
     return override
 

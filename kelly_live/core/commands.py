@@ -141,8 +141,8 @@ class Signature(Command, frozen=True, tag="signature"):
     def __post_init__(self) -> None:
         _require_finite("a signature's beat", self.beat)
         if not (1 <= self.numerator <= 255 and self.denominator in (1, 2, 4, 8, 16, 32)):
-            shown = f"{self.numerator}/{self.denominator}"
-            raise ConfigError(f"the time signature is {shown}; it must be 1..255 over a power of 2 up to 32")
+            fraction = f"{self.numerator}/{self.denominator}"
+            raise ConfigError(f"the time signature is {fraction}; it must be 1..255 over a power of 2 up to 32")
         if not -7 <= self.sharps <= 7:
             raise ConfigError(f"the key signature has {self.sharps} sharps; it must have -7..7")
 
@@ -169,9 +169,9 @@ class Stop(Command, frozen=True, tag="stop"):
 SinkCommand: TypeAlias = Start | TempoChange | Notes | Controls | Tuning | Signature | ChannelRelease | Pause | Stop
 
 
-def _require_finite(what: str, value: float, unit: str = "") -> None:
+def _require_finite(name: str, value: float, unit: str = "") -> None:
     if not math.isfinite(value):
-        raise ConfigError(f"{what} is {value} {unit}".rstrip() + "; it must be a finite number")
+        raise ConfigError(f"{name} is {value} {unit}".rstrip() + "; it must be a finite number")
 
 
 def _require_tempo(bpm: float) -> None:

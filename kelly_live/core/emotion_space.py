@@ -93,15 +93,15 @@ def place_state(
         place = (state.valence, state.arousal, dominance)
         return EmotionState(category_probabilities(*place), *place, state.confidence, state.time)
 
-    whole = valence is not None and arousal is not None
+    has_both_axes = valence is not None and arousal is not None
     valence = state.valence if valence is None else valence
     arousal = state.arousal if arousal is None else arousal
     # An inferred dominance is no observation: it must not shape the categories a second time.
-    inferred = whole and dominance is None
+    is_dominance_inferred = has_both_axes and dominance is None
     if dominance is None:
-        dominance = expected_dominance(category_probabilities(valence, arousal)) if whole else state.dominance
-    probabilities = category_probabilities(valence, arousal, None if inferred else dominance)
-    confidence = 1.0 if whole else state.confidence + (1.0 - state.confidence) * 0.5
+        dominance = expected_dominance(category_probabilities(valence, arousal)) if has_both_axes else state.dominance
+    probabilities = category_probabilities(valence, arousal, None if is_dominance_inferred else dominance)
+    confidence = 1.0 if has_both_axes else state.confidence + (1.0 - state.confidence) * 0.5
     return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
 
 

@@ -29,10 +29,10 @@ def modal_profiles() -> Floats:
     major, minor = np.array(ALBRECHT_SHANAHAN_MAJOR), np.array(ALBRECHT_SHANAHAN_MINOR)
 
     def swap(profile: Floats, *pairs: tuple[int, int]) -> Floats:
-        swapped = profile.copy()
+        result = profile.copy()
         for one, other in pairs:
-            swapped[one], swapped[other] = profile[other], profile[one]
-        return swapped
+            result[one], result[other] = profile[other], profile[one]
+        return result
 
     return np.stack(
         [

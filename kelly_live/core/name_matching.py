@@ -43,7 +43,7 @@ def choose(query: str, names: Sequence[str], *, kind: str, error: type[KellyErro
     if len(matching) == 1:
         return matching[0]
     if matching:
-        listed = ", ".join(repr(names[i]) for i in matching)
-        raise error(f"{kind} {query!r} is ambiguous: {listed}; give more of the name (see `{listing}`)")
-    listed = ", ".join(map(repr, names)) if names else "none"
-    raise error(f"no {kind} matches {query!r}; there are: {listed} (see `{listing}`)")
+        listing_text = ", ".join(repr(names[i]) for i in matching)
+        raise error(f"{kind} {query!r} is ambiguous: {listing_text}; give more of the name (see `{listing}`)")
+    listing_text = ", ".join(map(repr, names)) if names else "none"
+    raise error(f"no {kind} matches {query!r}; there are: {listing_text} (see `{listing}`)")

@@ -20,8 +20,8 @@ def apply_override(state: EmotionState, override: EmotionOverride, bar: float = 
     Raises:
         ConfigError: A number is outside [-1, 1], or the emotion is unknown.
     """
-    placed = _place(state, override)
-    return placed if override.morph is None else _morph_state(placed, override.morph, bar)
+    target_state = _place(state, override)
+    return target_state if override.morph is None else _morph_state(target_state, override.morph, bar)
 
 
 def morph_share(morph: Morph, bar: float) -> float:
@@ -39,28 +39,28 @@ def _morph_state(state: EmotionState, morph: Morph, bar: float) -> EmotionState:
     """
     if morph.target.morph is not None:
         raise ConfigError("a morph leads to another morph; it must lead to a place")
-    here = state if morph.origin is None else replace(morph.origin, time=state.time)
-    there = _place(here, morph.target)
+    start = state if morph.origin is None else replace(morph.origin, time=state.time)
+    goal = _place(start, morph.target)
     share = morph_share(morph, bar)
     if share in (0.0, 1.0):
-        return there if share else here
+        return goal if share else start
 
     def interpolate(a: float, b: float) -> float:
         return min(max(a, b), max(min(a, b), a + share * (b - a)))
 
-    valence = interpolate(here.valence, there.valence)
-    arousal = interpolate(here.arousal, there.arousal)
-    dominance = interpolate(here.dominance, there.dominance)
-    end, of_end = (here, 1.0 - 2.0 * share) if share < 0.5 else (there, 2.0 * share - 1.0)
+    valence = interpolate(start.valence, goal.valence)
+    arousal = interpolate(start.arousal, goal.arousal)
+    dominance = interpolate(start.dominance, goal.dominance)
+    end, of_end = (start, 1.0 - 2.0 * share) if share < 0.5 else (goal, 2.0 * share - 1.0)
     around = category_probabilities(valence, arousal, dominance)
     probabilities = tuple(of_end * p + (1.0 - of_end) * q for p, q in zip(end.probabilities, around, strict=True))
-    confidence = interpolate(here.confidence, there.confidence)
+    confidence = interpolate(start.confidence, goal.confidence)
     return EmotionState(probabilities, valence, arousal, dominance, confidence, state.time)
 
 
 def nudge_axis(
     override: EmotionOverride,
-    shown: EmotionState,
+    state: EmotionState,
     *,
     valence: float = 0.0,
     arousal: float = 0.0,
@@ -70,30 +70,30 @@ def nudge_axis(
 
     This replaces a morph and a named emotion; the other axes then stay as they are shown.
     """
-    plain = _drop_morph(override, shown)
+    plain = _drop_morph(override, state)
 
-    def move(place: float | None, here: float, step: float) -> float | None:
-        return (here if place is None else place) + step if step else None
+    def move(place: float | None, state_value: float, step: float) -> float | None:
+        return (state_value if place is None else place) + step if step else None
 
     return set_axis(
         override,
-        shown,
-        valence=move(plain.valence, shown.valence, valence),
-        arousal=move(plain.arousal, shown.arousal, arousal),
-        dominance=move(plain.dominance, shown.dominance, dominance),
+        state,
+        valence=move(plain.valence, state.valence, valence),
+        arousal=move(plain.arousal, state.arousal, arousal),
+        dominance=move(plain.dominance, state.dominance, dominance),
     )
 
 
 def set_axis(
     override: EmotionOverride,
-    shown: EmotionState,
+    state: EmotionState,
     *,
     valence: float | None = None,
     arousal: float | None = None,
     dominance: float | None = None,
 ) -> EmotionOverride:
     """Set these axes; a morph and a named emotion are replaced as in `nudge_axis`."""
-    plain = _drop_morph(override, shown)
+    plain = _drop_morph(override, state)
     return replace(
         plain,
         valence=plain.valence if valence is None else _round_to_space(valence),
@@ -102,14 +102,14 @@ def set_axis(
     )
 
 
-def _drop_morph(override: EmotionOverride, shown: EmotionState) -> EmotionOverride:
+def _drop_morph(override: EmotionOverride, state: EmotionState) -> EmotionOverride:
     """Return the override with a morph or a named emotion replaced by the numbers that are shown."""
     if override.morph is None and override.emotion is None:
         return override
     return EmotionOverride(
-        _round_to_space(shown.valence),
-        _round_to_space(shown.arousal),
-        _round_to_space(shown.dominance),
+        _round_to_space(state.valence),
+        _round_to_space(state.arousal),
+        _round_to_space(state.dominance),
         freeze=override.freeze,
     )
 
@@ -123,8 +123,8 @@ def describe_override(override: EmotionOverride, bar: float) -> list[str]:
     if override.morph is not None:
         morph, goal = override.morph, _format_places(override.morph.target)
         share = morph_share(morph, bar)
-        made = f"{share * morph.bars:.0f} of {morph.bars:g} bars"
-        words.append(f"morph to {goal}: {made}" if share < 1.0 else f"morphed to {goal}")
+        progress = f"{share * morph.bars:.0f} of {morph.bars:g} bars"
+        words.append(f"morph to {goal}: {progress}" if share < 1.0 else f"morphed to {goal}")
     return words
 
 

@@ -47,10 +47,10 @@ def find_plugins(group: str) -> dict[str, Plugin]:
     Of two packages that register one name this package has it, otherwise the first in alphabetical order.
     """
     plugins = (_read_plugin(point) for point in entry_points(group=group))
-    found: dict[str, Plugin] = {}
+    plugins_by_name: dict[str, Plugin] = {}
     for plugin in sorted(plugins, key=lambda p: (p.name, not p.is_ours, p.package, p.target)):
-        found.setdefault(plugin.name, plugin)
-    return found
+        plugins_by_name.setdefault(plugin.name, plugin)
+    return plugins_by_name
 
 
 def select_plugin(name: str, plugins: Mapping[str, Plugin], kind: str) -> Plugin:

@@ -35,18 +35,18 @@ class FoundPresets:
     files: dict[str, Path]
     left_out: tuple[tuple[Path, str], ...]
 
-    def choose(self, typed: str, kind: str, listing: str, notify: Callable[[str], None]) -> Path:
+    def choose(self, query: str, kind: str, listing: str, notify: Callable[[str], None]) -> Path:
         """Return the file of the preset that was typed (`resolve_name`). Raises ConfigError.
 
         If a file of that name was left out, `notify` is told that another folder's is used instead.
         """
-        wanted = typed.strip().casefold()
+        key = query.strip().casefold()
         try:
-            name = resolve_name(typed, tuple(self.files), kind, listing)
+            name = resolve_name(query, tuple(self.files), kind, listing)
         except ConfigError:
             for path, reason in self.left_out:
-                if path.stem.casefold() == wanted:
-                    raise ConfigError(f"no {kind} is called {typed[:MAX_NAME]!r}: {path} {reason}") from None
+                if path.stem.casefold() == key:
+                    raise ConfigError(f"no {kind} is called {query[:MAX_NAME]!r}: {path} {reason}") from None
             raise
         for path, reason in self.left_out:
             if path.stem == name:
@@ -64,8 +64,8 @@ def find_presets(folders: Sequence[Path]) -> FoundPresets:
     left_out: list[tuple[Path, str]] = []
     for folder in folders:
         try:
-            home = os.path.realpath(folder, strict=True)
-            found = sorted(folder / name for name in os.listdir(folder))
+            real_folder = os.path.realpath(folder, strict=True)
+            paths = sorted(folder / name for name in os.listdir(folder))
         except FileNotFoundError:
             if folder.is_symlink():
                 left_out.append((folder, "is a link to nothing; remove it, or make the folder"))
@@ -73,10 +73,10 @@ def find_presets(folders: Sequence[Path]) -> FoundPresets:
         except OSError as error:
             left_out.append((folder, f"cannot be read ({_explain(error)}); check what it is, and its rights"))
             continue
-        for file in found:
+        for file in paths:
             if file.name.startswith(".") or file.suffix.lower() not in (_SUFFIX, ".yml"):
                 continue
-            problem = _find_problem(file, home)
+            problem = _find_problem(file, real_folder)
             if problem is None:
                 files.setdefault(file.stem, file)
             else:
@@ -84,8 +84,8 @@ def find_presets(folders: Sequence[Path]) -> FoundPresets:
     return FoundPresets(files, tuple(left_out))
 
 
-def _find_problem(file: Path, home: str) -> str | None:
-    """Return why a file in the folder `home` is no preset, with the remedy; None if it may be one."""
+def _find_problem(file: Path, folder: str) -> str | None:
+    """Return why a file in `folder` is no preset, with the remedy; None if it may be one."""
     if file.suffix != _SUFFIX or not NAME.fullmatch(file.stem) or len(file.stem) > MAX_NAME:
         return f"is not named as a preset; call it NAME{_SUFFIX}, NAME of 1 to {MAX_NAME} of a-z, 0-9, single hyphens"
     try:
@@ -93,7 +93,7 @@ def _find_problem(file: Path, home: str) -> str | None:
         status = os.stat(target)
     except OSError as error:
         return f"cannot be read ({_explain(error)}); remove or repair it"
-    if os.path.dirname(target) != home:
+    if os.path.dirname(target) != folder:
         return "is a link out of its folder; copy the file there instead"
     if not stat.S_ISREG(status.st_mode):
         return "is not a file; remove it, or rename it"
@@ -108,20 +108,22 @@ def _explain(error: OSError) -> str:
     return "a link that leads to itself" if error.errno == errno.ELOOP else error.strerror or str(error)
 
 
-def resolve_name(typed: str, names: Sequence[str], kind: str, listing: str) -> str:
+def resolve_name(query: str, names: Sequence[str], kind: str, listing: str) -> str:
     """Return the one of `names` that was typed.
 
     It is equal but for case, or the only one that contains the typed words. Raises ConfigError with the nearest names.
     """
-    wanted = typed.strip().casefold().replace("_", "-").replace(" ", "-")
-    if wanted in names:
-        return wanted
-    matching = [name for name in names if wanted and matches(wanted.replace("-", " "), name)]
+    key = query.strip().casefold().replace("_", "-").replace(" ", "-")
+    if key in names:
+        return key
+    matching = [name for name in names if key and matches(key.replace("-", " "), name)]
     if len(matching) == 1:
         return matching[0]
     if matching:
-        listed = ", ".join(matching[:_MAX_SUGGESTIONS]) + (" …" if len(matching) > _MAX_SUGGESTIONS else "")
-        raise ConfigError(f"{kind} {typed[:MAX_NAME]!r} is ambiguous: {listed}; give the whole name (see `{listing}`)")
-    near = difflib.get_close_matches(wanted, names, n=_MAX_SUGGESTIONS, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {len(names)}"
-    raise ConfigError(f"no {kind} is called {typed[:MAX_NAME]!r}; {hint} (see `{listing}`)")
+        suggestions = ", ".join(matching[:_MAX_SUGGESTIONS]) + (" …" if len(matching) > _MAX_SUGGESTIONS else "")
+        raise ConfigError(
+            f"{kind} {query[:MAX_NAME]!r} is ambiguous: {suggestions}; give the whole name (see `{listing}`)"
+        )
+    similar_names = difflib.get_close_matches(key, names, n=_MAX_SUGGESTIONS, cutoff=0.5)
+    hint = f"did you mean {' or '.join(similar_names)}?" if similar_names else f"there are {len(names)}"
+    raise ConfigError(f"no {kind} is called {query[:MAX_NAME]!r}; {hint} (see `{listing}`)")

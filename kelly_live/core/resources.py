@@ -31,4 +31,4 @@ def find_resources(kind: str) -> Path:
 def is_shipped(path: Path) -> bool:
     """Return whether a file was installed with the code, and so is trusted like the code."""
     package = Path(__file__).resolve().parents[1]
-    return any(path.resolve().is_relative_to(home / kind) for home in (package, package.parent) for kind in _KINDS)
+    return any(path.resolve().is_relative_to(root / kind) for root in (package, package.parent) for kind in _KINDS)

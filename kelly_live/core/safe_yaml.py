@@ -45,15 +45,15 @@ class Node:
         """Return the map of names to nodes."""
         return self.value if isinstance(self.value, dict) else self.fail("must be a map of names to values")
 
-    def as_fields(self, needed: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Node]:
-        """Return a map that has all `needed` names, and none but these and the `optional` ones."""
+    def as_fields(self, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Node]:
+        """Return a map that has all `required` names, and none but these and the `optional` ones."""
         fields = self.as_map()
         for name, field in fields.items():
-            if name not in (*needed, *optional):
-                field.fail(f"is not known here; there may be {', '.join((*needed, *optional))}")
-        for name in needed:
+            if name not in (*required, *optional):
+                field.fail(f"is not known here; there may be {', '.join((*required, *optional))}")
+        for name in required:
             if name not in fields:
-                self.fail(f"lacks `{name}`; it must have {', '.join(needed)}")
+                self.fail(f"lacks `{name}`; it must have {', '.join(required)}")
         return fields
 
     def as_list(self) -> list[Node]:
@@ -192,6 +192,6 @@ def _field(parent: Node | None, key: str | None) -> str:
     """Return the dotted name of the next value inside `parent`."""
     if parent is None:
         return ""
-    shown = f"[{len(parent.value) + 1}]" if isinstance(parent.value, list) else (key or "a key")
-    shown = shown if shown.isprintable() and len(shown) <= _MAX_QUOTED else repr(shown[:_MAX_QUOTED])
-    return f"{parent.field}.{shown}" if parent.field else shown
+    name = f"[{len(parent.value) + 1}]" if isinstance(parent.value, list) else (key or "a key")
+    name = name if name.isprintable() and len(name) <= _MAX_QUOTED else repr(name[:_MAX_QUOTED])
+    return f"{parent.field}.{name}" if parent.field else name

@@ -224,8 +224,8 @@ class Metre:
     @property
     def bars_per_cycle(self) -> int:
         """Bars that a cycle is divided into if it is longer than MAX_BAR_BEATS; 1 otherwise. 0 if none fits."""
-        whole = round(self.cycles_per_bar * self.beats)
-        return next((bars for bars in (1, 2, 4) if whole % bars == 0 and whole // bars <= MAX_BAR_BEATS), 0)
+        cycle_beats = round(self.cycles_per_bar * self.beats)
+        return next((bars for bars in (1, 2, 4) if cycle_beats % bars == 0 and cycle_beats // bars <= MAX_BAR_BEATS), 0)
 
     @property
     def bar_beats(self) -> int:

@@ -63,11 +63,11 @@ class _Scale:
         return (mel * (newest >= self._back).unsqueeze(1)).T, newest - before
 
 
-def _shift(kept: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
+def _shift(window: torch.Tensor, new: torch.Tensor, count: torch.Tensor | int) -> torch.Tensor:
     """Return the window `[…, n]` after the newest `count` frames of `new` `[…, most]` were appended."""
-    index = torch.arange(kept.shape[-1], device=kept.device)
-    index = torch.where(index + count < kept.shape[-1], index + count, index + new.shape[-1])
-    return torch.cat((kept, new), dim=-1).index_select(-1, index)
+    index = torch.arange(window.shape[-1], device=window.device)
+    index = torch.where(index + count < window.shape[-1], index + count, index + new.shape[-1])
+    return torch.cat((window, new), dim=-1).index_select(-1, index)
 
 
 class HopStep:
@@ -122,9 +122,9 @@ class HopStep:
             torch.cat((state["timbre"], net.trunk.compute_temporal(x, TRUNK_FRAMES)), dim=1)
         )
         speech = net.speech.encode(state["mel_400"][..., -SPEECH_CONTEXT:])
-        tokens, kept = speech.tokens.transpose(1, 2), speech.loudness.shape[1]
-        state["tokens"].copy_(torch.cat((state["tokens"][..., kept:], tokens), dim=2))
-        state["loudness"].copy_(torch.cat((state["loudness"][:, kept:], speech.loudness), dim=1))
+        tokens, new_count = speech.tokens.transpose(1, 2), speech.loudness.shape[1]
+        state["tokens"].copy_(torch.cat((state["tokens"][..., new_count:], tokens), dim=2))
+        state["loudness"].copy_(torch.cat((state["loudness"][:, new_count:], speech.loudness), dim=1))
         speech = SpeechTokens(state["tokens"].transpose(1, 2), state["loudness"])
         tonal = compute_tonal_frames(state["mel_4096"])
         row = history_row(net.predict(net.summarise(frames, speech, state["mel_1024"], state["mel_2048"], tonal)))
@@ -132,8 +132,10 @@ class HopStep:
         state["history"].copy_(_shift(state["history"], row.T, sounds))
         history = state["history"].T.unsqueeze(0)
         times = -self.incoming[HOP_SAMPLES + 1 :].unsqueeze(0)
-        evolved = self._temporal.evolve_newest(history[..., : len(EMOTIONS)], times, history[..., len(EMOTIONS) :])
-        self.outgoing.copy_(torch.cat((row[0], evolved[0][0], evolved[1][0])))
+        temporal_output = self._temporal.evolve_newest(
+            history[..., : len(EMOTIONS)], times, history[..., len(EMOTIONS) :]
+        )
+        self.outgoing.copy_(torch.cat((row[0], temporal_output[0][0], temporal_output[1][0])))
 
 
 class CapturedHop:

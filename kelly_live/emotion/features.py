@@ -41,9 +41,9 @@ def filter_bank(scale: MelScale) -> np.ndarray:
         centre = scale.low_hz * 2.0 ** (np.arange(scale.bands) / scale.per_octave)
         width = np.maximum(centre * (2.0 ** (1.0 / scale.per_octave) - 1.0), SAMPLE_RATE / scale.fft)
         low, high = centre - width, centre + width
-    rising = (bins - low[:, None]) / (centre - low)[:, None]
-    falling = (high[:, None] - bins) / (high - centre)[:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling)) * (2.0 / (high - low))[:, None]
+    rising_slopes = (bins - low[:, None]) / (centre - low)[:, None]
+    falling_slopes = (high[:, None] - bins) / (high - centre)[:, None]
+    triangles = np.maximum(0.0, np.minimum(rising_slopes, falling_slopes)) * (2.0 / (high - low))[:, None]
     bank: np.ndarray = triangles.astype(np.float32)
     return bank
 

@@ -84,14 +84,14 @@ class ReadAhead:
         self._hop: list[np.ndarray] = []  # samples of the incomplete hop
         self._part: list[np.ndarray] = []  # hops of the incomplete part
         self._before: list[np.ndarray] = []  # and the hops before it that it depends on
-        self._submitted = 0  # hops in the parts that were submitted
+        self._submitted_hops = 0  # hops in the parts that were submitted
         self._parts: deque[Future[list[HopReading]]] = deque()
         self._read_hops: deque[HopReading] = deque()  # of the part that is played now
-        self._evolved: deque[np.ndarray | None] = deque()  # the temporal model's answers for them
+        self._temporal_outputs: deque[np.ndarray | None] = deque()  # the temporal model's answers for them
         self._history: deque[tuple[np.ndarray, float]] = deque(maxlen=HISTORY_STEPS)  # as in the reader
         self._updated = 0  # hops
-        self._taken = self._returned = 0  # samples read from the source, and returned by `read`
-        self._pushed = 0
+        self._samples_read = self._samples_returned = 0  # samples read from the source, and returned by `read`
+        self._samples_pushed = 0
 
     def start(self) -> None:
         """Start the source and the threads. Raises AudioError."""
@@ -102,12 +102,14 @@ class ReadAhead:
 
     def read(self, timeout: float) -> AudioWindow | None:
         """Return the source's next block, after the parts that it needs were submitted. Raises AudioError."""
-        while self._taken - self._returned < (self._workers + 1) * PART_HOPS * HOP_SAMPLES and self._take(timeout):
+        while self._samples_read - self._samples_returned < (
+            self._workers + 1
+        ) * PART_HOPS * HOP_SAMPLES and self._take(timeout):
             pass
         if not self._blocks:
             return None
         block = self._blocks.popleft()
-        self._returned += len(block.samples)
+        self._samples_returned += len(block.samples)
         return block
 
     @property
@@ -130,17 +132,17 @@ class ReadAhead:
     def push(self, block: AudioWindow) -> Sequence[EmotionState]:
         """Return the states of the hops that end in the block, which `read` returned."""
         states, total = [], len(block.samples)
-        for end in range(HOP_SAMPLES - self._pushed % HOP_SAMPLES, total + 1, HOP_SAMPLES):
+        for end in range(HOP_SAMPLES - self._samples_pushed % HOP_SAMPLES, total + 1, HOP_SAMPLES):
             if not self._read_hops:
                 self._take_part(self._parts.popleft().result())
             end_time = block.end_time - (total - end) / SAMPLE_RATE
-            states.append(self._reader.update(*self._read_hops.popleft(), end_time, self._evolved.popleft()))
-        self._pushed += total
+            states.append(self._reader.update(*self._read_hops.popleft(), end_time, self._temporal_outputs.popleft()))
+        self._samples_pushed += total
         return states
 
     def _take_part(self, part: Sequence[HopReading]) -> None:
         """Take the net's answers for a part; run the temporal model at once for all hops with a full history."""
-        evolved: list[np.ndarray | None] = [None] * len(part)
+        outputs: list[np.ndarray | None] = [None] * len(part)
         rows, times, places = [], [], []
         self._read_hops.extend(part)
         for place, (raw, level) in enumerate(part):
@@ -155,8 +157,8 @@ class ReadAhead:
             for place, answer in zip(
                 places, self._reader.run_temporal_model(np.array(rows), np.array(times)), strict=True
             ):
-                evolved[place] = answer
-        self._evolved.extend(evolved)
+                outputs[place] = answer
+        self._temporal_outputs.extend(outputs)
 
     def reset(self) -> None:
         """Reset the reader's state; what was read of the recording stays valid."""
@@ -172,10 +174,10 @@ class ReadAhead:
         self._blocks.append(block)
         start = 0
         while start < len(block.samples):
-            piece = block.samples[start : start + HOP_SAMPLES - self._taken % HOP_SAMPLES]
+            piece = block.samples[start : start + HOP_SAMPLES - self._samples_read % HOP_SAMPLES]
             self._hop.append(piece)
-            start, self._taken = start + len(piece), self._taken + len(piece)
-            if self._taken % HOP_SAMPLES == 0:
+            start, self._samples_read = start + len(piece), self._samples_read + len(piece)
+            if self._samples_read % HOP_SAMPLES == 0:
                 self._part.append(np.concatenate(self._hop))
                 self._hop = []
                 if len(self._part) == PART_HOPS:
@@ -188,9 +190,9 @@ class ReadAhead:
             return
         assert self._pool is not None
         self._parts.append(self._pool.submit(_read_part, self._stream.fork(), self._before, part))
-        self._submitted += len(part)
-        begin = max(0, self._submitted - _BEFORE_HOPS) // _ALIGNED_HOPS * _ALIGNED_HOPS
-        self._before = (self._before + part)[begin - self._submitted :]
+        self._submitted_hops += len(part)
+        begin = max(0, self._submitted_hops - _BEFORE_HOPS) // _ALIGNED_HOPS * _ALIGNED_HOPS
+        self._before = (self._before + part)[begin - self._submitted_hops :]
 
 
 @torch.inference_mode()

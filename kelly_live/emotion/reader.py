@@ -85,7 +85,7 @@ class LiveEmotionReader:
         self.temporal = temporal.to(device).eval()
         self._features = FeatureStream(device)
         self._stream = EmotionStream(self.net)
-        self.captured: CapturedHop | None = None  # replaces features, net and temporal model if it is there
+        self.captured_hop: CapturedHop | None = None  # replaces features, net and temporal model if it is there
         self.note: str | None = None
         self._hop = np.zeros(HOP_SAMPLES, np.float32)
         self.reset()
@@ -103,8 +103,8 @@ class LiveEmotionReader:
         """Forget all sound so far."""
         self._features.reset()
         self._stream.reset()
-        if self.captured is not None:
-            self.captured.reset()
+        if self.captured_hop is not None:
+            self.captured_hop.reset()
         self._into_hop = 0
         self._history: deque[np.ndarray] = deque(maxlen=HISTORY_STEPS)
         self._times: deque[float] = deque(maxlen=HISTORY_STEPS)
@@ -116,7 +116,7 @@ class LiveEmotionReader:
 
     def close(self) -> None:
         """Release the captured graph and the state of the stream."""
-        self.captured = None
+        self.captured_hop = None
         self.reset()
 
     def push(self, block: AudioWindow) -> Sequence[EmotionState]:
@@ -142,7 +142,7 @@ class LiveEmotionReader:
     def _take(self, samples: np.ndarray) -> float | None:
         """Take samples of the current hop; return the hop's level in dBFS once it is complete."""
         first, self._into_hop = self._into_hop, (self._into_hop + len(samples)) % HOP_SAMPLES
-        if self.captured is not None:
+        if self.captured_hop is not None:
             self._hop[first : first + len(samples)] = clean_samples(samples)
             return rms_dbfs(self._hop) if self._into_hop == 0 else None
         frames = self._features.push(samples)
@@ -150,21 +150,21 @@ class LiveEmotionReader:
         return frames.levels_dbfs[-1] if frames.levels_dbfs else None
 
     def _finish_hop(self, level_dbfs: float, end_time: float) -> EmotionState:
-        if self.captured is None:
+        if self.captured_hop is None:
             (raw,) = RawReading.from_output(self._stream.read())
             return self.update(raw, level_dbfs, end_time)
         sounds = level_dbfs >= SILENCE_DBFS
         times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []
-        answer = self.captured(self._hop, sounds, [end_time - time for time in times])
+        answer = self.captured_hop(self._hop, sounds, [end_time - time for time in times])
         full = len(times) == HISTORY_STEPS  # with a shorter history the temporal model runs outside the graph
         return self.update(RawReading.from_row(answer[:ROW]), level_dbfs, end_time, answer[ROW:] if full else None)
 
     def update(
-        self, raw: RawReading, level_dbfs: float, end_time: float, evolved: np.ndarray | None = None
+        self, raw: RawReading, level_dbfs: float, end_time: float, temporal_output: np.ndarray | None = None
     ) -> EmotionState:
         """Advance by one hop: apply the temporal model and the rules of silence to the net's answer `raw`.
 
-        `evolved`: the temporal model's answer `[8 + 3]` for this hop, if it is known already.
+        `temporal_output`: the temporal model's answer `[8 + 3]` for this hop, if it is known already.
         """
         silent = level_dbfs < SILENCE_DBFS
         self._silent_seconds = self._silent_seconds + HOP_SECONDS if silent else 0.0
@@ -179,7 +179,7 @@ class LiveEmotionReader:
         constant = RELAX_SECONDS if target < self._weight else RETURN_SECONDS
         self._weight += (target - self._weight) * -math.expm1(-HOP_SECONDS / constant)
         if not silent:
-            answer = self._run_newest() if evolved is None else evolved.astype(np.float64)
+            answer = self._run_newest() if temporal_output is None else temporal_output.astype(np.float64)
             self._probabilities, self._affect = answer[: len(EMOTIONS)], answer[len(EMOTIONS) :]
         neutral = np.array(NEUTRAL_PROBABILITIES)
         probabilities = neutral + (self._probabilities - neutral) * self._weight
@@ -248,14 +248,14 @@ def load_live_reader(models: Path, device: str = "auto") -> LiveEmotionReader:
     `models` is a folder with `emotion.safetensors` and `temporal.safetensors`, or the file of a whole system. `device`:
     auto, cpu, cuda or mps. Raises ModelError or ConfigError.
     """
-    chosen = choose_device(device)
+    torch_device = choose_device(device)
     net = load_net(MultiScaleEmotionNet, models, "emotion")
     temporal = load_net(EmotionTransitionModel, models, "temporal")
-    if chosen.type != "cuda":
-        return LiveEmotionReader(net, temporal, chosen)
-    expected = read_test_noise(LiveEmotionReader(net, temporal, torch.device("cpu")))
-    reader = LiveEmotionReader(net, temporal, chosen)
-    capture_hop(reader, expected)
+    if torch_device.type != "cuda":
+        return LiveEmotionReader(net, temporal, torch_device)
+    cpu_readings = read_test_noise(LiveEmotionReader(net, temporal, torch.device("cpu")))
+    reader = LiveEmotionReader(net, temporal, torch_device)
+    capture_hop(reader, cpu_readings)
     return reader
 
 
@@ -273,21 +273,21 @@ def read_test_noise(reader: LiveEmotionReader) -> np.ndarray:
 
 def capture_hop(
     reader: LiveEmotionReader,
-    expected: np.ndarray,
+    cpu_readings: np.ndarray,
     create: Callable[[MultiScaleEmotionNet, EmotionTransitionModel, torch.device], CapturedHop] = CapturedHop,
 ) -> None:
-    """Let the reader use a captured hop if that answers the test noise as `expected`.
+    """Let the reader use a captured hop if that answers the test noise as `cpu_readings`.
 
     Otherwise its `note` says why not.
     """
     try:
-        reader.captured = create(reader.net, reader.temporal, reader.device)
-        difference = float(np.abs(read_test_noise(reader) - expected).max())
+        reader.captured_hop = create(reader.net, reader.temporal, reader.device)
+        difference = float(np.abs(read_test_noise(reader) - cpu_readings).max())
         if difference <= TOLERANCE:
             return
         reason = f"it was {difference:.2g} off the CPU, over {TOLERANCE:g}"
     except Exception as error:  # whatever a driver or a kernel that cannot be captured raises, the session must begin
         reason = " ".join(str(error).split())[:120]
-    reader.captured = None
+    reader.captured_hop = None
     reader.reset()
     reader.note = f"the hop runs call by call on {reader.device.type}, not as one graph ({reason})"

@@ -81,13 +81,13 @@ def load_reader(name: str = DEFAULT_READER, *, device: str = "auto") -> LoadedRe
 
 def require_reader(name: str = DEFAULT_READER, *, device: str = "auto") -> EmotionReader:
     """Create a reader. Raises ConfigError for an unknown name, ModelError for one that does not load."""
-    loaded = load_reader(name, device=device)
-    if loaded.reader is None:
+    result = load_reader(name, device=device)
+    if result.reader is None:
         raise ModelError(
-            f"the emotion reader {name!r} cannot be used: {loaded.problem}; "
+            f"the emotion reader {name!r} cannot be used: {result.problem}; "
             f"{'reinstall kelly-live' if name == DEFAULT_READER else 'choose another with --reader'}"
         )
-    return loaded.reader
+    return result.reader
 
 
 def _find_fault(reader: object) -> str:

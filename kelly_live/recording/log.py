@@ -323,21 +323,21 @@ class LogReader:
 
     def _decode_header(self, line: bytes) -> Header:
         try:
-            found = msgspec.json.decode(line)
+            fields = msgspec.json.decode(line)
         except (msgspec.DecodeError, ValueError, RecursionError) as error:
             self._fail_decoding(error)
-        if not isinstance(found, dict) or found.pop("log", None) != "kelly-live":
+        if not isinstance(fields, dict) or fields.pop("log", None) != "kelly-live":
             self.fail("this is no log of kelly-live; name the .jsonl of a recording")
-        number = found.pop("format", None)
+        number = fields.pop("format", None)
         if isinstance(number, int) and number > FORMAT:
             self.fail(f"format {number} is newer than what this version reads ({FORMAT}); update kelly-live")
         if isinstance(number, int) and number < FORMAT:
-            version = str(found.get("version"))[:20]
+            version = str(fields.get("version"))[:20]
             self.fail(f"format {number} is older than what this version reads ({FORMAT}); use kelly-live {version}")
         if number != FORMAT:
             self.fail(f"format is {str(number)[:20]}; it must be {FORMAT}")
         try:
-            return msgspec.convert(found, Header)
+            return msgspec.convert(fields, Header)
         except (msgspec.ValidationError, ConfigError) as error:
             self._fail_decoding(error)
 
@@ -358,8 +358,8 @@ class LogReader:
         step = self.step
         parameters = step.parameters
         if record.changes:
-            if unknown := record.changes.keys() - set(_PARAMETERS):
-                self.fail(f"there is no parameter {min(unknown)[:40]!r}; the log is damaged there")
+            if unknown_names := record.changes.keys() - set(_PARAMETERS):
+                self.fail(f"there is no parameter {min(unknown_names)[:40]!r}; the log is damaged there")
             self._parameters |= record.changes
             try:
                 parameters = msgspec.convert(self._parameters, MusicParameters)

@@ -29,12 +29,12 @@ def choose_paths(midi: Path | None, log: Path | None) -> Paths:
     if midi is not None and log is not None and midi.resolve() == log.resolve():
         raise OutputError("the recording and its log have the same name; choose different ones")
     for number in itertools.count(1):
-        paths = [_numbered(path, number) for path in (midi, log)]
+        paths = [_number_path(path, number) for path in (midi, log)]
         if not any(path is not None and os.path.lexists(path) for path in paths):
             assert paths[1] is not None
             return Paths(paths[0], paths[1])
     raise AssertionError
 
 
-def _numbered(path: Path | None, number: int) -> Path | None:
+def _number_path(path: Path | None, number: int) -> Path | None:
     return path if path is None or number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")

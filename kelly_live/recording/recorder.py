@@ -131,16 +131,16 @@ class Recorder:
         self._steps = StepEncoder()
         self._queue: deque[tuple[Record | _QueuedStep, tuple[TapeCommand, ...]]] = deque()
         self._pending = bytearray(encode_header(header))
-        self._unsynced = False
+        self._has_unsynced_data = False
         self._slice_count = -1
         self._transport: object = None
         self._conductor: Conductor | None = None
         self._empty_step: _QueuedStep | None = None  # the latest step, where it created no slice
         self._counters: tuple[int, int, int, int, float] = (0, 0, 0, 0, 0.0)
         self._muted: Sequence[MutedPlayer] = ()
-        self._ended: str | None = None  # why nothing more is kept
+        self._end_reason: str | None = None  # why nothing more is kept
         self._is_over = False
-        self._closing = threading.Event()
+        self._is_closing = threading.Event()
         self._file = _open_new(paths.log)
         self._thread = threading.Thread(target=self._run, name="record", daemon=True)
         self._thread.start()
@@ -201,13 +201,13 @@ class Recorder:
         )  # fmt: skip
         if counters != self._counters:
             self._counters = counters
-            dropped, late, windows, overflows, skipped_beats = counters
+            dropped_events, late_events, dropped_windows, overflows, skipped_beats = counters
             self._put(
                 CounterRecord(
                     time=self._clock.now(),
-                    dropped=dropped,
-                    late=late,
-                    windows=windows,
+                    dropped=dropped_events,
+                    late=late_events,
+                    windows=dropped_windows,
                     overflows=overflows,
                     skipped_beats=skipped_beats,
                 )
@@ -224,9 +224,9 @@ class Recorder:
 
         Waits for the disk, but not for ever.
         """
-        if self._closing.is_set():
+        if self._is_closing.is_set():
             return []
-        self._closing.set()
+        self._is_closing.set()
         self._thread.join(_PATIENCE_SECONDS)
         if self._thread.is_alive():
             return [f"the log {str(self.paths.log)!r} is not whole: the disk does not answer"]
@@ -268,10 +268,10 @@ class Recorder:
             self._put(ControlRecord(time=now, changes=changes))
 
     def _put(self, record: Record | _QueuedStep, commands: tuple[TapeCommand, ...] = ()) -> None:
-        if self._is_over or self._ended is not None:
+        if self._is_over or self._end_reason is not None:
             return
         if len(self._queue) >= MAX_QUEUED:
-            self._ended = self._problem = "recording ended: the disk does not answer"
+            self._end_reason = self._problem = "recording ended: the disk does not answer"
             return
         self._queue.append((record, commands))
 
@@ -279,13 +279,13 @@ class Recorder:
         """Thread: record. A fault of its own ends the recording, never the music."""
         try:
             turn = 0
-            while not self._closing.wait(KEEP_SECONDS):
+            while not self._is_closing.wait(KEEP_SECONDS):
                 turn += 1
                 self._keep(sync=turn % SYNC_EVERY == 0)
             self._keep(sync=True)
         except Exception as error:  # whatever it is, the band plays on and the status says so
             _log.exception("the recording %s ended", self.paths.log)
-            self._ended = self._problem = f"recording ended: {type(error).__name__}: {error}"
+            self._end_reason = self._problem = f"recording ended: {type(error).__name__}: {error}"
 
     def _keep(self, *, sync: bool) -> None:
         """Append what is queued to the log and to the tape; `sync`: wait for the disk."""
@@ -323,18 +323,18 @@ class Recorder:
     def _flush(self, *, sync: bool) -> None:
         try:
             while self._pending:
-                self._unsynced = True
+                self._has_unsynced_data = True
                 del self._pending[: os.write(self._file, self._pending[:_CHUNK_BYTES])]
-            if sync and self._unsynced:
+            if sync and self._has_unsynced_data:
                 _sync_to_disk(self._file)
-                self._unsynced = False
-                if self._ended is None:
+                self._has_unsynced_data = False
+                if self._end_reason is None:
                     self._set_problem(None)
         except OSError as error:
             self._set_problem(f"not recording: {error.strerror}")
             if len(self._pending) > MAX_PENDING_BYTES:
-                self._ended = f"recording ended: {error.strerror}"
-                self._set_problem(self._ended)
+                self._end_reason = f"recording ended: {error.strerror}"
+                self._set_problem(self._end_reason)
                 self._pending.clear()
 
     def _set_problem(self, problem: str | None) -> None:

@@ -82,7 +82,7 @@ class _Replay:
         self._start_seconds: float | None = None
         self._last_seconds = -LONGEST_SECONDS  # of what the conductor did
         self._is_stopped = False
-        self._checked = 0
+        self._checked_notes = 0
         self._differs_at: int | None = None
 
     def play(self) -> ReplayResult:
@@ -104,7 +104,7 @@ class _Replay:
             tape=self._tape,
             seconds=last - self._start_seconds,
             notes=self._checksum.notes,
-            checked=self._checked,
+            checked=self._checked_notes,
             differs_at=self._differs_at,
             torn=self._reader.torn,
         )
@@ -146,17 +146,19 @@ class _Replay:
             case ChecksumRecord():
                 if (record.notes, record.crc) != (self._checksum.notes, self._checksum.crc):
                     self._differs_at = self._differs_at or self._reader.line
-                self._checked = record.notes if self._differs_at is None else self._checked
+                self._checked_notes = record.notes if self._differs_at is None else self._checked_notes
             case StopRecord():
                 self._is_stopped = True
 
     def _put_on_tape(self, record: Record) -> None:
-        played = tuple(self._without_muted(command) for command in self._tee.take())
+        commands = tuple(self._without_muted(command) for command in self._tee.take())
         if isinstance(record, StepRecord | FinishRecord) and record.plays is not None:
-            others = (command for command in played if not isinstance(command, Notes))
-            played = (*others, *record.plays)
-        self._checksum.add(played)
-        on_tape: tuple[TapeCommand, ...] = (Controls(record.changes),) if isinstance(record, ControlRecord) else played
+            others = (command for command in commands if not isinstance(command, Notes))
+            commands = (*others, *record.plays)
+        self._checksum.add(commands)
+        on_tape: tuple[TapeCommand, ...] = (
+            (Controls(record.changes),) if isinstance(record, ControlRecord) else commands
+        )
         if on_tape:
             self._tape.take(record.time, on_tape)
 

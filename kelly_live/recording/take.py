@@ -19,11 +19,11 @@ def encode_take(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
     The tracks of other ports than the main one say so in their names and by a port message. Raises ConfigError if
     nothing was played.
     """
-    whole = _bytes(tape, parts, title, MAIN_PORT)
+    main_file = _bytes(tape, parts, title, MAIN_PORT)
     others = [port for port in tape.ports if port != MAIN_PORT]
     if not others:
-        return whole
-    file = mido.MidiFile(file=io.BytesIO(whole), charset="utf-8")
+        return main_file
+    file = mido.MidiFile(file=io.BytesIO(main_file), charset="utf-8")
     for number, port in enumerate(others, start=1):
         for track in mido.MidiFile(file=io.BytesIO(_bytes(tape, parts, title, port)), charset="utf-8").tracks[1:]:
             track[0].name = f"{track[0].name} ({port})"
@@ -35,12 +35,12 @@ def encode_take(tape: Tape, parts: Sequence[Part], title: str) -> bytes:
 
 
 def _bytes(tape: Tape, parts: Sequence[Part], title: str, port: str) -> bytes:
-    here = [part for part in reversed(parts) if part.port == port]  # of a channel's parts, the first names it
+    port_parts = [part for part in reversed(parts) if part.port == port]  # of a channel's parts, the first names it
     return encode_midi(
         tape.messages(port),
         tape.tempo_map,
-        track_names={part.channel: part.name for part in here},
-        programs={part.channel: part.program for part in here},
+        track_names={part.channel: part.name for part in port_parts},
+        programs={part.channel: part.program for part in port_parts},
         title=title,
         signatures=tape.signatures,
     )

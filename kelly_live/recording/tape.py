@@ -32,11 +32,11 @@ class _PackedPort:
     name = "tape"
 
     def __init__(self, clock: ManualClock) -> None:
-        self.packed = bytearray()
+        self.data = bytearray()
         self._clock = clock
 
     def send(self, message: bytes) -> None:
-        self.packed += _HEAD.pack(self._clock.now(), len(message)) + message
+        self.data += _HEAD.pack(self._clock.now(), len(message)) + message
 
     def close(self) -> None:
         """Do nothing: there is no driver."""
@@ -57,7 +57,7 @@ class Tape:
         self._ports: dict[str, _PackedPort] = {}
         self._cores: dict[str, SchedulerCore] = {}
         self._curve: TempoMap | None = None  # in the beats of the latest start; None before it and in a pause
-        self._written: TempoMap | None = None  # in the beats of the file, which never go back
+        self._file_map: TempoMap | None = None  # in the beats of the file, which never go back
         self._shift_beats = 0.0  # from the former to the latter
         self.signatures: list[Signature] = []  # in the file's beats
         self._core(MAIN_PORT)
@@ -65,9 +65,9 @@ class Tape:
     @property
     def tempo_map(self) -> TempoMap:
         """The whole tempo curve, as a file has it. Raises ConfigError before the start."""
-        if self._written is None:
+        if self._file_map is None:
             raise ConfigError("nothing was played: there is no start in it")
-        return self._written
+        return self._file_map
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -107,14 +107,14 @@ class Tape:
 
     def messages(self, port: str = MAIN_PORT) -> list[RecordedMessage]:
         """Return all that was sent there so far, in order."""
-        found, at = [], 0
-        packed = self._ports[port].packed
-        while at < len(packed):
-            seconds, length = _HEAD.unpack_from(packed, at)
+        messages, at = [], 0
+        data = self._ports[port].data
+        while at < len(data):
+            seconds, length = _HEAD.unpack_from(data, at)
             at += _HEAD.size
-            found.append(RecordedMessage(seconds, bytes(packed[at : at + length])))
+            messages.append(RecordedMessage(seconds, bytes(data[at : at + length])))
             at += length
-        return found
+        return messages
 
     def _core(self, port: str) -> SchedulerCore:
         """Return a port's core; a port that is new joins where the music is."""
@@ -133,22 +133,22 @@ class Tape:
         self._curve = TempoMap(start.origin_seconds, start.bpm, max_points=sys.maxsize)
         for core in self._cores.values():
             core.apply(start)
-        if self._written is None:
-            self._written, self._shift_beats = TempoMap(start.origin_seconds, start.bpm, max_points=sys.maxsize), 0.0
+        if self._file_map is None:
+            self._file_map, self._shift_beats = TempoMap(start.origin_seconds, start.bpm, max_points=sys.maxsize), 0.0
             return
         # A file's beats go on through a pause, at the tempo before it, and take the new one at a tick.
-        begins = self._written.beat_at(self._curve.seconds_at(start.first_beat))
-        begins = max(round(begins * TICKS_PER_BEAT) / TICKS_PER_BEAT, self._written.points()[-1].beat)
+        begins = self._file_map.beat_at(self._curve.seconds_at(start.first_beat))
+        begins = max(round(begins * TICKS_PER_BEAT) / TICKS_PER_BEAT, self._file_map.points()[-1].beat)
         self._shift_beats = begins - start.first_beat
-        self._written.add(TempoPoint(begins, start.bpm))
+        self._file_map.add(TempoPoint(begins, start.bpm))
 
     def _tempo(self, point: TempoPoint) -> None:
-        if self._curve is None or self._written is None:
+        if self._curve is None or self._file_map is None:
             raise ConfigError("a tempo came before the start")
         self._curve.add(point)
         for core in self._cores.values():
             core.apply(TempoChange(point))
-        self._written.add(TempoPoint(max(point.beat + self._shift_beats, self._written.points()[-1].beat), point.bpm))
+        self._file_map.add(TempoPoint(max(point.beat + self._shift_beats, self._file_map.points()[-1].beat), point.bpm))
 
     def _silence(self) -> None:
         for core in self._cores.values():

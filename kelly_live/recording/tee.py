@@ -62,8 +62,8 @@ class Checksum:
                 case Notes(notes):
                     self.notes += len(notes)
                     for n in notes:
-                        packed = _NOTE.pack(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.channel, n.cents)
-                        self._add(packed + n.port.encode())
+                        data = _NOTE.pack(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.channel, n.cents)
+                        self._add(data + n.port.encode())
                 case Controls() | Pause():
                     self._add(type(command).__name__.encode())
                 case TempoChange(point):

@@ -239,8 +239,8 @@ def _tempo_and_mode(
 def _scale(parameters: MusicParameters) -> str:
     """What it is played in: a tradition's own mode, a scale, or one of MODES."""
     style = parameters.style
-    own = style.scale if style is not None and style.scale is not None else parameters.scale
-    return parameters.mode if own is None else own.name
+    scale = style.scale if style is not None and style.scale is not None else parameters.scale
+    return parameters.mode if scale is None else scale.name
 
 
 def _piano_roll(axis: Axes, notes: Sequence[SoundingNote], parts: Mapping[int, str]) -> None:
@@ -300,5 +300,5 @@ def _bars(
         [(n.start_seconds, y - half), (n.end_seconds, y - half), (n.end_seconds, y + half), (n.start_seconds, y + half)]
         for n, y in zip(notes, rows, strict=True)
     ]
-    faces = [to_rgba(c, 0.25 + 0.75 * n.velocity / 127.0) for n, c in zip(notes, colours, strict=True)]
-    axis.add_collection(PolyCollection(corners, facecolors=faces, edgecolors="white", linewidths=0.35, zorder=3))
+    face_colours = [to_rgba(c, 0.25 + 0.75 * n.velocity / 127.0) for n, c in zip(notes, colours, strict=True)]
+    axis.add_collection(PolyCollection(corners, facecolors=face_colours, edgecolors="white", linewidths=0.35, zorder=3))

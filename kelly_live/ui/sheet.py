@@ -81,24 +81,25 @@ def _roll(axis: Axes, panel: Panel) -> None:
     _bare(axis)
     axis.set_title(panel.title, size=8, weight="bold", loc="left", pad=2.5)
     axis.set_title(panel.caption, size=6.5, color=PALE, loc="right", pad=2.5)
-    pitched = [note for note in panel.notes if note[3] != "percussion"]
-    cents = [note[2] for note in pitched] or [0.0, _OCTAVE]
+    pitched_notes = [note for note in panel.notes if note[3] != "percussion"]
+    cents = [note[2] for note in pitched_notes] or [0.0, _OCTAVE]
     low, high = min(cents) - 150.0, max(cents) + 150.0
-    struck = low - 0.08 * (high - low)
+    drum_height = low - 0.08 * (high - low)
     for tonic in range(int(low // _OCTAVE) + 1, int(high // _OCTAVE) + 1):
         axis.axhline(tonic * _OCTAVE, color=GRID, linewidth=0.9, zorder=0)
     for bar in range(0, int(panel.beats) + 1, panel.bar_beats):
         axis.axvline(bar, color=GRID, linewidth=0.6, zorder=0)
     for name, colour in (("others", _OTHERS), ("melody", _MELODY)):
-        shown = [note for note in pitched if (note[3] == "melody") == (name == "melody")]
+        voice_notes = [note for note in pitched_notes if (note[3] == "melody") == (name == "melody")]
         axis.hlines(
-            [note[2] for note in shown], [note[0] for note in shown], [note[0] + note[1] for note in shown],
+            [note[2] for note in voice_notes], [note[0] for note in voice_notes],
+            [note[0] + note[1] for note in voice_notes],
             color=colour, linewidth=1.9, zorder=2 + (name == "melody"),
         )  # fmt: skip
     drums = [note[0] for note in panel.notes if note[3] == "percussion"]
-    axis.plot(drums, [struck] * len(drums), "|", color=_DRUMS, markersize=3.5, markeredgewidth=0.7)
+    axis.plot(drums, [drum_height] * len(drums), "|", color=_DRUMS, markersize=3.5, markeredgewidth=0.7)
     axis.set_xlim(-0.3, panel.beats)
-    axis.set_ylim(struck - 0.06 * (high - low), high)
+    axis.set_ylim(drum_height - 0.06 * (high - low), high)
 
 
 def _degrees(axis: Axes, panel: Panel) -> None:

@@ -87,40 +87,40 @@ class StatusView:
         self._in_place = _is_terminal(stream, environment)
         self._erase = "\r" if environment.get("NO_COLOR") else "\r\x1b[2K"
         self._separator = " · " if _can_encode(stream, "·") else " | "
-        self._due = float("-inf")
+        self._next_draw = float("-inf")
         self._emotion: str | None = None
-        self._drawn = 0
+        self._line_length = 0
 
     def show(self, status: LiveStatus) -> None:
         """Draw, unless it is too soon. Call it as often as you like."""
         now = self._clock.now()
-        changed = status.state.emotion != self._emotion
-        if now < self._due and (self._in_place or not changed):
+        has_changed = status.state.emotion != self._emotion
+        if now < self._next_draw and (self._in_place or not has_changed):
             return
-        self._due = now + (_REDRAW_SECONDS if self._in_place else _PLAIN_SECONDS)
+        self._next_draw = now + (_REDRAW_SECONDS if self._in_place else _PLAIN_SECONDS)
         self._emotion = status.state.emotion
         if not self._in_place:
             self._write(format_status(status, 200, self._separator) + "\n")
             return
         # One column stays free: a full line makes some terminals wrap, and the redraw would then crawl downwards.
         line = format_status(status, max(1, _width(self._stream) - 1), self._separator)
-        padding = " " * (self._drawn - len(line)) if self._erase == "\r" else ""
+        padding = " " * (self._line_length - len(line)) if self._erase == "\r" else ""
         self._write(self._erase + line + padding)
-        self._drawn = len(line)
+        self._line_length = len(line)
 
     def say(self, text: str) -> None:
         """Print a line that stays, above the status."""
         if self._in_place:
-            blank = " " * self._drawn + "\r" if self._erase == "\r" and self._drawn else ""
+            blank = " " * self._line_length + "\r" if self._erase == "\r" and self._line_length else ""
             text = self._erase + blank + text
-            self._drawn, self._due = 0, float("-inf")
+            self._line_length, self._next_draw = 0, float("-inf")
         self._write(text + "\n")
 
     def close(self) -> None:
         """Leave the last line standing, and the cursor below it."""
-        if self._in_place and self._drawn:
+        if self._in_place and self._line_length:
             self._write("\n")
-            self._drawn = 0
+            self._line_length = 0
 
     def _write(self, text: str) -> None:
         if not self.alive:
@@ -155,27 +155,27 @@ class Progress:
         self._clock = clock
         self._bar: Any = _rich_bar(stream) if _is_terminal(stream, environment) else None
         self._task: Any = None
-        self._done = 0.0
-        self._due = clock.now() + _PROGRESS_SECONDS
-        self._printed: int | None = None
+        self._amount = 0.0
+        self._next_print = clock.now() + _PROGRESS_SECONDS
+        self._last_percent: int | None = None
 
-    def update(self, done: float) -> None:
-        """Show that `done` of `total` is done."""
-        self._done = done
+    def update(self, amount: float) -> None:
+        """Show that `amount` of `total` is done."""
+        self._amount = amount
         if self._bar is not None:
-            self._bar.update(self._task, completed=min(done, self._total))
-        elif self._clock.now() >= self._due:
-            self._due = self._clock.now() + _PROGRESS_SECONDS
+            self._bar.update(self._task, completed=min(amount, self._total))
+        elif self._clock.now() >= self._next_print:
+            self._next_print = self._clock.now() + _PROGRESS_SECONDS
             self._print()
 
     def advance(self, step: float = 1.0) -> None:
         """Add `step` to what is done."""
-        self.update(self._done + step)
+        self.update(self._amount + step)
 
     def _print(self) -> None:
-        percent = int(100.0 * min(1.0, self._done / self._total))
-        if percent != self._printed:
-            self._printed = percent
+        percent = int(100.0 * min(1.0, self._amount / self._total))
+        if percent != self._last_percent:
+            self._last_percent = percent
             try:
                 self._stream.write(f"{self._label}: {percent}%\n")
                 self._stream.flush()
@@ -193,7 +193,7 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
-        elif self._printed is not None and kind is None:
+        elif self._last_percent is not None and kind is None:
             self._print()
 
 

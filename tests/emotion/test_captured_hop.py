@@ -74,13 +74,13 @@ def test_the_reader_gives_the_same_states_with_captured_hops(reader: LiveEmotion
     samples[5 * HOP_SAMPLES : 8 * HOP_SAMPLES] = 0.0
     samples[100], samples[200] = np.nan, 7.0
     expected = read_all(reader, samples, HOP_SAMPLES)
-    reader.captured = hop
+    reader.captured_hop = hop
     calls = []
     evolve, reader._run_newest = reader._run_newest, lambda: (calls.append(1), evolve())[1]  # type: ignore[method-assign,func-returns-value]
     try:
         found = read_all(reader, samples, 3333)
     finally:
-        reader.captured, reader._run_newest = None, evolve  # type: ignore[method-assign]
+        reader.captured_hop, reader._run_newest = None, evolve  # type: ignore[method-assign]
     assert found == pytest.approx(expected, abs=1e-4)
     assert len(calls) == HISTORY_STEPS - 1, "with a full history the step runs the temporal model itself"
 
@@ -124,20 +124,20 @@ def test_a_captured_hop_that_is_off_or_fails_is_not_used(
     expected = read_test_noise(reader)
     try:
         capture_hop(reader, expected, lambda *parts: hop)
-        assert reader.captured is hop
+        assert reader.captured_hop is hop
         assert reader.note is None
         capture_hop(reader, expected + 0.01, lambda *parts: hop)
-        assert reader.captured is None
+        assert reader.captured_hop is None
         assert "one graph (it was 0.01" in (reader.note or "")
 
         def refused(*parts: object) -> CapturedHop:
             raise RuntimeError("CUDA error: operation not permitted\nwhen stream is capturing")
 
         capture_hop(reader, expected, refused)
-        assert reader.captured is None
+        assert reader.captured_hop is None
         assert "CUDA error: operation not permitted when stream is capturing" in (reader.note or "")
     finally:
-        reader.captured = reader.note = None
+        reader.captured_hop = reader.note = None
 
 
 def test_after_a_lost_gpu_the_cpu_takes_over(
@@ -147,7 +147,7 @@ def test_after_a_lost_gpu_the_cpu_takes_over(
     reader.reset()
     hop.reset()
     lost = LiveEmotionReader(reader.net, reader.temporal, CPU)
-    lost.captured = hop
+    lost.captured_hop = hop
     worker = AnalysisWorker(lost, fallback=lambda: reader)
     samples = sound(0.25)
     assert len(worker.push(samples, 16_000, 0.25).states) == 1
@@ -176,7 +176,7 @@ def test_the_graph_s_buffers_stay_at_their_addresses(hop: CapturedHop) -> None:
 def test_on_a_gpu_the_graph_gives_the_cpu_s_answer(reader: LiveEmotionReader) -> None:
     on_gpu = load_live_reader(find_resources("models"), "cuda")
     assert on_gpu.note is None, on_gpu.note
-    assert on_gpu.captured is not None
+    assert on_gpu.captured_hop is not None
     samples = sound(0.25 * 80, seed=6)
     samples[50 * HOP_SAMPLES : 53 * HOP_SAMPLES] = 0.0
     assert read_all(on_gpu, samples, HOP_SAMPLES) == pytest.approx(read_all(reader, samples, HOP_SAMPLES), abs=1e-3)

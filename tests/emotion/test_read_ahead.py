@@ -89,7 +89,7 @@ def test_it_reads_no_further_ahead_than_its_threads_need(
     read_ahead = ReadAhead(source, reader, 1)
     read_ahead.start()
     read_ahead.read(timeout=0.0)
-    assert read_ahead._taken == 2 * 3 * 4000
+    assert read_ahead._samples_read == 2 * 3 * 4000
     read_ahead.close()
 
 

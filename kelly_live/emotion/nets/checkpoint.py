@@ -55,7 +55,7 @@ def rebuild_net(create: Callable[..., N], checkpoint: Checkpoint, path: Path) ->
     """
     import torch
 
-    needed = replace(
+    trimmed_checkpoint = replace(
         checkpoint, weights={n: w for n, w in checkpoint.weights.items() if not n.startswith(CORPUS_PREFIX)}
     )
     try:
@@ -63,7 +63,11 @@ def rebuild_net(create: Callable[..., N], checkpoint: Checkpoint, path: Path) ->
             require_small(checkpoint.config)
             with torch.device("meta"):
                 trial = create(**checkpoint.config)
-            load_weights(trial, replace(needed, weights={n: w.to("meta") for n, w in needed.weights.items()}), path)
+            load_weights(
+                trial,
+                replace(trimmed_checkpoint, weights={n: w.to("meta") for n, w in trimmed_checkpoint.weights.items()}),
+                path,
+            )
         net = create(**checkpoint.config)
     except ModelError:
         raise
@@ -72,7 +76,7 @@ def rebuild_net(create: Callable[..., N], checkpoint: Checkpoint, path: Path) ->
         raise ModelError(
             f"the checkpoint {path} has a config that does not fit ({reason}); reinstall kelly-live"
         ) from error
-    load_weights(net, needed, path)
+    load_weights(net, trimmed_checkpoint, path)
     net.eval()
     return net
 

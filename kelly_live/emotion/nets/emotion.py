@@ -133,10 +133,10 @@ class MultiScaleEmotionNet(nn.Module):
         tonal: torch.Tensor,
     ) -> Description:
         """Return what the members see of a Window's parts."""
-        sounding = estimate_activity(mel_1024.mean(dim=1)).unsqueeze(1)
-        sounding = functional.interpolate(sounding, size=TRUNK_FRAMES, mode="linear").squeeze(1)
-        mean, deviation = compute_moments(frames, sounding)
-        short, _ = compute_moments(frames[..., -_SHORT_FRAMES:], sounding[:, -_SHORT_FRAMES:])
+        activity = estimate_activity(mel_1024.mean(dim=1)).unsqueeze(1)
+        activity = functional.interpolate(activity, size=TRUNK_FRAMES, mode="linear").squeeze(1)
+        mean, deviation = compute_moments(frames, activity)
+        short, _ = compute_moments(frames[..., -_SHORT_FRAMES:], activity[:, -_SHORT_FRAMES:])
         trunk = torch.cat((mean, deviation, short, self.trunk.embed(frames)), dim=1)
         voice, tonality = self.voice(mel_1024, mel_2048), self.tonality(tonal)
         return Description(trunk, voice, compute_speech_statistics(speech), tonality)
@@ -147,9 +147,9 @@ class MultiScaleEmotionNet(nn.Module):
         tonal = compute_tonal_frames(mels["mel_4096"])
         return self.summarise(self.trunk(mels["mel_512"]), speech, mels["mel_1024"], mels["mel_2048"], tonal)
 
-    def standardise(self, seen: Description) -> dict[str, torch.Tensor]:
+    def standardise(self, description: Description) -> dict[str, torch.Tensor]:
         """Return the members' input: standardised parts `[B, n]` by name."""
-        return {name: self.scales[name](part) for name, part in seen._asdict().items()}
+        return {name: self.scales[name](part) for name, part in description._asdict().items()}
 
     def decode(self, raw: torch.Tensor) -> EmotionOutput:
         """Turn raw outputs `[N, outputs]` of a member, or their mean, into a calibrated answer."""
@@ -184,9 +184,9 @@ class MultiScaleEmotionNet(nn.Module):
         voice, song = torch.einsum("mbo,kmo->kbo", raw, mix)
         return torch.lerp(voice, song, p_music)
 
-    def predict(self, seen: Description) -> EmotionOutput:
+    def predict(self, description: Description) -> EmotionOutput:
         """Run the trained part: from a description to the calibrated answer."""
-        return self.decode(self.mix_members(self.members(self.standardise(seen))[1], self.mix))
+        return self.decode(self.mix_members(self.members(self.standardise(description))[1], self.mix))
 
     def forward(self, mels: dict[str, torch.Tensor]) -> EmotionOutput:
         """Return the answer for a batch of windows."""

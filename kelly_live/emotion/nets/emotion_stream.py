@@ -78,8 +78,8 @@ class EmotionStream:
         if tonal.shape[2]:
             self._tonal = torch.cat((self._tonal, tonal), dim=2)[..., -TONAL_FRAMES:]
         self._mels = {
-            name: torch.cat((kept, mels[name].unsqueeze(0)), dim=2)[..., -kept.shape[2] :]
-            for name, kept in self._mels.items()
+            name: torch.cat((mel, mels[name].unsqueeze(0)), dim=2)[..., -mel.shape[2] :]
+            for name, mel in self._mels.items()
         }
         self._trunk.push(mels["mel_512"])
 
@@ -122,9 +122,9 @@ class EmotionStream:
 
     def _keep(self, speech: SpeechTokens) -> None:
         """Append tokens `[n, …]` and their loudness `[n]`, the newest last."""
-        kept = SPEECH_PASSES * SPEECH_KEPT
-        self._tokens = torch.cat((self._tokens, speech.tokens.unsqueeze(0)), dim=1)[:, -kept:]
-        self._loudness = torch.cat((self._loudness, speech.loudness.unsqueeze(0)), dim=1)[:, -kept:]
+        token_count = SPEECH_PASSES * SPEECH_KEPT
+        self._tokens = torch.cat((self._tokens, speech.tokens.unsqueeze(0)), dim=1)[:, -token_count:]
+        self._loudness = torch.cat((self._loudness, speech.loudness.unsqueeze(0)), dim=1)[:, -token_count:]
 
     @torch.inference_mode()
     def read(self) -> EmotionOutput:

@@ -77,8 +77,10 @@ class Member(nn.Module):
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Map standardised parts `[B, n]`, concatenated, to hidden `[B, H]` and raw outputs `[B, O]`."""
         x = self.drop_in(x)
-        seen = [look(part) for look, part in zip(self.look, torch.split(x, self.widths, dim=1), strict=True)]
-        h = self.drop(functional.gelu(torch.cat(seen, dim=1)))
+        projections = [
+            project(part) for project, part in zip(self.look, torch.split(x, self.widths, dim=1), strict=True)
+        ]
+        h = self.drop(functional.gelu(torch.cat(projections, dim=1)))
         h = self.drop(functional.gelu(self.fuse(h)))
         return h, self.head(h) + self.skip(x)
 
@@ -95,20 +97,20 @@ class Members(nn.Module):
         self.each = nn.ModuleList(
             [Member([WIDTHS[name] for name in view], hidden, outputs, drop_in, dropout) for view in self.views]
         )
-        self._joined: _Joined | None = None
+        self._joined_members: _JoinedMembers | None = None
 
     def __len__(self) -> int:
         return len(self.views)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_joined": None}
+        return {**self.__dict__, "_joined_members": None}
 
     def forward(self, parts: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Map standardised parts `[B, n]` by name to hidden `[M, B, H]` and raw outputs `[M, B, O]`."""
         if torch.is_inference_mode_enabled() and not self.training and len(next(iter(parts.values()))) == 1:
-            if self._joined is None or self._joined.is_stale:
-                self._joined = _Joined(self)
-            return self._joined(parts)
+            if self._joined_members is None or self._joined_members.is_stale:
+                self._joined_members = _JoinedMembers(self)
+            return self._joined_members(parts)
         answers = [
             member(torch.cat([parts[name] for name in view], dim=1))
             for member, view in zip(self.each, self.views, strict=True)
@@ -116,7 +118,7 @@ class Members(nn.Module):
         return torch.stack([hidden for hidden, _ in answers]), torch.stack([raw for _, raw in answers])
 
 
-class _Joined:
+class _JoinedMembers:
     """The members' weights, joined for one row: each part is multiplied once for all members that see it."""
 
     def __init__(self, members: Members) -> None:
@@ -138,11 +140,11 @@ class _Joined:
             viewers = [(m, view.index(name)) for m, view in enumerate(members.views) if name in view]
             if not viewers:
                 continue
-            looks: list[nn.Linear] = [each[m].look[place] for m, place in viewers]  # type: ignore[misc]
+            layers: list[nn.Linear] = [each[m].look[place] for m, place in viewers]  # type: ignore[misc]
             skips = [torch.split(each[m].skip.weight, each[m].widths, dim=1)[place] for m, place in viewers]
             self._parts.append((
-                name, torch.cat([look.weight for look in looks] + skips),
-                torch.cat([look.bias for look in looks] + [skip.new_zeros(self._outputs) for skip in skips]),
+                name, torch.cat([layer.weight for layer in layers] + skips),
+                torch.cat([layer.bias for layer in layers] + [skip.new_zeros(self._outputs) for skip in skips]),
                 torch.tensor([m * width + place for m, place in viewers], device=self._fuse.device),
                 torch.tensor([m for m, _ in viewers], device=self._fuse.device),
             ))  # fmt: skip
@@ -158,10 +160,10 @@ class _Joined:
     def __call__(self, parts: dict[str, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         slots, skips = self._slots, self._skips
         for name, weight, bias, places, members in self._parts:
-            seen = functional.linear(parts[name], weight, bias)[0]
-            cut = len(places) * self._hidden
-            slots = slots.index_copy(0, places, seen[:cut].view(-1, self._hidden))
-            skips = skips.index_add(0, members, seen[cut:].view(-1, self._outputs))
+            outputs = functional.linear(parts[name], weight, bias)[0]
+            hidden_size = len(places) * self._hidden
+            slots = slots.index_copy(0, places, outputs[:hidden_size].view(-1, self._hidden))
+            skips = skips.index_add(0, members, outputs[hidden_size:].view(-1, self._outputs))
         h = functional.gelu(slots).view(len(skips), 1, -1)
         h = functional.gelu(torch.baddbmm(self._fuse_bias, h, self._fuse))
         return h, torch.baddbmm(self._head_bias, h, self._head) + skips.unsqueeze(1)

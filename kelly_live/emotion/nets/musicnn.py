@@ -65,10 +65,10 @@ class MusicnnTrunk(nn.Module):
 
     def compute_timbral(self, x: torch.Tensor) -> torch.Tensor:
         """Map `[B, 1, 96, n]` to timbral features `[B, 408, n - 6]`; each reads three frames on either side."""
-        pooled = []
+        features = []
         for conv, norm in zip(self.timbral, self.timbral_norm, strict=True):
-            pooled.append(norm(functional.relu(conv(x))).amax(dim=2))
-        return torch.cat(pooled, dim=1)
+            features.append(norm(functional.relu(conv(x))).amax(dim=2))
+        return torch.cat(features, dim=1)
 
     def compute_temporal(self, x: torch.Tensor, outputs: int) -> torch.Tensor:
         """Map `[B, 1, 96, 63 + outputs + 3]` to temporal features `[B, 153, outputs]`.
@@ -76,16 +76,16 @@ class MusicnnTrunk(nn.Module):
         Frames after the right edge count as zero.
         """
         last = x.shape[-1] - TRUNK_AHEAD  # index after the frame of the last output
-        pooled = []
+        features = []
         for length, conv, norm in zip(TEMPORAL, self.temporal, self.temporal_norm, strict=True):
             assert isinstance(conv, nn.Conv2d)
             first = last - outputs - (length - 1) // 2
-            padded = functional.pad(x[..., first:], (0, max(0, length // 2 - TRUNK_AHEAD)))
+            padded_frames = functional.pad(x[..., first:], (0, max(0, length // 2 - TRUNK_AHEAD)))
             # Bands as a batch: the same sums as with the 2-D convolution, in half the time.
-            bands = padded[:, 0, :, : outputs + length - 1].flatten(0, 1).unsqueeze(1)
+            bands = padded_frames[:, 0, :, : outputs + length - 1].flatten(0, 1).unsqueeze(1)
             y = functional.relu(functional.conv1d(bands, conv.weight[:, :, 0], conv.bias))
-            pooled.append(norm(y.view(len(x), -1, *y.shape[1:]).transpose(1, 2)).amax(dim=2))
-        return torch.cat(pooled, dim=1)
+            features.append(norm(y.view(len(x), -1, *y.shape[1:]).transpose(1, 2)).amax(dim=2))
+        return torch.cat(features, dim=1)
 
     def complete_features(self, front: torch.Tensor) -> torch.Tensor:
         """Map front-end features `[B, 561, n]` to all frame features `[B, 753, n]` (with three middle layers)."""
@@ -99,8 +99,8 @@ class MusicnnTrunk(nn.Module):
 
     def embed(self, frames: torch.Tensor) -> torch.Tensor:
         """Map frame features `[B, 753, n]` to musicnn's embedding, its penultimate layer, `[B, 200]`."""
-        pooled = torch.cat((frames.amax(dim=2), frames.mean(dim=2)), dim=1)
-        embedding: torch.Tensor = self.dense_norm(functional.relu(self.dense(self.pool_norm(pooled))))
+        statistics = torch.cat((frames.amax(dim=2), frames.mean(dim=2)), dim=1)
+        embedding: torch.Tensor = self.dense_norm(functional.relu(self.dense(self.pool_norm(statistics))))
         return embedding
 
     def forward(self, mel: torch.Tensor) -> torch.Tensor:

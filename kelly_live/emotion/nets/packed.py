@@ -23,7 +23,7 @@ class PackedLinear(nn.Linear):
     again after they have changed.
     """
 
-    _packed: torch.Tensor | None = None
+    _packed_weight: torch.Tensor | None = None
     _packed_version: tuple[int, int] = (0, -1)  # address and version of the weights that were reordered
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -34,9 +34,9 @@ class PackedLinear(nn.Linear):
         if weight.dtype != torch.float32 or x.dtype != torch.float32 or weight.is_inference():
             return functional.linear(x, weight, self.bias)
         now = (weight.data_ptr(), weight._version)
-        if self._packed is None or self._packed_version != now:
-            self._packed, self._packed_version = _OPS._reorder_linear_weight(weight.detach(), _ROWS), now
-        y: torch.Tensor = _OPS._linear_pointwise(x, self._packed, self.bias, "none", [], "")
+        if self._packed_weight is None or self._packed_version != now:
+            self._packed_weight, self._packed_version = _OPS._reorder_linear_weight(weight.detach(), _ROWS), now
+        y: torch.Tensor = _OPS._linear_pointwise(x, self._packed_weight, self.bias, "none", [], "")
         return y
 
     @classmethod
@@ -49,4 +49,7 @@ class PackedLinear(nn.Linear):
         return layer
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": None}  # reordered weights cannot be copied; the copy reorders its own
+        return {
+            **self.__dict__,
+            "_packed_weight": None,
+        }  # reordered weights cannot be copied; the copy reorders its own

@@ -63,8 +63,8 @@ class Block(nn.Module):
         )
         if newest is not None:
             x, q = x[:, -newest:], q[:, :, -newest:]
-        mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
-        x = x + self.mix(mixed)
+        attention = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape)
+        x = x + self.mix(attention)
         fed: torch.Tensor = self.narrow(functional.gelu(self.widen(self.feed_norm(x))))
         return x + fed
 
@@ -86,11 +86,11 @@ class SpeechEncoder(nn.Module):
         """
         x = functional.gelu(self.conv2(functional.gelu(self.conv1(mel)))).transpose(1, 2)
         x = x + self.positions[-x.shape[1] :]
-        kept = x.shape[1] if newest is None else newest
+        token_count = x.shape[1] if newest is None else newest
         outputs = []
         for index, block in enumerate(self.blocks):
-            x = block(x, kept if index == BLOCKS - 1 else None)
-            outputs.append(x[:, -kept:])
+            x = block(x, token_count if index == BLOCKS - 1 else None)
+            outputs.append(x[:, -token_count:])
         return torch.cat(outputs, dim=2)
 
     def encode(self, passes: torch.Tensor) -> SpeechTokens:

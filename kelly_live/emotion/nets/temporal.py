@@ -118,21 +118,23 @@ class EmotionTransitionModel(nn.Module):
         elapsed = functional.pad(timestamps.diff(dim=1), (1, 0))
         age = timestamps[:, -1:] - timestamps
         time = torch.stack((torch.log1p(elapsed), torch.log1p(age)), dim=2)
-        log_given = torch.log(emotion_sequence.clamp_min(_EPSILON)) + 3.0
-        h, _ = self.lstm(torch.tanh(self.enter(torch.cat((log_given * 0.3, extra, time), dim=2))))
+        log_emotions = torch.log(emotion_sequence.clamp_min(_EPSILON)) + 3.0
+        h, _ = self.lstm(torch.tanh(self.enter(torch.cat((log_emotions * 0.3, extra, time), dim=2))))
         moments, _ = self.attention(h, h, h, need_weights=False)
         h = self.drop(self.norm(h + moments))
         # Weighted means over the steps, then a small correction, so that the input keeps its scale.
-        here = h[:, -newest:]
+        newest_hidden = h[:, -newest:]
         distance = (timestamps[:, -newest:].unsqueeze(2) - timestamps.unsqueeze(1)).abs()[..., None]
-        fading = (MIN_FADE_RATE + functional.softplus(self.fade(here))).unsqueeze(2) * distance
+        fading = (MIN_FADE_RATE + functional.softplus(self.fade(newest_hidden))).unsqueeze(2) * distance
         weight = 0.5 * torch.tanh(self.weigh(h)).unsqueeze(1)
         share = torch.softmax(weight - fading, dim=2)  # [B, step, other step, which mean]
         mean = torch.einsum("bsm,bme->bse", share[..., 0], emotion_sequence)
-        keep = MIN_TRUST + (1.0 - MIN_TRUST) * torch.sigmoid(self.keep(here))
-        logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MAX_LOGIT_SHIFT * torch.tanh(self.evolve(here))
+        keep = MIN_TRUST + (1.0 - MIN_TRUST) * torch.sigmoid(self.keep(newest_hidden))
+        logits = keep * (torch.log(mean.clamp_min(_EPSILON)) + 3.0) + MAX_LOGIT_SHIFT * torch.tanh(
+            self.evolve(newest_hidden)
+        )
         affect = torch.einsum("bsma,bma->bsa", share[..., 1:], extra[..., :N_AFFECT])
-        affect = affect + MAX_AFFECT_CORRECTION * torch.tanh(self.evolve_affect(here))
+        affect = affect + MAX_AFFECT_CORRECTION * torch.tanh(self.evolve_affect(newest_hidden))
         return torch.softmax(logits, dim=2), affect.clamp(-1.0, 1.0)
 
     def forecast(
@@ -144,6 +146,6 @@ class EmotionTransitionModel(nn.Module):
         D return towards their resting values (the mean of an Ornstein-Uhlenbeck process).
         """
         later = torch.einsum("be,bef->bf", emotions, self.transition_matrix(seconds))
-        kept = torch.exp(-functional.softplus(self.return_rate) * seconds.unsqueeze(1))
+        remaining_share = torch.exp(-functional.softplus(self.return_rate) * seconds.unsqueeze(1))
         rest = torch.tanh(self.rest)
-        return later, rest + (affect - rest) * kept
+        return later, rest + (affect - rest) * remaining_share

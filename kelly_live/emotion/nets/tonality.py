@@ -40,7 +40,7 @@ def compute_tonal_frames(mel: torch.Tensor) -> torch.Tensor:
     peaks = functional.relu(mel - around.transpose(1, 2))
     below = functional.pad(peaks, (0, 0, 1, 0))[:, :-1]
     all_semitones = peaks[:, 0::3] + 0.5 * (below[:, 0::3] + peaks[:, 1::3])
-    semitones, begun = all_semitones[..., 1:], functional.relu(all_semitones.diff(dim=2))
+    semitones, onsets = all_semitones[..., 1:], functional.relu(all_semitones.diff(dim=2))
     total = semitones.sum(dim=1, keepdim=True) + 1e-3
     place = torch.arange(SEMITONES, device=mel.device).unsqueeze(0) / 12.0
     centre, square = torch.split((torch.cat((place, place.square())) @ semitones) / total, 1, dim=1)
@@ -51,8 +51,8 @@ def compute_tonal_frames(mel: torch.Tensor) -> torch.Tensor:
     clashes = torch.minimum(pairs[..., :1], pairs[..., 1:]).sum(dim=1).transpose(1, 2) / total
     rows = (
         functional.relu(step).mean(dim=1, keepdim=True), functional.relu(-step).mean(dim=1, keepdim=True),
-        mel[..., 1:].mean(dim=1, keepdim=True), centre, width, lowest, begun.sum(dim=1, keepdim=True),
-        (begun > 0.5).float().sum(dim=1, keepdim=True), (semitones > 0.2).float().sum(dim=1, keepdim=True),
+        mel[..., 1:].mean(dim=1, keepdim=True), centre, width, lowest, onsets.sum(dim=1, keepdim=True),
+        (onsets > 0.5).float().sum(dim=1, keepdim=True), (semitones > 0.2).float().sum(dim=1, keepdim=True),
     )  # fmt: skip
     return torch.cat((semitones, *rows, clashes), dim=1)
 
@@ -100,8 +100,8 @@ class Tonality(nn.Module):
         """Compute the statistics."""
         semitones, loudness = frames[:, :SEMITONES], frames[:, _LOUDNESS]
         peak = loudness.amax(dim=1, keepdim=True).clamp_min(1e-3)
-        sounding = torch.sigmoid(8.0 * (loudness / peak - 0.35)) * (loudness / (loudness + 0.05)) + 1e-4
-        share = sounding / sounding.sum(dim=1, keepdim=True)
+        activity = torch.sigmoid(8.0 * (loudness / peak - 0.35)) * (loudness / (loudness + 0.05)) + 1e-4
+        share = activity / activity.sum(dim=1, keepdim=True)
 
         def mean(x: torch.Tensor) -> torch.Tensor:
             """Average `[B, …, T]` over time, weighted by activity."""
@@ -114,11 +114,17 @@ class Tonality(nn.Module):
         parts = [
             *self._harmony(semitones, means[:, :SEMITONES], mean, share),
             *self._register(frames, means, spread),
-            *self._motion(frames, means, sounding, share),
+            *self._motion(frames, means, activity, share),
         ]
         levels = torch.quantile(loudness, self.levels, dim=1).T
-        rising, falling = means[:, _RISE], means[:, _FALL]
-        dynamics = (means[:, _LOUDNESS], spread(loudness), sounding.mean(dim=1), falling, rising / (falling + 1e-3))
+        mean_rise, mean_fall = means[:, _RISE], means[:, _FALL]
+        dynamics = (
+            means[:, _LOUDNESS],
+            spread(loudness),
+            activity.mean(dim=1),
+            mean_fall,
+            mean_rise / (mean_fall + 1e-3),
+        )
         return torch.cat((*parts, levels, torch.stack(dynamics, dim=1)), dim=1)
 
     def _rotate(self, chroma: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
@@ -130,8 +136,8 @@ class Tonality(nn.Module):
         self, semitones: torch.Tensor, each: torch.Tensor, mean: Mean, share: torch.Tensor
     ) -> list[torch.Tensor]:
         chroma = semitones.reshape(len(semitones), 6, 12, -1).sum(dim=1)
-        whole = each.reshape(-1, 6, 12).sum(dim=1)
-        shape = _unit(whole)
+        mean_chroma = each.reshape(-1, 6, 12).sum(dim=1)
+        shape = _unit(mean_chroma)
         major, minor, diatonic = (shape @ profiles.T for profiles in (self.major, self.minor, self.diatonic))
         best_major, best_minor = major.amax(dim=1), minor.amax(dim=1)
         chances = torch.softmax(12.0 * torch.cat((major, minor), dim=1), dim=1)
@@ -145,14 +151,14 @@ class Tonality(nn.Module):
         intervals = (around * smooth.transpose(1, 2).unsqueeze(1)).sum(dim=3)
         fit = torch.einsum("krc,bct->bkrt", self.chords, smooth).amax(dim=2)
         kind = torch.softmax(20.0 * fit, dim=1)
-        shown = mean(torch.cat((intervals, fit, kind), dim=1))
+        mean_harmony = mean(torch.cat((intervals, fit, kind), dim=1))
         stay = []
         for lag in _LAGS:
             later = share[:, lag:] / share[:, lag:].sum(dim=1, keepdim=True)
             stay.append(((smooth[..., lag:] * smooth[..., :-lag]).sum(dim=1) * later).sum(dim=1))
         return [
-            key, self._rotate(whole, collection), self._rotate(whole, tonic), self._rotate(bass, collection),
-            diatonic.amax(dim=1, keepdim=True), shown, torch.stack(stay, dim=1),
+            key, self._rotate(mean_chroma, collection), self._rotate(mean_chroma, tonic),
+            self._rotate(bass, collection), diatonic.amax(dim=1, keepdim=True), mean_harmony, torch.stack(stay, dim=1),
         ]  # fmt: skip
 
     def _register(self, frames: torch.Tensor, means: torch.Tensor, spread: Mean) -> list[torch.Tensor]:
@@ -162,23 +168,23 @@ class Tonality(nn.Module):
         return [five.view(5, -1).T, octaves / (octaves.sum(dim=1, keepdim=True) + 1e-3)]
 
     def _motion(
-        self, frames: torch.Tensor, means: torch.Tensor, sounding: torch.Tensor, share: torch.Tensor
+        self, frames: torch.Tensor, means: torch.Tensor, activity: torch.Tensor, share: torch.Tensor
     ) -> list[torch.Tensor]:
         semitones, rise = frames[:, :SEMITONES], frames[:, _RISE]
         floor = rise.mean(dim=1, keepdim=True) + 0.5 * rise.std(dim=1, keepdim=True)
         inner = rise[:, 1:-1]
         onsets = (inner > floor) & (inner >= rise[:, :-2]) & (inner > rise[:, 2:])
-        rate = onsets.sum(dim=1) / ((sounding > 0.3).sum(dim=1) + 16.0)
+        rate = onsets.sum(dim=1) / ((activity > 0.3).sum(dim=1) + 16.0)
         centred = rise - rise.mean(dim=1, keepdim=True)
         power = torch.fft.rfft(centred, n=2 * rise.shape[1])
         echo = torch.fft.irfft(power.real.square() + power.imag.square())[:, 5:64]
         pulse = echo.amax(dim=1) / (centred.square().sum(dim=1) + 1e-4)
         # Notes that begin in the first frame began before the window.
-        begun = means[:, _BEGUN : _NEW + 1] - frames[:, _BEGUN : _NEW + 1, 0] * share[:, :1]
+        new_onsets = means[:, _BEGUN : _NEW + 1] - frames[:, _BEGUN : _NEW + 1, 0] * share[:, :1]
         middle, most = torch.quantile(rise, self.ranks, dim=1)
         loudest = semitones.amax(dim=(1, 2), keepdim=True)
         loud = ((semitones > 0.4 * loudest + 0.05).float().sum(dim=1) * share).sum(dim=1)
         strength = torch.sqrt((rise.square() * share).sum(dim=1) + 1e-9)
         rhythm = torch.stack((means[:, _RISE], strength, middle, most, rate, pulse), dim=1)
         voices = torch.stack((loud, means[:, _CLEAR]), dim=1)
-        return [rhythm, begun, voices, means[:, _CLASH:]]
+        return [rhythm, new_onsets, voices, means[:, _CLASH:]]

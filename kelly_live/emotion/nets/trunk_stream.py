@@ -78,7 +78,7 @@ class _TemporalFilters:
         """Return the waiting sums after silence."""
         return torch.zeros(bands, self.channels, self._length - 1, device=self._adds.device)
 
-    def push(self, waiting: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def push(self, pending_sums: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Add at most a chunk of frames `[bands, n]` to the waiting sums `[bands, channels, length - 1]`.
 
         Returns the sums that wait afterwards, and the features `[channels, n + unsettled]`, of which the last
@@ -87,7 +87,7 @@ class _TemporalFilters:
         count = x.shape[1]
         product = self._exact[count] if count in self._exact else self._product(count)
         sums = product(x).view(len(x), self.channels, -1)
-        sums[..., : self._length - 1] += waiting
+        sums[..., : self._length - 1] += pending_sums
         features = self._filters.finish(sums.amax(dim=0)[:, : count + self.unsettled])
         return sums[..., count:], features
 
@@ -112,8 +112,8 @@ class _MiddleLayer:
         """Sum the window's products to the layer `[n, channels]`, zero-padded."""
         count, width = products.shape
         channels = width // self._taps
-        padded = functional.pad(products, (0, 0, self._taps // 2, self._taps // 2))
-        diagonal = padded.as_strided((count, self._taps, channels), (width, width + channels, 1))
+        padded_products = functional.pad(products, (0, 0, self._taps // 2, self._taps // 2))
+        diagonal = padded_products.as_strided((count, self._taps, channels), (width, width + channels, 1))
         return functional.relu(diagonal.sum(dim=1) + self._bias) * self._norm.scale + self._norm.shift
 
 
@@ -146,11 +146,11 @@ class TrunkStream:
     def _start_from_silence(self) -> None:
         window = TRUNK_PAST + TRUNK_FRAMES + TRUNK_AHEAD
         self._x = self._trunk.normalise(torch.zeros(1, BANDS, window, device=self._device))[0, 0]
-        self._waiting = [tempo.silence(BANDS) for tempo in self._temporal]
+        self._pending_sums = [tempo.silence(BANDS) for tempo in self._temporal]
         self._tempo = [torch.zeros(tempo.channels, TRUNK_FRAMES, device=self._device) for tempo in self._temporal]
         self._timbre = self._timbral_features(self._x[:, TRUNK_PAST - TRUNK_AHEAD :])
         self._fresh = window
-        self._kept = torch.zeros(0, device=self._device)
+        self._products = torch.zeros(0, device=self._device)
         self._frames = self._features()
 
     def _timbral_features(self, x: torch.Tensor) -> torch.Tensor:
@@ -177,21 +177,23 @@ class TrunkStream:
     def _features(self) -> torch.Tensor:
         fresh = self._fresh
         if self._fresh >= self._x.shape[1]:  # all frames of the window are new: begin anew with all of them
-            self._waiting = [tempo.silence(len(self._x)) for tempo in self._temporal]
+            self._pending_sums = [tempo.silence(len(self._x)) for tempo in self._temporal]
             self._fresh = self._x.shape[1]
         for chunk in torch.split(self._x[:, -self._fresh :], _CHUNK, dim=1):
-            pushed = [tempo.push(waits, chunk) for tempo, waits in zip(self._temporal, self._waiting, strict=True)]
-            self._waiting = [waits for waits, _ in pushed]
+            results = [
+                tempo.push(waits, chunk) for tempo, waits in zip(self._temporal, self._pending_sums, strict=True)
+            ]
+            self._pending_sums = [waits for waits, _ in results]
             self._tempo = [
                 torch.cat((before[:, : before.shape[1] - tempo.unsettled], features), dim=1)[:, -TRUNK_FRAMES:]
-                for tempo, before, (_, features) in zip(self._temporal, self._tempo, pushed, strict=True)
+                for tempo, before, (_, features) in zip(self._temporal, self._tempo, results, strict=True)
             ]
         self._fresh = 0
         front = torch.cat((self._timbre, *self._tempo))
         same = max(0, TRUNK_FRAMES - _UNSETTLED - fresh)  # frames that have only shifted
         products = self._middle[0].products(front[:, same:].T.contiguous())
-        self._kept = products if same == 0 else torch.cat((self._kept[fresh : same + fresh], products))
-        h = self._middle[0].layer(self._kept)
+        self._products = products if same == 0 else torch.cat((self._products[fresh : same + fresh], products))
+        h = self._middle[0].layer(self._products)
         layers = [h]
         for middle in self._middle[1:]:
             h = middle.layer(middle.products(h)) + h

@@ -65,26 +65,26 @@ class VoiceStatistics(nn.Module):
     def forward(self, mel_1024: torch.Tensor, mel_2048: torch.Tensor) -> torch.Tensor:
         """Compute the statistics."""
         loudness = mel_1024.mean(dim=1)
-        sounding = estimate_activity(loudness)
+        activity = estimate_activity(loudness)
         cepstra = torch.einsum("kn,bnt->bkt", self.cosines, mel_1024)
         pitch, salience = self.estimate_pitch(mel_2048)
         flux = functional.pad(functional.relu(mel_1024.diff(dim=2)).mean(dim=1), (1, 0))
         base = torch.cat((cepstra, torch.stack((pitch, salience, flux, loudness), dim=1)), dim=1)
         slopes = functional.pad(base[..., 2:] - base[..., :-2], (1, 1)) * 0.5
         frames = torch.cat((base, slopes), dim=1)
-        mean, deviation = compute_moments(frames, sounding)
-        short = compute_moments(frames[..., -SHORT_FRAMES:], sounding[:, -SHORT_FRAMES:])
-        filled = torch.where(sounding.unsqueeze(1) > 0.5, base, mean[:, :BASE].unsqueeze(2))
+        mean, deviation = compute_moments(frames, activity)
+        short = compute_moments(frames[..., -SHORT_FRAMES:], activity[:, -SHORT_FRAMES:])
+        filled = torch.where(activity.unsqueeze(1) > 0.5, base, mean[:, :BASE].unsqueeze(2))
         low, middle, high = torch.quantile(filled, self.ranks, dim=2)
-        voiced = sounding * torch.sigmoid(3.0 * (salience - 1.0))
+        voiced = activity * torch.sigmoid(3.0 * (salience - 1.0))
         tone = torch.stack((pitch, slopes[:, CEPSTRA]), dim=1)
         tone_mean, tone_deviation = compute_moments(tone, voiced)
         ramp = torch.linspace(-1.0, 1.0, pitch.shape[1], device=pitch.device)
         tilt = ((pitch - tone_mean[:, :1]) * ramp * voiced).mean(dim=1, keepdim=True)
         pace = torch.stack(
             (
-                sounding.mean(dim=1),
-                sounding.diff(dim=1).abs().mean(dim=1),
+                activity.mean(dim=1),
+                activity.diff(dim=1).abs().mean(dim=1),
                 voiced.mean(dim=1),
                 voiced.diff(dim=1).abs().mean(dim=1),
             ),

@@ -110,8 +110,8 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
     conductor = create_conductor(scheduler, seed=1)
     watch.wrap(source, "read", "capture")
     assert isinstance(reader, LiveEmotionReader)
-    if reader.captured is not None:  # features, net and temporal model are one graph
-        reader.captured = _TimedPart(reader.captured, watch, "net")  # type: ignore[assignment]
+    if reader.captured_hop is not None:  # features, net and temporal model are one graph
+        reader.captured_hop = _TimedPart(reader.captured_hop, watch, "net")  # type: ignore[assignment]
     watch.wrap(reader._features, "push", "features")
     watch.wrap(reader._stream, "push", "net")
     watch.wrap(reader._stream, "read", "net")
