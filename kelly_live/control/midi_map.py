@@ -6,7 +6,10 @@
   the axis (pick-up), and again after something else has moved the axis.
 - A knob for a nudge is an endless one: 1 to 63 are 1 to 63 ticks up, 127 to 65 are 1 to 63 ticks down, NUDGE_PER_TICK
   each.
-- All Notes Off and All Sound Off (controllers 123 and 120) are a panic, unless they are mapped otherwise.
+- A panic is a button's press, which jumps: a fader that passes the middle is none, nor one with a fine half. A button
+  that never sends its release may press again and again.
+- All Notes Off and All Sound Off (controllers 123 and 120) are a panic, unless they are mapped otherwise, or a keyboard
+  says All Notes Off because its last key was released.
 
 At most ACTIONS_PER_SECOND buttons are read, panic always, and of a knob's values the newest. Thread: the console's.
 """
@@ -34,6 +37,11 @@ NUDGE_PER_TICK = 0.02
 PICK_UP_WITHIN = 0.04  # about two steps of a knob
 _PRESSED = 64
 _RELEASED = 47
+_HIGHEST = 127
+_JUMP = 32  # steps in one message; a fader that is swept in a tenth of a second sends smaller ones
+_FINE = 32  # controllers 32 to 63 are the fine halves of 0 to 31
+_KEY_RELEASE_SECONDS = 0.01  # after its last key a keyboard sends All Notes Off at once
+_KEY_DOWN_SECONDS = 0.01  # no player's key is down for less
 KINDS = {"note": "note_on", "cc": "control_change", "program": "program_change"}
 _NAMES = {status: kind for kind, status in KINDS.items()}
 
@@ -130,10 +138,13 @@ class MidiMap:
         self._bindings = tuple(bindings)
         self._pressed_at: dict[Control, float] = {}  # when a button was pressed last
         self._value: dict[Control, int] = {}  # of each controller, its last value
+        self._varied: set[Control] = set()  # controls that have sent anything but 127
         self._down: set[Control] = set()  # controllers that were pressed and not released
         self._set: dict[Control, float] = {}  # what a knob set its axis to
         self._allowance, self._seconds = ACTIONS_PER_SECOND, 0.0
         self._connection = 0
+        self._keys: dict[int, dict[int, float]] = {}  # by channel, the keys that are down, and since when
+        self._last_key_up: dict[int, float] = {}  # by channel, when the last of them was released
 
     def read(self, messages: Sequence[ReceivedMessage], axis_position: Callable[[str], float]) -> list[Action]:
         """Return the actions of these messages in order, a knob's newest value last.
@@ -146,9 +157,9 @@ class MidiMap:
         for message in messages:
             if message.connection != self._connection:  # the controls may have moved while it was lost
                 self._connection = message.connection
-                self._value.clear()
-                self._down.clear()
-                self._set.clear()
+                for state in (self._value, self._varied, self._down, self._set, self._keys):
+                    state.clear()
+            self._note_keys(message)
             parsed_control = parse_control(message.data)
             if parsed_control is None:
                 continue
@@ -156,13 +167,16 @@ class MidiMap:
             binding = self._binding(control)
             before = self._value.get(control)
             self._value[control] = value
+            if value != _HIGHEST:
+                self._varied.add(control)
             if binding is None:
-                if control.kind == "cc" and control.number in CONTROLLERS.values():
+                if control.kind == "cc" and self._silences(control, message.seconds):
                     panic = Control("cc", CONTROLLERS["all_notes_off"])  # on whichever channel: one panic
                     actions += [Action("panic")] * self._accept_press(panic, message.seconds, panics=True)
             elif not binding.is_knob:
                 panics = binding.action == "panic"
-                if self._goes_down(control, value) and self._accept_press(control, message.seconds, panics=panics):
+                is_down = self._jumps_down(control, value, before) if panics else self._goes_down(control, value)
+                if is_down and self._accept_press(control, message.seconds, panics=panics):
                     actions.append(parse_action(binding.action, binding.value))
             elif binding.action in AXES:
                 first = value if before is None else before
@@ -195,6 +209,38 @@ class MidiMap:
             return False
         self._down.add(control)
         return True
+
+    def _jumps_down(self, control: Control, value: int, before: int | None) -> bool:
+        """Whether a message presses a panic button: any of a note or a program, a jump of a controller."""
+        if control.kind != "cc" or value < _PRESSED:
+            return control.kind != "cc"
+        if control in self._varied:
+            return before is not None and before <= _RELEASED and value - before >= _JUMP
+        fine = Control("cc", control.number + _FINE, control.channel) if control.number < _FINE else None
+        return fine not in self._value
+
+    def _note_keys(self, message: ReceivedMessage) -> None:
+        """Keep which keys are down, and when the last one of a channel was released."""
+        kind = get_kind(message.data)
+        if kind not in ("note_on", "note_off"):
+            return
+        channel, key = get_channel(message.data), message.data[1]
+        keys = self._keys.setdefault(channel, {})
+        if kind == "note_on":
+            keys[key] = message.seconds
+        elif key in keys:
+            was_played = message.seconds - keys.pop(key) >= _KEY_DOWN_SECONDS
+            if was_played and not keys:
+                self._last_key_up[channel] = message.seconds
+
+    def _silences(self, control: Control, seconds: float) -> bool:
+        """Whether an unmapped controller is a panic: it ends all notes, and not because a last key was released."""
+        if control.number == CONTROLLERS["all_sound_off"]:
+            return True
+        if control.number != CONTROLLERS["all_notes_off"]:
+            return False
+        assert control.channel is not None
+        return seconds - self._last_key_up.get(control.channel, -_KEY_RELEASE_SECONDS) >= _KEY_RELEASE_SECONDS
 
     def _accept_press(self, control: Control, seconds: float, *, panics: bool) -> bool:
         """Whether a press counts: it is no contact bounce, and not one too many, which a panic never is."""

@@ -5,6 +5,7 @@ Channels are 1-16 as musicians count them; pitches, velocities, programs and con
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -43,6 +44,8 @@ _KEY_TUNINGS = bytes([0xF0, 0x7F, 0x7F, 0x08, 0x02])
 # Data bytes after each status that has any (table I and III); system exclusive, its end, and undefined statuses.
 _DATA_BYTES = {0x80: 2, 0x90: 2, 0xA0: 2, 0xB0: 2, 0xC0: 1, 0xD0: 1, 0xE0: 2, 0xF1: 1, 0xF2: 2, 0xF3: 1}
 _NOT_ONE = frozenset((0xF0, 0xF4, 0xF5, 0xF7, 0xF9, 0xFD))
+_REALTIME = bytes(range(0xF8, 0x100))
+_SEGMENTS = re.compile(rb"[\x80-\xf7][\x00-\x7f]*|[\x00-\x7f]+")
 _CHANNEL_KINDS = {status: name for name, (status, _) in SPECS.items() if status < 0xF0}
 
 
@@ -159,12 +162,38 @@ def song_position(sixteenths: int) -> bytes:
     return bytes((SPECS["song_position"][0], sixteenths & 0x7F, sixteenths >> 7))
 
 
-def is_whole(message: bytes) -> bool:
-    """Return whether this is one complete MIDI 1.0 message other than system exclusive."""
-    if not message or message[0] < 0x80 or message[0] in _NOT_ONE or any(byte > 127 for byte in message[1:]):
-        return False
-    status = message[0] & 0xF0 if message[0] < 0xF0 else message[0]
-    return len(message) - 1 == _DATA_BYTES.get(status, 0)
+def read_packet(packet: bytes) -> tuple[list[bytes], bool]:
+    """Read the whole messages of what a driver delivered at once, and return whether all of it was valid.
+
+    Drivers promise one message each time, and pass on what they are sent: pairs after a running status, a message that
+    the next one cuts off, system exclusive without its end (which is passed over). Real time may come within any
+    other. Nothing lasts from packet to packet, so that data bytes without a status are never taken for a message.
+    """
+    realtime = [bytes((byte,)) for byte in packet if byte >= 0xF8]
+    messages = [message for message in realtime if message[0] not in _NOT_ONE]
+    is_valid = bool(packet) and len(messages) == len(realtime)
+    before = b""
+    for segment in _SEGMENTS.findall(packet.translate(None, _REALTIME)):
+        if segment.startswith(b"\xf0") or (segment == b"\xf7" and before.startswith(b"\xf0")):
+            is_whole = True
+        else:
+            found, is_whole = _read_segment(segment)
+            messages += found
+        is_valid = is_valid and is_whole
+        before = segment
+    return messages, is_valid
+
+
+def _read_segment(segment: bytes) -> tuple[list[bytes], bool]:
+    """Read a status byte and its data, and return whether they were whole messages."""
+    status, data = segment[:1], segment[1:]
+    if status < b"\x80" or status[0] in _NOT_ONE:
+        return [], False
+    length = _DATA_BYTES.get(status[0] & 0xF0 if status < b"\xf0" else status[0], 0)
+    if status >= b"\xf0":  # has no running status
+        return [segment[: 1 + length]] * (len(data) >= length), len(data) == length
+    ends = range(length, len(data) + 1, length)
+    return [status + data[end - length : end] for end in ends], bool(ends) and len(data) % length == 0
 
 
 def silence_channel(channel: int) -> tuple[bytes, bytes]:

@@ -2,28 +2,34 @@
 
 A driver's thread never runs Python: it would wait for the interpreter, and JACK, which waits for its clients, for it;
 a thread that held the interpreter and asked JACK for something would then wait for ever. A thread of ours polls the
-driver. Input comes from strangers: a message that MIDI does not know, or that comes faster than a cable could carry it,
-is discarded and counted. Clock has a share of its own, so that a flood of notes cannot stop it.
+driver. Input comes from strangers: what MIDI does not know is discarded and counted. Each kind of message has an
+allowance of its own, so that a stream (pressure, bend, a fader) cannot crowd out a switch (a pad, a program, a panic).
+Past it, the newest message of each control waits, and what it replaces is counted.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
-from kelly_live.core.midi_messages import SPECS, ReceivedMessage, is_whole
+from kelly_live.core.midi_messages import SPECS, ReceivedMessage, read_packet
 from kelly_live.core.timebase import Clock
 
-CAPACITY_MESSAGES = 1024
-MESSAGES_PER_SECOND = 1000  # about what a MIDI cable carries (31 250 baud, 3 bytes each)
+CAPACITY_MESSAGES = 1024  # of each kind
+MESSAGES_PER_SECOND = 1000  # of each kind; about what a MIDI cable carries (31 250 baud, 3 bytes each)
 CLOCK_PER_SECOND = 300  # 120 at 300 BPM; a driver may deliver what it delayed all at once
 POLL_SECONDS = 0.002
 _MAX_DRIFT = 1e-4  # between the driver's clock and ours
 _LOST_SECONDS = 0.5
-_REALTIME = 0xF8
-_SONG_POSITION = SPECS["song_position"][0]
+_CLOCK = SPECS["clock"][0]
+_NOTE_ON, _KEY_PRESSURE, _CONTROL_CHANGE = SPECS["note_on"][0], 0xA0, SPECS["control_change"][0]
+_NUMBERED = frozenset((SPECS["note_off"][0], _KEY_PRESSURE, SPECS["program_change"][0]))
+# Values of a controller that replace each other: a press is never replaced by its release, and what is left of a
+# fader's travel still moves by small steps.
+_RANGE_BITS = 4
 
 
 class TokenBucket:
@@ -43,31 +49,88 @@ class TokenBucket:
         return True
 
 
+def _get_kind(data: bytes) -> int:
+    """Return what shares an allowance: notes, a status of channel messages, the clock, or the rest of the system's."""
+    if data[0] >= 0xF0:
+        return _CLOCK if data[0] == _CLOCK else 0xF0
+    status = data[0] & 0xF0
+    return _NOTE_ON if status == SPECS["note_off"][0] else status
+
+
+def _get_control(data: bytes) -> bytes:
+    """Return what a message is the newest value of: a key's press or release, a range of a controller, a bend."""
+    status = data[0] & 0xF0
+    if status == _CONTROL_CHANGE:
+        return data[:2] + bytes((data[2] >> _RANGE_BITS,))
+    if status == _NOTE_ON:
+        return data[:2] + bytes((data[2] > 0,))
+    return data[:2] if status in _NUMBERED else data[:1]
+
+
+class CoalescingQueue:
+    """A queue that holds `capacity` messages of each kind; past that, the newest of each control.
+
+    `replaced` counts the messages that a newer one replaced. Threads: any.
+    """
+
+    def __init__(self, capacity: int = CAPACITY_MESSAGES) -> None:
+        self.replaced = 0
+        self._capacity = capacity
+        self._messages: dict[int | bytes, ReceivedMessage] = {}  # in order; by serial number, or by control
+        self._counts: Counter[int] = Counter()
+        self._serial = itertools.count()
+        self._changing = threading.Lock()  # locked for a few steps, which never wait
+
+    def put(self, message: ReceivedMessage, *, coalesces: bool = False) -> None:
+        """Queue a message; `coalesces`: only as the newest of its control."""
+        kind = _get_kind(message.data)
+        with self._changing:
+            if coalesces or self._counts[kind] >= self._capacity:
+                key: int | bytes = _get_control(message.data)
+                self.replaced += self._messages.pop(key, None) is not None
+            else:
+                key = next(self._serial)
+                self._counts[kind] += 1
+            self._messages[key] = message
+
+    def take(self) -> list[ReceivedMessage]:
+        """Remove and return all messages, in order."""
+        with self._changing:
+            taken, self._messages = self._messages, {}
+            self._counts.clear()
+        return list(taken.values())
+
+
 class InputQueue:
-    """A queue of at most `capacity` messages.
+    """A CoalescingQueue of a driver's packets, which may come no faster than a cable carries them.
 
     Threads: `put` from the one that polls the driver, `take` from the reader's.
     """
 
     def __init__(self, capacity: int = CAPACITY_MESSAGES) -> None:
-        self.overflows = 0
-        self._capacity = capacity
-        self._messages: deque[ReceivedMessage] = deque()
-        self._music = TokenBucket(MESSAGES_PER_SECOND)
-        self._clock = TokenBucket(CLOCK_PER_SECOND)
+        self._broken = 0
+        self._queue = CoalescingQueue(capacity)
+        self._buckets: dict[int, TokenBucket] = {}
+
+    @property
+    def overflows(self) -> int:
+        """Messages that were discarded: not valid MIDI, or replaced by a newer value."""
+        return self._broken + self._queue.replaced
 
     def put(self, seconds: float, data: bytes) -> None:
-        """Queue a message, or count it as an overflow."""
-        is_time = bool(data) and (data[0] >= _REALTIME or data[0] == _SONG_POSITION)
-        bucket = self._clock if is_time else self._music
-        if is_whole(data) and len(self._messages) < self._capacity and bucket.take(seconds):
-            self._messages.append(ReceivedMessage(seconds, data))
-        else:
-            self.overflows += 1
+        """Queue the messages of a packet that came at this time."""
+        messages, is_valid = read_packet(data)
+        self._broken += not is_valid
+        for message in messages:
+            kind = _get_kind(message)
+            if kind not in self._buckets:
+                self._buckets[kind] = TokenBucket(CLOCK_PER_SECOND if kind == _CLOCK else MESSAGES_PER_SECOND)
+            is_within = self._buckets[kind].take(seconds)
+            self._queue.put(ReceivedMessage(seconds, message), coalesces=not is_within)
 
     def take(self) -> list[ReceivedMessage]:
         """Remove and return all messages, in order."""
-        return [self._messages.popleft() for _ in range(len(self._messages))]
+        return self._queue.take()
 
 
 class TimestampEstimator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,7 @@ from kelly_live.core.midi_messages import ReceivedMessage
 from kelly_live.core.protocols import MidiIn
 from kelly_live.midi.backend import LISTING_COMMAND, MidiBackend
 from kelly_live.midi.backend_registry import find_backends
-from kelly_live.midi.input_queue import CAPACITY_MESSAGES
+from kelly_live.midi.input_queue import CoalescingQueue
 from kelly_live.midi.ports import PortInfo, create_no_system_error, name_ports, select_port
 
 VIRTUAL_INPUT_NAME = "Kelly Live in"
@@ -52,8 +51,8 @@ class OpenedInput:
 class SharedInput:
     """One input for several that poll, each from a thread of its own.
 
-    Every branch receives all that came since it was created. It keeps its last CAPACITY_MESSAGES and counts the rest
-    as overflows.
+    Every branch receives all that came since it was created. One that is not polled keeps what a CoalescingQueue holds,
+    and counts the rest as overflows.
     """
 
     def __init__(self, source: MidiIn) -> None:
@@ -82,8 +81,7 @@ class _Branch:
 
     def __init__(self, shared: SharedInput) -> None:
         self._shared = shared
-        self._messages: deque[ReceivedMessage] = deque(maxlen=CAPACITY_MESSAGES)
-        self._overflows = 0
+        self._queue = CoalescingQueue()
 
     @property
     def name(self) -> str:
@@ -96,20 +94,17 @@ class _Branch:
     @property
     def overflows(self) -> int:
         """Messages that were discarded."""
-        return self._shared.source.overflows + self._overflows
+        return self._shared.source.overflows + self._queue.replaced
 
     def poll(self) -> list[ReceivedMessage]:
         """Return what arrived since the last poll, in order, without waiting."""
         return self._shared.poll_for(self)
 
     def put(self, message: ReceivedMessage) -> None:
-        self._overflows += len(self._messages) == CAPACITY_MESSAGES  # the oldest goes
-        self._messages.append(message)
+        self._queue.put(message)
 
     def take(self) -> list[ReceivedMessage]:
-        taken = list(self._messages)
-        self._messages.clear()
-        return taken
+        return self._queue.take()
 
     def is_alive(self) -> bool:
         """Return whether the port still exists."""
