@@ -275,6 +275,11 @@ class MidiSurface:
         self._source, self._map = source, midi_map
         self._view: ControlView | None = None
 
+    @property
+    def refused(self) -> int:
+        """How many presses came too fast."""
+        return self._map.refused
+
     def publish(self, view: ControlView) -> None:
         """Remember where the axes stand: knobs take effect from there."""
         self._view = view

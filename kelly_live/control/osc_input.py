@@ -15,6 +15,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
 from kelly_live.control.osc_address import OscAddress
 from kelly_live.control.osc_packet import MAX_PACKET_BYTES, Message, Value, match_address, read_packet
@@ -27,10 +28,13 @@ MESSAGES_PER_SECOND = 100
 PANICS_PER_SECOND = 20
 CAPACITY = 256
 MAX_AHEAD_SECONDS = 600.0
+MAX_PANIC_AHEAD_SECONDS = 10.0  # a panic for later than this comes from a clock that is wrong, and is meant now
 REFUSAL_SECONDS = 10.0  # between two lines about what was refused
 _MAX_REASON = 100
+_BUFFER_BYTES = 1 << 20  # what comes while the interpreter is busy elsewhere
 # A pattern never ends the session: that takes the action's own name.
 _ADDRESSES = [PREFIX + name for name in ACTIONS if name != "quit"]
+_OFF_TEXTS = frozenset(("", "0", "0.0", "off", "false"))
 _PATTERN = frozenset("*?[{")
 _log = logging.getLogger(__name__)
 
@@ -70,6 +74,7 @@ class OscInput:
         self._panics = Allowance(PANICS_PER_SECOND, clock.now())
         self._said_at = -math.inf
         self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER_BYTES)  # or what the system allows
         try:
             self._socket.bind((address.host, address.port))
         except OSError as error:
@@ -121,7 +126,7 @@ class OscInput:
                 self._closing.wait(0.01)
                 continue
             try:
-                messages = read_packet(packet)
+                messages = read_packet(packet, partial(self.refuse, f"a bundle from {sender[0]}"))
             except ValueError as error:
                 self.refuse(f"a packet from {sender[0]}", str(error))
                 continue
@@ -146,6 +151,8 @@ class OscInput:
         ahead = 0.0 if message.unix_seconds is None else message.unix_seconds - self._wall_clock()
         value = message.arguments[0] if message.arguments else None
         is_panic = name == "panic"
+        if is_panic and ahead > MAX_PANIC_AHEAD_SECONDS:
+            ahead = 0.0
         if ahead > MAX_AHEAD_SECONDS:
             self.refuse(what, f"its time is {ahead:.0f} s ahead; it may be {MAX_AHEAD_SECONDS:.0f} s")
         elif not (self._panics if is_panic else self._messages).take(now):
@@ -161,14 +168,20 @@ class OscInput:
 
 
 def is_at_rest(name: str, arguments: tuple[Value, ...]) -> bool:
-    """Whether a message is the release of a button: an action that takes no number comes with 0 or False.
+    """Whether a message is the release of a button: an action that takes no value comes with 0, False or "off".
 
     After an emotion's name the last argument says so.
     """
     takes = ACTIONS[name].takes
     if takes is Takes.NOTHING and arguments:
-        return arguments[0] is False or arguments[0] == 0.0
-    return takes is Takes.EMOTION and len(arguments) > 1 and (arguments[-1] is False or arguments[-1] == 0.0)
+        return _is_off(arguments[0])
+    return takes is Takes.EMOTION and len(arguments) > 1 and _is_off(arguments[-1])
+
+
+def _is_off(value: Value) -> bool:
+    if isinstance(value, str):
+        return value.strip().lower() in _OFF_TEXTS
+    return value is False or value == 0.0
 
 
 def _find_actions(address: str) -> list[str]:

@@ -1,11 +1,10 @@
 """Send emotion and music as OSC, one bundle for each new emotion state; ADDRESSES lists the addresses.
 
-UDP: no receiver has to listen, and one that is gone is no error.
+UDP: no receiver has to listen. The socket is connected, so that the system tells when nobody does.
 """
 
 from __future__ import annotations
 
-import contextlib
 import socket
 
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
@@ -28,6 +27,8 @@ ADDRESSES: dict[str, str] = {
     "/kelly/mode": "string",
     "/kelly/chord": "string",
 }
+
+_QUIET_SENDS = 3  # without an error, before a receiver is believed to be there
 
 
 def encode_bundle(view: ControlView) -> bytes:
@@ -55,25 +56,65 @@ def encode_bundle(view: ControlView) -> bytes:
 
 
 class OscOutput:
-    """Sends views to a UDP address, without ever waiting. Thread: one for all calls."""
+    """Sends views to a UDP address, without ever waiting. Thread: one for all calls.
+
+    `problem` says in a line that nobody listens there, or why nothing can be sent, for as long as that lasts.
+    """
 
     def __init__(self, address: OscAddress) -> None:
         self.address = address
         self.sent = 0  # bundles
+        self.problem: str | None = None
         self._state: EmotionState | None = None  # the one that was sent last
-        self._socket = socket.socket(address.family, socket.SOCK_DGRAM)
-        self._socket.setblocking(False)
+        self._socket: socket.socket | None = None
+        self._quiet_sends = 0  # since an error
+        self._is_closed = False
 
     def publish(self, view: ControlView) -> None:
         """Send a view whose emotion state is not the one that was sent last."""
-        if view.state is self._state:
+        if view.state is self._state or self._is_closed:
             return
         self._state = view.state
-        # No receiver, no network or a full buffer: the next one may arrive.
-        with contextlib.suppress(OSError):
-            self._socket.sendto(encode_bundle(view), (self.address.host, self.address.port))
-            self.sent += 1
+        packet = encode_bundle(view)
+        try:
+            self._send(packet)
+        except ConnectionError:  # about the packet before: the port answered that it is closed
+            self.problem = f"nobody listens at {self.address} (--osc); start the receiver, or check its port"
+            self._quiet_sends = -1
+            try:
+                self._send(packet)
+            except OSError as error:
+                self._fail(error)
+        except BlockingIOError:  # a full buffer: the next one may fit
+            return
+        except OSError as error:
+            self._fail(error)
+
+    def _send(self, packet: bytes) -> None:
+        if self._socket is None:
+            self._socket = socket.socket(self.address.family, socket.SOCK_DGRAM)
+            self._socket.setblocking(False)
+            self._socket.connect((self.address.host, self.address.port))
+        self._socket.send(packet)
+        self.sent += 1
+        self._quiet_sends += 1
+        if self._quiet_sends >= _QUIET_SENDS:
+            self.problem = None
+
+    def _fail(self, error: OSError) -> None:
+        """Note why nothing is sent; the next view is tried through a new socket, as the network may be another."""
+        if isinstance(error, ConnectionError):
+            return
+        self.problem = f"OSC cannot be sent to {self.address} ({error.strerror}); check the network and --osc"
+        self._quiet_sends = 0
+        self._close_socket()
+
+    def _close_socket(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def close(self) -> None:
         """Close the socket. Safe to call twice."""
-        self._socket.close()
+        self._is_closed = True
+        self._close_socket()

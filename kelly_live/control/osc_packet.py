@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 MAX_PACKET_BYTES = 2048
@@ -23,6 +23,7 @@ _NTP_TO_UNIX = 2_208_988_800  # seconds from 1900 to 1970
 _NUMBERS = {"f": ">f", "i": ">i", "d": ">d", "h": ">q"}
 _CONSTANTS: dict[str, Value] = {"T": True, "F": False, "N": None, "I": None}
 _SKIPPED_BYTES = {"c": 4, "r": 4, "m": 4, "t": 8}  # a character, a colour, a MIDI message, a time
+_BRACKETS = "[]"  # around an array, whose values are read as if there were none
 
 
 class Message(NamedTuple):
@@ -37,11 +38,20 @@ class Message(NamedTuple):
     unix_seconds: float | None = None
 
 
-def read_packet(packet: bytes) -> list[Message]:
-    """Read the messages of a packet, in order. Raises ValueError."""
+def raise_error(reason: str) -> None:
+    """Raise the reason as a ValueError."""
+    raise ValueError(reason)
+
+
+def read_packet(packet: bytes, refuse: Callable[[str], None] = raise_error) -> list[Message]:
+    """Read the messages of a packet, in order.
+
+    `refuse` is called with the reason of each message of a bundle that cannot be read; the others are read. Raises
+    ValueError if the packet itself is no OSC.
+    """
     if len(packet) > MAX_PACKET_BYTES:
         raise ValueError(f"over {MAX_PACKET_BYTES} bytes")
-    return _read_element(packet, None, 0)
+    return _read_element(packet, None, 0, refuse)
 
 
 def match_address(pattern: str, addresses: Iterable[str]) -> list[str]:
@@ -76,7 +86,7 @@ def _expand_braces(pattern: str) -> list[str]:
     return done
 
 
-def _read_element(data: bytes, due: float | None, depth: int) -> list[Message]:
+def _read_element(data: bytes, due: float | None, depth: int, refuse: Callable[[str], None]) -> list[Message]:
     if not data.startswith(_BUNDLE):
         return [_read_message(data, due)]
     at = len(_BUNDLE) + 8
@@ -87,15 +97,16 @@ def _read_element(data: bytes, due: float | None, depth: int) -> list[Message]:
         own = tag / 2**32 - _NTP_TO_UNIX
         due = own if due is None else max(due, own)
     messages: list[Message] = []
-    while at < len(data):
-        if at + 4 > len(data):
-            raise ValueError("a torn bundle")
-        (size,) = struct.unpack_from(">I", data, at)
-        at += 4
-        if size == 0 or size % 4 or at + size > len(data):
-            raise ValueError("a torn bundle")
-        messages += _read_element(data[at : at + size], due, depth + 1)
-        at += size
+    while data[at:].strip(b"\x00"):
+        start = at + 4
+        at = start + int.from_bytes(data[at:start])
+        if at > len(data):
+            refuse("a torn bundle")
+            break
+        try:
+            messages += _read_element(data[start:at], due, depth + 1, refuse)
+        except ValueError as error:
+            refuse(str(error))
     return messages
 
 
@@ -117,28 +128,34 @@ def _read_message(data: bytes, due: float | None) -> Message:
             arguments.append(float(struct.unpack_from(form, data, at)[0]))
             at += struct.calcsize(form)
         elif kind in ("s", "S"):
-            text, at = _read_text(data, at)
+            text, at = _read_text(data, at, MAX_PACKET_BYTES)
             arguments.append(text)
         elif kind in _CONSTANTS:
             arguments.append(_CONSTANTS[kind])
-        elif kind in _SKIPPED_BYTES and arguments:  # no action takes one, but it may follow what an action takes
-            at += _SKIPPED_BYTES[kind]
-        else:
+        elif kind in _SKIPPED_BYTES or kind == "b":  # no action takes one, but a button may send any
+            at += _SKIPPED_BYTES[kind] if kind != "b" else _blob_bytes(data, at)
+            arguments.append(f"type {kind}")
+        elif kind not in _BRACKETS:
             raise ValueError(f"types {types!r}")
-    if at != len(data):
+    if at > len(data) or data[at:].strip(b"\x00"):  # some senders pad what they send with zeros
         raise ValueError("more or less than its types say")
     return Message(address, tuple(arguments), due)
 
 
-def _read_text(data: bytes, at: int) -> tuple[str, int]:
-    """A string that ends with 1 to 4 zeros, and where the next thing begins."""
+def _blob_bytes(data: bytes, at: int) -> int:
+    """Return the bytes that a blob and its length take up."""
+    if at + 4 > len(data):
+        raise ValueError("less than its types say")
+    (size,) = struct.unpack_from(">I", data, at)
+    return 4 + int(size + 3) // 4 * 4
+
+
+def _read_text(data: bytes, at: int, longest: int = MAX_TEXT_BYTES) -> tuple[str, int]:
+    """Return a text that ends with 1 to 4 zeros, and where the next thing begins."""
     end = data.find(b"\x00", at)
-    if end < 0 or end - at > MAX_TEXT_BYTES:
+    if end < 0 or end - at > longest:
         raise ValueError("an endless text")
     after = (end // 4 + 1) * 4
     if after > len(data) or data[end:after].strip(b"\x00"):
         raise ValueError("a torn text")
-    text = data[at:end]
-    if not text.isascii():
-        raise ValueError("a text that is not ASCII")
-    return text.decode("ascii"), after
+    return data[at:end].decode("utf-8", errors="replace"), after

@@ -8,7 +8,7 @@ from kelly_live.control.osc_address import resolve_address
 from kelly_live.control.osc_input import PREFIX, OscInput
 from kelly_live.control.osc_output import OscOutput
 from kelly_live.control.osc_packet import Value
-from kelly_live.core.actions import ACTIONS, Action, Takes
+from kelly_live.core.actions import ACTIONS, Action, Takes, parse_action
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import Clock
@@ -31,6 +31,11 @@ class OscSurface:
     def refusal(self) -> str | None:
         """What was refused last, and why."""
         return None if self._in is None else self._in.refusal
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing that is sent arrives, in a line, for as long as that lasts."""
+        return None if self._out is None else self._out.problem
 
     def describe(self) -> list[str]:
         """Say which addresses are used, one line each."""
@@ -66,16 +71,16 @@ class OscSurface:
 
 
 def create_action(name: str, value: Value) -> Action:
-    """Create an action from an OSC value: any number means that a button is down. Raises ConfigError."""
+    """Create an action from an OSC value: any value means that a button is down. Raises ConfigError."""
     takes = ACTIONS[name].takes if name in ACTIONS else None
+    if isinstance(value, str) and takes is not Takes.NOTHING:
+        return parse_action(name, value)
     if isinstance(value, float) and not math.isfinite(value):
         raise ConfigError(f"{name} comes with {value}; it must be a finite number")
-    if takes is Takes.NOTHING and isinstance(value, float | bool):
+    if takes is Takes.NOTHING:
         return Action(name)
     if takes is Takes.SWITCH and isinstance(value, float):
         return Action(name, bool(value))
-    if takes is Takes.EMOTION and isinstance(value, str):
-        return Action(name, value.strip().lower())
     return Action(name, value)
 
 

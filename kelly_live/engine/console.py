@@ -10,12 +10,13 @@ from kelly_live.control.keyboard import HELP, describe_own_keys
 from kelly_live.core.control_surface import ControlView
 from kelly_live.core.override import describe_override
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
-from kelly_live.ui.alerts import Alerts
+from kelly_live.ui.alerts import Alerts, LossAlerts
 from kelly_live.ui.terminal import LiveStatus
 
 if TYPE_CHECKING:
     from kelly_live.core.actions import Action
     from kelly_live.core.control_surface import ControlSurface
+    from kelly_live.core.timebase import Clock
     from kelly_live.engine.analysis_proxy import AnalysisProxy
     from kelly_live.engine.external_io import ExternalIO
     from kelly_live.engine.person import Person
@@ -55,13 +56,15 @@ class Console:
         sink: RoutedSink,
         external_io: ExternalIO,
         recorder: Recorder | None,
+        clock: Clock,
     ) -> None:
         """Read these surfaces and show on this display."""
         self._display, self._surfaces = display, tuple(surfaces)
         self._person, self._reader = person, reader
         self._sink, self._external_io = sink, external_io
         self._recorder = recorder
-        self._alerts = Alerts()
+        self._clock = clock
+        self._alerts, self._losses = Alerts(), LossAlerts()
         targets = ActionTargets(
             session.set_override,
             panic=session.panic,
@@ -94,6 +97,8 @@ class Console:
         troubles = self._troubles(snapshot)
         for line in self._alerts.news(troubles):
             _log.warning("%s", line)
+            self._display.say(line)
+        for line in self._losses.news(self._clock.now(), self._external_io.losses):
             self._display.say(line)
         self._display.show(
             LiveStatus(
@@ -128,6 +133,7 @@ class Console:
         return {
             "the audio input": snapshot.audio.problem,
             "the MIDI input": self._external_io.problem,
+            "the OSC output": self._external_io.osc_problem,
             "the analysis": snapshot.problem,
             "the beat tracker": snapshot.tracker_problem,
             "the GPU": None if self._reader is None else self._reader.problem,

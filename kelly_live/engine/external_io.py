@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.wording import plural
 
 if TYPE_CHECKING:
+    from kelly_live.control.midi_map import MidiSurface
     from kelly_live.control.osc_surface import OscSurface
     from kelly_live.core.control_surface import ControlSurface
     from kelly_live.core.protocols import NoteSink, SyncSource
@@ -29,11 +31,36 @@ class ExternalIO:
         self.midi_clock: MidiClockSource | None = None
         self.link: LinkSyncSource | None = None
         self.osc: OscSurface | None = None
+        self.controls: MidiSurface | None = None
 
     @property
     def problem(self) -> str | None:
         """Why the MIDI input is lost, for as long as it is."""
         return self.midi_in.problem if self.midi_in is not None else None
+
+    @property
+    def osc_problem(self) -> str | None:
+        """Why no OSC arrives where it is sent, for as long as that lasts."""
+        return self.osc.problem if self.osc is not None else None
+
+    @property
+    def losses(self) -> dict[str, tuple[int, str]]:
+        """How many messages each input has left out so far, and a line that says so."""
+        losses = {}
+        if self.midi_in is not None:
+            count = self.midi_in.overflows
+            line = f"MIDI input: left out {plural(count, 'message')}, too many at once or not valid MIDI"
+            losses["midi"] = count, line
+        if self.controls is not None:
+            count = self.controls.refused
+            losses["controls"] = (
+                count,
+                f"MIDI controls: left out {plural(count, 'press', 'presses')}, too many a second",
+            )
+        if self.osc is not None:
+            count = self.osc.refused
+            losses["osc"] = count, f"OSC input: refused {plural(count, 'message')}, at last {self.osc.refusal}"
+        return losses
 
     @property
     def sync_sources(self) -> tuple[SyncSource, ...]:
@@ -56,7 +83,8 @@ class ExternalIO:
             except ConfigError as error:
                 notify(f"{error}; until then the default MIDI controls apply")
                 learned = ()
-            surfaces.append(MidiSurface(self.input.branch(), MidiMap(add_defaults(learned))))
+            self.controls = MidiSurface(self.input.branch(), MidiMap(add_defaults(learned)))
+            surfaces.append(self.controls)
         return tuple(surfaces)
 
     def describe(self) -> list[str]:

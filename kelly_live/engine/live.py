@@ -263,6 +263,7 @@ class LiveEngine:
                 sink=opened.sink,
                 external_io=opened.external_io,
                 recorder=opened.recorder,
+                clock=self._clock,
             )
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(console.help_text())

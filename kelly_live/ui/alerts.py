@@ -1,8 +1,11 @@
-"""Report each part that fails and each that works again, once. Pure; thread: the caller's."""
+"""Report what fails and what works again, once, and what is lost, now and then. Pure; thread: the caller's."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+
+LOSS_SECONDS = 10.0  # between two lines about what one part has lost
 
 
 class Alerts:
@@ -21,4 +24,25 @@ class Alerts:
         lines = [trouble for part, trouble in now.items() if part not in self._failing]
         lines += [f"{part}: back" for part in self._failing if part not in now]
         self._failing = now
+        return lines
+
+
+class LossAlerts:
+    """Remembers how much each part had lost when that was last told."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+        self._said_at: dict[str, float] = {}
+
+    def news(self, now: float, losses: Mapping[str, tuple[int, str]]) -> list[str]:
+        """Return the line of each part that has lost more, if its last one was LOSS_SECONDS ago.
+
+        `losses`: each part's count so far, and a line that says so.
+        """
+        lines = []
+        for part, (count, line) in losses.items():
+            is_due = now - self._said_at.get(part, -math.inf) >= LOSS_SECONDS
+            if count > self._counts.get(part, 0) and is_due:
+                self._counts[part], self._said_at[part] = count, now
+                lines.append(line)
         return lines

@@ -185,7 +185,7 @@ def test_what_the_library_writes_is_read(value: object) -> None:
     [
         b"#bundle\x00" + bytes(8) + struct.pack(">i", -4),  # which would go round for ever
         b"#bundle\x00" + bytes(8) + struct.pack(">i", 2**31 - 1),
-        message("/kelly/do/valence", 1.0) + bytes(4),
+        message("/kelly/do/valence", 1.0) + b"\x00\x00\x00\x01",
         b"/" + bytes(MAX_PACKET_BYTES),
         b"/" + b"a" * 100 + bytes(3),
         b"",

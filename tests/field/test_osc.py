@@ -13,10 +13,15 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from kelly_live.control.osc_address import OscAddress
 from kelly_live.control.osc_input import CAPACITY, MESSAGES_PER_SECOND, REFUSAL_SECONDS, OscInput
+from kelly_live.control.osc_output import OscOutput, encode_bundle
 from kelly_live.control.osc_packet import match_address, read_packet
 from kelly_live.control.osc_surface import OscSurface
 from kelly_live.core.actions import ACTIONS, Action, Takes
+from kelly_live.core.control_surface import ControlView
+from kelly_live.core.protocols import EmotionOverride
 from kelly_live.core.timebase import ManualClock
+from kelly_live.core.values import EMOTIONS, EmotionState
+from kelly_live.ui.alerts import Alerts, LossAlerts
 
 WALL_SECONDS = 1_700_000_000.0
 TRIGGERS = [name for name, kind in ACTIONS.items() if kind.takes is Takes.NOTHING]
@@ -52,7 +57,7 @@ def tablet() -> Iterator[Tablet]:
     tablet.surface.close()
 
 
-def message(address: str, *arguments: str | float | bool) -> bytes:
+def message(address: str, *arguments: str | bytes | float | bool) -> bytes:
     builder = OscMessageBuilder(address)
     for argument in arguments:
         builder.add_arg(argument)
@@ -107,8 +112,86 @@ def test_a_later_time_is_waited_for_and_a_past_one_is_now(tablet: Tablet) -> Non
     assert tablet.surface.poll() == []
     tablet.clock.advance(0.2)
     assert tablet.surface.poll() == [Action("panic")]
-    assert tablet.send(bundle(panic, at=WALL_SECONDS + 1e6)) == []
+    assert tablet.send(bundle(freeze, at=WALL_SECONDS + 1e6)) == []
     assert tablet.inlet.refused == 1
+
+
+def test_a_panic_for_much_later_comes_from_a_wrong_clock_and_is_obeyed_now(tablet: Tablet) -> None:
+    panic = message("/kelly/do/panic", 1.0)
+    ahead = [bundle(panic, at=WALL_SECONDS + seconds) for seconds in (11.0, 3600.0, 1e8)]
+    assert tablet.send(*ahead, bundle(panic, at=0.5 - 2_208_988_800)) == [Action("panic")] * 4
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        message("/kelly/do/panic", "on"),
+        message("/kelly/do/panic", "Pänik"),
+        message("/kelly/do/panic", "a" * 500),
+        message("/kelly/do/panic", b"blob!", 0),
+        message("/kelly/do/panic", 1.0, 0.0, 0.5),
+        message("/kelly/do/panic", 5_000_000_000),
+        message("/kelly/do/panic", 2.5) + bytes(64),  # a sender that pads
+        message("/kelly/do/panic") + bytes(4),
+        typed("/kelly/do/panic", "T"),
+        typed("/kelly/do/panic", "[TF]"),
+        typed("/kelly/do/panic", "d") + struct.pack(">d", 1.0),
+        typed("/kelly/do/panic", "h") + struct.pack(">q", 1),
+        typed("/kelly/do/panic", "c") + b"\0\0\0a",
+        typed("/kelly/do/panic", "m") + b"\0\x90\x3c\x7f",
+        typed("/kelly/do/panic", "t") + bytes(8),
+        typed("/kelly/do/panic", "S") + b"go\0\0",
+        b"/kelly/do/panic\0",  # without types
+        bundle(message("/kelly/do/panic", 1), at=WALL_SECONDS),
+        bundle(message("/kelly/do/panic", 1)) + bytes(4),
+        bundle(b"/torn", message("/x", 1), b"", message("/kelly/do/panic", 1)),
+        bundle(bundle(b"\xff\xff\xff\xff"), message("/kelly/do/panic", 1)),
+        message("/kelly/do/{panic,nothing}", 1),
+        message("/*/do/p[a-b]nic", 1),
+    ],
+)
+def test_panic_is_understood_from_any_sender(tablet: Tablet, packet: bytes) -> None:
+    assert tablet.send(packet) == [Action("panic")]
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        *(message("/kelly/do/panic", value) for value in (0, 0.0, -0.0, False, "0", "off", "False", "")),
+        typed("/kelly/do/panic", "F"),
+        typed("/kelly/do/panic", "d") + bytes(8),
+        typed("/kelly/do/panic", "h") + bytes(8),
+        message("/kelly/do/panic", 0.0, 1.0),
+        bundle(message("/kelly/do/panic", 0)),
+        message("/kelly/do/panic/z", 1.0),  # the touch that some tablets send beside
+        message("/kelly/do/panics", 1.0),
+        message("/kelly/panic", 1.0),
+        b"/kelly/do/panic\0,f\0\0",  # its value is missing
+        b"/kelly/do/panic\0,f\0\0\x3f\x80",
+    ],
+)
+def test_a_release_and_what_is_not_panic_is_none(tablet: Tablet, packet: bytes) -> None:
+    assert tablet.send(packet) == []
+
+
+def test_values_may_come_as_text(tablet: Tablet) -> None:
+    texts = [message("/kelly/do/valence", "0.5"), message("/kelly/do/freeze", "off"), message("/kelly/do/morph", "SAD")]
+    assert tablet.send(*texts) == [Action("valence", 0.5), Action("freeze", False), Action("morph", "sad")]
+    assert (
+        tablet.send(
+            message("/kelly/do/valence", "much"), message("/kelly/do/valence", b"\1"), message("/kelly/do/valence")
+        )
+        == []
+    )
+    assert tablet.inlet.refused == 3
+
+
+def test_panic_is_reached_through_broken_packets_and_releases(tablet: Tablet) -> None:
+    broken = [b"#bundle", b"/", b"\xff" * 40, bundle(b"noise"), typed("/kelly/do/panic", "zzz")] * 20
+    released = [message("/kelly/do/panic", 0.0)] * 100
+    for _ in range(5):
+        assert tablet.send(*broken, *released) == []
+    assert tablet.send(message("/kelly/do/panic", 1.0)) == [Action("panic")]
 
 
 def test_what_waits_for_its_time_is_bounded(tablet: Tablet) -> None:
@@ -141,6 +224,7 @@ def test_panic_is_reached_through_a_flood(tablet: Tablet) -> None:
         (message("/kelly/do/valence", 5.0), "/kelly/do/valence.*from -1 to 1"),
         (message("/kelly/do/panic", float("nan")), "/kelly/do/panic.*finite"),
         (b"noise", "a packet from 127.0.0.1.*text"),
+        (bundle(message("/kelly/do/let-go"), b"noise"), "a bundle from 127.0.0.1.*text"),
     ],
 )
 def test_what_is_refused_is_said_with_its_address_and_reason(
@@ -151,3 +235,47 @@ def test_what_is_refused_is_said_with_its_address_and_reason(
     assert line.startswith("OSC refused")
     assert re.search(reason, line)
     assert tablet.inlet.refused == 2
+
+
+def describe_view(valence: float) -> ControlView:
+    state = EmotionState(tuple(float(name == "sad") for name in EMOTIONS), valence, 0.0, 0.0, 1.0, 1.0)
+    return ControlView(state, EmotionOverride(), 90.0, 1, "C", "ionian", "I")
+
+
+def test_a_receiver_that_is_not_there_is_said_until_it_comes() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        port = receiver.getsockname()[1]
+    out, alerts, said = OscOutput(OscAddress(socket.AF_INET, "127.0.0.1", port)), Alerts(), []
+    for n in range(20):
+        out.publish(describe_view(n / 100))
+        said += alerts.news({"the OSC output": out.problem})
+    assert said == [f"nobody listens at 127.0.0.1:{port} (--osc); start the receiver, or check its port"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", port))
+        receiver.settimeout(10.0)
+        for n in range(20):
+            out.publish(describe_view(n / 100 - 0.5))
+            said += alerts.news({"the OSC output": out.problem})
+        assert said[1:] == ["the OSC output: back"]
+        arrived = [receiver.recv(4096) for _ in range(20)]
+    out.close()
+    assert arrived == [encode_bundle(describe_view(n / 100 - 0.5)) for n in range(20)]  # not one is lost
+
+
+def test_what_cannot_be_sent_is_told_apart_from_nobody_who_listens() -> None:
+    out = OscOutput(OscAddress(socket.AF_INET, "255.255.255.255", 9000))  # needs a permission that is not asked for
+    out.publish(describe_view(0.5))
+    assert re.match(
+        r"OSC cannot be sent to 255.255.255.255:9000 \(.*\); check the network and --osc", out.problem or ""
+    )
+    assert out.sent == 0
+    out.close()
+    out.publish(describe_view(0.6))
+
+
+def test_losses_are_said_now_and_then_with_their_count() -> None:
+    alerts, said = LossAlerts(), []
+    for second in range(25):
+        said += alerts.news(float(second), {"osc": (min(second, 12), f"refused {second}"), "midi": (0, "nothing")})
+    assert said == ["refused 1", "refused 11", "refused 21"]
