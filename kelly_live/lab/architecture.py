@@ -1,4 +1,4 @@
-"""Draws the rooms of the package and the imports between them, as CONTRIBUTING.md shows them.
+"""Draws the subpackages of the package and the imports between them, as CONTRIBUTING.md shows them.
 
 `python -m kelly_live.lab.architecture` reads the import statements (by grimp, as import-linter does) and writes the
 picture between the two markers of CONTRIBUTING.md; with `--check` it only says whether the picture there is true.
@@ -15,63 +15,65 @@ from pathlib import Path
 PACKAGE = "kelly_live"
 BEGIN = "<!-- picture: made by `python -m kelly_live.lab.architecture` -->"
 END = "<!-- end of picture -->"
-GROUND = ("core", "workers")  # nearly every room imports them: an arrow each would hide the rest
+GROUND = ("core", "workers")  # nearly every subpackage imports them: an arrow each would hide the rest
 
 
-def list_rooms(package: Path) -> list[str]:
-    """List the rooms: the folders of the package that hold Python code, by name."""
+def list_subpackages(package: Path) -> list[str]:
+    """List the subpackages: the folders of the package that hold Python code, by name."""
     return sorted(folder.name for folder in package.iterdir() if (folder / "__init__.py").is_file())
 
 
-def find_imports(rooms: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Count the imports between rooms: room -> imported room -> number of importing modules."""
+def find_imports(subpackages: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Count the imports between subpackages: subpackage -> imported subpackage -> number of importing modules."""
     import grimp
 
     graph = grimp.build_graph(PACKAGE)
-    counts: dict[str, dict[str, int]] = {room: {} for room in rooms}
+    counts: dict[str, dict[str, int]] = {subpackage: {} for subpackage in subpackages}
     for module in sorted(graph.modules):
-        room = _find_room(module)
-        if room not in counts:
+        subpackage = _find_subpackage(module)
+        if subpackage not in counts:
             continue
-        imported = {_find_room(other) for other in graph.find_modules_directly_imported_by(module)}
-        for other in rooms:
-            if other in imported and other != room:
-                counts[room][other] = counts[room].get(other, 0) + 1
+        imports = {_find_subpackage(other) for other in graph.find_modules_directly_imported_by(module)}
+        for other in subpackages:
+            if other in imports and other != subpackage:
+                counts[subpackage][other] = counts[subpackage].get(other, 0) + 1
     return counts
 
 
-def rank_rooms(imports: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
-    """Sort the rooms into ranks: each imports only rooms of lower ranks. Raises ValueError on a circle."""
+def rank_subpackages(imports: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
+    """Sort the subpackages into ranks: each imports only subpackages of lower ranks. Raises ValueError on a circle."""
     ranks: list[list[str]] = []
-    placed: set[str] = set()
-    while len(placed) < len(imports):
-        rank = [room for room in imports if room not in placed and set(imports[room]) <= placed]
+    ranked: set[str] = set()
+    while len(ranked) < len(imports):
+        rank = [subpackage for subpackage in imports if subpackage not in ranked and set(imports[subpackage]) <= ranked]
         if not rank:
-            raise ValueError(f"the rooms {', '.join(sorted(set(imports) - placed))} import each other in a circle")
+            raise ValueError(
+                f"the subpackages {', '.join(sorted(set(imports) - ranked))} import each other in a circle"
+            )
         ranks.append(rank)
-        placed.update(rank)
+        ranked.update(rank)
     return ranks
 
 
-def describe_room(folder: Path) -> str:
-    """Return the summary line of a room's docstring."""
+def describe_subpackage(folder: Path) -> str:
+    """Return the summary line of a subpackage's docstring."""
     return (ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or "").partition("\n")[0]
 
 
 def draw_picture(package: Path) -> str:
-    """Draw the rooms as a Mermaid flowchart and a table, top rank first."""
-    rooms = list_rooms(package)
-    imports = find_imports(rooms)
+    """Draw the subpackages as a Mermaid flowchart and a table, top rank first."""
+    subpackages = list_subpackages(package)
+    imports = find_imports(subpackages)
     lines = ["```mermaid", "flowchart TD"]
-    for rank in reversed(rank_rooms(imports)):
-        lines += [f"    {room}[{room}/]" for room in rank]
-    for room in rooms:
-        lines += [f"    {room} --> {other}" for other in imports[room] if other not in GROUND]
-    lines += ["```", "", "| room | what it holds | imports |", "|---|---|---|"]
-    for rank in reversed(rank_rooms(imports)):
-        for room in rank:
-            used = ", ".join(imports[room]) or "nothing of ours"
-            lines.append(f"| `{room}/` | {describe_room(package / room)} | {used} |")
+    for rank in reversed(rank_subpackages(imports)):
+        lines += [f"    {subpackage}[{subpackage}/]" for subpackage in rank]
+    for subpackage in subpackages:
+        lines += [f"    {subpackage} --> {other}" for other in imports[subpackage] if other not in GROUND]
+    lines += ["```", "", "| subpackage | what it holds | imports |", "|---|---|---|"]
+    for rank in reversed(rank_subpackages(imports)):
+        for subpackage in rank:
+            imported_names = ", ".join(imports[subpackage]) or "nothing of ours"
+            lines.append(f"| `{subpackage}/` | {describe_subpackage(package / subpackage)} | {imported_names} |")
     return "\n".join(lines)
 
 
@@ -91,17 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if the picture is old")
     options = parser.parse_args(arguments)
     document = options.document.read_text(encoding="utf-8")
-    drawn = replace_picture(document, draw_picture(Path(__file__).resolve().parents[1]))
+    new_document = replace_picture(document, draw_picture(Path(__file__).resolve().parents[1]))
     if options.check:
-        if drawn != document:
+        if new_document != document:
             print(f"the picture in {options.document} is old; run `python -m kelly_live.lab.architecture`")
-        return int(drawn != document)
-    options.document.write_text(drawn, encoding="utf-8")
+        return int(new_document != document)
+    options.document.write_text(new_document, encoding="utf-8")
     print(f"{options.document}: the picture is drawn")
     return 0
 
 
-def _find_room(module: str) -> str | None:
+def _find_subpackage(module: str) -> str | None:
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else None
 

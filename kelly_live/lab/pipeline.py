@@ -68,8 +68,8 @@ def train_emotion(
     """
     log = ranks.restrict_log(log)
     with ranks.run_first_rank_first():
-        gathered = sources.read_all_clips(log)
-    parts = leave_out_languages(gathered, leave_out) if leave_out else gathered
+        all_parts = sources.read_all_clips(log)
+    parts = leave_out_languages(all_parts, leave_out) if leave_out else all_parts
     parts = {**parts, "fit": limit_clips(parts["fit"], sources.most)}
     if leave_out:
         parts["unseen"] = limit_clips(parts["unseen"], UNSEEN_CLIPS)
@@ -82,8 +82,8 @@ def train_emotion(
     if front_end is not None:
         load_front_end(front_end).copy_into(net)
     elif out.is_file():
-        shipped = load_emotion_net(out)
-        FrontEnd(shipped.trunk, shipped.speech).copy_into(net)
+        shipped_net = load_emotion_net(out)
+        FrontEnd(shipped_net.trunk, shipped_net.speech).copy_into(net)
     else:
         raise ConfigError("the net needs its front end; give --front-end, made by `kelly-live lab train front-end`")
     net.eval()
@@ -109,14 +109,14 @@ def train_emotion(
 
     def fresh(index: int) -> MultiScaleEmotionNet:
         torch.manual_seed(settings.seed + 1000 * index + ranks.rank * bool(index))
-        made = MultiScaleEmotionNet()
-        FrontEnd(net.trunk, net.speech).copy_into(made)
-        return made.to(ranks.device)
+        new_net = MultiScaleEmotionNet()
+        FrontEnd(net.trunk, net.speech).copy_into(new_net)
+        return new_net.to(ranks.device)
 
     if settings.cross > 1 and not leave_out:
-        whole = ready["fit"].concatenate(ready["fold"])
-        weights = DatasetDiversityManager(whole.clips).get_sampling_weights()
-        net, course = cross_fit(fresh, whole, sounds["fit"], sounds["fold"], weights, settings, state, ranks, log)
+        all_clips = ready["fit"].concatenate(ready["fold"])
+        weights = DatasetDiversityManager(all_clips.clips).get_sampling_weights()
+        net, course = cross_fit(fresh, all_clips, sounds["fit"], sounds["fold"], weights, settings, state, ranks, log)
     else:  # a left-out language needs no calibration: one run, stopped by the fold
         weights = manager.get_sampling_weights()
         trainer = Trainer(net.to(ranks.device), ready["fit"], sounds["fit"], ready["fold"], weights, settings, ranks)
@@ -127,12 +127,14 @@ def train_emotion(
             calibrate(net, ready["fold"], predict_members(net, ready["fold"].windows), sounds["fold"])
     if not ranks.is_first:
         return
-    recipe_hash = hash_recipe(net, asdict(settings), sources.most, gathered)
+    recipe_hash = hash_recipe(net, asdict(settings), sources.most, all_parts)
     if leave_out:
         unseen = ready["unseen"]
         scores = score_unseen(unseen.clips, unseen.windows, predict(net, unseen.windows))
-        known = ready["val"]
-        scores += score_known_languages(known.clips, known.windows, predict(net, known.windows), leave_out)
+        known_part = ready["val"]
+        scores += score_known_languages(
+            known_part.clips, known_part.windows, predict(net, known_part.windows), leave_out
+        )
         for line in format_scores(scores).splitlines():
             log(line)
         for path in save_scores(sources.cache, recipe_hash, leave_out, scores):
@@ -140,8 +142,8 @@ def train_emotion(
         return
     val = ready["val"]
     scores = evaluate(val.clips, val.windows, predict(net, val.windows))
-    learned = ready["fit"].concatenate(ready["fold"]) if settings.cross > 1 else ready["fit"]
-    baseline = score_linear_baseline((learned.clips, learned.windows), (val.clips, val.windows))
+    training_part = ready["fit"].concatenate(ready["fold"]) if settings.cross > 1 else ready["fit"]
+    baseline = score_linear_baseline((training_part.clips, training_part.windows), (val.clips, val.windows))
     kinds, calls = load_sound_windows(net, "val", sources.cache)
     calm = summarise_sounds(kinds, calls, predict(net, calls), predict(net, val.windows))
     hop = measure_hop(LiveEmotionReader(net, EmotionTransitionModel(), torch.device("cpu"))).value
@@ -174,16 +176,16 @@ def _load_held_out_net(
     It is the first part's net, which `train emotion` leaves in the cache, with the mixture and calibration of the
     shipped net. The shipped net's predictions of its own training clips would be too good.
     """
-    whole = parts["fit"] + parts["fold"]
-    load_scores = cache / f"{RUN}.part0.pt"
-    if cross < 2 or not load_scores.is_file():
+    clips = parts["fit"] + parts["fold"]
+    checkpoint_path = cache / f"{RUN}.part0.pt"
+    if cross < 2 or not checkpoint_path.is_file():
         log("the cache holds no net with a held-out part (`train emotion --cross 4` leaves one); the fold is used")
         return net, parts["fold"]
-    weights = torch.load(load_scores, weights_only=True, map_location="cpu")["weights"]
-    away = MultiScaleEmotionNet(**net.config)
-    away.load_state_dict({**weights, **{name: w for name, w in net.state_dict().items() if name in CALIBRATED}})
-    part = assign_folds(whole, cross)
-    return away.eval(), [clip for clip, index in zip(whole, part, strict=True) if index == 0]
+    weights = torch.load(checkpoint_path, weights_only=True, map_location="cpu")["weights"]
+    held_out_net = MultiScaleEmotionNet(**net.config)
+    held_out_net.load_state_dict({**weights, **{name: w for name, w in net.state_dict().items() if name in CALIBRATED}})
+    part = assign_folds(clips, cross)
+    return held_out_net.eval(), [clip for clip, index in zip(clips, part, strict=True) if index == 0]
 
 
 def train_temporal_model(
@@ -201,16 +203,16 @@ def train_temporal_model(
     for number, (name, one, clips, count) in enumerate(
         (("fold", teacher, held_out, scenes), ("val", net, parts["val"], max(1, scenes // 2)))
     ):
-        described = describe_scenes(one, clips, count, seed + number, sources.cache, log)
-        sequences[name] = build_sequences(one, clips, described)
+        described_scenes = describe_scenes(one, clips, count, seed + number, sources.cache, log)
+        sequences[name] = build_sequences(one, clips, described_scenes)
     stop = sequences["fold"][::5]
     fit = [sequence for i, sequence in enumerate(sequences["fold"]) if i % 5]
     torch.manual_seed(seed)
     model = EmotionTransitionModel()
     train_temporal(model, fit, stop, epochs=epochs, patience=15, seed=seed, log=log)
-    evolved = [run_model(model, sequence) for sequence in sequences["val"]]
-    scores = score_forecasts(model, sequences["val"], evolved, resamples=1000)
-    rest = measure_stability(sequences["val"], evolved)
+    tracks = [run_model(model, sequence) for sequence in sequences["val"]]
+    scores = score_forecasts(model, sequences["val"], tracks, resamples=1000)
+    rest = measure_stability(sequences["val"], tracks)
     card: dict[str, Any] = {
         "licence": "non-commercial research only: learned from CC BY-NC-SA 4.0 clips",
         "epochs": epochs,
@@ -223,6 +225,6 @@ def train_temporal_model(
     out.with_suffix(".md").write_text(format_temporal_card(card, scores, out.stat().st_size), encoding="utf-8")
     for score in scores:
         log(f"{score.metric:42} {score.dataset:22} {score.value:.3f} ({score.low:.3f} – {score.high:.3f}), n {score.n}")
-    for what, value in rest.items():
-        log(f"{what}: {value:.3f}")
+    for metric, value in rest.items():
+        log(f"{metric}: {value:.3f}")
     log(f"wrote {out} and {out.with_suffix('.md')}")

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from kelly_live.lab.architecture import BEGIN, END, main, rank_rooms, replace_picture
+from kelly_live.lab.architecture import BEGIN, END, main, rank_subpackages, replace_picture
 
 CONTRIBUTING = Path(__file__).parents[2] / "CONTRIBUTING.md"
 
 
-def test_each_room_stands_above_what_it_imports() -> None:
+def test_each_subpackage_stands_above_what_it_imports() -> None:
     imports = {"core": {}, "music": {"core": 3}, "engine": {"music": 1, "core": 1}, "audio": {"core": 2}}
-    assert rank_rooms(imports) == [["core"], ["music", "audio"], ["engine"]]
+    assert rank_subpackages(imports) == [["core"], ["music", "audio"], ["engine"]]
 
 
 def test_a_circle_has_no_rank() -> None:
     with pytest.raises(ValueError, match="a, b import each other in a circle"):
-        rank_rooms({"core": {}, "a": {"b": 1}, "b": {"a": 1}})
+        rank_subpackages({"core": {}, "a": {"b": 1}, "b": {"a": 1}})
 
 
 def test_the_picture_replaces_the_old_one_and_nothing_else() -> None:

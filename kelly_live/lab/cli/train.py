@@ -186,7 +186,7 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
 
     trained = train_vocabulary(
         corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
-        places=weigh_places("straight", 4), ours=compose_pieces, log=click.echo,
+        places=weigh_places("straight", 4), generate_pieces=compose_pieces, log=click.echo,
         command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
     )  # fmt: skip
     click.echo(trained.format_table())

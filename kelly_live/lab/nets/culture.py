@@ -103,20 +103,22 @@ class CulturalContextAdapter(nn.Module):
     ) -> CultureOutput:  # fmt: skip
         """Compute the culture's outputs for a batch."""
         none = torch.full((len(emotion),), NONE, dtype=torch.long, device=emotion.device)
-        ids = [none if given is None else given for given in (culture, region, language)]
-        is_placed = torch.stack([given != NONE for given in ids]).any(dim=0).unsqueeze(1)
+        ids = [none if given_ids is None else given_ids for given_ids in (culture, region, language)]
+        is_placed = torch.stack([given_ids != NONE for given_ids in ids]).any(dim=0).unsqueeze(1)
         tables = (self.culture, self.region, self.language)
         h = self.fuse(torch.cat([table(i) for table, i in zip(tables, ids, strict=True)] + [emotion], dim=1))
-        adapted = torch.softmax(torch.log(emotion.clamp_min(_EPSILON)) + self.emotion(h), dim=1)
+        perceived_emotions = torch.softmax(torch.log(emotion.clamp_min(_EPSILON)) + self.emotion(h), dim=1)
         middle, slower, faster = self.tempo(h).unbind(dim=1)
         # Shares of the way, on a logarithmic scale, from the middle to either end: bounded without a flat place.
-        preferred = _SLOWEST * torch.exp(torch.sigmoid(middle) * math.log(_FASTEST / _SLOWEST))
-        lowest = preferred * (_SLOWEST / preferred) ** torch.sigmoid(slower)
-        highest = preferred * (_FASTEST / preferred) ** torch.sigmoid(faster)
-        tempo = torch.stack((torch.minimum(lowest, preferred), preferred, torch.maximum(highest, preferred)), dim=1)
+        usual_tempo = _SLOWEST * torch.exp(torch.sigmoid(middle) * math.log(_FASTEST / _SLOWEST))
+        lowest = usual_tempo * (_SLOWEST / usual_tempo) ** torch.sigmoid(slower)
+        highest = usual_tempo * (_FASTEST / usual_tempo) ** torch.sigmoid(faster)
+        tempo = torch.stack(
+            (torch.minimum(lowest, usual_tempo), usual_tempo, torch.maximum(highest, usual_tempo)), dim=1
+        )
         soft, normal, loud = torch.sigmoid(self.dynamics(h)).unbind(dim=1)
         return CultureOutput(
-            adapted_emotion=torch.where(is_placed, adapted, emotion),
+            adapted_emotion=torch.where(is_placed, perceived_emotions, emotion),
             tempo_range=tempo.clamp(_SLOWEST, _FASTEST),
             mode_preferences=torch.softmax(self.modes(h), dim=1),
             dynamics=torch.stack((normal * soft, normal, normal + (1.0 - normal) * loud), dim=1),

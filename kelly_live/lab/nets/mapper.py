@@ -80,10 +80,10 @@ class ParameterDistribution:
     log_tail: Tensor
     logits: dict[str, Tensor]
 
-    def log_density(self, standardised: Tensor) -> Tensor:
+    def log_density(self, values: Tensor) -> Tensor:
         """Compute the log density (nats) `[B, S]` of standardised scalars."""
         tail = self.log_tail.exp()
-        u = (standardised - self.location) / self.log_scale.exp()
+        u = (values - self.location) / self.log_scale.exp()
         z = torch.sinh(torch.clamp(tail * torch.asinh(u) - self.skew, -12.0, 12.0))
         return (
             -0.5 * math.log(2 * math.pi) - 0.5 * z**2 + self.log_tail + 0.5 * torch.log1p(z**2)
@@ -209,17 +209,17 @@ class DynamicEmotionToMusicMapper(nn.Module):
         weights = _normalise(probabilities)[:, : len(EMOTIONS)]
         weights = torch.cat([torch.full_like(weights[:, :1], SHARED_TASTE**0.5), OWN_TASTE**0.5 * weights], dim=-1)
         ways = embedding[:, : weights.shape[1] * TASTE_WAYS].reshape(len(embedding), weights.shape[1], TASTE_WAYS)
-        columns, whole = self.basis[:, :TASTE_WAYS], self.basis.norm(dim=1, keepdim=True)
+        columns, full_norms = self.basis[:, :TASTE_WAYS], self.basis.norm(dim=1, keepdim=True)
         # The smaller ways are left out; each output may still differ as much as songs do in all ways.
-        columns = columns * (whole / torch.clamp(columns.norm(dim=1, keepdim=True), min=1e-9))
+        columns = columns * (full_norms / torch.clamp(columns.norm(dim=1, keepdim=True), min=1e-9))
         shift: Tensor = (weights[:, :, None] * ways).sum(1) @ columns.T
         return shift
 
     def get_embedding(self, user: Tensor) -> Tensor:
         """Return the embeddings `[B, 64]` of users `[B]`; zeros for no user (0) and unknown ones."""
-        known = torch.where((user >= 0) & (user < self.user.num_embeddings), user, torch.zeros_like(user))
-        embedding: Tensor = self.user(known)
-        return embedding * (known > 0)[:, None]
+        known_users = torch.where((user >= 0) & (user < self.user.num_embeddings), user, torch.zeros_like(user))
+        embedding: Tensor = self.user(known_users)
+        return embedding * (known_users > 0)[:, None]
 
     @torch.no_grad()
     def remember(self, user: int, embedding: Tensor) -> None:
@@ -321,9 +321,9 @@ class DynamicEmotionToMusicMapper(nn.Module):
         """Compute `play` of base outputs: cheap where many tastes are tried on the same states."""
         quantiles, spread = base.quantiles, base.spread
         if embedding is not None:  # after the bounds: a user may prefer what labelled pieces do not do
-            preferred = self.unpack(base.raw + self.compute_taste_shift(embedding, base.probabilities))
-            quantiles = quantiles + (preferred.location - spread.location)
-            spread = preferred
+            taste_spread = self.unpack(base.raw + self.compute_taste_shift(embedding, base.probabilities))
+            quantiles = quantiles + (taste_spread.location - spread.location)
+            spread = taste_spread
         values = self.scalar_mean + self.scalar_sd * torch.clamp(quantiles, -_LIMIT, _LIMIT)
         early, middle, late = (dict(zip(SCALARS, rank.unbind(-1), strict=True)) for rank in values)
 
@@ -401,10 +401,10 @@ def _apply_culture(
     as a difference. What is not known of the culture keeps the emotion's own value, to the bit.
     """
     rows = len(music["density"])
-    known = culture.get("known")
-    if known is None:
-        known = torch.ones(rows, len(KNOWN), device=music["density"].device)
-    share = dict(zip(KNOWN, (0.5 * strength * torch.clamp(known, 0.0, 1.0)).unbind(-1), strict=True))
+    known_shares = culture.get("known")
+    if known_shares is None:
+        known_shares = torch.ones(rows, len(KNOWN), device=music["density"].device)
+    share = dict(zip(KNOWN, (0.5 * strength * torch.clamp(known_shares, 0.0, 1.0)).unbind(-1), strict=True))
 
     def blend(field: str, values: dict[str, Tensor]) -> None:
         for name, value in values.items():
@@ -412,14 +412,19 @@ def _apply_culture(
             music[name] = torch.where(is_known if value.ndim == 1 else is_known[:, None], value, music[name])
 
     music = dict(music)
-    for field, ours, theirs in (
+    for field, music_name, culture_name in (
         ("modes", "mode_weights", "mode_preferences"), ("rhythms", "rhythm_weights", "rhythm_patterns"),
     ):  # fmt: skip
-        if theirs in culture:
+        if culture_name in culture:
             # Two rare weights are no difference: what is rarely played at rest is not the culture's own for that.
-            difference = torch.log(culture[theirs] + _LEAST_WEIGHT) - torch.log(rest[ours] + _LEAST_WEIGHT)
+            difference = torch.log(culture[culture_name] + _LEAST_WEIGHT) - torch.log(rest[music_name] + _LEAST_WEIGHT)
             blend(
-                field, {ours: torch.softmax(torch.log(music[ours] + 1e-6) + share[field][:, None] * difference, dim=-1)}
+                field,
+                {
+                    music_name: torch.softmax(
+                        torch.log(music[music_name] + 1e-6) + share[field][:, None] * difference, dim=-1
+                    )
+                },
             )
     if "tempo_range" in culture:
         usual = torch.clamp(culture["tempo_range"][:, 1], 20.0, 300.0)

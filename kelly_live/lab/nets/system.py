@@ -94,8 +94,8 @@ class KellySystem(nn.Module):
             temporal = self.temporal(rows[..., :count], timestamps, rows[..., count:])
             emotions, vad = temporal.evolved_emotions[:, -1], temporal.evolved_affect[:, -1]
         cultural = self.culture(emotions, culture, region, language)
-        adapted = torch.lerp(emotions, cultural.adapted_emotion, min(max(culture_strength, 0.0), 1.0))
-        music = self.mapper(adapted, vad, user, cultural.as_music(), culture_strength)
+        perceived_emotions = torch.lerp(emotions, cultural.adapted_emotion, min(max(culture_strength, 0.0), 1.0))
+        music = self.mapper(perceived_emotions, vad, user, cultural.as_music(), culture_strength)
         return SystemOutput(output, temporal, cultural, music)
 
 
@@ -126,6 +126,6 @@ def save_system(path: Path, system: KellySystem, cards: dict[str, Any]) -> None:
     weights: dict[str, torch.Tensor] = {}
     for name in PARTS:
         net = getattr(system, name)
-        stored = net.export_weights() if isinstance(net, MultiScaleEmotionNet) else net.state_dict()
-        weights |= {f"{name}.{key}": weight for key, weight in stored.items()}
+        net_weights = net.export_weights() if isinstance(net, MultiScaleEmotionNet) else net.state_dict()
+        weights |= {f"{name}.{key}": weight for key, weight in net_weights.items()}
     save_checkpoint(path, Checkpoint(SYSTEM_KIND, system.config, cards, weights))

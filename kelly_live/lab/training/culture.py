@@ -107,8 +107,8 @@ def measure_deviations(
             (out.dynamics - lesson.dynamics).abs().amax(dim=1),
             (out.rhythm_patterns - lesson.rhythms).abs().amax(dim=1),
         )
-        for name, column, known in zip(KNOWN, off, lesson.known.T, strict=True):
-            worst[name] = max(worst[name], float((column * known).amax()))
+        for name, column, is_known in zip(KNOWN, off, lesson.known.T, strict=True):
+            worst[name] = max(worst[name], float((column * is_known).amax()))
     return worst
 
 
@@ -183,15 +183,15 @@ def summarise_listeners(listeners: Path) -> dict[str, list[dict[str, Any]]]:
 
 def format_listeners_report(card: dict[str, Any]) -> str:
     """Format the listeners' results of a card as Markdown."""
-    found = card["listeners"]
-    if not found:
+    results = card["listeners"]
+    if not results:
         return "Not measured: trained without --listeners."
 
     def gains(name: str) -> list[LanguageGain]:
-        return [LanguageGain(**row) for row in found[name]]
+        return [LanguageGain(**row) for row in results[name]]
 
     parts = [format_language_gains(gains("languages"))]
-    if "likings" in found:
+    if "likings" in results:
         parts += [
             "A second test: TROMPA-MER (Gómez-Cañón et al. 2022; AGPL-3.0, only these figures leave it), excerpts of "
             "many\ncountries, most with few ratings, by listeners of a stated mother tongue that five or more share. "
@@ -199,10 +199,10 @@ def format_listeners_report(card: dict[str, Any]) -> str:
             format_language_gains(gains("second, emotions")),
             "The signs of valence and arousal they chose:",
             format_language_gains(gains("second, valence and arousal")),
-            _format_verdict({name: gains(name)[-1] for name in found if name != "likings"}),
+            _format_verdict({name: gains(name)[-1] for name in results if name != "likings"}),
             "A check of direction: how much better major chords are liked than minor ones (Lahdelma, Athanasopoulos & "
             "Eerola\n2021; GPL-3.0, only these figures leave it):",
-            format_mode_preferences([ModePreference(**row) for row in found["likings"]]),
+            format_mode_preferences([ModePreference(**row) for row in results["likings"]]),
             "Liking is no perceived emotion, and no preset here is of these listeners, so nothing is learned from it. "
             "It says\nthat a major chord need not please everybody: where the signs differ, a mapping that puts major "
             "on the pleasant\nside is that of its own listeners.",
@@ -216,20 +216,20 @@ def _format_verdict(overall: dict[str, LanguageGain]) -> str:
         return "In none of the tests is the gain over all listeners above 0 with certainty: no ground for such a head."
     if len(helps) == len(overall):
         return "The gain over all listeners is above 0 in every test; the head stays off until one was learned from it."
-    shown = " and ".join(f"`{name}` ({overall[name].gain:+.2%})" for name in helps)
+    listing = " and ".join(f"`{name}` ({overall[name].gain:+.2%})" for name in helps)
     return (
-        f"The gain over all listeners is above 0 with certainty in {shown}, not in the others. The head stays off: it\n"
-        "is kept only where the tests agree."
+        f"The gain over all listeners is above 0 with certainty in {listing}, not in the others. The head stays "
+        "off: it\nis kept only where the tests agree."
     )
 
 
 def _format_card(card: dict[str, Any], size_bytes: int) -> str:
     rows = "\n".join(
-        f"| {name} | " + " | ".join("measured" if known[k] else "–" for k in KNOWN) + " |"
-        for name, known in card["presets"].items()
+        f"| {name} | " + " | ".join("measured" if known_parameters[k] else "–" for k in KNOWN) + " |"
+        for name, known_parameters in card["presets"].items()
     )
     worst = card["furthest from the presets"]
-    owed = "\n".join(f"- {line}" for line in card["licences"])
+    licence_lines = "\n".join(f"- {line}" for line in card["licences"])
     return f"""# culture.safetensors: the parameters of a tradition
 
 `CulturalContextAdapter`, {card["parameters"]} parameters, {size_bytes / 1e6:.2f} MB. Learned from the presets in
@@ -259,5 +259,5 @@ Published (Midya et al. 2019, PLoS ONE 14(9):e0222380; abstract looked up): of 1
 listeners of ragas 9 % differed.
 
 ## The corpora and their terms
-{owed}
+{licence_lines}
 """

@@ -42,8 +42,8 @@ class Ranks:
         """
         if self.count == 1:
             return module
-        own = [self.device] if self.device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=own, forward_sync_buffers=False)
+        device_ids = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=device_ids, forward_sync_buffers=False)
 
     def wait(self) -> None:
         """Wait until every rank is here."""
@@ -63,9 +63,9 @@ class Ranks:
         """Return the first rank's value on every rank."""
         if self.count == 1:
             return value
-        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
-        distributed.broadcast(shared, 0)
-        return float(shared)
+        tensor = torch.tensor([value], dtype=torch.float64, device=self.device)
+        distributed.broadcast(tensor, 0)
+        return float(tensor)
 
     def gather_texts(self, text: str) -> list[str]:
         """Return every rank's text on every rank."""

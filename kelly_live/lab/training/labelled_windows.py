@@ -30,14 +30,16 @@ class LabelledWindows:
         """Create the targets of `windows` from the labels of `clips`."""
         return cls(clips, windows, create_clip_targets(clips, windows.clip, windows.end_seconds))
 
-    def select(self, chosen: np.ndarray) -> LabelledWindows:
+    def select(self, mask: np.ndarray) -> LabelledWindows:
         """Select the clips of a mask, with their windows."""
-        rows = chosen[self.windows.clip]
+        rows = mask[self.windows.clip]
         windows = self.windows.take(np.flatnonzero(rows))
-        places = np.cumsum(chosen) - 1
+        places = np.cumsum(mask) - 1
         windows = dataclasses.replace(windows, clip=places[windows.clip])
         targets = Targets(*(getattr(self.targets, name)[rows] for name in Targets.__slots__))
-        return LabelledWindows([clip for clip, kept in zip(self.clips, chosen, strict=True) if kept], windows, targets)
+        return LabelledWindows(
+            [clip for clip, is_selected in zip(self.clips, mask, strict=True) if is_selected], windows, targets
+        )
 
     def concatenate(self, other: LabelledWindows) -> LabelledWindows:
         """Append the clips and windows of `other`."""
@@ -60,7 +62,7 @@ def compute_loss(
     """
     log_p = functional.log_softmax(out.emotion_logits, dim=1)
     affect = torch.stack((out.valence, out.arousal, out.dominance), dim=1)
-    named = (t["label"] >= 0).float() * importance
+    label_weights = (t["label"] >= 0).float() * importance
     label = functional.cross_entropy(out.label_logits, t["label"].clamp_min(0), reduction="none", label_smoothing=0.05)
     gems = (out.gems - t["gems"]).square().mean(dim=1)
     presence = functional.binary_cross_entropy(out.presence.clamp(1e-5, 1 - 1e-5), t["presence"])
@@ -68,7 +70,7 @@ def compute_loss(
     signs = functional.softplus(-SIGN_SLOPE * t["signs"] * affect[:, :2]) * t["signs"].abs()
     return (
         average_weighted(-(t["emotions"] * log_p).sum(dim=1), t["emotions_weight"])
-        + average_weighted(label, named)
+        + average_weighted(label, label_weights)
         + 3.0 * average_weighted((affect - t["affect"]).square(), t["affect_weight"])
         + average_weighted(signs.mean(dim=1), t["signs_weight"])
         + 8.0 * average_weighted(gems, t["gems_weight"])

@@ -94,10 +94,10 @@ def _create_net(data: Examples, recipe: Recipe) -> DynamicEmotionToMusicMapper:
     total = torch.clamp(weight.sum(0), min=1e-6)
     mean = (data.scalars * weight).sum(0) / total
     spread = (((data.scalars - mean) ** 2 * weight).sum(0) / total).sqrt()
-    measured = weight.sum(0) > 0
+    is_measured = weight.sum(0) > 0
     with torch.no_grad():
-        net.scalar_mean.copy_(torch.where(measured, mean, net.scalar_mean))
-        net.scalar_sd.copy_(torch.where(measured & (spread > 1e-2), spread, net.scalar_sd))
+        net.scalar_mean.copy_(torch.where(is_measured, mean, net.scalar_mean))
+        net.scalar_sd.copy_(torch.where(is_measured & (spread > 1e-2), spread, net.scalar_sd))
         net.linear.weight.mul_(0.1)
         net.bend.weight.mul_(0.1)
         net.bend.bias.zero_()
@@ -119,23 +119,23 @@ def fit(
     """
     net = _create_net(data, recipe)
     offset = CorpusOffset(len(net.centre))
-    decayed = [net.linear.weight, net.bend.weight, *(p for p in net.body.parameters() if p.ndim > 1)]
-    ours = {id(p) for p in decayed}
-    others = [p for p in (*net.parameters(), *offset.parameters()) if id(p) not in ours and p.requires_grad]
+    decay_parameters = [net.linear.weight, net.bend.weight, *(p for p in net.body.parameters() if p.ndim > 1)]
+    decay_ids = {id(p) for p in decay_parameters}
+    others = [p for p in (*net.parameters(), *offset.parameters()) if id(p) not in decay_ids and p.requires_grad]
     optimiser = torch.optim.AdamW(
         [
-            {"params": decayed, "weight_decay": recipe.weight_decay / recipe.learning_rate},
+            {"params": decay_parameters, "weight_decay": recipe.weight_decay / recipe.learning_rate},
             {"params": others, "weight_decay": 1e-3},  # an offset without evidence stays at 0
         ],
         lr=recipe.learning_rate,
     )
     generator = torch.Generator().manual_seed(recipe.seed)
-    seen, priors = list_masks(data), PriorLoss(data, cues)
+    masks, priors = list_masks(data), PriorLoss(data, cues)
     best, best_epoch, best_weights = math.inf, 0, None
     for epoch in range(1, recipe.epochs + 1):
         probabilities, vad = compute_states(data, generator)
         spread = net.unpack(net.compute_raw(probabilities, vad) + offset(data.corpus))
-        loss = sum_mean_losses(compute_losses(net, spread, data), seen, data.importance)
+        loss = sum_mean_losses(compute_losses(net, spread, data), masks, data.importance)
         if recipe.use_priors:
             loss = loss + priors(net)
         optimiser.zero_grad()
@@ -182,9 +182,9 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
     scalar_gain = torch.ones(len(SCALARS))
     for index, name in enumerate(SCALARS):
         if skilled[name]:
-            seen = data.scalar_mask[:, index] > 0
-            target = _measure_spread_within_corpora(standard[seen, index], data.corpus[seen])
-            full = max(target / max(_measure_spread(medians[seen, index]), 1e-3), 1.0)
+            is_measured = data.scalar_mask[:, index] > 0
+            target = _measure_spread_within_corpora(standard[is_measured, index], data.corpus[is_measured])
+            full = max(target / max(_measure_spread(medians[is_measured, index]), 1e-3), 1.0)
             scalar_gain[index] = min(full, MAX_GAIN)
     weight_gain = torch.ones(len(WEIGHTS))
     for index, name in enumerate(WEIGHTS):
@@ -201,13 +201,13 @@ def calibrate(net: DynamicEmotionToMusicMapper, offset: CorpusOffset, data: Exam
             weight_gain[index] = gains[int(enough[0])] if len(enough) else MAX_WEIGHT_GAIN
     low, high = torch.full((len(SCALARS),), -1e3), torch.full((len(SCALARS),), 1e3)
     for index in range(len(SCALARS)):
-        seen = (data.scalar_mask[:, index] > 0) & (data.corpus == CORPORA.index(REFERENCE_CORPUS))
-        if bool(seen.any()):
+        is_measured = (data.scalar_mask[:, index] > 0) & (data.corpus == CORPORA.index(REFERENCE_CORPUS))
+        if bool(is_measured.any()):
             low[index], high[index] = torch.quantile(
-                standard[seen, index], torch.tensor([PLAYED_SHARE, 1.0 - PLAYED_SHARE])
+                standard[is_measured, index], torch.tensor([PLAYED_SHARE, 1.0 - PLAYED_SHARE])
             )
-    home = centre + offset(torch.tensor([CORPORA.index(REFERENCE_CORPUS)]))[0]
-    net.set_commitment(centre, scalar_gain, weight_gain, home, (low, high))
+    reference_outputs = centre + offset(torch.tensor([CORPORA.index(REFERENCE_CORPUS)]))[0]
+    net.set_commitment(centre, scalar_gain, weight_gain, reference_outputs, (low, high))
     net.set_basis(compute_user_basis(net, offset(data.corpus), data))
 
 
@@ -268,9 +268,9 @@ def cross_validate(
     """
     epochs, gains = [], []
     for held_back, inner in split_folds(data, FOLDS, recipe.seed):
-        fitted = fit(inner, recipe, held_back, progress, cues)
-        epochs.append(fitted.epochs)
-        rows = score_mapper(fitted.net, fitted.offset, inner, held_back)
+        result = fit(inner, recipe, held_back, progress, cues)
+        epochs.append(result.epochs)
+        rows = score_mapper(result.net, result.offset, inner, held_back)
         gains.append({row.parameter: (row.corpus - row.mapper, row.gain_se) for row in rows})
     skilled = {}
     for name in gains[0]:
@@ -302,21 +302,21 @@ def train_mapper(
     evidence = select_evidence(cues) if cues and recipe.use_priors else ()
     train, held_out, scale = _split_corpus(extract_corpus(data_dir, cache_dir))
     trial = cross_validate(train, recipe, progress, evidence)
-    chosen = replace(recipe, epochs=trial.epochs)
-    final = fit(train, chosen, progress=progress, cues=evidence)
+    final_recipe = replace(recipe, epochs=trial.epochs)
+    final = fit(train, final_recipe, progress=progress, cues=evidence)
     calibrate(final.net, final.offset, train, trial.skilled)
     net = final.net.eval()
     evaluation = Evaluation(score_mapper(net, final.offset, train, held_out), check_directions(net, train, cues))
     without = None
     if recipe.use_priors:  # the same recipe without priors, for comparison
-        bare = fit(train, replace(chosen, use_priors=False))
+        bare = fit(train, replace(final_recipe, use_priors=False))
         calibrate(bare.net, bare.offset, train, trial.skilled)
         without = Evaluation(
             score_mapper(bare.net, bare.offset, train, held_out), check_directions(bare.net.eval(), train, cues)
         )
     limits = {"gain": MAX_GAIN, "weight_gain": MAX_WEIGHT_GAIN, "played_share": PLAYED_SHARE}
     card = build_card(
-        net, recipe=asdict(chosen), scale=scale, parts=(train, held_out), evaluation=evaluation,
+        net, recipe=asdict(final_recipe), scale=scale, parts=(train, held_out), evaluation=evaluation,
         without_priors=without, skilled=trial.skilled,
         cues=cues, home=REFERENCE_CORPUS, limits=limits, command=command,
     )  # fmt: skip

@@ -119,7 +119,7 @@ def format_card(card: Mapping[str, Any], evaluation: Evaluation, cues: CueCorrel
     )
     most = card["limits_of_commitment"]
     alone = card["without_priors"]
-    spared = (
+    ablation = (
         f"Trained without these lines, the same recipe holds {alone['held']} of {len(card['directions'])} directions "
         f"(not: {'; '.join(f'{claim}, {slope:+.3f}' for claim, slope in alone['fail'].items()) or 'none'}).\n"
         "Its gains over corpus-wide on the held-out part, in nats: "
@@ -189,7 +189,7 @@ Learned from preferences as a maximum a posteriori (`mapping/taste.py`); zero un
 ## Priors
 Pseudo-observations, each worth so many labelled pieces; effects in corpus standard deviations (weights: along a stated
 direction). Directions as published; sizes ours: ±1 for what is clear or was ranked among the first three cues, ±.5 for
-what is hedged or only near what was varied. {spared}
+what is hedged or only near what was varied. {ablation}
 
 {CHECKED}
 

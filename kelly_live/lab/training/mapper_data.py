@@ -188,12 +188,12 @@ def compute_states(data: Examples, generator: torch.Generator | None = None) -> 
         place = torch.where(data.certain[:, None], torch.clamp(place + 0.25 * noise, -1.0, 1.0), inside)
         width = 0.2 * (0.6 / 0.2) ** torch.rand(len(data), generator=generator)
         # The live net's categories and dimensions differ slightly, so ours do too.
-        seen = place + 0.1 * torch.randn(place.shape, generator=generator)
-        probabilities = compute_soft_categories(seen, width)
+        noisy_place = place + 0.1 * torch.randn(place.shape, generator=generator)
+        probabilities = compute_soft_categories(noisy_place, width)
         # A third of the time the state is sure of one of its likely categories, as a live net or a performer may be.
         sure = (torch.rand(len(data), generator=generator) < 1 / 3).float()[:, None] * NAMED_SHARE
-        named = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
-        probabilities = (1.0 - sure) * probabilities + sure * nn.functional.one_hot(named, len(EMOTIONS))
+        named_emotions = torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+        probabilities = (1.0 - sure) * probabilities + sure * nn.functional.one_hot(named_emotions, len(EMOTIONS))
     else:
         probabilities = compute_soft_categories(place, width)
     dominance = probabilities @ _ANCHORS[:, 2]
@@ -219,8 +219,8 @@ def split_folds(data: Examples, number: int, seed: int) -> Iterator[tuple[Exampl
     """Yield (fold, the rest) `number` times; no song or score lies in both."""
     groups = np.random.default_rng(seed).permutation(sorted(set(data.groups)))
     for part in range(number):
-        chosen = set(groups[part::number].tolist())
-        inside = torch.tensor([group in chosen for group in data.groups])
+        fold_groups = set(groups[part::number].tolist())
+        inside = torch.tensor([group in fold_groups for group in data.groups])
         yield data.take(inside.nonzero()[:, 0]), data.take((~inside).nonzero()[:, 0])
 
 
@@ -231,8 +231,8 @@ def correlate_within_corpora(label: Tensor, values: Tensor, data: Examples, mask
     for corpus in range(len(CORPORA)):
         inside = weight * (data.corpus == corpus)
         total = torch.clamp(inside.sum(), min=1e-6)
-        here = data.corpus == corpus
-        x[here] -= (x * inside).sum() / total
-        y[here] -= (y * inside).sum() / total
+        is_in_corpus = data.corpus == corpus
+        x[is_in_corpus] -= (x * inside).sum() / total
+        y[is_in_corpus] -= (y * inside).sum() / total
     power = ((x**2 * weight).sum() * (y**2 * weight).sum()).sqrt()
     return float((x * y * weight).sum() / torch.clamp(power, min=1e-9))

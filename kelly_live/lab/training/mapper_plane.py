@@ -27,11 +27,11 @@ SHOWN = {
 
 def list_states() -> dict[str, EmotionState]:
     """List the eight emotions and the quadrants' centres by name."""
-    named = {name: create_state(emotion=name) for name in EMOTIONS}
+    emotion_states = {name: create_state(emotion=name) for name in EMOTIONS}
     middles = {
         quadrant: create_state(QUADRANT_CENTRE * v, QUADRANT_CENTRE * a) for quadrant, (v, a) in QUADRANTS.items()
     }
-    return named | middles
+    return emotion_states | middles
 
 
 @torch.no_grad()
@@ -75,11 +75,11 @@ def compute_plane(net: DynamicEmotionToMusicMapper) -> dict[str, np.ndarray]:
 
 def format_states_table(net: DynamicEmotionToMusicMapper) -> str:
     """Format the parameters at `list_states` as a Markdown table."""
-    named = list_states()
-    v = compute_parameters(net, list(named.values()))
+    states = list_states()
+    v = compute_parameters(net, list(states.values()))
     head = ("at", "BPM", "major", "melody", "dynamics", "variation", "density", "notes/s", "long notes", "on the beat")
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    for i, name in enumerate(named):
+    for i, name in enumerate(states):
         tempo, register = (
             " / ".join(f"{v[key][i]:.0f}" for key in keys)
             for keys in (("tempo_min", "tempo", "tempo_max"), ("register_low", "register", "register_high"))

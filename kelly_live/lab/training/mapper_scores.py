@@ -106,17 +106,17 @@ def compute_losses(
     Scalars have a density, weights a cross-entropy.
     """
     density = spread.log_density((data.scalars - net.scalar_mean) / net.scalar_sd)
-    found = {name: -density[:, index] for index, name in enumerate(SCALARS)}
+    losses = {name: -density[:, index] for index, name in enumerate(SCALARS)}
     for name in WEIGHTS:
-        found[name] = -(data.weights[name] * torch.log_softmax(spread.logits[name], dim=-1)).sum(-1)
-    return found
+        losses[name] = -(data.weights[name] * torch.log_softmax(spread.logits[name], dim=-1)).sum(-1)
+    return losses
 
 
-def sum_mean_losses(found: dict[str, Tensor], seen: dict[str, Tensor], importance: Tensor) -> Tensor:
+def sum_mean_losses(losses: dict[str, Tensor], masks: dict[str, Tensor], importance: Tensor) -> Tensor:
     """Sum the losses of the parameters, each averaged over the rows that measured it."""
     totals = []
-    for name, loss in found.items():
-        weight = seen[name] * importance
+    for name, loss in losses.items():
+        weight = masks[name] * importance
         totals.append((loss * weight).sum() / torch.clamp(weight.sum(), min=1e-6))
     return torch.stack(totals).sum()
 
@@ -187,31 +187,35 @@ def score_mapper(
         return (values - net.scalar_mean) / net.scalar_sd
 
     plain = _fit_baseline(standard(train.scalars), train, baseline_epochs)
-    ruled = _fit_baseline((train.scalars - compute_rule_locations(train)) / net.scalar_sd, train, baseline_epochs)
+    rule_baseline = _fit_baseline(
+        (train.scalars - compute_rule_locations(train)) / net.scalar_sd, train, baseline_epochs
+    )
     with torch.no_grad():
         spread = net.unpack(net.compute_raw(*compute_states(test)) + offset(test.corpus))
-        ours = compute_losses(net, spread, test)
+        mapper_losses = compute_losses(net, spread, test)
         corpus = -plain.log_density(standard(test.scalars), test.corpus)
-        rules = -ruled.log_density((test.scalars - compute_rule_locations(test)) / net.scalar_sd, test.corpus)
-        theirs = {name: (corpus[:, i], rules[:, i]) for i, name in enumerate(SCALARS)}
+        rules = -rule_baseline.log_density((test.scalars - compute_rule_locations(test)) / net.scalar_sd, test.corpus)
+        baseline_losses = {name: (corpus[:, i], rules[:, i]) for i, name in enumerate(SCALARS)}
         by_corpus = [average_weights(train.take((train.corpus == c).nonzero()[:, 0])) for c in range(len(CORPORA))]
         for name, target in test.weights.items():
             mean = torch.stack([by_corpus[c][name] for c in test.corpus.tolist()])
-            theirs[name] = (
+            baseline_losses[name] = (
                 -(target * mean.log()).sum(-1),
                 -(target * compute_rule_weights(test)[name].clamp(min=1e-6).log()).sum(-1),
             )
     rows = []
-    for name, seen in list_masks(test).items():
-        weight = seen * test.importance
+    for name, mask in list_masks(test).items():
+        weight = mask * test.importance
         total = torch.clamp(weight.sum(), min=1e-6)
-        mapper, plain_mean, rules_mean = (float((loss * weight).sum() / total) for loss in (ours[name], *theirs[name]))
+        mapper, plain_mean, rules_mean = (
+            float((loss * weight).sum() / total) for loss in (mapper_losses[name], *baseline_losses[name])
+        )
         by_group: dict[str, float] = {}
-        difference = (theirs[name][0] - ours[name] - (plain_mean - mapper)) * weight / total
+        difference = (baseline_losses[name][0] - mapper_losses[name] - (plain_mean - mapper)) * weight / total
         for group, value in zip(test.groups, difference.tolist(), strict=True):
             by_group[group] = by_group.get(group, 0.0) + value
         error = math.sqrt(sum(value * value for value in by_group.values()))
-        rows.append(ParameterScore(name, int(seen.sum()), mapper, plain_mean, rules_mean, error))
+        rows.append(ParameterScore(name, int(mask.sum()), mapper, plain_mean, rules_mean, error))
     return tuple(rows)
 
 
@@ -224,8 +228,8 @@ def check_directions(
     """
     grid = [(v / 4.0, a / 4.0) for v in range(-3, 4) for a in range(-3, 4)]
     axes = {"valence": torch.tensor([v for v, _ in grid]), "arousal": torch.tensor([a for _, a in grid])}
-    played = _compute_values(net, [create_state(v, a) for v, a in grid])
-    measured = {
+    played_values = _compute_values(net, [create_state(v, a) for v, a in grid])
+    parameters = {
         "tempo": ("tempo", data.scalars[:, SCALARS.index("tempo")]),
         "major": ("modes", compute_major_share(data.weights["modes"])),
         "register": ("centre", data.scalars[:, SCALARS.index("centre")]),
@@ -234,18 +238,18 @@ def check_directions(
         "rate": ("rate", data.scalars[:, SCALARS.index("rate")]),
         "sustained": ("rhythms", data.weights["rhythms"][:, -1]),
     }
-    seen, labels = list_masks(data), {"valence": data.valence, "arousal": data.arousal}
+    masks, labels = list_masks(data), {"valence": data.valence, "arousal": data.arousal}
 
     def claim(
-        text: str, what: str, axis: str, sign: int, source: str, film: tuple[str, str] | None = None
+        text: str, parameter: str, axis: str, sign: int, source: str, film: tuple[str, str] | None = None
     ) -> Direction:
-        name, values = measured[what]
-        slope = float((axes[axis] * played[what]).sum() / (axes[axis] ** 2).sum())
-        r = correlate_within_corpora(labels[axis], values, data, seen[name])
+        name, values = parameters[parameter]
+        slope = float((axes[axis] * played_values[parameter]).sum() / (axes[axis] ** 2).sum())
+        r = correlate_within_corpora(labels[axis], values, data, masks[name])
         return Direction(text, source, slope, r, sign, None if cues is None or film is None else cues.find(*film))
 
-    def compare_places(text: str, what: str, one: str, other: str, sign: int, source: str) -> Direction:
-        values = _compute_values(net, [find_state(one), find_state(other)])[what]
+    def compare_places(text: str, parameter: str, one: str, other: str, sign: int, source: str) -> Direction:
+        values = _compute_values(net, [find_state(one), find_state(other)])[parameter]
         return Direction(text, source, float(values[0] - values[1]), None, sign)
 
     ends = _compute_values(net, [create_state(-0.55, 0.55, d) for d in (0.75, -0.75)])["level"]

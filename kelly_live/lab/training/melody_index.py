@@ -36,8 +36,8 @@ class MelodyIndex:
         line = tokenize_melody(notes)
         best = 0
         for start in range(len(line) - self.GRAM + 1):
-            seen = self._index.get(tuple(line[start : start + self.GRAM]), ())
-            for number, place in seen:
+            matches = self._index.get(tuple(line[start : start + self.GRAM]), ())
+            for number, place in matches:
                 if self._owners[number] == owner:
                     continue
                 other = self._lines[number]

@@ -53,15 +53,15 @@ def format_emotion_card(
 ) -> str:
     """Format the card of the emotion net."""
     net = {(s.dataset, s.metric): s.value for s in scores}
-    lost = [f"{b.dataset} {b.metric} ({b.value:.3f} against {net[b.dataset, b.metric]:.3f})" for b in baseline
+    losses = [f"{b.dataset} {b.metric} ({b.value:.3f} against {net[b.dataset, b.metric]:.3f})" for b in baseline
             if (b.dataset, b.metric) in net and b.value > net[b.dataset, b.metric]]  # fmt: skip
     run = card["settings"]
     sounds = "\n".join(f"| {name} | {value:.3f} |" for name, value in card["sounds"].items())
     clips = card["clips"]
     unseen = [Score.from_dict(row) for row in card.get("unseen", [])]
     (voice, voice_label), (music, _) = card["temperature"]
-    away = [Score.from_dict(row) for row in card.get("away", [])]
-    held_out = format_scores(away) if away else "Not measured: trained with --cross 1."
+    held_out_scores = [Score.from_dict(row) for row in card.get("away", [])]
+    held_out = format_scores(held_out_scores) if held_out_scores else "Not measured: trained with --cross 1."
     return f"""# emotion.safetensors: the emotion of a voice or of music
 
 `MultiScaleEmotionNet`, {size_bytes / 1e6:.1f} MB. It hears sound at five resolutions and answers with eight emotions,
@@ -102,7 +102,7 @@ pooled cepstra, pitch, loudness and pace of the same clips.
 
 {_format_comparison(scores, baseline)}
 
-The baseline is ahead on: {"; ".join(lost) if lost else "nothing"}.
+The baseline is ahead on: {"; ".join(losses) if losses else "nothing"}.
 
 ## Measured on the training clips, while they were held out
 Every speaker and song once, by the net that did not learn from them; half of the clips augmented. The mix of the
@@ -142,10 +142,10 @@ def format_temporal_card(card: dict[str, Any], scores: Sequence[Score], size_byt
     rest = "\n".join(f"| {name} | {value:.2f} |" for name, value in card["restlessness"].items())
     verdict = []
     for metric in dict.fromkeys(s.metric for s in scores):
-        own = [s for s in scores if s.metric == metric]
-        model = next(s.value for s in own if s.dataset == "temporal model")
-        beaten = all(model < s.value for s in own if s.dataset != "temporal model")
-        verdict.append(f"- {metric}: {'better than both' if beaten else '**not** better than both'}")
+        metric_scores = [s for s in scores if s.metric == metric]
+        model = next(s.value for s in metric_scores if s.dataset == "temporal model")
+        is_best = all(model < s.value for s in metric_scores if s.dataset != "temporal model")
+        verdict.append(f"- {metric}: {'better than both' if is_best else '**not** better than both'}")
     stories = card["stories"]
     return f"""# temporal.safetensors: emotion over time
 

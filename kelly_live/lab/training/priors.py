@@ -132,14 +132,14 @@ def find_state(place: str) -> EmotionState:
 
 def convert_evidence(evidence: Sequence[Evidence]) -> tuple[tuple[tuple[float, float], Prior], ...]:
     """Convert film music to pseudo-observations: half of the pieces at each end of the axis, at one RMS."""
-    found = []
+    observations = []
     for line in evidence:
         for side in (1.0, -1.0):
             place = side * QUADRANT_CENTRE
             valence, arousal = (place, 0.0) if line.axis == "valence" else (0.0, place)
             prior = Prior(f"{line.axis} {place:+g}", line.parameter, side * line.r, line.source, line.pieces / 2.0)
-            found.append(((valence, arousal), prior))
-    return tuple(found)
+            observations.append(((valence, arousal), prior))
+    return tuple(observations)
 
 
 class PriorLoss:

@@ -101,9 +101,9 @@ def average_by_clip(rows: np.ndarray, clip: np.ndarray, count: int) -> np.ndarra
     """Average the windows of each clip: `[N, …]` to `[count, …]`; a clip without windows is NaN."""
     total = np.zeros((count, *rows.shape[1:]))
     np.add.at(total, clip, rows)
-    seen = np.bincount(clip, minlength=count).astype(float)
-    seen[seen == 0] = np.nan
-    mean: np.ndarray = total / seen.reshape(-1, *([1] * (rows.ndim - 1)))
+    window_counts = np.bincount(clip, minlength=count).astype(float)
+    window_counts[window_counts == 0] = np.nan
+    mean: np.ndarray = total / window_counts.reshape(-1, *([1] * (rows.ndim - 1)))
     return mean
 
 
@@ -175,19 +175,19 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Predictions, resa
 
     mean = {name: average_by_clip(getattr(answers, name), windows.clip, len(clips)) for name in Predictions.__slots__}
     for dataset in sorted({clip.dataset for clip in clips}):
-        own = np.array(
+        indices = np.array(
             [i for i, clip in enumerate(clips) if clip.dataset == dataset and not np.isnan(mean["presence"][i])]
         )
-        if not len(own):
+        if not len(indices):
             continue
-        first, n = clips[own[0]], len(own)
-        affect, confidence = mean["affect"][own], mean["confidence"][own]
+        first, n = clips[indices[0]], len(indices)
+        affect, confidence = mean["affect"][indices], mean["confidence"][indices]
         if dataset in CHOICES or (first.emotions is not None and first.gems is None):
-            _score_voices(dataset, [clips[i] for i in own], {k: v[own] for k, v in mean.items()}, add)
+            _score_voices(dataset, [clips[i] for i in indices], {k: v[indices] for k, v in mean.items()}, add)
         if first.quadrant is not None:
-            said = [clips[i].quadrant or "Q1" for i in own]
-            right = find_quadrants(affect) == np.array([list(QUADRANTS).index(q) for q in said])
-            halves = np.where(affect[:, :2] >= 0, 1.0, -1.0) == np.array([QUADRANTS[q] for q in said])
+            quadrants = [clips[i].quadrant or "Q1" for i in indices]
+            right = find_quadrants(affect) == np.array([list(QUADRANTS).index(q) for q in quadrants])
+            halves = np.where(affect[:, :2] >= 0, 1.0, -1.0) == np.array([QUADRANTS[q] for q in quadrants])
             add(dataset, "4 quadrants", create_mean_metric(right), n)
             add(dataset, "valence half", create_mean_metric(halves[:, 0]), n)
             add(dataset, "arousal half", create_mean_metric(halves[:, 1]), n)
@@ -196,23 +196,23 @@ def evaluate(clips: Sequence[Clip], windows: Windows, answers: Predictions, resa
             add(
                 dataset,
                 "mean r of 9 GEMS",
-                create_correlation_metric(np.array([clips[i].gems for i in own]), mean["gems"][own]),
+                create_correlation_metric(np.array([clips[i].gems for i in indices]), mean["gems"][indices]),
                 n,
             )
         if first.bar_ratings is not None:
-            rows = [np.flatnonzero(windows.clip == i) for i in own]
+            rows = [np.flatnonzero(windows.clip == i) for i in indices]
             ratings = [
                 np.array([average_bar_ratings(clips[i], float(end)) for end in windows.end_seconds[r]])
-                for i, r in zip(own, rows, strict=True)
+                for i, r in zip(indices, rows, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
                 truth = np.array([h[:, axis].mean() for h in ratings])
                 add(dataset, f"{name} r a piece", create_correlation_metric(truth, affect[:, axis]), n)
-                predicted = [answers.affect[r, axis] for r in rows]
+                predictions = [answers.affect[r, axis] for r in rows]
                 add(
                     dataset,
                     f"{name} r a window",
-                    create_pooled_correlation_metric([h[:, axis] for h in ratings], predicted),
+                    create_pooled_correlation_metric([h[:, axis] for h in ratings], predictions),
                     n,
                 )
     return scores
@@ -231,15 +231,15 @@ def _score_voices(
     n = len(choices)
     add(dataset, f"accuracy of {n}", create_mean_metric(truth == guess), len(clips))
     add(dataset, f"UAR of {n}", create_recall_metric(truth, guess), len(clips))
-    labelled = np.array([i for i, clip in enumerate(clips) if clip.emotions is not None])
-    labelled_truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in labelled])
-    probabilities = mean["emotions"][labelled]
-    open_guess = np.argmax(probabilities, axis=1)
-    right = (open_guess == labelled_truth).astype(float)
-    add(dataset, "accuracy, open 8", create_mean_metric(right), len(labelled))
-    top, sure = probabilities.max(axis=1), mean["confidence"][labelled]
-    add(dataset, "ECE of probabilities", create_calibration_metric(top, right), len(labelled))
-    add(dataset, "ECE of confidence", create_calibration_metric(sure, right), len(labelled))
+    indices = np.array([i for i, clip in enumerate(clips) if clip.emotions is not None])
+    true_emotions = np.array([int(np.argmax(clips[i].emotions or ())) for i in indices])
+    probabilities = mean["emotions"][indices]
+    guessed_emotions = np.argmax(probabilities, axis=1)
+    right = (guessed_emotions == true_emotions).astype(float)
+    add(dataset, "accuracy, open 8", create_mean_metric(right), len(indices))
+    top, sure = probabilities.max(axis=1), mean["confidence"][indices]
+    add(dataset, "ECE of probabilities", create_calibration_metric(top, right), len(indices))
+    add(dataset, "ECE of confidence", create_calibration_metric(sure, right), len(indices))
 
 
 def compute_overall_score(scores: Sequence[Score]) -> float:

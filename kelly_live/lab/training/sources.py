@@ -57,9 +57,9 @@ class Sources:
         if self.data is None and self.symbolic is None:
             raise ConfigError("there is nothing to learn from; give --data and/or --symbolic")
 
-        def progress(done: int, total: int) -> None:
-            if done == total or done % 200 == 0:
-                log(f"scores rendered: {done}/{total}")
+        def progress(count: int, total: int) -> None:
+            if count == total or count % 200 == 0:
+                log(f"scores rendered: {count}/{total}")
 
         return split_clips(gather_clips(self.data, self.symbolic, self.cache, progress=progress))
 
@@ -78,21 +78,23 @@ def load_windows(
     """
     sets = {d: [i for i, clip in enumerate(clips) if clip.dataset == d] for d in sorted({c.dataset for c in clips})}
     if ranks.count > 1:
-        shards = [own[i : i + SHARD_CLIPS] for own in sets.values() for i in range(0, len(own), SHARD_CLIPS)]
-        mine = shards[ranks.rank :: ranks.count]
-        for number, shard in enumerate(mine, 1):
+        shards = [
+            indices[i : i + SHARD_CLIPS] for indices in sets.values() for i in range(0, len(indices), SHARD_CLIPS)
+        ]
+        own_shards = shards[ranks.rank :: ranks.count]
+        for number, shard in enumerate(own_shards, 1):
             list(iterate_windows(net, [clips[i] for i in shard], cache, options))
-            log(f"windows: shard {number}/{len(mine)} of rank {ranks.rank}")
+            log(f"windows: shard {number}/{len(own_shards)} of rank {ranks.rank}")
         ranks.wait()
     parts = []
-    for dataset, own in sets.items():
-        index, began, logged = np.array(own), time.monotonic(), 0.0
-        for done, windows in iterate_windows(net, [clips[i] for i in own], cache, options):
+    for dataset, indices in sets.items():
+        index, start_time, last_log = np.array(indices), time.monotonic(), 0.0
+        for count, windows in iterate_windows(net, [clips[i] for i in indices], cache, options):
             parts.append(replace(windows, clip=index[windows.clip]))
-            taken = time.monotonic() - began
-            if done == len(own) or taken - logged >= PROGRESS_SECONDS:
-                log(f"windows of {dataset}: {done}/{len(own)} clips, {done / max(taken, 1e-3):.0f} a second")
-                logged = taken
+            elapsed = time.monotonic() - start_time
+            if count == len(indices) or elapsed - last_log >= PROGRESS_SECONDS:
+                log(f"windows of {dataset}: {count}/{len(indices)} clips, {count / max(elapsed, 1e-3):.0f} a second")
+                last_log = elapsed
     return concatenate_windows(parts)
 
 

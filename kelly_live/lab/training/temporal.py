@@ -91,21 +91,21 @@ def make_scenes(clips: Sequence[Clip], count: int, seed: int) -> Iterator[Scene]
     for i, clip in enumerate(clips):
         if clip.speaker is not None and clip.emotions is not None and clip.gems is None:
             speakers.setdefault(clip.speaker, []).append(i)
-    names = sorted(name for name, own in speakers.items() if len(own) >= 6)
+    names = sorted(name for name, indices in speakers.items() if len(indices) >= 6)
     for number in range(count if names or music else 0):
         from_music = bool(music) and (not names or number % 2 == 1)
         pool = music if from_music else speakers[names[int(rng.integers(len(names)))]]
-        chosen: list[int] = []
-        while len(chosen) < rng.integers(4, 7):
+        scene_clips: list[int] = []
+        while len(scene_clips) < rng.integers(4, 7):
             candidate = int(pool[int(rng.integers(len(pool)))])
             if (
-                not chosen
-                or _identify_emotion(clips[candidate]) != _identify_emotion(clips[chosen[-1]])
+                not scene_clips
+                or _identify_emotion(clips[candidate]) != _identify_emotion(clips[scene_clips[-1]])
                 or rng.random() < 0.2
             ):
-                chosen.append(candidate)
+                scene_clips.append(candidate)
         parts, segments, at = [], [], 0.0
-        for index in chosen:
+        for index in scene_clips:
             samples = read_audio(clips[index].audio_path, 20.0)
             offset = float(rng.uniform(0.0, 10.0)) if from_music else 0.0
             first = int(offset * SAMPLE_RATE)
@@ -143,9 +143,9 @@ def describe_scenes(
         if path.is_file():
             windows = read_windows(path)
         else:
-            whole = scene.samples[: len(scene.samples) // HOP_SAMPLES * HOP_SAMPLES]
+            samples = scene.samples[: len(scene.samples) // HOP_SAMPLES * HOP_SAMPLES]
             stream = stream or EmotionStream(net)
-            windows = describe_samples(stream, whole, HOP_SECONDS, HOP_SECONDS)
+            windows = describe_samples(stream, samples, HOP_SECONDS, HOP_SECONDS)
             write_windows(path, windows)
         levels = [
             rms_dbfs(scene.samples[int(e * SAMPLE_RATE) - HOP_SAMPLES : int(e * SAMPLE_RATE)])
@@ -160,13 +160,13 @@ def describe_scenes(
 def build_sequences(
     net: MultiScaleEmotionNet,
     clips: list[Clip],
-    described: Sequence[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]],
+    scenes: Sequence[tuple[Windows, np.ndarray, tuple[tuple[float, int, float], ...]]],
 ) -> list[HopSequence]:
     """Predict every hop that sounds, and pair it with its targets."""
     sequences = []
-    answers = predict(net, concatenate_windows([windows for windows, _, _ in described])) if described else None
+    answers = predict(net, concatenate_windows([windows for windows, _, _ in scenes])) if scenes else None
     at = 0
-    for windows, sounding, segments in described:
+    for windows, has_sound, segments in scenes:
         assert answers is not None
         rows = slice(at, at + len(windows))
         at += len(windows)
@@ -185,7 +185,7 @@ def build_sequences(
         clip = np.array([segments[i][1] for i in which])
         inside = windows.end_seconds - starts[which] + np.array([segments[i][2] for i in which])
         truth = create_clip_targets(clips, clip, inside)
-        keep = np.flatnonzero(sounding)
+        keep = np.flatnonzero(has_sound)
         if len(keep) > MIN_STEPS + 1:
             sequences.append(
                 HopSequence(
@@ -287,15 +287,15 @@ def train_temporal(
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimiser.step()
             total += float(loss.detach())
-        evolved = [run_model(model, sequence) for sequence in fold]
-        errors = [e for e in score_forecasts(model, fold, evolved, resamples=0) if e.dataset == "temporal model"]
+        tracks = [run_model(model, sequence) for sequence in fold]
+        errors = [e for e in score_forecasts(model, fold, tracks, resamples=0) if e.dataset == "temporal model"]
         # A second of delay weighs as much as .1 of error: slow averages are the best forecasts, but useless live.
-        delay = measure_stability(fold, evolved)["median seconds to half-way"]
+        delay = measure_stability(fold, tracks)["median seconds to half-way"]
         score = -float(np.nanmean([e.value for e in errors])) - 0.1 * (0.0 if np.isnan(delay) else delay)
         best = stopping.update(score, model)
         if best or epoch % 10 == 0:
-            mark = "  * best" if best else ""
-            log(f"epoch {epoch:3d}  loss {total / 60:.3f}  fold error and delay {-score:.4f}{mark}")
+            best_note = "  * best" if best else ""
+            log(f"epoch {epoch:3d}  loss {total / 60:.3f}  fold error and delay {-score:.4f}{best_note}")
         if stopping.is_done:
             break
     model.load_state_dict(stopping.weights)
@@ -324,7 +324,10 @@ def smooth_exponentially(values: np.ndarray, times: np.ndarray, constant_seconds
 
 
 def score_forecasts(
-    model: EmotionTransitionModel, sequences: Sequence[HopSequence], evolved: Sequence[EmotionTrack], resamples: int
+    model: EmotionTransitionModel,
+    sequences: Sequence[HopSequence],
+    model_tracks: Sequence[EmotionTrack],
+    resamples: int,
 ) -> list[Score]:
     """Score the temporal model, the last value and the best moving average, now and at each horizon.
 
@@ -333,7 +336,7 @@ def score_forecasts(
     eight = len(EMOTIONS)
     constants = (0.5, 1.0, 2.0, 4.0)
     errors: dict[tuple[str, str], list[float]] = {}
-    for sequence, track in zip(sequences, evolved, strict=True):
+    for sequence, track in zip(sequences, model_tracks, strict=True):
         raw, raw_affect = sequence.predictions[:, :eight], sequence.predictions[:, eight : eight + 3]
         tracks = {"last value": (raw, raw_affect)}
         for c in constants:
@@ -342,11 +345,11 @@ def score_forecasts(
                 smooth_exponentially(raw_affect, sequence.times, c),
             )
         tracks["temporal model"] = track
-        rated = sequence.truth.affect_weight[0, 0] >= 0.99
-        spoken = sequence.truth.emotions_weight[0] >= 0.99
-        if not rated and not spoken:
+        is_rated = sequence.truth.affect_weight[0, 0] >= 0.99
+        is_speech = sequence.truth.emotions_weight[0] >= 0.99
+        if not is_rated and not is_speech:
             continue
-        kind = "V/A RMSE, rated pieces" if rated else "Brier, spoken scenes"
+        kind = "V/A RMSE, rated pieces" if is_rated else "Brier, spoken scenes"
         for seconds in (0.0, *HORIZONS_SECONDS):
             pairs = [
                 (i, j) for i in range(len(sequence.times)) if (j := _find_later_hop(sequence, i, seconds)) is not None
@@ -364,7 +367,7 @@ def score_forecasts(
                     e, a = later[0].numpy(), later[1].numpy()
                 wrong = (
                     np.sqrt(np.mean(np.square(a[:, :2] - sequence.truth.affect[then, :2])))
-                    if rated
+                    if is_rated
                     else np.mean(np.square(e - sequence.truth.emotions[then]).sum(axis=1))
                 )
                 errors.setdefault((name, f"{kind}, {seconds:g} s ahead"), []).append(float(wrong))
@@ -381,7 +384,7 @@ def score_forecasts(
     return scores
 
 
-def measure_stability(sequences: Sequence[HopSequence], evolved: Sequence[EmotionTrack]) -> dict[str, float]:
+def measure_stability(sequences: Sequence[HopSequence], tracks: Sequence[EmotionTrack]) -> dict[str, float]:
     """Measure how often the strongest emotion changes within a clip, and how soon a change of clip shows.
 
     Changes a second before and after the temporal model; and the median seconds until the arousal is half-way after a
@@ -389,7 +392,7 @@ def measure_stability(sequences: Sequence[HopSequence], evolved: Sequence[Emotio
     """
     eight = len(EMOTIONS)
     seconds, raw_flips, flips, halves = 0.0, 0, 0, []
-    for sequence, (emotions, affect) in zip(sequences, evolved, strict=True):
+    for sequence, (emotions, affect) in zip(sequences, tracks, strict=True):
         same = sequence.segment[1:] == sequence.segment[:-1]
         for name, track in (("raw", sequence.predictions[:, :eight]), ("evolved", emotions)):
             top = track.argmax(axis=1)
@@ -401,8 +404,8 @@ def measure_stability(sequences: Sequence[HopSequence], evolved: Sequence[Emotio
             before = np.flatnonzero(sequence.segment == sequence.segment[i - 1])
             low, high = affect[before[-1], 1], affect[after[-1], 1]
             if len(before) >= 4 and len(after) >= 8 and abs(high - low) > 0.4:
-                done = (affect[after, 1] - low) / (high - low) >= 0.5
-                halves.append(float((np.flatnonzero(done)[0] + 1) * HOP_SECONDS))
+                is_past_half_way = (affect[after, 1] - low) / (high - low) >= 0.5
+                halves.append(float((np.flatnonzero(is_past_half_way)[0] + 1) * HOP_SECONDS))
     return {
         "raw flips a second": raw_flips / max(seconds, 1e-9),
         "evolved flips a second": flips / max(seconds, 1e-9),

@@ -27,12 +27,12 @@ def compute_user_basis(net: DynamicEmotionToMusicMapper, corpus_shift: Tensor, d
     Columns beyond the directions in the data are zero. `corpus_shift` `[N, outputs]` is the offset of each row's
     corpus.
     """
-    left, seen = _compute_residuals(net, corpus_shift, data)
-    one, other, measured = _average_halves(left, seen, data.groups)
-    count = measured.T @ measured
-    shared = (one.T @ other + other.T @ one) / 2.0 / torch.clamp(count, min=1.0)
-    shared = torch.where(count >= _MIN_SONGS, shared, torch.zeros_like(shared))
-    power, ways = torch.linalg.eigh(shared)
+    residuals, masks = _compute_residuals(net, corpus_shift, data)
+    one, other, has_both = _average_halves(residuals, masks, data.groups)
+    count = has_both.T @ has_both
+    covariance = (one.T @ other + other.T @ one) / 2.0 / torch.clamp(count, min=1.0)
+    covariance = torch.where(count >= _MIN_SONGS, covariance, torch.zeros_like(covariance))
+    power, ways = torch.linalg.eigh(covariance)
     top = torch.argsort(power, descending=True)[:USER_WAYS]
     columns = ways[:, top] * torch.clamp(power[top], min=0.0).sqrt()
     signs = columns.gather(0, columns.abs().argmax(0, keepdim=True)).sign()  # the same basis on every machine
@@ -54,34 +54,34 @@ def _compute_residuals(net: DynamicEmotionToMusicMapper, shift: Tensor, data: Ex
     The mask is 1 where they were measured.
     """
     spread = net.unpack(net.compute_raw(*compute_states(data)) + shift)
-    left = [(data.scalars - net.scalar_mean) / net.scalar_sd - spread.quantile(0.5)]
-    seen = [data.scalar_mask]
-    measured = list_masks(data)
+    residuals = [(data.scalars - net.scalar_mean) / net.scalar_sd - spread.quantile(0.5)]
+    scalar_masks = [data.scalar_mask]
+    masks_by_name = list_masks(data)
     for name in WEIGHTS:
         actual = torch.log(data.weights[name] + _MIN_SHARE)
-        expected = torch.log(torch.softmax(spread.logits[name], dim=-1) + _MIN_SHARE)
-        gap = actual - expected
-        left.append(gap - gap.mean(-1, keepdim=True))
-        seen.append(measured[name][:, None].expand_as(gap))
-    residual, mask = torch.cat(left, dim=-1), torch.cat(seen, dim=-1)
+        log_shares = torch.log(torch.softmax(spread.logits[name], dim=-1) + _MIN_SHARE)
+        gap = actual - log_shares
+        residuals.append(gap - gap.mean(-1, keepdim=True))
+        scalar_masks.append(masks_by_name[name][:, None].expand_as(gap))
+    residual, mask = torch.cat(residuals, dim=-1), torch.cat(scalar_masks, dim=-1)
     middle = (residual * mask).sum(0) / torch.clamp(mask.sum(0), min=1.0)
     return (residual - middle).clamp(-4.0, 4.0) * mask, mask
 
 
-def _average_halves(left: Tensor, seen: Tensor, groups: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
+def _average_halves(residuals: Tensor, masks: Tensor, groups: tuple[str, ...]) -> tuple[Tensor, Tensor, Tensor]:
     """Average the odd and the even rows of each song that has both, `[songs, moved]`, with their mask."""
     members: dict[str, list[int]] = defaultdict(list)
     for index, group in enumerate(groups):
         members[group].append(index)
     pairs = [(rows[::2], rows[1::2]) for _, rows in sorted(members.items()) if len(rows) > 1]
     if not pairs:
-        nothing = torch.zeros(0, left.shape[1])
+        nothing = torch.zeros(0, residuals.shape[1])
         return nothing, nothing, nothing
 
     def mean(rows: list[int]) -> tuple[Tensor, Tensor]:
-        count = seen[rows].sum(0)
-        return left[rows].sum(0) / torch.clamp(count, min=1.0), (count > 0).float()
+        count = masks[rows].sum(0)
+        return residuals[rows].sum(0) / torch.clamp(count, min=1.0), (count > 0).float()
 
     first, second = [mean(a) for a, _ in pairs], [mean(b) for _, b in pairs]
-    measured = torch.stack([x[1] * y[1] for x, y in zip(first, second, strict=True)])
-    return torch.stack([x[0] for x in first]) * measured, torch.stack([y[0] for y in second]) * measured, measured
+    has_both = torch.stack([x[1] * y[1] for x, y in zip(first, second, strict=True)])
+    return torch.stack([x[0] for x in first]) * has_both, torch.stack([y[0] for y in second]) * has_both, has_both

@@ -109,10 +109,10 @@ def learn_moves(pieces: Sequence[Piece]) -> ChordMoves:
     by_quadrant: dict[str, dict[str, Table]] = {q: {} for q in QUADRANTS}
     for mode in MODES:
         family = "major" if mode in MAJOR_MODES else "minor"
-        labelled = _smooth(count_shared("labelled", family), degrees, by_mode[mode], LABELLED_OBSERVATIONS)
+        family_table = _smooth(count_shared("labelled", family), degrees, by_mode[mode], LABELLED_OBSERVATIONS)
         for quadrant in QUADRANTS:
             by_quadrant[quadrant][mode] = _smooth(
-                count_shared(quadrant, family), degrees, labelled, QUADRANT_OBSERVATIONS
+                count_shared(quadrant, family), degrees, family_table, QUADRANT_OBSERVATIONS
             )
     return ChordMoves(by_mode, by_quadrant)
 
@@ -137,7 +137,7 @@ def learn_nonchord_tones(pieces: Sequence[Piece]) -> dict[str, Any]:
 
     Steps are in scale degrees. Only chords that a corpus states are used.
     """
-    asked = outside = 0
+    note_count = outside_count = 0
     steps: Counter[int] = Counter()
     for piece in pieces:
         if not piece.bars or len(piece.melody) < 2:
@@ -150,12 +150,15 @@ def learn_nonchord_tones(pieces: Sequence[Piece]) -> dict[str, Any]:
             if beat % 2.0 or place < 0 or beat >= piece.chords[place].end:
                 continue
             chord = piece.chords[place]
-            asked += 1
+            note_count += 1
             if (int(row[2]) - chord.root) % 12 not in (0, 4 if chord.major else 3, 7):
-                outside += 1
+                outside_count += 1
                 steps[line[index]] += 1
     shares = _normalise(steps, -MAX_STEP, MAX_STEP)
-    return {"share": outside / max(asked, 1), "steps": {step: share for step, share in shares.items() if share > 0.01}}
+    return {
+        "share": outside_count / max(note_count, 1),
+        "steps": {step: share for step, share in shares.items() if share > 0.01},
+    }
 
 
 RhythmTable = dict[int, list[tuple[tuple[float, ...], float]]]
@@ -172,11 +175,11 @@ def learn_rhythms(pieces: Sequence[Piece], select_notes: Callable[[Piece], Float
     for cell, count in tally.select_shared().most_common():
         if len(by_size[len(cell)]) < _MAX_RHYTHMS:
             by_size[len(cell)].append((cell, count))
-    found: RhythmTable = {}
+    rhythms: RhythmTable = {}
     for size, cells in sorted(by_size.items()):
         total = sum(count for _, count in cells)
-        found[size] = [(cell, count / total) for cell, count in cells]
-    return found
+        rhythms[size] = [(cell, count / total) for cell, count in cells]
+    return rhythms
 
 
 def _normalise(counts: Counter[int], low: int, high: int) -> dict[int, float]:

@@ -85,8 +85,8 @@ class VocabularyTraining:
     def format_card(self, command: str) -> str:
         """Format the model card."""
         sources = "\n".join(
-            f"| {name} | {LICENCES.get(name, 'not known')} | {learned} | {held} |"
-            for name, (learned, held) in sorted(self.sources.items())
+            f"| {name} | {LICENCES.get(name, 'not known')} | {training_count} | {held_out_count} |"
+            for name, (training_count, held_out_count) in sorted(self.sources.items())
         )
         return f"""# vocabulary.json
 
@@ -118,54 +118,73 @@ than two different steps; a melody is the skyline.
 
 def train_vocabulary(
     corpora: Path, symbolic: Path, cache: Path, out: Path, *, grammar: Grammar, places: Mapping[float, float],
-    ours: Ours, command: str, log: Callable[[str], None] = print,
+    generate_pieces: Ours, command: str, log: Callable[[str], None] = print,
 ) -> VocabularyTraining:  # fmt: skip
     """Read the corpora, learn, score and check the vocabulary; write `out` and its card.
 
-    `ours` generates pieces of ours once the new file is in place.
+    `generate_pieces` generates pieces of ours once the new file is in place.
 
     Raises:
         KellyError: The corpora cannot be read, or the file cannot be written.
     """
     pieces = [*read_pop909(corpora), *read_labelled(symbolic, cache / "beats")]
     log(f"read {len(pieces)} pieces")
-    return train_from_pieces(pieces, out, grammar=grammar, places=places, ours=ours, command=command)
+    return train_from_pieces(
+        pieces, out, grammar=grammar, places=places, generate_pieces=generate_pieces, command=command
+    )
 
 
 def train_from_pieces(
-    pieces: Sequence[Piece], out: Path, *, grammar: Grammar, places: Mapping[float, float], ours: Ours, command: str
+    pieces: Sequence[Piece],
+    out: Path,
+    *,
+    grammar: Grammar,
+    places: Mapping[float, float],
+    generate_pieces: Ours,
+    command: str,
 ) -> VocabularyTraining:
     """Learn, score and check the vocabulary of pieces that were read; write `out` and its card."""
-    known = [piece for piece in pieces if not piece.held_out]
-    unknown = [piece for piece in pieces if piece.held_out]
-    if not known or not unknown:
+    training_pieces = [piece for piece in pieces if not piece.held_out]
+    held_out_pieces = [piece for piece in pieces if piece.held_out]
+    if not training_pieces or not held_out_pieces:
         raise ConfigError("there must be pieces to learn from and pieces held out; name the folders of both corpora")
-    write_tables(learn_tables(known), out)
-    moves = learn_moves(known)
+    write_tables(learn_tables(training_pieces), out)
+    moves = learn_moves(training_pieces)
     fits = [
-        score_moves(moves, unknown, grammar, by_quadrant=False),
-        score_moves(moves, unknown, grammar, by_quadrant=True),
-        score_steps(learn_steps(known), unknown),
+        score_moves(moves, held_out_pieces, grammar, by_quadrant=False),
+        score_moves(moves, held_out_pieces, grammar, by_quadrant=True),
+        score_steps(learn_steps(training_pieces), held_out_pieces),
         score_rhythms(
-            "melody rhythm of a bar", learn_rhythms(known, _select_melody), unknown, _select_melody, places,
+            "melody rhythm of a bar", learn_rhythms(training_pieces, _select_melody), held_out_pieces,
+            _select_melody, places,
         ),
         score_rhythms(
-            "accompaniment rhythm of a bar", learn_rhythms(known, _select_accompaniment), unknown,
+            "accompaniment rhythm of a bar", learn_rhythms(training_pieces, _select_accompaniment), held_out_pieces,
             _select_accompaniment, places,
         ),
     ]  # fmt: skip
-    memory = MelodyIndex((piece.group, piece.melody) for piece in known)
-    human = tuple(memory.find_longest_quote(piece.melody, piece.group) for piece in unknown)
-    played = [analyze_piece(s, "ours", "ours", "ours", held_out=True, quadrant=None, grid=None) for s in ours()]
+    memory = MelodyIndex((piece.group, piece.melody) for piece in training_pieces)
+    human = tuple(memory.find_longest_quote(piece.melody, piece.group) for piece in held_out_pieces)
+    generated_pieces = [
+        analyze_piece(s, "ours", "ours", "ours", held_out=True, quadrant=None, grid=None) for s in generate_pieces()
+    ]
     quotes = [QuoteLengths("held-out people", human)]
-    if played:
-        quotes.append(QuoteLengths("ours", tuple(memory.find_longest_quote(piece.melody) for piece in played)))
-    learned, held = Counter(piece.source for piece in known), Counter(piece.source for piece in unknown)
-    trained = VocabularyTraining(
-        {name: (learned[name], held[name]) for name in learned | held}, tuple(fits), tuple(quotes), out.stat().st_size
+    if generated_pieces:
+        quotes.append(
+            QuoteLengths("ours", tuple(memory.find_longest_quote(piece.melody) for piece in generated_pieces))
+        )
+    training_counts, held_out_counts = (
+        Counter(piece.source for piece in training_pieces),
+        Counter(piece.source for piece in held_out_pieces),
     )
-    write_atomically(out.with_suffix(".md"), trained.format_card(command).encode())
-    return trained
+    training = VocabularyTraining(
+        {name: (training_counts[name], held_out_counts[name]) for name in training_counts | held_out_counts},
+        tuple(fits),
+        tuple(quotes),
+        out.stat().st_size,
+    )
+    write_atomically(out.with_suffix(".md"), training.format_card(command).encode())
+    return training
 
 
 def _select_melody(piece: Piece) -> np.ndarray:

@@ -31,11 +31,11 @@ def find_degree(pitch_class: int, tonic: int, mode: str) -> int | None:
 
 def list_chord_degrees(piece: Piece) -> list[tuple[int, Chord]]:
     """List the chords in order with their degrees; a chord outside the mode has degree -1."""
-    found = []
+    chords = []
     for chord in piece.chords:
         degree = find_degree(chord.root, piece.tonic, piece.mode)
-        found.append((-1 if degree is None else degree, chord))
-    return found
+        chords.append((-1 if degree is None else degree, chord))
+    return chords
 
 
 def list_chord_moves(piece: Piece) -> list[tuple[int, int]]:
@@ -102,16 +102,16 @@ def measure_performance(piece: Piece) -> PerformanceFeatures | None:
     places = everything[:, 0] * 4.0
     nearest = np.rint(places)
     accents = [(int(place % 4), float(value)) for place, value in zip(nearest, loud, strict=True)]
-    own = loud[is_melody]
-    local = np.convolve(np.pad(own, 4, mode="edge"), np.ones(9) / 9.0, mode="valid")
-    residue = own - local
+    melody_velocities = loud[is_melody]
+    local = np.convolve(np.pad(melody_velocities, 4, mode="edge"), np.ones(9) / 9.0, mode="valid")
+    residue = melody_velocities - local
 
     starts = np.flatnonzero(np.diff(everything[:, 4], prepend=-1.0) > CHORD_SECONDS)
     onsets = everything[starts]
     beat_seconds = float(np.median(np.diff(onsets[:, 4])) / max(float(np.median(np.diff(onsets[:, 0]))), 1e-3))
     off = (onsets[:, 0] * 4.0 - np.rint(onsets[:, 0] * 4.0)) / 4.0 * beat_seconds
-    near = np.abs(off) < 0.06  # further off it is another note value, not a timing deviation
-    deviations = off[near] - np.median(off[near]) if near.any() else np.empty(0)
+    is_deviation = np.abs(off) < 0.06  # further off it is another note value, not a timing deviation
+    deviations = off[is_deviation] - np.median(off[is_deviation]) if is_deviation.any() else np.empty(0)
     if len(deviations) < 20:
         return None
     roll_seconds, lead_seconds = [], []
@@ -128,7 +128,7 @@ def measure_performance(piece: Piece) -> PerformanceFeatures | None:
             )
     return PerformanceFeatures(
         accents,
-        float(own.mean() - loud[~is_melody].mean()),
+        float(melody_velocities.mean() - loud[~is_melody].mean()),
         velocity_spread,
         _correlate_neighbours(residue),
         float(np.std(deviations)),

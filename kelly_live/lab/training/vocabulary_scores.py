@@ -36,9 +36,9 @@ class LikelihoodScore:
 
 
 def score_moves(
-    learned: ChordMoves,
+    learned_moves: ChordMoves,
     pieces: Sequence[Piece],
-    written: Mapping[str, Mapping[int, Mapping[int, float]]],
+    written_moves: Mapping[str, Mapping[int, Mapping[int, float]]],
     *,
     by_quadrant: bool,
 ) -> LikelihoodScore:
@@ -50,22 +50,22 @@ def score_moves(
     every: Counter[int] = Counter()
     losses: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for mode in MODES:
-        for chances in learned.by_mode[mode].values():
+        for chances in learned_moves.by_mode[mode].values():
             every.update(chances)
     for piece in pieces:
         if by_quadrant and piece.quadrant is None:
             continue
         table = (
-            learned.by_quadrant[piece.quadrant][piece.mode]
+            learned_moves.by_quadrant[piece.quadrant][piece.mode]
             if by_quadrant and piece.quadrant
-            else learned.by_mode[piece.mode]
+            else learned_moves.by_mode[piece.mode]
         )
         for a, b in list_chord_moves(piece):
-            row: Mapping[int, float] = written.get(piece.mode, {}).get(a, {})
+            row: Mapping[int, float] = written_moves.get(piece.mode, {}).get(a, {})
             total = sum(w for c, w in row.items() if c != a)
             by_hand = 0.94 * row.get(b, 0.0) / total + 0.01 if total else 1.0 / 6.0
-            reached = every[b] / sum(n for c, n in every.items() if c != a)
-            losses[piece.group].append((-math.log(table[a][b]), -math.log(by_hand), -math.log(reached)))
+            chord_share = every[b] / sum(n for c, n in every.items() if c != a)
+            losses[piece.group].append((-math.log(table[a][b]), -math.log(by_hand), -math.log(chord_share)))
     name = "chord moves, by quadrant" if by_quadrant else "chord moves, by mode"
     return _summarise(name, losses, math.log(6.0))
 
@@ -89,25 +89,25 @@ def score_rhythms(
     cells: RhythmTable,
     pieces: Sequence[Piece],
     select_notes: Callable[[Piece], Floats],
-    ranked: Mapping[float, float],
+    written_weights: Mapping[float, float],
 ) -> LikelihoodScore:
     """Score one-bar rhythms of held-out pieces, given the number of onsets.
 
     The table (99 %, the rest even over all bars with as many onsets), against places drawn by the hand-written weights
-    `ranked`, and against even chances.
+    `written_weights`, and against even chances.
     """
     losses: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     even_loss = []
     places = [index / 4.0 for index in range(16)]
-    weights = np.array([ranked.get(place, 1e-3) for place in places])
+    weights = np.array([written_weights.get(place, 1e-3) for place in places])
     for piece in pieces:
         if not piece.bars:
             continue
         for cell in list_bar_rhythms(select_notes(piece)):
             even = 1.0 / math.comb(16, len(cell))
             share = dict(cells.get(len(cell), [])).get(cell, 0.0)
-            chosen = weights[[int(4 * place) for place in cell]]
-            by_hand = float(np.prod(chosen)) / _sum_products(weights, len(cell))
+            cell_weights = weights[[int(4 * place) for place in cell]]
+            by_hand = float(np.prod(cell_weights)) / _sum_products(weights, len(cell))
             losses[piece.group].append(
                 (-math.log(0.9 * share + 0.1 * even), -math.log(0.99 * by_hand + 0.01 * even), math.nan)
             )
@@ -125,12 +125,12 @@ def _sum_products(weights: Floats, size: int) -> float:
 
 
 def _summarise(
-    what: str, losses: Mapping[str, Sequence[tuple[float, float, float]]], uniform: float
+    name: str, losses: Mapping[str, Sequence[tuple[float, float, float]]], uniform: float
 ) -> LikelihoodScore:
     if not losses:
-        raise ConfigError(f"no held-out piece says anything about {what}")
+        raise ConfigError(f"no held-out piece says anything about {name}")
     rows = np.array([row for song in losses.values() for row in song])
     gains = np.array([np.sum([b - a for a, b, _ in song]) for song in losses.values()])
     se = float(np.std(gains) * math.sqrt(len(gains)) / len(rows))
-    learned, select_notes, corpus = (float(x) for x in rows.mean(axis=0))
-    return LikelihoodScore(what, learned, select_notes, corpus, uniform, se, len(rows), len(losses))
+    learned_loss, written_loss, corpus_loss = (float(x) for x in rows.mean(axis=0))
+    return LikelihoodScore(name, learned_loss, written_loss, corpus_loss, uniform, se, len(rows), len(losses))

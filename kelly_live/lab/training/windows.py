@@ -105,8 +105,8 @@ def read_audio(path: Path, seconds: float | None = None) -> np.ndarray:
     except (soundfile.LibsndfileError, OSError) as error:
         raise AudioError(f"cannot read {path} ({error}); the manifest must name readable audio files") from error
     mono = samples.mean(axis=1)
-    resampled: np.ndarray = mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
-    return resampled
+    result: np.ndarray = mono if rate == SAMPLE_RATE else soxr.resample(mono, rate, SAMPLE_RATE)
+    return result
 
 
 def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: float, first_seconds: float) -> Windows:
@@ -125,10 +125,10 @@ def describe_samples(stream: EmotionStream, samples: np.ndarray, hop_seconds: fl
         stream.push(features.push(samples[start:stop]).mels)
         rows.append(stream.describe())
         start = stop
-    seen = Description(*(torch.cat(column) for column in zip(*rows, strict=True)))
-    seen = seen._replace(trunk=seen.trunk.half(), speech=seen.speech.half())
+    description = Description(*(torch.cat(column) for column in zip(*rows, strict=True)))
+    description = description._replace(trunk=description.trunk.half(), speech=description.speech.half())
     times = np.array(stops, np.float32) / SAMPLE_RATE
-    arrays = {name: part.numpy() for name, part in seen._asdict().items()}
+    arrays = {name: part.numpy() for name, part in description._asdict().items()}
     return Windows(**arrays, clip=np.zeros(len(rows), np.int64), end_seconds=times)
 
 

@@ -129,7 +129,7 @@ def test_held_out_songs_are_likelier_than_chance_and_the_card_shows_it(songs: li
     even = {mode: {a: {b: 1.0 for b in range(7) if b != a} for a in range(7)} for mode in MODES}
     trained = train_from_pieces(
         songs, tmp_path / "vocabulary.json", grammar=even, places={0.0: 1.0, 1.0: 0.7, 2.0: 0.9, 3.0: 0.7},
-        ours=lambda: played, command="made up",
+        generate_pieces=lambda: played, command="made up",
     )  # fmt: skip
     moves = trained.fits[0]
     assert moves.learned < moves.corpus_wide < moves.uniform + 0.05
