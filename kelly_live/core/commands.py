@@ -158,6 +158,10 @@ class ChannelRelease(Command, frozen=True, tag="release"):
                 raise ConfigError(f"channel is {channel}; it must be in 1..16")
 
 
+class Silence(Command, frozen=True, tag="silence"):
+    """Forget the notes that are not sent and end what sounds, at once. Tempo, clock and transport go on."""
+
+
 class Pause(Command, frozen=True, tag="pause"):
     """Forget what is not sent and end what sounds, at once; the next start goes on. No tempo in between."""
 
@@ -166,7 +170,9 @@ class Stop(Command, frozen=True, tag="stop"):
     """Cancel what is not sent, end what sounds, close the port. A second stop has no effect."""
 
 
-SinkCommand: TypeAlias = Start | TempoChange | Notes | Controls | Tuning | Signature | ChannelRelease | Pause | Stop
+SinkCommand: TypeAlias = (
+    Start | TempoChange | Notes | Controls | Tuning | Signature | ChannelRelease | Silence | Pause | Stop
+)
 
 
 def _require_finite(name: str, value: float, unit: str = "") -> None:

@@ -381,6 +381,7 @@ class LiveEngine:
             sync_sources=opened.external_io.sync_sources,
             controls=create_controller_output(external.controllers, sink),
             early_seconds=early_seconds,
+            panic_stops_transport=external.panic_stops_transport,
         )
         virtual = " (a virtual port: connect your synth or DAW to it)"
         outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())

@@ -83,7 +83,7 @@ class Journal(Protocol):
     def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         """Record a step of the conductor; cheap when it generated nothing."""
 
-    def record_panic(self, now: float) -> None:
+    def record_panic(self, now: float, *, stops_transport: bool) -> None:
         """Record that the conductor ended every note."""
 
     def record_ending(self, now: float) -> None:
@@ -105,7 +105,7 @@ class NoJournal:
     def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
         """Record nothing."""
 
-    def record_panic(self, now: float) -> None:
+    def record_panic(self, now: float, *, stops_transport: bool) -> None:
         """Record nothing."""
 
     def record_ending(self, now: float) -> None:
@@ -148,7 +148,8 @@ class LiveSession:
 
     The band is synchronised to the `sync_sources`, the earlier ones before the later, and to the `beat_tracker` (the
     beat of the input) last. What is played goes out as `controls` too. The port that sends earliest does so
-    `early_seconds` before a note's time.
+    `early_seconds` before a note's time. A panic ends notes; `panic_stops_transport`: it also stops what follows our
+    clock, and starts it at the next bar line.
 
     A reader that fails is reset. While it is silent, its last state holds for STATE_HOLD_SECONDS; then the stage's
     opening state replaces it. An override or a freeze stays in force.
@@ -168,7 +169,9 @@ class LiveSession:
         sync_sources: Sequence[SyncSource] = (),
         controls: Expression | None = None,
         early_seconds: float = 0.0,
+        panic_stops_transport: bool = False,
     ) -> None:
+        self._panic_stops_transport = panic_stops_transport
         self._source = source
         self._reader = reader
         self._stage = stage
@@ -323,8 +326,8 @@ class LiveSession:
                 return
             if self._panic.is_set():
                 self._panic.clear()
-                self._conductor.panic(now)
-                self._journal.record_panic(now)
+                self._conductor.panic(now, stops_transport=self._panic_stops_transport)
+                self._journal.record_panic(now, stops_transport=self._panic_stops_transport)
             read = self._read
             reading = self._reading = self._map(read, now)
             if read is not None and read is not journaled:

@@ -21,6 +21,7 @@ from kelly_live.core.commands import (
     Notes,
     Pause,
     Signature,
+    Silence,
     SinkCommand,
     Start,
     Stop,
@@ -166,6 +167,8 @@ class SchedulerCore:
                 self._tune(command)
             case ChannelRelease(channels):
                 self._release_channels(channels)
+            case Silence():
+                self._send_all(self._end_notes())
             case Pause() | Stop():
                 self.silence()
             case Signature():
@@ -262,16 +265,26 @@ class SchedulerCore:
         Raises:
             MidiError: The first that a message met.
         """
-        messages = [note_off(channel, key) for channel, key in self._sounding]
-        for channel in sorted(self._channels):
-            messages += silence_channel(channel)
-        messages += self._tuner.reset()
+        messages = [*self._end_notes(), *self._tuner.reset()]
         if self._clock_runs:
             messages.append(STOP)
-        self._heap.clear()
-        self._sounding.clear()
         self._tempo = None
         self._clock_runs = False
+        self._send_all(messages)
+
+    def _end_notes(self) -> list[bytes]:
+        """Forget all notes, and return what ends those that sound."""
+        messages = [note_off(*voice) for voice in self._sounding]
+        for channel in sorted(self._channels):
+            messages += silence_channel(channel)
+        for voice in self._sounding:
+            self._tuner.release(*voice, -math.inf)  # nothing rings after "all sound off"
+        self._heap.clear()
+        self._sounding.clear()
+        return messages
+
+    def _send_all(self, messages: Sequence[bytes]) -> None:
+        """Send every message even if one fails; raise the first failure."""
         failure: MidiError | None = None
         for message in messages:
             try:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from kelly_live.core.commands import Notes, Pause, Signature, Start, TempoChange
+from kelly_live.core.commands import Notes, Pause, Signature, Silence, Start, TempoChange
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.timebase import TempoMap, TempoPoint
@@ -187,12 +187,19 @@ class Conductor:
             self._play_slice(parameters)
         self._publish(now)
 
-    def panic(self, now: float) -> None:
-        """End every note at once, and play on at the next bar line that nothing was made for."""
+    def panic(self, now: float, *, stops_transport: bool = False) -> None:
+        """End every note at once, and play on at the next bar line that nothing was made for.
+
+        A receiver of the clock plays on meanwhile; `stops_transport`: it is stopped, and started at that bar line.
+        """
         if self.is_done or self._stopped_beat is not None:
-            self._sink.send(Pause())
+            self._sink.send(Pause() if stops_transport else Silence())
             return
         self._slice = math.ceil(self._slice / self._slices_per_bar) * self._slices_per_bar
+        if not stops_transport:
+            self._sink.send(Silence())
+            self._publish(now)
+            return
         beat, bpm = self._slice * self._slice_beats, self.tempo_map.bpm
         origin = self.tempo_map.seconds_at(beat) - beat * 60.0 / bpm
         self._tempo = TempoMap(origin, bpm)

@@ -124,7 +124,9 @@ class ControlRecord(LogRecord, frozen=True, kw_only=True, tag="control"):
 
 
 class PanicRecord(LogRecord, frozen=True, kw_only=True, tag="panic"):
-    """Every note was ended; the band plays on at the next bar."""
+    """Every note was ended; the band plays on at the next bar. `stops_transport`: and starts the transport anew."""
+
+    stops_transport: bool = False
 
 
 class PresetRecord(LogRecord, frozen=True, kw_only=True, tag="preset"):

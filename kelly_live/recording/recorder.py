@@ -178,9 +178,9 @@ class Recorder:
         commands = self._tee.take()
         self._put(FinishRecord(time=now, plays=self._select_plays(commands)), commands)
 
-    def record_panic(self, now: float) -> None:
+    def record_panic(self, now: float, *, stops_transport: bool) -> None:
         """Record that the conductor ended every note."""
-        self._put(PanicRecord(time=now), self._tee.take())
+        self._put(PanicRecord(time=now, stops_transport=stops_transport), self._tee.take())
 
     def record_reading(self, reading: Reading) -> None:
         """Record a reading. Thread: the one that listens."""

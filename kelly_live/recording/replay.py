@@ -136,7 +136,7 @@ class _Replay:
             case FinishRecord():
                 self._conductor.finish(record.time)
             case PanicRecord():
-                self._conductor.panic(record.time)
+                self._conductor.panic(record.time, stops_transport=record.stops_transport)
             case MuteRecord():
                 self._muted.add(record.player)
             case PresetRecord():

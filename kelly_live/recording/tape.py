@@ -13,7 +13,17 @@ from typing import TypeAlias
 
 import msgspec
 
-from kelly_live.core.commands import DEFAULT_TUNING, Controls, Notes, Pause, Signature, Start, TempoChange, Tuning
+from kelly_live.core.commands import (
+    DEFAULT_TUNING,
+    Controls,
+    Notes,
+    Pause,
+    Signature,
+    Silence,
+    Start,
+    TempoChange,
+    Tuning,
+)
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
@@ -23,7 +33,7 @@ from kelly_live.midi.scheduler import SchedulerCore
 
 _HEAD = struct.Struct("<dH")
 
-TapeCommand: TypeAlias = Start | TempoChange | Notes | Controls | Pause | Signature
+TapeCommand: TypeAlias = Start | TempoChange | Notes | Controls | Silence | Pause | Signature
 
 
 class _PackedPort:
@@ -92,6 +102,9 @@ class Tape:
                         self._core(note.port).apply(Notes((note,)))
                 case Controls():
                     self._core(MAIN_PORT).apply(command)
+                case Silence():
+                    for core in self._cores.values():
+                        core.apply(command)
                 case Signature():
                     self.signatures.append(msgspec.structs.replace(command, beat=command.beat + self._shift_beats))
                 case Pause():

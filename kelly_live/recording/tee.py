@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TypeVar
 
-from kelly_live.core.commands import Controls, Notes, Pause, Signature, SinkCommand, Start, TempoChange
+from kelly_live.core.commands import Controls, Notes, Pause, Signature, Silence, SinkCommand, Start, TempoChange
 from kelly_live.core.protocols import NoteSink, SchedulerHealth
 from kelly_live.core.values import ControlChange
 from kelly_live.recording.tape import TapeCommand
@@ -32,7 +32,7 @@ class Tee:
         match command:
             case Controls(changes):
                 self._controls.extend(changes)
-            case Start() | TempoChange() | Notes() | Pause() | Signature():
+            case Start() | TempoChange() | Notes() | Silence() | Pause() | Signature():
                 self._commands.append(command)
 
     def health(self) -> SchedulerHealth:
@@ -64,7 +64,7 @@ class Checksum:
                     for n in notes:
                         data = _NOTE.pack(n.onset_beats, n.duration_beats, n.pitch, n.velocity, n.channel, n.cents)
                         self._add(data + n.port.encode())
-                case Controls() | Pause():
+                case Controls() | Silence() | Pause():
                     self._add(type(command).__name__.encode())
                 case TempoChange(point):
                     self._add(struct.pack("<2d", point.beat, point.bpm))

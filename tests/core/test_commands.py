@@ -17,6 +17,7 @@ from kelly_live.core.commands import (
     PartProgram,
     Pause,
     Signature,
+    Silence,
     SinkCommand,
     Start,
     Stop,
@@ -64,6 +65,7 @@ commands = st.one_of(
     ),
     st.builds(ChannelRelease, st.lists(channels, max_size=16).map(tuple)),
     st.just(Pause()),
+    st.just(Silence()),
     st.just(Stop()),
 )
 

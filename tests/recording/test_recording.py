@@ -105,9 +105,9 @@ class Take:
         self.preset = TWO if self.preset == FOUR else FOUR
         self.band.change(create_slots(self.preset))
 
-    def panic(self) -> None:
-        self.conductor.panic(self.clock.now())
-        self.recorder.record_panic(self.clock.now())
+    def panic(self, *, stops_transport: bool = False) -> None:
+        self.conductor.panic(self.clock.now(), stops_transport=stops_transport)
+        self.recorder.record_panic(self.clock.now(), stops_transport=stops_transport)
 
     def finish(self) -> None:
         self.conductor.finish(self.clock.now())
@@ -230,16 +230,18 @@ def test_whatever_happens_a_log_gives_the_same_bytes(
     assert (again.checked, again.torn) == (again.notes, False)
 
 
-def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stops_transport", [False, True])
+def test_a_panic_ends_every_note_and_the_band_plays_on_at_the_next_bar(tmp_path: Path, stops_transport: bool) -> None:
     """120 BPM, a bar is 2 s; panic at beat 5: nothing from there to beat 8."""
     take = Take(tmp_path)
     asked = parameters(120.0, density=2.0)
     take.start(asked)
     take.play(0.3 + 2.5, asked)
-    take.panic()
+    take.panic(stops_transport=stops_transport)
     take.play(4.0, asked)
-    take.end()
+    recorded = take.end()
     again = replay_log(take.paths.log)
+    assert again.midi == recorded
     origin = 1000.3
     ons = [m.seconds - origin for m in again.tape.messages() if m.data[0] & 0xF0 == 0x90]
     assert any(second < 2.5 for second in ons)

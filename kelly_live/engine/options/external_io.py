@@ -110,9 +110,18 @@ class ExternalIOOptions:
         metavar="[HOST:]PORT",
         help="Receive /kelly/do/ACTION as OSC there [default host: this machine only].",
     )
+    panic_stops_transport: bool = option(
+        "--panic-stops-transport/--no-panic-stops-transport",
+        kind=bool,
+        default=False,
+        default_note=None,
+        help="With --clock send: a panic also stops what follows the clock, and starts it at the next bar line.",
+    )
 
     def __post_init__(self) -> None:
         check_options(self)
+        if self.panic_stops_transport and not self.sends_clock:
+            raise ConfigError("--panic-stops-transport needs --clock send; without it nothing follows our transport")
 
     @property
     def sends_clock(self) -> bool:
