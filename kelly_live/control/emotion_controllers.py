@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from kelly_live.core.commands import Controls
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_whole
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.values import EMOTIONS, ControlChange, EmotionState
 
@@ -44,15 +45,17 @@ def parse_controllers(text: str) -> dict[str, int]:
         name = name.casefold()
         if not equals or name not in QUANTITIES:
             raise ConfigError(
-                f"{pair.strip()!r} is no controller: write NAME=NUMBER,… with names of {', '.join(QUANTITIES)}; or all"
+                f"{pair.strip()[:60]!r} is no controller: write NAME=NUMBER,… with names of "
+                f"{', '.join(QUANTITIES)}; or all"
             )
-        if not number.isascii() or not number.isdigit() or not 0 <= int(number) <= 119:
-            raise ConfigError(f"controller {number!r} of {name}; it must be a number in 0..119")
-        if int(number) in _RESERVED:
-            raise ConfigError(f"controller {number} is for {_RESERVED[int(number)]}; take another (20 to 31 are free)")
-        if name in chosen or int(number) in chosen.values():
+        controller = parse_whole(number)
+        if controller is None or not 0 <= controller <= 119:
+            raise ConfigError(f"controller {number[:40]!r} of {name}; it must be a number in 0..119")
+        if controller in _RESERVED:
+            raise ConfigError(f"controller {number} is for {_RESERVED[controller]}; take another (20 to 31 are free)")
+        if name in chosen or controller in chosen.values():
             raise ConfigError(f"{pair.strip()!r} comes second for that name or number; give each once")
-        chosen[name] = int(number)
+        chosen[name] = controller
     return chosen
 
 

@@ -7,6 +7,7 @@ import socket
 from typing import NamedTuple
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_whole
 
 LOOPBACK = "127.0.0.1"
 
@@ -34,10 +35,13 @@ def resolve_address(text: str) -> OscAddress:
     """
     host, colon, number = text.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if colon else LOOPBACK
-    if not host or not number.isascii() or not number.isdigit() or not 1 <= int(number) <= 65535:
-        raise ConfigError(f"{text!r} is no OSC address; write PORT or HOST:PORT with a port in 1..65535")
+    port = parse_whole(number) or 0
+    if not host or not 1 <= port <= 65535:
+        raise ConfigError(f"{text[:60]!r} is no OSC address; write PORT or HOST:PORT with a port in 1..65535")
     try:
-        family, _, _, _, found = socket.getaddrinfo(host, int(number), type=socket.SOCK_DGRAM)[0]
+        family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"no machine is called {host!r} ({error}); give its number, like 192.168.1.20") from error
+        raise ConfigError(
+            f"no machine is called {host[:60]!r} ({error}); give its number, like 192.168.1.20"
+        ) from error
     return OscAddress(family, str(found[0]), int(found[1]))

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_number, quote_value
 from kelly_live.core.override import nudge_axis, set_axis
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTIONS, EmotionState
@@ -83,7 +84,7 @@ class Action:
         if kind is None:
             raise ConfigError(f"no action is called {self.name[:40]!r}; it must be one of {', '.join(ACTIONS)}")
         if not _fits(self.value, kind.takes):
-            raise ConfigError(f"{self.name} comes with {self.value!r}; it takes {_describe_value(kind.takes)}")
+            raise ConfigError(_describe_misfit(self.name, self.value, kind.takes))
 
     def __str__(self) -> str:
         return self.name if self.value is None else f"{self.name} {_format_value(self.value)}"
@@ -96,10 +97,8 @@ def parse_action(name: str, text: str | None) -> Action:
         return Action(name, value)
     if kind.takes is Takes.SWITCH and value in ("on", "off"):
         return Action(name, value == "on")
-    try:
-        return Action(name, float(value))
-    except ValueError:
-        return Action(name, value)  # which says what it takes
+    number = parse_number(value)
+    return Action(name, value if math.isnan(number) else number)  # text says what the action takes
 
 
 def apply_action(action: Action, override: EmotionOverride, state: EmotionState, bars: float) -> EmotionOverride:
@@ -133,6 +132,13 @@ def _fits(value: Value, takes: Takes) -> bool:
         return value in EMOTIONS
     most = 1.0 if takes is Takes.PLACE else 2.0
     return isinstance(value, float | int) and not isinstance(value, bool) and -most <= value <= most
+
+
+def _describe_misfit(name: str, value: Value, takes: Takes) -> str:
+    rule = _describe_value(takes)
+    if value is None:
+        return f"{name} lacks its value; it takes {rule}"
+    return f"{name} is given {quote_value(value)}; it takes {rule}"
 
 
 def _describe_value(takes: Takes) -> str:

@@ -72,7 +72,7 @@ class Node:
         """Return a number in [low, high]."""
         if not isinstance(self.value, str) or not _NUMBER.fullmatch(self.value):
             self.fail(f"is {self.describe()}; it must be a number from {low:g} to {high:g}")
-        number = float(self.value)
+        number = float(self.value) + 0.0  # minus zero is zero
         if not low <= number <= high:
             self.fail(f"is {number:g}; it must be a number from {low:g} to {high:g}")
         return number

@@ -23,6 +23,7 @@ MODES = ("ionian", "dorian", "phrygian", "lydian", "mixolydian", "aeolian", "loc
 MAJOR_MODES = ("ionian", "lydian", "mixolydian")  # those with a major third
 RHYTHMS = ("straight", "dotted", "syncopated", "triplet", "sustained")
 MAX_BAR_BEATS = 16  # mode and harmony change at bar lines: in longer bars that would happen once a minute or less
+MAX_SEED = 2**63 - 1
 MAIN_PORT = ""  # the MIDI port of a note that names no other
 TEXTURES = ("chordal", "drone", "heterophony", "parallel", "polyphony", "monophony")
 ORNAMENTS = ("grace", "mordent", "trill", "turn", "tremolo")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_number, quote_value
 from kelly_live.core.values import EMOTIONS
 from kelly_live.core.wording import plural
 
@@ -38,10 +39,10 @@ def apply_setting(profile: Profile, key: str, value: str) -> Profile:
     if key == "culture":
         return replace(profile, culture=None if gone else resolve_culture(value))
     if key == "strength":
-        try:
-            return replace(profile, culture_strength=float(value))
-        except ValueError:
-            raise ConfigError(f"strength is {value[:40]!r}; it must be a number from 0 to 1") from None
+        strength = parse_number(value)
+        if not 0.0 <= strength <= 1.0:
+            raise ConfigError(f"strength is {quote_value(value)}; it must be a number from 0 to 1")
+        return replace(profile, culture_strength=strength)
     if key == "preset":
         from kelly_live.generators.host_preset import load_preset
 

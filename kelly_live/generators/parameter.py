@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_number, quote_value
 
 Value: TypeAlias = "bool | int | float | str"
 
@@ -83,17 +84,21 @@ class Parameter:
 
 
 def _parse_number(value: Value) -> float:
+    if isinstance(value, str):
+        return parse_number(value)
     try:
         return float(value)
-    except ValueError:
-        return math.nan
+    except OverflowError:
+        return math.inf
 
 
 def format_value(value: Value) -> str:
     """Format a value as it is typed; long text is cut."""
     if isinstance(value, bool):
         return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)[:_LONGEST_SHOWN]
+    if isinstance(value, str):
+        return value[:_LONGEST_SHOWN]
+    return f"{value:g}" if isinstance(value, float) else quote_value(value)
 
 
 def resolve_values(parameters: tuple[Parameter, ...], values: Mapping[str, Value]) -> dict[str, Value]:

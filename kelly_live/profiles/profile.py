@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 from kelly_live.core.actions import Action, parse_action
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_number
 from kelly_live.core.safe_yaml import Node, parse_nodes
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.profiles.calibration import AXES, NO_HINTS, Calibration, Hints, Place, compute_offset
@@ -339,12 +340,12 @@ def _reaction(cells: list[str]) -> Reaction:
     if len(cells) != len(_COLUMNS):
         raise ConfigError(f"it has {len(cells)} columns; it must have {len(_COLUMNS)}")
     time, count, kind, about = cells[:4]
-    if kind not in KINDS or not count.isdecimal() or len(count) > 10:
+    if kind not in KINDS or not (count.isascii() and count.isdecimal()) or len(count) > 10:
         raise ConfigError(f"{count[:20]} x {kind[:20]!r} is no reaction")
-    numbers = [float(cell) for cell in cells[4:]]
+    numbers = [parse_number(cell) for cell in cells[4:]]
     parameter, equals, value = about.partition("=")
     if bool(equals) != (kind == PREFERENCE) or (equals and parameter not in RANGES):
         raise ConfigError(f"{about[:40]!r} must be NAME=NUMBER for a target, else -")
     state = EmotionState(tuple(numbers[3:11]), numbers[0], numbers[1], numbers[2], 1.0, 0.0)
-    about_what, target_value = (parameter, float(value)) if equals else (None, None)
+    about_what, target_value = (parameter, parse_number(value)) if equals else (None, None)
     return Reaction(time, kind, state, tuple(numbers[11:]), about_what, target_value, int(count))

@@ -12,21 +12,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Annotated, Any, NoReturn, TypeAlias
 
 import msgspec
+from msgspec import Meta
 
 from kelly_live.core.commands import DEFAULT_TUNING, Notes, Tuning
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.values import ControlChange, EmotionState, MusicParameters, SyncState
+from kelly_live.core.values import EMOTIONS, MAX_SEED, ControlChange, EmotionState, MusicParameters, SyncState
 from kelly_live.music.conductor import LOOK_AHEAD_SECONDS, SLICE_BEATS
 
 FORMAT = 2
 MAX_LINE_BYTES = 1 << 20
 MAX_SECONDS, MAX_BEATS = 1e9, 10**7  # a monotonic clock's after 30 years, and a session's after weeks
+MAX_LOOK_AHEAD_SECONDS = 2.0  # the conductor's own and the largest latency are well under 1 s
+MIN_SLICE_BEATS = 1 / 64
+MAX_TEXT = 4096  # characters of a name, setting or reason
+MAX_PARTS = 1000  # parts, plug-ins or settings: more than all ports of a studio have channels
 NO_SYNC = SyncState()
 _READABLE_DIGITS = 3  # of what is logged to be read
 
+# Every number of a log is bounded, so that no damaged or foreign file can keep a replay busy.
+Channel: TypeAlias = Annotated[int, Meta(ge=1, le=16)]
+Program: TypeAlias = Annotated[int, Meta(ge=0, le=127)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
+Share: TypeAlias = Annotated[float, Meta(ge=0.0, le=1.0)]
+Axis: TypeAlias = Annotated[float, Meta(ge=-1.0, le=1.0)]
+Beat: TypeAlias = Annotated[float, Meta(gt=-MAX_BEATS, lt=MAX_BEATS)]
+Text: TypeAlias = Annotated[str, Meta(max_length=MAX_TEXT)]
 SentNotes: TypeAlias = tuple[Notes, ...] | None
 
 
@@ -37,10 +50,10 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     when it can, which no replay can repeat, so its notes are in the log.
     """
 
-    name: str
-    channel: int
-    program: int
-    port: str = ""
+    name: Text
+    channel: Channel
+    program: Program
+    port: Text = ""
     sends_program: bool = False
     is_plug_in: bool = False
 
@@ -53,23 +66,23 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     the command line's other choices, to be read.
     """
 
-    version: str
-    created: str
-    seed: int
-    tonic: int
-    preset: str
-    parts: tuple[Part, ...]
-    extra: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
+    version: Text
+    created: Text
+    seed: Annotated[int, Meta(ge=0, le=MAX_SEED)]
+    tonic: Annotated[int, Meta(ge=0, le=11)]
+    preset: Text
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
+    extra: Annotated[tuple[Text, ...], Meta(max_length=MAX_PARTS)] = ()
+    settings: Annotated[tuple[Text, ...], Meta(max_length=MAX_PARTS)] = ()
     tuning: Tuning = DEFAULT_TUNING
     live: bool = True
-    look_ahead_seconds: float = LOOK_AHEAD_SECONDS
-    slice_beats: float = SLICE_BEATS
-    title: str = "Kelly Live"
-    culture: str | None = None
-    culture_strength: float | None = None
-    profile: str | None = None
-    options: tuple[tuple[str, str], ...] = ()
+    look_ahead_seconds: Annotated[float, Meta(ge=0.0, le=MAX_LOOK_AHEAD_SECONDS)] = LOOK_AHEAD_SECONDS
+    slice_beats: Annotated[float, Meta(ge=MIN_SLICE_BEATS, le=1.0)] = SLICE_BEATS
+    title: Text = "Kelly Live"
+    culture: Text | None = None
+    culture_strength: Share | None = None
+    profile: Text | None = None
+    options: Annotated[tuple[tuple[Text, Text], ...], Meta(max_length=MAX_PARTS)] = ()
 
     def tunings_by_port(self) -> dict[str, Tuning]:
         """Return how cents are sent, by port: each knows the programs that its parts begin with."""
@@ -110,11 +123,19 @@ class StepRecord(LogRecord, frozen=True, kw_only=True, tag="step"):
     sync: SyncState | None = None
     plays: SentNotes = None
 
+    def __post_init__(self) -> None:
+        _require_time(self.time, "time")
+        _require_beats(self.plays)
+
 
 class FinishRecord(LogRecord, frozen=True, kw_only=True, tag="finish"):
     """The conductor was asked for its closing bar; `plays` as in a step."""
 
     plays: SentNotes = None
+
+    def __post_init__(self) -> None:
+        _require_time(self.time, "time")
+        _require_beats(self.plays)
 
 
 class ControlRecord(LogRecord, frozen=True, kw_only=True, tag="control"):
@@ -132,15 +153,15 @@ class PanicRecord(LogRecord, frozen=True, kw_only=True, tag="panic"):
 class PresetRecord(LogRecord, frozen=True, kw_only=True, tag="preset"):
     """In the next step, at a bar line, the band changes to another host preset."""
 
-    name: str
-    parts: tuple[Part, ...]
+    name: Text
+    parts: Annotated[tuple[Part, ...], Meta(max_length=MAX_PARTS)]
 
 
 class MuteRecord(LogRecord, frozen=True, kw_only=True, tag="mute"):
     """A player failed, and is silent from the next step on."""
 
-    player: str
-    reason: str
+    player: Text
+    reason: Text
 
 
 class StopRecord(LogRecord, frozen=True, kw_only=True, tag="stop"):
@@ -150,8 +171,8 @@ class StopRecord(LogRecord, frozen=True, kw_only=True, tag="stop"):
 class ChecksumRecord(LogRecord, frozen=True, kw_only=True, tag="checksum"):
     """How many notes have been handed over by now, and a checksum (CRC-32) of all that was."""
 
-    notes: int
-    crc: int
+    notes: Count
+    crc: Annotated[int, Meta(ge=0, lt=2**32)]
 
 
 class EmotionRecord(LogRecord, frozen=True, kw_only=True, tag="emotion"):
@@ -160,29 +181,29 @@ class EmotionRecord(LogRecord, frozen=True, kw_only=True, tag="emotion"):
     `probabilities` are over EMOTIONS.
     """
 
-    audio_seconds: float
-    emotion: str
-    valence: float
-    arousal: float
-    dominance: float
-    confidence: float
-    probabilities: tuple[float, ...]
+    audio_seconds: Annotated[float, Meta(gt=-MAX_SECONDS, lt=MAX_SECONDS)]
+    emotion: Text
+    valence: Axis
+    arousal: Axis
+    dominance: Axis
+    confidence: Share
+    probabilities: Annotated[tuple[Share, ...], Meta(max_length=len(EMOTIONS))]
 
 
 class ActionRecord(LogRecord, frozen=True, kw_only=True, tag="action"):
     """The performer did something, with `source` ("key", "midi"), in this bar (from 0). To be read."""
 
-    name: str
-    source: str
-    bar: int
-    value: str | None = None
+    name: Text
+    source: Text
+    bar: Annotated[int, Meta(gt=-MAX_BEATS, lt=MAX_BEATS)]
+    value: Text | None = None
 
 
 class TempoRecord(LogRecord, frozen=True, kw_only=True, tag="tempo"):
     """The tempo from `beat` on. To be read."""
 
-    beat: float
-    bpm: float
+    beat: Beat
+    bpm: Annotated[float, Meta(gt=0.0, le=1000.0)]
 
 
 class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
@@ -192,11 +213,11 @@ class CounterRecord(LogRecord, frozen=True, kw_only=True, tag="counters"):
     `windows` of input and `overflows` were lost; `skipped_beats` were not played.
     """
 
-    dropped: int
-    late: int
-    windows: int
-    overflows: int
-    skipped_beats: float
+    dropped: Count
+    late: Count
+    windows: Count
+    overflows: Count
+    skipped_beats: Annotated[float, Meta(ge=0.0, lt=MAX_BEATS)]
 
 
 Record: TypeAlias = (
@@ -377,3 +398,9 @@ class LogReader:
 def _require_time(seconds: float, name: str) -> None:
     if not abs(seconds) < MAX_SECONDS:
         raise ConfigError(f"{name} is {seconds:g}; no clock shows that")
+
+
+def _require_beats(plays: SentNotes) -> None:
+    for note in (note for command in plays or () for note in command.notes):
+        if not (abs(note.onset_beats) < MAX_BEATS and note.duration_beats < MAX_BEATS):
+            raise ConfigError(f"a note lies at beat {note.onset_beats:g} for {note.duration_beats:g}; no session does")

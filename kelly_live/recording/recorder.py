@@ -29,6 +29,7 @@ from kelly_live.core.values import MusicParameters, SyncState
 from kelly_live.music.band import MutedPlayer, Slot
 from kelly_live.music.conductor import Conductor, ConductorStatus
 from kelly_live.recording.log import (
+    MAX_TEXT,
     ActionRecord,
     ChecksumRecord,
     ControlRecord,
@@ -261,7 +262,7 @@ class Recorder:
             self._muted = muted
             for player in muted:
                 if player.name not in before:
-                    self._put(MuteRecord(time=now, player=player.name, reason=player.reason))
+                    self._put(MuteRecord(time=now, player=player.name, reason=player.reason[:MAX_TEXT]))
 
     def _record_controls(self, now: float) -> None:
         if changes := self._tee.take_controls():

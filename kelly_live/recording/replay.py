@@ -66,16 +66,19 @@ class _Replay:
         header = reader.header
         self._reader, self._header, self._create_slots = reader, header, create_slots
         self._tee = Tee(NoteList())
-        self._band = GeneratorBand(create_slots(header, header.preset, header.parts))
-        self._conductor = Conductor(
-            self._tee,
-            self._band,
-            seed=header.seed,
-            tonic=header.tonic,
-            look_ahead_seconds=header.look_ahead_seconds,
-            slice_beats=header.slice_beats,
-        )
-        self._tape = Tape(header.tunings_by_port(), live=header.live)
+        try:
+            self._band = GeneratorBand(create_slots(header, header.preset, header.parts))
+            self._conductor = Conductor(
+                self._tee,
+                self._band,
+                seed=header.seed,
+                tonic=header.tonic,
+                look_ahead_seconds=header.look_ahead_seconds,
+                slice_beats=header.slice_beats,
+            )
+            self._tape = Tape(header.tunings_by_port(), live=header.live)
+        except ConfigError as error:
+            reader.fail(str(error))
         self._checksum = Checksum()
         self._parts = list(header.parts)
         self._muted: set[str] = set()
@@ -116,11 +119,12 @@ class _Replay:
             self._reader.fail("something happened after the end; the log is damaged there")
         if is_start and self._start_seconds is not None:
             self._reader.fail("the music starts a second time; the log is damaged there")
-        if not isinstance(record, StartRecord | StepRecord | FinishRecord | PanicRecord | StopRecord):
-            return
         start = record.time if self._start_seconds is None else self._start_seconds
-        if record.time < self._last_seconds or record.time > start + LONGEST_SECONDS:
+        is_played = isinstance(record, StartRecord | StepRecord | FinishRecord | PanicRecord | StopRecord)
+        if (is_played and record.time < self._last_seconds) or record.time > start + LONGEST_SECONDS:
             self._reader.fail(f"time is {record.time:g}; it must go on from {self._last_seconds:g}, for a week at most")
+        if not is_played:
+            return
         self._last_seconds = record.time
         if self._start_seconds is None and not isinstance(record, StartRecord | StopRecord):
             self._reader.fail("something was played before the start; the log is damaged there")

@@ -81,7 +81,7 @@ def test_a_command_offers_only_its_own_settings() -> None:
     ("make", "rule"),
     [
         (lambda: LiveOptions(device="tpu"), "--device is 'tpu'; it must be one of auto, cpu"),
-        (lambda: LiveOptions(seed=-1), "--seed is -1; it must be a number of at least 0"),
+        (lambda: LiveOptions(seed=-1), "--seed is -1; it must be a number from 0 to"),
         (lambda: OverrideOptions(valence=2.0), "--valence is 2.0; it must be a number from -1 to 1"),
         (lambda: OverrideOptions(valence=float("nan")), "--valence is nan"),
         (lambda: CultureOptions("klezmer", 1.5), "--culture-strength is 1.5"),

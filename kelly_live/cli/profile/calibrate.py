@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, debug_option, device_option, reader_option
+from kelly_live.engine.options.click_options import INPUT_FILE, Number, debug_option, device_option, reader_option
 from kelly_live.engine.profile_actions import MIN_SECONDS, describe_calibration, record_calibration
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")
 @click.option(
     "--seconds",
-    type=click.FloatRange(MIN_SECONDS, 600.0),
+    type=Number(MIN_SECONDS, 600.0),
     default=30.0,
     show_default=True,
     help="How long to listen, at most.",

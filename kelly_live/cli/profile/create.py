@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import Number, debug_option
 from kelly_live.engine.profile_actions import resolve_culture
 
 
@@ -13,7 +13,7 @@ from kelly_live.engine.profile_actions import resolve_culture
 @click.option("--culture", metavar="NAME[:MODE]", help="Play as in this tradition unless another is asked for.")
 @click.option(
     "--culture-strength",
-    type=click.FloatRange(0.0, 1.0),
+    type=Number(0.0, 1.0),
     default=1.0,
     show_default=True,
     help="How closely it is followed, 0 to 1.",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.core.numbers import parse_number
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import Number, debug_option
 from kelly_live.engine.profile_actions import count_reactions, describe_changes, load_net
 from kelly_live.profiles.reaction import DISLIKE, LIKE, RANGES, WORDS
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 @click.command("rate", short_help="Say what the music should be like.")
 @click.argument("name")
 @click.option("--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="In which emotion.")
-@click.option("--valence", type=click.FloatRange(-1.0, 1.0), help="Or where: displeasure -1 ... 1 pleasure.")
-@click.option("--arousal", type=click.FloatRange(-1.0, 1.0), help="Calm -1 ... 1 excited.")
+@click.option("--valence", type=Number(-1.0, 1.0), help="Or where: displeasure -1 ... 1 pleasure.")
+@click.option("--arousal", type=Number(-1.0, 1.0), help="Calm -1 ... 1 excited.")
 @click.option(
     "--target", "--wish", "target_texts", multiple=True, metavar="WHAT=VALUE", help=f"WHAT: {', '.join(RANGES)}."
 )
@@ -82,7 +84,7 @@ def command(
 
 def _parse_target(text: str) -> tuple[str, float]:
     name, _, number = text.partition("=")
-    try:
-        return name.strip().lower(), float(number)
-    except ValueError:
-        raise click.UsageError(f"--target {text!r}: give WHAT=VALUE, such as tempo=60") from None
+    value = parse_number(number)
+    if math.isnan(value):
+        raise click.UsageError(f"--target {text[:60]!r}: give WHAT=VALUE, such as tempo=60")
+    return name.strip().lower(), value

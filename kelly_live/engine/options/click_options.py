@@ -9,6 +9,7 @@ def command(options: RenderOptions) -> None: ...
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any, TypeVar
 import click
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_number, parse_whole
+from kelly_live.core.values import MAX_SEED
 from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,6 +28,32 @@ OUTPUT_FILE = click.Path(path_type=Path, dir_okay=False)
 OUTPUT_FOLDER = click.Path(path_type=Path, file_okay=False)
 # Existence is checked where the file is read, so that a missing one gets the same one-line error everywhere.
 INPUT_FILE = click.Path(path_type=Path)
+
+
+class Number(click.FloatRange):
+    """A number in a range, written plainly (`parse_number`)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert what was typed; a usage error if it is no number or out of the range."""
+        if isinstance(value, str):
+            value = parse_number(value)
+            if math.isnan(value):
+                self.fail("that is not a number; write it as 0.5 or -1e-3", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number in a range, written in digits (`parse_whole`)."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert what was typed; a usage error if it is no whole number or out of the range."""
+        if isinstance(value, str):
+            whole = parse_whole(value)
+            if whole is None:
+                self.fail("that is not a whole number; write it as 8", param, ctx)
+            value = whole
+        return super().convert(value, param, ctx)
+
 
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error, and log messages on stderr."
@@ -60,7 +89,7 @@ def reader_option() -> Callable[[F], F]:
 
 def seed_option(help: str = "Same seed, same music.") -> Callable[[F], F]:
     """Declare --seed on its own, as `seed: int`."""
-    return click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help=help)
+    return click.option("--seed", type=Whole(0, MAX_SEED), default=1, show_default=True, help=help)
 
 
 def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
@@ -128,9 +157,9 @@ def _click_type(spec: OptionSpec) -> click.ParamType[Any]:
     if spec.kind is Path:
         return OUTPUT_FILE
     if spec.kind is int:
-        return click.IntRange(_whole(spec.minimum), _whole(spec.maximum))
+        return Whole(_whole(spec.minimum), _whole(spec.maximum))
     if spec.kind is float:
-        return click.FloatRange(spec.minimum, spec.maximum)
+        return Number(spec.minimum, spec.maximum)
     return click.STRING
 
 

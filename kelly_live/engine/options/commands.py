@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.values import MAX_SEED
 from kelly_live.emotion.registry import DEFAULT_READER
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
@@ -29,7 +30,7 @@ def parse_follow(text: str) -> tuple[str, ...]:
 
     names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",")))
     if set(names) - set(TRACKABLE):
-        raise ConfigError(f"{text!r} cannot be followed: give tempo, key, or tempo,key")
+        raise ConfigError(f"{text[:60]!r} cannot be followed: give tempo, key, or tempo,key")
     return names
 
 
@@ -44,7 +45,7 @@ def _reader_option() -> str:
 
 
 def _seed_option() -> int:
-    seed: int = option("--seed", kind=int, default=1, minimum=0, default_note=None, help=SEED_HELP)
+    seed: int = option("--seed", kind=int, default=1, minimum=0, maximum=MAX_SEED, default_note=None, help=SEED_HELP)
     return seed
 
 
@@ -54,6 +55,7 @@ def _follow_option() -> tuple[str, ...]:
         default=(),
         metavar="tempo,key",
         parse=parse_follow,
+        format=",".join,
         help="Join the player: follow the tempo and beat, the key, or both, as they are heard.",
     )
     return follow
@@ -93,7 +95,12 @@ class LiveOptions:
     follow: tuple[str, ...] = _follow_option()
     recording: RecordingOptions = group(RecordingOptions)
     seed: int | None = option(
-        "--seed", kind=int, minimum=0, default_note="a new one each time", help="Same seed, same choices."
+        "--seed",
+        kind=int,
+        minimum=0,
+        maximum=MAX_SEED,
+        default_note="a new one each time",
+        help="Same seed, same choices.",
     )
     profile: str | None = _profile_option()
     device: str = _device_option()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_number
 from kelly_live.engine.options.metadata import check_options, group, option
 
 MAX_LATENCY_MS = 500.0
@@ -18,17 +19,19 @@ def parse_latencies(texts: tuple[str, ...]) -> dict[str, float]:
     for text in texts:
         port, equals, number = text.rpartition("=")
         port = port.strip()
-        try:
-            milliseconds = float(number)
-        except ValueError:
-            milliseconds = float("nan")
+        milliseconds = parse_number(number)
         if not -MAX_LATENCY_MS <= milliseconds <= MAX_LATENCY_MS or (equals and not port):
             limit = f"{MAX_LATENCY_MS:g}"
-            raise ConfigError(f"{text!r}: write MS or PORT=MS, milliseconds from -{limit} to {limit}")
+            raise ConfigError(f"{text[:60]!r}: write MS or PORT=MS, milliseconds from -{limit} to {limit}")
         if port in found:
             raise ConfigError(f"{text!r} comes second for that port; give each once")
         found[port] = milliseconds / 1000.0
     return found
+
+
+def format_latencies(latencies: Mapping[str, float]) -> str:
+    """Return latencies in the order that they were typed: milliseconds, with the port unless it is the main one."""
+    return ", ".join(f"{port}={seconds * 1000.0:g}".removeprefix("=") for port, seconds in latencies.items())
 
 
 def parse_controllers(text: str) -> dict[str, int]:
@@ -36,6 +39,11 @@ def parse_controllers(text: str) -> dict[str, int]:
     from kelly_live.control import emotion_controllers
 
     return emotion_controllers.parse_controllers(text)
+
+
+def format_controllers(numbers: Mapping[str, int]) -> str:
+    """Return controller numbers as they are typed; the inverse of `parse_controllers`."""
+    return ",".join(f"{name}={number}" for name, number in numbers.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,7 @@ class ControllerOptions:
         "--cc",
         metavar="NAME=NUMBER,…",
         parse=parse_controllers,
+        format=format_controllers,
         help="Send the emotion as MIDI controllers: valence=20,arousal=21,…, the emotions' names too; or all.",
     )
     channel: int = option(
@@ -91,6 +100,7 @@ class ExternalIOOptions:
         metavar="[PORT=]MS",
         repeatable=True,
         parse=parse_latencies,
+        format=format_latencies,
         help="Send everything earlier by MS (negative: later), clock included; PORT as a preset calls it, else the "
         "main one.",
     )

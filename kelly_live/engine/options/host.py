@@ -18,11 +18,16 @@ def parse_outputs(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     for text in texts:
         port, equals, output = (part.strip() for part in text.partition("="))
         if not (equals and port and output):
-            raise ConfigError(f"{text!r} names no output: write PORT=NAME, PORT as the preset calls it")
+            raise ConfigError(f"{text[:60]!r} names no output: write PORT=NAME, PORT as the preset calls it")
         pairs.append((port, output))
     if len(dict(pairs)) < len(pairs):
         raise ConfigError("a port is given two outputs; give it one")
     return tuple(pairs)
+
+
+def format_outputs(outputs: tuple[tuple[str, str], ...]) -> str:
+    """Return the outputs of ports as they are typed."""
+    return ", ".join(f"{port}={output}" for port, output in outputs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class HostOptions:
         metavar="PORT=NAME",
         repeatable=True,
         parse=parse_outputs,
+        format=format_outputs,
         default_note="a virtual port of its own",
         help="The MIDI output of a port beside the main one.",
     )

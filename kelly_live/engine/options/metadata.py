@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import quote_value
 
 _OPTION = "kelly_live.option"
 _GROUP = "kelly_live.group"
@@ -21,6 +22,7 @@ class OptionSpec:
     `kind`: str, int, float, bool or Path. `choices`, `minimum` and `maximum` (inclusive) limit the value.
     `repeatable`: it may be given more than once; the value is then a tuple. `repeat_help` is added to the help there.
     `parse`: from the text (or the tuple of texts) to the value; it raises ConfigError.
+    `format`: from the value back to text, for the log; None: its `str`, or those of a tuple with commas.
     `default_note`: what an absent option means, in words; None shows the default itself, "" shows nothing.
     """
 
@@ -34,6 +36,7 @@ class OptionSpec:
     repeatable: bool = False
     repeat_help: str = ""
     parse: Callable[[Any], Any] | None = None
+    format: Callable[[Any], str] | None = None
     default_note: str | None = ""
 
 
@@ -101,8 +104,16 @@ def list_settings(options: Any) -> tuple[tuple[str, str], ...]:
         if isinstance(spec, GroupSpec):
             found += () if value is None else list_settings(value)
         elif value not in (None, False, (), {}):
-            found.append((_name_of(spec), str(value)))
+            found.append((_name_of(spec), _format(spec, value)))
     return tuple(found)
+
+
+def _format(spec: OptionSpec, value: Any) -> str:
+    if spec.format is not None:
+        return spec.format(value)
+    if isinstance(value, bool):
+        return "on"  # what is off is not listed
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _name_of(spec: OptionSpec) -> str:
@@ -114,13 +125,20 @@ def _check(spec: OptionSpec, value: Any) -> None:
         return
     flag = spec.flags[0].partition("/")[0]
     if spec.choices and value not in spec.choices:
-        raise ConfigError(f"{flag} is {str(value)[:40]!r}; it must be one of {', '.join(map(str, spec.choices))}")
+        raise ConfigError(f"{flag} is {quote_value(value)}; it must be one of {', '.join(map(str, spec.choices))}")
+    if spec.kind is int and not spec.choices and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ConfigError(f"{flag} is {quote_value(value)}; it must be a whole number")
     if spec.minimum is None and spec.maximum is None:
         if spec.kind is Path and not isinstance(value, Path):
-            raise ConfigError(f"{flag} is {str(value)[:40]!r}; it must be a Path")
+            raise ConfigError(f"{flag} is {quote_value(value)}; it must be a Path")
         return
     low = spec.minimum if spec.minimum is not None else float("-inf")
     high = spec.maximum if spec.maximum is not None else float("inf")
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        rule = f"a number of at least {low:g}" if high == float("inf") else f"a number from {low:g} to {high:g}"
-        raise ConfigError(f"{flag} is {str(value)[:40]}; it must be {rule}")
+        raise ConfigError(f"{flag} is {quote_value(value)}; it must be {_describe_range(spec)}")
+
+
+def _describe_range(spec: OptionSpec) -> str:
+    if spec.maximum is None:
+        return f"a number of at least {spec.minimum:g}"
+    return f"a number from {spec.minimum:g} to {spec.maximum:g}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import parse_number
 from kelly_live.core.protocols import EmotionOverride, Morph
 from kelly_live.core.values import EMOTIONS
 from kelly_live.engine.options.metadata import check_options, option
@@ -15,14 +16,18 @@ def parse_target(text: str) -> EmotionOverride:
     name = text.strip().lower()
     if name in EMOTIONS:
         return EmotionOverride(emotion=name)
-    try:
-        numbers = [float(part) for part in name.split(",")]
-    except ValueError:
-        numbers = []
+    numbers = [parse_number(part) for part in name.split(",")]
     if len(numbers) not in (2, 3) or not all(-1.0 <= number <= 1.0 for number in numbers):
         choices = ", ".join(EMOTIONS)
-        raise ConfigError(f"{text!r} is no place: give one of {choices}; or V,A or V,A,D from -1 to 1")
+        raise ConfigError(f"{text[:60]!r} is no place: give one of {choices}; or V,A or V,A,D from -1 to 1")
     return EmotionOverride(numbers[0], numbers[1], numbers[2] if len(numbers) == 3 else None)
+
+
+def format_target(target: EmotionOverride) -> str:
+    """Return where a morph leads to as it is typed; the inverse of `parse_target`."""
+    if target.emotion is not None:
+        return target.emotion
+    return ",".join(f"{axis:g}" for axis in (target.valence, target.arousal, target.dominance) if axis is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,7 @@ class OverrideOptions:
         "--morph-to",
         metavar="PLACE",
         parse=parse_target,
+        format=format_target,
         help="Move there from the start on, and stay: an emotion, or V,A or V,A,D.",
     )
     morph_bars: int = option(

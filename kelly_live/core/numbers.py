@@ -1,0 +1,33 @@
+"""Read numbers as people write them, and nothing else that Python would take for one."""
+
+from __future__ import annotations
+
+import math
+import re
+
+MAX_QUOTED = 40  # characters
+_NUMBER = re.compile(r"[-+]?(\d{1,15}(\.\d{0,20})?|\.\d{1,20})([eE][-+]?\d{1,3})?", re.ASCII)
+_WHOLE = re.compile(r"[-+]?\d{1,19}", re.ASCII)
+
+
+def parse_number(text: str) -> float:
+    """Return a number of at most 15 digits before the point; NaN for any other text.
+
+    Other text is nan, inf, 0x10, 1_000, or digits that are not ASCII. Minus zero is zero. A
+    huge exponent gives infinity, which no range holds.
+    """
+    typed = text.strip()
+    return float(typed) + 0.0 if _NUMBER.fullmatch(typed) else math.nan
+
+
+def parse_whole(text: str) -> int | None:
+    """Return a whole number of at most 19 digits; None for any other text."""
+    typed = text.strip()
+    return int(typed) if _WHOLE.fullmatch(typed) else None
+
+
+def quote_value(value: object) -> str:
+    """Return a value as an error message repeats it: one line of at most MAX_QUOTED characters."""
+    if isinstance(value, int) and abs(value) >= 10**MAX_QUOTED:
+        return f"a number of over {MAX_QUOTED} digits"  # Python refuses to print the longest
+    return repr(value[:MAX_QUOTED]) if isinstance(value, str) else str(value)[:MAX_QUOTED]
