@@ -48,9 +48,9 @@ def command(
         targets = [PreferenceTarget(create_state(v, a), "tempo", tempo) for v in (-0.5, 0.5) for a in (-0.5, 0.5)]
         targets.append(PreferenceTarget(create_state(), "major", major))
         system.mapper.remember(user, torch.from_numpy(fit_taste(net, targets)))
-    found = ablate(system, samples, pasts, now, _compose, cultures=cultures, users=(1, 2))
-    click.echo(json.dumps([a.as_dict() for a in found]) if as_json else format_ablations(found))
-    return 0 if all(a.holds for a in found) else 1
+    ablations = ablate(system, samples, pasts, now, _compose, cultures=cultures, users=(1, 2))
+    click.echo(json.dumps([a.as_dict() for a in ablations]) if as_json else format_ablations(ablations))
+    return 0 if all(a.holds for a in ablations) else 1
 
 
 def _compose(parameters: MusicParameters, seed: int) -> Sequence[NoteEvent]:

@@ -85,13 +85,13 @@ def _measure_deadlines(seconds: float, against: str | None) -> Iterator[Row]:
 
     loads = {"idle": {}, "beside the nets": {"net": True}, "every core busy": {"busy": True}}
     for load, options in loads.items():
-        measured = measure_punctuality(seconds, **options)
+        punctuality = measure_punctuality(seconds, **options)
         limits = ("", "<= 1", "<= 5") if load == "beside the nets" else ("", "", "")
-        yield from _quantile_rows(f"deadline error, {load}", measured.late_seconds, limits)
-        yield Row(f"MIDI clock, {load}: SD of its intervals", _ms(measured.jitter_seconds), "ms", "<= 0.3")
-        yield Row(f"MIDI clock, {load}: drift at the end", _ms(measured.drift_seconds), "ms", "within a tick, 20.8")
-        yield Row(f"note messages counted, {load}", len(measured.late_seconds), "")
-        yield Row(f"notes dropped, {load}", measured.dropped, "", "0")
+        yield from _quantile_rows(f"deadline error, {load}", punctuality.late_seconds, limits)
+        yield Row(f"MIDI clock, {load}: SD of its intervals", _ms(punctuality.jitter_seconds), "ms", "<= 0.3")
+        yield Row(f"MIDI clock, {load}: drift at the end", _ms(punctuality.drift_seconds), "ms", "within a tick, 20.8")
+        yield Row(f"note messages counted, {load}", len(punctuality.late_seconds), "")
+        yield Row(f"notes dropped, {load}", punctuality.dropped, "", "0")
     if against == "isobar":
         from kelly_live.lab.bench.peer_isobar import measure_isobar
 
@@ -111,9 +111,9 @@ def _measure_hop(recording: Path, device: str) -> Iterator[Row]:
 
     with repeat_recording(recording, RENDERED_SECONDS) as longer:
         hops = measure_hops(longer, device)
-        for stage in STAGES:
-            title = f"{stage} ({CULTURE})" if stage == "culture" else stage
-            yield Row(f"a hop's {title}, median", _quantile_ms(hops.stages[stage], 0.5), "ms")
+        for part in STAGES:
+            title = f"{part} ({CULTURE})" if part == "culture" else part
+            yield Row(f"a hop's {title}, median", _quantile_ms(hops.stages[part], 0.5), "ms")
         yield Row("hop, sound to parameters, median", _quantile_ms(hops.hop, 0.5), "ms", "<= 20")
         yield Row("hop, sound to parameters, p99", _quantile_ms(hops.hop, 0.99), "ms", "<= 40, GPU <= 3")
         yield Row("hops measured", len(hops.hop), "")
@@ -128,12 +128,12 @@ def _measure_control(recording: Path, device: str, seconds: float) -> Iterator[R
     from kelly_live.lab.bench.control import measure_control
 
     latencies = measure_control(recording, device, 2.0 * seconds)
-    for times, what in ((latencies.beats, "beat that can show it"), (latencies.notes, "note that does")):
+    for times, event in ((latencies.beats, "beat that can show it"), (latencies.notes, "note that does")):
         yield Row(
-            f"control latency, end of window to the first {what}, median", _quantile_ms(times, 0.5, digits=1), "ms"
+            f"control latency, end of window to the first {event}, median", _quantile_ms(times, 0.5, digits=1), "ms"
         )
         yield Row(
-            f"control latency, end of window to the first {what}, p95",
+            f"control latency, end of window to the first {event}, p95",
             _quantile_ms(times, 0.95, digits=1),
             "ms",
             "<= 150",
@@ -150,9 +150,9 @@ def _measure_starts(recording: Path, device: str) -> Iterator[Row]:
     yield Row("memory of a live session, peak", round(max(start.memory_bytes for start in starts) / 1e6), "MB")
     times = []
     for _ in range(5):
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         subprocess.run([sys.executable, "-m", "kelly_live", "--help"], stdout=subprocess.DEVNULL, check=True)
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start_time)
     yield Row("kelly-live --help, median of 5", round(statistics.median(times), 3), "s")
 
 

@@ -75,7 +75,7 @@ def _compose_all(compose: Composer, pieces: int) -> tuple[dict[str, list[PieceSt
             music["rule table"].append(comparison.compute_generated_statistics(score, f"rules {index} {seed}"))
     repetitions = {}
     for kind in KINDS:
-        music[kind], lengths, shared = [], [], []
+        music[kind], lengths, shared_shares = [], [], []
         for index, (valence, arousal) in enumerate(centres):
             previous = None
             for seed in seeds:
@@ -90,9 +90,9 @@ def _compose_all(compose: Composer, pieces: int) -> tuple[dict[str, list[PieceSt
                 cells = comparison.list_cells(excerpt)
                 lengths.append(comparison.find_longest_repeat(cells))
                 if previous is not None:
-                    shared.append(comparison.compute_shared_notes(previous, cells))
+                    shared_shares.append(comparison.compute_shared_notes(previous, cells))
                 previous = cells
-        repetitions[kind] = comparison.Repetitions(kind, tuple(lengths), tuple(shared))
+        repetitions[kind] = comparison.Repetitions(kind, tuple(lengths), tuple(shared_shares))
     return music, repetitions
 
 
@@ -105,8 +105,10 @@ def _format_repetitions(repetitions: Mapping[str, Repetitions]) -> str:
         "|---|---|---|",
     ]
     for kind, one in repetitions.items():
-        shared = f"{np.mean(one.shared):.2f}" if one.shared else ""
-        lines.append(f"| {kind} (n {len(one.beats)}) | {np.median(one.beats):.1f}, {max(one.beats):.1f} | {shared} |")
+        shared_text = f"{np.mean(one.shared):.2f}" if one.shared else ""
+        lines.append(
+            f"| {kind} (n {len(one.beats)}) | {np.median(one.beats):.1f}, {max(one.beats):.1f} | {shared_text} |"
+        )
     return "\n".join(lines)
 
 

@@ -67,8 +67,8 @@ def _draw(result: EvaluationResult, folder: Path) -> None:
     from kelly_live.lab.plots.evidence import draw_calibration, draw_confusions, draw_trajectories
 
     create_folder(folder)
-    heard = (result.clips, result.windows, result.answers)
-    matrices, reliable = compute_confusions(*heard), compute_calibrations(*heard)
+    predictions = (result.clips, result.windows, result.answers)
+    matrices, reliable = compute_confusions(*predictions), compute_calibrations(*predictions)
     tracks = compute_trajectories(result.reader, result.clips, result.changes)
     for name, picture in (
         ("confusion", draw_confusions(matrices) if matrices else None),

@@ -93,7 +93,7 @@ class _FollowingBand:
 
     def follow(self, now: float, state: SyncState) -> None:
         self._conductor.advance(now, self._parameters, state)
-        while (due := self._conductor.seconds_at(float(self._beat))) <= now:
+        while (beat_time := self._conductor.seconds_at(float(self._beat))) <= now:
             if "tempo" in self._conductor.status().synchronized:
-                self.beats.append(due)
+                self.beats.append(beat_time)
             self._beat += 1

@@ -90,47 +90,55 @@ def command(
     )
     from kelly_live.lab.intervals import compute_wilson_interval
 
-    played = [choose_culture(name).preset.name for name in only] or list(CULTURES)
+    cultures = [choose_culture(name).preset.name for name in only] or list(CULTURES)
     presets = {name: choose_culture(name).preset for name in CULTURES}
     signatures = {name: create_signature(preset) for name, preset in presets.items()}
-    compared, like, count = [], {}, {}
-    for culture in played:
-        composed = _compose(culture, range(pieces), bars, seed)
-        compared += [
+    compared_pieces, likenesses, piece_counts = [], {}, {}
+    for culture in cultures:
+        culture_pieces = _compose(culture, range(pieces), bars, seed)
+        compared_pieces += [
             ComparedPiece(culture, {name: compute_distances(piece.statistics, one) for name, one in signatures.items()})
-            for piece in composed
+            for piece in culture_pieces
         ]
         preset, halves = presets[culture], _measure_mode_halves(culture, corpora)
-        like[culture] = _measure_likeness(composed, preset, halves)
-        while len(composed) < (needed := min(most, count_needed_pieces(like[culture].values(), len(composed)))):
-            composed += _compose(culture, range(len(composed), needed), bars, seed)
-            like[culture] = _measure_likeness(composed, preset, halves)
-        count[culture] = len(composed)
-        click.echo(f"{culture}: {len(composed)} pieces", err=True)
-    verdicts = identify(compared)
-    right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, compared, strict=True))
-    low, high = compute_wilson_interval(right, len(compared))
+        likenesses[culture] = _measure_likeness(culture_pieces, preset, halves)
+        while len(culture_pieces) < (
+            target_count := min(most, count_needed_pieces(likenesses[culture].values(), len(culture_pieces)))
+        ):
+            culture_pieces += _compose(culture, range(len(culture_pieces), target_count), bars, seed)
+            likenesses[culture] = _measure_likeness(culture_pieces, preset, halves)
+        piece_counts[culture] = len(culture_pieces)
+        click.echo(f"{culture}: {len(culture_pieces)} pieces", err=True)
+    verdicts = identify(compared_pieces)
+    right = sum(verdict == piece.culture for verdict, piece in zip(verdicts, compared_pieces, strict=True))
+    low, high = compute_wilson_interval(right, len(compared_pieces))
     rows = []
-    for culture in played:
-        own = [(piece, verdict) for piece, verdict in zip(compared, verdicts, strict=True) if piece.culture == culture]
-        far = [piece.far[culture] for piece, _ in own]
+    for culture in cultures:
+        own_pieces = [
+            (piece, verdict)
+            for piece, verdict in zip(compared_pieces, verdicts, strict=True)
+            if piece.culture == culture
+        ]
+        far = [piece.far[culture] for piece, _ in own_pieces]
         knows = signatures[culture].knows
         distance = {name: [one[name] for one in far if name in one] for name in knows}
-        taken_for = Counter(verdict for _, verdict in own if verdict != culture)
+        taken_for = Counter(verdict for _, verdict in own_pieces if verdict != culture)
         mean = {name: sum(values) / len(values) for name, values in distance.items() if values}
-        known = len(own) - taken_for.total()
+        right_count = len(own_pieces) - taken_for.total()
         others = dict(taken_for.most_common())
-        rows.append(Row(culture, known, len(own), others, mean, knows, count[culture], like[culture]))
+        rows.append(
+            Row(culture, right_count, len(own_pieces), others, mean, knows, piece_counts[culture], likenesses[culture])
+        )
     if as_json:
-        total = {"right": right, "pieces": len(compared), "interval": [low, high]}
+        total = {"right": right, "pieces": len(compared_pieces), "interval": [low, high]}
         click.echo(json.dumps({**total, "cultures": [asdict(row) for row in rows]}))
         return 0
     click.echo(f"{'culture':24} {'right':>7}  degrees  intervals  onsets  rhythms   taken for")
     for row in rows:
         cells = [f"{row.distance[name]:.3f}" if name in row.distance else "-" for name in _SHOWN]
-        taken = ", ".join(f"{name} {count}" for name, count in row.taken_for.items())
-        shown = f"{cells[0]:>7}  {cells[1]:>9}  {cells[2]:>6}  {cells[3]:>7}"
-        click.echo(f"{row.culture:24} {row.right:3}/{row.pieces:<3}  {shown}   {taken}".rstrip())
+        mistakes = ", ".join(f"{name} {piece_counts}" for name, piece_counts in row.taken_for.items())
+        distances = f"{cells[0]:>7}  {cells[1]:>9}  {cells[2]:>6}  {cells[3]:>7}"
+        click.echo(f"{row.culture:24} {row.right:3}/{row.pieces:<3}  {distances}   {mistakes}".rstrip())
     click.echo(
         "Jensen-Shannon distance of a piece to its own corpus (nearest mode and metre): 0 is the same, 1 all different"
     )
@@ -142,7 +150,7 @@ def command(
     if little:
         click.echo(f"presets that know fewer than {MIN_FEATURES} features: {', '.join(little)}")
     click.echo(
-        f"{right} of {len(compared)} pieces are nearest to their own corpus: {right / len(compared):.1%} "
+        f"{right} of {len(compared_pieces)} pieces are nearest to their own corpus: {right / len(compared_pieces):.1%} "
         f"(95 %: {low:.1%} to {high:.1%}; chance {1 / len(signatures):.0%})"
     )
     return 0
@@ -183,21 +191,21 @@ def _format_likeness(rows: list[Row]) -> list[str]:
     for row in rows:
         cells = ""
         for feature, column in (("degrees", 15), ("intervals", 18)):
-            found = row.likeness[feature]
-            bound = None if found is None else found.bound
-            ours, sampler = ("-", "-") if found is None else (f"{found.ours:.3f}", f"{found.perfect:.3f}")
-            if found is not None and bound is not None:
-                within[feature].append(found.ours < bound)
-            verdict = "" if found is None or bound is None else "yes" if found.ours < bound else "no"
-            cells += f"{ours:>{column}}  {sampler:>7}  {'-' if bound is None else f'{bound:.3f}':>10}  {verdict:3}"
-        known = [found for found in row.likeness.values() if found is not None]
-        modes, notes = (max((getattr(one, name) for one in known), default=0) for name in ("modes", "notes"))
+            likeness = row.likeness[feature]
+            bound = None if likeness is None else likeness.bound
+            distance, sampler = ("-", "-") if likeness is None else (f"{likeness.ours:.3f}", f"{likeness.perfect:.3f}")
+            if likeness is not None and bound is not None:
+                within[feature].append(likeness.ours < bound)
+            verdict = "" if likeness is None or bound is None else "yes" if likeness.ours < bound else "no"
+            cells += f"{distance:>{column}}  {sampler:>7}  {'-' if bound is None else f'{bound:.3f}':>10}  {verdict:3}"
+        likenesses = [likeness for likeness in row.likeness.values() if likeness is not None]
+        modes, notes = (max((getattr(one, name) for one in likenesses), default=0) for name in ("modes", "notes"))
         lines.append(f"{row.culture:24}{cells}   {row.composed:6}  {modes:5}  {notes:6}")
     lines.append("sampler: the distance of as many notes drawn from the corpus's own shares, which is chance alone")
     for feature, verdicts in within.items():
         if verdicts:
-            held = f"{sum(verdicts)} of {len(verdicts)}"
-            lines.append(f"within twice the distance of the corpus's halves in {feature}: {held}")
+            count = f"{sum(verdicts)} of {len(verdicts)}"
+            lines.append(f"within twice the distance of the corpus's halves in {feature}: {count}")
     return lines
 
 
@@ -210,12 +218,12 @@ def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[Compose
     from kelly_live.lab.cultures.identify import ComposedPiece, compute_statistics
 
     mapper = create_mapper(CultureOptions(culture, 1.0))
-    found = []
+    composed_pieces = []
     for number in numbers:
         valence, arousal = QUADRANTS[number % len(QUADRANTS)]
         tonic = 7 * number % 12
         parameters = mapper(create_state(valence, arousal, None, None))
         mode = None if parameters.style is None else parameters.style.name.partition(":")[2] or None
         melody = play_melody(parameters, seed=1000 * seed + number, tonic=tonic, bars=bars)
-        found.append(ComposedPiece(mode, compute_statistics(melody, tonic)))
-    return found
+        composed_pieces.append(ComposedPiece(mode, compute_statistics(melody, tonic)))
+    return composed_pieces

@@ -75,19 +75,19 @@ def command(
     def log(line: str) -> None:
         click.echo(line, err=True)
 
-    judged: CultureComparison | ClosedLoopResult
+    result: CultureComparison | ClosedLoopResult
     if names:
-        judged = judge_cultures(
+        result = judge_cultures(
             symbolic, cache, net, create_midi_composer(_load_mapper(None)),
             {name: create_midi_composer(_create_culture_mapper(name)) for name in names},
             pieces=culture_pieces, plain_pieces=pieces, workers=workers, log=log,
         )  # fmt: skip
     else:
-        judged = evaluate_closed_loop(
+        result = evaluate_closed_loop(
             symbolic, cache, net, create_midi_composer(_load_mapper(mapper)),
             pieces=pieces, grid_pieces=grid_pieces, workers=workers, log=log,
         )  # fmt: skip
-    click.echo(json.dumps(judged.as_dict()) if as_json else judged.format_tables())
+    click.echo(json.dumps(result.as_dict()) if as_json else result.format_tables())
 
 
 def _load_mapper(checkpoint: Path | None) -> Mapper:
@@ -102,7 +102,7 @@ def _load_mapper(checkpoint: Path | None) -> Mapper:
     return LearnedMapper(net.MapperNet.from_checkpoint(load_checkpoint(checkpoint, net.NAME), checkpoint))
 
 
-def _parse_cultures(typed: str | None) -> list[str]:
+def _parse_cultures(text: str | None) -> list[str]:
     """Parse the names of shipped traditions, `all` for all of them; none for None.
 
     Raises:
@@ -110,11 +110,11 @@ def _parse_cultures(typed: str | None) -> list[str]:
     """
     from kelly_live.cultures.library import CULTURES, choose_culture
 
-    if typed is None:
+    if text is None:
         return []
-    if typed.strip().lower() == "all":
+    if text.strip().lower() == "all":
         return list(CULTURES)
-    return list(dict.fromkeys(choose_culture(name).preset.name for name in typed.split(",")))
+    return list(dict.fromkeys(choose_culture(name).preset.name for name in text.split(",")))
 
 
 def _create_culture_mapper(name: str) -> Mapper:

@@ -42,13 +42,13 @@ def command(
     if pictures is not None:
         click.echo(f"wrote {_draw(checkpoint, pictures)}", err=True)
     if as_json:
-        named = list_states()
-        values = compute_parameters(net, list(named.values()))
+        states = list_states()
+        values = compute_parameters(net, list(states.values()))
         answer = {
             "scores": [asdict(row) for row in evaluation.scores],
             "directions": [asdict(line) | {"holds": line.holds} for line in evaluation.directions],
             "directions_that_hold": [evaluation.held, len(evaluation.directions)],
-            "played": {name: {k: float(v[i]) for k, v in values.items()} for i, name in enumerate(named)},
+            "played": {name: {k: float(v[i]) for k, v in values.items()} for i, name in enumerate(states)},
         }
         click.echo(json.dumps(answer))
         return

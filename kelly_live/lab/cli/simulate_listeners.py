@@ -76,9 +76,9 @@ def _draw(rows: Sequence[TasteLearning], picture: Path) -> None:
 
     curves = []
     for kind in dict.fromkeys(row.population for row in rows):
-        own = [row for row in rows if row.population == kind]
-        agreement = tuple((row.agreement.value, row.agreement.low, row.agreement.high) for row in own)
-        without = own[0].agreement.value - own[0].over_none.value
-        others = tuple(row.agreement.value - row.over_mean.value for row in own)
-        curves.append(Curve(kind, tuple(row.reactions for row in own), agreement, without, others))
+        population_rows = [row for row in rows if row.population == kind]
+        agreement = tuple((row.agreement.value, row.agreement.low, row.agreement.high) for row in population_rows)
+        without = population_rows[0].agreement.value - population_rows[0].over_none.value
+        others = tuple(row.agreement.value - row.over_mean.value for row in population_rows)
+        curves.append(Curve(kind, tuple(row.reactions for row in population_rows), agreement, without, others))
     write_atomically(picture, draw_learning(curves))

@@ -72,11 +72,11 @@ def emotion(
 
     torch.set_num_threads(threads)
     settings = Settings(epochs=epochs, patience=patience, seed=seed, cross=cross)
-    left = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
+    excluded = tuple(name.strip() for name in leave_out.split(",")) if leave_out else ()
     with join_ranks() as ranks:
         train_emotion(
             Sources(data, symbolic, cache, most), front_end_file, out, settings,
-            resume=resume, log=click.echo, leave_out=left, ranks=ranks,
+            resume=resume, log=click.echo, leave_out=excluded, ranks=ranks,
         )  # fmt: skip
 
 
@@ -116,8 +116,8 @@ def mapper(data: Path, cues: Path | None, cache: Path, threads: int, out: Path) 
     from kelly_live.lab.training.mapper import train_mapper
 
     torch.set_num_threads(threads)
-    trained = train_mapper(data, cache / "symbolic", out, cues_dir=cues)
-    click.echo(trained.evaluation.format_table())
+    result = train_mapper(data, cache / "symbolic", out, cues_dir=cues)
+    click.echo(result.evaluation.format_table())
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 
@@ -184,12 +184,12 @@ def vocabulary(corpora: Path, symbolic: Path, cache: Path, pieces: int, out: Pat
             for seed in range(1, pieces + 1)
         ]
 
-    trained = train_vocabulary(
+    result = train_vocabulary(
         corpora, symbolic, cache, out, grammar={mode: g.moves for mode, g in GRAMMARS.items()},
         places=weigh_places("straight", 4), generate_pieces=compose_pieces, log=click.echo,
         command="kelly-live lab train vocabulary --corpora data/cultures --symbolic data/symbolic",
     )  # fmt: skip
-    click.echo(trained.format_table())
+    click.echo(result.format_table())
     click.echo(f"wrote {out} and {out.with_suffix('.md')}")
 
 

@@ -45,14 +45,14 @@ def augment(
     if not len(samples):
         return samples.astype(np.float32)
     rough: Samples = samples.astype(np.float32)
-    room = rng.random() < probabilities.room
+    has_room = rng.random() < probabilities.room
     sections = draw_microphone(rng) if rng.random() < probabilities.microphone else None
-    if room or sections is not None:
-        response = draw_room_response(rng) if room else np.eye(1, MICROPHONE_SAMPLES, dtype=np.float32)[0]
+    if has_room or sections is not None:
+        response = draw_room_response(rng) if has_room else np.eye(1, MICROPHONE_SAMPLES, dtype=np.float32)[0]
         if sections is not None:
             response = sosfilt(sections, response).astype(np.float32)
-        filtered = oaconvolve(rough, response[: len(rough)])[: len(rough)]
-        rough = filtered * np.float32(min(_rms(rough) / (_rms(filtered) + 1e-12), MAX_BOOST))
+        filtered_samples = oaconvolve(rough, response[: len(rough)])[: len(rough)]
+        rough = filtered_samples * np.float32(min(_rms(rough) / (_rms(filtered_samples) + 1e-12), MAX_BOOST))
     if rng.random() < probabilities.noise:
         noise = draw_noise(str(rng.choice(NOISES)), len(rough), rng, sections)
         below = 10.0 ** (-rng.uniform(5.0, 35.0) / 20.0)
@@ -75,10 +75,10 @@ def _rms(samples: NDArray[np.floating]) -> float:
 
 def measure_active_power(samples: Samples) -> float:
     """Measure the mean square over the 20 ms frames within SOUNDING_DB of the loudest, without pauses."""
-    whole = len(samples) // FRAME * FRAME
-    if not whole:
+    frame_samples = len(samples) // FRAME * FRAME
+    if not frame_samples:
         return float(np.mean(np.square(samples)))
-    power = np.square(samples[:whole]).reshape(-1, FRAME).mean(axis=1)
+    power = np.square(samples[:frame_samples]).reshape(-1, FRAME).mean(axis=1)
     return float(power[power >= power.max() * 10.0 ** (-SOUNDING_DB / 10.0)].mean())
 
 
@@ -142,10 +142,10 @@ def _peak(hertz: float, decibels: float, quality: float) -> Sections:
 
 def _tilt(hertz: float, decibels: float) -> Sections:
     """A first-order shelf: -decibels/2 far below `hertz`, +decibels/2 far above."""
-    root, warped = 10.0 ** (decibels / 80.0), np.tan(np.pi * hertz / SAMPLE_RATE)
+    root, warped_frequency = 10.0 ** (decibels / 80.0), np.tan(np.pi * hertz / SAMPLE_RATE)
     # The bilinear transform of (root·s + warped/root) / (s/root + warped·root), which is 1 in size at s = j·warped.
-    b = np.array([root + warped / root, warped / root - root, 0.0])
-    a = np.array([1.0 / root + warped * root, warped * root - 1.0 / root, 0.0])
+    b = np.array([root + warped_frequency / root, warped_frequency / root - root, 0.0])
+    a = np.array([1.0 / root + warped_frequency * root, warped_frequency * root - 1.0 / root, 0.0])
     return _section(b, a)
 
 
@@ -158,7 +158,7 @@ def draw_noise(kind: str, n: int, rng: np.random.Generator, sections: Sections |
         mains = kind == "hum"
         base = rng.choice([50.0, 60.0]) if mains else rng.uniform(40.0, 300.0)
         whine = _harmonics(n, base, 0.0 if mains else rng.uniform(0.0, 0.02), rng, hertz, response)
-        hiss = _coloured(n, response / safe ** rng.uniform(0.3, 0.8), rng)
+        hiss = _generate_noise(n, response / safe ** rng.uniform(0.3, 0.8), rng)
         return whine + hiss * np.float32(rng.uniform(0.02, 0.3) if mains else rng.uniform(0.3, 2.0))
     if kind == "babble":
         # Three bands of the long-term spectrum of speech (Byrne et al. 1994: about -9 dB an octave above 500 Hz), each
@@ -166,13 +166,15 @@ def draw_noise(kind: str, n: int, rng: np.random.Generator, sections: Sections |
         speech = response * np.minimum(safe / 150.0, 1.0) / (1.0 + (safe / 500.0) ** 1.5)
         total = np.zeros(n, np.float32)
         for low, high in ((0.0, 700.0), (700.0, 2000.0), (2000.0, 8000.0)):
-            total += _coloured(n, speech * ((hertz >= low) & (hertz < high)), rng, keep_level=True) * _syllables(n, rng)
+            total += _generate_noise(n, speech * ((hertz >= low) & (hertz < high)), rng, keep_level=True) * _syllables(
+                n, rng
+            )
         return total
     slope = {"white": 0.0, "pink": 0.5, "brown": 1.0}[kind]
-    return _coloured(n, response / safe**slope, rng)
+    return _generate_noise(n, response / safe**slope, rng)
 
 
-def _coloured(n: int, size: Spectrum, rng: np.random.Generator, keep_level: bool = False) -> Samples:
+def _generate_noise(n: int, size: Spectrum, rng: np.random.Generator, keep_level: bool = False) -> Samples:
     """Generate noise with this amplitude spectrum, linear in frequency up to Nyquist.
 
     Its power is 1 unless its level is kept.
@@ -181,8 +183,8 @@ def _coloured(n: int, size: Spectrum, rng: np.random.Generator, keep_level: bool
     if not keep_level:
         taps /= np.sqrt(np.sum(np.square(taps))) + 1e-30
     white = rng.standard_normal(n + COLOUR_TAPS - 1, dtype=np.float32)
-    coloured: Samples = oaconvolve(white, taps.astype(np.float32), mode="valid")
-    return coloured
+    noise: Samples = oaconvolve(white, taps.astype(np.float32), mode="valid")
+    return noise
 
 
 def _harmonics(
@@ -224,9 +226,9 @@ def compute_gain_control(samples: Samples, rng: np.random.Generator) -> Samples:
     Attack within 0.05-0.2 s, release within 0.5-2 s, at most 9 dB.
     """
     frames = -(-len(samples) // FRAME)
-    padded = np.zeros(frames * FRAME, np.float32)
-    padded[: len(samples)] = samples
-    levels = np.sqrt(np.square(padded).reshape(frames, FRAME).mean(axis=1)) + 1e-5
+    padded_samples = np.zeros(frames * FRAME, np.float32)
+    padded_samples[: len(samples)] = samples
+    levels = np.sqrt(np.square(padded_samples).reshape(frames, FRAME).mean(axis=1)) + 1e-5
     target = np.sqrt(measure_active_power(samples)) + 1e-5
     strength = rng.uniform(0.3, 0.6)
     attack, release = (1.0 - np.exp(-FRAME / SAMPLE_RATE / rng.uniform(*span)) for span in ((0.05, 0.2), (0.5, 2.0)))
@@ -242,5 +244,5 @@ def compute_gain_control(samples: Samples, rng: np.random.Generator) -> Samples:
 def _soft_clip(samples: Samples, drive: float) -> Samples:
     """Round the peaks; the highest keeps its size."""
     peak = max(float(np.abs(samples).max()), 1e-9)
-    rounded: Samples = np.tanh(samples * np.float32(drive / peak)) * np.float32(peak / np.tanh(drive))
-    return rounded
+    clipped_samples: Samples = np.tanh(samples * np.float32(drive / peak)) * np.float32(peak / np.tanh(drive))
+    return clipped_samples

@@ -25,8 +25,8 @@ def _seconds(n: int) -> Sound:
 
 def _normalise_power(samples: Sound) -> Sound:
     """Scale to power 1."""
-    evened: Sound = samples / (np.sqrt(np.mean(np.square(samples))) + 1e-12)
-    return evened
+    normalised: Sound = samples / (np.sqrt(np.mean(np.square(samples))) + 1e-12)
+    return normalised
 
 
 def _shaped(rng: np.random.Generator, n: int, size: Sound) -> Sound:
@@ -81,7 +81,7 @@ def _silence(rng: np.random.Generator, n: int) -> Sound:
     return rng.standard_normal(n)
 
 
-def _sloped(slope: float) -> Callable[[np.random.Generator, int], Sound]:
+def _create_sloped_noise(slope: float) -> Callable[[np.random.Generator, int], Sound]:
     return lambda rng, n: _shaped(rng, n, _hertz(n) ** -slope)
 
 
@@ -129,11 +129,11 @@ def _rain(rng: np.random.Generator, n: int) -> Sound:
         rng.random(n) < rng.uniform(0.01, 0.08), np.minimum(rng.pareto(2.5, n), 4.0) * rng.choice([-1.0, 1.0], n), 0.0
     )
     hertz = _hertz(n)
-    near: Sound = np.fft.irfft(np.fft.rfft(drops) * (0.05 + _hump(hertz, rng.uniform(2500.0, 6000.0), 0.8)), n)
+    near_drops: Sound = np.fft.irfft(np.fft.rfft(drops) * (0.05 + _hump(hertz, rng.uniform(2500.0, 6000.0), 0.8)), n)
     roof = np.exp(-1.0 / (rng.uniform(0.0005, 0.003) * SAMPLE_RATE))
     dull: Sound = lfilter([1.0 - roof], [1.0, -roof], drops)
     return (
-        _normalise_power(near)
+        _normalise_power(near_drops)
         + rng.uniform(0.0, 0.6) * _normalise_power(dull)
         + rng.uniform(0.1, 0.6) * _shaped(rng, n, _hump(hertz, 5000.0, 1.0))
     )
@@ -169,10 +169,10 @@ def _traffic(rng: np.random.Generator, n: int) -> Sound:
     hertz, time = _hertz(n), _seconds(n)
     total = _shaped(rng, n, 1.0 / (1.0 + (hertz / rng.uniform(60.0, 150.0)) ** 2)) * rng.uniform(0.3, 1.0)
     for _ in range(int(rng.integers(1, 4))):
-        near = 1.0 / (1.0 + np.square((time - rng.uniform(0.0, time[-1])) / rng.uniform(0.5, 2.0)))
+        nearness = 1.0 / (1.0 + np.square((time - rng.uniform(0.0, time[-1])) / rng.uniform(0.5, 2.0)))
         tyres = _shaped(rng, n, _hump(hertz, rng.uniform(500.0, 1000.0), 0.9))
-        engine = _whine(rng, rng.uniform(40.0, 90.0) * (1.02 - 0.05 * np.cumsum(near) / near.sum()), 6)
-        total += rng.uniform(0.3, 1.0) * (tyres * near**2 + engine * rng.uniform(0.1, 0.5) * near)
+        engine = _whine(rng, rng.uniform(40.0, 90.0) * (1.02 - 0.05 * np.cumsum(nearness) / nearness.sum()), 6)
+        total += rng.uniform(0.3, 1.0) * (tyres * nearness**2 + engine * rng.uniform(0.1, 0.5) * nearness)
     return total
 
 
@@ -231,9 +231,9 @@ def _howl(rng: np.random.Generator, n: int) -> Sound:
 
 GENERATORS: dict[str, Callable[[np.random.Generator, int], Sound]] = {
     "silence": _silence,
-    "white": _sloped(0.0),
-    "pink": _sloped(0.5),
-    "brown": _sloped(1.0),
+    "white": _create_sloped_noise(0.0),
+    "pink": _create_sloped_noise(0.5),
+    "brown": _create_sloped_noise(1.0),
     "hum": _hum,
     "clicks": _clicks,
     "motor": _motor,

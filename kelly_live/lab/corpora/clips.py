@@ -38,9 +38,9 @@ def split_clips(clips: Sequence[Clip]) -> dict[str, list[Clip]]:
         if clip.split != "val":
             families.setdefault(clip.dataset.split("_")[0], set()).add(_group(clip))
     for groups in families.values():
-        ranked = sorted(groups, key=_hash_rank)
-        count = max(1, round(FOLD_SHARE * len(ranked))) if len(ranked) > 1 else 0
-        fold_groups.update(ranked[:count])
+        ordered_groups = sorted(groups, key=_hash_rank)
+        count = max(1, round(FOLD_SHARE * len(ordered_groups))) if len(ordered_groups) > 1 else 0
+        fold_groups.update(ordered_groups[:count])
     parts: dict[str, list[Clip]] = {"fit": [], "fold": [], "val": []}
     for clip in clips:
         parts["val" if clip.split == "val" else "fold" if _group(clip) in fold_groups else "fit"].append(clip)
@@ -64,18 +64,18 @@ def limit_clips(clips: Sequence[Clip], most: int) -> list[Clip]:
 
     A second rendering of a score comes only after the first rendering of every score.
     """
-    kept: dict[str, list[Clip]] = {}
-    seen: set[str] = set()
+    selection: dict[str, list[Clip]] = {}
+    first_keys: set[str] = set()
     first: list[Clip] = []
     again: list[Clip] = []
     for clip in clips:
-        (again if clip.key in seen else first).append(clip)
-        seen.add(clip.key)
+        (again if clip.key in first_keys else first).append(clip)
+        first_keys.add(clip.key)
     for clip in (*sorted(first, key=lambda c: _hash_rank(c.key)), *sorted(again, key=lambda c: _hash_rank(c.key))):
-        own = kept.setdefault(clip.dataset, [])
-        if len(own) < most:
-            own.append(clip)
-    return [clip for dataset in sorted(kept) for clip in kept[dataset]]
+        dataset_clips = selection.setdefault(clip.dataset, [])
+        if len(dataset_clips) < most:
+            dataset_clips.append(clip)
+    return [clip for dataset in sorted(selection) for clip in selection[dataset]]
 
 
 def _find_soundfonts(
@@ -124,9 +124,9 @@ def gather_clips(
     # All first renderings come before the second ones, so that adding a soundfont leaves the order before it alone.
     jobs = [(score, first) for score in scores]
     jobs += [(score, other) for other in others for score in scores if score.split == "train"]
-    for done, (score, soundfont) in enumerate(jobs, 1):
+    for count, (score, soundfont) in enumerate(jobs, 1):
         audio = render_midi(score.audio_path, cache, soundfont, seconds=RENDER_SECONDS)
         group = score.speaker or f"{score.dataset}:{score.audio_path.stem}"
         clips.append(dataclasses.replace(score, audio_path=audio, speaker=group, region=soundfont.stem))
-        progress(done, len(jobs))
+        progress(count, len(jobs))
     return clips

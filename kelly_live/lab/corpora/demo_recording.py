@@ -35,10 +35,10 @@ def parse_pitch(name: str) -> int:
 def build_midi(score: dict[str, Any]) -> mido.MidiFile:
     """Build a MIDI file from a score; each section lasts as long as its longest voice."""
     file = mido.MidiFile(ticks_per_beat=TICKS_PER_BEAT)
-    timed: list[tuple[int, int, mido.Message | mido.MetaMessage]] = []  # (tick, offs first, message)
+    timed_messages: list[tuple[int, int, mido.Message | mido.MetaMessage]] = []  # (tick, offs first, message)
     section_start = 0
     for section in score["sections"]:
-        timed.append((section_start, 0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(section["bpm"]))))
+        timed_messages.append((section_start, 0, mido.MetaMessage("set_tempo", tempo=mido.bpm2tempo(section["bpm"]))))
         end = section_start
         for voice in section["voices"]:
             tick = section_start
@@ -46,14 +46,14 @@ def build_midi(score: dict[str, Any]) -> mido.MidiFile:
                 pitches, beats = token.split(":")
                 length = round(float(beats) * TICKS_PER_BEAT)
                 for pitch in [] if pitches == "r" else [parse_pitch(name) for name in pitches.split("+")]:
-                    timed.append((tick, 2, mido.Message("note_on", note=pitch, velocity=voice["velocity"])))
-                    timed.append((tick + length - 10, 1, mido.Message("note_off", note=pitch)))
+                    timed_messages.append((tick, 2, mido.Message("note_on", note=pitch, velocity=voice["velocity"])))
+                    timed_messages.append((tick + length - 10, 1, mido.Message("note_off", note=pitch)))
                 tick += length
             end = max(end, tick)
         section_start = end
     track = mido.MidiTrack([mido.Message("program_change", program=score["program"])])
     previous = 0
-    for tick, _, message in sorted(timed, key=lambda item: item[:2]):
+    for tick, _, message in sorted(timed_messages, key=lambda item: item[:2]):
         track.append(message.copy(time=tick - previous))
         previous = tick
     file.tracks.append(track)

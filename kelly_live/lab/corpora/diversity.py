@@ -91,21 +91,21 @@ class DatasetDiversityManager:
         cultures = {name: n for name, n in self._cultures.items() if name != UNKNOWN}
         genuine = [clip.is_genuine for clip in self.clips if clip.is_genuine is not None]
         durations = np.array([clip.duration for clip in self.clips if clip.duration is not None])
-        cultural, spoken, emotional = (
+        culture_entropy, language_entropy, emotion_entropy = (
             compute_entropy(x) for x in (cultures.values(), languages.values(), self._emotions)
         )
         return DiversityReport(
             clips=len(self.clips),
             hours=float(durations.sum()) / 3600.0,
             num_cultures=len(cultures),
-            cultural_entropy=cultural,
-            cultural_entropy_normalised=_normalised(cultural, len(cultures)),
+            cultural_entropy=culture_entropy,
+            cultural_entropy_normalised=_normalised(culture_entropy, len(cultures)),
             cultural_balance=min(cultures.values()) / max(cultures.values()) if cultures else 0.0,
             num_languages=len(languages),
-            language_entropy=spoken,
-            language_entropy_normalised=_normalised(spoken, len(languages)),
-            emotion_entropy=emotional,
-            emotion_entropy_normalised=_normalised(emotional, len(EMOTIONS)),
+            language_entropy=language_entropy,
+            language_entropy_normalised=_normalised(language_entropy, len(languages)),
+            emotion_entropy=emotion_entropy,
+            emotion_entropy_normalised=_normalised(emotion_entropy, len(EMOTIONS)),
             emotion_balance=float(self._emotions.min() / self._emotions.max()) if self._emotions.any() else 0.0,
             genuine_ratio=sum(genuine) / len(genuine) if genuine else 0.0,
             duration_diversity=float(durations.std() / durations.mean())
@@ -151,19 +151,25 @@ class DatasetDiversityManager:
             middle = median(cultures.values())
             for name, n in cultures.items():
                 if n < 0.5 * middle:
-                    needed = math.ceil(0.5 * middle - n)
-                    advice.append(Recommendation("culture", name, needed, "high" if n < 0.25 * middle else "medium"))
+                    missing_clips = math.ceil(0.5 * middle - n)
+                    advice.append(
+                        Recommendation("culture", name, missing_clips, "high" if n < 0.25 * middle else "medium")
+                    )
         mean = float(self._emotions.mean())
         for name, mass in zip(EMOTIONS, self._emotions, strict=True):
             if mass < 0.5 * mean:
-                needed = math.ceil(0.5 * mean - mass)
-                advice.append(Recommendation("emotion", name, needed, "high" if mass < 0.25 * mean else "medium"))
+                missing_clips = math.ceil(0.5 * mean - mass)
+                advice.append(
+                    Recommendation("emotion", name, missing_clips, "high" if mass < 0.25 * mean else "medium")
+                )
         genuine = [clip.is_genuine for clip in self.clips if clip.is_genuine is not None]
         share = sum(genuine) / len(genuine) if genuine else 1.0
         if share < GENUINE_GOAL:
             # New genuine clips count in both halves of the ratio: (g + x) / (n + x) = goal.
-            needed = math.ceil((GENUINE_GOAL * len(genuine) - sum(genuine)) / (1.0 - GENUINE_GOAL) - 1e-9)
-            advice.append(Recommendation("genuine", "genuine emotion", needed, "high" if share < 0.15 else "medium"))
+            missing_clips = math.ceil((GENUINE_GOAL * len(genuine) - sum(genuine)) / (1.0 - GENUINE_GOAL) - 1e-9)
+            advice.append(
+                Recommendation("genuine", "genuine emotion", missing_clips, "high" if share < 0.15 else "medium")
+            )
         return sorted(advice, key=lambda r: (r.priority != "high", -r.needed_samples))
 
     def format_report(self) -> list[str]:

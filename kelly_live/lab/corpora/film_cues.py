@@ -93,15 +93,18 @@ def correlate_cues(folder: Path, seed: int = 0) -> CueCorrelations:
     albums = _read_texts(folder / "soundtrack.csv", "soundtrack")
     film, names = _read_features(folder / "soundtrack_features.csv")
     answers = _read_numbers(folder / "annotations.csv", RATED_CUES)
-    seen, other_names = _read_features(folder / "annotations_features.csv")
-    if names != other_names or len(film) != len(rated) or len(seen) != len(answers):
+    annotated_features, other_names = _read_features(folder / "annotations_features.csv")
+    if names != other_names or len(film) != len(rated) or len(annotated_features) != len(answers):
         raise ConfigError(f"the tables in {folder} do not fit each other row by row; get them again as they came")
     cues: dict[str, tuple[Floats, float | None]] = {
         "level": (film[:, names.index("RMS")], None),
         "centroid": (film[:, names.index("sp_centr")], None),
     }
     for index, name in enumerate(RATED_CUES):
-        cues[name] = (_predict_ridge(seen, answers[:, index], film), _cross_validate(seen, answers[:, index], seed))
+        cues[name] = (
+            _predict_ridge(annotated_features, answers[:, index], film),
+            _cross_validate(annotated_features, answers[:, index], seed),
+        )
     links = tuple(
         CueCorrelation(
             emotion, cue, len(rated), *_bootstrap_correlation(rated[:, i], values, albums, seed), prediction_r
@@ -136,15 +139,15 @@ def select_evidence(cues: CueCorrelations) -> tuple[Evidence, ...]:
 
     An excerpt counts as a piece, times the square of its cue's `prediction_r`.
     """
-    found = []
+    evidence = []
     for axis, emotion, cue, parameter in _USED:
         link = cues.find(emotion, cue)
         prediction_r = 1.0 if link.prediction_r is None else link.prediction_r
         if link.is_clear and prediction_r >= MIN_PREDICTION_R:
             pieces = link.excerpts * prediction_r**2
             text = f"{emotion.lower()} against {cue}, r {link.r:+.2f} [{link.low:+.2f}, {link.high:+.2f}]: {SOURCE}"
-            found.append(Evidence(axis, parameter, link.r, pieces, text))
-    return tuple(found)
+            evidence.append(Evidence(axis, parameter, link.r, pieces, text))
+    return tuple(evidence)
 
 
 # ---------------------------------------------------------------- reading and fitting
@@ -194,10 +197,10 @@ def _predict_ridge(features: Floats, target: Floats, elsewhere: Floats) -> Float
 def _cross_validate(features: Floats, target: Floats, seed: int) -> float:
     """Correlate predictions with ratings, each excerpt predicted by a regression that did not see it."""
     fold = np.random.default_rng(seed).permutation(len(target)) % FOLDS
-    found = np.zeros(len(target))
+    predictions = np.zeros(len(target))
     for part in range(FOLDS):
-        found[fold == part] = _predict_ridge(features[fold != part], target[fold != part], features[fold == part])
-    return _correlate(found, target)
+        predictions[fold == part] = _predict_ridge(features[fold != part], target[fold != part], features[fold == part])
+    return _correlate(predictions, target)
 
 
 def _correlate(one: Floats, other: Floats) -> float:

@@ -116,19 +116,19 @@ def compute_language_gains(
         listener_fold = rng.permutation(len(ratings)) % LISTENER_FOLDS
         excerpt_fold = rng.permutation(ratings.shape[1]) % EXCERPT_FOLDS
         for fold in range(LISTENER_FOLDS):
-            known = listener_fold != fold
-            each = np.stack([ratings[known & (language == t)].mean(axis=0) for t in range(len(names))])
-            pooled = each.mean(axis=0)
+            is_known = listener_fold != fold
+            each = np.stack([ratings[is_known & (language == t)].mean(axis=0) for t in range(len(names))])
+            pooled_means = each.mean(axis=0)
             for part in range(EXCERPT_FOLDS):
-                asked = excerpt_fold == part
-                shift = (each - pooled)[:, ~asked].mean(axis=1)  # [languages, emotions]
-                for listener in np.flatnonzero(~known):
-                    plain = pooled[asked]
-                    own = np.clip(plain + shift[language[listener]], 0.0, 1.0)
-                    truth = ratings[listener][asked]
-                    share = asked.sum() / ratings.shape[1] / repeats
+                is_tested = excerpt_fold == part
+                shift = (each - pooled_means)[:, ~is_tested].mean(axis=1)  # [languages, emotions]
+                for listener in np.flatnonzero(~is_known):
+                    plain = pooled_means[is_tested]
+                    prediction = np.clip(plain + shift[language[listener]], 0.0, 1.0)
+                    truth = ratings[listener][is_tested]
+                    share = is_tested.sum() / ratings.shape[1] / repeats
                     errors[0, listener] += share * np.square(truth - plain).mean()
-                    errors[1, listener] += share * np.square(truth - own).mean()
+                    errors[1, listener] += share * np.square(truth - prediction).mean()
     return _summarise_gains(errors, np.ones(len(ratings)), language, names, rng)
 
 
@@ -139,21 +139,24 @@ def _summarise_gains(
 
     Listeners without any answer are left out.
     """
-    answered = weights > 0.0
-    found = []
-    for name, own in [*((name, language == i) for i, name in enumerate(names)), ("all", np.ones(len(language), bool))]:
-        pair, weight = errors[:, own & answered], weights[own & answered]
+    has_answers = weights > 0.0
+    gains = []
+    for name, is_of_language in [
+        *((name, language == i) for i, name in enumerate(names)),
+        ("all", np.ones(len(language), bool)),
+    ]:
+        pair, weight = errors[:, is_of_language & has_answers], weights[is_of_language & has_answers]
         if not len(weight):
             continue
 
-        def gain(chosen: np.ndarray, pair: np.ndarray = pair) -> float:
-            drawn = pair[:, chosen].sum(axis=1)
-            return float(1.0 - drawn[1] / drawn[0])
+        def gain(sample: np.ndarray, pair: np.ndarray = pair) -> float:
+            sums = pair[:, sample].sum(axis=1)
+            return float(1.0 - sums[1] / sums[0])
 
-        pooled, shifted = pair.sum(axis=1) / weight.sum()
+        pooled_error, shifted_error = pair.sum(axis=1) / weight.sum()
         estimate = bootstrap(gain, len(weight), resamples=RESAMPLES, seed=rng)
-        found.append(LanguageGain(name, len(weight), pooled, shifted, *estimate))
-    return found
+        gains.append(LanguageGain(name, len(weight), pooled_error, shifted_error, *estimate))
+    return gains
 
 
 # ---------------------------------------------------------------- many excerpts, each with few listeners
@@ -196,28 +199,28 @@ def read_annotations(archive: Path) -> Annotations:
     text = _read_text(archive, TROMPA_FILE, "emo-trompa-mer.tar.xz")
     try:
         data = json.loads(text)
-        spoken = {user["id"]: user["motherLanguage"] for user in data["users"] if user["motherLanguage"]}
+        languages_by_user = {user["id"]: user["motherLanguage"] for user in data["users"] if user["motherLanguage"]}
         first: dict[tuple[str, str], list[float]] = {}
         for row in data["annotations"]:
-            if row["userId"] in spoken:
+            if row["userId"] in languages_by_user:
                 answer = [float(row["moodValue"] == mood) for mood in MOODS]
                 answer += [float(int(row[f"{axis}Value"]) > 0) for axis in ("valence", "arousal")]
                 first.setdefault((row["userId"], row["externalID"]), answer)
     except (KeyError, TypeError, ValueError) as error:
         raise ConfigError(f"{archive} does not hold annotations and users ({error}); give {TROMPA_FILE}") from error
     listeners = sorted({user for user, _ in first})
-    counts = Counter(spoken[user] for user in listeners)
+    counts = Counter(languages_by_user[user] for user in listeners)
     languages = tuple(sorted(language for language, count in counts.items() if count >= MIN_LISTENERS))
-    kept = {key: answer for key, answer in first.items() if spoken[key[0]] in languages}
+    answers = {key: answer for key, answer in first.items() if languages_by_user[key[0]] in languages}
     if len(languages) < 2:
         raise ConfigError(f"{archive} has {len(languages)} languages of {MIN_LISTENERS} listeners; 2 are compared")
-    listeners = sorted({user for user, _ in kept})
-    excerpts = sorted({excerpt for _, excerpt in kept})
+    listeners = sorted({user for user, _ in answers})
+    excerpts = sorted({excerpt for _, excerpt in answers})
     return Annotations(
-        np.array([listeners.index(user) for user, _ in kept]),
-        np.array([excerpts.index(excerpt) for _, excerpt in kept]),
-        np.array(list(kept.values())),
-        np.array([languages.index(spoken[user]) for user in listeners]),
+        np.array([listeners.index(user) for user, _ in answers]),
+        np.array([excerpts.index(excerpt) for _, excerpt in answers]),
+        np.array(list(answers.values())),
+        np.array([languages.index(languages_by_user[user]) for user in listeners]),
         languages,
     )
 
@@ -233,33 +236,38 @@ def compute_annotation_gains(
     rng = np.random.default_rng(seed)
     answers, language = data.answers[:, columns], data.language
     listeners, excerpts = len(language), int(data.excerpt.max()) + 1
-    spoken = language[data.listener]
+    listener_languages = language[data.listener]
     errors, weights = np.zeros((2, listeners)), np.zeros(listeners)
     for _ in range(repeats):
         listener_fold = (rng.permutation(listeners) % LISTENER_FOLDS)[data.listener]
         excerpt_fold = (rng.permutation(excerpts) % EXCERPT_FOLDS)[data.excerpt]
         for fold in range(LISTENER_FOLDS):
-            known = listener_fold != fold
-            counts = np.bincount(data.excerpt[known], minlength=excerpts).astype(float)
+            is_known = listener_fold != fold
+            counts = np.bincount(data.excerpt[is_known], minlength=excerpts).astype(float)
             sums = np.zeros((excerpts, answers.shape[1]))
-            np.add.at(sums, data.excerpt[known], answers[known])
-            average = answers[known].mean(axis=0)
+            np.add.at(sums, data.excerpt[is_known], answers[is_known])
+            average = answers[is_known].mean(axis=0)
             enough = counts[data.excerpt] >= MIN_ANNOTATIONS
-            predicted = (sums + _EXCERPT_PRIOR * average) / (counts + _EXCERPT_PRIOR)[:, None]
+            predictions = (sums + _EXCERPT_PRIOR * average) / (counts + _EXCERPT_PRIOR)[:, None]
             others = (sums[data.excerpt] - answers + _EXCERPT_PRIOR * average) / (
                 counts[data.excerpt] - 1.0 + _EXCERPT_PRIOR
             )[:, None]
             for part in range(EXCERPT_FOLDS):
-                learned, asked = known & enough & (excerpt_fold != part), ~known & enough & (excerpt_fold == part)
+                is_training, is_tested = (
+                    is_known & enough & (excerpt_fold != part),
+                    ~is_known & enough & (excerpt_fold == part),
+                )
                 shift = np.zeros((len(data.languages), answers.shape[1]))
-                np.add.at(shift, spoken[learned], (answers - others)[learned])
-                shift /= np.bincount(spoken[learned], minlength=len(data.languages))[:, None] + _SHIFT_PRIOR
-                plain = predicted[data.excerpt[asked]]
-                own = np.clip(plain + shift[spoken[asked]], 0.0, 1.0)
-                truth = answers[asked]
-                np.add.at(errors[0], data.listener[asked], np.square(truth - plain).mean(axis=1))
-                np.add.at(errors[1], data.listener[asked], np.square(truth - own).mean(axis=1))
-                np.add.at(weights, data.listener[asked], 1.0)
+                np.add.at(shift, listener_languages[is_training], (answers - others)[is_training])
+                shift /= (
+                    np.bincount(listener_languages[is_training], minlength=len(data.languages))[:, None] + _SHIFT_PRIOR
+                )
+                plain = predictions[data.excerpt[is_tested]]
+                prediction = np.clip(plain + shift[listener_languages[is_tested]], 0.0, 1.0)
+                truth = answers[is_tested]
+                np.add.at(errors[0], data.listener[is_tested], np.square(truth - plain).mean(axis=1))
+                np.add.at(errors[1], data.listener[is_tested], np.square(truth - prediction).mean(axis=1))
+                np.add.at(weights, data.listener[is_tested], 1.0)
     return _summarise_gains(errors, weights, language, data.languages, rng)
 
 
@@ -293,30 +301,32 @@ def read_mode_preferences(archive: Path, seed: int = 0) -> list[ModePreference]:
         ConfigError: The file cannot be read or lacks ratings.
     """
     rows = list(csv.DictReader(io.StringIO(_read_text(archive, CHORDS_FILE, "emo-pakistan-chords.tar.xz"))))
-    given: dict[tuple[str, str], dict[str, list[float]]] = {}
+    ratings: dict[tuple[str, str], dict[str, list[float]]] = {}
     try:
         for row in rows:
             if row["Mode"] in ("Major", "Minor"):
-                own = given.setdefault((row["Background"], row["PARTICIPANTID"]), {"Major": [], "Minor": []})
-                own[row["Mode"]].append(float(row["Rating"]))
+                listener_ratings = ratings.setdefault(
+                    (row["Background"], row["PARTICIPANTID"]), {"Major": [], "Minor": []}
+                )
+                listener_ratings[row["Mode"]].append(float(row["Rating"]))
     except (KeyError, ValueError) as error:
         raise ConfigError(f"{archive} does not hold ratings of chords ({error}); give {CHORDS_FILE}") from error
     rng = np.random.default_rng(seed)
-    found = []
-    for background in sorted({background for background, _ in given}):
+    preferences = []
+    for background in sorted({background for background, _ in ratings}):
         each = np.array(
             [
-                np.mean(own["Major"]) - np.mean(own["Minor"])
-                for (where, _), own in given.items()
-                if where == background and own["Major"] and own["Minor"]
+                np.mean(listener_ratings["Major"]) - np.mean(listener_ratings["Minor"])
+                for (where, _), listener_ratings in ratings.items()
+                if where == background and listener_ratings["Major"] and listener_ratings["Minor"]
             ]
         )
         if len(each):
             estimate = bootstrap_mean(each, resamples=RESAMPLES, seed=rng)
-            found.append(ModePreference(background, len(each), *estimate))
-    if not found:
+            preferences.append(ModePreference(background, len(each), *estimate))
+    if not preferences:
         raise ConfigError(f"{archive} has no ratings of major beside minor chords; give {CHORDS_FILE}")
-    return found
+    return preferences
 
 
 def format_mode_preferences(preferences: Sequence[ModePreference]) -> str:

@@ -52,10 +52,10 @@ def main(manifest: Path, out: Path) -> None:
             path = (manifest.parent / row["audio_path"]).resolve()
             sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
             mono = soxr.resample(sound.mean(axis=1), rate, RATE)
-            whole = Signal((np.clip(mono, -1.0, 1.0) * 32767.0).astype(np.int16), sample_rate=RATE, num_channels=1)
-            beats = [round(float(beat), 3) for beat in track(activation(whole))]
-            found = {"path": str(path), "set": f"{row['dataset']}, {row['genre']}", "beats": beats}
-            lines.write(json.dumps(found | {"key": name_of(key(whole))}) + "\n")
+            signal = Signal((np.clip(mono, -1.0, 1.0) * 32767.0).astype(np.int16), sample_rate=RATE, num_channels=1)
+            beats = [round(float(beat), 3) for beat in track(activation(signal))]
+            result = {"path": str(path), "set": f"{row['dataset']}, {row['genre']}", "beats": beats}
+            lines.write(json.dumps(result | {"key": name_of(key(signal))}) + "\n")
             lines.flush()
 
 

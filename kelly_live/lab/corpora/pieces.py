@@ -100,9 +100,9 @@ def _read_song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece |
         return [row for row in rows if len(row) == width]
 
     grid = lines("beat_midi.txt", 3)
-    counted = [float(row[1]) for row in lines("beat_audio.txt", 2)]
+    beat_numbers = [float(row[1]) for row in lines("beat_audio.txt", 2)]
     keys = lines("key_audio.txt", 3)
-    if len(grid) < 16 or not keys or max(counted, default=0.0) != 4.0:
+    if len(grid) < 16 or not keys or max(beat_numbers, default=0.0) != 4.0:
         return None
     beat_seconds = np.array([float(row[0]) for row in grid])
     downbeats = [i for i, row in enumerate(grid) if float(row[2]) == 1.0]
@@ -115,10 +115,10 @@ def _read_song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece |
     mode = {"maj": "ionian", "min": "aeolian"}.get(kind)
     if mode is None:
         return None
-    played = _read_tracks(mido.MidiFile(file=io.BytesIO(files[".mid"]), clip=True))
+    tracks = _read_tracks(mido.MidiFile(file=io.BytesIO(files[".mid"]), clip=True))
     low, high = float(start), float(end)
 
-    def placed(notes: Floats) -> Floats:
+    def place_notes(notes: Floats) -> Floats:
         notes = notes[(notes[:, 0] >= low) & (notes[:, 0] < high)]
         if not len(notes):
             return np.empty((0, 5))
@@ -127,8 +127,10 @@ def _read_song(song: str, files: dict[str, bytes], *, held_out: bool) -> Piece |
         rows = np.column_stack((places, np.maximum(ends - places, 0.05), notes[:, 2], notes[:, 3], notes[:, 0]))
         return np.asarray(rows[np.lexsort((rows[:, 2], rows[:, 0]))], dtype=np.float64)
 
-    melody = placed(played.get("MELODY", np.empty((0, 4))))
-    accompaniment = placed(np.concatenate([np.empty((0, 4)), *(n for name, n in played.items() if name == "PIANO")]))
+    melody = place_notes(tracks.get("MELODY", np.empty((0, 4))))
+    accompaniment = place_notes(
+        np.concatenate([np.empty((0, 4)), *(n for name, n in tracks.items() if name == "PIANO")])
+    )
     if len(melody) < MIN_NOTES or len(accompaniment) < MIN_NOTES:
         return None
     chords = []
@@ -174,21 +176,21 @@ def _read_tracks(midi: object) -> dict[str, Floats]:
         index = int(np.searchsorted(ticks, tick, side="right")) - 1
         return float(seconds[index] + (tick - ticks[index]) * micros[index] / midi.ticks_per_beat / 1e6)
 
-    found: dict[str, Floats] = {}
+    notes_by_track: dict[str, Floats] = {}
     for track in midi.tracks:
         notes: list[tuple[float, float, int, int]] = []
-        sounding: dict[int, tuple[float, int]] = {}
+        open_notes: dict[int, tuple[float, int]] = {}
         now = 0
         for message in track:
             now += message.time
             if message.type == "note_on" and message.velocity > 0:
-                sounding[message.note] = (at(now), message.velocity)
-            elif message.type in ("note_on", "note_off") and message.note in sounding:
-                onset, velocity = sounding.pop(message.note)
+                open_notes[message.note] = (at(now), message.velocity)
+            elif message.type in ("note_on", "note_off") and message.note in open_notes:
+                onset, velocity = open_notes.pop(message.note)
                 notes.append((onset, at(now), message.note, velocity))
         if notes:
-            found[track.name] = np.array(sorted(notes), dtype=np.float64)
-    return found
+            notes_by_track[track.name] = np.array(sorted(notes), dtype=np.float64)
+    return notes_by_track
 
 
 # ---------------------------------------------------------------- EMOPIA and VGMIDI
@@ -207,11 +209,11 @@ def read_labelled(symbolic: Path, cache: Path | None = None) -> Iterator[Piece]:
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
     if cache:
         create_folder(cache)
-    seen: set[tuple[str, str]] = set()
+    read_songs: set[tuple[str, str]] = set()
     for line in manifest.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        performed = row["dataset"] == "emopia"
-        if performed and (row["song"], row["quadrant"]) in seen:
+        is_performed = row["dataset"] == "emopia"
+        if is_performed and (row["song"], row["quadrant"]) in read_songs:
             continue
         try:
             score = read_score(symbolic / row["midi_path"])
@@ -219,11 +221,13 @@ def read_labelled(symbolic: Path, cache: Path | None = None) -> Iterator[Piece]:
             continue
         if len(score) < 2 * MIN_NOTES or score.onsets[-1] - score.onsets[0] < 5.0:
             continue
-        if performed:
-            seen.add((row["song"], row["quadrant"]))
-        quadrant = row["quadrant"] if performed else _quadrant(np.mean(row["valence"]), np.mean(row["arousal"]))
+        if is_performed:
+            read_songs.add((row["song"], row["quadrant"]))
+        quadrant = row["quadrant"] if is_performed else _quadrant(np.mean(row["valence"]), np.mean(row["arousal"]))
         grid = (
-            _load_beats(score, cache / f"{Path(row['midi_path']).stem}.npy" if cache else None) if performed else None
+            _load_beats(score, cache / f"{Path(row['midi_path']).stem}.npy" if cache else None)
+            if is_performed
+            else None
         )
         name = f"{row['dataset']}:{row['midi_path']}"
         yield analyze_piece(
@@ -232,13 +236,13 @@ def read_labelled(symbolic: Path, cache: Path | None = None) -> Iterator[Piece]:
         )  # fmt: skip
 
 
-def _load_beats(score: Score, kept: Path | None) -> Floats:
-    if kept and kept.is_file():
-        grid: Floats = np.load(kept)
+def _load_beats(score: Score, cached_file: Path | None) -> Floats:
+    if cached_file and cached_file.is_file():
+        grid: Floats = np.load(cached_file)
         return grid
     _, grid = track_beats(score)
-    if kept:
-        np.save(kept, grid)
+    if cached_file:
+        np.save(cached_file, grid)
     return grid
 
 
@@ -286,8 +290,8 @@ def estimate_key(score: Score) -> tuple[int, str]:
         lowest = first + int(np.argmin(score.pitches[first:last]))
         if score.pitches[lowest] <= np.percentile(score.pitches, 40):
             bass[int(score.pitches[lowest]) % 12] += lengths[lowest]
-    weighted = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
-    likelihood = np.log(key_distributions()) @ (weighted / weighted.sum())
+    weighted_profile = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
+    likelihood = np.log(key_distributions()) @ (weighted_profile / weighted_profile.sum())
     logits = INDEPENDENT_NOTES * likelihood + np.repeat(np.log(MODE_PRIOR), 12)
     best = int(np.argmax(logits))
     return best % 12, MODES[best // 12]
@@ -309,11 +313,11 @@ def detect_chords(rows: Floats) -> Iterator[Chord]:
     ends = rows[:, 0] + rows[:, 1]
     while start < rows[:, 0].max():
         stop = start + _WINDOW_BEATS
-        sounding = np.minimum(ends, stop) - np.maximum(rows[:, 0], start - 0.1)
-        audible = sounding > 0.1
+        durations = np.minimum(ends, stop) - np.maximum(rows[:, 0], start - 0.1)
+        audible = durations > 0.1
         if np.count_nonzero(audible) >= 3:
             classes = rows[audible, 2].astype(int) % 12
-            profile = np.bincount(classes, weights=np.minimum(sounding[audible], 2.0), minlength=12)
+            profile = np.bincount(classes, weights=np.minimum(durations[audible], 2.0), minlength=12)
             lowest = int(rows[audible, 2].min()) % 12
             fit = _TRIADS @ (profile / profile.sum())
             fit[lowest::12] += 0.15

@@ -32,7 +32,7 @@ def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
 
     try:
         source = mido.MidiFile(midi)
-        kept = mido.MidiFile(type=0, ticks_per_beat=source.ticks_per_beat)
+        shortened = mido.MidiFile(type=0, ticks_per_beat=source.ticks_per_beat)
         track = mido.MidiTrack()
         now, tempo = 0.0, 500_000
         for message in mido.merge_tracks(source.tracks):
@@ -41,8 +41,8 @@ def _cut_midi(midi: Path, seconds: float, target: Path) -> None:
                 break
             tempo = message.tempo if message.type == "set_tempo" else tempo
             track.append(message)
-        kept.tracks.append(track)
-        kept.save(target)
+        shortened.tracks.append(track)
+        shortened.save(target)
     except (OSError, EOFError, ValueError) as error:
         raise KellyError(f"cannot read {midi} ({error}); it must be a standard MIDI file") from error
 
@@ -82,15 +82,15 @@ def render_midi(midi: Path, cache: Path, soundfont: Path = SOUNDFONTS[0], *, sec
             "-o",
             "synth.dynamic-sample-loading=1",
         ]
-        done = subprocess.run(
+        result = subprocess.run(
             [*command, "-F", str(wav), str(soundfont), str(score)], capture_output=True, text=True, timeout=300
         )
-        if done.returncode != 0 or not wav.is_file():
-            raise KellyError(f"fluidsynth could not render {midi} ({done.stderr.strip()[-200:]}); is it a MIDI file?")
+        if result.returncode != 0 or not wav.is_file():
+            raise KellyError(f"fluidsynth could not render {midi} ({result.stderr.strip()[-200:]}); is it a MIDI file?")
         frames = -1 if seconds is None else int(seconds * RENDER_RATE)
         stereo, _ = soundfile.read(wav, frames=frames, dtype="float32", always_2d=True)
         mono = soxr.resample(stereo.mean(axis=1), RENDER_RATE, OUTPUT_RATE)
-        kept = Path(folder) / "out.flac"
-        soundfile.write(kept, mono, OUTPUT_RATE)
-        os.replace(kept, target)
+        output_file = Path(folder) / "out.flac"
+        soundfile.write(output_file, mono, OUTPUT_RATE)
+        os.replace(output_file, target)
     return target

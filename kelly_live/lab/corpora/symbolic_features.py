@@ -151,7 +151,7 @@ def read_score(path: Path) -> Score:
     if midi.ticks_per_beat <= 0:
         raise ConfigError(f"{path} counts time in SMPTE frames, not beats; export it with ticks per beat")
     notes: list[tuple[float, float, float, int, int]] = []
-    held: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
+    notes_on: dict[tuple[int, int], list[tuple[float, float, int]]] = {}
     seconds = beats = 0.0
     tempo = 500_000
     for message in mido.merge_tracks(midi.tracks):
@@ -160,11 +160,11 @@ def read_score(path: Path) -> Score:
         if message.type == "set_tempo" and message.tempo > 0:
             tempo = message.tempo
         elif message.type == "note_on" and message.velocity > 0 and message.channel != 9:
-            held.setdefault((message.channel, message.note), []).append((seconds, beats, message.velocity))
-        elif message.type in ("note_on", "note_off") and held.get((message.channel, message.note)):
-            onset, beat, velocity = held[message.channel, message.note].pop(0)
+            notes_on.setdefault((message.channel, message.note), []).append((seconds, beats, message.velocity))
+        elif message.type in ("note_on", "note_off") and notes_on.get((message.channel, message.note)):
+            onset, beat, velocity = notes_on[message.channel, message.note].pop(0)
             notes.append((onset, max(seconds, onset + 0.01), beat, message.note, velocity))
-    for (_, pitch), open_notes in held.items():  # never ended: they sound to the end of the file
+    for (_, pitch), open_notes in notes_on.items():  # never ended: they sound to the end of the file
         notes += [(onset, max(seconds, onset + 0.01), beat, pitch, velocity) for onset, beat, velocity in open_notes]
     onsets, offsets, places, pitches, velocities = np.array(sorted(notes), dtype=np.float64).reshape(-1, 5).T
     return Score(onsets, offsets, places, pitches, velocities, end_beat=beats)
@@ -179,12 +179,12 @@ def find_skyline(score: Score) -> npt.NDArray[np.int64]:
         while stop < len(score) and score.onsets[stop] - score.onsets[start] <= CHORD_SECONDS:
             stop += 1
         top = start + int(np.argmax(score.pitches[start:stop]))
-        covered = (
+        is_covered = (
             bool(melody)
             and score.offsets[melody[-1]] > score.onsets[top] + CHORD_SECONDS
             and score.pitches[melody[-1]] > score.pitches[top]
         )
-        if not covered:
+        if not is_covered:
             melody.append(top)
         start = stop
     return np.array(melody, dtype=np.int64)
@@ -210,7 +210,7 @@ def track_beats(score: Score) -> tuple[float, Floats]:
     bass = score.onsets[score.pitches < BASS_TOP]
     steps = 1 + np.count_nonzero(np.diff(bass) > CHORD_SECONDS) if len(bass) else 0
     melody_rate, bass_rate = max(len(find_skyline(score)) / span, MIN_RATE), max(steps / span, MIN_RATE)
-    expected = 2.0 ** (
+    expected_bpm = 2.0 ** (
         TEMPO_PRIOR_INTERCEPT + TEMPO_PRIOR_MELODY * math.log2(melody_rate) + TEMPO_PRIOR_BASS * math.log2(bass_rate)
     )
     guess = float(
@@ -218,7 +218,7 @@ def track_beats(score: Score) -> tuple[float, Floats]:
             onset_envelope=envelope,
             sr=FRAME_RATE,
             hop_length=1,
-            start_bpm=expected,
+            start_bpm=expected_bpm,
             std_bpm=TEMPO_PRIOR_OCTAVES,
             ac_size=8.0,
             max_tempo=240.0,
@@ -236,8 +236,8 @@ def track_beats(score: Score) -> tuple[float, Floats]:
 def convert_to_beats(seconds: Floats, beat_seconds: Floats) -> Floats:
     """Convert seconds to beats on a tracked grid; beyond its ends the nearest beat's length continues."""
     index = np.clip(np.searchsorted(beat_seconds, seconds, side="right") - 1, 0, len(beat_seconds) - 2)
-    left, right = beat_seconds[index], beat_seconds[index + 1]
-    return np.asarray(index + (seconds - left) / np.maximum(right - left, 1e-3), dtype=np.float64)
+    earlier, later = beat_seconds[index], beat_seconds[index + 1]
+    return np.asarray(index + (seconds - earlier) / np.maximum(later - earlier, 1e-3), dtype=np.float64)
 
 
 # ---------------------------------------------------------------- mode
@@ -259,10 +259,10 @@ def estimate_mode_weights(score: Score) -> tuple[float, ...]:
         lowest = members[np.argmin(score.pitches[members])]
         if score.pitches[lowest] <= np.percentile(score.pitches, 40):
             bass[int(score.pitches[lowest]) % 12] += durations[lowest]
-    ending = np.flatnonzero(group == group[-1])
-    bass[int(score.pitches[ending].min()) % 12] += 0.08 * bass.sum()  # a phrase tends to end on the tonic
-    combined = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
-    likelihood = (np.log(key_distributions()) @ (combined / combined.sum())).reshape(7, 12)
+    last_notes = np.flatnonzero(group == group[-1])
+    bass[int(score.pitches[last_notes].min()) % 12] += 0.08 * bass.sum()  # a phrase tends to end on the tonic
+    combined_profile = profile / profile.sum() + (BASS_WEIGHT * bass / bass.sum() if bass.sum() > 0 else 0.0)
+    likelihood = (np.log(key_distributions()) @ (combined_profile / combined_profile.sum())).reshape(7, 12)
     logits = INDEPENDENT_NOTES * likelihood + np.log(MODE_PRIOR)[:, None]
     weights = np.exp(logits - logits.max()).sum(axis=1)
     return _normalise(weights)
@@ -278,8 +278,8 @@ def compute_timing_shares(melody_beats: Floats, seconds_per_beat: float) -> tupl
     which blurs weak deviations towards "on".
     """
     deviation = (melody_beats * 4.0 - np.rint(melody_beats * 4.0)) / 4.0 * seconds_per_beat
-    near = np.abs(deviation) < 0.45 * seconds_per_beat / 4.0
-    deviation = deviation[near]
+    is_near = np.abs(deviation) < 0.45 * seconds_per_beat / 4.0
+    deviation = deviation[is_near]
     if len(deviation) < MIN_NOTES or np.percentile(np.abs(deviation), 90) < 0.004:
         return None
     behind = float(np.mean(deviation > ON_BEAT_SECONDS))
@@ -306,10 +306,10 @@ def _normalise(weights: Floats) -> tuple[float, ...]:
 # ---------------------------------------------------------------- whole pieces
 
 
-def extract_features(score: Score, *, notated: bool, played_dynamics: bool = True) -> Features:
+def extract_features(score: Score, *, is_notated: bool, played_dynamics: bool = True) -> Features:
     """Extract all features of a piece or window.
 
-    With `notated` the file's own tempo map gives the beat, else the beat is tracked.
+    With `is_notated` the file's own tempo map gives the beat, else the beat is tracked.
 
     Raises:
         ConfigError: There are fewer than MIN_NOTES notes, or too few melody notes.
@@ -319,7 +319,7 @@ def extract_features(score: Score, *, notated: bool, played_dynamics: bool = Tru
     melody = find_skyline(score)
     if len(melody) < MIN_NOTES // 2:
         raise ConfigError(f"only {len(melody)} melody notes to measure; {MIN_NOTES // 2} are needed")
-    if notated:
+    if is_notated:
         span_beats, span_seconds = np.ptp(score.beats), np.ptp(score.onsets)
         if span_beats <= 0 or span_seconds <= 0:
             raise ConfigError("all notes begin at once; a tempo needs time to pass")
@@ -346,23 +346,23 @@ def extract_features(score: Score, *, notated: bool, played_dynamics: bool = Tru
     )
 
 
-def extract_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Iterator[LabelledFeatures]:
+def extract_row(root: Path, row: dict[str, Any], skip_counts: Counter[str]) -> Iterator[LabelledFeatures]:
     """Extract the features of a manifest line: a whole EMOPIA clip, or VGMIDI windows of 8 bars every 4.
 
-    What is left out is counted in `skipped`.
+    What is left out is counted in `skip_counts`.
     """
     try:
         score = read_score(root / row["midi_path"])
     except ConfigError:
-        skipped["unreadable file"] += 1
+        skip_counts["unreadable file"] += 1
         return
     piece = str(row["midi_path"])
     if row["dataset"] == "emopia":
         valence, arousal = QUADRANTS[row["quadrant"]]
         try:
-            features = extract_features(score, notated=False)
+            features = extract_features(score, is_notated=False)
         except ConfigError:
-            skipped["too few notes in the file"] += 1
+            skip_counts["too few notes in the file"] += 1
             return
         yield LabelledFeatures("emopia", piece, row["song"], row["split"], row["quadrant"], valence, arousal, features)
         return
@@ -375,9 +375,9 @@ def extract_row(root: Path, row: dict[str, Any], skipped: Counter[str]) -> Itera
         last = min(first + WINDOW_BARS, bar_count)
         try:
             window = score.select_beats(first * bar_beats, last * bar_beats)
-            features = replace(extract_features(window, notated=True, played_dynamics=False), timing=None)
+            features = replace(extract_features(window, is_notated=True, played_dynamics=False), timing=None)
         except ConfigError:
-            skipped["too few notes in the window"] += 1
+            skip_counts["too few notes in the window"] += 1
             continue
         valence = float(np.mean(row["valence"][first:last]))
         arousal = float(np.mean(row["arousal"][first:last]))
@@ -398,15 +398,15 @@ def extract_corpus(data_dir: Path, cache_dir: Path | None = None) -> FeatureCorp
     cache = cache_dir / f"measured-v{FEATURES_VERSION}-{manifest.stat().st_size}.jsonl" if cache_dir else None
     if cache and cache.is_file():
         return _read_cache(cache)
-    skipped: Counter[str] = Counter()
+    skip_counts: Counter[str] = Counter()
     rows: list[LabelledFeatures] = []
     for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             row = json.loads(line)
-            rows.extend(extract_row(data_dir, row, skipped))
+            rows.extend(extract_row(data_dir, row, skip_counts))
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ConfigError(f"{manifest} line {number} is damaged ({error!r}); repair or remove it") from error
-    corpus = FeatureCorpus(tuple(rows), dict(skipped))
+    corpus = FeatureCorpus(tuple(rows), dict(skip_counts))
     if cache:
         _write_cache(cache, corpus)
     return corpus

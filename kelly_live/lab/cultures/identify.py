@@ -73,14 +73,14 @@ class CultureSignature:
     @property
     def knows(self) -> tuple[str, ...]:
         """The FEATURES by which it can be recognised."""
-        held = {
+        has_feature = {
             "degrees": any(degrees is not None for degrees, _ in self.tones),
             "intervals": any(intervals is not None for _, intervals in self.tones),
             "onsets": bool(self.metres),
             "rhythms": self.rhythms is not None,
             "ornaments": self.ornaments is not None,
         }
-        return tuple(name for name in FEATURES if held[name])
+        return tuple(name for name in FEATURES if has_feature[name])
 
 
 def compute_distance(one: Floats, other: Floats) -> float:
@@ -89,8 +89,8 @@ def compute_distance(one: Floats, other: Floats) -> float:
     middle = (a + b) / 2.0
 
     def from_middle(p: Floats) -> float:
-        held = p > 0.0
-        return float((p[held] * np.log2(p[held] / middle[held])).sum())
+        is_positive = p > 0.0
+        return float((p[is_positive] * np.log2(p[is_positive] / middle[is_positive])).sum())
 
     return math.sqrt(min(1.0, max(0.0, (from_middle(a) + from_middle(b)) / 2.0)))
 
@@ -130,15 +130,15 @@ def compute_statistics(melody: Sequence[NoteEvent], tonic: float) -> MelodyStati
     """
     notes = sorted(melody, key=lambda note: note.onset_beats)
     main: list[tuple[float, float, float]] = []  # onset, length, cents
-    ornamented, waiting = 0, None
-    for note, following in zip(notes, [*notes[1:], None], strict=True):
-        start = note.onset_beats if waiting is None else waiting
-        leads = following is not None and following.onset_beats - note.onset_beats < SHORT_BEATS
+    ornamented, ornament_start = 0, None
+    for note, next_note in zip(notes, [*notes[1:], None], strict=True):
+        start = note.onset_beats if ornament_start is None else ornament_start
+        leads = next_note is not None and next_note.onset_beats - note.onset_beats < SHORT_BEATS
         if leads and note.duration_beats < SHORT_BEATS:
-            waiting = start
+            ornament_start = start
             continue
-        ornamented += waiting is not None
-        waiting = None
+        ornamented += ornament_start is not None
+        ornament_start = None
         end = note.onset_beats + note.duration_beats
         main.append((start, end - start, 100.0 * (note.pitch - tonic) + note.cents))
     onsets = _snap_to_grid(np.array([start for start, _, _ in main]))
@@ -160,13 +160,13 @@ def _snap_to_grid(onsets: Floats) -> Floats:
 
     Expressive timing is not rhythm.
     """
-    found, counted = np.array(GRID).T
+    shown_places, true_places = np.array(GRID).T
 
     def nearest(at: Floats, to: Floats) -> Floats:
-        whole = np.floor(at)
-        return np.asarray(whole + to[np.abs((at - whole)[:, None] - found).argmin(axis=1)], dtype=np.float64)
+        beat = np.floor(at)
+        return np.asarray(beat + to[np.abs((at - beat)[:, None] - shown_places).argmin(axis=1)], dtype=np.float64)
 
-    return nearest(onsets - np.median(onsets - nearest(onsets, found)), counted)
+    return nearest(onsets - np.median(onsets - nearest(onsets, shown_places)), true_places)
 
 
 def create_degree_profile(of: CulturePreset | Mode) -> Floats | None:
@@ -177,16 +177,16 @@ def create_degree_profile(of: CulturePreset | Mode) -> Floats | None:
     return place_on_circle(scale, (1.0,) * len(scale) if weights is None else weights.value)
 
 
-def create_interval_profile(known: Known[Shares] | None) -> Floats | None:
+def create_interval_profile(intervals: Known[Shares] | None) -> Floats | None:
     """Place measured steps on the line of commas."""
-    if known is None:
+    if intervals is None:
         return None
-    return place_on_line([float(cents) for cents, _ in known.value], [share for _, share in known.value])
+    return place_on_line([float(cents) for cents, _ in intervals.value], [share for _, share in intervals.value])
 
 
 def create_signature(preset: CulturePreset) -> CultureSignature:
     """Express a preset in the terms of `MelodyStatistics`."""
-    measured = set() if preset.onset_profiles is None else {name for name, _ in preset.onset_profiles.value}
+    measured_metres = set() if preset.onset_profiles is None else {name for name, _ in preset.onset_profiles.value}
     kinds: list[CulturePreset | Mode] = [mode for mode in preset.modes if mode.scale_cents is not None]
     return CultureSignature(
         name=preset.name,
@@ -194,39 +194,45 @@ def create_signature(preset: CulturePreset) -> CultureSignature:
             (create_degree_profile(one), create_interval_profile(one.intervals or preset.intervals))
             for one in (kinds or [preset])
         ),
-        metres=tuple(metre for metre in build_metres(preset) if metre.name in measured),
+        metres=tuple(metre for metre in build_metres(preset) if metre.name in measured_metres),
         rhythms=None if preset.rhythms is None else np.array(preset.rhythms.value),
         ornaments=None if preset.ornaments is None else min(1.0, sum(rate for _, rate in preset.ornaments.value)),
     )
 
 
-def compute_distances(heard: MelodyStatistics, preset: CultureSignature) -> dict[str, float]:
+def compute_distances(piece: MelodyStatistics, preset: CultureSignature) -> dict[str, float]:
     """Compute how far a piece is from a preset in each feature that the preset knows.
 
     Of its modes and metres the nearest counts.
     """
-    found: dict[str, float] = {}
+    distances: dict[str, float] = {}
     pairs = [
         (
-            None if degrees is None else compute_distance(heard.degrees, degrees),
-            None if intervals is None else compute_distance(heard.intervals, intervals),
+            None if degrees is None else compute_distance(piece.degrees, degrees),
+            None if intervals is None else compute_distance(piece.intervals, intervals),
         )
         for degrees, intervals in preset.tones
     ]
     # The nearest mode by those of its habits that are known, on the average.
-    known = [[value for value in pair if value is not None] for pair in pairs]
-    nearest = min((n for n in range(len(pairs)) if known[n]), key=lambda n: sum(known[n]) / len(known[n]), default=None)
+    known_distances = [[value for value in pair if value is not None] for pair in pairs]
+    nearest = min(
+        (n for n in range(len(pairs)) if known_distances[n]),
+        key=lambda n: sum(known_distances[n]) / len(known_distances[n]),
+        default=None,
+    )
     if nearest is not None:
-        named = zip(("degrees", "intervals"), pairs[nearest], strict=True)
-        found = {name: value for name, value in named if value is not None}
+        features = zip(("degrees", "intervals"), pairs[nearest], strict=True)
+        distances = {name: value for name, value in features if value is not None}
     if preset.metres:
-        found["onsets"] = min(_compute_metre_distance(heard.onsets, metre) for metre in preset.metres)
+        distances["onsets"] = min(_compute_metre_distance(piece.onsets, metre) for metre in preset.metres)
     if preset.rhythms is not None:
-        found["rhythms"] = compute_distance(heard.rhythms, preset.rhythms)
+        distances["rhythms"] = compute_distance(piece.rhythms, preset.rhythms)
     if preset.ornaments is not None:
-        one, other = heard.ornaments, preset.ornaments
-        found["ornaments"] = compute_distance(np.array([one, 1.0 - one]) + 1e-6, np.array([other, 1.0 - other]) + 1e-6)
-    return found
+        one, other = piece.ornaments, preset.ornaments
+        distances["ornaments"] = compute_distance(
+            np.array([one, 1.0 - one]) + 1e-6, np.array([other, 1.0 - other]) + 1e-6
+        )
+    return distances
 
 
 def _compute_metre_distance(onsets: Floats, metre: Metre) -> float:
@@ -236,9 +242,9 @@ def _compute_metre_distance(onsets: Floats, metre: Metre) -> float:
     """
     cells = len(metre.profile)
     place = (onsets % metre.beats) / metre.beats * cells
-    near = np.rint(place)
-    on_place = np.abs(place - near) < 0.15
-    counts = np.bincount(near[on_place].astype(int) % cells, minlength=cells).astype(np.float64)
+    nearest_cell = np.rint(place)
+    on_place = np.abs(place - nearest_cell) < 0.15
+    counts = np.bincount(nearest_cell[on_place].astype(int) % cells, minlength=cells).astype(np.float64)
     profile = np.array(metre.profile)
     return compute_distance(np.append(counts, float((~on_place).sum())) + 1e-9, np.append(profile, 0.0) + 1e-9)
 
@@ -276,47 +282,55 @@ class Likeness:
         return None if self.halves is None else 2.0 * self.halves
 
 
-def count_needed_pieces(found: Iterable[Likeness | None], pieces: int) -> int:
+def count_needed_pieces(likenesses: Iterable[Likeness | None], pieces: int) -> int:
     """Count the pieces for which chance stays SAFETY times below every bound.
 
-    `found` was measured on `pieces`; chance falls with the root of the notes. Without a bound, it is as many as there
-    are.
+    `likenesses` were measured on `pieces`; chance falls with the root of the notes. Without a bound, it is as many as
+    there are.
     """
-    short = [SAFETY * one.perfect / one.bound for one in found if one is not None and one.bound]
+    short = [SAFETY * one.perfect / one.bound for one in likenesses if one is not None and one.bound]
     return max(pieces, math.ceil(pieces * max(short, default=0.0) ** 2))
 
 
 def measure_likeness(
-    pieces: Sequence[ComposedPiece], preset: CulturePreset, halved: tuple[Sequence[Mode], Sequence[Mode]], feature: str
+    pieces: Sequence[ComposedPiece],
+    preset: CulturePreset,
+    mode_halves: tuple[Sequence[Mode], Sequence[Mode]],
+    feature: str,
 ) -> Likeness | None:
     """Measure the likeness in "degrees" or "intervals"; None where no mode's were measured."""
-    ours, perfect, halves, modes, notes = [], [], [], 0, 0
+    distances, perfect, halves, modes, notes = [], [], [], 0, 0
     for name in dict.fromkeys(piece.mode for piece in pieces):
-        measured = _get_measured(preset if name is None else preset.mode(name), feature)
-        if measured is None:
+        corpus_shares = _get_measured(preset if name is None else preset.mode(name), feature)
+        if corpus_shares is None:
             continue
-        own = _place(measured, feature)
+        corpus_profile = _place(corpus_shares, feature)
         together = [piece.statistics for piece in pieces if piece.mode == name]
         if feature == "degrees":
-            found = np.mean([one.degrees for one in together], axis=0)
+            played_profile = np.mean([one.degrees for one in together], axis=0)
             lengths = np.concatenate([one.lengths for one in together])
             count = round(float(lengths.sum() ** 2 / np.square(lengths).sum()))  # as many notes of equal length
         else:
             steps = np.concatenate([one.steps for one in together])
-            found, count = place_on_line(_snap_to_sizes(steps, measured[0]), np.ones(len(steps))), len(steps)
-        ours += [compute_distance(found, own)] * len(together)
-        perfect += [_compute_sampling_distance(measured, feature, count)] * len(together)
-        pair = [_get_measured(next((mode for mode in half if mode.name == name), None), feature) for half in halved]
+            played_profile, count = (
+                place_on_line(_snap_to_sizes(steps, corpus_shares[0]), np.ones(len(steps))),
+                len(steps),
+            )
+        distances += [compute_distance(played_profile, corpus_profile)] * len(together)
+        perfect += [_compute_sampling_distance(corpus_shares, feature, count)] * len(together)
+        pair = [
+            _get_measured(next((mode for mode in half if mode.name == name), None), feature) for half in mode_halves
+        ]
         if pair[0] is not None and pair[1] is not None:
             one, other = (_place(each, feature) for each in pair if each is not None)
             if not np.array_equal(one, other):
                 halves += [compute_distance(one, other)] * len(together)
         modes += 1
         notes += sum(len(one.lengths) for one in together)
-    if not ours:
+    if not distances:
         return None
-    between = float(np.mean(halves)) if len(halves) == len(ours) else None
-    return Likeness(float(np.mean(ours)), float(np.mean(perfect)), between, modes, notes)
+    between = float(np.mean(halves)) if len(halves) == len(distances) else None
+    return Likeness(float(np.mean(distances)), float(np.mean(perfect)), between, modes, notes)
 
 
 def _get_measured(of: CulturePreset | Mode | None, feature: str) -> tuple[Floats, Floats] | None:
@@ -324,11 +338,11 @@ def _get_measured(of: CulturePreset | Mode | None, feature: str) -> tuple[Floats
     if of is None:
         return None
     if feature == "intervals":
-        known = None if of.intervals is None else of.intervals.value
+        intervals = None if of.intervals is None else of.intervals.value
         return (
             None
-            if known is None
-            else (np.array([float(cents) for cents, _ in known]), _normalise([s for _, s in known]))
+            if intervals is None
+            else (np.array([float(cents) for cents, _ in intervals]), _normalise([s for _, s in intervals]))
         )
     if of.scale_cents is None or of.degree_weights is None:
         return None
@@ -339,21 +353,21 @@ def _normalise(weights: Sequence[float]) -> Floats:
     return np.asarray(np.array(weights) / sum(weights), dtype=np.float64)
 
 
-def _place(measured: tuple[Floats, Floats], feature: str) -> Floats:
-    return place_on_circle(*measured) if feature == "degrees" else place_on_line(*measured)
+def _place(shares: tuple[Floats, Floats], feature: str) -> Floats:
+    return place_on_circle(*shares) if feature == "degrees" else place_on_line(*shares)
 
 
 def _snap_to_sizes(steps: Floats, sizes: Floats) -> Floats:
     """Count steps as the corpus does: those near one of its sizes as that size."""
-    near = sizes[np.abs(steps[:, None] - sizes).argmin(axis=1)]
-    return np.where(np.abs(steps - near) <= SAME_STEP_CENTS, near, steps)
+    nearest_size = sizes[np.abs(steps[:, None] - sizes).argmin(axis=1)]
+    return np.where(np.abs(steps - nearest_size) <= SAME_STEP_CENTS, nearest_size, steps)
 
 
-def _compute_sampling_distance(measured: tuple[Floats, Floats], feature: str, count: int) -> float:
+def _compute_sampling_distance(shares: tuple[Floats, Floats], feature: str, count: int) -> float:
     """Compute how far `count` notes are on average from the distribution that they are drawn from."""
-    rng, own = np.random.default_rng(0), _place(measured, feature)
-    drawn = rng.multinomial(count, measured[1], DRAWS)
-    return float(np.mean([compute_distance(_place((measured[0], one / count), feature), own) for one in drawn]))
+    rng, profile = np.random.default_rng(0), _place(shares, feature)
+    samples = rng.multinomial(count, shares[1], DRAWS)
+    return float(np.mean([compute_distance(_place((shares[0], one / count), feature), profile) for one in samples]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,18 +393,22 @@ def identify(pieces: Sequence[ComparedPiece]) -> list[str]:
         for far in piece.far.values():
             for name, value in far.items():
                 values[name].append(value)
-    unit = {name: max(float(np.median(found)), 1e-6) for name, found in values.items() if found}
+    unit = {name: max(float(np.median(distances)), 1e-6) for name, distances in values.items() if distances}
     verdicts = []
-    for heard in pieces:
-        scaled = {preset: {n: value / unit[n] for n, value in own.items()} for preset, own in heard.far.items() if own}
+    for piece in pieces:
+        scaled = {
+            preset: {n: value / unit[n] for n, value in features.items()}
+            for preset, features in piece.far.items()
+            if features
+        }
         wins, matches = dict.fromkeys(scaled, 0.0), dict.fromkeys(scaled, 1e-9)
         for one, other in itertools.combinations(scaled, 2):
-            shared = scaled[one].keys() & scaled[other].keys()
-            nearer = sum(scaled[other][name] - scaled[one][name] for name in shared)
-            for preset, won in ((one, nearer > 0.0), (other, nearer < 0.0)) if shared else ():
+            shared_names = scaled[one].keys() & scaled[other].keys()
+            nearer = sum(scaled[other][name] - scaled[one][name] for name in shared_names)
+            for preset, won in ((one, nearer > 0.0), (other, nearer < 0.0)) if shared_names else ():
                 wins[preset] += won
                 matches[preset] += 1.0
-        mean = {preset: sum(own.values()) / len(own) for preset, own in scaled.items()}
+        mean = {preset: sum(features.values()) / len(features) for preset, features in scaled.items()}
         share = {preset: round(wins[preset] / matches[preset], 6) for preset in scaled}
         verdicts.append(max(scaled, key=lambda preset: (share[preset], len(scaled[preset]), -mean[preset])))
     return verdicts

@@ -22,12 +22,12 @@ def measure_all(corpora: Path, out: Path, only: tuple[str, ...], report: Callabl
         ConfigError: A corpus is missing, or a name is unknown.
         OutputError: A preset cannot be written.
     """
-    unknown = sorted(set(only) - {recipe.name for recipe in RECIPES})
-    if unknown:
+    unknown_names = sorted(set(only) - {recipe.name for recipe in RECIPES})
+    if unknown_names:
         raise ConfigError(
-            f"there is no recipe for {', '.join(unknown)}; there are: {', '.join(r.name for r in RECIPES)}"
+            f"there is no recipe for {', '.join(unknown_names)}; there are: {', '.join(r.name for r in RECIPES)}"
         )
-    made = []
+    presets = []
     for recipe in RECIPES:
         if only and recipe.name not in only:
             continue
@@ -36,12 +36,12 @@ def measure_all(corpora: Path, out: Path, only: tuple[str, ...], report: Callabl
         text = format_yaml(
             preset, f"kelly-live lab measure-cultures CORPORA --out presets/cultures --only {recipe.name}"
         ).encode()
-        checked = parse_preset(parse_nodes(text, f"{recipe.name}.yaml"), recipe.name)
+        checked_preset = parse_preset(parse_nodes(text, f"{recipe.name}.yaml"), recipe.name)
         write_atomically(out / f"{recipe.name}.yaml", text)
-        known = sum(getattr(checked, name) is not None for name in PARAMETERS)
+        parameter_count = sum(getattr(checked_preset, name) is not None for name in PARAMETERS)
         report(
-            f"{recipe.name:26} {known:2} parameters, {len(checked.modes):3} modes, {len(text) / 1000:.0f} kB, "
-            f"{time.monotonic() - start:.0f} s"
+            f"{recipe.name:26} {parameter_count:2} parameters, {len(checked_preset.modes):3} modes, "
+            f"{len(text) / 1000:.0f} kB, {time.monotonic() - start:.0f} s"
         )
-        made.append(checked)
-    return made
+        presets.append(checked_preset)
+    return presets

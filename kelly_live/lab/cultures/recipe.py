@@ -24,12 +24,12 @@ class Findings:
 
     def exclude(self, **reasons: str) -> Findings:
         """Leave the named fields out, each with the reason why it is not a measurement."""
-        kept = {name: known for name, known in self.known.items() if name not in reasons}
-        return replace(self, known=kept, absent={**self.absent, **reasons})
+        remaining = {name: parameter for name, parameter in self.known.items() if name not in reasons}
+        return replace(self, known=remaining, absent={**self.absent, **reasons})
 
-    def also(self, known: Mapping[str, Known[Any] | None], modes: tuple[Mode, ...] | None = None) -> Findings:
+    def also(self, parameters: Mapping[str, Known[Any] | None], modes: tuple[Mode, ...] | None = None) -> Findings:
         """Add or replace parameters."""
-        return replace(self, known={**self.known, **known}, modes=self.modes if modes is None else modes)
+        return replace(self, known={**self.known, **parameters}, modes=self.modes if modes is None else modes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ def read_index(corpora: Path) -> dict[str, tuple[str, str]]:
     return {row[0]: (f"{row[1]} @{row[2]}", row[3]) for row in rows if len(row) >= 4}
 
 
-def create_cited(value: object, reference: str, checked: str) -> Known[Any]:
-    """Create a cited value; `checked` says where it was looked up, and what was not."""
-    return Known(value, "cited", None, "", f"{reference} (checked: {checked})")
+def create_cited(value: object, reference: str, lookup: str) -> Known[Any]:
+    """Create a cited value; `lookup` says where it was looked up, and what was not."""
+    return Known(value, "cited", None, "", f"{reference} (checked: {lookup})")
 
 
 _HALF: ContextVar[int | None] = ContextVar("half", default=None)  # 0 or 1: every other tune only
@@ -102,7 +102,7 @@ def measure_tunes(
     if half is not None:
         tunes = tunes[half::2]
     preferences, why_not = statistics.measure_mode_preferences(tunes, reference)
-    known: dict[str, Known[Any] | None] = {
+    parameters: dict[str, Known[Any] | None] = {
         "tempo_bpm": statistics.measure_tempo(tunes, reference),
         "metres": statistics.measure_metres(tunes, reference),
         "onset_profiles": statistics.measure_onset_profiles(tunes, reference),
@@ -118,11 +118,13 @@ def measure_tunes(
     }
     absent = {} if preferences is not None else {"mode_preferences": why_not}
     if pooled_scale:
-        known["scale_cents"], known["degree_weights"] = statistics.measure_scale(tunes, reference, divisions, min_gap)
+        parameters["scale_cents"], parameters["degree_weights"] = statistics.measure_scale(
+            tunes, reference, divisions, min_gap
+        )
     else:
         absent |= dict.fromkeys(("scale_cents", "degree_weights"), "each mode has its own degrees: see modes")
     modes = statistics.measure_modes(tunes, reference, dict(titles or {}), divisions, min_gap, grid, least, tuning)
-    return Findings(known, modes, absent)
+    return Findings(parameters, modes, absent)
 
 
 def measure_halves(recipe: Recipe, corpora: Path) -> tuple[Findings, Findings]:
@@ -152,7 +154,7 @@ def create_preset(recipe: Recipe, corpora: Path) -> CulturePreset:
     """
     index = read_index(corpora) if recipe.credits else {}
     findings = recipe.measure(corpora)
-    known = {**{name: one for name, one in findings.known.items() if one is not None}, **recipe.cited}
+    parameters = {**{name: one for name, one in findings.known.items() if one is not None}, **recipe.cited}
     reasons = {**dict(findings.absent), **dict(recipe.absent)}
     return CulturePreset(
         name=recipe.name,
@@ -165,7 +167,7 @@ def create_preset(recipe: Recipe, corpora: Path) -> CulturePreset:
         absent=tuple(
             (name, reasons.get(name) or "the corpus does not say, and no listener's or player's measurement is cited")
             for name in PARAMETERS
-            if name not in known
+            if name not in parameters
         ),
-        **{name: known.get(name) for name in PARAMETERS},
+        **{name: parameters.get(name) for name in PARAMETERS},
     )

@@ -52,9 +52,9 @@ def drop_rhythm(findings: Findings) -> Findings:
 
 def _irish(corpora: Path) -> Findings:
     tunes = irish.read_irish(corpora)
-    found = measure_tunes(tunes, "irish-ceol-rince", titles=_DIATONIC, least=20)
+    findings = measure_tunes(tunes, "irish-ceol-rince", titles=_DIATONIC, least=20)
     plain = "the corpus' editors took ornaments out"
-    return found.exclude(ornaments=plain, tempo_bpm=_EDITORIAL)
+    return findings.exclude(ornaments=plain, tempo_bpm=_EDITORIAL)
 
 
 _DIATONIC = {
@@ -79,20 +79,20 @@ def _kern(corpora: Path, name: str, inside: str) -> list[str]:
 
 def _german(corpora: Path) -> Findings:
     tunes = [tune for text in _kern(corpora, "essen", "europa/deutschl/") if (tune := read_kern(text)) is not None]
-    found = measure_tunes(_name_by_fit(tunes), "essen, Deutschland", titles=_DIATONIC, least=20)
-    return found.exclude(ornaments="the collection notes no ornaments")
+    findings = measure_tunes(_name_by_fit(tunes), "essen, Deutschland", titles=_DIATONIC, least=20)
+    return findings.exclude(ornaments="the collection notes no ornaments")
 
 
 def _klezmer(corpora: Path) -> Findings:
     tunes = []
     for text in _kern(corpora, "klezmer-beregovski", "corpus/beregovski"):
         label = next((line.split(":")[1].strip() for line in text.splitlines() if line.startswith("!!!Mode")), "")
-        tune = read_kern(text, transposed=True, mode=_KLEZMER.get(label))
+        tune = read_kern(text, is_transposed=True, mode=_KLEZMER.get(label))
         if tune is not None:
             tunes.append(tune)
     titles = {name: label for label, name in _KLEZMER.items()}
-    found = measure_tunes(tunes, "klezmer-beregovski", titles=titles)
-    return found.exclude(register="the tunes were moved to common keys")
+    findings = measure_tunes(tunes, "klezmer-beregovski", titles=titles)
+    return findings.exclude(register="the tunes were moved to common keys")
 
 
 _KLEZMER = {
@@ -103,12 +103,12 @@ _KLEZMER = {
 
 def _ballad(corpora: Path) -> Findings:
     tunes = _name_by_fit(workbook.read_songs(corpora, "English"))
-    found = drop_rhythm(
+    findings = drop_rhythm(
         measure_tunes(
             tunes, "japan-english-folk, English; octaves unfolded the shorter way", titles=_DIATONIC, least=20
         )
     )
-    return found.exclude(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+    return findings.exclude(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
 
 
 # ---------------------------------------------------------------- Turkey
@@ -116,7 +116,7 @@ def _ballad(corpora: Path) -> Findings:
 
 def _makam(corpora: Path) -> Findings:
     tunes = symbtr.read_symbtr(corpora)
-    found = measure_tunes(
+    findings = measure_tunes(
         tunes, "symbtr", titles=_MAKAM, divisions=53, min_gap=2, grid=symbtr.COMMA, pooled_scale=False,
         tuning=lambda modes: makam.apply_performed_tuning(corpora, modes),
     )  # fmt: skip
@@ -130,8 +130,8 @@ def _makam(corpora: Path) -> Findings:
         if len(members) >= 20 and 4 <= units <= 16 and (parts := find_grouping(members, metre, units)):
             groupings.append((f"{metre} {usul.rsplit(' ', 1)[0]}", parts))
             n += len(members)
-    known = create_measured(tuple(groupings), n, "scores", "symbtr: where in the bar the long notes start")
-    return found.also({"groupings": known}).exclude(
+    groupings_value = create_measured(tuple(groupings), n, "scores", "symbtr: where in the bar the long notes start")
+    return findings.also({"groupings": groupings_value}).exclude(
         intervals="each makam has its own steps: see modes",
         mode_preferences="a 53-comma system: the seven diatonic modes do not describe it",
     )
@@ -153,12 +153,12 @@ _MAKAM = {
 def _persian(corpora: Path) -> Findings:
     tunes = radif.read_radif(corpora)
     titles = {radif.format_mode_name(title): title for title in radif.DASTGAHS.values()}
-    found = measure_tunes(
+    findings = measure_tunes(
         tunes, "radif-mirza-abdollah; 0 is the home note, or the witness", titles=titles, divisions=24, grid=50.0,
         pooled_scale=False, least=5, tuning=lambda modes: radif.apply_performed_tuning(corpora, modes, tunes),
     )  # fmt: skip
     free = "the radif is free in time; durations are those of the notation's playback"
-    return found.exclude(
+    return findings.exclude(
         **dict.fromkeys(("tempo_bpm", "metres", "groupings", "onset_profiles", "rhythms", "density"), free),
         mode_preferences="quarter tones: the seven diatonic modes do not describe a dastgah",
     )
@@ -166,10 +166,12 @@ def _persian(corpora: Path) -> Findings:
 
 def _arab(corpora: Path) -> Findings:
     shares, notes, sentences = amicor.read_degree_shares(corpora)
-    recorded = {maqam: scales for maqam, scales in tunings.read_cairo_scales(corpora).items() if len(scales) >= 4}
-    total = sum(map(len, recorded.values()))
+    scales_by_maqam = {
+        maqam: scales for maqam, scales in tunings.read_cairo_scales(corpora).items() if len(scales) >= 4
+    }
+    total = sum(map(len, scales_by_maqam.values()))
     modes = []
-    for maqam, scales in sorted(recorded.items(), key=lambda item: -len(item[1])):
+    for maqam, scales in sorted(scales_by_maqam.items(), key=lambda item: -len(item[1])):
         cents = tunings.find_common_degrees(scales, most=7)
         reference = "scale-library-cairo-damusc: recordings of 1932 with an annotated tonic"
         weights = create_measured(
@@ -204,13 +206,13 @@ _MAQAM = {"bayati": "Bayātī", "rast": "Rāst", "saba": "Ṣabā", "husayni": "
 def _al_ala(corpora: Path) -> Findings:
     tunes = scores.read_al_ala(corpora)
     titles = dict(scores.NUBAS.values())
-    found = measure_tunes(
+    findings = measure_tunes(
         tunes,
         "arab-andalusian, sections in one metre; 0 is the note on which most sections of a nuba end",
         titles=titles,
         pooled_scale=False,
     )
-    return found.exclude(tempo_bpm=_EDITORIAL, ornaments="the transcriptions note none")
+    return findings.exclude(tempo_bpm=_EDITORIAL, ornaments="the transcriptions note none")
 
 
 # ---------------------------------------------------------------- South Asia
@@ -244,18 +246,18 @@ def _measure_concerts(concerts: saraga.Concerts, below: Mapping[int, int]) -> di
 def _hindustani(corpora: Path) -> Findings:
     tunes = sargam.read_sargam(corpora)
     titles = {"bhairav": "Bhairav", "todi": "Todi", "poorvi": "Poorvi"}
-    found = measure_tunes(tunes, "hindustani-sangeet", titles=titles, pooled_scale=False)
+    findings = measure_tunes(tunes, "hindustani-sangeet", titles=titles, pooled_scale=False)
     concerts = saraga.read_saraga(corpora, "hindustani")
-    modes = list(found.modes)
+    modes = list(findings.modes)
     for raga, (phrases, svaras) in sorted(concerts.phrases.items(), key=lambda item: -item[1][0]):
         degrees, name = _RAGAS.get(raga), _format_raga_name(raga)
         total = sum(svaras.values())
         if degrees is None or phrases < 50 or any(mode.name == name for mode in modes):
             continue
-        kept = [degree for degree in sorted(degrees) if svaras[degree] / total >= 0.03 or degree == 0]
-        if sum(svaras[degree] for degree in kept) / total < _SPELLED_RIGHT:
+        raga_degrees = [degree for degree in sorted(degrees) if svaras[degree] / total >= 0.03 or degree == 0]
+        if sum(svaras[degree] for degree in raga_degrees) / total < _SPELLED_RIGHT:
             continue
-        inside = sum(svaras[degree] for degree in kept)
+        inside = sum(svaras[degree] for degree in raga_degrees)
         reference = (
             "saraga-annotations, svaras of annotated phrases; degrees as the raga is taught, from memory (Bor et al. "
             "1999, The Raga Guide, was not looked up)"
@@ -265,8 +267,8 @@ def _hindustani(corpora: Path) -> Findings:
                 name,
                 raga,
                 None,
-                create_measured(tuple(100.0 * degree for degree in kept), phrases, "phrases", reference),
-                create_measured(tuple(svaras[degree] / inside for degree in kept), total, "svaras", reference),
+                create_measured(tuple(100.0 * degree for degree in raga_degrees), phrases, "phrases", reference),
+                create_measured(tuple(svaras[degree] / inside for degree in raga_degrees), total, "svaras", reference),
                 None,
                 None,
             )
@@ -276,10 +278,10 @@ def _hindustani(corpora: Path) -> Findings:
         matras, tala, pattern = tune.group.split(" ")[0], *tune.group.split(" ", 1)[1].rsplit(" ", 1)
         talas.setdefault(f"{matras}/4 {tala}", [int(part) for part in pattern.split("-")])
     vibhags = tuple((name, tuple(parts)) for name, parts in talas.items())
-    grouped = create_measured(vibhags, len(tunes), "compositions", "hindustani-sangeet, vibhags as notated")
+    groupings = create_measured(vibhags, len(tunes), "compositions", "hindustani-sangeet, vibhags as notated")
     return (
-        found.also(_measure_concerts(concerts, {}), modes=tuple(modes))
-        .also({"groupings": grouped})
+        findings.also(_measure_concerts(concerts, {}), modes=tuple(modes))
+        .also({"groupings": groupings})
         .exclude(
             intervals="each raga has its own steps: see modes",
             mode_preferences="ragas are not the seven diatonic modes",
@@ -303,7 +305,7 @@ _RAGAS: dict[str, set[int]] = {
 
 def _carnatic(corpora: Path) -> Findings:
     concerts = saraga.read_saraga(corpora, "carnatic")
-    named = sum(concerts.ragas.values())
+    raga_count = sum(concerts.ragas.values())
     scheme = "scale of its melakarta in twelve equal steps; gamakas not in it"
     modes = []
     for raga, (degrees, title) in _MELAKARTA.items():
@@ -312,7 +314,7 @@ def _carnatic(corpora: Path) -> Findings:
             Mode(
                 _format_raga_name(raga),
                 title,
-                create_measured(count / named, count, "recordings", "saraga-annotations"),
+                create_measured(count / raga_count, count, "recordings", "saraga-annotations"),
                 create_cited(tuple(100.0 * degree for degree in degrees), scheme, _MELAS),
                 None,
                 None,
@@ -358,10 +360,10 @@ _MELAKARTA: dict[str, tuple[tuple[int, ...], str]] = {
 def _han(corpora: Path) -> Findings:
     texts = _kern(corpora, "essen", "asia/china/han/") + _kern(corpora, "essen", "asia/china/shanxi/")
     tunes = [_move_to_final(tune) for text in texts if (tune := read_kern(text)) is not None]
-    found = measure_tunes(
+    findings = measure_tunes(
         tunes, "essen, Han and Shanxi; 0 is the last note, which names the mode", titles=_DIAOSHI, pooled_scale=False
     )
-    return found.exclude(ornaments="the collection notes no ornaments")
+    return findings.exclude(ornaments="the collection notes no ornaments")
 
 
 # The last note's place in the gong collection names the mode (common teaching; not looked up).
@@ -381,30 +383,32 @@ def _minyo(corpora: Path) -> Findings:
     titles = {
         tune.mode: tune.mode.replace("minyo", "min'yō").replace("ryukyu", "ryūkyū") for tune in tunes if tune.mode
     }
-    found = measure_tunes(
+    findings = measure_tunes(
         tunes,
         "japan-english-folk, Japanese; 0 is the last note; octaves unfolded the shorter way",
         titles=titles,
         least=20,
         pooled_scale=False,
     )
-    return drop_rhythm(found).exclude(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
+    return drop_rhythm(findings).exclude(ambitus_semitones="octaves are not in the corpus", ornaments=_NO_RHYTHM)
 
 
 def _jingju(corpora: Path) -> Findings:
     tunes = scores.read_jingju(corpora)
     titles = {"xipi-dan": "Xipi, dan", "xipi-laosheng": "Xipi, laosheng", "erhuang-dan": "Erhuang, dan",
               "erhuang-laosheng": "Erhuang, laosheng"}  # fmt: skip
-    found = measure_tunes(tunes, "jingju, sung sections in one metre; 0 is do of the notation", titles=titles)
-    return found.exclude(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
+    findings = measure_tunes(tunes, "jingju, sung sections in one metre; 0 is do of the notation", titles=titles)
+    return findings.exclude(mode_preferences="pentatonic with passing fourth and seventh: it fits several modes")
 
 
 def _jeongak(corpora: Path) -> Findings:
     tunes = scores.read_jeongak(corpora)
     titles = {"gyemyeonjo": "Gyemyeonjo 계면조", "ujo": "Ujo 우조", "pyeongjo": "Pyeongjo 평조"}
-    found = measure_tunes(tunes, "korean-jeongganbo, sections of the piri or first part; 0 is hwangjong", titles=titles)
-    notated = "the corpus notates twelve tones; how they are tuned is not in it"
-    return replace(found, absent={**found.absent, "tonic_midi": notated})
+    findings = measure_tunes(
+        tunes, "korean-jeongganbo, sections of the piri or first part; 0 is hwangjong", titles=titles
+    )
+    reason = "the corpus notates twelve tones; how they are tuned is not in it"
+    return replace(findings, absent={**findings.absent, "tonic_midi": reason})
 
 
 def _gamelan(corpora: Path) -> Findings:
@@ -436,11 +440,11 @@ def _gamelan(corpora: Path) -> Findings:
 
 def _mandopop(corpora: Path) -> Findings:
     songs = pop909.read_pop909(corpora)
-    found = measure_tunes(songs.tunes, "pop909-index, sung melody", titles={"major": "Major", "minor": "Minor"})
+    findings = measure_tunes(songs.tunes, "pop909-index, sung melody", titles={"major": "Major", "minor": "Minor"})
     low, centre, high = (float(q) / 127.0 for q in np.percentile(songs.velocities, [10, 50, 90]))
     share = float(np.mean(songs.chord_shares))
     reference = f"pop909-index: chord labels cover {share:.0%} of the time"
-    return found.also(
+    return findings.also(
         {
             "dynamics": create_measured(
                 (low, centre, high), len(songs.velocities), "melody notes", "pop909-index, arrangers' velocities"
@@ -455,7 +459,7 @@ def _mandopop(corpora: Path) -> Findings:
 
 def _jazz(corpora: Path) -> Findings:
     solos = weimar.read_weimar(corpora)
-    found = measure_tunes(solos.tunes, "jazz-weimar", titles={"major": "Major", "minor": "Minor", "blues": "Blues"})
+    findings = measure_tunes(solos.tunes, "jazz-weimar", titles={"major": "Major", "minor": "Minor", "blues": "Blues"})
     bands = [(60, 100), (100, 140), (140, 180), (180, 220), (220, 260), (260, 340)]
     by_tempo = []
     for low, high in bands:
@@ -466,7 +470,7 @@ def _jazz(corpora: Path) -> Findings:
     n = len(solos.offsets)
     chords = f"jazz-weimar: {solos.chord_beats} of {solos.beats} beats carry a chord symbol's harmony"
     swing = "jazz-weimar, solos in swing feel"
-    return found.also(
+    return findings.also(
         {
             "swing_ratio": create_measured(
                 float(np.median(solos.swing[:, 1])), len(solos.swing), "pairs of eighths", swing
@@ -480,28 +484,31 @@ def _jazz(corpora: Path) -> Findings:
 
 
 def _son(corpora: Path) -> Findings:
-    found = son.read_son(corpora)
-    cycles = f"cycles in {found.performances} performances"
+    findings = son.read_son(corpora)
+    cycles = f"cycles in {findings.performances} performances"
     profiles = [
-        (f"4/4 {name.lower()}", tuple(float(one) for one in np.minimum(found.onsets[name] / found.played[name], 1.0)))
+        (
+            f"4/4 {name.lower()}",
+            tuple(float(one) for one in np.minimum(findings.onsets[name] / findings.played[name], 1.0)),
+        )
         for name in son.INSTRUMENTS
     ]
     profiles.insert(0, ("4/4", profiles[son.INSTRUMENTS.index("Tres")][1]))
     early = tuple(
-        (name.lower(), float(np.mean(found.offsets[name]))) for name in son.INSTRUMENTS if found.offsets[name]
+        (name.lower(), float(np.mean(findings.offsets[name]))) for name in son.INSTRUMENTS if findings.offsets[name]
     )
-    n = sum(map(len, found.offsets.values()))
+    n = sum(map(len, findings.offsets.values()))
     corpus, tres = "cuban-son-onsets-iemp", "cuban-son-onsets-iemp, tres"
     return Findings(
         {
-            "tempo_bpm": create_measured(compute_quantiles(found.tempi), len(found.tempi), cycles, corpus),
-            "metres": create_measured((("4/4", 1.0),), found.performances, "performances", corpus),
+            "tempo_bpm": create_measured(compute_quantiles(findings.tempi), len(findings.tempi), cycles, corpus),
+            "metres": create_measured((("4/4", 1.0),), findings.performances, "performances", corpus),
             "onset_profiles": create_measured(
-                tuple(profiles), len(found.tempi), cycles, f"{corpus}; two bars of 2/4 a cycle"
+                tuple(profiles), len(findings.tempi), cycles, f"{corpus}; two bars of 2/4 a cycle"
             ),
-            "rhythms": statistics.measure_rhythms(found.tres, tres),
-            "density": statistics.measure_density(found.tres, tres),
-            "npvi": statistics.measure_npvi(found.tres, tres),
+            "rhythms": statistics.measure_rhythms(findings.tres, tres),
+            "density": statistics.measure_density(findings.tres, tres),
+            "npvi": statistics.measure_npvi(findings.tres, tres),
             "microtiming_ms": create_measured(
                 early, n, "onsets", f"{corpus}, against the mean of the others in the same place"
             ),
@@ -518,16 +525,16 @@ def _son(corpora: Path) -> Findings:
 
 def _georgian(corpora: Path) -> Findings:
     songs = tunings.read_damusc_steps(corpora, "Georgia", "Recording")
-    pooled = np.concatenate([np.array(song) for song in songs])
-    pooled = pooled[(pooled > 100.0) & (pooled < 300.0)]  # larger ones skip a tone, smaller ones end a measured range
-    step, spread = float(pooled.mean()), float(pooled.std())
+    steps = np.concatenate([np.array(song) for song in songs])
+    steps = steps[(steps > 100.0) & (steps < 300.0)]  # larger ones skip a tone, smaller ones end a measured range
+    step, spread = float(steps.mean()), float(steps.std())
     degrees = tuple(round(step * place, 1) for place in range(7))
     reference = (
         f"damusc (Scherbaum, Mzhavanadze et al.): the mean melodic step of {len(songs)} measured scales is {step:.0f} "
         f"cents (SD {spread:.0f}), nearly a seventh of the octave; degrees are its multiples"
     )
     return Findings(
-        {"scale_cents": create_measured(degrees, len(pooled), f"steps in {len(songs)} scales", reference)},
+        {"scale_cents": create_measured(degrees, len(steps), f"steps in {len(songs)} scales", reference)},
         absent={
             **dict.fromkeys(_RHYTHM_FIELDS, "the corpus holds scales, not songs"),
             "degree_weights": "the corpus holds scales, not songs",

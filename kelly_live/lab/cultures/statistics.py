@@ -51,9 +51,9 @@ def create_measured(value: object, n: int, of: str, reference: str) -> Known[Any
 def compute_shares(counts: Counter[str], least: float = SMALL_SHARE) -> Shares:
     """Turn counts into shares that sum to 1, the largest first, without those under `least`."""
     total = sum(counts.values())
-    kept = [(name, count) for name, count in counts.most_common() if count / total >= least]
-    whole = sum(count for _, count in kept)
-    return tuple((name, count / whole) for name, count in kept)
+    large_counts = [(name, count) for name, count in counts.most_common() if count / total >= least]
+    total_count = sum(count for _, count in large_counts)
+    return tuple((name, count / total_count) for name, count in large_counts)
 
 
 def measure_tempo(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
@@ -68,9 +68,9 @@ def measure_tempo(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
 
 def measure_metres(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """Measure the shares of the metres."""
-    named = Counter(tune.metre for tune in tunes if tune.metre)
-    n = sum(named.values())
-    return create_measured(compute_shares(named, 0.01), n, "tunes", reference) if n >= MIN_TUNES else None
+    metre_counts = Counter(tune.metre for tune in tunes if tune.metre)
+    n = sum(metre_counts.values())
+    return create_measured(compute_shares(metre_counts, 0.01), n, "tunes", reference) if n >= MIN_TUNES else None
 
 
 def list_timed(tunes: Iterable[Tune]) -> list[tuple[Tune, Floats, Floats]]:
@@ -117,13 +117,13 @@ def measure_onset_profiles(tunes: Sequence[Tune], reference: str, most: int = 4)
     for tune, _, _ in list_timed(tunes):
         if tune.metre:
             by_metre.setdefault(tune.metre, []).append(tune)
-    found, n = [], 0
+    profiles, n = [], 0
     for metre, members in sorted(by_metre.items(), key=lambda item: -len(item[1]))[:most]:
         profile = compute_onset_profile(members, metre)
         if len(members) >= MIN_TUNES and profile is not None:
-            found.append((metre, profile))
+            profiles.append((metre, profile))
             n += len(members)
-    return create_measured(tuple(found), n, "tunes", reference) if found else None
+    return create_measured(tuple(profiles), n, "tunes", reference) if profiles else None
 
 
 def compute_onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...] | None:
@@ -135,9 +135,9 @@ def compute_onset_profile(tunes: Sequence[Tune], metre: str) -> tuple[float, ...
     hits, bars = np.zeros(places), 0
     for tune in tunes:
         assert tune.onsets is not None
-        near = np.rint(tune.onsets * 4.0)
-        on_grid = np.abs(tune.onsets * 4.0 - near) < 0.1
-        cells = np.unique(near[on_grid].astype(int))
+        nearest_place = np.rint(tune.onsets * 4.0)
+        on_grid = np.abs(tune.onsets * 4.0 - nearest_place) < 0.1
+        cells = np.unique(nearest_place[on_grid].astype(int))
         np.add.at(hits, cells % places, 1.0)
         bars += len(np.unique(np.floor(tune.onsets / bar + 1e-6)))
     return tuple(float(min(hit / bars, 1.0)) for hit in hits)
@@ -149,14 +149,16 @@ def measure_groupings(tunes: Sequence[Tune], reference: str) -> Known[Any] | Non
     for tune, _, _ in list_timed(tunes):
         if tune.metre and tune.metre.endswith("/8") and 5 <= int(tune.metre.split("/")[0]) <= 16:
             by_metre.setdefault(tune.metre, []).append(tune)
-    found, n = [], 0
+    groupings, n = [], 0
     for metre, members in sorted(by_metre.items(), key=lambda item: -len(item[1])):
         parts = find_grouping(members, metre, int(metre.split("/")[0])) if len(members) >= GROUPED_TUNES else None
         if parts:
-            found.append((metre, parts))
+            groupings.append((metre, parts))
             n += len(members)
     return (
-        create_measured(tuple(found), n, "tunes", f"{reference}: where long notes start in the bar") if found else None
+        create_measured(tuple(groupings), n, "tunes", f"{reference}: where long notes start in the bar")
+        if groupings
+        else None
     )
 
 
@@ -172,13 +174,13 @@ def find_grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, .
         assert tune.onsets is not None
         assert tune.durations is not None
         place = (tune.onsets % bar) / bar * units
-        near = np.rint(place)
-        on_grid = np.abs(place - near) < 0.05
-        np.add.at(weight, near[on_grid].astype(int) % units, np.minimum(tune.durations[on_grid], bar))
+        nearest_unit = np.rint(place)
+        on_grid = np.abs(place - nearest_unit) < 0.05
+        np.add.at(weight, nearest_unit[on_grid].astype(int) % units, np.minimum(tune.durations[on_grid], bar))
     if weight.sum() <= 0:
         return None
     mean = weight.mean()
-    ranked = sorted(
+    candidates = sorted(
         (
             (float(np.sum(np.log(weight[list(starts)] / mean + 1e-3))) / math.sqrt(len(starts)), parts)
             for parts in list_compositions(units)
@@ -186,7 +188,7 @@ def find_grouping(tunes: Sequence[Tune], metre: str, units: int) -> tuple[int, .
         ),
         reverse=True,
     )
-    return ranked[0][1] if ranked and ranked[0][0] > STANDS_OUT else None
+    return candidates[0][1] if candidates and candidates[0][0] > STANDS_OUT else None
 
 
 def list_compositions(units: int) -> list[tuple[int, ...]]:
@@ -198,15 +200,15 @@ def list_compositions(units: int) -> list[tuple[int, ...]]:
 
 def measure_register(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """Measure 10, 50 and 90 % of the sounding time over MIDI pitch; None for transposed tunes."""
-    placed = [tune for tune in tunes if tune.tonic is not None and len(tune)]
-    if len(placed) < MIN_TUNES:
+    pitched_tunes = [tune for tune in tunes if tune.tonic is not None and len(tune)]
+    if len(pitched_tunes) < MIN_TUNES:
         return None
-    pitches = np.concatenate([tune.tonic + tune.cents / 100.0 for tune in placed if tune.tonic is not None])
-    weights = np.concatenate([_weigh_notes(tune) for tune in placed])
+    pitches = np.concatenate([tune.tonic + tune.cents / 100.0 for tune in pitched_tunes if tune.tonic is not None])
+    weights = np.concatenate([_weigh_notes(tune) for tune in pitched_tunes])
     order = np.argsort(pitches)
     at = np.searchsorted(np.cumsum(weights[order]), np.array([0.1, 0.5, 0.9]) * weights.sum())
     low, centre, high = (float(pitches[order[min(i, len(order) - 1)]]) for i in at)
-    return create_measured((low, centre, high), len(placed), "tunes", reference)
+    return create_measured((low, centre, high), len(pitched_tunes), "tunes", reference)
 
 
 def measure_ambitus(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
@@ -225,12 +227,12 @@ def _weigh_notes(tune: Tune) -> Floats:
 
 def compute_degree_histogram(tunes: Sequence[Tune], divisions: int) -> tuple[Floats, Floats]:
     """Compute the shares of time, and of tunes, at each of `divisions` of the octave, `[divisions]`."""
-    time, used = np.zeros(divisions), np.zeros(divisions)
+    time, tune_shares = np.zeros(divisions), np.zeros(divisions)
     for tune in tunes:
         bins = np.rint(tune.cents / 1200.0 * divisions).astype(int) % divisions
         np.add.at(time, bins, _weigh_notes(tune))
-        used[np.unique(bins)] += 1
-    return time / max(time.sum(), 1e-9), used / max(len(tunes), 1)
+        tune_shares[np.unique(bins)] += 1
+    return time / max(time.sum(), 1e-9), tune_shares / max(len(tunes), 1)
 
 
 def measure_scale(
@@ -243,21 +245,21 @@ def measure_scale(
     """
     if len(tunes) < MIN_TUNES:
         return None, None
-    time, used = compute_degree_histogram(tunes, divisions)
-    cents, weights = find_degrees(time, used, divisions, min_gap)
+    time, tune_shares = compute_degree_histogram(tunes, divisions)
+    cents, weights = find_degrees(time, tune_shares, divisions, min_gap)
     n = sum(len(tune) for tune in tunes)
     of = f"notes in {len(tunes)} tunes"
     return create_measured(cents, n, of, reference), create_measured(weights, n, of, reference)
 
 
 def find_degrees(
-    time: Floats, used: Floats, divisions: int, min_gap: int
+    time: Floats, tune_shares: Floats, divisions: int, min_gap: int
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Find the strong bins of a tonic-relative histogram, as rising cents from 0, and their shares."""
     centres = [0]
     for place in np.argsort(-time):
         distances = [min((place - c) % divisions, (c - place) % divisions) for c in centres]
-        if time[place] >= DEGREE_SHARE and used[place] >= DEGREE_TUNES and min(distances) >= min_gap:
+        if time[place] >= DEGREE_SHARE and tune_shares[place] >= DEGREE_TUNES and min(distances) >= min_gap:
             centres.append(int(place))
     centres.sort()
     weights = np.zeros(len(centres))
@@ -282,28 +284,32 @@ def measure_intervals(tunes: Sequence[Tune], reference: str, grid: float = 100.0
     n = sum(counts.values())
     if n < MIN_TUNES * MIN_NOTES:
         return None
-    kept = sorted(compute_shares(counts), key=lambda pair: int(pair[0]))
-    return create_measured(tuple(kept), n, "steps", reference)
+    shares = sorted(compute_shares(counts), key=lambda pair: int(pair[0]))
+    return create_measured(tuple(shares), n, "steps", reference)
 
 
 def move_to_degrees(
-    tune: Tune, scale: Sequence[float], divisions: int = 12, min_gap: int = 1, sounding: Sequence[float] | None = None
+    tune: Tune,
+    scale: Sequence[float],
+    divisions: int = 12,
+    min_gap: int = 1,
+    sounding_cents: Sequence[float] | None = None,
 ) -> Tune:
     """Move a tune to the degrees (cents) of its mode.
 
     What is notated beside a degree belongs to it, as in `find_degrees`. A note that is no degree loses its pitch (NaN).
-    With `sounding`, each degree moves to the nearest of these.
+    With `sounding_cents`, each degree moves to the nearest of these.
     """
     bins = np.rint(tune.cents / 1200.0 * divisions)
     degrees = np.array(scale)
     half = divisions // 2
-    aside = (bins[:, None] - np.rint(degrees / 1200.0 * divisions) + half) % divisions - half
-    own = np.abs(aside).argmin(axis=1)
-    away = aside[np.arange(len(bins)), own]
-    to_sounding = octave_distance_cents(np.array(scale if sounding is None else sounding), degrees[:, None])
-    retuned = to_sounding[np.arange(len(degrees)), np.abs(to_sounding).argmin(axis=1)]
-    placed = (bins - away) * 1200.0 / divisions + retuned[own]
-    return replace(tune, cents=np.where(np.abs(away) < min_gap, placed, np.nan))
+    offsets = (bins[:, None] - np.rint(degrees / 1200.0 * divisions) + half) % divisions - half
+    nearest_degree = np.abs(offsets).argmin(axis=1)
+    offset = offsets[np.arange(len(bins)), nearest_degree]
+    to_sounding = octave_distance_cents(np.array(scale if sounding_cents is None else sounding_cents), degrees[:, None])
+    shifts = to_sounding[np.arange(len(degrees)), np.abs(to_sounding).argmin(axis=1)]
+    cents = (bins - offset) * 1200.0 / divisions + shifts[nearest_degree]
+    return replace(tune, cents=np.where(np.abs(offset) < min_gap, cents, np.nan))
 
 
 def compute_mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floats]:
@@ -318,15 +324,15 @@ def compute_mode_posteriors(tunes: Sequence[Tune]) -> tuple[Floats, Floats, Floa
     major = np.array([0, 2, 4, 5, 7, 9, 11])
     for row, start in enumerate(major):
         members[row, (major - start) % 12] = 1.0
-    weights, inside, used = [], [], []
+    weights, inside, degree_counts = [], [], []
     for tune in tunes:
         time, _ = compute_degree_histogram([tune], 12)
         logits = INDEPENDENT_NOTES * (np.log(profiles) @ time) + np.log(MODE_PRIOR)
         weight = np.exp(logits - logits.max())
         weights.append(weight / weight.sum())
         inside.append(float((members @ time).max()))
-        used.append(float((time > 0.01).sum()))
-    return np.array(weights), np.array(inside), np.array(used)
+        degree_counts.append(float((time > 0.01).sum()))
+    return np.array(weights), np.array(inside), np.array(degree_counts)
 
 
 def measure_mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Known[Any] | None, str]:
@@ -337,8 +343,8 @@ def measure_mode_preferences(tunes: Sequence[Tune], reference: str) -> tuple[Kno
     clear = [tune for tune in tunes if len(tune) >= MIN_NOTES]
     if len(clear) < MIN_TUNES:
         return None, "too few tunes with a known tonic"
-    weights, inside, used = compute_mode_posteriors(clear)
-    share, count = float(np.median(inside)), float(np.median(used))
+    weights, inside, degree_counts = compute_mode_posteriors(clear)
+    share, count = float(np.median(inside)), float(np.median(degree_counts))
     if share < DIATONIC_SHARE:
         return (
             None,
@@ -357,15 +363,15 @@ def find_diatonic_mode(tune: Tune) -> str:
 
 def measure_ornaments(tunes: Sequence[Tune], reference: str) -> Known[Any] | None:
     """Measure ornaments a note, by kind; None where the corpus does not notate them."""
-    noted = [tune for tune in tunes if tune.ornaments is not None]
-    n = sum(len(tune) for tune in noted)
-    if len(noted) < MIN_TUNES:
+    ornamented_tunes = [tune for tune in tunes if tune.ornaments is not None]
+    n = sum(len(tune) for tune in ornamented_tunes)
+    if len(ornamented_tunes) < MIN_TUNES:
         return None
     counts: Counter[str] = Counter()
-    for tune in noted:
+    for tune in ornamented_tunes:
         counts.update(tune.ornaments or {})
     rates = tuple((kind, count / n) for kind, count in counts.most_common(12) if count >= MIN_TUNES)
-    return create_measured(rates, n, f"notes in {len(noted)} tunes", reference) if rates else None
+    return create_measured(rates, n, f"notes in {len(ornamented_tunes)} tunes", reference) if rates else None
 
 
 def measure_modes(
@@ -387,28 +393,30 @@ def measure_modes(
     for tune in tunes:
         if tune.mode:
             by_name.setdefault(tune.mode, []).append(tune)
-    named = sum(len(members) for members in by_name.values())
-    notated = []
+    tune_count = sum(len(members) for members in by_name.values())
+    notated_modes = []
     for name, members in sorted(by_name.items(), key=lambda item: (-len(item[1]), item[0])):
         if len(members) < least:
             continue
         cents, weights = measure_scale(members, reference, divisions, min_gap)
-        notated.append(
+        notated_modes.append(
             Mode(
                 name=name,
                 title=(titles or {}).get(name, name),
-                share=Known(len(members) / named, "measured", len(members), "tunes", reference),
+                share=Known(len(members) / tune_count, "measured", len(members), "tunes", reference),
                 scale_cents=cents,
                 degree_weights=weights,
                 intervals=None,
                 valence=None,
             )
         )
-    found = []
-    for mode, tuned in zip(notated, tuple(notated) if tuning is None else tuning(tuple(notated)), strict=True):
+    modes = []
+    for mode, tuned_mode in zip(
+        notated_modes, tuple(notated_modes) if tuning is None else tuning(tuple(notated_modes)), strict=True
+    ):
         members = by_name[mode.name]
-        if mode.scale_cents is not None and tuned.scale_cents is not None:
-            degrees, sounding = mode.scale_cents.value, tuned.scale_cents.value
-            members = [move_to_degrees(tune, degrees, divisions, min_gap, sounding) for tune in members]
-        found.append(replace(tuned, intervals=measure_intervals(members, reference, grid)))
-    return tuple(found)
+        if mode.scale_cents is not None and tuned_mode.scale_cents is not None:
+            degrees, sounding_cents = mode.scale_cents.value, tuned_mode.scale_cents.value
+            members = [move_to_degrees(tune, degrees, divisions, min_gap, sounding_cents) for tune in members]
+        modes.append(replace(tuned_mode, intervals=measure_intervals(members, reference, grid)))
+    return tuple(modes)

@@ -27,11 +27,11 @@ def _format_lines(preset: CulturePreset, command: str) -> Iterator[str]:
     yield ""
     reasons = dict(preset.absent)
     for name in PARAMETERS:
-        known = getattr(preset, name)
-        if known is None:
+        parameter = getattr(preset, name)
+        if parameter is None:
             yield f"{name}: {{source: absent, reference: {_quote(reasons[name])}}}"
         else:
-            yield f"{name}: {_format_known(known, name)}"
+            yield f"{name}: {_format_parameter(parameter, name)}"
     if preset.modes:
         yield ""
         yield "modes:"
@@ -39,20 +39,20 @@ def _format_lines(preset: CulturePreset, command: str) -> Iterator[str]:
         yield f"  {mode.name}:"
         yield f"    title: {_quote(mode.title)}"
         for name in MODE_PARAMETERS:
-            known = getattr(mode, name)
-            if known is not None:
-                yield f"    {name}: {_format_known(known, name)}"
+            parameter = getattr(mode, name)
+            if parameter is not None:
+                yield f"    {name}: {_format_parameter(parameter, name)}"
     yield ""
     yield "credits:" if preset.credits else "credits: []"
     for credit in preset.credits:
         yield f"  - {{{', '.join(f'{key}: {_quote(value)}' for key, value in asdict(credit).items())}}}"
 
 
-def _format_known(known: Known[Any], name: str) -> str:
-    count = f", n: {known.n}" if known.n is not None else ""
-    of = f", of: {_quote(known.of)}" if known.of else ""
-    ground = f"source: {known.source}{count}{of}, reference: {_quote(known.reference)}"
-    return f"{{value: {_format_value(known.value, name)}, {ground}}}"
+def _format_parameter(parameter: Known[Any], name: str) -> str:
+    count = f", n: {parameter.n}" if parameter.n is not None else ""
+    of = f", of: {_quote(parameter.of)}" if parameter.of else ""
+    ground = f"source: {parameter.source}{count}{of}, reference: {_quote(parameter.reference)}"
+    return f"{{value: {_format_value(parameter.value, name)}, {ground}}}"
 
 
 def _format_value(value: Any, name: str) -> str:

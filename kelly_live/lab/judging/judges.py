@@ -106,7 +106,7 @@ def extract_note_features(path: Path) -> Floats:
         ConfigError: The file cannot be read or has too few notes.
     """
     score = _select_first(read_score(path), JUDGED_SECONDS)
-    features = extract_features(score, notated=False)
+    features = extract_features(score, is_notated=False)
     groups = 1 + np.count_nonzero(np.diff(score.onsets) > CHORD_SECONDS)
     seconds = float(np.ptp(score.onsets))
     lengths = np.clip(score.offsets - score.onsets, 0.03, 10.0)

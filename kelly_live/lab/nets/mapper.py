@@ -412,20 +412,14 @@ def _apply_culture(
             music[name] = torch.where(is_known if value.ndim == 1 else is_known[:, None], value, music[name])
 
     music = dict(music)
-    for field, music_name, culture_name in (
+    for field, name, key in (
         ("modes", "mode_weights", "mode_preferences"), ("rhythms", "rhythm_weights", "rhythm_patterns"),
     ):  # fmt: skip
-        if culture_name in culture:
+        if key in culture:
             # Two rare weights are no difference: what is rarely played at rest is not the culture's own for that.
-            difference = torch.log(culture[culture_name] + _LEAST_WEIGHT) - torch.log(rest[music_name] + _LEAST_WEIGHT)
-            blend(
-                field,
-                {
-                    music_name: torch.softmax(
-                        torch.log(music[music_name] + 1e-6) + share[field][:, None] * difference, dim=-1
-                    )
-                },
-            )
+            difference = torch.log(culture[key] + _LEAST_WEIGHT) - torch.log(rest[name] + _LEAST_WEIGHT)
+            logits = torch.log(music[name] + 1e-6) + share[field][:, None] * difference
+            blend(field, {name: torch.softmax(logits, dim=-1)})
     if "tempo_range" in culture:
         usual = torch.clamp(culture["tempo_range"][:, 1], 20.0, 300.0)
         ratio = (usual / rest["tempo_suggested"]) ** share["tempo"]

@@ -81,10 +81,10 @@ def draw_calibration(panels: Sequence[tuple[str, np.ndarray, np.ndarray, float]]
         figure, axes = _create_panels(len(panels), 3.6, 3.3, "How sure, and how often right", note)
         for number, (axis, (name, sure, right, error)) in enumerate(zip(axes, panels, strict=True)):
             which = np.minimum((sure * BINS).astype(int), BINS - 1)
-            used = sorted(set(which.tolist()))
-            x = np.array([sure[which == b].mean() for b in used])
-            y = np.array([right[which == b].mean() for b in used])
-            n = np.array([(which == b).sum() for b in used])
+            bins = sorted(set(which.tolist()))
+            x = np.array([sure[which == b].mean() for b in bins])
+            y = np.array([right[which == b].mean() for b in bins])
+            n = np.array([(which == b).sum() for b in bins])
             axis.plot([0, 1], [0, 1], color=PALE, linewidth=1.0, linestyle=(0, (4, 3)), zorder=1)
             axis.vlines(x, np.minimum(x, y), np.maximum(x, y), color=_AROUSAL, linewidth=1.2, zorder=2)
             axis.scatter(x, y, s=18 + 380 * n / n.sum(), color=_FILL, edgecolor=_VALENCE, linewidth=1.0, zorder=3)
@@ -128,24 +128,24 @@ def draw_trajectories(
             Line2D([], [], color=INK, linewidth=1.2, linestyle=(0, (4, 2)), label="the same, as listeners rated it"),
         ]
         figure.legend(handles=handles, loc="upper right", ncols=3, bbox_to_anchor=(0.995, 1 - 0.12 / size[1]))
-        for number, (name, times, predicted, rated, change, half) in enumerate(panels):
+        for number, (name, times, predictions, ratings, change, half) in enumerate(panels):
             axis = figure.add_subplot(len(panels), 1, number + 1)
             axis.set(xlim=(0, times[-1]), ylim=(-1.05, 1.05), yticks=(-1, 0, 1))
             axis.set_title(name, loc="left", fontsize=10, parse_math=False)
             axis.axhline(0.0, color=GRID, linewidth=1.0, zorder=0)
             axis.tick_params(length=0)
             for column, colour in enumerate((_VALENCE, _AROUSAL)):
-                axis.plot(times, predicted[:, column], color=colour, linewidth=1.8)
-                if rated is not None:
-                    axis.plot(times, rated[:, column], color=colour, linewidth=1.2, linestyle=(0, (4, 2)), alpha=0.8)
+                axis.plot(times, predictions[:, column], color=colour, linewidth=1.8)
+                if ratings is not None:
+                    axis.plot(times, ratings[:, column], color=colour, linewidth=1.2, linestyle=(0, (4, 2)), alpha=0.8)
             for moment, text in ((change, "the mood changes"), (half, "half-way")):
                 if moment is not None:
                     axis.axvline(moment, color=PALE, linewidth=1.0, linestyle=(0, (2, 2)))
-                    left = text != "half-way"
+                    is_left = text != "half-way"
                     axis.annotate(
-                        text if left else f"half-way after {moment - (change or 0.0):.2f} s", (moment, -0.98),
-                        xytext=(-4 if left else 4, 0), textcoords="offset points", fontsize=8.5, color=PALE,
-                        ha="right" if left else "left",
+                        text if is_left else f"half-way after {moment - (change or 0.0):.2f} s", (moment, -0.98),
+                        xytext=(-4 if is_left else 4, 0), textcoords="offset points", fontsize=8.5, color=PALE,
+                        ha="right" if is_left else "left",
                     )  # fmt: skip
         axis.set_xlabel("time (s)", color=PALE)
         return png(figure)

@@ -65,7 +65,7 @@ def make_melody(mode: str, tonic: int = 60, velocity: int = 80, bars: int = 8, d
 def test_a_c_major_tune_at_120_is_ionian_at_120(tmp_path: Path) -> None:
     score = read_score(write_midi(tmp_path / "c.mid", make_melody("ionian"), bpm=120))
     for notated in (True, False):  # by the file's tempo map, and by ear
-        features = extract_features(score, notated=notated)
+        features = extract_features(score, is_notated=notated)
         assert features.tempo == pytest.approx(120.0, rel=0.03)
         assert MODES[int(np.argmax(features.modes))] == "ionian"
         assert max(features.modes) > 0.7
@@ -76,7 +76,7 @@ def test_a_c_major_tune_at_120_is_ionian_at_120(tmp_path: Path) -> None:
 
 def test_a_slow_soft_a_minor_tune_is_aeolian_slow_and_soft(tmp_path: Path) -> None:
     score = read_score(write_midi(tmp_path / "a.mid", make_melody("aeolian", tonic=57, velocity=30), bpm=66))
-    features = extract_features(score, notated=False)
+    features = extract_features(score, is_notated=False)
     assert features.tempo == pytest.approx(66.0, rel=0.03)
     assert MODES[int(np.argmax(features.modes))] == "aeolian"
     assert features.ceiling is not None
@@ -87,7 +87,7 @@ def test_a_slow_soft_a_minor_tune_is_aeolian_slow_and_soft(tmp_path: Path) -> No
 @pytest.mark.parametrize("tonic", [55, 60, 66])
 def test_the_mode_of_a_melody_over_a_drone_is_estimated_in_any_key(tmp_path: Path, mode: str, tonic: int) -> None:
     features = extract_features(
-        read_score(write_midi(tmp_path / "m.mid", make_melody(mode, tonic, drone=True))), notated=True
+        read_score(write_midi(tmp_path / "m.mid", make_melody(mode, tonic, drone=True))), is_notated=True
     )
     weights = dict(zip(MODES, features.modes, strict=True))
     assert weights[mode] == max(weights.values())
@@ -139,7 +139,7 @@ def test_late_playing_is_behind_and_early_is_ahead() -> None:
 
 def test_constant_velocities_give_no_dynamics(tmp_path: Path) -> None:
     flat = [(onset, length, pitch, 100) for onset, length, pitch, _ in make_melody("ionian")]
-    features = extract_features(read_score(write_midi(tmp_path / "f.mid", flat)), notated=True)
+    features = extract_features(read_score(write_midi(tmp_path / "f.mid", flat)), is_notated=True)
     assert features.floor is features.level is features.ceiling is features.variation is None
 
 

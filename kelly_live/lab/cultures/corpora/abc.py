@@ -97,9 +97,9 @@ def _parse_metre(text: str) -> str | None:
 
 def _parse_unit(text: str, metre: str) -> Fraction:
     """Parse the unit note length in quarters; by the standard an eighth, a sixteenth in metres under 3/4."""
-    found = re.match(r"^(\d+)/(\d+)", text)
-    if found:
-        return Fraction(4 * int(found.group(1)), int(found.group(2)))
+    match = re.match(r"^(\d+)/(\d+)", text)
+    if match:
+        return Fraction(4 * int(match.group(1)), int(match.group(2)))
     above, below = (int(part) for part in metre.split("/"))
     return Fraction(1, 2) if above / below >= 0.75 else Fraction(1, 4)
 
@@ -110,9 +110,9 @@ def _parse_tempo(text: str, unit: Fraction, beat: float) -> float | None:
     It is "1/4=100", or "100" of the unit length, by which most tunes here mean quarters.
     """
     text = re.sub(r"\"[^\"]*\"", "", text).strip()
-    found = re.match(r"^(\d+)/(\d+)\s*=\s*(\d+)$", text)
-    if found:
-        quarters = 4.0 * int(found.group(1)) / int(found.group(2)) * int(found.group(3))
+    match = re.match(r"^(\d+)/(\d+)\s*=\s*(\d+)$", text)
+    if match:
+        quarters = 4.0 * int(match.group(1)) / int(match.group(2)) * int(match.group(3))
     elif re.fullmatch(r"\d+", text):
         quarters = float(text)
     else:
@@ -140,9 +140,9 @@ def _read_notes(
     ornaments: Counter[str] = Counter()
     now, first_bar = Fraction(0), None
     accidentals: dict[tuple[str, str], int] = {}
-    tuplet, left = Fraction(1), 0
+    tuplet, tuplet_notes_left = Fraction(1), 0
     broken = Fraction(1)
-    tied = False
+    is_tied = False
     for token in _split_tokens(body):
         kind, text = token
         if kind == "grace":
@@ -158,7 +158,7 @@ def _read_notes(
             notes = int(parts[0])
             if notes in _TUPLETS:
                 into = int(parts[1]) if len(parts) > 1 and parts[1] else _TUPLETS[notes]
-                left = int(parts[2]) if len(parts) > 2 and parts[2] else notes
+                tuplet_notes_left = int(parts[2]) if len(parts) > 2 and parts[2] else notes
                 tuplet = Fraction(into, notes)
         elif kind == "bar":
             accidentals.clear()
@@ -171,31 +171,31 @@ def _read_notes(
             lengths[-1] += change
             broken = share if text[0] == ">" else 2 - share
         elif kind == "tie":
-            tied = True
+            is_tied = True
         elif kind in ("note", "chord", "rest"):
-            found = _NOTE.search(text)
+            match = _NOTE.search(text)
             if kind == "rest":
                 digits = re.match(r"[zxZ](\d*)(/*)(\d*)", text)
                 length = _parse_length(*digits.groups()) if digits else Fraction(1)
-            elif found is None:
+            elif match is None:
                 continue
             else:
-                length = _parse_length(found.group(4), found.group(5), found.group(6))
+                length = _parse_length(match.group(4), match.group(5), match.group(6))
             if kind == "chord":
                 after = re.search(r"\](\d*)(/*)(\d*)$", text)
                 length *= _parse_length(*after.groups()) if after else Fraction(1)
-            length *= unit * broken * (tuplet if left > 0 else 1)
-            left, broken = max(left - 1, 0), Fraction(1)
+            length *= unit * broken * (tuplet if tuplet_notes_left > 0 else 1)
+            tuplet_notes_left, broken = max(tuplet_notes_left - 1, 0), Fraction(1)
             if kind != "rest" and length > 0:
                 every = [_read_pitch(note, signature, accidentals) for note in _NOTE.finditer(text.split("]")[0])]
                 pitch = max(every)  # of a double stop, the melody is on top
-                if tied and pitches and pitches[-1] == pitch:
+                if is_tied and pitches and pitches[-1] == pitch:
                     lengths[-1] += length
                 else:
                     pitches.append(pitch)
                     onsets.append(now)
                     lengths.append(length)
-            tied = False
+            is_tied = False
             now += length
     return pitches, onsets, lengths, dict(ornaments), first_bar or Fraction(0)
 

@@ -12,7 +12,7 @@ from kelly_live.core.errors import ConfigError
 MAX_FILE_BYTES = 200 * 1024 * 1024
 
 
-def read_files(corpora: Path, name: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
+def read_files(corpora: Path, name: str, is_wanted: Callable[[str], bool]) -> Iterator[tuple[str, bytes]]:
     """Yield (path inside the corpus, content) of each wanted file, in the archive's order.
 
     Raises:
@@ -23,7 +23,7 @@ def read_files(corpora: Path, name: str, wanted: Callable[[str], bool]) -> Itera
         with tarfile.open(archive, "r:xz") as tar:
             for member in tar:
                 inside = member.name.removeprefix("./").removeprefix(f"{name}/")
-                if not member.isfile() or not wanted(inside):
+                if not member.isfile() or not is_wanted(inside):
                     continue
                 if member.size > MAX_FILE_BYTES:
                     raise ConfigError(f"{archive} holds {inside} of {member.size} bytes; leave it out")

@@ -81,14 +81,14 @@ def _count_fifths(key: str) -> int:
 def _infer_tonic_class(cents: np.ndarray, lengths: np.ndarray, fifths: int) -> int:
     ionian = (7 * fifths) % 12
     profiles = modal_distributions()
-    scored = []
+    candidates = []
     for row, step in _FINALS.items():
         tonic = (ionian + step) % 12
         time, _ = compute_degree_histogram([Tune(cents - 100.0 * tonic, durations=lengths)], 12)
         last = int(cents[-1] / 100.0 - tonic) % 12
         likelihood = 60.0 * float(np.log(profiles[row]) @ time)
-        scored.append((likelihood + (_FINAL_BONUS * 4 if last == 0 else 0.0), tonic))
-    return max(scored)[1]
+        candidates.append((likelihood + (_FINAL_BONUS * 4 if last == 0 else 0.0), tonic))
+    return max(candidates)[1]
 
 
 def _find_pick_up(onsets: np.ndarray, lengths: np.ndarray, metre: str | None) -> float:

@@ -27,11 +27,11 @@ def read_pitch(token: str) -> int | None:
     return 12 * (octave + 1) + _LETTERS[letter.lower()] + signs.count("#") - signs.count("-")
 
 
-def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, group: str = "") -> Tune | None:
+def read_kern(text: str, *, is_transposed: bool = False, mode: str | None = None, group: str = "") -> Tune | None:
     """Read the melody of a kern file; None if it states no key or has no notes.
 
-    A tune whose metre changes keeps its rhythm but names no metre. `transposed` says that the corpus moved its tunes to
-    common keys, so that pitch height means nothing.
+    A tune whose metre changes keeps its rhythm but names no metre. `is_transposed` says that the corpus moved its tunes
+    to common keys, so that pitch height means nothing.
     """
     key: int | None = None
     metres: list[str] = []
@@ -39,16 +39,16 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
     onsets: list[float] = []
     lengths: list[float] = []
     ornaments: dict[str, int] = {}
-    now, first_bar, tied = 0.0, None, False
+    now, first_bar, is_tied = 0.0, None, False
     for line in text.splitlines():
         token = line.split("\t")[0].split(" ")[0].strip()
         if not token or token.startswith("!") or token in (".", "*-"):
             continue
         if token.startswith("*"):
-            if found := _KEY.match(token):
-                key = key if key is not None else _read_tonic(found.group(1), found.group(2))
-            elif found := _METRE.match(token):
-                metres.append(found.group(1))
+            if match := _KEY.match(token):
+                key = key if key is not None else _read_tonic(match.group(1), match.group(2))
+            elif match := _METRE.match(token):
+                metres.append(match.group(1))
             continue
         if token.startswith("="):
             if first_bar is None:
@@ -63,10 +63,10 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
         if duration is None:
             continue
         number, dots = int(duration.group(1)), len(duration.group(2))
-        whole = 8.0 if duration.group(1).startswith("0") else 4.0 / number
-        length = whole * (2.0 - 0.5**dots)
+        base_length = 8.0 if duration.group(1).startswith("0") else 4.0 / number
+        length = base_length * (2.0 - 0.5**dots)
         if pitch is not None:
-            if tied and pitches and pitches[-1] == pitch:
+            if is_tied and pitches and pitches[-1] == pitch:
                 lengths[-1] += length
             else:
                 pitches.append(pitch)
@@ -75,7 +75,7 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
                 for sign, kind in ORNAMENTS.items():
                     if sign in token:
                         ornaments[kind] = ornaments.get(kind, 0) + 1
-            tied = "[" in token or "_" in token
+            is_tied = "[" in token or "_" in token
         now += length
     if key is None or not pitches:
         return None
@@ -85,7 +85,7 @@ def read_kern(text: str, *, transposed: bool = False, mode: str | None = None, g
         cents=100.0 * (np.array(pitches, dtype=np.float64) - tonic),
         onsets=np.array(onsets) - (first_bar or 0.0),
         durations=np.array(lengths),
-        tonic=None if transposed else float(tonic),
+        tonic=None if is_transposed else float(tonic),
         metre=metre,
         beat=compute_beat_quarters(metre),
         ornaments=ornaments,

@@ -23,14 +23,14 @@ _WIDTH = 25.0  # cents about the peak whose centre of gravity is the pitch
 def apply_performed_tuning(corpora: Path, modes: tuple[Mode, ...]) -> tuple[Mode, ...]:
     """Move each notated degree of the recorded modes to where performers put it."""
     data = read_file(corpora, "otmm-makam", "derived_tonic_relative_pitch_histograms.json")
-    recorded = {name.lower(): one for name, one in json.loads(data).items()}
-    return tuple(_retune_from_record(mode, recorded[mode.name]) if mode.name in recorded else mode for mode in modes)
+    records = {name.lower(): one for name, one in json.loads(data).items()}
+    return tuple(_retune_from_record(mode, records[mode.name]) if mode.name in records else mode for mode in modes)
 
 
-def _retune_from_record(mode: Mode, recorded: dict[str, object]) -> Mode:
-    histogram = np.array(recorded["hist_10cent_tonic_relative"], dtype=np.float64)
+def _retune_from_record(mode: Mode, record: dict[str, object]) -> Mode:
+    histogram = np.array(record["hist_10cent_tonic_relative"], dtype=np.float64)
     reference = "degrees from symbtr, their tuning from otmm-makam (performed)"
-    return retune_mode(mode, histogram, int(str(recorded["n_recordings"])), reference)
+    return retune_mode(mode, histogram, int(str(record["n_recordings"])), reference)
 
 
 def retune_mode(mode: Mode, histogram: np.ndarray, recordings: int, reference: str, reach: float = _REACH) -> Mode:
@@ -45,24 +45,24 @@ def retune_mode(mode: Mode, histogram: np.ndarray, recordings: int, reference: s
         return mode
     places: dict[float, float] = {0.0: mode.degree_weights.value[0]}
     for degree, weight in zip(mode.scale_cents.value[1:], mode.degree_weights.value[1:], strict=True):
-        performed = find_peak(histogram, degree, reach)
-        place = degree if performed is None else performed - tonic
-        same = next((known for known in places if abs(known - place) < _SAME), place)
+        peak = find_peak(histogram, degree, reach)
+        place = degree if peak is None else peak - tonic
+        same = next((other for other in places if abs(other - place) < _SAME), place)
         places[same] = places.get(same, 0.0) + weight
     cents = tuple(round(place, 1) for place in sorted(places))
     weights = replace(mode.degree_weights, value=tuple(places[place] for place in sorted(places)))
-    known = Known(cents, "measured", recordings, "recordings", reference)
-    return replace(mode, scale_cents=known, degree_weights=weights)
+    other = Known(cents, "measured", recordings, "recordings", reference)
+    return replace(mode, scale_cents=other, degree_weights=weights)
 
 
-def find_peak(histogram: np.ndarray, near: float, reach: float = _REACH) -> float | None:
-    """Find the centre (cents) of the highest bin within `reach` of `near`; None without a peak there."""
+def find_peak(histogram: np.ndarray, target: float, reach: float = _REACH) -> float | None:
+    """Find the centre (cents) of the highest bin within `reach` of `target`; None without a peak there."""
     bins = np.arange(len(histogram)) * (1200.0 / len(histogram))
-    away = octave_distance_cents(bins, near)
-    inside = np.where(np.abs(away) <= reach, histogram, -1.0)
+    distances = octave_distance_cents(bins, target)
+    inside = np.where(np.abs(distances) <= reach, histogram, -1.0)
     top = int(np.argmax(inside))
     if histogram[top] < max(histogram[top - 1], histogram[(top + 1) % len(histogram)]):
         return None  # the side of a neighbouring degree's peak
     around = octave_distance_cents(bins, bins[top])
     mass = np.where(np.abs(around) <= _WIDTH, histogram, 0.0)
-    return near + float(away[top]) + float((around * mass).sum() / mass.sum())
+    return target + float(distances[top]) + float((around * mass).sum() / mass.sum())

@@ -54,19 +54,19 @@ def read_parts(data: bytes, name: str) -> list[Part]:
 
 def _read_part(part: ElementTree.Element) -> Part:
     stretch = Section(None, 0.0)
-    found = Part([stretch], None, 0)
-    divisions, now, tied = 1.0, 0.0, False
+    result = Part([stretch], None, 0)
+    divisions, now, is_tied = 1.0, 0.0, False
     for measure in part.iter("measure"):
         bar_start = furthest = now
         for element in measure:
             if element.tag == "attributes":
                 divisions = float(element.findtext("divisions") or divisions)
-                if found.fifths is None and (fifths := element.findtext("key/fifths")):
-                    found.fifths = int(fifths)
+                if result.fifths is None and (fifths := element.findtext("key/fifths")):
+                    result.fifths = int(fifths)
                 above, below = element.findtext("time/beats"), element.findtext("time/beat-type")
                 if above and below and above.isdigit() and f"{above}/{below}" != stretch.metre:
                     stretch = Section(f"{above}/{below}", bar_start)
-                    found.stretches.append(stretch)
+                    result.stretches.append(stretch)
             elif element.tag in ("backup", "forward"):
                 shift = float(element.findtext("duration") or 0.0) / divisions
                 now += shift if element.tag == "forward" else -shift
@@ -75,7 +75,7 @@ def _read_part(part: ElementTree.Element) -> Part:
                     if element.find("chord") is None and element.find("grace") is None:
                         now += float(element.findtext("duration") or 0.0) / divisions
                     continue
-                found.sung += element.find("lyric") is not None
+                result.sung += element.find("lyric") is not None
                 if element.find("grace") is not None:
                     stretch.ornaments["grace"] += element.find("chord") is None
                     continue
@@ -86,19 +86,19 @@ def _read_part(part: ElementTree.Element) -> Part:
                         stretch.pitches[-1] = max(stretch.pitches[-1], pitch)
                     continue
                 if pitch is not None and length > 0.0:
-                    if tied and stretch.pitches and stretch.pitches[-1] == pitch:
+                    if is_tied and stretch.pitches and stretch.pitches[-1] == pitch:
                         stretch.lengths[-1] += length
                     else:
                         stretch.pitches.append(pitch)
                         stretch.onsets.append(now - stretch.start)
                         stretch.lengths.append(length)
                         stretch.ornaments.update(_list_ornaments(element))
-                    tied = any(tie.get("type") == "start" for tie in element.findall("tie"))
+                    is_tied = any(tie.get("type") == "start" for tie in element.findall("tie"))
                 now += length
             furthest = max(furthest, now)
         now = furthest
-    found.stretches = [one for one in found.stretches if one.pitches]
-    return found
+    result.stretches = [one for one in result.stretches if one.pitches]
+    return result
 
 
 def _read_pitch(note: ElementTree.Element) -> float | None:

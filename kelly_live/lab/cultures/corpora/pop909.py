@@ -45,8 +45,8 @@ def read_pop909(corpora: Path) -> Songs:
             velocities.append(read[1])
         spans = [line.split("\t") for line in files["chord_midi.txt"].decode().splitlines() if line.count("\t") == 2]
         total = sum(float(end) - float(start) for start, end, _ in spans)
-        named = sum(float(end) - float(start) for start, end, label in spans if label != "N")
-        chord_shares.append(named / max(total, 1e-9))
+        chord_seconds = sum(float(end) - float(start) for start, end, label in spans if label != "N")
+        chord_shares.append(chord_seconds / max(total, 1e-9))
     return Songs(tunes, np.concatenate(velocities) if velocities else np.empty(0), chord_shares)
 
 
@@ -55,7 +55,9 @@ def _read_song(files: dict[str, bytes]) -> tuple[Tune, np.ndarray] | None:
 
     beats = np.array([float(line.split()[0]) for line in files["beat_midi.txt"].decode().splitlines() if line.strip()])
     keys = [line.split() for line in files["key_audio.txt"].decode().splitlines() if len(line.split()) == 3]
-    counted = [int(float(line.split()[1])) for line in files["beat_audio.txt"].decode().splitlines() if line.strip()]
+    beat_numbers = [
+        int(float(line.split()[1])) for line in files["beat_audio.txt"].decode().splitlines() if line.strip()
+    ]
     if len(beats) < 8 or not keys:
         return None
     start, end, key = max(keys, key=lambda one: float(one[1]) - float(one[0]))
@@ -67,7 +69,7 @@ def _read_song(files: dict[str, bytes]) -> tuple[Tune, np.ndarray] | None:
     letter, _, kind = key.partition(":")
     pitches = [int(pitch) for pitch in notes[:, 2]]
     tonic = place_tonic(parse_pitch_class(letter), pitches)
-    per_bar = max(counted) if counted else 4
+    per_bar = max(beat_numbers) if beat_numbers else 4
     tune = Tune(
         cents=100.0 * (notes[:, 2] - tonic),
         onsets=places[:, 0],
@@ -92,13 +94,13 @@ def _read_melody(midi: object) -> np.ndarray:
         if track.name != "MELODY":
             continue
         now = 0
-        held: dict[int, tuple[float, int]] = {}
+        open_notes: dict[int, tuple[float, int]] = {}
         for message in track:
             now += message.time
             seconds = now / midi.ticks_per_beat * tempo / 1e6
             if message.type == "note_on" and message.velocity > 0:
-                held[message.note] = (seconds, message.velocity)
-            elif message.type in ("note_on", "note_off") and message.note in held:
-                start, velocity = held.pop(message.note)
+                open_notes[message.note] = (seconds, message.velocity)
+            elif message.type in ("note_on", "note_off") and message.note in open_notes:
+                start, velocity = open_notes.pop(message.note)
                 notes.append([start, seconds, message.note, velocity])
     return np.array(sorted(notes), dtype=np.float64).reshape(-1, 4)

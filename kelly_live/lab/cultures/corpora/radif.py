@@ -49,24 +49,24 @@ def read_radif(corpora: Path) -> list[Tune]:
         notes = _read_notes(data)
         if folder in DASTGAHS and len(notes) >= 12:
             raw[format_mode_name(DASTGAHS[folder])].append(notes)
-    recorded = _read_histograms(corpora)
+    histograms = _read_histograms(corpora)
     tunes = []
     for mode, gushes in raw.items():
-        home, endings = Counter(int(notes[-1, 2]) % 1200 for notes in gushes).most_common(1)[0]
-        members = [_create_tune(notes, home, mode) for notes in gushes]
+        final, endings = Counter(int(notes[-1, 2]) % 1200 for notes in gushes).most_common(1)[0]
+        members = [_create_tune(notes, final, mode) for notes in gushes]
         if endings < _HOME * len(gushes):
-            if mode not in recorded:
+            if mode not in histograms:
                 continue
-            fit, witness = _find_witness(members, recorded[mode][0])
+            fit, shahed = _find_shahed(members, histograms[mode][0])
             if fit < _FIT:
                 continue
-            members = [_create_tune(notes, home + witness, mode) for notes in gushes]
+            members = [_create_tune(notes, final + shahed, mode) for notes in gushes]
         tunes += members
     return tunes
 
 
-def _create_tune(notes: np.ndarray, home: int, mode: str) -> Tune:
-    tonic = home + 1200.0 * round((float(np.median(notes[:, 2])) - home) / 1200.0)
+def _create_tune(notes: np.ndarray, final: int, mode: str) -> Tune:
+    tonic = final + 1200.0 * round((float(np.median(notes[:, 2])) - final) / 1200.0)
     return Tune(
         cents=notes[:, 2] - tonic, onsets=notes[:, 0], durations=notes[:, 1], tonic=tonic / 100.0, mode=mode
     )  # fmt: skip
@@ -76,22 +76,22 @@ def _read_histograms(corpora: Path) -> dict[str, tuple[np.ndarray, int]]:
     """Read each mode's histogram relative to the witness, `[120]` bins of 10 cents, and its recordings."""
     path = "persian_dastgah_kdc_pitch_histograms.json"
     raw = json.loads(read_file(corpora, "measured_summary", path))
-    named = {"Abuata": "Abu Ata"}
+    full_names = {"Abuata": "Abu Ata"}
     return {
-        format_mode_name(named.get(key, key)): (np.array(one["hist10c_rel_shahed"]), int(one["n"]))
+        format_mode_name(full_names.get(key, key)): (np.array(one["hist10c_rel_shahed"]), int(one["n"]))
         for key, one in raw.items()
     }
 
 
-def _find_witness(tunes: list[Tune], histogram: np.ndarray) -> tuple[float, int]:
+def _find_shahed(tunes: list[Tune], histogram: np.ndarray) -> tuple[float, int]:
     """Find the notated degree (cents) that fits the recordings best as their witness, and the correlation."""
     time, _ = compute_degree_histogram(tunes, 24)
-    notated = np.zeros(120)
+    profile = np.zeros(120)
     for place, share in enumerate(time):
-        away = octave_distance_cents(np.arange(120) * 10.0, place * 50.0)
-        notated += share * np.exp(-0.5 * (away / 25.0) ** 2)
+        distances = octave_distance_cents(np.arange(120) * 10.0, place * 50.0)
+        profile += share * np.exp(-0.5 * (distances / 25.0) ** 2)
     degrees = [place * 50 for place in range(24) if time[place] >= 0.03]
-    fits = [(float(np.corrcoef(np.roll(histogram, degree // 10), notated)[0, 1]), degree) for degree in degrees]
+    fits = [(float(np.corrcoef(np.roll(histogram, degree // 10), profile)[0, 1]), degree) for degree in degrees]
     return max(fits)
 
 
@@ -101,7 +101,7 @@ def _read_notes(data: bytes) -> np.ndarray:
 
     midi = mido.MidiFile(file=io.BytesIO(data), clip=True)
     now, bend = 0.0, 0
-    held: dict[int, tuple[float, float]] = {}
+    open_notes: dict[int, tuple[float, float]] = {}
     notes: list[tuple[float, float, float]] = []
     for message in midi:  # in seconds
         now += message.time
@@ -109,9 +109,9 @@ def _read_notes(data: bytes) -> np.ndarray:
             bend = message.pitch
         elif message.type == "note_on" and message.velocity > 0:
             cents = round((100.0 * message.note + bend * BEND_CENTS) / 50.0) * 50.0
-            held[message.note] = (now, cents)
-        elif message.type in ("note_on", "note_off") and message.note in held:
-            start, cents = held.pop(message.note)
+            open_notes[message.note] = (now, cents)
+        elif message.type in ("note_on", "note_off") and message.note in open_notes:
+            start, cents = open_notes.pop(message.note)
             notes.append((start, now - start, cents))
     top: dict[float, tuple[float, float, float]] = {}
     for start, length, cents in notes:
@@ -126,18 +126,18 @@ def apply_performed_tuning(corpora: Path, modes: tuple[Mode, ...], tunes: list[T
 
     Only the dastgahs are moved whose recordings fit the notation.
     """
-    recorded = _read_histograms(corpora)
+    histograms = _read_histograms(corpora)
     return tuple(
-        _retune(mode, *recorded[mode.name], [tune for tune in tunes if tune.mode == mode.name])
-        if mode.name in recorded
+        _retune(mode, *histograms[mode.name], [tune for tune in tunes if tune.mode == mode.name])
+        if mode.name in histograms
         else mode
         for mode in modes
     )
 
 
 def _retune(mode: Mode, histogram: np.ndarray, recordings: int, tunes: list[Tune]) -> Mode:
-    fit, witness = _find_witness(tunes, histogram)
+    fit, shahed = _find_shahed(tunes, histogram)
     if fit < _FIT:
         return mode
     reference = f"degrees from the radif, their tuning from KDC recordings (fit {fit:.2f}; measured_summary)"
-    return retune_mode(mode, np.roll(histogram, witness // 10), recordings, reference, _REACH)
+    return retune_mode(mode, np.roll(histogram, shahed // 10), recordings, reference, _REACH)

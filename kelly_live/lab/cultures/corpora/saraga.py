@@ -48,7 +48,7 @@ def read_saraga(corpora: Path, tradition: str) -> Concerts:
     ragas: Counter[str] = Counter()
     tonics: list[float] = []
     raga_of: dict[str, str] = {}
-    spelled: dict[str, list[str]] = {}
+    phrases_by_recording: dict[str, list[str]] = {}
     recordings = 0
     for path, data in read_files(corpora, "saraga-annotations", lambda inside: f"dataset/{tradition}/" in inside):
         text = data.decode("utf-8", errors="replace")
@@ -56,10 +56,10 @@ def read_saraga(corpora: Path, tradition: str) -> Concerts:
             recordings += 1
             info = json.loads(text)
             talas.update(_read_names(info, "taala", "taals"))
-            named = _read_names(info, "raaga", "raags")
-            ragas.update(named)
-            if len(named) == 1:
-                raga_of[path.removesuffix(".json")] = named[0]
+            names = _read_names(info, "raaga", "raags")
+            ragas.update(names)
+            if len(names) == 1:
+                raga_of[path.removesuffix(".json")] = names[0]
         elif path.endswith(".ctonic.txt"):
             tonics.append(float(text.split()[0]))
         elif path.endswith(".tempo-manual.txt"):
@@ -75,9 +75,9 @@ def read_saraga(corpora: Path, tradition: str) -> Concerts:
                     cycles[round(cells[3])] += 1
         elif path.endswith(".mphrases-manual.txt") and tradition == "hindustani":
             phrases = [line.split("\t")[3] for line in text.splitlines() if line.count("\t") >= 3]
-            spelled[path.removesuffix(".mphrases-manual.txt")] = phrases
+            phrases_by_recording[path.removesuffix(".mphrases-manual.txt")] = phrases
     by_raga: dict[str, tuple[int, Counter[int]]] = {}
-    for name, phrases in spelled.items():
+    for name, phrases in phrases_by_recording.items():
         raga = raga_of.get(name)
         if raga is not None:
             count, letters = by_raga.get(raga, (0, Counter()))
@@ -87,9 +87,9 @@ def read_saraga(corpora: Path, tradition: str) -> Concerts:
 
 
 def _read_names(info: dict[str, object], *keys: str) -> list[str]:
-    listed = next((info[key] for key in keys if key in info), [])
+    entries = next((info[key] for key in keys if key in info), [])
     return (
-        [str(one.get("common_name") or one["name"]) for one in listed if isinstance(one, dict)]
-        if isinstance(listed, list)
+        [str(one.get("common_name") or one["name"]) for one in entries if isinstance(one, dict)]
+        if isinstance(entries, list)
         else []
     )

@@ -41,8 +41,8 @@ def read_sargam(corpora: Path) -> list[Tune]:
 
 
 def _read_field(text: str, name: str) -> str:
-    found = re.search(f"<{name}>(.*?)</{name}>", text)
-    return found.group(1).strip() if found else ""
+    match = re.search(f"<{name}>(.*?)</{name}>", text)
+    return match.group(1).strip() if match else ""
 
 
 def _create_tune(cells: list[str], raga: str, group: str, matras: int) -> Tune | None:

@@ -106,8 +106,8 @@ def read_al_ala(corpora: Path) -> list[Tune]:
         )
     }
     scores: list[tuple[str | None, list[Section]]] = []
-    packed = read_file(corpora, "arab-andalusian", "scores-musicxml.tar.xz")
-    with tarfile.open(fileobj=io.BytesIO(packed), mode="r:xz") as tar:
+    archive = read_file(corpora, "arab-andalusian", "scores-musicxml.tar.xz")
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:xz") as tar:
         for member in tar:
             file = tar.extractfile(member) if member.isfile() else None
             if file is None:
@@ -163,9 +163,9 @@ def read_jeongak(corpora: Path) -> list[Tune]:
     0 is hwangjong, written E flat (Garland Encyclopedia 7, "Korea"): wind parts end on other tones of the mode, so the
     last note cannot serve. A jeonggan is the beat.
     """
-    packed = read_file(corpora, "korean-jeongganbo", "music_score/Jeongganbo_dataset.zip")
+    archive = read_file(corpora, "korean-jeongganbo", "music_score/Jeongganbo_dataset.zip")
     tunes = []
-    with zipfile.ZipFile(io.BytesIO(packed)) as book:
+    with zipfile.ZipFile(io.BytesIO(archive)) as book:
         for name in sorted(book.namelist()):
             if not name.endswith(".musicxml"):
                 continue

@@ -60,15 +60,15 @@ def read_son(corpora: Path) -> SonRecordings:
         for (piece, number), start in starts.items()
         if (piece, number + 1.0) in starts
     ]
-    played: Counter[str] = Counter()
+    cycle_counts: Counter[str] = Counter()
     onsets = {name: np.zeros(PLACES) for name in INSTRUMENTS}
     offsets: dict[str, list[float]] = {name: [] for name in INSTRUMENTS}
     tres: dict[str, list[float]] = defaultdict(list)
     for (piece, number), members in cycles.items():
         for name in INSTRUMENTS:
-            heard = [row for row in members if row.get(name) not in (None, "", "NA")]
-            played[name] += bool(heard)
-            for row in heard:
+            sounding_rows = [row for row in members if row.get(name) not in (None, "", "NA")]
+            cycle_counts[name] += bool(sounding_rows)
+            for row in sounding_rows:
                 place = int(row["SD"]) - 1
                 onsets[name][place] += 1.0
                 others = [
@@ -79,7 +79,7 @@ def read_son(corpora: Path) -> SonRecordings:
                 if name == "Tres":
                     tres[piece].append(4.0 * number + place / 4.0)
     tunes = [_create_tune(np.array(sorted(set(places)))) for places in tres.values() if len(places) >= 12]
-    return SonRecordings(len({piece for piece, _ in cycles}), tempi, dict(played), onsets, offsets, tunes)
+    return SonRecordings(len({piece for piece, _ in cycles}), tempi, dict(cycle_counts), onsets, offsets, tunes)
 
 
 def _create_tune(onsets: np.ndarray) -> Tune:

@@ -56,7 +56,7 @@ def average_degrees(scales: list[Scale], length: int) -> tuple[Scale, float]:
 
 def read_cairo_scales(corpora: Path) -> dict[str, list[Scale]]:
     """Read the scales of the 1932 recordings whose maqam is named, in cents from the annotated tonic."""
-    found: dict[str, list[Scale]] = defaultdict(list)
+    scales: dict[str, list[Scale]] = defaultdict(list)
     for _, data in read_files(
         corpora, "scale-library-cairo-damusc", lambda inside: inside.startswith("cairo-congress/")
     ):
@@ -67,8 +67,8 @@ def read_cairo_scales(corpora: Path) -> dict[str, list[Scale]]:
         lines = [line.strip() for line in text.splitlines() if not line.startswith("!")]
         cents = [float(line.split()[0]) for line in lines[2:] if "." in line]
         if cents:
-            found[maqam.group(1).lower()].append((0.0, *(value for value in cents if value < 1190.0)))
-    return dict(found)
+            scales[maqam.group(1).lower()].append((0.0, *(value for value in cents if value < 1190.0)))
+    return dict(scales)
 
 
 def find_common_degrees(scales: list[Scale], most: int) -> Scale:
@@ -76,16 +76,16 @@ def find_common_degrees(scales: list[Scale], most: int) -> Scale:
 
     They are peaks of the pooled pitches, each the mean of its members; those that most scales have come first.
     """
-    pooled = np.array([value for scale in scales for value in scale]) % 1200.0
+    all_pitches = np.array([value for scale in scales for value in scale]) % 1200.0
     grid = np.arange(0.0, 1200.0, 5.0)
-    away = octave_distance_cents(grid[:, None], pooled[None, :])
-    heights = np.exp(-0.5 * (away / _WIDTH) ** 2).sum(axis=1)
+    distances = octave_distance_cents(grid[:, None], all_pitches[None, :])
+    heights = np.exp(-0.5 * (distances / _WIDTH) ** 2).sum(axis=1)
     degrees: list[float] = [0.0]
     for place in np.argsort(-heights):
-        near = [abs(octave_distance_cents(grid[place], degree)) for degree in degrees]
-        if min(near) < 2 * _REACH * 0.8:
+        distances_to_degrees = [abs(octave_distance_cents(grid[place], degree)) for degree in degrees]
+        if min(distances_to_degrees) < 2 * _REACH * 0.8:
             continue
-        members = [value for value in pooled if abs(octave_distance_cents(value, grid[place])) <= _REACH]
+        members = [value for value in all_pitches if abs(octave_distance_cents(value, grid[place])) <= _REACH]
         if len(members) >= _AGREED * len(scales) and len(degrees) < most:
             degrees.append(float(np.mean(members)))
     return tuple(round(degree, 1) for degree in sorted(degrees))
