@@ -112,21 +112,21 @@ def ablate(
         return [note for seed in seeds for note in play(parameters, seed)], parameters.tempo.suggested
 
     def compare(
-        what: str, changed: str, on: tuple[SystemOutput, SystemOutput], off: tuple[SystemOutput, SystemOutput]
+        name: str, change: str, on: tuple[SystemOutput, SystemOutput], off: tuple[SystemOutput, SystemOutput]
     ) -> Ablation:
         (first, before), (second, after) = map(pieces, on)
-        still, moved = (pieces(out)[0] for out in off)
+        first_off, second_off = (pieces(out)[0] for out in off)
         return Ablation(
-            what,
-            changed,
+            name,
+            change,
             compute_difference_share(first, second),
-            compute_difference_share(still, moved),
+            compute_difference_share(first_off, second_off),
             before,
             after,
         )
 
     ids = [torch.tensor([system.culture.find_culture_id(name)]) for name in cultures]
-    own = [torch.tensor([user]) for user in users]
+    user_ids = [torch.tensor([user]) for user in users]
     plain = system(window)
     return (
         compare(
@@ -144,18 +144,18 @@ def ablate(
         ),
         compare(
             "user", f"{users[0]} → {users[1]}",
-            (system(window, user=own[0]), system(window, user=own[1])),
+            (system(window, user=user_ids[0]), system(window, user=user_ids[1])),
             (plain, system(window, user=torch.tensor([0]))),
         ),
     )  # fmt: skip
 
 
-def format_ablations(found: Sequence[Ablation]) -> str:
+def format_ablations(ablations: Sequence[Ablation]) -> str:
     """Format a Markdown table of ablations."""
     lines = ["| changed | from → to | notes that differ, on | off | tempo | holds |", "|---|---|---|---|---|---|"]
     lines += [
         f"| {a.what} | {a.changed} | {a.on:.0%} | {a.off:.0%} | {a.tempo_before:.0f} → {a.tempo_after:.0f} BPM "
         f"| {'yes' if a.holds else 'NO'} |"
-        for a in found
+        for a in ablations
     ]
     return "\n".join(lines)

@@ -168,9 +168,9 @@ def judge_cultures(
         "audio/train": [JudgeInput(clip.audio_path, SOUNDFONTS[i % len(SOUNDFONTS)]) for i, clip in enumerate(train)],
     }
     for name, compose in composers.items():
-        own = compose_pieces(centres, plain_pieces if name == PLAIN else pieces, compose, cache)
-        jobs[f"notes/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], None) for piece in own]
-        jobs[f"audio/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], HELD_OUT_SOUNDFONT) for piece in own]
+        culture_pieces = compose_pieces(centres, plain_pieces if name == PLAIN else pieces, compose, cache)
+        jobs[f"notes/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], None) for piece in culture_pieces]
+        jobs[f"audio/{name}"] = [JudgeInput(piece.files[ARRANGEMENT], HELD_OUT_SOUNDFONT) for piece in culture_pieces]
     log(f"composed {sum(map(len, jobs.values())) // 2 - len(train)} pieces in {len(composers)} traditions")
     rows = extract_all(jobs, emotion_net, cache, workers, log)
     labels, songs = [clip.quadrant or "Q1" for clip in train], [clip.group for clip in train]
@@ -187,11 +187,11 @@ def judge_cultures(
 
 def judge_rows(judge: Judge, rows: Sequence[Floats | None], part: slice) -> JudgedPieces:
     """Judge each row; -1 throughout where there was too little to judge, which is then never right."""
-    judged = np.full((len(rows), 3), -1)
-    kept, seen = select_rows(rows, part)
-    found = judge.predict(seen)
-    judged[kept] = np.stack([found.quadrant, found.valence > 0.0, found.arousal > 0.0], axis=1)
-    return judged
+    result = np.full((len(rows), 3), -1)
+    row_indices, features = select_rows(rows, part)
+    answers = judge.predict(features)
+    result[row_indices] = np.stack([answers.quadrant, answers.valence > 0.0, answers.arousal > 0.0], axis=1)
+    return result
 
 
 def compute_agreement(judge: str, judgements: Mapping[str, JudgedPieces]) -> Agreement:
@@ -201,33 +201,35 @@ def compute_agreement(judge: str, judgements: Mapping[str, JudgedPieces]) -> Agr
     """
     plain = judgements[PLAIN]
     rows = [
-        _compare_pieces(name, judged, plain[:, : judged.shape[1]])
-        for name, judged in judgements.items()
+        _compare_pieces(name, judged_pieces, plain[:, : judged_pieces.shape[1]])
+        for name, judged_pieces in judgements.items()
         if name != PLAIN
     ]
     # Neighbours in pairs: each piece is compared once, so the pairs are independent, as an interval wants them.
     pairs = plain.shape[1] // 2
     ceiling = _compare_pieces(f"{PLAIN}, another seed", plain[:, : 2 * pairs : 2], plain[:, 1 : 2 * pairs : 2])
     counts = np.zeros((4, 4), int)
-    for name, judged in judgements.items():
+    for name, judged_pieces in judgements.items():
         if name != PLAIN:
             for quadrant in range(4):
-                counts[quadrant] += np.bincount(judged[quadrant, judged[quadrant, :, 0] >= 0, 0], minlength=4)
-    own = CultureRow(ceiling.culture, _count_intended(plain), ceiling.same, ceiling.arousal, ceiling.valence)
-    return Agreement(judge, own, _pool_rows(rows), tuple(rows), tuple(tuple(map(int, row)) for row in counts))
+                counts[quadrant] += np.bincount(
+                    judged_pieces[quadrant, judged_pieces[quadrant, :, 0] >= 0, 0], minlength=4
+                )
+    ceiling_row = CultureRow(ceiling.culture, _count_intended(plain), ceiling.same, ceiling.arousal, ceiling.valence)
+    return Agreement(judge, ceiling_row, _pool_rows(rows), tuple(rows), tuple(tuple(map(int, row)) for row in counts))
 
 
-def _compare_pieces(name: str, judged: JudgedPieces, other: JudgedPieces) -> CultureRow:
-    same = (judged == other) & (judged >= 0)
+def _compare_pieces(name: str, judged_pieces: JudgedPieces, other: JudgedPieces) -> CultureRow:
+    same = (judged_pieces == other) & (judged_pieces >= 0)
 
     def share(column: int) -> Share:
         return Share(int(same[..., column].sum()), same[..., column].size)
 
-    return CultureRow(name, _count_intended(judged), share(0), share(2), share(1))
+    return CultureRow(name, _count_intended(judged_pieces), share(0), share(2), share(1))
 
 
-def _count_intended(judged: JudgedPieces) -> Share:
-    return Share(int((judged[..., 0] == np.arange(4)[:, None]).sum()), judged[..., 0].size)
+def _count_intended(judged_pieces: JudgedPieces) -> Share:
+    return Share(int((judged_pieces[..., 0] == np.arange(4)[:, None]).sum()), judged_pieces[..., 0].size)
 
 
 def _pool_rows(rows: Sequence[CultureRow]) -> CultureRow:

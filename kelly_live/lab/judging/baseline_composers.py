@@ -53,7 +53,7 @@ def compose_by_rules(valence: float, arousal: float, seed: int, bars: int) -> Sc
 
     notes: list[tuple[float, float, float, float]] = []  # beat, length, pitch, accent
     degree = min(range(70), key=lambda d: abs(pitch(d) - centre))
-    home = degree
+    tonic_degree = degree
     for bar in range(bars):
         chord = [loop[bar % 4] + tone for tone in (0, 2, 4)]
         for half in (0.0, 2.0):
@@ -63,7 +63,7 @@ def compose_by_rules(valence: float, arousal: float, seed: int, bars: int) -> Sc
             if place and rng.random() > per_beat * step:
                 continue
             if place % 2.0 == 0.0:
-                tones = [d for d in range(home - 7, home + 8) if (d - chord[0]) % 7 in (0, 2, 4)]
+                tones = [d for d in range(tonic_degree - 7, tonic_degree + 8) if (d - chord[0]) % 7 in (0, 2, 4)]
                 degree = min(tones, key=lambda d: abs(d - degree - rng.integers(-2, 3)))
             else:
                 degree += int(rng.choice((-1, 1)))

@@ -73,17 +73,19 @@ def compute_confusions(clips: Sequence[Clip], windows: Windows, answers: Predict
     affect = average_by_clip(answers.affect, windows.clip, len(clips))
     out = []
     for dataset in sorted({clip.dataset for clip in clips}):
-        own = [i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(affect[i, 0])]
-        if not own:
+        indices = [i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(affect[i, 0])]
+        if not indices:
             continue
         if dataset in CHOICES:
             names = CHOICES[dataset]
             columns = [LABELS.index(name) for name in names]
-            truth = np.array([columns.index(find_label(clips[i])) for i in own])
-            out.append(Confusion(dataset, names, _count(truth, labels[own][:, columns].argmax(axis=1), len(names))))
-        elif clips[own[0]].quadrant is not None:
-            truth = np.array([list(QUADRANTS).index(clips[i].quadrant or "Q1") for i in own])
-            out.append(Confusion(dataset, tuple(QUADRANTS), _count(truth, find_quadrants(affect[own]), len(QUADRANTS))))
+            truth = np.array([columns.index(find_label(clips[i])) for i in indices])
+            out.append(Confusion(dataset, names, _count(truth, labels[indices][:, columns].argmax(axis=1), len(names))))
+        elif clips[indices[0]].quadrant is not None:
+            truth = np.array([list(QUADRANTS).index(clips[i].quadrant or "Q1") for i in indices])
+            out.append(
+                Confusion(dataset, tuple(QUADRANTS), _count(truth, find_quadrants(affect[indices]), len(QUADRANTS)))
+            )
     return out
 
 
@@ -93,11 +95,14 @@ def compute_calibrations(clips: Sequence[Clip], windows: Windows, answers: Predi
     confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
     out = []
     for dataset in sorted({clip.dataset for clip in clips}):
-        own = np.array([c.dataset == dataset for c in clips]) & ~np.isnan(right) & ~np.isnan(confidence)
-        if own.any():
+        is_in_set = np.array([c.dataset == dataset for c in clips]) & ~np.isnan(right) & ~np.isnan(confidence)
+        if is_in_set.any():
             out.append(
                 Calibration(
-                    dataset, confidence[own], right[own], compute_calibration_error(confidence[own], right[own])
+                    dataset,
+                    confidence[is_in_set],
+                    right[is_in_set],
+                    compute_calibration_error(confidence[is_in_set], right[is_in_set]),
                 )
             )
     return out
@@ -120,12 +125,14 @@ def compute_trajectories(
         track = run_reader(reader, read_audio(clip.audio_path, TEST_OPTIONS.find_timing(clip.dataset)[0]))
         ratings = np.array([average_bar_ratings(clip, float(end)) for end in track.times])
         plane = RATING_PLANES.get(clip.dataset)
-        placed = ratings if plane is None else plane.project(ratings)
-        out.append(Trajectory(clip.audio_path.stem.replace("_", " "), track.times, track.affect[:, :2], placed))
-    moved = sorted((c for c in changes if not np.isnan(c.half_way_seconds)), key=lambda c: c.half_way_seconds)
-    if moved:
-        usual = moved[len(moved) // 2].half_way_seconds
-        alike = [c for c in moved if c.half_way_seconds == usual]
+        affect_ratings = ratings if plane is None else plane.project(ratings)
+        out.append(Trajectory(clip.audio_path.stem.replace("_", " "), track.times, track.affect[:, :2], affect_ratings))
+    measured_changes = sorted(
+        (c for c in changes if not np.isnan(c.half_way_seconds)), key=lambda c: c.half_way_seconds
+    )
+    if measured_changes:
+        usual = measured_changes[len(measured_changes) // 2].half_way_seconds
+        alike = [c for c in measured_changes if c.half_way_seconds == usual]
         middle = max(alike, key=lambda c: c.levels[1] - c.levels[0])  # the clearest to look at
         half = middle.at + middle.half_way_seconds
         name = f"{middle.speaker}: {middle.calm}, then angry"

@@ -122,10 +122,10 @@ class FeatureExtractor:
             KellyError: The file cannot be rendered or read.
         """
         content = hashlib.sha256(job.midi.read_bytes()).hexdigest()[:24]
-        what = f"{job.soundfont.stem}-{self._audio.name}" if job.soundfont else f"notes-v{VERSION}"
-        kept = self._cache / "judged" / what / f"{content}.npy"
-        if kept.is_file():
-            row: Floats = np.load(kept)
+        folder = f"{job.soundfont.stem}-{self._audio.name}" if job.soundfont else f"notes-v{VERSION}"
+        path = self._cache / "judged" / folder / f"{content}.npy"
+        if path.is_file():
+            row: Floats = np.load(path)
             return row
         if job.soundfont is None:
             try:
@@ -135,8 +135,8 @@ class FeatureExtractor:
         else:
             audio = render_midi(job.midi, self._cache, job.soundfont, seconds=RENDER_SECONDS)
             row = self._audio.extract(read_audio(audio, JUDGED_SECONDS))
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(kept, _serialise(row))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, _serialise(row))
         return row
 
 
@@ -184,20 +184,20 @@ def by_song(right: np.ndarray, songs: Sequence[str]) -> tuple[float, float]:
     place = np.array([names.index(song) for song in songs])
     hits, sizes = np.bincount(place, right, len(names)), np.bincount(place, minlength=len(names))
 
-    def share(chosen: np.ndarray, axis: int = -1) -> np.ndarray:
-        among: np.ndarray = hits[chosen].sum(axis) / sizes[chosen].sum(axis)
-        return among
+    def share(sample: np.ndarray, axis: int = -1) -> np.ndarray:
+        shares: np.ndarray = hits[sample].sum(axis) / sizes[sample].sum(axis)
+        return shares
 
     return bootstrap(share, len(names))[1:]
 
 
 def _score_shares(
-    judge: str, music: str, judgements: Judgements, intended: np.ndarray, songs: Sequence[str] | None = None
+    judge: str, music: str, judgements: Judgements, targets: np.ndarray, songs: Sequence[str] | None = None
 ) -> tuple[list[Score], Confusion]:
     """Score quadrants and halves that are judged as intended (0-3), and count the confusion."""
-    signs = np.array(list(QUADRANTS.values()))[intended]
+    signs = np.array(list(QUADRANTS.values()))[targets]
     rights = {
-        "4 quadrants": judgements.quadrant == intended,
+        "4 quadrants": judgements.quadrant == targets,
         "valence half": (judgements.valence > 0.0) == (signs[:, 0] > 0.0),
         "arousal half": (judgements.arousal > 0.0) == (signs[:, 1] > 0.0),
     }
@@ -208,15 +208,15 @@ def _score_shares(
         )
         scores.append(Score(music, f"{name}, {judge}", float(right.mean()), low, high, len(right)))
     counts = np.zeros((4, 4), int)
-    np.add.at(counts, (intended, judgements.quadrant), 1)
+    np.add.at(counts, (targets, judgements.quadrant), 1)
     return scores, Confusion(judge, music, tuple(tuple(int(x) for x in row) for row in counts))
 
 
 def _score_correlations(judge: str, music: str, judgements: Judgements, targets: np.ndarray) -> list[Score]:
     """Correlate the grid's targets `[n, 2]` with the judgements, over pieces; intervals by Fisher's z."""
     scores = []
-    for axis, (name, judged) in enumerate((("valence", judgements.valence), ("arousal", judgements.arousal))):
-        estimate = estimate_correlation(targets[:, axis], judged)
+    for axis, (name, answers) in enumerate((("valence", judgements.valence), ("arousal", judgements.arousal))):
+        estimate = estimate_correlation(targets[:, axis], answers)
         scores.append(Score(f"{music}, grid", f"{name} r, {judge}", *estimate, len(targets)))
     return scores
 
@@ -288,10 +288,10 @@ def evaluate_closed_loop(
     """
     parts = read_emopia(symbolic)
     centres = [(CENTRE * v, CENTRE * a) for v, a in QUADRANTS.values()]
-    ours = compose_pieces(centres, pieces, compose, cache)
+    composed_pieces = compose_pieces(centres, pieces, compose, cache)
     spread = compose_pieces([(v, a) for v in GRID for a in GRID], grid_pieces, compose, cache)
-    arrangements = list(ours[0].files)
-    log(f"composed {len(ours) + len(spread)} pieces, arranged for {' and '.join(arrangements)}")
+    arrangements = list(composed_pieces[0].files)
+    log(f"composed {len(composed_pieces) + len(spread)} pieces, arranged for {' and '.join(arrangements)}")
 
     def files(some: Sequence[ComposedPiece], arrangement: str) -> list[Path]:
         return [piece.files[arrangement] for piece in some]
@@ -305,11 +305,13 @@ def evaluate_closed_loop(
         "notes/human": [JudgeInput(path, None) for path in scores["val"]],
         "audio/human": [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in scores["val"]],
         # Without percussion, arrangements differ only in their instruments: read the notes once.
-        "notes/ours": [JudgeInput(path, None) for path in files(ours, arrangements[0])],
+        "notes/ours": [JudgeInput(path, None) for path in files(composed_pieces, arrangements[0])],
         "notes/grid": [JudgeInput(path, None) for path in files(spread, arrangements[0])],
     }
     for arrangement in arrangements:
-        jobs[f"audio/ours/{arrangement}"] = [JudgeInput(path, HELD_OUT_SOUNDFONT) for path in files(ours, arrangement)]
+        jobs[f"audio/ours/{arrangement}"] = [
+            JudgeInput(path, HELD_OUT_SOUNDFONT) for path in files(composed_pieces, arrangement)
+        ]
         jobs[f"audio/grid/{arrangement}"] = [
             JudgeInput(path, HELD_OUT_SOUNDFONT) for path in files(spread, arrangement)
         ]
@@ -321,27 +323,35 @@ def evaluate_closed_loop(
         name: fit_judge_to_rows(rows[f"{feature_kind}/train"], labels, songs["train"], part)
         for name, feature_kind, part in JUDGES
     }
-    found: list[Score] = []
+    share_scores: list[Score] = []
     correlations: list[Score] = []
     confusions: list[Confusion] = []
 
-    intended = np.repeat(np.arange(4), pieces)
+    target_quadrants = np.repeat(np.arange(4), pieces)
     targets = np.array([(piece.valence, piece.arousal) for piece in spread])
     for name, feature_kind, part in JUDGES:
         judge, judge_name = judges[name], f"{name} judge"
-        kept, seen = select_rows(rows[f"{feature_kind}/human"], part)
-        groups = [songs["val"][i] for i in kept]
-        results = [_score_shares(judge_name, "human", judge.predict(seen), _list_quadrants(parts["val"])[kept], groups)]
+        row_indices, features = select_rows(rows[f"{feature_kind}/human"], part)
+        groups = [songs["val"][i] for i in row_indices]
+        results = [
+            _score_shares(
+                judge_name, "human", judge.predict(features), _list_quadrants(parts["val"])[row_indices], groups
+            )
+        ]
         for arrangement in arrangements if feature_kind == "audio" else ["notes"]:
             of = f"/{arrangement}" if feature_kind == "audio" else ""
-            kept, seen = select_rows(rows[f"{feature_kind}/ours{of}"], part)
-            results.append(_score_shares(judge_name, f"ours, {arrangement}", judge.predict(seen), intended[kept]))
-            kept, seen = select_rows(rows[f"{feature_kind}/grid{of}"], part)
+            row_indices, features = select_rows(rows[f"{feature_kind}/ours{of}"], part)
+            results.append(
+                _score_shares(
+                    judge_name, f"ours, {arrangement}", judge.predict(features), target_quadrants[row_indices]
+                )
+            )
+            row_indices, features = select_rows(rows[f"{feature_kind}/grid{of}"], part)
             correlations.extend(
-                _score_correlations(judge_name, f"ours, {arrangement}", judge.predict(seen), targets[kept])
+                _score_correlations(judge_name, f"ours, {arrangement}", judge.predict(features), targets[row_indices])
             )
         for shares, confusion in results:
-            found.extend(shares)
+            share_scores.extend(shares)
             confusions.append(confusion)
     info = {
         name: {
@@ -352,19 +362,19 @@ def evaluate_closed_loop(
         }
         for name, judge in judges.items()
     }
-    return ClosedLoopResult((*found, *correlations), tuple(confusions), info)
+    return ClosedLoopResult((*share_scores, *correlations), tuple(confusions), info)
 
 
 def select_rows(rows: Sequence[Floats | None], part: slice) -> tuple[list[int], Floats]:
     """Select the rows that exist, with the given columns; return their indices and the rows."""
-    kept = [i for i, row in enumerate(rows) if row is not None]
-    return kept, np.stack([row[part] for row in rows if row is not None])
+    indices = [i for i, row in enumerate(rows) if row is not None]
+    return indices, np.stack([row[part] for row in rows if row is not None])
 
 
 def fit_judge_to_rows(rows: Sequence[Floats | None], labels: Sequence[str], songs: Sequence[str], part: slice) -> Judge:
     """Fit a judge to the rows that exist."""
-    kept, seen = select_rows(rows, part)
-    return fit_judge(seen, [labels[i] for i in kept], [songs[i] for i in kept])
+    indices, features = select_rows(rows, part)
+    return fit_judge(features, [labels[i] for i in indices], [songs[i] for i in indices])
 
 
 def extract_all(

@@ -157,25 +157,25 @@ def compute_chord_tone_share(score: Score, melody: np.ndarray) -> float | None:
     ends = convert_to_beats(score.offsets, grid)
     accompanies = np.ones(len(score), bool)
     accompanies[melody] = False
-    right = asked = 0
+    right = note_count = 0
     for index in melody:
         beat = nearest[index]
         if beat % 2 != strong or abs(places[index] - beat) >= _ON_BEAT:
             continue
-        sounding = np.minimum(ends, beat + 2.0) - np.maximum(places, beat - _ON_BEAT)
-        sounding_notes = accompanies & (sounding > 0.05)
+        durations = np.minimum(ends, beat + 2.0) - np.maximum(places, beat - _ON_BEAT)
+        sounding_notes = accompanies & (durations > 0.05)
         classes = score.pitches[sounding_notes].astype(int) % 12
         if len(set(classes)) < 2:
             continue
-        counts = np.bincount(classes, weights=np.minimum(sounding[sounding_notes], 2.0), minlength=12)
+        counts = np.bincount(classes, weights=np.minimum(durations[sounding_notes], 2.0), minlength=12)
         profile = counts / counts.sum()
         root = np.zeros(len(_TEMPLATES))
         root[int(score.pitches[sounding_notes].min()) % 12 :: 12] = 0.15  # prefer the lowest note as root
         fit = _TEMPLATES @ profile + root - 0.06 * _SIZES
         chord = _TEMPLATES[int(np.argmax(fit))]
-        asked += 1
+        note_count += 1
         right += bool(chord[int(score.pitches[index]) % 12])
-    return right / asked if asked >= _MIN_STRONG else None
+    return right / note_count if note_count >= _MIN_STRONG else None
 
 
 def compute_form_statistics(score: Score, bar_beats: float) -> dict[str, float]:
@@ -213,10 +213,10 @@ def list_cells(score: Score) -> list[frozenset[int]]:
     if not len(score):
         return []
     places = np.rint(score.beats * _CELLS_PER_BEAT).astype(int)
-    found: list[set[int]] = [set() for _ in range(int(places.max()) + 1)]
+    cells: list[set[int]] = [set() for _ in range(int(places.max()) + 1)]
     for place, pitch in zip(places, score.pitches.astype(int), strict=True):
-        found[place].add(int(pitch))
-    return [frozenset(one) for one in found]
+        cells[place].add(int(pitch))
+    return [frozenset(one) for one in cells]
 
 
 def find_longest_repeat(music: Sequence[frozenset[int]]) -> float:
@@ -262,31 +262,31 @@ def read_human_statistics(symbolic: Path, cache: Path | None = None) -> list[Pie
     manifest = symbolic / "manifest.jsonl"
     if not manifest.is_file():
         raise ConfigError(f"{manifest} is missing; name the folder of labelled MIDI that holds manifest.jsonl")
-    kept = cache / f"human-v{VERSION}-{manifest.stat().st_size}.jsonl" if cache else None
-    if kept and kept.is_file():
-        return [_parse_row(json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
+    cached_file = cache / f"human-v{VERSION}-{manifest.stat().st_size}.jsonl" if cache else None
+    if cached_file and cached_file.is_file():
+        return [_parse_row(json.loads(line)) for line in cached_file.read_text(encoding="utf-8").splitlines()]
     portraits = []
-    seen: set[str] = set()
+    read_groups: set[str] = set()
     for line in manifest.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
-        performed = row["dataset"] == "emopia"
-        group = f"emopia:{row['song']}" if performed else f"vgmidi:{row['midi_path']}"
-        if group in seen:
+        is_performed = row["dataset"] == "emopia"
+        group = f"emopia:{row['song']}" if is_performed else f"vgmidi:{row['midi_path']}"
+        if group in read_groups:
             continue
         try:
             score = read_score(symbolic / row["midi_path"])
-            portrait = compute_statistics(score, group, played_velocities=performed)
+            portrait = compute_statistics(score, group, played_velocities=is_performed)
         except ConfigError:
             continue  # too short
-        seen.add(group)
-        if not performed:
+        read_groups.add(group)
+        if not is_performed:
             form = compute_form_statistics(score, _read_bar_beats(symbolic / row["midi_path"]))
             portrait = replace(portrait, numbers=portrait.numbers | form)
         portraits.append(portrait)
-    if kept:
-        create_folder(kept.parent)
+    if cached_file:
+        create_folder(cached_file.parent)
         lines = [json.dumps(asdict(one), default=lambda array: array.tolist()) for one in portraits]
-        write_atomically(kept, ("\n".join(lines) + "\n").encode())
+        write_atomically(cached_file, ("\n".join(lines) + "\n").encode())
     return portraits
 
 
@@ -366,13 +366,13 @@ class HumanReference:
 
     def values(self, portrait: PieceStatistics) -> dict[str, float]:
         """Compute the overlap of each distribution with the pool without the piece's group, and its numbers."""
-        found = {}
+        overlaps = {}
         for name, shares in portrait.histograms.items():
-            own = self._of_group.get((portrait.group, name), [])
-            others = self._counts.get(name, 0) - len(own)
+            group_shares = self._of_group.get((portrait.group, name), [])
+            others = self._counts.get(name, 0) - len(group_shares)
             if others > 0:
-                found[name] = compute_overlap(shares, (self._sums[name] - sum(own)) / others)
-        return found | portrait.numbers
+                overlaps[name] = compute_overlap(shares, (self._sums[name] - sum(group_shares)) / others)
+        return overlaps | portrait.numbers
 
     def compare(self, kinds: Mapping[str, Sequence[PieceStatistics]]) -> list[ComparisonLine]:
         """Compare every statistic of every kind of music with the human band."""
@@ -394,11 +394,11 @@ class HumanReference:
 
 
 def _group_by_statistic(rows: Iterable[Mapping[str, float]]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for row in rows:
         for name, value in row.items():
-            found.setdefault(name, []).append(value)
-    return found
+            values.setdefault(name, []).append(value)
+    return values
 
 
 def format_comparison(lines: Sequence[ComparisonLine]) -> str:
@@ -410,12 +410,12 @@ def format_comparison(lines: Sequence[ComparisonLine]) -> str:
     head = ["statistic", "human 10–90 % (median)", *kinds]
     rows = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for statistic in dict.fromkeys(line.statistic for line in lines):
-        own = {line.music: line for line in lines if line.statistic == statistic}
-        band = own["people"]
+        lines_by_music = {line.music: line for line in lines if line.statistic == statistic}
+        band = lines_by_music["people"]
         name = f"{statistic}, overlap" if statistic in DISTRIBUTIONS else statistic
         row = [f"{name} (n {band.pieces})", f"{band.low:.2f} – {band.high:.2f} ({band.middle:.2f})"]
         for kind in kinds:
-            line = own.get(kind)
+            line = lines_by_music.get(kind)
             row.append("" if line is None else f"{line.value:.2f} {'in' if line.holds else 'OUT'} [{line.inside:.2f}]")
         rows.append("| " + " | ".join(row) + " |")
     return "\n".join(rows)

@@ -175,22 +175,22 @@ def measure_reactions(mapper: Mapper, kind: str, changes: int) -> dict[str, dict
 
     The first at random moments in the middle of each quadrant, the second for each of CHANGES.
     """
-    reached: list[ResponseTime] = []
+    note_responses: list[ResponseTime] = []
     for valence, arousal in QUADRANTS.values():
         rng = random.Random(f"{valence} {arousal}")
         parameters = mapper(create_state(0.5 * valence, 0.5 * arousal))
         for seed in (1, 2):
             moments = [rng.uniform(4.0, 20.0) for _ in range(5 * changes)]
-            reached += measure_reach(SteppedConductor(kind, seed), parameters, 26.0, moments)
-    rows = {"reach a note": summarise_responses(reached)}
+            note_responses += measure_reach(SteppedConductor(kind, seed), parameters, 26.0, moments)
+    rows = {"reach a note": summarise_responses(note_responses)}
     responses: list[ResponseTime] = []
     for name, (before, after) in CHANGES.items():
         rng = random.Random(name)
         old, new = mapper(create_state(*before)), mapper(create_state(*after))
-        found = [
+        change_responses = [
             measure_response(functools.partial(SteppedConductor, kind, seed), old, new, rng.uniform(6.0, 16.0))
             for seed in range(1, changes + 1)
         ]
-        rows[f"heard, {name}"] = summarise_responses(found)
-        responses += found
+        rows[f"heard, {name}"] = summarise_responses(change_responses)
+        responses += change_responses
     return rows | {"heard, all": summarise_responses(responses)}

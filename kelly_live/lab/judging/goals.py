@@ -52,9 +52,9 @@ class GoalRow:
 
     def as_dict(self) -> dict[str, Any]:
         """Convert to a dictionary for JSON; the metric's key is `measure`, as in a score."""
-        measured = None if self.score is None else self.score.as_dict()
+        score = None if self.score is None else self.score.as_dict()
         goal = asdict(self.goal)
-        return {"measure": goal.pop("metric"), **goal, "measured": measured, "verdict": self.verdict}
+        return {"measure": goal.pop("metric"), **goal, "measured": score, "verdict": self.verdict}
 
 
 _EMOPIA = "music, EMOPIA rendered"
@@ -114,7 +114,7 @@ def format_goals(rows: Sequence[GoalRow]) -> str:
     ]
     for row in rows:
         g, s = row.goal, row.score
-        ours = "– | – | –" if s is None else f"{s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n}"
-        asked = "–" if g.goal is None else f"{'≤' if g.at_most else '≥'} {g.goal:g}"
-        lines.append(f"| {g.data} | {g.metric} | {ours} | {g.published} | {asked} | {row.verdict} |")
+        score_cells = "– | – | –" if s is None else f"{s.value:.3f} | {s.low:.3f} – {s.high:.3f} | {s.n}"
+        goal_text = "–" if g.goal is None else f"{'≤' if g.at_most else '≥'} {g.goal:g}"
+        lines.append(f"| {g.data} | {g.metric} | {score_cells} | {g.published} | {goal_text} | {row.verdict} |")
     return "\n".join(lines)

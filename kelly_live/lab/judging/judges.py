@@ -195,8 +195,8 @@ def fit_judge(rows: Floats, quadrants: Sequence[str], songs: Sequence[str]) -> J
         scores = []
         for strength in strengths:
             guess = np.empty(len(target))
-            for learn, held in folds:
-                guess[held] = make(strength).fit(x[learn], target[learn]).predict(x[held])
+            for learn, held_out in folds:
+                guess[held_out] = make(strength).fit(x[learn], target[learn]).predict(x[held_out])
             scores.append(float(right(target, guess)))
         best = int(np.argmax(scores))
         return strengths[best], scores[best]

@@ -72,24 +72,26 @@ def score_linear_baseline(
         if len(a) < 10 or len(b) < 3:
             continue
         learn, one, n = [fit[0][i] for i in a], test[0][b[0]], len(b)
-        asked = [test[0][i] for i in b]
+        test_clips = [test[0][i] for i in b]
         if dataset in CHOICES:
-            truth = np.array([find_label(c) for c in asked])
+            truth = np.array([find_label(c) for c in test_clips])
             guess = classify(np.array([find_label(c) for c in learn]), a, b)
             choices = len(CHOICES[dataset])
             add(dataset, f"accuracy of {choices}", create_mean_metric(truth == guess), n)
             add(dataset, f"UAR of {choices}", create_recall_metric(truth, guess), n)
         if one.quadrant is not None:
-            y, truth = (np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in part]) for part in (learn, asked))
+            y, truth = (
+                np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in part]) for part in (learn, test_clips)
+            )
             signs = np.array(list(QUADRANTS.values()))
             add(dataset, "4 quadrants", create_mean_metric(classify(y, a, b) == truth), n)
             for axis, name in enumerate(("valence half", "arousal half")):
                 add(dataset, name, create_mean_metric(classify(signs[y, axis], a, b) == signs[truth, axis]), n)
         if one.gems is not None:
-            y, truth = (np.array([c.gems for c in part]) for part in (learn, asked))
+            y, truth = (np.array([c.gems for c in part]) for part in (learn, test_clips))
             add(dataset, "mean r of 9 GEMS", create_correlation_metric(truth, regress(y, a, b)), n)
         if one.bar_ratings is not None:
-            y, truth = (np.array([np.mean(c.bar_ratings or (), axis=0) for c in part]) for part in (learn, asked))
+            y, truth = (np.array([np.mean(c.bar_ratings or (), axis=0) for c in part]) for part in (learn, test_clips))
             guess = regress(y, a, b)
             for axis, name in enumerate(("valence", "arousal")):
                 add(dataset, f"{name} r a piece", create_correlation_metric(truth[:, axis], guess[:, axis]), n)

@@ -90,7 +90,7 @@ def measure_effects(reads: Sequence[ClipPrediction], seed: int = 1) -> list[Cali
     groups: dict[str, list[ClipPrediction]] = defaultdict(list)
     for one in reads:
         groups[one.speaker].append(one)
-    trials = {speaker: _draw_trials(own, rng) for speaker, own in sorted(groups.items())}
+    trials = {speaker: _draw_trials(clips, rng) for speaker, clips in sorted(groups.items())}
     usable = {speaker: trial for speaker, trial in trials.items() if trial is not None}
     by_set: dict[str, list[str]] = defaultdict(list)
     for speaker in usable:
@@ -111,34 +111,34 @@ class _CalibrationTrials:
     calibrated: np.ndarray
 
 
-def _draw_trials(own: Sequence[ClipPrediction], rng: np.random.Generator) -> _CalibrationTrials | None:
-    neutral = [index for index, one in enumerate(own) if one.emotion == "neutral"]
+def _draw_trials(clips: Sequence[ClipPrediction], rng: np.random.Generator) -> _CalibrationTrials | None:
+    neutral = [index for index, one in enumerate(clips) if one.emotion == "neutral"]
     size = min(TAKE_CLIPS, len(neutral) // 2)
-    if size < 2 or len(own) - size < MIN_CLIPS:
+    if size < 2 or len(clips) - size < MIN_CLIPS:
         return None
-    places = np.array([one.place for one in own])
-    acted = np.array([EMOTION_VAD[one.emotion][:2] for one in own])
+    places = np.array([one.place for one in clips])
+    targets = np.array([EMOTION_VAD[one.emotion][:2] for one in clips])
     draws = []
     for _ in range(DRAWS):
         take = rng.choice(neutral, size, replace=False)
-        rest = np.setdiff1d(np.arange(len(own)), take)
+        rest = np.setdiff1d(np.arange(len(clips)), take)
         offset = np.array(Calibration.of(places[take].tolist(), -30.0, -60.0, "2026-01-01T00:00:00Z", 15.0).offset)
         plain = places[rest][:, :2]
-        draws.append((acted[rest], plain, np.clip(plain - offset[:2], -1.0, 1.0)))
+        draws.append((targets[rest], plain, np.clip(plain - offset[:2], -1.0, 1.0)))
     return _CalibrationTrials(*(np.stack(part) for part in zip(*draws, strict=True)))
 
 
 def _measure_effect(
     name: str, axis: int, trials: Sequence[_CalibrationTrials], rng: np.random.Generator
 ) -> CalibrationEffect:
-    def scores(chosen: Sequence[_CalibrationTrials]) -> tuple[float, float, float, float]:
+    def scores(sample: Sequence[_CalibrationTrials]) -> tuple[float, float, float, float]:
         """Average over the draws: correlation and its change, error and its change."""
-        acted, plain, less = (
-            np.concatenate([getattr(one, part)[:, :, axis] for one in chosen], axis=1)
+        targets, plain, less = (
+            np.concatenate([getattr(one, part)[:, :, axis] for one in sample], axis=1)
             for part in ("acted", "plain", "calibrated")
         )
-        before, after = _correlate_rows(acted, plain), _correlate_rows(acted, less)
-        wrong, now = (np.sqrt(((acted - predicted) ** 2).mean(axis=1)) for predicted in (plain, less))
+        before, after = _correlate_rows(targets, plain), _correlate_rows(targets, less)
+        wrong, now = (np.sqrt(((targets - predictions) ** 2).mean(axis=1)) for predictions in (plain, less))
         return before.mean(), (after - before).mean(), wrong.mean(), (now - wrong).mean()
 
     correlation, _, error, _ = map(float, scores(trials))
@@ -153,10 +153,10 @@ def _measure_effect(
     return CalibrationEffect(name, AXES[axis], len(trials), clips, correlation, more, error, worse)
 
 
-def _correlate_rows(acted: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    a, b = (x - x.mean(axis=1, keepdims=True) for x in (acted, predicted))
-    found: np.ndarray = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)).clip(min=1e-12)
-    return found
+def _correlate_rows(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+    a, b = (x - x.mean(axis=1, keepdims=True) for x in (targets, predictions))
+    correlations: np.ndarray = (a * b).sum(axis=1) / np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1)).clip(min=1e-12)
+    return correlations
 
 
 def format_effects(rows: Sequence[CalibrationEffect]) -> str:
@@ -178,10 +178,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("data", type=Path, help="the folder of manifest.jsonl")
     parser.add_argument("--cache", type=Path, required=True, help="where features are cached")
-    chosen = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     print(
         format_effects(
-            measure_effects(predict_clips(chosen.data, chosen.cache, lambda line: print(line, file=sys.stderr)))
+            measure_effects(predict_clips(options.data, options.cache, lambda line: print(line, file=sys.stderr)))
         )
     )
 

@@ -89,14 +89,16 @@ def measure_response(
 ) -> ResponseTime:
     """Play until OBSERVED_SECONDS after the change, with the change and without it, and compare the notes."""
     until = change_seconds + OBSERVED_SECONDS
-    kept = _run(make(), before, before, change_seconds, until)
-    turned = _run(make(), before, after, change_seconds, until)
-    first = next((i for i, (a, b) in enumerate(zip(kept, turned, strict=False)) if _differs(a, b)), None)
+    unchanged_notes = _run(make(), before, before, change_seconds, until)
+    changed_notes = _run(make(), before, after, change_seconds, until)
+    first = next(
+        (i for i, (a, b) in enumerate(zip(unchanged_notes, changed_notes, strict=False)) if _differs(a, b)), None
+    )
     if first is None:
-        first = min(len(kept), len(turned))
-    shown = turned[first].seconds - change_seconds if first < len(turned) else OBSERVED_SECONDS
-    old = [note.seconds - change_seconds for note in turned[:first] if note.seconds > change_seconds]
-    return ResponseTime(change_seconds, shown, max(old, default=0.0))
+        first = min(len(unchanged_notes), len(changed_notes))
+    seconds = changed_notes[first].seconds - change_seconds if first < len(changed_notes) else OBSERVED_SECONDS
+    old = [note.seconds - change_seconds for note in changed_notes[:first] if note.seconds > change_seconds]
+    return ResponseTime(change_seconds, seconds, max(old, default=0.0))
 
 
 def measure_reach(
@@ -110,24 +112,24 @@ def measure_reach(
     player.start(0.0, parameters)
     for step in range(round(until / STEP_SECONDS) + 1):
         player.advance(step * STEP_SECONDS, parameters)
-    made, sounds = np.array(player.list_creation_times(), dtype=np.float64).reshape(-1, 2).T
-    found = []
+    creation_times, sounds = np.array(player.list_creation_times(), dtype=np.float64).reshape(-1, 2).T
+    responses = []
     for moment in moments:
-        new, old = sounds[made >= moment], sounds[made < moment]
+        new, old = sounds[creation_times >= moment], sounds[creation_times < moment]
         first = float(new.min()) if len(new) else until
         last = float(old.max()) if len(old) else 0.0
-        found.append(ResponseTime(moment, first - moment, max(0.0, last - moment)))
-    return found
+        responses.append(ResponseTime(moment, first - moment, max(0.0, last - moment)))
+    return responses
 
 
 def summarise_responses(reactions: Sequence[ResponseTime]) -> dict[str, float]:
     """Compute medians and 95 % quantiles, in seconds."""
-    shown = np.array([one.seconds for one in reactions])
-    stale = np.array([one.stale_seconds for one in reactions])
+    response_seconds = np.array([one.seconds for one in reactions])
+    stale_seconds = np.array([one.stale_seconds for one in reactions])
     return {
-        "p50": float(np.percentile(shown, 50)),
-        "p95": float(np.percentile(shown, 95)),
-        "stale p50": float(np.percentile(stale, 50)),
-        "stale p95": float(np.percentile(stale, 95)),
+        "p50": float(np.percentile(response_seconds, 50)),
+        "p95": float(np.percentile(response_seconds, 95)),
+        "stale p50": float(np.percentile(stale_seconds, 50)),
+        "stale p95": float(np.percentile(stale_seconds, 95)),
         "changes": float(len(reactions)),
     }

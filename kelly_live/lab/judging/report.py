@@ -49,16 +49,16 @@ def measure_hop(reader: LiveEmotionReader, mapper: Mapper | None = None, hops: i
     """
     rng = np.random.default_rng(0)
     reader.reset()
-    taken = []
+    hop_seconds = []
     for i in range(hops):
         samples = (0.1 * rng.standard_normal(HOP_SAMPLES)).astype(np.float32)
-        began = time.perf_counter()
+        start_time = time.perf_counter()
         for state in reader.push(AudioWindow(samples, SAMPLE_RATE, (i + 1) * HOP_SAMPLES / SAMPLE_RATE)):
             if mapper is not None:
                 mapper(state)
-        taken.append(1000.0 * (time.perf_counter() - began))
+        hop_seconds.append(1000.0 * (time.perf_counter() - start_time))
     reader.reset()
-    warm = np.array(taken[hops // 3 :])
+    warm = np.array(hop_seconds[hops // 3 :])
     name = "median ms, sound to emotion" if mapper is None else "median ms, sound to parameters"
     return Score("hop", name, *bootstrap(lambda k: float(np.median(warm[k])), len(warm), resamples=1000), len(warm))
 

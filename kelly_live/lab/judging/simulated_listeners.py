@@ -84,17 +84,20 @@ def simulate(net: MapperNet, population: str, listeners: int = 60, seed: int = 1
     """Simulate listeners of a population; return a row for each of COUNTS."""
     rng = np.random.default_rng([seed, POPULATIONS.index(population)])
     people = [_SimulatedListener(net, population, rng) for _ in range(listeners)]
-    kept = np.stack([_teach_profile(net, person, rng) for person in people])  # [listeners, counts, 64]
+    embeddings = np.stack([_teach_profile(net, person, rng) for person in people])  # [listeners, counts, 64]
     trials = [_PreferenceTrial(net, person, rng) for person in people]
     none = np.array([trial.measure_agreement(np.zeros(USER_DIM)) for trial in trials])
     rows = []
     for column, count in enumerate(COUNTS):
-        others = (kept[:, column].sum(axis=0) - kept[:, column]) / max(listeners - 1, 1)
-        own = np.array([trial.measure_agreement(e) for trial, e in zip(trials, kept[:, column], strict=True)])
+        others = (embeddings[:, column].sum(axis=0) - embeddings[:, column]) / max(listeners - 1, 1)
+        agreements = np.array(
+            [trial.measure_agreement(e) for trial, e in zip(trials, embeddings[:, column], strict=True)]
+        )
         mean = np.array([trial.measure_agreement(e) for trial, e in zip(trials, others, strict=True)])
-        edge = _compute_share_at_limit(kept[:, column])
+        edge = _compute_share_at_limit(embeddings[:, column])
         agreement, over_none, over_mean = (
-            bootstrap_mean(values, resamples=RESAMPLES, seed=seed) for values in (own, own - none, own - mean)
+            bootstrap_mean(values, resamples=RESAMPLES, seed=seed)
+            for values in (agreements, agreements - none, agreements - mean)
         )
         rows.append(TasteLearning(population, listeners, count, agreement, over_none, over_mean, edge))
     return rows
@@ -104,17 +107,17 @@ def measure_spillovers(net: MapperNet, seed: int = 1) -> list[Spillover]:
     """Measure four raters of sad music only: one target, forty of the same, hostile ones, and random ones."""
     rng = np.random.default_rng([seed, 99])
     sad = create_state(emotion="sad")
-    (asked,) = play_for_profile(net, None, [sad])
-    once = [create_reaction(NOW, PREFERENCE, sad, asked, "tempo", 60.0)]
+    (base_values,) = play_for_profile(net, None, [sad])
+    once = [create_reaction(NOW, PREFERENCE, sad, base_values, "tempo", 60.0)]
     hostile = [
-        create_reaction(NOW, PREFERENCE, sad, asked, "tempo", 300.0),
-        create_reaction(NOW, PREFERENCE, sad, asked, "register", 0.0),
+        create_reaction(NOW, PREFERENCE, sad, base_values, "tempo", 300.0),
+        create_reaction(NOW, PREFERENCE, sad, base_values, "register", 0.0),
     ]
     raters: dict[str, list[Reaction]] = {
         "one target (60 BPM)": once,
         "forty times 60 BPM": once * 40,
         "hostile (300 BPM, note 0)": hostile * 20,
-        "random": [_draw_reaction(sad, asked, rng) for _ in range(40)],
+        "random": [_draw_reaction(sad, base_values, rng) for _ in range(40)],
     }
     return [_measure_spillover(net, name, reactions) for name, reactions in raters.items()]
 
@@ -126,11 +129,11 @@ def _measure_spillover(net: MapperNet, name: str, reactions: Sequence[Reaction])
     states = [create_state(emotion=emotion) for emotion in EMOTIONS]
     before = play_values(net, np.zeros(USER_DIM), states, PLAYED_PARAMETERS)
     after = play_values(net, get_embedding(net, learn_profile(net, profile)), states, PLAYED_PARAMETERS)
-    moved = np.sqrt((((after - before) / _ERRORS) ** 2).mean(axis=1))
-    far = {emotion: float(size) for emotion, size in zip(EMOTIONS, moved, strict=True)}
-    own = far.pop("sad")
+    movements = np.sqrt((((after - before) / _ERRORS) ** 2).mean(axis=1))
+    far = {emotion: float(size) for emotion, size in zip(EMOTIONS, movements, strict=True)}
+    sad_movement = far.pop("sad")
     most = max(far, key=far.__getitem__)
-    return Spillover(name, own, float(np.mean(list(far.values()))), far[most], most)
+    return Spillover(name, sad_movement, float(np.mean(list(far.values()))), far[most], most)
 
 
 class _SimulatedListener:
@@ -150,21 +153,23 @@ class _SimulatedListener:
         base: np.ndarray = play_values(self._net, self._taste, states, PLAYED_PARAMETERS)
         return _clip_to_ranges(base + self._rules[emotions])
 
-    def react(self, state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
+    def react(self, state: EmotionState, played: Sequence[float], rng: np.random.Generator) -> Reaction:
         """React to music with these parameters."""
         if rng.random() < _SLIP_SHARE:
-            return _draw_reaction(state, asked, rng)
-        wanted = self.compute_preferences([state])[0] + rng.standard_normal(len(PLAYED_PARAMETERS)) * _NOISE * _ERRORS
-        gaps = (_convert_scales(asked) - wanted) / _ERRORS
+            return _draw_reaction(state, played, rng)
+        preferred = (
+            self.compute_preferences([state])[0] + rng.standard_normal(len(PLAYED_PARAMETERS)) * _NOISE * _ERRORS
+        )
+        gaps = (_convert_scales(played) - preferred) / _ERRORS
         worst = int(np.abs(gaps).argmax())
         name = PLAYED_PARAMETERS[worst]
         if abs(gaps[worst]) < _LIKED_DISTANCE:
-            return create_reaction(NOW, LIKE, state, asked)
+            return create_reaction(NOW, LIKE, state, played)
         if rng.random() < _VALUE_SHARE:
             low, high = RANGES[name]
-            value = 2.0 ** wanted[worst] if name in ("tempo", "density") else wanted[worst]
-            return create_reaction(NOW, PREFERENCE, state, asked, name, float(np.clip(value, low, high)))
-        return create_reaction(NOW, _KIND_OF_GAP[name, 1 if gaps[worst] > 0.0 else -1], state, asked)
+            value = 2.0 ** preferred[worst] if name in ("tempo", "density") else preferred[worst]
+            return create_reaction(NOW, PREFERENCE, state, played, name, float(np.clip(value, low, high)))
+        return create_reaction(NOW, _KIND_OF_GAP[name, 1 if gaps[worst] > 0.0 else -1], state, played)
 
 
 class _PreferenceTrial:
@@ -175,16 +180,18 @@ class _PreferenceTrial:
         self._states = [state for state in (_draw_state(rng) for _ in range(_STATES)) for _ in range(_PAIRS)]
         tastes = rng.standard_normal((2, len(self._states), USER_DIM))
         self._versions = np.stack([play_values(net, taste, self._states, PLAYED_PARAMETERS) for taste in tastes])
-        self._better = self._nearer(person.compute_preferences(self._states))
+        self._better = self._find_nearer(person.compute_preferences(self._states))
 
     def measure_agreement(self, embedding: np.ndarray) -> float:
         """Measure how often a profile prefers the same version as its listener."""
         return float(
-            (self._nearer(play_values(self._net, embedding, self._states, PLAYED_PARAMETERS)) == self._better).mean()
+            (
+                self._find_nearer(play_values(self._net, embedding, self._states, PLAYED_PARAMETERS)) == self._better
+            ).mean()
         )
 
-    def _nearer(self, wanted: np.ndarray) -> np.ndarray:
-        far = (((self._versions - wanted) / _ERRORS) ** 2).sum(axis=-1)
+    def _find_nearer(self, preferred: np.ndarray) -> np.ndarray:
+        far = (((self._versions - preferred) / _ERRORS) ** 2).sum(axis=-1)
         nearer: np.ndarray = far[0] < far[1]
         return nearer
 
@@ -192,14 +199,14 @@ class _PreferenceTrial:
 def _teach_profile(net: MapperNet, person: _SimulatedListener, rng: np.random.Generator) -> np.ndarray:
     """Teach a profile reaction by reaction; return its embeddings `[counts, 64]` at each of COUNTS."""
     profile: Profile = new_profile("listener", NOW)
-    kept = []
+    embeddings = []
     for count in range(1, COUNTS[-1] + 1):
         state = _draw_state(rng)
-        (asked,) = play_for_profile(net, profile, [state])
-        profile = learn_profile(net, profile.with_reaction(person.react(state, asked, rng)))
+        (values,) = play_for_profile(net, profile, [state])
+        profile = learn_profile(net, profile.with_reaction(person.react(state, values, rng)))
         if count in COUNTS:
-            kept.append(get_embedding(net, profile))
-    return np.stack(kept)
+            embeddings.append(get_embedding(net, profile))
+    return np.stack(embeddings)
 
 
 def _draw_state(rng: np.random.Generator) -> EmotionState:
@@ -214,27 +221,27 @@ def draw_random_reactions(net: MapperNet, count: int, seed: int = 1) -> list[Rea
     rng = np.random.default_rng([seed, 98])
     states = [_draw_state(rng) for _ in range(count)]
     return [
-        _draw_reaction(state, asked, rng)
-        for state, asked in zip(states, play_for_profile(net, None, states), strict=True)
+        _draw_reaction(state, values, rng)
+        for state, values in zip(states, play_for_profile(net, None, states), strict=True)
     ]
 
 
-def _draw_reaction(state: EmotionState, asked: Sequence[float], rng: np.random.Generator) -> Reaction:
+def _draw_reaction(state: EmotionState, values: Sequence[float], rng: np.random.Generator) -> Reaction:
     kind = str(rng.choice(KINDS))
     if kind != PREFERENCE:
-        return create_reaction(NOW, kind, state, asked)
+        return create_reaction(NOW, kind, state, values)
     name = str(rng.choice(PLAYED_PARAMETERS))
-    return create_reaction(NOW, PREFERENCE, state, asked, name, float(rng.uniform(*RANGES[name])))
+    return create_reaction(NOW, PREFERENCE, state, values, name, float(rng.uniform(*RANGES[name])))
 
 
-def _convert_scales(asked: Sequence[float]) -> np.ndarray:
-    pairs = zip(PLAYED_PARAMETERS, asked, strict=True)
+def _convert_scales(values: Sequence[float]) -> np.ndarray:
+    pairs = zip(PLAYED_PARAMETERS, values, strict=True)
     return np.array([np.log2(max(v, 1e-3)) if name in ("tempo", "density") else v for name, v in pairs])
 
 
-def _clip_to_ranges(wanted: np.ndarray) -> np.ndarray:
+def _clip_to_ranges(values: np.ndarray) -> np.ndarray:
     low, high = (_convert_scales([RANGES[name][side] for name in PLAYED_PARAMETERS]) for side in (0, 1))
-    inside: np.ndarray = np.clip(wanted, low, high)
+    inside: np.ndarray = np.clip(values, low, high)
     return inside
 
 
@@ -250,10 +257,10 @@ def format_learning(rows: Sequence[TasteLearning]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
-        shown = [f"{i.value:+.3f} ({i.low:+.3f} – {i.high:+.3f})" for i in (row.over_none, row.over_mean)]
+        gains = [f"{i.value:+.3f} ({i.low:+.3f} – {i.high:+.3f})" for i in (row.over_none, row.over_mean)]
         agreement = f"{row.agreement.value:.3f} ({row.agreement.low:.3f} – {row.agreement.high:.3f})"
         who = f"{row.population}, {row.listeners}"
-        lines.append(f"| {who} | {row.reactions} | {agreement} | {shown[0]} | {shown[1]} | {row.share_at_limit:.0%} |")
+        lines.append(f"| {who} | {row.reactions} | {agreement} | {gains[0]} | {gains[1]} | {row.share_at_limit:.0%} |")
     return "\n".join(lines)
 
 
@@ -287,19 +294,24 @@ def read_like_agreement(path: Path) -> LikeAgreement:
         ConfigError: The file cannot be read or lacks a column.
     """
     by_track: dict[str, list[bool]] = defaultdict(list)
-    total = liked = disliked = 0
+    total = like_count = dislike_count = 0
     try:
         with path.open(encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 likes, dislikes = row["liked"].strip() == "1", row["disliked"].strip() == "1"
-                total, liked, disliked = total + 1, liked + likes, disliked + dislikes
+                total, like_count, dislike_count = total + 1, like_count + likes, dislike_count + dislikes
                 if likes != dislikes:
                     by_track[row["track id"]].append(likes)
     except (OSError, KeyError, ValueError) as error:
         raise ConfigError(f"{path} does not hold Emotify's ratings ({error}); give emotify_listeners.csv") from error
     pairs = [a == b for likes_of_track in by_track.values() for a, b in combinations(likes_of_track, 2)]
-    share = liked / max(liked + disliked, 1)
+    share = like_count / max(like_count + dislike_count, 1)
     agreement = float(np.mean(pairs)) if pairs else float("nan")
     return LikeAgreement(
-        total, len(by_track), liked / max(total, 1), disliked / max(total, 1), agreement, share**2 + (1.0 - share) ** 2
+        total,
+        len(by_track),
+        like_count / max(total, 1),
+        dislike_count / max(total, 1),
+        agreement,
+        share**2 + (1.0 - share) ** 2,
     )

@@ -95,40 +95,42 @@ def score_reader(
     """
     scores: list[Score] = []
     for dataset in sorted({clip.dataset for clip in clips}):
-        own = sorted((c for c in clips if c.dataset == dataset), key=_hash_rank)
-        own = [c for c in own if c.quadrant or c.bar_ratings or (c.emotions is not None and c.gems is None)][:most]
-        if not own:
+        dataset_clips = sorted((c for c in clips if c.dataset == dataset), key=_hash_rank)
+        dataset_clips = [
+            c for c in dataset_clips if c.quadrant or c.bar_ratings or (c.emotions is not None and c.gems is None)
+        ][:most]
+        if not dataset_clips:
             continue
-        tracks = [_run_clip(reader, clip) for clip in own]
-        log(f"live reader: {len(own)} clips of {dataset}")
+        tracks = [_run_clip(reader, clip) for clip in dataset_clips]
+        log(f"live reader: {len(dataset_clips)} clips of {dataset}")
         affect = np.array([t.weights @ t.affect for t in tracks])
         confidence = np.array([t.weights @ t.confidence for t in tracks])
         best_hops = [int(t.confidence.argmax()) for t in tracks]
         peak = np.array([t.confidence.max() for t in tracks])
-        n = len(own)
+        n = len(dataset_clips)
 
         def add(name: str, metric: Metric, n: int = n, dataset: str = dataset) -> None:
             scores.append(Score(dataset, f"live reader: {name}", *bootstrap(metric, n, resamples=resamples), n))
 
         right: np.ndarray | None = None
         right_at_peak = right
-        if own[0].quadrant is not None:
-            truth = np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in own])
+        if dataset_clips[0].quadrant is not None:
+            truth = np.array([list(QUADRANTS).index(c.quadrant or "Q1") for c in dataset_clips])
             right = find_quadrants(affect) == truth
             right_at_peak = (
                 find_quadrants(np.array([t.affect[i] for t, i in zip(tracks, best_hops, strict=True)])) == truth
             )
             add("4 quadrants", create_mean_metric(right))
             add("4 quadrants, most confident hop", create_mean_metric(right_at_peak))
-        elif own[0].bar_ratings is not None:
+        elif dataset_clips[0].bar_ratings is not None:
             ratings = [
                 t.weights @ np.array([average_bar_ratings(c, float(end)) for end in t.times])
-                for c, t in zip(own, tracks, strict=True)
+                for c, t in zip(dataset_clips, tracks, strict=True)
             ]
             for axis, name in enumerate(("valence", "arousal")):
                 add(f"{name} r a piece", create_correlation_metric(np.array(ratings)[:, axis], affect[:, axis]))
         else:
-            truth = np.array([int(np.argmax(c.emotions or ())) for c in own])
+            truth = np.array([int(np.argmax(c.emotions or ())) for c in dataset_clips])
             right = np.array([(t.weights @ t.emotions).argmax() for t in tracks]) == truth
             right_at_peak = np.array([t.emotions[i].argmax() for t, i in zip(tracks, best_hops, strict=True)]) == truth
             add("accuracy, open 8", create_mean_metric(right))
@@ -165,8 +167,8 @@ class EmotionChange:
         if not high - low >= MIN_MOVE:
             return float("nan")
         later = self.track.times > self.at
-        done = self.track.affect[later, 1] >= (low + high) / 2
-        return float(self.track.times[later][np.argmax(done)] - self.at)
+        is_past_half_way = self.track.affect[later, 1] >= (low + high) / 2
+        return float(self.track.times[later][np.argmax(is_past_half_way)] - self.at)
 
     @property
     def flips(self) -> tuple[int, float]:
@@ -191,10 +193,12 @@ def run_changes(reader: LiveEmotionReader, clips: Sequence[Clip], most: int = 24
     pairs: list[tuple[str, list[Clip], list[Clip]]] = []
     voices = [c for c in clips if c.speaker and find_label(c) >= 0 and not is_music(c)]
     for speaker in sorted({c.speaker or "" for c in voices}):
-        own = sorted((c for c in voices if c.speaker == speaker), key=_hash_rank)
-        angry = [c for c in own if c.emotions is not None and int(np.argmax(c.emotions)) == EMOTIONS.index("angry")]
-        calm_name = next((name for name in CALM if any(c.emotion_original == name for c in own)), None)
-        calm = [c for c in own if c.emotion_original == calm_name] if calm_name else []
+        speaker_clips = sorted((c for c in voices if c.speaker == speaker), key=_hash_rank)
+        angry = [
+            c for c in speaker_clips if c.emotions is not None and int(np.argmax(c.emotions)) == EMOTIONS.index("angry")
+        ]
+        calm_name = next((name for name in CALM if any(c.emotion_original == name for c in speaker_clips)), None)
+        calm = [c for c in speaker_clips if c.emotion_original == calm_name] if calm_name else []
         count = min(CHANGES_PER_SPEAKER, len(angry), len(calm))
         pairs += [(speaker, calm[k::count], angry[k::count]) for k in range(count)]
     out = []
@@ -211,15 +215,15 @@ def score_changes(changes: Sequence[EmotionChange], resamples: int = 1000) -> li
     if not changes:
         return []
     halves = np.array([c.half_way_seconds for c in changes])
-    moved = halves[~np.isnan(halves)]
+    measured_halves = halves[~np.isnan(halves)]
     flips, seconds = (np.array(column, float) for column in zip(*(c.flips for c in changes), strict=True))
     scores = []
 
     def add(name: str, metric: Metric, n: int) -> None:
         scores.append(Score("live reader", name, *bootstrap(metric, n, resamples=resamples), n))
 
-    if len(moved):
-        add("median seconds to half-way", lambda k: float(np.median(moved[k])), len(moved))
+    if len(measured_halves):
+        add("median seconds to half-way", lambda k: float(np.median(measured_halves[k])), len(measured_halves))
     add(f"share of changes that moved {MIN_MOVE:g} or more", create_mean_metric(~np.isnan(halves)), len(changes))
     add("flips a second on a steady clip", lambda k: float(flips[k].sum() / seconds[k].sum()), len(changes))
     return scores

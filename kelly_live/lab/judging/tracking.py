@@ -113,8 +113,8 @@ def read_pop909(corpora: Path, cache: Path, every: int = 15) -> list[AnnotatedRe
     if not folder.is_dir():
         if not archive.is_file():
             raise ConfigError(f"{archive} is missing; --corpora names the folder of the cultures' corpora")
-        with tarfile.open(archive) as packed:
-            packed.extractall(folder, filter="data")
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
     songs = sorted(path.parent for path in folder.glob("*/POP909/*/beat_midi.txt"))
     pieces = []
     for i, song in enumerate(songs[::every]):
@@ -190,23 +190,29 @@ def evaluate_tracking(
     errors: list[float] = []
     offbeats = 0
     half = 0.5 * moments[-1].seconds if moments else 0.0
-    timed = [(m, 60.0 / period) for m in moments if (period := piece.find_period(m.seconds)) is not None]
-    if timed:
-        classes = Counter(classify_tempo(m.bpm, true) for m, true in timed if m.seconds >= half)
+    tempo_moments = [(m, 60.0 / period) for m in moments if (period := piece.find_period(m.seconds)) is not None]
+    if tempo_moments:
+        classes = Counter(classify_tempo(m.bpm, true) for m, true in tempo_moments if m.seconds >= half)
         tempo = classes.most_common(1)[0][0] if classes else None
-        rights = [m.tempo_confidence >= CONFIDENT and classify_tempo(m.bpm, true) != "other" for m, true in timed]
-        tempo_seconds = _find_stable_start(rights, [m.seconds for m, _ in timed])
+        rights = [
+            m.tempo_confidence >= CONFIDENT and classify_tempo(m.bpm, true) != "other" for m, true in tempo_moments
+        ]
+        tempo_seconds = _find_stable_start(rights, [m.seconds for m, _ in tempo_moments])
         beats = np.array(piece.beats)
         middles = 0.5 * (beats[1:] + beats[:-1])
-        for m, _ in timed:
+        for m, _ in tempo_moments:
             if m.seconds >= _WARM_SECONDS and m.tempo_confidence >= CONFIDENT and beats[0] <= m.next_beat <= beats[-1]:
                 errors.append(float(np.min(np.abs(beats - m.next_beat))))
                 offbeats += float(np.min(np.abs(middles - m.next_beat))) <= BEAT_TOLERANCE_SECONDS
-    keyed = [(m, true) for m in moments if m.tonic is not None and (true := piece.find_key(m.seconds)) is not None]
-    if keyed:
-        relations = [classify_key((m.tonic or 0, m.major), true) for m, true in keyed]
-        key = Counter(r for (m, _), r in zip(keyed, relations, strict=True) if m.seconds >= half).most_common(1)[0][0]
-        key_seconds = _find_stable_start([r == "right" for r in relations], [m.seconds for m, _ in keyed])
+    key_moments = [
+        (m, true) for m in moments if m.tonic is not None and (true := piece.find_key(m.seconds)) is not None
+    ]
+    if key_moments:
+        relations = [classify_key((m.tonic or 0, m.major), true) for m, true in key_moments]
+        key = Counter(r for (m, _), r in zip(key_moments, relations, strict=True) if m.seconds >= half).most_common(1)[
+            0
+        ][0]
+        key_seconds = _find_stable_start([r == "right" for r in relations], [m.seconds for m, _ in key_moments])
     return TrackingResult(
         piece.set_name,
         tempo,
@@ -226,8 +232,8 @@ def _measure_band_errors(piece: AnnotatedRecording, band_beats: Sequence[float])
     if len(beats) < 2:
         return ()
     places = np.concatenate([beats, 0.5 * (beats[1:] + beats[:-1])])
-    played = [ours for ours in band_beats if max(_WARM_SECONDS, beats[0]) <= ours <= beats[-1]]
-    return tuple((float(np.min(np.abs(beats - ours))), float(np.min(np.abs(places - ours)))) for ours in played)
+    inner_beats = [beat for beat in band_beats if max(_WARM_SECONDS, beats[0]) <= beat <= beats[-1]]
+    return tuple((float(np.min(np.abs(beats - beat))), float(np.min(np.abs(places - beat)))) for beat in inner_beats)
 
 
 def format_results(verdicts: Sequence[TrackingResult]) -> str:
@@ -275,20 +281,20 @@ def format_results(verdicts: Sequence[TrackingResult]) -> str:
 
 def _format_shares(answers: Sequence[str], names: Iterable[str]) -> str:
     n = len(answers)
-    counted = Counter(answers)
-    low, high = compute_wilson_interval(counted["right"], n)
-    parts = [f"right {counted['right'] / n:.2f} [{low:.2f}, {high:.2f}]"]
-    parts += [f"{name} {counted[name] / n:.2f}" for name in names if name != "right"]
+    counts = Counter(answers)
+    low, high = compute_wilson_interval(counts["right"], n)
+    parts = [f"right {counts['right'] / n:.2f} [{low:.2f}, {high:.2f}]"]
+    parts += [f"{name} {counts[name] / n:.2f}" for name in names if name != "right"]
     return ", ".join(parts)
 
 
 def _format_times(seconds: Sequence[float | None]) -> str:
-    known = [s for s in seconds if s is not None]
-    if not known:
+    measured_seconds = [s for s in seconds if s is not None]
+    if not measured_seconds:
         return "never right for 5 s"
     return (
-        f"right from {np.median(known):.1f} s on (median; 90 %: {np.quantile(known, 0.9):.1f} s), "
-        f"ever in {len(known)} of {len(seconds)}"
+        f"right from {np.median(measured_seconds):.1f} s on "
+        f"(median; 90 %: {np.quantile(measured_seconds, 0.9):.1f} s), ever in {len(measured_seconds)} of {len(seconds)}"
     )
 
 
@@ -296,13 +302,13 @@ def generate_noises(seconds: float = 30.0) -> list[Floats]:
     """Generate sounds without beat and key: white and pink noise, loud and soft."""
     rng = np.random.default_rng(1)
     count = round(seconds * SAMPLE_RATE)
-    made = []
+    noises = []
     for level in (0.1, 0.01):
         white = rng.standard_normal(count)
         spectrum = np.fft.rfft(white)
         pink = np.fft.irfft(spectrum / np.sqrt(np.maximum(np.arange(len(spectrum)), 1.0)), count)
-        made += [level * white, level * pink / pink.std()]
-    return made
+        noises += [level * white, level * pink / pink.std()]
+    return noises
 
 
 def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], None]) -> TrackerModel:
@@ -319,8 +325,10 @@ def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], No
         strengths = quantize_strengths(OnsetStrength().push(sound))
         seconds = (np.arange(len(strengths)) + 1) / FRAMES_PER_SECOND - ATTACK_DELAY_SECONDS
         beats = np.interp(seconds, piece.beats, np.arange(len(piece.beats)), left=np.nan, right=np.nan)
-        known = ~np.isnan(beats)
-        np.add.at(counts, (np.round(beats[known] * PHASE_BINS).astype(int) % PHASE_BINS, *strengths[known].T), 1.0)
+        has_beat = ~np.isnan(beats)
+        np.add.at(
+            counts, (np.round(beats[has_beat] * PHASE_BINS).astype(int) % PHASE_BINS, *strengths[has_beat].T), 1.0
+        )
     likely = counts / counts.sum(axis=(1, 2), keepdims=True)
     onsets = np.round(np.log(likely) - np.log(likely.mean(axis=0)), 3)
     progress("the onsets of a beat are learned")
@@ -328,8 +336,8 @@ def fit_model(pieces: Sequence[AnnotatedRecording], progress: Callable[[str], No
     blank = TrackerModel(onsets, (0.0,) * 4, (0.0,) * 6)
     tempo_rows: list[tuple[tuple[float, ...], bool]] = []
     key_rows: list[tuple[tuple[float, ...], bool]] = []
-    unkeyed = [(AnnotatedRecording(Path(), "noise"), sound) for sound in generate_noises()]
-    for piece, sound in sounds + unkeyed:
+    noise_sounds = [(AnnotatedRecording(Path(), "noise"), sound) for sound in generate_noises()]
+    for piece, sound in sounds + noise_sounds:
         beats = np.array(piece.beats)
         for moment in track_sound(sound, blank):
             period = piece.find_period(moment.seconds)

@@ -37,8 +37,8 @@ _CHOICES = [EMOTIONS.index(name) for name in FOUR]
 
 
 def _is_tested(clip: Clip) -> bool:
-    labelled = clip.emotions is not None and clip.gems is None and max(clip.emotions) == 1.0
-    return labelled and int(np.argmax(clip.emotions or ())) in _CHOICES
+    is_labelled = clip.emotions is not None and clip.gems is None and max(clip.emotions) == 1.0
+    return is_labelled and int(np.argmax(clip.emotions or ())) in _CHOICES
 
 
 def leave_out_languages(parts: Mapping[str, list[Clip]], names: Sequence[str]) -> dict[str, list[Clip]]:
@@ -51,20 +51,23 @@ def leave_out_languages(parts: Mapping[str, list[Clip]], names: Sequence[str]) -
         ConfigError: A data set is unknown, or nothing is left to train or test on.
     """
     everything = [clip for part in parts.values() for clip in part]
-    known = {clip.dataset for clip in everything}
-    if strange := sorted(set(names) - known):
+    dataset_names = {clip.dataset for clip in everything}
+    if unknown_names := sorted(set(names) - dataset_names):
         raise ConfigError(
-            f"there is no data set {', '.join(strange)} to leave out; there are {', '.join(sorted(known))}"
+            f"there is no data set {', '.join(unknown_names)} to leave out; "
+            f"there are {', '.join(sorted(dataset_names))}"
         )
     languages = {clip.language for clip in everything if clip.dataset in names} - {None}
-    related = {clip.dataset for clip in everything if clip.language in languages} | set(names)
-    load_scores = {name: [clip for clip in part if clip.dataset not in related] for name, part in parts.items()}
-    if not load_scores["fit"] or not load_scores["fold"]:
-        raise ConfigError(f"without {', '.join(sorted(related))} nothing is left to train on; leave out less")
+    excluded_names = {clip.dataset for clip in everything if clip.language in languages} | set(names)
+    remaining_parts = {
+        name: [clip for clip in part if clip.dataset not in excluded_names] for name, part in parts.items()
+    }
+    if not remaining_parts["fit"] or not remaining_parts["fold"]:
+        raise ConfigError(f"without {', '.join(sorted(excluded_names))} nothing is left to train on; leave out less")
     unseen = [clip for clip in everything if clip.dataset in names and _is_tested(clip)]
     if not unseen:
         raise ConfigError(f"{', '.join(names)} has no clip that is one of {', '.join(FOUR)}; leave out another")
-    return {**load_scores, "unseen": unseen}
+    return {**remaining_parts, "unseen": unseen}
 
 
 def compute_auroc(confident: np.ndarray, right: np.ndarray) -> float:
@@ -87,10 +90,10 @@ def score_unseen(clips: Sequence[Clip], windows: Windows, answers: Predictions) 
     confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
     scores = []
     for dataset in sorted({clip.dataset for clip in clips}):
-        own = np.array([i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(emotions[i, 0])])
-        truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in own])
-        guess = np.array(_CHOICES)[emotions[own][:, _CHOICES].argmax(axis=1)]
-        right, confident = truth == emotions[own].argmax(axis=1), confidence[own]
+        indices = np.array([i for i, c in enumerate(clips) if c.dataset == dataset and not np.isnan(emotions[i, 0])])
+        truth = np.array([int(np.argmax(clips[i].emotions or ())) for i in indices])
+        guess = np.array(_CHOICES)[emotions[indices][:, _CHOICES].argmax(axis=1)]
+        right, confident = truth == emotions[indices].argmax(axis=1), confidence[indices]
         for name, metric in (
             ("accuracy of 4", create_mean_metric(truth == guess)),
             ("UAR of 4", create_recall_metric(truth, guess)),
@@ -99,9 +102,11 @@ def score_unseen(clips: Sequence[Clip], windows: Windows, answers: Predictions) 
             ("ECE of confidence", create_calibration_metric(confident, right.astype(float))),
             ("AUROC of confidence", _create_auroc_metric(confident, right)),
         ):
-            if not np.isnan(metric(np.arange(len(own)))):
+            if not np.isnan(metric(np.arange(len(indices)))):
                 scores.append(
-                    Score(f"{UNSEEN}{dataset}", name, *bootstrap(metric, len(own), resamples=RESAMPLES), len(own))
+                    Score(
+                        f"{UNSEEN}{dataset}", name, *bootstrap(metric, len(indices), resamples=RESAMPLES), len(indices)
+                    )
                 )
     return scores
 
@@ -118,33 +123,33 @@ def score_known_languages(
     The score is repeated for each of `names`, beside which it stands in the table.
     """
     confidence = average_by_clip(answers.confidence, windows.clip, len(clips))
-    own = np.array([i for i, c in enumerate(clips) if _is_tested(c) and c.language and not np.isnan(confidence[i])])
-    if not len(own):
+    indices = np.array([i for i, c in enumerate(clips) if _is_tested(c) and c.language and not np.isnan(confidence[i])])
+    if not len(indices):
         return []
-    measured = bootstrap(create_mean_metric(confidence[own]), len(own), resamples=RESAMPLES)
-    return [Score(f"{UNSEEN}{name}", "mean confidence, known languages", *measured, len(own)) for name in names]
+    mean_confidence = bootstrap(create_mean_metric(confidence[indices]), len(indices), resamples=RESAMPLES)
+    return [
+        Score(f"{UNSEEN}{name}", "mean confidence, known languages", *mean_confidence, len(indices)) for name in names
+    ]
 
 
 def hash_recipe(
     net: MultiScaleEmotionNet, settings: Mapping[str, Any], most: int, parts: Mapping[str, list[Clip]]
 ) -> str:
     """Hash what two runs must share, apart from what is left out: net, front end, settings and clips."""
-    learned = [(name, tuple(p.shape)) for name, p in net.named_parameters() if p.requires_grad]
+    trainable = [(name, tuple(p.shape)) for name, p in net.named_parameters() if p.requires_grad]
     clips = sorted((name, clip.key, clip.region or "") for name, part in parts.items() for clip in part)
-    how = json.dumps([net.config, hash_front_end(net), learned, dict(settings), most, clips], sort_keys=True)
-    return hashlib.sha256(how.encode()).hexdigest()[:16]
+    recipe = json.dumps([net.config, hash_front_end(net), trainable, dict(settings), most, clips], sort_keys=True)
+    return hashlib.sha256(recipe.encode()).hexdigest()[:16]
 
 
-def save_scores(
-    cache: Path, recipe_hash: str, leave_out_languages: Sequence[str], scores: Sequence[Score]
-) -> list[Path]:
+def save_scores(cache: Path, recipe_hash: str, excluded_sets: Sequence[str], scores: Sequence[Score]) -> list[Path]:
     """Save a JSON file for each data set in `cache`/unseen."""
     paths = []
-    for dataset in leave_out_languages:
-        own = [s.as_dict() for s in scores if s.dataset == f"{UNSEEN}{dataset}"]
+    for dataset in excluded_sets:
+        dataset_scores = [s.as_dict() for s in scores if s.dataset == f"{UNSEEN}{dataset}"]
         path = cache / "unseen" / f"{dataset}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        result = {"recipe": recipe_hash, "trained_without": sorted(leave_out_languages), "scores": own}
+        result = {"recipe": recipe_hash, "trained_without": sorted(excluded_sets), "scores": dataset_scores}
         write_atomically(path, json.dumps(result, indent=1).encode())
         paths.append(path)
     return paths

@@ -32,7 +32,7 @@ def test_the_preferred_parameters_agree_on_every_pair(population: str) -> None:
     person = _SimulatedListener(NET, population, rng)
     trial = _PreferenceTrial(NET, person, rng)
     assert 0.3 < trial.measure_agreement(np.zeros(USER_DIM)) < 1.0
-    assert np.array_equal(trial._nearer(person.compute_preferences(trial._states)), trial._better)
+    assert np.array_equal(trial._find_nearer(person.compute_preferences(trial._states)), trial._better)
 
 
 def test_a_listener_reacts_to_the_largest_error() -> None:
