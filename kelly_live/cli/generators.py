@@ -80,7 +80,6 @@ def _tried(name: str) -> tuple[str, str | None]:
     from kelly_live.generators import registry
     from kelly_live.generators.band import GeneratorBand, PlayerSlot
     from kelly_live.generators.base import FIRST_CALL_SECONDS
-    from kelly_live.generators.sandbox import SandboxedGenerator
     from kelly_live.midi.offline import NoteList
     from kelly_live.music.band import PlayerState
     from kelly_live.music.conductor import Conductor
@@ -94,14 +93,11 @@ def _tried(name: str) -> tuple[str, str | None]:
         density=1.5,
         rhythms=tuple(float(rhythm == "straight") for rhythm in RHYTHMS),
     )
-    found = registry.create_generator(name, {})
+    found = registry.create_generator(name, {}, deadline_seconds=FIRST_CALL_SECONDS)
     if found.generator is None:
         return PlayerState.NOT_LOADED, found.problem
-    sandboxed = SandboxedGenerator(
-        found.generator, deadline_seconds=FIRST_CALL_SECONDS
-    )  # one that hangs must not hang the listing
     own = found.generator.descriptor
-    band = GeneratorBand([PlayerSlot(sandboxed, name, own.channel, own.program)], stopwatch=time.monotonic)
+    band = GeneratorBand([PlayerSlot(found.generator, name, own.channel, own.program)], stopwatch=time.monotonic)
     Conductor(NoteList(), band, seed=1, tonic=0, length_bars=4).play_through(plain)
     band.close()
     ((_, state),) = band.states

@@ -323,10 +323,9 @@ class MusicParameters:
 class NoteEvent:
     """One note.
 
-    `onset_beats` and `duration_beats` count from the start of the session. `pitch` is a MIDI note number,
-    `cents` in [-100, 100] is added to it (for tunings outside 12-TET). `velocity` 1-127, `channel` 1-16
-    (10 is percussion), `part` the player's name, `port` the MIDI port's name ("" is the main one).
-    `program` is the General MIDI program 0-127 to select before the note; None leaves it as it is.
+    Beats count from the start of the session. `pitch` is a MIDI note number, `cents` in [-100, 100] is added to it (for
+    tunings outside 12-TET). `velocity` 1-127, `channel` 1-16 (10 is percussion), `part` the player's name, `port` the
+    MIDI port's name ("" is the main one), `program` a General MIDI program to select first (0-127; None: as it is).
     """
 
     onset_beats: float
@@ -340,14 +339,15 @@ class NoteEvent:
     program: int | None = None
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.onset_beats):
-            raise ConfigError(f"onset is {self.onset_beats}; it must be a finite beat")
-        if not 0.0 < self.duration_beats < math.inf:
-            raise ConfigError(f"duration is {self.duration_beats} beats; it must be over 0")
-        require_note_numbers(self.pitch, self.velocity, self.channel)
-        require_range("cents", self.cents, -100.0, 100.0)
-        if not (self.program is None or 0 <= self.program <= 127):
-            raise ConfigError(f"program is {self.program}; it must be in 0..127")
+        try:
+            if not math.isfinite(self.onset_beats):
+                raise ConfigError(f"onset is {self.onset_beats}; it must be a finite beat")
+            if not 0.0 < self.duration_beats < math.inf:
+                raise ConfigError(f"duration is {self.duration_beats} beats; it must be over 0")
+            require_note_numbers(self.pitch, self.velocity, self.channel, self.program)
+            require_range("cents", self.cents, -100.0, 100.0)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"a note holds something else than numbers ({error})") from error
 
 
 @dataclass(frozen=True, slots=True)

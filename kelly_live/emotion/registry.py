@@ -27,8 +27,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+from kelly_live.core.checks import as_number
 from kelly_live.core.errors import ModelError
-from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins, select_plugin
+from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins, guard_call, select_plugin
 from kelly_live.core.protocols import EmotionReader
 
 GROUP = "kelly_live.readers"
@@ -72,10 +73,11 @@ def load_reader(name: str = DEFAULT_READER, *, device: str = "auto") -> LoadedRe
     """
     plugin = select_plugin(name, find_readers(), "emotion reader")
     try:
-        reader = plugin.load()(device)
+        with guard_call():
+            reader = plugin.load()(device)
+            problem = _find_fault(reader)
     except Exception as error:  # code of another package: whatever it raises is reported, not passed on
         return LoadedReader(name, None, describe_load_failure(plugin, error))
-    problem = _find_fault(reader)
     return LoadedReader(name, None, f"{plugin.target} {problem}") if problem else LoadedReader(name, reader)
 
 
@@ -98,6 +100,7 @@ def _find_fault(reader: object) -> str:
     rate, hop = getattr(reader, "sample_rate", None), getattr(reader, "hop_seconds", None)
     if rate != SAMPLE_RATE:
         return f"has a `sample_rate` of {rate}; it must be {SAMPLE_RATE} Hz"
-    if not isinstance(hop, int | float) or not 0.0 < hop <= MAX_HOP_SECONDS:
+    seconds = as_number(hop)
+    if seconds is None or not 0.0 < seconds <= MAX_HOP_SECONDS:
         return f"has a `hop_seconds` of {hop}; it must be over 0 and at most {MAX_HOP_SECONDS:g}"
     return ""

@@ -19,6 +19,7 @@ from kelly_live.engine.build import (
     load_emotion_reader,
     load_profile,
     log_notice,
+    report_faults,
 )
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def accompany_recording(
     reader = load_emotion_reader(options.device, notify, reader_name=options.reader)
     scheduler = OfflineScheduler()
     sink = insert_tee(options.recording, scheduler)
+    silent_before = band.muted
     conductor = create_conductor(sink, seed=options.seed, host=band, notify=notify)
     scheduler.send(tuning.with_programs(conductor.slots))
     title = f"Kelly Live: {recording.stem}"
@@ -118,6 +120,8 @@ def accompany_recording(
             create_controller_output(options.controllers, sink),
         ).with_title(title)
     took = time.monotonic() - began
+    report_faults(band, notify, silent_before)
+    band.close()
     notes = []
     if source.damage:
         notes.append(f"note: {recording}: {source.damage}; what could be read was used")

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.mapping.mapper import LearnedMapper
     from kelly_live.midi.routing import RoutedSink
+    from kelly_live.music.band import MutedPlayer
     from kelly_live.profiles.profile import Profile
 
 _log = logging.getLogger(__name__)
@@ -138,8 +139,7 @@ def create_conductor(
     `early_seconds`: how long before their time notes are sent; they are made that much earlier.
     """
     band = host or build_band()
-    for player in band.muted:
-        notify(f"{player.name} is silent ({player.state}): {player.reason}")
+    report_faults(band, notify)
     look_ahead = LOOK_AHEAD_SECONDS + early_seconds
     return Conductor(
         sink,
@@ -150,6 +150,15 @@ def create_conductor(
         look_ahead_seconds=look_ahead,
         slice_beats=LIVE_SLICE_BEATS if live else SLICE_BEATS,
     )
+
+
+def report_faults(band: PresetBand, notify: Notify, known: Sequence[MutedPlayer] = ()) -> None:
+    """Name the players that are silent, except the known ones, and those of which notes were left out."""
+    for player in band.muted:
+        if player not in known:
+            notify(player.describe())
+    for line in band.refusals.values():
+        notify(line)
 
 
 def create_beat_tracker(follow: Sequence[str]) -> BeatTracker | None:

@@ -6,7 +6,15 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kelly_live.core.commands import DEFAULT_TUNING, Tuning
-from kelly_live.engine.build import Notify, build_band, create_conductor, create_mapper, load_profile, log_notice
+from kelly_live.engine.build import (
+    Notify,
+    build_band,
+    create_conductor,
+    create_mapper,
+    load_profile,
+    log_notice,
+    report_faults,
+)
 from kelly_live.engine.options.external_io import ControllerOptions
 
 if TYPE_CHECKING:
@@ -68,8 +76,15 @@ def play_readings(
     from kelly_live.engine.offline import compose
     from kelly_live.midi.offline import OfflineScheduler
 
+    band = band or build_band()
+    silent_before = band.muted
     scheduler = OfflineScheduler()
     conductor = create_conductor(scheduler, seed=seed, length_bars=bars, host=band, notify=notify)
     scheduler.send(tuning.with_programs(conductor.slots))
     controls = create_controller_output(controllers or ControllerOptions(), scheduler)
-    return compose(opening, conductor, scheduler, reading_at, controls)
+    try:
+        performance = compose(opening, conductor, scheduler, reading_at, controls)
+    finally:
+        report_faults(band, notify, silent_before)
+        band.close()
+    return performance

@@ -63,8 +63,9 @@ class Console:
         self._person, self._reader = person, reader
         self._sink, self._external_io = sink, external_io
         self._recorder = recorder
-        self._clock = clock
+        self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
+        self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
         targets = ActionTargets(
             session.set_override,
             panic=session.panic,
@@ -95,7 +96,7 @@ class Console:
         for line in self._person.watch(self._dispatcher.override, snapshot.read):
             self._display.say(line)
         troubles = self._troubles(snapshot)
-        for line in self._alerts.news(troubles):
+        for line in self._alerts.news({**troubles, **self._list_player_faults()}):
             _log.warning("%s", line)
             self._display.say(line)
         for line in self._losses.news(self._clock.now(), self._external_io.losses):
@@ -140,6 +141,11 @@ class Console:
             "the recording": None if self._recorder is None else self._recorder.problem,
             **{f"the MIDI port {name}".rstrip(): failure for name, failure in self._sink.failures.items()},
         }
+
+    def _list_player_faults(self) -> Mapping[str, str | None]:
+        """The players that are silent or of which notes were left out, and why, in a line."""
+        silent = {f"the player {player.name}": player.describe() for player in self._band.muted}
+        return {**{f"the notes of {name}": line for name, line in self._band.refusals.items()}, **silent}
 
     def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
         music = snapshot.conductor

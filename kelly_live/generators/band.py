@@ -6,21 +6,19 @@ read.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
+from kelly_live.core.plugins import PluginError, describe_error
 from kelly_live.core.values import MAIN_PORT, MusicParameters, NoteEvent
+from kelly_live.generators.answer import InvalidAnswer, read_answer
 from kelly_live.generators.base import BUDGET_SECONDS, MAX_OVERRUNS, OVERRUN_DECAY, Generator, Value
-from kelly_live.generators.sandbox import DeadlineExceeded
+from kelly_live.generators.sandbox import OFFLINE_SECONDS, DeadlineExceeded, SandboxedGenerator
 from kelly_live.generators.style_parts import StylePart, create_style_part
 from kelly_live.music.band import MutedPlayer, PlayerState
 from kelly_live.music.context import MusicContext
-
-_MAX_NOTES_PER_BEAT = 128  # in a slice of up to a beat; more is a fault, not music
-_LONGEST_NOTE_BEATS = 64.0
 
 
 @runtime_checkable
@@ -109,6 +107,7 @@ class GeneratorBand:
         self._stopwatch = stopwatch
         self._muted: dict[str, MutedPlayer] = {}
         self._overruns: dict[str, float] = {}
+        self._refusals: dict[str, str] = {}
 
     @property
     def slots(self) -> tuple[PlayerSlot, ...]:
@@ -119,6 +118,11 @@ class GeneratorBand:
     def muted(self) -> tuple[MutedPlayer, ...]:
         """The players that are silent, and why."""
         return (*self._lineup.unloaded_players, *self._muted.values())
+
+    @property
+    def refusals(self) -> Mapping[str, str]:
+        """The players of which notes were left out, and why in one line: the first reason of each."""
+        return self._refusals
 
     @property
     def states(self) -> tuple[tuple[str, PlayerState], ...]:
@@ -137,12 +141,12 @@ class GeneratorBand:
 
     def reset(self) -> None:
         """Begin a new session: every player plays again and remembers nothing."""
-        self._muted, self._overruns = {}, {}
+        self._muted, self._overruns, self._refusals = {}, {}, {}
         for slot in self.slots:
             try:
                 slot.generator.reset()
             except Exception as error:  # a plug-in's fault mutes the plug-in
-                self._mute(slot, PlayerState.FAILED, f"reset raised {_format_error(error)}")
+                self._mute(slot, PlayerState.FAILED, _describe_fault("reset", error))
 
     def play(
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
@@ -190,11 +194,16 @@ class GeneratorBand:
         try:
             notes = player.generate(parameters, context, start_beat, end_beat)
         except DeadlineExceeded as late:
-            if not late.is_first_call:
+            if not late.is_first_call and self._stopwatch is None:
+                self._mute(slot, PlayerState.TOO_SLOW, f"it did not answer within {OFFLINE_SECONDS:g} s")
+            elif not late.is_first_call:
                 self._count_overruns(slot, is_overrun=True)
             return ()
+        except InvalidAnswer as fault:
+            self._mute(slot, PlayerState.INVALID, str(fault))
+            return ()
         except Exception as error:  # a plug-in's fault mutes the plug-in, the band plays on
-            self._mute(slot, PlayerState.FAILED, f"generate raised {_format_error(error)}")
+            self._mute(slot, PlayerState.FAILED, _describe_fault("generate", error))
             return ()
         if self._stopwatch is not None:
             is_first_call = slot.part not in self._overruns
@@ -202,13 +211,18 @@ class GeneratorBand:
             self._count_overruns(
                 slot, is_overrun=not is_first_call and work_seconds > BUDGET_SECONDS * max(1.0, end_beat - start_beat)
             )
-        try:
-            fault = _find_fault(notes, start_beat, end_beat)
-        except Exception as error:  # an answer that cannot even be looked at
-            fault = f"returned a {type(notes).__name__} ({_format_error(error)}); it must return a list of NoteEvents"
-        if fault:
-            self._mute(slot, PlayerState.INVALID, fault)
-            return ()
+        refusal = player.refusal if isinstance(player, SandboxedGenerator) else None
+        if not isinstance(player, SandboxedGenerator):  # which has read the answer already
+            try:
+                notes, refusal = read_answer(notes, start_beat, end_beat)
+            except InvalidAnswer as fault:
+                self._mute(slot, PlayerState.INVALID, str(fault))
+                return ()
+            except Exception as error:  # a lazy answer
+                self._mute(slot, PlayerState.FAILED, _describe_fault("generate", error))
+                return ()
+        if refusal is not None and slot.part not in self._refusals:
+            self._refusals = {**self._refusals, slot.part: f"{slot.part}: notes were left out; {refusal}"}
         return notes
 
     def _count_overruns(self, slot: PlayerSlot, *, is_overrun: bool) -> None:
@@ -232,25 +246,6 @@ def _close(slot: PlayerSlot) -> None:
         slot.generator.close()
 
 
-def _format_error(error: Exception) -> str:
-    """Format an error in one line, however many it has."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-
-
-def _find_fault(notes: Sequence[NoteEvent], start_beat: float, end_beat: float) -> str | None:
-    """Return what is wrong with a player's answer, in one line, or None."""
-    limit = math.ceil(max(1.0, end_beat - start_beat) * _MAX_NOTES_PER_BEAT)
-    if len(notes) > limit:
-        return f"{len(notes)} notes from beat {start_beat:g} to {end_beat:g}; at most {limit} may start there"
-    before = start_beat
-    for note in notes:
-        if not isinstance(note, NoteEvent):
-            return f"returned a {type(note).__name__}; it must return NoteEvents"
-        if not start_beat <= note.onset_beats < end_beat:
-            return f"a note at beat {note.onset_beats:g} is outside the slice {start_beat:g} to {end_beat:g}"
-        if note.onset_beats < before:
-            return f"a note at beat {note.onset_beats:g} comes after one at {before:g}; notes must be sorted by onset"
-        if note.duration_beats > _LONGEST_NOTE_BEATS:
-            return f"a note of {note.duration_beats:g} beats; at most {_LONGEST_NOTE_BEATS:g} are allowed"
-        before = note.onset_beats
-    return None
+def _describe_fault(call: str, error: Exception) -> str:
+    """Return in one line what a player's call raised, or why it did not end."""
+    return f"{call} {'failed: ' if isinstance(error, PluginError) else 'raised '}{describe_error(error)}"

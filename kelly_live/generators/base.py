@@ -9,8 +9,9 @@ velocities 1-127; channels 1-16. The band moves a player's notes to the port, ch
 
 Thread: a generator is created in one thread. Every later call comes from another one, always the same, and never two
 at a time. The conductor's thread calls built-in generators; a generator of another package has a thread of its own at
-ordinary priority, so that it can be abandoned if it hangs. Offline (`render`, `compose`) the caller's thread calls
-all of them, and nothing is timed: the same seed gives the same notes. No call may block, sleep, print or do I/O.
+ordinary priority, so that it can be abandoned if it hangs. Offline (`render`, `compose`) nothing is timed, so that the
+same seed gives the same notes; a generator of another package that does not answer for 30 s is given up. No call may
+block, sleep, print, change the working directory or do I/O.
 
 Budget: a call may take BUDGET_SECONDS for a slice of up to a beat, and as much again for each further beat (live slices
 are a sixteenth of a beat). Built-in generators are timed by the processor time that they use, others by the clock;
@@ -27,9 +28,12 @@ style's part takes the values of those of the player's parameters that it declar
 generator that does not yield reads `parameters.style` itself or ignores it, and finds the style's scale and bar length
 in `context` either way.
 
-Faults: a generator that raises, is too slow, or returns invalid notes (unsorted, outside the slice, or no NoteEvent) is
-muted in a named state (`PlayerState`) with the reason in its status, and the band plays on. No host can help against a
-plug-in that never releases the interpreter's lock, or that ends the process.
+Faults: a generator that raises (`sys.exit` and KeyboardInterrupt are no exception), is too slow, or returns invalid
+notes (unsorted, outside the slice, or no NoteEvent) is muted in a named state (`PlayerState`), the reason is said in
+one line, and the band plays on. A whole number of any type (62.0, a NumPy integer) is taken as an int; a note with
+anything else in the place of a number is left out, which is said once, and the rest plays. A package that ends the
+process while it is imported is not loaded. No host can help against a call that ends the process (`os._exit`) or never
+releases the interpreter's lock.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kelly_live.core.checks import require_whole_number
 from kelly_live.core.errors import ConfigError
 from kelly_live.generators.parameter import Parameter
 
@@ -29,12 +30,18 @@ class Descriptor:
 
     def __post_init__(self) -> None:
         for word in (self.name, self.part):
-            if not (0 < len(word) <= 64 and word.isprintable()):
-                raise ConfigError(f"a player is called {word[:64]!r}; a name must be 1 to 64 printable characters")
+            if not (isinstance(word, str) and 0 < len(word) <= 64 and word.isprintable()):
+                raise ConfigError(f"a player is called {str(word)[:64]!r}; a name must be 1 to 64 printable characters")
+        if not (isinstance(self.help, str) and self.help.isprintable()):
+            raise ConfigError(f"the help of {self.name} must be one line of text")
+        for name in ("channel", "program"):  # a whole number of any type is taken as an int
+            object.__setattr__(self, name, require_whole_number(f"{name} of {self.name}", getattr(self, name)))
         if not (1 <= self.channel <= 16 and 0 <= self.program <= 127):
             raise ConfigError(
                 f"{self.name} plays program {self.program} on channel {self.channel}; it must be 0..127 on 1..16"
             )
+        if not all(isinstance(parameter, Parameter) for parameter in self.parameters):
+            raise ConfigError(f"{self.name} declares a parameter that is no Parameter")
         names = [parameter.name for parameter in self.parameters]
         if len(set(names)) < len(names):
             raise ConfigError(

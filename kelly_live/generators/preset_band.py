@@ -13,7 +13,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.generators import registry
 from kelly_live.generators.band import GeneratorBand, PlayerSlot
-from kelly_live.generators.base import Descriptor
+from kelly_live.generators.base import BUDGET_SECONDS, Descriptor
 from kelly_live.generators.host_preset import (
     LISTING_COMMAND,
     HostPreset,
@@ -23,6 +23,7 @@ from kelly_live.generators.host_preset import (
     add_players,
 )
 from kelly_live.generators.registry import LoadedGenerator
+from kelly_live.generators.sandbox import OFFLINE_SECONDS
 from kelly_live.music.band import MutedPlayer
 
 DRUM_CHANNEL = 10
@@ -37,21 +38,25 @@ class SlotAssignment:
 
 
 def assign_slots(
-    preset: HostPreset, settings: Sequence[Setting] = (), *, sandboxed: bool = False, one_port: bool = False
+    preset: HostPreset, settings: Sequence[Setting] = (), *, live: bool = False, one_port: bool = False
 ) -> SlotAssignment:
     """Load a preset's players and give each its slot and values; settings win over the preset's values.
 
-    `sandboxed`: generators of other packages get a thread of their own. `one_port`: all play on the main port, for a
-    file; a player whose channel is taken by one of another port moves to a free channel. Raises ConfigError.
+    Generators of other packages get a thread of their own. `live`: they have the budget of a live band; offline only
+    one that hangs is given up. `one_port`: all play on the main port, for a file; a player whose channel is taken by
+    one of another port moves to a free channel. Raises ConfigError.
     """
     slots: list[PlayerSlot] = []
     unloaded_players: list[MutedPlayer] = []
     channels = _ChannelAllocator(one_port=one_port)
+    deadline = BUDGET_SECONDS if live else OFFLINE_SECONDS
     for player in preset.players:
         part = player.part or player.generator
         overrides = {one.parameter: one.value for one in settings if one.player in (part, player.generator)}
         try:
-            loaded = registry.create_generator(player.generator, dict(player.values) | overrides, sandboxed=sandboxed)
+            loaded = registry.create_generator(
+                player.generator, dict(player.values) | overrides, deadline_seconds=deadline
+            )
         except ConfigError as error:
             if player.generator in registry.list_names():
                 raise ConfigError(f"{'--set' if overrides else player.where or '--with'}: {error}") from error
@@ -178,7 +183,7 @@ class PresetBand(GeneratorBand):
             return f"still {self.preset_name}: {error}"
 
     def _assign(self, preset: HostPreset) -> SlotAssignment:
-        assignment = assign_slots(preset, self._settings, sandboxed=self._live, one_port=not self._live)
+        assignment = assign_slots(preset, self._settings, live=self._live, one_port=not self._live)
         program_channels = {(slot.port, slot.channel) for slot in assignment.slots if slot.sends_program}
         # A program that one preset sent to a channel, the next one must set right, even if it would send none itself.
         slots = tuple(

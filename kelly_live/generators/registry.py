@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from kelly_live.core.errors import ConfigError
-from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins, select_plugin
+from kelly_live.core.plugins import LOAD_SECONDS, Plugin, describe_load_failure, find_plugins, select_plugin
 from kelly_live.generators.base import Configurable, Descriptor, Generator, Value
 from kelly_live.generators.parameter import resolve_values
-from kelly_live.generators.sandbox import SandboxedGenerator
+from kelly_live.generators.sandbox import SandboxedGenerator, run_with_deadline
 
 GROUP = "kelly_live.generators"
 
@@ -56,17 +56,19 @@ def load_generators(names: Sequence[str] | None = None) -> tuple[LoadedGenerator
 
     One that fails to load comes back with its problem. Raises ConfigError for a name that is not registered.
     """
-    return tuple(_create(plugin, {}, sandboxed=False) for plugin in _select(names))
+    return tuple(_create(plugin, {}, None) for plugin in _select(names))
 
 
-def create_generator(name: str, values: Mapping[str, Value], *, sandboxed: bool = False) -> LoadedGenerator:
+def create_generator(
+    name: str, values: Mapping[str, Value], *, deadline_seconds: float | None = None
+) -> LoadedGenerator:
     """Create one generator with these values of its parameters.
 
-    `sandboxed`: one of another package is called in a thread of its own. Raises ConfigError for a name that is not
-    registered, or a value out of its range.
+    `deadline_seconds`: one of another package is called in a thread of its own, and has so long for a slice. Raises
+    ConfigError for a name that is not registered, or a value out of its range.
     """
     (plugin,) = _select([name])
-    return _create(plugin, values, sandboxed=sandboxed)
+    return _create(plugin, values, deadline_seconds)
 
 
 def _select(names: Sequence[str] | None) -> list[Plugin]:
@@ -77,10 +79,19 @@ def _select(names: Sequence[str] | None) -> list[Plugin]:
 def _describe(plugin: Plugin) -> GeneratorInfo:
     try:
         made_by = plugin.load()
-        descriptor = getattr(made_by, "descriptor", None)
+        return _read_descriptor(plugin, made_by) if plugin.is_ours else _read_aside(plugin, made_by)
     except Exception as error:  # another package's code: its error is its own problem, not the band's
         return GeneratorInfo(plugin, None, describe_load_failure(plugin, error))
-    if not isinstance(descriptor, Descriptor) or not all(
+
+
+def _read_aside(plugin: Plugin, made_by: object) -> GeneratorInfo:
+    """Read another package's class, whose attributes may be code, in a thread that is not waited for without end."""
+    return run_with_deadline(lambda: _read_descriptor(plugin, made_by), LOAD_SECONDS)
+
+
+def _read_descriptor(plugin: Plugin, made_by: object) -> GeneratorInfo:
+    descriptor = getattr(made_by, "descriptor", None)
+    if type(descriptor) is not Descriptor or not all(
         callable(getattr(made_by, method, None)) for method in ("generate", "reset")
     ):
         return GeneratorInfo(
@@ -93,7 +104,7 @@ def _describe(plugin: Plugin) -> GeneratorInfo:
     return GeneratorInfo(plugin, descriptor)
 
 
-def _create(plugin: Plugin, values: Mapping[str, Value], *, sandboxed: bool) -> LoadedGenerator:
+def _create(plugin: Plugin, values: Mapping[str, Value], deadline_seconds: float | None) -> LoadedGenerator:
     info = _describe(plugin)
     if info.descriptor is None:
         return LoadedGenerator(plugin.name, None, info.problem)
@@ -101,12 +112,18 @@ def _create(plugin: Plugin, values: Mapping[str, Value], *, sandboxed: bool) -> 
         resolved_values = resolve_values(info.descriptor.parameters, values)
     except ConfigError as error:
         raise ConfigError(f"generator {plugin.name}: {error}") from error
-    try:
-        generator = cast(Generator, plugin.load()())
-        if info.descriptor.parameters and isinstance(generator, Configurable):
+
+    def create() -> Generator:
+        generator = cast(Generator, made_by())
+        if resolved_values and isinstance(generator, Configurable):
             generator.configure(resolved_values)
+        return generator
+
+    try:
+        made_by = plugin.load()
+        generator = create() if plugin.is_ours else run_with_deadline(create, LOAD_SECONDS)
     except Exception as error:  # another package's code again
         return LoadedGenerator(plugin.name, None, describe_load_failure(plugin, error))
-    if sandboxed and not plugin.is_ours:
-        generator = SandboxedGenerator(generator)
+    if deadline_seconds is not None and not plugin.is_ours:
+        generator = SandboxedGenerator(generator, descriptor=info.descriptor, deadline_seconds=deadline_seconds)
     return LoadedGenerator(plugin.name, generator, values=tuple(resolved_values.items()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from kelly_live.core.errors import MidiError
-from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins
+from kelly_live.core.plugins import Plugin, describe_load_failure, find_plugins, guard_call
 from kelly_live.midi.backend import MidiBackend
 
 GROUP = "kelly_live.midi_backends"
@@ -86,7 +86,8 @@ def _find_plugins() -> dict[str, Plugin]:
 
 def _load(plugin: Plugin) -> LoadedBackends:
     try:
-        backends = tuple(_check(plugin.load()()))
+        with guard_call():
+            backends = tuple(_check(plugin.load()()))
     except Exception as error:  # code of another package: anything that it raises is reported, not passed on
         problem = describe_load_failure(plugin, error)
         if (plugin.name, problem) not in _logged:

@@ -30,6 +30,10 @@ class MutedPlayer:
     reason: str
     state: PlayerState = PlayerState.NOT_LOADED
 
+    def describe(self) -> str:
+        """Say that it is silent and why, in one line."""
+        return f"{self.name} is silent ({self.state}): {self.reason}"
+
 
 class Slot(HasProgram, Protocol):
     """A player's place in the band: where its notes go, and with which sound."""

@@ -276,7 +276,7 @@ def plug_in_note(beat: float, duration: float = 0.5) -> NoteEvent:
         (lambda a, b: [plug_in_note(a + 0.2), plug_in_note(a + 0.1)], "sorted by onset"),
         (lambda a, b: ["la"], "returned a str"),
         (lambda a, b: [plug_in_note(a, 1000.0)], "1000 beats"),
-        (lambda a, b: [plug_in_note(a)] * 5000, "5000 notes"),
+        (lambda a, b: [plug_in_note(a)] * 5000, "over 128 notes"),
         (lambda a, b: [NoteEvent(a, 0.5, 200, 80, 5, "plug-in")], "pitch is 200"),
     ],
 )
