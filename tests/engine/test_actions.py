@@ -1,0 +1,69 @@
+"""The dispatcher of actions: each one reaches its target, is logged, and is answered if it has none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from kelly_live.core.actions import ACTIONS, REACTIONS, Action, Takes
+from kelly_live.core.emotion_space import create_state
+from kelly_live.core.protocols import AudioHealth, EmotionOverride, Reading, SchedulerHealth
+from kelly_live.engine.actions import ActionDispatcher, ActionTargets
+from kelly_live.engine.session import Snapshot
+from kelly_live.music.conductor import ConductorStatus
+from tests.fakes import parameters
+
+SHOWN = create_state(0.2, -0.3, 0.1)
+SNAPSHOT = Snapshot(
+    Reading(SHOWN, parameters()),
+    ConductorStatus(21.0, 5, 120.0, "ionian", "C", "C", (), 0.0),
+    AudioHealth(-20.0, 0, 0.0),
+    SchedulerHealth(),
+    0,
+)
+SAMPLES = {Takes.NOTHING: None, Takes.SWITCH: True, Takes.PLACE: 0.5, Takes.STEP: -0.1, Takes.EMOTION: "sad"}
+
+
+def test_every_action_is_dispatched_and_logged() -> None:
+    calls: list[object] = []
+    dispatcher = ActionDispatcher(
+        EmotionOverride(),
+        ActionTargets(
+            set_override=lambda override: calls.append(override),
+            panic=lambda: calls.append("panic"),
+            preset=lambda step: calls.append(("preset", step)),
+            profile=lambda step: f"playing for number {step}",
+            reaction=lambda word, snapshot: calls.append((word, snapshot.conductor.bar)),
+            help=lambda: "the keys",
+            quit=lambda: calls.append("quit"),
+            log=lambda action, source, snapshot: calls.append(f"{source}: {action}"),
+        ),
+    )
+    lines = [dispatcher.apply(Action(name, SAMPLES[kind.takes]), SNAPSHOT, "key") for name, kind in ACTIONS.items()]
+    assert [entry for entry in calls if isinstance(entry, str) and entry.startswith("key: ")] == [
+        f"key: {Action(name, SAMPLES[kind.takes])}" for name, kind in ACTIONS.items()
+    ]
+    assert [entry for entry in calls if isinstance(entry, tuple) and entry[0] in REACTIONS] == [
+        (word, 5) for word in REACTIONS
+    ]
+    assert {"panic", "quit", ("preset", 1), ("preset", -1)} <= set(calls)
+    assert [line for line in lines if line] == ["playing for number 1", "the keys"]
+    assert dispatcher.override.freeze is False  # let go came after freeze; what came after it is held
+    assert dispatcher.place("valence", SHOWN) == SHOWN.valence  # a morph leads: nothing is held in numbers
+
+
+def test_a_repeated_reaction_counts_once_a_reading() -> None:
+    calls: list[str] = []
+    dispatcher = ActionDispatcher(
+        EmotionOverride(), ActionTargets(lambda override: None, reaction=lambda word, snapshot: calls.append(word))
+    )
+    later = replace(SNAPSHOT, reading=replace(SNAPSHOT.reading))
+    for snapshot, word in ((SNAPSHOT, "like"), (SNAPSHOT, "like"), (SNAPSHOT, "too-fast"), (later, "like")):
+        dispatcher.apply(Action(word), snapshot, "key")
+    assert calls == ["like", "too-fast", "like"]
+
+
+def test_an_action_without_a_target_is_answered() -> None:
+    dispatcher = ActionDispatcher(EmotionOverride(), ActionTargets(lambda override: None))
+    assert dispatcher.apply(Action("next-preset"), SNAPSHOT, "midi") == "next-preset: not in this session"
+    assert dispatcher.apply(Action("freeze"), SNAPSHOT, "midi") is None
+    assert dispatcher.override.freeze
