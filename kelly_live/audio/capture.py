@@ -51,7 +51,7 @@ CaptureMessage: TypeAlias = InputOpened | AudioBlock | InputFailed
 
 
 def relay(source: AudioSource, parent: ParentConnection[None]) -> None:
-    """Send all that a source delivers; return when the parent reads no more.
+    """Send all that a source delivers; return when the parent is gone or given up.
 
     Raises:
         AudioError: The source is gone.
@@ -66,13 +66,13 @@ def _end_with_parent(source: AudioSource, parent: ParentConnection[None]) -> Non
     """Thread: parent. The parent sends nothing; what ends is its end of the pipe."""
     for _ in parent.receive():
         pass
-    _leave(source)
+    _leave(source, parent)
 
 
 _leaving = threading.Lock()
 
 
-def _leave(source: AudioSource) -> None:
+def _leave(source: AudioSource, parent: ParentConnection[None]) -> None:
     """Close the source and end the process; who comes second waits for that.
 
     In order where that is possible, as a client that vanishes holds JACK up; but not for ever: PortAudio's own
@@ -82,7 +82,7 @@ def _leave(source: AudioSource) -> None:
         closer = threading.Thread(target=_close, args=(source,), daemon=True)
         closer.start()
         closer.join(_CLOSE_SECONDS)
-        os._exit(0)
+        os._exit(parent.exit_code)
 
 
 def _close(source: AudioSource) -> None:
@@ -110,7 +110,7 @@ def main(sample_rate: str, device: str | None = None) -> None:
         text = " ".join(str(error).split())
         parent.send(InputFailed(f"the capture failed ({type(error).__name__}: {text})"))
     finally:
-        _leave(source)
+        _leave(source, parent)
 
 
 if __name__ == "__main__":

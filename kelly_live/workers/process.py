@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 from kelly_live.core.errors import WorkerError
+from kelly_live.workers.child import GIVEN_UP_EXIT_CODE
 from kelly_live.workers.framing import MAX_FRAME_BYTES, FrameDecoder, encode_frame
 
 OUTBOX_WEIGHT = 4096
@@ -231,7 +232,9 @@ class WorkerProcess(Generic[Received]):
             _log.exception("%s: its message could not be used", self.name)
             error = f"{self.name} was given up ({type(problem).__name__}: {problem})"
         if error is None and _wait(process, _REAP_SECONDS):
-            error = f"{self.name} ended by itself (exit code {process.returncode})"
+            is_given_up = process.returncode == GIVEN_UP_EXIT_CODE
+            reason = "this process did not read its messages" if is_given_up else f"exit code {process.returncode}"
+            error = f"{self.name} ended by itself ({reason})"
         self._end(process, error or f"{self.name} closed its output")
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,8 @@
 """The child's end of a ServiceProcess: `python -m kelly_live.workers.service_child [MODULE…]`.
 
 Threads: the main one makes the service and calls its methods in turn; `submitted` does so with what was submitted;
-`requests` reads. When the parent closes its end, or is gone, the service is closed and the process ends.
+`requests` reads. When the parent closes its end, is gone or takes no answer, the service is closed and the process
+ends.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class ServiceChild:
         threading.Thread(target=self._read, name="requests", daemon=True).start()
 
     def run(self) -> None:
-        """Answer until the parent is done or gone; then close the service."""
+        """Answer until the parent is done, gone or takes no answer; then close the service."""
         beside = threading.Thread(target=self._answer_all, args=(self._submitted,), name="submitted", daemon=True)
         beside.start()
         self._answer_all(self._in_turn)
@@ -54,8 +55,12 @@ class ServiceChild:
                 is_submitted = isinstance(request, CallRequest) and request.is_submitted
                 (self._submitted if is_submitted else self._in_turn).put(request)
         finally:
-            self._in_turn.put(None)
-            self._submitted.put(None)
+            self._end()
+
+    def _end(self) -> None:
+        """Let both threads end after what they do now."""
+        self._in_turn.put(None)
+        self._submitted.put(None)
 
     def _answer_all(self, requests: SimpleQueue[Request | None]) -> None:
         while (request := requests.get()) is not None:
@@ -63,7 +68,9 @@ class ServiceChild:
                 response: Result | Failure = Result(request.number, msgspec.Raw(encode_payload(self._do(request))))
             except Exception as error:  # any error is the caller's
                 response = _failure(request.number, error)
-            self._parent.send(response)
+            if not self._parent.send(response):
+                self._end()
+                return
 
     def _do(self, request: Request) -> Any:
         if isinstance(request, CreateRequest):
@@ -91,16 +98,18 @@ def _failure(number: int, error: Exception) -> Failure:
     return Failure(number, name, text)
 
 
-def main(modules: Sequence[str]) -> None:
-    """Import the modules, and serve."""
+def main(modules: Sequence[str]) -> int:
+    """Import the modules, serve, and return the exit code."""
     ignore_signals(*TERMINAL_SIGNALS, *END_SIGNALS)  # this one ends when its stdin does
-    child = ServiceChild(ParentConnection(Request))
+    parent: ParentConnection[Request] = ParentConnection(Request)
+    child = ServiceChild(parent)
     child.start()
     disable_realtime()
     for module in modules:
         importlib.import_module(module)
     child.run()
+    return parent.exit_code
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

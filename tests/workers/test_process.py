@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from kelly_live.core.errors import WorkerError
+from kelly_live.workers.child import GIVEN_UP_EXIT_CODE
 from kelly_live.workers.process import WorkerProcess, module_command
 from tests.workers.until import stop_process, wait_until
 
@@ -221,6 +223,78 @@ def test_what_a_library_prints_is_no_message(start: Callable[..., Peer]) -> None
     )
     wait_until(lambda: peer.ends)
     assert peer.words == ["ready"]
+
+
+GREAT = "parent.send(Word('x' * 200_000))"  # more than a pipe holds
+
+
+@posix_only
+def test_a_child_gives_up_a_parent_that_never_reads() -> None:
+    script = (
+        "parent = ParentConnection(Word, write_seconds=0.3)\n"
+        f"answers = [{GREAT}, parent.send(Word('more'))]\n"
+        "print(answers, file=sys.stderr, flush=True); sys.exit(parent.exit_code)"
+    )
+    begun = time.monotonic()
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD + script],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert process.stderr.read() == "[False, False]\n"
+        assert process.wait(20.0) == GIVEN_UP_EXIT_CODE
+    assert time.monotonic() - begun < 10.0
+
+
+@posix_only
+def test_a_child_that_gave_its_parent_up_is_ended_by_force() -> None:
+    script = f"parent = ParentConnection(Word, write_seconds=0.2, farewell_seconds=0.2); {GREAT}; time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD + script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:  # fmt: skip
+        assert process.wait(20.0) == GIVEN_UP_EXIT_CODE
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("write_seconds", "is_awaited", "outcome"),
+    [
+        (60.0, "sending", "3 the peer ended by itself (exit code 0)"),
+        (0.3, "sent", "0 the peer ended by itself (this process did not read its messages)"),
+    ],
+    ids=["within the deadline", "past the deadline"],
+)
+def test_a_suspended_parent(tmp_path: Path, write_seconds: float, is_awaited: str, outcome: str) -> None:
+    """It is suspended while the child sends, and continues when the child has reached `is_awaited`."""
+    child = (
+        "from pathlib import Path; folder = Path(sys.argv[1])\n"
+        f"parent = ParentConnection(Word, write_seconds={write_seconds})\n"
+        "while not (folder / 'go').exists(): time.sleep(0.01)\n"
+        "(folder / 'sending').touch()\n"
+        f"for _ in range(3): {GREAT}\n"
+        "(folder / 'sent').touch(); sys.exit(parent.exit_code)"
+    )
+    parent = (
+        "import msgspec, sys, threading\n"
+        "from kelly_live.workers.process import WorkerProcess\n"
+        "class Word(msgspec.Struct, frozen=True, tag=True):\n"
+        "    text: str\n"
+        "ended, words = threading.Event(), []\n"
+        "process = WorkerProcess([sys.executable, '-c', *sys.argv[1:]], name='the peer', receives=Word,\n"
+        "                        on_message=words.append, on_end=ended.set)\n"
+        "process.start(); print('started', flush=True); ended.wait(20.0); print(len(words), process.error)"
+    )
+    command = [sys.executable, "-c", parent, HEAD + child, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        stop_process(process.pid)
+        (tmp_path / "go").touch()
+        try:
+            wait_until((tmp_path / is_awaited).exists)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+        assert process.stdout.read() == f"{outcome}\n"
 
 
 @posix_only

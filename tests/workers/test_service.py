@@ -8,13 +8,18 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
+import msgspec
 import numpy as np
 import pytest
 
 from kelly_live.core.errors import ConfigError, WorkerError
+from kelly_live.workers.child import ParentConnection
+from kelly_live.workers.framing import encode_payload
 from kelly_live.workers.realtime import disable_realtime, enable_realtime
-from kelly_live.workers.service import MAX_REQUESTS, ServiceProcess
+from kelly_live.workers.service import MAX_REQUESTS, CreateRequest, Request, ServiceProcess
+from kelly_live.workers.service_child import ServiceChild
 from tests.workers.counter_service import Count, Counter
 from tests.workers.until import stop_process, wait_until
 
@@ -157,6 +162,23 @@ def test_a_parent_that_is_gone_is_noticed(counter: ServiceProcess, tmp_path: Pat
     process.stdin.close()  # as the system does when the parent dies
     wait_until((tmp_path / "farewell").exists)
     assert process.wait(20.0) == 0
+
+
+def test_a_parent_that_takes_no_answer_ends_the_service(tmp_path: Path) -> None:
+    class DeafParent:
+        """Sends its requests, and takes no answer."""
+
+        def receive(self) -> Iterator[Request]:
+            yield CreateRequest(1, CREATE, msgspec.Raw(encode_payload((str(tmp_path / "farewell"),))))
+            threading.Event().wait()  # its end of the pipe stays open
+
+        def send(self, message: object) -> bool:
+            return False
+
+    child = ServiceChild(cast("ParentConnection[Request]", DeafParent()))
+    child.start()
+    child.run()
+    assert (tmp_path / "farewell").read_text() == "closed"
 
 
 def test_a_factory_that_is_unknown_there_is_an_error(tmp_path: Path) -> None:
