@@ -40,7 +40,7 @@ def command(log: Path, midi: Path | None, wav: Path | None) -> None:
         f"{plural(again.notes, 'note')} in {again.seconds:.1f} s{torn}"
     )
     if midi is not None:
-        write_atomically(midi, again.midi)
+        write_atomically(midi, again.midi, private=True)
         click.echo(f"wrote {midi}")
     if wav is not None:
         from kelly_live.audio.synth import SAMPLE_RATE, render, write_wav

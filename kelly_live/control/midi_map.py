@@ -337,7 +337,7 @@ def save_bindings(bindings: Sequence[Binding], file: Path | None = None) -> Path
         lines[-1] += f", channel: {control.channel}" if control.channel is not None else ""
         lines[-1] += f", action: {binding.action}" + (f", value: {binding.value}" if binding.value is not None else "")
         lines[-1] += "}"
-    create_folder(file.parent)
+    create_folder(file.parent, private=True)
     write_atomically(file, ("\n".join(lines) + "\n").encode(), private=True)
     return file
 

@@ -24,9 +24,16 @@ _REMEDIES = {
 }
 
 
-def create_folder(path: Path, remedy: str = "name another") -> None:
-    """Create a folder and its parents unless they exist. Raises OutputError that ends with `remedy`."""
+def create_folder(path: Path, remedy: str = "name another", *, private: bool = False) -> None:
+    """Create a folder and its parents unless they exist. Raises OutputError that ends with `remedy`.
+
+    With `private` only the user may enter what is created.
+    """
     try:
+        if private:
+            for folder in (*reversed(path.parents), path):
+                if not folder.exists():
+                    folder.mkdir(mode=0o700, exist_ok=True)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"cannot make the folder {str(path)!r} ({error.strerror}); {remedy}") from error

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kelly_live.core.errors import ModelError
+from kelly_live.core.numbers import quote_value
 
 FORMAT = "kelly-live/1"
 SYSTEM_KIND = "system"  # the kind of a file with all nets
 CORPUS_PREFIX = "corpus."  # name prefix of weights that only training needs: offsets between its corpora
 MAX_BYTES = 256 * 1024 * 1024
 LARGEST_NUMBER = 4096  # in a config: our widths, counts and numbers of layers are smaller
+LARGEST_WEIGHT = 1000.0  # those of our nets are under 130; far larger ones overflow in use
+_DEEPEST = 8  # levels of a config
+_DTYPES = ("F16", "F32", "F64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +54,27 @@ def load_checkpoint(path: Path, kind: str, framework: Literal["np", "pt"] = "np"
             metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT or metadata.get("kind") != kind:
                 raise ModelError(
-                    f"{path} is a {metadata.get('kind', 'foreign')!r} checkpoint, not {kind!r} of {FORMAT}; "
+                    f"{path} is a {metadata.get('kind', 'foreign')[:40]!r} checkpoint, not {kind!r} of {FORMAT}; "
                     "name the right file or reinstall kelly-live"
                 )
             checkpoint = Checkpoint(
                 kind=kind,
                 config=_parse_object(metadata["config"]),
                 card=_parse_object(metadata["card"]),
-                weights={name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118
+                weights={name: _read_weight(file, name) for name in file.keys()},  # noqa: SIM118
             )
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the checkpoint {path} is damaged ({reason}); reinstall kelly-live") from error
     for name, weight in checkpoint.weights.items():
         if not _is_finite(weight, framework):
             raise ModelError(
                 f"the checkpoint {path} holds values that are not finite, in {name[:80]!r}; reinstall kelly-live"
+            )
+        if not bool((abs(weight) <= LARGEST_WEIGHT).all()):
+            raise ModelError(
+                f"the checkpoint {path} holds values of over {LARGEST_WEIGHT:g}, in {name[:80]!r}; "
+                "no net of kelly-live does: reinstall it"
             )
     return checkpoint
 
@@ -86,17 +95,27 @@ def select_part(path: Path, name: str, system: Checkpoint) -> Checkpoint:
     return Checkpoint(name, system.config[name], system.card.get(name, {}), weights)
 
 
-def require_small(config: object) -> None:
-    """Refuse numbers and lists larger than those of our nets, before they are used. Raises ValueError."""
+def require_small(config: object, depth: int = 0) -> None:
+    """Refuse numbers, lists and depths larger than those of our nets, before they are used. Raises ValueError."""
+    if depth > _DEEPEST:
+        raise ValueError(f"over {_DEEPEST} levels")
     if isinstance(config, dict):
         config = list(config.values())
     if isinstance(config, list):
         if len(config) > LARGEST_NUMBER:
             raise ValueError(f"a list of {len(config)}; at most {LARGEST_NUMBER}")
         for value in config:
-            require_small(value)
+            require_small(value, depth + 1)
     elif isinstance(config, int | float) and not abs(config) <= LARGEST_NUMBER:
-        raise ValueError(f"a number of {config}; at most {LARGEST_NUMBER}")
+        raise ValueError(f"a number of {quote_value(config)}; at most {LARGEST_NUMBER}")
+
+
+def _read_weight(file: Any, name: str) -> Any:
+    """Read one weight. Raises ValueError unless it is of a plain floating type."""
+    dtype = file.get_slice(name).get_dtype()
+    if dtype not in _DTYPES:
+        raise ValueError(f"{name[:80]!r} is of type {dtype}; it must be one of {', '.join(_DTYPES)}")
+    return file.get_tensor(name)
 
 
 def _parse_object(text: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ import queue
 import sys
 from pathlib import Path
 
+from kelly_live.core.atomic_write import create_folder
+from kelly_live.core.errors import OutputError
 from kelly_live.core.wording import plural
 
 ROOT = "kelly_live"
@@ -85,6 +87,8 @@ class PrivateRotatingFileHandler(logging.handlers.RotatingFileHandler):
 
     def _open(self):  # type: ignore[no-untyped-def]  # the library's own return type is private
         descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)  # an older file may have had other rights
         return os.fdopen(descriptor, self.mode, encoding=self.encoding, errors=self.errors)
 
 
@@ -127,12 +131,12 @@ def set_up_logging(*, debug: bool, file: Path | None = None, to_file: bool = Tru
     """
     formatter = logging.Formatter(_FORMAT, _DATE_FORMAT)
     handlers: list[logging.Handler] = []
-    problem: OSError | None = None
+    problem: Exception | None = None
     path = find_log_file() if file is None else file
     if to_file:
         try:
             handlers.append(_open_file(path))
-        except OSError as error:
+        except (OSError, OutputError) as error:
             problem = error
     if debug:
         handlers.append(logging.StreamHandler(sys.stderr))
@@ -140,13 +144,13 @@ def set_up_logging(*, debug: bool, file: Path | None = None, to_file: bool = Tru
         handler.setFormatter(formatter)
     setup = LogSetup(handlers, logging.DEBUG if debug else logging.INFO)
     if problem is not None:
-        logging.getLogger(__name__).debug("no log file: %s: %s", path, problem.strerror)
+        logging.getLogger(__name__).debug("no log file: %s: %s", path, problem)
     return setup
 
 
 def _open_file(path: Path) -> logging.Handler:
-    """Open the rotating file; raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Open the rotating file; raises OSError or OutputError."""
+    create_folder(path.parent, private=True)
     handler = PrivateRotatingFileHandler(
         path, maxBytes=FILE_BYTES, backupCount=BACKUPS, encoding="utf-8", errors="backslashreplace"
     )

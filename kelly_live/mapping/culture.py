@@ -216,7 +216,7 @@ def load_culture_net(path: Path) -> CultureNet:
     try:
         require_small(checkpoint.config)
         return CultureNet(checkpoint.config, checkpoint.weights)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise ModelError(
             f"the checkpoint {path} does not fit this version of the {NAME} ({str(error)[:200]}); reinstall kelly-live"
         ) from error

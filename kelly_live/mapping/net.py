@@ -123,8 +123,9 @@ class MapperNet:
         """Create the net of a checkpoint that came from `path`. Raises ModelError."""
         try:
             require_small(checkpoint.config)
-            return cls(checkpoint.config, checkpoint.weights)
-        except (KeyError, TypeError, ValueError) as error:
+            with np.errstate(over="raise", divide="raise", invalid="raise"):  # else such a net plays nonsense
+                return cls(checkpoint.config, checkpoint.weights)
+        except (KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
             raise ModelError(
                 f"the checkpoint {path} does not fit this version of the {NAME} ({str(error)[:200]}); "
                 "reinstall kelly-live"

@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.numbers import quote_value
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import MODES
 
 FILE = "vocabulary.json"
 VERSION = 1
+MAX_BYTES = 4 << 20  # the shipped one has 67 kB
+_LARGEST = 10_000.0  # of any number in it
 LEAST_PIECES = 5
 WIDEST_STEP = 7  # scale degrees; wider ones count as this
 QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
@@ -105,30 +108,59 @@ def load_vocabulary() -> Vocabulary | None:
 def read_vocabulary(path: Path) -> Vocabulary:
     """Read a vocabulary; raises ConfigError if the file is damaged or of another version."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise ConfigError(f"{path} is over {MAX_BYTES >> 20} MB; it is not kelly-live's: reinstall")
+        content = json.loads(data.decode("utf-8"))
         if content["version"] != VERSION:
-            raise ConfigError(f"{path} is of version {content['version']}; this kelly-live reads version {VERSION}")
+            version = quote_value(content["version"])
+            raise ConfigError(f"{path} is of version {version}; this kelly-live reads version {VERSION}")
         return Vocabulary(
             {mode: _read_table(content["moves"][mode]) for mode in MODES},
             {q: {mode: _read_table(content["felt"][q][mode]) for mode in MODES} for q in QUADRANTS},
-            {name: {float(k): float(v) for k, v in row.items()} for name, row in content["chord_beats"].items()},
+            {
+                name: {_read_number(float(beats)): _read_share(share) for beats, share in row.items()}
+                for name, row in content["chord_beats"].items()
+            },
             {part: _read_cells(content["cells"][part]) for part in ("melody", "accompaniment")},
             _read_table(content["steps"]),
-            float(content["leaning"]["share"]),
+            _read_share(content["leaning"]["share"]),
             _read_shares(content["leaning"]["steps"]),
             _read_shares(content["voices"]),
             _read_shares(content["spans"]),
-            Touch(tuple(content["touch"].pop("metre")), **content["touch"]),
-            Timing(**content["timing"]),
+            _read_touch(content["touch"]),
+            Timing(**{name: _read_number(value) for name, value in content["timing"].items()}),
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(repr(error).split())[:200]
         raise ConfigError(
-            f"{path} is damaged ({error!r}); reinstall, or run `kelly-live lab train vocabulary`"
+            f"{path} is damaged ({reason}); reinstall, or run `kelly-live lab train vocabulary`"
         ) from error
 
 
+def _read_number(value: object) -> float:
+    """Return a number of a bounded size. Raises ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _LARGEST:
+        raise ValueError(f"{quote_value(value)} is no number of at most {_LARGEST:g}")
+    return float(value)
+
+
+def _read_share(value: object) -> float:
+    """Return a share from 0 to 1. Raises ValueError."""
+    if not 0.0 <= (share := _read_number(value)) <= 1.0:
+        raise ValueError(f"{share:g} is no share; it must be from 0 to 1")
+    return share
+
+
+def _read_touch(content: Mapping[str, Any]) -> Touch:
+    first, second, third, fourth = map(_read_number, content["metre"])
+    others = {name: _read_number(value) for name, value in content.items() if name != "metre"}
+    return Touch((first, second, third, fourth), **others)
+
+
 def _read_shares(row: Mapping[str, float]) -> dict[int, float]:
-    return {int(key): float(share) for key, share in row.items()}
+    return {int(_read_number(int(key))): _read_share(share) for key, share in row.items()}
 
 
 def _read_table(rows: Mapping[str, Mapping[str, float]]) -> dict[int, dict[int, float]]:
@@ -137,6 +169,6 @@ def _read_table(rows: Mapping[str, Mapping[str, float]]) -> dict[int, dict[int, 
 
 def _read_cells(rows: Mapping[str, list[Any]]) -> dict[int, tuple[tuple[tuple[float, ...], float], ...]]:
     return {
-        int(count): tuple((tuple(float(place) for place in places), float(share)) for places, share in cells)
+        int(count): tuple((tuple(map(_read_number, places)), _read_share(share)) for places, share in cells)
         for count, cells in rows.items()
     }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from kelly_live.core.atomic_write import write_atomically
+from kelly_live.core.atomic_write import create_folder, write_atomically
 from kelly_live.core.errors import ConfigError, OutputError
 from kelly_live.core.safe_yaml import MAX_BYTES
 from kelly_live.profiles.profile import NewerFormatError, Profile, check_name, from_yaml, to_yaml
@@ -201,7 +201,7 @@ class ProfileStore:
     @contextlib.contextmanager
     def _hold_lock(self) -> Iterator[None]:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            create_folder(self.folder, "check its rights", private=True)
             if os.name == "posix" and stat.S_IMODE(self.folder.stat().st_mode) & 0o077:
                 self.folder.chmod(0o700)
             lock = FileLock(self.folder / ".lock", timeout=_PATIENCE_SECONDS, mode=0o600)

@@ -238,7 +238,7 @@ class Recorder:
         if self.paths.midi is None or self._checksum.notes == 0:
             return lines
         try:
-            write_atomically(self.paths.midi, encode_take(self._tape, self._parts, self._header.title))
+            write_atomically(self.paths.midi, encode_take(self._tape, self._parts, self._header.title), private=True)
         except OutputError as error:
             again = f"`kelly-live replay {self.paths.log} --midi {self.paths.midi}` creates it later"
             return [*lines, f"{error}; {again}"]
@@ -357,7 +357,7 @@ def _sync_to_disk(file: int) -> None:
 def _open_new(path: Path) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
     try:
-        return os.open(path, flags, 0o666)
+        return os.open(path, flags, 0o600)  # what somebody played is theirs
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
         reason = os.strerror(number) if number else str(error)

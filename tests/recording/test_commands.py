@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,8 @@ def test_a_set_is_played_again_to_the_byte(recorded_set: Path, tmp_path: Path) -
     assert "seed 11, preset band, made" in result.output
     assert "notes: the same" in result.output
     assert (tmp_path / "again.mid").read_bytes() == recorded_set.with_suffix(".mid").read_bytes()
+    if os.name == "posix":
+        assert {stat.S_IMODE(recorded_set.with_suffix(end).stat().st_mode) for end in (".mid", ".jsonl")} == {0o600}
     text = recorded_set.read_text()
     assert '"culture":"klezmer","culture_strength":0.5' in text
     assert [name in text for name in ('"name":"two-synths"', '"name":"solo-piano"', '"name":"band"')].count(True) >= 2

@@ -39,7 +39,7 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
         from kelly_live.ui.person import Mark, draw_person
 
         marks = [Mark(one.emotion, one.parameter, one.base, one.own, one.spread, one.known) for one in found]
-        write_atomically(plot, draw_person(marks, f"{profile.name}: {count_reactions(profile)}"))
+        write_atomically(plot, draw_person(marks, f"{profile.name}: {count_reactions(profile)}"), private=True)
         click.echo(f"wrote {plot}", err=True)
     if as_json:
         answer = {
