@@ -110,8 +110,8 @@ def list_inputs() -> list[InputDevice]:
     inputs = [device for device in devices if device["max_input_channels"] > 0]
     indices = [device["index"] for device in inputs]
     # The system's default may be missing though there are inputs: then the first host API that has one decides.
-    wanted = [_default_index(module), *(api["default_input_device"] for api in apis), *indices]
-    default = next((index for index in wanted if index in indices), None)
+    preferred_indices = [_default_index(module), *(api["default_input_device"] for api in apis), *indices]
+    default = next((index for index in preferred_indices if index in indices), None)
     return [
         InputDevice(
             index=device["index"],

@@ -37,31 +37,31 @@ class SpscRing:
         self.channels = channels
         self._storage = np.zeros((capacity, channels), np.float32)
         self._reserved = 0  # producer only
-        self._published = (0, 0.0)  # producer only: frames written since the start, and the stamp of the last
+        self._published_state = (0, 0.0)  # producer only: frames written since the start, and the stamp of the last
         self._read = 0  # consumer only
-        self._dropped = 0  # consumer only
+        self._dropped_frames = 0  # consumer only
 
     @property
     def dropped(self) -> int:
         """Frames that were written but will never be read. Any thread; brought up to date by `read`."""
-        return self._dropped
+        return self._dropped_frames
 
     @property
     def published(self) -> int:
         """Frames written since the start. Any thread."""
-        return self._published[0]
+        return self._published_state[0]
 
     @property
     def stamp(self) -> float:
         """The time (s) of the newest write; 0 before the first. Any thread."""
-        return self._published[1]
+        return self._published_state[1]
 
     def write(self, block: np.ndarray, time: float) -> None:
         """Copy in a block, float32 `[n, channels]`, stamped `time` (s).
 
         Thread: the producer's only. Never waits; a full ring is no error.
         """
-        start = self._published[0]
+        start = self._published_state[0]
         end = start + len(block)
         self._reserved = end
         if len(block) > self.capacity:  # only its newest frames can be kept
@@ -70,20 +70,20 @@ class SpscRing:
         head = min(len(block), self.capacity - first)
         self._storage[first : first + head] = block[:head]
         self._storage[: len(block) - head] = block[head:]
-        self._published = (end, time)
+        self._published_state = (end, time)
 
     def read(self) -> CapturedFrames | None:
         """Return all frames that are new since the last read and still whole; None if there are none.
 
         Thread: the consumer's only.
         """
-        end, time = self._published
+        end, time = self._published_state
         if end == self._read:
             return None
         start = max(self._read, end - self.capacity)
         frames = self._copy_out(start, end)
         torn = min(end, max(start, self._reserved - self.capacity))
-        self._dropped += torn - self._read
+        self._dropped_frames += torn - self._read
         self._read = end
         if torn == end:
             return None

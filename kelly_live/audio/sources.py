@@ -61,7 +61,7 @@ class PortAudioSource:
         self._ring: SpscRing | None = None
         self._resampler: MonoResampler | None = None
         self._native_rate = 0
-        self._replaced = 0
+        self._replaced_samples = 0
         self._started = self._last_end = 0.0
         self._level = SILENCE_DBFS
         self._flagged_overflows = 0  # callback only
@@ -75,7 +75,7 @@ class PortAudioSource:
     @property
     def replaced(self) -> int:
         """NaN and infinite samples that the device delivered, now 0."""
-        return self._replaced
+        return self._replaced_samples
 
     def start(self) -> None:
         """Open the device and capture.
@@ -83,10 +83,10 @@ class PortAudioSource:
         Raises:
             AudioError: It is not there, busy, denied, or has no usable format.
         """
-        chosen = devices.resolve_input(self._query)
-        self.name = chosen.name
+        device = devices.resolve_input(self._query)
+        self.name = device.name
         module = devices.portaudio()
-        channels, rate = _find_format(module, chosen)
+        channels, rate = _find_format(module, device)
         self._resampler = MonoResampler(rate, self.sample_rate)
         self._native_rate = rate
         self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), channels)
@@ -94,7 +94,7 @@ class PortAudioSource:
         try:
             with guard_stderr():
                 self._stream = module.InputStream(
-                    device=chosen.index,
+                    device=device.index,
                     channels=channels,
                     samplerate=rate,
                     dtype="float32",
@@ -105,7 +105,7 @@ class PortAudioSource:
                 self._stream.start()
         except module.PortAudioError as error:
             self.close()
-            raise devices.device_error(chosen.name, error) from error
+            raise devices.device_error(device.name, error) from error
 
     def _capture(self, block: np.ndarray, frames: int, time: object, status: Any) -> None:
         """PortAudio's thread: stamp, copy, count; nothing else."""
@@ -136,18 +136,18 @@ class PortAudioSource:
         if self._stream is None or self._ring is None or resampler is None:
             raise AudioError(f"the audio input {self.name!r} is not open; start it before reading")
         dropped_before = self._ring.dropped
-        captured = self._ring.read()
+        block = self._ring.read()
         if self._ring.dropped > dropped_before:
             self._laps += 1
-        if captured is None:
+        if block is None:
             return None
-        samples = resampler.push(captured.frames)
-        self._replaced = resampler.replaced
+        samples = resampler.push(block.frames)
+        self._replaced_samples = resampler.replaced
         if len(samples) == 0:
             return None
         self._level = rms_dbfs(samples)
         # Callbacks come in bursts while the filter's lag moves by up to a block: a window never ends before the last.
-        self._last_end = max(self._last_end, captured.time - resampler.lag_seconds)
+        self._last_end = max(self._last_end, block.time - resampler.lag_seconds)
         return AudioWindow(samples, self.sample_rate, self._last_end)
 
     def _check_alive(self) -> None:
@@ -167,9 +167,9 @@ class PortAudioSource:
 
     def health(self) -> AudioHealth:
         """Return the counters. Any thread."""
-        dropped = self._ring.dropped if self._ring else 0
+        dropped_frames = self._ring.dropped if self._ring else 0
         rate = self._native_rate or self.sample_rate
-        return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped / rate)
+        return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped_frames / rate)
 
     def close(self) -> None:
         """Stop and release, within 2 s. Safe to call twice.
@@ -264,17 +264,17 @@ class _BlockSource:
         """Return the next block, or None if it is not due within `timeout` s, or all are delivered."""
         if self._next is None:
             return None
-        due = self._origin + (self._delivered + len(self._next)) / self.sample_rate
+        due_time = self._origin + (self._delivered + len(self._next)) / self.sample_rate
         if self._realtime:
-            self._clock.sleep_until(min(due, self._clock.now() + timeout))
-            if self._clock.now() < due:
+            self._clock.sleep_until(min(due_time, self._clock.now() + timeout))
+            if self._clock.now() < due_time:
                 return None
         samples = self._next
         with self._busy:
             self._next = next(self._blocks, None)
         self._delivered += len(samples)
         self._level = rms_dbfs(samples)
-        return AudioWindow(samples, self.sample_rate, due)
+        return AudioWindow(samples, self.sample_rate, due_time)
 
     def health(self) -> AudioHealth:
         """Return the level; nothing is ever lost."""

@@ -70,8 +70,8 @@ class SupervisedSource:
             delay_seconds=RETRY_SECONDS,
             retry_seconds=RETRY_SECONDS,
         )
-        self._changed = threading.Condition()
-        self._capture: WorkerProcess[CaptureMessage] | None = None  # all from here on: under `_changed`
+        self._condition = threading.Condition()
+        self._capture: WorkerProcess[CaptureMessage] | None = None  # all from here on: under `_condition`
         self._number = 0  # of the capture
         self._is_open = False  # the capture has said so
         self._has_sound = False  # the capture has delivered some
@@ -94,7 +94,7 @@ class SupervisedSource:
     @property
     def process_id(self) -> int | None:
         """Of the capture process of the moment; None between two."""
-        with self._changed:
+        with self._condition:
             return None if self._capture is None else self._capture.process_id
 
     def start(self) -> None:
@@ -103,11 +103,11 @@ class SupervisedSource:
         Raises:
             AudioError: As of `open`.
         """
-        with self._changed:
+        with self._condition:
             is_open = self._number > 0
         if not is_open:
             self.open()
-        with self._changed:
+        with self._condition:
             if is_open:
                 self._blocks.clear()
                 self._kept_samples = self._late_samples = 0
@@ -124,8 +124,8 @@ class SupervisedSource:
         except WorkerError as error:
             self.close()
             raise AudioError(str(error)) from error
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_open or self._has_ended(), OPEN_SECONDS)
+        with self._condition:
+            self._condition.wait_for(lambda: self._is_open or self._has_ended(), OPEN_SECONDS)
             # One that opened and was lost right after is restored, as any time later.
             cause = self._failure or f"{self._end or f'the audio input {self.name!r} gave no answer'}; try again"
             problem = None if self._is_open else cause
@@ -137,8 +137,8 @@ class SupervisedSource:
 
     def read(self, timeout: float) -> AudioWindow | None:
         """Return the next block, or None after `timeout` s; silence while the input is lost."""
-        with self._changed:
-            self._changed.wait_for(lambda: bool(self._blocks) or self._is_closed, timeout)
+        with self._condition:
+            self._condition.wait_for(lambda: bool(self._blocks) or self._is_closed, timeout)
             now = self._clock.now()
             self._is_late = False
             if self._blocks:
@@ -155,7 +155,7 @@ class SupervisedSource:
 
     def health(self) -> AudioHealth:
         """Return the counters of all captures; `problem` says why the input is lost, until it is back."""
-        with self._changed:
+        with self._condition:
             now, before = self._health, self._health_before
             late_seconds = self._late_samples / self.sample_rate
             dropped_seconds = before.dropped_seconds + now.dropped_seconds + late_seconds
@@ -164,17 +164,17 @@ class SupervisedSource:
 
     def close(self) -> None:
         """End the capture and what watches it, within some seconds. Safe to call twice."""
-        with self._changed:
+        with self._condition:
             self._is_closed = True
             capture, self._capture = self._capture, None
-            self._changed.notify_all()
+            self._condition.notify_all()
         if capture is not None:
             capture.close(_CLOSE_SECONDS)
         self._supervisor.stop()
 
     def _spawn(self) -> None:
         """Start another capture, unless the source is closed. Raises WorkerError."""
-        with self._changed:
+        with self._condition:
             if self._is_closed:
                 return
             self._number += 1
@@ -194,7 +194,7 @@ class SupervisedSource:
 
     def _take(self, number: int, message: CaptureMessage) -> None:
         """Thread: the reader of capture `number`."""
-        with self._changed:
+        with self._condition:
             if number != self._number:
                 return
             self._newest = self._clock.now()
@@ -209,10 +209,10 @@ class SupervisedSource:
                     self._log_losses(self._health, message.health)
                     self._health = message.health
                     self._keep(message)
-            self._changed.notify_all()
+            self._condition.notify_all()
 
     def _log_losses(self, before: AudioHealth, now: AudioHealth) -> None:
-        """Log what the capture has lost since the last line, at most once in LOG_SECONDS. Under `_changed`."""
+        """Log what the capture has lost since the last line, at most once in LOG_SECONDS. Under `_condition`."""
         is_more = now.overflows > before.overflows or now.dropped_seconds > before.dropped_seconds
         if is_more and self._newest >= self._log_due:
             self._log_due = self._newest + LOG_SECONDS
@@ -222,35 +222,35 @@ class SupervisedSource:
             )  # fmt: skip
 
     def _keep(self, block: AudioBlock) -> None:
-        """Queue a block; drop and count the oldest ones that are too many. Under `_changed`."""
+        """Queue a block; drop and count the oldest ones that are too many. Under `_condition`."""
         if len(block.samples) == 0:
             return
         self._blocks.append(block)
         self._kept_samples += len(block.samples)
         while self._kept_samples > KEPT_SECONDS * self.sample_rate and len(self._blocks) > 1:
-            dropped = len(self._blocks.popleft().samples)
-            self._kept_samples -= dropped
-            self._late_samples += dropped
+            dropped_samples = len(self._blocks.popleft().samples)
+            self._kept_samples -= dropped_samples
+            self._late_samples += dropped_samples
             if not self._is_late:
                 _log.warning("sound is dropped: the audio input was not read for %g s", KEPT_SECONDS)
                 self._is_late = True
 
     def _note_end(self, number: int) -> None:
         """Thread: the one that noticed the end of capture `number`."""
-        with self._changed:
+        with self._condition:
             if number != self._number or self._capture is None:
                 return
             self._end = self._capture.error
-            self._changed.notify_all()
+            self._condition.notify_all()
         self._supervisor.wake()
 
     def _has_ended(self) -> bool:
-        """Whether nothing more can come of this capture. Under `_changed`."""
+        """Whether nothing more can come of this capture. Under `_condition`."""
         return self._failure is not None or self._end is not None or self._is_closed
 
     def _find_loss(self) -> str | None:
         """Supervisor: say why the input is lost, or None."""
-        with self._changed:
+        with self._condition:
             if self._failure is not None:
                 return self._failure
             limit = STALL_SECONDS if self._is_open else OPEN_SECONDS
@@ -260,28 +260,28 @@ class SupervisedSource:
 
     def _release(self, problem: str) -> None:
         """Supervisor: note that the input is lost, and end its capture."""
-        with self._changed:
+        with self._condition:
             self._problem = problem
         self._end_capture()
 
     def _end_capture(self) -> None:
         """Supervisor: end the capture, and keep its counts."""
-        with self._changed:
+        with self._condition:
             capture, self._capture = self._capture, None
             before, now = self._health_before, self._health
             self._health_before = AudioHealth(
                 SILENCE_DBFS, before.overflows + now.overflows, before.dropped_seconds + now.dropped_seconds
             )
             self._health = _NO_COUNTS
-            self._changed.notify_all()
+            self._condition.notify_all()
         if capture is not None:
             capture.close(_CLOSE_SECONDS)
 
     def _restore(self) -> bool:
         """Supervisor: try another capture, and return whether it delivers sound."""
         self._spawn()
-        with self._changed:
-            self._changed.wait_for(lambda: self._has_sound or self._has_ended(), OPEN_SECONDS)
+        with self._condition:
+            self._condition.wait_for(lambda: self._has_sound or self._has_ended(), OPEN_SECONDS)
             has_sound = self._has_sound
         if not has_sound:
             self._end_capture()

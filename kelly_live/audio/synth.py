@@ -137,14 +137,14 @@ def _loudness(velocity: int) -> float:
 
 def _tone(voice: Voice, release: float, pitch: float, velocity: int, held_seconds: float) -> Audio:
     """Render one note: attack without a click, the voice's own decay, a release after `held_seconds`."""
-    held = min(max(held_seconds, 0.02), _LONGEST_SECONDS)
-    count = int((held + release) * SAMPLE_RATE)
+    note_seconds = min(max(held_seconds, 0.02), _LONGEST_SECONDS)
+    count = int((note_seconds + release) * SAMPLE_RATE)
     time = np.arange(count, dtype=np.float32) / np.float32(SAMPLE_RATE)
     frequency = 440.0 * 2.0 ** ((pitch - 69) / 12.0)
     wave_ = voice(time, frequency, velocity / 127.0)
     attack = min(count, int(_ATTACK_SECONDS * SAMPLE_RATE))
     wave_[:attack] *= np.linspace(0.0, 1.0, attack, dtype=np.float32)
-    fall = count - int(held * SAMPLE_RATE)
+    fall = count - int(note_seconds * SAMPLE_RATE)
     wave_[-fall:] *= np.cos(np.linspace(0.0, 0.5 * np.pi, fall, dtype=np.float32)) ** 2
     return (wave_ * np.float32(_loudness(velocity))).astype(np.float32)
 
@@ -192,8 +192,8 @@ def _drum(key: int, velocity: int) -> Audio:
     elif key in (49, 52, 55, 57):
         sound = 0.4 * _high_pass(hiss, 2) * (0.7 * _fade(time, 2.6) + 0.3 * _fade(time, 18.0))
     elif key in (51, 53, 59):
-        bell = _sine(_cycles(time, 3120.0)) + 0.7 * _sine(_cycles(time, 4670.0)) + 0.5 * _sine(_cycles(time, 6890.0))
-        sound = 0.05 * bell * _fade(time, 6.0) + 0.26 * _high_pass(hiss, 3) * _fade(time, 7.0)
+        ringing = _sine(_cycles(time, 3120.0)) + 0.7 * _sine(_cycles(time, 4670.0)) + 0.5 * _sine(_cycles(time, 6890.0))
+        sound = 0.05 * ringing * _fade(time, 6.0) + 0.26 * _high_pass(hiss, 3) * _fade(time, 7.0)
     else:  # shakers and what else there is
         sound = 0.3 * _high_pass(hiss, 2) * _rise(time, 0.02) * _fade(time, 28.0)
     edge = min(count, int(0.001 * SAMPLE_RATE))
@@ -239,12 +239,12 @@ def render(notes: Sequence[SoundingNote], programs: Mapping[int, int], *, sample
         bus = buses[note.channel]
         fits = min(len(sound), count - start)
         bus[start : start + fits] += sound[:fits]
-    mixed = _mix_buses(buses, count)
+    mix = _mix_buses(buses, count)
     if sample_rate != SAMPLE_RATE:
         import soxr
 
-        mixed = np.ascontiguousarray(soxr.resample(mixed.T, SAMPLE_RATE, sample_rate).T, dtype=np.float32)
-    return _normalize(mixed)
+        mix = np.ascontiguousarray(soxr.resample(mix.T, SAMPLE_RATE, sample_rate).T, dtype=np.float32)
+    return _normalize(mix)
 
 
 def _mix_buses(buses: Mapping[int, Audio], count: int) -> Audio:
@@ -254,10 +254,10 @@ def _mix_buses(buses: Mapping[int, Audio], count: int) -> Audio:
     for channel, bus in sorted(buses.items()):
         gain, pan = _MIX.get(channel, (0.4, 0.0))
         angle = (pan + 1.0) * 0.25 * np.pi
-        placed = np.stack([bus * np.float32(gain * np.cos(angle)), bus * np.float32(gain * np.sin(angle))])
-        dry += placed
+        panned_bus = np.stack([bus * np.float32(gain * np.cos(angle)), bus * np.float32(gain * np.sin(angle))])
+        dry += panned_bus
         if channel not in _DRY_CHANNELS:
-            send += placed * np.float32(0.4 if channel == _PERCUSSION_CHANNEL else 1.0)
+            send += panned_bus * np.float32(0.4 if channel == _PERCUSSION_CHANNEL else 1.0)
     response = _impulse_response()
     wet = np.stack([convolve(send[side], response[side]) for side in (0, 1)])
     return (dry + np.float32(0.28) * wet).astype(np.float32)

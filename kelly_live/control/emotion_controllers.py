@@ -39,7 +39,7 @@ def parse_controllers(text: str) -> dict[str, int]:
     """
     if text.strip().casefold() == "all":
         return dict(ALL_CONTROLLERS)
-    chosen: dict[str, int] = {}
+    controllers: dict[str, int] = {}
     for pair in text.split(","):
         name, equals, number = (part.strip() for part in pair.partition("="))
         name = name.casefold()
@@ -53,10 +53,10 @@ def parse_controllers(text: str) -> dict[str, int]:
             raise ConfigError(f"controller {number[:40]!r} of {name}; it must be a number in 0..119")
         if controller in _RESERVED:
             raise ConfigError(f"controller {number} is for {_RESERVED[controller]}; take another (20 to 31 are free)")
-        if name in chosen or controller in chosen.values():
+        if name in controllers or controller in controllers.values():
             raise ConfigError(f"{pair.strip()!r} comes second for that name or number; give each once")
-        chosen[name] = controller
-    return chosen
+        controllers[name] = controller
+    return controllers
 
 
 class EmotionControls:
@@ -70,7 +70,7 @@ class EmotionControls:
         self._controllers = controllers
         self._channel = channel
         self._values: dict[str, float] = {}
-        self._sent: dict[str, int] = {}
+        self._sent_values: dict[str, int] = {}
         self._seconds = -math.inf
 
     def send_to(self, sink: NoteSink) -> Callable[[float, EmotionState], None]:
@@ -91,12 +91,12 @@ class EmotionControls:
         share = -math.expm1(-passed / _SMOOTHING_SECONDS)
         changes = []
         for name, controller in self._controllers.items():
-            wanted = _controller_value(state, name)
-            before = self._values.get(name, wanted)
-            self._values[name] = value = before + share * (wanted - before)
-            if (whole := math.floor(value + 0.5)) != self._sent.get(name):
-                self._sent[name] = whole
-                changes.append(ControlChange(self._channel, controller, whole))
+            target = _controller_value(state, name)
+            before = self._values.get(name, target)
+            self._values[name] = value = before + share * (target - before)
+            if (controller_value := math.floor(value + 0.5)) != self._sent_values.get(name):
+                self._sent_values[name] = controller_value
+                changes.append(ControlChange(self._channel, controller, controller_value))
         return changes
 
 

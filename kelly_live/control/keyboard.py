@@ -68,16 +68,18 @@ _ESCAPE = 0x1B
 _LONGEST_SEQUENCE = 32  # bytes; what goes on longer is no key
 
 
-def find_action(key: str, own: Mapping[str, Action | None] | None = None) -> Action | None:
-    """Return the action of a key, or None. `own`: actions of single keys that replace the usual ones."""
-    if own and key in own:
-        return own[key]
+def find_action(key: str, own_keys: Mapping[str, Action | None] | None = None) -> Action | None:
+    """Return the action of a key, or None. `own_keys`: actions of single keys that replace the usual ones."""
+    if own_keys and key in own_keys:
+        return own_keys[key]
     return KEYS.get(_UNSHIFTED.get(key, key))
 
 
-def describe_own_keys(own: Mapping[str, Action | None]) -> str:
+def describe_own_keys(own_keys: Mapping[str, Action | None]) -> str:
     """Describe a performer's own keys in one line, to be shown below HELP."""
-    return "your keys: " + ", ".join(f"{key} {'nothing' if action is None else action}" for key, action in own.items())
+    return "your keys: " + ", ".join(
+        f"{key} {'nothing' if action is None else action}" for key, action in own_keys.items()
+    )
 
 
 class KeyParser:
@@ -207,8 +209,8 @@ class KeyboardSurface:
 
     def poll(self) -> list[Action]:
         """Return the actions of the keys that were pressed since the last call."""
-        own = self._own_keys()
-        return [action for key in self._keyboard.poll() if (action := find_action(key, own)) is not None]
+        own_keys = self._own_keys()
+        return [action for key in self._keyboard.poll() if (action := find_action(key, own_keys)) is not None]
 
 
 if sys.platform == "win32":
@@ -240,7 +242,7 @@ else:
         def __init__(self, descriptor: int) -> None:
             self._descriptor = descriptor
             self._before: list[Any] | None = None  # how the terminal was, while it is ours
-            self._closed = False
+            self._is_closed = False
             self._handlers: dict[int, Any] = {}
             self._take()
             atexit.register(self.close)
@@ -250,7 +252,7 @@ else:
 
         def read(self) -> bytes:
             """Return what was typed, b"" if nothing. Raises OSError if the terminal is gone."""
-            if self._closed or not self._in_foreground():
+            if self._is_closed or not self._in_foreground():
                 return b""
             if self._before is None:
                 self._take()
@@ -262,9 +264,9 @@ else:
             return data
 
         def close(self) -> None:
-            if self._closed:
+            if self._is_closed:
                 return
-            self._closed = True
+            self._is_closed = True
             self._give_back()
             atexit.unregister(self.close)
             for number, handler in self._handlers.items():

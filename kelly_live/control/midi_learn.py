@@ -75,13 +75,13 @@ def wait_for_control(source: MidiIn, action: str, value: str | None, clock: Wait
     """Wait for a control that the action can have, for at most TIMEOUT_SECONDS. Raises MidiError."""
     knob = needs_knob(action, value)
     source.poll()  # what was moved before the question is no answer
-    seen: dict[Control, Movement] = {}
+    movements: dict[Control, Movement] = {}
     deadline = clock.monotonic() + TIMEOUT_SECONDS
     while clock.monotonic() < deadline:
         if not source.is_alive():
             raise MidiError(f"the MIDI input {source.name!r} is gone; plug it in again")
         for message in source.poll():
-            control = choose_control(message.data, seen, knob=knob, endless=knob and action not in AXES)
+            control = choose_control(message.data, movements, knob=knob, endless=knob and action not in AXES)
             if control is not None:
                 return Binding(control, action, value)
         clock.sleep(_POLL_SECONDS)
@@ -91,7 +91,7 @@ def wait_for_control(source: MidiIn, action: str, value: str | None, clock: Wait
 
 
 def choose_control(
-    message: bytes, seen: dict[Control, Movement], *, knob: bool, endless: bool = False
+    message: bytes, movements: dict[Control, Movement], *, knob: bool, endless: bool = False
 ) -> Control | None:
     """Return the control that was moved, if this message shows it.
 
@@ -101,19 +101,19 @@ def choose_control(
 
     Args:
         message: A raw MIDI message.
-        seen: How each controller has moved, kept between calls.
+        movements: How each controller has moved, kept between calls.
         knob: Whether the action needs a knob or fader.
         endless: Whether that knob may be an endless one.
     """
-    found = parse_control(message)
-    if found is None:
+    movement_of_control = parse_control(message)
+    if movement_of_control is None:
         return None
-    control, value = found
+    control, value = movement_of_control
     if control.kind != "cc":
         return None if knob else control
-    movement = seen.setdefault(control, Movement(value, value))
+    movement = movements.setdefault(control, Movement(value, value))
     movement.add(value)
-    if control.number in NEVER_LEARNED or _is_part_of_another(control, seen, knob=knob):
+    if control.number in NEVER_LEARNED or _is_part_of_another(control, movements, knob=knob):
         return None
     if not knob:
         switched_on = value == _SWITCHED_ON and movement.messages == 1
@@ -125,11 +125,11 @@ def choose_control(
     return control if ticked or movement.travel >= MIN_TRAVEL else None
 
 
-def _is_part_of_another(control: Control, seen: dict[Control, Movement], *, knob: bool) -> bool:
+def _is_part_of_another(control: Control, movements: dict[Control, Movement], *, knob: bool) -> bool:
     """Whether a controller is the fine half of another, a bank number, or the value of a parameter number."""
 
     def has_come(number: int) -> bool:
-        return Control("cc", number, control.channel) in seen
+        return Control("cc", number, control.channel) in movements
 
     coarse = control.number - _FINE if _FINE <= control.number < 2 * _FINE else control.number
     if coarse != control.number and has_come(coarse):

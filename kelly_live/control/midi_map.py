@@ -107,16 +107,16 @@ DEFAULTS = tuple(
 )  # fmt: skip
 
 
-def add_defaults(learned: Iterable[Binding]) -> tuple[Binding, ...]:
+def add_defaults(bindings: Iterable[Binding]) -> tuple[Binding, ...]:
     """Return the learned bindings, and the defaults whose control and action they leave free."""
-    learned = tuple(learned)
-    actions = {binding.action for binding in learned}
+    bindings = tuple(bindings)
+    actions = {binding.action for binding in bindings}
     free = (
         default
         for default in DEFAULTS
-        if default.action not in actions and not any(_clash(default.control, one.control) for one in learned)
+        if default.action not in actions and not any(_clash(default.control, one.control) for one in bindings)
     )
-    return (*learned, *free)
+    return (*bindings, *free)
 
 
 def add_binding(bindings: Sequence[Binding], new: Binding) -> tuple[Binding, ...]:
@@ -182,16 +182,16 @@ class MidiMap:
                 first = value if before is None else before
                 knobs[control] = binding, value, knobs[control][2] if control in knobs else first
             else:
-                moved = value if value < _PRESSED else value - 128
-                ticks[control] = binding, ticks.get(control, (binding, 0))[1] + moved
+                change = value if value < _PRESSED else value - 128
+                ticks[control] = binding, ticks.get(control, (binding, 0))[1] + change
         for control, (binding, value, first) in knobs.items():
             number = _axis_value(value)
             if self._picks_up(control, number, _axis_value(first), axis_position(binding.action)):
                 self._set[control] = number
                 actions.append(Action(binding.action, number))
-        for binding, moved in ticks.values():
-            if moved:
-                actions.append(Action(binding.action, max(-2.0, min(2.0, moved * NUDGE_PER_TICK))))
+        for binding, change in ticks.values():
+            if change:
+                actions.append(Action(binding.action, max(-2.0, min(2.0, change * NUDGE_PER_TICK))))
         return actions
 
     def _binding(self, control: Control) -> Binding | None:
@@ -256,14 +256,14 @@ class MidiMap:
         self._allowance -= 1.0
         return True
 
-    def _picks_up(self, control: Control, number: float, before: float, here: float) -> bool:
+    def _picks_up(self, control: Control, number: float, before: float, position: float) -> bool:
         """Whether a knob controls the axis: it set its present value, or has just reached it."""
-        own = self._set.get(control)
-        if own is not None and abs(own - here) < 0.011:  # an override keeps two digits
+        set_position = self._set.get(control)
+        if set_position is not None and abs(set_position - position) < 0.011:  # an override keeps two digits
             return True
         self._set.pop(control, None)
-        crossed = (before - here) * (number - here) <= 0.0
-        return crossed or abs(number - here) <= PICK_UP_WITHIN
+        crossed = (before - position) * (number - position) <= 0.0
+        return crossed or abs(number - position) <= PICK_UP_WITHIN
 
 
 class MidiSurface:

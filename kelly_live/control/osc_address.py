@@ -39,9 +39,9 @@ def resolve_address(text: str) -> OscAddress:
     if not host or not 1 <= port <= 65535:
         raise ConfigError(f"{text[:60]!r} is no OSC address; write PORT or HOST:PORT with a port in 1..65535")
     try:
-        family, _, _, _, found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     except (OSError, UnicodeError) as error:
         raise ConfigError(
             f"no machine is called {host[:60]!r} ({error}); give its number, like 192.168.1.20"
         ) from error
-    return OscAddress(family, str(found[0]), int(found[1]))
+    return OscAddress(family, str(address[0]), int(address[1]))

@@ -43,15 +43,15 @@ class Allowance:
     """A rate limit: `per_second` messages a second, and as many at once."""
 
     def __init__(self, per_second: int, now: float) -> None:
-        self._per_second, self._left, self._seconds = per_second, float(per_second), now
+        self._per_second, self._tokens, self._seconds = per_second, float(per_second), now
 
     def take(self, now: float) -> bool:
         """Take one, and return whether there was one."""
-        self._left = min(self._per_second, self._left + max(0.0, now - self._seconds) * self._per_second)
+        self._tokens = min(self._per_second, self._tokens + max(0.0, now - self._seconds) * self._per_second)
         self._seconds = now
-        if self._left < 1.0:
+        if self._tokens < 1.0:
             return False
-        self._left -= 1.0
+        self._tokens -= 1.0
         return True
 
 
@@ -67,7 +67,7 @@ class OscInput:
         self.refusal: str | None = None  # what was refused last, and why
         self._clock, self._wall_clock = clock, wall_clock
         self._changing = threading.Lock()  # locked for a few steps, which never wait
-        self._waiting: deque[tuple[str, Value]] = deque()
+        self._pending: deque[tuple[str, Value]] = deque()
         self._later: list[tuple[float, int, str, Value]] = []  # a heap, by when it is due
         self._number = itertools.count()
         self._messages = Allowance(MESSAGES_PER_SECOND, clock.now())
@@ -82,7 +82,7 @@ class OscInput:
             raise ConfigError(f"cannot receive OSC at {address} ({error.strerror}); take another port") from error
         self.address = address._replace(port=self._socket.getsockname()[1])
         self._socket.settimeout(0.2)
-        self._closing = threading.Event()
+        self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="osc-in", daemon=True)
         self._thread.start()
 
@@ -90,16 +90,16 @@ class OscInput:
         """Return what came in or fell due since the last call: (action, value), the value unchecked."""
         now = self._clock.now()
         with self._changing:
-            due = list(self._waiting)
-            self._waiting.clear()
+            actions = list(self._pending)
+            self._pending.clear()
             while self._later and self._later[0][0] <= now:
                 _, _, name, value = heapq.heappop(self._later)
-                due.append((name, value))
-        return due
+                actions.append((name, value))
+        return actions
 
-    def refuse(self, what: str, reason: str) -> None:
+    def refuse(self, description: str, reason: str) -> None:
         """Count a message as refused; log it unless another was logged within REFUSAL_SECONDS."""
-        line = f"{ascii(what)[:_MAX_REASON]}: {reason[:_MAX_REASON]}"
+        line = f"{ascii(description)[:_MAX_REASON]}: {reason[:_MAX_REASON]}"
         now = self._clock.now()
         with self._changing:
             self.refused += 1
@@ -112,18 +112,18 @@ class OscInput:
 
     def close(self) -> None:
         """Stop receiving. Safe to call twice."""
-        self._closing.set()
+        self._is_closing.set()
         self._thread.join(1.0)
         self._socket.close()
 
     def _run(self) -> None:
-        while not self._closing.is_set():
+        while not self._is_closing.is_set():
             try:
                 packet, sender = self._socket.recvfrom(MAX_PACKET_BYTES + 1)
             except TimeoutError:
                 continue
             except OSError:  # Windows reports here that an earlier packet did not arrive
-                self._closing.wait(0.01)
+                self._is_closing.wait(0.01)
                 continue
             try:
                 messages = read_packet(packet, partial(self.refuse, f"a bundle from {sender[0]}"))
@@ -134,19 +134,19 @@ class OscInput:
                 self._take(message, str(sender[0]))
 
     def _take(self, message: Message, sender: str) -> None:
-        what = f"{message.address} from {sender}"
+        description = f"{message.address} from {sender}"
         try:
             names = _find_actions(message.address)
         except ValueError as error:
-            self.refuse(what, str(error))
+            self.refuse(description, str(error))
             return
         if not names:
-            self.refuse(what, f"no action has this address; it is {PREFIX}ACTION")
+            self.refuse(description, f"no action has this address; it is {PREFIX}ACTION")
         for name in names:
             if not is_at_rest(name, message.arguments):
-                self._queue(name, message, what)
+                self._queue(name, message, description)
 
-    def _queue(self, name: str, message: Message, what: str) -> None:
+    def _queue(self, name: str, message: Message, description: str) -> None:
         now = self._clock.now()
         ahead = 0.0 if message.unix_seconds is None else message.unix_seconds - self._wall_clock()
         value = message.arguments[0] if message.arguments else None
@@ -154,17 +154,17 @@ class OscInput:
         if is_panic and ahead > MAX_PANIC_AHEAD_SECONDS:
             ahead = 0.0
         if ahead > MAX_AHEAD_SECONDS:
-            self.refuse(what, f"its time is {ahead:.0f} s ahead; it may be {MAX_AHEAD_SECONDS:.0f} s")
+            self.refuse(description, f"its time is {ahead:.0f} s ahead; it may be {MAX_AHEAD_SECONDS:.0f} s")
         elif not (self._panics if is_panic else self._messages).take(now):
-            self.refuse(what, f"over {PANICS_PER_SECOND if is_panic else MESSAGES_PER_SECOND} messages a second")
-        elif len(self._later if ahead > 0.0 else self._waiting) >= CAPACITY + PANICS_PER_SECOND * is_panic:
-            self.refuse(what, f"{CAPACITY} messages wait already")
+            self.refuse(description, f"over {PANICS_PER_SECOND if is_panic else MESSAGES_PER_SECOND} messages a second")
+        elif len(self._later if ahead > 0.0 else self._pending) >= CAPACITY + PANICS_PER_SECOND * is_panic:
+            self.refuse(description, f"{CAPACITY} messages wait already")
         else:
             with self._changing:
                 if ahead > 0.0:
                     heapq.heappush(self._later, (now + ahead, next(self._number), name, value))
                 else:
-                    self._waiting.append((name, value))
+                    self._pending.append((name, value))
 
 
 def is_at_rest(name: str, arguments: tuple[Value, ...]) -> bool:

@@ -70,32 +70,32 @@ def match_address(pattern: str, addresses: Iterable[str]) -> list[str]:
 
 def _expand_braces(pattern: str) -> list[str]:
     """Write out `{one,other}`."""
-    done, waiting = [], [pattern]
-    while waiting:
-        text = waiting.pop()
+    texts, patterns = [], [pattern]
+    while patterns:
+        text = patterns.pop()
         before, brace, rest = text.partition("{")
         if not brace:
-            done.append(text)
+            texts.append(text)
             continue
-        inside, closed, after = rest.partition("}")
-        if not closed:
+        inside, closing_brace, after = rest.partition("}")
+        if not closing_brace:
             raise ValueError("a brace is not closed")
-        waiting += [f"{before}{word}{after}" for word in inside.split(",")]
-        if len(waiting) + len(done) > MAX_ALTERNATIVES:
+        patterns += [f"{before}{word}{after}" for word in inside.split(",")]
+        if len(patterns) + len(texts) > MAX_ALTERNATIVES:
             raise ValueError(f"over {MAX_ALTERNATIVES} alternatives")
-    return done
+    return texts
 
 
-def _read_element(data: bytes, due: float | None, depth: int, refuse: Callable[[str], None]) -> list[Message]:
+def _read_element(data: bytes, due_seconds: float | None, depth: int, refuse: Callable[[str], None]) -> list[Message]:
     if not data.startswith(_BUNDLE):
-        return [_read_message(data, due)]
+        return [_read_message(data, due_seconds)]
     at = len(_BUNDLE) + 8
     if depth == MAX_DEPTH or len(data) < at:
         raise ValueError("bundles too deep" if depth == MAX_DEPTH else "a torn bundle")
     (tag,) = struct.unpack_from(">Q", data, len(_BUNDLE))
     if tag > 1:  # 1 is "at once"; what is in a bundle is never due before it
-        own = tag / 2**32 - _NTP_TO_UNIX
-        due = own if due is None else max(due, own)
+        bundle_seconds = tag / 2**32 - _NTP_TO_UNIX
+        due_seconds = bundle_seconds if due_seconds is None else max(due_seconds, bundle_seconds)
     messages: list[Message] = []
     while data[at:].strip(b"\x00"):
         start = at + 4
@@ -104,18 +104,18 @@ def _read_element(data: bytes, due: float | None, depth: int, refuse: Callable[[
             refuse("a torn bundle")
             break
         try:
-            messages += _read_element(data[start:at], due, depth + 1, refuse)
+            messages += _read_element(data[start:at], due_seconds, depth + 1, refuse)
         except ValueError as error:
             refuse(str(error))
     return messages
 
 
-def _read_message(data: bytes, due: float | None) -> Message:
+def _read_message(data: bytes, due_seconds: float | None) -> Message:
     address, at = _read_text(data, 0)
     if not address.startswith("/"):
         raise ValueError("no address")
     if at == len(data):
-        return Message(address, (), due)  # some senders leave out an empty list of types
+        return Message(address, (), due_seconds)  # some senders leave out an empty list of types
     types, at = _read_text(data, at)
     if not types.startswith(",") or len(types) > MAX_ARGUMENTS + 1:
         raise ValueError(f"types {types!r}")
@@ -139,7 +139,7 @@ def _read_message(data: bytes, due: float | None) -> Message:
             raise ValueError(f"types {types!r}")
     if at > len(data) or data[at:].strip(b"\x00"):  # some senders pad what they send with zeros
         raise ValueError("more or less than its types say")
-    return Message(address, tuple(arguments), due)
+    return Message(address, tuple(arguments), due_seconds)
 
 
 def _blob_bytes(data: bytes, at: int) -> int:

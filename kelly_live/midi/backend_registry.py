@@ -22,7 +22,7 @@ ALTERNATIVES = ("rtmidi", "libremidi")
 FRAME_ACCURATE = ("jack",)  # used on request only; the alternatives reach the same ports
 
 _log = logging.getLogger(__name__)
-_logged: set[tuple[str, str]] = set()  # the problems that the log has, so that a retry does not fill it
+_logged_problems: set[tuple[str, str]] = set()  # the problems that the log has, so that a retry does not fill it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +37,14 @@ class LoadedBackends:
 def load_backends() -> list[LoadedBackends]:
     """Load what is used by default: the first alternative that loads, then those of other packages."""
     plugins = _find_plugins()
-    loaded: list[LoadedBackends] = []
+    backend_sets: list[LoadedBackends] = []
     for name in ALTERNATIVES:
         if name in plugins:
-            loaded.append(_load(plugins[name]))
-            if loaded[-1].problem is None:
+            backend_sets.append(_load(plugins[name]))
+            if backend_sets[-1].problem is None:
                 break
     others = [name for name in plugins if name not in (*ALTERNATIVES, *FRAME_ACCURATE)]
-    return loaded + [_load(plugins[name]) for name in others]
+    return backend_sets + [_load(plugins[name]) for name in others]
 
 
 def find_backends() -> list[MidiBackend]:
@@ -53,15 +53,16 @@ def find_backends() -> list[MidiBackend]:
     Raises:
         MidiError: No MIDI library is installed.
     """
-    loaded = load_backends()
-    if all(one.problem is not None for one in loaded):
+    backend_sets = load_backends()
+    if all(one.problem is not None for one in backend_sets):
         reasons = (
-            "; ".join(one.problem for one in loaded if one.problem) or "none is registered; install kelly-live anew"
+            "; ".join(one.problem for one in backend_sets if one.problem)
+            or "none is registered; install kelly-live anew"
         )
         raise MidiError(
             f"no MIDI library can be loaded ({reasons}); install one: pip install python-rtmidi (or pylibremidi)"
         )
-    return [backend for one in loaded for backend in one.backends]
+    return [backend for one in backend_sets for backend in one.backends]
 
 
 def find_frame_accurate_backends() -> list[MidiBackend]:
@@ -71,11 +72,11 @@ def find_frame_accurate_backends() -> list[MidiBackend]:
         MidiError: There is none.
     """
     plugins = _find_plugins()
-    loaded = [_load(plugins[name]) for name in FRAME_ACCURATE if name in plugins]
-    found = [backend for one in loaded for backend in one.backends]
-    if not found:
+    backend_sets = [_load(plugins[name]) for name in FRAME_ACCURATE if name in plugins]
+    backends = [backend for one in backend_sets for backend in one.backends]
+    if not backends:
         raise MidiError("--frame-accurate needs a running JACK server and libjack; start one, or leave it out")
-    return found
+    return backends
 
 
 @cache
@@ -90,8 +91,8 @@ def _load(plugin: Plugin) -> LoadedBackends:
             backends = tuple(_check(plugin.load()()))
     except Exception as error:  # code of another package: anything that it raises is reported, not passed on
         problem = describe_load_failure(plugin, error)
-        if (plugin.name, problem) not in _logged:
-            _logged.add((plugin.name, problem))
+        if (plugin.name, problem) not in _logged_problems:
+            _logged_problems.add((plugin.name, problem))
             _log.warning("the MIDI back end %r is skipped: %s", plugin.name, problem)
         return LoadedBackends(plugin.name, (), problem)
     return LoadedBackends(plugin.name, backends)

@@ -57,7 +57,7 @@ def write_midi(
     Raises:
         OutputError: The file cannot be written.
     """
-    written = encode_midi(
+    data = encode_midi(
         messages,
         tempo_map,
         track_names=track_names,
@@ -66,7 +66,7 @@ def write_midi(
         owners=owners,
         signatures=signatures,
     )
-    write_atomically(path, written)
+    write_atomically(path, data)
 
 
 def encode_midi(
@@ -121,19 +121,21 @@ def find_owners(messages: Sequence[RecordedMessage], notes: Sequence[NoteEvent],
 
     A note that a tuning sends on another channel is found by when it was due, its key and its velocity.
     """
-    due: dict[tuple[int, int], list[tuple[float, int]]] = {}
+    note_times: dict[tuple[int, int], list[tuple[float, int]]] = {}
     for note in notes:
-        due.setdefault((note.pitch, note.velocity), []).append((tempo_map.seconds_at(note.onset_beats), note.channel))
-    found: dict[int, int] = {}
+        note_times.setdefault((note.pitch, note.velocity), []).append(
+            (tempo_map.seconds_at(note.onset_beats), note.channel)
+        )
+    owners: dict[int, int] = {}
     for number, message in enumerate(messages):
         if get_kind(message.data) != "note_on":
             continue
-        waiting = due.get((message.data[1], message.data[2]), [])
-        near = min(waiting, key=lambda one: abs(one[0] - message.seconds), default=None)
-        if near is not None and abs(near[0] - message.seconds) < _SENT_WITHIN_SECONDS:
-            waiting.remove(near)
-            found[number] = near[1]
-    return found
+        candidates = note_times.get((message.data[1], message.data[2]), [])
+        nearest = min(candidates, key=lambda one: abs(one[0] - message.seconds), default=None)
+        if nearest is not None and abs(nearest[0] - message.seconds) < _SENT_WITHIN_SECONDS:
+            candidates.remove(nearest)
+            owners[number] = nearest[1]
+    return owners
 
 
 def find_sounding_notes(
@@ -151,14 +153,14 @@ def find_sounding_notes(
         if owners is not None
         else {p: channels[0] for p, channels in _list_channels_by_program(programs or {}).items()}
     )
-    lent: dict[int, int] = {}
+    borrowers: dict[int, int] = {}
     notes: list[SoundingNote] = []
     receiver = ReceiverState()
     # (channel, key) -> (start, velocity, pitch, the part's channel)
-    sounding: dict[tuple[int, int], tuple[float, int, float, int]] = {}
+    open_notes: dict[tuple[int, int], tuple[float, int, float, int]] = {}
 
     def end(key: tuple[int, int], seconds: float) -> None:
-        start_seconds, velocity, sounding_pitch, part = sounding.pop(key)
+        start_seconds, velocity, sounding_pitch, part = open_notes.pop(key)
         pitch = key[1] if abs(sounding_pitch - key[1]) < 1.01 else min(127, max(0, round(sounding_pitch)))
         cents = round(100.0 * (sounding_pitch - pitch), 3)
         notes.append(SoundingNote(start_seconds, seconds, pitch, velocity, part, cents))
@@ -167,18 +169,18 @@ def find_sounding_notes(
         receiver.take(message.data)
         kind = get_kind(message.data)
         if kind == "control_change" and message.data[1] in CONTROLLERS.values():
-            for key in [key for key in sounding if key[0] == get_channel(message.data)]:
+            for key in [key for key in open_notes if key[0] == get_channel(message.data)]:
                 end(key, message.seconds)
         elif kind == "program_change" and message.data[1] in parts:
-            lent[get_channel(message.data)] = parts[message.data[1]]
+            borrowers[get_channel(message.data)] = parts[message.data[1]]
         elif kind in ("note_on", "note_off"):
             key = (get_channel(message.data), message.data[1])
-            if key in sounding:
+            if key in open_notes:
                 end(key, message.seconds)
             if kind == "note_on":
-                part = lent.get(key[0], key[0]) if owners is None else owners.get(number, key[0])
-                sounding[key] = (message.seconds, message.data[2], receiver.pitch(*key), part)
-    for key in list(sounding):
+                part = borrowers.get(key[0], key[0]) if owners is None else owners.get(number, key[0])
+                open_notes[key] = (message.seconds, message.data[2], receiver.pitch(*key), part)
+    for key in list(open_notes):
         end(key, messages[-1].seconds)
     return sorted(notes, key=lambda note: (note.start_seconds, note.channel, note.pitch))
 
@@ -197,11 +199,11 @@ def _track_of(data: bytes) -> int | None:
 
 def _list_channels_by_program(programs: Mapping[int, int]) -> dict[int, list[int]]:
     """Return the channels that play each program, without the drums'."""
-    found: dict[int, list[int]] = {}
+    channels_by_program: dict[int, list[int]] = {}
     for channel, program in sorted(programs.items()):
         if channel != _DRUM_CHANNEL:
-            found.setdefault(program, []).append(channel)
-    return found
+            channels_by_program.setdefault(program, []).append(channel)
+    return channels_by_program
 
 
 def _score(

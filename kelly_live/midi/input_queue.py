@@ -36,16 +36,16 @@ class TokenBucket:
     """A rate limit: `per_second` tokens a second, and as many at once."""
 
     def __init__(self, per_second: float) -> None:
-        self._per_second = self._left = per_second
+        self._per_second = self._tokens = per_second
         self._seconds = 0.0
 
     def take(self, seconds: float) -> bool:
         """Take one token at this time, and return whether there was one."""
-        self._left = min(self._per_second, self._left + max(0.0, seconds - self._seconds) * self._per_second)
+        self._tokens = min(self._per_second, self._tokens + max(0.0, seconds - self._seconds) * self._per_second)
         self._seconds = seconds
-        if self._left < 1.0:
+        if self._tokens < 1.0:
             return False
-        self._left -= 1.0
+        self._tokens -= 1.0
         return True
 
 
@@ -96,9 +96,9 @@ class CoalescingQueue:
     def take(self) -> list[ReceivedMessage]:
         """Remove and return all messages, in order."""
         with self._changing:
-            taken, self._messages = self._messages, {}
+            messages, self._messages = self._messages, {}
             self._counts.clear()
-        return list(taken.values())
+        return list(messages.values())
 
 
 class InputQueue:
@@ -164,25 +164,25 @@ class PollThread:
 
     def __init__(self, poll: Callable[[], None]) -> None:
         self._poll = poll
-        self._closing = threading.Event()
+        self._is_closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="midi-in", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            while not self._closing.wait(POLL_SECONDS):
+            while not self._is_closing.wait(POLL_SECONDS):
                 self._poll()
         finally:
-            self._closing.set()  # a driver that fails is an input that is gone
+            self._is_closing.set()  # a driver that fails is an input that is gone
 
     @property
     def is_closed(self) -> bool:
         """Whether the thread polls no more."""
-        return self._closing.is_set()
+        return self._is_closing.is_set()
 
     def close(self) -> None:
         """End the thread."""
-        self._closing.set()
+        self._is_closing.set()
         self._thread.join(1.0)
 
 

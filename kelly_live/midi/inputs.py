@@ -79,26 +79,26 @@ class SharedInput:
 class _Branch:
     """A MidiIn of a SharedInput."""
 
-    def __init__(self, shared: SharedInput) -> None:
-        self._shared = shared
+    def __init__(self, shared_input: SharedInput) -> None:
+        self._shared_input = shared_input
         self._queue = CoalescingQueue()
 
     @property
     def name(self) -> str:
-        return self._shared.source.name
+        return self._shared_input.source.name
 
     @property
     def grain_seconds(self) -> float:
-        return self._shared.source.grain_seconds
+        return self._shared_input.source.grain_seconds
 
     @property
     def overflows(self) -> int:
         """Messages that were discarded."""
-        return self._shared.source.overflows + self._queue.replaced
+        return self._shared_input.source.overflows + self._queue.replaced
 
     def poll(self) -> list[ReceivedMessage]:
         """Return what arrived since the last poll, in order, without waiting."""
-        return self._shared.poll_for(self)
+        return self._shared_input.poll_for(self)
 
     def put(self, message: ReceivedMessage) -> None:
         self._queue.put(message)
@@ -108,7 +108,7 @@ class _Branch:
 
     def is_alive(self) -> bool:
         """Return whether the port still exists."""
-        return self._shared.source.is_alive()
+        return self._shared_input.source.is_alive()
 
     def close(self) -> None:
         """Do nothing: the owner of the source closes it."""

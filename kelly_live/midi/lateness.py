@@ -36,11 +36,11 @@ class LatenessRecord:
         """
         if self.total == 0:
             return 0.0
-        wanted = share * self.total
+        rank = share * self.total
         running = 0
         for place, count in enumerate(self._counts):
             running += count
-            if running >= wanted and running > 0:
+            if running >= rank and running > 0:
                 upper_edge = _FLOOR_SECONDS * math.pow(10.0, place / _BINS_PER_DECADE)
                 return min(self.worst_seconds, upper_edge)
         return self.worst_seconds

@@ -90,17 +90,17 @@ def list_outputs(backends: Sequence[MidiBackend] | None = None) -> list[PortInfo
     return name_ports((one.name, one.outputs()) for one in (find_backends() if backends is None else backends))
 
 
-def name_ports(found: Iterable[tuple[str, Sequence[str]]]) -> list[PortInfo]:
+def name_ports(names_by_backend: Iterable[tuple[str, Sequence[str]]]) -> list[PortInfo]:
     """Give what back ends found, as (back end, port names), names of their own."""
     ports: list[PortInfo] = []
     total: Counter[str] = Counter()
-    for backend, port_names in found:
-        here: Counter[str] = Counter()
+    for backend, port_names in names_by_backend:
+        occurrences: Counter[str] = Counter()
         for port_name in port_names:
             total[port_name] += 1
             name = port_name if total[port_name] == 1 else f"{port_name} #{total[port_name]}"
-            ports.append(PortInfo(name, backend, port_name, here[port_name]))
-            here[port_name] += 1
+            ports.append(PortInfo(name, backend, port_name, occurrences[port_name]))
+            occurrences[port_name] += 1
     return ports
 
 

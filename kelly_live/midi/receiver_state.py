@@ -47,8 +47,8 @@ class ReceiverState:
     def pitch(self, channel: int, key: int) -> float:
         """Return the pitch, in semitones (69 is 440 Hz), that `key` sounds on `channel` now."""
         program = self._program.get(channel)
-        tuned = float(key) if program is None else self._tunings.get((program, key), float(key))
-        return tuned + self._bend.get(channel, 0) / BEND_CENTRE * self._range.get(channel, 2.0)
+        key_pitch = float(key) if program is None else self._tunings.get((program, key), float(key))
+        return key_pitch + self._bend.get(channel, 0) / BEND_CENTRE * self._range.get(channel, 2.0)
 
     def _control(self, channel: int, controller: int, value: int) -> None:
         number = self._rpn.get(channel, RPN_NONE)

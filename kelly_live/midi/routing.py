@@ -31,7 +31,7 @@ class RoutedSink:
         if MAIN_PORT not in ports:
             raise MidiError("there is no main MIDI port; name one with --midi-out")
         self._ports = dict(ports)
-        self._lost = 0  # notes for ports that have failed
+        self._lost_notes = 0  # notes for ports that have failed
 
     def open(self) -> dict[str, PortReady]:
         """Start every port's process, wait for all, and return which port each is.
@@ -64,11 +64,11 @@ class RoutedSink:
                     port.send(command)
 
     def _send_notes(self, notes: Sequence[NoteEvent]) -> None:
-        for name, own in self._by_port(notes).items():
+        for name, port_notes in self._by_port(notes).items():
             if self._ports[name].health().error is not None:
-                self._lost += len(own)
+                self._lost_notes += len(port_notes)
             else:
-                self._ports[name].send(Notes(tuple(own)))
+                self._ports[name].send(Notes(tuple(port_notes)))
 
     def _by_port(self, items: Iterable[_ForPort]) -> dict[str, list[_ForPort]]:
         """Sort by port; what names a port that is not there goes to the main one."""
@@ -98,7 +98,7 @@ class RoutedSink:
         return SchedulerHealth(
             sent=sum(one.sent for one in each),
             late=sum(one.late for one in each),
-            dropped=sum(one.dropped for one in each) + self._lost,
+            dropped=sum(one.dropped for one in each) + self._lost_notes,
             sounding=sum(one.sounding for one in each),
             worst_late_seconds=max(one.worst_late_seconds for one in each),
             p50_late_seconds=max(one.p50_late_seconds for one in each),

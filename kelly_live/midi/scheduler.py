@@ -124,7 +124,7 @@ class SchedulerCore:
         self._capacity = capacity_notes
         self._heap: list[_Entry] = []
         self._serial = 0
-        self._sounding: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note that sounds
+        self._sounding_serials: dict[tuple[int, int], int] = {}  # (channel, key) -> serial of the note that sounds
         self._channels: set[int] = set()
         self._programs: dict[int, int] = {}  # channel -> the program that it was last sent
         self._tempo: TempoMap | None = None
@@ -134,7 +134,7 @@ class SchedulerCore:
         self._first_beat = -math.inf
         self._controls: dict[tuple[int, int], int] = {}  # (channel, controller) -> value still to be sent
         self._controls_at = 0.0
-        self._sent = self._dropped = 0
+        self._sent_messages = self._dropped_notes = 0
         self.lateness = LatenessRecord() if self._placing is None else self._placing.lateness
 
     @property
@@ -145,7 +145,7 @@ class SchedulerCore:
     @property
     def sounding(self) -> frozenset[tuple[int, int]]:
         """The (channel, key) as sent, of every note whose note-off is still to come."""
-        return frozenset(self._sounding)
+        return frozenset(self._sounding_serials)
 
     def apply(self, command: SinkCommand) -> None:
         """Take one command. A stop only silences: the owner of the port closes it.
@@ -188,7 +188,7 @@ class SchedulerCore:
         self._first_beat = first_beat
         for message in self._tuner.opening():
             self._port.send(message)
-            self._sent += 1
+            self._sent_messages += 1
 
     def _change_tempo(self, point: TempoPoint) -> None:
         if self._tempo is None:
@@ -198,7 +198,7 @@ class SchedulerCore:
     def _queue_notes(self, notes: Sequence[NoteEvent]) -> None:
         for note in notes:
             if len(self._heap) >= self._capacity:
-                self._dropped += 1
+                self._dropped_notes += 1
                 continue
             self._push(note.onset_beats, _Kind.ON, self._new_serial(), note, (note.channel, note.pitch))
 
@@ -207,34 +207,34 @@ class SchedulerCore:
         for channel in channels:
             for message in silence_channel(channel):
                 self._port.send(message)
-                self._sent += 1
+                self._sent_messages += 1
 
     def next_deadline(self) -> float | None:
         """Return when to send the next message (seconds, monotonic); None when there is nothing to send."""
-        timed = self._next_timed()
-        if timed is not None:
-            timed -= self._lead
+        deadline = self._next_timed()
+        if deadline is not None:
+            deadline -= self._lead
         if not self._controls:
-            return timed
-        return self._controls_at if timed is None else min(timed, self._controls_at)
+            return deadline
+        return self._controls_at if deadline is None else min(deadline, self._controls_at)
 
     def run_due(self, now: float) -> None:
         """Send all that is due at `now` (seconds), in due order. Raises MidiError if the port is gone."""
         lead = self._lead
         while True:
-            due = self._next_timed()
-            if due is None or due - lead > now:
+            due_time = self._next_timed()
+            if due_time is None or due_time - lead > now:
                 if not self._controls or self._controls_at > now:
                     return
                 self._send_control(now)
             elif self._is_clock_next():
-                self._send_clock_message(due, now)
+                self._send_clock_message(due_time, now)
             else:
                 entry = heapq.heappop(self._heap)
                 if entry.kind is _Kind.ON:
-                    self._note_on(entry, due, now)
-                elif self._sounding.get(entry.voice) == entry.serial:
-                    self._note_off(entry, due, now)
+                    self._note_on(entry, due_time, now)
+                elif self._sounding_serials.get(entry.voice) == entry.serial:
+                    self._note_off(entry, due_time, now)
 
     def warm_caches(self) -> None:
         """Do most of what sending the next message takes, without sending it.
@@ -245,15 +245,16 @@ class SchedulerCore:
         self._next_timed()
         if self._heap:
             entry = self._heap[0]
-            self._sounding.get(entry.voice)
+            self._sounding_serials.get(entry.voice)
             note_on(*entry.voice, entry.note.velocity)
 
     def release(self, now: float) -> None:
         """End all that sounds, at once; what is still to come stays. Raises MidiError if the port is gone."""
-        due = now + (self._placing.lead_seconds if self._placing is not None else 0.0)  # after what is placed already
-        for voice in list(self._sounding):
-            self._send(note_off(*voice), due, now)
-            del self._sounding[voice]  # its own note-off finds nothing then, and is skipped
+        # After what is placed already.
+        release_time = now + (self._placing.lead_seconds if self._placing is not None else 0.0)
+        for voice in list(self._sounding_serials):
+            self._send(note_off(*voice), release_time, now)
+            del self._sounding_serials[voice]  # its own note-off finds nothing then, and is skipped
             self._tuner.release(*voice, now)
 
     def silence(self) -> None:
@@ -274,13 +275,13 @@ class SchedulerCore:
 
     def _end_notes(self) -> list[bytes]:
         """Forget all notes, and return what ends those that sound."""
-        messages = [note_off(*voice) for voice in self._sounding]
+        messages = [note_off(*voice) for voice in self._sounding_serials]
         for channel in sorted(self._channels):
             messages += silence_channel(channel)
-        for voice in self._sounding:
+        for voice in self._sounding_serials:
             self._tuner.release(*voice, -math.inf)  # nothing rings after "all sound off"
         self._heap.clear()
-        self._sounding.clear()
+        self._sounding_serials.clear()
         return messages
 
     def _send_all(self, messages: Sequence[bytes]) -> None:
@@ -289,7 +290,7 @@ class SchedulerCore:
         for message in messages:
             try:
                 self._port.send(message)
-                self._sent += 1
+                self._sent_messages += 1
             except MidiError as error:
                 failure = failure or error
         if failure is not None:
@@ -298,10 +299,10 @@ class SchedulerCore:
     def health(self) -> SchedulerHealth:
         """Return the counters as of now."""
         return SchedulerHealth(
-            sent=self._sent,
+            sent=self._sent_messages,
             late=self.lateness.late,
-            dropped=self._dropped + (self._placing.dropped if self._placing is not None else 0),
-            sounding=len(self._sounding),
+            dropped=self._dropped_notes + (self._placing.dropped if self._placing is not None else 0),
+            sounding=len(self._sounding_serials),
             worst_late_seconds=self.lateness.worst_seconds,
             p50_late_seconds=self.lateness.quantile(0.5),
             p99_late_seconds=self.lateness.quantile(0.99),
@@ -345,62 +346,62 @@ class SchedulerCore:
             return self._tick_beat()
         return self._heap[0].beat if self._heap else None
 
-    def _send(self, message: bytes, due: float, now: float) -> None:
+    def _send(self, message: bytes, due_time: float, now: float) -> None:
         if self._placing is not None:
-            self._placing.send_at(message, due)
-            self._sent += 1
+            self._placing.send_at(message, due_time)
+            self._sent_messages += 1
             return
         self._port.send(message)
-        late_seconds = (now if self._clock is None else self._clock.now()) - due
-        self._sent += 1
+        late_seconds = (now if self._clock is None else self._clock.now()) - due_time
+        self._sent_messages += 1
         self.lateness.add(late_seconds)
 
-    def _send_clock_message(self, due: float, now: float) -> None:
+    def _send_clock_message(self, due_time: float, now: float) -> None:
         # A late tick is sent all the same: receivers count ticks, and a missing one would shift them for good.
-        if self._clock_runs and not self._clock_opening and now - due > RESYNC_SECONDS:
+        if self._clock_runs and not self._clock_opening and now - due_time > RESYNC_SECONDS:
             assert self._tempo is not None
             self._set_clock(self._tempo.beat_at(now))
         elif self._clock_opening:
-            opening, self._clock_opening, self._clock_runs = self._clock_opening, (), True
-            for message in opening:
-                self._send(message, due, now)
+            opening_messages, self._clock_opening, self._clock_runs = self._clock_opening, (), True
+            for message in opening_messages:
+                self._send(message, due_time, now)
         else:
             self._next_tick += 1
-            self._send(CLOCK, due, now)
+            self._send(CLOCK, due_time, now)
 
     def _send_control(self, now: float) -> None:
         (channel, controller), value = next(iter(self._controls.items()))
         del self._controls[channel, controller]
         self._controls_at = now + CONTROL_SPACING_SECONDS
         self._port.send(control_change(channel, controller, value))
-        self._sent += 1
+        self._sent_messages += 1
 
-    def _note_on(self, entry: _Entry, due: float, now: float) -> None:
+    def _note_on(self, entry: _Entry, due_time: float, now: float) -> None:
         note = entry.note
         limit = self._late_limit
         if abs(entry.beat - self._first_beat) < _FIRST_BEATS:
             limit = max(limit, FIRST_LATE_LIMIT_SECONDS)
-        if now - due > limit:
-            self._dropped += 1
+        if now - due_time > limit:
+            self._dropped_notes += 1
             return
-        channel, key, before = self._tuner.place(note, max(now, due))
+        channel, key, before = self._tuner.place(note, max(now, due_time))
         voice = (channel, key)
-        if voice in self._sounding:
-            self._send(note_off(*voice), due, now)  # the older note's own off finds another serial, and is skipped
+        if voice in self._sounding_serials:
+            self._send(note_off(*voice), due_time, now)  # the older note's own off finds another serial, and is skipped
         # Ledger and off come first: if send raises half way, the note is still known and will be silenced.
-        self._sounding[voice] = entry.serial
+        self._sounding_serials[voice] = entry.serial
         self._channels.add(channel)
         self._push(note.onset_beats + note.duration_beats, _Kind.OFF, entry.serial, note, voice)
         for message in before:
             if get_kind(message) == "program_change":
                 self._programs[get_channel(message)] = message[1]
-            self._send(message, due, now)
+            self._send(message, due_time, now)
         if note.program is not None and self._programs.get(channel) != note.program:
             self._programs[channel] = note.program
-            self._send(program_change(channel, note.program), due, now)
-        self._send(note_on(channel, key, note.velocity), due, now)
+            self._send(program_change(channel, note.program), due_time, now)
+        self._send(note_on(channel, key, note.velocity), due_time, now)
 
-    def _note_off(self, entry: _Entry, due: float, now: float) -> None:
-        self._send(note_off(*entry.voice), due, now)
-        del self._sounding[entry.voice]
-        self._tuner.release(*entry.voice, max(now, due))
+    def _note_off(self, entry: _Entry, due_time: float, now: float) -> None:
+        self._send(note_off(*entry.voice), due_time, now)
+        del self._sounding_serials[entry.voice]
+        self._tuner.release(*entry.voice, max(now, due_time))

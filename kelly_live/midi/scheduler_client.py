@@ -74,11 +74,11 @@ class SchedulerClient:
         self._command = module_command("kelly_live.midi.scheduler_process", *options)
         self.latency_seconds = latency_seconds
         self._process: WorkerProcess[Report] | None = None
-        self._reported = threading.Event()  # set by PortReady, by Failure and by the process's end
+        self._has_reported = threading.Event()  # set by PortReady, by Failure and by the process's end
         self._ready: PortReady | None = None
         self._health = SchedulerHealth()
         self._error: str | None = None
-        self._dropped = 0
+        self._dropped_notes = 0
         self._tuning = DEFAULT_TUNING
         self._channels: set[int] = set()
         self._has_cents = False
@@ -106,7 +106,7 @@ class SchedulerClient:
             self._process.start()
         except WorkerError as error:
             raise MidiError(str(error)) from error
-        self._reported.wait(timeout_seconds)
+        self._has_reported.wait(timeout_seconds)
         if self._ready is None:
             error_line = self._error or f"the MIDI scheduler was not ready within {timeout_seconds:g} s; try again"
             self._stop()
@@ -135,7 +135,7 @@ class SchedulerClient:
                 self._has_cents = self._has_cents or any(note.cents for note in notes)
                 for part in split_notes(command):
                     if not self._queue(part, weight=len(part.notes)):
-                        self._dropped += len(part.notes)
+                        self._dropped_notes += len(part.notes)
             case Controls():
                 self._queue(command, weight=1)
             case Stop():
@@ -159,7 +159,7 @@ class SchedulerClient:
     def health(self) -> SchedulerHealth:
         """Return the counters of the latest report; `error` says why the process was lost."""
         latest = self._health
-        return replace(latest, dropped=latest.dropped + self._dropped, error=self._error)
+        return replace(latest, dropped=latest.dropped + self._dropped_notes, error=self._error)
 
     def _queue(self, command: SinkCommand, *, weight: int) -> bool:
         """Queue for the process, and return whether there was room. What has no weight always finds some."""
@@ -183,7 +183,7 @@ class SchedulerClient:
                 self._error = message
             case PortReady():
                 self._ready = report
-                self._reported.set()
+                self._has_reported.set()
 
     def _note_end(self) -> None:
         """The process is gone. Thread: the worker's that noticed."""
@@ -191,7 +191,7 @@ class SchedulerClient:
         if self._process.error is not None and self._error is None:
             self._error = f"{self._process.error}; restart kelly-live"
             self._silence_port_directly()
-        self._reported.set()
+        self._has_reported.set()
 
     def _silence_port_directly(self) -> None:
         """End the notes of a process that died without doing so, over a connection of our own.

@@ -55,11 +55,11 @@ class SchedulerLoop:
     """The main thread's loop: waits, spins, sends. The reader thread and the signal handler fill `inbox`."""
 
     def __init__(
-        self, core: SchedulerCore, opened: OpenedPort, parent: ParentConnection[SinkCommand], spin_seconds: float
+        self, core: SchedulerCore, opened_port: OpenedPort, parent: ParentConnection[SinkCommand], spin_seconds: float
     ) -> None:
         self.inbox: SimpleQueue[SinkCommand | Failure] = SimpleQueue()
         self._core = core
-        self._opened = opened
+        self._opened_port = opened_port
         self._connection = parent
         self._spin = spin_seconds
         self._running = True
@@ -71,12 +71,12 @@ class SchedulerLoop:
         while self._running:
             now = time.monotonic()
             deadline = self._core.next_deadline()
-            slack = math.inf if deadline is None else deadline - self._spin - now
+            spare_seconds = math.inf if deadline is None else deadline - self._spin - now
             chores_due = now >= self._chore_at
-            if chores_due and (slack > _CHORE_SLACK_SECONDS or now > self._chore_at + _CHORE_PATIENCE_SECONDS):
+            if chores_due and (spare_seconds > _CHORE_SLACK_SECONDS or now > self._chore_at + _CHORE_PATIENCE_SECONDS):
                 self._do_chores(now)
-            elif slack > 0.0:
-                self._wait(slack if chores_due else min(slack, self._chore_at - now))
+            elif spare_seconds > 0.0:
+                self._wait(spare_seconds if chores_due else min(spare_seconds, self._chore_at - now))
             else:
                 self._drain_inbox()
                 self._send_due()
@@ -118,9 +118,9 @@ class SchedulerLoop:
             self._connection.send(HealthReport(self._core.health()))
         if now >= self._port_check_at:
             self._port_check_at = now + _PORT_CHECK_SECONDS
-            out = self._opened.out
+            out = self._opened_port.out
             if isinstance(out, WatchedOut) and not out.is_alive():
-                raise MidiError(f"the MIDI output {self._opened.name!r} is gone; plug it in again and restart")
+                raise MidiError(f"the MIDI output {self._opened_port.name!r} is gone; plug it in again and restart")
 
 
 def is_stopped(process: int) -> bool:
@@ -179,20 +179,20 @@ def main(arguments: Sequence[str]) -> int:
     discard_native_stderr()
     parent: ParentConnection[SinkCommand] = ParentConnection(SinkCommand, blocking=False)
     try:
-        opened = _open(options)
+        opened_port = _open(options)
     except KellyError as error:
         parent.send(Failure(str(error)))
         return error.exit_code
     core = SchedulerCore(
-        opened.out,
+        opened_port.out,
         late_limit_seconds=options.late_limit,
         latency_seconds=options.latency,
         send_clock=options.clock,
         capacity_notes=options.capacity,
         clock=MonotonicClock(),
     )
-    placing = isinstance(opened.out, PlacingOut)
-    loop = SchedulerLoop(core, opened, parent, 0.0 if placing else options.spin)
+    placing = isinstance(opened_port.out, PlacingOut)
+    loop = SchedulerLoop(core, opened_port, parent, 0.0 if placing else options.spin)
     for name in END_SIGNALS:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: loop.inbox.put(Stop()))
@@ -206,7 +206,7 @@ def main(arguments: Sequence[str]) -> int:
         reader.start()  # inherits the real-time turn: the server's thread may have to wait for the interpreter it holds
     freeze_gc()
     gc.disable()  # the send path makes no cycles, and a collection is a pause
-    parent.send(PortReady(opened.name, opened.is_virtual))
+    parent.send(PortReady(opened_port.name, opened_port.is_virtual))
     failure: str | None = None
     try:
         loop.run()
@@ -220,7 +220,7 @@ def main(arguments: Sequence[str]) -> int:
         parent.send(HealthReport(core.health()))
         if failure is not None:
             parent.send(Failure(failure))
-        opened.out.close()  # last: the close of a port whose system died may take a second
+        opened_port.out.close()  # last: the close of a port whose system died may take a second
     return 0 if failure is None else 1
 
 

@@ -57,16 +57,18 @@ class SupervisedInput:
         self, query: str | None, clock: Clock, *, find_backends: Callable[[], Sequence[MidiBackend]] = find_backends
     ) -> None:
         present = find_backends()
-        opened = open_input(query, present)
-        self.is_virtual = opened.is_virtual
+        opened_input = open_input(query, present)
+        self.is_virtual = opened_input.is_virtual
         self._find_backends = find_backends
-        self._connection = _Connection(0, opened.source, opened.name)  # replaced whole, so that a poll needs no lock
-        self._others = frozenset[str]() if self.is_virtual else _list_others(opened.name, present)
+        self._connection = _Connection(
+            0, opened_input.source, opened_input.name
+        )  # replaced whole, so that a poll needs no lock
+        self._others = frozenset[str]() if self.is_virtual else _list_others(opened_input.name, present)
         self._clock = clock
         self._logged_overflows = 0
         self._next_log = -math.inf
         self._supervisor = Supervisor(
-            f"the MIDI input {opened.name!r}",
+            f"the MIDI input {opened_input.name!r}",
             check=self._find_loss,
             release=lambda problem: self._connection.source.close(),
             restore=self._restore,
@@ -142,13 +144,15 @@ class SupervisedInput:
             name = find_same_port(self.name, [port.name for port in list_inputs(present)], self._others)
             if name is None:
                 return False
-        opened = open_input(name, present)
+        opened_input = open_input(name, present)
         if self._supervisor.is_stopping:
-            opened.source.close()
+            opened_input.source.close()
             return False
         if name is not None:
             self._others = _list_others(name, present)
-        self._connection = _Connection(self._connection.number + 1, opened.source, opened.name, self.overflows)
+        self._connection = _Connection(
+            self._connection.number + 1, opened_input.source, opened_input.name, self.overflows
+        )
         return True
 
 

@@ -161,10 +161,10 @@ class SupervisedSink:
         return self._client.health().error
 
     def _log_drops(self) -> None:
-        dropped, now = self.health().dropped, self._clock.now()
-        if dropped > self._logged_drops and now >= self._next_drops_log:
-            _log.warning("notes dropped so far: %d (too late, too many, or during a loss)", dropped)
-            self._logged_drops, self._next_drops_log = dropped, now + _DROPS_LOG_SECONDS
+        dropped_notes, now = self.health().dropped, self._clock.now()
+        if dropped_notes > self._logged_drops and now >= self._next_drops_log:
+            _log.warning("notes dropped so far: %d (too late, too many, or during a loss)", dropped_notes)
+            self._logged_drops, self._next_drops_log = dropped_notes, now + _DROPS_LOG_SECONDS
 
     def _release(self, problem: str) -> None:
         """Count what the lost process did, and give it a moment to close its port. Thread: the supervisor's."""

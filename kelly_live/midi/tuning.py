@@ -82,17 +82,17 @@ def build_silencing_messages(tuning: Tuning, channels: Iterable[int], *, has_cen
 
     For a receiver of which only this is known.
     """
-    used = set(channels)
+    silenced_channels = set(channels)
     if has_cents and tuning.mode == "bend":
-        used |= set(range(1, 17)) - {DRUM_CHANNEL}
+        silenced_channels |= set(range(1, 17)) - {DRUM_CHANNEL}
     elif tuning.mode == "mpe":
-        used = (used & {DRUM_CHANNEL}) | set(MPE_MEMBERS)
-    messages = [message for channel in sorted(used) for message in silence_channel(channel)]
+        silenced_channels = (silenced_channels & {DRUM_CHANNEL}) | set(MPE_MEMBERS)
+    messages = [message for channel in sorted(silenced_channels) for message in silence_channel(channel)]
     if tuning.mode == "mpe":
         messages.append(all_notes_off(MPE_MASTER))
     if not has_cents:
         return messages
-    for channel in sorted(used - {DRUM_CHANNEL}):
+    for channel in sorted(silenced_channels - {DRUM_CHANNEL}):
         if tuning.mode in ("bend", "mpe"):
             messages.append(bend_to(channel, BEND_CENTRE))
         elif tuning.mode == "mts":
@@ -206,12 +206,12 @@ class BendTuner(_BendingTuner):
         part = note.channel
         if part == DRUM_CHANNEL:
             return Placement(part, note.pitch)
-        own = self._lanes[part]
-        if own.owner is None:  # a part that was not announced: its channel is its own, unless it is lent already
-            own.owner = part
+        own_lane = self._lanes[part]
+        if own_lane.owner is None:  # a part that was not announced: its channel is its own, unless it is lent already
+            own_lane.owner = part
         bend = self._bend(note.cents)
-        if own.owner == part and bend == BEND_CENTRE:
-            own.keys.add(note.pitch)
+        if own_lane.owner == part and bend == BEND_CENTRE:
+            own_lane.keys.add(note.pitch)
             return Placement(part, note.pitch)
         lane, may_bend = self._choose(part, bend, now)
         before: list[bytes] = []
@@ -219,9 +219,9 @@ class BendTuner(_BendingTuner):
             program = self._programs.get(part)
             if lane.owner != part:
                 lane.owner = part
-                if own.owner == part and program is not None and own.program != program:
+                if own_lane.owner == part and program is not None and own_lane.program != program:
                     before.append(program_change(part, program))  # a part is one sound on all of its channels
-                    own.program = program
+                    own_lane.program = program
             before += lane.prepare(program, self._range) + lane.bend_to_value(bend)
         lane.keys.add(note.pitch)
         return Placement(lane.channel, note.pitch, before)
@@ -240,22 +240,24 @@ class BendTuner(_BendingTuner):
     def _choose(self, part: int, bend: int, now: float) -> tuple[_Lane, bool]:
         """Return the lane, and whether it may be bent for this note."""
         lanes = list(self._lanes.values())
-        mine = [lane for lane in lanes if lane.owner == part]
-        for lane in mine:
+        own_lanes = [lane for lane in lanes if lane.owner == part]
+        for lane in own_lanes:
             if lane.bend == bend:
                 return lane, False
         for lane in lanes:
             if lane.owner is None:
                 return lane, True
-        if rested := self._list_rested(part, now):
-            return min(rested, key=_released_at), True
-        lent = [lane.owner for lane in lanes if lane.owner is not None and lane.channel != lane.owner]
-        for rival in sorted(set(lent) - {part}, key=lent.count, reverse=True):
-            if lent.count(rival) > lent.count(part) + 1 and (rested := self._list_rested(rival, now)):
-                return min(rested, key=_released_at), True
-        if not mine:
+        if rested_lanes := self._list_rested(part, now):
+            return min(rested_lanes, key=_released_at), True
+        borrowing_owners = [lane.owner for lane in lanes if lane.owner is not None and lane.channel != lane.owner]
+        for other_part in sorted(set(borrowing_owners) - {part}, key=borrowing_owners.count, reverse=True):
+            if borrowing_owners.count(other_part) > borrowing_owners.count(part) + 1 and (
+                rested_lanes := self._list_rested(other_part, now)
+            ):
+                return min(rested_lanes, key=_released_at), True
+        if not own_lanes:
             return self._lanes[part], False
-        return min(mine, key=lambda lane: abs(lane.bend - bend)), False
+        return min(own_lanes, key=lambda lane: abs(lane.bend - bend)), False
 
     def _list_rested(self, part: int, now: float) -> list[_Lane]:
         return [x for x in self._lanes.values() if x.owner == part and x.channel != part and x.is_rested(now)]
@@ -290,9 +292,9 @@ class MpeTuner(_BendingTuner):
             return Placement(note.channel, note.pitch)
         bend = self._bend(note.cents)
         lanes = list(self._lanes.values())
-        idle = [lane for lane in lanes if not lane.keys and (lane.bend == bend or lane.is_rested(now))]
-        if idle:
-            lane = min(idle, key=lambda lane: (lane.bend != bend, lane.released_at))
+        free_lanes = [lane for lane in lanes if not lane.keys and (lane.bend == bend or lane.is_rested(now))]
+        if free_lanes:
+            lane = min(free_lanes, key=lambda lane: (lane.bend != bend, lane.released_at))
             before = lane.bend_to_value(bend)
         else:
             lane = min(lanes, key=lambda lane: (abs(lane.bend - bend), note.pitch in lane.keys, len(lane.keys)))
@@ -345,14 +347,14 @@ class MtsTuner:
         if note.channel == DRUM_CHANNEL:
             return Placement(note.channel, note.pitch)
         keyboard = self._keyboards.setdefault(note.channel, _Keyboard())
-        wanted = min(max(0, round((note.pitch + note.cents / 100.0) * KEY_UNITS)), 128 * KEY_UNITS - 2)
-        key, free = self._choose(keyboard, note.pitch, wanted, now)
+        target_units = min(max(0, round((note.pitch + note.cents / 100.0) * KEY_UNITS)), 128 * KEY_UNITS - 2)
+        key, free = self._choose(keyboard, note.pitch, target_units, now)
         before: list[bytes] = []
-        if free and keyboard.units(key) != wanted:
+        if free and keyboard.units(key) != target_units:
             if not keyboard.moved:
                 before += registered_parameter(note.channel, RPN_TUNING_PROGRAM, note.channel - 1)
-            before.append(key_tunings(note.channel - 1, {key: wanted}))
-            keyboard.moved[key] = wanted
+            before.append(key_tunings(note.channel - 1, {key: target_units}))
+            keyboard.moved[key] = target_units
         keyboard.sounding.add(key)
         return Placement(note.channel, key, before)
 
@@ -369,16 +371,16 @@ class MtsTuner:
         return messages
 
     @staticmethod
-    def _choose(keyboard: _Keyboard, pitch: int, wanted: int, now: float) -> tuple[int, bool]:
+    def _choose(keyboard: _Keyboard, pitch: int, target_units: int, now: float) -> tuple[int, bool]:
         """Return the key, and whether it may be moved for this note."""
         keys = [pitch + offset for offset in _KEYS_AROUND if 0 <= pitch + offset <= 127]
         for key in keys:
-            if keyboard.units(key) == wanted:
+            if keyboard.units(key) == target_units:
                 return key, False
         for key in keys:
             if keyboard.is_rested(key, now):
                 return key, True
-        return min(keys, key=lambda key: abs(keyboard.units(key) - wanted)), False
+        return min(keys, key=lambda key: abs(keyboard.units(key) - target_units)), False
 
 
 def _released_at(lane: _Lane) -> float:

@@ -48,8 +48,8 @@ class TrackerModel:
 @lru_cache(maxsize=1)
 def load_tracker_model() -> TrackerModel:
     """Load the shipped parameters."""
-    stored = json.loads(MODEL_FILE.read_text())
-    return TrackerModel(np.array(stored["onsets"], np.float64), tuple(stored["beat"]), tuple(stored["key"]))
+    fields = json.loads(MODEL_FILE.read_text())
+    return TrackerModel(np.array(fields["onsets"], np.float64), tuple(fields["beat"]), tuple(fields["key"]))
 
 
 def predict_probability(features: Collection[float], weights: Collection[float]) -> float:
@@ -65,9 +65,11 @@ class AudioTracker:
     """
 
     def __init__(self, targets: Collection[str] = TRACKABLE, model: TrackerModel | None = None) -> None:
-        unknown = set(targets) - set(TRACKABLE)
-        if unknown or not targets:
-            raise ConfigError(f"cannot follow {', '.join(sorted(unknown)) or 'nothing'}; name {' or '.join(TRACKABLE)}")
+        unknown_targets = set(targets) - set(TRACKABLE)
+        if unknown_targets or not targets:
+            raise ConfigError(
+                f"cannot follow {', '.join(sorted(unknown_targets)) or 'nothing'}; name {' or '.join(TRACKABLE)}"
+            )
         self._model = model or load_tracker_model()
         self._onsets = OnsetStrength()
         self._beat = BeatFilter(self._model.onsets) if "tempo" in targets else None

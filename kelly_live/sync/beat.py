@@ -92,24 +92,24 @@ class BeatFilter:
         fade = 1.0 / (_MEMORY_SECONDS * FRAMES_PER_SECOND)
         for low, high in quantize_strengths(strengths):
             belief = self._belief
-            moved = np.empty_like(belief)
-            moved[1:] = belief[:-1]
-            moved[self._first] = self._change @ belief[self._last]
-            moved *= self._likelihood[low, high]
-            total = float(moved.sum())
-            moved *= (1.0 - _RESTART) / total
-            moved += self._restart
-            self._belief = moved
+            new_belief = np.empty_like(belief)
+            new_belief[1:] = belief[:-1]
+            new_belief[self._first] = self._change @ belief[self._last]
+            new_belief *= self._likelihood[low, high]
+            total = float(new_belief.sum())
+            new_belief *= (1.0 - _RESTART) / total
+            new_belief += self._restart
+            self._belief = new_belief
             self._evidence += fade * (math.log(total) - self._evidence)
 
     def estimate(self) -> BeatBelief:
         """Return the belief after the last frame."""
         shares = np.add.reduceat(self._belief, self._first).astype(np.float64)
         best = int(np.argmax(np.convolve(shares, np.ones(3), "same")))
-        near = np.abs(np.log(self._periods / self._periods[best])) < _SAME_TEMPO
-        share = float(shares[near].sum())
-        period = float((shares[near] * self._periods[near]).sum()) / share
-        states = near[self._period_of]
+        is_near = np.abs(np.log(self._periods / self._periods[best])) < _SAME_TEMPO
+        share = float(shares[is_near].sum())
+        period = float((shares[is_near] * self._periods[is_near]).sum()) / share
+        states = is_near[self._period_of]
         direction = complex((self._belief[states] * self._rotation[states]).sum()) / share
         # The angle lies around the beat itself: just before a beat the time since it is slightly negative.
         since = float(np.angle(direction)) / (2.0 * np.pi) * period

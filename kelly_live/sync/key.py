@@ -71,7 +71,7 @@ class KeyFilter:
 
     def reset(self) -> None:
         """Forget all audio so far."""
-        self._kept = np.zeros(0)
+        self._pending_samples = np.zeros(0)
         self._chroma = np.zeros(12)
         self._seconds = 0.0
         self._tonality = 0.0
@@ -80,10 +80,10 @@ class KeyFilter:
 
     def push(self, samples: np.ndarray) -> None:
         """Take new samples `[n]` at SAMPLE_RATE."""
-        self._kept = np.concatenate([self._kept, samples])
-        while len(self._kept) >= _WINDOW:
-            self._add_window(self._kept[:_WINDOW])
-            self._kept = self._kept[_HOP:]
+        self._pending_samples = np.concatenate([self._pending_samples, samples])
+        while len(self._pending_samples) >= _WINDOW:
+            self._add_window(self._pending_samples[:_WINDOW])
+            self._pending_samples = self._pending_samples[_HOP:]
             self._belief = self._compare()
 
     def _add_window(self, sound: Floats) -> None:
@@ -96,8 +96,8 @@ class KeyFilter:
         self._seconds *= fade
         if loudest < _QUIET_AMPLITUDE or len(tops) == 0:
             return
-        left, here, right = (np.log(spectrum[tops + shift] + 1e-12) for shift in (-1, 0, 1))
-        offset = 0.5 * (left - right) / np.minimum(left - 2.0 * here + right, -1e-9)
+        below, peaks, above = (np.log(spectrum[tops + shift] + 1e-12) for shift in (-1, 0, 1))
+        offset = 0.5 * (below - above) / np.minimum(below - 2.0 * peaks + above, -1e-9)
         hertz = (tops + self._low - 1 + np.clip(offset, -0.5, 0.5)) * (SAMPLE_RATE / _WINDOW)
         weight = spectrum[tops] / loudest
         pitch = 69.0 + 12.0 * np.log2(hertz / 440.0)
@@ -109,8 +109,8 @@ class KeyFilter:
         for harmonic, share in enumerate(_HARMONICS, start=1):
             tone = pitch - 12.0 * np.log2(harmonic)
             nearest = np.round(tone)
-            near = np.cos(np.pi * (tone - nearest)) ** 2
-            np.add.at(chroma, nearest.astype(np.intp) % 12, share * weight * near)
+            closeness = np.cos(np.pi * (tone - nearest)) ** 2
+            np.add.at(chroma, nearest.astype(np.intp) % 12, share * weight * closeness)
         chroma /= chroma.sum()
         # In noise the energy is spread over all bins; in music a few peaks hold most of it.
         power = spectrum[tops] ** 2

@@ -157,13 +157,13 @@ class MidiClockSource:
         line = _fit_line(shortest)
         spread = math.sqrt(sum(error * error for error in _errors(line, shortest)) / (len(shortest) - 2))
         # Coarse time stamps are not noise: their pattern repeats, and a part of it can look straight.
-        allowed = max(
+        error_limit = max(
             _STRAIGHT_SECONDS + _STRAIGHT_ERRORS * spread / math.sqrt(_TAIL), self._source.grain_seconds / 2.0
         )
         for length in _LINES[:-1]:
             if length <= len(ticks):
                 longer = _fit_line(ticks[-length:])
-                if abs(sum(_errors(longer, ticks[-_TAIL:]))) / _TAIL <= allowed:
+                if abs(sum(_errors(longer, ticks[-_TAIL:]))) / _TAIL <= error_limit:
                     return longer
         return line
 
@@ -172,8 +172,8 @@ class MidiClockSource:
         if line is None or not self._ticks or line.period <= 0.0:
             return None
         bpm = 60.0 / (CLOCKS_PER_BEAT * line.period)
-        overdue = now - self._ticks[-1][1] - _GRACE_TICKS * line.period
-        confidence = min(1.0, 1.0 - overdue / LOST_SECONDS)
+        overdue_seconds = now - self._ticks[-1][1] - _GRACE_TICKS * line.period
+        confidence = min(1.0, 1.0 - overdue_seconds / LOST_SECONDS)
         if confidence <= 0.0 or not _LOWEST_BPM <= bpm <= _HIGHEST_BPM:
             return None
         base = self._base if self._base is not None else self._count - self._position
@@ -187,8 +187,8 @@ def _fit_line(ticks: Sequence[tuple[int, float]]) -> _Line:
     line = _least_squares(ticks)
     errors = [abs(error) for error in _errors(line, ticks)]
     limit = _OUTLIER_SECONDS + _OUTLIER * sorted(errors)[len(errors) // 2]
-    kept = [tick for tick, error in zip(ticks, errors, strict=True) if error <= limit]
-    return line if len(kept) == len(ticks) or len(kept) < _FEWEST else _least_squares(kept)
+    inliers = [tick for tick, error in zip(ticks, errors, strict=True) if error <= limit]
+    return line if len(inliers) == len(ticks) or len(inliers) < _FEWEST else _least_squares(inliers)
 
 
 def _errors(line: _Line, ticks: Sequence[tuple[int, float]]) -> list[float]:

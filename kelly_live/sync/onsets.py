@@ -32,9 +32,9 @@ def _filterbank() -> Floats:
     bins = np.fft.rfftfreq(_WINDOW, 1.0 / SAMPLE_RATE)[:, None]
     # A band is at least one bin wide to each side; otherwise the lowest would fall between two bins.
     wide = np.maximum(np.diff(corners), SAMPLE_RATE / _WINDOW)
-    rising = 1.0 - (corners[1:-1] - bins) / wide[:-1]
-    falling = 1.0 - (bins - corners[1:-1]) / wide[1:]
-    result: Floats = np.clip(np.minimum(rising, falling), 0.0, 1.0)
+    rising_slopes = 1.0 - (corners[1:-1] - bins) / wide[:-1]
+    falling_slopes = 1.0 - (bins - corners[1:-1]) / wide[1:]
+    result: Floats = np.clip(np.minimum(rising_slopes, falling_slopes), 0.0, 1.0)
     return result
 
 
@@ -52,7 +52,7 @@ class OnsetStrength:
 
     def reset(self) -> None:
         """Forget all audio so far."""
-        self._kept = np.zeros(_WINDOW - HOP)
+        self._pending_samples = np.zeros(_WINDOW - HOP)
         self._bands = np.zeros((_LAG_FRAMES, _BANDS))
         self._peak = np.zeros(2)
 
@@ -63,9 +63,9 @@ class OnsetStrength:
         """
         if sample_rate != SAMPLE_RATE:
             raise ConfigError(f"onsets are detected at {SAMPLE_RATE} Hz, the audio has {sample_rate}; resample it")
-        sound = np.concatenate([self._kept, samples])
+        sound = np.concatenate([self._pending_samples, samples])
         count = max(0, (len(sound) - _WINDOW) // HOP + 1)
-        self._kept = sound[count * HOP :]
+        self._pending_samples = sound[count * HOP :]
         if count == 0:
             return np.empty((0, 2))
         frames = np.lib.stride_tricks.sliding_window_view(sound, _WINDOW)[: (count - 1) * HOP + 1 : HOP]

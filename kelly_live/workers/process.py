@@ -81,13 +81,13 @@ class WorkerProcess(Generic[Received]):
         self._write_seconds = write_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._threads: list[threading.Thread] = []
-        self._outbox: deque[tuple[int, bytes]] = deque()  # (weight, frame); with the next three under `_changed`
+        self._outbox: deque[tuple[int, bytes]] = deque()  # (weight, frame); with the next three under `_condition`
         self._weight = 0
-        self._closing = False
+        self._is_closing = False
         self._error: str | None = None
-        self._changed = threading.Condition()
+        self._condition = threading.Condition()
         self._write_number = 0  # of the write in progress, 0 between writes; the writer's
-        self._ended = threading.Event()
+        self._has_ended = threading.Event()
 
     @property
     def process_id(self) -> int | None:
@@ -107,7 +107,7 @@ class WorkerProcess(Generic[Received]):
     @property
     def is_lost(self) -> bool:
         """Whether the child has ended, or was given up or closed."""
-        return self._closing or self._ended.is_set()
+        return self._is_closing or self._has_ended.is_set()
 
     def start(self) -> None:
         """Start the child.
@@ -115,10 +115,10 @@ class WorkerProcess(Generic[Received]):
         Raises:
             WorkerError: The system cannot start it, or it was started or closed before.
         """
-        with self._changed:
+        with self._condition:
             if self._process is not None:
                 raise WorkerError(f"{self.name} was started twice; make a new one")
-            if self._closing:  # by another thread: nothing may be left behind
+            if self._is_closing:  # by another thread: nothing may be left behind
                 raise WorkerError(f"{self.name} was closed before it was started; make a new one")
             try:
                 self._process = subprocess.Popen(
@@ -143,13 +143,13 @@ class WorkerProcess(Generic[Received]):
             WorkerError: The message has no schema, or is too long.
         """
         frame = encode_frame(message, max_bytes=self._max_frame_bytes)
-        with self._changed:
-            heavy = weight > 0 and self._weight + weight > self._outbox_weight
-            if self.is_lost or heavy or len(self._outbox) >= self._outbox_messages:
+        with self._condition:
+            is_too_heavy = weight > 0 and self._weight + weight > self._outbox_weight
+            if self.is_lost or is_too_heavy or len(self._outbox) >= self._outbox_messages:
                 return False
             self._outbox.append((weight, frame))
             self._weight += weight
-            self._changed.notify_all()
+            self._condition.notify_all()
         return True
 
     def give_up(self, error: str) -> None:
@@ -166,12 +166,12 @@ class WorkerProcess(Generic[Received]):
             discard: Forget what waits in the outbox, rather than send it first.
             terminate: Send SIGTERM and wait as long again before the kill.
         """
-        with self._changed:
-            self._closing = True
+        with self._condition:
+            self._is_closing = True
             if discard:
                 self._outbox.clear()
                 self._weight = 0
-            self._changed.notify_all()
+            self._condition.notify_all()
         process = self._process
         if process is None:
             return
@@ -210,9 +210,9 @@ class WorkerProcess(Generic[Received]):
             process.stdin.close()
 
     def _next_frame(self) -> bytes | None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._outbox or self.is_lost)
-            if self._ended.is_set() or not self._outbox:
+        with self._condition:
+            self._condition.wait_for(lambda: self._outbox or self.is_lost)
+            if self._has_ended.is_set() or not self._outbox:
                 return None
             weight, frame = self._outbox.popleft()
             self._weight -= weight
@@ -243,7 +243,7 @@ class WorkerProcess(Generic[Received]):
         Looks are counted, not seconds: however long this process was suspended, that is one look.
         """
         before, looks = 0, 0
-        while not self._ended.wait(self._write_seconds / _WATCH_LOOKS):
+        while not self._has_ended.wait(self._write_seconds / _WATCH_LOOKS):
             number = self._write_number
             looks = looks + 1 if number and number == before else 0
             before = number
@@ -252,14 +252,14 @@ class WorkerProcess(Generic[Received]):
 
     def _end(self, process: subprocess.Popen[bytes], error: str | None) -> None:
         """Make sure that the child is gone; tell the owner, once."""
-        with self._changed:
-            is_first = not self._ended.is_set()
-            if is_first and not self._closing:
+        with self._condition:
+            is_first = not self._has_ended.is_set()
+            if is_first and not self._is_closing:
                 self._error = error
-            self._ended.set()
+            self._has_ended.set()
             self._outbox.clear()
             self._weight = 0
-            self._changed.notify_all()
+            self._condition.notify_all()
         if process.poll() is None:
             process.kill()
             _wait(process, _REAP_SECONDS)

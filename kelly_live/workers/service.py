@@ -87,7 +87,7 @@ class ServiceProcess:
             write_seconds=write_seconds,
         )
         self._lock = threading.Lock()
-        self._waiting: dict[int, tuple[Future[Any], Any]] = {}  # with the result's type
+        self._pending_calls: dict[int, tuple[Future[Any], Any]] = {}  # with the result's type
         self._number = 0
 
     @property
@@ -159,9 +159,9 @@ class ServiceProcess:
         with self._lock:
             self._number += 1
             request = msgspec.structs.replace(request, number=self._number)
-            is_full = len(self._waiting) >= MAX_REQUESTS
+            is_full = len(self._pending_calls) >= MAX_REQUESTS
             if not is_full:
-                self._waiting[self._number] = (future, result_type)
+                self._pending_calls[self._number] = (future, result_type)
         if is_full:
             future.set_exception(WorkerError(f"{self.name} has {MAX_REQUESTS} requests to answer; try again later"))
         elif not self._process.send(request):
@@ -179,7 +179,7 @@ class ServiceProcess:
     def _take(self, response: Response) -> None:
         """Thread: worker-read."""
         with self._lock:
-            future, result_type = self._waiting.pop(response.number, (None, None))
+            future, result_type = self._pending_calls.pop(response.number, (None, None))
         if future is None:
             return
         try:
@@ -193,13 +193,13 @@ class ServiceProcess:
     def _fail_all(self) -> None:
         """Thread: the one that noticed the end."""
         with self._lock:
-            numbers = list(self._waiting)
+            numbers = list(self._pending_calls)
         for number in numbers:
             self._fail(number)
 
     def _fail(self, number: int) -> None:
         with self._lock:
-            future, _ = self._waiting.pop(number, (None, None))
+            future, _ = self._pending_calls.pop(number, (None, None))
         if future is not None:
             future.set_exception(WorkerError(self._process.error or f"{self.name} was closed"))
 

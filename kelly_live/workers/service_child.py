@@ -32,7 +32,7 @@ class ServiceChild:
     def __init__(self, parent: ParentConnection[Request]) -> None:
         self._parent = parent
         self._in_turn: SimpleQueue[Request | None] = SimpleQueue()
-        self._submitted: SimpleQueue[Request | None] = SimpleQueue()
+        self._submitted_requests: SimpleQueue[Request | None] = SimpleQueue()
         self._service: Any = None
 
     def start(self) -> None:
@@ -41,7 +41,9 @@ class ServiceChild:
 
     def run(self) -> None:
         """Answer until the parent is done, gone or takes no answer; then close the service."""
-        beside = threading.Thread(target=self._answer_all, args=(self._submitted,), name="submitted", daemon=True)
+        beside = threading.Thread(
+            target=self._answer_all, args=(self._submitted_requests,), name="submitted", daemon=True
+        )
         beside.start()
         self._answer_all(self._in_turn)
         beside.join()
@@ -53,14 +55,14 @@ class ServiceChild:
         try:
             for request in self._parent.receive():
                 is_submitted = isinstance(request, CallRequest) and request.is_submitted
-                (self._submitted if is_submitted else self._in_turn).put(request)
+                (self._submitted_requests if is_submitted else self._in_turn).put(request)
         finally:
             self._end()
 
     def _end(self) -> None:
         """Let both threads end after what they do now."""
         self._in_turn.put(None)
-        self._submitted.put(None)
+        self._submitted_requests.put(None)
 
     def _answer_all(self, requests: SimpleQueue[Request | None]) -> None:
         while (request := requests.get()) is not None:

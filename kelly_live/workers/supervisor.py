@@ -57,9 +57,9 @@ class Supervisor:
         self._retry_seconds = self._next_retry_seconds = retry_seconds
         self._retry_limit_seconds = retry_seconds if retry_limit_seconds is None else retry_limit_seconds
         self._problem: str | None = None
-        self._due = clock.now() + watch_seconds
-        self._changed = threading.Condition()
-        self._is_awake = False  # with `_stopping` under `_changed`
+        self._next_check = clock.now() + watch_seconds
+        self._condition = threading.Condition()
+        self._is_awake = False  # with `_stopping` under `_condition`
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name=f"supervisor of {name}", daemon=True)
 
@@ -84,35 +84,35 @@ class Supervisor:
 
     def stop(self, timeout_seconds: float = STOP_SECONDS) -> bool:
         """Watch no more, and return whether the thread has ended within the timeout. Safe to call twice."""
-        with self._changed:
+        with self._condition:
             self._stopping = True
-            self._changed.notify_all()
+            self._condition.notify_all()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(timeout_seconds)
         return not self._thread.is_alive()
 
     def wake(self) -> None:
         """Look at the part at once: it was just lost. The time of the next try stays."""
-        with self._changed:
+        with self._condition:
             self._is_awake = True
-            self._changed.notify_all()
+            self._condition.notify_all()
 
     def step(self) -> None:
         """Look whether the part is there, or try to restore it, if it is time to."""
-        with self._changed:
+        with self._condition:
             is_awake, self._is_awake = self._is_awake, False
-        if self._clock.now() < self._due and not (is_awake and self._problem is None):
+        if self._clock.now() < self._next_check and not (is_awake and self._problem is None):
             return
         if self._problem is None and (problem := self._check()) is not None:
             self._lose(problem)
             if self._delay_seconds > 0.0:
-                self._due = self._clock.now() + self._delay_seconds
+                self._next_check = self._clock.now() + self._delay_seconds
                 return
         if self._problem is not None and not self._is_restored():
-            self._due = self._clock.now() + self._next_retry_seconds
+            self._next_check = self._clock.now() + self._next_retry_seconds
             self._next_retry_seconds = min(2.0 * self._next_retry_seconds, self._retry_limit_seconds)
         else:
-            self._due = self._clock.now() + self._watch_seconds
+            self._next_check = self._clock.now() + self._watch_seconds
 
     def _lose(self, problem: str) -> None:
         _log.warning("%s is lost: %s", self._name, problem)
@@ -145,10 +145,10 @@ class Supervisor:
 
     def _is_due(self) -> bool:
         """Wait until the next step is due; return False when there will be none."""
-        with self._changed:
+        with self._condition:
             while not self._stopping:
-                wait_seconds = self._due - self._clock.now()
+                wait_seconds = self._next_check - self._clock.now()
                 if wait_seconds <= 0.0 or (self._is_awake and self._problem is None):
                     return True
-                self._changed.wait(wait_seconds)
+                self._condition.wait(wait_seconds)
             return False

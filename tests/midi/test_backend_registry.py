@@ -57,7 +57,7 @@ def register(monkeypatch: pytest.MonkeyPatch) -> Register:
             for name, target in targets.items()
         }
         monkeypatch.setattr(backend_registry, "_find_plugins", lambda: plugins)
-        monkeypatch.setattr(backend_registry, "_logged", set())
+        monkeypatch.setattr(backend_registry, "_logged_problems", set())
 
     return register
 

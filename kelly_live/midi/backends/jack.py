@@ -116,11 +116,11 @@ class JackBackend:
         """Return the names of the outputs that are there now. Raises MidiError."""
         client = self.create_client(f"{CLIENT_NAME}-list")
         try:
-            found = self.library.jack_get_ports(client, None, _MIDI_TYPE, _IS_INPUT)
+            port_array = self.library.jack_get_ports(client, None, _MIDI_TYPE, _IS_INPUT)
             names: list[str] = []
-            while found and (name := found[len(names)]) is not None:
+            while port_array and (name := port_array[len(names)]) is not None:
                 names.append(name.decode())
-            self.library.jack_free(found)
+            self.library.jack_free(port_array)
             return names
         finally:
             self.library.jack_client_close(client)
@@ -248,10 +248,10 @@ class JackOut:
         quickest, offset = math.inf, 0.0
         for _ in range(_CLOCK_TRIES):
             before = time.monotonic()
-            theirs: float = self._blocking_library.jack_get_time() * 1e-6
+            jack_seconds: float = self._blocking_library.jack_get_time() * 1e-6
             after = time.monotonic()
             if after - before < quickest:
-                quickest, offset = after - before, theirs - (before + after) / 2.0
+                quickest, offset = after - before, jack_seconds - (before + after) / 2.0
         return offset
 
     def _shutdown(self, _: object) -> None:
@@ -262,10 +262,10 @@ class JackOut:
         try:
             if not self._keeps_state:
                 self._keep_thread_state()
-            begun = time.monotonic()
-            self._place(frames, begun)
+            start = time.monotonic()
+            self._place(frames, start)
             self._ended_at = time.monotonic()
-            self.longest_seconds = max(self.longest_seconds, self._ended_at - begun)
+            self.longest_seconds = max(self.longest_seconds, self._ended_at - start)
             self.cycles += 1
         except Exception as error:
             self._failure = error  # `is_alive` tells
@@ -291,34 +291,34 @@ class JackOut:
         # Ends are then said again, which harms nothing (those that a new note followed are left out). An xrun callback
         # would tell the same, but from a thread of JACK's without real-time priority, which may be put aside while it
         # holds the interpreter.
-        rushed = now - self._ended_at < _RUSHED_PERIODS * frames * frame_seconds
-        missed = rushed or self._next_frame not in (None, frame_now)
-        again = self._last_offs if missed else ()
+        is_rushed = now - self._ended_at < _RUSHED_PERIODS * frames * frame_seconds
+        has_missed = is_rushed or self._next_frame not in (None, frame_now)
+        again = self._last_offs if has_missed else ()
         self._next_frame = (frame_now + frames) & 0xFFFFFFFF
         self._last_offs = ()
         # A server's own clock may lag for a second after a stall; a period has begun by now, and not long ago.
         start = min(now, max(now - _LAG_PERIODS * frames * frame_seconds, self._cycle[1].value * 1e-6 - self._offset))
         place = 0
         offs = [off for off in again if library.jack_midi_event_write(buffer, 0, off, len(off)) == 0]
-        written = len(offs)
-        while queue and written < _MOST_A_PERIOD:
-            due, message = queue[0]
-            if due > start and (due - start) / frame_seconds >= frames:
+        count = len(offs)
+        while queue and count < _MOST_A_PERIOD:
+            due_time, message = queue[0]
+            if due_time > start and (due_time - start) / frame_seconds >= frames:
                 break
-            late = start - due if due > -math.inf else 0.0
+            late = start - due_time if due_time > -math.inf else 0.0
             if late > STALE_SECONDS and _starts(message):
                 queue.popleft()
                 self.dropped += 1
                 continue
-            place = max(place, int((due - start) / frame_seconds) if due > start else 0)
+            place = max(place, int((due_time - start) / frame_seconds) if due_time > start else 0)
             if library.jack_midi_event_write(buffer, place, message, len(message)) != 0:
-                if written == 0:
+                if count == 0:
                     queue.popleft()  # no period will ever hold it
                     self.dropped += 1
                 break  # full: the next period takes it
             queue.popleft()
-            written += 1
-            if due > -math.inf:
+            count += 1
+            if due_time > -math.inf:
                 self.lateness.add(max(0.0, late))
             if _ends(message):
                 offs.append(message)

@@ -28,17 +28,17 @@ _DRAIN_SECONDS = {"JACK_MIDI": 0.05}  # JACK sends on its next period, and closi
 def find_backends() -> Sequence[MidiBackend]:
     """Return a back end for each API that works on this machine now; starts no JACK server."""
     with guard_stderr():
-        there = {api.name: api for api in libremidi.available_apis()}
-        candidates = [LibremidiBackend(there[name]) for name in _APIS if name in there]
+        apis = {api.name: api for api in libremidi.available_apis()}
+        candidates = [LibremidiBackend(apis[name]) for name in _APIS if name in apis]
         return [backend for backend in candidates if backend.works()]
 
 
 _Port = TypeVar("_Port", libremidi.InputPort, libremidi.OutputPort)
 
 
-def _check(error: libremidi.Error, what: str, remedy: str) -> None:
+def _check(error: libremidi.Error, purpose: str, remedy: str) -> None:
     if error:  # an Error is true when it is one
-        raise MidiError(f"{what} ({error}); {remedy}")
+        raise MidiError(f"{purpose} ({error}); {remedy}")
 
 
 class LibremidiBackend:
@@ -57,9 +57,9 @@ class LibremidiBackend:
             return list_jack_midi_ports(outputs=True) is not None
         # libremidi creates a JACK client without an error when no server runs; only opening a port tells.
         client = libremidi.MidiOut(libremidi.OutputConfiguration(), self._api)
-        failed = bool(client.open_virtual_port("probe"))
+        has_failed = bool(client.open_virtual_port("probe"))
         client.close_port()
-        return not failed
+        return not has_failed
 
     def _observer(self) -> libremidi.Observer:
         return libremidi.Observer(libremidi.ObserverConfiguration(), self._api)
@@ -153,11 +153,11 @@ class LibremidiIn:
         self._client: libremidi.MidiIn | None = libremidi.MidiIn(configuration, api)
         self._poller: PollThread | None = None
 
-    def listen(self, opening: Callable[[libremidi.MidiIn], libremidi.Error], failure: str, remedy: str) -> None:
-        """Open the client by `opening`, and poll it from then on. Raises MidiError, having closed it."""
+    def listen(self, open_client: Callable[[libremidi.MidiIn], libremidi.Error], failure: str, remedy: str) -> None:
+        """Open the client by `open_client`, and poll it from then on. Raises MidiError, having closed it."""
         assert self._client is not None
         try:
-            _check(opening(self._client), failure, remedy)
+            _check(open_client(self._client), failure, remedy)
         except MidiError:
             self.close()
             raise

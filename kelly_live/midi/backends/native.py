@@ -113,15 +113,15 @@ class JackWatch:
         """Return full names, in JACK's order; none once the server is gone or the watch closed."""
         if self._library is None or self._client is None or self.server_gone:
             return []
-        listed, free = self._library.jack_get_ports, self._library.jack_free
-        listed.restype = ctypes.POINTER(ctypes.c_char_p)
-        listed.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong]
+        list_ports, free = self._library.jack_get_ports, self._library.jack_free
+        list_ports.restype = ctypes.POINTER(ctypes.c_char_p)
+        list_ports.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong]
         free.argtypes = [ctypes.c_void_p]
-        found = listed(self._client, None, _MIDI_TYPE, _IS_INPUT if outputs else _IS_OUTPUT)
+        port_array = list_ports(self._client, None, _MIDI_TYPE, _IS_INPUT if outputs else _IS_OUTPUT)
         names: list[str] = []
-        while found and (name := found[len(names)]) is not None:
+        while port_array and (name := port_array[len(names)]) is not None:
             names.append(name.decode(errors="replace"))
-        free(found)
+        free(port_array)
         return names
 
     def _shutdown(self, _: object) -> None:

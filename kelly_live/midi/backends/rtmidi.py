@@ -80,7 +80,7 @@ class RtMidiBackend:
         except _ERRORS as error:
             raise MidiError(f"the MIDI system {self.name} does not answer ({error}); is it still running?") from error
 
-    def _connect(self, client: _Client, name: str, occurrence: int, what: str) -> _Client:
+    def _connect(self, client: _Client, name: str, occurrence: int, direction: str) -> _Client:
         """Return the client, connected to the `occurrence`-th port of this name; delete it if it cannot be."""
         try:
             places = [index for index, port in enumerate(self._ports(client)) if port == name]
@@ -89,23 +89,25 @@ class RtMidiBackend:
             raise
         if occurrence >= len(places):
             client.delete()
-            raise MidiError(f"the MIDI {what}put {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
+            raise MidiError(f"the MIDI {direction}put {name!r} is gone; plug it in again, or see `{LISTING_COMMAND}`")
         try:
-            client.open_port(places[occurrence], name=what)
+            client.open_port(places[occurrence], name=direction)
         except _ERRORS as error:
             client.delete()
             raise MidiError(
-                f"the MIDI {what}put {name!r} cannot be opened ({error}); close what else uses it, or check its rights"
+                f"the MIDI {direction}put {name!r} cannot be opened ({error}); "
+                "close what else uses it, or check its rights"
             ) from error
         return client
 
-    def _connect_virtual(self, client: _Client, name: str, what: str) -> _Client:
+    def _connect_virtual(self, client: _Client, name: str, direction: str) -> _Client:
         try:
             client.open_virtual_port(name)
         except _ERRORS as error:
             client.delete()
             raise MidiError(
-                f"the virtual MIDI port {name!r} cannot be created ({error}); name an {what}put with --midi-{what}"
+                f"the virtual MIDI port {name!r} cannot be created ({error}); "
+                f"name an {direction}put with --midi-{direction}"
             ) from error
         return client
 
