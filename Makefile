@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
 
-.PHONY: help demo demo-recording test lint types bench soak drills audit fuzz system clean
+.PHONY: help demo demo-recording test test-others field lint types bench soak drills audit fuzz system clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,12 @@ demo: $(VENV)/.run ## hear it: no sound card, MIDI or network needed; writes kel
 test: $(VENV)/.test system ## every test, those on a real sound and MIDI server included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not live" --numprocesses auto --maxprocesses 8 --dist loadfile
 	$(BIN)/python -m pytest -m live --reruns 1 -r fEsR
+
+test-others: $(VENV)/.test ## every test that needs neither torch nor a server, on each other Python found (3.12 to 3.14)
+	$(BIN)/python -m tests.interpreters
+
+field: $(VENV)/.test ## the tests of every fault that was found in the field
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/field
 
 lint: $(VENV)/.lint ## ruff: style, imports, likely bugs; import-linter: the walls between the rooms
 	$(BIN)/ruff check .

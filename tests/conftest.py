@@ -1,8 +1,30 @@
-"""Tests never read or write the profiles and presets of the user who runs them."""
+"""No test touches the profiles and presets of the user; one that needs torch is skipped where there is none."""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
 import pytest
+
+
+class MissingTorchFinder(MetaPathFinder):
+    """Skips the test, or the module of tests, that imports torch: the others are run without it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname == "torch":
+            pytest.skip("needs torch, which is not installed", allow_module_level=True)
+        return None
+
+
+if importlib.util.find_spec("torch") is None:
+    sys.meta_path.append(MissingTorchFinder())
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -109,6 +109,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_the_example_plays_into_whatever_port_there_is(recording: Path) -> None:
+    pytest.importorskip("torch")
     example = Path(__file__).parent.parent / "examples" / "embed.py"
     done = subprocess.run(
         [sys.executable, str(example), str(recording)], capture_output=True, text=True, timeout=100, check=False

@@ -128,6 +128,7 @@ def test_the_parent_s_end_loads_no_torch() -> None:
 
 
 def test_the_shipped_nets_read_the_same_there_as_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
     from kelly_live.emotion.registry import require_reader
 
     noise = np.random.default_rng(1).normal(0.0, 0.1, 8000).astype(np.float32)

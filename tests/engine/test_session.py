@@ -275,7 +275,7 @@ class PlaceMapper:
 
 def play_beyond_a_death(override: EmotionOverride, monkeypatch: pytest.MonkeyPatch) -> tuple[Snapshot, list[float]]:
     """Play until the analysis is silent for 3 × STATE_HOLD_SECONDS; the override follows its only state."""
-    monkeypatch.setattr(session_module, "STATE_HOLD_SECONDS", 0.1)
+    monkeypatch.setattr(session_module, "STATE_HOLD_SECONDS", 0.5)  # longer than a status may be late
     clock, journal = MonotonicClock(), Tempos()
     session = start_reading(Dying(), journal, OverrideStage(PlaceMapper(), state()))
     silent_since: list[float] = []
@@ -285,7 +285,7 @@ def play_beyond_a_death(override: EmotionOverride, monkeypatch: pytest.MonkeyPat
             session.set_override(override)
         if snapshot.read is not None:
             silent_since.append(clock.now())
-            if clock.now() - silent_since[0] > 0.5:
+            if clock.now() - silent_since[0] > 1.5:
                 session.stop()
 
     return session.run(on_status), journal.asked
