@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, get_origin
 import msgspec
 
 from kelly_live.core.errors import KellyError, WorkerError
+from kelly_live.core.wording import quote_error
 
 VERSION = 1  # of the header; a payload's own schema is checked by its types
 MAX_FRAME_BYTES = 1 << 20
@@ -44,7 +45,7 @@ def decode_payload(payload: bytes | msgspec.Raw, type_: Any) -> Any:
     try:
         return msgspec.msgpack.decode(payload, type=type_, dec_hook=_decode_array)
     except (msgspec.DecodeError, KellyError, ValueError, RecursionError) as error:
-        raise WorkerError(f"a message is damaged ({error})") from error
+        raise WorkerError(f"a message is damaged ({quote_error(error)})") from error
 
 
 def encode_frame(message: object, *, max_bytes: int = MAX_FRAME_BYTES) -> bytes:
@@ -101,7 +102,7 @@ class FrameDecoder(Generic[Message]):
         try:
             message: Message = self._decoder.decode(payload)
         except (msgspec.DecodeError, KellyError, ValueError, RecursionError) as error:
-            raise WorkerError(f"{self._sender} sent a damaged message ({error})") from error
+            raise WorkerError(f"{self._sender} sent a damaged message ({quote_error(error)})") from error
         return message
 
 

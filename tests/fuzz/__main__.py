@@ -45,7 +45,7 @@ def report(name: str, seconds: int) -> int:
         (folder / f"seed-{number}").write_bytes(seed)
     arguments = [f"-max_total_time={seconds}", f"-max_len={LARGEST}", f"-artifact_prefix={folder}/", str(folder)]
     command = [sys.executable, "-m", "tests.fuzz", ONE, name, *arguments]
-    # atheris says a process that breaks by its exit code, and all else on stderr.
+    # A process that breaks says so by its exit code; Python's traceback is on stdout, all else on stderr.
     run = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     tried = re.findall(r"^#(\d+)", run.stderr, re.MULTILINE)
     edges = re.findall(r"cov: (\d+)", run.stderr)
@@ -57,7 +57,8 @@ def report(name: str, seconds: int) -> int:
     )
     if broken:
         print(
-            f"{name} broke (exit code {run.returncode}); the input is in {folder}\n{run.stderr[-3000:]}",
+            f"{name} broke (exit code {run.returncode}); the input is in {folder}\n"
+            f"{run.stdout[-2000:]}\n{run.stderr[-1000:]}",
             file=sys.stderr,
         )
     return int(broken)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from kelly_live.core.errors import KellyError
 from kelly_live.core.resources import find_resources
 
@@ -121,7 +123,34 @@ def _frames() -> Iterator[bytes]:
     yield encode_frame(Notes((NoteEvent(0.0, 1.0, 60, 64, 1, "melody", 14.0),)))
 
 
+def _request(data: bytes) -> object:
+    from kelly_live.workers.framing import FrameDecoder, decode_payload
+    from kelly_live.workers.service import CreateRequest, Request
+
+    requests: list[Request] = FrameDecoder[Request](Request).feed(data)
+    schemas = {True: tuple[str, float, bool], False: tuple[np.ndarray, list[int]]}
+    return [decode_payload(one.arguments, schemas[isinstance(one, CreateRequest)]) for one in requests]
+
+
+def _requests() -> Iterator[bytes]:
+    import msgspec
+
+    from kelly_live.workers.framing import encode_frame, encode_payload
+    from kelly_live.workers.service import CallRequest, CreateRequest
+
+    window = msgspec.Raw(encode_payload((np.ones((2, 3), np.float32), [1, 2])))
+    yield encode_frame(CreateRequest(1, "a.module:function", msgspec.Raw(encode_payload(("cpu", 0.5, True)))))
+    yield encode_frame(CallRequest(2, "push", window, False)) + encode_frame(CallRequest(3, "learn", window, True))
+
+
 def _log(data: bytes) -> object:
+    """Every line is read, none is played: hundreds of times as many inputs as `replay` takes."""
+    from kelly_live.recording.log import LogReader
+
+    return list(LogReader(_file(data)).records())
+
+
+def _replay(data: bytes) -> object:
     from kelly_live.engine.replay import load_recorded_players
     from kelly_live.recording.log import LogReader
     from kelly_live.recording.replay import replay
@@ -220,6 +249,139 @@ def _takes() -> Iterator[bytes]:
     yield start + 30 * tick + stop + b"\x00\xf2\x08\x00" + b"\x00\xfb\xff\xff" + 10 * tick
 
 
+def _audio(data: bytes) -> object:
+    from kelly_live.audio.decode import read_blocks
+
+    return sum(len(block) for block in read_blocks(_file(data)))
+
+
+def _recordings() -> Iterator[bytes]:
+    import io
+
+    import soundfile
+
+    tone = np.sin(np.arange(1600) / 8.0) / 2.0
+    for kind, subtype in (
+        ("WAV", "PCM_16"), ("WAV", "FLOAT"), ("FLAC", "PCM_16"), ("OGG", "VORBIS"), ("OGG", "OPUS"), ("MP3", None),
+    ):  # fmt: skip
+        file = io.BytesIO()
+        soundfile.write(file, np.stack((tone, -tone), axis=1), 16_000, format=kind, subtype=subtype)
+        yield file.getvalue()
+
+
+def _midi_file(data: bytes) -> object:
+    from kelly_live.lab.corpora.symbolic_features import read_score
+
+    return read_score(_file(data))
+
+
+def _midi_files() -> Iterator[bytes]:
+    import io
+
+    import mido
+
+    for ticks, end in ((480, "note_off"), (96, "note_on")):
+        track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=400_000), mido.Message("note_on", note=60, time=9)])
+        track += [mido.Message(end, note=60, velocity=0, time=ticks), mido.MetaMessage("end_of_track")]
+        file = io.BytesIO()
+        mido.MidiFile(ticks_per_beat=ticks, tracks=[track, track]).save(file=file)
+        yield file.getvalue()
+
+
+def _kern(data: bytes) -> object:
+    from kelly_live.lab.cultures.corpora.kern import read_kern
+
+    return read_kern(data.decode("utf-8", errors="replace"))
+
+
+def _kern_tunes() -> Iterator[bytes]:
+    yield b"**kern\n*k[f#]\n*G:\n*M3/4\n8d\n=1\n4g\n8qa\n[4b\n4b]\n=2\n2.ddT\n==\n*-\n"
+
+
+def _abc(data: bytes) -> object:
+    from kelly_live.lab.cultures.corpora.abc import read_abc
+
+    return read_abc(data.decode("utf-8", errors="replace"))
+
+
+def _abc_tunes() -> Iterator[bytes]:
+    yield b"X:1\nM:3/4\nL:1/8\nQ:1/4=100\nK:Dm\nA>B (3cde ^c2 | =B4- B2 | {fe}d6 | A2B2c2 | d6 |"
+    yield b'X:2\nM:C|\nL:1/8\nK:G\nV:1\nD | "Am"[GB]2 !trill!c d2 z2 |: G,A,_B/c// d4 :| ~GABc d2B2 |'
+
+
+def _musicxml(data: bytes) -> object:
+    from kelly_live.lab.cultures.corpora.musicxml import read_parts
+
+    return read_parts(data, "score.xml")
+
+
+def _scores() -> Iterator[bytes]:
+    yield (
+        b"<score-partwise><part><measure><attributes><divisions>2</divisions><key><fifths>4</fifths></key><time>"
+        b"<beats>2</beats><beat-type>4</beat-type></time></attributes><note><grace/><pitch><step>B</step>"
+        b"<octave>4</octave></pitch></note><note><pitch><step>C</step><alter>1</alter><octave>5</octave></pitch>"
+        b'<duration>2</duration><tie type="start"/><lyric/></note><note><chord/><pitch><step>G</step><octave>4</octave>'
+        b"</pitch><duration>1</duration></note><backup><duration>1</duration></backup><note><rest/><duration>2</duration>"
+        b"<notations><ornaments><trill-mark/></ornaments></notations></note></measure></part></score-partwise>"
+    )
+
+
+def _ratings(data: bytes) -> object:
+    from kelly_live.lab.corpora.listener_ratings import read_ratings
+
+    return read_ratings(_file(data))
+
+
+def _rated() -> Iterator[bytes]:
+    from kelly_live.lab.corpora.listener_ratings import FILE, RATED
+
+    row = ",".join("5" * len(RATED))
+    table = f"user,language,{','.join(RATED)},excerpt\n0,xx,{row},joy\n1,yy,{row},joy\n".encode()
+    yield table
+    yield _tar(FILE, table)
+
+
+def _annotations(data: bytes) -> object:
+    from kelly_live.lab.corpora.listener_ratings import read_annotations
+
+    return read_annotations(_file(data))
+
+
+def _annotated() -> Iterator[bytes]:
+    import json
+
+    users = [f"{language}{n}" for language in ("ca", "es") for n in range(5)]
+    answers = {"externalID": "song", "moodValue": "joy", "valenceValue": "1", "arousalValue": "-1"}
+    yield json.dumps(
+        {
+            "users": [{"id": user, "motherLanguage": user[:2]} for user in users],
+            "annotations": [{"userId": user, **answers} for user in users],
+        }
+    ).encode()
+
+
+def _chord_ratings(data: bytes) -> object:
+    from kelly_live.lab.corpora.listener_ratings import read_mode_preferences
+
+    return read_mode_preferences(_file(data))
+
+
+def _rated_chords() -> Iterator[bytes]:
+    yield b"Mode,Background,PARTICIPANTID,Rating\nMajor,UK,1,4\nMinor,UK,1,2\nMajor,UK,2,5\nMinor,UK,2,2.5\n"
+
+
+def _tar(name: str, content: bytes) -> bytes:
+    import io
+    import tarfile
+
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        member = tarfile.TarInfo(f"corpus/{name}")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return file.getvalue()
+
+
 TARGETS = {
     "osc": Target(_osc, _packets),
     "midi-in": Target(_midi_in, _takes),
@@ -228,6 +390,16 @@ TARGETS = {
     "profile": Target(_profile, _profiles),
     "manifest": Target(_manifest, _manifests),
     "wire": Target(_wire, _frames),
+    "request": Target(_request, _requests),
     "log": Target(_log, _logs),
+    "replay": Target(_replay, _logs),
+    "audio": Target(_audio, _recordings),
+    "midi-file": Target(_midi_file, _midi_files),
+    "kern": Target(_kern, _kern_tunes),
+    "abc": Target(_abc, _abc_tunes),
+    "musicxml": Target(_musicxml, _scores),
+    "ratings": Target(_ratings, _rated),
+    "annotations": Target(_annotations, _annotated),
+    "chord-ratings": Target(_chord_ratings, _rated_chords),
     "controls": Target(_controls, _learned),
 }

@@ -19,7 +19,6 @@ from kelly_live.core.timebase import TempoPoint
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.backend import MidiBackend
 from kelly_live.midi.backend_registry import find_backends
-from kelly_live.midi.backends import rtmidi as backend_rtmidi
 from kelly_live.midi.ports import VIRTUAL_PORT_NAME, list_outputs, open_output, resolve_output
 from kelly_live.midi.scheduler_client import SchedulerClient
 from tests.live.conftest import (
@@ -29,6 +28,8 @@ from tests.live.conftest import (
     end,
     wait_for,
 )
+
+backend_rtmidi = pytest.importorskip("kelly_live.midi.backends.rtmidi")
 
 SILENCE_LIMIT_SECONDS = 0.2
 MELODY = [60, 62, 64, 65, 67, 69, 71, 72]

@@ -130,6 +130,7 @@ def test_a_process_that_is_killed_takes_only_its_own_port_along(two: tuple[Route
 
 
 def test_a_port_that_cannot_be_opened_is_named_and_the_others_are_closed() -> None:
+    pytest.importorskip("rtmidi")
     main = SchedulerClient(null=True)
     with pytest.raises(MidiError, match=r"port 'far': .*kelly-live devices"):
         RoutedSink({"": main, "far": SchedulerClient("no such port anywhere")}).open()

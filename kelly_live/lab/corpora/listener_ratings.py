@@ -19,7 +19,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import lzma
 import tarfile
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -29,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.wording import quote_error
 from kelly_live.lab.intervals import bootstrap, bootstrap_mean
 
 FILE = "data_ratings.all.csv"
@@ -70,7 +73,7 @@ def read_ratings(archive: Path) -> tuple[np.ndarray, tuple[str, ...]]:
     Raises:
         ConfigError: The file cannot be read or lacks ratings.
     """
-    rows = list(csv.DictReader(io.StringIO(_read_text(archive))))
+    rows = _read_rows(_read_text(archive), archive)
     try:
         people = sorted({(row["language"], row["user"]) for row in rows})
         excerpts = sorted({row["excerpt"] for row in rows})
@@ -78,11 +81,19 @@ def read_ratings(archive: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         for row in rows:
             place = people.index((row["language"], row["user"])), excerpts.index(row["excerpt"])
             ratings[place] = [(float(row[name]) - 1.0) / 4.0 for name in RATED]
-    except (KeyError, ValueError) as error:
-        raise ConfigError(f"{archive} does not hold the ratings' columns ({error}); give {FILE}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        reason = quote_error(error)
+        raise ConfigError(f"{archive} does not hold the ratings' columns ({reason}); give {FILE}") from error
     if np.isnan(ratings).any():
         raise ConfigError(f"in {archive} some listeners rated only some excerpts; every one must have rated all")
     return ratings, tuple(language for language, _ in people)
+
+
+def _read_rows(text: str, archive: Path) -> list[dict[str, str]]:
+    try:
+        return list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise ConfigError(f"{archive} is not a table with commas ({error}); name the folder of the corpora") from error
 
 
 def _read_text(archive: Path, name: str = FILE, known_as: str = "emo-agreement-4languages.tar.xz") -> str:
@@ -95,9 +106,11 @@ def _read_text(archive: Path, name: str = FILE, known_as: str = "emo-agreement-4
             content = tar.extractfile(member) if member is not None else None
             if content is not None:
                 return content.read().decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged"
         raise ConfigError(f"cannot read {archive} ({reason}); name the folder of the corpora") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"cannot read {archive} (it is not UTF-8); name the folder of the corpora") from error
     raise ConfigError(f"{archive} has no {name}; name the archive {known_as}")
 
 
@@ -207,7 +220,8 @@ def read_annotations(archive: Path) -> Annotations:
                 answer += [float(int(row[f"{axis}Value"]) > 0) for axis in ("valence", "arousal")]
                 first.setdefault((row["userId"], row["externalID"]), answer)
     except (KeyError, TypeError, ValueError) as error:
-        raise ConfigError(f"{archive} does not hold annotations and users ({error}); give {TROMPA_FILE}") from error
+        reason = quote_error(error)
+        raise ConfigError(f"{archive} does not hold annotations and users ({reason}); give {TROMPA_FILE}") from error
     listeners = sorted({user for user, _ in first})
     counts = Counter(languages_by_user[user] for user in listeners)
     languages = tuple(sorted(language for language, count in counts.items() if count >= MIN_LISTENERS))
@@ -300,7 +314,7 @@ def read_mode_preferences(archive: Path, seed: int = 0) -> list[ModePreference]:
     Raises:
         ConfigError: The file cannot be read or lacks ratings.
     """
-    rows = list(csv.DictReader(io.StringIO(_read_text(archive, CHORDS_FILE, "emo-pakistan-chords.tar.xz"))))
+    rows = _read_rows(_read_text(archive, CHORDS_FILE, "emo-pakistan-chords.tar.xz"), archive)
     ratings: dict[tuple[str, str], dict[str, list[float]]] = {}
     try:
         for row in rows:
@@ -309,8 +323,9 @@ def read_mode_preferences(archive: Path, seed: int = 0) -> list[ModePreference]:
                     (row["Background"], row["PARTICIPANTID"]), {"Major": [], "Minor": []}
                 )
                 listener_ratings[row["Mode"]].append(float(row["Rating"]))
-    except (KeyError, ValueError) as error:
-        raise ConfigError(f"{archive} does not hold ratings of chords ({error}); give {CHORDS_FILE}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        reason = quote_error(error)
+        raise ConfigError(f"{archive} does not hold ratings of chords ({reason}); give {CHORDS_FILE}") from error
     rng = np.random.default_rng(seed)
     preferences = []
     for background in sorted({background for background, _ in ratings}):

@@ -62,6 +62,12 @@ def test_ratings_are_read_or_rejected(tmp_path: Path) -> None:
     path.write_text("a,b\n1,2\n", encoding="utf-8")
     with pytest.raises(ConfigError, match="does not hold the ratings' columns"):
         read_ratings(path)
+    path.write_text(head + "0,xx,1\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="does not hold the ratings' columns"):
+        read_ratings(path)
+    path.write_text(head + "x" * 200_000 + "\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is not a table with commas"):
+        read_ratings(path)
     with pytest.raises(ConfigError, match="cannot read"):
         read_ratings(tmp_path / "missing.tar.xz")
 

@@ -56,6 +56,17 @@ def test_kern_without_a_key_is_no_tune() -> None:
     assert read_kern("**kern\n*M2/4\n4c\n4d\n*-\n") is None
 
 
+@pytest.mark.parametrize("damage", ["*M3/0", "*M2/4\n0" + "9" * 5000 + "c", "4c\n" + "1" * 400 + "c"])
+def test_kern_with_an_impossible_number_is_no_tune_or_a_finite_one(damage: str) -> None:
+    tune = read_kern(f"**kern\n*G:\n{damage}\n4g\n*-\n")
+    assert tune is None or np.isfinite(tune.cents).all()
+
+
+@pytest.mark.parametrize("fields", ["M:3/4\nL:1/0", "M:3/4\nL:1/8\nQ:1/0=100", "M:3/4\nL:" + "9" * 5000 + "/8"])
+def test_abc_with_an_impossible_number_is_no_tune(fields: str) -> None:
+    assert read_abc(f"X:1\n{fields}\nK:G\n" + "GABc d2B2 | " * 4) is None
+
+
 def test_abc_broken_rhythm_triplets_accidentals_and_ties() -> None:
     tune = read_abc("X:1\nR:Polska\nM:3/4\nL:1/8\nQ:1/4=100\nK:Dm\nA>B (3cde ^c2 | =B4- B2 | {fe}d6 | A2B2c2 | d6 |")
     assert tune is not None
@@ -99,6 +110,15 @@ def test_a_musicxml_part_is_cut_where_its_metre_changes() -> None:
     assert (part.fifths, part.sung) == (4, 1)
     with pytest.raises(ConfigError, match=r"score\.xml is not MusicXML"):
         read_parts(b"<score", "score.xml")
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [("<divisions>2", "<divisions>zero"), ("<step>F", "<step>H"), ("<duration>4", "<duration>nought")],
+)
+def test_a_musicxml_number_that_is_none_is_refused_in_a_line(right: str, wrong: str) -> None:
+    with pytest.raises(ConfigError, match=r"^score\.xml holds an impossible pitch or length; .*$"):
+        read_parts(SCORE.replace(right, wrong).encode(), "score.xml")
 
 
 def symbtr_score(commas: list[int]) -> str:

@@ -46,7 +46,14 @@ def read_folkwiki(corpora: Path) -> list[Tune]:
 
 
 def read_abc(block: str) -> Tune | None:
-    """Read one tune; None if it states no key or metre, or has fewer than 12 notes."""
+    """Read one tune; None if it states no key or metre, has fewer than 12 notes, or a number in it is impossible."""
+    try:
+        return _read_tune(block)
+    except (ArithmeticError, ValueError):  # as a unit of 1/0, or a number of 5000 digits
+        return None
+
+
+def _read_tune(block: str) -> Tune | None:
     fields: dict[str, str] = {}
     body: list[str] = []
     voice = first_voice = None

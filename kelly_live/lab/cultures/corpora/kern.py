@@ -28,11 +28,18 @@ def read_pitch(token: str) -> int | None:
 
 
 def read_kern(text: str, *, is_transposed: bool = False, mode: str | None = None, group: str = "") -> Tune | None:
-    """Read the melody of a kern file; None if it states no key or has no notes.
+    """Read the melody of a kern file; None if it states no key, has no notes, or a number in it is impossible.
 
     A tune whose metre changes keeps its rhythm but names no metre. `is_transposed` says that the corpus moved its tunes
     to common keys, so that pitch height means nothing.
     """
+    try:
+        return _read_tune(text, is_transposed=is_transposed, mode=mode, group=group)
+    except (ArithmeticError, ValueError):  # as a metre of 3/0, or a number of 5000 digits
+        return None
+
+
+def _read_tune(text: str, *, is_transposed: bool, mode: str | None, group: str) -> Tune | None:
     key: int | None = None
     metres: list[str] = []
     pitches: list[int] = []

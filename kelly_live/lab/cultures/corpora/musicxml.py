@@ -43,13 +43,16 @@ def read_parts(data: bytes, name: str) -> list[Part]:
     """Read the first voice of each part of a score.
 
     Raises:
-        ConfigError: The data is not MusicXML.
+        ConfigError: The data is not MusicXML, or a number in it is impossible.
     """
     try:
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError as error:
         raise ConfigError(f"{name} is not MusicXML ({error}); take the corpus again") from error
-    return [_read_part(part) for part in root.iter("part")]
+    try:
+        return [_read_part(part) for part in root.iter("part")]
+    except (ArithmeticError, LookupError, ValueError) as error:
+        raise ConfigError(f"{name} holds an impossible pitch or length; take the corpus again") from error
 
 
 def _read_part(part: ElementTree.Element) -> Part:
