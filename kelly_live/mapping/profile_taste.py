@@ -13,7 +13,7 @@ from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.mapping.net import USER_DIM, MapperNet, limit_taste
 from kelly_live.mapping.taste import LOGARITHMIC, estimate_taste, fit_taste, play_values
 from kelly_live.profiles.profile import Profile
-from kelly_live.profiles.reaction import DISLIKE, PLAYED_PARAMETERS, PreferenceTarget
+from kelly_live.profiles.reaction import DISLIKE, MOST_COUNTED, PLAYED_PARAMETERS, PreferenceTarget
 
 # How a value over PLAYED_PARAMETERS is printed: parameter → (the words before, the unit after, digits).
 _WORDING = {
@@ -21,6 +21,8 @@ _WORDING = {
     "level": ("level", " of full velocity", 2), "density": ("density", " notes a beat", 2),
     "major": ("share of major", "", 2),
 }  # fmt: skip
+
+_HELD_WEIGHT = 0.25  # of a parameter that a reaction does not name, against 1 for one that it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,38 @@ class Difference:
 
 def list_targets(net: MapperNet, profile: Profile) -> list[PreferenceTarget]:
     """List what the reactions of a profile ask for."""
+    return [target for targets in _list_each_targets(net, profile) for target in targets]
+
+
+def _list_each_targets(net: MapperNet, profile: Profile) -> list[list[PreferenceTarget]]:
+    """List what each reaction asks for."""
     dislikes = [one for one in profile.reactions if one.kind == DISLIKE]
     # Only a dislike depends on what the base plays; the states of reactions are relaxed already.
     rows = play_for_embedding(net, np.zeros(USER_DIM), [one.state for one in dislikes])
     base = dict(zip(dislikes, rows, strict=True))
-    return [target for one in profile.reactions for target in one.targets(base.get(one, one.played))]
+    return [one.targets(base.get(one, one.played)) for one in profile.reactions]
+
+
+def list_held_targets(net: MapperNet, profile: Profile) -> list[PreferenceTarget]:
+    """List the targets that keep, as the base plays it, what neither a reaction nor an earlier one names.
+
+    In songs the parameters go together: without these, "too fast" said four times makes sad music higher by three
+    errors of a target (`taste.ERRORS`). With them the others stay within one.
+    """
+    rows = play_for_embedding(net, np.zeros(USER_DIM), [one.state for one in profile.reactions])
+    named: set[tuple[str, str]] = set()  # (emotion, parameter) until now
+    held = []
+    for one, targets, base in zip(profile.reactions, _list_each_targets(net, profile), rows, strict=True):
+        weight = _HELD_WEIGHT * min(one.count, MOST_COUNTED)
+        named |= {(one.state.emotion, target.parameter) for target in targets}
+        for name, value in zip(PLAYED_PARAMETERS, base, strict=True):
+            if (one.state.emotion, name) not in named:
+                held.append(PreferenceTarget(one.state, name, value, weight))
+    return held
+
+
+def _fit(net: MapperNet, profile: Profile) -> Floats:
+    return fit_taste(net, [*list_targets(net, profile), *list_held_targets(net, profile)])
 
 
 def learn_profile(net: MapperNet, profile: Profile) -> Profile:
@@ -60,7 +89,7 @@ def learn_profile(net: MapperNet, profile: Profile) -> Profile:
     """
     if not profile.reactions:
         return replace(profile, embedding=None, learned_from=0, mapper=None)
-    embedding = fit_taste(net, list_targets(net, profile))
+    embedding = _fit(net, profile)
     numbers = tuple(float(f"{number:.9g}") for number in embedding.tolist())
     return replace(profile, embedding=numbers, learned_from=profile.count, mapper=net.fingerprint)
 
@@ -73,7 +102,7 @@ def get_embedding(net: MapperNet, profile: Profile | None) -> Floats:
     if profile is None or profile.embedding is None:
         return np.zeros(USER_DIM)
     if profile.mapper != net.fingerprint:
-        return fit_taste(net, list_targets(net, profile))
+        return _fit(net, profile)
     return limit_taste(np.array(profile.embedding))
 
 

@@ -71,7 +71,7 @@ def test_what_is_decided_gives_way_to_a_taste(cleo: Learner, mapper: LearnedMapp
     for _ in range(5):
         cleo.react(word, state)
         cleo.wait_until_learned()
-    assert 0.3 < bright(mapper(state)) < 0.7
+    assert bright(mapper(state)) == pytest.approx(0.5, abs=0.21)
 
 
 def test_reactions_are_saved_and_played(cleo: Learner, store: ProfileStore, mapper: LearnedMapper) -> None:
