@@ -388,7 +388,7 @@ class BeatEstimate:
 
     def __post_init__(self) -> None:
         require(math.isfinite(self.beat_seconds), f"a beat lies at {self.beat_seconds} s; it must be a finite time")
-        require_range("beat tempo", self.bpm, 20.0, 300.0)
+        require_range("beat tempo", self.bpm, 20.0, 400.0)
         require_range("beat confidence", self.confidence, 0.0, 1.0)
 
 
@@ -425,12 +425,28 @@ class Transport:
 
 
 @dataclass(frozen=True, slots=True)
+class SongPosition:
+    """A place of an external source's song: `beat`, which may lie between two, fell at `seconds` (monotonic)."""
+
+    seconds: float
+    beat: float
+
+    def __post_init__(self) -> None:
+        require(math.isfinite(self.seconds), f"a beat lies at {self.seconds} s; it must be a finite time")
+        require(0.0 <= self.beat < math.inf, f"a beat has number {self.beat}; it must be at least 0")
+
+
+@dataclass(frozen=True, slots=True)
 class SyncState:
-    """What the band is synchronised to. None: the source gives no beat, no key, or no start and stop."""
+    """What the band is synchronised to. None: the source gives no beat, no key, or no start and stop.
+
+    `start` is where its transport started last, from its first tick on; its tempo may be known only later.
+    """
 
     beat: BeatEstimate | None = None
     key: KeyEstimate | None = None
     transport: Transport | None = None
+    start: SongPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)

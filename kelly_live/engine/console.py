@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.control.keyboard import HELP, describe_own_keys
@@ -150,7 +150,7 @@ class Console:
     def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
         music = snapshot.conductor
         return [
-            *[f"with your {' and '.join(music.synchronized)}"] * bool(music.synchronized),
+            *describe_synchronization(music.synchronized, self._external_io.beat_name),
             *self._person.remarks,
             *self._external_io.remarks(),
             *describe_override(self._dispatcher.override, music.bars),
@@ -162,3 +162,13 @@ class Console:
         self._person.observe_action(action)
         if self._recorder is not None:
             self._recorder.record_action(action, source, snapshot)
+
+
+def describe_synchronization(synchronized: Collection[str], beat_name: str | None) -> list[str]:
+    """Say what of "tempo" and "key" the band takes from whom; `beat_name` as in ExternalIO."""
+    followed = list(synchronized)
+    lines = []
+    if beat_name is not None and "tempo" in followed:
+        followed.remove("tempo")
+        lines.append("with Link" if beat_name == "Link" else f"with the {beat_name}")
+    return lines + [f"with your {' and '.join(followed)}"] * bool(followed)

@@ -67,6 +67,13 @@ class ExternalIO:
         """What the band can synchronise to, the MIDI clock before Link."""
         return tuple(source for source in (self.midi_clock, self.link) if source is not None)
 
+    @property
+    def beat_name(self) -> str | None:
+        """What the beat is taken from now, in a word: "clock", "Link" or None (the input's sound)."""
+        if self.midi_clock is not None and self.midi_clock.has_beat:
+            return "clock"
+        return "Link" if self.link is not None and self.link.peers else None
+
     def create_surfaces(self, notify: Callable[[str], None]) -> tuple[ControlSurface, ...]:
         """Return the control surfaces of what is open.
 

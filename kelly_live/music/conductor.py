@@ -14,7 +14,7 @@ from kelly_live.core.commands import Notes, Pause, Signature, Silence, Start, Te
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.protocols import NoteSink
 from kelly_live.core.timebase import TempoMap, TempoPoint
-from kelly_live.core.values import BeatEstimate, Metre, MusicParameters, NoteEvent, SyncState, TempoRange
+from kelly_live.core.values import BeatEstimate, Metre, MusicParameters, NoteEvent, SongPosition, SyncState, TempoRange
 from kelly_live.music.band import Band, MutedPlayer, Slot
 from kelly_live.music.context import MusicContext
 from kelly_live.music.feel import compute_earliest_offset, compute_onset_offset
@@ -29,6 +29,7 @@ from kelly_live.music.style.scale import adapt_to_phrase
 from kelly_live.music.synchronization import SynchronizedTempo
 from kelly_live.music.theory import NOTE_NAMES, Key
 
+_FASTEST_PLAYED_BPM = 300.0  # for which players choose what they play; a faster beat is kept with that
 _TEMPO_GRAIN_BPM = 0.25  # finer changes are not heard, only sent
 _NO_SYNC = SyncState()
 LOOK_AHEAD_SECONDS = 0.05
@@ -36,7 +37,9 @@ LOOK_AHEAD_SECONDS = 0.05
 # are the same.
 SLICE_BEATS, LIVE_SLICE_BEATS = 1 / 4, 1 / 16
 _FINEST_BEATS = 1 / 64
-_START_TOLERANCE_SECONDS = 0.06  # a start arrives a little after its first beat: by less than a slice at 240 BPM
+# A start arrives after its first beat, by more on a busy machine. What is later is skipped, and counted as skipped; the
+# port drops, and counts, what is too late for a note (midi/scheduler.py).
+_START_TOLERANCE_SECONDS = 0.15
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,17 +282,28 @@ class Conductor:
                 self._publish(now)
                 self._stopped_beat = self._status.beat
             return True
-        if transport.start_count != self._start_count and sync.beat is not None:
+        if transport.start_count != self._start_count and (sync.beat is not None or sync.start is not None):
             self._start_count = transport.start_count
-            self._begin_at(sync.beat, now, parameters)
+            self._begin_at(sync.beat, sync.start, now, parameters)
         return self._stopped_beat is not None
 
-    def _begin_at(self, estimate: BeatEstimate, now: float, parameters: MusicParameters) -> None:
-        """Begin at the next slice of a beat that is followed, at its tempo."""
-        bpm = _round_tempo(estimate.bpm)
-        origin = estimate.beat_seconds - (estimate.beat_number or 0) * 60.0 / bpm
+    def _begin_at(
+        self, estimate: BeatEstimate | None, start: SongPosition | None, now: float, parameters: MusicParameters
+    ) -> None:
+        """Begin at the next slice of a beat that is followed: at its tempo, or at our own until that is known."""
+        bpm = _round_tempo(parameters.tempo.suggested if estimate is None else estimate.bpm)
+        if estimate is not None:
+            origin = estimate.beat_seconds - (estimate.beat_number or 0) * 60.0 / bpm
+        else:
+            assert start is not None
+            origin = start.seconds - start.beat * 60.0 / bpm
         beat = (now - _START_TOLERANCE_SECONDS - origin) * bpm / 60.0
-        self._begin(origin, bpm, max(0, math.ceil(beat / self._slice_beats)), parameters)
+        first = max(0, math.ceil(beat / self._slice_beats))
+        if start is not None:
+            intended = math.ceil(start.beat / self._slice_beats)
+            first = max(first, intended)
+            self._skipped_beats += (first - intended) * self._slice_beats
+        self._begin(origin, bpm, first, parameters)
 
     def _publish(self, now: float) -> None:
         beat = max(0.0, self.tempo_map.beat_at(now)) if self._stopped_beat is None else self._stopped_beat
@@ -397,7 +411,8 @@ class Conductor:
             self._sink.send(TempoChange(point))
         if not tempo.is_engaged:
             return current
-        in_force = TempoRange(min(bpm, current.tempo.minimum), bpm, max(bpm, current.tempo.maximum))
+        played = min(bpm, _FASTEST_PLAYED_BPM)
+        in_force = TempoRange(min(played, current.tempo.minimum), played, max(played, current.tempo.maximum))
         return replace(current, tempo=in_force)
 
     def _add_feel(self, note: NoteEvent, parameters: MusicParameters) -> NoteEvent:

@@ -24,21 +24,30 @@ _RATIO_ADVANTAGE = 0.35  # octaves by which another ratio must be nearer to the 
 class _Loop:
     """The constants of a phase-locked loop.
 
-    A phase error is closed in `reach_beats`; `integral` of it (per beat) corrects the tempo itself. `bend` is the
-    largest share by which the tempo bends, `slew` the share by which it may change a beat.
+    A phase error is closed in `reach_beats`, one over `jump_beats` by the next beat; `integral` of it (per beat)
+    corrects the tempo itself. `bend` is the largest share by which the tempo bends, `slew` the share by which it may
+    change a beat.
     """
 
     reach_beats: float
+    jump_beats: float
     integral: float
     bend: float
     slew: float
 
+    def choose_reach(self, beat: float, error: float) -> float:
+        """Return in how many beats from `beat` on an error is closed."""
+        if abs(error) < self.jump_beats:
+            return self.reach_beats
+        return min(self.reach_beats, max(_SHORTEST_REACH_BEATS, math.floor(beat) + 1.0 - beat))
 
-_NUMBERED = _Loop(reach_beats=1.0, integral=0.0, bend=0.25, slew=math.inf)
-_ESTIMATED = _Loop(reach_beats=3.0, integral=0.02, bend=0.1, slew=0.12)
+
+_SHORTEST_REACH_BEATS = 0.1
+_NUMBERED = _Loop(reach_beats=1.0, jump_beats=0.01, integral=0.0, bend=0.5, slew=math.inf)
+_ESTIMATED = _Loop(reach_beats=3.0, jump_beats=math.inf, integral=0.02, bend=0.1, slew=0.12)
 _TEMPO_TRUST = 0.03  # how well an estimated tempo is known; inside this, the loop's integral is better
 _TEMPO_BEATS = 2.0  # time constant towards an estimated tempo outside it
-_SLOWEST_BPM, _FASTEST_BPM = 25.0, 280.0
+_SLOWEST_BPM, _FASTEST_BPM = 20.0, 400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,7 @@ class SynchronizedTempo:
             base = self.base * (1.0 + (off if abs(off) > _TEMPO_TRUST else 0.0) * -math.expm1(-beats / _TEMPO_BEATS))
         error = _measure_phase_error(beat, seconds, estimate, ratio, beats_per_bar)
         base *= 1.0 + loop.integral * error * beats
-        bend = min(max(error / loop.reach_beats, -loop.bend), loop.bend)
+        bend = min(max(error / loop.choose_reach(beat, error), -loop.bend), loop.bend)
         bpm = _approach(self.bpm, base * (1.0 + bend), loop.slew, beats)
         return SynchronizedTempo(beat, min(max(bpm, _SLOWEST_BPM), _FASTEST_BPM), base, ratio, 0.0, True)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, CONTINUE, START, STOP, song_position
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
-from kelly_live.core.values import BeatEstimate, SyncState, Transport
+from kelly_live.core.values import BeatEstimate, SongPosition, SyncState, Transport
 from kelly_live.midi.input_queue import ScriptedInput
 from kelly_live.sync.midi_clock import MidiClockSource
 
@@ -56,6 +56,8 @@ def test_before_the_first_tick_there_is_no_beat_and_the_band_waits() -> None:
 def test_start_then_ticks_is_the_top_and_every_24th_tick_a_beat() -> None:
     clock_input = ClockInput([(0.99, START), *ticks(1.0, 200)])
     assert clock_input.at(0.995).transport == Transport(playing=False)
+    first = clock_input.at(1.005)
+    assert first == SyncState(transport=Transport(True, 1), start=SongPosition(1.0, 0.0)), "its tempo is not known yet"
     state = clock_input.at(1.2)
     assert state.transport == Transport(playing=True, start_count=1)
     assert read_beat(state) == (1.0, 120.0, 1.0, 0)
@@ -88,9 +90,12 @@ def test_song_position_is_where_continue_begins() -> None:
     assert read_beat(clock_input.at(1.3)) == (1.0, 120.0, 1.0, 16)
 
 
-def test_start_while_it_plays_is_the_top_again_and_a_jump_counts_as_a_start() -> None:
+def test_start_while_it_plays_is_the_top_again_and_a_jump_that_continues_counts_as_a_start() -> None:
     clock_input = ClockInput(
-        [(0.99, START), *ticks(1.0, 200), (1.0 + 47.5 / 48.0, START), (1.0 + 95.5 / 48.0, song_position(64))]
+        [
+            *((0.99, START), *ticks(1.0, 200), (1.0 + 47.5 / 48.0, START)),
+            *((1.0 + 95.5 / 48.0, song_position(64)), (1.0 + 95.6 / 48.0, CONTINUE)),
+        ]
     )
     assert clock_input.at(1.9).transport == Transport(True, 1)
     state = clock_input.at(2.1)
@@ -129,10 +134,11 @@ def test_the_confidence_in_a_lost_clock_falls_and_the_band_plays_on() -> None:
     assert state.transport == Transport(True, 1)
 
 
-@pytest.mark.parametrize("bpm", [10.0, 400.0])
-def test_a_tempo_that_no_music_has_gives_no_beat(bpm: float) -> None:
-    state = ClockInput([(0.99, START), *ticks(1.0, 60, bpm)]).at(1.5)
-    assert state == SyncState(transport=Transport(False, 0))
+@pytest.mark.parametrize("bpm", [10.0, 640.0])
+def test_a_tempo_that_no_music_has_gives_no_beat_and_is_said(bpm: float) -> None:
+    clock_input = ClockInput([(0.99, START), *ticks(1.0, 60, bpm)])
+    assert clock_input.at(2.2) == SyncState(transport=Transport(True, 1), start=SongPosition(1.0, 0.0))
+    assert clock_input.source.state == f"the MIDI clock says {bpm:.0f} BPM; 20 to 400 can be followed"
 
 
 def worst_phase(truth: TempoMap, clock_input: ClockInput, start: float, end: float) -> tuple[float, float]:
