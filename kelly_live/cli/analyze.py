@@ -38,18 +38,18 @@ def command(files: tuple[Path, ...], as_json: bool, device: str, reader: str) ->
     from kelly_live.ui.terminal import progress
 
     emotion_reader = require_reader(reader, device=device)
-    failed = 0
+    failures = 0
     for path in files:
         try:
             analysis = analyze_recording(path, emotion_reader, partial(progress, label=path.name))
         except KellyError as error:
             print_notice(str(error))
-            failed += 1
+            failures += 1
             continue
         if analysis.damage:
             print_notice(f"note: {path}: {analysis.damage}; what could be read was used")
         click.echo(json.dumps(analysis.as_dict(str(path))) if as_json else _line(path, analysis))
-    return 1 if failed else 0
+    return 1 if failures else 0
 
 
 def _line(path: Path, analysis: RecordingAnalysis) -> str:

@@ -38,8 +38,8 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
         last = _describe(performance.readings[-1])
         way = f", in {plural(options.override.morph_bars, 'bar')} to {last}"
         key = f"ending in {key}"
-    opening = _describe(performance.readings[0])
-    click.echo(f"{plural(options.bars, 'bar')} of {opening}{way}, {key}, {performance.end_seconds:.1f} s")
+    first_line = _describe(performance.readings[0])
+    click.echo(f"{plural(options.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
     for path in filter(None, (midi, wav, plot)):
         click.echo(f"wrote {path}")
 

@@ -50,8 +50,8 @@ def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | 
         return _list(as_json)
     choice = choose_culture(name, notify=print_notice)
     if as_json:
-        shown = asdict(choice.preset) if choice.mode is None else asdict(choice.mode)
-        click.echo(json.dumps(shown, ensure_ascii=False))
+        fields = asdict(choice.preset) if choice.mode is None else asdict(choice.mode)
+        click.echo(json.dumps(fields, ensure_ascii=False))
     elif choice.mode is None:
         _show(choice.preset)
     else:
@@ -81,7 +81,7 @@ def _list(as_json: bool) -> int:
     from kelly_live.cultures.library import get_culture_id, list_cultures, list_left_out, user_folder
     from kelly_live.cultures.preset import PARAMETERS
 
-    listed, left_out = list_cultures(), list_left_out()
+    culture_files, left_out = list_cultures(), list_left_out()
     if as_json:
         rows = [
             {
@@ -92,7 +92,7 @@ def _list(as_json: bool) -> int:
                 "problem": one.problem,
                 "preset": None if one.preset is None else asdict(one.preset),
             }
-            for one in listed
+            for one in culture_files
         ]
         report = {
             "cultures": rows,
@@ -101,16 +101,18 @@ def _list(as_json: bool) -> int:
         }
         click.echo(json.dumps(report, ensure_ascii=False))
         return 0
-    for one in listed:
+    for one in culture_files:
         if one.preset is None:
             click.echo(f"{one.name:24} cannot be used: {one.problem}")
             continue
-        known = [getattr(one.preset, field) for field in PARAMETERS]
-        measured = sum(value is not None and value.source == "measured" for value in known)
-        cited = sum(value is not None and value.source == "cited" for value in known)
+        parameters = [getattr(one.preset, field) for field in PARAMETERS]
+        measured_count = sum(value is not None and value.source == "measured" for value in parameters)
+        cited_count = sum(value is not None and value.source == "cited" for value in parameters)
         modes = f"{len(one.preset.modes)} modes" if one.preset.modes else ""
-        mark = "  (your own)" if one.is_own else ""
-        click.echo(f"{one.name:24} {measured:2} measured, {cited} cited  {modes:9} {one.preset.title}{mark}")
+        note = "  (your own)" if one.is_own else ""
+        click.echo(
+            f"{one.name:24} {measured_count:2} measured, {cited_count} cited  {modes:9} {one.preset.title}{note}"
+        )
     for path, reason in left_out:
         click.echo(f"left out: {path} {reason}")
     click.echo(f"your own presets: {user_folder()}")
@@ -134,17 +136,20 @@ def _show(preset: CulturePreset) -> None:
         click.echo(f"  from {credit.corpus} ({credit.origin}; {credit.licence}): {credit.credit}")
 
 
-def _line(field: str, known: Known[Any] | None, reason: str) -> None:
-    if known is None:
+def _line(field: str, parameter: Known[Any] | None, reason: str) -> None:
+    if parameter is None:
         click.echo(f"  {field:18} absent: {reason}")
         return
-    ground = f"{known.source}, {f'n {known.n} {known.of}, ' if known.n is not None else ''}{known.reference}"
-    click.echo(f"  {field:18} {_shown(known.value)}  [{ground}]")
+    count = f"n {parameter.n} {parameter.of}, " if parameter.n is not None else ""
+    ground = f"{parameter.source}, {count}{parameter.reference}"
+    click.echo(f"  {field:18} {_format_value(parameter.value)}  [{ground}]")
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, tuple):
         if value and isinstance(value[0], tuple):
-            return "  ".join(f"{key} {_shown(one)}" for key, one in value[:8]) + ("  …" if len(value) > 8 else "")
-        return " ".join(map(_shown, value))
+            return "  ".join(f"{key} {_format_value(one)}" for key, one in value[:8]) + (
+                "  …" if len(value) > 8 else ""
+            )
+        return " ".join(map(_format_value, value))
     return f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value}"

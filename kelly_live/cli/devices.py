@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 @debug_option
 def command(audio_in: str | None, midi_out: str | None, midi_in: str | None) -> int:
     """List audio inputs, MIDI outputs and inputs; an arrow marks what these options would choose."""
-    failed = _audio(audio_in) + _midi(midi_out) + _midi_in(midi_in)
+    failures = _audio(audio_in) + _midi(midi_out) + _midi_in(midi_in)
     # A machine without inputs or outputs is an answer, not an error; a name that matches nothing is one.
-    return 1 if failed else 0
+    return 1 if failures else 0
 
 
 def _audio(query: str | None) -> int:
@@ -36,13 +36,13 @@ def _audio(query: str | None) -> int:
     except KellyError as error:
         click.echo(f"   {error}")
         return 1 if query else 0
-    chosen, complaint = None, None
+    device, complaint = None, None
     try:
-        chosen = choose_input(query, inputs)
+        device = choose_input(query, inputs)
     except KellyError as error:
         complaint = error
     for one in inputs:
-        arrow = "->" if one == chosen else "  "
+        arrow = "->" if one == device else "  "
         click.echo(f"{arrow} {one.name}  ({one.host_api}, {one.channels} channels, {one.default_rate} Hz)")
     if complaint is not None:
         click.echo(f"   {complaint}")
@@ -79,8 +79,8 @@ def _midi_in(query: str | None) -> int:
 def _ports(
     title: str,
     query: str | None,
-    listed: Callable[[], Sequence[PortInfo]],
-    meant: Callable[[str], PortInfo],
+    list_ports: Callable[[], Sequence[PortInfo]],
+    resolve: Callable[[str], PortInfo],
     otherwise: Callable[[Sequence[PortInfo]], None],
 ) -> int:
     """List ports with an arrow at the chosen one; returns 1 if `query` matches none.
@@ -89,17 +89,17 @@ def _ports(
     """
     click.echo(title)
     try:
-        ports = listed()
+        ports = list_ports()
     except KellyError as error:
         click.echo(f"   {error}")
         return 1 if query else 0
-    chosen, complaint = None, None
+    selection, complaint = None, None
     try:
-        chosen = meant(query) if query else None
+        selection = resolve(query) if query else None
     except KellyError as error:
         complaint = error
     for port in ports:
-        click.echo(f"{'->' if port == chosen else '  '} {port.name}  ({port.backend})")
+        click.echo(f"{'->' if port == selection else '  '} {port.name}  ({port.backend})")
     otherwise(ports)
     if complaint is not None:
         click.echo(f"   {complaint}")

@@ -27,7 +27,7 @@ def command(as_json: bool, check: bool) -> int:
     """
     from kelly_live.generators import registry
 
-    rows = [_row(found, check) for found in registry.describe_generators()]
+    rows = [_row(generator, check) for generator in registry.describe_generators()]
     if as_json:
         click.echo(json.dumps({"generators": rows, "entry_points": registry.GROUP}, ensure_ascii=False))
         return 0
@@ -37,25 +37,25 @@ def command(as_json: bool, check: bool) -> int:
     return 0
 
 
-def _row(found: GeneratorInfo, check: bool) -> dict[str, Any]:
+def _row(info: GeneratorInfo, check: bool) -> dict[str, Any]:
     """Describe a generator; part, channel and program are None where its class could not be read."""
     from kelly_live.music.band import PlayerState
 
-    own, descriptor = found.plugin, found.descriptor
-    state, problem = UNCHECKED, found.problem
+    plugin, descriptor = info.plugin, info.descriptor
+    state, problem = UNCHECKED, info.problem
     if descriptor is None:
         state = PlayerState.NOT_LOADED
     elif check:
-        state, problem = _tried(own.name)
+        state, problem = _check_generator(plugin.name)
     return {
-        "name": own.name,
+        "name": plugin.name,
         "help": "" if descriptor is None else descriptor.help,
         "part": None if descriptor is None else descriptor.part,
         "channel": None if descriptor is None else descriptor.channel,
         "program": None if descriptor is None else descriptor.program,
-        "package": own.package,
-        "version": own.version,
-        "target": own.target,
+        "package": plugin.package,
+        "version": plugin.version,
+        "target": plugin.target,
         "parameters": [] if descriptor is None else [_knob(one) for one in descriptor.parameters],
         "state": str(state),
         "problem": problem,
@@ -72,7 +72,7 @@ def _knob(parameter: Any) -> dict[str, Any]:
     return fields
 
 
-def _tried(name: str) -> tuple[str, str | None]:
+def _check_generator(name: str) -> tuple[str, str | None]:
     """The state after four neutral bars, timed by the clock, and what went wrong."""
     import time
 
@@ -93,11 +93,13 @@ def _tried(name: str) -> tuple[str, str | None]:
         density=1.5,
         rhythms=tuple(float(rhythm == "straight") for rhythm in RHYTHMS),
     )
-    found = registry.create_generator(name, {}, deadline_seconds=FIRST_CALL_SECONDS)
-    if found.generator is None:
-        return PlayerState.NOT_LOADED, found.problem
-    own = found.generator.descriptor
-    band = GeneratorBand([PlayerSlot(found.generator, name, own.channel, own.program)], stopwatch=time.monotonic)
+    loaded_generator = registry.create_generator(name, {}, deadline_seconds=FIRST_CALL_SECONDS)
+    if loaded_generator.generator is None:
+        return PlayerState.NOT_LOADED, loaded_generator.problem
+    descriptor = loaded_generator.generator.descriptor
+    band = GeneratorBand(
+        [PlayerSlot(loaded_generator.generator, name, descriptor.channel, descriptor.program)], stopwatch=time.monotonic
+    )
     Conductor(NoteList(), band, seed=1, tonic=0, length_bars=4).play_through(plain)
     band.close()
     ((_, state),) = band.states
@@ -115,10 +117,12 @@ def _print(row: dict[str, Any]) -> None:
     if row["problem"]:
         click.echo(f"    {row['problem']}")
     for knob in row["parameters"]:
-        click.echo(f"    --set {row['name']}.{knob['name']}={_shown(knob['default'])}  {knob['help']}: {_range(knob)}")
+        click.echo(
+            f"    --set {row['name']}.{knob['name']}={_format_value(knob['default'])}  {knob['help']}: {_range(knob)}"
+        )
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     from kelly_live.generators.parameter import format_value
 
     return format_value(value)

@@ -39,21 +39,21 @@ def command(action: str | None, value: str | None, midi_in: str | None, listing:
         return
     requested = check_binding(action.strip().lower(), value) if action is not None else None
     midi_map.load_bindings()  # a file that cannot be added to is reported before anything is opened
-    opened = open_input(midi_in)
+    opened_input = open_input(midi_in)
     try:
-        virtual = " (a virtual port: connect your controller to it)" if opened.is_virtual else ""
-        click.echo(f"listening to {opened.name!r}{virtual}")
+        virtual = " (a virtual port: connect your controller to it)" if opened_input.is_virtual else ""
+        click.echo(f"listening to {opened_input.name!r}{virtual}")
         while True:
             name, text = requested or _ask()
             gesture = "turn a knob or move a fader" if needs_knob(name, text) else "press a button, key or pedal"
             click.echo(f"now {gesture} for {name} …")
-            binding = wait_for_control(opened.source, name, text)
+            binding = wait_for_control(opened_input.source, name, text)
             file = midi_map.save_bindings(midi_map.add_binding(midi_map.load_bindings(), binding))
             click.echo(f"{binding.control}: {name}{f' {text}' if text else ''} (kept in {file})")
             if requested is not None:
                 return
     finally:
-        opened.close()
+        opened_input.close()
 
 
 def _ask() -> tuple[str, str | None]:
@@ -80,13 +80,13 @@ def _ask() -> tuple[str, str | None]:
             click.echo(str(error))
 
 
-def _list(learned: tuple[Binding, ...]) -> str:
+def _list(bindings: tuple[Binding, ...]) -> str:
     from kelly_live.control.midi_map import add_defaults, bindings_path
     from kelly_live.core.actions import ACTIONS
 
     by_action: dict[str, list[str]] = {}
-    for binding in add_defaults(learned):
-        origin = "" if binding in learned else " (default)"
+    for binding in add_defaults(bindings):
+        origin = "" if binding in bindings else " (default)"
         value = f" ({binding.value})" if binding.value is not None else ""
         by_action.setdefault(binding.action, []).append(f"{binding.control}{value}{origin}")
     width = max(len(name) for name in ACTIONS)
@@ -104,9 +104,9 @@ def _forget(name: str) -> str:
 
     if name != "all" and name not in ACTIONS:
         raise ConfigError(f"no action is called {name[:40]!r}; see `kelly-live learn --list`")
-    learned = midi_map.load_bindings()
-    kept = tuple(binding for binding in learned if name not in ("all", binding.action))
-    if len(kept) == len(learned):
+    bindings = midi_map.load_bindings()
+    remaining = tuple(binding for binding in bindings if name not in ("all", binding.action))
+    if len(remaining) == len(bindings):
         return f"nothing was learned for {name}"
-    midi_map.save_bindings(kept)
-    return f"forgot {plural(len(learned) - len(kept), 'control')}; the defaults apply again"
+    midi_map.save_bindings(remaining)
+    return f"forgot {plural(len(bindings) - len(remaining), 'control')}; the defaults apply again"

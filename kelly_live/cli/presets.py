@@ -29,19 +29,19 @@ def command(name: str | None, as_json: bool) -> int:
         else:
             _show(preset)
         return 0
-    listed, left_out = list_presets(), list_left_out()
+    preset_files, left_out = list_presets(), list_left_out()
     if as_json:
         report = {
-            "presets": [_row(one) for one in listed],
+            "presets": [_row(one) for one in preset_files],
             "left_out": [{"path": str(path), "problem": reason} for path, reason in left_out],
             "user_folder": str(user_folder()),
         }
         click.echo(json.dumps(report, ensure_ascii=False))
         return 0
-    for one in listed:
-        mark = "  (your own)" if one.is_own else ""
+    for one in preset_files:
+        note = "  (your own)" if one.is_own else ""
         title = f"cannot be used: {one.problem}" if one.preset is None else one.preset.title
-        click.echo(f"{one.name:12} {title}{mark}")
+        click.echo(f"{one.name:12} {title}{note}")
     for path, reason in left_out:
         click.echo(f"left out: {path} {reason}")
     click.echo(f"your own presets: {user_folder()}")

@@ -28,7 +28,7 @@ _FINE = 32  # controllers 32 to 63 are the fine halves of 0 to 31
 
 @dataclass(slots=True)
 class Movement:
-    """How a controller has moved since it was first seen: its range, its messages, its ticks if it is endless."""
+    """How a controller has moved: its range, its messages, and its ticks if it is endless."""
 
     lowest: int
     highest: int

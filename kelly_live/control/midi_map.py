@@ -234,7 +234,7 @@ class MidiMap:
                 self._last_key_up[channel] = message.seconds
 
     def _silences(self, control: Control, seconds: float) -> bool:
-        """Whether an unmapped controller is a panic: it ends all notes, and not because a last key was released."""
+        """Whether an unmapped controller is a panic: one that ends all notes, not a last key's release."""
         if control.number == CONTROLLERS["all_sound_off"]:
             return True
         if control.number != CONTROLLERS["all_notes_off"]:

@@ -168,7 +168,7 @@ class OscInput:
 
 
 def is_at_rest(name: str, arguments: tuple[Value, ...]) -> bool:
-    """Whether a message is the release of a button: an action that takes no value comes with 0, False or "off".
+    """Whether a message releases a button: the action takes no value, and comes with 0, False or "off".
 
     After an emotion's name the last argument says so.
     """

@@ -102,7 +102,7 @@ class OscOutput:
             self.problem = None
 
     def _fail(self, error: OSError) -> None:
-        """Note why nothing is sent; the next view is tried through a new socket, as the network may be another."""
+        """Note why nothing is sent; the next view goes through a new socket, as the network may have changed."""
         if isinstance(error, ConnectionError):
             return
         self.problem = f"OSC cannot be sent to {self.address} ({error.strerror}); check the network and --osc"

@@ -24,7 +24,7 @@ TRUSTED_CONFIDENCE = 0.25
 def category_probabilities(
     valence: float, arousal: float, dominance: float | None = None, width: float = ANCHOR_WIDTH
 ) -> tuple[float, ...]:
-    """Return probabilities over EMOTIONS: p ∝ exp(-d²/2·width²), d the distance to each anchor of EMOTION_VAD.
+    """Return probabilities over EMOTIONS: p ∝ exp(-d²/2·width²), d the distance to each EMOTION_VAD.
 
     Without `dominance` the distance is taken in the valence-arousal plane.
     """

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class ProgressView(Protocol):
     """Shows how many seconds of the recording are done."""
 
-    def update(self, done: float) -> None:
-        """Show `done` seconds."""
+    def update(self, amount: float) -> None:
+        """Show `amount` seconds."""
 
 
 class _NoProgress:
-    def update(self, done: float) -> None:
+    def update(self, amount: float) -> None:
         """Show nothing."""
 
 
@@ -107,7 +107,7 @@ def accompany_recording(
         live=False,
         title=title,
     )
-    began = time.monotonic()
+    start_time = time.monotonic()
     with progress(source.duration_seconds or 0.0) as bar:
         performance = accompany(
             *read_ahead(source, reader),
@@ -119,7 +119,7 @@ def accompany_recording(
             create_beat_tracker(options.follow),
             create_controller_output(options.controllers, sink),
         ).with_title(title)
-    took = time.monotonic() - began
+    took = time.monotonic() - start_time
     report_faults(band, notify, silent_before)
     band.close()
     notes = []

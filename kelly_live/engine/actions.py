@@ -70,8 +70,8 @@ class ActionDispatcher:
             return None
         return f"{name}: not in this session" if do is None else do()
 
-    def place(self, axis: str, shown: EmotionState) -> float:
+    def place(self, axis: str, state: EmotionState) -> float:
         """Return the value of an axis: as it is overridden, else as it is shown."""
         number = getattr(self.override, axis)
         free = number is None or self.override.morph is not None
-        return float(getattr(shown, axis) if free else number)
+        return float(getattr(state, axis) if free else number)

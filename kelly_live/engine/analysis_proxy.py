@@ -137,10 +137,10 @@ class AnalysisProxy:
             with self._lock:
                 if self._is_closed:
                     return False
-                lost, self._service = self._service, successor
+                old_service, self._service = self._service, successor
         finally:
             self._successor = None
             if self._service is not successor:
                 successor.close()
-        lost.close()
+        old_service.close()
         return True

@@ -50,7 +50,7 @@ class AnalysisWorker:
         self._fallback = fallback
         self._note = note
         # Kept for good: what a dead GPU does when it is released is not tried in a performance.
-        self._failed: EmotionReader | None = None
+        self._failed_reader: EmotionReader | None = None
 
     def describe(self) -> ReaderDescription:
         """Return how the reader works."""
@@ -59,7 +59,7 @@ class AnalysisWorker:
     def push(self, samples: np.ndarray, sample_rate: int, end_time: float) -> AnalysisResult:
         """Read new mono samples, float32 `[n]`, of which the last arrived at `end_time` (s, monotonic)."""
         states = self._reader.push(AudioWindow(samples, sample_rate, end_time))
-        return AnalysisResult(tuple(states), None if self._failed is None else FALLBACK_PROBLEM)
+        return AnalysisResult(tuple(states), None if self._failed_reader is None else FALLBACK_PROBLEM)
 
     def restart(self) -> None:
         """Begin anew after a fault: with the fallback if there is one, else with what was heard forgotten."""
@@ -67,7 +67,7 @@ class AnalysisWorker:
             self._reader.reset()
             return
         fallback = self._fallback()
-        self._failed, self._reader, self._fallback = self._reader, fallback, None
+        self._failed_reader, self._reader, self._fallback = self._reader, fallback, None
 
     def close(self) -> None:
         """Close the reader."""

@@ -45,8 +45,10 @@ def load_profile(name: str | None, notify: Notify = log_notice) -> Profile | Non
     from kelly_live.profiles.store import ProfileStore
 
     store = ProfileStore()
-    chosen = store.default() if name is None else name
-    profile = None if chosen is None or chosen.strip().casefold() == NO_PROFILE else store.load(chosen)
+    profile_name = store.default() if name is None else name
+    profile = (
+        None if profile_name is None or profile_name.strip().casefold() == NO_PROFILE else store.load(profile_name)
+    )
     if profile is not None and name is None:
         notify(f"playing for {profile.name}, your default profile (`--profile none` plays for no profile)")
     return profile
@@ -65,13 +67,13 @@ def build_band(options: HostOptions | None = None, *, live: bool = False, notify
     options = options or HostOptions()
     presets = [load_preset(name, notify=notify) for name in (options.presets or (DEFAULT,))]
     if live and len(presets) == 1:
-        listed = list_presets()
-        for problem in (one.problem for one in listed if one.problem is not None):
+        preset_files = list_presets()
+        for problem in (one.problem for one in preset_files if one.problem is not None):
             notify(f"a host preset cannot be used: {problem}")
         for path, reason in list_left_out():
             if path.stem != presets[0].name:  # else it was said when that was loaded
                 notify(f"{path} {reason}")
-        usable = [one.preset for one in listed if one.preset is not None and not one.preset.ports]
+        usable = [one.preset for one in preset_files if one.preset is not None and not one.preset.ports]
         presets += [preset for preset in usable if preset.name != presets[0].name]
     settings = [Setting.parse(text) for text in options.settings]
     return PresetBand(presets, settings=settings, extra=options.extra, live=live)
@@ -97,12 +99,12 @@ def build_sink(
     from kelly_live.midi.supervised_sink import SupervisedSink
 
     outputs = dict(options.outputs)
-    known = [port.name for port in band.ports]
+    port_names = [port.name for port in band.ports]
     for name in (*outputs, *(name for name in latencies if name != MAIN_PORT)):
-        if name not in known:
+        if name not in port_names:
             raise ConfigError(
                 f"{' and '.join(options.presets or band.preset_names[:1])} has no port {name[:60]!r} "
-                f"(there: {', '.join(known) or 'only the main one, --midi-out'}); leave it out"
+                f"(there: {', '.join(port_names) or 'only the main one, --midi-out'}); leave it out"
             )
     main = SupervisedSink(
         midi_out,
@@ -196,12 +198,14 @@ def create_culture_stage(options: CultureOptions | None, notify: Notify = log_no
         scale = Scale(f"{preset.name}:{mode.name}", mode.scale_cents.value)
     choose_style = create_style_chooser(preset, mode, options.strength)
     net = load_culture_net(find_resources("models"))
-    own = find_culture(preset.name).parent == user_folder()  # a user's preset of a shipped name is not what was learned
-    if preset.name in net.cultures and not own:
+    is_own_preset = (
+        find_culture(preset.name).parent == user_folder()
+    )  # a user's preset of a shipped name is not what was learned
+    if preset.name in net.cultures and not is_own_preset:
         return CultureStage.from_net(net, preset.name, options.strength, scale=scale, choose_style=choose_style)
 
-    def value(known: Known[Any] | None) -> tuple[float, ...] | None:
-        return None if known is None else known.value
+    def value(parameter: Known[Any] | None) -> tuple[float, ...] | None:
+        return None if parameter is None else parameter.value
 
     return CultureStage.from_numbers(
         options.strength, scale=scale, choose_style=choose_style, tempo_bpm=value(preset.tempo_bpm),
@@ -254,8 +258,8 @@ def load_emotion_reader(
 
 def check_outputs(paths: Sequence[Path | None]) -> None:
     """Refuse before the work begins what could not be written after it. Raises OutputError."""
-    chosen = [path for path in paths if path is not None]
-    for path in chosen:
+    output_paths = [path for path in paths if path is not None]
+    for path in output_paths:
         folder = path.resolve().parent
         if not folder.is_dir():
             raise OutputError(f"cannot write {str(path)!r}: the folder {str(folder)!r} does not exist; make it first")
@@ -263,5 +267,5 @@ def check_outputs(paths: Sequence[Path | None]) -> None:
             raise OutputError(f"cannot write {str(path)!r}: that is a folder; add a file name")
         if not os.access(folder, os.W_OK):
             raise OutputError(f"cannot write {str(path)!r}: you may not write to its folder; name another")
-    if len({path.resolve() for path in chosen}) < len(chosen):
+    if len({path.resolve() for path in output_paths}) < len(output_paths):
         raise OutputError("two outputs have the same name, the second would replace the first; name them apart")

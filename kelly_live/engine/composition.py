@@ -40,8 +40,8 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
     mapper = create_mapper(options.culture, profile, notify)
 
     def reading_at(bar: float) -> Reading:
-        moved = apply_override(state, EmotionOverride(morph=override.morph), bar)
-        return Reading(moved, mapper(moved))
+        morphed_state = apply_override(state, EmotionOverride(morph=override.morph), bar)
+        return Reading(morphed_state, mapper(morphed_state))
 
     performance = play_readings(
         reading_at(0.0),
@@ -58,7 +58,7 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
 
 
 def play_readings(
-    opening: Reading,
+    first_reading: Reading,
     reading_at: Callable[[float], Reading] | None = None,
     *,
     band: PresetBand | None = None,
@@ -83,7 +83,7 @@ def play_readings(
     scheduler.send(tuning.with_programs(conductor.slots))
     controls = create_controller_output(controllers or ControllerOptions(), scheduler)
     try:
-        performance = compose(opening, conductor, scheduler, reading_at, controls)
+        performance = compose(first_reading, conductor, scheduler, reading_at, controls)
     finally:
         report_faults(band, notify, silent_before)
         band.close()

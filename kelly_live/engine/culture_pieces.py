@@ -137,8 +137,8 @@ def _corpus_weights(style: str) -> tuple[float, ...]:
     from kelly_live.cultures.library import choose_culture
 
     preset, _, mode = style.partition(":")
-    known = choose_culture(preset).preset
-    source = known.mode(mode) if mode else known
+    culture = choose_culture(preset).preset
+    source = culture.mode(mode) if mode else culture
     weights = None if source is None else source.degree_weights
     return () if weights is None else tuple(weight / sum(weights.value) for weight in weights.value)
 

@@ -86,11 +86,11 @@ class ExternalIO:
             from kelly_live.control.midi_map import MidiMap, MidiSurface, add_defaults, load_bindings
 
             try:
-                learned = load_bindings()
+                bindings = load_bindings()
             except ConfigError as error:
                 notify(f"{error}; until then the default MIDI controls apply")
-                learned = ()
-            self.controls = MidiSurface(self.input.branch(), MidiMap(add_defaults(learned)))
+                bindings = ()
+            self.controls = MidiSurface(self.input.branch(), MidiMap(add_defaults(bindings)))
             surfaces.append(self.controls)
         return tuple(surfaces)
 
@@ -123,34 +123,34 @@ class ExternalIO:
 
 def open_external_io(options: ExternalIOOptions, clock: Clock) -> ExternalIO:
     """Open what is asked for; nothing stays open if any of it cannot be opened. Raises KellyError."""
-    opened = ExternalIO()
+    external_io = ExternalIO()
     try:
-        _open(opened, options, clock)
+        _open(external_io, options, clock)
     except BaseException:
-        opened.close()
+        external_io.close()
         raise
-    return opened
+    return external_io
 
 
-def _open(opened: ExternalIO, options: ExternalIOOptions, clock: Clock) -> None:
+def _open(external_io: ExternalIO, options: ExternalIOOptions, clock: Clock) -> None:
     if options.osc is not None or options.osc_in is not None:
         from kelly_live.control.osc_surface import open_osc
 
-        opened.osc = open_osc(options.osc, options.osc_in, clock)
+        external_io.osc = open_osc(options.osc, options.osc_in, clock)
     if options.midi_in is not None or options.clock == "follow":
         from kelly_live.midi.inputs import SharedInput
         from kelly_live.midi.supervised_input import SupervisedInput
 
-        opened.midi_in = SupervisedInput(options.midi_in, clock).start()
-        opened.input = SharedInput(opened.midi_in)
-    if options.clock == "follow" and opened.input is not None:
+        external_io.midi_in = SupervisedInput(options.midi_in, clock).start()
+        external_io.input = SharedInput(external_io.midi_in)
+    if options.clock == "follow" and external_io.input is not None:
         from kelly_live.sync.midi_clock import MidiClockSource
 
-        opened.midi_clock = MidiClockSource(opened.input.branch())
+        external_io.midi_clock = MidiClockSource(external_io.input.branch())
     if options.clock == "link":
         from kelly_live.sync.link import open_link
 
-        opened.link = open_link(clock)
+        external_io.link = open_link(clock)
 
 
 def create_controller_output(options: ControllerOptions, sink: NoteSink) -> Expression | None:

@@ -43,7 +43,7 @@ def compose(
         override=OverrideOptions(valence, arousal, dominance, emotion, morph_to, morph_bars),
         bars=bars,
         seed=seed,
-        **_shared(preset, culture, culture_strength, profile),
+        **_build_common_options(preset, culture, culture_strength, profile),
     )
     return compose_piece(options)
 
@@ -77,7 +77,7 @@ def render(
         follow=follow,
         seed=seed,
         device=device,
-        **_shared(preset, culture, culture_strength, profile),
+        **_build_common_options(preset, culture, culture_strength, profile),
     )
     return accompany_recording(Path(recording), options).performance
 
@@ -93,7 +93,9 @@ def analyze(recording: Path | str, *, device: str = "auto", reader: str | None =
     return analyze_recording(Path(recording), require_reader(reader or DEFAULT_READER, device=device))
 
 
-def _shared(preset: str | None, culture: str | None, culture_strength: float, profile: str) -> dict[str, Any]:
+def _build_common_options(
+    preset: str | None, culture: str | None, culture_strength: float, profile: str
+) -> dict[str, Any]:
     return {
         "host": HostOptions() if preset is None else HostOptions((preset,)),
         "culture": None if culture is None else CultureOptions(culture, culture_strength),

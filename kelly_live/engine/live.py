@@ -126,7 +126,7 @@ class LiveEngine:
         self._actions = ActionQueue()
         self._clock = self._parts.clock or MonotonicClock()
         self._observers: Observers[Snapshot] = Observers(self._clock)
-        self._opened: _Opened | None = None
+        self._session_parts: _Opened | None = None
         self._thread: threading.Thread | None = None
         self._last: Snapshot | None = None
         self._report: LiveReport | None = None
@@ -173,17 +173,17 @@ class LiveEngine:
         Returns False if too many actions wait; the action is dropped then. Raises ConfigError for an action that does
         not exist or does not take the value, EngineError when nothing runs.
         """
-        wanted = Action(action, value) if isinstance(action, str) else action
+        parsed_action = Action(action, value) if isinstance(action, str) else action
         if self._phase is not _Phase.RUNNING:
             raise EngineError(f"the engine is {self._phase.value}; start it before it can act")
-        accepted = self._actions.put(wanted)
+        accepted = self._actions.put(parsed_action)
         if not accepted:
             _log.warning("an action was dropped: over %d wait", MAX_WAITING_ACTIONS)
         return accepted
 
     def snapshot(self) -> Snapshot:
         """Return what the session does now, or did last. Raises EngineError before the start."""
-        session = None if self._opened is None else self._opened.session
+        session = None if self._session_parts is None else self._session_parts.session
         if self._last is not None:
             return self._last
         if session is None:
@@ -237,11 +237,11 @@ class LiveEngine:
 
     def describe(self) -> list[str]:
         """Say what is open, one line each."""
-        return [] if self._opened is None else list(self._opened.lines)
+        return [] if self._session_parts is None else list(self._session_parts.lines)
 
     def own_keys(self) -> Mapping[str, Action | None]:
         """Return the actions that the profile gives to single keys."""
-        person = None if self._opened is None else self._opened.person
+        person = None if self._session_parts is None else self._session_parts.person
         return {} if person is None else person.keys
 
     def run(self, display: Display | None = None, surfaces: Sequence[ControlSurface] = ()) -> LiveReport:
@@ -249,26 +249,31 @@ class LiveEngine:
 
         `display` shows the session, `surfaces` control it, beside those that the options name.
         """
-        opened = self._opened
-        if self._phase is not _Phase.OPEN or opened is None or opened.session is None or opened.person is None:
+        session_parts = self._session_parts
+        if (
+            self._phase is not _Phase.OPEN
+            or session_parts is None
+            or session_parts.session is None
+            or session_parts.person is None
+        ):
             raise EngineError(f"the engine is {self._phase.value}; open it before it can run")
         try:
             console = Console(
-                opened.session,
+                session_parts.session,
                 display or LogDisplay(),
-                (*surfaces, *opened.external_io.create_surfaces(self._notify), self._actions),
-                person=opened.person,
-                reader=opened.analysis_proxy,
-                band=opened.band,
-                sink=opened.sink,
-                external_io=opened.external_io,
-                recorder=opened.recorder,
+                (*surfaces, *session_parts.external_io.create_surfaces(self._notify), self._actions),
+                person=session_parts.person,
+                reader=session_parts.analysis_proxy,
+                band=session_parts.band,
+                sink=session_parts.sink,
+                external_io=session_parts.external_io,
+                recorder=session_parts.recorder,
                 clock=self._clock,
             )
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(console.help_text())
             freeze_gc()
-            session = opened.session
+            session = session_parts.session
 
             def on_status(snapshot: Snapshot) -> None:
                 if self._stop_requested.is_set():
@@ -276,7 +281,7 @@ class LiveEngine:
                 console.update(snapshot)
                 self._observers.publish(snapshot)
 
-            for line in opened.lines:
+            for line in session_parts.lines:
                 _log.info("%s", line)
             self._phase = _Phase.RUNNING
             self._started.set()
@@ -292,7 +297,7 @@ class LiveEngine:
     def request_stop(self) -> None:
         """Ask the session to end, and return at once; safe from a signal handler."""
         self._stop_requested.set()
-        session = None if self._opened is None else self._opened.session
+        session = None if self._session_parts is None else self._session_parts.session
         if session is not None:
             session.stop()
 
@@ -328,7 +333,7 @@ class LiveEngine:
             host = options.host.with_profile(profile)
             band = build_band(host, live=True, notify=self._notify)
             external = options.external_io
-            opened = _Opened(
+            session_parts = _Opened(
                 clock=self._clock,
                 seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
                 source=parts.source or SupervisedSource(options.audio_in, self._clock),
@@ -349,66 +354,72 @@ class LiveEngine:
         except BaseException:
             reader.close()
             raise
-        self._opened = opened
-        sink = insert_tee(options.recording, opened.sink)
-        ports = opened.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
-        if isinstance(opened.source, SupervisedSource):
-            opened.source.open()
+        self._session_parts = session_parts
+        sink = insert_tee(options.recording, session_parts.sink)
+        ports = session_parts.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
+        if isinstance(session_parts.source, SupervisedSource):
+            session_parts.source.open()
         override, tuning = options.override.build_override(), options.tuning.build_tuning()
         stage = create_override_stage(override, options.culture, profile, self._notify)
-        opened.person = Person(profile, stage, options.culture, self._clock)
+        session_parts.person = Person(profile, stage, options.culture, self._clock)
         if analysis_proxy is not None:
             analysis_proxy.open(options.device, reader_name=options.reader)
             if analysis_proxy.note is not None:
                 self._notify(analysis_proxy.note)
-        early_seconds = opened.sink.early_seconds
+        early_seconds = session_parts.sink.early_seconds
         conductor = create_conductor(
-            sink, seed=opened.seed, host=band, live=True, early_seconds=early_seconds, notify=self._notify
+            sink, seed=session_parts.seed, host=band, live=True, early_seconds=early_seconds, notify=self._notify
         )
-        opened.sink.send(tuning.with_programs(conductor.slots))
-        opened.recorder = start_recorder(
-            options, sink, conductor, self._clock, seed=opened.seed, band=band, tuning=tuning, profile=profile
+        session_parts.sink.send(tuning.with_programs(conductor.slots))
+        session_parts.recorder = start_recorder(
+            options, sink, conductor, self._clock, seed=session_parts.seed, band=band, tuning=tuning, profile=profile
         )
-        opened.session = LiveSession(
-            source=opened.source,
+        session_parts.session = LiveSession(
+            source=session_parts.source,
             reader=reader,
             stage=stage,
             conductor=conductor,
-            sink=opened.sink,
+            sink=session_parts.sink,
             clock=self._clock,
-            journal=opened.recorder,
+            journal=session_parts.recorder,
             beat_tracker=supervise_beat_tracker(options.follow),
-            sync_sources=opened.external_io.sync_sources,
+            sync_sources=session_parts.external_io.sync_sources,
             controls=create_controller_output(external.controllers, sink),
             early_seconds=early_seconds,
             panic_stops_transport=external.panic_stops_transport,
         )
         virtual = " (a virtual port: connect your synth or DAW to it)"
         outputs = " and ".join(f"{port.name!r}{virtual if port.is_virtual else ''}" for port in ports.values())
-        name = getattr(opened.source, "name", type(opened.source).__name__)  # a program's own source may have none
-        opened.lines = (
-            f"listening to {name!r}, playing into {outputs}, seed {opened.seed}",
-            *opened.external_io.describe(),
-            *([f"recording: {opened.recorder.paths.midi or opened.recorder.paths.log}"] if opened.recorder else []),
+        name = getattr(
+            session_parts.source, "name", type(session_parts.source).__name__
+        )  # a program's own source may have none
+        session_parts.lines = (
+            f"listening to {name!r}, playing into {outputs}, seed {session_parts.seed}",
+            *session_parts.external_io.describe(),
+            *(
+                [f"recording: {session_parts.recorder.paths.midi or session_parts.recorder.paths.log}"]
+                if session_parts.recorder
+                else []
+            ),
         )
 
     def _close(self) -> list[str]:
         """Close all that is open, in order; returns what the recorder wrote, one line each."""
-        opened = self._opened
-        written: list[str] = []
-        if opened is not None:
-            opened.source.close()
-            opened.sink.send(Stop())
-            opened.external_io.close()
-            opened.band.close()
-            written += opened.recorder.close() if opened.recorder is not None else ()
-            opened.reader.close()
-            if opened.person is not None:
-                opened.person.close()
-        self._opened = None
+        session_parts = self._session_parts
+        paths: list[str] = []
+        if session_parts is not None:
+            session_parts.source.close()
+            session_parts.sink.send(Stop())
+            session_parts.external_io.close()
+            session_parts.band.close()
+            paths += session_parts.recorder.close() if session_parts.recorder is not None else ()
+            session_parts.reader.close()
+            if session_parts.person is not None:
+                session_parts.person.close()
+        self._session_parts = None
         self._observers.close()
         disable_realtime()
         unfreeze_gc()
         self._phase = _Phase.ENDED
         self._ended.set()
-        return written
+        return paths

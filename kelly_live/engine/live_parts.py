@@ -38,7 +38,7 @@ class LiveParts:
 
     @classmethod
     def create(cls, recording: Path | str | None = None, *, null_port: bool = False) -> LiveParts:
-        """Listen to a recording in real time [default: the options' input]; `null_port`: send no MIDI anywhere."""
+        """Listen to a recording in real time [default: the options' input]; `null_port`: send no MIDI."""
         from kelly_live.audio.sources import FileSource
 
         clock = MonotonicClock()
@@ -74,15 +74,15 @@ class ActionQueue:
     name = "program"
 
     def __init__(self) -> None:
-        self._waiting: deque[Action] = deque()
+        self._pending: deque[Action] = deque()
         self._putting = threading.Lock()
 
     def put(self, action: Action) -> bool:
         """Queue an action; False if MAX_WAITING_ACTIONS wait already, and then it is dropped."""
         with self._putting:
-            if len(self._waiting) >= MAX_WAITING_ACTIONS:
+            if len(self._pending) >= MAX_WAITING_ACTIONS:
                 return False
-            self._waiting.append(action)
+            self._pending.append(action)
             return True
 
     def publish(self, view: ControlView) -> None:
@@ -90,4 +90,4 @@ class ActionQueue:
 
     def poll(self) -> list[Action]:
         """Return what was queued since the last call."""
-        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+        return [self._pending.popleft() for _ in range(len(self._pending))]

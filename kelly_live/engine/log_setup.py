@@ -54,8 +54,8 @@ class DroppingQueueHandler(logging.handlers.QueueHandler):
         """Put a record into the queue, or drop and count it. The handler's lock is held."""
         try:
             if self.dropped:
-                lost = f"{plural(self.dropped, 'record')} dropped: the log could not be written in time"
-                self.queue.put_nowait(logging.LogRecord(ROOT, logging.WARNING, __file__, 0, lost, None, None))
+                loss = f"{plural(self.dropped, 'record')} dropped: the log could not be written in time"
+                self.queue.put_nowait(logging.LogRecord(ROOT, logging.WARNING, __file__, 0, loss, None, None))
                 self.dropped = 0
             self.queue.put_nowait(record)
         except queue.Full:
@@ -108,13 +108,13 @@ class LogSetup:
         self._logger.addHandler(self.handler)
         self._listener.start()
         atexit.register(self.close)
-        self._closed = False
+        self._is_closed = False
 
     def close(self) -> None:
         """Write what waits, and leave logging as it was. Safe to call twice."""
-        if self._closed:
+        if self._is_closed:
             return
-        self._closed = True
+        self._is_closed = True
         atexit.unregister(self.close)
         self._logger.removeHandler(self.handler)
         self._logger.setLevel(self._level_before)

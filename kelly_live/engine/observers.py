@@ -29,46 +29,46 @@ class Observation(Generic[T]):
         self.missed = 0
         self._callback = callback
         self._interval_seconds = 1.0 / max_hertz
-        self._changed = threading.Condition()
+        self._condition = threading.Condition()
         self._next: T | None = None
         self._due_seconds = float("-inf")
         self._busy_since: float | None = None
-        self._closed = False
+        self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="observer", daemon=True)
         self._thread.start()
 
     @property
     def is_open(self) -> bool:
         """Whether it is still shown snapshots."""
-        return not self._closed
+        return not self._is_closed
 
     def close(self) -> None:
         """Show it no more snapshots; a call that is under way is not waited for. Safe to call twice."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        with self._condition:
+            self._is_closed = True
+            self._condition.notify()
 
     def offer(self, snapshot: T, now: float) -> None:
         """Hand over a snapshot if one is due; drop the observer if it has been busy for SLOW_SECONDS."""
-        with self._changed:
-            if self._closed or now < self._due_seconds:
+        with self._condition:
+            if self._is_closed or now < self._due_seconds:
                 return
             if self._busy_since is not None:
                 self.missed += 1
                 if now - self._busy_since >= SLOW_SECONDS:
-                    self._closed = True
+                    self._is_closed = True
                     _log.warning("an observer was dropped: it took over %g s for a snapshot", SLOW_SECONDS)
                 return
             self._due_seconds = now + self._interval_seconds
             self._next, self._busy_since = snapshot, now
-            self._changed.notify()
+            self._condition.notify()
 
     def _run(self) -> None:
         while True:
-            with self._changed:
-                while self._next is None and not self._closed:
-                    self._changed.wait()
-                if self._closed or self._next is None:
+            with self._condition:
+                while self._next is None and not self._is_closed:
+                    self._condition.wait()
+                if self._is_closed or self._next is None:
                     return
                 snapshot, self._next = self._next, None
             try:
@@ -76,7 +76,7 @@ class Observation(Generic[T]):
             except Exception:
                 _log.exception("an observer was dropped: it raised an error")
                 self.close()
-            with self._changed:
+            with self._condition:
                 self._busy_since = None
 
 
@@ -93,11 +93,13 @@ class Observers(Generic[T]):
         if not 0.0 < max_hertz <= 1000.0:
             raise ConfigError(f"max_hertz is {max_hertz:g}; it must be over 0 and at most 1000")
         with self._adding:
-            opened = tuple(one for one in self._observations if one.is_open)
-            if len(opened) >= MAX_OBSERVERS:
-                raise ConfigError(f"{len(opened)} observers are open; close one first, {MAX_OBSERVERS} are the most")
+            open_observations = tuple(one for one in self._observations if one.is_open)
+            if len(open_observations) >= MAX_OBSERVERS:
+                raise ConfigError(
+                    f"{len(open_observations)} observers are open; close one first, {MAX_OBSERVERS} are the most"
+                )
             observation = Observation(callback, max_hertz)
-            self._observations = (*opened, observation)
+            self._observations = (*open_observations, observation)
         return observation
 
     def publish(self, snapshot: T) -> None:

@@ -35,13 +35,13 @@ def accompany(
     AudioError.
     """
     journal = journal or NoJournal()
-    opening = stage.map(None, 0.0)
-    readings = [opening]
+    first_reading = stage.map(None, 0.0)
+    readings = [first_reading]
     position = 0.0
     try:
         source.start()
-        conductor.start(0.0, opening.parameters)
-        journal.record_start(0.0, 0.0, opening.parameters)
+        conductor.start(0.0, first_reading.parameters)
+        journal.record_start(0.0, 0.0, first_reading.parameters)
         while (block := source.read(timeout=0.0)) is not None:
             position = block.end_time
             if beat_tracker is not None:
@@ -81,8 +81,8 @@ def compose(
 
     def at_beat(beat: float) -> MusicParameters:
         if reading_at is not None:
-            found = reading_at(beat / conductor.status().beats_per_bar)
-            readings.append(replace(found, state=replace(found.state, time=conductor.seconds_at(beat))))
+            reading = reading_at(beat / conductor.status().beats_per_bar)
+            readings.append(replace(reading, state=replace(reading.state, time=conductor.seconds_at(beat))))
         return readings[-1].parameters
 
     end_beat = conductor.play_through(reading.parameters, at_beat)

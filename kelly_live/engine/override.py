@@ -52,15 +52,17 @@ class OverrideStage:
     def __init__(
         self,
         mapper: Mapper,
-        opening: EmotionState,
+        initial_state: EmotionState,
         override: EmotionOverride = NO_OVERRIDE,
         offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
     ) -> None:
         self.mapper = mapper
-        self._opening = opening
+        self._initial_state = initial_state
         self._override = override
         self._offset = offset
-        self._held = EmotionState(NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, opening.time)  # if frozen from the start
+        self._current_state = EmotionState(
+            NEUTRAL_PROBABILITIES, 0.0, 0.0, 0.0, 1.0, initial_state.time
+        )  # if frozen from the start
         self._inputs: _Inputs | None = None
         self._reading: Reading | None = None
 
@@ -84,13 +86,13 @@ class OverrideStage:
         acts on top of it. A morph counts by `bar`.
         """
         override, offset = self._override, self._offset
-        source = self._opening if state is None else state
+        source = self._initial_state if state is None else state
         moving_bar = bar if override.morph is not None else 0.0
         inputs = _Inputs(source, override, offset, self.mapper.audience, moving_bar)
         if self._reading is None or not inputs.is_same(self._inputs):
             if not override.freeze:
-                self._held = source if state is None else subtract_offset(source, offset)
-            held = replace(self._held, time=max(self._held.time, source.time))
-            shown = apply_override(held, override, bar)
-            self._inputs, self._reading = inputs, Reading(shown, self.mapper(shown))
+                self._current_state = source if state is None else subtract_offset(source, offset)
+            current_state = replace(self._current_state, time=max(self._current_state.time, source.time))
+            overridden = apply_override(current_state, override, bar)
+            self._inputs, self._reading = inputs, Reading(overridden, self.mapper(overridden))
         return self._reading

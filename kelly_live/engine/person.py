@@ -92,10 +92,10 @@ class Person:
     def watch(self, override: EmotionOverride, read: EmotionState | None) -> list[str]:
         """Compare the override with what is read, at every status step; return what was learned meanwhile."""
         if read is not None and override.morph is None and override.emotion is None:
-            held = (override.valence, override.arousal, override.dominance)
+            axis_values = (override.valence, override.arousal, override.dominance)
             places = (read.valence, read.arousal, read.dominance)
             is_trusted = read.confidence >= TRUSTED_CONFIDENCE
-            for axis, difference in self._nudges.watch(self._clock.now(), held, places, is_trusted):
+            for axis, difference in self._nudges.watch(self._clock.now(), axis_values, places, is_trusted):
                 self.learner.suggest_offset(axis, difference)
         return self.learner.take_lines()
 

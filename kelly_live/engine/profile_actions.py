@@ -54,8 +54,8 @@ def apply_setting(profile: Profile, key: str, value: str) -> Profile:
     if key.startswith("keys."):
         name = check_key(key.removeprefix("keys."))
         others = tuple(pair for pair in profile.keys if pair[0] != name)
-        own = () if value.casefold() == "default" else ((name, key_action(value)),)
-        return replace(profile, keys=(*others, *own))
+        bindings = () if value.casefold() == "default" else ((name, key_action(value)),)
+        return replace(profile, keys=(*others, *bindings))
     raise ConfigError(f"a profile has no {key[:40]!r}; set culture, strength, preset, calibrate or keys.K")
 
 
@@ -84,14 +84,14 @@ def describe_calibration(profile: Profile) -> str | None:
     take, hints = profile.take, profile.hints
     if take is None and hints == NO_HINTS:
         return None
-    used = "subtracted from what is read" if profile.calibrate else "not used (`profile set NAME calibrate=on` does)"
+    usage = "subtracted from what is read" if profile.calibrate else "not used (`profile set NAME calibrate=on` does)"
     offset = ", ".join(f"{axis} {off:+.2f}" for axis, off in zip(AXES, compute_offset(take, hints), strict=True))
     origin = plural(sum(hints.counts), "manual nudge") if hints != NO_HINTS else ""
     if take is not None:
         deviation = "/".join(f"{error:.2f}" for error in take.error)
         level = f"level {take.level_dbfs:.0f}, floor {take.floor_dbfs:.0f} dBFS"
         origin = ", ".join(filter(None, (f"a recording of {take.seconds:.0f} s (± {deviation}; {level})", origin)))
-    return f"input at rest {offset}, from {origin}: {used}"
+    return f"input at rest {offset}, from {origin}: {usage}"
 
 
 def record_calibration(source: AudioSource, reader: EmotionReader, seconds: float) -> Calibration:
@@ -105,32 +105,32 @@ def record_calibration(source: AudioSource, reader: EmotionReader, seconds: floa
 
     levels: list[float] = []
     places: list[tuple[float, float, float]] = []
-    taken = 0.0
+    seconds_read = 0.0
     try:
         source.start()
-        while taken < seconds and not source.is_finished:
+        while seconds_read < seconds and not source.is_finished:
             block = source.read(timeout=0.5)
             if block is None:
                 if problem := source.health().problem:
                     raise AudioError(f"the recording broke off: {problem}")
                 continue
-            samples = block.samples[: round((seconds - taken) * block.sample_rate) + 1]
-            taken += len(samples) / block.sample_rate
+            samples = block.samples[: round((seconds - seconds_read) * block.sample_rate) + 1]
+            seconds_read += len(samples) / block.sample_rate
             levels.append(rms_dbfs(samples))
-            states = reader.push(AudioWindow(samples, block.sample_rate, taken))
+            states = reader.push(AudioWindow(samples, block.sample_rate, seconds_read))
             places += [(s.valence, s.arousal, s.dominance) for s in states if s.confidence >= MIN_CONFIDENCE]
     finally:
         source.close()
-    sounding = len(places) * reader.hop_seconds
-    if sounding < MIN_SECONDS:
+    sound_seconds = len(places) * reader.hop_seconds
+    if sound_seconds < MIN_SECONDS:
         raise ConfigError(
-            f"only {sounding:.1f} s of {taken:.0f} s could be read; it takes {MIN_SECONDS:g} s at least: come nearer, "
-            f"be louder, and do not pause"
+            f"only {sound_seconds:.1f} s of {seconds_read:.0f} s could be read; it takes {MIN_SECONDS:g} s at least: "
+            "come nearer, be louder, and do not pause"
         )
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     level, floor = _mean_level(levels), sorted(levels)[len(levels) // 10]
-    independent = sounding / INDEPENDENT_SECONDS
-    return Calibration.of(places, round(level, 1), round(floor, 1), now, round(taken, 1), independent)
+    independent = sound_seconds / INDEPENDENT_SECONDS
+    return Calibration.of(places, round(level, 1), round(floor, 1), now, round(seconds_read, 1), independent)
 
 
 def _mean_level(levels: Sequence[float]) -> float:
@@ -140,10 +140,10 @@ def _mean_level(levels: Sequence[float]) -> float:
     return 10.0 * log10(sum(10.0 ** (level / 10.0) for level in levels) / len(levels))
 
 
-def describe_emotion(found: Sequence[Difference], emotion: str) -> str:
+def describe_emotion(differences: Sequence[Difference], emotion: str) -> str:
     """Describe in words the differences in one emotion that are larger than their standard deviation."""
     parts = []
-    for one in found:
+    for one in differences:
         unit, digits, more, less = _WORDS[one.parameter]
         if one.emotion == emotion and abs(one.change) > max(one.spread, 0.5 * 10.0**-digits):
             word = more if one.change > 0.0 else less
@@ -156,12 +156,14 @@ def describe_changes(before: Sequence[Difference], after: Sequence[Difference]) 
     """Describe how the music of a profile changed, one line for each emotion."""
     from kelly_live.mapping.profile_taste import describe_change
 
-    def own(found: Sequence[Difference], emotion: str) -> list[float]:
-        return [one.own for one in found if one.emotion == emotion]
+    def list_values(differences: Sequence[Difference], emotion: str) -> list[float]:
+        return [one.own for one in differences if one.emotion == emotion]
 
-    lines = {emotion: describe_change(own(before, emotion), own(after, emotion)) for emotion in EMOTIONS}
-    changed = [f"  {emotion}: {text}" for emotion, text in lines.items() if text]
-    return changed or ["  nothing changed that could be heard"]
+    lines = {
+        emotion: describe_change(list_values(before, emotion), list_values(after, emotion)) for emotion in EMOTIONS
+    }
+    lines_of_changes = [f"  {emotion}: {text}" for emotion, text in lines.items() if text]
+    return lines_of_changes or ["  nothing changed that could be heard"]
 
 
 def count_reactions(profile: Profile) -> str:

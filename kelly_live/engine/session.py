@@ -191,7 +191,7 @@ class LiveSession:
         self._dropped_seconds = 0.0
         self._panic = threading.Event()
         self._stopping = threading.Event()
-        self._ended = threading.Event()
+        self._has_ended = threading.Event()
         self._failure: BaseException | None = None
 
     # ------------------------------------------------------------ any thread
@@ -281,11 +281,11 @@ class LiveSession:
             block = self._source.read(timeout=0.1)
             if block is None:
                 if self._source.is_finished:
-                    self._ended.set()
+                    self._has_ended.set()
                     self._stopping.wait()  # the players bring the piece to its cadence, then stop the session
                 continue
-            block, dropped = keep_latest(block, MAX_BACKLOG_SECONDS)
-            self._dropped_seconds += dropped
+            block, dropped_seconds = keep_latest(block, MAX_BACKLOG_SECONDS)
+            self._dropped_seconds += dropped_seconds
             if self._beat_tracker is not None:
                 self._beat_tracker.push(block)  # before the reader, which takes longer
             for state in self._read_emotion(block):
@@ -311,16 +311,16 @@ class LiveSession:
     def _play(self) -> None:
         origin = self._clock.now() + self._lead_in_seconds
         self._began_at = self._clock.now()
-        opening = self._reading.parameters
-        self._conductor.start(origin, opening)
-        self._journal.record_start(self._clock.now(), origin, opening)
+        parameters = self._reading.parameters
+        self._conductor.start(origin, parameters)
+        self._journal.record_start(self._clock.now(), origin, parameters)
         journaled: _Read | None = None
         end_seconds: float | None = None
         step = self._clock.now()
         while not self._stopping.is_set():
             now = self._clock.now()
             if end_seconds is None:
-                if self._ended.is_set():
+                if self._has_ended.is_set():
                     end_seconds = self._conductor.seconds_at(self._conductor.finish(now))
                     self._journal.record_ending(now)
             elif now > end_seconds:

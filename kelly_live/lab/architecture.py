@@ -24,7 +24,7 @@ def list_subpackages(package: Path) -> list[str]:
 
 
 def find_imports(subpackages: Sequence[str]) -> dict[str, dict[str, int]]:
-    """Count the imports between subpackages: subpackage -> imported subpackage -> number of importing modules."""
+    """Count the modules that import from another subpackage: importing -> imported -> number of modules."""
     import grimp
 
     graph = grimp.build_graph(PACKAGE)
@@ -41,7 +41,7 @@ def find_imports(subpackages: Sequence[str]) -> dict[str, dict[str, int]]:
 
 
 def rank_subpackages(imports: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
-    """Sort the subpackages into ranks: each imports only subpackages of lower ranks. Raises ValueError on a circle."""
+    """Sort the subpackages into ranks: each imports only lower ranks. Raises ValueError on a circle."""
     ranks: list[list[str]] = []
     ranked: set[str] = set()
     while len(ranked) < len(imports):

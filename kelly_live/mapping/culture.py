@@ -223,7 +223,7 @@ def load_culture_net(path: Path) -> CultureNet:
 
 
 def _list_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every weight of an adapter of this config. Raises KeyError, TypeError and ValueError."""
+    """Return the shape of every weight of an adapter. Raises KeyError, TypeError and ValueError."""
     if config.keys() != _CONFIG:
         raise ValueError(f"a config of {', '.join(sorted(config))}")
     cultures, regions, languages = (config[name] for name in ("cultures", "regions", "languages"))

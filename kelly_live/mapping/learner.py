@@ -65,7 +65,7 @@ class _Turn:
 
 
 class Learner:
-    """Learns for the person of one profile, or for no one yet; `turn` goes on to another profile of the store.
+    """Learns for the person of one profile, or for no one yet; `turn` goes on to another profile.
 
     `culture_of` creates a profile's own culture (None: the culture stays). `on_profile` is called with each profile
     as soon as the mapper plays it. Thread: `learn`.

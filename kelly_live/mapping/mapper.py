@@ -91,7 +91,7 @@ class Audience:
 
 
 class LearnedMapper:
-    """Maps EmotionState to MusicParameters by a trained net; a pure function of the state and the audience."""
+    """Maps EmotionState to MusicParameters by a trained net: a pure function of state and audience."""
 
     def __init__(self, net: MapperNet, culture: CultureStage | None = None) -> None:
         self.net = net

@@ -75,7 +75,7 @@ class BaseOutputs:
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
-    """BaseOutputs moved by a taste: standardised quantiles `[3, B, S]`, logits `[B, n]` by name of WEIGHTS."""
+    """BaseOutputs moved by a taste: standardised quantiles `[3, B, S]`, logits `[B, n]` by WEIGHTS."""
 
     quantiles: Floats
     logits: Mapping[str, Floats]
@@ -163,7 +163,7 @@ class MapperNet:
         return Ranks(quantiles, {name: raw[:, columns] for name, columns in self.columns.items()})
 
     def play(self, base: BaseOutputs, embedding: Floats | None = None) -> Music:
-        """Return the numbers to play, within their ranges: tempo_*, register_*, dynamics_*, density, *_weights."""
+        """Return the numbers to play, in range: tempo_*, register_*, dynamics_*, density, *_weights."""
         ranks = self.ranks(base, embedding)
         values = self.scalar_mean + self.scalar_sd * np.clip(ranks.quantiles, -OUTPUT_LIMIT, OUTPUT_LIMIT)
         early, middle, late = (dict(zip(SCALARS, np.moveaxis(rank, -1, 0), strict=True)) for rank in values)

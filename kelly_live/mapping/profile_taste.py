@@ -141,7 +141,7 @@ def list_differences(net: MapperNet, profile: Profile) -> list[Difference]:
 
 
 def describe_change(before: Sequence[float], after: Sequence[float]) -> str:
-    """Say what differs visibly between two rows over PLAYED_PARAMETERS: "tempo 82 → 70 BPM, …"; "" for nothing."""
+    """Say what differs between two rows over PLAYED_PARAMETERS: "tempo 82 → 70 BPM, …"; "" for nothing."""
     changes = []
     for name, old, new in zip(PLAYED_PARAMETERS, before, after, strict=True):
         label, unit, digits = _WORDING[name]

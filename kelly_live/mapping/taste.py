@@ -126,7 +126,7 @@ def estimate_taste(
     embedding: Floats,
     queries: Sequence[tuple[EmotionState, str]],
 ) -> TasteEstimate:
-    """Estimate what a taste plays for each (state, parameter) of `asked`, and its uncertainty given the targets."""
+    """Estimate what a taste plays for each (state, parameter) of `asked`, and how uncertain that is."""
     active = [target for target in targets if target.weight > 0.0]
     rows = _Rows(net, [state for state, _ in queries], [name for _, name in queries])
     values, slopes = rows.evaluate_with_slopes(embedding)
@@ -148,7 +148,7 @@ class _Rows:
         self._rows = {name: [row for row, other in enumerate(names) if other == name] for name in dict.fromkeys(names)}
 
     def evaluate(self, embeddings: Floats) -> tuple[Floats, Floats]:
-        """Return what is played `[n]` for a taste a row `[n, 64]`, and its derivatives by the raw outputs `[n, O]`."""
+        """Return what is played `[n]` for tastes `[n, 64]`, and its derivatives by the raw outputs `[n, O]`."""
         reading = _Reading(self._net, self._net.ranks(self._base, embeddings))
         values, slopes = np.zeros(len(embeddings)), np.zeros_like(self._base.raw)
         for name, rows in self._rows.items():

@@ -50,7 +50,7 @@ class TokenBucket:
 
 
 def _get_kind(data: bytes) -> int:
-    """Return what shares an allowance: notes, a status of channel messages, the clock, or the rest of the system's."""
+    """Return what shares a rate limit: notes, a channel message's status, the clock, or system messages."""
     if data[0] >= 0xF0:
         return _CLOCK if data[0] == _CLOCK else 0xF0
     status = data[0] & 0xF0
@@ -58,7 +58,7 @@ def _get_kind(data: bytes) -> int:
 
 
 def _get_control(data: bytes) -> bytes:
-    """Return what a message is the newest value of: a key's press or release, a range of a controller, a bend."""
+    """Return what a message is the newest value of: a key, a controller's range, or a bend."""
     status = data[0] & 0xF0
     if status == _CONTROL_CHANGE:
         return data[:2] + bytes((data[2] >> _RANGE_BITS,))

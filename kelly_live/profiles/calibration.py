@@ -107,7 +107,7 @@ NO_HINTS = Hints()
 
 
 def compute_offset(take: Calibration | None, hints: Hints) -> Place:
-    """Return the offset to subtract from a reading: take and hints, weighted by their precision, within MOST."""
+    """Return the offset to subtract from a reading: take and hints by their precision, within MOST."""
     offset = []
     for axis in range(len(AXES)):
         weight, weighted_sum = 0.0, 0.0
@@ -157,7 +157,7 @@ class Nudges:
     def watch(
         self, now: float, override: Sequence[float | None], read: Sequence[float], sure: bool
     ) -> list[tuple[str, float]]:
-        """Take what is overridden and read on AXES now, and return the hints that are complete: (axis, difference).
+        """Take the override and the reading on AXES, and return the complete hints: (axis, difference).
 
         `sure` says whether the reading can be believed. The difference is what was read minus the override.
         """

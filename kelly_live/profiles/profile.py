@@ -137,7 +137,7 @@ def new_profile(name: str, now: datetime, culture: str | None = None, culture_st
 
 
 def check_name(name: str) -> str:
-    """Check a name and return it. Raises ConfigError for one that could be a path or a device, or is empty."""
+    """Check a name and return it. Raises ConfigError if it is empty or could be a path or a device."""
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name in _RESERVED:
         raise ConfigError(
             f"{name[:MAX_NAME]!r} is no name for a profile; "

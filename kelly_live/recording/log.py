@@ -145,7 +145,10 @@ class ControlRecord(LogRecord, frozen=True, kw_only=True, tag="control"):
 
 
 class PanicRecord(LogRecord, frozen=True, kw_only=True, tag="panic"):
-    """Every note was ended; the band plays on at the next bar. `stops_transport`: and starts the transport anew."""
+    """Every note was ended; the band plays on at the next bar.
+
+    `stops_transport`: the transport starts anew, too.
+    """
 
     stops_transport: bool = False
 

@@ -1,4 +1,4 @@
-"""Report what fails and what works again, once, and what is lost, now and then. Pure; thread: the caller's."""
+"""Report what fails and works again, once, and what is lost, now and then. Thread: the caller's."""
 
 from __future__ import annotations
 

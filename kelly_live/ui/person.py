@@ -80,7 +80,7 @@ def draw_person(marks: Sequence[Mark], title: str) -> bytes:
 
 
 def _span(mark: Mark, ratio: bool) -> tuple[float, float]:
-    """One standard deviation to either side, within the range; for parameters heard in ratios, by the same ratio."""
+    """Return one standard deviation to either side, within the range; by a ratio if `ratio`."""
     if not ratio or mark.own <= 0.0:
         most = 127.0 if mark.parameter == "register" else 1.0
         return max(0.0, mark.own - mark.spread), min(most, mark.own + mark.spread)

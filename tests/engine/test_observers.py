@@ -29,12 +29,12 @@ class ObserverRun:
 
 def wait_until_idle(observation: Observation[int]) -> None:
     """Wait for the callback that is under way to end."""
-    with observation._changed:
+    with observation._condition:
         pass
     deadline = threading.Event()
     for _ in range(int(PATIENCE_SECONDS / 0.001)):
-        with observation._changed:
-            if observation._busy_since is None or observation._closed:
+        with observation._condition:
+            if observation._busy_since is None or observation._is_closed:
                 return
         deadline.wait(0.001)
     raise AssertionError("the observer is still busy")

@@ -51,8 +51,8 @@ def command(
     from kelly_live.profiles.store import ProfileStore
 
     store = ProfileStore()
-    chosen = store.default() if name is None else store.find(name)
-    if chosen is None:
+    profile_name = store.default() if name is None else store.find(name)
+    if profile_name is None:
         raise click.UsageError("say which profile, or make one the default (`kelly-live profile use NAME`)")
     emotion_reader = require_reader(reader, device=device)
     clock = MonotonicClock()
@@ -65,6 +65,6 @@ def command(
         click.echo(f"listening to {source.name!r} for {seconds:g} s: be neutral …")
     take = record_calibration(source, emotion_reader, seconds)
     profile = store.update(
-        chosen, lambda found: replace(found, take=take, calibrate=found.calibrate if use is None else use)
+        profile_name, lambda saved: replace(saved, take=take, calibrate=saved.calibrate if use is None else use)
     )
     click.echo(f"{profile.name}: {describe_calibration(profile)}")

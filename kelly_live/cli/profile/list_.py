@@ -18,9 +18,9 @@ def command(as_json: bool) -> None:
     from kelly_live.profiles.store import ProfileStore
 
     store = ProfileStore()
-    rows, default, damaged = store.list_profiles(), store.default(), store.list_damaged()
+    rows, default, damaged_files = store.list_profiles(), store.default(), store.list_damaged()
     if as_json:
-        listed = [
+        entries = [
             {
                 "name": row.name,
                 "path": str(row.path),
@@ -31,8 +31,8 @@ def command(as_json: bool) -> None:
             }
             for row in rows
         ]
-        found = {"profiles": listed, "folder": str(store.folder), "kept_aside": [str(path) for path in damaged]}
-        click.echo(json.dumps(found, ensure_ascii=False))
+        result = {"profiles": entries, "folder": str(store.folder), "kept_aside": [str(path) for path in damaged_files]}
+        click.echo(json.dumps(result, ensure_ascii=False))
         return
     for row in rows:
         mark = "*" if row.name == default else " "
@@ -40,6 +40,6 @@ def command(as_json: bool) -> None:
             click.echo(f"{mark} {row.name:24} cannot be used: {row.problem}")
         else:
             click.echo(f"{mark} {row.name:24} {count_reactions(row.profile)}, created {row.profile.created[:10]}")
-    for path in damaged:
+    for path in damaged_files:
         click.echo(f"  damaged and kept aside: {path.name}")
     click.echo(f"profiles: {store.folder}")

@@ -66,13 +66,13 @@ def command(
     before: list[Difference] = []
 
     def rate(profile: Profile) -> Profile:
-        (played,) = play_for_profile(net, profile, [state])
+        (values,) = play_for_profile(net, profile, [state])
         before.extend(list_differences(net, profile))
         now = datetime.now(UTC)
         for parameter, value in targets:
-            profile = profile.with_reaction(create_reaction(now, PREFERENCE, state, played, parameter, value))
+            profile = profile.with_reaction(create_reaction(now, PREFERENCE, state, values, parameter, value))
         for word in words:
-            profile = profile.with_reaction(create_reaction(now, word, state, played))
+            profile = profile.with_reaction(create_reaction(now, word, state, values))
         return profile if no_learn else learn_profile(net, profile)
 
     profile = ProfileStore().update(name, rate)

@@ -33,5 +33,5 @@ def command(name: str, emotion: str | None) -> None:
         return learn_profile(load_net(), rest) if rest.reactions and profile.embedding is not None else rest
 
     profile = ProfileStore().update(name, forget)
-    what = "everything" if emotion is None else f"what was said in {emotion}"
-    click.echo(f"{profile.name} has forgotten {what}: {count_reactions(profile)}")
+    scope = "everything" if emotion is None else f"what was said in {emotion}"
+    click.echo(f"{profile.name} has forgotten {scope}: {count_reactions(profile)}")

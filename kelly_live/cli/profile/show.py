@@ -33,12 +33,12 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
 
     check_outputs([plot])
     profile = ProfileStore().load(name)
-    found = list_differences(load_net(), profile)
+    differences = list_differences(load_net(), profile)
     if plot is not None:
         from kelly_live.core.atomic_write import write_atomically
         from kelly_live.ui.person import Mark, draw_person
 
-        marks = [Mark(one.emotion, one.parameter, one.base, one.own, one.spread, one.known) for one in found]
+        marks = [Mark(one.emotion, one.parameter, one.base, one.own, one.spread, one.known) for one in differences]
         write_atomically(plot, draw_person(marks, f"{profile.name}: {count_reactions(profile)}"), private=True)
         click.echo(f"wrote {plot}", err=True)
     if as_json:
@@ -53,7 +53,7 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
             "calibrate": profile.calibrate,
             "reactions": profile.count,
             "learned_from": profile.learned_from,
-            "differences": [asdict(one) | {"change": one.change} for one in found],
+            "differences": [asdict(one) | {"change": one.change} for one in differences],
         }
         click.echo(json.dumps(answer, ensure_ascii=False))
         return
@@ -65,4 +65,4 @@ def command(name: str, plot: Path | None, as_json: bool) -> None:
         return
     for emotion in EMOTIONS:
         count = sum(one.count for one in profile.reactions if one.state.emotion == emotion)
-        click.echo(f"your {emotion} ({plural(count, 'reaction')}): {describe_emotion(found, emotion)}")
+        click.echo(f"your {emotion} ({plural(count, 'reaction')}): {describe_emotion(differences, emotion)}")

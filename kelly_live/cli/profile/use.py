@@ -14,5 +14,9 @@ def command(name: str) -> None:
     """Make it the default of every command that plays; `none` for no default."""
     from kelly_live.profiles.store import ProfileStore
 
-    used = ProfileStore().use(None if name.strip().casefold() == "none" else name)
-    click.echo("no profile is used unless --profile names one" if used is None else f"{used} is used by default")
+    profile_name = ProfileStore().use(None if name.strip().casefold() == "none" else name)
+    click.echo(
+        "no profile is used unless --profile names one"
+        if profile_name is None
+        else f"{profile_name} is used by default"
+    )

@@ -101,12 +101,12 @@ def add_options(cls: type, *, only: tuple[str, ...] = ()) -> Callable[[F], F]:
 
     def decorate(function: F) -> F:
         @functools.wraps(function)
-        def wrapped(*args: Any, **typed: Any) -> Any:
+        def wrapped(*args: Any, **arguments: Any) -> Any:
             try:
-                value = _gather(cls, typed, ())
+                value = _gather(cls, arguments, ())
             except ConfigError as error:
                 raise click.UsageError(str(error)) from error
-            return function(*args, options=value, **typed)
+            return function(*args, options=value, **arguments)
 
         for option in reversed(list(_declarations(cls, (), without, frozenset()))):
             option(wrapped)
@@ -185,27 +185,27 @@ def _callback(spec: OptionSpec) -> Callable[[click.Context, click.Parameter, Any
     return convert
 
 
-def _gather(cls: type, typed: dict[str, Any], path: tuple[str, ...]) -> Any:
-    """Take this class's settings out of `typed`; a setting that was not typed keeps its default."""
+def _gather(cls: type, arguments: dict[str, Any], path: tuple[str, ...]) -> Any:
+    """Take this class's settings out of `arguments`; a setting that was not typed keeps its default."""
     values: dict[str, Any] = {}
     for name, spec in list_specs(cls):
         if isinstance(spec, GroupSpec):
-            inner = _gather_group(spec, typed, (*path, name))
+            inner = _gather_group(spec, arguments, (*path, name))
             if inner is not None:
                 values[name] = inner
             continue
-        value = typed.pop("__".join((*path, name)), None)
+        value = arguments.pop("__".join((*path, name)), None)
         if value is not None:
             values[name] = value
     return cls(**values)
 
 
-def _gather_group(spec: GroupSpec, typed: dict[str, Any], path: tuple[str, ...]) -> Any:
-    if spec.present_with is not None and typed.get("__".join((*path, spec.present_with))) is None:
+def _gather_group(spec: GroupSpec, arguments: dict[str, Any], path: tuple[str, ...]) -> Any:
+    if spec.present_with is not None and arguments.get("__".join((*path, spec.present_with))) is None:
         for name, _ in list_specs(spec.type):
-            typed.pop("__".join((*path, name)), None)
+            arguments.pop("__".join((*path, name)), None)
         return None
-    return _gather(spec.type, typed, path)
+    return _gather(spec.type, arguments, path)
 
 
 def _default_of(one: Any) -> Any:

@@ -15,7 +15,7 @@ CLOCKS = ("send", "follow", "link", "off")
 
 def parse_latencies(texts: tuple[str, ...]) -> dict[str, float]:
     """Read `[PORT=]MS` texts: seconds by port, "" for the main one. Raises ConfigError."""
-    found: dict[str, float] = {}
+    latencies: dict[str, float] = {}
     for text in texts:
         port, equals, number = text.rpartition("=")
         port = port.strip()
@@ -23,14 +23,14 @@ def parse_latencies(texts: tuple[str, ...]) -> dict[str, float]:
         if not -MAX_LATENCY_MS <= milliseconds <= MAX_LATENCY_MS or (equals and not port):
             limit = f"{MAX_LATENCY_MS:g}"
             raise ConfigError(f"{text[:60]!r}: write MS or PORT=MS, milliseconds from -{limit} to {limit}")
-        if port in found:
+        if port in latencies:
             raise ConfigError(f"{text!r} comes second for that port; give each once")
-        found[port] = milliseconds / 1000.0
-    return found
+        latencies[port] = milliseconds / 1000.0
+    return latencies
 
 
 def format_latencies(latencies: Mapping[str, float]) -> str:
-    """Return latencies in the order that they were typed: milliseconds, with the port unless it is the main one."""
+    """Format latencies as they were typed: milliseconds, with the port unless it is the main one."""
     return ", ".join(f"{port}={seconds * 1000.0:g}".removeprefix("=") for port, seconds in latencies.items())
 
 

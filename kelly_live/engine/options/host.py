@@ -77,5 +77,5 @@ class HostOptions:
 
     def with_profile(self, profile: Profile | None) -> HostOptions:
         """Return the same, with the profile's own preset where none is named."""
-        own = None if profile is None else profile.preset
-        return self if self.presets or own is None else replace(self, presets=(own,))
+        profile_preset = None if profile is None else profile.preset
+        return self if self.presets or profile_preset is None else replace(self, presets=(profile_preset,))

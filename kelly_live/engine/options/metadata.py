@@ -98,14 +98,14 @@ def check_options(options: Any) -> None:
 
 def list_settings(options: Any) -> tuple[tuple[str, str], ...]:
     """List the settings that are not empty, groups included, as (name, text)."""
-    found: list[tuple[str, str]] = []
+    settings: list[tuple[str, str]] = []
     for name, spec in list_specs(options):
         value = getattr(options, name)
         if isinstance(spec, GroupSpec):
-            found += () if value is None else list_settings(value)
+            settings += () if value is None else list_settings(value)
         elif value not in (None, False, (), {}):
-            found.append((_name_of(spec), _format(spec, value)))
-    return tuple(found)
+            settings.append((_name_of(spec), _format(spec, value)))
+    return tuple(settings)
 
 
 def _format(spec: OptionSpec, value: Any) -> str:

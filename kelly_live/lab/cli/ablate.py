@@ -24,7 +24,7 @@ BARS = 8
 def command(
     recording: Path | None, pasts: tuple[float, float], now: float, cultures: tuple[str, str], as_json: bool,
 ) -> int:  # fmt: skip
-    """Change history, culture and user one at a time, and count the notes that differ while it is on and off.
+    """Change history, culture and user one at a time; count the notes that differ with it on and off.
 
     The sound is RECORDING (default: the demo's). The profiles of the two users are learned here: one prefers slower
     and softer music, the other faster and brighter. The exit code is 1 if one of them fails.

@@ -60,7 +60,7 @@ def command(symbolic: Path, cache: Path, pieces: int, changes: int, as_json: boo
 
 
 def _compose_all(compose: Composer, pieces: int) -> tuple[dict[str, list[PieceStatistics]], dict[str, Repetitions]]:
-    """Compose `pieces` a quadrant of each kind, by rules, and at random; measure them and their repetitions."""
+    """Compose `pieces` a quadrant of each kind, by rules and at random; measure them and what repeats."""
     from kelly_live.lab.corpora.manifest import QUADRANTS
     from kelly_live.lab.judging import comparison
     from kelly_live.lab.judging.baseline_composers import compose_by_rules, compose_random

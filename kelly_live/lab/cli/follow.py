@@ -1,4 +1,4 @@
-"""`kelly-live lab follow`: how well, how soon and how surely `--follow` tracks beat and key; and training its model."""
+"""`kelly-live lab follow`: measure how `--follow` tracks beat and key, and train its model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`kelly-live lab identify`: whether pieces in a culture are nearest to its own corpus, by their notes."""
+"""`kelly-live lab identify`: whether pieces in a culture are nearest to its own corpus."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def _format_likeness(rows: list[Row]) -> list[str]:
 
 
 def _compose(culture: str, numbers: range, bars: int, seed: int) -> list[ComposedPiece]:
-    """Compose numbered pieces in a culture, each with its own seed, tonic and quadrant; only the melody counts."""
+    """Compose the melodies of numbered pieces in a culture, each with its own seed, tonic and quadrant."""
     from kelly_live.core.emotion_space import create_state
     from kelly_live.engine.build import create_mapper
     from kelly_live.engine.culture_pieces import play_melody

@@ -1,4 +1,4 @@
-"""Synthetic background sounds without emotion, as a microphone records them when nobody plays or speaks."""
+"""Synthetic background sounds without emotion, as a microphone records them between performances."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our music as the judges and comparisons hear it: whole pieces, and a conductor that is stepped as live."""
+"""The music that judges and comparisons take: whole pieces, and a conductor that is stepped as live."""
 
 from __future__ import annotations
 
