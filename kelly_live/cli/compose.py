@@ -33,11 +33,10 @@ def command(options: ComposeOptions, midi: Path, wav: Path | None, plot: Path | 
     check_outputs([midi, wav, plot])
     performance = compose_piece(options, print_notice)
     performance.write_files(midi=midi, wav=wav, plot=plot)
-    way, key = "", f"{performance.tonic} {performance.mode}"
+    way, key = "", " to ".join(performance.keys)
     if options.override.morph_to is not None:
         last = _describe(performance.readings[-1])
         way = f", in {plural(options.override.morph_bars, 'bar')} to {last}"
-        key = f"ending in {key}"
     first_line = _describe(performance.readings[0])
     click.echo(f"{plural(options.bars, 'bar')} of {first_line}{way}, {key}, {performance.end_seconds:.1f} s")
     for path in filter(None, (midi, wav, plot)):

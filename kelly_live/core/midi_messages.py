@@ -32,6 +32,8 @@ RPN_BEND_RANGE, RPN_TUNING_PROGRAM, RPN_MPE_ZONE = 0, 3, 6
 RPN_NONE = 0x3FFF
 RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE = 101, 100, 6, 38
 SETTING_UP = frozenset((RPN_COARSE, RPN_FINE, DATA_COARSE, _DATA_FINE))  # controllers that set a parameter up
+# What "reset all controllers" (RP-015) sets: modulation, expression, and the pedals of portamento, sostenuto and soft.
+RESTING_VALUES = {1: 0, 11: 127, 65: 0, 66: 0, 67: 0}
 BEND_CENTRE = 8192
 KEY_UNITS = 1 << 14  # MIDI Tuning Standard: steps a semitone
 

@@ -78,19 +78,28 @@ def compose(
     `reading_at` is called once a beat, with the bars that have passed; each reading gets the time of its beat.
     """
     readings = [reading]
+    keys: list[str] = []
+
+    def note_key() -> None:
+        status = conductor.status()
+        key = f"{status.tonic} {status.mode}"
+        if key not in keys[-1:]:
+            keys.append(key)
 
     def at_beat(beat: float) -> MusicParameters:
+        note_key()
         if reading_at is not None:
             reading = reading_at(beat / conductor.status().beats_per_bar)
             readings.append(replace(reading, state=replace(reading.state, time=conductor.seconds_at(beat))))
         return readings[-1].parameters
 
     end_beat = conductor.play_through(reading.parameters, at_beat)
+    note_key()
     if controls is not None:
         for state in (one.state for one in readings):
             scheduler.advance(state.time)
             controls(state.time, state)
-    return _close(readings, conductor, scheduler, end_beat=end_beat)
+    return replace(_close(readings, conductor, scheduler, end_beat=end_beat), keys=tuple(keys))
 
 
 def _close(

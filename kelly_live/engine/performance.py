@@ -34,6 +34,7 @@ class Performance:
     `end_seconds`: where the closing bar ends. `notes`: as the players asked for them. `parts`: who played.
     `tonic` and `mode`: the key at the end. `title`: what files are called inside.
     `signatures`: metre and key, from their beats on.
+    `keys`: of a composition, all keys in their order, as "C ionian".
     """
 
     readings: tuple[Reading, ...]
@@ -46,6 +47,7 @@ class Performance:
     mode: str = "ionian"
     title: str = "Kelly Live"
     signatures: tuple[Signature, ...] = ()
+    keys: tuple[str, ...] = ()
 
     def with_title(self, title: str) -> Performance:
         """Return the same performance under another title."""

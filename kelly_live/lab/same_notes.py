@@ -46,13 +46,17 @@ def list_pieces(count: int = PIECES) -> list[list[str]]:
 
 
 def digest_events(midi_file: Path) -> str:
-    """Hash every sounding event of a MIDI file with its absolute tick, track by track."""
+    """Hash every event of a MIDI file with its absolute tick, track by track.
+
+    What follows the last note of a track is left out: it puts a synthesiser back and makes no sound.
+    """
     import mido
 
     events = hashlib.sha256()
     for number, track in enumerate(mido.MidiFile(midi_file).tracks):
+        notes = [i for i, message in enumerate(track) if message.type in ("note_on", "note_off")]
         tick = 0
-        for message in track:
+        for message in track[: notes[-1] + 1] if notes else track:
             tick += message.time
             if message.type not in NOTATION:
                 events.update(f"{number} {tick} {message.copy(time=0)}\n".encode())

@@ -42,7 +42,9 @@ def write_midi(
     """Write a standard MIDI file of type 1: a tempo track, then a track a channel.
 
     Channels and keys that were tuned are so in the file. What sets a channel up before its first note stands at the
-    start. Clock, and what comes after a channel's last note, are left out; controllers stand at their time.
+    start, and what brings it back (bends, parameters, controllers) at the end, where the last message is: a file leaves
+    a synth as it found it. Every track ends there. Clock and what silences are left out. Controllers stand at their
+    time.
 
     Args:
         path: The file.
@@ -82,7 +84,8 @@ def encode_midi(
     """Return what `write_midi` writes; the same input gives the same bytes."""
     names, programs = track_names or {}, programs or {}
     file = mido.MidiFile(type=1, ticks_per_beat=TICKS_PER_BEAT, charset="utf-8")
-    file.tracks.append(_tempo_track(tempo_map, title, signatures))
+    end = max((_tick(tempo_map, message.seconds) for message in messages), default=0)
+    file.tracks.append(_tempo_track(tempo_map, title, signatures, end))
     by_channel: dict[int, list[RecordedMessage]] = {}
     part_channels: dict[int, dict[int, None]] = {}  # the parts' channels whose notes a channel holds, in their order
     for number, message in enumerate(messages):
@@ -108,7 +111,8 @@ def encode_midi(
                 [
                     (0, mido.MetaMessage("track_name", name=name)),
                     *((tick, mido.Message.from_bytes(data)) for tick, data in events + score),
-                ]
+                ],
+                end,
             )
         )
     buffer = io.BytesIO()
@@ -211,34 +215,35 @@ def _score(
 ) -> tuple[int | None, list[tuple[int, bytes]]]:
     """Return the program that a channel comes to play, and its messages in ticks.
 
-    It begins with `program`. The messages go up to its last note. What sets it up before its first note goes to the
-    start: a synth may need time to load a sound.
+    It begins with `program`. What sets it up before its first note goes to the start: a synth may need time to load a
+    sound.
     """
     notes = [i for i, message in enumerate(music) if get_kind(message.data) in ("note_on", "note_off")]
-    first, end = (notes[0], notes[-1] + 1) if notes else (len(music), len(music))
+    first = notes[0] if notes else len(music)
     score = []
     for i, message in enumerate(music):
         kind = get_kind(message.data)
         moves = kind == "control_change" and message.data[1] not in SETTING_UP
-        if i >= end and not moves:
-            continue
         if kind == "program_change":
             if message.data[1] == program:
                 continue
             program = message.data[1]
-        beat = 0.0 if i < first and not moves else tempo_map.beat_at(message.seconds)
-        score.append((max(0, round(beat * TICKS_PER_BEAT)), message.data))
+        score.append((0 if i < first and not moves else _tick(tempo_map, message.seconds), message.data))
     return program, score
 
 
-def _tempo_track(tempo_map: TempoMap, title: str, signatures: Sequence[Signature]) -> mido.MidiTrack:
+def _tick(tempo_map: TempoMap, seconds: float) -> int:
+    return max(0, round(tempo_map.beat_at(seconds) * TICKS_PER_BEAT))
+
+
+def _tempo_track(tempo_map: TempoMap, title: str, signatures: Sequence[Signature], end: int) -> mido.MidiTrack:
     events: list[tuple[int, mido.MetaMessage]] = [(0, mido.MetaMessage("track_name", name=title))]
     events += _signature_events(signatures)
     for point in tempo_map.points():
         microseconds = min(_SLOWEST_MICROSECONDS, round(60e6 / point.bpm))
         tick = max(0, round(point.beat * TICKS_PER_BEAT))
         events.append((tick, mido.MetaMessage("set_tempo", tempo=microseconds)))
-    return _track(sorted(events, key=lambda event: event[0]))
+    return _track(sorted(events, key=lambda event: event[0]), end)
 
 
 def _signature_events(signatures: Sequence[Signature]) -> list[tuple[int, mido.MetaMessage]]:
@@ -258,11 +263,15 @@ def _signature_events(signatures: Sequence[Signature]) -> list[tuple[int, mido.M
     return events or [(0, mido.MetaMessage("time_signature", numerator=4, denominator=4))]
 
 
-def _track(events: Sequence[tuple[int, mido.Message | mido.MetaMessage]]) -> mido.MidiTrack:
-    """Create a track of events, whose ticks count from the start, in the order they were sent."""
+def _track(events: Sequence[tuple[int, mido.Message | mido.MetaMessage]], end: int) -> mido.MidiTrack:
+    """Create a track of events, whose ticks count from the start, in the order they were sent.
+
+    It ends at tick `end`, or with its last event if that is later.
+    """
     track = mido.MidiTrack()
     now = 0
     for tick, message in events:
         track.append(message.copy(time=max(0, tick - now)))
         now = max(now, tick)
+    track.append(mido.MetaMessage("end_of_track", time=max(0, end - now)))
     return track

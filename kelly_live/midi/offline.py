@@ -19,22 +19,25 @@ from kelly_live.core.protocols import SchedulerHealth
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import ControlChange, NoteEvent
 from kelly_live.midi.ports import RecordedMessage, RecordingPort
-from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
+from kelly_live.midi.scheduler import SchedulerCore
 
 
 class OfflineScheduler:
-    """A NoteSink without a process or a clock: `advance` sends what is due, each message at its time."""
+    """A NoteSink without a process or a clock: `advance` sends what is due, each message at its time.
+
+    It takes any number of notes. The limit of a live scheduler keeps a queue short that is emptied in real time; here
+    a whole piece waits at once, and none of it may be left out.
+    """
 
     def __init__(
         self,
         *,
         send_clock: bool = False,
-        capacity_notes: int = CAPACITY_NOTES,
         tuning: Tuning = DEFAULT_TUNING,
     ) -> None:
         self._clock = ManualClock()
         self._port = RecordingPort(self._clock)
-        self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=capacity_notes, tuning=tuning)
+        self._core = SchedulerCore(self._port, send_clock=send_clock, capacity_notes=sys.maxsize, tuning=tuning)
         self._tempo_map = TempoMap(0.0, 120.0)
         self.notes: list[NoteEvent] = []  # all that were sent here, in beats
         self.signatures: list[Signature] = []

@@ -35,6 +35,7 @@ from kelly_live.core.midi_messages import (
     CLOCKS_PER_SIXTEENTH,
     CONTINUE,
     MAX_SIXTEENTHS,
+    RESTING_VALUES,
     START,
     STOP,
     control_change,
@@ -134,6 +135,7 @@ class SchedulerCore:
         self._first_beat = -math.inf
         self._controls: dict[tuple[int, int], int] = {}  # (channel, controller) -> value still to be sent
         self._controls_at = 0.0
+        self._moved_controllers: dict[tuple[int, int], None] = {}  # (channel, controller), to be put back at the end
         self._sent_messages = self._dropped_notes = 0
         self.lateness = LatenessRecord() if self._placing is None else self._placing.lateness
 
@@ -148,7 +150,7 @@ class SchedulerCore:
         return frozenset(self._sounding_serials)
 
     def apply(self, command: SinkCommand) -> None:
-        """Take one command. A stop only silences: the owner of the port closes it.
+        """Take one command. A stop does what `finish` does: the owner of the port closes it.
 
         Raises ConfigError for a tempo point before the last one; MidiError if the port is gone, for a tempo before the
         start, and for a tuning after it.
@@ -169,8 +171,10 @@ class SchedulerCore:
                 self._release_channels(channels)
             case Silence():
                 self._send_all(self._end_notes())
-            case Pause() | Stop():
+            case Pause():
                 self.silence()
+            case Stop():
+                self.finish()
             case Signature():
                 pass  # for files only
 
@@ -273,6 +277,19 @@ class SchedulerCore:
         self._clock_runs = False
         self._send_all(messages)
 
+    def finish(self) -> None:
+        """Silence, and put the controllers back that were moved and have a value of rest.
+
+        Raises:
+            MidiError: The first that a message met.
+        """
+        self._controls.clear()
+        try:
+            self.silence()
+        finally:
+            moved, self._moved_controllers = self._moved_controllers, {}
+            self._send_all([control_change(*one, RESTING_VALUES[one[1]]) for one in moved])
+
     def _end_notes(self) -> list[bytes]:
         """Forget all notes, and return what ends those that sound."""
         messages = [note_off(*voice) for voice in self._sounding_serials]
@@ -373,6 +390,8 @@ class SchedulerCore:
         (channel, controller), value = next(iter(self._controls.items()))
         del self._controls[channel, controller]
         self._controls_at = now + CONTROL_SPACING_SECONDS
+        if controller in RESTING_VALUES:
+            self._moved_controllers[channel, controller] = None
         self._port.send(control_change(channel, controller, value))
         self._sent_messages += 1
 

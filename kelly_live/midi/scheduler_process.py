@@ -214,7 +214,7 @@ def main(arguments: Sequence[str]) -> int:
         failure = str(error)
     finally:
         try:
-            core.silence()
+            core.finish()
         except MidiError as error:
             failure = failure or str(error)
         parent.send(HealthReport(core.health()))

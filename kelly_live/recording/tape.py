@@ -29,7 +29,7 @@ from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.midi.files import TICKS_PER_BEAT
 from kelly_live.midi.ports import RecordedMessage
-from kelly_live.midi.scheduler import SchedulerCore
+from kelly_live.midi.scheduler import CAPACITY_NOTES, SchedulerCore
 
 _HEAD = struct.Struct("<dH")
 
@@ -116,7 +116,8 @@ class Tape:
     def end(self, now: float) -> None:
         """End what sounds, and forget what was to come."""
         self._run_to(now)
-        self._silence()
+        for core in self._cores.values():
+            core.finish()
 
     def messages(self, port: str = MAIN_PORT) -> list[RecordedMessage]:
         """Return all that was sent there so far, in order."""
@@ -133,7 +134,11 @@ class Tape:
         """Return a port's core; a port that is new joins where the music is."""
         if port not in self._cores:
             self._ports[port] = _PackedPort(self._clock)
-            core = SchedulerCore(self._ports[port], tuning=self._tunings.get(port, DEFAULT_TUNING))
+            core = SchedulerCore(
+                self._ports[port],
+                capacity_notes=CAPACITY_NOTES if self._live else sys.maxsize,
+                tuning=self._tunings.get(port, DEFAULT_TUNING),
+            )
             self._cores[port] = core
             if self._curve is not None:
                 first, *rest = self._curve.points()

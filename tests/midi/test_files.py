@@ -65,7 +65,7 @@ def test_a_file_holds_the_score_in_beats_a_track_a_channel() -> None:
     assert [m.program for m in melody if m.type == "program_change"] == [11]
     assert melody[1].type == "program_change"
     assert not any(m.type in ("program_change", "control_change", "clock") for m in drums)
-    assert file.length == pytest.approx(1.0 + 4.0)
+    assert file.length == pytest.approx(10.0)  # to the stop, as long as what was played
 
 
 def test_the_same_performance_gives_the_same_bytes() -> None:
@@ -171,9 +171,8 @@ def test_a_file_carries_the_tuning_and_the_programs(mode: str) -> None:
         assert {v.program for v in melody} == {11}
         assert {v.program for v in voices if v.key == 36} == {33}
     for track in file.tracks[1:]:
-        first_note = next((i for i, m in enumerate(track) if m.type == "note_on"), len(track))
+        first_note = next((i for i, m in enumerate(track) if m.type == "note_on"), len(track) - 1)
         assert all(m.time == 0 for m in track[:first_note])  # ready from the start on
-        assert [m.type for m in track[-2:]] == ["note_off", "end_of_track"] or first_note == len(track)
 
 
 def test_tracks_of_borrowed_channels_say_whose_they_are() -> None:
@@ -214,10 +213,16 @@ def test_a_lent_channel_is_the_part_s_that_asked_for_it_though_both_have_one_sou
     assert sum("chords or melody" in track.name for track in unsure.tracks) == 2  # without that, it is not guessed
 
 
-def test_a_retuned_file_ends_with_its_notes_so_that_tails_stay_in_tune() -> None:
+def test_a_retuned_file_bends_back_at_its_end_so_that_tails_stay_in_tune() -> None:
     scheduler = performed_in(Tuning("bend", 2, parts(BAND)))
     file = read_back(encode_midi(scheduler.messages, scheduler.tempo_map))
-    assert not any(m.type == "pitchwheel" and m.pitch == 0 for m in file)
+    for track in file.tracks:
+        tick, straightened = 0, []
+        for message in track:
+            tick += message.time
+            if message.type == "pitchwheel" and message.pitch == 0:
+                straightened.append(tick)
+        assert straightened in ([], [tick])
 
 
 def test_signatures_stand_where_they_change_and_the_first_at_the_start() -> None:
