@@ -22,8 +22,8 @@ CAPACITY_MESSAGES = 1024  # of each kind
 MESSAGES_PER_SECOND = 1000  # of each kind; about what a MIDI cable carries (31 250 baud, 3 bytes each)
 CLOCK_PER_SECOND = 300  # 120 at 300 BPM; a driver may deliver what it delayed all at once
 POLL_SECONDS = 0.002
+HANDOVER_SECONDS = 0.002  # from a driver's stamp until the message can be fetched
 _MAX_DRIFT = 1e-4  # between the driver's clock and ours
-_LOST_SECONDS = 0.5
 _CLOCK = SPECS["clock"][0]
 _NOTE_ON, _KEY_PRESSURE, _CONTROL_CHANGE = SPECS["note_on"][0], 0xA0, SPECS["control_change"][0]
 _NUMBERED = frozenset((SPECS["note_off"][0], _KEY_PRESSURE, SPECS["program_change"][0]))
@@ -137,25 +137,27 @@ class TimestampEstimator:
     """Turns a driver's intervals between messages into times of our clock.
 
     Of all messages, the one that was fetched the fastest tells how the two clocks lie. They may drift apart by a
-    ten-thousandth.
+    ten-thousandth. Their sum is not believed further than that: a driver leaves out the intervals of messages that it
+    keeps to itself. A message came after the driver was last found empty, whatever the sum says.
     """
 
     def __init__(self) -> None:
         self._driver_seconds = 0.0  # of the driver's clock since its first message
         self._offset = math.inf  # of our clock from the driver's: the best estimate until now
 
-    def stamp(self, since_last: float, fetched: float) -> float:
+    def stamp(self, since_last: float, fetched: float, empty_at: float) -> float:
         """Return when a message came, in seconds of our clock.
 
         Args:
             since_last: Seconds since the message before, by the driver's clock.
             fetched: When it was fetched, by our clock: the result is not later.
+            empty_at: When the driver had no message, before this one, by our clock: the result is at most
+                HANDOVER_SECONDS earlier.
         """
         self._driver_seconds += since_last
-        offset = fetched - self._driver_seconds
-        self._offset = min(offset, self._offset + since_last * _MAX_DRIFT)
-        if offset - self._offset > _LOST_SECONDS:  # nothing waits for so long: the driver's clock stood still
-            self._offset = offset
+        latest = fetched - self._driver_seconds
+        earliest = min(latest, empty_at - HANDOVER_SECONDS - self._driver_seconds)
+        self._offset = max(earliest, min(latest, self._offset + since_last * _MAX_DRIFT))
         return self._driver_seconds + self._offset
 
 

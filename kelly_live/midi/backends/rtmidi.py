@@ -20,6 +20,7 @@ import rtmidi  # noqa: E402  (its libjack must bind to the system's, which prepa
 
 # JACK sends on its next period, and closing forgets what is queued: 50 ms outlasts any period in live use.
 _DRAIN_SECONDS = {rtmidi.API_UNIX_JACK: 0.05}
+_ACTIVE_SENSING = 0xFE
 _Client = TypeVar("_Client", rtmidi.MidiIn, rtmidi.MidiOut)
 _ERRORS = (rtmidi.RtMidiError, RuntimeError, ValueError, OSError)
 
@@ -145,7 +146,8 @@ class RtMidiBackend:
 
     def _create_input(self) -> rtmidi.MidiIn:
         client = self._client(rtmidi.MidiIn, f"{CLIENT_NAME}-in")
-        client.ignore_types(sysex=True, timing=False, active_sense=True)
+        # A message that the driver ignores takes its interval with it. SysEx is ignored all the same, for its length.
+        client.ignore_types(sysex=True, timing=False, active_sense=False)
         return client
 
 
@@ -161,15 +163,21 @@ class RtMidiIn:
         self._is_virtual = is_virtual
         self._queue = InputQueue()
         self._stamps = TimestampEstimator()
+        self._empty_at = time.monotonic()  # when the driver had no message
         self._jack = JackWatch(f"{CLIENT_NAME}-in-watch") if api == rtmidi.API_UNIX_JACK else None
         self.grain_seconds = self._jack.period_seconds if self._jack is not None else 0.0
         self._open = True
         self._poller = PollThread(self._fetch)
 
     def _fetch(self) -> None:
+        asked = time.monotonic()
         while (event := self.client.get_message()) is not None:
             data, since_last = event
-            self._queue.put(self._stamps.stamp(since_last, time.monotonic()), bytes(data))
+            asked = time.monotonic()
+            seconds = self._stamps.stamp(since_last, asked, self._empty_at)
+            if data[0] != _ACTIVE_SENSING:
+                self._queue.put(seconds, bytes(data))
+        self._empty_at = asked
 
     def poll(self) -> list[ReceivedMessage]:
         """Return what arrived since the last poll, in order, without waiting."""
