@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python3.13; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 SYSTEM_PACKAGES := jackd2 libportaudio2 fluidsynth fluid-soundfont-gm
 
-.PHONY: help demo demo-recording test test-others field lint types bench soak drills audit fuzz system clean
+.PHONY: help demo demo-recording test test-others field lint types bench soak drills licences sbom audit fuzz system clean
 
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,10 +51,11 @@ test-others: $(VENV)/.test ## every test that needs neither torch nor a server, 
 field: $(VENV)/.test ## the tests of every fault that was found in the field
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/field
 
-lint: $(VENV)/.lint ## ruff: style, imports, likely bugs; import-linter: the walls between the rooms
+lint: $(VENV)/.lint ## ruff: style, likely bugs; import-linter: the walls between the rooms; the licences of what is installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m kelly_live.lab.licences docs/licences.md --check
 
 types: $(VENV)/.lint ## mypy, strict
 	$(BIN)/mypy
@@ -68,6 +69,13 @@ soak: $(VENV)/.lab ## a long session in real time: nothing hangs, gets lost, dri
 drills: $(VENV)/.test system ## the fault drills on real servers; their table goes into docs/drills.md
 	printf '%s\n' '# Fault drills' '' 'Made by `make drills` (tests/live/test_drills.py): `kelly-live` plays into JACK, something breaks, and another JACK client' 'counts. *Over after*: how long the notes that sounded at the fault went on (goal: 1 s, .2 s after SIGKILL of the host;' 'where the music goes on, they end as written). *Back after*: from the end of the cause to the next note or, where the' 'music went on, to the next emotion or line on the disk (goal: 2 s, or the next bar where it goes on at a bar). *Longest' 'gap*: the longest time without a new note after the fault.' '' '| fault | over after | back after | longest gap | and then |' '|---|---|---|---|---|' > docs/drills.md
 	KELLY_LIVE_DRILLS=docs/drills.md KELLY_LIVE_DRILL_NOISE_SECONDS=600 $(BIN)/python -m pytest -q tests/live/test_drills.py tests/live/test_midi_in_returns.py
+
+licences: $(VENV)/.lint ## make the table of the dependencies' licences again (docs/licences.md)
+	$(BIN)/python -m kelly_live.lab.licences docs/licences.md
+
+sbom: $(VENV)/.run ## what a plain installation brings, as CycloneDX (dist/kelly-live.cdx.json)
+	@mkdir -p dist
+	$(BIN)/python -m kelly_live.lab.licences --sbom dist/kelly-live.cdx.json
 
 audit: $(VENV)/.run ## known vulnerabilities in the installed packages, by the package index
 	$(PYTHON) -m venv $(VENV)/audit
