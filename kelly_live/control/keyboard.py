@@ -48,6 +48,7 @@ KEYS: dict[str, Action] = {
     "e": Action("too-sparse"),
     "l": Action("too-loud"),
     "s": Action("too-soft"),
+    "u": Action("undo-reaction"),
     "?": Action("help"),
     "q": Action("quit"),
 }
@@ -59,7 +60,7 @@ HELP = (
     + ", ".join(f"{number} {name}" for number, name in enumerate(EMOTIONS, start=1))
     + " | 0 releases everything | p panic: every note ends | [ ] preset | n next profile\n"
     "      + like, - dislike, m more like this | too t fast, w slow, d dark, b bright, y busy, e sparse, l loud, s soft"
-    " | ? these keys | q ends"
+    " | u undoes the last | ? these keys | q ends"
 )
 
 _ARROWS = {ord("A"): UP, ord("B"): DOWN, ord("C"): RIGHT, ord("D"): LEFT}

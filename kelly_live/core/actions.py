@@ -65,6 +65,7 @@ ACTIONS: dict[str, Kind] = {
     "previous-preset": Kind("the host preset before"),
     "next-profile": Kind("play for the next profile"),
     **{word: Kind(sentence) for word, sentence in REACTIONS.items()},
+    "undo-reaction": Kind("take the last reaction of this session back"),
     "help": Kind("list the keys"),
     "quit": Kind("end"),
 }

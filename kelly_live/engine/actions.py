@@ -28,6 +28,7 @@ class ActionTargets:
     preset: Callable[[int], str | None] | None = None
     profile: Callable[[int], str | None] | None = None
     reaction: Callable[[str, Snapshot], str | None] | None = None
+    undo_reaction: Callable[[], str | None] | None = None
     help: Callable[[], str | None] | None = None
     quit: Callable[[], str | None] | None = None
     log: Callable[[Action, str, Snapshot], None] | None = None
@@ -60,6 +61,9 @@ class ActionDispatcher:
             do = targets.preset and partial(targets.preset, 1 if name == "next-preset" else -1)
         elif name == "next-profile":
             do = targets.profile and partial(targets.profile, 1)
+        elif name == "undo-reaction":
+            self._reacted.clear()
+            do = targets.undo_reaction
         elif name in ("panic", "help", "quit"):
             do = getattr(targets, name)
         else:

@@ -39,17 +39,30 @@ def log_notice(line: str) -> None:
     _log.warning("%s", line)
 
 
-def load_profile(name: str | None, notify: Notify = log_notice) -> Profile | None:
-    """Load a profile by name; None: the user's default; "none": no profile. Raises ConfigError."""
+def load_profile(name: str | None, notify: Notify = log_notice, *, is_optional: bool = False) -> Profile | None:
+    """Load a profile by name; None: the user's default; "none": no profile.
+
+    `is_optional`: a default that cannot be used is said, and nobody is played for. Raises ConfigError.
+    """
     from kelly_live.engine.options.commands import NO_PROFILE
     from kelly_live.profiles.store import ProfileStore
 
     store = ProfileStore()
     profile_name = store.default() if name is None else name
-    profile = (
-        None if profile_name is None or profile_name.strip().casefold() == NO_PROFILE else store.load(profile_name)
-    )
-    if profile is not None and name is None:
+    if profile_name is None or profile_name.strip().casefold() == NO_PROFILE:
+        return None
+    try:
+        profile = store.load(profile_name)
+    except ConfigError as error:
+        if name is not None:
+            raise
+        remedy = "`kelly-live profile use NAME` chooses another, `kelly-live profile use none` chooses none"
+        line = f"your default profile cannot be used: {error}; {remedy}"
+        if not is_optional:
+            raise ConfigError(f"{line}; --profile none goes on without") from error
+        notify(f"{line}; playing for no profile")
+        return None
+    if name is None:
         notify(f"playing for {profile.name}, your default profile (`--profile none` plays for no profile)")
     return profile
 

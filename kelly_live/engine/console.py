@@ -72,6 +72,7 @@ class Console:
             preset=band.request_preset,
             profile=person.turn,
             reaction=person.react,
+            undo_reaction=person.undo_reaction,
             help=self.help_text,
             quit=session.stop,
             log=self._log_action,

@@ -329,7 +329,7 @@ class LiveEngine:
         reader = parts.reader or analysis_proxy
         assert reader is not None
         try:
-            profile = load_profile(options.profile, self._notify)
+            profile = load_profile(options.profile, self._notify, is_optional=True)
             host = options.host.with_profile(profile)
             band = build_band(host, live=True, notify=self._notify)
             external = options.external_io

@@ -81,6 +81,10 @@ class Person:
             return f"{word}: the tempo is not ours now, so nothing is learned of it"
         return self.learner.react(word, snapshot.reading.state)
 
+    def undo_reaction(self) -> str:
+        """Take the last reaction of this session back; return what to print."""
+        return self.learner.undo()
+
     def turn(self, step: int) -> str:
         """Go on to the next profile (-1: the one before); return what to print."""
         return self.learner.turn(step)

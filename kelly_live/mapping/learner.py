@@ -13,15 +13,18 @@ import contextlib
 import logging
 import queue
 import threading
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import reduce
+from typing import TypeAlias
 
 from kelly_live.core.arrays import Floats
 from kelly_live.core.emotion_space import relax_state
 from kelly_live.core.errors import KellyError
 from kelly_live.core.values import EmotionState
+from kelly_live.core.wording import plural
 from kelly_live.mapping.culture import CultureStage
 from kelly_live.mapping.mapper import LearnedMapper
 from kelly_live.mapping.profile_taste import describe_change, get_embedding, learn_profile, play_for_embedding
@@ -34,8 +37,12 @@ _log = logging.getLogger(__name__)
 MOST_WAITING = 64
 _MOST_TOLD = 16
 _PATIENCE_SECONDS = 10.0
+RETRY_SECONDS = 10.0  # until what a full disk did not take is tried again
+MOST_UNSAVED = 256
 HOW_TO = "nobody to learn it for: `kelly-live profile create NAME`, then `kelly-live --profile NAME`"
 
+Change: TypeAlias = Callable[[Profile], Profile]
+_Job: TypeAlias = "_ReactionJob | _Hint | _Undo | _Turn"
 CultureOf = Callable[[Profile], "CultureStage | None"]
 
 
@@ -57,6 +64,13 @@ class _Hint:
     name: str
     axis: str
     difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Undo:
+    """The last reaction is taken back."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,10 @@ class Learner:
         self.profile = profile  # whom is played for now
         self._embedding = get_embedding(mapper.net, profile)
         self._lines: deque[str] = deque(maxlen=_MOST_TOLD)
-        self._queue: queue.Queue[_ReactionJob | _Hint | _Turn | None] = queue.Queue(MOST_WAITING)
+        self._undoable: Counter[str] = Counter()  # by profile, the reactions of this session
+        self._unsaved: dict[str, list[Change]] = {}  # by profile, what its file could not take yet
+        self._backed_up: set[str] = set()
+        self._queue: queue.Queue[_Job | None] = queue.Queue(MOST_WAITING)
         # It inherits the play thread's priority on purpose: an ordinary thread that held the interpreter while it waits
         # for a processor would hold the play thread up. It gives the interpreter up every SWITCH_INTERVAL_SECONDS.
         self._thread = threading.Thread(target=self._run, name="learn", daemon=True)
@@ -95,7 +112,21 @@ class Learner:
         if self.name is None:
             return f"{word}: {HOW_TO}"
         job = _ReactionJob(self.name, datetime.now(UTC), word, state, self._embedding)
-        return f"{word}: noted for {self.name}" if self._put(job) else f"{word}: too much at once, not noted"
+        if not self._put(job):
+            return f"{word}: too much at once, not noted"
+        self._undoable[self.name] += 1
+        return f"{word}: noted for {self.name}"
+
+    def undo(self) -> str:
+        """Take the last reaction of this session back; return what to print."""
+        if self.name is None:
+            return HOW_TO
+        if not self._undoable[self.name]:
+            return f"nothing to undo: {self.name} has said nothing more in this session"
+        if not self._put(_Undo(self.name)):
+            return "undo: too much at once, nothing is taken back"
+        self._undoable[self.name] -= 1
+        return f"undo: the last reaction of {self.name} is taken back"
 
     def suggest_offset(self, axis: str, difference: float) -> None:
         """Note that an axis was nudged away from what was read; dropped when the queue is full."""
@@ -141,7 +172,7 @@ class Learner:
                 self._queue.put(None, timeout=_PATIENCE_SECONDS)
             self._thread.join(_PATIENCE_SECONDS)
 
-    def _put(self, job: _ReactionJob | _Hint | _Turn) -> bool:
+    def _put(self, job: _Job) -> bool:
         try:
             self._queue.put_nowait(job)
         except queue.Full:
@@ -151,7 +182,14 @@ class Learner:
     # ------------------------------------------------------------ the thread `learn`
 
     def _run(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while True:
+            try:
+                job = self._queue.get(timeout=RETRY_SECONDS if self._unsaved else None)
+            except queue.Empty:
+                self._save_rest()
+                continue
+            if job is None:
+                break
             try:
                 self._do(job)
             except KellyError as error:
@@ -164,14 +202,17 @@ class Learner:
                 )
             finally:
                 self._queue.task_done()
+        self._save_rest()
+        for name, changes in self._unsaved.items():
+            _log.error("%s of %s could not be kept: %s", plural(len(changes), "reaction"), name, self.problem)
         self._queue.task_done()
 
-    def _set_problem(self, job: _ReactionJob | _Hint | _Turn, problem: str) -> None:
+    def _set_problem(self, job: _Job, problem: str) -> None:
         self.problem = problem
         if isinstance(job, _Turn) and self.name == job.name:  # it is still the one before who is played for
             self.name = None if self.profile is None else self.profile.name
 
-    def _do(self, job: _ReactionJob | _Hint | _Turn) -> None:
+    def _do(self, job: _Job) -> None:
         if isinstance(job, _Turn):
             profile = self._store.load(job.name)
             culture = () if self._culture_of is None else (self._culture_of(profile),)
@@ -187,7 +228,16 @@ class Learner:
                 self._on_profile(updated_profile)
             self._lines.append(f"{job.name}: {job.axis} was read {job.difference:+.2f} off, by your nudge (noted)")
             return
-        state, net = relax_state(job.state), self._mapper.net
+        net = self._mapper.net
+        if isinstance(job, _Undo):
+            profile = self._update_profile(
+                job.name, lambda profile: learn_profile(net, profile.without_last_reaction())
+            )
+            if self._is_played_for(profile.name):
+                self._take(profile)
+            self._lines.append(f"undo: {profile.name} plays as before the last reaction ({profile.count} said)")
+            return
+        state = relax_state(job.state)
         # What the mapping asked for, before any culture: that is what can be learned.
         (requested_values,) = play_for_embedding(net, job.embedding, [state])
         reaction = create_reaction(job.when, job.word, state, requested_values)
@@ -202,20 +252,48 @@ class Learner:
     def _is_played_for(self, name: str) -> bool:
         return self.profile is not None and self.profile.name == name
 
-    def _update_profile(self, name: str, change: Callable[[Profile], Profile]) -> Profile:
-        """Change a profile in its file; if that fails, only for this session."""
+    def _update_profile(self, name: str, change: Change) -> Profile:
+        """Change a profile in its file; if that fails, for this session, and in the file as soon as it can be."""
         try:
-            profile = self._store.update(name, change)
+            return self._save(name, [change])
         except KellyError as error:
             if self.profile is None or self.profile.name != name:
                 raise
             self.problem = f"not kept: {error}"
+            if name not in self._unsaved:
+                self._lines.append(f"{name}: not kept yet ({error}); it will be, as soon as it can")
+            changes = self._unsaved.setdefault(name, [])
+            if len(changes) < MOST_UNSAVED:
+                changes.append(change)
             return change(self.profile)
+
+    def _save(self, name: str, changes: Sequence[Change]) -> Profile:
+        """Write what is not in a profile's file yet, and these changes. Raises KellyError."""
+        if name not in self._backed_up:
+            self._store.back_up(name)
+            self._backed_up.add(name)
+        waiting = self._unsaved.get(name, [])
+        profile = self._store.update(name, lambda before: reduce(_apply, [*waiting, *changes], before))
+        if waiting:
+            self._lines.append(f"{name}: {plural(len(waiting), 'change')} kept now")
+        self._unsaved.pop(name, None)
         self.problem = None
         return profile
+
+    def _save_rest(self) -> None:
+        """Try once more to write what the files could not take."""
+        for name in tuple(self._unsaved):
+            try:
+                self._save(name, [])
+            except KellyError as error:
+                self.problem = f"not kept: {error}"
 
     def _take(self, profile: Profile, *culture: CultureStage | None) -> None:
         embedding = get_embedding(self._mapper.net, profile)
         self._mapper.play_for(embedding, *culture)
         self.profile, self._embedding = profile, embedding
         self._on_profile(profile)
+
+
+def _apply(profile: Profile, change: Change) -> Profile:
+    return change(profile)

@@ -38,6 +38,8 @@ _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 # "none" means no profile; the others are devices of Windows, in any folder.
 _PORTS = (f"{port}{number}" for port in ("com", "lpt") for number in range(10))
 _RESERVED = frozenset(("none", "con", "prn", "aux", "nul", *_PORTS))
+_PRESET = re.compile(r"[\w][\w -]{0,99}")  # no dot or slash: a name cannot leave its folder
+_CULTURE = re.compile(r"[\w][\w '’-]{0,49}(:[\w][\w '’-]{0,49})?")
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _COLUMNS = ("time", "count", "kind", "about", "V", "A", "D", *EMOTIONS, *PLAYED_PARAMETERS)
 _FIELDS = (
@@ -81,10 +83,10 @@ class Profile:
     def __post_init__(self) -> None:
         check_name(self.name)
         parse_time(self.created)
-        if self.culture is not None and not (0 < len(self.culture) <= 100 and self.culture.isprintable()):
-            raise ConfigError("the culture of a profile must be NAME or NAME:MODE, up to 100 characters")
-        if self.preset is not None and not (0 < len(self.preset) <= 100 and self.preset.isprintable()):
-            raise ConfigError("the host preset of a profile must be a name, up to 100 characters")
+        if self.culture is not None and not _CULTURE.fullmatch(self.culture):
+            raise ConfigError(f"the culture {self.culture[:40]!r} of a profile must be NAME or NAME:MODE, no path")
+        if self.preset is not None and not _PRESET.fullmatch(self.preset):
+            raise ConfigError(f"the host preset {self.preset[:40]!r} of a profile must be a name, no path")
         if len(self.keys) > MAX_KEYS or len(dict(self.keys)) < len(self.keys):
             raise ConfigError(f"a profile has each key once, and at most {MAX_KEYS}")
         for key, _ in self.keys:
@@ -118,6 +120,14 @@ class Profile:
         while len(rows) > MAX_ROWS:
             rows = _one_less(rows)
         return replace(self, reactions=tuple(rows))
+
+    def without_last_reaction(self) -> Profile:
+        """Return the profile without its last reaction, as one less of a merged row. Raises ConfigError."""
+        if not self.reactions:
+            raise ConfigError(f"{self.name} has said nothing; there is no reaction to take back")
+        *rest, last = self.reactions
+        rest += [replace(last, count=last.count - 1)] if last.count > 1 else []
+        return replace(self, reactions=tuple(rest))
 
     def forget(self, emotion: str | None = None) -> Profile:
         """Return the profile without the reactions in an emotion, or without any and without the calibration.

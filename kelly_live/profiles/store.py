@@ -118,11 +118,22 @@ class ProfileStore:
                 write_atomically(self.path(after.name), to_yaml(after), private=True)
         return after
 
+    def back_up(self, name: str) -> Path:
+        """Copy a profile as it is now into one file beside it, in place of the last copy. Raises ConfigError."""
+        with self._hold_lock():
+            path = self._backup_path(name)
+            write_atomically(path, self._bytes(self.find(name)), private=True)
+        return path
+
+    def _backup_path(self, name: str) -> Path:
+        return self.folder / f"{check_name(name)}.backup.yaml"  # a name that no profile can have
+
     def delete(self, query: str) -> str:
         """Remove a profile, also one that cannot be read, and as the default; return its name."""
         with self._hold_lock():
             name = self.find(query)
             self.path(name).unlink(missing_ok=True)
+            self._backup_path(name).unlink(missing_ok=True)
             if self.default() == name:
                 self._set_default(None)
         return name
