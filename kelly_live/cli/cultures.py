@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,14 +106,10 @@ def _list(as_json: bool) -> int:
         if one.preset is None:
             click.echo(f"{one.name:24} cannot be used: {one.problem}")
             continue
-        parameters = [getattr(one.preset, field) for field in PARAMETERS]
-        measured_count = sum(value is not None and value.source == "measured" for value in parameters)
-        cited_count = sum(value is not None and value.source == "cited" for value in parameters)
+        sources = Counter(value.source for name in PARAMETERS if (value := getattr(one.preset, name)) is not None)
         modes = f"{len(one.preset.modes)} modes" if one.preset.modes else ""
-        note = "  (your own)" if one.is_own else ""
-        click.echo(
-            f"{one.name:24} {measured_count:2} measured, {cited_count} cited  {modes:9} {one.preset.title}{note}"
-        )
+        title = one.preset.title + ("  (your own)" if one.is_own else "")
+        click.echo(f"{one.name:24} {sources['measured']:2} measured, {sources['cited']} cited  {modes:9} {title}")
     for path, reason in left_out:
         click.echo(f"left out: {path} {reason}")
     click.echo(f"your own presets: {user_folder()}")
@@ -141,15 +138,13 @@ def _line(field: str, parameter: Known[Any] | None, reason: str) -> None:
         click.echo(f"  {field:18} absent: {reason}")
         return
     count = f"n {parameter.n} {parameter.of}, " if parameter.n is not None else ""
-    ground = f"{parameter.source}, {count}{parameter.reference}"
-    click.echo(f"  {field:18} {_format_value(parameter.value)}  [{ground}]")
+    click.echo(f"  {field:18} {_format_value(parameter.value)}  [{parameter.source}, {count}{parameter.reference}]")
 
 
 def _format_value(value: Any) -> str:
     if isinstance(value, tuple):
         if value and isinstance(value[0], tuple):
-            return "  ".join(f"{key} {_format_value(one)}" for key, one in value[:8]) + (
-                "  …" if len(value) > 8 else ""
-            )
+            pairs = [f"{key} {_format_value(one)}" for key, one in value[:8]]
+            return "  ".join(pairs) + ("  …" if len(value) > 8 else "")
         return " ".join(map(_format_value, value))
     return f"{value:.3g}" if isinstance(value, float) and abs(value) < 100 else f"{value}"

@@ -80,9 +80,9 @@ def test_whatever_is_set_wins_and_the_state_is_valid(
     valence: float | None, arousal: float | None, dominance: float | None, emotion: str | None
 ) -> None:
     state = apply_override(READING, EmotionOverride(valence, arousal, dominance, emotion))
-    for name, asked in (("valence", valence), ("arousal", arousal), ("dominance", dominance)):
-        if asked is not None:
-            assert getattr(state, name) == asked
+    for name, value in (("valence", valence), ("arousal", arousal), ("dominance", dominance)):
+        if value is not None:
+            assert getattr(state, name) == value
     assert state.confidence >= READING.confidence
     assert sum(state.probabilities) == pytest.approx(1.0)
 
@@ -122,10 +122,10 @@ def test_a_morph_never_jumps(bar: float, emotion: str, valence: float, arousal: 
 
 
 def test_a_morph_starts_at_its_origin_or_at_the_current_reading() -> None:
-    there = EmotionOverride(valence=1.0, arousal=1.0, dominance=1.0)
-    from_here = EmotionOverride(morph=Morph(there, 0.0, 4.0, origin=create_state(-1.0, -1.0, -1.0)))
+    goal = EmotionOverride(valence=1.0, arousal=1.0, dominance=1.0)
+    from_here = EmotionOverride(morph=Morph(goal, 0.0, 4.0, origin=create_state(-1.0, -1.0, -1.0)))
     assert place(apply_override(READING, from_here, 2.0)) == (0.0, 0.0, 0.0)
-    from_reading = apply_override(READING, EmotionOverride(morph=Morph(there, 0.0, 4.0)), 2.0)
+    from_reading = apply_override(READING, EmotionOverride(morph=Morph(goal, 0.0, 4.0)), 2.0)
     assert place(from_reading) == pytest.approx((0.55, 0.4, 0.65))
     assert READING.confidence < from_reading.confidence < 1.0
     assert from_reading.time == READING.time
@@ -168,8 +168,8 @@ def test_nudges_add_up_and_stop_at_the_edge() -> None:
 
 
 def test_a_nudge_takes_over_from_a_morph_where_it_is() -> None:
-    shown = apply_override(READING, SAD_TO_HAPPY, 6.0)
-    override = nudge_axis(SAD_TO_HAPPY, shown, arousal=0.1)
+    state = apply_override(READING, SAD_TO_HAPPY, 6.0)
+    override = nudge_axis(SAD_TO_HAPPY, state, arousal=0.1)
     assert override == EmotionOverride(valence=0.09, arousal=0.22, dominance=0.07)  # rounded to two digits
     assert place(apply_override(READING, override, 99.0)) == pytest.approx((0.09, 0.22, 0.07))
 

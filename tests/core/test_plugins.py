@@ -27,8 +27,8 @@ def test_of_one_name_in_two_packages_the_first_in_the_alphabet_has_it(
         install(tmp_path, package, "pad", f"{package[0].lower()}:Pad")
     install(tmp_path, "middle", "bass", "m:Bass")
     monkeypatch.syspath_prepend(tmp_path)
-    found = find_plugins(GROUP)
-    assert [(p.name, p.package, p.target, p.version) for p in found.values()] == [
+    plugins = find_plugins(GROUP)
+    assert [(p.name, p.package, p.target, p.version) for p in plugins.values()] == [
         ("bass", "middle", "m:Bass", "2.0"),
         ("pad", "aardvark-sounds", "a:Pad", "2.0"),
     ]

@@ -49,12 +49,12 @@ def test_points_go_forward_and_are_positive() -> None:
 
 
 def test_old_points_are_dropped_and_times_do_not_shift() -> None:
-    bounded, unbounded = TempoMap(0.0, 100.0, max_points=8), TempoMap(0.0, 100.0)
+    short_map, long_map = TempoMap(0.0, 100.0, max_points=8), TempoMap(0.0, 100.0)
     for beat in range(1, 100):
-        for tempo_map in (bounded, unbounded):
+        for tempo_map in (short_map, long_map):
             tempo_map.add(TempoPoint(float(beat), 100.0 + beat % 7))
-    assert len(bounded.points()) <= 8
-    assert bounded.seconds_at(120.0) == unbounded.seconds_at(120.0)
+    assert len(short_map.points()) <= 8
+    assert short_map.seconds_at(120.0) == long_map.seconds_at(120.0)
 
 
 @given(st.floats(0.0, 1e6), tempi, curves, st.floats(0.0, 2000.0))
@@ -102,7 +102,7 @@ def test_nothing_that_plays_reads_the_wall_clock() -> None:
         assert files, f"there is no package {name}"
         for file in files:
             for node in ast.walk(ast.parse(file.read_text())):
-                named = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
-                if named and (node.value.id, node.attr) in wall and f"{name}/{file.name}" not in dated:
+                is_attribute = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+                if is_attribute and (node.value.id, node.attr) in wall and f"{name}/{file.name}" not in dated:
                     readers.append(f"{name}/{file.name}:{node.lineno}")
     assert not readers

@@ -38,5 +38,5 @@ def tune(semitones: list[int], beats: list[float] | None = None, **more: object)
     """A tune on MIDI 60, one note after the other; `beats` are their lengths (a quarter each if None)."""
     lengths = np.array(beats if beats is not None else [1.0] * len(semitones))
     onsets = np.concatenate([[0.0], np.cumsum(lengths)[:-1]])
-    given = {"tonic": 60.0, "metre": "4/4", **more}
-    return Tune(cents=100.0 * np.array(semitones, float), onsets=onsets, durations=lengths, **given)  # type: ignore[arg-type]
+    fields = {"tonic": 60.0, "metre": "4/4", **more}
+    return Tune(cents=100.0 * np.array(semitones, float), onsets=onsets, durations=lengths, **fields)  # type: ignore[arg-type]

@@ -21,18 +21,18 @@ from tests.cultures.example import PRESET, parse
 
 
 def refusal(text: str) -> str:
-    with pytest.raises(ConfigError) as refused:
+    with pytest.raises(ConfigError) as error:
         parse(text)
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def outcome(read: Callable[[], CulturePreset]) -> str:
     """The file of a preset that was read, or what was said in refusing it; anything but a KellyError goes through."""
     try:
         return f"{read().name}.yaml"
-    except KellyError as refused:
-        return str(refused)
+    except KellyError as error:
+        return str(error)
 
 
 def test_a_preset_says_what_is_known_and_where_from() -> None:
@@ -59,7 +59,7 @@ def test_absent_means_none_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "where", "what"),
+    ("old", "new", "where", "rule"),
     [
         ("[90, 110, 140]", "[140, 110, 90]", "line 7: tempo_bpm.value", "three rising numbers"),
         ("[90, 110, 140]", "[90, 110, fast]", "line 7: tempo_bpm.value.[3]", "'fast'"),
@@ -85,11 +85,11 @@ def test_absent_means_none_with_the_reason() -> None:
         ("summary: Waltzes that I play.", "summary: [a, b]", "line 4: summary", "text"),
     ],
 )  # fmt: skip
-def test_a_broken_rule_is_named_with_file_line_and_field(old: str, new: str, where: str, what: str) -> None:
+def test_a_broken_rule_is_named_with_file_line_and_field(old: str, new: str, where: str, rule: str) -> None:
     assert old in PRESET
     message = refusal(PRESET.replace(old, new, 1))
     assert f"my-waltzes.yaml {where}" in message
-    assert what in message
+    assert rule in message
 
 
 def test_a_feeling_must_be_cited() -> None:

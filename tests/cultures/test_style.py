@@ -37,26 +37,26 @@ def test_strength_none_is_no_style() -> None:
 
 def test_a_lesser_strength_is_less_of_it() -> None:
     preset = load_culture("hindustani")
-    whole, half = (create_style(preset, preset.mode("bhairav"), feeling("ionian"), s) for s in (1.0, 0.5))
-    assert whole is not None
+    full, half = (create_style(preset, preset.mode("bhairav"), feeling("ionian"), s) for s in (1.0, 0.5))
+    assert full is not None
     assert half is not None
-    assert sum(half.ornaments) == pytest.approx(sum(whole.ornaments) / 2)
-    assert max(half.degree_weights) < max(whole.degree_weights)
+    assert sum(half.ornaments) == pytest.approx(sum(full.ornaments) / 2)
+    assert max(half.degree_weights) < max(full.degree_weights)
     assert half.strength == 0.5
 
 
 def test_half_the_strength_is_half_way_to_the_tuning_and_to_the_steps() -> None:
     preset = load_culture("turkish-makam")
-    whole, half, hint = (create_style(preset, preset.mode("hicaz"), feeling("ionian"), s) for s in (1.0, 0.5, 0.01))
-    assert whole is not None
+    full, half, hint = (create_style(preset, preset.mode("hicaz"), feeling("ionian"), s) for s in (1.0, 0.5, 0.01))
+    assert full is not None
     assert half is not None
     assert hint is not None
-    for own, between, tempered in zip(
-        *(one.scale.degrees_cents for one in (whole, half, hint) if one.scale), strict=True
+    for own_cents, between, tempered in zip(
+        *(one.scale.degrees_cents for one in (full, half, hint) if one.scale), strict=True
     ):
-        assert tempered == pytest.approx(100.0 * round(own / 100.0), abs=0.6)
-        assert between == pytest.approx((own + 100.0 * round(own / 100.0)) / 2.0)
-    leaps = [sum(share for cents, share in one.intervals if abs(cents) > 400.0) for one in (whole, half, hint)]
+        assert tempered == pytest.approx(100.0 * round(own_cents / 100.0), abs=0.6)
+        assert between == pytest.approx((own_cents + 100.0 * round(own_cents / 100.0)) / 2.0)
+    leaps = [sum(share for cents, share in one.intervals if abs(cents) > 400.0) for one in (full, half, hint)]
     assert leaps == sorted(leaps) or leaps == sorted(leaps, reverse=True)
     assert leaps[0] != leaps[2]
     assert sum(share for _, share in half.intervals) == pytest.approx(1.0, abs=0.01)
@@ -73,12 +73,12 @@ def test_a_scale_on_its_way_to_its_tuning_keeps_its_order(cents: list[float], st
     assert between[-1] < 1200.0
 
 
-@pytest.mark.parametrize(("strength", "whole"), [(0.49, False), (0.5, True), (1.0, True)])
-def test_metre_and_texture_cannot_be_had_by_halves(strength: float, whole: bool) -> None:
+@pytest.mark.parametrize(("strength", "is_full"), [(0.49, False), (0.5, True), (1.0, True)])
+def test_metre_and_texture_cannot_be_had_by_halves(strength: float, is_full: bool) -> None:
     style = create_style(load_culture("turkish-makam"), None, feeling("ionian"), strength)
     assert style is not None
-    assert bool(style.metres) == whole
-    assert style.texture == ("heterophony" if whole else None)
+    assert bool(style.metres) == is_full
+    assert style.texture == ("heterophony" if is_full else None)
 
 
 def test_a_cycle_too_long_for_a_bar_lies_over_two() -> None:
@@ -98,8 +98,8 @@ def test_a_cycle_too_long_for_a_bar_lies_over_two() -> None:
 )  # fmt: skip
 def test_a_bright_feeling_takes_a_bright_mode_and_a_dark_one_a_dark(name: str, bright: str, dark: str) -> None:
     preset = load_culture(name)
-    chosen = [create_mode_chooser(preset)(feeling(mode)) for mode in ("ionian", "aeolian")]
-    assert [mode.name for mode in chosen if mode] == [bright, dark]
+    modes = [create_mode_chooser(preset)(feeling(mode)) for mode in ("ionian", "aeolian")]
+    assert [mode.name for mode in modes if mode] == [bright, dark]
 
 
 def test_the_mode_that_is_typed_wins() -> None:

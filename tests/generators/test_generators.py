@@ -132,12 +132,12 @@ def test_the_motif_returns() -> None:
     for seed in range(8):
         melody = play_piece(make_parameters(density=1.3), seed=seed, bars=17).part("melody")
 
-        def opening(phrase: int, melody: list[NoteEvent] = melody) -> list[float]:
+        def list_first_onsets(phrase: int, melody: list[NoteEvent] = melody) -> list[float]:
             start = 16 * phrase
             return [round(4 * n.onset_beats) / 4 - start for n in melody if start - 0.2 < n.onset_beats < start + 7.8]
 
-        returned.append(opening(0) == opening(1) == opening(3))
-        contrasted.append(opening(0) != opening(2))
+        returned.append(list_first_onsets(0) == list_first_onsets(1) == list_first_onsets(3))
+        contrasted.append(list_first_onsets(0) != list_first_onsets(2))
     assert all(returned)
     assert statistics.mean(contrasted) >= 0.75
 

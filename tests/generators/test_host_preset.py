@@ -45,10 +45,10 @@ def piece(host: PresetBand, bars: int = 8) -> RecordingSink:
 
 
 def test_every_shipped_preset_can_be_played() -> None:
-    shelf = list_presets()
-    assert shelf[0].name == DEFAULT
-    assert {one.name for one in shelf} >= {"band", "solo-piano", "strings", "minimal", "two-synths"}
-    for one in shelf:
+    preset_files = list_presets()
+    assert preset_files[0].name == DEFAULT
+    assert {one.name for one in preset_files} >= {"band", "solo-piano", "strings", "minimal", "two-synths"}
+    for one in preset_files:
         assert one.problem is None
         assert one.preset is not None
         host = PresetBand([one.preset])
@@ -60,7 +60,10 @@ def test_every_shipped_preset_can_be_played() -> None:
 def test_the_default_is_note_for_note_what_four_bare_players_play() -> None:
     """And says nothing to a port that they would not say: no program, no port."""
     sink = RecordingSink()
-    bare = [found.generator for found in registry.load_generators(["bass", "chords", "melody", "percussion"])]
+    bare = [
+        loaded_generator.generator
+        for loaded_generator in registry.load_generators(["bass", "chords", "melody", "percussion"])
+    ]
     assert None not in bare
     Conductor(sink, GeneratorBand([one for one in bare if one]), seed=3, tonic=0, length_bars=8).play_through(
         make_parameters(density=2.0)
@@ -156,13 +159,13 @@ def test_a_player_keeps_its_feel_whatever_its_slot_is_called(tmp_path: Path) -> 
     """Drums keep the grid, a tune lies back by all that the timing asks, as right hand too."""
     text = HEAD + "players:\n  - {generator: melody, part: flute}\n  - {generator: percussion, part: kit}\n"
     renamed = PresetBand([read_preset(preset(tmp_path, text))])
-    named = PresetBand([load_preset("minimal")], extra=["percussion"])
+    minimal_band = PresetBand([load_preset("minimal")], extra=["percussion"])
     late = make_parameters(behind=1.0, density=2.0)
-    there, here = RecordingSink(), RecordingSink()
-    Conductor(there, renamed, seed=3, tonic=0, length_bars=4).play_through(late)
-    Conductor(here, named, seed=3, tonic=0, length_bars=4).play_through(late)
+    other_sink, sink = RecordingSink(), RecordingSink()
+    Conductor(other_sink, renamed, seed=3, tonic=0, length_bars=4).play_through(late)
+    Conductor(sink, minimal_band, seed=3, tonic=0, length_bars=4).play_through(late)
     for part, slot_name in (("melody", "flute"), ("percussion", "kit")):
-        assert [n.onset_beats for n in there.part(slot_name)] == [n.onset_beats for n in here.part(part)]
+        assert [n.onset_beats for n in other_sink.part(slot_name)] == [n.onset_beats for n in sink.part(part)]
 
 
 def test_a_generator_that_is_not_installed_is_a_named_state_and_the_others_play(tmp_path: Path) -> None:
@@ -229,12 +232,12 @@ def test_generators_beside_the_preset_are_added_once() -> None:
 
 
 def test_a_users_own_preset_comes_before_the_shipped_one_of_its_name(tmp_path: Path) -> None:
-    own, shipped = tmp_path / "own", tmp_path / "shipped"
-    for folder, title in ((own, "Mine"), (shipped, "Theirs")):
+    user_folder, shipped_folder = tmp_path / "own", tmp_path / "shipped"
+    for folder, title in ((user_folder, "Mine"), (shipped_folder, "Theirs")):
         folder.mkdir()
         preset(folder, f"format: 1\ntitle: {title}\nplayers:\n  - generator: bass\n", "duo")
-    preset(shipped, "format: 2\n", "broken")
-    duo, broken = sorted(list_presets([own, shipped]), key=lambda one: one.name, reverse=True)
+    preset(shipped_folder, "format: 2\n", "broken")
+    duo, broken = sorted(list_presets([user_folder, shipped_folder]), key=lambda one: one.name, reverse=True)
     assert (duo.is_own, duo.preset and duo.preset.title) == (True, "Mine")
     assert broken.problem is not None
-    assert load_preset("duo", [own, shipped]).title == "Mine"
+    assert load_preset("duo", [user_folder, shipped_folder]).title == "Mine"

@@ -33,16 +33,16 @@ def others(sink: RecordingSink, part: str) -> list[NoteEvent]:
 
 def chords(sink: RecordingSink) -> list[tuple[int, ...]]:
     """Pitches struck together by the chord player, four at a time, rising."""
-    struck = defaultdict(list)
+    pitches_by_onset = defaultdict(list)
     for note in sink.part("chords"):
-        struck[round(note.onset_beats * 8)].append(note.pitch)
-    return [tuple(sorted(pitches)) for _, pitches in sorted(struck.items()) if len(pitches) == 4]
+        pitches_by_onset[round(note.onset_beats * 8)].append(note.pitch)
+    return [tuple(sorted(pitches)) for _, pitches in sorted(pitches_by_onset.items()) if len(pitches) == 4]
 
 
 def test_an_open_voicing_drops_the_second_voice_from_the_top_by_an_octave(plain: RecordingSink) -> None:
-    opened = play_preset("chords.voicing=open")
-    assert others(opened, "chords") == others(plain, "chords")
-    pairs = list(zip(chords(plain), chords(opened), strict=True))
+    open_voicing = play_preset("chords.voicing=open")
+    assert others(open_voicing, "chords") == others(plain, "chords")
+    pairs = list(zip(chords(plain), chords(open_voicing), strict=True))
     assert len(pairs) > 16
     for (a, b, c, d), wide in pairs:
         assert wide == (tuple(sorted((a, b, c - 12, d))) if c - 12 >= 45 else (a, b, c, d))
@@ -52,8 +52,8 @@ def test_an_open_voicing_drops_the_second_voice_from_the_top_by_an_octave(plain:
 def test_an_octave_moves_the_tune_and_nothing_else(plain: RecordingSink) -> None:
     high = play_preset("melody.octave=1")
     assert others(high, "melody") == others(plain, "melody")
-    moved = {b.pitch - a.pitch for a, b in zip(plain.part("melody"), high.part("melody"), strict=True)}
-    assert moved == {12}
+    shifts = {b.pitch - a.pitch for a, b in zip(plain.part("melody"), high.part("melody"), strict=True)}
+    assert shifts == {12}
 
 
 def test_without_fills_the_drums_keep_the_beat_through_a_phrases_last_bar(plain: RecordingSink) -> None:

@@ -48,9 +48,9 @@ def test_the_pad_holds_the_chords_without_a_gap_and_strikes_only_what_changes() 
     notes = phrase_of(PadGenerator(), parameters, context)
     spans = context.phrase.spans
     for span in spans:
-        sounding = [n for n in notes if n.onset_beats <= span.start_beat < n.onset_beats + n.duration_beats]
-        assert len(sounding) == 4
-        assert {n.pitch % 12 for n in sounding} <= set(span.chord.pitch_classes)
+        sounding_notes = [n for n in notes if n.onset_beats <= span.start_beat < n.onset_beats + n.duration_beats]
+        assert len(sounding_notes) == 4
+        assert {n.pitch % 12 for n in sounding_notes} <= set(span.chord.pitch_classes)
     struck_again = [a for a, b in itertools.pairwise(spans) if set(a.chord.pitch_classes) & set(b.chord.pitch_classes)]
     assert struck_again, "the phrase has common tones"
     assert len(notes) < 4 * len(spans)
@@ -106,7 +106,7 @@ def test_both_end_a_piece_on_the_tonic() -> None:
     sink = RecordingSink()
     players: list[Generator] = [PadGenerator(), ArpeggioGenerator()]
     Conductor(sink, GeneratorBand(players), seed=5, tonic=0, length_bars=6).play_through(make_parameters())
-    closing = [n for n in sink.notes if n.onset_beats > 19.8]
-    assert {n.part for n in closing} == {"pad", "arpeggio"}
-    assert {n.pitch % 12 for n in closing} <= {0, 4, 7}
+    last_notes = [n for n in sink.notes if n.onset_beats > 19.8]
+    assert {n.part for n in last_notes} == {"pad", "arpeggio"}
+    assert {n.pitch % 12 for n in last_notes} <= {0, 4, 7}
     assert max(n.onset_beats + n.duration_beats for n in sink.notes) <= 24.2

@@ -64,9 +64,9 @@ def test_tempo_scales_the_seconds_and_keeps_the_notes(seed: int) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_mode_changes_the_pitch_classes_and_nothing_else(mode: str, seed: int) -> None:
     sink, plain = (play_piece(make_parameters(mode=m, density=2.0), seed=seed, tonic=4) for m in (mode, "ionian"))
-    heard = {(n.pitch - 4) % 12 for part in PITCHED for n in sink.part(part)}
+    pitch_classes = {(n.pitch - 4) % 12 for part in PITCHED for n in sink.part(part)}
     # Minor borrows its dominant, and with it a leading tone, from the harmonic minor.
-    assert heard == set(MODE_SEMITONES[mode]) | ({11} if mode == "aeolian" else set())
+    assert pitch_classes == set(MODE_SEMITONES[mode]) | ({11} if mode == "aeolian" else set())
     # The closing chord of locrian leaves out its fifth: compare up to there.
     for part in PARTS:
         views = [Counter(onset_and_velocity(n) for n in s.part(part) if n.onset_beats < 59.8) for s in (sink, plain)]
@@ -167,8 +167,8 @@ def test_density_adds_notes_and_leaves_the_others_where_they_are(seed: int, rhyt
     for part in PARTS:
         for fewer, more in itertools.pairwise(sinks):
             # Struck alike, whatever comes between: a subset with multiplicity.
-            kept = [Counter((onset_and_velocity(n), n.pitch) for n in s.part(part)) for s in (fewer, more)]
-            assert not kept[0] - kept[1]
+            note_counts = [Counter((onset_and_velocity(n), n.pitch) for n in s.part(part)) for s in (fewer, more)]
+            assert not note_counts[0] - note_counts[1]
     totals = [len(sink.notes) for sink in sinks]
     assert totals == sorted(totals)
     assert totals[0] < totals[2] < totals[-1]

@@ -50,11 +50,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def test_the_example_is_found_by_its_entry_point_and_plays(installed: Path) -> None:
     assert "ostinato" in registry.list_names()
-    (found,) = registry.describe_generators(["ostinato"])
-    assert found.descriptor is not None
-    assert (found.plugin.package, found.plugin.version) == ("kelly-live-ostinato", "0.1.0")
-    assert not found.plugin.is_ours
-    assert [one.name for one in found.descriptor.parameters] == ["pattern", "accent"]
+    (info,) = registry.describe_generators(["ostinato"])
+    assert info.descriptor is not None
+    assert (info.plugin.package, info.plugin.version) == ("kelly-live-ostinato", "0.1.0")
+    assert not info.plugin.is_ours
+    assert [one.name for one in info.descriptor.parameters] == ["pattern", "accent"]
     host = PresetBand([load_preset("band")], extra=["ostinato"])
     notes = piece(host).part("ostinato")
     assert len(notes) == 7 * 8 + 1  # eighths, and the closing bar's one note
@@ -63,11 +63,11 @@ def test_the_example_is_found_by_its_entry_point_and_plays(installed: Path) -> N
 
 
 def test_its_parameters_are_heard(installed: Path) -> None:
-    plain, rising, flat = (
+    plain, ascending, flat = (
         piece(alone("ostinato", *settings)).notes for settings in ((), ("pattern=rising",), ("accent=0",))
     )
-    assert [n.pitch for n in plain] != [n.pitch for n in rising]
-    assert [round(2.0 * n.onset_beats) for n in plain] == [round(2.0 * n.onset_beats) for n in rising]
+    assert [n.pitch for n in plain] != [n.pitch for n in ascending]
+    assert [round(2.0 * n.onset_beats) for n in plain] == [round(2.0 * n.onset_beats) for n in ascending]
     assert max(n.velocity for n in plain) > max(n.velocity for n in flat)
     with pytest.raises(ConfigError, match="pattern is 'falling'; it must be one of rocking, rising, tolling"):
         alone("ostinato", "pattern=falling")

@@ -32,9 +32,9 @@ class Explodes:
 
 def test_the_built_in_band_comes_through_the_same_door() -> None:
     assert set(registry.list_names()) >= BUILT_IN
-    found = registry.load_generators(sorted(BUILT_IN))
-    assert [f.name for f in found] == sorted(BUILT_IN)
-    assert all(f.problem is None and f.generator and f.generator.descriptor.name == f.name for f in found)
+    loaded_generators = registry.load_generators(sorted(BUILT_IN))
+    assert [f.name for f in loaded_generators] == sorted(BUILT_IN)
+    assert all(f.problem is None and f.generator and f.generator.descriptor.name == f.name for f in loaded_generators)
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -70,5 +70,5 @@ def test_naming_them_loads_none() -> None:
         "import sys; from kelly_live.generators import registry; registry.list_names(); "
         "print([m for m in sys.modules if m in ('kelly_live.generators.builtin.chords', 'torch', 'numpy')])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

@@ -131,8 +131,8 @@ def test_one_that_hangs_costs_one_deadline_is_muted_and_the_band_plays_on(gate: 
 def test_what_comes_too_late_is_not_played_and_it_may_go_on_afterwards(gate: threading.Event) -> None:
     visitor = Visitor(gate.wait)
     sandboxed = SandboxedGenerator(visitor, deadline_seconds=NEVER)
-    asked = play_slice(sandboxed, 0.0)
-    assert asked is None
+    onsets = play_slice(sandboxed, 0.0)
+    assert onsets is None
     late = sandboxed._call
     assert late is not None
     gate.set()
@@ -144,22 +144,24 @@ def test_what_comes_too_late_is_not_played_and_it_may_go_on_afterwards(gate: thr
 
 def play_slice(sandboxed: SandboxedGenerator, start: float) -> list[float] | None:
     """The onsets of one slice; None if they did not come in time."""
-    found: list[float] | None = None
+    onsets: list[float] | None = None
 
     class Once(Visitor):
         def generate(
             self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
         ) -> Sequence[NoteEvent]:
-            nonlocal found
+            nonlocal onsets
             if start_beat == start:
                 try:
-                    found = [note.onset_beats for note in sandboxed.generate(parameters, context, start_beat, end_beat)]
+                    onsets = [
+                        note.onset_beats for note in sandboxed.generate(parameters, context, start_beat, end_beat)
+                    ]
                 except DeadlineExceeded:
-                    found = None
+                    onsets = None
             return []
 
     play(GeneratorBand([Once()]), bars=1)
-    return found
+    return onsets
 
 
 def test_a_fault_in_its_thread_mutes_it_as_any_other() -> None:

@@ -32,8 +32,12 @@ class Whistle:
         self, parameters: MusicParameters, context: MusicContext, start_beat: float, end_beat: float
     ) -> Sequence[NoteEvent]:
         self.calls += 1
-        own = self.descriptor
-        return [NoteEvent(start_beat, 0.5, CONCERT_A, 90, own.channel, own.part)] if start_beat % 1.0 == 0.0 else []
+        descriptor = self.descriptor
+        return (
+            [NoteEvent(start_beat, 0.5, CONCERT_A, 90, descriptor.channel, descriptor.part)]
+            if start_beat % 1.0 == 0.0
+            else []
+        )
 
     def reset(self) -> None:
         pass
@@ -57,17 +61,17 @@ def line(notes: Sequence[NoteEvent]) -> list[tuple[float, int]]:
 @pytest.mark.parametrize("part", STYLE_PARTS)
 def test_a_style_is_played_in_the_slot_of_any_player_that_yields(part: str) -> None:
     player = whistle(part)
-    theirs = play(GeneratorBand([PlayerSlot(player, "plug-in", channel=14, program=1)]), GAMELAN)
+    plug_in_notes = play(GeneratorBand([PlayerSlot(player, "plug-in", channel=14, program=1)]), GAMELAN)
     assert player.calls == 0
-    assert all((note.channel, note.part) == (14, "plug-in") for note in theirs.notes)
-    assert bool(theirs.notes) == (part != "arpeggio"), "a style without chords has none to break"
+    assert all((note.channel, note.part) == (14, "plug-in") for note in plug_in_notes.notes)
+    assert bool(plug_in_notes.notes) == (part != "arpeggio"), "a style without chords has none to break"
     assert play(GeneratorBand([player]), None).notes, "without a style the player plays"
 
 
 def test_a_plug_in_s_slot_plays_what_the_built_in_player_s_does() -> None:
-    ours = play(band(), GAMELAN)
-    theirs = play(GeneratorBand([whistle("melody")]), GAMELAN)
-    assert line(theirs.part("melody")) == line(ours.part("melody"))
+    built_in_notes = play(band(), GAMELAN)
+    plug_in_notes = play(GeneratorBand([whistle("melody")]), GAMELAN)
+    assert line(plug_in_notes.part("melody")) == line(built_in_notes.part("melody"))
 
 
 @pytest.mark.parametrize("player", [whistle("whistle"), whistle("melody", yields_to_style=False)])
@@ -90,10 +94,10 @@ def test_a_style_that_comes_and_goes_takes_its_slot_and_gives_it_back() -> None:
     Conductor(sink, GeneratorBand([player]), seed=3, tonic=0, length_bars=25).play_through(
         plain, lambda beat: styled if 16 <= beat < 48 else plain
     )
-    heard = {bars: {n.pitch for n in sink.notes if 4 * bars[0] <= n.onset_beats + 0.1 < 4 * bars[1]} for bars in
+    pitches = {bars: {n.pitch for n in sink.notes if 4 * bars[0] <= n.onset_beats + 0.1 < 4 * bars[1]} for bars in
              ((0, 4), (9, 12), (21, 24))}  # fmt: skip
-    assert heard[0, 4] == heard[21, 24] == {CONCERT_A}
-    assert len(heard[9, 12]) > 1
+    assert pitches[0, 4] == pitches[21, 24] == {CONCERT_A}
+    assert len(pitches[9, 12]) > 1
 
 
 @pytest.mark.parametrize(

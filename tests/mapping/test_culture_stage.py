@@ -22,45 +22,45 @@ NET = load_mapper_net(find_resources("models"))
 DORIAN = tuple(float(mode == "dorian") for mode in MODES)
 
 
-def played(culture: CultureStage | None, emotion: str = "sad") -> MusicParameters:
+def play(culture: CultureStage | None, emotion: str = "sad") -> MusicParameters:
     return LearnedMapper(NET, culture=culture)(create_state(emotion=emotion))
 
 
 def test_a_fast_dorian_tradition_makes_sadness_faster_and_more_dorian() -> None:
-    plain, coloured = played(None), played(CultureStage.from_numbers(tempo_bpm=(140, 160, 180), modes=DORIAN))
-    assert coloured.tempo.suggested > plain.tempo.suggested * 1.1
-    assert coloured.modes[1] > plain.modes[1]
-    assert coloured.rhythms == plain.rhythms  # of which it says nothing
+    plain, with_culture = play(None), play(CultureStage.from_numbers(tempo_bpm=(140, 160, 180), modes=DORIAN))
+    assert with_culture.tempo.suggested > plain.tempo.suggested * 1.1
+    assert with_culture.modes[1] > plain.modes[1]
+    assert with_culture.rhythms == plain.rhythms  # of which it says nothing
 
 
 def test_half_the_strength_is_between() -> None:
-    full, half, none = (played(CultureStage.from_numbers(s, tempo_bpm=(140, 160, 180))) for s in (1.0, 0.5, 0.0))
-    assert none == played(None)
+    full, half, none = (play(CultureStage.from_numbers(s, tempo_bpm=(140, 160, 180))) for s in (1.0, 0.5, 0.0))
+    assert none == play(None)
     assert none.tempo.suggested < half.tempo.suggested < full.tempo.suggested
 
 
 def test_a_feeling_that_leans_to_a_mode_asks_for_that_mode_and_one_in_two_minds_for_what_is_common() -> None:
-    asked: list[tuple[float, ...]] = []
+    requests: list[tuple[float, ...]] = []
 
     def ask(weights: Sequence[float]) -> None:
-        asked.append(tuple(weights))
+        requests.append(tuple(weights))
 
     for place in ((-0.5, 0.5), (0.0, 0.0), (0.5, -0.5)):
         LearnedMapper(NET, culture=CultureStage.from_numbers(choose_style=ask))(create_state(*place))
-    dark, between, bright = (dict(zip(MODES, weights, strict=True)) for weights in asked)
-    assert all(sum(weights) == pytest.approx(0.0, abs=1e-6) for weights in asked)  # against the average of all seven
+    dark, between, bright = (dict(zip(MODES, weights, strict=True)) for weights in requests)
+    assert all(sum(weights) == pytest.approx(0.0, abs=1e-6) for weights in requests)  # against the average of all seven
     assert dark["aeolian"] > 0.65
     assert bright["ionian"] > 0.75
     assert max(between.values()) < 0.65
 
 
 def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_as_far_as_it_is_played() -> None:
-    plain = played(None, "angry")
+    plain = play(None, "angry")
 
-    def coloured(strength: float) -> MusicParameters:
-        return played(CultureStage.from_numbers(strength, choose_style=lambda weights: CultureStyle("ours")), "angry")
+    def play_at(strength: float) -> MusicParameters:
+        return play(CultureStage.from_numbers(strength, choose_style=lambda weights: CultureStyle("ours")), "angry")
 
-    full, half, none = (coloured(strength) for strength in (1.0, 0.5, 0.0))
+    full, half, none = (play_at(strength) for strength in (1.0, 0.5, 0.0))
     assert none == plain
     assert full.unrest == 0.0
     assert half.unrest == pytest.approx(0.5 * plain.unrest)
@@ -73,14 +73,14 @@ def test_a_tradition_with_ways_of_its_own_plays_its_own_modes_and_accompaniment_
 def test_what_all_modes_share_chooses_none(name: str, happy: str, sad: str) -> None:
     preset = load_culture(name, (find_resources("presets") / "cultures",))
     stage = CultureStage.from_numbers(choose_style=create_style_chooser(preset, None, 1.0))
-    styles = [played(stage, emotion).style for emotion in ("happy", "sad")]
+    styles = [play(stage, emotion).style for emotion in ("happy", "sad")]
     assert [style and style.name for style in styles] == [f"{name}:{happy}", f"{name}:{sad}"]
 
 
 def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
     preset = load_culture("german-folk", (find_resources("presets") / "cultures",))
     stage = CultureStage.from_numbers(choose_style=create_style_chooser(preset, None, 1.0))
-    names = {emotion: played(stage, emotion).style for emotion in ("happy", "sad")}
+    names = {emotion: play(stage, emotion).style for emotion in ("happy", "sad")}
     assert {emotion: style and style.name for emotion, style in names.items()} == {
         "happy": "german-folk:ionian",
         "sad": "german-folk:aeolian",
@@ -88,7 +88,7 @@ def test_sad_songs_of_a_mostly_major_tradition_are_its_minor_ones() -> None:
 
 
 def test_a_culture_that_knows_nothing_changes_nothing() -> None:
-    assert played(CultureStage.from_numbers()) == played(None)
+    assert play(CultureStage.from_numbers()) == play(None)
 
 
 @pytest.mark.parametrize("name", ["one", "two"])

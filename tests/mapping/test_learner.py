@@ -87,13 +87,13 @@ def test_reactions_are_saved_and_played(cleo: Learner, store: ProfileStore, mapp
     cleo.react("more-like-this", SAD)
     cleo.wait_until_learned()
     assert mapper(SAD).tempo.suggested < once
-    kept = store.load("cleo")
-    assert [(one.kind, one.state.emotion) for one in kept.reactions] == [
+    saved_profile = store.load("cleo")
+    assert [(one.kind, one.state.emotion) for one in saved_profile.reactions] == [
         ("too-fast", "sad"), ("too-fast", "sad"), ("more-like-this", "sad"),
     ]  # fmt: skip
-    assert kept.reactions[0].played[0] == pytest.approx(base, abs=0.01)
-    assert kept.reactions[1].played[0] == pytest.approx(once, abs=0.01)  # what was played when it was said
-    assert kept.learned_from == kept.count == 3
+    assert saved_profile.reactions[0].played[0] == pytest.approx(base, abs=0.01)
+    assert saved_profile.reactions[1].played[0] == pytest.approx(once, abs=0.01)  # what was played when it was said
+    assert saved_profile.learned_from == saved_profile.count == 3
 
 
 def test_nobody_is_told_how_to_make_a_profile(store: ProfileStore, mapper: LearnedMapper) -> None:
@@ -143,14 +143,14 @@ def test_a_nudge_is_noted_and_moves_no_music(cleo: Learner, store: ProfileStore,
 
 
 def test_the_next_profile_goes_round(store: ProfileStore, mapper: LearnedMapper) -> None:
-    taken: list[Profile] = []
-    learner = Learner(store, mapper, store.load("anna"), on_profile=taken.append)
+    profiles: list[Profile] = []
+    learner = Learner(store, mapper, store.load("anna"), on_profile=profiles.append)
     learner.react("like", SAD)  # still anna's, though it is learned after the turn was asked for
     assert [learner.turn(1), learner.turn(1), learner.turn(1), learner.turn(-1)] == [
         f"for {name} from now on" for name in ("bert", "cleo", "anna", "cleo")
     ]
     learner.wait_until_learned()
-    assert [profile.name for profile in taken] == ["anna", "bert", "cleo", "anna", "cleo"]
+    assert [profile.name for profile in profiles] == ["anna", "bert", "cleo", "anna", "cleo"]
     assert (store.load("anna").count, store.load("bert").count) == (3, 2)
     learner.close()
 
@@ -181,43 +181,45 @@ class SteadilySad:
     sample_rate, hop_seconds = RATE, 0.25
 
     def __init__(self) -> None:
-        self._heard = 0
+        self._sample_count = 0
 
     def push(self, block: AudioWindow) -> list[EmotionState]:
-        hop, before = int(self.hop_seconds * RATE), self._heard
-        self._heard += len(block.samples)
-        return [SAD] * (self._heard // hop - before // hop)
+        hop, before = int(self.hop_seconds * RATE), self._sample_count
+        self._sample_count += len(block.samples)
+        return [SAD] * (self._sample_count // hop - before // hop)
 
     def reset(self) -> None: ...
 
     def close(self) -> None: ...
 
 
-def played(mapper: LearnedMapper, store: ProfileStore, *, turns_at: float | None, seconds: float = 24.0) -> Performance:
+def perform(
+    mapper: LearnedMapper, store: ProfileStore, *, turns_at: float | None, seconds: float = 24.0
+) -> Performance:
     """Sad music for Anna, and from `turns_at` on for Bert."""
     learner = Learner(store, mapper, None)
     learner.turn(1)
     learner.wait_until_learned()
-    scheduler, turned = OfflineScheduler(), []
+    scheduler, turns = OfflineScheduler(), []
 
     def on_progress(position: float) -> None:
-        if turns_at is not None and position >= turns_at and not turned:
-            turned.append(learner.turn(1))
+        if turns_at is not None and position >= turns_at and not turns:
+            turns.append(learner.turn(1))
             learner.wait_until_learned()
 
     source = ScriptedSource(np.zeros(int(seconds * RATE), np.float32), ManualClock())
     stage = OverrideStage(mapper, SAD)
-    made = accompany(source, SteadilySad(), stage, band(scheduler), scheduler, on_progress)
+    performance = accompany(source, SteadilySad(), stage, band(scheduler), scheduler, on_progress)
     learner.close()
-    return made
+    return performance
 
 
 def test_two_people_change_places_without_a_gap_or_a_doubled_note(mapper: LearnedMapper, store: ProfileStore) -> None:
-    anna = played(mapper, store, turns_at=None)
-    both = played(mapper, store, turns_at=10.0)
+    anna = perform(mapper, store, turns_at=None)
+    both = perform(mapper, store, turns_at=10.0)
 
-    def onsets(made: Performance) -> list[float]:
-        return sorted(made.tempo_map.seconds_at(note.onset_beats) for note in made.notes)
+    def onsets(performance: Performance) -> list[float]:
+        return sorted(performance.tempo_map.seconds_at(note.onset_beats) for note in performance.notes)
 
     def longest_gap(times: list[float], start: float, end: float) -> float:
         inside = [time for time in times if start <= time <= end]

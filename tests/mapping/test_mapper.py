@@ -58,28 +58,30 @@ def test_quiet_sadness_is_minor_and_quiet_contentment_is_major(mapper: LearnedMa
 @given(st.lists(st.floats(0.01, 1.0), min_size=len(MODES), max_size=len(MODES)), unit)
 def test_valence_decides_between_major_and_minor_and_not_within_them(raw: list[float], valence: float) -> None:
     modes = tuple(weight / sum(raw) for weight in raw)
-    leant, away = lean_modes(modes, valence), lean_modes(modes, -valence)
+    leant, leant_back = lean_modes(modes, valence), lean_modes(modes, -valence)
     assert sum(leant) == pytest.approx(1.0)
     assert leant[0] / leant[3] == pytest.approx(modes[0] / modes[3])  # ionian and lydian
     assert leant[1] / leant[5] == pytest.approx(modes[1] / modes[5])  # dorian and aeolian
-    assert (leant[0] - away[0]) * valence >= 0.0
+    assert (leant[0] - leant_back[0]) * valence >= 0.0
     assert lean_modes(modes, 0.0) == modes
 
 
 @given(st.floats(0.01, 0.99), st.floats(0.01, 0.99), unit)
-def test_a_taste_leads_as_far_from_what_is_decided_as_from_what_is_not(own: float, base: float, valence: float) -> None:
+def test_a_taste_leads_as_far_from_what_is_decided_as_from_what_is_not(
+    taste: float, base: float, valence: float
+) -> None:
     def weights(major: float) -> tuple[float, ...]:
         return tuple(major / 3.0 if name in MAJOR else (1.0 - major) / 4.0 for name in MODES)
 
     def major(modes: tuple[float, ...]) -> float:
         return sum(modes) - 4.0 * modes[MODES.index("aeolian")]
 
-    nobodys, theirs = lean_modes(weights(base), valence), lean_modes(weights(own), valence, weights(base))
-    assert sum(theirs) == pytest.approx(1.0)
+    nobodys, with_taste = lean_modes(weights(base), valence), lean_modes(weights(taste), valence, weights(base))
+    assert sum(with_taste) == pytest.approx(1.0)
     assert lean_modes(weights(base), valence, weights(base)) == pytest.approx(nobodys)
-    ours, played = major(nobodys), major(theirs)
-    way = (own - base) / (1.0 - base) if own > base else (own - base) / base
-    assert played == pytest.approx(ours + way * (1.0 - ours if own > base else ours), abs=1e-6)
+    base_major, taste_major = major(nobodys), major(with_taste)
+    way = (taste - base) / (1.0 - base) if taste > base else (taste - base) / base
+    assert taste_major == pytest.approx(base_major + way * (1.0 - base_major if taste > base else base_major), abs=1e-6)
 
 
 def test_bitterness_is_accompanied_restlessly_where_it_is_stirred(mapper: LearnedMapper) -> None:

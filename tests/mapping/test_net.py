@@ -44,22 +44,22 @@ def to_torch(*arrays: Floats) -> list[torch.Tensor]:
     return [torch.from_numpy(array).float() for array in arrays]
 
 
-def assert_same(music: Music, expected: dict[str, torch.Tensor]) -> None:
+def assert_same(music: Music, reference: dict[str, torch.Tensor]) -> None:
     """Within 1e-5: of the value where it is over 1 (BPM, notes), else of the unit."""
-    assert music.keys() == expected.keys()
-    for name, value in expected.items():
+    assert music.keys() == reference.keys()
+    for name, value in reference.items():
         np.testing.assert_allclose(music[name], value.numpy(), rtol=1e-5, atol=1e-5, err_msg=name)
 
 
 def play_both(
-    net: MapperNet, trained: DynamicEmotionToMusicMapper, seed: int, *, with_taste: bool
+    net: MapperNet, torch_net: DynamicEmotionToMusicMapper, seed: int, *, with_taste: bool
 ) -> tuple[Music, dict[str, torch.Tensor]]:
     probabilities, vad, tastes = draw_states(seed)
     embeddings = tastes if with_taste else None
     music = net.play(net.base(probabilities, vad), embeddings)
     with torch.inference_mode():
         p, place, each = to_torch(probabilities, vad, tastes)
-        return music, trained.play(p, place, each if with_taste else None)
+        return music, torch_net.play(p, place, each if with_taste else None)
 
 
 @settings(max_examples=25, deadline=None)
@@ -72,8 +72,8 @@ def test_the_shipped_mapper_plays_the_same(seed: int, with_taste: bool) -> None:
 @given(st.integers(0, 10**6), st.booleans())
 def test_any_mapper_plays_the_same(seed: int, with_taste: bool) -> None:
     """Weights of no sense stay within bounds in double precision as in single."""
-    trained = random_net(seed, size=0.3)
-    assert_same(*play_both(convert_mapper_to_numpy(trained), trained, seed, with_taste=with_taste))
+    torch_net = random_net(seed, size=0.3)
+    assert_same(*play_both(convert_mapper_to_numpy(torch_net), torch_net, seed, with_taste=with_taste))
 
 
 @pytest.mark.parametrize("culture", CULTURES.cultures)
@@ -86,10 +86,10 @@ def test_every_culture_plays_the_same(culture: str) -> None:
         with torch.inference_mode():
             p, place, each = to_torch(probabilities, vad, tastes)
             out = ADAPTER(p, torch.full((STATES,), ADAPTER.find_culture_id(culture)))
-            adapted = torch.lerp(p, out.adapted_emotion, strength)
-            expected = TRAINED.color(TRAINED.play(adapted, place, each), p, place, out.as_music(), strength)
-        np.testing.assert_allclose(emotions, adapted.numpy(), atol=1e-5)
-        assert_same(music, expected)
+            perceived = torch.lerp(p, out.adapted_emotion, strength)
+            reference = TRAINED.color(TRAINED.play(perceived, place, each), p, place, out.as_music(), strength)
+        np.testing.assert_allclose(emotions, perceived.numpy(), atol=1e-5)
+        assert_same(music, reference)
 
 
 def test_a_whole_system_s_file_plays_as_the_folder_does(tmp_path: Path) -> None:
@@ -140,6 +140,6 @@ def test_composing_needs_no_torch(tmp_path: Path) -> None:
         "    assert not ended.code, ended.code\n"
         "sys.exit(3 if 'torch' in sys.modules else 0)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=False, timeout=120, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([sys.executable, "-c", code], check=False, timeout=120, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
     assert midi.stat().st_size > 100

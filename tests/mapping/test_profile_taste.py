@@ -35,20 +35,20 @@ def taught(*some: Reaction) -> Profile:
     return learn_profile(NET, profile)
 
 
-def played(profile: Profile | None, emotion: str = "sad") -> dict[str, float]:
+def play(profile: Profile | None, emotion: str = "sad") -> dict[str, float]:
     return dict(zip(PLAYED_PARAMETERS, play_for_profile(NET, profile, [create_state(emotion=emotion)])[0], strict=True))
 
 
 def test_a_preference_is_played_and_listed() -> None:
     profile = taught(make_preference("tempo", 60.0))
-    assert played(profile)["tempo"] == pytest.approx(60.0, rel=0.1)
-    found = {(one.emotion, one.parameter): one for one in list_differences(NET, profile)}
-    sad = found["sad", "tempo"]
-    assert sad.own == pytest.approx(played(profile)["tempo"])
-    assert sad.base == pytest.approx(played(None)["tempo"])
-    assert sad.known > 0.8 > found["happy", "tempo"].known
+    assert play(profile)["tempo"] == pytest.approx(60.0, rel=0.1)
+    differences = {(one.emotion, one.parameter): one for one in list_differences(NET, profile)}
+    sad = differences["sad", "tempo"]
+    assert sad.own == pytest.approx(play(profile)["tempo"])
+    assert sad.base == pytest.approx(play(None)["tempo"])
+    assert sad.known > 0.8 > differences["happy", "tempo"].known
     assert 0.0 < sad.spread < 10.0
-    assert found["sad", "level"].known < 0.2  # nobody spoke of it
+    assert differences["sad", "level"].known < 0.2  # nobody spoke of it
 
 
 @pytest.mark.parametrize(
@@ -60,30 +60,30 @@ def test_a_preference_is_played_and_listed() -> None:
     ],
 )  # fmt: skip
 def test_a_word_moves_its_parameter_its_way_and_again_moves_it_further(word: str, parameter: str, sign: int) -> None:
-    profile, last = taught(), played(None)[parameter]
+    profile, last = taught(), play(None)[parameter]
     for _ in range(3):
-        (asked,) = play_for_profile(NET, profile, [SAD])
-        profile = learn_profile(NET, profile.with_reaction(create_reaction(NOW, word, SAD, asked)))
-        now = played(profile)[parameter]
+        (values,) = play_for_profile(NET, profile, [SAD])
+        profile = learn_profile(NET, profile.with_reaction(create_reaction(NOW, word, SAD, values)))
+        now = play(profile)[parameter]
         assert sign * (now - last) > 0.0
         last = now
 
 
 def test_a_like_of_the_base_changes_nothing_and_a_dislike_of_it_is_only_noted() -> None:
-    asked = tuple(played(None).values())
+    values = tuple(play(None).values())
     for kind in ("like", "dislike"):
-        profile = taught(make_reaction(kind, asked=asked))
+        profile = taught(make_reaction(kind, values=values))
         assert profile.count == 1
-        assert played(profile) == pytest.approx(played(None), rel=1e-3)
+        assert play(profile) == pytest.approx(play(None), rel=1e-3)
 
 
 def test_a_like_holds_on_and_a_dislike_goes_back() -> None:
     slow = taught(make_preference("tempo", 60.0))
-    (asked,) = play_for_profile(NET, slow, [SAD])
-    liked = learn_profile(NET, slow.with_reaction(make_reaction("like", asked=asked)))
-    disliked = learn_profile(NET, slow.with_reaction(make_reaction("dislike", asked=asked)))
-    assert played(liked)["tempo"] == pytest.approx(played(slow)["tempo"], rel=0.02)
-    assert played(slow)["tempo"] < played(disliked)["tempo"] < played(None)["tempo"]
+    (values,) = play_for_profile(NET, slow, [SAD])
+    liked = learn_profile(NET, slow.with_reaction(make_reaction("like", values=values)))
+    after_dislike = learn_profile(NET, slow.with_reaction(make_reaction("dislike", values=values)))
+    assert play(liked)["tempo"] == pytest.approx(play(slow)["tempo"], rel=0.02)
+    assert play(slow)["tempo"] < play(after_dislike)["tempo"] < play(None)["tempo"]
 
 
 def test_forgetting_restores_the_base_to_the_bit(net: MapperNet) -> None:
@@ -110,9 +110,9 @@ def test_people_change_places_while_it_plays(net: MapperNet) -> None:
         fresh = LearnedMapper(load_mapper_net(find_resources("models")))
         fresh.play_for(embedding)
         alone.append(fresh(SAD))
-    for embedding, expected in zip(people, alone, strict=True):
+    for embedding, parameters_alone in zip(people, alone, strict=True):
         mapper.play_for(embedding)
-        assert mapper(SAD) == expected
+        assert mapper(SAD) == parameters_alone
 
 
 def test_what_was_learned_for_another_mapper_is_learned_anew() -> None:

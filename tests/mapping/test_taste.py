@@ -58,9 +58,9 @@ def test_a_target_stays_mostly_with_its_emotion() -> None:
     states = [create_state(emotion=name) for name in EMOTIONS]
     base = [tempo(state) for state in states]
     taste = fit_taste(NET, [PreferenceTarget(SAD, "tempo", 60.0, 40.0)])
-    moved = {n: math.log2(b / tempo(s, taste)) for n, s, b in zip(EMOTIONS, states, base, strict=True)}
-    sad = moved.pop("sad")
-    assert all(abs(other) < 0.1 * sad for other in moved.values())
+    movements = {n: math.log2(b / tempo(s, taste)) for n, s, b in zip(EMOTIONS, states, base, strict=True)}
+    sad = movements.pop("sad")
+    assert all(abs(other) < 0.1 * sad for other in movements.values())
 
 
 def test_what_is_said_of_several_emotions_holds_for_those_that_nobody_spoke_of() -> None:
@@ -77,9 +77,9 @@ def test_a_token_beside_an_emotion_that_is_hammered_does_not_open_the_others() -
     assert float(reach([PreferenceTarget(state, "tempo", 90.0) for state in (SAD, HAPPY, ANGRY)])[0]) == pytest.approx(
         CAUTION * math.sqrt(2.0 / 3.0)
     )
-    own = dict(zip(EMOTIONS, split_taste(reach(hammered))[1:, 0].tolist(), strict=True))
-    assert own["sad"] == own["happy"] == pytest.approx(CAUTION)
-    assert own["neutral"] < 0.05 * CAUTION  # only a trace of it is in sad
+    radii = dict(zip(EMOTIONS, split_taste(reach(hammered))[1:, 0].tolist(), strict=True))
+    assert radii["sad"] == radii["happy"] == pytest.approx(CAUTION)
+    assert radii["neutral"] < 0.05 * CAUTION  # only a trace of it is in sad
 
 
 def test_a_target_that_cannot_be_met_is_not_looked_for_in_other_emotions() -> None:
@@ -95,10 +95,10 @@ def test_a_target_that_cannot_be_met_is_not_looked_for_in_other_emotions() -> No
 
 
 def test_who_ruins_one_emotion_leaves_what_was_learned_of_another() -> None:
-    wanted = PreferenceTarget(HAPPY, "tempo", 100.0, 3.0)
+    happy_target = PreferenceTarget(HAPPY, "tempo", 100.0, 3.0)
     ruin = [PreferenceTarget(SAD, "tempo", 300.0, 100.0), PreferenceTarget(SAD, "register", 0.0, 100.0)]
-    taste = fit_taste(NET, [wanted])
-    taste_ruined = fit_taste(NET, [wanted, *ruin])
+    taste = fit_taste(NET, [happy_target])
+    taste_ruined = fit_taste(NET, [happy_target, *ruin])
     assert tempo(HAPPY, taste_ruined) == pytest.approx(tempo(HAPPY, taste), rel=0.01)
 
 
@@ -118,8 +118,8 @@ def test_without_targets_a_taste_is_the_base_to_the_bit() -> None:
     base = music(HAPPY)
     taste = fit_taste(NET, [PreferenceTarget(HAPPY, "major", 0.1, 3.0)])
     assert not np.array_equal(music(HAPPY, taste)["mode_weights"], base["mode_weights"])
-    forgotten = music(HAPPY, fit_taste(NET, []))
-    assert all(np.array_equal(base[name], forgotten[name]) for name in base)
+    without_targets = music(HAPPY, fit_taste(NET, []))
+    assert all(np.array_equal(base[name], without_targets[name]) for name in base)
     assert not fit_taste(NET, [PreferenceTarget(HAPPY, "tempo", 200.0, 0.0)]).any()
 
 
@@ -162,17 +162,17 @@ def test_a_target_is_about_a_parameter_within_its_range() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(preferences(), min_size=1, max_size=8), st.integers(0, 10**6), st.booleans())
 def test_what_a_taste_moves_is_derived_as_torch_derives_it(
-    some: list[PreferenceTarget], seed: int, shipped: bool
+    some: list[PreferenceTarget], seed: int, is_shipped: bool
 ) -> None:
     """Values within 1e-4 and derivatives within 1e-3 (torch computes in single precision) of the autograd through the
     mapper that is trained; Gauss-Newton is built of nothing else."""
-    trained = load_net(find_resources("models") / "mapper.safetensors") if shipped else random_net(seed, 0.3)
-    net = convert_mapper_to_numpy(trained)
+    torch_net = load_net(find_resources("models") / "mapper.safetensors") if is_shipped else random_net(seed, 0.3)
+    net = convert_mapper_to_numpy(torch_net)
     taste = np.random.default_rng(seed).normal(0.0, 1.0, 64)
     states, names = [one.state for one in some], [one.parameter for one in some]
     values, slopes = _Rows(net, states, names).evaluate_with_slopes(taste)
-    expected, derived = differentiate_with_torch(trained, states, names, taste)
-    np.testing.assert_allclose(values, expected, atol=1e-4, rtol=1e-4)
+    reference, derived = differentiate_with_torch(torch_net, states, names, taste)
+    np.testing.assert_allclose(values, reference, atol=1e-4, rtol=1e-4)
     np.testing.assert_allclose(slopes, derived, atol=1e-3, rtol=1e-3)
 
 

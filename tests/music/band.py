@@ -81,15 +81,15 @@ def assert_cut_anywhere_the_same(
 ) -> None:
     """A phrase in one piece is what it is in pieces, cut at these shares of it; each piece keeps to its span."""
     start, end = context.phrase.start_beat, context.phrase.end_beat
-    edges = [start, *sorted(start + cut * (end - start) for cut in cuts), end]
-    whole = list(player.generate(parameters, context, start, end))
+    edges = [start, *sorted(start + share * (end - start) for share in cuts), end]
+    notes_at_once = list(player.generate(parameters, context, start, end))
     pieces: list[NoteEvent] = []
     for a, b in itertools.pairwise(edges):
         piece = player.generate(parameters, context, a, b)
         assert all(a <= note.onset_beats < b for note in piece)
         pieces += piece
-    assert pieces == whole
-    assert [n.onset_beats for n in whole] == sorted(n.onset_beats for n in whole)
+    assert pieces == notes_at_once
+    assert [n.onset_beats for n in notes_at_once] == sorted(n.onset_beats for n in notes_at_once)
 
 
 def step(conductor: Conductor, start: float, end: float, parameters: MusicParameters) -> None:

@@ -86,7 +86,7 @@ def test_what_is_asked_for_reaches_the_notes_within_150_ms(rhythm: str) -> None:
         conductor.advance(clock.now(), parameters)
         clock.advance(0.017)
     sounds_at = [conductor.seconds_at(note.onset_beats) for note in sink.notes]
-    waits = sorted(max(sounds_at[:made]) - now for now, made in changes if made)
+    waits = sorted(max(sounds_at[:note_count]) - now for now, note_count in changes if note_count)
     assert waits[int(0.95 * len(waits))] <= 0.150
 
 
@@ -95,15 +95,15 @@ def test_the_status_shows_the_chords_to_come() -> None:
     sink, plans = RecordingSink(), {}
     conductor = Conductor(sink, band(), seed=5, tonic=0, length_bars=9)
 
-    def look(beat: float) -> MusicParameters:
+    def record_plan(beat: float) -> MusicParameters:
         plans[int(beat) // 4] = conductor.status().plan
         return make_parameters(density=2.0, mode="dorian")
 
-    conductor.play_through(make_parameters(density=2.0, mode="dorian"), look)
+    conductor.play_through(make_parameters(density=2.0, mode="dorian"), record_plan)
     for bar in range(7):
-        here, there = dict(plans[bar]), dict(plans[bar + 1])
-        seen_ahead = {beat: name for beat, name in here.items() if 4 * (bar + 1) <= beat}
-        assert seen_ahead == {beat: name for beat, name in there.items() if beat < 4 * (bar + 2)}
+        this_plan, next_plan = dict(plans[bar]), dict(plans[bar + 1])
+        seen_ahead = {beat: name for beat, name in this_plan.items() if 4 * (bar + 1) <= beat}
+        assert seen_ahead == {beat: name for beat, name in next_plan.items() if beat < 4 * (bar + 2)}
         assert seen_ahead
     assert dict(plans[7])[32.0] == "Cm"
 
@@ -182,11 +182,11 @@ def test_a_mixture_of_modes_is_heard_as_one() -> None:
         conductor.play_through(told_now, lambda beat: modes.append(conductor.status().mode) or told_now)
         return modes[1:].count("ionian") / len(modes[1:])
 
-    heard = [shares(major) for major in (0.05, 0.4, 0.5, 0.6, 0.95)]
-    assert heard == sorted(heard)
-    assert heard[0] == 0.0
-    assert 0.4 < heard[2] < 0.6
-    assert heard[4] == 1.0
+    shares_heard = [shares(major) for major in (0.05, 0.4, 0.5, 0.6, 0.95)]
+    assert shares_heard == sorted(shares_heard)
+    assert shares_heard[0] == 0.0
+    assert 0.4 < shares_heard[2] < 0.6
+    assert shares_heard[4] == 1.0
 
 
 def test_a_feeling_that_has_really_turned_is_heard_in_the_middle_of_a_phrase() -> None:
@@ -194,8 +194,11 @@ def test_a_feeling_that_has_really_turned_is_heard_in_the_middle_of_a_phrase() -
     and its chords still change where they would have."""
     sink, at_beat = RecordingSink(), lambda beat: make_parameters(mode="aeolian", density=2.0)
     Conductor(sink, band(), seed=3, tonic=0, length_bars=9).play_through(make_parameters(density=2.0), at_beat)
-    tuned = [n for n in sink.notes if n.part != "percussion"]
-    before, after = [n for n in tuned if n.onset_beats < 7.8], [n for n in tuned if n.onset_beats >= 7.8]
+    pitched_notes = [n for n in sink.notes if n.part != "percussion"]
+    before, after = (
+        [n for n in pitched_notes if n.onset_beats < 7.8],
+        [n for n in pitched_notes if n.onset_beats >= 7.8],
+    )
     assert {n.pitch % 12 for n in before} <= {0, 2, 4, 5, 7, 9, 11}
     assert not {n.pitch % 12 for n in after} & {4, 9}, "no major third or sixth any more"
     assert {n.pitch % 12 for n in after if n.onset_beats < 15.8} >= {3, 8}
@@ -376,7 +379,7 @@ def test_parameters_that_change_all_the_time_never_break_the_music(data: st.Data
     conductor = Conductor(sink, band(), seed=5)
     conductor.start(0.0, make_parameters())
     for hop in range(40):
-        changed = make_parameters(
+        other_parameters = make_parameters(
             bpm=data.draw(st.floats(40.0, 220.0)),
             mode=data.draw(st.sampled_from(MODES)),
             density=data.draw(st.floats(0.0, 3.0)),
@@ -384,14 +387,14 @@ def test_parameters_that_change_all_the_time_never_break_the_music(data: st.Data
             rhythm=data.draw(st.sampled_from(["straight", "dotted", "syncopated", "triplet", "sustained"])),
             ahead=data.draw(st.floats(0.0, 1.0)),
         )
-        conductor.advance(0.25 * hop, changed)
+        conductor.advance(0.25 * hop, other_parameters)
     end = conductor.finish(10.0)
     assert conductor.status().muted == ()
     assert all(n.onset_beats < end for n in sink.notes)
     beats = [point.beat for point in sink.tempos]
     assert beats == sorted(beats)
-    closing = [n for n in sink.part("chords") if n.onset_beats > end - 4.2]
-    assert {n.pitch % 12 for n in closing} <= set(conductor_key_classes(conductor))
+    last_chords = [n for n in sink.part("chords") if n.onset_beats > end - 4.2]
+    assert {n.pitch % 12 for n in last_chords} <= set(conductor_key_classes(conductor))
 
 
 def conductor_key_classes(conductor: Conductor) -> tuple[int, ...]:

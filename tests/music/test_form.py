@@ -34,7 +34,7 @@ def test_the_trend_is_where_the_feeling_goes_and_is_forgotten() -> None:
     assert trends[-1] == 0.0
 
 
-def ending(at_beat: Callable[[float], MusicParameters], first: MusicParameters) -> list[NoteEvent]:
+def play_ending(at_beat: Callable[[float], MusicParameters], first: MusicParameters) -> list[NoteEvent]:
     sink = RecordingSink()
     Conductor(sink, band(), seed=3, tonic=0, length_bars=9).play_through(first, at_beat)
     return [n for n in sink.part("percussion") if 11.9 < n.onset_beats < 15.9]
@@ -42,27 +42,27 @@ def ending(at_beat: Callable[[float], MusicParameters], first: MusicParameters) 
 
 def test_drums_fill_longer_into_what_builds_and_not_at_all_into_what_calms_down() -> None:
     """The same density in the same bar, come to from below, at rest and from above."""
-    low, here, high = (
+    low, middle, high = (
         make_parameters(density=d, floor=f, ceiling=f + 0.3) for d, f in ((0.9, 0.1), (1.6, 0.4), (2.4, 0.65))
     )
 
     def toms(first: MusicParameters) -> int:
-        drums = ending(lambda beat: here if beat >= 7.0 else first, first)
+        drums = play_ending(lambda beat: middle if beat >= 7.0 else first, first)
         return sum(n.pitch in (45, 47, 50) for n in drums)
 
-    building, steady, calming = toms(low), toms(here), toms(high)
+    building, steady, calming = toms(low), toms(middle), toms(high)
     assert calming == 0 < steady
     assert building >= steady
 
 
 def test_a_crescendo_goes_with_what_builds() -> None:
-    def gained(way: float) -> float:
+    def measure_gain(way: float) -> float:
         context = replace(moment(index=0), trend=way)
         notes = PercussionGenerator().generate(make_parameters(density=1.2), context, 0.0, 12.0)
         halves = [[n.velocity for n in notes if a <= n.onset_beats < a + 4.0] for a in (0.0, 8.0)]
         return statistics.mean(halves[1]) - statistics.mean(halves[0])
 
-    assert gained(-1.0) < gained(0.0) < gained(1.0)
+    assert measure_gain(-1.0) < measure_gain(0.0) < measure_gain(1.0)
 
 
 def test_there_is_silence_where_it_is_calm() -> None:

@@ -31,7 +31,7 @@ def roots(seed: int, index: int, mode: str, **plan: object) -> list[int]:
 
 @given(SEEDS, st.integers(0, 40), MODE, st.booleans(), st.integers(2, 7), st.integers(1, 4), st.booleans())
 def test_the_chords_fill_the_phrase_without_a_gap(
-    seed: int, index: int, mode: str, busy: bool, per_bar: int, bars: int, home: bool
+    seed: int, index: int, mode: str, busy: bool, per_bar: int, bars: int, leads_home: bool
 ) -> None:
     phrase = plan_phrase(
         seed,
@@ -41,7 +41,7 @@ def test_the_chords_fill_the_phrase_without_a_gap(
         beats_per_bar=per_bar,
         bars=bars,
         busy=busy,
-        leads_home=home,
+        leads_home=leads_home,
     )
     assert phrase.spans[0].start_beat == phrase.start_beat
     assert phrase.spans[-1].end_beat == phrase.end_beat
@@ -128,13 +128,13 @@ def test_a_plan_is_the_same_twice(seed: int, mode: str, index: int) -> None:
 def test_before_a_closing_bar_comes_a_chord_that_leads_home(mode: str) -> None:
     for seed in range(20):
         assert roots(seed, 3, mode, leads_home=True)[-1] in GRAMMARS[mode].home
-    closing = plan_closing_phrase(3, Key(0, build_mode_scale(mode)), start_bar=16, beats_per_bar=4)
-    assert [(s.start_beat, s.end_beat, s.chord.root) for s in closing.spans] == [(64.0, 68.0, 0)]
+    closing_phrase = plan_closing_phrase(3, Key(0, build_mode_scale(mode)), start_bar=16, beats_per_bar=4)
+    assert [(s.start_beat, s.end_beat, s.chord.root) for s in closing_phrase.spans] == [(64.0, 68.0, 0)]
 
 
 def test_the_locrian_piece_does_not_end_on_a_tritone() -> None:
-    closing = plan_closing_phrase(0, Key(11, build_mode_scale("locrian")), start_bar=0, beats_per_bar=4)
-    assert closing.spans[0].chord.pitch_classes == (11, 2)
+    closing_phrase = plan_closing_phrase(0, Key(11, build_mode_scale("locrian")), start_bar=0, beats_per_bar=4)
+    assert closing_phrase.spans[0].chord.pitch_classes == (11, 2)
 
 
 @given(SEEDS, MODE, st.integers(0, 20), st.integers(0, 11), st.integers(51, 60))
@@ -170,10 +170,10 @@ def test_brighter_weights_never_darken_a_phrase(
     dark, bright = sorted((one, other), key=DARK_TO_BRIGHT.index)
     assume(dark != bright)
     before = dict(zip(MODES, weights(raw), strict=True))
-    favoured = {mode: weight**COMMITMENT for mode, weight in before.items()}
-    moved = share * favoured[dark]
-    favoured[dark], favoured[bright] = favoured[dark] - moved, favoured[bright] + moved
-    after = weights([favoured[mode] ** (1.0 / COMMITMENT) for mode in MODES])
+    powers = {mode: weight**COMMITMENT for mode, weight in before.items()}
+    weight_moved = share * powers[dark]
+    powers[dark], powers[bright] = powers[dark] - weight_moved, powers[bright] + weight_moved
+    after = weights([powers[mode] ** (1.0 / COMMITMENT) for mode in MODES])
     modes = [choose_phrase_mode(seed, index, ws) for ws in (weights(raw), after)]
     assert DARK_TO_BRIGHT.index(modes[0]) <= DARK_TO_BRIGHT.index(modes[1])
     assert compute_brightness(one_hot(MODES, dark)) <= compute_brightness(one_hot(MODES, bright))
@@ -188,7 +188,7 @@ def test_chords_lean_with_the_weights(mode: str) -> None:
     """In one and the same mode, more major triads the brighter the weights; the first and last chord of an answer stay
     home, and minor may close in major."""
 
-    def own(chord: Chord) -> bool:
+    def is_diatonic(chord: Chord) -> bool:
         return chord.root != 4 and chord.key.scale.name == mode
 
     def major_share(other: str, share: float) -> float:
@@ -198,7 +198,7 @@ def test_chords_lean_with_the_weights(mode: str) -> None:
             spans = plan_phrase(seed, 1, key, start_bar=0, modes=given_weights).spans
             assert spans[0].chord == plan_phrase(seed, 1, key, start_bar=0).spans[0].chord
             assert spans[-1].chord.root == 0
-            thirds += [third(span.chord.pitch_classes) for span in spans[1:-1] if own(span.chord)]
+            thirds += [third(span.chord.pitch_classes) for span in spans[1:-1] if is_diatonic(span.chord)]
         return thirds.count(4) / len(thirds)
 
     shares = [major_share("locrian", 0.45), major_share(mode, 0.0), major_share("lydian", 0.45)]

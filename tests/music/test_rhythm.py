@@ -11,13 +11,13 @@ from kelly_live.music.vocabulary import load_vocabulary
 
 @given(st.integers(0, 999), st.sampled_from(RHYTHMS), st.sampled_from(("melody", "accompaniment")), st.integers(1, 14))
 def test_people_order_the_places_of_a_rhythm_and_bring_none_of_their_own(
-    seed: int, rhythm: str, hand: str, onsets: int
+    seed: int, rhythm: str, part: str, onsets: int
 ) -> None:
     ranks = rank_places(rhythm, 4, rng_for(seed, "ranks"), freedom=0.2)
-    grown = rank_by_rhythm_cells(ranks, rhythm, hand, onsets, rng_for(seed, "cells"))
+    grown = rank_by_rhythm_cells(ranks, rhythm, part, onsets, rng_for(seed, "cells"))
     assert sorted(grown) == sorted(ranks)
-    assert grown == rank_by_rhythm_cells(ranks, rhythm, hand, onsets, rng_for(seed, "cells"))
-    bars = {places for places, _ in list_rhythm_cells(rhythm, hand)}
+    assert grown == rank_by_rhythm_cells(ranks, rhythm, part, onsets, rng_for(seed, "cells"))
+    bars = {places for places, _ in list_rhythm_cells(rhythm, part)}
     if any(len(places) == onsets for places in bars):
         assert frozenset(grown[:onsets]) in bars  # the bar that it grew from is one of theirs
     else:
@@ -35,12 +35,12 @@ def test_a_phrase_that_must_begin_on_its_first_beat_does_and_a_breath_stays_free
 def test_most_bars_are_people_s_at_every_density() -> None:
     bars = {places for places, _ in list_rhythm_cells("straight", "melody")}
     for notes in range(1, 8):
-        theirs = 0
+        matches = 0
         for seed in range(50):
             ranks = rank_places("straight", 4, rng_for(seed, "ranks"), freedom=0.22)
             grown = rank_by_rhythm_cells(ranks, "straight", "melody", 5, rng_for(seed, "cells"))
-            theirs += frozenset(grown[:notes]) in bars
-        assert theirs > 35, notes
+            matches += frozenset(grown[:notes]) in bars
+        assert matches > 35, notes
 
 
 def test_triplets_and_dotted_rhythms_keep_their_own_ranking_while_people_s_bars_have_none() -> None:

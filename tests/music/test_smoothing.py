@@ -59,9 +59,11 @@ def test_a_tempo_that_wobbles_by_2_percent_is_not_followed(wobble: float) -> Non
 
 def test_a_new_tempo_starts_within_a_bar_and_arrives_exactly() -> None:
     states = smooth(turn(make_parameters(bpm=100.0), make_parameters(bpm=120.0), at=8.0), beats=48)
-    moved = changes(states, "tempo")
-    assert 8.0 <= moved[0] <= 9.0
-    assert moved == [moved[0] + 0.25 * n for n in range(len(moved))], "one smoother, without a halt"
+    tempo_changes = changes(states, "tempo")
+    assert 8.0 <= tempo_changes[0] <= 9.0
+    assert tempo_changes == [tempo_changes[0] + 0.25 * n for n in range(len(tempo_changes))], (
+        "one smoother, without a halt"
+    )
     at = {beat: now.tempo.suggested for beat, now in states}
     assert at[12.0] > 110.0, "more than half way after a bar"
     assert at[16.0] > 118.0

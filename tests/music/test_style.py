@@ -61,11 +61,11 @@ def moment(style: CultureStyle, seed: int = 3, index: int = 1) -> MusicContext:
 @pytest.mark.parametrize("texture", [t for t in TEXTURES if t != "chordal"])
 def test_no_tone_sounds_that_the_tradition_does_not_have(texture: str) -> None:
     sink = play_in(CultureStyle("gamelan", SLENDRO, texture=texture), tonic=2, density=1.5)
-    pitched = [note for note in sink.notes if note.part != "percussion"]
-    assert pitched
-    for note in pitched:
-        away = min(abs(octave_distance_cents(cents_of(note) - 200.0, degree)) for degree in SLENDRO.degrees_cents)
-        assert away < 0.01
+    pitched_notes = [note for note in sink.notes if note.part != "percussion"]
+    assert pitched_notes
+    for note in pitched_notes:
+        distance = min(abs(octave_distance_cents(cents_of(note) - 200.0, degree)) for degree in SLENDRO.degrees_cents)
+        assert distance < 0.01
 
 
 @pytest.mark.parametrize("texture", [t for t in TEXTURES if t != "chordal"])
@@ -111,10 +111,10 @@ def test_chords_stand_on_the_seven_weightiest_degrees() -> None:
 def test_nine_eighths_are_two_two_two_three() -> None:
     """Two measures a bar, its groups struck, the downbeat the loudest and the groups louder than what lies between."""
     sink = play_in(CultureStyle("aksak", SLENDRO, metres=(AKSAK,), texture="heterophony"), bars=9, density=2.0)
-    struck: dict[float, list[int]] = {}
+    strokes: dict[float, list[int]] = {}
     for note in sink.part("percussion"):
-        struck.setdefault(note.onset_beats % 4.5, []).append(note.velocity)
-    loud = {place: float(np.mean(velocities)) for place, velocities in struck.items()}
+        strokes.setdefault(note.onset_beats % 4.5, []).append(note.velocity)
+    loud = {place: float(np.mean(velocities)) for place, velocities in strokes.items()}
     assert {0.0, 1.0, 2.0, 3.0} <= set(loud)
     assert loud[0.0] > max(loud[1.0], loud[2.0], loud[3.0])
     assert min(loud[1.0], loud[2.0], loud[3.0]) > max(
@@ -159,7 +159,7 @@ def test_as_many_phrases_as_the_strength_says_are_in_the_scale(strength: float) 
             if note.onset_beats < 255.9:
                 scale[int((note.onset_beats + 0.1) // 16)] |= cents_of(note) % 100.0 > 1.0
         assert sum(scale) == 16 * strength
-        assert max(len(run) for run in "".join("x" if own else " " for own in scale).split()) <= (
+        assert max(len(run) for run in "".join("x" if is_in_scale else " " for is_in_scale in scale).split()) <= (
             3 if strength > 0.5 else 1
         )
 
@@ -185,21 +185,21 @@ def test_measures_are_counted_together_until_they_make_whole_beats(metre: Metre,
 def test_metres_come_by_their_shares() -> None:
     three = Metre("3/4", 0.25, 1.0, (1, 1, 1), (1.0,))
     four = Metre("4/4", 0.75, 1.0, (2, 2), (1.0,))
-    chosen = Counter(choose_metre(CultureStyle("x", metres=(three, four)), seed).name for seed in range(400))  # type: ignore[union-attr]
-    assert 0.68 < chosen["4/4"] / 400 < 0.82
+    counts = Counter(choose_metre(CultureStyle("x", metres=(three, four)), seed).name for seed in range(400))  # type: ignore[union-attr]
+    assert 0.68 < counts["4/4"] / 400 < 0.82
 
 
 def test_notes_fall_where_the_profile_says() -> None:
     profile = (0.95, 0.0, 0.4, 0.0, 0.8, 0.0, 0.1, 0.0, 0.9, 0.0, 0.5, 0.0, 0.7, 0.0, 0.2, 0.0)
     style = CultureStyle("x", SLENDRO, metres=(Metre("4/4", 1.0, 1.0, (2, 2), profile),), texture="monophony")
-    heard: Counter[int] = Counter()
+    onset_counts: Counter[int] = Counter()
     for seed in range(60):
         context = moment(style, seed)
         for bar in range(context.phrase.start_bar, context.phrase.start_bar + 3):
-            heard.update(round(4 * place) for place in place_onsets(in_style(style, density=0.8), context, bar))
-    assert set(heard) <= {cell for cell, chance in enumerate(profile) if chance > 0.0}
+            onset_counts.update(round(4 * place) for place in place_onsets(in_style(style, density=0.8), context, bar))
+    assert set(onset_counts) <= {cell for cell, chance in enumerate(profile) if chance > 0.0}
     for cell, chance in enumerate(profile):
-        assert abs(heard[cell] / 180 - chance) < 0.15
+        assert abs(onset_counts[cell] / 180 - chance) < 0.15
 
 
 @settings(max_examples=30, deadline=None)
@@ -258,13 +258,13 @@ def test_the_line_keeps_both_habits(
         heights = np.array([100.0 * note.pitch + note.cents for note in sink.notes])
         moves.update(np.rint(np.diff(heights)).tolist())
     assert np.abs(time / time.sum() - degrees).max() < 0.025
-    near = Counter[float]()
+    step_counts = Counter[float]()
     for leap, count in moves.items():
-        size = min(sizes, key=lambda measured: abs(measured[0] - leap))[0]
+        size = min(sizes, key=lambda size_and_share: abs(size_and_share[0] - leap))[0]
         assert abs(size - leap) < 3.0
-        near[size] += count
+        step_counts[size] += count
     for leap, share in sizes:
-        assert abs(near[leap] / moves.total() - share) < 0.02
+        assert abs(step_counts[leap] / moves.total() - share) < 0.02
 
 
 def test_an_answer_ends_on_the_tonic() -> None:
@@ -303,10 +303,10 @@ metres = st.builds(
     st.sampled_from((1 / 3, 0.5, 1.0)),
     st.lists(st.integers(1, 4), min_size=1, max_size=4),
     profiles,
-).filter(lambda given: _whole(given[0] * sum(given[1])))
+).filter(lambda given: _is_whole(given[0] * sum(given[1])))
 
 
-def _whole(beats: float) -> bool:
+def _is_whole(beats: float) -> bool:
     return any(abs(n * beats - round(n * beats)) < 1e-6 for n in (1, 2, 4))
 
 

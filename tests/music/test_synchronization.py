@@ -27,7 +27,7 @@ class Beats:
         bpm_at: Callable[[float], float],
         first: float = 0.0,
         *,
-        counted: bool = False,
+        has_numbers: bool = False,
         jitter: float = 0.0,
         confidence: Callable[[float], float] = lambda now: 1.0,
     ) -> None:
@@ -37,7 +37,7 @@ class Beats:
             for _ in range(100):  # the beat takes as long as the curve says, in hundredths
                 now += 0.6 / bpm_at(now)
             self.times.append(now)
-        self._bpm_at, self._counted, self._confidence = bpm_at, counted, confidence
+        self._bpm_at, self._counted, self._confidence = bpm_at, has_numbers, confidence
         rng = random.Random(1)
         self._estimated = [time + rng.uniform(-jitter, jitter) for time in self.times]
 
@@ -71,40 +71,42 @@ def our_beats(conductor: Conductor, start: float, end: float) -> np.ndarray:
 
 def distances(conductor: Conductor, player: Beats, start: float, end: float) -> np.ndarray:
     """From each of our beats to the nearest of theirs, in seconds."""
-    theirs = np.array(player.times)
-    return np.array([np.min(np.abs(theirs - ours)) for ours in our_beats(conductor, start, end)])
+    player_beats = np.array(player.times)
+    return np.array([np.min(np.abs(player_beats - beat)) for beat in our_beats(conductor, start, end)])
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.001])
 def test_on_a_midi_clock_our_beats_are_theirs_within_5_ms(jitter: float) -> None:
-    clock = Beats(lambda now: 120.0, 0.137, counted=True, jitter=jitter)
+    clock = Beats(lambda now: 120.0, 0.137, has_numbers=True, jitter=jitter)
     assert distances(synchronize(clock), clock, 10.0, 60.0).max() < 0.005
 
 
 def test_on_a_midi_clock_bar_lines_are_theirs_too() -> None:
-    clock = Beats(lambda now: 97.0, 0.9, counted=True)
+    clock = Beats(lambda now: 97.0, 0.9, has_numbers=True)
     conductor = synchronize(clock)
     i = int(np.searchsorted(clock.times, 40.0))
     assert i % 4 == round(conductor.tempo_map.beat_at(clock.times[i])) % 4
 
 
 def test_a_clock_that_speeds_up_is_followed_within_5_ms() -> None:
-    ramp = Beats(lambda now: min(140.0, 90.0 + max(0.0, now - 20.0)), counted=True)
+    ramp = Beats(lambda now: min(140.0, 90.0 + max(0.0, now - 20.0)), has_numbers=True)
     assert distances(synchronize(ramp, seconds=80.0), ramp, 10.0, 80.0).max() < 0.005
 
 
-@pytest.mark.parametrize(("theirs", "own"), [(104.0, 100.0), (120.0, 90.0), (84.0, 110.0)])
-def test_a_pulse_that_is_heard_is_joined_within_eight_bars(theirs: float, own: float) -> None:
-    player = Beats(lambda now: theirs, 0.2, jitter=0.01)
-    conductor = synchronize(player, own)
+@pytest.mark.parametrize(("player_bpm", "own_bpm"), [(104.0, 100.0), (120.0, 90.0), (84.0, 110.0)])
+def test_a_pulse_that_is_heard_is_joined_within_eight_bars(player_bpm: float, own_bpm: float) -> None:
+    player = Beats(lambda now: player_bpm, 0.2, jitter=0.01)
+    conductor = synchronize(player, own_bpm)
     assert conductor.status().synchronized == ("tempo",)
     assert np.median(distances(conductor, player, conductor.seconds_at(32.0), 60.0)) < 0.015
 
 
-@pytest.mark.parametrize(("theirs", "ours"), [(60.0, 120.0), (180.0, 90.0), (130.0, 130.0)])
-def test_half_or_twice_the_beat_is_taken_where_that_is_nearer_to_the_feeling(theirs: float, ours: float) -> None:
-    conductor = synchronize(Beats(lambda now: theirs), own_bpm=105.0)
-    assert conductor.status().bpm == pytest.approx(ours, rel=0.02)
+@pytest.mark.parametrize(("player_bpm", "band_bpm"), [(60.0, 120.0), (180.0, 90.0), (130.0, 130.0)])
+def test_half_or_twice_the_beat_is_taken_where_that_is_nearer_to_the_feeling(
+    player_bpm: float, band_bpm: float
+) -> None:
+    conductor = synchronize(Beats(lambda now: player_bpm), own_bpm=105.0)
+    assert conductor.status().bpm == pytest.approx(band_bpm, rel=0.02)
 
 
 def test_a_listener_that_takes_to_twice_the_beat_does_not_change_our_tempo() -> None:
@@ -120,23 +122,25 @@ def test_a_pulse_that_nobody_is_sure_of_changes_nothing() -> None:
 def test_a_pulse_that_is_lost_is_carried_on_and_then_let_go() -> None:
     player = Beats(lambda now: 120.0, confidence=lambda now: 1.0 if now < 20.0 else 0.0)
     conductor = synchronize(player, own_bpm=90.0)
-    lost = conductor.tempo_map.beat_at(20.0)
-    after = {p.beat - lost: p.bpm for p in conductor.tempo_map.points() if p.beat > lost + 1.0}
+    loss_beat = conductor.tempo_map.beat_at(20.0)
+    after = {p.beat - loss_beat: p.bpm for p in conductor.tempo_map.points() if p.beat > loss_beat + 1.0}
     assert all(abs(bpm - 120.0) < 2.0 for beats, bpm in after.items() if beats < FLYWHEEL_BEATS - 1.0)
     assert conductor.status().bpm == 90.0
     assert conductor.status().synchronized == ()
 
 
 @settings(max_examples=10, deadline=None)
-@given(bpm=st.floats(50.0, 210.0), first=st.floats(0.0, 2.0), own=st.floats(50.0, 200.0), wobble=st.floats(0.0, 0.05))
-def test_the_beat_never_jumps(bpm: float, first: float, own: float, wobble: float) -> None:
-    conductor = synchronize(Beats(lambda now: bpm, first, jitter=wobble), own, seconds=15.0)
+@given(
+    bpm=st.floats(50.0, 210.0), first=st.floats(0.0, 2.0), own_bpm=st.floats(50.0, 200.0), wobble=st.floats(0.0, 0.05)
+)
+def test_the_beat_never_jumps(bpm: float, first: float, own_bpm: float, wobble: float) -> None:
+    conductor = synchronize(Beats(lambda now: bpm, first, jitter=wobble), own_bpm, seconds=15.0)
     points = [p.bpm for p in conductor.tempo_map.points()]
     assert all(abs(b / a - 1.0) < 0.04 for a, b in pairwise(points))
     assert np.all(np.diff(our_beats(conductor, 0.0, 15.0)) > 0.2)
 
 
-def keys_heard(*spans: tuple[float, KeyEstimate | None]) -> tuple[list[str], Conductor]:
+def list_keys(*spans: tuple[float, KeyEstimate | None]) -> tuple[list[str], Conductor]:
     """The tonic and mode at each beat of 16 bars at 120 BPM, when from each span's second on that key is heard."""
     conductor = Conductor(RecordingSink(), GeneratorBand([]), seed=1, tonic=0)
     parameters = make_parameters(bpm=120.0)
@@ -144,31 +148,29 @@ def keys_heard(*spans: tuple[float, KeyEstimate | None]) -> tuple[list[str], Con
     names = []
     for step in range(3200):
         now = step / 100.0
-        heard = [key for start, key in spans if start <= now][-1] if now >= spans[0][0] else None
-        conductor.advance(now, parameters, SyncState(key=heard))
+        estimate = [key for start, key in spans if start <= now][-1] if now >= spans[0][0] else None
+        conductor.advance(now, parameters, SyncState(key=estimate))
         if step % 50 == 0:
             names.append(f"{conductor.status().tonic} {conductor.status().mode}")
     return names, conductor
 
 
 def test_a_key_that_is_heard_is_joined_where_a_phrase_starts() -> None:
-    names, conductor = keys_heard((1.0, KeyEstimate(9, "aeolian", 0.6)))
+    names, conductor = list_keys((1.0, KeyEstimate(9, "aeolian", 0.6)))
     assert names[:14] == ["C ionian"] * 14
     assert names[17:] == ["A aeolian"] * len(names[17:])
     assert conductor.status().synchronized == ("key",)
 
 
 def test_inside_a_phrase_only_a_key_heard_long_and_surely_is_joined() -> None:
-    unsure, _ = keys_heard(
-        (0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE - 0.05))
-    )
-    sure, _ = keys_heard((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE)))
+    unsure, _ = list_keys((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE - 0.05)))
+    sure, _ = list_keys((0.0, KeyEstimate(9, "aeolian", 0.6)), (8.5, KeyEstimate(2, "dorian", KEY_CONFIDENCE)))
     assert unsure[17:30] == ["A aeolian"] * 13
     assert sure[17:26] == ["A aeolian"] * 9
     assert sure[29] == "D dorian"
 
 
 def test_a_key_that_is_lost_leaves_its_tonic_and_gives_the_mode_back() -> None:
-    names, conductor = keys_heard((0.0, KeyEstimate(9, "aeolian", 0.6)), (9.0, None))
+    names, conductor = list_keys((0.0, KeyEstimate(9, "aeolian", 0.6)), (9.0, None))
     assert names[40] == "A ionian"
     assert conductor.status().synchronized == ()

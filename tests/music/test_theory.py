@@ -94,9 +94,9 @@ def test_steps_within_a_range_lie_in_it_or_next_to_it(key: Key, low: float, widt
 @given(KEYS, st.integers(0, 23), st.floats(0, 100))
 def test_the_nearest_chord_tone_is_one_and_is_nearest(key: Key, degree: int, step: float) -> None:
     chord = build_chord(key, degree % key.size)
-    found = chord.step_near(step)
-    assert chord.has(found)
-    closer = [s for s in range(int(step) - 40, int(step) + 41) if chord.has(s) and abs(s - step) < abs(found - step)]
+    tone = chord.step_near(step)
+    assert chord.has(tone)
+    closer = [s for s in range(int(step) - 40, int(step) + 41) if chord.has(s) and abs(s - step) < abs(tone - step)]
     assert not closer
 
 

@@ -64,11 +64,11 @@ def test_a_start_is_the_top_at_their_tempo() -> None:
 def test_a_stop_ends_every_note_at_once_and_nothing_follows() -> None:
     session = FollowingSession().to(3.0, playing(1, 0.5)).to(3.01, SyncState(transport=Transport(False, 1)))
     assert session.scheduler.health().sounding == 0
-    heard = len(session.onsets())
-    held = session.conductor.status().beat
+    onset_count = len(session.onsets())
+    stop_beat = session.conductor.status().beat
     session.to(8.0, SyncState(transport=Transport(False, 1)))
-    assert len(session.onsets()) == heard > 4
-    assert session.conductor.status().beat == held == pytest.approx(5.0, abs=0.1)
+    assert len(session.onsets()) == onset_count > 4
+    assert session.conductor.status().beat == stop_beat == pytest.approx(5.0, abs=0.1)
 
 
 def test_the_same_start_is_the_same_music() -> None:
@@ -86,11 +86,11 @@ def test_the_same_start_is_the_same_music() -> None:
 
 
 def test_continue_goes_on_in_the_bar_that_was_stopped() -> None:
-    whole = FollowingSession().to(6.0, playing(1, 0.5))
-    cut = FollowingSession().to(2.55, playing(1, 0.5))  # four beats
-    cut.to(4.0, SyncState(transport=Transport(False, 1))).to(8.0, playing(2, 4.0, number=4))
-    after = [(round(t - 2.5, 2), c, p) for t, c, p in whole.onsets(0.0) if t >= 2.55]
-    resumed = [(round(t - 4.0, 2), c, p) for t, c, p in cut.onsets(0.0) if t >= 4.05]
+    uninterrupted = FollowingSession().to(6.0, playing(1, 0.5))
+    interrupted = FollowingSession().to(2.55, playing(1, 0.5))  # four beats
+    interrupted.to(4.0, SyncState(transport=Transport(False, 1))).to(8.0, playing(2, 4.0, number=4))
+    after = [(round(t - 2.5, 2), c, p) for t, c, p in uninterrupted.onsets(0.0) if t >= 2.55]
+    resumed = [(round(t - 4.0, 2), c, p) for t, c, p in interrupted.onsets(0.0) if t >= 4.05]
     assert after
     assert resumed[: len(after)] == after
 

@@ -19,8 +19,8 @@ NOW = datetime(2026, 11, 23, 0, 40, tzinfo=UTC)
 PLAYED = (80.0, 70.0, 0.5, 0.7, 0.4)  # over PLAYED_PARAMETERS
 
 
-def make_reaction(kind: str, emotion: str = "sad", asked: tuple[float, ...] = PLAYED) -> Reaction:
-    return create_reaction(NOW, kind, create_state(emotion=emotion), asked)
+def make_reaction(kind: str, emotion: str = "sad", values: tuple[float, ...] = PLAYED) -> Reaction:
+    return create_reaction(NOW, kind, create_state(emotion=emotion), values)
 
 
 def make_preference(parameter: str, value: float, emotion: str = "sad") -> Reaction:
@@ -33,10 +33,10 @@ def reactions(draw: st.DrawFn) -> Reaction:
     name = draw(st.sampled_from(sorted(RANGES)))
     unit = st.floats(-1, 1)
     state = create_state(draw(unit), draw(unit), draw(unit), draw(st.sampled_from([*EMOTIONS, None])))
-    asked = tuple(draw(st.floats(*RANGES[parameter])) for parameter in PLAYED_PARAMETERS)
+    values = tuple(draw(st.floats(*RANGES[parameter])) for parameter in PLAYED_PARAMETERS)
     if kind == PREFERENCE:
-        return create_reaction(NOW, kind, state, asked, name, draw(st.floats(*RANGES[name])))
-    return create_reaction(NOW, kind, state, asked)
+        return create_reaction(NOW, kind, state, values, name, draw(st.floats(*RANGES[name])))
+    return create_reaction(NOW, kind, state, values)
 
 
 @st.composite

@@ -82,7 +82,7 @@ def test_words_want_at_least_a_step_the_other_way() -> None:
     higher, brighter = make_reaction("too-dark").targets(PLAYED)
     assert (higher.value, higher.side, higher.weight) == (74.0, 1, 0.5)
     assert brighter.value == pytest.approx(0.6)
-    assert make_reaction("too-soft", asked=(80.0, 70.0, 1.0, 0.7, 0.4)).targets(PLAYED) == []  # it cannot be louder
+    assert make_reaction("too-soft", values=(80.0, 70.0, 1.0, 0.7, 0.4)).targets(PLAYED) == []  # it cannot be louder
 
 
 def test_a_like_holds_what_was_played_and_a_dislike_goes_half_way_home() -> None:
@@ -90,8 +90,10 @@ def test_a_like_holds_what_was_played_and_a_dislike_goes_half_way_home() -> None
     assert tuple(target.value for target in liked) == PLAYED
     assert {target.weight for target in liked} == {0.3}
     assert {target.weight for target in make_reaction(MORE).targets(PLAYED)} == {0.6}
-    away = {target.parameter: target.value for target in make_reaction(DISLIKE).targets((125.0, 70.0, 0.3, 0.7, 0.8))}
-    assert away == pytest.approx({"tempo": 100.0, "level": 0.4, "major": 0.6})
+    targets = {
+        target.parameter: target.value for target in make_reaction(DISLIKE).targets((125.0, 70.0, 0.3, 0.7, 0.8))
+    }
+    assert targets == pytest.approx({"tempo": 100.0, "level": 0.4, "major": 0.6})
     assert make_reaction(DISLIKE).targets(PLAYED) == []  # the base itself is disliked: nobody knows what else
 
 
@@ -152,8 +154,8 @@ FULL = to_yaml(
 
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=200), st.integers(0, len(FULL)), st.integers(0, 40))
-def test_whatever_stands_in_a_file_is_a_profile_or_a_config_error(noise: bytes, at: int, cut: int) -> None:
-    for data in (noise, GOOD[:at] + noise + GOOD[at + cut :], FULL[:at] + noise + FULL[at + cut :]):
+def test_whatever_stands_in_a_file_is_a_profile_or_a_config_error(noise: bytes, at: int, length: int) -> None:
+    for data in (noise, GOOD[:at] + noise + GOOD[at + length :], FULL[:at] + noise + FULL[at + length :]):
         complaint = ""
         try:
             from_yaml(data, "p.yaml")

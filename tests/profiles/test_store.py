@@ -27,9 +27,9 @@ def store(tmp_path: Path) -> ProfileStore:
 
 
 def test_what_is_kept_comes_back(store: ProfileStore) -> None:
-    changed = store.update("anna", lambda profile: profile.with_reaction(make_reaction("too-fast")))
-    assert store.load("Anna ") == changed
-    assert changed.count == 1
+    updated = store.update("anna", lambda profile: profile.with_reaction(make_reaction("too-fast")))
+    assert store.load("Anna ") == updated
+    assert updated.count == 1
     assert store.update("anna", lambda profile: profile.forget()) == new_profile("anna", NOW)
     assert store.path("anna").read_bytes() == to_yaml(new_profile("anna", NOW))
 
@@ -59,10 +59,10 @@ def test_an_unknown_name_tells_near_ones(store: ProfileStore) -> None:
         ProfileStore(store.folder / "elsewhere").load("../profiles/anna")
 
 
-@pytest.mark.parametrize("typed", ["../anna", "/etc/passwd", "anna.yaml", "", "a" * 10_000, "\0"])
-def test_no_name_leads_out_of_the_folder(store: ProfileStore, typed: str) -> None:
+@pytest.mark.parametrize("text", ["../anna", "/etc/passwd", "anna.yaml", "", "a" * 10_000, "\0"])
+def test_no_name_leads_out_of_the_folder(store: ProfileStore, text: str) -> None:
     with pytest.raises(ConfigError) as error:
-        store.load(typed)
+        store.load(text)
     assert len(str(error.value)) < 300
 
 
@@ -74,13 +74,13 @@ def test_a_damaged_profile_is_kept_aside_and_named(store: ProfileStore) -> None:
     with pytest.raises(ConfigError, match=r"damaged and was kept as anna\.damaged-\d+T\d+Z\.yaml") as error:
         store.load("anna")
     assert "\n" not in str(error.value)
-    assert [kept.read_bytes() for kept in store.list_damaged()] == [b"format: 1\nname: ["]
+    assert [file.read_bytes() for file in store.list_damaged()] == [b"format: 1\nname: ["]
     assert store.names() == ()
     store.create(new_profile("anna", NOW))
     path.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="was kept as"):
         store.update("anna", lambda profile: profile)
-    assert {kept.read_bytes() for kept in store.list_damaged()} == {b"format: 1\nname: [", b"\xff"}
+    assert {file.read_bytes() for file in store.list_damaged()} == {b"format: 1\nname: [", b"\xff"}
 
 
 def test_a_newer_profile_stays_where_it_is(store: ProfileStore) -> None:
