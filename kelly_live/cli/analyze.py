@@ -12,6 +12,7 @@ import click
 from kelly_live.core.errors import KellyError
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
+    CheckedCommand,
     debug_option,
     device_option,
     print_notice,
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 
 @click.command(
+    cls=CheckedCommand,
     epilog="The means over a file are weighted by each window's confidence, so that silence and noise count little; "
-    "`confidence` is weighted likewise: it is that of the file's answer. `time` is the end of a window in seconds."
+    "`confidence` is weighted likewise: it is that of the file's answer. `time` is the end of a window in seconds.",
 )
 @click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file, windows included.")

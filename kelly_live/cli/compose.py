@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import OUTPUT_FILE, add_options, debug_option, device_option, print_notice
+from kelly_live.engine.options.click_options import (
+    OUTPUT_FILE,
+    CheckedCommand,
+    add_options,
+    debug_option,
+    device_option,
+    print_notice,
+)
 from kelly_live.engine.options.commands import ComposeOptions
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import Reading
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @add_options(ComposeOptions)
 @click.option("--midi", type=OUTPUT_FILE, required=True, help="The MIDI file to write.")
 @click.option("--wav", type=OUTPUT_FILE, help="Also write a WAV, with the built-in synthesiser.")

@@ -11,24 +11,30 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import debug_option, print_notice
+from kelly_live.engine.options.click_options import (
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    CheckedCommand,
+    debug_option,
+    print_notice,
+)
 
 if TYPE_CHECKING:
     from kelly_live.cultures.preset import CulturePreset, Known
 
 
-@click.command("cultures")
+@click.command("cultures", cls=CheckedCommand)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.option(
     "--listen",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    type=OUTPUT_FOLDER,
     metavar="FOLDER",
-    help="Play NAME (or every preset): happy, then sad, as NAME.mid, .wav and .png in FOLDER.",
+    help="Play NAME (or every preset): happy, then sad, as NAME.mid, .wav and .png in FOLDER (created if need be).",
 )
 @click.option(
     "--sheet",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OUTPUT_FILE,
     metavar="FILE",
     help="Draw eight bars of NAME (or of every shipped preset), and its degrees as measured and as played, as a PNG.",
 )
@@ -37,13 +43,16 @@ def command(name: str | None, as_json: bool, listen: Path | None, sheet: Path | 
     """List the culture presets, or show one: NAME, or NAME:MODE for one of its modes."""
     from kelly_live.cultures.library import CULTURES, choose_culture, list_cultures
 
-    if listen is not None and sheet is not None:
-        raise click.UsageError("--listen and --sheet are two things; ask for one at a time")
     if sheet is not None:
         _draw([name] if name is not None else list(CULTURES), sheet)
         return 0
     if listen is not None:
+        from kelly_live.core.atomic_write import create_folder
+
         names = [one.name for one in list_cultures() if one.preset is not None] if name is None else [name]
+        for each in names:
+            choose_culture(each, notify=print_notice)
+        create_folder(listen)
         for each in names:
             _write_piece(each, listen)
         return 0

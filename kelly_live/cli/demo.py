@@ -6,11 +6,17 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import OUTPUT_FOLDER, add_options, debug_option, print_notice
+from kelly_live.engine.options.click_options import (
+    OUTPUT_FOLDER,
+    CheckedCommand,
+    add_options,
+    debug_option,
+    print_notice,
+)
 from kelly_live.engine.options.commands import RenderOptions
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.option(
     "--out",
     type=OUTPUT_FOLDER,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
-from kelly_live.engine.options.click_options import debug_option, device_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, device_option
 
 if TYPE_CHECKING:
     from kelly_live.midi.ports import PortInfo
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.option("--audio-in", metavar="NAME", help="Show which input this name chooses.")
 @click.option("--midi-out", metavar="NAME", help="Show which output this name chooses.")
 @click.option("--midi-in", metavar="NAME", help="Show which MIDI input this name chooses.")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, debug_option
+from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option
 
 if TYPE_CHECKING:
     from kelly_live.engine.tracking import TrackingMoment
 
 
-@click.command("follow")
+@click.command("follow", cls=CheckedCommand)
 @click.argument("recordings", type=INPUT_FILE, nargs=-1, required=True)
 @debug_option
 def command(recordings: Sequence[Path]) -> None:

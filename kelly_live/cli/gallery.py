@@ -6,10 +6,16 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import OUTPUT_FILE, OUTPUT_FOLDER, debug_option, seed_option
+from kelly_live.engine.options.click_options import (
+    OUTPUT_FILE,
+    OUTPUT_FOLDER,
+    CheckedCommand,
+    debug_option,
+    seed_option,
+)
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.argument("folder", type=OUTPUT_FOLDER)
 @click.option("--sheet", type=OUTPUT_FILE, help="Also draw one picture of all eight, as a PNG.")
 @seed_option("Same seed, same pieces.")

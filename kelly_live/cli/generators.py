@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 if TYPE_CHECKING:
     from kelly_live.generators.registry import GeneratorInfo
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 UNCHECKED = "unchecked"  # its class was read, but not created
 
 
-@click.command("generators")
+@click.command("generators", cls=CheckedCommand)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @click.option("--check", is_flag=True, help="Also make each, let it play four bars, and say in which state it ends.")
 @debug_option

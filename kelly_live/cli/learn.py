@@ -8,13 +8,13 @@ import click
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 if TYPE_CHECKING:
     from kelly_live.control.midi_map import Binding
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.argument("action", required=False)
 @click.argument("value", required=False)
 @click.option("--midi-in", metavar="NAME", help="The MIDI input, by any part of its name [default: a virtual port].")

@@ -8,11 +8,11 @@ from types import FrameType
 
 import click
 
-from kelly_live.engine.options.click_options import add_options, debug_option, print_notice
+from kelly_live.engine.options.click_options import CheckedCommand, add_options, debug_option, print_notice
 from kelly_live.engine.options.commands import LiveOptions
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @add_options(LiveOptions)
 @debug_option
 def command(options: LiveOptions) -> None:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option, print_notice
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option, print_notice
 
 if TYPE_CHECKING:
     from kelly_live.generators.host_preset import HostPreset, PresetFile
 
 
-@click.command("presets")
+@click.command("presets", cls=CheckedCommand)
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 @debug_option

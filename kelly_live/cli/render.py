@@ -6,11 +6,18 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, add_options, debug_option, print_notice
+from kelly_live.engine.options.click_options import (
+    INPUT_FILE,
+    OUTPUT_FILE,
+    CheckedCommand,
+    add_options,
+    debug_option,
+    print_notice,
+)
 from kelly_live.engine.options.commands import RenderOptions
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.argument("recording", type=INPUT_FILE)
 @click.option("--midi", type=OUTPUT_FILE, help="The MIDI file to write.")
 @click.option("--wav", type=OUTPUT_FILE, help="Write a WAV, with the built-in synthesiser.")

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, debug_option
+from kelly_live.engine.options.click_options import INPUT_FILE, OUTPUT_FILE, CheckedCommand, debug_option
 
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @click.argument("log", type=INPUT_FILE)
 @click.option("--midi", type=OUTPUT_FILE, help="The MIDI file to write [default: none, only compare].")
 @click.option("--wav", type=OUTPUT_FILE, help="Also write a WAV, with the built-in synthesiser.")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from kelly_live.engine.options.host import HostOptions
     from kelly_live.engine.override import OverrideStage
     from kelly_live.engine.supervised_tracker import SupervisedTracker
+    from kelly_live.generators.host_preset import HostPreset
     from kelly_live.generators.preset_band import PresetBand
     from kelly_live.mapping.culture import CultureStage
     from kelly_live.mapping.mapper import LearnedMapper
@@ -88,8 +89,20 @@ def build_band(options: HostOptions | None = None, *, live: bool = False, notify
                 notify(f"{path} {reason}")
         usable = [one.preset for one in preset_files if one.preset is not None and not one.preset.ports]
         presets += [preset for preset in usable if preset.name != presets[0].name]
+    _check_extra(options.extra, presets, notify)
     settings = [Setting.parse(text) for text in options.settings]
     return PresetBand(presets, settings=settings, extra=options.extra, live=live)
+
+
+def _check_extra(extra: Sequence[str], presets: Sequence[HostPreset], notify: Notify) -> None:
+    """Refuse generators that are not installed, and say which every preset has already. Raises ConfigError."""
+    from kelly_live.core.plugins import find_plugins, select_plugin
+    from kelly_live.generators.registry import GROUP
+
+    for name in dict.fromkeys(extra):
+        select_plugin(name, find_plugins(GROUP), "generator")
+        if all(name in (player.generator for player in preset.players) for preset in presets):
+            notify(f"--with {name} adds nothing: the preset has it already")
 
 
 def build_sink(

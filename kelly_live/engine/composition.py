@@ -36,6 +36,8 @@ def compose_piece(options: ComposeOptions, notify: Notify = log_notice) -> Perfo
     profile = load_profile(options.profile, notify)
     band = build_band(options.host.with_profile(profile), notify=notify)
     override = options.override.build_override()
+    if override.morph is not None and override.morph.bars > options.bars:
+        notify(f"the morph takes {override.morph.bars:g} bars and the piece {options.bars}: it ends on the way")
     state = create_state(override.valence, override.arousal, override.dominance, override.emotion)
     mapper = create_mapper(options.culture, profile, notify)
 

@@ -96,12 +96,12 @@ def test_what_nobody_can_play_is_one_line(run: Run, tmp_path: Path, options: tup
     assert err.count("\n") == 1
 
 
-def test_a_missing_generator_is_reported_and_the_others_play(run: Run, tmp_path: Path) -> None:
+def test_a_generator_that_is_not_installed_is_refused(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "x.mid"
     code, _, err = run("compose", "--emotion", "sad", "--bars", "2", "--midi", str(out), "--with", "theremin")
-    assert code == 0
-    assert "theremin is silent (not loaded): there is no generator 'theremin'" in err
-    assert out.exists()
+    assert code == 1
+    assert "there is no generator 'theremin'" in err
+    assert not out.exists()
 
 
 @pytest.mark.parametrize("typed", ["backing", "backing=", "=x"])

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, Number, debug_option, device_option, reader_option
+from kelly_live.engine.options.click_options import (
+    INPUT_FILE,
+    CheckedCommand,
+    Number,
+    debug_option,
+    device_option,
+    reader_option,
+)
 from kelly_live.engine.profile_actions import MIN_SECONDS, describe_calibration, record_calibration
 
 if TYPE_CHECKING:
     from kelly_live.core.protocols import AudioSource
 
 
-@click.command("calibrate", short_help="Record your neutral voice or playing for 30 s.")
+@click.command("calibrate", cls=CheckedCommand, short_help="Record your neutral voice or playing for 30 s.")
 @click.argument("name", required=False)
 @click.option("--from", "file", type=INPUT_FILE, help="Read this recording instead of listening now.")
 @click.option("--audio-in", metavar="NAME", help="The audio input, by any part of its name [default: the system's].")

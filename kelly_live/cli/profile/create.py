@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import Number, debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, Number, debug_option
 from kelly_live.engine.profile_actions import resolve_culture
 
 
-@click.command("create")
+@click.command("create", cls=CheckedCommand)
 @click.argument("name")
 @click.option("--culture", metavar="NAME[:MODE]", help="Play as in this tradition unless another is asked for.")
 @click.option(

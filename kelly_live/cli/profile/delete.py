@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 
-@click.command("delete")
+@click.command("delete", cls=CheckedCommand)
 @click.argument("name")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @debug_option

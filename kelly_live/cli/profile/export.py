@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import OUTPUT_FILE, debug_option
+from kelly_live.engine.options.click_options import OUTPUT_FILE, CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import count_reactions
 
 
-@click.command("export")
+@click.command("export", cls=CheckedCommand)
 @click.argument("name")
 @click.argument("file", type=OUTPUT_FILE)
 @debug_option

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, debug_option
+from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import count_reactions
 
 
-@click.command("import")
+@click.command("import", cls=CheckedCommand)
 @click.argument("file", type=INPUT_FILE)
 @click.option("--as", "name", metavar="NAME", help="Under another name.")
 @debug_option

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import count_reactions, describe_changes, load_net
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
 
 
-@click.command("learn")
+@click.command("learn", cls=CheckedCommand)
 @click.argument("name")
 @debug_option
 def command(name: str) -> None:

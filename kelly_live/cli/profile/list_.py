@@ -6,11 +6,11 @@ import json
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import count_reactions
 
 
-@click.command("list")
+@click.command("list", cls=CheckedCommand)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 @debug_option
 def command(as_json: bool) -> None:

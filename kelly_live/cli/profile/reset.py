@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import count_reactions, load_net
 
 if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
 
 
-@click.command("reset", short_help="Forget everything that was said and learned.")
+@click.command("reset", cls=CheckedCommand, short_help="Forget everything that was said and learned.")
 @click.argument("name")
 @click.option(
     "--emotion", type=click.Choice(EMOTIONS, case_sensitive=False), help="Only what was said in this emotion."

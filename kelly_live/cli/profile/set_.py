@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import apply_setting, describe_settings
 
 if TYPE_CHECKING:
     from kelly_live.profiles.profile import Profile
 
 
-@click.command("set")
+@click.command("set", cls=CheckedCommand)
 @click.argument("name")
 @click.argument("settings", nargs=-1, required=True, metavar="KEY=VALUE...")
 @debug_option

@@ -10,7 +10,7 @@ import click
 
 from kelly_live.core.values import EMOTIONS
 from kelly_live.core.wording import plural
-from kelly_live.engine.options.click_options import OUTPUT_FILE, debug_option
+from kelly_live.engine.options.click_options import OUTPUT_FILE, CheckedCommand, debug_option
 from kelly_live.engine.profile_actions import (
     count_reactions,
     describe_calibration,
@@ -20,7 +20,7 @@ from kelly_live.engine.profile_actions import (
 )
 
 
-@click.command("show", short_help="Show what a profile has learned.")
+@click.command("show", cls=CheckedCommand, short_help="Show what a profile has learned.")
 @click.argument("name")
 @click.option("--plot", type=OUTPUT_FILE, help="Also draw a picture (PNG): the base and yours, for each emotion.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from kelly_live.engine.options.click_options import debug_option
+from kelly_live.engine.options.click_options import CheckedCommand, debug_option
 
 
-@click.command("use", short_help="Make a profile the default.")
+@click.command("use", cls=CheckedCommand, short_help="Make a profile the default.")
 @click.argument("name")
 @debug_option
 def command(name: str) -> None:

@@ -1,6 +1,6 @@
 """Generate click declarations from options values, and gather what was typed into one.
 
-@click.command()
+@click.command(cls=CheckedCommand)
 @add_options(RenderOptions)
 @debug_option
 def command(options: RenderOptions) -> None: ...
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import parse_number, parse_whole
 from kelly_live.core.values import MAX_SEED
 from kelly_live.engine.options.metadata import GroupSpec, OptionSpec, list_specs
+from kelly_live.engine.options.rules import check_rules
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,6 +57,34 @@ class Whole(click.IntRange):
         return super().convert(value, param, ctx)
 
 
+class CheckedCommand(click.Command):
+    """A command that refuses what would have no effect: RULES that are broken, and an option given twice."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises click.UsageError."""
+        values, _, order = self.make_parser(ctx).parse_args(list(args))
+        for param in order:
+            if order.count(param) > 1 and isinstance(param, click.Option) and not _may_repeat(param):
+                raise click.UsageError(f"{param.opts[0]} is given {order.count(param)} times; give it once", ctx)
+        rest = super().parse_args(ctx, args)
+        # An argument is in the order also where it is left out; its value is then no text.
+        given = [one for one in order if isinstance(one, click.Option) or isinstance(values[one.name or ""], str)]
+        try:
+            check_rules(_list_flags(given), _list_flags(self.params))
+        except ConfigError as error:
+            raise click.UsageError(str(error), ctx) from error
+        return rest
+
+
+def _may_repeat(option: click.Option) -> bool:
+    return option.multiple or (option.is_flag and not option.secondary_opts)
+
+
+def _list_flags(params: Iterable[click.Parameter]) -> list[str]:
+    names = (param.opts if isinstance(param, click.Option) else [param.human_readable_name] for param in params)
+    return list(chain.from_iterable(names))
+
+
 debug_option = click.option(
     "--debug", is_flag=True, expose_value=False, help="Show the traceback of an error, and log messages on stderr."
 )
@@ -66,7 +96,7 @@ def print_notice(line: str) -> None:
 
 
 def device_option(*, expose_value: bool = True) -> Callable[[F], F]:
-    """Declare --device on its own; without `expose_value` it is accepted and has no effect."""
+    """Declare --device on its own; without `expose_value` it is only checked that the device is there."""
     from kelly_live.engine.options.commands import DEVICE_HELP, DEVICES
 
     return click.option(
@@ -75,8 +105,16 @@ def device_option(*, expose_value: bool = True) -> Callable[[F], F]:
         default="auto",
         show_default=True,
         expose_value=expose_value,
-        help=DEVICE_HELP,
+        callback=None if expose_value else _require_device,
+        help=DEVICE_HELP if expose_value else f"{DEVICE_HELP} This command runs none.",
     )
+
+
+def _require_device(ctx: click.Context, param: click.Parameter, value: str) -> None:
+    if value not in ("auto", "cpu"):  # both are always there, and torch takes a second to load
+        from kelly_live.emotion.nets.device import choose_device
+
+        choose_device(value)
 
 
 def reader_option() -> Callable[[F], F]:

@@ -74,6 +74,10 @@ class HostOptions:
 
     def __post_init__(self) -> None:
         check_options(self)
+        places = [text.partition("=")[0].strip() for text in self.settings]
+        for place in places:
+            if places.count(place) > 1:
+                raise ConfigError(f"--set {place[:60]} is given {places.count(place)} times; give it once")
 
     def with_profile(self, profile: Profile | None) -> HostOptions:
         """Return the same, with the profile's own preset where none is named."""

@@ -9,6 +9,8 @@ from typing import Any
 
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.numbers import quote_value
+from kelly_live.core.values import MAX_SEED
+from kelly_live.engine.options.rules import check_rules
 
 _OPTION = "kelly_live.option"
 _GROUP = "kelly_live.group"
@@ -87,13 +89,20 @@ def list_specs(options: Any) -> Iterator[tuple[str, OptionSpec | GroupSpec]]:
 
 
 def check_options(options: Any) -> None:
-    """Check choices and ranges of every setting of an options value.
+    """Check choices and ranges of every setting of an options value, and RULES among them.
 
     Raises ConfigError naming the first that is wrong. A class calls it from `__post_init__`.
     """
+    defaults = {one.name: one.default for one in fields(options)}
+    given, available = [], []
     for name, spec in list_specs(options):
         if isinstance(spec, OptionSpec):
-            _check(spec, getattr(options, name))
+            value = getattr(options, name)
+            _check(spec, value)
+            available.append(_flag_of(spec))
+            if value != defaults[name]:
+                given.append(_flag_of(spec))
+    check_rules(given, available)
 
 
 def list_settings(options: Any) -> tuple[tuple[str, str], ...]:
@@ -117,13 +126,17 @@ def _format(spec: OptionSpec, value: Any) -> str:
 
 
 def _name_of(spec: OptionSpec) -> str:
-    return spec.flags[0].partition("/")[0].removeprefix("--").replace("-", "_")
+    return _flag_of(spec).removeprefix("--").replace("-", "_")
+
+
+def _flag_of(spec: OptionSpec) -> str:
+    return spec.flags[0].partition("/")[0]
 
 
 def _check(spec: OptionSpec, value: Any) -> None:
     if value is None or spec.repeatable or spec.parse is not None:
         return
-    flag = spec.flags[0].partition("/")[0]
+    flag = _flag_of(spec)
     if spec.choices and value not in spec.choices:
         raise ConfigError(f"{flag} is {quote_value(value)}; it must be one of {', '.join(map(str, spec.choices))}")
     if spec.kind is int and not spec.choices and (isinstance(value, bool) or not isinstance(value, int)):
@@ -141,4 +154,6 @@ def _check(spec: OptionSpec, value: Any) -> None:
 def _describe_range(spec: OptionSpec) -> str:
     if spec.maximum is None:
         return f"a number of at least {spec.minimum:g}"
+    if spec.maximum == MAX_SEED:
+        return f"a number of at least {spec.minimum:g}, of 18 digits at most"
     return f"a number from {spec.minimum:g} to {spec.maximum:g}"

@@ -1,0 +1,47 @@
+"""What settings need or exclude each other, as one table for every command and every options value.
+
+A rule is about what was given: on a command line what was typed, in an options value what is not the default. A rule
+that names a flag that a command does not have says nothing about that command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from kelly_live.core.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A flag (or the name of an argument, in capitals) that needs one of some others, or goes with none of some."""
+
+    flag: str
+    needs: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+
+
+RULES = (
+    Rule("--emotion", excludes=("--valence", "--arousal", "--dominance")),
+    Rule("--morph-bars", needs=("--morph-to",)),
+    Rule("--culture-strength", needs=("--culture",)),
+    Rule("--cc-channel", needs=("--cc",)),
+    Rule("--from", excludes=("--audio-in",)),
+    Rule("--sheet", excludes=("--listen", "--json")),
+    Rule("--listen", excludes=("--json",)),
+    Rule("--list", excludes=("--forget", "--midi-in", "ACTION")),
+    Rule("--forget", excludes=("--midi-in", "ACTION")),
+)
+
+
+def check_rules(given: Collection[str], available: Collection[str]) -> None:
+    """Check the flags that were `given`, of those that are `available`. Raises ConfigError naming both sides."""
+    for rule in RULES:
+        if rule.flag not in given:
+            continue
+        needed = [flag for flag in rule.needs if flag in available]
+        if needed and not set(needed) & set(given):
+            raise ConfigError(f"{rule.flag} has no effect without {' or '.join(needed)}; give both, or leave it out")
+        against = [flag for flag in rule.excludes if flag in given]
+        if against:
+            raise ConfigError(f"{rule.flag} and {' and '.join(against)} do not go together; give one or the other")
