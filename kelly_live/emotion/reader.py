@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,11 @@ class RawReading:
 
 
 class LiveEmotionReader:
-    """The shipped EmotionReader; deterministic on the CPU. The module's docstring states its rules."""
+    """The shipped EmotionReader; deterministic on the CPU. The module's docstring states its rules.
+
+    `time_stage` opens a context around each run of "features", "net" and "temporal" (the temporal model); of a captured
+    hop, which is all three in one, around "net". It does nothing unless a benchmark sets it.
+    """
 
     sample_rate = SAMPLE_RATE
     hop_seconds = HOP_SECONDS
@@ -87,6 +92,7 @@ class LiveEmotionReader:
         self._stream = EmotionStream(self.net)
         self.captured_hop: CapturedHop | None = None  # replaces features, net and temporal model if it is there
         self.note: str | None = None
+        self.time_stage: Callable[[str], AbstractContextManager[object]] = nullcontext
         self._hop = np.zeros(HOP_SAMPLES, np.float32)
         self.reset()
 
@@ -145,17 +151,21 @@ class LiveEmotionReader:
         if self.captured_hop is not None:
             self._hop[first : first + len(samples)] = clean_samples(samples)
             return rms_dbfs(self._hop) if self._into_hop == 0 else None
-        frames = self._features.push(samples)
-        self._stream.push(frames.mels)
+        with self.time_stage("features"):
+            frames = self._features.push(samples)
+        with self.time_stage("net"):
+            self._stream.push(frames.mels)
         return frames.levels_dbfs[-1] if frames.levels_dbfs else None
 
     def _finish_hop(self, level_dbfs: float, end_time: float) -> EmotionState:
         if self.captured_hop is None:
-            (raw,) = RawReading.from_output(self._stream.read())
+            with self.time_stage("net"):
+                (raw,) = RawReading.from_output(self._stream.read())
             return self.update(raw, level_dbfs, end_time)
         sounds = level_dbfs >= SILENCE_DBFS
         times = [*self._times, end_time][-HISTORY_STEPS:] if sounds else []
-        answer = self.captured_hop(self._hop, sounds, [end_time - time for time in times])
+        with self.time_stage("net"):
+            answer = self.captured_hop(self._hop, sounds, [end_time - time for time in times])
         full = len(times) == HISTORY_STEPS  # with a shorter history the temporal model runs outside the graph
         return self.update(RawReading.from_row(answer[:ROW]), level_dbfs, end_time, answer[ROW:] if full else None)
 
@@ -201,7 +211,8 @@ class LiveEmotionReader:
         """Return the temporal model's answer `[8 + 3]` for the newest step: emotions, then V, A, D."""
         # Seconds before now, so that float32 is precise enough after days of uptime.
         ages = np.array([[t - self._times[-1] for t in self._times]])
-        answer: np.ndarray = self.run_temporal_model(np.stack(self._history)[None], ages)[0]
+        with self.time_stage("temporal"):
+            answer: np.ndarray = self.run_temporal_model(np.stack(self._history)[None], ages)[0]
         return answer
 
     @torch.inference_mode()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from kelly_live.core.actions import Action, Value
 from kelly_live.core.commands import Stop
-from kelly_live.core.errors import KellyError
+from kelly_live.core.errors import ConfigError, KellyError
 from kelly_live.core.timebase import Clock, MonotonicClock
 from kelly_live.core.wording import plural
 from kelly_live.engine.build import (
@@ -115,9 +115,11 @@ class LiveEngine:
     def __init__(
         self, options: LiveOptions | None = None, parts: LiveParts | None = None, *, notify: Notify = log_notice
     ) -> None:
-        """Open nothing yet."""
+        """Open nothing yet. Raises ConfigError if parts and options exclude each other."""
         self.options = options or LiveOptions()
         self._parts = parts or LiveParts()
+        if self._parts.journal is not None and self.options.recording.is_recording:
+            raise ConfigError("a session that is recorded takes no other journal; leave out one of the two")
         self._notify = notify
         self._phase = _Phase.NEW
         self._changing = threading.Lock()
@@ -198,6 +200,18 @@ class LiveEngine:
         A slow observer misses snapshots; one that takes over a second, or raises, is dropped. Raises ConfigError.
         """
         return self._observers.observe(callback, max_hertz=max_hertz)
+
+    @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The ids of the processes that work for the session now: audio capture, analysis and a sender a MIDI port."""
+        from kelly_live.audio.supervised_source import SupervisedSource
+
+        session_parts = self._session_parts
+        if session_parts is None:
+            return ()
+        capture = session_parts.source.process_id if isinstance(session_parts.source, SupervisedSource) else None
+        analysis = None if session_parts.analysis_proxy is None else session_parts.analysis_proxy.process_id
+        return tuple(number for number in (capture, analysis, *session_parts.sink.process_ids) if number is not None)
 
     @property
     def is_running(self) -> bool:
@@ -355,13 +369,16 @@ class LiveEngine:
             reader.close()
             raise
         self._session_parts = session_parts
-        sink = insert_tee(options.recording, session_parts.sink)
+        wrapped_sink = session_parts.sink if parts.wrap_sink is None else parts.wrap_sink(session_parts.sink)
+        sink = insert_tee(options.recording, wrapped_sink)
         ports = session_parts.sink.open()  # the cheap parts first: a wrong name is reported before the nets are loaded
         if isinstance(session_parts.source, SupervisedSource):
             session_parts.source.open()
         override, tuning = options.override.build_override(), options.tuning.build_tuning()
         stage = create_override_stage(override, options.culture, profile, self._notify)
         session_parts.person = Person(profile, stage, options.culture, self._clock)
+        if parts.wrap_mapper is not None:
+            stage.mapper = parts.wrap_mapper(stage.mapper)
         if analysis_proxy is not None:
             analysis_proxy.open(options.device, reader_name=options.reader)
             if analysis_proxy.note is not None:
@@ -381,7 +398,7 @@ class LiveEngine:
             conductor=conductor,
             sink=session_parts.sink,
             clock=self._clock,
-            journal=session_parts.recorder,
+            journal=session_parts.recorder or parts.journal,
             beat_tracker=supervise_beat_tracker(options.follow),
             sync_sources=session_parts.external_io.sync_sources,
             controls=create_controller_output(external.controllers, sink),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from kelly_live.core.values import MAIN_PORT
 
 if TYPE_CHECKING:
     from kelly_live.core.control_surface import ControlView
-    from kelly_live.core.protocols import AudioSource, EmotionReader
+    from kelly_live.core.protocols import AudioSource, EmotionReader, Mapper, NoteSink
+    from kelly_live.engine.session import Journal
     from kelly_live.midi.routing import RoutedSink
     from kelly_live.ui.terminal import LiveStatus
 
@@ -25,16 +27,25 @@ MAX_WAITING_ACTIONS = 256
 
 @dataclass(frozen=True, slots=True)
 class LiveParts:
-    """Parts to use instead of those that the options describe; None: build it from the options.
+    """Parts to use instead of those that the options describe, or around them; None: build it from the options.
 
-    `source`: any AudioSource; `sink`: a RoutedSink that is not open yet, such as `create_null_sink()`; `reader`: any
-    EmotionReader, ready to read, which the engine closes.
+    Attributes:
+        clock: Times the session.
+        source: Any AudioSource.
+        sink: A RoutedSink that is not open yet, such as `create_null_sink()`.
+        reader: Any EmotionReader, ready to read, which the engine closes.
+        journal: Records the decisions about notes; only for a session that is not recorded.
+        wrap_mapper: Puts a Mapper around the one that is played with; it hears every state, and may change the music.
+        wrap_sink: Puts a NoteSink around the sink; every command of the music passes it. It must not block.
     """
 
     clock: Clock | None = None
     source: AudioSource | None = None
     sink: RoutedSink | None = None
     reader: EmotionReader | None = None
+    journal: Journal | None = None
+    wrap_mapper: Callable[[Mapper], Mapper] | None = None
+    wrap_sink: Callable[[NoteSink], NoteSink] | None = None
 
     @classmethod
     def create(cls, recording: Path | str | None = None, *, null_port: bool = False) -> LiveParts:

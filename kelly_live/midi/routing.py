@@ -78,6 +78,12 @@ class RoutedSink:
         return by_port
 
     @property
+    def process_ids(self) -> tuple[int, ...]:
+        """The ids of the ports' scheduler processes; none before `open`."""
+        numbers = (port.process_id for port in self._ports.values())
+        return tuple(number for number in numbers if number is not None)
+
+    @property
     def early_seconds(self) -> float:
         """How long before a note's time the earliest port sends it."""
         return max(0.0, *(port.latency_seconds for port in self._ports.values()))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from kelly_live.core.resources import find_resources
 from kelly_live.core.values import EMOTIONS, AudioWindow, EmotionState
 from kelly_live.emotion.nets.checkpoint import save_checkpoint
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
-from kelly_live.emotion.nets.scales import HOP_SAMPLES, SAMPLE_RATE
+from kelly_live.emotion.nets.scales import HOP_SAMPLES, HOP_SECONDS, SAMPLE_RATE
 from kelly_live.emotion.nets.temporal import EmotionTransitionModel
 from kelly_live.emotion.reader import HISTORY_STEPS, LiveEmotionReader, load_live_reader
 from kelly_live.lab.nets.system import load_system, save_system
@@ -85,6 +87,19 @@ def test_the_states_are_those_of_the_two_nets_in_batch() -> None:
     expected = neutral + (answer.evolved_emotions[0, -1] - neutral) * trust
     assert state.probabilities == pytest.approx(expected.tolist(), abs=1e-4)
     assert state.valence == pytest.approx(float(answer.evolved_affect[0, -1, 0]) * trust, abs=1e-4)
+
+
+def test_every_stage_of_a_hop_can_be_timed() -> None:
+    reader, stages = make_reader(), list[str]()
+
+    @contextmanager
+    def time_stage(stage: str) -> Iterator[None]:
+        stages.append(stage)
+        yield
+
+    reader.time_stage = time_stage
+    reader.push(AudioWindow(np.full(HOP_SAMPLES, 0.1, np.float32), SAMPLE_RATE, HOP_SECONDS))
+    assert stages == ["features", "net", "net", "temporal"]  # the net takes the frames, then answers
 
 
 def test_silence_relaxes_to_neutral_without_a_jump() -> None:

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from kelly_live.audio.sources import ScriptedSource
 from kelly_live.core.actions import Action
+from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.core.errors import AudioError, ConfigError, KellyError
 from kelly_live.core.midi_messages import get_kind
+from kelly_live.core.protocols import Mapper, NoteSink, SchedulerHealth
 from kelly_live.core.timebase import MonotonicClock
-from kelly_live.core.values import MAIN_PORT
+from kelly_live.core.values import MAIN_PORT, EmotionState, MusicParameters, SyncState, TempoRange
 from kelly_live.engine.live import EngineError, LiveEngine
 from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.recording import RecordingOptions
-from kelly_live.engine.session import Snapshot
+from kelly_live.engine.session import NoJournal, Snapshot
 from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import read_trace
+from kelly_live.music.conductor import Conductor
 from tests.fakes import ScriptedReader
 
 PATIENCE_SECONDS = 30.0
@@ -38,20 +44,70 @@ class ClosingReader(ScriptedReader):
         self.closed = True
 
 
+class FastMapper:
+    """Maps as another does, at 150 BPM, and keeps the states that it maps."""
+
+    def __init__(self, inner: Mapper) -> None:
+        self._inner = inner
+        self.states: list[EmotionState] = []
+
+    @property
+    def audience(self) -> object:
+        return self._inner.audience
+
+    def __call__(self, state: EmotionState) -> MusicParameters:
+        self.states.append(state)
+        return replace(self._inner(state), tempo=TempoRange(150.0, 150.0, 150.0))
+
+
+class CommandLog:
+    """A NoteSink before another that keeps the commands."""
+
+    def __init__(self, inner: NoteSink) -> None:
+        self._inner = inner
+        self.commands: list[SinkCommand] = []
+
+    def send(self, command: SinkCommand) -> None:
+        self.commands.append(command)
+        self._inner.send(command)
+
+    def health(self) -> SchedulerHealth:
+        return self._inner.health()
+
+
+class StepCounter(NoJournal):
+    """A Journal that counts the steps."""
+
+    steps = 0
+
+    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
+        self.steps += 1
+
+
 class EngineRun:
     """An engine on silence, without nets, whose port keeps what leaves."""
 
-    def __init__(self, folder: Path, *, seconds: float = 60.0, failure: AudioError | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seconds: float = 60.0,
+        failure: AudioError | None = None,
+        recorded: bool = True,
+        **parts: Any,
+    ) -> None:
         self.trace = folder / "trace"
         self.reader = ClosingReader()
         samples = np.zeros(int(16_000 * seconds), np.float32)
-        parts = LiveParts(
+        engine_parts = LiveParts(
             source=ScriptedSource(samples, MonotonicClock(), realtime=True, failure=failure),
             sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=self.trace)}),
             reader=self.reader,
+            **parts,
         )
-        self.options = LiveOptions(profile="none", seed=1, recording=RecordingOptions(log=folder / "log.jsonl"))
-        self.engine = LiveEngine(self.options, parts)
+        recording = RecordingOptions(log=folder / "log.jsonl" if recorded else None)
+        self.options = LiveOptions(profile="none", seed=1, recording=recording)
+        self.engine = LiveEngine(self.options, engine_parts)
 
     def wait_for(self, condition: Callable[[Snapshot], bool]) -> Snapshot:
         """The first snapshot that an observer sees to be so."""
@@ -139,6 +195,43 @@ def test_calls_in_the_wrong_order_are_errors(run: EngineRun) -> None:
             call()
     with pytest.raises(ConfigError, match="no action is called 'dance'"):
         run.engine.act("dance")
+
+
+def test_parts_around_the_mapper_and_the_sink_and_a_journal_take_part(tmp_path: Path) -> None:
+    mappers: list[FastMapper] = []
+    sinks: list[CommandLog] = []
+    journal = StepCounter()
+
+    def wrap_mapper(mapper: Mapper) -> FastMapper:
+        mappers.append(FastMapper(mapper))
+        return mappers[-1]
+
+    def wrap_sink(sink: NoteSink) -> CommandLog:
+        sinks.append(CommandLog(sink))
+        return sinks[-1]
+
+    run = EngineRun(tmp_path, recorded=False, wrap_mapper=wrap_mapper, wrap_sink=wrap_sink, journal=journal)
+    with run.engine:
+        shown = run.wait_for(lambda snapshot: snapshot.scheduler.sent > 0)
+    assert shown.reading.parameters.tempo.suggested == 150.0
+    (mapper,), (sink,) = mappers, sinks
+    assert mapper.states
+    assert journal.steps > 0
+    notes = [note for command in sink.commands if isinstance(command, Notes) for note in command.notes]
+    assert len(notes) >= run.sent_notes() > 0
+
+
+def test_a_recorded_session_takes_no_other_journal(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="takes no other journal; leave out one of the two"):
+        EngineRun(tmp_path, journal=StepCounter())
+
+
+def test_it_names_the_processes_that_work_for_it(run: EngineRun) -> None:
+    assert run.engine.process_ids == ()
+    with run.engine as engine:
+        (sender,) = engine.process_ids  # the source and the reader of this session are no processes
+        os.kill(sender, 0)
+    assert run.engine.process_ids == ()
 
 
 def test_it_starts_only_once(tmp_path: Path) -> None:

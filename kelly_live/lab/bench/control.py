@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kelly_live.core.emotion_space import create_state
 from kelly_live.core.midi_messages import get_kind
-from kelly_live.core.protocols import EmotionOverride, Mapper
+from kelly_live.core.protocols import Mapper
 from kelly_live.core.values import Dynamics, EmotionState, MusicParameters, SyncState
-from kelly_live.engine.analysis_proxy import AnalysisProxy
-from kelly_live.engine.build import create_mapper
-from kelly_live.engine.override import OverrideStage
 from kelly_live.engine.session import NoJournal
-from kelly_live.lab.bench.playing import play_recording
-from kelly_live.midi.scheduler_client import SchedulerClient
+from kelly_live.lab.bench.playing import create_engine
 from kelly_live.midi.trace import TracedMessage, read_trace
 from kelly_live.music.conductor import Conductor
-from kelly_live.workers.realtime import disable_realtime, enable_realtime
 
 HOPS_A_TURN = 7  # 1.75 s: no multiple of a beat, so that turns fall everywhere in the bar
 SOFT, LOUD = Dynamics(0.05, 0.1, 0.0), Dynamics(0.9, 0.95, 0.0)
@@ -90,22 +83,22 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
     Raises:
         KellyError: The recording, a model or the MIDI side fails.
     """
-    enable_realtime()
-    try:
-        with closing(AnalysisProxy()) as reader, tempfile.TemporaryDirectory() as folder:
-            reader.start()
-            turning, first_beats = TurningMapper(create_mapper()), FirstBeatRecorder()
-            opening = replace(create_state(), confidence=0.0)
-            stage = OverrideStage(turning, opening, EmotionOverride(freeze=True))
-            reader.open(device)
-            trace = Path(folder) / "trace"
-            sink = SchedulerClient(trace=trace)
-            sink.open()
-            play_recording(seconds, recording, sink, reader, stage, first_beats)
-            notes = compute_note_latencies(turning.turns, read_trace(trace))
-            return Latencies(compute_beat_latencies(turning.turns, first_beats.seconds), notes)
-    finally:
-        disable_realtime()
+    first_beats, turning = FirstBeatRecorder(), list[TurningMapper]()
+
+    def wrap_mapper(mapper: Mapper) -> Mapper:
+        turning.append(TurningMapper(mapper))
+        return turning[-1]
+
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace"
+        engine = create_engine(
+            recording, trace, device, freeze=True, journal=first_beats, wrap_mapper=wrap_mapper
+        )  # fmt: skip
+        with engine:
+            engine.wait(seconds)
+        (mapper,) = turning
+        notes = compute_note_latencies(mapper.turns, read_trace(trace))
+        return Latencies(compute_beat_latencies(mapper.turns, first_beats.seconds), notes)
 
 
 def compute_beat_latencies(turns: Sequence[Turn], first_beats: Sequence[float]) -> tuple[float, ...]:

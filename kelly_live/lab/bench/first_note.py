@@ -1,6 +1,6 @@
 """The time from starting the program to its first note.
 
-The parts of a live session start in the order of `kelly-live`, with a file for the microphone, in a process of its own:
+The engine of `kelly-live` starts with a file for the microphone, in a process of its own:
 `python -m kelly_live.lab.bench.first_note RECORDING TRACE DEVICE`.
 """
 
@@ -26,7 +26,7 @@ class Start:
 
     Attributes:
         first_note_seconds: The time from starting the program to its first note.
-        memory_bytes: The peak of its process, plus what the analysis process held at the end.
+        memory_bytes: The peak of its process, plus what its worker processes held at the end.
     """
 
     first_note_seconds: float
@@ -54,24 +54,12 @@ def measure_start(recording: Path, device: str) -> Start:
 
 def main(recording: str, trace: str, device: str) -> None:
     """Play for PLAYED_SECONDS and print the bytes of memory. Runs in the measured process."""
-    from kelly_live.core.protocols import EmotionOverride
-    from kelly_live.engine.analysis_proxy import AnalysisProxy
-    from kelly_live.engine.build import create_override_stage
     from kelly_live.lab.bench.memory import read_peak_bytes, read_resident_bytes
-    from kelly_live.lab.bench.playing import play_recording
-    from kelly_live.midi.scheduler_client import SchedulerClient
-    from kelly_live.workers.realtime import enable_realtime
+    from kelly_live.lab.bench.playing import create_engine
 
-    enable_realtime()
-    reader = AnalysisProxy()
-    reader.start()
-    sink = SchedulerClient(trace=Path(trace))
-    sink.open()
-    stage = create_override_stage(EmotionOverride())
-    reader.open(device)
-    play_recording(PLAYED_SECONDS, Path(recording), sink, reader, stage)
-    print(read_peak_bytes() + (read_resident_bytes(reader.process_id) or 0))
-    reader.close()
+    with create_engine(Path(recording), Path(trace), device) as engine:
+        engine.wait(PLAYED_SECONDS)
+        print(read_peak_bytes() + sum(read_resident_bytes(process_id) or 0 for process_id in engine.process_ids))
 
 
 if __name__ == "__main__":

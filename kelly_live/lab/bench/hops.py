@@ -25,6 +25,7 @@ from kelly_live.engine.build import create_conductor, create_override_stage, loa
 from kelly_live.engine.offline import accompany
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.mapping.mapper import LearnedMapper
+from kelly_live.mapping.net import USER_DIM
 from kelly_live.midi.offline import OfflineScheduler
 
 STAGES = ("capture", "features", "net", "temporal", "culture", "mapper", "generate", "hand-off")
@@ -110,16 +111,11 @@ def measure_hops(recording: Path, device: str) -> HopTimes:
     conductor = create_conductor(scheduler, seed=1)
     watch.wrap(source, "read", "capture")
     assert isinstance(reader, LiveEmotionReader)
-    if reader.captured_hop is not None:  # features, net and temporal model are one graph
-        reader.captured_hop = _TimedPart(reader.captured_hop, watch, "net")  # type: ignore[assignment]
-    watch.wrap(reader._features, "push", "features")
-    watch.wrap(reader._stream, "push", "net")
-    watch.wrap(reader._stream, "read", "net")
-    watch.wrap(reader, "run_temporal_model", "temporal")
-    stage = mapper.audience.culture
-    assert stage is not None
-    watch.wrap(stage, "_adapt", "culture")
-    watch.wrap(stage, "apply", "culture")
+    reader.time_stage = watch.measure
+    culture = mapper.audience.culture
+    assert culture is not None
+    watch.wrap(culture, "apply", "culture")
+    mapper.play_for(np.zeros(USER_DIM), _TimedPart(culture, watch, "culture"))  # type: ignore[arg-type]
     mapping.mapper = _TimedPart(mapper, watch, "mapper")  # type: ignore[assignment]
     watch.wrap(conductor, "advance", "generate")
     watch.wrap(scheduler, "send", "hand-off")

@@ -1,48 +1,41 @@
-"""A live session for measurements: a recording for the microphone, a sink that traces messages."""
+"""A live session for measurements: a recording for the microphone, a trace of when each message leaves."""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from kelly_live.audio.sources import FileSource
-from kelly_live.core.protocols import EmotionReader
-from kelly_live.core.timebase import MonotonicClock
-from kelly_live.engine.build import create_conductor
-from kelly_live.engine.override import OverrideStage
-from kelly_live.engine.session import Journal, LiveSession, Snapshot
+from kelly_live.core.protocols import Mapper
+from kelly_live.core.values import MAIN_PORT
+from kelly_live.engine.live import LiveEngine
+from kelly_live.engine.live_parts import LiveParts
+from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.options.override import OverrideOptions
+from kelly_live.engine.session import Journal
+from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
-from kelly_live.workers.realtime import freeze_gc
 
 
-def play_recording(
-    seconds: float,
+def create_engine(
     recording: Path,
-    sink: SchedulerClient,
-    reader: EmotionReader,
-    stage: OverrideStage,
+    trace: Path,
+    device: str,
+    *,
+    freeze: bool = False,
     journal: Journal | None = None,
-) -> None:
-    """Play along with a recording in real time. `sink` is open, and stopped afterwards.
+    wrap_mapper: Callable[[Mapper], Mapper] | None = None,
+) -> LiveEngine:
+    """Create an engine that plays along with a recording in real time, for nobody in particular, always alike.
 
-    Raises:
-        KellyError: A part of the session fails.
+    `trace`: where the times of the messages are written. `freeze`: hold a neutral emotion. The rest as in LiveParts.
     """
-    clock = MonotonicClock()
-    session = LiveSession(
-        source=FileSource(recording, clock, realtime=True),
-        reader=reader,
-        stage=stage,
-        conductor=create_conductor(sink, seed=1, live=True),
-        sink=sink,
-        clock=clock,
-        journal=journal,
+    return LiveEngine(
+        LiveOptions(profile="none", seed=1, device=device, override=OverrideOptions(freeze=freeze)),
+        replace(
+            LiveParts.create(recording),
+            sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=trace)}),
+            journal=journal,
+            wrap_mapper=wrap_mapper,
+        ),
     )
-    began = time.monotonic()
-
-    def on_status(snapshot: Snapshot) -> None:
-        if time.monotonic() - began > seconds:
-            session.stop()
-
-    freeze_gc()
-    session.run(on_status)

@@ -15,8 +15,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,23 +24,33 @@ import numpy as np
 from kelly_live.audio.decode import read_blocks
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import RepeatingSource
+from kelly_live.core.actions import Action
 from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, get_kind
-from kelly_live.core.protocols import EmotionOverride, Morph, SchedulerHealth
+from kelly_live.core.protocols import NoteSink, SchedulerHealth
 from kelly_live.core.resources import find_resources
-from kelly_live.core.timebase import MonotonicClock
-from kelly_live.core.values import EMOTIONS
-from kelly_live.engine.analysis_proxy import AnalysisProxy
-from kelly_live.engine.build import create_conductor, create_override_stage
-from kelly_live.engine.session import LiveSession, Snapshot
+from kelly_live.core.timebase import MonotonicClock, TempoMap
+from kelly_live.core.values import EMOTIONS, MAIN_PORT, MusicParameters, SyncState
+from kelly_live.engine.live import LiveEngine
+from kelly_live.engine.live_parts import LiveParts
+from kelly_live.engine.options.commands import LiveOptions
+from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.memory import read_resident_bytes
+from kelly_live.midi.routing import RoutedSink
 from kelly_live.midi.scheduler_client import SchedulerClient
 from kelly_live.midi.trace import TracedMessage, read_trace
-from kelly_live.workers.realtime import enable_realtime, freeze_gc
+from kelly_live.music.conductor import Conductor
 
 OVERRIDE_SECONDS = 20.0
 SAMPLE_SECONDS = 2.0  # between two samples of memory and threads
 WARM_SHARE = 0.25  # of the memory samples: what is loaded on first use is no growth
+# What the performer does now and then; each takes the name of an emotion.
+ACTIONS: tuple[Callable[[str], Action], ...] = (
+    lambda emotion: Action("let-go"),
+    lambda emotion: Action("freeze"),
+    lambda emotion: Action("emotion", emotion),
+    lambda emotion: Action("morph", emotion),
+)
 LONG_SECONDS = 1.0  # a note that sounds this much longer than the longest planned one is stuck
 
 
@@ -90,13 +99,10 @@ class SoakCounts:
 class CountingSink:
     """A NoteSink that counts the notes it passes on, and remembers the longest."""
 
-    def __init__(self, sink: SchedulerClient) -> None:
+    def __init__(self, sink: NoteSink) -> None:
         self._sink = sink
         self.notes = 0
         self.longest_beats = 0.0
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._sink, name)
 
     def send(self, command: SinkCommand) -> None:
         """Count the notes of a command and pass it on."""
@@ -106,8 +112,18 @@ class CountingSink:
         self._sink.send(command)
 
     def health(self) -> SchedulerHealth:
-        """Return the health of the scheduler behind it."""
+        """Return the health of the sink behind it."""
         return self._sink.health()
+
+
+class TempoJournal(NoJournal):
+    """Keeps the tempo map of the music, once it has begun."""
+
+    tempo_map: TempoMap
+
+    def record_step(self, now: float, parameters: MusicParameters, sync: SyncState, conductor: Conductor) -> None:
+        """Keep the conductor's tempo map."""
+        self.tempo_map = conductor.tempo_map
 
 
 def create_soak_sound() -> np.ndarray:
@@ -152,61 +168,43 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
     Raises:
         KellyError: A part of the session fails.
     """
-    enable_realtime()
-    clock = MonotonicClock()
-    rng = random.Random(seed)
-    with closing(AnalysisProxy(clock)) as reader, tempfile.TemporaryDirectory() as folder:
-        trace_path = Path(folder) / "trace"
-        client = SchedulerClient(trace=trace_path, send_clock=True)
-        sink = CountingSink(client)
-        client.open()
-        reader.start()
-        stage = create_override_stage(EmotionOverride())
-        reader.open(device)
-        conductor = create_conductor(sink, seed=seed, live=True)
-        session = LiveSession(
-            source=RepeatingSource(create_soak_sound(), clock, seconds=60.0 * minutes, realtime=True),
-            reader=reader,
-            stage=stage,
-            conductor=conductor,
-            sink=sink,
-            clock=clock,
-        )
-        memory: list[float] = []
-        threads: list[int] = []
-        override_at = clock.now() + OVERRIDE_SECONDS
-        sample_at = clock.now()
+    clock, rng = MonotonicClock(), random.Random(seed)
+    journal, counting = TempoJournal(), list[CountingSink]()
+    memory: list[float] = []
+    threads: list[int] = []
 
-        def on_status(snapshot: Snapshot) -> None:
-            nonlocal override_at, sample_at
-            now = clock.now()
-            if now >= override_at:
-                override_at = now + OVERRIDE_SECONDS
-                emotion = rng.choice(EMOTIONS)
-                morph = Morph(EmotionOverride(emotion=emotion), snapshot.conductor.bars, 4.0)
-                session.set_override(
-                    rng.choice(
-                        (
-                            EmotionOverride(),
-                            EmotionOverride(freeze=True),
-                            EmotionOverride(emotion=emotion),
-                            EmotionOverride(morph=morph),
-                        )
-                    )
-                )
-            if now >= sample_at:
-                sample_at = now + SAMPLE_SECONDS
-                process_ids = (None, client.process_id, reader.process_id)
+    def wrap_sink(sink: NoteSink) -> NoteSink:
+        counting.append(CountingSink(sink))
+        return counting[-1]
+
+    with tempfile.TemporaryDirectory() as folder:
+        trace_path = Path(folder) / "trace"
+        engine = LiveEngine(
+            LiveOptions(profile="none", seed=seed, device=device),
+            LiveParts(
+                clock=clock,
+                source=RepeatingSource(create_soak_sound(), clock, seconds=60.0 * minutes, realtime=True),
+                sink=RoutedSink({MAIN_PORT: SchedulerClient(trace=trace_path, send_clock=True)}),
+                journal=journal,
+                wrap_sink=wrap_sink,
+            ),
+        )
+        with engine:
+            override_at, end = clock.now() + OVERRIDE_SECONDS, clock.now() + 60.0 * minutes - SAMPLE_SECONDS
+            while clock.now() < end and not engine.wait(SAMPLE_SECONDS):
+                if clock.now() >= override_at:
+                    override_at += OVERRIDE_SECONDS
+                    engine.act(rng.choice(ACTIONS)(rng.choice(EMOTIONS)))
+                process_ids = (None, *engine.process_ids)
                 memory.append(sum(read_resident_bytes(process_id) or 0 for process_id in process_ids))
                 threads.append(threading.active_count())
-
-        freeze_gc()
-        last = session.run(on_status)
-        health = client.health()
+            engine.wait()  # for the closing bar
+        last = engine.snapshot()
         trace = read_trace(trace_path)
+    (sink,) = counting
     ons = sum(get_kind(data) == "note_on" for _, data in trace)
     ticks = [seconds for seconds, data in trace if data == CLOCK]
-    tempo = conductor.tempo_map
+    tempo = journal.tempo_map
     beats = tempo.beat_at(ticks[-1]) * CLOCKS_PER_BEAT
     slowest = 60.0 / 40.0  # seconds a beat at the slowest tempo that the mapper asks for
     return SoakCounts(
@@ -218,8 +216,8 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
         memory_growth=compute_growth(memory),
         excess_ticks=len(ticks) - 1 - round(beats),
         drift_seconds=ticks[-1] - tempo.seconds_at((len(ticks) - 1) / CLOCKS_PER_BEAT),
-        p99_late_seconds=health.p99_late_seconds,
-        worst_late_seconds=health.worst_late_seconds,
+        p99_late_seconds=last.scheduler.p99_late_seconds,
+        worst_late_seconds=last.scheduler.worst_late_seconds,
         added_threads=threads[-1] - threads[len(threads) // 4] if threads else 0,
     )
 
