@@ -20,10 +20,12 @@ Importing the package loads nothing heavy; a name loads what it needs when it is
 from __future__ import annotations
 
 import importlib
-import logging
-from typing import TYPE_CHECKING, Any
 
+# What `typing` has, without its import: until the command line has its signal handlers, each millisecond counts.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from kelly_live.core.actions import ACTIONS as ACTIONS
     from kelly_live.core.actions import Action as Action
     from kelly_live.core.errors import AudioError as AudioError
@@ -86,8 +88,6 @@ _NAMES = {
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = ["__version__", *sorted(_MODULES)]
-
-logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,23 @@
-"""`python -m kelly_live` is `kelly-live`."""
+"""`kelly-live` and `python -m kelly_live`.
 
-from kelly_live.cli import main
+The signals that end the program are taken before anything that takes long is imported: while a native library loads,
+Python's own KeyboardInterrupt may abort the process.
+"""
 
-main()
+import signal
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 a KellyError, 2 a usage error, 128 and its number after a signal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # a quiet end, for the moment that the next import takes
+    from kelly_live.core.termination import exit_process, handle_signals
+
+    handle_signals()
+    from kelly_live.cli import exit_code
+
+    exit_process(exit_code(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

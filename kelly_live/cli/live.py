@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
 import click
 
+from kelly_live.core.termination import finish_first
 from kelly_live.engine.options.click_options import CheckedCommand, add_options, debug_option, print_notice
 from kelly_live.engine.options.commands import LiveOptions
 
@@ -24,20 +23,12 @@ def command(options: LiveOptions) -> None:
 
     engine = LiveEngine(options, notify=print_notice)
     engine.open()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        engine.request_stop()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    first, *rest = engine.describe()
-    for line in (f"{first}; Ctrl-C stops", *rest):
-        click.echo(line)
-    try:
+    with finish_first(engine.request_stop):
+        first, *rest = engine.describe()
+        for line in (f"{first}; Ctrl-C stops", *rest):
+            click.echo(line)
         with StatusView(sys.stdout, MonotonicClock()) as view, Keyboard() as keyboard:
             surfaces = [KeyboardSurface(keyboard, engine.own_keys)] if keyboard.is_open else []
             report = engine.run(view, surfaces)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for line in report.describe():
-        click.echo(line)
+        for line in report.describe():
+            click.echo(line)

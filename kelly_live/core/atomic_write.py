@@ -9,6 +9,7 @@ import stat
 from pathlib import Path
 
 from kelly_live.core.errors import OutputError
+from kelly_live.core.termination import delete_at_exit
 
 _REMEDIES = {
     errno.ENOENT: "the folder does not exist: make it, or name another",
@@ -73,6 +74,11 @@ def _write(path: Path, data: bytes, private: bool) -> None:
             path.write_bytes(data)
             return
     temporary = path.with_name(f".kelly-live-{secrets.token_hex(8)}")
+    with delete_at_exit(temporary):
+        _write_beside(path, temporary, data, mode, private)
+
+
+def _write_beside(path: Path, temporary: Path, data: bytes, mode: int | None, private: bool) -> None:
     # O_EXCL: never into an existing file. 0o666: the user's umask decides, as for any new file.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o600 if private else 0o666)

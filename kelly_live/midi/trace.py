@@ -5,6 +5,7 @@ Imports nothing heavy: the scheduler process loads it.
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from pathlib import Path
@@ -38,8 +39,9 @@ class TracingPort:
             self._end += _RECORD.size
 
     def close(self) -> None:
-        """Write the stamps to the file."""
-        self._path.write_bytes(memoryview(self._records)[: self._end])
+        """Write the stamps to the file, unless its folder is gone: then nobody will read it."""
+        with contextlib.suppress(FileNotFoundError):
+            self._path.write_bytes(memoryview(self._records)[: self._end])
 
 
 def read_trace(path: Path) -> list[TracedMessage]:

@@ -19,9 +19,9 @@ from kelly_live.workers.framing import MAX_FRAME_BYTES, FrameDecoder, encode_fra
 FAREWELL_SECONDS = 15.0  # to finish, once the parent is gone
 WRITE_SECONDS = 30.0  # a parent that takes nothing for so long is given up; a short Ctrl-Z must cost nothing
 GIVEN_UP_EXIT_CODE = 75  # EX_TEMPFAIL: the parent, if it runs again, says what happened
-# Ctrl-C and Ctrl-Z reach the whole process group; what they mean is the parent's business.
-TERMINAL_SIGNALS = ("SIGINT", "SIGTSTP")
-END_SIGNALS = ("SIGTERM", "SIGHUP")
+# Ctrl-C, Ctrl-Z and a closed terminal reach the whole process group; what they mean is the parent's business.
+TERMINAL_SIGNALS = ("SIGINT", "SIGTSTP", "SIGHUP")
+END_SIGNALS = ("SIGTERM",)
 
 _CHUNK_BYTES = 1 << 16
 _LOOK_SECONDS = 0.01  # between two tries to write to a full pipe

@@ -8,6 +8,7 @@ ends.
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -57,6 +58,8 @@ class ServiceChild:
                 is_submitted = isinstance(request, CallRequest) and request.is_submitted
                 (self._submitted_requests if is_submitted else self._in_turn).put(request)
         finally:
+            if self._service is None:  # it may be loading a net for seconds, for nobody
+                os._exit(0)
             self._end()
 
     def _end(self) -> None:

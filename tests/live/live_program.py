@@ -119,6 +119,6 @@ class LiveProgram(MusicObserver):
         """End it in order; what it said."""
         self.process.send_signal(number)
         out, err = self.process.communicate(timeout=60.0)
-        assert (self.process.returncode, err) == (0, ""), err
+        assert (self.process.returncode, err) == (128 + number, ""), err
         wait_for(lambda: not self.is_sounding(), "silence", 5.0)
         return out

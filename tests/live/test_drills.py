@@ -130,7 +130,7 @@ def test_the_scheduler_process_is_killed(own_server: JackServer, start: Start) -
             if over < SILENCE_LIMIT and back < RECOVERY_LIMIT:
                 break
             program.play_for(witness.now(), 3.0)
-        then = "another takes over in step; exit code 0" + f" (take {takes})" * (takes > 1)
+        then = "another takes over in step; exit code 130 at Ctrl-C" + f" (take {takes})" * (takes > 1)
         add_row("SIGKILL of the scheduler process", over, back, None, then)
         assert over < SILENCE_LIMIT
         assert back < RECOVERY_LIMIT
@@ -168,7 +168,7 @@ def test_it_ends_on_a_repeated_signal(program: LiveProgram, name: str) -> None:
     over = program.hanging_seconds(fault)
     what = "Ctrl-C" if name == "SIGINT" else name
     add_row(f"{what}, twice", over, None, None, f"exit code {program.process.returncode}")
-    assert (program.process.returncode, err) == (0, "")
+    assert (program.process.returncode, err) == (128 + getattr(signal, name), "")
     assert "stopped:" in out
     assert over < SILENCE_LIMIT
 
@@ -184,7 +184,7 @@ def test_the_midi_port_vanishes_and_returns(start: Start, jack_server: JackServe
         program.witness = again
         returned = again.now()
         back = program.wait_until_plays_again(0.0, "the port's return") - returned
-        add_row("the MIDI port vanishes and returns", None, back, None, "told in the status line; exit code 0")
+        add_row("the MIDI port vanishes and returns", None, back, None, "told in the status line; then exit code 130")
         assert back < RECOVERY_LIMIT
         assert again.of_kind(0xB0), "what hung in the synth is silenced first"
         said = program.end()

@@ -108,7 +108,7 @@ def test_a_recording_in_music_out_of_a_real_synth(
     wait_for(lambda: not witness.sounding(), "the last note's end", 5.0)
     print(out)
 
-    assert process.returncode == 0, err
+    assert process.returncode == 128 + signal.SIGINT, err
     assert err == ""
     assert peak > 0.01  # fluidsynth is not silent
     played = notes_on(witness)
@@ -133,7 +133,7 @@ def test_a_signal_stops_it_cleanly(start: Start, witness: Witness, number: signa
     wait_for(lambda: notes_on(witness), "a first note", START_UP_SECONDS)
     process.send_signal(number)
     _, err = process.communicate(timeout=10.0)
-    assert (process.returncode, err) == (0, "")
+    assert (process.returncode, err) == (128 + number, "")
     wait_for(lambda: not witness.sounding(), "silence", 5.0)
 
 

@@ -6,13 +6,13 @@ software takes), and to the first note that shows it (what the music takes as we
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.protocols import Mapper
+from kelly_live.core.termination import temporary_folder
 from kelly_live.core.values import Dynamics, EmotionState, MusicParameters, SyncState
 from kelly_live.engine.session import NoJournal
 from kelly_live.lab.bench.playing import create_engine
@@ -89,7 +89,7 @@ def measure_control(recording: Path, device: str, seconds: float) -> Latencies:
         turning.append(TurningMapper(mapper))
         return turning[-1]
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         trace = Path(folder) / "trace"
         engine = create_engine(
             recording, trace, device, freeze=True, journal=first_beats, wrap_mapper=wrap_mapper

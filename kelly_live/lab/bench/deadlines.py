@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ import numpy as np
 
 from kelly_live.core.commands import Notes, Start, Stop
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, get_kind
+from kelly_live.core.termination import temporary_folder
 from kelly_live.core.values import NoteEvent
 from kelly_live.lab.bench.load import stress_cores, stress_nets
 from kelly_live.midi.scheduler_client import SchedulerClient
@@ -62,7 +62,7 @@ def measure_punctuality(seconds: float, *, net: bool = False, busy: bool = False
     Raises:
         MidiError: The scheduler process cannot play.
     """
-    with tempfile.TemporaryDirectory() as folder, ExitStack() as loads:
+    with temporary_folder() as folder, ExitStack() as loads:
         if busy:
             loads.enter_context(stress_cores())
         if net:

@@ -6,15 +6,14 @@ The engine of `kelly-live` starts with a file for the microphone, in a process o
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from kelly_live.core.errors import MidiError
 from kelly_live.core.midi_messages import get_kind
+from kelly_live.core.termination import run_command, temporary_folder
 from kelly_live.midi.trace import read_trace
 
 PLAYED_SECONDS = 2.0
@@ -39,11 +38,11 @@ def measure_start(recording: Path, device: str) -> Start:
     Raises:
         MidiError: It does not start, or plays no note.
     """
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         trace = Path(folder) / "trace"
         began = time.monotonic()
         command = [sys.executable, "-m", "kelly_live.lab.bench.first_note", str(recording), str(trace), device]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120.0)
+        done = run_command(command, timeout=120.0)
         if done.returncode != 0:
             raise MidiError(f"a session did not start: {(done.stderr.strip() or 'no output').splitlines()[-1]}")
         ons = [message.seconds for message in read_trace(trace) if get_kind(message.data) == "note_on"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.audio.sources import FileSource
 from kelly_live.audio.synth import write_wav
 from kelly_live.core.protocols import EmotionOverride
+from kelly_live.core.termination import temporary_folder
 from kelly_live.core.timebase import ManualClock
 from kelly_live.emotion.read_ahead import read_ahead
 from kelly_live.emotion.reader import LiveEmotionReader
@@ -159,7 +159,7 @@ def repeat_recording(recording: Path, seconds: float) -> Iterator[Path]:
         AudioError: The recording cannot be read.
     """
     sound = np.concatenate(list(read_blocks(recording, ANALYSIS_RATE)))
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         path = Path(folder) / "repeated.wav"
         write_wav(path, np.resize(sound, (1, int(seconds * ANALYSIS_RATE))), ANALYSIS_RATE)
         yield path

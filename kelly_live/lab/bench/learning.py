@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kelly_live.core.termination import temporary_folder
 from kelly_live.lab.judging.simulated_listeners import NOW, draw_random_reactions
 from kelly_live.mapping.net import MapperNet
 from kelly_live.mapping.profile_taste import learn_profile
@@ -40,7 +40,7 @@ def measure_learning(net: MapperNet, seed: int = 1) -> list[LearningCosts]:
     """Measure a row for each of COUNTS."""
     profile, found = new_profile("crowd", NOW), []
     reactions = draw_random_reactions(net, COUNTS[-1], seed)
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         store = ProfileStore(Path(folder))
         for start, end in zip((0, *COUNTS), COUNTS, strict=False):
             for reaction in reactions[start:end]:

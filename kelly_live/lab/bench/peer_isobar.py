@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import threading
 import time
@@ -19,6 +18,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from kelly_live.core.errors import KellyError, MidiError
+from kelly_live.core.termination import run_command
 from kelly_live.lab.bench.deadlines import BPM, NOTE_SECONDS, NOTES_PER_BEAT
 from kelly_live.lab.bench.load import stress_nets
 
@@ -34,7 +34,7 @@ def measure_isobar(seconds: float, *, net: bool = False) -> tuple[float, ...]:
     if find_spec("isobar") is None:
         raise MidiError('isobar is not installed; install it with: pip install "kelly-live[isobar]"')
     command = [sys.executable, "-m", "kelly_live.lab.bench.peer_isobar", str(seconds), *(["--net"] if net else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + 120.0)
+    done = run_command(command, timeout=seconds + 120.0)
     try:
         times = np.array(json.loads(done.stdout.strip().splitlines()[-1]))
     except (ValueError, IndexError) as error:

@@ -12,7 +12,6 @@ import json
 import random
 import statistics
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from kelly_live.core.commands import Notes, SinkCommand
 from kelly_live.core.midi_messages import CLOCK, CLOCKS_PER_BEAT, get_kind
 from kelly_live.core.protocols import NoteSink, SchedulerHealth
 from kelly_live.core.resources import find_resources
+from kelly_live.core.termination import temporary_folder
 from kelly_live.core.timebase import MonotonicClock, TempoMap
 from kelly_live.core.values import EMOTIONS, MAIN_PORT, MusicParameters, SyncState
 from kelly_live.engine.live import LiveEngine
@@ -177,7 +177,7 @@ def run_soak(minutes: float, device: str = "cpu", seed: int = 1) -> SoakCounts:
         counting.append(CountingSink(sink))
         return counting[-1]
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         trace_path = Path(folder) / "trace"
         engine = LiveEngine(
             LiveOptions(profile="none", seed=seed, device=device),

@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
-import tempfile
 import wave
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -18,6 +16,7 @@ from numpy.typing import NDArray
 
 from kelly_live.core.commands import Notes, PartProgram, Start, Stop, Tuning
 from kelly_live.core.errors import MidiError
+from kelly_live.core.termination import run_command, temporary_folder
 from kelly_live.core.values import NoteEvent
 from kelly_live.midi.files import encode_midi
 from kelly_live.midi.offline import OfflineScheduler
@@ -83,7 +82,7 @@ def render_with_fluidsynth(
     scheduler.send(Notes(tuple(notes)))
     scheduler.advance(max(note.onset_beats + note.duration_beats for note in notes))
     scheduler.send(Stop())
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         song, sound = Path(folder, "song.mid"), Path(folder, "song.wav")
         song.write_bytes(encode_midi(scheduler.messages, scheduler.tempo_map, programs=programs))
         command = [
@@ -98,7 +97,7 @@ def render_with_fluidsynth(
             str(song),
         ]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            done = run_command(command)
         except OSError as error:
             raise MidiError(f"fluidsynth cannot be run ({error}); apt install fluidsynth fluid-soundfont-gm") from error
         if done.returncode != 0 or not sound.exists():

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import soundfile
 import yaml
 
 from kelly_live.core.resources import find_resources
+from kelly_live.core.termination import temporary_folder
 from kelly_live.lab.pitch_names import NATURALS
 
 TICKS_PER_BEAT = 480
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=folder / "recording.ogg")
     options = parser.parse_args()
     score = yaml.safe_load((folder / "score.yaml").read_text())
-    with tempfile.TemporaryDirectory() as scratch:
+    with temporary_folder() as scratch:
         midi, wav = Path(scratch) / "score.mid", Path(scratch) / "score.wav"
         build_midi(score).save(midi)
         subprocess.run(

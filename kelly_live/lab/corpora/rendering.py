@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 from kelly_live.core.errors import ConfigError, KellyError
+from kelly_live.core.termination import delete_at_exit, run_command
 
 # Used in training, both MIT: Debian's fluid-soundfont-gm and musescore-general-soundfont-small.
 SOUNDFONTS = (
@@ -65,7 +65,7 @@ def render_midi(midi: Path, cache: Path, soundfont: Path = SOUNDFONTS[0], *, sec
     if not soundfont.is_file():
         raise ConfigError(f"the soundfont {soundfont} is missing; `apt install fluid-soundfont-gm`, or name another")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".render") as folder:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".render") as folder, delete_at_exit(folder):
         wav = Path(folder) / "out.wav"
         score = midi
         if seconds is not None:
@@ -82,9 +82,7 @@ def render_midi(midi: Path, cache: Path, soundfont: Path = SOUNDFONTS[0], *, sec
             "-o",
             "synth.dynamic-sample-loading=1",
         ]
-        result = subprocess.run(
-            [*command, "-F", str(wav), str(soundfont), str(score)], capture_output=True, text=True, timeout=300
-        )
+        result = run_command([*command, "-F", str(wav), str(soundfont), str(score)], timeout=300.0)
         if result.returncode != 0 or not wav.is_file():
             raise KellyError(f"fluidsynth could not render {midi} ({result.stderr.strip()[-200:]}); is it a MIDI file?")
         frames = -1 if seconds is None else int(seconds * RENDER_RATE)

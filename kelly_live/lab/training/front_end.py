@@ -6,7 +6,6 @@ compared with the originals.
 
 from __future__ import annotations
 
-import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 
 from kelly_live.core.checkpoint import Checkpoint
 from kelly_live.core.errors import ConfigError, ModelError
+from kelly_live.core.termination import temporary_folder
 from kelly_live.emotion.nets.checkpoint import load_checkpoint, load_weights, save_checkpoint
 from kelly_live.emotion.nets.emotion import MultiScaleEmotionNet
 from kelly_live.emotion.nets.musicnn import FRAME_CHANNELS, Affine, MusicnnTrunk
@@ -45,7 +45,7 @@ def read_wheel(wheel: Path) -> dict[str, np.ndarray]:
             "tensorflow reads this checkpoint and is not installed; `pip install kelly-live[convert_trunk]`"
         ) from error
     _require_wheel(wheel, "musicnn")
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(wheel) as archive:
+    with temporary_folder() as folder, zipfile.ZipFile(wheel) as archive:
         for part in _PARTS:  # TensorFlow accepts no bare folder as prefix, so the parts get a name
             (Path(folder) / f"msd{part}").write_bytes(archive.read(f"musicnn/MSD_musicnn/{part}"))
         reader = tf.train.load_checkpoint(str(Path(folder) / "msd"))
