@@ -34,12 +34,16 @@ def _enter() -> None:
         if _depth > 1:
             return
         try:
-            _saved_fd = os.dup(_STDERR_FD)
-        except OSError:  # the program was started with stderr closed
+            null = os.open(os.devnull, os.O_WRONLY)
+        except OSError:  # no file descriptor is left; a line on the terminal is the lesser evil
             return
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, _STDERR_FD)
-        os.close(null)
+        try:
+            _saved_fd = os.dup(_STDERR_FD)
+            os.dup2(null, _STDERR_FD)
+        except OSError:  # the program was started with stderr closed, or no descriptor is left
+            return
+        finally:
+            os.close(null)
 
 
 def _leave() -> None:

@@ -27,6 +27,7 @@ _OUTBOX_OTHERS = 1024  # tempos, pauses and the like may wait beside the notes
 # A fresh connection may take some periods to carry anything (JACK), more after a crash: say it again.
 _SILENCE_ATTEMPTS = 4
 _SILENCE_INTERVAL_SECONDS = 0.1
+_OPEN_ATTEMPTS, _OPEN_INTERVAL_SECONDS = 4, 0.4
 _PATIENCE_SECONDS = 1.0  # for each of: the end of stdin, a terminate, a kill
 
 _log = logging.getLogger(__name__)
@@ -203,16 +204,28 @@ class SchedulerClient:
         self._is_silenced = True
         if self._ready is None or self._ready.is_virtual or not self._channels:
             return
+        problem = ""
+        for _ in range(_OPEN_ATTEMPTS):
+            try:
+                self._send_silence(self._ready.name)
+            except (MidiError, OSError) as error:  # also when no file descriptor is left
+                problem = str(error)
+                if self._is_replaced.wait(_OPEN_INTERVAL_SECONDS):
+                    break
+            else:
+                return
+        _log.warning("notes may hang at the MIDI output %r: %s", self._ready.name, problem)
+
+    def _send_silence(self, name: str) -> None:
+        out = open_output(name).out
         try:
-            out = open_output(self._ready.name).out
             for _ in range(_SILENCE_ATTEMPTS):
                 for message in build_silencing_messages(self._tuning, self._channels, has_cents=self._has_cents):
                     out.send(message)
                 if self._is_replaced.wait(_SILENCE_INTERVAL_SECONDS):
                     break
+        finally:
             out.close()
-        except MidiError as error:
-            _log.warning("notes may hang at the MIDI output %r: %s", self._ready.name, error)
 
 
 def split_notes(command: Notes) -> list[Notes]:

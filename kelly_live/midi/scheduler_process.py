@@ -17,7 +17,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 
@@ -42,6 +42,7 @@ from kelly_live.workers.realtime import (
 SPIN_SECONDS = 0.001  # a sleeping thread wakes up to about this late; only the last stretch is spun
 REPORT_SECONDS = 0.25
 INBOX_COMMANDS = 1024
+SILENCE_REPEATS, SILENCE_REPEAT_SECONDS = 2, 0.05  # two periods of 1024 frames, or more
 _INBOX_FULL_SECONDS = 0.002
 _WATCH_SECONDS = 0.1  # how often the parent's life is checked, beside the end of stdin
 _PORT_CHECK_SECONDS = 0.5
@@ -109,7 +110,7 @@ class SchedulerLoop:
 
     def _do_chores(self, now: float) -> None:
         self._chore_at = now + _WATCH_SECONDS
-        if os.getppid() != self._parent:
+        if self.is_orphaned:
             self._running = False
         if self._core.sounding and is_stopped(self._parent):
             self._core.release(now)  # a suspended parent can't end a long note, nor say how long it will be suspended
@@ -118,9 +119,21 @@ class SchedulerLoop:
             self._connection.send(HealthReport(self._core.health()))
         if now >= self._port_check_at:
             self._port_check_at = now + _PORT_CHECK_SECONDS
-            out = self._opened_port.out
-            if isinstance(out, WatchedOut) and not out.is_alive():
+            if not self._is_port_there():
                 raise MidiError(f"the MIDI output {self._opened_port.name!r} is gone; plug it in again and restart")
+
+    def _is_port_there(self) -> bool:
+        """Return False if the port is surely gone."""
+        out = self._opened_port.out
+        try:
+            return not isinstance(out, WatchedOut) or out.is_alive()
+        except OSError:  # no file descriptor is left to look; notes can still be sent, and the next look may find one
+            return True
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether the parent is gone; on Windows that is not known."""
+        return os.getppid() != self._parent
 
 
 def is_stopped(process: int) -> bool:
@@ -210,18 +223,38 @@ def main(arguments: Sequence[str]) -> int:
     failure: str | None = None
     try:
         loop.run()
-    except KellyError as error:
+    except (KellyError, OSError) as error:
         failure = str(error)
     finally:
-        try:
-            core.finish()
-        except MidiError as error:
-            failure = failure or str(error)
+        failure = end_notes(core, lambda: loop.is_orphaned) or failure
         parent.send(HealthReport(core.health()))
         if failure is not None:
             parent.send(Failure(failure))
-        opened_port.out.close()  # last: the close of a port whose system died may take a second
+        try:
+            opened_port.out.close()  # last: the close of a port whose system died may take a second
+        except OSError as error:
+            parent.send(Failure(f"the MIDI output {opened_port.name!r} was not closed ({error}); the system closes it"))
     return 0 if failure is None else 1
+
+
+def end_notes(
+    core: SchedulerCore, is_orphaned: Callable[[], bool], sleep: Callable[[float], None] = time.sleep
+) -> str | None:
+    """End all that sounds, and return why that failed; after that or a killed parent, say it again some periods later.
+
+    An overloaded JACK may lose the period in which it is said, and then nobody is left to say it again.
+    """
+    failure: str | None = None
+    for attempt in range(1 + SILENCE_REPEATS):
+        if attempt:
+            sleep(SILENCE_REPEAT_SECONDS)
+            if failure is None and not is_orphaned():
+                break
+        try:
+            core.finish()
+        except (MidiError, OSError) as error:
+            failure = failure or str(error)
+    return failure
 
 
 if __name__ == "__main__":

@@ -103,7 +103,7 @@ class Supervisor:
             is_awake, self._is_awake = self._is_awake, False
         if self._clock.now() < self._next_check and not (is_awake and self._problem is None):
             return
-        if self._problem is None and (problem := self._check()) is not None:
+        if self._problem is None and (problem := self._find_problem()) is not None:
             self._lose(problem)
             if self._delay_seconds > 0.0:
                 self._next_check = self._clock.now() + self._delay_seconds
@@ -113,6 +113,13 @@ class Supervisor:
             self._next_retry_seconds = min(2.0 * self._next_retry_seconds, self._retry_limit_seconds)
         else:
             self._next_check = self._clock.now() + self._watch_seconds
+
+    def _find_problem(self) -> str | None:
+        try:
+            return self._check()
+        except OSError as error:  # no file descriptor is left to look: the next look may find one
+            _log.debug("%s cannot be looked at: %s", self._name, error)
+            return None
 
     def _lose(self, problem: str) -> None:
         _log.warning("%s is lost: %s", self._name, problem)
@@ -124,7 +131,7 @@ class Supervisor:
     def _is_restored(self) -> bool:
         try:
             is_restored = self._restore()
-        except KellyError as error:
+        except (KellyError, OSError) as error:  # also when no file descriptor is left
             _log.debug("%s cannot be restored yet: %s", self._name, error)
             return False
         if is_restored:

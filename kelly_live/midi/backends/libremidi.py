@@ -224,8 +224,10 @@ class LibremidiOut:
 
     def is_alive(self) -> bool:
         """Return whether the port still exists."""
-        if self._jack is not None and self._jack.server_gone:
-            return False
+        if self._jack is not None and self._backend is not None:
+            return not self._jack.server_gone and self.name in self._jack.midi_ports(outputs=True)
+        if self._jack is not None:
+            return not self._jack.server_gone
         return self._backend is None or self.name in self._backend.outputs()
 
     def close(self) -> None:

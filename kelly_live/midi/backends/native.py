@@ -52,7 +52,11 @@ def _may_answer(library: ctypes.CDLL) -> bool:
         return True  # PipeWire's, or one whose sockets are elsewhere
     server = os.environ.get("JACK_DEFAULT_SERVER") or "default"
     for place in glob.glob(f"/dev/shm/jack_{glob.escape(server)}_*"):
-        with socket.socket(socket.AF_UNIX) as connection:
+        try:
+            connection = socket.socket(socket.AF_UNIX)
+        except OSError:  # no file descriptor is left: it is not known
+            return True
+        with connection:
             connection.settimeout(_CONNECT_SECONDS)
             try:
                 connection.connect(place)
