@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option
+from kelly_live.core.errors import KellyError
+from kelly_live.engine.options.click_options import INPUT_FILE, CheckedCommand, debug_option, print_notice
 
 if TYPE_CHECKING:
     from kelly_live.engine.tracking import TrackingMoment
@@ -17,20 +18,34 @@ if TYPE_CHECKING:
 @click.command("follow", cls=CheckedCommand)
 @click.argument("recordings", type=INPUT_FILE, nargs=-1, required=True)
 @debug_option
-def command(recordings: Sequence[Path]) -> None:
+def command(recordings: Sequence[Path]) -> int:
     """Print the tempo and key of RECORDINGS, as `--follow` hears them."""
     from kelly_live.engine.tracking import load_excerpt, track_sound
 
+    failures = 0
     for path in recordings:
-        moments = track_sound(load_excerpt(path))
-        click.echo(f"{path}: {_format_moment(moments[-1]) if moments else 'too short to find a beat'}")
+        try:
+            moments = track_sound(load_excerpt(path))
+        except KellyError as error:
+            print_notice(str(error))
+            failures += 1
+            continue
+        click.echo(f"{path}: {_format_moment(moments[-1]) if moments else 'no beat, no key'}")
+    return 1 if failures else 0
 
 
 def _format_moment(moment: TrackingMoment) -> str:
+    from kelly_live.music.synchronization import JOIN_CONFIDENCE
     from kelly_live.music.theory import NOTE_NAMES
 
     key = "no key"
-    if moment.tonic is not None:
+    if moment.tempo_confidence >= JOIN_CONFIDENCE:
+        beat = f"{moment.bpm:.1f} BPM (confidence {moment.tempo_confidence:.2f})"
+    else:
+        beat = f"no beat (confidence {moment.tempo_confidence:.2f}; the band joins from {JOIN_CONFIDENCE:g} on)"
+    if moment.tonic is not None and moment.key_confidence >= JOIN_CONFIDENCE:
         name = f"{NOTE_NAMES[moment.tonic]} {'major' if moment.major else 'minor'}"
         key = f"{name} (confidence {moment.key_confidence:.2f})"
-    return f"{moment.bpm:.1f} BPM (confidence {moment.tempo_confidence:.2f}), {key}, after {moment.seconds:.0f} s"
+    elif moment.tonic is not None:
+        key = f"no key (confidence {moment.key_confidence:.2f})"
+    return f"{beat}, {key}, after {moment.seconds:.0f} s"

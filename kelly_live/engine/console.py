@@ -57,12 +57,13 @@ class Console:
         external_io: ExternalIO,
         recorder: Recorder | None,
         clock: Clock,
+        follow: Collection[str] = (),
     ) -> None:
-        """Read these surfaces and show on this display."""
+        """Read these surfaces and show on this display; `follow` is what of the input the band is to follow."""
         self._display, self._surfaces = display, tuple(surfaces)
         self._person, self._reader = person, reader
         self._sink, self._external_io = sink, external_io
-        self._recorder = recorder
+        self._recorder, self._follow = recorder, follow
         self._clock, self._band = clock, band
         self._alerts, self._losses = Alerts(), LossAlerts()
         self._alerts.news(self._list_player_faults())  # what did not load was said while the band was built
@@ -151,7 +152,7 @@ class Console:
     def _remarks(self, snapshot: Snapshot, troubles: Mapping[str, str | None]) -> list[str]:
         music = snapshot.conductor
         return [
-            *describe_synchronization(music.synchronized, self._external_io.beat_name),
+            *describe_synchronization(music.synchronized, self._external_io.beat_name, self._follow),
             *self._person.remarks,
             *self._external_io.remarks(),
             *describe_override(self._dispatcher.override, music.bars),
@@ -165,11 +166,18 @@ class Console:
             self._recorder.record_action(action, source, snapshot)
 
 
-def describe_synchronization(synchronized: Collection[str], beat_name: str | None) -> list[str]:
-    """Say what of "tempo" and "key" the band takes from whom; `beat_name` as in ExternalIO."""
+def describe_synchronization(
+    synchronized: Collection[str], beat_name: str | None, wanted: Collection[str] = ()
+) -> list[str]:
+    """Say what of "tempo" and "key" the band takes from whom, and what of the `wanted` from nobody.
+
+    `beat_name` as in ExternalIO.
+    """
     followed = list(synchronized)
-    lines = []
+    remarks = []
     if beat_name is not None and "tempo" in followed:
         followed.remove("tempo")
-        lines.append("with Link" if beat_name == "Link" else f"with the {beat_name}")
-    return lines + [f"with your {' and '.join(followed)}"] * bool(followed)
+        remarks.append("with Link" if beat_name == "Link" else f"with the {beat_name}")
+    remarks += [f"with your {' and '.join(followed)}"] * bool(followed)
+    missing = [name for name in wanted if name not in synchronized]
+    return remarks + [f"no {' or '.join(missing)} to follow"] * bool(missing)

@@ -283,6 +283,7 @@ class LiveEngine:
                 external_io=session_parts.external_io,
                 recorder=session_parts.recorder,
                 clock=self._clock,
+                follow=self.options.follow,
             )
             if display is not None and any(surface.name == "key" for surface in surfaces):
                 display.say(console.help_text())

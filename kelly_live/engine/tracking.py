@@ -59,7 +59,7 @@ def load_excerpt(path: Path) -> Floats:
             if i >= EXCERPT_SECONDS:
                 break
             blocks.append(block)
-    return np.concatenate(blocks).astype(np.float64)
+    return np.concatenate([np.zeros(0), *blocks])
 
 
 def track_sound(

@@ -16,6 +16,7 @@ import numpy as np
 
 from kelly_live.core.arrays import Floats
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.level import rms_dbfs
 from kelly_live.core.values import AudioWindow, BeatEstimate, KeyEstimate, SyncState
 from kelly_live.sync import TRACKABLE
 from kelly_live.sync.beat import BeatBelief, BeatFilter
@@ -26,6 +27,7 @@ from kelly_live.sync.onsets import FRAMES_PER_SECOND, SAMPLE_RATE, OnsetStrength
 # (tests/sync).
 ATTACK_DELAY_SECONDS = 0.028
 MODEL_FILE = Path(__file__).with_name("tracker_model.json")
+_SILENCE_DBFS, _SILENCE_SECONDS = -75.0, 4.0  # in a longer silence there is no beat; noise has none by its confidence
 _STALE_SECONDS = 2.0  # without new audio for this long there is no estimate
 _MAX_GAP_SECONDS = 2.0  # after a longer gap in the audio everything starts anew
 _MIN_GAP_SECONDS = 0.1  # a shorter one is the capture's jitter, which is averaged out
@@ -77,7 +79,7 @@ class AudioTracker:
         self._frames = 0
         self._samples = 0
         self._origin: float | None = None  # when the first sample was captured, in monotonic seconds
-        self._updated_at = -math.inf
+        self._updated_at = self._sounded_at = -math.inf
         self._state = SyncState()
 
     def push(self, block: AudioWindow) -> None:
@@ -89,6 +91,8 @@ class AudioTracker:
         self._keep_time(block)
         self._analyse(block.samples)
         self._updated_at = block.end_time
+        if rms_dbfs(block.samples) > _SILENCE_DBFS:
+            self._sounded_at = block.end_time
         beat, key = self.beat_belief, self.key_belief
         self._state = SyncState(self._estimate_beat(beat) if beat else None, self._estimate_key(key) if key else None)
 
@@ -98,12 +102,13 @@ class AudioTracker:
 
     @property
     def beat_belief(self) -> BeatBelief | None:
-        """What the beat filter believes; None if it is not used or nothing was pushed."""
-        return self._beat.estimate() if self._beat is not None and self._frames else None
+        """What the beat filter believes; None if it is not used, nothing was pushed, or only silence for 4 s."""
+        is_silent = self._updated_at - self._sounded_at > _SILENCE_SECONDS or self._sounded_at == -math.inf
+        return None if self._beat is None or self._frames == 0 or is_silent else self._beat.estimate()
 
     @property
     def key_belief(self) -> KeyBelief | None:
-        """What the key filter believes; None if it is not used or there was no sound yet."""
+        """What the key filter believes; None if it is not used, there was no sound yet, or none for 6 s."""
         return self._key.estimate() if self._key is not None else None
 
     def _analyse(self, samples: np.ndarray) -> None:

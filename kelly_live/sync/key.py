@@ -28,6 +28,7 @@ _TUNING_SECONDS = 60.0  # and of the tuning
 _BLUR = 0.4  # share of a uniform profile: harmonics and passing tones reach every pitch class
 _NOTES_PER_SECOND = 4.0  # a second of sound counts as this many independent notes
 _QUIET_AMPLITUDE = 1e-3  # if the loudest peak is under -60 dBFS, the block counts as silence
+_SILENCE_SECONDS = 6.0  # a longer silence has no key
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class KeyFilter:
         self._tonality = 0.0
         self._tuning = 0.0 + 0.0j
         self._belief: KeyBelief | None = None
+        self._silent_seconds = 0.0
 
     def push(self, samples: np.ndarray) -> None:
         """Take new samples `[n]` at SAMPLE_RATE."""
@@ -94,8 +96,10 @@ class KeyFilter:
         tops = np.flatnonzero((middle > spectrum[:-2]) & (middle >= spectrum[2:]) & (middle > _RANGE * loudest)) + 1
         self._chroma *= fade
         self._seconds *= fade
+        self._silent_seconds += HOP_SECONDS
         if loudest < _QUIET_AMPLITUDE or len(tops) == 0:
             return
+        self._silent_seconds = 0.0
         below, peaks, above = (np.log(spectrum[tops + shift] + 1e-12) for shift in (-1, 0, 1))
         offset = 0.5 * (below - above) / np.minimum(below - 2.0 * peaks + above, -1e-9)
         hertz = (tops + self._low - 1 + np.clip(offset, -0.5, 0.5)) * (SAMPLE_RATE / _WINDOW)
@@ -120,8 +124,8 @@ class KeyFilter:
         self._seconds += HOP_SECONDS
 
     def estimate(self) -> KeyBelief | None:
-        """Return the belief after the last window; None before the first sound."""
-        return self._belief
+        """Return the belief after the last window; None before the first sound and in a silence."""
+        return self._belief if self._silent_seconds < _SILENCE_SECONDS else None
 
     def _compare(self) -> KeyBelief | None:
         if self._seconds < HOP_SECONDS:
