@@ -45,6 +45,7 @@ class SupervisedSource:
         device: A part of the input's name; None: the system's default.
         clock: Times the stamps and the tries.
         sample_rate: Of the delivered sound, in Hz.
+        retry_seconds: From a loss to the first try, and between two tries.
         command: What captures, for a test [default: PortAudio's capture of `device`].
     """
 
@@ -54,6 +55,7 @@ class SupervisedSource:
         clock: Clock,
         *,
         sample_rate: int = ANALYSIS_RATE,
+        retry_seconds: float = RETRY_SECONDS,
         command: Sequence[str] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
@@ -67,8 +69,8 @@ class SupervisedSource:
             release=self._release,
             restore=self._restore,
             clock=clock,
-            delay_seconds=RETRY_SECONDS,
-            retry_seconds=RETRY_SECONDS,
+            delay_seconds=retry_seconds,
+            retry_seconds=retry_seconds,
         )
         self._condition = threading.Condition()
         self._capture: WorkerProcess[CaptureMessage] | None = None  # all from here on: under `_condition`

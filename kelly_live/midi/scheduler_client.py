@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -47,6 +48,7 @@ class SchedulerClient:
         trace: As `null`, but write to this file when each message left.
         virtual_name: The name of a virtual port.
         frame_accurate: Send through JACK, each message at its frame.
+        command: What sends, for a test [default: the scheduler process with these options].
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SchedulerClient:
         trace: Path | None = None,
         virtual_name: str | None = None,
         frame_accurate: bool = False,
+        command: Sequence[str] | None = None,
     ) -> None:
         options = [f"--late-limit={late_limit_seconds}", f"--capacity={capacity_notes}"]
         options += [f"--output={query}"] if query is not None else []
@@ -72,7 +75,7 @@ class SchedulerClient:
         options += ["--frame-accurate"] if frame_accurate else []
         options += ["--null"] if null else []
         options += [f"--trace={trace}"] if trace is not None else []
-        self._command = module_command("kelly_live.midi.scheduler_process", *options)
+        self._command = command or module_command("kelly_live.midi.scheduler_process", *options)
         self.latency_seconds = latency_seconds
         self._process: WorkerProcess[Report] | None = None
         self._has_reported = threading.Event()  # set by PortReady, by Failure and by the process's end
@@ -127,6 +130,11 @@ class SchedulerClient:
     def process_id(self) -> int | None:
         """The scheduler process's id; None before `open`."""
         return None if self._process is None else self._process.process_id
+
+    @property
+    def exit_code(self) -> int | None:
+        """The scheduler process's exit code (a negative signal number after a kill); None before its end."""
+        return None if self._process is None else self._process.exit_code
 
     def send(self, command: SinkCommand) -> None:
         """Queue a command for the process. Only a stop waits: at most about 4 s."""

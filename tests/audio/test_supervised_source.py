@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from kelly_live.audio import supervised_source
-from kelly_live.audio.supervised_source import SupervisedSource
+from kelly_live.audio.supervised_source import RETRY_SECONDS, SupervisedSource
 from kelly_live.core.errors import AudioError
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import AudioWindow
@@ -39,9 +39,14 @@ WAIT = "\nfor _ in parent.receive(): pass\n"
 OPENED = "parent.send(InputOpened('mic'))\n"
 
 
-def create_source(tmp_path: Path, script: str) -> SupervisedSource:
+def create_source(tmp_path: Path, script: str, *, retry_seconds: float = RETRY_SECONDS) -> SupervisedSource:
     command = [sys.executable, "-c", HEAD + script, str(tmp_path / "attempts")]
-    return SupervisedSource(None, MonotonicClock(), command=command)
+    return SupervisedSource(None, MonotonicClock(), retry_seconds=retry_seconds, command=command)
+
+
+def is_supervised() -> bool:
+    """Whether any audio input is watched still."""
+    return any(thread.name.startswith("supervisor of the audio input") for thread in threading.enumerate())
 
 
 def read_until(condition: Callable[[AudioWindow], bool], source: SupervisedSource) -> AudioWindow:
@@ -97,16 +102,13 @@ def test_a_capture_that_hangs_is_started_again(tmp_path: Path, monkeypatch: pyte
         source.close()
 
 
-def test_a_capture_that_cannot_be_restored_is_tried_again_and_its_problem_stays(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_capture_that_cannot_be_restored_is_tried_again_and_its_problem_stays(tmp_path: Path) -> None:
     source = create_source(
         tmp_path,
         "if count in (1, 2): parent.send(InputFailed('still not there')); os._exit(0)\n" + OPENED + "play(0.5)\n"
         "if count == 0: parent.send(InputFailed('unplugged')); os._exit(0)" + WAIT,
+        retry_seconds=0.01,
     )  # fmt: skip
-    monkeypatch.setattr(source._supervisor, "_delay_seconds", 0.01)
-    monkeypatch.setattr(source._supervisor, "_retry_seconds", 0.01)
     source.start()
     try:
         attempts = tmp_path / "attempts"
@@ -184,7 +186,7 @@ def test_closing_ends_the_capture(tmp_path: Path) -> None:
     source.close()
     assert capture.exit_code is not None
     assert source.read(0.0) is None
-    assert not source._supervisor.is_running
+    assert not is_supervised()
 
 
 def alive(process_ids: list[str]) -> list[str]:
@@ -199,15 +201,15 @@ def test_closing_while_the_capture_is_restarted_leaves_no_process(tmp_path: Path
         tmp_path,
         "with open(sys.argv[1] + '.pids', 'a') as file: print(os.getpid(), file=file)\n" + OPENED
         + "play(0.5)\nif count == 0: parent.send(InputFailed('unplugged')); os._exit(0)" + WAIT,
+        retry_seconds=0.01,
     )  # fmt: skip
-    source._supervisor._delay_seconds = 0.01
     source.start()
     wait_until(lambda: source.health().problem)
     threading.Event().wait(seconds)  # so that it is closed before, while and after the second one starts
     source.close()
     pids = (tmp_path / "attempts.pids").read_text().split()
     assert alive(pids) == []
-    assert not source._supervisor.is_running
+    assert not is_supervised()
     threading.Event().wait(0.2)
     assert alive((tmp_path / "attempts.pids").read_text().split()) == []
 
@@ -229,7 +231,7 @@ def test_a_capture_that_was_closed_before_it_started_never_starts(
 
     monkeypatch.setattr(WorkerProcess, "start", close_first)
     os.kill(source.process_id or 0, signal.SIGKILL)
-    wait_until(lambda: not source._supervisor.is_running)
+    wait_until(lambda: not is_supervised())
     assert [capture.process_id for capture in captures] == [None]
 
 

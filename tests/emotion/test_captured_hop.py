@@ -5,6 +5,7 @@ No GPU is needed: the same function is called on the CPU, as it is where a captu
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from kelly_live.core.resources import find_resources
 from kelly_live.core.values import AudioWindow, EmotionState
 from kelly_live.emotion.captured_hop import HISTORY_STEPS, CapturedHop, HopStep, _Scale, _shift
-from kelly_live.emotion.features import MelStream
+from kelly_live.emotion.features import FeatureStream, MelStream
 from kelly_live.emotion.nets.scales import HOP_SAMPLES, SCALES, MelScale
 from kelly_live.emotion.reader import LiveEmotionReader, RawReading, capture_hop, load_live_reader, read_test_noise
 from kelly_live.engine.analysis_worker import AnalysisWorker
@@ -49,12 +50,12 @@ def test_fixed_shapes_find_the_frames_of_the_stream(scale: MelScale) -> None:
 
 def test_a_hop_in_one_step_gives_the_stream_s_answer(reader: LiveEmotionReader, hop: CapturedHop) -> None:
     """With the shipped weights; the state's buffers stay at their addresses."""
-    reader.reset()
     hop.reset()
     places = {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()}
+    features, stream = FeatureStream(), reader.fork_stream()
     for samples in sound(3.0, seed=4).reshape(-1, HOP_SAMPLES):
-        reader._stream.push(reader._features.push(samples).mels)
-        (raw,) = RawReading.from_output(reader._stream.read())
+        stream.push(features.push(samples).mels)
+        (raw,) = RawReading.from_output(stream.read())
         assert hop(samples, True, ())[:13] == pytest.approx(raw.to_row(), abs=1e-4)
     assert {name: (buffer.data_ptr(), buffer.shape) for name, buffer in hop._step.state.items()} == places
 
@@ -75,14 +76,19 @@ def test_the_reader_gives_the_same_states_with_captured_hops(reader: LiveEmotion
     samples[100], samples[200] = np.nan, 7.0
     expected = read_all(reader, samples, HOP_SAMPLES)
     reader.captured_hop = hop
-    calls = []
-    evolve, reader._run_newest = reader._run_newest, lambda: (calls.append(1), evolve())[1]  # type: ignore[method-assign,func-returns-value]
+    stages: list[str] = []
+
+    def time_stage(stage: str) -> AbstractContextManager[None]:
+        stages.append(stage)
+        return nullcontext()
+
+    reader.time_stage = time_stage
     try:
         found = read_all(reader, samples, 3333)
     finally:
-        reader.captured_hop, reader._run_newest = None, evolve  # type: ignore[method-assign]
+        reader.captured_hop, reader.time_stage = None, nullcontext
     assert found == pytest.approx(expected, abs=1e-4)
-    assert len(calls) == HISTORY_STEPS - 1, "with a full history the step runs the temporal model itself"
+    assert stages.count("temporal") == HISTORY_STEPS - 1, "with a full history the step runs the temporal model itself"
 
 
 class HostAccess(AssertionError):

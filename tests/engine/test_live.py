@@ -22,7 +22,7 @@ from kelly_live.core.protocols import Mapper, NoteSink, SchedulerHealth
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.core.values import MAIN_PORT, EmotionState, MusicParameters, SyncState, TempoRange
 from kelly_live.engine.live import EngineError, LiveEngine
-from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, LiveParts
+from kelly_live.engine.live_parts import MAX_WAITING_ACTIONS, ActionQueue, LiveParts
 from kelly_live.engine.options.commands import LiveOptions
 from kelly_live.engine.options.recording import RecordingOptions
 from kelly_live.engine.session import NoJournal, Snapshot
@@ -243,10 +243,11 @@ def test_it_starts_only_once(tmp_path: Path) -> None:
             engine.open()
 
 
-def test_actions_beyond_the_limit_are_dropped(run: EngineRun) -> None:
-    queued = [run.engine._actions.put(Action("panic")) for _ in range(MAX_WAITING_ACTIONS + 3)]
+def test_actions_beyond_the_limit_are_dropped() -> None:
+    actions = ActionQueue()
+    queued = [actions.put(Action("panic")) for _ in range(MAX_WAITING_ACTIONS + 3)]
     assert queued.count(False) == 3
-    assert len(run.engine._actions.poll()) == MAX_WAITING_ACTIONS
+    assert len(actions.poll()) == MAX_WAITING_ACTIONS
 
 
 def test_what_cannot_be_opened_is_raised_by_start(tmp_path: Path) -> None:

@@ -128,8 +128,7 @@ def test_stop_is_quick_idempotent_and_makes_later_calls_harmless() -> None:
     scheduler.send(Notes((held_note(),)))
     scheduler.send(TempoChange(TempoPoint(1.0, 100.0)))
     assert scheduler.health().dropped == 1
-    assert scheduler._process is not None
-    assert scheduler._process.exit_code == 0
+    assert scheduler.exit_code == 0
     with pytest.raises(MidiError, match="opened twice"):
         scheduler.open()
 
@@ -146,21 +145,17 @@ def test_a_port_that_is_not_there_is_one_line() -> None:
 
 
 def test_a_process_that_says_nothing_is_given_up() -> None:
-    scheduler = SchedulerClient(null=True)
-    scheduler._command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    scheduler = SchedulerClient(command=[sys.executable, "-c", "import time; time.sleep(60)"])
     with pytest.raises(MidiError, match=r"not ready within 0\.2 s"):
         scheduler.open(timeout_seconds=0.2)
-    assert scheduler._process is not None
-    assert scheduler._process.exit_code is not None
+    assert scheduler.exit_code is not None
 
 
 def test_a_process_that_cannot_start_is_one_line() -> None:
-    scheduler = SchedulerClient(null=True)
-    scheduler._command = ["/no/such/python"]
+    scheduler = SchedulerClient(command=["/no/such/python"])
     with pytest.raises(MidiError, match="cannot be started"):
         scheduler.open()
-    broken = SchedulerClient(null=True)
-    broken._command = [sys.executable, "-c", "print('hello')"]
+    broken = SchedulerClient(command=[sys.executable, "-c", "print('hello')"])
     with pytest.raises(MidiError, match="ended by itself"):
         broken.open()
 
@@ -192,7 +187,7 @@ def test_a_stuck_scheduler_neither_blocks_the_conductor_nor_survives_the_stop(mo
     # What the pipe (64 kB, under 4096 notes) and the outbox (40 such frames) cannot hold is dropped, and counted.
     assert 10_000 - 4096 - 4096 <= scheduler.health().dropped <= 10_000 - 4000
     scheduler.send(Stop())
-    assert scheduler._process.exit_code == -signal.SIGKILL
+    assert scheduler.exit_code == -signal.SIGKILL
 
 
 @posix_only
