@@ -1,7 +1,7 @@
 """The capture process: opens a live input and sends its sound to the parent, until one of them ends.
 
-Run by SupervisedSource as `python -m kelly_live.audio.capture SAMPLE_RATE [DEVICE]`. PortAudio can't be used again in a
-process whose sound server has died (it hangs in its own close), so it gets one that may be thrown away.
+Run by SupervisedSource as `python -m kelly_live.audio.capture RATE CHANNELS GAIN [DEVICE]`. PortAudio can't be used
+again in a process whose sound server has died (it hangs in its own close), so it gets one that may be thrown away.
 
 Threads: the main one reads the device and sends; `parent` waits for the parent's end.
 """
@@ -19,18 +19,21 @@ import numpy as np
 
 from kelly_live.audio import devices
 from kelly_live.core.errors import KellyError
+from kelly_live.core.input_mix import InputMix, parse_channels
 from kelly_live.core.protocols import AudioHealth, AudioSource
 from kelly_live.core.timebase import MonotonicClock
 from kelly_live.workers.child import TERMINAL_SIGNALS, ParentConnection, ignore_signals
 
+ALL = "all"  # the channels, where none are named
 _POLL_SECONDS = 0.1
 _CLOSE_SECONDS = 1.5
 
 
 class InputOpened(msgspec.Struct, frozen=True, tag=True, array_like=True):
-    """The input is open, under this name."""
+    """The input is open, under this name; `inputs` says in words which channels are heard, if not all."""
 
     name: str
+    inputs: str = ""
 
 
 class AudioBlock(msgspec.Struct, frozen=True, tag=True, array_like=True, eq=False):
@@ -91,18 +94,22 @@ def _close(source: AudioSource) -> None:
         devices.portaudio()._terminate()
 
 
-def main(sample_rate: str, device: str | None = None) -> None:
-    """Capture the device [default: the system's default input] at a sample rate in Hz."""
+def main(sample_rate: str, channels: str, gain_db: str, device: str | None = None) -> None:
+    """Capture the device [default: the system's default input] at a sample rate in Hz.
+
+    `channels`: as `parse_channels` reads them, or ALL. `gain_db`: in dB.
+    """
     from kelly_live.audio.sources import PortAudioSource
 
     ignore_signals(*TERMINAL_SIGNALS)
+    mix = InputMix(None if channels == ALL else parse_channels(channels), float(gain_db))
     # Silent: where a server is stuck PortAudio aborts with a word of its own, and another capture is tried.
     parent: ParentConnection[None] = ParentConnection(None, silent=True)
-    source = PortAudioSource(device, MonotonicClock(), sample_rate=int(sample_rate))
+    source = PortAudioSource(device, MonotonicClock(), sample_rate=int(sample_rate), mix=mix)
     threading.Thread(target=_end_with_parent, args=(source, parent), name="parent", daemon=True).start()
     try:
         source.start()
-        parent.send(InputOpened(source.name))
+        parent.send(InputOpened(source.name, source.inputs))
         relay(source, parent)
     except KellyError as error:
         parent.send(InputFailed(str(error)))
@@ -114,4 +121,4 @@ def main(sample_rate: str, device: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:5])

@@ -16,6 +16,7 @@ import soundfile
 
 from kelly_live.audio.resample import ANALYSIS_RATE, MonoResampler
 from kelly_live.core.errors import AudioError
+from kelly_live.core.input_mix import ALL_CHANNELS, MAX_CHANNELS, MAX_MINUTES, InputMix
 from kelly_live.core.stderr_guard import guard_stderr
 
 RULE = "kelly-live reads WAV, FLAC, OGG Vorbis, Opus and MP3"
@@ -41,16 +42,46 @@ class AudioFile:
 
     `native_rate` (Hz), `channels` and `duration_seconds` come from the header, which may promise too much: when the
     sound breaks off early, `damage` says so after the last block. `replaced` counts NaN and infinite samples, now 0.
+
+    Args:
+        path: The file.
+        mix: Which channels are heard, and their gain.
+        max_minutes: A longer one is refused, by its header or, if that is wrong, when it is read so far.
+
+    Raises:
+        AudioError: It cannot be read, is too long, or lacks a channel.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], *, mix: InputMix = ALL_CHANNELS, max_minutes: float = MAX_MINUTES
+    ) -> None:
         self.path = Path(path)
         self.damage: str | None = None
+        self._mix = mix
+        self._max_minutes = max_minutes
         self._file = _open(self.path)
         self.native_rate: int = self._file.samplerate
         self.channels: int = self._file.channels
         self.duration_seconds: float = max(0, self._file.frames) / self.native_rate
         self._resampler: MonoResampler | None = None
+        try:
+            self._check_length(self.duration_seconds)
+            if self.channels > MAX_CHANNELS and mix.channels is None:
+                raise AudioError(
+                    f"{self.path} has {self.channels} channels; up to {MAX_CHANNELS} are mixed: name those to hear, "
+                    "e.g. --audio-channels 1,2"
+                )
+            self._columns = [channel - 1 for channel in mix.choose(self.channels, str(self.path))]
+        except AudioError:
+            self._file.close()
+            raise
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > 60.0 * self._max_minutes:
+            raise AudioError(
+                f"{self.path} is {seconds / 60.0:.0f} minutes long; the limit is {self._max_minutes:g}: "
+                "cut it, or allow it with --max-minutes"
+            )
 
     @property
     def replaced(self) -> int:
@@ -63,7 +94,7 @@ class AudioFile:
         Raises:
             AudioError: There is no sound in the file at all.
         """
-        resampler = self._resampler = _resampler_for(self.path, self.native_rate, sample_rate)
+        resampler = self._resampler = self._create_resampler(sample_rate)
         size = max(1, round(block_seconds * sample_rate))
         pending = np.empty(0, np.float32)
         delivered = False
@@ -93,11 +124,19 @@ class AudioFile:
             if len(frames) == 0:
                 break
             frames_read += len(frames)
+            self._check_length(frames_read / self.native_rate)
             yield resampler.push(frames)
         missing_seconds = self.duration_seconds - frames_read / self.native_rate
         if self.damage is None and missing_seconds > 0.1:  # MP3 headers are honest only to a frame or two
             self.damage = f"breaks off {missing_seconds:.2f} s before the end that its header promises"
         yield resampler.flush()
+
+    def _create_resampler(self, sample_rate: int) -> MonoResampler:
+        columns = None if len(self._columns) == self.channels else self._columns
+        try:
+            return MonoResampler(self.native_rate, sample_rate, columns=columns, gain_db=self._mix.gain_db)
+        except AudioError as error:
+            raise AudioError(f"{self.path}: {error}") from error
 
     def _guard(self) -> AbstractContextManager[None]:
         """Keep the MP3 decoder's lines from stderr; fd 2 is the whole process's, so only that decoder's."""
@@ -158,10 +197,3 @@ def _open(path: Path) -> _ForwardFile:
             return _ForwardFile(str(path))
     except (soundfile.SoundFileError, TypeError) as error:  # TypeError: a name that ends in .raw
         raise AudioError(f"{path} is not a sound file that can be decoded; {RULE}: {CONVERT}") from error
-
-
-def _resampler_for(path: Path, native_rate: int, sample_rate: int) -> MonoResampler:
-    try:
-        return MonoResampler(native_rate, sample_rate)
-    except AudioError as error:
-        raise AudioError(f"{path}: {error}") from error

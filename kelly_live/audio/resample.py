@@ -5,9 +5,12 @@ Thread: one MonoResampler belongs to one consumer thread; it is never touched fr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import soxr
 
+from kelly_live.audio.downmix import Downmixer
 from kelly_live.core.errors import AudioError
 
 ANALYSIS_RATE = 16_000
@@ -15,13 +18,26 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 
 
 class MonoResampler:
-    """A streaming downmix and resample: blocks float32 [frames, channels] in, float32 [n] in [-1, 1] out.
+    """A streaming downmix and resample: blocks float32 [frames, columns] in, float32 [n] in [-1, 1] out.
 
     NaN and infinite samples become 0 and are counted in `replaced`; what is over full scale is clipped. How the sound
     is cut into blocks doesn't change a single output sample.
+
+    Args:
+        native_rate: Of the blocks, in Hz.
+        sample_rate: Of the output, in Hz.
+        columns: Of a block, those that are heard (from 0 up); None: all.
+        gain_db: Applied to the mix.
     """
 
-    def __init__(self, native_rate: int, sample_rate: int = ANALYSIS_RATE) -> None:
+    def __init__(
+        self,
+        native_rate: int,
+        sample_rate: int = ANALYSIS_RATE,
+        *,
+        columns: Sequence[int] | None = None,
+        gain_db: float = 0.0,
+    ) -> None:
         if not LOWEST_RATE <= native_rate <= HIGHEST_RATE:
             raise AudioError(
                 f"the sample rate is {native_rate} Hz; kelly-live hears {LOWEST_RATE} to {HIGHEST_RATE} Hz: "
@@ -30,10 +46,18 @@ class MonoResampler:
         self.native_rate = native_rate
         self.sample_rate = sample_rate
         self.replaced = 0
+        self._columns = None if columns is None else list(columns)
+        self._gain_db = gain_db
+        self._downmixer: Downmixer | None = None  # made for the first block's number of columns
         self._stream = soxr.ResampleStream(native_rate, sample_rate, 1, dtype="float32", quality="HQ")
         self._frames_in = 0
         self._samples_out = 0
         self._last_value = np.float32(0.0)
+
+    @property
+    def active(self) -> tuple[int, ...]:
+        """Which of the heard columns carry sound, from 0 up in their order."""
+        return () if self._downmixer is None else self._downmixer.active
 
     @property
     def lag_seconds(self) -> float:
@@ -57,13 +81,16 @@ class MonoResampler:
         return tail
 
     def _to_mono(self, block: np.ndarray) -> np.ndarray:
+        if self._columns is not None:
+            block = block.take(self._columns, axis=1)
         clean = np.clip(block, -1.0, 1.0)  # infinities become +-1 here, but are replaced below; NaN passes through
         finite = np.isfinite(block)
         if not finite.all():
             self.replaced += int(finite.size - np.count_nonzero(finite))
             clean[~finite] = 0.0
-        mono: np.ndarray = clean.mean(axis=1, dtype=np.float32)
-        return mono
+        if self._downmixer is None:
+            self._downmixer = Downmixer(self.native_rate, clean.shape[1], self._gain_db)
+        return self._downmixer.mix(clean)
 
     def _count(self, samples: np.ndarray) -> np.ndarray:
         self._samples_out += len(samples)

@@ -21,13 +21,13 @@ from kelly_live.audio.decode import AudioFile
 from kelly_live.audio.resample import ANALYSIS_RATE, MonoResampler
 from kelly_live.audio.ring import SpscRing
 from kelly_live.core.errors import AudioError, ConfigError
+from kelly_live.core.input_mix import ALL_CHANNELS, MAX_MINUTES, InputMix
 from kelly_live.core.level import SILENCE_DBFS, rms_dbfs
 from kelly_live.core.protocols import AudioHealth
 from kelly_live.core.stderr_guard import guard_stderr
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import AudioWindow
 
-MAX_CHANNELS = 8
 SILENT_DEVICE_SECONDS = 2.0  # a device that delivers nothing for so long is gone
 # A Python callback must first get the interpreter: with blocks of 128 frames it missed ten turns a second on a busy
 # machine, with 1024 one in two seconds. 21 ms at 48 kHz is little beside a hop of 250 ms.
@@ -45,16 +45,29 @@ class PortAudioSource:
         device: A part of the name; None: the system's default.
         clock: Stamps the sound.
         sample_rate: Of the delivered sound, in Hz.
+        mix: Which channels are heard, and their gain.
         buffer_seconds: What the ring holds. When the reader falls further behind, the oldest sound is dropped and
             counted.
     """
 
     def __init__(
-        self, device: str | None, clock: Clock, *, sample_rate: int = ANALYSIS_RATE, buffer_seconds: float = 4.0
+        self,
+        device: str | None,
+        clock: Clock,
+        *,
+        sample_rate: int = ANALYSIS_RATE,
+        mix: InputMix = ALL_CHANNELS,
+        buffer_seconds: float = 4.0,
     ) -> None:
         self.sample_rate = sample_rate
         self.name = device or "default"
+        self.inputs = ""  # which inputs are heard, in words, where that is not all of them
         self._query = device
+        self._mix = mix
+        self._heard: tuple[int, ...] = ()  # channels, from 1 up
+        self._is_choice = False  # health names the inputs that carry sound
+        self._columns = np.zeros(0, np.intp)  # of a block, those that are heard
+        self._picked = np.empty((0, 0), np.float32)  # callback only: the heard channels of a block
         self._clock = clock
         self._buffer_seconds = buffer_seconds
         self._stream: Any = None
@@ -86,10 +99,17 @@ class PortAudioSource:
         device = devices.resolve_input(self._query)
         self.name = device.name
         module = devices.portaudio()
-        channels, rate = _find_format(module, device)
-        self._resampler = MonoResampler(rate, self.sample_rate)
+        heard = self._mix.choose(device.channels, f"the audio input {device.name!r}")
+        is_named = self._mix.channels is not None
+        channels, rate = _find_format(module, device, max(heard), is_named=is_named)
+        self._heard = tuple(channel for channel in heard if channel <= channels)
+        self._is_choice = is_named or device.channels > 2
+        self.inputs = self._mix.describe(device.channels)
+        self._columns = np.array(self._heard) - 1
+        self._picked = np.empty((BLOCK_FRAMES, len(self._heard)), np.float32)
+        self._resampler = MonoResampler(rate, self.sample_rate, gain_db=self._mix.gain_db)
         self._native_rate = rate
-        self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), channels)
+        self._ring = SpscRing(max(1, round(self._buffer_seconds * rate)), len(self._heard))
         self._started = self._last_end = self._clock.now()
         try:
             with guard_stderr():
@@ -111,8 +131,17 @@ class PortAudioSource:
         """PortAudio's thread: stamp, copy, count; nothing else."""
         if status.input_overflow:
             self._flagged_overflows += 1
-        if self._ring is not None:
-            self._ring.write(block, self._clock.now())
+        if self._ring is None:
+            return
+        now = self._clock.now()
+        if len(self._columns) == block.shape[1]:
+            self._ring.write(block, now)
+            return
+        for start in range(0, len(block), BLOCK_FRAMES):  # once: a block has that many
+            piece = block[start : start + BLOCK_FRAMES]
+            picked = self._picked[: len(piece)]
+            piece.take(self._columns, axis=1, out=picked, mode="clip")  # "raise" would copy once more
+            self._ring.write(picked, now)
 
     def read(self, timeout: float) -> AudioWindow | None:
         """Return the samples that arrived since the last read, or None after `timeout` s.
@@ -169,7 +198,9 @@ class PortAudioSource:
         """Return the counters. Any thread."""
         dropped_frames = self._ring.dropped if self._ring else 0
         rate = self._native_rate or self.sample_rate
-        return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped_frames / rate)
+        active = self._resampler.active if self._is_choice and self._resampler is not None else ()
+        inputs = tuple(self._heard[column] for column in active)
+        return AudioHealth(self._level, self._flagged_overflows + self._laps, dropped_frames / rate, inputs=inputs)
 
     def close(self) -> None:
         """Stop and release, within 2 s. Safe to call twice.
@@ -201,10 +232,13 @@ def _abort_and_close(stream: Any) -> None:
         stream.close()
 
 
-def _find_format(module: Any, device: devices.InputDevice) -> tuple[int, int]:
-    """Find the (channels, rate) that the device takes: its own, else a usual one. Raises AudioError."""
-    own_channels = min(device.channels, MAX_CHANNELS)
-    channel_counts = dict.fromkeys((own_channels, min(2, own_channels), 1))
+def _find_format(module: Any, device: devices.InputDevice, channels: int, *, is_named: bool) -> tuple[int, int]:
+    """Find the (channels, rate) that the device takes, its own or a usual one. Raises AudioError.
+
+    Never fewer than `channels` where they were named. Some devices open with all of theirs only.
+    """
+    fewer = () if is_named else (min(2, channels), 1)
+    channel_counts = dict.fromkeys((channels, device.channels, *fewer))
     rates = dict.fromkeys((device.default_rate, 48_000, 44_100, 16_000))
     refusals: list[Exception] = []
     for channels in channel_counts:
@@ -301,8 +335,11 @@ class FileSource(_BlockSource):
         realtime: bool,
         sample_rate: int = ANALYSIS_RATE,
         block_seconds: float = 0.05,
+        mix: InputMix = ALL_CHANNELS,
+        max_minutes: float = MAX_MINUTES,
     ) -> None:
         super().__init__(clock, realtime=realtime, sample_rate=sample_rate, block_seconds=block_seconds)
+        self._mix, self._max_minutes = mix, max_minutes
         self.path = Path(path)
         self.name = self.path.name
         self._file: AudioFile | None = None
@@ -325,7 +362,7 @@ class FileSource(_BlockSource):
     def _open(self) -> Iterator[np.ndarray]:
         if self._file is not None:
             self._file.close()
-        self._file = AudioFile(self.path)
+        self._file = AudioFile(self.path, mix=self._mix, max_minutes=self._max_minutes)
         return self._file.blocks(self.sample_rate, self._block_seconds)
 
     def _release(self) -> None:

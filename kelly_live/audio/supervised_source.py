@@ -16,9 +16,10 @@ from functools import partial
 
 import numpy as np
 
-from kelly_live.audio.capture import AudioBlock, CaptureMessage, InputFailed, InputOpened
+from kelly_live.audio.capture import ALL, AudioBlock, CaptureMessage, InputFailed, InputOpened
 from kelly_live.audio.resample import ANALYSIS_RATE
 from kelly_live.core.errors import AudioError, WorkerError
+from kelly_live.core.input_mix import ALL_CHANNELS, InputMix, format_channels
 from kelly_live.core.level import SILENCE_DBFS
 from kelly_live.core.protocols import AudioHealth
 from kelly_live.core.timebase import Clock
@@ -46,6 +47,7 @@ class SupervisedSource:
         clock: Times the stamps and the tries.
         sample_rate: Of the delivered sound, in Hz.
         retry_seconds: From a loss to the first try, and between two tries.
+        mix: Which channels are heard, and their gain.
         command: What captures, for a test [default: PortAudio's capture of `device`].
     """
 
@@ -56,12 +58,15 @@ class SupervisedSource:
         *,
         sample_rate: int = ANALYSIS_RATE,
         retry_seconds: float = RETRY_SECONDS,
+        mix: InputMix = ALL_CHANNELS,
         command: Sequence[str] | None = None,
     ) -> None:
         self.sample_rate = sample_rate
         self.name = device or "default"
+        self.inputs = ""  # which inputs are heard, in words, where that is not all of them
         self._clock = clock
-        arguments = [str(sample_rate), *([device] if device is not None else [])]
+        channels = ALL if mix.channels is None else format_channels(mix.channels)
+        arguments = [str(sample_rate), channels, str(mix.gain_db), *([device] if device is not None else [])]
         self._command = command or module_command("kelly_live.audio.capture", *arguments)
         self._supervisor = Supervisor(
             f"the audio input {self.name!r}",
@@ -162,7 +167,7 @@ class SupervisedSource:
             late_seconds = self._late_samples / self.sample_rate
             dropped_seconds = before.dropped_seconds + now.dropped_seconds + late_seconds
             level = SILENCE_DBFS if self._problem else now.level_dbfs
-            return AudioHealth(level, before.overflows + now.overflows, dropped_seconds, self._problem)
+            return AudioHealth(level, before.overflows + now.overflows, dropped_seconds, self._problem, now.inputs)
 
     def close(self) -> None:
         """End the capture and what watches it, within some seconds. Safe to call twice."""
@@ -201,8 +206,8 @@ class SupervisedSource:
                 return
             self._newest = self._clock.now()
             match message:
-                case InputOpened(name):
-                    self._is_open, self.name = True, name
+                case InputOpened(name, inputs):
+                    self._is_open, self.name, self.inputs = True, name, inputs
                 case InputFailed(problem):
                     self._failure = problem
                 case AudioBlock():

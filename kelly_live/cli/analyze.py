@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from kelly_live.core.errors import KellyError
+from kelly_live.engine.options.audio import SoundFileOptions
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
     CheckedCommand,
+    add_options,
     debug_option,
     device_option,
     print_notice,
@@ -30,10 +32,11 @@ if TYPE_CHECKING:
 )
 @click.argument("files", nargs=-1, required=True, type=INPUT_FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file, windows included.")
+@add_options(SoundFileOptions)
 @device_option()
 @reader_option()
 @debug_option
-def command(files: tuple[Path, ...], as_json: bool, device: str, reader: str) -> int:
+def command(files: tuple[Path, ...], options: SoundFileOptions, as_json: bool, device: str, reader: str) -> int:
     """Print the emotion in FILES (WAV, FLAC, OGG/Opus, MP3)."""
     from kelly_live.emotion.registry import require_reader
     from kelly_live.engine.recording_analysis import analyze_recording
@@ -43,7 +46,7 @@ def command(files: tuple[Path, ...], as_json: bool, device: str, reader: str) ->
     failures = 0
     for path in files:
         try:
-            analysis = analyze_recording(path, emotion_reader, partial(progress, label=path.name))
+            analysis = analyze_recording(path, emotion_reader, partial(progress, label=path.name), options)
         except KellyError as error:
             print_notice(str(error))
             failures += 1

@@ -16,12 +16,14 @@ class AudioHealth:
     """Counters of an audio source since its start.
 
     `level_dbfs` is the RMS of the latest block (-120 is silence). `problem` is one line while the input is lost.
+    `inputs`: of an input with several channels, those that carry sound, from 1 up; empty where there is no choice.
     """
 
     level_dbfs: float
     overflows: int
     dropped_seconds: float
     problem: str | None = None
+    inputs: tuple[int, ...] = ()
 
 
 class AudioSource(Protocol):

@@ -84,7 +84,13 @@ def accompany_recording(
 
     profile = load_profile(options.profile, notify)
     band = build_band(options.host.with_profile(profile), notify=notify)
-    source = FileSource(recording, ManualClock(), realtime=False)
+    source = FileSource(
+        recording,
+        ManualClock(),
+        realtime=False,
+        mix=options.sound.audio.build_mix(),
+        max_minutes=options.sound.max_minutes,
+    )
     source.start()  # a file that cannot be read is reported before the nets are loaded
     override, tuning = options.override.build_override(), options.tuning.build_tuning()
     stage = create_override_stage(override, options.culture, profile, notify)

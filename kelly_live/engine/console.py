@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from kelly_live.control.keyboard import HELP, describe_own_keys
 from kelly_live.core.control_surface import ControlView
+from kelly_live.core.input_mix import format_channels
 from kelly_live.core.override import describe_override
 from kelly_live.engine.actions import ActionDispatcher, ActionTargets
 from kelly_live.ui.alerts import Alerts, LossAlerts
@@ -112,6 +113,7 @@ class Console:
                 late_notes=snapshot.scheduler.late + snapshot.scheduler.dropped,
                 dropped_windows=snapshot.dropped_windows,
                 overflows=snapshot.audio.overflows,
+                inputs=format_channels(snapshot.audio.inputs),
                 tonic=snapshot.conductor.tonic,
                 chord=snapshot.conductor.chord,
                 bar=snapshot.conductor.bar + 1,

@@ -351,7 +351,7 @@ class LiveEngine:
             session_parts = _Opened(
                 clock=self._clock,
                 seed=secrets.randbelow(2**31) if options.seed is None else options.seed,
-                source=parts.source or SupervisedSource(options.audio_in, self._clock),
+                source=parts.source or SupervisedSource(options.audio_in, self._clock, mix=options.audio.build_mix()),
                 band=band,
                 sink=parts.sink
                 or build_sink(
@@ -411,8 +411,9 @@ class LiveEngine:
         name = getattr(
             session_parts.source, "name", type(session_parts.source).__name__
         )  # a program's own source may have none
+        inputs = getattr(session_parts.source, "inputs", "")
         session_parts.lines = (
-            f"listening to {name!r}, playing into {outputs}, seed {session_parts.seed}",
+            f"listening to {name!r}{inputs and f' ({inputs})'}, playing into {outputs}, seed {session_parts.seed}",
             *session_parts.external_io.describe(),
             *(
                 [f"recording: {session_parts.recorder.paths.midi or session_parts.recorder.paths.log}"]

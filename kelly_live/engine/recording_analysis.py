@@ -11,6 +11,7 @@ from typing import Any
 from kelly_live.core.protocols import EmotionReader
 from kelly_live.core.values import EMOTIONS, EmotionState
 from kelly_live.engine.accompaniment import ProgressView, hide_progress
+from kelly_live.engine.options.audio import SoundFileOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,11 @@ def analyze_recording(
     path: Path,
     reader: EmotionReader,
     progress: Callable[[float], AbstractContextManager[ProgressView]] = hide_progress,
+    sound: SoundFileOptions | None = None,
 ) -> RecordingAnalysis:
     """Read the emotion in a file (WAV, FLAC, OGG/Opus, MP3), one state a hop. Raises AudioError.
 
-    `progress` is given the duration in seconds and returns a context manager.
+    `progress` is given the duration in seconds and returns a context manager. `sound`: what is heard of the file.
     """
     import numpy as np
 
@@ -96,7 +98,15 @@ def analyze_recording(
     from kelly_live.core.timebase import ManualClock
     from kelly_live.core.values import AudioWindow
 
-    source = FileSource(path, ManualClock(), realtime=False, sample_rate=reader.sample_rate)
+    sound = sound or SoundFileOptions()
+    source = FileSource(
+        path,
+        ManualClock(),
+        realtime=False,
+        sample_rate=reader.sample_rate,
+        mix=sound.audio.build_mix(),
+        max_minutes=sound.max_minutes,
+    )
     reader.reset()
     states: list[EmotionState] = []
     position = 0.0

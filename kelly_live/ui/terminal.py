@@ -25,8 +25,8 @@ _FALLBACK_WIDTH = 80
 class LiveStatus:
     """One moment of a live session.
 
-    `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; the counters are since the start; `bar` counts from 1; `remark`
-    is free text ("frozen", "muted: melody").
+    `tempo_bpm` in BPM; `level_dbfs`: the input's RMS; `inputs`: which of several carry sound; the counters are since
+    the start; `bar` counts from 1; `remark` is free text ("frozen", "muted: melody").
     """
 
     state: EmotionState
@@ -36,6 +36,7 @@ class LiveStatus:
     late_notes: int = 0
     dropped_windows: int = 0
     overflows: int = 0
+    inputs: str = ""
     tonic: str | None = None
     chord: str | None = None
     bar: int | None = None
@@ -54,7 +55,7 @@ def format_status(status: LiveStatus, width: int, separator: str = " | ") -> str
         (1, f"{status.tempo_bpm:.0f} BPM"),
         (2, key),
         *((6, text) for text in [status.chord, *place] if text),
-        (4, f"in {status.level_dbfs:.0f} dB"),
+        (4, f"in {status.level_dbfs:.0f} dB{status.inputs and f' ({status.inputs})'}"),
         *(
             (1 if count else rank, f"{name} {count}")
             for rank, name, count in (

@@ -69,7 +69,7 @@ def test_the_device_is_opened_as_it_is(monkeypatch: pytest.MonkeyPatch, clock: D
     fake = FakePortAudio([("Big mixer", "Test", 18, 96_000)])
     monkeypatch.setattr(devices, "portaudio", lambda: fake)
     PortAudioSource("mixer", clock).start()
-    assert (fake.streams[0].channels, fake.streams[0].rate) == (8, 96_000)
+    assert (fake.streams[0].channels, fake.streams[0].rate) == (18, 96_000)
 
 
 @pytest.mark.parametrize(

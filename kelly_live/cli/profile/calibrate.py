@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kelly_live.engine.options.audio import AudioInputOptions
 from kelly_live.engine.options.click_options import (
     INPUT_FILE,
     CheckedCommand,
     Number,
+    add_options,
     debug_option,
     device_option,
     reader_option,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     help="How long to listen, at most.",
 )
 @click.option("--use/--keep-only", "use", default=None, help="Subtract it from what is read, or only keep it.")
+@add_options(AudioInputOptions)
 @device_option()
 @reader_option()
 @debug_option
@@ -45,6 +48,7 @@ def command(
     use: bool | None,
     device: str,
     reader: str,
+    options: AudioInputOptions,
 ) -> None:
     """Record your neutral voice or playing for 30 s, into your own microphone.
 
@@ -65,9 +69,11 @@ def command(
     clock = MonotonicClock()
     source: AudioSource
     if file is not None:
-        source = FileSource(file, clock, realtime=False, sample_rate=emotion_reader.sample_rate)
+        source = FileSource(
+            file, clock, realtime=False, sample_rate=emotion_reader.sample_rate, mix=options.build_mix()
+        )
     else:
-        source = SupervisedSource(audio_in, clock)
+        source = SupervisedSource(audio_in, clock, mix=options.build_mix())
         source.open()
         click.echo(f"listening to {source.name!r} for {seconds:g} s: be neutral …")
     take = record_calibration(source, emotion_reader, seconds)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.values import MAX_SEED
 from kelly_live.emotion.registry import DEFAULT_READER
+from kelly_live.engine.options.audio import AudioInputOptions, SoundFileOptions
 from kelly_live.engine.options.culture import CultureOptions
 from kelly_live.engine.options.external_io import ControllerOptions, ExternalIOOptions
 from kelly_live.engine.options.host import HostOptions
@@ -87,6 +88,7 @@ class LiveOptions:
     audio_in: str | None = option(
         "--audio-in", metavar="NAME", default_note="the system's", help="The audio input, by any part of its name."
     )
+    audio: AudioInputOptions = group(AudioInputOptions)
     external_io: ExternalIOOptions = group(ExternalIOOptions)
     override: OverrideOptions = group(OverrideOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
@@ -147,6 +149,7 @@ class ComposeOptions:
 class RenderOptions:
     """The settings of an accompaniment to a recording. Raises ConfigError. Fields as in LiveOptions."""
 
+    sound: SoundFileOptions = group(SoundFileOptions)
     override: OverrideOptions = group(OverrideOptions)
     culture: CultureOptions | None = group(CultureOptions, present_with="name")
     host: HostOptions = group(HostOptions, without=("outputs",), single=("presets",))
