@@ -42,6 +42,12 @@ class Observation(Generic[T]):
         """Whether it is still shown snapshots."""
         return not self._is_closed
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether it was handed a snapshot that it has not dealt with yet."""
+        with self._condition:
+            return self._busy_since is not None
+
     def close(self) -> None:
         """Show it no more snapshots; a call that is under way is not waited for. Safe to call twice."""
         with self._condition:

@@ -11,6 +11,7 @@ import pytest
 from kelly_live.core.errors import ConfigError
 from kelly_live.core.timebase import ManualClock
 from kelly_live.engine.observers import MAX_OBSERVERS, SLOW_SECONDS, Observation, Observers
+from tests.workers.until import wait_until
 
 PATIENCE_SECONDS = 30.0
 
@@ -29,15 +30,7 @@ class ObserverRun:
 
 def wait_until_idle(observation: Observation[int]) -> None:
     """Wait for the callback that is under way to end."""
-    with observation._condition:
-        pass
-    deadline = threading.Event()
-    for _ in range(int(PATIENCE_SECONDS / 0.001)):
-        with observation._condition:
-            if observation._busy_since is None or observation._is_closed:
-                return
-        deadline.wait(0.001)
-    raise AssertionError("the observer is still busy")
+    wait_until(lambda: not observation.is_busy or not observation.is_open, PATIENCE_SECONDS)
 
 
 def test_each_due_snapshot_is_received_once_and_in_order() -> None:
