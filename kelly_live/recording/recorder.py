@@ -26,6 +26,7 @@ from kelly_live.core.errors import OutputError
 from kelly_live.core.protocols import AudioHealth, Reading, SchedulerHealth
 from kelly_live.core.timebase import Clock
 from kelly_live.core.values import MusicParameters, SyncState
+from kelly_live.core.wording import plural
 from kelly_live.music.band import MutedPlayer, Slot
 from kelly_live.music.conductor import Conductor, ConductorStatus
 from kelly_live.recording.log import (
@@ -232,7 +233,10 @@ class Recorder:
         if self._thread.is_alive():
             return [f"the log {str(self.paths.log)!r} is not whole: the disk does not answer"]
         os.close(self._file)
-        lines = [f"recorded {self._checksum.notes} notes; log: {self.paths.log}"]
+        notes = self._tape.count_notes()
+        unsent = self._checksum.notes - notes
+        rest = f" ({unsent} more had been made, and came too late or after the end)" * (unsent > 0)
+        lines = [f"recorded {plural(notes, 'note')}{rest}; log: {self.paths.log}"]
         if self._problem is not None:
             lines = [f"the log {str(self.paths.log)!r} is not whole: {self._problem}"]
         if self.paths.midi is None or self._checksum.notes == 0:

@@ -25,6 +25,7 @@ from kelly_live.core.commands import (
     Tuning,
 )
 from kelly_live.core.errors import ConfigError
+from kelly_live.core.midi_messages import get_kind
 from kelly_live.core.timebase import ManualClock, TempoMap, TempoPoint
 from kelly_live.core.values import MAIN_PORT
 from kelly_live.midi.files import TICKS_PER_BEAT
@@ -118,6 +119,10 @@ class Tape:
         self._run_to(now)
         for core in self._cores.values():
             core.finish()
+
+    def count_notes(self) -> int:
+        """Return how many notes began by now, on all ports: those that a file of it holds."""
+        return sum(get_kind(message.data) == "note_on" for port in self._ports for message in self.messages(port))
 
     def messages(self, port: str = MAIN_PORT) -> list[RecordedMessage]:
         """Return all that was sent there so far, in order."""
